@@ -9,18 +9,15 @@
 
 use crate::server::parts::replication::Replication;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
-use crate::server::observe::crash;
-use crate::server::observe::info;
-use crate::server::parts::execution::gates::Pause;
-use crate::server::parts::execution::gates::{GateState, Interest};
+use crate::server::observe::{crash, info};
+use crate::server::parts::execution::gates::{GateState, Interest, Pause};
 use crate::server::parts::observe::Diagnostics;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::shutdown::Shutdown;

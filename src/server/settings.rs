@@ -6,6 +6,7 @@
 //!
 //! Cost: O(clients), for their limits.
 
+use crate::server::migration::migration_settings_changed;
 use crate::server::origin::Origin;
 use crate::server::parts::observe::command_log::Thresholds;
 use crate::server::parts::{
@@ -190,7 +191,11 @@ const ROWS: &[Row] = &[
         Ok(())
     }),
     row(&["repl-compression"], |on| {
-        on.server.repl_compression_changed();
+        on.server.replication.repl_compression_changed(
+            &on.server.config,
+            &mut on.server.clients,
+            &mut on.server.turn,
+        );
         Ok(())
     }),
     row(&["changes-retain"], |on| {
@@ -274,7 +279,7 @@ impl Server {
 fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     keyspace_settings(keyspace, &server.config);
     server.cluster_settings_changed(keyspace);
-    server.migration_settings_changed();
+    migration_settings_changed(&mut server.migrations, &server.config);
     server.gates.latency_tracking = server.config.latency_tracking;
     server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
     server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);

@@ -3,8 +3,7 @@
 //! Each reads or sets fields of its own connection, in O(1); RESET also leaves its channels.
 
 use crate::commands::arguments::db_index;
-use crate::server::EndReason;
-use crate::server::{Call, ClientFlags, CommandResult, Spec};
+use crate::server::{Call, ClientFlags, CommandResult, EndReason, Spec};
 use russet_command::{Arity, Category, CommandError, DatabaseUse, Facts, Flags};
 use russet_keyspace::DbIndex;
 use russet_replication::change_stream::is_note;
@@ -34,9 +33,11 @@ fn ping(call: &mut Call<'_>) -> CommandResult {
     let message = call.args.get(1);
     if let Some(text) = message
         && is_note(text)
-        && call.server.repeats(call.client, call.origin)
+        && call.client.repeats(call.origin)
     {
-        call.server.receive_note(text);
+        call.server
+            .changes
+            .receive_note(&mut call.server.stream, text);
     }
     if call.client.flags.contains(ClientFlags::PUBSUB) && !call.reply.resp3() {
         call.reply.array(2);

@@ -29,7 +29,7 @@ fn wait(call: &mut Call<'_>) -> CommandResult {
     let replicas = parse_i64(replicas).ok_or(CommandError::NotAnInteger)?;
     let timeout_ms = timeout::millis(timeout, call.db.now_ms())?;
     let table = &call.server.replication.replicas;
-    let acked = table.that_acked(call.server.written_by(call.client));
+    let acked = table.that_acked(call.client.written(&call.server.stream));
     let wanted = usize::try_from(replicas).unwrap_or(0);
     if acked >= wanted || call.is_time_up() || !call.may_block() {
         call.reply.int(acked as i64);
@@ -80,7 +80,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
     if local == 1 && !call.is_time_up() && call.server.persist.aof.state() == AofState::Off {
         return Err(NO_AOF);
     }
-    let wrote_to = call.server.written_by(call.client);
+    let wrote_to = call.client.written(&call.server.stream);
     let kept = local_copies(call.server, call.client);
     let acked = call.server.replication.replicas.that_synced(wrote_to) as i64;
     if call.is_time_up() || replicas <= acked && local <= kept || !call.may_block() {
@@ -97,7 +97,7 @@ fn waitaof(call: &mut Call<'_>) -> CommandResult {
 /// 1 if all writes of the client are on disk here.
 fn local_copies(server: &Server, client: &Client) -> i64 {
     let kept = server.persist.aof.state() != AofState::Off
-        && server.written_by(client) <= server.persist.aof.synced();
+        && client.written(&server.stream) <= server.persist.aof.synced();
     i64::from(kept)
 }
 

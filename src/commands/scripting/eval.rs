@@ -154,6 +154,8 @@ pub(super) fn keys_and_args(
 pub(super) fn feed_monitors(call: &mut Call<'_>) {
     if !call.server.messages.monitors.is_empty() {
         let (row, args, origin) = (call.row, call.args, call.origin);
-        call.server.feed_monitors(call.client, row, args, origin);
+        call.server
+            .messages
+            .feed_monitors(&call.server.table, call.client, row, args, origin);
     }
 }

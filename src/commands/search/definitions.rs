@@ -3,8 +3,7 @@
 
 use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refusal, words};
 use crate::server::search::documents::check_path;
-use crate::server::search::text_settings;
-use crate::server::search::{DATABASE, Scan};
+use crate::server::search::{DATABASE, Scan, text_settings};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::{INDEX_EXISTS, SearchError};

@@ -86,7 +86,7 @@ const READ: Spec = Spec {
 /// Errors: CHANGESLOST, if what follows the position is not kept; DIVERGED, if the position is not
 /// of this dataset's past. O(bytes of the stream that are read), in slices.
 fn read(call: &mut Call<'_>) -> CommandResult {
-    if !call.server.notes_changes() {
+    if call.server.config.changes_retain == 0 {
         call.server.changes.drop_reader(call.client.id);
         return Err(OFF);
     }
@@ -103,10 +103,12 @@ fn read(call: &mut Call<'_>) -> CommandResult {
         Some(reader) => reader,
         None => {
             let from = asked.from.offset(call)?;
-            call.server.open_changes(from)?
+            call.server
+                .past()
+                .open_changes(&call.server.changes, from)?
         }
     };
-    call.server.check_changes(&mut reader)?;
+    call.server.past().check_changes(&mut reader)?;
     if call.origin != Origin::TimeUp {
         let mut slices = 0;
         let waits_for_ms = loop {
@@ -208,13 +210,13 @@ impl PositionWord {
         let server = &call.server;
         let end = server.stream.offset();
         match self {
-            PositionWord::Beginning => Ok(server.first_change().unwrap_or(end)),
+            PositionWord::Beginning => Ok(server.past().first_change().unwrap_or(end)),
             PositionWord::End => Ok(end),
             PositionWord::Offset(offset) if offset <= end => Ok(offset),
             PositionWord::Offset(_) => Err(CommandError::owned(format!(
                 "ERR The offset is beyond the end of the stream, {end}"
             ))),
-            PositionWord::Position(position) => server.past_offset(position),
+            PositionWord::Position(position) => server.past().past_offset(position),
         }
     }
 }
@@ -227,7 +229,7 @@ impl Start<'_> {
                 let cursor = call.server.stream.cursors.get(name);
                 let cursor = cursor.ok_or(NO_CONSUMER)?;
                 if cursor.is_lost {
-                    Err(call.server.changes_lost(cursor.offset))
+                    Err(call.server.past().changes_lost(cursor.offset))
                 } else {
                     Ok(cursor.offset)
                 }
@@ -346,7 +348,7 @@ const CONSUMER: Spec = Spec {
 /// none. LIST: array of maps (flat arrays in RESP2): `name`, `offset`, `lag` (bytes of the stream),
 /// `lost` (1: what follows is not kept any more). O(consumers).
 fn consumer(call: &mut Call<'_>) -> CommandResult {
-    if !call.server.notes_changes() {
+    if call.server.config.changes_retain == 0 {
         return Err(OFF);
     }
     let args = call.args;
@@ -361,7 +363,7 @@ fn consumer(call: &mut Call<'_>) -> CommandResult {
 
 fn list(call: &mut Call<'_>) -> CommandResult {
     let server = &call.server;
-    let (end, first) = (server.stream.offset(), server.first_change());
+    let (end, first) = (server.stream.offset(), server.past().first_change());
     let reply = &mut *call.reply;
     let cursors = &server.stream.cursors;
     reply.array(cursors.len());
@@ -392,7 +394,9 @@ fn create(call: &mut Call<'_>, args: Args<'_>) -> CommandResult {
         .map_or(Ok(PositionWord::End), PositionWord::parse)?;
     let offset = place.offset(call)?;
     if offset < call.server.stream.offset() {
-        call.server.open_changes(offset)?;
+        call.server
+            .past()
+            .open_changes(&call.server.changes, offset)?;
     }
     note(call, Note::Cursor { offset, name });
     call.server.hold_unread();

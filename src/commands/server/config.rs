@@ -12,9 +12,9 @@
 //! `server::settings`.
 
 use crate::commands::help::{self, write_help};
-use crate::server::is_stranger;
 use crate::server::{
     Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
+    is_stranger,
 };
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_config::{Config, Gate, system_text};
@@ -118,7 +118,7 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let server = &*call.server;
     let default = Config::default();
-    let in_file = server.config_of_file();
+    let in_file = server.identity.config_of_file();
     let matches = |d: &&russet_config::Directive| {
         if patterns.is_empty() {
             !d.flags.contains(russet_config::Flags::HIDDEN)

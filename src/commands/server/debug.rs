@@ -426,7 +426,12 @@ fn aof_scrub(call: &mut Call<'_>) -> CommandResult {
 /// Sends a command to the replicas alone, as it is given: they diverge.
 fn replicate(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
-    call.server.replicate(args);
+    call.server.replication.replicate(
+        &mut call.server.persist,
+        &mut call.server.stream,
+        &call.server.now,
+        args,
+    );
     call.reply.ok();
     Ok(())
 }

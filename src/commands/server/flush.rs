@@ -59,7 +59,13 @@ fn pending(call: &mut Call<'_>) -> CommandResult {
         for (name, n) in [
             ("id", its.number as i64),
             ("age-seconds", age_s),
-            ("seconds-left", world.server.seconds_left(its.at_ms, now_ms)),
+            (
+                "seconds-left",
+                world
+                    .server
+                    .replication
+                    .seconds_left(&world.server.config, its.at_ms, now_ms),
+            ),
             ("keys", its.keys() as i64),
             ("bytes", its.bytes as i64),
         ] {
@@ -121,7 +127,7 @@ fn parse(call: &mut Call<'_>) -> Result<UndoRequest, CommandError> {
         replaces: false,
         named: None,
     };
-    let is_repeated = call.server.repeats(call.client, call.origin);
+    let is_repeated = call.client.repeats(call.origin);
     let mut at = 2;
     while at < args.len() {
         if args.is(at, "REPLACE") {

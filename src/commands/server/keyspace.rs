@@ -129,7 +129,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let asks_for = |word| args.len() == 2 && args.is(1, word);
     let is_asked = asks_for("NOW");
-    let is_repeated = call.server.repeats(call.client, call.origin);
+    let is_repeated = call.client.repeats(call.origin);
     let now = is_asked || is_repeated && asks_for("SYNC");
     let freeing = if is_asked {
         let later = call.server.config.lazyfree_lazy_user_flush;

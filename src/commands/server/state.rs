@@ -4,7 +4,7 @@
 //! the system's clock, not the turn's. A monitor receives every command that runs, in order and
 //! without its secrets.
 //!
-//! Decided elsewhere: the times: `Server::time_of_commands_us`; monitors: `server.messages`.
+//! Decided elsewhere: the times: `Turn::time_of_commands_us`; monitors: `server.messages`.
 
 use rand::Rng;
 

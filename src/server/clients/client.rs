@@ -18,11 +18,12 @@ use crate::server::clients::blocked::Blocked;
 use crate::server::clients::ending::Ending;
 use crate::server::clients::fieldsets::Fieldsets;
 use crate::server::clients::held::Held;
+use crate::server::origin::Origin;
 use russet_acl::UserId;
 use russet_base::memory::alloc;
 use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
-use russet_replication::ReplOffset;
+use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
 /// Bytes of an argument of a command that another server has taken, at most.
@@ -438,5 +439,15 @@ impl Client {
             Address::Tcp(a) => Some(*a),
             Address::Unix(_) | Address::Unknown => None,
         }
+    }
+
+    /// Whether a command repeats one of the log or of the primary, also within a transaction.
+    pub fn repeats(&self, origin: Origin) -> bool {
+        origin == Origin::Loading || self.flags.contains(ClientFlags::PRIMARY)
+    }
+
+    /// The position of the stream up to which this client's writes reach.
+    pub fn written(&self, stream: &Stream) -> ReplOffset {
+        self.wrote_to.min(stream.offset())
     }
 }

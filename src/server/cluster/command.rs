@@ -79,7 +79,7 @@ impl Call<'_> {
 
     /// The wait is over: whether a replica has the command.
     fn is_acknowledged(&self) -> Result<bool, CommandError> {
-        let offset = self.server.written_by(self.client);
+        let offset = self.client.written(&self.server.stream);
         match self.server.replication.replicas.that_acked(offset) {
             0 => Err(CommandError::Text(NOT_ACKNOWLEDGED)),
             _ => Ok(true),

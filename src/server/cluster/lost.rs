@@ -4,6 +4,8 @@
 //! first, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes the
 //! keys that its primary deletes.
 
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::replication::Replication;
 use crate::server::state::Server;
 use russet_cluster::migration::Ranges;
 use russet_keyspace::{Audience, DbIndex, Keyspace};
@@ -13,23 +15,13 @@ use russet_keyspace::{Audience, DbIndex, Keyspace};
 const UNSENT_MAX: u64 = 8 << 20;
 
 impl Server {
-    /// The listeners that get a deletion for each dropped key, where no single request stands for
-    /// the drop. On a replica the stream is the primary's.
-    fn drop_audience(&self) -> Audience {
-        if self.replication.is_replica() {
-            Audience::LOG
-        } else {
-            Audience::BOTH
-        }
-    }
-
     /// Drops keys of slots that this node does not serve, or not yet. Returns their number.
     pub(in crate::server) fn drop_slots(
         &mut self,
         keyspace: &mut Keyspace,
         slots: &[(u16, u16)],
     ) -> usize {
-        let keys = keyspace.drop_slots(slots, self.drop_audience());
+        let keys = keyspace.drop_slots(slots, drop_audience(&self.replication));
         self.repeat_effects(keyspace);
         keys
     }
@@ -38,7 +30,7 @@ impl Server {
     /// slot that has come back meanwhile keeps its keys.
     pub(super) fn drop_lost_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
         let all = slots.iter().flat_map(|&(first, last)| first..=last);
-        let lost = all.filter(|&slot| !self.takes_keys_of(slot));
+        let lost = all.filter(|&slot| !takes_keys_of(&self.cluster, slot));
         let lost: Vec<(u16, u16)> = lost.map(|slot| (slot, slot)).collect();
         self.stop_exports(keyspace, &lost);
         self.drop_slots(keyspace, &lost);
@@ -47,7 +39,7 @@ impl Server {
     /// Other nodes have claimed slots of this primary's, or of this replica's primary.
     pub(super) fn lose_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
         let all = slots.iter().flat_map(|&(first, last)| first..=last);
-        let lost = all.filter(|&slot| !self.takes_keys_of(slot));
+        let lost = all.filter(|&slot| !takes_keys_of(&self.cluster, slot));
         let lost: Vec<u16> = lost.collect();
         let pairs: Vec<(u16, u16)> = lost.iter().map(|&slot| (slot, slot)).collect();
         self.stop_exports(keyspace, &pairs);
@@ -70,7 +62,9 @@ impl Server {
         }
         self.with_migrations(keyspace, |m, now, around| m.review_kept(now, around));
         if self.replication.is_replica() {
-            self.release_kept_slots(keyspace, |server, _, slot| server.takes_keys_of(slot));
+            self.release_kept_slots(keyspace, |server, _, slot| {
+                takes_keys_of(&server.cluster, slot)
+            });
         }
     }
 
@@ -105,34 +99,6 @@ impl Server {
         }
     }
 
-    /// Hides keys of another shard's slots. A replica has loaded its primary's data, and the
-    /// primary may have kept such keys.
-    pub(in crate::server) fn hide_foreign_slots(&mut self, keyspace: &mut Keyspace) {
-        let Some(driver) = self
-            .cluster
-            .as_ref()
-            .filter(|driver| driver.core.is_replica())
-        else {
-            return;
-        };
-        let dbs = (0..keyspace.databases() as u32).map(DbIndex);
-        let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
-        let is_foreign = |slot: &u16| {
-            driver.core.slot_owner(*slot).is_some() && !driver.core.takes_keys_of(*slot)
-        };
-        let foreign = with_keys.filter(is_foreign);
-        let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
-        if !foreign.is_empty() {
-            keyspace.keep_slots(&foreign);
-        }
-    }
-
-    /// Whether clients may write to a slot here.
-    fn takes_keys_of(&self, slot: u16) -> bool {
-        let core = self.cluster.as_ref().map(|driver| &driver.core);
-        core.is_some_and(|core| core.takes_keys_of(slot))
-    }
-
     /// Drops keys of slots that are of other nodes: those of a new primary, whose former one may
     /// have lost slots, and those that an undone flush has brought back. Returns their number.
     pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
@@ -155,20 +121,9 @@ impl Server {
             "Deleting keys of {} slots that are of other nodes",
             foreign.len()
         );
-        let keys = keyspace.drop_slots(&foreign, self.drop_audience());
+        let keys = keyspace.drop_slots(&foreign, drop_audience(&self.replication));
         self.repeat_effects(keyspace);
         keys
-    }
-
-    /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and
-    /// logs have the same command.
-    pub(super) fn flush_slot(&mut self, keyspace: &mut Keyspace, slot: u16) {
-        keyspace.drop_slots(&[(slot, slot)], Audience::empty());
-        let number = slot.to_string();
-        let words: [&[u8]; 3] = [b"CLUSTER", b"FLUSHSLOT", number.as_bytes()];
-        keyspace
-            .effects
-            .record(DbIndex(0), || None, words.into_iter());
     }
 
     /// Routes have changed: if a slot whose keys are being deleted takes keys again, all remaining
@@ -177,7 +132,7 @@ impl Server {
         if keyspace.has_unrecorded()
             && keyspace
                 .unrecorded_slots()
-                .any(|slot| self.takes_keys_of(slot))
+                .any(|slot| takes_keys_of(&self.cluster, slot))
         {
             self.record_all_dropped_keys(keyspace);
         }
@@ -186,7 +141,7 @@ impl Server {
     /// Records the deletions of all remaining dropped keys now. O(keys).
     pub(in crate::server) fn record_all_dropped_keys(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded() {
-            keyspace.record_dropped(self.drop_audience());
+            keyspace.record_dropped(drop_audience(&self.replication));
             self.repeat_effects(keyspace);
         }
     }
@@ -203,4 +158,31 @@ impl Server {
         self.turn.dropping = continues || keyspace.effects.has_complete();
         self.repeat_effects(keyspace);
     }
+}
+
+/// The listeners that get a deletion for each dropped key, where no single request stands for
+/// the drop. On a replica the stream is the primary's.
+fn drop_audience(replication: &Replication) -> Audience {
+    if replication.is_replica() {
+        Audience::LOG
+    } else {
+        Audience::BOTH
+    }
+}
+
+/// Whether clients may write to a slot here.
+fn takes_keys_of(cluster: &Option<Box<ClusterDriver>>, slot: u16) -> bool {
+    let core = cluster.as_ref().map(|driver| &driver.core);
+    core.is_some_and(|core| core.takes_keys_of(slot))
+}
+
+/// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and
+/// logs have the same command.
+pub(super) fn flush_slot(keyspace: &mut Keyspace, slot: u16) {
+    keyspace.drop_slots(&[(slot, slot)], Audience::empty());
+    let number = slot.to_string();
+    let words: [&[u8]; 3] = [b"CLUSTER", b"FLUSHSLOT", number.as_bytes()];
+    keyspace
+        .effects
+        .record(DbIndex(0), || None, words.into_iter());
 }

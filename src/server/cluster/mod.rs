@@ -96,6 +96,13 @@ pub use surveys::Surveyed;
 
 pub(in crate::server) use start::{Begun, bus_port_of, fault};
 
+use crate::server::cluster::lost::flush_slot;
+use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::execution::scripting::Scripting;
+use crate::server::parts::persist::Persist;
+use crate::server::parts::replication::Replication;
+use crate::server::parts::run::dial::destination;
+use russet_config::Config;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -150,12 +157,12 @@ impl Driver for ClusterHost<'_> {
     }
 
     fn save(&mut self, sync: bool) -> bool {
-        self.server.save_cluster(sync)
+        save_cluster(&mut self.server.cluster, &self.server.config, sync)
     }
 
     fn destination(&self, host: &[u8], port: u16) -> Result<Destination, String> {
         let tls = self.server.connections.tls.of_cluster(&self.server.config);
-        let to = self.server.destination(host, port, tls);
+        let to = destination(&self.server.config, host, port, tls);
         // The core only knows addresses; a name would need a thread.
         match to.host.parse::<IpAddr>() {
             Ok(_) => Ok(to),
@@ -222,60 +229,23 @@ impl Server {
 
     /// Passes this server's state to the core: role, offset, links.
     pub(in crate::server) fn update_own(&mut self, keyspace: &Keyspace) {
-        let own = self.own(keyspace);
+        let own = own(
+            &self.replication,
+            &self.persist,
+            &self.stream,
+            &self.gates,
+            keyspace,
+        );
         let now = Now::from(self.now);
         if let Some(driver) = &mut self.cluster {
             driver.core.own(now, own);
         }
     }
 
-    fn own(&self, keyspace: &Keyspace) -> Own {
-        let upstream = self.replication.upstream.as_deref();
-        let primary = upstream.map(|upstream| {
-            let received_ms = if upstream.is_online() {
-                upstream.core.received_ms
-            } else {
-                let core = &upstream.core;
-                core.down_since_ms.unwrap_or(core.received_ms)
-            };
-            Primary {
-                is_up: upstream.is_online(),
-                received_ms: received_ms as i64,
-                is_synced: upstream.core.is_familiar && upstream.core.has_data,
-            }
-        });
-        let replicas = self.replication.replicas.iter();
-        let is_loading = self.persist.loading.in_progress();
-        // The replica's data is about to be replaced, perhaps by a stream of other offsets, or was
-        // never its primary's: its offset makes it no candidate, and the other nodes hide it from
-        // clients.
-        let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
-        let is_replaced =
-            is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());
-        Own {
-            offset: if is_replaced { 0 } else { self.stream.offset() },
-            primary,
-            is_loading,
-            is_paused: self.gates.pause().is_some(),
-            // A node that has only kept keys, of slots that are another's, counts as empty.
-            is_empty: keyspace.has_only_kept(),
-            replicas_online: replicas.filter(|replica| replica.is_online()).count(),
-        }
-    }
-
-    /// The core's settings: from the configuration, and from this process's limit of files.
-    fn cluster_settings(&self) -> Settings {
-        let spare = process::spare_files(self.config.maxclients);
-        Settings {
-            strange_links_max: spare.clamp(*STRANGE_LINKS.start(), *STRANGE_LINKS.end()),
-            ..Settings::of(&self.config)
-        }
-    }
-
     /// Directives may have changed: the core receives its own.
     pub(in crate::server) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
         if self.cluster.is_some() {
-            let settings = self.cluster_settings();
+            let settings = cluster_settings(&self.config);
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.set_settings(now, settings)
             });
@@ -291,17 +261,12 @@ impl Server {
 
     /// Carries out deferred actions, unless a script or a load still defers them.
     fn resume_cluster(&mut self, keyspace: &mut Keyspace) {
-        while !self.holds_data()
+        while !holds_data(&self.scripting, &self.persist)
             && let Some(driver) = &mut self.cluster
             && let Some(order) = driver.deferred.pop_front()
         {
             self.act_on_data(keyspace, order);
         }
-    }
-
-    /// Whether keys and role must stay as they are for now.
-    fn holds_data(&self) -> bool {
-        self.scripting.is_running() || self.persist.loading.in_progress()
     }
 
     fn obey_cluster(&mut self, keyspace: &mut Keyspace, order: Order) {
@@ -329,7 +294,7 @@ impl Server {
             }
             Order::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
             Order::ResumeWrites => self.set_cluster_pause(None),
-            Order::FlushSlot(slot) => self.flush_slot(keyspace, slot),
+            Order::FlushSlot(slot) => flush_slot(keyspace, slot),
             Order::RoutesChanged => {
                 self.review_kept_slots(keyspace);
                 self.record_returned_slots(keyspace);
@@ -354,7 +319,7 @@ impl Server {
     }
 
     fn obey_or_defer(&mut self, keyspace: &mut Keyspace, order: Order) {
-        let holds = self.holds_data();
+        let holds = holds_data(&self.scripting, &self.persist);
         match &mut self.cluster {
             Some(driver) if holds || !driver.deferred.is_empty() => {
                 driver.deferred.push_back(order);
@@ -371,7 +336,7 @@ impl Server {
                     upstream.core.port == port && upstream.core.host.as_bytes() == ip.as_slice()
                 });
                 if follows {
-                    self.accept_sync();
+                    self.replication.accept_sync(&self.now);
                     return;
                 }
                 let was_primary = upstream.is_none();
@@ -410,24 +375,6 @@ impl Server {
             .record(DbIndex(0), || None, words.into_iter());
         self.flushed_all(keyspace);
     }
-
-    /// Saves the core's state. `true` also if it could not be, and the node is to continue without.
-    fn save_cluster(&mut self, sync: bool) -> bool {
-        let Some(driver) = &mut self.cluster else {
-            return true;
-        };
-        let text = driver.core.conf();
-        let file = driver.file.as_mut();
-        let saved = file.map_or(Ok(()), |file| file.save(text, sync));
-        saved.map_or_else(
-            |error| {
-                let why = system_text(&error);
-                tracing::warn!("Failed to save the cluster configuration file: {why}");
-                self.config.cluster_config_save_behavior == ClusterConfigSave::BestEffort
-            },
-            |()| true,
-        )
-    }
 }
 
 impl Engine {
@@ -452,5 +399,77 @@ impl Engine {
             self.serve_surveys();
         }
         self.after_removals();
+    }
+}
+
+/// Whether keys and role must stay as they are for now.
+fn holds_data(scripting: &Scripting, persist: &Persist) -> bool {
+    scripting.is_running() || persist.loading.in_progress()
+}
+
+/// Saves the core's state. `true` also if it could not be, and the node is to continue without.
+fn save_cluster(cluster: &mut Option<Box<ClusterDriver>>, config: &Config, sync: bool) -> bool {
+    let Some(driver) = cluster else {
+        return true;
+    };
+    let text = driver.core.conf();
+    let file = driver.file.as_mut();
+    let saved = file.map_or(Ok(()), |file| file.save(text, sync));
+    saved.map_or_else(
+        |error| {
+            let why = system_text(&error);
+            tracing::warn!("Failed to save the cluster configuration file: {why}");
+            config.cluster_config_save_behavior == ClusterConfigSave::BestEffort
+        },
+        |()| true,
+    )
+}
+
+/// The core's settings: from the configuration, and from this process's limit of files.
+pub(in crate::server) fn cluster_settings(config: &Config) -> Settings {
+    let spare = process::spare_files(config.maxclients);
+    Settings {
+        strange_links_max: spare.clamp(*STRANGE_LINKS.start(), *STRANGE_LINKS.end()),
+        ..Settings::of(config)
+    }
+}
+
+fn own(
+    replication: &Replication,
+    persist: &Persist,
+    stream: &russet_replication::Stream,
+    gates: &Gates,
+    keyspace: &Keyspace,
+) -> Own {
+    let upstream = replication.upstream.as_deref();
+    let primary = upstream.map(|upstream| {
+        let received_ms = if upstream.is_online() {
+            upstream.core.received_ms
+        } else {
+            let core = &upstream.core;
+            core.down_since_ms.unwrap_or(core.received_ms)
+        };
+        Primary {
+            is_up: upstream.is_online(),
+            received_ms: received_ms as i64,
+            is_synced: upstream.core.is_familiar && upstream.core.has_data,
+        }
+    });
+    let replicas = replication.replicas.iter();
+    let is_loading = persist.loading.in_progress();
+    // The replica's data is about to be replaced, perhaps by a stream of other offsets, or was
+    // never its primary's: its offset makes it no candidate, and the other nodes hide it from
+    // clients.
+    let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
+    let is_replaced =
+        is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());
+    Own {
+        offset: if is_replaced { 0 } else { stream.offset() },
+        primary,
+        is_loading,
+        is_paused: gates.pause().is_some(),
+        // A node that has only kept keys, of slots that are another's, counts as empty.
+        is_empty: keyspace.has_only_kept(),
+        replicas_online: replicas.filter(|replica| replica.is_online()).count(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a file that cannot be read, locked or written is noticed before the node takes part.
 
+use crate::server::cluster::cluster_settings;
 use std::path::Path;
 
 use crate::server::parts::cluster::{ClusterDriver, StateFile};
@@ -130,7 +131,7 @@ impl Server {
             listeners,
             seed,
         } = begun;
-        let settings = self.cluster_settings();
+        let settings = cluster_settings(&self.config);
         let now = Now::from(self.now);
         let core = Cluster::new(saved, settings, seed, now);
         if is_new {
@@ -163,7 +164,9 @@ impl Server {
             driver.core.loaded(now, &|slot| keyspace.slot_len(slot));
         }
         self.continue_cluster(keyspace);
-        self.hide_foreign_slots(keyspace);
+        if let Some(driver) = &self.cluster {
+            driver.hide_foreign_slots(keyspace);
+        }
         true
     }
 }

@@ -30,7 +30,7 @@
 //! (`with_console_session`).
 //!
 //! A stream's subscriptions belong to a second client; its messages become events at the end of the
-//! turn (`Server::pass_messages`). Long messages are cut before they are copied or encoded,
+//! turn (`pass_messages`). Long messages are cut before they are copied or encoded,
 //! whatever their length (`events::Messages`). Commands of others are taken from the observer of
 //! every command, filtered and limited before they are written (`Tap`). An HTTP stream of POST
 //! needs no preflight's exception and no framing of its own, which WebSocket would; EventSource

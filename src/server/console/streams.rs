@@ -4,10 +4,8 @@
 //! replies become events. Commands of others come from taps (`messages::monitor`).
 
 use crate::console::calls::StreamCall;
-use crate::console::events;
-use crate::console::history;
 use crate::console::http::{self, Answer};
-use crate::console::json;
+use crate::console::{events, history, json};
 use crate::server::clients::client::OfConsole;
 use crate::server::clients::ending::EndReason;
 use crate::server::clients::session::Session;

@@ -6,9 +6,8 @@
 //! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
 //! poll is edge-triggered: it will report these events later, when there is nothing left to read.
 
-use crate::server::state::Connections;
-use crate::server::state::Server;
 use crate::server::state::world::Guest;
+use crate::server::state::{Connections, Server};
 use russet_keyspace::Keyspace;
 
 /// One round: accepts, reads, answers. The script's clock does not advance, except for TIME.

@@ -9,8 +9,7 @@
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
-use crate::server::execution::cross_protocol::is_http;
-use crate::server::execution::cross_protocol::refuse_http;
+use crate::server::execution::cross_protocol::{is_http, refuse_http};
 use crate::server::execution::gates::slots::runs_here;
 use crate::server::execution::gates::{self, GatedCommand, Stop, Wait};
 use crate::server::origin::Origin;

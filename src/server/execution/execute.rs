@@ -14,8 +14,7 @@ use crate::server::observe::audit::AuditResult;
 use crate::server::observe::{crash, watchdog};
 use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
-use crate::server::parts::observe::command_log::HEADER_MAX;
-use crate::server::parts::observe::command_log::Logged;
+use crate::server::parts::observe::command_log::{HEADER_MAX, Logged};
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::{Engine, World};
@@ -216,7 +215,9 @@ impl World<'_> {
             && server.replication.is_replica()
             && !client.flags.contains(ClientFlags::PRIMARY)
         {
-            server.note_local_write(keyspace, selected, id, args);
+            server
+                .replication
+                .note_local_write(&server.table, keyspace, selected, id, args);
         }
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
             let slot = || server.table.row(id).first_key(args).map(slot_of);
@@ -287,7 +288,7 @@ impl World<'_> {
         let errors = reply.end_errors(outer_errors);
         if errors.any() {
             let name = server.table.row(id).full_name;
-            server.note_load_error(reply.last_error_line(), name);
+            server.stats.note_load_error(reply.last_error_line(), name);
         }
         errors
     }
@@ -450,7 +451,7 @@ impl Server {
             .effects
             .is_wanted_by(Audience::LOG | Audience::REPLICAS)
         {
-            let notes = self.notes_changes();
+            let notes = self.config.changes_retain > 0;
             if notes || self.changes.has_said() {
                 self.stream.note_place();
                 self.note_changes_by(by);

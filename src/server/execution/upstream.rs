@@ -28,8 +28,7 @@ use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock::Now;
 use russet_command::Flags;
-use russet_config::Config;
-use russet_config::PropagationErrors;
+use russet_config::{Config, PropagationErrors};
 use russet_keyspace::KeyHash;
 use russet_replication::change_stream::is_note;
 use russet_replication::upstream::{Applied, Complete};
@@ -222,7 +221,10 @@ impl Server {
         name: &[u8],
         replied: usize,
     ) {
-        let (replica, id) = (self.replica_name(&session.client), session.client.id.0);
+        let (replica, id) = (
+            self.replication.replica_name(&session.client),
+            session.client.id.0,
+        );
         let last = session.client.traffic.last_command;
         let row = last.or_else(|| self.table.find(name).map(|row| row.id));
         let name = match last {

@@ -158,7 +158,7 @@ pub(in crate::server) fn count_refused(stats: &mut Stats, config: &Config, peer:
     stats.rejected_priority_connections += u64::from(has_priority);
 }
 
-/// As [`Server::refuses`], by the peer's address.
+/// As [`refuses`], by the peer's address.
 pub(in crate::server) fn refuses_stranger(
     acl: &Acl,
     config: &Config,

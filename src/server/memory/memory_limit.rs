@@ -38,7 +38,8 @@ impl Server {
         }
         // Kept keys of slots that are another's are next; while they are being deleted no key is
         // evicted.
-        let may_free = self.has_kept_slots() && self.gates.pause().is_none();
+        let may_free = self.migrations.as_ref().is_some_and(|it| it.has_kept())
+            && self.gates.pause().is_none();
         if may_free && self.lacks_room(keyspace, running) {
             let bound = self.memory.eviction_bound(&self.replication, &self.config);
             if self.free_kept_for_room(keyspace, bound) {

@@ -1,5 +1,6 @@
 //! MONITOR: every command, as text, to the clients that asked for it.
 
+use crate::server::parts::messages::Messages;
 use crate::server::parts::users::Acl;
 use crate::server::state::Connections;
 use crate::server::state::call::CommandTable;
@@ -20,47 +21,6 @@ use russet_net::Address;
 use russet_resp::Args;
 
 impl Server {
-    /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
-    /// they run in turn are not shown to it.
-    #[cold]
-    pub fn feed_monitors(&mut self, client: &Client, row: usize, args: Args<'_>, origin: Origin) {
-        let row = self.table.row(row);
-        if row.spec.flags.contains(Flags::ADMIN) {
-            return;
-        }
-        let now = clock::unix_us();
-        let mut line = vec![b'+'];
-        let _ = write!(
-            line,
-            "{}.{:06} [{} ",
-            now / 1_000_000,
-            now % 1_000_000,
-            client.db.0
-        );
-        match &client.identity.peer {
-            _ if origin == Origin::Script => line.extend_from_slice(b"lua]"),
-            Address::Unix(path) => {
-                let _ = write!(line, "unix:{}]", path.display());
-            }
-            tcp => {
-                let _ = write!(line, "{tcp}]");
-            }
-        }
-        let secrets = self.table.secrets(row, args);
-        for at in 0..args.len() {
-            line.push(b' ');
-            quote(&mut line, secrets.shown(at));
-        }
-        line.extend_from_slice(b"\r\n");
-        let line = russet_resp::message(line);
-        for at in 0..self.messages.monitors.len() {
-            let id = self.messages.monitors[at];
-            if id != client.id || !origin.is_nested() {
-                self.post(id, Post::Message(line.clone()));
-            }
-        }
-    }
-
     /// A client starts or stops to be a monitor.
     pub fn set_monitor(&mut self, id: ClientId, on: bool) {
         self.messages.monitors.retain(|&m| m != id);
@@ -120,5 +80,55 @@ impl Connections {
             }
         }
         self.console.is_urgent |= event.is_some();
+    }
+}
+
+impl Messages {
+    /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
+    /// they run in turn are not shown to it.
+    #[cold]
+    pub fn feed_monitors(
+        &mut self,
+        table: &CommandTable,
+        client: &Client,
+        row: usize,
+        args: Args<'_>,
+        origin: Origin,
+    ) {
+        let row = table.row(row);
+        if row.spec.flags.contains(Flags::ADMIN) {
+            return;
+        }
+        let now = clock::unix_us();
+        let mut line = vec![b'+'];
+        let _ = write!(
+            line,
+            "{}.{:06} [{} ",
+            now / 1_000_000,
+            now % 1_000_000,
+            client.db.0
+        );
+        match &client.identity.peer {
+            _ if origin == Origin::Script => line.extend_from_slice(b"lua]"),
+            Address::Unix(path) => {
+                let _ = write!(line, "unix:{}]", path.display());
+            }
+            tcp => {
+                let _ = write!(line, "{tcp}]");
+            }
+        }
+        let secrets = table.secrets(row, args);
+        for at in 0..args.len() {
+            line.push(b' ');
+            quote(&mut line, secrets.shown(at));
+        }
+        line.extend_from_slice(b"\r\n");
+        let line = russet_resp::message(line);
+        for at in 0..self.monitors.len() {
+            let id = self.monitors[at];
+            if id != client.id || !origin.is_nested() {
+                self.outbox.add(id, Post::Message(line.clone()));
+            }
+        }
     }
 }

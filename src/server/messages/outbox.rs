@@ -2,7 +2,7 @@
 
 use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
-use crate::server::parts::messages::outbox::{Post, write_post};
+use crate::server::parts::messages::outbox::{Outbox, Post, write_post};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_keyspace::ClientId;
@@ -19,15 +19,6 @@ impl Server {
     /// Posts an item for a client; it is dropped with the client.
     pub fn post(&mut self, to: ClientId, post: Post) {
         self.messages.outbox.add(to, post);
-    }
-
-    /// Delivers the items of a client before its command runs.
-    #[cold]
-    pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
-        let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
-        for (_, post) in self.messages.outbox.posts.extract_if(.., is_its) {
-            write_post(client, reply, &post);
-        }
     }
 }
 
@@ -55,5 +46,16 @@ impl Engine {
         }
         kept.append(&mut server.messages.outbox.posts);
         server.messages.outbox.posts = kept;
+    }
+}
+
+impl Outbox {
+    /// Delivers the items of a client before its command runs.
+    #[cold]
+    pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
+        let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
+        for (_, post) in self.posts.extract_if(.., is_its) {
+            write_post(client, reply, &post);
+        }
     }
 }

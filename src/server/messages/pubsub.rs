@@ -298,7 +298,7 @@ impl World<'_> {
                 self.confirm_subscription(word, None, count);
             }
         }
-        self.server.end_subscriptions(self.client);
+        end_subscriptions(self.client);
         output_limits::limit(self.client, self.reply, &self.server.config);
         if self.server.messages.pubsub.is_empty() {
             self.server.update_listeners(self.keyspace);
@@ -338,24 +338,24 @@ impl World<'_> {
 }
 
 impl Server {
-    /// A client without subscriptions is an ordinary one again.
-    fn end_subscriptions(&mut self, client: &mut Client) {
-        let has_some = |its: &Subscriptions| !its.is_empty();
-        if client.subscriptions.as_deref().is_some_and(has_some) {
-            return;
-        }
-        client.subscriptions = None;
-        client.flags.remove(ClientFlags::PUBSUB);
-    }
-
     /// Removes a client from all channels, without a message.
     pub fn unsubscribe_all(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         if let Some(mut its) = client.subscriptions.take() {
             self.messages.pubsub.forget(client.id, &mut its);
-            self.end_subscriptions(client);
+            end_subscriptions(client);
             if self.messages.pubsub.is_empty() {
                 self.update_listeners(keyspace);
             }
         }
     }
+}
+
+/// A client without subscriptions is an ordinary one again.
+fn end_subscriptions(client: &mut Client) {
+    let has_some = |its: &Subscriptions| !its.is_empty();
+    if client.subscriptions.as_deref().is_some_and(has_some) {
+        return;
+    }
+    client.subscriptions = None;
+    client.flags.remove(ClientFlags::PUBSUB);
 }

@@ -5,6 +5,7 @@
 //! because the source holds writes meanwhile and serves them again after a time.
 
 use super::unclaimed::CLAIM_WAITS;
+use crate::server::migration::on_migrations;
 
 use crate::server::parts::migration::Claim;
 use crate::server::state::Server;
@@ -49,7 +50,7 @@ impl Server {
             over_ms: self.now.mono_ms + u64::from(CLAIM_WAITS) * wait_ms,
         };
         self.replication.asks_acks = true;
-        self.on_migrations(|driver| driver.claims.push(claim));
+        on_migrations(&mut self.migrations, |driver| driver.claims.push(claim));
         self.continue_claims(keyspace);
     }
 
@@ -78,7 +79,7 @@ impl Server {
             let is_taken = match verdict {
                 Verdict::Claim => self.claim_slots(keyspace, claim.slots.pairs()),
                 Verdict::Wait => {
-                    self.on_migrations(|driver| driver.claims.push(claim));
+                    on_migrations(&mut self.migrations, |driver| driver.claims.push(claim));
                     continue;
                 }
                 Verdict::GiveUp => {

@@ -12,17 +12,17 @@
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
 use crate::server::origin::Origin;
+use crate::server::parts::migration;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
-use russet_cluster::migration::trim_slots;
 use russet_cluster::migration::{
-    Answer, Around, Busy, MigrationLink, Migrations, Name, Refusal, Sender,
+    Answer, Around, Busy, MigrationLink, Migrations, Name, Refusal, Sender, trim_slots,
 };
 use russet_command::{CommandError, Facts};
 use russet_config::Dialect;
 use russet_host::Now;
-use russet_keyspace::{Audience, DropProgress, Keyspace};
+use russet_keyspace::{Audience, Keyspace};
 
 /// The name under which nodes of Redis's clusters log in.
 const INTERNAL_USER: &[u8] = b"internal connection";
@@ -312,32 +312,8 @@ impl Server {
     /// The lines of CLUSTER INFO; Valkey has none.
     pub fn slot_migration_lines(&self, keyspace: &Keyspace) -> String {
         match self.config.dialect {
-            Dialect::Redis => self.slot_migration_figures(keyspace),
+            Dialect::Redis => migration::figures(&self.migrations, keyspace),
             Dialect::Valkey => String::new(),
         }
-    }
-
-    /// Fields in lines, as those of CLUSTER INFO.
-    pub(in crate::server) fn slot_migration_figures(&self, keyspace: &Keyspace) -> String {
-        let active = self
-            .migrations
-            .as_ref()
-            .map_or(0, |driver| driver.machine.active());
-        let DropProgress {
-            running,
-            keys,
-            reported_keys,
-            started,
-            completed,
-        } = keyspace.drop_progress();
-        format!(
-            "cluster_slot_migration_active_tasks:{active}\r\n\
-             cluster_slot_migration_active_trim_running:{running}\r\n\
-             cluster_slot_migration_active_trim_current_job_keys:{keys}\r\n\
-             cluster_slot_migration_active_trim_current_job_trimmed:{reported_keys}\r\n\
-             cluster_slot_migration_stats_active_trim_started:{started}\r\n\
-             cluster_slot_migration_stats_active_trim_completed:{completed}\r\n\
-             cluster_slot_migration_stats_active_trim_cancelled:0\r\n"
-        )
     }
 }

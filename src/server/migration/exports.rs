@@ -10,11 +10,13 @@
 //! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
 //! `execution::slots` passes effects on, `links` writes.
 
+use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::migration::{Export, ExportStage};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_cluster::migration::{Name, Wire};
+use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_persistence::rdb::{RdbWriter, VERSION_MIGRATE};
 use russet_resp::write_request;
@@ -41,20 +43,6 @@ impl Server {
         if keyspace.effects.wanted_by() != audience && !self.persist.loading.in_progress() {
             self.update_effects(keyspace);
         }
-    }
-
-    /// Libraries of functions, as Redis's targets take them.
-    fn functions(&self) -> Vec<u8> {
-        let compress = self.config.rdbcompression.of_strings();
-        let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
-        for library in self.scripting.libraries.iter() {
-            writer.function(&library.code);
-        }
-        let payload = writer.payload();
-        let mut bytes = Vec::new();
-        let words: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", &payload, b"REPLACE"];
-        write_request(&mut bytes, words.into_iter());
-        bytes
     }
 }
 
@@ -114,7 +102,7 @@ impl Engine {
             });
             return;
         }
-        let functions = server.functions();
+        let functions = functions(&server.config, &server.scripting);
         if let Some(driver) = &mut server.migrations {
             let to = driver.exports.find(job).map(|export| {
                 export.stage = ExportStage::Passing;
@@ -162,4 +150,18 @@ impl Engine {
             other => m.export_failed(now, around, job, other.why()),
         });
     }
+}
+
+/// Libraries of functions, as Redis's targets take them.
+fn functions(config: &Config, scripting: &Scripting) -> Vec<u8> {
+    let compress = config.rdbcompression.of_strings();
+    let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
+    for library in scripting.libraries.iter() {
+        writer.function(&library.code);
+    }
+    let payload = writer.payload();
+    let mut bytes = Vec::new();
+    let words: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", &payload, b"REPLACE"];
+    write_request(&mut bytes, words.into_iter());
+    bytes
 }

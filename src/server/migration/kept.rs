@@ -24,12 +24,6 @@ impl Server {
         });
     }
 
-    /// Whether there are kept keys, which are deleted before a key is evicted.
-    pub(in crate::server) fn has_kept_slots(&self) -> bool {
-        let driver = self.migrations.as_ref();
-        driver.is_some_and(|driver| driver.machine.has_kept() || driver.frees_kept)
-    }
-
     /// Memory is short: deletes kept keys, a part now and the rest by the next commands and between
     /// turns. Returns whether some are left, so that no key needs to be evicted yet.
     pub(in crate::server) fn free_kept_for_room(

@@ -8,6 +8,9 @@
 //! Elsewhere: `russet_cluster::migration` decides what a link expects, `execution::slots` what it
 //! may run.
 
+use crate::server::migration::on_migrations;
+use crate::server::parts::run::dial::link_socket;
+use crate::server::state::Connections;
 use std::io::ErrorKind;
 
 use crate::server::clients::batch::RequestsEnd;
@@ -113,35 +116,9 @@ impl MigrationDriver {
 }
 
 impl Server {
-    /// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
-    pub(super) fn dial_for_slots(&mut self, link: MigrationLink, ip: &[u8], port: u16) {
-        let MigrationLink::Dialled(number) = link else {
-            return;
-        };
-        let to = Destination {
-            host: String::from_utf8_lossy(ip).into_owned(),
-            port,
-            source: self.config.bind_source_addr.lossy().parse().ok(),
-            socket: self.link_socket(),
-            tls: self.connections.tls.of_replication(&self.config),
-        };
-        let wake = self.connections.wake.clone();
-        let Some(driver) = &mut self.migrations else {
-            return;
-        };
-        match Connecting::begin(to, wake) {
-            Ok(connecting) => {
-                let stage = MigrationLinkStage::Connecting(Box::new(connecting));
-                driver.links.add(Dialled::new(number, stage));
-                driver.links.unread.push(number);
-            }
-            Err(error) => driver.failures.push((link, system_text(&error))),
-        }
-    }
-
     fn lose_slot_link(&mut self, keyspace: &mut Keyspace, number: u64, refused: Option<&str>) {
         let link = MigrationLink::Dialled(number);
-        self.on_migrations(|driver| driver.links.remove(number));
+        on_migrations(&mut self.migrations, |driver| driver.links.remove(number));
         self.with_migrations(keyspace, |m, now, around| match refused {
             Some(why) => m.refused(now, around, link, why),
             None => m.closed(now, around, link),
@@ -181,36 +158,6 @@ impl Server {
                 self.lose_slot_link(keyspace, number, Some(&why));
                 false
             }
-        }
-    }
-
-    /// Reads a link's bytes. `true`: there may be more.
-    fn read_slot_link(&mut self, number: u64) -> bool {
-        let held_max = held_max(&self.config);
-        let Some(driver) = &mut self.migrations else {
-            return false;
-        };
-        let mut bytes = std::mem::take(&mut driver.links.buffer);
-        bytes.resize(READ_BYTES, 0);
-        let link = driver.links.get_mut(number);
-        let is_more = link.is_some_and(|link| read(link, &mut bytes, held_max));
-        driver.links.buffer = bytes;
-        is_more
-    }
-
-    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
-    /// a stream unless it lags, since it would never end then.
-    fn is_paced(&self, number: u64) -> bool {
-        let Some(driver) = &self.migrations else {
-            return false;
-        };
-        match driver.machine.expects(MigrationLink::Dialled(number)) {
-            Some(Expects::Snapshot) => true,
-            Some(Expects::Commands) => {
-                let link = driver.links.get(number);
-                link.is_some_and(|link| link.input.len() < BEHIND)
-            }
-            Some(Expects::Replies | Expects::Hold) | None => false,
         }
     }
 
@@ -313,7 +260,8 @@ impl Engine {
         if !self.server.open_slot_link(&mut self.keyspace, number) {
             return;
         }
-        let may_have_more = self.server.read_slot_link(number);
+        let may_have_more =
+            read_slot_link(&mut self.server.migrations, &self.server.config, number);
         let mut stepped = Stepped::More;
         let mut left = self.allowance(number);
         while matches!(stepped, Stepped::More) && !left.is_used_up() {
@@ -334,7 +282,7 @@ impl Engine {
 
     fn allowance(&mut self, number: u64) -> Allowance {
         let server = &mut self.server;
-        let nanos = if server.is_paced(number) {
+        let nanos = if is_paced(&server.migrations, number) {
             server
                 .turn
                 .slice_nanos(&server.migrations, &server.stats, &server.cycles)
@@ -429,8 +377,9 @@ impl Engine {
                 }
                 RequestsEnd::Error => {
                     let why = "ERR not a command".to_owned();
-                    self.server
-                        .on_migrations(|driver| driver.failures.push((link, why)));
+                    on_migrations(&mut self.server.migrations, |driver| {
+                        driver.failures.push((link, why))
+                    });
                     break Stepped::Wait;
                 }
             }
@@ -464,7 +413,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        server.on_migrations(|driver| driver.links.batch = batch);
+        on_migrations(&mut server.migrations, |driver| driver.links.batch = batch);
         server.notify_migrations(keyspace);
         if is_drained {
             server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
@@ -481,15 +430,16 @@ impl Engine {
         bytes: usize,
         left: &mut Allowance,
     ) -> Option<Stepped> {
-        self.server
-            .on_migrations(|driver| driver.serving = Some(link));
+        on_migrations(&mut self.server.migrations, |driver| {
+            driver.serving = Some(link)
+        });
         self.server.turn.begin_commands();
         let commands = self.server.stats.commands;
         self.apply_slots(session, link, row, args, hashes, bytes);
         let commands = self.server.stats.commands.saturating_sub(commands);
         left.commands -= 1;
         let mut expects = None;
-        self.server.on_migrations(|driver| {
+        on_migrations(&mut self.server.migrations, |driver| {
             driver.serving = None;
             driver.commands += commands;
             expects = driver.machine.expects(link);
@@ -499,5 +449,72 @@ impl Engine {
             return Some(Stepped::Wait);
         }
         left.is_used_up().then_some(Stepped::More)
+    }
+}
+
+/// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
+pub(super) fn dial_for_slots(
+    migrations: &mut Option<Box<MigrationDriver>>,
+    connections: &Connections,
+    config: &Config,
+    link: MigrationLink,
+    ip: &[u8],
+    port: u16,
+) {
+    let MigrationLink::Dialled(number) = link else {
+        return;
+    };
+    let to = Destination {
+        host: String::from_utf8_lossy(ip).into_owned(),
+        port,
+        source: config.bind_source_addr.lossy().parse().ok(),
+        socket: link_socket(config),
+        tls: connections.tls.of_replication(config),
+    };
+    let wake = connections.wake.clone();
+    let Some(driver) = migrations else {
+        return;
+    };
+    match Connecting::begin(to, wake) {
+        Ok(connecting) => {
+            let stage = MigrationLinkStage::Connecting(Box::new(connecting));
+            driver.links.add(Dialled::new(number, stage));
+            driver.links.unread.push(number);
+        }
+        Err(error) => driver.failures.push((link, system_text(&error))),
+    }
+}
+
+/// Reads a link's bytes. `true`: there may be more.
+fn read_slot_link(
+    migrations: &mut Option<Box<MigrationDriver>>,
+    config: &Config,
+    number: u64,
+) -> bool {
+    let held_max = held_max(config);
+    let Some(driver) = migrations else {
+        return false;
+    };
+    let mut bytes = std::mem::take(&mut driver.links.buffer);
+    bytes.resize(READ_BYTES, 0);
+    let link = driver.links.get_mut(number);
+    let is_more = link.is_some_and(|link| read(link, &mut bytes, held_max));
+    driver.links.buffer = bytes;
+    is_more
+}
+
+/// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
+/// a stream unless it lags, since it would never end then.
+fn is_paced(migrations: &Option<Box<MigrationDriver>>, number: u64) -> bool {
+    let Some(driver) = migrations else {
+        return false;
+    };
+    match driver.machine.expects(MigrationLink::Dialled(number)) {
+        Some(Expects::Snapshot) => true,
+        Some(Expects::Commands) => {
+            let link = driver.links.get(number);
+            link.is_some_and(|link| link.input.len() < BEHIND)
+        }
+        Some(Expects::Replies | Expects::Hold) | None => false,
     }
 }

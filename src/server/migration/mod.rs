@@ -15,6 +15,7 @@ mod links;
 mod unclaimed;
 
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::migration::links::dial_for_slots;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -22,10 +23,9 @@ use russet_base::random;
 use russet_cluster::migration::{
     Action, Around, Beside, MigrationLink, Migrations, Name, Ranges, Settings,
 };
-use russet_config::Dialect;
+use russet_config::{Config, Dialect};
 use russet_host::{Hosted, Now};
-use russet_keyspace::Audience;
-use russet_keyspace::{ClientId, DbIndex, Keyspace};
+use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use russet_net::{Role, Target};
 
 /// The period of the machine's ticks, milliseconds.
@@ -71,22 +71,6 @@ impl Server {
         self.migrations = Some(Box::new(MigrationDriver::new(Settings::of(&self.config))));
     }
 
-    /// Directives may have changed.
-    pub(in crate::server) fn migration_settings_changed(&mut self) {
-        let fresh = Settings::of(&self.config);
-        if let Some(driver) = &mut self.migrations {
-            let settings = driver.machine.settings_mut();
-            let (prevents_pause, prevents_failover) =
-                (settings.prevents_pause, settings.prevents_failover);
-            *settings = Settings {
-                prevents_pause,
-                prevents_failover,
-                ..fresh
-            };
-            driver.tick_due_ms = 0;
-        }
-    }
-
     /// Calls the machine, and carries out its actions. `None`: this is no node of a cluster.
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
@@ -130,11 +114,20 @@ impl Server {
 
     fn act_in_migration(&mut self, keyspace: &mut Keyspace, action: Action) {
         match action {
-            Action::Dial { link, ip, port } => self.dial_for_slots(link, &ip, port),
-            Action::Send { link, bytes } => self.on_migrations(|driver| driver.send(link, &bytes)),
+            Action::Dial { link, ip, port } => dial_for_slots(
+                &mut self.migrations,
+                &self.connections,
+                &self.config,
+                link,
+                &ip,
+                port,
+            ),
+            Action::Send { link, bytes } => {
+                on_migrations(&mut self.migrations, |driver| driver.send(link, &bytes))
+            }
             Action::Close(link) => {
                 let now_ms = self.now.mono_ms;
-                self.on_migrations(|driver| driver.close(link, now_ms));
+                on_migrations(&mut self.migrations, |driver| driver.close(link, now_ms));
             }
             Action::Export {
                 job,
@@ -142,10 +135,10 @@ impl Server {
                 snapshot,
                 stream,
                 wire,
-            } => self.on_migrations(|driver| {
+            } => on_migrations(&mut self.migrations, |driver| {
                 driver.exports.begin((job, slots), snapshot, stream, wire);
             }),
-            Action::Stream(job) => self.on_migrations(|driver| {
+            Action::Stream(job) => on_migrations(&mut self.migrations, |driver| {
                 let export = driver.exports.find(job);
                 let held = export.and_then(|export| Some((export.held.take()?, export.stream)));
                 if let Some((bytes, link)) = held {
@@ -182,12 +175,6 @@ impl Server {
                     .record_for(Audience::REPLICAS, DbIndex(0), words);
             }
             Action::Log { level, text } => level.log(&text),
-        }
-    }
-
-    fn on_migrations(&mut self, call: impl FnOnce(&mut MigrationDriver)) {
-        if let Some(driver) = &mut self.migrations {
-            call(driver);
         }
     }
 
@@ -264,7 +251,7 @@ impl Server {
 
     /// Keys of a database, or all, were deleted.
     pub fn note_flush(&mut self) {
-        self.on_migrations(|driver| driver.was_flushed = true);
+        on_migrations(&mut self.migrations, |driver| driver.was_flushed = true);
     }
 
     /// The connection of a client is over.
@@ -272,7 +259,7 @@ impl Server {
         let peer = ClientFlags::INTERNAL | ClientFlags::SENDS_SLOTS;
         if client.flags.intersects(peer) {
             let id = client.id.0;
-            self.on_migrations(|driver| driver.gone.push(id));
+            on_migrations(&mut self.migrations, |driver| driver.gone.push(id));
         }
     }
 
@@ -344,5 +331,33 @@ impl Engine {
         self.server.update_exports(&mut self.keyspace);
         self.send_migrations();
         self.after_removals();
+    }
+}
+
+/// Directives may have changed.
+pub(in crate::server) fn migration_settings_changed(
+    migrations: &mut Option<Box<MigrationDriver>>,
+    config: &Config,
+) {
+    let fresh = Settings::of(config);
+    if let Some(driver) = migrations {
+        let settings = driver.machine.settings_mut();
+        let (prevents_pause, prevents_failover) =
+            (settings.prevents_pause, settings.prevents_failover);
+        *settings = Settings {
+            prevents_pause,
+            prevents_failover,
+            ..fresh
+        };
+        driver.tick_due_ms = 0;
+    }
+}
+
+pub(in crate::server) fn on_migrations(
+    migrations: &mut Option<Box<MigrationDriver>>,
+    call: impl FnOnce(&mut MigrationDriver),
+) {
+    if let Some(driver) = migrations {
+        call(driver);
     }
 }

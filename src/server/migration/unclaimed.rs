@@ -3,6 +3,7 @@
 
 use crate::server::state::Server;
 use russet_cluster::migration::{Name, Settings};
+use russet_config::Config;
 use russet_keyspace::Keyspace;
 
 /// The target claims within so many times [`Settings::claim_wait`], or never: half of the time for
@@ -13,19 +14,13 @@ pub(super) const CLAIM_WAITS: u32 = 2;
 const SILENT_PART: i64 = 4;
 
 impl Server {
-    /// The second half of a hold, in which the target does not claim any more; milliseconds.
-    fn held_after_claims_ms(&self) -> i64 {
-        let waits = Settings::of(&self.config).claim_wait().get();
-        waits.saturating_mul(i64::from(CLAIM_WAITS))
-    }
-
     /// Each tick of migrations: while writes are held, greets silent voters, so that this node soon
     /// receives a claim that others have seen.
     pub(super) fn greet_while_held(&mut self, keyspace: &mut Keyspace) {
         if self.gates.held_slots.is_empty() {
             return;
         }
-        let silent_ms = self.held_after_claims_ms() / SILENT_PART;
+        let silent_ms = held_after_claims_ms(&self.config) / SILENT_PART;
         self.with_cluster(keyspace, |driver, now| {
             driver.core.greet_voters(now, silent_ms);
         });
@@ -38,9 +33,15 @@ impl Server {
         let Some(slots) = self.gates.held_slots.of(job).cloned() else {
             return;
         };
-        let within_ms = self.held_after_claims_ms();
+        let within_ms = held_after_claims_ms(&self.config);
         self.with_cluster(keyspace, |driver, now| {
             driver.core.keep_slots(now, slots.pairs(), within_ms)
         });
     }
+}
+
+/// The second half of a hold, in which the target does not claim any more; milliseconds.
+fn held_after_claims_ms(config: &Config) -> i64 {
+    let waits = Settings::of(config).claim_wait().get();
+    waits.saturating_mul(i64::from(CLAIM_WAITS))
 }

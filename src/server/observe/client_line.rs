@@ -30,7 +30,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
     let tracker = server.messages.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
-    let unsent = server.unsent_to(client.id);
+    let unsent = server.replication.unsent_to(&server.stream, client.id);
     let (shared, unshared) = reply.referenced_bytes();
     let traffic = &client.traffic;
     // Writing to memory cannot fail.

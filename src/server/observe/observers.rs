@@ -96,7 +96,8 @@ impl Server {
             && first_try
             && !spec.flags.contains(Flags::SKIP_MONITOR)
         {
-            self.feed_monitors(client, row, args, origin);
+            self.messages
+                .feed_monitors(&self.table, client, row, args, origin);
         }
         if !self.connections.console.taps.is_empty()
             && first_try

@@ -3,6 +3,10 @@
 //! with a rewrite of the append only file, which is switched on for it if necessary, and ends like
 //! BACKUP CREATE, with the seal.
 
+use crate::server::state::Connections;
+use russet_base::clock::Now;
+use russet_config::Config;
+use russet_replication::Stream;
 use std::path::{Path, PathBuf};
 
 use crate::server::clients::blocked::Until;
@@ -34,10 +38,12 @@ impl Server {
         match persist.aof.state() {
             AofState::On if !persist.aof.refuses_writes() => {
                 persist.backups.begin(name.clone(), client, Way::Files);
-                self.take_turn().map_err(|why| {
-                    self.persist.backups.forget();
-                    failed(&name, &why)
-                })
+                self.persist
+                    .take_turn(&self.stream, &self.now)
+                    .map_err(|why| {
+                        self.persist.backups.forget();
+                        failed(&name, &why)
+                    })
             }
             AofState::Off => {
                 if persist.snapshots.in_progress() || persist.aof.rewrites.in_progress() {
@@ -98,7 +104,7 @@ impl Server {
             self.look_at_session(keyspace);
         }
         self.persist.backups.begin_seal(client)?;
-        if let Err(why) = self.take_turn() {
+        if let Err(why) = self.persist.take_turn(&self.stream, &self.now) {
             self.end_backup(keyspace, Err(why.clone()));
             return Err(CommandError::owned(format!("ERR The backup failed: {why}")));
         }
@@ -191,25 +197,6 @@ impl Server {
         }
     }
 
-    /// Begins to seal the append only file if nothing else changes it just now.
-    fn take_turn(&mut self) -> Result<(), String> {
-        let Persist { aof, backups, .. } = &mut self.persist;
-        if aof.is_changing() || !backups.take_turn() {
-            return Ok(());
-        }
-        if aof.begin_ahead(Owner::Backup)? {
-            Ok(())
-        } else {
-            self.begin_sealing()
-        }
-    }
-
-    /// Begins the file after those that the backup links.
-    fn begin_sealing(&mut self) -> Result<(), String> {
-        let (aof, now) = (&mut self.persist.aof, &self.now);
-        aof.begin_next_incr(Owner::Backup, "backup", now, &self.stream)
-    }
-
     /// The change of the append only file that a backup waited for has ended.
     pub(super) fn backup_changed(
         &mut self,
@@ -217,26 +204,13 @@ impl Server {
         ended: Result<Changed, String>,
     ) {
         let went_on = ended.and_then(|changed| match changed {
-            Changed::Ahead => self.begin_sealing(),
-            Changed::Next => self.link_sealed(),
+            Changed::Ahead => self.persist.begin_sealing(&self.stream, &self.now),
+            Changed::Next => self.persist.link_sealed(&self.connections, &self.config),
             Changed::Base => Ok(()),
         });
         if let Err(why) = went_on {
             self.end_backup(keyspace, Err(why));
         }
-    }
-
-    /// The files are sealed: begins to link them.
-    fn link_sealed(&mut self) -> Result<(), String> {
-        let Persist { aof, backups, .. } = &mut self.persist;
-        if !backups.in_progress() {
-            return Ok(());
-        }
-        let sealed = aof.seal().ok_or("the append only file is off")?;
-        let (disk, wake) = (aof.disk().clone(), self.connections.wake.clone());
-        let names = Aof::names(&self.config);
-        let begun = backups.link_files(&self.config, sealed, names, disk, wake);
-        begun.inspect_err(|_| aof.unseal())
     }
 
     /// A save has ended; on success it is in the file `name`.
@@ -266,7 +240,7 @@ impl Server {
         if let Some(why) = backups.interruption(is_on, aof.is_changing()) {
             return self.end_backup(keyspace, Err(why.to_owned()));
         }
-        if let Err(why) = self.take_turn() {
+        if let Err(why) = self.persist.take_turn(&self.stream, &self.now) {
             return self.end_backup(keyspace, Err(why));
         }
         if let Some(ended) = self.persist.backups.take_links() {
@@ -297,5 +271,51 @@ impl Server {
         if seals_session {
             self.end_session(keyspace);
         }
+    }
+}
+
+impl Persist {
+    /// Begins the file after those that the backup links.
+    pub(in crate::server) fn begin_sealing(
+        &mut self,
+        stream: &Stream,
+        now: &Now,
+    ) -> Result<(), String> {
+        let (aof, now) = (&mut self.aof, now);
+        aof.begin_next_incr(Owner::Backup, "backup", now, stream)
+    }
+
+    /// Begins to seal the append only file if nothing else changes it just now.
+    pub(in crate::server) fn take_turn(
+        &mut self,
+        stream: &Stream,
+        now: &Now,
+    ) -> Result<(), String> {
+        let Persist { aof, backups, .. } = self;
+        if aof.is_changing() || !backups.take_turn() {
+            return Ok(());
+        }
+        if aof.begin_ahead(Owner::Backup)? {
+            Ok(())
+        } else {
+            self.begin_sealing(stream, now)
+        }
+    }
+
+    /// The files are sealed: begins to link them.
+    pub(in crate::server) fn link_sealed(
+        &mut self,
+        connections: &Connections,
+        config: &Config,
+    ) -> Result<(), String> {
+        let Persist { aof, backups, .. } = self;
+        if !backups.in_progress() {
+            return Ok(());
+        }
+        let sealed = aof.seal().ok_or("the append only file is off")?;
+        let (disk, wake) = (aof.disk().clone(), connections.wake.clone());
+        let names = Aof::names(config);
+        let begun = backups.link_files(config, sealed, names, disk, wake);
+        begun.inspect_err(|_| aof.unseal())
     }
 }

@@ -18,17 +18,28 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::clients::table::Clients;
 use crate::server::execution::execute::Author;
 use crate::server::origin::Origin;
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::execution::scripting::Scripting;
+use crate::server::parts::migration::MigrationDriver;
+use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::AofState;
-use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
+use crate::server::parts::persist::loading::Loading;
+use crate::server::parts::replication::Replication;
+use crate::server::parts::replication::replicas::{Replica, ReplicaState};
+use crate::server::parts::run::turn::Turn;
+use crate::server::persist::aof::rewrite::is_in_unit;
 use crate::server::search::text_settings;
 use crate::server::state::Server;
+use russet_base::clock::Now;
 use russet_base::memory::{alloc, pressure};
 use russet_command::CommandError;
+use russet_config::Config;
 use russet_keyspace::{DbIndex, Keyspace, PendingFlush};
 use russet_persistence::aof::{AsideLine, AsideLines};
-use russet_replication::ReplOffset;
+use russet_replication::{ReplOffset, Stream};
 
 const NOTHING: CommandError = CommandError::Text("ERR there is no flush to undo");
 const NOT_EMPTY: CommandError = CommandError::Text(
@@ -53,23 +64,6 @@ pub struct UndoRequest {
 }
 
 impl Server {
-    /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps it
-    /// longer than its primary, because it receives the undo later.
-    fn flush_grace_ms(&self) -> i64 {
-        let config = &self.config;
-        let grace_ms = i64::from(config.flush_grace) * 1000;
-        if self.replication.is_replica() && grace_ms > 0 {
-            grace_ms + i64::from(config.repl_timeout) * 1000
-        } else {
-            grace_ms
-        }
-    }
-
-    /// Whether a command repeats one of the log or of the primary, also within a transaction.
-    pub fn repeats(&self, client: &Client, origin: Origin) -> bool {
-        origin == Origin::Loading || client.flags.contains(ClientFlags::PRIMARY)
-    }
-
     /// FLUSHALL and FLUSHDB: sets aside the data of these databases, and returns the number of its
     /// keys. `None`: it may not be set aside, and the caller frees it. With `now` that is so, and
     /// all data that was set aside before is freed.
@@ -81,7 +75,7 @@ impl Server {
         now: bool,
     ) -> Option<usize> {
         // A flush by a client of a writable replica is not in the primary's stream.
-        let is_local = self.replication.is_replica() && !self.repeats(client, origin);
+        let is_local = self.replication.is_replica() && !client.repeats(origin);
         let is_empty = dbs.iter().all(|&db| keyspace.database(db).is_empty());
         let at_ms = match origin {
             _ if now || is_local || is_empty => None,
@@ -127,13 +121,11 @@ impl Server {
     /// CONFIG SET flush-grace: frees data that has waited for as long.
     pub fn flush_grace_changed(&mut self, keyspace: &mut Keyspace) {
         let now_ms = keyspace.now_ms();
-        keyspace.end_grace(now_ms - self.flush_grace_ms(), now_ms);
+        keyspace.end_grace(
+            now_ms - self.replication.flush_grace_ms(&self.config),
+            now_ms,
+        );
         self.note_aside(keyspace);
-    }
-
-    /// Seconds that data flushed at `at_ms` still waits.
-    pub fn seconds_left(&self, at_ms: i64, now_ms: i64) -> i64 {
-        (at_ms.saturating_add(self.flush_grace_ms()) - now_ms).max(0) / 1000
     }
 
     // --- undo ---
@@ -146,15 +138,15 @@ impl Server {
         (client, origin): (&mut Client, Origin),
         asked: UndoRequest,
     ) -> Result<PendingFlush, CommandError> {
-        let repeats = self.repeats(client, origin);
+        let repeats = client.repeats(origin);
         if !repeats && self.replication.is_replica() {
             return Err(REPLICA);
         }
-        if !repeats && self.migrates_slots() {
+        if !repeats && migrates_slots(&self.migrations, &self.cluster) {
             return Err(MIGRATES);
         }
         let is_primary = client.flags.contains(ClientFlags::PRIMARY);
-        let found = self.find_flush(keyspace, asked).and_then(|found| {
+        let found = find_flush(keyspace, asked).and_then(|found| {
             let is_other = asked.named.is_some_and(|(_, keys)| keys != found.keys());
             if is_other && is_primary {
                 return Err(NOTHING);
@@ -169,7 +161,7 @@ impl Server {
             (!keyspace.is_saving()).then_some(found).ok_or(SAVES)
         });
         if found.is_err() && is_primary {
-            self.ask_full_copy(client);
+            self.replication.ask_full_copy(&mut self.turn, client);
         }
         let found = found?;
         if keyspace.has_unrecorded() {
@@ -190,7 +182,8 @@ impl Server {
         keyspace.dirty += keys as u64;
         self.bring_indexes_back(keyspace, (found.number, asked.db));
         self.note_aside(keyspace);
-        self.drop_replicas_without_undo();
+        self.replication
+            .drop_replicas_without_undo(&mut self.clients, &mut self.turn);
         tracing::info!("FLUSH UNDO: {keys} keys are back");
         Ok(found)
     }
@@ -216,30 +209,6 @@ impl Server {
         }
     }
 
-    fn find_flush(
-        &self,
-        keyspace: &Keyspace,
-        asked: UndoRequest,
-    ) -> Result<PendingFlush, CommandError> {
-        let back = asked.named.map(|(back, _)| back);
-        let found = keyspace.pending_flush(back, asked.db).ok_or(NOTHING)?;
-        let is_full = |(db, _): &(DbIndex, usize)| !keyspace.database(*db).is_empty();
-        if !asked.replaces && found.databases.iter().any(is_full) {
-            Err(NOT_EMPTY)
-        } else {
-            Ok(found)
-        }
-    }
-
-    /// Whether slots are being migrated: keys that came back could be at two nodes, the older ones
-    /// here.
-    fn migrates_slots(&self) -> bool {
-        let migrations = self.migrations.as_ref();
-        let cluster = self.cluster.as_ref();
-        let is_open = cluster.is_some_and(|driver| driver.core.open_slots() != (false, false));
-        is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
-    }
-
     /// Ends a snapshot under way, because its databases are exchanged. FLUSHALL, too, ends a save;
     /// a rewrite begins again.
     fn end_snapshots(&mut self, keyspace: &mut Keyspace) {
@@ -257,17 +226,18 @@ impl Server {
         if self.persist.loading.in_progress() {
             return;
         }
-        self.settle_undo();
+        self.replication
+            .settle_undo(&self.scripting, &self.stream, &mut self.persist);
         self.note_aside(keyspace);
         if keyspace.has_aside() {
             self.flush_grace_changed(keyspace);
             self.free_aside_for_room(keyspace);
             self.free_aside_under_pressure(keyspace);
         }
-        if self.has_kept_slots() && pressure::is_short() {
+        if self.migrations.as_ref().is_some_and(|it| it.has_kept()) && pressure::is_short() {
             self.give_up_kept_slots(keyspace);
         }
-        self.record_freed(keyspace);
+        record_freed(&mut self.persist, &self.scripting, keyspace);
     }
 
     fn free_aside_under_pressure(&mut self, keyspace: &mut Keyspace) {
@@ -310,36 +280,10 @@ impl Server {
 
     // --- the log ---
 
-    /// Records in the log which flushes are no longer set aside. Only between units, so that the
-    /// log has all flushes so far.
-    fn record_freed(&mut self, keyspace: &mut Keyspace) {
-        if self.is_in_unit(keyspace) {
-            return;
-        }
-        if let Some(kept) = keyspace.take_kept_flushes() {
-            self.persist.aof.note_aside(AsideLine::Kept(kept));
-        }
-    }
-
-    /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
-    /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
-    /// do not hold it for ever.
-    pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
-        let aof = &self.persist.aof;
-        let is_needed = aof.state() != AofState::On || aof.is_incomplete();
-        let (now_ms, grace_ms) = (self.now.mono_ms, self.flush_grace_ms().unsigned_abs());
-        let rewrites = &mut self.persist.aof.rewrites;
-        if is_needed || !keyspace.has_aside() {
-            rewrites.waits_since_ms = None;
-            return false;
-        }
-        let since_ms = *rewrites.waits_since_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since_ms) <= grace_ms
-    }
-
     /// A base of the log is made from the present keyspace: frees the data set aside.
     pub(super) fn free_aside_for_base(&mut self, keyspace: &mut Keyspace) {
-        self.settle_undo();
+        self.replication
+            .settle_undo(&self.scripting, &self.stream, &mut self.persist);
         self.persist.aof.flushed_aside_ms = None;
         self.persist.aof.rewrites.waits_since_ms = None;
         if keyspace.has_aside() && self.persist.aof.state() != AofState::Off {
@@ -351,27 +295,6 @@ impl Server {
         }
     }
 
-    /// The replay of the log has come to lines about flushes that were set aside.
-    pub(super) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
-        if let Some(kept) = lines.kept {
-            keyspace.keep_flushes(kept);
-        }
-        let flushes = &mut self.persist.loading.flushes;
-        if lines != AsideLines::default() {
-            flushes.set_aside_ms = lines.set_aside_ms;
-            flushes.before = keyspace.flushes();
-        }
-    }
-
-    /// A unit of the log has been replayed: flushes after it are set aside only if another line
-    /// orders it.
-    pub(super) fn replayed_unit(&mut self, keyspace: &Keyspace) {
-        let flushes = &mut self.persist.loading.flushes;
-        if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
-            flushes.set_aside_ms = None;
-        }
-    }
-
     /// The log has been replayed.
     pub(super) fn replayed_flushes(&mut self, keyspace: &mut Keyspace) {
         if self.persist.loading.flushes.set_aside_ms.take().is_some() {
@@ -380,14 +303,42 @@ impl Server {
             keyspace.note_freed();
         }
         self.flush_grace_changed(keyspace);
-        self.settle_undo();
+        self.replication
+            .settle_undo(&self.scripting, &self.stream, &mut self.persist);
     }
 
     // --- replicas ---
+}
+
+impl Replication {
+    /// Disconnects replicas that do not know FLUSH UNDO before they are sent it: they reconnect,
+    /// and are given a full copy. A second link stays, because it does not carry the stream.
+    pub(in crate::server) fn drop_replicas_without_undo(
+        &mut self,
+        clients: &mut Clients,
+        turn: &mut Turn,
+    ) {
+        self.undone_now = true;
+        let is_later = |its: &Replica| {
+            matches!(
+                its.state,
+                ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot
+            )
+        };
+        let replicas = self.replicas.iter();
+        let ids: Vec<_> = replicas
+            .filter(|its| !its.facts.knows_undo() && !its.facts.rdb_channel_link && !is_later(its))
+            .map(|its| its.id)
+            .collect();
+        for id in ids {
+            let detail = "it does not know FLUSH UNDO, and needs a full copy";
+            turn.close_client_soon(clients, id, Ending::new(EndReason::Link, detail));
+        }
+    }
 
     /// The primary's undo names a flush that this replica lacks: everything is copied anew.
-    fn ask_full_copy(&mut self, client: &mut Client) {
-        let Some(upstream) = &mut self.replication.upstream else {
+    pub(in crate::server) fn ask_full_copy(&mut self, turn: &mut Turn, client: &mut Client) {
+        let Some(upstream) = &mut self.upstream else {
             return;
         };
         tracing::warn!(
@@ -399,64 +350,133 @@ impl Server {
             EndReason::Link,
             "an undone flush needs a full copy",
         ));
-        self.turn.to_close.push(client.id);
+        turn.to_close.push(client.id);
     }
 
-    /// Disconnects replicas that do not know FLUSH UNDO before they are sent it: they reconnect,
-    /// and are given a full copy. A second link stays, because it does not carry the stream.
-    fn drop_replicas_without_undo(&mut self) {
-        self.replication.undone_now = true;
-        let is_later = |its: &Replica| {
-            matches!(
-                its.state,
-                ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot
-            )
-        };
-        let replicas = self.replication.replicas.iter();
-        let ids: Vec<_> = replicas
-            .filter(|its| !knows_undo(&its.facts) && !its.facts.rdb_channel_link && !is_later(its))
-            .map(|its| its.id)
-            .collect();
-        for id in ids {
-            let detail = "it does not know FLUSH UNDO, and needs a full copy";
-            self.turn.close_client_soon(
-                &mut self.clients,
-                id,
-                Ending::new(EndReason::Link, detail),
-            );
+    /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps it
+    /// longer than its primary, because it receives the undo later.
+    pub(in crate::server) fn flush_grace_ms(&self, config: &Config) -> i64 {
+        let grace_ms = i64::from(config.flush_grace) * 1000;
+        if self.is_replica() && grace_ms > 0 {
+            grace_ms + i64::from(config.repl_timeout) * 1000
+        } else {
+            grace_ms
         }
     }
 
-    /// Notes the position of an undo, once the stream has it.
-    fn settle_undo(&mut self) {
-        if !self.scripting.is_running() && std::mem::take(&mut self.replication.undone_now) {
-            self.note_undone(Some(self.stream.offset()));
-        }
+    /// Seconds that data flushed at `at_ms` still waits.
+    pub fn seconds_left(&self, config: &Config, at_ms: i64, now_ms: i64) -> i64 {
+        (at_ms.saturating_add(self.flush_grace_ms(config)) - now_ms).max(0) / 1000
     }
 
     /// The last undo in the stream is before this position.
-    pub(in crate::server) fn note_undone(&mut self, at: Option<ReplOffset>) {
-        self.replication.undone_at = at;
-        self.persist.aof.note_undone(at);
+    pub(in crate::server) fn note_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
+        self.undone_at = at;
+        persist.aof.note_undone(at);
     }
 
-    /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
-    pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
-        let replication = &self.replication;
-        let is_later = replication.undone_at.is_some_and(|at| from < at);
-        !knows_undo(facts) && (is_later || replication.undone_now)
+    /// Notes the position of an undo, once the stream has it.
+    pub(in crate::server) fn settle_undo(
+        &mut self,
+        scripting: &Scripting,
+        stream: &Stream,
+        persist: &mut Persist,
+    ) {
+        if !scripting.is_running() && std::mem::take(&mut self.undone_now) {
+            self.note_undone(persist, Some(stream.offset()));
+        }
     }
 }
 
-/// Whether a replica can be sent an undo; a tool that watches the stream can.
-fn knows_undo(facts: &Facts) -> bool {
-    facts.flush_undo || facts.observer
+fn find_flush(keyspace: &Keyspace, asked: UndoRequest) -> Result<PendingFlush, CommandError> {
+    let back = asked.named.map(|(back, _)| back);
+    let found = keyspace.pending_flush(back, asked.db).ok_or(NOTHING)?;
+    let is_full = |(db, _): &(DbIndex, usize)| !keyspace.database(*db).is_empty();
+    if !asked.replaces && found.databases.iter().any(is_full) {
+        Err(NOT_EMPTY)
+    } else {
+        Ok(found)
+    }
+}
+
+/// Whether slots are being migrated: keys that came back could be at two nodes, the older ones
+/// here.
+fn migrates_slots(
+    migrations: &Option<Box<MigrationDriver>>,
+    cluster: &Option<Box<ClusterDriver>>,
+) -> bool {
+    let migrations = migrations.as_ref();
+    let cluster = cluster.as_ref();
+    let is_open = cluster.is_some_and(|driver| driver.core.open_slots() != (false, false));
+    is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
+}
+
+/// Records in the log which flushes are no longer set aside. Only between units, so that the
+/// log has all flushes so far.
+fn record_freed(persist: &mut Persist, scripting: &Scripting, keyspace: &mut Keyspace) {
+    if is_in_unit(scripting, keyspace) {
+        return;
+    }
+    if let Some(kept) = keyspace.take_kept_flushes() {
+        persist.aof.note_aside(AsideLine::Kept(kept));
+    }
+}
+
+impl Loading {
+    /// The replay of the log has come to lines about flushes that were set aside.
+    pub(in crate::server) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
+        if let Some(kept) = lines.kept {
+            keyspace.keep_flushes(kept);
+        }
+        let flushes = &mut self.flushes;
+        if lines != AsideLines::default() {
+            flushes.set_aside_ms = lines.set_aside_ms;
+            flushes.before = keyspace.flushes();
+        }
+    }
+
+    /// A unit of the log has been replayed: flushes after it are set aside only if another line
+    /// orders it.
+    pub(in crate::server) fn replayed_unit(&mut self, keyspace: &Keyspace) {
+        let flushes = &mut self.flushes;
+        if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
+            flushes.set_aside_ms = None;
+        }
+    }
+}
+
+impl Persist {
+    /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
+    /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
+    /// do not hold it for ever.
+    pub(in crate::server) fn holds_rewrite(
+        &mut self,
+        replication: &Replication,
+        config: &Config,
+        now: &Now,
+        keyspace: &Keyspace,
+    ) -> bool {
+        let aof = &self.aof;
+        let is_needed = aof.state() != AofState::On || aof.is_incomplete();
+        let (now_ms, grace_ms) = (
+            now.mono_ms,
+            replication.flush_grace_ms(config).unsigned_abs(),
+        );
+        let rewrites = &mut self.aof.rewrites;
+        if is_needed || !keyspace.has_aside() {
+            rewrites.waits_since_ms = None;
+            return false;
+        }
+        let since_ms = *rewrites.waits_since_ms.get_or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) <= grace_ms
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::server::Testbed;
+    use crate::server::parts::replication::replicas::Facts;
     use crate::server::state::world::Engine;
 
     fn flushed() -> Testbed {
@@ -512,7 +532,8 @@ mod tests {
                 ..Facts::default()
             },
         );
-        let crosses = |t: &Testbed, facts, from| t.engine.server.crosses_undo(facts, from);
+        let crosses =
+            |t: &Testbed, facts, from| t.engine.server.replication.crosses_undo(facts, from);
         assert!(!crosses(&t, &old, 0));
         assert_eq!(t.run("FLUSH UNDO"), ":1000\r\n");
         assert!(crosses(&t, &old, u64::MAX), "it is not in the stream yet");

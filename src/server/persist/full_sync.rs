@@ -2,32 +2,16 @@
 //! while the pass makes them. `server::replication::primary` decides which replicas wait for a
 //! snapshot and in which form they are sent it.
 
+use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
+use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::sending::{SharedSync, SnapshotFraming};
-use crate::server::state::Server;
+use crate::server::state::{Connections, Server};
+use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_persistence::spool::{Spool, SpoolPlan};
 
 impl Server {
-    /// An empty spool, and the target that fills it, for [`Server::begin_snapshot`]: alone, or
-    /// beside others that begin at the same moment.
-    pub(in crate::server) fn sync_target(&self, form: SyncForm) -> (Spool, Target) {
-        let config = &self.config;
-        let plan = SpoolPlan {
-            dir: std::env::current_dir().unwrap_or_default(),
-            memory_max: usize::try_from(config.repl_spool_memory).unwrap_or(usize::MAX),
-            checksum: Some(config.rdbchecksum),
-            packs: form.packed,
-            disk: self.persist.aof.disk().clone(),
-        };
-        let spool = Spool::new(plan, self.connections.wake.clone());
-        let target = Target::new(What::Spool {
-            spool: spool.clone(),
-            form,
-        });
-        (spool, target)
-    }
-
     /// Begins a snapshot for replicas; they read the spool ([`Spool::reader`]) from now on. The
     /// position in the stream of effects that follows it is the one at this call.
     ///
@@ -42,7 +26,9 @@ impl Server {
         if self.persist.snapshots.in_progress() || self.persist.aof.rewrites.in_progress() {
             return Err("another snapshot is in progress".to_owned());
         }
-        let (spool, target) = self.sync_target(form);
+        let (spool, target) = self
+            .persist
+            .sync_target(&self.config, &self.connections, form);
         let begun = self.begin_snapshot(keyspace, vec![target]);
         match begun {
             Ok(pid) => tracing::info!("Background RDB transfer started by pid {pid}"),
@@ -60,12 +46,39 @@ impl Server {
             self.give_up_snapshot(keyspace, Consumer::FullSync);
         }
     }
+}
 
+impl Persist {
+    /// An empty spool, and the target that fills it, for [`Server::begin_snapshot`]: alone, or
+    /// beside others that begin at the same moment.
+    pub(in crate::server) fn sync_target(
+        &self,
+        config: &Config,
+        connections: &Connections,
+        form: SyncForm,
+    ) -> (Spool, Target) {
+        let plan = SpoolPlan {
+            dir: std::env::current_dir().unwrap_or_default(),
+            memory_max: usize::try_from(config.repl_spool_memory).unwrap_or(usize::MAX),
+            checksum: Some(config.rdbchecksum),
+            packs: form.packed,
+            disk: self.aof.disk().clone(),
+        };
+        let spool = Spool::new(plan, connections.wake.clone());
+        let target = Target::new(What::Spool {
+            spool: spool.clone(),
+            form,
+        });
+        (spool, target)
+    }
+}
+
+impl Replication {
     /// The snapshot of a spool has ended: it is whole, or fails.
     pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
-                let sync = self.replication.sync.as_ref();
+                let sync = self.sync.as_ref();
                 let is_of = |sync: &SharedSync| sync.spool.is_same(spool);
                 if sync
                     .is_some_and(|sync| is_of(sync) && sync.needs.sent_as == SnapshotFraming::Mark)

@@ -4,6 +4,7 @@
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
 //! `parts::persist::loading` has the progress, and the pace of slices.
 
+use crate::server::figures::stats::Stats;
 use crate::server::parts::persist::loading::{LoadFailed, Progress};
 use crate::server::persist::aof::loader::AofLoader;
 use crate::server::persist::loading::AfterLoading;
@@ -28,17 +29,6 @@ impl Server {
         self.changes.repeat_note();
         self.update_effects(keyspace);
         self.update_interest();
-    }
-
-    /// A command of the file being loaded has failed, although it succeeded when it was written.
-    #[cold]
-    pub(in crate::server) fn note_load_error(&mut self, error: &[u8], name: &str) {
-        self.stats.unexpected_error_replies += 1;
-        tracing::warn!(
-            "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' \
-             after processing the command '{name}'",
-            String::from_utf8_lossy(error)
-        );
     }
 }
 
@@ -103,5 +93,18 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+impl Stats {
+    /// A command of the file being loaded has failed, although it succeeded when it was written.
+    #[cold]
+    pub(in crate::server) fn note_load_error(&mut self, error: &[u8], name: &str) {
+        self.unexpected_error_replies += 1;
+        tracing::warn!(
+            "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' \
+             after processing the command '{name}'",
+            String::from_utf8_lossy(error)
+        );
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! Cost: O(bytes of the file). A primary's snapshot is loaded by `server::replication::load`.
 
+use crate::server::parts::run::debug::Debugging;
+use russet_config::Config;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -22,15 +24,6 @@ use russet_keyspace::{Keyspace, slot_of};
 use russet_persistence::check::FaultReport;
 
 impl Server {
-    /// How files are loaded.
-    pub(in crate::server) fn load_options(&self) -> LoadOptions {
-        LoadOptions {
-            read: read_options(&self.config, self.debug.skips_checksums),
-            merges: false,
-            expired: ExpiredKeys::Skip,
-        }
-    }
-
     /// Loads a file into the keyspace, beside its keys. With `merges` existing keys are
     /// overwritten, otherwise they are an error.
     fn load_file(
@@ -41,7 +34,7 @@ impl Server {
     ) -> Result<(), LoadError> {
         let options = LoadOptions {
             merges,
-            ..self.load_options()
+            ..load_options(&self.config, &self.debug)
         };
         let mut file = RdbFile::open(options, keyspace, path)?;
         file.step(keyspace, u64::MAX)?;
@@ -92,7 +85,7 @@ impl Engine {
                 Some(_) => ExpiredKeys::Keep,
                 None => ExpiredKeys::SkipNamed,
             },
-            ..server.load_options()
+            ..load_options(&server.config, &server.debug)
         };
         let file = match RdbFile::open(options, keyspace, &path) {
             Ok(file) => file,
@@ -238,4 +231,13 @@ fn log_fatal(path: &Path, error: &LoadError) -> LoadFailed {
     }
     tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
     LoadFailed
+}
+
+/// How files are loaded.
+pub(in crate::server) fn load_options(config: &Config, debug: &Debugging) -> LoadOptions {
+    LoadOptions {
+        read: read_options(config, debug.skips_checksums),
+        merges: false,
+        expired: ExpiredKeys::Skip,
+    }
 }

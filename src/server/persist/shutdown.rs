@@ -10,6 +10,11 @@
 //! SHUTDOWN ABORT cancels it. Cost: O(replicas) a turn while it waits; the save blocks, O(data).
 //! The request and its flags: `parts::persist::shutdown`.
 
+use crate::server::clients::table::Clients;
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::replication::Replication;
+use russet_base::clock::Now;
+use russet_replication::Stream;
 use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
@@ -17,8 +22,7 @@ use signal_hook::consts::SIGINT;
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientKind;
 use crate::server::clients::session::Session;
-use crate::server::parts::persist::shutdown::Shutdown;
-use crate::server::parts::persist::shutdown::{ShutdownRequest, WaitingShutdown};
+use crate::server::parts::persist::shutdown::{Shutdown, ShutdownRequest, WaitingShutdown};
 use crate::server::process::log::MASTER_INSIDE;
 use crate::server::state::Server;
 use crate::server::state::world::{Engine, Flow};
@@ -59,17 +63,25 @@ impl Engine {
             return;
         };
         if let Some(until_ms) = waiting.drains_until_ms {
-            if server.now.mono_ms < until_ms && server.clients_to_drain() > 0 {
+            if server.now.mono_ms < until_ms && clients_to_drain(&server.clients) > 0 {
                 return;
             }
             server.await_replicas(waiting.request, waiting.by_signal);
             return self.continue_shutdown();
         }
         let is_late = waiting.deadline_ms <= server.now.mono_ms;
-        if !is_late && server.lagging_replicas() > 0 {
+        if !is_late && server.replication.lagging_replicas(&server.stream) > 0 {
             return;
         }
-        if waiting.request.failover && !waiting.has_reported && server.ask_successor(keyspace) {
+        if waiting.request.failover
+            && !waiting.has_reported
+            && ask_successor(
+                &server.cluster,
+                &server.replication,
+                &server.stream,
+                keyspace,
+            )
+        {
             // The stream must reach it before this process ends.
             let waiting = WaitingShutdown {
                 deadline_ms: server.now.mono_ms + SUCCESSOR_MS,
@@ -79,7 +91,11 @@ impl Engine {
             server.shutdown.waiting = Some(waiting);
             server.set_shutdown_pause(true);
             self.take_effects();
-            self.server.request_acks();
+            self.server.replication.request_acks(
+                &mut self.server.persist,
+                &mut self.server.stream,
+                &self.server.now,
+            );
             return;
         }
         server.shutdown.waiting = None;
@@ -144,7 +160,7 @@ impl Server {
         if request.now || drain_s == 0 {
             return self.await_replicas(request, by_signal);
         }
-        let clients = self.clients_to_drain();
+        let clients = clients_to_drain(&self.clients);
         tracing::info!("Waiting up to {drain_s} s for {clients} clients before shutting down.");
         self.shutdown.waiting = Some(WaitingShutdown {
             request,
@@ -155,21 +171,10 @@ impl Server {
         });
     }
 
-    /// The number of clients, without links to servers and clients that wait for the shutdown.
-    fn clients_to_drain(&self) -> usize {
-        let stays = |s: &&Session| {
-            let blocked = s.client.blocked.as_deref();
-            let waits = matches!(blocked.map(|b| &b.until), Some(Until::Shutdown));
-            let kind = s.client.kind();
-            !waits && matches!(kind, ClientKind::Normal | ClientKind::Pubsub)
-        };
-        self.clients.iter().filter(stays).count()
-    }
-
     /// The part of a shutdown that waits for replicas.
     fn await_replicas(&mut self, request: ShutdownRequest, by_signal: bool) {
         let mut timeout_ms = u64::from(self.config.shutdown_timeout) * 1000;
-        if request.now || self.lagging_replicas() == 0 {
+        if request.now || self.replication.lagging_replicas(&self.stream) == 0 {
             timeout_ms = 0;
         }
         self.shutdown.waiting = Some(WaitingShutdown {
@@ -181,7 +186,8 @@ impl Server {
         });
         if timeout_ms > 0 {
             tracing::info!("Waiting for replicas before shutting down.");
-            self.request_acks();
+            self.replication
+                .request_acks(&mut self.persist, &mut self.stream, &self.now);
             self.set_shutdown_pause(true);
         }
     }
@@ -220,45 +226,6 @@ impl Server {
         }
     }
 
-    /// Online replicas that have not acknowledged everything.
-    fn lagging_replicas(&self) -> usize {
-        if self.replication.is_replica() {
-            return 0;
-        }
-        let offset = self.stream.offset();
-        let replicas = self.replication.replicas.iter();
-        replicas
-            .filter(|r| r.is_online() && !r.is_mute && !r.has_acked(offset))
-            .count()
-    }
-
-    fn log_lagging_replicas(&self) {
-        let offset = self.stream.offset();
-        let replicas = &self.replication.replicas;
-        if replicas.is_empty() {
-            return;
-        }
-        let mut in_sync = 0;
-        for replica in replicas.iter() {
-            if replica.has_acked(offset) {
-                in_sync += 1;
-                continue;
-            }
-            let (ip, port) = self.replica_address(replica);
-            let lag_s = self.now.mono_ms.saturating_sub(replica.received_ms) / 1000;
-            tracing::info!(
-                "Lagging replica {ip}:{port} reported offset {} behind {MASTER_INSIDE}, lag={lag_s}, \
-                 state={}.",
-                offset.saturating_sub(replica.acked),
-                replica.state_name()
-            );
-        }
-        tracing::info!(
-            "{in_sync} of {} replicas are in sync when shutting down.",
-            replicas.len()
-        );
-    }
-
     /// Ends the service, if everything that must be saved can be. `false`: the service continues.
     fn end_shutdown(
         &mut self,
@@ -266,7 +233,7 @@ impl Server {
         request: ShutdownRequest,
         by_signal: bool,
     ) -> bool {
-        self.log_lagging_replicas();
+        log_lagging_replicas(&self.replication, &self.clients, &self.stream, &self.now);
         let is_prepared = self.prepare_shutdown(keyspace, request);
         if is_prepared {
             self.shutdown.request = Some(request);
@@ -283,44 +250,6 @@ impl Server {
             );
         }
         is_prepared
-    }
-
-    /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none,
-    /// or a replica is older than Valkey 9.0 and does not know the request.
-    fn ask_successor(&mut self, keyspace: &mut Keyspace) -> bool {
-        const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
-        if self.cluster.is_none() || self.replication.is_replica() {
-            return false;
-        }
-        let offset = self.stream.offset();
-        let mut successor = None;
-        for replica in self.replication.replicas.iter() {
-            if replica
-                .facts
-                .version
-                .is_none_or(|version| version < VERSION_MIN)
-            {
-                tracing::warn!(
-                    "Unable to perform a shutdown failover: a replica is older than 9.0."
-                );
-                return false;
-            }
-            if replica.is_online() && replica.has_acked(offset) {
-                successor = successor.or_else(|| replica.facts.node_id.clone());
-            }
-        }
-        let Some(id) = successor else {
-            tracing::warn!("Unable to find a replica to perform the shutdown failover.");
-            return false;
-        };
-        tracing::info!(
-            "Sending CLUSTER FAILOVER FORCE to replica {} before shutting down.",
-            String::from_utf8_lossy(&id)
-        );
-        let words: [&[u8]; 5] = [b"CLUSTER", b"FAILOVER", b"FORCE", b"REPLICAID", &id];
-        let effects = &mut keyspace.effects;
-        effects.record_for(Audience::REPLICAS, DbIndex(0), words.into_iter());
-        true
     }
 
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
@@ -375,4 +304,97 @@ impl Server {
         );
         false
     }
+}
+
+/// The number of clients, without links to servers and clients that wait for the shutdown.
+fn clients_to_drain(clients: &Clients) -> usize {
+    let stays = |s: &&Session| {
+        let blocked = s.client.blocked.as_deref();
+        let waits = matches!(blocked.map(|b| &b.until), Some(Until::Shutdown));
+        let kind = s.client.kind();
+        !waits && matches!(kind, ClientKind::Normal | ClientKind::Pubsub)
+    };
+    clients.iter().filter(stays).count()
+}
+
+impl Replication {
+    /// Online replicas that have not acknowledged everything.
+    pub(in crate::server) fn lagging_replicas(&self, stream: &Stream) -> usize {
+        if self.is_replica() {
+            return 0;
+        }
+        let offset = stream.offset();
+        let replicas = self.replicas.iter();
+        replicas
+            .filter(|r| r.is_online() && !r.is_mute && !r.has_acked(offset))
+            .count()
+    }
+}
+
+fn log_lagging_replicas(replication: &Replication, clients: &Clients, stream: &Stream, now: &Now) {
+    let offset = stream.offset();
+    let replicas = &replication.replicas;
+    if replicas.is_empty() {
+        return;
+    }
+    let mut in_sync = 0;
+    for replica in replicas.iter() {
+        if replica.has_acked(offset) {
+            in_sync += 1;
+            continue;
+        }
+        let (ip, port) = replica.address(clients);
+        let lag_s = now.mono_ms.saturating_sub(replica.received_ms) / 1000;
+        tracing::info!(
+            "Lagging replica {ip}:{port} reported offset {} behind {MASTER_INSIDE}, lag={lag_s}, \
+             state={}.",
+            offset.saturating_sub(replica.acked),
+            replica.state_name()
+        );
+    }
+    tracing::info!(
+        "{in_sync} of {} replicas are in sync when shutting down.",
+        replicas.len()
+    );
+}
+
+/// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none,
+/// or a replica is older than Valkey 9.0 and does not know the request.
+fn ask_successor(
+    cluster: &Option<Box<ClusterDriver>>,
+    replication: &Replication,
+    stream: &Stream,
+    keyspace: &mut Keyspace,
+) -> bool {
+    const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
+    if cluster.is_none() || replication.is_replica() {
+        return false;
+    }
+    let offset = stream.offset();
+    let mut successor = None;
+    for replica in replication.replicas.iter() {
+        if replica
+            .facts
+            .version
+            .is_none_or(|version| version < VERSION_MIN)
+        {
+            tracing::warn!("Unable to perform a shutdown failover: a replica is older than 9.0.");
+            return false;
+        }
+        if replica.is_online() && replica.has_acked(offset) {
+            successor = successor.or_else(|| replica.facts.node_id.clone());
+        }
+    }
+    let Some(id) = successor else {
+        tracing::warn!("Unable to find a replica to perform the shutdown failover.");
+        return false;
+    };
+    tracing::info!(
+        "Sending CLUSTER FAILOVER FORCE to replica {} before shutting down.",
+        String::from_utf8_lossy(&id)
+    );
+    let words: [&[u8]; 5] = [b"CLUSTER", b"FAILOVER", b"FORCE", b"REPLICAID", &id];
+    let effects = &mut keyspace.effects;
+    effects.record_for(Audience::REPLICAS, DbIndex(0), words.into_iter());
+    true
 }

@@ -3,32 +3,26 @@
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
 //! record when and for whom changes were made (`replication::change_stream`). A reader gets only
-//! what survives a kill ([`Server::recoverable`]): a restarted server has everything that its
+//! what survives a kill ([`Past::recoverable`]): a restarted server has everything that its
 //! readers have. With REPLICAS a reader gets only what that many replicas have acknowledged, so
 //! that the same holds after a failover.
 
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::replication::changes::{Reader, Source, Waiting};
+use crate::server::parts::replication::changes::{Reader, Waiting};
+use crate::server::parts::replication::past::{PIECE_BYTES, Past, SLICE_BYTES};
+use crate::server::parts::users::Acl;
 use crate::server::state::Server;
-use crate::server::state::call::Row;
+use crate::server::state::call::{CommandTable, Row};
 use crate::server::state::world::Engine;
 use russet_command::{Category, CommandError, DatabaseUse, Facts, Flags};
 use russet_keyspace::{DbIndex, Keyspace};
-use russet_persistence::aof::Feed;
 use russet_replication::change_stream::{Context, Note, Unit, Units};
-use russet_replication::{Position, ReplId, ReplOffset, first_request};
+use russet_replication::{ReplId, ReplOffset, first_request};
 use russet_resp::{Args, Span, write_request};
 
-/// Bytes of the stream that a command reads before others have their turn.
-const SLICE_BYTES: u64 = 256 * 1024;
 /// Slices of a turn, whatever the number of readers.
 const SLICES_PER_TURN: usize = 16;
-/// Bytes that are taken from the source at a time.
-const PIECE_BYTES: usize = 64 * 1024;
-/// A reader of a file begins this far before the requested position: if the file has notes, one is
-/// within that distance.
-const LOOK_BACK_BYTES: u64 = 128 * 1024;
 /// A command that finds nothing in this many bytes is answered with the position it has reached.
 const SCAN_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of changes after which an answer is full.
@@ -83,10 +77,13 @@ const STRINGS: Category = Category::STRING
     .union(Category::HYPERLOGLOG);
 
 impl Server {
-    /// Whether the change stream is on.
-    #[inline]
-    pub fn notes_changes(&self) -> bool {
-        self.config.changes_retain > 0
+    /// The part of the stream that can be read.
+    pub fn past(&self) -> Past<'_> {
+        Past {
+            stream: &self.stream,
+            persist: &self.persist,
+            replication: &self.replication,
+        }
     }
 
     /// The next units are from this client: appends a note with its name, unless the last note has
@@ -96,7 +93,7 @@ impl Server {
         if self.stream.is_followed() {
             return;
         }
-        if !self.notes_changes() {
+        if self.config.changes_retain == 0 {
             return self.append_note(Note::Unknown);
         }
         let user = by.map_or(&b""[..], |client| self.acl.users.name(client.user));
@@ -122,18 +119,10 @@ impl Server {
         self.changes.received(note, self.stream.offset());
     }
 
-    /// A note has been received from the primary's stream, or from a file.
-    pub fn receive_note(&mut self, message: &[u8]) {
-        if let Some(note) = Note::parse(message) {
-            self.changes.received(note, self.stream.offset());
-            self.stream.cursors.apply(note);
-        }
-    }
-
     /// With the change stream on: opens the backlog, and keeps what consumers have not read. With
     /// it off: drops the readers, and waiting commands run again.
     pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
-        if !self.notes_changes() {
+        if self.config.changes_retain == 0 {
             self.changes.end_all();
             return self.hold_unread();
         }
@@ -160,7 +149,7 @@ impl Server {
             .min()?;
         let first = self.persist.aof.log().and_then(|log| log.first());
         let is_on_disk = first.is_some_and(|first| first <= lowest);
-        if is_on_disk || !self.notes_changes() {
+        if is_on_disk || self.config.changes_retain == 0 {
             return None;
         }
         let floor = self
@@ -170,102 +159,6 @@ impl Server {
         Some(lowest.max(floor))
     }
 
-    /// The first position from which changes can be read; `None`: there is none.
-    pub fn first_change(&self) -> Option<ReplOffset> {
-        let in_memory = self
-            .stream
-            .backlog()
-            .and_then(|backlog| backlog.first_place());
-        let on_disk = self.persist.aof.log().and_then(|log| log.first());
-        in_memory.into_iter().chain(on_disk).min()
-    }
-
-    /// The lowest position to which this server can restart if it is killed now. A write that waits
-    /// for an fsync does not count: a reader, unlike a replica, cannot take back what it has passed
-    /// on.
-    fn recoverable(&self) -> ReplOffset {
-        let written = self.persist.aof.log().map(|log| log.writer.written());
-        let sendable = self.sendable();
-        written.map_or(sendable, |written| written.min(sendable))
-    }
-
-    /// The position up to which changes are given.
-    fn changes_limit(&self, replicas: usize) -> ReplOffset {
-        let safe = self.recoverable();
-        match replicas {
-            0 => safe,
-            n => safe.min(self.replication.replicas.acked_by(n)),
-        }
-    }
-
-    /// A reader from a position on.
-    ///
-    /// # Errors
-    /// CHANGESLOST: the changes after the position are no longer kept.
-    pub fn open_changes(&self, from: ReplOffset) -> Result<Reader, CommandError> {
-        let stream = &self.stream;
-        let backlog = stream.backlog();
-        if from == stream.offset() && backlog.is_some() {
-            let context = self.changes.context(stream.selected());
-            let units = Units::new(from, context);
-            return Ok(self.changes_reader(units, Source::Backlog, from));
-        }
-        if let Some(place) = backlog.and_then(|backlog| backlog.place_before(from)) {
-            let context = Context {
-                db: place.db,
-                ..Context::default()
-            };
-            let units = Units::new(place.offset, context);
-            return Ok(self.changes_reader(units, Source::Backlog, from));
-        }
-        let log = self.persist.aof.log();
-        match log.and_then(|log| log.feed_before(from, LOOK_BACK_BYTES)) {
-            Some((begin, feed)) => {
-                let units = Units::new(begin, Context::default());
-                Ok(self.changes_reader(units, Source::Log(Box::new(feed)), from))
-            }
-            None => Err(self.changes_lost(from)),
-        }
-    }
-
-    fn changes_reader(&self, units: Units, source: Source, from: ReplOffset) -> Reader {
-        Reader::new(units, source, (self.stream.history().id, from))
-    }
-
-    pub fn changes_lost(&self, at: ReplOffset) -> CommandError {
-        let first = self.first_change().unwrap_or(self.stream.offset());
-        CommandError::owned(format!(
-            "CHANGESLOST The changes after {at} are not kept any more; those after {first} are"
-        ))
-    }
-
-    /// The offset of a position, which must be of this dataset's past.
-    pub fn past_offset(&self, at: Position) -> Result<ReplOffset, CommandError> {
-        if self.stream.is_past(at) {
-            return Ok(at.offset);
-        }
-        Err(CommandError::owned(match self.stream.is_ahead(at) {
-            Some(end) => format!(
-                "DIVERGED This dataset has that history up to {end} only: changes after it are lost here"
-            ),
-            // The primary, once connected, may turn out to have that history.
-            None if self.replication.is_cut_off() => {
-                "TRYAGAIN This replica has no link to its primary, which may have that history"
-                    .to_owned()
-            }
-            None => "DIVERGED This dataset has no such history".to_owned(),
-        }))
-    }
-
-    /// Checks that the reader's position is in the past of this dataset: a full synchronization or
-    /// a load may have replaced the dataset.
-    pub fn check_changes(&self, reader: &mut Reader) -> Result<(), CommandError> {
-        let (id, offset) = (reader.history, reader.next);
-        self.past_offset(Position { id, offset })?;
-        reader.history = self.stream.history().id;
-        Ok(())
-    }
-
     /// Reads the next slice for a command.
     pub fn read_changes(
         &mut self,
@@ -273,8 +166,8 @@ impl Server {
         wanted: &Wanted<'_>,
         client: &Client,
     ) -> Result<Read, CommandError> {
-        self.check_changes(reader)?;
-        let limit = self.changes_limit(wanted.replicas);
+        self.past().check_changes(reader)?;
+        let limit = self.past().changes_limit(wanted.replicas);
         let mut left = SLICE_BYTES;
         let mut is_settled = false;
         loop {
@@ -284,12 +177,12 @@ impl Server {
                 unit.map_err(|_| CommandError::Text("ERR The stream cannot be read here"))?;
             if let Some(unit) = unit {
                 if unit.end > reader.from && reader.lacks_database(&unit) {
-                    self.begin_with_file(reader)?;
+                    self.past().begin_with_file(reader)?;
                     left = left.saturating_sub(PIECE_BYTES as u64);
                     continue;
                 }
                 if unit.end > reader.from {
-                    self.take_unit(reader, &unit, wanted, client);
+                    take_unit(&self.table, &self.acl, reader, &unit, wanted, client);
                     reader.next = unit.end;
                 }
                 reader.units = units;
@@ -308,7 +201,7 @@ impl Server {
                 return Ok(if is_long { Read::Enough } else { Read::More });
             }
             let is_behind = reader.units.end() < limit;
-            if is_behind && self.fill(reader, &mut left)? {
+            if is_behind && self.past().fill(reader, &mut left)? {
                 continue;
             }
             if !is_settled {
@@ -320,185 +213,6 @@ impl Server {
             self.replication.asks_acks |= wanted.replicas > 0 && self.changes.wrote_to() > limit;
             return Ok(Read::AtEnd(limit));
         }
-    }
-
-    /// The reader has begun in the middle of a file without notes: only the begin of the file
-    /// names the selected database, so the reader starts again there.
-    fn begin_with_file(&self, reader: &mut Reader) -> Result<(), CommandError> {
-        let log = self.persist.aof.log();
-        let found = log.and_then(|log| log.feed_of_file(reader.from));
-        let (begin, feed) = found.ok_or_else(|| self.changes_lost(reader.next))?;
-        reader.is_from_begin = true;
-        reader.units = Units::new(begin, Context::default());
-        reader.source = Source::Log(Box::new(feed));
-        Ok(())
-    }
-
-    /// Gives the reader more bytes. `false`: there are none yet.
-    fn fill(&self, reader: &mut Reader, left: &mut u64) -> Result<bool, CommandError> {
-        let at = reader.units.end();
-        let holds = |at| {
-            self.stream
-                .backlog()
-                .is_some_and(|backlog| backlog.holds(at))
-        };
-        let Source::Log(feed) = &mut reader.source else {
-            if !holds(at) {
-                return self.move_to_log(reader).map(|()| true);
-            }
-            let piece = self.stream.backlog().and_then(|b| b.read(at).next());
-            let Some(piece) = piece else { return Ok(false) };
-            let piece = &piece[..piece.len().min(PIECE_BYTES)];
-            reader.units.push(piece);
-            *left = left.saturating_sub(piece.len() as u64);
-            reader.count(at, piece.len());
-            return Ok(true);
-        };
-        match feed.peek(self.persist.aof.log(), SLICE_BYTES as usize) {
-            Ok(Feed::Bytes(bytes)) => {
-                let n = bytes.len().min(PIECE_BYTES);
-                reader.units.push(&bytes[..n]);
-                feed.advance(n);
-                *left = left.saturating_sub(n as u64);
-                reader.count(at, n);
-                Ok(true)
-            }
-            Ok(Feed::Seeks) => {
-                *left = 0;
-                Ok(true)
-            }
-            Ok(Feed::Wait) if holds(at) => {
-                reader.source = Source::Backlog;
-                Ok(true)
-            }
-            Ok(Feed::Wait) => Ok(false),
-            Err(why) => {
-                tracing::warn!("Changes cannot be read from the append only file: {why}");
-                if !holds(at) {
-                    return Err(self.changes_lost(reader.next));
-                }
-                reader.source = Source::Backlog;
-                Ok(true)
-            }
-        }
-    }
-
-    /// The backlog has dropped bytes that the reader has not read: the files have them, or they are
-    /// lost.
-    fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
-        let at = reader.units.position();
-        let log = self.persist.aof.log();
-        let feed = log.and_then(|log| log.feed(at));
-        let feed = feed.ok_or_else(|| self.changes_lost(reader.next))?;
-        reader.units = Units::new(at, reader.units.context_at_position().clone());
-        reader.source = Source::Log(Box::new(feed));
-        Ok(())
-    }
-
-    /// Takes the changes of a unit that the client wants and may see.
-    fn take_unit(
-        &self,
-        reader: &mut Reader,
-        unit: &Unit<'_>,
-        wanted: &Wanted<'_>,
-        client: &Client,
-    ) {
-        for change in unit.changes {
-            let bytes = &unit.bytes[change.place.clone()];
-            let Ok(mut request) = first_request(bytes) else {
-                continue;
-            };
-            let mut plain = Vec::new();
-            let mut bytes = bytes;
-            let (name, next) = (request.words.first(), request.words.get(1));
-            let row = name.and_then(|name| self.table.find_with(name, next.copied()));
-            match row.and_then(|row| idempotent(row.spec.facts, &request.words)) {
-                None => {}
-                // It has added nothing.
-                Some((_, false)) => continue,
-                Some((words, true)) => {
-                    let others = request.words[..words.start].iter();
-                    let others: Vec<&[u8]> =
-                        others.chain(&request.words[words.end..]).copied().collect();
-                    write_request(&mut plain, others.into_iter());
-                    bytes = &plain;
-                    request = first_request(bytes).expect("as it was written");
-                }
-            }
-            let span = |word: &&[u8]| Span {
-                start: word.as_ptr() as usize - bytes.as_ptr() as usize,
-                len: word.len(),
-            };
-            let spans: Vec<Span> = request.words.iter().map(span).collect();
-            let args = Args::new(bytes, &spans);
-            let Some(keys) = self.keys_wanted((row, args), change.db, wanted, client) else {
-                continue;
-            };
-            let place = |at: usize| spans[at].start..spans[at].start + spans[at].len;
-            let keys = keys.into_iter().map(place).collect();
-            reader.take(unit, change.db, (bytes, keys));
-        }
-    }
-
-    /// The keys of a change that a client wants and may see, by their arguments; `None`: it wants,
-    /// or may see, nothing of it.
-    fn keys_wanted(
-        &self,
-        (row, args): (Option<&Row>, Args<'_>),
-        db: Option<DbIndex>,
-        wanted: &Wanted<'_>,
-        client: &Client,
-    ) -> Option<Vec<usize>> {
-        let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
-        let is_free = wanted.prefixes.is_empty() && !is_restricted;
-        // The keys of a command that this version does not know are unknown as well.
-        let Some(row) = row else {
-            return is_free.then(Vec::new);
-        };
-        let databases = row.spec.databases;
-        let concerns = |wanted: DbIndex| {
-            let own = !matches!(databases, DatabaseUse::Named(_));
-            own && db.is_none_or(|db| db == wanted) || databases.names(args, wanted.0)
-        };
-        if wanted.db.is_some_and(|wanted| !concerns(wanted)) {
-            return None;
-        }
-        let types = TYPES
-            .iter()
-            .filter(|(_, its)| row.spec.categories.intersects(*its));
-        let is_of = |wanted: Category| types.clone().any(|(_, its)| wanted.intersects(*its));
-        if wanted
-            .types
-            .is_some_and(|wanted| types.clone().count() > 0 && !is_of(wanted))
-        {
-            return None;
-        }
-        let user = self.acl.users.get(client.user);
-        let db = db.unwrap_or(client.db).0;
-        let may_read = |at: usize| !is_restricted || user.may_read(wanted.row, db, args.at(at));
-        let keys = if row.spec.flags.contains(Flags::CONTAINER) {
-            None
-        } else {
-            row.keys(args).ok()
-        };
-        let mut all = keys.into_iter().flatten().map(|(at, _)| at).peekable();
-        if all.peek().is_none() {
-            // FLUSHALL and SWAPDB concern every key, a library of functions none.
-            let concerns_keys = row.spec.categories.contains(Category::KEYSPACE);
-            return (concerns_keys || is_free).then(Vec::new);
-        }
-        if !all.clone().all(may_read) {
-            return None;
-        }
-        let begins = |at: &usize| {
-            let prefixes = &wanted.prefixes;
-            prefixes.is_empty()
-                || prefixes
-                    .iter()
-                    .any(|prefix| args.at(*at).starts_with(prefix))
-        };
-        let keys: Vec<usize> = all.filter(begins).collect();
-        (!keys.is_empty()).then_some(keys)
     }
 }
 
@@ -542,7 +256,10 @@ impl Engine {
     #[inline]
     pub(in crate::server) fn serve_changes(&mut self) {
         if self.server.changes.waiting() > 0 {
-            let now = (self.server.recoverable(), self.server.stream.history().id);
+            let now = (
+                self.server.past().recoverable(),
+                self.server.stream.history().id,
+            );
             if self.server.changes.may_have_news(now) {
                 self.serve_changes_now(now);
             }
@@ -565,7 +282,7 @@ impl Engine {
             let has_news = waiting.limit.is_none_or(|limit| match waiting.replicas {
                 _ if is_moved => true,
                 0 => limit_now > limit,
-                n => limit_now > limit && self.server.changes_limit(n) > limit,
+                n => limit_now > limit && self.server.past().changes_limit(n) > limit,
             });
             match has_news {
                 true if served < SLICES_PER_TURN => {
@@ -581,5 +298,112 @@ impl Engine {
             }
         }
         self.server.changes.wait_again(others, now);
+    }
+}
+
+/// The keys of a change that a client wants and may see, by their arguments; `None`: it wants,
+/// or may see, nothing of it.
+fn keys_wanted(
+    acl: &Acl,
+    (row, args): (Option<&Row>, Args<'_>),
+    db: Option<DbIndex>,
+    wanted: &Wanted<'_>,
+    client: &Client,
+) -> Option<Vec<usize>> {
+    let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
+    let is_free = wanted.prefixes.is_empty() && !is_restricted;
+    // The keys of a command that this version does not know are unknown as well.
+    let Some(row) = row else {
+        return is_free.then(Vec::new);
+    };
+    let databases = row.spec.databases;
+    let concerns = |wanted: DbIndex| {
+        let own = !matches!(databases, DatabaseUse::Named(_));
+        own && db.is_none_or(|db| db == wanted) || databases.names(args, wanted.0)
+    };
+    if wanted.db.is_some_and(|wanted| !concerns(wanted)) {
+        return None;
+    }
+    let types = TYPES
+        .iter()
+        .filter(|(_, its)| row.spec.categories.intersects(*its));
+    let is_of = |wanted: Category| types.clone().any(|(_, its)| wanted.intersects(*its));
+    if wanted
+        .types
+        .is_some_and(|wanted| types.clone().count() > 0 && !is_of(wanted))
+    {
+        return None;
+    }
+    let user = acl.users.get(client.user);
+    let db = db.unwrap_or(client.db).0;
+    let may_read = |at: usize| !is_restricted || user.may_read(wanted.row, db, args.at(at));
+    let keys = if row.spec.flags.contains(Flags::CONTAINER) {
+        None
+    } else {
+        row.keys(args).ok()
+    };
+    let mut all = keys.into_iter().flatten().map(|(at, _)| at).peekable();
+    if all.peek().is_none() {
+        // FLUSHALL and SWAPDB concern every key, a library of functions none.
+        let concerns_keys = row.spec.categories.contains(Category::KEYSPACE);
+        return (concerns_keys || is_free).then(Vec::new);
+    }
+    if !all.clone().all(may_read) {
+        return None;
+    }
+    let begins = |at: &usize| {
+        let prefixes = &wanted.prefixes;
+        prefixes.is_empty()
+            || prefixes
+                .iter()
+                .any(|prefix| args.at(*at).starts_with(prefix))
+    };
+    let keys: Vec<usize> = all.filter(begins).collect();
+    (!keys.is_empty()).then_some(keys)
+}
+
+/// Takes the changes of a unit that the client wants and may see.
+fn take_unit(
+    table: &CommandTable,
+    acl: &Acl,
+    reader: &mut Reader,
+    unit: &Unit<'_>,
+    wanted: &Wanted<'_>,
+    client: &Client,
+) {
+    for change in unit.changes {
+        let bytes = &unit.bytes[change.place.clone()];
+        let Ok(mut request) = first_request(bytes) else {
+            continue;
+        };
+        let mut plain = Vec::new();
+        let mut bytes = bytes;
+        let (name, next) = (request.words.first(), request.words.get(1));
+        let row = name.and_then(|name| table.find_with(name, next.copied()));
+        match row.and_then(|row| idempotent(row.spec.facts, &request.words)) {
+            None => {}
+            // It has added nothing.
+            Some((_, false)) => continue,
+            Some((words, true)) => {
+                let others = request.words[..words.start].iter();
+                let others: Vec<&[u8]> =
+                    others.chain(&request.words[words.end..]).copied().collect();
+                write_request(&mut plain, others.into_iter());
+                bytes = &plain;
+                request = first_request(bytes).expect("as it was written");
+            }
+        }
+        let span = |word: &&[u8]| Span {
+            start: word.as_ptr() as usize - bytes.as_ptr() as usize,
+            len: word.len(),
+        };
+        let spans: Vec<Span> = request.words.iter().map(span).collect();
+        let args = Args::new(bytes, &spans);
+        let Some(keys) = keys_wanted(acl, (row, args), change.db, wanted, client) else {
+            continue;
+        };
+        let place = |at: usize| spans[at].start..spans[at].start + spans[at].len;
+        let keys = keys.into_iter().map(place).collect();
+        reader.take(unit, change.db, (bytes, keys));
     }
 }

@@ -6,18 +6,63 @@
 //! main link, which reads the backlog from the snapshot's position on.
 
 use crate::server::clients::client::{Client, ClientFlags};
+use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::replicas::ReplicaState;
+use crate::server::parts::users::Acl;
 use crate::server::state::Server;
+use russet_base::clock::Now;
+use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_replication::ReplOffset;
 use russet_resp::Reply;
 
 impl Server {
+    /// The second link has been sent the whole snapshot, and ends.
+    pub(in crate::server) fn second_link_done(&mut self, main: ClientId, name: &str) {
+        let replica = self.replication.replicas.get(main);
+        if replica.is_some_and(|replica| matches!(replica.state, ReplicaState::Streams)) {
+            self.replica_online(main, name);
+        }
+    }
+}
+
+impl Replication {
+    /// Whether this client is a main link that waits for its second one.
+    pub fn has_main_link(&self, main: ClientId) -> bool {
+        let replica = self.replicas.get(main);
+        replica.is_some_and(|replica| matches!(replica.state, ReplicaState::AwaitsSnapshot))
+    }
+
+    /// The second link's snapshot has begun: the main one gets the stream from there on.
+    pub(in crate::server) fn begin_streaming(
+        &mut self,
+        config: &Config,
+        now: &Now,
+        main: ClientId,
+        at: ReplOffset,
+    ) {
+        let now_ms = now.mono_ms;
+        if let Some(replica) = self.replicas.get_mut(main)
+            && matches!(replica.state, ReplicaState::AwaitsSnapshot)
+        {
+            replica.state = ReplicaState::Streams;
+            replica.sent = at;
+            replica.received_ms = now_ms;
+            self.begin_packing(config, main);
+        }
+    }
+
     /// Asks a replica that needs everything to open a second link, if it can and may.
-    pub(super) fn offer_channel(&mut self, client: &mut Client, reply: &mut Reply) -> bool {
-        let config = &self.config;
-        let now_ms = self.now.mono_ms;
-        let replica = self.replication.replicas.introduce(client.id, now_ms);
+    pub(in crate::server) fn offer_channel(
+        &mut self,
+        config: &Config,
+        now: &Now,
+        acl: &mut Acl,
+        client: &mut Client,
+        reply: &mut Reply,
+    ) -> bool {
+        let now_ms = now.mono_ms;
+        let replica = self.replicas.introduce(client.id, now_ms);
         let facts = &replica.facts;
         let is_plain = !facts.rdb_only && !facts.rdb_channel_link && facts.filter.is_none();
         if !is_plain || !config.repl_diskless_sync {
@@ -27,8 +72,8 @@ impl Server {
             reply.raw(format!("+RDBCHANNELSYNC {}\r\n", client.id.0).as_bytes());
             replica.state = ReplicaState::AwaitsSnapshot;
             replica.received_ms = now_ms;
-            self.acl.becomes_link(client, ClientFlags::REPLICA);
-            self.replication.alone_since_ms = None;
+            acl.becomes_link(client, ClientFlags::REPLICA);
+            self.alone_since_ms = None;
         } else if facts.dual_channel && config.dual_channel_replication_enabled {
             // The main link sends PSYNC again, once the second link has a snapshot.
             reply.raw(b"+DUALCHANNELSYNC\r\n");
@@ -41,32 +86,5 @@ impl Server {
              possible. Full sync will continue with dedicated rdb channel."
         );
         true
-    }
-
-    /// Whether this client is a main link that waits for its second one.
-    pub fn has_main_link(&self, main: ClientId) -> bool {
-        let replica = self.replication.replicas.get(main);
-        replica.is_some_and(|replica| matches!(replica.state, ReplicaState::AwaitsSnapshot))
-    }
-
-    /// The second link's snapshot has begun: the main one gets the stream from there on.
-    pub(super) fn begin_streaming(&mut self, main: ClientId, at: ReplOffset) {
-        let now_ms = self.now.mono_ms;
-        if let Some(replica) = self.replication.replicas.get_mut(main)
-            && matches!(replica.state, ReplicaState::AwaitsSnapshot)
-        {
-            replica.state = ReplicaState::Streams;
-            replica.sent = at;
-            replica.received_ms = now_ms;
-            self.begin_packing(main);
-        }
-    }
-
-    /// The second link has been sent the whole snapshot, and ends.
-    pub(in crate::server) fn second_link_done(&mut self, main: ClientId, name: &str) {
-        let replica = self.replication.replicas.get(main);
-        if replica.is_some_and(|replica| matches!(replica.state, ReplicaState::Streams)) {
-            self.replica_online(main, name);
-        }
     }
 }

@@ -8,11 +8,17 @@
 //! replicas: `parts::replication::replicas`. What the change stream keeps: `changes`.
 
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::parts::persist::Persist;
+use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::replicas::ReplicaState;
 use crate::server::state::Server;
+use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
+use russet_base::clock::Now;
+use russet_config::Config;
 use russet_keyspace::{ClientId, DbIndex, Keyspace};
-use russet_resp::{Args, write_request};
+use russet_replication::Stream;
+use russet_resp::Args;
 
 /// Seconds between two checks of the files that are kept for replicas.
 const RETAIN_CHECK_S: u64 = 10;
@@ -66,25 +72,8 @@ impl Server {
         let Some(mut session) = self.clients.take(id) else {
             return;
         };
-        self.write_ack(&mut session.reply);
+        self.past().write_ack(&mut session.reply);
         self.put_back(session);
-    }
-
-    /// Appends `REPLCONF ACK <position> [FACK <position on disk>]`.
-    pub fn write_ack(&self, reply: &mut russet_resp::Reply) {
-        let offset = self.stream.offset().to_string();
-        let synced = self
-            .persist
-            .aof
-            .log()
-            .map(|_| self.persist.aof.synced().to_string());
-        let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"ACK", offset.as_bytes()];
-        if let Some(synced) = &synced {
-            words.extend([&b"FACK"[..], synced.as_bytes()]);
-        }
-        let mut line = Vec::new();
-        write_request(&mut line, words.into_iter());
-        reply.raw(&line);
     }
 }
 
@@ -110,7 +99,12 @@ impl Engine {
         let is_handing_over = server.gates.hands_over_until_ms.is_some();
         if now_ms.saturating_sub(server.replication.pinged_ms) >= period_ms && !is_handing_over {
             server.replication.pinged_ms = now_ms;
-            server.ping_replicas();
+            server.replication.ping_replicas(
+                &server.gates,
+                &mut server.persist,
+                &mut server.stream,
+                &server.now,
+            );
         }
         let limit_ms = u64::from(server.config.repl_timeout) * 1000;
         for replica in server.replication.replicas.iter_mut() {
@@ -157,7 +151,7 @@ impl Engine {
         }
         for (id, stage) in late {
             if let Some(session) = server.clients.get(id) {
-                let name = server.replica_name(&session.client);
+                let name = server.replication.replica_name(&session.client);
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
                 let detail = format!("it has not been heard during the {stage}");
                 server.turn.close_client_soon(
@@ -172,27 +166,6 @@ impl Engine {
 }
 
 impl Server {
-    /// A client of this replica has written: keys that expire now are deleted when they do.
-    #[cold]
-    pub(in crate::server) fn note_local_write(
-        &mut self,
-        keyspace: &mut Keyspace,
-        db: DbIndex,
-        id: usize,
-        args: Args<'_>,
-    ) {
-        let Ok(keys) = self.table.row(id).keys(args) else {
-            return;
-        };
-        for (at, _) in keys {
-            let key = args.at(at);
-            // Keys that a command puts into another database (MOVE) are only hidden.
-            if let Some(when) = keyspace.expiry_of(db, key) {
-                self.replication.local_expiries.add(when, db, key);
-            }
-        }
-    }
-
     /// A primary without replicas keeps its backlog for `repl-backlog-ttl`.
     fn drop_idle_backlog(&mut self, keyspace: &mut Keyspace) {
         let ttl_ms = self.config.repl_backlog_ttl.saturating_mul(1000);
@@ -200,7 +173,7 @@ impl Server {
             || !self.replication.replicas.is_empty()
             || self.stream.backlog().is_none()
             || ttl_ms == 0;
-        if is_needed || self.notes_changes() {
+        if is_needed || self.config.changes_retain > 0 {
             return;
         }
         let now_ms = self.now.mono_ms;
@@ -220,30 +193,11 @@ impl Server {
         );
     }
 
-    /// Replicas that hold more than the backlog are sent the stream from the log's files.
-    fn move_slow_to_log(&mut self) {
-        let (Some(log), Some(backlog)) = (self.persist.aof.log(), self.stream.backlog()) else {
-            return;
-        };
-        let limit = self.config.client_output_buffer_limit.replica;
-        let bounds = [limit.soft_bytes, limit.hard_bytes].map(|bytes| match bytes {
-            0 => u64::MAX,
-            bytes => bytes.max(backlog.size()),
-        });
-        let beside = backlog.size() + BESIDE_MAX;
-        let most = bounds.into_iter().fold(beside, u64::min);
-        let before = self.stream.offset().saturating_sub(most);
-        let replicas = &mut self.replication.replicas;
-        let moved = replicas.move_to_log(before, log, &self.stream, self.now.mono_ms);
-        if moved.is_err() {
-            self.persist.aof.forget_chain();
-        }
-    }
-
     /// Disconnects replicas that hold too much of the stream (`client-output-buffer-limit
     /// replica`). With the append only file on, they are sent the stream from its files instead.
     pub(in crate::server) fn limit_replicas(&mut self) {
-        self.move_slow_to_log();
+        self.replication
+            .move_slow_to_log(&mut self.persist, &self.stream, &self.config, &self.now);
         let limit = self.config.client_output_buffer_limit.replica;
         let backlog = self.stream.backlog().map_or(0, |backlog| backlog.size());
         let (offset, now_ms) = (self.stream.offset(), self.now.mono_ms);
@@ -282,6 +236,56 @@ impl Server {
                     Ending::new(EndReason::OutputLimit, detail),
                 );
             }
+        }
+    }
+}
+
+impl Replication {
+    /// A client of this replica has written: keys that expire now are deleted when they do.
+    #[cold]
+    pub(in crate::server) fn note_local_write(
+        &mut self,
+        table: &CommandTable,
+        keyspace: &mut Keyspace,
+        db: DbIndex,
+        id: usize,
+        args: Args<'_>,
+    ) {
+        let Ok(keys) = table.row(id).keys(args) else {
+            return;
+        };
+        for (at, _) in keys {
+            let key = args.at(at);
+            // Keys that a command puts into another database (MOVE) are only hidden.
+            if let Some(when) = keyspace.expiry_of(db, key) {
+                self.local_expiries.add(when, db, key);
+            }
+        }
+    }
+
+    /// Replicas that hold more than the backlog are sent the stream from the log's files.
+    pub(in crate::server) fn move_slow_to_log(
+        &mut self,
+        persist: &mut Persist,
+        stream: &Stream,
+        config: &Config,
+        now: &Now,
+    ) {
+        let (Some(log), Some(backlog)) = (persist.aof.log(), stream.backlog()) else {
+            return;
+        };
+        let limit = config.client_output_buffer_limit.replica;
+        let bounds = [limit.soft_bytes, limit.hard_bytes].map(|bytes| match bytes {
+            0 => u64::MAX,
+            bytes => bytes.max(backlog.size()),
+        });
+        let beside = backlog.size() + BESIDE_MAX;
+        let most = bounds.into_iter().fold(beside, u64::min);
+        let before = stream.offset().saturating_sub(most);
+        let replicas = &mut self.replicas;
+        let moved = replicas.move_to_log(before, log, stream, now.mono_ms);
+        if moved.is_err() {
+            persist.aof.forget_chain();
         }
     }
 }

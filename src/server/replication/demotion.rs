@@ -6,32 +6,61 @@
 //! The file has at most `demotion-lost-max-bytes` of the stream, its last bytes. It can be applied
 //! with `redis-cli --pipe`, or read as an append only file.
 
+use crate::server::clients::table::Clients;
+use crate::server::parts::replication::Replication;
+use russet_config::Config;
+use russet_replication::Stream;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::server::parts::replication::LostWrites;
 use crate::server::process::log::{MASTER, MASTER_INSIDE};
-use crate::server::state::Server;
 use russet_config::system_text;
 use russet_replication::ReplOffset;
 use russet_replication::upstream::{acknowledged_by, lost_writes};
 
-impl Server {
+fn write_file(name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let path: PathBuf = std::env::current_dir()?.join(name);
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+impl Replication {
+    /// The positions that replicas have acknowledged, now or before they were disconnected, with
+    /// their addresses.
+    pub(in crate::server) fn acknowledged_positions(
+        &self,
+        clients: &Clients,
+    ) -> Vec<(String, u16, ReplOffset)> {
+        let replicas = &self.replicas;
+        let present = replicas.iter().map(|replica| {
+            let (ip, port) = replica.address(clients);
+            (ip, port, replica.acked)
+        });
+        present.chain(replicas.departed().cloned()).collect()
+    }
+
     /// Before the old data is deleted: writes to a file the commands that this server executed as a
     /// primary and its new primary lacks. Parses and writes at most `demotion-lost-max-bytes`.
-    pub(super) fn keep_lost_writes(&mut self) {
-        let Some(upstream) = &mut self.replication.upstream else {
+    pub(in crate::server) fn keep_lost_writes(
+        &mut self,
+        config: &Config,
+        stream: &Stream,
+        clients: &Clients,
+    ) {
+        let Some(upstream) = &mut self.upstream else {
             return;
         };
         let Some(at) = upstream.core.demoted.take() else {
             return;
         };
         let (host, port) = (upstream.core.host.clone(), upstream.core.port);
-        let shared = acknowledged_by(&self.acknowledged_positions(), &host, port);
-        self.replication.replicas.forget_departed();
-        let max = self.config.demotion_lost_max_bytes;
-        let Some((from, found)) = lost_writes(&self.stream, at, shared, max) else {
+        let shared = acknowledged_by(&self.acknowledged_positions(clients), &host, port);
+        self.replicas.forget_departed();
+        let max = config.demotion_lost_max_bytes;
+        let Some((from, found)) = lost_writes(stream, at, shared, max) else {
             return;
         };
         let bytes = at.offset - from;
@@ -49,28 +78,10 @@ impl Server {
                 system_text(&error)
             ),
         }
-        self.replication.lost = Some(LostWrites {
+        self.lost = Some(LostWrites {
             commands: found.commands,
             bytes,
             file: name,
         });
     }
-
-    /// The positions that replicas have acknowledged, now or before they were disconnected, with
-    /// their addresses.
-    fn acknowledged_positions(&self) -> Vec<(String, u16, ReplOffset)> {
-        let replicas = &self.replication.replicas;
-        let present = replicas.iter().map(|replica| {
-            let (ip, port) = self.replica_address(replica);
-            (ip, port, replica.acked)
-        });
-        present.chain(replicas.departed().cloned()).collect()
-    }
-}
-
-fn write_file(name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let path: PathBuf = std::env::current_dir()?.join(name);
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

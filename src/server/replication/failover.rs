@@ -8,6 +8,8 @@
 //! turn while a failover is under way.
 //! Its state: `parts::replication::failover`. The change of role itself: `role`.
 
+use crate::server::clients::table::Clients;
+use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::failover::{Failover, FailoverStage};
 use crate::server::parts::replication::replicas::Replica;
 use crate::server::state::Server;
@@ -43,7 +45,7 @@ impl Server {
         let mut target = None;
         if let Some((host, port)) = &request.target {
             let host = String::from_utf8_lossy(host).into_owned();
-            let replica = self.replica_at(&host, *port);
+            let replica = self.replication.replica_at(&self.clients, &host, *port);
             let Some(replica) = replica else {
                 return refuse("ERR FAILOVER target HOST and PORT is not a replica.");
             };
@@ -68,14 +70,6 @@ impl Server {
         });
         self.set_failover_pause(true);
         Ok(())
-    }
-
-    fn replica_at(&self, host: &str, port: u16) -> Option<&Replica> {
-        let mut replicas = self.replication.replicas.iter();
-        replicas.find(|replica| {
-            let (ip, its_port) = self.replica_address(replica);
-            its_port == port && ip.eq_ignore_ascii_case(host)
-        })
     }
 
     /// FAILOVER ABORT. `false`: none is in progress.
@@ -121,14 +115,14 @@ impl Server {
             return;
         }
         let synced = |replica: &&Replica| {
-            let address = self.replica_address(replica);
+            let address = replica.address(&self.clients);
             let is_wanted = target.as_ref().is_none_or(|(host, port)| {
                 address.1 == *port && address.0.eq_ignore_ascii_case(host)
             });
             is_wanted && !replica.facts.observer && replica.has_acked(offset)
         };
         let found = self.replication.replicas.iter().find(synced);
-        let found = found.map(|replica| self.replica_address(replica));
+        let found = found.map(|replica| replica.address(&self.clients));
         let to = match (found, is_late) {
             (Some(found), _) => {
                 tracing::info!("Failover target is synced, failing over.");
@@ -172,5 +166,20 @@ impl Server {
         tracing::info!("Failover request was accepted, this replica becomes a primary.");
         self.become_primary(keyspace);
         Ok(())
+    }
+}
+
+impl Replication {
+    pub(in crate::server) fn replica_at(
+        &self,
+        clients: &Clients,
+        host: &str,
+        port: u16,
+    ) -> Option<&Replica> {
+        let mut replicas = self.replicas.iter();
+        replicas.find(|replica| {
+            let (ip, its_port) = replica.address(clients);
+            its_port == port && ip.eq_ignore_ascii_case(host)
+        })
     }
 }

@@ -4,6 +4,12 @@
 //! The machine of the link decides what is loaded, when the old data goes, and what follows from a
 //! fault (`russet_replication::upstream`); here is the load itself.
 
+use crate::server::parts::execution::scripting::Scripting;
+use crate::server::parts::replication::Replication;
+use crate::server::parts::run::debug::Debugging;
+use crate::server::persist::loading::load_options;
+use russet_config::Config;
+use russet_replication::Stream;
 use std::path::PathBuf;
 
 use crate::server::parts::persist::loading::{
@@ -35,94 +41,6 @@ pub(super) fn sync_file_path(unix_s: i64) -> PathBuf {
 }
 
 impl Server {
-    /// Facts that decide how a snapshot is received. O(databases).
-    pub(super) fn survey(&self, keyspace: &Keyspace) -> Own {
-        Own {
-            id: self.stream.history().id,
-            // Keys that have expired are hidden here and deleted there.
-            keys: keyspace.live_keys(SAMPLES),
-            is_empty: keyspace.len() == 0 && self.scripting.libraries.iter().next().is_none(),
-            diskless: self.config.repl_diskless_load,
-        }
-    }
-
-    /// This server's keys, and those of a snapshot, as far as they need counting: O(its bytes) at
-    /// most, as a rule its first ones.
-    pub(super) fn count_for_guard(
-        &self,
-        keyspace: &Keyspace,
-        counted: Counted,
-        percent: u32,
-    ) -> (u64, Option<u64>) {
-        let own_keys = keyspace.live_keys(SAMPLES);
-        let upstream = self.replication.upstream.as_ref();
-        let (Some(min), Some(upstream)) = (keys_min(own_keys, percent), upstream) else {
-            return (own_keys, None);
-        };
-        let load = upstream.load.as_ref();
-        let keys = match counted {
-            Counted::File => upstream.file.as_ref().and_then(|file| {
-                let (mut input, _) = rdb::open(file.path()).ok()?;
-                count_keys(&mut input, min).ok()
-            }),
-            Counted::Head => load
-                .and_then(|load| load.head.as_deref())
-                .and_then(|head| count_keys(&mut Input::of_bytes(head), min).ok()),
-            Counted::Beside => load
-                .and_then(|load| load.beside.as_ref())
-                .map(|beside| beside.len() as u64),
-        };
-        (own_keys, keys)
-    }
-
-    fn sync_options(&self) -> LoadOptions {
-        LoadOptions {
-            expired: ExpiredKeys::Keep,
-            ..self.load_options()
-        }
-    }
-
-    /// A snapshot is to be loaded as the link brings it.
-    pub(super) fn prepare_stream(&mut self, keyspace: &Keyspace, beside: bool, keeps_head: bool) {
-        let rdb = RdbStream::new(self.sync_options(), None);
-        let mut load = SyncLoad::new(Source::Link(Box::new(rdb)));
-        load.head = keeps_head.then(Vec::new);
-        load.beside = beside.then(|| Box::new(keyspace.beside()));
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.load = Some(Box::new(load));
-        }
-    }
-
-    /// The file that was received is to be loaded. Error: a line for the log.
-    pub(super) fn prepare_file(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
-        let upstream = self.replication.upstream.as_mut();
-        let Some(file) = upstream.and_then(|upstream| upstream.file.take()) else {
-            return Ok(());
-        };
-        if let Err(error) = file.sync() {
-            return Err(format!(
-                "Failed trying to sync the temp DB to disk in {MASTER} <-> REPLICA synchronization: \
-                 {}",
-                system_text(&error)
-            ));
-        }
-        let name = self.config.dbfilename.path().to_owned();
-        file.keep_as(&name).map_err(|error| {
-            format!(
-                "Failed trying to rename the temp DB into {} in {MASTER} <-> REPLICA \
-                 synchronization: {}",
-                name.display(),
-                system_text(&error)
-            )
-        })?;
-        let opened = RdbFile::open(self.sync_options(), keyspace, &name);
-        let file = opened.map_err(|error| self.log_unloadable(&error))?;
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.load = Some(Box::new(SyncLoad::new(Source::File(Box::new(file)))));
-        }
-        Ok(())
-    }
-
     /// The old data goes, unless it stays until the new one is complete. `length`: bytes of the
     /// snapshot that a link brings, if they are known.
     pub(super) fn begin_sync_load(
@@ -131,7 +49,7 @@ impl Server {
         serves_old: bool,
         length: u64,
     ) {
-        let Some(mut load) = self.take_load() else {
+        let Some(mut load) = self.replication.take_load() else {
             return;
         };
         load.has_begun = true;
@@ -146,7 +64,7 @@ impl Server {
         self.begin_loading(keyspace, bytes);
         self.persist.loading.set_async(serves_old);
         self.update_interest();
-        self.put_load(load);
+        self.replication.put_load(load);
     }
 
     /// The old data goes, and with it everything that refers to it. Returns the mark of the helper
@@ -168,7 +86,8 @@ impl Server {
     /// Ends everything that is made from the old data: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
         self.forget_followed_slots(keyspace);
-        self.keep_lost_writes();
+        self.replication
+            .keep_lost_writes(&self.config, &self.stream, &self.clients);
         if self.persist.aof.log().is_some() {
             // A new set of files begins when the new data is there.
             let _ = self.set_appendonly(keyspace, false, false);
@@ -177,23 +96,8 @@ impl Server {
         self.cancel_rewrite(keyspace);
         self.cancel_save(keyspace);
         self.give_up_sync(keyspace);
-        self.drop_replicas();
-    }
-
-    fn log_unloadable(&self, error: &LoadError) -> String {
-        let of_type = match error {
-            LoadError::Damaged(error) => error.type_name(),
-            _ => None,
-        };
-        match of_type {
-            Some((name, number)) => {
-                tracing::warn!("{} (reading type {number}, {name})", reason(error));
-            }
-            None => tracing::warn!("{}", reason(error)),
-        }
-        format!(
-            "Failed trying to load the {MASTER} synchronization DB from disk, check server logs."
-        )
+        self.replication
+            .drop_replicas(&mut self.clients, &mut self.turn);
     }
 
     /// Loading ends, well or not.
@@ -220,7 +124,7 @@ impl Server {
         has_begun: bool,
         keeps_data: bool,
     ) {
-        let load = self.take_load();
+        let load = self.replication.take_load();
         if let Some(beside) = load.and_then(|load| load.beside) {
             keyspace.discard(*beside, true);
         }
@@ -234,16 +138,6 @@ impl Server {
         }
         self.update_interest();
     }
-
-    fn take_load(&mut self) -> Option<Box<SyncLoad>> {
-        self.replication.upstream.as_mut()?.load.take()
-    }
-
-    fn put_load(&mut self, load: Box<SyncLoad>) {
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.load = Some(load);
-        }
-    }
 }
 
 /// How a slice ended; `None`: it could not begin.
@@ -255,21 +149,21 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let Some(mut load) = server.take_load() else {
+        let Some(mut load) = server.replication.take_load() else {
             return;
         };
         if !load.has_begun {
-            let read = server.read_header(keyspace, &mut load);
-            server.put_load(load);
+            let read = read_header(keyspace, &mut load);
+            server.replication.put_load(load);
             server.report_slice(keyspace, read);
-            match server.take_load() {
+            match server.replication.take_load() {
                 Some(begun) if begun.has_begun => load = begun,
-                Some(waiting) => return server.put_load(waiting),
+                Some(waiting) => return server.replication.put_load(waiting),
                 None => return,
             }
         }
         let stepped = server.step_load(keyspace, &mut load);
-        server.put_load(load);
+        server.replication.put_load(load);
         server.report_slice(keyspace, stepped);
     }
 }
@@ -281,17 +175,6 @@ impl Server {
             Ok(Some(step)) => self.answer_upstream(keyspace, Answer::Stepped(step)),
             Err(why) => self.answer_upstream(keyspace, Answer::Unloadable(why)),
         }
-    }
-
-    fn read_header(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) -> Slice {
-        let is_read = match &mut load.source {
-            Source::File(_) => true,
-            Source::Link(rdb) => {
-                let read = rdb.read_header(keyspace);
-                read.map_err(|error| self.log_unloadable(&error))?
-            }
-        };
-        Ok(Some(if is_read { Step::Header } else { Step::Starved }))
     }
 
     fn step_load(&mut self, keyspace: &mut Keyspace, load: &mut SyncLoad) -> Slice {
@@ -336,7 +219,7 @@ impl Server {
         loading.note_figures(figures);
         let keys = figures.keys_loaded.saturating_sub(before);
         loading.note_slice(&self.config, started, keys);
-        let stepped = stepped.map_err(|error| self.log_unloadable(&error))?;
+        let stepped = stepped.map_err(|error| log_unloadable(&error))?;
         load.is_starved = stepped == LoadStep::Starved;
         Ok(Some(match stepped {
             LoadStep::Starved => Step::Starved,
@@ -357,7 +240,7 @@ impl Server {
         position: Option<Position>,
         selected: Option<Option<DbIndex>>,
     ) -> Result<(), String> {
-        let Some(mut load) = self.take_load() else {
+        let Some(mut load) = self.replication.take_load() else {
             return Ok(());
         };
         // Before the old data goes: if a library cannot be loaded, it stays.
@@ -373,8 +256,8 @@ impl Server {
         let search = match search {
             Ok(search) => search,
             Err(error) => {
-                self.put_load(load);
-                return Err(self.log_unloadable(&error));
+                self.replication.put_load(load);
+                return Err(log_unloadable(&error));
             }
         };
         if let Some(beside) = load.beside.take() {
@@ -389,7 +272,9 @@ impl Server {
         self.adopt_stream(keyspace, position, selected);
         self.stream.cursors = load.take_cursors();
         self.end_sync_loading(keyspace);
-        self.hide_foreign_slots(keyspace);
+        if let Some(driver) = &self.cluster {
+            driver.hide_foreign_slots(keyspace);
+        }
         if let Some(marks) = load.take_open_slots() {
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.take_open_slots(now, &marks);
@@ -471,4 +356,146 @@ impl SyncLoad {
             rdb.feed(bytes);
         }
     }
+}
+
+fn sync_options(config: &Config, debug: &Debugging) -> LoadOptions {
+    LoadOptions {
+        expired: ExpiredKeys::Keep,
+        ..load_options(config, debug)
+    }
+}
+
+/// Facts that decide how a snapshot is received. O(databases).
+pub(super) fn survey(
+    stream: &Stream,
+    scripting: &Scripting,
+    config: &Config,
+    keyspace: &Keyspace,
+) -> Own {
+    Own {
+        id: stream.history().id,
+        // Keys that have expired are hidden here and deleted there.
+        keys: keyspace.live_keys(SAMPLES),
+        is_empty: keyspace.len() == 0 && scripting.libraries.iter().next().is_none(),
+        diskless: config.repl_diskless_load,
+    }
+}
+
+impl Replication {
+    /// This server's keys, and those of a snapshot, as far as they need counting: O(its bytes) at
+    /// most, as a rule its first ones.
+    pub(in crate::server) fn count_for_guard(
+        &self,
+        keyspace: &Keyspace,
+        counted: Counted,
+        percent: u32,
+    ) -> (u64, Option<u64>) {
+        let own_keys = keyspace.live_keys(SAMPLES);
+        let upstream = self.upstream.as_ref();
+        let (Some(min), Some(upstream)) = (keys_min(own_keys, percent), upstream) else {
+            return (own_keys, None);
+        };
+        let load = upstream.load.as_ref();
+        let keys = match counted {
+            Counted::File => upstream.file.as_ref().and_then(|file| {
+                let (mut input, _) = rdb::open(file.path()).ok()?;
+                count_keys(&mut input, min).ok()
+            }),
+            Counted::Head => load
+                .and_then(|load| load.head.as_deref())
+                .and_then(|head| count_keys(&mut Input::of_bytes(head), min).ok()),
+            Counted::Beside => load
+                .and_then(|load| load.beside.as_ref())
+                .map(|beside| beside.len() as u64),
+        };
+        (own_keys, keys)
+    }
+
+    /// A snapshot is to be loaded as the link brings it.
+    pub(in crate::server) fn prepare_stream(
+        &mut self,
+        config: &Config,
+        debug: &Debugging,
+        keyspace: &Keyspace,
+        beside: bool,
+        keeps_head: bool,
+    ) {
+        let rdb = RdbStream::new(sync_options(config, debug), None);
+        let mut load = SyncLoad::new(Source::Link(Box::new(rdb)));
+        load.head = keeps_head.then(Vec::new);
+        load.beside = beside.then(|| Box::new(keyspace.beside()));
+        if let Some(upstream) = &mut self.upstream {
+            upstream.load = Some(Box::new(load));
+        }
+    }
+
+    /// The file that was received is to be loaded. Error: a line for the log.
+    pub(in crate::server) fn prepare_file(
+        &mut self,
+        config: &Config,
+        debug: &Debugging,
+        keyspace: &mut Keyspace,
+    ) -> Result<(), String> {
+        let upstream = self.upstream.as_mut();
+        let Some(file) = upstream.and_then(|upstream| upstream.file.take()) else {
+            return Ok(());
+        };
+        if let Err(error) = file.sync() {
+            return Err(format!(
+                "Failed trying to sync the temp DB to disk in {MASTER} <-> REPLICA synchronization: \
+                 {}",
+                system_text(&error)
+            ));
+        }
+        let name = config.dbfilename.path().to_owned();
+        file.keep_as(&name).map_err(|error| {
+            format!(
+                "Failed trying to rename the temp DB into {} in {MASTER} <-> REPLICA \
+                 synchronization: {}",
+                name.display(),
+                system_text(&error)
+            )
+        })?;
+        let opened = RdbFile::open(sync_options(config, debug), keyspace, &name);
+        let file = opened.map_err(|error| log_unloadable(&error))?;
+        if let Some(upstream) = &mut self.upstream {
+            upstream.load = Some(Box::new(SyncLoad::new(Source::File(Box::new(file)))));
+        }
+        Ok(())
+    }
+
+    pub(in crate::server) fn take_load(&mut self) -> Option<Box<SyncLoad>> {
+        self.upstream.as_mut()?.load.take()
+    }
+
+    pub(in crate::server) fn put_load(&mut self, load: Box<SyncLoad>) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.load = Some(load);
+        }
+    }
+}
+
+fn log_unloadable(error: &LoadError) -> String {
+    let of_type = match error {
+        LoadError::Damaged(error) => error.type_name(),
+        _ => None,
+    };
+    match of_type {
+        Some((name, number)) => {
+            tracing::warn!("{} (reading type {number}, {name})", reason(error));
+        }
+        None => tracing::warn!("{}", reason(error)),
+    }
+    format!("Failed trying to load the {MASTER} synchronization DB from disk, check server logs.")
+}
+
+fn read_header(keyspace: &mut Keyspace, load: &mut SyncLoad) -> Slice {
+    let is_read = match &mut load.source {
+        Source::File(_) => true,
+        Source::Link(rdb) => {
+            let read = rdb.read_header(keyspace);
+            read.map_err(|error| log_unloadable(&error))?
+        }
+    };
+    Ok(Some(if is_read { Step::Header } else { Step::Starved }))
 }

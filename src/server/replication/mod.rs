@@ -22,8 +22,8 @@
 //! client waits for acknowledgements, all of it leaves. That takes most of the kernel's work for
 //! replicas off a busy primary; a kill of the process loses up to 1 ms more of the writes that were
 //! answered without WAIT. With the append only file only bytes that are safe there are sent
-//! (`Server::sendable`): a primary that restarts after a kill has everything that its replicas
-//! have, and that readers of changes have (`Server::recoverable`). A full synchronization begins at
+//! (`Past::sendable`): a primary that restarts after a kill has everything that its replicas
+//! have, and that readers of changes have (`Past::recoverable`). A full synchronization begins at
 //! the end of a turn (`Engine::begin_due_syncs`): all replicas with the same needs (dialect and
 //! version, parts, frame) share one snapshot, whose target is a spool; each reads it at its own
 //! pace (`parts/replication/sending.rs`), and one that comes late joins while the spool still has

@@ -1,7 +1,7 @@
 //! This server as a primary: PSYNC, the snapshots of full synchronizations, acknowledgements.
 //!
 //! Invariants
-//!   1. A replica is sent no byte of the stream beyond [`Server::sendable`].
+//!   1. A replica is sent no byte of the stream beyond [`Past::sendable`].
 //!   2. At most one snapshot for replicas is being made; all waiting replicas with the same needs
 //!      share it, and one with other needs waits for its end.
 //!   3. A replica continues only within this dataset's history, from the backlog or from the log.
@@ -11,17 +11,21 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::clients::table::Clients;
+use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
-use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::packing::Packing;
 use crate::server::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, Waiting};
 use crate::server::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
+use crate::server::parts::replication::{PausePoint, Replication};
+use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
+use russet_base::clock::Now;
 use russet_base::text::with_article;
 use russet_command::CommandError;
+use russet_config::Config;
 use russet_keyspace::{ClientId, Keyspace};
-use russet_persistence::aof::LogFeed;
 use russet_persistence::rdb::{
     Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
 };
@@ -54,17 +58,6 @@ fn content(facts: &Facts) -> SyncContent {
     }
 }
 
-/// The address that a replica has announced, else that of its connection.
-fn announced_ip(facts: &Facts, client: Option<&Client>) -> String {
-    match &facts.ip {
-        Some(ip) => String::from_utf8_lossy(ip).into_owned(),
-        None => {
-            let address = client.and_then(Client::ip);
-            address.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
-        }
-    }
-}
-
 /// Describes for the log the data that a replica cannot read.
 fn obstacle_line(obstacle: &Obstacle) -> String {
     let Obstacle { what, version, key } = obstacle;
@@ -85,17 +78,6 @@ fn peer_format(facts: &Facts) -> PeerFormat {
 }
 
 impl Server {
-    /// A replica's address, as the log names it.
-    pub fn replica_name(&self, client: &Client) -> String {
-        let replica = self.replication.replicas.get(client.id);
-        match replica.map(|replica| &replica.facts) {
-            Some(facts) if facts.port > 0 => {
-                format!("{}:{}", announced_ip(facts, Some(client)), facts.port)
-            }
-            _ => format!("client id #{}", client.id.0),
-        }
-    }
-
     /// PSYNC and SYNC. The reply follows when a snapshot begins, unless the stream continues.
     pub fn synchronize(
         &mut self,
@@ -120,9 +102,9 @@ impl Server {
         }
         let now_ms = self.now.mono_ms;
         self.replication.replicas.introduce(client.id, now_ms);
-        let name = self.replica_name(client);
+        let name = self.replication.replica_name(client);
         tracing::info!("Replica {name} asks for synchronization");
-        self.doubt_earlier_links(client);
+        self.replication.doubt_earlier_links(&self.clients, client);
         self.open_backlog(keyspace);
         if let SyncRequest::From(from) = asked
             && self.continue_stream(client, reply, from, &name)
@@ -132,12 +114,15 @@ impl Server {
         if matches!(asked, SyncRequest::From(_) | SyncRequest::Unknown) {
             self.replication.syncs.partial_err += 1;
         }
-        if self.offer_channel(client, reply) {
+        if self
+            .replication
+            .offer_channel(&self.config, &self.now, &mut self.acl, client, reply)
+        {
             return Ok(());
         }
         let facts = &self.replication.replicas.introduce(client.id, now_ms).facts;
         let (main, is_second) = (facts.main, facts.rdb_channel_link);
-        if main.is_some_and(|main| !self.has_main_link(main)) {
+        if main.is_some_and(|main| !self.replication.has_main_link(main)) {
             return Err(CommandError::Text("ERR The main connection is gone"));
         }
         if is_second {
@@ -157,31 +142,6 @@ impl Server {
             tracing::info!("Delay next BGSAVE for diskless SYNC");
         }
         Ok(())
-    }
-
-    /// Other links with the announced address of this one count as replaced until an
-    /// acknowledgement arrives on them: that distinguishes replicas that share an address from a
-    /// replica that has connected again.
-    fn doubt_earlier_links(&mut self, client: &Client) {
-        let replicas = &self.replication.replicas;
-        let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
-            return;
-        };
-        if this.port == 0 || this.rdb_channel_link {
-            return;
-        }
-        let ip = announced_ip(this, Some(client));
-        let is_same = |other: &&Replica| {
-            other.id != client.id
-                && other.facts.port == this.port
-                && self.replica_address(other).0 == ip
-        };
-        let same: Vec<ClientId> = replicas.iter().filter(is_same).map(|r| r.id).collect();
-        for id in same {
-            if let Some(other) = self.replication.replicas.get_mut(id) {
-                other.is_replaced = true;
-            }
-        }
     }
 
     /// Opens the backlog for the first replica: the stream is counted from here on.
@@ -212,7 +172,7 @@ impl Server {
             .introduce(client.id, self.now.mono_ms)
             .facts;
         let facts = facts.clone();
-        if self.crosses_undo(&facts, from.offset) {
+        if self.replication.crosses_undo(&facts, from.offset) {
             tracing::info!(
                 "Partial resynchronization not accepted: after the offset {} a flush was undone, which \
                  replica {name} cannot repeat",
@@ -221,7 +181,11 @@ impl Server {
             return false;
         }
         let is_held = self.stream.continues(from);
-        let log = if is_held { None } else { self.log_feed(from) };
+        let log = if is_held {
+            None
+        } else {
+            self.past().log_feed(from)
+        };
         if log.is_none() && !is_held {
             if let Some(end) = self.stream.is_ahead(from) {
                 let ahead = &mut self.replication.ahead;
@@ -275,7 +239,7 @@ impl Server {
             None => "backlog",
         };
         replica.log = log.map(Box::new);
-        self.begin_packing(client.id);
+        self.replication.begin_packing(&self.config, client.id);
         if let Some(second) = second {
             self.replication.replicas.unpin(second);
         }
@@ -288,13 +252,6 @@ impl Server {
             from.offset + 1
         );
         true
-    }
-
-    /// A reader of the log for a replica at a position, if the log has the stream after it.
-    fn log_feed(&self, from: Position) -> Option<LogFeed> {
-        let log = self.persist.aof.log()?;
-        let is_past = self.stream.is_past(from);
-        is_past.then(|| log.feed(from.offset)).flatten()
     }
 
     /// REPLCONF ACK: a replica has applied the stream up to `applied`, and has it on disk up to
@@ -331,7 +288,7 @@ impl Server {
         let now_ms = self.now.mono_ms;
         let replica = self.replication.replicas.get(id);
         if replica.is_some_and(|replica| !replica.gets_stream()) {
-            self.begin_packing(id);
+            self.replication.begin_packing(&self.config, id);
         }
         if let Some(replica) = self.replication.replicas.get_mut(id) {
             replica.state = ReplicaState::Online;
@@ -340,56 +297,10 @@ impl Server {
             tracing::info!("Synchronization with replica {name} succeeded");
         }
         let replica = self.replication.replicas.get(id);
-        if replica.is_some_and(|replica| self.is_packed_otherwise(replica)) {
-            self.close_changed(id);
+        if replica.is_some_and(|replica| is_packed_otherwise(&self.config, replica)) {
+            close_changed(&mut self.turn, &mut self.clients, id);
         }
         self.update_interest();
-    }
-
-    /// Whether a replica's next snapshot, or the stream that follows for it, is compressed.
-    fn packs_for(&self, facts: &Facts) -> bool {
-        self.config.repl_compression.is_on() && facts.lz4
-    }
-
-    /// The stream begins for this replica: whether it is compressed stays so as long as the link.
-    pub(super) fn begin_packing(&mut self, id: ClientId) {
-        let replica = self.replication.replicas.get(id);
-        let packs = replica.is_some_and(|replica| self.packs_for(&replica.facts));
-        if let Some(replica) = self.replication.replicas.get_mut(id) {
-            replica.packing = packs.then(|| Box::new(Packing::new(replica.sent)));
-        }
-    }
-
-    /// Whether its stream is compressed and should no longer be, or the reverse.
-    fn is_packed_otherwise(&self, replica: &Replica) -> bool {
-        replica.is_online() && replica.packing.is_some() != self.packs_for(&replica.facts)
-    }
-
-    /// `repl-compression` has changed: links that it concerns are made anew, and continue where
-    /// they were. During a snapshot that waits until the replica is online.
-    pub(in crate::server) fn repl_compression_changed(&mut self) {
-        let others = self.replication.replicas.iter();
-        let others = others.filter(|replica| self.is_packed_otherwise(replica));
-        let mut ids: Vec<ClientId> = others.map(|replica| replica.id).collect();
-        let is_on = self.config.repl_compression.is_on();
-        let upstream = self.replication.upstream.as_ref();
-        let upstream = upstream.filter(|upstream| upstream.core.unpacks() != is_on);
-        ids.extend(upstream.and_then(|upstream| upstream.client));
-        for id in ids {
-            self.close_changed(id);
-        }
-    }
-
-    fn close_changed(&mut self, id: ClientId) {
-        let detail = "repl-compression was changed";
-        self.turn
-            .close_client_soon(&mut self.clients, id, Ending::new(EndReason::Link, detail));
-    }
-
-    /// The address under which a replica is announced.
-    pub fn replica_address(&self, replica: &Replica) -> (String, u16) {
-        let client = self.clients.get(replica.id).map(|session| &session.client);
-        (announced_ip(&replica.facts, client), replica.facts.port)
     }
 
     /// A client is gone: forgets it if it was a replica. Called for every client that ends.
@@ -397,16 +308,13 @@ impl Server {
         let id = client.id;
         if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
             let (port, acked) = (replica.facts.port, replica.acked);
-            let ip = announced_ip(&replica.facts, Some(client));
+            let ip = replica.facts.announced_ip(Some(client));
             self.replication.replicas.remember(ip, port, acked);
         }
         let now_ms = self.now.mono_ms;
         let replica = self.replication.replicas.get(id);
         if let Some(replica) = replica.filter(|replica| replica.owes_ack_of_copy()) {
-            let address = (
-                announced_ip(&replica.facts, Some(client)),
-                replica.facts.port,
-            );
+            let address = (replica.facts.announced_ip(Some(client)), replica.facts.port);
             self.replication.failing.note(address, now_ms);
         }
         let (was_replica, useless) = self.replication.replicas.remove(id, now_ms);
@@ -429,79 +337,6 @@ impl Server {
         }
     }
 
-    /// The position up to which replicas may be sent the stream: the part that the append only file
-    /// promises to keep. So a primary that restarts has everything that its replicas have.
-    pub(in crate::server) fn sendable(&self) -> ReplOffset {
-        let safe = self.persist.aof.log().map(|log| log.writer.safe());
-        safe.map_or(self.stream.offset(), |safe| safe.min(self.stream.offset()))
-    }
-
-    /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the
-    /// backlog.
-    pub(in crate::server) fn unsent_to(&self, id: ClientId) -> usize {
-        let replica = self.replication.replicas.get(id);
-        let reads =
-            |r: &&Replica| !matches!(r.state, ReplicaState::Introduced | ReplicaState::Waits(_));
-        let unsent = replica
-            .filter(reads)
-            .map_or(0, |r| self.stream.offset().saturating_sub(r.sent));
-        usize::try_from(unsent).unwrap_or(usize::MAX)
-    }
-
-    /// The form and content of the snapshot that a replica needs.
-    fn sync_needs(&self, facts: &Facts) -> SyncNeeds {
-        let content = content(facts);
-        // A part of the data is never taken from a file, as in Redis.
-        let by_channel = facts.rdb_channel_link;
-        let is_part = content != SyncContent::Everything;
-        // The length of a compressed snapshot is known only at its end.
-        let packed = self.packs_for(facts) && (by_channel || facts.eof);
-        let by_mark =
-            by_channel || facts.eof && (self.config.repl_diskless_sync || is_part || packed);
-        SyncNeeds {
-            reads: peer_format(facts),
-            content,
-            sent_as: if by_mark {
-                SnapshotFraming::Mark
-            } else {
-                SnapshotFraming::Length
-            },
-            by_channel,
-            packed,
-        }
-    }
-
-    /// The form of a snapshot that begins now.
-    fn sync_form(&self, keyspace: &Keyspace, needs: SyncNeeds) -> SyncForm {
-        let (version, dialect) = match self.config.rdb_version {
-            0 => sync_version(keyspace, needs.reads),
-            asked => (asked, RdbOrigin::of_written(asked)),
-        };
-        let is_valkey = self.config.dialect == russet_config::Dialect::Valkey;
-        let imports = self.migrations.as_ref().filter(|_| is_valkey);
-        let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
-        let (version, dialect) = match self.config.rdb_version {
-            0 if has_imports => version_with_imports((version, dialect), needs.reads),
-            _ => (version, dialect),
-        };
-        SyncForm {
-            version,
-            dialect,
-            content: needs.content,
-            packed: needs.packed,
-        }
-    }
-
-    /// Whether the replicas that wait for a snapshot of unannounced length should wait for others.
-    fn delays_sync(&self, since_ms: u64, waiting: usize) -> bool {
-        let config = &self.config;
-        let waited_ms = self.now.mono_ms.saturating_sub(since_ms);
-        let enough = config.repl_diskless_sync_max_replicas as usize;
-        config.repl_diskless_sync
-            && waited_ms < u64::from(config.repl_diskless_sync_delay) * 1000
-            && (enough == 0 || waiting < enough)
-    }
-
     /// Waiting replicas join the snapshot under way if it meets their needs, can be read from its
     /// begin, and the backlog has the stream after it.
     fn join_sync(&mut self, ids: &[ClientId], needs: SyncNeeds) -> bool {
@@ -515,7 +350,7 @@ impl Server {
         let backlog = self.stream.backlog();
         let crosses = |id: &ClientId| {
             let replica = self.replication.replicas.get(*id);
-            replica.is_some_and(|its| self.crosses_undo(&its.facts, sync.at.offset))
+            replica.is_some_and(|its| self.replication.crosses_undo(&its.facts, sync.at.offset))
         };
         let joins = sync.needs == needs
             && !ids.iter().any(crosses)
@@ -524,38 +359,177 @@ impl Server {
             && sync.spool.reader().is_some();
         if joins {
             tracing::info!("Waiting for end of BGSAVE for SYNC");
-            self.send_snapshot(ids, &sync);
+            self.replication.send_snapshot(
+                &self.config,
+                &self.now,
+                &mut self.clients,
+                &mut self.turn,
+                ids,
+                &sync,
+            );
         }
         self.replication.sync = Some(sync);
         joins
     }
+}
 
-    /// The address of a link's replica in the table of replicas that fail to load their copies.
-    fn failing_address(&self, replica: &Replica) -> (String, u16) {
-        let main = replica.facts.main;
-        let main = main.and_then(|main| self.replication.replicas.get(main));
-        self.replica_address(main.unwrap_or(replica))
+impl Engine {
+    /// Begins the snapshot that replicas wait for, if it is due; or lets them join the one under
+    /// way.
+    pub(in crate::server) fn begin_due_syncs(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let waits = |r: &&Replica| matches!(r.state, ReplicaState::Waits(_));
+        let waiting: Vec<ClientId> = {
+            let replicas = server.replication.replicas.iter();
+            replicas.filter(waits).map(|r| r.id).collect()
+        };
+        let waiting =
+            server
+                .replication
+                .without_failing(&server.clients, &server.now, keyspace, waiting);
+        let Some(&first) = waiting.first() else {
+            return;
+        };
+        let needs_of = |server: &Server, id: ClientId| {
+            let replica = server.replication.replicas.get(id).expect("it waits");
+            sync_needs(&server.config, &replica.facts)
+        };
+        let needs = needs_of(server, first);
+        let waiting = waiting.into_iter();
+        let same: Vec<ClientId> = waiting
+            .filter(|&id| needs_of(server, id) == needs)
+            .collect();
+        if server.join_sync(&same, needs) {
+            return;
+        }
+        let replica = server.replication.replicas.get(first).expect("it waits");
+        let ReplicaState::Waits(Waiting { since_ms, .. }) = replica.state else {
+            return;
+        };
+        let busy = server.persist.snapshots.in_progress()
+            || server.persist.aof.rewrites.in_progress()
+            || server.persist.loading.in_progress();
+        if busy
+            || needs.sent_as == SnapshotFraming::Mark
+                && delays_sync(&server.config, &server.now, since_ms, same.len())
+        {
+            return;
+        }
+        match needs.sent_as {
+            SnapshotFraming::Mark if needs.by_channel => tracing::info!(
+                "Starting BGSAVE for SYNC with target: replicas sockets (rdb-channel)"
+            ),
+            SnapshotFraming::Mark => {
+                tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets")
+            }
+            SnapshotFraming::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
+        }
+        let form = sync_form(&server.config, &server.migrations, keyspace, needs);
+        match server.begin_sync_snapshot(keyspace, form) {
+            Ok(spool) => {
+                server.announce_migrations(keyspace);
+                let sync = SharedSync {
+                    spool,
+                    needs,
+                    at: server.stream.position(),
+                };
+                // The snapshot names no database for the stream after it.
+                server.stream.select_anew();
+                server.replication.send_snapshot(
+                    &server.config,
+                    &server.now,
+                    &mut server.clients,
+                    &mut server.turn,
+                    &same,
+                    &sync,
+                );
+                server.replication.sync = Some(sync);
+                server.replication.pause_at(PausePoint::SnapshotBegun);
+            }
+            Err(why) => {
+                tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
+                for id in same {
+                    let detail = "the snapshot for it failed";
+                    server.turn.close_client_soon(
+                        &mut server.clients,
+                        id,
+                        Ending::new(EndReason::Link, detail),
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Replication {
+    /// A replica's address, as the log names it.
+    pub fn replica_name(&self, client: &Client) -> String {
+        let replica = self.replicas.get(client.id);
+        match replica.map(|replica| &replica.facts) {
+            Some(facts) if facts.port > 0 => {
+                format!("{}:{}", facts.announced_ip(Some(client)), facts.port)
+            }
+            _ => format!("client id #{}", client.id.0),
+        }
     }
 
-    /// The waiting replicas without those in a pause: a replica that has acknowledged none of its
-    /// earlier copies waits before the next one. Logs the pauses.
-    fn without_failing(&mut self, keyspace: &Keyspace, waiting: Vec<ClientId>) -> Vec<ClientId> {
-        if self.replication.failing.is_empty() {
-            return waiting;
+    /// The stream begins for this replica: whether it is compressed stays so as long as the link.
+    pub(in crate::server) fn begin_packing(&mut self, config: &Config, id: ClientId) {
+        let replica = self.replicas.get(id);
+        let packs = replica.is_some_and(|replica| packs_for(config, &replica.facts));
+        if let Some(replica) = self.replicas.get_mut(id) {
+            replica.packing = packs.then(|| Box::new(Packing::new(replica.sent)));
         }
-        let may_continue = |id: &ClientId| self.log_failing(keyspace, *id);
-        waiting.into_iter().filter(may_continue).collect()
+    }
+
+    /// `repl-compression` has changed: links that it concerns are made anew, and continue where
+    /// they were. During a snapshot that waits until the replica is online.
+    pub(in crate::server) fn repl_compression_changed(
+        &mut self,
+        config: &Config,
+        clients: &mut Clients,
+        turn: &mut Turn,
+    ) {
+        let others = self.replicas.iter();
+        let others = others.filter(|replica| is_packed_otherwise(config, replica));
+        let mut ids: Vec<ClientId> = others.map(|replica| replica.id).collect();
+        let is_on = config.repl_compression.is_on();
+        let upstream = self.upstream.as_ref();
+        let upstream = upstream.filter(|upstream| upstream.core.unpacks() != is_on);
+        ids.extend(upstream.and_then(|upstream| upstream.client));
+        for id in ids {
+            close_changed(turn, clients, id);
+        }
+    }
+
+    /// The address of a link's replica in the table of replicas that fail to load their copies.
+    pub(in crate::server) fn failing_address(
+        &self,
+        clients: &Clients,
+        replica: &Replica,
+    ) -> (String, u16) {
+        let main = replica.facts.main;
+        let main = main.and_then(|main| self.replicas.get(main));
+        main.unwrap_or(replica).address(clients)
     }
 
     /// Whether the copy for a replica may begin now. If not, logs it, once for each copy.
-    fn log_failing(&mut self, keyspace: &Keyspace, id: ClientId) -> bool {
-        let Some(replica) = self.replication.replicas.get(id) else {
+    pub(in crate::server) fn log_failing(
+        &mut self,
+        clients: &Clients,
+        now: &Now,
+        keyspace: &Keyspace,
+        id: ClientId,
+    ) -> bool {
+        let Some(replica) = self.replicas.get(id) else {
             return true;
         };
         let reads = peer_format(&replica.facts);
-        let (ip, port) = self.failing_address(replica);
-        let now_ms = self.now.mono_ms;
-        let Some(failing) = self.replication.failing.at(&ip, port) else {
+        let (ip, port) = self.failing_address(clients, replica);
+        let now_ms = now.mono_ms;
+        let Some(failing) = self.failing.at(&ip, port) else {
             return true;
         };
         if failing.retry_ms <= now_ms {
@@ -578,18 +552,42 @@ impl Server {
         false
     }
 
+    /// The waiting replicas without those in a pause: a replica that has acknowledged none of its
+    /// earlier copies waits before the next one. Logs the pauses.
+    pub(in crate::server) fn without_failing(
+        &mut self,
+        clients: &Clients,
+        now: &Now,
+        keyspace: &Keyspace,
+        waiting: Vec<ClientId>,
+    ) -> Vec<ClientId> {
+        if self.failing.is_empty() {
+            return waiting;
+        }
+        let may_continue = |id: &ClientId| self.log_failing(clients, now, keyspace, *id);
+        waiting.into_iter().filter(may_continue).collect()
+    }
+
     /// Sends this snapshot to these waiting replicas.
-    fn send_snapshot(&mut self, ids: &[ClientId], sync: &SharedSync) {
-        let now_ms = self.now.mono_ms;
+    pub(in crate::server) fn send_snapshot(
+        &mut self,
+        config: &Config,
+        now: &Now,
+        clients: &mut Clients,
+        turn: &mut Turn,
+        ids: &[ClientId],
+        sync: &SharedSync,
+    ) {
+        let now_ms = now.mono_ms;
         for &id in ids {
             let Some(reader) = sync.spool.reader() else {
                 return;
             };
-            let Some(mut session) = self.clients.take(id) else {
+            let Some(mut session) = clients.take(id) else {
                 continue;
             };
             let (mut pinned, mut main) = (None, None);
-            if let Some(replica) = self.replication.replicas.get_mut(id) {
+            if let Some(replica) = self.replicas.get_mut(id) {
                 let by_sync = matches!(
                     replica.state,
                     ReplicaState::Waits(Waiting { by_sync: true, .. })
@@ -614,92 +612,108 @@ impl Server {
                 main = replica.facts.main;
             }
             if let Some(second) = pinned {
-                self.replication.replicas.pin(second, sync.at.offset);
+                self.replicas.pin(second, sync.at.offset);
             }
             if let Some(main) = main {
-                self.begin_streaming(main, sync.at.offset);
+                self.begin_streaming(config, now, main, sync.at.offset);
             }
-            self.turn.queue_flush(&mut session);
-            self.clients.put_back(session);
+            turn.queue_flush(&mut session);
+            clients.put_back(session);
+        }
+    }
+
+    /// Other links with the announced address of this one count as replaced until an
+    /// acknowledgement arrives on them: that distinguishes replicas that share an address from a
+    /// replica that has connected again.
+    pub(in crate::server) fn doubt_earlier_links(&mut self, clients: &Clients, client: &Client) {
+        let replicas = &self.replicas;
+        let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
+            return;
+        };
+        if this.port == 0 || this.rdb_channel_link {
+            return;
+        }
+        let ip = this.announced_ip(Some(client));
+        let is_same = |other: &&Replica| {
+            other.id != client.id && other.facts.port == this.port && other.address(clients).0 == ip
+        };
+        let same: Vec<ClientId> = replicas.iter().filter(is_same).map(|r| r.id).collect();
+        for id in same {
+            if let Some(other) = self.replicas.get_mut(id) {
+                other.is_replaced = true;
+            }
         }
     }
 }
 
-impl Engine {
-    /// Begins the snapshot that replicas wait for, if it is due; or lets them join the one under
-    /// way.
-    pub(in crate::server) fn begin_due_syncs(&mut self) {
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        let waits = |r: &&Replica| matches!(r.state, ReplicaState::Waits(_));
-        let waiting: Vec<ClientId> = {
-            let replicas = server.replication.replicas.iter();
-            replicas.filter(waits).map(|r| r.id).collect()
-        };
-        let waiting = server.without_failing(keyspace, waiting);
-        let Some(&first) = waiting.first() else {
-            return;
-        };
-        let needs_of = |server: &Server, id: ClientId| {
-            let replica = server.replication.replicas.get(id).expect("it waits");
-            server.sync_needs(&replica.facts)
-        };
-        let needs = needs_of(server, first);
-        let waiting = waiting.into_iter();
-        let same: Vec<ClientId> = waiting
-            .filter(|&id| needs_of(server, id) == needs)
-            .collect();
-        if server.join_sync(&same, needs) {
-            return;
-        }
-        let replica = server.replication.replicas.get(first).expect("it waits");
-        let ReplicaState::Waits(Waiting { since_ms, .. }) = replica.state else {
-            return;
-        };
-        let busy = server.persist.snapshots.in_progress()
-            || server.persist.aof.rewrites.in_progress()
-            || server.persist.loading.in_progress();
-        if busy
-            || needs.sent_as == SnapshotFraming::Mark && server.delays_sync(since_ms, same.len())
-        {
-            return;
-        }
-        match needs.sent_as {
-            SnapshotFraming::Mark if needs.by_channel => tracing::info!(
-                "Starting BGSAVE for SYNC with target: replicas sockets (rdb-channel)"
-            ),
-            SnapshotFraming::Mark => {
-                tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets")
-            }
-            SnapshotFraming::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
-        }
-        let form = server.sync_form(keyspace, needs);
-        match server.begin_sync_snapshot(keyspace, form) {
-            Ok(spool) => {
-                server.announce_migrations(keyspace);
-                let sync = SharedSync {
-                    spool,
-                    needs,
-                    at: server.stream.position(),
-                };
-                // The snapshot names no database for the stream after it.
-                server.stream.select_anew();
-                server.send_snapshot(&same, &sync);
-                server.replication.sync = Some(sync);
-                server.replication.pause_at(PausePoint::SnapshotBegun);
-            }
-            Err(why) => {
-                tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
-                for id in same {
-                    let detail = "the snapshot for it failed";
-                    server.turn.close_client_soon(
-                        &mut server.clients,
-                        id,
-                        Ending::new(EndReason::Link, detail),
-                    );
-                }
-            }
-        }
+/// Whether a replica's next snapshot, or the stream that follows for it, is compressed.
+fn packs_for(config: &Config, facts: &Facts) -> bool {
+    config.repl_compression.is_on() && facts.lz4
+}
+
+/// Whether its stream is compressed and should no longer be, or the reverse.
+fn is_packed_otherwise(config: &Config, replica: &Replica) -> bool {
+    replica.is_online() && replica.packing.is_some() != packs_for(config, &replica.facts)
+}
+
+/// The form and content of the snapshot that a replica needs.
+fn sync_needs(config: &Config, facts: &Facts) -> SyncNeeds {
+    let content = content(facts);
+    // A part of the data is never taken from a file, as in Redis.
+    let by_channel = facts.rdb_channel_link;
+    let is_part = content != SyncContent::Everything;
+    // The length of a compressed snapshot is known only at its end.
+    let packed = packs_for(config, facts) && (by_channel || facts.eof);
+    let by_mark = by_channel || facts.eof && (config.repl_diskless_sync || is_part || packed);
+    SyncNeeds {
+        reads: peer_format(facts),
+        content,
+        sent_as: if by_mark {
+            SnapshotFraming::Mark
+        } else {
+            SnapshotFraming::Length
+        },
+        by_channel,
+        packed,
     }
+}
+
+/// The form of a snapshot that begins now.
+fn sync_form(
+    config: &Config,
+    migrations: &Option<Box<MigrationDriver>>,
+    keyspace: &Keyspace,
+    needs: SyncNeeds,
+) -> SyncForm {
+    let (version, dialect) = match config.rdb_version {
+        0 => sync_version(keyspace, needs.reads),
+        asked => (asked, RdbOrigin::of_written(asked)),
+    };
+    let is_valkey = config.dialect == russet_config::Dialect::Valkey;
+    let imports = migrations.as_ref().filter(|_| is_valkey);
+    let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
+    let (version, dialect) = match config.rdb_version {
+        0 if has_imports => version_with_imports((version, dialect), needs.reads),
+        _ => (version, dialect),
+    };
+    SyncForm {
+        version,
+        dialect,
+        content: needs.content,
+        packed: needs.packed,
+    }
+}
+
+/// Whether the replicas that wait for a snapshot of unannounced length should wait for others.
+fn delays_sync(config: &Config, now: &Now, since_ms: u64, waiting: usize) -> bool {
+    let waited_ms = now.mono_ms.saturating_sub(since_ms);
+    let enough = config.repl_diskless_sync_max_replicas as usize;
+    config.repl_diskless_sync
+        && waited_ms < u64::from(config.repl_diskless_sync_delay) * 1000
+        && (enough == 0 || waiting < enough)
+}
+
+fn close_changed(turn: &mut Turn, clients: &mut Clients, id: ClientId) {
+    let detail = "repl-compression was changed";
+    turn.close_client_soon(clients, id, Ending::new(EndReason::Link, detail));
 }

@@ -15,16 +15,21 @@ use crate::server::clients::blocked::{Blocked, Until};
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;
+use crate::server::clients::table::Clients;
 use crate::server::execution::upstream::holds_stream;
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::upstream::Upstream;
+use crate::server::parts::run::turn::Turn;
 use crate::server::process;
 use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
 use crate::server::state::Server;
+use russet_base::clock::Now;
 use russet_command::CommandError;
-use russet_config::{ReplicaOf, Text};
+use russet_config::{Config, ReplicaOf, Text};
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use russet_replication::upstream::Answer;
-use russet_replication::{Introduction, Position};
+use russet_replication::{Introduction, Position, Stream};
 
 const UNBLOCKED: CommandError = CommandError::Text(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
@@ -91,18 +96,11 @@ impl Server {
             self.stream.offset() + 1,
             self.stream.history().id
         );
-        self.drop_replicas();
+        self.replication
+            .drop_replicas(&mut self.clients, &mut self.turn);
         self.replication.alone_since_ms = None;
         self.role_changed(keyspace);
         self.begin_log_again(keyspace);
-    }
-
-    /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
-    pub fn accept_sync(&mut self) {
-        let now_ms = self.now.mono_ms;
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.core.accept_sync(now_ms);
-        }
     }
 
     /// Computes anew everything that depends on the role.
@@ -138,73 +136,14 @@ impl Server {
         }
     }
 
-    /// The primary has sent something.
-    pub(in crate::server) fn note_primary_alive(&mut self) {
-        let now_ms = self.now.mono_ms;
-        if let Some(upstream) = &mut self.replication.upstream {
-            upstream.core.received_ms = now_ms;
-        }
-    }
-
-    /// A client, as a rule the primary, has sent a damaged compressed block: its connection ends.
-    /// The stream continues after the part that was applied, which was sound.
-    #[cold]
-    pub(in crate::server) fn log_damaged_stream(&mut self, error: &std::io::Error) {
-        self.replication.compression_errors += 1;
-        tracing::warn!(
-            "The compressed stream of {MASTER_INSIDE} is damaged: {error}. The link is made anew, and \
-             continues after offset {}.",
-            self.stream.offset()
-        );
-    }
-
-    /// Disconnects all replicas: they reconnect and learn the new id.
-    pub(in crate::server) fn drop_replicas(&mut self) {
-        let ids: Vec<ClientId> = self.replication.replicas.iter().map(|r| r.id).collect();
-        for id in ids {
-            self.turn
-                .close_client_soon(&mut self.clients, id, EndReason::Role);
-        }
-    }
-
-    /// The facts that this server may announce to its primary.
-    pub(in crate::server) fn introduction(&self) -> Introduction {
-        let config = &self.config;
-        let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
-        let plain = if config.tls_replication && config.tls_port != 0 {
-            config.tls_port
-        } else {
-            config.port
-        };
-        let port = match config.replica_announce_port {
-            0 => plain,
-            announced => announced,
-        };
-        Introduction {
-            user: secret(&config.masteruser),
-            password: secret(&config.masterauth),
-            port,
-            ip: secret(&config.replica_announce_ip),
-            rdb_channel: config.repl_rdb_channel,
-            dual_channel: config.dual_channel_replication_enabled,
-            lz4: config.repl_compression.is_on(),
-            dialect: config.dialect,
-            node_id: {
-                let cluster = self.cluster.as_ref();
-                cluster.map(|driver| driver.core.my_id().as_bytes().to_vec())
-            },
-            from: Some(self.stream.position()),
-            failover: false,
-        }
-    }
-
     /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it
     /// does.
     pub(in crate::server) fn continues(&mut self, id: Option<russet_replication::ReplId>) -> bool {
         let is_other = id.filter(|&id| self.stream.follow_as(id));
         if let Some(id) = is_other {
             tracing::info!("{MASTER_FIRST} replication ID changed to {id}");
-            self.drop_replicas();
+            self.replication
+                .drop_replicas(&mut self.clients, &mut self.turn);
         }
         tracing::info!(
             "{MASTER} <-> REPLICA sync: {MASTER_FIRST} accepted a Partial Resynchronization."
@@ -223,7 +162,7 @@ impl Server {
     ) {
         // Undone flushes were of the history before.
         self.replication.undone_now = false;
-        self.note_undone(None);
+        self.replication.note_undone(&mut self.persist, None);
         match at {
             Some(at) => self.stream.follow(at, selected),
             // SYNC gives no position: nothing can be continued later.
@@ -234,12 +173,6 @@ impl Server {
         }
         self.stream.keep_backlog(self.config.repl_backlog_size);
         self.update_effects(keyspace);
-    }
-
-    /// The flags of the client that is the link to the primary.
-    pub(in crate::server) fn greet_primary(&self, client: &mut Client) {
-        client.flags |= ClientFlags::PRIMARY;
-        client.db = self.stream.selected().unwrap_or_default();
     }
 
     /// Ends the waits of clients for keys or acknowledgements with an error, because the role has
@@ -290,6 +223,88 @@ fn goes_elsewhere(session: &Session) -> bool {
     client.flags.contains(ClientFlags::REDIRECTS)
         && !client.flags.contains(ClientFlags::READS_HERE)
         && client.blocked.as_deref().is_some_and(waits_for_keys)
+}
+
+impl Replication {
+    /// Disconnects all replicas: they reconnect and learn the new id.
+    pub(in crate::server) fn drop_replicas(&mut self, clients: &mut Clients, turn: &mut Turn) {
+        let ids: Vec<ClientId> = self.replicas.iter().map(|r| r.id).collect();
+        for id in ids {
+            turn.close_client_soon(clients, id, EndReason::Role);
+        }
+    }
+
+    /// REPLICAOF with the primary that is followed already: a snapshot that was refused is taken.
+    pub fn accept_sync(&mut self, now: &Now) {
+        let now_ms = now.mono_ms;
+        if let Some(upstream) = &mut self.upstream {
+            upstream.core.accept_sync(now_ms);
+        }
+    }
+
+    /// The primary has sent something.
+    pub(in crate::server) fn note_primary_alive(&mut self, now: &Now) {
+        let now_ms = now.mono_ms;
+        if let Some(upstream) = &mut self.upstream {
+            upstream.core.received_ms = now_ms;
+        }
+    }
+
+    /// A client, as a rule the primary, has sent a damaged compressed block: its connection ends.
+    /// The stream continues after the part that was applied, which was sound.
+    #[cold]
+    pub(in crate::server) fn log_damaged_stream(
+        &mut self,
+        stream: &Stream,
+        error: &std::io::Error,
+    ) {
+        self.compression_errors += 1;
+        tracing::warn!(
+            "The compressed stream of {MASTER_INSIDE} is damaged: {error}. The link is made anew, and \
+             continues after offset {}.",
+            stream.offset()
+        );
+    }
+}
+
+/// The facts that this server may announce to its primary.
+pub(in crate::server) fn introduction(
+    config: &Config,
+    cluster: &Option<Box<ClusterDriver>>,
+    stream: &Stream,
+) -> Introduction {
+    let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
+    let plain = if config.tls_replication && config.tls_port != 0 {
+        config.tls_port
+    } else {
+        config.port
+    };
+    let port = match config.replica_announce_port {
+        0 => plain,
+        announced => announced,
+    };
+    Introduction {
+        user: secret(&config.masteruser),
+        password: secret(&config.masterauth),
+        port,
+        ip: secret(&config.replica_announce_ip),
+        rdb_channel: config.repl_rdb_channel,
+        dual_channel: config.dual_channel_replication_enabled,
+        lz4: config.repl_compression.is_on(),
+        dialect: config.dialect,
+        node_id: {
+            let cluster = cluster.as_ref();
+            cluster.map(|driver| driver.core.my_id().as_bytes().to_vec())
+        },
+        from: Some(stream.position()),
+        failover: false,
+    }
+}
+
+/// The flags of the client that is the link to the primary.
+pub(in crate::server) fn greet_primary(stream: &Stream, client: &mut Client) {
+    client.flags |= ClientFlags::PRIMARY;
+    client.db = stream.selected().unwrap_or_default();
 }
 
 #[cfg(test)]

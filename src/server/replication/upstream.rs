@@ -10,6 +10,14 @@
 //!
 //! Elsewhere: `load` has the load itself, `demotion` the file of lost writes.
 
+use crate::server::clients::table::Clients;
+use crate::server::parts::cluster::ClusterDriver;
+use crate::server::parts::persist::Persist;
+use crate::server::parts::replication::Replication;
+use crate::server::parts::run::turn::Turn;
+use crate::server::replication::load::survey;
+use crate::server::replication::role::introduction;
+use russet_config::Config;
 use std::io::Write;
 
 use crate::server::clients::client::Client;
@@ -26,10 +34,17 @@ use russet_replication::upstream::{Answer, Loss, Order, Settings, StoreFault};
 impl Server {
     /// Passes an event to the machine of the link, and carries out what follows from it.
     pub(in crate::server) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
-        let (now, settings) = (self.now.into(), self.upstream_settings());
+        let (now, settings) = (
+            self.now.into(),
+            upstream_settings(&self.config, &self.cluster, &self.persist),
+        );
         if let Some(mut upstream) = self.replication.upstream.take() {
             upstream.core.settings = settings;
-            upstream.core.event(now, &|| self.introduction(), event);
+            upstream.core.event(
+                now,
+                &|| introduction(&self.config, &self.cluster, &self.stream),
+                event,
+            );
             self.replication.upstream = Some(upstream);
         }
         self.act_on_upstream(keyspace);
@@ -37,7 +52,10 @@ impl Server {
 
     /// Passes an answer to the machine of the link, and carries out what follows from it.
     pub(in crate::server) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
-        let (now, settings) = (self.now.into(), self.upstream_settings());
+        let (now, settings) = (
+            self.now.into(),
+            upstream_settings(&self.config, &self.cluster, &self.persist),
+        );
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.core.settings = settings;
             upstream.core.answer(now, answer);
@@ -51,21 +69,6 @@ impl Server {
             && let Some(action) = upstream.core.pop()
         {
             self.act_for_link(keyspace, action);
-        }
-    }
-
-    fn upstream_settings(&self) -> Settings {
-        let config = &self.config;
-        Settings {
-            dialect: config.dialect,
-            timeout_ms: u64::from(config.repl_timeout) * 1000,
-            held_max_bytes: match config.replica_full_sync_buffer_limit {
-                0 => config.client_output_buffer_limit.replica.hard_bytes,
-                bytes => bytes,
-            },
-            retain_percent: config.replica_min_retain_percent,
-            is_cluster: self.cluster.is_some(),
-            is_loading: self.persist.loading.in_progress(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Server {
                 }
             }
             Order::Survey => {
-                let own = self.survey(keyspace);
+                let own = survey(&self.stream, &self.scripting, &self.config, keyspace);
                 self.answer_upstream(keyspace, Answer::Own(own));
             }
             Order::OpenFile => match SyncFile::create(sync_file_path(self.now.unix_s())) {
@@ -131,16 +134,25 @@ impl Server {
                 }
             }
             Order::Count(counted, percent) => {
-                let (own_keys, keys) = self.count_for_guard(keyspace, counted, percent);
+                let (own_keys, keys) = self.replication.count_for_guard(keyspace, counted, percent);
                 self.answer_upstream(keyspace, Answer::Counted(own_keys, keys));
             }
             Order::LoadFile => {
-                if let Err(why) = self.prepare_file(keyspace) {
+                if let Err(why) = self
+                    .replication
+                    .prepare_file(&self.config, &self.debug, keyspace)
+                {
                     self.answer_upstream(keyspace, Answer::Unloadable(why));
                 }
             }
             Order::LoadStream { beside, keeps_head } => {
-                self.prepare_stream(keyspace, beside, keeps_head);
+                self.replication.prepare_stream(
+                    &self.config,
+                    &self.debug,
+                    keyspace,
+                    beside,
+                    keeps_head,
+                );
             }
             Order::Feed(bytes) => {
                 if let Some(load) = &mut upstream.load {
@@ -161,7 +173,10 @@ impl Server {
                 has_begun,
                 keeps_data,
             } => self.abandon_load(keyspace, has_begun, keeps_data),
-            Order::Replay(bytes) => self.replay_to_client(bytes),
+            Order::Replay(bytes) => {
+                self.replication
+                    .replay_to_client(&mut self.clients, &mut self.turn, bytes)
+            }
             Order::Acknowledge => {
                 if let Some(id) = upstream.client {
                     self.send_ack(id);
@@ -193,21 +208,6 @@ impl Server {
         }
     }
 
-    /// The client that is the link gets bytes that were held for it.
-    fn replay_to_client(&mut self, bytes: Vec<u8>) {
-        let id = self.replication.upstream.as_ref().and_then(|u| u.client);
-        let Some(id) = id else {
-            return;
-        };
-        let Some(mut session) = self.clients.take(id) else {
-            return;
-        };
-        session.input.give(bytes);
-        session.ready_queued = true;
-        self.turn.ready.push(id);
-        self.clients.put_back(session);
-    }
-
     /// The client that was the link to the primary is gone.
     pub(in crate::server) fn primary_gone(&mut self, keyspace: &mut Keyspace, client: &Client) {
         let upstream = self.replication.upstream.as_ref();
@@ -226,5 +226,45 @@ pub(in crate::server) fn unpacking(socket: Socket, rest: &[u8]) -> Socket {
     Socket {
         stream: socket.stream.unpacking(Box::new(unpacker), rest),
         out: socket.out,
+    }
+}
+
+fn upstream_settings(
+    config: &Config,
+    cluster: &Option<Box<ClusterDriver>>,
+    persist: &Persist,
+) -> Settings {
+    Settings {
+        dialect: config.dialect,
+        timeout_ms: u64::from(config.repl_timeout) * 1000,
+        held_max_bytes: match config.replica_full_sync_buffer_limit {
+            0 => config.client_output_buffer_limit.replica.hard_bytes,
+            bytes => bytes,
+        },
+        retain_percent: config.replica_min_retain_percent,
+        is_cluster: cluster.is_some(),
+        is_loading: persist.loading.in_progress(),
+    }
+}
+
+impl Replication {
+    /// The client that is the link gets bytes that were held for it.
+    pub(in crate::server) fn replay_to_client(
+        &mut self,
+        clients: &mut Clients,
+        turn: &mut Turn,
+        bytes: Vec<u8>,
+    ) {
+        let id = self.upstream.as_ref().and_then(|u| u.client);
+        let Some(id) = id else {
+            return;
+        };
+        let Some(mut session) = clients.take(id) else {
+            return;
+        };
+        session.input.give(bytes);
+        session.ready_queued = true;
+        turn.ready.push(id);
+        clients.put_back(session);
     }
 }

@@ -2,54 +2,19 @@
 //! (`min-replicas-to-write`).
 
 use crate::server::clients::blocked::Until;
-use crate::server::clients::client::Client;
 use crate::server::clients::input::request;
-use crate::server::state::Server;
+use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::persist::Persist;
+use crate::server::parts::replication::Replication;
 use crate::server::state::world::Engine;
+use russet_base::clock::Now;
 use russet_keyspace::ClientId;
-use russet_replication::ReplOffset;
+use russet_replication::Stream;
 use russet_resp::Args;
 
 /// The request for an acknowledgement.
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-
-impl Server {
-    /// DEBUG REPLICATE: a command for replicas alone.
-    pub fn replicate(&mut self, args: Args<'_>) {
-        if self.stream.backlog().is_some() && !self.replication.is_replica() {
-            self.append_for_replicas(&request(args));
-        }
-    }
-
-    /// Appends a request for replicas alone; the log records only its length.
-    fn append_for_replicas(&mut self, bytes: &[u8]) {
-        self.persist
-            .append_stream(&mut self.stream, &self.now, bytes, &[], bytes.len() as u64);
-    }
-
-    /// Asks all replicas for an acknowledgement.
-    pub(in crate::server) fn request_acks(&mut self) {
-        if !self.replication.is_replica() {
-            self.append_for_replicas(GETACK);
-            self.replication.sends_at_once = true;
-        }
-    }
-
-    /// Keeps links alive that have nothing to carry.
-    pub(in crate::server) fn ping_replicas(&mut self) {
-        if self.gates.pause().is_some() || self.replication.is_replica() {
-            return;
-        }
-        self.append_for_replicas(PING);
-    }
-
-    /// The offset after the client's last write. Writes of a history that a full synchronization
-    /// has replaced are not awaited.
-    pub fn written_by(&self, client: &Client) -> ReplOffset {
-        client.wrote_to.min(self.stream.offset())
-    }
-}
 
 impl Engine {
     /// Before the stream of the turn leaves: full synchronizations that are due, requests for
@@ -75,7 +40,9 @@ impl Engine {
         } = self;
         if server.replication.asks_acks && server.gates.pause().is_none() {
             server.replication.asks_acks = false;
-            server.request_acks();
+            server
+                .replication
+                .request_acks(&mut server.persist, &mut server.stream, &server.now);
         }
         server.continue_failover(keyspace);
         if std::mem::take(&mut server.replication.has_acks) {
@@ -113,5 +80,59 @@ impl Engine {
         for id in served {
             self.end_wait(id);
         }
+    }
+}
+
+impl Persist {
+    /// Appends a request for replicas alone; the log records only its length.
+    pub(in crate::server) fn append_for_replicas(
+        &mut self,
+        stream: &mut Stream,
+        now: &Now,
+        bytes: &[u8],
+    ) {
+        self.append_stream(stream, now, bytes, &[], bytes.len() as u64);
+    }
+}
+
+impl Replication {
+    /// Asks all replicas for an acknowledgement.
+    pub(in crate::server) fn request_acks(
+        &mut self,
+        persist: &mut Persist,
+        stream: &mut Stream,
+        now: &Now,
+    ) {
+        if !self.is_replica() {
+            persist.append_for_replicas(stream, now, GETACK);
+            self.sends_at_once = true;
+        }
+    }
+
+    /// DEBUG REPLICATE: a command for replicas alone.
+    pub fn replicate(
+        &mut self,
+        persist: &mut Persist,
+        stream: &mut Stream,
+        now: &Now,
+        args: Args<'_>,
+    ) {
+        if stream.backlog().is_some() && !self.is_replica() {
+            persist.append_for_replicas(stream, now, &request(args));
+        }
+    }
+
+    /// Keeps links alive that have nothing to carry.
+    pub(in crate::server) fn ping_replicas(
+        &mut self,
+        gates: &Gates,
+        persist: &mut Persist,
+        stream: &mut Stream,
+        now: &Now,
+    ) {
+        if gates.pause().is_some() || self.is_replica() {
+            return;
+        }
+        persist.append_for_replicas(stream, now, PING);
     }
 }

@@ -4,10 +4,7 @@
 //! listener that cannot be drained, because the process has no descriptor left, is `held`: it is
 //! retried with cron and not before, even if more clients connect.
 
-use crate::server::memory::limits::count_refused;
-use crate::server::memory::limits::has_priority;
-use crate::server::memory::limits::is_full;
-use crate::server::memory::limits::refuses;
+use crate::server::memory::limits::{count_refused, has_priority, is_full, refuses};
 use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;

@@ -74,7 +74,7 @@ impl Server {
             && began.is_some_and(|began| {
                 since.is_none_or(|since| began.wrapping_sub(since) < patience)
             });
-        let sendable = self.sendable();
+        let sendable = self.past().sendable();
         let mut gathers = false;
         let has_more = |replica: &&Replica| match &replica.state {
             ReplicaState::Online | ReplicaState::Streams => {
@@ -139,7 +139,11 @@ impl Loop {
     /// One write. `None`: there is nothing to send now.
     fn feed_once(&mut self, session: &mut Session, most: usize) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
-        let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());
+        let (id, now_ms, sendable) = (
+            session.client.id,
+            server.now.mono_ms,
+            server.past().sendable(),
+        );
         let Some(stream) = session.stream.as_mut() else {
             return Ok(Some(Wrote::Over));
         };
@@ -243,7 +247,11 @@ impl Loop {
     /// stream that were compressed for it, since these take the time.
     fn feed_packed(&mut self, session: &mut Session) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
-        let (id, now_ms, sendable) = (session.client.id, server.now.mono_ms, server.sendable());
+        let (id, now_ms, sendable) = (
+            session.client.id,
+            server.now.mono_ms,
+            server.past().sendable(),
+        );
         let is_shared = server.replication.replicas.packing() > 1;
         let Some(stream) = session.stream.as_mut() else {
             return Ok(Some(Wrote::Over));
@@ -309,7 +317,7 @@ impl Loop {
     /// A replica has been sent its whole snapshot.
     fn sent_snapshot(&mut self, session: &mut Session, form: SnapshotFraming) -> Option<Wrote> {
         let server = &mut self.engine.server;
-        let name = server.replica_name(&session.client);
+        let name = server.replication.replica_name(&session.client);
         let now_ms = server.now.mono_ms;
         let replica = server.replication.replicas.get_mut(session.client.id)?;
         replica.received_ms = now_ms;

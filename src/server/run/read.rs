@@ -177,7 +177,10 @@ impl Loop {
             Err(e) => {
                 tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
                 if e.kind() == ErrorKind::InvalidData {
-                    self.engine.server.log_damaged_stream(&e);
+                    self.engine
+                        .server
+                        .replication
+                        .log_damaged_stream(&self.engine.server.stream, &e);
                 }
                 let detail = format!("reading: {}", system_text(&e));
                 session
@@ -201,7 +204,7 @@ impl Loop {
         if session.client.flags.intersects(COUNTED) {
             if session.client.flags.contains(ClientFlags::PRIMARY) {
                 server.stats.net_repl_input_bytes += came;
-                server.note_primary_alive();
+                server.replication.note_primary_alive(&server.now);
             }
             server
                 .acl

@@ -1,5 +1,9 @@
 //! The file of a Sentinel: settings and saved state.
 
+use crate::server::parts::run::identity::Identity;
+use crate::server::parts::sentinel::SentinelDriver;
+use crate::server::parts::users::Acl;
+use russet_config::Config;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{fs, io};
@@ -42,7 +46,7 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
 impl Server {
     /// Saves the core's state with the server's own directives, synced; a failure is logged.
     pub(super) fn save_sentinel(&mut self) -> bool {
-        match self.try_save_sentinel() {
+        match try_save_sentinel(&mut self.sentinel, &self.identity, &self.acl, &self.config) {
             Ok(()) => {
                 tracing::info!("Sentinel new configuration saved on disk");
                 true
@@ -56,25 +60,30 @@ impl Server {
             }
         }
     }
+}
 
-    fn try_save_sentinel(&mut self) -> io::Result<()> {
-        let Some(driver) = &mut self.sentinel else {
-            return Ok(());
-        };
-        let Some(file) = &self.identity.config_file else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let old = match fs::read(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read?,
-        };
-        let config = self.acl.config_with_users(&self.config);
-        let text = rewrite(&driver.core.setup(), &config, &old);
-        // A text that this process has saved is synced already.
-        if text != old || text != driver.saved {
-            replace_file(file, &text)?;
-            driver.saved = text;
-        }
-        Ok(())
+fn try_save_sentinel(
+    sentinel: &mut Option<Box<SentinelDriver>>,
+    identity: &Identity,
+    acl: &Acl,
+    config: &Config,
+) -> io::Result<()> {
+    let Some(driver) = sentinel else {
+        return Ok(());
+    };
+    let Some(file) = &identity.config_file else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let old = match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
+    };
+    let config = acl.config_with_users(config);
+    let text = rewrite(&driver.core.setup(), &config, &old);
+    // A text that this process has saved is synced already.
+    if text != old || text != driver.saved {
+        replace_file(file, &text)?;
+        driver.saved = text;
     }
+    Ok(())
 }

@@ -40,6 +40,7 @@ mod scripts;
 pub use file::check_file;
 pub(in crate::server) use scripts::is_executable;
 
+use crate::server::parts::run::dial::destination;
 use std::time::Duration;
 
 use mio::Registry;
@@ -127,7 +128,7 @@ impl Driver for SentinelHost<'_> {
 
     fn destination(&self, host: &[u8], port: u16) -> Result<Destination, String> {
         let tls = self.0.connections.tls.of_replication(&self.0.config);
-        Ok(self.0.destination(host, port, tls))
+        Ok(destination(&self.0.config, host, port, tls))
     }
 
     fn wake(&self) -> Wake {
@@ -169,12 +170,7 @@ impl Server {
             .sentinel
             .as_ref()
             .map(|driver| !driver.saved.is_empty());
-        self.is_sentinel_saved() && (saved == Some(true) || self.save_sentinel())
-    }
-
-    fn is_sentinel_saved(&self) -> bool {
-        let driver = self.sentinel.as_ref();
-        driver.is_some_and(|driver| driver.core.is_saved())
+        is_sentinel_saved(&self.sentinel) && (saved == Some(true) || self.save_sentinel())
     }
 
     /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
@@ -201,7 +197,7 @@ impl Server {
         let after = driver.core.command(now, args, &host, reply);
         SentinelHost(self).carry_out();
         if let After::Persist { otherwise } = after
-            && !self.is_sentinel_saved()
+            && !is_sentinel_saved(&self.sentinel)
         {
             reply.truncate(begin);
             reply.raw(&otherwise);
@@ -216,4 +212,9 @@ impl Server {
             SentinelHost(self).carry_out();
         }
     }
+}
+
+fn is_sentinel_saved(sentinel: &Option<Box<SentinelDriver>>) -> bool {
+    let driver = sentinel.as_ref();
+    driver.is_some_and(|driver| driver.core.is_saved())
 }

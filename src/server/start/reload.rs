@@ -7,22 +7,10 @@
 
 use crate::server::origin::Origin;
 use crate::server::state::Server;
-use russet_config::{Config, DIRECTIVES, Flags, Gate, Problem, Sources, load};
+use russet_config::{Config, DIRECTIVES, Flags, Gate, Problem, load};
 use russet_keyspace::Keyspace;
 
 impl Server {
-    /// The configuration in the file now; `None`: there is no file, or it does not load. Options
-    /// and standard input are left out.
-    pub fn config_of_file(&self) -> Option<Config> {
-        let reload = self.identity.reload.as_ref()?;
-        let sources = Sources {
-            stdin: None,
-            options: None,
-            ..reload.sources.clone()
-        };
-        load(&sources).ok()
-    }
-
     /// Reads the configuration again, and logs the result.
     pub(in crate::server) fn reload_config(&mut self, keyspace: &mut Keyspace) {
         let Some(mut reload) = self.identity.reload.take() else {

@@ -246,7 +246,7 @@ impl Call<'_> {
     /// ever). `local`: until they are on their disks, and, if it is true, on ours.
     pub fn block_until_acked(&mut self, replicas: usize, local: Option<bool>, timeout_ms: u64) {
         let until = Until::Acked {
-            offset: self.server.written_by(self.client),
+            offset: self.client.written(&self.server.stream),
             replicas,
             local,
         };

@@ -11,8 +11,6 @@ pub mod call;
 pub mod script;
 pub mod world;
 
-use std::sync::Arc;
-
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::Stats;
 use crate::server::parts::clients::tls::Tls;
@@ -45,9 +43,8 @@ use russet_base::sys::locale::Collation;
 use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_json::PathCache;
-use russet_net::{Destination, Listener, SocketSettings};
+use russet_net::Listener;
 use russet_replication::Stream;
-use rustls::ClientConfig;
 
 /// Everything but the keyspace.
 pub struct Server {
@@ -96,30 +93,6 @@ impl Server {
     #[inline]
     pub fn is_cluster(&self) -> bool {
         self.cluster.is_some()
-    }
-
-    /// A machine's way to another server, from the address that is configured for that.
-    pub(in crate::server) fn destination(
-        &self,
-        host: &[u8],
-        port: u16,
-        tls: Option<Arc<ClientConfig>>,
-    ) -> Destination {
-        Destination {
-            host: String::from_utf8_lossy(host).into_owned(),
-            port,
-            source: self.config.bind_source_addr.lossy().parse().ok(),
-            socket: self.link_socket(),
-            tls,
-        }
-    }
-
-    /// How sockets of links to other servers are made.
-    pub(in crate::server) fn link_socket(&self) -> SocketSettings {
-        SocketSettings {
-            mark: self.config.socket_mark_id,
-            multipath: self.config.repl_mptcp,
-        }
     }
 
     /// Links of the cluster's bus.

@@ -50,7 +50,7 @@ fn psync(call: &mut Call<'_>) -> CommandResult {
         world.server.take_over(world.keyspace, &id)?;
     }
     let Some(offset) = parse_i64(offset) else {
-        let name = call.server.replica_name(call.client);
+        let name = call.server.replication.replica_name(call.client);
         tracing::warn!("Replica {name} asks for synchronization but with a wrong offset");
         return Err(CommandError::NotAnInteger);
     };
@@ -110,7 +110,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
         }
         if name == b"getack" {
             if call.client.flags.contains(ClientFlags::PRIMARY) {
-                call.server.write_ack(call.reply);
+                call.server.past().write_ack(call.reply);
             }
             return Ok(());
         }
@@ -150,7 +150,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             b"rdb-channel" => facts.rdb_channel_link = value == b"1",
             b"main-ch-client-id" => {
                 let main = parse_digits(value).map(ClientId);
-                let main = main.filter(|&main| call.server.has_main_link(main));
+                let main = main.filter(|&main| call.server.replication.has_main_link(main));
                 let Some(main) = main else {
                     let shown = String::from_utf8_lossy(value);
                     let text = format!("ERR Unrecognized RDB client id: {shown}");
@@ -233,7 +233,7 @@ fn acknowledge(call: &mut Call<'_>, at: usize) -> CommandResult {
     let synced = if has_synced { offset(at + 3) } else { None };
     let id: ClientId = call.client.id;
     if call.client.flags.contains(ClientFlags::REPLICA) {
-        let name = call.server.replica_name(call.client);
+        let name = call.server.replication.replica_name(call.client);
         call.server.acknowledged(id, &name, applied, synced);
     }
     Ok(())

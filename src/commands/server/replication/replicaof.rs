@@ -56,7 +56,7 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
             "REPLICAOF would result into synchronization with the master we are already connected \
              with. No operation performed."
         );
-        call.server.accept_sync();
+        call.server.replication.accept_sync(&call.server.now);
         call.reply
             .simple("OK Already connected to specified master");
         return Ok(());
@@ -119,7 +119,7 @@ fn primary_role(server: &Server, reply: &mut Reply) {
     let online: Vec<_> = (server.replication.replicas.iter())
         .filter(|replica| replica.is_online())
         .map(|replica| {
-            let (ip, port) = server.replica_address(replica);
+            let (ip, port) = replica.address(&server.clients);
             (ip, port, replica.acked)
         })
         .collect();

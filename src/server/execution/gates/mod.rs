@@ -22,8 +22,7 @@ use crate::server::state::call::Row;
 use crate::server::state::world::World;
 use russet_acl::{CommandLine, Context, Denied};
 use russet_command::{Access, CommandError, Facts, Flags};
-use russet_config::Config;
-use russet_config::{Allowed, Choice, Dialect};
+use russet_config::{Allowed, Choice, Config, Dialect};
 use russet_keyspace::Keyspace;
 use russet_resp::Args;
 
@@ -338,7 +337,11 @@ fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
         world
             .server
             .notify_changes(world.keyspace, Author::Client(world.client));
-        world.server.deliver_early(world.client, world.reply);
+        world
+            .server
+            .messages
+            .outbox
+            .deliver_early(world.client, world.reply);
     }
     if !has_room && has(world, asked, Flags::DENYOOM) {
         return Err(CommandError::OutOfMemory.into());

@@ -2,7 +2,7 @@
 //!
 //! All keys of a command, and of all that EXEC is about to run, must have one slot. The core
 //! decides where that slot is served (`russet_cluster::Cluster::route`); one bit shows a slot that
-//! this node serves and that does not move, before any gate ([`Server::runs_here`]).
+//! this node serves and that does not move, before any gate ([`runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
@@ -360,7 +360,7 @@ impl Engine {
     }
 }
 
-/// See [`Server::runs_here`].
+/// See [`runs_here`].
 fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[KeyHash]) -> bool {
     let Ok(mut keys) = row.keys(args) else {
         return false;

@@ -25,7 +25,7 @@ pub(in crate::server) struct Line {
 /// All consumers, in the order of their names.
 pub(in crate::server) fn consumers(server: &Server) -> impl Iterator<Item = Line> {
     let end = server.stream.offset();
-    let first = server.first_change();
+    let first = server.past().first_change();
     server
         .stream
         .cursors
@@ -41,9 +41,12 @@ pub(in crate::server) fn consumers(server: &Server) -> impl Iterator<Item = Line
 
 pub(in crate::server) fn changes(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
-    let first = server.first_change().unwrap_or(server.stream.offset());
+    let first = server
+        .past()
+        .first_change()
+        .unwrap_or(server.stream.offset());
     to.section("Changes");
-    to.field("changes_noted", u8::from(server.notes_changes()));
+    to.field("changes_noted", u8::from(server.config.changes_retain > 0));
     to.field("changes_first_offset", first);
     to.field("changes_readers_waiting", server.changes.waiting());
     to.field("changes_reader_bytes", server.changes.memory_bytes());

@@ -178,7 +178,7 @@ fn write_replicas(server: &Server, to: &mut InfoWriter) {
         );
     }
     for (at, replica) in server.replication.replicas.listed().enumerate() {
-        let (ip, port) = server.replica_address(replica);
+        let (ip, port) = replica.address(&server.clients);
         let lag_s = if replica.is_online() {
             now_ms.saturating_sub(replica.received_ms) / 1000
         } else {

@@ -13,6 +13,7 @@ pub mod http;
 pub mod percentiles;
 mod sentinel;
 
+use crate::server::parts::migration;
 use sha2::{Digest, Sha256};
 
 pub use health::Readiness;
@@ -44,7 +45,10 @@ fn add_fields(source: &Source<'_>, to: &mut Families) {
     let mut text = info::info(source, fields::SECTIONS);
     if let Some(cluster) = &source.server.cluster {
         text.push_str(&cluster.core.info());
-        text.push_str(&source.server.slot_migration_figures(source.keyspace));
+        text.push_str(&migration::figures(
+            &source.server.migrations,
+            source.keyspace,
+        ));
     }
     for line in text.lines() {
         let Some((field, value)) = line.split_once(':') else {

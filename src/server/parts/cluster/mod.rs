@@ -16,6 +16,7 @@ pub(in crate::server) use surveys::{
     question,
 };
 
+use russet_keyspace::{DbIndex, Keyspace};
 use std::collections::VecDeque;
 
 use russet_cluster::{Cluster, Order};
@@ -58,6 +59,23 @@ impl ClusterDriver {
             routes_changed: false,
             lost_channels: Vec::new(),
             surveys: Surveys::default(),
+        }
+    }
+
+    /// Hides keys of another shard's slots. A replica has loaded its primary's data, and the
+    /// primary may have kept such keys.
+    pub(in crate::server) fn hide_foreign_slots(&self, keyspace: &mut Keyspace) {
+        if !self.core.is_replica() {
+            return;
+        }
+        let dbs = (0..keyspace.databases() as u32).map(DbIndex);
+        let with_keys = dbs.flat_map(|db| keyspace.database(db).slots_in_use());
+        let is_foreign =
+            |slot: &u16| self.core.slot_owner(*slot).is_some() && !self.core.takes_keys_of(*slot);
+        let foreign = with_keys.filter(is_foreign);
+        let foreign: Vec<(u16, u16)> = foreign.map(|slot| (slot, slot)).collect();
+        if !foreign.is_empty() {
+            keyspace.keep_slots(&foreign);
         }
     }
 }

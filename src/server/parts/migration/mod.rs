@@ -11,6 +11,7 @@ mod links;
 pub(in crate::server) use exports::{Export, ExportStage, Exports};
 pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
 
+use russet_keyspace::{DropProgress, Keyspace};
 use std::collections::HashMap;
 
 use russet_cluster::migration::{MigrationLink, Migrations, Name, Ranges, Settings};
@@ -150,4 +151,35 @@ impl MigrationDriver {
         let (output, input) = self.links.bytes();
         (output + waiting + self.exports.waiting_bytes(), input)
     }
+
+    /// Whether keys are kept of slots that another node has claimed.
+    pub(in crate::server) fn has_kept(&self) -> bool {
+        self.machine.has_kept() || self.frees_kept
+    }
+}
+
+/// The figures of slots that move, in lines as those of CLUSTER INFO.
+pub(in crate::server) fn figures(
+    migrations: &Option<Box<MigrationDriver>>,
+    keyspace: &Keyspace,
+) -> String {
+    let active = migrations
+        .as_ref()
+        .map_or(0, |driver| driver.machine.active());
+    let DropProgress {
+        running,
+        keys,
+        reported_keys,
+        started,
+        completed,
+    } = keyspace.drop_progress();
+    format!(
+        "cluster_slot_migration_active_tasks:{active}\r\n\
+         cluster_slot_migration_active_trim_running:{running}\r\n\
+         cluster_slot_migration_active_trim_current_job_keys:{keys}\r\n\
+         cluster_slot_migration_active_trim_current_job_trimmed:{reported_keys}\r\n\
+         cluster_slot_migration_stats_active_trim_started:{started}\r\n\
+         cluster_slot_migration_stats_active_trim_completed:{completed}\r\n\
+         cluster_slot_migration_stats_active_trim_cancelled:0\r\n"
+    )
 }

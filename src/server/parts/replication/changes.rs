@@ -5,6 +5,7 @@
 //! to read pays for nothing twice. Changes that a command has found wait here until there are
 //! enough, or no more.
 
+use russet_replication::Stream;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -339,5 +340,13 @@ impl Changes {
     pub fn memory_bytes(&self) -> usize {
         let bytes = |reader: &Reader| reader.units.memory_bytes() + reader.bytes.capacity();
         self.readers.values().map(bytes).sum()
+    }
+
+    /// A note has been received from the primary's stream, or from a file.
+    pub fn receive_note(&mut self, stream: &mut Stream, message: &[u8]) {
+        if let Some(note) = Note::parse(message) {
+            self.received(note, stream.offset());
+            stream.cursors.apply(note);
+        }
     }
 }

@@ -10,16 +10,19 @@ pub mod failing;
 pub mod failover;
 pub mod local_expiries;
 pub mod packing;
+pub mod past;
 pub mod replicas;
 pub mod sending;
 mod slow;
 pub mod upstream;
 
 use crate::server::parts::execution::gates::Gates;
+use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
 use crate::server::parts::run::debug::Debugging;
 use russet_base::clock::Now;
 use russet_config::Config;
-use russet_keyspace::Expiring;
+use russet_keyspace::{ClientId, Expiring};
+use russet_replication::Stream;
 use rustix::process::{Signal, getpid, kill_process};
 
 use failing::Failing;
@@ -183,5 +186,24 @@ impl Replication {
         } else {
             Expiring::Delete
         }
+    }
+
+    /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
+    pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
+        let replication = &self;
+        let is_later = replication.undone_at.is_some_and(|at| from < at);
+        !facts.knows_undo() && (is_later || replication.undone_now)
+    }
+
+    /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the
+    /// backlog.
+    pub(in crate::server) fn unsent_to(&self, stream: &Stream, id: ClientId) -> usize {
+        let replica = self.replicas.get(id);
+        let reads =
+            |r: &&Replica| !matches!(r.state, ReplicaState::Introduced | ReplicaState::Waits(_));
+        let unsent = replica
+            .filter(reads)
+            .map_or(0, |r| stream.offset().saturating_sub(r.sent));
+        usize::try_from(unsent).unwrap_or(usize::MAX)
     }
 }

@@ -19,6 +19,8 @@
 //! further back than the backlog is sent the stream from the files of the log ([`Replica::log`]).
 //! Few replicas are expected: the table is a list.
 
+use crate::server::clients::client::Client;
+use crate::server::clients::table::Clients;
 use std::collections::VecDeque;
 
 use super::packing::Packing;
@@ -62,6 +64,24 @@ pub struct Facts {
     pub second: Option<ClientId>,
     /// `rdb-filter-only`: which parts of a snapshot it wants.
     pub filter: Option<Filter>,
+}
+
+impl Facts {
+    /// Whether a replica can be sent an undo; a tool that watches the stream can.
+    pub(in crate::server) fn knows_undo(&self) -> bool {
+        self.flush_undo || self.observer
+    }
+
+    /// The address that a replica has announced, else that of its connection.
+    pub(in crate::server) fn announced_ip(&self, client: Option<&Client>) -> String {
+        match &self.ip {
+            Some(ip) => String::from_utf8_lossy(ip).into_owned(),
+            None => {
+                let address = client.and_then(Client::ip);
+                address.map_or_else(String::new, |a| a.ip().to_canonical().to_string())
+            }
+        }
+    }
 }
 
 /// The parts of a snapshot that `rdb-filter-only` names.
@@ -196,6 +216,12 @@ impl Replica {
             ReplicaState::Sending(_) | ReplicaState::AwaitsAck => "send_bulk",
             ReplicaState::Online => "online",
         }
+    }
+
+    /// The address under which a replica is announced.
+    pub fn address(&self, clients: &Clients) -> (String, u16) {
+        let client = clients.get(self.id).map(|session| &session.client);
+        (self.facts.announced_ip(client), self.facts.port)
     }
 }
 

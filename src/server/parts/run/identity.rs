@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::server::parts::run::reload::Reload;
+use russet_config::{Config, Sources, load};
 
 /// The identity of this server, and its start.
 pub struct Identity {
@@ -20,4 +21,18 @@ pub struct Identity {
     pub started_at: i64,
     /// `used_memory` at the end of start-up.
     pub startup_bytes: usize,
+}
+
+impl Identity {
+    /// The configuration in the file now; `None`: there is no file, or it does not load. Options
+    /// and standard input are left out.
+    pub fn config_of_file(&self) -> Option<Config> {
+        let reload = self.reload.as_ref()?;
+        let sources = Sources {
+            stdin: None,
+            options: None,
+            ..reload.sources.clone()
+        };
+        load(&sources).ok()
+    }
 }

@@ -10,13 +10,10 @@ use crate::server::figures::stats::Stats;
 use crate::server::parts::console::Console;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::persist::shutdown::Shutdown;
-use crate::server::parts::run::pace::Pace;
-use crate::server::parts::run::pace::SLICE_NANOS;
+use crate::server::parts::run::pace::{Pace, SLICE_NANOS};
 use russet_base::clock;
-use russet_base::clock::Cycles;
-use russet_base::clock::Now;
-use russet_keyspace::ClientId;
-use russet_keyspace::Keyspace;
+use russet_base::clock::{Cycles, Now};
+use russet_keyspace::{ClientId, Keyspace};
 
 /// See the module.
 #[derive(Default)]

@@ -5,6 +5,7 @@
 //! file may end within a command, which is cut off (`aof-load-truncated`); any other damage ends
 //! the server.
 
+use crate::server::persist::loading::load_options;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -224,7 +225,8 @@ impl AofLoader {
         let preamble = match is_snapshot(&path) {
             Ok(true) => {
                 tracing::info!("Reading RDB base file on AOF loading...");
-                let file = RdbFile::open(server.load_options(), keyspace, &path);
+                let file =
+                    RdbFile::open(load_options(&server.config, &server.debug), keyspace, &path);
                 Some(file.map_err(|error| log_preamble(&part.name, &error))?)
             }
             _ => None,
@@ -295,7 +297,10 @@ impl AofLoader {
         while reader.offset() < until {
             let in_unit = self.client.flags.contains(ClientFlags::MULTI);
             let next = reader.next(in_unit)?;
-            server.replay_aside(keyspace, reader.take_aside_lines());
+            server
+                .persist
+                .loading
+                .replay_aside(keyspace, reader.take_aside_lines());
             if next == Next::End {
                 return Ok(Next::End);
             }
@@ -348,7 +353,7 @@ impl AofLoader {
             if !self.client.flags.contains(ClientFlags::MULTI) {
                 self.selected = Some(self.client.db);
                 sound = Some(from + end as u64);
-                server.replayed_unit(keyspace);
+                server.persist.loading.replayed_unit(keyspace);
             }
         }
         reader.take(taken);
@@ -473,7 +478,9 @@ impl Load for AofLoader {
         }
         server.stream.add_ancestors(&self.earlier);
         if !self.is_foreign {
-            server.note_undone(self.manifest.undone);
+            server
+                .replication
+                .note_undone(&mut server.persist, self.manifest.undone);
         }
         server.replayed_flushes(keyspace);
         // A primary that continues its stream does not select it again.

@@ -12,9 +12,12 @@ pub(in crate::server) use loader::{AofLoader, CutEnd};
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
+use crate::server::clients::table::Clients;
 use crate::server::execution::slots::exports_slots;
+use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::{Aof, AofState};
 use crate::server::parts::persist::loading::LoadFailed;
+use crate::server::parts::run::turn::Turn;
 use crate::server::persist::loading::AfterLoading;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
@@ -65,7 +68,7 @@ impl Server {
     fn flush_aof(&mut self, all: bool) {
         let flushed = self.persist.aof.flush(&self.now, &self.stream, all);
         if flushed.rewrites {
-            self.schedule_rewrite(true);
+            self.persist.schedule_rewrite(true);
         }
         if flushed.gates {
             self.update_interest();
@@ -82,44 +85,10 @@ impl Server {
         }
     }
 
-    /// Ends the connections whose replies have been held for too long: whether their writes will be
-    /// in the file is unknown.
-    #[cold]
-    fn give_up_held(&mut self) {
-        let why = self.persist.aof.trouble_text().unwrap_or_default();
-        let detail = format!(
-            "errors writing to the AOF file: {why}; the outcome of the commands without a reply is unknown"
-        );
-        let mut ended = 0;
-        for id in self.persist.aof.take_all_held() {
-            let Some(mut session) = self.clients.take(id) else {
-                continue;
-            };
-            let client = &session.client;
-            let is_other = client.flags.intersects(ClientFlags::BETWEEN_SERVERS);
-            let is_ended = client.flags.contains(ClientFlags::CLOSE_ASAP);
-            let wrote_to = client.wrote_to;
-            if !is_ended && self.persist.aof.withholds(wrote_to, id) {
-                if is_other || session.stream.is_none() {
-                    self.clients.put_back(session);
-                    continue;
-                }
-                session.reply.drop_unsent();
-                self.turn
-                    .close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
-                ended += 1;
-            }
-            self.clients.put_back(session);
-        }
-        if ended > 0 {
-            tracing::warn!("{ended} connections are closed ({detail})");
-        }
-    }
-
     /// Sends the held replies of clients whose writes are safe by now.
     fn release_held(&mut self) {
         if self.persist.aof.is_overdue(&self.now) {
-            return self.give_up_held();
+            return self.persist.give_up_held(&mut self.clients, &mut self.turn);
         }
         for id in self.persist.aof.take_held() {
             if let Some(session) = self.clients.take(id) {
@@ -258,6 +227,41 @@ impl Engine {
             (None, _) => server.open_aof(keyspace, names, Manifest::default())?,
         }
         Ok(())
+    }
+}
+
+impl Persist {
+    /// Ends the connections whose replies have been held for too long: whether their writes will be
+    /// in the file is unknown.
+    #[cold]
+    pub(in crate::server) fn give_up_held(&mut self, clients: &mut Clients, turn: &mut Turn) {
+        let why = self.aof.trouble_text().unwrap_or_default();
+        let detail = format!(
+            "errors writing to the AOF file: {why}; the outcome of the commands without a reply is unknown"
+        );
+        let mut ended = 0;
+        for id in self.aof.take_all_held() {
+            let Some(mut session) = clients.take(id) else {
+                continue;
+            };
+            let client = &session.client;
+            let is_other = client.flags.intersects(ClientFlags::BETWEEN_SERVERS);
+            let is_ended = client.flags.contains(ClientFlags::CLOSE_ASAP);
+            let wrote_to = client.wrote_to;
+            if !is_ended && self.aof.withholds(wrote_to, id) {
+                if is_other || session.stream.is_none() {
+                    clients.put_back(session);
+                    continue;
+                }
+                session.reply.drop_unsent();
+                turn.close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
+                ended += 1;
+            }
+            clients.put_back(session);
+        }
+        if ended > 0 {
+            tracing::warn!("{ended} connections are closed ({detail})");
+        }
     }
 }
 

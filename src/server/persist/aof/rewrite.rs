@@ -4,6 +4,7 @@
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
 
+use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::rewrites::{Begun, Ended, Running};
 use crate::server::parts::persist::aof::{Aof, AofState, NO_AOF};
@@ -38,7 +39,7 @@ impl Server {
                 self.persist.aof.switch_off(&self.now, &self.stream);
                 self.look_at_log_room();
                 self.release_held();
-                self.schedule_rewrite(false);
+                self.persist.schedule_rewrite(false);
                 self.refuse_waits_for_aof(keyspace, &NO_AOF);
                 self.update_effects(keyspace);
                 self.update_interest();
@@ -46,15 +47,6 @@ impl Server {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Schedules a rewrite for the next possible moment, or cancels that.
-    pub(super) fn schedule_rewrite(&mut self, wanted: bool) {
-        self.persist.snapshots.set_queued(Consumer::Rewrite, wanted);
-    }
-
-    fn is_rewrite_scheduled(&self) -> bool {
-        self.persist.snapshots.is_queued(Consumer::Rewrite)
     }
 
     /// BGREWRITEAOF: returns its reply.
@@ -66,18 +58,21 @@ impl Server {
         if self.persist.aof.rewrites.in_progress() {
             if self.persist.backups.session.state == SessionState::Snapshotting {
                 // The rewrite under way is the backup's, which keeps its base: another one follows.
-                self.schedule_rewrite(true);
+                self.persist.schedule_rewrite(true);
                 return Ok("Background append only file rewriting scheduled");
             }
             return Err("ERR Background append only file rewriting already in progress");
         }
-        let is_held = self.persist.snapshots.in_progress() || self.holds_rewrite(keyspace);
-        if is_held || in_transaction || self.is_in_unit(keyspace) {
-            self.schedule_rewrite(true);
+        let is_held = self.persist.snapshots.in_progress()
+            || self
+                .persist
+                .holds_rewrite(&self.replication, &self.config, &self.now, keyspace);
+        if is_held || in_transaction || is_in_unit(&self.scripting, keyspace) {
+            self.persist.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
         }
         match self.begin_rewrite(keyspace) {
-            Ok(()) if self.is_rewrite_scheduled() => {
+            Ok(()) if self.persist.is_rewrite_scheduled() => {
                 Ok("Background append only file rewriting scheduled")
             }
             Ok(()) => Ok("Background append only file rewriting started"),
@@ -91,15 +86,9 @@ impl Server {
         }
     }
 
-    /// Whether recorded effects are not in a file yet, or a script is under way while others are
-    /// served: its recorded effects belong to the current file, so a base must not contain them.
-    pub(in crate::server::persist) fn is_in_unit(&self, keyspace: &Keyspace) -> bool {
-        self.scripting.is_running() || keyspace.effects.mark() > 0
-    }
-
     /// Begins a rewrite now, or as soon as a save or transaction is over.
     fn begin_or_schedule(&mut self, keyspace: &mut Keyspace, in_transaction: bool) {
-        self.schedule_rewrite(true);
+        self.persist.schedule_rewrite(true);
         if self.persist.snapshots.in_progress() || in_transaction {
             tracing::warn!(
                 "AOF was enabled but there is already another background operation. An AOF \
@@ -121,8 +110,8 @@ impl Server {
         let Persist { aof, backups, .. } = &self.persist;
         let session = &backups.session;
         let is_kept = session.keeps_base() || session.awaits_link(aof.rewrites.done);
-        self.schedule_rewrite(aof.is_changing() || is_kept);
-        if self.is_rewrite_scheduled() {
+        self.persist.schedule_rewrite(aof.is_changing() || is_kept);
+        if self.persist.is_rewrite_scheduled() {
             return Ok(());
         }
         let aof = &mut self.persist.aof;
@@ -177,7 +166,7 @@ impl Server {
     pub(in crate::server::persist) fn restart_rewrite(&mut self, keyspace: &mut Keyspace) {
         if self.persist.aof.rewrites.in_progress() {
             self.cancel_rewrite(keyspace);
-            self.schedule_rewrite(true);
+            self.persist.schedule_rewrite(true);
         }
     }
 
@@ -243,7 +232,7 @@ impl Server {
     fn follow_rewrite(&mut self, ended: Ended) {
         match ended {
             Ended::Whole => self.update_interest(),
-            Ended::Failed { is_needed } => self.schedule_rewrite(is_needed),
+            Ended::Failed { is_needed } => self.persist.schedule_rewrite(is_needed),
         }
     }
 }
@@ -260,8 +249,16 @@ impl Engine {
         };
         match ended {
             // It begins anew, with a base that does not split the unit.
-            Ok(Changed::Ahead) if server.is_in_unit(keyspace) || server.holds_rewrite(keyspace) => {
-                server.schedule_rewrite(true);
+            Ok(Changed::Ahead)
+                if is_in_unit(&server.scripting, keyspace)
+                    || server.persist.holds_rewrite(
+                        &server.replication,
+                        &server.config,
+                        &server.now,
+                        keyspace,
+                    ) =>
+            {
+                server.persist.schedule_rewrite(true);
             }
             Ok(Changed::Ahead) => {
                 server.persist.aof.rewrites.put_back(running);
@@ -288,22 +285,29 @@ impl Engine {
         server.install_base();
         if server.persist.aof.rewrites.take_restart() {
             server.cancel_rewrite(keyspace);
-            server.schedule_rewrite(true);
+            server.persist.schedule_rewrite(true);
         }
         let persist = &server.persist;
         if persist.aof.rewrites.in_progress() || server.persist.loading.in_progress() {
             return;
         }
-        if persist.snapshots.in_progress() || server.is_in_unit(keyspace) {
+        if persist.snapshots.in_progress() || is_in_unit(&server.scripting, keyspace) {
             return;
         }
         let (config, startup_bytes) = (&server.config, server.identity.startup_bytes);
-        let scheduled = server.is_rewrite_scheduled();
+        let scheduled = server.persist.is_rewrite_scheduled();
         let aof = &mut server.persist.aof;
         let is_short = aof.is_room_short(config, startup_bytes);
         let is_due = scheduled || aof.is_rewrite_due(config) || is_short;
         if is_due && !aof.is_rewrite_limited(server.now.mono_ms) {
-            if !is_short && server.holds_rewrite(keyspace) {
+            if !is_short
+                && server.persist.holds_rewrite(
+                    &server.replication,
+                    &server.config,
+                    &server.now,
+                    keyspace,
+                )
+            {
                 return;
             }
             if !scheduled {
@@ -311,5 +315,22 @@ impl Engine {
             }
             server.begin_scheduled(keyspace);
         }
+    }
+}
+
+/// Whether recorded effects are not in a file yet, or a script is under way while others are
+/// served: its recorded effects belong to the current file, so a base must not contain them.
+pub(in crate::server::persist) fn is_in_unit(scripting: &Scripting, keyspace: &Keyspace) -> bool {
+    scripting.is_running() || keyspace.effects.mark() > 0
+}
+
+impl Persist {
+    /// Schedules a rewrite for the next possible moment, or cancels that.
+    pub(in crate::server) fn schedule_rewrite(&mut self, wanted: bool) {
+        self.snapshots.set_queued(Consumer::Rewrite, wanted);
+    }
+
+    pub(in crate::server) fn is_rewrite_scheduled(&self) -> bool {
+        self.snapshots.is_queued(Consumer::Rewrite)
     }
 }

@@ -179,8 +179,16 @@ fn a_save_and_two_syncs_share_a_pass() {
     fill_fields(&mut t);
     let before = (t.run("DEBUG DIGEST"), t.run("FUNCTION LIST"));
     let server = &mut t.engine.server;
-    let (first, one) = server.sync_target(all(12, RdbOrigin::Redis));
-    let (second, two) = server.sync_target(all(80, RdbOrigin::Valkey));
+    let (first, one) = server.persist.sync_target(
+        &server.config,
+        &server.connections,
+        all(12, RdbOrigin::Redis),
+    );
+    let (second, two) = server.persist.sync_target(
+        &server.config,
+        &server.connections,
+        all(80, RdbOrigin::Valkey),
+    );
     let targets = vec![one, two];
     let begun = server.save_in_background_with(&mut t.engine.keyspace, targets);
     begun.expect("begun");

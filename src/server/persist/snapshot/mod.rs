@@ -72,7 +72,7 @@ impl Server {
                 self.backup_saved(keyspace, name, &end);
             }
             What::Base { form, .. } => self.base_ended(target, *form, &end),
-            What::Spool { spool, .. } => self.sync_snapshot_ended(spool, &end),
+            What::Spool { spool, .. } => self.replication.sync_snapshot_ended(spool, &end),
             What::Slots { feed, .. } => feed.set_end(&end),
         }
     }

@@ -4,6 +4,8 @@
 //! `russet_replication::upstream` decides, `replication::upstream` carries out what needs no poll.
 //! A snapshot gets a bounded share of a turn.
 
+use crate::server::parts::run::dial::link_socket;
+use crate::server::replication::role::greet_primary;
 use std::io::ErrorKind;
 use std::time::Instant;
 
@@ -149,7 +151,7 @@ impl Loop {
         }
         let tls = server.connections.tls.of_replication(&server.config);
         let source = server.config.bind_source_addr.lossy().parse().ok();
-        let socket = server.link_socket();
+        let socket = link_socket(&server.config);
         let wake = server.connections.wake.clone();
         let Some(upstream) = &mut server.replication.upstream else {
             return;
@@ -316,7 +318,7 @@ impl Loop {
         let (local, fd) = (stream.local(), stream.fd());
         let id = server.clients.next_id();
         let mut client = Client::new(id, peer, local, fd, now_ms);
-        server.greet_primary(&mut client);
+        greet_primary(&server.stream, &mut client);
         let session = Box::new(Session::new(client, Some(stream)));
         let (slot, generation) = server.clients.add(session);
         let mut session = server
@@ -333,7 +335,7 @@ impl Loop {
         }
         self.answer_upstream(Answer::Online(true));
         let server = &mut self.engine.server;
-        server.write_ack(&mut session.reply);
+        server.past().write_ack(&mut session.reply);
         server.turn.queue_flush(&mut session);
         if !replays {
             session.ready_queued = true;

@@ -47,7 +47,7 @@
 //! gives the cut up.
 //!
 //! Errors: a failed write is cut off and retried, and writes are refused meanwhile; after 5 s
-//! connections whose replies are held end (`Server::give_up_held`): their writes are applied, so
+//! connections whose replies are held end (`Persist::give_up_held`): their writes are applied, so
 //! that neither an error nor their replies would be true. If there is no space at start, the file
 //! is opened once there is (`Log::open_or_wait`). A failed fsync is final for its file: with
 //! `always` the buffer still has the unsynced bytes, which go to the next incremental file;
