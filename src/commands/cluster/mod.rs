@@ -2,7 +2,7 @@
 //!
 //! Rows and arguments: `russet_cluster` knows nodes, slots and votes, and `container` forwards
 //! CLUSTER's subcommands to it. `migration` has the rows of slots that move, `asking` a client's
-//! flags; `clusterscan` and `slot_stats` are answered here.
+//! flags; `clusterscan` and `slot_stats` are answered here; `debug` has DEBUG's switches of the bus.
 //!
 //! Outside of a cluster each of these commands is refused with one error, CLUSTER HELP too.
 //!
@@ -11,6 +11,7 @@
 mod asking;
 mod clusterscan;
 mod container;
+pub(super) mod debug;
 mod enabled;
 mod migration;
 mod slot_stats;

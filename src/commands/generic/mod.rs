@@ -21,10 +21,10 @@ mod sort;
 #[cfg(test)]
 mod tests;
 mod ttl;
-mod wait;
 
 pub(in crate::commands) use object::references;
 
+use crate::commands::server::replication::wait;
 use crate::server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[

@@ -5,13 +5,13 @@
 //! (`enable-debug-command`).
 
 pub(super) mod allocator;
-pub(super) mod cluster;
 pub(super) mod digest;
 pub(super) mod inspect;
 pub(super) mod protocol;
 pub(super) mod reload;
 
 use super::config::NO_FILE;
+use crate::commands::cluster::debug as cluster;
 use crate::commands::help::{misused, write_help};
 use crate::server::{Call, CommandResult, PausePoint, Spec, World};
 use reload::reload;
@@ -126,7 +126,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `0` is off, other numbers are on; text that is no number is 0, as for C's `atoi`.
-pub(super) fn on_off(text: &[u8]) -> bool {
+pub(in crate::commands) fn on_off(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|b| b.is_ascii_digit());
     digits.into_iter().any(|&b| b != b'0')
 }

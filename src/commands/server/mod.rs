@@ -10,10 +10,9 @@
 //! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `russet_config`; roles
 //! and the stream: `server::replication`.
 
-mod changes;
 mod commandlog;
 mod config;
-mod debug;
+pub(super) mod debug;
 mod flush;
 mod hotkeys;
 mod info;
@@ -23,7 +22,7 @@ mod memory;
 mod module;
 mod persistence;
 mod prefix_stats;
-mod replication;
+pub(super) mod replication;
 mod slowlog;
 #[cfg(test)]
 mod some_commands;
@@ -36,7 +35,7 @@ use crate::server::Spec;
 pub(super) static SPECS: &[Spec] = &[
     persistence::append_only::BGREWRITEAOF,
     persistence::backup::BACKUP,
-    changes::CHANGES,
+    replication::changes::CHANGES,
     config::CONFIG,
     debug::DEBUG,
     replication::failover::FAILOVER,

@@ -14,8 +14,8 @@
 //!   1. They bypass the gates; expired keys count as live until a command removes them.
 //!   2. A command that is queued is permitted then, and runs by the rules of its EXEC.
 //!
-//! Elsewhere: `persist::aof::loader`, `execution::upstream` and `migration::links` parse, decide
-//! how much is applied in a turn, and carry out the consequence; `execution::slots` knows a
+//! Elsewhere: `persist::aof::loader`, `replication::stream` and `migration::links` parse, decide
+//! how much is applied in a turn, and carry out the consequence; `migration::applied` knows a
 //! source's rights.
 
 use crate::server::clients::client::ClientFlags;

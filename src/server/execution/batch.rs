@@ -29,7 +29,7 @@ use russet_keyspace::Expiring;
 use russet_resp::{Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 
 /// The reason why parsing ended, after the commands of the batch.
-pub(super) enum ParseEnd {
+pub(in crate::server) enum ParseEnd {
     /// The batch is full: parsing continues after it has run.
     Full,
     Incomplete,
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Before the bytes of a client's buffer are run.
-    pub(super) fn begin_buffer(&mut self, session: &mut Session) {
+    pub(in crate::server) fn begin_buffer(&mut self, session: &mut Session) {
         crash::note_client(&session.client);
         output_limits::limit(&session.client, &mut session.reply, &self.server.config);
         self.server.stats.batches.client_runs += 1;
@@ -120,7 +120,7 @@ impl Engine {
     /// Fills the batch as [`Engine::parse_batch`] does, prefetches its keys, counts its commands,
     /// and starts their timing.
     #[inline]
-    pub(super) fn begin_batch(
+    pub(in crate::server) fn begin_batch(
         &mut self,
         session: &mut Session,
         batch: &mut Batch,
@@ -189,7 +189,7 @@ impl Engine {
 
     /// Whether the client's next command may run.
     #[inline]
-    pub(super) fn continues(&mut self, session: &mut Session) -> bool {
+    pub(in crate::server) fn continues(&mut self, session: &mut Session) -> bool {
         if session.reply.is_full() {
             self.server.enforce_output_limit(session);
         }
@@ -289,7 +289,7 @@ impl Engine {
 
     /// The bytes from the next command on, `input`, are no request; the client is closed.
     #[cold]
-    pub(super) fn malformed(
+    pub(in crate::server) fn malformed(
         &mut self,
         session: &mut Session,
         batch: &Batch,
@@ -333,7 +333,7 @@ impl Engine {
 }
 
 /// The bytes of `buf` from `start` on are no whole command; parsed up to `pos`.
-pub(super) fn unfinished(
+pub(in crate::server) fn unfinished(
     batch: &Batch,
     buf: &[u8],
     start: usize,
@@ -353,7 +353,7 @@ pub(super) fn unfinished(
 }
 
 /// The client runs no further command, and the next one starts at `next`.
-pub(super) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
+pub(in crate::server) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
     const CLOSED: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
     if session.client.flags.intersects(CLOSED) {
         Rest::Closed
@@ -363,7 +363,7 @@ pub(super) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
 }
 
 /// The client's share of the turn is over, and the next command starts at `start`.
-pub(super) fn stopped(start: usize, buf: &[u8]) -> Rest {
+pub(in crate::server) fn stopped(start: usize, buf: &[u8]) -> Rest {
     if start == buf.len() {
         Rest::Nothing
     } else {

@@ -9,11 +9,11 @@
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
-use crate::server::execution::slots::exports_slots;
 use crate::server::observe::audit::AuditResult;
 use crate::server::observe::{crash, watchdog};
 use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
+use crate::server::parts::migration::exports_slots;
 use crate::server::parts::observe::command_log::{HEADER_MAX, Logged};
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};

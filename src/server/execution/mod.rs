@@ -88,6 +88,4 @@ pub mod dispatch;
 pub mod execute;
 pub mod gates;
 pub mod script;
-pub mod slots;
 pub mod undo;
-pub mod upstream;

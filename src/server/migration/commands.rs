@@ -7,7 +7,7 @@
 //! secret is compared in full, however early a byte differs.
 //!
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
-//! Elsewhere: `execution::slots` lists the commands that such links may run.
+//! Elsewhere: `migration::applied` lists the commands that such links may run.
 
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::EndReason;
@@ -259,7 +259,7 @@ impl Call<'_> {
         );
         self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
         let flags = &mut client.flags;
-        // Whatever its user's rights, it runs only commands that move slots (`execution::slots`).
+        // Whatever its user's rights, it runs only commands that move slots (`migration::applied`).
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         flags.insert(ClientFlags::PROVEN);
         self.reply.ok();

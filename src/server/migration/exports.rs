@@ -8,7 +8,7 @@
 //!
 //! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
 //! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
-//! `execution::slots` passes effects on, `links` writes.
+//! `migration::applied` passes effects on, `links` writes.
 
 use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::migration::{Export, ExportStage};

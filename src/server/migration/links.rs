@@ -5,7 +5,7 @@
 //! clients; [`INPUT_MAX`] unparsed bytes, or [`held_max`] while a snapshot is awaited. A target
 //! that does not read is dropped at the output limit of replicas.
 //! Invariant: bytes of one link keep their order: effects of a turn leave before later messages.
-//! Elsewhere: `russet_cluster::migration` decides what a link expects, `execution::slots` what it
+//! Elsewhere: `russet_cluster::migration` decides what a link expects, `migration::applied` what it
 //! may run.
 
 use crate::server::migration::on_migrations;

@@ -7,6 +7,7 @@
 //! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes
 //! of one link keep their order.
 
+mod applied;
 mod claims;
 mod commands;
 mod exports;

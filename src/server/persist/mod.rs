@@ -8,7 +8,6 @@
 pub mod aof;
 pub mod backup;
 pub mod flushes;
-pub mod full_sync;
 pub mod load_steps;
 pub mod loading;
 pub mod preload;

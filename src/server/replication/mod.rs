@@ -58,7 +58,7 @@
 //! for that, and clients get -LOADING. With `swapdb` it is loaded into a second keyspace, which
 //! replaces the first at once. Then the link becomes a client with the flag `PRIMARY`: its commands
 //! are parsed and prefetched as any client's, bypass the gates and run with `Origin::Primary`
-//! (`execution/upstream.rs`). Their effects are not recorded: the primary's own bytes go to the
+//! (`stream.rs`). Their effects are not recorded: the primary's own bytes go to the
 //! backlog and the log as they are, after each command or, for a transaction, after EXEC. So the
 //! offset never moves inside a unit, and sub-replicas, the log and the primary count alike. The
 //! writes of a writable replica's clients are in the log alone, as `#NS`, and do not count.
@@ -89,8 +89,10 @@ mod channel;
 pub mod cron;
 mod demotion;
 pub mod failover;
+pub mod full_sync;
 pub mod load;
 pub mod primary;
 pub mod role;
+pub mod stream;
 pub mod upstream;
 pub mod wait;

@@ -14,7 +14,6 @@
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::execute::Author;
-use crate::server::execution::slots::permits_internal;
 use crate::server::origin::Origin;
 use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
 use crate::server::state::Server;
@@ -199,11 +198,14 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
 #[inline]
-pub(super) fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+pub(in crate::server) fn permitted(
+    world: &mut World<'_>,
+    asked: &GatedCommand<'_>,
+) -> Result<(), Stop> {
     let client = &*world.client;
-    if client.flags.contains(ClientFlags::INTERNAL)
-        && !permits_internal(&world.server.table, asked.row)
-    {
+    // A node that has logged in with the cluster's secret moves slots, nothing else.
+    let facts = world.server.table.row(asked.row).spec.facts;
+    if client.flags.contains(ClientFlags::INTERNAL) && !facts.contains(Facts::INTERNAL) {
         let line = (asked.row, asked.args);
         let asking = (client, &*world.reply);
         world

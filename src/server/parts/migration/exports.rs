@@ -1,6 +1,6 @@
 //! Exports: the snapshot of some slots, and the effects on them since its moment.
 
-use crate::server::parts::persist::snapshot::SlotFeed;
+use super::feed::SlotFeed;
 use russet_cluster::migration::{MigrationLink, Name, Ranges, Wire};
 use russet_keyspace::DbIndex;
 use russet_resp::write_request;

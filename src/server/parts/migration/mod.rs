@@ -1,14 +1,16 @@
 //! Slots on their way: the machine (`russet_cluster::migration`) with its links, exports, and the
 //! facts that wait to be reported to it.
 //!
-//! `server::migration` calls the machine and carries out its actions; `execution::slots` runs a
+//! `server::migration` calls the machine and carries out its actions; `migration::applied` runs a
 //! source's commands, and passes effects on slots on.
 
 mod exports;
+mod feed;
 mod inbox;
 mod links;
 
 pub(in crate::server) use exports::{Export, ExportStage, Exports};
+pub(in crate::server) use feed::{SlotFeed, SlotsSink};
 pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
 
 use russet_keyspace::{DropProgress, Keyspace};
@@ -182,4 +184,11 @@ pub(in crate::server) fn figures(
          cluster_slot_migration_stats_active_trim_completed:{completed}\r\n\
          cluster_slot_migration_stats_active_trim_cancelled:0\r\n"
     )
+}
+
+/// Whether effects are passed on to other nodes.
+#[inline]
+pub(in crate::server) fn exports_slots(migrations: &Option<Box<MigrationDriver>>) -> bool {
+    let driver = migrations.as_ref();
+    driver.is_some_and(|driver| driver.exports.are_streamed())
 }

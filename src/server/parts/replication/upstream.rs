@@ -2,7 +2,7 @@
 //!
 //! `russet_replication::upstream` decides; `replication::upstream` carries its actions out, and
 //! `run::links::upstream` reads the connections. Once the link is online it is a client with the
-//! flag `PRIMARY`, whose commands are the stream (`execution::upstream`).
+//! flag `PRIMARY`, whose commands are the stream (`replication::stream`).
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};

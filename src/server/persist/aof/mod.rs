@@ -13,7 +13,7 @@ use crate::server::clients::blocked::Until;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::table::Clients;
-use crate::server::execution::slots::exports_slots;
+use crate::server::parts::migration::exports_slots;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::aof::{Aof, AofState};
 use crate::server::parts::persist::loading::LoadFailed;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::rdb::{Keyless, Output, RdbSink};
 use super::sink::Sink;
-use super::slots::SlotsSink;
+use crate::server::parts::migration::SlotsSink;
 use crate::server::parts::search::Indexes;
 
 use super::target::{SyncContent, SyncForm, Target, What};

@@ -9,7 +9,7 @@
 //! pass. A [`sink`] receives the keys; one pass, or one child, feeds all sinks that begin at the
 //! same moment. A consumer asks for targets and handles their end: saves ([`save`]), rewrites of
 //! the append only file (`parts::persist::aof::rewrites`) and full syncs of replicas
-//! (`persist::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of a
+//! (`replication::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of a
 //! save, and clients.
 //!
 //! Invariants
@@ -44,7 +44,7 @@
 //! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
 //! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
 //! (`Saving`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full syncs
-//! for the data of replicas (`persist/full_sync.rs`). For each target (`target.rs`) the driver
+//! for the data of replicas (`replication/full_sync.rs`). For each target (`target.rs`) the driver
 //! makes a sink (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass
 //! feeds all sinks that begin at the same moment (`fan_out.rs`); each has its own position in a
 //! large value, and a failing one does not affect the others. When a target's file is whole, or
@@ -92,7 +92,6 @@ mod rdb;
 mod running;
 pub mod save;
 mod sink;
-mod slots;
 mod target;
 mod writers;
 
@@ -101,7 +100,7 @@ use std::time::Instant;
 pub use child::{ChildProgress, Forks};
 pub use end::SnapshotEnd;
 pub(in crate::server) use making::Making;
-pub(in crate::server) use slots::SlotFeed;
+pub(in crate::server) use sink::Sink;
 pub use target::Consumer;
 pub(in crate::server) use target::{SyncContent, SyncForm, Target, What, temp_name};
 

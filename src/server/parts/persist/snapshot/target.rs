@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::slots::SlotFeed;
+use crate::server::parts::migration::SlotFeed;
 
 use russet_base::wake::Wake;
 use russet_cluster::migration::Ranges;

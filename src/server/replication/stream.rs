@@ -47,7 +47,7 @@ fn is_logged(flags: Flags, args: Args<'_>) -> bool {
 
 impl Engine {
     /// Parses and applies the stream's bytes in `buf` from `pos` on, see [`Engine::run_buffer`].
-    pub(super) fn run_stream(
+    pub(in crate::server) fn run_stream(
         &mut self,
         session: &mut Session,
         batch: &mut Batch,
@@ -215,7 +215,7 @@ impl Server {
     /// A replica has sent a command that is answered, after `replied` pending bytes: the reply
     /// would be taken for the stream.
     #[cold]
-    pub(super) fn drop_talking_replica(
+    pub(in crate::server) fn drop_talking_replica(
         &mut self,
         session: &mut Session,
         name: &[u8],

@@ -30,7 +30,7 @@ const BAD_POSITION: CommandError = CommandError::Text(
     "ERR Invalid position: an offset, <history>:<offset>, $ for the end, or - for the beginning",
 );
 
-pub(super) const CHANGES: Spec = Spec {
+pub(in crate::commands) const CHANGES: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[CONSUMER, HELP, READ],

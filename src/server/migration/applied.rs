@@ -94,7 +94,7 @@ impl Engine {
 impl World<'_> {
     /// Whether a source may send a command, and the user as which it has logged in may run it. A
     /// source that we have dialled has none.
-    pub(super) fn permits_source(
+    pub(in crate::server) fn permits_source(
         &mut self,
         link: MigrationLink,
         id: usize,
@@ -114,26 +114,13 @@ impl World<'_> {
     }
 
     /// Evicts keys for a source's command, if there is a limit.
-    pub(super) fn make_room_for_source(&mut self) -> CommandResult {
+    pub(in crate::server) fn make_room_for_source(&mut self) -> CommandResult {
         let has_limit = self.server.memory.limit.maxmemory() > 0;
         if has_limit && !self.server.make_room(self.keyspace, None) {
             return Err(CommandError::OutOfMemory);
         }
         Ok(())
     }
-}
-
-/// Whether effects are passed on to other nodes.
-#[inline]
-pub(in crate::server) fn exports_slots(migrations: &Option<Box<MigrationDriver>>) -> bool {
-    let driver = migrations.as_ref();
-    driver.is_some_and(|driver| driver.exports.are_streamed())
-}
-
-/// Whether a node that has logged in with the cluster's secret may run a command: it moves
-/// slots, nothing else.
-pub(in crate::server) fn permits_internal(table: &CommandTable, id: usize) -> bool {
-    table.row(id).spec.facts.contains(Facts::INTERNAL)
 }
 
 /// Whether a source may send this command: a write whose keys are all of slots of its

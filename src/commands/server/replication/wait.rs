@@ -9,7 +9,7 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Flags};
 use russet_resp::Reply;
 
-pub(super) const WAIT: Spec = Spec {
+pub(in crate::commands) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::BLOCKING,
     categories: Category::CONNECTION,
@@ -50,7 +50,7 @@ const AOF_ON_REPLICA: CommandError = CommandError::Text(
      are just local and are not propagated.",
 );
 
-pub(super) const WAITAOF: Spec = Spec {
+pub(in crate::commands) const WAITAOF: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::BLOCKING,
     categories: Category::CONNECTION,

@@ -7,8 +7,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::end::SnapshotEnd;
-use super::sink::Sink;
+use crate::server::parts::persist::snapshot::{Sink, SnapshotEnd};
 use russet_keyspace::{DbIndex, KeyView, Saver};
 use russet_persistence::aof::CommandWriter;
 
@@ -53,7 +52,7 @@ impl SlotFeed {
 }
 
 /// See the module.
-pub(super) struct SlotsSink {
+pub(in crate::server) struct SlotsSink {
     commands: CommandWriter,
     feed: SlotFeed,
     is_finished: bool,
