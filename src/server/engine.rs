@@ -17,7 +17,7 @@ use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 use crate::server::figures::stats::{CommandStats, Stats};
 use crate::server::observe::{crash, info};
-use crate::server::parts::execution::gates::{GateState, Interest, Pause};
+use crate::server::parts::execution::gates::{GateState, Gates, Interest};
 use crate::server::parts::observe::Diagnostics;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::shutdown::Shutdown;
@@ -30,7 +30,7 @@ use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use russet_base::clock::{self, Cycles, Now};
 use russet_base::random;
-use russet_cluster::migration::{Name, Ranges};
+use russet_cluster::migration::Name;
 use russet_config::Config;
 use russet_json::PathCache;
 use russet_keyspace::{ClientId, Keyspace, Longest};
@@ -198,11 +198,12 @@ impl Engine {
         let now_ms = self.server.now.mono_ms;
         let pause = self.server.gates.client_pause;
         if pause.is_some_and(|pause| pause.until_ms <= now_ms) {
-            self.server.set_pause(None);
+            self.server.change_pause(|gates| gates.client_pause = None);
         }
         let handover = self.server.gates.hands_over_until_ms;
         if handover.is_some_and(|until_ms| until_ms <= now_ms) {
-            self.server.set_cluster_pause(None);
+            self.server
+                .change_pause(|gates| gates.hands_over_until_ms = None);
         }
     }
 
@@ -304,7 +305,12 @@ impl Server {
         if client.flags.contains(ClientFlags::MONITOR) {
             self.set_monitor(client.id, false);
         }
-        self.slots_client_gone(client);
+        let moves_slots = ClientFlags::INTERNAL | ClientFlags::SENDS_SLOTS;
+        if client.flags.intersects(moves_slots)
+            && let Some(driver) = &mut self.migrations
+        {
+            driver.gone.push(client.id.0);
+        }
         self.unsubscribe_all(keyspace, client);
         self.end_tracking(keyspace, client);
         if client.flags.contains(ClientFlags::PRIMARY) {
@@ -381,27 +387,10 @@ impl Server {
         self.gates.interest = self.interest();
     }
 
-    /// CLIENT PAUSE and UNPAUSE.
-    pub fn set_pause(&mut self, pause: Option<Pause>) {
-        self.gates.client_pause = pause;
-        self.pause_changed();
-    }
-
-    /// FAILOVER begins or ends to hold writes.
-    pub(super) fn set_failover_pause(&mut self, on: bool) {
-        self.gates.fails_over = on;
-        self.pause_changed();
-    }
-
-    /// A shutdown that waits for replicas begins or ends to hold writes.
-    pub(super) fn set_shutdown_pause(&mut self, on: bool) {
-        self.gates.shuts_down = on;
-        self.pause_changed();
-    }
-
-    /// A failover on the cluster's bus holds writes until this time; `None`: no longer.
-    pub(super) fn set_cluster_pause(&mut self, until_ms: Option<u64>) {
-        self.gates.hands_over_until_ms = until_ms;
+    /// Commands begin or end to be held: for CLIENT PAUSE, for FAILOVER, for a shutdown that waits
+    /// for replicas, or until a failover on the cluster's bus is over.
+    pub fn change_pause(&mut self, change: impl FnOnce(&mut Gates)) {
+        change(&mut self.gates);
         self.pause_changed();
     }
 
@@ -414,12 +403,6 @@ impl Server {
         } else {
             self.pause_changed()
         }
-    }
-
-    /// Holds writes to some slots from now on.
-    pub(super) fn hold_slots(&mut self, job: Name, slots: Ranges) {
-        self.gates.held_slots.hold(job, slots);
-        self.update_interest();
     }
 
     /// Ends the hold of a job's slots: each held command is routed again.

@@ -8,7 +8,7 @@ pub(super) const DISABLED: &str = "ERR This instance has cluster support disable
 
 /// Outside of a cluster all of CLUSTER is refused, HELP too.
 pub(super) fn check_enabled(call: &Call<'_>) -> CommandResult {
-    if call.server.is_cluster() {
+    if call.server.cluster.is_some() {
         Ok(())
     } else {
         Err(CommandError::Text(DISABLED))

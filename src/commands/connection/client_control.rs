@@ -111,7 +111,7 @@ fn pause(call: &mut Call<'_>) -> CommandResult {
     let until_ms = running.max(now.saturating_add(timeout_ms as u64));
     // A pause that has already ended releases all clients.
     let lasting = (until_ms > now).then_some(Pause { until_ms, all });
-    server.set_pause(lasting);
+    server.change_pause(|gates| gates.client_pause = lasting);
     call.reply.ok();
     Ok(())
 }
@@ -125,7 +125,7 @@ pub(super) const UNPAUSE: Spec = Spec {
 
 /// `CLIENT UNPAUSE`.
 fn unpause(call: &mut Call<'_>) -> CommandResult {
-    call.server.set_pause(None);
+    call.server.change_pause(|gates| gates.client_pause = None);
     call.reply.ok();
     Ok(())
 }

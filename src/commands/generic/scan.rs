@@ -62,7 +62,7 @@ fn count_keys(call: &mut Call<'_>) -> CommandResult {
     let [_, pattern] = call.args.exactly();
     let visited = match slot_of_pattern(pattern) {
         _ if Glob::new(pattern, false)?.literal().is_some() => 1,
-        Some(slot) if call.server.is_cluster() => call.db.slot_len(slot),
+        Some(slot) if call.server.cluster.is_some() => call.db.slot_len(slot),
         _ => call.db.len(),
     };
     call.touches(visited as u64);

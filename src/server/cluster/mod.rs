@@ -292,8 +292,10 @@ impl Server {
                     driver.surveys.receive(from, is_answer, payload);
                 }
             }
-            Order::PauseWrites { until_ms } => self.set_cluster_pause(Some(until_ms as u64)),
-            Order::ResumeWrites => self.set_cluster_pause(None),
+            Order::PauseWrites { until_ms } => {
+                self.change_pause(|gates| gates.hands_over_until_ms = Some(until_ms as u64))
+            }
+            Order::ResumeWrites => self.change_pause(|gates| gates.hands_over_until_ms = None),
             Order::FlushSlot(slot) => flush_slot(keyspace, slot),
             Order::RoutesChanged => {
                 self.review_kept_slots(keyspace);

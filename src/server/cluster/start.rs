@@ -3,6 +3,7 @@
 //! Invariant: a file that cannot be read, locked or written is noticed before the node takes part.
 
 use crate::server::cluster::cluster_settings;
+use crate::server::parts::migration::MigrationDriver;
 use std::path::Path;
 
 use crate::server::parts::cluster::{ClusterDriver, StateFile};
@@ -147,7 +148,8 @@ impl Server {
         }
         let driver = ClusterDriver::new(core, listeners, Some(file));
         self.cluster = Some(Box::new(driver));
-        self.begin_migrations();
+        let settings = russet_cluster::migration::Settings::of(&self.config);
+        self.migrations = Some(Box::new(MigrationDriver::new(settings)));
         self.update_own(keyspace);
         self.continue_cluster(keyspace);
         true

@@ -314,18 +314,6 @@ impl Server {
             });
         }
     }
-
-    /// Whether questions of other nodes are being answered.
-    pub(in crate::server) fn has_questions(&self) -> bool {
-        let driver = self.cluster.as_ref();
-        driver.is_some_and(|driver| driver.surveys.has_tasks())
-    }
-
-    /// Whether questions wait for this node's view of the slots.
-    pub(in crate::server) fn has_waiting_questions(&self) -> bool {
-        let driver = self.cluster.as_ref();
-        driver.is_some_and(|driver| driver.surveys.pending_len() > 0)
-    }
 }
 
 /// How a question was answered.

@@ -366,7 +366,7 @@ impl ScriptHost<'_> {
         if spec.flags.contains(RowFlags::WRITE)
             && let Some(undo) = &mut self.undo
         {
-            let most = self.server.undo_max_bytes();
+            let most = self.server.config.script_undo_max_bytes as usize;
             let filed = undo.file(
                 self.keyspace,
                 self.client.db,
@@ -409,7 +409,10 @@ impl Host for ScriptHost<'_> {
         if self.audience != Audience::ALL {
             self.keyspace.effects.address(mark, self.audience);
             if self.keyspace.flushes() != flushes {
-                self.server.flushed_apart(self.keyspace);
+                // The log or the replicas keep that data, and number flushes otherwise from now on:
+                // none of the earlier ones can be undone.
+                self.keyspace.forget_aside();
+                self.server.note_aside(self.keyspace);
             }
         }
         if self.reply.is_full() {

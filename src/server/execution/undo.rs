@@ -13,7 +13,6 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use crate::server::state::Server;
 use crate::server::state::call::Row;
 use russet_command::{Access, CommandError, Flags};
 use russet_keyspace::{Cause, DbIndex, Keyspace, ValueView};
@@ -155,11 +154,4 @@ fn linked(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Vec<Box<[u8]>> {
     };
     let rules = series.rules().iter().map(|rule| rule.dest().into());
     rules.chain(series.source().map(Box::from)).collect()
-}
-
-impl Server {
-    /// The bound of an undo log, bytes.
-    pub(in crate::server) fn undo_max_bytes(&self) -> usize {
-        self.config.script_undo_max_bytes as usize
-    }
 }

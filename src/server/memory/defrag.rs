@@ -17,14 +17,6 @@ use russet_scripting::Scripts;
 const NAMES_STEP: usize = 64;
 
 impl Server {
-    /// Defragments after a turn if a slice is owed.
-    pub(in crate::server) fn continue_defrag(&mut self, keyspace: &mut Keyspace) {
-        let (commands, defrag) = (self.stats.commands, &mut self.memory.defrag);
-        if let Some(ticks) = defrag.due(commands, &self.config, &self.cycles) {
-            self.defrag_slice(keyspace, ticks);
-        }
-    }
-
     /// Defragments while data is loaded and no client is served.
     pub(in crate::server) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         let defrag = &mut self.memory.defrag;
@@ -61,12 +53,18 @@ impl Server {
 }
 
 impl Engine {
-    /// See [`Server::continue_defrag`].
+    /// Defragments after a turn if a slice is owed.
     pub(in crate::server) fn continue_defrag(&mut self) {
-        let Engine {
-            keyspace, server, ..
-        } = self;
-        server.continue_defrag(keyspace);
+        let Server {
+            stats,
+            memory,
+            config,
+            cycles,
+            ..
+        } = &mut self.server;
+        if let Some(ticks) = memory.defrag.due(stats.commands, config, cycles) {
+            self.server.defrag_slice(&mut self.keyspace, ticks);
+        }
     }
 }
 

@@ -3,27 +3,12 @@
 
 use crate::server::state::Server;
 use russet_base::memory::alloc;
-use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::Keyspace;
 
 /// The time that one command spends on deleting kept keys when memory is short.
 const ROOM_NANOS: u64 = 500_000;
 
 impl Server {
-    /// Deletes the kept keys of slots.
-    pub(super) fn forget_kept(&mut self, keyspace: &mut Keyspace, slots: &Ranges) {
-        self.drop_slots(keyspace, slots.pairs());
-        keyspace.release_slots(slots.pairs());
-        // They may be this node's again, or be imported: no deletion may meet a new key.
-        self.record_returned_slots(keyspace);
-    }
-
-    pub(super) fn ask_replicas_of(&mut self, keyspace: &mut Keyspace, node: Name) {
-        self.with_cluster(keyspace, |driver, now| {
-            driver.core.greet_replicas_of(now, node.as_bytes());
-        });
-    }
-
     /// Memory is short: deletes kept keys, a part now and the rest by the next commands and between
     /// turns. Returns whether some are left, so that no key needs to be evicted yet.
     pub(in crate::server) fn free_kept_for_room(

@@ -15,7 +15,6 @@ mod kept;
 mod links;
 mod unclaimed;
 
-use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::migration::links::dial_for_slots;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::state::Server;
@@ -24,7 +23,7 @@ use russet_base::random;
 use russet_cluster::migration::{
     Action, Around, Beside, MigrationLink, Migrations, Name, Ranges, Settings,
 };
-use russet_config::{Config, Dialect};
+use russet_config::Config;
 use russet_host::{Hosted, Now};
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use russet_net::{Role, Target};
@@ -67,11 +66,6 @@ impl Hosted for MigrationHost<'_> {
 }
 
 impl Server {
-    /// This server is a node: its slots may move.
-    pub(in crate::server) fn begin_migrations(&mut self) {
-        self.migrations = Some(Box::new(MigrationDriver::new(Settings::of(&self.config))));
-    }
-
     /// Calls the machine, and carries out its actions. `None`: this is no node of a cluster.
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
@@ -150,7 +144,8 @@ impl Server {
             Action::Hold { job, slots, .. } => {
                 // Effects of earlier writes precede the machine's next bytes on the link.
                 self.repeat_effects(keyspace);
-                self.hold_slots(job, slots);
+                self.gates.held_slots.hold(job, slots);
+                self.update_interest();
             }
             Action::Release(job) => {
                 self.keep_held_slots(keyspace, job);
@@ -165,10 +160,19 @@ impl Server {
             Action::Show(slots) => keyspace.show_slots(slots.pairs()),
             Action::Drop(slots) => self.drop_unclaimed(keyspace, &slots),
             Action::Keep(slots) => keyspace.keep_slots(slots.pairs()),
-            Action::Forget(slots) => self.forget_kept(keyspace, &slots),
+            Action::Forget(slots) => {
+                self.drop_slots(keyspace, slots.pairs());
+                keyspace.release_slots(slots.pairs());
+                // They may be this node's again, or be imported: no deletion may meet a new key.
+                self.record_returned_slots(keyspace);
+            }
             Action::Return(slots) => keyspace.release_slots(slots.pairs()),
             Action::Reclaim(slots) => _ = self.claim_slots(keyspace, slots.pairs()),
-            Action::AskReplicas(node) => self.ask_replicas_of(keyspace, node),
+            Action::AskReplicas(node) => {
+                self.with_cluster(keyspace, |driver, now| {
+                    driver.core.greet_replicas_of(now, node.as_bytes());
+                });
+            }
             Action::Propagate(words) => {
                 let words = words.iter().map(Vec::as_slice);
                 keyspace
@@ -209,15 +213,6 @@ impl Server {
         }
     }
 
-    /// A replica begins with a snapshot of this moment. In Valkey's dialect the snapshot names the
-    /// imports: the stream must not, since Valkey's replicas take an import that begins for one
-    /// without keys.
-    pub(in crate::server) fn announce_migrations(&mut self, keyspace: &mut Keyspace) {
-        if self.config.dialect == Dialect::Redis {
-            self.with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
-        }
-    }
-
     /// A full copy of our primary's data has named these imports.
     pub(in crate::server) fn follow_copied_imports(
         &mut self,
@@ -240,28 +235,9 @@ impl Server {
         }
     }
 
-    /// Our primary continues under another id.
-    pub(in crate::server) fn forget_unfinished_imports(&mut self, keyspace: &mut Keyspace) {
-        self.with_migrations(keyspace, |m, now, around| m.history_changed(now, around));
-    }
-
-    /// A snapshot of our primary's is about to replace everything here.
-    pub(in crate::server) fn forget_followed_slots(&mut self, keyspace: &mut Keyspace) {
-        self.with_migrations(keyspace, |m, now, around| m.forget_followed(now, around));
-    }
-
     /// Keys of a database, or all, were deleted.
     pub fn note_flush(&mut self) {
         on_migrations(&mut self.migrations, |driver| driver.was_flushed = true);
-    }
-
-    /// The connection of a client is over.
-    pub(in crate::server) fn slots_client_gone(&mut self, client: &Client) {
-        let peer = ClientFlags::INTERNAL | ClientFlags::SENDS_SLOTS;
-        if client.flags.intersects(peer) {
-            let id = client.id.0;
-            on_migrations(&mut self.migrations, |driver| driver.gone.push(id));
-        }
     }
 
     /// Passes the results recorded since the last call to the machine.

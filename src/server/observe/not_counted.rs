@@ -88,9 +88,12 @@ impl NotCounted {
 /// Links of the cluster's bus and of slots on their way, readers of the change stream, command
 /// logs, connections of the console and of metrics. O(all of these).
 pub(in crate::server) fn walked(server: &Server) -> usize {
-    let (slots_out, slots_in) = server.slot_migration_bytes();
+    let (slots_out, slots_in) = server
+        .migrations
+        .as_ref()
+        .map_or((0, 0), |it| it.memory_bytes());
     let connections = &server.connections;
-    server.cluster_link_bytes()
+    server.cluster.as_ref().map_or(0, |it| it.link_bytes())
         + slots_out
         + slots_in
         + server.changes.memory_bytes()

@@ -89,11 +89,6 @@ impl Server {
         Ok(())
     }
 
-    /// BACKUP CLEANUP.
-    pub fn clean_up_backup(&mut self) -> Result<(), CommandError> {
-        self.persist.backups.session.clean_up(&self.config)
-    }
-
     /// BACKUP SEAL: `client` may block until the session is sealed.
     pub fn seal_backup(
         &mut self,

@@ -111,13 +111,6 @@ impl Server {
         }
     }
 
-    /// A command has flushed data that the log or replicas keep (`redis.set_repl`): they number
-    /// flushes otherwise from now on, so none of the earlier ones can be undone.
-    pub fn flushed_apart(&mut self, keyspace: &mut Keyspace) {
-        keyspace.forget_aside();
-        self.note_aside(keyspace);
-    }
-
     /// CONFIG SET flush-grace: frees data that has waited for as long.
     pub fn flush_grace_changed(&mut self, keyspace: &mut Keyspace) {
         let now_ms = keyspace.now_ms();
@@ -157,7 +150,12 @@ impl Server {
                     found.keys()
                 );
             }
-            self.end_snapshots(keyspace);
+            if keyspace.is_saving() {
+                // Its databases are exchanged. FLUSHALL, too, ends a save; a rewrite begins again.
+                self.cancel_save(keyspace);
+                self.give_up_sync(keyspace);
+                self.restart_rewrite(keyspace);
+            }
             (!keyspace.is_saving()).then_some(found).ok_or(SAVES)
         });
         if found.is_err() && is_primary {
@@ -206,16 +204,6 @@ impl Server {
             0
         } else {
             self.drop_foreign_slots(keyspace)
-        }
-    }
-
-    /// Ends a snapshot under way, because its databases are exchanged. FLUSHALL, too, ends a save;
-    /// a rewrite begins again.
-    fn end_snapshots(&mut self, keyspace: &mut Keyspace) {
-        if keyspace.is_saving() {
-            self.cancel_save(keyspace);
-            self.give_up_sync(keyspace);
-            self.restart_rewrite(keyspace);
         }
     }
 

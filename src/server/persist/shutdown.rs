@@ -89,7 +89,7 @@ impl Engine {
                 ..waiting
             };
             server.shutdown.waiting = Some(waiting);
-            server.set_shutdown_pause(true);
+            server.change_pause(|gates| gates.shuts_down = true);
             self.take_effects();
             self.server.replication.request_acks(
                 &mut self.server.persist,
@@ -101,7 +101,7 @@ impl Engine {
         server.shutdown.waiting = None;
         server.end_shutdown(keyspace, waiting.request, waiting.by_signal);
         if server.shutdown.request.is_none() {
-            server.set_shutdown_pause(false);
+            server.change_pause(|gates| gates.shuts_down = false);
             server.end_shutdown_waits(keyspace);
         }
     }
@@ -188,20 +188,15 @@ impl Server {
             tracing::info!("Waiting for replicas before shutting down.");
             self.replication
                 .request_acks(&mut self.persist, &mut self.stream, &self.now);
-            self.set_shutdown_pause(true);
+            self.change_pause(|gates| gates.shuts_down = true);
         }
-    }
-
-    /// SHUTDOWN during a script that does not end: waits for nothing. `false`: it failed.
-    pub fn shut_down_now(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
-        self.end_shutdown(keyspace, request, false)
     }
 
     /// SHUTDOWN ABORT. `false`: none is in progress.
     pub fn abort_shutdown(&mut self, keyspace: &mut Keyspace) -> bool {
         let aborted = self.shutdown.abort();
         if aborted {
-            self.set_shutdown_pause(false);
+            self.change_pause(|gates| gates.shuts_down = false);
             self.end_shutdown_waits(keyspace);
         }
         aborted
@@ -227,7 +222,7 @@ impl Server {
     }
 
     /// Ends the service, if everything that must be saved can be. `false`: the service continues.
-    fn end_shutdown(
+    pub fn end_shutdown(
         &mut self,
         keyspace: &mut Keyspace,
         request: ShutdownRequest,

@@ -68,7 +68,7 @@ impl Server {
             forced: request.forced,
             deadline_ms: request.timeout_ms.map(|ms| now_ms.saturating_add(ms)),
         });
-        self.set_failover_pause(true);
+        self.change_pause(|gates| gates.fails_over = true);
         Ok(())
     }
 
@@ -82,14 +82,14 @@ impl Server {
             // Its replicas reconnect and learn the new id; the data is the same.
             self.become_primary(keyspace);
         }
-        self.set_failover_pause(false);
+        self.change_pause(|gates| gates.fails_over = false);
         true
     }
 
     /// The failover has succeeded: this server is a replica now.
     pub(in crate::server) fn end_failover(&mut self) {
         if self.replication.failover.take().is_some() {
-            self.set_failover_pause(false);
+            self.change_pause(|gates| gates.fails_over = false);
         }
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.core.failover = false;

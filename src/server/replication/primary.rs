@@ -24,7 +24,7 @@ use crate::server::state::world::Engine;
 use russet_base::clock::Now;
 use russet_base::text::with_article;
 use russet_command::CommandError;
-use russet_config::Config;
+use russet_config::{Config, Dialect};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_persistence::rdb::{
     Obstacle, PeerFormat, RdbOrigin, obstacle, sync_version, version_with_imports,
@@ -429,7 +429,12 @@ impl Engine {
         let form = sync_form(&server.config, &server.migrations, keyspace, needs);
         match server.begin_sync_snapshot(keyspace, form) {
             Ok(spool) => {
-                server.announce_migrations(keyspace);
+                // In Valkey's dialect the snapshot names the imports: the stream must not, since
+                // Valkey's replicas take an import that begins for one without keys.
+                if server.config.dialect == Dialect::Redis {
+                    server
+                        .with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
+                }
                 let sync = SharedSync {
                     spool,
                     needs,
@@ -689,7 +694,7 @@ fn sync_form(
         0 => sync_version(keyspace, needs.reads),
         asked => (asked, RdbOrigin::of_written(asked)),
     };
-    let is_valkey = config.dialect == russet_config::Dialect::Valkey;
+    let is_valkey = config.dialect == Dialect::Valkey;
     let imports = migrations.as_ref().filter(|_| is_valkey);
     let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
     let (version, dialect) = match config.rdb_version {

@@ -110,7 +110,7 @@ impl Server {
             }
             Order::ContinueHistory(id) => {
                 if self.continues(id) {
-                    self.forget_unfinished_imports(keyspace);
+                    self.with_migrations(keyspace, |m, now, around| m.history_changed(now, around));
                 }
             }
             Order::Survey => {

@@ -145,7 +145,10 @@ impl Loop {
                 .has_urgent(&server.shutdown, &server.connections.console)
             || server.searches.has_slices()
             || server.changes.has_work()
-            || server.has_questions()
+            || server
+                .cluster
+                .as_ref()
+                .is_some_and(|it| it.surveys.has_tasks())
             || server.turn.dropping
             || self.engine.wants_snapshot_time()
             || !server.connections.tls.handshakes.ready.is_empty()
@@ -175,7 +178,11 @@ impl Loop {
             // Orders that found no room are sent again.
             wait_ms = wait_ms.min(1);
         }
-        if server.has_waiting_questions() {
+        if server
+            .cluster
+            .as_ref()
+            .is_some_and(|it| it.surveys.pending_len() > 0)
+        {
             // This node's view of the slots may change.
             wait_ms = wait_ms.min(1);
         }

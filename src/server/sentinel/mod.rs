@@ -100,7 +100,13 @@ impl Driver for SentinelHost<'_> {
                 level,
                 channel,
                 text,
-            } => self.0.report_event(level, channel, &text),
+            } => {
+                // A line of the log, and unless it is for debugging a message to its subscribers.
+                level.log(&format!("{channel} {}", Printable(&text)));
+                if level != Level::Debug {
+                    self.0.publish(Kind::Channel, channel.as_bytes(), &text);
+                }
+            }
             Order::SetLogLevel(name) => {
                 if let Some(level) = LogLevel::parse(name.as_bytes()) {
                     self.0.config.loglevel = level;
@@ -171,14 +177,6 @@ impl Server {
             .as_ref()
             .map(|driver| !driver.saved.is_empty());
         is_sentinel_saved(&self.sentinel) && (saved == Some(true) || self.save_sentinel())
-    }
-
-    /// An event: a line of the log, and unless it is for debugging a message to its subscribers.
-    fn report_event(&mut self, level: Level, channel: &str, text: &[u8]) {
-        level.log(&format!("{channel} {}", Printable(text)));
-        if level != Level::Debug {
-            self.publish(Kind::Channel, channel.as_bytes(), text);
-        }
     }
 
     /// `SENTINEL ...`: on return the reply is complete, and every change that it acknowledges is on

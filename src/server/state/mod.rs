@@ -88,34 +88,6 @@ pub struct Server {
     pub debug: Debugging,
 }
 
-impl Server {
-    /// Whether this is a node of a cluster.
-    #[inline]
-    pub fn is_cluster(&self) -> bool {
-        self.cluster.is_some()
-    }
-
-    /// Links of the cluster's bus.
-    pub fn cluster_links(&self) -> usize {
-        let cluster = self.cluster.as_ref();
-        cluster.map_or(0, |cluster| cluster.links.len())
-    }
-
-    /// Bytes of buffers of slots on their way: (output, input).
-    pub fn slot_migration_bytes(&self) -> (usize, usize) {
-        let driver = self.migrations.as_ref();
-        driver.map_or((0, 0), |driver| driver.memory_bytes())
-    }
-
-    /// Memory of these links. O(links).
-    pub fn cluster_link_bytes(&self) -> usize {
-        let cluster = self.cluster.as_ref();
-        cluster.map_or(0, |cluster| {
-            cluster.links.bytes() + cluster.core.links_bytes()
-        })
-    }
-}
-
 /// Connections to the server.
 #[derive(Default)]
 pub struct Connections {

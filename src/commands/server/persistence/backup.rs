@@ -168,7 +168,8 @@ const CLEANUP: Spec = Spec {
 /// Reply: OK, or an error while one is under way. O(files), in a thread.
 fn clean_up(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
-    call.server.clean_up_backup()?;
+    let session = &mut call.server.persist.backups.session;
+    session.clean_up(&call.server.config)?;
     call.reply.ok();
     Ok(())
 }

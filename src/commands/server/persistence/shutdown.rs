@@ -64,7 +64,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
-    if request.failover && !call.server.is_cluster() {
+    if request.failover && !call.server.cluster.is_some() {
         return Err(CommandError::Text(NO_CLUSTER));
     }
     if request.save != Some(false) && call.server.scripting.is_busy() {
@@ -86,7 +86,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let World {
         keyspace, server, ..
     } = call.world();
-    if !server.shut_down_now(keyspace, request) {
+    if !server.end_shutdown(keyspace, request, false) {
         return Err(CommandError::Text(CANNOT_SAVE));
     }
     // Commands that the client sent after this one do not run.

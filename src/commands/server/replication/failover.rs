@@ -18,7 +18,7 @@ pub(in crate::commands::server) const FAILOVER: Spec = Spec {
 ///
 /// Reply: OK when it has begun; INFO replication reports its progress.
 fn failover(call: &mut Call<'_>) -> CommandResult {
-    if call.server.is_cluster() {
+    if call.server.cluster.is_some() {
         const TEXT: &str =
             "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.";
         return Err(CommandError::Text(TEXT));

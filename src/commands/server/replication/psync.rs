@@ -171,7 +171,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
             }
             b"rdb-filter-only" => facts.filter = Some(filter(value)?),
             b"version" => facts.version = Some(version(value)?),
-            b"set-cluster-node-id" if call.server.is_cluster() => {
+            b"set-cluster-node-id" if call.server.cluster.is_some() => {
                 if value.len() != NODE_ID_LEN {
                     return Err(CommandError::Text("ERR Invalid cluster node id"));
                 }

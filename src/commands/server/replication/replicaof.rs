@@ -27,7 +27,7 @@ pub(in crate::commands::server) const SLAVEOF: Spec = Spec {
 /// Reply: OK, before the link is up: INFO replication reports the link.
 fn replicaof(call: &mut Call<'_>) -> CommandResult {
     let [_, host, port] = call.args.exactly();
-    if call.server.is_cluster() {
+    if call.server.cluster.is_some() {
         return Err(CommandError::Text(
             "ERR REPLICAOF not allowed in cluster mode.",
         ));

@@ -662,11 +662,17 @@ mod tests {
             until_ms: u64::MAX,
             all,
         };
-        t.engine.server.set_pause(Some(pause(false)));
+        t.engine
+            .server
+            .change_pause(|gates| gates.client_pause = Some(pause(false)));
         assert!(!concerns(&t, b"get") && concerns(&t, b"set") && concerns(&t, b"exec"));
-        t.engine.server.set_pause(Some(pause(true)));
+        t.engine
+            .server
+            .change_pause(|gates| gates.client_pause = Some(pause(true)));
         assert!(concerns(&t, b"get"));
-        t.engine.server.set_pause(None);
+        t.engine
+            .server
+            .change_pause(|gates| gates.client_pause = None);
         assert!(!concerns(&t, b"get"));
     }
 }

@@ -167,7 +167,7 @@ pub fn memory_figures(from: &Source<'_>) -> MemoryFigures {
     let own = OwnFigures::take(from);
     let upstream = server.replication.upstream.as_ref();
     let full_sync_held = upstream.map_or(0, |upstream| upstream.core.held.memory_bytes());
-    let cluster_links = server.cluster_link_bytes();
+    let cluster_links = server.cluster.as_ref().map_or(0, |it| it.link_bytes());
     MemoryFigures {
         used: from.used,
         peak: alloc::peak_memory(),
@@ -351,7 +351,11 @@ pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
         to.field(ratio_name, Hundredths(ratio));
         to.field(bytes_name, bytes);
     }
-    let (slots_out, slots_in) = from.server.slot_migration_bytes();
+    let (slots_out, slots_in) = from
+        .server
+        .migrations
+        .as_ref()
+        .map_or((0, 0), |it| it.memory_bytes());
     to.fields(&[
         ("mem_not_counted_for_evict", &m.own.not_counted),
         ("mem_replication_backlog", &m.of_backlog()),

@@ -150,7 +150,10 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
             "connected_clients",
             &(server.clients.len() - totals.replicas),
         ),
-        ("cluster_connections", &server.cluster_links()),
+        (
+            "cluster_connections",
+            &server.cluster.as_ref().map_or(0, |it| it.links.len()),
+        ),
         ("maxclients", &server.config.maxclients),
         ("client_recent_max_input_buffer", &largest.input),
         ("client_recent_max_output_buffer", &largest.output),
@@ -243,7 +246,7 @@ pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
 
 pub(in crate::server) fn cluster(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Cluster");
-    to.field("cluster_enabled", u8::from(from.server.is_cluster()));
+    to.field("cluster_enabled", u8::from(from.server.cluster.is_some()));
 }
 
 pub(in crate::server) fn debug(from: &Source<'_>, to: &mut InfoWriter) {

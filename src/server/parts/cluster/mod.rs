@@ -78,6 +78,11 @@ impl ClusterDriver {
             keyspace.keep_slots(&foreign);
         }
     }
+
+    /// Memory of the links of the bus. O(links).
+    pub(in crate::server) fn link_bytes(&self) -> usize {
+        self.links.bytes() + self.core.links_bytes()
+    }
 }
 
 /// A rule of queries over shards that can be broken on purpose, to see that it is missed.

@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// CLEANUP: removes the files, and the folder if it has no sets.
-    pub(in crate::server) fn clean_up(&mut self, config: &Config) -> Result<(), CommandError> {
+    pub fn clean_up(&mut self, config: &Config) -> Result<(), CommandError> {
         if self.state.is_active() {
             return Err(CommandError::Text("ERR Backup is in progress"));
         }
