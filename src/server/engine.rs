@@ -33,7 +33,7 @@ use russet_base::random;
 use russet_cluster::migration::Name;
 use russet_config::Config;
 use russet_json::PathCache;
-use russet_keyspace::{ClientId, Keyspace, Longest};
+use russet_keyspace::{ClientId, Expiring, Keyspace, Longest};
 
 /// Compiled paths of JSON commands, and the bytes that all may take.
 const JSON_PATHS: usize = 1024;
@@ -244,13 +244,7 @@ impl Engine {
         server.scripting.children.tend(server.now.mono_ms);
         server.watch_clients();
         server.watch_audit();
-        server.connections.watch_tls(
-            &mut server.stats,
-            &mut server.clients,
-            &mut server.turn,
-            &server.config,
-            &server.now,
-        );
+        server.watch_tls();
         server.limit_readers(None);
         self.tend_snapshots();
         if !self.server.persist.loading.in_progress() {
@@ -455,6 +449,23 @@ impl Server {
         self.now = Now::read(self.identity.started);
         self.turn.served_us = None;
         keyspace.set_now_ms(self.now.unix_ms());
+    }
+
+    /// How expired keys are treated in this turn. During an import its client decides which keys
+    /// expire.
+    pub fn expiring(&self) -> Expiring {
+        let is_replica = self.replication.is_replica();
+        if self.debug.shows_expired {
+            return Expiring::Replay;
+        }
+        if self.gates.pause().is_some() || self.config.import_mode || is_replica {
+            // A replica's keys expire when its primary says so.
+            Expiring::Hide
+        } else if self.debug.no_active_expire {
+            Expiring::DeleteWhenMet
+        } else {
+            Expiring::Delete
+        }
     }
 }
 

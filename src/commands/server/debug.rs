@@ -261,11 +261,7 @@ fn sleep(call: &mut Call<'_>) -> CommandResult {
 fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
     let on = on_off(call.args.at(2));
     call.server.debug.no_active_expire = !on;
-    let expiring = call.server.replication.expiring(
-        &call.server.debug,
-        &call.server.gates,
-        &call.server.config,
-    );
+    let expiring = call.server.expiring();
     call.db.keyspace().set_expiring(expiring);
     call.reply.ok();
     Ok(())
@@ -274,11 +270,7 @@ fn set_active_expire(call: &mut Call<'_>) -> CommandResult {
 /// `DEBUG SET-ALLOW-ACCESS-EXPIRED 0|1`.
 fn show_expired(call: &mut Call<'_>) -> CommandResult {
     call.server.debug.shows_expired = on_off(call.args.at(2));
-    let expiring = call.server.replication.expiring(
-        &call.server.debug,
-        &call.server.gates,
-        &call.server.config,
-    );
+    let expiring = call.server.expiring();
     call.db.keyspace().set_expiring(expiring);
     call.reply.ok();
     Ok(())

@@ -122,6 +122,17 @@ impl Server {
             self.clients.put_back(session);
         }
     }
+
+    /// Why a new connection is refused, as the error line for it.
+    pub(in crate::server) fn refuses(&mut self, peer: &Address) -> Option<String> {
+        if is_full(&self.config, &self.clients, peer) {
+            return Some("-ERR max number of clients reached\r\n".into());
+        }
+        if let Some(refusal) = self.acl.refuses_newcomer() {
+            return Some(format!("-{refusal}\r\n"));
+        }
+        refuses_stranger(&self.acl, &self.config, peer)
+    }
 }
 
 /// Whether a client from there may have a reserved connection.
@@ -158,7 +169,7 @@ pub(in crate::server) fn count_refused(stats: &mut Stats, config: &Config, peer:
     stats.rejected_priority_connections += u64::from(has_priority);
 }
 
-/// As [`refuses`], by the peer's address.
+/// As [`Server::refuses`], by the peer's address.
 pub(in crate::server) fn refuses_stranger(
     acl: &Acl,
     config: &Config,
@@ -169,22 +180,6 @@ pub(in crate::server) fn refuses_stranger(
         return Some(PROTECTED_MODE.into());
     }
     None
-}
-
-/// Why a new connection is refused, as the error line for it.
-pub(in crate::server) fn refuses(
-    acl: &mut Acl,
-    config: &Config,
-    clients: &Clients,
-    peer: &Address,
-) -> Option<String> {
-    if is_full(config, clients, peer) {
-        return Some("-ERR max number of clients reached\r\n".into());
-    }
-    if let Some(refusal) = acl.refuses_newcomer() {
-        return Some(format!("-{refusal}\r\n"));
-    }
-    refuses_stranger(acl, config, peer)
 }
 
 #[cfg(test)]
@@ -205,27 +200,13 @@ mod tests {
         ];
         let server = &mut t.engine.server;
         for stranger in &strangers {
-            assert_eq!(
-                refuses(&mut server.acl, &server.config, &server.clients, stranger).as_deref(),
-                Some(PROTECTED_MODE)
-            );
+            assert_eq!(server.refuses(stranger).as_deref(), Some(PROTECTED_MODE));
         }
         for neighbour in &neighbours {
-            assert_eq!(
-                refuses(&mut server.acl, &server.config, &server.clients, neighbour),
-                None
-            );
+            assert_eq!(server.refuses(neighbour), None);
         }
         server.config.protected_mode = false;
-        assert_eq!(
-            refuses(
-                &mut server.acl,
-                &server.config,
-                &server.clients,
-                &strangers[0]
-            ),
-            None
-        );
+        assert_eq!(server.refuses(&strangers[0]), None);
     }
 
     /// A migration's link may be silent for as long as its own timeouts allow.

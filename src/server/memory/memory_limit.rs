@@ -87,9 +87,7 @@ impl Server {
     pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
             let clients = self.memory.clients.not_counted(None);
-            let bytes = NotCounted::measure(self, keyspace, clients).total();
-            let (memory, gates) = (&mut self.memory, &mut self.gates);
-            memory.set_not_counted(gates, &self.replication, &self.config, bytes);
+            self.set_not_counted(NotCounted::measure(self, keyspace, clients).total());
         }
     }
 
@@ -107,12 +105,7 @@ impl Server {
         let walked_now = match self.memory.limit.walked(turn) {
             Some(bytes) => bytes,
             None => {
-                self.memory.set_not_counted(
-                    &mut self.gates,
-                    &self.replication,
-                    &self.config,
-                    known.total(),
-                );
+                self.set_not_counted(known.total());
                 if !alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config)) {
                     return false;
                 }
@@ -121,12 +114,7 @@ impl Server {
                 bytes
             }
         };
-        self.memory.set_not_counted(
-            &mut self.gates,
-            &self.replication,
-            &self.config,
-            known.total() + walked_now,
-        );
+        self.set_not_counted(known.total() + walked_now);
         alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config))
     }
 
@@ -136,6 +124,14 @@ impl Server {
             self.update_interest();
             self.memory
                 .set_client_memory_limit(&self.config, &mut self.clients);
+        }
+    }
+
+    fn set_not_counted(&mut self, bytes: usize) {
+        let (memory, config) = (&mut self.memory, &self.config);
+        if memory.limit.set_not_counted(bytes) {
+            let bound = memory.eviction_bound(&self.replication, config);
+            self.gates.interest.memory_limit = memory.limit.room_bound(bound);
         }
     }
 }

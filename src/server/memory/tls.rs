@@ -8,8 +8,20 @@ use crate::server::figures::stats::Stats;
 use crate::server::parts::clients::tls::Logged;
 use crate::server::parts::run::turn::Turn;
 use crate::server::state::Connections;
+use crate::server::state::Server;
 use russet_base::clock::Now;
 use russet_config::Config;
+
+impl Server {
+    /// Cron's part: reads files again, ends handshakes that take too long, warns of certificates
+    /// about to expire.
+    pub(in crate::server) fn watch_tls(&mut self) {
+        let (stats, clients, turn) = (&mut self.stats, &mut self.clients, &mut self.turn);
+        let connections = &mut self.connections;
+        connections.end_overdue_handshakes(stats, clients, turn, &self.now);
+        connections.tls.watch(&self.config, &self.now);
+    }
+}
 
 impl Connections {
     /// Applies the current configuration, or leaves everything as it was.
@@ -55,19 +67,5 @@ impl Connections {
                 clients.put_back(session);
             }
         }
-    }
-
-    /// Cron's part: reads files again, ends handshakes that take too long, warns of certificates
-    /// about to expire.
-    pub(in crate::server) fn watch_tls(
-        &mut self,
-        stats: &mut Stats,
-        clients: &mut Clients,
-        turn: &mut Turn,
-        config: &Config,
-        now: &Now,
-    ) {
-        self.end_overdue_handshakes(stats, clients, turn, now);
-        self.tls.watch(config, now);
     }
 }

@@ -33,7 +33,6 @@ use crate::server::parts::run::turn::Turn;
 use crate::server::persist::aof::rewrite::is_in_unit;
 use crate::server::search::text_settings;
 use crate::server::state::Server;
-use russet_base::clock::Now;
 use russet_base::memory::{alloc, pressure};
 use russet_command::CommandError;
 use russet_config::Config;
@@ -296,6 +295,25 @@ impl Server {
     }
 
     // --- replicas ---
+
+    /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
+    /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
+    /// do not hold it for ever.
+    pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
+        let aof = &self.persist.aof;
+        let is_needed = aof.state() != AofState::On || aof.is_incomplete();
+        let (now_ms, grace_ms) = (
+            self.now.mono_ms,
+            self.replication.flush_grace_ms(&self.config).unsigned_abs(),
+        );
+        let rewrites = &mut self.persist.aof.rewrites;
+        if is_needed || !keyspace.has_aside() {
+            rewrites.waits_since_ms = None;
+            return false;
+        }
+        let since_ms = *rewrites.waits_since_ms.get_or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) <= grace_ms
+    }
 }
 
 impl Replication {
@@ -320,7 +338,7 @@ impl Replication {
             .collect();
         for id in ids {
             let detail = "it does not know FLUSH UNDO, and needs a full copy";
-            turn.close_client_soon(clients, id, Ending::new(EndReason::Link, detail));
+            turn.close_by_id(clients, id, Ending::new(EndReason::Link, detail));
         }
     }
 
@@ -430,33 +448,6 @@ impl Loading {
         if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
             flushes.set_aside_ms = None;
         }
-    }
-}
-
-impl Persist {
-    /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
-    /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
-    /// do not hold it for ever.
-    pub(in crate::server) fn holds_rewrite(
-        &mut self,
-        replication: &Replication,
-        config: &Config,
-        now: &Now,
-        keyspace: &Keyspace,
-    ) -> bool {
-        let aof = &self.aof;
-        let is_needed = aof.state() != AofState::On || aof.is_incomplete();
-        let (now_ms, grace_ms) = (
-            now.mono_ms,
-            replication.flush_grace_ms(config).unsigned_abs(),
-        );
-        let rewrites = &mut self.aof.rewrites;
-        if is_needed || !keyspace.has_aside() {
-            rewrites.waits_since_ms = None;
-            return false;
-        }
-        let since_ms = *rewrites.waits_since_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since_ms) <= grace_ms
     }
 }
 

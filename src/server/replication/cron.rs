@@ -154,7 +154,7 @@ impl Engine {
                 let name = server.replication.replica_name(&session.client);
                 tracing::warn!("Disconnecting timedout replica ({stage}): {name}");
                 let detail = format!("it has not been heard during the {stage}");
-                server.turn.close_client_soon(
+                server.turn.close_by_id(
                     &mut server.clients,
                     id,
                     Ending::new(EndReason::Link, detail),
@@ -230,7 +230,7 @@ impl Server {
                 self.log_overcome(session);
                 self.stats.clients.output_buffer_disconnections += 1;
                 let detail = "client-output-buffer-limit of replicas";
-                self.turn.close_client_soon(
+                self.turn.close_by_id(
                     &mut self.clients,
                     id,
                     Ending::new(EndReason::OutputLimit, detail),

@@ -327,7 +327,7 @@ impl Server {
         }
         for other in useless {
             let detail = "the other connection of the replica ended";
-            if self.turn.close_client_soon(
+            if self.turn.close_by_id(
                 &mut self.clients,
                 other,
                 Ending::new(EndReason::Link, detail),
@@ -457,7 +457,7 @@ impl Engine {
                 tracing::warn!("BGSAVE failed, replicas are disconnected: {why}");
                 for id in same {
                     let detail = "the snapshot for it failed";
-                    server.turn.close_client_soon(
+                    server.turn.close_by_id(
                         &mut server.clients,
                         id,
                         Ending::new(EndReason::Link, detail),
@@ -720,5 +720,5 @@ fn delays_sync(config: &Config, now: &Now, since_ms: u64, waiting: usize) -> boo
 
 fn close_changed(turn: &mut Turn, clients: &mut Clients, id: ClientId) {
     let detail = "repl-compression was changed";
-    turn.close_client_soon(clients, id, Ending::new(EndReason::Link, detail));
+    turn.close_by_id(clients, id, Ending::new(EndReason::Link, detail));
 }

@@ -107,10 +107,7 @@ impl Server {
     fn role_changed(&mut self, keyspace: &mut Keyspace) {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
-        keyspace.set_expiring(
-            self.replication
-                .expiring(&self.debug, &self.gates, &self.config),
-        );
+        keyspace.set_expiring(self.expiring());
         // The log has the reason of an error.
         let _ = process::apply_oom_score(&self.config);
         self.update_interest();
@@ -230,7 +227,7 @@ impl Replication {
     pub(in crate::server) fn drop_replicas(&mut self, clients: &mut Clients, turn: &mut Turn) {
         let ids: Vec<ClientId> = self.replicas.iter().map(|r| r.id).collect();
         for id in ids {
-            turn.close_client_soon(clients, id, EndReason::Role);
+            turn.close_by_id(clients, id, EndReason::Role);
         }
     }
 

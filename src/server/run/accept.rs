@@ -4,7 +4,7 @@
 //! listener that cannot be drained, because the process has no descriptor left, is `held`: it is
 //! retried with cron and not before, even if more clients connect.
 
-use crate::server::memory::limits::{count_refused, has_priority, is_full, refuses};
+use crate::server::memory::limits::{count_refused, has_priority, is_full};
 use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;
@@ -161,7 +161,7 @@ impl Loop {
 
     pub(in crate::server) fn welcome(&mut self, mut stream: Stream, peer: Address) {
         let server = &mut self.engine.server;
-        if let Some(refusal) = refuses(&mut server.acl, &server.config, &server.clients, &peer) {
+        if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.
             let _ = stream.write(refusal.as_bytes());
             count_refused(&mut server.stats, &server.config, &peer);

@@ -133,7 +133,6 @@ fn turn_away(stats: &mut Stats, client: &mut Client, detail: &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::memory::limits::refuses;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -254,17 +253,9 @@ mod tests {
         let server = &mut peer.all.engine.server;
         assert_eq!(server.clients.len(), 1 + clients.len());
         let from = Address::Tcp("127.0.0.1:1000".parse().expect("an address"));
-        assert_eq!(
-            refuses(&mut server.acl, &server.config, &server.clients, &from),
-            None
-        );
+        assert_eq!(server.refuses(&from), None);
         let _second = connect(&mut peer.all);
-        let refusal = refuses(
-            &mut peer.all.engine.server.acl,
-            &peer.all.engine.server.config,
-            &peer.all.engine.server.clients,
-            &from,
-        );
+        let refusal = peer.all.engine.server.refuses(&from);
         assert!(refusal.is_some_and(|reported| reported.contains("clients=2")));
     }
 
@@ -284,22 +275,10 @@ mod tests {
             peer.all.turn().expect("a turn");
         }
         let server = &mut peer.all.engine.server;
-        server.connections.watch_tls(
-            &mut server.stats,
-            &mut server.clients,
-            &mut server.turn,
-            &server.config,
-            &server.now,
-        );
+        server.watch_tls();
         assert_eq!(server.clients.len(), 2);
         server.now.mono_ms += 61_000;
-        server.connections.watch_tls(
-            &mut server.stats,
-            &mut server.clients,
-            &mut server.turn,
-            &server.config,
-            &server.now,
-        );
+        server.watch_tls();
         peer.all.close_clients();
         peer.all.post_couriers();
         let server = &peer.all.engine.server;

@@ -263,13 +263,7 @@ impl Loop {
         self.began = clock::cycles();
         watchdog::turn_begins(self.began);
         let server = &mut self.engine.server;
-        self.engine
-            .keyspace
-            .set_expiring(server.replication.expiring(
-                &server.debug,
-                &server.gates,
-                &server.config,
-            ));
+        self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.look_at_not_counted(&self.engine.keyspace);
         if alloc::exceeds(

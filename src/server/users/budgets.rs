@@ -241,7 +241,6 @@ fn over(acl: &Acl, client: &Client, budget: Budget, wait_ms: u64) -> CommandErro
 
 #[cfg(test)]
 mod tests {
-    use crate::server::memory::limits::refuses;
     use crate::server::{ClientFlags, Testbed};
     use russet_keyspace::ClientId;
 
@@ -697,27 +696,14 @@ mod tests {
         assert_eq!(t.run_as(first, "PING"), "+PONG\r\n");
         t.run("ACL SETUSER default clients=1");
         let peer = russet_net::Address::Unix("/test".into());
-        let reported = refuses(
-            &mut t.engine.server.acl,
-            &t.engine.server.config,
-            &t.engine.server.clients,
-            &peer,
-        );
+        let reported = t.engine.server.refuses(&peer);
         let reported = reported.expect("one default user is connected");
         assert!(
             reported.starts_with("-ERR max number of clients of user 'default' reached"),
             "{reported}"
         );
         t.run("ACL SETUSER default clients=2");
-        assert_eq!(
-            refuses(
-                &mut t.engine.server.acl,
-                &t.engine.server.config,
-                &t.engine.server.clients,
-                &peer
-            ),
-            None
-        );
+        assert_eq!(t.engine.server.refuses(&peer), None);
     }
 
     #[test]

@@ -84,6 +84,35 @@ impl Server {
         }
         self.resume_postponed(freed);
     }
+
+    /// Updates the flags of all connections.
+    fn users_changed(&mut self, running: &mut Client) {
+        self.acl.note_restrictions(running);
+        for session in self.clients.iter_mut() {
+            self.acl.note_restrictions(&mut session.client);
+        }
+        self.budgets_changed(running);
+    }
+
+    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
+    /// is checked anew. O(users + connections).
+    pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
+        let Server { acl, now, .. } = self;
+        let freed = acl.accounts.renew(&acl.users, now.mono_ms);
+        acl.enter_account(running);
+        for session in self.clients.iter_mut() {
+            if !session.is_handshaking() {
+                self.acl.enter_account(&mut session.client);
+            }
+        }
+        for id in freed {
+            if let Some(mut session) = self.clients.take(id) {
+                self.acl.resume(&mut session.client);
+                self.turn.resume(&mut session);
+                self.clients.put_back(session);
+            }
+        }
+    }
 }
 
 /// Wrong rules of ACL SETUSER or SETROLE, as a reply.
@@ -142,12 +171,7 @@ impl World<'_> {
             self.end_clients(&|client| fewer.concerns(client));
         }
         if restricts_otherwise || recounts {
-            self.server.acl.users_changed(
-                &mut self.server.clients,
-                &mut self.server.turn,
-                &self.server.now,
-                self.client,
-            );
+            self.server.users_changed(self.client);
         }
         Ok(())
     }
@@ -169,12 +193,7 @@ impl World<'_> {
             self.end_clients(&|client| fewer.concerns(client));
         }
         if restricts_otherwise {
-            self.server.acl.users_changed(
-                &mut self.server.clients,
-                &mut self.server.turn,
-                &self.server.now,
-                self.client,
-            );
+            self.server.users_changed(self.client);
         }
         Ok(())
     }
@@ -185,12 +204,7 @@ impl World<'_> {
             return false;
         };
         self.end_clients(&|client| client.user == id);
-        self.server.acl.budgets_changed(
-            &mut self.server.clients,
-            &mut self.server.turn,
-            &self.server.now,
-            self.client,
-        );
+        self.server.budgets_changed(self.client);
         true
     }
 
@@ -208,12 +222,7 @@ impl World<'_> {
         for fewer in fewer_channels {
             self.end_clients(&|client| fewer.concerns(client));
         }
-        self.server.acl.users_changed(
-            &mut self.server.clients,
-            &mut self.server.turn,
-            &self.server.now,
-            self.client,
-        );
+        self.server.users_changed(self.client);
         Ok(())
     }
 

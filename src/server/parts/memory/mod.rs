@@ -14,7 +14,6 @@ pub mod memory_limit;
 pub mod spare_buffers;
 
 use crate::server::clients::table::Clients;
-use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::run::turn::Turn;
 use client_memory::ClientMemory;
@@ -46,21 +45,6 @@ impl Memory {
             usize::MAX
         } else {
             self.limit.eviction_bound()
-        }
-    }
-
-    pub(in crate::server) fn set_not_counted(
-        &mut self,
-        gates: &mut Gates,
-        replication: &Replication,
-        config: &Config,
-        bytes: usize,
-    ) {
-        if self.limit.set_not_counted(bytes) {
-            let bound = self
-                .limit
-                .room_bound(self.eviction_bound(replication, config));
-            gates.interest.memory_limit = bound;
         }
     }
 

@@ -16,12 +16,10 @@ pub mod sending;
 mod slow;
 pub mod upstream;
 
-use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
-use crate::server::parts::run::debug::Debugging;
 use russet_base::clock::Now;
 use russet_config::Config;
-use russet_keyspace::{ClientId, Expiring};
+use russet_keyspace::ClientId;
 use russet_replication::Stream;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -171,28 +169,10 @@ impl Replication {
             && self.good_replicas(config, now) < wanted
     }
 
-    /// How expired keys are treated in this turn. During an import its client decides which keys
-    /// expire.
-    pub fn expiring(&self, debug: &Debugging, gates: &Gates, config: &Config) -> Expiring {
-        let is_replica = self.is_replica();
-        if debug.shows_expired {
-            return Expiring::Replay;
-        }
-        if gates.pause().is_some() || config.import_mode || is_replica {
-            // A replica's keys expire when its primary says so.
-            Expiring::Hide
-        } else if debug.no_active_expire {
-            Expiring::DeleteWhenMet
-        } else {
-            Expiring::Delete
-        }
-    }
-
     /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
     pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
-        let replication = &self;
-        let is_later = replication.undone_at.is_some_and(|at| from < at);
-        !facts.knows_undo() && (is_later || replication.undone_now)
+        let is_later = self.undone_at.is_some_and(|at| from < at);
+        !facts.knows_undo() && (is_later || self.undone_now)
     }
 
     /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the

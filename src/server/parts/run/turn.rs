@@ -71,7 +71,7 @@ impl Turn {
     }
 
     /// As [`Turn::close_soon`], by number. `false`: there is no such client, or its command runs.
-    pub(in crate::server) fn close_client_soon(
+    pub(in crate::server) fn close_by_id(
         &mut self,
         clients: &mut Clients,
         id: ClientId,

@@ -23,8 +23,6 @@ use self::budgets::Accounts;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::parts::run::turn::Turn;
 use russet_acl::{
     AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
     Users,
@@ -430,46 +428,6 @@ impl Acl {
     pub(in crate::server) fn has_to_wait(&mut self, now: &Now, client: &Client) -> bool {
         let now_ms = now.mono_ms;
         client.flags.contains(ClientFlags::BUDGETED) && self.accounts.is_over(client.user, now_ms)
-    }
-
-    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
-    /// is checked anew. O(users + connections).
-    pub(in crate::server) fn budgets_changed(
-        &mut self,
-        clients: &mut Clients,
-        turn: &mut Turn,
-        now: &Now,
-        running: &mut Client,
-    ) {
-        let freed = self.accounts.renew(&self.users, now.mono_ms);
-        self.enter_account(running);
-        for session in clients.iter_mut() {
-            if !session.is_handshaking() {
-                self.enter_account(&mut session.client);
-            }
-        }
-        for id in freed {
-            if let Some(mut session) = clients.take(id) {
-                self.resume(&mut session.client);
-                turn.resume(&mut session);
-                clients.put_back(session);
-            }
-        }
-    }
-
-    /// Updates the flags of all connections.
-    pub(in crate::server) fn users_changed(
-        &mut self,
-        clients: &mut Clients,
-        turn: &mut Turn,
-        now: &Now,
-        running: &mut Client,
-    ) {
-        self.note_restrictions(running);
-        for session in clients.iter_mut() {
-            self.note_restrictions(&mut session.client);
-        }
-        self.budgets_changed(clients, turn, now, running);
     }
 }
 

@@ -63,10 +63,7 @@ impl Server {
             }
             return Err("ERR Background append only file rewriting already in progress");
         }
-        let is_held = self.persist.snapshots.in_progress()
-            || self
-                .persist
-                .holds_rewrite(&self.replication, &self.config, &self.now, keyspace);
+        let is_held = self.persist.snapshots.in_progress() || self.holds_rewrite(keyspace);
         if is_held || in_transaction || is_in_unit(&self.scripting, keyspace) {
             self.persist.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
@@ -250,13 +247,7 @@ impl Engine {
         match ended {
             // It begins anew, with a base that does not split the unit.
             Ok(Changed::Ahead)
-                if is_in_unit(&server.scripting, keyspace)
-                    || server.persist.holds_rewrite(
-                        &server.replication,
-                        &server.config,
-                        &server.now,
-                        keyspace,
-                    ) =>
+                if is_in_unit(&server.scripting, keyspace) || server.holds_rewrite(keyspace) =>
             {
                 server.persist.schedule_rewrite(true);
             }
@@ -300,14 +291,7 @@ impl Engine {
         let is_short = aof.is_room_short(config, startup_bytes);
         let is_due = scheduled || aof.is_rewrite_due(config) || is_short;
         if is_due && !aof.is_rewrite_limited(server.now.mono_ms) {
-            if !is_short
-                && server.persist.holds_rewrite(
-                    &server.replication,
-                    &server.config,
-                    &server.now,
-                    keyspace,
-                )
-            {
+            if !is_short && server.holds_rewrite(keyspace) {
                 return;
             }
             if !scheduled {
