@@ -2,8 +2,8 @@
 //!
 //! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads for sockets. [`pace`]:
 //! how long work that no client waits for may take beside clients. [`reload`]: where the
-//! configuration came from, for SIGHUP. [`identity`]: the process, [`debug`]: switches of DEBUG. [`dial`]:
-//! links to other servers.
+//! configuration came from, for SIGHUP. [`identity`]: the process, [`debug`]: switches of DEBUG.
+//! [`dial`]: links to other servers.
 //!
 //! The order of a turn: `server::run`.
 

@@ -9,8 +9,8 @@
 //! pass. A [`sink`] receives the keys; one pass, or one child, feeds all sinks that begin at the
 //! same moment. A consumer asks for targets and handles their end: saves ([`save`]), rewrites of
 //! the append only file (`parts::persist::aof::rewrites`) and full syncs of replicas
-//! (`replication::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of a
-//! save, and clients.
+//! (`replication::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of
+//! a save, and clients.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
