@@ -46,7 +46,7 @@ struct Position {
 /// that slot. A key that exists from the first call to the last is returned at least once, also if
 /// its slot moves, unless it moves before the scan. O(1) a call, O(n) in all.
 fn clusterscan(call: &mut Call<'_>) -> CommandResult {
-    if !call.server.cluster.is_some() {
+    if call.server.cluster.is_none() {
         return Err(CommandError::Text(super::enabled::DISABLED));
     }
     let cursor = call.args.at(1);

@@ -17,7 +17,7 @@ pub(super) fn dump(call: &mut Call<'_>) -> CommandResult {
     // Redis 8's own version; Valkey does not read that, nor do older nodes of a cluster.
     let server = &call.server;
     let version = match server.config.dialect {
-        Dialect::Redis if !server.cluster.is_some() => VERSION_FIELD_TTLS,
+        Dialect::Redis if server.cluster.is_none() => VERSION_FIELD_TTLS,
         _ => VERSION_MIGRATE,
     };
     let mut writer = RdbWriter::new(version, compress);

@@ -64,7 +64,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
-    if request.failover && !call.server.cluster.is_some() {
+    if request.failover && call.server.cluster.is_none() {
         return Err(CommandError::Text(NO_CLUSTER));
     }
     if request.save != Some(false) && call.server.scripting.is_busy() {
