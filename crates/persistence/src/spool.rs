@@ -52,7 +52,7 @@ use russet_base::wake::Wake;
 use writer::Writer;
 
 /// Capacity of the buffers handed to the writer.
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 128 * 1024;
 /// Size at which the writer should hand one over: its last key usually fits, too.
 pub const CHUNK_BYTES: usize = BUFFER_BYTES - 8 * 1024;
 /// Bytes that a segment in memory counts besides its own.
