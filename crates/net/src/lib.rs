@@ -4,9 +4,13 @@
 
 mod connecting;
 pub mod courier;
+#[cfg(test)]
+#[path = "courier/tests/mod.rs"]
+mod courier_tests;
 mod dial;
 pub mod gather;
 mod listener;
+mod outside;
 #[cfg(feature = "testing")]
 pub mod simulated;
 mod slab;

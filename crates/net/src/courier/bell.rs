@@ -5,9 +5,10 @@
 use std::io;
 use std::sync::Arc;
 
-use mio::{Registry, Token, Waker};
+use mio::Token;
 
 use super::sleep_flag::SleepFlag;
+use crate::outside::{Registry, Waker};
 
 /// See the module.
 #[derive(Debug)]

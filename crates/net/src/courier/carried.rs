@@ -25,7 +25,7 @@ use crate::sys::Filling;
 use crate::tls::Certificate;
 
 /// Bytes of replies that a courier has at most, of one connection.
-pub(super) const WINDOW: usize = 256 * 1024;
+pub(crate) const WINDOW: usize = 256 * 1024;
 /// Bytes that must be free for more, once it was full.
 const WINDOW_AGAIN: usize = WINDOW / 2;
 /// Replies from this length on are not copied again.

@@ -1,7 +1,7 @@
 //! The messages between the loop and a courier.
 //!
 //!     up:   Parcel   a block with the bytes of many reads; empty Orders come back with it
-//!     down: Orders   replies in one block, and what is to be done; empty blocks come back with it
+//!     down: Orders   replies in one block, and what is to be done; served Parcels come back with it
 //!
 //! Each names connections by slot and generation, as tokens do: what concerns a connection that is
 //! gone finds nothing. Messages come in the order in which they were sent.
@@ -36,6 +36,16 @@ pub struct Parcel {
     pub recalled: Vec<(Place, Stream)>,
     /// Orders that were carried out, to be used again.
     pub(super) spent: Vec<Orders>,
+}
+
+impl Parcel {
+    /// An empty one with room for so many reports.
+    pub(super) fn roomy(reports: usize) -> Parcel {
+        Parcel {
+            reports: Vec::with_capacity(reports),
+            ..Parcel::default()
+        }
+    }
 }
 
 /// One read of a connection, or news of it.
@@ -113,16 +123,30 @@ pub struct Orders {
     /// The bytes of all short replies, one after the other.
     pub(super) bytes: Vec<u8>,
     pub(super) list: Vec<Order>,
-    /// Blocks that were read, to be used again.
-    pub(super) spent: Vec<Bytes>,
+    /// Parcels that were served, to be used again.
+    pub(super) spent: Vec<Parcel>,
     /// Its memory as the loop has counted it, while it is away.
     pub(super) counted: usize,
 }
 
+/// Bytes and orders that are room for from the start: they are a courier's, as its blocks are.
+const ROOMY_BYTES: usize = 4096;
+const ROOMY_ORDERS: usize = 64;
+
 impl Orders {
-    /// Memory for bytes and orders.
+    /// Empty ones with room for a little.
+    pub(super) fn roomy() -> Orders {
+        Orders {
+            bytes: Vec::with_capacity(ROOMY_BYTES),
+            list: Vec::with_capacity(ROOMY_ORDERS),
+            ..Orders::default()
+        }
+    }
+
+    /// Memory for bytes and orders, beyond the room that there is from the start.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.list.capacity() * size_of::<Order>()
+        let orders = self.list.capacity().saturating_sub(ROOMY_ORDERS);
+        self.bytes.capacity().saturating_sub(ROOMY_BYTES) + orders * size_of::<Order>()
     }
 }
 

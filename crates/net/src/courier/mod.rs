@@ -18,22 +18,15 @@
 //! the request and the reply. A courier that has nothing to do sleeps without a timer.
 
 mod bell;
-mod carried;
+pub(crate) mod carried;
 mod message;
-mod rounds;
+pub(crate) mod rounds;
 mod sleep_flag;
 pub mod staffing;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{self, AtomicU32, AtomicU64, Ordering};
-use std::thread::JoinHandle;
-
-use rtrb::{Consumer, Producer, PushError, RingBuffer};
-use russet_base::threads;
 
 pub use self::bell::Bell;
 pub use self::carried::Carried;
@@ -41,10 +34,12 @@ pub use self::message::{Late, Parcel, Place, Report, Then};
 
 use self::message::{Order, Orders};
 use self::rounds::Rounds;
+use crate::outside::atomic::{self, AtomicU32, AtomicU64, Ordering};
+use crate::outside::{
+    Consumer, JoinHandle, Producer, PushError, RING, RingBuffer, start, yield_now,
+};
 use crate::stream::Stream;
 
-/// Messages that a ring has room for. Each carries many connections' bytes.
-const RING: usize = 64;
 /// Orders that were carried out and are kept for the next ones.
 const FREE_MAX: usize = 8;
 /// Bytes of replies that such orders keep room for.
@@ -85,6 +80,8 @@ pub struct Courier {
     thread: Option<JoinHandle<()>>,
     /// The orders that are sent next.
     open: Orders,
+    /// A block goes back with them, which the courier may wait for.
+    returns_block: bool,
     /// Empty ones.
     free: Vec<Orders>,
     /// Memory of the orders that have been sent and have not come back.
@@ -104,13 +101,13 @@ impl Courier {
     /// Error: the system has no thread or no descriptor left.
     pub fn start(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<Courier> {
         let (mut courier, rounds) = Courier::pair(number, bell, rest_us, RING)?;
-        let thread = threads::start(&format!("io-{number}"), move || rounds.run())?;
+        let thread = start(&format!("io-{number}"), move || rounds.run())?;
         courier.thread = Some(thread);
         Ok(courier)
     }
 
     /// Both ends, with rings for `room` messages each.
-    fn pair(
+    pub(crate) fn pair(
         number: u32,
         bell: Arc<Bell>,
         rest_us: u32,
@@ -128,8 +125,9 @@ impl Courier {
             bell: rounds.bell(),
             figures,
             thread: None,
-            open: Orders::default(),
-            free: Vec::new(),
+            open: Orders::roomy(),
+            returns_block: false,
+            free: (0..FREE_MAX).map(|_| Orders::roomy()).collect(),
             away: 0,
             closing: VecDeque::new(),
             closes: 0,
@@ -153,8 +151,9 @@ impl Courier {
         self.connections
     }
 
-    /// Memory for replies on their way through it, without those of the connections that it has:
-    /// orders, and replies of connections that it is to close. O(free orders, and these).
+    /// Memory for replies on their way through it, beyond what it has from the start, and without
+    /// those of the connections that it has: orders, and replies of connections that it is to
+    /// close. O(free orders, and these).
     pub fn memory_bytes(&self) -> usize {
         let closed = self.figures.closed.load(Ordering::Relaxed);
         let closing = self.closing.iter().rev();
@@ -234,7 +233,7 @@ impl Courier {
 
     /// Sends the orders, if there are any. `false`: the ring is full, and they wait here.
     pub fn post(&mut self) -> bool {
-        if self.open.list.is_empty() && self.open.spent.is_empty() {
+        if self.open.list.is_empty() && !self.returns_block {
             return true;
         }
         let next = self.free.pop().unwrap_or_default();
@@ -242,6 +241,7 @@ impl Courier {
         let counted = self.open.counted;
         match self.orders.push(std::mem::replace(&mut self.open, next)) {
             Ok(()) => {
+                self.returns_block = false;
                 self.away += counted;
                 self.bell.ring();
                 true
@@ -272,10 +272,13 @@ impl Courier {
         Some(parcel)
     }
 
-    /// Returns a parcel's block, of which no connection keeps a part.
-    pub fn give_back(&mut self, parcel: Parcel) {
-        if !parcel.block.is_empty() {
-            self.open.spent.push(parcel.block);
+    /// Returns a parcel that was served, of whose block no connection keeps a part. All of it goes
+    /// back: memory that one thread frees for the other is missing in the loop's own balance.
+    pub fn give_back(&mut self, mut parcel: Parcel) {
+        self.returns_block |= !parcel.block.is_empty();
+        parcel.reports.clear();
+        if !parcel.block.is_empty() || self.open.spent.len() < FREE_MAX {
+            self.open.spent.push(parcel);
         }
     }
 
@@ -305,7 +308,7 @@ impl Courier {
         };
         while !self.post() && !thread.is_finished() {
             // It empties its ring without waiting for anything.
-            std::thread::yield_now();
+            yield_now();
         }
         let _ = thread.join();
     }

@@ -7,29 +7,31 @@
 //!     read       one read for each readable connection, into one block
 //!     deliver    the block and its reports, after every [`REPORTS_MAX`] of them
 //!
-//! `reading` has the reads and handshakes, `sending` the writes.
+//! `reading` has the reads and handshakes, `sending` the writes, `outgoing` what a socket did not
+//! take.
 //!
 //! Invariants
 //!   1. A connection is read for [`READ_AHEAD`] bytes; then it waits until the loop has taken them.
 //!   2. Bytes sent are reported with the connection's next read, or within [`REPORT_WITHIN`].
 //!   3. The courier sleeps only if it has no parcel that the ring did not take.
 
+mod outgoing;
 mod reading;
 mod sending;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use mio::{Events, Poll};
-use rtrb::{Consumer, Producer, PushError};
+use bytes::BytesMut;
 
+use self::outgoing::Outgoing;
 use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
 use super::{Bell, FREE_MAX, Figures};
 use crate::gather::Gather;
+use crate::outside::atomic::Ordering;
+use crate::outside::{Consumer, Events, Instant, Poll, Producer, PushError, sleep};
 use crate::stream::Stream;
 use crate::token::{Role, Target};
 
@@ -58,7 +60,7 @@ struct Wire {
     stream: Stream,
     generation: u32,
     /// Replies that the socket did not take.
-    out: VecDeque<Bytes>,
+    out: Outgoing,
     /// Bytes that may be read before the loop has taken all.
     room: usize,
     /// Bytes sent and not reported.
@@ -83,7 +85,7 @@ struct Wire {
 }
 
 /// See the module.
-pub(super) struct Rounds {
+pub(crate) struct Rounds {
     poll: Poll,
     events: Events,
     wires: Vec<Option<Wire>>,
@@ -102,6 +104,8 @@ pub(super) struct Rounds {
     open: Parcel,
     block: Option<BytesMut>,
     filled: usize,
+    /// Served ones, empty.
+    served: Vec<Parcel>,
     /// Blocks that are free, and all there are.
     free: Vec<BytesMut>,
     blocks: usize,
@@ -133,10 +137,11 @@ impl Rounds {
             orders,
             parcels,
             waiting: VecDeque::new(),
-            open: Parcel::default(),
+            open: Parcel::roomy(REPORTS_MAX),
             block: None,
             filled: 0,
             // All at once: used memory does not grow by them as traffic comes.
+            served: (0..FREE_MAX).map(|_| Parcel::roomy(REPORTS_MAX)).collect(),
             free: (0..BLOCKS_MAX).map(|_| new_block()).collect(),
             blocks: BLOCKS_MAX,
             bell,
@@ -166,14 +171,14 @@ impl Rounds {
             Figures::add(&self.figures.busy_us, busy);
             if let Err(error) = self.sleep() {
                 tracing::error!("A thread of connections cannot poll: {error}");
-                std::thread::sleep(FULL_AGAIN);
+                sleep(FULL_AGAIN);
             }
             began = Instant::now();
         }
     }
 
     /// A round after its poll.
-    pub(super) fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             self.event(event);
@@ -203,7 +208,7 @@ impl Rounds {
             if !self.events.is_empty() || self.has_orders() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_micros(rest));
+            sleep(Duration::from_micros(rest));
             self.gather.rested();
             self.poll_for(Some(Duration::ZERO))?;
             if !self.events.is_empty() || self.has_orders() {
@@ -229,7 +234,7 @@ impl Rounds {
         polled
     }
 
-    pub(super) fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn poll_for(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.events.clear();
@@ -298,7 +303,8 @@ impl Rounds {
     /// Sends the parcel to the loop, if there is anything in it.
     fn deliver(&mut self) {
         if !self.open.reports.is_empty() || !self.open.recalled.is_empty() {
-            let mut parcel = std::mem::take(&mut self.open);
+            let next = self.served.pop().unwrap_or_default();
+            let mut parcel = std::mem::replace(&mut self.open, next);
             if self.filled > 0
                 && let Some(block) = self.block.take()
             {
@@ -373,8 +379,8 @@ impl Rounds {
                 Order::Stop => self.stops = true,
             }
         }
-        for block in orders.spent.drain(..) {
-            self.take_back(block);
+        for parcel in orders.spent.drain(..) {
+            self.take_back(parcel);
         }
         orders.bytes = bytes;
         orders.bytes.clear();
@@ -388,8 +394,15 @@ impl Rounds {
         self.open.spent.push(orders);
     }
 
-    /// A block that the loop has read.
-    fn take_back(&mut self, block: Bytes) {
+    /// A parcel that the loop has served.
+    fn take_back(&mut self, mut parcel: Parcel) {
+        let block = std::mem::take(&mut parcel.block);
+        if self.served.len() < FREE_MAX {
+            self.served.push(parcel);
+        }
+        if block.is_empty() {
+            return;
+        }
         match block.try_into_mut() {
             Ok(block) if block.len() == BLOCK_BYTES => self.free.push(block),
             _ => self.blocks -= 1,
@@ -425,7 +438,7 @@ impl Rounds {
         self.wires[at] = Some(Wire {
             stream,
             generation: place.generation,
-            out: VecDeque::new(),
+            out: Outgoing::default(),
             room: READ_AHEAD,
             sent: 0,
             is_armed: false,

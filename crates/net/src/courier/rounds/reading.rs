@@ -4,13 +4,11 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::time::Instant;
-
-use mio::event::Event;
 
 use super::super::Figures;
 use super::super::message::{BLOCK_BYTES, Place, Report, Then, new_block};
 use super::{BLOCKS_MAX, HANDSHAKES, ROOM_MIN, Rounds, Wire, at};
+use crate::outside::{Event, Instant};
 use crate::token::{Role, Target};
 
 impl Rounds {
@@ -50,7 +48,7 @@ impl Rounds {
 
     /// Whether no handshake waits for its share.
     #[cfg(test)]
-    pub(in crate::courier) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.shaking.is_empty()
     }
 

@@ -2,13 +2,13 @@
 //!
 //! Cost: one system call for each order; bytes are copied only if the socket is full.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::super::Figures;
 use super::super::message::{Place, Then};
+use super::outgoing::Outgoing;
 use super::{PIECES_MAX, Rounds, at, note};
 use crate::token::Target;
 
@@ -18,7 +18,7 @@ impl Rounds {
             return;
         };
         if !wire.out.is_empty() {
-            return wire.out.push_back(Bytes::copy_from_slice(bytes));
+            return wire.out.push_copy(bytes);
         }
         let mut left = bytes;
         let written = loop {
@@ -37,7 +37,7 @@ impl Rounds {
             }
         };
         if !left.is_empty() {
-            wire.out.push_back(Bytes::copy_from_slice(left));
+            wire.out.push_copy(left);
         }
         self.sent(place.slot, written);
     }
@@ -64,16 +64,11 @@ impl Rounds {
             }
         }
         if n < before.len() + piece.len() + after.len() {
-            for mut part in [
-                Bytes::copy_from_slice(before),
-                piece,
-                Bytes::copy_from_slice(after),
-            ] {
-                let taken = n.min(part.len());
-                part.advance(taken);
-                n -= taken;
-                wire.out.extend((!part.is_empty()).then_some(part));
-            }
+            wire.out.push_copy(&before[n.min(before.len())..]);
+            n = n.saturating_sub(before.len());
+            wire.out.push(piece.slice(n.min(piece.len())..));
+            n = n.saturating_sub(piece.len());
+            wire.out.push_copy(&after[n..]);
         }
         if wire.is_armed {
             // The poll says when the socket takes more.
@@ -85,7 +80,7 @@ impl Rounds {
     pub(super) fn send_long(&mut self, place: Place, pieces: Vec<Bytes>) {
         if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
             let is_first = wire.out.is_empty();
-            wire.out.extend(pieces);
+            pieces.into_iter().for_each(|piece| wire.out.push(piece));
             if is_first {
                 self.send_rest(place.slot);
             }
@@ -102,23 +97,13 @@ impl Rounds {
                 break wire.stream.flush();
             }
             let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-            let pieces = wire.out.iter().zip(&mut slices);
-            let n = pieces
-                .map(|(piece, slice)| *slice = IoSlice::new(piece))
-                .count();
+            let n = wire.out.front(&mut slices);
             match wire.stream.write_vectored(&slices[..n]) {
                 Ok(0) => break Err(ErrorKind::WriteZero.into()),
-                Ok(mut n) => {
+                Ok(n) => {
                     Figures::add(&self.figures.writes, 1);
                     wire.sent += n;
-                    while let Some(piece) = wire.out.front_mut() {
-                        if n < piece.len() {
-                            piece.advance(n);
-                            break;
-                        }
-                        n -= piece.len();
-                        wire.out.pop_front();
-                    }
+                    wire.out.advance(n);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
@@ -162,7 +147,7 @@ impl Rounds {
         let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
-        wire.out = VecDeque::new();
+        wire.out = Outgoing::default();
         wire.is_over = true;
         self.report(slot, 0, Then::Broken(error));
     }

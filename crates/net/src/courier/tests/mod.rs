@@ -13,8 +13,11 @@ use mio::net::UnixStream;
 use mio::{Poll, Token};
 use proptest::prelude::*;
 
-use super::carried::WINDOW;
-use super::*;
+use crate::courier::carried::WINDOW;
+use crate::courier::rounds::Rounds;
+use crate::courier::{Bell, Carried, Courier, Place};
+use crate::outside::RING;
+use crate::stream::Stream;
 
 /// A loop without clients' commands: it has the carried ends, and steps a courier.
 struct Bed {
