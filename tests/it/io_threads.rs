@@ -208,6 +208,76 @@ fn a_pause_holds_what_threads_have_read_already() {
     assert_eq!(admin.ask("GET n"), "$4\r\n1000\r\n");
 }
 
+/// A figure of INFO memory, asked by this client: a further one would be memory, too.
+fn memory_of(client: &mut Connection, name: &str) -> u64 {
+    let text = client.ask("INFO memory");
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.and_then(|rest| rest.strip_prefix(':')).expect(name);
+    value.parse().expect("a number")
+}
+
+/// What one thread allocates and another frees is no drift: used memory stays within the limit.
+#[test]
+fn the_memory_limit_holds_as_it_does_without_threads() {
+    let server = Daemon::start(&ALWAYS);
+    let mut client = server.connect();
+    let counted = |client: &mut Connection| {
+        memory_of(client, "used_memory") - memory_of(client, "mem_not_counted_for_evict")
+    };
+    let fill = |client: &mut Connection, from: u32| {
+        for key in from..from + 4000 {
+            assert_eq!(client.ask(&format!("SETEX {key} 10000 x")), "+OK\r\n");
+        }
+    };
+    // Tables, and what the threads keep, have their sizes.
+    fill(&mut client, 0);
+    client.ask("FLUSHALL");
+    let limit = counted(&mut client) + 100 * 1024;
+    client.ask(&format!(
+        "CONFIG SET maxmemory {limit} maxmemory-policy allkeys-random"
+    ));
+    for round in 1..4 {
+        fill(&mut client, 4000 * round);
+        let used = counted(&mut client);
+        assert!(used < limit + 4096, "{used} of {limit}");
+    }
+    assert!(field(&server, "evicted_keys") > 1000);
+}
+
+/// The fields of a client's line in CLIENT LIST that name its input: bytes, and room for more.
+fn query_buffer_of(admin: &mut Connection, name: &str) -> (u64, u64) {
+    let list = admin.ask("CLIENT LIST");
+    let its = format!(" name={name} ");
+    let line = list
+        .lines()
+        .find(|line| line.contains(&its))
+        .expect("it is there");
+    let figure = |field: &str| {
+        let value = line.split(' ').find_map(|part| part.strip_prefix(field));
+        value.and_then(|text| text.parse().ok()).expect("a number")
+    };
+    (figure("qbuf="), figure("qbuf-free="))
+}
+
+#[test]
+fn a_part_of_a_request_is_the_clients_and_a_whole_one_its_threads() {
+    let server = Daemon::start(&ALWAYS);
+    let (mut admin, mut client) = (server.connect(), server.connect());
+    assert_eq!(client.ask("CLIENT SETNAME slow"), "+OK\r\n");
+    assert_eq!(admin.ask("CLIENT SETNAME admin"), "+OK\r\n");
+    assert_eq!(query_buffer_of(&mut admin, "slow"), (0, 0));
+    assert_eq!(query_buffer_of(&mut admin, "admin"), (0, 0));
+    client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\nabc");
+    wait_until("the part is shown", || {
+        query_buffer_of(&mut admin, "slow").0 > 0
+    });
+    client.send(b"defghi\r\n");
+    assert_eq!(client.reply(), b"+OK\r\n");
+    wait_until("it is gone", || {
+        query_buffer_of(&mut admin, "slow") == (0, 0)
+    });
+}
+
 #[test]
 fn others_are_served_beside_a_script_that_does_not_end() {
     let server = Daemon::start(&[&ALWAYS[..], &["--busy-reply-threshold", "100"]].concat());

@@ -27,6 +27,13 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         None if running => client.buffers.args_bytes,
         None => 0,
     };
+    let buffers = &client.buffers;
+    // A request that a courier has read is in its block, unless it began in an earlier one.
+    let query_bytes = if client.courier > 0 && buffers.query_capacity == 0 {
+        0
+    } else {
+        buffers.query_bytes
+    };
     let tracker = server.messages.tracking.of(client.id);
     let waiting = reply.pending_len();
     let beyond = listed_bytes(reply);
@@ -61,9 +68,8 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         client.subscribed(Kind::Shard),
         transaction.map_or(-1, |t| t.commands.len() as i64),
         client.watched.len(),
-        client.buffers.query_bytes,
-        (client.buffers.query_capacity + client.buffers.query_growth)
-            .saturating_sub(client.buffers.query_bytes),
+        query_bytes,
+        (buffers.query_capacity + buffers.query_growth).saturating_sub(query_bytes),
         args_bytes,
         transaction.map_or(0, |t| t.args_bytes),
     );

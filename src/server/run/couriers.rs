@@ -1,6 +1,6 @@
 //! Clients whose sockets are couriers' (`net::courier`).
 //!
-//!     settle    a client's turn is over: its socket goes to a courier, if there are any
+//!     place     a client's turn is over: its socket goes to a courier; a new replica's comes back
 //!     parcel    each report is served as an event of the poll: the client is read from, or flushed
 //!     flush     what was written goes into the courier's orders
 //!     post      orders leave with the replies of the turn, and in between
@@ -101,9 +101,25 @@ impl Loop {
         }
     }
 
+    /// A client's turn is over, and there are couriers: takes along what was written, and moves its
+    /// socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
+    /// shared with the backlog, of which a courier would have copies.
+    #[inline]
+    pub(super) fn place(&mut self, session: &mut Session) {
+        let couriers = &mut self.engine.server.connections.couriers;
+        couriers.collect(session);
+        if session.client.courier == 0 {
+            if couriers.takes_clients {
+                self.hand_over(session);
+            }
+        } else if session.client.flags.contains(ClientFlags::REPLICA) {
+            couriers.recall(session);
+        }
+    }
+
     /// Gives a client's socket to a courier, where it may go.
     #[cold]
-    pub(super) fn hand_over(&mut self, session: &mut Session) {
+    fn hand_over(&mut self, session: &mut Session) {
         const STAYS: ClientFlags = ClientFlags::REPLICA
             .union(ClientFlags::PRIMARY)
             .union(ClientFlags::DEBUGS)

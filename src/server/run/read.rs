@@ -353,12 +353,8 @@ impl Loop {
         if !session.reply.is_empty() || closing || has_unsent {
             server.turn.queue_flush(&mut session);
         }
-        let couriers = &mut server.connections.couriers;
-        if !couriers.is_empty() {
-            couriers.collect(&mut session);
-            if couriers.takes_clients && session.client.courier == 0 {
-                self.hand_over(&mut session);
-            }
+        if !server.connections.couriers.is_empty() {
+            self.place(&mut session);
         }
         let server = &mut self.engine.server;
         server.memory.clients.count(&mut session);

@@ -121,12 +121,8 @@ impl Loop {
             Sent::Part => server.turn.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
-        let couriers = &mut server.connections.couriers;
-        if !couriers.is_empty() {
-            couriers.collect(&mut session);
-            if couriers.takes_clients && session.client.courier == 0 {
-                self.hand_over(&mut session);
-            }
+        if !server.connections.couriers.is_empty() {
+            self.place(&mut session);
         }
         let server = &mut self.engine.server;
         server.memory.clients.count(&mut session);

@@ -114,6 +114,10 @@ fn threads_sleep_after_replicas_have_come_and_gone() {
             && field(&server, "connected_slaves") == 1
     });
     assert_eq!(replica.connect().ask("GET k"), "$1\r\nv\r\n");
+    wait_until("its connection is the loop's", || {
+        let line = server.connect().ask("CLIENT LIST TYPE replica");
+        line.contains(" io-thread=0 ")
+    });
     let at_rest = |server: &Daemon| {
         // Its own clients' threads sleep when the question is answered; a spin counts on.
         let before = times_run(server);

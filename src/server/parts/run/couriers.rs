@@ -19,8 +19,6 @@ use crate::server::clients::table::Clients;
 
 /// Connections that one courier has more than another, at least, before some are moved.
 const UNEVEN_MIN: usize = 4;
-/// Bytes of replies that are always on their way through couriers.
-const FEW_BYTES: usize = 64 * 1024;
 /// A socket that is wanted at once has come within this time.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
 
@@ -390,11 +388,10 @@ impl Couriers {
         }
     }
 
-    /// Memory for replies on their way through couriers, beyond the little that there always is:
-    /// that, and their blocks, count as any memory does. O(couriers).
+    /// Memory for replies on their way through couriers, beyond the room that they have from the
+    /// start: that, and their blocks, count as any memory does. O(couriers).
     pub(in crate::server) fn memory_bytes(&self) -> usize {
-        let bytes: usize = self.all.iter().map(Courier::memory_bytes).sum();
-        bytes.saturating_sub(FEW_BYTES)
+        self.all.iter().map(Courier::memory_bytes).sum()
     }
 
     /// Reads and writes of all couriers so far.
