@@ -69,6 +69,10 @@ asan *ARGS:
 tsan *ARGS:
     tests/tsan {{ ARGS }}
 
+# All tests with the clients' sockets at I/O threads, for hours: `just io-threads plain`, `tls`, `tests`.
+io-threads *PARTS:
+    tests/io-threads {{ PARTS }}
+
 # The Debian packages; what CI does with them; the container image; whether two builds are equal.
 deb *ARGS:
     packaging/deb {{ ARGS }}
