@@ -1,4 +1,4 @@
-//! What couriers need of the outside: rings, polls, threads, the clock.
+//! The outside of couriers: rings, polls, threads, the clock.
 //!
 //! `tests/protocol` includes the couriers with a module of its own in the place of this one: there
 //! a scheduler decides which of the threads goes on.

@@ -1,7 +1,7 @@
 //! The messages between the loop and a courier.
 //!
 //!     up:   Parcel   a block with the bytes of many reads; empty Orders come back with it
-//!     down: Orders   replies in one block, and what is to be done; served Parcels come back with it
+//!     down: Orders   replies in one block, and what is to be done; served Parcels return with it
 //!
 //! Each names connections by slot and generation, as tokens do: what concerns a connection that is
 //! gone finds nothing. Messages come in the order in which they were sent.

@@ -4,7 +4,7 @@
 //! The couriers' own code runs here, with rings, polls, threads and sockets of this test in the
 //! place of the real ones (`outside`, `stream`). The loop echoes all it reads. What must hold:
 //! each peer has its own bytes back, in order; nothing of a closed connection arrives; all sockets
-//! are closed in the end; nobody sleeps for ever, which shuttle reports as a deadlock.
+//! are closed in the end; no thread sleeps for ever, which shuttle reports as a deadlock.
 #![allow(
     dead_code,
     unused_imports,
@@ -85,7 +85,7 @@ fn peer(peer: Peer, mut poll: Poll, leaves: bool) {
 struct Client {
     stream: Option<Stream>,
     generation: u32,
-    /// What the courier's window did not take.
+    /// The part of its echo that the courier's window did not take.
     rest: Vec<u8>,
     seen: u8,
 }
@@ -244,7 +244,7 @@ impl Loop {
     fn sleep(&mut self) {
         self.bell.lie_down();
         let has_news = self.courier.has_parcels() || self.is_full;
-        // What the loop itself has yet to read or write is done in its next turn.
+        // The loop itself reads and writes the rest in its next turn.
         let rests = |client: &Client| match &client.stream {
             None => true,
             Some(Stream::Socket(_)) => false,

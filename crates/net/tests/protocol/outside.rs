@@ -1,4 +1,5 @@
 //! Rings, polls, threads and the clock under shuttle: each step is one that its scheduler orders.
+//! Time passes as it likes: a limited sleep may end at once, and a span is none or long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -102,7 +103,7 @@ impl<T> Consumer<T> {
     }
 }
 
-/// What has happened to a source of events: it is readable, writable, closed.
+/// A source of events has become readable, writable, or closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Event {
     pub token: usize,

@@ -1,4 +1,5 @@
-//! Sockets in memory: edges are announced to the poll in which they are registered.
+//! Sockets in memory: edges are announced to the poll in which they are registered, and the state
+//! when they are registered, as epoll does. They take few bytes, so that writes fail often.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
@@ -22,7 +23,7 @@ struct State {
     /// This side has closed it.
     is_closed: bool,
     registered: Option<(Registry, usize, bool)>,
-    /// Told to the peer whenever something has changed.
+    /// Where the peer polls: it gets an event whenever something has changed.
     peer: Registry,
 }
 

@@ -51,7 +51,7 @@ impl Outgoing {
         self.pieces.push_back(piece);
     }
 
-    /// What is joined becomes a piece.
+    /// Joined bytes become a piece.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.pieces.push_back(std::mem::take(&mut self.tail).into());
