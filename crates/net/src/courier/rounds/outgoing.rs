@@ -1,7 +1,7 @@
 //! Replies that a socket did not take, in their order.
 //!
 //!     pieces     long or shared ones, each by itself
-//!     tail       short ones behind them, joined
+//!     tail       short ones after them, joined
 //!
 //! A peer that sends small requests and reads no replies makes thousands of replies of some bytes:
 //! each by itself would cost ten times its length.
