@@ -58,15 +58,18 @@ impl ZsetIndex {
     /// Prefetches the lines that a search for this score will touch.
     #[inline]
     pub fn prefetch(&self, score: f64) {
+        let Some(mut node) = self.root else {
+            return;
+        };
         let test = |s: f64, _: Member| s <= score;
-        let leaf = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |_| 0,
-        );
-        if let Some(path) = leaf {
-            for line in 0..size_of::<Leaf>().div_ceil(64) {
-                prefetch(path.leaf.address() + line * 64);
-            }
+        // Without the path that `descend` keeps.
+        for _ in 0..self.height {
+            // SAFETY: nodes above the leaves are inner, and nothing changes meanwhile.
+            let inner = unsafe { node.inner() };
+            node = inner.children[inner.firsts.partition(test).saturating_sub(1)];
+        }
+        for line in 0..size_of::<Leaf>().div_ceil(64) {
+            prefetch(node.address() + line * 64);
         }
     }
 

@@ -316,7 +316,7 @@ impl Database {
     }
 
     /// Changes an integer-encoded string; `false`: the value is something else.
-    #[inline]
+    #[inline(always)]
     pub fn set_int(&mut self, found: Found, n: i64) -> bool {
         let Some(Str::Int(old)) = found.entry.string() else {
             return false;
