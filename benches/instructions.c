@@ -4,7 +4,7 @@
  *     random source    repeats itself: keys fall into the same buckets
  *     the loop's time  goes by what it does, 20 microseconds for each look at a clock, and by what
  *                      it sleeps: keys expire, and cron runs, at the same places
- *     SIGURG           starts the counting, and ends it: before, the server runs several times as
+ *     SIGPROF          starts the counting, and ends it: before, the server runs several times as
  *                      fast
  *
  * Helper threads have the kernel's time. */
@@ -41,7 +41,7 @@ static void start_or_end(void) {
 
 __attribute__((constructor)) static void await_signal(void) {
     struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
-    sigaction(SIGURG, &action, NULL);
+    sigaction(SIGPROF, &action, NULL);
 }
 
 ssize_t getrandom(void *to, size_t length, unsigned flags) {

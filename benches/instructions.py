@@ -370,9 +370,9 @@ def measure(program, row):
                 return end
 
             begun = load(0, SHORT)
-            server.process.send_signal(signal.SIGURG)
+            server.process.send_signal(signal.SIGPROF)
             end = load(begun, 1)
-            server.process.send_signal(signal.SIGURG)
+            server.process.send_signal(signal.SIGPROF)
             count = server.instructions()
             del attached, helper
             return count / ((end - begun) * row.unit)
