@@ -188,11 +188,13 @@ impl Deadlines {
     }
 
     /// The earliest deadline, in monotonic milliseconds.
+    #[inline]
     pub fn next(&self) -> Option<u64> {
         self.by_time.first().map(|d| d.0)
     }
 
     /// Takes one client whose time is up.
+    #[inline]
     pub fn take_due(&mut self, now_ms: u64) -> Option<ClientId> {
         let first = *self.by_time.first().filter(|d| d.0 <= now_ms)?;
         self.by_time.remove(&first);

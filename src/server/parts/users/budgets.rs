@@ -489,10 +489,16 @@ impl Accounts {
     }
 
     /// How long until the next connection may be resumed; `None`: none is held.
+    #[inline]
     pub(in crate::server) fn next_in_ms(&mut self, now_ms: u64) -> Option<u64> {
         if self.waiting == 0 {
             return None;
         }
+        self.next_of_held_in_ms(now_ms)
+    }
+
+    #[inline(never)]
+    fn next_of_held_in_ms(&mut self, now_ms: u64) -> Option<u64> {
         let held = self.all.iter_mut().flatten();
         let held = held.filter(|account| !account.held.is_empty());
         let waits = held.map(|account| {
@@ -503,10 +509,16 @@ impl Accounts {
     }
 
     /// Users whose connections may be resumed, with how many wait.
+    #[inline]
     pub(in crate::server) fn due(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
         if self.waiting == 0 {
             return Vec::new();
         }
+        self.due_of_held(now_ms)
+    }
+
+    #[inline(never)]
+    fn due_of_held(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
         let mut due = Vec::new();
         for (at, account) in self.all.iter_mut().enumerate() {
             let Some(account) = account.as_deref_mut().filter(|a| !a.held.is_empty()) else {
