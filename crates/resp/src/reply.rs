@@ -179,32 +179,8 @@ const OWNED_MIN: usize = 4 * 1024;
 const SENT_KEPT: usize = 128 << 10;
 /// Bytes kept of an error.
 const ERROR_KEPT: usize = 512;
-/// Type byte, number and line end.
+/// Room for type byte, number and line end, as they are appended.
 const HEADER_MAX: usize = 40;
-
-/// The header of a number below 100, and its length.
-#[inline(always)]
-fn short_header(kind: u8, n: u8) -> ([u8; 8], usize) {
-    let mut head = HEADERS[usize::from(n)];
-    head[0] = kind;
-    (head, if n < 10 { 4 } else { 5 })
-}
-
-/// The headers of all numbers below 100.
-static HEADERS: [[u8; 8]; 100] = {
-    let mut all = [*b"$n\r\n\0\0\0\0"; 100];
-    let mut n = 0;
-    while n < 100 {
-        let (tens, ones) = (b'0' + n as u8 / 10, b'0' + n as u8 % 10);
-        all[n] = if n < 10 {
-            [b'$', ones, b'\r', b'\n', 0, 0, 0, 0]
-        } else {
-            [b'$', tens, ones, b'\r', b'\n', 0, 0, 0]
-        };
-        n += 1;
-    }
-    all
-};
 /// A longer buffer is freed when its whole contents are taken back.
 const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
@@ -231,6 +207,30 @@ impl Default for Reply {
             last_code: 0,
         }
     }
+}
+
+/// The headers of bulk strings shorter than 100 bytes.
+static HEADERS: [[u8; 8]; 100] = {
+    let mut all = [[0; 8]; 100];
+    let mut n = 0;
+    while n < 100 {
+        let (tens, ones) = (b'0' + n as u8 / 10, b'0' + n as u8 % 10);
+        all[n] = if n < 10 {
+            [b'$', ones, b'\r', b'\n', 0, 0, 0, 0]
+        } else {
+            [b'$', tens, ones, b'\r', b'\n', 0, 0, 0]
+        };
+        n += 1;
+    }
+    all
+};
+
+/// The header of a number below 100, and its length.
+#[inline(always)]
+fn short_header(kind: u8, n: u8) -> ([u8; 8], usize) {
+    let mut head = HEADERS[usize::from(n)];
+    head[0] = kind;
+    (head, if n < 10 { 4 } else { 5 })
 }
 
 impl Reply {
