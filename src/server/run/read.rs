@@ -13,7 +13,7 @@
 //! Cost: commands that arrive whole are not copied; all clients share a buffer of [`READ_BYTES`].
 //! Elsewhere: `clients::input` keeps partial commands, `execution::batch` parses and runs them.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use mio::event::Event;
 
@@ -166,28 +166,27 @@ impl Loop {
                 return true;
             }
         }
+        let n = match self.note_read(session, result) {
+            Ok(n) => n,
+            Err(keep) => return keep,
+        };
+        if direct {
+            return self.run_read(session, &inbuf[..kept + n], kept);
+        }
+        self.keep_read(session)
+    }
+
+    /// Counts a read. `Err`: it brought no bytes; whether the connection goes on.
+    #[inline]
+    pub(super) fn note_read(
+        &mut self,
+        session: &mut Session,
+        result: io::Result<(usize, bool)>,
+    ) -> Result<usize, bool> {
         let (n, more) = match result {
-            Ok((0, _)) => return false,
+            Ok((0, _)) => return Err(false),
             Ok(read) => read,
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                // Under TLS the bytes may have held no data: the end may follow them.
-                session.more_to_read = e.kind() == ErrorKind::Interrupted || session.peer_closed;
-                return true;
-            }
-            Err(e) => {
-                tracing::debug!(client = session.client.id.0, "Reading from client: {e}");
-                if e.kind() == ErrorKind::InvalidData {
-                    self.engine
-                        .server
-                        .replication
-                        .log_damaged_stream(&self.engine.server.stream, &e);
-                }
-                let detail = format!("reading: {}", system_text(&e));
-                session
-                    .client
-                    .ends_by(Ending::new(EndReason::Broken, detail));
-                return false;
-            }
+            Err(error) => return Err(self.note_failed_read(session, error)),
         };
         session.more_to_read = more || session.peer_closed;
         let came = match session.stream.as_mut() {
@@ -210,8 +209,36 @@ impl Loop {
                 .acl
                 .note_received(&server.now, &mut session.client, n as u64);
         }
-        let is_first = session.client.traffic.bytes_in == came;
-        if is_first && direct && is_tls_hello(&inbuf[..n]) && !session.is_tls() {
+        Ok(n)
+    }
+
+    /// A read has failed, or there was nothing to read. Whether the connection goes on.
+    #[cold]
+    fn note_failed_read(&mut self, session: &mut Session, error: io::Error) -> bool {
+        if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
+            // Under TLS the bytes may have held no data: the end may follow them.
+            session.more_to_read = error.kind() == ErrorKind::Interrupted || session.peer_closed;
+            return true;
+        }
+        tracing::debug!(client = session.client.id.0, "Reading from client: {error}");
+        if error.kind() == ErrorKind::InvalidData {
+            self.engine
+                .server
+                .replication
+                .log_damaged_stream(&self.engine.server.stream, &error);
+        }
+        let detail = format!("reading: {}", system_text(&error));
+        session
+            .client
+            .ends_by(Ending::new(EndReason::Broken, detail));
+        false
+    }
+
+    /// Runs the commands in bytes that were read, after the `kept` ones of the client's input.
+    /// `false`: the connection is over.
+    pub(super) fn run_read(&mut self, session: &mut Session, bytes: &[u8], kept: usize) -> bool {
+        let is_first = session.client.traffic.reads == 1;
+        if is_first && is_tls_hello(&bytes[kept..]) && !session.is_tls() {
             self.engine.server.refuse_tls(session);
             let detail = "TLS on a plain port";
             session
@@ -219,23 +246,24 @@ impl Loop {
                 .ends_by(Ending::new(EndReason::Protocol, detail));
             return false;
         }
-        if direct {
-            self.batch.clear();
-            let (mut pos, mut progress) = (0, Progress::default());
-            if kept > 0 {
-                (pos, progress) = session.input.move_to(&mut self.batch);
-            }
-            self.engine.server.memory.spare.give_to(session);
-            let inbuf = &inbuf[..kept + n];
-            let rest = self
-                .engine
-                .run_buffer(session, &mut self.batch, inbuf, pos, progress);
-            let keep = self.keeps(session, &rest);
-            session.input.keep(inbuf, &self.batch, rest);
-            session.expects_large = session.input.has_large();
-            self.note_input(session);
-            return keep;
+        self.batch.clear();
+        let (mut pos, mut progress) = (0, Progress::default());
+        if kept > 0 {
+            (pos, progress) = session.input.move_to(&mut self.batch);
         }
+        self.engine.server.memory.spare.give_to(session);
+        let rest = self
+            .engine
+            .run_buffer(session, &mut self.batch, bytes, pos, progress);
+        let keep = self.keeps(session, &rest);
+        session.input.keep(bytes, &self.batch, rest);
+        session.expects_large = session.input.has_large();
+        self.note_input(session);
+        keep
+    }
+
+    /// After a read into the client's own input. `false`: the connection is over.
+    fn keep_read(&mut self, session: &mut Session) -> bool {
         let held = session.input.bytes() + session.input.list_bytes();
         if held as u64 > self.query_buffer_limit(session) {
             self.engine
@@ -336,7 +364,7 @@ impl Loop {
     }
 
     /// After a client's share: puts it back, closes it, or adds it to the lists.
-    fn settle(&mut self, mut session: Box<Session>, keep: bool) {
+    pub(super) fn settle(&mut self, mut session: Box<Session>, keep: bool) {
         if !keep {
             return self.end(session);
         }
