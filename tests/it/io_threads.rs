@@ -1,6 +1,7 @@
 //! Servers whose clients' sockets are those of threads (io-threads): what clients see is what they
 //! see without.
 
+mod beside_scripts;
 mod handshakes;
 mod known_faults;
 

@@ -79,6 +79,11 @@ impl Clients {
         self.slab.at(slot).map(Box::as_ref)
     }
 
+    /// As [`Clients::at`], to change it.
+    pub(in crate::server) fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
+        self.slab.at_mut(slot).map(Box::as_mut)
+    }
+
     pub fn take(&mut self, id: ClientId) -> Option<Box<Session>> {
         let slot = *self.by_id.get(&id)?;
         self.slab.take(slot)

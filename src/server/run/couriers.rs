@@ -11,14 +11,17 @@
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::Loop;
 use super::read::go_on_soon;
 
 use crate::server::clients::batch::COMMANDS_MAX;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
+use crate::server::state::Server;
 use russet_net::courier::staffing::{ACTIVE_MIN, Advice};
-use russet_net::courier::{Courier, Late, Parcel, Place, Report};
+use russet_net::courier::{Courier, Place, Report};
 use russet_net::{Stream, Target};
 
 /// Parcels of each courier in a turn, so that the first answers leave soon.
@@ -160,82 +163,115 @@ impl Loop {
         server.clients.put_back(session);
     }
 
-    /// Serves what couriers have read, each a share. Whether there was anything.
-    pub(in crate::server) fn serve_couriers(&mut self) -> bool {
-        let mut has_served = false;
-        if self.poll.is_some() {
-            // No client is in the middle of a command now.
-            let late = self.engine.server.connections.couriers.take_late();
-            has_served = !late.is_empty();
-            late.into_iter()
-                .for_each(|parcel| _ = self.serve_all(parcel));
+    /// As [`Loop::take_back`]; one in the middle of a command gets it later.
+    fn serve_recalled(&mut self, place: Place, socket: Stream) {
+        let server = &mut self.engine.server;
+        if server.clients.is_taken_out(place.slot, place.generation) {
+            server.connections.couriers.keep_late_socket(place, socket);
+        } else {
+            self.take_back(place, socket);
         }
+    }
+
+    /// Serves what couriers have read, each a share. Whether there was anything.
+    ///
+    /// The guest of a busy script begins with the rest of what the loop was serving: the command
+    /// that ends the script may be there.
+    pub(in crate::server) fn serve_couriers(&mut self) -> bool {
+        let is_guest = self.poll.is_none();
+        if is_guest {
+            self.serve_rest();
+        }
+        let mut has_served = !is_guest && self.serve_late();
         for at in 0..self.engine.server.connections.couriers.len() {
             for _ in 0..PARCELS_MAX {
-                let Some(parcel) = self.engine.server.connections.couriers.next(at) else {
+                if !self.engine.server.connections.couriers.begin(at) {
                     break;
-                };
+                }
                 has_served = true;
-                self.serve_parcel(at, parcel);
+                self.serve_parcel();
+                if !is_guest {
+                    self.serve_late();
+                }
             }
         }
         has_served
     }
 
-    fn serve_parcel(&mut self, at: usize, parcel: Parcel) {
-        let parcel = self.serve_all(parcel);
-        if let Some(courier) = self.engine.server.connections.couriers.at_mut(at) {
-            courier.give_back(parcel);
+    /// Serves what came for clients in the middle of a command, of which there are none now.
+    /// Whether there was anything.
+    #[inline]
+    fn serve_late(&mut self) -> bool {
+        let mut has_served = false;
+        while self.engine.server.connections.couriers.begin_late() {
+            has_served = true;
+            self.serve_parcel();
+        }
+        has_served
+    }
+
+    /// Serves all of a parcel. What concerns a client in the middle of a command, beside which
+    /// others are served, is kept until that has ended.
+    fn serve_parcel(&mut self) {
+        let couriers = &mut self.engine.server.connections.couriers;
+        let Some(block) = couriers.served().map(|(block, _)| block.clone()) else {
+            return;
+        };
+        for at in 0.. {
+            if at % COMMANDS_MAX == 0 {
+                self.look_ahead(at);
+            }
+            let couriers = &mut self.engine.server.connections.couriers;
+            let Some(mut report) = couriers.next_report() else {
+                break;
+            };
+            if !self.serve_report(&block, &mut report) {
+                (self.engine.server.connections.couriers).keep_late(report);
+            }
+        }
+        drop(block);
+        while let Some((place, socket)) =
+            (self.engine.server.connections.couriers).next_recalled(|_| true)
+        {
+            self.serve_recalled(place, socket);
+        }
+        let server = &mut self.engine.server;
+        server.connections.couriers.end(&mut server.clients);
+    }
+
+    /// A guest: serves the rest of the parcel that the loop was serving when the script began, but
+    /// for clients in the middle of a command. The loop ends it.
+    fn serve_rest(&mut self) {
+        let Server {
+            connections,
+            clients,
+            ..
+        } = &mut self.engine.server;
+        let couriers = &mut connections.couriers;
+        let Some(block) = couriers.served().map(|(block, _)| block.clone()) else {
+            return;
+        };
+        let is_free = |place: Place| !clients.is_taken_out(place.slot, place.generation);
+        let reports = couriers.take_reports(is_free);
+        let recalled: Vec<_> = std::iter::from_fn(|| couriers.next_recalled(is_free)).collect();
+        for mut report in reports {
+            self.serve_report(&block, &mut report);
+        }
+        for (place, socket) in recalled {
+            self.take_back(place, socket);
         }
     }
 
-    /// Serves all of a parcel; returns it, without a client's part in it. What concerns a client in
-    /// the middle of a command, beside which others are served, is kept until that has ended.
-    fn serve_all(&mut self, mut parcel: Parcel) -> Parcel {
-        let block = std::mem::take(&mut parcel.block);
-        let mut late = Late::default();
-        for reports in parcel.reports.chunks_mut(COMMANDS_MAX) {
-            self.look_ahead(&block, reports);
-            for report in reports {
-                if !self.serve_report(&block, report) {
-                    late.add(&block, report);
-                }
-            }
-        }
-        if !block.is_unique() {
-            for report in &parcel.reports {
-                let place = report.place;
-                let clients = &mut self.engine.server.clients;
-                let Some(mut session) = clients.take_at(place.slot, place.generation) else {
-                    continue;
-                };
-                if let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
-                    carried.keep();
-                }
-                clients.put_back(session);
-            }
-        }
-        for (place, socket) in parcel.recalled.drain(..) {
-            if self
-                .engine
-                .server
-                .clients
-                .is_taken_out(place.slot, place.generation)
-            {
-                late.recalled(place, socket);
-            } else {
-                self.take_back(place, socket);
-            }
-        }
-        (self.engine.server.connections.couriers).keep_late(late);
-        parcel.block = block;
-        parcel
-    }
-
-    /// Prefetches the keys of the first command of each report, where the keys are too many for the
-    /// caches: one after the other, each lookup would wait for memory by itself.
-    fn look_ahead(&mut self, block: &[u8], reports: &[Report]) {
+    /// Prefetches the keys of the first command of each of the next reports, from this one on,
+    /// where the keys are too many for the caches: one after the other, each lookup would wait for
+    /// memory by itself.
+    fn look_ahead(&mut self, from: usize) {
         let server = &self.engine.server;
+        let Some((block, reports)) = server.connections.couriers.served() else {
+            return;
+        };
+        let reports = &reports[from..];
+        let reports = &reports[..reports.len().min(COMMANDS_MAX)];
         let db_of = |report: &Report| {
             let session = server.clients.at(report.place.slot)?;
             (session.generation == report.place.generation).then_some(session.client.db)
@@ -257,7 +293,7 @@ impl Loop {
     }
 
     /// `false`: its client is in the middle of a command.
-    fn serve_report(&mut self, block: &bytes::Bytes, report: &mut Report) -> bool {
+    fn serve_report(&mut self, block: &Bytes, report: &mut Report) -> bool {
         let server = &mut self.engine.server;
         let place = report.place;
         let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
@@ -267,8 +303,13 @@ impl Loop {
             server.clients.put_back(session);
             return true;
         };
-        let has_room = Courier::deliver(block, report, carried);
-        let has_unread = carried.has_unread();
+        let is_all = report.is_bytes_alone() && !carried.has_unread();
+        let has_room = if is_all {
+            carried.sent(report.sent as usize)
+        } else {
+            Courier::deliver(block, report, carried)
+        };
+        let has_unread = is_all || carried.has_unread();
         session.client.buffers.in_flight = carried.unsent();
         if has_room && session.write_armed {
             server.turn.queue_flush(&mut session);
@@ -280,8 +321,32 @@ impl Loop {
             return true;
         }
         self.sleeper.gather.event(&mut session.seen_in);
+        if is_all && self.runs_from_block(&session) {
+            let bytes = &block[report.start as usize..][..report.len as usize];
+            let keep = match self.note_read(&mut session, Ok((bytes.len(), false))) {
+                Ok(_) => self.run_read(&mut session, bytes, 0),
+                Err(keep) => keep,
+            };
+            self.settle(session, keep);
+            return true;
+        }
+        if is_all && let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
+            report.sent = 0;
+            Courier::deliver(block, report, carried);
+        }
         self.read_if_free(session, false);
         true
+    }
+
+    /// Whether what was read of a client can be run where it lies: nothing precedes it, and it need
+    /// not wait.
+    #[inline]
+    fn runs_from_block(&self, session: &Session) -> bool {
+        session.client.runs()
+            && session.input.is_empty()
+            && !session.expects_large
+            && !session.client.flags.contains(ClientFlags::HELD)
+            && !self.engine.server.memory.clients.holds(session)
     }
 
     /// Sends all orders to the couriers.

@@ -248,7 +248,8 @@ impl Carried {
     }
 
     /// The courier has sent so many bytes. Whether there is room again for more.
-    pub(super) fn sent(&mut self, n: usize) -> bool {
+    #[inline]
+    pub fn sent(&mut self, n: usize) -> bool {
         self.in_flight = self.in_flight.saturating_sub(n);
         self.unsent() <= WINDOW_AGAIN
     }

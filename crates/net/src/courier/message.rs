@@ -63,6 +63,26 @@ pub struct Report {
     pub then: Then,
 }
 
+impl Report {
+    /// Whether it brings bytes, and nothing else but a count of what was sent.
+    #[inline]
+    pub fn is_bytes_alone(&self) -> bool {
+        self.len > 0 && matches!(self.then, Then::Continues)
+    }
+
+    /// Takes it: one that reports nothing is in its place.
+    #[inline]
+    pub fn take(&mut self) -> Report {
+        let nothing = Report {
+            len: 0,
+            sent: 0,
+            then: Then::Continues,
+            ..*self
+        };
+        std::mem::replace(self, nothing)
+    }
+}
+
 /// Parts of parcels that are served later, with their bytes.
 #[derive(Debug, Default)]
 pub struct Late {
@@ -71,18 +91,14 @@ pub struct Late {
 }
 
 impl Late {
-    /// Takes a report out of its parcel, whose block this is.
+    /// Takes a report of a parcel whose block this is.
     #[cold]
-    pub fn add(&mut self, block: &[u8], report: &mut Report) {
-        let from = report.start as usize;
+    pub fn add(&mut self, block: &[u8], report: Report) {
         let start = self.bytes.len() as u32;
+        let from = report.start as usize;
         self.bytes
             .extend_from_slice(&block[from..][..report.len as usize]);
-        self.parcel.reports.push(Report {
-            start,
-            then: std::mem::replace(&mut report.then, Then::Continues),
-            ..*report
-        });
+        self.parcel.reports.push(Report { start, ..report });
     }
 
     /// Takes a connection that has come back.

@@ -1,7 +1,10 @@
 //! The couriers of this server (`net::courier`): threads that read and write for clients.
 //!
-//! Invariant: a session whose stream is carried is a connection of the courier that the stream
-//! names, under the session's slot and generation, until [`Couriers::close`] or its return.
+//! Invariants
+//!   1. A session whose stream is carried is a connection of the courier that the stream names,
+//!      under the session's slot and generation, until [`Couriers::close`] or its return.
+//!   2. A connection's reports are served in their order: those of parcels that are being served,
+//!      then late ones, then those of further parcels.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use russet_net::courier::staffing::{Advice, Spread, Staffing, spread};
-use russet_net::courier::{Bell, Courier, Late, Parcel, Place};
+use russet_net::courier::{Bell, Courier, Late, Parcel, Place, Report};
 use russet_net::{Role, Stream, Target};
 
 use crate::server::clients::client::ClientFlags;
@@ -40,13 +44,26 @@ pub(in crate::server) struct Couriers {
     /// Parcels that came while a socket was fetched, each with its courier's index.
     fetched: VecDeque<(usize, Parcel)>,
     /// Parts of parcels for clients that were in the middle of a command.
-    late: Vec<Parcel>,
+    late: VecDeque<Parcel>,
+    /// The parcels that are being served. A busy script's guest serves the rest of the loop's, and
+    /// its own after that.
+    serving: Vec<Serving>,
     /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
     last: (u64, u64, Vec<u64>),
     /// The shares of the time before it in which the loop and each courier were busy.
     shares: (f64, Vec<f64>),
     /// The number of the courier whose connections go to others now.
     overloaded: Option<u32>,
+}
+
+/// A parcel that is being served.
+#[derive(Debug)]
+struct Serving {
+    /// Its courier's index; `None`: its block is no courier's.
+    at: Option<usize>,
+    parcel: Parcel,
+    /// The next report.
+    next: usize,
 }
 
 /// The place of a session, as couriers name it.
@@ -177,6 +194,16 @@ impl Couriers {
         self.recall(session);
         self.post();
         let place = place_of(session);
+        let give = |session: &mut Session, block: &Bytes, report: Report| {
+            let bytes = &block[report.start as usize..][..report.len as usize];
+            session.input.give(bytes.to_vec());
+        };
+        for Serving { parcel, next, .. } in &mut self.serving {
+            let left = parcel.reports[*next..].iter_mut();
+            for report in left.filter(|report| report.place == place) {
+                give(session, &parcel.block, report.take());
+            }
+        }
         let began = Instant::now();
         while began.elapsed() < FETCH_WITHIN {
             let Some(courier) = self.of(session) else {
@@ -187,11 +214,12 @@ impl Couriers {
                 std::thread::yield_now();
                 continue;
             };
-            for report in parcel.reports.iter().filter(|report| report.place == place) {
-                let bytes = &parcel.block[report.start as usize..][..report.len as usize];
-                session.input.give(bytes.to_vec());
+            for report in parcel
+                .reports
+                .extract_if(.., |report| report.place == place)
+            {
+                give(session, &parcel.block, report);
             }
-            parcel.reports.retain(|report| report.place != place);
             let mine = parcel.recalled.iter().position(|(at, _)| *at == place);
             let mine = mine.map(|index| parcel.recalled.remove(index));
             self.fetched.push_back((at, parcel));
@@ -203,24 +231,117 @@ impl Couriers {
         false
     }
 
-    /// The next parcel of a courier, those first that came with a socket that was fetched.
-    pub(in crate::server) fn next(&mut self, at: usize) -> Option<Parcel> {
+    /// Begins to serve the next parcel of a courier, those first that came with a socket that was
+    /// fetched. `false`: there is none.
+    #[inline]
+    pub(in crate::server) fn begin(&mut self, at: usize) -> bool {
         let fetched = self.fetched.iter().position(|(of, _)| *of == at);
-        match fetched.and_then(|index| self.fetched.remove(index)) {
+        let parcel = match fetched.and_then(|index| self.fetched.remove(index)) {
             Some((_, parcel)) => Some(parcel),
-            None => self.all.get_mut(at)?.take(),
-        }
+            None => self.all.get_mut(at).and_then(Courier::take),
+        };
+        self.serve(Some(at), parcel)
     }
 
-    /// Keeps what came for clients in the middle of a command.
+    /// Begins to serve what came for clients in the middle of a command. `false`: there is nothing.
     #[inline]
-    pub(in crate::server) fn keep_late(&mut self, late: Late) {
+    pub(in crate::server) fn begin_late(&mut self) -> bool {
+        let parcel = self.late.pop_front();
+        self.serve(None, parcel)
+    }
+
+    fn serve(&mut self, at: Option<usize>, parcel: Option<Parcel>) -> bool {
+        let serving = parcel.map(|parcel| Serving {
+            at,
+            parcel,
+            next: 0,
+        });
+        let is_there = serving.is_some();
+        self.serving.extend(serving);
+        is_there
+    }
+
+    /// The block, and all reports, of the parcel that is being served.
+    #[inline]
+    pub(in crate::server) fn served(&self) -> Option<(&Bytes, &[Report])> {
+        let parcel = &self.serving.last()?.parcel;
+        Some((&parcel.block, &parcel.reports))
+    }
+
+    /// The next report of the parcel that is being served.
+    #[inline]
+    pub(in crate::server) fn next_report(&mut self) -> Option<Report> {
+        let serving = self.serving.last_mut()?;
+        let report = serving.parcel.reports.get_mut(serving.next)?.take();
+        serving.next += 1;
+        Some(report)
+    }
+
+    /// A report that was not served of the parcel that is: its turn comes before all later ones of
+    /// its connection.
+    #[cold]
+    pub(in crate::server) fn keep_late(&mut self, report: Report) {
+        let mut late = Late::default();
+        if let Some(serving) = self.serving.last() {
+            late.add(&serving.parcel.block, report);
+        }
         self.late.extend(late.into_parcel());
     }
 
-    /// Takes all of that, in its order. Its blocks are no courier's.
-    pub(in crate::server) fn take_late(&mut self) -> Vec<Parcel> {
-        std::mem::take(&mut self.late)
+    /// As [`Couriers::keep_late`], for a socket that has come back.
+    #[cold]
+    pub(in crate::server) fn keep_late_socket(&mut self, place: Place, socket: Stream) {
+        let mut late = Late::default();
+        late.recalled(place, socket);
+        self.late.extend(late.into_parcel());
+    }
+
+    /// For a guest: the reports that are left of the loop's parcel, of connections for which
+    /// `is_free`.
+    pub(in crate::server) fn take_reports(
+        &mut self,
+        is_free: impl Fn(Place) -> bool,
+    ) -> Vec<Report> {
+        let Some(Serving { parcel, next, .. }) = self.serving.last_mut() else {
+            return Vec::new();
+        };
+        let left = parcel.reports[*next..].iter_mut();
+        let free = left.filter(|report| is_free(report.place));
+        free.map(Report::take).collect()
+    }
+
+    /// The next socket that the parcel that is being served has brought back, of a connection for
+    /// which `is_free`.
+    #[inline]
+    pub(in crate::server) fn next_recalled(
+        &mut self,
+        is_free: impl Fn(Place) -> bool,
+    ) -> Option<(Place, Stream)> {
+        let recalled = &mut self.serving.last_mut()?.parcel.recalled;
+        let free = recalled.iter().position(|(place, _)| is_free(*place))?;
+        Some(recalled.remove(free))
+    }
+
+    /// The parcel that is being served is at its end, and goes back to its courier; what a
+    /// connection has not taken of its block is copied.
+    #[inline]
+    pub(in crate::server) fn end(&mut self, clients: &mut Clients) {
+        let Some(Serving { at, parcel, .. }) = self.serving.pop() else {
+            return;
+        };
+        if !parcel.block.is_unique() {
+            for report in &parcel.reports {
+                let place = report.place;
+                let session = clients.at_mut(place.slot);
+                let session = session.filter(|session| session.generation == place.generation);
+                if let Some(carried) = session.and_then(|s| s.stream.as_mut()?.carried()) {
+                    carried.keep();
+                }
+            }
+        }
+        if let Some(courier) = at.and_then(|at| self.all.get_mut(at)) {
+            courier.give_back(parcel);
+        }
     }
 
     /// A session's socket has come back.
@@ -353,11 +474,6 @@ impl Couriers {
     /// Whether orders wait for room in a ring.
     pub(in crate::server) fn is_full(&self) -> bool {
         self.is_full
-    }
-
-    #[inline]
-    pub(in crate::server) fn at_mut(&mut self, at: usize) -> Option<&mut Courier> {
-        self.all.get_mut(at)
     }
 
     /// Whether any has something for the loop.
