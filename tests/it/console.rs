@@ -663,7 +663,7 @@ fn every_kind_of_reply_arrives_as_it_is() {
 
 #[test]
 fn commands_that_need_a_connection_of_their_own_are_refused_and_none_waits() {
-    let (_server, port) = start(&[]);
+    let (server, port) = start(&[]);
     let page = Page::of(port);
     page.unlock();
     let commands = json!([
@@ -698,6 +698,11 @@ fn commands_that_need_a_connection_of_their_own_are_refused_and_none_waits() {
     ]);
     assert_eq!(page.run(&waits), json!([null, 0, null]));
     assert!(began.elapsed() < Duration::from_secs(5));
+    // They wait for nothing that comes later.
+    assert_eq!(server.info("blocked_clients").as_deref(), Some("0"));
+    let mut other = server.connect();
+    assert_eq!(other.ask("RPUSH q x"), ":1\r\n");
+    assert_eq!(other.ask("LLEN q"), ":1\r\n");
     let body = json!({"cmds": vec![json!(["PING"]); 513]});
     assert_eq!(page.call("command", &body).status, 400);
     for (body, status) in [

@@ -54,6 +54,30 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     server.wait_for_log("Slow script detected");
 }
 
+/// What others do beside a script does not shorten its time, nor its time theirs.
+#[test]
+fn the_time_of_a_script_and_of_those_beside_it_is_their_own() {
+    const LEAST: Duration = Duration::from_millis(300);
+    let server = Daemon::start(THRESHOLD);
+    let began = Instant::now();
+    let (mut running, mut other) = busy(&server, &["EVAL", "while true do end", "0"]);
+    while began.elapsed() < LEAST {
+        other.ask("PING");
+    }
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(reported(&mut running).starts_with("-ERR"));
+    let micros = |command: &str| -> u64 {
+        let line = server.info(&format!("cmdstat_{command}")).expect("it ran");
+        let usec = line
+            .split(',')
+            .find_map(|field| field.strip_prefix("usec="));
+        usec.expect("a time").parse().expect("a number")
+    };
+    let (script, kill) = (micros("eval"), micros("script|kill"));
+    assert!(script >= 250_000, "{script}");
+    assert!(kill < 100_000, "{kill}");
+}
+
 #[test]
 fn a_function_is_killed_as_one() {
     let server = Daemon::start(THRESHOLD);
