@@ -3,7 +3,7 @@
 //! embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`), events of
 //! streams (`events`), figures over time (`history`).
 //!
-//! `server::console` runs the calls, `server/run/links` drives the connections.
+//! `server::console` runs the calls, `server/run/http.rs` and `console.rs` drive the connections.
 
 pub mod assets;
 pub mod calls;

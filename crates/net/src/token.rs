@@ -6,8 +6,8 @@
 //! slot is the role's own number for one of its connections; the generation distinguishes an event
 //! for a connection that was closed earlier in the same turn from one for its successor.
 //!
-//! To add a role, add a variant here, and in `server/run/links` a file with its type and a line in
-//! the list there.
+//! To add a role, add a variant here, and in `server/run` a file with its type and a line in
+//! the turn (`server/run/mod.rs`).
 
 use mio::Token;
 

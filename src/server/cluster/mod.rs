@@ -1,7 +1,7 @@
 //! A node of a cluster at work: carries out the actions of the core (`russet_cluster`), and returns
 //! their results to it.
 //!
-//! The core is called by events of the bus (`run::links::machines`), by the timer, by commands of
+//! The core is called by events of the bus (`run::machines`), by the timer, by commands of
 //! clients (`commands::cluster`). After each call its actions are carried out at once, in their
 //! order: a save is on disk before the next message is queued, and before the reply of the command.
 //! Queued messages leave at the end of the turn.
@@ -41,7 +41,7 @@
 //!
 //! `ClusterHost` says what the core's actions mean here (`russet_host::Driver`): they are carried
 //! out at once, in their order. The core is called by events of links and by its timer
-//! (`run/links/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
+//! (`run/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
 //! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is part of
 //! carrying out: it is in the file, and synced if it decides an election, before the next message
 //! is queued and before the reply of the command. Messages leave at the end of the turn

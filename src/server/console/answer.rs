@@ -6,7 +6,7 @@
 //!   2. A body over `STRANGER_BODY_MAX` is refused by its head, unless its session is known.
 //!
 //! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
-//! streams become a [`Next`], which the connection continues later (`run::links::http`).
+//! streams become a [`Next`], which the connection continues later (`run::http`).
 //! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
 //! `streams` and `sample` do the calls.
 

@@ -1,4 +1,4 @@
-//! The console's calls. `crate::console` parses and formats them, `run/links` has their
+//! The console's calls. `crate::console` parses and formats them, `run::console` has their
 //! connections, `parts::console` the state.
 //!
 //! | file | does |
@@ -13,7 +13,7 @@
 //!
 //! `console` knows its protocol, but no server: requests and answers of HTTP, the doors, bodies of
 //! calls, RESP3 as JSON, events, the rings of figures. What it shares with `metrics-port` of
-//! HTTP is in `crate::http`, and their connections in `run/links/http.rs`.
+//! HTTP is in `crate::http`, and their connections in `run/http.rs`.
 //! `build.rs` embeds the files of `console/`, plain and gzipped, and puts the hash of all of them
 //! into their URLs, so that a browser keeps them for ever; nothing in it depends on time or place.
 //! Scripts are served as they are written.

@@ -1,7 +1,7 @@
 //! Slots that move at once: carries out the actions of the machine (`russet_cluster::migration`),
 //! and returns their results to it.
 //!
-//! The machine is called by events of links (`links`, `run::links::machines`), by CLUSTER's
+//! The machine is called by events of links (`links`, `run::machines`), by CLUSTER's
 //! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each
 //! call its actions are carried out at once, in their order. A link's queued bytes leave at the end
 //! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes

@@ -1,5 +1,5 @@
 //! Connections that speak HTTP: pages of the console, and scrapes of metrics and probes.
-//! `run/links/http.rs` drives them.
+//! `run/http.rs` drives them.
 //!
 //! Bounds: [`Port::connections_max`] at a time, of each port.
 

@@ -2,7 +2,7 @@
 //! and cron's work for the links.
 //!
 //! The parts own the state (`parts::replication`, `replication::Stream`); the methods here use
-//! several parts. Sockets belong to the loop (`run::links::upstream`, `run::feed`). The link to the
+//! several parts. Sockets belong to the loop (`run::upstream`, `run::feed`). The link to the
 //! primary is a machine without I/O (`russet_replication::upstream`), for which `upstream` has the
 //! meaning of each action here.
 //!
@@ -53,7 +53,7 @@
 //! **The primary of ours** is reached by a link with stages, whose machine decides
 //! (`russet_replication::upstream`): dialling, conversation, a snapshot that is received into a
 //! file or loaded from the socket (`load.rs`) in slices, resumable within a key. The loop reads and
-//! writes its connections (`run/links/upstream.rs`), `upstream.rs` does the rest. A
+//! writes its connections (`run/upstream.rs`), `upstream.rs` does the rest. A
 //! large old dataset is freed by the helper thread; with `replica-lazy-flush no` the new one waits
 //! for that, and clients get -LOADING. With `swapdb` it is loaded into a second keyspace, which
 //! replaces the first at once. Then the link becomes a client with the flag `PRIMARY`: its commands

@@ -2,7 +2,7 @@
 //!
 //!     loop, cron, commands --Event, Answer--> the machine --Action--> Server::act_for_link
 //!                                                                          |
-//!                       dial, go online, read: the loop's, run::links::upstream
+//!                       dial, go online, read: the loop's, run::upstream
 //!
 //! Invariants
 //!   1. An action is carried out before the next is taken. Its answer is an event, at once.

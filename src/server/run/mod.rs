@@ -34,14 +34,15 @@
 //! - An event's token has role, slot and generation of its connection (`net::Role`). Each role is a
 //!   type with a file of its own beside the turn: the control pipe, listeners, clients, scrapes.
 //!   Only `net` touches descriptors.
-//! - Roles that are not clients (`server/run/links`) keep their connections apart from the poll, so
-//!   that they are served beside a busy script, too. Scrapes (`links/http.rs`) are HTTP on
+//! - Roles that are not clients (`http.rs`, `console.rs`, `upstream.rs`, `machines.rs`) keep their
+//!   state in `state::Connections` or in a machine, apart from the poll, so that the guest loop of a
+//!   busy script (`execution::busy`) serves them as the loop does. Scrapes (`http.rs`) are HTTP on
 //!   `metrics-port`: not clients, one answer each, bounded in number, bytes and time. The answer
 //!   has INFO's fields under `redis_exporter`'s names (`server/observe/metrics/fields.rs`) and the
 //!   metrics with labels (`families.rs`). A scrape takes about 0.2 ms of the loop (and less than
 //!   0.1 ms per thousand clients, which are visited once for all sections), because each reads the
 //!   latency percentiles of only a few commands (`percentiles.rs`).
-//! - Pages of the console (`links/console.rs`) are HTTP on `console-port`, with keep-alive and one
+//! - Pages of the console (`console.rs`) are HTTP on `console-port`, with keep-alive and one
 //!   request at a time, and share the file of scrapes. Its answers acknowledge commands, so they
 //!   leave with the replies of clients (`flush_consoles`).
 //! - systemd's watchdog is fed by cron, by the loop that serves others beside a script, and by SAVE
@@ -72,14 +73,17 @@ pub mod accept;
 pub mod budgets;
 #[cfg(feature = "testing")]
 pub mod by_hand;
+pub mod console;
 pub mod control;
 mod couriers;
 pub mod feed;
 pub mod handshake;
-pub mod links;
+pub mod http;
+pub mod machines;
 pub mod read;
 pub mod sleep;
 pub mod spin;
+pub mod upstream;
 pub mod write;
 
 use std::io;
@@ -213,7 +217,11 @@ impl Loop {
             self.acceptor.event(at);
         }
         self.accept_waiting();
-        self.serve_roles();
+        // No poll reports the events of roles that are not clients: each connection is asked.
+        for port in Port::ALL {
+            self.serve_http(port);
+        }
+        self.each_machine(|machine| machine.turn_as_guest());
         self.shake_hands();
         // Clients not served yet are found again by the next round.
         self.engine.server.connections.tls.handshakes.ready.clear();
@@ -404,7 +412,10 @@ impl Loop {
             engine.cron();
             crate::server::process::feed_watchdog();
             self.acceptor.retry();
-            self.tend_roles();
+            for port in Port::ALL {
+                self.tend_http(port);
+            }
+            self.each_machine(|machine| machine.retry());
             self.engine.server.memory.spare.shrink();
             self.resume_readers();
             self.batch.shrink();

@@ -1,7 +1,7 @@
 //! Sentinel at work: carries out the actions of the core (`russet_sentinel`), and returns their
 //! results to it.
 //!
-//! The core is called by events of its links (`run::links::machines`), by the timer, by commands of
+//! The core is called by events of its links (`run::machines`), by the timer, by commands of
 //! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
 //! order. A save is part of that: it is on disk before the next action, and before the reply of a
 //! command.
@@ -14,7 +14,7 @@
 //! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` says what the
 //! core's actions mean here (`russet_host::Driver`): they are carried out at once, in their order;
 //! a save is part of that, so it is on disk before the next action and before the reply of the
-//! command. The core is called by events of links and by its timer (`run/links/machines.rs`), and
+//! command. The core is called by events of links and by its timer (`run/machines.rs`), and
 //! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, those of a
 //! link in one write. The command table has only rows with `Flags::SENTINEL`; INFO
 //! has sections of its own, and no keyspace is loaded. `/metrics` reads `primaries_seen`

@@ -4,7 +4,7 @@
 //!   1. A request has at most [`REQUEST_BYTES_MAX`] bytes; a longer one is refused with 431.
 //!   2. Every response closes the connection; HEAD has the length of the body, not the body.
 //!
-//! Elsewhere: `run::links::http` has the connections and their times, `metrics` the answers.
+//! Elsewhere: `run::http` has the connections and their times, `metrics` the answers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

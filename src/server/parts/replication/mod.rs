@@ -1,7 +1,7 @@
 //! Replication: which servers follow this one ([`replicas`]), and which one it follows
 //! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
 //!
-//! Both own state and answer questions; the loop drives the sockets (`run::links::upstream`,
+//! Both own state and answer questions; the loop drives the sockets (`run::upstream`,
 //! `run::write`), and `server::replication` carries out the consequences of a change of role for
 //! the rest of the server.
 

@@ -1,7 +1,7 @@
 //! The link to the primary: its machine, and what it holds beside: connections, a file, a load.
 //!
 //! `russet_replication::upstream` decides; `replication::upstream` carries its actions out, and
-//! `run::links::upstream` reads the connections. Once the link is online it is a client with the
+//! `run::upstream` reads the connections. Once the link is online it is a client with the
 //! flag `PRIMARY`, whose commands are the stream (`replication::stream`).
 
 use std::collections::VecDeque;

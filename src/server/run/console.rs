@@ -1,4 +1,4 @@
-//! Connections of the console at work (`links::http` has their reads, writes and deadlines): a
+//! Connections of the console at work (`http` has their reads, writes and deadlines): a
 //! request at a time, with keep-alive, and the streams of events.
 //!
 //! The answer to a command acknowledges its writes, so answers leave with the replies of clients,

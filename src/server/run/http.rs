@@ -1,6 +1,6 @@
 //! Connections that speak HTTP: pages on `console-port`, scrapes and probes on `metrics-port`.
 //!
-//! They are accepted, read, written and ended here; `links::console` decides what a page does,
+//! They are accepted, read, written and ended here; `console` decides what a page does,
 //! `observe::metrics` answers a scrape. A scrape runs no command, so that its one answer
 //! acknowledges nothing and leaves at once. Bounds: `Port::connections_max`, the bytes of a request
 //! (`console::http`, `observe::metrics::http`), and the times below, each until something has
