@@ -107,6 +107,3 @@ impl Replication {
         spool.fail(end.why());
     }
 }
-
-#[cfg(test)]
-mod tests;

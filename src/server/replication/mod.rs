@@ -94,5 +94,7 @@ pub mod load;
 pub mod primary;
 pub mod role;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod upstream;
 pub mod wait;

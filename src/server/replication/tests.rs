@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::*;
-use crate::server::parts::persist::snapshot::SyncContent;
+use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
 use crate::server::testbed::Testbed;
 use russet_config::{Allowed, SnapshotMethod};
 use russet_persistence::rdb::{PeerFormat, RdbOrigin, sync_version};
-use russet_persistence::spool::SpoolReader;
+use russet_persistence::spool::{Spool, SpoolReader};
 
 const DIALECTS: [(u32, RdbOrigin); 4] = [
     (10, RdbOrigin::Redis),
