@@ -7,15 +7,13 @@
 //! Cluster meet is the host's (`russet_host::Driver`); the other two serve their links themselves
 //! (docs/decisions.md says why).
 
-use std::io;
-
 use super::upstream::UpstreamHost;
 use crate::server::cluster::ClusterHost;
 use crate::server::migration::MigrationHost;
 use crate::server::run::Loop;
 use crate::server::sentinel::SentinelHost;
 use russet_host::Hosted;
-use russet_net::{Role, Target};
+use russet_net::Target;
 
 impl Loop {
     /// Calls each machine that this server may have, in the order of their turn.
@@ -35,14 +33,6 @@ impl Loop {
     /// The machines' work in each turn.
     pub(in crate::server) fn drive_machines(&mut self) {
         self.each_machine(|machine| machine.turn());
-    }
-
-    /// Accepts nodes from the sockets of the bus, from now on.
-    pub fn listen_on_bus(&mut self) -> io::Result<()> {
-        match &mut self.engine.server.cluster {
-            Some(driver) => driver.links.register(&self.registry, Role::ClusterListener),
-            None => Ok(()),
-        }
     }
 
     /// Whether a machine has work that waits for no event.

@@ -674,7 +674,10 @@ fn serve(
         if !server.begin_cluster(keyspace, begun) {
             return Ok(ServeEnd::NotLoaded);
         }
-        looping.listen_on_bus()?;
+        let registry = server.connections.registry.as_ref();
+        if let (Some(driver), Some(registry)) = (&mut server.cluster, registry) {
+            driver.listen(registry)?;
+        }
     }
     let server = &mut looping.engine.server;
     let flow = match sentinel {

@@ -16,11 +16,14 @@ pub(in crate::server) use surveys::{
     question,
 };
 
-use russet_keyspace::{DbIndex, Keyspace};
 use std::collections::VecDeque;
+use std::io;
+
+use mio::Registry;
 
 use russet_cluster::{Cluster, Order};
 use russet_host::Links;
+use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::{Listener, Role};
 
 /// See the module.
@@ -60,6 +63,11 @@ impl ClusterDriver {
             lost_channels: Vec::new(),
             surveys: Surveys::default(),
         }
+    }
+
+    /// Accepts nodes from the sockets of the bus, from now on.
+    pub(in crate::server) fn listen(&mut self, registry: &Registry) -> io::Result<()> {
+        self.links.register(registry, Role::ClusterListener)
     }
 
     /// Hides keys of another shard's slots. A replica has loaded its primary's data, and the
