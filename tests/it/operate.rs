@@ -187,7 +187,7 @@ fn the_dashboard_asks_for_what_is_served() {
     const SOURCES: [&str; 3] = [
         include_str!("../../src/server/observe/metrics/fields.rs"),
         include_str!("../../src/server/observe/metrics/families.rs"),
-        include_str!("../../src/server/observe/metrics/sentinel.rs"),
+        include_str!("../../crates/sentinel/src/discovery/figures.rs"),
     ];
     let literals = SOURCES.iter().flat_map(|source| source.split('"'));
     let helps = served

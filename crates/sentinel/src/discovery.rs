@@ -9,6 +9,7 @@
 //! the primary's address changes. Epochs are adopted in `votes`, addresses are switched in
 //! `groups`.
 
+pub(super) mod figures;
 pub(super) mod seen;
 pub(super) mod strangers;
 

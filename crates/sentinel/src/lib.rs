@@ -43,7 +43,7 @@
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`.
 //!   If the answer is `After::Persist` and `persisted` reports a failure, `otherwise` is sent
 //!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
-//! - Metrics, health: `primaries_seen` ([`Seen`](seen::Seen)), `is_saved`.
+//! - Metrics, health: [`FIGURES`] of `primaries_seen` ([`Seen`]), `is_saved`.
 //!
 //! # Where it differs from Redis
 //!
@@ -93,6 +93,7 @@ pub use actions::{Action, Order};
 pub use commands::{After, Host};
 pub use config::{Setup, from_file, rewrite};
 pub use core::Sentinel;
+pub use discovery::figures::{FIGURES, Number};
 pub use discovery::seen::{Seen, Status};
 pub use failover::select::{Fitness, Limits};
 pub use links::ConnId;

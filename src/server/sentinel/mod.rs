@@ -17,8 +17,8 @@
 //! command. The core is called by events of links and by its timer (`run/machines.rs`), and
 //! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, those of a
 //! link in one write. The command table has only rows with `Flags::SENTINEL`; INFO
-//! has sections of its own, and no keyspace is loaded. `/metrics` reads `primaries_seen`
-//! (`observe/metrics/sentinel.rs`), `/readyz` the result of CKQUORUM.
+//! has sections of its own, and no keyspace is loaded. `/metrics` reads the core's `FIGURES`
+//! (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.
 //!
 //! `config/` reads and writes its lines of the file, which also hold its state (epochs, votes,
 //! found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes both).

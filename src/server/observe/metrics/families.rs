@@ -15,16 +15,17 @@ use crate::server::observe::info::Source;
 use crate::server::parts::observe::command_log::LogKind;
 use russet_base::{memory::alloc, usage};
 use russet_config::Choice;
+use russet_sentinel::{FIGURES, Number, Sentinel};
 use russet_types::Type;
 
 /// Entries sampled for the average time to live, all databases together.
 const TTL_SAMPLES: usize = 1000;
 
-pub(super) fn label(name: &'static str, value: impl Into<String>) -> Labels {
+fn label(name: &'static str, value: impl Into<String>) -> Labels {
     Labels([(name, value.into())].into_iter().collect())
 }
 
-pub(super) fn whole(n: u64) -> Value {
+fn whole(n: u64) -> Value {
     Value::Whole(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
@@ -119,6 +120,32 @@ pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
     latency(from, to);
     logs(from, to);
     scrapes(from, to);
+}
+
+/// The figures of a Sentinel's primaries (`russet_sentinel::FIGURES`). O(instances).
+pub(in crate::server) fn add_sentinel(core: &Sentinel, to: &mut Families) {
+    let primaries: Vec<_> = core.primaries_seen().collect();
+    for figure in FIGURES {
+        let kind = if figure.metric.ends_with("_total") {
+            MetricKind::Counter
+        } else {
+            MetricKind::Gauge
+        };
+        let samples = primaries.iter().map(|seen| {
+            let value = match (figure.value)(seen) {
+                Number::Whole(n) => Value::Whole(n),
+                Number::Real(x) => Value::Real(x),
+            };
+            (Labels((figure.labels)(seen).into()), value)
+        });
+        to.several(figure.metric, kind, figure.help, samples.collect());
+    }
+    to.single(
+        "russet_sentinel_state_saved",
+        MetricKind::Gauge,
+        "Whether the configuration file has the state of the Sentinel; no vote is given until it has",
+        Value::Whole(i64::from(core.is_saved())),
+    );
 }
 
 fn commands(from: &Source<'_>, to: &mut Families) {

@@ -11,7 +11,6 @@ pub mod fields;
 pub mod health;
 pub mod http;
 pub mod percentiles;
-mod sentinel;
 
 use crate::server::parts::migration;
 use sha2::{Digest, Sha256};
@@ -132,7 +131,7 @@ impl Engine {
         add_fields(&source, &mut families);
         families::add_all(&source, &mut families);
         if let Some(driver) = &server.sentinel {
-            sentinel::add(&driver.core, &mut families);
+            families::add_sentinel(&driver.core, &mut families);
         }
         let mut text = open_metrics(families, server.diagnostics.metrics.text_bytes + 1024);
         percentiles.write(server, is_open_metrics, &mut text);
