@@ -158,7 +158,7 @@ impl Engine {
         } = self;
         let nanos = server
             .turn
-            .slice_nanos(&server.migrations, &server.stats, &server.cycles)
+            .slice_nanos(server.migrations.as_deref(), &server.stats, &server.cycles)
             .unwrap_or(FREE_NANOS);
         server.free_dropped(keyspace, nanos);
     }

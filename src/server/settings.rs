@@ -6,7 +6,6 @@
 //!
 //! Cost: O(clients), for their limits.
 
-use crate::server::migration::migration_settings_changed;
 use crate::server::origin::Origin;
 use crate::server::parts::observe::command_log::Thresholds;
 use crate::server::parts::{
@@ -279,7 +278,9 @@ impl Server {
 fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     keyspace_settings(keyspace, &server.config);
     server.cluster_settings_changed(keyspace);
-    migration_settings_changed(&mut server.migrations, &server.config);
+    if let Some(driver) = &mut server.migrations {
+        driver.set_settings(russet_cluster::migration::Settings::of(&server.config));
+    }
     server.gates.latency_tracking = server.config.latency_tracking;
     server.diagnostics.latency.threshold_ms = server.config.latency_monitor_threshold;
     server.gates.thresholds = Thresholds::of(&server.config, &server.cycles);

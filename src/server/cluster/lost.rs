@@ -30,7 +30,7 @@ impl Server {
     /// slot that has come back meanwhile keeps its keys.
     pub(super) fn drop_lost_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
         let all = slots.iter().flat_map(|&(first, last)| first..=last);
-        let lost = all.filter(|&slot| !takes_keys_of(&self.cluster, slot));
+        let lost = all.filter(|&slot| !takes_keys_of(self.cluster.as_deref(), slot));
         let lost: Vec<(u16, u16)> = lost.map(|slot| (slot, slot)).collect();
         self.stop_exports(keyspace, &lost);
         self.drop_slots(keyspace, &lost);
@@ -39,7 +39,7 @@ impl Server {
     /// Other nodes have claimed slots of this primary's, or of this replica's primary.
     pub(super) fn lose_slots(&mut self, keyspace: &mut Keyspace, slots: Vec<(u16, u16)>) {
         let all = slots.iter().flat_map(|&(first, last)| first..=last);
-        let lost = all.filter(|&slot| !takes_keys_of(&self.cluster, slot));
+        let lost = all.filter(|&slot| !takes_keys_of(self.cluster.as_deref(), slot));
         let lost: Vec<u16> = lost.collect();
         let pairs: Vec<(u16, u16)> = lost.iter().map(|&slot| (slot, slot)).collect();
         self.stop_exports(keyspace, &pairs);
@@ -63,7 +63,7 @@ impl Server {
         self.with_migrations(keyspace, |m, now, around| m.review_kept(now, around));
         if self.replication.is_replica() {
             self.release_kept_slots(keyspace, |server, _, slot| {
-                takes_keys_of(&server.cluster, slot)
+                takes_keys_of(server.cluster.as_deref(), slot)
             });
         }
     }
@@ -132,7 +132,7 @@ impl Server {
         if keyspace.has_unrecorded()
             && keyspace
                 .unrecorded_slots()
-                .any(|slot| takes_keys_of(&self.cluster, slot))
+                .any(|slot| takes_keys_of(self.cluster.as_deref(), slot))
         {
             self.record_all_dropped_keys(keyspace);
         }
@@ -171,9 +171,8 @@ fn drop_audience(replication: &Replication) -> Audience {
 }
 
 /// Whether clients may write to a slot here.
-fn takes_keys_of(cluster: &Option<Box<ClusterDriver>>, slot: u16) -> bool {
-    let core = cluster.as_ref().map(|driver| &driver.core);
-    core.is_some_and(|core| core.takes_keys_of(slot))
+fn takes_keys_of(cluster: Option<&ClusterDriver>, slot: u16) -> bool {
+    cluster.is_some_and(|driver| driver.core.takes_keys_of(slot))
 }
 
 /// CLUSTER FLUSHSLOT: the keys of a slot, which may get others at once. Valkey's replicas and

@@ -157,7 +157,8 @@ impl Driver for ClusterHost<'_> {
     }
 
     fn save(&mut self, sync: bool) -> bool {
-        save_cluster(&mut self.server.cluster, &self.server.config, sync)
+        let driver = self.server.cluster.as_deref_mut();
+        driver.is_none_or(|driver| save_cluster(driver, &self.server.config, sync))
     }
 
     fn destination(&self, host: &[u8], port: u16) -> Result<Destination, String> {
@@ -410,10 +411,7 @@ fn holds_data(scripting: &Scripting, persist: &Persist) -> bool {
 }
 
 /// Saves the core's state. `true` also if it could not be, and the node is to continue without.
-fn save_cluster(cluster: &mut Option<Box<ClusterDriver>>, config: &Config, sync: bool) -> bool {
-    let Some(driver) = cluster else {
-        return true;
-    };
+fn save_cluster(driver: &mut ClusterDriver, config: &Config, sync: bool) -> bool {
     let text = driver.core.conf();
     let file = driver.file.as_mut();
     let saved = file.map_or(Ok(()), |file| file.save(text, sync));

@@ -95,7 +95,7 @@ impl Engine {
         subcommands.is_empty()
             && spec.arity.admits(args.len())
             && !self.server.gates.interest.concerns(spec.flags)
-            && runs_here(&self.server.cluster, row, args, hashes)
+            && runs_here(self.server.cluster.as_deref(), row, args, hashes)
             && (self.server.acl).permits(client, row, args, &self.server.config)
     }
 

@@ -444,7 +444,7 @@ impl Server {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
-        if exports_slots(&self.migrations) {
+        if exports_slots(self.migrations.as_deref()) {
             self.export_effects(&keyspace.effects);
         }
         if keyspace

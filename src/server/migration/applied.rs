@@ -100,7 +100,13 @@ impl World<'_> {
         id: usize,
         args: Args<'_>,
     ) -> CommandResult {
-        if !may_be_sent(&self.server.table, &self.server.migrations, link, id, args) {
+        if !may_be_sent(
+            &self.server.table,
+            self.server.migrations.as_deref(),
+            link,
+            id,
+            args,
+        ) {
             let name = self.server.table.row(id).full_name;
             return Err(CommandError::owned(format!(
                 "ERR '{name}' is not about the slots of this migration"
@@ -127,7 +133,7 @@ impl World<'_> {
 /// migration, or one that belongs to no slot.
 fn may_be_sent(
     table: &CommandTable,
-    migrations: &Option<Box<MigrationDriver>>,
+    migrations: Option<&MigrationDriver>,
     link: MigrationLink,
     id: usize,
     args: Args<'_>,
@@ -137,10 +143,7 @@ fn may_be_sent(
     if facts.contains(Facts::MOVES_SLOTS) {
         return true;
     }
-    let slots = migrations
-        .as_ref()
-        .and_then(|driver| driver.machine.slots_of(link));
-    let Some(slots) = slots else {
+    let Some(slots) = migrations.and_then(|driver| driver.machine.slots_of(link)) else {
         return false;
     };
     if !row.has_keys() {

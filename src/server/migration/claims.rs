@@ -5,7 +5,6 @@
 //! because the source holds writes meanwhile and serves them again after a time.
 
 use super::unclaimed::CLAIM_WAITS;
-use crate::server::migration::on_migrations;
 
 use crate::server::parts::migration::Claim;
 use crate::server::state::Server;
@@ -50,7 +49,9 @@ impl Server {
             over_ms: self.now.mono_ms + u64::from(CLAIM_WAITS) * wait_ms,
         };
         self.replication.asks_acks = true;
-        on_migrations(&mut self.migrations, |driver| driver.claims.push(claim));
+        if let Some(driver) = &mut self.migrations {
+            driver.claims.push(claim);
+        }
         self.continue_claims(keyspace);
     }
 
@@ -79,7 +80,9 @@ impl Server {
             let is_taken = match verdict {
                 Verdict::Claim => self.claim_slots(keyspace, claim.slots.pairs()),
                 Verdict::Wait => {
-                    on_migrations(&mut self.migrations, |driver| driver.claims.push(claim));
+                    if let Some(driver) = &mut self.migrations {
+                        driver.claims.push(claim);
+                    }
                     continue;
                 }
                 Verdict::GiveUp => {

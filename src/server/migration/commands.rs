@@ -312,7 +312,7 @@ impl Server {
     /// The lines of CLUSTER INFO; Valkey has none.
     pub fn slot_migration_lines(&self, keyspace: &Keyspace) -> String {
         match self.config.dialect {
-            Dialect::Redis => migration::figures(&self.migrations, keyspace),
+            Dialect::Redis => migration::figures(self.migrations.as_deref(), keyspace),
             Dialect::Valkey => String::new(),
         }
     }

@@ -8,9 +8,6 @@
 //! Elsewhere: `russet_cluster::migration` decides what a link expects, `migration::applied` what it
 //! may run.
 
-use crate::server::migration::on_migrations;
-use crate::server::parts::run::dial::link_socket;
-use crate::server::state::Connections;
 use std::io::ErrorKind;
 
 use crate::server::clients::batch::RequestsEnd;
@@ -21,6 +18,7 @@ use crate::server::parts::migration::{Dialled, MigrationDriver, MigrationLinkSta
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock;
+use russet_base::wake::Wake;
 use russet_cluster::migration::{Expects, MigrationLink};
 use russet_config::{Config, system_text};
 use russet_keyspace::{ClientId, KeyHash, Keyspace};
@@ -118,7 +116,9 @@ impl MigrationDriver {
 impl Server {
     fn lose_slot_link(&mut self, keyspace: &mut Keyspace, number: u64, refused: Option<&str>) {
         let link = MigrationLink::Dialled(number);
-        on_migrations(&mut self.migrations, |driver| driver.links.remove(number));
+        if let Some(driver) = &mut self.migrations {
+            driver.links.remove(number);
+        }
         self.with_migrations(keyspace, |m, now, around| match refused {
             Some(why) => m.refused(now, around, link, why),
             None => m.closed(now, around, link),
@@ -260,8 +260,9 @@ impl Engine {
         if !self.server.open_slot_link(&mut self.keyspace, number) {
             return;
         }
-        let may_have_more =
-            read_slot_link(&mut self.server.migrations, &self.server.config, number);
+        let held_max = held_max(&self.server.config);
+        let driver = self.server.migrations.as_mut();
+        let may_have_more = driver.is_some_and(|driver| driver.read(number, held_max));
         let mut stepped = Stepped::More;
         let mut left = self.allowance(number);
         while matches!(stepped, Stepped::More) && !left.is_used_up() {
@@ -282,10 +283,10 @@ impl Engine {
 
     fn allowance(&mut self, number: u64) -> Allowance {
         let server = &mut self.server;
-        let nanos = if is_paced(&server.migrations, number) {
-            server
-                .turn
-                .slice_nanos(&server.migrations, &server.stats, &server.cycles)
+        let migrations = server.migrations.as_deref();
+        let nanos = if migrations.is_some_and(|driver| driver.is_paced(number)) {
+            let (stats, cycles) = (&server.stats, &server.cycles);
+            server.turn.slice_nanos(migrations, stats, cycles)
         } else {
             None
         };
@@ -377,9 +378,9 @@ impl Engine {
                 }
                 RequestsEnd::Error => {
                     let why = "ERR not a command".to_owned();
-                    on_migrations(&mut self.server.migrations, |driver| {
-                        driver.failures.push((link, why))
-                    });
+                    if let Some(driver) = &mut self.server.migrations {
+                        driver.failures.push((link, why));
+                    }
                     break Stepped::Wait;
                 }
             }
@@ -399,21 +400,18 @@ impl Engine {
         };
         batch.shrink();
         let is_drained = taken == input.len();
-        if let Some(dialled) = self
-            .server
-            .migrations
-            .as_mut()
-            .and_then(|d| d.links.get_mut(number))
-        {
-            inbox.use_up(taken);
-            dialled.input = inbox;
-            dialled.session = Some(session);
-            dialled.lacks_bytes = lacks_bytes;
-        }
         let Engine {
             keyspace, server, ..
         } = self;
-        on_migrations(&mut server.migrations, |driver| driver.links.batch = batch);
+        if let Some(driver) = &mut server.migrations {
+            driver.links.batch = batch;
+            if let Some(dialled) = driver.links.get_mut(number) {
+                inbox.use_up(taken);
+                dialled.input = inbox;
+                dialled.session = Some(session);
+                dialled.lacks_bytes = lacks_bytes;
+            }
+        }
         server.notify_migrations(keyspace);
         if is_drained {
             server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
@@ -430,19 +428,19 @@ impl Engine {
         bytes: usize,
         left: &mut Allowance,
     ) -> Option<Stepped> {
-        on_migrations(&mut self.server.migrations, |driver| {
-            driver.serving = Some(link)
-        });
+        if let Some(driver) = &mut self.server.migrations {
+            driver.serving = Some(link);
+        }
         self.server.turn.begin_commands();
         let commands = self.server.stats.commands;
         self.apply_slots(session, link, row, args, hashes, bytes);
         let commands = self.server.stats.commands.saturating_sub(commands);
         left.commands -= 1;
-        let mut expects = None;
-        on_migrations(&mut self.server.migrations, |driver| {
+        let driver = self.server.migrations.as_mut();
+        let expects = driver.and_then(|driver| {
             driver.serving = None;
             driver.commands += commands;
-            expects = driver.machine.expects(link);
+            driver.machine.expects(link)
         });
         let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !expects.is_some_and(Expects::are_commands) || is_ended {
@@ -452,69 +450,42 @@ impl Engine {
     }
 }
 
-/// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
-pub(super) fn dial_for_slots(
-    migrations: &mut Option<Box<MigrationDriver>>,
-    connections: &Connections,
-    config: &Config,
-    link: MigrationLink,
-    ip: &[u8],
-    port: u16,
-) {
-    let MigrationLink::Dialled(number) = link else {
-        return;
-    };
-    let to = Destination {
-        host: String::from_utf8_lossy(ip).into_owned(),
-        port,
-        source: config.bind_source_addr.lossy().parse().ok(),
-        socket: link_socket(config),
-        tls: connections.tls.of_replication(config),
-    };
-    let wake = connections.wake.clone();
-    let Some(driver) = migrations else {
-        return;
-    };
-    match Connecting::begin(to, wake) {
-        Ok(connecting) => {
-            let stage = MigrationLinkStage::Connecting(Box::new(connecting));
-            driver.links.add(Dialled::new(number, stage));
-            driver.links.unread.push(number);
+impl MigrationDriver {
+    /// Begins a link. Failures are reported by `serve_slot_link`, in a later turn.
+    pub(super) fn dial(&mut self, link: MigrationLink, to: Destination, wake: Wake) {
+        let MigrationLink::Dialled(number) = link else {
+            return;
+        };
+        match Connecting::begin(to, wake) {
+            Ok(connecting) => {
+                let stage = MigrationLinkStage::Connecting(Box::new(connecting));
+                self.links.add(Dialled::new(number, stage));
+                self.links.unread.push(number);
+            }
+            Err(error) => self.failures.push((link, system_text(&error))),
         }
-        Err(error) => driver.failures.push((link, system_text(&error))),
     }
-}
 
-/// Reads a link's bytes. `true`: there may be more.
-fn read_slot_link(
-    migrations: &mut Option<Box<MigrationDriver>>,
-    config: &Config,
-    number: u64,
-) -> bool {
-    let held_max = held_max(config);
-    let Some(driver) = migrations else {
-        return false;
-    };
-    let mut bytes = std::mem::take(&mut driver.links.buffer);
-    bytes.resize(READ_BYTES, 0);
-    let link = driver.links.get_mut(number);
-    let is_more = link.is_some_and(|link| read(link, &mut bytes, held_max));
-    driver.links.buffer = bytes;
-    is_more
-}
+    /// Reads a link's bytes. `true`: there may be more.
+    fn read(&mut self, number: u64, held_max: usize) -> bool {
+        let mut bytes = std::mem::take(&mut self.links.buffer);
+        bytes.resize(READ_BYTES, 0);
+        let link = self.links.get_mut(number);
+        let is_more = link.is_some_and(|link| read(link, &mut bytes, held_max));
+        self.links.buffer = bytes;
+        is_more
+    }
 
-/// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
-/// a stream unless it lags, since it would never end then.
-fn is_paced(migrations: &Option<Box<MigrationDriver>>, number: u64) -> bool {
-    let Some(driver) = migrations else {
-        return false;
-    };
-    match driver.machine.expects(MigrationLink::Dialled(number)) {
-        Some(Expects::Snapshot) => true,
-        Some(Expects::Commands) => {
-            let link = driver.links.get(number);
-            link.is_some_and(|link| link.input.len() < BEHIND)
+    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
+    /// a stream unless it lags, since it would never end then.
+    fn is_paced(&self, number: u64) -> bool {
+        match self.machine.expects(MigrationLink::Dialled(number)) {
+            Some(Expects::Snapshot) => true,
+            Some(Expects::Commands) => {
+                let link = self.links.get(number);
+                link.is_some_and(|link| link.input.len() < BEHIND)
+            }
+            Some(Expects::Replies | Expects::Hold) | None => false,
         }
-        Some(Expects::Replies | Expects::Hold) | None => false,
     }
 }

@@ -15,15 +15,12 @@ mod kept;
 mod links;
 mod unclaimed;
 
-use crate::server::migration::links::dial_for_slots;
 use crate::server::parts::migration::MigrationDriver;
+use crate::server::parts::run::dial::destination;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::random;
-use russet_cluster::migration::{
-    Action, Around, Beside, MigrationLink, Migrations, Name, Ranges, Settings,
-};
-use russet_config::Config;
+use russet_cluster::migration::{Action, Around, Beside, MigrationLink, Migrations, Name, Ranges};
 use russet_host::{Hosted, Now};
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use russet_net::{Role, Target};
@@ -108,38 +105,31 @@ impl Server {
     }
 
     fn act_in_migration(&mut self, keyspace: &mut Keyspace, action: Action) {
+        let Some(driver) = &mut self.migrations else {
+            return;
+        };
         match action {
-            Action::Dial { link, ip, port } => dial_for_slots(
-                &mut self.migrations,
-                &self.connections,
-                &self.config,
-                link,
-                &ip,
-                port,
-            ),
-            Action::Send { link, bytes } => {
-                on_migrations(&mut self.migrations, |driver| driver.send(link, &bytes))
+            Action::Dial { link, ip, port } => {
+                let tls = self.connections.tls.of_replication(&self.config);
+                let to = destination(&self.config, &ip, port, tls);
+                driver.dial(link, to, self.connections.wake.clone());
             }
-            Action::Close(link) => {
-                let now_ms = self.now.mono_ms;
-                on_migrations(&mut self.migrations, |driver| driver.close(link, now_ms));
-            }
+            Action::Send { link, bytes } => driver.send(link, &bytes),
+            Action::Close(link) => driver.close(link, self.now.mono_ms),
             Action::Export {
                 job,
                 slots,
                 snapshot,
                 stream,
                 wire,
-            } => on_migrations(&mut self.migrations, |driver| {
-                driver.exports.begin((job, slots), snapshot, stream, wire);
-            }),
-            Action::Stream(job) => on_migrations(&mut self.migrations, |driver| {
+            } => driver.exports.begin((job, slots), snapshot, stream, wire),
+            Action::Stream(job) => {
                 let export = driver.exports.find(job);
                 let held = export.and_then(|export| Some((export.held.take()?, export.stream)));
                 if let Some((bytes, link)) = held {
                     driver.send(link, &bytes);
                 }
-            }),
+            }
             Action::EndExport(job) => self.end_export(keyspace, job),
             Action::Hold { job, slots, .. } => {
                 // Effects of earlier writes precede the machine's next bytes on the link.
@@ -237,7 +227,9 @@ impl Server {
 
     /// Keys of a database, or all, were deleted.
     pub fn note_flush(&mut self) {
-        on_migrations(&mut self.migrations, |driver| driver.was_flushed = true);
+        if let Some(driver) = &mut self.migrations {
+            driver.was_flushed = true;
+        }
     }
 
     /// Passes the results recorded since the last call to the machine.
@@ -308,33 +300,5 @@ impl Engine {
         self.server.update_exports(&mut self.keyspace);
         self.send_migrations();
         self.after_removals();
-    }
-}
-
-/// Directives may have changed.
-pub(in crate::server) fn migration_settings_changed(
-    migrations: &mut Option<Box<MigrationDriver>>,
-    config: &Config,
-) {
-    let fresh = Settings::of(config);
-    if let Some(driver) = migrations {
-        let settings = driver.machine.settings_mut();
-        let (prevents_pause, prevents_failover) =
-            (settings.prevents_pause, settings.prevents_failover);
-        *settings = Settings {
-            prevents_pause,
-            prevents_failover,
-            ..fresh
-        };
-        driver.tick_due_ms = 0;
-    }
-}
-
-pub(in crate::server) fn on_migrations(
-    migrations: &mut Option<Box<MigrationDriver>>,
-    call: impl FnOnce(&mut MigrationDriver),
-) {
-    if let Some(driver) = migrations {
-        call(driver);
     }
 }

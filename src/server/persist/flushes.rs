@@ -134,7 +134,7 @@ impl Server {
         if !repeats && self.replication.is_replica() {
             return Err(REPLICA);
         }
-        if !repeats && migrates_slots(&self.migrations, &self.cluster) {
+        if !repeats && migrates_slots(self.migrations.as_deref(), self.cluster.as_deref()) {
             return Err(MIGRATES);
         }
         let is_primary = client.flags.contains(ClientFlags::PRIMARY);
@@ -407,12 +407,7 @@ fn find_flush(keyspace: &Keyspace, asked: UndoRequest) -> Result<PendingFlush, C
 
 /// Whether slots are being migrated: keys that came back could be at two nodes, the older ones
 /// here.
-fn migrates_slots(
-    migrations: &Option<Box<MigrationDriver>>,
-    cluster: &Option<Box<ClusterDriver>>,
-) -> bool {
-    let migrations = migrations.as_ref();
-    let cluster = cluster.as_ref();
+fn migrates_slots(migrations: Option<&MigrationDriver>, cluster: Option<&ClusterDriver>) -> bool {
     let is_open = cluster.is_some_and(|driver| driver.core.open_slots() != (false, false));
     is_open || migrations.is_some_and(|driver| !driver.machine.is_idle())
 }

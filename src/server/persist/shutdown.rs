@@ -11,7 +11,6 @@
 //! The request and its flags: `parts::persist::shutdown`.
 
 use crate::server::clients::table::Clients;
-use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::replication::Replication;
 use russet_base::clock::Now;
 use russet_replication::Stream;
@@ -75,12 +74,8 @@ impl Engine {
         }
         if waiting.request.failover
             && !waiting.has_reported
-            && ask_successor(
-                &server.cluster,
-                &server.replication,
-                &server.stream,
-                keyspace,
-            )
+            && server.cluster.is_some()
+            && ask_successor(&server.replication, &server.stream, keyspace)
         {
             // The stream must reach it before this process ends.
             let waiting = WaitingShutdown {
@@ -355,14 +350,9 @@ fn log_lagging_replicas(replication: &Replication, clients: &Clients, stream: &S
 
 /// SHUTDOWN FAILOVER: asks a replica that has everything to take over. `false`: there is none,
 /// or a replica is older than Valkey 9.0 and does not know the request.
-fn ask_successor(
-    cluster: &Option<Box<ClusterDriver>>,
-    replication: &Replication,
-    stream: &Stream,
-    keyspace: &mut Keyspace,
-) -> bool {
+fn ask_successor(replication: &Replication, stream: &Stream, keyspace: &mut Keyspace) -> bool {
     const VERSION_MIN: (u32, u32, u32) = (9, 0, 0);
-    if cluster.is_none() || replication.is_replica() {
+    if replication.is_replica() {
         return false;
     }
     let offset = stream.offset();

@@ -426,7 +426,12 @@ impl Engine {
             }
             SnapshotFraming::Length => tracing::info!("Starting BGSAVE for SYNC with target: disk"),
         }
-        let form = sync_form(&server.config, &server.migrations, keyspace, needs);
+        let form = sync_form(
+            &server.config,
+            server.migrations.as_deref(),
+            keyspace,
+            needs,
+        );
         match server.begin_sync_snapshot(keyspace, form) {
             Ok(spool) => {
                 // In Valkey's dialect the snapshot names the imports: the stream must not, since
@@ -686,7 +691,7 @@ fn sync_needs(config: &Config, facts: &Facts) -> SyncNeeds {
 /// The form of a snapshot that begins now.
 fn sync_form(
     config: &Config,
-    migrations: &Option<Box<MigrationDriver>>,
+    migrations: Option<&MigrationDriver>,
     keyspace: &Keyspace,
     needs: SyncNeeds,
 ) -> SyncForm {
@@ -695,7 +700,7 @@ fn sync_form(
         asked => (asked, RdbOrigin::of_written(asked)),
     };
     let is_valkey = config.dialect == Dialect::Valkey;
-    let imports = migrations.as_ref().filter(|_| is_valkey);
+    let imports = migrations.filter(|_| is_valkey);
     let has_imports = imports.is_some_and(|it| it.machine.copied_imports().next().is_some());
     let (version, dialect) = match config.rdb_version {
         0 if has_imports => version_with_imports((version, dialect), needs.reads),

@@ -267,7 +267,7 @@ impl Replication {
 /// The facts that this server may announce to its primary.
 pub(in crate::server) fn introduction(
     config: &Config,
-    cluster: &Option<Box<ClusterDriver>>,
+    cluster: Option<&ClusterDriver>,
     stream: &Stream,
 ) -> Introduction {
     let secret = |text: &Text| (!text.is_empty()).then(|| text.to_vec());
@@ -289,10 +289,7 @@ pub(in crate::server) fn introduction(
         dual_channel: config.dual_channel_replication_enabled,
         lz4: config.repl_compression.is_on(),
         dialect: config.dialect,
-        node_id: {
-            let cluster = cluster.as_ref();
-            cluster.map(|driver| driver.core.my_id().as_bytes().to_vec())
-        },
+        node_id: cluster.map(|driver| driver.core.my_id().as_bytes().to_vec()),
         from: Some(stream.position()),
         failover: false,
     }

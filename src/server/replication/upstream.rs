@@ -11,7 +11,6 @@
 //! Elsewhere: `load` has the load itself, `demotion` the file of lost writes.
 
 use crate::server::clients::table::Clients;
-use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::persist::Persist;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::run::turn::Turn;
@@ -36,13 +35,13 @@ impl Server {
     pub(in crate::server) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
         let (now, settings) = (
             self.now.into(),
-            upstream_settings(&self.config, &self.cluster, &self.persist),
+            upstream_settings(&self.config, self.cluster.is_some(), &self.persist),
         );
         if let Some(mut upstream) = self.replication.upstream.take() {
             upstream.core.settings = settings;
             upstream.core.event(
                 now,
-                &|| introduction(&self.config, &self.cluster, &self.stream),
+                &|| introduction(&self.config, self.cluster.as_deref(), &self.stream),
                 event,
             );
             self.replication.upstream = Some(upstream);
@@ -54,7 +53,7 @@ impl Server {
     pub(in crate::server) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
         let (now, settings) = (
             self.now.into(),
-            upstream_settings(&self.config, &self.cluster, &self.persist),
+            upstream_settings(&self.config, self.cluster.is_some(), &self.persist),
         );
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.core.settings = settings;
@@ -229,11 +228,7 @@ pub(in crate::server) fn unpacking(socket: Socket, rest: &[u8]) -> Socket {
     }
 }
 
-fn upstream_settings(
-    config: &Config,
-    cluster: &Option<Box<ClusterDriver>>,
-    persist: &Persist,
-) -> Settings {
+fn upstream_settings(config: &Config, is_cluster: bool, persist: &Persist) -> Settings {
     Settings {
         dialect: config.dialect,
         timeout_ms: u64::from(config.repl_timeout) * 1000,
@@ -242,7 +237,7 @@ fn upstream_settings(
             bytes => bytes,
         },
         retain_percent: config.replica_min_retain_percent,
-        is_cluster: cluster.is_some(),
+        is_cluster,
         is_loading: persist.loading.in_progress(),
     }
 }

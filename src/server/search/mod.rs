@@ -81,7 +81,7 @@ impl Server {
         }
         let nanos = self
             .turn
-            .slice_nanos(&self.migrations, &self.stats, &self.cycles)
+            .slice_nanos(self.migrations.as_deref(), &self.stats, &self.cycles)
             .unwrap_or(SLICE_NANOS);
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
         let is_over = || clock::cycles().wrapping_sub(began) >= ticks;

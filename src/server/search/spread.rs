@@ -34,11 +34,12 @@ const NO_NUMBER: [u8; 8] = [0; 8];
 impl Server {
     /// Sends notes that are due. Called at each tick of the cluster's core.
     pub(in crate::server) fn tend_definitions(&mut self, keyspace: &mut Keyspace) {
-        let Some(has_slots) = spreads(&self.cluster, &self.persist) else {
+        let Some(has_slots) = spreads(self.cluster.as_deref(), &self.persist) else {
             self.search.catalog = Catalog::default();
             return;
         };
-        self.search.refresh_catalog(&self.cluster, has_slots);
+        self.search
+            .refresh_catalog(self.cluster.as_deref(), has_slots);
         let now_ms = self.now.mono_ms;
         let Some(core) = self.cluster.as_ref().map(|driver| &driver.core) else {
             return;
@@ -80,7 +81,7 @@ impl Server {
         }
         let message = Message {
             kind,
-            has_slots: spreads(&self.cluster, &self.persist) == Some(true),
+            has_slots: spreads(self.cluster.as_deref(), &self.persist) == Some(true),
             version: self.search.catalog.version,
             digest: self.search.catalog.digest,
             content: &content,
@@ -97,14 +98,15 @@ impl Server {
         payload: &[u8],
     ) {
         let (Some(has_slots), Some(message)) = (
-            spreads(&self.cluster, &self.persist),
+            spreads(self.cluster.as_deref(), &self.persist),
             Message::read(payload),
         ) else {
             return;
         };
         self.search
             .catch_up(&mut self.json_paths, &self.cycles, keyspace);
-        self.search.refresh_catalog(&self.cluster, has_slots);
+        self.search
+            .refresh_catalog(self.cluster.as_deref(), has_slots);
         let catalog = &mut self.search.catalog;
         let own = if has_slots { catalog.version } else { 0 };
         let its = if message.has_slots {
@@ -269,7 +271,7 @@ impl Indexes {
     /// Counts the changes of definitions since the last call as one version.
     pub(in crate::server) fn refresh_catalog(
         &mut self,
-        cluster: &Option<Box<ClusterDriver>>,
+        cluster: Option<&ClusterDriver>,
         has_slots: bool,
     ) {
         let changes = self.changes();
@@ -278,8 +280,7 @@ impl Indexes {
         }
         let digest = Definitions::of(self).digest();
         let is_first = self.catalog.seen.is_none();
-        let core = cluster.as_ref().map(|driver| &driver.core);
-        let is_alone = core.is_none_or(|core| core.is_alone());
+        let is_alone = cluster.is_none_or(|driver| driver.core.is_alone());
         let catalog = &mut self.catalog;
         catalog.seen = Some(changes);
         if digest != catalog.digest {
@@ -295,8 +296,8 @@ impl Indexes {
 
 /// Whether this is a primary of a cluster whose definitions are known: then whether it has
 /// slots.
-fn spreads(cluster: &Option<Box<ClusterDriver>>, persist: &Persist) -> Option<bool> {
-    let core = cluster.as_ref().map(|driver| &driver.core)?;
+fn spreads(cluster: Option<&ClusterDriver>, persist: &Persist) -> Option<bool> {
+    let core = &cluster?.core;
     let knows = !core.is_replica() && !persist.loading.in_progress();
     knows.then(|| core.is_voter())
 }

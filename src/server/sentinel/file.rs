@@ -46,7 +46,10 @@ pub fn check_file(file: Option<&Path>) -> Result<(), String> {
 impl Server {
     /// Saves the core's state with the server's own directives, synced; a failure is logged.
     pub(super) fn save_sentinel(&mut self) -> bool {
-        match try_save_sentinel(&mut self.sentinel, &self.identity, &self.acl, &self.config) {
+        let Some(driver) = &mut self.sentinel else {
+            return true;
+        };
+        match try_save_sentinel(driver, &self.identity, &self.acl, &self.config) {
             Ok(()) => {
                 tracing::info!("Sentinel new configuration saved on disk");
                 true
@@ -63,14 +66,11 @@ impl Server {
 }
 
 fn try_save_sentinel(
-    sentinel: &mut Option<Box<SentinelDriver>>,
+    driver: &mut SentinelDriver,
     identity: &Identity,
     acl: &Acl,
     config: &Config,
 ) -> io::Result<()> {
-    let Some(driver) = sentinel else {
-        return Ok(());
-    };
     let Some(file) = &identity.config_file else {
         return Err(io::ErrorKind::NotFound.into());
     };

@@ -172,11 +172,10 @@ impl Server {
         self.sentinel = Some(Box::new(driver));
         SentinelHost(self).carry_out();
         // A file that cannot be written is noticed now, not when a vote must be saved.
-        let saved = self
-            .sentinel
-            .as_ref()
-            .map(|driver| !driver.saved.is_empty());
-        is_sentinel_saved(&self.sentinel) && (saved == Some(true) || self.save_sentinel())
+        let Some(driver) = &self.sentinel else {
+            return false;
+        };
+        driver.core.is_saved() && (!driver.saved.is_empty() || self.save_sentinel())
     }
 
     /// `SENTINEL ...`: on return the reply is complete, and every change that it acknowledges is on
@@ -195,7 +194,8 @@ impl Server {
         let after = driver.core.command(now, args, &host, reply);
         SentinelHost(self).carry_out();
         if let After::Persist { otherwise } = after
-            && !is_sentinel_saved(&self.sentinel)
+            && let Some(driver) = &self.sentinel
+            && !driver.core.is_saved()
         {
             reply.truncate(begin);
             reply.raw(&otherwise);
@@ -210,9 +210,4 @@ impl Server {
             SentinelHost(self).carry_out();
         }
     }
-}
-
-fn is_sentinel_saved(sentinel: &Option<Box<SentinelDriver>>) -> bool {
-    let driver = sentinel.as_ref();
-    driver.is_some_and(|driver| driver.core.is_saved())
 }

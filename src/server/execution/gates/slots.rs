@@ -378,7 +378,7 @@ fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[K
 /// keys. O(keys).
 #[inline]
 pub(in crate::server) fn runs_here(
-    cluster: &Option<Box<ClusterDriver>>,
+    cluster: Option<&ClusterDriver>,
     row: &Row,
     args: Args<'_>,
     hashes: &[KeyHash],

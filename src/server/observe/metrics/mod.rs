@@ -45,7 +45,7 @@ fn add_fields(source: &Source<'_>, to: &mut Families) {
     if let Some(cluster) = &source.server.cluster {
         text.push_str(&cluster.core.info());
         text.push_str(&migration::figures(
-            &source.server.migrations,
+            source.server.migrations.as_deref(),
             source.keyspace,
         ));
     }

@@ -93,6 +93,18 @@ impl MigrationDriver {
         }
     }
 
+    /// Directives may have changed.
+    pub(in crate::server) fn set_settings(&mut self, fresh: Settings) {
+        let settings = self.machine.settings_mut();
+        *settings = Settings {
+            // DEBUG's, not directives'.
+            prevents_pause: settings.prevents_pause,
+            prevents_failover: settings.prevents_failover,
+            ..fresh
+        };
+        self.tick_due_ms = 0;
+    }
+
     /// Whether there is something to do that no event reports.
     pub(in crate::server) fn has_urgent(&self) -> bool {
         !self.to_clients.is_empty()
@@ -162,12 +174,10 @@ impl MigrationDriver {
 
 /// The figures of slots that move, in lines as those of CLUSTER INFO.
 pub(in crate::server) fn figures(
-    migrations: &Option<Box<MigrationDriver>>,
+    migrations: Option<&MigrationDriver>,
     keyspace: &Keyspace,
 ) -> String {
-    let active = migrations
-        .as_ref()
-        .map_or(0, |driver| driver.machine.active());
+    let active = migrations.map_or(0, |driver| driver.machine.active());
     let DropProgress {
         running,
         keys,
@@ -188,7 +198,6 @@ pub(in crate::server) fn figures(
 
 /// Whether effects are passed on to other nodes.
 #[inline]
-pub(in crate::server) fn exports_slots(migrations: &Option<Box<MigrationDriver>>) -> bool {
-    let driver = migrations.as_ref();
-    driver.is_some_and(|driver| driver.exports.are_streamed())
+pub(in crate::server) fn exports_slots(migrations: Option<&MigrationDriver>) -> bool {
+    migrations.is_some_and(|driver| driver.exports.are_streamed())
 }

@@ -174,11 +174,11 @@ impl Turn {
     /// (`parts::run::pace`).
     pub(in crate::server) fn is_beside_clients(
         &mut self,
-        migrations: &Option<Box<MigrationDriver>>,
+        migrations: Option<&MigrationDriver>,
         stats: &Stats,
         cycles: &Cycles,
     ) -> bool {
-        let of_sources = migrations.as_ref().map_or(0, |d| d.commands);
+        let of_sources = migrations.map_or(0, |driver| driver.commands);
         let (pace, now) = (&mut self.pace, clock::cycles());
         pace.note(stats.commands.wrapping_sub(of_sources), now);
         pace.is_beside_clients(cycles, now)
@@ -188,7 +188,7 @@ impl Turn {
     /// it.
     pub(in crate::server) fn slice_nanos(
         &mut self,
-        migrations: &Option<Box<MigrationDriver>>,
+        migrations: Option<&MigrationDriver>,
         stats: &Stats,
         cycles: &Cycles,
     ) -> Option<u64> {

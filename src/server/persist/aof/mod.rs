@@ -40,7 +40,7 @@ impl Server {
         let mut wanted = Audience::empty();
         wanted.set(Audience::LOG, has_log || self.debug.recorder.is_some());
         wanted.set(Audience::REPLICAS, is_streamed);
-        wanted.set(Audience::EXPORTS, exports_slots(&self.migrations));
+        wanted.set(Audience::EXPORTS, exports_slots(self.migrations.as_deref()));
         wanted
     }
 

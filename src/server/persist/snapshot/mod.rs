@@ -142,7 +142,7 @@ impl Engine {
         let nanos = if moves_slots {
             server
                 .turn
-                .slice_nanos(&server.migrations, &server.stats, &server.cycles)
+                .slice_nanos(server.migrations.as_deref(), &server.stats, &server.cycles)
         } else {
             None
         };
@@ -150,7 +150,7 @@ impl Engine {
             busy_ticks,
             idle,
             beside_clients: server.turn.is_beside_clients(
-                &server.migrations,
+                server.migrations.as_deref(),
                 &server.stats,
                 &server.cycles,
             ),
