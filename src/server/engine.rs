@@ -369,11 +369,8 @@ impl Server {
         let is_sampled = self.config.cluster_compatibility_sample_ratio > 0;
         state.set(GateState::SAMPLED, is_sampled && self.cluster.is_none());
         state.set(GateState::UNAUDITED, self.gates.refuses_audited);
-        let bound = self
-            .memory
-            .limit
-            .room_bound(self.memory.eviction_bound(&self.replication, &self.config));
-        Interest::of(state, bound)
+        let bound = self.eviction_bound();
+        Interest::of(state, self.memory.limit.room_bound(bound))
     }
 
     /// The server's state has changed: recomputes the commands that concern the gates.

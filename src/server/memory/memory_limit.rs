@@ -5,15 +5,14 @@
 //! between turns, while each command evicts a few keys as well.
 
 use crate::server::clients::client::Client;
+use crate::server::figures::latency::Latency;
 use crate::server::observe::not_counted::{NotCounted, walked};
 use crate::server::parts::memory::eviction;
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
 use russet_base::clock::Cycles;
 use russet_base::{clock, memory::alloc};
 use russet_config::Config;
-use russet_keyspace::{Evicted, Eviction, Keyspace};
+use russet_keyspace::{Evicted, Keyspace};
 use russet_resp::Reply;
 
 impl Server {
@@ -26,13 +25,7 @@ impl Server {
         running: Option<(&Client, &Reply)>,
     ) -> bool {
         let has_aside = keyspace.has_aside();
-        if has_aside
-            && alloc::exceeds(
-                self.memory
-                    .limit
-                    .room_bound(self.memory.eviction_bound(&self.replication, &self.config)),
-            )
-        {
+        if has_aside && alloc::exceeds(self.memory.limit.room_bound(self.eviction_bound())) {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
@@ -41,7 +34,7 @@ impl Server {
         let may_free = self.migrations.as_ref().is_some_and(|it| it.has_kept())
             && self.gates.pause().is_none();
         if may_free && self.lacks_room(keyspace, running) {
-            let bound = self.memory.eviction_bound(&self.replication, &self.config);
+            let bound = self.eviction_bound();
             if self.free_kept_for_room(keyspace, bound) {
                 return true;
             }
@@ -51,19 +44,14 @@ impl Server {
             self.stats.note_memory(true, self.now.mono_ms);
             return true;
         }
-        let limit = self.memory.eviction_bound(&self.replication, &self.config);
-        let evicted = match eviction::policy(&self.config) {
-            Some(policy) => evict(
-                &self.turn,
-                &self.config,
-                &self.cycles,
-                &mut self.diagnostics,
-                keyspace,
-                limit,
-                policy,
-            ),
-            None => Evicted::Everything,
+        let evicting = Evicting {
+            limit: self.eviction_bound(),
+            config: &self.config,
+            cycles: &self.cycles,
+            latency: &mut self.diagnostics.latency,
+            is_continued: self.turn.evicting,
         };
+        let evicted = evicting.run(keyspace);
         self.turn.evicting = evicted == Evicted::InPart;
         self.stats
             .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
@@ -73,13 +61,21 @@ impl Server {
     /// Whether used memory exceeds the limit, without memory that does not count or that no client
     /// needs.
     fn lacks_room(&mut self, keyspace: &Keyspace, running: Option<(&Client, &Reply)>) -> bool {
-        let bound = self.memory.eviction_bound(&self.replication, &self.config);
-        if !alloc::exceeds(bound) || !self.exceeds_measured(keyspace, running) {
+        if !alloc::exceeds(self.eviction_bound()) || !self.exceeds_measured(keyspace, running) {
             return false;
         }
         // Spare buffers go before keys. The bound is as measured now.
-        !self.memory.spare.give_up()
-            || alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config))
+        !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
+    }
+
+    /// See [`Memory::eviction_bound`](crate::server::parts::memory::Memory::eviction_bound).
+    pub(in crate::server) fn eviction_bound(&self) -> usize {
+        self.memory.eviction_bound(&self.replication, &self.config)
+    }
+
+    /// Whether used memory exceeds the limit, and nothing that could be evicted is left.
+    pub fn is_out_of_memory(&self) -> bool {
+        !self.turn.evicting && alloc::exceeds(self.eviction_bound())
     }
 
     /// Each turn: measures the owners that are O(1), so that freed memory does not count any more.
@@ -111,7 +107,7 @@ impl Server {
             Some(bytes) => bytes,
             None => {
                 self.set_not_counted(known.total());
-                if !alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config)) {
+                if !alloc::exceeds(self.eviction_bound()) {
                     return false;
                 }
                 let bytes = walked(self);
@@ -120,7 +116,7 @@ impl Server {
             }
         };
         self.set_not_counted(known.total() + walked_now);
-        alloc::exceeds(self.memory.eviction_bound(&self.replication, &self.config))
+        alloc::exceeds(self.eviction_bound())
     }
 
     /// Cron: follows the available memory, and checks resident memory.
@@ -133,42 +129,47 @@ impl Server {
     }
 
     fn set_not_counted(&mut self, bytes: usize) {
-        let (memory, config) = (&mut self.memory, &self.config);
-        if memory.limit.set_not_counted(bytes) {
-            let bound = memory.eviction_bound(&self.replication, config);
-            self.gates.interest.memory_limit = memory.limit.room_bound(bound);
+        if self.memory.limit.set_not_counted(bytes) {
+            let bound = self.eviction_bound();
+            self.gates.interest.memory_limit = self.memory.limit.room_bound(bound);
         }
     }
 }
 
-/// Evicts within the time limit; the rest continues between turns. Commands that come meanwhile
-/// evict a few keys each, so that writers cannot outrun eviction.
-fn evict(
-    turn: &Turn,
-    config: &Config,
-    cycles: &Cycles,
-    diagnostics: &mut Diagnostics,
-    keyspace: &mut Keyspace,
+/// One eviction, which borrows what it needs of the server.
+struct Evicting<'a> {
+    /// Used bytes that it comes down to.
     limit: usize,
-    policy: Eviction,
-) -> Evicted {
-    let ticks = if turn.evicting {
-        0
-    } else {
-        let tenacity = config.maxmemory_eviction_tenacity;
-        cycles.ticks(eviction::time_limit_nanos(tenacity))
-    };
-    let began = clock::cycles();
-    let evicted = keyspace.evict_while(
-        |unreported| alloc::exceeds(limit.saturating_add(unreported)),
-        policy,
-        ticks,
-    );
-    let micros = cycles.micros(clock::cycles().wrapping_sub(began));
-    diagnostics
-        .latency
-        .add_if_slow("eviction-cycle", micros / 1000);
-    evicted
+    config: &'a Config,
+    cycles: &'a Cycles,
+    latency: &'a mut Latency,
+    /// One before it has used up its time, and continues between turns.
+    is_continued: bool,
+}
+
+impl Evicting<'_> {
+    /// Evicts within the time limit, if the policy allows; the rest continues between turns.
+    /// Commands that come meanwhile evict a few keys each, so that writers cannot outrun eviction.
+    fn run(self, keyspace: &mut Keyspace) -> Evicted {
+        let Some(policy) = eviction::policy(self.config) else {
+            return Evicted::Everything;
+        };
+        let ticks = if self.is_continued {
+            0
+        } else {
+            let tenacity = self.config.maxmemory_eviction_tenacity;
+            self.cycles.ticks(eviction::time_limit_nanos(tenacity))
+        };
+        let began = clock::cycles();
+        let evicted = keyspace.evict_while(
+            |unreported| alloc::exceeds(self.limit.saturating_add(unreported)),
+            policy,
+            ticks,
+        );
+        let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
+        self.latency.add_if_slow("eviction-cycle", micros / 1000);
+        evicted
+    }
 }
 
 #[cfg(test)]

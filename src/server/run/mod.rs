@@ -274,11 +274,7 @@ impl Loop {
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
         server.look_at_not_counted(&self.engine.keyspace);
-        if alloc::exceeds(
-            server
-                .memory
-                .eviction_bound(&server.replication, &server.config),
-        ) {
+        if alloc::exceeds(server.eviction_bound()) {
             server.memory.spare.give_up();
         }
         // With the clock of this turn, and all buffers of the last one returned.

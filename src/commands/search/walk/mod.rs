@@ -190,12 +190,7 @@ impl Walk {
         search.among = call.server.documents_that_count(call.db.keyspace(), held);
         let wrong = |error| refusal(&SearchError::from(error));
         let policy = config.search_on_oom;
-        let is_starved = policy != SearchOnOom::Ignore
-            && call.server.memory.is_out_of_memory(
-                &call.server.turn,
-                &call.server.replication,
-                &call.server.config,
-            );
+        let is_starved = policy != SearchOnOom::Ignore && call.server.is_out_of_memory();
         if is_starved && policy == SearchOnOom::Fail {
             let text = "Not enough memory available to execute the query";
             return Err(refusal(&SearchError::new(OUT_OF_MEMORY, text)));

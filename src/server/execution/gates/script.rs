@@ -43,11 +43,7 @@ pub(in crate::server) fn prepare(
     let server = &mut *world.server;
     let dialect = server.config.dialect;
     let is_obeyed = matches!(origin, Origin::Loading | Origin::Primary);
-    let lacks_memory = alloc::exceeds(
-        server
-            .memory
-            .eviction_bound(&server.replication, &server.config),
-    );
+    let lacks_memory = alloc::exceeds(server.eviction_bound());
     let is_compat = flags.contains(Flags::COMPAT);
     let shows_stale = !is_compat && flags.contains(Flags::ALLOW_STALE);
     if server.replication.is_stale(&server.config) && !shows_stale && !is_obeyed {

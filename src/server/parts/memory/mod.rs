@@ -15,11 +15,9 @@ pub mod spare_buffers;
 
 use crate::server::clients::table::Clients;
 use crate::server::parts::replication::Replication;
-use crate::server::parts::run::turn::Turn;
 use client_memory::ClientMemory;
 use defrag::Defrag;
 use memory_limit::MemoryLimit;
-use russet_base::memory::alloc;
 use russet_config::Config;
 use spare_buffers::SpareBuffers;
 
@@ -46,16 +44,6 @@ impl Memory {
         } else {
             self.limit.eviction_bound()
         }
-    }
-
-    /// Whether used memory exceeds the limit, and nothing that could be evicted is left.
-    pub fn is_out_of_memory(
-        &self,
-        turn: &Turn,
-        replication: &Replication,
-        config: &Config,
-    ) -> bool {
-        !turn.evicting && alloc::exceeds(self.eviction_bound(replication, config))
     }
 
     /// `maxmemory` or the clients' limit may have changed.
