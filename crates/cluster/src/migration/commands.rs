@@ -113,8 +113,8 @@ impl Migrations {
             let is_meant = id.is_none_or(|id| id == head.name.as_bytes());
             if is_meant && !self.jobs[at].talk.is_followed() {
                 canceled += 1;
-                self.step(at, now, around, |job, _| {
-                    job.again_ms = None;
+                self.step(Some(at), now, around, |_, scene| {
+                    scene.head.again_ms = None;
                     Err(End::Canceled("Cancelled by user".into()))
                 });
             }
@@ -128,7 +128,9 @@ impl Migrations {
         for at in (0..self.jobs.len()).rev() {
             if self.jobs[at].head.side == Side::Export {
                 canceled += 1;
-                self.step(at, now, around, |_, _| Err(End::Canceled(String::new())));
+                self.step(Some(at), now, around, |_, _| {
+                    Err(End::Canceled(String::new()))
+                });
             }
         }
         match canceled {

@@ -3,14 +3,14 @@
 //! Five types implement it: both ends of both ways (`pull_target`, `pull_source`, `push_source`,
 //! `push_target`), and a replica's record of its primary's import (`on_primary`).
 //!
-//! A method returns `Err(End)` to end the attempt; `JobHead::settle` then gives back all that it
+//! A method returns `Err(End)` to end the attempt; `Scene::settle` then gives back all that it
 //! held. The default methods ignore their event. `begin`, `routes_changed` and a replica's `tick`
 //! look up the owner of each slot; other events are O(1), or O(ranges) where an action names the
 //! slots.
 //! `core` finds the conversation of an event, and repeats attempts.
 
 use super::actions::MigrationLink;
-use super::job::{EventResult, JobHead, Scene};
+use super::job::{End, EventResult, Scene};
 use super::refusal::Refusal;
 
 /// How the driver handles the next bytes of a link.
@@ -62,34 +62,17 @@ pub(super) trait Conversation: std::fmt::Debug {
         Expects::Hold
     }
 
-    fn opened(
-        &mut self,
-        _head: &mut JobHead,
-        _scene: &mut Scene<'_>,
-        _link: MigrationLink,
-    ) -> EventResult {
+    fn opened(&mut self, _scene: &mut Scene<'_>, _link: MigrationLink) -> EventResult {
         Ok(())
     }
 
-    fn refused(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-        why: &str,
-    ) -> EventResult;
+    fn refused(&mut self, scene: &mut Scene<'_>, link: MigrationLink, why: &str) -> EventResult;
 
-    fn closed(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-    ) -> EventResult;
+    fn closed(&mut self, scene: &mut Scene<'_>, link: MigrationLink) -> EventResult;
 
     /// The reply to our last command: the line of a status, or of an error.
     fn reply(
         &mut self,
-        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
         _reply: Result<&[u8], &[u8]>,
@@ -100,49 +83,31 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// A peer's `CLUSTER SYNCSLOTS`, from the word after it on. `false`: out of turn.
     fn request(
         &mut self,
-        _head: &mut JobHead,
         _scene: &mut Scene<'_>,
         _link: MigrationLink,
         _words: &[&[u8]],
-    ) -> Result<bool, super::job::End> {
+    ) -> Result<bool, End> {
         Ok(false)
     }
 
     /// Bytes of the source's commands that have been applied.
-    fn applied(
-        &mut self,
-        _head: &mut JobHead,
-        _scene: &mut Scene<'_>,
-        _link: MigrationLink,
-        _bytes: usize,
-    ) {
-    }
+    fn applied(&mut self, _scene: &mut Scene<'_>, _link: MigrationLink, _bytes: usize) {}
 
     /// All that a link has brought has been applied.
-    fn caught_up(
-        &mut self,
-        _head: &mut JobHead,
-        _scene: &mut Scene<'_>,
-        _link: MigrationLink,
-    ) -> EventResult {
+    fn caught_up(&mut self, _scene: &mut Scene<'_>, _link: MigrationLink) -> EventResult {
         Ok(())
     }
 
     /// The target's second link.
-    fn join(
-        &mut self,
-        _head: &mut JobHead,
-        _scene: &mut Scene<'_>,
-        _channel: MigrationLink,
-    ) -> EventResult {
+    fn join(&mut self, _scene: &mut Scene<'_>, _channel: MigrationLink) -> EventResult {
         Ok(())
     }
 
-    fn exporting(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
+    fn exporting(&mut self, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
@@ -165,18 +130,18 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Our primary has claimed the slots.
-    fn completed_on_primary(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
-        Err(super::job::End::Completed)
+    fn completed_on_primary(&mut self, _scene: &mut Scene<'_>) -> EventResult {
+        Err(End::Completed)
     }
 
-    fn taken(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
+    fn taken(&mut self, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 
     /// The owners of the slots may have changed.
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult;
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult;
 
-    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult;
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult;
 
     /// The data of this node was flushed.
     fn flushed(&mut self) -> EventResult;
@@ -190,7 +155,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     }
 
     /// Begins another attempt.
-    fn begin(&mut self, _head: &mut JobHead, _scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 }

@@ -27,13 +27,11 @@ use russet_host::{Level, Now};
 pub(super) struct Job {
     pub head: JobHead,
     pub talk: Box<dyn Conversation>,
-    /// When the next attempt begins; monotonic.
-    pub(crate) again_ms: Option<i64>,
 }
 
 impl Job {
     pub(super) fn is_active(&self) -> bool {
-        self.again_ms.is_some() || self.head.outcome.is_none()
+        self.head.again_ms.is_some() || self.head.outcome.is_none()
     }
 }
 
@@ -98,46 +96,32 @@ impl Migrations {
         self.jobs.iter().position(|job| job.head.has_link(link))
     }
 
-    fn named(&self, name: Name) -> Option<usize> {
+    pub(super) fn named(&self, name: Name) -> Option<usize> {
         self.jobs.iter().position(|job| job.head.name == name)
     }
 
-    pub(super) fn scene<'s>(
-        settings: &'s Settings,
-        out: &'s mut VecDeque<Action>,
-        next_link: &'s mut u64,
-        now: Now,
-        around: &'s dyn Around,
-    ) -> Scene<'s> {
-        Scene {
-            now,
-            around,
-            settings,
-            out,
-            next_link,
-        }
-    }
-
-    /// Lets a job handle an event, and ends the job if the event returns an end.
+    /// Lets a job handle an event, and ends the job if the event returns an end. `None`: the event
+    /// is of no job.
     pub(super) fn step(
         &mut self,
-        at: usize,
+        at: Option<usize>,
         now: Now,
         around: &dyn Around,
-        event: impl FnOnce(&mut Job, &mut Scene<'_>) -> EventResult,
+        event: impl FnOnce(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
-        let Some(job) = self.jobs.get_mut(at) else {
+        let Some(job) = at.and_then(|at| self.jobs.get_mut(at)) else {
             return;
         };
-        let mut scene = Migrations::scene(
-            &self.settings,
-            &mut self.out,
-            &mut self.next_link,
+        let mut scene = Scene {
             now,
             around,
-        );
-        if let Err(end) = event(job, &mut scene) {
-            job.end(&mut scene, end);
+            settings: &self.settings,
+            out: &mut self.out,
+            next_link: &mut self.next_link,
+            head: &mut job.head,
+        };
+        if let Err(end) = event(&mut *job.talk, &mut scene) {
+            end_attempt(&*job.talk, &mut scene, end);
             self.file_ended();
         }
     }
@@ -175,44 +159,32 @@ impl Migrations {
             level: Level::Notice,
             text,
         });
-        self.jobs.push(Job {
-            head,
-            talk,
-            again_ms: None,
-        });
-        let at = self.jobs.len() - 1;
-        self.step(at, now, around, |job, scene| {
-            job.talk.begin(&mut job.head, scene)
-        });
+        self.jobs.push(Job { head, talk });
+        let last = self.jobs.len().checked_sub(1);
+        self.step(last, now, around, |talk, scene| talk.begin(scene));
     }
 
     /// A dialled link is open.
     pub fn opened(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.opened(&mut job.head, scene, link)
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            talk.opened(scene, link)
+        });
     }
 
     /// A dialled link could not be opened.
     pub fn refused(&mut self, now: Now, around: &dyn Around, link: MigrationLink, why: &str) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.head.forget(link);
-                job.talk.refused(&mut job.head, scene, link, why)
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            scene.head.forget(link);
+            talk.refused(scene, link, why)
+        });
     }
 
     /// A link is gone: its other end has closed it, or an error did, or a limit.
     pub fn closed(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.head.forget(link);
-                job.talk.closed(&mut job.head, scene, link)
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            scene.head.forget(link);
+            talk.closed(scene, link)
+        });
     }
 
     /// A reply by a link that expects replies: a status without its `+`, or an error without its
@@ -224,21 +196,17 @@ impl Migrations {
         link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
     ) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.reply(&mut job.head, scene, link, reply)
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            talk.reply(scene, link, reply)
+        });
     }
 
     /// Bytes of commands of a source that have been applied.
     pub fn applied(&mut self, now: Now, around: &dyn Around, link: MigrationLink, bytes: usize) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.applied(&mut job.head, scene, link, bytes);
-                Ok(())
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            talk.applied(scene, link, bytes);
+            Ok(())
+        });
     }
 
     /// A command of a source has failed with this error line.
@@ -249,47 +217,39 @@ impl Migrations {
         link: MigrationLink,
         error: &str,
     ) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |_, _| {
-                Err(End::Failed(format!(
-                    "A command of the source failed: {error}"
-                )))
-            });
-        }
+        self.step(self.find(link), now, around, |_, _| {
+            Err(End::Failed(format!(
+                "A command of the source failed: {error}"
+            )))
+        });
     }
 
     /// All commands that a link has received are applied, and the link expects more.
     pub fn caught_up(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        if let Some(at) = self.find(link) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.caught_up(&mut job.head, scene, link)
-            });
-        }
+        self.step(self.find(link), now, around, |talk, scene| {
+            talk.caught_up(scene, link)
+        });
     }
 
     /// The moment of an export's snapshot has come.
     pub fn exporting(&mut self, now: Now, around: &dyn Around, name: Name) {
-        if let Some(at) = self.named(name) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.exporting(&mut job.head, scene)
-            });
-        }
+        self.step(self.named(name), now, around, |talk, scene| {
+            talk.exporting(scene)
+        });
     }
 
     /// All keys of an export have been appended to its link.
     pub fn snapshot_sent(&mut self, now: Now, around: &dyn Around, name: Name) {
-        if let Some(at) = self.named(name) {
-            self.step(at, now, around, |job, scene| {
-                job.talk.snapshot_sent(&mut job.head, scene)
-            });
-        }
+        self.step(self.named(name), now, around, |talk, scene| {
+            talk.snapshot_sent(scene)
+        });
     }
 
     /// An export's snapshot or stream has broken off.
     pub fn export_failed(&mut self, now: Now, around: &dyn Around, name: Name, why: &str) {
-        if let Some(at) = self.named(name) {
-            self.step(at, now, around, |_, _| Err(End::Failed(why.into())));
-        }
+        self.step(self.named(name), now, around, |_, _| {
+            Err(End::Failed(why.into()))
+        });
     }
 
     /// Bytes of effects that have been appended to an export's stream.
@@ -301,15 +261,13 @@ impl Migrations {
 
     /// The outcome of `Action::Take`.
     pub fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
-        if let Some(at) = self.named(name) {
-            self.step(at, now, around, |job, scene| {
-                if is_taken {
-                    job.talk.taken(&mut job.head, scene)
-                } else {
-                    Err(End::Failed("The slots could not be taken over".into()))
-                }
-            });
-        }
+        self.step(self.named(name), now, around, |talk, scene| {
+            if is_taken {
+                talk.taken(scene)
+            } else {
+                Err(End::Failed("The slots could not be taken over".into()))
+            }
+        });
     }
 
     /// Whether this migration has all keys of its slots and waits for its claim (`Action::Take`).
@@ -323,18 +281,18 @@ impl Migrations {
         &mut self,
         now: Now,
         around: &dyn Around,
-        event: impl Fn(&mut Job, &mut Scene<'_>) -> EventResult,
+        event: impl Fn(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
         // From the last on: a job that ends leaves the list.
         for at in (0..self.jobs.len()).rev() {
-            self.step(at, now, around, &event);
+            self.step(Some(at), now, around, &event);
         }
     }
 
     /// The owners of slots, or this node's role, may have changed.
     pub fn routes_changed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, scene| match job.head.outcome {
-            None => job.talk.routes_changed(&mut job.head, scene),
+        self.all(now, around, |talk, scene| match scene.head.outcome {
+            None => talk.routes_changed(scene),
             Some(_) => Ok(()),
         });
         if !around.is_primary() {
@@ -344,14 +302,14 @@ impl Migrations {
 
     /// This node is a replica now, or hands over to one of its replicas.
     pub fn demoted(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| {
-            let step = job.talk.demoted();
+        self.all(now, around, |talk, scene| {
+            let step = talk.demoted();
             if step.is_err() {
-                job.again_ms = None;
+                scene.head.again_ms = None;
             }
             // No retry: another node is now the one to ask for the slots.
             step.map_err(|end| match end {
-                End::Failed(why) if job.head.wire == Wire::Pull => End::Canceled(why),
+                End::Failed(why) if scene.head.wire == Wire::Pull => End::Canceled(why),
                 end => end,
             })
         });
@@ -359,8 +317,8 @@ impl Migrations {
 
     /// All keys, or all of one database, were flushed here.
     pub fn flushed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| match job.head.outcome {
-            None => job.talk.flushed(),
+        self.all(now, around, |talk, scene| match scene.head.outcome {
+            None => talk.flushed(),
             Some(_) => Ok(()),
         });
         self.give_up_kept("all keys are flushed");
@@ -368,16 +326,16 @@ impl Migrations {
 
     /// Asked every 100 ms while there is something to do.
     pub fn tick(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, scene| {
-            if let Some(again_ms) = job.again_ms {
+        self.all(now, around, |talk, scene| {
+            if let Some(again_ms) = scene.head.again_ms {
                 if now.monotonic_ms < again_ms {
                     return Ok(());
                 }
-                job.again_ms = None;
-                job.head.begin_again(now);
-                return job.talk.begin(&mut job.head, scene);
+                scene.head.again_ms = None;
+                scene.head.begin_again(now);
+                return talk.begin(scene);
             }
-            job.talk.tick(&mut job.head, scene)
+            talk.tick(scene)
         });
         self.tend_kept(now, around);
         self.trim_log();
@@ -397,7 +355,7 @@ impl Migrations {
             let job = &self.jobs[at];
             if job.talk.is_followed() && job.head.slots.common(&head.slots).is_some() {
                 let why = "The primary imports these slots anew".into();
-                self.step(at, now, around, |_, _| Err(End::Failed(why)));
+                self.step(Some(at), now, around, |_, _| Err(End::Failed(why)));
             }
         }
         self.start(now, around, head, Box::new(OnPrimary::default()));
@@ -405,27 +363,25 @@ impl Migrations {
 
     /// A replica begins with a snapshot of this moment: running imports are announced to it.
     pub fn announce_again(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, scene| {
-            job.head.announce_again(scene);
+        self.all(now, around, |_, scene| {
+            scene.announce_again();
             Ok(())
         });
     }
 
     /// A migration of our primary's has ended.
     pub(super) fn unfollow(&mut self, now: Now, around: &dyn Around, name: Name, end: End) {
-        if let Some(at) = self.named(name) {
-            self.step(at, now, around, |job, scene| match end {
-                End::Completed => job.talk.completed_on_primary(&mut job.head, scene),
-                end => Err(end),
-            });
-        }
+        self.step(self.named(name), now, around, |talk, scene| match end {
+            End::Completed => talk.completed_on_primary(scene),
+            end => Err(end),
+        });
     }
 
     /// A full synchronization replaces all keys here: earlier announcements of the primary's
     /// migrations are void.
     pub fn forget_followed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| {
-            if job.talk.is_followed() {
+        self.all(now, around, |talk, _| {
+            if talk.is_followed() {
                 Err(End::Failed("The data was replaced".into()))
             } else {
                 Ok(())
@@ -437,8 +393,8 @@ impl Migrations {
     /// place. Either way it has forgotten its imports; those that it has begun since follow in the
     /// stream.
     pub fn history_changed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |job, _| {
-            if job.talk.is_open_import() {
+        self.all(now, around, |talk, _| {
+            if talk.is_open_import() {
                 return Err(End::Failed("The primary has forgotten it".into()));
             }
             Ok(())
@@ -470,12 +426,9 @@ impl Migrations {
         link: MigrationLink,
         words: &[&[u8]],
     ) -> Answer {
-        let Some(at) = self.find(link) else {
-            return Answer::Closed;
-        };
-        let mut is_in_turn = true;
-        self.step(at, now, around, |job, scene| {
-            is_in_turn = job.talk.request(&mut job.head, scene, link, words)?;
+        let mut is_in_turn = false;
+        self.step(self.find(link), now, around, |talk, scene| {
+            is_in_turn = talk.request(scene, link, words)?;
             if is_in_turn {
                 Ok(())
             } else {
@@ -493,22 +446,23 @@ impl Migrations {
     }
 }
 
-impl Job {
-    fn end(&mut self, scene: &mut Scene<'_>, mut end: End) {
-        let again = match &mut end {
-            End::Failed(why) | End::Canceled(why) => {
-                if let Some(details) = self.talk.error_details().filter(|_| !why.is_empty()) {
-                    why.push(' ');
-                    why.push_str(&details);
-                }
-                matches!(end, End::Failed(_)).then(|| self.talk.retries_after_ms())
+/// Ends an attempt; another may follow.
+fn end_attempt(talk: &dyn Conversation, scene: &mut Scene<'_>, mut end: End) {
+    let again = match &mut end {
+        End::Failed(why) | End::Canceled(why) => {
+            if let Some(details) = talk.error_details().filter(|_| !why.is_empty()) {
+                why.push(' ');
+                why.push_str(&details);
             }
-            End::Completed => None,
-        };
-        self.head.settle(scene, end);
-        self.again_ms = again.flatten().map(|ms| scene.now.monotonic_ms + ms);
-    }
+            matches!(end, End::Failed(_)).then(|| talk.retries_after_ms())
+        }
+        End::Completed => None,
+    };
+    scene.settle(end);
+    scene.head.again_ms = again.flatten().map(|ms| scene.now.monotonic_ms + ms);
+}
 
+impl Job {
     /// The name of its state: in Redis's words for CLUSTER MIGRATION, in Valkey's for
     /// GETSLOTMIGRATIONS.
     pub(super) fn state(&self, wire: Wire) -> &'static str {

@@ -45,13 +45,14 @@ pub(super) enum Side {
     Export,
 }
 
-/// Everything around a conversation while it handles an event.
+/// A migration and everything around it, while its conversation handles an event.
 pub(super) struct Scene<'s> {
     pub now: Now,
     pub around: &'s dyn Around,
     pub settings: &'s Settings,
     pub out: &'s mut VecDeque<Action>,
     pub next_link: &'s mut u64,
+    pub head: &'s mut JobHead,
 }
 
 impl Scene<'_> {
@@ -90,6 +91,8 @@ pub(super) struct JobHead {
     pub updated_ms: i64,
     pub(crate) acked_ms: i64,
     pub(crate) ended_ms: Option<i64>,
+    /// When the next attempt begins; monotonic.
+    pub(crate) again_ms: Option<i64>,
     /// Attempts after the first.
     pub retries: u32,
     /// Why the last attempt failed.
@@ -110,13 +113,6 @@ pub(super) struct JobHead {
 }
 
 impl JobHead {
-    /// Logs a change of the conversation's state.
-    pub fn entered(&mut self, scene: &mut Scene<'_>, from: &str, to: &str) {
-        self.updated_ms = scene.now.wall_ms;
-        let text = format!("{}: {from} -> {to}", self.shown());
-        scene.log(Level::Verbose, text);
-    }
-
     pub(super) fn new(name: Name, slots: Ranges, side: Side, wire: Wire, now: Now) -> JobHead {
         JobHead {
             name,
@@ -130,6 +126,7 @@ impl JobHead {
             updated_ms: now.wall_ms,
             acked_ms: now.wall_ms,
             ended_ms: None,
+            again_ms: None,
             retries: 0,
             error: String::new(),
             outcome: None,
@@ -164,18 +161,6 @@ impl JobHead {
         self.held_since_ms.is_some()
     }
 
-    /// Connects to a node.
-    pub(super) fn dial(&mut self, scene: &mut Scene<'_>, node: Name) -> Result<MigrationLink, End> {
-        let Some((ip, port)) = scene.around.address(node) else {
-            return failed(format!("The address of node {node} is not known."));
-        };
-        let link = MigrationLink::Dialled(*scene.next_link);
-        *scene.next_link += 1;
-        self.links.push(link);
-        scene.push(Action::Dial { link, ip, port });
-        Ok(link)
-    }
-
     /// Takes a client's connection for this migration.
     pub(super) fn adopt(&mut self, link: MigrationLink) {
         self.links.push(link);
@@ -184,115 +169,6 @@ impl JobHead {
     /// A link that is gone.
     pub(super) fn forget(&mut self, link: MigrationLink) {
         self.links.retain(|&other| other != link);
-    }
-
-    pub(super) fn close(&mut self, scene: &mut Scene<'_>, link: MigrationLink) {
-        if self.has_link(link) {
-            self.forget(link);
-            scene.push(Action::Close(link));
-        }
-    }
-
-    pub(super) fn send<W: AsRef<[u8]>>(
-        &self,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-        words: &[W],
-    ) {
-        let mut bytes = Vec::new();
-        write_request(&mut bytes, words.iter().map(AsRef::as_ref));
-        scene.push(Action::Send { link, bytes });
-    }
-
-    pub(super) fn send_syncslots<W: AsRef<[u8]>>(
-        &self,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-        words: &[W],
-    ) {
-        self.send(scene, link, &syncslots(words));
-    }
-
-    pub(super) fn export(
-        &mut self,
-        scene: &mut Scene<'_>,
-        snapshot: MigrationLink,
-        stream: MigrationLink,
-    ) {
-        self.is_exporting = true;
-        scene.push(Action::Export {
-            job: self.name,
-            slots: self.slots.clone(),
-            snapshot,
-            stream,
-            wire: self.wire,
-        });
-    }
-
-    pub(super) fn hold(&mut self, scene: &mut Scene<'_>, for_ms: i64) {
-        self.held_since_ms = Some(scene.now.monotonic_ms);
-        scene.push(Action::Hold {
-            job: self.name,
-            slots: self.slots.clone(),
-            until_ms: scene.now.monotonic_ms + for_ms,
-        });
-    }
-
-    /// Deletes the keys of the slots and hides the slots for the import: keys found there are no
-    /// node's.
-    pub(super) fn hide(&mut self, scene: &mut Scene<'_>) {
-        self.is_hidden = true;
-        scene.push(Action::Drop(self.slots.clone()));
-        scene.push(Action::Hide(self.slots.clone()));
-    }
-
-    /// Hides the slots that our primary imports.
-    pub(super) fn follow(&mut self, scene: &mut Scene<'_>) {
-        self.is_hidden = true;
-        self.is_followed = true;
-        scene.push(Action::Hide(self.slots.clone()));
-    }
-
-    /// Shows the keys of the slots, which are ours now.
-    pub(super) fn show(&mut self, scene: &mut Scene<'_>) {
-        if std::mem::take(&mut self.is_hidden) {
-            scene.push(Action::Show(self.slots.clone()));
-        }
-    }
-
-    /// Announces the migration's beginning to our replicas, in the words of their dialect.
-    pub(super) fn announce(&mut self, scene: &mut Scene<'_>) {
-        match (scene.settings.dialect, self.side) {
-            (Dialect::Redis, side) => {
-                let state = match side {
-                    Side::Import => "connecting",
-                    Side::Export => "wait-rdbchannel",
-                };
-                scene.propagate(self.task_line(state));
-            }
-            (Dialect::Valkey, Side::Import) => {
-                let source = self.source.unwrap_or(self.name);
-                let mut words: Vec<Vec<u8>> = vec![
-                    b"ESTABLISH".into(),
-                    b"SOURCE".into(),
-                    source.as_bytes().into(),
-                    b"NAME".into(),
-                    self.name.as_bytes().into(),
-                    b"SLOTSRANGE".into(),
-                ];
-                words.extend(self.slots.words());
-                scene.propagate(syncslots(words));
-            }
-            (Dialect::Valkey, Side::Export) => return,
-        }
-        self.is_announced = true;
-    }
-
-    /// Announces a running import once more.
-    pub(super) fn announce_again(&mut self, scene: &mut Scene<'_>) {
-        if self.is_announced && self.side == Side::Import {
-            self.announce(scene);
-        }
     }
 
     /// Whether this node has keys of an import that has been announced to replicas, or by our
@@ -318,61 +194,19 @@ impl JobHead {
         syncslots(["CONF", "ASM-TASK", &task])
     }
 
-    /// Gives back all that the attempt held. Each slot is on one side afterwards: slots that were
-    /// not taken over are dropped here, unless the cluster says that they are this node's.
-    pub(super) fn settle(&mut self, scene: &mut Scene<'_>, end: End) {
-        let (outcome, error) = match end {
-            End::Completed => (Outcome::Completed, String::new()),
-            End::Failed(error) => (Outcome::Failed, error),
-            End::Canceled(error) => (Outcome::Canceled, error),
-        };
-        if outcome != Outcome::Completed {
-            self.error = error;
-        }
-        self.outcome = Some(outcome);
-        self.ended_ms = Some(scene.now.wall_ms);
-        self.updated_ms = scene.now.wall_ms;
-        if std::mem::take(&mut self.is_exporting) {
-            scene.push(Action::EndExport(self.name));
-        }
-        for link in std::mem::take(&mut self.links) {
-            scene.push(Action::Close(link));
-        }
-        if let Some(since) = self.held_since_ms.take() {
-            self.paused_ms = scene.now.monotonic_ms - since;
-            scene.push(Action::Release(self.name));
-        }
-        let is_redis = scene.settings.dialect == Dialect::Redis;
-        let is_announced = std::mem::take(&mut self.is_announced);
-        // Redis's replicas receive the outcome before the keys are deleted, Valkey's after.
-        if is_announced && is_redis {
-            let state = match outcome {
-                Outcome::Completed => "completed",
-                Outcome::Failed => "failed",
-                Outcome::Canceled => "canceled",
-            };
-            scene.propagate(self.task_line(state));
-        }
-        if std::mem::take(&mut self.is_hidden) {
-            let is_dropped = if self.is_followed {
-                outcome != Outcome::Completed && scene.around.is_primary()
-            } else {
-                true
-            };
-            if is_dropped {
-                let me = Some(scene.around.my_id());
-                let is_foreign = |&slot: &u16| scene.around.owner(slot) != me;
-                let foreign = Ranges::of_slots(self.slots.slots().filter(is_foreign));
-                if !foreign.is_empty() {
-                    scene.push(Action::Drop(foreign));
-                }
-            }
-            scene.push(Action::Show(self.slots.clone()));
-        }
-        if is_announced && !is_redis {
-            scene.propagate(self.finish_line(outcome));
-        }
-        self.log_end(scene, outcome);
+    /// `CLUSTER SYNCSLOTS ESTABLISH`, as a source begins to push slots.
+    pub(super) fn establish_line(&self, source: Name) -> Vec<Vec<u8>> {
+        let (source, name) = (source.as_bytes(), self.name.as_bytes());
+        let words: [&[u8]; 6] = [
+            b"ESTABLISH",
+            b"SOURCE",
+            source,
+            b"NAME",
+            name,
+            b"SLOTSRANGE",
+        ];
+        let words = words.into_iter().map(<[u8]>::to_vec);
+        syncslots(words.chain(self.slots.words()))
     }
 
     fn finish_line(&self, outcome: Outcome) -> Vec<Vec<u8>> {
@@ -387,30 +221,195 @@ impl JobHead {
         syncslots(words)
     }
 
-    fn log_end(&self, scene: &mut Scene<'_>, outcome: Outcome) {
-        let shown = self.shown();
-        match outcome {
-            Outcome::Completed => scene.log(Level::Notice, format!("{shown} has completed")),
-            Outcome::Canceled => {
-                scene.log(
-                    Level::Notice,
-                    format!("{shown} is canceled: {}", self.error),
-                );
-            }
-            Outcome::Failed => {
-                scene.log(
-                    Level::Warning,
-                    format!("{shown} has failed: {}", self.error),
-                );
-            }
-        }
-    }
-
     /// Ready for another attempt.
     pub(super) fn begin_again(&mut self, now: Now) {
         self.outcome = None;
         self.ended_ms = None;
         self.retries += 1;
         self.updated_ms = now.wall_ms;
+    }
+}
+
+impl Scene<'_> {
+    /// Logs a change of the conversation's state.
+    pub fn entered(&mut self, from: &str, to: &str) {
+        self.head.updated_ms = self.now.wall_ms;
+        let text = format!("{}: {from} -> {to}", self.head.shown());
+        self.log(Level::Verbose, text);
+    }
+
+    /// Which node serves each of the slots.
+    pub(super) fn owners(&self) -> impl Iterator<Item = Option<Name>> {
+        let slots = self.head.slots.slots();
+        slots.map(|slot| self.around.owner(slot))
+    }
+
+    /// Connects to a node.
+    pub(super) fn dial(&mut self, node: Name) -> Result<MigrationLink, End> {
+        let Some((ip, port)) = self.around.address(node) else {
+            return failed(format!("The address of node {node} is not known."));
+        };
+        let link = MigrationLink::Dialled(*self.next_link);
+        *self.next_link += 1;
+        self.head.links.push(link);
+        self.push(Action::Dial { link, ip, port });
+        Ok(link)
+    }
+
+    pub(super) fn close(&mut self, link: MigrationLink) {
+        if self.head.has_link(link) {
+            self.head.forget(link);
+            self.push(Action::Close(link));
+        }
+    }
+
+    pub(super) fn send<W: AsRef<[u8]>>(&mut self, link: MigrationLink, words: &[W]) {
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, words.iter().map(AsRef::as_ref));
+        self.push(Action::Send { link, bytes });
+    }
+
+    pub(super) fn send_syncslots<W: AsRef<[u8]>>(&mut self, link: MigrationLink, words: &[W]) {
+        self.send(link, &syncslots(words));
+    }
+
+    pub(super) fn export(&mut self, snapshot: MigrationLink, stream: MigrationLink) {
+        self.head.is_exporting = true;
+        self.push(Action::Export {
+            job: self.head.name,
+            slots: self.head.slots.clone(),
+            snapshot,
+            stream,
+            wire: self.head.wire,
+        });
+    }
+
+    pub(super) fn hold(&mut self, for_ms: i64) {
+        self.head.held_since_ms = Some(self.now.monotonic_ms);
+        self.push(Action::Hold {
+            job: self.head.name,
+            slots: self.head.slots.clone(),
+            until_ms: self.now.monotonic_ms + for_ms,
+        });
+    }
+
+    /// Deletes the keys of the slots and hides the slots for the import: keys found there are no
+    /// node's.
+    pub(super) fn hide(&mut self) {
+        self.head.is_hidden = true;
+        self.push(Action::Drop(self.head.slots.clone()));
+        self.push(Action::Hide(self.head.slots.clone()));
+    }
+
+    /// Hides the slots that our primary imports.
+    pub(super) fn follow(&mut self) {
+        self.head.is_hidden = true;
+        self.head.is_followed = true;
+        self.push(Action::Hide(self.head.slots.clone()));
+    }
+
+    /// Shows the keys of the slots, which are ours now.
+    pub(super) fn show(&mut self) {
+        if std::mem::take(&mut self.head.is_hidden) {
+            self.push(Action::Show(self.head.slots.clone()));
+        }
+    }
+
+    /// Announces the migration's beginning to our replicas, in the words of their dialect.
+    pub(super) fn announce(&mut self) {
+        match (self.settings.dialect, self.head.side) {
+            (Dialect::Redis, side) => {
+                let state = match side {
+                    Side::Import => "connecting",
+                    Side::Export => "wait-rdbchannel",
+                };
+                self.propagate(self.head.task_line(state));
+            }
+            (Dialect::Valkey, Side::Import) => {
+                let source = self.head.source.unwrap_or(self.head.name);
+                self.propagate(self.head.establish_line(source));
+            }
+            (Dialect::Valkey, Side::Export) => return,
+        }
+        self.head.is_announced = true;
+    }
+
+    /// Announces a running import once more.
+    pub(super) fn announce_again(&mut self) {
+        if self.head.is_announced && self.head.side == Side::Import {
+            self.announce();
+        }
+    }
+
+    /// Gives back all that the attempt held. Each slot is on one side afterwards: slots that were
+    /// not taken over are dropped here, unless the cluster says that they are this node's.
+    pub(super) fn settle(&mut self, end: End) {
+        let (outcome, error) = match end {
+            End::Completed => (Outcome::Completed, String::new()),
+            End::Failed(error) => (Outcome::Failed, error),
+            End::Canceled(error) => (Outcome::Canceled, error),
+        };
+        if outcome != Outcome::Completed {
+            self.head.error = error;
+        }
+        self.head.outcome = Some(outcome);
+        self.head.ended_ms = Some(self.now.wall_ms);
+        self.head.updated_ms = self.now.wall_ms;
+        if std::mem::take(&mut self.head.is_exporting) {
+            self.push(Action::EndExport(self.head.name));
+        }
+        for link in std::mem::take(&mut self.head.links) {
+            self.push(Action::Close(link));
+        }
+        if let Some(since) = self.head.held_since_ms.take() {
+            self.head.paused_ms = self.now.monotonic_ms - since;
+            self.push(Action::Release(self.head.name));
+        }
+        let is_redis = self.settings.dialect == Dialect::Redis;
+        let is_announced = std::mem::take(&mut self.head.is_announced);
+        // Redis's replicas receive the outcome before the keys are deleted, Valkey's after.
+        if is_announced && is_redis {
+            let state = match outcome {
+                Outcome::Completed => "completed",
+                Outcome::Failed => "failed",
+                Outcome::Canceled => "canceled",
+            };
+            self.propagate(self.head.task_line(state));
+        }
+        if std::mem::take(&mut self.head.is_hidden) {
+            let is_dropped = if self.head.is_followed {
+                outcome != Outcome::Completed && self.around.is_primary()
+            } else {
+                true
+            };
+            if is_dropped {
+                let me = Some(self.around.my_id());
+                let is_foreign = |&slot: &u16| self.around.owner(slot) != me;
+                let foreign = Ranges::of_slots(self.head.slots.slots().filter(is_foreign));
+                if !foreign.is_empty() {
+                    self.push(Action::Drop(foreign));
+                }
+            }
+            self.push(Action::Show(self.head.slots.clone()));
+        }
+        if is_announced && !is_redis {
+            self.propagate(self.head.finish_line(outcome));
+        }
+        self.log_end(outcome);
+    }
+
+    fn log_end(&mut self, outcome: Outcome) {
+        let shown = self.head.shown();
+        match outcome {
+            Outcome::Completed => self.log(Level::Notice, format!("{shown} has completed")),
+            Outcome::Canceled => {
+                let text = format!("{shown} is canceled: {}", self.head.error);
+                self.log(Level::Notice, text);
+            }
+            Outcome::Failed => {
+                let text = format!("{shown} has failed: {}", self.head.error);
+                self.log(Level::Warning, text);
+            }
+        }
     }
 }

@@ -24,10 +24,11 @@ pub(super) struct OnPrimary {
 
 impl OnPrimary {
     /// The slots that are still their source's, as the cluster shows them.
-    fn unseen(head: &JobHead, scene: &Scene<'_>) -> Ranges {
-        let of_source =
-            |&slot: &u16| head.source.is_some() && scene.around.owner(slot) == head.source;
-        Ranges::of_slots(head.slots.slots().filter(of_source))
+    fn unseen(scene: &Scene<'_>) -> Ranges {
+        let of_source = |&slot: &u16| {
+            scene.head.source.is_some() && scene.around.owner(slot) == scene.head.source
+        };
+        Ranges::of_slots(scene.head.slots.slots().filter(of_source))
     }
 }
 
@@ -60,41 +61,34 @@ impl Conversation for OnPrimary {
         !self.is_claimed
     }
 
-    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        head.follow(scene);
+    fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.follow();
         Ok(())
     }
 
-    fn refused(
-        &mut self,
-        _: &mut JobHead,
-        _: &mut Scene<'_>,
-        _: MigrationLink,
-        _: &str,
-    ) -> EventResult {
+    fn refused(&mut self, _: &mut Scene<'_>, _: MigrationLink, _: &str) -> EventResult {
         Ok(())
     }
 
-    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         Ok(())
     }
 
-    fn completed_on_primary(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        head.show(scene);
+    fn completed_on_primary(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.show();
         self.is_claimed = true;
-        self.routes_changed(head, scene)
+        self.routes_changed(scene)
     }
 
     /// The slots may be the shard's now. If this replica has been promoted before they were, the
     /// migration ended with its primary.
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let shard = scene.around.shard();
-        let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
-        if shard.is_some() && owners.all(|owner| owner == shard) {
+        if shard.is_some() && scene.owners().all(|owner| owner == shard) {
             return Err(End::Completed);
         }
         if self.is_claimed {
-            let unseen = OnPrimary::unseen(head, scene);
+            let unseen = OnPrimary::unseen(scene);
             if !unseen.is_empty() && !scene.around.is_primary() {
                 return Ok(());
             }
@@ -109,8 +103,8 @@ impl Conversation for OnPrimary {
         failed("A failover occurred during slot import")
     }
 
-    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        self.routes_changed(head, scene)
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        self.routes_changed(scene)
     }
 
     fn flushed(&mut self) -> EventResult {

@@ -8,7 +8,7 @@
 use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
 use super::id::Name;
-use super::job::{End, EventResult, JobHead, Scene, failed};
+use super::job::{End, EventResult, Scene, failed};
 use russet_base::numbers::number::parse_digits;
 use russet_host::Level;
 
@@ -47,8 +47,8 @@ impl PullSource {
         }
     }
 
-    fn acknowledged(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, words: &[&[u8]]) {
-        head.acked_ms = scene.now.wall_ms;
+    fn acknowledged(&mut self, scene: &mut Scene<'_>, words: &[&[u8]]) {
+        scene.head.acked_ms = scene.now.wall_ms;
         let applied = words.get(2).and_then(|word| parse_digits(word));
         let Some(applied) = applied.filter(|_| self.state == PullSourceState::SendStream) else {
             return;
@@ -57,16 +57,16 @@ impl PullSource {
         if lag > scene.settings.handoff_max_lag || scene.settings.prevents_pause {
             return;
         }
-        let shown = head.shown();
+        let shown = scene.head.shown();
         scene.log(
             Level::Notice,
             format!("{shown} holds writes: {lag} bytes are missing"),
         );
-        head.hold(scene, scene.settings.write_pause_timeout.get());
+        scene.hold(scene.settings.write_pause_timeout.get());
         self.deadline_ms = scene.now.monotonic_ms + scene.settings.write_pause_timeout.get();
-        head.send_syncslots(scene, self.main, &["STREAM-EOF"]);
+        scene.send_syncslots(self.main, &["STREAM-EOF"]);
         self.state = PullSourceState::StreamEof;
-        head.updated_ms = scene.now.wall_ms;
+        scene.head.updated_ms = scene.now.wall_ms;
     }
 }
 
@@ -96,30 +96,24 @@ impl Conversation for PullSource {
         Expects::Commands
     }
 
-    fn join(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        channel: MigrationLink,
-    ) -> EventResult {
-        self.channel = Some(channel);
-        self.state = PullSourceState::SendBulkAndStream;
-        head.adopt(channel);
-        head.export(scene, channel, self.main);
+    fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.announce();
         Ok(())
     }
 
-    fn refused(
-        &mut self,
-        _: &mut JobHead,
-        _: &mut Scene<'_>,
-        _: MigrationLink,
-        why: &str,
-    ) -> EventResult {
+    fn join(&mut self, scene: &mut Scene<'_>, channel: MigrationLink) -> EventResult {
+        self.channel = Some(channel);
+        self.state = PullSourceState::SendBulkAndStream;
+        scene.head.adopt(channel);
+        scene.export(channel, self.main);
+        Ok(())
+    }
+
+    fn refused(&mut self, _: &mut Scene<'_>, _: MigrationLink, why: &str) -> EventResult {
         failed(why)
     }
 
-    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.channel == Some(link) && self.is_channel_complete {
             return Ok(());
         }
@@ -132,28 +126,27 @@ impl Conversation for PullSource {
 
     fn request(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<bool, End> {
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         if is("ACK") && link == self.main {
-            self.acknowledged(head, scene, words);
+            self.acknowledged(scene, words);
         }
         // Others, FAIL among them, change nothing at the source.
         Ok(is("ACK") || is("FAIL"))
     }
 
-    fn snapshot_sent(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let Some(channel) = self.channel else {
             return Ok(());
         };
-        head.send_syncslots(scene, channel, &["SNAPSHOT-EOF"]);
-        head.close(scene, channel);
+        scene.send_syncslots(channel, &["SNAPSHOT-EOF"]);
+        scene.close(channel);
         self.is_channel_complete = true;
         self.state = PullSourceState::SendStream;
-        head.updated_ms = scene.now.wall_ms;
+        scene.head.updated_ms = scene.now.wall_ms;
         Ok(())
     }
 
@@ -161,13 +154,13 @@ impl Conversation for PullSource {
         self.streamed += bytes as u64;
     }
 
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        whose(head, scene, self.state == PullSourceState::StreamEof)
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        whose(scene, self.state == PullSourceState::StreamEof)
             .map_err(|_| End::Canceled("Cancelled due to slots configuration updated".into()))?
             .map_or(Ok(()), |()| Err(End::Completed))
     }
 
-    fn tick(&mut self, _: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         match self.state {
             PullSourceState::StreamEof if now >= self.deadline_ms => failed(format!(
@@ -197,18 +190,14 @@ pub(super) struct Foreign;
 
 /// Whether an exporting node has handed its slots over: all of them are the target's now, or the
 /// target is not known and they are all of one other node. `Ok(None)`: they are still ours.
-pub(super) fn whose(
-    head: &JobHead,
-    scene: &Scene<'_>,
-    is_handing_over: bool,
-) -> Result<Option<()>, Foreign> {
+pub(super) fn whose(scene: &Scene<'_>, is_handing_over: bool) -> Result<Option<()>, Foreign> {
     let me = scene.around.my_id();
-    let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
+    let mut owners = scene.owners();
     let Some(first) = owners.next() else {
         return Ok(None);
     };
     let is_one = owners.all(|owner| owner == first);
-    let is_target = |owner: Name| head.target.is_none_or(|target| target == owner);
+    let is_target = |owner: Name| scene.head.target.is_none_or(|target| target == owner);
     match first {
         Some(owner) if is_one && owner == me => Ok(None),
         Some(owner) if is_one && is_handing_over && is_target(owner) => Ok(Some(())),

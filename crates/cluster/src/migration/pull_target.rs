@@ -14,8 +14,8 @@
 
 use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, JobHead, Scene, failed};
-use super::ranges::Ranges;
+use super::id::Name;
+use super::job::{End, EventResult, Scene, failed};
 use russet_base::text::Printable;
 
 /// The wait between two attempts.
@@ -85,37 +85,32 @@ impl PullTarget {
             .ok_or_else(|| End::Failed("Main channel - no link".into()))
     }
 
-    fn authenticate(head: &JobHead, scene: &mut Scene<'_>, link: MigrationLink) {
+    fn authenticate(scene: &mut Scene<'_>, link: MigrationLink) {
         let secret = scene.around.secret();
-        head.send(
-            scene,
-            link,
-            &[b"AUTH", &b"internal connection"[..], &secret],
-        );
+        scene.send(link, &[b"AUTH", &b"internal connection"[..], &secret]);
     }
 
-    fn main_reply(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        text: &[u8],
-    ) -> EventResult {
+    fn main_reply(&mut self, scene: &mut Scene<'_>, text: &[u8]) -> EventResult {
         let main = self.main()?;
         match self.state {
             PullTargetState::AuthReply => {
                 let id = scene.around.my_id();
-                head.send_syncslots(scene, main, &["CONF", "NODE-ID", id.as_str()]);
+                scene.send_syncslots(main, &["CONF", "NODE-ID", id.as_str()]);
                 self.state = PullTargetState::HandshakeReply;
             }
             PullTargetState::HandshakeReply => {
-                let mut words: Vec<Vec<u8>> = vec![b"SYNC".into(), head.name.as_bytes().into()];
-                words.extend(head.slots.words());
-                head.send_syncslots(scene, main, &words);
+                let mut words: Vec<Vec<u8>> =
+                    vec![b"SYNC".into(), scene.head.name.as_bytes().into()];
+                words.extend(scene.head.slots.words());
+                scene.send_syncslots(main, &words);
                 self.state = PullTargetState::SyncReply;
             }
             PullTargetState::SyncReply if text == b"RDBCHANNELSYNCSLOTS" => {
-                let source = head.source.ok_or_else(|| End::Failed("no source".into()))?;
-                self.channel = Some(head.dial(scene, source)?);
+                let source = scene
+                    .head
+                    .source
+                    .ok_or_else(|| End::Failed("no source".into()))?;
+                self.channel = Some(scene.dial(source)?);
                 self.channel_state = Channel::Connecting;
                 self.state = PullTargetState::InitChannel;
             }
@@ -130,15 +125,11 @@ impl PullTarget {
         Ok(())
     }
 
-    fn channel_reply(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        text: &[u8],
-    ) -> EventResult {
+    fn channel_reply(&mut self, scene: &mut Scene<'_>, text: &[u8]) -> EventResult {
         match (self.channel_state, self.channel) {
             (Channel::AuthReply, Some(channel)) => {
-                head.send_syncslots(scene, channel, &["RDBCHANNEL", head.name.as_str()]);
+                let name = scene.head.name;
+                scene.send_syncslots(channel, &["RDBCHANNEL", name.as_str()]);
                 self.channel_state = Channel::Reply;
             }
             (Channel::Reply, _) if text == b"SLOTSSNAPSHOT" => {
@@ -155,19 +146,19 @@ impl PullTarget {
         Ok(())
     }
 
-    fn acknowledge(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn acknowledge(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let main = self.main()?;
         let applied = self.applied.to_string();
-        head.send_syncslots(scene, main, &["ACK", "wait-stream-eof", &applied]);
+        scene.send_syncslots(main, &["ACK", "wait-stream-eof", &applied]);
         self.acked = Some(self.applied);
         self.acked_ms = scene.now.monotonic_ms;
-        head.acked_ms = scene.now.wall_ms;
+        scene.head.acked_ms = scene.now.wall_ms;
         Ok(())
     }
 
     /// The one node that serves all of the slots.
-    fn source(slots: &Ranges, scene: &Scene<'_>) -> Result<super::id::Name, End> {
-        let mut owners = slots.slots().map(|slot| scene.around.owner(slot));
+    fn source(scene: &Scene<'_>) -> Result<Name, End> {
+        let mut owners = scene.owners();
         let first = owners.next().flatten();
         let me = scene.around.my_id();
         match first {
@@ -230,29 +221,24 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
         *self = PullTarget::new();
-        let source = PullTarget::source(&head.slots, scene)?;
-        head.source = Some(source);
+        let source = PullTarget::source(scene)?;
+        scene.head.source = Some(source);
         if !scene.around.can_be_asked(source) {
             return Err(End::Canceled(
                 "Cancelled due to a new source node that speaks Valkey's dialect".into(),
             ));
         }
-        head.hide(scene);
-        head.announce(scene);
-        self.main = Some(head.dial(scene, source)?);
+        scene.hide();
+        scene.announce();
+        self.main = Some(scene.dial(source)?);
         self.received_ms = scene.now.monotonic_ms;
         Ok(())
     }
 
-    fn opened(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-    ) -> EventResult {
-        PullTarget::authenticate(head, scene, link);
+    fn opened(&mut self, scene: &mut Scene<'_>, link: MigrationLink) -> EventResult {
+        PullTarget::authenticate(scene, link);
         if self.is_main(link) {
             self.state = PullTargetState::AuthReply;
         } else {
@@ -262,20 +248,14 @@ impl Conversation for PullTarget {
         Ok(())
     }
 
-    fn refused(
-        &mut self,
-        _: &mut JobHead,
-        _: &mut Scene<'_>,
-        link: MigrationLink,
-        why: &str,
-    ) -> EventResult {
+    fn refused(&mut self, _: &mut Scene<'_>, link: MigrationLink, why: &str) -> EventResult {
         let which = if self.is_main(link) { "Main" } else { "RDB" };
         failed(format!(
             "{which} channel - Failed to connect to source node: {why}"
         ))
     }
 
-    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if self.is_main(link) {
             return failed("Main channel - Connection is closed");
         }
@@ -288,7 +268,6 @@ impl Conversation for PullTarget {
 
     fn reply(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
@@ -296,8 +275,8 @@ impl Conversation for PullTarget {
         self.received_ms = scene.now.monotonic_ms;
         let is_main = self.is_main(link);
         match reply {
-            Ok(text) if is_main => self.main_reply(head, scene, text),
-            Ok(text) => self.channel_reply(head, scene, text),
+            Ok(text) if is_main => self.main_reply(scene, text),
+            Ok(text) => self.channel_reply(scene, text),
             Err(text) => {
                 let which = if is_main { "Main" } else { "RDB" };
                 failed(format!(
@@ -310,7 +289,6 @@ impl Conversation for PullTarget {
 
     fn request(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -321,9 +299,9 @@ impl Conversation for PullTarget {
             PullTargetState::AccumulateBuffer if !self.is_main(link) && is("SNAPSHOT-EOF") => {
                 self.channel_state = Channel::Completed;
                 self.state = PullTargetState::StreamingBuffer;
-                head.updated_ms = scene.now.wall_ms;
+                scene.head.updated_ms = scene.now.wall_ms;
                 if let Some(channel) = self.channel.take() {
-                    head.close(scene, channel);
+                    scene.close(channel);
                 }
                 Ok(true)
             }
@@ -334,8 +312,8 @@ impl Conversation for PullTarget {
             {
                 self.state = PullTargetState::Takeover;
                 scene.push(Action::Take {
-                    job: head.name,
-                    slots: head.slots.clone(),
+                    job: scene.head.name,
+                    slots: scene.head.slots.clone(),
                 });
                 Ok(true)
             }
@@ -343,58 +321,47 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn applied(
-        &mut self,
-        _: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-        bytes: usize,
-    ) {
+    fn applied(&mut self, scene: &mut Scene<'_>, link: MigrationLink, bytes: usize) {
         self.received_ms = scene.now.monotonic_ms;
         if self.is_main(link) {
             self.applied += bytes as u64;
         }
     }
 
-    fn caught_up(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-    ) -> EventResult {
+    fn caught_up(&mut self, scene: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         if !self.is_main(link) {
             return Ok(());
         }
         match self.state {
             PullTargetState::StreamingBuffer => {
                 self.state = PullTargetState::WaitStreamEof;
-                self.acknowledge(head, scene)
+                self.acknowledge(scene)
             }
             _ => Ok(()),
         }
     }
 
-    fn taken(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        head.show(scene);
+    fn taken(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.show();
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult {
         if self.state == PullTargetState::Takeover {
             return Ok(());
         }
-        let source = PullTarget::source(&head.slots, scene)?;
-        if head.source.is_some_and(|known| known != source) {
+        let source = PullTarget::source(scene)?;
+        if scene.head.source.is_some_and(|known| known != source) {
             return failed("Another node serves the slots now");
         }
         Ok(())
     }
 
-    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let silence = scene.now.monotonic_ms - self.received_ms;
         match self.state {
             PullTargetState::WaitStreamEof if scene.now.monotonic_ms - self.acked_ms >= ACK_MS => {
-                self.acknowledge(head, scene)
+                self.acknowledge(scene)
             }
             // The source sends nothing by the main link while there are no writes.
             PullTargetState::StreamingBuffer

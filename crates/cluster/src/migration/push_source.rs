@@ -12,7 +12,7 @@
 
 use super::actions::MigrationLink;
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, JobHead, Scene, failed};
+use super::job::{End, EventResult, Scene, failed};
 use super::pull_source::whose;
 use russet_base::text::Printable;
 
@@ -59,36 +59,27 @@ impl PushSource {
         }
     }
 
-    fn enter(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, state: PushSourceState) {
+    fn enter(&mut self, scene: &mut Scene<'_>, state: PushSourceState) {
         let from = self.state();
         self.state = state;
-        head.entered(scene, from, self.state());
+        scene.entered(from, self.state());
     }
 
-    fn establish(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, link: MigrationLink) {
-        let me = scene.around.my_id();
-        let mut words: Vec<Vec<u8>> = vec![
-            b"ESTABLISH".into(),
-            b"SOURCE".into(),
-            me.as_bytes().into(),
-            b"NAME".into(),
-            head.name.as_bytes().into(),
-            b"SLOTSRANGE".into(),
-        ];
-        words.extend(head.slots.words());
-        head.send_syncslots(scene, link, &words);
-        self.enter(head, scene, PushSourceState::ReadingEstablish);
+    fn establish(&mut self, scene: &mut Scene<'_>, link: MigrationLink) {
+        let line = scene.head.establish_line(scene.around.my_id());
+        scene.send(link, &line);
+        self.enter(scene, PushSourceState::ReadingEstablish);
     }
 
-    fn acknowledge(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) {
+    fn acknowledge(&mut self, scene: &mut Scene<'_>) {
         if let Some(link) = self.link {
-            head.send_syncslots(scene, link, &["ACK"]);
+            scene.send_syncslots(link, &["ACK"]);
             self.acked_ms = scene.now.monotonic_ms;
         }
     }
 
     /// Holds writes once the target has asked for the pause and few bytes wait for it.
-    fn pause(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) {
+    fn pause(&mut self, scene: &mut Scene<'_>) {
         let Some(link) = self.link else {
             return;
         };
@@ -104,10 +95,10 @@ impl PushSource {
             .manual_failover_timeout
             .get()
             .saturating_mul(2);
-        head.hold(scene, for_ms);
+        scene.hold(for_ms);
         self.deadline_ms = scene.now.monotonic_ms + for_ms;
-        head.send_syncslots(scene, link, &["PAUSED"]);
-        self.enter(head, scene, PushSourceState::FailoverPaused);
+        scene.send_syncslots(link, &["PAUSED"]);
+        self.enter(scene, PushSourceState::FailoverPaused);
     }
 }
 
@@ -143,25 +134,20 @@ impl Conversation for PushSource {
         }
     }
 
-    fn begin(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        let Some(target) = head.target else {
+    fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        let Some(target) = scene.head.target else {
             return failed("no target");
         };
         self.received_ms = scene.now.monotonic_ms;
-        self.link = Some(head.dial(scene, target)?);
+        self.link = Some(scene.dial(target)?);
         Ok(())
     }
 
-    fn opened(
-        &mut self,
-        head: &mut JobHead,
-        scene: &mut Scene<'_>,
-        link: MigrationLink,
-    ) -> EventResult {
+    fn opened(&mut self, scene: &mut Scene<'_>, link: MigrationLink) -> EventResult {
         self.received_ms = scene.now.monotonic_ms;
         let settings = scene.settings;
         if settings.password.is_empty() {
-            self.establish(head, scene, link);
+            self.establish(scene, link);
             return Ok(());
         }
         let mut words = vec![&b"AUTH"[..]];
@@ -169,22 +155,16 @@ impl Conversation for PushSource {
             words.push(&settings.user);
         }
         words.push(&settings.password);
-        head.send(scene, link, &words);
-        self.enter(head, scene, PushSourceState::ReadingAuth);
+        scene.send(link, &words);
+        self.enter(scene, PushSourceState::ReadingAuth);
         Ok(())
     }
 
-    fn refused(
-        &mut self,
-        _: &mut JobHead,
-        _: &mut Scene<'_>,
-        _: MigrationLink,
-        why: &str,
-    ) -> EventResult {
+    fn refused(&mut self, _: &mut Scene<'_>, _: MigrationLink, why: &str) -> EventResult {
         failed(format!("Unable to connect to target node: {why}"))
     }
 
-    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         match self.state {
             // The target has all keys and the grant; its claim may be on its way.
             PushSourceState::FailoverGranted => Ok(()),
@@ -194,7 +174,6 @@ impl Conversation for PushSource {
 
     fn reply(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         reply: Result<&[u8], &[u8]>,
@@ -202,7 +181,7 @@ impl Conversation for PushSource {
         self.received_ms = scene.now.monotonic_ms;
         match (self.state, reply) {
             (PushSourceState::ReadingAuth, Ok(_)) => {
-                self.establish(head, scene, link);
+                self.establish(scene, link);
                 Ok(())
             }
             (PushSourceState::ReadingAuth, Err(text)) => failed(format!(
@@ -210,9 +189,9 @@ impl Conversation for PushSource {
                 Printable(text)
             )),
             (PushSourceState::ReadingEstablish, Ok(_)) => {
-                self.enter(head, scene, PushSourceState::WaitingToSnapshot);
-                self.acknowledge(head, scene);
-                head.export(scene, link, link);
+                self.enter(scene, PushSourceState::WaitingToSnapshot);
+                self.acknowledge(scene);
+                scene.export(link, link);
                 Ok(())
             }
             (_, Err(text)) => failed(format!(
@@ -225,7 +204,6 @@ impl Conversation for PushSource {
 
     fn request(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -233,10 +211,10 @@ impl Conversation for PushSource {
         self.received_ms = scene.now.monotonic_ms;
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
-            _ if is("ACK") => head.acked_ms = scene.now.wall_ms,
+            _ if is("ACK") => scene.head.acked_ms = scene.now.wall_ms,
             PushSourceState::Replicating if is("REQUEST-PAUSE") => {
-                self.enter(head, scene, PushSourceState::WaitingToPause);
-                self.pause(head, scene);
+                self.enter(scene, PushSourceState::WaitingToPause);
+                self.pause(scene);
             }
             PushSourceState::FailoverPaused if is("REQUEST-FAILOVER") => {
                 // Before the pause ends the target must have taken over; with little left it could
@@ -245,39 +223,39 @@ impl Conversation for PushSource {
                 if left <= 0 {
                     return failed("Unpaused before migration completed");
                 }
-                head.send_syncslots(scene, link, &["FAILOVER-GRANTED"]);
-                self.enter(head, scene, PushSourceState::FailoverGranted);
+                scene.send_syncslots(link, &["FAILOVER-GRANTED"]);
+                self.enter(scene, PushSourceState::FailoverGranted);
             }
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn exporting(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        self.enter(head, scene, PushSourceState::Snapshotting);
+    fn exporting(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        self.enter(scene, PushSourceState::Snapshotting);
         Ok(())
     }
 
-    fn snapshot_sent(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn snapshot_sent(&mut self, scene: &mut Scene<'_>) -> EventResult {
         if let Some(link) = self.link {
-            head.send_syncslots(scene, link, &["SNAPSHOT-EOF"]);
+            scene.send_syncslots(link, &["SNAPSHOT-EOF"]);
         }
-        scene.push(super::actions::Action::Stream(head.name));
-        self.enter(head, scene, PushSourceState::Replicating);
+        scene.push(super::actions::Action::Stream(scene.head.name));
+        self.enter(scene, PushSourceState::Replicating);
         Ok(())
     }
 
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        match whose(head, scene, self.state == PushSourceState::FailoverGranted) {
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        match whose(scene, self.state == PushSourceState::FailoverGranted) {
             Ok(None) => Ok(()),
             Ok(Some(())) => Err(End::Completed),
             Err(_) => failed("Slots are no longer owned by myself"),
         }
     }
 
-    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
-        if head.is_holding() && now >= self.deadline_ms {
+        if scene.head.is_holding() && now >= self.deadline_ms {
             return failed("Unpaused before migration completed");
         }
         // After the grant the target sends nothing more by the link.
@@ -289,10 +267,10 @@ impl Conversation for PushSource {
         }
         let is_established = self.state >= PushSourceState::WaitingToSnapshot;
         if is_established && now - self.acked_ms >= ACK_MS {
-            self.acknowledge(head, scene);
+            self.acknowledge(scene);
         }
         if self.state == PushSourceState::WaitingToPause {
-            self.pause(head, scene);
+            self.pause(scene);
         }
         Ok(())
     }

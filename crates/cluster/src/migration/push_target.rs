@@ -6,7 +6,7 @@
 
 use super::actions::{Action, MigrationLink};
 use super::conversation::{Conversation, Expects};
-use super::job::{End, EventResult, JobHead, Scene, failed};
+use super::job::{End, EventResult, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ impl PushTarget {
         }
     }
 
-    fn enter(&mut self, head: &mut JobHead, scene: &mut Scene<'_>, state: PushTargetState) {
+    fn enter(&mut self, scene: &mut Scene<'_>, state: PushTargetState) {
         let from = self.state();
         self.state = state;
-        head.entered(scene, from, self.state());
+        scene.entered(from, self.state());
     }
 }
 
@@ -63,23 +63,22 @@ impl Conversation for PushTarget {
         Expects::Commands
     }
 
-    fn refused(
-        &mut self,
-        _: &mut JobHead,
-        _: &mut Scene<'_>,
-        _: MigrationLink,
-        _: &str,
-    ) -> EventResult {
+    fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.hide();
+        scene.announce();
+        Ok(())
+    }
+
+    fn refused(&mut self, _: &mut Scene<'_>, _: MigrationLink, _: &str) -> EventResult {
         lost("source")
     }
 
-    fn closed(&mut self, _: &mut JobHead, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
+    fn closed(&mut self, _: &mut Scene<'_>, _: MigrationLink) -> EventResult {
         lost("source")
     }
 
     fn request(
         &mut self,
-        head: &mut JobHead,
         scene: &mut Scene<'_>,
         link: MigrationLink,
         words: &[&[u8]],
@@ -88,28 +87,28 @@ impl Conversation for PushTarget {
         let is = |word: &str| words[0].eq_ignore_ascii_case(word.as_bytes());
         match self.state {
             _ if is("ACK") => {
-                head.acked_ms = scene.now.wall_ms;
+                scene.head.acked_ms = scene.now.wall_ms;
                 if self.state == PushTargetState::WaitingForAck {
-                    self.enter(head, scene, PushTargetState::ReceivingSnapshot);
+                    self.enter(scene, PushTargetState::ReceivingSnapshot);
                 }
             }
             // A source that has no key to send may be quicker with the end than with its first ACK.
             PushTargetState::WaitingForAck | PushTargetState::ReceivingSnapshot
                 if is("SNAPSHOT-EOF") =>
             {
-                head.send_syncslots(scene, link, &["REQUEST-PAUSE"]);
-                self.enter(head, scene, PushTargetState::WaitingForPaused);
+                scene.send_syncslots(link, &["REQUEST-PAUSE"]);
+                self.enter(scene, PushTargetState::WaitingForPaused);
             }
             PushTargetState::WaitingForPaused if is("PAUSED") => {
-                head.send_syncslots(scene, link, &["REQUEST-FAILOVER"]);
-                self.enter(head, scene, PushTargetState::FailoverRequested);
+                scene.send_syncslots(link, &["REQUEST-FAILOVER"]);
+                self.enter(scene, PushTargetState::FailoverRequested);
             }
             PushTargetState::FailoverRequested if is("FAILOVER-GRANTED") => {
-                self.enter(head, scene, PushTargetState::FailoverGranted);
+                self.enter(scene, PushTargetState::FailoverGranted);
                 if !scene.settings.prevents_failover {
                     scene.push(Action::Take {
-                        job: head.name,
-                        slots: head.slots.clone(),
+                        job: scene.head.name,
+                        slots: scene.head.slots.clone(),
                     });
                 }
             }
@@ -118,33 +117,32 @@ impl Conversation for PushTarget {
         Ok(true)
     }
 
-    fn applied(&mut self, _: &mut JobHead, scene: &mut Scene<'_>, _: MigrationLink, _: usize) {
+    fn applied(&mut self, scene: &mut Scene<'_>, _: MigrationLink, _: usize) {
         self.received_ms = scene.now.monotonic_ms;
     }
 
-    fn taken(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
-        head.show(scene);
+    fn taken(&mut self, scene: &mut Scene<'_>) -> EventResult {
+        scene.show();
         Err(End::Completed)
     }
 
-    fn routes_changed(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn routes_changed(&mut self, scene: &mut Scene<'_>) -> EventResult {
         if self.state == PushTargetState::FailoverGranted {
             return Ok(());
         }
-        let mut owners = head.slots.slots().map(|slot| scene.around.owner(slot));
-        if owners.all(|owner| owner == head.source) {
+        if scene.owners().all(|owner| owner == scene.head.source) {
             return Ok(());
         }
         failed("Slots are no longer owned by source node")
     }
 
-    fn tick(&mut self, head: &mut JobHead, scene: &mut Scene<'_>) -> EventResult {
+    fn tick(&mut self, scene: &mut Scene<'_>) -> EventResult {
         let now = scene.now.monotonic_ms;
         if now - self.received_ms > scene.settings.repl_timeout.get() {
             return failed(TIMED_OUT);
         }
         if now - self.acked_ms >= ACK_MS {
-            head.send_syncslots(scene, self.link, &["ACK"]);
+            scene.send_syncslots(self.link, &["ACK"]);
             self.acked_ms = now;
         }
         Ok(())

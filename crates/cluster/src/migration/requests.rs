@@ -7,7 +7,7 @@
 use super::actions::{Around, MigrationLink, Wire};
 use super::commands::valkey_ranges;
 use super::conversation::Answer;
-use super::core::Migrations;
+use super::core::{Job, Migrations};
 use super::id::Name;
 use super::job::{End, JobHead, Side};
 use super::pull_source::PullSource;
@@ -115,12 +115,6 @@ impl Migrations {
         head.adopt(link);
         let talk = PushTarget::new(link, now.monotonic_ms);
         self.start(now, around, head, Box::new(talk));
-        let at = self.jobs.len() - 1;
-        self.step(at, now, around, |job, scene| {
-            job.head.hide(scene);
-            job.head.announce(scene);
-            Ok(())
-        });
         Ok(())
     }
 
@@ -175,18 +169,12 @@ impl Migrations {
             return Err(Refusal::NotStable);
         }
         // The target has begun again before the end of its last attempt was seen here.
-        if let Some(at) = self.jobs.iter().position(|job| job.head.name == name) {
-            self.step(at, now, around, |_, _| {
-                Err(End::Canceled(
-                    "Cancelled due to new migration requested".into(),
-                ))
-            });
-        }
-        if self
-            .jobs
-            .iter()
-            .any(|job| job.head.slots.common(&slots).is_some())
-        {
+        let why = "Cancelled due to new migration requested";
+        self.step(self.named(name), now, around, |_, _| {
+            Err(End::Canceled(why.into()))
+        });
+        let overlaps = |job: &Job| job.head.slots.common(&slots).is_some();
+        if self.jobs.iter().any(overlaps) {
             return Err(Refusal::TaskInProgress);
         }
         let mut head = JobHead::new(name, slots, Side::Export, Wire::Pull, now);
@@ -195,11 +183,6 @@ impl Migrations {
         head.adopt(sender.link);
         let talk = PullSource::new(sender.link, now.monotonic_ms);
         self.start(now, around, head, Box::new(talk));
-        let at = self.jobs.len() - 1;
-        self.step(at, now, around, |job, scene| {
-            job.head.announce(scene);
-            Ok(())
-        });
         Ok(())
     }
 
@@ -211,7 +194,7 @@ impl Migrations {
         link: MigrationLink,
         name: &[u8],
     ) -> Result<(), Refusal> {
-        let awaits = |job: &super::core::Job| {
+        let awaits = |job: &Job| {
             job.head.name.as_bytes() == name
                 && job.head.side == Side::Export
                 && job.head.wire == Wire::Pull
@@ -219,9 +202,7 @@ impl Migrations {
         };
         let at = self.jobs.iter().position(awaits);
         let at = at.ok_or(Refusal::MigrationInProgress)?;
-        self.step(at, now, around, |job, scene| {
-            job.talk.join(&mut job.head, scene, link)
-        });
+        self.step(Some(at), now, around, |talk, scene| talk.join(scene, link));
         Ok(())
     }
 
