@@ -18,7 +18,7 @@ use russet_cluster::migration::{
     Settings,
 };
 use russet_config::{Config, Dialect};
-use russet_host::{LinkId, Now};
+use russet_host::LinkId;
 use russet_resp::write_request;
 
 /// The numbers of dialled links begin there.
@@ -199,7 +199,7 @@ impl World {
     fn with_moves<T>(
         &mut self,
         host: usize,
-        call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> T,
+        call: impl FnOnce(&mut Migrations, &dyn Around) -> T,
     ) -> Option<T> {
         let clock = self.clock(host);
         let name = self.fresh_name();
@@ -208,10 +208,11 @@ impl World {
         let result = member.core.as_ref().map(|core| {
             let around = Beside {
                 core,
+                now: clock,
                 unsent: &|_| 0,
                 fresh_name: &|| name,
             };
-            call(&mut machine, clock, &around)
+            call(&mut machine, &around)
         });
         if let Some(moves) = &mut member.moves {
             moves.machine = Some(machine);
@@ -389,8 +390,8 @@ impl World {
             let is_taken =
                 !is_over && is_claimed && self.claim(host, &claim.slots, Some(acked > 0));
             self.note(|| format!("host {host}: {} is claimed: {is_taken}", claim.slots));
-            self.with_moves(host, |m, now, around| {
-                m.taken(now, around, claim.job, is_taken);
+            self.with_moves(host, |m, around| {
+                m.taken(around, claim.job, is_taken);
             });
         }
     }
@@ -407,20 +408,20 @@ impl World {
         };
         if std::mem::replace(&mut moves.copies, copies) != copies {
             moves.hidden.clear();
-            self.with_moves(host, |m, now, around| m.forget_followed(now, around));
+            self.with_moves(host, |m, around| m.forget_followed(around));
         }
         let Some(moves) = self.moves(host) else {
             return;
         };
         if std::mem::replace(&mut moves.histories, histories) != histories {
-            self.with_moves(host, |m, now, around| m.history_changed(now, around));
+            self.with_moves(host, |m, around| m.history_changed(around));
         }
         self.serve_movers(host);
         let Some(moves) = self.moves(host) else {
             return;
         };
         if std::mem::take(&mut moves.routes_changed) {
-            self.with_moves(host, |m, now, around| m.routes_changed(now, around));
+            self.with_moves(host, |m, around| m.routes_changed(around));
         }
         if !loads {
             self.export_keys(host);
@@ -434,7 +435,7 @@ impl World {
                 let silent = settings(Dialect::Redis).claim_wait().get() / 2;
                 self.drive(host, |core, now| core.greet_voters(now, silent));
             }
-            self.with_moves(host, |m, now, around| m.tick(now, around));
+            self.with_moves(host, |m, around| m.tick(around));
         }
         self.continue_claims(host);
         if !self.server(host).node.is_primary() {
@@ -444,7 +445,7 @@ impl World {
 
     /// A replica has begun with a snapshot: imports are announced to it.
     pub fn announce_moves(&mut self, host: usize) {
-        self.with_moves(host, |m, now, around| m.announce_again(now, around));
+        self.with_moves(host, |m, around| m.announce_again(around));
     }
 
     fn export_keys(&mut self, host: usize) {
@@ -470,7 +471,7 @@ impl World {
                 None => {
                     let all = written_in(&export.slots).flat_map(|slot| data.of(slot));
                     export.keys = Some(all.collect());
-                    self.with_moves(host, |m, now, around| m.exporting(now, around, job));
+                    self.with_moves(host, |m, around| m.exporting(around, job));
                 }
                 Some(keys) if !keys.is_empty() => {
                     let part = keys.split_off(keys.len().saturating_sub(KEYS_MAX));
@@ -479,7 +480,7 @@ impl World {
                 }
                 Some(_) => {
                     if !std::mem::replace(&mut export.is_sent, true) {
-                        self.with_moves(host, |m, now, around| m.snapshot_sent(now, around, job));
+                        self.with_moves(host, |m, around| m.snapshot_sent(around, job));
                     }
                 }
             }
@@ -497,13 +498,13 @@ impl World {
         match event {
             Event::Opened { link, .. } => {
                 if let Some(link) = moves.number(link) {
-                    self.with_moves(host, |m, now, around| m.opened(now, around, link));
+                    self.with_moves(host, |m, around| m.opened(around, link));
                 }
             }
             Event::Refused { link, why } => {
                 if let Some(link) = moves.number(link) {
                     moves.links.remove(&link);
-                    self.with_moves(host, |m, now, around| m.refused(now, around, link, why));
+                    self.with_moves(host, |m, around| m.refused(around, link, why));
                 }
             }
             Event::Received { link, bytes, .. } => {
@@ -547,7 +548,7 @@ impl World {
                 if let Some(moves) = self.moves(host) {
                     moves.links.remove(&link);
                 }
-                self.with_moves(host, |m, now, around| m.closed(now, around, link));
+                self.with_moves(host, |m, around| m.closed(around, link));
             }
         }
     }
@@ -569,9 +570,9 @@ impl World {
                 };
                 let line: Vec<u8> = mover.input.drain(..=end).collect();
                 let line = line.trim_ascii().to_vec();
-                self.with_moves(host, |m, now, around| match line.split_first() {
-                    Some((b'+', text)) => m.reply(now, around, link, Ok(text)),
-                    Some((b'-', text)) => m.reply(now, around, link, Err(text)),
+                self.with_moves(host, |m, around| match line.split_first() {
+                    Some((b'+', text)) => m.reply(around, link, Ok(text)),
+                    Some((b'-', text)) => m.reply(around, link, Err(text)),
                     _ => {}
                 });
                 true
@@ -587,9 +588,9 @@ impl World {
                 let is_drained = mover.input.is_empty();
                 self.run_for(host, link, &words, len);
                 if is_drained && expects.is_some() {
-                    self.with_moves(host, |m, now, around| {
+                    self.with_moves(host, |m, around| {
                         if m.expects(link).is_some_and(Expects::are_commands) {
-                            m.caught_up(now, around, link);
+                            m.caught_up(around, link);
                         }
                     });
                 }
@@ -609,13 +610,13 @@ impl World {
                 let is_its = slots.is_some_and(|slots| slots.contains(slot_of(write)));
                 let node = &mut self.server_mut(host).node;
                 if !is_its || !node.is_primary() {
-                    self.with_moves(host, |m, now, around| {
-                        m.failed_to_apply(now, around, link, "ERR not of this migration");
+                    self.with_moves(host, |m, around| {
+                        m.failed_to_apply(around, link, "ERR not of this migration");
                     });
                     return;
                 }
                 node.write(&[(b"write", write)]);
-                self.with_moves(host, |m, now, around| m.applied(now, around, link, len));
+                self.with_moves(host, |m, around| m.applied(around, link, len));
             }
             [b"AUTH", _, secret] => {
                 let own = self.core(host).and_then(|core| core.internal_secret());
@@ -649,8 +650,7 @@ impl World {
                     is_primary: false,
                     node: mover.and_then(|mover| mover.node),
                 };
-                let answer =
-                    self.with_moves(host, |m, now, around| m.request(now, around, &sender, rest));
+                let answer = self.with_moves(host, |m, around| m.request(around, &sender, rest));
                 let Some(moves) = self.moves(host) else {
                     return;
                 };
@@ -687,7 +687,7 @@ impl World {
                     moves.links.remove(&link);
                     let at = self.delay();
                     self.network.close(client_door(host), number, at);
-                    self.with_moves(host, |m, now, around| m.closed(now, around, link));
+                    self.with_moves(host, |m, around| m.closed(around, link));
                 }
             }
         }
@@ -729,7 +729,7 @@ impl World {
             return moves.kept.extend(lost);
         }
         let lost = Ranges::of_slots(lost.into_iter());
-        self.with_moves(host, |m, now, around| m.lost(now, around, &lost));
+        self.with_moves(host, |m, around| m.lost(around, &lost));
     }
 
     /// Owners have changed: kept keys may be this node's again.
@@ -741,7 +741,7 @@ impl World {
         if moves.kept.is_empty() {
             return;
         }
-        self.with_moves(host, |m, now, around| m.review_kept(now, around));
+        self.with_moves(host, |m, around| m.review_kept(around));
         if !self.server(host).node.is_primary() {
             let kept = self.moves(host).map(|moves| moves.kept.clone());
             let foreign = self.foreign(host, kept.into_iter().flatten());
@@ -753,7 +753,7 @@ impl World {
 
     /// This node leads: it keeps what its primary kept, and deletes what is another's.
     pub fn lead_moves(&mut self, host: usize) {
-        self.with_moves(host, |m, now, around| m.routes_changed(now, around));
+        self.with_moves(host, |m, around| m.routes_changed(around));
         let Some(moves) = self.moves(host) else {
             return;
         };
@@ -784,7 +784,7 @@ impl World {
 
     /// All keys are deleted.
     pub fn flush_moves(&mut self, host: usize) {
-        self.with_moves(host, |m, now, around| m.flushed(now, around));
+        self.with_moves(host, |m, around| m.flushed(around));
     }
 
     /// The primary's stream has words about a migration.
@@ -795,9 +795,7 @@ impl World {
             is_primary: true,
             node: None,
         };
-        self.with_moves(host, |m, now, around| {
-            m.request(now, around, &sender, words)
-        });
+        self.with_moves(host, |m, around| m.request(around, &sender, words));
     }
 
     /// An operator has a slot moved at once, pulled by its target or pushed by its source.
@@ -816,12 +814,11 @@ impl World {
         let is_pushed = is_pushed || ![from, to].iter().all(is_redis);
         let result = if is_pushed {
             let words: [&[u8]; 5] = [b"SLOTSRANGE", number, number, b"NODE", target.as_bytes()];
-            let begun =
-                self.with_moves(from, |m, now, around| m.migrate_slots(now, around, &words));
+            let begun = self.with_moves(from, |m, around| m.migrate_slots(around, &words));
             begun.map(|begun| begun.map_err(|why| why.to_string()))
         } else {
             let words: [&[u8]; 2] = [number, number];
-            let begun = self.with_moves(to, |m, now, around| m.import(now, around, &words));
+            let begun = self.with_moves(to, |m, around| m.import(around, &words));
             begun.map(|begun| begun.map(|_| ()).map_err(|why| why.to_string()))
         };
         let is_begun = result == Some(Ok(()));

@@ -51,7 +51,7 @@ impl Server {
             return;
         }
         let lost = Ranges::of_slots(lost.into_iter());
-        self.with_migrations(keyspace, |m, now, around| m.lost(now, around, &lost));
+        self.with_migrations(keyspace, |m, around| m.lost(around, &lost));
     }
 
     /// Routes have changed. A primary shows or deletes the kept keys of slots that are its own
@@ -60,7 +60,7 @@ impl Server {
         if !keyspace.has_kept() {
             return;
         }
-        self.with_migrations(keyspace, |m, now, around| m.review_kept(now, around));
+        self.with_migrations(keyspace, |m, around| m.review_kept(around));
         if self.replication.is_replica() {
             self.release_kept_slots(keyspace, |server, _, slot| {
                 takes_keys_of(server.cluster.as_deref(), slot)

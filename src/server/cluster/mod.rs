@@ -353,7 +353,7 @@ impl Server {
                 self.become_primary(keyspace);
                 // Slots that the former primary has claimed are claimed again before they could be
                 // taken for another's.
-                self.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
+                self.with_migrations(keyspace, |m, around| m.routes_changed(around));
                 self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);
             }

@@ -97,8 +97,8 @@ impl Server {
                     false
                 }
             };
-            self.with_migrations(keyspace, |machine, now, around| {
-                machine.taken(now, around, claim.job, is_taken);
+            self.with_migrations(keyspace, |machine, around| {
+                machine.taken(around, claim.job, is_taken);
             });
         }
     }

@@ -21,7 +21,6 @@ use russet_cluster::migration::{
 };
 use russet_command::{CommandError, Facts};
 use russet_config::Dialect;
-use russet_host::Now;
 use russet_keyspace::{Audience, Keyspace};
 
 /// The name under which nodes of Redis's clusters log in.
@@ -39,7 +38,7 @@ fn refused(refusal: Refusal) -> CommandError {
 impl Call<'_> {
     fn machine<R>(
         &mut self,
-        call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> Result<R, Refusal>,
+        call: impl FnOnce(&mut Migrations, &dyn Around) -> Result<R, Refusal>,
     ) -> Result<R, CommandError> {
         let World {
             keyspace, server, ..
@@ -55,14 +54,14 @@ impl Call<'_> {
     /// `CLUSTER MIGRATION IMPORT ranges`. Reply: the task's id.
     pub fn import_slots(&mut self) -> CommandResult {
         let words = self.args.from(3).to_vec();
-        let name = self.machine(|m, now, around| m.import(now, around, &words))?;
+        let name = self.machine(|m, around| m.import(around, &words))?;
         self.reply.bulk(name.as_bytes());
         Ok(())
     }
 
     /// `CLUSTER MIGRATION CANCEL ID id|ALL`. Reply: how many were canceled.
     pub fn cancel_slot_tasks(&mut self, id: Option<&[u8]>) -> CommandResult {
-        let canceled = self.machine(|m, now, around| Ok(m.cancel(now, around, id)))?;
+        let canceled = self.machine(|m, around| Ok(m.cancel(around, id)))?;
         self.reply.int(canceled as i64);
         Ok(())
     }
@@ -77,14 +76,14 @@ impl Call<'_> {
     /// `CLUSTER MIGRATESLOTS`. Reply: OK.
     pub fn migrate_slots(&mut self) -> CommandResult {
         let words = self.args.from(2).to_vec();
-        self.machine(|m, now, around| m.migrate_slots(now, around, &words))?;
+        self.machine(|m, around| m.migrate_slots(around, &words))?;
         self.reply.ok();
         Ok(())
     }
 
     /// `CLUSTER CANCELSLOTMIGRATIONS`. Reply: OK.
     pub fn cancel_slot_exports(&mut self) -> CommandResult {
-        self.machine(|m, now, around| m.cancel_exports(now, around))?;
+        self.machine(|m, around| m.cancel_exports(around))?;
         self.reply.ok();
         Ok(())
     }
@@ -128,9 +127,8 @@ impl Call<'_> {
         if is_conf && sender.is_internal && driver.machine.expects(link).is_none() {
             return self.configure_slots_link(&words[1..]);
         }
-        let answer = server.with_migrations(keyspace, |m, now, around| {
-            m.request(now, around, &sender, &words)
-        });
+        let answer =
+            server.with_migrations(keyspace, |m, around| m.request(around, &sender, &words));
         match answer.unwrap_or(Answer::Silent) {
             Answer::Status(status) => {
                 if begins {
@@ -190,7 +188,7 @@ impl Call<'_> {
             }
             let node = Name::parse(value).ok_or(Refusal::NodeIdLength(value.len()));
             let node = node.map_err(refused)?;
-            let known = server.with_migrations(keyspace, |_, _, around| around.is_known(node));
+            let known = server.with_migrations(keyspace, |_, around| around.is_known(node));
             if known != Some(true) {
                 return Err(refused(Refusal::NodeNotFound(node.to_string())));
             }
@@ -207,7 +205,7 @@ impl Call<'_> {
     pub fn trim_slots(&mut self) -> CommandResult {
         let words = self.args.from(1).to_vec();
         let is_obeyed = matches!(self.origin, Origin::Primary | Origin::Loading);
-        let slots = self.machine(|_, _, around| trim_slots(&words, around, is_obeyed))?;
+        let slots = self.machine(|_, around| trim_slots(&words, around, is_obeyed))?;
         let World {
             keyspace, server, ..
         } = self.world();

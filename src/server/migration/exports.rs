@@ -97,8 +97,8 @@ impl Engine {
         } = self;
         let begun = server.begin_snapshot(keyspace, vec![Target::new(what)]);
         if let Err(why) = begun {
-            server.with_migrations(keyspace, |m, now, around| {
-                m.export_failed(now, around, job, &why);
+            server.with_migrations(keyspace, |m, around| {
+                m.export_failed(around, job, &why);
             });
             return;
         }
@@ -113,7 +113,7 @@ impl Engine {
             }
         }
         server.update_exports(keyspace);
-        server.with_migrations(keyspace, |m, now, around| m.exporting(now, around, job));
+        server.with_migrations(keyspace, |m, around| m.exporting(around, job));
     }
 
     fn forward_export(&mut self, job: Name) {
@@ -124,7 +124,7 @@ impl Engine {
         let Engine {
             keyspace, server, ..
         } = self;
-        let unsent = server.with_migrations(keyspace, |_, _, around| around.unsent(link));
+        let unsent = server.with_migrations(keyspace, |_, around| around.unsent(link));
         if unsent.is_some_and(|unsent| unsent >= UNSENT_MAX) {
             if let Some(driver) = &mut server.migrations {
                 driver.awaits_room = true;
@@ -145,9 +145,9 @@ impl Engine {
         {
             export.stage = ExportStage::Sent;
         }
-        server.with_migrations(keyspace, |m, now, around| match &end {
-            SnapshotEnd::Done => m.snapshot_sent(now, around, job),
-            other => m.export_failed(now, around, job, other.why()),
+        server.with_migrations(keyspace, |m, around| match &end {
+            SnapshotEnd::Done => m.snapshot_sent(around, job),
+            other => m.export_failed(around, job, other.why()),
         });
     }
 }

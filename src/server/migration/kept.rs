@@ -30,7 +30,7 @@ impl Server {
 
     /// Deletes all kept keys, because memory is short.
     pub(in crate::server) fn give_up_kept_slots(&mut self, keyspace: &mut Keyspace) {
-        self.with_migrations(keyspace, |machine, _, _| {
+        self.with_migrations(keyspace, |machine, _| {
             machine.give_up_kept("memory is short");
         });
     }

@@ -119,9 +119,9 @@ impl Server {
         if let Some(driver) = &mut self.migrations {
             driver.links.remove(number);
         }
-        self.with_migrations(keyspace, |m, now, around| match refused {
-            Some(why) => m.refused(now, around, link, why),
-            None => m.closed(now, around, link),
+        self.with_migrations(keyspace, |m, around| match refused {
+            Some(why) => m.refused(around, link, why),
+            None => m.closed(around, link),
         });
     }
 
@@ -147,8 +147,8 @@ impl Server {
             Ok(Some(stream)) => {
                 stream.tune(0);
                 link.stage = MigrationLinkStage::Open(stream);
-                self.with_migrations(keyspace, |m, now, around| {
-                    m.opened(now, around, MigrationLink::Dialled(number));
+                self.with_migrations(keyspace, |m, around| {
+                    m.opened(around, MigrationLink::Dialled(number));
                 });
                 true
             }
@@ -331,11 +331,11 @@ impl Engine {
         dialled.input.use_up(end + 1);
         let text = line.trim_ascii_end();
         match text.split_first() {
-            Some((b'+', text)) => server.with_migrations(keyspace, |m, now, around| {
-                m.reply(now, around, link, Ok(text));
+            Some((b'+', text)) => server.with_migrations(keyspace, |m, around| {
+                m.reply(around, link, Ok(text));
             }),
-            Some((b'-', text)) => server.with_migrations(keyspace, |m, now, around| {
-                m.reply(now, around, link, Err(text));
+            Some((b'-', text)) => server.with_migrations(keyspace, |m, around| {
+                m.reply(around, link, Err(text));
             }),
             // Newlines keep a link alive.
             None => Some(()),
@@ -414,7 +414,7 @@ impl Engine {
         }
         server.notify_migrations(keyspace);
         if is_drained {
-            server.with_migrations(keyspace, |m, now, around| m.caught_up(now, around, link));
+            server.with_migrations(keyspace, |m, around| m.caught_up(around, link));
         }
         stepped
     }

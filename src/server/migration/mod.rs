@@ -67,7 +67,7 @@ impl Server {
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
         keyspace: &mut Keyspace,
-        call: impl FnOnce(&mut Migrations, Now, &dyn Around) -> R,
+        call: impl FnOnce(&mut Migrations, &dyn Around) -> R,
     ) -> Option<R> {
         let now = Now::from(self.now);
         let mut driver = self.migrations.take()?;
@@ -80,6 +80,7 @@ impl Server {
         let result = self.cluster.as_ref().map(|cluster| {
             let around = Beside {
                 core: &cluster.core,
+                now,
                 unsent: &|link| match link {
                     MigrationLink::Dialled(number) => {
                         links.get(number).map_or(0, |link| link.unsent())
@@ -95,7 +96,7 @@ impl Server {
                     Name::parse(digits.as_bytes()).expect("hexadecimal digits")
                 },
             };
-            call(machine, now, &around)
+            call(machine, &around)
         });
         self.migrations = Some(driver);
         while let Some(action) = self.migrations.as_mut().and_then(|d| d.machine.pop()) {
@@ -219,8 +220,8 @@ impl Server {
                 tracing::warn!("A full copy names an import of slots in a form that is not known");
                 continue;
             };
-            self.with_migrations(keyspace, |m, now, around| {
-                m.follow_copied(now, around, name, slots);
+            self.with_migrations(keyspace, |m, around| {
+                m.follow_copied(around, name, slots);
             });
         }
     }
@@ -246,21 +247,19 @@ impl Server {
             driver.nodes.remove(id);
         }
         for (link, bytes) in applied {
-            self.with_migrations(keyspace, |m, now, around| {
-                m.applied(now, around, link, bytes)
-            });
+            self.with_migrations(keyspace, |m, around| m.applied(around, link, bytes));
         }
         for (link, error) in failures {
-            self.with_migrations(keyspace, |m, now, around| {
-                m.failed_to_apply(now, around, link, &error);
+            self.with_migrations(keyspace, |m, around| {
+                m.failed_to_apply(around, link, &error);
             });
         }
         for id in gone {
             let link = MigrationLink::Client(id);
-            self.with_migrations(keyspace, |m, now, around| m.closed(now, around, link));
+            self.with_migrations(keyspace, |m, around| m.closed(around, link));
         }
         if was_flushed {
-            self.with_migrations(keyspace, |m, now, around| m.flushed(now, around));
+            self.with_migrations(keyspace, |m, around| m.flushed(around));
         }
     }
 }
@@ -280,7 +279,7 @@ impl Engine {
         if let Some(driver) = &mut server.migrations
             && std::mem::take(&mut driver.routes_changed)
         {
-            server.with_migrations(keyspace, |m, now, around| m.routes_changed(now, around));
+            server.with_migrations(keyspace, |m, around| m.routes_changed(around));
         }
         if !holds_data {
             self.drive_exports();
@@ -294,7 +293,7 @@ impl Engine {
         {
             driver.tick_due_ms = server.now.mono_ms + TICK_MS;
             server.greet_while_held(keyspace);
-            server.with_migrations(keyspace, |m, now, around| m.tick(now, around));
+            server.with_migrations(keyspace, |m, around| m.tick(around));
         }
         self.server.continue_claims(&mut self.keyspace);
         self.server.update_exports(&mut self.keyspace);

@@ -85,7 +85,7 @@ impl Server {
 
     /// Ends everything that is made from the old data: files, and replicas' snapshots.
     fn leave_old_data(&mut self, keyspace: &mut Keyspace) {
-        self.with_migrations(keyspace, |m, now, around| m.forget_followed(now, around));
+        self.with_migrations(keyspace, |m, around| m.forget_followed(around));
         self.replication
             .keep_lost_writes(&self.config, &self.stream, &self.clients);
         if self.persist.aof.log().is_some() {

@@ -437,8 +437,7 @@ impl Engine {
                 // In Valkey's dialect the snapshot names the imports: the stream must not, since
                 // Valkey's replicas take an import that begins for one without keys.
                 if server.config.dialect == Dialect::Redis {
-                    server
-                        .with_migrations(keyspace, |m, now, around| m.announce_again(now, around));
+                    server.with_migrations(keyspace, |m, around| m.announce_again(around));
                 }
                 let sync = SharedSync {
                     spool,

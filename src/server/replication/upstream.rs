@@ -109,7 +109,7 @@ impl Server {
             }
             Order::ContinueHistory(id) => {
                 if self.continues(id) {
-                    self.with_migrations(keyspace, |m, now, around| m.history_changed(now, around));
+                    self.with_migrations(keyspace, |m, around| m.history_changed(around));
                 }
             }
             Order::Survey => {

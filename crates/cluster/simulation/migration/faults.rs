@@ -49,13 +49,13 @@ fn settings(dialect: Dialect) -> Settings {
 fn begin(world: &mut World, wire: Wire) {
     match wire {
         Wire::Pull => {
-            let begun = world.call(TARGET, |m, now, view| m.import(now, view, &[b"0", b"10"]));
+            let begun = world.call(TARGET, |m, view| m.import(view, &[b"0", b"10"]));
             begun.expect("begun");
         }
         Wire::Push => {
             let target = id(TARGET);
             let words: [&[u8]; 5] = [b"SLOTSRANGE", b"0", b"10", b"NODE", target.as_bytes()];
-            let begun = world.call(SOURCE, |m, now, view| m.migrate_slots(now, view, &words));
+            let begun = world.call(SOURCE, |m, view| m.migrate_slots(view, &words));
             begun.expect("begun");
         }
     }
@@ -65,17 +65,17 @@ fn break_something(world: &mut World, fault: Fault) {
     match fault {
         Fault::None => (),
         Fault::CancelAtSource => {
-            world.call(SOURCE, |m, now, view| m.cancel(now, view, None));
+            world.call(SOURCE, |m, view| m.cancel(view, None));
         }
         Fault::CancelAtTarget => {
-            world.call(TARGET, |m, now, view| m.cancel(now, view, None));
+            world.call(TARGET, |m, view| m.cancel(view, None));
         }
         Fault::Close => world.cut(false),
         Fault::Lose => world.cut(true),
         Fault::SourceCrash => world.crash(SOURCE),
         Fault::TargetCrash => world.crash(TARGET),
         Fault::FlushOfOtherKeys => {
-            world.call(SOURCE, |m, now, view| m.flushed(now, view));
+            world.call(SOURCE, |m, view| m.flushed(view));
         }
         Fault::Silence => {
             for _ in 0..100 {

@@ -7,13 +7,11 @@
 use super::world::*;
 use crate::migration::*;
 use russet_config::Config;
-use russet_host::Now;
 
 /// A replica of the target, to which its primary's stream announces imports of slots 0 to 10.
 struct Replica {
     machine: Migrations,
     view: View,
-    now: Now,
 }
 
 impl Replica {
@@ -23,7 +21,6 @@ impl Replica {
         Replica {
             machine: Migrations::new(Settings::of(&Config::default())),
             view,
-            now: Now::default(),
         }
     }
 
@@ -51,7 +48,7 @@ impl Replica {
             is_primary: true,
             node: None,
         };
-        self.machine.request(self.now, &self.view, &sender, &all);
+        self.machine.request(&self.view, &sender, &all);
     }
 
     /// The actions, without lines for the log.
@@ -64,8 +61,8 @@ impl Replica {
     /// Changes the view, reports the routes and ticks. Returns the slots dropped.
     fn sees(&mut self, change: impl FnOnce(&mut View)) -> Vec<Ranges> {
         change(&mut self.view);
-        self.machine.routes_changed(self.now, &self.view);
-        self.machine.tick(self.now, &self.view);
+        self.machine.routes_changed(&self.view);
+        self.machine.tick(&self.view);
         let mut dropped = Vec::new();
         while let Some(action) = self.machine.pop() {
             if let Action::Drop(slots) = action {
@@ -108,7 +105,7 @@ fn what_a_restarted_primary_has_forgotten_is_hidden_no_longer() {
     let mut replica = Replica::new();
     replica.receive_words(b'x', &[b"ESTABLISH"]);
     replica.actions();
-    replica.machine.history_changed(replica.now, &replica.view);
+    replica.machine.history_changed(&replica.view);
     let slots = Ranges::of_slots(0..11);
     assert_eq!(
         replica.actions(),
@@ -130,10 +127,10 @@ fn a_promoted_replica_claims_what_its_primary_has_claimed() {
         [Action::Hide(slots.clone()), Action::Show(slots.clone())]
     );
     // A new id of the history is that of a primary that has saved its claim.
-    replica.machine.history_changed(replica.now, &replica.view);
+    replica.machine.history_changed(&replica.view);
     assert_eq!(replica.actions(), []);
     replica.view.is_primary = true;
-    replica.machine.routes_changed(replica.now, &replica.view);
+    replica.machine.routes_changed(&replica.view);
     assert_eq!(replica.actions(), [Action::Reclaim(slots)]);
     assert!(replica.machine.is_idle());
 }
@@ -145,9 +142,9 @@ fn a_promoted_replica_claims_nothing_that_has_moved_on() {
     replica.receive_words(b'x', &[b"FINISH", b"STATE", b"SUCCESS"]);
     replica.actions();
     replica.view.owner = 3;
-    replica.machine.routes_changed(replica.now, &replica.view);
+    replica.machine.routes_changed(&replica.view);
     replica.view.is_primary = true;
-    replica.machine.routes_changed(replica.now, &replica.view);
+    replica.machine.routes_changed(&replica.view);
     assert_eq!(replica.actions(), []);
 }
 

@@ -8,7 +8,6 @@ use super::world::*;
 use crate::migration::*;
 use russet_base::Millis;
 use russet_config::Config;
-use russet_host::Now;
 
 const GRACE_MS: i64 = 5000;
 
@@ -16,7 +15,6 @@ const GRACE_MS: i64 = 5000;
 struct Source {
     machine: Migrations,
     view: View,
-    now: Now,
 }
 
 impl Source {
@@ -28,12 +26,11 @@ impl Source {
         let mut source = Source {
             machine: Migrations::new(settings),
             view: View::new(SOURCE),
-            now: Now::default(),
         };
         (source.view.owner, source.view.epoch) = (TARGET, 2);
         source.receive(TARGET, |_| ());
         let slots = Ranges::of_slots(0..11);
-        source.machine.lost(source.now, &source.view, &slots);
+        source.machine.lost(&source.view, &slots);
         assert_eq!(source.actions(), [Action::Keep(slots)]);
         source
     }
@@ -41,7 +38,7 @@ impl Source {
     /// A node greets: it knows of the claim, and has all that the claimer had.
     fn receive(&mut self, node: usize, change: impl FnOnce(&mut Received)) {
         let mut received = Received {
-            at_ms: self.now.monotonic_ms,
+            at_ms: self.view.now.monotonic_ms,
             owner: TARGET,
             epoch: 2,
             offset: 100,
@@ -61,14 +58,14 @@ impl Source {
     }
 
     fn pass(&mut self, ms: i64) -> Vec<Action> {
-        self.now.monotonic_ms += ms;
-        self.view.now_ms = self.now.monotonic_ms;
-        self.machine.tick(self.now, &self.view);
+        self.view.now.monotonic_ms += ms;
+        self.view.now_ms = self.view.now.monotonic_ms;
+        self.machine.tick(&self.view);
         self.actions()
     }
 
     fn review(&mut self) -> Vec<Action> {
-        self.machine.review_kept(self.now, &self.view);
+        self.machine.review_kept(&self.view);
         self.actions()
     }
 }
@@ -106,11 +103,11 @@ fn a_copy_goes_when_memory_is_short_when_all_is_flushed_and_before_an_import() {
     source.machine.give_up_kept("memory is short");
     assert_eq!(source.actions(), [Action::Forget(slots())]);
     let mut source = Source::new();
-    source.machine.flushed(source.now, &source.view);
+    source.machine.flushed(&source.view);
     assert_eq!(source.actions(), [Action::Forget(slots())]);
     let mut source = Source::new();
     let words: [&[u8]; 2] = [b"5", b"7"];
-    let begun = source.machine.import(source.now, &source.view, &words);
+    let begun = source.machine.import(&source.view, &words);
     begun.expect("begun");
     let actions = source.actions();
     assert_eq!(actions[0], Action::Forget(Ranges::of_slots(5..8)));
@@ -180,7 +177,7 @@ fn without_a_grace_nothing_is_kept() {
     });
     let mut view = View::new(SOURCE);
     view.owner = TARGET;
-    machine.lost(Now::default(), &view, &slots());
+    machine.lost(&view, &slots());
     assert_eq!(machine.pop(), Some(Action::Forget(slots())));
     assert!(machine.is_idle());
 }

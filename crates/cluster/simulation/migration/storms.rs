@@ -157,9 +157,7 @@ impl Storm {
         match wire {
             Wire::Pull => {
                 let words: [&[u8]; 2] = [b"0", b"10"];
-                let begun = self
-                    .world
-                    .call(target, |m, now, view| m.import(now, view, &words));
+                let begun = self.world.call(target, |m, view| m.import(view, &words));
                 begun.expect("begun");
             }
             Wire::Push => {
@@ -167,7 +165,7 @@ impl Storm {
                 let words: [&[u8]; 5] = [b"SLOTSRANGE", b"0", b"10", b"NODE", target.as_bytes()];
                 let begun = self
                     .world
-                    .call(source, |m, now, view| m.migrate_slots(now, view, &words));
+                    .call(source, |m, view| m.migrate_slots(view, &words));
                 begun.expect("begun");
             }
         }

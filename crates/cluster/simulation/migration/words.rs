@@ -25,7 +25,7 @@ fn split(line: &str) -> Vec<&[u8]> {
 fn import_is_refused_in_the_order_and_words_of_redis() {
     let mut world = world(Dialect::Redis);
     let asked = |world: &mut World, line: &str| {
-        let answer = world.call(TARGET, |m, now, view| m.import(now, view, &split(line)));
+        let answer = world.call(TARGET, |m, view| m.import(view, &split(line)));
         answer.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
     for (line, receive_words) in [
@@ -84,9 +84,7 @@ fn migrateslots_is_refused_in_the_order_and_words_of_valkey() {
     let target = id(TARGET);
     let asked = |world: &mut World, line: &str| {
         let line = line.replace("TARGET", target.as_str());
-        let answer = world.call(SOURCE, |m, now, view| {
-            m.migrate_slots(now, view, &split(&line))
-        });
+        let answer = world.call(SOURCE, |m, view| m.migrate_slots(view, &split(&line)));
         answer.map_err(|refusal| refusal.to_string())
     };
     for (line, receive_words) in [
@@ -122,7 +120,7 @@ fn migrateslots_is_refused_in_the_order_and_words_of_valkey() {
     ] {
         assert_eq!(asked(&mut world, line), Err(receive_words.into()), "{line}");
     }
-    let none = world.call(SOURCE, |m, now, view| m.cancel_exports(now, view));
+    let none = world.call(SOURCE, |m, view| m.cancel_exports(view));
     assert_eq!(none, Err(Refusal::NoMigrations));
     assert_eq!(asked(&mut world, "SLOTSRANGE 0 10 NODE TARGET"), Ok(()));
     let twice = "ERR I am already migrating slot 5.";
@@ -144,8 +142,8 @@ fn strangers_are_refused_by_syncslots() {
         node: None,
     };
     let mut redis = world(Dialect::Redis);
-    let answer = redis.call(SOURCE, |m, now, view| {
-        m.request(now, view, &sender, &split("SYNC x 0 1"))
+    let answer = redis.call(SOURCE, |m, view| {
+        m.request(view, &sender, &split("SYNC x 0 1"))
     });
     assert_eq!(answer, Answer::RefusedAndClosed(Refusal::InternalOnly));
     let mut valkey = world(Dialect::Valkey);
@@ -157,9 +155,7 @@ fn strangers_are_refused_by_syncslots() {
         ),
         ("ESTABLISH", "ERR syntax error"),
     ] {
-        let answer = valkey.call(SOURCE, |m, now, view| {
-            m.request(now, view, &sender, &split(line))
-        });
+        let answer = valkey.call(SOURCE, |m, view| m.request(view, &sender, &split(line)));
         let Answer::Refused(refusal) = answer else {
             panic!("{line}: {answer:?}");
         };
@@ -183,11 +179,8 @@ fn a_source_out_of_turn_is_closed() {
         id(SOURCE)
     );
     for wrong in ["PAUSED", "FAILOVER-GRANTED", "NONSENSE"] {
-        let mut say = |line: &str| {
-            world.call(TARGET, |m, now, view| {
-                m.request(now, view, &sender, &split(line))
-            })
-        };
+        let mut say =
+            |line: &str| world.call(TARGET, |m, view| m.request(view, &sender, &split(line)));
         assert_eq!(say(&line), Answer::Status("OK"));
         assert_eq!(say("ACK"), Answer::Silent);
         assert_eq!(say(wrong), Answer::Closed);
@@ -200,9 +193,7 @@ fn a_source_out_of_turn_is_closed() {
 fn a_migration_shows_the_fields_of_both() {
     let mut world = world(Dialect::Redis);
     world
-        .call(TARGET, |m, now, view| {
-            m.import(now, view, &split("20 30 0 10"))
-        })
+        .call(TARGET, |m, view| m.import(view, &split("20 30 0 10")))
         .expect("begun");
     let fields = |reply: &Reply| {
         let text = String::from_utf8(reply.text().to_vec()).expect("UTF-8");
@@ -260,9 +251,7 @@ fn a_replica_hides_what_its_primary_imports() {
         let mut world = world(Dialect::Redis);
         world.nodes[TARGET].view.is_primary = false;
         let receive_words = |world: &mut World, line: &str| {
-            world.call(TARGET, |m, now, view| {
-                m.request(now, view, &sender, &split(line))
-            });
+            world.call(TARGET, |m, view| m.request(view, &sender, &split(line)));
         };
         receive_words(&mut world, &begin);
         receive_words(&mut world, &begin);
@@ -275,7 +264,7 @@ fn a_replica_hides_what_its_primary_imports() {
 
         receive_words(&mut world, &begin);
         world.nodes[TARGET].view.is_primary = true;
-        world.call(TARGET, |m, now, view| m.routes_changed(now, view));
+        world.call(TARGET, |m, view| m.routes_changed(view));
         assert_eq!(world.nodes[TARGET].hidden, 0);
         assert_eq!(world.nodes[TARGET].keys.len(), 0);
     }

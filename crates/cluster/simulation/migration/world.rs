@@ -51,6 +51,8 @@ pub(super) struct View {
     /// The last greeting of each node, and the moment of the last beat.
     pub received: BTreeMap<usize, Received>,
     pub now_ms: i64,
+    /// The time of the machine's event.
+    pub now: Now,
     names: std::cell::Cell<u8>,
 }
 
@@ -67,6 +69,7 @@ impl View {
             unsent: 0,
             received: BTreeMap::new(),
             now_ms: 0,
+            now: Now::default(),
             names: Default::default(),
         }
     }
@@ -82,6 +85,9 @@ impl View {
 }
 
 impl Around for View {
+    fn now(&self) -> Now {
+        self.now
+    }
     fn my_id(&self) -> Name {
         id(self.me)
     }
@@ -338,11 +344,11 @@ impl World {
     pub(super) fn call<R>(
         &mut self,
         node: usize,
-        call: impl FnOnce(&mut Migrations, Now, &View) -> R,
+        call: impl FnOnce(&mut Migrations, &View) -> R,
     ) -> R {
-        let now = self.now;
         let it = &mut self.nodes[node];
-        let result = call(&mut it.machine, now, &it.view);
+        it.view.now = self.now;
+        let result = call(&mut it.machine, &it.view);
         self.carry_out(node);
         result
     }
@@ -415,7 +421,7 @@ impl World {
                 }
                 Action::Reclaim(_) => {
                     self.claim(node);
-                    self.call(node, |m, now, view| m.review_kept(now, view));
+                    self.call(node, |m, view| m.review_kept(view));
                 }
                 Action::AskReplicas(_) => (),
                 Action::Propagate(words) => {
@@ -569,9 +575,7 @@ impl World {
             return false;
         };
         if !self.nodes[to].is_up {
-            self.call(from, |m, now, view| {
-                m.refused(now, view, link, "Connection refused")
-            });
+            self.call(from, |m, view| m.refused(view, link, "Connection refused"));
             return true;
         }
         self.clients += 1;
@@ -581,7 +585,7 @@ impl World {
             is_closing: [false; 2],
             is_gone: [false; 2],
         });
-        self.call(from, |m, now, view| m.opened(now, view, link));
+        self.call(from, |m, view| m.opened(view, link));
         true
     }
 
@@ -602,9 +606,9 @@ impl World {
             if had {
                 self.lose(to);
             }
-            self.call(to, |m, now, view| {
-                m.review_kept(now, view);
-                m.routes_changed(now, view);
+            self.call(to, |m, view| {
+                m.review_kept(view);
+                m.routes_changed(view);
             });
         }
         true
@@ -619,7 +623,7 @@ impl World {
                 if !export.has_begun {
                     export.has_begun = true;
                     export.keys = keys.into();
-                    self.call(node, |m, now, view| m.exporting(now, view, job));
+                    self.call(node, |m, view| m.exporting(view, job));
                     return true;
                 }
                 if let Some((key, value)) = export.keys.pop_front() {
@@ -630,7 +634,7 @@ impl World {
                     return true;
                 }
                 if !std::mem::replace(&mut export.is_sent, true) {
-                    self.call(node, |m, now, view| m.snapshot_sent(now, view, job));
+                    self.call(node, |m, view| m.snapshot_sent(view, job));
                     return true;
                 }
             }
@@ -665,7 +669,7 @@ impl World {
             if wire.is_closing[1 - end] {
                 self.wires[at].is_gone[end] = true;
                 self.wires[at].is_closing[end] = true;
-                self.call(node, |m, now, view| m.closed(now, view, link));
+                self.call(node, |m, view| m.closed(view, link));
                 return true;
             }
             return false;
@@ -680,11 +684,11 @@ impl World {
                 self.take(at, end, end_of_line + 2);
                 let line = bytes[1..end_of_line].to_vec();
                 let is_error = bytes[0] == b'-';
-                self.call(node, |m, now, view| {
+                self.call(node, |m, view| {
                     if is_error {
-                        m.reply(now, view, link, Err(&line))
+                        m.reply(view, link, Err(&line))
                     } else {
-                        m.reply(now, view, link, Ok(&line))
+                        m.reply(view, link, Ok(&line))
                     }
                 });
                 self.caught_up(node, link);
@@ -723,7 +727,7 @@ impl World {
         for link in ends {
             let expects = self.nodes[node].machine.expects(link);
             if expects.is_some_and(Expects::are_commands) {
-                self.call(node, |m, now, view| m.caught_up(now, view, link));
+                self.call(node, |m, view| m.caught_up(view, link));
             }
         }
     }
@@ -737,7 +741,7 @@ impl World {
                 let it = &mut self.nodes[node];
                 it.keys.insert(text(key), value);
                 it.history.push(Effect::Set(text(key), value));
-                self.call(node, |m, now, view| m.applied(now, view, link, len));
+                self.call(node, |m, view| m.applied(view, link, len));
             }
             [b"AUTH", b"internal connection", secret] => {
                 assert_eq!(secret, [b's'; 40]);
@@ -758,7 +762,7 @@ impl World {
                     is_primary: false,
                     node: it.nodes.get(&link).copied(),
                 };
-                let answer = self.call(node, |m, now, view| m.request(now, view, &sender, rest));
+                let answer = self.call(node, |m, view| m.request(view, &sender, rest));
                 match answer {
                     Answer::Status(status) => {
                         self.send(node, link, format!("+{status}\r\n").as_bytes());
@@ -787,7 +791,7 @@ impl World {
                 assert!(*until + 200 >= now, "held for longer than was said");
                 true
             });
-            self.call(node, |m, now, view| m.tick(now, view));
+            self.call(node, |m, view| m.tick(view));
             self.continue_claims(node);
         }
         self.beat();

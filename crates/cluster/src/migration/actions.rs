@@ -8,7 +8,7 @@
 
 use super::id::Name;
 use super::ranges::Ranges;
-use russet_host::Level;
+use russet_host::{Level, Now};
 
 /// A connection of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +130,8 @@ pub struct OpenSlots {
 
 /// The cluster and the server as they are now.
 pub trait Around {
+    /// The time.
+    fn now(&self) -> Now;
     /// This node's id.
     fn my_id(&self) -> Name;
     /// Whether this node is a primary, with slots or without.

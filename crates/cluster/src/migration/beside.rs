@@ -3,11 +3,14 @@
 use super::actions::{Around, MigrationLink, OpenSlots};
 use super::id::Name;
 use crate::core::Cluster;
+use russet_host::Now;
 
 /// The node's core, and what only its server knows.
 pub struct Beside<'c> {
     /// The node.
     pub core: &'c Cluster,
+    /// The time.
+    pub now: Now,
     /// Bytes that a link has not sent yet.
     pub unsent: &'c dyn Fn(MigrationLink) -> usize,
     /// A name for a new migration.
@@ -20,6 +23,10 @@ fn name_of(id: &[u8]) -> Name {
 }
 
 impl Around for Beside<'_> {
+    fn now(&self) -> Now {
+        self.now
+    }
+
     fn my_id(&self) -> Name {
         name_of(self.core.my_id().as_bytes())
     }

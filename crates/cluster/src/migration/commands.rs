@@ -11,7 +11,6 @@ use super::job::{End, Side};
 use super::ranges::{self, Ranges, SLOTS};
 use super::refusal::Refusal;
 use russet_base::numbers::number::parse_i64;
-use russet_host::Now;
 
 fn is(word: &[u8], text: &str) -> bool {
     word.eq_ignore_ascii_case(text.as_bytes())
@@ -60,12 +59,7 @@ pub fn trim_slots(
 
 impl Migrations {
     /// `CLUSTER MIGRATION IMPORT first last ..`: pulls slots from the node that serves them.
-    pub fn import(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        words: &[&[u8]],
-    ) -> Result<Name, Refusal> {
+    pub fn import(&mut self, around: &dyn Around, words: &[&[u8]]) -> Result<Name, Refusal> {
         if words.is_empty() || !words.len().is_multiple_of(2) {
             return Err(Refusal::Arity("cluster|migration"));
         }
@@ -85,7 +79,7 @@ impl Migrations {
         if !self.jobs.is_empty() {
             return Err(Refusal::Busy);
         }
-        Ok(self.pull(now, around, slots))
+        Ok(self.pull(around, slots))
     }
 
     fn check_source(&self, around: &dyn Around, slots: &Ranges) -> Result<(), Refusal> {
@@ -106,14 +100,14 @@ impl Migrations {
     }
 
     /// `CLUSTER MIGRATION CANCEL`: ends one migration, or all. Returns how many.
-    pub fn cancel(&mut self, now: Now, around: &dyn Around, id: Option<&[u8]>) -> usize {
+    pub fn cancel(&mut self, around: &dyn Around, id: Option<&[u8]>) -> usize {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             let head = &self.jobs[at].head;
             let is_meant = id.is_none_or(|id| id == head.name.as_bytes());
             if is_meant && !self.jobs[at].talk.is_followed() {
                 canceled += 1;
-                self.step(Some(at), now, around, |_, scene| {
+                self.step(Some(at), around, |_, scene| {
                     scene.head.again_ms = None;
                     Err(End::Canceled("Cancelled by user".into()))
                 });
@@ -123,14 +117,12 @@ impl Migrations {
     }
 
     /// `CLUSTER CANCELSLOTMIGRATIONS`: ends the exports of this node.
-    pub fn cancel_exports(&mut self, now: Now, around: &dyn Around) -> Result<usize, Refusal> {
+    pub fn cancel_exports(&mut self, around: &dyn Around) -> Result<usize, Refusal> {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             if self.jobs[at].head.side == Side::Export {
                 canceled += 1;
-                self.step(Some(at), now, around, |_, _| {
-                    Err(End::Canceled(String::new()))
-                });
+                self.step(Some(at), around, |_, _| Err(End::Canceled(String::new())));
             }
         }
         match canceled {
@@ -141,12 +133,7 @@ impl Migrations {
 
     /// `CLUSTER MIGRATESLOTS SLOTSRANGE first last .. NODE id [SLOTSRANGE .. NODE ..]`: pushes
     /// slots to other nodes; all of the groups or none. O(slots and ranges).
-    pub fn migrate_slots(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        words: &[&[u8]],
-    ) -> Result<(), Refusal> {
+    pub fn migrate_slots(&mut self, around: &dyn Around, words: &[&[u8]]) -> Result<(), Refusal> {
         if !around.is_primary() {
             return Err(Refusal::PrimariesOnly);
         }
@@ -186,7 +173,7 @@ impl Migrations {
             groups.push((slots, target));
         }
         for (slots, target) in groups {
-            self.push(now, around, slots, target);
+            self.push(around, slots, target);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::pull_target::PullTarget;
 use super::push_source::PushSource;
 use super::ranges::Ranges;
 use super::settings::Settings;
-use russet_host::{Level, Now};
+use russet_host::Level;
 
 #[derive(Debug)]
 pub(super) struct Job {
@@ -105,7 +105,6 @@ impl Migrations {
     pub(super) fn step(
         &mut self,
         at: Option<usize>,
-        now: Now,
         around: &dyn Around,
         event: impl FnOnce(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
@@ -113,7 +112,7 @@ impl Migrations {
             return;
         };
         let mut scene = Scene {
-            now,
+            now: around.now(),
             around,
             settings: &self.settings,
             out: &mut self.out,
@@ -146,7 +145,6 @@ impl Migrations {
     /// Adds a job and begins it. O(1).
     pub(super) fn start(
         &mut self,
-        now: Now,
         around: &dyn Around,
         head: JobHead,
         talk: Box<dyn Conversation>,
@@ -161,27 +159,27 @@ impl Migrations {
         });
         self.jobs.push(Job { head, talk });
         let last = self.jobs.len().checked_sub(1);
-        self.step(last, now, around, |talk, scene| talk.begin(scene));
+        self.step(last, around, |talk, scene| talk.begin(scene));
     }
 
     /// A dialled link is open.
-    pub fn opened(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn opened(&mut self, around: &dyn Around, link: MigrationLink) {
+        self.step(self.find(link), around, |talk, scene| {
             talk.opened(scene, link)
         });
     }
 
     /// A dialled link could not be opened.
-    pub fn refused(&mut self, now: Now, around: &dyn Around, link: MigrationLink, why: &str) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn refused(&mut self, around: &dyn Around, link: MigrationLink, why: &str) {
+        self.step(self.find(link), around, |talk, scene| {
             scene.head.forget(link);
             talk.refused(scene, link, why)
         });
     }
 
     /// A link is gone: its other end has closed it, or an error did, or a limit.
-    pub fn closed(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn closed(&mut self, around: &dyn Around, link: MigrationLink) {
+        self.step(self.find(link), around, |talk, scene| {
             scene.head.forget(link);
             talk.closed(scene, link)
         });
@@ -189,35 +187,23 @@ impl Migrations {
 
     /// A reply by a link that expects replies: a status without its `+`, or an error without its
     /// `-`.
-    pub fn reply(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        link: MigrationLink,
-        reply: Result<&[u8], &[u8]>,
-    ) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn reply(&mut self, around: &dyn Around, link: MigrationLink, reply: Result<&[u8], &[u8]>) {
+        self.step(self.find(link), around, |talk, scene| {
             talk.reply(scene, link, reply)
         });
     }
 
     /// Bytes of commands of a source that have been applied.
-    pub fn applied(&mut self, now: Now, around: &dyn Around, link: MigrationLink, bytes: usize) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn applied(&mut self, around: &dyn Around, link: MigrationLink, bytes: usize) {
+        self.step(self.find(link), around, |talk, scene| {
             talk.applied(scene, link, bytes);
             Ok(())
         });
     }
 
     /// A command of a source has failed with this error line.
-    pub fn failed_to_apply(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        link: MigrationLink,
-        error: &str,
-    ) {
-        self.step(self.find(link), now, around, |_, _| {
+    pub fn failed_to_apply(&mut self, around: &dyn Around, link: MigrationLink, error: &str) {
+        self.step(self.find(link), around, |_, _| {
             Err(End::Failed(format!(
                 "A command of the source failed: {error}"
             )))
@@ -225,29 +211,29 @@ impl Migrations {
     }
 
     /// All commands that a link has received are applied, and the link expects more.
-    pub fn caught_up(&mut self, now: Now, around: &dyn Around, link: MigrationLink) {
-        self.step(self.find(link), now, around, |talk, scene| {
+    pub fn caught_up(&mut self, around: &dyn Around, link: MigrationLink) {
+        self.step(self.find(link), around, |talk, scene| {
             talk.caught_up(scene, link)
         });
     }
 
     /// The moment of an export's snapshot has come.
-    pub fn exporting(&mut self, now: Now, around: &dyn Around, name: Name) {
-        self.step(self.named(name), now, around, |talk, scene| {
+    pub fn exporting(&mut self, around: &dyn Around, name: Name) {
+        self.step(self.named(name), around, |talk, scene| {
             talk.exporting(scene)
         });
     }
 
     /// All keys of an export have been appended to its link.
-    pub fn snapshot_sent(&mut self, now: Now, around: &dyn Around, name: Name) {
-        self.step(self.named(name), now, around, |talk, scene| {
+    pub fn snapshot_sent(&mut self, around: &dyn Around, name: Name) {
+        self.step(self.named(name), around, |talk, scene| {
             talk.snapshot_sent(scene)
         });
     }
 
     /// An export's snapshot or stream has broken off.
-    pub fn export_failed(&mut self, now: Now, around: &dyn Around, name: Name, why: &str) {
-        self.step(self.named(name), now, around, |_, _| {
+    pub fn export_failed(&mut self, around: &dyn Around, name: Name, why: &str) {
+        self.step(self.named(name), around, |_, _| {
             Err(End::Failed(why.into()))
         });
     }
@@ -260,8 +246,8 @@ impl Migrations {
     }
 
     /// The outcome of `Action::Take`.
-    pub fn taken(&mut self, now: Now, around: &dyn Around, name: Name, is_taken: bool) {
-        self.step(self.named(name), now, around, |talk, scene| {
+    pub fn taken(&mut self, around: &dyn Around, name: Name, is_taken: bool) {
+        self.step(self.named(name), around, |talk, scene| {
             if is_taken {
                 talk.taken(scene)
             } else {
@@ -279,30 +265,29 @@ impl Migrations {
     /// Lets each job handle an event that is not of a link.
     fn all(
         &mut self,
-        now: Now,
         around: &dyn Around,
         event: impl Fn(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
         // From the last on: a job that ends leaves the list.
         for at in (0..self.jobs.len()).rev() {
-            self.step(Some(at), now, around, &event);
+            self.step(Some(at), around, &event);
         }
     }
 
     /// The owners of slots, or this node's role, may have changed.
-    pub fn routes_changed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, scene| match scene.head.outcome {
+    pub fn routes_changed(&mut self, around: &dyn Around) {
+        self.all(around, |talk, scene| match scene.head.outcome {
             None => talk.routes_changed(scene),
             Some(_) => Ok(()),
         });
         if !around.is_primary() {
-            self.demoted(now, around);
+            self.demoted(around);
         }
     }
 
     /// This node is a replica now, or hands over to one of its replicas.
-    pub fn demoted(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, scene| {
+    pub fn demoted(&mut self, around: &dyn Around) {
+        self.all(around, |talk, scene| {
             let step = talk.demoted();
             if step.is_err() {
                 scene.head.again_ms = None;
@@ -316,8 +301,8 @@ impl Migrations {
     }
 
     /// All keys, or all of one database, were flushed here.
-    pub fn flushed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, scene| match scene.head.outcome {
+    pub fn flushed(&mut self, around: &dyn Around) {
+        self.all(around, |talk, scene| match scene.head.outcome {
             None => talk.flushed(),
             Some(_) => Ok(()),
         });
@@ -325,24 +310,24 @@ impl Migrations {
     }
 
     /// Asked every 100 ms while there is something to do.
-    pub fn tick(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, scene| {
+    pub fn tick(&mut self, around: &dyn Around) {
+        self.all(around, |talk, scene| {
             if let Some(again_ms) = scene.head.again_ms {
-                if now.monotonic_ms < again_ms {
+                if around.now().monotonic_ms < again_ms {
                     return Ok(());
                 }
                 scene.head.again_ms = None;
-                scene.head.begin_again(now);
+                scene.head.begin_again(around.now());
                 return talk.begin(scene);
             }
             talk.tick(scene)
         });
-        self.tend_kept(now, around);
+        self.tend_kept(around);
         self.trim_log();
     }
 
     /// A migration of our primary's begins.
-    pub(super) fn follow(&mut self, now: Now, around: &dyn Around, mut head: JobHead) {
+    pub(super) fn follow(&mut self, around: &dyn Around, mut head: JobHead) {
         head.side = Side::Import;
         // The primary announces it again when another replica synchronizes.
         let known = self.named(head.name).map(|at| &self.jobs[at]);
@@ -355,23 +340,23 @@ impl Migrations {
             let job = &self.jobs[at];
             if job.talk.is_followed() && job.head.slots.common(&head.slots).is_some() {
                 let why = "The primary imports these slots anew".into();
-                self.step(Some(at), now, around, |_, _| Err(End::Failed(why)));
+                self.step(Some(at), around, |_, _| Err(End::Failed(why)));
             }
         }
-        self.start(now, around, head, Box::new(OnPrimary::default()));
+        self.start(around, head, Box::new(OnPrimary::default()));
     }
 
     /// A replica begins with a snapshot of this moment: running imports are announced to it.
-    pub fn announce_again(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |_, scene| {
+    pub fn announce_again(&mut self, around: &dyn Around) {
+        self.all(around, |_, scene| {
             scene.announce_again();
             Ok(())
         });
     }
 
     /// A migration of our primary's has ended.
-    pub(super) fn unfollow(&mut self, now: Now, around: &dyn Around, name: Name, end: End) {
-        self.step(self.named(name), now, around, |talk, scene| match end {
+    pub(super) fn unfollow(&mut self, around: &dyn Around, name: Name, end: End) {
+        self.step(self.named(name), around, |talk, scene| match end {
             End::Completed => talk.completed_on_primary(scene),
             end => Err(end),
         });
@@ -379,8 +364,8 @@ impl Migrations {
 
     /// A full synchronization replaces all keys here: earlier announcements of the primary's
     /// migrations are void.
-    pub fn forget_followed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, _| {
+    pub fn forget_followed(&mut self, around: &dyn Around) {
+        self.all(around, |talk, _| {
             if talk.is_followed() {
                 Err(End::Failed("The data was replaced".into()))
             } else {
@@ -392,8 +377,8 @@ impl Migrations {
     /// The primary's history has another id: it has started again, or another replica has taken its
     /// place. Either way it has forgotten its imports; those that it has begun since follow in the
     /// stream.
-    pub fn history_changed(&mut self, now: Now, around: &dyn Around) {
-        self.all(now, around, |talk, _| {
+    pub fn history_changed(&mut self, around: &dyn Around) {
+        self.all(around, |talk, _| {
             if talk.is_open_import() {
                 return Err(End::Failed("The primary has forgotten it".into()));
             }
@@ -402,32 +387,37 @@ impl Migrations {
     }
 
     /// Begins to pull slots.
-    pub(super) fn pull(&mut self, now: Now, around: &dyn Around, slots: Ranges) -> Name {
+    pub(super) fn pull(&mut self, around: &dyn Around, slots: Ranges) -> Name {
         let name = around.fresh_name();
-        let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, now);
+        let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, around.now());
         head.target = Some(around.my_id());
-        self.start(now, around, head, Box::new(PullTarget::new()));
+        self.start(around, head, Box::new(PullTarget::new()));
         name
     }
 
     /// Begins to push slots.
-    pub(super) fn push(&mut self, now: Now, around: &dyn Around, slots: Ranges, target: Name) {
-        let mut head = JobHead::new(around.fresh_name(), slots, Side::Export, Wire::Push, now);
+    pub(super) fn push(&mut self, around: &dyn Around, slots: Ranges, target: Name) {
+        let mut head = JobHead::new(
+            around.fresh_name(),
+            slots,
+            Side::Export,
+            Wire::Push,
+            around.now(),
+        );
         head.source = Some(around.my_id());
         head.target = Some(target);
-        self.start(now, around, head, Box::new(PushSource::new()));
+        self.start(around, head, Box::new(PushSource::new()));
     }
 
     /// A peer's SYNCSLOTS by a link of a migration.
     pub(super) fn in_turn(
         &mut self,
-        now: Now,
         around: &dyn Around,
         link: MigrationLink,
         words: &[&[u8]],
     ) -> Answer {
         let mut is_in_turn = false;
-        self.step(self.find(link), now, around, |talk, scene| {
+        self.step(self.find(link), around, |talk, scene| {
             is_in_turn = talk.request(scene, link, words)?;
             if is_in_turn {
                 Ok(())

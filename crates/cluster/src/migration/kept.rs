@@ -26,7 +26,7 @@ use super::core::Migrations;
 use super::id::Name;
 use super::job::Side;
 use super::ranges::Ranges;
-use russet_host::{Level, Now};
+use russet_host::Level;
 
 /// The interval of greetings to replicas that have yet to show the claim.
 const ASK_MS: i64 = 1000;
@@ -63,19 +63,19 @@ fn log(level: Level, text: String) -> Action {
 impl Migrations {
     /// Slots of this primary's that other nodes have claimed: their keys are kept for a time, or
     /// deleted.
-    pub fn lost(&mut self, now: Now, around: &dyn Around, slots: &Ranges) {
+    pub fn lost(&mut self, around: &dyn Around, slots: &Ranges) {
         let me = around.my_id();
         let is_lost = |slot: &u16| around.owner(*slot) != Some(me);
         let lost = Ranges::of_slots(slots.slots().filter(is_lost));
         self.yield_kept(&lost);
         let grace_ms = self.settings.keep_grace.get();
-        let until_ms = now.monotonic_ms.saturating_add(grace_ms);
+        let until_ms = around.now().monotonic_ms.saturating_add(grace_ms);
         let mut rest: Vec<u16> = Vec::new();
         for (owner, slots) in by_owner(around, &lost) {
             // A retried import would take the kept keys for its own.
             let may_stay = grace_ms > 0 && !self.imports_any(&slots);
             match owner.filter(|_| may_stay) {
-                Some(claimer) => self.keep(now, around, (claimer, slots), until_ms),
+                Some(claimer) => self.keep(around, (claimer, slots), until_ms),
                 None => rest.extend(slots.slots()),
             }
         }
@@ -85,14 +85,8 @@ impl Migrations {
         }
     }
 
-    fn keep(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        (claimer, slots): (Name, Ranges),
-        until_ms: i64,
-    ) {
-        let for_ms = until_ms - now.monotonic_ms;
+    fn keep(&mut self, around: &dyn Around, (claimer, slots): (Name, Ranges), until_ms: i64) {
+        let for_ms = until_ms - around.now().monotonic_ms;
         let text = format!(
             "The keys of slots {slots} are kept until the replicas of node {claimer} have acknowledged its \
              claim, for up to {for_ms} ms"
@@ -103,7 +97,7 @@ impl Migrations {
             slots,
             claimer,
             offset: around.offset(claimer),
-            since_ms: now.monotonic_ms,
+            since_ms: around.now().monotonic_ms,
             until_ms,
             asked_ms: i64::MIN,
             orphaned_ms: None,
@@ -175,7 +169,7 @@ impl Migrations {
 
     /// The owners of the slots, or this node's role, may have changed. The driver calls it before
     /// any client can write to a slot that has become this node's. O(slots that are kept).
-    pub fn review_kept(&mut self, now: Now, around: &dyn Around) {
+    pub fn review_kept(&mut self, around: &dyn Around) {
         if self.kept.is_empty() {
             return;
         }
@@ -201,7 +195,7 @@ impl Migrations {
                 if let Some(other) = owner.filter(|&owner| owner != kept.claimer) {
                     its.claimer = other;
                     its.offset = around.offset(other);
-                    its.since_ms = now.monotonic_ms;
+                    its.since_ms = around.now().monotonic_ms;
                     its.orphaned_ms = None;
                 }
                 self.kept.push(its);
@@ -211,8 +205,8 @@ impl Migrations {
 
     /// Deletes copies whose claim is acknowledged or whose grace has passed; reclaims slots that
     /// are lost with their claimer.
-    pub(super) fn tend_kept(&mut self, now: Now, around: &dyn Around) {
-        let now_ms = now.monotonic_ms;
+    pub(super) fn tend_kept(&mut self, around: &dyn Around) {
+        let now_ms = around.now().monotonic_ms;
         let mut gone = Vec::new();
         for mut kept in std::mem::take(&mut self.kept) {
             let is_replaced = around.is_replaced(kept.claimer);

@@ -17,7 +17,7 @@
 //!      every effect on it before that moment; and the target takes it by a claim of the bus, which
 //!      the source believes.
 //!   2. Until its claim, a target's keys are hidden, and dropped if the attempt ends in any other
-//!      way (`Head::settle` gives everything back, for every conversation), unless the cluster says
+//!      way (`Scene::settle` gives everything back, for every conversation), unless the cluster says
 //!      that the slots are this node's. It claims when the replicas that are in sync have the keys,
 //!      or after a time one of them has.
 //!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the

@@ -14,7 +14,6 @@ use super::core::Migrations;
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Scene, Side, failed};
 use super::ranges::Ranges;
-use russet_host::Now;
 
 #[derive(Debug, Default)]
 pub(super) struct OnPrimary {
@@ -42,9 +41,9 @@ impl Migrations {
     }
 
     /// A full copy of our primary's data names an import, whose keys it has.
-    pub fn follow_copied(&mut self, now: Now, around: &dyn Around, name: Name, slots: Ranges) {
-        let head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
-        self.follow(now, around, head);
+    pub fn follow_copied(&mut self, around: &dyn Around, name: Name, slots: Ranges) {
+        let head = JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
+        self.follow(around, head);
     }
 }
 

@@ -16,7 +16,6 @@ use super::ranges::{self, Ranges};
 use super::refusal::Refusal;
 use russet_base::text::Printable;
 use russet_config::Dialect;
-use russet_host::Now;
 
 /// The sender of a SYNCSLOTS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,29 +46,23 @@ fn is(word: &[u8], text: &str) -> bool {
 
 impl Migrations {
     /// `CLUSTER SYNCSLOTS word ..`, from its first word on (there is one).
-    pub fn request(
-        &mut self,
-        now: Now,
-        around: &dyn Around,
-        sender: &Sender,
-        words: &[&[u8]],
-    ) -> Answer {
+    pub fn request(&mut self, around: &dyn Around, sender: &Sender, words: &[&[u8]]) -> Answer {
         if sender.is_primary {
-            self.receive_words(now, around, words);
+            self.receive_words(around, words);
             return Answer::Silent;
         }
         if self.expects(sender.link).is_some() {
-            return self.in_turn(now, around, sender.link, words);
+            return self.in_turn(around, sender.link, words);
         }
         let word = words[0];
         if is(word, "ESTABLISH") {
-            return match self.establish(now, around, sender.link, &words[1..]) {
+            return match self.establish(around, sender.link, &words[1..]) {
                 Ok(()) => Answer::Status("OK"),
                 Err(refusal) => Answer::Refused(refusal),
             };
         }
         if sender.is_internal {
-            return match self.asked(now, around, sender, words) {
+            return match self.asked(around, sender, words) {
                 Ok(status) => Answer::Status(status),
                 Err(refusal) => Answer::Refused(refusal),
             };
@@ -86,7 +79,6 @@ impl Migrations {
     /// `ESTABLISH SOURCE id NAME name SLOTSRANGE first last ..`, in any order.
     fn establish(
         &mut self,
-        now: Now,
         around: &dyn Around,
         link: MigrationLink,
         words: &[&[u8]],
@@ -109,30 +101,29 @@ impl Migrations {
         if self.jobs.iter().any(|job| overlaps(&job.head)) {
             return Err(Refusal::AlreadyImported);
         }
-        let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
+        let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
         head.source = Some(source);
         head.target = Some(around.my_id());
         head.adopt(link);
-        let talk = PushTarget::new(link, now.monotonic_ms);
-        self.start(now, around, head, Box::new(talk));
+        let talk = PushTarget::new(link, around.now().monotonic_ms);
+        self.start(around, head, Box::new(talk));
         Ok(())
     }
 
     /// A request of a Redis target to its source: `SYNC` or `RDBCHANNEL`.
     fn asked(
         &mut self,
-        now: Now,
         around: &dyn Around,
         sender: &Sender,
         words: &[&[u8]],
     ) -> Result<&'static str, Refusal> {
         match words {
             [word, name, pairs @ ..] if is(word, "SYNC") => {
-                self.sync(now, around, sender, name, pairs)?;
+                self.sync(around, sender, name, pairs)?;
                 Ok("RDBCHANNELSYNCSLOTS")
             }
             [word, name] if is(word, "RDBCHANNEL") => {
-                self.join(now, around, sender.link, name)?;
+                self.join(around, sender.link, name)?;
                 Ok("SLOTSSNAPSHOT")
             }
             _ => Err(Refusal::Syntax),
@@ -141,7 +132,6 @@ impl Migrations {
 
     fn sync(
         &mut self,
-        now: Now,
         around: &dyn Around,
         sender: &Sender,
         name: &[u8],
@@ -170,26 +160,25 @@ impl Migrations {
         }
         // The target has begun again before the end of its last attempt was seen here.
         let why = "Cancelled due to new migration requested";
-        self.step(self.named(name), now, around, |_, _| {
+        self.step(self.named(name), around, |_, _| {
             Err(End::Canceled(why.into()))
         });
         let overlaps = |job: &Job| job.head.slots.common(&slots).is_some();
         if self.jobs.iter().any(overlaps) {
             return Err(Refusal::TaskInProgress);
         }
-        let mut head = JobHead::new(name, slots, Side::Export, Wire::Pull, now);
+        let mut head = JobHead::new(name, slots, Side::Export, Wire::Pull, around.now());
         head.source = Some(me);
         head.target = sender.node;
         head.adopt(sender.link);
-        let talk = PullSource::new(sender.link, now.monotonic_ms);
-        self.start(now, around, head, Box::new(talk));
+        let talk = PullSource::new(sender.link, around.now().monotonic_ms);
+        self.start(around, head, Box::new(talk));
         Ok(())
     }
 
     /// The second link of a target.
     fn join(
         &mut self,
-        now: Now,
         around: &dyn Around,
         link: MigrationLink,
         name: &[u8],
@@ -202,31 +191,32 @@ impl Migrations {
         };
         let at = self.jobs.iter().position(awaits);
         let at = at.ok_or(Refusal::MigrationInProgress)?;
-        self.step(Some(at), now, around, |talk, scene| talk.join(scene, link));
+        self.step(Some(at), around, |talk, scene| talk.join(scene, link));
         Ok(())
     }
 
     /// Our primary's announcements of its migrations. Unknown words change nothing: the keys come
     /// by the stream in any case.
-    fn receive_words(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_words(&mut self, around: &dyn Around, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
                 if let Ok((source, name, slots)) = establish_words(rest) {
-                    let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, now);
+                    let mut head =
+                        JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
                     head.source = Some(source);
-                    self.follow(now, around, head);
+                    self.follow(around, head);
                 }
             }
-            [word, rest @ ..] if is(word, "FINISH") => self.receive_finish(now, around, rest),
+            [word, rest @ ..] if is(word, "FINISH") => self.receive_finish(around, rest),
             [conf, task, line] if is(conf, "CONF") && is(task, "ASM-TASK") => {
-                self.receive_task(now, around, line);
+                self.receive_task(around, line);
             }
             _ => (),
         }
     }
 
     /// `FINISH STATE state NAME name [MESSAGE text]`.
-    fn receive_finish(&mut self, now: Now, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_finish(&mut self, around: &dyn Around, words: &[&[u8]]) {
         let value = |word: &str| {
             let mut pairs = words.chunks_exact(2);
             pairs.find(|pair| is(pair[0], word)).map(|pair| pair[1])
@@ -241,11 +231,11 @@ impl Migrations {
             let message = value("MESSAGE").unwrap_or_default();
             End::Failed(Printable(message).to_string())
         };
-        self.unfollow(now, around, name, end);
+        self.unfollow(around, name, end);
     }
 
     /// `id:source:target:operation:state:ranges`.
-    fn receive_task(&mut self, now: Now, around: &dyn Around, line: &[u8]) {
+    fn receive_task(&mut self, around: &dyn Around, line: &[u8]) {
         let parts: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
         let [name, source, target, operation, state, slots] = parts[..] else {
             return;
@@ -258,15 +248,15 @@ impl Migrations {
             return;
         }
         match state {
-            b"completed" => self.unfollow(now, around, name, End::Completed),
+            b"completed" => self.unfollow(around, name, End::Completed),
             b"failed" | b"canceled" => {
-                self.unfollow(now, around, name, End::Failed(String::new()));
+                self.unfollow(around, name, End::Failed(String::new()));
             }
             _ => {
-                let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, now);
+                let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, around.now());
                 head.source = Name::parse(source);
                 head.target = Name::parse(target);
-                self.follow(now, around, head);
+                self.follow(around, head);
             }
         }
     }

@@ -60,7 +60,7 @@ impl World {
     /// change of routes is reported afterwards.
     pub(super) fn lose(&mut self, node: usize) {
         let slots = Ranges::of_slots(0..11);
-        self.call(node, |m, now, view| m.lost(now, view, &slots));
+        self.call(node, |m, view| m.lost(view, &slots));
     }
 
     /// The living replica of a node.
@@ -120,9 +120,7 @@ impl World {
                     is_primary: true,
                     node: None,
                 };
-                self.call(replica, |m, now, view| {
-                    m.request(now, view, &sender, &words)
-                });
+                self.call(replica, |m, view| m.request(view, &sender, &words));
             }
         }
         let primary = self.nodes[replica].view.follows;
@@ -154,8 +152,8 @@ impl World {
             if has_keys {
                 self.claim(node);
             }
-            self.call(node, |m, now, view| {
-                m.taken(now, view, claim.job, has_keys);
+            self.call(node, |m, view| {
+                m.taken(view, claim.job, has_keys);
             });
         }
     }
@@ -249,7 +247,7 @@ impl World {
         if takes_slots {
             self.claim(replica);
         }
-        self.call(replica, |m, now, view| m.routes_changed(now, view));
+        self.call(replica, |m, view| m.routes_changed(view));
         if !self.nodes[replica].is_owner() {
             self.lose(replica);
         }
@@ -287,6 +285,6 @@ impl World {
         let it = &mut self.nodes[replica];
         (it.view.is_primary, it.view.follows) = (false, primary);
         (it.keys, it.history, it.is_fit) = (keys, history, true);
-        self.call(primary, |m, now, view| m.announce_again(now, view));
+        self.call(primary, |m, view| m.announce_again(view));
     }
 }
