@@ -5,8 +5,6 @@
 //! with N = 1 the history is printed in any case. `RUSSET_GROUP_BRIEF=1` names all that fail, and
 //! reduces none.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::broken::Broken;
 use super::checks::Figures;
 use super::data::{slot_of, written_slots};
@@ -15,7 +13,7 @@ use super::world::{
     CLUSTER, HOSTS, PRIMARIES, Process, WATCHED, WATCHERS, World, bus_door, client_door,
 };
 use russet_host::Random;
-use russet_host::simulation::shorten;
+use russet_host::simulation::{Played, Storm, caught, number, play_all};
 
 const STORMS: u64 = 20;
 /// Milliseconds of troubles.
@@ -282,26 +280,6 @@ impl Plan {
         }
     }
 
-    /// Runs these troubles; a panic of a machine is a failure.
-    fn run(
-        &self,
-        troubles: &[(i64, Trouble)],
-        keeps_log: bool,
-    ) -> (Result<Figures, String>, Vec<String>) {
-        let mut world = World::new(self.seed, self.broken, keeps_log);
-        let ran = catch_unwind(AssertUnwindSafe(|| self.run_in(&mut world, troubles)));
-        let result = ran.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            Err(format!("a panic: {text:?}"))
-        });
-        let failure = world.failure.take();
-        let result = failure.map_or(result, Err);
-        (
-            result.map(|()| world.checks.figures.clone()),
-            world.log.take().unwrap_or_default(),
-        )
-    }
-
     fn run_in(&self, world: &mut World, troubles: &[(i64, Trouble)]) -> Result<(), String> {
         world.create_cluster()?;
         let has_begun = |world: &mut World| world.know_all() && world.trouble_left().is_none();
@@ -341,25 +319,25 @@ impl Plan {
         world.run_ms(2000);
         world.finish()
     }
-
-    /// The fewest troubles found with which it still fails, and their history.
-    fn describe(&self, why: &str) -> String {
-        let best = shorten(&self.troubles, |troubles| {
-            self.run(troubles, false).0.is_err()
-        });
-        let (result, log) = self.run(&best, true);
-        format!(
-            "seed {}: {why}\nreduced to {} troubles: {:?}\n{best:#?}\n{}",
-            self.seed,
-            best.len(),
-            result.err(),
-            log.join("\n")
-        )
-    }
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+impl Storm for Plan {
+    type Event = (i64, Trouble);
+    type Figures = Figures;
+
+    fn plan(&self) -> (u64, &[(i64, Trouble)]) {
+        (self.seed, &self.troubles)
+    }
+
+    fn play(&self, troubles: &[(i64, Trouble)], keeps_log: bool) -> Played<Figures> {
+        let mut world = World::new(self.seed, self.broken, keeps_log);
+        let result = caught(|| self.run_in(&mut world, troubles));
+        let result = world.failure.take().map_or(result, Err);
+        (
+            result.map(|()| world.checks.figures.clone()),
+            world.log.take().unwrap_or_default(),
+        )
+    }
 }
 
 #[test]
@@ -368,18 +346,11 @@ fn whole_groups_hold_in_every_storm() {
     let count = number("RUSSET_GROUP_STORMS").unwrap_or(STORMS);
     let is_brief = std::env::var_os("RUSSET_GROUP_BRIEF").is_some();
     let mut total = Figures::default();
-    for seed in from..from + count {
-        let plan = Plan::new(seed, None);
-        match plan.run(&plan.troubles, false).0 {
-            Ok(figures) => total.add(&figures),
-            Err(why) if is_brief => eprintln!("seed {seed}: {why}"),
-            Err(why) => panic!("{}", plan.describe(&why)),
-        }
-    }
+    let new = |seed| Plan::new(seed, None);
+    play_all(from..from + count, is_brief, new, |its| total.add(&its));
     eprintln!("{count} storms: {total:#?}");
     if count == 1 {
-        let plan = Plan::new(from, None);
-        eprintln!("{}", plan.run(&plan.troubles, true).1.join("\n"));
+        eprintln!("{}", new(from).history().join("\n"));
     }
 }
 
@@ -387,11 +358,7 @@ fn whole_groups_hold_in_every_storm() {
 #[test]
 fn each_broken_rule_is_found() {
     for broken in Broken::ALL {
-        let fails = |seed: &u64| {
-            let plan = Plan::new(*seed, Some(broken));
-            let result = plan.run(&plan.troubles, false).0;
-            result.is_err_and(|why| why.contains(broken.words()))
-        };
+        let fails = |seed: &u64| Plan::new(*seed, Some(broken)).fails_by(broken.words());
         let found = (0..40).find(fails);
         eprintln!("{broken:?}: seed {found:?}");
         assert!(found.is_some(), "{broken:?} is not found");
@@ -401,17 +368,5 @@ fn each_broken_rule_is_found() {
 /// A seed repeats, but for the ids of histories.
 #[test]
 fn a_seed_repeats() {
-    for seed in 0..2 {
-        let plan = Plan::new(seed, None);
-        let history = || {
-            let (_, log) = plan.run(&plan.troubles, true);
-            let is_id = |word: &str| word.len() >= 40;
-            let words = |line: &String| {
-                let words = line.split([' ', ':', '.']).filter(|word| !is_id(word));
-                words.collect::<Vec<_>>().join(" ")
-            };
-            log.iter().map(words).collect::<Vec<_>>()
-        };
-        assert_eq!(history(), history(), "seed {seed}");
-    }
+    (0..2).for_each(|seed| Plan::new(seed, None).check_that_it_repeats());
 }

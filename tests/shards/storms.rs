@@ -1,13 +1,12 @@
 //! What happens, from a seed, and how it ends.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use russet::testing::node::BrokenRule;
 use russet_host::Random;
-use russet_host::simulation::shorten;
+use russet_host::simulation::{Played, Storm, caught, number, play_all};
 
 use super::checks::Figures;
 use super::folders;
@@ -176,27 +175,6 @@ impl Plan {
         }
     }
 
-    /// Runs these troubles; a panic is a failure.
-    fn run(
-        &self,
-        troubles: &[(u64, Trouble)],
-        keeps_log: bool,
-    ) -> (Result<Figures, String>, Vec<String>) {
-        let folder = folders::of_simulation("shards").join(RUNS.fetch_add(1, Relaxed).to_string());
-        let mut world = World::new(self.seed, self.broken, &folder, keeps_log);
-        let ran = catch_unwind(AssertUnwindSafe(|| self.run_in(&mut world, troubles)));
-        let result = ran.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            Err(format!("a panic: {text:?}"))
-        });
-        let log = world.log.take().unwrap_or_default();
-        let figures = world.checks.figures.clone();
-        drop(world);
-        let _ = std::env::set_current_dir("/");
-        let _ = std::fs::remove_dir_all(folder);
-        (result.map(|()| figures), log)
-    }
-
     fn run_in(&self, world: &mut World, troubles: &[(u64, Trouble)]) -> Result<(), String> {
         world.begin()?;
         let begin_ms = world.now_ms;
@@ -234,38 +212,48 @@ impl Plan {
         }
         Ok(())
     }
+}
 
-    /// The fewest troubles found with which it still fails, and their history.
-    fn describe(&self, why: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(40);
-        let best = shorten(&self.troubles, |troubles| {
-            Instant::now() < end && self.run(troubles, false).0.is_err()
-        });
-        let (result, log) = self.run(&best, true);
-        format!(
-            "seed {}: {why}\nreduced to {} troubles: {:?}\n{best:#?}\n{}",
-            self.seed,
-            best.len(),
-            result.err(),
-            log.join("\n")
-        )
+impl Storm for Plan {
+    type Event = (u64, Trouble);
+    type Figures = Figures;
+
+    fn plan(&self) -> (u64, &[(u64, Trouble)]) {
+        (self.seed, &self.troubles)
     }
+
+    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> Played<Figures> {
+        let mut log = Vec::new();
+        let result = in_new_world(self.seed, self.broken, keeps_log, |world| {
+            let result = caught(|| self.run_in(world, troubles));
+            log = world.log.take().unwrap_or_default();
+            result.map(|()| world.checks.figures.clone())
+        });
+        (result, log)
+    }
+}
+
+/// Calls with a world, in a folder of its own.
+fn in_new_world<T>(
+    seed: u64,
+    broken: Option<BrokenRule>,
+    keeps_log: bool,
+    call: impl FnOnce(&mut World) -> T,
+) -> T {
+    let folder = folders::of_simulation("shards").join(RUNS.fetch_add(1, Relaxed).to_string());
+    let mut world = World::new(seed, broken, &folder, keeps_log);
+    let out = call(&mut world);
+    drop(world);
+    let _ = std::env::set_current_dir("/");
+    let _ = std::fs::remove_dir_all(folder);
+    out
 }
 
 /// Runs a course of its own in a world without troubles.
 pub fn in_world(course: impl FnOnce(&mut World) -> Result<(), String>) {
     let _alone = ONE_AT_A_TIME.lock();
-    let folder = folders::of_simulation("shards").join(RUNS.fetch_add(1, Relaxed).to_string());
-    let mut world = World::new(1, None, &folder, false);
-    let result = course(&mut world);
-    drop(world);
-    let _ = std::env::set_current_dir("/");
-    let _ = std::fs::remove_dir_all(folder);
+    let result = in_new_world(1, None, false, course);
     assert_eq!(result, Ok(()));
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 #[test]
@@ -277,27 +265,18 @@ fn queries_over_shards_hold_in_every_storm() {
     };
     let is_brief = std::env::var_os("RUSSET_SHARD_BRIEF").is_some();
     let (began, mut total, mut runs) = (Instant::now(), Figures::default(), 0);
-    for seed in from..from + count {
-        if count == STORMS && began.elapsed() > TIME {
-            break;
-        }
+    let seeds = (from..from + count).take_while(|_| count != STORMS || began.elapsed() <= TIME);
+    let new = |seed| Plan::new(seed, None);
+    play_all(seeds, is_brief, new, |its| {
         runs += 1;
-        let plan = Plan::new(seed, None);
-        let (result, log) = plan.run(&plan.troubles, count == 1);
-        if count == 1 {
-            eprintln!("{}", log.join("\n"));
+        total.replies += its.replies;
+        total.writes += its.writes;
+        for (error, count) in its.errors {
+            *total.errors.entry(error).or_default() += count;
         }
-        match result {
-            Ok(figures) => {
-                total.replies += figures.replies;
-                total.writes += figures.writes;
-                for (error, count) in figures.errors {
-                    *total.errors.entry(error).or_default() += count;
-                }
-            }
-            Err(why) if is_brief => eprintln!("seed {seed}: {why}"),
-            Err(why) => panic!("{}", plan.describe(&why)),
-        }
+    });
+    if count == 1 {
+        eprintln!("{}", new(from).history().join("\n"));
     }
     eprintln!("{runs} storms in {:?}: {total:#?}", began.elapsed());
 }
@@ -306,20 +285,7 @@ fn queries_over_shards_hold_in_every_storm() {
 #[test]
 fn a_seed_repeats() {
     let _alone = ONE_AT_A_TIME.lock();
-    let plan = Plan::new(3, None);
-    let history = || {
-        let (_, log) = plan.run(&plan.troubles, true);
-        let is_name = |word: &str| word.len() >= 40;
-        let words = |line: &String| {
-            let words = line.split(' ').filter(|word| !is_name(word));
-            words.collect::<Vec<_>>().join(" ")
-        };
-        log.iter().map(words).collect::<Vec<_>>()
-    };
-    let (first, second) = (history(), history());
-    let differs = first.iter().zip(&second).find(|(a, b)| a != b);
-    assert_eq!(differs, None);
-    assert_eq!(first.len(), second.len());
+    Plan::new(3, None).check_that_it_repeats();
 }
 
 /// Each claim can fail: a rule that is broken on purpose is found within some seeds.
@@ -339,11 +305,7 @@ fn each_broken_rule_is_found() {
             "definitions differ|replies at the end",
         ),
     ] {
-        let fails = |seed: &u64| {
-            let plan = Plan::new(*seed, Some(broken));
-            let result = plan.run(&plan.troubles, false).0;
-            result.is_err_and(|why| words.split('|').any(|words| why.contains(words)))
-        };
+        let fails = |seed: &u64| Plan::new(*seed, Some(broken)).fails_by(words);
         // The first two seeds leave no survey over.
         let from = if broken == BrokenRule::KeepsSurveys {
             2

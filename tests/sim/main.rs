@@ -56,14 +56,13 @@ mod plan;
 mod wire;
 mod world;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use plan::Plan;
+use russet_host::simulation::{caught, number, shorten};
 use world::{Figures, World};
 
 /// Seeds that always run.
@@ -98,18 +97,11 @@ fn new_folder() -> PathBuf {
     folders::of_simulation("sim").join(RUNS.fetch_add(1, Relaxed).to_string())
 }
 
-fn panic_text(panic: &Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| t.to_string()));
-    text.unwrap_or_default()
-}
-
 /// Runs a plan; an error is a fault, a panic is one as well.
 fn run(plan: &Plan, keeps: bool) -> (Result<Figures, String>, Vec<String>) {
     let folder = new_folder();
     let mut world = World::new(plan, &folder, keeps);
-    let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let result = ended.unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&panic))));
+    let result = caught(|| world.run());
     let log = world.log.take().unwrap_or_default();
     drop(world);
     let _ = std::fs::remove_dir_all(folder);
@@ -145,7 +137,7 @@ fn describe(plan: &Plan, why: &str) -> String {
         }
         best = fewer;
     }
-    best.events = russet_host::simulation::shorten(&best.events, |events| {
+    best.events = shorten(&best.events, |events| {
         let fewer = Plan {
             events: events.to_vec(),
             ..best.clone()
@@ -164,10 +156,6 @@ fn describe(plan: &Plan, why: &str) -> String {
         best.follows,
         log.join("\n")
     )
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use super::machine::TIMEOUT_MS;
 use super::world::World;
 use russet_config::Dialect;
-use russet_host::simulation::At;
+use russet_host::simulation::{At, number};
 
 /// After the trouble: an election that has begun is over, then all views are equal, then writes are
 /// replicated.
@@ -150,7 +150,6 @@ fn storm(dialects: &[Dialect], primaries: usize, seed: u64) -> usize {
 
 /// The seeds to try: the usual number, `RUSSET_CLUSTER_STORMS`, or `RUSSET_CLUSTER_SEED` alone.
 fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
-    let number = |name| std::env::var(name).ok()?.parse().ok();
     match number("RUSSET_CLUSTER_SEED") {
         Some(seed) => seed..=seed,
         None => 1..=number("RUSSET_CLUSTER_STORMS").unwrap_or(usual),

@@ -12,7 +12,7 @@ use super::serving::Make;
 use super::world::{Figures, Trouble, World};
 use russet_config::DisklessLoad;
 use russet_host::Random;
-use russet_host::simulation::shorten;
+use russet_host::simulation::{Played, Storm, number};
 
 const STORMS: u64 = 10_000;
 /// Milliseconds of troubles.
@@ -102,35 +102,25 @@ impl Plan {
             troubles,
         }
     }
-
-    fn run(
-        &self,
-        troubles: &[(u64, Trouble)],
-        keeps_log: bool,
-    ) -> (Result<Figures, String>, World) {
-        let mut world = World::new(self.seed, &self.nodes, keeps_log);
-        (world.run(&self.follows, troubles), world)
-    }
-
-    /// The fewest troubles found with which it still fails, and its history.
-    fn describe(&self, why: &str) -> String {
-        let fails = |troubles: &[(u64, Trouble)]| self.run(troubles, false).0.is_err();
-        let best = shorten(&self.troubles, fails);
-        let (result, world) = self.run(&best, true);
-        let log = world.log.unwrap_or_default();
-        format!(
-            "seed {}: {why}\nreduced to {} troubles: {:?}\n{:#?}\n{}",
-            self.seed,
-            best.len(),
-            result.err(),
-            self.nodes,
-            log.join("\n")
-        )
-    }
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+impl Storm for Plan {
+    type Event = (u64, Trouble);
+    type Figures = Figures;
+
+    fn plan(&self) -> (u64, &[(u64, Trouble)]) {
+        (self.seed, &self.troubles)
+    }
+
+    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> Played<Figures> {
+        let mut world = World::new(self.seed, &self.nodes, keeps_log);
+        let result = world.run(&self.follows, troubles);
+        (result, world.log.unwrap_or_default())
+    }
+
+    fn settings(&self) -> String {
+        format!("{:#?}", self.nodes)
+    }
 }
 
 #[test]
@@ -148,7 +138,7 @@ fn replication_holds_in_every_storm() {
                 break;
             }
             let plan = Plan::new(seed);
-            match plan.run(&plan.troubles, false).0 {
+            match plan.run() {
                 Ok(figures) => {
                     own.steps += figures.steps;
                     own.acknowledged += figures.acknowledged;
@@ -174,9 +164,7 @@ fn replication_holds_in_every_storm() {
         panic!("{}", plan.describe(why));
     }
     if count == 1 {
-        let plan = Plan::new(from);
-        let (_, world) = plan.run(&plan.troubles, true);
-        eprintln!("{}", world.log.unwrap_or_default().join("\n"));
+        eprintln!("{}", Plan::new(from).history().join("\n"));
     }
 }
 
@@ -195,8 +183,7 @@ fn each_broken_rule_is_found() {
             plan.nodes
                 .iter_mut()
                 .for_each(|node| node.fault = Some(fault));
-            let result = plan.run(&plan.troubles, false).0;
-            result.is_err_and(|why| why.contains(words))
+            plan.fails_by(words)
         };
         let found = (0..1000).find(fails);
         assert!(found.is_some(), "{fault:?} is not found");
@@ -206,18 +193,5 @@ fn each_broken_rule_is_found() {
 /// The histories of a seed are the same, but for the ids.
 #[test]
 fn a_seed_repeats() {
-    for seed in 0..20 {
-        let plan = Plan::new(seed);
-        let history = || {
-            let (_, world) = plan.run(&plan.troubles, true);
-            let lines = world.log.unwrap_or_default();
-            let is_id = |word: &str| word.len() >= 40;
-            let words = |line: &String| {
-                let words = line.split([' ', ':', '.']).filter(|word| !is_id(word));
-                words.collect::<Vec<_>>().join(" ")
-            };
-            lines.iter().map(words).collect::<Vec<_>>()
-        };
-        assert_eq!(history(), history(), "seed {seed}");
-    }
+    (0..20).for_each(|seed| Plan::new(seed).check_that_it_repeats());
 }

@@ -7,6 +7,7 @@
 use proptest::prelude::*;
 
 use super::world::World;
+use russet_host::simulation::number;
 
 /// Longer than two failover timeouts, TILT, and the patience with replicas that differ.
 const PEACE_MS: i64 = 240_000;
@@ -121,9 +122,7 @@ fn storm(sentinels: usize, nodes: usize, seed: u64) -> usize {
 
 /// The seeds to try.
 fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
-    let asked = std::env::var("RUSSET_SENTINEL_STORMS").ok();
-    let asked = asked.and_then(|number| number.parse().ok());
-    1..=asked.unwrap_or(usual)
+    1..=number("RUSSET_SENTINEL_STORMS").unwrap_or(usual)
 }
 
 #[test]

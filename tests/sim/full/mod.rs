@@ -16,10 +16,10 @@ mod plan;
 mod server;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use plan::Plan;
+use russet_host::simulation::{caught, number, shorten};
 use world::{Held, World};
 
 /// Seeds that always run, while time lasts.
@@ -30,12 +30,10 @@ const TIME: Duration = Duration::from_secs(12);
 fn run(plan: &Plan) -> Result<(Held, Held), String> {
     let play = |alone: Option<&Held>| {
         let folder = super::new_folder();
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            World::start(plan, &folder, alone.copied())?.run()
-        }));
+        let result = caught(|| World::start(plan, &folder, alone.copied())?.run());
         let _ = std::env::set_current_dir("/");
         let _ = std::fs::remove_dir_all(&folder);
-        ended.unwrap_or_else(|panic| Err(format!("panic: {}", super::panic_text(&panic))))
+        result
     };
     let alone = play(None).map_err(|why| format!("alone: {why}"))?;
     Ok((alone, play(Some(&alone))?))
@@ -48,7 +46,7 @@ fn describe(plan: &Plan, why: &str) -> String {
         events: events.to_vec(),
         ..plan.clone()
     };
-    let events = russet_host::simulation::shorten(&plan.events, |events| {
+    let events = shorten(&plan.events, |events| {
         Instant::now() < end && run(&with(events)).is_err()
     });
     let best = with(&events);
@@ -64,7 +62,6 @@ fn describe(plan: &Plan, why: &str) -> String {
 fn what_goes_away_by_itself_costs_no_key() {
     let _alone = super::ONE_AT_A_TIME.lock();
     let began = Instant::now();
-    let number = super::number;
     let (mut runs, mut full, mut failed) = (0, 0, Vec::new());
     let mut try_seed = |seed: u64, is_reduced: bool| {
         let plan = Plan::new(seed);

@@ -147,7 +147,7 @@ impl Plan {
             0
         };
         let value_bytes = *random.pick(&[300, 1000, 2000, 2000, 6000]);
-        let scale = super::super::number("FULL_SCALE").map_or(1, |scale| scale as usize);
+        let scale = russet_host::simulation::number("FULL_SCALE").map_or(1, |scale| scale as usize);
         let keys = scale * (if grows { 3 << 20 } else { 2 << 20 }) / value_bytes;
         // More than what counts besides keys may take (`world::beside_keys`).
         let room = backlog + (5 << 18) + random.below(512 << 10);

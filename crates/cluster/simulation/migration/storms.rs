@@ -13,6 +13,7 @@ use super::world::*;
 use crate::migration::*;
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
+use russet_host::simulation::number;
 
 /// The fate of the killed node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,8 +244,7 @@ fn run(case: Case) -> bool {
 
 #[test]
 fn shards_keep_what_a_replica_has_acknowledged_whoever_dies_and_whenever() {
-    let seeds = std::env::var("RUSSET_SHARD_STORMS").ok();
-    let seeds: Option<u64> = seeds.and_then(|text| text.parse().ok());
+    let seeds = number("RUSSET_SHARD_STORMS");
     // Without a number: some of the moments.
     let stride = if seeds.is_some() { 1 } else { 5 };
     for (wire, dialect) in [

@@ -1,5 +1,5 @@
-//! The common parts of machines' simulations: a network, the clocks and the disk of a host. One
-//! seed decides everything ([`super::Random`]).
+//! The common parts of machines' simulations: a network, the clocks and the disk of a host, storms
+//! ([`Storm`]). One seed decides everything ([`super::Random`]).
 //!
 //! A simulation owns its machines, says what is checked, and what else happens: `crates/sentinel`
 //! and `crates/cluster` have theirs in a folder `simulation` beside their sources.
@@ -7,7 +7,9 @@
 mod host;
 mod network;
 mod shorten;
+mod storm;
 
 pub use host::{Clock, Disk};
 pub use network::{At, Network, Parcel, World};
 pub use shorten::shorten;
+pub use storm::{Played, Storm, caught, number, play_all};
