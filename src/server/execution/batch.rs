@@ -10,6 +10,8 @@
 //! Elsewhere: `resp` parses, `dispatch` decides about each command, `run::read` keeps the buffer,
 //! `upstream` applies the primary's stream.
 
+use std::ops::Range;
+
 use crate::server::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
@@ -26,15 +28,84 @@ use russet_command::CommandError;
 use russet_command::secrets::REDACTED;
 use russet_config::quote;
 use russet_keyspace::Expiring;
-use russet_resp::{Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
+use russet_resp::{Args, Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 
 /// The reason why parsing ended, after the commands of the batch.
-pub(in crate::server) enum ParseEnd {
+enum ParseEnd {
     /// The batch is full: parsing continues after it has run.
     Full,
     Incomplete,
     Inline(OwnedArgs),
     Error(ProtocolError),
+}
+
+/// How the commands of a buffer run.
+pub(in crate::server) trait Runs {
+    /// Runs the commands of the batch, which are these bytes of `buf`. `Some`: the client stopped
+    /// before their end.
+    fn run_parsed(
+        engine: &mut Engine,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        bytes: Range<usize>,
+    ) -> Option<Rest>;
+
+    /// Runs a request in one line, of these bytes. `false`: it waits.
+    fn run_line(
+        engine: &mut Engine,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        bytes: &[u8],
+    ) -> bool;
+}
+
+/// Commands of a client.
+struct OfClient;
+
+impl Runs for OfClient {
+    #[inline]
+    fn run_parsed(
+        engine: &mut Engine,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        bytes: Range<usize>,
+    ) -> Option<Rest> {
+        for i in 0..batch.commands.len() {
+            let command = batch.commands[i];
+            let args = batch.args(command, buf);
+            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
+            session.client.buffers.query_bytes = buf.len() - command.start;
+            let outcome = engine.dispatch(session, command.row, args, hashes);
+            let next = || batch.commands.get(i + 1).map_or(bytes.end, |c| c.start);
+            if outcome == Outcome::Postponed {
+                return Some(match batch.apart {
+                    Some(_) => Rest::Postponed { next: next() },
+                    None => Rest::Stopped {
+                        start: command.start,
+                    },
+                });
+            }
+            // The large arguments belonged to the first command only.
+            batch.apart = None;
+            if !engine.continues(session) {
+                return Some(ended(session, next(), buf));
+            }
+        }
+        None
+    }
+
+    fn run_line(
+        engine: &mut Engine,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        _: &[u8],
+    ) -> bool {
+        engine.dispatch(session, row, args, &[]) != Outcome::Postponed
+    }
 }
 
 impl Engine {
@@ -54,15 +125,16 @@ impl Engine {
         }
         let imports = flags.contains(ClientFlags::IMPORTS) && self.server.config.import_mode;
         if !imports {
-            return self.run_commands(session, batch, buf, pos, progress);
+            return self.run_commands::<OfClient>(session, batch, buf, pos, progress);
         }
         let usual = self.keyspace.set_expiring(Expiring::Replay);
-        let rest = self.run_commands(session, batch, buf, pos, progress);
+        let rest = self.run_commands::<OfClient>(session, batch, buf, pos, progress);
         self.keyspace.set_expiring(usual);
         rest
     }
 
-    fn run_commands(
+    /// Parses and runs commands as [`Engine::run_buffer`] does.
+    pub(in crate::server) fn run_commands<R: Runs>(
         &mut self,
         session: &mut Session,
         batch: &mut Batch,
@@ -70,13 +142,19 @@ impl Engine {
         mut pos: usize,
         mut progress: Progress,
     ) -> Rest {
-        self.begin_buffer(session);
+        crash::note_client(&session.client);
+        output_limits::limit(&session.client, &mut session.reply, &self.server.config);
+        self.server.stats.batches.client_runs += 1;
         let mut budget = BUDGET;
         // A command that began earlier starts at the start of the kept buffer.
         let mut start = if progress.has_begun() { 0 } else { pos };
         loop {
-            let end = self.begin_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            if let Some(rest) = self.run_parsed(session, batch, buf, start) {
+            let from = start;
+            let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
+            batch.prefetch(&self.keyspace, session.client.db, buf);
+            self.count_batch(session, batch, &end);
+            self.server.turn.begin_commands();
+            if let Some(rest) = R::run_parsed(self, session, batch, buf, from..start) {
                 return rest;
             }
             budget = budget.saturating_sub(batch.commands.len());
@@ -84,10 +162,11 @@ impl Engine {
                 ParseEnd::Full => {}
                 ParseEnd::Incomplete => return unfinished(batch, buf, start, pos, progress),
                 ParseEnd::Inline(args) => {
-                    session.client.buffers.query_bytes = args.args().bytes();
-                    let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
+                    let args = args.args();
+                    session.client.buffers.query_bytes = args.bytes();
+                    let row = self.server.table.find(&args[0]).map(|row| row.id);
                     self.server.turn.begin_commands();
-                    if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
+                    if !R::run_line(self, session, row, args, &buf[start..pos]) {
                         return Rest::Stopped { start };
                     }
                     budget = budget.saturating_sub(1);
@@ -110,32 +189,6 @@ impl Engine {
         }
     }
 
-    /// Before the bytes of a client's buffer are run.
-    pub(in crate::server) fn begin_buffer(&mut self, session: &mut Session) {
-        crash::note_client(&session.client);
-        output_limits::limit(&session.client, &mut session.reply, &self.server.config);
-        self.server.stats.batches.client_runs += 1;
-    }
-
-    /// Fills the batch as [`Engine::parse_batch`] does, prefetches its keys, counts its commands,
-    /// and starts their timing.
-    #[inline]
-    pub(in crate::server) fn begin_batch(
-        &mut self,
-        session: &mut Session,
-        batch: &mut Batch,
-        buf: &[u8],
-        start: &mut usize,
-        pos: &mut usize,
-        progress: &mut Progress,
-    ) -> ParseEnd {
-        let end = self.parse_batch(session, batch, buf, start, pos, progress);
-        batch.prefetch(&self.keyspace, session.client.db, buf);
-        self.count_batch(session, batch, &end);
-        self.server.turn.begin_commands();
-        end
-    }
-
     /// Counts the commands of a batch of a client's input.
     #[inline]
     fn count_batch(&mut self, session: &mut Session, batch: &Batch, end: &ParseEnd) {
@@ -151,40 +204,6 @@ impl Engine {
             stats.prefetches += 1;
             stats.keys_prefetched += batch.hashes.len() as u64;
         }
-    }
-
-    /// Runs the commands of the batch; `start` is where the one after them starts. `Some`: the
-    /// client stopped before their end.
-    #[inline]
-    fn run_parsed(
-        &mut self,
-        session: &mut Session,
-        batch: &mut Batch,
-        buf: &[u8],
-        start: usize,
-    ) -> Option<Rest> {
-        for i in 0..batch.commands.len() {
-            let command = batch.commands[i];
-            let args = batch.args(command, buf);
-            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
-            session.client.buffers.query_bytes = buf.len() - command.start;
-            let outcome = self.dispatch(session, command.row, args, hashes);
-            let next = || batch.commands.get(i + 1).map_or(start, |c| c.start);
-            if outcome == Outcome::Postponed {
-                return Some(match batch.apart {
-                    Some(_) => Rest::Postponed { next: next() },
-                    None => Rest::Stopped {
-                        start: command.start,
-                    },
-                });
-            }
-            // The large arguments belonged to the first command only.
-            batch.apart = None;
-            if !self.continues(session) {
-                return Some(ended(session, next(), buf));
-            }
-        }
-        None
     }
 
     /// Whether the client's next command may run.
@@ -289,7 +308,7 @@ impl Engine {
 
     /// The bytes from the next command on, `input`, are no request; the client is closed.
     #[cold]
-    pub(in crate::server) fn malformed(
+    fn malformed(
         &mut self,
         session: &mut Session,
         batch: &Batch,
@@ -333,13 +352,7 @@ impl Engine {
 }
 
 /// The bytes of `buf` from `start` on are no whole command; parsed up to `pos`.
-pub(in crate::server) fn unfinished(
-    batch: &Batch,
-    buf: &[u8],
-    start: usize,
-    pos: usize,
-    progress: Progress,
-) -> Rest {
+fn unfinished(batch: &Batch, buf: &[u8], start: usize, pos: usize, progress: Progress) -> Rest {
     if start == buf.len() && !progress.has_begun() {
         return Rest::Nothing;
     }
@@ -363,7 +376,7 @@ pub(in crate::server) fn ended(session: &Session, next: usize, buf: &[u8]) -> Re
 }
 
 /// The client's share of the turn is over, and the next command starts at `start`.
-pub(in crate::server) fn stopped(start: usize, buf: &[u8]) -> Rest {
+fn stopped(start: usize, buf: &[u8]) -> Rest {
     if start == buf.len() {
         Rest::Nothing
     } else {

@@ -13,13 +13,15 @@
 //!
 //! Elsewhere: `applier` has the rules by which the commands run.
 
-use crate::server::clients::batch::{BUDGET, Batch, OUTPUT_BUDGET, Rest};
+use std::ops::Range;
+
+use crate::server::clients::batch::{Batch, Rest};
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::input::request;
 use crate::server::clients::session::Session;
 use crate::server::execution::applier::{Applier, Failure};
-use crate::server::execution::batch::{ParseEnd, ended, stopped, unfinished};
+use crate::server::execution::batch::{Runs, ended};
 use crate::server::execution::dispatch::error_for_log;
 use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::persist::Persist;
@@ -45,6 +47,69 @@ fn is_logged(flags: Flags, args: Args<'_>) -> bool {
         || flags.contains(Flags::REPORTS_DISK) && args.get(1).is_some_and(is_note)
 }
 
+/// Commands of the stream.
+struct OfPrimary;
+
+impl Runs for OfPrimary {
+    fn run_parsed(
+        engine: &mut Engine,
+        session: &mut Session,
+        batch: &mut Batch,
+        buf: &[u8],
+        bytes: Range<usize>,
+    ) -> Option<Rest> {
+        // The bytes before are accounted for.
+        let mut taken = bytes.start;
+        for i in 0..batch.commands.len() {
+            let command = batch.commands[i];
+            session.client.buffers.query_bytes = buf.len() - command.start;
+            if engine.holds_stream(session) {
+                return Some(match batch.apart {
+                    Some(_) => Rest::Postponed { next: command.end },
+                    None => Rest::Stopped { start: taken },
+                });
+            }
+            let args = batch.args(command, buf);
+            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
+            engine.apply(session, command.row, args, hashes);
+            let row = command.row.map(|id| engine.server.table.row(id).spec);
+            let whole = batch.apart.as_ref().map(|_| request(args));
+            let applied = Applied {
+                before: &buf[taken..command.start],
+                bytes: whole.as_deref().unwrap_or(&buf[command.start..command.end]),
+                is_logged: row.is_none_or(|spec| is_logged(spec.flags, args)),
+            };
+            engine.applied(session, &applied);
+            taken = command.end;
+            // The large arguments belonged to the first command only.
+            batch.apart = None;
+            if !engine.continues(session) {
+                return Some(ended(session, taken, buf));
+            }
+        }
+        if taken < bytes.end {
+            // Newlines with no complete command after them.
+            engine.applied(session, &Applied::unlogged(&buf[taken..bytes.end]));
+        }
+        None
+    }
+
+    fn run_line(
+        engine: &mut Engine,
+        session: &mut Session,
+        row: Option<usize>,
+        args: Args<'_>,
+        bytes: &[u8],
+    ) -> bool {
+        if engine.holds_stream(session) {
+            return false;
+        }
+        engine.apply(session, row, args, &[]);
+        engine.applied(session, &Applied::unlogged(bytes));
+        true
+    }
+}
+
 impl Engine {
     /// Parses and applies the stream's bytes in `buf` from `pos` on, see [`Engine::run_buffer`].
     pub(in crate::server) fn run_stream(
@@ -52,91 +117,10 @@ impl Engine {
         session: &mut Session,
         batch: &mut Batch,
         buf: &[u8],
-        mut pos: usize,
-        mut progress: Progress,
+        pos: usize,
+        progress: Progress,
     ) -> Rest {
-        self.begin_buffer(session);
-        let mut budget = BUDGET;
-        // A command that began earlier starts at the start of the kept buffer.
-        let mut start = if progress.has_begun() { 0 } else { pos };
-        loop {
-            let from = start;
-            let end = self.begin_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            let taken = match self.apply_batch(session, batch, buf, from) {
-                Ok(taken) => taken,
-                Err(rest) => return rest,
-            };
-            if taken < start {
-                // Newlines with no complete command after them.
-                self.applied(session, &Applied::unlogged(&buf[taken..start]));
-            }
-            budget = budget.saturating_sub(batch.commands.len());
-            match end {
-                ParseEnd::Full => {}
-                ParseEnd::Incomplete => return unfinished(batch, buf, start, pos, progress),
-                ParseEnd::Inline(args) => {
-                    session.client.buffers.query_bytes = args.args().bytes();
-                    let row = self.server.table.find(&args.args()[0]).map(|row| row.id);
-                    if self.holds_stream(session) {
-                        return Rest::Stopped { start };
-                    }
-                    self.server.turn.begin_commands();
-                    self.apply(session, row, args.args(), &[]);
-                    budget = budget.saturating_sub(1);
-                    self.applied(session, &Applied::unlogged(&buf[start..pos]));
-                    start = pos;
-                    if !self.continues(session) {
-                        return Rest::Closed;
-                    }
-                }
-                ParseEnd::Error(error) => {
-                    return self.malformed(session, batch, error, &buf[start..]);
-                }
-            }
-            batch.spans.clear();
-            if budget == 0 || session.reply.pending_len() > OUTPUT_BUDGET {
-                return stopped(start, buf);
-            }
-        }
-    }
-
-    /// Applies the commands of the batch. The bytes of the stream up to `taken` are accounted for;
-    /// returns up to where they are then. Error: the link stopped before the end.
-    fn apply_batch(
-        &mut self,
-        session: &mut Session,
-        batch: &mut Batch,
-        buf: &[u8],
-        mut taken: usize,
-    ) -> Result<usize, Rest> {
-        for i in 0..batch.commands.len() {
-            let command = batch.commands[i];
-            session.client.buffers.query_bytes = buf.len() - command.start;
-            if self.holds_stream(session) {
-                return Err(match batch.apart {
-                    Some(_) => Rest::Postponed { next: command.end },
-                    None => Rest::Stopped { start: taken },
-                });
-            }
-            let args = batch.args(command, buf);
-            let hashes = &batch.hashes[command.first_hash..][..command.hashes];
-            self.apply(session, command.row, args, hashes);
-            let row = command.row.map(|id| self.server.table.row(id).spec);
-            let whole = batch.apart.as_ref().map(|_| request(args));
-            let applied = Applied {
-                before: &buf[taken..command.start],
-                bytes: whole.as_deref().unwrap_or(&buf[command.start..command.end]),
-                is_logged: row.is_none_or(|spec| is_logged(spec.flags, args)),
-            };
-            self.applied(session, &applied);
-            taken = command.end;
-            // The large arguments belonged to the first command only.
-            batch.apart = None;
-            if !self.continues(session) {
-                return Err(ended(session, taken, buf));
-            }
-        }
-        Ok(taken)
+        self.run_commands::<OfPrimary>(session, batch, buf, pos, progress)
     }
 
     /// Whether the stream waits; then its link does until the loop resumes it.
