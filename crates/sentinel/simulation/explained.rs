@@ -299,7 +299,7 @@ fn an_operators_failover_is_explained_as_such() {
 fn tilt_and_a_bad_disk_are_given_as_reasons() {
     let mut world = settled(3, 2, 2);
     for n in 0..3 {
-        world.machines[n].skew_ms = 10_000;
+        world.machines[n].clock.wall_skew_ms = 10_000;
     }
     world.run_ms(500);
     world.stop_node(0);
@@ -313,7 +313,7 @@ fn tilt_and_a_bad_disk_are_given_as_reasons() {
         "missing: enough Sentinels that see it as down (ODOWN)",
     ];
     assert_lines(&entries[0], &parts);
-    world.machines[0].has_bad_disk = true;
+    world.machines[0].disk.is_bad = true;
     assert!(world.command(0, "SENTINEL FLUSHCONFIG").starts_with("-ERR"));
     let is_over = |world: &World| world.core(0).shared.tilt.since.is_none();
     assert!(world.run_until(60_000, is_over));
@@ -328,9 +328,9 @@ fn tilt_and_a_bad_disk_are_given_as_reasons() {
     let mut world = settled(3, 2, 2);
     world.cut("10.0.0.1", "10.0.1.1");
     world.run_ms(6_000);
-    world.machines[0].has_bad_disk = true;
+    world.machines[0].disk.is_bad = true;
     assert!(world.command(0, "SENTINEL FLUSHCONFIG").starts_with("-ERR"));
-    world.machines[0].skew_ms = 10_000;
+    world.machines[0].clock.wall_skew_ms = 10_000;
     world.run_ms(1_000);
     let entries = explain(&mut world, 0);
     let parts = [
@@ -341,7 +341,7 @@ fn tilt_and_a_bad_disk_are_given_as_reasons() {
     assert_lines(&entries[1], &parts);
     let missing = "missing: a file that can be written";
     assert_lines(&entries[0], &["(now)", "TILT since", missing]);
-    world.machines[0].has_bad_disk = false;
+    world.machines[0].disk.is_bad = false;
     world.run_ms(40_000);
     let parts = ["TILT is over"];
     assert_lines(&explain(&mut world, 0)[0], &["(now)"]);

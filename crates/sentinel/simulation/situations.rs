@@ -223,7 +223,7 @@ fn a_jump_of_the_clock_stops_all_acts_for_a_while() {
     let mut world = settled(3, 2, 2);
     let from = world.now;
     for n in 0..3 {
-        world.machines[n].skew_ms = 10_000 - 20_000 * (n as i64 % 2);
+        world.machines[n].clock.wall_skew_ms = 10_000 - 20_000 * (n as i64 % 2);
     }
     world.stop_node(0);
     world.run_ms(29_000);
@@ -246,14 +246,14 @@ fn id_of(world: &World, n: usize) -> String {
 #[test]
 fn a_vote_that_cannot_be_saved_is_not_given() {
     let mut world = settled(3, 2, 2);
-    world.machines[0].has_bad_disk = true;
+    world.machines[0].disk.is_bad = true;
     let [first, second] = [1, 2].map(|n| id_of(&world, n));
     let ask = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {first}");
     let vote = format!("*3\r\n:0\r\n$40\r\n{first}\r\n:9\r\n");
     assert_eq!(world.command(0, ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
     let refused = "-ERR Failed to save config file. Check server logs.\r\n";
     assert_eq!(world.command(0, "SENTINEL FLUSHCONFIG"), refused);
-    world.machines[0].has_bad_disk = false;
+    world.machines[0].disk.is_bad = false;
     assert_eq!(world.command(0, ask), vote);
     let other = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {second}");
     assert_eq!(world.command(0, other), vote, "one vote");
@@ -271,7 +271,7 @@ fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
     let hello = format!("10.0.1.2,26379,{id},9,mymaster,10.0.0.1,6379,0");
     world.receive(0, hello.as_bytes());
     world.run_ms(200);
-    assert_eq!(world.machines[0].disk.current_epoch, 9);
+    assert_eq!(world.machines[0].disk.file.current_epoch, 9);
     let [first, second] = [1, 2].map(|n| id_of(&world, n));
     let ask = &format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 9 {first}");
     let vote = format!("*3\r\n:0\r\n$40\r\n{first}\r\n:9\r\n");
@@ -287,7 +287,7 @@ fn a_vote_in_a_known_epoch_is_saved_before_it_is_given() {
 fn a_candidate_that_cannot_save_is_not_elected() {
     let mut world = settled(5, 2, 2);
     world.run_ms(5_000);
-    world.machines[0].has_bad_disk = true;
+    world.machines[0].disk.is_bad = true;
     let from = world.now;
     let command = "SENTINEL FAILOVER mymaster COORDINATED";
     assert_eq!(world.command(0, command), "+OK\r\n");
@@ -324,7 +324,7 @@ fn a_sentinel_that_moved_or_was_replaced_is_known_once() {
     assert_eq!(world.core(0).primaries[NAME].peers.len(), 2);
     let from = world.now;
     world.crash(2);
-    world.machines[2].disk.my_id = Some(vec![b'f'; 40]);
+    world.machines[2].disk.file.my_id = Some(vec![b'f'; 40]);
     world.start(2);
     world.run_ms(10_000);
     let channels = world.channels(0, from);
@@ -362,7 +362,7 @@ fn a_simulated_crash_ends_the_leader_and_another_takes_over() {
     assert_eq!(world.command(0, "SENTINEL FAILOVER mymaster"), "+OK\r\n");
     let crashed = |world: &World| world.machines[0].core.is_none();
     assert!(world.run_until(20_000, crashed));
-    let host = &world.machines[0].disk.primaries[0].host;
+    let host = &world.machines[0].disk.file.primaries[0].host;
     assert_eq!(host, b"10.0.0.2", "the promotion was saved before");
     world.start(0);
     let moved = |world: &World| world.agreed().is_some_and(|p| p.0 == "10.0.0.2");
@@ -396,7 +396,7 @@ fn names_are_resolved_and_may_be_announced() {
     let mut world = World::new(2, 2, 2, 3);
     for n in 0..2 {
         world.crash(n);
-        let disk = &mut world.machines[n].disk;
+        let disk = &mut world.machines[n].disk.file;
         disk.globals.resolve_hostnames = true;
         disk.globals.announce_hostnames = n == 1;
         disk.primaries[0].host = b"node1".to_vec();

@@ -64,15 +64,14 @@ fn trouble(world: &mut World) {
         7 | 8 => world.cuts.clear(),
         9 => {
             let jump = world.random.below(20_000) - 10_000;
-            world.machines[machine].skew_ms += jump;
+            world.machines[machine].clock.wall_skew_ms += jump;
         }
         10 => {
             let until = world.now + world.random.below(8_000);
-            world.machines[machine].frozen_until = until;
+            world.machines[machine].clock.frozen_until = until;
         }
         _ => {
-            let is_bad = world.machines[machine].has_bad_disk;
-            world.machines[machine].has_bad_disk = !is_bad;
+            world.machines[machine].disk.is_bad ^= true;
         }
     }
 }

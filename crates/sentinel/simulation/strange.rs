@@ -29,7 +29,7 @@ fn an_epoch_that_leaves_no_room_is_neither_taken_nor_spread() {
     world.run_ms(5_000);
     for n in 0..3 {
         assert_eq!(world.core(n).shared.current_epoch, before);
-        assert_eq!(world.machines[n].disk.current_epoch, before);
+        assert_eq!(world.machines[n].disk.file.current_epoch, before);
         let primary = &world.core(n).primaries[NAME];
         assert_eq!((primary.config_epoch, primary.vote_epoch), (0, before));
     }
@@ -55,7 +55,7 @@ fn failovers_go_on_after_the_highest_epochs() {
 #[test]
 fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
     let mut world = settled(3, 2, 2);
-    let saves = world.machines[0].saves;
+    let saves = world.machines[0].disk.saves;
     for n in 0..1000 {
         // An address of no node, of the primary, of another Sentinel.
         let place = match n % 3 {
@@ -71,7 +71,7 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
         world.receive(0, hello.as_bytes());
     }
     world.run_ms(1_000);
-    let saves = world.machines[0].saves - saves;
+    let saves = world.machines[0].disk.saves - saves;
     assert!(saves <= 10, "{saves} saves");
     world.run_ms(20_000);
     let primary = &world.core(0).primaries[NAME];
@@ -96,13 +96,13 @@ fn sentinels_that_do_not_answer_are_not_counted_and_cost_little() {
 #[test]
 fn requests_for_votes_have_a_rate() {
     let mut world = settled(3, 2, 2);
-    let saves = world.machines[0].saves;
+    let saves = world.machines[0].disk.saves;
     let known = String::from_utf8(world.core(1).shared.my_id.clone()).expect("UTF-8");
     for epoch in 1..1000 {
         let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 {epoch} {known}");
         world.command(0, &ask);
     }
-    let saves = world.machines[0].saves - saves;
+    let saves = world.machines[0].disk.saves - saves;
     assert!((1..=60).contains(&saves), "{saves} saves");
     let long = format!(
         "SENTINEL is-master-down-by-addr 10.0.0.1 6379 5000 {}",
@@ -121,13 +121,13 @@ fn requests_for_votes_have_a_rate() {
 fn a_name_of_no_known_sentinel_gets_no_vote() {
     let mut world = settled(3, 2, 2);
     world.run_ms(5_000);
-    let saves = world.machines[0].saves;
+    let saves = world.machines[0].disk.saves;
     for candidate in ["abc", &"f".repeat(40)] {
         let ask = format!("SENTINEL is-master-down-by-addr 10.0.0.1 6379 7 {candidate}");
         assert_eq!(world.command(0, &ask), "*3\r\n:0\r\n$1\r\n*\r\n:0\r\n");
     }
     assert_eq!(world.core(0).shared.current_epoch, 0);
-    assert_eq!(world.machines[0].saves, saves);
+    assert_eq!(world.machines[0].disk.saves, saves);
     assert_eq!(world.core(0).primaries[NAME].failover.started_at, None);
     // The epoch's vote is left for known Sentinels.
     let known = String::from_utf8(world.core(2).shared.my_id.clone()).expect("UTF-8");

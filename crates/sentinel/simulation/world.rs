@@ -14,6 +14,7 @@ use crate::instances::CHANNEL;
 use crate::links::ConnId;
 use crate::shared::Own;
 use russet_config::{Config, Sources, load};
+use russet_host::simulation::{Clock, Disk};
 use russet_host::{Level, Machine as _, Now, Random};
 use russet_resp::{Reply, ReplyBounds, ReplyParser, ReplyValue};
 
@@ -40,16 +41,9 @@ pub(super) struct Machine {
     pub place: HostAddress,
     /// `None`: it has crashed.
     pub core: Option<Sentinel>,
-    /// The contents of the file.
-    pub disk: Setup,
-    /// How far its wall clock is ahead of the true time.
-    pub skew_ms: i64,
-    /// The end of a standstill.
-    pub frozen_until: i64,
-    /// How often its file was written.
-    pub saves: usize,
-    /// Its saves fail.
-    pub has_bad_disk: bool,
+    /// Of its file.
+    pub disk: Disk<Setup>,
+    pub clock: Clock,
     pub events: Vec<(i64, &'static str, String)>,
     /// Events of level `Debug`.
     pub debug: Vec<(i64, &'static str, String)>,
@@ -125,11 +119,8 @@ impl World {
             world.machines.push(Machine {
                 place: (format!("10.0.1.{}", n + 1), 26379),
                 core: None,
-                disk: setup("10.0.0.1", 6379, quorum),
-                skew_ms: 0,
-                frozen_until: 0,
-                saves: 0,
-                has_bad_disk: false,
+                disk: Disk::new(setup("10.0.0.1", 6379, quorum)),
+                clock: Clock::default(),
                 events: Vec::new(),
                 debug: Vec::new(),
             });
@@ -139,17 +130,14 @@ impl World {
     }
 
     fn clock(&self, n: usize) -> Now {
-        Now {
-            monotonic_ms: self.now,
-            wall_ms: self.now + self.machines[n].skew_ms,
-        }
+        self.machines[n].clock.at(self.now)
     }
 
     /// Starts a Sentinel from the text of its file.
     pub(super) fn start(&mut self, n: usize) {
-        let text = rewrite(&self.machines[n].disk, &Config::default(), b"");
+        let text = rewrite(&self.machines[n].disk.file, &Config::default(), b"");
         let setup = read(text);
-        assert_eq!(setup, self.machines[n].disk);
+        assert_eq!(setup, self.machines[n].disk.file);
         self.checks.restarted(n, setup.current_epoch);
         let own = Own {
             port: self.machines[n].place.1,
@@ -226,7 +214,7 @@ impl World {
 
     fn is_awake(&self, n: usize) -> bool {
         let machine = &self.machines[n];
-        machine.core.is_some() && machine.frozen_until <= self.now
+        machine.core.is_some() && !machine.clock.is_frozen(self.now)
     }
 
     fn tick(&mut self, n: usize) {
@@ -249,7 +237,7 @@ impl World {
             && let Some(core) = &mut machine.core
             && let Some(action) = core.pop()
         {
-            let is_saved = !machine.has_bad_disk && !core.shared.out.has_failed();
+            let is_saved = !machine.disk.is_bad && !core.shared.out.has_failed();
             self.checks.seen((n, is_saved), core, &action);
             match action {
                 Action::Dial { link, host, port } => {
@@ -277,18 +265,14 @@ impl World {
                     let pipe = pipe.expect("a connection that was not closed");
                     pipe.requests.push_back((at, bytes.to_vec()));
                 }
-                Action::Persist { .. } => {
+                Action::Persist { sync } => {
                     // Now and then it crashes right here.
                     if self.checks.may_crash && self.random.below(400) == 0 {
                         return self.crash(n);
                     }
                     let machine = &mut self.machines[n];
                     let core = machine.core.as_mut().expect("it is running");
-                    machine.saves += 1;
-                    if !machine.has_bad_disk {
-                        machine.disk = core.setup();
-                    }
-                    core.persisted(!machine.has_bad_disk);
+                    core.persisted(machine.disk.save(core.setup(), sync));
                 }
                 Action::Order(Order::Event {
                     level,
@@ -420,7 +404,7 @@ impl World {
         let now = self.now;
         let there = self.pipes.get(&key)?.to.clone();
         let machine = self.machines.iter().find(|machine| machine.place == there);
-        if machine.is_some_and(|machine| machine.frozen_until > now) {
+        if machine.is_some_and(|machine| machine.clock.is_frozen(now)) {
             return None;
         }
         let queue = queue(self.pipes.get_mut(&key)?);
@@ -625,8 +609,8 @@ impl World {
         self.cuts.clear();
         self.checks.may_crash = false;
         for n in 0..self.machines.len() {
-            self.machines[n].frozen_until = 0;
-            self.machines[n].has_bad_disk = false;
+            self.machines[n].clock.frozen_until = 0;
+            self.machines[n].disk.is_bad = false;
             if self.machines[n].core.is_none() {
                 self.start(n);
             }
