@@ -53,7 +53,6 @@ mod checks;
 mod full;
 mod net;
 mod plan;
-mod wire;
 mod world;
 
 use std::path::PathBuf;
@@ -95,6 +94,13 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// The folder of a run. Helper threads of an earlier one may go on in its folder.
 fn new_folder() -> PathBuf {
     folders::of_simulation("sim").join(RUNS.fetch_add(1, Relaxed).to_string())
+}
+
+/// A request's bytes.
+fn request(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    russet_resp::write_request(&mut bytes, words.iter().copied());
+    bytes
 }
 
 /// Runs a plan; an error is a fault, a panic is one as well.

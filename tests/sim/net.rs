@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
-use crate::wire::{self, Said};
+use russet_replication::{NoRequest, first_request};
 
 /// Bytes on their way in one direction; beyond that the sender's socket fills.
 const ON_WAY_MAX: usize = 96 * 1024;
@@ -223,10 +223,18 @@ impl Link {
 
     fn note_said(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.said.extend_from_slice(bytes);
-        while let Some(said) = wire::take(&mut self.said)? {
-            let Said::Request(words) = said else {
-                continue;
+        loop {
+            let request = match first_request(&self.said) {
+                Ok(request) => request,
+                Err(NoRequest::Short) => return Ok(()),
+                Err(NoRequest::Invalid) => {
+                    let text = String::from_utf8_lossy(&self.said);
+                    return Err(format!("neither a request nor a newline: {text:.80}"));
+                }
             };
+            let words: Vec<Vec<u8>> = request.words.iter().map(|word| word.to_vec()).collect();
+            let len = request.len;
+            self.said.drain(..len);
             let name = words[0].to_ascii_uppercase();
             let second = words.get(1).map(|word| word.to_ascii_lowercase());
             let is_ack = name == b"REPLCONF" && second.as_deref() == Some(b"ack");
@@ -249,7 +257,6 @@ impl Link {
                 }
             }
         }
-        Ok(())
     }
 
     fn note_received(&mut self, bytes: &[u8]) -> Result<(), String> {

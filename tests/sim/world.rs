@@ -14,7 +14,7 @@ use russet::testing::node::{Facts, ServerNode};
 use crate::checks::{Cursor, Seen, covers};
 use crate::net::{Link, draw};
 use crate::plan::{CHAOS_MS, Event, Plan, REPL_TIMEOUT_S};
-use crate::wire;
+use crate::request;
 
 const BASE_US: i64 = 1_700_000_000_000_000;
 const PORT: u16 = 7001;
@@ -144,7 +144,7 @@ impl Client {
 
     fn send(&mut self, words: &[&[u8]], expected: Expected) {
         // A server that is stuck takes no more.
-        if self.expected.len() < 400 && self.socket.write_all(&wire::request(words)).is_ok() {
+        if self.expected.len() < 400 && self.socket.write_all(&request(words)).is_ok() {
             self.expected.push_back(expected);
         }
     }

@@ -10,7 +10,7 @@ use russet::testing::node::MemoryFacts;
 use super::plan::{Event, Plan};
 use super::server::Server;
 use crate::random::Random;
-use crate::wire::request;
+use crate::request;
 
 /// Rounds of one step at most: clients send, the server has its turns, clients read.
 const ROUNDS_MAX: usize = 5000;

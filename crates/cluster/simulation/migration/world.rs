@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::migration::*;
 use russet_host::Now;
-use russet_resp::write_request;
+use russet_resp::{ReplyBounds, ReplyParser, ReplyValue, write_request};
 
 mod shards;
 
@@ -292,21 +292,16 @@ fn words(command: &[&[u8]]) -> Vec<u8> {
 
 /// The first whole command, and its length.
 fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
-    fn number(bytes: &[u8], at: &mut usize) -> Option<usize> {
-        let end = bytes[*at..].windows(2).position(|two| two == b"\r\n")? + *at;
-        let text = std::str::from_utf8(&bytes[*at + 1..end]).expect("UTF-8");
-        *at = end + 2;
-        Some(text.parse().expect("a number"))
-    }
-    let mut at = 0;
-    let count = number(bytes, &mut at)?;
-    let mut all = Vec::new();
-    for _ in 0..count {
-        let len = number(bytes, &mut at)?;
-        all.push(bytes.get(at..at + len)?.to_vec());
-        at += len + 2;
-    }
-    (at <= bytes.len()).then_some((all, at))
+    let (mut rest, mut parser) = (bytes, ReplyParser::new(ReplyBounds::default()));
+    let ReplyValue::Array(words) = parser.push(&mut rest).expect("a request")? else {
+        panic!("a request is an array");
+    };
+    let word = |word| match word {
+        ReplyValue::Bulk(word) => word,
+        other => panic!("{other:?}"),
+    };
+    let words = words.into_iter().map(word).collect();
+    Some((words, bytes.len() - rest.len()))
 }
 
 impl World {
