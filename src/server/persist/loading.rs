@@ -38,9 +38,10 @@ impl Server {
         };
         let mut file = RdbFile::open(options, keyspace, path)?;
         file.step(keyspace, u64::MAX)?;
-        file.load_functions(&mut self.scripting.libraries, &self.config)?;
-        self.restore_indexes(keyspace, file.take_search()?);
-        self.persist.loading.note_loaded(file.figures());
+        file.load
+            .load_functions(&mut self.scripting.libraries, &self.config)?;
+        self.restore_indexes(keyspace, file.load.take_search()?);
+        self.persist.loading.note_loaded(file.load.figures());
         Ok(())
     }
 
@@ -124,7 +125,7 @@ struct RdbLoader {
 
 impl Load for RdbLoader {
     fn done(&self) -> u64 {
-        self.file.figures().keys_loaded
+        self.file.load.figures().keys_loaded
     }
 
     fn step(
@@ -136,7 +137,7 @@ impl Load for RdbLoader {
         let stepped = self.file.step(keyspace, bytes);
         let loading = &mut server.persist.loading;
         loading.note_bytes(self.file.offset());
-        loading.note_figures(self.file.figures());
+        loading.note_figures(self.file.load.figures());
         match stepped {
             Ok(None) => Ok(Progress::More),
             Ok(Some(_)) => Ok(Progress::Done),
@@ -150,28 +151,31 @@ impl Load for RdbLoader {
         server: &mut Server,
     ) -> Result<(), LoadFailed> {
         self.file
+            .load
             .load_functions(&mut server.scripting.libraries, &server.config)
             .map_err(|error| log_fatal(&self.path, &error))?;
-        let search = self.file.take_search();
+        let search = self.file.load.take_search();
         let search = search.map_err(|error| log_fatal(&self.path, &error))?;
         server.restore_indexes(keyspace, search);
-        server.persist.loading.note_loaded(self.file.figures());
-        if let Some(position) = self.file.figures().position() {
+        server.persist.loading.note_loaded(self.file.load.figures());
+        if let Some(position) = self.file.load.figures().position() {
             server.stream.resume(position);
-            server.stream.set_selected(self.file.figures().stream_db());
+            server
+                .stream
+                .set_selected(self.file.load.figures().stream_db());
             // Replicas that reconnect continue from here.
             server.stream.keep_backlog(server.config.repl_backlog_size);
-            server.stream.cursors = self.file.take_cursors();
+            server.stream.cursors = self.file.load.take_cursors();
             server.stream.cursors.lose_after(position.offset);
         } else {
-            server.stream.cursors = self.file.take_cursors();
+            server.stream.cursors = self.file.load.take_cursors();
             server.stream.cursors.lose_all();
         }
         let seconds = self.began.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");
         server.read_clock(keyspace);
         server.end_loading(keyspace);
-        for (db, key) in self.file.take_expired() {
+        for (db, key) in self.file.load.take_expired() {
             // Replicas that continue have these keys.
             let slot = || Some(slot_of(&key));
             let words = [&b"DEL"[..], &key];

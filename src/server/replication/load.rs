@@ -13,7 +13,7 @@ use russet_replication::Stream;
 use std::path::PathBuf;
 
 use crate::server::parts::persist::loading::{
-    ExpiredKeys, LoadError, LoadFigures, LoadOptions, LoadStep, RdbFile, RdbStream, reason,
+    ExpiredKeys, LoadError, LoadOptions, LoadStep, RdbFile, RdbLoad, RdbStream, reason,
 };
 use crate::server::parts::replication::upstream::{Source, SyncLoad};
 use crate::server::process::log::MASTER;
@@ -23,7 +23,6 @@ use russet_config::system_text;
 use russet_keyspace::{DbIndex, Expiring, Keyspace};
 use russet_persistence::rdb::{self, Input, count_keys};
 use russet_replication::Position;
-use russet_replication::change_stream::Cursors;
 use russet_replication::upstream::{Answer, Counted, Own, Step, keys_min};
 use russet_scripting::Libraries;
 
@@ -191,7 +190,7 @@ impl Server {
             self.turn.receives = true;
             return Ok(None);
         };
-        let before = load.figures().keys_loaded;
+        let before = load.rdb().figures().keys_loaded;
         let upstream = self.replication.upstream.as_ref();
         let has_loaded = upstream.is_some_and(|upstream| upstream.core.has_loaded());
         let mut beside = load.beside.take();
@@ -213,7 +212,7 @@ impl Server {
         };
         target.set_expiring(usual);
         load.beside = beside;
-        let figures = load.figures();
+        let figures = load.rdb().figures();
         let loading = &mut self.persist.loading;
         loading.note_bytes(load.loaded_bytes());
         loading.note_figures(figures);
@@ -245,15 +244,9 @@ impl Server {
         };
         // Before the old data goes: if a library cannot be loaded, it stays.
         let mut libraries = Libraries::default();
-        let loaded = match &mut load.source {
-            Source::File(file) => file.load_functions(&mut libraries, &self.config),
-            Source::Link(rdb) => rdb.load_functions(&mut libraries, &self.config),
-        };
-        let search = loaded.and_then(|()| match &mut load.source {
-            Source::File(file) => file.take_search(),
-            Source::Link(rdb) => rdb.take_search(),
-        });
-        let search = match search {
+        let rdb = load.rdb_mut();
+        let loaded = rdb.load_functions(&mut libraries, &self.config);
+        let search = match loaded.and_then(|()| rdb.take_search()) {
             Ok(search) => search,
             Err(error) => {
                 self.replication.put_load(load);
@@ -266,21 +259,21 @@ impl Server {
         }
         self.scripting.libraries = libraries;
         self.restore_indexes(keyspace, search);
-        let figures = load.figures();
+        let figures = load.rdb().figures();
         self.persist.loading.note_loaded(figures);
         let selected = selected.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, position, selected);
-        self.stream.cursors = load.take_cursors();
+        self.stream.cursors = load.rdb_mut().take_cursors();
         self.end_sync_loading(keyspace);
         if let Some(driver) = &self.cluster {
             driver.hide_foreign_slots(keyspace);
         }
-        if let Some(marks) = load.take_open_slots() {
+        if let Some(marks) = load.rdb_mut().take_open_slots() {
             self.with_cluster(keyspace, |driver, now| {
                 driver.core.take_open_slots(now, &marks);
             });
         }
-        self.follow_copied_imports(keyspace, &load.take_slot_imports());
+        self.follow_copied_imports(keyspace, &load.rdb_mut().take_slot_imports());
         tracing::info!("{MASTER} <-> REPLICA sync: Finished with success");
         let is_file = matches!(load.source, Source::File(_));
         let keeps_files = self.config.appendonly || !self.config.save.0.is_empty();
@@ -304,31 +297,17 @@ impl SyncLoad {
         }
     }
 
-    fn figures(&self) -> LoadFigures {
+    fn rdb(&self) -> &RdbLoad {
         match &self.source {
-            Source::File(file) => file.figures(),
-            Source::Link(rdb) => rdb.figures(),
+            Source::File(file) => &file.load,
+            Source::Link(rdb) => &rdb.load,
         }
     }
 
-    fn take_cursors(&mut self) -> Cursors {
+    fn rdb_mut(&mut self) -> &mut RdbLoad {
         match &mut self.source {
-            Source::File(file) => file.take_cursors(),
-            Source::Link(rdb) => rdb.take_cursors(),
-        }
-    }
-
-    fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
-        match &mut self.source {
-            Source::File(file) => file.take_slot_imports(),
-            Source::Link(rdb) => rdb.take_slot_imports(),
-        }
-    }
-
-    fn take_open_slots(&mut self) -> Option<Vec<u8>> {
-        match &mut self.source {
-            Source::File(file) => file.take_open_slots(),
-            Source::Link(rdb) => rdb.take_open_slots(),
+            Source::File(file) => &mut file.load,
+            Source::Link(rdb) => &mut rdb.load,
         }
     }
 

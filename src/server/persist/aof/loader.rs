@@ -456,7 +456,7 @@ impl Load for AofLoader {
     /// The number of commands, and of keys of snapshots, so far.
     fn done(&self) -> u64 {
         let preamble = self.current.as_ref().and_then(|c| c.preamble.as_ref());
-        self.commands + preamble.map_or(0, |file| file.figures().keys_loaded)
+        self.commands + preamble.map_or(0, |file| file.load.figures().keys_loaded)
     }
 
     fn finish(
@@ -587,19 +587,20 @@ fn read_preamble(
     let usual = keyspace.set_expiring(Expiring::Replay);
     let end = file.step(keyspace, bytes);
     keyspace.set_expiring(usual);
-    server.persist.loading.note_figures(file.figures());
+    server.persist.loading.note_figures(file.load.figures());
     let Some(end) = end.map_err(|error| log_preamble(name, &error))? else {
         current.preamble = Some(file);
         return Ok(());
     };
-    file.load_functions(&mut server.scripting.libraries, &server.config)
+    file.load
+        .load_functions(&mut server.scripting.libraries, &server.config)
         .map_err(|error| log_preamble(name, &error))?;
-    let search = file.take_search();
+    let search = file.load.take_search();
     let search = search.map_err(|error| log_preamble(name, &error))?;
     server.restore_indexes(keyspace, search);
-    server.persist.loading.note_loaded(file.figures());
-    server.stream.cursors = file.take_cursors();
-    current.place = file.figures().position();
+    server.persist.loading.note_loaded(file.load.figures());
+    server.stream.cursors = file.load.take_cursors();
+    current.place = file.load.figures().position();
     if end < current.reader.size() {
         tracing::info!("Reading the remaining AOF tail...");
     }

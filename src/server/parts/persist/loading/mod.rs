@@ -13,7 +13,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
-pub(in crate::server) use rdb::{LoadStep, RdbStream, SearchData};
+pub(in crate::server) use rdb::{LoadStep, RdbLoad, RdbStream, SearchData};
 
 use russet_base::clock::Now;
 use russet_config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};

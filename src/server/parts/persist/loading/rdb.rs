@@ -218,8 +218,8 @@ impl Loader for Filler<'_> {
     }
 }
 
-/// A load under way, from a file or a socket.
-struct RdbLoad {
+/// A load under way, from a file or a socket, and what it has found beside the keys.
+pub(in crate::server) struct RdbLoad {
     reader: Reader<'static>,
     options: LoadOptions,
     collected: Collected,
@@ -247,7 +247,33 @@ impl RdbLoad {
         }
     }
 
-    fn load_functions(
+    pub fn figures(&self) -> LoadFigures {
+        self.collected.figures
+    }
+
+    /// Takes the marks of open slots, if the file has them.
+    pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
+        self.collected.open_slots.take()
+    }
+
+    /// Takes the imports of slots that the file names.
+    pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.collected.slot_imports)
+    }
+
+    /// The cursors of the change stream where the file was made.
+    pub fn take_cursors(&mut self) -> Cursors {
+        std::mem::take(&mut self.collected.cursors)
+    }
+
+    /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
+    pub fn take_expired(&mut self) -> Vec<NamedKey> {
+        std::mem::take(&mut self.collected.expired)
+    }
+
+    /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
+    /// it is an error.
+    pub fn load_functions(
         &mut self,
         libraries: &mut Libraries,
         config: &Config,
@@ -260,7 +286,8 @@ impl RdbLoad {
         Ok(())
     }
 
-    fn take_search(&mut self) -> Result<SearchData, LoadError> {
+    /// After [`LoadStep::Done`]: the definitions of indexes.
+    pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
         let mut data = SearchData::default();
         for Settings { id, items, .. } in std::mem::take(&mut self.collected.settings) {
             if id.name == INDEXES {
@@ -290,7 +317,7 @@ pub(in crate::server) struct SearchData {
 
 /// A file that is loaded in slices.
 pub(in crate::server) struct RdbFile {
-    load: RdbLoad,
+    pub load: RdbLoad,
     progress: FileProgress,
 }
 
@@ -333,50 +360,11 @@ impl RdbFile {
     pub fn offset(&self) -> u64 {
         self.progress.offset(self.load.reader.offset())
     }
-
-    pub fn figures(&self) -> LoadFigures {
-        self.load.collected.figures
-    }
-
-    /// Takes the marks of open slots, if the file has them.
-    pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
-        self.load.collected.open_slots.take()
-    }
-
-    /// Takes the imports of slots that the file names.
-    pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.load.collected.slot_imports)
-    }
-
-    /// The cursors of the change stream where the file was made.
-    pub fn take_cursors(&mut self) -> Cursors {
-        std::mem::take(&mut self.load.collected.cursors)
-    }
-
-    /// Takes the names of the expired keys left out so far ([`ExpiredKeys::SkipNamed`]).
-    pub fn take_expired(&mut self) -> Vec<NamedKey> {
-        std::mem::take(&mut self.load.collected.expired)
-    }
-
-    /// After [`LoadStep::Done`]: the definitions of indexes.
-    pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
-        self.load.take_search()
-    }
-
-    /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
-    /// it is an error.
-    pub fn load_functions(
-        &mut self,
-        libraries: &mut Libraries,
-        config: &Config,
-    ) -> Result<(), LoadError> {
-        self.load.load_functions(libraries, config)
-    }
 }
 
 /// A file that arrives from a socket.
 pub(in crate::server) struct RdbStream {
-    load: RdbLoad,
+    pub load: RdbLoad,
 }
 
 impl RdbStream {
@@ -423,39 +411,6 @@ impl RdbStream {
     /// Bytes of the file that have been loaded.
     pub fn offset(&self) -> u64 {
         self.load.reader.offset()
-    }
-
-    pub fn figures(&self) -> LoadFigures {
-        self.load.collected.figures
-    }
-
-    /// As [`RdbFile::take_cursors`].
-    pub fn take_cursors(&mut self) -> Cursors {
-        std::mem::take(&mut self.load.collected.cursors)
-    }
-
-    /// As [`RdbFile::take_open_slots`].
-    pub fn take_open_slots(&mut self) -> Option<Vec<u8>> {
-        self.load.collected.open_slots.take()
-    }
-
-    /// As [`RdbFile::take_slot_imports`].
-    pub fn take_slot_imports(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.load.collected.slot_imports)
-    }
-
-    /// As [`RdbFile::take_search`].
-    pub fn take_search(&mut self) -> Result<SearchData, LoadError> {
-        self.load.take_search()
-    }
-
-    /// As [`RdbFile::load_functions`].
-    pub fn load_functions(
-        &mut self,
-        libraries: &mut Libraries,
-        config: &Config,
-    ) -> Result<(), LoadError> {
-        self.load.load_functions(libraries, config)
     }
 
     /// After [`LoadStep::Done`]: takes the bytes fed after the file's checksum.
@@ -550,7 +505,7 @@ mod tests {
             assert_eq!(stream.offset(), file.len() as u64);
             assert_eq!([&stream.take_leftover(), rest].concat(), b"next");
             assert_eq!(stream.buffered(), 0);
-            let figures = stream.figures();
+            let figures = stream.load.figures();
             assert_eq!((figures.keys_loaded, figures.keys_expired), (300, 0));
             assert_eq!(
                 (figures.functions, figures.stream_db()),
@@ -562,6 +517,7 @@ mod tests {
             let mut libraries = Libraries::default();
             let config = Config::default();
             stream
+                .load
                 .load_functions(&mut libraries, &config)
                 .expect("a library");
         }
@@ -583,10 +539,10 @@ mod tests {
             assert_eq!(end, Some(load.bytes()));
             let kept = if expired == ExpiredKeys::Keep { 30 } else { 20 };
             assert_eq!(keyspace.len(), kept);
-            let figures = load.figures();
+            let figures = load.load.figures();
             assert_eq!(figures.keys_expired, 30 - kept as u64);
             assert_eq!(figures.stream_db(), None);
-            let named = load.take_expired();
+            let named = load.load.take_expired();
             match expired {
                 ExpiredKeys::SkipNamed => {
                     assert_eq!(named.len(), 10);
@@ -616,7 +572,7 @@ mod tests {
                     stream.feed(&rest[..piece]);
                     rest = &rest[piece..];
                 }
-                LoadStep::Done => return Ok(stream.figures()),
+                LoadStep::Done => return Ok(stream.load.figures()),
             }
         }
     }
@@ -695,7 +651,7 @@ mod tests {
                 match stream.step(&mut keyspace, 1000).expect("no fault") {
                     LoadStep::Starved => stream.feed(pieces.next().expect("it is whole")),
                     LoadStep::More => {}
-                    LoadStep::Done => break stream.figures(),
+                    LoadStep::Done => break stream.load.figures(),
                 }
             };
             assert_eq!(end.keys_loaded, 2);
