@@ -6,7 +6,7 @@ use super::data::written_slots;
 use super::member::{BUS_PORT, own_of};
 use super::world::{CLUSTER, HOSTS, PRIMARIES, Process, World, bus_door};
 use russet_cluster::{Action, After, Cluster, Host, Order, Viewer};
-use russet_host::simulation::Parcel;
+use russet_host::simulation::World as _;
 use russet_host::{Event, LinkId, Machine, Now};
 use russet_resp::Reply;
 
@@ -37,39 +37,12 @@ impl World {
 
     /// Carries out a node's actions.
     pub fn obey_member(&mut self, host: usize) {
-        let door = bus_door(host);
         while let Process::Server(server) = &mut self.hosts[host].process
             && let Some(member) = &mut server.member
             && let Some(core) = &mut member.core
             && let Some(action) = core.pop()
         {
             match action {
-                Action::Dial {
-                    link,
-                    host: ip,
-                    port,
-                } => {
-                    let to = host_of(&ip).filter(|to| (CLUSTER..HOSTS).contains(to));
-                    let at = self.delay();
-                    match to.filter(|_| port == BUS_PORT) {
-                        Some(to) => self.network.dial(door, link, bus_door(to), at),
-                        None => {
-                            let clock = self.clock(host);
-                            let core = self.server_mut(host).member.as_mut();
-                            if let Some(core) = core.and_then(|member| member.core.as_mut()) {
-                                core.refused(clock, link, "No route to host");
-                            }
-                        }
-                    }
-                }
-                Action::Send { link, bytes } => {
-                    let at = self.delay();
-                    self.network.send(door, link, at, Parcel::Bytes(bytes));
-                }
-                Action::Close(link) => {
-                    let at = self.delay();
-                    self.network.close(door, link, at);
-                }
                 Action::Persist { sync } => {
                     let is_saved = member.disk.save(core.conf(), sync);
                     let clock = self.clock(host);
@@ -80,7 +53,7 @@ impl World {
                 }
                 Action::Log { text, .. } => self.note(|| format!("host {host}: {text}")),
                 Action::Order(order) => self.obey_order(host, order),
-                Action::Resolve(_) => {}
+                action => _ = self.on_network(bus_door(host), action),
             }
         }
     }

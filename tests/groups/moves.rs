@@ -19,6 +19,7 @@ use russet_cluster::migration::{
 };
 use russet_config::{Config, Dialect};
 use russet_host::LinkId;
+use russet_host::simulation::World as _;
 use russet_resp::write_request;
 
 /// The numbers of dialled links begin there.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::commands::{bulks, host_of, requests};
+use super::commands::{bulks, requests};
 use super::server::Peer;
-use super::world::{HOSTS, Process, World, client_door};
+use super::world::{Process, World, client_door};
 use russet_config::{Config, Sources, load};
-use russet_host::simulation::{Disk, Parcel};
+use russet_host::simulation::{Disk, World as _};
 use russet_host::{Action, Event, LinkId, Machine, Now};
 use russet_resp::Reply;
 use russet_sentinel::{After, Host, Order, Own, Sentinel, Setup, from_file, rewrite};
@@ -101,38 +101,11 @@ impl World {
 
     /// Carries out a Sentinel's actions.
     pub fn obey_watcher(&mut self, host: usize) {
-        let door = client_door(host);
         while let Process::Watcher(watcher) = &mut self.hosts[host].process
             && let Some(core) = &mut watcher.core
             && let Some(action) = core.pop()
         {
             match action {
-                Action::Dial {
-                    link,
-                    host: ip,
-                    port,
-                } => {
-                    let at = self.delay();
-                    let to =
-                        host_of(&ip).filter(|to| *to < HOSTS && (port == 6379 || port == PORT));
-                    match to {
-                        Some(to) => self.network.dial(door, link, client_door(to), at),
-                        None => {
-                            let clock = self.clock(host);
-                            let why = "No route to host";
-                            let event = Event::Refused { link, why };
-                            self.tell_watcher(host, clock, event);
-                        }
-                    }
-                }
-                Action::Close(link) => {
-                    let at = self.delay();
-                    self.network.close(door, link, at);
-                }
-                Action::Send { link, bytes } => {
-                    let at = self.delay();
-                    self.network.send(door, link, at, Parcel::Bytes(bytes));
-                }
                 Action::Persist { .. } => {
                     let setup = core.setup();
                     let is_saved = watcher.disk.save(setup, true);
@@ -143,6 +116,7 @@ impl World {
                     self.note(|| format!("host {host}: {channel} {}", text.escape_ascii()));
                 }
                 Action::Resolve(_) | Action::Log { .. } | Action::Order(_) => {}
+                action => _ = self.on_network(client_door(host), action),
             }
         }
     }

@@ -16,7 +16,7 @@ use super::server::{Peer, Rules, Server};
 use super::watcher::Watcher;
 use russet_cluster::migration::MigrationLink;
 use russet_config::Dialect;
-use russet_host::simulation::{self, At, Clock, Network, Parcel};
+use russet_host::simulation::{self, At, Clock, Network, Parcel, World as _};
 use russet_host::{Event, LinkId, Machine, Now, Random};
 use russet_replication::simulation::State;
 
@@ -156,11 +156,6 @@ impl World {
         }
     }
 
-    /// True once in `once_in` times, at random.
-    pub fn chance(&mut self, once_in: i64) -> bool {
-        self.random.below(once_in) == 0
-    }
-
     pub fn clock(&self, host: usize) -> Now {
         self.hosts[host].clock.at(self.now)
     }
@@ -191,10 +186,6 @@ impl World {
 
     pub fn is_server(host: usize) -> bool {
         !(WATCHED..CLUSTER).contains(&host)
-    }
-
-    pub fn delay(&mut self) -> i64 {
-        self.now + 1 + self.random.below(30)
     }
 
     // --- processes ---
@@ -752,6 +743,17 @@ impl simulation::World for World {
             self.check(done.map_err(|why| format!("host {host}: {why}")));
         } else {
             self.on_watcher(host, event);
+        }
+    }
+
+    fn find(&self, from: At, ip: &[u8], port: u16) -> Option<At> {
+        let (host, from_bus) = (host_of(ip)?, from == bus_door(from / 2));
+        match port {
+            super::member::BUS_PORT if from_bus && (CLUSTER..HOSTS).contains(&host) => {
+                Some(bus_door(host))
+            }
+            6379 | super::watcher::PORT if !from_bus && host < HOSTS => Some(client_door(host)),
+            _ => None,
         }
     }
 

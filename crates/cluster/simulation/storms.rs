@@ -8,7 +8,7 @@
 use super::machine::TIMEOUT_MS;
 use super::world::World;
 use russet_config::Dialect;
-use russet_host::simulation::{At, number};
+use russet_host::simulation::{At, World as _, number};
 
 /// After the trouble: an election that has begun is over, then all views are equal, then writes are
 /// replicated.

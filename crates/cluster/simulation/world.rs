@@ -13,7 +13,7 @@ use crate::message::SLOTS;
 use crate::ownership::route::{Keys, Request};
 use crate::ownership::viewer::Viewer;
 use russet_config::Dialect;
-use russet_host::simulation::{self, At, Network, Parcel, World as _};
+use russet_host::simulation::{self, At, Network, World as _};
 use russet_host::{Event, Level, LinkId, Machine as _, Now, Random};
 use russet_resp::Reply;
 
@@ -69,11 +69,6 @@ impl World {
 
     pub(super) fn note(&mut self, event: String) {
         self.events.push(format!("{} {event}", self.now));
-    }
-
-    /// True once in `once_in` times, at random.
-    pub(super) fn chance(&mut self, once_in: i64) -> bool {
-        self.random.below(once_in) == 0
     }
 
     pub(super) fn any_machine(&mut self) -> At {
@@ -136,10 +131,6 @@ impl World {
         (0..self.machines.len())
             .filter(|at| self.is_up(*at))
             .collect()
-    }
-
-    fn delay(&mut self) -> i64 {
-        self.now + 1 + self.random.below(30)
     }
 
     /// Time passes.
@@ -218,30 +209,14 @@ impl World {
 
     fn carry_out_one(&mut self, at: At, action: Action) {
         let now = self.now;
+        if let Action::Send { link, bytes } = &action {
+            let to = self.network.peer(at, *link);
+            self.checks.sends(at, to, bytes, &self.machines[at]);
+        }
+        let Some(action) = self.on_network(at, action) else {
+            return;
+        };
         match action {
-            Action::Dial { link, host, port } => {
-                let to = at_ip(&host, self.machines.len()).filter(|_| port == BUS_PORT);
-                let due = self.delay();
-                match to {
-                    Some(to) => self.network.dial(at, link, to, due),
-                    None => {
-                        let machine = &mut self.machines[at];
-                        let clock = machine.clock.at(now);
-                        let core = machine.core.as_mut().expect("it is running");
-                        core.refused(clock, link, "No route to host");
-                    }
-                }
-            }
-            Action::Send { link, bytes } => {
-                let to = self.network.peer(at, link);
-                self.checks.sends(at, to, &bytes, &self.machines[at]);
-                let due = self.delay();
-                self.network.send(at, link, due, Parcel::Bytes(bytes));
-            }
-            Action::Close(link) => {
-                let due = self.delay();
-                self.network.close(at, link, due);
-            }
             Action::Persist { sync } => {
                 if self.has_accidents && self.chance(400) {
                     return self.crash(at, false);
@@ -259,7 +234,7 @@ impl World {
                 }
             }
             Action::Order(order) => self.obey(at, order),
-            Action::Resolve(_) => panic!("a node knows addresses only"),
+            _ => panic!("a node knows addresses only"),
         }
     }
 
@@ -534,6 +509,10 @@ impl simulation::World for World {
 
     fn event(&mut self, at: At, event: Event<'_>) {
         self.drive(at, |core, now| core.event(now, &(), event));
+    }
+
+    fn find(&self, _: At, host: &[u8], port: u16) -> Option<At> {
+        at_ip(host, self.machines.len()).filter(|_| port == BUS_PORT)
     }
 
     fn breaks(&mut self) -> bool {

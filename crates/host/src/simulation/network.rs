@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::super::machine::{Event, LinkId};
+use super::super::machine::{Action, Event, LinkId};
 use super::super::random::Random;
 
 /// A machine's number.
@@ -192,6 +192,45 @@ pub trait World {
 
     /// Passes an event to a machine, and carries out its actions.
     fn event(&mut self, at: At, event: Event<'_>);
+
+    /// The machine that a machine reaches at an address and a port, if there is one.
+    fn find(&self, from: At, host: &[u8], port: u16) -> Option<At>;
+
+    /// True once in `once_in` times, at random.
+    fn chance(&mut self, once_in: i64) -> bool {
+        self.random().below(once_in) == 0
+    }
+
+    /// When something arrives that leaves now.
+    fn delay(&mut self) -> i64 {
+        self.now_ms() + 1 + self.random().below(30)
+    }
+
+    /// Carries out what a machine does with its links; returns any other action.
+    fn on_network<O>(&mut self, at: At, action: Action<O>) -> Option<Action<O>> {
+        match action {
+            Action::Dial { link, host, port } => {
+                let due = self.delay();
+                match self.find(at, &host, port) {
+                    Some(to) => self.network().dial(at, link, to, due),
+                    None => {
+                        let why = "No route to host";
+                        self.event(at, Event::Refused { link, why });
+                    }
+                }
+            }
+            Action::Send { link, bytes } => {
+                let due = self.delay();
+                self.network().send(at, link, due, Parcel::Bytes(bytes));
+            }
+            Action::Close(link) => {
+                let due = self.delay();
+                self.network().close(at, link, due);
+            }
+            other => return Some(other),
+        }
+        None
+    }
 
     /// Whether a link breaks by accident, now that a parcel arrives.
     fn breaks(&mut self) -> bool {
