@@ -73,7 +73,11 @@ impl Cluster {
 
     /// Where a node takes replicas and slots: ip and port (TLS's where replication uses TLS).
     pub fn client_address(&self, id: &[u8]) -> Option<(Vec<u8>, u16)> {
-        let address = self.nodes[self.find_text(id)?].address;
+        self.data_address(self.find_text(id)?)
+    }
+
+    pub(super) fn data_address(&self, at: NodeIndex) -> Option<(Vec<u8>, u16)> {
+        let address = self.nodes[at].address;
         let port = if self.settings.tls_replication {
             address.tls_port
         } else {

@@ -59,15 +59,9 @@ impl Cluster {
         let Some(primary) = self.me().primary else {
             return;
         };
-        let node = &self.nodes[primary];
-        let address = node.address;
-        let port = if self.settings.tls_replication {
-            address.tls_port
-        } else {
-            address.port
-        };
-        if node.has_address() && !address.ip.is_empty() && port != 0 {
-            let ip = address.ip.to_vec();
+        if self.nodes[primary].has_address()
+            && let Some((ip, port)) = self.data_address(primary)
+        {
             self.out.push(Order::Follow { ip, port });
         }
     }
