@@ -35,8 +35,8 @@
 //!   type with a file of its own beside the turn: the control pipe, listeners, clients, scrapes.
 //!   Only `net` touches descriptors.
 //! - Roles that are not clients (`http.rs`, `console.rs`, `upstream.rs`, `machines.rs`) keep their
-//!   state in `state::Connections` or in a machine, apart from the poll, so that the guest loop of a
-//!   busy script (`execution::busy`) serves them as the loop does. Scrapes (`http.rs`) are HTTP on
+//!   connections apart from the poll, so that they are served beside a busy script, too
+//!   (`execution::busy`). Scrapes (`http.rs`) are HTTP on
 //!   `metrics-port`: not clients, one answer each, bounded in number, bytes and time. The answer
 //!   has INFO's fields under `redis_exporter`'s names (`server/observe/metrics/fields.rs`) and the
 //!   metrics with labels (`families.rs`). A scrape takes about 0.2 ms of the loop (and less than

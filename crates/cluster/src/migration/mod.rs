@@ -17,9 +17,9 @@
 //!      every effect on it before that moment; and the target takes it by a claim of the bus, which
 //!      the source believes.
 //!   2. Until its claim, a target's keys are hidden, and dropped if the attempt ends in any other
-//!      way (`Scene::settle` gives everything back, for every conversation), unless the cluster says
-//!      that the slots are this node's. It claims when the replicas that are in sync have the keys,
-//!      or after a time one of them has.
+//!      way (`Scene::settle` gives all back, for every conversation), unless the cluster says that
+//!      the slots are this node's. It claims when the replicas that are in sync have the keys, or
+//!      after a time one of them has.
 //!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the
 //!      time for which the source holds writes, or not at all. A source that then serves the slots
 //!      again does so with a newer epoch, so that a claim which no other node has seen, of a target
