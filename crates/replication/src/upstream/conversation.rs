@@ -279,7 +279,7 @@ impl Upstream {
             _ if is_writing => self.fail(now_ms, format!("I/O error writing to {master}: {why}")),
             Stage::Loading(_) => {
                 let why = format!("I/O error trying to sync with {master}: {why}");
-                self.fail_sync(now_ms, why, Delay::None);
+                self.cut_short(now_ms, why);
             }
             _ => {
                 self.warn(format!("I/O error trying to sync with {master}: {why}"));

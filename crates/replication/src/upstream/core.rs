@@ -1,8 +1,9 @@
 //! The state of the link to the primary, its retries and its time limits.
 //!
 //! Attempts follow each other at once after a link that worked, after a second if the primary
-//! refuses or if several links have ended as soon as they began, and with a growing delay if its
-//! snapshots cannot be loaded ([`Upstream::lose`]). A link that is silent for `repl-timeout` ends.
+//! refuses, once a second if several links have ended as soon as they began, and with a growing
+//! delay if its snapshots cannot be loaded ([`Upstream::lose`]). A link that is silent for
+//! `repl-timeout` ends.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -19,7 +20,7 @@ use super::words::{Words, of_primary};
 use russet_host::{Action, Event, Level, LinkId, Machine, Now};
 use russet_keyspace::DbIndex;
 
-/// Delay after a refused attempt.
+/// Delay after a refused attempt; from one attempt to the next after short links.
 pub(super) const RETRY_MS: u64 = 1000;
 /// A link that ended sooner than this after it began was a short one.
 pub(super) const SHORT_MS: u64 = 1000;
@@ -42,6 +43,8 @@ pub struct Upstream {
     pub generation: u64,
     /// No attempt before this time, monotonic milliseconds.
     pub(super) retry_ms: u64,
+    /// The last attempt began then, monotonic milliseconds.
+    pub(super) attempted_ms: u64,
     /// Snapshots in a row that could not be loaded.
     failures: u32,
     /// Short links in a row.
@@ -187,6 +190,7 @@ impl Upstream {
             stage: Stage::Down,
             generation: 0,
             retry_ms: now_ms,
+            attempted_ms: 0,
             failures: 0,
             short_links: 0,
             received_ms: now_ms,
@@ -362,6 +366,7 @@ impl Upstream {
     fn begin_attempt(&mut self, now_ms: u64) {
         let is_down = matches!(self.stage, Stage::Down);
         if is_down && self.retry_ms <= now_ms && !self.settings.is_loading {
+            self.attempted_ms = now_ms;
             self.dial(now_ms, Link::Main);
         }
     }
@@ -395,16 +400,18 @@ impl Upstream {
         (self.main, self.replays) = (None, false);
         self.held.clear();
         self.generation += 1;
-        self.retry_ms = now_ms + self.delay_ms(delay);
+        self.retry_ms = now_ms + self.delay_ms(now_ms, delay);
         // The rest was for the attempt that is over.
         self.actions
             .retain(|action| matches!(action, Action::Log { .. }));
         self.act(Order::HangUp);
     }
 
-    fn delay_ms(&mut self, delay: Delay) -> u64 {
+    fn delay_ms(&mut self, now_ms: u64, delay: Delay) -> u64 {
         match delay {
-            Delay::None if self.short_links >= SHORT_LINKS => RETRY_MS,
+            Delay::None if self.short_links >= SHORT_LINKS => {
+                RETRY_MS.saturating_sub(now_ms.saturating_sub(self.attempted_ms))
+            }
             Delay::None => 0,
             Delay::Refused => RETRY_MS,
             Delay::Guarded => RETRY_MAX_MS,

@@ -302,6 +302,19 @@ impl Upstream {
         let why = format!(
             "Failed trying to load the {master} synchronization DB from socket, check server logs."
         );
+        self.cut_short(now_ms, why);
+    }
+
+    /// A snapshot that is loaded as it comes ends before its end. The log says how far it came.
+    pub(super) fn cut_short(&mut self, now_ms: u64, why: String) {
+        if let Stage::Loading(loading) = &self.stage
+            && let Some(payload) = loading.payload.as_ref().filter(|_| loading.has_begun)
+        {
+            let received = payload.received();
+            self.warn(format!(
+                "Internal error in RDB reading offset {received}: its link ended before it did"
+            ));
+        }
         self.fail_sync(now_ms, why, Delay::None);
     }
 
