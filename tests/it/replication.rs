@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::support::daemon::russet;
 use crate::support::{Daemon, wait_until};
 
+const MIB: usize = 1 << 20;
+
 fn follow(replica: &Daemon, primary: &Daemon) {
     let line = format!("REPLICAOF 127.0.0.1 {}", primary.port());
     assert!(replica.connect().ask(&line).starts_with("+OK"));
@@ -419,7 +421,6 @@ fn what_a_replica_has_still_to_be_sent_is_shown() {
 #[test]
 fn a_replica_that_stops_in_its_snapshot_costs_no_more_than_configured() {
     use rustix::process::Signal;
-    const MIB: usize = 1 << 20;
     for two_links in ["no", "yes"] {
         let primary = Daemon::start(&[
             "--repl-diskless-sync-delay",
@@ -457,6 +458,58 @@ fn a_replica_that_stops_in_its_snapshot_costs_no_more_than_configured() {
         });
         assert!(most < 40 * MIB as u64, "{most}");
         replica.signal(Signal::CONT);
+        wait_for_link(&replica);
+        wait_for_offset(&replica, &primary);
+        assert_eq!(keys(&replica), keys(&primary));
+    }
+}
+
+/// A load that is made slow makes the whole replica slow: its stream waits at the primary, where
+/// the limit on output holds. Regression: the replica read it as fast as it came.
+#[test]
+fn a_replica_that_loads_slowly_is_dropped_at_its_limit() {
+    for threads in ["1", "3"] {
+        let primary = Daemon::start(&[
+            "--io-threads",
+            threads,
+            "--io-threads-always-active",
+            "yes",
+            "--repl-rdb-channel",
+            "yes",
+            "--repl-diskless-sync-delay",
+            "0",
+            "--repl-backlog-size",
+            "1mb",
+            "--client-output-buffer-limit",
+            "replica 100k 0 0",
+        ]);
+        let replica = Daemon::start(&[
+            "--repl-rdb-channel",
+            "yes",
+            "--repl-diskless-load",
+            "flushdb",
+            "--key-load-delay",
+            "10000",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ]);
+        let (mut c, value) = (primary.connect(), vec![b'v'; MIB]);
+        for key in 0..5000 {
+            let key = format!("k{key}");
+            c.call(&[b"SET", key.as_bytes(), &[b'v'; 100]]);
+        }
+        follow(&replica, &primary);
+        wait_until("the load", || {
+            replica.log().contains("Loading DB in memory")
+        });
+        for _ in 0..40 {
+            assert_eq!(c.call(&[b"SET", &b"large"[..], &value]), b"+OK\r\n");
+        }
+        primary.wait_for_log("for overcoming of output buffer limits");
+        assert_eq!(
+            replica.connect().ask("CONFIG SET key-load-delay 0"),
+            "+OK\r\n"
+        );
         wait_for_link(&replica);
         wait_for_offset(&replica, &primary);
         assert_eq!(keys(&replica), keys(&primary));

@@ -15,6 +15,7 @@ use crate::server::parts::replication::PausePoint;
 use crate::server::parts::replication::upstream::{Socket, Upstream};
 use crate::server::replication::upstream::unpacking;
 use crate::server::run::Loop;
+use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_config::system_text;
 use russet_host::{Action, Event, Hosted, LinkId, Machine};
@@ -77,7 +78,10 @@ impl Loop {
         let (generation, holds_main) = (upstream.core.generation, upstream.core.holds_main());
         // Cron may have begun an attempt.
         self.act_for_upstream();
-        if holds_main {
+        let Server {
+            persist, config, ..
+        } = &mut self.engine.server;
+        if holds_main && persist.loading.reads_held(config) {
             self.read_upstream(Link::Main);
         }
         while let Some(upstream) = &self.engine.server.replication.upstream

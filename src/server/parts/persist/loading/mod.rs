@@ -31,6 +31,8 @@ pub struct Loading {
     progress: Option<LoadProgress>,
     /// With `key-load-delay`, when loading continues, microseconds since the start.
     due_us: u64,
+    /// With `key-load-delay`, loaded bytes from which on the held stream is read again.
+    held_at: u64,
     last: LoadFigures,
     is_async: bool,
     pub(in crate::server) flushes: ReplayedFlushes,
@@ -72,6 +74,7 @@ impl Loading {
     }
 
     pub(in crate::server) fn begin(&mut self, now: &Now, total_bytes: u64) {
+        self.held_at = 0;
         self.progress = Some(LoadProgress {
             began_s: now.unix_s(),
             began_mono_ms: now.mono_ms,
@@ -128,6 +131,21 @@ impl Loading {
             return None;
         }
         Some(1)
+    }
+
+    /// Whether the stream that comes beside the snapshot is read now. With `key-load-delay` a load
+    /// makes the whole server slow, so that its primary has to keep the stream: it is read once for
+    /// each interval of loaded bytes.
+    pub(in crate::server) fn reads_held(&mut self, config: &Config) -> bool {
+        let Some(progress) = &self.progress else {
+            return true;
+        };
+        let is_due = config.key_load_delay == 0 || progress.loaded_bytes >= self.held_at;
+        if is_due {
+            let interval = config.loading_process_events_interval_bytes;
+            self.held_at = progress.loaded_bytes.saturating_add(interval);
+        }
+        is_due
     }
 
     /// A slice has loaded this many keys.
