@@ -516,6 +516,33 @@ fn a_replica_that_loads_slowly_is_dropped_at_its_limit() {
     }
 }
 
+/// Regression: the primary took links that CLIENT KILL had ended for copies that could not be
+/// loaded, and kept the replica waiting.
+#[test]
+fn links_that_an_operator_ends_are_no_failed_copies() {
+    let debug = ["--enable-debug-command", "yes"];
+    let primary = Daemon::start(&[&debug[..], &["--repl-diskless-sync-delay", "0"]].concat());
+    let replica = Daemon::start(&["--repl-diskless-load", "swapdb", "--key-load-delay", "1000"]);
+    let mut c = primary.connect();
+    assert_eq!(c.ask("DEBUG POPULATE 100000"), "+OK\r\n");
+    follow(&replica, &primary);
+    for kills in 1..=4 {
+        wait_until("the load", || {
+            replica.log().matches("Loading DB in memory").count() >= kills
+        });
+        assert_ne!(c.ask("CLIENT KILL TYPE replica"), ":0\r\n");
+        wait_until("its end", || {
+            let log = replica.log();
+            log.matches("Internal error in RDB reading offset").count() >= kills
+        });
+    }
+    assert_eq!(primary.info("sync_failing0"), None);
+    assert!(!primary.log().contains("has acknowledged none"));
+    replica.connect().ask("CONFIG SET key-load-delay 0");
+    wait_for_link(&replica);
+    assert_eq!(keys(&replica), keys(&primary));
+}
+
 #[test]
 fn a_writable_replica_deletes_the_keys_to_which_its_clients_gave_a_time() {
     let (primary, replica) = pair(&[], &["--replica-read-only", "no"]);

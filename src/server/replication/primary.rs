@@ -313,7 +313,10 @@ impl Server {
         }
         let now_ms = self.now.mono_ms;
         let replica = self.replication.replicas.get(id);
-        if let Some(replica) = replica.filter(|replica| replica.owes_ack_of_copy()) {
+        // An operator who ends its link says nothing about what it can load.
+        let ending = client.ending.as_deref();
+        let is_killed = ending.is_some_and(|ending| ending.reason == EndReason::Killed);
+        if let Some(replica) = replica.filter(|replica| !is_killed && replica.owes_ack_of_copy()) {
             let address = (replica.facts.announced_ip(Some(client)), replica.facts.port);
             self.replication.failing.note(address, now_ms);
         }
