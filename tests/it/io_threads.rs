@@ -578,3 +578,34 @@ fn chaos_leaves_nothing_behind() {
         field(&server, "used_memory") < before.1 + (4 << 20)
     });
 }
+
+/// Regression: DEBUG REPL-PAUSE stopped the threads with the replies that they were to send.
+#[test]
+fn a_process_that_stops_itself_has_sent_its_replies() {
+    let (primary, replica) = (Daemon::start(&ALWAYS), Daemon::start(&ALWAYS));
+    for server in [&primary, &replica] {
+        assert!(server.connect().ask("CONFIG SET repl-rdb-channel yes") == "+OK\r\n");
+    }
+    let (mut c, mut slow) = (replica.connect(), replica.connect());
+    let value = vec![b'v'; 32 << 20];
+    assert_eq!(c.call(&[b"SET", &b"k"[..], &value]), b"+OK\r\n");
+    assert_eq!(c.ask("DEBUG REPL-PAUSE before-rdb-channel"), "+OK\r\n");
+    slow.send(b"GET k\r\n");
+    wait_until("its reply to be on its way", || {
+        c.ask("CLIENT LIST").contains(" cmd=get ")
+    });
+    assert!(
+        c.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port()))
+            .starts_with("+OK")
+    );
+    primary.wait_for_log("Full sync will continue with dedicated rdb channel");
+    assert!(slow.reply().ends_with(b"v\r\n"));
+    let stat = format!("/proc/{}/stat", replica.pid());
+    wait_until("the stop", || {
+        std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") T "))
+    });
+    replica.signal(rustix::process::Signal::CONT);
+    wait_until("the link", || {
+        replica.info("master_link_status").as_deref() == Some("up")
+    });
+}

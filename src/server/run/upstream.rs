@@ -125,6 +125,14 @@ impl Loop {
             && let Some(action) = upstream.for_loop.pop_front()
         {
             match action {
+                Action::Dial { .. } if self.holds_replies() => {
+                    let server = &mut self.engine.server;
+                    server.turn.receives = true;
+                    if let Some(upstream) = &mut server.replication.upstream {
+                        upstream.for_loop.push_front(action);
+                    }
+                    return;
+                }
                 Action::Dial { link, .. } => self.dial(link),
                 Action::Order(Order::GoOnline {
                     rest,
@@ -135,6 +143,20 @@ impl Loop {
                 _ => {}
             }
         }
+    }
+
+    /// Whether the process is to stop before it dials a second link (DEBUG REPL-PAUSE), and replies
+    /// are still to be sent: couriers stop as well, and their clients would wait.
+    fn holds_replies(&mut self) -> bool {
+        let server = &mut self.engine.server;
+        let upstream = server.replication.upstream.as_ref();
+        if !server.replication.pauses_at(PausePoint::BeforeChannel)
+            || upstream.is_none_or(|upstream| upstream.main.is_none())
+        {
+            return false;
+        }
+        let mut sessions = server.clients.iter();
+        sessions.any(|session| session.client.buffers.in_flight > 0 || !session.reply.is_empty())
     }
 
     fn upstream_target(&self) -> Target {

@@ -119,9 +119,14 @@ pub enum PausePoint {
 }
 
 impl Replication {
+    /// Whether DEBUG REPL-PAUSE has named this point.
+    pub(in crate::server) fn pauses_at(&self, point: PausePoint) -> bool {
+        self.pause_at == Some(point)
+    }
+
     /// Stops the process if DEBUG REPL-PAUSE has named this point.
     pub(in crate::server) fn pause_at(&self, point: PausePoint) {
-        if self.pause_at == Some(point) {
+        if self.pauses_at(point) {
             tracing::warn!("Process is about to stop: DEBUG REPL-PAUSE");
             // It cannot fail: the process is this one.
             let _ = kill_process(getpid(), Signal::STOP);
