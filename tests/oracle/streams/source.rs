@@ -119,7 +119,7 @@ impl Source {
             let is_sound = args.len() == 5
                 && lower(&args[2]).parse::<f64>().is_ok()
                 && lower(&args[3]) == "timestamp"
-                && lower(&args[4]).parse::<u64>().is_ok();
+                && lower(&args[4]).parse::<i64>().is_ok_and(|at| at >= 0);
             return !is_sound;
         }
         let subcommand = args.get(1).map(|arg| format!("{name}|{}", lower(arg)));
