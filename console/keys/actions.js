@@ -94,11 +94,12 @@ export function useDelete() {
   }
 }
 
-/** A form of values in a dialog. @param {{title: string, fields: {id: string, label: string, value: Name, fixed?: boolean, rows?: number, line?: boolean}[], note?: any, action?: string, onSave: (values: Record<string, Name>) => Promise<boolean>, onClose: () => void}} props */
+/** A form of values in a dialog; what is typed stays when the fields change. @param {{title: string, fields: {id: string, label: string, value: Name, fixed?: boolean, rows?: number, line?: boolean}[], note?: any, action?: string, onSave: (values: Record<string, Name>) => Promise<boolean>, onClose: () => void}} props */
 export function EditDialog({ title, fields, note, action = "Save", onSave, onClose }) {
-  const values = useRef(/** @type {Record<string, Name | null>} */ (Object.fromEntries(fields.map(({ id, value }) => [id, value]))));
+  const values = useRef(/** @type {Record<string, Name | null>} */ ({}));
+  for (const { id, value } of fields) if (!(id in values.current)) values.current[id] = value;
   const [, again] = useState(0);
-  const valid = Object.values(values.current).every((value) => value !== null);
+  const valid = fields.every(({ id }) => values.current[id] !== null);
   /** @param {string} id @param {Name | null} value */
   const set = (id, value) => {
     values.current[id] = value;
@@ -119,7 +120,7 @@ export function EditDialog({ title, fields, note, action = "Save", onSave, onClo
         ? html`<div class="field" key=${id}><span>${label}</span><code>${printable(value)}</code></div>`
         : line
           ? html`<label class="field" key=${id}><span>${label}</span><input value=${String(values.current[id] ?? "")} spellcheck=${false} autocomplete="off" onInput=${(/** @type {any} */ e) => set(id, e.target.value)} /></label>`
-          : html`<${ValueField} key=${id} label=${label} value=${value} rows=${rows} onChange=${(/** @type {Name | null} */ v) => set(id, v)} />`,
+          : html`<${ValueField} key=${id} label=${label} value=${values.current[id] ?? value} rows=${rows} onChange=${(/** @type {Name | null} */ v) => set(id, v)} />`,
     )}
     ${note && html`<p class="soft">${note}</p>`}
     ${wrong && html`<${Note} tone="bad">${wrong}<//>`}
@@ -151,14 +152,16 @@ export function NewKey({ start, onClose, onDone }) {
   const [seconds, setSeconds] = useState("");
   const change = useChange();
   const { fields } = NEW[type];
+  const own = (/** @type {string} */ id) => `${type} ${id}`;
   const save = async (/** @type {Record<string, Name>} */ v) => {
-    const cmds = /** @type {Cmd[]} */ ([NEW[type].cmd(v.key, v), ...(seconds ? [["EXPIRE", v.key, seconds]] : [])]);
+    const first = Object.fromEntries(fields.map(([id]) => [id, v[own(id)]]));
+    const cmds = /** @type {Cmd[]} */ ([NEW[type].cmd(v.key, first), ...(seconds ? [["EXPIRE", v.key, seconds]] : [])]);
     const done = await change({ what: `Created ${printable(v.key, 60)}.`, cmds, conditions: [[["EXISTS", v.key], 0]] });
     if (done) onDone(v.key);
     return done !== null;
   };
-  return html`<${EditDialog} key=${type} title="New key" action="Create" onClose=${onClose} onSave=${save}
-    fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id, label, value, rows: id === "value" ? 4 : 1, line: /^(score|index|vector)$/.test(id) }))]}
+  return html`<${EditDialog} title="New key" action="Create" onClose=${onClose} onSave=${save}
+    fields=${[{ id: "key", label: "Key", value: start, rows: 1 }, ...fields.map(([id, label, value]) => ({ id: own(id), label, value, rows: id === "value" ? 4 : 1, line: /^(score|index|vector)$/.test(id) }))]}
     note=${html`<span class="inline-fields"><label class="field"><span>Type</span><select value=${type} onChange=${(/** @type {any} */ e) => setType(e.target.value)}>${Object.entries(NEW).map(([one, { title }]) => html`<option value=${one}>${title ?? one}</option>`)}</select></label>
       <label class="field"><span>Expires after (seconds, empty: never)</span><input inputmode="numeric" value=${seconds} onInput=${(/** @type {any} */ e) => setSeconds(e.target.value.replace(/\D/g, ""))} /></label></span>`} />`;
 }

@@ -162,8 +162,8 @@ describe("a document", () => {
     await page.getByLabel("Commands").getByText(/^JSON\.SET order "\$" .*PEXPIREAT order/s).waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
     await button("New key").click();
-    await page.getByRole("combobox", { name: "Type" }).last().selectOption({ label: "JSON" });
     await page.getByRole("textbox", { name: "Key" }).fill("fresh");
+    await page.getByRole("combobox", { name: "Type" }).last().selectOption({ label: "JSON" });
     await page.getByRole("textbox", { name: "Value, as JSON" }).fill('{"a":[1]}');
     await button("Create").click();
     await page.getByRole("article", { name: "Key fresh" }).waitFor();
