@@ -151,7 +151,7 @@ export async function openBrowser() {
 export async function openPage(browser, server, { scheme = "light", width = 1280, height = 800 } = {}) {
   const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, reducedMotion: "reduce", timezoneId: "UTC", locale: "en-US" });
   // A machine with other work is slow, not wrong.
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000);
   /** @type {string[]} */
   const wrongs = [];
   await context.route("**/*", (route) => {
@@ -203,7 +203,7 @@ export async function axeFindings(page) {
 }
 
 /** Tries until an assertion holds; its last failure otherwise. @param {() => Promise<void>} attempt */
-export async function eventually(attempt, ms = 20_000) {
+export async function eventually(attempt, ms = 60_000) {
   for (const end = Date.now() + ms; ; ) {
     try {
       return await attempt();
