@@ -4,9 +4,10 @@
 //! own fields make the same sketch again.
 
 use super::input::Input;
+use russet_base::memory::content::Content;
 use russet_sketches::t_digest::Parts;
 use russet_sketches::top_k::{Loader, Shape};
-use russet_sketches::{CountMin, Sketch, TDigest, TopK};
+use russet_sketches::{CountMin, TDigest, TopK};
 
 /// The bytes of a block with some changes, perhaps of another length.
 fn changed(good: &[u8], input: &mut Input<'_>) -> Vec<u8> {

@@ -6,8 +6,9 @@
 
 use super::estimates;
 use super::input::Input;
+use russet_base::memory::content::Content;
 use russet_sketches::bloom::Rotation;
-use russet_sketches::{Bloom, Cuckoo, Sketch};
+use russet_sketches::{Bloom, Cuckoo};
 
 /// Headers that announce more memory are left out: they are refused only by a machine without it.
 const BYTES_MAX: u64 = 1 << 20;

@@ -5,6 +5,7 @@
 //! payloads are the target `dump`'s.
 
 use super::input::Input;
+use russet_base::memory::content::Content;
 use russet_timeseries::series::{ChunkBytes, Loader, Summary};
 use russet_timeseries::{Labels, Options, PackedShape, Policy, Sample, Series};
 use std::ops::ControlFlow;

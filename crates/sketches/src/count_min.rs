@@ -9,10 +9,11 @@
 //! Cost: add and estimate O(depth); merge O(counters * sources).
 
 use russet_base::memory::alloc::{slice_bytes, zeros};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 use crate::rows::Rows;
-use crate::{Damaged, Sketch, block_effort};
+use crate::{Damaged, block_effort};
 
 /// Bytes of a counter.
 const COUNTER: usize = 4;
@@ -180,7 +181,7 @@ pub enum MergeError {
     NoRoom,
 }
 
-impl Sketch for CountMin {
+impl Content for CountMin {
     fn memory_bytes(&self) -> usize {
         slice_bytes(self.counters.len())
     }

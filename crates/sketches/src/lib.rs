@@ -34,7 +34,6 @@ pub use bloom::Bloom;
 pub use chunks::ChunkError;
 pub use count_min::CountMin;
 pub use cuckoo::Cuckoo;
-use russet_base::memory::mover::Mover;
 pub use t_digest::TDigest;
 pub use top_k::TopK;
 
@@ -42,33 +41,6 @@ pub use top_k::TopK;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the data is damaged")]
 pub struct Damaged;
-
-/// A sketch, as the keyspace needs it, whatever it is.
-pub trait Sketch: Clone {
-    /// Bytes of its blocks in the allocator, without those of the value itself.
-    fn memory_bytes(&self) -> usize;
-
-    /// Approximate number of allocations to free; a large block counts as many ([`block_effort`]).
-    fn free_effort(&self) -> usize {
-        1
-    }
-
-    /// Frees a block; true when few are left, which drop at once. After the first call the sketch
-    /// may only be freed further or dropped.
-    fn free_step(&mut self) -> bool {
-        true
-    }
-
-    /// Offers its blocks to be moved, those of about `n` items from a position on, 0 at first;
-    /// returns where to continue, or `None` at the end. Most have few blocks, and offer them all.
-    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
-
-    /// Panics if an invariant is broken.
-    fn check_invariants(&self);
-
-    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
-    fn sign(&self, take: &mut dyn FnMut(&[u8]));
-}
 
 /// The number of small allocations that take about as long to free as a block of so many bytes.
 pub fn block_effort(bytes: usize) -> usize {

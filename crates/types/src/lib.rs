@@ -42,6 +42,7 @@ mod hash;
 pub mod import;
 mod inner;
 mod json;
+mod kept;
 mod kinds;
 mod limits;
 mod list;
@@ -51,10 +52,7 @@ mod relocate;
 mod set;
 mod set_algebra;
 mod signature;
-mod sketch;
 pub mod stream;
-mod suggestions;
-mod time_series;
 pub mod vector_set;
 mod zset;
 
@@ -65,6 +63,7 @@ pub(crate) use container::{Measured, Relocate};
 pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
 pub use inner::Inner;
 pub use json::Json;
+pub use kept::{Bloom, CountMin, Cuckoo, Kept, Kind, Suggestions, TDigest, TimeSeries, TopK};
 pub use kinds::{Encoding, Type, tag};
 pub use limits::Limits;
 pub use list::List;
@@ -74,10 +73,7 @@ pub use set_algebra::{
     Collected, difference, difference_len, intersect, intersection_len, union, union_len,
 };
 pub use signature::Signature;
-pub use sketch::{Bloom, CountMin, Cuckoo, Kept, Kind, TDigest, TopK};
 pub use stream::Stream;
-pub use suggestions::Suggestions;
-pub use time_series::TimeSeries;
 pub use vector_set::VectorSet;
 pub use zset::{Seen, Zset};
 

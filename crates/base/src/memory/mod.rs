@@ -2,6 +2,7 @@
 //!
 //!     figures   `alloc`, `ledger` (`used_memory`), `cgroup` and `pressure` (the machine's)
 //!     blocks    `large` (arguments read in place), `pin` (kept while they are sent), `append`
+//!     values    `content` (what the keyspace asks of a value that is one)
 //!     fill      `slabs` (how full they are), `mover` (better places), `huge_pages`
 //!
 //! The allocator is jemalloc (`eights`), or the system's with the feature `system-allocator`, which
@@ -10,6 +11,7 @@
 pub mod alloc;
 pub mod append;
 pub mod cgroup;
+pub mod content;
 // Sanitizers see only the system allocator's blocks, none of jemalloc's.
 #[cfg(not(feature = "system-allocator"))]
 pub(super) mod eights;

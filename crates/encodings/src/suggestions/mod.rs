@@ -26,6 +26,7 @@ mod search;
 mod tests;
 
 use russet_base::memory::alloc::{slice_bytes, vec_bytes};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 /// Letters of an entry's text, at most; Redis ignores longer ones.
@@ -226,89 +227,6 @@ impl Suggestions {
                 }
             }
         })
-    }
-
-    /// Bytes of its blocks in the allocator. O(1).
-    pub fn memory_bytes(&self) -> usize {
-        vec_bytes(&self.nodes)
-            + vec_bytes(&self.labels)
-            + vec_bytes(&self.payloads)
-            + vec_bytes(&self.unused_payloads)
-            + self.payload_bytes
-    }
-
-    /// Approximate number of allocations to free.
-    pub fn free_effort(&self) -> usize {
-        4 + self.payloads.len()
-    }
-
-    /// Frees about `n` payloads; true when few blocks are left, which drop at once. After the first
-    /// call the dictionary may only be freed further or dropped.
-    pub fn free_step(&mut self, n: usize) -> bool {
-        let left = self.payloads.len().saturating_sub(n);
-        self.payloads.truncate(left);
-        left == 0
-    }
-
-    /// Offers the blocks of about `n` payloads from a position on, and at first its own; returns
-    /// the next position.
-    pub fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
-        if at == 0 {
-            mover.vec(&mut self.nodes);
-            mover.vec(&mut self.labels);
-            mover.vec(&mut self.payloads);
-            mover.vec(&mut self.unused_payloads);
-        }
-        let start = usize::try_from(at).unwrap_or(usize::MAX);
-        let some = self.payloads.iter_mut().skip(start).take(n.max(1));
-        some.flatten().for_each(|payload| mover.slice(payload));
-        let next = start.saturating_add(n.max(1));
-        (next < self.payloads.len()).then_some(next as u64)
-    }
-
-    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
-    pub fn sign(&self, take: &mut dyn FnMut(&[u8])) {
-        for (_, entry) in self.entries_from(0) {
-            take(&entry.text);
-            take(&entry.score.to_bits().to_le_bytes());
-            take(entry.payload.unwrap_or_default());
-        }
-    }
-
-    /// Panics if an invariant is broken.
-    pub fn check_invariants(&self) {
-        let (mut nodes, mut bytes, mut entries) = (0, 0, 0);
-        let mut next = Some(ROOT);
-        while let Some(at) = next {
-            let node = &self.nodes[at as usize];
-            let children: Vec<u32> = self.children(at).collect();
-            let firsts: Vec<u8> = children.iter().map(|of| self.label(*of)[0]).collect();
-            assert!(firsts.is_sorted_by(|a, b| a < b));
-            assert!(
-                children
-                    .iter()
-                    .zip(&firsts)
-                    .all(|(of, first)| self.nodes[*of as usize].first == *first)
-            );
-            assert!(
-                children
-                    .iter()
-                    .all(|of| self.nodes[*of as usize].parent == at)
-            );
-            assert!(at == ROOT || node.is_entry || children.len() > 1);
-            assert_eq!(node.best.to_bits(), self.best_of(at).to_bits());
-            assert!(node.is_entry || node.payload == NONE);
-            (nodes, bytes) = (nodes + 1, bytes + usize::from(node.len));
-            entries += usize::from(node.is_entry);
-            next = self.after(at);
-        }
-        assert_eq!(entries, self.entries);
-        assert_eq!(nodes + self.unused_nodes, self.nodes.len());
-        assert_eq!(bytes + self.unused_bytes, self.labels.len());
-        assert!(self.unused_nodes <= (self.nodes.len() / 2).max(SMALL));
-        let payloads = self.payloads.iter().flatten();
-        let sizes = payloads.map(|payload| slice_bytes(payload.len()));
-        assert_eq!(sizes.sum::<usize>(), self.payload_bytes);
     }
 
     fn label(&self, node: u32) -> &[u8] {
@@ -614,6 +532,85 @@ impl Suggestions {
         }
         (self.nodes, self.labels) = (nodes, labels);
         (self.unused, self.unused_nodes, self.unused_bytes) = (NONE, 0, 0);
+    }
+}
+
+impl Content for Suggestions {
+    /// O(1).
+    fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.nodes)
+            + vec_bytes(&self.labels)
+            + vec_bytes(&self.payloads)
+            + vec_bytes(&self.unused_payloads)
+            + self.payload_bytes
+    }
+
+    fn free_effort(&self) -> usize {
+        4 + self.payloads.len()
+    }
+
+    fn free_step(&mut self, n: usize) -> bool {
+        let left = self.payloads.len().saturating_sub(n);
+        self.payloads.truncate(left);
+        left == 0
+    }
+
+    /// Its own blocks come with the first payloads.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+        if at == 0 {
+            mover.vec(&mut self.nodes);
+            mover.vec(&mut self.labels);
+            mover.vec(&mut self.payloads);
+            mover.vec(&mut self.unused_payloads);
+        }
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let some = self.payloads.iter_mut().skip(start).take(n.max(1));
+        some.flatten().for_each(|payload| mover.slice(payload));
+        let next = start.saturating_add(n.max(1));
+        (next < self.payloads.len()).then_some(next as u64)
+    }
+
+    fn sign(&self, take: &mut dyn FnMut(&[u8])) {
+        for (_, entry) in self.entries_from(0) {
+            take(&entry.text);
+            take(&entry.score.to_bits().to_le_bytes());
+            take(entry.payload.unwrap_or_default());
+        }
+    }
+
+    fn check_invariants(&self) {
+        let (mut nodes, mut bytes, mut entries) = (0, 0, 0);
+        let mut next = Some(ROOT);
+        while let Some(at) = next {
+            let node = &self.nodes[at as usize];
+            let children: Vec<u32> = self.children(at).collect();
+            let firsts: Vec<u8> = children.iter().map(|of| self.label(*of)[0]).collect();
+            assert!(firsts.is_sorted_by(|a, b| a < b));
+            assert!(
+                children
+                    .iter()
+                    .zip(&firsts)
+                    .all(|(of, first)| self.nodes[*of as usize].first == *first)
+            );
+            assert!(
+                children
+                    .iter()
+                    .all(|of| self.nodes[*of as usize].parent == at)
+            );
+            assert!(at == ROOT || node.is_entry || children.len() > 1);
+            assert_eq!(node.best.to_bits(), self.best_of(at).to_bits());
+            assert!(node.is_entry || node.payload == NONE);
+            (nodes, bytes) = (nodes + 1, bytes + usize::from(node.len));
+            entries += usize::from(node.is_entry);
+            next = self.after(at);
+        }
+        assert_eq!(entries, self.entries);
+        assert_eq!(nodes + self.unused_nodes, self.nodes.len());
+        assert_eq!(bytes + self.unused_bytes, self.labels.len());
+        assert!(self.unused_nodes <= (self.nodes.len() / 2).max(SMALL));
+        let payloads = self.payloads.iter().flatten();
+        let sizes = payloads.map(|payload| slice_bytes(payload.len()));
+        assert_eq!(sizes.sum::<usize>(), self.payload_bytes);
     }
 }
 

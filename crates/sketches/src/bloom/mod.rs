@@ -37,9 +37,10 @@ pub use living::Living;
 pub use merge::Unlike;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
 
-use crate::{Sketch, block_effort};
+use crate::block_effort;
 use link::{ItemHash, Link, Places, Rounding};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 /// The ratio of a link's error to that of the link before it.
@@ -238,7 +239,7 @@ impl Bloom {
     }
 }
 
-impl Sketch for Bloom {
+impl Content for Bloom {
     fn memory_bytes(&self) -> usize {
         let blocks = self.links.iter().map(Link::memory_bytes);
         let of_rotation = |its: &Rotation| boxed_bytes::<Rotation>() + vec_bytes(&its.generations);
@@ -252,7 +253,7 @@ impl Sketch for Bloom {
         links.map(|link| block_effort(link.bits().len())).sum()
     }
 
-    fn free_step(&mut self) -> bool {
+    fn free_step(&mut self, _n: usize) -> bool {
         self.links.pop();
         self.links.is_empty()
     }

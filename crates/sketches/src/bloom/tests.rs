@@ -162,7 +162,7 @@ fn blocks_are_moved_and_freed_in_steps() {
     assert!(items.iter().all(|item| filter.contains(item)));
     let copy = filter.clone();
     let mut steps = 1;
-    while !filter.free_step() {
+    while !filter.free_step(1) {
         steps += 1;
     }
     assert_eq!(steps, copy.links().len());

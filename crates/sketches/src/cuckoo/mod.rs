@@ -32,9 +32,10 @@ pub use load::{Loader, Shape};
 pub use merge::MergeError;
 
 use crate::block::Block;
+use crate::block_effort;
 use crate::hash::murmur64a;
-use crate::{Sketch, block_effort};
 use russet_base::memory::alloc::good_size;
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 use russet_encodings::prefetch::prefetch;
 
@@ -261,7 +262,7 @@ impl Cuckoo {
     }
 }
 
-impl Sketch for Cuckoo {
+impl Content for Cuckoo {
     fn memory_bytes(&self) -> usize {
         let blocks = self.parts.iter().map(Block::memory_bytes);
         good_size(self.parts.capacity() * size_of::<Block>()) + blocks.sum::<usize>()
@@ -271,7 +272,7 @@ impl Sketch for Cuckoo {
         self.parts().map(|part| block_effort(part.len())).sum()
     }
 
-    fn free_step(&mut self) -> bool {
+    fn free_step(&mut self, _n: usize) -> bool {
         self.parts.pop();
         self.parts.is_empty()
     }

@@ -147,7 +147,7 @@ fn blocks_are_moved_and_freed_in_steps() {
     assert_eq!(filter.relocate(&mut Mover::eager(), 0, 1), None);
     assert!((0..50u32).all(|n| filter.contains(&n.to_le_bytes())));
     let (parts, mut steps) = (filter.parts().len(), 1);
-    while !filter.free_step() {
+    while !filter.free_step(1) {
         steps += 1;
     }
     assert!(parts > 1 && steps == parts);

@@ -25,10 +25,11 @@ mod sort;
 mod summary;
 
 use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 pub use self::summary::Summary;
-use crate::{Damaged, Sketch, block_effort};
+use crate::{Damaged, block_effort};
 
 /// The compression where none is given.
 pub const COMPRESSION_USUAL: i64 = 100;
@@ -387,7 +388,7 @@ impl Parts {
     }
 }
 
-impl Sketch for TDigest {
+impl Content for TDigest {
     fn memory_bytes(&self) -> usize {
         let of_copy = |copy: &Nodes| boxed_bytes::<Nodes>() + copy.memory_bytes();
         self.nodes.memory_bytes() + self.copy.as_deref().map_or(0, of_copy)

@@ -22,13 +22,14 @@ mod decay;
 mod heap;
 
 use russet_base::memory::alloc::{array_bytes, slice_bytes, zeros};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 use self::decay::{Chances, Generator};
 use self::heap::Heap;
 use crate::hash::murmur2;
 use crate::rows::Rows;
-use crate::{Damaged, Sketch, block_effort};
+use crate::{Damaged, block_effort};
 
 /// Bytes of a cell, and of a place in a payload.
 const CELL: usize = 8;
@@ -319,7 +320,7 @@ impl Loader {
     }
 }
 
-impl Sketch for TopK {
+impl Content for TopK {
     fn memory_bytes(&self) -> usize {
         slice_bytes(self.cells.len())
             + array_bytes::<u64>(self.chances.block_len())
@@ -330,7 +331,7 @@ impl Sketch for TopK {
         self.heap.items() + block_effort(self.cells.len())
     }
 
-    fn free_step(&mut self) -> bool {
+    fn free_step(&mut self, _n: usize) -> bool {
         self.heap.free_step(FREED_TOGETHER)
     }
 

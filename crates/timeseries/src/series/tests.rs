@@ -6,6 +6,7 @@ use super::*;
 use crate::range::{Aggregation, Buckets, Even, Query, Stamp};
 use crate::{Aggregator, TIMESTAMP_MAX};
 use proptest::prelude::*;
+use russet_base::memory::content::Content;
 use std::collections::BTreeMap;
 
 const SMALL: Options = Options {

@@ -5,6 +5,7 @@ use crate::Policy;
 use crate::chunk::Chunk;
 use crate::rule::Links;
 use russet_base::memory::alloc::{boxed_bytes, deque_bytes};
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 use std::ops::ControlFlow;
 
@@ -16,23 +17,20 @@ const OTHER_BYTES: usize = 8;
 /// Bytes of a rule, likewise.
 const RULE_BYTES: usize = 64;
 
-impl Series {
-    /// Bytes of its blocks in the allocator, without those of the value itself. O(chunks).
-    pub fn memory_bytes(&self) -> usize {
+impl Content for Series {
+    /// O(chunks).
+    fn memory_bytes(&self) -> usize {
         let chunks = self.chunks.iter().map(Chunk::memory_bytes);
         let links = self.links.as_ref();
         let links = links.map_or(0, |links| boxed_bytes::<Links>() + links.memory_bytes());
         deque_bytes(&self.chunks) + chunks.sum::<usize>() + self.labels.memory_bytes() + links
     }
 
-    /// Approximate number of allocations to free.
-    pub fn free_effort(&self) -> usize {
+    fn free_effort(&self) -> usize {
         self.chunks.len()
     }
 
-    /// Frees about `n` chunks; true when few are left, which drop at once. After the first call the
-    /// series may only be freed further or dropped.
-    pub fn free_step(&mut self, n: usize) -> bool {
+    fn free_step(&mut self, n: usize) -> bool {
         for _ in 0..n {
             if self.chunks.pop_back().is_none() {
                 return true;
@@ -41,8 +39,7 @@ impl Series {
         self.chunks.is_empty()
     }
 
-    /// Offers the blocks of about `n` chunks from a position on; returns the next position.
-    pub fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         if at == 0 {
             mover.deque(&mut self.chunks);
             self.labels.relocate(mover);
@@ -59,8 +56,7 @@ impl Series {
         (next < self.chunks.len()).then_some(next as u64)
     }
 
-    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
-    pub fn sign(&self, take: &mut dyn FnMut(&[u8])) {
+    fn sign(&self, take: &mut dyn FnMut(&[u8])) {
         let options = &self.options;
         let numbers = [
             options.retention_ms,
@@ -86,8 +82,8 @@ impl Series {
         });
     }
 
-    /// Panics if an invariant is broken. O(samples).
-    pub fn check_invariants(&self) {
+    /// O(samples).
+    fn check_invariants(&self) {
         let total: u64 = self.chunks.iter().map(|chunk| chunk.len() as u64).sum();
         assert_eq!(total, self.total);
         assert!(!self.chunks.is_empty());
@@ -102,7 +98,9 @@ impl Series {
             assert_eq!(before, Some(self.last.timestamp));
         }
     }
+}
 
+impl Series {
     /// The first timestamp that the retention keeps, and the number of samples from it on; zeros
     /// without samples. O(1), with a retention O(samples of a chunk).
     pub fn seen(&self) -> (u64, u64) {

@@ -1,15 +1,17 @@
-//! Sketches: the values of BF.*, CF.*, CMS.*, TOPK.* and TDIGEST.* commands.
+//! Values in a box: those of BF.*, CF.*, CMS.*, TOPK.*, TDIGEST.*, TS.* and FT.SUG* commands.
 //!
-//! One container for all of them; the sketches themselves are in `russet_sketches`. A key holds
-//! one, so its length is 1; the encoding is that of all values of Redis's modules.
+//! One container for all of them; sketches are in `russet_sketches`, series in `russet_timeseries`,
+//! dictionaries of suggestions in `russet_encodings`. A key holds one, so its length is 1, also of
+//! one without content; the encoding is that of all values of Redis's modules.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
 
 use super::{Container, Encoding, Measured, Relocate, Signature, Type, boxed};
 use russet_base::memory::alloc::boxed_bytes;
+use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
-use russet_sketches::Sketch;
+use russet_encodings::suggestions;
 
 /// See the module.
 #[derive(Clone)]
@@ -25,9 +27,13 @@ pub type CountMin = Kept<russet_sketches::CountMin>;
 pub type TopK = Kept<russet_sketches::TopK>;
 /// A t-digest.
 pub type TDigest = Kept<russet_sketches::TDigest>;
+/// A time series.
+pub type TimeSeries = Kept<russet_timeseries::Series>;
+/// A dictionary of suggestions.
+pub type Suggestions = Kept<suggestions::Suggestions>;
 
-/// A sketch that keys hold.
-pub trait Kind: Sketch {
+/// A content that keys hold.
+pub trait Kind: Content {
     /// The type of keys with one.
     const TYPE: Type;
     /// As TYPE replies it.
@@ -59,9 +65,19 @@ impl Kind for russet_sketches::TDigest {
     const NAME: &'static str = "TDIS-TYPE";
 }
 
+impl Kind for russet_timeseries::Series {
+    const TYPE: Type = Type::TimeSeries;
+    const NAME: &'static str = "TSDB-TYPE";
+}
+
+impl Kind for suggestions::Suggestions {
+    const TYPE: Type = Type::Suggestions;
+    const NAME: &'static str = "trietype0";
+}
+
 impl<S> From<S> for Kept<S> {
-    fn from(sketch: S) -> Kept<S> {
-        Kept(Box::new(sketch))
+    fn from(content: S) -> Kept<S> {
+        Kept(Box::new(content))
     }
 }
 
@@ -135,7 +151,7 @@ impl<S: Kind> Container for Kept<S> {
         self.0.free_effort()
     }
 
-    fn free_step(&mut self, _n: usize) -> bool {
-        self.0.free_step()
+    fn free_step(&mut self, n: usize) -> bool {
+        self.0.free_step(n)
     }
 }

@@ -1,0 +1,30 @@
+//! The content of a key that is one value: a sketch, a series, a dictionary of suggestions.
+
+use super::mover::Mover;
+
+/// A value of its own, as the keyspace needs it, whatever it is.
+pub trait Content: Clone {
+    /// Bytes of its blocks in the allocator, without those of the value itself.
+    fn memory_bytes(&self) -> usize;
+
+    /// Approximate number of allocations to free; a large block counts as many.
+    fn free_effort(&self) -> usize {
+        1
+    }
+
+    /// Frees about `n` blocks; true when few are left, which drop at once. After the first call the
+    /// value may only be freed further or dropped.
+    fn free_step(&mut self, _n: usize) -> bool {
+        true
+    }
+
+    /// Offers its blocks to be moved, those of about `n` items from a position on, 0 at first;
+    /// returns where to continue, or `None` at the end. Most have few blocks, and offer them all.
+    fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
+
+    /// Panics if an invariant is broken.
+    fn check_invariants(&self);
+
+    /// Calls `take` with bytes that are equal exactly if the content is: for signatures.
+    fn sign(&self, take: &mut dyn FnMut(&[u8]));
+}
