@@ -299,17 +299,19 @@ impl Loop {
         let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
             return !server.clients.is_taken_out(place.slot, place.generation);
         };
+        let may_run = report.is_bytes_alone() && self.runs_from_block(&session);
+        let server = &mut self.engine.server;
         let Some(carried) = session.stream.as_mut().and_then(Stream::carried) else {
             server.clients.put_back(session);
             return true;
         };
-        let is_all = report.is_bytes_alone() && !carried.has_unread();
-        let has_room = if is_all {
+        let runs = may_run && !carried.has_unread();
+        let has_room = if runs {
             carried.sent(report.sent as usize)
         } else {
             Courier::deliver(block, report, carried)
         };
-        let has_unread = is_all || carried.has_unread();
+        let has_unread = runs || carried.has_unread();
         session.client.buffers.in_flight = carried.unsent();
         if has_room && session.write_armed {
             server.turn.queue_flush(&mut session);
@@ -321,20 +323,16 @@ impl Loop {
             return true;
         }
         self.sleeper.gather.event(&mut session.seen_in);
-        if is_all && self.runs_from_block(&session) {
-            let bytes = &block[report.start as usize..][..report.len as usize];
-            let keep = match self.note_read(&mut session, Ok((bytes.len(), false))) {
-                Ok(_) => self.run_read(&mut session, bytes, 0),
-                Err(keep) => keep,
-            };
-            self.settle(session, keep);
+        if !runs {
+            self.read_if_free(session, false);
             return true;
         }
-        if is_all && let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
-            report.sent = 0;
-            Courier::deliver(block, report, carried);
-        }
-        self.read_if_free(session, false);
+        let bytes = &block[report.start as usize..][..report.len as usize];
+        let keep = match self.note_read(&mut session, Ok((bytes.len(), false))) {
+            Ok(_) => self.run_read(&mut session, bytes, 0),
+            Err(keep) => keep,
+        };
+        self.settle(session, keep);
         true
     }
 
