@@ -9,6 +9,10 @@
 //! This pays only while other clients are busy during the rest. The events that a rest finds show
 //! it: few distinct clients that all wait have lost time already. Rests are tried in rounds of
 //! [`ROUND`]; after a bad round they are suspended, twice as long each time.
+//!
+//! A loop and a thread that work for each other may rest for longer: each wakes the other for what
+//! it has done, and the shorter their turns, the more often. Their rests grow while they find few
+//! events, and shrink while they find too many of the clients waiting ([`Gather::growing`]).
 
 use russet_base::backoff::Backoff;
 
@@ -18,6 +22,11 @@ const RUN_MIN: u32 = 8;
 const ROUND: u32 = 8;
 /// Events that a rest must find on average.
 const FOUND_MIN: u32 = 3;
+/// Events that a rest that may grow is to find on average, and from how many on it grows.
+const FOUND_WANTED: u32 = 16;
+const FOUND_SOME: u32 = 2;
+/// The longest rest, in shortest ones.
+const TIMES_MAX: u32 = 4;
 /// The most rests skipped after bad rounds.
 const SKIP_MAX: u32 = 4096;
 
@@ -34,6 +43,9 @@ pub struct Gather {
     found: u32,
     /// The current turn handles events that a rest has gathered.
     rested: bool,
+    /// Length of a rest in shortest ones: a power of two.
+    times: u32,
+    grows: bool,
     backoff: Backoff<SKIP_MAX>,
 }
 
@@ -46,12 +58,36 @@ impl Default for Gather {
             clients: 0,
             found: 0,
             rested: false,
+            times: 1,
+            grows: false,
             backoff: Backoff::default(),
         }
     }
 }
 
 impl Gather {
+    /// Rests that may grow.
+    pub fn growing() -> Gather {
+        Gather {
+            grows: true,
+            ..Gather::default()
+        }
+    }
+
+    /// Says whether rests may grow.
+    pub fn set_growing(&mut self, grows: bool) {
+        self.grows = grows;
+        if !grows {
+            self.times = 1;
+        }
+    }
+
+    /// Length of the next rest, in shortest ones.
+    #[inline]
+    pub fn times(&self) -> u32 {
+        self.times
+    }
+
     /// Counts an event of a client that was last active in the round `seen_in`.
     #[inline]
     pub fn event(&mut self, seen_in: &mut u32) {
@@ -95,9 +131,23 @@ impl Gather {
         if self.rests < ROUND {
             return;
         }
-        // Good only if at most half of the clients came to wait during a rest.
-        let is_good = self.found >= FOUND_MIN * ROUND && 2 * self.found <= ROUND * self.clients;
-        self.backoff.judged(is_good);
+        // At most half of the clients may come to wait during a rest, a third during a longer one.
+        let (found, all) = (self.found, ROUND * self.clients);
+        let grows = self.grows
+            && self.times < TIMES_MAX
+            && (FOUND_SOME * ROUND..FOUND_WANTED * ROUND).contains(&found)
+            && 6 * found <= all;
+        if self.times > 1 && 3 * found > all {
+            self.times /= 2;
+        } else if grows {
+            self.times *= 2;
+        } else {
+            let is_good = found >= FOUND_MIN * ROUND && 2 * found <= all;
+            if !is_good {
+                self.times = 1;
+            }
+            self.backoff.judged(is_good);
+        }
         (self.rests, self.clients, self.found) = (0, 0, 0);
         self.round = self.round.wrapping_add(1).max(1);
     }
@@ -140,6 +190,36 @@ mod tests {
     #[test]
     fn rests_that_find_nothing_are_given_up() {
         assert!(rests(100_000, 50, 0) < 300);
+    }
+
+    /// The length of rests after many, each of which finds `found` of `spoke` clients for each
+    /// shortest rest that it lasts.
+    fn length(gather: &mut Gather, spoke: usize, found: usize) -> u32 {
+        let mut seen = vec![0; spoke];
+        for _ in 0..200 {
+            seen.iter_mut().for_each(|s| gather.event(s));
+            if !gather.wants_rest() {
+                continue;
+            }
+            gather.rested();
+            let found = (found * gather.times() as usize).min(spoke);
+            seen[..found].iter_mut().for_each(|s| gather.event(s));
+            gather.judge();
+        }
+        gather.times()
+    }
+
+    #[test]
+    fn rests_that_may_grow_find_enough_and_shrink_before_many_wait() {
+        let mut gather = Gather::growing();
+        assert_eq!(length(&mut gather, 200, 20), 1);
+        assert_eq!(length(&mut gather, 200, 10), 2);
+        assert_eq!(length(&mut gather, 200, 3), 4);
+        assert_eq!(length(&mut gather, 40, 5), 2);
+        assert_eq!(length(&mut gather, 20, 5), 1);
+        assert_eq!(length(&mut gather, 200, 1), 1);
+        gather.set_growing(false);
+        assert_eq!(length(&mut gather, 200, 4), 1);
     }
 
     #[test]

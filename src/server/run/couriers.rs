@@ -75,7 +75,9 @@ impl Loop {
     pub(in crate::server) fn tend_couriers(&mut self) {
         let most = self.couriers_max();
         let server = &mut self.engine.server;
-        if most == 0 && server.connections.couriers.is_empty() {
+        let is_alone = server.connections.couriers.is_empty();
+        self.sleeper.gather.set_growing(!is_alone);
+        if most == 0 && is_alone {
             return;
         }
         let rest_us = server.config.event_coalesce_usec;

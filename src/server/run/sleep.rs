@@ -79,7 +79,8 @@ impl Loop {
             if self.has_news() {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_micros(rest));
+            let times = u64::from(self.sleeper.gather.times());
+            std::thread::sleep(Duration::from_micros(rest * times));
             self.sleeper.gather.rested();
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {

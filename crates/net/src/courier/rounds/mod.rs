@@ -146,7 +146,7 @@ impl Rounds {
             blocks: BLOCKS_MAX,
             bell,
             loop_bell,
-            gather: Gather::default(),
+            gather: Gather::growing(),
             figures,
             stops: false,
         })
@@ -208,7 +208,7 @@ impl Rounds {
             if !self.events.is_empty() || self.has_orders() {
                 return Ok(());
             }
-            sleep(Duration::from_micros(rest));
+            sleep(Duration::from_micros(rest * u64::from(self.gather.times())));
             self.gather.rested();
             self.poll_for(Some(Duration::ZERO))?;
             if !self.events.is_empty() || self.has_orders() {
