@@ -296,6 +296,30 @@ fn settle(control: &mut Connection) {
         idle.iter().all(|line| text.contains(line))
     });
     persist_all(control);
+    clear_negative_zeros(control);
+}
+
+/// Gives members with a score of -0 one of 0: a large sorted set keeps the sign, a small one has
+/// none, in Redis as well, and one that shrank comes back from the log as a small one.
+fn clear_negative_zeros(control: &mut Connection) {
+    for db in 0..16 {
+        control.ask(&format!("SELECT {db}"));
+        let Reply::Array(keys) = control.value("KEYS *") else {
+            panic!("KEYS is not refused");
+        };
+        for key in keys.iter().filter_map(Reply::text) {
+            let zeros = [&b"ZRANGEBYSCORE"[..], key, b"0", b"0", b"WITHSCORES"];
+            control.send(&resp::command(&zeros));
+            let (_, reply) = control.read().expect("ZRANGEBYSCORE is answered");
+            for pair in reply.items().unwrap_or_default().chunks_exact(2) {
+                if let [Some(member), Some(b"-0")] = [pair[0].text(), pair[1].text()] {
+                    control.call(&[&b"ZREM"[..], key, member]);
+                    control.call(&[&b"ZADD"[..], key, b"0", member]);
+                }
+            }
+        }
+    }
+    control.ask("SELECT 0");
 }
 
 /// Takes the times of expiry from all keys and fields.
