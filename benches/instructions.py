@@ -10,8 +10,8 @@ Without PROGRAM: target/release/russet. The table is of the profile `release`, w
 builds and tests as well.
 
 A row that costs 2 % more than in the table fails, and one that costs 5 % less: the table would let
-that be lost again. Before it fails it is counted twice more, and the nearest count is judged. A change that is meant to cost, or saves, renews the table in its own commit and
-says there why.
+that be lost again. Before it fails it is counted twice more, and the nearest count is judged. A
+change that is meant to cost, or saves, renews the table in its own commit and says there why.
 
 How it counts. Each row has a server of its own under `valgrind --tool=callgrind`, with a random
 source that repeats itself and clocks that go by its work (instructions.c), a cron of one cycle a
