@@ -609,6 +609,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
         "mem_latency_histograms",
         "mem_hotkeys",
         "mem_prefix_stats",
+        "mem_io_threads",
         "mem_snapshot_early",
     ];
     let reported: Vec<(&str, u64)> = lines.iter().map(|l| (*l, field(&server, l))).collect();

@@ -150,6 +150,9 @@ const ROOMY_BYTES: usize = 4096;
 const ROOMY_ORDERS: usize = 64;
 
 impl Orders {
+    /// Bytes of the room that there is from the start.
+    pub(super) const ROOMY: usize = ROOMY_BYTES + ROOMY_ORDERS * size_of::<Order>();
+
     /// Empty ones with room for a little.
     pub(super) fn roomy() -> Orders {
         Orders {

@@ -151,6 +151,14 @@ impl Courier {
         self.connections
     }
 
+    /// Memory that it has from the start, and for the sockets of its connections: blocks, rings,
+    /// and the room of messages.
+    pub fn own_bytes(&self) -> usize {
+        let orders = (FREE_MAX + 1) * Orders::ROOMY;
+        let rings = RING * (size_of::<Orders>() + size_of::<Parcel>());
+        orders + rings + Rounds::OWN_BYTES + self.connections * Rounds::WIRE_BYTES
+    }
+
     /// Memory for replies on their way through it, beyond what it has from the start, and without
     /// those of the connections that it has: orders, and replies of connections that it is to
     /// close. O(free orders, and these).

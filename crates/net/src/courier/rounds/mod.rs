@@ -52,6 +52,8 @@ const HANDSHAKES: Duration = Duration::from_micros(200);
 /// A ring that is full is tried again after this time.
 const FULL_AGAIN: Duration = Duration::from_millis(1);
 const EVENTS: usize = 1024;
+/// Bytes of an event of epoll.
+const EVENT_BYTES: usize = 12;
 /// Pieces of one write, at most.
 const PIECES_MAX: usize = 16;
 
@@ -117,6 +119,13 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
+    /// Bytes that it has from the start: blocks, parcels, and the events of a poll.
+    pub(super) const OWN_BYTES: usize = BLOCKS_MAX * BLOCK_BYTES
+        + (FREE_MAX + 1) * REPORTS_MAX * size_of::<Report>()
+        + EVENTS * EVENT_BYTES;
+    /// Bytes of a connection.
+    pub(super) const WIRE_BYTES: usize = size_of::<Option<Wire>>();
+
     pub(super) fn new(
         orders: Consumer<Orders>,
         parcels: Producer<Parcel>,
