@@ -4,10 +4,10 @@
 //! Commands pass the gates as those of a client, unless a method says otherwise. There are no
 //! sockets, no loop and no cron: blocked clients, timeouts and freed memory move only when a test
 //! calls for it. Time stands still between calls.
-//! Cost: a table of all commands and an empty keyspace for each bed.
+//! Cost: a copy of the table of all commands and an empty keyspace for each bed.
 //! Elsewhere: `tests/it` runs the daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::server::clients::batch::{Batch, Rest};
 use crate::server::clients::client::Client;
@@ -31,6 +31,10 @@ pub struct Testbed {
     batch: Batch,
 }
 
+/// The table of all commands, made once: that takes longer than most tests do.
+static TABLE: LazyLock<CommandTable> =
+    LazyLock::new(|| CommandTable::new(&crate::commands::table()));
+
 impl Testbed {
     /// All commands, default configuration, one client; the clock is at 1,000,000 seconds.
     pub(crate) fn new() -> Testbed {
@@ -46,7 +50,7 @@ impl Testbed {
 
     /// As [`Testbed::new`], but without a recorder of effects and changes.
     pub fn unheard() -> Testbed {
-        let table = CommandTable::new(&crate::commands::table());
+        let table = TABLE.clone();
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
         engine.server.debug.clock_by_hand = true;
         let (client, batch) = (ClientId(0), Batch::default());

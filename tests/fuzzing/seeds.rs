@@ -31,7 +31,7 @@ pub(super) const LINES: &[&str] = &[
      XNACK k g FAIL IDS 2 5-2 5-1; XCFGSET k IDMP-DURATION 7; XIDMPRECORD k p x 5-1",
     "HSETEX k EX 100 FIELDS 1 a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
      aaaaaaaaaaaa",
-    "ARSET k 0 hello 7 12345678 3.5; ARSET k 100000 longer-than-seven; ARSEEK k 9",
+    "ARSET k 0 hello 7 12345678 3.5; ARSET k 20000 longer-than-seven; ARSEEK k 9",
     "VADD k VALUES 2 3 4 a; VADD k VALUES 2 -1 4 b SETATTR {\"n\":1}; VADD k VALUES 2 0 0 c",
     "PHMSET k a FIELDS 2 f v g 7 ab FIELDS 1 f v b FIELDS 1 f 70000",
     "BF.RESERVE k 0.1 2 EXPANSION 3; BF.MADD k a b c d",

@@ -20,6 +20,7 @@ use crate::{BadKeys, CommandError, KeyPlan, Spec, Within};
 use russet_resp::{Args, Reply};
 
 /// A command or subcommand as the server runs it.
+#[derive(Clone)]
 pub struct Row<H: 'static> {
     /// Its number: statistics are kept by it.
     pub id: usize,
@@ -59,6 +60,7 @@ impl<H> Row<H> {
 }
 
 /// All rows.
+#[derive(Clone)]
 pub struct CommandTable<H: 'static> {
     rows: Vec<Row<H>>,
     /// Names that clients use (rename-command applied), with their rows.
