@@ -14,11 +14,10 @@ use russet_persistence::rdb::seal;
 use russet_persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};
 use russet_types::Limits;
 
-/// Databases of a case: few, as each makes and checks all of them.
-const FEW: u64 = 2;
+const DATABASES: usize = 16;
 
-/// A keyspace that takes all keys of a file, whatever else it announces, and its databases.
-struct Taker(Keyspace, u64);
+/// A keyspace that takes all keys of a file, whatever else it announces.
+struct Taker(Keyspace);
 
 impl Loader for Taker {
     fn limits(&self) -> Limits {
@@ -26,7 +25,7 @@ impl Loader for Taker {
     }
 
     fn database(&mut self, db: u64) -> Result<DbIndex, Fault> {
-        let is_there = db < self.1;
+        let is_there = db < self.0.databases() as u64;
         is_there
             .then_some(DbIndex(db as u32))
             .ok_or(Fault::Database(db))
@@ -46,12 +45,12 @@ impl Loader for Taker {
 
 /// The contents of a valid file; contents read before an error must be sound, too.
 pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
-    load_into(FEW, file)
+    load_into(DATABASES, file)
 }
 
-/// As [`load`], for a server with so many databases.
-pub(super) fn load_into(databases: u64, file: &[u8]) -> Result<Keyspace, RdbError> {
-    let mut taker = Taker(Keyspace::new(databases as usize), databases);
+/// As [`load`], with so many databases, all of which are made and checked.
+fn load_into(databases: usize, file: &[u8]) -> Result<Keyspace, RdbError> {
+    let mut taker = Taker(Keyspace::new(databases));
     let options = ReadOptions {
         checksum: false,
         deep: true,
@@ -469,7 +468,7 @@ mod tests {
                 let mut changed = file.clone();
                 for value in 0..=255 {
                     changed[at] = value;
-                    let _ = load(&changed);
+                    let _ = load_into(2, &changed);
                 }
             }
         }

@@ -212,7 +212,7 @@ fn survives_files(mut bed: Testbed) {
         fresh
     };
     let mut loaded = fresh();
-    loaded.engine.keyspace = rdb::load_into(16, &file).expect("a file that was written here");
+    loaded.engine.keyspace = rdb::load(&file).expect("a file that was written here");
     loaded.set_time_ms(now_ms);
     assert_same(&mut bed, &mut loaded, "the file");
     let mut repeated = fresh();
