@@ -158,6 +158,31 @@ fn clients_that_do_not_read_are_read_no_more_and_go_on_when_they_do() {
     drop(all);
 }
 
+/// The value is the keyspace's memory, however many replies wait with it.
+#[test]
+fn a_large_value_that_waits_for_clients_closes_none_and_costs_no_key() {
+    let (server, mut c) = full(&["--maxmemory-policy", "allkeys-lru"], 50 << 20);
+    let large = "v".repeat(20_000_000);
+    assert_eq!(c.call(&["SET", "large", &large]), b"+OK\r\n");
+    let mut all: Vec<Connection> = (0..3).map(|_| server.connect()).collect();
+    for client in &mut all {
+        client.send(&command(&["GET", "large"]));
+    }
+    wait_until("the replies to be made", || {
+        figure(&server, "keyspace_hits") >= 3
+    });
+    assert_eq!(set_keys(&mut c, 0..PIPELINE, 'z'), 0);
+    assert_whole(&server, "a large value");
+    assert_eq!(figure(&server, "evicted_clients"), 0);
+    assert!(figure(&server, "mem_not_counted_for_evict") < 30 << 20);
+    for client in &mut all {
+        assert_eq!(
+            client.reply().len(),
+            large.len() + "$20000000\r\n\r\n".len()
+        );
+    }
+}
+
 /// In Redis they evict nearly every key.
 #[test]
 fn transactions_and_half_sent_commands_cost_no_key() {

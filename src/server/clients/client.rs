@@ -23,6 +23,7 @@ use russet_acl::UserId;
 use russet_base::memory::alloc;
 use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
+use russet_net::courier::Carried;
 use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
@@ -244,12 +245,23 @@ pub struct ClientBuffers {
     pub tracking_bytes: usize,
     /// Reply bytes at its courier, which its socket is not known to have taken.
     pub in_flight: usize,
+    /// Memory that this client alone has at its courier, and on the way there and back.
+    pub at_courier: usize,
     /// The most reply bytes pending at once since the last check (`rbp`).
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
     /// Its part of all clients' totals.
     pub counted: CountedBytes,
+}
+
+impl ClientBuffers {
+    /// The figures of a connection whose socket a courier has.
+    #[inline]
+    pub fn carried(&mut self, carried: &Carried) {
+        self.in_flight = carried.unsent();
+        self.at_courier = carried.memory_bytes();
+    }
 }
 
 /// A client's part of the totals of all clients (`parts::memory::client_memory`), bytes.

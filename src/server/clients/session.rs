@@ -80,8 +80,9 @@ impl Client {
     /// those that its replies share with the keyspace or with other clients
     /// (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self, reply: &Reply) -> usize {
-        let shared = reply.piece_bytes() + reply.capacity() + self.buffers.query_growth;
-        self.memory_bytes(reply) - shared + reply.own_bytes()
+        let buffers = &self.buffers;
+        let other = reply.memory_bytes() + buffers.query_growth + buffers.in_flight;
+        self.memory_bytes(reply) - other + reply.own_bytes() + buffers.at_courier
     }
 }
 

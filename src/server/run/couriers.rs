@@ -314,13 +314,14 @@ impl Loop {
             Courier::deliver(block, report, carried)
         };
         let has_unread = runs || carried.has_unread();
-        session.client.buffers.in_flight = carried.unsent();
+        session.client.buffers.carried(carried);
         if has_room && session.write_armed {
             server.turn.queue_flush(&mut session);
         }
         // A killed one is closed before the loop sleeps: the end of its socket is no news.
         let is_over = session.ends || session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !has_unread || is_over {
+            server.memory.clients.count(&mut session);
             server.clients.put_back(session);
             return true;
         }

@@ -5,6 +5,7 @@
 //!     out, pieces          bytes written here, and shared ones between them, which the next orders
 //!                          take along
 //!     in_flight            bytes in orders that the courier has not reported as sent
+//!     long                 the orders among them whose bytes were not copied
 //!
 //! Invariants
 //!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the courier, so
@@ -12,8 +13,11 @@
 //!      as large.
 //!   2. During a handshake nothing is written. Its end is noticed by the read that follows it, as
 //!      if it had been done here.
-//!   3. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
+//!   3. The buffer of a long order is freed with its last byte: all of it counts as memory until
+//!      then. Shared pieces are the memory of their owners, and do not.
+//!   4. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
@@ -48,6 +52,17 @@ enum Handshake {
     Over,
 }
 
+/// An order in flight whose bytes were not copied.
+#[derive(Debug)]
+struct Long {
+    /// Bytes that all orders had when it was the last of them.
+    end: u64,
+    /// Its bytes.
+    len: usize,
+    /// Memory that it holds beside shared pieces.
+    memory: usize,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Carried {
@@ -66,6 +81,12 @@ pub struct Carried {
     pieces: Vec<(usize, Bytes)>,
     piece_bytes: usize,
     in_flight: usize,
+    /// Bytes of all orders so far.
+    ordered: u64,
+    long: VecDeque<Long>,
+    /// The sums of `long`.
+    long_len: usize,
+    long_memory: usize,
     /// Bytes of messages written and not counted by the loop.
     uncounted: usize,
     /// A report is wanted as soon as all is sent.
@@ -94,6 +115,10 @@ impl Carried {
             pieces: Vec::new(),
             piece_bytes: 0,
             in_flight: 0,
+            ordered: 0,
+            long: VecDeque::new(),
+            long_len: 0,
+            long_memory: 0,
             uncounted: 0,
             wants_report: false,
             is_recalled: false,
@@ -198,9 +223,20 @@ impl Carried {
         std::mem::take(&mut self.uncounted)
     }
 
-    /// Memory that it holds here, bytes.
+    /// Memory that it holds here and at the courier, bytes, without shared pieces.
+    #[inline]
     pub fn memory_bytes(&self) -> usize {
-        self.kept.capacity() + self.out.capacity()
+        let partly_sent = self.long.front().map_or(0, |long| {
+            let left = usize::try_from(long.end - self.sent_bytes()).unwrap_or(usize::MAX);
+            long.len.saturating_sub(left)
+        });
+        let copied = self.in_flight + partly_sent - self.long_len;
+        copied + self.long_memory + self.kept.capacity() + self.out.capacity()
+    }
+
+    /// Bytes of all orders that are known to be sent.
+    fn sent_bytes(&self) -> u64 {
+        self.ordered - self.in_flight as u64
     }
 
     /// Whether bytes, or the end, can be read.
@@ -251,7 +287,28 @@ impl Carried {
     #[inline]
     pub fn sent(&mut self, n: usize) -> bool {
         self.in_flight = self.in_flight.saturating_sub(n);
+        let sent = self.sent_bytes();
+        while let Some(long) = self.long.pop_front_if(|long| long.end <= sent) {
+            self.long_len -= long.len;
+            self.long_memory -= long.memory;
+        }
         self.unsent() <= WINDOW_AGAIN
+    }
+
+    /// Bytes are on their way to the courier.
+    #[inline]
+    fn order(&mut self, len: usize) {
+        self.in_flight += len;
+        self.ordered += len as u64;
+    }
+
+    /// As [`Carried::order`], for bytes that are not copied.
+    fn order_long(&mut self, len: usize, memory: usize) {
+        self.order(len);
+        let end = self.ordered;
+        self.long.push_back(Long { end, len, memory });
+        self.long_len += len;
+        self.long_memory += memory;
     }
 
     /// Copies the bytes that wait to be taken: the block can be used again.
@@ -281,14 +338,16 @@ impl Carried {
             return None;
         }
         let (at, piece) = self.pieces.pop()?;
-        self.in_flight += std::mem::take(&mut self.piece_bytes);
+        let shared = std::mem::take(&mut self.piece_bytes);
+        self.order_long(shared, 0);
         Some((at, piece))
     }
 
     /// Takes what was written, in its order.
     pub(super) fn take_out(&mut self) -> Vec<Bytes> {
-        self.in_flight = self.unsent();
-        self.piece_bytes = 0;
+        let shared = std::mem::take(&mut self.piece_bytes);
+        let list = (2 * self.pieces.len() + 1) * size_of::<Bytes>();
+        self.order_long(self.out.len() + shared, self.out.capacity() + list);
         let own = Bytes::from(std::mem::take(&mut self.out));
         let mut all = Vec::with_capacity(2 * self.pieces.len() + 1);
         let mut from = 0;
@@ -307,7 +366,7 @@ impl Carried {
 
     /// All that was written has been copied.
     pub(super) fn copied(&mut self) {
-        self.in_flight += self.out.len();
+        self.order(self.out.len());
         self.out.clear();
     }
 

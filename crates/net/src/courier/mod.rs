@@ -225,15 +225,15 @@ impl Courier {
         self.open.list.push(Order::ShutDown(place));
     }
 
-    /// Closes a connection, after its socket has taken what it takes at once. `unsent`: its bytes
-    /// that the socket is not known to have taken.
-    pub fn close(&mut self, place: Place, unsent: usize) {
+    /// Closes a connection, after its socket has taken what it takes at once. `memory`: bytes that
+    /// replies hold which the socket is not known to have taken.
+    pub fn close(&mut self, place: Place, memory: usize) {
         self.closes += 1;
-        if unsent > 0 {
+        if memory > 0 {
             let closed = self.figures.closed.load(Ordering::Relaxed);
             let is_closed = |(number, _): &mut (u64, usize)| *number <= closed;
             while self.closing.pop_front_if(is_closed).is_some() {}
-            self.closing.push_back((self.closes, unsent));
+            self.closing.push_back((self.closes, memory));
         }
         self.open.list.push(Order::Close(place));
         self.returned();

@@ -137,7 +137,7 @@ impl Couriers {
             && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
         {
             courier.collect(place, carried);
-            session.client.buffers.in_flight = carried.unsent();
+            session.client.buffers.carried(carried);
         }
     }
 
@@ -155,11 +155,15 @@ impl Couriers {
     pub(in crate::server) fn close(&mut self, session: &mut Session) -> bool {
         self.collect(session);
         let place = place_of(session);
-        let unsent = session.client.buffers.in_flight;
+        let buffers = &session.client.buffers;
+        let memory = match buffers.in_flight {
+            0 => 0,
+            _ => buffers.at_courier,
+        };
         let Some(courier) = self.of(session) else {
             return false;
         };
-        courier.close(place, unsent);
+        courier.close(place, memory);
         session.stream = None;
         true
     }
@@ -354,7 +358,10 @@ impl Couriers {
         }
         session.stream = Some(socket);
         session.client.courier = 0;
-        session.client.buffers.in_flight = 0;
+        (
+            session.client.buffers.in_flight,
+            session.client.buffers.at_courier,
+        ) = (0, 0);
         session.write_armed = false;
         session.more_to_read = true;
     }

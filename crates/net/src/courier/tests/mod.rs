@@ -230,6 +230,43 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
 
 /// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
 #[test]
+fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
+    let mut bed = Bed::new(1);
+    let whole: Vec<u8> = vec![1; 500_000];
+    bed.carried(0).push_own(&whole);
+    bed.step();
+    bed.receive();
+    let carried = bed.carried(0);
+    let left = carried.unsent();
+    assert!(0 < left && left < whole.len(), "the socket is full");
+    assert!(carried.memory_bytes() >= whole.len());
+    // Further bytes are copied, and their buffer is kept; what is shared waits after them.
+    carried.push_own(&[2; 1000]);
+    bed.step();
+    let carried = bed.carried(0);
+    let own = carried.memory_bytes();
+    assert!(own >= whole.len() + 1000 && own < 2 * whole.len());
+    carried.push_shared(whole.clone().into());
+    bed.step();
+    let carried = bed.carried(0);
+    assert_eq!(carried.unsent(), left + 1000 + whole.len());
+    assert_eq!(carried.memory_bytes(), own);
+    let mut got = 0;
+    while got < 2 * whole.len() + 1000 {
+        let peer = &mut bed.peers[0];
+        got += drain(&mut |part| peer.read(part)).0.len();
+        bed.step();
+        bed.receive();
+    }
+    while bed.carried(0).unsent() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+        bed.step();
+        bed.receive();
+    }
+    assert!(bed.carried(0).memory_bytes() < 4096);
+}
+
+#[test]
 fn reads_into_memory_take_as_much_as_fits() {
     let mut bed = Bed::new(1);
     let text: Vec<u8> = (0..10_000).map(|i| (i % 251) as u8).collect();
