@@ -27,6 +27,9 @@ const FOUND_WANTED: u32 = 16;
 const FOUND_SOME: u32 = 2;
 /// The longest rest, in shortest ones.
 const TIMES_MAX: u32 = 4;
+/// Commands of an event, and of a turn, from which on clients pipeline.
+const PIPELINE_MIN: u64 = 8;
+const PIPELINES_MIN: u64 = 64;
 /// The most rests skipped after bad rounds.
 const SKIP_MAX: u32 = 4096;
 
@@ -108,6 +111,13 @@ impl Gather {
             return false;
         }
         true
+    }
+
+    /// Whether so many commands since the last sleep or rest came in pipelines: a turn with them
+    /// costs several times a sleep, and longer turns save little.
+    #[inline]
+    pub fn finds_pipelines(&self, commands: u64) -> bool {
+        commands >= PIPELINES_MIN.max(PIPELINE_MIN * u64::from(self.run))
     }
 
     /// The loop has slept.
@@ -220,6 +230,16 @@ mod tests {
         assert_eq!(length(&mut gather, 200, 1), 1);
         gather.set_growing(false);
         assert_eq!(length(&mut gather, 200, 4), 1);
+    }
+
+    #[test]
+    fn many_commands_of_few_events_are_pipelines() {
+        let (mut gather, mut seen) = (Gather::default(), 0);
+        assert!(!gather.finds_pipelines(PIPELINES_MIN - 1));
+        assert!(gather.finds_pipelines(PIPELINES_MIN));
+        (0..20).for_each(|_| gather.event(&mut seen));
+        assert!(!gather.finds_pipelines(159));
+        assert!(gather.finds_pipelines(160));
     }
 
     #[test]

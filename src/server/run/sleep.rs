@@ -1,7 +1,8 @@
 //! Between turns: how long the loop may sleep, and how it does.
 //!
 //!     urgent work                -> poll without sleep
-//!     many active clients        -> rest (`gather`), then poll without sleep
+//!     many active clients        -> rest (`gather`), then poll without sleep; with I/O threads not
+//!                                   where clients pipeline
 //!     the last sleep was short   -> poll again and again for `busy-poll-usec` (`spin`), then sleep
 //!     else                       -> sleep until an event, or until the next deadline
 //!
@@ -31,6 +32,8 @@ pub(in crate::server) struct Sleeper {
     /// Length of the last sleep, in ticks: a short one predicts another.
     last: u64,
     pub(in crate::server) gather: Gather,
+    /// All commands until the last sleep or rest.
+    commands: u64,
     spin: Spin,
 }
 
@@ -39,6 +42,7 @@ impl Default for Sleeper {
         Sleeper {
             last: u64::MAX,
             gather: Gather::default(),
+            commands: 0,
             spin: Spin::default(),
         }
     }
@@ -74,7 +78,12 @@ impl Loop {
         let spin = server
             .cycles
             .ticks(server.config.busy_poll_usec as u64 * 1000);
-        if rest > 0 && self.sleeper.gather.wants_rest() {
+        let commands = server.stats.commands;
+        let since = commands.saturating_sub(self.sleeper.commands);
+        // Threads bring the pipelines of several clients at once: a rest gathers little more.
+        let may_rest =
+            server.connections.couriers.is_empty() || !self.sleeper.gather.finds_pipelines(since);
+        if rest > 0 && may_rest && self.sleeper.gather.wants_rest() {
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {
                 return Ok(());
@@ -82,6 +91,7 @@ impl Loop {
             let times = u64::from(self.sleeper.gather.times());
             std::thread::sleep(Duration::from_micros(rest * times));
             self.sleeper.gather.rested();
+            self.sleeper.commands = commands;
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {
                 return Ok(());
@@ -108,6 +118,7 @@ impl Loop {
         self.sleeper.last = clock::cycles().wrapping_sub(began);
         if self.sleeper.last >= self.engine.server.cycles.ticks(SLEEP_NANOS_MIN) {
             self.sleeper.gather.slept();
+            self.sleeper.commands = commands;
         }
         Ok(())
     }
