@@ -297,7 +297,8 @@ fn others_are_served_beside_a_script_that_does_not_end() {
     assert_eq!(other.ask("PING"), "+PONG\r\n");
 }
 
-/// Threads come with many busy clients and go afterwards; `CONFIG SET io-threads 1` recalls all.
+/// Threads come with many busy clients; few have the loop for themselves, `CONFIG SET io-threads 1`
+/// recalls all.
 #[test]
 fn threads_come_with_load_and_go_with_it() {
     let server = Daemon::start(&["--io-threads", "2"]);
@@ -318,6 +319,16 @@ fn threads_come_with_load_and_go_with_it() {
         asked += 50 * clients.len();
     };
     wait_until("a thread has clients", || {
+        turn(&mut clients);
+        field(&server, "io_threads_active") == 1 && clients_of(&server, 1) > 20
+    });
+    let mut few = clients.split_off(34);
+    wait_until("six clients have no thread", || {
+        turn(&mut few);
+        field(&server, "io_threads_active") == 0
+    });
+    clients.append(&mut few);
+    wait_until("a thread has clients again", || {
         turn(&mut clients);
         field(&server, "io_threads_active") == 1 && clients_of(&server, 1) > 20
     });

@@ -20,7 +20,7 @@ use crate::server::clients::batch::COMMANDS_MAX;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
-use russet_net::courier::staffing::{ACTIVE_MIN, Advice};
+use russet_net::courier::staffing::Advice;
 use russet_net::courier::{Courier, Place, Report};
 use russet_net::{Stream, Target};
 
@@ -97,9 +97,8 @@ impl Loop {
         if server.config.io_threads_always_active && couriers.len() <= most {
             return self.start_couriers();
         }
-        let active = server.clients.iter().filter(|session| is_active(session));
-        let has_many = || active.take(ACTIVE_MIN).count() == ACTIVE_MIN;
-        match couriers.advise(most, has_many) {
+        let active = || server.clients.iter().filter(|session| is_active(session));
+        match couriers.advise(most, |n| active().take(n).count() == n) {
             Advice::Keep => {}
             Advice::More => _ = self.start_courier(),
             Advice::Fewer => couriers.retire(&mut server.clients),

@@ -2,7 +2,8 @@
 //!
 //!     none   the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
 //!            clients or more are active: one
-//!     one    for [`SLACK_TICKS`] ticks, it and the loop are busy for less than a twentieth: none
+//!     one    for [`SLACK_TICKS`] ticks, it and the loop are busy for less than a twentieth, or
+//!            fewer than [`ACTIVE_FEW`] clients are active: none
 //!     some   all of them are busy for more than 70 %: one more
 //!            for [`SLACK_TICKS`] ticks, one fewer would be busy for less than 60 %: one fewer
 //!
@@ -14,7 +15,10 @@
 //! that one is busy for [`UNEVEN`] of the time longer than the least busy one.
 
 /// Clients that are active at the same time, at least, for couriers to help.
-pub const ACTIVE_MIN: usize = 8;
+const ACTIVE_MIN: usize = 12;
+/// With fewer than so many it helps no more: a client's request waits twice as long where each of
+/// eight clients waits for its answer.
+const ACTIVE_FEW: usize = 9;
 /// Ticks in which all is busy before one more is started.
 const BUSY_TICKS: u32 = 2;
 /// Ticks in which there is slack before one is stopped.
@@ -47,14 +51,14 @@ pub enum Advice {
 }
 
 impl Staffing {
-    /// A tick: the shares of the time in which the loop and each courier were busy. `has_many`
-    /// says whether [`ACTIVE_MIN`] clients are active, and is asked only where it matters.
+    /// A tick: the shares of the time in which the loop and each courier were busy. `are_active`
+    /// says whether so many clients are active, and is asked only where it matters.
     pub fn advise(
         &mut self,
         of_loop: f64,
         couriers: &[f64],
         most: usize,
-        has_many: impl FnOnce() -> bool,
+        are_active: impl Fn(usize) -> bool,
     ) -> Advice {
         let now = couriers.len();
         if now > most {
@@ -62,7 +66,7 @@ impl Staffing {
         }
         let is_busy = now < most
             && if now == 0 {
-                of_loop > LOOP_BUSY && has_many()
+                of_loop > LOOP_BUSY && are_active(ACTIVE_MIN)
             } else {
                 couriers.iter().all(|busy| *busy > COURIER_BUSY)
             };
@@ -70,7 +74,7 @@ impl Staffing {
         let of_couriers = couriers.iter().sum::<f64>();
         let is_slack = match now {
             0 => false,
-            1 => of_loop + of_couriers < LAST_BUSY,
+            1 => of_loop + of_couriers < LAST_BUSY || !are_active(ACTIVE_FEW),
             _ => of_couriers < FEWER_BUSY * (now - 1) as f64,
         };
         self.slack = if is_slack { self.slack + 1 } else { 0 };
@@ -121,18 +125,18 @@ mod tests {
     #[test]
     fn a_busy_loop_with_many_clients_gets_couriers_and_loses_them_when_it_is_idle() {
         let mut staffing = Staffing::default();
-        assert_eq!(staffing.advise(0.9, &[], 1, || true), Advice::Keep);
-        assert_eq!(staffing.advise(0.9, &[], 1, || true), Advice::More);
+        assert_eq!(staffing.advise(0.9, &[], 1, |_| true), Advice::Keep);
+        assert_eq!(staffing.advise(0.9, &[], 1, |_| true), Advice::More);
         for _ in 0..100 {
-            assert_eq!(staffing.advise(0.3, &[0.9], 1, || true), Advice::Keep);
+            assert_eq!(staffing.advise(0.3, &[0.9], 1, |_| true), Advice::Keep);
         }
-        assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::Keep);
-        assert_eq!(staffing.advise(0.3, &[0.9], 2, || true), Advice::More);
-        let slack = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, || true));
+        assert_eq!(staffing.advise(0.3, &[0.9], 2, |_| true), Advice::Keep);
+        assert_eq!(staffing.advise(0.3, &[0.9], 2, |_| true), Advice::More);
+        let slack = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, |_| true));
         assert_eq!(slack.last(), Some(Advice::Fewer));
-        let little = (0..20).map(|_| staffing.advise(0.1, &[0.2], 2, || true));
+        let little = (0..20).map(|_| staffing.advise(0.1, &[0.2], 2, |_| true));
         assert_eq!(little.last(), Some(Advice::Keep));
-        let idle = (0..20).map(|_| staffing.advise(0.01, &[0.02], 2, || true));
+        let idle = (0..20).map(|_| staffing.advise(0.01, &[0.02], 2, |_| true));
         assert_eq!(idle.last(), Some(Advice::Fewer));
     }
 
@@ -140,8 +144,20 @@ mod tests {
     fn a_busy_loop_with_few_clients_is_left_alone() {
         let mut staffing = Staffing::default();
         for _ in 0..100 {
-            assert_eq!(staffing.advise(0.9, &[], 4, || false), Advice::Keep);
+            assert_eq!(staffing.advise(0.9, &[], 4, |n| n <= 8), Advice::Keep);
         }
+    }
+
+    #[test]
+    fn few_clients_get_their_loop_back() {
+        let mut staffing = Staffing::default();
+        let mut advise = |active: usize| {
+            (0..20)
+                .map(|_| staffing.advise(0.4, &[0.6], 4, |n| n <= active))
+                .last()
+        };
+        assert_eq!(advise(9), Some(Advice::Keep));
+        assert_eq!(advise(8), Some(Advice::Fewer));
     }
 
     #[test]
@@ -156,6 +172,9 @@ mod tests {
     #[test]
     fn more_than_there_may_be_go_one_by_one() {
         let mut staffing = Staffing::default();
-        assert_eq!(staffing.advise(0.9, &[0.9, 0.9], 1, || true), Advice::Fewer);
+        assert_eq!(
+            staffing.advise(0.9, &[0.9, 0.9], 1, |_| true),
+            Advice::Fewer
+        );
     }
 }

@@ -384,10 +384,10 @@ impl Couriers {
     pub(in crate::server) fn advise(
         &mut self,
         most: usize,
-        has_many: impl FnOnce() -> bool,
+        are_active: impl Fn(usize) -> bool,
     ) -> Advice {
         let (of_loop, couriers) = &self.shares;
-        self.staffing.advise(*of_loop, couriers, most, has_many)
+        self.staffing.advise(*of_loop, couriers, most, are_active)
     }
 
     /// The last courier is to end: its connections are asked for. Ends it if it has none.
