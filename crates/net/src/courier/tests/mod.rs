@@ -228,7 +228,6 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
     assert_eq!(got, written);
 }
 
-/// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
 #[test]
 fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
     let mut bed = Bed::new(1);
@@ -266,6 +265,7 @@ fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
     assert!(bed.carried(0).memory_bytes() < 4096);
 }
 
+/// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
 #[test]
 fn reads_into_memory_take_as_much_as_fits() {
     let mut bed = Bed::new(1);
