@@ -23,6 +23,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use bytes::{Buf, Bytes};
+use russet_base::memory::alloc;
 use rustls::pki_types::CertificateDer;
 
 use crate::sys::Filling;
@@ -231,7 +232,7 @@ impl Carried {
             long.len.saturating_sub(left)
         });
         let copied = self.in_flight + partly_sent - self.long_len;
-        copied + self.long_memory + self.kept.capacity() + self.out.capacity()
+        copied + self.long_memory + alloc::vec_bytes(&self.kept) + alloc::vec_bytes(&self.out)
     }
 
     /// Bytes of all orders that are known to be sent.
@@ -345,11 +346,11 @@ impl Carried {
 
     /// Takes what was written, in its order.
     pub(super) fn take_out(&mut self) -> Vec<Bytes> {
+        let mut all: Vec<Bytes> = Vec::with_capacity(2 * self.pieces.len() + 1);
         let shared = std::mem::take(&mut self.piece_bytes);
-        let list = (2 * self.pieces.len() + 1) * size_of::<Bytes>();
-        self.order_long(self.out.len() + shared, self.out.capacity() + list);
+        let memory = alloc::vec_bytes(&self.out) + alloc::vec_bytes(&all);
+        self.order_long(self.out.len() + shared, memory);
         let own = Bytes::from(std::mem::take(&mut self.out));
-        let mut all = Vec::with_capacity(2 * self.pieces.len() + 1);
         let mut from = 0;
         for (at, piece) in self.pieces.drain(..) {
             if from < at {

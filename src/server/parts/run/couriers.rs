@@ -358,10 +358,8 @@ impl Couriers {
         }
         session.stream = Some(socket);
         session.client.courier = 0;
-        (
-            session.client.buffers.in_flight,
-            session.client.buffers.at_courier,
-        ) = (0, 0);
+        session.client.buffers.in_flight = 0;
+        session.client.buffers.at_courier = 0;
         session.write_armed = false;
         session.more_to_read = true;
     }
