@@ -179,7 +179,7 @@ impl Head {
     /// Whether the request at `*pos` of the same buffer begins with the same bytes; then they are
     /// passed, and [`step`] continues after them. `progress` must be that of no request, and the
     /// bounds those under which the head was parsed.
-    #[inline]
+    #[inline(always)]
     pub fn passes(
         self,
         buf: &[u8],
@@ -208,7 +208,7 @@ impl Head {
 
 /// Parses one command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
 /// `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
-#[inline]
+#[inline(always)]
 pub fn step(
     buf: &[u8],
     pos: &mut usize,
@@ -244,7 +244,7 @@ pub fn step(
     bulks(buf, pos, spans, progress, bounds)
 }
 
-#[inline]
+#[inline(always)]
 fn bulks(
     buf: &[u8],
     pos: &mut usize,

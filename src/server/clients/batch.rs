@@ -204,7 +204,7 @@ impl Batch {
     }
 
     /// Passes the head of the request at `*pos`, if it is that of `last`, the command before it.
-    #[inline]
+    #[inline(always)]
     pub(in crate::server) fn pass_head<H: 'static>(
         &mut self,
         last: &mut Option<Neighbour<'_, H>>,
@@ -221,7 +221,7 @@ impl Batch {
 
     /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
     /// `last` is the command before it, or one with the same head.
-    #[inline]
+    #[inline(always)]
     pub(in crate::server) fn file<'t, H: 'static>(
         &mut self,
         keyspace: &Keyspace,

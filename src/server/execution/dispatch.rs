@@ -38,7 +38,7 @@ const ECHOED_ARGS_MAX: usize = 128;
 
 impl Engine {
     /// Takes one command of `session` through the gates. `hashes` are those of its first keys.
-    #[inline]
+    #[inline(always)]
     pub fn dispatch(
         &mut self,
         session: &mut Session,
@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// The command of a client in no special state.
-    #[inline]
+    #[inline(always)]
     fn dispatch_plainly(
         &mut self,
         session: &mut Session,

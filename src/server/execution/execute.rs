@@ -133,7 +133,7 @@ impl World<'_> {
         if !flags.contains(Flags::MEETS_ANY_KEY) {
             self.keyspace.effects.begin_unit();
         }
-        let errors = self.run(origin, id, args, hashes);
+        let errors = self.run_inlined(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
         if self.keyspace.effects.has_complete() {
             self.server.repeat(self.keyspace, Some(&*self.client));
@@ -144,9 +144,21 @@ impl World<'_> {
         }
     }
 
-    /// Runs one handler: the only place that calls one, for EXEC as well. Returns its errors.
-    #[inline]
+    /// Runs one handler, for EXEC and scripts. Returns its errors.
+    #[inline(never)]
     pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> Errors {
+        self.run_inlined(origin, id, args, hashes)
+    }
+
+    /// Runs one handler: the only place that calls one. Returns its errors.
+    #[inline(always)]
+    fn run_inlined(
+        &mut self,
+        origin: Origin,
+        id: usize,
+        args: Args<'_>,
+        hashes: &[KeyHash],
+    ) -> Errors {
         let World {
             keyspace,
             server,
@@ -294,7 +306,7 @@ impl World<'_> {
     }
 
     /// Statistics, and the command logs. Returns the command's errors.
-    #[inline]
+    #[inline(always)]
     fn account(&mut self, ran: &Ran<'_>, outer_errors: Errors) -> Errors {
         let World {
             server,
