@@ -250,6 +250,21 @@ impl<'a> Args<'a> {
         self.spans.iter().map(|s| s.len).sum()
     }
 
+    /// At least [`Args::bytes`], and about that where the arguments are one request's; any number
+    /// if some are outside of the buffer. O(1).
+    #[inline]
+    pub fn bytes_most(&self) -> usize {
+        match self.spans {
+            // They lie in their order.
+            [first, .., last] if self.source.apart.is_none() => {
+                (last.start + last.len).saturating_sub(first.start)
+            }
+            [only] => only.len,
+            [] => 0,
+            _ => usize::MAX / 2,
+        }
+    }
+
     /// The bytes of the request on the wire, as an array of bulk strings.
     pub fn wire_bytes(&self) -> usize {
         let line = |n: usize| 3 + n.checked_ilog10().unwrap_or(0) as usize + 1;

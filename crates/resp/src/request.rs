@@ -176,32 +176,41 @@ impl Head {
         })
     }
 
-    /// Whether the request at `*pos` of the same buffer begins with the same bytes; then they are
-    /// passed, and [`step`] continues after them. `progress` must be that of no request, and the
-    /// bounds those under which the head was parsed.
+    /// Parses the request at `*pos` of the same buffer, if it begins with the same bytes and is
+    /// whole: appends its spans, and moves `*pos` after it. `false`: nothing has changed, and
+    /// [`step`] is to parse it. The bounds must be those under which the head was parsed.
     #[inline(always)]
-    pub fn passes(
+    pub fn parses(
         self,
         buf: &[u8],
         pos: &mut usize,
         spans: &mut Vec<Span>,
-        progress: &mut Progress,
+        bounds: Bounds,
     ) -> bool {
         let known = buf.get(self.start..self.start + self.len);
         let here = buf.get(*pos..*pos + self.len);
         let (Some(known), Some(here)) = (known, here) else {
             return false;
         };
-        if progress.missing != 0 || !is_same(known, here) {
+        if !is_same(known, here) {
             return false;
         }
+        let before = spans.len();
         let Span { start, len } = self.name;
         spans.push(Span {
             start: *pos + start,
             len,
         });
-        *pos += self.len;
-        progress.missing = self.missing;
+        let mut at = *pos + self.len;
+        for _ in 0..self.missing {
+            let Ok(span) = whole_bulk(buf, at, bounds) else {
+                spans.truncate(before);
+                return false;
+            };
+            spans.push(span);
+            at = span.start + span.len + 2;
+        }
+        *pos = at;
         true
     }
 }
@@ -259,32 +268,51 @@ fn bulks(
     }
     // In registers: each argument passes here.
     let (mut at, mut missing) = (*pos, progress.missing);
-    let takes_short = bounds.bulk_max >= SHORT_MAX;
     let stop = loop {
         if missing == 0 {
             break ParseStep::Command;
         }
-        let (len, start) = match short_length(buf, at) {
-            Some(short) if takes_short => short,
-            _ => match any_length(buf, at, bounds) {
-                Ok(any) => any,
-                Err(stop) => break stop,
-            },
-        };
-        at = start;
-        if buf.len() - at < len + 2 {
-            progress.bulk = Bulk::Here(len);
-            break ParseStep::Incomplete;
+        match whole_bulk(buf, at, bounds) {
+            Ok(span) => {
+                spans.push(span);
+                at = span.start + span.len + 2;
+                missing -= 1;
+            }
+            Err(NoBulk::Stopped(stop)) => break stop,
+            Err(NoBulk::Begun(span)) => {
+                at = span.start;
+                progress.bulk = Bulk::Here(span.len);
+                break ParseStep::Incomplete;
+            }
         }
-        if bounds.checks_bulk_ends && !buf[at + len..].starts_with(b"\r\n") {
-            break ParseStep::Error(ProtocolError::BadBulkEnd);
-        }
-        spans.push(Span { start: at, len });
-        at += len + 2;
-        missing -= 1;
     };
     (*pos, progress.missing) = (at, missing);
     stop
+}
+
+/// The reason why no whole bulk string is at a place.
+enum NoBulk {
+    /// Its length line is incomplete, or it is malformed.
+    Stopped(ParseStep),
+    /// Not all bytes of this span, and its line end, are there.
+    Begun(Span),
+}
+
+/// The bulk string that begins at `at`, with its line end.
+#[inline(always)]
+fn whole_bulk(buf: &[u8], at: usize, bounds: Bounds) -> Result<Span, NoBulk> {
+    let (len, start) = match short_length(buf, at) {
+        Some(short) if bounds.bulk_max >= SHORT_MAX => short,
+        _ => any_length(buf, at, bounds).map_err(NoBulk::Stopped)?,
+    };
+    let span = Span { start, len };
+    if buf.len() - start < len + 2 {
+        return Err(NoBulk::Begun(span));
+    }
+    if bounds.checks_bulk_ends && !buf[start + len..].starts_with(b"\r\n") {
+        return Err(NoBulk::Stopped(ParseStep::Error(ProtocolError::BadBulkEnd)));
+    }
+    Ok(span)
 }
 
 /// The longest bulk string that [`short_length`] finds.
@@ -553,10 +581,15 @@ mod tests {
             from = end;
             loop {
                 let start = pos;
-                if let Some(head) = head {
-                    head.passes(&buf, &mut pos, &mut spans, &mut progress);
-                }
-                match step(&buf, &mut pos, &mut spans, &mut progress, bounds) {
+                let is_whole = !progress.has_begun()
+                    && head
+                        .is_some_and(|head: Head| head.parses(&buf, &mut pos, &mut spans, bounds));
+                let parsed = if is_whole {
+                    ParseStep::Command
+                } else {
+                    step(&buf, &mut pos, &mut spans, &mut progress, bounds)
+                };
+                match parsed {
                     ParseStep::Command => {
                         head = Head::of(&buf, start, &spans);
                         let args = Args::new(&buf, &spans);

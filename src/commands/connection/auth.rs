@@ -53,8 +53,8 @@ fn auth(call: &mut Call<'_>) -> CommandResult {
     }
     let login = credentials(args)?;
     if call.begins_to_log_in()? {
-        let log = (call.context(), args.at(0));
-        log_in(&mut call.world(), login, log)?;
+        let context = call.context();
+        log_in(&mut call.world(), login, (context, args))?;
     }
     Ok(())
 }
@@ -70,8 +70,12 @@ fn credentials<'a>(args: Args<'a>) -> Result<Login<'a>, CommandError> {
     }
 }
 
-fn log_in(world: &mut World<'_>, login: Login<'_>, log: (Context, &[u8])) -> CommandResult {
-    world.log_in(login, log)?;
+fn log_in(
+    world: &mut World<'_>,
+    login: Login<'_>,
+    (context, args): (Context, Args<'_>),
+) -> CommandResult {
+    world.log_in(login, (context, args.at(0)), Some(args))?;
     world.reply.ok();
     Ok(())
 }
@@ -156,9 +160,9 @@ impl<'a> Greeting<'a> {
     }
 
     /// Applies the options and replies.
-    fn greet(self, world: &mut World<'_>, log: (Context, &[u8])) -> CommandResult {
+    fn greet(self, world: &mut World<'_>, (context, args): (Context, Args<'_>)) -> CommandResult {
         if let Some(login) = self.login {
-            world.log_in(login, log)?;
+            world.log_in(login, (context, args.at(0)), Some(args))?;
         }
         if world.client.flags.contains(ClientFlags::UNAUTHENTICATED) {
             return Err(CommandError::Text(
@@ -187,8 +191,8 @@ fn hello(call: &mut Call<'_>) -> CommandResult {
     let greeting = Greeting::parse(args)?;
     let begins = greeting.login.is_none() || call.begins_to_log_in()?;
     if begins {
-        let log = (call.context(), args.at(0));
-        greeting.greet(&mut call.world(), log)?;
+        let context = call.context();
+        greeting.greet(&mut call.world(), (context, args))?;
     }
     Ok(())
 }

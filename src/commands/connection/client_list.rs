@@ -1,4 +1,6 @@
 //! CLIENT LIST and CLIENT INFO: one line per connection.
+//!
+//! Cost: O(connections) for the filter, a line for each that it selects.
 
 use super::client_filter::{self, Filter};
 use super::client_flags::USUAL;
@@ -87,7 +89,8 @@ fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
     let Some((client, reply)) = call.server.clients.find(id, Some(own)) else {
         return Vec::new();
     };
-    let mut line = client_line(call.server, client, reply, id == call.client.id);
+    let running = (id == call.client.id).then_some(call.args);
+    let mut line = client_line(call.server, client, reply, running);
     line.push(b'\n');
     line
 }

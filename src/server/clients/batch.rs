@@ -64,8 +64,6 @@ pub struct Batch {
 pub(in crate::server) struct Neighbour<'t, H: 'static> {
     name: Span,
     head: Option<Head>,
-    /// The request after it begins with its head.
-    is_repeated: bool,
     row: Option<&'t Row<H>>,
 }
 
@@ -203,24 +201,30 @@ impl Batch {
         self.sought.clear();
     }
 
-    /// Passes the head of the request at `*pos`, if it is that of `last`, the command before it.
+    /// Parses and adds the request at `*pos`, if it is whole and begins as `last`, the command
+    /// before it, does. `false`: nothing has changed.
     #[inline(always)]
-    pub(in crate::server) fn pass_head<H: 'static>(
+    pub(in crate::server) fn repeat<H: 'static>(
         &mut self,
-        last: &mut Option<Neighbour<'_, H>>,
+        (keyspace, db): (&Keyspace, DbIndex),
+        last: &Neighbour<'_, H>,
         buf: &[u8],
         pos: &mut usize,
-        progress: &mut Progress,
-    ) {
-        if let Some(last) = last
-            && let Some(head) = last.head
-        {
-            last.is_repeated = head.passes(buf, pos, &mut self.spans, progress);
+        bounds: Bounds,
+    ) -> bool {
+        let Some(head) = last.head else {
+            return false;
+        };
+        let (start, first_span) = (*pos, self.spans.len());
+        if !head.parses(buf, pos, &mut self.spans, bounds) {
+            return false;
         }
+        self.add(keyspace, db, buf, (start..*pos, first_span), last.row);
+        true
     }
 
     /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
-    /// `last` is the command before it, or one with the same head.
+    /// `last` is the command before it.
     #[inline(always)]
     pub(in crate::server) fn file<'t, H: 'static>(
         &mut self,
@@ -233,28 +237,33 @@ impl Batch {
     ) {
         let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
         let spans = &self.spans[first_span..];
-        let args = Args::of(Source::new(buf, self.apart.as_deref()), spans);
-        let row = match last {
-            Some(last) if last.is_repeated => last.row,
-            _ => {
-                let name = args.at(0);
-                // Neighbours are mostly calls of the same command; where they are not, heads cost
-                // more than they spare.
-                let (row, head) = match last {
-                    Some(last) if last.is_called(buf, name) => {
-                        (last.row, Head::of(buf, at.start, spans))
-                    }
-                    _ => (table.find(name), None),
-                };
-                *last = Some(Neighbour {
-                    name: spans[0],
-                    head,
-                    is_repeated: false,
-                    row,
-                });
-                row
-            }
+        let name = Args::of(Source::new(buf, self.apart.as_deref()), spans).at(0);
+        // Neighbours are mostly calls of the same command; where they are not, heads cost more than
+        // they spare.
+        let (row, head) = match last {
+            Some(last) if last.is_called(buf, name) => (last.row, Head::of(buf, at.start, spans)),
+            _ => (table.find(name), None),
         };
+        *last = Some(Neighbour {
+            name: spans[0],
+            head,
+            row,
+        });
+        self.add(keyspace, db, buf, (at, first_span), row);
+    }
+
+    /// Adds a command with its row, whose spans are the last ones: hashes its keys.
+    #[inline(always)]
+    fn add<H: 'static>(
+        &mut self,
+        keyspace: &Keyspace,
+        db: DbIndex,
+        buf: &[u8],
+        (at, first_span): (Range<usize>, usize),
+        row: Option<&Row<H>>,
+    ) {
+        let spans = &self.spans[first_span..];
+        let args = Args::of(Source::new(buf, self.apart.as_deref()), spans);
         let first_hash = self.hashes.len();
         if let Some(row) = row {
             if let Some(at) = row.plan.only_key_at() {
@@ -308,14 +317,18 @@ impl Batch {
         self.clear();
         self.clear_commands();
         let bounds = Bounds::of_servers(i64::MAX as u64);
-        let (mut pos, mut last) = (0, None);
+        let (mut pos, mut last): (usize, Option<Neighbour<'_, H>>) = (0, None);
         let end = loop {
             let is_full = self.commands.len() >= COMMANDS_MAX || self.hashes.len() >= KEYS_MAX;
             if is_full || !self.commands.is_empty() && buf.get(pos) != Some(&b'*') {
                 break RequestsEnd::Commands;
             }
+            if let Some(last) = &last
+                && self.repeat((keyspace, db), last, buf, &mut pos, bounds)
+            {
+                continue;
+            }
             let (start, mut progress) = (pos, Progress::default());
-            self.pass_head(&mut last, buf, &mut pos, &mut progress);
             match step(buf, &mut pos, &mut self.spans, &mut progress, bounds) {
                 ParseStep::Command => self.file(keyspace, table, db, buf, start..pos, &mut last),
                 ParseStep::Incomplete if self.commands.is_empty() => {

@@ -239,8 +239,6 @@ pub struct ClientBuffers {
     pub query_growth: usize,
     /// Memory of the list of an unfinished command's arguments so far.
     pub query_list: usize,
-    /// Bytes of the arguments of the current command.
-    pub args_bytes: usize,
     /// Memory of its prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
     /// Reply bytes at its courier, which its socket is not known to have taken.

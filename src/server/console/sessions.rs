@@ -140,7 +140,7 @@ impl Engine {
         let mut session = new_session(new_client(&mut self.server, peer));
         let mut world = self.world(&mut session);
         let pair = (&login.user[..], &login.password[..]);
-        if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH")) {
+        if let Err(error) = world.log_in(pair, (Context::TopLevel, b"AUTH"), None) {
             return Answer::error(http::UNAUTHORIZED, &String::from_utf8_lossy(&error.line()));
         }
         let Engine {

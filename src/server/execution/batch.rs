@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use crate::server::clients::batch::{
-    BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
+    BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, Neighbour, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
 use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
 use crate::server::clients::ending::{EndReason, Ending};
@@ -22,6 +22,7 @@ use crate::server::execution::dispatch::{Outcome, after_reply};
 use crate::server::observe::client_line::client_line;
 use crate::server::observe::crash;
 use crate::server::parts::clients::output_limits;
+use crate::server::state::call::Handler;
 use crate::server::state::world::Engine;
 use russet_base::text::Printable;
 use russet_command::CommandError;
@@ -244,12 +245,20 @@ impl Engine {
         } else {
             COMMANDS_MAX.min(self.server.config.lookahead as usize)
         };
-        let mut last = None;
+        let (keyspace, server) = (&self.keyspace, &self.server);
+        let db = session.client.db;
+        let mut last: Option<Neighbour<'_, Handler>> = None;
         loop {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
                 return ParseEnd::Full;
             }
-            batch.pass_head(&mut last, buf, pos, progress);
+            // The first one may have begun earlier.
+            if let Some(last) = &last
+                && batch.repeat((keyspace, db), last, buf, pos, bounds)
+            {
+                *start = *pos;
+                continue;
+            }
             match step(buf, pos, &mut batch.spans, progress, bounds) {
                 ParseStep::Command => {}
                 ParseStep::Incomplete => return ParseEnd::Incomplete,
@@ -262,15 +271,8 @@ impl Engine {
                 }
                 ParseStep::Error(error) => return ParseEnd::Error(error),
             }
-            let (keyspace, server) = (&self.keyspace, &self.server);
-            batch.file(
-                keyspace,
-                &server.table,
-                session.client.db,
-                buf,
-                *start..*pos,
-                &mut last,
-            );
+            let at = *start..*pos;
+            batch.file(keyspace, &server.table, db, buf, at, &mut last);
             *start = *pos;
         }
     }
@@ -334,7 +336,7 @@ impl Engine {
                 &self.server,
                 &session.client,
                 &session.reply,
-                true
+                None
             )),
             String::from_utf8_lossy(&shown)
         );

@@ -170,7 +170,6 @@ impl World<'_> {
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
         client.traffic.commands += 1;
-        client.buffers.args_bytes = args.bytes();
         let outer = crash::note_command(id);
         if server.gates.is_watched {
             watchdog::note_key(row, id, args, origin);
@@ -357,9 +356,12 @@ impl World<'_> {
         let args = ran.args;
         let thresholds = &server.gates.thresholds;
         let is_slow = ticks >= thresholds.ticks;
-        let request_most = client.buffers.args_bytes + HEADER_MAX * (args.len() + 1);
         // The commands of a transaction came in requests of their own.
-        let request_most = if is_nested { 0 } else { request_most };
+        let request_most = if is_nested {
+            0
+        } else {
+            args.bytes_most() + HEADER_MAX * (args.len() + 1)
+        };
         let replied = reply.pending_len().saturating_sub(ran.replied_before);
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
             let of = Logged::of(&server.table, client, (ran.id, args));

@@ -50,13 +50,13 @@ impl Server {
     pub(in crate::server) fn log_overcome(&self, session: &Session) {
         tracing::warn!(
             "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-            Printable(&client_line(self, &session.client, &session.reply, false))
+            Printable(&client_line(self, &session.client, &session.reply, None))
         );
     }
 
     /// Logs that a client was closed for its own fault, with its figures.
     pub fn log_dropped(&self, session: &Session, reason: &str) {
-        let line = client_line(self, &session.client, &session.reply, false);
+        let line = client_line(self, &session.client, &session.reply, None);
         let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");
     }
@@ -105,7 +105,7 @@ impl Server {
             if timeout > 0 && idle_s > timeout && !is_exempt {
                 tracing::debug!(
                     "Closing idle client: {}",
-                    Printable(&client_line(self, &session.client, &session.reply, false))
+                    Printable(&client_line(self, &session.client, &session.reply, None))
                 );
                 let detail = format!("{idle_s} s without a command, timeout {timeout}");
                 self.turn

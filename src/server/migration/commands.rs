@@ -247,7 +247,8 @@ impl Call<'_> {
         let is_link = self.client.console.is_none() && !self.client.flags.intersects(no_link);
         if given.len() != secret.len() || differences != 0 || !is_link {
             let refused = (self.context(), self.args.at(0), INTERNAL_USER);
-            self.world().note_failed_login(refused);
+            let args = self.args;
+            self.world().note_failed_login(refused, Some(args));
             return Err(CommandError::Text(WRONG_SECRET));
         }
         let client = &mut *self.client;

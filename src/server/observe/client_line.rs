@@ -14,18 +14,22 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::output::listed_bytes;
 use crate::server::parts::messages::tracking::Tracker;
 use crate::server::state::Server;
-use russet_resp::Reply;
+use russet_resp::{Args, Reply};
 
-/// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the client's own
-/// command asks for the line.
-pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: bool) -> Vec<u8> {
+/// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the arguments of
+/// the client's own command, if that asks for the line.
+pub fn client_line(
+    server: &Server,
+    client: &Client,
+    reply: &Reply,
+    running: Option<Args<'_>>,
+) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
     let age_s = |since_ms: u64| server.now.mono_ms.saturating_sub(since_ms) / 1000;
     let transaction = client.transaction.as_ref();
     let args_bytes = match &client.blocked {
         Some(blocked) => blocked.args.args().bytes(),
-        None if running => client.buffers.args_bytes,
-        None => 0,
+        None => running.map_or(0, |args| args.bytes()),
     };
     let buffers = &client.buffers;
     // A request that a courier has read is in its block, unless it began in an earlier one.
@@ -86,7 +90,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         shared + unsent,
         unshared,
         client.memory_bytes(reply) + unsent,
-        if waiting + unsent > 0 && !running {
+        if waiting + unsent > 0 && running.is_none() {
             "rw"
         } else {
             "r"
@@ -106,7 +110,7 @@ pub fn client_line(server: &Server, client: &Client, reply: &Reply, running: boo
         traffic.bytes_in,
         traffic.bytes_out,
         // The command that asks is not counted yet.
-        traffic.commands - u64::from(running && traffic.commands > 0),
+        traffic.commands - u64::from(running.is_some() && traffic.commands > 0),
         traffic.reads,
         traffic.batched,
         traffic.batches,

@@ -29,7 +29,7 @@ impl Server {
         tracing::debug!(
             "Client closed ({}): {}",
             Printable(ending.to_string().as_bytes()),
-            Printable(&client_line(self, &session.client, &session.reply, false))
+            Printable(&client_line(self, &session.client, &session.reply, None))
         );
         let client = &session.client;
         let seconds = |since_ms: u64| self.now.mono_ms.saturating_sub(since_ms) / 1000;

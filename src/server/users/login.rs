@@ -48,15 +48,20 @@ impl Server {
             object,
             user: &user,
         };
-        self.keep_event(event, client, reply);
+        self.keep_event(event, (client, reply), Some(line.1));
     }
 
-    fn keep_event(&mut self, event: Event<'_>, client: &Client, reply: &Reply) {
+    fn keep_event(
+        &mut self,
+        event: Event<'_>,
+        (client, reply): (&Client, &Reply),
+        running: Option<Args<'_>>,
+    ) {
         let now_ms = self.now.unix_ms();
         let len_max = self.config.acllog_max_len;
         let mut log = std::mem::take(&mut self.acl.log);
         log.add(event, len_max, now_ms, || {
-            client_line(self, client, reply, true)
+            client_line(self, client, reply, running)
         });
         self.acl.log = log;
     }
@@ -121,12 +126,13 @@ fn refusal(error: &RulesError, command: &str) -> CommandError {
 }
 
 impl World<'_> {
-    /// Logs the connection in as this user if the password is right. `command` is the name for the
-    /// log of a refusal.
+    /// Logs the connection in as this user if the password is right. For the log of a refusal:
+    /// `command` is the name, `running` the command's arguments if it is the client's own.
     pub fn log_in(
         &mut self,
         (name, password): (&[u8], &[u8]),
         (context, command): (Context, &[u8]),
+        running: Option<Args<'_>>,
     ) -> Result<(), CommandError> {
         let server = &mut *self.server;
         let settings = (&server.config, server.now.mono_ms);
@@ -135,7 +141,7 @@ impl World<'_> {
             Err(NotIn::Full(refusal)) => return Err(refusal),
             Err(NotIn::Wrong) => {}
         }
-        self.note_failed_login((context, command, name));
+        self.note_failed_login((context, command, name), running);
         Err(WRONG_PASSWORD)
     }
 
@@ -143,6 +149,7 @@ impl World<'_> {
     pub(in crate::server) fn note_failed_login(
         &mut self,
         (context, command, user): (Context, &[u8], &[u8]),
+        running: Option<Args<'_>>,
     ) {
         let event = Event {
             reason: Reason::Auth,
@@ -150,7 +157,7 @@ impl World<'_> {
             object: command,
             user,
         };
-        self.server.keep_event(event, self.client, self.reply);
+        (self.server).keep_event(event, (self.client, self.reply), running);
     }
 
     /// ACL SETUSER: makes or changes a user, by all of the rules or none. Connections that listen

@@ -376,16 +376,19 @@ fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[K
 /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all
 /// of them have one slot that is served here and does not move. `hashes` may have those of the
 /// keys. O(keys).
-#[inline]
+#[inline(always)]
 pub(in crate::server) fn runs_here(
     cluster: Option<&ClusterDriver>,
     row: &Row,
     args: Args<'_>,
     hashes: &[KeyHash],
 ) -> bool {
-    let Some(cluster) = cluster else {
-        return true;
-    };
+    cluster.is_none_or(|cluster| node_serves(cluster, row, args, hashes))
+}
+
+/// See [`runs_here`].
+#[inline(never)]
+fn node_serves(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[KeyHash]) -> bool {
     if let Some(at) = row.plan.only_key_at() {
         return cluster.core.serves(slot_by(hashes.first(), args.at(at)));
     }
