@@ -177,27 +177,26 @@ impl HashTable {
 
     /// The first word with this hash's tag that `eq` accepts.
     #[inline]
-    pub fn find(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<Word> {
-        let mut found = None;
-        self.locate(self.own(hash), |word| {
-            let equal = eq(word);
-            if equal {
-                found = Some(word);
-            }
-            equal
-        })?;
-        found
+    pub fn find(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Word> {
+        self.locate(self.own(hash), eq).map(|(_, word)| word)
     }
 
     /// As `find`, but returns its position: to read, replace or remove it without a second search.
     #[inline]
     pub fn find_handle(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
+        self.find_at(hash, eq).map(|(handle, _)| handle)
+    }
+
+    /// As `find`, with its position.
+    #[inline(always)]
+    pub fn find_at(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<(Handle, Word)> {
         let hash = self.own(hash);
-        self.locate(hash, eq).map(|at| Handle::new(hash, at))
+        let (at, word) = self.locate(hash, eq)?;
+        Some((Handle::new(hash, at), word))
     }
 
     #[inline(always)]
-    fn locate(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<usize> {
+    fn locate(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<(usize, Word)> {
         let segment = self.directory.get(hash);
         if segment.is_none() {
             return None;

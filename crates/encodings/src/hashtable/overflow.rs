@@ -27,12 +27,12 @@ impl HashTable {
         segment: SegmentRef,
         tag: u64,
         mut eq: impl FnMut(Word) -> bool,
-    ) -> Option<usize> {
-        let index = self
-            .overflow_of(segment)
+    ) -> Option<(usize, Word)> {
+        let cells = self.overflow_of(segment);
+        let index = cells
             .iter()
             .position(|&cell| tag_of_cell(cell) == tag && eq(word_of_cell(cell)))?;
-        Some(segment.lines() * CELLS + index)
+        Some((segment.lines() * CELLS + index, word_of_cell(cells[index])))
     }
 
     /// Drops the list of a segment that is rebuilt: its elements are in the plan.

@@ -159,9 +159,10 @@ impl SegmentRef {
         [self.bucket(home), self.bucket(self.next(home))]
     }
 
-    /// Cell index of the first element with this tag that `eq` accepts, in buckets or stash.
+    /// Cell index and word of the first element with this tag that `eq` accepts, in buckets or
+    /// stash.
     #[inline(always)]
-    pub fn find(self, tag: u64, mut eq: impl FnMut(Word) -> bool) -> Option<usize> {
+    pub fn find(self, tag: u64, mut eq: impl FnMut(Word) -> bool) -> Option<(usize, Word)> {
         let home = self.home(tag);
         let (mut start, mut among) = (Self::bucket_start(home), 0xff);
         // One place in the code calls `eq`, so that it is inlined there.
@@ -173,8 +174,9 @@ impl SegmentRef {
             while mask != 0 {
                 let i = mask.trailing_zeros() as usize;
                 // SAFETY: i < 8, inside the line.
-                if eq(word_of_cell(unsafe { *line.add(i) })) {
-                    return Some(start + i);
+                let word = word_of_cell(unsafe { *line.add(i) });
+                if eq(word) {
+                    return Some((start + i, word));
                 }
                 mask &= mask - 1;
             }

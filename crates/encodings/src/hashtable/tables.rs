@@ -107,20 +107,20 @@ impl<const PAGES: usize> Tables<PAGES> {
         (root, hash.wrapping_mul(self.salt))
     }
 
-    /// As `HashTable::find_handle`.
+    /// As `HashTable::find_at`.
     #[inline]
-    pub fn find_handle(
+    pub fn find_at(
         &self,
         table: u16,
         hash: u64,
         eq: impl FnMut(Word) -> bool,
-    ) -> Option<Handle> {
+    ) -> Option<(Handle, Word)> {
         let (root, own) = self.root(table, hash);
         if root.is_none() {
-            return self.get(table)?.find_handle(hash, eq);
+            return self.get(table)?.find_at(hash, eq);
         }
-        let at = root.find(tag_of_hash(own), eq)?;
-        Some(Handle::new(own, at))
+        let (at, word) = root.find(tag_of_hash(own), eq)?;
+        Some((Handle::new(own, at), word))
     }
 
     /// Runs `change` with a table, which then has the records of all.

@@ -159,15 +159,15 @@ impl SlotTables {
 
     // --- by key ---
 
-    /// As `HashTable::find_handle`.
+    /// As `HashTable::find_at`.
     #[inline]
-    pub fn find_handle(
+    pub fn find_at(
         &self,
         slot: u16,
         hash: u64,
         eq: impl FnMut(Word) -> bool,
-    ) -> Option<Handle> {
-        self.tables.find_handle(slot, hash, eq)
+    ) -> Option<(Handle, Word)> {
+        self.tables.find_at(slot, hash, eq)
     }
 
     /// Prefetches the first read of a lookup in a slot.

@@ -162,6 +162,12 @@ impl Database {
         self.table.find(hash, key)
     }
 
+    /// See [`Table::find_inlined`].
+    #[inline(always)]
+    pub(crate) fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        self.table.find_inlined(hash, key)
+    }
+
     /// See [`Keyspace::inner`](super::super::Keyspace::inner).
     #[inline]
     pub fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {

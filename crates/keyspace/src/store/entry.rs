@@ -665,6 +665,7 @@ impl Entry {
     }
 
     /// A raw string's block and length.
+    #[inline]
     fn raw_block(self) -> Option<(NonNull<u8>, usize)> {
         (self.encoding() == Encoding::Raw).then(|| {
             let at = self.value_at();

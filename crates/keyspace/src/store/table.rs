@@ -53,6 +53,21 @@ pub struct Found {
     pub entry: Entry,
 }
 
+#[inline(always)]
+fn found(at: Option<(Handle, Word)>) -> Option<Found> {
+    at.map(|(handle, word)| Found {
+        handle,
+        entry: Entry::of(word),
+    })
+}
+
+/// The entry of a key with a slot.
+#[inline(never)]
+fn find_in_slot(slots: &SlotTables, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    let is_it = |word| is_same(Entry::of(word).key(), key);
+    found(slots.find_at(hash.slot(), hash.hash(), is_it))
+}
+
 /// See the module.
 pub struct Table {
     hasher: KeyHasher,
@@ -272,37 +287,29 @@ impl Table {
         slots.prefetch(hashes.iter().map(|hash| (hash.slot(), hash.hash())), reach);
     }
 
-    /// See `HashTable::find_handle`.
-    #[inline]
-    fn find_handle(&self, hash: KeyHash, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
-        match &self.slots {
-            None => self.entries.find_handle(hash.hash(), eq),
-            Some(slots) => slots.find_handle(hash.slot(), hash.hash(), eq),
-        }
+    /// The key's entry, expired or not.
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        self.find_inlined(hash, key)
     }
 
-    /// The key's entry, expired or not.
-    #[inline]
-    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
-        let mut found = None;
-        let handle = self.find_handle(hash, |word| {
-            let entry = Entry::of(word);
-            let is_it = is_same(entry.key(), key);
-            if is_it {
-                found = Some(entry);
-            }
-            is_it
-        })?;
-        let entry = found.expect("the one that was accepted");
-        Some(Found { handle, entry })
+    /// As [`Table::find`], part of its callers: those by which nearly all lookups are made.
+    #[inline(always)]
+    pub fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+        if let Some(slots) = &self.slots {
+            return find_in_slot(slots, hash, key);
+        }
+        let is_it = |word| is_same(Entry::of(word).key(), key);
+        found(self.entries.find_at(hash.hash(), is_it))
     }
 
     /// The position of exactly this entry; `None`: it is not in the table.
     pub fn find_entry(&self, entry: Entry) -> Option<Found> {
         let is_it = |word| Entry::of(word) == entry;
         let hash = self.hash(entry.key());
-        let handle = self.find_handle(hash, is_it)?;
-        Some(Found { handle, entry })
+        found(match &self.slots {
+            None => self.entries.find_at(hash.hash(), is_it),
+            Some(slots) => slots.find_at(hash.slot(), hash.hash(), is_it),
+        })
     }
 
     /// Adds the entry of a key that is not in the table, with its expiries.
