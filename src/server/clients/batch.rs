@@ -137,7 +137,7 @@ fn hash_keys(
 }
 
 /// Notes the elements that a command, with these spans, seeks within its key's container.
-#[inline(never)]
+#[inline]
 fn seek(sought: &mut Vec<Sought>, within: Within, hash: KeyHash, spans: &[Span]) {
     let (first, step) = match within {
         Within::One(at) => (usize::from(at), usize::MAX),
@@ -145,15 +145,23 @@ fn seek(sought: &mut Vec<Sought>, within: Within, hash: KeyHash, spans: &[Span])
         Within::Scored { first } => (usize::from(first), 2),
     };
     let scored = matches!(within, Within::Scored { .. });
-    let room = SOUGHT_MAX - sought.len();
-    let places = (first..spans.len()).step_by(step).take(room);
     let key = spans[1];
-    sought.extend(places.map(|at| Sought {
+    let one = |at: usize| Sought {
         key,
         hash,
         name: spans[at],
         score: scored.then(|| spans[at - 1]),
-    }));
+    };
+    if first.saturating_add(step) < spans.len() {
+        seek_many(sought, (first..spans.len()).step_by(step).map(one));
+    } else if first < spans.len() && sought.len() < SOUGHT_MAX {
+        sought.push(one(first));
+    }
+}
+
+#[inline(never)]
+fn seek_many(sought: &mut Vec<Sought>, all: impl Iterator<Item = Sought>) {
+    sought.extend(all.take(SOUGHT_MAX - sought.len()));
 }
 
 /// Prefetches elements that commands seek inside large containers.

@@ -26,6 +26,20 @@ impl Word {
     }
 }
 
+/// The judge of a lookup's candidates: a closure, or a type whose method is certain to be a part
+/// of the lookup's code.
+pub trait Accepts {
+    /// Whether this word is the one that is looked for.
+    fn accepts(&mut self, word: Word) -> bool;
+}
+
+impl<F: FnMut(Word) -> bool> Accepts for F {
+    #[inline(always)]
+    fn accepts(&mut self, word: Word) -> bool {
+        self(word)
+    }
+}
+
 /// Cells in a line.
 pub(super) const CELLS: usize = 8;
 /// "Sits in the bucket after its home".

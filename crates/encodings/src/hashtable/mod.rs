@@ -64,7 +64,7 @@ use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
 use expiry::SharedExpiry;
-pub use line::Word;
+pub use line::{Accepts, Word};
 use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
 pub use near::TIME_MAX;
 use place::Placed;
@@ -189,14 +189,14 @@ impl HashTable {
 
     /// As `find`, with its position.
     #[inline(always)]
-    pub fn find_at(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<(Handle, Word)> {
+    pub fn find_at(&self, hash: u64, eq: impl Accepts) -> Option<(Handle, Word)> {
         let hash = self.own(hash);
         let (at, word) = self.locate(hash, eq)?;
         Some((Handle::new(hash, at), word))
     }
 
     #[inline(always)]
-    fn locate(&self, hash: u64, mut eq: impl FnMut(Word) -> bool) -> Option<(usize, Word)> {
+    fn locate(&self, hash: u64, mut eq: impl Accepts) -> Option<(usize, Word)> {
         let segment = self.directory.get(hash);
         if segment.is_none() {
             return None;

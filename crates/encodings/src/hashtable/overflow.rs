@@ -4,7 +4,7 @@
 //! The list has no order; its key is the segment's prefix. An empty list is removed, and the
 //! directory word's overflow flag is cleared.
 
-use super::line::{CELLS, tag_of_cell, word_of_cell};
+use super::line::{Accepts, CELLS, tag_of_cell, word_of_cell};
 use super::place::Placed;
 use super::segment::SegmentRef;
 use super::{HashTable, Word};
@@ -26,12 +26,12 @@ impl HashTable {
         &self,
         segment: SegmentRef,
         tag: u64,
-        mut eq: impl FnMut(Word) -> bool,
+        mut eq: impl Accepts,
     ) -> Option<(usize, Word)> {
         let cells = self.overflow_of(segment);
         let index = cells
             .iter()
-            .position(|&cell| tag_of_cell(cell) == tag && eq(word_of_cell(cell)))?;
+            .position(|&cell| tag_of_cell(cell) == tag && eq.accepts(word_of_cell(cell)))?;
         Some((segment.lines() * CELLS + index, word_of_cell(cells[index])))
     }
 

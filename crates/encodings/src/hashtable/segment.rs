@@ -16,7 +16,7 @@
 use std::ptr;
 
 use super::Word;
-use super::line::{CELLS, match_mark, match_tag, tag_of_cell, with_word, word_of_cell};
+use super::line::{Accepts, CELLS, match_mark, match_tag, tag_of_cell, with_word, word_of_cell};
 
 /// Lines of a full-grown segment.
 pub(super) const LINES_MAX: usize = 64;
@@ -162,10 +162,9 @@ impl SegmentRef {
     /// Cell index and word of the first element with this tag that `eq` accepts, in buckets or
     /// stash.
     #[inline(always)]
-    pub fn find(self, tag: u64, mut eq: impl FnMut(Word) -> bool) -> Option<(usize, Word)> {
+    pub fn find(self, tag: u64, eq: &mut impl Accepts) -> Option<(usize, Word)> {
         let home = self.home(tag);
         let (mut start, mut among) = (Self::bucket_start(home), 0xff);
-        // One place in the code calls `eq`, so that it is inlined there.
         for next in 1.. {
             // SAFETY: `start` begins a line of this segment; segments are 64-byte aligned.
             let line = unsafe { self.segment().0.add(start) };
@@ -175,7 +174,7 @@ impl SegmentRef {
                 let i = mask.trailing_zeros() as usize;
                 // SAFETY: i < 8, inside the line.
                 let word = word_of_cell(unsafe { *line.add(i) });
-                if eq(word) {
+                if eq.accepts(word) {
                     return Some((start + i, word));
                 }
                 mask &= mask - 1;

@@ -17,7 +17,7 @@
 //!
 //! Cost: a lookup is that of a table of one segment; of more segments, two more reads.
 
-use super::line::tag_of_hash;
+use super::line::{Accepts, tag_of_hash};
 use super::{Handle, HashTable, SegmentRef, SharedExpiry, Word};
 use crate::prefetch::prefetch;
 use russet_base::memory::alloc::boxed_bytes;
@@ -109,17 +109,12 @@ impl<const PAGES: usize> Tables<PAGES> {
 
     /// As `HashTable::find_at`.
     #[inline]
-    pub fn find_at(
-        &self,
-        table: u16,
-        hash: u64,
-        eq: impl FnMut(Word) -> bool,
-    ) -> Option<(Handle, Word)> {
+    pub fn find_at(&self, table: u16, hash: u64, mut eq: impl Accepts) -> Option<(Handle, Word)> {
         let (root, own) = self.root(table, hash);
         if root.is_none() {
             return self.get(table)?.find_at(hash, eq);
         }
-        let (at, word) = root.find(tag_of_hash(own), eq)?;
+        let (at, word) = root.find(tag_of_hash(own), &mut eq)?;
         Some((Handle::new(own, at), word))
     }
 

@@ -27,7 +27,7 @@ use super::slot_set::{Among, SlotSet, WORDS};
 use russet_base::hashing::hash;
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
-use russet_encodings::hashtable::{Handle, HashTable, Shape, Tables, Word};
+use russet_encodings::hashtable::{Accepts, Handle, HashTable, Shape, Tables, Word};
 
 /// Slots of a page.
 const PAGE: usize = SLOTS / WORDS;
@@ -161,12 +161,7 @@ impl SlotTables {
 
     /// As `HashTable::find_at`.
     #[inline]
-    pub fn find_at(
-        &self,
-        slot: u16,
-        hash: u64,
-        eq: impl FnMut(Word) -> bool,
-    ) -> Option<(Handle, Word)> {
+    pub fn find_at(&self, slot: u16, hash: u64, eq: impl Accepts) -> Option<(Handle, Word)> {
         self.tables.find_at(slot, hash, eq)
     }
 

@@ -260,7 +260,43 @@ impl Database {
 
     /// Replaces the value of a found key (a string or a container's word). The caller must free
     /// the old container, if any.
+    #[inline]
     pub fn replace(
+        &mut self,
+        hash: KeyHash,
+        found: Found,
+        expiry: Option<i64>,
+        value: NewValue<'_>,
+    ) -> Option<Detached> {
+        if let (
+            None,
+            NewValue::Bytes {
+                text,
+                modified: false,
+            },
+        ) = (expiry, value)
+            && self.rewrite(found.entry, text)
+        {
+            return None;
+        }
+        self.replace_any(hash, found, expiry, value)
+    }
+
+    /// Replaces a string without an expiry in place, if it has room for the text. It keeps its
+    /// size class, so that nothing else is counted.
+    fn rewrite(&mut self, entry: Entry, text: &[u8]) -> bool {
+        let Some(old) = entry.rewrite(text, || self.save_first(entry)) else {
+            return false;
+        };
+        self.born(entry);
+        let size = |len| Size::new(Type::String, len);
+        self.sizes.change(size(old), size(text.len()));
+        true
+    }
+
+    /// As [`Database::replace`], for all values.
+    #[inline(never)]
+    fn replace_any(
         &mut self,
         hash: KeyHash,
         found: Found,

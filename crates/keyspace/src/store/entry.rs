@@ -451,6 +451,34 @@ impl Entry {
         self.set_u64_at(self.value_at(), n as u64);
     }
 
+    /// Gives a string inside the entry another text, if it has room and there is no expiry.
+    /// `before` runs first, and only then. Returns the length of the old text.
+    #[inline]
+    pub fn rewrite(self, text: &[u8], before: impl FnOnce()) -> Option<usize> {
+        if self.encoding() != Encoding::Embstr || self.has_expiry() {
+            return None;
+        }
+        let at = self.value_at();
+        let (len, width) = self.varint_at(at);
+        let old = at + width + len;
+        let new = at + varint_len(text.len()) + text.len();
+        if new > EMBED_MAX || alloc::good_size(old) != alloc::good_size(new) {
+            return None;
+        }
+        before();
+        // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
+        // past the old value are initialised first. The text came from a client.
+        let part = unsafe {
+            let end = self.0.as_ptr().add(old);
+            end.write_bytes(0, new.saturating_sub(old));
+            std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
+        };
+        self.set_flag(FLAG_RAW, false);
+        let from = put_varint(part, text.len());
+        part[from..].copy_from_slice(text);
+        Some(len)
+    }
+
     /// Replaces a string value and the expiry, in place where the size class allows it.
     /// The old string is freed; a container must have been taken out before.
     pub fn replace(self, expiry: Option<i64>, value: NewValue<'_>) -> Entry {
@@ -802,6 +830,38 @@ mod tests {
         assert_eq!(same.string(), Some(Str::Bytes(&[b'y'; 21])));
         assert_eq!(same.clock(), 7);
         same.free();
+    }
+
+    #[test]
+    fn a_string_is_rewritten_only_where_its_block_has_room() {
+        for (old, new) in (0..150).flat_map(|old| (0..150).map(move |new| (old, new))) {
+            let text = vec![b'y'; new];
+            let value = NewValue::Bytes {
+                text: &vec![b'x'; old],
+                modified: true,
+            };
+            let e = Entry::new(b"key", None, 7, value);
+            let class = e.memory_bytes();
+            let mut asked = false;
+            let rewritten = e.rewrite(&text, || asked = true);
+            assert_eq!(rewritten.is_some(), asked, "{old} {new}");
+            if rewritten.is_none() {
+                let fresh = Entry::new(b"key", None, 7, bytes(&text));
+                let fits = (e.encoding(), class) == (Encoding::Embstr, fresh.memory_bytes());
+                assert!(!fits || fresh.encoding() != Encoding::Embstr, "{old} {new}");
+                fresh.free();
+                assert_eq!(e.string(), Some(Str::Bytes(&vec![b'x'; old])));
+            } else {
+                assert_eq!(rewritten, Some(old));
+                assert_eq!(e.string(), Some(Str::Bytes(&text)));
+                assert_eq!((e.clock(), e.memory_bytes()), (7, class));
+                assert_eq!(e.key(), b"key");
+            }
+            e.free();
+        }
+        let e = Entry::new(b"key", Some(5), 7, bytes(b"with an expiry"));
+        assert_eq!(e.rewrite(b"another", || unreachable!()), None);
+        e.free();
     }
 
     #[test]

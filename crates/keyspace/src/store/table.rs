@@ -32,7 +32,7 @@ use super::super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use super::entry::Entry;
 use russet_base::memory::mover::Mover;
 use russet_base::text::is_same;
-use russet_encodings::hashtable::{self, Handle, HashTable, Shape, Word};
+use russet_encodings::hashtable::{self, Accepts, Handle, HashTable, Shape, Word};
 use russet_encodings::prefetch::ahead;
 use russet_timeseries::index::LabelIndex;
 use russet_types::{Encoding, Hash, Stream, TimeSeries, Type};
@@ -53,6 +53,16 @@ pub struct Found {
     pub entry: Entry,
 }
 
+/// Accepts the entry of this key.
+struct OfKey<'k>(&'k [u8]);
+
+impl Accepts for OfKey<'_> {
+    #[inline(always)]
+    fn accepts(&mut self, word: Word) -> bool {
+        is_same(Entry::of(word).key(), self.0)
+    }
+}
+
 #[inline(always)]
 fn found(at: Option<(Handle, Word)>) -> Option<Found> {
     at.map(|(handle, word)| Found {
@@ -64,8 +74,7 @@ fn found(at: Option<(Handle, Word)>) -> Option<Found> {
 /// The entry of a key with a slot.
 #[inline(never)]
 fn find_in_slot(slots: &SlotTables, hash: KeyHash, key: &[u8]) -> Option<Found> {
-    let is_it = |word| is_same(Entry::of(word).key(), key);
-    found(slots.find_at(hash.slot(), hash.hash(), is_it))
+    found(slots.find_at(hash.slot(), hash.hash(), OfKey(key)))
 }
 
 /// See the module.
@@ -298,8 +307,7 @@ impl Table {
         if let Some(slots) = &self.slots {
             return find_in_slot(slots, hash, key);
         }
-        let is_it = |word| is_same(Entry::of(word).key(), key);
-        found(self.entries.find_at(hash.hash(), is_it))
+        found(self.entries.find_at(hash.hash(), OfKey(key)))
     }
 
     /// The position of exactly this entry; `None`: it is not in the table.
