@@ -171,7 +171,7 @@ impl<'a> Args<'a> {
     }
 
     /// All arguments as an array; the arity was checked by dispatch.
-    #[inline]
+    #[inline(always)]
     pub fn exactly<const N: usize>(&self) -> [&'a [u8]; N] {
         assert_eq!(self.spans.len(), N, "arity checked by dispatch");
         // In a loop: closures of `from_fn` are shared by handlers, and then called.

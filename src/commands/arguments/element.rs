@@ -6,7 +6,7 @@ use russet_resp::Reply;
 use russet_types::Entry;
 
 /// Writes an element as a bulk string.
-#[inline]
+#[inline(always)]
 pub(in crate::commands) fn write(reply: &mut Reply, entry: Entry<'_>) {
     match entry {
         Entry::Str(text) => reply.bulk(text),

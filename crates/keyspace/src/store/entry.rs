@@ -469,8 +469,9 @@ impl Entry {
         // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
         // past the old value are initialised first. The text came from a client.
         let part = unsafe {
-            let end = self.0.as_ptr().add(old);
-            end.write_bytes(0, new.saturating_sub(old));
+            if new > old {
+                self.0.as_ptr().add(old).write_bytes(0, new - old);
+            }
             std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
         };
         self.set_flag(FLAG_RAW, false);
