@@ -16,6 +16,7 @@ impl Pack {
     }
 
     /// The entries from `pos` to the end.
+    #[inline]
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
         Iter {
             pack: self,

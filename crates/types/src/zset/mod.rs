@@ -8,7 +8,7 @@
 mod packed;
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
-use packed::{PackedScore, find, insert_pair, prev_pair};
+use packed::{PackedScore, find, insert_pair, pairs_from, prev_pair};
 pub(super) use packed::{are_in_order, element, next_pair};
 use rand::Rng;
 use russet_base::numbers::float;
@@ -234,8 +234,15 @@ impl Zset {
             }
             Zset::Listpack(pack) => pack,
         };
-        let mut at = rank.checked_mul(2).and_then(|index| pack.seek(index));
-        let mut left = count;
+        let Some(first) = rank.checked_mul(2).and_then(|index| pack.seek(index)) else {
+            return;
+        };
+        if !backward {
+            let mut pairs = pairs_from(pack, first).take(count);
+            pairs.all(|(score, member)| see(score, member));
+            return;
+        }
+        let (mut at, mut left) = (Some(first), count);
         while let Some(pos) = at
             && left > 0
         {
@@ -244,11 +251,7 @@ impl Zset {
                 return;
             }
             left -= 1;
-            at = if backward {
-                prev_pair(pack, pos)
-            } else {
-                next_pair(pack, pos)
-            };
+            at = prev_pair(pack, pos);
         }
     }
 

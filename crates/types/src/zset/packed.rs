@@ -26,6 +26,7 @@ impl PackedScore {
 }
 
 /// A stored score; `None`: it is no number.
+#[inline]
 fn score_of(entry: Entry<'_>) -> Option<f64> {
     match entry {
         Entry::Int(value) => Some(value as f64),
@@ -53,6 +54,17 @@ pub(crate) fn are_in_order(pack: &Listpack) -> Option<bool> {
 pub fn element(pack: &Listpack, at: Pos) -> (f64, Entry<'_>) {
     let score = pack.next(at).expect("whole pairs");
     (score_of(pack.get(score)).unwrap_or(0.0), pack.get(at))
+}
+
+/// The members and scores from the member at `at` on.
+#[inline]
+pub(super) fn pairs_from(pack: &Listpack, at: Pos) -> impl Iterator<Item = (f64, Entry<'_>)> {
+    let mut entries = pack.iter_from(at);
+    std::iter::from_fn(move || {
+        let member = entries.next()?;
+        let score = entries.next().expect("whole pairs");
+        Some((score_of(score).unwrap_or(0.0), member))
+    })
 }
 
 /// The pair after the one at `at`.
