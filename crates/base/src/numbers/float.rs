@@ -183,8 +183,51 @@ struct Scanned {
     lost: bool,
 }
 
+/// Digits of [`short_decimal`]: both they and a power of ten of as many are doubles.
+const SHORT_DIGITS: usize = 15;
+const POWERS_OF_TEN: [f64; SHORT_DIGITS] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
+];
+
+/// The value of a text of up to [`SHORT_DIGITS`] digits with a point between two of them or none,
+/// as nearly all scores are. One division of two exact doubles, which rounds correctly. `None`: to
+/// be parsed in full.
+#[inline]
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    let (negative, body) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if body.len() > SHORT_DIGITS || !body.last()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut mantissa, mut decimals) = (0u64, None);
+    for (at, &byte) in body.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            mantissa = 10 * mantissa + u64::from(digit);
+        } else if byte == b'.' && at > 0 && decimals.is_none() {
+            decimals = Some(body.len() - at - 1);
+        } else {
+            return None;
+        }
+    }
+    let value = mantissa as f64 / POWERS_OF_TEN[decimals.unwrap_or(0)];
+    Some(if negative { -value } else { value })
+}
+
 /// Parses a decimal number or infinity; all of `text` must be consumed.
+#[inline]
 fn scan_decimal(text: &[u8]) -> Option<Scanned> {
+    match short_decimal(text) {
+        Some(value) => Some(Scanned { value, lost: false }),
+        None => scan_any_decimal(text),
+    }
+}
+
+/// As [`scan_decimal`], for any text.
+#[inline(never)]
+fn scan_any_decimal(text: &[u8]) -> Option<Scanned> {
     let (negative, body) = split_sign(text);
     if !matches!(body.first()?, b'0'..=b'9' | b'.') {
         return infinity(text).map(|value| Scanned { value, lost: false });
@@ -405,6 +448,14 @@ mod tests {
             prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));
             let shown = text(|out| write_g17(out, value));
             prop_assert_eq!(parse_double(shown.as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn short_decimals_are_rounded_as_by_the_standard_parser(
+            decimal in "-?[0-9]{1,16}(\\.[0-9]{1,15})?",
+        ) {
+            let expected = decimal.parse::<f64>().ok().map(f64::to_bits);
+            prop_assert_eq!(parse_double(decimal.as_bytes()).map(f64::to_bits), expected);
         }
     }
 }
