@@ -2,7 +2,8 @@
 //! changes, messages, and clients that are blocked on the keys it wrote.
 //!
 //! Invariants
-//!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts.
+//!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts. Its
+//!      code is a part of the way of a client's own command ([`World::run_inlined`]).
 //!   2. A command's effects, and those of commands it runs, are propagated as one unit.
 //!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
 

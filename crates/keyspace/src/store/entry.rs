@@ -467,7 +467,8 @@ impl Entry {
         }
         before();
         // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
-        // past the old value are initialised first. The text came from a client.
+        // past the old value are initialised first. The text is not inside: it came from a client
+        // or another allocation.
         let part = unsafe {
             if new > old {
                 self.0.as_ptr().add(old).write_bytes(0, new - old);
