@@ -451,6 +451,23 @@ impl Entry {
         self.set_u64_at(self.value_at(), n as u64);
     }
 
+    /// The value part, from `at` on, of an entry that has `old` bytes and is to have `new`. Bytes
+    /// past the old ones are zeros.
+    ///
+    /// # Safety
+    /// Both sizes are of one class: `alloc::block` asked for all of it. Nothing else refers to the
+    /// part while it is borrowed.
+    #[inline(always)]
+    unsafe fn resized_part<'a>(self, at: usize, old: usize, new: usize) -> &'a mut [u8] {
+        // SAFETY: the block holds `new` bytes, which are initialised first.
+        unsafe {
+            if new > old {
+                self.0.as_ptr().add(old).write_bytes(0, new - old);
+            }
+            std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
+        }
+    }
+
     /// Gives a string inside the entry another text, if it has room and there is no expiry.
     /// `before` runs first, and only then. Returns the length of the old text.
     #[inline]
@@ -466,15 +483,9 @@ impl Entry {
             return None;
         }
         before();
-        // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
-        // past the old value are initialised first. The text is not inside: it came from a client
-        // or another allocation.
-        let part = unsafe {
-            if new > old {
-                self.0.as_ptr().add(old).write_bytes(0, new - old);
-            }
-            std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
-        };
+        // SAFETY: both sizes are of one class. The text is not inside: it came from a client or
+        // another allocation.
+        let part = unsafe { self.resized_part(at, old, new) };
         self.set_flag(FLAG_RAW, false);
         let from = put_varint(part, text.len());
         part[from..].copy_from_slice(text);
@@ -493,14 +504,9 @@ impl Entry {
                 self.set_expiry(when);
             }
             let at = self.value_at();
-            // SAFETY: `alloc::block` asked for the whole size class, which holds `new` bytes; bytes
-            // past the old value are initialised first. `value` is not inside (its bytes came from
-            // a client or another allocation).
-            let part = unsafe {
-                let end = self.0.as_ptr().add(old);
-                end.write_bytes(0, new.saturating_sub(old));
-                std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new - at)
-            };
+            // SAFETY: both sizes are of one class. `value` is not inside (its bytes came from a
+            // client or another allocation).
+            let part = unsafe { self.resized_part(at, old, new) };
             self.set_flag(FLAG_RAW, false);
             self.put_value(part, value);
             self
