@@ -480,11 +480,16 @@ impl Keyspace {
         self.dbs[at].table().prefetch_directory(hash);
     }
 
-    /// The other stages, for the keys of a batch: prefetches the lines of their buckets, then the
-    /// entries whose tags match.
+    /// The next stage, for several keys: prefetches the lines of their buckets.
     #[inline]
-    pub fn prefetch(&self, at: DbIndex, hashes: &[KeyHash]) {
-        self.dbs[at].table().prefetch(hashes);
+    pub fn prefetch_lines(&self, at: DbIndex, hashes: &[KeyHash]) {
+        self.dbs[at].table().prefetch_lines(hashes);
+    }
+
+    /// The last stage: prefetches the entries whose tags match.
+    #[inline]
+    pub fn prefetch_entries(&self, at: DbIndex, hashes: &[KeyHash]) {
+        self.dbs[at].table().prefetch_entries(hashes);
     }
 
     /// The table inside the big container at a key, to prefetch its elements too. The key's own

@@ -1,9 +1,9 @@
 //! Commands of one client, parsed ahead so that their keys are in the cache when they run.
 //!
-//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed; the directory
-//! words, then the table lines, then the entries of all their keys are prefetched; then the
-//! commands run one by one (`execution::batch`). A prefetch is only a hint: any command may change
-//! the table, so handlers look up again.
+//! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed. Their directory
+//! words and table lines are prefetched meanwhile, [`GROUP`] keys at a time; the entries of a group
+//! before the group in front of it runs (`execution::batch`), one command after the other. A
+//! prefetch is only a hint: any command may change the table, so handlers look up again.
 //!
 //! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
 //! unfinished command.
@@ -26,6 +26,8 @@ pub(in crate::server) const COMMANDS_MAX: usize = 16;
 /// A batch takes no further command after this many keys; `COMMAND_KEYS_MAX` is per command.
 pub(in crate::server) const KEYS_MAX: usize = 16;
 const COMMAND_KEYS_MAX: usize = 64;
+/// Keys of which each stage is prefetched together.
+pub(in crate::server) const GROUP: usize = 4;
 /// Elements sought within containers.
 const SOUGHT_MAX: usize = 64;
 /// Commands that one client may run in a turn.
@@ -57,6 +59,9 @@ pub struct Batch {
     pub(in crate::server) apart: Option<Box<Apart>>,
     pub(in crate::server) commands: Vec<Parsed>,
     pub(in crate::server) hashes: Vec<KeyHash>,
+    /// Of so many keys the lines, and of so many the entries, are prefetched.
+    with_lines: usize,
+    with_entries: usize,
     sought: Vec<Sought>,
 }
 
@@ -206,7 +211,33 @@ impl Batch {
     pub(in crate::server) fn clear_commands(&mut self) {
         self.commands.clear();
         self.hashes.clear();
+        (self.with_lines, self.with_entries) = (0, 0);
         self.sought.clear();
+    }
+
+    /// Prefetches the lines of the keys that were added last.
+    #[inline(always)]
+    fn prefetch_lines(&mut self, keyspace: &Keyspace, db: DbIndex) {
+        keyspace.prefetch_lines(db, &self.hashes[self.with_lines..]);
+        self.with_lines = self.hashes.len();
+    }
+
+    /// Prefetches the entries of the keys up to this one.
+    #[inline(always)]
+    fn prefetch_entries(&mut self, keyspace: &Keyspace, db: DbIndex, end: usize) {
+        keyspace.prefetch_entries(db, &self.hashes[self.with_entries..end]);
+        self.with_entries = end;
+    }
+
+    /// Before command `i` runs: prefetches the entries of the commands a group after it. Each
+    /// prefetch waits for the processor's table of pages: a few at once, beside other work, cost
+    /// less than all before the first command.
+    #[inline(always)]
+    pub(in crate::server) fn prefetch_next(&mut self, i: usize, keyspace: &Keyspace, db: DbIndex) {
+        if i.is_multiple_of(GROUP) && self.with_entries < self.with_lines {
+            let end = (i + 2 * GROUP).min(self.with_lines);
+            self.prefetch_entries(keyspace, db, end);
+        }
     }
 
     /// Parses and adds the request at `*pos`, if it is whole and begins as `last`, the command
@@ -299,15 +330,37 @@ impl Batch {
             first_hash,
             hashes: self.hashes.len() - first_hash,
         });
+        if self.hashes.len() - self.with_lines >= GROUP {
+            self.prefetch_lines(keyspace, db);
+        }
     }
 
-    #[inline]
-    pub(in crate::server) fn prefetch(&self, keyspace: &Keyspace, db: DbIndex, buf: &[u8]) {
+    /// The lines of the rest of the keys, and the entries of the first `commands`.
+    #[inline(always)]
+    fn prefetch_rest(&mut self, keyspace: &Keyspace, db: DbIndex, commands: usize) {
         // A single key gains nothing: its lookup follows immediately.
-        if self.hashes.len() > 1 {
-            keyspace.prefetch(db, &self.hashes);
+        let keys = self.hashes.len();
+        if keys > 1 {
+            self.prefetch_lines(keyspace, db);
+            let are_many = keys > self.commands.len();
+            let end = if are_many { keys } else { keys.min(commands) };
+            self.prefetch_entries(keyspace, db, end);
         }
-        if self.sought.len() > 1 {
+    }
+
+    /// Prefetches what the first `commands` will read; [`Batch::prefetch_next`] the rest.
+    #[inline]
+    pub(in crate::server) fn prefetch(
+        &mut self,
+        keyspace: &Keyspace,
+        db: DbIndex,
+        buf: &[u8],
+        commands: usize,
+    ) {
+        let is_within = self.sought.len() > 1;
+        // What is sought within containers is found from their entries.
+        self.prefetch_rest(keyspace, db, if is_within { KEYS_MAX } else { commands });
+        if is_within {
             let source = Source::new(buf, self.apart.as_deref());
             prefetch_within(keyspace, db, &self.sought, source);
         }
@@ -348,7 +401,7 @@ impl Batch {
                 _ => break RequestsEnd::Error,
             }
         };
-        self.prefetch(keyspace, db, buf);
+        self.prefetch(keyspace, db, buf, KEYS_MAX);
         end
     }
 
@@ -377,9 +430,7 @@ impl Batch {
 
     /// Prefetches the keys that were looked at.
     pub(in crate::server) fn prefetch_all(&mut self, keyspace: &Keyspace, db: DbIndex) {
-        if self.hashes.len() > 1 {
-            keyspace.prefetch(db, &self.hashes);
-        }
+        self.prefetch_rest(keyspace, db, KEYS_MAX);
         self.clear_commands();
     }
 

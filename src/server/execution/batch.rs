@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use crate::server::clients::batch::{
-    BUDGET, Batch, COMMANDS_MAX, KEYS_MAX, Neighbour, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
+    BUDGET, Batch, COMMANDS_MAX, GROUP, KEYS_MAX, Neighbour, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
 use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
 use crate::server::clients::ending::{EndReason, Ending};
@@ -75,6 +75,7 @@ impl Runs for OfClient {
         bytes: Range<usize>,
     ) -> Option<Rest> {
         for i in 0..batch.commands.len() {
+            batch.prefetch_next(i, &engine.keyspace, session.client.db);
             let command = batch.commands[i];
             let args = batch.args(command, buf);
             let hashes = &batch.hashes[command.first_hash..][..command.hashes];
@@ -152,7 +153,7 @@ impl Engine {
         loop {
             let from = start;
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
-            batch.prefetch(&self.keyspace, session.client.db, buf);
+            batch.prefetch(&self.keyspace, session.client.db, buf, GROUP);
             self.count_batch(session, batch, &end);
             self.server.turn.begin_commands();
             if let Some(rest) = R::run_parsed(self, session, batch, buf, from..start) {

@@ -61,6 +61,7 @@ impl Runs for OfPrimary {
         // The bytes before are accounted for.
         let mut taken = bytes.start;
         for i in 0..batch.commands.len() {
+            batch.prefetch_next(i, &engine.keyspace, session.client.db);
             let command = batch.commands[i];
             session.client.buffers.query_bytes = buf.len() - command.start;
             if engine.holds_stream(session) {

@@ -131,7 +131,13 @@ impl HashTable {
     /// directory word, so very large tables benefit from `prefetch_directory` before it.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        self.prefetch_lines(hash, self.expiry.is_some());
+        self.prefetch_lines(hash, self.has_notes());
+    }
+
+    /// Whether expiries are noted.
+    #[inline(always)]
+    pub fn has_notes(&self) -> bool {
+        self.expiry.is_some()
     }
 
     /// As [`HashTable::prefetch`]; `is_noted`: expiries are noted, perhaps in shared records.

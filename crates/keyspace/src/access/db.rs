@@ -77,7 +77,8 @@ impl<'a> Db<'a> {
         fields: &[impl AsRef<[u8]>],
     ) -> SmallVec<[(usize, AnyRef<'_>); 16]> {
         let hashes: SmallVec<[KeyHash; 16]> = keys.clone().map(|key| self.hash(key)).collect();
-        self.keyspace.prefetch(self.at, &hashes);
+        self.keyspace.prefetch_lines(self.at, &hashes);
+        self.keyspace.prefetch_entries(self.at, &hashes);
         let due_ms = self.keyspace.due_ms;
         let found = self.database().find_ahead(keys.zip(hashes), fields);
         let living = found

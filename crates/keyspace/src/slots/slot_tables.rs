@@ -171,17 +171,22 @@ impl SlotTables {
         self.tables.prefetch_root(slot);
     }
 
-    /// See `Table::prefetch`; keys are slots with hashes.
+    /// See `Table::prefetch_lines`; keys are slots with hashes.
     #[inline]
-    pub fn prefetch(
-        &self,
-        keys: impl Iterator<Item = (u16, u64)> + Clone,
-        reach: impl Fn(Word) -> Option<usize> + Copy,
-    ) {
+    pub fn prefetch_lines(&self, keys: impl Iterator<Item = (u16, u64)>) {
         let is_noted = !self.tables.expiry().is_empty();
-        for (slot, hash) in keys.clone() {
+        for (slot, hash) in keys {
             self.tables.prefetch_lines(slot, hash, is_noted);
         }
+    }
+
+    /// See `Table::prefetch_entries`.
+    #[inline]
+    pub fn prefetch_entries(
+        &self,
+        keys: impl Iterator<Item = (u16, u64)>,
+        reach: impl Fn(Word) -> Option<usize> + Copy,
+    ) {
         for (slot, hash) in keys {
             self.tables.prefetch_entries(slot, hash, reach);
         }

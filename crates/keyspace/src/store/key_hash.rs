@@ -48,9 +48,15 @@ impl KeyHasher {
     }
 
     /// Hashes `key`. The result identifies the key as long as it stays at its address.
-    #[inline]
+    #[inline(always)]
     pub fn hash(self, key: &[u8]) -> KeyHash {
-        self.hash_with(&mut SlotMemo::default(), key)
+        if self.has_slots {
+            return self.hash_with(&mut SlotMemo::default(), key);
+        }
+        KeyHash {
+            hash: self.keys.hash(key),
+            at: address(key) << SLOT_BITS | u64::from(NO_SLOT),
+        }
     }
 
     /// As `hash`, for a key among others, which may have the same hash tag.

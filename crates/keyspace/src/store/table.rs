@@ -63,6 +63,14 @@ impl Accepts for OfKey<'_> {
     }
 }
 
+/// Without repetitions: neighbours in a batch often have the same key.
+#[inline(always)]
+fn distinct(hashes: &[KeyHash]) -> impl Iterator<Item = &KeyHash> {
+    let mut last = None;
+    let is_new = move |hash: &&KeyHash| last.replace(hash.hash()) != Some(hash.hash());
+    hashes.iter().filter(is_new)
+}
+
 #[inline(always)]
 fn found(at: Option<(Handle, Word)>) -> Option<Found> {
     at.map(|(handle, word)| Found {
@@ -279,21 +287,37 @@ impl Table {
         }
     }
 
-    /// The next two stages, for several keys: prefetches the lines of their two buckets, then the
-    /// entries whose tags match.
-    #[inline]
-    pub fn prefetch(&self, hashes: &[KeyHash]) {
+    /// The next stage, for several keys: prefetches the lines of their two buckets.
+    #[inline(never)]
+    pub fn prefetch_lines(&self, hashes: &[KeyHash]) {
+        match &self.slots {
+            None => {
+                let is_noted = self.entries.has_notes();
+                for hash in distinct(hashes) {
+                    self.entries.prefetch_lines(hash.hash(), is_noted);
+                }
+            }
+            Some(slots) => {
+                slots.prefetch_lines(distinct(hashes).map(|hash| (hash.slot(), hash.hash())));
+            }
+        }
+    }
+
+    /// The last stage: prefetches the entries whose tags match.
+    #[inline(never)]
+    pub fn prefetch_entries(&self, hashes: &[KeyHash]) {
         let reach = |word| Some(Entry::reach(word));
-        let Some(slots) = &self.slots else {
-            for hash in hashes {
-                self.entries.prefetch(hash.hash());
+        match &self.slots {
+            None => {
+                for hash in distinct(hashes) {
+                    self.entries.prefetch_entries(hash.hash(), reach);
+                }
             }
-            for hash in hashes {
-                self.entries.prefetch_entries(hash.hash(), reach);
+            Some(slots) => {
+                let keys = distinct(hashes).map(|hash| (hash.slot(), hash.hash()));
+                slots.prefetch_entries(keys, reach);
             }
-            return;
-        };
-        slots.prefetch(hashes.iter().map(|hash| (hash.slot(), hash.hash())), reach);
+        }
     }
 
     /// The key's entry, expired or not.
