@@ -468,6 +468,8 @@ pub struct Work<H> {
 pub enum Within {
     /// This argument.
     One(u8),
+    /// This argument, and its place in the order.
+    Ranked(u8),
     /// Some at even distances, up to the end.
     Every {
         /// The first of them.

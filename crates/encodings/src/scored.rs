@@ -7,7 +7,7 @@
 //! Cost: that of the table for a score, plus that of the tree for everything in order.
 #![allow(unsafe_code)]
 
-use crate::btree::{Key, Member, ZsetIndex};
+use crate::btree::{Descent, Key, Member, ZsetIndex};
 use crate::elements::Elements;
 use crate::hashtable::{HashTable, Word};
 use rand::Rng;
@@ -81,13 +81,12 @@ impl ScoredTable {
             // SAFETY: members in the table are alive.
             let old = unsafe { found.score() };
             if old != score {
-                let moved = self.index.update(
-                    Key {
-                        score: old,
-                        bytes: member,
-                    },
-                    score,
-                );
+                let key = Key {
+                    score: old,
+                    bytes: member,
+                    entry: Some(found),
+                };
+                let moved = self.index.update(key, score);
                 assert!(moved, "the tree holds every member");
                 // SAFETY: alive, and `self` is exclusive.
                 unsafe { found.set_score(score) };
@@ -147,6 +146,7 @@ impl ScoredTable {
         let gone = self.index.remove(Key {
             score,
             bytes: member,
+            entry: Some(entry),
         });
         assert!(gone == Some(entry), "the tree holds every member");
         // SAFETY: out of both.
@@ -176,10 +176,13 @@ impl ScoredTable {
 
     /// The rank and score of a member.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        let score = self.score(member)?;
+        let found = self.find(member)?;
+        // SAFETY: members in the table are alive.
+        let score = unsafe { found.score() };
         let rank = self.index.rank(Key {
             score,
             bytes: member,
+            entry: Some(found),
         });
         Some((rank.expect("the tree holds every member"), score))
     }
@@ -200,12 +203,13 @@ impl ScoredTable {
         })
     }
 
-    /// Prefetches the lines of this member's leaf in the tree, once the entries are loaded.
+    /// The search for the place of an element with this hash, whose entry is loaded. A hint: its
+    /// name is not compared.
     #[inline]
-    pub fn prefetch_index(&self, member: &[u8]) {
-        if let Some(score) = self.score(member) {
-            self.index.prefetch(score);
-        }
+    pub fn descent(&self, hash: u64, changes: bool) -> Option<Descent<'_>> {
+        let entry = member_of(self.table.find(hash, |_| true)?);
+        // SAFETY: members in the table are alive.
+        self.index.descent(unsafe { entry.score() }, changes)
     }
 
     /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the first

@@ -1,13 +1,14 @@
 //! The table inside a large container, for prefetching before commands search in it.
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
-//! match, then a member's position in a sorted set's tree. An array has one: the slot of an index;
+//! match, then a member's place in a sorted set's tree, level by level. An array has one: the slot of an index;
 //! and so has a filter: the lines of an item. Each is a hint and changes nothing.
 #![allow(unsafe_code)]
 
 use super::array::Slots;
 use super::{Encoding, Type, boxed};
 use russet_base::numbers::number::parse_u64_lenient;
+use russet_encodings::btree::Descent;
 use russet_encodings::elements::Elements;
 use russet_encodings::fields::FieldTable;
 use russet_encodings::members::MemberTable;
@@ -127,19 +128,22 @@ impl<'a> Inner<'a> {
         }
     }
 
-    /// Prefetches a member's position in its sorted set's order, once the entries are loaded.
+    /// The search for a member's place in its sorted set's order, once the entries are loaded.
+    /// `changes`: elements there will be moved.
     #[inline]
-    pub fn prefetch_order(self, name: &[u8]) {
-        if let Inner::Zset(table) = self {
-            table.prefetch_index(name);
+    pub fn descent(self, hash: u64, changes: bool) -> Option<Descent<'a>> {
+        match self {
+            Inner::Zset(table) => table.descent(hash, changes),
+            _ => None,
         }
     }
 
-    /// Prefetches the position that a member with this score will get.
+    /// The search for the place that a member with this score will get.
     #[inline]
-    pub fn prefetch_score(self, score: f64) {
-        if let Inner::Zset(table) = self {
-            table.index().prefetch(score);
+    pub fn descent_to(self, score: f64) -> Option<Descent<'a>> {
+        match self {
+            Inner::Zset(table) => table.index().descent(score, true),
+            _ => None,
         }
     }
 }

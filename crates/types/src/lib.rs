@@ -68,6 +68,7 @@ pub use kinds::{Encoding, Type, tag};
 pub use limits::Limits;
 pub use list::List;
 pub use path_hash::PathHash;
+pub use russet_encodings::btree::Descent;
 pub use set::Set;
 pub use set_algebra::{
     Collected, difference, difference_len, intersect, intersection_len, union, union_len,

@@ -129,7 +129,7 @@ pub(super) const ZRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::One(2)),
+    within: Some(Within::Ranked(2)),
     ..Spec::new("zrank", zrank)
 };
 
@@ -146,7 +146,7 @@ pub(super) const ZREVRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::One(2)),
+    within: Some(Within::Ranked(2)),
     ..Spec::new("zrevrank", zrevrank)
 };
 

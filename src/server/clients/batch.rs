@@ -12,12 +12,13 @@ use std::ops::Range;
 
 use russet_base::numbers::float::parse_double;
 use russet_base::text::is_same;
-use russet_command::Within;
 use russet_command::keys::Run;
 use russet_command::table::{CommandTable, Row};
+use russet_command::{Flags, Within};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
 use russet_resp::{Apart, Args, Bounds, Head, ParseStep, Progress, Source, Span, step};
-use russet_types::Inner;
+use russet_types::{Descent, Inner};
+use smallvec::SmallVec;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
 /// cache beside the loop's own data until they run: with 32, a SET among a million keys costs a
@@ -90,6 +91,15 @@ pub(in crate::server) struct Sought {
     name: Span,
     /// Its new score, if the command gives it one.
     score: Option<Span>,
+    order: Order,
+}
+
+/// A command's use of an element's place in the order of a sorted set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Unused,
+    Read,
+    Changed,
 }
 
 /// The end of [`Batch::parse_requests`].
@@ -142,20 +152,27 @@ fn hash_keys(
 }
 
 /// Notes the elements that a command, with these spans, seeks within its key's container.
+/// `writes`: it may change them.
 #[inline]
-fn seek(sought: &mut Vec<Sought>, within: Within, hash: KeyHash, spans: &[Span]) {
+fn seek(sought: &mut Vec<Sought>, within: Within, writes: bool, hash: KeyHash, spans: &[Span]) {
     let (first, step) = match within {
-        Within::One(at) => (usize::from(at), usize::MAX),
+        Within::One(at) | Within::Ranked(at) => (usize::from(at), usize::MAX),
         Within::Every { first, step } => (usize::from(first), usize::from(step)),
         Within::Scored { first } => (usize::from(first), 2),
     };
     let scored = matches!(within, Within::Scored { .. });
+    let order = match within {
+        _ if writes => Order::Changed,
+        Within::Ranked(_) => Order::Read,
+        _ => Order::Unused,
+    };
     let key = spans[1];
     let one = |at: usize| Sought {
         key,
         hash,
         name: spans[at],
         score: scored.then(|| spans[at - 1]),
+        order,
     };
     if first.saturating_add(step) < spans.len() {
         seek_many(sought, (first..spans.len()).step_by(step).map(one));
@@ -169,14 +186,16 @@ fn seek_many(sought: &mut Vec<Sought>, all: impl Iterator<Item = Sought>) {
     sought.extend(all.take(SOUGHT_MAX - sought.len()));
 }
 
+/// An element sought in a large container, with its hash there.
+type Probe<'k, 's> = (Inner<'k>, u64, &'s Sought);
+
 /// Prefetches elements that commands seek inside large containers.
 fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
     let text = |span| source.text(span);
-    let mut probes: [Option<(Inner<'_>, u64)>; SOUGHT_MAX] = [None; SOUGHT_MAX];
+    let mut probes: SmallVec<[Probe<'_, '_>; SOUGHT_MAX]> = SmallVec::new();
     // Neighbours mostly seek in the same container, which is then looked up once.
     let mut container = None;
-    let mut found = false;
-    for (s, probe) in sought.iter().zip(&mut probes) {
+    for s in sought {
         let inner = match container {
             Some((hash, inner)) if hash == s.hash.hash() => inner,
             _ => keyspace.inner(db, s.hash, text(s.key)),
@@ -186,23 +205,41 @@ fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: 
             let name = text(s.name);
             let hash = inner.hash(name);
             inner.prefetch(name, hash);
-            *probe = Some((inner, hash));
-            found = true;
+            probes.push((inner, hash, s));
         }
     }
-    if !found {
-        return;
-    }
-    let probes = &probes[..sought.len()];
-    for (inner, hash) in probes.iter().flatten() {
+    let mut are_ordered = false;
+    for (inner, hash, s) in &probes {
         inner.prefetch_entries(*hash);
+        are_ordered |= matches!(inner, Inner::Zset(_)) && s.order != Order::Unused;
     }
-    for (s, probe) in sought.iter().zip(probes) {
-        if let Some((inner @ Inner::Zset(_), _)) = probe {
-            inner.prefetch_order(text(s.name));
-            if let Some(score) = s.score.and_then(|score| parse_double(text(score))) {
-                inner.prefetch_score(score);
-            }
+    if are_ordered {
+        prefetch_places(&probes, source);
+    }
+}
+
+/// Prefetches the places of elements in the orders of sorted sets, level by level.
+#[inline(never)]
+fn prefetch_places(probes: &[Probe<'_, '_>], source: Source<'_>) {
+    let mut descents: SmallVec<[Descent<'_>; 2 * SOUGHT_MAX]> = SmallVec::new();
+    for &(inner, hash, s) in probes {
+        if s.order == Order::Unused {
+            continue;
+        }
+        if let Some(descent) = inner.descent(hash, s.order == Order::Changed) {
+            descents.push(descent);
+        }
+        if let Some(score) = s.score.and_then(|score| parse_double(source.text(score)))
+            && let Some(descent) = inner.descent_to(score)
+        {
+            descents.push(descent);
+        }
+    }
+    let mut goes_on = !descents.is_empty();
+    while goes_on {
+        goes_on = false;
+        for descent in &mut descents {
+            goes_on |= descent.step();
         }
     }
 }
@@ -318,7 +355,8 @@ impl Batch {
             if let Some(within) = row.within
                 && let Some(&hash) = self.hashes.get(first_hash)
             {
-                seek(&mut self.sought, within, hash, spans);
+                let writes = row.spec.flags.contains(Flags::WRITE);
+                seek(&mut self.sought, within, writes, hash, spans);
             }
         }
         self.commands.push(Parsed {

@@ -15,6 +15,7 @@
 //! per element. Used by: `types::zset`.
 #![allow(unsafe_code)]
 
+mod ahead;
 mod balance;
 mod check;
 mod member;
@@ -23,6 +24,7 @@ mod range;
 mod relocate;
 mod search;
 
+pub use ahead::Descent;
 pub(crate) use member::Key;
 pub use member::Member;
 pub use range::Unread;
@@ -116,6 +118,7 @@ impl ZsetIndex {
         let key = Key {
             score,
             bytes: unsafe { member.bytes() },
+            entry: None,
         };
         let slot = (score, member);
         let mut node = match self.root {
@@ -219,10 +222,7 @@ impl ZsetIndex {
         // SAFETY: the path ends in a leaf, and `self` is exclusive.
         let leaf = unsafe { path.leaf.leaf_mut() };
         let (_, member) = leaf.get(path.at);
-        let moved = Key {
-            score,
-            bytes: key.bytes,
-        };
+        let moved = Key { score, ..key };
         let inside = path.at > 0 && path.at + 1 < leaf.len();
         // SAFETY: members in the tree are alive.
         let stays = |at: usize| unsafe { moved.cmp(leaf.get(at).0, leaf.get(at).1) };

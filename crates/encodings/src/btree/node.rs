@@ -24,11 +24,13 @@ pub(super) struct Slots<const N: usize> {
 }
 
 pub(super) type Leaf = Slots<LEAF>;
+/// First elements of an inner node's children.
+pub(super) type Firsts = Slots<FAN>;
 
 /// Children with their first elements and their numbers of elements.
 #[repr(C)]
 pub(super) struct Inner {
-    pub(super) firsts: Slots<FAN>,
+    pub(super) firsts: Firsts,
     pub(super) children: [BtreeNode; FAN],
     pub(super) counts: [u64; FAN],
 }
@@ -44,6 +46,9 @@ const _: () = assert!(good_size(size_of::<Inner>()) == BYTES);
 pub(super) struct BtreeNode(NonNull<u8>);
 
 impl<const N: usize> Slots<N> {
+    /// Where the members begin.
+    pub(super) const MEMBERS: usize = std::mem::offset_of!(Self, members);
+
     fn new() -> Self {
         Slots {
             len: 0,

@@ -87,11 +87,9 @@ pub struct Range<'a> {
 impl<'a> Range<'a> {
     /// Enters the leaf that holds `rank`.
     fn enter_leaf(&mut self) {
-        let path = self.tree.path_at(self.rank).expect("within the tree");
-        // SAFETY: the path ends in a leaf, borrowed with the tree.
-        let leaf = unsafe { path.leaf.leaf() };
+        let (leaf, at) = self.tree.leaf_at(self.rank).expect("within the tree");
         (self.scores, self.members) = (leaf.scores(), leaf.members());
-        self.at = if self.backward { path.at + 1 } else { path.at };
+        self.at = if self.backward { at + 1 } else { at };
     }
 }
 

@@ -1,13 +1,13 @@
-//! Paths from the root to a leaf: by element, by rank, by a predicate that partitions the elements.
+//! Ways from the root to a leaf: by element, by rank, by a predicate that partitions the elements.
+//! Those that only read keep no path.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;
 use super::member::{Key, Member};
 use super::node::{BtreeNode, Inner, Leaf};
-use crate::prefetch::prefetch;
 
-/// No tree is higher: 2^64 elements at a handful per node.
-const HEIGHT_MAX: usize = 24;
+/// No tree is higher: leaves of a kilobyte in 2^47 bytes, and seven or more children a node.
+const HEIGHT_MAX: usize = 14;
 
 /// The path from the root to a leaf: inner nodes and the child taken in each.
 pub(super) struct Path {
@@ -20,64 +20,71 @@ pub(super) struct Path {
 impl ZsetIndex {
     /// The number of elements before the key's.
     pub(crate) fn rank(&self, key: Key<'_>) -> Option<usize> {
-        let path = self.path_to(key)?;
-        Some(path.at + before_path(&path))
+        // SAFETY: members in the tree are alive.
+        let choose = |inner: &Inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
+        let (leaf, before) = self.leaf_by(choose)?;
+        Some(before + place_of(leaf, key)?)
     }
 
     /// Number of elements before the first for which `before` is false; `before` must be true up to
     /// some element and false from there on. For bounds of score and lex ranges.
     pub fn partition_point(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
         // SAFETY: members in the tree are alive.
-        let test = |score: f64, member: Member| before(score, unsafe { member.bytes() });
-        let path = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |leaf| leaf.partition(test),
-        );
-        path.map_or(0, |path| path.at + before_path(&path))
+        self.partition(|score, member| before(score, unsafe { member.bytes() }))
     }
 
     /// Number of elements with a score below `score`, or at most `score` with `or_equal`.
     pub fn count_below(&self, score: f64, or_equal: bool) -> usize {
-        let test = |s: f64, _: Member| if or_equal { s <= score } else { s < score };
-        let path = self.descend(
-            |inner| inner.firsts.partition(test).saturating_sub(1),
-            |leaf| leaf.partition(test),
-        );
-        path.map_or(0, |path| path.at + before_path(&path))
+        self.partition(|s, _| if or_equal { s <= score } else { s < score })
+    }
+
+    #[inline]
+    fn partition(&self, test: impl Fn(f64, Member) -> bool) -> usize {
+        let choose = |inner: &Inner| inner.firsts.partition(&test).saturating_sub(1);
+        let found = self.leaf_by(choose);
+        found.map_or(0, |(leaf, before)| before + leaf.partition(&test))
     }
 
     /// The element with this rank.
     pub fn select(&self, rank: usize) -> Option<(f64, &[u8])> {
-        let path = self.path_at(rank)?;
-        // SAFETY: the path ends in a leaf, borrowed with `self`.
-        let (score, member) = unsafe { path.leaf.leaf() }.get(path.at);
+        let (leaf, at) = self.leaf_at(rank)?;
+        let (score, member) = leaf.get(at);
         // SAFETY: members in the tree are alive.
         Some((score, unsafe { member.bytes() }))
     }
 
-    /// Prefetches the lines that a search for this score will touch.
+    /// The leaf of this rank, and the position there.
     #[inline]
-    pub fn prefetch(&self, score: f64) {
-        let Some(mut node) = self.root else {
-            return;
-        };
-        let test = |s: f64, _: Member| s <= score;
-        // Without the path that `descend` keeps.
+    pub(super) fn leaf_at(&self, rank: usize) -> Option<(&Leaf, usize)> {
+        if rank >= self.len {
+            return None;
+        }
+        let mut left = rank as u64;
+        let (leaf, _) = self.leaf_by(|inner| inner.child_at(&mut left))?;
+        Some((leaf, left as usize))
+    }
+
+    /// The leaf that `choose` leads to, child by child, and the number of elements left of it.
+    #[inline(always)]
+    fn leaf_by(&self, mut choose: impl FnMut(&Inner) -> usize) -> Option<(&Leaf, usize)> {
+        let mut node = self.root?;
+        let mut before = 0;
         for _ in 0..self.height {
-            // SAFETY: nodes above the leaves are inner, and nothing changes meanwhile.
+            // SAFETY: nodes above the leaves are inner, and nothing changes during the borrow.
             let inner = unsafe { node.inner() };
-            node = inner.children[inner.firsts.partition(test).saturating_sub(1)];
+            let child = choose(inner);
+            before += inner.counts[..child].iter().sum::<u64>();
+            node = inner.children[child];
         }
-        for line in 0..size_of::<Leaf>().div_ceil(64) {
-            prefetch(node.address() + line * 64);
-        }
+        // SAFETY: `height` steps down is a leaf, borrowed with `self`.
+        Some((unsafe { node.leaf() }, before as usize))
     }
 
     /// The path chosen by `choose` in inner nodes, ending at slot `at` of a leaf.
     fn descend(
         &self,
         mut choose: impl FnMut(&Inner) -> usize,
-        at: impl FnOnce(&Leaf) -> usize,
+        at: impl FnOnce(&Leaf) -> Option<usize>,
     ) -> Option<Path> {
         let mut node = self.root?;
         let mut steps = [None; HEIGHT_MAX];
@@ -89,7 +96,7 @@ impl ZsetIndex {
             node = inner.children[child];
         }
         // SAFETY: `height` steps down is a leaf.
-        let at = at(unsafe { node.leaf() });
+        let at = at(unsafe { node.leaf() })?;
         Some(Path {
             steps,
             depth: self.height as usize,
@@ -99,20 +106,9 @@ impl ZsetIndex {
     }
 
     pub(super) fn path_to(&self, key: Key<'_>) -> Option<Path> {
-        let path = self.descend(
-            // SAFETY: members in the tree are alive.
-            |inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1),
-            // SAFETY: as above.
-            |leaf| unsafe { leaf.rank(key, false) },
-        )?;
-        // SAFETY: the path ends in a leaf.
-        let leaf = unsafe { path.leaf.leaf() };
-        if path.at == leaf.len() {
-            return None;
-        }
-        let (score, member) = leaf.get(path.at);
         // SAFETY: members in the tree are alive.
-        unsafe { key.cmp(score, member) }.is_eq().then_some(path)
+        let choose = |inner: &Inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
+        self.descend(choose, |leaf| place_of(leaf, key))
     }
 
     pub(super) fn path_at(&self, rank: usize) -> Option<Path> {
@@ -120,27 +116,41 @@ impl ZsetIndex {
             return None;
         }
         let left = std::cell::Cell::new(rank as u64);
-        self.descend(
-            |inner| {
-                let mut child = 0;
-                while inner.counts[child] <= left.get() {
-                    left.set(left.get() - inner.counts[child]);
-                    child += 1;
-                }
-                child
-            },
-            |_| left.get() as usize,
-        )
+        let choose = |inner: &Inner| {
+            let mut within = left.get();
+            let child = inner.child_at(&mut within);
+            left.set(within);
+            child
+        };
+        self.descend(choose, |_| Some(left.get() as usize))
     }
 }
 
-/// Elements in nodes left of a path.
-fn before_path(path: &Path) -> usize {
-    let mut before = 0;
-    for step in &path.steps[..path.depth] {
-        let &(node, at) = step.as_ref().expect("a step a level");
-        // SAFETY: steps are inner nodes, which do not change while the path is in use.
-        before += unsafe { node.inner() }.counts[..at].iter().sum::<u64>();
+impl Inner {
+    /// The child that has the element `rank` of all below; `rank` becomes that in the child.
+    #[inline]
+    fn child_at(&self, rank: &mut u64) -> usize {
+        let mut child = 0;
+        while self.counts[child] <= *rank {
+            *rank -= self.counts[child];
+            child += 1;
+        }
+        child
     }
-    before as usize
+}
+
+/// The key's element in the leaf where it is, if it is in the tree.
+#[inline]
+fn place_of(leaf: &Leaf, key: Key<'_>) -> Option<usize> {
+    if let Some(entry) = key.entry {
+        let scores = leaf.scores();
+        let first = scores.partition_point(|&score| score < key.score);
+        let is_it = |&at: &usize| leaf.members()[at] == entry;
+        return (first..scores.len()).find(is_it);
+    }
+    // SAFETY: members in the tree are alive.
+    let at = unsafe { leaf.rank(key, false) };
+    // SAFETY: as above.
+    let is_at = |(score, member)| unsafe { key.cmp(score, member) }.is_eq();
+    (at < leaf.len() && is_at(leaf.get(at))).then_some(at)
 }

@@ -18,7 +18,11 @@ impl Owned {
     }
 
     fn remove(&mut self, score: f64, bytes: &[u8]) -> bool {
-        let gone = self.0.remove(Key { score, bytes });
+        let gone = self.0.remove(Key {
+            score,
+            bytes,
+            entry: None,
+        });
         // SAFETY: out of the tree.
         gone.map(|member| unsafe { member.free() }).is_some()
     }
@@ -77,6 +81,49 @@ fn random_input_fills_four_fifths() {
 }
 
 #[test]
+fn an_element_is_found_by_its_entry_among_equal_scores() {
+    let members: Vec<_> = (0..3000)
+        .map(|i| (ordered(i / 100), text(i)))
+        .map(|(score, bytes)| (score, Member::new(score, &bytes), bytes))
+        .collect();
+    // SAFETY: freed only after leaving the tree.
+    let mut tree = Owned(unsafe { ZsetIndex::from_sorted(members.iter().map(|m| (m.0, m.1))) });
+    fn key((score, entry, bytes): &(f64, Member, Vec<u8>)) -> Key<'_> {
+        let (score, entry) = (*score, Some(*entry));
+        Key {
+            score,
+            bytes,
+            entry,
+        }
+    }
+    for (rank, member) in members.iter().enumerate() {
+        assert_eq!(tree.0.rank(key(member)), Some(rank));
+    }
+    let gone = tree.0.remove(key(&members[1234])).expect("it is there");
+    assert_eq!(gone, members[1234].1);
+    assert_eq!(tree.0.rank(key(&members[1234])), None);
+    assert_eq!(tree.0.rank(key(&members[1235])), Some(1234));
+    // SAFETY: out of the tree.
+    unsafe { gone.free() };
+}
+
+#[test]
+fn a_descent_takes_a_step_for_each_level() {
+    let mut tree = Owned(ZsetIndex::new());
+    assert!(tree.0.descent(1.0, false).is_none());
+    for i in 0..5000 {
+        tree.insert(ordered(i), &text(i));
+    }
+    for changes in [false, true] {
+        for score in [f64::NEG_INFINITY, -1.5, 0.0, 1e300, f64::INFINITY] {
+            let mut descent = tree.0.descent(score, changes).expect("a root");
+            let steps = std::iter::repeat_with(|| descent.step()).take_while(|&goes_on| goes_on);
+            assert_eq!(steps.count(), 2);
+        }
+    }
+}
+
+#[test]
 fn sorted_input_builds_the_same_tree() {
     let members: Vec<_> = (0..5000).map(|i| (ordered(i / 3), text(i))).collect();
     let slots = members.iter().map(|(s, m)| (*s, Member::new(*s, m)));
@@ -87,7 +134,8 @@ fn sorted_input_builds_the_same_tree() {
         assert_eq!(
             tree.0.rank(Key {
                 score: *score,
-                bytes
+                bytes,
+                entry: None,
             }),
             Some(rank)
         );
@@ -96,7 +144,8 @@ fn sorted_input_builds_the_same_tree() {
     assert_eq!(
         tree.0.rank(Key {
             score: 0.0,
-            bytes: b"absent"
+            bytes: b"absent",
+            entry: None,
         }),
         None
     );
@@ -187,7 +236,7 @@ proptest! {
                     if let Some((old, bytes)) = near {
                         let new = old + name % 5;
                         if !model.contains(&(new, bytes.clone())) {
-                            let key = Key { score: ordered(old), bytes: &bytes };
+                            let key = Key { score: ordered(old), bytes: &bytes, entry: None };
                             prop_assert!(tree.0.update(key, ordered(new)));
                             model.remove(&(old, bytes.clone()));
                             model.insert((new, bytes));
@@ -201,7 +250,7 @@ proptest! {
         tree.0.check_invariants();
         check_reads(&tree.0, &model);
         for (rank, (score, bytes)) in model.iter().enumerate() {
-            prop_assert_eq!(tree.0.rank(Key { score: ordered(*score), bytes }), Some(rank));
+            prop_assert_eq!(tree.0.rank(Key { score: ordered(*score), bytes, entry: None }), Some(rank));
         }
     }
 }
