@@ -164,26 +164,51 @@ impl SegmentRef {
     #[inline(always)]
     pub fn find(self, tag: u64, eq: &mut impl Accepts) -> Option<(usize, Word)> {
         let home = self.home(tag);
-        let (mut start, mut among) = (Self::bucket_start(home), 0xff);
+        let start = Self::bucket_start(home);
+        // SAFETY: `start` begins a line of this segment; segments are 64-byte aligned.
+        let line = unsafe { self.segment().0.add(start) };
+        // SAFETY: as above.
+        let mask = unsafe { match_tag(line, tag) };
+        if mask != 0 {
+            let i = mask.trailing_zeros() as usize;
+            // SAFETY: i < 8, inside the line.
+            let word = word_of_cell(unsafe { *line.add(i) });
+            if eq.accepts(word) {
+                return Some((start + i, word));
+            }
+        }
+        // Apart, because it is mostly the first at home: a loop would take the registers of that.
+        self.find_beyond(home, tag, mask & mask.wrapping_sub(1), eq)
+    }
+
+    /// As [`SegmentRef::find`], among these cells of the home bucket, and elsewhere.
+    #[inline(never)]
+    fn find_beyond(
+        self,
+        home: usize,
+        tag: u64,
+        at_home: u32,
+        eq: &mut impl Accepts,
+    ) -> Option<(usize, Word)> {
+        let (mut start, mut mask) = (Self::bucket_start(home), at_home);
         for next in 1.. {
-            // SAFETY: `start` begins a line of this segment; segments are 64-byte aligned.
-            let line = unsafe { self.segment().0.add(start) };
-            // SAFETY: as above.
-            let mut mask = unsafe { match_tag(line, tag) } & among;
             while mask != 0 {
-                let i = mask.trailing_zeros() as usize;
-                // SAFETY: i < 8, inside the line.
-                let word = word_of_cell(unsafe { *line.add(i) });
+                let at = start + mask.trailing_zeros() as usize;
+                // SAFETY: a cell of a line of this segment.
+                let word = word_of_cell(unsafe { *self.segment().0.add(at) });
                 if eq.accepts(word) {
-                    return Some((start + i, word));
+                    return Some((at, word));
                 }
                 mask &= mask - 1;
             }
+            let among;
             (start, among) = match next {
                 1 => (Self::bucket_start(self.next(home)), 0xff),
                 2 if self.has_stash() => (0, 0xff & !0b11),
                 _ => break,
             };
+            // SAFETY: `start` begins a line of this segment; segments are 64-byte aligned.
+            mask = unsafe { match_tag(self.segment().0.add(start), tag) } & among;
         }
         None
     }
