@@ -137,14 +137,16 @@ impl HashTable {
 
     /// All cells of a segment, overflow included.
     fn cells_of(&self, segment: SegmentRef) -> Cells {
-        let mut cells = Cells::from_buf([0; LINES_MAX * CELLS]);
-        let mut len = 0;
+        let mut cells = Cells::new();
+        let (room, mut len) = (cells.as_mut_ptr(), 0);
         // Writes each cell and counts it unless it is empty: no branch to mispredict.
         for cell in segment.all_cells() {
-            cells[len] = cell;
+            // SAFETY: it has room inline for the cells of the longest segment.
+            unsafe { room.add(len).write(cell) };
             len += usize::from(cell != 0);
         }
-        cells.truncate(len);
+        // SAFETY: just written.
+        unsafe { cells.set_len(len) };
         cells.extend_from_slice(self.overflow_of(segment));
         cells
     }
