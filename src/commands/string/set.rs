@@ -140,6 +140,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
+    // Mostly the only option is how long it will live.
+    if let Some(arg) = lifetime(call.args) {
+        return set_for(call, 2, arg);
+    }
     let options = SetOptions::parse(call.args)?;
     let expiry = match &options.expire {
         None if options.keep_ttl => Expiry::Keep,
@@ -198,6 +202,23 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         call.reply.ok();
     }
     Ok(())
+}
+
+/// The time from now that is SET's only option.
+#[inline]
+fn lifetime(args: Args<'_>) -> Option<ExpireArg<'_>> {
+    if args.len() != 5 {
+        return None;
+    }
+    let form = if args.is(3, "EX") {
+        TimeForm::Ex
+    } else if args.is(3, "PX") {
+        TimeForm::Px
+    } else {
+        return None;
+    };
+    let text = args.at(4);
+    Some(ExpireArg { text, form })
 }
 
 /// Propagates an absolute time: a relative one would differ on replay.
@@ -273,7 +294,8 @@ pub(super) const SETEX: Spec = Spec {
 
 /// `SETEX key seconds value`: SET with EX. Reply: OK. O(1).
 fn setex(call: &mut Call<'_>) -> CommandResult {
-    set_for(call, TimeForm::Ex)
+    let (text, form) = (call.args.at(2), TimeForm::Ex);
+    set_for(call, 3, ExpireArg { text, form })
 }
 
 pub(super) const PSETEX: Spec = Spec {
@@ -284,14 +306,15 @@ pub(super) const PSETEX: Spec = Spec {
 
 /// `PSETEX key milliseconds value`: SET with PX. Reply: OK. O(1).
 fn psetex(call: &mut Call<'_>) -> CommandResult {
-    set_for(call, TimeForm::Px)
+    let (text, form) = (call.args.at(2), TimeForm::Px);
+    set_for(call, 3, ExpireArg { text, form })
 }
 
-fn set_for(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
-    let [_, key, time, text] = call.args.exactly();
-    let arg = ExpireArg { text: time, form };
+/// Sets the key to the argument at `value_at`, for a time from now.
+fn set_for(call: &mut Call<'_>, value_at: usize, arg: ExpireArg<'_>) -> CommandResult {
+    let (key, text) = (call.args.at(1), call.args.at(value_at));
     let when = arg.unix_ms(call.db.now_ms(), call.name)?;
-    let value = NewValue::argument(call.args, 3);
+    let value = NewValue::argument(call.args, value_at);
     call.db.set_string(key, value, Expiry::At(when));
     call.db.changed(key, Class::STRING, "set");
     call.db.event(key, Class::GENERIC, "expire");

@@ -382,7 +382,7 @@ impl<'a> Db<'a> {
 
     /// Gives a found key another value and expiry. As in Redis, this does not wake clients that
     /// wait for the key: only a new key or a write to its container does.
-    #[inline]
+    #[inline(always)]
     pub fn overwrite(
         &mut self,
         hash: KeyHash,

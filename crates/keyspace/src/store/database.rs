@@ -260,7 +260,7 @@ impl Database {
 
     /// Replaces the value of a found key (a string or a container's word). The caller must free
     /// the old container, if any.
-    #[inline]
+    #[inline(always)]
     pub fn replace(
         &mut self,
         hash: KeyHash,
@@ -268,24 +268,24 @@ impl Database {
         expiry: Option<i64>,
         value: NewValue<'_>,
     ) -> Option<Detached> {
-        if let (
-            None,
-            NewValue::Bytes {
-                text,
-                modified: false,
-            },
-        ) = (expiry, value)
-            && self.rewrite(found.entry, text)
+        if let NewValue::Bytes {
+            text,
+            modified: false,
+        } = value
+            && self.rewrite(found.entry, text, expiry)
         {
+            if let Some(when) = expiry {
+                self.table.note_other_expiry(hash, when);
+            }
             return None;
         }
         self.replace_any(hash, found, expiry, value)
     }
 
-    /// Replaces a string without an expiry in place, if it has room for the text. It keeps its
-    /// size class, so that nothing else is counted.
-    fn rewrite(&mut self, entry: Entry, text: &[u8]) -> bool {
-        let Some(old) = entry.rewrite(text, || self.save_first(entry)) else {
+    /// Replaces a string and its expiry in place, if it has room for both. It keeps its size class,
+    /// so that only the expiry is to be noted.
+    fn rewrite(&mut self, entry: Entry, text: &[u8], expiry: Option<i64>) -> bool {
+        let Some(old) = entry.rewrite(text, expiry, || self.save_first(entry)) else {
             return false;
         };
         self.born(entry);

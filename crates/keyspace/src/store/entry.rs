@@ -468,11 +468,11 @@ impl Entry {
         }
     }
 
-    /// Gives a string inside the entry another text, if it has room and there is no expiry.
+    /// Gives a string inside the entry another text and expiry, if it has room for both.
     /// `before` runs first, and only then. Returns the length of the old text.
     #[inline]
-    pub fn rewrite(self, text: &[u8], before: impl FnOnce()) -> Option<usize> {
-        if self.encoding() != Encoding::Embstr || self.has_expiry() {
+    pub fn rewrite(self, text: &[u8], expiry: Option<i64>, before: impl FnOnce()) -> Option<usize> {
+        if self.encoding() != Encoding::Embstr || self.has_expiry() != expiry.is_some() {
             return None;
         }
         let at = self.value_at();
@@ -483,6 +483,9 @@ impl Entry {
             return None;
         }
         before();
+        if let Some(when) = expiry {
+            self.set_expiry(when);
+        }
         // SAFETY: both sizes are of one class. The text is not inside: it came from a client or
         // another allocation.
         let part = unsafe { self.resized_part(at, old, new) };
@@ -842,34 +845,38 @@ mod tests {
 
     #[test]
     fn a_string_is_rewritten_only_where_its_block_has_room() {
-        for (old, new) in (0..150).flat_map(|old| (0..150).map(move |new| (old, new))) {
+        let lengths = (0..150).flat_map(|old| (0..150).map(move |new| (old, new)));
+        for ((old, new), when) in lengths.flat_map(|both| [(both, None), (both, Some(9))]) {
             let text = vec![b'y'; new];
             let value = NewValue::Bytes {
                 text: &vec![b'x'; old],
                 modified: true,
             };
-            let e = Entry::new(b"key", None, 7, value);
-            let class = e.memory_bytes();
+            let e = Entry::new(b"key", when.map(|_| 5), 7, value);
+            let (class, before) = (e.memory_bytes(), e.expiry());
             let mut asked = false;
-            let rewritten = e.rewrite(&text, || asked = true);
+            let rewritten = e.rewrite(&text, when, || asked = true);
             assert_eq!(rewritten.is_some(), asked, "{old} {new}");
             if rewritten.is_none() {
-                let fresh = Entry::new(b"key", None, 7, bytes(&text));
+                let fresh = Entry::new(b"key", when, 7, bytes(&text));
                 let fits = (e.encoding(), class) == (Encoding::Embstr, fresh.memory_bytes());
                 assert!(!fits || fresh.encoding() != Encoding::Embstr, "{old} {new}");
                 fresh.free();
                 assert_eq!(e.string(), Some(Str::Bytes(&vec![b'x'; old])));
+                assert_eq!(e.expiry(), before);
             } else {
                 assert_eq!(rewritten, Some(old));
                 assert_eq!(e.string(), Some(Str::Bytes(&text)));
                 assert_eq!((e.clock(), e.memory_bytes()), (7, class));
-                assert_eq!(e.key(), b"key");
+                assert_eq!((e.key(), e.expiry()), (&b"key"[..], when));
             }
             e.free();
         }
-        let e = Entry::new(b"key", Some(5), 7, bytes(b"with an expiry"));
-        assert_eq!(e.rewrite(b"another", || unreachable!()), None);
-        e.free();
+        for (had, given) in [(Some(5), None), (None, Some(5))] {
+            let e = Entry::new(b"key", had, 7, bytes(b"a text"));
+            assert_eq!(e.rewrite(b"another", given, || unreachable!()), None);
+            e.free();
+        }
     }
 
     #[test]

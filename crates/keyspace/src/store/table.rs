@@ -361,6 +361,12 @@ impl Table {
         self.note_fields(entry);
     }
 
+    /// Notes another expiry of a key that had one. A call: most values have none.
+    #[inline(never)]
+    pub(crate) fn note_other_expiry(&mut self, hash: KeyHash, when_ms: i64) {
+        self.note_expiry(hash, when_ms);
+    }
+
     #[inline]
     fn note_expiry(&mut self, hash: KeyHash, when_ms: i64) {
         match &mut self.slots {
