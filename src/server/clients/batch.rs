@@ -396,7 +396,7 @@ impl Batch {
         commands: usize,
     ) {
         let is_within = self.sought.len() > 1;
-        // What is sought within containers is found from their entries.
+        // Elements within containers are found from the entries.
         self.prefetch_rest(keyspace, db, if is_within { KEYS_MAX } else { commands });
         if is_within {
             let source = Source::new(buf, self.apart.as_deref());

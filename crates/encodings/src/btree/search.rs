@@ -1,5 +1,5 @@
 //! Ways from the root to a leaf: by element, by rank, by a predicate that partitions the elements.
-//! Those that only read keep no path.
+//! Readers keep no path.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;
