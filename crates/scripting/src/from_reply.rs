@@ -13,6 +13,10 @@ use russet_resp::{Aggregate, ReplyHead, Text};
 /// state's limit together with `held` bytes, or the script must stop; then nothing is pushed but
 /// the error of a [`Raise::Top`].
 pub(crate) fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), Raise> {
+    if let Some(number) = short_integer(reply) {
+        f.push_number(number);
+        return Ok(());
+    }
     let top = f.top();
     let mut reader = Reader {
         stack: f.stack,
@@ -33,6 +37,19 @@ pub(crate) fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), 
         Refused::By(raise) => raise,
         Refused::TooDeep => raised(f, "reached lua stack limit"),
     })
+}
+
+/// The value of a reply that is an integer of few digits, the most frequent one. It needs no room:
+/// the arguments are off the stack.
+#[inline]
+fn short_integer(reply: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 9;
+    let digits = reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
+    if digits.len() > DIGITS_MAX || digits.first().is_none_or(|&first| first == b'-') {
+        return None;
+    }
+    let append = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
+    Some(digits.iter().fold(0, append).into())
 }
 
 /// Why a value is not pushed.
@@ -190,6 +207,23 @@ mod tests {
         }
         assert_eq!(stack.bytes(1), Some(&b"below"[..]));
         (stack.top(), stack.kind(-1))
+    }
+
+    #[test]
+    fn integers_of_any_length_become_numbers() {
+        for digits in [1, 2, 8, 9, 10, 18] {
+            for sign in ["", "-"] {
+                let number = format!("{sign}{}", &"987654321012345678"[..digits]);
+                let reply = format!(":{number}\r\n");
+                let lua = Lua::new(1 << 20);
+                let (machine, stack) = (lua.machine(), lua.stack());
+                let pushed = push_reply(Frame { stack, machine }, reply.as_bytes(), 0);
+                assert!(pushed.is_ok(), "{reply}");
+                assert_eq!(stack.number(-1), number.parse::<f64>().expect("a number"));
+                let is_short = short_integer(reply.as_bytes()).is_some();
+                assert_eq!(is_short, digits <= 9 && sign.is_empty());
+            }
+        }
     }
 
     #[test]

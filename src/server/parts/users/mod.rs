@@ -304,6 +304,12 @@ impl Acl {
         user.check(line).err()
     }
 
+    /// Whether the user lacks no permission.
+    #[inline]
+    pub(in crate::server) fn allows_all(&self, user: UserId) -> bool {
+        self.users.get(user).allows_all()
+    }
+
     /// Whether the client's user may run a command of the client.
     #[inline]
     pub(in crate::server) fn permits<H>(
