@@ -104,6 +104,10 @@ impl Facts {
     }
 
     fn load() -> Option<Facts> {
+        // jemalloc is linked all the same, and knows none of the blocks.
+        if cfg!(feature = "system-allocator") {
+            return None;
+        }
         let count: u32 = Control::named(c"arenas.nbins")?.read()?;
         let (size, places) = (
             Control::named(c"arenas.bin.0.size")?,
