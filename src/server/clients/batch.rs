@@ -397,7 +397,8 @@ impl Batch {
     ) {
         let is_within = self.sought.len() > 1;
         // Elements within containers are found from the entries.
-        self.prefetch_rest(keyspace, db, if is_within { KEYS_MAX } else { commands });
+        let ahead = if is_within { COMMANDS_MAX } else { commands };
+        self.prefetch_rest(keyspace, db, ahead);
         if is_within {
             let source = Source::new(buf, self.apart.as_deref());
             prefetch_within(keyspace, db, &self.sought, source);
@@ -439,7 +440,7 @@ impl Batch {
                 _ => break RequestsEnd::Error,
             }
         };
-        self.prefetch(keyspace, db, buf, KEYS_MAX);
+        self.prefetch(keyspace, db, buf, COMMANDS_MAX);
         end
     }
 
@@ -468,7 +469,7 @@ impl Batch {
 
     /// Prefetches the keys that were looked at.
     pub(in crate::server) fn prefetch_all(&mut self, keyspace: &Keyspace, db: DbIndex) {
-        self.prefetch_rest(keyspace, db, KEYS_MAX);
+        self.prefetch_rest(keyspace, db, COMMANDS_MAX);
         self.clear_commands();
     }
 
