@@ -20,30 +20,30 @@ pub struct Memory {
     pub(super) strict: Cell<bool>,
     /// A value was too long for any state; reported once.
     pub(super) refused: Cell<bool>,
-    spare: Spare,
+    free: FreeLists,
 }
 
 /// LuaJIT's allocations are aligned to eight bytes.
 const ALIGN: usize = 8;
 
 /// The largest block that is kept for its size: a table of eight elements.
-const SPARE_BLOCK: usize = 128;
+const FREE_BLOCK_MAX: usize = 128;
 
 /// Bytes of blocks that a state keeps. The tables and strings of a script's arguments, which are
 /// garbage after each call, are freed by the hundred and allocated again one by one.
-const SPARE_BYTES: usize = 64 << 10;
+const FREE_BYTES_MAX: usize = 64 << 10;
 
 /// Freed small blocks, in a list for each size; the first word of a block points to the next.
-struct Spare {
+struct FreeLists {
     /// By size in units of [`ALIGN`]; the first is empty.
-    lists: [Cell<*mut c_void>; SPARE_BLOCK / ALIGN + 1],
+    lists: [Cell<*mut c_void>; FREE_BLOCK_MAX / ALIGN + 1],
     bytes: Cell<usize>,
 }
 
-impl Spare {
-    fn new() -> Spare {
-        Spare {
-            lists: [const { Cell::new(std::ptr::null_mut()) }; SPARE_BLOCK / ALIGN + 1],
+impl FreeLists {
+    fn new() -> FreeLists {
+        FreeLists {
+            lists: [const { Cell::new(std::ptr::null_mut()) }; FREE_BLOCK_MAX / ALIGN + 1],
             bytes: Cell::new(0),
         }
     }
@@ -72,7 +72,7 @@ impl Spare {
     unsafe fn keep(&self, block: *mut c_void, bytes: usize) -> bool {
         let units = bytes.div_ceil(ALIGN);
         let kept = self.bytes.get() + units * ALIGN;
-        let Some(list) = self.lists.get(units).filter(|_| kept <= SPARE_BYTES) else {
+        let Some(list) = self.lists.get(units).filter(|_| kept <= FREE_BYTES_MAX) else {
             return false;
         };
         // SAFETY: the block is free, aligned, and has room for an address.
@@ -83,7 +83,7 @@ impl Spare {
     }
 }
 
-impl Drop for Spare {
+impl Drop for FreeLists {
     fn drop(&mut self) {
         for units in 1..self.lists.len() {
             while let Some(block) = self.take(units * ALIGN) {
@@ -106,7 +106,7 @@ impl Memory {
             limit: Cell::new(limit),
             strict: Cell::new(false),
             refused: Cell::new(false),
-            spare: Spare::new(),
+            free: FreeLists::new(),
         }
     }
 
@@ -128,6 +128,12 @@ impl Memory {
 
     pub(super) fn room(&self) -> usize {
         self.limit.get().saturating_sub(self.used.get())
+    }
+
+    /// Whether an allocation may take `bytes` more.
+    #[inline]
+    fn may_grow(&self, bytes: usize) -> bool {
+        !self.strict.get() || bytes <= self.room()
     }
 
     pub(super) fn is_half_full(&self) -> bool {
@@ -156,15 +162,14 @@ pub(super) unsafe extern "C" fn allocate(
     let memory = unsafe { &(*data.cast::<Machine>()).memory };
     let used = memory.used.get();
     if block.is_null() {
-        let after = used.saturating_add(new);
-        if (!memory.strict.get() || after <= memory.limit.get())
-            && let Some(kept) = memory.spare.take(new)
+        if memory.may_grow(new)
+            && let Some(kept) = memory.free.take(new)
         {
-            memory.used.set(after);
+            memory.used.set(used.wrapping_add(new));
             return kept;
         }
     // SAFETY: `block` came from here with `old` bytes, and Lua lets go of it.
-    } else if new == 0 && unsafe { memory.spare.keep(block, old) } {
+    } else if new == 0 && unsafe { memory.free.keep(block, old) } {
         memory.used.set(used.wrapping_sub(old));
         return std::ptr::null_mut();
     }
@@ -182,7 +187,7 @@ impl Memory {
     unsafe fn resize(&self, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
         let old = if block.is_null() { 0 } else { old };
         let used = self.used.get();
-        if new > old && self.strict.get() && used.saturating_add(new - old) > self.limit.get() {
+        if new > old && !self.may_grow(new - old) {
             return std::ptr::null_mut();
         }
         // LuaJIT asks for at most 2 GiB at a time; it raises its own errors for lengths beyond
@@ -234,13 +239,13 @@ mod tests {
             }
             stack.collect();
             assert!(memory.used() < at_first + 4096, "{}", memory.used());
-            let kept = memory.spare.bytes.get();
-            assert!(kept > 0 && kept <= SPARE_BYTES, "{kept}");
+            let kept = memory.free.bytes.get();
+            assert!(kept > 0 && kept <= FREE_BYTES_MAX, "{kept}");
             assert!(memory.allocated() >= memory.used() + kept);
 
             let held = memory.allocated();
             stack.push_table(2, 0);
-            assert!(memory.spare.bytes.get() < kept, "a kept block is used");
+            assert!(memory.free.bytes.get() < kept, "a kept block is used");
             assert_eq!(memory.allocated(), held);
         }
         assert_eq!(alloc::thread_balance(), before);
