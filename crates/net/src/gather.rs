@@ -10,9 +10,10 @@
 //! it: few distinct clients that all wait have lost time already. Rests are tried in rounds of
 //! [`ROUND`]; after a bad round they are suspended, twice as long each time.
 //!
-//! A loop and a thread that work for each other may rest for longer: each wakes the other for what
-//! it has done, and the shorter their turns, the more often. Their rests grow while they find few
-//! events, and shrink while they find too many of the clients waiting ([`Gather::growing`]).
+//! Rests grow while they find few events, and shrink while they find too many of the clients
+//! waiting. A loop that works alone may double them; one that works with threads may rest for four
+//! times as long ([`Gather::set_threaded`]): each wakes the other for what it has done, and the
+//! shorter their turns, the more often.
 
 use russet_base::backoff::Backoff;
 
@@ -25,8 +26,28 @@ const FOUND_MIN: u32 = 3;
 /// Events that a rest that may grow is to find on average, and from how many on it grows.
 const FOUND_WANTED: u32 = 16;
 const FOUND_SOME: u32 = 2;
-/// The longest rest, in shortest ones.
-const TIMES_MAX: u32 = 4;
+/// How far rests grow.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    /// The longest rest, in shortest ones.
+    times_max: u32,
+    /// A rest is doubled while at most one client in so many comes to wait during it, and halved if
+    /// more than one in so many does.
+    doubles: u32,
+    halves: u32,
+}
+
+/// Of a loop alone, and of one that works with threads.
+const ALONE: Growth = Growth {
+    times_max: 2,
+    doubles: 5,
+    halves: 2,
+};
+const THREADED: Growth = Growth {
+    times_max: 4,
+    doubles: 6,
+    halves: 3,
+};
 /// Commands of an event, and of a turn, from which on clients pipeline.
 const PIPELINE_MIN: u64 = 8;
 const PIPELINES_MIN: u64 = 64;
@@ -48,7 +69,7 @@ pub struct Gather {
     rested: bool,
     /// Length of a rest in shortest ones: a power of two.
     times: u32,
-    grows: bool,
+    growth: Growth,
     backoff: Backoff<SKIP_MAX>,
 }
 
@@ -62,27 +83,25 @@ impl Default for Gather {
             found: 0,
             rested: false,
             times: 1,
-            grows: false,
+            growth: ALONE,
             backoff: Backoff::default(),
         }
     }
 }
 
 impl Gather {
-    /// Rests that may grow.
-    pub fn growing() -> Gather {
+    /// Rests of a thread that works with others.
+    pub fn threaded() -> Gather {
         Gather {
-            grows: true,
+            growth: THREADED,
             ..Gather::default()
         }
     }
 
-    /// Says whether rests may grow.
-    pub fn set_growing(&mut self, grows: bool) {
-        self.grows = grows;
-        if !grows {
-            self.times = 1;
-        }
+    /// Says whether other threads work with this one.
+    pub fn set_threaded(&mut self, is_threaded: bool) {
+        self.growth = if is_threaded { THREADED } else { ALONE };
+        self.times = self.times.min(self.growth.times_max);
     }
 
     /// Length of the next rest, in shortest ones.
@@ -141,13 +160,14 @@ impl Gather {
         if self.rests < ROUND {
             return;
         }
-        // At most half of the clients may come to wait during a rest, a third during a longer one.
+        // At most half of the clients may come to wait during a rest, or fewer if it is a longer
+        // one.
+        let growth = self.growth;
         let (found, all) = (self.found, ROUND * self.clients);
-        let grows = self.grows
-            && self.times < TIMES_MAX
+        let grows = self.times < growth.times_max
             && (FOUND_SOME * ROUND..FOUND_WANTED * ROUND).contains(&found)
-            && 6 * found <= all;
-        if self.times > 1 && 3 * found > all {
+            && growth.doubles * found <= all;
+        if self.times > 1 && growth.halves * found > all {
             self.times /= 2;
         } else if grows {
             self.times *= 2;
@@ -221,15 +241,23 @@ mod tests {
 
     #[test]
     fn rests_that_may_grow_find_enough_and_shrink_before_many_wait() {
-        let mut gather = Gather::growing();
+        let mut gather = Gather::threaded();
         assert_eq!(length(&mut gather, 200, 20), 1);
         assert_eq!(length(&mut gather, 200, 10), 2);
         assert_eq!(length(&mut gather, 200, 3), 4);
         assert_eq!(length(&mut gather, 40, 5), 2);
         assert_eq!(length(&mut gather, 20, 5), 1);
         assert_eq!(length(&mut gather, 200, 1), 1);
-        gather.set_growing(false);
-        assert_eq!(length(&mut gather, 200, 4), 1);
+        gather.set_threaded(false);
+        assert_eq!(length(&mut gather, 200, 3), 2);
+    }
+
+    #[test]
+    fn a_loop_alone_doubles_its_rests_while_most_clients_do_not_wait() {
+        let mut gather = Gather::default();
+        assert_eq!(length(&mut gather, 50, 9), 2);
+        assert_eq!(length(&mut gather, 50, 14), 1);
+        assert_eq!(length(&mut gather, 200, 3), 2);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Loop {
         let most = self.couriers_max();
         let server = &mut self.engine.server;
         let is_alone = server.connections.couriers.is_empty();
-        self.sleeper.gather.set_growing(!is_alone);
+        self.sleeper.gather.set_threaded(!is_alone);
         if most == 0 && is_alone {
             return;
         }

@@ -60,7 +60,8 @@
 //!   `event-coalesce-usec` (a timer, not the poll: no client pays for a wake-up) and handles the
 //!   requests that gathered in one turn (`net::gather`). With one request per client at a
 //!   time nearly all of the cost is the kernel's: sleeping, waking, polling. The rests are judged
-//!   by what they find, and stop when few distinct clients are active or all of them wait.
+//!   by what they find: they are doubled while that is little, and stop when few distinct clients
+//!   are active or all of them wait.
 //! - Before it blocks, the loop polls for up to `busy-poll-usec` microseconds, if the last sleep
 //!   was short and most of the previous polls found something (`server/run/spin.rs`): with few
 //!   clients that each wait for their reply, the next request finds the loop awake and pays for no

@@ -155,7 +155,7 @@ impl Rounds {
             blocks: BLOCKS_MAX,
             bell,
             loop_bell,
-            gather: Gather::growing(),
+            gather: Gather::threaded(),
             figures,
             stops: false,
         })
