@@ -30,8 +30,10 @@
 //! From a fork on (`snapshot-method fork`) kernels before 5.8 copy 2 MiB at the first write to a
 //! page: `huge-pages no` is for them. It is jemalloc's `alloc` hook of the loop's arena that asks,
 //! for the newest region alone; an older region gets no new ones, so that the kernel's collector
-//! does not fill what was given back. jemalloc's own `thp:always` would ask for all of it from the
-//! first byte on.
+//! does not fill what was given back. Where a huge page takes longer than 1 ms (a virtual machine
+//! whose host must find the memory first: 4 ms), the region and the next ones have small pages: a
+//! SET of a million new keys took a sixth more with them, and each stopped the loop. jemalloc's own
+//! `thp:always` would ask for all of it from the first byte on.
 //!
 //! jemalloc's own thread returns unused pages (`jemalloc-bg-thread`); MEMORY PURGE has the
 //! lazy-free thread do it at once, and only its client waits for that, not the loop.

@@ -15,7 +15,10 @@
 //!
 //! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2
 //! MiB when one is first touched, for which it may have to move other pages first
-//! (`transparent_hugepage/defrag`).
+//! (`transparent_hugepage/defrag`). In a virtual machine that gives free memory back to its host,
+//! the host may have to find the 2 MiB, too: that takes 4 ms instead of 0.2, and the loop waits. So
+//! the first huge page of a region is touched at once. If that takes longer than [`SLOW`], the rest
+//! of the region and the next ones have small pages, until a later region tries again ([`Trials`]).
 //!
 //! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook: most of them
 //! are written once and read in order. Those that are read at random (`alloc::zeros`) ask for
@@ -28,8 +31,9 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::mm::{Advice, madvise};
 use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
@@ -39,6 +43,42 @@ const HUGE: usize = 2 << 20;
 const SMALL_MAX: usize = 16 << 20;
 /// Blocks of this length are not mapped by the hook (jemalloc's `oversize_threshold`).
 pub(super) const LARGE_MIN: usize = 8 << 20;
+
+/// A huge page that takes longer is dearer than 512 small ones.
+const SLOW: Duration = Duration::from_millis(1);
+/// The most regions without a trial after one with slow pages.
+const SKIP_MAX: u32 = 4;
+
+/// Decides which regions try huge pages: none for a while after a slow one, twice as long each
+/// time.
+struct Trials {
+    skip: u32,
+    next: u32,
+}
+
+impl Trials {
+    const fn new() -> Trials {
+        Trials { skip: 0, next: 1 }
+    }
+
+    /// Whether a region tries; counts it.
+    fn is_due(&mut self) -> bool {
+        let skips = self.skip > 0;
+        self.skip -= u32::from(skips);
+        !skips
+    }
+
+    fn judge(&mut self, was_slow: bool) {
+        if was_slow {
+            self.skip = self.next;
+            self.next = (2 * self.next).min(SKIP_MAX);
+        } else {
+            self.next = 1;
+        }
+    }
+}
+
+static TRIALS: Mutex<Trials> = Mutex::new(Trials::new());
 
 /// Whether large blocks may ask for huge pages.
 static LARGE_ASK: AtomicBool = AtomicBool::new(false);
@@ -137,7 +177,10 @@ unsafe extern "C" fn map(
     // SAFETY: jemalloc's own arguments for its own function.
     let mapped = unsafe { (own.own_alloc)(hooks, at, bytes, alignment, zero, commit, arena) };
     if !mapped.is_null() {
-        advise(mapped, bytes);
+        // SAFETY: jemalloc's argument, which its function has set. Under `vm.overcommit_memory` 2
+        // the pages are not committed: they may not be touched yet.
+        let may_touch = unsafe { commit.as_ref() }.is_some_and(|&committed| committed);
+        advise(mapped, bytes, may_touch);
     }
     mapped
 }
@@ -163,7 +206,7 @@ fn whole_pages(at: *mut c_void, bytes: usize) -> (*mut c_void, usize) {
 }
 
 /// A region was mapped: it is the newest now.
-fn advise(at: *mut c_void, bytes: usize) {
+fn advise(at: *mut c_void, bytes: usize, may_touch: bool) {
     if MAPPED.fetch_add(bytes, Ordering::Relaxed) < SMALL_MAX {
         return;
     }
@@ -173,13 +216,37 @@ fn advise(at: *mut c_void, bytes: usize) {
     }
     let older = NEWEST.swap(begin, Ordering::Relaxed);
     let older_bytes = NEWEST_BYTES.swap(whole, Ordering::Relaxed);
-    // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice changes
-    // no content. A kernel without huge pages refuses, and all stays as it is.
-    unsafe {
-        let _ = madvise(begin, whole, Advice::LinuxHugepage);
-        if !older.is_null() {
+    if !older.is_null() {
+        // SAFETY: mapped by jemalloc, which never unmaps what it has (`opt.retain`); the advice
+        // changes no content.
+        unsafe {
             let _ = madvise(older, older_bytes, Advice::LinuxNoHugepage);
         }
+    }
+    let mut trials = TRIALS.lock().unwrap_or_else(PoisonError::into_inner);
+    if trials.is_due() {
+        trials.judge(try_huge(begin, whole, may_touch) > SLOW);
+    }
+}
+
+/// Asks for huge pages in a region that was just mapped, and touches the first one, if it may;
+/// returns how long the kernel took for it. If that is long, the rest of the region has small ones.
+fn try_huge(begin: *mut c_void, whole: usize, may_touch: bool) -> Duration {
+    // SAFETY: whole pages of the caller's region, which jemalloc has mapped (writable, if they may
+    // be touched) and nothing uses yet; zero is what they contain. A kernel without huge pages
+    // refuses, and all stays as it is.
+    unsafe {
+        let _ = madvise(begin, whole, Advice::LinuxHugepage);
+        if !may_touch {
+            return Duration::ZERO;
+        }
+        let began = Instant::now();
+        begin.cast::<u8>().write_volatile(0);
+        let took = began.elapsed();
+        if took > SLOW {
+            let _ = madvise(begin, whole, Advice::LinuxNoHugepage);
+        }
+        took
     }
 }
 
@@ -193,6 +260,25 @@ mod tests {
         let line = text.lines().find_map(|l| l.strip_prefix("AnonHugePages:"));
         let kilobytes = line.expect("a field").trim().trim_end_matches(" kB");
         kilobytes.parse::<usize>().expect("a number") << 10
+    }
+
+    #[test]
+    fn after_slow_pages_ever_fewer_regions_try() {
+        let mut trials = Trials::new();
+        let mut tried = |slow: &dyn Fn(u32) -> bool| {
+            let mut at = Vec::new();
+            for region in 0..16 {
+                if trials.is_due() {
+                    trials.judge(slow(region));
+                    at.push(region);
+                }
+            }
+            at
+        };
+        assert_eq!(tried(&|_| true), [0, 2, 5, 10, 15]);
+        let quick: Vec<u32> = (4..16).collect();
+        assert_eq!(tried(&|_| false), quick);
+        assert_eq!(tried(&|region| region == 3)[..6], [0, 1, 2, 3, 5, 6]);
     }
 
     fn use_new_arena() {
