@@ -54,6 +54,27 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     server.wait_for_log("Slow script detected");
 }
 
+/// Requests that come in one turn with the script's are answered beside it, not after it.
+#[test]
+fn requests_read_together_with_a_long_script_are_served_beside_it() {
+    let server = Daemon::start(THRESHOLD);
+    let (mut running, mut other) = (server.connect(), server.connect());
+    let (mut third, mut sleeping) = (server.connect(), server.connect());
+    for c in [&mut running, &mut other, &mut third] {
+        assert_eq!(c.ask("PING"), "+PONG\r\n");
+    }
+    // They send while the loop is held.
+    sleeping.send(&command(&["DEBUG", "SLEEP", "0.3"]));
+    running.send(&command(&["EVAL", "while true do end", "0"]));
+    other.send(&command(&["GET", "a"]));
+    third.send(&command(&["GET", "a"]));
+    assert!(reported(&mut other).starts_with("-BUSY"));
+    assert!(reported(&mut third).starts_with("-BUSY"));
+    assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
+    assert!(reported(&mut running).starts_with("-ERR"));
+    assert_eq!(third.ask("GET a"), "$-1\r\n");
+}
+
 /// What others do beside a script does not shorten its time, nor its time theirs.
 #[test]
 fn the_time_of_a_script_and_of_those_beside_it_is_their_own() {

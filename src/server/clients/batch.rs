@@ -511,6 +511,11 @@ impl Batch {
         self.apart = None;
     }
 
+    /// The hash of the first key.
+    pub(in crate::server) fn first_key(&self) -> Option<KeyHash> {
+        self.hashes.first().copied()
+    }
+
     /// The number of arguments of the first command.
     pub fn first_len(&self) -> usize {
         self.commands.first().map_or(0, |c| c.spans)

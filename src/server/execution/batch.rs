@@ -217,6 +217,43 @@ impl Engine {
         session.client.runs()
     }
 
+    /// The bounds of a client's requests.
+    #[inline]
+    fn bounds(&self, session: &Session) -> Bounds {
+        let unauthenticated = self.server.acl.must_authenticate(&session.client);
+        let dialect = self.server.config.dialect;
+        Bounds {
+            bulk_max: if session.client.sends_taken() {
+                self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX)
+            } else {
+                self.server.config.proto_max_bulk_len
+            },
+            unauthenticated,
+            checks_bulk_ends: dialect.checks_bulk_ends(),
+            joins_quoted: dialect.joins_quoted(),
+        }
+    }
+
+    /// Parses the command that `buf` consists of into the empty batch, to prefetch its keys.
+    /// `false`: it is not one command.
+    pub(in crate::server) fn parse_only_command(
+        &mut self,
+        session: &Session,
+        batch: &mut Batch,
+        buf: &[u8],
+    ) -> bool {
+        batch.clear_commands();
+        let (mut pos, mut progress) = (0, Progress::default());
+        let bounds = self.bounds(session);
+        let step = step(buf, &mut pos, &mut batch.spans, &mut progress, bounds);
+        if !matches!(step, ParseStep::Command) || pos < buf.len() {
+            return false;
+        }
+        let (keyspace, table) = (&self.keyspace, &self.server.table);
+        batch.file(keyspace, table, session.client.db, buf, 0..pos, &mut None);
+        true
+    }
+
     /// Fills the batch. `start` is where the next command starts, `pos` how far parsing has got.
     fn parse_batch(
         &mut self,
@@ -228,20 +265,9 @@ impl Engine {
         progress: &mut Progress,
     ) -> ParseEnd {
         batch.clear_commands();
-        let unauthenticated = self.server.acl.must_authenticate(&session.client);
-        let dialect = self.server.config.dialect;
-        let bounds = Bounds {
-            bulk_max: if session.client.sends_taken() {
-                self.server.config.proto_max_bulk_len.max(TAKEN_BULK_MAX)
-            } else {
-                self.server.config.proto_max_bulk_len
-            },
-            unauthenticated,
-            checks_bulk_ends: dialect.checks_bulk_ends(),
-            joins_quoted: dialect.joins_quoted(),
-        };
+        let bounds = self.bounds(session);
         // Before login one command a batch: AUTH changes the limits for the next one.
-        let commands_max = if unauthenticated {
+        let commands_max = if bounds.unauthenticated {
             1
         } else {
             COMMANDS_MAX.min(self.server.config.lookahead as usize)

@@ -2,7 +2,7 @@
 //!
 //! # One command
 //!
-//! 1. **Read.** `Loop::read_into` reads into the one shared 64 KiB buffer; a client whose commands
+//! 1. **Read.** `Loop::receive` reads into the one shared 64 KiB buffer; a client whose commands
 //!    arrive whole never owns a query buffer. The rest of a partial command moves to the client's
 //!    `Input`, together with the state of its parser, so that a command of a million arguments in
 //!    small pieces is still parsed in linear time (`resp/request.rs`). The list of its arguments is
@@ -25,8 +25,9 @@
 //!    lines are all still cached when the last one stores. Parsing and prefetching the next
 //!    commands while these run gains nothing (measured: the same within 2 %): the remaining waits
 //!    are page table walks, which a prefetch waits for as well. All of it is a hint: handlers look
-//!    up again, so any command may change anything. The hashes are passed on (`keyspace::KeyHash`,
-//!    16 bytes, with room for a cluster slot).
+//!    up again, so any command may change anything. Clients that send one short command at a time
+//!    have the same across their requests of a turn (`server/run/early.rs`). The hashes are passed
+//!    on (`keyspace::KeyHash`, 16 bytes, with room for a cluster slot).
 //! 3. **Gates.** `Engine::dispatch` (`server/execution/dispatch.rs`) finds the row and passes the
 //!    command through the gates (`execution/gates`), one list (`ask_all`) in Redis's order,
 //!    and each entry says for which origins it is asked (a client, EXEC, a script, a file being

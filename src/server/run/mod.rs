@@ -4,7 +4,8 @@
 //!                 rest a moment first so that their requests gather
 //!     clock       read once
 //!     accept      new clients, a bounded number
-//!     read        one read per readable client into the one shared buffer, its commands run
+//!     read        one read per readable client into the one shared buffer, its commands run;
+//!                 single short commands of several clients are read first, then run
 //!     continue    clients with more work than their budget
 //!     handshakes  of TLS clients, a share of the turn
 //!     timers      expired keys, deadlines of blocked clients, cron
@@ -77,6 +78,7 @@ pub mod by_hand;
 pub mod console;
 pub mod control;
 mod couriers;
+mod early;
 pub mod feed;
 pub mod handshake;
 pub mod http;
@@ -128,6 +130,8 @@ pub struct Loop {
     inbuf: Box<[u8]>,
     batch: Batch,
     sleeper: Sleeper,
+    /// The next short read may be an early one.
+    reads_early: bool,
     /// When this turn began, in ticks.
     began: u64,
 }
@@ -194,6 +198,7 @@ impl Loop {
             inbuf: vec![0; READ_BYTES].into_boxed_slice(),
             batch: Batch::default(),
             sleeper: Sleeper::default(),
+            reads_early: false,
             began: clock::cycles(),
         }
     }
@@ -203,6 +208,8 @@ impl Loop {
         crate::server::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.identity.started);
+        self.give_back_early();
+        let server = &mut self.engine.server;
         for (slot, generation) in server.clients.readable() {
             self.guest_reads(slot, generation);
             if self.engine.server.shutdown.request.is_some() {
@@ -286,8 +293,10 @@ impl Loop {
         let client_runs = server.stats.batches.client_runs;
 
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        for event in &events {
-            self.event(event);
+        if events.iter().nth(1).is_none() {
+            events.iter().for_each(|event| self.event(event));
+        } else {
+            self.handle_several(&events);
         }
         let mut idle = events.is_empty();
         events.clear();
@@ -352,6 +361,15 @@ impl Loop {
         server.diagnostics.audit.end();
         std::mem::forget(self.engine);
         paths
+    }
+
+    /// The events of a poll that has found several.
+    fn handle_several(&mut self, events: &Events) {
+        for event in events {
+            self.begin_early();
+            self.event(event);
+        }
+        self.end_early();
     }
 
     #[inline]

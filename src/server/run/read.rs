@@ -1,6 +1,7 @@
 //! Reads from clients: one read per turn into the one shared buffer, and the commands it completes.
 //!
 //!     client runs, little is kept  -> shared buffer: kept bytes, then the read -> run_buffer
+//!     one short command            -> after the next clients' reads (`early`)  -> run_buffer
 //!     large argument, long command -> 16 KiB, or straight into the argument    -> run_input
 //!     client waits (blocked)       -> kept in its `Input`, not parsed
 //!
@@ -36,6 +37,16 @@ pub(in crate::server) const READ_BYTES: usize = 64 * 1024;
 /// Read size when a large argument or a long command is unfinished, or a large argument may begin.
 /// Shorter beginnings of commands are continued in the shared buffer.
 const READ_MORE_BYTES: usize = 16 * 1024;
+
+/// The result of a read.
+enum Came {
+    /// No bytes to run; whether the connection goes on.
+    Nothing { keep: bool },
+    /// Bytes in the client's own input.
+    Own,
+    /// `n` bytes in the shared buffer, after the `kept` ones of the client's input.
+    Shared { kept: usize, n: usize },
+}
 
 impl Loop {
     pub(in crate::server) fn client_event(&mut self, slot: u32, generation: u32, event: &Event) {
@@ -123,21 +134,47 @@ impl Loop {
         }
     }
 
-    /// One read, and the commands that it completes.
+    /// One read, and the commands that it completes; that of an early read runs later.
     pub(in crate::server) fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);
-        let keep = self.read_into(&mut session, &mut inbuf);
+        let mut came = self.receive(&mut session, &mut inbuf);
+        if let Came::Shared { kept: 0, n } = came
+            && self.takes_early(&session, &inbuf[..n])
+        {
+            self.engine.server.clients.put_back(session);
+            self.inbuf = inbuf;
+            return;
+        }
+        // The first bytes may be those of TLS, which only the shared buffer is searched for.
+        if !self.engine.server.turn.early.is_empty() && session.client.traffic.reads > 1 {
+            if let Came::Shared { kept, n } = came {
+                session.input.give(inbuf[kept..][..n].to_vec());
+                came = Came::Own;
+            }
+            match self.after_early(session) {
+                Some(there) => session = there,
+                None => {
+                    self.inbuf = inbuf;
+                    return;
+                }
+            }
+        }
+        let keep = match came {
+            Came::Nothing { keep } => keep,
+            Came::Own => self.keep_read(&mut session),
+            Came::Shared { kept, n } => self.run_read(&mut session, &inbuf[..kept + n], kept),
+        };
         self.inbuf = inbuf;
         self.settle(session, keep);
     }
 
-    /// `false`: the connection is over.
-    fn read_into(&mut self, session: &mut Session, inbuf: &mut [u8]) -> bool {
+    /// Reads into the shared buffer or the client's own input.
+    fn receive(&mut self, session: &mut Session, inbuf: &mut [u8]) -> Came {
         let begun = session.input.beginning();
         let direct = session.client.runs() && begun.is_some_and(|b| b.len() <= READ_MORE_BYTES);
         let is_handshaking = session.is_handshaking();
         let Some(stream) = session.stream.as_mut() else {
-            return false;
+            return Came::Nothing { keep: false };
         };
         let mut kept = 0;
         let result = if direct {
@@ -155,7 +192,7 @@ impl Loop {
         };
         if is_handshaking {
             if self.note_handshake(session, &result).is_err() {
-                return false;
+                return Came::Nothing { keep: false };
             }
             // A refused client's bytes that came with the end of the handshake are not read.
             if session
@@ -163,17 +200,14 @@ impl Loop {
                 .flags
                 .contains(ClientFlags::CLOSE_AFTER_REPLY)
             {
-                return true;
+                return Came::Nothing { keep: true };
             }
         }
-        let n = match self.note_read(session, result) {
-            Ok(n) => n,
-            Err(keep) => return keep,
-        };
-        if direct {
-            return self.run_read(session, &inbuf[..kept + n], kept);
+        match self.note_read(session, result) {
+            Ok(n) if direct => Came::Shared { kept, n },
+            Ok(_) => Came::Own,
+            Err(keep) => Came::Nothing { keep },
         }
-        self.keep_read(session)
     }
 
     /// Counts a read. `Err`: it brought no bytes; whether the connection goes on.
@@ -263,7 +297,7 @@ impl Loop {
     }
 
     /// After a read into the client's own input. `false`: the connection is over.
-    fn keep_read(&mut self, session: &mut Session) -> bool {
+    pub(super) fn keep_read(&mut self, session: &mut Session) -> bool {
         let held = session.input.bytes() + session.input.list_bytes();
         if held as u64 > self.query_buffer_limit(session) {
             self.engine

@@ -3,13 +3,14 @@
 //! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads for sockets. [`pace`]:
 //! how long work that no client waits for may take beside clients. [`reload`]: where the
 //! configuration came from, for SIGHUP. [`identity`]: the process, [`debug`]: switches of DEBUG.
-//! [`dial`]: links to other servers.
+//! [`dial`]: links to other servers. [`early`]: requests that wait for other reads.
 //!
 //! The order of a turn: `server::run`.
 
 pub(in crate::server) mod couriers;
 pub mod debug;
 pub(in crate::server) mod dial;
+pub(in crate::server) mod early;
 pub mod identity;
 pub mod pace;
 pub mod reload;

@@ -10,6 +10,7 @@ use crate::server::figures::stats::Stats;
 use crate::server::parts::console::Console;
 use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::persist::shutdown::Shutdown;
+use crate::server::parts::run::early::Early;
 use crate::server::parts::run::pace::{Pace, SLICE_NANOS};
 use russet_base::clock;
 use russet_base::clock::{Cycles, Now};
@@ -18,6 +19,8 @@ use russet_keyspace::{ClientId, Keyspace};
 /// See the module.
 #[derive(Default)]
 pub struct Turn {
+    /// Requests that run after other reads.
+    pub(in crate::server) early: Early,
     /// Clients with more to read or to execute.
     pub(in crate::server) ready: Vec<ClientId>,
     /// Clients whose replies are sent before the loop sleeps.
