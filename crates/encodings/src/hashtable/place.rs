@@ -23,6 +23,68 @@ pub(super) enum Placed {
     Full,
 }
 
+/// A chain of moves that would make room in its first bucket: an element of each bucket on it
+/// moves to the next bucket, or to the one before.
+struct Chain {
+    /// The last bucket.
+    bucket: usize,
+    /// Elements at home move on, to the next bucket; otherwise those in the neighbour of their
+    /// home move back, to the bucket before.
+    onward: bool,
+    /// The cells of the elements that move, and how many there are.
+    cells: [usize; CHAIN_MAX],
+    moves: usize,
+}
+
+impl Chain {
+    fn new(bucket: usize, onward: bool) -> Chain {
+        Chain {
+            bucket,
+            onward,
+            cells: [0; CHAIN_MAX],
+            moves: 0,
+        }
+    }
+
+    /// Adds a move out of the last bucket, which is full, and returns a free cell of the bucket to
+    /// which it leads. `None`: that one is full, too, and the chain may be extended again; or no
+    /// element may move, and the chain ends.
+    #[inline(always)]
+    fn extend(&mut self, segment: SegmentRef) -> Option<usize> {
+        let marked = segment.marked_in(self.bucket);
+        let movable = if self.onward { !marked & 0xff } else { marked };
+        if movable == 0 {
+            return None;
+        }
+        self.cells[self.moves] = lowest(self.bucket, movable);
+        self.moves += 1;
+        self.bucket = if self.onward {
+            segment.next(self.bucket)
+        } else {
+            segment.previous(self.bucket)
+        };
+        let free = segment.free_in(self.bucket);
+        (free != 0).then(|| lowest(self.bucket, free))
+    }
+
+    /// Makes the moves, the last one to the cell `free`, and puts the new cell into the first
+    /// place.
+    #[inline(always)]
+    fn fill(&self, segment: SegmentRef, mut free: usize, cell: u64) {
+        for &from in self.cells[..self.moves].iter().rev() {
+            segment.set_cell(free, segment.cell(from) ^ MARK);
+            free = from;
+        }
+        segment.set_cell(free, cell);
+    }
+}
+
+/// The lowest cell of a bucket's `mask`, which is not 0.
+#[inline(always)]
+fn lowest(bucket: usize, mask: u32) -> usize {
+    SegmentRef::bucket_start(bucket) + mask.trailing_zeros() as usize
+}
+
 impl SegmentRef {
     /// Finds a place for an unmarked cell: home if it has two free, then the emptier of home and
     /// neighbour, then a chain of moves, then the stash. Does not change `count`.
@@ -49,18 +111,14 @@ impl SegmentRef {
 
     #[cold]
     fn place_by_moving(self, home: usize, next: usize, cell: u64) -> Placed {
-        let (mut left, mut right) = (Some(home), Some(next));
-        for moves in 1..=CHAIN_MAX {
-            left = left.and_then(|bucket| self.advance(bucket, false));
-            if left.is_some_and(|bucket| self.free_in(bucket) != 0) {
-                self.shift(home, moves, false);
-                self.put(home, self.free_in(home), cell);
+        let (mut left, mut right) = (Chain::new(home, false), Chain::new(next, true));
+        for _ in 0..CHAIN_MAX {
+            if let Some(free) = left.extend(self) {
+                left.fill(self, free, cell);
                 return Placed::Bucket;
             }
-            right = right.and_then(|bucket| self.advance(bucket, true));
-            if right.is_some_and(|bucket| self.free_in(bucket) != 0) {
-                self.shift(next, moves, true);
-                self.put(next, self.free_in(next), cell | MARK);
+            if let Some(free) = right.extend(self) {
+                right.fill(self, free, cell | MARK);
                 return Placed::Bucket;
             }
         }
@@ -92,46 +150,9 @@ impl SegmentRef {
         }
     }
 
-    /// The bucket to which an element of this full one may move: `right`: one at home, to the next
-    /// bucket; else one from the bucket before, back to it. `None`: there is no such element.
-    fn advance(self, bucket: usize, right: bool) -> Option<usize> {
-        (self.movable_in(bucket, right) != 0).then(|| self.beside(bucket, right))
-    }
-
-    fn beside(self, bucket: usize, right: bool) -> usize {
-        if right {
-            self.next(bucket)
-        } else {
-            self.previous(bucket)
-        }
-    }
-
-    /// The cells of a full bucket whose elements may move to the next one, or to the one before.
-    fn movable_in(self, bucket: usize, right: bool) -> u32 {
-        let marked = self.marked_in(bucket);
-        if right { !marked & 0xff } else { marked }
-    }
-
-    /// Performs the `moves` moves of a chain, the farthest first.
-    fn shift(self, start: usize, moves: usize, right: bool) {
-        for left in (0..moves).rev() {
-            let from = (0..left).fold(start, |bucket, _| self.beside(bucket, right));
-            let to = self.beside(from, right);
-            // A bucket on the chain is full: its unmarked elements are at home.
-            let movable = self.movable_in(from, right);
-            let at = Self::bucket_start(from) + movable.trailing_zeros() as usize;
-            let cell = self.cell(at);
-            self.put(to, self.free_in(to), cell ^ MARK);
-            self.set_cell(at, 0);
-        }
-    }
-
     /// Writes into the lowest cell of `mask`, which is not 0.
     fn put(self, bucket: usize, mask: u32, cell: u64) {
-        self.set_cell(
-            Self::bucket_start(bucket) + mask.trailing_zeros() as usize,
-            cell,
-        );
+        self.set_cell(lowest(bucket, mask), cell);
     }
 
     /// After the cell `at` became empty: moves a stash element there that belongs there. Returns

@@ -6,12 +6,18 @@ use super::segment::{HEADER_CELLS, Header, LINES_MAX, STASH_CELLS, Segment, Segm
 /// The layout of a set of elements in a segment of a given size.
 ///
 /// Buckets are filled in order; excess elements of one go to the next, before the next one's own
-/// elements: a chain of any length, found by counting alone.
+/// elements: a chain of any length, found by counting alone. A bucket with excess is full up to its
+/// end, so the elements of a home are in one run of cells:
+///
+///     bucket      | excess of the one before | own elements | next one: excess of this | own ..
+///     run of home                            ^ next                                   ^ limit
+///
+/// The run of the last bucket goes on in bucket 0.
 pub(super) struct Plan {
     buckets: usize,
-    /// Elements of each bucket that stay at home, and that move to the next one.
-    stay: [u8; LINES_MAX],
-    onward: [u8; LINES_MAX],
+    /// By home bucket: the cells of its run, which is not written yet.
+    next: [u16; LINES_MAX],
+    limit: [u16; LINES_MAX],
     /// Elements without a bucket.
     pub spilled: usize,
 }
@@ -19,19 +25,30 @@ pub(super) struct Plan {
 impl Plan {
     pub fn new(cells: &[u64], lines: usize) -> Plan {
         let buckets = lines - 1;
-        let mut own = [0u32; LINES_MAX];
-        for &cell in cells {
+        // Neighbours mostly have the same home: two counts, so that none waits for the other.
+        let (mut own, mut odd) = ([0u32; LINES_MAX], [0u32; LINES_MAX]);
+        let (pairs, last) = cells.as_chunks::<2>();
+        for &[first, second] in pairs {
+            own[home(tag_of_cell(first), buckets)] += 1;
+            odd[home(tag_of_cell(second), buckets)] += 1;
+        }
+        for &cell in last {
             own[home(tag_of_cell(cell), buckets)] += 1;
+        }
+        for (own, odd) in own.iter_mut().zip(odd) {
+            *own += odd;
         }
         let mut plan = Plan {
             buckets,
-            stay: [0; LINES_MAX],
-            onward: [0; LINES_MAX],
+            next: [0; LINES_MAX],
+            limit: [0; LINES_MAX],
             spilled: 0,
         };
         // The number that wraps around is known after the first pass.
         let wrapping = plan.cascade(&own, 0, if buckets == 1 { 0 } else { CELLS as u32 });
-        plan.cascade(&own, wrapping, wrapping);
+        if wrapping > 0 {
+            plan.cascade(&own, wrapping, wrapping);
+        }
         plan
     }
 
@@ -51,8 +68,9 @@ impl Plan {
                 cells
             };
             let onward = (own - stay).min(onward_max);
-            self.stay[bucket] = stay as u8;
-            self.onward[bucket] = onward as u8;
+            let start = SegmentRef::bucket_start(bucket) as u32 + carried;
+            self.next[bucket] = start as u16;
+            self.limit[bucket] = (start + stay + onward) as u16;
             self.spilled += (own - stay - onward) as usize;
             carried = onward;
         }
@@ -76,31 +94,26 @@ impl Plan {
         // SAFETY: the caller's promise; all-zero cells are empty.
         unsafe { segment.0.write_bytes(0, lines * CELLS) };
         let target = SegmentRef::new(segment, lines, u32::from(header.depth));
-        let mut used = [0u8; LINES_MAX];
+        let end = lines * CELLS;
         let mut stashed = 0;
         let mut lost = 0;
         for &cell in cells {
             let cell = cell & !MARK;
             let home = target.home(tag_of_cell(cell));
-            let (bucket, cell) = if self.stay[home] > 0 {
-                self.stay[home] -= 1;
-                (home, cell)
-            } else if self.onward[home] > 0 {
-                self.onward[home] -= 1;
-                (target.next(home), cell | MARK)
+            let at = self.next[home];
+            if at < self.limit[home] {
+                self.next[home] = at + 1;
+                let at = usize::from(at);
+                let is_onward = at >= SegmentRef::bucket_start(home + 1);
+                let at = if at >= end { at - end + CELLS } else { at };
+                target.set_cell(at, cell | if is_onward { MARK } else { 0 });
             } else if stashed < STASH_CELLS {
                 target.set_cell(HEADER_CELLS + stashed, cell);
                 stashed += 1;
-                continue;
             } else {
                 overflow.push(cell);
                 lost += 1;
-                continue;
-            };
-            let place = usize::from(used[bucket]);
-            assert!(place < CELLS);
-            target.set_cell(SegmentRef::bucket_start(bucket) + place, cell);
-            used[bucket] += 1;
+            }
         }
         let count = (cells.len() - lost) as u16;
         // SAFETY: the header is the segment's first 16 bytes.
