@@ -6,7 +6,8 @@
 //!   3. When it ends otherwise, and is russet and answers, its memory figures agree.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -32,6 +33,8 @@ pub struct Daemon {
     args: Vec<String>,
     environment: Vec<(String, String)>,
     folder: TempDir,
+    /// No other daemon of the tests takes its port meanwhile, not even while it is restarted.
+    _claim: File,
 }
 
 /// Time limits of the first PING after a start, and of the end after SIGTERM.
@@ -121,7 +124,7 @@ impl Daemon {
         let file = file.map(str::to_owned);
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         for _ in 0..5 {
-            let port = free_port();
+            let (port, claim) = claim_port();
             let file_name = file.as_deref();
             let mut child = spawn(program, port, folder.path(), file_name, &args, &environment);
             match wait_for(Answer::Ready, &mut child, port) {
@@ -134,6 +137,7 @@ impl Daemon {
                         args,
                         environment,
                         folder,
+                        _claim: claim,
                     };
                 }
                 Err(why) => {
@@ -441,9 +445,18 @@ fn end(child: &mut Child) {
 }
 
 /// A port that was free just now: below the kernel's range of client ports, and with room
-/// for the cluster bus 10,000 above.
-fn free_port() -> u16 {
-    free_port_of(22_000, 1_000)
+/// for the cluster bus 10,000 above. It belongs to the holder of the file, of all test processes
+/// of this build: several run at a time, and each goes through the whole range.
+fn claim_port() -> (u16, File) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+    fs::create_dir_all(&folder).expect("a folder");
+    loop {
+        let port = free_port_of(22_000, 1_000);
+        let file = File::create(folder.join(port.to_string())).expect("a file");
+        if file.try_lock().is_ok() {
+            return (port, file);
+        }
+    }
 }
 
 /// A port for a console, metrics or TLS beside the plain port, free just now. No port of the
