@@ -18,7 +18,7 @@
 //! (`transparent_hugepage/defrag`). In a virtual machine that gives free memory back to its host,
 //! the host may have to find the 2 MiB, too: that takes 4 ms instead of 0.2, and the loop waits. So
 //! the first huge page of a region is touched at once. If that takes longer than [`SLOW`], the rest
-//! of the region and the next ones have small pages, until a later region tries again ([`Trials`]).
+//! of the region and the next ones have small pages, until a later region tries again ([`TRIALS`]).
 //!
 //! Allocations of 8 MiB and more have an arena of jemalloc's own, without the hook: most of them
 //! are written once and read in order. Those that are read at random (`alloc::zeros`) ask for
@@ -38,6 +38,8 @@ use std::time::{Duration, Instant};
 use rustix::mm::{Advice, madvise};
 use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
 
+use crate::backoff::Backoff;
+
 const HUGE: usize = 2 << 20;
 /// Address space that is mapped with small pages first.
 const SMALL_MAX: usize = 16 << 20;
@@ -49,36 +51,8 @@ const SLOW: Duration = Duration::from_millis(1);
 /// The most regions without a trial after one with slow pages.
 const SKIP_MAX: u32 = 4;
 
-/// Decides which regions try huge pages: none for a while after a slow one, twice as long each
-/// time.
-struct Trials {
-    skip: u32,
-    next: u32,
-}
-
-impl Trials {
-    const fn new() -> Trials {
-        Trials { skip: 0, next: 1 }
-    }
-
-    /// Whether a region tries; counts it.
-    fn is_due(&mut self) -> bool {
-        let skips = self.skip > 0;
-        self.skip -= u32::from(skips);
-        !skips
-    }
-
-    fn judge(&mut self, was_slow: bool) {
-        if was_slow {
-            self.skip = self.next;
-            self.next = (2 * self.next).min(SKIP_MAX);
-        } else {
-            self.next = 1;
-        }
-    }
-}
-
-static TRIALS: Mutex<Trials> = Mutex::new(Trials::new());
+/// Decides which regions try huge pages: after a slow one none for a while.
+static TRIALS: Mutex<Backoff<SKIP_MAX, 1>> = Mutex::new(Backoff::new());
 
 /// Whether large blocks may ask for huge pages.
 static LARGE_ASK: AtomicBool = AtomicBool::new(false);
@@ -224,8 +198,8 @@ fn advise(at: *mut c_void, bytes: usize, may_touch: bool) {
         }
     }
     let mut trials = TRIALS.lock().unwrap_or_else(PoisonError::into_inner);
-    if trials.is_due() {
-        trials.judge(try_huge(begin, whole, may_touch) > SLOW);
+    if !trials.skips() {
+        trials.judged(try_huge(begin, whole, may_touch) <= SLOW);
     }
 }
 
@@ -260,25 +234,6 @@ mod tests {
         let line = text.lines().find_map(|l| l.strip_prefix("AnonHugePages:"));
         let kilobytes = line.expect("a field").trim().trim_end_matches(" kB");
         kilobytes.parse::<usize>().expect("a number") << 10
-    }
-
-    #[test]
-    fn after_slow_pages_ever_fewer_regions_try() {
-        let mut trials = Trials::new();
-        let mut tried = |slow: &dyn Fn(u32) -> bool| {
-            let mut at = Vec::new();
-            for region in 0..16 {
-                if trials.is_due() {
-                    trials.judge(slow(region));
-                    at.push(region);
-                }
-            }
-            at
-        };
-        assert_eq!(tried(&|_| true), [0, 2, 5, 10, 15]);
-        let quick: Vec<u32> = (4..16).collect();
-        assert_eq!(tried(&|_| false), quick);
-        assert_eq!(tried(&|region| region == 3)[..6], [0, 1, 2, 3, 5, 6]);
     }
 
     fn use_new_arena() {

@@ -54,8 +54,11 @@ impl Early {
     /// Prefetches what the lookups of the keys will read; returns how many keys. One alone gains
     /// nothing: its lookup follows immediately.
     pub(in crate::server) fn prefetch(&mut self, keyspace: &Keyspace) -> usize {
-        let keys = std::mem::take(&mut self.keys);
-        let many = if keys.len() > 1 { &keys[..] } else { &[] };
+        let many = if self.keys.len() > 1 {
+            &self.keys[..]
+        } else {
+            &[]
+        };
         for (db, key) in many {
             keyspace.prefetch_lines(*db, slice::from_ref(key));
         }
@@ -63,7 +66,6 @@ impl Early {
             keyspace.prefetch_entries(*db, slice::from_ref(key));
         }
         let count = many.len();
-        self.keys = keys;
         self.keys.clear();
         count
     }
