@@ -140,7 +140,7 @@ impl Testbed {
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         let config = &self.engine.server.config;
         super::parts::clients::output_limits::limit(&session.client, &mut session.reply, config);
-        self.engine.server.turn.begin_commands();
+        self.engine.server.turn.timing.begin();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
         self.engine.serve_ready_keys();

@@ -51,5 +51,7 @@ bitflags! {
         const MAY_BE_IDEMPOTENT = 1 << 18;
         /// Stores any value in any key: a user who may run it on all keys owns the data.
         const STORES_ANYTHING = 1 << 19;
+        /// As fast as those of `Flags::FAST`, which Redis does not say of it: timed as they are.
+        const TIMED_AS_FAST = 1 << 20;
     }
 }

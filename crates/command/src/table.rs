@@ -16,7 +16,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 
 use crate::keys::Keys;
-use crate::{BadKeys, CommandError, KeyPlan, Spec, Within};
+use crate::{BadKeys, CommandError, Facts, Flags, KeyPlan, Spec, Within};
 use russet_resp::{Args, Reply};
 
 /// A command or subcommand as the server runs it.
@@ -36,6 +36,8 @@ pub struct Row<H: 'static> {
     pub plan: KeyPlan,
     /// The elements that it seeks in its first key's container.
     pub within: Option<Within>,
+    /// Its calls take so short that neighbours are timed together.
+    pub is_timed_jointly: bool,
 }
 
 impl<H> Row<H> {
@@ -177,6 +179,8 @@ impl<H> CommandTable<H> {
             subcommands: Vec::new(),
             plan: KeyPlan::of(spec),
             within: spec.within,
+            is_timed_jointly: !spec.flags.contains(Flags::BLOCKING)
+                && (spec.flags.contains(Flags::FAST) || spec.facts.contains(Facts::TIMED_AS_FAST)),
         });
         for sub in spec.subcommands.iter().filter(|&sub| wanted(sub)) {
             let sub = self.add(sub, Some(id), wanted);

@@ -16,7 +16,7 @@ use super::compare::Comparison;
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::keys::Keys;
-use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
+use russet_command::{Access, Arity, BadKeys, Category, CommandError, Facts, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::{Cause, Class, Expiry, NewValue};
 use russet_resp::Args;
@@ -43,6 +43,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 pub(super) const SET: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::WRITE.union(Flags::DENYOOM),
+    facts: Facts::TIMED_AS_FAST,
     keys: &[
         KeySpec::one(1, Access::MODIFY.union(Access::VARIABLE_FLAGS))
             .noted("RW and ACCESS only with `GET`"),
@@ -287,6 +288,7 @@ fn setnx(call: &mut Call<'_>) -> CommandResult {
 pub(super) const SETEX: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::WRITE.union(Flags::DENYOOM),
+    facts: Facts::TIMED_AS_FAST,
     keys: &[KeySpec::one(1, Access::OVERWRITE)],
     categories: Category::STRING,
     ..Spec::new("setex", setex)

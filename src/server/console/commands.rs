@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn run_share(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
-        self.server.turn.begin_commands();
+        self.server.turn.timing.begin();
         if let Some(stop) = self.check_conditions(session, job) {
             job.waits = stop.is_none();
             return stop;

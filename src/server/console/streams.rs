@@ -110,7 +110,7 @@ impl Engine {
         for command in &call.subscriptions {
             let args: OwnedArgs = command.iter().map(Vec::as_slice).collect();
             let row = self.server.table.find(args.args().at(0)).map(|row| row.id);
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
             if self.dispatch(session, row, args.args(), &[]) == Outcome::Postponed {
                 const TEXT: &str = "the server is paused: try again when CLIENT PAUSE has ended";
                 return Some(Answer::error(http::UNAVAILABLE, TEXT));

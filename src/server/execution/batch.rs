@@ -74,9 +74,18 @@ impl Runs for OfClient {
         buf: &[u8],
         bytes: Range<usize>,
     ) -> Option<Rest> {
+        // Where the calls that are timed together end.
+        let mut group_end = if batch.commands.len() > 1 {
+            0
+        } else {
+            usize::MAX
+        };
         for i in 0..batch.commands.len() {
             batch.prefetch_next(i, &engine.keyspace, session.client.db);
             let command = batch.commands[i];
+            if i == group_end {
+                group_end += engine.server.begin_timed(&batch.commands[i..]);
+            }
             let args = batch.args(command, buf);
             let hashes = &batch.hashes[command.first_hash..][..command.hashes];
             session.client.buffers.query_bytes = buf.len() - command.start;
@@ -155,8 +164,10 @@ impl Engine {
             let end = self.parse_batch(session, batch, buf, &mut start, &mut pos, &mut progress);
             batch.prefetch(&self.keyspace, session.client.db, buf, GROUP);
             self.count_batch(session, batch, &end);
-            self.server.turn.begin_commands();
-            if let Some(rest) = R::run_parsed(self, session, batch, buf, from..start) {
+            self.server.turn.timing.begin();
+            let stopped_at = R::run_parsed(self, session, batch, buf, from..start);
+            self.server.settle_times();
+            if let Some(rest) = stopped_at {
                 return rest;
             }
             budget = budget.saturating_sub(batch.commands.len());
@@ -167,7 +178,7 @@ impl Engine {
                     let args = args.args();
                     session.client.buffers.query_bytes = args.bytes();
                     let row = self.server.table.find(&args[0]).map(|row| row.id);
-                    self.server.turn.begin_commands();
+                    self.server.turn.timing.begin();
                     if !R::run_line(self, session, row, args, &buf[start..pos]) {
                         return Rest::Stopped { start };
                     }

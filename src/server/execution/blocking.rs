@@ -133,7 +133,7 @@ impl Engine {
                 return;
             }
         }
-        self.server.turn.begin_commands();
+        self.server.turn.timing.begin();
         self.run_charged(session, Origin::Retry, id, args.args(), &[]);
         if args.large_bytes() > 0 {
             // The bytes of a large argument are no longer counted.

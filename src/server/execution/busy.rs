@@ -17,7 +17,7 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
         return;
     };
     let (now, now_ms) = (server.now, keyspace.now_ms());
-    let ended = server.turn.ended;
+    let start = server.turn.timing.start();
     // The script's effects and messages so far are not for other clients.
     let effects = keyspace.effects.set_aside();
     let posts = std::mem::take(&mut server.messages.outbox);
@@ -25,7 +25,7 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     server.turn.served_us = Some(server.now.unix_us);
     server.now = now;
     keyspace.set_now_ms(now_ms);
-    server.turn.ended = ended;
+    server.turn.timing.set_start(start);
     keyspace.effects = effects;
     server.messages.outbox.put_before(posts);
     server.connections.guest = Some(guest);

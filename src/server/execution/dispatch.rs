@@ -285,7 +285,7 @@ impl Engine {
         if !received && !self.server.messages.outbox.is_empty() {
             // Messages to it are sent all the same.
             self.deliver_posts(Some(session));
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
         }
         Outcome::Done
     }

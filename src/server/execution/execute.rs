@@ -16,6 +16,7 @@ use crate::server::origin::Origin;
 use crate::server::parts::messages::outbox::Post;
 use crate::server::parts::migration::exports_slots;
 use crate::server::parts::observe::command_log::{HEADER_MAX, Logged};
+use crate::server::parts::run::timing::Timed;
 use crate::server::state::Server;
 use crate::server::state::call::{Call, Effect};
 use crate::server::state::world::{Engine, World};
@@ -41,16 +42,18 @@ impl Engine {
         }
         // A busy script serves others in its middle: blocked clients wait until it has ended.
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
+            self.server.settle_times();
             // Keys that a long transaction wrote may have expired by now.
             self.server.read_clock(&mut self.keyspace);
             self.serve_ready_keys();
             // The time spent on others does not count for the next command.
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
         }
         if !self.server.messages.outbox.is_empty() {
+            self.server.settle_times();
             let received = !session.client.flags.intersects(ClientFlags::UNHEARD);
             self.deliver_posts(received.then_some(session));
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
         }
     }
 
@@ -183,7 +186,6 @@ impl World<'_> {
             db = db.without_touch();
         }
         let selected = client.db;
-        let start = server.turn.ended;
         let mut call = Call {
             args,
             reply,
@@ -201,8 +203,9 @@ impl World<'_> {
         if let Err(error) = result {
             reply.error(&error);
         }
-        server.turn.ended = clock::cycles();
-        let ticks = server.turn.ended.wrapping_sub(start);
+        let asked = args.bytes_most();
+        let replied = reply.pending_len().saturating_sub(replied_before);
+        let timed = server.turn.timing.end(asked + replied);
         crash::note_back(outer);
 
         if origin == Origin::Loading {
@@ -212,12 +215,12 @@ impl World<'_> {
             id,
             origin,
             args,
-            ticks,
-            replied_before,
+            timed,
+            asked,
+            replied,
         };
         if server.gates.is_observed {
-            let replied = reply.pending_len().saturating_sub(replied_before);
-            server.observe(client, id, args, origin, (ticks, replied));
+            server.observe(client, id, args, origin, (timed.ticks, replied));
             if server.debug.checks_accounts {
                 keyspace.check_invariants();
             }
@@ -322,7 +325,7 @@ impl World<'_> {
             let Some(blocked) = &mut client.blocked else {
                 return errors;
             };
-            blocked.ticks += ran.ticks;
+            blocked.ticks += ran.timed.ticks;
             // Nothing runs later.
             if matches!(blocked.until, Until::Shutdown) && server.diagnostics.audit.concerns(ran.id)
             {
@@ -335,7 +338,6 @@ impl World<'_> {
             Some(blocked) if ran.origin == Origin::Retry => blocked.ticks,
             _ => 0,
         };
-        let ticks = ran.ticks + earlier;
         let is_nested = ran.origin.is_nested();
         if !errors.is_empty() {
             if errors.contains(Errors::OWN) {
@@ -345,10 +347,15 @@ impl World<'_> {
                 reply.note_error_within();
             }
         }
-        if !is_nested {
-            server.stats.command_ticks += ticks;
+        server.count_call(ran.id, errors.any());
+        let Timed { ticks, calls } = ran.timed;
+        let ticks = ticks + earlier;
+        if calls > 0 {
+            if !is_nested {
+                server.stats.command_ticks += ticks;
+            }
+            server.count_time(ran.id, Timed { ticks, calls });
         }
-        server.count_call(ran.id, ticks, errors.any());
         if server.gates.is_audited && server.diagnostics.audit.concerns(ran.id) {
             let error = errors.any().then(|| reply.last_error());
             let result = AuditResult::Ran { ticks, error };
@@ -361,9 +368,9 @@ impl World<'_> {
         let request_most = if is_nested {
             0
         } else {
-            args.bytes_most() + HEADER_MAX * (args.len() + 1)
+            ran.asked + HEADER_MAX * (args.len() + 1)
         };
-        let replied = reply.pending_len().saturating_sub(ran.replied_before);
+        let replied = ran.replied;
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
             let of = Logged::of(&server.table, client, (ran.id, args));
             let at = (&server.config, server.now.unix_s());
@@ -397,9 +404,11 @@ struct Ran<'a> {
     id: usize,
     origin: Origin,
     args: Args<'a>,
-    ticks: u64,
-    /// Bytes in the reply buffer before it.
-    replied_before: usize,
+    timed: Timed,
+    /// Bytes of its arguments, at most.
+    asked: usize,
+    /// Bytes of its reply.
+    replied: usize,
 }
 
 /// The author of changes that are notified.
@@ -424,20 +433,6 @@ impl Server {
         self.remember_keys(reader, ran.id, ran.args);
     }
 
-    /// Counts one finished call.
-    #[inline(always)]
-    fn count_call(&mut self, id: usize, ticks: u64, failed: bool) {
-        let stats = &mut self.diagnostics.command_stats[id];
-        stats.calls += 1;
-        stats.ticks += ticks;
-        stats.failed += failed as u64;
-        if self.gates.latency_tracking {
-            let bytes = &mut self.diagnostics.histogram_bytes;
-            stats.record_latency(self.cycles.nanos(ticks), bytes);
-        }
-        self.stats.commands += 1;
-    }
-
     /// Counts the command of a client whose wait ended without a retry: by its deadline or by
     /// CLIENT UNBLOCK.
     pub(in crate::server) fn count_unserved(&mut self, client: &Client, failed: bool) {
@@ -445,7 +440,8 @@ impl Server {
             return;
         };
         let (row, ticks) = (blocked.row, blocked.ticks);
-        self.count_call(row, ticks, failed);
+        self.count_call(row, failed);
+        self.count_time(row, Timed { ticks, calls: 1 });
         if ticks >= self.gates.thresholds.ticks {
             let of = Logged::of(&self.table, client, (row, blocked.args.args()));
             let (at, micros) = ((&self.config, self.now.unix_s()), self.cycles.micros(ticks));

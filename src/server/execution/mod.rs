@@ -45,9 +45,11 @@
 //!    `World` is all parts at once (keyspace, server, client, reply); `Origin` is what runs the
 //!    command: a client, a retry of a blocked command, EXEC, a script, the loader. It nests, and
 //!    restores the notes and counts of the outer command. It times the handler with the cycle
-//!    counter, counts, logs slow commands, and reports to the observers of every command
-//!    (`Server::observe`): MONITOR, and a session of HOTKEYS (`server/parts/observe/hotkeys`),
-//!    whose sketch and time are bounded. One flag says whether there are any.
+//!    counter, which is read once for up to four neighbours of a batch that are calls of one fast
+//!    command (`execution/timed.rs`); it counts, logs slow commands, and reports to the observers
+//!    of every command (`Server::observe`): MONITOR, and a session of HOTKEYS
+//!    (`server/parts/observe/hotkeys`), whose sketch and time are bounded. One flag says whether
+//!    there are any.
 //! 5. **Handle.** A handler gets a `Call`: arguments, reply, one database (`keyspace::Db`), client,
 //!    server. Arguments are slices, wherever their bytes are; a command that stores a string names
 //!    the argument (`NewValue::argument`), and the entry takes over a large one's block without a
@@ -89,4 +91,5 @@ pub mod dispatch;
 pub mod execute;
 pub mod gates;
 pub mod script;
+pub mod timed;
 pub mod undo;

@@ -71,7 +71,7 @@ impl Call<'_> {
         reply.begin_errors();
         server
             .scripting
-            .begin(program.of, is_atomic, server.turn.ended);
+            .begin(program.of, is_atomic, server.turn.timing.start());
         let script = RunningScript {
             caller: (caller, to),
             name: program.name,
@@ -183,7 +183,7 @@ impl Call<'_> {
         } = self.world();
         server
             .scripting
-            .begin(Use::Functions, false, server.turn.ended);
+            .begin(Use::Functions, false, server.turn.timing.start());
         let mut host = NoCommands {
             keyspace,
             server,

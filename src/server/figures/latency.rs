@@ -55,6 +55,6 @@ impl Latency {
     /// Counts one turn of the loop.
     #[inline]
     pub fn sample_turn(&mut self, micros: u64) {
-        self.turns.record(micros);
+        self.turns.record(micros, 1);
     }
 }

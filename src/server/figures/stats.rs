@@ -33,16 +33,18 @@ pub struct CommandStats {
 }
 
 impl CommandStats {
-    /// Adds one call's nanoseconds to the histogram. `bytes` is the memory of all commands'
-    /// histograms, to which a new one adds its own.
+    /// Adds calls that took so many nanoseconds together to the histogram. `bytes` is the memory of
+    /// all commands' histograms, to which a new one adds its own.
     #[inline]
-    pub fn record_latency(&mut self, nanos: u64, bytes: &mut usize) {
+    pub fn record_latency(&mut self, nanos: u64, calls: u64, bytes: &mut usize) {
         let make = || {
             let histogram = Histogram::default();
             *bytes += histogram.memory_bytes();
             histogram
         };
-        self.latency.get_or_insert_with(make).record(nanos);
+        let histogram = self.latency.get_or_insert_with(make);
+        let each = if calls > 1 { nanos / calls } else { nanos };
+        histogram.record(each, calls);
     }
 }
 

@@ -431,7 +431,7 @@ impl Engine {
         if let Some(driver) = &mut self.server.migrations {
             driver.serving = Some(link);
         }
-        self.server.turn.begin_commands();
+        self.server.turn.timing.begin();
         let commands = self.server.stats.commands;
         self.apply_slots(session, link, row, args, hashes, bytes);
         let commands = self.server.stats.commands.saturating_sub(commands);

@@ -152,11 +152,11 @@ impl Engine {
         }
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             self.serve_ready_keys();
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
         }
         if !self.server.messages.outbox.is_empty() {
             self.deliver_posts(None);
-            self.server.turn.begin_commands();
+            self.server.turn.timing.begin();
         }
     }
 

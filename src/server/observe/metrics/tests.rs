@@ -146,7 +146,7 @@ fn a_scrape_reads_a_bounded_number_of_histograms_in_turn() {
     let mut t = Testbed::new();
     for stats in &mut t.engine.server.diagnostics.command_stats {
         stats.calls = 1;
-        (0..100).for_each(|n| stats.record_latency(n * 100_000, &mut 0));
+        (0..100).for_each(|n| stats.record_latency(n * 100_000, 1, &mut 0));
     }
     let commands = t.engine.server.diagnostics.command_stats.len();
     let mut shown = 0;

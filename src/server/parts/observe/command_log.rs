@@ -230,10 +230,15 @@ fn shortened<H>(ran: &Logged<'_, H>, config: &Config) -> Vec<Vec<u8>> {
 /// Upper bound on the bytes that a bulk string adds to its text on the wire.
 pub(in crate::server) const HEADER_MAX: usize = 16;
 
+/// A threshold for time that is long for a fast command, microseconds.
+const LONG_US: u64 = 1000;
+
 /// Thresholds from which a command is checked against the logs.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Thresholds {
     pub ticks: u64,
+    /// Of time: no call of a fast command takes as long, unless something is wrong.
+    pub are_long: bool,
     /// Compared with the arguments' bytes plus [`HEADER_MAX`] for each and for their count.
     pub request_bytes: usize,
     pub reply_bytes: usize,
@@ -243,6 +248,7 @@ impl Thresholds {
     /// No command is checked.
     pub const NONE: Thresholds = Thresholds {
         ticks: u64::MAX,
+        are_long: true,
         request_bytes: usize::MAX,
         reply_bytes: usize::MAX,
     };
@@ -257,7 +263,8 @@ impl Thresholds {
             (slowlog >= 0).then_some(slowlog as u64),
             (latency > 0).then(|| latency.saturating_mul(1000)),
         ];
-        let ticks = match micros.into_iter().flatten().min() {
+        let micros = micros.into_iter().flatten().min();
+        let ticks = match micros {
             None => u64::MAX,
             Some(us) => (us as f64 * 1000.0 / nanos_per_tick) as u64,
         };
@@ -267,6 +274,7 @@ impl Thresholds {
         };
         Thresholds {
             ticks,
+            are_long: micros.is_none_or(|micros| micros >= LONG_US),
             request_bytes: bytes(LogKind::LargeRequest),
             reply_bytes: bytes(LogKind::LargeReply),
         }

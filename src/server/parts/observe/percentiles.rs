@@ -123,20 +123,20 @@ mod tests {
     #[test]
     fn what_was_slow_is_forgotten_within_a_minute() {
         let mut stats = [CommandStats::default()];
-        (0..10).for_each(|_| stats[0].record_latency(900_000_000, &mut 0));
+        (0..10).for_each(|_| stats[0].record_latency(900_000_000, 1, &mut 0));
         let mut percentiles = Percentiles::default();
         let mut look = |stats: &[CommandStats], now_ms| {
             percentiles.look(&[99.0], stats, now_ms);
             percentiles.found[0].clone()
         };
         assert!(look(&stats, 0).micros[0] > 800_000.0);
-        stats[0].record_latency(1_000, &mut 0);
+        stats[0].record_latency(1_000, 1, &mut 0);
         assert!(look(&stats, 10_000).micros[0] > 800_000.0);
-        stats[0].record_latency(1_000, &mut 0);
+        stats[0].record_latency(1_000, 1, &mut 0);
         assert!(look(&stats, 31_000).micros[0] < 2.0, "since the first look");
         assert!(look(&stats, 62_000).micros.is_empty(), "no calls since");
         assert_eq!(look(&stats, 62_000).levels.last().map(|l| l.1), Some(12));
-        stats[0].record_latency(5_000_000, &mut 0);
+        stats[0].record_latency(5_000_000, 1, &mut 0);
         assert!(look(&stats, 70_000).micros[0] > 4_000.0);
     }
 }

@@ -3,7 +3,8 @@
 //! [`turn`]: clients with more to do, and deadlines. [`couriers`]: threads for sockets. [`pace`]:
 //! how long work that no client waits for may take beside clients. [`reload`]: where the
 //! configuration came from, for SIGHUP. [`identity`]: the process, [`debug`]: switches of DEBUG.
-//! [`dial`]: links to other servers. [`early`]: requests that wait for other reads.
+//! [`dial`]: links to other servers. [`early`]: requests that wait for other reads. [`timing`]: how
+//! long commands take.
 //!
 //! The order of a turn: `server::run`.
 
@@ -15,4 +16,5 @@ pub mod identity;
 pub mod pace;
 pub mod reload;
 pub(in crate::server) mod signals;
+pub(in crate::server) mod timing;
 pub mod turn;

@@ -12,6 +12,7 @@ use crate::server::parts::migration::MigrationDriver;
 use crate::server::parts::persist::shutdown::Shutdown;
 use crate::server::parts::run::early::Early;
 use crate::server::parts::run::pace::{Pace, SLICE_NANOS};
+use crate::server::parts::run::timing::Timing;
 use russet_base::clock;
 use russet_base::clock::{Cycles, Now};
 use russet_keyspace::{ClientId, Keyspace};
@@ -45,8 +46,7 @@ pub struct Turn {
     pub(in crate::server) touched: u64,
     /// A command of EXEC or a script has acted outside of the keyspace (`users::budgets`).
     pub(in crate::server) has_acted: bool,
-    /// When the last command ended, in ticks: the next one of a batch starts then.
-    pub(in crate::server) ended: u64,
+    pub(in crate::server) timing: Timing,
     pub(in crate::server) pace: Pace,
     /// When others were last served beside a script in this turn, Unix microseconds.
     pub(in crate::server) served_us: Option<i64>,
@@ -159,13 +159,6 @@ impl Turn {
         if self.stop_waiting(clients, keyspace, &mut session.client) {
             self.resume(session);
         }
-    }
-
-    /// Starts the timing of commands. In a batch each command starts where the previous one ended,
-    /// so that the counter is read once per command: a read costs as much as a small command.
-    #[inline]
-    pub(in crate::server) fn begin_commands(&mut self) {
-        self.ended = clock::cycles();
     }
 
     /// The time that commands of a transaction or a script see, Unix microseconds.
