@@ -67,7 +67,7 @@ fn pop(call: &mut Call<'_>, end: End) -> CommandResult {
 }
 
 /// Pops an element and replies it, after the key if `with_key`; `false`: no list.
-#[inline]
+#[inline(always)]
 fn pop_one(
     call: &mut Call<'_>,
     key: &[u8],
