@@ -74,7 +74,7 @@ impl Runs for OfClient {
         buf: &[u8],
         bytes: Range<usize>,
     ) -> Option<Rest> {
-        // Where the calls that are timed together end.
+        // Where the calls that are timed together end; a command alone begins no group.
         let mut group_end = if batch.commands.len() > 1 {
             0
         } else {

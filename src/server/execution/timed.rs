@@ -41,9 +41,10 @@ impl Server {
     /// Neighbours that are calls of one fast command, unless it is asked for how long each takes.
     #[inline]
     fn timed_jointly(&self, commands: &[Parsed]) -> usize {
-        let (gates, Some(row)) = (&self.gates, commands[0].row) else {
+        let Some(row) = commands[0].row else {
             return 1;
         };
+        let gates = &self.gates;
         let asks = gates.is_observed || gates.is_audited || !gates.thresholds.are_long;
         if asks || !self.table.row(row).is_timed_jointly {
             return 1;

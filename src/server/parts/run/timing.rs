@@ -4,7 +4,8 @@
 //! virtual machines. So a command of a batch starts where the one before it ended, and neighbours
 //! that are calls of one fast command are timed together, at most [`TOGETHER_MAX`] of them: each
 //! counts with their average. A large request or reply ends such a group, because it may take long:
-//! its time is its own but for the small calls before it.
+//! its time is its own but for the small calls before it. If a group takes long, its last call is
+//! logged.
 //!
 //! Invariant: calls that wait for their time are of one row. They get it before any other command
 //! runs.
