@@ -74,13 +74,12 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use crate::server::Testbed;
+    use crate::server::clients::input::request;
+    use russet_resp::OwnedArgs;
 
     fn wire(line: &str) -> Vec<u8> {
-        let words: Vec<&str> = line.split(' ').collect();
-        let bulks = words
-            .iter()
-            .map(|word| format!("${}\r\n{word}\r\n", word.len()));
-        format!("*{}\r\n{}", words.len(), bulks.collect::<String>()).into_bytes()
+        let words: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
+        request(words.args())
     }
 
     /// Calls of a command, those whose time is counted, and whether their sum is.

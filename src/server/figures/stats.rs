@@ -43,6 +43,7 @@ impl CommandStats {
             histogram
         };
         let histogram = self.latency.get_or_insert_with(make);
+        // Mostly it is one, and a division takes as long as the rest.
         let each = if calls > 1 { nanos / calls } else { nanos };
         histogram.record(each, calls);
     }

@@ -14,7 +14,7 @@ use russet_base::clock;
 
 /// Calls that are timed together.
 pub(in crate::server) const TOGETHER_MAX: usize = 4;
-/// Bytes of a request and its reply from which no call waits for the end of the next one.
+/// Bytes of a request and its reply above which no call waits for the end of the next one.
 const SMALL: usize = 4096;
 
 /// The time of calls of one row.
