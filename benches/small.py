@@ -245,6 +245,7 @@ class Attempt:
         stop.set()
         if ended or self.missing:
             self.server.process.kill()
+            self.server.process.wait()
         other.join()
         waited = longest.value
         if ended:
@@ -266,16 +267,18 @@ def quiet_waits(port, stop, longest):
 def measure(name, program, rows, at):
     """What each row gave, as it comes; the server starts anew for other data, and where the last row ended it."""
     server, data = None, None
-    for label, load, words, clients in rows:
-        if server and (data is not load or server.process.poll() is not None):
+    try:
+        for label, load, words, clients in rows:
+            if server and (data is not load or server.process.poll() is not None):
+                server.__exit__()
+                server = None
+            if not server:
+                server, data = peers.Server(name, program, peers.PORT + at), load
+                load(server)
+            yield Attempt(server, words, clients).run()
+    finally:
+        if server:
             server.__exit__()
-            server = None
-        if not server:
-            server, data = peers.Server(name, program, peers.PORT + at), load
-            load(server)
-        yield Attempt(server, words, clients).run()
-    if server:
-        server.__exit__()
 
 
 def shown(result):
@@ -292,3 +295,5 @@ def compare(servers):
     columns = [measure(name, program, rows, at) for at, (name, program) in enumerate(servers)]
     for label, *_ in rows:
         print(f"{label:44}" + "".join(shown(next(column)) for column in columns), flush=True)
+    for column in columns:
+        column.close()
