@@ -4,6 +4,7 @@
 //! another than before, tags and numbers by their difference from the record.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use russet_base::hashing::hash::keys;
 
@@ -27,6 +28,7 @@ pub(super) struct Room {
     old_terms: Vec<TermId>,
     ids: Vec<u32>,
     old_ids: Vec<u32>,
+    numbers: Vec<f64>,
     old_numbers: Vec<f64>,
 }
 
@@ -256,21 +258,22 @@ impl Index {
                     if let Some(old) = &mut old {
                         old.numbers(&mut room.old_numbers);
                     }
-                    let numbers: &[f64] = match values {
-                        Values::Numbers(numbers) => numbers,
-                        _ => &[],
+                    room.numbers.clear();
+                    if let Values::Numbers(numbers) = values {
+                        room.numbers.extend_from_slice(numbers);
+                    }
+                    // Sorted, the old and the new ones are compared in one walk over both.
+                    room.numbers.sort_unstable_by(f64::total_cmp);
+                    room.numbers.dedup();
+                    let change = |number, is_new| {
+                        if is_new {
+                            kept.put(number, id);
+                        } else {
+                            kept.remove(number, id);
+                        }
                     };
-                    for number in &room.old_numbers {
-                        if !numbers.contains(number) {
-                            kept.remove(*number, id);
-                        }
-                    }
-                    for number in numbers {
-                        if !room.old_numbers.contains(number) {
-                            kept.put(*number, id);
-                        }
-                    }
-                    room.traces.numbers(numbers);
+                    compare(&room.old_numbers, &room.numbers, change);
+                    room.traces.numbers(&room.numbers);
                 }
                 Part::Vectors(vectors) => match values {
                     Values::Vectors(rows) => vectors.put(id, rows),
@@ -334,6 +337,28 @@ impl Index {
             self.documents.rename(id, new);
         }
         true
+    }
+}
+
+/// Calls `each` with the numbers that only one of two ascending lists has, and whether that is the
+/// second. O(n).
+fn compare(old: &[f64], new: &[f64], mut each: impl FnMut(f64, bool)) {
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some(a), Some(b)) => a.total_cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        // Of equal ones both go on.
+        let before = old.next_if(|_| order != Ordering::Greater);
+        let after = new.next_if(|_| order != Ordering::Less);
+        match (before, after) {
+            (Some(number), None) => each(*number, false),
+            (None, Some(number)) => each(*number, true),
+            _ => {}
+        }
     }
 }
 

@@ -549,3 +549,40 @@ fn an_empty_text_is_no_word() {
     assert_eq!(found("%%ab%%"), 0);
     assert_eq!(found("w'*'"), 0);
 }
+
+/// A document of many numbers.
+struct Numbers(Vec<f64>);
+
+impl Document for Numbers {
+    fn find(&self, _: &[u8]) -> Found<'_> {
+        Found::Several(self.0.iter().map(|n| Item::Number(*n)).collect())
+    }
+}
+
+/// The least time of a change of one number among so many, nanoseconds.
+fn change_nanos(count: u32) -> u128 {
+    let mut schema = Schema::new(KeyType::Json);
+    schema.fields = vec![field("n", FieldKind::Number)];
+    let mut index = Index::new(schema);
+    let mut document = Numbers((0..count).map(f64::from).collect());
+    index.put(b"d", &document);
+    let changes = (0..3).map(|at| {
+        document.0[at] = -1.0 - at as f64;
+        let began = std::time::Instant::now();
+        index.put(b"d", &document);
+        began.elapsed().as_nanos()
+    });
+    let least = changes.min().expect("some");
+    assert_eq!(hits(&index, "@n:[-3 -1]", &Search::default()).len(), 1);
+    assert_eq!(hits(&index, "@n:[0 2]", &Search::default()).len(), 0);
+    least
+}
+
+#[test]
+fn a_change_among_many_numbers_costs_no_square_of_them() {
+    let (few, many) = (change_nanos(1_000), change_nanos(64_000));
+    assert!(
+        many < few * 64 * 16,
+        "{few} ns, {many} ns of 64 times as many"
+    );
+}
