@@ -42,6 +42,10 @@ pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, Damaged> {
     Ok(all)
 }
 
+fn has(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 struct Reader<'i> {
     version: u64,
     items: &'i [Item],
@@ -64,8 +68,11 @@ impl<'i> Reader<'i> {
         }
     }
 
+    /// A size that words of FT.CREATE may have, too.
     fn size(&mut self) -> Result<usize, Damaged> {
-        usize::try_from(self.number()?).map_err(|_| Damaged("a size is too large"))
+        let size = i64::try_from(self.number()?).ok();
+        let size = size.and_then(|size| usize::try_from(size).ok());
+        size.ok_or(Damaged("a size is too large"))
     }
 
     /// The number of things that follow, each of one item at least.
@@ -192,7 +199,7 @@ impl<'i> Reader<'i> {
                 0 => ShapeSpace::Flat,
                 _ => ShapeSpace::Spherical,
             }),
-            types::VECTOR => FieldKind::Vector(self.vector()?),
+            types::VECTOR => FieldKind::Vector(self.vector(path.as_deref())?),
             _ => return Err(Damaged("a field has several types, or an unknown one")),
         };
         Ok(Field {
@@ -207,7 +214,7 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn vector(&mut self) -> Result<Vector, Damaged> {
+    fn vector(&mut self, path: Option<&[u8]>) -> Result<Vector, Damaged> {
         if self.version < TIERED {
             return Err(Damaged("vectors of indexes before version 22 are not read"));
         }
@@ -244,8 +251,9 @@ impl<'i> Reader<'i> {
             2 => Metric::Cosine,
             _ => return Err(Damaged("a distance of vectors is not known")),
         };
-        // Whether a document may have several.
-        self.number()?;
+        // Of files before this fact was written the path says it.
+        let is_manifold = |path: &[u8]| has(path, b"[*]") || has(path, b"..");
+        let takes_several = self.flag()? || path.is_some_and(is_manifold);
         let is_longer = self.version < SHORTER;
         let initial_cap = if is_longer && !is_svs {
             self.size()?
@@ -260,16 +268,17 @@ impl<'i> Reader<'i> {
         } else {
             Algorithm::Hnsw(self.hnsw(is_longer)?)
         };
-        if dimensions == 0 {
-            return Err(Damaged("vectors have no elements"));
-        }
-        Ok(Vector {
+        let vector = Vector {
             element,
             dimensions,
             metric,
             algorithm,
             initial_cap,
-        })
+            takes_several,
+        };
+        let checked = vector.check(Vector::BYTES_MAX);
+        checked.map_err(|_| Damaged("vectors of an index are too long, or have too many links"))?;
+        Ok(vector)
     }
 
     fn hnsw(&mut self, is_longer: bool) -> Result<Hnsw, Damaged> {

@@ -59,7 +59,7 @@ impl Writer {
         self.number(schema.fields.len() as u64);
         let (mut texts, mut sortable) = (0, 0);
         for field in &schema.fields {
-            self.field(schema, field, &mut texts, &mut sortable);
+            self.field(field, &mut texts, &mut sortable);
         }
         self.rule(schema);
         if let Some(words) = schema.stop_words.named() {
@@ -81,7 +81,7 @@ impl Writer {
         of.aliases.iter().for_each(|alias| self.text(alias));
     }
 
-    fn field(&mut self, schema: &Schema, field: &Field, texts: &mut u64, sortable: &mut u64) {
+    fn field(&mut self, field: &Field, texts: &mut u64, sortable: &mut u64) {
         self.text(&field.name);
         let path = (field.path != field.name).then_some(field.path.as_slice());
         self.optional(path);
@@ -107,12 +107,11 @@ impl Writer {
             }),
             FieldKind::Vector(vector) => {
                 self.number((vector.dimensions * vector.element.bytes()) as u64);
-                let is_multiple = schema.key_type == KeyType::Json && field.has_no_order();
                 let common = [
                     element_of(vector.element),
                     vector.dimensions as u64,
                     metric_of(vector.metric),
-                    is_multiple.into(),
+                    vector.takes_several.into(),
                 ];
                 match vector.algorithm {
                     Algorithm::Flat { block_size } => {

@@ -147,6 +147,7 @@ fn vector_costs() {
         metric: Metric::L2,
         algorithm: Algorithm::Hnsw(Hnsw::default()),
         initial_cap: 0,
+        takes_several: false,
     };
     let mut random = Random(9);
     let mut row = || -> Vec<f64> { (0..DIMENSIONS).map(|_| random.next()).collect() };

@@ -21,6 +21,7 @@ fn vector(algorithm: Algorithm) -> Field {
         metric: Metric::L2,
         algorithm,
         initial_cap: 0,
+        takes_several: false,
     };
     field("v", FieldKind::Vector(vector))
 }

@@ -1,6 +1,8 @@
 //! A field of a schema, and the options of its type.
 //! FT.INFO and files show all of them.
 
+use crate::error::{self, SearchError};
+
 /// A field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -103,6 +105,50 @@ pub struct Vector {
     pub metric: Metric,
     pub algorithm: Algorithm,
     pub initial_cap: usize,
+    /// Its path may find several vectors of a document, of which the nearest counts.
+    pub takes_several: bool,
+}
+
+impl Vector {
+    /// Links of a row on the levels above the lowest, at most; on the lowest twice as many. No
+    /// graph of RediSearch has more.
+    pub const LINKS_MAX: usize = 32_767;
+    /// Bytes of a vector with its links, at most: as many as a string has.
+    pub const BYTES_MAX: usize = 512 << 20;
+
+    /// Bytes of a vector with its links, which the first one costs at least; at most `usize::MAX`.
+    pub fn bytes(&self) -> usize {
+        let of_row = self.dimensions.saturating_mul(self.element.bytes());
+        let links = self.algorithm.graph().map_or(0, |graph| {
+            graph
+                .m
+                .saturating_mul(2)
+                .saturating_add(3)
+                .saturating_mul(4)
+        });
+        of_row.saturating_add(links)
+    }
+
+    /// Whether an index over such vectors can be made, if each may have `bytes_max` bytes with its
+    /// links, of a definition of any source.
+    ///
+    /// # Errors
+    ///
+    /// In the words of 8.10.
+    pub fn check(&self, bytes_max: usize) -> Result<(), SearchError> {
+        let bytes = self.bytes();
+        let most = bytes_max.min(Vector::BYTES_MAX);
+        let graph = self.algorithm.graph();
+        let is_flat_or_sound = graph.is_none_or(|graph| (1..=Vector::LINKS_MAX).contains(&graph.m));
+        if self.dimensions > 0 && is_flat_or_sound && bytes <= most {
+            return Ok(());
+        }
+        let text = format!(
+            "Vector index element size {bytes} exceeded maximum size allowed by server limit which \
+             is {most}"
+        );
+        Err(SearchError::new(error::OVER_LIMIT, text))
+    }
 }
 
 /// How vectors are searched.

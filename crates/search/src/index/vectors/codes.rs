@@ -1,6 +1,6 @@
 //! Rows once more in 8 bits an element, by which a graph is walked.
 //!
-//!     chunk   256 codes: signed bytes, each a multiple of 16 long
+//!     chunk   codes: signed bytes, each a multiple of 16 long
 //!     tails   of each row, scale: f32 | squares: f32
 //!
 //! A walk waits for memory: a row of 128 floats has 8 lines, its code 2 (an allocator begins large
@@ -20,21 +20,19 @@
 //!   2. They are used from [`LEAST_ROWS`] on, as long as errors of codes are small beside the
 //!      distances of near rows: not where an offset common to all rows or a few great elements hide
 //!      what sets rows apart, nor among many equal rows. Else the rows themselves are walked over.
-//!   3. As long as there is a row with elements that are not finite, or whose squares a float does
-//!      not hold well, codes are not used. With COSINE a row of zeros is one.
+//!   3. As long as there is a row whose squares a float does not hold well, codes are not used.
+//!      Rows that are near to nothing (`rows`) have none.
 //!   4. Rows beyond 2^31 have numbers that a walk by codes does not take: none are used then.
 //!
 //! Cost: O(dimensions) each. Memory: an element's byte, and 8 bytes a row.
 
 use std::ops::RangeInclusive;
 
+use super::chunks::ChunkShape;
 use super::element;
 use crate::schema::{self, Algorithm, Element, Metric};
 use russet_encodings::hnsw::{BATCH, DIM_MAX, dot_i8, dots_i8, quantize};
 use russet_encodings::prefetch::{prefetch, prefetch_lines};
-
-/// Rows of one chunk.
-const CHUNK_ROWS: usize = 256;
 
 /// Shorter rows are few lines themselves; sums of products of longer ones are no i32.
 const DIMENSIONS: RangeInclusive<usize> = 32..=DIM_MAX as usize;
@@ -82,7 +80,7 @@ pub(super) struct Target<'c> {
 #[derive(Debug)]
 struct Chunk {
     bytes: Box<[u8]>,
-    tails: Box<[Tail; CHUNK_ROWS]>,
+    tails: Box<[Tail]>,
 }
 
 #[derive(Debug)]
@@ -90,6 +88,7 @@ pub(super) struct Codes {
     element: Element,
     metric: Metric,
     stride: usize,
+    shape: ChunkShape,
     chunks: Vec<Chunk>,
     count: usize,
     /// Rows that codes do not stand for.
@@ -116,14 +115,16 @@ impl Codes {
             return None;
         }
         let row = options.dimensions * options.element.bytes() + (2 * graph.m + 3) * 4;
-        let code = stride(options) + size_of::<Tail>();
+        let stride = stride(options);
+        let code = stride + size_of::<Tail>();
         if !DIMENSIONS.contains(&options.dimensions) || code * 10 > row * 3 {
             return None;
         }
         Some(Codes {
             element: options.element,
             metric: options.metric,
-            stride: stride(options),
+            stride,
+            shape: ChunkShape::of(code),
             chunks: Vec::new(),
             count: 0,
             odd: 0,
@@ -140,7 +141,7 @@ impl Codes {
     #[inline]
     pub(super) fn are_used(&self) -> bool {
         self.count >= LEAST_ROWS
-            && self.chunks.len() <= ROWS_MAX / CHUNK_ROWS
+            && self.chunks.len() <= ROWS_MAX / self.shape.rows()
             && self.odd == 0
             && self.share <= self.share_max
     }
@@ -173,14 +174,15 @@ impl Codes {
 
     #[inline]
     fn tail(&self, row: u32) -> Tail {
-        self.chunks[row as usize / CHUNK_ROWS].tails[row as usize % CHUNK_ROWS]
+        let (chunk, place) = self.shape.place(row);
+        self.chunks[chunk].tails[place]
     }
 
     #[inline]
     pub(super) fn get(&self, row: u32) -> &[u8] {
-        let chunk = &self.chunks[row as usize / CHUNK_ROWS];
-        let at = row as usize % CHUNK_ROWS * self.stride;
-        &chunk.bytes[at..at + self.stride]
+        let (chunk, place) = self.shape.place(row);
+        let at = place * self.stride;
+        &self.chunks[chunk].bytes[at..at + self.stride]
     }
 
     /// Bytes of a code.
@@ -194,17 +196,17 @@ impl Codes {
     pub(super) fn prefetch(&self, row: u32) {
         const LINES_MAX: usize = 16;
         prefetch_lines(self.get(row), LINES_MAX);
-        let (at, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        let (at, place) = self.shape.place(row);
         prefetch((&raw const self.chunks[at].tails[place]).addr());
     }
 
     /// Keeps the code of a row.
     pub(super) fn put(&mut self, row: u32, bytes: &[u8]) {
-        let (at, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        let ((at, place), rows) = (self.shape.place(row), self.shape.rows());
         while self.chunks.len() <= at {
             self.chunks.push(Chunk {
-                bytes: vec![0; CHUNK_ROWS * self.stride].into_boxed_slice(),
-                tails: Box::new([Tail::default(); CHUNK_ROWS]),
+                bytes: vec![0; rows * self.stride].into_boxed_slice(),
+                tails: vec![Tail::default(); rows].into_boxed_slice(),
             });
         }
         let code = self.code_of(bytes);
@@ -302,7 +304,7 @@ impl Codes {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let chunk = CHUNK_ROWS * (self.stride + size_of::<Tail>());
+        let chunk = self.shape.rows() * (self.stride + size_of::<Tail>());
         self.chunks.len() * (chunk + size_of::<Chunk>())
     }
 }

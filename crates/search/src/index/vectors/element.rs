@@ -1,7 +1,7 @@
 //! Rows as numbers: six types of elements, three metrics.
 //!
-//! Distances of FLOAT64 are counted in doubles, of integers exactly, of all others in floats, as
-//! RediSearch does; sums run in eight lanes.
+//! Distances of FLOAT64 are counted in doubles, of all others in floats, as RediSearch does; sums
+//! run in eight lanes, those of integers are exact before they are floats.
 
 use crate::schema::{Element, Metric};
 
@@ -109,7 +109,8 @@ fn integers(element: Element, row: &[u8]) -> impl Iterator<Item = i32> {
     })
 }
 
-/// Makes a row of floating elements one of length 1; zeros become NaN, as in RediSearch.
+/// Makes a row of floating elements one of length 1; zeros become NaN: such a row is near to
+/// nothing (`rows`).
 pub(super) fn normalise(element: Element, row: &mut [u8]) {
     let mut out = Vec::with_capacity(row.len());
     match element {
@@ -191,9 +192,8 @@ fn of_doubles(metric: Metric, a: &[u8], b: &[u8]) -> f64 {
 fn of_integers(element: Element, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
     let pairs = integers(element, a).zip(integers(element, b));
     if metric == Metric::L2 {
-        return pairs
-            .map(|(a, b)| i64::from((a - b) * (a - b)))
-            .sum::<i64>() as f64;
+        let sum: i64 = pairs.map(|(a, b)| i64::from((a - b) * (a - b))).sum();
+        return f64::from(sum as f32);
     }
     let (mut dot, mut squares_a, mut squares_b) = (0i64, 0i64, 0i64);
     for (a, b) in pairs {
@@ -206,6 +206,6 @@ fn of_integers(element: Element, metric: Metric, a: &[u8], b: &[u8]) -> f64 {
             let lengths = (squares_a as f64).sqrt() * (squares_b as f64).sqrt();
             f64::from(1.0 - (dot as f64 / lengths) as f32)
         }
-        _ => 1.0 - dot as f64,
+        _ => f64::from(1.0 - dot as f32),
     }
 }

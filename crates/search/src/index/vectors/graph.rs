@@ -10,25 +10,27 @@
 //! Invariants
 //!   1. Links are mutual on each level, never doubled, never to the row itself.
 //!   2. The entry is a row of the highest level.
+//!   3. Of level 0 there is one path through all rows (`path`): a search that finds fewer rows than
+//!      it wants has met all.
 //!
 //! A row that is removed leaves no mark: its neighbours are linked among themselves.
 //!
 //! Distances are those of codes while these are in use (`codes`), else of rows: any will do to link
 //! near rows. Searches: `walk`.
 //!
-//! Cost: an insertion, a search and some M^2 distances; 4 x (2M + 1) bytes a row.
+//! Cost: an insertion, a search and some M^2 distances; 4 x (2M + 3) bytes a row. Of a great M or
+//! EF an insertion makes fewer links, of fewer candidates: it ends within some milliseconds.
 
 use std::cmp::Reverse;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
 
+use super::chunks::ChunkShape;
 use super::near::Near;
+use super::path::Path;
 use super::rows::Rows;
 use russet_encodings::prefetch::prefetch;
-
-/// Rows of a chunk of links.
-const CHUNK_ROWS: usize = 256;
 
 /// The rank of the row whose distance is noted, so that a few equal rows do not count.
 const GAP_RANK: usize = 9;
@@ -36,11 +38,20 @@ const GAP_RANK: usize = 9;
 /// The highest level.
 const LEVEL_MAX: usize = 24;
 
+/// Distances by which one row's links are chosen, a full list gives up one, and all lists that a
+/// new row is linked with, or that a removed row leaves, are sorted: at most. An M of up to 180
+/// needs no more.
+const CHOICE_MAX: usize = 1 << 14;
+const HIDDEN_MAX: usize = 1 << 12;
+const SORTED_MAX: usize = 1 << 16;
+
 #[derive(Debug)]
 pub(super) struct Graph {
     m: usize,
     ef_construction: usize,
+    shape: ChunkShape,
     links: Vec<Box<[u32]>>,
+    path: Path,
     /// Of rows above level 0: their links of level 1, 2, ...
     above: HashMap<u32, Vec<Vec<u32>>, RandomState>,
     entry: Option<u32>,
@@ -51,10 +62,13 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(m: usize, ef_construction: usize) -> Graph {
+        let m = m.max(2);
         Graph {
-            m: m.max(2),
+            m,
             ef_construction: ef_construction.max(m),
+            shape: ChunkShape::of((2 * m + 1) * size_of::<u32>()),
             links: Vec::new(),
+            path: Path::default(),
             above: HashMap::default(),
             entry: None,
             present: Vec::new(),
@@ -80,11 +94,8 @@ impl Graph {
     }
 
     fn place(&self, row: u32) -> (usize, usize) {
-        let stride = 2 * self.m + 1;
-        (
-            row as usize / CHUNK_ROWS,
-            row as usize % CHUNK_ROWS * stride,
-        )
+        let (chunk, place) = self.shape.place(row);
+        (chunk, place * (2 * self.m + 1))
     }
 
     #[inline]
@@ -139,17 +150,24 @@ impl Graph {
         ((-share.ln() / (self.m as f64).ln()) as usize).min(LEVEL_MAX)
     }
 
+    /// Links that a new row gets on a level, at most.
+    fn new_links_max(&self) -> usize {
+        self.m.min((SORTED_MAX / (2 * self.m + 1)).max(2))
+    }
+
     /// Of candidates, ascending, those that no chosen one is nearer to than the target; then the
     /// nearest others, up to `most`.
     fn choose(&self, rows: &Rows, candidates: &[Near], most: usize) -> Vec<u32> {
         let mut chosen: Vec<u32> = Vec::with_capacity(most);
         let mut others = Vec::new();
+        let mut left = CHOICE_MAX;
         for near in candidates {
             if chosen.len() == most {
                 break;
             }
+            left = left.saturating_sub(chosen.len());
             let is_hidden = |row: &u32| rows.between(*row, near.document) < near.distance;
-            if chosen.iter().any(is_hidden) {
+            if left == 0 || chosen.iter().any(is_hidden) {
                 others.push(near.document);
             } else {
                 chosen.push(near.document);
@@ -158,6 +176,43 @@ impl Graph {
         let room = most - chosen.len();
         chosen.extend(others.into_iter().take(room));
         chosen
+    }
+
+    /// Links two rows of a level that both have room.
+    fn join(&mut self, row: u32, other: u32, level: usize) {
+        for (a, b) in [(row, other), (other, row)] {
+            let mut links = self.links(a, level).to_vec();
+            links.push(b);
+            self.set_links(a, level, &links);
+        }
+    }
+
+    /// Ends the link of two rows of a level.
+    fn part(&mut self, row: u32, other: u32, level: usize) {
+        self.unlink(row, other, level);
+        self.unlink(other, row, level);
+    }
+
+    /// Whether the link of two rows must stay.
+    fn must_stay(&self, row: u32, other: u32, level: usize) -> bool {
+        level == 0 && self.path.is_beside(row, other)
+    }
+
+    /// Which of a full list's rows, ascending, is given up: the farthest that another is nearer to
+    /// than the list's own row, else the farthest.
+    fn dropped(&self, rows: &Rows, a: u32, near: &[Near], level: usize) -> Option<u32> {
+        let mut left = HIDDEN_MAX;
+        let mut is_hidden = |at: usize| {
+            let it = &near[at];
+            let mut nearer = near[..at].iter().take(left);
+            left -= left.min(at);
+            nearer.any(|n| rows.between(n.document, it.document) < it.distance)
+        };
+        let may_go = |at: &usize| !self.must_stay(a, near[*at].document, level);
+        let mut candidates = (0..near.len()).rev().filter(may_go);
+        let farthest = candidates.clone().next()?;
+        let dropped = candidates.find(|at| is_hidden(*at)).unwrap_or(farthest);
+        Some(near[dropped].document)
     }
 
     /// Links two rows of a level, of which one that has too many links gives up one. A row that
@@ -177,44 +232,55 @@ impl Graph {
                 .map(|to| Near::new(*to, rows.between(a, *to)))
                 .collect();
             near.sort_unstable();
-            // The farthest that another is nearer to than `a` is.
-            let is_hidden = |at: &usize| {
-                let near_one = &near[*at];
-                let mut nearer = near[..*at].iter();
-                nearer.any(|n| rows.between(n.document, near_one.document) < near_one.distance)
+            let Some(dropped) = self.dropped(rows, a, &near, level) else {
+                return;
             };
-            let farthest = near.len() - 1;
-            let dropped = (0..near.len()).rev().find(is_hidden).unwrap_or(farthest);
-            let dropped = near[dropped].document;
             let needs = |of: u32| self.links(of, level).len() <= self.m / 2;
             let victim = if dropped != b && !needs(dropped) {
                 dropped
             } else if needs(b) {
                 // The farthest that can spare it.
                 let mut spare = near.iter().rev().map(|near| near.document);
-                match spare.find(|to| *to != b && !needs(*to)) {
+                let may_go = |to: &u32| !needs(*to) && !self.must_stay(a, *to, level);
+                match spare.find(|to| *to != b && may_go(to)) {
                     Some(victim) => victim,
                     None => return,
                 }
             } else {
                 return;
             };
-            self.unlink(a, victim, level);
-            self.unlink(victim, a, level);
+            self.part(a, victim, level);
         }
-        for (a, b) in [(row, other), (other, row)] {
-            let mut links = self.links(a, level).to_vec();
-            links.push(b);
-            self.set_links(a, level, &links);
+        self.join(row, other, level);
+    }
+
+    /// Puts a row into the path, after another, and links it with both neighbours.
+    fn put_into_path(&mut self, rows: &Rows, row: u32, after: u32) {
+        let next = self.path.after(after);
+        let is_full = |row: u32| self.links(row, 0).len() == self.links_max(0);
+        if is_full(after) || next.is_some_and(is_full) {
+            // The two that are neighbours no more have room then.
+            let own = self.links(after, 0).iter().copied();
+            let loose = own.filter(|to| !self.path.is_beside(after, *to));
+            let far = loose.map(|to| Near::new(to, rows.between(after, to))).max();
+            if let Some(victim) = next.or(far.map(|near| near.document)) {
+                self.part(after, victim, 0);
+            }
+        }
+        self.path.put(row, Some(after));
+        self.join(after, row, 0);
+        if let Some(next) = next {
+            self.join(row, next, 0);
         }
     }
 
     /// Puts a row into the graph. Returns the distance of one of the nearest to it.
     pub(super) fn insert(&mut self, rows: &Rows, row: u32) -> Option<f64> {
-        let stride = 2 * self.m + 1;
-        while self.links.len() * CHUNK_ROWS <= row as usize {
-            self.links.push(vec![0; CHUNK_ROWS * stride].into());
-            self.present.resize(self.links.len() * CHUNK_ROWS / 64, 0);
+        let (stride, rows_each) = (2 * self.m + 1, self.shape.rows());
+        while self.links.len() * rows_each <= row as usize {
+            self.links.push(vec![0; rows_each * stride].into());
+            let words = (self.links.len() * rows_each).div_ceil(64);
+            self.present.resize(words, 0);
         }
         self.present[row as usize / 64] |= 1 << (row % 64);
         self.set_links(row, 0, &[]);
@@ -224,11 +290,15 @@ impl Graph {
         }
         let Some((_, top)) = self.entry() else {
             self.entry = Some(row);
+            self.path.put(row, None);
             return None;
         };
         let around = self.around(rows, row, level);
+        if let Some(after) = self.nearest_of(row, &around) {
+            self.put_into_path(rows, row, after);
+        }
         for (level, near) in &around {
-            for other in self.choose(rows, near, self.m) {
+            for other in self.choose(rows, near, self.new_links_max()) {
                 self.link(rows, row, other, *level);
             }
             if self.links(row, *level).is_empty() {
@@ -241,6 +311,13 @@ impl Graph {
         let (_, near) = around.last()?;
         let at = (near.len().checked_sub(1)?).min(GAP_RANK);
         Some(near[at].distance)
+    }
+
+    /// The row of level 0 that is nearest to a new one, as far as is known.
+    fn nearest_of(&self, row: u32, around: &[(usize, Vec<Near>)]) -> Option<u32> {
+        let near = around.last().map_or(&[][..], |(_, near)| near);
+        let mut near = near.iter().map(|near| near.document);
+        near.find(|to| *to != row).or(self.entry)
     }
 
     /// Links a row that no other made room for, in place of the farthest link of the nearest row.
@@ -258,8 +335,7 @@ impl Graph {
                 .map(|to| Near::new(*to, rows.between(nearest, *to)))
                 .max();
             if let Some(far) = far {
-                self.unlink(nearest, far.document, level);
-                self.unlink(far.document, nearest, level);
+                self.part(nearest, far.document, level);
                 let links = self.links(far.document, level);
                 if links.is_empty() {
                     // It stays reachable by the new row.
@@ -268,11 +344,7 @@ impl Graph {
                 }
             }
         }
-        for (a, b) in [(row, nearest), (nearest, row)] {
-            let mut links = self.links(a, level).to_vec();
-            links.push(b);
-            self.set_links(a, level, &links);
-        }
+        self.join(row, nearest, level);
     }
 
     /// Takes a row out of the graph.
@@ -282,19 +354,15 @@ impl Graph {
             for other in &around {
                 self.unlink(*other, row, level);
             }
-            // Each neighbour finds new ones among the others.
-            for other in &around {
-                let mut near: Vec<Near> = around
-                    .iter()
-                    .filter(|to| *to != other)
-                    .map(|to| Near::new(*to, rows.between(*other, *to)))
-                    .collect();
-                near.sort_unstable();
-                for to in near.iter().take(2) {
-                    self.link(rows, *other, to.document, level);
-                }
-            }
             self.set_links(row, level, &[]);
+            if level == 0
+                && let Some((before, after)) = self.path.remove(row)
+                && !self.links(before, 0).contains(&after)
+            {
+                // Both have room: they have just lost a link.
+                self.join(before, after, 0);
+            }
+            self.link_among(rows, &around, level);
         }
         self.above.remove(&row);
         self.present[row as usize / 64] &= !(1 << (row % 64));
@@ -311,6 +379,21 @@ impl Graph {
         }
     }
 
+    /// Each of some rows finds new neighbours among the others.
+    fn link_among(&mut self, rows: &Rows, around: &[u32], level: usize) {
+        let others = (SORTED_MAX / around.len().max(1)).max(2);
+        for (at, other) in around.iter().enumerate() {
+            let all = around[at + 1..].iter().chain(&around[..at]).take(others);
+            let mut near: Vec<Near> = all
+                .map(|to| Near::new(*to, rows.between(*other, *to)))
+                .collect();
+            near.sort_unstable();
+            for to in near.iter().take(2) {
+                self.link(rows, *other, to.document, level);
+            }
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let above: usize = self
             .above
@@ -318,17 +401,22 @@ impl Graph {
             .flatten()
             .map(|list| list.capacity() * 4 + 24)
             .sum();
-        self.links.len() * CHUNK_ROWS * (2 * self.m + 1) * 4 + above + self.above.capacity() * 32
+        let links = self.links.len() * self.shape.rows() * (2 * self.m + 1) * 4;
+        links + self.path.bytes() + above + self.above.capacity() * 32
     }
 }
 
 #[cfg(test)]
 impl Graph {
-    /// Checks invariant 1, and that all rows are in the graph that should be.
+    /// Checks invariants 1 and 3, and that all rows are in the graph that should be.
     pub(super) fn check(&self, rows: impl Iterator<Item = u32>) {
-        let mut count = 0;
+        let (mut count, mut ends) = (0, 0);
         for row in rows {
             count += 1;
+            match self.path.after(row) {
+                Some(after) => assert!(self.links(row, 0).contains(&after)),
+                None => ends += 1,
+            }
             assert!(self.present[row as usize / 64] >> (row % 64) & 1 == 1);
             for level in 0..=self.level(row) {
                 let links = self.links(row, level);
@@ -345,6 +433,7 @@ impl Graph {
             }
             assert!(self.level(row) <= self.level(self.entry.expect("an entry")));
         }
+        assert_eq!(ends, count.min(1), "one path");
         assert_eq!(
             count,
             self.present

@@ -7,22 +7,27 @@
 //! | `rows` | the bytes of rows |
 //! | `element` | rows as numbers: reading, lengths, distances |
 //! | `codes` | rows once more in 8 bits an element |
-//! | `graph` | HNSW over rows: its links |
+//! | `chunks` | how many rows are allocated at once |
+//! | `graph`, `path` | HNSW over rows: its links; those that stay |
 //! | `walk` | searches of a graph, by codes or by rows |
 //! | `near` | the nearest of several |
 //!
 //! Cost: FLAT asks every row, O(rows x dimensions); HNSW and what is searched as it: `graph`.
 
+mod chunks;
 mod codes;
 mod element;
 mod graph;
 mod near;
+mod path;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use near::{Near, Nearest};
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::document::Item;
 use crate::schema;
@@ -44,6 +49,8 @@ pub(crate) struct Vectors {
     next: Vec<u32>,
     /// The first row of each document.
     first: Vec<u32>,
+    /// Rows that are near to nothing, which the graph does not have.
+    loose: BTreeSet<u32>,
 }
 
 /// The vector of a hash.
@@ -61,22 +68,19 @@ pub(crate) fn of_bytes(options: &schema::Vector, bytes: &[u8]) -> Result<RowsOf,
     Ok(bytes.to_vec())
 }
 
-/// The vectors of a JSON document: one list of numbers, or several.
+/// The vectors of a JSON document, of what its path finds: a list of numbers; of a path that may
+/// find several, lists of numbers and nulls, or one list of these.
 ///
 /// # Errors
 ///
 /// Anything else, and lists of other lengths.
 pub(crate) fn of_items(options: &schema::Vector, items: &[Item<'_>]) -> Result<RowsOf, Vec<u8>> {
+    let is_list = |item: &Item<'_>| matches!(item, Item::List(_));
     let items = match items {
-        [Item::List(inner)] if inner.iter().all(|item| matches!(item, Item::List(_))) => inner,
+        [Item::List(inner)] if options.takes_several && inner.iter().any(is_list) => inner,
         items => items,
     };
-    let are_numbers = items.iter().all(|item| matches!(item, Item::Number(_)));
     let mut rows = RowsOf::new();
-    if are_numbers {
-        row_of(options, items, &mut rows)?;
-        return Ok(rows);
-    }
     for item in items {
         match item {
             Item::Null => {}
@@ -88,14 +92,17 @@ pub(crate) fn of_items(options: &schema::Vector, items: &[Item<'_>]) -> Result<R
 }
 
 fn row_of(options: &schema::Vector, items: &[Item<'_>], rows: &mut RowsOf) -> Result<(), Vec<u8>> {
+    if items.is_empty() {
+        return Err(b"Empty array for vector field on JSON document".into());
+    }
     if items.len() != options.dimensions {
         let (size, expected) = (items.len(), options.dimensions);
         let text = format!("Invalid vector length. Expected {expected}, got {size}");
         return Err(text.into_bytes());
     }
-    for item in items {
+    for (at, item) in items.iter().enumerate() {
         let Item::Number(number) = item else {
-            return Err(b"Invalid vector: it must be an array of numbers".into());
+            return Err(format!("Invalid vector element at index {at}").into_bytes());
         };
         element::write(options.element, *number, rows);
     }
@@ -111,6 +118,7 @@ impl Vectors {
             documents: Vec::new(),
             next: Vec::new(),
             first: Vec::new(),
+            loose: BTreeSet::new(),
         }
     }
 
@@ -131,48 +139,65 @@ impl Vectors {
         std::iter::successors(first.filter(|row| *row != NONE), next)
     }
 
-    /// Puts the vectors of a document, in place of those that it has.
+    /// Puts the vectors of a document, in place of those that it has. Rows that it has already stay
+    /// as they are. O(rows), and for each other one an insertion or a removal.
     pub(crate) fn put(&mut self, document: u32, rows: &[u8]) {
         let rows: Vec<Vec<u8>> = rows
             .chunks_exact(self.row_bytes())
             .map(|row| self.rows.prepared(row))
             .collect();
-        let own = self.rows(document).map(|row| self.rows.get(row));
-        if own.eq(rows.iter().map(Vec::as_slice)) {
-            return;
+        let mut own: HashMap<&[u8], Vec<u32>> = HashMap::new();
+        for row in self.rows(document) {
+            own.entry(self.rows.get(row)).or_default().push(row);
         }
-        self.remove(document);
+        let known = |bytes: &Vec<u8>| own.get_mut(bytes.as_slice())?.pop();
+        let stay: Vec<Option<u32>> = rows.iter().map(known).collect();
+        let gone: Vec<u32> = own.into_values().flatten().collect();
+        gone.into_iter().for_each(|row| self.free(row));
         if self.first.len() <= document as usize {
             self.first.resize(document as usize + 1, NONE);
         }
-        for bytes in rows.iter().rev() {
-            let row = self.rows.put(bytes);
-            if self.documents.len() <= row as usize {
-                self.documents.resize(row as usize + 1, NONE);
-                self.next.resize(row as usize + 1, NONE);
-            }
-            self.documents[row as usize] = document;
+        self.first[document as usize] = NONE;
+        for (bytes, known) in rows.iter().zip(stay).rev() {
+            let row = known.unwrap_or_else(|| self.put_row(document, bytes));
             self.next[row as usize] = std::mem::replace(&mut self.first[document as usize], row);
-            if let Some(graph) = &mut self.graph
-                && let Some(gap) = graph.insert(&self.rows, row)
-            {
+        }
+    }
+
+    /// Puts a row that is new.
+    fn put_row(&mut self, document: u32, bytes: &[u8]) -> u32 {
+        let row = self.rows.put(bytes);
+        if self.documents.len() <= row as usize {
+            self.documents.resize(row as usize + 1, NONE);
+            self.next.resize(row as usize + 1, NONE);
+        }
+        self.documents[row as usize] = document;
+        if let Some(graph) = &mut self.graph {
+            if self.rows.is_loose(row) {
+                self.loose.insert(row);
+            } else if let Some(gap) = graph.insert(&self.rows, row) {
                 self.rows.note_gap(gap);
             }
         }
+        row
+    }
+
+    fn free(&mut self, row: u32) {
+        if let Some(graph) = &mut self.graph
+            && !self.loose.remove(&row)
+        {
+            graph.remove(&self.rows, row);
+        }
+        self.documents[row as usize] = NONE;
+        self.rows.free(row);
     }
 
     pub(crate) fn remove(&mut self, document: u32) {
         let rows: Vec<u32> = self.rows(document).collect();
-        for row in &rows {
-            if let Some(graph) = &mut self.graph {
-                graph.remove(&self.rows, *row);
-            }
-            self.documents[*row as usize] = NONE;
-            self.rows.free(*row);
-        }
         if !rows.is_empty() {
             self.first[document as usize] = NONE;
         }
+        rows.into_iter().for_each(|row| self.free(row));
     }
 
     /// A query's vector, of [`Vectors::row_bytes`], as rows are compared with it.
@@ -192,8 +217,8 @@ impl Vectors {
         all.filter_map(|document| Some(Near::new(document, self.distance(document, target)?)))
     }
 
-    /// Documents near to a target that pass, if there is a condition, by the graph: of `ef` rows
-    /// that are walked over. Without a graph none.
+    /// Documents near to a target that pass, if there is a condition, by the graph: `ef` of them,
+    /// or all. Without a graph none.
     pub(crate) fn near(
         &self,
         target: &[u8],
@@ -203,30 +228,92 @@ impl Vectors {
         let Some(graph) = &self.graph else {
             return Vec::new();
         };
-        let of_row = passes.map(|passes| |row: u32| passes(self.documents[row as usize]));
-        let of_row = of_row.as_ref().map(|passes| passes as &dyn Fn(u32) -> bool);
-        self.documents_of(graph.search(&self.rows, target, ef, of_row))
+        let counts = |near: &Near| passes.is_none_or(|passes| passes(near.document));
+        if self.rows.is_loose_target(target) {
+            // Nothing is near to it: any will do.
+            return self.all(target).filter(counts).take(ef).collect();
+        }
+        let mut near = self.near_linked(graph, target, ef, passes);
+        if near.len() < ef && !self.loose.is_empty() {
+            let linked: HashSet<u32> = near.iter().map(|near| near.document).collect();
+            let is_other = |row: &&u32| !linked.contains(&self.documents[**row as usize]);
+            let loose = self.loose.iter().filter(is_other);
+            let loose = loose.map(|row| self.measured(*row, target));
+            // The rows of a document come one after another only if they were put so.
+            let mut others = least_of_each(loose.filter(counts).collect());
+            others.sort_unstable();
+            others.truncate(ef - near.len());
+            near.append(&mut others);
+            near.sort_unstable_by_key(|near| near.document);
+        }
+        near
     }
 
-    /// Documents within a radius, by the graph. Without a graph none.
+    /// Documents near to a target, by the graph: as many as `ef`, or all that are in it.
+    fn near_linked(
+        &self,
+        graph: &Graph,
+        target: &[u8],
+        ef: usize,
+        passes: Option<&dyn Fn(u32) -> bool>,
+    ) -> Vec<Near> {
+        let of_row = passes.map(|passes| |row: u32| passes(self.documents[row as usize]));
+        let of_row = of_row.as_ref().map(|passes| passes as &dyn Fn(u32) -> bool);
+        // Of documents with several rows each, more rows are needed.
+        let mut reach = ef;
+        loop {
+            let rows = graph.search(&self.rows, target, reach, of_row);
+            let is_all = rows.len() < reach;
+            let near = self.documents_of(rows);
+            if is_all || near.len() >= ef {
+                return near;
+            }
+            reach = reach.saturating_mul(2);
+        }
+    }
+
+    /// A row's document, with the row's distance.
+    fn measured(&self, row: u32, target: &[u8]) -> Near {
+        let distance = self.rows.distance(target, self.rows.get(row));
+        Near::new(self.documents[row as usize], distance)
+    }
+
+    /// Documents within a radius. O(vectors) without a graph.
     pub(crate) fn within(&self, target: &[u8], radius: f64, epsilon: f64) -> Vec<Near> {
+        let radius = self.rows.radius(radius);
         let Some(graph) = &self.graph else {
-            return Vec::new();
+            let all = self.all(target);
+            return all.filter(|near| near.distance <= radius).collect();
         };
-        self.documents_of(graph.within(&self.rows, target, radius, epsilon))
+        if self.rows.is_loose_target(target) {
+            return Vec::new();
+        }
+        let mut near = self.documents_of(graph.within(&self.rows, target, radius, epsilon));
+        let loose = self.loose.iter().map(|row| self.measured(*row, target));
+        let mut loose: Vec<Near> = loose.filter(|near| near.distance <= radius).collect();
+        if !loose.is_empty() {
+            near.append(&mut loose);
+            near = least_of_each(near);
+        }
+        near
     }
 
     /// The documents of rows, each with its least distance.
     fn documents_of(&self, rows: Vec<Near>) -> Vec<Near> {
         let of_row = |near: Near| Near::new(self.documents[near.document as usize], near.distance);
-        let mut near: Vec<Near> = rows.into_iter().map(of_row).collect();
-        near.sort_unstable_by(|a, b| a.document.cmp(&b.document).then(a.cmp(b)));
-        near.dedup_by_key(|near| near.document);
-        near
+        least_of_each(rows.into_iter().map(of_row).collect())
     }
 
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.documents.capacity() + self.next.capacity() + self.first.capacity();
+        let tables = tables + 2 * self.loose.len();
         self.rows.bytes() + self.graph.as_ref().map_or(0, Graph::bytes) + tables * 4
     }
+}
+
+/// Of several distances of a document the least, ascending by document.
+fn least_of_each(mut near: Vec<Near>) -> Vec<Near> {
+    near.sort_unstable_by(|a, b| a.document.cmp(&b.document).then(a.cmp(b)));
+    near.dedup_by_key(|near| near.document);
+    near
 }

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// A row, or a document, and its distance. Of equal distances the lower number comes first.
+/// A row, or a document, and its distance. Of equal distances the lower number comes first; a
+/// distance that is no number comes after all others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Near {
     pub(crate) distance: f64,
@@ -12,7 +13,14 @@ pub(crate) struct Near {
 }
 
 impl Near {
+    #[inline]
     pub(crate) fn new(document: u32, distance: f64) -> Near {
+        // The NaN of 0 / 0 has a sign, which would put it before all others.
+        let distance = if distance.is_nan() {
+            f64::NAN
+        } else {
+            distance
+        };
         Near { distance, document }
     }
 }

@@ -3,21 +3,22 @@
 //!     chunk = row ... , each of elements, little endian
 //!
 //! Rows are kept as the elements that the field names; with COSINE, floating ones have length 1.
-//! Numbers of rows that are gone are used again.
+//! Numbers of rows that are gone are used again. A row is loose if its distance from itself is no
+//! number: one of zeros under COSINE, one with NaN or infinite elements. It is near to nothing, and
+//! has neither a code nor a place in a graph.
 
+use super::chunks::ChunkShape;
 use super::codes::Codes;
 use super::element;
 use crate::schema::{self, Element, Metric};
 use russet_encodings::hnsw::{dot_f32, squared_distance_f32};
 use russet_encodings::prefetch::prefetch_lines;
 
-/// Rows of one chunk.
-const CHUNK_ROWS: usize = 256;
-
 #[derive(Debug)]
 pub(crate) struct Rows {
     options: schema::Vector,
     row_bytes: usize,
+    shape: ChunkShape,
     chunks: Vec<Box<[u8]>>,
     count: u32,
     free: Vec<u32>,
@@ -26,9 +27,11 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(super) fn new(options: schema::Vector) -> Rows {
+        let row_bytes = options.dimensions * options.element.bytes();
         Rows {
             options,
-            row_bytes: options.dimensions * options.element.bytes(),
+            row_bytes,
+            shape: ChunkShape::of(row_bytes),
             chunks: Vec::new(),
             count: 0,
             free: Vec::new(),
@@ -38,6 +41,18 @@ impl Rows {
 
     pub(super) fn row_bytes(&self) -> usize {
         self.row_bytes
+    }
+
+    pub(super) fn dimensions(&self) -> usize {
+        self.options.dimensions
+    }
+
+    /// A radius as distances are: those of all but FLOAT64 are floats.
+    pub(super) fn radius(&self, radius: f64) -> f64 {
+        match self.options.element {
+            Element::Float64 => radius,
+            _ => f64::from(radius as f32),
+        }
     }
 
     /// One more than the highest number of a row so far.
@@ -56,24 +71,25 @@ impl Rows {
 
     #[inline]
     pub(super) fn get(&self, row: u32) -> &[u8] {
-        let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        let (chunk, place) = self.shape.place(row);
         &self.chunks[chunk][place * self.row_bytes..(place + 1) * self.row_bytes]
     }
 
     /// Keeps a row, and returns its number.
     pub(super) fn put(&mut self, bytes: &[u8]) -> u32 {
         let row = self.free.pop().unwrap_or_else(|| {
-            if self.count as usize == self.chunks.len() * CHUNK_ROWS {
+            if self.count as usize == self.chunks.len() * self.shape.rows() {
                 self.chunks
-                    .push(vec![0; CHUNK_ROWS * self.row_bytes].into());
+                    .push(vec![0; self.shape.rows() * self.row_bytes].into());
             }
             self.count += 1;
             self.count - 1
         });
-        let (chunk, place) = (row as usize / CHUNK_ROWS, row as usize % CHUNK_ROWS);
+        let (chunk, place) = self.shape.place(row);
         let at = place * self.row_bytes;
         self.chunks[chunk][at..at + self.row_bytes].copy_from_slice(bytes);
-        if let Some(codes) = &mut self.codes {
+        let is_loose = self.is_loose(row);
+        if let Some(codes) = self.codes.as_mut().filter(|_| !is_loose) {
             codes.put(row, bytes);
         }
         row
@@ -81,10 +97,22 @@ impl Rows {
 
     pub(super) fn free(&mut self, row: u32) {
         if let Some(mut codes) = self.codes.take() {
-            codes.free(self.get(row));
+            if !self.is_loose(row) {
+                codes.free(self.get(row));
+            }
             self.codes = Some(codes);
         }
         self.free.push(row);
+    }
+
+    /// Whether a row is near to nothing, not even to itself. O(dimensions).
+    pub(super) fn is_loose(&self, row: u32) -> bool {
+        self.is_loose_target(self.get(row))
+    }
+
+    /// The same of a vector that rows are compared with.
+    pub(super) fn is_loose_target(&self, target: &[u8]) -> bool {
+        element::distance(self.options.element, self.linking(), target, target).is_nan()
     }
 
     /// The codes of rows, if a graph is to be walked by them.
@@ -146,7 +174,7 @@ impl Rows {
 
     pub(super) fn bytes(&self) -> usize {
         let codes = self.codes.as_ref().map_or(0, Codes::bytes);
-        self.chunks.len() * CHUNK_ROWS * self.row_bytes + self.free.capacity() * 4 + codes
+        self.chunks.len() * self.shape.rows() * self.row_bytes + self.free.capacity() * 4 + codes
     }
 }
 

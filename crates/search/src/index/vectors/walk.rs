@@ -35,6 +35,11 @@ const ROOM: usize = 256;
 const SPARE: usize = 4;
 const SPARE_SHARE: usize = 16;
 
+/// Elements that are compared, and rows at least, where a new row looks for its neighbours: some
+/// milliseconds, which only a great EF_CONSTRUCTION or M would exceed.
+const NEW_ELEMENTS_MAX: usize = 1 << 26;
+const NEW_ROWS_MIN: usize = 1 << 11;
+
 /// Rows that a search has seen, as bits.
 struct Seen(Vec<u64>);
 
@@ -137,21 +142,27 @@ impl Nodes for ByCodes<'_> {
 }
 
 impl ByCodes<'_> {
-    /// Walks down to a level, and there over the nearest `reach`; finds as many and `spare`.
-    fn walk(&self, rows: &Rows, to: usize, reach: usize, spare: usize) -> Option<Walk> {
+    /// Walks down to a level, and there over the nearest `reach`, until `budget` distances are used
+    /// up; finds as many and `spare`.
+    fn walk(
+        &self,
+        rows: &Rows,
+        to: usize,
+        (reach, spare): (usize, usize),
+        budget: &mut usize,
+    ) -> Option<Walk> {
         let (entry, top) = self.graph.entry()?;
         let mut walk = Walk::get();
         let start = hnsw::Near::new(self.codes.distance(self.target, entry), entry);
-        let mut budget = usize::MAX;
         let limit = |level| {
             if level == to { reach + spare } else { UPPER_EF }
         };
         walk.start(start, limit(top.max(to)), rows.end());
         for level in (to + 1..=top).rev() {
-            walk.run(self, level, usize::MAX, usize::MAX, &mut budget);
+            walk.run(self, level, usize::MAX, usize::MAX, budget);
             walk.descend(limit(level - 1), rows.end());
         }
-        walk.run(self, to, reach, usize::MAX, &mut budget);
+        walk.run(self, to, reach, usize::MAX, budget);
         Some(walk)
     }
 }
@@ -180,16 +191,16 @@ impl Graph {
         Some(self.descend(by, near, top, to))
     }
 
-    /// The nearest rows of a level, at most `ef`, ascending; those that do not pass are walked
-    /// over.
+    /// The nearest rows of a level, at most `ef`, ascending, as far as `budget` distances reach;
+    /// those that do not pass are walked over.
     fn search_level(
         &self,
         rows: &Rows,
         by: &impl Measure,
         start: Near,
-        ef: usize,
-        level: usize,
+        (ef, level): (usize, usize),
         passes: Option<&dyn Fn(u32) -> bool>,
+        budget: &mut usize,
     ) -> Vec<Near> {
         let passes = |row| passes.is_none_or(|passes| passes(row));
         let mut seen = Seen::new(rows);
@@ -202,12 +213,13 @@ impl Graph {
             found.push(start);
         }
         while let Some(Reverse(at)) = open.pop() {
-            if found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
+            if *budget == 0 || found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
                 break;
             }
             fresh.clear();
             let links = self.links(at.document, level).iter().copied();
             fresh.extend(links.filter(|row| seen.mark(*row)));
+            *budget = budget.saturating_sub(fresh.len());
             fresh.iter().take(AHEAD).for_each(|row| by.fetch(*row));
             for (n, row) in fresh.iter().copied().enumerate() {
                 if let Some(later) = fresh.get(n + AHEAD) {
@@ -253,7 +265,7 @@ impl Graph {
                 };
                 let spare = SPARE + ef / SPARE_SHARE;
                 if passes.is_none() && ef.saturating_add(spare) <= POOL_MAX {
-                    let walk = by.walk(rows, 0, ef, spare);
+                    let walk = by.walk(rows, 0, (ef, spare), &mut usize::MAX.clone());
                     let found = walk.iter().flat_map(|walk| walk.found());
                     found.map(|near| Near::new(near.id(), 0.0)).collect()
                 } else {
@@ -294,7 +306,7 @@ impl Graph {
         let Some(start) = self.start(by, 0) else {
             return Vec::new();
         };
-        self.search_level(rows, by, start, ef, 0, passes)
+        self.search_level(rows, by, start, (ef, 0), passes, &mut usize::MAX.clone())
     }
 
     /// The rows near to a new one on a level and those below it, highest level first, ascending.
@@ -303,6 +315,7 @@ impl Graph {
             return Vec::new();
         };
         let (highest, ef) = (level.min(top), self.ef_construction());
+        let budget = &mut (NEW_ELEMENTS_MAX / rows.dimensions()).max(NEW_ROWS_MIN);
         let mut around = Vec::with_capacity(highest + 1);
         if let Some(codes) = rows.codes().filter(|_| ef <= POOL_MAX) {
             let by = &ByCodes {
@@ -310,13 +323,13 @@ impl Graph {
                 codes,
                 target: codes.linked(row),
             };
-            let Some(mut walk) = by.walk(rows, highest, ef, 0) else {
+            let Some(mut walk) = by.walk(rows, highest, (ef, 0), budget) else {
                 return around;
             };
             for level in (0..=highest).rev() {
                 if level < highest {
                     walk.descend(ef, rows.end());
-                    walk.run(by, level, usize::MAX, usize::MAX, &mut usize::MAX.clone());
+                    walk.run(by, level, usize::MAX, usize::MAX, budget);
                 }
                 let found = walk.found().iter();
                 let near = found.map(|near| Near::new(near.id(), f64::from(near.distance())));
@@ -333,7 +346,7 @@ impl Graph {
             return around;
         };
         for level in (0..=highest).rev() {
-            let near = self.search_level(rows, by, start, ef, level, None);
+            let near = self.search_level(rows, by, start, (ef, level), None, budget);
             start = near.first().copied().unwrap_or(start);
             around.push((level, near));
         }

@@ -15,7 +15,7 @@ mod vector;
 #[cfg(test)]
 mod tests;
 
-use super::{Field, FieldKind, Filter, KeyType, Phonetic, Schema, ShapeSpace, Tag, Text};
+use super::{Field, FieldKind, Filter, KeyType, Phonetic, Schema, ShapeSpace, Tag, Text, Vector};
 use crate::arguments::{Arguments, NOT_CONVERTED, is, number};
 use crate::error::{self, SearchError};
 use crate::expression;
@@ -239,7 +239,10 @@ fn field(
             words.take("SPHERICAL");
             FieldKind::Shape(ShapeSpace::Spherical)
         }
-        b"VECTOR" => FieldKind::Vector(vector::parse(words)?),
+        b"VECTOR" => FieldKind::Vector(Vector {
+            takes_several: order == JsonPath::Unordered,
+            ..vector::parse(words)?
+        }),
         _ => return Err(wrong(&[b"Invalid field type for field `", name, b"`"])),
     };
     let mut field = Field {

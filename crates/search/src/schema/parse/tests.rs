@@ -1,9 +1,12 @@
-//! Recorded replies to FT.CREATE, and what 8.10 says otherwise.
+//! Recorded replies to FT.CREATE, and what 8.10 says otherwise; the sizes of vectors at their
+//! borders.
 
 use super::{JsonPath, alter, create, is_duplicate};
+use crate::document::{Document, Found, Item};
 use crate::error::{SearchError, Wording};
+use crate::index::{Index, Outcome};
 use crate::record::{bytes, words};
-use crate::schema::{Algorithm, Element, FieldKind, Schema};
+use crate::schema::{Algorithm, Element, FieldKind, Schema, Vector};
 
 fn check_path(path: &[u8]) -> Option<JsonPath> {
     match path {
@@ -76,6 +79,134 @@ fn errors_have_the_codes_of_redis_8() {
             expected,
             "{line}"
         );
+    }
+}
+
+/// The words of a vector field of an algorithm with one more parameter.
+fn vector_field(algorithm: &str, element: &str, key: &str, value: &str) -> String {
+    let (dimensions, more) = match key {
+        "DIM" => (value.to_owned(), String::new()),
+        "TRAINING_THRESHOLD" | "REDUCE" => (
+            "8".to_owned(),
+            format!(" COMPRESSION LeanVec4x8 {key} {value}"),
+        ),
+        _ => ("8".to_owned(), format!(" {key} {value}")),
+    };
+    let count = 6 + more.split_whitespace().count();
+    format!(
+        "SCHEMA v VECTOR {algorithm} {count} TYPE {element} DIM {dimensions} DISTANCE_METRIC \
+         L2{more}"
+    )
+}
+
+const SIZES: [(&str, &[&str]); 3] = [
+    ("FLAT", &["DIM", "INITIAL_CAP", "BLOCK_SIZE"]),
+    (
+        "HNSW",
+        &["DIM", "INITIAL_CAP", "M", "EF_CONSTRUCTION", "EF_RUNTIME"],
+    ),
+    (
+        "SVS-VAMANA",
+        &[
+            "DIM",
+            "GRAPH_MAX_DEGREE",
+            "CONSTRUCTION_WINDOW_SIZE",
+            "SEARCH_WINDOW_SIZE",
+            "TRAINING_THRESHOLD",
+            "REDUCE",
+        ],
+    ),
+];
+
+/// The greatest value of a parameter that is taken.
+fn greatest(algorithm: &str, element: &str, key: &str) -> i64 {
+    let is_taken = |n: i64| created(&vector_field(algorithm, element, key, &n.to_string())).is_ok();
+    let (mut low, mut high) = (2048, i64::MAX);
+    assert!(is_taken(low), "{algorithm} {key}");
+    if is_taken(high) {
+        return high;
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if is_taken(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// Each size is taken up to a border, where an index works, and refused beyond it; nothing is
+/// allocated for a size alone, and the first document costs no more than a chunk.
+#[test]
+fn sizes_of_vectors_are_bounded_and_work_at_their_borders() {
+    for (algorithm, keys) in SIZES {
+        for key in keys {
+            let border = greatest(algorithm, "FLOAT32", key);
+            for size in [1 << 31, 1 << 32, 1 << 62, i64::MAX] {
+                let field = vector_field(algorithm, "FLOAT32", key, &size.to_string());
+                assert_eq!(created(&field).is_ok(), size <= border, "{field}");
+            }
+            let allocates = ["DIM", "M", "GRAPH_MAX_DEGREE"].contains(key);
+            assert_eq!(allocates, border < 1 << 31, "{algorithm} {key}: {border}");
+            // Of the longest vectors a few would fill a machine.
+            let size = if *key == "DIM" { 1 << 20 } else { border };
+            let field = vector_field(algorithm, "FLOAT32", key, &size.to_string());
+            check_index(created(&field).expect("a schema"), &field);
+        }
+    }
+}
+
+/// Puts some documents into an index, and looks for them.
+fn check_index(schema: Schema, of: &str) {
+    let FieldKind::Vector(options) = schema.fields[0].kind else {
+        panic!("a vector: {of}");
+    };
+    assert!(options.bytes() <= Vector::BYTES_MAX, "{of}");
+    let mut index = Index::new(schema);
+    let documents = 20;
+    for n in 0..documents {
+        let mut vector = vec![0; options.dimensions * options.element.bytes()];
+        vector[..4].copy_from_slice(&(n as f32).to_le_bytes());
+        let outcome = index.put(format!("d{n}").as_bytes(), &Blob(vector));
+        assert_eq!(outcome, Outcome::Indexed, "{of}");
+    }
+    let bytes = index.figures().bytes();
+    assert!(
+        bytes <= (documents + 2) * options.bytes() + (3 << 20),
+        "{of}: {bytes}"
+    );
+}
+
+/// A document that is one vector.
+struct Blob(Vec<u8>);
+
+impl Document for Blob {
+    fn find(&self, _: &[u8]) -> Found<'_> {
+        Found::One(Item::Text(self.0.as_slice().into()))
+    }
+}
+
+#[test]
+fn vectors_that_are_too_long_are_refused_in_the_words_of_redis_8() {
+    let long = vector_field("FLAT", "FLOAT64", "DIM", "4611686018427387904");
+    let many = vector_field("HNSW", "FLOAT32", "M", "100000000");
+    for (field, expected) in [
+        (
+            long,
+            "SEARCH_LIMIT_OVER Vector index element size 18446744073709551615 exceeded maximum \
+             size allowed by server limit which is 536870912",
+        ),
+        (
+            many,
+            "SEARCH_PARSE_ARGS Bad arguments for vector similarity HNSW index `M`: Value is \
+             outside acceptable bounds",
+        ),
+    ] {
+        let error = created(&field).expect_err("too long");
+        let text = error.wire(Wording::Redis8);
+        assert_eq!(String::from_utf8_lossy(&text), expected);
     }
 }
 

@@ -3,6 +3,8 @@
 //! The count alone says where they end; of a repeated key the last value counts. Which keys there
 //! are depends on the algorithm; TYPE, DIM and DISTANCE_METRIC are needed by all.
 
+use std::ops::RangeInclusive;
+
 use crate::arguments::{
     Arguments, NONE_PROVIDED, NOT_CONVERTED, OUT_OF_BOUNDS, UNKNOWN, is, number,
 };
@@ -12,6 +14,13 @@ use russet_base::numbers::number::parse_i64;
 
 /// Vectors that FLAT keeps in a block, and that an index makes room for.
 const BLOCK_SIZE: usize = 1024;
+
+/// A size by which nothing is allocated: of candidates there are as many as vectors, and capacities
+/// and thresholds have no effect.
+const ANY: RangeInclusive<usize> = 1..=usize::MAX;
+/// The M of a graph, and the degree of one, of which M is half.
+const LINKS: RangeInclusive<usize> = 1..=Vector::LINKS_MAX;
+const DEGREE: RangeInclusive<usize> = 1..=2 * Vector::LINKS_MAX;
 
 const COMPRESSIONS: [&str; 6] = [
     "LVQ8",
@@ -92,12 +101,11 @@ impl Key {
         SearchError::bad_parameter(self.algorithm, self.name, self.old_name, why)
     }
 
-    /// A whole number, at least `min`.
-    fn size(self, value: &[u8], min: i64) -> Result<usize, SearchError> {
+    /// A whole number within bounds.
+    fn size(self, value: &[u8], bounds: RangeInclusive<usize>) -> Result<usize, SearchError> {
         let n = parse_i64(value).ok_or_else(|| self.wrong(NOT_CONVERTED))?;
-        let n = Some(n).filter(|n| *n >= min);
-        n.and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(|| self.wrong(OUT_OF_BOUNDS))
+        let n = usize::try_from(n).ok().filter(|n| bounds.contains(n));
+        n.ok_or_else(|| self.wrong(OUT_OF_BOUNDS))
     }
 
     fn epsilon(self, value: &[u8]) -> Result<f64, SearchError> {
@@ -139,24 +147,25 @@ impl Parameters {
                 let key = named("TYPE", "type");
                 self.element = Some(key.one_of(value, &ELEMENTS, Element::name)?);
             }
-            (b"DIM", _) => self.dimensions = Some(named("DIM", "dim").size(value, 1)?),
+            (b"DIM", _) => self.dimensions = Some(named("DIM", "dim").size(value, ANY)?),
             (b"DISTANCE_METRIC", _) => {
                 let key = named("DISTANCE_METRIC", "metric");
                 self.metric = Some(key.one_of(value, &METRICS, Metric::name)?);
             }
             (b"INITIAL_CAP", Algorithm::Flat { .. } | Algorithm::Hnsw(_)) => {
-                self.initial_cap = named("INITIAL_CAP", "initial cap").size(value, 0)?;
+                self.initial_cap =
+                    named("INITIAL_CAP", "initial cap").size(value, 0..=usize::MAX)?;
             }
             (b"BLOCK_SIZE", Algorithm::Flat { block_size }) => {
-                *block_size = named("BLOCK_SIZE", "blocksize").size(value, 1)?;
+                *block_size = named("BLOCK_SIZE", "blocksize").size(value, ANY)?;
             }
-            (b"M", Algorithm::Hnsw(graph)) => graph.m = named("M", "m").size(value, 1)?,
+            (b"M", Algorithm::Hnsw(graph)) => graph.m = named("M", "m").size(value, LINKS)?,
             (b"EF_CONSTRUCTION", Algorithm::Hnsw(graph)) => {
                 let key = named("EF_CONSTRUCTION", "efConstruction");
-                graph.ef_construction = key.size(value, 1)?;
+                graph.ef_construction = key.size(value, ANY)?;
             }
             (b"EF_RUNTIME", Algorithm::Hnsw(graph)) => {
-                graph.ef_runtime = named("EF_RUNTIME", "efRuntime").size(value, 1)?;
+                graph.ef_runtime = named("EF_RUNTIME", "efRuntime").size(value, ANY)?;
             }
             (b"EPSILON", Algorithm::Hnsw(graph)) => {
                 graph.epsilon = named("EPSILON", "epsilon").epsilon(value)?;
@@ -191,13 +200,16 @@ impl Parameters {
         if let Algorithm::Svs(svs) = &self.algorithm {
             check_svs(svs, element)?;
         }
-        Ok(Vector {
+        let vector = Vector {
             element,
             dimensions,
             metric,
             algorithm: self.algorithm,
             initial_cap: self.initial_cap,
-        })
+            takes_several: false,
+        };
+        vector.check(Vector::BYTES_MAX)?;
+        Ok(vector)
     }
 }
 
@@ -209,20 +221,24 @@ fn set_svs(svs: &mut Svs, key: &[u8], value: &[u8]) -> Result<bool, SearchError>
         old_name: name,
     };
     match key {
-        b"GRAPH_MAX_DEGREE" => svs.graph_max_degree = named("GRAPH_MAX_DEGREE").size(value, 1)?,
-        b"CONSTRUCTION_WINDOW_SIZE" => {
-            svs.construction_window = named("CONSTRUCTION_WINDOW_SIZE").size(value, 1)?;
+        b"GRAPH_MAX_DEGREE" => {
+            svs.graph_max_degree = named("GRAPH_MAX_DEGREE").size(value, DEGREE)?
         }
-        b"SEARCH_WINDOW_SIZE" => svs.search_window = named("SEARCH_WINDOW_SIZE").size(value, 1)?,
+        b"CONSTRUCTION_WINDOW_SIZE" => {
+            svs.construction_window = named("CONSTRUCTION_WINDOW_SIZE").size(value, ANY)?;
+        }
+        b"SEARCH_WINDOW_SIZE" => {
+            svs.search_window = named("SEARCH_WINDOW_SIZE").size(value, ANY)?
+        }
         b"EPSILON" => svs.epsilon = named("EPSILON").epsilon(value)?,
         b"COMPRESSION" => {
             let key = named("COMPRESSION");
             svs.compression = Some(key.one_of(value, &COMPRESSIONS, |name| name)?);
         }
         b"TRAINING_THRESHOLD" => {
-            svs.training_threshold = Some(named("TRAINING_THRESHOLD").size(value, 1)?);
+            svs.training_threshold = Some(named("TRAINING_THRESHOLD").size(value, ANY)?);
         }
-        b"REDUCE" => svs.reduced_dimensions = Some(named("REDUCE").size(value, 1)?),
+        b"REDUCE" => svs.reduced_dimensions = Some(named("REDUCE").size(value, ANY)?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -1,7 +1,9 @@
 //! Distances as the definitions have them; graphs against all distances, also after many
 //! removals.
 
+mod alike;
 mod codes;
+mod json;
 
 use super::*;
 use crate::schema::{Algorithm, Element, Hnsw, Metric};
@@ -13,6 +15,7 @@ fn options(element: Element, metric: Metric) -> schema::Vector {
         metric,
         algorithm: Algorithm::Flat { block_size: 1024 },
         initial_cap: 0,
+        takes_several: false,
     }
 }
 
@@ -35,7 +38,7 @@ fn distances_of_all_elements_and_metrics_are_their_definitions() {
             let options = options(element, metric);
             let row = |v: &[f64]| {
                 let items: Vec<Item<'_>> = v.iter().map(|x| Item::Number(*x)).collect();
-                of_items(&options, &items).expect("a row")
+                of_items(&options, &[Item::List(items)]).expect("a row")
             };
             let mut vectors = Vectors::new(options);
             vectors.put(3, &row(&b));
@@ -92,6 +95,7 @@ fn a_graph_finds_nearly_all_of_the_nearest_also_after_removals() {
             metric,
             algorithm: Algorithm::Hnsw(hnsw),
             initial_cap: 0,
+            takes_several: false,
         };
         let rows = clustered(3000, 24);
         let mut vectors = Vectors::new(options);
