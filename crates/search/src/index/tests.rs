@@ -587,3 +587,44 @@ fn a_change_among_many_numbers_costs_no_square_of_them() {
         "{few} ns, {many} ns of 64 times as many"
     );
 }
+
+/// INKEYS limits the documents among which the nearest are looked for, as a filter does.
+#[test]
+fn the_nearest_are_those_of_the_keys_that_are_named() {
+    let graph = Algorithm::Hnsw(crate::schema::Hnsw::default());
+    for algorithm in [Algorithm::Flat { block_size: 1 }, graph] {
+        let mut schema = Schema::new(KeyType::Hash);
+        schema.fields = vec![vector(algorithm), tag("g")];
+        let mut index = Index::new(schema);
+        for at in 0..60u8 {
+            // Elements that are ASCII, each greater than the one before it.
+            let row = String::from_utf8(vec![b'0', b'0', b'0', b'0' + at]).expect("ASCII");
+            let group = if at % 2 == 0 { "even" } else { "odd" };
+            index.put(
+                format!("d{at}").as_bytes(),
+                &Hash(&[("v", &row), ("g", group)]),
+            );
+        }
+        let mut params = Params::new();
+        params.insert(b"b".to_vec(), b"0000".to_vec());
+        let keys = ["d50", "d7", "d50", "d33", "d44"];
+        let ids = keys.map(|key| index.id(key.as_bytes()).expect("a document"));
+        let search = Search {
+            in_keys: Some(ids.to_vec()),
+            ..Search::default()
+        };
+        for (query, expected) in [
+            ("*=>[KNN 1 @v $b]", &["d7"][..]),
+            ("*=>[KNN 3 @v $b]", &["d33", "d44", "d7"]),
+            ("*=>[KNN 10 @v $b]", &["d33", "d44", "d50", "d7"]),
+            ("(@g:{even})=>[KNN 1 @v $b]", &["d44"]),
+            ("(@g:{even})=>[KNN 10 @v $b]", &["d44", "d50"]),
+            ("(@g:{none})=>[KNN 10 @v $b]", &[]),
+        ] {
+            let hits = hits_with(&index, query, &search, &params);
+            let mut found: Vec<&str> = hits.iter().map(|(key, _)| key.as_str()).collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{query}");
+        }
+    }
+}

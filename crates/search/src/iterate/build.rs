@@ -168,12 +168,14 @@ impl<'i, 's> Builder<'i, 's> {
         self.scoring.idf(self.documents_with(WORDS, word.text, own))
     }
 
-    /// The cursor of a whole query; INKEYS is one more part of it.
+    /// The cursor of a whole query; INKEYS is one more part of it, of nearest vectors the first
+    /// condition.
     pub(super) fn build_root(&mut self, root: &Node) -> Built<'i> {
         if self.search.statistics.is_some() {
             self.numbers = Numbers::of(root);
         }
-        let Some(keys) = &self.search.in_keys else {
+        let is_nearest = matches!(&root.kind, Kind::Vector(vector) if vector.is_nearest());
+        let Some(keys) = self.search.in_keys.as_ref().filter(|_| !is_nearest) else {
             return self.build(root);
         };
         let began = self.began();

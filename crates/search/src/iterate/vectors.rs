@@ -8,6 +8,7 @@
 use super::build::{Builder, Built};
 use super::ids::{Ids, Role};
 use super::{Cursor, Distances, END};
+use crate::hit::DocumentId;
 use crate::index::{Near, Nearest, Part, Vectors};
 use crate::query::{Node, QueryError, Reach, VectorQuery};
 use crate::schema::FieldKind;
@@ -153,21 +154,10 @@ impl<'i> Builder<'i, '_> {
         }
         let target = vectors.target(&query.vector);
         let (list, filter) = match query.reach {
-            Reach::Within(radius) if vectors.has_graph() => {
-                let near = vectors.within(&target, radius, options.epsilon);
-                (
-                    near.into_iter()
-                        .map(|near| (near.document, near.distance))
-                        .collect(),
-                    None,
-                )
-            }
             Reach::Within(radius) => {
-                let near = vectors.all(&target).filter(|near| near.distance <= radius);
-                (
-                    near.map(|near| (near.document, near.distance)).collect(),
-                    None,
-                )
+                let near = vectors.within(&target, radius, options.epsilon);
+                let pair = |near: Near| (near.document, near.distance);
+                (near.into_iter().map(pair).collect(), None)
             }
             Reach::Nearest(k) => self.nearest(query, vectors, &target, k as usize, &options)?,
         };
@@ -196,6 +186,45 @@ impl<'i> Builder<'i, '_> {
         Ok(Cursor::Ids(none.estimated(compared)))
     }
 
+    /// The nearest of the documents that INKEYS names, and the condition that they meet.
+    fn nearest_in_keys(
+        &mut self,
+        query: &VectorQuery,
+        vectors: &'i Vectors,
+        target: &[u8],
+        mut nearest: Nearest,
+        keys: &[DocumentId],
+    ) -> Result<Found<'i>, QueryError> {
+        let search = self.search;
+        let among = search.among.as_deref();
+        let mut keys: Vec<u32> = keys.iter().map(|id| id.0).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let filter = query.filter.as_ref();
+        let mut filter = filter.map(|filter| self.build(filter)).transpose()?;
+        for id in keys.into_iter().filter(|id| Search::counts(among, *id)) {
+            let passes = filter.as_mut().is_none_or(|filter| {
+                filter.seek(id);
+                filter.id() == id
+            });
+            if let Some(distance) = vectors.distance(id, target)
+                && passes
+            {
+                nearest.put(Near::new(id, distance));
+            }
+        }
+        let again = query.filter.as_ref().map(|filter| self.again(filter));
+        Ok((nearest.into_list(), again.transpose()?))
+    }
+
+    /// A condition from the start again, for the scores of those that are found: they were counted.
+    fn again(&mut self, filter: &Node) -> Built<'i> {
+        let tallies = self.tallies.take();
+        let again = self.build(filter);
+        self.tallies = tallies;
+        again
+    }
+
     /// The nearest documents, and the condition that they meet.
     fn nearest(
         &mut self,
@@ -210,8 +239,12 @@ impl<'i> Builder<'i, '_> {
             return Ok((Vec::new(), None));
         }
         let ef = options.ef_runtime.max(k);
-        let among = self.search.among.as_deref();
+        let search = self.search;
+        let among = search.among.as_deref();
         let counts = |id: u32| Search::counts(among, id);
+        if let Some(keys) = &search.in_keys {
+            return self.nearest_in_keys(query, vectors, target, nearest, keys);
+        }
         let Some(filter) = &query.filter else {
             if vectors.has_graph() {
                 let condition = among.map(|_| &counts as &dyn Fn(u32) -> bool);
@@ -246,10 +279,6 @@ impl<'i> Builder<'i, '_> {
             let near = vectors.near(target, ef, Some(&passes));
             near.into_iter().for_each(|near| nearest.put(near));
         }
-        // From the start again, for the scores of those that are found: they were counted.
-        let tallies = self.tallies.take();
-        let again = self.build(filter);
-        self.tallies = tallies;
-        Ok((nearest.into_list(), Some(again?)))
+        Ok((nearest.into_list(), Some(self.again(filter)?)))
     }
 }

@@ -205,6 +205,13 @@ pub enum Reach {
     Within(f64),
 }
 
+impl VectorQuery {
+    /// Whether so many are looked for, not all within a radius.
+    pub(crate) fn is_nearest(&self) -> bool {
+        matches!(self.reach, Reach::Nearest(_))
+    }
+}
+
 impl Node {
     /// A part without attributes, in all fields.
     pub fn new(kind: Kind) -> Node {
