@@ -3,11 +3,11 @@
 
 use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refusal, words};
 use crate::server::search::documents::check_path;
-use crate::server::search::{DATABASE, Scan, text_settings};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::search::{DATABASE, text_settings};
+use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::{INDEX_EXISTS, SearchError};
-use russet_search::schema::parse;
+use russet_search::schema::{Field, FieldKind, parse};
 
 const OTHER_DATABASE: CommandError = CommandError::Text("Cannot create index on db != 0");
 const NO_DATABASE: CommandError = CommandError::Text("ERR DB index is out of range");
@@ -69,6 +69,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
         return Err(OTHER_DATABASE);
     }
     check_prefixes(call, &schema)?;
+    check_vectors(call, &schema.fields)?;
     if !call.spread()? {
         return Ok(());
     }
@@ -79,10 +80,30 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     }
     let now_ms = call.server.now.mono_ms;
     let texts = text_settings(&call.server.config);
+    let is_loading = call.origin == Origin::Loading;
     call.server.search.create(name, schema, texts, now_ms);
+    if let Some(held) = call.server.search.get_mut(name)
+        && held.scan.is_some()
+    {
+        held.read_again(!is_loading);
+    }
     call.server.update_listeners(call.db.keyspace());
     changed(call, b"FT._CREATEIFNX");
     call.reply.ok();
+    Ok(())
+}
+
+/// A client may define no vectors of which one has more than a tenth of the memory limit.
+fn check_vectors(call: &Call<'_>, fields: &[Field]) -> CommandResult {
+    let limit = call.server.memory.limit.maxmemory() as usize;
+    if limit == 0 || matches!(call.origin, Origin::Loading | Origin::Primary) {
+        return Ok(());
+    }
+    for field in fields {
+        if let FieldKind::Vector(vector) = &field.kind {
+            vector.check(limit / 10).map_err(|error| refusal(&error))?;
+        }
+    }
     Ok(())
 }
 
@@ -146,13 +167,15 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
         }
         Err(error) => return Err(refusal(&error)),
     };
+    check_vectors(call, &added)?;
     if !call.spread()? {
         return Ok(());
     }
+    let is_loading = call.origin == Origin::Loading;
     if let Some(held) = call.server.search.get_mut(name) {
         held.index.add_fields(added);
         if !skips {
-            held.scan = Some(Scan::default());
+            held.read_again(!is_loading);
         }
     }
     changed(call, b"FT._ALTERIFNX");

@@ -493,7 +493,12 @@ fn reply_faults(facts: &mut Facts<'_>, held: &Held, of: &Figures) {
         ..
     } = of;
     facts.name("Index Errors");
-    reply_errors(facts.reply, faults, Some(b"OK"));
+    let status: &[u8] = if held.is_partial {
+        b"OOM failure"
+    } else {
+        b"OK"
+    };
+    reply_errors(facts.reply, faults, Some(status));
     facts.name("field statistics");
     let fields = &held.index.schema().fields;
     facts.reply.array(fields.len());

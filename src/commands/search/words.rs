@@ -5,8 +5,7 @@
 use super::definitions::changed;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
 use super::shards;
-use crate::server::search::Scan;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::SearchError;
 use russet_search::schema::FieldKind;
@@ -72,11 +71,12 @@ fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
     if !call.spread()? {
         return Ok(());
     }
+    let is_loading = call.origin == Origin::Loading;
     if let Some(held) = call.server.search.get_mut(name) {
         let terms = terms.iter().map(<[u8]>::to_vec);
         held.index.set_synonyms(args.at(2), terms);
         if !skips {
-            held.scan = Some(Scan::default());
+            held.read_again(!is_loading);
         }
     }
     changed(call, b"FT.SYNUPDATE");

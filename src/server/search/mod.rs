@@ -22,7 +22,7 @@ pub use crate::server::parts::search::{Cursor, DATABASE, Held, Scan};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use documents::AnyDocument;
-use russet_base::clock;
+use russet_base::{clock, memory::alloc};
 use russet_json::PathCache;
 use russet_keyspace::{Cause, Class, Db, Keyspace, slot_of};
 use russet_search::document::{Document, Found, Item};
@@ -36,6 +36,11 @@ const SLICE_NANOS: u64 = 2_000_000;
 
 /// Documents between two looks at the clock.
 const SWEPT: u32 = 64;
+
+/// Why an index lacks documents: its reading ended, and those that came later are left out.
+const ENDED: &str = "Used memory is more than 100 percent of max memory, cancelling the scan";
+const LEFT_OUT: &[u8] = b"Index background scan did not complete due to OOM. New documents will \
+    not be indexed.";
 
 /// The name of an index that was dropped, and the keys that went with it.
 pub type DroppedIndex = (Box<[u8]>, Vec<Box<[u8]>>);
@@ -85,11 +90,16 @@ impl Server {
             .unwrap_or(SLICE_NANOS);
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(nanos));
         let is_over = || clock::cycles().wrapping_sub(began) >= ticks;
-        for (_, held) in self.search.iter_mut() {
+        let bound = self.eviction_bound();
+        for (name, held) in self.search.iter_mut() {
             let db = keyspace.db(held.database());
             while let Some(scan) = held.scan
                 && !is_over()
             {
+                if scan.ends_at_limit && alloc::exceeds(bound) {
+                    end_reading(name, held);
+                    break;
+                }
                 held.scan = read_some(&db, scan, held, &mut self.json_paths);
             }
             while let Some(next) = held.sweep
@@ -192,7 +202,20 @@ fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) ->
     for key in keys {
         read_key(db, &key, held, paths);
     }
-    (cursor != 0).then_some(Scan { cursor, seen })
+    (cursor != 0).then_some(Scan {
+        cursor,
+        seen,
+        ..scan
+    })
+}
+
+/// Ends the reading of keys at the memory limit: the index has what it has.
+fn end_reading(name: &[u8], held: &mut Held) {
+    held.scan = None;
+    held.is_partial = true;
+    held.index.note_fault(ENDED.as_bytes(), b"N/A");
+    let name = String::from_utf8_lossy(name);
+    tracing::warn!("{ENDED}: index {name} has the documents that it has read so far");
 }
 
 /// Removes those of the next few documents whose keys are gone; where it stands then, `None` at the
@@ -213,7 +236,13 @@ fn sweep_some(db: &Db<'_>, from: u32, held: &mut Held) -> Option<u32> {
 fn read_key(db: &Db<'_>, key: &[u8], held: &mut Held, paths: &mut PathCache) {
     let schema = held.index.schema();
     match AnyDocument::at(db, key, schema.key_type, paths) {
-        Some(document) if passes(schema, key, &document) => _ = held.index.put(key, &document),
+        Some(document) if passes(schema, key, &document) => {
+            if held.is_partial && !held.index.has(key) {
+                held.index.note_fault(LEFT_OUT, key);
+            } else {
+                held.index.put(key, &document);
+            }
+        }
         _ => _ = held.index.remove(key),
     }
 }

@@ -11,7 +11,7 @@
 //! the end of a TEMPORARY index are changes like others: they spread.
 
 use super::documents::check_path;
-use super::{DATABASE, Held, Scan};
+use super::{DATABASE, Held};
 use crate::server::execution::execute::Author;
 use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::persist::Persist;
@@ -258,7 +258,7 @@ impl Indexes {
         let texts = text_settings(config);
         self.create(name, schema, texts, now_ms);
         if let Some(held) = self.get_mut(name) {
-            held.scan = Some(Scan::default());
+            held.read_again(false);
             for line in synonyms {
                 if let [_, _, group, _, term] = &line[..] {
                     held.index.set_synonyms(group, [term.clone()]);

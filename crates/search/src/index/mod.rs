@@ -164,6 +164,11 @@ impl Index {
         &self.schema
     }
 
+    /// Counts a document that it lacks for a reason of the server's.
+    pub fn note_fault(&mut self, message: &[u8], key: &[u8]) {
+        self.faults.count(message, key);
+    }
+
     /// The documents that it lacks, as they were refused, the last one last; at most 128.
     pub fn refused(&self) -> impl ExactSizeIterator<Item = &Refused> {
         self.refusals.iter()

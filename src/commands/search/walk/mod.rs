@@ -243,7 +243,7 @@ impl Walk {
             is_cut,
             is_starved,
             late: Vec::new(),
-            of_shards: warning.into_iter().collect(),
+            of_shards: warning.into_iter().chain(held.shortfall()).collect(),
             failure: None,
             began: clock::cycles(),
             parts: None,

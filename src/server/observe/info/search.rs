@@ -83,6 +83,10 @@ pub(in crate::server) fn search(from: &Source<'_>, to: &mut InfoWriter) {
             "search_errors_for_index_with_max_failures",
             &faults.max().unwrap_or(0),
         ),
+        (
+            "search_OOM_indexing_failures_indexes_count",
+            &held.iter().filter(|held| held.is_partial).count(),
+        ),
     ]);
     to.section("search_dialect_statistics");
     for dialect in 1..=4 {

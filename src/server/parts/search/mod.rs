@@ -38,6 +38,9 @@ pub struct Scan {
     pub cursor: u64,
     /// Keys looked at, of any name.
     pub seen: u64,
+    /// A command asked for it: it ends where used memory exceeds the limit. What indexes had before
+    /// a restart is read whatever it takes.
+    pub ends_at_limit: bool,
 }
 
 /// An index with its surroundings.
@@ -57,6 +60,9 @@ pub struct Held {
     pub dialects: u8,
     /// Slots were dropped: documents from this number on may be of keys that went with them.
     pub sweep: Option<u32>,
+    /// Used memory exceeded the limit while keys were read: the others are not indexed, nor is any
+    /// new one.
+    pub is_partial: bool,
 }
 
 /// A key to be read again, with its database.
@@ -66,6 +72,22 @@ impl Held {
     /// The database of its keys.
     pub fn database(&self) -> DbIndex {
         DbIndex(self.index.schema().database())
+    }
+
+    /// The warning of queries, if its reading has ended at the memory limit.
+    pub fn shortfall(&self) -> Option<String> {
+        let text = "Index contains partial data due to an indexing failure caused by insufficient \
+                    memory";
+        self.is_partial.then(|| text.to_owned())
+    }
+
+    /// Reads all keys again, from the next slice on. `ends_at_limit`: see [`Scan`].
+    pub fn read_again(&mut self, ends_at_limit: bool) {
+        self.is_partial = false;
+        self.scan = Some(Scan {
+            ends_at_limit,
+            ..Scan::default()
+        });
     }
 
     /// A command asks it, at a monotonic time, in a dialect.
@@ -196,6 +218,7 @@ impl Indexes {
             birth: self.births,
             dialects: 0,
             sweep: None,
+            is_partial: false,
         };
         self.changes += 1;
         self.held.insert(name.into(), held);
@@ -373,7 +396,7 @@ impl Indexes {
             held.index = Index::new(held.index.schema().clone());
             held.index.set_text_settings(texts);
             restore_synonyms(&mut held.index, &synonyms);
-            held.scan = Some(Scan::default());
+            held.read_again(false);
         }
     }
 
