@@ -462,24 +462,22 @@ fn facts(reply: &Reply) -> Vec<(Vec<u8>, Reply)> {
         .collect()
 }
 
-/// Without what a definition has since 8.0.
+/// Without what a definition and its fields have since 8.0.
 fn without_newer_facts(reply: Reply) -> Reply {
+    const NEWER: [&[u8]; 2] = [b"indexes_all", b"ef_runtime"];
+    let is_newer = |name: &Reply| name.text().is_some_and(|name| NEWER.contains(&name));
     match reply {
         Reply::Array(mut items) => {
-            if let Some(at) = items
-                .iter()
-                .position(|item| item.text() == Some(b"indexes_all"))
-            {
+            if let Some(at) = items.iter().position(is_newer) {
                 items.drain(at..at + 2);
             }
-            Reply::Array(items)
+            Reply::Array(items.into_iter().map(without_newer_facts).collect())
         }
-        Reply::Map(pairs) => Reply::Map(
-            pairs
-                .into_iter()
-                .filter(|(name, _)| name.text() != Some(b"indexes_all"))
-                .collect(),
-        ),
+        Reply::Map(pairs) => {
+            let pairs = pairs.into_iter().filter(|(name, _)| !is_newer(name));
+            let inner = |(name, value)| (name, without_newer_facts(value));
+            Reply::Map(pairs.map(inner).collect())
+        }
         other => other,
     }
 }

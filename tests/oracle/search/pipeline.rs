@@ -122,9 +122,7 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
     {
         line.maybe(8, &format!("GEOFILTER {field} 1 2 9000 km"));
     }
-    if query.distance.is_none() {
-        line.maybe(5, "INKEYS 3 d:1 d:2 d:7");
-    }
+    line.maybe(5, "INKEYS 3 d:1 d:2 d:7");
     if let Some(text) = text {
         line.maybe(8, &format!("INFIELDS 1 {text}"));
     }

@@ -21,6 +21,8 @@ pub struct Field {
     pub kind: Kind,
     pub is_sortable: bool,
     separator: char,
+    /// Of a JSON document: vectors of which the nearest counts.
+    has_several: bool,
 }
 
 /// An index, and what its documents are.
@@ -264,9 +266,15 @@ fn field(
         kind,
         is_sortable: false,
         separator: ',',
+        has_several: is_json && kind == Kind::Vector && random.chance(50),
     };
     let mut line = match (is_json, kind) {
         (true, Kind::Tag) => format!("$.{name}[*] AS {name}"),
+        (true, Kind::Vector) if field.has_several => {
+            let path = one(random, &["[*]", "[0:3]", ""]);
+            let depth = if path.is_empty() { ".." } else { "." };
+            format!("${depth}{name}{path} AS {name}")
+        }
         (true, _) => format!("$.{name} AS {name}"),
         (false, _) => name.to_owned(),
     };
@@ -299,8 +307,10 @@ fn field(
         Kind::Place => line.push_str(" GEO"),
         Kind::Vector => {
             let metric = random.pick(&["L2", "IP", "COSINE"]);
+            // Of few vectors a graph of both finds all.
+            let algorithm = random.pick(&["FLAT", "FLAT", "HNSW"]);
             line.push_str(&format!(
-                " VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC {metric}"
+                " VECTOR {algorithm} 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC {metric}"
             ));
         }
     }
@@ -432,8 +442,26 @@ fn json_value(field: &Field, uid: usize, is_sound: bool, random: &mut Random) ->
         }
         Kind::Number => number(random).to_owned(),
         Kind::Place => format!("\"{}\"", place(random)),
-        Kind::Vector => format!("[{:?},{:?}]", vector_number(random), vector_number(random)),
+        Kind::Vector if field.has_several => {
+            let mut all = Vec::new();
+            for _ in 0..random.few() {
+                all.push(match random.below(if is_sound { 8 } else { 10 }) {
+                    0 => "null".to_owned(),
+                    8 => "[1]".to_owned(),
+                    9 => "7".to_owned(),
+                    _ => vector_text(random),
+                });
+            }
+            format!("[{}]", all.join(","))
+        }
+        // A path of one value finds no list of vectors.
+        Kind::Vector if !is_sound && random.chance(20) => format!("[{}]", vector_text(random)),
+        Kind::Vector => vector_text(random),
     })
+}
+
+fn vector_text(random: &mut Random) -> String {
+    format!("[{:?},{:?}]", vector_number(random), vector_number(random))
 }
 
 /// A change of a document.
