@@ -465,7 +465,8 @@ fn run(index: &Index, root: &query::Node, mut pipeline: Pipeline) {
         hits: &mut matches,
         index,
         loader: &document,
-        budget: u64::MAX,
+        budget: 100_000,
+        is_over: false,
     };
     if let Ok(batch) = pipeline.next_rows(1_000, &mut context) {
         // A text that is split goes to a group for each part.

@@ -6,8 +6,9 @@ use super::reply::{format_name, reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
-use super::walk::{Asked, Question, Walk, work};
+use super::walk::{self, Asked, Question, Walk, Written, work};
 use crate::server::search::Cursor;
+use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
@@ -34,8 +35,26 @@ pub(super) const AGGREGATE: Spec = Spec {
 
 /// A walk whose rows are replied in parts.
 pub(super) struct Reading {
-    pub(super) walk: Walk,
-    pub(super) format: Format,
+    walk: Walk,
+    format: Format,
+    /// Rows of a READ that names no number.
+    count: usize,
+}
+
+impl Task for Reading {
+    fn step(&mut self, nanos: usize) -> Progress {
+        self.walk.step(nanos)
+    }
+
+    fn is_for_workers(&self) -> bool {
+        self.walk.is_for_workers()
+    }
+}
+
+impl AsMut<Walk> for Reading {
+    fn as_mut(&mut self) -> &mut Walk {
+        &mut self.walk
+    }
 }
 
 /// `FT.AGGREGATE index query [stage ...]`: rows of the documents that match a query, through
@@ -75,14 +94,14 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
         None => rows_max,
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
-    let Some(mut walk) = walk.run(call, most, began)? else {
+    let format = options.format;
+    let Some(mut walk) = walk.run(call, most, began, &writer(format))? else {
         return Ok(());
     };
     if is_answer {
         shards::answer_rows(call, &mut walk, Default::default());
         return Ok(());
     }
-    let format = options.format;
     let Some(cursor) = options.cursor else {
         reply_rows(&mut walk, format, call.reply);
         return Ok(());
@@ -93,7 +112,7 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(0);
         return Ok(());
     }
-    let id = keep(call, Reading { walk, format }, cursor, most);
+    let id = keep(call, walk, format, cursor, most);
     call.reply.int(id as i64);
     Ok(())
 }
@@ -144,34 +163,36 @@ pub(super) fn begin(
 /// Keeps the walk for READs of `count` rows. The number of the cursor.
 pub(super) fn keep(
     call: &mut Call<'_>,
-    reading: Reading,
+    walk: Walk,
+    format: Format,
     options: CursorOptions,
     count: usize,
 ) -> u64 {
     let now_ms = call.server.now.mono_ms;
+    // Cursors that have waited longer end for it.
+    call.server.make_room_for_queries();
     let longest = call.server.config.search_cursor_max_idle;
     let cursor = Cursor {
-        index: reading.walk.index().into(),
+        index: walk.index().into(),
         max_idle_ms: options.max_idle_ms.unwrap_or(longest).min(longest),
-        count,
         used_ms: now_ms,
-        walk: Box::new(reading),
+        walk: Some(Box::new(Reading {
+            walk,
+            format,
+            count,
+        })),
     };
     call.server.search.cursors.keep(cursor)
 }
 
+/// Replies the rows of a walk that were written by [`writer`].
 pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
-    let rows = walk.take_rows();
-    let pipeline = walk.pipeline();
-    let total = pipeline.first_total() as i64;
+    let body = walk.take_body(reply);
+    let total = walk.pipeline().first_total() as i64;
     if !reply.resp3() {
-        reply.array(1 + rows.len());
+        reply.array(1 + body.rows());
         reply.int(total);
-        for row in &rows {
-            reply.array(row.fields.len() * 2);
-            reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
-        }
-        return;
+        return body.reply(reply);
     }
     reply.map(5);
     reply.simple("attributes");
@@ -181,15 +202,22 @@ pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
     reply.simple("format");
     reply.simple(format_name(format));
     reply.simple("results");
-    reply.array(rows.len());
-    for row in &rows {
-        reply_row(row, pipeline, format, reply);
-    }
+    reply.array(body.rows());
+    body.reply(reply);
     reply.simple("warning");
     reply_warnings(walk, reply);
 }
 
+/// Writes rows.
+pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+    move |row, of, reply| reply_row(row, of.pipeline, format, reply)
+}
+
 fn reply_row(row: &OutputRow, pipeline: &Pipeline, format: Format, reply: &mut Reply) {
+    if !reply.resp3() {
+        reply.array(row.fields.len() * 2);
+        return reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
+    }
     reply.map(2);
     reply.simple("extra_attributes");
     reply.map(row.fields.len());
@@ -238,25 +266,40 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
         let n = parse_i64(args.at(5)).and_then(|n| usize::try_from(n).ok());
         count = Some(n.filter(|n| *n > 0).ok_or(BAD_COUNT)?);
     }
-    let mut taken = cursors.take(id).ok_or(NOT_FOUND)?;
-    let most = count.unwrap_or(taken.count);
-    let Some(reading) = taken.walk.downcast_mut::<Reading>() else {
-        return Err(NOT_FOUND);
+    read(call, id, count, began)
+}
+
+/// Reads on. While the client waits for its rows the cursor keeps its place, so that it counts, and
+/// is found by no other READ.
+fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> CommandResult {
+    let now_ms = call.server.now.mono_ms;
+    let reading = match call.server.searches.take_done::<Reading>() {
+        Some(reading) => reading,
+        None => {
+            let taken = call.server.search.cursors.begin_read(id, now_ms);
+            let reading = taken.and_then(|walk| walk.downcast::<Reading>().ok());
+            let mut reading = reading.ok_or(NOT_FOUND)?;
+            reading.walk.renew(call.server);
+            reading
+        }
     };
-    reading.walk.renew(call.server);
-    let mut slice_began = began;
-    while reading.walk.continue_until(call, most, slice_began)? == Progress::More {
-        call.may_continue(began)?;
-        slice_began = clock::cycles();
-    }
+    let most = count.unwrap_or(reading.count);
+    let format = reading.format;
+    let read = walk::run(reading, call, most, began, &writer(format));
+    let Ok(Some(mut reading)) = read else {
+        if read.is_err() {
+            call.server.search.cursors.take(id);
+        }
+        return read.map(drop);
+    };
     call.reply.array(2);
-    reply_rows(&mut reading.walk, reading.format, call.reply);
-    if reading.walk.is_done() {
-        call.reply.int(0);
-        return Ok(());
+    reply_rows(&mut reading.walk, format, call.reply);
+    let is_done = reading.walk.is_done();
+    let cursors = &mut call.server.search.cursors;
+    if is_done {
+        cursors.take(id);
     }
-    taken.used_ms = now_ms;
-    call.server.search.cursors.put_back(id, taken);
-    call.reply.int(id as i64);
+    let stays = !is_done && cursors.end_read(id, reading, now_ms);
+    call.reply.int(if stays { id as i64 } else { 0 });
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::reply::{format_name, reply_explanation, reply_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, Merged, statistics};
-use super::walk::{Asked, Question, Walk, work};
+use super::walk::{Asked, Body, Question, Walk, Written, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
@@ -17,8 +17,8 @@ use russet_search::highlight::Marker;
 use russet_search::hit::Explanation;
 use russet_search::index::Index;
 use russet_search::pipeline::shards::ShardRow;
-use russet_search::pipeline::{OutputRow, Pipeline};
-use russet_search::request::{Format, SearchRequest};
+use russet_search::pipeline::{FieldName, OutputRow, Pipeline};
+use russet_search::request::{Format, Options, SearchRequest};
 use russet_search::schema::Schema;
 
 /// The words of options begin here.
@@ -56,7 +56,8 @@ fn search(call: &mut Call<'_>) -> CommandResult {
         }
         None => begin(call, &request, call.args.at(2), false)?,
     };
-    let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+    let write = writer(&request);
+    let Some(mut walk) = walk.run(call, usize::MAX, began, &write)? else {
         return Ok(());
     };
     if call.is_for_other_node() {
@@ -67,19 +68,20 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Replies the rows of a walk that is over.
+/// Writes rows.
+pub(super) fn writer(request: &SearchRequest) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+    move |row, of, reply| {
+        let name = |place| of.pipeline.name(place);
+        Row::of(row, of.index).reply(request, name, reply);
+    }
+}
+
+/// Replies the rows of a walk that is over, which were written by [`writer`].
 pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mut Walk) {
-    let rows = walk.take_rows();
-    let Some(held) = call.server.search.get(walk.index()) else {
-        return;
-    };
-    let (index, pipeline) = (&held.index, walk.pipeline());
-    let row = |row| Row::of(row, index);
     let shown = Shown {
         request,
-        total: pipeline.total(),
-        rows: rows.iter().map(row).collect(),
-        name: &|_, place| pipeline.name(place),
+        total: walk.pipeline().total(),
+        body: walk.take_body(call.reply),
         warnings: walk.warnings().collect(),
     };
     shown.reply(call.reply);
@@ -87,11 +89,15 @@ pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mu
 
 /// Replies the rows of all shards.
 pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: &Merged) {
+    let mut body = Body::new(call.reply.resp3());
+    for row in &merged.rows {
+        let name = |place: usize| &*merged.names[row.0][place];
+        body.add(|reply| Row::of_shard(row).reply(request, name, reply));
+    }
     let shown = Shown {
         request,
         total: merged.total,
-        rows: merged.rows.iter().map(Row::of_shard).collect(),
-        name: &|shard, place| &merged.names[shard][place],
+        body,
         warnings: merged.warnings.iter().map(String::as_str).collect(),
     };
     shown.reply(call.reply);
@@ -144,15 +150,13 @@ pub(super) fn begin(
 
 /// A row as it is replied.
 struct Row<'r> {
-    /// The number of its shard.
-    shard: usize,
     key: &'r [u8],
     score: f64,
     explanation: Option<&'r Explanation>,
     payload: Option<&'r [u8]>,
     sort_key: Option<&'r Value>,
     is_gone: bool,
-    fields: &'r [(usize, Value)],
+    fields: &'r [(FieldName, Value)],
 }
 
 impl<'r> Row<'r> {
@@ -160,7 +164,6 @@ impl<'r> Row<'r> {
         let key = row.document.and_then(|document| index.living_key(document));
         let payload = row.document.and_then(|document| index.payload(document));
         Row {
-            shard: 0,
             key: key.unwrap_or_default(),
             score: row.score,
             explanation: row.explanation.as_ref(),
@@ -171,9 +174,8 @@ impl<'r> Row<'r> {
         }
     }
 
-    fn of_shard((shard, row): &'r (usize, ShardRow)) -> Row<'r> {
+    fn of_shard((_, row): &'r (usize, ShardRow)) -> Row<'r> {
         Row {
-            shard: *shard,
             key: &row.key,
             score: row.score,
             explanation: row.explanation.as_ref(),
@@ -183,114 +185,122 @@ impl<'r> Row<'r> {
             fields: &row.values,
         }
     }
+
+    /// Writes it as an element of the reply's array, or of its map of RESP3.
+    fn reply(&self, request: &SearchRequest, name: impl Fn(usize) -> &'r [u8], reply: &mut Reply) {
+        if reply.resp3() {
+            self.reply_map(request, name, reply);
+        } else {
+            self.reply_array(request, name, reply);
+        }
+    }
+
+    fn reply_array(
+        &self,
+        request: &SearchRequest,
+        name: impl Fn(usize) -> &'r [u8],
+        reply: &mut Reply,
+    ) {
+        let options = &request.options;
+        reply.bulk(self.key);
+        if options.with_scores {
+            reply_score(self, reply);
+        }
+        if options.with_payloads {
+            reply_payload(self, reply);
+        }
+        if options.with_sort_keys {
+            reply_sort_key(self, reply);
+        }
+        if options.has_content {
+            if self.is_gone {
+                reply.null_array();
+            } else {
+                reply.array(self.fields.len() * 2);
+                reply_fields(self.fields, name, Format::String, reply);
+            }
+        }
+    }
+
+    fn reply_map(
+        &self,
+        request: &SearchRequest,
+        name: impl Fn(usize) -> &'r [u8],
+        reply: &mut Reply,
+    ) {
+        let options = &request.options;
+        reply.map(2 + parts(options));
+        reply.simple("id");
+        reply.bulk(self.key);
+        if options.with_scores {
+            reply.simple("score");
+            reply_score(self, reply);
+        }
+        if options.with_payloads {
+            reply.simple("payload");
+            reply_payload(self, reply);
+        }
+        if options.with_sort_keys {
+            reply.simple("sortkey");
+            reply_sort_key(self, reply);
+        }
+        if options.has_content {
+            reply.simple("extra_attributes");
+            if self.is_gone {
+                reply.null();
+            } else {
+                reply.map(self.fields.len());
+                reply_fields(self.fields, name, options.format, reply);
+            }
+        }
+        reply.simple("values");
+        reply.array(0);
+    }
 }
 
-/// Rows with what the request says of them.
+/// Number of parts of a row besides its key.
+fn parts(options: &Options) -> usize {
+    let parts = [
+        options.with_scores,
+        options.with_payloads,
+        options.with_sort_keys,
+        options.has_content,
+    ];
+    parts.iter().filter(|is_set| **is_set).count()
+}
+
+/// Rows that are written, with what the request says of them.
 struct Shown<'s> {
     request: &'s SearchRequest,
     /// Documents that match.
     total: u64,
-    rows: Vec<Row<'s>>,
-    /// The name of a place of a shard's rows.
-    name: &'s dyn Fn(usize, usize) -> &'s [u8],
+    body: Body,
     warnings: Vec<&'s str>,
 }
 
 impl Shown<'_> {
-    fn reply(&self, reply: &mut Reply) {
-        if reply.resp3() {
-            self.reply_map(reply);
-        } else {
-            self.reply_array(reply);
+    fn reply(self, reply: &mut Reply) {
+        let (total, rows) = (self.total(), self.body.rows());
+        let options = &self.request.options;
+        if !reply.resp3() {
+            reply.array(1 + rows * (1 + parts(options)));
+            reply.int(total);
+            return self.body.reply(reply);
         }
-    }
-
-    /// Number of parts of a row besides its key.
-    fn parts(&self) -> usize {
-        let options = &self.request.options;
-        let parts = [
-            options.with_scores,
-            options.with_payloads,
-            options.with_sort_keys,
-            options.has_content,
-        ];
-        parts.iter().filter(|is_set| **is_set).count()
-    }
-
-    fn reply_array(&self, reply: &mut Reply) {
-        let options = &self.request.options;
-        reply.array(1 + self.rows.len() * (1 + self.parts()));
-        reply.int(self.total());
-        for row in &self.rows {
-            reply.bulk(row.key);
-            if options.with_scores {
-                reply_score(row, reply);
-            }
-            if options.with_payloads {
-                reply_payload(row, reply);
-            }
-            if options.with_sort_keys {
-                reply_sort_key(row, reply);
-            }
-            if options.has_content {
-                if row.is_gone {
-                    reply.null_array();
-                } else {
-                    reply.array(row.fields.len() * 2);
-                    self.reply_fields(row, Format::String, reply);
-                }
-            }
-        }
-    }
-
-    fn reply_map(&self, reply: &mut Reply) {
-        let options = &self.request.options;
         reply.map(5);
         reply.simple("attributes");
         reply.array(0);
         reply.simple("total_results");
-        reply.int(self.total());
+        reply.int(total);
         reply.simple("format");
         reply.simple(format_name(options.format));
         reply.simple("results");
-        reply.array(self.rows.len());
-        for row in &self.rows {
-            reply.map(2 + self.parts());
-            reply.simple("id");
-            reply.bulk(row.key);
-            if options.with_scores {
-                reply.simple("score");
-                reply_score(row, reply);
-            }
-            if options.with_payloads {
-                reply.simple("payload");
-                reply_payload(row, reply);
-            }
-            if options.with_sort_keys {
-                reply.simple("sortkey");
-                reply_sort_key(row, reply);
-            }
-            if options.has_content {
-                reply.simple("extra_attributes");
-                if row.is_gone {
-                    reply.null();
-                } else {
-                    reply.map(row.fields.len());
-                    self.reply_fields(row, options.format, reply);
-                }
-            }
-            reply.simple("values");
-            reply.array(0);
-        }
+        reply.array(rows);
+        self.body.reply(reply);
         reply.simple("warning");
         reply.array(self.warnings.len());
         let warnings = self.warnings.iter();
         warnings.for_each(|warning| reply.simple(warning));
-    }
-
-    fn reply_fields(&self, row: &Row<'_>, format: Format, reply: &mut Reply) {
-        let name = |place| (self.name)(row.shard, place);
-        reply_fields(row.fields, name, format, reply);
     }
 
     /// The documents that match; in dialect 4 no more than are shown are counted.
@@ -304,7 +314,7 @@ impl Shown<'_> {
         if counts_all || limit.count == 0 {
             return total as i64;
         }
-        (self.rows.len() as u64 + limit.offset).min(total) as i64
+        (self.body.rows() as u64 + limit.offset).min(total) as i64
     }
 }
 

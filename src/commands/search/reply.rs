@@ -5,17 +5,18 @@ use russet_json::{Document, Kind, Number, Value as Json, View};
 use russet_resp::Reply;
 use russet_search::expression::Value;
 use russet_search::hit::Explanation;
+use russet_search::pipeline::FieldName;
 use russet_search::request::Format;
 
 /// Names and values of a row, in its order.
 pub(super) fn reply_fields<'n>(
-    fields: &[(usize, Value)],
+    fields: &'n [(FieldName, Value)],
     name: impl Fn(usize) -> &'n [u8],
     format: Format,
     reply: &mut Reply,
 ) {
     for (field, value) in fields {
-        reply.bulk(name(*field));
+        reply.bulk(field.bytes(&name));
         match (format, value) {
             (Format::Expand, Value::Text(text)) => reply_expanded(text, reply),
             (Format::Expand, Value::Several(of)) => reply_expanded(&of.text, reply),

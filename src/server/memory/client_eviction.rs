@@ -20,6 +20,13 @@ impl Engine {
     fn evict_largest_clients(&mut self) -> Vec<ClientId> {
         let server = &mut self.server;
         let (limit, is_share) = server.memory.clients.limit();
+        // Idle cursors count towards the share, and end before any client.
+        while is_share && server.memory.clients.is_exceeded() && server.search.cursors.end_oldest()
+        {
+        }
+        if !server.memory.clients.is_exceeded() {
+            return Vec::new();
+        }
         let name = if is_share {
             format!("all clients may hold {limit} beside maxmemory")
         } else {

@@ -34,6 +34,10 @@ use russet_search::text::TextSettings;
 /// Nanoseconds of a slice of reading while no client is served.
 const SLICE_NANOS: u64 = 2_000_000;
 
+/// Bytes that all queries and cursors may keep between their slices, and messages that wait to be
+/// sent, if clients' memory has no limit.
+const QUERIES_MAX: usize = 1 << 30;
+
 /// Documents between two looks at the clock.
 const SWEPT: u32 = 64;
 
@@ -69,6 +73,22 @@ impl Server {
             }
         }
         Some(bits.into())
+    }
+
+    /// Makes room for what queries and cursors keep between their slices: idle cursors end, the
+    /// oldest first. `false`: they still keep more than they may, which is what all clients may
+    /// (`maxmemory-clients`, or the share beside `maxmemory`), or without a limit [`QUERIES_MAX`].
+    pub fn make_room_for_queries(&mut self) -> bool {
+        let bound = match self.memory.clients.limit() {
+            (0, _) => QUERIES_MAX,
+            (limit, _) => limit,
+        };
+        while alloc::bytes_for_replies() > bound {
+            if !self.search.cursors.end_oldest() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Continues the reading of keys that were there before an index, for a slice.

@@ -40,6 +40,16 @@ impl Keyspace {
         Some(due.saturating_add(1))
     }
 
+    /// Whether there may be keys that have expired and are not deleted yet: until the next cycle,
+    /// or, if this server does not delete them by itself, for as long as its primary does not.
+    /// As [`Keyspace::next_expiry`].
+    pub fn may_hold_expired(&mut self) -> bool {
+        match self.next_expiry() {
+            Some(due_ms) => due_ms <= self.now_ms,
+            None => !self.expires_actively() && self.volatile() > 0,
+        }
+    }
+
     /// Keys with an expiry, of all databases.
     pub fn volatile(&self) -> usize {
         self.dbs.iter().map(|db| db.volatile()).sum()

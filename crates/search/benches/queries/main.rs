@@ -152,6 +152,7 @@ fn run(
             index,
             loader: &NoLoader,
             budget: BUDGET,
+            is_over: false,
         };
         let batch = pipeline.next_rows(usize::MAX, &mut context);
         let batch = batch.expect("rows");

@@ -22,6 +22,9 @@ use crate::request::{Marks, Summary};
 use crate::text::{Language, StopWords, Words, stem};
 use fragments::{Fragment, fragments};
 
+/// Words of a text that are read between two looks at the clock.
+const WORDS_BETWEEN_LOOKS: usize = 1024;
+
 /// Bytes of a word with the blank after it, as they are guessed.
 const WORD_BYTES: usize = 6;
 
@@ -102,10 +105,12 @@ impl Marker {
         }
     }
 
-    /// The words of a text that are asked for, in order.
-    fn matches(&self, text: &[u8]) -> Vec<Match> {
+    /// The words of a text that are asked for, in order; once `is_over` no more of them.
+    fn matches(&self, text: &[u8], is_over: &dyn Fn() -> bool) -> Vec<Match> {
         let words = Words::in_language(self.language, text, &self.stop_words);
-        let found = words.filter_map(|word| {
+        let words = words.enumerate();
+        let in_time = words.take_while(|(at, _)| at % WORDS_BETWEEN_LOOKS != 0 || !is_over());
+        let found = in_time.filter_map(|(_, word)| {
             Some(Match {
                 start: word.start,
                 end: word.end,
@@ -137,13 +142,13 @@ impl Marker {
         Some(test as u64)
     }
 
-    /// A text with its words marked.
-    pub fn highlight(&self, text: &[u8], marks: &Marks) -> Vec<u8> {
+    /// A text with its words marked, those that were found before `is_over`.
+    pub fn highlight(&self, text: &[u8], marks: &Marks, is_over: &dyn Fn() -> bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len() + 16);
         marked(
             text,
             0..text.len(),
-            &self.matches(text),
+            &self.matches(text, is_over),
             Some(marks),
             &mut out,
         );
@@ -151,9 +156,16 @@ impl Marker {
     }
 
     /// The fragments of a text that have most of the words, each with a separator after it, in the
-    /// order of the text; the beginning of a text that has none.
-    pub fn summarize(&self, text: &[u8], summary: &Summary, marks: Option<&Marks>) -> Vec<u8> {
-        let matches = self.matches(text);
+    /// order of the text; the beginning of a text that has none. Words that were found before
+    /// `is_over` count.
+    pub fn summarize(
+        &self,
+        text: &[u8],
+        summary: &Summary,
+        marks: Option<&Marks>,
+        is_over: &dyn Fn() -> bool,
+    ) -> Vec<u8> {
+        let matches = self.matches(text, is_over);
         if matches.is_empty() {
             return Marker::beginning(text, summary);
         }

@@ -40,8 +40,8 @@ fn text_of(index: &Index, asked: &str, text: &[u8]) -> Vec<u8> {
     let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
     let marks = request.highlight.as_ref().map(|highlight| &highlight.marks);
     match (&request.summary, marks) {
-        (Some(summary), marks) => marker.summarize(text, summary, marks),
-        (None, Some(marks)) => marker.highlight(text, marks),
+        (Some(summary), marks) => marker.summarize(text, summary, marks, &|| false),
+        (None, Some(marks)) => marker.highlight(text, marks, &|| false),
         (None, None) => text.to_vec(),
     }
 }
@@ -84,14 +84,14 @@ proptest! {
         let schema = index.schema();
         let marker = Marker::new(&query, schema.language, 4, 2, &schema.stop_words);
         let marks = Marks { open: Vec::new(), close: Vec::new() };
-        prop_assert_eq!(marker.highlight(&text, &marks), text.clone());
+        prop_assert_eq!(marker.highlight(&text, &marks, &|| false), text.clone());
         let summary = Summary {
             fields: Vec::new(),
             fragments,
             words: length,
             separator: b"|".to_vec(),
         };
-        let cut = marker.summarize(&text, &summary, Some(&marks));
+        let cut = marker.summarize(&text, &summary, Some(&marks), &|| false);
         prop_assert!(cut.len() <= text.len() * 2 + fragments as usize);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::tests::{run, server};
-use super::{Pipeline, combine};
+use super::{Pipeline, combine, metric_of};
 use crate::query::{Dialect, Kind, Node};
 use crate::request::{AggregateRequest, Defaults, HybridRequest, SearchRequest};
 
@@ -74,7 +74,8 @@ proptest! {
             }
         }
         if let Ok(request) = HybridRequest::parse(&words, &defaults) {
-            let combined = combine(&request, &server.index, hits().collect(), hits().collect());
+            let metric = metric_of(&request, schema);
+            let combined = combine(&request, metric, hits().collect(), hits().collect());
             if let Ok(mut pipeline) = Pipeline::hybrid(&request, schema) {
                 let _ = run(&mut pipeline, &mut combined.into_iter(), &server, most, budget);
             }

@@ -4,8 +4,11 @@
 //! index, the other way round if the last key descends; equal groups in that of their properties,
 //! which is the same on one node and over the shards of a cluster.
 //!
-//! Rows stay where they are put; only their keys are sorted. Cost: n rows of which k are kept take
-//! n comparisons with the last one kept, and O(k log k); a row that is not kept copies nothing.
+//! Rows stay where they are put; only their keys are sorted. Once all rows are in, the keys leave
+//! the heap one by one, the last one first, each a unit of the budget.
+//!
+//! Cost: n rows of which k are kept take n comparisons with the last one kept, and O(k log k); a
+//! row that is not kept copies nothing.
 
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -34,8 +37,12 @@ pub(super) struct Arranged {
     heap: BinaryHeap<Entry>,
     /// By [`Entry::slot`].
     rows: Vec<Row>,
-    /// In order.
-    ready: Option<std::vec::IntoIter<Entry>>,
+    /// All rows are in.
+    is_full: bool,
+    /// Rows that have left the heap: all but the rows that are skipped, once they are in order.
+    /// The first one is on top.
+    ordered: Vec<Entry>,
+    is_ready: bool,
     /// Rows that came in.
     count: u64,
 }
@@ -91,7 +98,9 @@ impl Arranged {
             skipped,
             heap: BinaryHeap::with_capacity(kept_max.min(USUAL_ROWS)),
             rows: Vec::with_capacity(kept_max.min(USUAL_ROWS)),
-            ready: None,
+            is_full: false,
+            ordered: Vec::new(),
+            is_ready: false,
             count: 0,
         }
     }
@@ -108,7 +117,12 @@ impl Arranged {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.ready.is_some()
+        self.is_ready
+    }
+
+    /// Whether all rows are in.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Takes a row in, and leaves any row in its place.
@@ -200,15 +214,26 @@ impl Arranged {
 
     /// Ends the coming in.
     pub(super) fn finish(&mut self) {
-        let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec().into_iter();
-        let skipped = self.skipped.min(sorted.len());
-        sorted.by_ref().take(skipped).for_each(drop);
-        self.ready = Some(sorted);
+        self.is_full = true;
+    }
+
+    /// Puts the rows that are in into order, each for a unit of the budget; `false`: the budget is
+    /// used up before the last one.
+    pub(super) fn order(&mut self, budget: &mut u64) -> bool {
+        while !self.is_ready && self.heap.len() > self.skipped {
+            if *budget == 0 {
+                return false;
+            }
+            *budget -= 1;
+            self.ordered.extend(self.heap.pop());
+        }
+        self.is_ready = true;
+        true
     }
 
     /// Puts the next row in order in the place of one; `false`: there are no more.
     pub(super) fn next(&mut self, row: &mut Row) -> bool {
-        let Some(Entry { keys, slot, .. }) = self.ready.as_mut().and_then(Iterator::next) else {
+        let Some(Entry { keys, slot, .. }) = self.ordered.pop() else {
             return false;
         };
         *row = std::mem::take(&mut self.rows[slot]);

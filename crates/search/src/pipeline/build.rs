@@ -16,6 +16,8 @@ use crate::schema::{KeyType, Schema};
 /// Rows after SORTBY without LIMIT and MAX.
 const SORTED: u64 = 10;
 const SCORE: &[u8] = b"__score";
+/// Signs of an expression that are computed for a unit of the budget, about.
+const EXPRESSION_OF_UNIT: usize = 32;
 
 pub(super) struct Builder<'s> {
     /// `None`: after a GROUPBY there are no fields.
@@ -47,7 +49,7 @@ impl Pipeline {
             names: vec![Names::of(options)],
             steps: Vec::new(),
             groups_max: options.groups_max,
-            counts_all,
+            counts_all: counts_all || request.counts_before_first(),
         };
         let names = &mut builder.names[0];
         let source = Source {
@@ -65,17 +67,30 @@ impl Pipeline {
                 left: options.rows_max,
                 counts: true,
             });
+        } else if request.counts_before_first() && !builder.ends_collected() {
+            let all = usize::try_from(options.rows_max).unwrap_or(usize::MAX);
+            let collected = Arranged::by_keys(Vec::new(), 0, all);
+            builder.push(Step::Arrange(Box::new(collected)));
         }
         let pipeline = Pipeline::new(builder.names, builder.steps, source);
-        Ok(pipeline
-            .without_settings(schema)
-            .counting(counts_all, options.is_strict))
+        Ok(pipeline.without_settings(schema).counting(
+            counts_all || request.counts_before_first(),
+            options.is_strict,
+        ))
     }
 }
 
 impl Builder<'_> {
     fn names(&mut self) -> &mut Names {
         self.names.last_mut().expect("there is one at least")
+    }
+
+    /// Whether all rows are known before the last step gives one.
+    fn ends_collected(&self) -> bool {
+        matches!(
+            self.steps.last(),
+            Some((_, Step::Arrange(_) | Step::Group(_)))
+        )
     }
 
     pub(super) fn push(&mut self, step: Step) {
@@ -131,6 +146,7 @@ impl Builder<'_> {
             properties.push((name.to_vec(), place));
         }
         Ok(Evaluated {
+            units: 1 + (text.len() / EXPRESSION_OF_UNIT) as u64,
             expression,
             properties,
         })
@@ -166,9 +182,11 @@ impl Builder<'_> {
         if !loads.is_empty() {
             self.push(Step::Load(loads));
         }
-        let (skipped, kept) = match (arrange.limit, arrange.max) {
-            (Some(limit), _) => (limit.offset, limit.offset.saturating_add(limit.count)),
-            (None, max) => (0, max.unwrap_or(SORTED)),
+        let (skipped, kept) = match arrange.limit {
+            Some(limit) => (limit.offset, limit.offset.saturating_add(limit.count)),
+            // SORTBY 0 gives all rows, as in 8.10.
+            None if keys.is_empty() => (0, u64::MAX),
+            None => (0, SORTED),
         };
         let group = self.steps.iter().rev().find_map(|(_, step)| match step {
             Step::Group(grouped) => Some(grouped.width()),

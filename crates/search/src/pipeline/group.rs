@@ -1,7 +1,10 @@
 //! Rows of equal properties as one, in the order in which they first came.
 //!
 //! A property that a row lacks is null; one that is a list puts the row into a group for each of
-//! its parts. Cost: a row hashes its properties where they lie, in the index or in the row, and
+//! its parts. Lists of several properties make as many groups as the product of their lengths, so
+//! such a row is kept and its combinations are taken one by one, each a unit of the budget.
+//!
+//! Cost: a row hashes its properties where they lie, in the index or in the row, and
 //! copies them only if its group is new. Documents that are grouped by a SORTABLE tag find their
 //! group by the number of the tag's value, without a hash.
 
@@ -39,6 +42,19 @@ pub(super) struct Grouped {
     ships: bool,
     /// Rows are groups of shards.
     merges: bool,
+    /// A row of lists whose combinations have not all been taken.
+    product: Option<Product>,
+    /// Combinations that were taken.
+    combinations: u64,
+}
+
+/// A row that goes into a group for each combination of the parts of its lists.
+#[derive(Debug)]
+struct Product {
+    row: Row,
+    /// The part of each property that comes next, 0 of those that are no lists; the last property
+    /// changes fastest.
+    parts: SmallVec<[usize; 4]>,
 }
 
 #[derive(Debug)]
@@ -69,6 +85,8 @@ impl Grouped {
             ready: None,
             ships: false,
             merges: false,
+            product: None,
+            combinations: 0,
         }
     }
 
@@ -92,14 +110,15 @@ impl Grouped {
         self.ready.is_some()
     }
 
-    /// Takes a row in.
+    /// Takes a row in, or begins to: see [`Grouped::take_product`]. A row of lists is taken out of
+    /// its place.
     ///
     /// # Errors
     ///
     /// Where it would begin a group more than there may be.
     pub(super) fn add(
         &mut self,
-        row: &Row,
+        row: &mut Row,
         names: &Names,
         index: &Index,
     ) -> Result<(), SearchError> {
@@ -110,45 +129,68 @@ impl Grouped {
             let value = names.value(row, place, index);
             value.unwrap_or(Seen::Other(&NULL))
         };
+        let is_list = |value: &Seen<'_>| matches!(value, Seen::Other(Value::List(_)));
         if let [place] = *self.properties {
             let value = value(place);
-            if !matches!(value, Seen::Other(Value::List(_))) {
+            if !is_list(&value) {
                 return self.add_to(&[value], row, names, index).map(drop);
             }
         }
         let values = self.properties.iter().map(|place| value(*place));
-        let mut key: SmallVec<[Seen<'_>; 2]> = values.collect();
-        let list = key
-            .iter()
-            .position(|value| matches!(value, Seen::Other(Value::List(_))));
-        match list {
-            None => self.add_to(&key, row, names, index).map(drop),
-            Some(from) => self.add_each(&mut key, from, row, names, index),
+        let key: SmallVec<[Seen<'_>; 2]> = values.collect();
+        if !key.iter().any(is_list) {
+            return self.add_to(&key, row, names, index).map(drop);
+        }
+        drop(key);
+        let parts = SmallVec::from_elem(0, self.properties.len());
+        let row = std::mem::take(row);
+        self.product = Some(Product { row, parts });
+        Ok(())
+    }
+
+    /// Takes the combinations of a row of lists that [`Grouped::add`] has begun with, each for a
+    /// unit of the budget; `false`: the budget is used up before the last one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Grouped::add`].
+    pub(super) fn take_product(
+        &mut self,
+        names: &Names,
+        index: &Index,
+        budget: &mut u64,
+    ) -> Result<bool, SearchError> {
+        let Some(mut product) = self.product.take() else {
+            return Ok(true);
+        };
+        loop {
+            if *budget == 0 {
+                self.product = Some(product);
+                return Ok(false);
+            }
+            *budget -= 1;
+            self.combinations += 1;
+            let Product { row, parts } = &mut product;
+            let places = self.properties.iter().zip(&*parts);
+            let key = places.map(|(place, part)| part_of(row, *place, *part, names, index));
+            let key: SmallVec<[Seen<'_>; 2]> = key.collect();
+            self.add_to(&key, row, names, index)?;
+            let lengths = self.properties.iter();
+            let lengths = lengths.map(|place| parts_of(row, *place, names, index));
+            if !advance(parts, lengths) {
+                return Ok(true);
+            }
         }
     }
 
-    /// Takes a row into the groups of all parts of lists, from the property `from` on.
-    fn add_each<'r>(
-        &mut self,
-        key: &mut SmallVec<[Seen<'r>; 2]>,
-        from: usize,
-        row: &Row,
-        names: &Names,
-        index: &Index,
-    ) -> Result<(), SearchError> {
-        let Some(value) = key.get(from).copied() else {
-            return self.add_to(key, row, names, index).map(drop);
-        };
-        let Seen::Other(Value::List(items)) = value else {
-            return self.add_each(key, from + 1, row, names, index);
-        };
-        let empty = std::slice::from_ref(&NULL);
-        for item in if items.is_empty() { empty } else { items } {
-            key[from] = Seen::of(item);
-            self.add_each(key, from + 1, row, names, index)?;
-        }
-        key[from] = value;
-        Ok(())
+    /// The combinations of lists that were taken so far.
+    pub(super) fn combinations(&self) -> u64 {
+        self.combinations
+    }
+
+    /// Leaves out what is left of a row of lists: the time of the query is up.
+    pub(super) fn drop_product(&mut self) {
+        self.product = None;
     }
 
     /// Takes documents in that have nothing of their own, by a row that is used again and again.
@@ -299,6 +341,46 @@ impl Grouped {
             ..Row::default()
         })
     }
+}
+
+/// A part of a property that is a list, or the property itself; of an empty list null.
+fn part_of<'r>(
+    row: &'r Row,
+    place: usize,
+    part: usize,
+    names: &'r Names,
+    index: &'r Index,
+) -> Seen<'r> {
+    match names.value(row, place, index) {
+        None => Seen::Other(&NULL),
+        Some(Seen::Other(Value::List(items))) => {
+            items.get(part).map_or(Seen::Other(&NULL), Seen::of)
+        }
+        Some(value) => value,
+    }
+}
+
+/// The parts of a property: 1 of what is no list.
+fn parts_of(row: &Row, place: usize, names: &Names, index: &Index) -> usize {
+    match names.value(row, place, index) {
+        Some(Seen::Other(Value::List(items))) => items.len(),
+        _ => 1,
+    }
+}
+
+/// Counts on to the next combination; `false`: it was the last one.
+fn advance(
+    parts: &mut [usize],
+    lengths: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator,
+) -> bool {
+    for (part, length) in parts.iter_mut().zip(lengths).rev() {
+        *part += 1;
+        if *part < length {
+            return true;
+        }
+        *part = 0;
+    }
+    false
 }
 
 fn too_many(max: usize) -> SearchError {

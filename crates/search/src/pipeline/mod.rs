@@ -11,7 +11,8 @@
 //! | `search` | FT.SEARCH as steps |
 //! | `hybrid` | FT.HYBRID: two lists of documents as one, and the steps after that |
 //! | `mark` | texts of rows marked and cut, for FT.SEARCH |
-//! | `step` | steps, and how a row is pulled through them |
+//! | `step` | steps, and the pipeline that they are |
+//! | `pull` | how a row is pulled through steps |
 //! | `arrange` | rows in order, of which only the first ones are kept |
 //! | `group` | rows of equal properties as one |
 //! | `reduce` | the reducers of GROUPBY |
@@ -35,6 +36,7 @@ mod hybrid;
 mod mark;
 mod names;
 mod output;
+mod pull;
 mod reduce;
 mod row;
 mod search;
@@ -45,10 +47,12 @@ mod step;
 #[cfg(test)]
 mod any_words;
 #[cfg(test)]
+mod slices;
+#[cfg(test)]
 mod tests;
 
-pub use hybrid::{both_sides, combine, keep_best};
-pub use output::{Batch, Ending, OutputRow};
+pub use hybrid::{both_sides, combine, keep_any_best, keep_best, metric_of};
+pub use output::{Batch, Ending, FieldName, OutputRow};
 pub use row::{Hits, Loader, order_of};
 pub use split::distance_names;
 pub use step::{Context, Pipeline, StepProfile};

@@ -1,6 +1,7 @@
 //! The names of properties as places in rows.
 //!
-//! Looked up while the pipeline is built; `LOAD *` alone finds names later, too.
+//! Looked up while the pipeline is built; `LOAD *` alone finds names later, too: the first of them
+//! get places, the others stay with their rows.
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -58,6 +59,11 @@ pub(super) struct Names {
     /// Dialects 1 and 2: a null of JSON is shown.
     shows_nulls: bool,
 }
+
+/// `LOAD *` gives places to names that it finds as long as there are no more places than this: a
+/// row has room for all of them. Fields of further names are the row's own, so that rows of
+/// documents with names of their own take no more than their fields.
+const FOUND_MAX: usize = 64;
 
 /// The name of a document's key.
 pub(super) const KEY: &[u8] = b"__key";
@@ -163,6 +169,22 @@ impl Names {
         match self.places[place].origin {
             Origin::Sorted(field) => Some(field),
             Origin::Row | Origin::Stored(_) => None,
+        }
+    }
+
+    /// Puts a field that `LOAD *` has found, here or at a shard, into a row; `shows`: the reply
+    /// has it from now on.
+    pub(super) fn put(&mut self, row: &mut Row, name: &[u8], value: Value, shows: bool) {
+        match self.find(name) {
+            Some(place) => {
+                self.places[place].is_shown |= shows;
+                row.set(place, value);
+            }
+            None if self.places.len() < FOUND_MAX => {
+                let place = self.place(name);
+                row.set(place, value);
+            }
+            None => row.others.push((name.into(), value)),
         }
     }
 

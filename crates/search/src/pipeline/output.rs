@@ -35,8 +35,33 @@ pub struct OutputRow {
     pub explanation: Option<Explanation>,
     /// The value of the first SORTBY property.
     pub sort_key: Option<Value>,
+    /// Its texts are still to be marked, which takes long: see [`Pipeline::mark_row`].
+    ///
+    /// [`Pipeline::mark_row`]: super::Pipeline::mark_row
+    pub is_unmarked: bool,
     /// Whether FT.SEARCH found the document gone when it was to be loaded.
     pub is_gone: bool,
-    /// By the numbers of [`Pipeline::name`], in order.
-    pub fields: Vec<(usize, Value)>,
+    /// In order; see [`Pipeline::name`].
+    ///
+    /// [`Pipeline::name`]: super::Pipeline::name
+    pub fields: Vec<(FieldName, Value)>,
+}
+
+/// The name of a field of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldName {
+    /// Of a place that all rows have.
+    Place(usize),
+    /// Of the row alone.
+    Own(Box<[u8]>),
+}
+
+impl FieldName {
+    /// The name; `of_place` has those of places.
+    pub fn bytes<'n>(&'n self, of_place: impl Fn(usize) -> &'n [u8]) -> &'n [u8] {
+        match self {
+            FieldName::Place(place) => of_place(*place),
+            FieldName::Own(name) => name,
+        }
+    }
 }

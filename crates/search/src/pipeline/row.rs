@@ -77,6 +77,8 @@ pub(super) struct Row {
     pub(super) is_gone: bool,
     /// By place.
     pub(super) values: SmallVec<[Option<Value>; 4]>,
+    /// Fields that `LOAD *` has found under names that have no places.
+    pub(super) others: Vec<(Box<[u8]>, Value)>,
 }
 
 impl Row {

@@ -122,8 +122,6 @@ impl Pipeline {
             _ => 0,
         };
         let names = &mut self.names[at];
-        let places = answer.names.iter();
-        let places: Vec<usize> = places.map(|name| names.place_of(name)).collect();
         let Some(shards) = &mut self.source.rows else {
             return;
         };
@@ -133,7 +131,8 @@ impl Pipeline {
             self.total = *total;
         }
         let rows = answer.rows.into_iter();
-        shards.rows.extend(rows.map(|row| row_of(row, &places)));
+        let of = rows.map(|row| row_of(row, &answer.names, names));
+        shards.rows.extend(of);
     }
 
     /// The names of all places of the rows that it gives.
@@ -149,24 +148,16 @@ fn is_load((names, step): &(usize, Step)) -> bool {
     *names == 0 && matches!(step, Step::Load(_) | Step::LoadAll)
 }
 
-impl Names {
-    /// The place of a name, which is made if LOAD * has found it.
-    pub(super) fn place_of(&mut self, name: &[u8]) -> usize {
-        match self.find(name) {
-            Some(place) => place,
-            None => self.place(name),
-        }
-    }
-}
-
-fn row_of(of: ShardRow, places: &[usize]) -> Row {
+/// The row of a shard, whose names are `of_shard`.
+fn row_of(of: ShardRow, of_shard: &[Vec<u8>], names: &mut Names) -> Row {
     let mut row = Row {
         score: of.score,
         explanation: of.explanation,
         ..Row::default()
     };
-    for (place, value) in of.values {
-        row.set(places[place], value);
+    for (name, value) in of.values {
+        let name = name.bytes(|place| &of_shard[place]);
+        names.put(&mut row, name, value, false);
     }
     row
 }
@@ -174,7 +165,7 @@ fn row_of(of: ShardRow, places: &[usize]) -> Row {
 #[cfg(test)]
 mod tests {
     use super::super::tests::Server;
-    use super::super::{Context, Ending, OutputRow};
+    use super::super::{Context, Ending, FieldName, OutputRow};
     use super::*;
     use crate::hit::Hit;
     use crate::query::Dialect;
@@ -218,6 +209,7 @@ mod tests {
             index: &server.index,
             loader: server,
             budget: u64::MAX,
+            is_over: false,
         };
         let batch = pipeline.next_rows(1000, &mut context).expect("rows");
         assert_eq!(batch.ending, Ending::Done);
@@ -231,11 +223,9 @@ mod tests {
     }
 
     fn shown(rows: &[OutputRow], pipeline: &Pipeline) -> Vec<String> {
-        let field = |(place, value): &(usize, crate::expression::Value)| {
-            format!(
-                "{}={value:?}",
-                String::from_utf8_lossy(pipeline.name(*place))
-            )
+        let field = |(name, value): &(FieldName, crate::expression::Value)| {
+            let name = name.bytes(|place| pipeline.name(place));
+            format!("{}={value:?}", String::from_utf8_lossy(name))
         };
         let row = |row: &OutputRow| row.fields.iter().map(field).collect::<Vec<_>>().join(" ");
         rows.iter().map(row).collect()

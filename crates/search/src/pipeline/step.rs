@@ -1,21 +1,20 @@
-//! Steps, and how a row is pulled through them.
+//! Steps, and the pipeline that they are; `pull` has how a row goes through them.
 //!
 //! A step pulls rows of the one before it, into one row that is used again and again. SORTBY and
-//! GROUPBY pull all rows before they give one; if the budget of documents is used up meanwhile,
-//! they keep what they have, and go on with the next call.
+//! GROUPBY pull all rows before they give one; if the budget is used up meanwhile, they keep what
+//! they have, and go on with the next call.
 
 use super::arrange::Arranged;
 use super::group::Grouped;
 use super::mark::Marking;
 use super::names::{Load, Names};
-use super::output::{Batch, Ending, OutputRow};
+use super::output::{Batch, Ending, FieldName, OutputRow};
+use super::pull::{Pull, Pulled, text_units};
 use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
-use crate::expression::{self, Expression, Value};
-use crate::hit::Scored;
+use crate::expression::{Expression, Value};
 use crate::index::Index;
 use crate::schema::Schema;
-use russet_base::clock;
 use std::collections::VecDeque;
 
 /// Everything outside that a pipeline reads while it runs.
@@ -23,8 +22,18 @@ pub struct Context<'c> {
     pub hits: &'c mut dyn Hits,
     pub index: &'c Index,
     pub loader: &'c dyn Loader,
-    /// Documents that may yet be pulled; counts down.
+    /// Work that may yet be done, a document or a row at a step each; counts down.
     pub budget: u64,
+    /// The time of the query is up: no documents come any more, and what is left of a row that
+    /// goes into many groups is left out.
+    pub is_over: bool,
+}
+
+impl Context<'_> {
+    /// Takes work off the budget.
+    pub(super) fn charge(&mut self, units: u64) {
+        self.budget = self.budget.saturating_sub(units);
+    }
 }
 
 /// A query's rows on their way to the reply.
@@ -56,10 +65,10 @@ pub struct Pipeline {
 
 /// The rows that came out of a step.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    rows: u64,
+pub(super) struct Tally {
+    pub(super) rows: u64,
     /// Ticks of the clock, with those of the steps before.
-    cycles: u64,
+    pub(super) cycles: u64,
 }
 
 /// A step of a pipeline, as FT.PROFILE shows it.
@@ -92,7 +101,7 @@ pub(super) struct ShardRows {
 
 impl Source {
     /// Whether rows have nothing of the query itself.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.score.is_none() && self.distances.is_empty() && self.rows.is_none()
     }
 }
@@ -137,12 +146,8 @@ impl Step {
 pub(super) struct Evaluated {
     pub(super) expression: Expression,
     pub(super) properties: Vec<(Vec<u8>, usize)>,
-}
-
-enum Pulled {
-    Row,
-    Paused,
-    End,
+    /// Of the budget, for each row.
+    pub(super) units: u64,
 }
 
 impl Pipeline {
@@ -201,6 +206,9 @@ impl Pipeline {
             if rows.len() == most {
                 break Ending::Full;
             }
+            if context.budget == 0 {
+                break Ending::Paused;
+            }
             let mut pull = Pull {
                 names: &mut self.names,
                 source: &mut self.source,
@@ -229,7 +237,10 @@ impl Pipeline {
             if rows.is_empty() {
                 rows.reserve(most.min(USUAL_ROWS));
             }
-            rows.push(self.output(context.index));
+            let row = self.output(context.index);
+            let fields = row.fields.iter().map(|(_, value)| 1 + text_units(value));
+            context.charge(fields.sum());
+            rows.push(row);
         };
         Ok(Batch {
             rows,
@@ -250,6 +261,16 @@ impl Pipeline {
     /// Documents that were pulled, or groups.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// The combinations of lists that GROUPBY has taken so far: work that depends on the values of
+    /// documents.
+    pub fn combinations(&self) -> u64 {
+        let groups = self.steps.iter().map(|(_, step)| match step {
+            Step::Group(grouped) => grouped.combinations(),
+            _ => 0,
+        });
+        groups.sum()
     }
 
     /// Whether documents are still to be pulled: not once all rows are sorted or grouped. A cursor
@@ -311,64 +332,54 @@ impl Pipeline {
         names.zip(&self.tallies).map(of).collect()
     }
 
-    /// The name of a field of a row.
-    pub fn name(&self, field: usize) -> &[u8] {
+    /// The name of a place of rows.
+    pub fn name(&self, place: usize) -> &[u8] {
         let names = self.names.last().expect("there is one at least");
-        &names.places[field].name
+        &names.places[place].name
+    }
+
+    fn is_setting(&self, name: &[u8]) -> bool {
+        self.settings.iter().any(|its| its == name)
     }
 
     fn output(&mut self, index: &Index) -> OutputRow {
+        let others = std::mem::take(&mut self.row.others);
         let names = self.names.last().expect("there is one at least");
         let row = &self.row;
-        let shown = names.places.iter().enumerate().filter(|(_, place)| {
-            self.ships || place.is_shown && !self.settings.contains(&place.name)
-        });
-        let fields = shown.filter_map(|(at, _)| {
+        let shown = names
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| self.ships || place.is_shown && !self.is_setting(&place.name));
+        let placed = shown.filter_map(|(at, _)| {
             let value = names.value(row, at, index)?.to_value();
-            Some(match &self.marking {
-                Some(marking) => (at, marking.marked(&names.places[at].name, value)),
-                None => (at, value),
-            })
+            Some((FieldName::Place(at), value))
         });
-        OutputRow {
+        let others = others.into_iter();
+        let others = others.filter(|(name, _)| self.ships || !self.is_setting(name));
+        let others = others.map(|(name, value)| (FieldName::Own(name), value));
+        let fields: Vec<_> = placed.chain(others).collect();
+        let takes_long = |marking: &Marking| marking.takes_long(&fields);
+        let takes_long = self.marking.as_ref().is_some_and(takes_long);
+        let mut output = OutputRow {
             document: row.document,
             score: row.score,
             distance: self.distance(),
-            fields: fields.collect(),
+            fields,
+            is_unmarked: self.marking.is_some(),
             is_gone: row.is_gone,
             explanation: self.row.explanation.take(),
             sort_key: self.row.sort_key.take(),
+        };
+        if !takes_long {
+            self.mark_row(&mut output, &|| false);
         }
+        output
     }
 }
 
 /// Room is made for so many rows of a reply at first: a page of them.
 const USUAL_ROWS: usize = 10;
-
-/// Documents that are taken at once.
-const BLOCK: u64 = 256;
-
-/// Takes documents by the block, without the steps of a pull, as long as there is a budget: the
-/// same, and quicker.
-fn for_each_block(
-    context: &mut Context<'_>,
-    total: &mut u64,
-    mut take: impl FnMut(&[Scored], &Index) -> Result<(), SearchError>,
-) -> Result<(), SearchError> {
-    let mut scored = Vec::new();
-    while context.budget > 0 {
-        scored.clear();
-        let most = context.budget.min(BLOCK) as usize;
-        context.hits.next_scored(most, &mut scored);
-        if scored.is_empty() {
-            break;
-        }
-        context.budget -= scored.len() as u64;
-        *total += scored.len() as u64;
-        take(&scored, context.index)?;
-    }
-    Ok(())
-}
 
 impl Pipeline {
     /// The distance of the row's first vector part; NaN: it has none.
@@ -378,256 +389,5 @@ impl Pipeline {
             Some(Some(Value::Number(n))) if self.names.len() == 1 => *n,
             _ => f64::NAN,
         }
-    }
-}
-
-/// A pull of one row.
-struct Pull<'p, 'c> {
-    names: &'p mut [Names],
-    source: &'p mut Source,
-    total: &'p mut u64,
-    tallies: &'p mut [Tally],
-    counts_filtered: bool,
-    context: &'p mut Context<'c>,
-}
-
-impl Pull<'_, '_> {
-    /// The next row that comes out of all steps.
-    fn from(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
-        if self.tallies.is_empty() {
-            return self.pull(steps, row);
-        }
-        let (began, at) = (clock::cycles(), steps.len());
-        let pulled = self.pull(steps, row);
-        let tally = &mut self.tallies[at];
-        tally.rows += u64::from(matches!(pulled, Ok(Pulled::Row)));
-        tally.cycles += clock::cycles().wrapping_sub(began);
-        pulled
-    }
-
-    fn pull(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
-        let Some(((names, step), before)) = steps.split_last_mut() else {
-            return Ok(self.hit(row));
-        };
-        let names = *names;
-        match step {
-            Step::Load(loads) => {
-                let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
-                    for load in loads {
-                        load.run(row, self.context.index, self.context.loader);
-                    }
-                }
-                Ok(pulled)
-            }
-            Step::LoadAll => {
-                let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
-                    self.load_all(row);
-                }
-                Ok(pulled)
-            }
-            Step::Apply { expression, place } => {
-                let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
-                    let value = expression.of(row, &self.names[names], self.context.index)?;
-                    row.set(*place, value);
-                }
-                Ok(pulled)
-            }
-            Step::Filter(expression) => loop {
-                let pulled = self.from(before, row)?;
-                let Pulled::Row = pulled else {
-                    return Ok(pulled);
-                };
-                let value = expression.of(row, &self.names[names], self.context.index)?;
-                if value.is_true() {
-                    return Ok(pulled);
-                }
-                *self.total -= u64::from(self.counts_filtered);
-            },
-            Step::Limit {
-                skipped,
-                left,
-                counts,
-            } => {
-                while *skipped > 0 {
-                    let pulled = self.from(before, row)?;
-                    let Pulled::Row = pulled else {
-                        return Ok(pulled);
-                    };
-                    *skipped -= 1;
-                }
-                if *left == 0 && *counts {
-                    loop {
-                        let pulled = self.from(before, row)?;
-                        let Pulled::Row = pulled else {
-                            return Ok(pulled);
-                        };
-                    }
-                }
-                if *left == 0 {
-                    return Ok(Pulled::End);
-                }
-                let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
-                    *left -= 1;
-                }
-                Ok(pulled)
-            }
-            Step::Arrange(arranged) => {
-                let is_plain = before.is_empty() && self.context.hits.are_plain();
-                if is_plain && !arranged.is_ready() && self.is_plain() {
-                    let names = &self.names[names];
-                    for_each_block(self.context, self.total, |scored, index| {
-                        arranged.add_all(scored, row, names, index);
-                        Ok(())
-                    })?;
-                }
-                while !arranged.is_ready() {
-                    match self.from(before, row)? {
-                        Pulled::Row => {
-                            arranged.add(row, &self.names[names], self.context.index);
-                        }
-                        Pulled::Paused => return Ok(Pulled::Paused),
-                        Pulled::End => arranged.finish(),
-                    }
-                }
-                Ok(if arranged.next(row) {
-                    Pulled::Row
-                } else {
-                    Pulled::End
-                })
-            }
-            Step::Group(grouped) => {
-                let loads = match before {
-                    [] => Some(&[][..]),
-                    [(_, Step::Load(loads))] => Some(&loads[..]),
-                    _ => None,
-                };
-                if let Some(loads) = loads
-                    && !grouped.is_ready()
-                    && self.is_plain()
-                {
-                    let (names, loader) = (&self.names[names], self.context.loader);
-                    for_each_block(self.context, self.total, |scored, index| {
-                        if loads.is_empty() {
-                            return grouped.add_all(scored, row, names, index);
-                        }
-                        grouped.add_loaded(scored, row, names, index, |row| {
-                            loads
-                                .iter()
-                                .for_each(|load| load.run_over(row, index, loader));
-                        })
-                    })?;
-                }
-                while !grouped.is_ready() {
-                    match self.from(before, row)? {
-                        Pulled::Row => {
-                            grouped.add(row, &self.names[names], self.context.index)?;
-                        }
-                        Pulled::Paused => return Ok(Pulled::Paused),
-                        Pulled::End => *self.total = grouped.finish(),
-                    }
-                }
-                Ok(next_of(grouped.next(), row))
-            }
-        }
-    }
-
-    /// Whether rows that come from the query have nothing but documents and scores.
-    fn is_plain(&self) -> bool {
-        self.source.is_plain() && self.tallies.is_empty()
-    }
-
-    fn hit(&mut self, row: &mut Row) -> Pulled {
-        if self.context.budget == 0 {
-            return Pulled::Paused;
-        }
-        self.context.budget -= 1;
-        if let Some(shards) = &mut self.source.rows {
-            let Some(next) = shards.rows.pop_front() else {
-                return Pulled::End;
-            };
-            *self.total = shards.total.unwrap_or(*self.total + 1);
-            *row = next;
-            return Pulled::Row;
-        }
-        let Some(hit) = self.context.hits.next_hit() else {
-            return Pulled::End;
-        };
-        *self.total += 1;
-        row.document = Some(hit.document);
-        row.score = hit.score;
-        row.explanation = hit.explanation;
-        row.terms = hit.terms;
-        row.sort_key = None;
-        row.is_gone = false;
-        row.values.clear();
-        if let Some(place) = self.source.score {
-            row.set(place, Value::Number(hit.score));
-        }
-        for (place, distance) in self.source.distances.iter().zip(&hit.distances) {
-            if !distance.is_nan() {
-                row.set(*place, Value::Number(*distance));
-            }
-        }
-        Pulled::Row
-    }
-
-    fn load_all(&mut self, row: &mut Row) {
-        let Context { index, loader, .. } = &self.context;
-        let key = row.document.and_then(|document| index.living_key(document));
-        let Some(fields) = key.and_then(|key| loader.load_all(key)) else {
-            row.is_gone = true;
-            return;
-        };
-        for (name, value) in fields {
-            let place = self.names[0].place(&name);
-            row.set(place, value);
-        }
-    }
-}
-
-fn next_of(next: Option<Row>, row: &mut Row) -> Pulled {
-    match next {
-        Some(next) => {
-            *row = next;
-            Pulled::Row
-        }
-        None => Pulled::End,
-    }
-}
-
-impl Evaluated {
-    fn of(&self, row: &Row, names: &Names, index: &Index) -> Result<Value, SearchError> {
-        let properties = Properties {
-            of: self,
-            row,
-            names,
-            index,
-        };
-        Ok(self.expression.evaluate(&properties)?)
-    }
-}
-
-/// A row as an expression sees it.
-struct Properties<'r> {
-    of: &'r Evaluated,
-    row: &'r Row,
-    names: &'r Names,
-    index: &'r Index,
-}
-
-impl expression::Row for Properties<'_> {
-    fn property(&self, name: &[u8]) -> Option<Value> {
-        let mut properties = self.of.properties.iter();
-        let (_, place) = properties.find(|(its, _)| its == name)?;
-        let value = self.names.value(self.row, *place, self.index)?;
-        Some(value.to_value())
-    }
-
-    fn matched_terms(&self) -> &[Box<[u8]>] {
-        &self.row.terms
     }
 }

@@ -99,7 +99,7 @@ impl Loader for Server {
     }
 }
 
-fn defaults() -> Defaults {
+pub(super) fn defaults() -> Defaults {
     Defaults {
         dialect: Dialect::FIRST,
         rows_max: 1_000_000,
@@ -135,9 +135,12 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn fields(pipeline: &Pipeline, row: &OutputRow) -> String {
+pub(super) fn fields(pipeline: &Pipeline, row: &OutputRow) -> String {
     let pairs = row.fields.iter();
-    let pairs = pairs.map(|(at, value)| format!("{} {}", quoted(pipeline.name(*at)), shown(value)));
+    let pairs = pairs.map(|(name, value)| {
+        let name = name.bytes(|place| pipeline.name(place));
+        format!("{} {}", quoted(name), shown(value))
+    });
     format!("[{}]", pairs.collect::<Vec<_>>().join(" "))
 }
 
@@ -156,6 +159,7 @@ pub(super) fn run(
             index: &server.index,
             loader: server,
             budget,
+            is_over: false,
         };
         let batch: Batch = pipeline.next_rows(most, &mut context)?;
         rows.extend(batch.rows);
@@ -337,6 +341,7 @@ fn sorted_rows_need_no_more_documents() {
             index: &server.index,
             loader: &server,
             budget: u64::MAX,
+            is_over: false,
         };
         pipeline.next_rows(1, &mut context).expect("a row");
         assert_eq!(pipeline.pulls_documents(), pulls, "{stages}");
@@ -440,6 +445,7 @@ fn an_expression_that_fails_after_rows_ends_them() {
         index: &server.index,
         loader: &server,
         budget: u64::MAX,
+        is_over: false,
     };
     let batch = pipeline.next_rows(99, &mut context).expect("rows");
     assert!(!batch.rows.is_empty());
@@ -465,6 +471,7 @@ fn groups_of_tags_are_right_while_the_index_changes() {
             index: &server.index,
             loader: &server,
             budget: 1,
+            is_over: false,
         };
         let batch = pipeline.next_rows(99, &mut context).expect("rows");
         rows.extend(batch.rows);
@@ -488,6 +495,62 @@ fn groups_of_tags_are_right_while_the_index_changes() {
         "['g' ~ 'c' '1']",
     ];
     assert_eq!(shown, expected);
+}
+
+/// MAX is the count of a LIMIT: the last word counts. SORTBY 0 gives all rows.
+#[test]
+fn the_last_of_max_and_limit_counts() {
+    for (stages, rows) in [
+        ("LIMIT 0 2 SORTBY 2 @n DESC MAX 1", 1),
+        ("LIMIT 1 2 SORTBY 2 @n DESC MAX 3", 3),
+        ("SORTBY 2 @n DESC MAX 1 LIMIT 0 2", 2),
+        ("SORTBY 2 @n DESC MAX 0", 10),
+        ("SORTBY 0", 12),
+        ("SORTBY 0 MAX 3", 3),
+        ("SORTBY 0 LIMIT 10 5", 2),
+    ] {
+        let lines: Vec<String> = (0..12).map(|n| format!("d{n} n {n}")).collect();
+        let server = Server::new("SCHEMA n NUMERIC SORTABLE", &lines.join("\n"));
+        let line = format!("AGGREGATE * {stages}");
+        let (total, got) = rows_of(&reply_to(&server, &line, (99, 99)));
+        assert_eq!((total.as_str(), got.len()), ("12", rows), "{stages}");
+    }
+}
+
+/// WITHCOUNT with a cursor: each piece has the number of all rows.
+#[test]
+fn pieces_of_a_cursor_have_the_number_of_all_rows() {
+    for (stages, total) in [
+        ("", 7),
+        ("LIMIT 0 5", 7),
+        ("SORTBY 1 @n", 7),
+        ("FILTER exists(@n) LIMIT 0 1", 6),
+        ("SORTBY 1 @n FILTER exists(@n)", 6),
+    ] {
+        let line = format!("LOAD 1 @g WITHCOUNT WITHCURSOR {stages}");
+        let words = words(&line);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let mut request = AggregateRequest::parse(&words, &defaults()).expect("a request");
+        request.options.is_strict = true;
+        let server = server();
+        let mut pipeline =
+            Pipeline::aggregate(&request, server.index.schema(), &[]).expect("a pipeline");
+        let mut hits = server.hits(Some(&Node::new(Kind::Everything)));
+        loop {
+            let mut context = Context {
+                hits: &mut hits,
+                index: &server.index,
+                loader: &server,
+                budget: u64::MAX,
+                is_over: false,
+            };
+            let batch = pipeline.next_rows(1, &mut context).expect("rows");
+            assert_eq!(pipeline.first_total(), total, "{stages}");
+            if batch.ending == Ending::Done {
+                break;
+            }
+        }
+    }
 }
 
 /// A missing value is before all others, and last in the other direction.

@@ -12,6 +12,9 @@ use russet_base::numbers::number::parse_i64;
 /// Properties that SORTBY takes.
 const SORT_KEYS_MAX: usize = 8;
 
+/// Stages of a request: a row goes through each in a call of its own.
+pub const STAGES_MAX: usize = 256;
+
 /// A field that LOAD reads, and its property's name.
 pub type Loaded = Returned;
 
@@ -53,8 +56,7 @@ pub struct Arrange {
     pub keys: Vec<SortKey>,
     /// SORTBY was given, if only with 0 properties.
     pub is_sorted: bool,
-    /// MAX: rows that are kept while sorting.
-    pub max: Option<u64>,
+    /// LIMIT, or MAX of SORTBY, which is the count of a LIMIT: the last word counts.
     pub limit: Option<Limit>,
 }
 
@@ -111,6 +113,13 @@ impl AggregateRequest {
         options.counts_all == Some(true) && options.cursor.is_none() && options.is_strict
     }
 
+    /// Whether each piece of a cursor has the number of all rows: WITHCOUNT with a cursor, so that
+    /// all rows are there before the first piece.
+    pub fn counts_before_first(&self) -> bool {
+        let options = &self.options;
+        options.counts_all == Some(true) && options.cursor.is_some() && options.is_strict
+    }
+
     /// Reads an option or a stage after its name, in capitals. `false`: there is none of the name.
     pub(super) fn read(
         &mut self,
@@ -121,10 +130,10 @@ impl AggregateRequest {
         match name {
             b"LOAD" => {
                 let stage = self.load(words)?;
-                self.stages.push(stage);
+                self.push(stage)?;
             }
             b"GROUPBY" => {
-                self.stages.push(Stage::Group(group(words)?));
+                self.push(Stage::Group(group(words)?))?;
                 (self.is_grouped, self.arranged) = (true, None);
             }
             b"APPLY" => {
@@ -135,13 +144,13 @@ impl AggregateRequest {
                 } else {
                     expression.clone()
                 };
-                self.stages.push(Stage::Apply { expression, name });
+                self.push(Stage::Apply { expression, name })?;
             }
-            b"FILTER" => self.stages.push(Stage::Filter(expression(words)?)),
-            b"SORTBY" => sort(self.arrange(), words)?,
+            b"FILTER" => self.push(Stage::Filter(expression(words)?))?,
+            b"SORTBY" => sort(self.arrange()?, words)?,
             b"LIMIT" => {
                 self.options.read(b"LIMIT", words, defaults)?;
-                self.arrange().limit = self.options.limit.take();
+                self.arrange()?.limit = self.options.limit.take();
             }
             b"ADDSCORES" => self.adds_scores = true,
             b"RETURN" | b"SUMMARIZE" | b"HIGHLIGHT" => {
@@ -188,15 +197,28 @@ impl AggregateRequest {
     }
 
     /// The stage that SORTBY and LIMIT of this place belong to.
-    pub(super) fn arrange(&mut self) -> &mut Arrange {
-        let at = *self.arranged.get_or_insert_with(|| {
-            self.stages.push(Stage::Arrange(Arrange::default()));
-            self.stages.len() - 1
-        });
+    pub(super) fn arrange(&mut self) -> Result<&mut Arrange, SearchError> {
+        let at = match self.arranged {
+            Some(at) => at,
+            None => {
+                self.push(Stage::Arrange(Arrange::default()))?;
+                self.stages.len() - 1
+            }
+        };
+        self.arranged = Some(at);
         match &mut self.stages[at] {
-            Stage::Arrange(arrange) => arrange,
+            Stage::Arrange(arrange) => Ok(arrange),
             _ => unreachable!("found or made above"),
         }
+    }
+
+    fn push(&mut self, stage: Stage) -> Result<(), SearchError> {
+        if self.stages.len() == STAGES_MAX {
+            let text = format!("Cannot use more than {STAGES_MAX} stages");
+            return Err(SearchError::new(error::OVER_LIMIT, text));
+        }
+        self.stages.push(stage);
+        Ok(())
     }
 }
 
@@ -286,7 +308,10 @@ fn sort(arrange: &mut Arrange, words: &mut Arguments<'_>) -> Result<(), SearchEr
             .and_then(parse_i64)
             .and_then(|n| u64::try_from(n).ok());
         let max = max.ok_or_else(|| SearchError::bad_arguments("MAX", NOT_CONVERTED))?;
-        arrange.max = (max > 0).then_some(max);
+        if max > 0 {
+            let offset = arrange.limit.map_or(0, |limit| limit.offset);
+            arrange.limit = Some(Limit { offset, count: max });
+        }
     }
     Ok(())
 }

@@ -194,6 +194,16 @@ fn hybrid_requests_are_read_and_refused() {
     let (alpha, beta) = (0.5, 0.5);
     assert_eq!(request.combine, Combine::Linear { alpha, beta });
     assert_eq!((request.window, request.vector_options.len()), (7, 2));
+    // The name of the score after the words that are counted, and among them.
+    for line in [
+        "LINEAR 4 ALPHA .7 BETA .3 YIELD_SCORE_AS s",
+        "LINEAR 6 ALPHA .7 YIELD_SCORE_AS s BETA .3",
+        "RRF 0 YIELD_SCORE_AS s LOAD 4 @n AS n $.a",
+    ] {
+        let request = hybrid(&format!("SEARCH a VSIM @v $b COMBINE {line}"));
+        let request = request.expect(line);
+        assert_eq!(request.score_name.as_deref(), Some(&b"s"[..]), "{line}");
+    }
     for (line, expected) in [
         (
             "a",
@@ -230,6 +240,28 @@ fn hybrid_requests_are_read_and_refused() {
         (
             "SEARCH a VSIM @v $b COMBINE FOO",
             "SEARCH_PARSE_ARGS COMBINE: Invalid value for argument",
+        ),
+        (
+            "SEARCH a VSIM @v $b COMBINE RRF 2 WINDOW 1000001",
+            "SEARCH_PARSE_ARGS WINDOW: Value above maximum",
+        ),
+        (
+            "SEARCH a VSIM @v $b COMBINE RRF 0 YIELD_SCORE_AS",
+            "SEARCH_PARSE_ARGS Missing argument value for YIELD_SCORE_AS",
+        ),
+        (
+            "SEARCH a VSIM @v $b COMBINE RRF 2 YIELD_SCORE_AS s YIELD_SCORE_AS s",
+            "SEARCH_PARSE_ARGS YIELD_SCORE_AS specified more than once",
+        ),
+        (
+            "SEARCH a VSIM @v $b LOAD 1 n",
+            "SEARCH_PARSE_ARGS Missing prefix: name requires '@' prefix, JSON path require '$' prefix, \
+             got: n in LOAD",
+        ),
+        (
+            "SEARCH a VSIM @v $b LOAD 4 @n AS m n",
+            "SEARCH_PARSE_ARGS Missing prefix: name requires '@' prefix, JSON path require '$' prefix, \
+             got: n in LOAD",
         ),
         (
             "SEARCH a VSIM @v $b NOSORT SORTBY 1 @n",

@@ -9,20 +9,22 @@
 
 pub(super) mod sides;
 
-use super::aggregate::{Reading, keep};
+use super::aggregate::keep;
 use super::reply::{reply_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
-use super::walk::{Asked, Question, Walk, work};
+use super::walk::{Asked, Question, Walk, Written, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
-use russet_search::pipeline::Pipeline;
+use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::query::Node;
-use russet_search::request::{Arrange, Combine, CursorOptions, HybridRequest, Limit, Stage};
+use russet_search::request::{
+    Arrange, Combine, CursorOptions, Format, HybridRequest, Limit, Stage,
+};
 use russet_search::schema::Schema;
 use sides::Sides;
 
@@ -77,7 +79,8 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
             begin(call, &request, sides, false)?
         }
     };
-    let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+    let format = request.aggregate.options.format;
+    let Some(mut walk) = walk.run(call, usize::MAX, began, &writer(format))? else {
         return Ok(());
     };
     if call.is_for_other_node() {
@@ -86,7 +89,7 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
     }
     let milliseconds = walk.milliseconds(call.server);
     call.reply.map(ENTRIES);
-    reply_entries(&mut walk, &request, milliseconds, call.reply);
+    reply_entries(&mut walk, milliseconds, call.reply);
     Ok(())
 }
 
@@ -180,7 +183,7 @@ fn keep_both(
     let format = request.aggregate.options.format;
     call.reply.map(3);
     for (name, walk) in ["SEARCH", "VSIM"].into_iter().zip(walks) {
-        let id = keep(call, Reading { walk, format }, cursor, count);
+        let id = keep(call, walk, format, cursor, count);
         call.reply.simple(name);
         call.reply.int(id as i64);
     }
@@ -192,23 +195,23 @@ fn keep_both(
 /// The entries of a reply's map.
 pub(super) const ENTRIES: usize = 4;
 
-/// Replies the entries of the map, as many as [`ENTRIES`], of a walk that is over.
-pub(super) fn reply_entries(
-    walk: &mut Walk,
-    request: &HybridRequest,
-    milliseconds: f64,
-    reply: &mut Reply,
-) {
-    let rows = walk.take_rows();
-    let (pipeline, format) = (walk.pipeline(), request.aggregate.options.format);
-    reply.simple("total_results");
-    reply.int(pipeline.total() as i64);
-    reply.simple("results");
-    reply.array(rows.len());
-    for row in &rows {
+/// Writes rows.
+pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+    move |row, of, reply| {
         reply.map(row.fields.len());
-        reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
+        let name = |place| of.pipeline.name(place);
+        reply_fields(&row.fields, name, format, reply);
     }
+}
+
+/// Replies the entries of the map, as many as [`ENTRIES`], of a walk that is over.
+pub(super) fn reply_entries(walk: &mut Walk, milliseconds: f64, reply: &mut Reply) {
+    let body = walk.take_body(reply);
+    reply.simple("total_results");
+    reply.int(walk.pipeline().total() as i64);
+    reply.simple("results");
+    reply.array(body.rows());
+    body.reply(reply);
     reply.simple("warnings");
     reply_warnings(walk, reply);
     reply.simple("execution_time");

@@ -1,20 +1,24 @@
 //! The documents of FT.HYBRID, gathered in slices: a query's best ones, then a vector's nearest.
 //!
-//! Invariant: of the query's side no more than its window and a slice's documents are kept. Cost:
+//! Invariant: of the query's side no more than two windows and a slice's documents are kept. Cost:
 //! O(documents that match), and one comparison of the vector, which is not divided.
 
 use super::super::row::refusal;
-use super::super::walk::BUDGET;
+use super::super::walk::{BUDGET, Expiring};
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::hit::{DocumentId, Hit};
 use russet_search::index::Index;
 use russet_search::iterate::{Matches, PartProfile};
-use russet_search::pipeline::{both_sides, combine, keep_best};
+use russet_search::pipeline::{both_sides, combine, keep_any_best, keep_best, metric_of};
 use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
+use russet_search::schema::Metric;
 use russet_search::search::Search;
+
+/// Documents that are merged at once; of more a worker does it.
+const MERGED_AT_ONCE: usize = 10_000;
 
 /// Both sides of a request. A side that is `None` has no documents, or none any more.
 pub(in crate::commands::search) struct Sides {
@@ -22,6 +26,8 @@ pub(in crate::commands::search) struct Sides {
     pub(in crate::commands::search) text: Option<Node>,
     pub(in crate::commands::search) vector: Option<Node>,
     texts: Vec<Hit>,
+    /// The score of the last one of the window, as far as it is known.
+    least: Option<f64>,
     /// The first document of the query's side that was not looked at.
     next: u32,
     /// The sides whose time was up before they were done.
@@ -64,6 +70,7 @@ impl Sides {
             text,
             vector,
             texts: Vec::new(),
+            least: None,
             next: 0,
             late: Vec::new(),
             profiles: None,
@@ -86,38 +93,52 @@ impl Sides {
     }
 
     /// Takes the query's next documents, of which the best are kept; how many they were.
-    fn take_hits(&mut self, matches: &mut Matches<'_>) -> u64 {
+    fn take_hits(&mut self, matches: &mut Matches<'_>, expiring: Option<Expiring<'_>>) -> u64 {
         let mut seen = 0;
         for hit in matches.by_ref().take(BUDGET as usize) {
             self.next = hit.document.0.saturating_add(1);
-            self.texts.push(hit);
             seen += 1;
+            if expiring.is_none_or(|its| its.lives(hit.document)) {
+                self.texts.push(hit);
+            }
         }
-        keep_best(&mut self.texts, self.request.window);
+        self.trim();
         seen
     }
 
+    /// Leaves out documents that are none of the best ones, once there are twice as many as the
+    /// window has: O(1) for each document.
+    fn trim(&mut self) {
+        let window = self.request.window;
+        if self.texts.len() >= (2 * window).max(window + BUDGET as usize) {
+            self.least = keep_any_best(&mut self.texts, window);
+        }
+    }
+
     /// The same, of documents of which nothing is asked but their scores.
-    fn take_scored(&mut self, matches: &mut Matches<'_>) -> u64 {
+    fn take_scored(&mut self, matches: &mut Matches<'_>, expiring: Option<Expiring<'_>>) -> u64 {
         let mut scored = Vec::with_capacity(BUDGET as usize);
         matches.next_scored(BUDGET as usize, &mut scored);
         if let Some(last) = scored.last() {
             self.next = last.document.0.saturating_add(1);
         }
         let seen = scored.len() as u64;
-        let is_full = self.texts.len() >= self.request.window;
-        let least = self.texts.last().map(|hit| hit.score);
-        if let Some(least) = least.filter(|_| is_full) {
+        if let Some(expiring) = expiring {
+            scored.retain(|hit| expiring.lives(hit.document));
+        }
+        if let Some(least) = self.least {
             // Of equal scores the first documents stay.
             scored.retain(|hit| hit.score.total_cmp(&least).is_gt());
         }
         self.texts.extend(scored.into_iter().map(Hit::from));
-        keep_best(&mut self.texts, self.request.window);
+        self.trim();
         seen
     }
 
-    /// Goes on until the slice is over (`None`), or all documents are there with their combined
-    /// scores. The vector is compared with all that it must be compared with at once.
+    /// Goes on until the slice is over (`None`), or all documents are there to be merged. The
+    /// vector is compared with all that it must be compared with at once.
+    ///
+    /// Documents that do not live, by `expiring`, are left out.
     ///
     /// A request that is profiled is gathered in one slice; `profiles` has its figures, and the
     /// ticks that the merging took.
@@ -126,7 +147,8 @@ impl Sides {
         index: &Index,
         search: &Search,
         clock: &Clock<'_>,
-    ) -> Result<Option<Vec<Hit>>, CommandError> {
+        expiring: Option<Expiring<'_>>,
+    ) -> Result<Option<Merger>, CommandError> {
         let wrong = |error| refusal(&SearchError::from(error));
         if let Some(root) = &self.text {
             if (clock.is_late)() {
@@ -140,9 +162,9 @@ impl Sides {
                 loop {
                     let before = seen;
                     seen += if is_plain {
-                        self.take_scored(&mut matches)
+                        self.take_scored(&mut matches, expiring)
                     } else {
-                        self.take_hits(&mut matches)
+                        self.take_hits(&mut matches, expiring)
                     };
                     if seen - before < BUDGET {
                         break;
@@ -176,7 +198,8 @@ impl Sides {
                     ..search.clone()
                 };
                 let mut matches = index.matches(&root, &search).map_err(wrong)?;
-                vectors = matches.by_ref().collect::<Vec<_>>();
+                let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
+                vectors = matches.by_ref().filter(lives).collect::<Vec<_>>();
                 let found = vectors.len() as u64;
                 self.counted[1] = SideProfile {
                     parts: search.profiles.then(|| matches.profile()),
@@ -190,20 +213,46 @@ impl Sides {
                 self.late.push("Timeout limit was reached (VSIM)");
             }
         }
-        let texts = std::mem::take(&mut self.texts);
-        let began = clock::cycles();
-        let hits = if self.ships {
-            both_sides(&self.request, texts, vectors)
-        } else {
-            combine(&self.request, index, texts, vectors)
-        };
         if search.profiles {
             let mut counted = std::mem::take(&mut self.counted);
             for (side, name) in counted.iter_mut().zip(["(SEARCH)", "(VSIM)"]) {
                 side.is_late = self.late.iter().any(|late| late.ends_with(name));
             }
-            self.profiles = Some((counted, clock::cycles().wrapping_sub(began)));
+            self.profiles = Some((counted, 0));
         }
-        Ok(Some(hits))
+        Ok(Some(Merger {
+            request: self.request.clone(),
+            metric: metric_of(&self.request, index.schema()),
+            ships: self.ships,
+            texts: std::mem::take(&mut self.texts),
+            vectors,
+        }))
+    }
+}
+
+/// The documents of both sides, which are to be one list.
+pub(in crate::commands::search) struct Merger {
+    request: HybridRequest,
+    metric: Metric,
+    ships: bool,
+    texts: Vec<Hit>,
+    vectors: Vec<Hit>,
+}
+
+impl Merger {
+    /// Whether the merging takes more than some milliseconds.
+    pub(in crate::commands::search) fn takes_long(&self) -> bool {
+        self.texts.len() + self.vectors.len() > MERGED_AT_ONCE
+    }
+
+    /// The documents with their combined scores, or of both sides for another node. O(n log n).
+    pub(in crate::commands::search) fn merge(&mut self) -> Vec<Hit> {
+        let sides = [&mut self.texts, &mut self.vectors].map(std::mem::take);
+        let [texts, vectors] = sides;
+        if self.ships {
+            both_sides(&self.request, texts, vectors)
+        } else {
+            combine(&self.request, self.metric, texts, vectors)
+        }
     }
 }

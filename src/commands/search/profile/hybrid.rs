@@ -34,7 +34,8 @@ pub(super) fn profile(
         (hybrid::begin(call, &request, sides, true)?, None)
     };
     let created = clock::cycles();
-    let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+    let write = hybrid::writer(request.aggregate.options.format);
+    let Some(mut walk) = walk.run(call, usize::MAX, began, &write)? else {
         return Ok(());
     };
     let of_all = walk.milliseconds(call.server);
@@ -56,7 +57,7 @@ pub(super) fn profile(
         // The profile has no name there.
         reply.array(2 * hybrid::ENTRIES + 1);
     }
-    hybrid::reply_entries(&mut walk, &request, of_all, reply);
+    hybrid::reply_entries(&mut walk, of_all, reply);
     match &profiles {
         Some(profiles) => shown.reply_shards(profiles, reply),
         None => {

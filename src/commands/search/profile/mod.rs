@@ -105,7 +105,8 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         }
         let walk = query::begin(call, &request, text, true)?;
         times.created = clock::cycles();
-        let Some(mut walk) = walk.run(call, usize::MAX, began)? else {
+        let write = query::writer(&request);
+        let Some(mut walk) = walk.run(call, usize::MAX, began, &write)? else {
             return Ok(());
         };
         let scores = request.sort.is_none() || request.options.with_scores;
@@ -138,7 +139,8 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
             _ if request.counts_all() => usize::MAX,
             rows_max => usize::try_from(rows_max).unwrap_or(usize::MAX),
         };
-        let Some(mut walk) = walk.run(call, most, began)? else {
+        let write = aggregate::writer(request.options.format);
+        let Some(mut walk) = walk.run(call, most, began, &write)? else {
             return Ok(());
         };
         if call.is_for_other_node() {

@@ -232,6 +232,8 @@ pub(super) fn check_cursors(
     name: &[u8],
     options: &Options,
 ) -> Result<(), CommandError> {
+    // Cursors by an alias are its index's.
+    let name = server.search.name_of(name).unwrap_or(name);
     let (of_index, _) = server.search.cursors.count(name);
     if options.cursor.is_some() && of_index as u64 >= server.config.search_index_cursor_limit {
         let error = SearchError::new(NO_CURSOR, "Too many cursors allocated for index");

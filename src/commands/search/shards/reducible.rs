@@ -8,6 +8,7 @@ use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::expression::Value;
+use russet_search::pipeline::FieldName;
 use russet_search::pipeline::shards::ShardRow;
 use russet_search::spelling::Misspelled;
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,7 +160,11 @@ fn plain(key: Vec<u8>, values: Vec<Value>) -> ShardRow {
         sort_key: None,
         payload: None,
         is_gone: false,
-        values: values.into_iter().enumerate().collect(),
+        values: values
+            .into_iter()
+            .enumerate()
+            .map(|(place, value)| (FieldName::Place(place), value))
+            .collect(),
     }
 }
 

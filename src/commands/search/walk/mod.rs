@@ -6,22 +6,43 @@
 //! script and in EXEC a query runs to its end at once. When its time is up (TIMEOUT,
 //! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
 //!
+//! Rows and groups that it keeps between slices are clients' memory ([`kept`]), and have a bound: a
+//! query beyond it is refused, after idle cursors have made room. Rows are written as they come
+//! ([`body`]).
+//!
+//!     body      the rows of a reply, written as they come
+//!     kept      the memory of a query between its slices
+//!     rows      rows that have come out of the stages
 //!     loading   fields of documents that replies and stages ask for
 //!     work      about how many documents a query looks at, before it begins
 
+mod body;
+mod kept;
 pub(super) mod loading;
+mod rows;
 pub(super) mod work;
 
-use super::hybrid::sides::{Clock, SideProfile, Sides};
+#[cfg(test)]
+mod tests;
+
+pub(super) use body::Body;
+pub(super) use rows::{Writer, Written};
+
+use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
 use super::row::refusal;
 use super::settings::search_of;
 use super::shards::statistics;
 use crate::server::searches::Task;
 use crate::server::{Call, Server};
+use kept::Kept;
 use loading::Reader;
+use rows::Rows;
 use russet_base::clock;
+use russet_base::memory::alloc::{self, Metered};
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
+use russet_keyspace::Db;
+use russet_resp::Reply;
 use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit, Scored};
 use russet_search::index::Index;
@@ -32,11 +53,22 @@ use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::search::Search;
 use russet_types::vector_set::Progress;
+use std::time::{Duration, Instant};
 
 /// The loop is held for about so long at a time.
 const SLICE_US: u64 = 1000;
 /// Documents between two looks at the clock.
 pub(super) const BUDGET: u64 = 256;
+
+/// Milliseconds for rows that there are when the time is up.
+const GRACE_MS: u64 = 25;
+/// A query that keeps fewer bytes goes on, however much others keep.
+const ALWAYS_KEPT: usize = 1 << 20;
+
+fn out_of_memory() -> SearchError {
+    let text = "Not enough memory available to execute the query";
+    SearchError::new(OUT_OF_MEMORY, text)
+}
 
 /// See the module.
 pub(super) struct Walk {
@@ -44,10 +76,12 @@ pub(super) struct Walk {
     birth: u64,
     source: Source,
     search: Search,
-    pipeline: Pipeline,
+    pipeline: Kept<Pipeline>,
+    /// Bytes of the pipeline, of rows and of their text.
+    bytes: Metered,
     /// The first document of a query that was not taken.
     next: u32,
-    rows: Vec<OutputRow>,
+    rows: Rows,
     /// Values of JSON are arrays of all that a path finds.
     has_all: bool,
     /// Monotonic milliseconds at which its time is up.
@@ -77,14 +111,60 @@ enum Source {
     Query(Option<Node>),
     /// FT.HYBRID, until all documents are gathered.
     Sides(Box<Sides>),
+    /// FT.HYBRID, once all documents are gathered: a worker merges many of them.
+    Merging(Box<Merger>),
     /// Documents that were gathered.
     List(std::vec::IntoIter<Hit>),
 }
 
+/// Runs a walk, or what has one, until it has `most` rows, or all. `None`: the client waits, and
+/// the command runs again and takes the same back.
+pub(super) fn run<T: Task + AsMut<Walk>>(
+    mut task: Box<T>,
+    call: &mut Call<'_>,
+    most: usize,
+    began: u64,
+    write: Writer<'_>,
+) -> Result<Option<Box<T>>, CommandError> {
+    let walk = (*task).as_mut();
+    walk.begin_rows(call);
+    let mut slice_began = began;
+    loop {
+        let progress = walk.continue_until(call, most, slice_began, write)?;
+        call.may_touch(walk.pipeline.combinations())?;
+        if progress == Progress::Done {
+            return Ok(Some(task));
+        }
+        if walk.check_time(call.server, began)? {
+            return Ok(Some(task));
+        }
+        walk.check_memory(call.server)?;
+        if call.may_leave_loop() {
+            call.block_on_task(task);
+            return Ok(None);
+        }
+        call.may_continue(began)?;
+        slice_began = clock::cycles();
+    }
+}
+
+impl AsMut<Walk> for Walk {
+    fn as_mut(&mut self) -> &mut Walk {
+        self
+    }
+}
+
 impl Task for Walk {
-    /// Nothing can be done without the keyspace: the command only waits for its turn.
+    /// Without the keyspace documents can be merged and texts marked; else the command only waits
+    /// for its turn.
     fn step(&mut self, _nanos: usize) -> Progress {
+        self.merge();
+        self.rows.mark(&self.pipeline);
         Progress::Done
+    }
+
+    fn is_for_workers(&self) -> bool {
+        matches!(self.source, Source::Merging(_)) || self.rows.wait_for_worker()
     }
 }
 
@@ -99,6 +179,23 @@ struct Noted<'w, 'd, 'i> {
     reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
     /// Documents that were prefetched, the next one last.
     ahead: Vec<Hit>,
+    /// Documents whose keys have expired are left out; `None`: there are none.
+    expiring: Option<Expiring<'w>>,
+}
+
+/// Looks for documents whose keys have expired, and have not been deleted yet.
+#[derive(Clone, Copy)]
+pub(super) struct Expiring<'e> {
+    db: &'e Db<'e>,
+    index: &'e Index,
+}
+
+impl Expiring<'_> {
+    /// Whether a document counts: its key has not expired.
+    pub(super) fn lives(&self, document: DocumentId) -> bool {
+        let key = self.index.living_key(document);
+        key.is_none_or(|key| !self.db.is_expired(key))
+    }
 }
 
 impl Noted<'_, '_, '_> {
@@ -109,6 +206,38 @@ impl Noted<'_, '_, '_> {
 
 impl Hits for Noted<'_, '_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
+        loop {
+            let hit = self.any_hit()?;
+            if self.expiring.is_none_or(|its| its.lives(hit.document)) {
+                return Some(hit);
+            }
+        }
+    }
+
+    fn are_plain(&self) -> bool {
+        self.matches.are_plain()
+    }
+
+    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+        let before = out.len();
+        while out.len() == before {
+            self.any_scored(most, out);
+            if out.len() == before {
+                break;
+            }
+            if let Some(expiring) = self.expiring {
+                let mut at = 0;
+                out.retain(|scored| {
+                    at += 1;
+                    at <= before || expiring.lives(scored.document)
+                });
+            }
+        }
+    }
+}
+
+impl Noted<'_, '_, '_> {
+    fn any_hit(&mut self) -> Option<Hit> {
         let hit = match &self.reader {
             None => self.matches.next()?,
             Some((reader, index, fields)) => {
@@ -125,11 +254,7 @@ impl Hits for Noted<'_, '_, '_> {
         Some(hit)
     }
 
-    fn are_plain(&self) -> bool {
-        self.matches.are_plain()
-    }
-
-    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    fn any_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
         let most = match self.reader {
             Some(_) => most.min(AHEAD),
             None => most,
@@ -192,8 +317,7 @@ impl Walk {
         let policy = config.search_on_oom;
         let is_starved = policy != SearchOnOom::Ignore && call.server.is_out_of_memory();
         if is_starved && policy == SearchOnOom::Fail {
-            let text = "Not enough memory available to execute the query";
-            return Err(refusal(&SearchError::new(OUT_OF_MEMORY, text)));
+            return Err(refusal(&out_of_memory()));
         }
         let mut is_cut = false;
         let mut names = Vec::new();
@@ -233,9 +357,10 @@ impl Walk {
             birth,
             source,
             search,
-            pipeline,
+            pipeline: Kept::new(pipeline),
+            bytes: Metered::default(),
             next: 0,
-            rows: Vec::new(),
+            rows: Rows::default(),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
@@ -277,9 +402,10 @@ impl Walk {
             index: name,
             source: Source::List(Vec::new().into_iter()),
             search: Search::default(),
-            pipeline,
+            pipeline: Kept::new(pipeline),
+            bytes: Metered::default(),
             next: 0,
-            rows: Vec::new(),
+            rows: Rows::default(),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
@@ -301,10 +427,39 @@ impl Walk {
         call: &mut Call<'_>,
         most: usize,
         slice_began: u64,
+        write: Writer<'_>,
+    ) -> Result<Progress, CommandError> {
+        let balance = alloc::thread_balance();
+        let progress = self.slice(call, most, slice_began, write);
+        self.bytes.note(balance);
+        self.pipeline.set_bytes(self.bytes.bytes());
+        progress
+    }
+
+    /// Merges both sides of FT.HYBRID, if they are there and are not one yet.
+    fn merge(&mut self) {
+        if let Source::Merging(merger) = &mut self.source {
+            let began = clock::cycles();
+            let hits = merger.merge();
+            if let Some((_, cycles)) = &mut self.sides {
+                *cycles = clock::cycles().wrapping_sub(began);
+            }
+            self.source = Source::List(hits.into_iter());
+        }
+    }
+
+    /// A slice: see [`Walk::continue_until`].
+    fn slice(
+        &mut self,
+        call: &mut Call<'_>,
+        most: usize,
+        slice_began: u64,
+        write: Writer<'_>,
     ) -> Result<Progress, CommandError> {
         let cycles = call.server.cycles.clone();
         let passed_us = || cycles.micros(clock::cycles().wrapping_sub(slice_began));
         let profiles = self.search.profiles;
+        let leaves = call.may_leave_loop();
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -312,6 +467,13 @@ impl Walk {
             let text = "The index was dropped before the query could be executed";
             return Err(refusal(&SearchError::new(INDEX_DROPPED, text)));
         };
+        let may_hold_expired = call.db.keyspace().may_hold_expired();
+        let db = call.db.keyspace().db(held.database());
+        let expiring = Expiring {
+            db: &db,
+            index: &held.index,
+        };
+        let expiring = may_hold_expired.then_some(expiring);
         if let Source::Sides(sides) = &mut self.source {
             let now_ms = server.now.mono_ms;
             let (is_late, until_ms) = (self.is_over, self.until_ms);
@@ -320,15 +482,19 @@ impl Walk {
                 is_slice_over: &|| passed_us() >= SLICE_US,
                 is_late: &|| is_late || until_ms.is_some_and(is_past),
             };
-            let Some(hits) = sides.gather(&held.index, &self.search, &clock)? else {
+            let Some(hits) = sides.gather(&held.index, &self.search, &clock, expiring)? else {
                 return Ok(Progress::More);
             };
             self.late = std::mem::take(&mut sides.late);
             self.sides = sides.profiles.take();
-            self.source = Source::List(hits.into_iter());
+            let waits = hits.takes_long() && leaves && !profiles;
+            self.source = Source::Merging(Box::new(hits));
+            if waits {
+                return Ok(Progress::More);
+            }
         }
+        self.merge();
         let key_type = held.index.schema().key_type;
-        let db = call.db.keyspace().db(held.database());
         let reader = Reader::new(&db, &mut server.json_paths, key_type, self.has_all);
         let mut none = Vec::new().into_iter();
         let mut noted = None;
@@ -345,6 +511,7 @@ impl Walk {
                     next: &mut self.next,
                     reader: fields.map(|fields| (&reader, &held.index, fields)),
                     ahead: Vec::new(),
+                    expiring,
                 })
             }
             Source::List(hits) => hits,
@@ -354,6 +521,11 @@ impl Walk {
         // slice does.
         let slice_us = passed_us() + SLICE_US;
         let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
+        let left_ms = until_ms.map(|ms| ms.saturating_sub(now_ms));
+        self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        // Rows that a worker has marked, or could not.
+        let of = Written::with(&self.pipeline, &held.index);
+        self.rows.take(Vec::new(), of, write, false);
         let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
         let progress = loop {
             let mut context = Context {
@@ -361,16 +533,13 @@ impl Walk {
                 index: &held.index,
                 loader: &reader,
                 budget: BUDGET,
+                is_over: self.is_over,
             };
-            let batch = self
-                .pipeline
-                .next_rows(most - self.rows.len(), &mut context);
+            let taken = self.rows.len();
+            let batch = self.pipeline.next_rows(most - taken, &mut context);
             let batch = match batch {
                 // The reply has begun, as it were; FT.HYBRID warns of too many groups.
-                Err(error)
-                    if !self.rows.is_empty()
-                        || self.search.is_hybrid && error.code == OVER_LIMIT =>
-                {
+                Err(error) if taken > 0 || self.search.is_hybrid && error.code == OVER_LIMIT => {
                     Batch {
                         rows: Vec::new(),
                         ending: Ending::Done,
@@ -379,11 +548,16 @@ impl Walk {
                 }
                 batch => batch.map_err(|error| refusal(&error))?,
             };
-            self.rows.extend(batch.rows);
+            let of = Written::with(&self.pipeline, &held.index);
+            let needs_worker = !self.rows.take(batch.rows, of, write, leaves);
             if let Some(error) = batch.failure {
                 self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
             }
             match batch.ending {
+                Ending::Full | Ending::Done | Ending::Paused if needs_worker => {
+                    self.is_done = batch.ending == Ending::Done;
+                    break Progress::More;
+                }
                 Ending::Full => break Progress::Done,
                 Ending::Done => {
                     self.is_done = true;
@@ -406,39 +580,43 @@ impl Walk {
         Ok(progress)
     }
 
-    /// Ends the walk where it is if its time is up.
-    fn check_time(&mut self, server: &Server) -> Result<(), CommandError> {
-        let now_ms = server.now.mono_ms;
-        if self.until_ms.is_none_or(|until_ms| now_ms < until_ms) || self.is_over {
-            return Ok(());
+    /// If its time is up no document is taken any more; some time later the walk ends where it is
+    /// (`true`), with the rows that are written. `began`: the command, in this turn.
+    fn check_time(&mut self, server: &Server, began: u64) -> Result<bool, CommandError> {
+        let passed_us = server.cycles.micros(clock::cycles().wrapping_sub(began));
+        let now_ms = server.now.mono_ms + passed_us / 1000;
+        let Some(until_ms) = self.until_ms.filter(|until_ms| now_ms >= *until_ms) else {
+            return Ok(false);
+        };
+        if self.is_over {
+            return Ok(now_ms >= until_ms.saturating_add(GRACE_MS));
         }
         if server.config.search_on_timeout == SearchOnTimeout::Fail {
             let error = SearchError::new(TIMEOUT, "Timeout limit was reached");
             return Err(refusal(&error));
         }
         self.is_over = true;
-        Ok(())
+        Ok(false)
     }
 
-    /// Runs the walk until it has `most` rows, or all. `None`: the client waits, and the command
-    /// runs again.
+    /// Refuses to go on if it keeps much, and all queries together more than they may.
+    fn check_memory(&self, server: &mut Server) -> Result<(), CommandError> {
+        if self.bytes.bytes() < ALWAYS_KEPT || server.make_room_for_queries() {
+            return Ok(());
+        }
+        Err(refusal(&out_of_memory()))
+    }
+
+    /// See [`run`].
     pub(super) fn run(
-        mut self,
+        self,
         call: &mut Call<'_>,
         most: usize,
         began: u64,
+        write: Writer<'_>,
     ) -> Result<Option<Walk>, CommandError> {
-        let mut slice_began = began;
-        while self.continue_until(call, most, slice_began)? == Progress::More {
-            if call.may_leave_loop() {
-                self.check_time(call.server)?;
-                call.block_on_task(Box::new(self));
-                return Ok(None);
-            }
-            call.may_continue(began)?;
-            slice_began = clock::cycles();
-        }
-        Ok(Some(self))
+        let walk = run(Box::new(self), call, most, began, write)?;
+        Ok(walk.map(|walk| *walk))
     }
 
     /// The walk that a command blocked on, if it runs again.
@@ -453,8 +631,23 @@ impl Walk {
         self
     }
 
+    /// The rows of an answer to another node.
     pub(super) fn take_rows(&mut self) -> Vec<OutputRow> {
-        std::mem::take(&mut self.rows)
+        std::mem::take(&mut self.rows.kept)
+    }
+
+    /// The rows for a reply, as they were written.
+    pub(super) fn take_body(&mut self, reply: &Reply) -> Body {
+        let body = self.rows.body.take();
+        body.unwrap_or_else(|| Body::new(reply.resp3()))
+    }
+
+    /// Rows are written from now on, but for another node.
+    fn begin_rows(&mut self, call: &Call<'_>) {
+        if !call.is_for_other_node() {
+            let resp3 = call.reply.resp3();
+            self.rows.body.get_or_insert_with(|| Body::new(resp3));
+        }
     }
 
     /// The reads of each part of the query; `None`: nothing was counted, or it matches

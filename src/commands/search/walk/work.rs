@@ -2,7 +2,9 @@
 //! [`Index::estimate`], of both sides for HYBRID.
 //!
 //! In a cluster it is that of the asked node's own documents. Pages of a cursor do not count: its
-//! query did. Cost: that of reading the query, and of finding the places of ranges and circles.
+//! query did. Combinations of lists that GROUPBY makes of a document are counted as the query runs,
+//! because they depend on its values. Cost: that of reading the query, and of finding the places of
+//! ranges and circles.
 //!
 //! [`Index::estimate`]: russet_search::index::Index::estimate
 

@@ -12,7 +12,7 @@
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::execution::gates::{GatedCommand, Stop, queues};
 use crate::server::origin::Origin;
-use crate::server::state::call::{Call, Effect};
+use crate::server::state::call::{Call, CommandResult, Effect};
 use crate::server::state::script::RunningScript;
 use crate::server::state::world::World;
 use crate::server::users::budgets::over_budget;
@@ -51,6 +51,26 @@ pub(super) fn bounded(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result
         Origin::Retry | Origin::TimeUp => Ok(()),
         _ if queues(world.client, asked.spec) => Ok(()),
         _ => of_one(world, (asked.row, asked.args), most),
+    }
+}
+
+impl Call<'_> {
+    /// The command touches no more elements than its user may: for what is known only as it runs.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, as of a command that is refused before it runs.
+    pub fn may_touch(&mut self, touched: u64) -> CommandResult {
+        let row = self.row;
+        let mut world = self.world();
+        let most = match world.script {
+            Some(script) => limit(&world, script.caller.0),
+            None => limit(&world, world.client),
+        };
+        match most.filter(|most| touched > *most) {
+            Some(most) => Err(over(&mut world, row, touched, most, "by one command")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -129,6 +149,10 @@ pub(in crate::server) fn count(world: &mut World<'_>, (id, args): (usize, Args<'
 }
 
 fn refusal(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) -> Stop {
+    over(world, id, touched, most, by).into()
+}
+
+fn over(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) -> CommandError {
     let user = world.client.user;
     if let Some(account) = world.server.acl.accounts.of_mut(user) {
         account.figures.much_work += 1;
@@ -144,6 +168,5 @@ fn refusal(world: &mut World<'_>, id: usize, touched: u64, most: u64, by: &str) 
          {touched}: {cheaper}",
         row.full_name
     );
-    let error: CommandError = over_budget(&world.server.acl, user, &end);
-    error.into()
+    over_budget(&world.server.acl, user, &end)
 }

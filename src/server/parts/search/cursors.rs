@@ -13,12 +13,10 @@ use rand::RngExt;
 pub struct Cursor {
     pub index: Box<[u8]>,
     pub max_idle_ms: u64,
-    /// Rows of a READ that names no number.
-    pub count: usize,
     /// Monotonic milliseconds of its last use.
     pub used_ms: u64,
-    /// The query, which its command knows.
-    pub walk: Box<dyn Any + Send>,
+    /// The query, which its command knows. `None`: a READ waits for its rows.
+    pub walk: Option<Box<dyn Any + Send>>,
 }
 
 /// All cursors by their numbers.
@@ -40,9 +38,30 @@ impl Cursors {
         }
     }
 
-    /// Keeps a cursor again that was taken.
-    pub fn put_back(&mut self, id: u64, cursor: Cursor) {
-        self.all.insert(id, cursor);
+    /// Takes the query of a cursor for a READ, beside which the cursor counts on. `None`: there is
+    /// no such cursor, or another READ has its query.
+    pub fn begin_read(&mut self, id: u64, now_ms: u64) -> Option<Box<dyn Any + Send>> {
+        let cursor = self.all.get_mut(&id)?;
+        cursor.used_ms = now_ms;
+        cursor.walk.take()
+    }
+
+    /// Gives the query back. `false`: the cursor has ended meanwhile.
+    pub fn end_read(&mut self, id: u64, walk: Box<dyn Any + Send>, now_ms: u64) -> bool {
+        let Some(cursor) = self.all.get_mut(&id) else {
+            return false;
+        };
+        cursor.used_ms = now_ms;
+        cursor.walk = Some(walk);
+        true
+    }
+
+    /// Ends the cursor that has waited for a READ longest. `false`: none waits. O(cursors).
+    pub fn end_oldest(&mut self) -> bool {
+        let waiting = self.all.iter().filter(|(_, its)| its.walk.is_some());
+        let oldest = waiting.min_by_key(|(_, its)| its.used_ms);
+        let oldest = oldest.map(|(id, _)| *id);
+        oldest.is_some_and(|id| self.all.remove(&id).is_some())
     }
 
     /// Takes a cursor out.

@@ -10,18 +10,23 @@ mod shards;
 
 use std::cmp::Ordering;
 
+use ahash::RandomState;
+use hashbrown::HashMap;
+
 use super::build::Builder;
 use super::names::{KEY, Names};
 use super::step::{Pipeline, Source, Step};
 use crate::error::SearchError;
-use crate::hit::Hit;
-use crate::index::Index;
+use crate::hit::{DocumentId, Hit};
 use crate::request::{Arrange, Combine, HybridReach, HybridRequest, Limit, Stage};
 use crate::schema::{FieldKind, Metric, Schema};
 use explain::{Share, explain};
 pub use shards::both_sides;
 
 const SCORE: &[u8] = b"__score";
+
+/// The places of documents among those of both sides.
+type Places = HashMap<DocumentId, usize, RandomState>;
 
 impl Pipeline {
     /// The pipeline of FT.HYBRID over documents of [`combine`].
@@ -103,6 +108,17 @@ impl Pipeline {
     }
 }
 
+/// How the vectors of a request are compared.
+pub fn metric_of(request: &HybridRequest, schema: &Schema) -> Metric {
+    match schema.field(&request.field) {
+        Some((_, field)) => match &field.kind {
+            FieldKind::Vector(vector) => vector.metric,
+            _ => Metric::L2,
+        },
+        None => Metric::L2,
+    }
+}
+
 /// The documents of both sides with their combined scores, the best ones first, of equal ones by
 /// their numbers. Their distances are the scores that the request names, in the order of the rows;
 /// NaN where that side lacks them.
@@ -110,17 +126,10 @@ impl Pipeline {
 /// `texts` have scores, `vectors` a distance each. O(n log n).
 pub fn combine(
     request: &HybridRequest,
-    index: &Index,
+    metric: Metric,
     mut texts: Vec<Hit>,
     mut vectors: Vec<Hit>,
 ) -> Vec<Hit> {
-    let metric = match index.schema().field(&request.field) {
-        Some((_, field)) => match &field.kind {
-            FieldKind::Vector(vector) => vector.metric,
-            _ => Metric::L2,
-        },
-        None => Metric::L2,
-    };
     let mut window = request.window;
     keep_best(&mut texts, window);
     if let Some(HybridReach::Nearest(k)) = request.reach {
@@ -134,6 +143,7 @@ pub fn combine(
 
     let is_named = [&request.text_score_name, &request.vector_score_name].map(Option::is_some);
     let mut all: Vec<(Hit, [Option<Share>; 2])> = Vec::new();
+    let mut places = Places::default();
     for (side, hits) in [texts, vectors].into_iter().enumerate() {
         for (at, hit) in hits.into_iter().enumerate() {
             let own = match side {
@@ -145,13 +155,12 @@ pub fn combine(
                 Combine::Linear { alpha, .. } if side == 0 => alpha * own,
                 Combine::Linear { beta, .. } => beta * own,
             };
-            let known = all.iter().position(|(its, _)| its.document == hit.document);
-            let known = known.unwrap_or_else(|| {
+            let place = *places.entry(hit.document).or_insert_with(|| {
                 let score = 0.0;
                 all.push((Hit { score, ..hit }, [None; 2]));
                 all.len() - 1
             });
-            let (hit, owns) = &mut all[known];
+            let (hit, owns) = &mut all[place];
             hit.score += part;
             let rank = at + 1;
             owns[side] = Some(Share { rank, own });
@@ -181,6 +190,20 @@ pub fn keep_best(hits: &mut Vec<Hit>, count: usize) {
     best(hits, count, |a, b| b.score.total_cmp(&a.score));
 }
 
+/// Keeps the same hits as [`keep_best`], at least one, in any order; the lowest score among them.
+/// O(n).
+pub fn keep_any_best(hits: &mut Vec<Hit>, count: usize) -> Option<f64> {
+    let last = count.min(hits.len()).checked_sub(1)?;
+    let order = |a: &Hit, b: &Hit| {
+        let scores = b.score.total_cmp(&a.score);
+        scores.then(a.document.cmp(&b.document))
+    };
+    let (_, least, _) = hits.select_nth_unstable_by(last, order);
+    let least = least.score;
+    hits.truncate(count);
+    Some(least)
+}
+
 /// Keeps the first hits of an order, of equal ones by their numbers.
 fn best(hits: &mut Vec<Hit>, count: usize, order: impl Fn(&Hit, &Hit) -> Ordering) {
     hits.sort_by(|a, b| order(a, b).then(a.document.cmp(&b.document)));
@@ -199,11 +222,11 @@ fn similarity(metric: Metric, distance: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hit, Pipeline, combine};
+    use super::{Hit, Pipeline, combine, keep_any_best, keep_best, metric_of};
     use crate::expression::Value;
     use crate::hit::DocumentId;
     use crate::index::Index;
-    use crate::pipeline::{Context, Loader};
+    use crate::pipeline::{Context, FieldName, Loader};
     use crate::query::Dialect;
     use crate::record::words;
     use crate::request::{Defaults, HybridRequest};
@@ -262,8 +285,36 @@ mod tests {
         let texts = texts.map(|(score, id)| hit(id, score, &[]));
         let vectors = [(3, 0.0), (2, 1.0), (1, 3.0)];
         let vectors = vectors.map(|(id, distance)| hit(id, 0.0, &[distance]));
-        let hits = combine(&request, &index, texts.collect(), vectors.to_vec());
+        let metric = metric_of(&request, index.schema());
+        let hits = combine(&request, metric, texts.collect(), vectors.to_vec());
         (hits, (request, index))
+    }
+
+    #[test]
+    fn the_best_in_any_order_are_the_best() {
+        let hits = (0..500u32).map(|n| hit(n, f64::from(n * 7919 % 61), &[]));
+        let hits: Vec<Hit> = hits.collect();
+        for count in [1, 2, 99, 499, 500, 900] {
+            let (mut ordered, mut any) = (hits.clone(), hits.clone());
+            keep_best(&mut ordered, count);
+            let least = keep_any_best(&mut any, count);
+            assert_eq!(least, ordered.last().map(|hit| hit.score));
+            keep_best(&mut any, count);
+            assert_eq!(any, ordered);
+        }
+        assert_eq!(keep_any_best(&mut Vec::new(), 3), None);
+    }
+
+    /// Both sides were merged in the square of their windows.
+    #[test]
+    fn large_windows_are_merged_at_once() {
+        let line = "SEARCH a VSIM @v $b KNN 2 K 200000 COMBINE RRF 2 WINDOW 200000";
+        let (_, (request, index)) = combined(line);
+        let texts = (0..200_000u32).map(|n| hit(n, f64::from(n), &[]));
+        let vectors = (100_000..300_000u32).map(|n| hit(n, 0.0, &[f64::from(n)]));
+        let metric = metric_of(&request, index.schema());
+        let hits = combine(&request, metric, texts.collect(), vectors.collect());
+        assert_eq!(hits.len(), 300_000);
     }
 
     fn rows_of(line: &str) -> Vec<Vec<(String, String)>> {
@@ -274,12 +325,13 @@ mod tests {
             index: &index,
             loader: &Nothing,
             budget: u64::MAX,
+            is_over: false,
         };
         let batch = pipeline.next_rows(100, &mut context).expect("rows");
-        let field = |(place, value): &(usize, Value)| {
+        let field = |(name, value): &(FieldName, Value)| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (
-                text(pipeline.name(*place)),
+                text(name.bytes(|place| pipeline.name(place))),
                 text(&value.text().expect("a scalar")),
             )
         };

@@ -5,10 +5,11 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::combine;
+use super::{Places, combine, metric_of};
 use crate::expression::Value;
 use crate::hit::{DocumentId, Hit};
 use crate::index::Index;
+use crate::pipeline::FieldName;
 use crate::pipeline::names::KEY;
 use crate::pipeline::row::Row;
 use crate::pipeline::shards::{Answer, ShardRow};
@@ -38,10 +39,12 @@ pub fn both_sides(request: &HybridRequest, mut texts: Vec<Hit>, mut vectors: Vec
             ..hit
         })
         .collect();
+    let texts = all.iter().enumerate();
+    let places: Places = texts.map(|(at, hit)| (hit.document, at)).collect();
     for hit in vectors {
         let its = distance(&hit);
-        match all.iter_mut().find(|known| known.document == hit.document) {
-            Some(known) => known.distances[1] = its,
+        match places.get(&hit.document) {
+            Some(at) => all[*at].distances[1] = its,
             None => all.push(Hit {
                 distances: smallvec![f64::NAN, its],
                 ..hit
@@ -78,10 +81,11 @@ impl Pipeline {
         for answer in &mut answers {
             let names = &mut answer.names;
             answer.rows.retain_mut(|row| {
-                row.values.retain(|(place, _)| names[*place] == own);
+                row.values
+                    .retain(|(name, _)| name.bytes(|place| &names[place]) == own);
                 let is_of_side = !row.values.is_empty();
                 let key = Value::Text(row.key.clone());
-                row.values.push((names.len(), key));
+                row.values.push((FieldName::Place(names.len()), key));
                 is_of_side
             });
             names.push(KEY.to_vec());
@@ -97,8 +101,10 @@ impl Pipeline {
         for answer in answers {
             for mut row in answer.rows {
                 let document = DocumentId(rows.len() as u32);
-                let mut own = |name: &[u8]| {
-                    let is_it = |(place, _): &(usize, Value)| answer.names[*place] == name;
+                let mut own = |wanted: &[u8]| {
+                    let is_it = |(name, _): &(FieldName, Value)| {
+                        name.bytes(|place| &answer.names[place]) == wanted
+                    };
                     let at = row.values.iter().position(is_it)?;
                     row.values.remove(at).1.number()
                 };
@@ -125,16 +131,17 @@ impl Pipeline {
             }
             names.push(answer.names);
         }
-        for hit in combine(request, index, texts, vectors) {
+        let metric = metric_of(request, index.schema());
+        for hit in combine(request, metric, texts, vectors) {
             let (of, shard) = &rows[hit.document.0 as usize];
             let mut row = Row {
                 score: hit.score,
                 explanation: hit.explanation,
                 ..Row::default()
             };
-            for (place, value) in &of.values {
-                let place = self.names[0].place_of(&names[*shard][*place]);
-                row.set(place, value.clone());
+            for (name, value) in &of.values {
+                let name = name.bytes(|place| &names[*shard][place]);
+                self.names[0].put(&mut row, name, value.clone(), false);
             }
             if let Some(place) = self.source.score {
                 row.set(place, Value::Number(hit.score));

@@ -118,7 +118,9 @@ impl Collect {
             None => {
                 let places = 0..names.places.len();
                 let shown = places.filter(|place| names.places[*place].is_shown);
-                shown.filter_map(entry).collect()
+                let others = row.others.iter();
+                let others = others.map(|(name, value)| (name.to_vec(), value.clone()));
+                shown.filter_map(entry).chain(others).collect()
             }
         };
         let map = Value::Map(map);

@@ -17,9 +17,11 @@ mod merge;
 mod tests;
 pub mod wire;
 
-use super::{OutputRow, Pipeline};
+use super::{FieldName, OutputRow, Pipeline};
 use crate::expression::Value;
 use crate::hit::Explanation;
+use ahash::RandomState;
+use hashbrown::HashMap;
 use wire::{Reader, Writer};
 
 pub use merge::{Order, keep_nearest, merge};
@@ -37,7 +39,7 @@ pub struct ShardRow {
     pub payload: Option<Vec<u8>>,
     /// Whether its document was gone when it was to be loaded.
     pub is_gone: bool,
-    pub values: Vec<(usize, Value)>,
+    pub values: Vec<(FieldName, Value)>,
 }
 
 /// The answer of a shard.
@@ -79,7 +81,24 @@ impl Answer {
                 values: row.fields,
             });
         }
+        answer.place_names();
         answer
+    }
+
+    /// Gives places to the names that rows have of their own.
+    fn place_names(&mut self) {
+        let mut places: HashMap<Box<[u8]>, usize, RandomState> = HashMap::default();
+        let names = &mut self.names;
+        for (name, _) in self.rows.iter_mut().flat_map(|row| &mut row.values) {
+            let FieldName::Own(own) = name else {
+                continue;
+            };
+            let place = *places.entry(std::mem::take(own)).or_insert_with_key(|own| {
+                names.push(own.to_vec());
+                names.len() - 1
+            });
+            *name = FieldName::Place(place);
+        }
     }
 
     /// Its bytes.
@@ -101,7 +120,10 @@ impl Answer {
             out.option(row.payload.as_deref(), Writer::text);
             out.byte(row.is_gone.into());
             out.size(row.values.len());
-            for (place, value) in &row.values {
+            for (name, value) in &row.values {
+                let FieldName::Place(place) = name else {
+                    unreachable!("`Answer::of` gives places to all names");
+                };
                 out.size(*place);
                 out.value(value);
             }
@@ -128,7 +150,7 @@ impl Answer {
                 values: its.list(|its| {
                     let place = usize::try_from(its.number()?).ok()?;
                     let place = Some(place).filter(|place| *place < names.len())?;
-                    Some((place, its.value()?))
+                    Some((FieldName::Place(place), its.value()?))
                 })?,
             })
         })?;

@@ -2,6 +2,7 @@ use super::wire::Writer;
 use super::{Answer, Order, ShardRow, keep_nearest, merge};
 use crate::expression::{Several, Value};
 use crate::hit::Explanation;
+use crate::pipeline::FieldName;
 
 fn row(key: &str, score: f64) -> ShardRow {
     ShardRow {
@@ -50,7 +51,9 @@ fn answers_are_read_as_they_were_written() {
         first: Value::Number(1.0),
         text: b"[1,2]".to_vec(),
     }));
-    first.values = vec![(1, list), (0, map), (1, several)];
+    let values = [(1, list), (0, map), (1, several)];
+    let values = values.map(|(place, value)| (FieldName::Place(place), value));
+    first.values = values.to_vec();
     let mut all = answer(vec![first, row("", 1.0)]);
     all.names = vec![b"x".to_vec(), Vec::new()];
     all.warnings = vec!["late".to_owned()];

@@ -3,7 +3,7 @@
 //!     SEARCH query [SCORER s] [YIELD_SCORE_AS a]
 //!     VSIM @field $vector [KNN n K k .. | RANGE n RADIUS r ..]
 //!         [FILTER [n] query ..] [YIELD_SCORE_AS a]
-//!     [COMBINE RRF|LINEAR n ..] and the stages and options of FT.AGGREGATE
+//!     [COMBINE RRF|LINEAR n .. [YIELD_SCORE_AS a]] and the stages and options of FT.AGGREGATE
 //!
 //! `query` makes the trees of both sides. Source: Redis 8.10, its documentation, and its replies
 //! as other servers' tests have them.
@@ -19,6 +19,8 @@ use russet_base::numbers::number::parse_i64;
 
 /// Rows of each side that are combined, if none are named.
 const WINDOW: usize = 20;
+/// Rows of each side at most.
+const WINDOW_MAX: usize = 1_000_000;
 
 /// How two ranks or scores are one.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +53,7 @@ pub struct HybridRequest {
     pub filter: Option<Vec<u8>>,
     pub vector_score_name: Option<Vec<u8>>,
     pub combine: Combine,
-    /// Rows of each side that are combined; at least 1.
+    /// Rows of each side that are combined: 1 to [`WINDOW_MAX`].
     pub window: usize,
     /// The name of the combined score instead of `__score`.
     pub score_name: Option<Vec<u8>>,
@@ -274,6 +276,10 @@ impl HybridRequest {
             match name.as_slice() {
                 b"COMBINE" => self.combine(words)?,
                 b"NOSORT" => self.is_unsorted = true,
+                b"LOAD" => {
+                    HybridRequest::check_load(words)?;
+                    self.aggregate.read(&name, words, defaults)?;
+                }
                 b"DIALECT" => {
                     let text = "DIALECT is not supported in FT.HYBRID or any of its subqueries. \
                                 Please check the documentation on search-default-dialect \
@@ -335,7 +341,11 @@ impl HybridRequest {
                     let window = parse_i64(value);
                     let window = window.ok_or_else(|| about(b"WINDOW", NOT_CONVERTED))?;
                     let window = usize::try_from(window).ok().filter(|window| *window > 0);
-                    self.window = window.ok_or_else(|| about(b"WINDOW", "Value below minimum"))?;
+                    let window = window.ok_or_else(|| about(b"WINDOW", "Value below minimum"))?;
+                    if window > WINDOW_MAX {
+                        return Err(about(b"WINDOW", "Value above maximum"));
+                    }
+                    self.window = window;
                 }
                 b"CONSTANT" if is_ranked => constant = real("CONSTANT")?,
                 b"ALPHA" if !is_ranked => alpha = Some(real("ALPHA")?),
@@ -354,6 +364,33 @@ impl HybridRequest {
             (false, None, _) => return Err(syntax("Missing value for ALPHA")),
             (false, ..) => return Err(syntax("Missing value for BETA")),
         };
+        if words.take("YIELD_SCORE_AS") {
+            if self.score_name.is_some() {
+                return Err(wrong("YIELD_SCORE_AS specified more than once"));
+            }
+            let name = words.next();
+            let name = name.ok_or_else(|| wrong("Missing argument value for YIELD_SCORE_AS"))?;
+            self.score_name = Some(name.to_vec());
+        }
+        Ok(())
+    }
+
+    /// The fields of LOAD have a mark, which FT.AGGREGATE may do without.
+    fn check_load(words: &Arguments<'_>) -> Result<(), SearchError> {
+        let mut words = words.clone();
+        let count = count(words.next()).and_then(|n| usize::try_from(n).ok());
+        let list = count.and_then(|n| words.many(n)).unwrap_or_default();
+        let mut is_name = true;
+        for word in list {
+            let needs_mark = std::mem::replace(&mut is_name, true);
+            if needs_mark && is(word, "AS") {
+                is_name = false;
+            } else if needs_mark && !matches!(word.first(), Some(b'@' | b'$')) {
+                let before = b"Missing prefix: name requires '@' prefix, JSON path require '$' \
+                    prefix, got: ";
+                return Err(wrong([before.as_slice(), word, b" in LOAD"].concat()));
+            }
+        }
         Ok(())
     }
 }

@@ -1,0 +1,337 @@
+//! How a row is pulled through steps.
+//!
+//! Each step is called by the one after it, so that steps nest on the stack: a request has no more
+//! than [`STAGES_MAX`] stages. What a step does counts against the budget, so that a pull pauses
+//! whatever takes long: documents, rows at each step, bytes of texts, combinations of lists.
+//!
+//! [`STAGES_MAX`]: crate::request::STAGES_MAX
+
+use super::names::Names;
+use super::row::Row;
+use super::step::{Context, Evaluated, Source, Step, Tally};
+use crate::error::SearchError;
+use crate::expression::{self, Value};
+use crate::hit::Scored;
+use crate::index::Index;
+use russet_base::clock;
+
+/// The result of a pull.
+pub(super) enum Pulled {
+    Row,
+    Paused,
+    End,
+}
+
+/// Documents that are taken at once.
+const BLOCK: u64 = 256;
+
+/// Takes documents by the block, without the steps of a pull, as long as there is a budget: the
+/// same, and quicker.
+fn for_each_block(
+    context: &mut Context<'_>,
+    total: &mut u64,
+    mut take: impl FnMut(&[Scored], &Index) -> Result<(), SearchError>,
+) -> Result<(), SearchError> {
+    let mut scored = Vec::new();
+    while context.budget > 0 {
+        scored.clear();
+        let most = context.budget.min(BLOCK) as usize;
+        context.hits.next_scored(most, &mut scored);
+        if scored.is_empty() {
+            break;
+        }
+        context.budget -= scored.len() as u64;
+        *total += scored.len() as u64;
+        take(&scored, context.index)?;
+    }
+    Ok(())
+}
+
+/// A pull of one row.
+pub(super) struct Pull<'p, 'c> {
+    pub(super) names: &'p mut [Names],
+    pub(super) source: &'p mut Source,
+    pub(super) total: &'p mut u64,
+    pub(super) tallies: &'p mut [Tally],
+    pub(super) counts_filtered: bool,
+    pub(super) context: &'p mut Context<'c>,
+}
+
+impl Pull<'_, '_> {
+    /// The next row that comes out of all steps.
+    pub(super) fn from(
+        &mut self,
+        steps: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<Pulled, SearchError> {
+        if self.tallies.is_empty() {
+            return self.pull(steps, row);
+        }
+        let (began, at) = (clock::cycles(), steps.len());
+        let pulled = self.pull(steps, row);
+        let tally = &mut self.tallies[at];
+        tally.rows += u64::from(matches!(pulled, Ok(Pulled::Row)));
+        tally.cycles += clock::cycles().wrapping_sub(began);
+        pulled
+    }
+
+    fn pull(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
+        let Some(((names, step), before)) = steps.split_last_mut() else {
+            return Ok(self.hit(row));
+        };
+        let names = *names;
+        match step {
+            Step::Load(loads) => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    self.context.charge(loads.len() as u64);
+                    for load in loads {
+                        load.run(row, self.context.index, self.context.loader);
+                        let value = row.at(load.place).as_ref();
+                        self.context.charge(value.map_or(0, text_units));
+                    }
+                }
+                Ok(pulled)
+            }
+            Step::LoadAll => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    self.load_all(row);
+                }
+                Ok(pulled)
+            }
+            Step::Apply { expression, place } => {
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    let value = expression.of(row, &self.names[names], self.context.index)?;
+                    self.context.charge(expression.units + text_units(&value));
+                    row.set(*place, value);
+                }
+                Ok(pulled)
+            }
+            Step::Filter(expression) => loop {
+                let pulled = self.from(before, row)?;
+                let Pulled::Row = pulled else {
+                    return Ok(pulled);
+                };
+                self.context.charge(expression.units);
+                let value = expression.of(row, &self.names[names], self.context.index)?;
+                if value.is_true() {
+                    return Ok(pulled);
+                }
+                *self.total -= u64::from(self.counts_filtered);
+            },
+            Step::Limit {
+                skipped,
+                left,
+                counts,
+            } => {
+                while *skipped > 0 {
+                    let pulled = self.from(before, row)?;
+                    let Pulled::Row = pulled else {
+                        return Ok(pulled);
+                    };
+                    *skipped -= 1;
+                }
+                if *left == 0 && *counts {
+                    loop {
+                        let pulled = self.from(before, row)?;
+                        let Pulled::Row = pulled else {
+                            return Ok(pulled);
+                        };
+                    }
+                }
+                if *left == 0 {
+                    return Ok(Pulled::End);
+                }
+                let pulled = self.from(before, row)?;
+                if let Pulled::Row = pulled {
+                    *left -= 1;
+                }
+                Ok(pulled)
+            }
+            Step::Arrange(arranged) => {
+                let is_plain = before.is_empty() && self.context.hits.are_plain();
+                if is_plain && !arranged.is_full() && self.is_plain() {
+                    let names = &self.names[names];
+                    for_each_block(self.context, self.total, |scored, index| {
+                        arranged.add_all(scored, row, names, index);
+                        Ok(())
+                    })?;
+                }
+                while !arranged.is_full() {
+                    match self.from(before, row)? {
+                        Pulled::Row => {
+                            arranged.add(row, &self.names[names], self.context.index);
+                        }
+                        Pulled::Paused => return Ok(Pulled::Paused),
+                        Pulled::End => arranged.finish(),
+                    }
+                }
+                if !arranged.order(&mut self.context.budget) {
+                    return Ok(Pulled::Paused);
+                }
+                self.context.charge(1);
+                Ok(if arranged.next(row) {
+                    Pulled::Row
+                } else {
+                    Pulled::End
+                })
+            }
+            Step::Group(grouped) => {
+                let loads = match before {
+                    [] => Some(&[][..]),
+                    [(_, Step::Load(loads))] => Some(&loads[..]),
+                    _ => None,
+                };
+                if let Some(loads) = loads
+                    && !grouped.is_ready()
+                    && self.is_plain()
+                {
+                    let (names, loader) = (&self.names[names], self.context.loader);
+                    for_each_block(self.context, self.total, |scored, index| {
+                        if loads.is_empty() {
+                            return grouped.add_all(scored, row, names, index);
+                        }
+                        grouped.add_loaded(scored, row, names, index, |row| {
+                            loads
+                                .iter()
+                                .for_each(|load| load.run_over(row, index, loader));
+                        })
+                    })?;
+                }
+                while !grouped.is_ready() {
+                    if self.context.is_over {
+                        grouped.drop_product();
+                    }
+                    let Context { index, budget, .. } = &mut *self.context;
+                    if !grouped.take_product(&self.names[names], index, budget)? {
+                        return Ok(Pulled::Paused);
+                    }
+                    match self.from(before, row)? {
+                        Pulled::Row => {
+                            grouped.add(row, &self.names[names], self.context.index)?;
+                        }
+                        Pulled::Paused => return Ok(Pulled::Paused),
+                        Pulled::End => *self.total = grouped.finish(),
+                    }
+                }
+                Ok(next_of(grouped.next(), row))
+            }
+        }
+    }
+
+    /// Whether rows that come from the query have nothing but documents and scores.
+    fn is_plain(&self) -> bool {
+        self.source.is_plain() && self.tallies.is_empty()
+    }
+
+    fn hit(&mut self, row: &mut Row) -> Pulled {
+        if self.context.budget == 0 {
+            return Pulled::Paused;
+        }
+        self.context.budget -= 1;
+        if let Some(shards) = &mut self.source.rows {
+            let Some(next) = shards.rows.pop_front() else {
+                return Pulled::End;
+            };
+            *self.total = shards.total.unwrap_or(*self.total + 1);
+            *row = next;
+            return Pulled::Row;
+        }
+        let Some(hit) = self.context.hits.next_hit() else {
+            return Pulled::End;
+        };
+        *self.total += 1;
+        row.document = Some(hit.document);
+        row.score = hit.score;
+        row.explanation = hit.explanation;
+        row.terms = hit.terms;
+        row.sort_key = None;
+        row.is_gone = false;
+        row.values.clear();
+        row.others.clear();
+        if let Some(place) = self.source.score {
+            row.set(place, Value::Number(hit.score));
+        }
+        for (place, distance) in self.source.distances.iter().zip(&hit.distances) {
+            if !distance.is_nan() {
+                row.set(*place, Value::Number(*distance));
+            }
+        }
+        Pulled::Row
+    }
+
+    fn load_all(&mut self, row: &mut Row) {
+        let Context { index, loader, .. } = &*self.context;
+        let key = row.document.and_then(|document| index.living_key(document));
+        let Some(fields) = key.and_then(|key| loader.load_all(key)) else {
+            row.is_gone = true;
+            return;
+        };
+        self.context.charge(fields.len() as u64);
+        for (name, value) in fields {
+            self.context.charge(text_units(&value));
+            self.names[0].put(row, &name, value, true);
+        }
+    }
+}
+
+/// Bytes of text that are read, copied or written for a unit of the budget, about.
+const TEXT_OF_UNIT: usize = 4096;
+/// The same of parts of lists.
+const PARTS_OF_UNIT: usize = 8;
+
+/// The work with the text of a value, of lists with their parts.
+pub(super) fn text_units(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Number(_) => 0,
+        Value::Text(text) => (text.len() / TEXT_OF_UNIT) as u64,
+        Value::Several(of) => (of.text.len() / TEXT_OF_UNIT) as u64,
+        Value::List(items) => (items.len() / PARTS_OF_UNIT) as u64,
+        Value::Map(entries) => (entries.len() / PARTS_OF_UNIT) as u64,
+    }
+}
+
+fn next_of(next: Option<Row>, row: &mut Row) -> Pulled {
+    match next {
+        Some(next) => {
+            *row = next;
+            Pulled::Row
+        }
+        None => Pulled::End,
+    }
+}
+
+impl Evaluated {
+    fn of(&self, row: &Row, names: &Names, index: &Index) -> Result<Value, SearchError> {
+        let properties = Properties {
+            of: self,
+            row,
+            names,
+            index,
+        };
+        Ok(self.expression.evaluate(&properties)?)
+    }
+}
+
+/// A row as an expression sees it.
+struct Properties<'r> {
+    of: &'r Evaluated,
+    row: &'r Row,
+    names: &'r Names,
+    index: &'r Index,
+}
+
+impl expression::Row for Properties<'_> {
+    fn property(&self, name: &[u8]) -> Option<Value> {
+        let mut properties = self.of.properties.iter();
+        let (_, place) = properties.find(|(its, _)| its == name)?;
+        let value = self.names.value(self.row, *place, self.index)?;
+        Some(value.to_value())
+    }
+
+    fn matched_terms(&self) -> &[Box<[u8]>] {
+        &self.row.terms
+    }
+}

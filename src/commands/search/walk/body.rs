@@ -1,0 +1,85 @@
+//! The rows of a reply, written as they come.
+//!
+//! A reply begins with the number of its rows, which is known last. So rows are written aside, and
+//! the reply takes their bytes over without copying the most of them. A row is not kept beside its
+//! bytes.
+
+use russet_resp::{Reply, message};
+
+/// Bytes after which the next rows are written to a chunk of their own.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Room for a page of short rows.
+const FIRST_BYTES: usize = 512;
+
+/// See the module.
+pub(in crate::commands::search) struct Body {
+    /// The last chunk, to which rows are added.
+    open: Reply,
+    chunks: Vec<Vec<u8>>,
+    rows: usize,
+}
+
+impl Body {
+    /// No rows yet, of a reply in RESP3 or RESP2.
+    pub(in crate::commands::search) fn new(resp3: bool) -> Body {
+        Body {
+            open: Body::chunk(resp3),
+            chunks: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    fn chunk(resp3: bool) -> Reply {
+        let mut open = Reply::new();
+        open.set_resp3(resp3);
+        open.copy_pieces();
+        open
+    }
+
+    /// Rows that were written.
+    pub(in crate::commands::search) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Adds a row.
+    pub(in crate::commands::search) fn add(&mut self, write: impl FnOnce(&mut Reply)) {
+        if self.rows == 0 {
+            self.open.make_room(FIRST_BYTES);
+        }
+        write(&mut self.open);
+        self.rows += 1;
+        if self.open.pending_len() >= CHUNK_BYTES {
+            let mut chunk = self.open.take_text();
+            chunk.shrink_to_fit();
+            self.chunks.push(chunk);
+        }
+    }
+
+    /// Adds the bytes of all rows to a reply.
+    pub(in crate::commands::search) fn reply(mut self, reply: &mut Reply) {
+        for chunk in self.chunks {
+            reply.shared(message(chunk));
+        }
+        reply.raw(&self.open.take_text());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order_over_chunks() {
+        let mut body = Body::new(false);
+        let mut expected = Reply::new();
+        for n in 0..10_000 {
+            let row = format!("{n} {}", "x".repeat(n % 200));
+            body.add(|reply| reply.bulk(row.as_bytes()));
+            expected.bulk(row.as_bytes());
+        }
+        assert_eq!(body.rows(), 10_000);
+        let mut reply = Reply::new();
+        body.reply(&mut reply);
+        assert_eq!(reply.pending(), expected.pending());
+    }
+}

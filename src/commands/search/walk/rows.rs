@@ -1,0 +1,91 @@
+//! Rows that have come out of a walk's stages: written to the reply, or kept for another node.
+//!
+//! Texts in which words are marked and that are long wait for a worker ([`Task::step`] of the
+//! walk), and the rows after them with them.
+//!
+//! [`Task::step`]: crate::server::searches::Task::step
+
+use super::Body;
+use russet_resp::Reply;
+use russet_search::index::Index;
+use russet_search::pipeline::{OutputRow, Pipeline};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// The surroundings of a row as it is written.
+#[derive(Clone, Copy)]
+pub(in crate::commands::search) struct Written<'w> {
+    pub(in crate::commands::search) pipeline: &'w Pipeline,
+    pub(in crate::commands::search) index: &'w Index,
+}
+
+impl<'w> Written<'w> {
+    pub(super) fn with(pipeline: &'w Pipeline, index: &'w Index) -> Written<'w> {
+        Written { pipeline, index }
+    }
+}
+
+/// Writes a row to the reply of its command.
+pub(in crate::commands::search) type Writer<'w> = &'w dyn Fn(&OutputRow, Written<'_>, &mut Reply);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// Rows of an answer to another node.
+    pub(super) kept: Vec<OutputRow>,
+    /// Rows of a reply; `None`: they are kept.
+    pub(super) body: Option<Body>,
+    /// Rows that come next.
+    waiting: VecDeque<OutputRow>,
+    /// When the marking of texts ends.
+    pub(super) until: Option<Instant>,
+}
+
+impl Rows {
+    /// Rows that were written or kept.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len() + self.body.as_ref().map_or(0, Body::rows)
+    }
+
+    /// Whether a worker has to mark texts.
+    pub(super) fn wait_for_worker(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes rows, and writes them. `false`: a worker has to mark the texts of some first, which
+    /// `leaves` allows.
+    pub(super) fn take(
+        &mut self,
+        rows: Vec<OutputRow>,
+        of: Written<'_>,
+        write: Writer<'_>,
+        leaves: bool,
+    ) -> bool {
+        self.waiting.extend(rows);
+        while let Some(mut row) = self.waiting.pop_front() {
+            if row.is_unmarked && leaves {
+                self.waiting.push_front(row);
+                return false;
+            }
+            of.pipeline.mark_row(&mut row, &|| self.is_over());
+            match &mut self.body {
+                Some(body) => body.add(|reply| write(&row, of, reply)),
+                None => self.kept.push(row),
+            }
+        }
+        true
+    }
+
+    /// Marks the texts of the rows that wait, as far as there is time.
+    pub(super) fn mark(&mut self, pipeline: &Pipeline) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for row in &mut waiting {
+            pipeline.mark_row(row, &|| self.is_over());
+        }
+        self.waiting = waiting;
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
