@@ -308,10 +308,14 @@ fn sort(arrange: &mut Arrange, words: &mut Arguments<'_>) -> Result<(), SearchEr
             .and_then(parse_i64)
             .and_then(|n| u64::try_from(n).ok());
         let max = max.ok_or_else(|| SearchError::bad_arguments("MAX", NOT_CONVERTED))?;
-        if max > 0 {
-            let offset = arrange.limit.map_or(0, |limit| limit.offset);
-            arrange.limit = Some(Limit { offset, count: max });
-        }
+        arrange.limit = match arrange.limit {
+            // LIMIT 0 0 stays, whatever comes after it.
+            Some(limit) if limit.count == 0 => Some(limit),
+            limit => {
+                let offset = limit.map_or(0, |limit| limit.offset);
+                (offset > 0 || max > 0).then_some(Limit { offset, count: max })
+            }
+        };
     }
     Ok(())
 }
