@@ -84,6 +84,7 @@ impl World {
             Order::FlushSlot(_)
             | Order::DropShardChannels(_)
             | Order::Question { .. }
+            | Order::AskAgain { .. }
             | Order::Deliver { .. } => {}
         }
     }

@@ -13,6 +13,18 @@ use super::selector::{Rights, Selector};
 use super::user::User;
 use russet_config::Dialect;
 
+impl User {
+    /// Its permissions as rules, one for each selector, those of its roles among them: another
+    /// server makes a user of them that may do the same.
+    pub fn rights(&self) -> Vec<Vec<u8>> {
+        let mut rules = Vec::new();
+        for selector in self.each_selector() {
+            add_selectors(&mut rules, std::slice::from_ref(selector), for_file);
+        }
+        rules
+    }
+}
+
 /// A user's parts as ACL GETUSER shows them.
 pub struct Description<'a> {
     user: &'a User,

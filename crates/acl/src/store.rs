@@ -142,6 +142,24 @@ impl Users {
         id
     }
 
+    /// Lends a number to a user without a name, who has no connections: until [`Users::take_back`].
+    pub fn lend(&mut self, user: User) -> UserId {
+        let name = Box::default();
+        let named = Some(Named { name, user });
+        if let Some(id) = self.free.pop() {
+            self.by_id[id.0 as usize] = named;
+            return id;
+        }
+        self.by_id.push(named);
+        UserId(u32::try_from(self.by_id.len() - 1).expect("fewer users than 2^32"))
+    }
+
+    /// Ends a loan.
+    pub fn take_back(&mut self, id: UserId) {
+        self.by_id[id.0 as usize] = None;
+        self.free.push(id);
+    }
+
     /// Deletes a user; never `default`.
     pub fn remove(&mut self, name: &[u8]) -> Option<UserId> {
         assert!(name != b"default", "the default user is always there");

@@ -320,7 +320,7 @@ impl User {
     }
 
     /// Root first, those of its roles last.
-    fn each_selector(&self) -> impl Iterator<Item = &Selector> {
+    pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
         self.own.each_selector().chain(&self.granted)
     }
 }

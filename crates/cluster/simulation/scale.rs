@@ -48,6 +48,7 @@ fn saved(nodes: usize) -> Saved {
         nodes: (0..nodes).map(node).collect(),
         current_epoch: nodes as u64,
         last_vote_epoch: 0,
+        ..Saved::default()
     }
 }
 

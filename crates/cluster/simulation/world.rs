@@ -274,6 +274,7 @@ impl World {
             | Order::FlushSlot(_)
             | Order::RoutesChanged
             | Order::Question { .. }
+            | Order::AskAgain { .. }
             | Order::Deliver { .. } => {}
         }
     }

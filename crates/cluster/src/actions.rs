@@ -60,6 +60,14 @@ pub enum Order {
         /// The content, which is the server's.
         payload: Vec<u8>,
     },
+    /// A node has not read a question, because it did not show its sender; now it would. Ask it
+    /// again.
+    AskAgain {
+        /// The node that was asked.
+        node: NodeId,
+        /// The first 8 bytes of the question.
+        number: u64,
+    },
     /// A message of PUBLISH (or SPUBLISH) from another node, for this node's subscribers.
     Deliver {
         /// The channel's name.

@@ -20,6 +20,7 @@ use super::bus::secret::Secrets;
 use super::conf::Saved;
 use super::failover::state::{Election, Health, Hearsay, Manual};
 use super::membership::blacklist::Blacklist;
+use super::membership::members::Members;
 use super::membership::nodes::{ClusterNode, ME, NodeIndex, Nodes};
 use super::membership::strangers::Lines;
 use super::message::{Ip, NodeFlags, NodeId};
@@ -154,6 +155,7 @@ pub struct Cluster {
     pub(super) owners: Owners,
     pub(super) links: Links,
     pub(super) blacklist: Blacklist,
+    pub(super) members: Members,
     pub(super) hearsay: Hearsay,
     pub(super) lines: Lines,
     /// The number of voters as last counted, and in which event; see `voters_now`.
@@ -192,6 +194,7 @@ impl Cluster {
     pub fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
+        let members = Members::new(saved.token_key, now.monotonic_ms);
         let me = ClusterNode::new(
             NodeId::drawn(&mut random),
             NodeId::drawn(&mut random),
@@ -208,6 +211,7 @@ impl Cluster {
             owners: Owners::new(),
             links: Links::default(),
             blacklist: Blacklist::default(),
+            members,
             hearsay: Hearsay::default(),
             lines: Lines::default(),
             counted: None,
@@ -324,6 +328,7 @@ impl Cluster {
             self.announce(false);
         }
         self.tend_nodes();
+        self.tend_members();
         self.check_manual();
         if self.nodes[ME].is_replica() {
             self.try_manual();

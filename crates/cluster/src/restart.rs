@@ -31,6 +31,9 @@ impl Cluster {
             nodes: known.map(|(at, _)| self.saved(at)).collect(),
             current_epoch: self.current_epoch,
             last_vote_epoch: self.last_vote_epoch,
+            token_key: self.members.key,
+            tokens: self.received_tokens(),
+            strangers: self.strange_owners(),
         };
         saved.text(self.settings.dialect)
     }
@@ -124,6 +127,7 @@ impl Cluster {
         }
         let newest = self.nodes.iter().map(|(_, node)| node.config_epoch).max();
         self.current_epoch = self.current_epoch.max(newest.unwrap_or(0));
+        self.restore_members(&saved.tokens, &saved.strangers);
     }
 
     fn restore_node(&mut self, line: &SavedNode) {

@@ -53,5 +53,7 @@ bitflags! {
         const STORES_ANYTHING = 1 << 19;
         /// As fast as those of `Flags::FAST`, which Redis does not say of it: timed as they are.
         const TIMED_AS_FAST = 1 << 20;
+        /// Asks the other nodes of a cluster, and answers their questions: these may name no other.
+        const ASKS_NODES = 1 << 21;
     }
 }

@@ -240,6 +240,13 @@ impl Handshake {
         if its.lz4 {
             words.extend([&b"capa"[..], b"lz4"]);
         }
+        let node = its.node_id.as_ref().map(|id| [b"node-", &id[..]].concat());
+        if let Some(node) = node
+            .as_ref()
+            .filter(|_| its.dialect == russet_config::Dialect::Redis)
+        {
+            words.extend([&b"capa"[..], node]);
+        }
         request(&words, out);
         self.awaits.push_back(Awaits::Replconf);
         if let Some(version) = its.dialect.valkey_version() {

@@ -12,7 +12,7 @@ use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
@@ -30,6 +30,7 @@ pub(super) const AGGREGATE: Spec = Spec {
     flags: READS,
     categories: SEARCHING,
     work: work::AGGREGATE,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.AGGREGATE", aggregate)
 };
 

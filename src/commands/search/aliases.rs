@@ -11,6 +11,7 @@ const fn row(name: &'static str, handler: Handler, words: u8) -> Spec {
         arity: Arity::Exactly(words as _),
         flags: WRITES,
         categories: Category::SEARCH,
+        facts: Facts::ASKS_NODES,
         ..Spec::new(name, handler)
     }
 }

@@ -19,6 +19,7 @@ pub(super) const CREATE: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.CREATE", create)
 };
 
@@ -26,6 +27,7 @@ pub(super) const CREATEIFNX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT._CREATEIFNX", create_if_missing)
 };
 
@@ -120,6 +122,7 @@ pub(super) const ALTER: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.ALTER", alter)
 };
 
@@ -127,6 +130,7 @@ pub(super) const ALTERIFNX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT._ALTERIFNX", alter)
 };
 
@@ -188,6 +192,7 @@ const fn removing(name: &'static str, handler: crate::server::Handler) -> Spec {
         arity: Arity::AtLeast(2),
         flags: WRITES,
         categories: REMOVING,
+        facts: Facts::ASKS_NODES,
         ..Spec::new(name, handler)
     }
 }

@@ -22,7 +22,7 @@ pub(super) const INFO: Spec = Spec {
     arity: Arity::Exactly(2),
     flags: READS,
     categories: Category::SEARCH,
-    facts: russet_command::Facts::SHOWS,
+    facts: russet_command::Facts::SHOWS.union(russet_command::Facts::ASKS_NODES),
     ..Spec::new("FT.INFO", info)
 };
 

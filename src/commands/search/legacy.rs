@@ -8,7 +8,7 @@ use super::shards;
 use super::walk::loading::Reader;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
-use russet_command::{Access, Arity, Category, CommandError, KeySpec};
+use russet_command::{Access, Arity, Category, CommandError, Facts, KeySpec};
 use russet_keyspace::{Cause, Class};
 use russet_resp::Reply;
 use russet_search::error::{ADD_ARGS, SearchError};
@@ -212,6 +212,7 @@ pub(super) const MGET: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.MGET", get_many)
 };
 

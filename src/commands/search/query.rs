@@ -10,7 +10,7 @@ use super::walk::{Asked, Body, Question, Walk, Written, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::expression::Value;
 use russet_search::highlight::Marker;
@@ -29,6 +29,7 @@ pub(super) const SEARCH: Spec = Spec {
     flags: READS,
     categories: SEARCHING,
     work: work::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.SEARCH", search)
 };
 

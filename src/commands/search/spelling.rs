@@ -30,7 +30,7 @@ pub(super) const SPELLCHECK: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: Category::SEARCH,
-    facts: Facts::SHOWS,
+    facts: Facts::SHOWS.union(Facts::ASKS_NODES),
     ..Spec::new("FT.SPELLCHECK", check)
 };
 

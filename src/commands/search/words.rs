@@ -21,7 +21,7 @@ pub(super) const TAGVALS: Spec = Spec {
         .union(Category::READ)
         .union(Category::SLOW)
         .union(Category::DANGEROUS),
-    facts: Facts::SHOWS,
+    facts: Facts::SHOWS.union(Facts::ASKS_NODES),
     ..Spec::new("FT.TAGVALS", tag_values)
 };
 
@@ -52,6 +52,7 @@ pub(super) const SYNUPDATE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.SYNUPDATE", update_synonyms)
 };
 
@@ -115,6 +116,7 @@ pub(super) const DICTADD: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: GROWS,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.DICTADD", add_terms)
 };
 
@@ -143,6 +145,7 @@ pub(super) const DICTDEL: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: WRITES,
     categories: Category::SEARCH,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.DICTDEL", remove_terms)
 };
 

@@ -12,7 +12,7 @@ use super::rows_text::RowsText;
 use super::shards::{Found, gather};
 use super::slices::{Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
 use russet_timeseries::Aggregator;
 use russet_timeseries::index::Filter;
@@ -50,6 +50,7 @@ pub(super) const MRANGE: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: READS,
     categories: READING,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("ts.mrange", mrange)
 };
 

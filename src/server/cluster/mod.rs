@@ -87,6 +87,7 @@
 //! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
 //! and Valkey 9.1; redis-cli gives the orders.
 
+mod answers;
 mod command;
 mod lost;
 mod start;
@@ -270,6 +271,15 @@ impl Server {
         }
     }
 
+    /// A node of the cluster is a member: an operator's command names it, or it has shown the rights
+    /// of a replica or a taker of slots.
+    pub(in crate::server) fn trust_node(&mut self, id: &[u8], why: &str) {
+        let now = Now::from(self.now);
+        if let Some(driver) = &mut self.cluster {
+            driver.core.trust_node(now, id, why);
+        }
+    }
+
     fn obey_cluster(&mut self, keyspace: &mut Keyspace, order: Order) {
         match order {
             Order::Deliver {
@@ -291,6 +301,11 @@ impl Server {
             } => {
                 if let Some(driver) = &mut self.cluster {
                     driver.surveys.receive(from, is_answer, payload);
+                }
+            }
+            Order::AskAgain { node, number } => {
+                if let Some(driver) = &mut self.cluster {
+                    driver.surveys.receive_unread(node, number);
                 }
             }
             Order::PauseWrites { until_ms } => {

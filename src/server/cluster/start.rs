@@ -81,7 +81,8 @@ impl Begun {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
-        let saved = parse(path, &text)?;
+        let mut saved = parse(path, &text)?;
+        saved.set_key(rand::random());
         let port = bus_port(config);
         if port == 0 {
             return Err(StartError::PortTooHigh(main_port(config)));
@@ -103,11 +104,12 @@ impl Begun {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
-        let saved = if text.is_empty() {
+        let mut saved = if text.is_empty() {
             Saved::fresh(seed)
         } else {
             parse(path, &text)?
         };
+        saved.set_key([seed as u8 | 1; 32]);
         Ok(Begun {
             file,
             saved,

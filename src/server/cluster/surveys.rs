@@ -6,7 +6,7 @@
 //!
 //! Nothing partial is replied: a shard that cannot be asked, or has not answered in time, is an
 //! error. What an answer holds is the command's own. Users and their rules are of the node that the
-//! client asks.
+//! client asks: each question has those of its user, and the others judge by them (`answers`).
 //!
 //! **Questions about slots** (FT.*) go to this node, too, so that all shards answer in the same
 //! way. Each names the slots that its node is asked for: a node whose slots are others does not
@@ -17,23 +17,17 @@
 //! make the change first, then this node.
 
 use crate::server::clients::blocked::{OnTimeout, Until};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::execute::Author;
+use crate::server::clients::client::ClientFlags;
 use crate::server::origin::Origin;
 #[cfg(feature = "testing")]
 use crate::server::parts::cluster::BrokenRule;
-use crate::server::parts::cluster::{
-    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
-    question,
-};
-use crate::server::parts::execution::searches::Answer;
+use crate::server::parts::cluster::{Asker, Complete, OTHER_SLOTS, question};
 use crate::server::state::Server;
-use crate::server::state::call::{Call, Effect};
-use crate::server::state::world::Engine;
+use crate::server::state::call::Call;
 use russet_cluster::{Shard, Unanswered};
-use russet_command::{Category, CommandError, Flags};
-use russet_keyspace::{ClientId, Keyspace};
-use russet_resp::{Args, OwnedArgs, Reply};
+use russet_command::{CommandError, Flags};
+use russet_keyspace::Keyspace;
+use russet_resp::Args;
 
 /// Milliseconds until all shards must have answered.
 const SURVEY_MS: u64 = 5000;
@@ -43,7 +37,7 @@ const IN_TRANSACTION: &str = "ERR Can not run multi sharded command inside a mul
 const NO_OWNER: &str = "CLUSTERDOWN Hash slot not served";
 const UNREACHABLE: &str = "CLUSTERDOWN A shard cannot be asked";
 const LATE: &str = "ERR A multi-shard command failed because a shard did not answer in time";
-const BUSY: &str = "ERR Too many multi-shard commands are under way";
+pub(super) const BUSY: &str = "ERR Too many multi-shard commands are under way";
 const MOVING: &str = "TRYAGAIN Slots moved between shards while they were asked";
 
 fn refusal(error: Unanswered) -> CommandError {
@@ -253,6 +247,7 @@ impl Call<'_> {
             .surveys
             .begin(client, nodes, (now_ms, until_ms), kept);
         let number = number.ok_or(CommandError::Text(BUSY))?;
+        let asker = self.asker();
         // A change that was made is not made again.
         let flags = self.server.table.row(self.row).spec.flags;
         let may_repeat = !flags.contains(Flags::WRITE);
@@ -261,7 +256,7 @@ impl Call<'_> {
             let my_id = driver.core.my_id();
             let mut questions = Vec::new();
             let are_asked = shards.iter().all(|shard| {
-                let question = question(number, db, words, &shard.slots);
+                let question = question(number, db, &asker, words, &shard.slots);
                 if shard.node == my_id {
                     driver.surveys.receive(my_id, false, question);
                     return true;
@@ -272,8 +267,9 @@ impl Call<'_> {
             });
             if !are_asked {
                 driver.surveys.give_up(number);
-            } else if may_repeat {
-                driver.surveys.keep(number, questions);
+            } else {
+                let now_ms = may_repeat.then_some(now_ms);
+                driver.surveys.keep(number, questions, now_ms);
             }
             are_asked
         });
@@ -283,6 +279,20 @@ impl Call<'_> {
         let wait_ms = until_ms.saturating_sub(now_ms).max(1);
         self.block_until(Until::Survey { number }, wait_ms, OnTimeout::Handler);
         Ok(true)
+    }
+
+    /// The rights of the client, for a question.
+    fn asker(&self) -> Asker {
+        let (acl, user) = (&self.server.acl, self.client.user);
+        let account = acl.accounts.of(user);
+        let work = account.map_or(0, |account| account.budgets.work);
+        let user = acl.users.get(user);
+        let rights = if user.allows_all() {
+            Vec::new()
+        } else {
+            user.rights()
+        };
+        Asker { rights, work }
     }
 }
 
@@ -313,198 +323,5 @@ impl Server {
                 }
             });
         }
-    }
-}
-
-/// How a question was answered.
-enum Outcome {
-    /// It is none.
-    Nothing,
-    Answer(Vec<u8>),
-    /// Later: it goes on, or waits for this node's view of the slots.
-    Later(Pending),
-}
-
-impl Engine {
-    /// Answers the questions of other nodes, and runs the commands again whose questions have been
-    /// answered. Of those that take long one goes on.
-    pub(in crate::server) fn serve_surveys(&mut self) {
-        while let Some(driver) = &mut self.server.cluster
-            && let Some(message) = driver.surveys.next_message()
-        {
-            match message {
-                Message::Question(from, payload) if payload.starts_with(&[0; 8]) => {
-                    self.server
-                        .take_definitions(&mut self.keyspace, from, &payload[8..]);
-                }
-                Message::Question(from, payload)
-                    if driver.surveys.is_at_work_on(from, &payload) => {}
-                Message::Question(from, payload) => {
-                    let pending = Surveys::pending(from, payload, self.server.now.mono_ms);
-                    self.answer_node(pending);
-                }
-                Message::Answer(from, payload) => self.take_answer(from, &payload),
-            }
-        }
-        let waiting = self.server.cluster.as_ref();
-        let waiting = waiting.map_or(0, |driver| driver.surveys.pending_len());
-        for _ in 0..waiting {
-            let driver = self.server.cluster.as_mut();
-            let Some(pending) = driver.and_then(|driver| driver.surveys.next_pending()) else {
-                return;
-            };
-            let has_begun = pending.task.is_some();
-            self.answer_node(pending);
-            if has_begun {
-                break;
-            }
-        }
-    }
-
-    /// Answers a question, or goes on with it.
-    fn answer_node(&mut self, pending: Pending) {
-        let from = pending.from;
-        let answer = match self.answer_question(pending) {
-            Outcome::Nothing => return,
-            Outcome::Answer(answer) => answer,
-            Outcome::Later(pending) => {
-                let number = pending.payload.first_chunk::<8>().copied();
-                let driver = self.server.cluster.as_mut();
-                if driver.is_none_or(|driver| driver.surveys.put(pending)) {
-                    return;
-                }
-                [&number.unwrap_or_default(), &b"-"[..], BUSY.as_bytes()].concat()
-            }
-        };
-        let driver = self.server.cluster.as_ref();
-        if driver.is_some_and(|driver| driver.core.my_id() == from) {
-            return self.take_answer(from, &answer);
-        }
-        self.server.with_cluster(&mut self.keyspace, |driver, _| {
-            driver.core.ask(from, true, &answer)
-        });
-    }
-
-    fn take_answer(&mut self, from: russet_cluster::NodeId, payload: &[u8]) {
-        let driver = self.server.cluster.as_mut();
-        let ended = driver.and_then(|driver| driver.surveys.take_answer(from, payload));
-        if let Some((client, number)) = ended {
-            self.end_survey(client, number);
-        }
-    }
-
-    fn end_survey(&mut self, client: ClientId, number: u64) {
-        let waits = self.server.clients.get_mut(client).is_some_and(|session| {
-            let blocked = session.client.blocked.as_deref();
-            blocked.is_some_and(
-                |blocked| matches!(blocked.until, Until::Survey { number: its } if its == number),
-            )
-        });
-        if waits {
-            self.retry_by_id(client);
-        }
-        // Left over if the client is gone, or a gate has refused the command.
-        if let Some(driver) = &mut self.server.cluster {
-            driver.surveys.take_complete();
-        }
-    }
-
-    /// Whether the slots of a question are those of this node.
-    fn has_slots(&self, slots: &[(u16, u16)]) -> bool {
-        #[cfg(feature = "testing")]
-        if self.server.debug.broken_rule == Some(BrokenRule::AnswersForOthers) {
-            return true;
-        }
-        let core = self.server.cluster.as_ref().map(|driver| &driver.core);
-        slots.is_empty() || core.is_some_and(|core| core.slots_of_mine() == slots)
-    }
-
-    fn answer_question(&mut self, mut pending: Pending) -> Outcome {
-        let Some(question) = asked(&pending.payload) else {
-            return Outcome::Nothing;
-        };
-        let number = question.number.to_be_bytes();
-        if !self.has_slots(&question.slots) {
-            let has_begun = pending.task.is_some();
-            if has_begun || self.server.now.mono_ms >= pending.waits_until_ms {
-                return Outcome::Answer([&number, OTHER_SLOTS].concat());
-            }
-            return Outcome::Later(pending);
-        }
-        if let Some(task) = pending.task.take() {
-            self.server.searches.put_answer(Answer::Done(task));
-        }
-        let Some(answer) = self.run_question(&question) else {
-            return Outcome::Nothing;
-        };
-        // Left over if the command has not taken it.
-        self.server.searches.take_answer();
-        let driver = self.server.cluster.as_mut();
-        if let Some(task) = driver.and_then(|driver| driver.surveys.take_left()) {
-            pending.task = Some(task);
-            return Outcome::Later(pending);
-        }
-        if !self.has_slots(&question.slots) {
-            return Outcome::Answer([&number, OTHER_SLOTS].concat());
-        }
-        Outcome::Answer([&number[..], &answer].concat())
-    }
-
-    /// Runs the command of a question; its answer. `None`: it is none.
-    fn run_question(&mut self, question: &Asked) -> Option<Vec<u8>> {
-        let (db, args): (_, &OwnedArgs) = (question.db, &question.args);
-        let id = self.server.table.find(args.args().get(0)?)?.id;
-        let row = self.server.table.row(id);
-        let (spec, name) = (row.spec, row.full_name);
-        // Reads of series by their labels and commands of indexes, which name no keys.
-        let is_read =
-            spec.categories.contains(Category::TIMESERIES) && spec.flags.contains(Flags::READONLY);
-        let is_asked = is_read || spec.categories.contains(Category::SEARCH);
-        let is_write = spec.flags.contains(Flags::WRITE);
-        let has_keys = !spec.keys.is_empty();
-        if !is_asked || has_keys || db.0 as usize >= self.keyspace.databases() {
-            return None;
-        }
-        if is_write && self.server.replication.is_replica() {
-            return None;
-        }
-        let mut client = Client::fake(ClientId(u64::MAX - 2));
-        client.db = db;
-        let mut reply = Reply::new();
-        // The words were looked at for the client's protocol before.
-        reply.set_resp3(!is_read);
-        if let Some(driver) = &mut self.server.cluster {
-            driver.surveys.is_answering = true;
-        }
-        let mut call = Call {
-            args: args.args(),
-            reply: &mut reply,
-            db: self.keyspace.db(db),
-            client: &mut client,
-            server: &mut self.server,
-            effect: Effect::Nothing,
-            name,
-            row: id,
-            origin: Origin::TimeUp,
-            script: None,
-        };
-        let outcome = (spec.handler)(&mut call);
-        if let Some(driver) = &mut self.server.cluster {
-            driver.surveys.is_answering = false;
-        }
-        if is_write && self.keyspace.has_news() {
-            let Engine {
-                keyspace, server, ..
-            } = self;
-            server.notify_changes(keyspace, Author::Server);
-        }
-        if is_write {
-            self.server.repeat_effects(&mut self.keyspace);
-        }
-        Some(match outcome {
-            Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => reply.pending().to_vec(),
-            Ok(()) => TOO_LONG.to_vec(),
-            Err(error) => [b"-", &*error.line()].concat(),
-        })
     }
 }

@@ -77,6 +77,12 @@ impl Call<'_> {
     pub fn migrate_slots(&mut self) -> CommandResult {
         let words = self.args.from(2).to_vec();
         self.machine(|m, around| m.migrate_slots(around, &words))?;
+        let names = words
+            .windows(2)
+            .filter(|two| two[0].eq_ignore_ascii_case(b"NODE"));
+        for named in names {
+            self.server.trust_node(named[1], "slots go to it");
+        }
         self.reply.ok();
         Ok(())
     }
@@ -131,6 +137,9 @@ impl Call<'_> {
             server.with_migrations(keyspace, |m, around| m.request(around, &sender, &words));
         match answer.unwrap_or(Answer::Silent) {
             Answer::Status(status) => {
+                if let Some(node) = sender.node.filter(|_| sender.is_internal) {
+                    self.server.trust_node(node.as_bytes(), "slots go to it");
+                }
                 if begins {
                     let kind = ClientFlags::SENDS_SLOTS;
                     self.server.acl.becomes_link(self.client, kind);

@@ -104,6 +104,10 @@ impl Server {
         self.replication.replicas.introduce(client.id, now_ms);
         let name = self.replication.replica_name(client);
         tracing::info!("Replica {name} asks for synchronization");
+        let node = self.replication.replicas.node_of(client.id);
+        if let Some(node) = node {
+            self.trust_node(&node, "it replicates this node");
+        }
         self.replication.doubt_earlier_links(&self.clients, client);
         self.open_backlog(keyspace);
         if let SyncRequest::From(from) = asked

@@ -69,6 +69,13 @@ impl Server {
         }
     }
 
+    /// Sends a note to a node that has not read one.
+    pub(in crate::server) fn note_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId) {
+        if spreads(self.cluster.as_deref(), &self.persist).is_some() {
+            self.send_definitions(keyspace, to, Kind::Note);
+        }
+    }
+
     fn send_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId, kind: Kind) {
         let content = match kind {
             Kind::Content => Definitions::of(&self.search).bytes(),
@@ -167,7 +174,7 @@ impl Server {
         (catalog.seen, catalog.digest) = (Some(changes), digest);
         catalog.version = its;
         if wanted != *definitions {
-            catalog.version += u64::from(its > 0);
+            catalog.count(u64::from(its > 0));
             catalog.has_news = true;
         }
     }
@@ -287,7 +294,7 @@ impl Indexes {
             catalog.digest = digest;
             // A change that no other node has seen does not win over theirs.
             if !is_first && has_slots && !is_alone {
-                catalog.version += 1;
+                catalog.count(1);
                 catalog.has_news = true;
             }
         }

@@ -34,6 +34,13 @@ impl Cluster {
         !self.settings.meet_secret.is_empty() && self.settings.bus_allow.is_empty()
     }
 
+    /// Whether a greeting proves that its sender knows the secret, if there is one.
+    pub(crate) fn has_proven(&self, header: &Header<'_>, proof: Option<&Proof>) -> bool {
+        let secret = &self.settings.meet_secret;
+        let knows = |proof: &Proof| proof.is_valid(secret, header.sender, self.now.wall_ms);
+        !secret.is_empty() && proof.is_some_and(knows)
+    }
+
     /// Whether a message of this link is to be read at all.
     pub(crate) fn may_speak(
         &mut self,

@@ -14,6 +14,7 @@
 //! claims and roles (`claims`), gossip (`gossip`), votes (`votes`, `election`).
 
 use super::super::actions::Order;
+use super::super::commands::NAMED;
 use super::super::core::Cluster;
 use super::super::membership::nodes::{Address, ME, NodeIndex};
 use super::super::message::{
@@ -96,7 +97,7 @@ impl Cluster {
                     payload,
                 },
                 Sender::Known(at),
-            ) => self.take_question(at, (module, kind), payload),
+            ) => self.take_question(link, at, (module, kind), payload),
             (Body::Nothing, Sender::Known(at)) => match message.kind {
                 Kind::AuthRequest => self.consider_vote(at, header),
                 Kind::AuthAck => self.count_vote(at, header),
@@ -220,6 +221,9 @@ impl Cluster {
         let Some(at) = sender else {
             return;
         };
+        if self.has_proven(header, extensions.proof.as_ref()) {
+            self.trust(at, "it knows cluster-meet-secret");
+        }
         let flag = NodeFlags::NO_FAILOVER;
         self.nodes[at].flags.set(flag, header.flags.contains(flag));
         if kind != Kind::Pong && is_inbound {
@@ -261,8 +265,12 @@ impl Cluster {
                 let text = format!("Handshake: node {} is known", self.called(known));
                 self.log(Level::Verbose, text);
                 let address = self.address_in(link, header);
+                let is_named = self.nodes[at].flags.contains(NodeFlags::MEET);
                 self.move_to(known, address);
                 self.forget(at);
+                if is_named {
+                    self.trust(known, NAMED);
+                }
                 return None;
             }
             Sender::Me | Sender::Other => {
@@ -272,6 +280,7 @@ impl Cluster {
         }
         self.nodes.rename(at, header.sender);
         let node = &mut self.nodes[at];
+        let is_named = node.flags.contains(NodeFlags::MEET);
         node.flags.remove(NodeFlags::HANDSHAKE | NodeFlags::MEET);
         node.flags.insert(match header.primary {
             None => NodeFlags::PRIMARY,
@@ -279,6 +288,9 @@ impl Cluster {
         });
         let text = format!("Handshake with node {} completed", header.sender);
         self.log(Level::Verbose, text);
+        if is_named {
+            self.trust(at, NAMED);
+        }
         self.changed.routes = true;
         self.save_soon();
         self.receive_header(at, header);
@@ -293,6 +305,7 @@ impl Cluster {
         if let Some(link) = self.nodes[at].out {
             self.close(link);
         }
+        self.doubt(at);
         let node = &mut self.nodes[at];
         node.flags.insert(NodeFlags::NO_ADDRESS);
         node.address = Address::default();
@@ -353,6 +366,10 @@ impl Cluster {
         ));
         if let Some(link) = self.nodes[at].out {
             self.close(link);
+        }
+        let former = self.nodes[at].address;
+        if (former.ip, former.bus_port) != (address.ip, address.bus_port) {
+            self.doubt(at);
         }
         let node = &mut self.nodes[at];
         node.address = address;

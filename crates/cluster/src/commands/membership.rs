@@ -14,8 +14,10 @@
 use super::{Answer, Done, misused, number};
 use crate::actions::Order;
 use crate::core::{Cluster, Host};
+use crate::membership::members::Members;
 use crate::membership::nodes::{Address, ME};
 use crate::message::{NodeFlags, NodeId};
+use crate::ownership::slots::SlotSet;
 use russet_resp::Reply;
 
 const FORGET_MIN_MS: i64 = 1000;
@@ -133,6 +135,7 @@ impl Cluster {
                 "ERR To set a master the node must be empty and without assigned slots.".into(),
             );
         }
+        self.trust(at, super::NAMED);
         if self.me().primary != Some(at) {
             let called = self.called(at);
             self.note(format!("Replicating node {called}, as requested by user."));
@@ -188,9 +191,11 @@ impl Cluster {
         for slot in 0..crate::message::SLOTS {
             self.unbind(slot);
         }
+        self.owners.known = SlotSet::default();
         for at in self.nodes.others() {
             self.forget(at);
         }
+        self.members = Members::new(self.members.key, self.now.monotonic_ms);
         if is_hard {
             self.blacklist.clear();
             (self.current_epoch, self.last_vote_epoch) = (0, 0);

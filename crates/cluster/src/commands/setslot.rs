@@ -48,6 +48,9 @@ impl Cluster {
             return Ok(Done::Waits { timeout_ms });
         }
         self.is_for_replicas = replicates;
+        if let SlotChange::Migrating(at) | SlotChange::Importing(at) | SlotChange::Node(at) = step {
+            self.trust(at, super::NAMED);
+        }
         match step {
             SlotChange::Migrating(to) => _ = self.owners.migrating.insert(slot, to),
             SlotChange::Importing(from) => _ = self.owners.importing.insert(slot, from),

@@ -2,7 +2,7 @@
 //!
 //!     id ip:port@busport,hostname,name=value.. flags primary|- pingsent pongreceived
 //!        epoch linkstate slots..                               (all of this is one line)
-//!     vars currentEpoch 5 lastVoteEpoch 4
+//!     vars currentEpoch 5 lastVoteEpoch 4 [tokenKey hex] [tokens id:hex,..] [strangers id,..]
 //!
 //! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
 //! `5` or `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]`
@@ -22,6 +22,7 @@ mod write;
 
 pub(crate) use write::write_node;
 
+use super::membership::members::Token;
 use super::message::{Ip, NodeFlags, NodeId};
 
 /// The content of nodes.conf.
@@ -32,6 +33,13 @@ pub struct Saved {
     /// `vars currentEpoch`: the highest epoch of the cluster that this node has seen.
     pub(crate) current_epoch: u64,
     pub(crate) last_vote_epoch: u64,
+    /// `vars tokenKey`: the key of this node's tokens for others (`membership::members`); zeros: none
+    /// yet ([`Saved::set_key`]).
+    pub(crate) token_key: [u8; 32],
+    /// `vars tokens`: the tokens that others have given this node.
+    pub(crate) tokens: Vec<(NodeId, Token)>,
+    /// `vars strangers`: nodes that are no members, although they have slots.
+    pub(crate) strangers: Vec<NodeId>,
 }
 
 /// A node's line. Empty texts and ports of 0 are values that are not set or not known.

@@ -16,6 +16,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{OtherPort, Saved, SavedNode};
+use crate::membership::members::Token;
 use crate::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 
 /// The bus port minus the client port, for lines without a bus port (Redis 3.2).
@@ -32,8 +33,14 @@ impl Saved {
         };
         Saved {
             nodes: vec![me],
-            current_epoch: 0,
-            last_vote_epoch: 0,
+            ..Saved::default()
+        }
+    }
+
+    /// Takes a key for a node that has none, or whose file was another server's.
+    pub fn set_key(&mut self, key: [u8; 32]) {
+        if self.token_key == [0; 32] {
+            self.token_key = key;
         }
     }
 
@@ -124,6 +131,9 @@ impl Reading {
             match name {
                 "currentEpoch" => self.saved.current_epoch = number(value)?,
                 "lastVoteEpoch" => self.saved.last_vote_epoch = number(value)?,
+                "tokenKey" => self.saved.token_key = hex(value)?,
+                "tokens" => self.saved.tokens = list(value, token)?,
+                "strangers" => self.saved.strangers = list(value, id)?,
                 _ => {}
             }
         }
@@ -145,6 +155,34 @@ impl Reading {
             _ => Err("several nodes are this one itself".to_owned()),
         }
     }
+}
+
+/// The parts of a list, with the first fault in it.
+fn list<T>(text: &str, part: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(part).collect()
+}
+
+/// A node's id with its token.
+fn token(text: &str) -> Result<(NodeId, Token), String> {
+    let (node, token) = text.split_once(':').ok_or("a token of no node")?;
+    Ok((id(node)?, hex(token)?))
+}
+
+/// So many bytes as hexadecimal digits.
+fn hex<const N: usize>(text: &str) -> Result<[u8; N], String> {
+    let wrong = || format!("{text:?} is not {N} bytes in hexadecimal");
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let digits = pair.iter().all(u8::is_ascii_hexdigit);
+        let pair = std::str::from_utf8(pair).ok().filter(|_| digits);
+        let value = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        *byte = value.ok_or_else(wrong)?;
+    }
+    Ok(bytes)
 }
 
 /// A blank between words, as for Redis.

@@ -287,10 +287,19 @@ proptest! {
     fn files_are_read_as_they_were_written(
         nodes in proptest::collection::vec(node(), 1..6),
         epochs: (u64, u64),
+        key: u8,
         cuts in proptest::collection::btree_set(0..SLOTS, 0..12),
     ) {
-        let mut saved = Saved { nodes, current_epoch: epochs.0, last_vote_epoch: epochs.1 };
+        let mut saved = Saved {
+            nodes,
+            current_epoch: epochs.0,
+            last_vote_epoch: epochs.1,
+            token_key: [key; 32],
+            ..Saved::default()
+        };
         saved.nodes[0].flags |= NodeFlags::MYSELF;
+        saved.strangers = saved.nodes.iter().skip(1).map(|node| node.id).collect();
+        saved.tokens = saved.strangers.iter().map(|id| (*id, [key; 16])).collect();
         let cuts: Vec<u16> = cuts.into_iter().collect();
         let count = saved.nodes.len();
         for (at, pair) in cuts.chunks_exact(2).enumerate() {

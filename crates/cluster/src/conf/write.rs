@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::read::FLAGS;
-use super::{NodeFlags, OtherPort, Saved, SavedNode};
+use super::{NodeFlags, NodeId, OtherPort, Saved, SavedNode};
 use russet_config::Dialect;
 
 impl Saved {
@@ -15,11 +15,29 @@ impl Saved {
             out.push('\n');
         }
         let (current, vote) = (self.current_epoch, self.last_vote_epoch);
-        out.push_str(&format!(
-            "vars currentEpoch {current} lastVoteEpoch {vote}\n"
-        ));
+        out.push_str(&format!("vars currentEpoch {current} lastVoteEpoch {vote}"));
+        if self.token_key != [0; 32] {
+            out.push_str(&format!(" tokenKey {}", hex(&self.token_key)));
+        }
+        let tokens = self.tokens.iter();
+        let tokens = tokens.map(|(id, token)| format!("{id}:{}", hex(token)));
+        let strangers = self.strangers.iter().map(NodeId::to_string);
+        write_list(&mut out, "tokens", tokens.collect());
+        write_list(&mut out, "strangers", strangers.collect());
+        out.push('\n');
         out.into_bytes()
     }
+}
+
+/// A variable that is a list, unless it is empty.
+fn write_list(out: &mut String, name: &str, list: Vec<String>) {
+    if !list.is_empty() {
+        out.push_str(&format!(" {name} {}", list.join(",")));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes a node's line without its end. `aux`: with the values after the hostname, as the dialect

@@ -135,6 +135,7 @@ impl Cluster {
                 "Address of {called} is now {}:{}",
                 noticed.ip, noticed.port
             ));
+            self.doubt(at);
             let node = &mut self.nodes[at];
             node.address = noticed;
             node.flags.remove(NodeFlags::NO_ADDRESS);

@@ -2,12 +2,14 @@
 //!
 //! Invariants: a node becomes known by MEET or by the gossip of a known node (`meet`, `gossip`);
 //! one that was forgotten stays out for a time (`blacklist`). The number and the rate of nodes that
-//! only gossip names are bounded (`strangers`).
+//! only gossip names are bounded (`strangers`). Which of them may ask for data is decided apart
+//! (`members`).
 //!
 //! Cost: a lookup by id is O(1) (`nodes`); a message of gossip O(its entries).
 
 pub(super) mod blacklist;
 pub(super) mod gossip;
 pub(super) mod meet;
+pub(super) mod members;
 pub(super) mod nodes;
 pub(super) mod strangers;

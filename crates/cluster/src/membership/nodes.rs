@@ -8,6 +8,7 @@ use std::ops::{Index, IndexMut};
 
 use super::super::message::{Ip, NodeFlags, NodeId};
 use super::super::ownership::slots::SlotSet;
+use super::members::{Token, Trust};
 use russet_host::LinkId;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
@@ -95,6 +96,9 @@ pub struct ClusterNode {
     pub(crate) takes_extensions: bool,
     /// The secret of internal clients that it announces (`secret`).
     pub secret: Option<NodeId>,
+    /// Whether it may ask, and its token for us (`members`).
+    pub(crate) trust: Trust,
+    pub(crate) token: Token,
     /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
     pub(crate) noticed: Noticed,
 }
@@ -146,6 +150,8 @@ impl ClusterNode {
             header_flags: NodeFlags::empty(),
             takes_extensions: false,
             secret: None,
+            trust: Trust::Stranger,
+            token: Token::default(),
             noticed: Noticed::default(),
         }
     }

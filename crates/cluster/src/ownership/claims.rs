@@ -215,7 +215,7 @@ impl Cluster {
         let mine = self.me().primary.unwrap_or(ME);
         let had_slots = !self.nodes[mine].slots.is_empty();
         let (mut taken, mut lost) = (0, Vec::new());
-        let mut is_changed = false;
+        let (mut is_changed, mut is_first) = (false, false);
         for slot in slots.iter() {
             let owner = self.owners.owner(slot);
             if owner == Some(claimer) {
@@ -235,9 +235,13 @@ impl Cluster {
                 taken += 1;
                 lost.push(slot);
             }
+            is_first |= !self.owners.known.contains(slot);
             self.move_marks(slot, owner, claimer);
             self.bind(slot, claimer);
             is_changed = true;
+        }
+        if is_first {
+            self.trust_first_owner(claimer);
         }
         is_changed |= self.mark_unclaimed(claimer, slots);
         if is_changed {

@@ -112,6 +112,8 @@ pub(crate) struct Owners {
     /// Bound slots that their owner has left out of its last claim. They stay bound until another
     /// node claims them, because to unbind them could make the cluster fail.
     pub unclaimed: SlotSet,
+    /// Slots that have ever had an owner here.
+    pub(crate) known: SlotSet,
     /// CLUSTER SETSLOT .. MIGRATING: slots of ours, and where they go.
     pub migrating: BTreeMap<u16, NodeIndex>,
     /// CLUSTER SETSLOT .. IMPORTING: slots of others, and where they come from.
@@ -126,6 +128,7 @@ impl Owners {
             gains: 0,
             vital_gains: 0,
             unclaimed: SlotSet::default(),
+            known: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
         }
@@ -150,6 +153,9 @@ impl Owners {
     pub fn set(&mut self, slot: u16, owner: Option<NodeIndex>) -> Option<NodeIndex> {
         let former = std::mem::replace(&mut self.owners[usize::from(slot)], owner);
         self.bound += usize::from(owner.is_some());
+        if owner.is_some() {
+            self.known.insert(slot);
+        }
         self.bound -= usize::from(former.is_some());
         self.unclaimed.remove(slot);
         former

@@ -8,6 +8,7 @@
 
 mod explain;
 mod failover;
+mod members;
 mod membership;
 mod net;
 mod routing;

@@ -17,7 +17,7 @@ use super::shards::{self, statistics};
 use super::walk::{Asked, Question, Walk, Written, work};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
 use russet_search::pipeline::{OutputRow, Pipeline};
@@ -33,6 +33,7 @@ pub(super) const HYBRID: Spec = Spec {
     flags: READS,
     categories: SEARCHING,
     work: work::HYBRID,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.HYBRID", hybrid)
 };
 

@@ -18,7 +18,7 @@ use super::walk::{Walk, work};
 use super::{aggregate, query};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock::{self, Cycles};
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
 use russet_search::pipeline::StepProfile;
@@ -32,6 +32,7 @@ pub(super) const PROFILE: Spec = Spec {
     flags: READS,
     categories: SEARCHING,
     work: work::PROFILE,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("FT.PROFILE", profile)
 };
 

@@ -120,7 +120,8 @@ fn with_best(answers: &[Vec<u8>], kept: &[u8]) -> Result<Next, CommandError> {
     let mut sum = Statistics::read(kept).ok_or(DAMAGED)?;
     let mut best = 0.0f64;
     for answer in answers {
-        let bytes = <[u8; 8]>::try_from(&answer[1..]).map_err(|_| DAMAGED)?;
+        let bytes = answer.get(1..).and_then(|bytes| bytes.try_into().ok());
+        let bytes: [u8; 8] = bytes.ok_or(DAMAGED)?;
         let its = f64::from_be_bytes(bytes);
         if !its.is_finite() {
             return Err(DAMAGED);

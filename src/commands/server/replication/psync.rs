@@ -137,6 +137,10 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                 b"flush-undo" => facts.flush_undo = true,
                 b"lz4" => facts.lz4 = true,
                 b"dual-channel" => facts.dual_channel = true,
+                // A node of a cluster; Redis's dialect has no other word for its id.
+                [b'n', b'o', b'd', b'e', b'-', node @ ..] if node.len() == NODE_ID_LEN => {
+                    facts.member = Some(node.into());
+                }
                 _ => {}
             },
             b"rdb-only" => {

@@ -5,7 +5,7 @@ use super::filters::parse_filters;
 use super::shards::gather;
 use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_timeseries::{Labels, Series};
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ pub(in crate::commands::time_series) const QUERYLABELS: Spec = Spec {
     flags: READS,
     categories: READING,
     tips: &["dont_cache"],
+    facts: Facts::ASKS_NODES,
     ..Spec::new("ts.querylabels", querylabels)
 };
 

@@ -9,7 +9,7 @@ use super::filters::{Shown, parse_filters};
 use super::shards::gather;
 use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Arity, CommandError};
+use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
@@ -18,6 +18,7 @@ pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     categories: READING,
+    facts: Facts::ASKS_NODES,
     ..Spec::new("ts.queryindex", queryindex)
 };
 

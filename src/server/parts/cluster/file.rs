@@ -9,6 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
@@ -132,7 +133,9 @@ impl StateFile {
 
     fn replace(&self, text: &[u8], beside: &Path, sync: bool) -> io::Result<File> {
         let mut options = OpenOptions::new();
+        // The key of the node's tokens is for no other user to read.
         options.read(true).write(true).create(true).truncate(true);
+        options.mode(0o600);
         let mut file = options.open(beside)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.write_all(text)?;

@@ -12,8 +12,8 @@ mod surveys;
 
 pub(in crate::server) use file::StateFile;
 pub(in crate::server) use surveys::{
-    ANSWER_BYTES_MAX, Asked, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
-    question,
+    ANSWER_BYTES_MAX, Asked, Asker, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG,
+    asked, question,
 };
 
 use std::collections::VecDeque;

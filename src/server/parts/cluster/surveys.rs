@@ -1,13 +1,18 @@
 //! Questions of commands to all other shards, and the answers that are complete.
 //!
-//!     number u64 | database u32 | count u32 | (length u32, word) ...
-//!                | slots: (first u16, last u16) ...                      a question: the command
+//!     number u64 | database u32 | work u64 | rights | command
+//!                | slots: (first u16, last u16) ...                      a question
+//!     count u32 | (length u32, word) ...                                 rights, a command
 //!     number u64 | bytes of the command's own                            an answer
 //!     0 u64      | bytes of definitions (`server::search::spread`)       a message without answer
 //!
 //! A question that names slots is answered by the node whose slots are exactly these, once its view
 //! of them is the asker's: it waits for [`VIEWS_MS`] and then says that they differ
 //! ([`OTHER_SLOTS`]), so that the asker, who may be late itself, asks anew.
+//!
+//! A question has the permissions of the user that asks: rules of ACL, one for each selector, none
+//! for a user that may do everything. The node that answers judges the command by them, as it would
+//! judge a client's.
 //!
 //! Invariants
 //!   1. A survey is complete when each node that was asked has answered, once.
@@ -84,6 +89,17 @@ pub(in crate::server) struct Pending {
 pub(in crate::server) enum Message {
     Question(NodeId, Vec<u8>),
     Answer(NodeId, Vec<u8>),
+    /// A node has not read the question of this number.
+    Unread(NodeId, u64),
+}
+
+/// The user that asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::server) struct Asker {
+    /// Rules of its selectors; empty: it may do everything.
+    pub rights: Vec<Vec<u8>>,
+    /// Elements that a command may touch; 0: any number.
+    pub work: u64,
 }
 
 struct Survey {
@@ -93,9 +109,9 @@ struct Survey {
     bytes: usize,
     /// Monotonic milliseconds.
     until_ms: u64,
-    /// The questions that are asked again at a time, monotonic milliseconds.
     questions: Vec<(NodeId, Vec<u8>)>,
-    again_ms: u64,
+    /// When those without an answer are asked again, monotonic milliseconds; `None`: never.
+    again_ms: Option<u64>,
     kept: Vec<u8>,
 }
 
@@ -121,7 +137,7 @@ impl Surveys {
             bytes: 0,
             until_ms,
             questions: Vec::new(),
-            again_ms: now_ms + AGAIN_MS,
+            again_ms: None,
             kept,
         };
         self.open.insert(self.next, survey);
@@ -133,19 +149,35 @@ impl Surveys {
         self.open.retain(|_, survey| survey.until_ms > now_ms);
     }
 
-    /// Keeps the questions of a survey, which may be asked again.
-    pub fn keep(&mut self, number: u64, questions: Vec<(NodeId, Vec<u8>)>) {
+    /// Keeps the questions of a survey for nodes that have not read them, and if there is a time
+    /// (monotonic milliseconds) for those that have not answered by then.
+    pub fn keep(&mut self, number: u64, questions: Vec<(NodeId, Vec<u8>)>, now_ms: Option<u64>) {
         if let Some(survey) = self.open.get_mut(&number) {
             survey.questions = questions;
+            survey.again_ms = now_ms.map(|now_ms| now_ms + AGAIN_MS);
         }
+    }
+
+    /// The question that a node has not read.
+    pub fn unread(&self, node: NodeId, number: u64) -> Option<&[u8]> {
+        let survey = self.open.get(&number)?;
+        let awaits = survey.awaited.contains(&node);
+        let mut questions = survey.questions.iter().filter(|_| awaits);
+        questions
+            .find(|(its, _)| *its == node)
+            .map(|(_, question)| &**question)
     }
 
     /// The questions that are to be asked again now. O(surveys).
     pub fn unanswered(&mut self, now_ms: u64) -> Vec<(NodeId, Vec<u8>)> {
         let mut all = Vec::new();
         let open = self.open.values_mut();
-        for survey in open.filter(|survey| (survey.again_ms..survey.until_ms).contains(&now_ms)) {
-            survey.again_ms = now_ms + AGAIN_MS;
+        let is_due = |survey: &&mut Survey| {
+            let again_ms = survey.again_ms;
+            again_ms.is_some_and(|again_ms| (again_ms..survey.until_ms).contains(&now_ms))
+        };
+        for survey in open.filter(is_due) {
+            survey.again_ms = Some(now_ms + AGAIN_MS);
             let awaited = &survey.awaited;
             let questions = survey.questions.iter();
             all.extend(
@@ -173,6 +205,11 @@ impl Surveys {
         } else {
             Message::Question(from, payload)
         });
+    }
+
+    /// A node has not read a question.
+    pub fn receive_unread(&mut self, node: NodeId, number: u64) {
+        self.inbox.push_back(Message::Unread(node, number));
     }
 
     pub fn next_message(&mut self) -> Option<Message> {
@@ -269,17 +306,22 @@ impl Surveys {
 pub(in crate::server) fn question(
     number: u64,
     db: DbIndex,
+    asker: &Asker,
     args: Args<'_>,
     slots: &[(u16, u16)],
 ) -> Vec<u8> {
-    let mut out = number.to_be_bytes().to_vec();
-    let mut write = |n: usize| out.extend_from_slice(&(n as u32).to_be_bytes());
-    write(db.0 as usize);
-    write(args.len());
-    for word in args.iter() {
-        out.extend_from_slice(&(word.len() as u32).to_be_bytes());
-        out.extend_from_slice(word);
+    fn words<'w>(out: &mut Vec<u8>, all: impl ExactSizeIterator<Item = &'w [u8]>) {
+        out.extend_from_slice(&(all.len() as u32).to_be_bytes());
+        for word in all {
+            out.extend_from_slice(&(word.len() as u32).to_be_bytes());
+            out.extend_from_slice(word);
+        }
     }
+    let mut out = number.to_be_bytes().to_vec();
+    out.extend_from_slice(&db.0.to_be_bytes());
+    out.extend_from_slice(&asker.work.to_be_bytes());
+    words(&mut out, asker.rights.iter().map(Vec::as_slice));
+    words(&mut out, args.iter());
     for (first, last) in slots {
         out.extend_from_slice(&first.to_be_bytes());
         out.extend_from_slice(&last.to_be_bytes());
@@ -291,6 +333,7 @@ pub(in crate::server) fn question(
 pub(in crate::server) struct Asked {
     pub number: u64,
     pub db: DbIndex,
+    pub asker: Asker,
     pub args: OwnedArgs,
     /// Empty: none were named.
     pub slots: Vec<(u16, u16)>,
@@ -303,14 +346,25 @@ pub(in crate::server) fn asked(payload: &[u8]) -> Option<Asked> {
         *from = rest;
         Some(u32::from_be_bytes(*number))
     }
+    fn word<'q>(from: &mut &'q [u8]) -> Option<&'q [u8]> {
+        let len = number(from)? as usize;
+        let (word, rest) = from.split_at_checked(len)?;
+        *from = rest;
+        Some(word)
+    }
     let (first, mut rest) = payload.split_first_chunk()?;
     let db = DbIndex(number(&mut rest)?);
+    let (work, mut rest) = rest.split_first_chunk()?;
+    let mut asker = Asker {
+        rights: Vec::new(),
+        work: u64::from_be_bytes(*work),
+    };
+    for _ in 0..number(&mut rest)? {
+        asker.rights.push(word(&mut rest)?.to_vec());
+    }
     let mut args = OwnedArgs::new();
     for _ in 0..number(&mut rest)? {
-        let len = number(&mut rest)? as usize;
-        let (word, after) = rest.split_at_checked(len)?;
-        args.push(word);
-        rest = after;
+        args.push(word(&mut rest)?);
     }
     let (ranges, rest) = rest.as_chunks::<4>();
     let slots = ranges.iter().map(|&[a, b, c, d]| {
@@ -320,6 +374,7 @@ pub(in crate::server) fn asked(payload: &[u8]) -> Option<Asked> {
     rest.is_empty().then(|| Asked {
         number: u64::from_be_bytes(*first),
         db,
+        asker,
         args,
         slots: slots.collect(),
     })
@@ -337,9 +392,14 @@ mod tests {
     fn questions_are_read_as_they_were_written() {
         let words: OwnedArgs = [&b"TS.MGET"[..], b"FILTER", b""].into_iter().collect();
         let slots = [(0, 5), (7, 16383)];
-        let bytes = question(7, DbIndex(3), words.args(), &slots);
+        let asker = Asker {
+            rights: vec![b"(~a* +@all)".to_vec(), Vec::new()],
+            work: 1 << 40,
+        };
+        let bytes = question(7, DbIndex(3), &asker, words.args(), &slots);
         let its = asked(&bytes).expect("whole");
         assert_eq!((its.number, its.db), (7, DbIndex(3)));
+        assert_eq!(its.asker, asker);
         assert_eq!(its.args.args().to_vec(), words.args().to_vec());
         assert_eq!(its.slots, slots);
         for len in 0..bytes.len() - 8 {
@@ -368,7 +428,12 @@ mod tests {
         // Questions without an answer are repeated.
         let number = surveys.begin(ClientId(5), vec![node(0), node(1)], (0, 2000), Vec::new());
         let number = number.expect("room");
-        surveys.keep(number, vec![(node(0), vec![1]), (node(1), vec![2])]);
+        let questions = vec![(node(0), vec![1]), (node(1), vec![2])];
+        surveys.keep(number, questions.clone(), None);
+        assert_eq!(surveys.unanswered(AGAIN_MS), []);
+        assert_eq!(surveys.unread(node(1), number), Some(&[2][..]));
+        assert_eq!(surveys.unread(node(2), number), None);
+        surveys.keep(number, questions, Some(0));
         assert_eq!(surveys.unanswered(AGAIN_MS - 1), []);
         surveys.take_answer(node(0), &[&number.to_be_bytes()[..], b"a"].concat());
         assert_eq!(surveys.unanswered(AGAIN_MS), [(node(1), vec![2])]);

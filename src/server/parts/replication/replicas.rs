@@ -48,6 +48,8 @@ pub struct Facts {
     pub version: Option<(u32, u32, u32)>,
     /// `set-cluster-node-id` (Valkey).
     pub node_id: Option<Box<[u8]>>,
+    /// `capa node-ID` (russet): the node of the cluster that it is.
+    pub member: Option<Box<[u8]>>,
     /// `capa observer`: a tool that only watches the stream (`russet tail`).
     pub observer: bool,
     /// `capa flush-undo`: it sets flushed data aside, and knows FLUSH UNDO.
@@ -348,6 +350,12 @@ impl Replicas {
 
     pub(in crate::server) fn get_mut(&mut self, id: ClientId) -> Option<&mut Replica> {
         self.all.iter_mut().find(|replica| replica.id == id)
+    }
+
+    /// The node of a cluster that a client has said to be.
+    pub fn node_of(&self, id: ClientId) -> Option<Box<[u8]>> {
+        let facts = &self.all.iter().find(|replica| replica.id == id)?.facts;
+        facts.member.clone().or_else(|| facts.node_id.clone())
     }
 
     /// The entry of a client that announces a fact, made if it is missing.

@@ -29,7 +29,6 @@
 
 use super::{DATABASE, Held, Indexes, synonyms_of};
 use russet_base::hashing::xxh3;
-use russet_resp::OwnedArgs;
 use russet_search::schema::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +57,18 @@ pub(crate) struct Catalog {
     pub due_ms: u64,
     /// All nodes are to be sent a note.
     pub has_news: bool,
+}
+
+/// The highest version: no node counts so many changes, so a higher one is invented. At it versions
+/// are equal, and definitions are united.
+const VERSION_MAX: u64 = 1 << 40;
+
+impl Catalog {
+    /// Counts changes as versions.
+    pub fn count(&mut self, changes: u64) {
+        let next = self.version.checked_add(changes);
+        self.version = next.map_or(VERSION_MAX, |next| next.min(VERSION_MAX));
+    }
 }
 
 /// Definitions by what they define.
@@ -104,6 +115,10 @@ impl Message<'_> {
         let (&[kind, has_slots], rest) = bytes.split_first_chunk()?;
         let (version, rest) = rest.split_first_chunk()?;
         let (digest, content) = rest.split_first_chunk()?;
+        let version = u64::from_be_bytes(*version);
+        if version > VERSION_MAX {
+            return None;
+        }
         Some(Message {
             kind: match kind {
                 1 => Kind::Note,
@@ -112,7 +127,7 @@ impl Message<'_> {
                 _ => return None,
             },
             has_slots: has_slots != 0,
-            version: u64::from_be_bytes(*version),
+            version,
             digest: u128::from_be_bytes(*digest),
             content,
         })
@@ -121,6 +136,43 @@ impl Message<'_> {
 
 fn line(words: &[&[u8]]) -> Line {
     words.iter().map(|word| word.to_vec()).collect()
+}
+
+/// Commands as bytes: their number, and of each the words with their lengths, all u32.
+pub(super) fn lines_bytes<'l>(lines: impl Iterator<Item = &'l Line>) -> Vec<u8> {
+    let size = |out: &mut Vec<u8>, n: usize| out.extend_from_slice(&(n as u32).to_be_bytes());
+    let (mut out, mut count) = (vec![0; 4], 0u32);
+    for line in lines {
+        count += 1;
+        size(&mut out, line.len());
+        for word in line {
+            size(&mut out, word.len());
+            out.extend_from_slice(word);
+        }
+    }
+    out[..4].copy_from_slice(&count.to_be_bytes());
+    out
+}
+
+/// The commands of bytes. `None`: they are damaged.
+pub(super) fn read_lines(mut from: &[u8]) -> Option<Vec<Line>> {
+    fn size(from: &mut &[u8]) -> Option<usize> {
+        let (size, rest) = from.split_first_chunk()?;
+        *from = rest;
+        Some(u32::from_be_bytes(*size) as usize)
+    }
+    let mut lines = Vec::new();
+    for _ in 0..size(&mut from)? {
+        let mut line = Line::new();
+        for _ in 0..size(&mut from)? {
+            let len = size(&mut from)?;
+            let (word, rest) = from.split_at_checked(len)?;
+            line.push(word.to_vec());
+            from = rest;
+        }
+        lines.push(line);
+    }
+    from.is_empty().then_some(lines)
 }
 
 impl Definitions {
@@ -178,44 +230,17 @@ impl Definitions {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let size = |out: &mut Vec<u8>, n: usize| out.extend_from_slice(&(n as u32).to_be_bytes());
-        size(&mut out, self.lines().count());
-        for line in self.lines() {
-            size(&mut out, line.len());
-            for word in &line {
-                size(&mut out, word.len());
-                out.extend_from_slice(word);
-            }
-        }
-        out
+        let lines: Vec<Line> = self.lines().collect();
+        lines_bytes(lines.iter())
     }
 
     /// The definitions of bytes. `None`: they are damaged.
-    pub fn read(mut from: &[u8]) -> Option<Definitions> {
-        fn size(from: &mut &[u8]) -> Option<usize> {
-            let (size, rest) = from.split_first_chunk()?;
-            *from = rest;
-            Some(u32::from_be_bytes(*size) as usize)
-        }
+    pub fn read(from: &[u8]) -> Option<Definitions> {
         let mut all = Definitions::default();
-        for _ in 0..size(&mut from)? {
-            let mut line = OwnedArgs::new();
-            for _ in 0..size(&mut from)? {
-                let len = size(&mut from)?;
-                let (word, rest) = from.split_at_checked(len)?;
-                line.push(word);
-                from = rest;
-            }
-            all.take(
-                line.args()
-                    .to_vec()
-                    .iter()
-                    .map(|word| word.to_vec())
-                    .collect(),
-            )?;
+        for line in read_lines(from)? {
+            all.take(line)?;
         }
-        from.is_empty().then_some(all)
+        Some(all)
     }
 
     fn take(&mut self, line: Line) -> Option<()> {
@@ -303,8 +328,13 @@ mod tests {
             digest: 1 << 100,
             content: &bytes,
         };
-        assert_eq!(Message::read(&note.bytes()), Some(note));
+        assert_eq!(Message::read(&note.bytes()).as_ref(), Some(&note));
         assert_eq!(Message::read(&[9; 40]), None);
+        let invented = Message {
+            version: VERSION_MAX + 1,
+            ..note
+        };
+        assert_eq!(Message::read(&invented.bytes()), None);
         assert_eq!(Message::read(&[1; 5]), None);
     }
 

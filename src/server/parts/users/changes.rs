@@ -107,7 +107,7 @@ impl Acl {
     }
 
     /// The names that rules refer to: commands, roles, and the default for channels.
-    pub(super) fn terms(&self, config: &Config) -> Terms<'_> {
+    pub(in crate::server) fn terms(&self, config: &Config) -> Terms<'_> {
         Terms {
             commands: &self.commands,
             roles: self.users.roles(),

@@ -1,0 +1,526 @@
+//! Answers to the questions of other nodes (`surveys`): a command that was asked passes what a
+//! client's command passes.
+//!
+//!     question -> a command that asks nodes itself? -> its arity -> a user with the asker's rights
+//!              -> the gates -> the user's budget of elements -> the handler, in slices
+//!
+//! Only members' questions come here (`russet_cluster`, `members`).
+//!
+//! Invariants
+//!   1. A question can do no more than russet's own questions, of which each row says that it asks
+//!      them ([`Facts::ASKS_NODES`]), and no more than the user for whom it is asked.
+//!   2. Its command is judged before its first slice; the rights are looked at in each.
+//!
+//! Cost: that of the command, and of reading the rules of a user that may not do everything.
+
+use crate::server::clients::blocked::Until;
+use crate::server::clients::client::Client;
+use crate::server::execution::execute::Author;
+use crate::server::execution::gates::{self, GatedCommand, Stop, work};
+use crate::server::origin::Origin;
+#[cfg(feature = "testing")]
+use crate::server::parts::cluster::BrokenRule;
+use crate::server::parts::cluster::{
+    ANSWER_BYTES_MAX, Asked, Asker, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
+};
+use crate::server::parts::execution::searches::Answer;
+use crate::server::state::call::{Call, Effect};
+use crate::server::state::world::{Engine, World};
+use russet_acl::{User, UserId};
+use russet_cluster::NodeId;
+use russet_command::{CommandError, Facts, Flags};
+use russet_config::PubsubDefault;
+use russet_keyspace::ClientId;
+use russet_resp::{Args, Reply};
+
+use super::surveys::BUSY;
+
+const NOT_ASKED: CommandError =
+    CommandError::Text("ERR Nodes do not ask each other for this command");
+const NO_RIGHTS: CommandError =
+    CommandError::Text("NOPERM The rights of the user that asks cannot be read here");
+
+/// How a question was answered.
+enum Outcome {
+    /// It is none.
+    Nothing,
+    Answer(Vec<u8>),
+    /// Later: it goes on, or waits for this node's view of the slots, or at a gate.
+    Later(Pending),
+}
+
+impl Engine {
+    /// Answers the questions of other nodes, and runs the commands again whose questions have been
+    /// answered. Of those that take long one goes on.
+    pub(in crate::server) fn serve_surveys(&mut self) {
+        while let Some(driver) = &mut self.server.cluster
+            && let Some(message) = driver.surveys.next_message()
+        {
+            match message {
+                Message::Question(from, payload) if payload.starts_with(&[0; 8]) => {
+                    self.server
+                        .take_definitions(&mut self.keyspace, from, &payload[8..]);
+                }
+                Message::Question(from, payload)
+                    if driver.surveys.is_at_work_on(from, &payload) => {}
+                Message::Question(from, payload) => {
+                    let pending = Surveys::pending(from, payload, self.server.now.mono_ms);
+                    self.answer_node(pending);
+                }
+                Message::Answer(from, payload) => self.take_answer(from, &payload),
+                Message::Unread(node, 0) => {
+                    self.server.note_definitions(&mut self.keyspace, node);
+                }
+                Message::Unread(node, number) => self.ask_again(node, number),
+            }
+        }
+        let waiting = self.server.cluster.as_ref();
+        let waiting = waiting.map_or(0, |driver| driver.surveys.pending_len());
+        for _ in 0..waiting {
+            let driver = self.server.cluster.as_mut();
+            let Some(pending) = driver.and_then(|driver| driver.surveys.next_pending()) else {
+                return;
+            };
+            let has_begun = pending.task.is_some();
+            self.answer_node(pending);
+            if has_begun {
+                break;
+            }
+        }
+    }
+
+    /// Asks a node again that has not read a question.
+    fn ask_again(&mut self, node: NodeId, number: u64) {
+        let driver = self.server.cluster.as_ref();
+        let question = driver.and_then(|driver| driver.surveys.unread(node, number));
+        if let Some(question) = question.map(<[u8]>::to_vec) {
+            self.server.with_cluster(&mut self.keyspace, |driver, _| {
+                driver.core.ask(node, false, &question)
+            });
+        }
+    }
+
+    /// Answers a question, or goes on with it.
+    fn answer_node(&mut self, pending: Pending) {
+        let from = pending.from;
+        let answer = match self.answer_question(pending) {
+            Outcome::Nothing => return,
+            Outcome::Answer(answer) => answer,
+            Outcome::Later(pending) => {
+                let number = pending.payload.first_chunk::<8>().copied();
+                let driver = self.server.cluster.as_mut();
+                if driver.is_none_or(|driver| driver.surveys.put(pending)) {
+                    return;
+                }
+                [&number.unwrap_or_default(), &b"-"[..], BUSY.as_bytes()].concat()
+            }
+        };
+        let driver = self.server.cluster.as_ref();
+        if driver.is_some_and(|driver| driver.core.my_id() == from) {
+            return self.take_answer(from, &answer);
+        }
+        self.server.with_cluster(&mut self.keyspace, |driver, _| {
+            driver.core.ask(from, true, &answer)
+        });
+    }
+
+    fn take_answer(&mut self, from: NodeId, payload: &[u8]) {
+        let driver = self.server.cluster.as_mut();
+        let ended = driver.and_then(|driver| driver.surveys.take_answer(from, payload));
+        if let Some((client, number)) = ended {
+            self.end_survey(client, number);
+        }
+    }
+
+    fn end_survey(&mut self, client: ClientId, number: u64) {
+        let waits = self.server.clients.get_mut(client).is_some_and(|session| {
+            let blocked = session.client.blocked.as_deref();
+            blocked.is_some_and(
+                |blocked| matches!(blocked.until, Until::Survey { number: its } if its == number),
+            )
+        });
+        if waits {
+            self.retry_by_id(client);
+        }
+        // Left over if the client is gone, or a gate has refused the command.
+        if let Some(driver) = &mut self.server.cluster {
+            driver.surveys.take_complete();
+        }
+    }
+
+    /// Whether the slots of a question are those of this node.
+    fn has_slots(&self, slots: &[(u16, u16)]) -> bool {
+        #[cfg(feature = "testing")]
+        if self.server.debug.broken_rule == Some(BrokenRule::AnswersForOthers) {
+            return true;
+        }
+        let core = self.server.cluster.as_ref().map(|driver| &driver.core);
+        slots.is_empty() || core.is_some_and(|core| core.slots_of_mine() == slots)
+    }
+
+    fn answer_question(&mut self, mut pending: Pending) -> Outcome {
+        let Some(question) = asked(&pending.payload) else {
+            return Outcome::Nothing;
+        };
+        let number = question.number.to_be_bytes();
+        let has_begun = pending.task.is_some();
+        if !self.has_slots(&question.slots) {
+            if has_begun || self.server.now.mono_ms >= pending.waits_until_ms {
+                return Outcome::Answer([&number, OTHER_SLOTS].concat());
+            }
+            return Outcome::Later(pending);
+        }
+        if let Some(task) = pending.task.take() {
+            self.server.searches.put_answer(Answer::Done(task));
+        }
+        let ran = self.run_question(&question, has_begun);
+        // Left over if the command has not taken it.
+        self.server.searches.take_answer();
+        let driver = self.server.cluster.as_mut();
+        if let Some(task) = driver.and_then(|driver| driver.surveys.take_left()) {
+            pending.task = Some(task);
+            return Outcome::Later(pending);
+        }
+        let answer = match ran {
+            Ok(answer) => answer,
+            Err(Stop::Postponed(_)) => return Outcome::Later(pending),
+            Err(Stop::Refused(error) | Stop::Elsewhere(error)) => [b"-", &*error.line()].concat(),
+        };
+        if !self.has_slots(&question.slots) {
+            return Outcome::Answer([&number, OTHER_SLOTS].concat());
+        }
+        Outcome::Answer([&number[..], &answer].concat())
+    }
+
+    /// Runs the command of a question as a user with the rights of the one that asks.
+    fn run_question(&mut self, question: &Asked, has_begun: bool) -> Result<Vec<u8>, Stop> {
+        let (args, asker) = (question.args.args(), &question.asker);
+        let name = args.get(0).ok_or(NOT_ASKED)?;
+        let row = self.server.table.find(name).ok_or(NOT_ASKED)?;
+        let (id, spec) = (row.id, row.spec);
+        let is_asked = spec.facts.contains(Facts::ASKS_NODES) && spec.keys.is_empty();
+        if !is_asked || question.db.0 as usize >= self.keyspace.databases() {
+            return Err(NOT_ASKED.into());
+        }
+        if !spec.arity.admits(args.len()) {
+            return Err(CommandError::WrongArity(row.full_name.to_owned()).into());
+        }
+        let user = self.lend_user(asker)?;
+        let mut client = Client::fake(ClientId(u64::MAX - 2));
+        (client.db, client.user) = (question.db, user);
+        self.server.acl.note_restrictions(&mut client);
+        self.set_answering(true);
+        let judged = if has_begun {
+            Ok(())
+        } else {
+            self.judge_question(&mut client, (id, args), asker.work)
+        };
+        let answered = judged.map(|()| self.run_asked(&mut client, (id, args)));
+        self.set_answering(false);
+        self.server.acl.users.take_back(user);
+        answered
+    }
+
+    fn set_answering(&mut self, is_answering: bool) {
+        if let Some(driver) = &mut self.server.cluster {
+            driver.surveys.is_answering = is_answering;
+        }
+    }
+
+    /// A user with the rights of the one that asks, for as long as its command runs.
+    fn lend_user(&mut self, asker: &Asker) -> Result<UserId, CommandError> {
+        let acl = &mut self.server.acl;
+        let mut user = User::new(PubsubDefault::ResetChannels);
+        let rules = asker.rights.iter().map(Vec::as_slice);
+        let applied = if asker.rights.is_empty() {
+            user = User::default_user(&acl.commands);
+            Ok(())
+        } else {
+            user.apply_all(rules, acl.terms(&self.server.config))
+        };
+        applied.map_err(|_| NO_RIGHTS)?;
+        Ok(acl.users.lend(user))
+    }
+
+    /// The gates of a client's command, and the budget of the user that asks.
+    fn judge_question(
+        &mut self,
+        client: &mut Client,
+        (id, args): (usize, Args<'_>),
+        work_max: u64,
+    ) -> Result<(), Stop> {
+        let mut unused = Reply::new();
+        let mut world = World::new(&mut self.keyspace, &mut self.server, client, &mut unused);
+        let asked = GatedCommand::new(world.server, id, args, Origin::TimeUp);
+        gates::pass(&mut world, &asked)?;
+        if work_max > 0 && work::count(&mut world, (id, args)) > work_max {
+            let text = format!(
+                "ERR over budget: another node's user may touch {work_max} elements by one command"
+            );
+            return Err(CommandError::owned(text).into());
+        }
+        Ok(())
+    }
+
+    /// Runs the handler; the bytes of the answer.
+    fn run_asked(&mut self, client: &mut Client, (id, args): (usize, Args<'_>)) -> Vec<u8> {
+        let row = self.server.table.row(id);
+        let (spec, name) = (row.spec, row.full_name);
+        let is_write = spec.flags.contains(Flags::WRITE);
+        let mut reply = Reply::new();
+        // The words were looked at for the client's protocol before.
+        reply.set_resp3(spec.categories.contains(russet_command::Category::SEARCH));
+        let mut call = Call {
+            args,
+            reply: &mut reply,
+            db: self.keyspace.db(client.db),
+            client,
+            server: &mut self.server,
+            effect: Effect::Nothing,
+            name,
+            row: id,
+            origin: Origin::TimeUp,
+            script: None,
+        };
+        let outcome = (spec.handler)(&mut call);
+        if is_write && self.keyspace.has_news() {
+            let Engine {
+                keyspace, server, ..
+            } = self;
+            server.notify_changes(keyspace, Author::Server);
+        }
+        if is_write {
+            self.server.repeat_effects(&mut self.keyspace);
+        }
+        match outcome {
+            Ok(()) if reply.pending_len() <= ANSWER_BYTES_MAX => reply.pending().to_vec(),
+            Ok(()) => TOO_LONG.to_vec(),
+            Err(error) => [b"-", &*error.line()].concat(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Testbed;
+    use crate::server::parts::cluster::ClusterDriver;
+    use proptest::prelude::*;
+    use russet_cluster::{Cluster, Saved, Settings};
+    use russet_config::Config;
+    use russet_host::Now;
+    use russet_keyspace::DbIndex;
+    use russet_resp::OwnedArgs;
+
+    /// A node that is alone, with an index and its documents.
+    fn node() -> Testbed {
+        let mut t = Testbed::new();
+        for line in [
+            "HSET a:1 t one g x n 1",
+            "HSET b:1 t one g y n 1",
+            "TS.CREATE a:t LABELS l 1",
+            "TS.ADD a:t 1 1",
+            "FT.CREATE i PREFIX 1 a: SCHEMA t TEXT g TAG n NUMERIC",
+            "FT.CREATE j PREFIX 1 b: SCHEMA t TEXT",
+            "FT.ALIASADD al i",
+        ] {
+            t.run(line);
+        }
+        let now = Now {
+            monotonic_ms: 1000,
+            wall_ms: 1_700_000_000_000,
+        };
+        let settings = Settings::of(&Config::default());
+        let core = Cluster::new(Saved::fresh(1), settings, 1, now);
+        t.engine.server.cluster = Some(Box::new(ClusterDriver::new(core, Vec::new(), None)));
+        t
+    }
+
+    fn ask(t: &mut Testbed, rights: &[&str], line: &[&[u8]]) -> Result<Vec<u8>, String> {
+        let args: OwnedArgs = line.iter().copied().collect();
+        let question = Asked {
+            number: 1,
+            db: DbIndex(0),
+            asker: Asker {
+                rights: rights.iter().map(|rule| rule.as_bytes().to_vec()).collect(),
+                work: 0,
+            },
+            args,
+            slots: Vec::new(),
+        };
+        let ran = t.engine.run_question(&question, false);
+        if let Some(driver) = &mut t.engine.server.cluster {
+            driver.surveys.take_left();
+        }
+        ran.map_err(|stop| match stop {
+            Stop::Refused(error) | Stop::Elsewhere(error) => {
+                String::from_utf8_lossy(&error.line()).into_owned()
+            }
+            Stop::Postponed(_) => "postponed".to_owned(),
+        })
+    }
+
+    fn words(line: &str) -> Vec<&[u8]> {
+        line.split(' ').map(str::as_bytes).collect()
+    }
+
+    /// All that a question may change.
+    fn state(t: &mut Testbed) -> Vec<String> {
+        [
+            "DBSIZE",
+            "FT._LIST",
+            "FT.ALIASLIST i",
+            "CONFIG GET *",
+            "ACL LIST",
+        ]
+        .map(|line| t.run(line))
+        .to_vec()
+    }
+
+    /// Each command with few words: no node ends, and what nodes do not ask does nothing.
+    #[test]
+    fn a_question_is_a_command_that_nodes_ask_with_its_words() {
+        let mut t = node();
+        let before = state(&mut t);
+        let table = t.engine.server.table.commands();
+        let rows: Vec<usize> = table.map(|(_, row)| row.id).collect();
+        for id in rows {
+            let row = t.engine.server.table.row(id);
+            let (spec, name) = (row.spec, row.full_name);
+            let is_asked = spec.facts.contains(Facts::ASKS_NODES);
+            for more in 0..4 {
+                let mut line: Vec<&[u8]> = vec![name.as_bytes()];
+                line.extend(std::iter::repeat_n(&b"i"[..], more));
+                let answer = ask(&mut t, &[], &line);
+                if !is_asked {
+                    let refused = String::from_utf8_lossy(&NOT_ASKED.line()).into_owned();
+                    assert_eq!(answer, Err(refused), "{name} {more}");
+                } else if !spec.arity.admits(line.len()) {
+                    let error = answer.expect_err(name);
+                    assert!(error.contains("wrong number of arguments"), "{error}");
+                }
+            }
+            if !is_asked {
+                assert_eq!(state(&mut t), before, "{name}");
+            } else {
+                t = node();
+            }
+        }
+        assert!(ask(&mut t, &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_question_has_the_rights_of_its_user() {
+        let all = &["(~* +@all)"][..];
+        let reads = &["(%R~* +@all)"][..];
+        let others = &["(~b:* +@all)", "(%R~c:* +@read)"][..];
+        for (line, rights, may) in [
+            ("FT.SEARCH i *", all, true),
+            ("FT.SEARCH i *", reads, true),
+            ("FT.SEARCH i *", others, false),
+            ("FT.SEARCH j *", others, true),
+            ("FT.SEARCH i *", &["(~* -@all +ft.aggregate)"], false),
+            ("FT.TAGVALS i g", others, false),
+            ("FT.INFO i", others, false),
+            ("FT.DROPINDEX i", others, false),
+            ("FT.DROPINDEX i DD", reads, false),
+            ("FT.ALIASDEL al", others, false),
+            ("FT.SEARCH i *", &["(~* nonsense)"], false),
+        ] {
+            let mut t = node();
+            let users = t.engine.server.acl.users.len();
+            let answer = match ask(&mut t, rights, &words(line)) {
+                Ok(answer) => String::from_utf8_lossy(&answer).into_owned(),
+                Err(error) => format!("-{error}"),
+            };
+            let is_refused = answer.starts_with("-NOPERM");
+            assert_eq!(is_refused, !may, "{line} {rights:?}: {answer}");
+            assert_eq!(t.engine.server.acl.users.len(), users);
+            assert_eq!(t.run("DBSIZE"), ":3\r\n", "{line}");
+        }
+    }
+
+    fn word() -> impl Strategy<Value = Vec<u8>> {
+        const WORDS: &[&str] = &[
+            "i",
+            "j",
+            "al",
+            "*",
+            "SEARCH",
+            "AGGREGATE",
+            "HYBRID",
+            "QUERY",
+            "LIMITED",
+            "WITHCURSOR",
+            "COUNT",
+            "READ",
+            "DEL",
+            "-1",
+            "0",
+            "1",
+            "18446744073709551615",
+            "SORTBY",
+            "GROUPBY",
+            "LOAD",
+            "@t",
+            "FILTER",
+            "l=1",
+            "-",
+            "+",
+            "WITHLABELS",
+            "SELECTED_LABELS",
+            "REDUCE",
+            "VSIM",
+            "@v",
+            "SCHEMA",
+            "ADD",
+            "TEXT",
+            "x",
+            "DD",
+            "TERMS",
+            "DISTANCE",
+            "LIMIT",
+            "__russet",
+            "",
+        ];
+        prop_oneof![
+            8 => proptest::sample::select(WORDS).prop_map(|word| word.as_bytes().to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 0..12),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// A member may be an older release, or wrong: its words and its bytes end no node.
+        #[test]
+        fn no_words_of_a_member_end_a_node(
+            at: usize,
+            more in proptest::collection::vec(word(), 0..9),
+            mark in proptest::collection::vec(any::<u8>(), 0..6),
+            bytes in proptest::collection::vec(any::<u8>(), 0..120),
+        ) {
+            let mut t = node();
+            let table = &t.engine.server.table;
+            let names: Vec<&'static str> = table
+                .commands()
+                .map(|(_, row)| row)
+                .filter(|row| row.spec.facts.contains(Facts::ASKS_NODES))
+                .map(|row| row.full_name)
+                .collect();
+            let name = names[at % names.len()];
+            let mut line: Vec<&[u8]> = vec![name.as_bytes()];
+            line.extend(more.iter().map(Vec::as_slice));
+            _ = ask(&mut t, &[], &line);
+            line.extend([&b"\0statistics"[..], &mark]);
+            _ = ask(&mut t, &[], &line);
+            // Any bytes as a question, and as definitions.
+            let from = t.engine.server.cluster.as_ref().map(|driver| driver.core.my_id());
+            let from = from.expect("a node");
+            let pending = Surveys::pending(from, bytes.clone(), 0);
+            t.engine.answer_node(pending);
+            t.engine.server.take_definitions(&mut t.engine.keyspace, from, &bytes);
+            t.engine.keyspace.check_invariants();
+        }
+    }
+}
