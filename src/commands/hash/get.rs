@@ -273,4 +273,58 @@ mod tests {
             assert!(t.run(line).starts_with("-WRONGTYPE"), "{line}");
         }
     }
+
+    /// A hash with fields that have expired by the time of a command.
+    const ONE: &str = "HSET h a 1";
+    const TWO: &str = "HSET h a 1 b 2";
+    const THREE: &str = "HSET h a 1 b 2 c 3";
+
+    /// The hash, the fields that expire, a command, and the events that Redis 8.10.2 sends for it.
+    const EVENTS: &[(&str, &str, &str, &str)] = &[
+        (ONE, "1 a", "HGET h a", "del"),
+        (ONE, "1 a", "HMGET h a", "del"),
+        (ONE, "1 a", "HMGET h a b", "del"),
+        (ONE, "1 a", "HMGET h a a", "del"),
+        (ONE, "1 a", "HEXISTS h a", "del"),
+        (ONE, "1 a", "HSTRLEN h a", "del"),
+        (ONE, "1 a", "HSETNX h a 5", "del hset"),
+        (ONE, "1 a", "HINCRBY h a 1", "del hincrby"),
+        (ONE, "1 a", "HINCRBYFLOAT h a 1", "del hincrbyfloat"),
+        (ONE, "1 a", "HGETDEL h FIELDS 1 a", "hexpired del"),
+        (ONE, "1 a", "HGETEX h FIELDS 1 a", "hexpired del"),
+        (ONE, "1 a", "HRANDFIELD h", "hexpired del"),
+        (ONE, "1 a", "HGETALL h", ""),
+        (TWO, "2 a b", "HGET h a", "hexpired"),
+        (TWO, "2 a b", "HMGET h a", "hexpired"),
+        (TWO, "2 a b", "HMGET h a a", "hexpired"),
+        (TWO, "2 a b", "HMGET h a b", "hexpired del"),
+        (TWO, "2 a b", "HMGET h a b c", "hexpired del"),
+        (TWO, "2 a b", "HGETDEL h FIELDS 1 a", "hexpired"),
+        (TWO, "2 a b", "HGETDEL h FIELDS 2 a b", "hexpired del"),
+        (TWO, "2 a b", "HGETEX h FIELDS 2 a b", "hexpired del"),
+        (TWO, "2 a b", "HGETEX h EX 100 FIELDS 2 a b", "hexpired del"),
+        (TWO, "2 a b", "HINCRBY h a 1", "hexpired hincrby"),
+        (TWO, "2 a b", "HSETNX h a 5", "hexpired hset"),
+        (THREE, "2 a b", "HMGET h a b", "hexpired"),
+        (THREE, "2 a b", "HMGET h a b c", "hexpired"),
+        (THREE, "3 a b c", "HMGET h a b", "hexpired"),
+        (THREE, "3 a b c", "HMGET h a b c", "hexpired del"),
+    ];
+
+    #[test]
+    fn a_lookup_that_finds_expired_fields_sends_rediss_events() {
+        for (fields, expire, line, wanted) in EVENTS {
+            let mut t = Testbed::new();
+            t.run(fields);
+            t.run(&format!("HPEXPIRE h 5 FIELDS {expire}"));
+            t.advance_ms(10);
+            t.take_events();
+            t.run(line);
+            let events = t.take_events();
+            let names = events.iter().map(|event| event.event);
+            // A class of events that no subscriber asks for by KEA.
+            let names: Vec<&str> = names.filter(|name| *name != "new").collect();
+            assert_eq!(names.join(" "), *wanted, "{line} of {fields}, {expire}");
+        }
+    }
 }

@@ -11,7 +11,7 @@
 //! All record the removal by one function: it counts the fields, records the effect, one HDEL for
 //! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
 //! this is not a change of the command that found the fields. A hash without fields is deleted,
-//! with the event `del`; where a lookup has found its last fields it sends no `hexpired`.
+//! with the event `del`; a lookup that has found its last field, and no other, sends no `hexpired`.
 //!
 //! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
 //! fields, until they are set.
@@ -118,11 +118,15 @@ impl Db<'_> {
         let is_empty = hash.is_empty();
         drop(hash);
         // In Valkey's dialect an empty hash stays: the command adds a field.
-        if is_empty && !self.dialect().keeps_expired_fields() {
+        let goes = is_empty && !self.dialect().keeps_expired_fields();
+        // Redis sends no event for the last field alone, because the hash goes with it.
+        if goes && removed.len() == 1 {
             self.fields_expired_at_once(key, &removed);
-            self.delete_hash_if_empty(key);
         } else {
             self.fields_expired(key, &removed);
+        }
+        if goes {
+            self.delete_hash_if_empty(key);
         }
     }
 
