@@ -250,3 +250,18 @@ fn buckets_may_be_those_of_a_calendar() {
         ],
     );
 }
+
+/// Payloads of the versions of Redis's module before 8, each a series of three samples with a rule
+/// for each kind of context; Redis Stack 7.4 restores them to the same replies.
+#[test]
+fn payloads_of_older_versions_are_restored() {
+    for line in include_str!("answers/old_payloads.txt").lines() {
+        let (version, bytes) = line.split_once(' ').expect("a version, a payload");
+        let mut t = Testbed::new();
+        let restored = t.run_args(&[b"RESTORE", b"k", b"0", &hex(bytes)]);
+        assert_eq!(restored, b"+OK\r\n", "{version}");
+        let range = "*3\r\n*2\r\n:1\r\n+1.5\r\n*2\r\n:5\r\n+2.5\r\n*2\r\n:9\r\n+3.5\r\n";
+        assert_eq!(t.run("TS.RANGE k - +"), range, "{version}");
+        t.engine.keyspace.check_invariants();
+    }
+}

@@ -1,6 +1,7 @@
 //! Time series, as values of Redis's module `timeseries`: an id, fields, and their end, in form
 //! MODULE_2. Encver 8 is written, which all releases since Redis Stack 7.2 read, unless a rule
-//! counts NaNs or has only such in its open bucket: then 9, which Redis 8.6 and later read.
+//! counts NaNs or has only such in its open bucket: then 9, which Redis 8.6 and later read. All
+//! versions are read; what each added is at [`since`].
 //!
 //!     key, retention, chunk size, form (1 plain, 2 compressed), newest timestamp, newest value,
 //!     samples, policy, whether there is a source, (source), ignored time, ignored change,
@@ -33,6 +34,29 @@ use russet_types::TimeSeries;
 /// The version that is written, and the one that counts the samples of open buckets.
 const VERSION: u64 = 8;
 const COUNTED: u64 = 9;
+/// The versions that added a part. Before, a series has what is usual without it.
+mod since {
+    /// The form of chunks: all were plain.
+    pub(super) const FORM: u64 = 1;
+    /// Chunks as they are kept, the summary, the source; before, there are samples, and the size of
+    /// a chunk is in samples.
+    pub(super) const CHUNKS: u64 = 2;
+    /// The policy; in contexts, whether they have a value.
+    pub(super) const POLICY: u64 = 3;
+    /// Whether `avg` keeps the mean.
+    pub(super) const MEAN: u64 = 4;
+    /// The alignment of rules; greatest and least have no word after them any more.
+    pub(super) const ALIGNMENT: u64 = 6;
+    /// `sum`, `count` and `last` do not say any more whether they have a value.
+    pub(super) const PLAIN_CONTEXTS: u64 = 7;
+    /// The ignored time and change.
+    pub(super) const IGNORED: u64 = 8;
+}
+
+/// Bytes of a sample.
+const SAMPLE_BYTES: u64 = 16;
+/// The bit of the form that says plain.
+const PLAIN_BIT: u64 = 1;
 /// Forms of chunks.
 const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
@@ -193,9 +217,12 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
     let mut dest = Vec::new();
     read_string(input, &mut dest)?;
     let bucket = i64::try_from(read_number(input)?).ok().filter(|ms| *ms > 0);
-    let align = i64::try_from(read_number(input)?)
-        .ok()
-        .filter(|ms| *ms >= 0);
+    let align = if version >= since::ALIGNMENT {
+        read_number(input)?
+    } else {
+        0
+    };
+    let align = i64::try_from(align).ok().filter(|ms| *ms >= 0);
     let (Some(duration), Some(align)) = (bucket, align) else {
         return Err(damaged(Damaged));
     };
@@ -203,14 +230,30 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
     let open = Some(read_number(input)?).filter(|start| *start <= TIMESTAMP_MAX);
     let has_samples = version < COUNTED || read_number(input)? != 0;
     let context = match Context::form(of) {
-        Context::One(_) => Context::One(read_double(input)?),
-        Context::First(..) => Context::First(read_double(input)?, read_number(input)? != 0),
-        Context::Mean(..) => Context::Mean(
-            read_double(input)?,
-            read_double(input)?,
-            read_number(input)? != 0,
-        ),
-        Context::Ends(..) => Context::Ends(read_double(input)?, read_double(input)?),
+        Context::One(_) => {
+            let value = read_double(input)?;
+            if (since::POLICY..since::PLAIN_CONTEXTS).contains(&version) {
+                read_number(input)?;
+            }
+            Context::One(value)
+        }
+        Context::First(..) => {
+            let value = read_double(input)?;
+            let is_none = version >= since::POLICY && read_number(input)? != 0;
+            Context::First(value, is_none)
+        }
+        Context::Mean(..) => {
+            let (value, samples) = (read_double(input)?, read_double(input)?);
+            let is_mean = version >= since::MEAN && read_number(input)? != 0;
+            Context::Mean(value, samples, is_mean)
+        }
+        Context::Ends(..) => {
+            let (greatest, least) = (read_double(input)?, read_double(input)?);
+            if version < since::ALIGNMENT {
+                read_string(input, &mut Vec::new())?;
+            }
+            Context::Ends(greatest, least)
+        }
         Context::Squares(..) => Context::Squares(
             read_double(input)?,
             read_double(input)?,
@@ -282,7 +325,8 @@ fn load_chunk(input: &mut Input<'_>, is_packed: bool) -> Result<ChunkBytes, Faul
 
 /// Reads a series after its id.
 pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<TimeSeries, Fault> {
-    if !(VERSION..=COUNTED).contains(&id.version) {
+    let version = id.version;
+    if version > COUNTED {
         return Err(Fault::damaged(
             "a time series has an encoding that is not known",
         ));
@@ -291,39 +335,59 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<TimeSe
     // The key's name, which the file or the command has, too.
     read_string(input, &mut text)?;
     let retention_ms = read_number(input)?;
-    let chunk_bytes = u32::try_from(read_number(input)?).map_err(|_| damaged(Damaged))?;
-    let is_packed = match read_number(input)? {
-        PLAIN => false,
-        PACKED => true,
-        _ => return Err(damaged(Damaged)),
+    let mut chunk_bytes = read_number(input)?;
+    if version < since::CHUNKS {
+        chunk_bytes = chunk_bytes.saturating_mul(SAMPLE_BYTES);
+    }
+    let chunk_bytes = u32::try_from(chunk_bytes).map_err(|_| damaged(Damaged))?;
+    let is_packed = load_form(input, version)?;
+    let has_summary = version >= since::CHUNKS;
+    let summary = if has_summary {
+        let timestamp = read_number(input)?;
+        let last = Sample::new(timestamp, read_double(input)?);
+        let total = read_number(input)?;
+        Some(Summary { last, total })
+    } else {
+        None
     };
-    let timestamp = read_number(input)?;
-    let last = Sample::new(timestamp, read_double(input)?);
-    let total = read_number(input)?;
-    let policy = match read_number(input)? {
+    let policy = match version {
+        ..since::POLICY => 0,
+        _ => read_number(input)?,
+    };
+    let policy = match policy {
         0 => None,
         n => Some(Policy::by_number(n).ok_or_else(|| damaged(Damaged))?),
     };
-    let source = if read_number(input)? == 0 {
-        None
-    } else {
+    let source = if has_summary && read_number(input)? != 0 {
         let mut source = Vec::new();
         read_string(input, &mut source)?;
         Some(source)
+    } else {
+        None
     };
+    let has_ignored = version >= since::IGNORED;
     let options = Options {
         retention_ms,
         chunk_bytes,
         is_packed,
         policy,
-        ignored_ms: read_number(input)?,
-        ignored_change: read_double(input)?,
+        ignored_ms: if has_ignored { read_number(input)? } else { 0 },
+        ignored_change: if has_ignored {
+            read_double(input)?
+        } else {
+            0.0
+        },
     };
     let labels = load_labels(input)?;
     let mut rules = Vec::new();
     for _ in 0..read_count(input, RULE_BYTES)? {
-        rules.push(load_rule(input, id.version)?);
+        rules.push(load_rule(input, version)?);
     }
+    let Some(summary) = summary else {
+        let mut series = load_samples(input, options, labels)?;
+        series.change_rules(|all| *all = rules);
+        return Ok(TimeSeries::from(series));
+    };
     let mut loader = Loader::new(options, labels).map_err(damaged)?;
     for _ in 0..read_count(input, CHUNK_BYTES)? {
         let fields = load_chunk(input, is_packed)?;
@@ -331,10 +395,41 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<TimeSe
         loader.chunk(fields, &text).map_err(damaged)?;
     }
     read_end(input)?;
-    let mut series = loader.finish(Summary { last, total }).map_err(damaged)?;
+    let mut series = loader.finish(summary).map_err(damaged)?;
     series.set_source(source.as_deref());
     series.change_rules(|all| *all = rules);
     Ok(TimeSeries::from(series))
+}
+
+/// Whether chunks are compressed.
+fn load_form(input: &mut Input<'_>, version: u64) -> Result<bool, Fault> {
+    if version < since::FORM {
+        return Ok(false);
+    }
+    match read_number(input)? {
+        PLAIN => Ok(false),
+        PACKED => Ok(true),
+        bits if version < VERSION => Ok(bits & PLAIN_BIT == 0),
+        _ => Err(damaged(Damaged)),
+    }
+}
+
+/// A series of the samples that versions before chunks have.
+fn load_samples(input: &mut Input<'_>, options: Options, labels: Labels) -> Result<Series, Fault> {
+    // The options are checked as those of chunks are.
+    Loader::new(options, labels.clone()).map_err(damaged)?;
+    let mut series = Series::new(options, labels);
+    for _ in 0..read_count(input, 2)? {
+        let timestamp = read_number(input)?;
+        let sample = Sample::new(timestamp, read_double(input)?);
+        if timestamp > TIMESTAMP_MAX {
+            return Err(damaged(Damaged));
+        }
+        let added = series.add(sample, Policy::Last, false);
+        added.map_err(|_| damaged(Damaged))?;
+    }
+    read_end(input)?;
+    Ok(series)
 }
 
 fn load_labels(input: &mut Input<'_>) -> Result<Labels, Fault> {
