@@ -267,6 +267,16 @@ impl Reply {
         }
     }
 
+    /// A name of any bytes: a simple string, or a bulk string if it has CR or LF, which must not be
+    /// lost.
+    pub fn name_bytes(&mut self, name: &[u8]) {
+        if name.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.bulk(name);
+        } else {
+            self.simple_bytes(name);
+        }
+    }
+
     /// Appends text with line ends replaced by spaces.
     fn extend_clean(&mut self, text: &[u8]) {
         let clean = |&b: &u8| if b == b'\r' || b == b'\n' { b' ' } else { b };
