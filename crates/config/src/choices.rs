@@ -131,6 +131,9 @@ choices! {
     /// `search-on-timeout`: what a query replies whose time is up.
     SearchOnTimeout { "return" Return, "fail" Fail, "return_strict" ReturnStrict }
 
+    /// `search-on-loading`: what a query replies while its index reads again the keys of a start.
+    SearchOnLoading { "return" Return, "fail" Fail }
+
     /// `search-on-oom`: what a query replies while used memory exceeds `maxmemory`.
     SearchOnOom { "return" Return, "fail" Fail, "ignore" Ignore }
 

@@ -19,8 +19,9 @@ impl Config {
     ///
     /// A text without `*`, `?` and `[` is a name: it matches in any case, is echoed as given, and
     /// may be hidden. A pattern matches names and aliases, but nothing hidden.
+    /// Settings of modules that have no effect here are shown as the file has them, if it has them.
     /// Order: that of the patterns, then of the table. O(patterns x directives).
-    pub fn get<'p>(&self, patterns: &[&'p [u8]]) -> Vec<(&'p [u8], Vec<u8>)> {
+    pub fn get<'p>(&'p self, patterns: &[&'p [u8]]) -> Vec<(&'p [u8], Vec<u8>)> {
         let mut found = Vec::new();
         // One pattern alone matches each name once.
         let mut known = (patterns.len() > 1).then(HashSet::new);
@@ -36,8 +37,15 @@ impl Config {
             if !is_pattern(pattern) {
                 if let Some(directive) = find(pattern) {
                     add(pattern, &|| self.shown(directive));
+                } else if let Some(value) = self.unused.get(&pattern.to_ascii_lowercase()) {
+                    add(pattern, &|| value.to_vec());
                 }
                 continue;
+            }
+            for (name, value) in &self.unused {
+                if glob::matches(pattern, name, true) {
+                    add(name, &|| value.to_vec());
+                }
             }
             for directive in DIRECTIVES
                 .iter()
@@ -60,7 +68,8 @@ mod tests {
 
     fn names(patterns: &[&str]) -> Vec<String> {
         let patterns: Vec<&[u8]> = patterns.iter().map(|p| p.as_bytes()).collect();
-        let found = Config::default().get(&patterns).into_iter();
+        let config = Config::default();
+        let found = config.get(&patterns).into_iter();
         found
             .map(|(name, _)| String::from_utf8(name.to_vec()).unwrap())
             .collect()

@@ -4,6 +4,8 @@
 //! line for one of the files loads nothing: what it would load is there. Its arguments are the
 //! directives that Redis 8 has in their place.
 
+use super::words::Text;
+
 /// Settings of Redis 8's modules that tune threads, pools and collectors which are not here: they
 /// are accepted, and `--check-config` notes that they have no effect.
 const UNUSED: &[&str] = &[
@@ -41,12 +43,27 @@ const UNUSED: &[&str] = &[
     "search-workers-priority-bias-threshold",
 ];
 
-/// The setting of a module of Redis 8 that has no effect here, by its name in any case.
-pub(super) fn unused(name: &[u8]) -> Option<&'static str> {
-    let known = UNUSED.iter();
-    known
-        .copied()
-        .find(|known| known.as_bytes().eq_ignore_ascii_case(name))
+/// The settings of Redis's search that no list here has are those of its later releases: a file that
+/// has them must not stop the start.
+const OF_SEARCH: &str = "search-";
+
+/// The setting that loads code, which is refused.
+const LOADS: &str = "search-ext-load";
+
+/// The setting of a module of Redis 8 that has no effect here: its name in small letters.
+pub(super) fn unused(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+    let is_known = UNUSED.contains(&name.as_str());
+    let is_later = name.len() > OF_SEARCH.len() && name.starts_with(OF_SEARCH) && name != LOADS;
+    (is_known || is_later).then_some(name)
+}
+
+/// The value of an argument of a module as its directive has it: -1 stands for no limit.
+pub(super) fn value_of(directive: &str, value: &[u8]) -> Text {
+    const UNLIMITED: [&str; 2] = ["search-max-search-results", "search-max-aggregate-results"];
+    let is_unlimited = value == b"-1" && UNLIMITED.contains(&directive);
+    let value = if is_unlimited { b"2147483648" } else { value };
+    Text::from(value)
 }
 
 /// A module whose commands are built in.

@@ -291,7 +291,8 @@ impl Reader {
         for pair in arguments.chunks_exact(2) {
             let name = module.and_then(|module| module.directive(&pair[0]));
             if let Some(directive) = name.and_then(|name| find(name.as_bytes())) {
-                self.read_directive(directive, &pair[1..], origin)
+                let value = [modules::value_of(directive.name, &pair[1])];
+                self.read_directive(directive, &value, origin)
                     .map_err(|e| e.to_string())?;
             }
         }
@@ -319,10 +320,11 @@ impl Reader {
                 .read_directive(directive, values, origin)
                 .map_err(|e| e.to_string());
         }
-        if let (Some(name), 1) = (modules::unused(name), values.len()) {
+        if let (Some(name), [value]) = (modules::unused(name), values) {
             let place = format!("{}:{}", origin.source, origin.line);
             let note = format!("{place}: note: '{name}' has no effect: russet has no use for it");
             self.notes.push(note);
+            self.config.unused.insert(name.into_bytes(), value.clone());
             return Ok(());
         }
         match (name.to_ascii_lowercase().as_slice(), values.len()) {
@@ -360,6 +362,7 @@ impl Reader {
                 Ok(())
             }
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
+            (b"search-ext-load", 1) if values[0].is_empty() => Ok(()),
             (b"search-ext-load", 1) => Err(
                 "russet loads no extensions of its search: scorers and expanders are those \
                      that it has"
@@ -580,6 +583,21 @@ mod tests {
             notes.contains(":2: note: 'search-threads' has no effect"),
             "{notes}"
         );
+        let text =
+            b"search-_min-trim-delay-ms 5\nSearch-Of-Later-Releases yes\nsearch-ext-load \"\"\n\
+                     loadmodule redisearch.so MAXSEARCHRESULTS -1 MAXAGGREGATERESULTS -1\n";
+        let config = load_text(text).expect("settings of 8.10");
+        let shown = config.get(&[b"search-*-*-*e*s*"]);
+        assert!(
+            shown.contains(&(&b"search-_min-trim-delay-ms"[..], b"5".to_vec())),
+            "{shown:?}"
+        );
+        assert!(
+            shown.contains(&(&b"search-of-later-releases"[..], b"yes".to_vec())),
+            "{shown:?}"
+        );
+        assert_eq!(config.search_max_search_results, 1 << 31);
+        assert_eq!(config.search_max_aggregate_results, 1 << 31);
         let refused = load_text(b"search-ext-load x.so\n").expect_err("no extensions");
         assert!(refused[0].finding().text.contains("loads no extensions"));
     }

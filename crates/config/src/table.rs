@@ -48,6 +48,8 @@ macro_rules! directives {
             pub renamed_commands: Vec<FileLine>,
             /// `loadmodule` lines of modules that are built in: nothing is loaded.
             pub built_in: Vec<FileLine>,
+            /// Settings of modules that have no effect here, by name.
+            pub unused: std::collections::BTreeMap<Vec<u8>, Text>,
             /// `user` lines: a name, then rules.
             pub users: Vec<FileLine>,
             /// `role` lines, likewise.
@@ -68,6 +70,7 @@ macro_rules! directives {
                     $($field: $default,)+
                     renamed_commands: Vec::new(),
                     built_in: Vec::new(),
+                    unused: Default::default(),
                     users: Vec::new(),
                     roles: Vec::new(),
                     is_sentinel: false,
@@ -683,6 +686,8 @@ directives! {
         "search-min-phonetic-term-len", number(1, LONG_MAX), [], Works;
     search_multi_text_slop: u32 = 100 =>
         "search-multi-text-slop", number(1, UINT_MAX), [IMMUTABLE], Works;
+    search_on_loading: SearchOnLoading = SearchOnLoading::Return =>
+        "search-on-loading", choice, [], Works;
     search_on_oom: SearchOnOom = SearchOnOom::Return =>
         "search-on-oom", choice, [], Works;
     search__print_profile_clock: bool = true =>
