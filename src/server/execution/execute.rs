@@ -296,6 +296,8 @@ impl World<'_> {
             ..
         } = self;
         keyspace.effects.end_command(outer_changed);
+        // Keys are read again after the load; definitions go with a flush as they went before.
+        server.search.note_flushes(&keyspace.journal);
         keyspace.journal.clear();
         if keyspace.has_news() {
             server.notify_changes(keyspace, Author::Server);

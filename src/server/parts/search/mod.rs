@@ -363,6 +363,15 @@ impl Indexes {
         }
     }
 
+    /// Notes the flushes of a journal alone: while data is loaded, keys are read later.
+    pub fn note_flushes(&mut self, journal: &Journal) {
+        if self.listens() {
+            let flushes = journal.changes();
+            let flushes = flushes.filter(|change| change.kind == ChangeKind::Flushed);
+            flushes.for_each(|change| self.flushed(change.db));
+        }
+    }
+
     fn note_key(&mut self, db: DbIndex, key: &[u8]) {
         let is_last = |(its, last): &ChangedKey| *its == db && **last == *key;
         let is_covered = self.held.values().any(|held| held.covers(db, key));
