@@ -481,6 +481,7 @@ fn definition(schema: &Schema) -> Definition {
         synonyms: [(b"a".to_vec(), vec![b"g".to_vec()])].into(),
         aliases: vec![b"alias".to_vec()],
         left_ms: schema.temporary_s.map(|_| 5),
+        unread_filter: None,
     }
 }
 

@@ -398,15 +398,20 @@ impl Selector {
         self.all_keys || self.allows_key(key, Access::READ)
     }
 
-    /// Whether all keys with a prefix may be read by the command with this number.
-    pub(super) fn reads_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
+    /// Whether the command with this number may use all keys with a prefix so.
+    pub(super) fn allows_prefix(
+        &self,
+        id: usize,
+        (db, prefix): (u32, &[u8]),
+        wanted: Rights,
+    ) -> bool {
         let databases = self.databases.as_ref();
         let mut keys = self.keys.iter();
         self.allowed.has(id)
             && databases.is_none_or(|all| all.binary_search(&db).is_ok())
             && (self.all_keys
                 || keys.any(|(pattern, rights)| {
-                    rights.contains(Rights::READ) && pattern.matches_prefix(prefix)
+                    rights.contains(wanted) && pattern.matches_prefix(prefix)
                 }))
     }
 

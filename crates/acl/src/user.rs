@@ -18,7 +18,7 @@ use super::password::Hash;
 use super::pattern::Pattern;
 use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, each_rule};
-use super::selector::{CommandLine, Denied, Selector, allows_channel};
+use super::selector::{CommandLine, Denied, Rights, Selector, allows_channel};
 use russet_command::Access;
 use russet_config::PubsubDefault;
 
@@ -289,7 +289,14 @@ impl User {
     /// Whether one selector allows the command with this number to read all keys with a prefix.
     pub fn may_read_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
         let mut selectors = self.each_selector();
-        selectors.any(|selector| selector.reads_prefix(id, db, prefix))
+        selectors.any(|selector| selector.allows_prefix(id, (db, prefix), Rights::READ))
+    }
+
+    /// Whether one selector allows the command with this number to change and delete all keys with
+    /// a prefix.
+    pub fn may_write_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
+        let mut selectors = self.each_selector();
+        selectors.any(|selector| selector.allows_prefix(id, (db, prefix), Rights::WRITE))
     }
 
     /// Whether one selector allows reading a key, in whichever database and by whichever command.

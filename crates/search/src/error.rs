@@ -111,7 +111,7 @@ impl SearchError {
     }
 
     /// ``Unknown argument `x` ``.
-    pub(crate) fn unknown_argument(word: &[u8]) -> SearchError {
+    pub fn unknown_argument(word: &[u8]) -> SearchError {
         SearchError::of(UNRECOGNIZED, &[b"Unknown argument `", word, b"`"])
     }
 

@@ -7,6 +7,7 @@
 //!     facts        rows and documentation, against Redis and Valkey as recorded
 //!     key_plans, opened_keys   the keys that a row plans, and those that its handler opens
 //!     growth, work             time by the size of the input, and the elements counted before
+//!     rights                   what the engines' commands read, write and delete, by ACL
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs
 
@@ -22,6 +23,8 @@ pub(super) mod key_plans;
 pub(super) mod moved;
 #[cfg(test)]
 pub(super) mod opened_keys;
+#[cfg(test)]
+pub(super) mod rights;
 #[cfg(test)]
 pub(super) mod scans;
 #[cfg(test)]

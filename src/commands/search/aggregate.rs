@@ -13,7 +13,8 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts};
-use russet_resp::Reply;
+use russet_resp::{Args, Reply};
+use russet_search::error::SearchError;
 use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_search::schema::Schema;
@@ -175,6 +176,7 @@ pub(super) fn keep(
     let longest = call.server.config.search_cursor_max_idle;
     let cursor = Cursor {
         index: walk.index().into(),
+        user: call.server.acl.users.name(call.client.user).into(),
         max_idle_ms: options.max_idle_ms.unwrap_or(longest).min(longest),
         used_ms: now_ms,
         walk: Some(Box::new(Reading {
@@ -243,12 +245,15 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
     let args = call.args;
-    let id = parse_i64(args.at(3)).and_then(|id| u64::try_from(id).ok());
-    let id = id.ok_or(BAD_ID)?;
+    // No cursor has a number below 0.
+    let id = parse_i64(args.at(3)).ok_or(BAD_ID)?;
+    let id = u64::try_from(id).unwrap_or(0);
     let now_ms = call.server.now.mono_ms;
+    let is_own = is_own_cursor(call, id)?;
     let cursors = &mut call.server.search.cursors;
     if args.is(1, "DEL") {
-        cursors.take(id).ok_or(GONE)?;
+        let ended = if is_own { cursors.take(id) } else { None };
+        ended.ok_or(GONE)?;
         call.reply.ok();
         return Ok(());
     }
@@ -262,10 +267,9 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
     if !args.is(1, "READ") {
         return Err(BAD_ACTION);
     }
-    let mut count = None;
-    if args.len() > 5 && args.is(4, "COUNT") {
-        let n = parse_i64(args.at(5)).and_then(|n| usize::try_from(n).ok());
-        count = Some(n.filter(|n| *n > 0).ok_or(BAD_COUNT)?);
+    let count = count_of(args)?;
+    if !is_own {
+        return Err(NOT_FOUND);
     }
     read(call, id, count, began)
 }
@@ -303,4 +307,40 @@ fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> Comma
     let stays = !is_done && cursors.end_read(id, reading, now_ms);
     call.reply.int(if stays { id as i64 } else { 0 });
     Ok(())
+}
+
+/// Whether a cursor is of the named index, and of the client's user; one that may do everything
+/// reads any user's.
+///
+/// # Errors
+///
+/// Where the user may not read the index.
+fn is_own_cursor(call: &Call<'_>, id: u64) -> Result<bool, CommandError> {
+    let (indexes, acl) = (&call.server.search, &call.server.acl);
+    let Some(name) = indexes.name_of(call.args.at(2)) else {
+        return Ok(false);
+    };
+    readable(call, name)?;
+    let user = call.client.user;
+    Ok(indexes.cursors.get(id).is_some_and(|cursor| {
+        let is_users = *cursor.user == *acl.users.name(user) || acl.users.get(user).allows_all();
+        is_users && *cursor.index == *name
+    }))
+}
+
+/// The rows that READ asks for.
+fn count_of(args: Args<'_>) -> Result<Option<usize>, CommandError> {
+    let Some(word) = args.get(4) else {
+        return Ok(None);
+    };
+    if !args.is(4, "COUNT") {
+        return Err(refusal(&SearchError::unknown_argument(word)));
+    }
+    let count = args.get(5).and_then(parse_i64);
+    let count = count.and_then(|n| usize::try_from(n).ok());
+    let count = count.filter(|n| *n > 0).ok_or(BAD_COUNT)?;
+    match args.get(6) {
+        Some(word) => Err(refusal(&SearchError::unknown_argument(word))),
+        None => Ok(Some(count)),
+    }
 }

@@ -28,6 +28,9 @@ pub(super) const ALIASDELIFX: Spec = row("FT._ALIASDELIFX", remove, 2);
 fn add(call: &mut Call<'_>) -> CommandResult {
     let [_, alias, name] = call.args.exactly();
     catch_up(call)?;
+    if call.server.search.is_refused(name) && call.keeps_aside(name, b"as its index is") {
+        return Ok(());
+    }
     let indexes = &call.server.search;
     check_target(call, name)?;
     if indexes.alias(alias).is_some() && !call.is_spread() {
@@ -48,7 +51,19 @@ fn update(call: &mut Call<'_>) -> CommandResult {
     let [_, _, name] = call.args.exactly();
     catch_up(call)?;
     check_target(call, name)?;
+    check_named(call)?;
     set(call, b"FT.ALIASUPDATE")
+}
+
+/// The user may read the index that an alias names now, if it names one: who may not can also not
+/// take the name from it.
+fn check_named(call: &Call<'_>) -> CommandResult {
+    let indexes = &call.server.search;
+    let named = indexes.alias(call.args.at(1));
+    match named.and_then(|name| indexes.get(name)) {
+        Some(held) => check_prefixes(call, held.index.schema()),
+        None => Ok(()),
+    }
 }
 
 /// An alias names an index, not another alias.
@@ -93,6 +108,7 @@ fn remove(call: &mut Call<'_>) -> CommandResult {
         let error = SearchError::new(NO_INDEX, "Alias does not exist");
         return Err(refusal(&error));
     }
+    check_named(call)?;
     if !call.spread()? {
         return Ok(());
     }
@@ -118,10 +134,9 @@ fn list(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let indexes = &call.server.search;
     // The name of another alias does not count.
-    if !indexes.is_index(name) {
-        let error = SearchError::unknown_index(name, "Unknown index name");
-        return Err(refusal(&error));
-    }
+    let held = indexes.get(name).filter(|_| indexes.is_index(name));
+    let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    check_prefixes(call, held.ok_or_else(unknown)?.index.schema())?;
     let aliases: Vec<&[u8]> = indexes.aliases_of(name).collect();
     call.reply.set(aliases.len());
     aliases.iter().for_each(|alias| call.reply.bulk(alias));

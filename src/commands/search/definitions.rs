@@ -1,7 +1,9 @@
 //! CREATE, ALTER, DROPINDEX, _LIST, and the forms of them that log and replicas are sent, which are
 //! content with what is there already, or gone.
 
-use super::row::{GROWS, READS, REMOVING, WRITES, catch_up, check_prefixes, refusal, words};
+use super::row::{
+    GROWS, READS, REMOVING, WRITES, catch_up, check_deletion, check_prefixes, refusal, words,
+};
 use crate::server::search::documents::check_path;
 use crate::server::search::{DATABASE, text_settings};
 use crate::server::{Call, CommandResult, Origin, Spec};
@@ -38,7 +40,7 @@ pub(super) const CREATEIFNX: Spec = Spec {
 /// Reply: OK. O(fields); each key is read once later.
 fn create(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
-    if call.server.search.is_index(call.args.at(1)) && !call.is_spread() {
+    if is_taken(call) && !call.is_spread() {
         let error = SearchError::new(INDEX_EXISTS, "Index already exists");
         return Err(refusal(&error));
     }
@@ -48,11 +50,18 @@ fn create(call: &mut Call<'_>) -> CommandResult {
 /// `FT._CREATEIFNX`: the same, OK if the index exists.
 fn create_if_missing(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
-    if call.server.search.is_index(call.args.at(1)) && !call.is_spread() {
+    if is_taken(call) && !call.is_spread() {
         call.reply.ok();
         return Ok(());
     }
     make(call)
+}
+
+/// Whether the name is an index's, or an alias's. A log in which an index took an alias's name has
+/// the index: the alias is gone there.
+fn is_taken(call: &Call<'_>) -> bool {
+    let (indexes, name) = (&call.server.search, call.args.at(1));
+    indexes.is_index(name) || indexes.alias(name).is_some() && !call.was_taken_before()
 }
 
 fn make(call: &mut Call<'_>) -> CommandResult {
@@ -60,8 +69,11 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() == 2 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let schema = parse::create(name, &words(call, 2), &check_path);
-    let schema = schema.map_err(|error| refusal(&error))?;
+    let schema = match parse::create(name, &words(call, 2), &check_path) {
+        Ok(schema) => schema,
+        Err(error) if call.keeps_aside(name, &error.text) => return Ok(()),
+        Err(error) => return Err(refusal(&error)),
+    };
     if schema.database() as usize >= call.db.whole().databases() {
         return Err(NO_DATABASE);
     }
@@ -72,6 +84,9 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     }
     check_prefixes(call, &schema)?;
     check_vectors(call, &schema.fields)?;
+    if schema.temporary_s.is_some() {
+        check_deletion(call, &schema)?;
+    }
     if !call.spread()? {
         return Ok(());
     }
@@ -142,6 +157,9 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let (args, name) = (call.args, call.args.at(1));
     let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
+    if call.server.search.is_refused(name) && call.keeps_aside(name, b"as its index is") {
+        return Ok(());
+    }
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     let schema = held.index.schema();
     let skips = args.is(2, "SKIPINITIALSCAN");
@@ -169,6 +187,7 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
             }
             return Ok(());
         }
+        Err(error) if call.keeps_aside(name, &error.text) => return Ok(()),
         Err(error) => return Err(refusal(&error)),
     };
     check_vectors(call, &added)?;
@@ -207,7 +226,19 @@ pub(super) const DROPIFX: Spec = removing("FT._DROPIFX", drop_with_documents);
 /// Reply: OK. O(1), with DD O(documents).
 fn drop_index(call: &mut Call<'_>) -> CommandResult {
     let with_documents = call.args.len() > 2 && call.args.is(2, "DD");
+    check_word(call, &["DD", "_FORCEKEEPDOCS"])?;
     remove(call, with_documents)
+}
+
+/// The last argument is one of these words, or there is none: a word that is not known must not
+/// remove anything.
+fn check_word(call: &Call<'_>, known: &[&str]) -> CommandResult {
+    match call.args.get(2) {
+        Some(word) if !known.iter().any(|known| call.args.is(2, known)) => {
+            Err(refusal(&SearchError::unknown_argument(word)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `FT.DROP index [KEEPDOCS]`: removes an index with its documents. Deprecated.
@@ -216,6 +247,7 @@ fn drop_index(call: &mut Call<'_>) -> CommandResult {
 fn drop_with_documents(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let keeps = args.len() > 2 && (args.is(2, "KEEPDOCS") || args.is(2, "_FORCEKEEPDOCS"));
+    check_word(call, &["KEEPDOCS", "_FORCEKEEPDOCS"])?;
     remove(call, !keeps)
 }
 
@@ -225,6 +257,12 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     }
     catch_up(call)?;
     let name = call.args.at(1);
+    if call.server.search.is_refused(name) && call.may_read_all_keys() {
+        call.server.search.forget_refused(name);
+        changed(call, b"FT._DROPINDEXIFX");
+        call.reply.ok();
+        return Ok(());
+    }
     let Some(held) = call.server.search.get(name) else {
         if [DROPINDEXIFX.name, DROPIFX.name].contains(&call.name) || call.is_spread() {
             if call.spread()? {
@@ -238,6 +276,9 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
         )));
     };
     check_prefixes(call, held.index.schema())?;
+    if with_documents {
+        check_deletion(call, held.index.schema())?;
+    }
     let index = held.database();
     if !call.spread()? {
         return Ok(());
@@ -277,7 +318,7 @@ fn list(call: &mut Call<'_>) -> CommandResult {
     let indexes = &call.server.search;
     call.reply.set(indexes.len());
     for (name, _) in indexes.iter() {
-        call.reply.simple_bytes(name);
+        call.reply.name_bytes(name);
     }
     Ok(())
 }

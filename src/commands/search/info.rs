@@ -268,7 +268,7 @@ impl<'r> Facts<'r> {
 
     fn simple(&mut self, name: &str, value: &[u8]) {
         self.name(name);
-        self.reply.simple_bytes(value);
+        self.reply.name_bytes(value);
     }
 }
 
@@ -300,7 +300,7 @@ fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &Held) {
     inner.name("prefixes");
     inner.reply.array(schema.prefixes.len());
     for prefix in &schema.prefixes {
-        inner.reply.simple_bytes(prefix);
+        inner.reply.name_bytes(prefix);
     }
     if let Some(filter) = &schema.filter {
         inner.simple("filter", &filter.text);

@@ -27,6 +27,8 @@ mod aliases;
 mod configuration;
 mod debug;
 mod definitions;
+#[cfg(test)]
+mod definitions_tests;
 mod hybrid;
 mod info;
 mod legacy;

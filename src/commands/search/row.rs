@@ -1,12 +1,14 @@
 //! The rows' common parts: flags, categories, refusals, the index of a name.
 //!
-//! Indexes are no keys: who creates, changes or reads one needs read access to all keys with its
-//! prefixes.
+//! Indexes are no keys: who creates, changes, names or reads one needs read access to all keys with
+//! its prefixes, and write access if the documents go with it: by DROPINDEX DD, by DROP, or when a
+//! TEMPORARY one ends. `commands::conformance::rights` has a line for each command.
 
 use super::shards::statistics;
 use crate::server::Call;
 use crate::server::search::Held;
 use russet_command::{Category, CommandError, Flags};
+use russet_config::SearchOnLoading;
 use russet_keyspace::DbIndex;
 use russet_search::error::{SearchError, Wording};
 use russet_search::schema::Schema;
@@ -21,6 +23,11 @@ pub(super) const REMOVING: Category = Category::SEARCH
     .union(Category::SLOW)
     .union(Category::DANGEROUS);
 
+const NOT_READ: CommandError =
+    CommandError::Text("LOADING The index reads the dataset of the last start");
+/// What a reply says of an index that still reads.
+pub(super) const READS_STILL: &str =
+    "The index reads the dataset of the last start: results may be incomplete";
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM User does not have the required permissions to query the index");
 
@@ -56,6 +63,10 @@ pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, 
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
     check_prefixes(call, held.index.schema())?;
+    let fails = call.server.config.search_on_loading == SearchOnLoading::Fail;
+    if fails && held.is_short() && !call.was_taken_before() {
+        return Err(NOT_READ);
+    }
     Ok(held)
 }
 
@@ -63,6 +74,16 @@ pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, 
 pub(super) fn check_prefixes(call: &Call<'_>, schema: &Schema) -> Result<(), CommandError> {
     let may_read = |prefix: &Vec<u8>| call.may_read_prefix(DbIndex(schema.database()), prefix);
     if schema.prefixes.iter().all(may_read) {
+        Ok(())
+    } else {
+        Err(NO_RIGHTS)
+    }
+}
+
+/// Whether the user may also delete them, because the documents of the index can go with it.
+pub(super) fn check_deletion(call: &Call<'_>, schema: &Schema) -> Result<(), CommandError> {
+    let may_write = |prefix: &Vec<u8>| call.may_write_prefix(DbIndex(schema.database()), prefix);
+    if schema.prefixes.iter().all(may_write) {
         Ok(())
     } else {
         Err(NO_RIGHTS)

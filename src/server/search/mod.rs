@@ -1,6 +1,7 @@
 //! Indexes beside the keyspace: changed keys are read again, new indexes read what is there.
 //!
 //!     documents     hashes and JSON documents as an index reads them
+//!     judge         definitions of files and logs that this release does not take
 //!     spread        definitions that all nodes of a cluster have
 //!
 //! Elsewhere: `parts::search` has the indexes and what they have still to read, `russet_search`
@@ -8,6 +9,7 @@
 //! Cost: a turn without an index two tests; a changed key of an index that of its document.
 
 pub mod documents;
+mod judge;
 mod spread;
 
 use crate::server::parts::search::Indexes;
@@ -121,6 +123,7 @@ impl Server {
                     break;
                 }
                 held.scan = read_some(&db, scan, held, &mut self.json_paths);
+                held.is_recovering &= held.scan.is_some();
             }
             while let Some(next) = held.sweep
                 && !is_over()
@@ -147,16 +150,23 @@ impl Server {
             definitions,
             dictionaries,
             others,
+            refused,
         } = data;
         let now_ms = self.now.mono_ms;
         let texts = text_settings(&self.config);
+        let (definitions, not_taken) = judge::judged(definitions);
         self.search
             .restore(definitions, dictionaries, texts, now_ms);
+        for lines in not_taken {
+            self.search.keep_aside(lines);
+        }
         for (name, lines) in &others.indexes {
             if !self.search.define(&self.config, name, lines, now_ms) {
-                let name = String::from_utf8_lossy(name);
-                tracing::warn!("The index of a file cannot be made here: {name}");
+                self.search.keep_aside(lines.clone());
             }
+        }
+        if refused.is_some_and(|bytes| !self.search.restore_refused(&bytes)) {
+            tracing::warn!("Definitions of indexes that a file keeps aside are damaged");
         }
         for (alias, name) in &others.aliases {
             self.search.set_alias(alias, name);
@@ -198,7 +208,7 @@ impl Server {
 
 impl Engine {
     /// See [`Server::continue_indexing`].
-    pub(in crate::server) fn continue_indexing(&mut self) {
+    pub(crate) fn continue_indexing(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;

@@ -266,6 +266,7 @@ impl Indexes {
         self.create(name, schema, texts, now_ms);
         if let Some(held) = self.get_mut(name) {
             held.read_again(false);
+            held.is_recovering = true;
             for line in synonyms {
                 if let [_, _, group, _, term] = &line[..] {
                     held.index.set_synonyms(group, [term.clone()]);

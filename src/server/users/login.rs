@@ -302,6 +302,15 @@ impl Call<'_> {
         self.was_taken_before() || user.allows_all() || user.may_read_prefix(self.row, db.0, prefix)
     }
 
+    /// Whether the user may change and delete all keys with a prefix, in a database, by this
+    /// command.
+    pub fn may_write_prefix(&self, db: DbIndex, prefix: &[u8]) -> bool {
+        let user = self.server.acl.users.get(self.client.user);
+        self.was_taken_before()
+            || user.allows_all()
+            || user.may_write_prefix(self.row, db.0, prefix)
+    }
+
     /// Whether the user may run this command by rules that permit reading all keys: its arguments
     /// do not show which keys it reads.
     pub fn may_read_all_keys(&self) -> bool {

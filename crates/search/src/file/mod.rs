@@ -48,6 +48,8 @@ pub struct Definition {
     pub aliases: Vec<Vec<u8>>,
     /// Milliseconds after which a TEMPORARY index ends.
     pub left_ms: Option<u64>,
+    /// The text of a FILTER that this release does not read; the schema has none then.
+    pub unread_filter: Option<Vec<u8>>,
 }
 
 /// Why definitions cannot be read.

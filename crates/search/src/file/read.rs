@@ -19,9 +19,10 @@ use crate::text::{Language, StopWords};
 
 const OLDEST: u64 = 17;
 const NEWEST: u64 = 27;
-/// Versions from which on files have paths, tiered graphs, RERANK.
+/// Versions from which on files have paths, tiered graphs, spaces of shapes, RERANK.
 const PATHS: u64 = 18;
 const TIERED: u64 = 22;
+const SPACES: u64 = 23;
 const RERANK: u64 = 27;
 
 /// The indexes that the fields of module data of a version define.
@@ -137,7 +138,7 @@ impl<'i> Reader<'i> {
             let field = self.field()?;
             schema.fields.push(field);
         }
-        self.rule(&mut schema)?;
+        let unread_filter = self.rule(&mut schema)?;
         if has(flags::STOP_WORDS) {
             schema.stop_words = StopWords::own(self.texts()?);
         }
@@ -159,6 +160,7 @@ impl<'i> Reader<'i> {
             synonyms,
             aliases: self.texts()?,
             left_ms,
+            unread_filter,
         })
     }
 
@@ -195,6 +197,8 @@ impl<'i> Reader<'i> {
             }
             types::NUMBER => FieldKind::Number,
             types::GEO => FieldKind::Geo,
+            // Version 22 had one space, which it did not write.
+            types::SHAPE if self.version < SPACES => FieldKind::Shape(ShapeSpace::Flat),
             types::SHAPE => FieldKind::Shape(match self.number()? {
                 0 => ShapeSpace::Flat,
                 _ => ShapeSpace::Spherical,
@@ -311,7 +315,8 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn rule(&mut self, schema: &mut Schema) -> Result<(), Damaged> {
+    /// The rule for keys; the text of its filter if that cannot be read.
+    fn rule(&mut self, schema: &mut Schema) -> Result<Option<Vec<u8>>, Damaged> {
         schema.key_type = match self.text()?.as_slice() {
             b"HASH" => KeyType::Hash,
             b"JSON" => KeyType::Json,
@@ -321,10 +326,12 @@ impl<'i> Reader<'i> {
         if schema.prefixes.is_empty() {
             schema.prefixes.push(Vec::new());
         }
+        let mut unread_filter = None;
         if let Some(text) = self.optional()? {
-            let expression = expression::parse(&text)
-                .map_err(|_| Damaged("the filter of an index cannot be read"))?;
-            schema.filter = Some(Filter { text, expression });
+            match expression::parse(&text) {
+                Ok(expression) => schema.filter = Some(Filter { text, expression }),
+                Err(_) => unread_filter = Some(text),
+            }
         }
         schema.language_field = self.optional()?;
         schema.score_field = self.optional()?;
@@ -336,6 +343,6 @@ impl<'i> Reader<'i> {
         if self.version >= INDEX_ALL {
             schema.indexes_all = self.flag()?;
         }
-        Ok(())
+        Ok(unread_filter)
     }
 }

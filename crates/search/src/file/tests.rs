@@ -19,6 +19,7 @@ fn definition(words: &str) -> Definition {
         synonyms: Groups::from([(b"boy".to_vec(), vec![b"1".to_vec(), b"2".to_vec()])]),
         aliases: vec![b"other".to_vec()],
         left_ms: None,
+        unread_filter: None,
     }
 }
 

@@ -141,6 +141,10 @@ fn returned(words: &mut Arguments<'_>) -> Result<Vec<Returned>, SearchError> {
     let paths = named_paths(words.list("RETURN")?);
     let text = "RETURN path AS name - must be accompanied with NAME";
     let paths = paths.ok_or_else(|| wrong(text))?;
+    let is_as = |name: &Option<&[u8]>| name.is_some_and(|name| is(name, "AS"));
+    if paths.iter().any(|(_, name)| is_as(name)) {
+        return Err(wrong("Alias for RETURN cannot be `AS`"));
+    }
     let paths = paths.into_iter().map(|(path, name)| Returned {
         path: path.to_vec(),
         name: name.unwrap_or(path).to_vec(),

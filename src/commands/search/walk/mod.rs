@@ -29,7 +29,7 @@ pub(super) use body::Body;
 pub(super) use rows::{Writer, Written};
 
 use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
-use super::row::refusal;
+use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
 use super::shards::statistics;
 use crate::server::searches::Task;
@@ -311,6 +311,7 @@ impl Walk {
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
         let (statistics, warning) = statistics::given(call)?;
+        let short = held.is_short().then(|| READS_STILL.to_owned());
         search.statistics = statistics;
         search.among = call.server.documents_that_count(call.db.keyspace(), held);
         let wrong = |error| refusal(&SearchError::from(error));
@@ -368,7 +369,11 @@ impl Walk {
             is_cut,
             is_starved,
             late: Vec::new(),
-            of_shards: warning.into_iter().chain(held.shortfall()).collect(),
+            of_shards: warning
+                .into_iter()
+                .chain(held.shortfall())
+                .chain(short)
+                .collect(),
             failure: None,
             began: clock::cycles(),
             parts: None,

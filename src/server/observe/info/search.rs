@@ -34,6 +34,7 @@ pub(in crate::server) fn search(from: &Source<'_>, to: &mut InfoWriter) {
         ("search_number_of_active_indexes_indexing", &indexing),
         ("search_total_active_write_threads", &0),
         ("search_total_num_docs_in_indexes", &documents),
+        ("search_definitions_kept_aside", &indexes.refused_len()),
     ]);
     to.section("search_fields_statistics");
     field_kinds(&held, to);

@@ -68,7 +68,7 @@ impl Indexes {
     pub(super) fn make_again(&mut self, all: Vec<Definition>, texts: TextSettings, now_ms: u64) {
         for definition in all {
             let name = &definition.name;
-            if self.name_of(name).is_some() {
+            if self.is_index(name) {
                 continue;
             }
             let mut schema = definition.schema;
@@ -76,6 +76,7 @@ impl Indexes {
             self.create(name, schema, texts, now_ms);
             if let Some(held) = self.held.get_mut(name.as_slice()) {
                 restore_synonyms(&mut held.index, &definition.synonyms);
+                held.is_recovering = true;
             }
             for alias in &definition.aliases {
                 if self.name_of(alias).is_none() {

@@ -1,7 +1,8 @@
 //! Cursors: queries whose rows are fetched a part at a time.
 //!
-//! A cursor belongs to one index and ends with it, after its last row, or when it was not read for
-//! some time.
+//! A cursor belongs to one index and to the user that made it. It ends with the index, after its
+//! last row, or when it was not read for some time. Its number cannot be guessed; numbers of 53 bits
+//! are the longest that every client can hold.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use rand::RngExt;
 /// A query that goes on.
 pub struct Cursor {
     pub index: Box<[u8]>,
+    /// The name of the user that made it.
+    pub user: Box<[u8]>,
     pub max_idle_ms: u64,
     /// Monotonic milliseconds of its last use.
     pub used_ms: u64,
@@ -30,7 +33,7 @@ impl Cursors {
     pub fn keep(&mut self, cursor: Cursor) -> u64 {
         let mut rng = rand::rng();
         loop {
-            let id = rng.random_range(1..1 << 31);
+            let id = rng.random_range(1..1 << 53);
             if let Entry::Vacant(place) = self.all.entry(id) {
                 place.insert(cursor);
                 return id;
@@ -62,6 +65,11 @@ impl Cursors {
         let oldest = waiting.min_by_key(|(_, its)| its.used_ms);
         let oldest = oldest.map(|(id, _)| *id);
         oldest.is_some_and(|id| self.all.remove(&id).is_some())
+    }
+
+    /// The cursor of this number.
+    pub fn get(&self, id: u64) -> Option<&Cursor> {
+        self.all.get(&id)
     }
 
     /// Takes a cursor out.

@@ -6,7 +6,7 @@
 //! are there in slices ([`Scan`]).
 //!
 //! Invariants
-//!   1. An alias names an index that exists.
+//!   1. An alias names an index that exists, and no index has its name.
 //!   2. A changed key is read again before any command asks an index.
 //!
 //! Cost without an index: none; a change of a key costs O(indexes * prefixes).
@@ -14,6 +14,7 @@
 mod aside;
 mod catalog;
 mod cursors;
+mod refused;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use russet_search::text::TextSettings;
 
 pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message, OTHER_INDEXES};
 pub use cursors::{Cursor, Cursors};
+pub(in crate::server) use refused::REFUSED_INDEXES;
 
 /// The database whose keys are indexed unless a definition names another: a flush of it removes
 /// dictionaries, too.
@@ -48,6 +50,9 @@ pub struct Held {
     pub index: Index,
     /// Keys that it has not read yet; `None`: it has read all.
     pub scan: Option<Scan>,
+    /// The keys that it has not read yet were there before the server started, or came as a whole
+    /// copy: until it has read them, queries find less than they did.
+    pub is_recovering: bool,
     /// Commands that asked it.
     pub uses: u64,
     /// Microseconds spent on indexing.
@@ -90,6 +95,11 @@ impl Held {
         });
     }
 
+    /// Whether it has still to read keys that it had read before the server started.
+    pub fn is_short(&self) -> bool {
+        self.is_recovering && self.scan.is_some()
+    }
+
     /// A command asks it, at a monotonic time, in a dialect.
     pub fn note_use(&mut self, now_ms: u64, dialect: Dialect) {
         self.uses += 1;
@@ -125,6 +135,8 @@ pub struct Indexes {
     drops: u64,
     /// The definitions of flushes that can be undone.
     aside: aside::Aside,
+    /// Commands that this release does not take.
+    refused: refused::Refused,
 }
 
 impl Indexes {
@@ -175,20 +187,28 @@ impl Indexes {
 
     /// The name of the index that a name or an alias means.
     pub fn name_of<'n>(&'n self, name: &'n [u8]) -> Option<&'n [u8]> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
+        let name = self.resolve(name);
         self.held.contains_key(name).then_some(name)
+    }
+
+    /// The name that an alias stands for; any other name stands for itself. An index wins over an
+    /// alias of its name.
+    fn resolve<'n>(&'n self, name: &'n [u8]) -> &'n [u8] {
+        if self.held.contains_key(name) {
+            return name;
+        }
+        self.aliases.get(name).map_or(name, |name| name)
     }
 
     /// The index of a name or an alias.
     pub fn get(&self, name: &[u8]) -> Option<&Held> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        self.held.get(name)
+        self.held.get(self.resolve(name))
     }
 
     /// The same, to change it.
     pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Held> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        self.held.get_mut(name)
+        let name: Box<[u8]> = self.resolve(name).into();
+        self.held.get_mut(&name)
     }
 
     /// The TEMPORARY indexes that were not used for as long as they say. O(indexes).
@@ -212,6 +232,7 @@ impl Indexes {
         let held = Held {
             index,
             scan,
+            is_recovering: false,
             uses: 0,
             indexing_us: 0,
             used_ms: now_ms,
@@ -221,6 +242,8 @@ impl Indexes {
             is_partial: false,
         };
         self.changes += 1;
+        self.aliases.remove(name);
+        self.forget_refused(name);
         self.held.insert(name.into(), held);
     }
 
@@ -242,6 +265,7 @@ impl Indexes {
                 synonyms: synonyms_of(&held.index),
                 aliases: self.aliases_of(name).map(<[u8]>::to_vec).collect(),
                 left_ms,
+                unread_filter: None,
             }
         };
         let wanted = self.iter().filter(|(_, held)| is_wanted(held));
@@ -271,6 +295,7 @@ impl Indexes {
             add.extend(terms.iter().map(|term| term.to_vec()));
             commands.push(add);
         }
+        commands.extend(self.refused_lines().cloned());
         commands
     }
 
@@ -289,8 +314,8 @@ impl Indexes {
 
     /// Takes an index out, with its aliases, by its name or one of them.
     pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Held)> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        let (name, held) = self.held.remove_entry(name)?;
+        let name: Box<[u8]> = self.resolve(name).into();
+        let (name, held) = self.held.remove_entry(&name)?;
         self.changes += 1;
         self.aliases.retain(|_, its| *its != name);
         self.cursors.end_of(&name);
@@ -314,13 +339,14 @@ impl Indexes {
         self.cursors = Cursors::default();
         self.aliases.clear();
         self.dictionaries.clear();
+        self.forget_all_refused();
         self.changed.clear();
         self.changes += 1;
     }
 
     /// Whether there is anything that changes of keys concern: a flush removes dictionaries, too.
     pub fn listens(&self) -> bool {
-        !self.held.is_empty() || !self.dictionaries.is_empty()
+        !self.held.is_empty() || !self.dictionaries.is_empty() || self.refused_len() > 0
     }
 
     /// The index that an alias names.
@@ -328,9 +354,11 @@ impl Indexes {
         self.aliases.get(alias).map(|name| &**name)
     }
 
-    /// Lets an alias name an index, which must exist.
+    /// Lets an alias name an index; not if that does not exist, or another has the alias's name.
     pub fn set_alias(&mut self, alias: &[u8], name: &[u8]) {
-        self.aliases.insert(alias.into(), name.into());
+        if self.is_index(name) && !self.is_index(alias) {
+            self.aliases.insert(alias.into(), name.into());
+        }
     }
 
     /// Removes an alias; whether there was one.
@@ -391,6 +419,7 @@ impl Indexes {
         self.changed.retain(|(its, _)| *its != db);
         if db == DATABASE {
             self.dictionaries.clear();
+            self.forget_all_refused();
             self.changes += 1;
         }
     }
@@ -406,6 +435,7 @@ impl Indexes {
             held.index.set_text_settings(texts);
             restore_synonyms(&mut held.index, &synonyms);
             held.read_again(false);
+            held.is_recovering = true;
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{LoadError, LoadFigures};
-use crate::server::parts::search::{Definitions, OTHER_INDEXES};
+use crate::server::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
 use russet_base::text::Printable;
 use russet_cluster::SLOT_STATES;
 use russet_cluster::migration::SLOT_IMPORT;
@@ -81,6 +81,7 @@ struct Collected {
     cursors: Cursors,
     /// Definitions of indexes over other databases than Redis's.
     other_indexes: Option<Vec<u8>>,
+    refused_indexes: Option<Vec<u8>>,
 }
 
 impl Collected {
@@ -134,6 +135,9 @@ impl Loader for Filler<'_> {
             _ if name == SLOT_IMPORT.as_bytes() => self.to.slot_imports.push(value.to_vec()),
             _ if name == OTHER_INDEXES.as_bytes() => {
                 self.to.other_indexes = Some(value.to_vec());
+            }
+            _ if name == REFUSED_INDEXES.as_bytes() => {
+                self.to.refused_indexes = Some(value.to_vec());
             }
             _ if name == Cursors::AUX.as_bytes() => self.to.cursors.take_aux(value),
             b"repl-stream-db" => {
@@ -302,6 +306,7 @@ impl RdbLoad {
             let damaged = file::Damaged("indexes over other databases");
             data.others = Definitions::read(&bytes).ok_or(damaged)?;
         }
+        data.refused = self.collected.refused_indexes.take();
         Ok(data)
     }
 }
@@ -313,6 +318,8 @@ pub(in crate::server) struct SearchData {
     pub dictionaries: Dictionaries,
     /// Indexes over other databases than Redis's.
     pub others: Definitions,
+    /// Commands that the server which made the file had kept aside.
+    pub refused: Option<Vec<u8>>,
 }
 
 /// A file that is loaded in slices.

@@ -6,7 +6,7 @@ use std::io;
 
 use super::making::Making;
 use super::sink::Sink;
-use crate::server::parts::search::{Definitions, OTHER_INDEXES};
+use crate::server::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
 
 use russet_base::memory::alloc;
 use russet_base::memory::pin::Pinned;
@@ -164,6 +164,9 @@ impl RdbSink {
         let others = Definitions::of_other_databases(search);
         if with_functions && !others.indexes.is_empty() {
             writer.aux(OTHER_INDEXES, &others.bytes());
+        }
+        if let Some(bytes) = search.refused_bytes().filter(|_| with_functions) {
+            writer.aux(REFUSED_INDEXES, &bytes);
         }
         if with_functions && !search.is_empty() {
             let (version, items) = file::write(&search.definitions(making.now.mono_ms));
