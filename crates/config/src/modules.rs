@@ -43,8 +43,8 @@ const UNUSED: &[&str] = &[
     "search-workers-priority-bias-threshold",
 ];
 
-/// The settings of Redis's search that no list here has are those of its later releases: a file that
-/// has them must not stop the start.
+/// The settings of Redis's search that no list here has are those of its later releases: a file
+/// that has them must not stop the start.
 const OF_SEARCH: &str = "search-";
 
 /// The setting that loads code, which is refused.

@@ -1,4 +1,4 @@
-//! What each command of the engines reads, writes and deletes, as a table of command lines; the
+//! A table of command lines has what each command of the engines reads, writes and deletes; the
 //! cases of ACL are derived from it.
 //!
 //! All keys begin with `a:`. An index over that prefix, and what its queries find, counts as these

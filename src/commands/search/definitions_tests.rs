@@ -1,5 +1,5 @@
-//! Definitions that come back: by a log, after flushes, and those that a release does not take; whose
-//! cursors and names are whose.
+//! Definitions that come back by a log, and after flushes; those that a release does not take; the
+//! owners of cursors and names.
 
 use crate::server::Testbed;
 use proptest::prelude::*;

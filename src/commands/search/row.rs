@@ -25,7 +25,7 @@ pub(super) const REMOVING: Category = Category::SEARCH
 
 const NOT_READ: CommandError =
     CommandError::Text("LOADING The index reads the dataset of the last start");
-/// What a reply says of an index that still reads.
+/// The warning about an index that still reads.
 pub(super) const READS_STILL: &str =
     "The index reads the dataset of the last start: results may be incomplete";
 const NO_RIGHTS: CommandError =

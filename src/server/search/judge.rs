@@ -1,6 +1,6 @@
-//! Definitions of files, logs and primaries are judged by the bounds of those that clients send. One
-//! that does not pass is kept aside as commands (`parts::search::refused`), and the server starts
-//! without its index: a definition that would end this server must not end each start.
+//! Definitions of files, logs and primaries are judged by the bounds of those that clients send.
+//! One that does not pass is kept aside as commands (`parts::search::refused`), and the server
+//! starts without its index: a definition that would end this server must not end each start.
 
 use super::documents::check_path;
 use crate::server::parts::search::{Indexes, Line};

@@ -3,8 +3,8 @@
 //!
 //! They are messages between modules, which nodes of other makers read and drop; so only clusters
 //! of russet's nodes answer. A question goes to the primary of each other shard by the link that is
-//! open, or not at all. Members alone are asked and answered, and each message shows by a token that
-//! it is its sender's (`membership::members`):
+//! open, or not at all. Members alone are asked and answered, and each message shows by a token
+//! that it is its sender's (`membership::members`):
 //!
 //!     own token for the receiver, 16 bytes | the receiver's for the sender | content
 //!     kind 1: a question   2: an answer   3: the receiver of a question, or of a list, gives its

@@ -33,8 +33,8 @@ pub struct Saved {
     /// `vars currentEpoch`: the highest epoch of the cluster that this node has seen.
     pub(crate) current_epoch: u64,
     pub(crate) last_vote_epoch: u64,
-    /// `vars tokenKey`: the key of this node's tokens for others (`membership::members`); zeros: none
-    /// yet ([`Saved::set_key`]).
+    /// `vars tokenKey`: the key of this node's tokens for others (`membership::members`); zeros:
+    /// none yet ([`Saved::set_key`]).
     pub(crate) token_key: [u8; 32],
     /// `vars tokens`: the tokens that others have given this node.
     pub(crate) tokens: Vec<(NodeId, Token)>,

@@ -19,7 +19,7 @@
 //!
 //!     a question, an answer, a vouch:  own token for the receiver | the receiver's token for us
 //!
-//! A message with another second token is not read; its sender is told the right one by the link to
+//! A message with another second token is not read; its sender is sent the right one by the link to
 //! its own address, and sends the message again. A member whose address changes is a stranger until
 //! it shows its token from there, because whoever claims an id can also claim to have moved.
 //!
@@ -45,7 +45,7 @@ const NEWS_MS: i64 = 500;
 /// Members of a list.
 const VOUCHED_MAX: usize = super::nodes::NODES_MAX;
 
-/// What this node knows of another's right to ask.
+/// Another node's right to ask, as far as this node knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// Nothing shows that it belongs to the cluster.
@@ -65,7 +65,7 @@ pub type Token = [u8; Members::TOKEN];
 pub struct Members {
     /// The key that this node's tokens are made of.
     pub key: [u8; 32],
-    /// Members that others have not been told of.
+    /// Members that are still to be announced to the others.
     news: Vec<NodeId>,
     news_ms: i64,
     list_ms: i64,
@@ -198,7 +198,7 @@ impl Cluster {
         let now = self.ms();
         if !self.members.news.is_empty() && now - self.members.news_ms >= NEWS_MS {
             self.members.news_ms = now;
-            self.tell_news();
+            self.announce_news();
         }
         if now - self.members.list_ms < VOUCH_MS {
             return;
@@ -211,8 +211,8 @@ impl Cluster {
         }
     }
 
-    /// All members are told of the new ones, and these of all.
-    fn tell_news(&mut self) {
+    /// The new members are announced to all, and all to them.
+    fn announce_news(&mut self) {
         let news = std::mem::take(&mut self.members.news);
         let news = news.iter().filter_map(|id| self.nodes.find(id));
         let news: Vec<NodeIndex> = news.filter(|&at| self.is_member(at)).collect();

@@ -20,7 +20,7 @@ fn id(net: &Net, at: usize) -> Id {
     net.nodes[at].core.my_id()
 }
 
-/// What one node knows of another.
+/// One node's knowledge of another.
 fn trust(net: &Net, of: usize, other: usize) -> Trust {
     let nodes = &net.nodes[of].core.nodes;
     let at = nodes.find(&id(net, other)).expect("it is known");

@@ -1,8 +1,8 @@
 //! Cursors: queries whose rows are fetched a part at a time.
 //!
 //! A cursor belongs to one index and to the user that made it. It ends with the index, after its
-//! last row, or when it was not read for some time. Its number cannot be guessed; numbers of 53 bits
-//! are the longest that every client can hold.
+//! last row, or when it was not read for some time. Its number cannot be guessed; numbers of 53
+//! bits are the longest that every client can hold.
 
 use std::any::Any;
 use std::collections::BTreeMap;

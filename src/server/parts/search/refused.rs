@@ -1,5 +1,5 @@
-//! Definitions of a log, a file or a primary that this server does not take: they are beyond a bound
-//! of this release, or of another release's language.
+//! Definitions of a log, a file or a primary that this server does not take: they are beyond a
+//! bound of this release, or of another release's language.
 //!
 //! They are kept as the commands that they came as, by index, and written again with each file, so
 //! that nothing is lost: a release that takes them makes the index. An index that is made with the
@@ -65,7 +65,7 @@ impl Indexes {
         has_any.then(|| lines_bytes(self.refused_lines()))
     }
 
-    /// Those of an RDB file. `false`: the bytes are damaged.
+    /// Takes the commands of an RDB file. `false`: the bytes are damaged.
     pub(crate) fn restore_refused(&mut self, bytes: &[u8]) -> bool {
         let Some(lines) = read_lines(bytes) else {
             return false;
