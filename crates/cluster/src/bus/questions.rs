@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::actions::Order;
 use super::super::core::Cluster;
-use super::super::membership::members::{Members, Token, Trust};
 use super::super::membership::nodes::{ME, NodeIndex};
+use super::super::membership::tokens::{Members, Token, Trust};
 use super::super::message::{Body, Kind, Marks, Message, NodeFlags, NodeId, Vendor};
 use russet_host::LinkId;
 

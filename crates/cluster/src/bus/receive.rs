@@ -14,8 +14,8 @@
 //! claims and roles (`claims`), gossip (`gossip`), votes (`votes`, `election`).
 
 use super::super::actions::Order;
-use super::super::commands::NAMED;
 use super::super::core::Cluster;
+use super::super::membership::members::NAMED;
 use super::super::membership::nodes::{Address, ME, NodeIndex};
 use super::super::message::{
     Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId,

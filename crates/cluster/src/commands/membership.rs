@@ -14,8 +14,9 @@
 use super::{Answer, Done, misused, number};
 use crate::actions::Order;
 use crate::core::{Cluster, Host};
-use crate::membership::members::Members;
+use crate::membership::members::NAMED;
 use crate::membership::nodes::{Address, ME};
+use crate::membership::tokens::Members;
 use crate::message::{NodeFlags, NodeId};
 use crate::ownership::slots::SlotSet;
 use russet_resp::Reply;
@@ -135,7 +136,7 @@ impl Cluster {
                 "ERR To set a master the node must be empty and without assigned slots.".into(),
             );
         }
-        self.trust(at, super::NAMED);
+        self.trust(at, NAMED);
         if self.me().primary != Some(at) {
             let called = self.called(at);
             self.note(format!("Replicating node {called}, as requested by user."));

@@ -40,9 +40,6 @@ enum Done {
     Waits { timeout_ms: i64 },
 }
 
-/// Why a node is a member that a command of this node has named.
-pub(crate) const NAMED: &str = "an operator has named it here";
-
 const NOT_SAVED: &[u8] = b"-ERR error saving the cluster node config\r\n";
 
 /// The error of a subcommand, as the client wrote it, with a wrong number of arguments.

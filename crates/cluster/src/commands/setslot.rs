@@ -16,6 +16,7 @@
 use super::slots::slot_of;
 use super::{Answer, Done, number};
 use crate::core::{Cluster, Host};
+use crate::membership::members::NAMED;
 use crate::membership::nodes::{ME, NodeIndex};
 
 /// Valkey: how long replicas may take to have the command.
@@ -49,7 +50,7 @@ impl Cluster {
         }
         self.is_for_replicas = replicates;
         if let SlotChange::Migrating(at) | SlotChange::Importing(at) | SlotChange::Node(at) = step {
-            self.trust(at, super::NAMED);
+            self.trust(at, NAMED);
         }
         match step {
             SlotChange::Migrating(to) => _ = self.owners.migrating.insert(slot, to),

@@ -22,7 +22,7 @@ mod write;
 
 pub(crate) use write::write_node;
 
-use super::membership::members::Token;
+use super::membership::tokens::Token;
 use super::message::{Ip, NodeFlags, NodeId};
 
 /// The content of nodes.conf.

@@ -16,7 +16,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{OtherPort, Saved, SavedNode};
-use crate::membership::members::Token;
+use crate::membership::tokens::Token;
 use crate::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 
 /// The bus port minus the client port, for lines without a bus port (Redis 3.2).

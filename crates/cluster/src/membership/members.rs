@@ -31,77 +31,19 @@
 //!
 //! Cost: a hash for each message between members; a message with all members each [`VOUCH_MS`].
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
 use super::super::core::Cluster;
 use super::super::message::{Ip, NodeId};
 use super::nodes::{ClusterNode, ME, NodeIndex};
+use super::tokens::{Token, Trust};
 
 /// Milliseconds between two lists of all members, each to one of them in turn.
 const VOUCH_MS: i64 = 10_000;
 /// Milliseconds between two lists of new members, which go to all.
 const NEWS_MS: i64 = 500;
+/// Why a node is a member that a command of this node has named.
+pub(crate) const NAMED: &str = "an operator has named it here";
 /// Members of a list.
 const VOUCHED_MAX: usize = super::nodes::NODES_MAX;
-
-/// Another node's right to ask, as far as this node knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// Nothing shows that it belongs to the cluster.
-    #[default]
-    Stranger,
-    /// A former member that says that it is elsewhere now, and has not shown its token from there.
-    Moved,
-    /// It may ask.
-    Member,
-}
-
-/// A token between two nodes.
-pub type Token = [u8; Members::TOKEN];
-
-/// See the module.
-#[derive(Debug)]
-pub struct Members {
-    /// The key that this node's tokens are made of.
-    pub key: [u8; 32],
-    /// Members that are still to be announced to the others.
-    news: Vec<NodeId>,
-    news_ms: i64,
-    list_ms: i64,
-    turn: usize,
-}
-
-impl Members {
-    pub const TOKEN: usize = 16;
-
-    pub fn new(key: [u8; 32], now_ms: i64) -> Members {
-        Members {
-            key,
-            news: Vec::new(),
-            news_ms: now_ms,
-            list_ms: now_ms,
-            turn: 0,
-        }
-    }
-
-    fn keyed(&self, node: &NodeId) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length");
-        mac.chain_update(b"russet token\0")
-            .chain_update(node.as_bytes())
-    }
-
-    /// This node's token for another.
-    pub fn token_for(&self, node: &NodeId) -> Token {
-        let mac = self.keyed(node).finalize().into_bytes();
-        *mac.first_chunk().expect("32 bytes")
-    }
-
-    /// Whether it is. The comparison takes the same time for any other.
-    pub fn is_token_for(&self, node: &NodeId, token: &Token) -> bool {
-        self.keyed(node).verify_truncated_left(token).is_ok()
-    }
-}
 
 impl Cluster {
     /// A node is a member from now on; see the module for the reasons.

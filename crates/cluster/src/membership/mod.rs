@@ -13,3 +13,4 @@ pub(super) mod meet;
 pub(super) mod members;
 pub(super) mod nodes;
 pub(super) mod strangers;
+pub(super) mod tokens;

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 
 use super::super::message::{Ip, NodeFlags, NodeId};
 use super::super::ownership::slots::SlotSet;
-use super::members::{Token, Trust};
+use super::tokens::{Token, Trust};
 use russet_host::LinkId;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could

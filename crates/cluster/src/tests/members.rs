@@ -7,8 +7,8 @@
 use proptest::prelude::*;
 
 use super::net::Net;
-use crate::membership::members::Trust;
 use crate::membership::nodes::ME;
+use crate::membership::tokens::Trust;
 use crate::message::{Body, Extensions, Gossip, Ip, Kind, Marks, Message, NodeFlags, NodeId};
 use crate::message::{SlotMap, Vendor};
 use crate::{NodeId as Id, Order};
