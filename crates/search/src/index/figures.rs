@@ -84,6 +84,7 @@ impl Index {
             ..Figures::default()
         };
         for field in &self.fields {
+            figures.tag_bytes += field.long.bytes();
             figures.sortable_bytes += field.column.as_ref().map_or(0, |column| column.bytes());
             match &field.part {
                 Part::Tags(tags) => {

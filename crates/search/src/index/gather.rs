@@ -11,10 +11,9 @@ use russet_encodings::geohash::Position;
 use smallvec::SmallVec;
 
 use super::Refusal;
-use super::shapes::{self, Shape};
 use super::vectors::{self, RowsOf};
 use crate::document::{Document, Found, Item};
-use crate::schema::{Field, FieldKind, KeyType, Schema, ShapeSpace, Tag};
+use crate::schema::{Field, FieldKind, KeyType, Schema, Tag};
 use crate::text::in_small_letters;
 
 pub(crate) type Texts<'d> = SmallVec<[Cow<'d, [u8]>; 1]>;
@@ -28,8 +27,8 @@ pub(crate) enum Values<'d> {
     /// Of NUMERIC, or the geohashes of GEO.
     Numbers(SmallVec<[f64; 1]>),
     Vectors(RowsOf),
-    /// Of GEOSHAPE; or why the text is none, which does not refuse the document.
-    Shape(Result<Shape, Vec<u8>>),
+    /// Of GEOSHAPE: its text, which may be none and does not refuse the document then.
+    Shape(Cow<'d, [u8]>),
 }
 
 /// Gathers the values of a document, one for each field of the schema.
@@ -70,7 +69,7 @@ fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
         FieldKind::Text(_) | FieldKind::Tag(_) => Values::Texts(SmallVec::from_iter([text])),
         FieldKind::Number => Values::Numbers(SmallVec::from_iter([number(&text)?])),
         FieldKind::Geo => Values::Numbers(SmallVec::from_iter([place(&text)?])),
-        FieldKind::Shape(space) => Values::Shape(shape(&text, *space)),
+        FieldKind::Shape(_) => Values::Shape(text),
         FieldKind::Vector(options) => Values::Vectors(vectors::of_bytes(options, &text)?),
     };
     Ok((values, sorted))
@@ -107,8 +106,8 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
                 numbers.push(place(&text)?);
                 texts.push(text);
             }
-            (FieldKind::Shape(space), Item::Text(text)) => {
-                return Ok((Values::Shape(shape(&text, *space)), None));
+            (FieldKind::Shape(_), Item::Text(text)) => {
+                return Ok((Values::Shape(text), None));
             }
             (kind, item) => return Err(mismatch(kind, &item)),
         }
@@ -143,10 +142,6 @@ fn number(text: &[u8]) -> Result<f64, Vec<u8>> {
     parse_double(text)
         .map(|number| number + 0.0)
         .ok_or_else(message)
-}
-
-fn shape(text: &[u8], space: ShapeSpace) -> Result<Shape, Vec<u8>> {
-    shapes::parse(text, space).map_err(|why| [b"Error indexing geoshape: ", &*why].concat())
 }
 
 /// `longitude,latitude` as a geohash.

@@ -70,6 +70,7 @@ use crate::hit::DocumentId;
 use crate::schema::{Field, FieldKind, Schema};
 use crate::text::TextSettings;
 use columns::Column;
+use documents::LongValues;
 use put::Room;
 
 /// The part of an index that a field has of its own.
@@ -93,6 +94,8 @@ struct FieldState {
     /// INDEXMISSING: the documents without it.
     missing: Option<RoaringBitmap>,
     column: Option<Column>,
+    /// Of tags and shapes.
+    long: LongValues,
     faults: Faults,
 }
 
@@ -211,6 +214,7 @@ impl Index {
                 part,
                 missing: field.indexes_missing.then(RoaringBitmap::new),
                 column,
+                long: LongValues::default(),
                 faults: Faults::default(),
             });
         }

@@ -1,7 +1,8 @@
 //! Documents into an index and out of it.
 //!
-//! A document is first gathered, which may refuse it, and then put: texts only if their hash is
-//! another than before, tags and numbers by their difference from the record.
+//! A document is first gathered, which may refuse it, and then put: texts, and long tags and
+//! shapes, only if their hash is another than before, tags and numbers by their difference from the
+//! record.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,14 +10,14 @@ use std::cmp::Ordering;
 use russet_base::hashing::hash::keys;
 
 use super::columns::NewValue;
-use super::documents::{Facts, TracesWriter};
+use super::documents::{Facts, LongValues, TracesWriter};
 use super::gather::{Values, for_each_tag, gather};
 use super::terms::TermId;
 use super::texts::{Analysis, Context, TextField};
-use super::{Index, Outcome, Part, Refusal};
+use super::{Index, Numbers, Outcome, Part, Refusal, Shapes, Tags, shapes};
 use crate::document::{Document, Found, Item};
 use crate::hit::DocumentId;
-use crate::schema::{FieldKind, Schema};
+use crate::schema::{Field, FieldKind, Schema};
 use crate::text::Language;
 
 /// Room for the work on a document, kept from one to the next.
@@ -46,7 +47,6 @@ impl Index {
             return self.refuse(key, refusal);
         }
         self.refusals.forget(key);
-        self.count_shapes(key, &values);
         let mut room = std::mem::take(&mut self.room);
         self.put_values(key, document, &values, &mut room);
         self.room = room;
@@ -61,16 +61,6 @@ impl Index {
             .faults
             .count(&refusal.message, key);
         Outcome::Refused(refusal)
-    }
-
-    /// Counts texts that are no shapes, which the document is indexed without.
-    fn count_shapes(&mut self, key: &[u8], values: &Gathered<'_>) {
-        for (state, (values, _)) in self.fields.iter_mut().zip(values) {
-            if let (Part::Shapes(_), Values::Shape(Err(message))) = (&state.part, values) {
-                self.faults.count(message, key);
-                state.faults.count(message, key);
-            }
-        }
     }
 
     fn put_values(
@@ -101,7 +91,7 @@ impl Index {
         } else {
             self.put_texts(id, language, values, room, &mut facts);
         }
-        self.put_fields(id, known.is_some(), values, room);
+        self.put_fields((id, key), known.is_some(), values, room);
         facts.score = score_of(&self.schema, document);
         self.documents.put(id, key, &room.traces, facts);
         let payload = self
@@ -200,7 +190,13 @@ impl Index {
         terms.iter().for_each(|term| self.terms.release(*term));
     }
 
-    fn put_fields(&mut self, id: u32, is_known: bool, values: &Gathered<'_>, room: &mut Room) {
+    fn put_fields(
+        &mut self,
+        (id, key): (u32, &[u8]),
+        is_known: bool,
+        values: &Gathered<'_>,
+        room: &mut Room,
+    ) {
         let mut old = is_known.then(|| self.documents.traces(id));
         if let Some(old) = &mut old {
             old.text_hash();
@@ -237,52 +233,31 @@ impl Index {
                     if let Some(old) = &mut old {
                         old.ids(&mut room.old_ids);
                     }
-                    room.ids.clear();
-                    if let (Values::Texts(texts), FieldKind::Tag(options)) = (values, &field.kind) {
-                        for text in texts {
-                            let put = |tag: &[u8]| room.ids.push(tags.put(tag, id));
-                            for_each_tag(options, field.indexes_empty, text, put);
-                        }
+                    if is_same(&mut state.long, id, values) {
+                        room.traces.ids(room.old_ids.iter().copied());
+                    } else {
+                        put_tags(tags, field, id, values, room);
                     }
-                    room.ids.sort_unstable();
-                    room.ids.dedup();
-                    for tag in &room.old_ids {
-                        if room.ids.binary_search(tag).is_err() {
-                            tags.remove(*tag, id);
-                        }
-                    }
-                    room.traces.ids(room.ids.iter().copied());
                 }
                 Part::Numbers(kept) => {
                     room.old_numbers.clear();
                     if let Some(old) = &mut old {
                         old.numbers(&mut room.old_numbers);
                     }
-                    room.numbers.clear();
-                    if let Values::Numbers(numbers) = values {
-                        room.numbers.extend_from_slice(numbers);
-                    }
-                    // Sorted, the old and the new ones are compared in one walk over both.
-                    room.numbers.sort_unstable_by(f64::total_cmp);
-                    room.numbers.dedup();
-                    let change = |number, is_new| {
-                        if is_new {
-                            kept.put(number, id);
-                        } else {
-                            kept.remove(number, id);
-                        }
-                    };
-                    compare(&room.old_numbers, &room.numbers, change);
-                    room.traces.numbers(&room.numbers);
+                    put_numbers(kept, id, values, room);
                 }
                 Part::Vectors(vectors) => match values {
                     Values::Vectors(rows) => vectors.put(id, rows),
                     _ => vectors.remove(id),
                 },
-                Part::Shapes(shapes) => match values {
-                    Values::Shape(Ok(shape)) => shapes.put(id, shape),
-                    _ => shapes.remove(id),
-                },
+                Part::Shapes(_) if is_same(&mut state.long, id, values) => {}
+                Part::Shapes(shapes) => {
+                    if let Err(message) = put_shape(shapes, field, id, values) {
+                        // The document is indexed without it.
+                        self.faults.count(&message, key);
+                        state.faults.count(&message, key);
+                    }
+                }
                 Part::Text(_) | Part::None => {}
             }
         }
@@ -302,6 +277,7 @@ impl Index {
             if let Some(missing) = &mut state.missing {
                 missing.remove(id);
             }
+            state.long.forget(id);
             if let Some(column) = &mut state.column {
                 column.put(id, NewValue::None);
             }
@@ -338,6 +314,78 @@ impl Index {
         }
         true
     }
+}
+
+/// Whether the value of a document's field is long, and the one that it had.
+fn is_same(long: &mut LongValues, id: u32, values: &Values<'_>) -> bool {
+    match values {
+        Values::Texts(texts) => long.is_same(id, texts.iter().map(|text| &**text)),
+        Values::Shape(text) => long.is_same(id, std::iter::once(&**text)),
+        _ => {
+            long.forget(id);
+            false
+        }
+    }
+}
+
+/// Puts the tags of a document in place of `room.old_ids`.
+fn put_tags(tags: &mut Tags, field: &Field, id: u32, values: &Values<'_>, room: &mut Room) {
+    room.ids.clear();
+    if let (Values::Texts(texts), FieldKind::Tag(options)) = (values, &field.kind) {
+        for text in texts {
+            let put = |tag: &[u8]| room.ids.push(tags.put(tag, id));
+            for_each_tag(options, field.indexes_empty, text, put);
+        }
+    }
+    room.ids.sort_unstable();
+    room.ids.dedup();
+    for tag in &room.old_ids {
+        if room.ids.binary_search(tag).is_err() {
+            tags.remove(*tag, id);
+        }
+    }
+    room.traces.ids(room.ids.iter().copied());
+}
+
+/// Puts the numbers of a document in place of `room.old_numbers`, which are sorted.
+fn put_numbers(kept: &mut Numbers, id: u32, values: &Values<'_>, room: &mut Room) {
+    room.numbers.clear();
+    if let Values::Numbers(numbers) = values {
+        room.numbers.extend_from_slice(numbers);
+    }
+    // Sorted, the old and the new ones are compared in one walk over both.
+    room.numbers.sort_unstable_by(f64::total_cmp);
+    room.numbers.dedup();
+    let change = |number, is_new| {
+        if is_new {
+            kept.put(number, id);
+        } else {
+            kept.remove(number, id);
+        }
+    };
+    compare(&room.old_numbers, &room.numbers, change);
+    room.traces.numbers(&room.numbers);
+}
+
+/// Puts the shape of a document in place of the one that it has, or says why the text is none.
+fn put_shape(
+    shapes: &mut Shapes,
+    field: &Field,
+    id: u32,
+    values: &Values<'_>,
+) -> Result<(), Vec<u8>> {
+    let (Values::Shape(text), FieldKind::Shape(space)) = (values, &field.kind) else {
+        shapes.remove(id);
+        return Ok(());
+    };
+    match shapes::parse(text, *space) {
+        Ok(shape) => shapes.put(id, &shape),
+        Err(why) => {
+            shapes.remove(id);
+            return Err([b"Error indexing geoshape: ", &*why].concat());
+        }
+    }
+    Ok(())
 }
 
 /// Calls `each` with the numbers that only one of two ascending lists has, and whether that is the

@@ -588,6 +588,84 @@ fn a_change_among_many_numbers_costs_no_square_of_them() {
     );
 }
 
+/// The least time of a change beside a long value, nanoseconds; `renews`: of the value, too.
+fn nanos_beside(kind: FieldKind, value: &str, renews: bool) -> u128 {
+    let mut schema = Schema::new(KeyType::Hash);
+    schema.fields = vec![field("long", kind), field("n", FieldKind::Number)];
+    let mut index = Index::new(schema);
+    let changes = (0..4).map(|at| {
+        let value = format!(
+            "{value}{}",
+            if renews {
+                " ".repeat(at)
+            } else {
+                String::new()
+            }
+        );
+        let number = at.to_string();
+        let began = std::time::Instant::now();
+        index.put(b"d", &Hash(&[("long", &value), ("n", &number)]));
+        began.elapsed().as_nanos()
+    });
+    let times: Vec<u128> = changes.collect();
+    assert_eq!(hits(&index, "@n:[3 3]", &Search::default()).len(), 1);
+    times[1..].iter().copied().min().expect("some")
+}
+
+#[test]
+fn a_change_beside_a_long_value_does_not_read_that_again() {
+    let tags: Vec<String> = (0..50_000).map(|n| format!("tag{n}")).collect();
+    // A saw of long teeth, whose edges lie beside each other.
+    let saw = |n: u32| format!("{} {},", n % 2 * 9, n);
+    let points: String = (0..3_000).map(saw).collect();
+    let shape = format!("POLYGON(({points} -9 3000, -9 0, 0 0))");
+    let tag = tag("long").kind;
+    for (kind, value) in [
+        (tag, tags.join(",")),
+        (FieldKind::Shape(crate::schema::ShapeSpace::Flat), shape),
+    ] {
+        let (same, renewed) = (
+            nanos_beside(kind.clone(), &value, false),
+            nanos_beside(kind.clone(), &value, true),
+        );
+        assert!(
+            same * 4 < renewed,
+            "{}: {same} ns, {renewed} ns",
+            kind.name()
+        );
+    }
+}
+
+#[test]
+fn a_long_value_is_read_again_where_it_has_changed_or_the_document_was_away() {
+    let mut schema = Schema::new(KeyType::Hash);
+    schema.fields = vec![tag("g")];
+    let mut index = Index::new(schema);
+    let tags = |last: &str| {
+        let tags: Vec<String> = (0..1000).map(|n| format!("tag{n}")).collect();
+        format!("{},{last}", tags.join(","))
+    };
+    let put = |index: &mut Index, key: &str, last: &str| {
+        index.put(key.as_bytes(), &Hash(&[("g", &tags(last))]));
+    };
+    let count =
+        |index: &Index, tag: &str| hits(index, &format!("@g:{{{tag}}}"), &Search::default()).len();
+    put(&mut index, "a", "first");
+    put(&mut index, "a", "first");
+    assert_eq!((count(&index, "first"), count(&index, "tag7")), (1, 1));
+    put(&mut index, "a", "other");
+    assert_eq!((count(&index, "first"), count(&index, "other")), (0, 1));
+    index.put(b"a", &Hash(&[("g", "short")]));
+    assert_eq!((count(&index, "other"), count(&index, "short")), (0, 1));
+    put(&mut index, "a", "other");
+    assert_eq!((count(&index, "other"), count(&index, "short")), (1, 0));
+    index.remove(b"a");
+    assert_eq!(count(&index, "tag7"), 0);
+    // The number of the document that is gone is used again.
+    put(&mut index, "b", "other");
+    assert_eq!((count(&index, "other"), count(&index, "tag7")), (1, 1));
+}
+
 /// INKEYS limits the documents among which the nearest are looked for, as a filter does.
 #[test]
 fn the_nearest_are_those_of_the_keys_that_are_named() {

@@ -15,6 +15,7 @@
 
 mod chunks;
 mod id_table;
+mod long_values;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ use russet_encodings::prefetch::prefetch;
 
 use chunks::Chunks;
 pub(crate) use id_table::IdTable;
+pub(crate) use long_values::LongValues;
 
 use super::postings::{read_varint, write_varint};
 
