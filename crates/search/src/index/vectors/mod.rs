@@ -69,7 +69,7 @@ pub(crate) fn of_bytes(options: &schema::Vector, bytes: &[u8]) -> Result<RowsOf,
 }
 
 /// The vectors of a JSON document, of what its path finds: a list of numbers; of a path that may
-/// find several, lists of numbers and nulls, or one list of these.
+/// find several, lists of numbers and nulls, or one list of these that begins with a list.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ pub(crate) fn of_bytes(options: &schema::Vector, bytes: &[u8]) -> Result<RowsOf,
 pub(crate) fn of_items(options: &schema::Vector, items: &[Item<'_>]) -> Result<RowsOf, Vec<u8>> {
     let is_list = |item: &Item<'_>| matches!(item, Item::List(_));
     let items = match items {
-        [Item::List(inner)] if options.takes_several && inner.iter().any(is_list) => inner,
+        [Item::List(inner)] if options.takes_several && inner.first().is_some_and(is_list) => inner,
         items => items,
     };
     let mut rows = RowsOf::new();
