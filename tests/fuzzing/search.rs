@@ -30,7 +30,7 @@ impl Document for Hash {
 }
 
 impl Row for Hash {
-    fn property(&self, name: &[u8]) -> Option<Value> {
+    fn property(&self, _: usize, name: &[u8]) -> Option<Value> {
         let found = self.0.iter().find(|(its, _)| its.as_bytes() == name);
         found.map(|(_, text)| Value::Text(text.clone()))
     }
@@ -38,7 +38,7 @@ impl Row for Hash {
 
 impl Loader for Hash {
     fn load(&self, _: &[u8], path: &[u8]) -> Option<Value> {
-        self.property(path)
+        self.property(0, path)
     }
 
     fn load_all(&self, _: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {

@@ -174,7 +174,7 @@ struct Properties<'r, 'k> {
 }
 
 impl Row for Properties<'_, '_> {
-    fn property(&self, name: &[u8]) -> Option<Value> {
+    fn property(&self, _: usize, name: &[u8]) -> Option<Value> {
         self.reader.load(self.key, name)
     }
 }

@@ -287,8 +287,7 @@ fn passes(schema: &Schema, key: &[u8], document: &AnyDocument<'_>) -> bool {
         key,
         document,
     };
-    let value = filter.expression.evaluate(&row);
-    value.is_ok_and(|value| value.is_true())
+    filter.expression.holds(&row)
 }
 
 /// A document's fields by the names that the schema has for them, else by their paths.
@@ -299,7 +298,7 @@ struct Fields<'d, 'k> {
 }
 
 impl Row for Fields<'_, '_> {
-    fn property(&self, name: &[u8]) -> Option<Value> {
+    fn property(&self, _: usize, name: &[u8]) -> Option<Value> {
         if name == b"__key" {
             return Some(Value::Text(self.key.to_vec()));
         }

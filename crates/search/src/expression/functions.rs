@@ -1,7 +1,7 @@
 //! The functions of expressions: of numbers, texts, places and rows.
 //!
-//! A function is given its arguments as they were written: `case` and `exists` do not want all of
-//! their values.
+//! A function is given the values of its arguments. `case` is made of steps of its own, as it wants
+//! one of two alone; so is `exists` of a property, which has no value where there is none.
 
 use russet_encodings::geohash::Position;
 use russet_encodings::geohash::earth::Origin;
@@ -9,10 +9,13 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::value::Value;
-use super::{Evaluated, Expression, ExpressionError, Row, time};
+use super::{Evaluated, ExpressionError, Row, time};
 
 /// A function that pipelines have to know: documents then keep the words that they matched.
 pub(super) const MATCHED_TERMS: &str = "matched_terms";
+
+/// Bytes of a text that `format` makes.
+const FORMATTED_MAX: usize = 16 << 20;
 
 /// A function: its name, what errors call it, how many arguments it takes, what it does.
 #[derive(Debug)]
@@ -20,13 +23,16 @@ pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) own_name: &'static str,
     pub(super) takes: RangeInclusive<usize>,
-    pub(super) run: fn(&[Expression], &dyn Row) -> Evaluated,
+    pub(super) run: fn(&[Value], &dyn Row) -> Evaluated,
 }
 
 impl Function {
-    /// Whether arguments are evaluated only where their values are wanted.
-    pub(super) fn is_lazy(&self) -> bool {
-        ["case", "exists"].contains(&self.name)
+    pub(super) fn is_case(&self) -> bool {
+        self.name == "case"
+    }
+
+    pub(super) fn is_exists(&self) -> bool {
+        self.name == "exists"
     }
 }
 
@@ -39,7 +45,7 @@ impl PartialEq for Function {
 const fn function(
     name: &'static str,
     takes: RangeInclusive<usize>,
-    run: fn(&[Expression], &dyn Row) -> Evaluated,
+    run: fn(&[Value], &dyn Row) -> Evaluated,
 ) -> Function {
     Function {
         name,
@@ -53,7 +59,7 @@ const fn function(
 const fn of_number(
     name: &'static str,
     own_name: &'static str,
-    run: fn(&[Expression], &dyn Row) -> Evaluated,
+    run: fn(&[Value], &dyn Row) -> Evaluated,
 ) -> Function {
     Function {
         name,
@@ -64,75 +70,70 @@ const fn of_number(
 }
 
 static FUNCTIONS: [Function; 33] = [
-    of_number("abs", "fabs", |args, row| numeric(args, row, f64::abs)),
-    of_number("ceil", "ceil", |args, row| numeric(args, row, f64::ceil)),
-    of_number("floor", "floor", |args, row| numeric(args, row, f64::floor)),
-    of_number("log", "log", |args, row| numeric(args, row, f64::ln)),
-    of_number("log2", "log2", |args, row| numeric(args, row, f64::log2)),
-    of_number("exp", "exp", |args, row| numeric(args, row, f64::exp)),
-    of_number("sqrt", "sqrt", |args, row| numeric(args, row, root)),
-    function("upper", 1..=1, |args, row| {
-        cased(args, row, |text| text.to_ascii_uppercase())
+    of_number("abs", "fabs", |args, _| numeric(args, f64::abs)),
+    of_number("ceil", "ceil", |args, _| numeric(args, f64::ceil)),
+    of_number("floor", "floor", |args, _| numeric(args, f64::floor)),
+    of_number("log", "log", |args, _| numeric(args, f64::ln)),
+    of_number("log2", "log2", |args, _| numeric(args, f64::log2)),
+    of_number("exp", "exp", |args, _| numeric(args, f64::exp)),
+    of_number("sqrt", "sqrt", |args, _| numeric(args, root)),
+    function("upper", 1..=1, |args, _| {
+        cased(args, |text| text.to_ascii_uppercase())
     }),
-    function("lower", 1..=1, |args, row| {
-        cased(args, row, |text| text.to_ascii_lowercase())
+    function("lower", 1..=1, |args, _| {
+        cased(args, |text| text.to_ascii_lowercase())
     }),
-    function("substr", 3..=3, substr),
-    function("startswith", 2..=2, |args, row| {
-        let (text, start) = (
-            text(args, row, "startswith", 0)?,
-            text(args, row, "startswith", 1)?,
-        );
-        Ok(Value::Number(f64::from(u8::from(text.starts_with(&start)))))
+    function("substr", 3..=3, |args, _| substr(args)),
+    function("startswith", 2..=2, |args, _| {
+        let (text, start) = (text(args, "startswith", 0)?, text(args, "startswith", 1)?);
+        Ok(Value::Number(f64::from(u8::from(text.starts_with(start)))))
     }),
-    function("contains", 2..=2, contains),
-    function("strlen", 1..=1, |args, row| {
-        Ok(Value::Number(text(args, row, "strlen", 0)?.len() as f64))
+    function("contains", 2..=2, |args, _| contains(args)),
+    function("strlen", 1..=1, |args, _| {
+        Ok(Value::Number(text(args, "strlen", 0)?.len() as f64))
     }),
-    function("format", 1..=usize::MAX, format),
-    function("split", 1..=3, split),
-    function("to_number", 1..=1, to_number),
-    function("to_str", 1..=1, |args, row| {
-        let value = first_of(args[0].evaluate(row)?);
+    function("format", 1..=usize::MAX, |args, _| format(args)),
+    function("split", 1..=3, |args, _| split(args)),
+    function("to_number", 1..=1, |args, _| to_number(args)),
+    function("to_str", 1..=1, |args, _| {
+        let value = first_of(&args[0]);
         let text = value.text().map(Cow::into_owned);
         Ok(match text {
             Some(text) => Value::Text(text),
-            None if value == Value::Null => Value::Text(Vec::new()),
-            None => value,
+            None if *value == Value::Null => Value::Text(Vec::new()),
+            None => value.clone(),
         })
     }),
     function(MATCHED_TERMS, 0..=1, matched_terms),
-    function("exists", 1..=1, exists),
-    function("case", 3..=3, |args, row| {
-        let holds = args[0].evaluate(row)?.is_true();
-        args[if holds { 1 } else { 2 }].evaluate(row)
+    function("exists", 1..=1, |args, _| {
+        let there = args[0] != Value::Null;
+        Ok(Value::Number(f64::from(u8::from(there))))
     }),
-    function("geodistance", 2..=4, geodistance),
-    function("timefmt", 1..=2, time::timefmt),
-    function("parsetime", 2..=2, time::parsetime),
-    function("hour", 1..=1, |args, row| time::part(args, row, time::hour)),
-    function("hourofday", 1..=1, |args, row| {
-        time::part(args, row, time::hour_of_day)
+    function("case", 3..=3, |args, _| {
+        Ok(args[if args[0].is_true() { 1 } else { 2 }].clone())
     }),
-    function("minute", 1..=1, |args, row| {
-        time::part(args, row, time::minute)
+    function("geodistance", 2..=4, |args, _| geodistance(args)),
+    function("timefmt", 1..=2, |args, _| time::timefmt(args)),
+    function("parsetime", 2..=2, |args, _| time::parsetime(args)),
+    function("hour", 1..=1, |args, _| time::part(args, time::hour)),
+    function("hourofday", 1..=1, |args, _| {
+        time::part(args, time::hour_of_day)
     }),
-    function("day", 1..=1, |args, row| time::part(args, row, time::day)),
-    function("month", 1..=1, |args, row| {
-        time::part(args, row, time::month)
+    function("minute", 1..=1, |args, _| time::part(args, time::minute)),
+    function("day", 1..=1, |args, _| time::part(args, time::day)),
+    function("month", 1..=1, |args, _| time::part(args, time::month)),
+    function("dayofweek", 1..=1, |args, _| {
+        time::part(args, time::day_of_week)
     }),
-    function("dayofweek", 1..=1, |args, row| {
-        time::part(args, row, time::day_of_week)
+    function("dayofmonth", 1..=1, |args, _| {
+        time::part(args, time::day_of_month)
     }),
-    function("dayofmonth", 1..=1, |args, row| {
-        time::part(args, row, time::day_of_month)
+    function("dayofyear", 1..=1, |args, _| {
+        time::part(args, time::day_of_year)
     }),
-    function("dayofyear", 1..=1, |args, row| {
-        time::part(args, row, time::day_of_year)
-    }),
-    function("year", 1..=1, |args, row| time::part(args, row, time::year)),
-    function("monthofyear", 1..=1, |args, row| {
-        time::part(args, row, time::month_of_year)
+    function("year", 1..=1, |args, _| time::part(args, time::year)),
+    function("monthofyear", 1..=1, |args, _| {
+        time::part(args, time::month_of_year)
     }),
 ];
 
@@ -143,9 +144,8 @@ pub(super) fn named(name: &[u8]) -> Option<&'static Function> {
         .find(|function| function.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-fn numeric(args: &[Expression], row: &dyn Row, of: fn(f64) -> f64) -> Evaluated {
-    let n = args[0].evaluate(row)?.number();
-    Ok(Value::Number(n.map_or(f64::NAN, of)))
+fn numeric(args: &[Value], of: fn(f64) -> f64) -> Evaluated {
+    Ok(Value::Number(args[0].number().map_or(f64::NAN, of)))
 }
 
 /// The root of a negative number is C's `-nan`.
@@ -153,29 +153,28 @@ fn root(n: f64) -> f64 {
     if n < 0.0 { -f64::NAN } else { n.sqrt() }
 }
 
-fn cased(args: &[Expression], row: &dyn Row, of: fn(&[u8]) -> Vec<u8>) -> Evaluated {
-    Ok(match first_of(args[0].evaluate(row)?) {
-        Value::Text(text) => Value::Text(of(&text)),
+fn cased(args: &[Value], of: fn(&[u8]) -> Vec<u8>) -> Evaluated {
+    Ok(match first_of(&args[0]) {
+        Value::Text(text) => Value::Text(of(text)),
         _ => Value::Null,
     })
 }
 
 /// The first of several values, or a value itself.
-fn first_of(value: Value) -> Value {
+fn first_of(value: &Value) -> &Value {
     match value {
-        Value::Several(of) => of.first,
+        Value::Several(of) => &of.first,
         value => value,
     }
 }
 
 /// An argument that must be a text.
-pub(super) fn text(
-    args: &[Expression],
-    row: &dyn Row,
+pub(super) fn text<'a>(
+    args: &'a [Value],
     function: &str,
     at: usize,
-) -> Result<Vec<u8>, ExpressionError> {
-    let kind = match args[at].evaluate(row)? {
+) -> Result<&'a [u8], ExpressionError> {
+    let kind = match &args[at] {
         Value::Text(text) => return Ok(text),
         Value::Number(_) => 1,
         Value::Null => 4,
@@ -190,14 +189,9 @@ pub(super) fn text(
 }
 
 /// An argument that must be a number.
-fn whole(
-    args: &[Expression],
-    row: &dyn Row,
-    function: &str,
-    at: usize,
-) -> Result<i64, ExpressionError> {
-    match args[at].evaluate(row)? {
-        Value::Number(n) => Ok(n as i64),
+fn whole(args: &[Value], function: &str, at: usize) -> Result<i64, ExpressionError> {
+    match &args[at] {
+        Value::Number(n) => Ok(*n as i64),
         other => {
             let kind = match other {
                 Value::Text(_) => 3,
@@ -216,16 +210,13 @@ fn whole(
 
 /// `substr(text, offset, length)`: an offset below 0 counts from the end, a length below 0 leaves
 /// so many bytes out at the end.
-fn substr(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let Value::Text(text) = first_of(args[0].evaluate(row)?) else {
+fn substr(args: &[Value]) -> Evaluated {
+    let Value::Text(text) = first_of(&args[0]) else {
         let text = b"Invalid type for substr. Expected string";
         return Err(ExpressionError(text.to_vec()));
     };
     let total = text.len() as i64;
-    let (offset, length) = (
-        whole(args, row, "substr", 1)?,
-        whole(args, row, "substr", 2)?,
-    );
+    let (offset, length) = (whole(args, "substr", 1)?, whole(args, "substr", 2)?);
     let start = if offset < 0 {
         total.saturating_add(offset)
     } else {
@@ -245,27 +236,23 @@ fn substr(args: &[Expression], row: &dyn Row) -> Evaluated {
 }
 
 /// How often a text is in another; the empty one is before and after each byte.
-fn contains(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let (text, part) = (
-        text(args, row, "contains", 0)?,
-        text(args, row, "contains", 1)?,
-    );
+fn contains(args: &[Value]) -> Evaluated {
+    let (text, part) = (text(args, "contains", 0)?, text(args, "contains", 1)?);
     let found = if part.is_empty() {
         text.len() + 1
     } else {
-        memchr::memmem::find_iter(&text, &part).count()
+        memchr::memmem::find_iter(text, part).count()
     };
     Ok(Value::Number(found as f64))
 }
 
-/// `format(pattern, values...)`, where `%s` stands for the next value and `%%` for `%`.
-fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let pattern = text(args, row, "format", 0)?;
+/// `format(pattern, values...)`, where `%s` stands for the next value and `%%` for `%`. The text
+/// has at most 16 MiB, because each of many APPLY may double that of the one before.
+fn format(args: &[Value]) -> Evaluated {
+    let pattern = text(args, "format", 0)?;
     let error = |text: &str| Err(ExpressionError(text.into()));
-    let values: Result<Vec<Value>, _> = args[1..].iter().map(|arg| arg.evaluate(row)).collect();
-    let values = values?;
-    let mut values = values.iter();
-    let mut out = Vec::new();
+    let mut values = args[1..].iter();
+    let mut out: Vec<u8> = Vec::new();
     let mut bytes = pattern.iter();
     while let Some(&byte) = bytes.next() {
         if byte != b'%' {
@@ -279,7 +266,11 @@ fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
                     return error("Not enough arguments for format");
                 };
                 let text = value.text();
-                out.extend_from_slice(text.as_deref().unwrap_or(b"(null)"));
+                let text = text.as_deref().unwrap_or(b"(null)");
+                if text.len() > FORMATTED_MAX - out.len().min(FORMATTED_MAX) {
+                    return error("format: the text is longer than 16777216 bytes");
+                }
+                out.extend_from_slice(text);
             }
             _ => return error("Unknown format specifier passed"),
         }
@@ -289,15 +280,21 @@ fn format(args: &[Expression], row: &dyn Row) -> Evaluated {
 
 /// `split(text, separators, stripped)`: parts between any of some bytes, without others at their
 /// ends; empty parts are left out.
-fn split(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let whole = text(args, row, "split", 0)?;
-    let or = |at: usize, usual: &[u8]| match args.get(at) {
-        Some(_) => text(args, row, "split", at),
-        None => Ok(usual.to_vec()),
+fn split(args: &[Value]) -> Evaluated {
+    let whole = text(args, "split", 0)?;
+    let set = |at: usize, usual: &'static [u8]| {
+        let bytes = match args.get(at) {
+            Some(_) => text(args, "split", at)?,
+            None => usual,
+        };
+        let mut set = [false; 256];
+        bytes.iter().for_each(|byte| set[usize::from(*byte)] = true);
+        Ok(set)
     };
-    let (separators, stripped) = (or(1, b",")?, or(2, b" ")?);
-    let parts = whole.split(|byte| separators.contains(byte)).map(|part| {
-        let is_kept = |byte: &u8| !stripped.contains(byte);
+    let (separates, strips) = (set(1, b",")?, set(2, b" ")?);
+    let parts = whole.split(|byte| separates[usize::from(*byte)]);
+    let parts = parts.map(|part| {
+        let is_kept = |byte: &u8| !strips[usize::from(*byte)];
         let start = part.iter().position(is_kept).unwrap_or(part.len());
         let end = part.iter().rposition(is_kept).map_or(start, |at| at + 1);
         part[start..end].to_vec()
@@ -307,11 +304,8 @@ fn split(args: &[Expression], row: &dyn Row) -> Evaluated {
 }
 
 /// `matched_terms(max)`: the words and tags that the row's document matched, at most 100.
-fn matched_terms(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let max = match args.first() {
-        Some(max) => max.evaluate(row)?.number().unwrap_or(0.0) as usize,
-        None => 0,
-    };
+fn matched_terms(args: &[Value], row: &dyn Row) -> Evaluated {
+    let max = args.first().and_then(Value::number).unwrap_or(0.0) as usize;
     let max = if max == 0 { usize::MAX } else { max };
     let terms = row.matched_terms();
     if terms.is_empty() {
@@ -323,8 +317,8 @@ fn matched_terms(args: &[Expression], row: &dyn Row) -> Evaluated {
     ))
 }
 
-fn to_number(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let value = args[0].evaluate(row)?;
+fn to_number(args: &[Value]) -> Evaluated {
+    let value = &args[0];
     if let Some(n) = value.number() {
         return Ok(Value::Number(n));
     }
@@ -334,23 +328,14 @@ fn to_number(args: &[Expression], row: &dyn Row) -> Evaluated {
     ))
 }
 
-fn exists(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let there = match &args[0] {
-        Expression::Property(name) => row.property(name).is_some(),
-        other => other.evaluate(row)? != Value::Null,
-    };
-    Ok(Value::Number(f64::from(u8::from(there))))
-}
-
 /// The metres between two places, each `"lon,lat"` or two numbers, to the centimetre.
-fn geodistance(args: &[Expression], row: &dyn Row) -> Evaluated {
+fn geodistance(args: &[Value]) -> Evaluated {
     let mut numbers = Vec::new();
-    let values: Result<Vec<Value>, _> = args.iter().map(|arg| arg.evaluate(row)).collect();
-    for value in values? {
+    for value in args {
         match first_of(value) {
-            Value::Number(n) => numbers.push(n),
+            Value::Number(n) => numbers.push(*n),
             Value::Text(text) => {
-                let Some(place) = place_of(&text) else {
+                let Some(place) = place_of(text) else {
                     return Err(ExpressionError(b"Invalid geo string".to_vec()));
                 };
                 numbers.extend(place);

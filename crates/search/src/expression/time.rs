@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use std::borrow::Cow;
 
 use super::value::Value;
-use super::{Evaluated, Expression, Row, functions};
+use super::{Evaluated, functions};
 
 /// The form of a time that names none.
 const USUAL_FORM: &str = "%FT%TZ";
@@ -22,12 +22,12 @@ fn zoned(seconds: f64) -> Option<Zoned> {
 }
 
 /// `timefmt(time, form)`, by `strftime`.
-pub(super) fn timefmt(args: &[Expression], row: &dyn Row) -> Evaluated {
-    let Value::Number(seconds) = as_number(args[0].evaluate(row)?) else {
+pub(super) fn timefmt(args: &[Value]) -> Evaluated {
+    let Some(seconds) = as_number(&args[0]) else {
         return Ok(Value::Null);
     };
     let form = match args.get(1) {
-        Some(form) => form.evaluate(row)?.text().map(Cow::into_owned),
+        Some(form) => form.text().map(Cow::into_owned),
         None => Some(USUAL_FORM.into()),
     };
     let made = zoned(seconds).zip(form).and_then(|(time, form)| {
@@ -39,14 +39,14 @@ pub(super) fn timefmt(args: &[Expression], row: &dyn Row) -> Evaluated {
 
 /// `parsetime(text, form)`, by `strptime`. A part that the form does not name is 0, also the day of
 /// the month: that is the last day of the month before.
-pub(super) fn parsetime(args: &[Expression], row: &dyn Row) -> Evaluated {
+pub(super) fn parsetime(args: &[Value]) -> Evaluated {
     let (text, form) = (
-        functions::text(args, row, "parsetime", 0)?,
-        functions::text(args, row, "parsetime", 1)?,
+        functions::text(args, "parsetime", 0)?,
+        functions::text(args, "parsetime", 1)?,
     );
-    let (text, form) = (String::from_utf8(text), String::from_utf8(form));
+    let (text, form) = (str::from_utf8(text), str::from_utf8(form));
     let seconds = text.ok().zip(form.ok()).and_then(|(text, form)| {
-        let parts = BrokenDownTime::parse(&form, &text).ok()?;
+        let parts = BrokenDownTime::parse(form, text).ok()?;
         let (year, month) = (parts.year().unwrap_or(1900), parts.month().unwrap_or(1));
         let first = Date::new(year, month, 1).ok()?;
         let day = match parts.day() {
@@ -60,18 +60,14 @@ pub(super) fn parsetime(args: &[Expression], row: &dyn Row) -> Evaluated {
     Ok(seconds.map_or(Value::Null, |seconds| Value::Number(seconds as f64)))
 }
 
-fn as_number(value: Value) -> Value {
-    match value.number() {
-        Some(n) if value != Value::Text(Vec::new()) => Value::Number(n),
-        _ => Value::Null,
-    }
+fn as_number(value: &Value) -> Option<f64> {
+    let number = value.number()?;
+    (*value != Value::Text(Vec::new())).then_some(number)
 }
 
 /// A part of a time from 1970 on.
-pub(super) fn part(args: &[Expression], row: &dyn Row, of: fn(&Zoned) -> i64) -> Evaluated {
-    let value = as_number(args[0].evaluate(row)?);
-    let time = value
-        .number()
+pub(super) fn part(args: &[Value], of: fn(&Zoned) -> i64) -> Evaluated {
+    let time = as_number(&args[0])
         .filter(|seconds| *seconds >= 0.0)
         .and_then(zoned);
     Ok(time.map_or(Value::Null, |time| Value::Number(of(&time) as f64)))

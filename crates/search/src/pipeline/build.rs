@@ -136,19 +136,16 @@ impl Builder<'_> {
 
     fn expression(&mut self, text: &[u8]) -> Result<Evaluated, SearchError> {
         let expression = expression::parse(text)?;
-        let mut wanted: Vec<&[u8]> = Vec::new();
-        expression.for_each_property(&mut |name| wanted.push(name));
         let schema = self.schema;
-        let mut properties = Vec::new();
-        for name in wanted {
+        let mut places = Vec::with_capacity(expression.properties().len());
+        for name in expression.properties() {
             let place = self.names().known(name, schema);
-            let place = place.ok_or_else(|| SearchError::not_in_pipeline(name))?;
-            properties.push((name.to_vec(), place));
+            places.push(place.ok_or_else(|| SearchError::not_in_pipeline(name))?);
         }
         Ok(Evaluated {
             units: 1 + (text.len() / EXPRESSION_OF_UNIT) as u64,
             expression,
-            properties,
+            places,
         })
     }
 

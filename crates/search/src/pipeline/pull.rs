@@ -324,10 +324,8 @@ struct Properties<'r> {
 }
 
 impl expression::Row for Properties<'_> {
-    fn property(&self, name: &[u8]) -> Option<Value> {
-        let mut properties = self.of.properties.iter();
-        let (_, place) = properties.find(|(its, _)| its == name)?;
-        let value = self.names.value(self.row, *place, self.index)?;
+    fn property(&self, at: usize, _: &[u8]) -> Option<Value> {
+        let value = self.names.value(self.row, self.of.places[at], self.index)?;
         Some(value.to_value())
     }
 

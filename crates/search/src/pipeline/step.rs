@@ -145,7 +145,7 @@ impl Step {
 #[derive(Debug)]
 pub(super) struct Evaluated {
     pub(super) expression: Expression,
-    pub(super) properties: Vec<(Vec<u8>, usize)>,
+    pub(super) places: Vec<usize>,
     /// Of the budget, for each row.
     pub(super) units: u64,
 }
