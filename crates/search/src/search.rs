@@ -7,6 +7,40 @@ use crate::hit::DocumentId;
 use crate::score::{Scorer, Statistics};
 use crate::text::Language;
 
+/// EXPANDER: what is looked for beside a query's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expander {
+    /// `DEFAULT`: their synonyms, sounds and stems.
+    #[default]
+    All,
+    /// `SYNONYM`
+    Synonyms,
+    /// `PHONETIC`
+    Sounds,
+    /// `SBSTEM`
+    Stems,
+    /// Of another name.
+    Nothing,
+}
+
+impl Expander {
+    /// Of a name, whose case counts.
+    pub fn named(name: &[u8]) -> Expander {
+        match name {
+            b"DEFAULT" => Expander::All,
+            b"SYNONYM" => Expander::Synonyms,
+            b"PHONETIC" => Expander::Sounds,
+            b"SBSTEM" => Expander::Stems,
+            _ => Expander::Nothing,
+        }
+    }
+
+    /// Whether it finds what another alone finds.
+    pub(crate) fn finds(self, kind: Expander) -> bool {
+        self == Expander::All || self == kind
+    }
+}
+
 /// How a query is asked.
 #[derive(Clone, Debug)]
 pub struct Search {
@@ -15,6 +49,7 @@ pub struct Search {
     pub language: Option<Language>,
     /// VERBATIM: words are not expanded.
     pub verbatim: bool,
+    pub expander: Expander,
     /// INKEYS: the only documents that are asked.
     pub in_keys: Option<Vec<DocumentId>>,
     /// A bit for each document that counts; `None`: all do.
@@ -60,6 +95,7 @@ impl Default for Search {
             scorer: Scorer::default(),
             language: None,
             verbatim: false,
+            expander: Expander::All,
             in_keys: None,
             among: None,
             payload: None,

@@ -36,6 +36,7 @@ pub(super) fn search_of(config: &Config, index: &Index, options: &Options, score
     let mut search = Search {
         scorer: scorer_of(config, options),
         language: options.language,
+        expander: options.expander,
         in_keys: keys,
         payload: options.payload.clone(),
         scores,

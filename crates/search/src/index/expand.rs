@@ -1,13 +1,22 @@
 //! Queries with the synonyms, sounds and stems of their words, as FT.EXPLAIN shows them.
 //!
 //! Words of phrases stay as they are, and in RediSearch 2.10 those of what must not or need not be
-//! there, and before `=>[KNN`.
+//! there, and before `=>[KNN`. EXPANDER names what is looked for beside the words: all of it, the
+//! synonyms, the sounds, or the stems alone; another name stands for nothing.
 
 use super::Index;
 use crate::query::{Fields, Kind, Node, QueryError};
 use crate::schema::{FieldKind, Text};
-use crate::search::Search;
-use crate::text::{IS_DIVIDED, Language, StopWords, Words, sound, stem};
+use crate::search::{Expander, Search};
+use crate::text::{IS_DIVIDED, Language, StopWords, Words, counted, sound, stem};
+
+/// How words are expanded.
+#[derive(Clone, Copy)]
+struct Expansion {
+    language: Language,
+    expander: Expander,
+    is_2_10: bool,
+}
 
 impl Index {
     /// A query whose words are looked for with their synonyms, sounds and stems. O(nodes).
@@ -19,24 +28,32 @@ impl Index {
         let mut node = node.clone();
         if !search.verbatim {
             let language = search.language.unwrap_or(self.schema.language);
-            self.expand_part(&mut node, language, search.is_2_10)?;
+            let expansion = Expansion {
+                language,
+                expander: search.expander,
+                is_2_10: search.is_2_10,
+            };
+            self.expand_part(&mut node, expansion)?;
         }
         Ok(node)
     }
 
-    fn expand_part(
-        &self,
-        node: &mut Node,
-        language: Language,
-        is_2_10: bool,
-    ) -> Result<(), QueryError> {
+    fn expand_part(&self, node: &mut Node, expansion: Expansion) -> Result<(), QueryError> {
+        let Expansion {
+            language,
+            expander,
+            is_2_10,
+        } = expansion;
         if node.verbatim {
             return Ok(());
         }
         match &mut node.kind {
             Kind::Word(word) if !word.is_empty() => {
+                word.truncate(counted(word).len());
                 let mut found = Vec::new();
-                if let Some(groups) = self.synonyms.get(word.as_slice()) {
+                if expander.finds(Expander::Synonyms)
+                    && let Some(groups) = self.synonyms.get(word.as_slice())
+                {
                     found.extend(groups.iter().map(|group| [b"~", &**group].concat()));
                 }
                 let sounds = self.texts(node.fields).any(|text| text.phonetic.is_some());
@@ -45,12 +62,14 @@ impl Index {
                 }
                 // EXPLAIN shows sounds for fields that are none, too.
                 let sounds = sounds || node.fields == Fields(0) && self.sounds();
-                if sounds && node.phonetic != Some(false) {
+                let finds_sounds = expander.finds(Expander::Sounds);
+                if finds_sounds && sounds && node.phonetic != Some(false) {
                     let code = sound(word);
                     found.extend((!code.is_empty()).then(|| [b"<", code.as_slice()].concat()));
                 }
-                let divided = divided(language, word);
-                if divided.is_none() && self.stems(node.fields) {
+                let finds_stems = expander.finds(Expander::Stems);
+                let divided = divided(language, word).filter(|_| finds_stems);
+                if finds_stems && divided.is_none() && self.stems(node.fields) {
                     let own = stem(language, word, 0);
                     let of_word = own.as_deref().unwrap_or(word);
                     if language.has_stems() {
@@ -82,15 +101,15 @@ impl Index {
                 is_exact: false,
             } => {
                 for part in parts {
-                    self.expand_part(part, language, is_2_10)?;
+                    self.expand_part(part, expansion)?;
                 }
             }
             Kind::Not(part) | Kind::Optional(part) if !is_2_10 => {
-                self.expand_part(part, language, is_2_10)?;
+                self.expand_part(part, expansion)?;
             }
             Kind::Vector(vector) if !is_2_10 => {
                 if let Some(filter) = &mut vector.filter {
-                    self.expand_part(filter, language, is_2_10)?;
+                    self.expand_part(filter, expansion)?;
                 }
             }
             _ => {}
@@ -143,4 +162,42 @@ fn divided(language: Language, word: &[u8]) -> Option<Node> {
         parts: parts.collect(),
         is_exact: false,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::testbed::{root, text};
+    use crate::query::explain;
+    use crate::schema::{FieldKind, KeyType, Phonetic, Schema};
+
+    #[test]
+    fn expander_names_what_words_are_looked_for_by() {
+        let mut schema = Schema::new(KeyType::Hash);
+        schema.fields = vec![text("t", 1.0)];
+        if let FieldKind::Text(text) = &mut schema.fields[0].kind {
+            text.phonetic = Some(Phonetic::English);
+        }
+        let mut index = Index::new(schema);
+        index.set_synonyms(b"g1", [b"running".to_vec()]);
+        let all = "UNION { running ~g1(expanded) <RNNK(expanded) +run(expanded) run(expanded) }";
+        for (name, expected) in [
+            ("DEFAULT", all),
+            ("SYNONYM", "UNION { running ~g1(expanded) }"),
+            ("PHONETIC", "UNION { running <RNNK(expanded) }"),
+            ("SBSTEM", "UNION { running +run(expanded) run(expanded) }"),
+            ("synonym", "running"),
+            ("nope", "running"),
+        ] {
+            let search = Search {
+                expander: Expander::named(name.as_bytes()),
+                ..Search::default()
+            };
+            let root = index.expand(&root(&index, "running"), &search);
+            let shown = explain(Some(&root.expect("a tree")), index.schema());
+            let shown = String::from_utf8(shown).expect("text");
+            let words: Vec<&str> = shown.split_ascii_whitespace().collect();
+            assert_eq!(words.join(" "), expected, "{name}");
+        }
+    }
 }

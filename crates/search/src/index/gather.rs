@@ -77,6 +77,7 @@ fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
 
 fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
     let takes_whole = matches!(field.kind, FieldKind::Vector(_) | FieldKind::Shape(_));
+    let is_list = matches!(found, Found::One(Item::List(_)));
     let items = match found {
         Found::Nothing => return Ok((Values::Missing, None)),
         Found::One(Item::Null) => return Ok((Values::Missing, None)),
@@ -88,13 +89,15 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
     if let FieldKind::Vector(options) = &field.kind {
         return Ok((Values::Vectors(vectors::of_items(options, &items)?), None));
     }
+    let is_single = items.len() == 1 && !is_list;
     let mut texts = Texts::new();
     let mut numbers = SmallVec::new();
     for item in items {
         match (&field.kind, item) {
             (_, Item::Null) => {}
             (FieldKind::Text(_) | FieldKind::Tag(_), Item::Text(text)) => texts.push(text),
-            (FieldKind::Tag(_), Item::Bool(value)) => {
+            // Among several values a boolean is no tag.
+            (FieldKind::Tag(_), Item::Bool(value)) if is_single => {
                 let text: &[u8] = if value { b"true" } else { b"false" };
                 texts.push(text.into());
             }
@@ -193,5 +196,30 @@ pub(crate) fn for_each_tag(
     match options.separator {
         Some(separator) => text.split(|byte| *byte == separator).for_each(each),
         None => each(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::testbed::tag;
+
+    #[test]
+    fn a_boolean_is_a_tag_by_itself_alone() {
+        let field = tag("g");
+        let text = || Item::Text(Cow::Borrowed(b"x"));
+        for (found, is_taken) in [
+            (Found::One(Item::Bool(true)), true),
+            (Found::Several(vec![Item::Bool(true), text()]), false),
+            (
+                Found::One(Item::List(vec![text(), Item::Bool(false)])),
+                false,
+            ),
+            (Found::One(Item::List(vec![Item::Bool(false)])), false),
+            (Found::One(Item::List(vec![text(), Item::Null])), true),
+            (Found::Several(vec![text(), Item::Null]), true),
+        ] {
+            assert_eq!(of_json(&field, found).is_ok(), is_taken);
+        }
     }
 }

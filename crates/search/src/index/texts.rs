@@ -77,7 +77,9 @@ impl Analysis {
         is_further: bool,
     ) {
         if is_further {
-            self.position = self.position.saturating_add(context.settings.gap);
+            // The words of the next text begin with 1.
+            let between = context.settings.gap.saturating_sub(1);
+            self.position = self.position.saturating_add(between);
         }
         let frequency = (field.weight as i64).clamp(1, i64::from(u32::MAX)) as u32;
         let of_stem = ((field.weight * 0.2) as i64).clamp(1, i64::from(u32::MAX)) as u32;

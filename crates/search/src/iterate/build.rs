@@ -12,6 +12,7 @@ use crate::query::{Fields, Kind, Node, QueryError, Range, Relation};
 use crate::schema::FieldKind;
 use crate::score::{Scoring, WORDS};
 use crate::search::Search;
+use crate::text::counted;
 use russet_base::clock;
 
 /// Numbers of a leaf of RediSearch's tree that has not been split yet.
@@ -152,7 +153,7 @@ impl<'i, 's> Builder<'i, 's> {
             return Cursor::Empty;
         };
         let positions = self.index.schema().has_offsets;
-        match self.index.terms().held(text) {
+        match self.index.terms().held(counted(text)) {
             Some(term) => {
                 let mut word = WordCursor::new(term, fields, node.weight, positions);
                 word.idf = self.idf_of(&word);

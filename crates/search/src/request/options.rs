@@ -6,6 +6,7 @@
 use crate::arguments::{Arguments, NONE_PROVIDED, NOT_CONVERTED, OUT_OF_BOUNDS, is};
 use crate::error::{self, SearchError};
 use crate::query::{Dialect, Params};
+use crate::search::Expander;
 use crate::text::Language;
 use russet_base::numbers::number::parse_i64;
 
@@ -69,6 +70,7 @@ pub struct Options {
     pub params: Params,
     pub has_content: bool,
     pub is_verbatim: bool,
+    pub expander: Expander,
     /// NOSTOPWORDS: words of the query count, however common they are.
     pub keeps_stop_words: bool,
     pub with_scores: bool,
@@ -119,6 +121,7 @@ impl Options {
             params: Params::new(),
             has_content: true,
             is_verbatim: false,
+            expander: Expander::All,
             keeps_stop_words: false,
             with_scores: false,
             explains_scores: false,
@@ -184,8 +187,7 @@ impl Options {
                 let none = || SearchError::of(error::BAD_QUERY, &[b"No such scorer ", name]);
                 self.bad_scorer = self.scorer.is_none().then(none);
             }
-            // Others than the usual one are a module's, and there are none.
-            b"EXPANDER" => drop(words.value("EXPANDER")?),
+            b"EXPANDER" => self.expander = Expander::named(words.value("EXPANDER")?),
             b"BM25STD_TANH_FACTOR" => self.tanh_factor = Some(tanh_factor(words)?),
             b"PAYLOAD" => self.payload = Some(words.value("PAYLOAD")?.to_vec()),
             b"TIMEOUT" => {

@@ -39,7 +39,7 @@ pub struct TextSettings {
     pub stem_min: usize,
     /// Bytes of a word whose sound is indexed, at least: MIN_PHONETIC_TERM_LEN.
     pub sound_min: usize,
-    /// Positions between two texts of a field: MULTI_TEXT_SLOP.
+    /// From the last word of a text to the first of the next one of its field: MULTI_TEXT_SLOP.
     pub gap: u32,
 }
 
@@ -53,4 +53,4 @@ impl Default for TextSettings {
     }
 }
 
-pub(crate) use words::{in_small_letters, is_separator};
+pub(crate) use words::{counted, in_small_letters, is_separator};

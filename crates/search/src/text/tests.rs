@@ -30,6 +30,16 @@ fn words_are_those_of_redis_stack() {
 }
 
 #[test]
+fn long_words_are_whole_up_to_a_bound() {
+    let none = StopWords::own([]);
+    for (long, kept) in [(129, 129), (1024, 1024), (1025, 1024), (100_000, 1024)] {
+        let text = "x".repeat(long) + " y";
+        let found = words(text.as_bytes(), &none);
+        assert_eq!((found.len(), found[0].text.len()), (2, kept));
+    }
+}
+
+#[test]
 fn stop_words_have_no_position_and_letters_are_small() {
     let usual = StopWords::default();
     let text = "The Quick, and the brown\\-FOX ÉTÉ".as_bytes();
@@ -57,7 +67,7 @@ proptest! {
         for word in Words::of(&text, &none) {
             prop_assert!(word.start >= end && word.end > word.start && word.end <= text.len());
             prop_assert!(word.start == 0 || is_separator(text[word.start - 1]));
-            prop_assert!(!word.text.is_empty() && word.text.len() <= 128);
+            prop_assert!(!word.text.is_empty() && word.text.len() <= super::words::WORD_MAX);
             prop_assert_eq!(word.position, position + 1);
             (end, position) = (word.end, word.position);
         }

@@ -11,8 +11,9 @@ use std::ops::Range;
 use super::chinese;
 use super::{Language, StopWords};
 
-/// Bytes of a word that count; more are left out.
-pub const WORD_MAX: usize = 128;
+/// Bytes of a word that count, of documents and of queries; more are left out. RediSearch 2.10 cuts
+/// those of documents alone, at 128.
+pub(crate) const WORD_MAX: usize = 1024;
 
 /// A word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,11 @@ pub(crate) fn in_small_letters(word: &[u8]) -> Vec<u8> {
         Ok(word) => word.to_lowercase().into_bytes(),
         Err(_) => word.to_ascii_lowercase(),
     }
+}
+
+/// The bytes of a word that count.
+pub(crate) fn counted(word: &[u8]) -> &[u8] {
+    &word[..word.len().min(WORD_MAX)]
 }
 
 impl<'t> Words<'t> {
@@ -158,7 +164,7 @@ impl<'t> Iterator for Words<'t> {
                 Cow::Owned(in_small_letters(&raw))
             };
             if text.len() > WORD_MAX {
-                text = Cow::Owned(text[..WORD_MAX].to_vec());
+                text = Cow::Owned(counted(&text).to_vec());
             }
             if text.is_empty() || self.stop_words.has(&text) {
                 continue;

@@ -82,6 +82,7 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
         .map_err(|error| refusal(&error))?;
     let search = Search {
         language: request.options.language,
+        expander: request.options.expander,
         is_2_10: call.server.debug.searches_as_2_10,
         ..Search::default()
     };
