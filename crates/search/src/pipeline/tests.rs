@@ -296,6 +296,18 @@ pub(super) fn server() -> Server {
     Server::new(SCHEMA, include_str!("documents.txt"))
 }
 
+/// 7.4 has 0 of no number.
+#[test]
+fn reducers_of_no_number_are_those_of_redis_8() {
+    let record = "\
+AGGREGATE @n:[0,5] GROUPBY 0 REDUCE SUM 1 @u AS s REDUCE AVG 1 @u AS a REDUCE MIN 1 @u AS mi REDUCE MAX 1 @u AS ma  =>  \
+[1 ['s' 'nan' 'a' 'nan' 'mi' 'inf' 'ma' '-inf']]
+AGGREGATE * GROUPBY 0 REDUCE SUM 1 @none AS s REDUCE AVG 1 @none AS a REDUCE MIN 1 @none AS mi REDUCE MAX 1 @none AS ma  =>  \
+-Property `none` not present in document or pipeline";
+    let wrong = differing(record, &server(), (100, u64::MAX));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn rows_are_those_of_redis_stack() {
     let wrong = differing(include_str!("answers.txt"), &server(), (100, u64::MAX));

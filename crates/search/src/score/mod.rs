@@ -255,8 +255,8 @@ impl Scoring {
         let sum = self.sum(root, facts, steps.is_some().then_some(&mut parts));
         let slop = spread(root);
         explain::tf_idf(steps, parts, sum, score, norm, slop);
-        // A document without words has an infinite score, as in RediSearch, but never NaN.
-        if sum == 0.0 {
+        // A document without words has no score, as in Redis 8; in 2.10 it is infinite or NaN.
+        if sum == 0.0 || norm == 0 {
             return 0.0;
         }
         score * sum / f64::from(norm) / slop as f64

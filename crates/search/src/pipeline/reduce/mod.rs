@@ -62,7 +62,7 @@ pub(super) enum State {
     /// Of SUM, MIN and MAX; `None`: no number came.
     Number(Option<f64>),
     Average {
-        sum: f64,
+        sum: Option<f64>,
         count: u64,
     },
     Deviation {
@@ -130,7 +130,10 @@ impl Reducer {
                 State::Estimate(Box::new(Estimate::new()))
             }
             Reducer::Sum(_) | Reducer::Min(_) | Reducer::Max(_) => State::Number(None),
-            Reducer::Average(_) => State::Average { sum: 0.0, count: 0 },
+            Reducer::Average(_) => State::Average {
+                sum: None,
+                count: 0,
+            },
             Reducer::Deviation(_) => State::Deviation {
                 mean: 0.0,
                 squares: 0.0,
@@ -191,7 +194,9 @@ impl Reducer {
             }
             (Reducer::Average(place), State::Average { sum, count }) => {
                 // Rows without a number count, too, as in Redis.
-                *sum += number(*place).unwrap_or(0.0);
+                if let Some(n) = number(*place) {
+                    *sum = Some(sum.unwrap_or(0.0) + n);
+                }
                 *count += 1;
             }
             (
@@ -262,8 +267,13 @@ impl Reducer {
             (_, State::Distinct(distinct)) => Value::Number(distinct.values.len() as f64),
             (Reducer::Hll(_), State::Estimate(estimate)) => Value::Text(estimate.bytes()),
             (_, State::Estimate(estimate)) => Value::Number(estimate.count()),
-            (_, State::Number(n)) => Value::Number(n.unwrap_or(0.0)),
-            (_, State::Average { sum, count }) => Value::Number(sum / count.max(1) as f64),
+            // As Redis 8 has them of no number.
+            (Reducer::Min(_), State::Number(None)) => Value::Number(f64::INFINITY),
+            (Reducer::Max(_), State::Number(None)) => Value::Number(f64::NEG_INFINITY),
+            (_, State::Number(n)) => Value::Number(n.unwrap_or(f64::NAN)),
+            (_, State::Average { sum, count }) => {
+                Value::Number(sum.map_or(f64::NAN, |sum| sum / count as f64))
+            }
             (_, State::Deviation { squares, count, .. }) => {
                 Value::Number((squares / count.saturating_sub(1).max(1) as f64).sqrt())
             }

@@ -5,7 +5,7 @@
 //!     COUNT_DISTINCT, TOLIST     list of the values
 //!     estimates                  the text of HLL
 //!     SUM, MIN, MAX              number, or null of none
-//!     AVG                        [sum, count]
+//!     AVG                        [sum, count]; the sum of none is NaN
 //!     STDDEV                     [mean, squares, count]
 //!     QUANTILE                   list of the numbers
 //!     FIRST_VALUE                [value]; with BY [value, by]; without a value for BY [value]
@@ -64,7 +64,9 @@ impl Reducer {
             State::Distinct(distinct) => Value::List(distinct.values),
             State::Estimate(estimate) => Value::Text(estimate.bytes()),
             State::Number(n) => n.map_or(Value::Null, Value::Number),
-            State::Average { sum, count } => Value::List(numbers(&[sum, count as f64])),
+            State::Average { sum, count } => {
+                Value::List(numbers(&[sum.unwrap_or(f64::NAN), count as f64]))
+            }
             State::Deviation {
                 mean,
                 squares,
@@ -108,7 +110,9 @@ impl Reducer {
             }
             (_, State::Average { sum, count }) => {
                 if let [Value::Number(its), Value::Number(n)] = items {
-                    *sum += its;
+                    if !its.is_nan() {
+                        *sum = Some(sum.unwrap_or(0.0) + its);
+                    }
                     *count += *n as u64;
                 }
             }
@@ -221,7 +225,11 @@ mod tests {
         assert_eq!(merged(&Reducer::Sum(0), &parts), number(3.0));
         assert_eq!(merged(&Reducer::Min(0), &parts), number(-2.0));
         assert_eq!(merged(&Reducer::Max(0), &parts), number(5.0));
-        let parts = [list(&[10.0, 4.0]), list(&[2.0, 2.0])];
+        let parts = [
+            list(&[10.0, 4.0]),
+            list(&[f64::NAN, 0.0]),
+            list(&[2.0, 2.0]),
+        ];
         assert_eq!(merged(&Reducer::Average(0), &parts), number(2.0));
         let parts = [list(&[5.0, 1.0]), list(&[]), list(&[3.0])];
         assert_eq!(merged(&Reducer::Quantile(0, 0.5), &parts), number(3.0));
@@ -279,7 +287,10 @@ mod tests {
     #[test]
     fn damaged_parts_are_left_out() {
         let parts = [Value::Text(b"x".to_vec()), list(&[1.0]), Value::Null];
-        assert_eq!(merged(&Reducer::Average(0), &parts), Value::Number(0.0));
+        let Value::Number(average) = merged(&Reducer::Average(0), &parts) else {
+            panic!("a number");
+        };
+        assert!(average.is_nan());
         assert_eq!(merged(&Reducer::Deviation(0), &parts), Value::Number(0.0));
         assert_eq!(merged(&Reducer::HllSum(0), &parts), Value::Number(0.0));
     }
