@@ -105,14 +105,12 @@ fn character_bytes(text: &[u8]) -> usize {
 fn pairs_of_pattern(pattern: &[u8]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let mut part = Vec::new();
-    let mut bytes = pattern.iter().peekable();
-    while let Some(byte) = bytes.next() {
+    for byte in pattern {
         match byte {
             b'*' | b'?' => {
                 pairs.extend(pairs_of(&part, false));
                 part.clear();
             }
-            b'\\' if let Some(next) = bytes.next() => part.push(*next),
             _ => part.push(*byte),
         }
     }
@@ -120,14 +118,12 @@ fn pairs_of_pattern(pattern: &[u8]) -> Vec<Pair> {
     pairs
 }
 
-/// Whether a text fits a pattern: `?` is one character, `*` any number, `\` takes the next as it
-/// is.
+/// Whether a text fits a pattern: `?` is one character, `*` any number.
 fn fits(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // After the last star, and the text's place that it was tried with.
     let mut star: Option<(usize, usize)> = None;
     loop {
-        let escapes = pattern.get(p) == Some(&b'\\') && p + 1 < pattern.len();
         let is_same = match pattern.get(p) {
             Some(b'*') => {
                 star = Some((p + 1, t));
@@ -139,14 +135,13 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
                 p += 1;
                 continue;
             }
-            Some(_) if escapes => text.get(t) == pattern.get(p + 1),
             Some(byte) => text.get(t) == Some(byte),
             None if t == text.len() => return true,
             None => false,
         };
         if is_same {
             t += 1;
-            p += 1 + usize::from(escapes);
+            p += 1;
             continue;
         }
         match star {
@@ -380,8 +375,9 @@ mod tests {
             ("?", "é", true),
             ("a*b*c", "axxbyyc", true),
             ("a*b*c", "axxbyy", false),
-            (r"a\*", "a*", true),
+            (r"a\*", r"a\b", true),
             (r"a\*", "ab", false),
+            (r"*\*", r"a\b", true),
             ("*ab", "aab", true),
         ] {
             assert_eq!(

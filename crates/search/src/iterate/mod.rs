@@ -23,6 +23,8 @@ mod analysis;
 mod blocks;
 mod build;
 mod counted;
+#[cfg(test)]
+mod deep;
 mod distances;
 mod expansions;
 mod ids;

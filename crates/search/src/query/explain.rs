@@ -10,6 +10,9 @@ use super::{Schema, unescaped};
 use crate::text::in_small_letters;
 use russet_base::numbers::general;
 
+/// Bytes of an explanation, because a part deep down takes two blanks for each level above it.
+const EXPLAINED_MAX: usize = 32 << 20;
+
 /// The tree of a query, a line for each part, of which each ends with a newline.
 pub fn explain(query: Option<&Node>, schema: &dyn Schema) -> Vec<u8> {
     explain_with(query, schema, &|_| None)
@@ -25,6 +28,10 @@ pub fn explain_with(
     match query {
         None => out.extend_from_slice(b"<empty>\n"),
         Some(node) => Shown { schema, note }.part(node, node, 0, &mut out),
+    }
+    if out.len() > EXPLAINED_MAX {
+        out.truncate(EXPLAINED_MAX);
+        out.extend_from_slice(b"...\n");
     }
     out
 }
@@ -76,6 +83,9 @@ fn names(fields: Fields, schema: &dyn Schema, out: &mut Vec<u8>) {
 impl Shown<'_> {
     /// A part of the query, which `node` is or is shown as.
     fn part(self, of: &Node, node: &Node, depth: usize, out: &mut Vec<u8>) {
+        if out.len() > EXPLAINED_MAX {
+            return;
+        }
         indent(depth, out);
         let has_own_field = matches!(node.kind, Kind::Near { .. } | Kind::Range { .. });
         if !has_own_field || node.fields == Fields(0) {

@@ -4,9 +4,10 @@
 //! `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take everything up to
 //! a token that binds less than they do; how strong a token binds is its [`strength`].
 
+use super::levels::{self, Begun, Grammar, Place};
 use super::lexer::Kind as Token;
 use super::parser::{Bound, Parsed, Parser, folded, unescaped};
-use super::tree::{Kind, Node, both, either};
+use super::tree::{Kind, Node};
 
 const OPTIONAL: u8 = 2;
 const NEGATION: u8 = 6;
@@ -43,68 +44,45 @@ pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
     if p.takes(Token::Star) {
         return Ok(Some(Node::new(Kind::Everything)));
     }
-    expression(p, 0)
+    levels::expression(p, &GRAMMAR, Place::Inner)
 }
 
-/// Units and what joins them, as long as they bind stronger than `limit`.
-fn expression(p: &mut Parser<'_>, limit: u8) -> Parsed<Option<Node>> {
-    p.nested(|p| {
-        let mut left = unit(p)?;
-        loop {
-            match p.peek() {
-                Token::Arrow if ARROW > limit => {
-                    p.next();
-                    p.attributes(&mut left)?;
-                }
-                Token::Or if UNION > limit => {
-                    p.next();
-                    left = either(left, expression(p, UNION)?);
-                }
-                _ if strength(p).is_some_and(|strength| strength > limit) => {
-                    left = both(left, expression(p, NEIGHBOURS)?);
-                }
-                _ => return Ok(left),
-            }
-        }
-    })
-}
+const GRAMMAR: Grammar = Grammar {
+    strength: |p, _| strength(p),
+    begin,
+    union: UNION,
+    neighbours: NEIGHBOURS,
+    arrow: ARROW,
+    negation: NEGATION,
+    optional: OPTIONAL,
+    field: FIELD,
+};
 
-fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
-    match p.peek() {
-        Token::Field => field(p),
+fn begin(p: &mut Parser<'_>, _: Place) -> Parsed<Begun> {
+    Ok(Begun::Unit(match p.peek() {
+        Token::Field => return field(p),
         Token::OpenParen => {
             p.next();
-            let inner = expression(p, 0)?;
-            p.expect(Token::CloseParen)?;
-            Ok(inner)
+            return Ok(Begun::Group);
         }
-        kind @ (Token::Minus | Token::Tilde) => {
+        Token::Minus => {
             p.next();
-            let limit = if kind == Token::Minus {
-                NEGATION
-            } else {
-                OPTIONAL
-            };
-            let part = expression(p, limit)?.map(Box::new);
-            let of_part = |part| {
-                Node::new(if kind == Token::Minus {
-                    Kind::Not(part)
-                } else {
-                    Kind::Optional(part)
-                })
-            };
-            Ok(part.map(of_part))
+            return Ok(Begun::Not);
         }
-        Token::Quote => quoted(p).map(Some),
-        Token::Percent => fuzzy(p).map(Some),
-        Token::Prefix | Token::Suffix | Token::Infix => Ok(Some(affix(p))),
+        Token::Tilde => {
+            p.next();
+            return Ok(Begun::Optional);
+        }
+        Token::Quote => Some(quoted(p)?),
+        Token::Percent => Some(fuzzy(p)?),
+        Token::Prefix | Token::Suffix | Token::Infix => Some(affix(p)),
         Token::Word if p.is_at_stop_word() => {
             p.next();
-            Ok(None)
+            None
         }
-        Token::Word | Token::Number => Ok(Some(words(p))),
-        _ => Err(p.syntax_error()),
-    }
+        Token::Word | Token::Number => Some(words(p)),
+        _ => return Err(p.syntax_error()),
+    }))
 }
 
 /// Words that follow each other. Numbers are taken among the first two alone.
@@ -186,23 +164,21 @@ fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
     }))
 }
 
-/// `@field:` and what it must hold.
-fn field(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+/// `@field:`, with what it must hold unless these are words.
+fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
     let names = p.field_names()?;
     p.expect(Token::Colon)?;
     if let [name] = names.as_slice() {
-        match p.peek() {
-            Token::OpenBrace => return tags(p, name.clone()).map(Some),
-            Token::OpenBracket => return brackets(p, name.clone()).map(Some),
-            _ => {}
+        let unit = match p.peek() {
+            Token::OpenBrace => Some(tags(p, name.clone())?),
+            Token::OpenBracket => Some(brackets(p, name.clone())?),
+            _ => None,
+        };
+        if unit.is_some() {
+            return Ok(Begun::Unit(unit));
         }
     }
-    let fields = p.fields(&names);
-    let mut part = expression(p, FIELD)?;
-    if let Some(part) = &mut part {
-        part.restrict(fields);
-    }
-    Ok(part)
+    Ok(Begun::Field(p.fields(&names)))
 }
 
 /// `{a|b c|d*}`, whose brace need not be closed.

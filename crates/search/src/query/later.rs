@@ -4,10 +4,11 @@
 //! number, a star or another mark binds to its left neighbour before words do: `a b* c` is
 //! `(a b*) c`, and `-a b*` is `-(a b*)`. How strong a token binds is its [`strength`].
 
+use super::QueryError;
+use super::levels::{self, Begun, Grammar, Place};
 use super::lexer::{self, Kind as Token};
 use super::parser::{Bound, Parsed, Parser, folded, unescaped};
-use super::tree::{Kind, Memo, Node, Range, Reach, Relation, VectorQuery, both, either};
-use super::{Fields, QueryError};
+use super::tree::{Kind, Memo, Node, Range, Reach, Relation, VectorQuery};
 use crate::expression::number_of;
 
 const UNION: u8 = 4;
@@ -30,33 +31,9 @@ fn strength(kind: Token) -> Option<u8> {
         Token::Prefix | Token::Suffix | Token::Infix => 22,
         Token::Percent => 23,
         Token::Param => 24,
-        Token::Pattern | Token::Verbatim => 25,
+        Token::Pattern => 25,
         _ => return None,
     })
-}
-
-/// That no text field has what is empty.
-const EMPTY: &[u8] =
-    b"Use `INDEXEMPTY` in field creation in order to index and query for empty strings";
-
-/// Where a part stands.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    /// The whole query.
-    Whole,
-    Inner,
-    /// After a field: words alone, no other field.
-    Words,
-}
-
-impl Place {
-    fn inner(self) -> Place {
-        if self == Place::Words {
-            self
-        } else {
-            Place::Inner
-        }
-    }
 }
 
 /// A whole query.
@@ -76,7 +53,7 @@ pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
         }
         None
     } else {
-        Some(expression(p, 0, Place::Whole)?)
+        Some(levels::expression(p, &GRAMMAR, Place::Whole)?)
     };
     if p.peek() == Token::Arrow {
         p.next();
@@ -85,78 +62,55 @@ pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
     Ok(root.unwrap_or_else(|| Some(Node::new(Kind::Everything))))
 }
 
-/// Units and what joins them, as long as they bind stronger than `limit`.
-fn expression(p: &mut Parser<'_>, limit: u8, place: Place) -> Parsed<Option<Node>> {
-    p.nested(|p| {
-        let mut left = unit(p, place)?;
-        let mut is_whole = place == Place::Whole;
-        loop {
-            let kind = p.peek();
-            match kind {
-                Token::Arrow if ARROW > limit => {
-                    if is_whole && p.peek_after(1) == Token::OpenBracket {
-                        return Ok(left);
-                    }
-                    p.next();
-                    p.attributes(&mut left)?;
-                    continue;
-                }
-                Token::Or if UNION > limit => {
-                    p.next();
-                    left = either(left, expression(p, UNION, place.inner())?);
-                }
-                _ => match strength(kind) {
-                    Some(strength) if strength > limit && begins(kind, place) => {
-                        left = both(left, expression(p, NEIGHBOURS, place.inner())?);
-                    }
-                    _ => return Ok(left),
-                },
-            }
-            is_whole = false;
+const GRAMMAR: Grammar = Grammar {
+    strength: |p, place| {
+        let kind = p.peek();
+        strength(kind).filter(|_| kind != Token::Field || place != Place::Words)
+    },
+    begin,
+    union: UNION,
+    neighbours: NEIGHBOURS,
+    arrow: ARROW,
+    negation: NEGATION,
+    optional: NEGATION,
+    field: FIELD,
+};
+
+fn begin(p: &mut Parser<'_>, place: Place) -> Parsed<Begun> {
+    Ok(match p.peek() {
+        Token::Field if place != Place::Words => return field(p),
+        Token::OpenParen => {
+            p.next();
+            Begun::Group
         }
+        Token::Minus => {
+            p.next();
+            Begun::Not
+        }
+        Token::Tilde => {
+            p.next();
+            Begun::Optional
+        }
+        Token::IsMissing if place != Place::Words => Begun::Unit(Some(missing(p)?)),
+        _ => Begun::Unit(unit(p)?),
     })
 }
 
-fn begins(kind: Token, place: Place) -> bool {
-    kind != Token::Field || place != Place::Words
-}
-
-fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
+fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
     match p.peek() {
-        Token::Field if place != Place::Words => field(p),
-        Token::IsMissing if place != Place::Words => missing(p).map(Some),
-        Token::OpenParen => {
-            p.next();
-            let inner = expression(p, 0, place.inner())?;
-            p.expect(Token::CloseParen)?;
-            Ok(inner)
-        }
-        kind @ (Token::Minus | Token::Tilde) => {
-            p.next();
-            let part = expression(p, NEGATION, place.inner())?.map(Box::new);
-            let of_part = |part| {
-                Node::new(if kind == Token::Minus {
-                    Kind::Not(part)
-                } else {
-                    Kind::Optional(part)
-                })
-            };
-            Ok(part.map(of_part))
-        }
         Token::Exact => {
             let token = p.next();
-            let mut node = phrase(p.text_of(&token));
-            let is_begun = p.peek() == Token::Star && p.follows(&token);
-            if p.schema.extends() && is_begun && begin_last_word(&mut node) {
-                p.next();
-            }
-            Ok(Some(node))
+            phrase(p, p.text_of(&token)).map(Some)
         }
         Token::Quote => {
             p.next();
             Err(p.syntax_error())
         }
         Token::Percent => fuzzy(p).map(Some),
+        Token::Prefix if p.schema.extends() && p.is_at_quoted() => {
+            let token = p.next();
+            begun_phrase(p, p.text_of(&token)).map(Some)
+        }
         Token::Prefix | Token::Suffix | Token::Infix | Token::Pattern => Ok(Some(affix(p))),
         Token::Param => {
             let token = p.next();
@@ -181,61 +135,66 @@ fn unit(p: &mut Parser<'_>, place: Place) -> Parsed<Option<Node>> {
 }
 
 /// A quoted text: its words, as they are; a `$` before a word is a part of it.
-fn phrase(text: &[u8]) -> Node {
+fn phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
     if text.is_empty() {
         let mut empty = Node::word(Vec::new());
         empty.verbatim = true;
-        return empty;
+        return Ok(empty);
     }
+    let mut node = Node::new(Kind::Intersect {
+        parts: words_of(p, text)?,
+        is_exact: true,
+    });
+    node.verbatim = true;
+    Ok(node)
+}
+
+fn words_of(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Vec<Node>> {
     let mut parts = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let begin = at + usize::from(text[at] == b'$');
         let end = lexer::word_end(text, begin);
         if end > begin {
+            p.add_word()?;
             parts.push(Node::word(folded(&text[at..end])));
         }
         at = end.max(at + 1);
     }
-    let mut node = Node::new(Kind::Intersect {
-        parts,
-        is_exact: true,
-    });
-    node.verbatim = true;
-    node
+    Ok(parts)
 }
 
-/// `"a b"*`, which Redis has not: the last word of a phrase is the beginning of one. `false`: it
-/// has no word.
-fn begin_last_word(phrase: &mut Node) -> bool {
-    let Kind::Intersect { parts, .. } = &mut phrase.kind else {
-        return false;
-    };
-    let Some(last) = parts.last_mut() else {
-        return false;
-    };
-    let Kind::Word(text) = &mut last.kind else {
-        return false;
-    };
-    last.kind = Kind::Affix {
-        text: std::mem::take(text),
-        leading: false,
-        trailing: true,
-    };
-    true
+/// `"a b"*`, as an index that extends the language has it: the last word of a phrase is the
+/// beginning of one; a single word is a prefix.
+fn begun_phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
+    let mut phrase = phrase(p, text)?;
+    if let Kind::Intersect { parts, .. } = &mut phrase.kind
+        && let Some(last) = parts.last_mut()
+        && let Kind::Word(text) = &mut last.kind
+    {
+        last.kind = Kind::Affix {
+            text: std::mem::take(text),
+            leading: false,
+            trailing: true,
+        };
+        if let [_] = parts.as_slice() {
+            return Ok(parts.remove(0));
+        }
+    }
+    Ok(phrase)
 }
 
 /// `ab*`, `*ab`, `*ab*` or `w'a?b'`.
 fn affix(p: &mut Parser<'_>) -> Node {
     let token = p.next();
     let text = p.text_of(&token);
-    let text = if token.is_param {
-        p.param(text)
-    } else {
-        unescaped(text)
+    let text = match token.kind {
+        _ if token.is_param => p.param(text),
+        Token::Pattern => text.to_vec(),
+        _ => unescaped(text),
     };
     Node::new(if token.kind == Token::Pattern {
-        Kind::Pattern(text)
+        Kind::Pattern(without_escapes(&text))
     } else {
         Kind::Affix {
             text,
@@ -243,6 +202,18 @@ fn affix(p: &mut Parser<'_>) -> Node {
             trailing: token.kind != Token::Suffix,
         }
     })
+}
+
+/// A pattern without backslashes but those that another one stands before: no byte of it counts
+/// for less after one.
+fn without_escapes(pattern: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(pattern.len());
+    let mut bytes = pattern.iter();
+    while let Some(byte) = bytes.next() {
+        let escaped = if *byte == b'\\' { bytes.next() } else { None };
+        out.push(*escaped.unwrap_or(byte));
+    }
+    out
 }
 
 /// `%word%`, `%%word%%` or `%%%word%%%`.
@@ -288,21 +259,22 @@ fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
     Ok(Node::new(Kind::Missing(field)))
 }
 
-/// `@field:` and what it must hold, or `@field > 5`.
-fn field(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+/// `@field:`, with what it must hold unless these are words, or `@field > 5`.
+fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
+    let unit = |node| Ok(Begun::Unit(Some(node)));
     let at = p.field_at();
     let names = p.field_names()?;
     let name = names[0].clone();
     if names.len() == 1 && p.peek() != Token::Colon {
         p.check_field(&name, at, Some("NUMERIC"));
-        return comparison(p, name).map(Some);
+        return unit(comparison(p, name)?);
     }
     p.expect(Token::Colon)?;
     if names.len() == 1 {
         match p.peek() {
             Token::OpenBrace => {
                 p.check_field(&name, at, Some("TAG"));
-                return tags(p, name).map(Some);
+                return unit(tags(p, name)?);
             }
             Token::OpenBracket => {
                 let part = brackets(p, name.clone())?;
@@ -313,25 +285,12 @@ fn field(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
                     _ => "NUMERIC",
                 };
                 p.check_field(&name, at, Some(type_name));
-                return Ok(Some(part));
+                return unit(part);
             }
             _ => p.check_field(&name, at, Some("TEXT")),
         }
     }
-    let fields = p.fields(&names);
-    let mut part = expression(p, FIELD, Place::Words)?;
-    if let Some(part) = &mut part {
-        part.restrict(fields);
-        if fields != Fields(0) && has_empty(part) && !p.schema.indexes_empty(fields) {
-            p.note(|| EMPTY.to_vec());
-        }
-    }
-    Ok(part)
-}
-
-/// Whether the empty text is among the words of a part.
-fn has_empty(part: &Node) -> bool {
-    matches!(&part.kind, Kind::Word(word) if word.is_empty()) || part.parts().iter().any(has_empty)
+    Ok(Begun::Field(p.fields(&names)))
 }
 
 fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
@@ -361,15 +320,16 @@ fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     })
 }
 
-/// A number with its signs, or a parameter that has one.
+/// A number with its signs, or a parameter that has one and at most one minus.
 fn number(p: &mut Parser<'_>) -> Parsed<f64> {
-    let mut sign = 1.0;
+    let (mut sign, mut minuses) = (1.0, 0);
     while p.takes(Token::Minus) {
         sign = -sign;
+        minuses += 1;
     }
     match p.peek() {
         Token::Number | Token::Size => Ok(sign * p.next().number),
-        Token::Param => {
+        Token::Param if minuses < 2 => {
             let token = p.next();
             Ok(sign * p.number_param(p.text_of(&token)))
         }
@@ -398,7 +358,14 @@ fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
 
 fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
     match p.peek() {
-        Token::Prefix | Token::Suffix | Token::Infix | Token::Pattern => return Ok(affix(p)),
+        Token::Prefix | Token::Suffix | Token::Infix | Token::Pattern => {
+            let mut node = affix(p);
+            // Redis looks at the backslashes of a tag twice.
+            if let Kind::Pattern(pattern) = &mut node.kind {
+                *pattern = without_escapes(pattern);
+            }
+            return Ok(node);
+        }
         Token::Exact => {
             let token = p.next();
             return Ok(Node::word(unescaped(p.text_of(&token))));
@@ -511,10 +478,10 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
     p.expect(Token::OpenBracket)?;
     let word = p.expect(Token::Word)?;
     let k = match p.peek() {
-        Token::Size => p.next().number,
+        Token::Size => p.next().number as u64,
         Token::Param => {
             let token = p.next();
-            p.number_param(p.text_of(&token))
+            p.count_param(p.text_of(&token))
         }
         _ => return Err(p.syntax_error()),
     };
@@ -531,7 +498,7 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
     let mut query = VectorQuery {
         vector: p.param(&vector_name),
         vector_name,
-        reach: Reach::Nearest(k as u64),
+        reach: Reach::Nearest(k),
         options: Vec::new(),
         filter,
         found: Memo::default(),

@@ -4,8 +4,6 @@
 
 use std::ops::Range;
 
-use super::Dialect;
-
 /// The kind of a token. Some are of dialect 2 and later alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -17,15 +15,13 @@ pub(super) enum Kind {
     Field,
     /// `$name`
     Param,
-    /// `word*`, `*word`, `*word*`; the text is without stars.
+    /// `word*`, `*word`, `*word*`; the text is without stars and quotes.
     Prefix,
     Suffix,
     Infix,
     /// `w'pattern'`; the text is the pattern.
     Pattern,
-    /// `'text'`, which no rule takes.
-    Verbatim,
-    /// `"text"`; the text is without quotes.
+    /// `"text"` or `'text'`; the text is without quotes.
     Exact,
     /// A quote that no other closes.
     Quote,
@@ -65,6 +61,8 @@ pub(super) struct Token {
     /// The value of a number; the parameter that an affix or pattern names instead of a text.
     pub(super) number: f64,
     pub(super) is_param: bool,
+    /// Whether an affix was in quotes.
+    pub(super) is_quoted: bool,
 }
 
 /// Bytes between words, as the C library's `ispunct` has them.
@@ -97,21 +95,28 @@ fn digits_end(text: &[u8], at: usize) -> usize {
     at + text[at..].iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
-/// The end of the number at `at`, `-1.5e-3`; `at` if there is none.
-fn number_end(text: &[u8], at: usize) -> usize {
-    let first = at + usize::from(text.get(at) == Some(&b'-'));
+/// The end of the number at `at`, `-1.5e-3`; `at` if there is none. In a range, and after a
+/// comparison, it may also be `+.5e+3`.
+fn number_end(text: &[u8], at: usize, is_value: bool) -> usize {
+    let is_sign = |at: usize| match text.get(at) {
+        Some(b'-') => true,
+        Some(b'+') => is_value,
+        _ => false,
+    };
+    let first = at + usize::from(is_sign(at));
     let mut end = digits_end(text, first.min(text.len()));
-    if end == first {
-        return at;
-    }
-    if text.get(end) == Some(&b'.') {
+    let has_whole = end > first;
+    if text.get(end) == Some(&b'.') && (has_whole || is_value) {
         let fraction = digits_end(text, end + 1);
         if fraction > end + 1 {
             end = fraction;
         }
     }
+    if end == first {
+        return at;
+    }
     if let Some(b'e' | b'E') = text.get(end) {
-        let first = end + 1 + usize::from(text.get(end + 1) == Some(&b'-'));
+        let first = end + 1 + usize::from(is_sign(end + 1));
         let exponent = digits_end(text, first.min(text.len()));
         if exponent > first {
             end = exponent;
@@ -120,30 +125,58 @@ fn number_end(text: &[u8], at: usize) -> usize {
     end
 }
 
-/// The end of `inf`, `+inf` or `-inf`; `at` if there is none.
-fn infinity_end(text: &[u8], at: usize) -> usize {
-    let rest = &text[at..];
-    let signed = rest.strip_prefix(b"+").or(rest.strip_prefix(b"-"));
-    let after = signed.unwrap_or(rest).strip_prefix(b"inf");
-    after.map_or(at, |after| text.len() - after.len())
+/// The end of `inf`, `+inf` or `-inf`, of a value in letters of any case; `at` if there is none.
+fn infinity_end(text: &[u8], at: usize, is_value: bool) -> usize {
+    let first = at + usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+    let is_it = text
+        .get(first..first + 3)
+        .is_some_and(|word| word == b"inf" || is_value && word.eq_ignore_ascii_case(b"inf"));
+    if is_it { first + 3 } else { at }
 }
 
-/// The end of a text in `mark`s that begins at `at`, after its closing mark; a backslash takes the
-/// next byte along. `at` if it is not closed.
-fn quoted_end(text: &[u8], at: usize, mark: u8) -> usize {
-    let mut end = at + 1;
-    if text.get(at) != Some(&mark) {
-        return at;
-    }
-    while let Some(&byte) = text.get(end) {
-        match byte {
-            b'\\' if end + 1 < text.len() => end += 2,
-            b'\\' => return at,
-            _ if byte == mark => return end + 1,
-            _ => end += 1,
+/// Whether a value of a comparison begins at `at`: a number or a parameter with at most one sign.
+fn begins_value(text: &[u8], at: usize) -> bool {
+    let first = at + usize::from(matches!(text.get(at), Some(b'+' | b'-')));
+    let is_param = text.get(first) == Some(&b'$') && word_end(text, first + 1) > first + 1;
+    is_param || number_end(text, at, true) > at || infinity_end(text, at, true) > at
+}
+
+/// The place after the blanks at `at`.
+fn blanks_end(text: &[u8], at: usize) -> usize {
+    at + text[at..]
+        .iter()
+        .take_while(|byte| is_blank(**byte))
+        .count()
+}
+
+/// A query, with what is known of its quotes.
+struct Quotes<'t> {
+    text: &'t [u8],
+    /// Whether a quote is known that nothing closes, of `'` and of `"`: nothing closes a later one
+    /// either, as texts in quotes are tokens, and the bytes after a backslash pair up the same way.
+    unclosed: [bool; 2],
+}
+
+impl Quotes<'_> {
+    /// The end of a text in `mark`s that begins at `at`, after its closing mark; a backslash takes
+    /// the next byte along. `at` if it is not closed.
+    fn end(&mut self, at: usize, mark: u8) -> usize {
+        let text = self.text;
+        let unclosed = &mut self.unclosed[usize::from(mark == b'"')];
+        if text.get(at) != Some(&mark) || *unclosed {
+            return at;
         }
+        let mut end = at + 1;
+        while let Some(&byte) = text.get(end) {
+            match byte {
+                b'\\' => end += 2,
+                _ if byte == mark => return end + 1,
+                _ => end += 1,
+            }
+        }
+        *unclosed = true;
+        at
     }
-    at
 }
 
 /// The longest of some matches: the first of equal ones.
@@ -151,38 +184,52 @@ struct Longest {
     kind: Option<Kind>,
     end: usize,
     text: Range<usize>,
-    is_param: bool,
+    source: Source,
+}
+
+/// The kind of text that a token has.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Plain,
+    Param,
+    Quoted,
 }
 
 impl Longest {
     fn take(&mut self, kind: Kind, end: usize, text: Range<usize>) {
-        self.take_named(kind, end, text, false);
+        self.take_of(kind, end, text, Source::Plain);
     }
 
-    fn take_named(&mut self, kind: Kind, end: usize, text: Range<usize>, is_param: bool) {
+    fn take_of(&mut self, kind: Kind, end: usize, text: Range<usize>, source: Source) {
         if end > self.end {
             *self = Longest {
                 kind: Some(kind),
                 end,
                 text,
-                is_param,
+                source,
             };
         }
     }
 }
 
-/// A word, number or parameter at `at` that may stand beside stars: where it ends, its text.
+/// A word, number, parameter or quoted text at `at` that may stand beside stars: where it ends, its
+/// text.
 fn starred(
-    text: &[u8],
+    quotes: &mut Quotes<'_>,
     at: usize,
-    dialect: Dialect,
-) -> impl Iterator<Item = (usize, Range<usize>, bool)> {
-    let plain = [number_end(text, at), word_end(text, at)];
-    let plain = plain.map(|end| (end, at..end, false));
-    let is_param = dialect.has_params() && text.get(at) == Some(&b'$');
+    is_later: bool,
+) -> impl Iterator<Item = (usize, Range<usize>, Source)> + use<> {
+    let text = quotes.text;
+    let plain = [number_end(text, at, false), word_end(text, at)];
+    let plain = plain.map(|end| (end, at..end, Source::Plain));
+    let is_param = is_later && text.get(at) == Some(&b'$');
     let param = is_param.then(|| word_end(text, at + 1));
-    let param = param.map(|end| (end, at + 1..end, true));
-    let all = plain.into_iter().chain(param);
+    let param = param.map(|end| (end, at + 1..end, Source::Param));
+    let quoted = [b'\'', b'"'].map(|mark| {
+        let end = if is_later { quotes.end(at, mark) } else { at };
+        (end, at + 1..end.saturating_sub(1), Source::Quoted)
+    });
+    let all = plain.into_iter().chain(param).chain(quoted);
     all.filter(|(_, part, _)| !part.is_empty())
 }
 
@@ -208,20 +255,29 @@ fn mark_kind(byte: u8) -> Option<Kind> {
 }
 
 /// The token at `at` and its end; of bytes that are none the next one is looked at.
-fn token_at(text: &[u8], at: usize, dialect: Dialect) -> Option<(Kind, Longest)> {
-    let is_later = dialect.has_params();
+fn token_at(
+    quotes: &mut Quotes<'_>,
+    at: usize,
+    is_later: bool,
+    is_value: bool,
+) -> Option<(Kind, Longest)> {
+    let text = quotes.text;
     let mut best = Longest {
         kind: None,
         end: at,
         text: at..at,
-        is_param: false,
+        source: Source::Plain,
     };
     let byte = text[at];
     if is_later {
         let end = digits_end(text, at);
         best.take(Kind::Size, end, at..end);
     }
-    for end in [number_end(text, at), infinity_end(text, at)] {
+    let (number, infinity) = (
+        number_end(text, at, is_value),
+        infinity_end(text, at, is_value),
+    );
+    for end in [number, infinity] {
         best.take(Kind::Number, end, at..end);
     }
     if let b'@' | b'$' = byte {
@@ -243,22 +299,25 @@ fn token_at(text: &[u8], at: usize, dialect: Dialect) -> Option<(Kind, Longest)>
     if is_later && word.eq_ignore_ascii_case(b"ismissing") {
         best.take(Kind::IsMissing, end, at..end);
     }
-    best.take(Kind::Word, end, at..end);
-    for (end, part, is_param) in starred(text, at, dialect) {
+    // A lone underscore is a mark.
+    if word != b"_" {
+        best.take(Kind::Word, end, at..end);
+    }
+    for (end, part, source) in starred(quotes, at, is_later) {
         if text.get(end) == Some(&b'*') {
-            best.take_named(Kind::Prefix, end + 1, part, is_param);
+            best.take_of(Kind::Prefix, end + 1, part, source);
         }
     }
     if byte == b'*' {
-        for (end, part, is_param) in starred(text, at + 1, dialect) {
-            best.take_named(Kind::Suffix, end, part.clone(), is_param);
+        for (end, part, source) in starred(quotes, at + 1, is_later) {
+            best.take_of(Kind::Suffix, end, part.clone(), source);
             if text.get(end) == Some(&b'*') {
-                best.take_named(Kind::Infix, end + 1, part, is_param);
+                best.take_of(Kind::Infix, end + 1, part, source);
             }
         }
     }
     if is_later {
-        marks_of_later(text, at, &mut best);
+        marks_of_later(quotes, at, &mut best);
     }
     if text[at..].starts_with(b"=>") {
         // As an error shows it: from the second byte on, as many bytes as the arrow has.
@@ -284,21 +343,25 @@ pub(super) fn is_comparison(kind: Kind) -> bool {
 }
 
 /// Quoted texts, patterns and comparisons, which dialect 1 does not have.
-fn marks_of_later(text: &[u8], at: usize, best: &mut Longest) {
-    for (mark, kind) in [(b'\'', Kind::Verbatim), (b'"', Kind::Exact)] {
-        let end = quoted_end(text, at, mark);
+fn marks_of_later(quotes: &mut Quotes<'_>, at: usize, best: &mut Longest) {
+    let text = quotes.text;
+    for mark in [b'\'', b'"'] {
+        let end = quotes.end(at, mark);
         if end > at {
-            // Nothing in quotes of either kind is the empty text.
-            let kind = if end == at + 2 { Kind::Exact } else { kind };
-            best.take(kind, end, at + 1..end - 1);
+            best.take(Kind::Exact, end, at + 1..end - 1);
         }
     }
     if text[at] == b'w' {
-        let end = quoted_end(text, at + 1, b'\'');
+        let end = quotes.end(at + 1, b'\'');
         if end > at + 3 {
             let is_param = text.get(at + 2) == Some(&b'$');
             let start = at + 2 + usize::from(is_param);
-            best.take_named(Kind::Pattern, end, start..end - 1, is_param);
+            let source = if is_param {
+                Source::Param
+            } else {
+                Source::Plain
+            };
+            best.take_of(Kind::Pattern, end, start..end - 1, source);
         }
     }
     let comparisons: [(&[u8], Kind); 6] = [
@@ -329,7 +392,6 @@ fn is_nameless(kind: Kind) -> bool {
             | Kind::Suffix
             | Kind::Infix
             | Kind::Pattern
-            | Kind::Verbatim
             | Kind::Exact
             | Kind::As
             | Kind::IsMissing
@@ -346,22 +408,31 @@ fn value_of(digits: &[u8]) -> f64 {
 /// Room is made for so many tokens at first: more than most queries have.
 const TOKENS: usize = 24;
 
-/// All tokens of a query, [`Kind::End`] last. O(n) in the text, which ends at its first NUL.
-pub(super) fn tokens(text: &[u8], dialect: Dialect) -> Vec<Token> {
+/// All tokens of a query, [`Kind::End`] last; `None`: there are more than `most`. O(n) in the text,
+/// which ends at its first NUL.
+pub(super) fn tokens(text: &[u8], is_later: bool, most: usize) -> Option<Vec<Token>> {
     let text = &text[..text.iter().position(|&b| b == 0).unwrap_or(text.len())];
-    let mut tokens = Vec::with_capacity(TOKENS);
+    let mut tokens: Vec<Token> = Vec::with_capacity(TOKENS);
+    let mut quotes = Quotes {
+        text,
+        unclosed: [false; 2],
+    };
     let (mut near, mut last_at, mut at) = (0..0, 0, 0);
+    let mut is_in_brackets = false;
     while at < text.len() {
-        let Some((kind, found)) = token_at(text, at, dialect) else {
+        let last = tokens.last();
+        let compares = last.is_some_and(|last| is_comparison(last.kind));
+        let is_value = is_later && (is_in_brackets || compares);
+        let Some((kind, found)) = token_at(&mut quotes, at, is_later, is_value) else {
             at += 1;
             continue;
         };
-        let after_field = tokens
-            .last()
-            .is_some_and(|last: &Token| last.kind == Kind::Field);
-        if is_comparison(kind) && !after_field {
+        if is_comparison(kind) && !stands_between(text, last, at, found.end) {
             at += 1;
             continue;
+        }
+        if tokens.len() == most {
+            return None;
         }
         if !is_nameless(kind) {
             near = found.text.clone();
@@ -376,12 +447,18 @@ pub(super) fn tokens(text: &[u8], dialect: Dialect) -> Vec<Token> {
         } else {
             0.0
         };
+        is_in_brackets = match kind {
+            Kind::OpenBracket => true,
+            Kind::CloseBracket => false,
+            _ => is_in_brackets,
+        };
         tokens.push(Token {
             kind,
             at: last_at,
             text: near.clone(),
             number,
-            is_param: found.is_param,
+            is_param: found.source == Source::Param,
+            is_quoted: found.source == Source::Quoted,
         });
         at = found.end;
     }
@@ -391,6 +468,15 @@ pub(super) fn tokens(text: &[u8], dialect: Dialect) -> Vec<Token> {
         text: near,
         number: 0.0,
         is_param: false,
+        is_quoted: false,
     });
-    tokens
+    Some(tokens)
+}
+
+/// Whether a comparison from `at` to `end` stands between a field and a value, with blanks alone
+/// beside it: else its bytes are marks between words.
+fn stands_between(text: &[u8], last: Option<&Token>, at: usize, end: usize) -> bool {
+    let field = last.filter(|last| last.kind == Kind::Field);
+    field.is_some_and(|field| blanks_end(text, field.text.end) == at)
+        && begins_value(text, blanks_end(text, end))
 }

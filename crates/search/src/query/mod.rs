@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `lexer` | tokens |
 //! | `parser` | what both grammars share: tokens one by one, errors, attributes, ranges |
+//! | `levels` | units and what joins them, as both grammars read them |
 //! | `first` | the grammar of dialect 1 |
 //! | `later` | the grammar of dialects 2 to 4 |
 //! | `tree` | what a query is |
@@ -18,6 +19,7 @@
 mod explain;
 mod first;
 mod later;
+mod levels;
 mod lexer;
 mod parser;
 mod tree;
@@ -113,20 +115,26 @@ impl std::error::Error for QueryError {}
 ///
 /// # Errors
 ///
-/// Where the text is not of the dialect's grammar, nested deeper than 128 levels, names a parameter
-/// that is not given, or gives a value that its place does not take.
+/// Where the text is not of the dialect's grammar, its tree is deeper than 1,024 nodes or has more
+/// than 1,048,576 tokens, it names a parameter that is not given, or gives a value that its place
+/// does not take.
 pub fn parse(
     text: &[u8],
     dialect: Dialect,
     schema: &dyn Schema,
     params: &Params,
 ) -> Result<Option<Node>, QueryError> {
-    let mut parser = parser::Parser::new(text, dialect, schema, params);
-    let root = if dialect.has_params() {
+    let mut parser = parser::Parser::new(text, dialect, schema, params)?;
+    let mut root = if dialect.has_params() {
         later::query(&mut parser)?
     } else {
         first::query(&mut parser)?
     };
+    if parser.restricts
+        && let Some(root) = &mut root
+    {
+        root.spread_fields();
+    }
     parser.end()?;
     Ok(root)
 }

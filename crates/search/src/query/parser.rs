@@ -7,14 +7,21 @@ use super::tree::{Circle, Fields, Kind, Node, Range, Unit};
 use super::{Dialect, Params, QueryError, Schema};
 use crate::text::in_small_letters;
 
-/// Levels of parentheses, `-`, `~` and fields.
-const DEPTH_MAX: usize = 128;
+/// Tokens of a query, and words of its quoted texts; each takes some 250 bytes with its node.
+pub(super) const PARTS_MAX: usize = 1 << 20;
+
+/// Bytes of parameters, each counted as often as it is named.
+const PARAM_BYTES_MAX: usize = 512 << 20;
 
 pub(super) struct Parser<'q> {
     text: &'q [u8],
     tokens: Vec<Found>,
     at: usize,
-    depth: usize,
+    /// Words of quoted texts, and bytes of parameters, so far.
+    words: usize,
+    param_bytes: usize,
+    /// Whether a field restricts a part of the query.
+    pub(super) restricts: bool,
     pub(super) schema: &'q dyn Schema,
     params: &'q Params,
     /// The error if the grammar finds none: the first parameter that is not given, a value that its
@@ -37,16 +44,27 @@ impl<'q> Parser<'q> {
         dialect: Dialect,
         schema: &'q dyn Schema,
         params: &'q Params,
-    ) -> Parser<'q> {
-        Parser {
+    ) -> Parsed<Parser<'q>> {
+        Ok(Parser {
             text,
-            tokens: tokens(text, dialect),
+            tokens: tokens(text, dialect.has_params(), PARTS_MAX).ok_or_else(too_long)?,
             at: 0,
-            depth: 0,
+            words: 0,
+            param_bytes: 0,
+            restricts: false,
             schema,
             params,
             late: None,
+        })
+    }
+
+    /// Counts words of a quoted text.
+    pub(super) fn add_word(&mut self) -> Parsed<()> {
+        self.words += 1;
+        if self.words > PARTS_MAX {
+            return Err(too_long());
         }
+        Ok(())
     }
 
     pub(super) fn peek(&self) -> Token {
@@ -69,9 +87,9 @@ impl<'q> Parser<'q> {
         &self.text[token.text.clone()]
     }
 
-    /// Whether the next token stands right after the closing quote of a text.
-    pub(super) fn follows(&self, quoted: &Found) -> bool {
-        self.tokens[self.at].at == quoted.text.end + 1
+    /// Whether the text of the next token was in quotes.
+    pub(super) fn is_at_quoted(&self) -> bool {
+        self.tokens[self.at].is_quoted
     }
 
     /// Takes the next token if it is of this kind.
@@ -103,18 +121,6 @@ impl<'q> Parser<'q> {
         QueryError(text)
     }
 
-    /// Goes one level deeper for what `read` reads.
-    pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth == DEPTH_MAX {
-            let text = "Parser stack overflow. Try moving nested parentheses more to the left";
-            return Err(QueryError(text.into()));
-        }
-        self.depth += 1;
-        let result = read(self);
-        self.depth -= 1;
-        result
-    }
-
     /// Keeps the first error that counts only where the grammar finds none.
     pub(super) fn note(&mut self, error: impl FnOnce() -> Vec<u8>) {
         if self.late.is_none() {
@@ -133,6 +139,11 @@ impl<'q> Parser<'q> {
     /// The value of a parameter; one that is not given is noted.
     pub(super) fn param(&mut self, name: &[u8]) -> Vec<u8> {
         if let Some(value) = self.params.get(name) {
+            self.param_bytes = self.param_bytes.saturating_add(value.len());
+            if self.param_bytes > PARAM_BYTES_MAX {
+                self.note(|| too_long().0);
+                return Vec::new();
+            }
             return value.clone();
         }
         self.note(|| [b"No such parameter `", name, b"`"].concat());
@@ -141,24 +152,29 @@ impl<'q> Parser<'q> {
 
     /// The value of a parameter that must be a number.
     pub(super) fn number_param(&mut self, name: &[u8]) -> f64 {
+        self.param_as(name, |text| text.trim().parse().ok())
+            .unwrap_or(0.0)
+    }
+
+    /// The value of a parameter that must be a whole number from 0 on; nothing is 0.
+    pub(super) fn count_param(&mut self, name: &[u8]) -> u64 {
+        let count = |text: &str| match text.trim_start() {
+            "" => Some(0),
+            digits => digits.parse().ok().and_then(|n: i64| n.try_into().ok()),
+        };
+        self.param_as(name, count).unwrap_or(0)
+    }
+
+    /// The value of a parameter as `read` takes it; one that it does not take is noted.
+    fn param_as<T>(&mut self, name: &[u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let is_given = self.params.contains_key(name);
         let value = self.param(name);
-        let number = std::str::from_utf8(&value)
-            .ok()
-            .and_then(|v| v.trim().parse().ok());
+        let number = std::str::from_utf8(&value).ok().and_then(read);
         if number.is_none() && is_given {
-            self.note(|| {
-                [
-                    b"Invalid numeric value (",
-                    value.as_slice(),
-                    b") for parameter `",
-                    name,
-                    b"`",
-                ]
-                .concat()
-            });
+            let (value, after) = (value.as_slice(), b") for parameter `");
+            self.note(|| [b"Invalid numeric value (", value, after, name, b"`"].concat());
         }
-        number.unwrap_or(0.0)
+        number
     }
 
     /// A word or number as a text; `None`: something else is next.
@@ -271,7 +287,7 @@ impl<'q> Parser<'q> {
         if known.is_none() {
             self.note(|| b"Invalid GeoFilter unit".to_vec());
         }
-        let is_place = longitude.abs() <= 180.0 && latitude.abs() <= 85.05112878;
+        let is_place = longitude.abs() <= 180.0 && latitude.abs() <= 90.0;
         if !is_place {
             self.note(|| b"Invalid GeoFilter lat/lon".to_vec());
         }
@@ -332,6 +348,10 @@ fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> Parsed<()> {
         let name = name.to_ascii_lowercase();
         QueryError([b"Invalid value (", value, b") for `", name.as_slice(), b"`"].concat())
     })
+}
+
+fn too_long() -> QueryError {
+    QueryError(b"The query has too many parts".to_vec())
 }
 
 /// A name without the backslashes before marks and blanks.

@@ -262,6 +262,15 @@ impl Node {
         self.parts_mut().iter_mut().for_each(Node::forget);
     }
 
+    /// Leaves of the fields of each part those that its whole has.
+    pub(super) fn spread_fields(&mut self) {
+        let fields = self.fields.0;
+        for part in self.parts_mut() {
+            part.fields.0 &= fields;
+            part.spread_fields();
+        }
+    }
+
     /// Leaves of the fields of this part, and of all in it, those that are among `fields`.
     pub(crate) fn restrict(&mut self, fields: Fields) {
         self.fields.0 &= fields.0;
@@ -269,40 +278,4 @@ impl Node {
             part.restrict(fields);
         }
     }
-}
-
-/// Both of two parts; one that is nothing leaves the other.
-pub(super) fn both(left: Option<Node>, right: Option<Node>) -> Option<Node> {
-    let (mut left, right) = match (left, right) {
-        (Some(left), Some(right)) => (left, right),
-        (left, right) => return left.or(right),
-    };
-    if let Kind::Intersect {
-        parts,
-        is_exact: false,
-    } = &mut left.kind
-        && left.fields == Fields::ALL
-    {
-        parts.push(right);
-        return Some(left);
-    }
-    Some(Node::new(Kind::Intersect {
-        parts: vec![left, right],
-        is_exact: false,
-    }))
-}
-
-/// Either of two parts; one that is nothing leaves the other.
-pub(super) fn either(left: Option<Node>, right: Option<Node>) -> Option<Node> {
-    let (mut left, right) = match (left, right) {
-        (Some(left), Some(right)) => (left, right),
-        (left, right) => return left.or(right),
-    };
-    if let Kind::Union(parts) = &mut left.kind
-        && left.fields == Fields::ALL
-    {
-        parts.push(right);
-        return Some(left);
-    }
-    Some(Node::new(Kind::Union(vec![left, right])))
 }

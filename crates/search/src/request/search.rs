@@ -225,7 +225,7 @@ fn circle(words: &mut Arguments<'_>) -> Result<Node, SearchError> {
     if circle.radius.is_nan() || circle.radius <= 0.0 {
         return Err(QueryError(b"Invalid GeoFilter radius".to_vec()).into());
     }
-    let is_place = circle.longitude.abs() <= 180.0 && circle.latitude.abs() <= 85.05112878;
+    let is_place = circle.longitude.abs() <= 180.0 && circle.latitude.abs() <= 90.0;
     if !is_place {
         return Err(QueryError(b"Invalid GeoFilter lat/lon".to_vec()).into());
     }
