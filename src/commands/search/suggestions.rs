@@ -38,8 +38,7 @@ pub(super) const SUGADD: Spec = Spec {
 };
 
 /// `FT.SUGADD key text score [INCR] [PAYLOAD payload]`: adds a text or changes its score; INCR adds
-/// to the score that it has. An empty or too long text and a score of 0 change nothing, but make
-/// the key.
+/// to the score that it has. An empty or too long text changes nothing, and makes no key.
 ///
 /// Reply: integer, the entries now. O(length).
 fn add(call: &mut Call<'_>) -> CommandResult {
@@ -65,6 +64,9 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     // The type is checked before the score.
     call.db.write::<Suggestions>(key)?;
     let score = parse_double(args.at(3)).ok_or(INVALID_SCORE)?;
+    if !Trie::takes(text) {
+        return count(call);
+    }
     let make = || Suggestions::from(Trie::default());
     let mut dictionary = call.db.write_or(key, make)?;
     dictionary.add(text, score as f32, change, payload);
@@ -82,15 +84,23 @@ pub(super) const SUGDEL: Spec = Spec {
     ..Spec::new("FT.SUGDEL", remove)
 };
 
-/// `FT.SUGDEL key text`: removes a text. The key stays, even without entries.
+/// `FT.SUGDEL key text`: removes a text, and with the last one the key, as Redis 8 does.
 ///
 /// Reply: integer, 1 if it was there, else 0. O(length).
 fn remove(call: &mut Call<'_>) -> CommandResult {
     let [_, key, text] = call.args.exactly();
-    let dictionary = call.db.write::<Suggestions>(key)?;
-    let is_removed = dictionary.is_some_and(|mut dictionary| dictionary.remove(text));
+    let Some(mut dictionary) = call.db.write::<Suggestions>(key)? else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let is_removed = dictionary.remove(text);
+    let is_empty = dictionary.entries() == 0;
+    drop(dictionary);
     if is_removed {
         call.db.changed_unheard(key);
+        if is_empty {
+            call.db.delete_emptied(key);
+        }
     }
     call.reply.int(is_removed.into());
     Ok(())
@@ -135,7 +145,7 @@ struct Wanted {
 /// that begin so, by default 5; FUZZY: also with one letter more, less or other.
 ///
 /// Reply: array of texts, each followed by its score (double) and payload (or null) if they are
-/// asked for; null without the key. O(length + n * log(n)) as a rule; the texts that begin so at
+/// asked for; none without the key. O(length + n * log(n)) as a rule; the texts that begin so at
 /// worst.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (key, prefix) = (call.args.at(1), call.args.at(2));
@@ -144,7 +154,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         return Err(TOO_LONG);
     }
     let Some(dictionary) = call.db.read::<Suggestions>(key)? else {
-        call.reply.null();
+        call.reply.array(0);
         return Ok(());
     };
     let found = dictionary.search(prefix, wanted.is_fuzzy, wanted.max);

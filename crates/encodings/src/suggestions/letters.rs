@@ -72,7 +72,13 @@ fn fold_other(letter: u32) -> u32 {
         'ı' => Some(of),
         // Cherokee is folded to capitals.
         '\u{13a0}'..='\u{13fd}' | '\u{ab70}'..='\u{abbf}' => of.to_uppercase().next(),
-        _ => of.to_uppercase().flat_map(char::to_lowercase).next(),
+        // By the small letter, as the capital sharp s is its own capital.
+        _ => of
+            .to_lowercase()
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .next(),
     };
     folded.map_or(letter, u32::from)
 }

@@ -146,12 +146,15 @@ impl Suggestions {
         self.entries
     }
 
+    /// Whether a text may be an entry: not an empty one, nor one of more than [`LETTERS_MAX`].
+    pub fn takes(text: &[u8]) -> bool {
+        !text.is_empty() && letters::count(text) <= LETTERS_MAX
+    }
+
     /// Adds an entry, or changes one; an empty payload leaves the one that is there. Returns
-    /// whether it is new. An empty or too long text ([`LETTERS_MAX`]) and a score of 0 change
-    /// nothing.
+    /// whether it is new. An empty or too long text ([`LETTERS_MAX`]) changes nothing.
     pub fn add(&mut self, text: &[u8], score: f32, change: Change, payload: &[u8]) -> bool {
-        let is_kept = score != 0.0 && !text.is_empty() && letters::count(text) <= LETTERS_MAX;
-        if !is_kept {
+        if !Suggestions::takes(text) {
             return false;
         }
         let Place { node, inside, read } = self.place(text);

@@ -108,7 +108,6 @@ fn fuzzy_searches_find_what_redis_finds() {
 fn entries_that_cannot_be_are_ignored() {
     let mut all = Suggestions::default();
     assert!(!all.add(b"", 1.0, Change::Replace, b""));
-    assert!(!all.add(b"a", 0.0, Change::Replace, b""));
     assert!(!all.add(&[b'a'; LETTERS_MAX + 1], 1.0, Change::Replace, b""));
     assert!(all.add(&[b'a'; LETTERS_MAX], 1.0, Change::Replace, b""));
     assert!(all.add(
@@ -194,7 +193,7 @@ fn play(turns: Vec<Turn>) -> (Suggestions, Model) {
                     Change::Replace
                 };
                 let is_new = all.add(&text, score, change, payload.as_bytes());
-                if text.is_empty() || score == 0.0 {
+                if text.is_empty() {
                     assert!(!is_new);
                     continue;
                 }
