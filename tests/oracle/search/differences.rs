@@ -250,6 +250,10 @@ const DIFFERENCES: &[Difference] = &[
         reason: "2.10 forgets INFIELDS and INKEYS, or what is not to be there, where it seeks",
     },
     Difference {
+        is_it: |args, expected, got| compare::same_but_no_numbers(args, expected, got),
+        reason: "reducers of no number, and literals by 0, are those of Redis 8",
+    },
+    Difference {
         is_it: |args, expected, got| compare::same_but_nulls(args, expected, got),
         reason: "a null of JSON in a SORTABLE field is none",
     },

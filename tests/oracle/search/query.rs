@@ -170,7 +170,7 @@ impl Writer<'_> {
             0 => word.to_ascii_uppercase(),
             1 => "the".to_owned(),
             2 => "foo\\-bar".to_owned(),
-            3 => "absent".to_owned(),
+            3 => schema::one(self.random, &["absent", "foo _ bar", "_", "__"]).to_owned(),
             4 if self.dialect > 1 => format!("${}", self.param(word.as_bytes().to_vec())),
             _ => word.to_owned(),
         }
@@ -189,16 +189,20 @@ impl Writer<'_> {
         let length = 1 + self.random.below(word.len());
         let prefix: String = word[..length].iter().collect();
         let suffix: String = word[word.len() - length..].iter().collect();
-        match self.random.below(if self.dialect > 1 { 5 } else { 4 }) {
+        match self.random.below(if self.dialect > 1 { 7 } else { 4 }) {
             0 | 1 => format!("{prefix}*"),
             2 => format!("*{suffix}"),
             3 => format!("*{prefix}*"),
+            4 => format!("*\"{suffix}\""),
+            5 => format!("*\"{prefix}\"*"),
             _ => format!("w'{}'", self.pattern()),
         }
     }
 
     fn pattern(&mut self) -> &'static str {
-        const PATTERNS: [&str; 8] = ["h?l*", "*o*", "run*", "???", "hel??", "*s", "h*p*g", "fox"];
+        const PATTERNS: [&str; 11] = [
+            "h?l*", "*o*", "run*", "???", "hel??", "*s", "h*p*g", "fox", "h\\e*", "*\\?", "*\\\\*",
+        ];
         schema::one(self.random, &PATTERNS)
     }
 
@@ -231,7 +235,12 @@ impl Writer<'_> {
                 1 if self.dialect > 1 => format!("*{}", &tag[1..2].replace(['-', '.'], "r")),
                 2 if self.dialect > 1 => format!("${}", self.param(tag.as_bytes().to_vec())),
                 3 if self.dialect > 1 => "w'?e*'".to_owned(),
-                4 if self.dialect > 1 => format!("\"{tag}\""),
+                4 if self.dialect > 1 => match self.random.below(4) {
+                    0 => format!("\"{}\"*", &tag[..2]),
+                    1 => format!("*\"{}\"", &tag[1..]),
+                    2 => format!("*\"{}\"*", &tag[1..]),
+                    _ => format!("\"{tag}\""),
+                },
                 _ => escaped,
             });
         }
@@ -251,7 +260,7 @@ impl Writer<'_> {
             .collect();
         ends.sort_by(f64::total_cmp);
         let (low, high) = (ends[0], ends[1]);
-        match self.random.below(8) {
+        match self.random.below(10) {
             0 => format!("@{field}:[({low} {high}]"),
             1 => format!("@{field}:[{low} ({high}]"),
             2 => format!("@{field}:[-inf {high}]"),
@@ -265,6 +274,17 @@ impl Writer<'_> {
                 format!("@{field}:[${name} {high}]")
             }
             6 => format!("@{field}:[{low},{high}]"),
+            7 if self.dialect > 1 => {
+                let number = schema::one(self.random, &["1e+1", "+2", "-INF", "--1", "- 1", "1."]);
+                format!("@{field}:[{number} inf]")
+            }
+            8 if self.dialect > 1 => {
+                let wrong = [
+                    "===", "<>", ">>", "> =", "!>=", "==/", "==--", "=", "=<", ", ==", "== - ",
+                    "==(",
+                ];
+                format!("@{field}{}{low}", schema::one(self.random, &wrong))
+            }
             _ => format!("@{field}:[{low} {high}]"),
         }
     }
