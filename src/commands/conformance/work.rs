@@ -107,7 +107,6 @@ const UNKNOWN_BEFORE: &[&str] = &[
     "FT.CURSOR",
     "FT.GET",
     "FT.MGET",
-    "FT.SUGGET",
     "georadius",
     "georadius_ro",
     "georadiusbymember",
@@ -141,16 +140,12 @@ const NO_DATA: &[&str] = &[
     "FT.DICTADD",
     "FT.DICTDEL",
     "FT.DICTDUMP",
-    "FT.DROP",
-    "FT.DROPINDEX",
     "FT.ERRORS",
     "FT.SPELLCHECK",
     "FT.SYNUPDATE",
     "FT.TAGVALS",
     "FT._ALTERIFNX",
     "FT._CREATEIFNX",
-    "FT._DROPIFX",
-    "FT._DROPINDEXIFX",
     "flush|pending",
     "flush|undo",
     "function|flush",
@@ -375,6 +370,31 @@ fn options_are_understood_as_their_handlers_understand_them() {
         ("HTTL h FIELDS 2 a b", 2),
         ("HSETEX h FIELDS 2 a 1 b 2", 2),
         ("SCAN 0 COUNT x", 0),
+    ] {
+        assert_eq!(t.work_of(line), work, "{line}");
+    }
+}
+
+#[test]
+fn documents_of_a_dropped_index_and_suggestions_count() {
+    let mut t = Testbed::new();
+    t.run("FT.CREATE i SCHEMA n NUMERIC");
+    for n in 0..7 {
+        t.run(&format!("HSET k{n} n {n}"));
+        t.run(&format!("FT.SUGADD s word{n} 1"));
+    }
+    for (line, work) in [
+        ("FT.DROPINDEX i", 0),
+        ("FT.DROPINDEX i DD", 7),
+        ("FT._DROPINDEXIFX i DD", 7),
+        ("FT.DROP i", 7),
+        ("FT.DROP i KEEPDOCS", 0),
+        ("FT._DROPIFX nosuch", 0),
+        ("FT.SUGGET s w", 5),
+        ("FT.SUGGET s w MAX 1000000", 7),
+        ("FT.SUGGET s w MAX 2", 2),
+        ("FT.SUGGET s w FUZZY MAX 2", 7),
+        ("FT.SUGGET nosuch w", 0),
     ] {
         assert_eq!(t.work_of(line), work, "{line}");
     }

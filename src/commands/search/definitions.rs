@@ -4,6 +4,7 @@
 use super::row::{
     GROWS, READS, REMOVING, WRITES, catch_up, check_deletion, check_prefixes, refusal, words,
 };
+use crate::commands::work::by;
 use crate::server::search::documents::check_path;
 use crate::server::search::{DATABASE, text_settings};
 use crate::server::{Call, CommandResult, Origin, Spec};
@@ -212,6 +213,10 @@ const fn removing(name: &'static str, handler: crate::server::Handler) -> Spec {
         flags: WRITES,
         categories: REMOVING,
         facts: Facts::ASKS_NODES,
+        work: by(
+            deleted,
+            "drop the index alone, and delete its keys in steps",
+        ),
         ..Spec::new(name, handler)
     }
 }
@@ -220,6 +225,26 @@ pub(super) const DROPINDEX: Spec = removing("FT.DROPINDEX", drop_index);
 pub(super) const DROPINDEXIFX: Spec = removing("FT._DROPINDEXIFX", drop_index);
 pub(super) const DROP: Spec = removing("FT.DROP", drop_with_documents);
 pub(super) const DROPIFX: Spec = removing("FT._DROPIFX", drop_with_documents);
+
+/// The work of the four: the documents that go with the index.
+fn deleted(call: &mut Call<'_>) -> CommandResult {
+    let keeps = match [DROP.name, DROPIFX.name].contains(&call.name) {
+        true => keeps_documents(call),
+        false => call.args.len() < 3 || !call.args.is(2, "DD"),
+    };
+    if let Some(held) = call.server.search.get(call.args.at(1))
+        && !keeps
+    {
+        call.touches(held.index.len() as u64);
+    }
+    Ok(())
+}
+
+/// Whether FT.DROP leaves the documents.
+fn keeps_documents(call: &Call<'_>) -> bool {
+    let args = call.args;
+    args.len() > 2 && (args.is(2, "KEEPDOCS") || args.is(2, "_FORCEKEEPDOCS"))
+}
 
 /// `FT.DROPINDEX index [DD]`: removes an index; with DD its documents, too.
 ///
@@ -245,8 +270,7 @@ fn check_word(call: &Call<'_>, known: &[&str]) -> CommandResult {
 ///
 /// Reply: OK. O(documents).
 fn drop_with_documents(call: &mut Call<'_>) -> CommandResult {
-    let args = call.args;
-    let keeps = args.len() > 2 && (args.is(2, "KEEPDOCS") || args.is(2, "_FORCEKEEPDOCS"));
+    let keeps = keeps_documents(call);
     check_word(call, &["KEEPDOCS", "_FORCEKEEPDOCS"])?;
     remove(call, !keeps)
 }

@@ -3,6 +3,7 @@
 //! They belong to no index. Redis emits no events of their changes.
 
 use super::row::{GROWS, READS, WRITES, refusal};
+use crate::commands::work::{by, look};
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
@@ -129,8 +130,24 @@ pub(super) const SUGGET: Spec = Spec {
     flags: READS,
     keys: READ_KEY,
     categories: READING,
+    work: by(looked_at, "use a smaller MAX"),
     ..Spec::new("FT.SUGGET", get)
 };
+
+/// The work of SUGGET: as many texts as are wanted; those near a text may be any.
+fn looked_at(call: &mut Call<'_>) -> CommandResult {
+    let wanted = Wanted::of(call)?;
+    let key = call.args.at(1);
+    let entries = look(call, key, |dictionary: &Suggestions| {
+        dictionary.entries() as u64
+    });
+    let wanted_max = match wanted.is_fuzzy {
+        true => u64::MAX,
+        false => wanted.max as u64,
+    };
+    call.touches(entries.unwrap_or(0).min(wanted_max));
+    Ok(())
+}
 
 /// The parts of a reply to FT.SUGGET, and the texts that it has.
 struct Wanted {
