@@ -7,6 +7,9 @@
 //! Cost: a copy of the table of all commands and an empty keyspace for each bed.
 //! Elsewhere: `tests/it` runs the daemon.
 
+#[cfg(test)]
+mod turns;
+
 use std::sync::{Arc, LazyLock};
 
 use crate::server::clients::batch::{Batch, Rest};
@@ -135,7 +138,13 @@ impl Testbed {
     /// Runs a command of any bytes.
     pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
-        let args: Args<'_> = owned.args();
+        self.dispatch(owned.args());
+        self.engine.serve_ready_keys();
+        self.take_reply(self.client)
+    }
+
+    /// Runs a command as the loop does; the reply stays with the client.
+    fn dispatch(&mut self, args: Args<'_>) {
         let mut session = self.take_session();
         let row = self.engine.server.table.find(args.at(0)).map(|row| row.id);
         let config = &self.engine.server.config;
@@ -143,8 +152,6 @@ impl Testbed {
         self.engine.server.turn.timing.begin();
         self.engine.dispatch(&mut session, row, args, &[]);
         self.engine.server.clients.put_back(session);
-        self.engine.serve_ready_keys();
-        self.take_reply(self.client)
     }
 
     /// Runs a command as the loader replays it.

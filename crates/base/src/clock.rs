@@ -73,6 +73,12 @@ impl Cycles {
         }
     }
 
+    /// Takes each tick for `times` its length from now on, until the next calibration: tests of
+    /// slices see a slow machine so.
+    pub fn slow_down(&mut self, times: u64) {
+        self.scale = self.scale.saturating_mul(times);
+    }
+
     /// Nanoseconds in this many ticks, by the last calibration.
     #[inline]
     pub fn nanos(&self, ticks: u64) -> u64 {

@@ -8,9 +8,12 @@
 //!     key_plans, opened_keys   the keys that a row plans, and those that its handler opens
 //!     growth, work             time by the size of the input, and the elements counted before
 //!     rights                   what the engines' commands read, write and delete, by ACL
+//!     bounds               time, work and memory of small commands of the engines
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs
 
+#[cfg(test)]
+pub(super) mod bounds;
 #[cfg(test)]
 pub(super) mod facts;
 #[cfg(test)]

@@ -181,11 +181,28 @@ pub fn purge() -> bool {
     perform(c"arena.4096.purge").is_ok()
 }
 
-/// Runs a jemalloc control that has no value: a purge, a decay, a flush of the thread's cache.
-/// Others are refused: some invalidate memory that is in use.
+/// The largest number of bytes that this thread has owned since [`reset_thread_peak`], beyond its
+/// bytes then; allocations since the last 64 KiB may be missing. 0 without jemalloc.
+pub fn thread_peak() -> u64 {
+    control_number(c"thread.peak.read").unwrap_or(0)
+}
+
+/// See [`thread_peak`].
+pub fn reset_thread_peak() {
+    // Without jemalloc there is nothing to reset.
+    let _ = perform(c"thread.peak.reset");
+}
+
+/// Runs a jemalloc control that has no value: a purge, a decay, a flush of the thread's cache, a
+/// reset of the thread's peak. Others are refused: some invalidate memory that is in use.
 pub fn perform(control: &CStr) -> io::Result<()> {
     let name = control.to_bytes();
-    let harmless = [&b".purge"[..], b".decay", b"thread.tcache.flush"];
+    let harmless = [
+        &b".purge"[..],
+        b".decay",
+        b"thread.tcache.flush",
+        b"thread.peak.reset",
+    ];
     if !harmless.iter().any(|end| name.ends_with(end)) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }

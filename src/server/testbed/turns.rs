@@ -1,0 +1,87 @@
+//! Turns of the loop by hand: commands that wait for their next slice get it when a test says so.
+//!
+//! A turn is what `run::Loop::work` does for commands under way, without sockets: due timeouts, a
+//! slice of long work, ready keys, freed values, indexes. Between two turns a server would serve
+//! its other clients, so the longest turn is the time that a command holds the loop.
+
+use super::Testbed;
+use crate::server::clients::blocked::Until;
+use crate::server::clients::ending::EndReason;
+use crate::server::state::world::Engine;
+use russet_base::wake::Wake;
+use russet_keyspace::ClientId;
+use russet_resp::OwnedArgs;
+
+impl Testbed {
+    /// Lets long commands leave the loop. `workers`: threads for work that cannot be divided; 0:
+    /// the loop does it itself.
+    ///
+    /// The server takes its machine for `slowness` times slower than it is: slices end so much
+    /// earlier, so that a small world has as many of them as a large one.
+    pub(crate) fn serve_in_turns(&mut self, workers: u32, slowness: u64) {
+        let server = &mut self.engine.server;
+        server.searches.set_wake(Wake::default());
+        server.config.vset_threads = workers;
+        server.cycles.slow_down(slowness);
+    }
+
+    /// Begins a command of each of these clients in one turn; the replies stay with them.
+    pub(crate) fn begin(&mut self, clients: &[ClientId], args: &[&[u8]]) {
+        let owned: OwnedArgs = args.iter().copied().collect();
+        self.engine.server.stats.turns += 1;
+        let mine = self.client;
+        for &client in clients {
+            self.client = client;
+            self.dispatch(owned.args());
+        }
+        self.client = mine;
+        self.engine.serve_ready_keys();
+    }
+
+    /// One more turn; `is_idle`: it has no events.
+    pub(crate) fn turn(&mut self, is_idle: bool) {
+        let engine = &mut self.engine;
+        engine.server.stats.turns += 1;
+        engine.time_out_blocked();
+        // Workers that have ended something have woken the loop.
+        engine.serve_searches();
+        engine.continue_search(is_idle);
+        engine.serve_ready_keys();
+        engine.continue_freeing();
+        engine.continue_indexing();
+    }
+
+    /// Whether a client waits for its command's next slice.
+    pub(crate) fn is_under_way(&self, client: ClientId) -> bool {
+        let session = self.engine.server.clients.get(client);
+        let blocked = session.and_then(|session| session.client.blocked.as_deref());
+        blocked.is_some_and(|blocked| matches!(blocked.until, Until::Search(_)))
+    }
+
+    /// CLIENT KILL, and the end of the connection.
+    pub(crate) fn kill(&mut self, client: ClientId) {
+        let Engine {
+            keyspace, server, ..
+        } = &mut self.engine;
+        server.kill_client(keyspace, client, EndReason::Killed);
+        if let Some(mut session) = self.engine.server.clients.take(client) {
+            self.engine.forget(&mut session);
+        }
+    }
+
+    /// Ends all cursors.
+    pub(crate) fn end_cursors(&mut self) {
+        self.engine.server.search.cursors.expire(u64::MAX);
+    }
+
+    /// Whether no work of commands under way and no cursor is left.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let server = &self.engine.server;
+        !server.searches.has_slices() && server.search.cursors.count(b"").1 == 0
+    }
+
+    /// The client whose commands [`Testbed::run`] runs.
+    pub(crate) fn first_client(&self) -> ClientId {
+        self.client
+    }
+}
