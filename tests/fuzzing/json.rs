@@ -3,7 +3,7 @@
 //! Any bytes are refused or become a document, whose text and CBOR give it again, whatever was
 //! edited in it before.
 
-use russet_json::{Document, Format, Path};
+use russet_json::{Budget, Document, Format, Path};
 
 /// CBOR after a zero byte; otherwise a path, a zero byte and a text.
 pub fn json(bytes: &[u8]) {
@@ -29,7 +29,10 @@ pub fn json(bytes: &[u8]) {
 /// Copies the document into each value that is found, and then deletes them, the deepest first.
 fn edit(document: &mut Document, path: &Path) {
     let copy = document.clone();
-    for at in path.locations(document.root()).unwrap_or_default() {
+    for at in path
+        .locations(document.root(), &Budget::brief())
+        .unwrap_or_default()
+    {
         // An earlier one may have been around it.
         let at = &at[..];
         let one = std::slice::from_ref(&copy);
@@ -39,7 +42,10 @@ fn edit(document: &mut Document, path: &Path) {
             || document.clear(at)
             || document.replace(at, copy.root());
     }
-    for at in path.deletions(document.root()).unwrap_or_default() {
+    for at in path
+        .deletions(document.root(), &Budget::brief())
+        .unwrap_or_default()
+    {
         let is_there = document.get(&at).is_some();
         assert_eq!(document.remove(&at), is_there && !at.is_empty());
     }

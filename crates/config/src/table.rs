@@ -616,7 +616,7 @@ directives! {
         "hash-max-listpack-value" | "hash-max-ziplist-value", memory(0, LONG_MAX), [], Works;
     hash_share_names: bool = true =>
         "hash-share-names", flag, [], Works;
-    json_integers_wrap: bool = true =>
+    json_integers_wrap: bool = false =>
         "json-integers-wrap", flag, [], Works;
     bf_error_rate: ErrorRate = ErrorRate(0.01) =>
         "bf-error-rate", special, [], Works;

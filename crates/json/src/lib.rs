@@ -22,5 +22,5 @@ pub use document::{
     CborError, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Value, number_of,
     print_number,
 };
-pub use path::{Computed, EvalError, Found, Key, Path, PathCache, PathError};
+pub use path::{Budget, Computed, EvalError, Found, Key, Path, PathCache, PathError};
 pub use view::{Kind, Location, Number, View};

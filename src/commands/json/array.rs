@@ -5,19 +5,21 @@
 
 use super::assignment::check_growth;
 use super::count;
+use super::editing::{Change, Edit, edit_there};
 use super::parsing::Values;
+use super::printing::Means;
 use super::reply::{last, reply_lengths, write_expanded};
 use super::row::{
-    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, missing_or_not, open, path_at, plain,
+    BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, compiled, missing_or_not, path_at, plain,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Format, Kind, Location, Path, PathCache, Value, View};
-use russet_keyspace::{Class, Db, RefMut};
+use russet_json::{Document, Format, Kind, Location, Path, Value, View};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 const OUT_OF_BOUNDS: CommandError = CommandError::Text("ERR index out of bounds");
@@ -44,28 +46,44 @@ fn arrappend(call: &mut Call<'_>) -> CommandResult {
     if args.len() < 4 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (args.at(1), path_at(args, 2)?);
+    path_at(args, 2)?;
     let Some(values) = values(call, 3)? else {
         return Ok(());
     };
-    let max = call.string_max();
-    let paths = &mut call.server.json_paths;
-    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    for value in &values {
-        check_growth(&json, value, arrays.places(), 1, max)?;
+    edit_there(call, "json.arrappend", Some(&values), append)
+}
+
+fn append(
+    json: &mut Json,
+    edit: Edit<'_>,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> Result<Change, CommandError> {
+    let values = values_of(&edit, 3)?;
+    let text = path_at(edit.args, 2)?;
+    let (path, arrays) = Arrays::find(json, means, text)?;
+    for value in &*values {
+        check_growth(json, value, arrays.places(), 1, edit.max)?;
     }
-    let lengths = arrays.each(&mut json, |json, location, len| {
+    let lengths = arrays.each(json, |json, location, len| {
         json.insert_elements(location, len, &values);
         len + values.len()
     });
-    drop(json);
-    if lengths.iter().any(Option::is_some) {
-        call.db.changed(key, Class::MODULE, "json.arrappend");
-    }
+    let change = change_of(&lengths);
     // The path as it was given, unlike elsewhere.
-    reply_lengths(call.reply, &path, lengths, || {
+    reply_lengths(reply, &path, lengths, || {
         missing_or_not(Printable(text.as_bytes()), "not an array")
-    })
+    })?;
+    Ok(change)
+}
+
+/// Whether there was an array to change.
+fn change_of(lengths: &[Option<usize>]) -> Change {
+    if lengths.iter().any(Option::is_some) {
+        Change::Changed
+    } else {
+        Change::Nothing
+    }
 }
 
 pub(super) const ARRINSERT: Spec = Spec {
@@ -82,17 +100,25 @@ pub(super) const ARRINSERT: Spec = Spec {
 ///
 /// Reply: as of ARRAPPEND. An index outside of one of the arrays is an error.
 fn arrinsert(call: &mut Call<'_>) -> CommandResult {
-    let args = call.args;
-    let (key, text) = (args.at(1), path_at(args, 2)?);
-    let index = parse_i64(args.at(3)).ok_or(BAD_INTEGER)?;
+    path_at(call.args, 2)?;
+    parse_i64(call.args.at(3)).ok_or(BAD_INTEGER)?;
     let Some(values) = values(call, 4)? else {
         return Ok(());
     };
-    let max = call.string_max();
-    let paths = &mut call.server.json_paths;
-    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    for value in &values {
-        check_growth(&json, value, arrays.places(), 1, max)?;
+    edit_there(call, "json.arrinsert", Some(&values), insert)
+}
+
+fn insert(
+    json: &mut Json,
+    edit: Edit<'_>,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> Result<Change, CommandError> {
+    let values = values_of(&edit, 4)?;
+    let index = parse_i64(edit.args.at(3)).ok_or(BAD_INTEGER)?;
+    let (path, arrays) = Arrays::find(json, means, path_at(edit.args, 2)?)?;
+    for value in &*values {
+        check_growth(json, value, arrays.places(), 1, edit.max)?;
     }
     let place = |len: usize| {
         let at = if index < 0 {
@@ -105,17 +131,15 @@ fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     if arrays.lengths().any(|len| place(len).is_none()) {
         return Err(OUT_OF_BOUNDS);
     }
-    let lengths = arrays.each(&mut json, |json, location, len| {
+    let lengths = arrays.each(json, |json, location, len| {
         json.insert_elements(location, place(len).unwrap_or(len), &values);
         len + values.len()
     });
-    drop(json);
-    if lengths.iter().any(Option::is_some) {
-        call.db.changed(key, Class::MODULE, "json.arrinsert");
-    }
-    reply_lengths(call.reply, &path, lengths, || {
+    let change = change_of(&lengths);
+    reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not an array")
-    })
+    })?;
+    Ok(change)
 }
 
 pub(super) const ARRTRIM: Spec = Spec {
@@ -132,28 +156,36 @@ pub(super) const ARRTRIM: Spec = Spec {
 ///
 /// Reply: as of ARRAPPEND.
 fn arrtrim(call: &mut Call<'_>) -> CommandResult {
-    let [_, key, _, start, stop] = call.args.exactly();
-    let text = path_at(call.args, 2)?;
-    let start = parse_i64(start).ok_or(BAD_INTEGER)?;
-    let stop = parse_i64(stop).ok_or(BAD_INTEGER)?;
-    let paths = &mut call.server.json_paths;
-    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    let mut is_changed = false;
-    let lengths = arrays.each(&mut json, |json, location, len| {
+    path_at(call.args, 2)?;
+    trim_args(call.args)?;
+    edit_there(call, "json.arrtrim", None, trim)
+}
+
+fn trim_args(args: Args<'_>) -> Result<(i64, i64), CommandError> {
+    let start = parse_i64(args.at(3)).ok_or(BAD_INTEGER)?;
+    Ok((start, parse_i64(args.at(4)).ok_or(BAD_INTEGER)?))
+}
+
+fn trim(
+    json: &mut Json,
+    edit: Edit<'_>,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> Result<Change, CommandError> {
+    let (start, stop) = trim_args(edit.args)?;
+    let (path, arrays) = Arrays::find(json, means, path_at(edit.args, 2)?)?;
+    let lengths = arrays.each(json, |json, location, len| {
         let kept = kept(len, start, stop);
         if kept.len() < len {
             json.retain_elements(location, kept.clone());
         }
-        is_changed = true;
         kept.len()
     });
-    drop(json);
-    if is_changed {
-        call.db.changed(key, Class::MODULE, "json.arrtrim");
-    }
-    reply_lengths(call.reply, &path, lengths, || {
+    let change = change_of(&lengths);
+    reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not an array")
-    })
+    })?;
+    Ok(change)
 }
 
 /// The elements that a trim keeps.
@@ -189,20 +221,41 @@ pub(super) const ARRPOP: Spec = Spec {
 /// Reply: array of JSON texts, null for an empty array and a match that is none; of a legacy path
 /// the last. EXPAND and EXPAND1, RESP3 alone: values of the protocol.
 fn arrpop(call: &mut Call<'_>) -> CommandResult {
-    let args = call.args;
-    let (depth, from) = if args.len() > 3 && args.is(2, "FORMAT") {
-        (expanded(args, 3, call.reply.resp3())?, 4)
-    } else {
-        (None, 2)
-    };
-    let (key, text) = (args.at(1), path_at(args, from)?);
-    if depth.is_some() && Path::is_legacy_text(text) {
-        return Err(LEGACY_FORMAT);
+    PopArgs::parse(call.args, call.reply.resp3())?;
+    edit_there(call, "json.arrpop", None, pop)
+}
+
+struct PopArgs<'a> {
+    depth: Option<usize>,
+    path: &'a str,
+    index: i64,
+}
+
+impl<'a> PopArgs<'a> {
+    fn parse(args: Args<'a>, is_resp3: bool) -> Result<PopArgs<'a>, CommandError> {
+        let (depth, from) = if args.len() > 3 && args.is(2, "FORMAT") {
+            (expanded(args, 3, is_resp3)?, 4)
+        } else {
+            (None, 2)
+        };
+        let path = path_at(args, from)?;
+        if depth.is_some() && Path::is_legacy_text(path) {
+            return Err(LEGACY_FORMAT);
+        }
+        let index = args.get(from + 1).and_then(parse_i64).unwrap_or(-1);
+        Ok(PopArgs { depth, path, index })
     }
-    let index = args.get(from + 1).and_then(parse_i64).unwrap_or(-1);
-    let paths = &mut call.server.json_paths;
-    let (mut json, path, arrays) = Arrays::open(&mut call.db, paths, key, text)?;
-    let popped = arrays.each(&mut json, |json, location, len| {
+}
+
+fn pop(
+    json: &mut Json,
+    edit: Edit<'_>,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> Result<Change, CommandError> {
+    let PopArgs { depth, path, index } = PopArgs::parse(edit.args, reply.resp3())?;
+    let (path, arrays) = Arrays::find(json, means, path)?;
+    let popped = arrays.each(json, |json, location, len| {
         let last = len.checked_sub(1)?;
         let index = if index < 0 {
             index.saturating_add(len as i64).max(0)
@@ -215,16 +268,16 @@ fn arrpop(call: &mut Call<'_>) -> CommandResult {
         json.remove(&element);
         Some(value)
     });
-    drop(json);
     // As in Redis, a legacy path counts an empty array as changed.
     let is_changed = |value: &Option<Option<_>>| match value {
         Some(element) => element.is_some() || path.is_legacy(),
         None => false,
     };
-    if popped.iter().any(is_changed) {
-        call.db.changed(key, Class::MODULE, "json.arrpop");
-    }
-    let reply = &mut *call.reply;
+    let change = if popped.iter().any(is_changed) {
+        Change::Changed
+    } else {
+        Change::Nothing
+    };
     let write = |reply: &mut Reply, value: Option<&Document>| match value {
         None => reply.null(),
         Some(value) if let Some(depth) = depth => write_expanded(reply, value.root(), depth),
@@ -237,13 +290,13 @@ fn arrpop(call: &mut Call<'_>) -> CommandResult {
     if path.is_legacy() {
         let last = last(&popped).ok_or_else(|| missing_or_not(path.text(), "not an array"))?;
         write(reply, last.as_ref());
-        return Ok(());
+        return Ok(change);
     }
     reply.array(popped.len());
     for value in &popped {
         write(reply, value.as_ref().and_then(Option::as_ref));
     }
-    Ok(())
+    Ok(change)
 }
 
 /// The depth to which the FORMAT at an argument expands containers; `None`: texts.
@@ -273,27 +326,38 @@ fn values(call: &mut Call<'_>, from: usize) -> Result<Option<Vec<Document>>, Com
     values.map(Some)
 }
 
+/// The values of a command's texts from an argument on.
+fn values_of<'e>(edit: &Edit<'e>, from: usize) -> Result<Cow<'e, [Document]>, CommandError> {
+    if let Some(values) = edit.values {
+        return Ok(Cow::Borrowed(values));
+    }
+    let texts = edit.args.from(from);
+    let values = texts
+        .iter()
+        .map(|text| Document::parse(text).map_err(plain));
+    values.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
+}
+
 /// The matches of a path, with the lengths of those that are arrays.
 struct Arrays {
     found: Vec<(Location, Option<usize>)>,
 }
 
 impl Arrays {
-    /// The document at a key, which must be there, a path into it, and what that finds.
-    fn open<'d>(
-        db: &'d mut Db<'_>,
-        paths: &mut PathCache,
-        key: &[u8],
+    /// A path, and what it finds.
+    fn find(
+        json: &Json,
+        means: &mut Means<'_>,
         text: &str,
-    ) -> Result<(RefMut<'d, Json>, Arc<Path>, Arrays), CommandError> {
-        let (json, path) = open(db, paths, key, text)?;
-        let found = path.find(json.root()).map_err(plain)?;
+    ) -> Result<(Arc<Path>, Arrays), CommandError> {
+        let path = compiled(means.paths, text)?;
+        let found = path.find(json.root(), means.budget).map_err(plain)?;
         let with_length = |(location, value): (Location, Value<'_>)| {
             let len = matches!(value.kind(), Kind::Array).then(|| value.len());
             (location, len)
         };
         let found = found.into_iter().map(with_length).collect();
-        Ok((json, path, Arrays { found }))
+        Ok((path, Arrays { found }))
     }
 
     fn lengths(&self) -> impl Iterator<Item = usize> {

@@ -7,7 +7,7 @@
 
 use super::row::plain;
 use russet_command::CommandError;
-use russet_json::{DEPTH_MAX, Document, Key, Kind, Location, Path, View};
+use russet_json::{Budget, DEPTH_MAX, Document, Key, Kind, Location, Path, View};
 use russet_types::Json;
 
 /// A document that does not exist is only made at the root.
@@ -51,6 +51,7 @@ pub(super) fn set_at(
     path: &Path,
     value: Document,
     Rule { condition, max }: Rule,
+    budget: &Budget,
 ) -> Result<Outcome, CommandError> {
     if path.is_root() {
         if condition == Condition::IfMissing {
@@ -62,7 +63,7 @@ pub(super) fn set_at(
     if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
         return Err(NOT_STATIC);
     }
-    let found = path.locations(json.root()).map_err(plain)?;
+    let found = path.locations(json.root(), budget).map_err(plain)?;
     match condition {
         Condition::IfMissing if !found.is_empty() => return Ok(Outcome::Nothing),
         Condition::IfThere if found.is_empty() => return Ok(Outcome::Nothing),
@@ -84,10 +85,12 @@ pub(super) fn set_at(
 }
 
 /// Refuses a path that finds nothing and cannot make a member.
-pub(super) fn check_makes(json: &Json, path: &Path) -> Result<(), CommandError> {
+pub(super) fn check_makes(json: &Json, path: &Path, budget: &Budget) -> Result<(), CommandError> {
+    let finds = || path.locations(json.root(), budget).map_err(plain);
     match path.last_key() {
         Some(Key::Name(_)) => Ok(()),
-        _ if path.first(json.root()).map_err(plain)?.is_some() => Ok(()),
+        // All of them: what takes too long is refused before anything is set.
+        _ if !finds()?.is_empty() => Ok(()),
         Some(Key::Index(_)) => Err(NO_SUCH_ELEMENT),
         None => Err(NOT_STATIC),
     }

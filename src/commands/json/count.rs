@@ -64,7 +64,7 @@ fn at_path(call: &mut Call<'_>, key: &[u8], text: &str, reach: Reach) -> Result<
         if !path.is_static() || path.is_root() && reach == Reach::Content {
             return all;
         }
-        let Ok(Some(found)) = path.first(json.root()) else {
+        let Some(found) = path.only(json.root()) else {
             return 1;
         };
         match reach {

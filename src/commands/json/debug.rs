@@ -1,11 +1,12 @@
 //! DEBUG MEMORY: what values take.
 
 use super::count;
-use super::row::{READING, READS, at, compiled, matches, missing, path_at, plain, read, utf8};
+use super::printing::{Means, reply_from};
+use super::row::{READING, READS, compiled, each_result, missing, path_at, utf8, whole};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Begin, CommandError, Find, KeySpec};
-use russet_json::Path;
-use russet_types::Json;
+use russet_json::{Budget, Document, EvalError, Path, Value};
+use russet_resp::{Args, Reply};
 
 const UNKNOWN: CommandError = CommandError::Text("ERR unknown subcommand - try `JSON.DEBUG HELP`");
 
@@ -50,35 +51,56 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     if args.len() < 3 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (args.at(2), path_at(args, 3)?);
-    let reply = &mut *call.reply;
-    let Some(json) = read(&mut call.db, key)? else {
-        if Path::is_legacy_text(text) {
-            reply.int(0);
-        } else {
-            reply.array(0);
-        }
-        return Ok(());
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let found = matches(&path, json.root()).map_err(plain)?;
-    if path.is_legacy() {
-        let first = found.first().ok_or_else(|| missing(path.text()))?;
-        reply.int(bytes(&json, first));
+    let text = path_at(args, 3)?;
+    if reply_from(call, args.at(2), write_bytes)? {
         return Ok(());
     }
-    reply.array(found.len());
-    for location in &found {
-        reply.int(bytes(&json, location));
+    if Path::is_legacy_text(text) {
+        call.reply.int(0);
+    } else {
+        call.reply.array(0);
     }
     Ok(())
 }
 
-fn bytes(json: &Json, location: &[u32]) -> i64 {
-    let bytes = if location.is_empty() {
-        json.memory_bytes()
-    } else {
-        at(json, location).memory_bytes()
-    };
-    bytes as i64
+/// The reply of MEMORY.
+fn write_bytes(
+    args: Args<'_>,
+    _: &str,
+    document: &Document,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> CommandResult {
+    let path = compiled(means.paths, path_at(args, 3)?)?;
+    if path.is_root() {
+        if !path.is_legacy() {
+            reply.array(1);
+        }
+        reply.int(document.memory_bytes() as i64);
+        return Ok(());
+    }
+    let budget = means.budget;
+    whole(reply, |reply| {
+        let place = (!path.is_legacy()).then(|| reply.defer());
+        let mut results = 0;
+        each_result(&path, document.root(), budget, |found| {
+            results += 1;
+            reply.int(bytes(found, budget)? as i64);
+            budget.spend_result(0)
+        })?;
+        match place {
+            Some(place) => reply.finish_array(place, results),
+            None if results == 0 => return Err(missing(path.text())),
+            None => {}
+        }
+        Ok(())
+    })
+}
+
+/// The bytes of a value, whose chunks are paid for.
+fn bytes(value: Value<'_>, budget: &Budget) -> Result<usize, EvalError> {
+    let bytes = value.memory_bytes_within(budget.chunks_left());
+    let bytes = bytes.map_or_else(|| budget.spend(u64::MAX).map(|()| 0), Ok)?;
+    budget.spend_bytes(bytes)?;
+    Ok(bytes)
 }

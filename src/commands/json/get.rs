@@ -3,15 +3,15 @@
 //! Cost: O(values that the paths visit), and the size of the reply.
 
 use super::count;
-use super::printing::{self, Form};
+use super::printing::{self, Form, Means, share};
 use super::reply::write_expanded;
 use super::row::{
-    READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, read, utf8,
-    whole,
+    READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, plain, read,
+    utf8, whole,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
-use russet_json::{Composer, Document, Format, Path, PathCache, Value};
+use russet_json::{Budget, Composer, Document, EvalError, Format, Path, Value};
 use russet_resp::{Args, Reply};
 
 const NOT_IN_RESP2: CommandError =
@@ -126,14 +126,22 @@ fn get(call: &mut Call<'_>) -> CommandResult {
         };
         return printing::print(call, vec![Some(document)], form);
     }
-    match options {
-        None => reply.bulk_owned(plain_text(path_at(args, 2)?, paths, &json)?),
-        Some(options) => match options.depth {
-            None => reply.bulk_owned(texts(&options, paths, json.root())?),
-            Some(depth) => expand(&options, depth, paths, json.root(), reply)?,
+    let budget = &Budget::brief();
+    let means = &mut Means { paths, budget };
+    let depth = options.as_ref().and_then(|options| options.depth);
+    let outcome = match &options {
+        None => plain_text(path_at(args, 2)?, means, &json).map(|text| reply.bulk_owned(text)),
+        Some(options) => match depth {
+            None => texts(options, means, json.root()).map(|text| reply.bulk_owned(text)),
+            Some(depth) => expand(options, depth, means, json.root(), reply),
         },
+    };
+    if outcome.is_ok() || !budget.is_spent() {
+        return outcome;
     }
-    Ok(())
+    let document = share(&json);
+    let form = depth.map_or(Form::Text, |_| Form::Values(write_expansion));
+    printing::print(call, vec![Some(document)], form)
 }
 
 /// Whether there is one path, or none, and no option.
@@ -145,23 +153,23 @@ fn is_plain(args: Args<'_>) -> bool {
 /// The text of a command that replies one.
 pub(super) fn text(
     (args, is_resp3, name): (Args<'_>, bool, &str),
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     document: &Document,
 ) -> Result<Vec<u8>, CommandError> {
     if is_plain(args) {
-        return plain_text(path_at(args, 2)?, paths, document);
+        return plain_text(path_at(args, 2)?, means, document);
     }
     let options = GetOptions::parse(args, is_resp3, name)?;
-    texts(&options, paths, document.root())
+    texts(&options, means, document.root())
 }
 
 /// The text of what one path finds.
 fn plain_text(
     text: &str,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     document: &Document,
 ) -> Result<Vec<u8>, CommandError> {
-    let path = compiled(paths, text)?;
+    let path = compiled(means.paths, text)?;
     // A whole document's text is about as long as its bytes; parts are mostly short.
     let bytes = if path.is_root() {
         document.memory_bytes()
@@ -169,7 +177,8 @@ fn plain_text(
         0
     };
     let mut out = Vec::with_capacity(64 + bytes + bytes / 2);
-    if !print_matches(&path, document.root(), &Format::default(), &mut out)? {
+    let format = &Format::default();
+    if !print_matches(&path, document.root(), means.budget, format, &mut out)? {
         return Err(missing(path.text()));
     }
     Ok(out)
@@ -180,34 +189,52 @@ fn plain_text(
 fn print_matches(
     path: &Path,
     root: Value<'_>,
+    budget: &Budget,
     format: &Format<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, CommandError> {
     if path.is_legacy() {
         let mut is_found = false;
-        each_result(path, root, |found| {
+        each_result(path, root, budget, |found| {
             is_found = true;
+            let before = out.len();
             found.print(format, out);
+            budget.spend_result(out.len() - before)
         })?;
         return Ok(is_found);
     }
     let mut array = Composer::array(format, out);
-    each_result(path, root, |found| array.element(found))?;
+    let add = |found: Value<'_>| add_element(&mut array, found, budget);
+    each_result(path, root, budget, add)?;
     array.end();
     Ok(true)
+}
+
+/// Appends an element, and pays for its text.
+fn add_element(
+    array: &mut Composer<'_, '_>,
+    found: Value<'_>,
+    budget: &Budget,
+) -> Result<(), EvalError> {
+    let before = array.text_len();
+    array.element(found);
+    budget.spend_result(array.text_len() - before)
 }
 
 /// The text of what the paths find: of several an object, in the order given.
 fn texts(
     options: &GetOptions<'_>,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     root: Value<'_>,
 ) -> Result<Vec<u8>, CommandError> {
-    let mut out = Vec::new();
-    let format = &options.format;
+    let (mut out, budget) = (Vec::new(), means.budget);
+    let format = &Format {
+        bytes_max: Some(budget.text_left()),
+        ..options.format
+    };
     if let ([text], false) = (&options.paths[..], options.is_object) {
-        let path = compiled(paths, text)?;
-        if !print_matches(&path, root, format, &mut out)? {
+        let path = compiled(means.paths, text)?;
+        if !print_matches(&path, root, budget, format, &mut out)? {
             return Err(missing(path.text()));
         }
         return Ok(out);
@@ -218,17 +245,20 @@ fn texts(
         if options.paths[..at].contains(name) {
             continue;
         }
-        let path = compiled(paths, name)?;
+        let path = compiled(means.paths, name)?;
         if as_arrays {
             let mut array = object.member_array(name);
-            each_match(&path, root, |found| array.element(found))?;
+            let add = |found: Value<'_>| add_element(&mut array, found, budget);
+            each_match(&path, root, budget, add)?;
             array.end();
             continue;
         }
         let mut is_found = false;
-        each_result(&path, root, |found| {
+        each_result(&path, root, budget, |found| {
             is_found = true;
+            let before = object.text_len();
             object.member(name, found);
+            budget.spend_result(object.text_len() - before)
         })?;
         if !is_found {
             // The path as it was given, unlike elsewhere.
@@ -244,32 +274,35 @@ fn write_expansion(
     args: Args<'_>,
     name: &str,
     document: &Document,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     reply: &mut Reply,
 ) -> CommandResult {
     let options = GetOptions::parse(args, reply.resp3(), name)?;
     let depth = options.depth.unwrap_or(0);
-    expand(&options, depth, paths, document.root(), reply)
+    expand(&options, depth, means, document.root(), reply)
 }
 
 /// Replies an array for each path, of its matches as values of the protocol.
 fn expand(
     options: &GetOptions<'_>,
     depth: usize,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     root: Value<'_>,
     reply: &mut Reply,
 ) -> CommandResult {
-    let compiled: Result<Vec<_>, _> = options.paths.iter().map(|t| compiled(paths, t)).collect();
+    let (texts, budget) = (options.paths.iter(), means.budget);
+    let compiled: Result<Vec<_>, _> = texts.map(|text| compiled(means.paths, text)).collect();
     let compiled = compiled?;
     whole(reply, |reply| {
         reply.array(compiled.len());
         for path in &compiled {
             let place = reply.defer();
             let mut results = 0;
-            each_match(path, root, |found| {
+            each_match(path, root, budget, |found| {
                 results += 1;
+                let before = reply.pending_len();
                 write_expanded(reply, found, depth);
+                budget.spend_result(reply.pending_len() - before)
             })?;
             reply.finish_array(place, results);
         }
@@ -300,6 +333,7 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     let path = compiled(&mut call.server.json_paths, text).ok();
     let mark = call.reply.mark();
     call.reply.array(keys);
+    let budget = &Budget::brief();
     for key in args.from(1).first(keys).iter() {
         let json = read(&mut call.db, key).ok().flatten();
         let paths = &mut call.server.json_paths;
@@ -310,7 +344,11 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
             return mget_long(call);
         }
         let text = path.as_deref().zip(json);
-        let text = text.and_then(|(path, json)| found_text(path, &json));
+        let text = text.and_then(|(path, json)| found_text(path, &json, budget));
+        if budget.is_spent() {
+            call.reply.truncate(mark);
+            return mget_long(call);
+        }
         match text {
             Some(text) => call.reply.bulk_owned(text),
             None => call.reply.null(),
@@ -319,14 +357,14 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// MGET of which a document takes long to print.
+/// MGET that takes long.
 #[cold]
 fn mget_long(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.len() - 2;
     let mut documents = Vec::with_capacity(keys);
     for key in call.args.from(1).first(keys).iter() {
         let json = read(&mut call.db, key).ok().flatten();
-        documents.push(json.map(|json| json.share().unwrap_or_else(|| Document::clone(&json))));
+        documents.push(json.map(|json| share(&json)));
     }
     printing::print(call, documents, Form::Texts)
 }
@@ -334,17 +372,25 @@ fn mget_long(call: &mut Call<'_>) -> CommandResult {
 /// The texts of MGET with these arguments.
 pub(super) fn mget_texts(
     args: Args<'_>,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     documents: &[Option<Document>],
 ) -> Result<Vec<Option<Vec<u8>>>, CommandError> {
-    let path = compiled(paths, path_at(args, args.len() - 1)?).ok();
-    let text = |document: &Option<Document>| found_text(path.as_deref()?, document.as_ref()?);
-    Ok(documents.iter().map(text).collect())
+    let (path, budget) = (path_at(args, args.len() - 1)?, means.budget);
+    let path = compiled(means.paths, path).ok();
+    let text =
+        |document: &Option<Document>| found_text(path.as_deref()?, document.as_ref()?, budget);
+    let texts = documents.iter().map(text).collect();
+    // One budget is for all keys, and there is no reply of some of them.
+    if budget.is_spent() {
+        return Err(plain(EvalError::TooMuchWork));
+    }
+    Ok(texts)
 }
 
 /// The text of what a path finds; `None`: it is legacy and matches nothing, or takes too long.
-fn found_text(path: &Path, document: &Document) -> Option<Vec<u8>> {
+fn found_text(path: &Path, document: &Document, budget: &Budget) -> Option<Vec<u8>> {
     let mut text = Vec::new();
-    let is_found = print_matches(path, document.root(), &Format::default(), &mut text);
+    let format = &Format::default();
+    let is_found = print_matches(path, document.root(), budget, format, &mut text);
     is_found.unwrap_or(false).then_some(text)
 }

@@ -9,13 +9,11 @@
 use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, check_growth, make_at};
 use super::count;
 use super::parsing::{self, Edit, Taken};
-use super::row::{
-    GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, compiled, is_root, path_at, plain, utf8,
-};
+use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, is_root, path_at, plain, utf8};
 use super::set::check_format;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, Path, Value, View};
+use russet_json::{Budget, Document, Kind, Location, Path, Value, View};
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_types::Json;
@@ -62,8 +60,10 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
         }
         Taken::Value(value) => {
             let value = value.map_err(plain)?;
-            let path = compiled(&mut call.server.json_paths, text)?;
-            merge_into(&mut place.open::<Json>(), &path, value, rule)?
+            match parsing::apply(call, value, None, edit)? {
+                Some(outcome) => outcome,
+                None => return Ok(()),
+            }
         }
     };
     match outcome {
@@ -85,8 +85,9 @@ fn merge_into(
     path: &Path,
     patch: Document,
     rule: Rule,
+    budget: &Budget,
 ) -> Result<Outcome, CommandError> {
-    let found = path.locations(json.root()).map_err(plain)?;
+    let found = path.locations(json.root(), budget).map_err(plain)?;
     if found.is_empty() {
         let is_made = make_at(json, path, patch)?;
         return Ok(if is_made {

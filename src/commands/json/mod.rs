@@ -5,7 +5,8 @@
 //! that read and of its last for those that write, and an error where there is none.
 //!
 //!     parsing      long texts, off the loop
-//!     printing     long texts again, as replies
+//!     printing     replies that take long
+//!     editing      changes that take long
 //!     row          what the rows share, finding a document, compiled paths, errors
 //!     count        the work of each command, for budgets
 //!     reply        results by dialect of the path; values as replies of the protocol
@@ -23,6 +24,7 @@ mod array;
 mod assignment;
 mod count;
 mod debug;
+mod editing;
 mod get;
 mod merge;
 mod mset;

@@ -13,6 +13,7 @@ use super::row::{GROWS, OTHER_TYPE, WRITING, compiled, is_root, path_at};
 use super::set::SET;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
+use russet_json::Budget;
 use russet_keyspace::Class;
 use russet_types::Json;
 
@@ -27,9 +28,20 @@ pub(super) const MSET: Spec = Spec {
     ..SET
 };
 
+/// Visits of all paths together: it changes several documents at once, so that no thread can.
+const VISITS: u64 = 1 << 19;
+
+fn budget(call: &Call<'_>) -> Budget {
+    if call.was_taken_before() {
+        Budget::unlimited()
+    } else {
+        Budget::new(VISITS)
+    }
+}
+
 /// `JSON.MSET key path value [key path value ...]`: sets values at paths.
 ///
-/// Reply: OK.
+/// Reply: OK; null if one of them could not be made.
 fn mset(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() % 3 != 1 {
@@ -43,6 +55,7 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let mut values = Vec::with_capacity(args.len() / 3);
+    let budget = budget(call);
     for at in (1..args.len()).step_by(3) {
         let place = call.db.place(args.at(at));
         let is_there = place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
@@ -50,26 +63,28 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
         if is_there {
             let path = compiled(&mut call.server.json_paths, text)?;
             if let Ok(Some(json)) = call.db.read::<Json>(args.at(at)) {
-                check_makes(&json, &path)?;
+                check_makes(&json, &path, &budget)?;
             }
         } else if !is_root(&mut call.server.json_paths, text) {
             return Err(NEW_AT_ROOT);
         }
         values.push(texts.next(args.at(at + 2))?);
     }
-    let mut is_any_set = false;
+    let (mut is_any_set, mut are_all_set) = (false, true);
+    let budget = self::budget(call);
     for (value, at) in values.into_iter().zip((1..args.len()).step_by(3)) {
         let (key, text) = (args.at(at), path_at(args, at + 1)?);
         let place = call.db.place(key);
         let outcome = if place.is_taken() {
             let path = compiled(&mut call.server.json_paths, text)?;
             let mut json = place.open::<Json>();
-            set_at(&mut json, &path, value, rule).unwrap_or(Outcome::Nothing)
+            set_at(&mut json, &path, value, rule, &budget).unwrap_or(Outcome::Nothing)
         } else {
             place.put(Json::from(value));
             Outcome::Set
         };
         let is_set = !matches!(outcome, Outcome::Nothing);
+        are_all_set &= is_set;
         if let Outcome::Replaced(old) = outcome {
             call.db.free_part(old);
         }
@@ -80,6 +95,10 @@ fn mset(call: &mut Call<'_>) -> CommandResult {
         }
         is_any_set |= is_set;
     }
-    call.reply.ok();
+    if are_all_set {
+        call.reply.ok();
+    } else {
+        call.reply.null();
+    }
     Ok(())
 }

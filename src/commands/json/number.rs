@@ -1,17 +1,23 @@
 //! NUMINCRBY, NUMMULTBY and NUMPOWBY.
 //!
-//! An integer and an integer make an integer, which wraps as in Redis unless `json-integers-wrap`
-//! is off; anything else makes a float. All results are computed before one is stored.
+//! An integer and an integer make an integer; one beyond 64 bits is an error, or wraps around, as
+//! in Redis before 8.8, with `json-integers-wrap`. Anything else makes a float. All results are
+//! computed before one is stored.
 //!
 //! Cost: O(values that the path visits).
 
 use super::count;
+use super::editing::{Apply, Change, Edit, edit_there};
+use super::printing::Means;
 use super::reply::{last, write_number};
-use super::row::{WRITES, WRITING, WRITTEN_KEY, coded, missing_or_not, open, path_at, plain, utf8};
+use super::row::{
+    WRITES, WRITING, WRITTEN_KEY, coded, compiled, missing_or_not, path_at, plain, utf8,
+};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, Number, Value, View, number_of, print_number};
-use russet_keyspace::Class;
+use russet_json::{Document, Kind, Location, Number, Path, Value, View, number_of, print_number};
+use russet_resp::Reply;
+use russet_types::Json;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -20,7 +26,7 @@ const REPLY_BYTES: usize = 32;
 
 const NO_NUMBER: CommandError = CommandError::Text("bad input number");
 const NOT_FINITE: CommandError = CommandError::Text("ERR result is not a number");
-const OVERFLOW: CommandError = CommandError::Text("ERR integer overflow");
+const OVERFLOW: CommandError = CommandError::Text("ERR numeric overflow");
 
 pub(super) const NUMINCRBY: Spec = Spec {
     arity: Arity::Exactly(4),
@@ -48,17 +54,23 @@ pub(super) const NUMPOWBY: Spec = Spec {
 /// Reply: JSON text of an array of the results, null for a match that is no number; of a legacy
 /// path the last result. RESP3: an array of numbers, whatever the path.
 fn numincrby(call: &mut Call<'_>) -> CommandResult {
-    change(call, "json.numincrby", Operation::Add)
+    change(call, "json.numincrby", |json, edit, means, reply| {
+        apply(Operation::Add, json, edit, means, reply)
+    })
 }
 
 /// `JSON.NUMMULTBY key path number`: multiplies numbers. Reply: as of NUMINCRBY.
 fn nummultby(call: &mut Call<'_>) -> CommandResult {
-    change(call, "json.nummultby", Operation::Multiply)
+    change(call, "json.nummultby", |json, edit, means, reply| {
+        apply(Operation::Multiply, json, edit, means, reply)
+    })
 }
 
 /// `JSON.NUMPOWBY key path number`: raises numbers to a power. Reply: as of NUMINCRBY.
 fn numpowby(call: &mut Call<'_>) -> CommandResult {
-    change(call, "json.numpowby", Operation::Power)
+    change(call, "json.numpowby", |json, edit, means, reply| {
+        apply(Operation::Power, json, edit, means, reply)
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -100,17 +112,25 @@ impl Operation {
             Operation::Multiply => left.overflowing_mul(right),
             Operation::Power => left.overflowing_pow(right as u32),
         };
-        let fits = !matches!(self, Operation::Power) || u32::try_from(right).is_ok();
-        (result, !wrapped && fits)
+        (result, !wrapped)
     }
 }
 
-fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> CommandResult {
-    let [_, key, _, by] = call.args.exactly();
-    let (text, by) = (path_at(call.args, 2)?, utf8(by)?);
-    let wraps = call.was_taken_before() || call.server.config.json_integers_wrap;
-    let paths = &mut call.server.json_paths;
-    let (mut json, path) = open(&mut call.db, paths, key, text)?;
+fn change(call: &mut Call<'_>, event: &'static str, apply: Apply) -> CommandResult {
+    path_at(call.args, 2)?;
+    utf8(call.args.at(3))?;
+    edit_there(call, event, None, apply)
+}
+
+fn apply(
+    operation: Operation,
+    json: &mut Json,
+    Edit { args, wraps, .. }: Edit<'_>,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> Result<Change, CommandError> {
+    let by = utf8(args.at(3))?;
+    let path = compiled(means.paths, path_at(args, 2)?)?;
     let mut found: SmallVec<[(Location, Option<Number>); 1]> = SmallVec::new();
     let take = |location: &Location, value: Value<'_>| {
         let number = match value.kind() {
@@ -119,7 +139,8 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
         };
         found.push((location.clone(), number));
     };
-    path.each_found(json.root(), take).map_err(plain)?;
+    path.each_found(json.root(), means.budget, take)
+        .map_err(plain)?;
     // Without a number to change, Redis does not look at the argument.
     let by = if found.iter().any(|(_, number)| number.is_some()) {
         match number_of(by.as_bytes()) {
@@ -150,16 +171,20 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
             json.set_number(location, *number);
         }
     }
-    drop(json);
-    if results.iter().any(Option::is_some) {
-        call.db.changed(key, Class::MODULE, event);
-    }
-    let reply = &mut *call.reply;
+    write_results(&path, &results, reply)?;
+    Ok(if results.iter().any(Option::is_some) {
+        Change::Changed
+    } else {
+        Change::Nothing
+    })
+}
+
+fn write_results(path: &Path, results: &[Option<Number>], reply: &mut Reply) -> CommandResult {
     if reply.resp3() {
         reply.array(results.len());
         for result in results {
             match result {
-                Some(number) => write_number(reply, number),
+                Some(number) => write_number(reply, *number),
                 None => reply.null(),
             }
         }
@@ -168,7 +193,7 @@ fn change(call: &mut Call<'_>, event: &'static str, operation: Operation) -> Com
     let mut out = Vec::with_capacity(REPLY_BYTES);
     if path.is_legacy() {
         let none = || missing_or_not(path.text(), "does not contains a number");
-        print_number(*last(&results).ok_or_else(none)?, &mut out);
+        print_number(*last(results).ok_or_else(none)?, &mut out);
     } else {
         out.push(b'[');
         for (at, result) in results.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Long texts of commands become documents off the loop, or a part of one.
+//! Long texts of commands become documents off the loop, or a part of one; and so do short ones at
+//! a path that takes long.
 //!
 //!     MSET with a long text -> a thread parses -> MSET again, with the documents
 //!     SET at a path         -> a thread parses, sets it in a copy -> SET again, with the copy
@@ -11,16 +12,19 @@
 //! scripts and without threads (`vset-threads 0`) the loop parses.
 
 use super::assignment::{Outcome, Rule};
+use super::editing::{COPIES_MAX, budget};
+use super::printing::share;
 use super::row::{OTHER_TYPE, compiled, path_at, plain, read};
-use crate::server::Call;
 use crate::server::searches::Task;
+use crate::server::{Call, CommandResult};
 use russet_base::memory::large::Large;
 use russet_command::CommandError;
-use russet_json::{Document, Fpha, ParseError, Path};
+use russet_json::{Budget, Document, Fpha, ParseError, Path};
 use russet_resp::OwnedArgs;
 use russet_types::Json;
 use russet_types::vector_set::Progress;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::vec::IntoIter;
 
 /// The arguments of SET and MERGE.
@@ -31,13 +35,11 @@ const VALUE: usize = 3;
 const LONG: usize = 1 << 20;
 /// The time that a byte takes to parse, about.
 const BYTE_NANOS: usize = 4;
-/// Copies that are made until the document is the one that was copied.
-const COPIES_MAX: u32 = 3;
 
 /// A command's way to put its value into a document.
 #[derive(Clone, Copy)]
 pub(super) struct Edit {
-    pub apply: fn(&mut Json, &Path, Document, Rule) -> Result<Outcome, CommandError>,
+    pub apply: fn(&mut Json, &Path, Document, Rule, &Budget) -> Result<Outcome, CommandError>,
     pub rule: Rule,
     /// Whether it does more than replace the document if the path is the root.
     pub edits_root: bool,
@@ -80,6 +82,7 @@ struct Parse {
     fpha: Option<Fpha>,
     target: Option<Target>,
     copies: u32,
+    is_dropped: Option<Arc<AtomicBool>>,
     outcome: Option<Parsed>,
 }
 
@@ -93,7 +96,9 @@ impl Task for Parse {
             (Ok(value), Some(target)) => {
                 let mut after = Json::from(target.document.clone());
                 let Edit { apply, rule, .. } = target.edit;
-                let outcome = apply(&mut after, &target.path, value, rule);
+                let budget = Budget::long(target.document.memory_bytes());
+                let budget = budget.dropped_by(self.is_dropped.take());
+                let outcome = apply(&mut after, &target.path, value, rule, &budget);
                 Parsed::In(Edited {
                     before: target.document,
                     after,
@@ -108,6 +113,10 @@ impl Task for Parse {
 
     fn is_for_workers(&self) -> bool {
         true
+    }
+
+    fn watch(&mut self, is_dropped: Arc<AtomicBool>) {
+        self.is_dropped = Some(is_dropped);
     }
 }
 
@@ -131,6 +140,18 @@ pub(super) fn take(
         None if text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS)) => 0,
         None => return Ok(Some(Taken::Value(Document::parse_with(text, fpha)))),
     };
+    leave(call, fpha, edit, copies)?;
+    Ok(None)
+}
+
+/// Has a thread parse the value and set it in a copy; the client waits.
+pub(super) fn leave(
+    call: &mut Call<'_>,
+    fpha: Option<Fpha>,
+    edit: Edit,
+    copies: u32,
+) -> CommandResult {
+    let text = call.args.at(VALUE);
     let target = target(call, edit)?;
     let shared = call.args.large(VALUE).map(Large::share);
     call.block_on_task(Box::new(Parse {
@@ -138,9 +159,34 @@ pub(super) fn take(
         fpha,
         target: target.filter(|_| copies < COPIES_MAX),
         copies,
+        is_dropped: None,
         outcome: None,
     }));
-    Ok(None)
+    Ok(())
+}
+
+/// Puts a value into the document that is at the key: now, or a thread does it, and the client
+/// waits: `None`.
+pub(super) fn apply(
+    call: &mut Call<'_>,
+    value: Document,
+    fpha: Option<Fpha>,
+    edit: Edit,
+) -> Result<Option<Outcome>, CommandError> {
+    let path = compiled(&mut call.server.json_paths, path_at(call.args, PATH)?)?;
+    let key = call.args.at(KEY);
+    let bytes = read(&mut call.db, key)?.map_or(0, |json| json.memory_bytes());
+    // It has waited long enough.
+    let copies = if call.is_retry() { COPIES_MAX } else { 0 };
+    let (budget, may_leave) = budget(call, bytes, copies);
+    let mut json = call.db.place(key).open::<Json>();
+    let outcome = (edit.apply)(&mut json, &path, value, edit.rule, &budget);
+    if outcome.is_err() && budget.is_spent() && may_leave {
+        drop(json);
+        leave(call, fpha, edit, 0)?;
+        return Ok(None);
+    }
+    outcome.map(Some)
 }
 
 /// The outcome of a command that has waited for it.
@@ -178,7 +224,7 @@ fn target(call: &mut Call<'_>, edit: Edit) -> Result<Option<Target>, CommandErro
     let path = compiled(&mut call.server.json_paths, text).ok();
     let path = path.filter(|path| edit.edits_root || !path.is_root());
     Ok(path.map(|path| Target {
-        document: json.share().unwrap_or_else(|| Document::clone(&json)),
+        document: share(&json),
         path,
         edit,
     }))

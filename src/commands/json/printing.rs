@@ -1,31 +1,40 @@
-//! Documents that take long to print become text, or replies, off the loop.
+//! Replies that take long are made off the loop.
 //!
-//!     GET -> the document as it is now, shared -> a thread prints -> GET again, with the text
+//!     GET -> the document as it is now, shared -> a thread replies -> GET again, with the reply
 //!
-//! The document is not copied: a write to it before the thread is done copies what it changes
-//! (`Document::share`). In MULTI, scripts and without threads (`vset-threads 0`) the loop prints.
+//! A command is taken to be brief, unless its document is long: it has the work of a brief one
+//! (`Budget::brief`), and if that is spent it begins again on a thread, which has a bounded time,
+//! too. The document is not copied, unless it is a small one: a write to it before the thread is
+//! done copies what it changes (`Document::share`). In MULTI, scripts and without threads
+//! (`vset-threads 0`) the loop does the work, as far as it is linear in the document.
 
 use super::get::{mget_texts, text};
-use super::row::compiled;
+use super::row::{compiled, read};
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
-use russet_json::{Document, PathCache};
+use russet_json::{Budget, Document, PathCache};
 use russet_resp::{Args, OwnedArgs, Reply, message};
 use russet_types::vector_set::Progress;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Fewer bytes are printed at once: half a millisecond.
 const LONG: usize = 1 << 18;
-/// The time that a byte takes to print, about.
-const BYTE_NANOS: usize = 2;
 /// Chunks of a document with fewer bytes than that, and some more.
 const CHUNKS_MAX: usize = 40;
 /// Paths of one command that are kept compiled, and their bytes.
 const PATHS: usize = 16;
 const PATHS_BYTES: usize = 1 << 20;
 
+/// The means by which paths are evaluated.
+pub(super) struct Means<'m> {
+    pub paths: &'m mut PathCache,
+    pub budget: &'m Budget,
+}
+
 /// Writes the reply of a command with these arguments and this name from its document.
-type Write = fn(Args<'_>, &str, &Document, &mut PathCache, &mut Reply) -> CommandResult;
+pub(super) type Write = fn(Args<'_>, &str, &Document, &mut Means<'_>, &mut Reply) -> CommandResult;
 
 /// The form of a reply.
 #[derive(Clone, Copy)]
@@ -70,25 +79,33 @@ struct Print {
     name: &'static str,
     form: Form,
     documents: Vec<Option<Document>>,
+    is_dropped: Option<Arc<AtomicBool>>,
     outcome: Option<Result<Printed, CommandError>>,
 }
 
 impl Print {
-    fn run(&self) -> Result<Printed, CommandError> {
+    /// The bytes of all documents.
+    fn bytes(&self) -> usize {
+        let documents = self.documents.iter().flatten();
+        documents.map(Document::memory_bytes).sum()
+    }
+
+    fn run(&self, budget: &Budget) -> Result<Printed, CommandError> {
         let paths = &mut PathCache::new(PATHS, PATHS_BYTES);
+        let means = &mut Means { paths, budget };
         let args = self.args.args();
         Ok(match (self.form, &self.documents[..]) {
             (Form::Text, [Some(document)]) => {
-                Printed::Text(text((args, self.is_resp3, self.name), paths, document)?)
+                Printed::Text(text((args, self.is_resp3, self.name), means, document)?)
             }
             (Form::Values(write), [Some(document)]) => {
                 let mut reply = Reply::new();
                 reply.set_resp3(self.is_resp3);
                 reply.copy_pieces();
-                write(args, self.name, document, paths, &mut reply)?;
+                write(args, self.name, document, means, &mut reply)?;
                 Printed::Encoded(reply.take_text())
             }
-            (_, documents) => Printed::Texts(mget_texts(args, paths, documents)?),
+            (_, documents) => Printed::Texts(mget_texts(args, means, documents)?),
         })
     }
 }
@@ -96,7 +113,8 @@ impl Print {
 impl Task for Print {
     fn step(&mut self, _nanos: usize) -> Progress {
         if self.outcome.is_none() {
-            self.outcome = Some(self.run());
+            let budget = Budget::long(self.bytes()).dropped_by(self.is_dropped.take());
+            self.outcome = Some(self.run(&budget));
             self.documents.clear();
         }
         Progress::Done
@@ -105,6 +123,15 @@ impl Task for Print {
     fn is_for_workers(&self) -> bool {
         true
     }
+
+    fn watch(&mut self, is_dropped: Arc<AtomicBool>) {
+        self.is_dropped = Some(is_dropped);
+    }
+}
+
+/// The document for another reader.
+pub(super) fn share(json: &Document) -> Document {
+    json.share().unwrap_or_else(|| json.clone())
 }
 
 /// The document, shared, if it may take long to print what these paths find.
@@ -120,32 +147,33 @@ pub(super) fn shared(json: &Document, texts: &[&str], paths: &mut PathCache) -> 
         if !path.is_static() {
             return true;
         }
-        let found = path.first(json.root()).ok().flatten();
+        let found = path.only(json.root());
         let bytes = found.map(|value| value.memory_bytes_within(CHUNKS_MAX).unwrap_or(LONG));
         bytes.is_some_and(|bytes| bytes >= LONG)
     };
     texts.iter().any(is_long).then(|| json.share()).flatten()
 }
 
-/// Has a reply made of documents as they are now: at once, or the client waits.
+/// Has a reply made of documents as they are now: the client waits for a thread, if it can.
+#[cold]
 pub(super) fn print(
     call: &mut Call<'_>,
     documents: Vec<Option<Document>>,
     form: Form,
 ) -> CommandResult {
-    let bytes: usize = documents.iter().flatten().map(Document::memory_bytes).sum();
     let print = Print {
         args: call.args.to_owned(),
         is_resp3: call.reply.resp3(),
         name: call.name,
         form,
         documents,
+        is_dropped: None,
         outcome: None,
     };
-    if call.leaves_loop(bytes.saturating_mul(BYTE_NANOS)) {
+    if call.may_leave_loop() {
         call.block_on_task(Box::new(print));
     } else {
-        print.run()?.write(call.reply);
+        print.run(&Budget::linear(print.bytes()))?.write(call.reply);
     }
     Ok(())
 }
@@ -157,4 +185,32 @@ pub(super) fn printed(call: &mut Call<'_>) -> Option<CommandResult> {
     }
     let outcome = call.server.searches.take_done::<Print>()?.outcome?;
     Some(outcome.map(|printed| printed.write(call.reply)))
+}
+
+/// Replies what `write` makes of the document at a key, now or later. `false`: there is none.
+pub(super) fn reply_from(
+    call: &mut Call<'_>,
+    key: &[u8],
+    write: Write,
+) -> Result<bool, CommandError> {
+    if let Some(outcome) = printed(call) {
+        return outcome.map(|()| true);
+    }
+    let Some(json) = read(&mut call.db, key)? else {
+        return Ok(false);
+    };
+    let budget = Budget::brief();
+    let means = &mut Means {
+        paths: &mut call.server.json_paths,
+        budget: &budget,
+    };
+    let mark = call.reply.mark();
+    let outcome = write(call.args, call.name, &json, means, call.reply);
+    if outcome.is_ok() || !budget.is_spent() {
+        return outcome.map(|()| true);
+    }
+    call.reply.truncate(mark);
+    let document = share(&json);
+    print(call, vec![Some(document)], Form::Values(write))?;
+    Ok(true)
 }

@@ -3,13 +3,11 @@
 //! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
 
 use super::count;
-use super::row::{
-    OTHER_TYPE, WRITES, WRITING, WRITTEN_KEY, at, compiled, matches, open, path_at, plain,
-};
+use super::editing::{Apply, Change, edit, edit_there};
+use super::row::{WRITES, WRITING, WRITTEN_KEY, at, compiled, matches, path_at, plain};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Kind, Location, View};
-use russet_keyspace::{Cause, Class};
 use russet_types::Json;
 
 pub(super) const DEL: Spec = Spec {
@@ -27,38 +25,32 @@ pub(super) const FORGET: Spec = Spec {
     ..DEL
 };
 
-/// `JSON.DEL key [path]`: deletes the values at a path; the root is the key. Of an object's members
-/// the last one takes the place of one that is deleted.
+/// `JSON.DEL key [path]`: deletes the values at a path; the root is the key, which also goes when
+/// nothing is left in it. Of an object's members the last one takes the place of one that is
+/// deleted.
 ///
 /// Reply: the number of deleted values, without those within others.
 fn del(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let place = call.db.place(key);
-    if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
-        call.reply.int(0);
-        return Ok(());
-    }
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let deleted = if path.is_root() {
-        place.delete(Cause::User);
-        1
-    } else {
-        let mut json = place.open::<Json>();
-        let deletions = path.deletions(json.root()).map_err(plain)?;
-        let is_all = deletions.iter().any(|location| location.is_empty());
-        for location in deletions.iter().filter(|_| !is_all) {
+    path_at(call.args, 2)?;
+    let apply: Apply = |json, edit, means, reply| {
+        let path = compiled(means.paths, path_at(edit.args, 2)?)?;
+        let deletions = path.deletions(json.root(), means.budget).map_err(plain)?;
+        reply.int(deletions.len() as i64);
+        if deletions.iter().any(|location| location.is_empty()) {
+            return Ok(Change::Removed);
+        }
+        for location in &deletions {
             json.remove(location);
         }
-        drop(json);
-        if is_all {
-            call.db.delete(key, Cause::User);
-        }
-        deletions.len()
+        Ok(match deletions.len() {
+            0 => Change::Nothing,
+            _ if json.root().len() == 0 => Change::Emptied,
+            _ => Change::Changed,
+        })
     };
-    if deleted > 0 {
-        call.db.changed(key, Class::MODULE, "json.del");
+    if !edit(call, "json.del", None, apply)? {
+        call.reply.int(0);
     }
-    call.reply.int(deleted as i64);
     Ok(())
 }
 
@@ -78,10 +70,21 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() > 3 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let paths = &mut call.server.json_paths;
-    let (mut json, path) = open(&mut call.db, paths, key, text)?;
-    let found = matches(&path, json.root()).map_err(plain)?;
+    path_at(call.args, 2)?;
+    edit_there(call, "json.clear", None, |json, edit, means, reply| {
+        let path = compiled(means.paths, path_at(edit.args, 2)?)?;
+        let found = matches(&path, json.root(), means.budget)?;
+        let cleared = clear_all(json, found);
+        reply.int(cleared as i64);
+        Ok(match cleared {
+            0 => Change::Nothing,
+            _ => Change::Changed,
+        })
+    })
+}
+
+/// Empties the values at locations; returns the number of those that were neither empty nor 0.
+fn clear_all(json: &mut Json, found: Vec<Location>) -> usize {
     let is_full = |json: &Json, location: &Location| {
         let value = at(json, location);
         match value.kind() {
@@ -92,17 +95,11 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     };
     // A container is emptied after those within it, which count, too, as does what is repeated.
     let mut full: Vec<Location> = (found.into_iter())
-        .filter(|place| is_full(&json, place))
+        .filter(|place| is_full(json, place))
         .collect();
     full.sort_unstable_by(|left, right| right.cmp(left));
-    let cleared = full.len();
     for location in &full {
         json.clear(location);
     }
-    drop(json);
-    if cleared > 0 {
-        call.db.changed(key, Class::MODULE, "json.clear");
-    }
-    call.reply.int(cleared as i64);
-    Ok(())
+    full.len()
 }

@@ -7,7 +7,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
-use russet_json::{Document, EvalError, Found, Location, Path, PathCache, PathError, Value};
+use russet_json::{
+    Budget, Document, EvalError, Found, Location, Path, PathCache, PathError, Value,
+};
 use russet_keyspace::{Db, Ref, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
@@ -57,17 +59,6 @@ pub(super) fn write<'d>(
     db.write::<Json>(key).map_err(|_| OTHER_TYPE)
 }
 
-/// The document at a key, which must be there, and a path into it, to change it.
-pub(super) fn open<'d>(
-    db: &'d mut Db<'_>,
-    paths: &mut PathCache,
-    key: &[u8],
-    text: &str,
-) -> Result<(RefMut<'d, Json>, Arc<Path>), CommandError> {
-    let json = write(db, key)?.ok_or(NO_DOCUMENT)?;
-    Ok((json, compiled(paths, text)?))
-}
-
 /// A path, compiled.
 pub(super) fn compiled(paths: &mut PathCache, text: &str) -> Result<Arc<Path>, CommandError> {
     // A NUL in an error line is a blank, as in Redis.
@@ -84,38 +75,43 @@ pub(super) fn is_root(paths: &mut PathCache, text: &str) -> bool {
 pub(super) fn each_result(
     path: &Path,
     root: Value<'_>,
-    mut take: impl FnMut(Value<'_>),
+    budget: &Budget,
+    take: impl FnMut(Value<'_>) -> Result<(), EvalError>,
 ) -> Result<(), CommandError> {
     if path.is_legacy() {
-        if let Some(first) = path.first(root).map_err(plain)? {
-            take(first);
-        }
-        return Ok(());
+        let first = path.first(root, budget).map_err(plain)?;
+        return first.map_or(Ok(()), take).map_err(plain);
     }
-    each_match(path, root, take)
+    each_match(path, root, budget, take)
 }
 
 /// Calls `take` with each result of a path, in order, also of a legacy one.
 pub(super) fn each_match(
     path: &Path,
     root: Value<'_>,
-    mut take: impl FnMut(Value<'_>),
+    budget: &Budget,
+    mut take: impl FnMut(Value<'_>) -> Result<(), EvalError>,
 ) -> Result<(), CommandError> {
     if path.is_projection() {
-        for found in path.results(root).map_err(plain)? {
-            match found {
+        for found in path.results(root, budget).map_err(plain)? {
+            let taken = match found {
                 Found::At(value) => take(value),
                 Found::Computed(value) => take(Document::of(&value).root()),
-            }
+            };
+            taken.map_err(plain)?;
         }
         return Ok(());
     }
-    path.each(root, take).map_err(plain)
+    path.each(root, budget, take).map_err(plain)
 }
 
 /// The locations of a path's matches, in order; one that matches twice (`[0,0]`) is there twice.
-pub(super) fn matches(path: &Path, root: Value<'_>) -> Result<Vec<Location>, EvalError> {
-    let found = path.find(root)?;
+pub(super) fn matches(
+    path: &Path,
+    root: Value<'_>,
+    budget: &Budget,
+) -> Result<Vec<Location>, CommandError> {
+    let found = path.find(root, budget).map_err(plain)?;
     Ok(found.into_iter().map(|(location, _)| location).collect())
 }
 

@@ -12,7 +12,7 @@ use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, set_at};
 use super::count;
 use super::parsing::{self, Edit, Taken};
 use super::row::{
-    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, compiled, is_root, path_at, plain, utf8,
+    GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, is_root, path_at, plain, utf8,
 };
 use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::server::{Call, CommandResult, Spec};
@@ -152,9 +152,10 @@ fn set(call: &mut Call<'_>) -> CommandResult {
         place.put(Json::from(value));
         Outcome::Set
     } else {
-        let path = compiled(&mut call.server.json_paths, text)?;
-        let mut json = place.open::<Json>();
-        set_at(&mut json, &path, value, rule)?
+        match parsing::apply(call, value, options.fpha, edit)? {
+            Some(outcome) => outcome,
+            None => return Ok(()),
+        }
     };
     finish(call, outcome, until, options.time_words)
 }

@@ -6,18 +6,18 @@
 //! Cost: O(values that the path visits), and the size of the reply.
 
 use super::count;
-use super::printing::{self, Form};
+use super::printing::{self, Form, Means, Write, reply_from};
 use super::reply::{kind_name, write_forms};
 use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
-    missing_or_not, path_at, read, utf8, whole, wrong_value,
+    missing_or_not, path_at, plain, read, utf8, whole, wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Path, PathCache, Value, View};
-use russet_resp::Reply;
+use russet_json::{Document, EvalError, Kind, Path, Value, View};
+use russet_resp::{Args, Reply};
 
 const LOOKS: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -38,30 +38,33 @@ pub(super) const TYPE: Spec = Spec {
 /// Reply: array of bulk strings, of a legacy path one; null without a match. RESP3 wraps either in
 /// one more array.
 fn kind(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let json = read(&mut call.db, key)?;
-    let reply = &mut *call.reply;
-    let path = match &json {
-        Some(_) => Some(compiled(&mut call.server.json_paths, text)?),
-        None => None,
-    };
-    whole(reply, |reply| {
-        if reply.resp3() {
-            reply.array(1);
-        }
-        let (Some(json), Some(path)) = (&json, &path) else {
-            reply.null();
-            return Ok(());
-        };
-        let write = |reply: &mut Reply, found: Value<'_>| {
-            reply.bulk(kind_name(found).as_bytes());
-            Ok(())
-        };
-        answer(reply, path, json.root(), write, |reply| {
-            reply.null();
-            Ok(())
+    path_at(call.args, 2)?;
+    let write: Write = |args, _, document, means, reply| {
+        let path = compiled(means.paths, path_at(args, 2)?)?;
+        whole(reply, |reply| {
+            if reply.resp3() {
+                reply.array(1);
+            }
+            let write = |reply: &mut Reply, found: Value<'_>| {
+                reply.bulk(kind_name(found).as_bytes());
+                Ok(())
+            };
+            answer(reply, &path, document, means, write, null)
         })
-    })
+    };
+    if !reply_from(call, call.args.at(1), write)? {
+        if call.reply.resp3() {
+            call.reply.array(1);
+        }
+        call.reply.null();
+    }
+    Ok(())
+}
+
+/// The reply of some commands where a legacy path matches nothing.
+fn null(reply: &mut Reply) -> CommandResult {
+    reply.null();
+    Ok(())
 }
 
 pub(super) const STRLEN: Spec = Spec {
@@ -74,21 +77,24 @@ pub(super) const STRLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one.
 fn strlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let Some(json) = read(&mut call.db, key)? else {
-        return without_document(call.reply, text, NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let write = |reply: &mut Reply, found: Value<'_>| {
-        let text = found
-            .text()
-            .ok_or_else(|| wrong_value("string", kind_name(found)))?;
-        reply.int(text.len() as i64);
-        Ok(())
-    };
-    answer(call.reply, &path, json.root(), write, |_| {
-        Err(missing(path.text()))
-    })
+    let text = path_at(call.args, 2)?;
+    let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
+        let path = compiled(means.paths, path_at(args, 2)?)?;
+        let write = |reply: &mut Reply, found: Value<'_>| {
+            let text = found
+                .text()
+                .ok_or_else(|| wrong_value("string", kind_name(found)))?;
+            reply.int(text.len() as i64);
+            Ok(())
+        };
+        answer(reply, &path, document, means, write, |_| {
+            Err(missing(path.text()))
+        })
+    })?;
+    if is_answered {
+        return Ok(());
+    }
+    without_document(call.reply, text, NO_DOCUMENT)
 }
 
 pub(super) const ARRLEN: Spec = Spec {
@@ -101,22 +107,26 @@ pub(super) const ARRLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one.
 fn arrlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let Some(json) = read(&mut call.db, key)? else {
-        return without_document(call.reply, text, NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    // The path as it was given, unlike elsewhere.
-    let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
-        Kind::Array => {
-            reply.int(found.len() as i64);
-            Ok(())
-        }
-        _ => Err(missing_or_not(Printable(text.as_bytes()), "not an array")),
-    };
-    answer(call.reply, &path, json.root(), write, |_| {
-        Err(missing(Printable(text.as_bytes())))
-    })
+    let text = path_at(call.args, 2)?;
+    let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
+        let text = path_at(args, 2)?;
+        let path = compiled(means.paths, text)?;
+        // The path as it was given, unlike elsewhere.
+        let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
+            Kind::Array => {
+                reply.int(found.len() as i64);
+                Ok(())
+            }
+            _ => Err(missing_or_not(Printable(text.as_bytes()), "not an array")),
+        };
+        answer(reply, &path, document, means, write, |_| {
+            Err(missing(Printable(text.as_bytes())))
+        })
+    })?;
+    if is_answered {
+        return Ok(());
+    }
+    without_document(call.reply, text, NO_DOCUMENT)
 }
 
 pub(super) const OBJLEN: Spec = Spec {
@@ -129,23 +139,23 @@ pub(super) const OBJLEN: Spec = Spec {
 ///
 /// Reply: array of integers or nulls, of a legacy path one; null without a match.
 fn objlen(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let Some(json) = read(&mut call.db, key)? else {
-        let error = missing_or_not(Printable(text.as_bytes()), "not an object");
-        return without_document(call.reply, text, error);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
-        Kind::Object => {
-            reply.int(found.len() as i64);
-            Ok(())
-        }
-        _ => Err(wrong_value("object", kind_name(found))),
-    };
-    answer(call.reply, &path, json.root(), write, |reply| {
-        reply.null();
-        Ok(())
-    })
+    let text = path_at(call.args, 2)?;
+    let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
+        let path = compiled(means.paths, path_at(args, 2)?)?;
+        let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
+            Kind::Object => {
+                reply.int(found.len() as i64);
+                Ok(())
+            }
+            _ => Err(wrong_value("object", kind_name(found))),
+        };
+        answer(reply, &path, document, means, write, null)
+    })?;
+    if is_answered {
+        return Ok(());
+    }
+    let error = missing_or_not(Printable(text.as_bytes()), "not an object");
+    without_document(call.reply, text, error)
 }
 
 pub(super) const OBJKEYS: Spec = Spec {
@@ -159,25 +169,27 @@ pub(super) const OBJKEYS: Spec = Spec {
 ///
 /// Reply: array of arrays or nulls, of a legacy path one; null without a match.
 fn objkeys(call: &mut Call<'_>) -> CommandResult {
-    let (key, text) = (call.args.at(1), path_at(call.args, 2)?);
-    let Some(json) = read(&mut call.db, key)? else {
-        return without_document(call.reply, text, NO_DOCUMENT);
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
-    let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
-        Kind::Object => {
-            reply.array(found.len());
-            for (name, _) in found.children() {
-                reply.bulk(name.unwrap_or_default().as_bytes());
+    let text = path_at(call.args, 2)?;
+    let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
+        let path = compiled(means.paths, path_at(args, 2)?)?;
+        let budget = means.budget;
+        let write = |reply: &mut Reply, found: Value<'_>| match found.kind() {
+            Kind::Object => {
+                reply.array(found.len());
+                for (name, _) in found.children() {
+                    budget.spend(1).map_err(plain)?;
+                    reply.bulk(name.unwrap_or_default().as_bytes());
+                }
+                Ok(())
             }
-            Ok(())
-        }
-        _ => Err(missing_or_not(path.text(), "not an object")),
-    };
-    answer(call.reply, &path, json.root(), write, |reply| {
-        reply.null();
-        Ok(())
-    })
+            _ => Err(missing_or_not(path.text(), "not an object")),
+        };
+        answer(reply, &path, document, means, write, null)
+    })?;
+    if is_answered {
+        return Ok(());
+    }
+    without_document(call.reply, text, NO_DOCUMENT)
 }
 
 pub(super) const RESP: Spec = Spec {
@@ -202,27 +214,25 @@ fn resp(call: &mut Call<'_>) -> CommandResult {
     };
     let paths = &mut call.server.json_paths;
     if let Some(document) = printing::shared(&json, &[text], paths) {
-        let form = Form::Values(|args, _, document, paths, reply| {
-            write_resp(path_at(args, 2)?, document, paths, reply)
-        });
-        return printing::print(call, vec![Some(document)], form);
+        return printing::print(call, vec![Some(document)], Form::Values(write_resp));
     }
-    write_resp(text, &json, paths, call.reply)
+    reply_from(call, key, write_resp).map(|_| ())
 }
 
 /// The reply of RESP.
 fn write_resp(
-    text: &str,
+    args: Args<'_>,
+    _: &str,
     document: &Document,
-    paths: &mut PathCache,
+    means: &mut Means<'_>,
     reply: &mut Reply,
 ) -> CommandResult {
-    let path = compiled(paths, text)?;
+    let path = compiled(means.paths, path_at(args, 2)?)?;
     let write = |reply: &mut Reply, found: Value<'_>| {
         write_forms(reply, found);
         Ok(())
     };
-    answer(reply, &path, document.root(), write, |_| {
+    answer(reply, &path, document, means, write, |_| {
         Err(missing(path.text()))
     })
 }
@@ -245,51 +255,91 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     if args.len() > 6 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
     }
-    let (key, text, wanted) = (args.at(1), path_at(args, 2)?, utf8(args.at(3))?);
-    let bound = |at| {
-        args.get(at)
-            .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
-    };
-    let (start, stop) = (bound(4)?, bound(5)?);
-    // The key is looked up first, and a value that is no JSON is an error before its type.
-    let json = read(&mut call.db, key);
-    let wanted = Document::parse(wanted.as_bytes()).map_err(coded)?;
-    let Some(json) = json? else {
-        return Err(missing(Printable(text.as_bytes())));
-    };
-    let path = compiled(&mut call.server.json_paths, text)?;
+    let (text, wanted) = (path_at(args, 2)?, utf8(args.at(3))?);
+    SearchedRange::parse(args)?;
+    // A value that is no JSON is an error before the key's type.
+    Document::parse(wanted.as_bytes()).map_err(coded)?;
+    if reply_from(call, args.at(1), write_index)? {
+        return Ok(());
+    }
+    Err(missing(Printable(text.as_bytes())))
+}
+
+/// The reply of ARRINDEX.
+fn write_index(
+    args: Args<'_>,
+    _: &str,
+    document: &Document,
+    means: &mut Means<'_>,
+    reply: &mut Reply,
+) -> CommandResult {
+    let range = SearchedRange::parse(args)?;
+    let wanted = Document::parse(args.at(3)).map_err(coded)?;
+    let path = compiled(means.paths, path_at(args, 2)?)?;
+    let budget = means.budget;
     let write = |reply: &mut Reply, found: Value<'_>| {
         if !matches!(found.kind(), Kind::Array) {
             return Err(wrong_value("array", kind_name(found)));
         }
-        let (from, to) = searched(found.len() as i64, start, stop);
-        let mut elements = found.children().skip(from).take(to.saturating_sub(from));
-        let at = elements.position(|(_, element)| element.is_equal(wanted.root()));
-        reply.int(at.map_or(-1, |at| (from + at) as i64));
+        let (from, to) = range.within(found.len() as i64);
+        budget.spend(from as u64).map_err(plain)?;
+        let mut elements = found.values().skip(from).take(to.saturating_sub(from));
+        let mut at = from;
+        let is_there = loop {
+            let Some(element) = elements.next() else {
+                break false;
+            };
+            // No comparison goes further than the shorter of both.
+            budget.spend(1).map_err(plain)?;
+            budget.spend_bytes(wanted.memory_bytes()).map_err(plain)?;
+            if element.is_equal(wanted.root()) {
+                break true;
+            }
+            at += 1;
+        };
+        reply.int(if is_there { at as i64 } else { -1 });
         Ok(())
     };
-    answer(call.reply, &path, json.root(), write, |_| {
+    answer(reply, &path, document, means, write, |_| {
         Err(missing(path.text()))
     })
 }
 
-/// The elements from `start` to `stop` of an array of length `len`: from the first up to the
-/// second of these.
-fn searched(len: i64, start: i64, stop: i64) -> (usize, usize) {
-    if len == 0 {
-        return (0, 0);
+/// The elements that are searched, as the arguments name them.
+struct SearchedRange {
+    start: i64,
+    stop: i64,
+}
+
+impl SearchedRange {
+    fn parse(args: Args<'_>) -> Result<SearchedRange, CommandError> {
+        let bound = |at| {
+            args.get(at)
+                .map_or(Ok(0), |text| parse_i64(text).ok_or(BAD_INTEGER))
+        };
+        Ok(SearchedRange {
+            start: bound(4)?,
+            stop: bound(5)?,
+        })
     }
-    let from = if start < 0 {
-        (len + start).max(0)
-    } else {
-        start.min(len - 1)
-    };
-    let to = match stop {
-        0 => len,
-        stop if stop < 0 => (len + stop).max(0),
-        stop => stop.min(len),
-    };
-    (from as usize, to as usize)
+
+    /// The elements of an array of length `len`: from the first up to the second of these.
+    fn within(&self, len: i64) -> (usize, usize) {
+        if len == 0 {
+            return (0, 0);
+        }
+        let from = if self.start < 0 {
+            self.start.saturating_add(len).max(0)
+        } else {
+            self.start.min(len - 1)
+        };
+        let to = match self.stop {
+            0 => len,
+            stop if stop < 0 => stop.saturating_add(len).max(0),
+            stop => stop.min(len),
+        };
+        (from as usize, to as usize)
+    }
 }
 
 /// The answer without a document: null for a legacy path.
@@ -306,23 +356,34 @@ fn without_document(reply: &mut Reply, text: &str, error: CommandError) -> Comma
 fn answer(
     reply: &mut Reply,
     path: &Path,
-    root: Value<'_>,
+    document: &Document,
+    means: &Means<'_>,
     write: impl Fn(&mut Reply, Value<'_>) -> CommandResult,
     none: impl FnOnce(&mut Reply) -> CommandResult,
 ) -> CommandResult {
+    let (root, budget) = (document.root(), means.budget);
     if path.is_legacy() {
         let mut outcome = None;
-        each_result(path, root, |found| outcome = Some(write(reply, found)))?;
+        each_result(path, root, budget, |found| {
+            outcome = Some(write(reply, found));
+            Ok(())
+        })?;
         return outcome.unwrap_or_else(|| none(reply));
     }
     whole(reply, |reply| {
         let place = reply.defer();
         let mut results = 0;
-        each_result(path, root, |found| {
+        each_result(path, root, budget, |found| {
             results += 1;
-            if write(reply, found).is_err() {
+            let before = reply.pending_len();
+            let is_written = write(reply, found).is_ok();
+            if budget.is_spent() {
+                return Err(EvalError::TooMuchWork);
+            }
+            if !is_written {
                 reply.null();
             }
+            budget.spend_result(reply.pending_len().saturating_sub(before))
         })?;
         reply.finish_array(place, results);
         Ok(())

@@ -208,7 +208,7 @@ fn changes_leave_the_document_that_the_module_leaves() {
         (
             "[9223372036854775807]",
             "JSON.NUMINCRBY d $[0] 1",
-            "[-9223372036854775808]",
+            "[9223372036854775807]",
         ),
         // Nothing changes if one of the results cannot be.
         ("[1,1e308]", "JSON.NUMMULTBY d $[*] 1e308", "[1,1e308]"),
@@ -314,7 +314,7 @@ fn mset_sets_all_or_nothing_and_later_triplets_see_earlier_ones() {
             ),
             ("JSON.MSET d $.n 5 d $..q 1", "-Err wrong static path"),
             ("JSON.GET d $.n", "$3 [1]"),
-            ("JSON.MSET new $ {} d $.q.r 1 d $.n 7 d $.n 8", "+OK"),
+            ("JSON.MSET new $ {} d $.q.r 1 d $.n 7 d $.n 8", "$-1"),
             ("JSON.GET new", "$2 {}"),
             ("JSON.MGET d new none $.n", "*3 $3 [8] $2 [] $-1"),
         ],
@@ -501,17 +501,16 @@ fn a_time_of_set_becomes_an_effect_of_its_own() {
 }
 
 #[test]
-fn integers_that_do_not_fit_wrap_unless_told_otherwise() {
+fn integers_that_do_not_fit_are_refused_unless_told_otherwise() {
     let mut t = Testbed::new();
     t.run("JSON.SET d $ [9223372036854775807,1]");
-    t.run("CONFIG SET json-integers-wrap no");
     converse(
         &mut t,
         &[
-            ("JSON.NUMINCRBY d $[*] 1", "-ERR integer overflow"),
-            ("JSON.NUMMULTBY d $[*] 2", "-ERR integer overflow"),
-            ("JSON.NUMPOWBY d $[*] 2", "-ERR integer overflow"),
-            ("JSON.NUMPOWBY d $[1] -1", "-ERR integer overflow"),
+            ("JSON.NUMINCRBY d $[*] 1", "-ERR numeric overflow"),
+            ("JSON.NUMMULTBY d $[*] 2", "-ERR numeric overflow"),
+            ("JSON.NUMPOWBY d $[*] 2", "-ERR numeric overflow"),
+            ("JSON.NUMPOWBY d $[1] -1", "$3 [1]"),
             ("JSON.GET d", "$23 [9223372036854775807,1]"),
             ("JSON.NUMINCRBY d $[1] 1", "$3 [2]"),
             ("CONFIG SET json-integers-wrap yes", "+OK"),
@@ -568,4 +567,135 @@ fn bad_texts_are_refused_and_nothing_is_lost() {
         b"-Couldn't parse as UTF-8 string\r\n"
     );
     assert_eq!(document(&mut t, "d"), whole);
+}
+
+/// Each command with a path, as a line with the path in place of `P`. One that is not here has no
+/// path, or is forgotten.
+const WITH_A_PATH: &[&str] = &[
+    "JSON.ARRAPPEND d P 1",
+    "JSON.ARRINSERT d P 0 1",
+    "JSON.ARRPOP d P",
+    "JSON.ARRTRIM d P 0 5",
+    "JSON.DEBUG MEMORY d P",
+    "JSON.GET d P",
+    "JSON.MGET d d d P",
+    "JSON.MERGE d P 1",
+    "JSON.MSET d P 1",
+    "JSON.NUMINCRBY d P 1",
+    "JSON.NUMMULTBY d P 1",
+    "JSON.NUMPOWBY d P 1",
+    "JSON.CLEAR d P",
+    "JSON.DEL d P",
+    "JSON.FORGET d P",
+    "JSON.SET d P 1",
+    "JSON.ARRINDEX d P 1",
+    "JSON.ARRLEN d P",
+    "JSON.OBJKEYS d P",
+    "JSON.OBJLEN d P",
+    "JSON.RESP d P",
+    "JSON.STRLEN d P",
+    "JSON.TYPE d P",
+    "JSON.STRAPPEND d P \"x\"",
+    "JSON.TOGGLE d P",
+];
+
+/// Products of indexes, descents in descents, filters over everything, patterns of the document:
+/// each held the loop for seconds, in one command or another, and some filled the memory.
+#[test]
+fn no_command_goes_on_for_longer_than_its_budget() {
+    let named = |line: &&str| line.split(' ').next().unwrap_or_default().to_lowercase();
+    let tested: Vec<String> = WITH_A_PATH.iter().map(named).collect();
+    for spec in super::SPECS {
+        assert!(tested.iter().any(|name| name == spec.name), "{}", spec.name);
+    }
+    let mut t = Testbed::new();
+    let nested = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+    let many: Vec<String> = (0..600)
+        .map(|n| format!("{{\"t\":\"{n}\",\"p\":\"^a{n}\"}}"))
+        .collect();
+    let many = format!("[{}]", many.join(","));
+    let indexes = format!("${}", "[0,0,0,0]".repeat(40));
+    let paths = [
+        (&nested, indexes.as_str()),
+        (&nested, "$..[0,0]..[0,0]..[0,0]..[0,0]..[0,0]"),
+        (&many, "$..[?($..[?(@.t==@.p)])]"),
+        (&many, "$[?(@.p=~@.t||@.t=~@.p)]"),
+        (&many, "$[?($[*].t==@.p)]"),
+        (&many, "$[?(@.append($[*],$[*]).length()>0)]"),
+    ];
+    for (document, path) in paths {
+        for line in WITH_A_PATH {
+            t.run("FLUSHALL");
+            t.run(&format!("JSON.SET d $ {document}"));
+            let before = t.run("JSON.GET d");
+            let reply = t.run(&line.replace(" P", &format!(" {path}")));
+            assert!(
+                reply.contains("too many values"),
+                "{line} {path}: {}",
+                &reply[..reply.len().min(99)]
+            );
+            assert_eq!(t.run("JSON.GET d"), before, "{line} {path}");
+        }
+    }
+}
+
+/// An indentation of a kilobyte, and the whole document once for each path, are of one reply.
+#[test]
+fn a_reply_has_a_bound_that_follows_from_the_document() {
+    let mut t = Testbed::new();
+    let many = format!("[{}0]", "[1,2,3],".repeat(30_000));
+    t.run(&format!("JSON.SET d $ {many}"));
+    let indent = "x".repeat(900);
+    let refused = "-ERR path visits too many values\r\n";
+    assert_eq!(
+        t.run(&format!("JSON.GET d INDENT {indent} NEWLINE y $")),
+        refused
+    );
+    assert_eq!(
+        t.run(&format!("JSON.GET d SPACE {indent} INDENT {indent} $..*")),
+        refused
+    );
+    let all: Vec<String> = (0..300).map(|n| format!("$[{n}:]")).collect();
+    assert_eq!(t.run(&format!("JSON.GET d {}", all.join(" "))), refused);
+    assert!(t.run("JSON.GET d INDENT x $").len() > many.len());
+    t.run(&format!(
+        "JSON.SET e $ [{}0]",
+        "\"0123456789\",".repeat(1000)
+    ));
+    let keys = "e ".repeat(200);
+    assert!(t.run(&format!("JSON.MGET {keys} $[*]")).len() > 200 * 10_000);
+}
+
+#[test]
+fn a_document_that_loses_all_goes_with_its_key() {
+    let mut t = Testbed::new();
+    for (document, path) in [
+        ("{\"a\":1}", "$.a"),
+        ("[1,[2]]", "$[*]"),
+        ("{\"a\":{}}", "$..a"),
+    ] {
+        t.run(&format!("JSON.SET d $ {document}"));
+        t.take_effects();
+        assert_ne!(t.run(&format!("JSON.DEL d {path}")), ":0\r\n");
+        assert_eq!(t.take_effects(), ["JSON.DEL d"]);
+        assert_eq!(t.run("EXISTS d"), ":0\r\n");
+    }
+    t.run("JSON.SET d $ {}");
+    assert_eq!(t.run("JSON.DEL d $.a"), ":0\r\n");
+    assert_eq!(t.run("EXISTS d"), ":1\r\n");
+}
+
+#[test]
+fn a_triplet_that_cannot_be_made_makes_the_reply_null() {
+    let mut t = Testbed::new();
+    t.run("JSON.SET d $ {\"a\":1}");
+    converse(
+        &mut t,
+        &[
+            ("JSON.MSET d $.a 2 d $.b 3", "+OK"),
+            ("JSON.MSET d $.a 4 d $.x.y 3", "$-1"),
+            ("JSON.MSET d $.x.y 3", "$-1"),
+            ("JSON.GET d", "$13 {\"a\":4,\"b\":3}"),
+        ],
+    );
 }

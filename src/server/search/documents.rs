@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use russet_json::{Kind, Path, PathCache, Value, View};
+use russet_json::{Budget, Kind, Path, PathCache, Value, View};
 use russet_keyspace::{AnyRef, Db, Ref};
 use russet_search::document::{Document, Found, Item};
 use russet_search::expression::Value as Text;
@@ -121,7 +121,10 @@ pub fn text_of_fields(document: &HashDocument<'_>) -> Vec<(Vec<u8>, Text)> {
 impl JsonDocument<'_> {
     fn find(&self, path: &[u8]) -> Found<'_> {
         let mut items = Vec::new();
-        self.each(path, |value| items.push(item_of(value)));
+        let is_whole = self.each(path, |value| items.push(item_of(value)));
+        if !is_whole {
+            return Found::Nothing;
+        }
         match items.len() {
             0 => Found::Nothing,
             1 => items.pop().map_or(Found::Nothing, Found::One),
@@ -129,15 +132,25 @@ impl JsonDocument<'_> {
         }
     }
 
-    /// Calls `take` with each value that a path finds.
-    pub fn each<'d>(&'d self, path: &[u8], take: impl FnMut(Value<'d>)) {
+    /// Calls `take` with each value that a path finds. `false`: the path takes too long, and these
+    /// are not all.
+    pub fn each<'d>(&'d self, path: &[u8], mut take: impl FnMut(Value<'d>)) -> bool {
         let Ok(text) = std::str::from_utf8(path) else {
-            return;
+            return true;
         };
         let compiled = self.paths.borrow_mut().get(text);
         if let Ok(path) = compiled {
-            _ = path.each(self.json.root(), take);
+            // Documents are read one after another, and no document holds the others for long.
+            let budget = Budget::linear(self.json.memory_bytes());
+            let root = self.json.root();
+            return path
+                .each(root, &budget, |value| {
+                    take(value);
+                    Ok(())
+                })
+                .is_ok();
         }
+        true
     }
 }
 

@@ -76,6 +76,11 @@ impl<'o, 'f> Composer<'o, 'f> {
         Composer::begin(self.format, self.level, (b'[', b']'), self.out)
     }
 
+    /// Bytes of the text so far.
+    pub fn text_len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Writes the end.
     pub fn end(self) {
         if self.values > 0 {

@@ -22,6 +22,9 @@ pub struct Format<'a> {
     pub newline: &'a [u8],
     /// After the colon of a member.
     pub space: &'a [u8],
+    /// A text that is longer gets no more layout, which alone could make it huge: it is to be
+    /// refused for its length. `None`: there is no limit.
+    pub bytes_max: Option<usize>,
 }
 
 impl Format<'_> {
@@ -220,7 +223,7 @@ impl<'a> Printer<'a, '_> {
             self.line();
             at = self.name(bytes, at);
             if !self.is_compact {
-                self.out.put(self.format.space);
+                self.space();
             }
             at = self.value(bytes, at);
         }
@@ -291,9 +294,29 @@ impl<'a> Printer<'a, '_> {
     }
 
     #[cold]
+    fn space(&mut self) {
+        if !self.is_full() {
+            self.out.put(self.format.space);
+        }
+    }
+
+    /// Whether the text is longer than it may be.
+    fn is_full(&self) -> bool {
+        self.format
+            .bytes_max
+            .is_some_and(|max| self.out.len() > max)
+    }
+
+    #[cold]
     fn begin_line(&mut self) {
+        if self.is_full() {
+            return;
+        }
         self.out.put(self.format.newline);
         for _ in 0..self.level {
+            if self.is_full() {
+                return;
+            }
             self.out.put(self.format.indent);
         }
     }

@@ -76,8 +76,13 @@ impl Out for Vec<u8> {
 
 /// The end of a vector, which has room in front of it: each text is written by a copy or two of
 /// fixed length.
+///
+/// The room is zeros, and grows by what this sink has written, not by what the vector had before:
+/// otherwise the zeros of many texts, one after another in a vector, would be its square.
 pub(super) struct Sink<'o> {
     out: &'o mut Vec<u8>,
+    /// Bytes of `out` before this sink.
+    start: usize,
     /// The bytes of `out`, which gets them back at the end.
     bytes: Vec<u8>,
     /// Bytes that are written; after them there is room.
@@ -90,13 +95,24 @@ impl<'o> Sink<'o> {
         let mut bytes = std::mem::take(out);
         let len = bytes.len();
         bytes.resize(len + expected, 0);
-        Sink { out, bytes, len }
+        Sink {
+            out,
+            start: len,
+            bytes,
+            len,
+        }
     }
 
     #[cold]
     fn grow(&mut self, needed: usize) {
-        let size = (self.len + needed).max(2 * self.bytes.len());
+        let written = self.len - self.start;
+        let size = self.len + needed.max(written);
         self.bytes.resize(size, 0);
+    }
+
+    /// Bytes of the vector so far.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// Appends a byte.
@@ -216,6 +232,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Each of many texts in a vector wrote zeros over as much as was there before it.
+    #[test]
+    fn room_follows_what_a_sink_writes() {
+        let mut out = vec![b'x'; 1 << 20];
+        let text = [b'y'; 20_000];
+        for _ in 0..10 {
+            let start = out.len();
+            let mut sink = Sink::new(&mut out, 64);
+            for part in text.chunks(1000) {
+                sink.put(part);
+                assert!(sink.bytes.len() <= start + 64 + 2 * text.len());
+            }
+            sink.end();
+        }
+        assert_eq!(out.len(), (1 << 20) + 10 * text.len());
     }
 
     #[test]

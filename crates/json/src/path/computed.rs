@@ -36,7 +36,7 @@ impl Computed {
     }
 
     fn copy_within<'a, V: View<'a>>(value: V, budget: &Budget, depth: usize) -> Option<Self> {
-        budget.spend(1).ok()?;
+        budget.keep(1).ok()?;
         let depth = depth.checked_sub(1)?;
         Some(match value.kind() {
             Kind::Null => Computed::Null,
@@ -44,7 +44,7 @@ impl Computed {
             Kind::Number(number) => Computed::Number(number),
             Kind::String => {
                 let text = value.text().unwrap_or_default();
-                budget.spend_bytes(text.len()).ok()?;
+                budget.keep_copy(text.len()).ok()?;
                 Computed::String(text.to_owned())
             }
             Kind::Array => Computed::Array(
@@ -58,6 +58,7 @@ impl Computed {
                     .children()
                     .map(|(name, child)| {
                         let name = name.unwrap_or_default().to_owned();
+                        budget.keep_copy(name.len()).ok()?;
                         Some((name, Self::copy_within(child, budget, depth)?))
                     })
                     .collect::<Option<_>>()?,

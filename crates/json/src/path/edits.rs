@@ -7,6 +7,8 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
+use super::budget::Budget;
+use super::error::EvalError;
 use crate::view::{Kind, Location, View};
 
 /// Each location once; what is within another before it, later ordinals before earlier ones.
@@ -17,17 +19,22 @@ pub(super) fn last_first(locations: &mut Vec<Location>) {
 
 /// The locations at which to delete, each as it is after the deletions before it. Matches within
 /// other matches go with these.
-pub(super) fn deletions<'a, V: View<'a>>(root: V, mut locations: Vec<Location>) -> Vec<Location> {
+pub(super) fn deletions<'a, V: View<'a>>(
+    root: V,
+    mut locations: Vec<Location>,
+    budget: &Budget,
+) -> Result<Vec<Location>, EvalError> {
     locations.sort_unstable();
     locations.dedup_by(|later, earlier| later.starts_with(earlier));
     if locations.iter().any(|location| location.is_empty()) {
-        return vec![Location::new()];
+        return Ok(vec![Location::new()]);
     }
     locations.sort_by(|left, right| parent(right).cmp(parent(left)));
-    locations
-        .chunk_by(|left, right| parent(left) == parent(right))
-        .flat_map(|siblings| siblings_in_order(root, siblings))
-        .collect()
+    let mut ordered = Vec::with_capacity(locations.len());
+    for siblings in locations.chunk_by(|left, right| parent(left) == parent(right)) {
+        ordered.extend(siblings_in_order(root, siblings, budget)?);
+    }
+    Ok(ordered)
 }
 
 fn parent(location: &Location) -> &[u32] {
@@ -35,7 +42,11 @@ fn parent(location: &Location) -> &[u32] {
 }
 
 /// Deletions within one container; the siblings come in the order of their ordinals.
-fn siblings_in_order<'a, V: View<'a>>(root: V, siblings: &[Location]) -> Vec<Location> {
+fn siblings_in_order<'a, V: View<'a>>(
+    root: V,
+    siblings: &[Location],
+    budget: &Budget,
+) -> Result<Vec<Location>, EvalError> {
     let way = parent(&siblings[0]);
     let last_of = |location: &Location| location.last().map_or(0, |ordinal| *ordinal as usize);
     let container = way
@@ -43,8 +54,10 @@ fn siblings_in_order<'a, V: View<'a>>(root: V, siblings: &[Location]) -> Vec<Loc
         .try_fold(root, |value, ordinal| value.child(*ordinal as usize));
     let object = container.filter(|value| matches!(value.kind(), Kind::Object));
     let (Some(object), true) = (object, siblings.len() > 1) else {
-        return siblings.iter().rev().cloned().collect();
+        return Ok(siblings.iter().rev().cloned().collect());
     };
+    // All names are read, for a few of them.
+    budget.spend(object.len() as u64)?;
     let names: Vec<&str> = object.children().filter_map(|(name, _)| name).collect();
     let mut wanted: Vec<usize> = siblings.iter().map(last_of).collect();
     wanted.sort_by(|left, right| by_name(names[*left], names[*right]));
@@ -64,7 +77,7 @@ fn siblings_in_order<'a, V: View<'a>>(root: V, siblings: &[Location]) -> Vec<Loc
         location.push(place as u32);
         located.push(location);
     }
-    located
+    Ok(located)
 }
 
 /// Redis's order of names in one object: by bytes, but those that are numbers come last, the

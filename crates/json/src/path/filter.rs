@@ -15,7 +15,7 @@ use super::error::EvalError;
 use super::functions;
 use super::pattern::{Extent, is_match};
 use super::value::Value;
-use super::walk::{Stop, Walk, follow};
+use super::walk::{Stop, Walk, follow_paying};
 use crate::view::{Kind, View};
 
 /// The values that an expression refers to.
@@ -33,6 +33,7 @@ pub(super) fn holds<'a, V: View<'a>>(
     condition: &Expr,
     scope: &Scope<'_, V>,
 ) -> Result<bool, EvalError> {
+    scope.budget.spend(1)?;
     match condition {
         Expr::Any(conditions) => {
             for condition in conditions {
@@ -68,10 +69,11 @@ pub(super) fn evaluate<'p, 'a, V: View<'a>>(
     expr: &'p Expr,
     scope: &Scope<'_, V>,
 ) -> Result<Value<'p, V>, EvalError> {
+    scope.budget.spend(1)?;
     match expr {
         Expr::Literal(literal) => Ok(Value::Literal(literal)),
         Expr::Query(query) => select(query, scope),
-        Expr::Names(query) => Ok(functions::keys(&select(query, scope)?)),
+        Expr::Names(query) => functions::keys(&select(query, scope)?, scope.budget),
         Expr::Call(call) => functions::call(call, scope),
         Expr::Sign(minus, operand) => Ok(signed(*minus, evaluate(operand, scope)?.number())),
         Expr::Arithmetic(first, others) => {
@@ -106,7 +108,8 @@ fn select<'p, 'a, V: View<'a>>(
 ) -> Result<Value<'p, V>, EvalError> {
     let start = start(query, scope);
     if query.is_static {
-        return Ok(follow(&query.steps, start, &mut ()).map_or(Value::Nothing, Value::Node));
+        let value = follow_paying(&query.steps, start, scope.budget)?;
+        return Ok(value.map_or(Value::Nothing, Value::Node));
     }
     let mut first = None;
     let mut nodes = Vec::new();
@@ -116,7 +119,7 @@ fn select<'p, 'a, V: View<'a>>(
             Some(first) if nodes.is_empty() => nodes.extend([first, node]),
             Some(_) => nodes.push(node),
         }
-        Ok(())
+        Ok(scope.budget.keep(1)?)
     })?;
     Ok(match first {
         None => Value::Nothing,
@@ -128,7 +131,7 @@ fn select<'p, 'a, V: View<'a>>(
 fn exists<'a, V: View<'a>>(query: &Query, scope: &Scope<'_, V>) -> Result<bool, EvalError> {
     let start = start(query, scope);
     if query.is_static {
-        return Ok(follow(&query.steps, start, &mut ()).is_some());
+        return Ok(follow_paying(&query.steps, start, scope.budget)?.is_some());
     }
     let mut found = false;
     visit(query, start, scope.budget, &mut |_| {
@@ -183,8 +186,8 @@ fn any_pair<'a, V: View<'a>>(
     let holds = |left, right| pair_holds(compare, operator, left, right, scope.budget);
     // Most comparisons are of a static path and a literal, and need no list of values.
     if let (Some(left), Some(right)) = (
-        one_at_most(&compare.left, scope),
-        one_at_most(&compare.right, scope),
+        one_at_most(&compare.left, scope)?,
+        one_at_most(&compare.right, scope)?,
     ) {
         return left
             .zip(right)
@@ -204,15 +207,15 @@ fn any_pair<'a, V: View<'a>>(
 fn one_at_most<'p, 'a, V: View<'a>>(
     expr: &'p Expr,
     scope: &Scope<'_, V>,
-) -> Option<Option<Operand<'p, 'a, V>>> {
-    match expr {
+) -> Result<Option<Option<Operand<'p, 'a, V>>>, EvalError> {
+    Ok(match expr {
         Expr::Literal(literal) => Some(Some(Operand::Own(literal))),
         Expr::Query(query) if query.is_static => {
-            let value = follow(&query.steps, start(query, scope), &mut ());
+            let value = follow_paying(&query.steps, start(query, scope), scope.budget)?;
             Some(value.map(Operand::tree))
         }
         _ => None,
-    }
+    })
 }
 
 fn pair_holds<'x, 'a: 'x, V: View<'a>>(

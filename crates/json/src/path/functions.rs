@@ -32,7 +32,7 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
         },
         (Function::Count, [value]) => integer(count(value)),
         (Function::Value, [Value::Node(node)]) => Value::Node(*node),
-        (Function::Keys, [value]) => keys(value),
+        (Function::Keys, [value]) => keys(value, budget)?,
         (Function::Match, [text, pattern]) => bool(matches(text, pattern, Extent::Whole, budget)?),
         (Function::Search, [text, pattern]) => bool(matches(text, pattern, Extent::Part, budget)?),
         (Function::Concat, [_, ..]) => concat(&arguments, budget)?,
@@ -60,18 +60,27 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
 }
 
 /// Names of members of one object or of several, in order.
-pub(super) fn keys<'p, 'a, V: View<'a>>(value: &Value<'_, V>) -> Value<'p, V> {
+pub(super) fn keys<'p, 'a, V: View<'a>>(
+    value: &Value<'_, V>,
+    budget: &Budget,
+) -> Result<Value<'p, V>, EvalError> {
     let mut names = Vec::new();
     let mut add = |object: Operand<'_, 'a, V>| {
-        let own = object.children().filter_map(|(name, _)| name);
-        names.extend(own.map(|name| Item::Made(Computed::String(name.to_owned()))));
+        for name in object.children().filter_map(|(name, _)| name) {
+            budget.keep(1)?;
+            budget.keep_copy(name.len())?;
+            names.push(Item::Made(Computed::String(name.to_owned())));
+        }
+        Ok(())
     };
     match value {
-        Value::Nodes(nodes) => nodes.iter().for_each(|node| add(Operand::tree(*node))),
-        Value::List(items) => items.iter().for_each(|item| add(item.operand())),
-        one => one.one().into_iter().for_each(add),
+        Value::Nodes(nodes) => nodes
+            .iter()
+            .try_for_each(|node| add(Operand::tree(*node)))?,
+        Value::List(items) => items.iter().try_for_each(|item| add(item.operand()))?,
+        one => one.one().into_iter().try_for_each(add)?,
     }
-    Value::List(names)
+    Ok(Value::List(names))
 }
 
 fn integer<'p, V>(count: usize) -> Value<'p, V> {
@@ -112,7 +121,7 @@ fn concat<'p, 'a, V: View<'a>>(
         let Some(part) = part.text() else {
             return Ok(Value::Nothing);
         };
-        budget.spend_bytes(part.len())?;
+        budget.keep_copy(part.len())?;
         text.push_str(part);
     }
     Ok(Value::Made(Computed::String(text)))
@@ -174,14 +183,17 @@ fn append<'a, V: View<'a>>(
     };
     let mut items: Vec<_> = match list {
         Value::Nothing => Vec::new(),
-        Value::Nodes(nodes) => nodes.iter().map(|node| Item::Node(*node)).collect(),
+        Value::Nodes(nodes) => {
+            budget.keep(nodes.len()).ok()?;
+            nodes.iter().map(|node| Item::Node(*node)).collect()
+        }
         Value::List(items) => items
             .iter()
             .map(|own| item(own.operand()))
             .collect::<Option<_>>()?,
         one => {
             let one = one.one()?;
-            budget.spend(View::len(one) as u64).ok()?;
+            budget.keep(View::len(one)).ok()?;
             if matches!(one.kind(), Kind::Array) {
                 one.children()
                     .map(|(_, child)| item(child))

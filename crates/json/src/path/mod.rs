@@ -12,7 +12,7 @@
 //!
 //! Invariants
 //!   1. Texts and evaluations have bounds, in `budget`; at one there is an error, never a part of
-//!      the result.
+//!      the result. Static paths pay nothing: a look-up for each step is all their work.
 //!   2. No text makes parsing panic, and no path makes evaluation panic.
 //!
 //! Cost: parsing is linear in the text. A static path (names and indexes) evaluates without memory
@@ -39,12 +39,13 @@ mod walk;
 use std::borrow::Cow;
 
 use ast::{Expr, Step};
-use budget::{Budget, TEXT_BYTES_MAX, VISITS_MAX};
+use budget::TEXT_BYTES_MAX;
 use filter::Scope;
 use parse::Parsed;
 use value::{Item, Value};
 use walk::{Stop, Trail, Visitor, Walk, follow};
 
+pub use budget::Budget;
 pub use cache::PathCache;
 pub use computed::Computed;
 pub use error::{EvalError, PathError};
@@ -172,35 +173,49 @@ impl Path {
         Some((location, parent))
     }
 
+    /// The value that a static path leads to; `None` for other paths, too.
+    pub fn only<'a, V: View<'a>>(&self, root: V) -> Option<V> {
+        match &self.body {
+            Body::Static(steps) => follow(steps, root, &mut ()),
+            _ => None,
+        }
+    }
+
     /// The first match.
-    pub fn first<'a, V: View<'a>>(&self, root: V) -> Result<Option<V>, EvalError> {
+    pub fn first<'a, V: View<'a>>(&self, root: V, budget: &Budget) -> Result<Option<V>, EvalError> {
         if let Body::Static(steps) = &self.body {
             return Ok(follow(steps, root, &mut ()));
         }
         let mut first = None;
-        self.walk(root, (), &mut |(), value| {
+        self.walk(root, budget, (), &mut |(), value| {
             first = Some(value);
             Err(Stop::Enough)
         })?;
         Ok(first)
     }
 
-    /// Takes each match in order. A projection has none: see [`Path::results`].
-    pub fn each<'a, V: View<'a>>(&self, root: V, mut take: impl FnMut(V)) -> Result<(), EvalError> {
+    /// Takes each match in order, until there is an error. A projection has none: see
+    /// [`Path::results`].
+    pub fn each<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+        mut take: impl FnMut(V) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
         if let Body::Static(steps) = &self.body {
-            follow(steps, root, &mut ()).into_iter().for_each(take);
-            return Ok(());
+            return follow(steps, root, &mut ()).map_or(Ok(()), take);
         }
-        self.walk(root, (), &mut |(), value| {
-            take(value);
-            Ok(())
-        })
+        self.walk(root, budget, (), &mut |(), value| Ok(take(value)?))
     }
 
     /// All matches in order, with their locations; the same value as often as it is matched.
-    pub fn find<'a, V: View<'a>>(&self, root: V) -> Result<Vec<(Location, V)>, EvalError> {
+    pub fn find<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+    ) -> Result<Vec<(Location, V)>, EvalError> {
         let mut found = Vec::new();
-        self.each_found(root, |location, value| {
+        self.each_found(root, budget, |location, value| {
             found.push((location.clone(), value));
         })?;
         Ok(found)
@@ -210,6 +225,7 @@ impl Path {
     pub fn each_found<'a, V: View<'a>>(
         &self,
         root: V,
+        budget: &Budget,
         mut take: impl FnMut(&Location, V),
     ) -> Result<(), EvalError> {
         if let Body::Static(steps) = &self.body {
@@ -219,7 +235,7 @@ impl Path {
             }
             return Ok(());
         }
-        self.walk(root, Location::new(), &mut |location, value| {
+        self.walk(root, budget, Location::new(), &mut |location, value| {
             take(location, value);
             Ok(())
         })
@@ -227,8 +243,12 @@ impl Path {
 
     /// The locations of all matches, each once, in an order in which edits do not move later ones:
     /// what is within another match before it, later siblings before earlier ones.
-    pub fn locations<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
-        let mut locations = self.matched(root)?;
+    pub fn locations<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+    ) -> Result<Vec<Location>, EvalError> {
+        let mut locations = self.matched(root, budget)?;
         edits::last_first(&mut locations);
         Ok(locations)
     }
@@ -236,22 +256,32 @@ impl Path {
     /// Where to delete all matches, one after another: each location is as it is after the
     /// deletions before it, with the last member of an object moving to the place of the deleted
     /// one. The members that remain are in Redis's order. Matches within others are left out.
-    pub fn deletions<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
-        Ok(edits::deletions(root, self.matched(root)?))
+    pub fn deletions<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+    ) -> Result<Vec<Location>, EvalError> {
+        edits::deletions(root, self.matched(root, budget)?, budget)
     }
 
     /// All results in order, also of a projection: none if it computes nothing.
-    pub fn results<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Found<V>>, EvalError> {
+    pub fn results<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+    ) -> Result<Vec<Found<V>>, EvalError> {
         let Body::Projection(expr) = &self.body else {
             let mut found = Vec::new();
-            self.each(root, |value| found.push(Found::At(value)))?;
+            self.each(root, budget, |value| {
+                found.push(Found::At(value));
+                budget.spend_result(0)
+            })?;
             return Ok(found);
         };
-        let budget = Budget::new(VISITS_MAX);
         let scope = Scope {
             root,
             current: root,
-            budget: &budget,
+            budget,
         };
         Ok(match filter::evaluate(expr, &scope)? {
             Value::Nothing => Vec::new(),
@@ -269,14 +299,18 @@ impl Path {
         })
     }
 
-    fn matched<'a, V: View<'a>>(&self, root: V) -> Result<Vec<Location>, EvalError> {
+    fn matched<'a, V: View<'a>>(
+        &self,
+        root: V,
+        budget: &Budget,
+    ) -> Result<Vec<Location>, EvalError> {
         if let Body::Static(steps) = &self.body {
             let mut location = Location::new();
             let value = follow(steps, root, &mut location);
             return Ok(value.map(|_| location).into_iter().collect());
         }
         let mut locations = Vec::new();
-        self.walk(root, Location::new(), &mut |location, _| {
+        self.walk(root, budget, Location::new(), &mut |location, _| {
             locations.push(location.clone());
             Ok(())
         })?;
@@ -286,16 +320,16 @@ impl Path {
     fn walk<'a, V: View<'a>, T: Trail>(
         &self,
         root: V,
+        budget: &Budget,
         trail: T,
         visitor: &mut Visitor<'_, T, V>,
     ) -> Result<(), EvalError> {
         let (Body::Static(steps) | Body::Selection(steps)) = &self.body else {
             return Err(EvalError::Projection);
         };
-        let budget = Budget::new(VISITS_MAX);
         match (Walk {
             root,
-            budget: &budget,
+            budget,
             trail,
             visitor,
         })

@@ -6,13 +6,14 @@
 //! Invariants
 //!   1. Recursion is over the steps of the path, which are few; documents of any depth are walked
 //!      with a stack of iterators on the heap.
-//!   2. Each value that is visited for a step that may lead to several is paid from a [`Budget`].
-//!      Static steps are free: they are bounded by the path's length.
+//!   2. Each value that is visited is paid from a [`Budget`], and so are the children that a
+//!      look-up passes, since a filter looks up in each of many values. The steps of a static path
+//!      alone are free: they are bounded by the path's length.
 //!
 //! Cost: a static path takes no memory. A walk takes memory only for `..`.
 
 use super::ast::{Slice, Step, clamp_index};
-use super::budget::Budget;
+use super::budget::{Budget, RESULT_VISITS};
 use super::error::EvalError;
 use super::filter::{self, Scope};
 use crate::view::{Kind, Location, View};
@@ -48,7 +49,7 @@ impl Trail for () {
     }
 }
 
-/// Locations up to this length cost nothing beyond the visit.
+/// Locations up to this length cost as any result.
 const LIGHT_LOCATION_LEN: usize = 64;
 
 impl Trail for Location {
@@ -66,7 +67,7 @@ impl Trail for Location {
         if self.len() > LIGHT_LOCATION_LEN {
             8 * self.len() as u64
         } else {
-            0
+            RESULT_VISITS
         }
     }
 }
@@ -86,6 +87,22 @@ pub(super) fn follow<'a, V: View<'a>>(
         value = child;
     }
     Some(value)
+}
+
+/// As [`follow`], and pays.
+pub(super) fn follow_paying<'a, V: View<'a>>(
+    steps: &[Step],
+    mut value: V,
+    budget: &Budget,
+) -> Result<Option<V>, EvalError> {
+    for step in steps {
+        budget.spend_look_up(value.len())?;
+        let Some((_, child)) = follow_one(step, value) else {
+            return Ok(None);
+        };
+        value = child;
+    }
+    Ok(Some(value))
 }
 
 fn follow_one<'a, V: View<'a>>(step: &Step, value: V) -> Option<(usize, V)> {
@@ -126,6 +143,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             if !step.is_static() {
                 break self.branch(step, after, value);
             }
+            self.budget.spend_look_up(value.len())?;
             let Some((ordinal, child)) = follow_one(step, value) else {
                 break Ok(());
             };
@@ -144,14 +162,20 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
         match step {
             Step::Name(_) | Step::Index(_) => Ok(()),
             Step::Names(names) => {
-                for (ordinal, child) in names.iter().filter_map(|name| value.member(name)) {
-                    self.enter(ordinal, child, after)?;
+                for name in names {
+                    self.budget.spend_look_up(value.len())?;
+                    if let Some((ordinal, child)) = value.member(name) {
+                        self.enter(ordinal, child, after)?;
+                    }
                 }
                 Ok(())
             }
             Step::Indexes(indexes) => {
-                for (ordinal, child) in indexes.iter().filter_map(|index| element(value, *index)) {
-                    self.enter(ordinal, child, after)?;
+                for index in indexes {
+                    self.budget.spend_look_up(value.len())?;
+                    if let Some((ordinal, child)) = element(value, *index) {
+                        self.enter(ordinal, child, after)?;
+                    }
                 }
                 Ok(())
             }
@@ -175,7 +199,8 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
                         current: child,
                         budget: self.budget,
                     };
-                    if filter::holds(&filter.condition, &scope)? {
+                    let holds = || filter::holds(&filter.condition, &scope);
+                    if self.budget.keep_none(holds)? {
                         self.enter(ordinal, child, after)?;
                     }
                 }
@@ -191,6 +216,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
         let (range, step) = (slice.within(array.len()), slice.step);
         if range.len().div_ceil(step) < range.end / PASSED_IN_A_LOOKUP {
             for ordinal in range.step_by(step) {
+                self.budget.spend_look_up(array.len())?;
                 if let Some(child) = array.child(ordinal) {
                     self.enter(ordinal, child, after)?;
                 }
@@ -198,6 +224,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
             return Ok(());
         }
         let (start, end) = (range.start, range.end);
+        self.budget.spend((end / PASSED_IN_A_LOOKUP) as u64)?;
         let children = array
             .values()
             .enumerate()

@@ -166,8 +166,8 @@ fn value_of(value: Json<'_>) -> Value {
 /// All values that a path finds, as the text of an array.
 fn several_texts(json: &JsonDocument<'_>, path: &[u8]) -> Option<Vec<u8>> {
     let mut texts = Vec::new();
-    json.each(path, |value| texts.push(printed(value)));
-    (!texts.is_empty()).then(|| [b"[", &*texts.join(&b','), b"]"].concat())
+    let is_whole = json.each(path, |value| texts.push(printed(value)));
+    (is_whole && !texts.is_empty()).then(|| [b"[", &*texts.join(&b','), b"]"].concat())
 }
 
 fn all_values(json: &JsonDocument<'_>, path: &[u8]) -> Option<Value> {

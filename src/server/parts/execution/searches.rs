@@ -44,6 +44,10 @@ pub trait Task: Any + Send {
     fn is_for_workers(&self) -> bool {
         false
     }
+
+    /// Gives it the flag that is set when its client is gone: a step that takes much more looks at
+    /// it, and ends.
+    fn watch(&mut self, _is_dropped: Arc<AtomicBool>) {}
 }
 
 /// A search in a vector set.
@@ -228,12 +232,15 @@ impl Searches {
     fn begin_job(
         &mut self,
         client: ClientId,
-        subject: Subject,
+        mut subject: Subject,
         threads: usize,
         turn: u64,
     ) -> Ticket {
         self.next += 1;
         let ticket = Ticket::new(self.next);
+        if let Subject::Task(task) = &mut subject {
+            task.watch(ticket.is_dropped());
+        }
         let job = Job {
             ended: Ended {
                 client,

@@ -106,12 +106,47 @@ fn a_format_lays_a_text_out() {
         indent: b"\t",
         newline: b"\n",
         space: b" ",
+        bytes_max: None,
     };
     let mut out = Vec::new();
     document.root().print(&format, &mut out);
     let wanted = "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": []\n\t\t}\n\t],\n\t\"c\": {},\n\t\"d\": \
                   [\n\t\t0.5,\n\t\t1.5,\n\t\t2.5,\n\t\t3.5,\n\t\t4.5\n\t]\n}";
     assert_eq!(String::from_utf8(out).unwrap(), wanted);
+}
+
+/// A kilobyte of indentation, once for each level of each value, made a gigabyte of a megabyte.
+#[test]
+fn the_layout_of_a_text_ends_at_its_limit() {
+    let many = format!(
+        "{}{}{}",
+        "[".repeat(100),
+        "{\"a\":1},".repeat(999) + "0",
+        "]".repeat(100)
+    );
+    let document = parsed(&many);
+    let compact = text(&document).len();
+    let long = [b' '; 1000];
+    for (indent, newline, space) in [
+        (&long[..], &b""[..], &b""[..]),
+        (b"", &long, b""),
+        (b"", b"", &long),
+    ] {
+        let bytes_max = Some(100_000);
+        let format = Format {
+            indent,
+            newline,
+            space,
+            bytes_max,
+        };
+        let mut out = Vec::new();
+        document.root().print(&format, &mut out);
+        assert!(
+            (100_000..102_000 + compact).contains(&out.len()),
+            "{}",
+            out.len()
+        );
+    }
 }
 
 #[test]

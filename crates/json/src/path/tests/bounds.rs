@@ -1,10 +1,11 @@
 //! Bounds of texts and of evaluations.
 //!
-//! Evaluations meet the bound of visits sooner here than in the server: see `VISITS_MAX`.
+//! Evaluations meet the bound of visits sooner here than in the server: see `budget`.
 
 use crate::path::budget::{STEPS_MAX, TEXT_BYTES_MAX};
 use serde_json::{Value, json};
 
+use super::budget;
 use crate::path::*;
 use crate::view::Kind;
 
@@ -42,7 +43,10 @@ fn count(path: &str, depth: u32) -> Result<usize, EvalError> {
     let mut count = 0;
     Path::parse(path)
         .unwrap()
-        .each(Nested(depth), |_| count += 1)?;
+        .each(Nested(depth), &budget(), |_| {
+            count += 1;
+            Ok(())
+        })?;
     Ok(count)
 }
 
@@ -55,12 +59,12 @@ fn documents_of_any_depth_are_walked_on_the_heap() {
 #[test]
 fn copies_of_deep_values_are_nothing() {
     let path = Path::parse("$.append($[*],1)").unwrap();
-    assert_eq!(path.results(Nested(100)).unwrap().len(), 3);
+    assert_eq!(path.results(Nested(100), &budget()).unwrap().len(), 3);
     let path = Path::parse("$.append($~,1)").unwrap();
-    assert_eq!(path.results(Nested(1000)).unwrap().len(), 3);
+    assert_eq!(path.results(Nested(1000), &budget()).unwrap().len(), 3);
     let path = Path::parse("$.append($..[0])").unwrap();
-    assert_eq!(path.results(Nested(100)).unwrap().len(), 2);
-    assert_eq!(path.results(Nested(1000)).unwrap().len(), 0);
+    assert_eq!(path.results(Nested(100), &budget()).unwrap().len(), 2);
+    assert_eq!(path.results(Nested(1000), &budget()).unwrap().len(), 0);
 }
 
 #[test]
@@ -72,7 +76,10 @@ fn work_that_grows_with_the_square_of_the_document_ends_with_an_error() {
     );
     assert_eq!(count("$..[?@==$[0]]", 30_000), Err(EvalError::TooMuchWork));
     let path = Path::parse("$..*").unwrap();
-    assert_eq!(path.locations(Nested(30_000)), Err(EvalError::TooMuchWork));
+    assert_eq!(
+        path.locations(Nested(30_000), &budget()),
+        Err(EvalError::TooMuchWork)
+    );
 }
 
 #[test]
@@ -86,23 +93,32 @@ fn long_texts_cost_visits_each_time_they_are_read() {
     ] {
         let path = Path::parse(&format!("$[?{condition}]")).unwrap();
         assert_eq!(
-            path.find(&document).unwrap_err(),
+            path.find(&document, &budget()).unwrap_err(),
             EvalError::TooMuchWork,
             "{condition}"
         );
     }
     let patterns: Value = (0..1500).map(|number| number.to_string()).collect();
     let path = Path::parse("$[?@=~@]").unwrap();
-    assert_eq!(path.find(&patterns).unwrap_err(), EvalError::TooMuchWork);
+    assert_eq!(
+        path.find(&patterns, &budget()).unwrap_err(),
+        EvalError::TooMuchWork
+    );
 }
 
 #[test]
 fn pairs_of_several_values_are_paid_for() {
     let document = json!(vec![0; 500]);
     let path = Path::parse("$[?$[*]==$[*]]").unwrap();
-    assert!(path.find(&document).is_ok(), "the first pair is equal");
+    assert!(
+        path.find(&document, &budget()).is_ok(),
+        "the first pair is equal"
+    );
     let path = Path::parse("$[?$[*]>$[*]]").unwrap();
-    assert_eq!(path.find(&document).unwrap_err(), EvalError::TooMuchWork);
+    assert_eq!(
+        path.find(&document, &budget()).unwrap_err(),
+        EvalError::TooMuchWork
+    );
 }
 
 #[test]
@@ -192,4 +208,128 @@ fn an_index_beyond_64_bits_is_an_error() {
         );
     }
     assert!(Path::parse("$[-9223372036854775808]").is_ok());
+}
+
+/// A value whose readers are counted: what a look-up passes, and each value that is looked at.
+#[derive(Clone, Copy)]
+struct Counted<'a>(&'a Value, &'a std::cell::Cell<u64>);
+
+impl<'a> Counted<'a> {
+    fn pay(self, work: usize) {
+        self.1.set(self.1.get() + work as u64);
+    }
+}
+
+impl<'a> View<'a> for Counted<'a> {
+    fn kind(self) -> Kind {
+        self.pay(1);
+        View::kind(self.0)
+    }
+
+    fn text(self) -> Option<&'a str> {
+        self.pay(1);
+        View::text(self.0)
+    }
+
+    fn len(self) -> usize {
+        View::len(self.0)
+    }
+
+    fn child(self, ordinal: usize) -> Option<Self> {
+        self.pay(1 + ordinal.min(1024) / 16);
+        View::child(self.0, ordinal).map(|child| Counted(child, self.1))
+    }
+
+    fn member(self, name: &str) -> Option<(usize, Self)> {
+        self.pay(1 + View::len(self.0).min(1024) / 16);
+        View::member(self.0, name).map(|(ordinal, child)| (ordinal, Counted(child, self.1)))
+    }
+
+    fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
+        View::children(self.0).map(move |(name, child)| {
+            self.pay(1);
+            (name, Counted(child, self.1))
+        })
+    }
+}
+
+/// Of each kind of step, operator and function, alone and within others: the work that a path does
+/// is paid, whatever it is, up to a few looks at a value.
+#[test]
+fn all_work_is_paid() {
+    const LOOKS: u64 = 12;
+    let names: serde_json::Map<String, Value> =
+        (0..800).map(|n| (format!("n{n}"), json!(n))).collect();
+    let texts: Vec<Value> = (0..300)
+        .map(|n| json!({"t": n.to_string(), "n": n, "l": [1, [n]]}))
+        .collect();
+    let documents = [
+        json!({"wide": names, "many": texts}),
+        json!(vec![json!(vec![1; 100]); 100]),
+        json!([[[[[[[[[[1, 2], 3], 4], 5], 6], 7], 8], 9], 10], "x"]),
+    ];
+    let steps = [
+        "[*]",
+        "..*",
+        "[0,0,0]",
+        "[::1]",
+        "..t",
+        "['n1','n2','zz']",
+        ".wide",
+        "[-1]",
+        ".many",
+    ];
+    let inner = [
+        "@",
+        "@.t",
+        "$..n",
+        "@..*",
+        "$.wide.n799",
+        "@[*]",
+        "@.wide~",
+        "$.many[*].t",
+    ];
+    let mut conditions = Vec::new();
+    for left in inner {
+        for right in inner {
+            for operator in [
+                "==", "<", "in", "subsetof", "anyof", "=~", "size", "+1==", "!=",
+            ] {
+                conditions.push(format!("{left} {operator} {right}"));
+            }
+        }
+        for call in [
+            "length", "count", "keys", "sum", "max", "stddev", "first", "last",
+        ] {
+            conditions.push(format!("{left}.{call}()>1"));
+        }
+        conditions.push(format!("{left}.append({left},$..*).length()>1"));
+        conditions.push(format!("concat({left},{left})=='x'"));
+        conditions.push(format!("match({left},'[a-z]+')"));
+    }
+    let many = vec!["@.zz==1"; 40].join("||");
+    conditions.push(many);
+    let mut paths: Vec<String> = Vec::new();
+    for first in steps {
+        for second in steps {
+            paths.push(format!("${first}{second}{first}"));
+        }
+    }
+    for first in ["[*]", "..*", ".many"] {
+        for condition in &conditions {
+            paths.push(format!("${first}[?({condition})]"));
+        }
+    }
+    for text in &paths {
+        let Ok(path) = Path::parse(text) else {
+            continue;
+        };
+        for document in &documents {
+            let work = std::cell::Cell::new(0);
+            let budget = Budget::new(1 << 14);
+            let _ = path.locations(Counted(document, &work), &budget);
+            let paid = LOOKS * (budget.spent() + 200);
+            assert!(work.get() <= paid, "{text}: {} for {paid}", work.get());
+        }
+    }
 }

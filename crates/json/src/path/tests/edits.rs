@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::budget;
 use crate::path::*;
 
 fn shown(locations: &[Location]) -> String {
@@ -35,7 +36,7 @@ fn locations_are_ordinals_from_the_root_in_the_order_of_matches() {
         ("$.none", ""),
     ];
     table(&document, &rows, |path, document| {
-        path.find(document)
+        path.find(document, &budget())
             .unwrap()
             .into_iter()
             .map(|(location, _)| location)
@@ -51,7 +52,7 @@ fn edits_come_last_first_and_each_once() {
         ("$.a[0,1,0]", "[0, 1] [0, 0]"),
     ];
     table(&document, &rows, |path, document| {
-        path.locations(document).unwrap()
+        path.locations(document, &budget()).unwrap()
     });
 }
 
@@ -65,7 +66,7 @@ fn deletions_leave_out_what_goes_with_its_container() {
         ("$", "[]"),
     ];
     table(&document, &rows, |path, document| {
-        path.deletions(document).unwrap()
+        path.deletions(document, &budget()).unwrap()
     });
 }
 
@@ -81,7 +82,7 @@ fn members_are_deleted_by_name_and_the_last_one_moves() {
         ("$['a','c']", "[2] [2]"),
     ];
     table(&document, &rows, |path, document| {
-        path.deletions(document).unwrap()
+        path.deletions(document, &budget()).unwrap()
     });
 }
 
@@ -153,10 +154,16 @@ fn dialects_and_kinds_of_paths_are_told_apart() {
 fn a_projection_has_no_places() {
     let path = Path::parse("$.a + 1").unwrap();
     let document = json!({"a": 1});
-    assert_eq!(path.find(&document).unwrap_err(), EvalError::Projection);
-    assert_eq!(path.first(&document).unwrap_err(), EvalError::Projection);
     assert_eq!(
-        path.locations(&document).unwrap_err(),
+        path.find(&document, &budget()).unwrap_err(),
+        EvalError::Projection
+    );
+    assert_eq!(
+        path.first(&document, &budget()).unwrap_err(),
+        EvalError::Projection
+    );
+    assert_eq!(
+        path.locations(&document, &budget()).unwrap_err(),
         EvalError::Projection
     );
 }

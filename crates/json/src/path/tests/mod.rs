@@ -84,13 +84,18 @@ fn to_json<'a, V: View<'a>>(value: V) -> Value {
     }
 }
 
+/// Less than in the server, so that tests reach it soon.
+fn budget() -> Budget {
+    Budget::new(1 << 21)
+}
+
 /// Results of a path as compact JSON, or its error.
 fn results(document: &Value, path: &str) -> String {
     let path = match Path::parse(path) {
         Ok(path) => path,
         Err(error) => return error.to_string(),
     };
-    let results: Vec<Value> = match path.results(document) {
+    let results: Vec<Value> = match path.results(document, &budget()) {
         Ok(results) => results
             .iter()
             .map(|found| match found {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::results;
+use super::{budget, results};
 use crate::path::*;
 
 fn documents() -> impl Strategy<Value = Value> {
@@ -51,18 +51,18 @@ proptest! {
     fn no_path_makes_evaluation_panic(text in texts(), document in documents()) {
         let _ = results(&document, &text);
         if let Ok(path) = Path::parse(&text) {
-            let _ = path.locations(&document);
-            let _ = path.deletions(&document);
+            let _ = path.locations(&document, &budget());
+            let _ = path.deletions(&document, &budget());
         }
     }
 
     #[test]
     fn ways_to_evaluate_agree(text in texts(), document in documents()) {
         let Ok(path) = Path::parse(&text) else { return Ok(()) };
-        let Ok(found) = path.find(&document) else { return Ok(()) };
+        let Ok(found) = path.find(&document, &budget()) else { return Ok(()) };
         let mut each = Vec::new();
-        path.each(&document, |value| each.push(value)).unwrap();
-        prop_assert_eq!(path.first(&document).unwrap(), found.first().map(|(_, value)| *value));
+        path.each(&document, &budget(), |value| { each.push(value); Ok(()) }).unwrap();
+        prop_assert_eq!(path.first(&document, &budget()).unwrap(), found.first().map(|(_, value)| *value));
         prop_assert_eq!(&each, &found.iter().map(|(_, value)| *value).collect::<Vec<_>>());
         for (location, value) in &found {
             let at = location.iter().try_fold(&document, |at, ordinal| at.child(*ordinal as usize));
@@ -102,8 +102,8 @@ proptest! {
     #[test]
     fn deletions_delete_all_matches(text in texts(), document in documents()) {
         let Ok(path) = Path::parse(&text) else { return Ok(()) };
-        let Ok(deletions) = path.deletions(&document) else { return Ok(()) };
-        let matched = path.locations(&document).unwrap();
+        let Ok(deletions) = path.deletions(&document, &budget()) else { return Ok(()) };
+        let matched = path.locations(&document, &budget()).unwrap();
         let within = |at: &Location| matched.iter().any(|location| at.starts_with(location));
         let expected = matched.iter().filter(|at| !within(&Location::from_slice(
             at.split_last().map_or(&[], |(_, parent)| parent),
