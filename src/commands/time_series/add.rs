@@ -32,7 +32,7 @@ pub(super) const ADD: Spec = Spec {
 /// O(1) for the newest sample, else O(samples of a chunk).
 fn add(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));
-    let value = value(args.at(3))?;
+    let value = value(args.at(3), call.was_taken_before())?;
     let sample = Sample::new(timestamp(args.at(2), call.db.now_ms())?, value);
     let config = &call.server.config;
     let mut writes = Vec::new();
@@ -160,7 +160,7 @@ fn add_one(
     writes: &mut Vec<Write>,
 ) -> Result<(u64, bool), CommandError> {
     let now_ms = call.db.now_ms();
-    let value = value(text)?;
+    let value = value(text, call.was_taken_before())?;
     let sample = Sample::new(timestamp(time, now_ms)?, value);
     let series = call.db.write::<TimeSeries>(key).map_err(|_| NOT_A_SERIES)?;
     let mut series = series.ok_or(NOT_A_SERIES)?;

@@ -1,6 +1,7 @@
 //! DEL.
 
 use super::compact;
+use super::count;
 use super::range::bounds;
 use super::row::{MISSING, WRITES, WRITING, WRITTEN_KEY, WRONG_TYPE};
 use crate::server::{Call, CommandResult, Spec};
@@ -18,6 +19,7 @@ pub(super) const DEL: Spec = Spec {
     flags: WRITES,
     keys: WRITTEN_KEY,
     categories: WRITING,
+    work: count::DELETED,
     ..Spec::new("ts.del", del)
 };
 

@@ -5,17 +5,17 @@
 //!     range_args     the options of ranges
 //!     rows_text      timestamps and values as they are replied
 //!     value_text     the digits of values in RESP2
+//!     cost           commands that take long: their work, and ranges off the loop
 //!     labels         series by their labels, also of other shards; QUERYINDEX, MGET, QUERYLABELS
-//!     gathered       what MRANGE makes of series
 //!     rules          compaction; CREATERULE, DELETERULE
 //!     add, create, delete, get, increment, info, mrange, nrange, range, read     the commands
 //!
 //! Decided elsewhere: chunks, aggregation, and that the bytes are Redis's: `russet_timeseries`.
 
 mod add;
+mod cost;
 mod create;
 mod delete;
-mod gathered;
 mod get;
 mod increment;
 mod info;
@@ -33,7 +33,8 @@ mod rules;
 mod tests;
 mod value_text;
 
-use labels::{filters, query, shards, slices};
+use cost::{count, thread};
+use labels::{filters, gathered, query, shards, slices};
 use rules::{compact, compactions};
 
 use crate::server::Spec;

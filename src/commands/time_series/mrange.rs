@@ -2,6 +2,7 @@
 //!
 //! In a cluster the others send the rows of their series: [`gather`]. Groups are made here.
 
+use super::count;
 use super::filters::{Shown, parse_filters};
 use super::gathered::{Gathered, begin_group, begin_series, extra_of};
 use super::query::begin_keys;
@@ -11,11 +12,13 @@ use super::row::{READING, READS, find};
 use super::rows_text::RowsText;
 use super::shards::{Found, gather};
 use super::slices::{Unreadable, Wanted, in_slices};
+use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
 use russet_timeseries::Aggregator;
 use russet_timeseries::index::Filter;
+use russet_timeseries::range::Allowance;
 use russet_timeseries::reduce::Reduction;
 use russet_types::TimeSeries;
 use std::collections::BTreeMap;
@@ -51,8 +54,23 @@ pub(super) const MRANGE: Spec = Spec {
     flags: READS,
     categories: READING,
     facts: Facts::ASKS_NODES,
+    work: work::by(count_ranges, count::FEWER_SERIES),
     ..Spec::new("ts.mrange", mrange)
 };
+
+/// Counts the series, and the work of their rows.
+fn count_ranges(call: &mut Call<'_>) -> CommandResult {
+    let backwards = call.name == "ts.mrevrange";
+    let asked = Asked::parse(call.args, call.name, backwards)?;
+    let mut search = asked.wanted().search(call)?;
+    let mut touched = 0u64;
+    while let Some(key) = search.next_key() {
+        let found = 1 + count::of_series(call, key, &asked.range, 0);
+        touched = touched.saturating_add(found);
+    }
+    call.touches(touched);
+    Ok(())
+}
 
 /// `TS.MRANGE from to [options of RANGE] [WITHLABELS | SELECTED_LABELS name ...] [EXCLUDEEMPTY]
 /// FILTER filter ... [GROUPBY label REDUCE reducer]`: the rows of the series of this database whose
@@ -115,7 +133,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn parse(args: Args<'a>, name: &str, backwards: bool) -> Result<Asked<'a>, CommandError> {
+    pub(super) fn parse(
+        args: Args<'a>,
+        name: &str,
+        backwards: bool,
+    ) -> Result<Asked<'a>, CommandError> {
         let filter = find(args, 3, "FILTER");
         let head = args.first(filter.unwrap_or(args.len()));
         let range = RangeArgs::parse(head, 1, name)?;
@@ -146,7 +168,7 @@ impl<'a> Asked<'a> {
         })
     }
 
-    fn wanted(&self) -> Wanted<'_> {
+    pub(super) fn wanted(&self) -> Wanted<'_> {
         Wanted {
             filters: Some(&self.filters),
             unreadable: Unreadable::Refused,
@@ -169,14 +191,15 @@ fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
 /// Replies the series of all shards; the others send the rows of theirs.
 fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
     let (range, backwards) = (&asked.range, asked.backwards);
+    let allowance = Allowance::default();
     let found = gather(call, asked.wanted(), |call, one| {
         let extra = extra_of(call, range, &one.key);
         let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
         let push = |time, values: &[f64]| one.push(time, values);
         // Groups count the rows that they have reduced.
         let run = match asked.group {
-            None => range.run(&series, extra, backwards, push),
-            Some(_) => range.run_all(&series, extra, backwards, push),
+            None => range.run(&series, extra, backwards, &allowance, push),
+            Some(_) => range.run_all(&series, extra, backwards, &allowance, push),
         };
         run.map_err(too_many)
     })?;

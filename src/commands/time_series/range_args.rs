@@ -9,7 +9,7 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
 use russet_timeseries::calendar::{Calendar, Unit, parse_span};
-use russet_timeseries::range::{self, Aggregation, Even, Query, Stamp, TooManyRows};
+use russet_timeseries::range::{self, Aggregation, Allowance, Even, Query, Stamp, TooManyValues};
 use russet_timeseries::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
 
@@ -187,21 +187,56 @@ impl RangeArgs {
         self.aggregators_of(key).len().max(1)
     }
 
+    /// The work that the rows of a series take, in samples; with that of buckets without any.
+    pub(super) fn work(&self, series: &Series, key: usize) -> u64 {
+        let samples = series.samples_between(self.from, self.to);
+        let aggregators = self.aggregators_of(key);
+        if aggregators.is_empty() && self.timestamps.is_none() && self.values.is_none() {
+            return samples.min(self.count as u64);
+        }
+        let is_filled = self
+            .aggregation
+            .as_ref()
+            .is_some_and(|buckets| buckets.empty);
+        let filled = match (is_filled, samples) {
+            (true, 1..) => range::EMPTY_VALUES_MAX.min(self.count) as u64,
+            _ => 0,
+        };
+        let width = aggregators.len().max(1) as u64;
+        samples.saturating_mul(width).saturating_add(filled)
+    }
+
+    /// A copy of what the rows of a series are made from: all of it, where they depend on samples
+    /// beyond the range.
+    pub(super) fn excerpt(&self, series: &Series, key: usize) -> Series {
+        let is_beyond = |one: &Aggregator| matches!(one, Aggregator::Twa | Aggregator::Last);
+        if self.aggregators_of(key).iter().any(is_beyond) {
+            return series.clone();
+        }
+        series.excerpt(self.from, self.to)
+    }
+
+    /// The first and the last timestamp.
+    pub(super) fn bounds(&self) -> (u64, u64) {
+        (self.from, self.to)
+    }
+
     /// Rows at most.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
     /// Calls `row` with the time and the values of each row of a series, with `extra` after its
-    /// samples.
+    /// samples. `allowance`: of all series of the command.
     pub(super) fn run(
         &self,
         series: &Series,
         extra: Option<Sample>,
         backwards: bool,
+        allowance: &Allowance,
         row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
-        self.run_up_to(self.count, (series, extra), 0, backwards, row)
+    ) -> Result<(), TooManyValues> {
+        self.run_up_to((self.count, allowance), (series, extra), 0, backwards, row)
     }
 
     /// As [`RangeArgs::run`], with the aggregators of a key.
@@ -210,9 +245,11 @@ impl RangeArgs {
         key: usize,
         (series, extra): (&Series, Option<Sample>),
         backwards: bool,
+        allowance: &Allowance,
         row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
-        self.run_up_to(self.count, (series, extra), key, backwards, row)
+    ) -> Result<(), TooManyValues> {
+        let most = (self.count, allowance);
+        self.run_up_to(most, (series, extra), key, backwards, row)
     }
 
     /// As [`RangeArgs::run`], however many rows there are.
@@ -221,24 +258,27 @@ impl RangeArgs {
         series: &Series,
         extra: Option<Sample>,
         backwards: bool,
+        allowance: &Allowance,
         row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
-        self.run_up_to(usize::MAX, (series, extra), 0, backwards, row)
+    ) -> Result<(), TooManyValues> {
+        let most = (usize::MAX, allowance);
+        self.run_up_to(most, (series, extra), 0, backwards, row)
     }
 
     fn run_up_to(
         &self,
-        count: usize,
+        (count, allowance): (usize, &Allowance),
         (series, extra): (&Series, Option<Sample>),
         key: usize,
         backwards: bool,
         row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         let aggregation = self.aggregation.as_ref().map(|buckets| Aggregation {
             aggregators: self.aggregators_of(key),
             buckets: buckets.spans.buckets(),
             stamp: buckets.stamp,
             empty: buckets.empty,
+            allowance,
         });
         let query = Query {
             from: self.from,

@@ -4,8 +4,10 @@
 //! `+` and `$` replaced by the timestamps that they stood for, and when its key is removed.
 //! Readers take nothing from each other.
 
+use super::count as counted;
 use super::row::{READ_KEY, READING, READS};
 use super::rows_text::RowsText;
+use super::thread::{self, Column};
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
@@ -33,6 +35,7 @@ pub(super) const READ: Spec = Spec {
     keys: READ_KEY,
     categories: READING,
     tips: &["dont_cache"],
+    work: counted::NEWER,
     ..Spec::new("ts.read", read)
 };
 
@@ -52,6 +55,9 @@ struct Asked {
 /// Reply: array of arrays of a timestamp and a value (RESP2: simple string), empty if the key is
 /// missing. O(log chunks + samples).
 fn read(call: &mut Call<'_>) -> CommandResult {
+    if let Some(outcome) = thread::made(call) {
+        return outcome;
+    }
     let (args, key) = (call.args, call.args.at(1));
     let asked = Asked::parse(args, call.name)?;
     let is_time_up = call.is_time_up();
@@ -66,7 +72,7 @@ fn read(call: &mut Call<'_>) -> CommandResult {
     });
     let is_enough = |min: usize| {
         let series = series.as_deref();
-        series.is_some_and(|series| has_samples(series, cursor, min))
+        series.is_some_and(|series| series.has_samples(cursor, min as u64))
     };
     match asked.block {
         Some((timeout_ms, min)) if !is_enough(min) && !is_time_up => {
@@ -81,22 +87,46 @@ fn read(call: &mut Call<'_>) -> CommandResult {
         }
         _ => {
             let mut rows = RowsText::new(call.reply);
-            if let Some(series) = series {
-                let mut left = asked.max;
-                let _ = series.scan(cursor, u64::MAX, |sample| {
-                    rows.push(sample.timestamp, &[sample.value]);
-                    left -= 1;
-                    if left == 0 {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                });
+            if let Some(series) = call.db.peek::<TimeSeries>(key)? {
+                let samples = series.samples_between(cursor, u64::MAX);
+                // `+` and `$` have a meaning here alone, and read few samples.
+                if literal.is_some() && thread::is_long(call, samples.min(asked.max as u64)) {
+                    let excerpt = series.excerpt(cursor, u64::MAX);
+                    return thread::leave(call, vec![(excerpt, None)], read_all);
+                }
+                push_rows(&series, cursor, asked.max, &mut rows);
             }
             rows.reply(call.reply);
         }
     }
     Ok(())
+}
+
+/// Makes the rows of a series from a timestamp on.
+fn read_all(
+    args: Args<'_>,
+    name: &str,
+    series: &[Column<'_>],
+    rows: &mut RowsText,
+) -> Result<(), CommandError> {
+    let (asked, cursor) = (Asked::parse(args, name)?, literal(args.at(2))?);
+    if let Some(((series, _), cursor)) = series.first().zip(cursor) {
+        push_rows(series, cursor, asked.max, rows);
+    }
+    Ok(())
+}
+
+fn push_rows(series: &Series, cursor: u64, max: usize, rows: &mut RowsText) {
+    let mut left = max;
+    let _ = series.scan(cursor, u64::MAX, |sample| {
+        rows.push(sample.timestamp, &[sample.value]);
+        left -= 1;
+        if left == 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
 }
 
 impl Asked {
@@ -149,20 +179,6 @@ fn literal(text: &[u8]) -> Result<Option<u64>, CommandError> {
             n.map(Some).ok_or(BAD_TIME)
         }
     }
-}
-
-/// Whether there are so many samples from a timestamp on.
-fn has_samples(series: &Series, from: u64, min: usize) -> bool {
-    let mut left = min;
-    let scan = series.scan(from, u64::MAX, |_| {
-        left -= 1;
-        if left == 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    scan.is_break()
 }
 
 /// Blocks the client on the series.

@@ -49,8 +49,9 @@ pub(super) fn timestamp(text: &[u8], now_ms: i64) -> Result<u64, CommandError> {
     u64::try_from(n).map_err(|_| NEGATIVE_TIME)
 }
 
-/// A sample's value: a number as JSON has it, with anything after it, as in Redis; or `nan`.
-pub(super) fn value(text: &[u8]) -> Result<f64, CommandError> {
+/// A sample's value: a number as JSON has it, or `nan`. Before 8.2 there could be anything after
+/// the number: so there may be in a command that was taken before.
+pub(super) fn value(text: &[u8], was_taken: bool) -> Result<f64, CommandError> {
     if let Some(value) = short_number(text) {
         return Ok(value);
     }
@@ -58,6 +59,9 @@ pub(super) fn value(text: &[u8]) -> Result<f64, CommandError> {
         return Ok(f64::NAN);
     }
     let number = number_within(text).ok_or(BAD_VALUE)?;
+    if number.len() < text.len() && !was_taken {
+        return Err(BAD_VALUE);
+    }
     let number = std::str::from_utf8(number).expect("digits and signs");
     let value: f64 = number.parse().map_err(|_| BAD_VALUE)?;
     if value.is_finite() {
@@ -155,8 +159,25 @@ mod tests {
             (b"inf", None),
         ];
         for (text, expected) in known {
-            let got = value(text).ok();
+            let got = value(text, true).ok();
             assert_eq!(got.map(f64::to_bits), expected.map(f64::to_bits));
+            // Whatever is after a number makes it none, now.
+            let more = [text, b","].concat();
+            assert_eq!(value(&more, false).ok(), None);
+            if text.iter().all(|byte| b"-.0123456789".contains(byte)) && text != b"1.5.5" {
+                assert_eq!(value(text, false).ok(), expected);
+            }
+        }
+        for text in [
+            &b"1,5"[..],
+            b"12:30",
+            b"1x",
+            b"0x10",
+            b"1 ",
+            b"1_000",
+            b"1e5x",
+        ] {
+            assert_eq!(value(text, false), Err(BAD_VALUE));
         }
     }
 }

@@ -179,7 +179,7 @@ fn empty_rows_are_bounded() {
         &[
             (
                 "TS.RANGE s - + AGGREGATION sum 1 EMPTY",
-                "-ERR TSDB: EMPTY would make too many rows, use COUNT or longer buckets",
+                "-ERR TSDB: there would be too many values, use COUNT, longer buckets or fewer aggregators",
             ),
             (
                 "TS.REVRANGE s - + COUNT 2 AGGREGATION sum 1 EMPTY",

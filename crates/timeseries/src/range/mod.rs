@@ -21,16 +21,52 @@ use crate::aggregate::State;
 use crate::block::{BLOCK, Visit, go_on_if};
 use crate::{Aggregator, Sample, Series};
 use rows::Rows;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use weighted::Weighted;
 
-/// Rows that buckets without samples may make.
-pub const EMPTY_ROWS_MAX: usize = 1 << 20;
+/// Values that buckets without samples may make, in all series of a command.
+pub const EMPTY_VALUES_MAX: usize = 1 << 20;
+/// Values that further aggregators may make of buckets with samples, in all series of a command.
+pub const FURTHER_VALUES_MAX: usize = 1 << 23;
 
-/// Buckets without samples would make too many rows.
+/// There would be too many values that are no samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many rows")]
-pub struct TooManyRows;
+#[error("too many values")]
+pub struct TooManyValues;
+
+/// The values that a command may yet make beyond a value for each sample: a command is short, and
+/// two samples may have a thousand years between them.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    empty: Cell<usize>,
+    further: Cell<usize>,
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance {
+            empty: Cell::new(EMPTY_VALUES_MAX),
+            further: Cell::new(FURTHER_VALUES_MAX),
+        }
+    }
+}
+
+impl Allowance {
+    /// Pays for a row of so many values, whose bucket has no samples.
+    fn spend_empty(&self, values: usize) -> Result<(), TooManyValues> {
+        let left = self.empty.get().checked_sub(values).ok_or(TooManyValues)?;
+        self.empty.set(left);
+        Ok(())
+    }
+
+    /// Pays for values of a row after its first.
+    pub fn spend_further(&self, values: usize) -> Result<(), TooManyValues> {
+        let left = self.further.get().checked_sub(values);
+        self.further.set(left.ok_or(TooManyValues)?);
+        Ok(())
+    }
+}
 
 /// The time that a bucket's row shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +113,8 @@ pub struct Aggregation<'q> {
     pub stamp: Stamp,
     /// Buckets without samples make rows, too.
     pub empty: bool,
+    /// For all rows of the command.
+    pub allowance: &'q Allowance,
 }
 
 /// A question.
@@ -104,6 +142,33 @@ impl Query<'_> {
         let has_time = |all: &[u64]| all.binary_search(&timestamp).is_ok();
         let has_value = |(min, max): (f64, f64)| value >= min && value <= max;
         self.timestamps.is_none_or(has_time) && self.values.is_none_or(has_value)
+    }
+
+    /// Whether a sample is a number that the filters admit.
+    fn admits_number(&self, sample: Sample) -> bool {
+        !sample.value.is_nan() && self.admits(sample.timestamp, sample.value)
+    }
+
+    /// The newest number before a timestamp that the filters admit, also before the range.
+    fn number_before(&self, series: &Series, timestamp: u64) -> Option<Sample> {
+        let to = timestamp.checked_sub(1)?;
+        let found = series.scan_back(0, to, |sample| self.break_at_number(sample));
+        found.break_value()
+    }
+
+    /// The oldest number after a timestamp that the filters admit, also after the range.
+    fn number_after(&self, series: &Series, timestamp: u64) -> Option<Sample> {
+        let from = timestamp.checked_add(1)?;
+        let found = series.scan(from, u64::MAX, |sample| self.break_at_number(sample));
+        found.break_value()
+    }
+
+    fn break_at_number(&self, sample: Sample) -> ControlFlow<Sample> {
+        if self.admits_number(sample) {
+            ControlFlow::Break(sample)
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Calls `f` with blocks of the samples that are asked, each in order of time, until it breaks.
@@ -164,12 +229,12 @@ impl Query<'_> {
     }
 
     /// Calls `row` with the time and the values of each row. An error: after the rows so far there
-    /// would be too many.
+    /// would be too many values.
     pub fn run(
         &self,
         series: &Series,
         mut row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         if self.count == 0 {
             return Ok(());
         }
@@ -198,8 +263,8 @@ impl Query<'_> {
                     let next = aggregation.buckets.around(at);
                     if let Some(open) = bucket.replace(next) {
                         rows.carry_back(series, open.0, &states);
-                        rows.finish(open, &mut states);
-                        if aggregation.empty {
+                        outcome = rows.finish(open, &mut states);
+                        if aggregation.empty && outcome.is_ok() {
                             rows.carry(series, Sample::new(times[first], values[first]));
                             outcome = rows.fill(open, next, self.backwards);
                         }
@@ -227,7 +292,7 @@ impl Query<'_> {
         outcome?;
         if let Some(open) = bucket {
             rows.carry_back(series, open.0, &states);
-            rows.finish(open, &mut states);
+            rows.finish(open, &mut states)?;
         }
         Ok(())
     }
@@ -258,7 +323,7 @@ impl Query<'_> {
         series: &Series,
         aggregation: &Aggregation<'_>,
         mut row: impl FnMut(u64, &[f64]),
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         let forwards = Query {
             backwards: false,
             count: usize::MAX,

@@ -1,7 +1,7 @@
 //! Rows of buckets, as they are written: their times, the values of buckets without samples, and
 //! how many are left.
 
-use super::{Aggregation, EMPTY_ROWS_MAX, Stamp, TooManyRows};
+use super::{Aggregation, Stamp, TooManyValues};
 use crate::aggregate::State;
 use crate::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 pub(super) struct Rows<'q, F> {
     aggregation: &'q Aggregation<'q>,
     pub(super) left: usize,
-    empty_left: usize,
     /// The values of the last row with samples; of `last` those of the bucket before, in time.
     pub(super) last: SmallVec<[f64; 2]>,
     pub(super) backwards: bool,
@@ -22,7 +21,6 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         Rows {
             aggregation,
             left,
-            empty_left: EMPTY_ROWS_MAX,
             last: SmallVec::new(),
             backwards: false,
             row,
@@ -84,9 +82,14 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
 
     /// Writes a bucket's row, and resets the states. Without samples of interest the bucket is an
     /// empty one.
-    pub(super) fn finish(&mut self, bucket: (i64, i64), states: &mut [State]) {
+    pub(super) fn finish(
+        &mut self,
+        bucket: (i64, i64),
+        states: &mut [State],
+    ) -> Result<(), TooManyValues> {
         let is_shown = self.aggregation.empty || !states.iter().all(State::is_empty);
         if is_shown {
+            self.pay_further()?;
             let values = self.values(states.iter().map(|state| (state, state.value())));
             self.write(bucket, &values);
             self.last = values;
@@ -94,6 +97,13 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         for state in states {
             *state = State::new(state.of);
         }
+        Ok(())
+    }
+
+    /// Pays for the values of a bucket's row after the first.
+    pub(super) fn pay_further(&self) -> Result<(), TooManyValues> {
+        let further = self.aggregation.aggregators.len() - 1;
+        self.aggregation.allowance.spend_further(further)
     }
 
     /// The values of states; those without samples of interest have that of an empty bucket.
@@ -118,7 +128,7 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         open: (i64, i64),
         next: (i64, i64),
         backwards: bool,
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         let kinds = self.aggregation.aggregators.iter();
         let values: SmallVec<[f64; 2]> = kinds
             .zip(&self.last)
@@ -139,14 +149,15 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
             if is_there {
                 break;
             }
-            self.count_empty()?;
+            self.pay_empty()?;
             self.write(at, &values);
         }
         Ok(())
     }
 
-    pub(super) fn count_empty(&mut self) -> Result<(), TooManyRows> {
-        self.empty_left = self.empty_left.checked_sub(1).ok_or(TooManyRows)?;
-        Ok(())
+    /// Pays for the row of a bucket without samples.
+    pub(super) fn pay_empty(&self) -> Result<(), TooManyValues> {
+        let width = self.aggregation.aggregators.len();
+        self.aggregation.allowance.spend_empty(width)
     }
 }

@@ -1,8 +1,9 @@
 //! Rows with a time-weighted average, forwards: the line through the samples also covers buckets
-//! without samples, and reaches beyond the range on both sides.
+//! without samples, and reaches beyond the range on both sides. Filters come first: a sample that
+//! they leave out is on no line.
 
 use super::rows::Rows;
-use super::{Aggregation, Query, TooManyRows, add_all, first_after};
+use super::{Aggregation, Query, TooManyValues, add_all, first_after};
 use crate::aggregate::State;
 use crate::block::go_on_if;
 use crate::twa::{self, Twa};
@@ -28,13 +29,16 @@ impl<'q> Weighted<'q> {
         let first = number_at_end(query, series, false);
         let last = first.and_then(|_| number_at_end(query, series, true));
         let after = |at: u64| {
-            let is_after = |extra: &Sample| extra.timestamp > at && !extra.value.is_nan();
-            series.after(at).or(query.extra.filter(is_after))
+            let is_after = |extra: &Sample| extra.timestamp > at && query.admits_number(*extra);
+            query
+                .number_after(series, at)
+                .or(query.extra.filter(is_after))
         };
+        let start = first.map_or(query.from, |first: Sample| first.timestamp);
         Weighted {
             query,
             aggregation,
-            before: series.before(first.map_or(query.from, |first: Sample| first.timestamp)),
+            before: query.number_before(series, start),
             after: match last {
                 Some(last) => after(last.timestamp),
                 None => after(query.to),
@@ -52,7 +56,7 @@ impl<'q> Weighted<'q> {
         &self,
         series: &Series,
         rows: &mut Rows<'_, F>,
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         if rows.left == 0 {
             return Ok(());
         }
@@ -81,7 +85,7 @@ impl<'q> Weighted<'q> {
                 }
                 let next = around(sample.timestamp);
                 let after = if is_nan {
-                    series.after(sample.timestamp)
+                    self.query.number_after(series, sample.timestamp)
                 } else {
                     Some(sample)
                 };
@@ -159,7 +163,8 @@ impl<'q> Weighted<'q> {
         open: Open,
         after: Option<Sample>,
         rows: &mut Rows<'_, F>,
-    ) -> Result<i64, TooManyRows> {
+    ) -> Result<i64, TooManyValues> {
+        rows.pay_further()?;
         let (_, high) = self.cut(open.bucket);
         let average = open.twa.map_or(f64::NAN, |twa| twa.finish(after, high));
         let values = rows.values(open.states.iter().map(|state| match state.of {
@@ -178,12 +183,12 @@ impl<'q> Weighted<'q> {
         to: i64,
         (before, after): (Option<Sample>, Option<Sample>),
         rows: &mut Rows<'_, F>,
-    ) -> Result<(), TooManyRows> {
+    ) -> Result<(), TooManyValues> {
         let mut at = from;
         while self.aggregation.empty && rows.left > 0 && at < to {
             let bucket = self.aggregation.buckets.around(at);
             let (low, high) = self.cut(bucket);
-            rows.count_empty()?;
+            rows.pay_empty()?;
             let last = rows.last.clone();
             let kinds = self.aggregation.aggregators.iter().enumerate();
             let ends = before.zip(after);

@@ -7,6 +7,8 @@
 use super::Series;
 use crate::Sample;
 use crate::block::{Room, Visit, go_on_if};
+use crate::chunk::Chunk;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 impl Series {
@@ -88,6 +90,57 @@ impl Series {
         let _ = self.scan(from, to, each);
     }
 
+    /// A copy with the chunks that have samples from one timestamp to another, and the chunks next
+    /// to them. O(bytes of these).
+    pub fn excerpt(&self, from: u64, to: u64) -> Series {
+        let first = self
+            .chunks
+            .partition_point(|chunk| chunk.last().timestamp < from);
+        let end = self.chunks.partition_point(|chunk| chunk.first() <= to);
+        let range = first.saturating_sub(1)..(end + 1).max(first).min(self.chunks.len());
+        let chunks: VecDeque<Chunk> = self.chunks.range(range).cloned().collect();
+        Series {
+            total: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+            chunks,
+            last: self.last,
+            options: self.options,
+            labels: self.labels.clone(),
+            links: None,
+        }
+    }
+
+    /// Samples from one timestamp to another, or some more: those of their chunks. O(chunks between
+    /// them).
+    pub fn samples_between(&self, from: u64, to: u64) -> u64 {
+        let from = from.max(self.oldest_kept());
+        let first = self
+            .chunks
+            .partition_point(|chunk| chunk.last().timestamp < from);
+        let chunks = self.chunks.range(first..);
+        let chunks = chunks.take_while(|chunk| from <= to && chunk.first() <= to);
+        chunks.map(|chunk| chunk.len() as u64).sum()
+    }
+
+    /// Whether there are so many samples from a timestamp on. At most one chunk is decoded; of the
+    /// others the lengths are added, from the newest on, until they are enough.
+    pub fn has_samples(&self, from: u64, min: u64) -> bool {
+        let from = from.max(self.oldest_kept());
+        if self.total < min || self.last().is_none_or(|last| last.timestamp < from) {
+            return min == 0;
+        }
+        let mut left = min;
+        for chunk in self.chunks.iter().rev() {
+            if left == 0 {
+                return true;
+            }
+            if chunk.first() < from {
+                return count_up_to(chunk, from, left) >= left;
+            }
+            left = left.saturating_sub(chunk.len() as u64);
+        }
+        left == 0
+    }
+
     /// The sample before a timestamp that is a number. `None`: there is none.
     pub fn before(&self, timestamp: u64) -> Option<Sample> {
         let to = timestamp.checked_sub(1)?;
@@ -105,6 +158,16 @@ impl Series {
         self.scan(timestamp, timestamp, ControlFlow::Break)
             .break_value()
     }
+}
+
+/// Samples of a chunk from a timestamp on, at most `max` of them and some more.
+fn count_up_to(chunk: &Chunk, from: u64, max: u64) -> u64 {
+    let mut found = 0;
+    let _ = chunk.visit(from, u64::MAX, &mut |times, _| {
+        found += times.len() as u64;
+        go_on_if(found < max)
+    });
+    found
 }
 
 fn break_at_number(sample: Sample) -> ControlFlow<Sample> {

@@ -3,7 +3,7 @@
 //! Known replies are those of Redis Stack 7.4.
 
 use super::*;
-use crate::range::{Aggregation, Buckets, Even, Query, Stamp};
+use crate::range::{Aggregation, Allowance, Buckets, Even, FURTHER_VALUES_MAX, Query, Stamp};
 use crate::{Aggregator, TIMESTAMP_MAX};
 use proptest::prelude::*;
 use russet_base::memory::content::Content;
@@ -58,6 +58,7 @@ fn buckets(
         buckets: &buckets,
         stamp: Stamp::Start,
         empty,
+        allowance: &Allowance::default(),
     };
     let query = Query {
         aggregation: Some(&aggregation),
@@ -122,14 +123,15 @@ fn weighted_averages_are_those_of_redis() {
         ..ask(0, TIMESTAMP_MAX, false)
     };
     let got = buckets(&line, (Twa, 20, false), filtered);
-    assert_eq!(got, [(0, 3.0), (20, 13.666666666666666)]);
+    // Here 7.4 has the line go on to samples that the filter leaves out: 3 and 13.67.
+    assert_eq!(got, [(0, 4.5), (20, 12.0)]);
     let times = [10, 15, 20, 50];
     let filtered = Query {
         timestamps: Some(&times),
         ..ask(0, TIMESTAMP_MAX, false)
     };
     let got = buckets(&line, (Twa, 20, false), filtered);
-    assert_eq!(got, [(0, 3.0), (20, 16.0), (40, 46.0)]);
+    assert_eq!(got, [(0, 4.5), (20, 16.0), (40, 28.0)]);
 }
 
 #[test]
@@ -159,14 +161,62 @@ fn empty_buckets_make_rows_of_their_own() {
         buckets: &one,
         stamp: Stamp::Start,
         empty: true,
+        allowance: &Allowance::default(),
     };
     let mut query = Query {
         aggregation: Some(&aggregation),
         ..ask(0, TIMESTAMP_MAX, false)
     };
     assert!(query.run(&far, |_, _| ()).is_err());
+    let allowance = Allowance::default();
+    let aggregation = Aggregation {
+        allowance: &allowance,
+        ..aggregation
+    };
+    query.aggregation = Some(&aggregation);
     query.count = 10;
     assert_eq!(rows(&far, &query).len(), 10);
+}
+
+/// Two samples and forty aggregators made 42 million values.
+#[test]
+fn values_are_bounded_and_not_rows() {
+    let far = series(&[(0, 1.0), (1 << 19, 2.0)]);
+    let dense: Vec<(u64, f64)> = (0..1000).map(|at| (at, 1.0)).collect();
+    let dense = series(&dense);
+    let one = Even {
+        duration: 1,
+        align: 0,
+    };
+    for kind in [Aggregator::Sum, Aggregator::Twa] {
+        let run = |width: usize, series: &Series, allowance: &Allowance, backwards: bool| {
+            let aggregators: Vec<_> = [kind].into_iter().cycle().take(width).collect();
+            let aggregation = Aggregation {
+                aggregators: &aggregators,
+                buckets: &one,
+                stamp: Stamp::Start,
+                empty: true,
+                allowance,
+            };
+            let query = Query {
+                aggregation: Some(&aggregation),
+                ..ask(0, TIMESTAMP_MAX, backwards)
+            };
+            let mut values = 0;
+            let run = query.run(series, |_, row| values += row.len());
+            assert!(values < 2 * FURTHER_VALUES_MAX);
+            run.is_ok()
+        };
+        for backwards in [false, true] {
+            let new = Allowance::default;
+            assert!(run(1, &far, &new(), backwards));
+            assert!(!run(3, &far, &new(), backwards));
+            // All series of a command have one allowance.
+            let all = new();
+            assert!(run(2, &far, &all, backwards) && !run(1, &far, &all, backwards));
+            assert!(!run(10_000, &dense, &new(), backwards));
+        }
+    }
 }
 
 #[test]
@@ -288,6 +338,27 @@ fn copy(series: &Series) -> Series {
 
 proptest! {
     #[test]
+    fn enough_samples_are_seen_by_the_lengths_of_chunks(
+        times in prop::collection::btree_set(0..400_u64, 0..200),
+        gone in prop::option::of((0..400_u64, 0..400_u64)),
+        from in 0..450_u64,
+        min in 1..250_u64,
+    ) {
+        let samples: Vec<(u64, f64)> = times.iter().map(|at| (*at, *at as f64)).collect();
+        let mut series = series(&samples);
+        if let Some((start, end)) = gone {
+            series.remove(start, end);
+        }
+        let mut found = 0;
+        series.for_each(from, u64::MAX, |_| found += 1);
+        prop_assert_eq!(series.has_samples(from, min), found >= min);
+        let between = series.samples_between(from, u64::MAX);
+        prop_assert!(between >= found && between <= series.total());
+        let to = from.saturating_add(min);
+        let excerpt = series.excerpt(from, to);
+        prop_assert_eq!(&rows(&excerpt, &ask(from, to, true)), &rows(&series, &ask(from, to, true)));
+    }
+    #[test]
     fn a_series_is_a_sorted_map(steps in steps(), a: u16, b: u16, is_packed: bool) {
         let (series, model) = made(&steps, is_packed);
         let last = series.last_timestamp();
@@ -335,7 +406,7 @@ proptest! {
             for width in [1, 2] {
                 // With the weighted average the pass is forwards, which sums show.
                 if width == 2 && backwards { continue; }
-                let aggregation = Aggregation { aggregators: &aggregators[..width], buckets: &buckets, stamp: Stamp::Start, empty: false };
+                let aggregation = Aggregation { aggregators: &aggregators[..width], buckets: &buckets, stamp: Stamp::Start, empty: false, allowance: &Allowance::default() };
                 let query = Query { aggregation: Some(&aggregation), count, ..ask(0, u64::MAX >> 1, backwards) };
                 prop_assert_eq!(&rows(&series, &query), &expected);
             }
@@ -419,7 +490,7 @@ proptest! {
             apply(&mut dest, &writes);
         }
         let open = source.rules()[0].latest();
-        let aggregation = Aggregation { aggregators: &[of], buckets: &even, stamp: Stamp::Start, empty: false };
+        let aggregation = Aggregation { aggregators: &[of], buckets: &even, stamp: Stamp::Start, empty: false, allowance: &Allowance::default() };
         let query = Query { aggregation: Some(&aggregation), ..ask(0, TIMESTAMP_MAX, false) };
         let mut expected = rows(&source, &query);
         let mut got = rows(&dest, &ask(0, TIMESTAMP_MAX, false));

@@ -2,12 +2,14 @@
 //!
 //!     filters     conditions on labels, the labels that are shown
 //!     slices      the series that satisfy them, one after the other, in slices
+//!     gathered    the rows that MRANGE makes of series
 //!     shards      series of all shards of a cluster
 //!     query       QUERYINDEX, MGET
 //!     names       QUERYLABELS
 //!     refresh     TIMESERIES.REFRESHCLUSTER
 
 pub(super) mod filters;
+pub(super) mod gathered;
 mod names;
 pub(super) mod query;
 mod refresh;

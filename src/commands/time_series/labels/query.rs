@@ -3,6 +3,7 @@
 //! In slices on one server; in a cluster all shards are asked first.
 
 use super::super::compact::open_bucket;
+use super::super::count;
 use super::super::row::{READING, READS, find};
 use super::super::rows_text::reply_sample;
 use super::filters::{Shown, parse_filters};
@@ -19,6 +20,7 @@ pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
     flags: READS,
     categories: READING,
     facts: Facts::ASKS_NODES,
+    work: count::MATCHED,
     ..Spec::new("ts.queryindex", queryindex)
 };
 
@@ -68,6 +70,7 @@ pub(in crate::commands::time_series) const MGET: Spec = Spec {
     arity: Arity::AtLeast(3),
     handler: mget,
     name: "ts.mget",
+    work: count::FILTERED,
     ..QUERYINDEX
 };
 

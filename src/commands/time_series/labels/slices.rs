@@ -3,7 +3,8 @@
 //! Work of a client's command that takes long is divided: after [`SLICE_US`] the loop serves
 //! others, and the command runs again where it was. Meanwhile series may change: each is read at
 //! one time between the command's beginning and its end; those that are gone by then, or have
-//! other labels, are left out. In a script and in EXEC nothing changes meanwhile.
+//! other labels, are left out. In a script and in EXEC nothing changes meanwhile. A series that
+//! takes long by itself is copied, and a thread takes it.
 
 use super::filters::DENIED;
 use crate::server::Call;
@@ -11,9 +12,9 @@ use crate::server::searches::Task;
 use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
-use russet_resp::{Reply, message};
-use russet_timeseries::Series;
+use russet_resp::{Args, OwnedArgs, Reply, message};
 use russet_timeseries::index::{Filter, Search};
+use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
 use russet_types::vector_set::Progress;
 
@@ -39,7 +40,10 @@ pub(in crate::commands::time_series) struct Wanted<'a> {
 impl Wanted<'_> {
     /// A search for them that has found all keys, for work that is not divided. Some of them may
     /// have expired.
-    pub(super) fn search(self, call: &Call<'_>) -> Result<Search, CommandError> {
+    pub(in crate::commands::time_series) fn search(
+        self,
+        call: &Call<'_>,
+    ) -> Result<Search, CommandError> {
         let index = call.db.labels();
         let mut search = Search::new(index, self.filters);
         let filters = self.filters.unwrap_or_default();
@@ -61,6 +65,13 @@ impl Wanted<'_> {
     }
 }
 
+/// A series that is for a thread, as it was when its turn came.
+pub(in crate::commands::time_series) struct Pending {
+    pub key: Box<[u8]>,
+    pub series: Series,
+    pub extra: Option<Sample>,
+}
+
 /// A command's work: takes series, and keeps what it knows between slices.
 pub(in crate::commands::time_series) trait Gather:
     Send + 'static
@@ -76,6 +87,27 @@ pub(in crate::commands::time_series) trait Gather:
         series: (&[u8], &Series),
         out: &mut Parts,
     ) -> Result<(), CommandError>;
+
+    /// A copy of the series, if it takes long to take, and then is to be taken by a thread.
+    fn is_long(
+        &self,
+        _call: &Call<'_>,
+        _asked: &Self::Asked<'_>,
+        _series: (&[u8], &Series),
+    ) -> Option<Pending> {
+        None
+    }
+
+    /// Takes a series by a thread, of a command with these arguments and this name.
+    fn take_pending(
+        &mut self,
+        _args: Args<'_>,
+        _name: &str,
+        _pending: &Pending,
+        _out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        Ok(())
+    }
 
     /// Writes a part after all series; `false`: there is none.
     fn write_next(&mut self, _asked: &Self::Asked<'_>, _out: &mut Parts) -> bool {
@@ -117,12 +149,26 @@ struct Slices<G> {
     is_later: bool,
     gather: G,
     parts: Parts,
+    /// For a thread, with the command and its name.
+    pending: Option<(Pending, OwnedArgs, &'static str)>,
+    refused: Option<CommandError>,
 }
 
 impl<G: Gather> Task for Slices<G> {
-    /// Nothing can be done without the keyspace: the command only waits for its turn.
+    /// But for a long series nothing can be done without the keyspace: the command only waits for
+    /// its turn.
     fn step(&mut self, _nanos: usize) -> Progress {
+        if let Some((pending, args, name)) = self.pending.take() {
+            let parts = &mut self.parts;
+            let taken = self.gather.take_pending(args.args(), name, &pending, parts);
+            self.refused = taken.err();
+            self.parts.end_slice();
+        }
         Progress::Done
+    }
+
+    fn is_for_workers(&self) -> bool {
+        self.pending.is_some()
     }
 }
 
@@ -135,7 +181,10 @@ pub(in crate::commands::time_series) fn in_slices<G: Gather>(
 ) -> Result<Option<Parts>, CommandError> {
     let began = clock::cycles();
     let mut slices = match call.server.searches.take_done::<Slices<G>>() {
-        Some(slices) => *slices,
+        Some(slices) => match slices.refused {
+            Some(error) => return Err(error),
+            None => *slices,
+        },
         None => Slices::new(call, wanted, new),
     };
     let mut slice_began = began;
@@ -167,6 +216,8 @@ impl<G: Gather> Slices<G> {
                 texts: Vec::new(),
                 len: 0,
             },
+            pending: None,
+            refused: None,
         }
     }
 
@@ -193,7 +244,7 @@ impl<G: Gather> Slices<G> {
         while self.take_next(call, asked, filters)?
             || self.gather.write_next(asked, &mut self.parts)
         {
-            if is_over() {
+            if self.pending.is_some() || is_over() {
                 return Ok(Progress::More);
             }
         }
@@ -216,6 +267,15 @@ impl<G: Gather> Slices<G> {
         let labels = series.labels();
         if !self.is_later || filters.iter().all(|filter| filter.admits(labels)) {
             let series: (&[u8], &Series) = (key, &series);
+            let pending = if call.may_leave_loop() {
+                self.gather.is_long(call, asked, series)
+            } else {
+                None
+            };
+            if let Some(pending) = pending {
+                self.pending = Some((pending, call.args.to_owned(), call.name));
+                return Ok(true);
+            }
             self.gather.take(call, asked, series, &mut self.parts)?;
         }
         Ok(true)

@@ -2,17 +2,19 @@
 //!
 //! Groups are written after all series, one in a step.
 
-use super::compact::latest;
-use super::filters::{Shown, begin_labels, reply_label};
-use super::mrange::{Asked, Group};
-use super::query::begin_key;
-use super::range::too_many;
-use super::range_args::RangeArgs;
-use super::rows_text::RowsText;
-use super::slices::{Gather, Parts};
+use super::super::compact::latest;
+use super::super::filters::{Shown, begin_labels, reply_label};
+use super::super::mrange::{Asked, Group, MREVRANGE};
+use super::super::query::begin_key;
+use super::super::range::too_many;
+use super::super::range_args::RangeArgs;
+use super::super::rows_text::RowsText;
+use super::super::slices::{Gather, Parts, Pending};
+use super::super::thread;
 use crate::server::Call;
 use russet_command::CommandError;
-use russet_resp::Reply;
+use russet_resp::{Args, Reply};
+use russet_timeseries::range::Allowance;
 use russet_timeseries::reduce::Reduction;
 use russet_timeseries::{Aggregator, Labels, Sample, Series};
 use std::collections::BTreeMap;
@@ -24,16 +26,18 @@ struct Members {
 }
 
 /// See the module.
-pub(super) struct Gathered {
+pub(in crate::commands::time_series) struct Gathered {
     groups: BTreeMap<Box<[u8]>, Members>,
     rows: RowsText,
+    allowance: Allowance,
 }
 
 impl Gathered {
-    pub(super) fn new(reply: &Reply) -> Gathered {
+    pub(in crate::commands::time_series) fn new(reply: &Reply) -> Gathered {
         Gathered {
             groups: BTreeMap::new(),
             rows: RowsText::new(reply),
+            allowance: Allowance::default(),
         }
     }
 
@@ -60,7 +64,7 @@ impl Gathered {
         members.sources.push(key.into());
         let reduction = &mut members.reduction;
         let add = |at, values: &[f64]| reduction.add(at, values);
-        let run = range.run_all(series, extra, asked.backwards, add);
+        let run = range.run_all(series, extra, asked.backwards, &self.allowance, add);
         run.map_err(too_many)?;
         reduction.end_series();
         Ok(())
@@ -78,20 +82,34 @@ impl Gather for Gathered {
         out: &mut Parts,
     ) -> Result<(), CommandError> {
         let extra = extra_of(call, &asked.range, key);
-        if let Some(group) = asked.group {
-            return self.merge((key, series), (asked, group), extra);
+        self.take_with(asked, (key, series), extra, out)
+    }
+
+    fn is_long(
+        &self,
+        call: &Call<'_>,
+        asked: &Asked<'_>,
+        (key, series): (&[u8], &Series),
+    ) -> Option<Pending> {
+        if !thread::is_long(call, asked.range.work(series, 0)) {
+            return None;
         }
-        let rows = &mut self.rows;
-        let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
-        let run = asked.range.run(series, extra, asked.backwards, push);
-        run.map_err(too_many)?;
-        if asked.excludes_empty && rows.is_empty() {
-            return Ok(());
-        }
-        begin_series(&mut out.reply, (key, series.labels()), asked);
-        rows.reply(&mut out.reply);
-        out.len += 1;
-        Ok(())
+        Some(Pending {
+            key: key.into(),
+            series: asked.range.excerpt(series, 0),
+            extra: extra_of(call, &asked.range, key),
+        })
+    }
+
+    fn take_pending(
+        &mut self,
+        args: Args<'_>,
+        name: &str,
+        Pending { key, series, extra }: &Pending,
+        out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        let asked = Asked::parse(args, name, name == MREVRANGE.name)?;
+        self.take_with(&asked, (key, series), *extra, out)
     }
 
     /// Writes the next group.
@@ -112,8 +130,40 @@ impl Gather for Gathered {
     }
 }
 
+impl Gathered {
+    fn take_with(
+        &mut self,
+        asked: &Asked<'_>,
+        (key, series): (&[u8], &Series),
+        extra: Option<Sample>,
+        out: &mut Parts,
+    ) -> Result<(), CommandError> {
+        if let Some(group) = asked.group {
+            return self.merge((key, series), (asked, group), extra);
+        }
+        let rows = &mut self.rows;
+        let push = |timestamp, values: &[f64]| rows.push(timestamp, values);
+        let allowance = &self.allowance;
+        let run = asked
+            .range
+            .run(series, extra, asked.backwards, allowance, push);
+        run.map_err(too_many)?;
+        if asked.excludes_empty && rows.is_empty() {
+            return Ok(());
+        }
+        begin_series(&mut out.reply, (key, series.labels()), asked);
+        rows.reply(&mut out.reply);
+        out.len += 1;
+        Ok(())
+    }
+}
+
 /// The open bucket of a destination, if it is asked.
-pub(super) fn extra_of(call: &Call<'_>, range: &RangeArgs, key: &[u8]) -> Option<Sample> {
+pub(in crate::commands::time_series) fn extra_of(
+    call: &Call<'_>,
+    range: &RangeArgs,
+    key: &[u8],
+) -> Option<Sample> {
     if range.latest {
         latest(&call.db, key)
     } else {
@@ -122,7 +172,11 @@ pub(super) fn extra_of(call: &Call<'_>, range: &RangeArgs, key: &[u8]) -> Option
 }
 
 /// Begins what is replied of a series with its key and its labels.
-pub(super) fn begin_series(reply: &mut Reply, (key, labels): (&[u8], &Labels), asked: &Asked<'_>) {
+pub(in crate::commands::time_series) fn begin_series(
+    reply: &mut Reply,
+    (key, labels): (&[u8], &Labels),
+    asked: &Asked<'_>,
+) {
     let is_map = reply.resp3();
     begin_key(reply, key, if is_map { 3 } else { 2 });
     asked.shown.reply(labels, reply);
@@ -133,7 +187,7 @@ pub(super) fn begin_series(reply: &mut Reply, (key, labels): (&[u8], &Labels), a
 }
 
 /// Begins what is replied of a group.
-pub(super) fn begin_group(
+pub(in crate::commands::time_series) fn begin_group(
     reply: &mut Reply,
     (group, value): (Group<'_>, &[u8]),
     sources: &[&[u8]],
