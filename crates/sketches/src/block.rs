@@ -3,6 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use crate::room;
 use russet_base::memory::alloc::{self, good_size};
 use russet_base::memory::mover::Mover;
 
@@ -14,7 +15,7 @@ impl Block {
     /// So many zeros. `None`: there is no room for them.
     pub(crate) fn zeros(bytes: u64) -> Option<Block> {
         let bytes = usize::try_from(bytes).ok()?;
-        alloc::zeros(bytes).map(Block)
+        room::zeros(bytes).map(Block)
     }
 
     /// Its bytes in the allocator.

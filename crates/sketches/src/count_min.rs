@@ -8,10 +8,11 @@
 //! Invariant: the block has a counter for each position of the rows.
 //! Cost: add and estimate O(depth); merge O(counters * sources).
 
-use russet_base::memory::alloc::{slice_bytes, zeros};
+use russet_base::memory::alloc::{copied, slice_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
+use crate::room::zeros;
 use crate::rows::Rows;
 use crate::{Damaged, block_effort};
 
@@ -19,11 +20,19 @@ use crate::{Damaged, block_effort};
 const COUNTER: usize = 4;
 
 /// See the module.
-#[derive(Clone)]
 pub struct CountMin {
     rows: Rows,
     count: i64,
     counters: Box<[u8]>,
+}
+
+impl Clone for CountMin {
+    fn clone(&self) -> CountMin {
+        CountMin {
+            counters: copied(&self.counters),
+            ..*self
+        }
+    }
 }
 
 /// A sketch that cannot be made.

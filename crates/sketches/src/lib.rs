@@ -9,6 +9,7 @@
 //!     rows         where an item's counters are, of count_min and top_k
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!     block        the bytes of filters
+//!     room         how large a sketch may become
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -25,6 +26,7 @@ mod chunks;
 pub mod count_min;
 pub mod cuckoo;
 pub mod hash;
+mod room;
 mod rows;
 pub mod t_digest;
 pub mod top_k;
@@ -34,8 +36,13 @@ pub use bloom::Bloom;
 pub use chunks::ChunkError;
 pub use count_min::CountMin;
 pub use cuckoo::Cuckoo;
+pub use room::Room;
 pub use t_digest::TDigest;
 pub use top_k::TopK;
+
+/// Rows of a new count-min sketch or top-k list: each item is counted in each of them. No sketch
+/// by an error and a probability has more.
+pub const DEPTH_MAX: u64 = 1 << 10;
 
 /// Bytes from outside are no sketch, or no part of this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -91,6 +91,7 @@ fn dump_long(call: &mut Call<'_>, document: LongDocument, writer: RdbWriter) -> 
 
 /// The value in the writer's RDB version, that version and the checksum.
 pub(super) fn payload_of(writer: &mut RdbWriter, value: &ValueView<'_>) -> Vec<u8> {
+    writer.pack_blocks();
     writer.value(value);
     writer.payload()
 }

@@ -3,7 +3,8 @@
 //! A value moves with its expiry; its uses are counted anew. Watchers of both names learn of it.
 //! RENAME replaces, MOVE and RENAMENX never do, COPY only with REPLACE.
 //!
-//! A copied vector set is propagated as RESTORE, since Redis refuses to copy it.
+//! A copied vector set, filter, sketch or dictionary of suggestions is propagated as RESTORE, since
+//! Redis refuses to copy it.
 //!
 //! Cost: O(1), COPY O(size of the value).
 //!
@@ -128,7 +129,7 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
         if let Some(old) = replaced {
             target.overwritten(to, old, kind);
         }
-        if kind == Type::VectorSet && call.effects_wanted() {
+        if !is_copied_by_redis(kind) && call.effects_wanted() {
             restore_instead(call, to, db);
         }
     }
@@ -136,7 +137,21 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Records a copied value as RESTORE: Redis refuses to copy vector sets.
+/// Whether Redis copies values of a type: those of its own, and of the modules whose types say how.
+fn is_copied_by_redis(kind: Type) -> bool {
+    !matches!(
+        kind,
+        Type::VectorSet
+            | Type::Bloom
+            | Type::Cuckoo
+            | Type::CountMin
+            | Type::TopK
+            | Type::TDigest
+            | Type::Suggestions
+    )
+}
+
+/// Records a copied value as RESTORE, where Redis refuses to copy it.
 fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex) {
     let mut target = call.db.other(db);
     let expiry = target.expiry(key).flatten();
@@ -241,6 +256,53 @@ mod tests {
         t.run("SET s x");
         t.run("COPY s u");
         assert_eq!(t.take_effects()[1..], ["COPY s u"]);
+    }
+
+    /// A value of each type: what others get of its copy makes it there.
+    #[test]
+    fn a_copy_of_any_type_arrives_at_others() {
+        let makes = [
+            ("SET k v", true),
+            ("RPUSH k a", true),
+            ("SADD k a", true),
+            ("HSET k f v", true),
+            ("ZADD k 1 a", true),
+            ("XADD k 1-1 f v", true),
+            ("ARSET k 0 a", true),
+            ("JSON.SET k $ [1]", true),
+            ("TS.ADD k 1 2", true),
+            ("VADD k VALUES 2 1 2 e", false),
+            ("BF.ADD k a", false),
+            ("CF.ADD k a", false),
+            ("CMS.INITBYDIM k 10 2", false),
+            ("TOPK.RESERVE k 3", false),
+            ("TDIGEST.CREATE k", false),
+            ("FT.SUGADD k a 1", false),
+        ];
+        let mut kinds = std::collections::HashSet::new();
+        for (line, is_copied) in makes {
+            let mut t = Testbed::new();
+            let reply = t.run(line);
+            assert!(!reply.starts_with('-'), "{line}: {reply}");
+            kinds.insert(t.run("TYPE k"));
+            t.take_effects();
+            assert_eq!(t.run("COPY k l"), ":1\r\n", "{line}");
+            let effects = t.take_effects();
+            let effect = &effects[effects.len() - 1];
+            let expected = if is_copied {
+                "COPY k l"
+            } else {
+                "RESTORE l 0 "
+            };
+            assert!(effect.starts_with(expected), "{line}: {effect}");
+        }
+        // The path hash is Redis's hash to others.
+        let all = russet_types::Type::ALL.len();
+        assert!(
+            kinds.len() + 1 >= all,
+            "{} of {all} types are copied here",
+            kinds.len()
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The commands that Bloom and cuckoo filters have in common: EXISTS, MEXISTS, MERGE, and the
 //! arguments of INSERT.
 
+use super::room::room;
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_config::Config;
@@ -74,6 +75,7 @@ pub(super) fn mexists<F: Filter>(call: &mut Call<'_>) -> CommandResult {
 /// Its effect are commands that every server with the module knows: the key is deleted and made
 /// again of its chunks, with its expiry.
 pub(super) fn merge<F: Filter>(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let key = call.args.at(1);
     let mut merged: Option<F> = call.db.read::<F>(key)?.map(|its| its.clone());
     for source in call.args.from(2).iter().filter(|source| *source != key) {

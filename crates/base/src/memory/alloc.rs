@@ -75,13 +75,24 @@ pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     Some(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
-/// A copy of bytes that are going to be read at random, as [`zeros`] has them.
+/// A copy of bytes that are going to be read at random, as [`zeros`] has them. Where a large block
+/// has zeros, the copy takes no memory.
 pub fn copied(bytes: &[u8]) -> Box<[u8]> {
+    #[cfg(not(feature = "system-allocator"))]
+    const SEGMENT: usize = 1 << 16;
     #[cfg(not(feature = "system-allocator"))]
     if bytes.len() >= huge_pages::LARGE_MIN
         && let Some(mut copy) = zeros(bytes.len())
     {
-        copy.copy_from_slice(bytes);
+        for (to, from) in copy.chunks_mut(SEGMENT).zip(bytes.chunks(SEGMENT)) {
+            let (words, rest) = from.as_chunks::<8>();
+            let any = words
+                .iter()
+                .fold(0, |any, word| any | u64::from_ne_bytes(*word));
+            if any != 0 || rest.iter().any(|byte| *byte != 0) {
+                to.copy_from_slice(from);
+            }
+        }
         return copy;
     }
     bytes.into()

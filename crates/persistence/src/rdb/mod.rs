@@ -64,6 +64,7 @@ mod peer;
 mod reader;
 mod rules;
 mod scan;
+mod sparse;
 mod templates;
 mod verify;
 mod writer;

@@ -19,7 +19,7 @@ use russet_keyspace::DbIndex;
 use russet_search::file::Item;
 
 use super::format::{RdbOrigin, kind, opcode};
-use super::module;
+use super::{module, sparse};
 
 /// The version written unless fields expire.
 pub const VERSION_USUAL: u32 = 11;
@@ -85,6 +85,19 @@ pub struct RdbWriter {
     form: ValueForm,
     /// The key of the value under way, if its type writes it.
     name: SavedName,
+    /// How blocks that are written in pieces are.
+    blocks: Blocks,
+}
+
+/// How a block is written that is too long for one piece.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Blocks {
+    /// Piece by piece, as they are.
+    Whole,
+    /// With the first piece, packed if it is sparse.
+    Packed,
+    /// The one under way was packed: the other pieces are written.
+    Written,
 }
 
 /// A key whose value has its name.
@@ -105,7 +118,37 @@ impl RdbWriter {
             too_new: None,
             form: ValueForm::of(kind::STRING),
             name: SavedName::default(),
+            blocks: Blocks::Whole,
         }
+    }
+
+    /// Packs sparse blocks, for a payload: the time to read a block is then spent at once.
+    pub fn pack_blocks(&mut self) {
+        if self.compress {
+            self.blocks = Blocks::Packed;
+        }
+    }
+
+    /// Writes all of a block with its first piece, if it is to be packed and is sparse.
+    pub(crate) fn try_packed(&mut self, block: &[u8]) -> bool {
+        if self.blocks == Blocks::Whole {
+            return false;
+        }
+        let packed = sparse::pack(block);
+        self.blocks = match packed {
+            Some(_) => Blocks::Written,
+            None => Blocks::Packed,
+        };
+        let Some(packed) = packed else {
+            return false;
+        };
+        self.compressed(block.len(), &packed);
+        true
+    }
+
+    /// Whether the block under way was written with its first piece.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.blocks == Blocks::Written
     }
 
     /// Names the key of the value that follows, for types that write it; `keeps_links`: links with

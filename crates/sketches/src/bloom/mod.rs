@@ -37,7 +37,7 @@ pub use living::Living;
 pub use merge::Unlike;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
 
-use crate::block_effort;
+use crate::{block_effort, room};
 use link::{ItemHash, Link, Places, Rounding};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
 use russet_base::memory::content::Content;
@@ -358,7 +358,12 @@ impl Bloom {
     fn add_link(&mut self, entries: u64, error: f64) -> Result<(), BloomError> {
         let shape = LinkShape::new(entries, error, rounding(self.options));
         let shape = shape.filter(|_| self.links.len() < LINKS_MAX);
-        let link = Link::new(shape.ok_or(BloomError::TooLarge)?)?;
+        let shape = shape.ok_or(BloomError::TooLarge)?;
+        let before: u64 = self.links.iter().map(|link| link.shape().bits / 8).sum();
+        if !room::admits(before.saturating_add(shape.bits / 8)) {
+            return Err(BloomError::TooLarge);
+        }
+        let link = Link::new(shape)?;
         self.links.reserve_exact(1);
         self.links.push(link);
         Ok(())

@@ -32,8 +32,8 @@ pub use load::{Loader, Shape};
 pub use merge::MergeError;
 
 use crate::block::Block;
-use crate::block_effort;
 use crate::hash::murmur64a;
+use crate::{block_effort, room};
 use russet_base::memory::alloc::good_size;
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -410,6 +410,8 @@ impl Cuckoo {
     #[cold]
     fn grow(&mut self) -> Result<(), CuckooError> {
         let slots = self.slots_of(self.parts.len());
+        let before: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
+        let slots = slots.filter(|slots| room::admits(before.saturating_add(*slots)));
         let part = slots.and_then(Block::zeros).ok_or(CuckooError::TooLarge)?;
         self.parts.reserve_exact(1);
         self.parts.push(part);

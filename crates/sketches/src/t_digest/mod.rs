@@ -29,7 +29,7 @@ use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 pub use self::summary::Summary;
-use crate::{Damaged, block_effort};
+use crate::{Damaged, block_effort, room};
 
 /// The compression where none is given.
 pub const COMPRESSION_USUAL: i64 = 100;
@@ -125,6 +125,16 @@ impl TDigest {
             compressions: 0,
             copy: None,
         }
+    }
+
+    /// Whether a digest of this compression may have all its nodes.
+    pub fn admits(compression: i64) -> bool {
+        const NODE_BYTES: u64 = 16;
+        let nodes = u64::try_from(compression).ok();
+        let nodes = nodes.and_then(|n| n.checked_mul(6)?.checked_add(10));
+        nodes
+            .and_then(|nodes| nodes.checked_mul(NODE_BYTES))
+            .is_some_and(room::admits)
     }
 
     /// Makes it empty.

@@ -67,6 +67,11 @@ pub(super) struct Place<'a> {
 
 impl Heap {
     /// `None`: there is no memory for so many places.
+    /// Bytes of a heap of so many places, without their items.
+    pub fn bytes_of(places: usize) -> usize {
+        places.saturating_mul(3 * 4)
+    }
+
     pub fn new(k: usize) -> Option<Heap> {
         Some(Heap {
             fingerprints: Column::new(k)?,

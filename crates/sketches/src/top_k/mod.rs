@@ -16,18 +16,22 @@
 //! as any other.
 //!
 //! Invariant: the block of cells has eight bytes for each position of the rows.
-//! Cost: add O(depth + k) and a draw for each addition to a cell of another item; list O(k log k).
+//! Cost: add O(depth + k), and some draws for a cell of another item, however many additions; list
+//! O(k log k).
 
 mod decay;
 mod heap;
+mod wear;
 
-use russet_base::memory::alloc::{array_bytes, slice_bytes, zeros};
+use russet_base::memory::alloc::{array_bytes, slice_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 use self::decay::{Chances, Generator};
 use self::heap::Heap;
+use self::wear::wear;
 use crate::hash::murmur2;
+use crate::room::{admits, zeros};
 use crate::rows::Rows;
 use crate::{Damaged, block_effort};
 
@@ -36,6 +40,8 @@ const CELL: usize = 8;
 const PLACE: usize = 24;
 /// The seed of fingerprints.
 const FINGERPRINT: u32 = 1919;
+/// Items of a new list: each addition looks for its item among all of them.
+pub const K_MAX: u32 = 1 << 17;
 /// Items freed in a step.
 const FREED_TOGETHER: usize = 256;
 
@@ -86,6 +92,11 @@ impl TopK {
     pub fn new(shape: Shape, seed: u64) -> Result<TopK, TopKError> {
         let rows = shape.rows().ok_or(TopKError::BadShape)?;
         let bytes = (rows.counters() as usize).checked_mul(CELL);
+        let places = Heap::bytes_of(shape.k as usize) as u64;
+        let all = bytes.map(|bytes| places.saturating_add(bytes as u64));
+        if !all.is_some_and(admits) {
+            return Err(TopKError::NoRoom);
+        }
         Ok(TopK {
             rows,
             chances: Chances::new(shape.decay),
@@ -213,25 +224,6 @@ fn parts(cell: [u8; CELL]) -> (u32, u32) {
 
 fn joined(fingerprint: u32, count: u32) -> [u8; CELL] {
     (u64::from(count) << 32 | u64::from(fingerprint)).to_le_bytes()
-}
-
-/// `n` additions of other items wear a cell's count down. Returns what is left of it and, if that
-/// is nothing, how many additions are left, the last one included.
-fn wear(mut count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
-    let mut chance = chances.of(count);
-    for left in (1..=n).rev() {
-        if chance == 0 {
-            break;
-        }
-        if generator.next() <= chance {
-            count -= 1;
-            if count == 0 {
-                return (0, left);
-            }
-            chance = chances.of(count);
-        }
-    }
-    (count, 0)
 }
 
 /// Makes a list of a payload's fields: the items come after the rest.

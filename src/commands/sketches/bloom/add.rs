@@ -3,6 +3,7 @@
 //! Items that come together are added in order, and the first that has no room ends the reply.
 
 use super::super::filter::{UNKNOWN, insert_args};
+use super::super::room::room;
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
 use super::rotate::{begin_due, record_with};
@@ -41,6 +42,7 @@ pub(super) const ADD: Spec = Spec {
 ///
 /// Reply: boolean (RESP2: integer), whether the item was new. O(links * hashes).
 fn add(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let [_, key, item] = call.args.exactly();
     let (now_ms, follows) = (call.db.now_ms(), call.was_taken_before());
     let Some(mut filter) = call.db.write::<Bloom>(key)? else {
@@ -70,6 +72,7 @@ pub(super) const MADD: Spec = Spec {
 ///
 /// Reply: array with the reply of ADD for each; an error ends it. O(items * links * hashes).
 fn madd(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let (key, items) = (call.args.at(1), call.args.from(2));
     add_items(call, key, items, None, true)
 }
@@ -224,6 +227,7 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
 /// Reply: as of MADD; an error without a filter if NOCREATE says so. Options have no effect on a
 /// filter that exists.
 fn insert(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let key = call.args.at(1);
     let args = InsertArgs::parse(call.args, call.name, Recipe::of(&call.server.config))?;
     let recipe = (args.recipe, args.is_named);

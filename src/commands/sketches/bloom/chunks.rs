@@ -3,6 +3,7 @@
 //! A chunk is named by the position after it, so that one may be sent twice. Loading is repeated by
 //! the log and by replicas as it is.
 
+use super::super::room::room;
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
 use super::row::{NOT_FOUND, READING, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -60,6 +61,7 @@ pub(super) const LOADCHUNK: Spec = Spec {
 ///
 /// Reply: OK; an error if the bytes are no header, or do not fit.
 fn loadchunk(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let [_, key, at, bytes] = call.args.exactly();
     let at = parse_i64(at).ok_or(NOT_NUMERIC_TO_LOAD)?;
     let place = call.db.place(key);

@@ -4,6 +4,7 @@
 //! arguments: 7.4 takes errors above a quarter as they are, and no expansion of 0. So where these
 //! matter the effect has all numbers in words that every server understands alike.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{ITEM_EXISTS, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -224,6 +225,7 @@ fn parse_rotation(args: Args<'_>, at: usize, since_ms: i64) -> Result<Rotation, 
 /// else now. An item is found for n - 1 times as long after it was last added, and no longer than
 /// for n times.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let args = call.args;
     let defaults = Recipe::of(&call.server.config);
     let ReserveArgs {

@@ -4,6 +4,7 @@
 //! then ROTATE with its beginning, and the command itself; a server that repeats effects begins
 //! none by its own clock, so that all have the same bytes.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{NOT_FOUND, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -27,6 +28,7 @@ pub(super) const ROTATE: Spec = Spec {
 /// Reply: boolean (RESP2: integer); false if the newest generation does not begin earlier. An error
 /// if the filter does not forget. O(links).
 fn rotate(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     const NO_TIME: CommandError = CommandError::Text("ERR bad time");
     const FUTURE: CommandError = CommandError::Text("ERR the time is in the future");
     const NO_ROTATION: CommandError = CommandError::Text("ERR the filter does not rotate");

@@ -95,6 +95,40 @@ fn payloads_that_contradict_themselves_are_refused() {
     check_refused("2^48 bits", &vast);
 }
 
+/// A reserved filter of half a gigabyte made a payload of half a gigabyte.
+#[test]
+fn a_filter_with_few_items_has_a_short_payload() {
+    let mut t = Testbed::new();
+    converse(
+        &mut t,
+        &[
+            ("BF.RESERVE k 0.01 5000000", "+OK"),
+            ("BF.MADD k a b c", "*3 :1 :1 :1"),
+            ("CF.RESERVE c 5000000", "+OK"),
+            ("CF.ADD c a", ":1"),
+            ("CMS.INITBYDIM m 500000 5", "+OK"),
+            ("CMS.INCRBY m a 7", "*1 :7"),
+            ("TOPK.RESERVE t 10 500000 5 0.9", "+OK"),
+            ("TOPK.ADD t a", "*1 $-1"),
+        ],
+    );
+    for key in ["k", "c", "m", "t"] {
+        let payload = payload(&mut t, key);
+        assert!(payload.len() < 3 << 20, "{key}: {}", payload.len());
+        let restored = t.run_args(&[b"RESTORE", b"again", b"0", &payload, b"REPLACE"]);
+        assert_eq!(restored, b"+OK\r\n");
+        assert_eq!(
+            t.run("DEBUG DIGEST-VALUE again"),
+            t.run(&format!("DEBUG DIGEST-VALUE {key}"))
+        );
+        t.run(&format!("COPY {key} copy REPLACE"));
+        assert_eq!(
+            t.run("DEBUG DIGEST-VALUE copy"),
+            t.run(&format!("DEBUG DIGEST-VALUE {key}"))
+        );
+    }
+}
+
 #[test]
 fn a_filter_is_a_value_as_any_other() {
     let mut t = Testbed::new();
@@ -405,5 +439,86 @@ fn generations_survive_payloads_chunks_and_effects() {
         changed[at] ^= 0x40;
         russet_persistence::rdb::seal(&mut changed, 12);
         t.run_args(&[b"RESTORE", b"changed", b"0", &changed, b"REPLACE"]);
+    }
+}
+
+/// A sketch that is larger than `maxmemory` evicted all keys, and then itself.
+#[test]
+fn what_is_larger_than_the_limit_is_refused_and_nothing_goes() {
+    let makes = [
+        (
+            "BF.RESERVE k 0.001 N",
+            "-ERR Insufficient memory to create filter",
+        ),
+        (
+            "BF.INSERT k CAPACITY N ITEMS a",
+            "-ERR Insufficient memory to create filter",
+        ),
+        (
+            "CF.RESERVE k N",
+            "-ERR Insufficient memory to create filter",
+        ),
+        (
+            "CF.INSERT k CAPACITY N ITEMS a",
+            "-ERR Insufficient memory to create filter",
+        ),
+        (
+            "CMS.INITBYDIM k N 5",
+            "-CMS: Insufficient memory to create the key",
+        ),
+        (
+            "TOPK.RESERVE k 10 N 7 0.9",
+            "-ERR Insufficient memory to create topk data structure",
+        ),
+        (
+            "TDIGEST.CREATE k COMPRESSION N",
+            "-ERR T-Digest: allocation failed",
+        ),
+    ];
+    let mut t = Testbed::new();
+    t.run("SET other x");
+    let with = |line: &str, n: &str| {
+        let words = line
+            .split(' ')
+            .map(|word| if word == "N" { n } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    for (line, _) in makes {
+        let reply = t.run(&with(line, "1000"));
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+        t.run("DEL k");
+    }
+    t.run("CONFIG SET maxmemory 64mb");
+    t.run("CONFIG SET maxmemory-policy allkeys-lru");
+    for (line, refused) in makes {
+        for n in [
+            "300000000",
+            "2147483647",
+            "2147483648",
+            "4294967296",
+            "4611686018427387904",
+            "9223372036854775807",
+        ] {
+            let reply = t.run(&with(line, n));
+            assert!(reply.starts_with('-'), "{line} of {n}: {reply}");
+            if n == "300000000" {
+                assert_eq!(reply, format!("{refused}\r\n"), "{line}");
+            }
+            assert_eq!(t.run("EXISTS k other"), ":1\r\n", "{line} of {n}");
+        }
+    }
+    for (line, refused) in [
+        (
+            "CMS.INITBYDIM k 10 1025",
+            "-CMS: invalid init arguments\r\n",
+        ),
+        (
+            "CMS.INITBYDIM k 1 100000000",
+            "-CMS: invalid init arguments\r\n",
+        ),
+        ("TOPK.RESERVE k 10 8 1025 0.9", "-TopK: invalid depth\r\n"),
+        ("TOPK.RESERVE k 131073 8 7 0.9", "-TopK: invalid k\r\n"),
+    ] {
+        assert_eq!(t.run(line), refused, "{line}");
     }
 }

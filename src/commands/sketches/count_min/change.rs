@@ -1,8 +1,8 @@
 //! INCRBY.
 
+use super::super::count;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{MISSING, WRITING};
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
@@ -18,7 +18,7 @@ pub(super) const INCRBY: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
-    work: work::EACH_PAIR,
+    work: count::COUNTED_PAIRS,
     ..Spec::new("cms.incrby", incrby)
 };
 

@@ -1,5 +1,6 @@
 //! INITBYDIM and INITBYPROB.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{NO_MEMORY, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -7,8 +8,8 @@ use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
-use russet_sketches::CountMin;
 use russet_sketches::count_min::CountMinError;
+use russet_sketches::{CountMin, DEPTH_MAX};
 use russet_types::Kept;
 
 const EXISTS: CommandError = CommandError::Text("CMS: key already exists");
@@ -26,9 +27,11 @@ pub(super) const INITBYDIM: Spec = Spec {
     ..Spec::new("cms.initbydim", init_by_dim)
 };
 
-/// `CMS.INITBYDIM key width depth`: makes a sketch of `depth` rows of `width` counters.
+/// `CMS.INITBYDIM key width depth`: makes a sketch of `depth` rows, 1024 at most, of `width`
+/// counters.
 ///
-/// Reply: OK; an error if the key exists. Bytes: four for each counter.
+/// Reply: OK; an error if the key exists, or the sketch is larger than `maxmemory`. Bytes: four for
+/// each counter.
 fn init_by_dim(call: &mut Call<'_>) -> CommandResult {
     let [_, key, width, depth] = call.args.exactly();
     check_missing(call, key)?;
@@ -66,6 +69,10 @@ fn check_missing(call: &mut Call<'_>, key: &[u8]) -> CommandResult {
 }
 
 fn init(call: &mut Call<'_>, key: &[u8], (width, depth): (u64, u64)) -> CommandResult {
+    let _room = room(call);
+    if depth > DEPTH_MAX && !call.was_taken_before() {
+        return Err(BAD_SHAPE);
+    }
     let sketch = CountMin::new(width, depth).map_err(|error| match error {
         CountMinError::BadShape => BAD_SHAPE,
         CountMinError::NoRoom => NO_MEMORY,

@@ -1,5 +1,6 @@
 //! MERGE.
 
+use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
 use super::{MISSING, NO_MEMORY, WRITING};
 use crate::commands::work;
@@ -76,6 +77,7 @@ fn count_counters(call: &mut Call<'_>) -> CommandResult {
 /// Reply: OK; an error, and nothing is changed, if a sum is negative or too large. O(counters *
 /// sources).
 fn merge(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let key = call.args.at(1);
     // Before any key: with a wrong number of them no key is the command's. Redis looks at the
     // destination first.

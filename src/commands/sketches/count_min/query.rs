@@ -1,9 +1,9 @@
 //! QUERY and INFO.
 
+use super::super::count;
 use super::super::each::ask_each;
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_types::CountMin;
@@ -13,7 +13,7 @@ pub(super) const QUERY: Spec = Spec {
     flags: READS,
     keys: READ_KEY,
     categories: READING,
-    work: work::EACH_MEMBER,
+    work: count::COUNTED_ITEMS,
     ..Spec::new("cms.query", query)
 };
 

@@ -3,6 +3,7 @@
 //! An item without room leaves the filter as it was, and the next ones are tried nevertheless.
 
 use super::super::filter::{UNKNOWN, insert_args};
+use super::super::room::room;
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::{BAD_CAPACITY, Recipe, TOO_SMALL};
 use super::row::{NOT_FOUND, TOO_MANY_PARTS, WRITING};
@@ -58,6 +59,7 @@ fn addnx(call: &mut Call<'_>) -> CommandResult {
 }
 
 fn add_one(call: &mut Call<'_>, only_new: bool) -> CommandResult {
+    let _room = room(call);
     let [_, key, item] = call.args.exactly();
     let parts = call.db.write::<Cuckoo>(key)?.map(|its| its.parts().len());
     let mut new = None;
@@ -183,6 +185,7 @@ fn insert_each(
     only_new: bool,
     write: impl Fn(&mut Reply, i64),
 ) -> CommandResult {
+    let _room = room(call);
     let key = call.args.at(1);
     let mut recipe = Recipe::of(&call.server.config);
     let args = InsertArgs::parse(call.args, call.name, recipe)?;

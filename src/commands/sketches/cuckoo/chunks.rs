@@ -2,6 +2,7 @@
 //!
 //! Chunks reach the log and replicas as the header does; Redis loses them there before 8.2.
 
+use super::super::room::room;
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
 use super::row::{ITEM_EXISTS, NOT_FOUND, READING, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -62,6 +63,7 @@ pub(super) const LOADCHUNK: Spec = Spec {
 ///
 /// Reply: OK; an error if the bytes are no header, or do not fit.
 fn loadchunk(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let [_, key, at, bytes] = call.args.exactly();
     let at = parse_i64(at).filter(|at| *at != 0).ok_or(BAD_POSITION)?;
     if at == 1 {

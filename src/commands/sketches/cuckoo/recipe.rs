@@ -3,6 +3,7 @@
 //! Effects: a server that repeats a command which makes a filter may have other settings, so where
 //! these are not the usual ones a RESERVE with all numbers precedes the command.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{ITEM_EXISTS, WRITING};
 use crate::server::{Call, CommandResult, Spec};
@@ -116,6 +117,7 @@ fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u1
 /// Reply: OK; an error if the key exists. Buckets and the expansion are rounded up to powers of
 /// two. Other words are ignored. O(1): memory is taken as it is used.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let args = call.args;
     if args.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.name.to_owned()));

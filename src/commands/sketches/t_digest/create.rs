@@ -1,5 +1,6 @@
 //! CREATE and RESET.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{BAD_WORD, COMPRESSION, MISSING, WRITING, compression};
 use crate::server::{Call, CommandResult, Spec};
@@ -24,6 +25,7 @@ pub(super) const CREATE: Spec = Spec {
 ///
 /// Reply: OK; an error if the key exists. Bytes: at most 16 for each of 6 * n + 10 nodes.
 fn create(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let (args, key) = (call.args, call.args.at(1));
     if args.len() != 2 && args.len() != 4 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
@@ -40,6 +42,9 @@ fn create(call: &mut Call<'_>) -> CommandResult {
             return Err(BAD_WORD);
         }
         exactness = compression(args.at(3), NO_ROOM)?;
+    }
+    if !russet_sketches::TDigest::admits(exactness) {
+        return Err(CommandError::Text(NO_ROOM));
     }
     call.db
         .put(key, Kept::from(russet_sketches::TDigest::new(exactness)));

@@ -1,5 +1,6 @@
 //! MERGE.
 
+use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
 use super::row::{BAD_WORD, COMPRESSION, MISSING, OVERFLOW, WRITING, compression};
 use crate::commands::work;
@@ -69,6 +70,7 @@ impl<'a> MergeArgs<'a> {
 /// A new digest has the greatest compression of the sources, unless one is given. Reply: OK.
 /// O(nodes of all).
 fn merge(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let key = call.args.at(1);
     // Before any key: with a wrong number of them no key is the command's. Redis looks at the
     // destination first.
@@ -84,6 +86,9 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     }
     let kept = own.filter(|_| !args.overrides);
     let exactness = args.compression.or(kept).unwrap_or(greatest);
+    if !russet_sketches::TDigest::admits(exactness) {
+        return Err(CommandError::Text(NO_ROOM));
+    }
     let mut sum = russet_sketches::TDigest::new(exactness);
     let parts = kept.map(|_| key).into_iter().chain(args.sources.iter());
     for part in parts {

@@ -1,8 +1,8 @@
 //! ADD and INCRBY.
 
+use super::super::count;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{MISSING, WRITING};
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
@@ -22,7 +22,7 @@ pub(super) const ADD: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
-    work: work::EACH_MEMBER,
+    work: count::LISTED_ITEMS,
     ..Spec::new("topk.add", add)
 };
 
@@ -47,7 +47,7 @@ pub(super) const INCRBY: Spec = Spec {
     flags: GROWS,
     keys: WRITTEN_KEY,
     categories: WRITING,
-    work: work::by(count_increments, "use smaller increments"),
+    work: count::LISTED_PAIRS,
     ..Spec::new("topk.incrby", incrby)
 };
 
@@ -56,18 +56,10 @@ fn increment(text: &[u8]) -> Option<u32> {
     n.filter(|n| *n <= INCREMENT_MAX)
 }
 
-fn count_increments(call: &mut Call<'_>) -> CommandResult {
-    let pairs = call.args.from(2);
-    let increments = (1..pairs.len()).step_by(2);
-    let increments = increments.filter_map(|at| increment(pairs.at(at)));
-    call.touches(increments.map(u64::from).sum());
-    Ok(())
-}
-
 /// `TOPK.INCRBY key item n [item n ...]`: adds items `n` times each, 100,000 at most.
 ///
-/// Reply: as of ADD; an error for an item with a wrong number, which is not added. As ADD, and a
-/// draw for each of the `n` where another item holds the cell.
+/// Reply: as of ADD; an error for an item with a wrong number, which is not added. O(items) times
+/// depth and k, whatever the numbers are.
 fn incrby(call: &mut Call<'_>) -> CommandResult {
     let (key, pairs) = (call.args.at(1), call.args.from(2));
     if pairs.len() % 2 == 1 {

@@ -1,9 +1,9 @@
 //! QUERY and COUNT.
 
+use super::super::count as work;
 use super::super::each::ask_each;
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
-use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::Arity;
 use russet_types::TopK;
@@ -13,7 +13,7 @@ pub(super) const QUERY: Spec = Spec {
     flags: READS,
     keys: READ_KEY,
     categories: READING,
-    work: work::EACH_MEMBER,
+    work: work::SOUGHT_ITEMS,
     ..Spec::new("topk.query", query)
 };
 
@@ -29,6 +29,7 @@ fn query(call: &mut Call<'_>) -> CommandResult {
 pub(super) const COUNT: Spec = Spec {
     handler: count,
     name: "topk.count",
+    work: work::LISTED_ITEMS,
     ..QUERY
 };
 

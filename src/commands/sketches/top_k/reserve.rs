@@ -1,5 +1,6 @@
 //! RESERVE.
 
+use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{WRITING, seed};
 use crate::server::{Call, CommandResult, Spec};
@@ -9,8 +10,8 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
-use russet_sketches::TopK;
-use russet_sketches::top_k::Shape;
+use russet_sketches::top_k::{K_MAX, Shape};
+use russet_sketches::{DEPTH_MAX, TopK};
 use russet_types::Kept;
 
 const EXISTS: CommandError = CommandError::Text("TopK: key already exists");
@@ -59,12 +60,24 @@ fn parse(args: Args<'_>) -> Result<Shape, CommandError> {
     })
 }
 
+/// Each addition looks for its item among all places, and counts it in each row.
+fn check_bounds(shape: Shape) -> Result<(), CommandError> {
+    if shape.k > K_MAX {
+        return Err(BAD_K);
+    }
+    if u64::from(shape.depth) > DEPTH_MAX {
+        return Err(BAD_DEPTH);
+    }
+    Ok(())
+}
+
 /// `TOPK.RESERVE key k [width depth decay]`: makes an empty list of the `k` most frequent items,
-/// which counts in `depth` rows of `width` cells.
+/// which counts in `depth` rows of `width` cells; `k` is at most 131,072, `depth` 1024.
 ///
-/// Reply: OK; an error if the key exists. Bytes: eight for each cell, twelve for each place and the
-/// items.
+/// Reply: OK; an error if the key exists, or the list is larger than `maxmemory`. Bytes: eight for
+/// each cell, twelve for each place and the items.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
+    let _room = room(call);
     let (args, key) = (call.args, call.args.at(1));
     if args.len() != 3 && args.len() != 6 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
@@ -73,6 +86,9 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
         return Err(EXISTS);
     }
     let shape = parse(args)?;
+    if !call.was_taken_before() {
+        check_bounds(shape)?;
+    }
     let given = args.get(5).and_then(seed::within);
     let seed = given.unwrap_or_else(|| call.db.rng().next_u64());
     // Whatever the shape is, its numbers are in their ranges.

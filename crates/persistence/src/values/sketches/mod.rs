@@ -1,8 +1,9 @@
 //! Sketches, as values of Redis's module `bf`: an id, fields, and their end, in form MODULE_2.
 //!
-//! Large blocks are written in pieces, as they are; a block of up to a megabyte is one string,
-//! which the writer may compress, as Redis does with all. No version of the file matters: a reader
-//! knows the module, or refuses the file by the name of its type.
+//! Large blocks are written in pieces, as they are, and in payloads packed, if they are sparse; a
+//! block of up to a megabyte is one string, which the writer may compress, as Redis does with all.
+//! No version of the file matters: a reader knows the module, or refuses the file by the name of
+//! its type.
 //!
 //! As commands, filters are headers and chunks, because a payload of one may be longer than any
 //! argument; other sketches are payloads:
@@ -147,7 +148,12 @@ fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
     }
     if piece.start == 0 {
         to.length(field::STRING);
+        if to.try_packed(block) {
+            return;
+        }
         to.length(block.len() as u64);
+    } else if to.is_packed() {
+        return;
     }
     to.raw(&block[piece]);
 }
@@ -162,6 +168,7 @@ fn write_payload<S: Stored>(sketch: &S, to: &mut CommandWriter, key: &[u8]) -> O
 /// A sketch as DUMP replies it.
 pub(crate) fn payload<S: Stored>(sketch: &S) -> Vec<u8> {
     let mut writer = RdbWriter::new(VERSION_USUAL, true);
+    writer.pack_blocks();
     writer.raw(&[kind::MODULE_2]);
     writer.length(module::id(S::NAME, sketch.version()));
     let mut at = Some(0);
