@@ -365,7 +365,6 @@ fn options_are_understood_as_their_handlers_understand_them() {
     }
 }
 
-<<<<<<< HEAD
 #[test]
 fn documents_of_a_dropped_index_and_suggestions_count() {
     let mut t = Testbed::new();
@@ -386,7 +385,11 @@ fn documents_of_a_dropped_index_and_suggestions_count() {
         ("FT.SUGGET s w MAX 2", 2),
         ("FT.SUGGET s w FUZZY MAX 2", 7),
         ("FT.SUGGET nosuch w", 0),
-=======
+    ] {
+        assert_eq!(t.work_of(line), work, "{line}");
+    }
+}
+
 /// Items, samples and series are counted by their cost, not by the words that ask for them.
 #[test]
 fn sketches_and_series_count_what_they_touch() {
@@ -424,7 +427,6 @@ fn sketches_and_series_count_what_they_touch() {
         ("TS.MREVRANGE - + COUNT 2 FILTER a=b", 4),
         ("TS.MGET FILTER a=b", 2),
         ("TS.QUERYINDEX a=b c=d", 1),
->>>>>>> 6e09d4a0 (sketches: sizes are bounded before memory is taken, draws do not grow with counts)
     ] {
         assert_eq!(t.work_of(line), work, "{line}");
     }
