@@ -1,4 +1,5 @@
-//! Questions of any words, users and bytes.
+//! Questions of any words, users and bytes: a command that nodes do not ask does nothing, a user's
+//! rights are the question's, and no bytes of a member end a node.
 
 use super::*;
 use crate::server::Testbed;
