@@ -228,9 +228,10 @@ pub(super) const DROPIFX: Spec = removing("FT._DROPIFX", drop_with_documents);
 
 /// The work of the four: the documents that go with the index.
 fn deleted(call: &mut Call<'_>) -> CommandResult {
-    let keeps = match [DROP.name, DROPIFX.name].contains(&call.name) {
-        true => keeps_documents(call),
-        false => call.args.len() < 3 || !call.args.is(2, "DD"),
+    let keeps = if [DROP.name, DROPIFX.name].contains(&call.name) {
+        keeps_documents(call)
+    } else {
+        call.args.len() < 3 || !call.args.is(2, "DD")
     };
     if let Some(held) = call.server.search.get(call.args.at(1))
         && !keeps

@@ -141,9 +141,10 @@ fn looked_at(call: &mut Call<'_>) -> CommandResult {
     let entries = look(call, key, |dictionary: &Suggestions| {
         dictionary.entries() as u64
     });
-    let wanted_max = match wanted.is_fuzzy {
-        true => u64::MAX,
-        false => wanted.max as u64,
+    let wanted_max = if wanted.is_fuzzy {
+        u64::MAX
+    } else {
+        wanted.max as u64
     };
     call.touches(entries.unwrap_or(0).min(wanted_max));
     Ok(())
