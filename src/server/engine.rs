@@ -111,6 +111,7 @@ impl Engine {
             cluster: None,
             migrations: None,
             searches: Default::default(),
+            turns: Default::default(),
             json_paths: PathCache::new(JSON_PATHS, JSON_PATHS_BYTES),
             search: Indexes::default(),
             sentinel: None,

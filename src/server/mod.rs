@@ -70,6 +70,7 @@ pub use cluster::Surveyed;
 pub use execution::debugging::DebugMode;
 pub use execution::gates::{TO_STRANGERS, is_stranger};
 pub use execution::script::Program;
+pub use execution::slices::{Pieces, Slice};
 pub use figures::histogram::Histogram;
 pub use figures::latency::EventSeries;
 pub use figures::stats::{CommandStats, Stats};

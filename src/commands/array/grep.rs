@@ -1,6 +1,7 @@
 //! ARGREP: the values of a range that predicates select.
 //!
-//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`]: the values
+//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`], or sooner if
+//! other slices have taken the turn: the values
 //! that remain are copied, batch by batch, and a task tests them; between two batches the array may
 //! change, so that a value is that of some time between the command's beginning and its end. In a
 //! script and in EXEC nothing changes meanwhile: a script serves others between two slices and is
@@ -64,7 +65,8 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
     let mut predicates = Predicates::compile(&words.given, words.nocase, words.all)?;
     let began = clock::cycles();
     let leaves = call.may_leave_loop();
-    let slice_nanos = if leaves { AT_ONCE_NANOS } else { SLICE_NANOS };
+    let at_once = call.time_left(AT_ONCE_NANOS as u64) as usize;
+    let slice_nanos = if leaves { at_once } else { SLICE_NANOS };
     let mark = call.reply.mark();
     let place = call.reply.defer();
     let mut written = 0;
@@ -124,6 +126,7 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
                 rest: Some(left),
             });
             grep.take_batch(&array);
+            call.end_slice(began);
             call.block_on_task(grep);
             return Ok(());
         }
@@ -133,6 +136,7 @@ fn begin(call: &mut Call<'_>) -> CommandResult {
         }
     }
     call.reply.finish_array(place, written);
+    call.end_slice(began);
     Ok(())
 }
 

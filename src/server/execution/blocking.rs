@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Runs a blocked client's command again.
-    fn retry(&mut self, session: &mut Session) {
+    pub(in crate::server) fn retry(&mut self, session: &mut Session) {
         crate::server::observe::crash::note_client(&session.client);
         let Some(blocked) = session.client.blocked.as_mut() else {
             return;

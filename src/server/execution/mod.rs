@@ -91,5 +91,6 @@ pub mod dispatch;
 pub mod execute;
 pub mod gates;
 pub mod script;
+pub mod slices;
 pub mod timed;
 pub mod undo;

@@ -312,6 +312,7 @@ impl Loop {
         self.shake_hands();
         self.timers();
         self.engine.continue_search(has_time);
+        self.engine.continue_commands();
         self.drive_machines();
         self.drive_consoles();
         if self.engine.continue_load().is_err() {

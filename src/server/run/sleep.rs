@@ -156,6 +156,8 @@ impl Loop {
                 .turn
                 .has_urgent(&server.shutdown, &server.connections.console)
             || server.searches.has_slices()
+            || !server.turns.is_empty()
+            || server.search.are_dropped
             || server.changes.has_work()
             || server
                 .cluster

@@ -1,6 +1,7 @@
 //! Indexes beside the keyspace: changed keys are read again, new indexes read what is there.
 //!
 //!     documents     hashes and JSON documents as an index reads them
+//!     dropping      indexes that go with their documents
 //!     judge         definitions of files and logs that this release does not take
 //!     spread        definitions that all nodes of a cluster have
 //!
@@ -9,6 +10,7 @@
 //! Cost: a turn without an index two tests; a changed key of an index that of its document.
 
 pub mod documents;
+mod dropping;
 mod judge;
 mod spread;
 
@@ -184,6 +186,9 @@ impl Server {
             return;
         }
         for name in self.search.outlived(now_ms) {
+            if self.search.begin_drop(&name) {
+                continue;
+            }
             let Some(index) = self.search.get(&name).map(Held::database) else {
                 continue;
             };

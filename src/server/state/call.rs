@@ -345,7 +345,7 @@ impl Call<'_> {
         self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
     }
 
-    fn block_args_until(
+    pub(in crate::server) fn block_args_until(
         &mut self,
         args: OwnedArgs,
         until: Until,

@@ -20,6 +20,7 @@ use crate::server::parts::execution::gates::Gates;
 use crate::server::parts::execution::migrate::MigrateLinks;
 use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::execution::searches::Searches;
+use crate::server::parts::execution::turn_queue::TurnQueue;
 use crate::server::parts::http::Pool;
 use crate::server::parts::memory::Memory;
 use crate::server::parts::messages::Messages;
@@ -67,6 +68,7 @@ pub struct Server {
     pub collation: Collation,
     /// Searches of vector sets, off the loop.
     pub searches: Searches,
+    pub turns: TurnQueue,
     /// Paths of JSON commands, compiled.
     pub json_paths: PathCache,
     /// The indexes of FT.*.

@@ -229,6 +229,12 @@ impl Searches {
         self.begin_job(client, Subject::Task(task), threads, turn)
     }
 
+    /// A ticket of its own number.
+    pub fn ticket(&mut self) -> Ticket {
+        self.next += 1;
+        Ticket::new(self.next)
+    }
+
     fn begin_job(
         &mut self,
         client: ClientId,
@@ -236,8 +242,7 @@ impl Searches {
         threads: usize,
         turn: u64,
     ) -> Ticket {
-        self.next += 1;
-        let ticket = Ticket::new(self.next);
+        let ticket = self.ticket();
         if let Subject::Task(task) = &mut subject {
             task.watch(ticket.is_dropped());
         }
@@ -246,7 +251,7 @@ impl Searches {
                 client,
                 answer: Answer::Gone,
                 ticks: 0,
-                number: self.next,
+                number: ticket.number(),
             },
             subject,
             is_dropped: ticket.is_dropped(),
@@ -330,7 +335,7 @@ impl Searches {
     }
 
     /// The task of the command that runs again, if it waited for one.
-    pub fn take_done<T: Task>(&mut self) -> Option<Box<T>> {
+    pub fn take_done<T: Any>(&mut self) -> Option<Box<T>> {
         match self.answer.take() {
             Some(Answer::Done(task)) => task.downcast().ok(),
             other => {

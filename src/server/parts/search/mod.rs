@@ -68,6 +68,9 @@ pub struct Held {
     /// Used memory exceeded the limit while keys were read: the others are not indexed, nor is any
     /// new one.
     pub is_partial: bool,
+    /// It is being dropped with its documents: those from this number on are still to be deleted.
+    /// Commands find it no more, and it is no longer told of changes.
+    pub dropping: Option<u32>,
 }
 
 /// A key to be read again, with its database.
@@ -109,7 +112,7 @@ impl Held {
 
     /// Whether a key of a database is one of its documents' keys.
     pub fn covers(&self, db: DbIndex, key: &[u8]) -> bool {
-        self.database() == db && self.index.schema().covers(key)
+        self.dropping.is_none() && self.database() == db && self.index.schema().covers(key)
     }
 }
 
@@ -137,6 +140,8 @@ pub struct Indexes {
     aside: aside::Aside,
     /// Commands that this release does not take.
     refused: refused::Refused,
+    /// There are indexes that are being dropped with their documents.
+    pub(in crate::server) are_dropped: bool,
 }
 
 impl Indexes {
@@ -188,7 +193,7 @@ impl Indexes {
     /// The name of the index that a name or an alias means.
     pub fn name_of<'n>(&'n self, name: &'n [u8]) -> Option<&'n [u8]> {
         let name = self.resolve(name);
-        self.held.contains_key(name).then_some(name)
+        self.get(name).map(|_| name)
     }
 
     /// The name that an alias stands for; any other name stands for itself. An index wins over an
@@ -202,13 +207,27 @@ impl Indexes {
 
     /// The index of a name or an alias.
     pub fn get(&self, name: &[u8]) -> Option<&Held> {
-        self.held.get(self.resolve(name))
+        let held = self.held.get(self.resolve(name));
+        held.filter(|held| held.dropping.is_none())
     }
 
     /// The same, to change it.
     pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Held> {
         let name: Box<[u8]> = self.resolve(name).into();
-        self.held.get_mut(&name)
+        let held = self.held.get_mut(&name);
+        held.filter(|held| held.dropping.is_none())
+    }
+
+    /// An index that is being dropped with its documents. O(indexes).
+    pub fn dropped(&mut self) -> Option<(&[u8], &mut Held)> {
+        let mut all = self.held.iter_mut();
+        let found = all.find(|(_, held)| held.dropping.is_some());
+        found.map(|(name, held)| (&**name, held))
+    }
+
+    /// Whether the index of a birth is there, be it that it is being dropped. O(indexes).
+    pub fn has_birth(&self, birth: u64) -> bool {
+        self.held.values().any(|held| held.birth == birth)
     }
 
     /// The TEMPORARY indexes that were not used for as long as they say. O(indexes).
@@ -216,7 +235,8 @@ impl Indexes {
         let is_over = |held: &Held| {
             let idle_ms = now_ms.saturating_sub(held.used_ms);
             let seconds = held.index.schema().temporary_s;
-            seconds.is_some_and(|seconds| idle_ms as f64 >= seconds * 1000.0)
+            let is_idle = seconds.is_some_and(|seconds| idle_ms as f64 >= seconds * 1000.0);
+            is_idle && held.dropping.is_none()
         };
         let over = self.held.iter().filter(|(_, held)| is_over(held));
         over.map(|(name, _)| name.clone()).collect()
@@ -240,6 +260,7 @@ impl Indexes {
             dialects: 0,
             sweep: None,
             is_partial: false,
+            dropping: None,
         };
         self.changes += 1;
         self.aliases.remove(name);
