@@ -16,9 +16,9 @@ pub struct DocumentFacts {
 }
 
 impl Index {
-    /// The terms that documents hold, in the order of their bytes.
-    pub fn term_texts(&self) -> impl Iterator<Item = &[u8]> {
-        let terms = self.terms().from(b"");
+    /// The terms that documents hold, in the order of their bytes, from one on.
+    pub fn term_texts<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = &'t [u8]> + use<'t> {
+        let terms = self.terms().from(from);
         let held = terms.filter(|term| !term.postings.is_empty());
         held.map(|term| &*term.text)
     }
@@ -27,7 +27,7 @@ impl Index {
     pub fn documents_of_term(&self, text: &[u8]) -> Option<Vec<u32>> {
         let term = self.terms().held(text)?;
         let positions = self.schema().has_offsets;
-        let mut word = WordCursor::new(term, u128::MAX, 1.0, positions);
+        let mut word = WordCursor::new(term, u128::MAX, 1.0, positions, (0, END));
         let mut found = Vec::with_capacity(word.documents());
         while word.id() != END {
             found.push(word.id() + 1);
@@ -56,18 +56,14 @@ impl Index {
         Some(found)
     }
 
-    /// The tags of a field with their documents, by their bytes; `None`: it has none such.
-    pub fn documents_of_tags(&self, field: &[u8]) -> Option<Vec<(&[u8], Vec<u32>)>> {
-        let Some((_, Part::Tags(tags))) = self.part(field) else {
-            return None;
+    /// The documents of a tag of the field at a place of the schema, ascending.
+    pub fn documents_of_tag(&self, place: usize, tag: &[u8]) -> Vec<u32> {
+        let Part::Tags(tags) = self.part_at(place) else {
+            return Vec::new();
         };
-        let of = |id: u32| id + 1;
-        let mut found: Vec<(&[u8], Vec<u32>)> = tags
-            .iter()
-            .map(|tag| (&*tag.text, tag.documents.iter().map(of).collect()))
-            .collect();
-        found.sort_unstable();
-        Some(found)
+        let found = tags.find(tag);
+        let documents = found.map(|tag| tag.documents.iter().map(|id| id + 1));
+        documents.into_iter().flatten().collect()
     }
 
     /// The number of a document; 0: there is none of this key.

@@ -72,6 +72,8 @@ pub struct Search {
     pub tanh_factor: f64,
     /// Of all shards, for their scores; `None`: this index has all documents.
     pub statistics: Option<Arc<Statistics>>,
+    /// BM25STD.NORM: the best score, of which all are shares; `None`: it is to be found first.
+    pub best: Option<f64>,
     /// FT.HYBRID: tags have no share in scores.
     pub is_hybrid: bool,
     /// Whether scores and expanded words are those of RediSearch 2.10, not of Redis 8.10.
@@ -79,6 +81,33 @@ pub struct Search {
 }
 
 impl Search {
+    /// Whether the best score must be found before documents have theirs.
+    pub(crate) fn needs_best(&self) -> bool {
+        self.scores && self.scorer == Scorer::Bm25StdNorm && self.best.is_none()
+    }
+
+    /// The same documents with the scores of which the best one is to be found.
+    pub(crate) fn for_best(&self) -> Search {
+        Search {
+            scorer: Scorer::Bm25Std,
+            explains: false,
+            profiles: false,
+            terms: false,
+            ..self.clone()
+        }
+    }
+
+    /// The same documents, with nothing but their numbers.
+    pub(crate) fn for_documents(&self) -> Search {
+        Search {
+            scores: false,
+            explains: false,
+            profiles: false,
+            terms: false,
+            ..self.clone()
+        }
+    }
+
     /// Whether a document counts.
     #[inline]
     pub(crate) fn counts(among: Option<&[u64]>, id: u32) -> bool {
@@ -107,6 +136,7 @@ impl Default for Search {
             prefix_min: 2,
             tanh_factor: 4.0,
             statistics: None,
+            best: None,
             is_hybrid: false,
             is_2_10: false,
         }

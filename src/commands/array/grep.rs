@@ -1,11 +1,11 @@
 //! ARGREP: the values of a range that predicates select.
 //!
-//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`], or sooner if
-//! other slices have taken the turn: the values
-//! that remain are copied, batch by batch, and a task tests them; between two batches the array may
-//! change, so that a value is that of some time between the command's beginning and its end. In a
-//! script and in EXEC nothing changes meanwhile: a script serves others between two slices and is
-//! asked whether it must end, in EXEC the command ends with an error after `busy-reply-threshold`.
+//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`], or sooner
+//! if other slices have taken the turn: the values that remain are copied, batch by batch, and a
+//! task tests them; between two batches the array may change, so that a value is that of some time
+//! between the command's beginning and its end. In a script and in EXEC nothing changes meanwhile:
+//! a script serves others between two slices and is asked whether it must end, in EXEC the command
+//! ends with an error after `busy-reply-threshold`.
 
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;

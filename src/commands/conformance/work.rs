@@ -104,7 +104,6 @@ const ONE_VALUE: &[&str] = &[
 /// Commands whose work shows only as they run: `reply=` bounds what they answer.
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
-    "FT.CURSOR",
     "FT.GET",
     "FT.MGET",
     "georadius",
@@ -131,9 +130,7 @@ const NO_DATA: &[&str] = &[
     "FT.DICTDEL",
     "FT.DICTDUMP",
     "FT.ERRORS",
-    "FT.SPELLCHECK",
     "FT.SYNUPDATE",
-    "FT.TAGVALS",
     "FT._ALTERIFNX",
     "FT._CREATEIFNX",
     "flush|pending",

@@ -233,6 +233,7 @@ pub(super) const CURSOR: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: READS,
     categories: SEARCHING,
+    work: work::CURSOR,
     ..Spec::new("FT.CURSOR", cursor)
 };
 

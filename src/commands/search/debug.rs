@@ -3,12 +3,14 @@
 //! Nothing is collected later here, so that the subcommands of the collector have nothing to do.
 
 use super::row::{READS, catch_up, check_prefixes};
+use super::walk::listing::Listing;
 use crate::server::search::Held;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_search::index::Index;
 use russet_search::schema::{Algorithm, FieldKind};
+use russet_types::vector_set::Progress;
 
 const NO_INDEX: CommandError = CommandError::Text("Can not create a search ctx");
 const NO_TERM: CommandError = CommandError::Text("Can not find the inverted index");
@@ -86,14 +88,15 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     }
     let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
     check_prefixes(call, held.index.schema())?;
+    match *name {
+        "DUMP_TERMS" => return dump_terms(call),
+        "DUMP_TAGIDX" => return dump_tags(call),
+        _ => {}
+    }
+    let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
     let word = args.get(3).unwrap_or_default();
     let index = &held.index;
     match *name {
-        "DUMP_TERMS" => {
-            let terms: Vec<&[u8]> = index.term_texts().collect();
-            call.reply.array(terms.len());
-            terms.iter().for_each(|term| call.reply.bulk(term));
-        }
         "DUMP_INVIDX" => {
             let documents = index.documents_of_term(word).ok_or(NO_TERM)?;
             call.reply.array(documents.len());
@@ -105,18 +108,6 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
             call.reply.array(1);
             call.reply.array(documents.len());
             documents.iter().for_each(|id| call.reply.int((*id).into()));
-        }
-        "DUMP_TAGIDX" => {
-            index.schema().field(word).ok_or(NO_FIELD)?;
-            let tags = index.documents_of_tags(word);
-            let tags = tags.filter(|tags| !tags.is_empty()).ok_or(NO_TAGS)?;
-            call.reply.array(tags.len());
-            for (tag, documents) in tags {
-                call.reply.array(2);
-                call.reply.bulk(tag);
-                call.reply.array(documents.len());
-                documents.iter().for_each(|id| call.reply.int((*id).into()));
-            }
         }
         "DOCIDTOID" => call.reply.int(index.number_of(word).into()),
         "IDTODOCID" => {
@@ -157,6 +148,51 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         }
         "GC_FORCEINVOKE" => call.reply.simple("DONE"),
         _ => call.reply.ok(),
+    }
+    Ok(())
+}
+
+/// The terms of an index.
+fn dump_terms(call: &mut Call<'_>) -> CommandResult {
+    let listing = Listing::taken(call);
+    let listing = call.in_slices(listing, |listing, call, slice| {
+        let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
+        let terms = held.index.term_texts(&listing.from());
+        Ok(listing.write_from(terms, slice))
+    })?;
+    if let Some(listing) = listing {
+        listing.reply(call, false);
+    }
+    Ok(())
+}
+
+/// The tags of a field with their documents.
+fn dump_tags(call: &mut Call<'_>) -> CommandResult {
+    let (args, field) = (call.args, call.args.at(3));
+    let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
+    let (place, _) = held.index.schema().field(field).ok_or(NO_FIELD)?;
+    if held.index.tag_count(field) == 0 {
+        return Err(NO_TAGS);
+    }
+    let listing = Listing::taken(call);
+    let listing = call.in_slices(listing, |listing, call, slice| {
+        let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
+        if let Some(next) = listing.next()
+            && !listing.gather(held.index.tags_from(place, next), slice)
+        {
+            return Ok(Progress::More);
+        }
+        Ok(listing.write_each_sorted(slice, |reply, tag| {
+            let documents = held.index.documents_of_tag(place, tag);
+            reply.array(2);
+            reply.bulk(tag);
+            reply.array(documents.len());
+            documents.iter().for_each(|id| reply.int((*id).into()));
+            documents.len()
+        }))
+    })?;
+    if let Some(listing) = listing {
+        listing.reply(call, false);
     }
     Ok(())
 }

@@ -249,7 +249,7 @@ fn keeps_documents(call: &Call<'_>) -> bool {
 
 /// `FT.DROPINDEX index [DD]`: removes an index; with DD its documents, too.
 ///
-/// Reply: OK. O(1), with DD O(documents).
+/// Reply: OK, once all is deleted. O(1), with DD O(documents), in slices.
 fn drop_index(call: &mut Call<'_>) -> CommandResult {
     let with_documents = call.args.len() > 2 && call.args.is(2, "DD");
     check_word(call, &["DD", "_FORCEKEEPDOCS"])?;
@@ -269,7 +269,7 @@ fn check_word(call: &Call<'_>, known: &[&str]) -> CommandResult {
 
 /// `FT.DROP index [KEEPDOCS]`: removes an index with its documents. Deprecated.
 ///
-/// Reply: OK. O(documents).
+/// Reply: OK, once all is deleted. O(documents), in slices.
 fn drop_with_documents(call: &mut Call<'_>) -> CommandResult {
     let keeps = keeps_documents(call);
     check_word(call, &["KEEPDOCS", "_FORCEKEEPDOCS"])?;
@@ -282,6 +282,9 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     }
     catch_up(call)?;
     let name = call.args.at(1);
+    if let Some(drop) = call.taken::<LongDrop>() {
+        return wait_for_drop(call, drop);
+    }
     if call.server.search.is_refused(name) && call.may_read_all_keys() {
         call.server.search.forget_refused(name);
         changed(call, b"FT._DROPINDEXIFX");
@@ -304,9 +307,12 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     if with_documents {
         check_deletion(call, held.index.schema())?;
     }
-    let index = held.database();
+    let (index, drop) = (held.database(), LongDrop(held.birth));
     if !call.spread()? {
         return Ok(());
+    }
+    if with_documents && call.may_leave_loop() && call.server.search.begin_drop(name) {
+        return wait_for_drop(call, drop);
     }
     let mut db = call.db.other(index);
     let Some((_, deleted)) = call.server.search.drop_index(&mut db, name, with_documents) else {
@@ -322,6 +328,19 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     call.rewrite(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]);
     call.server.update_listeners(call.db.keyspace());
     call.reply.ok();
+    Ok(())
+}
+
+/// The birth of an index whose documents are deleted in slices.
+struct LongDrop(u64);
+
+/// Replies once the index is gone with its documents; until then the client waits.
+fn wait_for_drop(call: &mut Call<'_>, drop: LongDrop) -> CommandResult {
+    if call.server.search.has_birth(drop.0) {
+        call.wait_for_turn(Box::new(drop), None);
+    } else {
+        call.reply.ok();
+    }
     Ok(())
 }
 

@@ -6,12 +6,15 @@
 use super::row::{READS, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards;
-use crate::server::{Call, CommandResult, Spec};
+use super::walk::work;
+use crate::server::{Call, CommandResult, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_resp::Reply;
+use russet_search::iterate::Clock;
 use russet_search::request::SearchRequest;
-use russet_search::spelling::{Misspelled, Speller};
+use russet_search::spelling::{Checking, Misspelled, Speller};
+use russet_types::vector_set::Progress;
 
 const BAD_DISTANCE: CommandError =
     CommandError::Text("bad distance given, distance must be a natural number between 1 to 4");
@@ -31,6 +34,7 @@ pub(super) const SPELLCHECK: Spec = Spec {
     flags: READS,
     categories: Category::SEARCH,
     facts: Facts::SHOWS.union(Facts::ASKS_NODES),
+    work: work::SPELLING,
     ..Spec::new("FT.SPELLCHECK", check)
 };
 
@@ -50,8 +54,21 @@ fn check(call: &mut Call<'_>) -> CommandResult {
     let root = request
         .query(text, schema)
         .map_err(|error| refusal(&error))?;
-    let speller = speller(call)?;
-    let found = root.map_or(Vec::new(), |root| speller.check(&held.index, &root));
+    speller(call)?;
+    // All shards are asked, this one among them.
+    let asks = !call.is_for_other_node() && call.is_of_many_shards()?;
+    let checking = match call.taken::<Checking>() {
+        Some(checking) => Some(checking),
+        None => root.as_ref().filter(|_| !asks).map(Checking::new),
+    };
+    let found = match checking {
+        None => Vec::new(),
+        Some(checking) => match call.in_slices(checking, advance)? {
+            Some(checking) => checking.into_found(),
+            None => return Ok(()),
+        },
+    };
+    let held = readable(call, name)?;
     let full = option(call, OPTIONS_AT, "FULLSCOREINFO").is_some();
     let documents = held.index.len();
     let Some((found, documents)) = shards::spelling(call, found, documents)? else {
@@ -69,6 +86,23 @@ fn check(call: &mut Call<'_>) -> CommandResult {
         reply_array(&found, score, total, call.reply);
     }
     Ok(())
+}
+
+/// Goes on with the words until the slice is over.
+fn advance(
+    checking: &mut Checking,
+    call: &mut Call<'_>,
+    slice: Slice,
+) -> Result<Progress, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    let is_over = || slice.is_over();
+    let clock = &mut Clock::new(&is_over);
+    let is_done = checking.advance(&speller(call)?, &held.index, clock);
+    Ok(if is_done {
+        Progress::Done
+    } else {
+        Progress::More
+    })
 }
 
 /// Where an option stands, from an argument on.

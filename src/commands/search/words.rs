@@ -5,10 +5,14 @@
 use super::definitions::changed;
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refusal};
 use super::shards;
+use super::walk::listing::Listing;
+use super::walk::work;
 use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::SearchError;
 use russet_search::schema::FieldKind;
+use russet_types::vector_set::Progress;
+use std::ops::Bound;
 
 const NO_DICTIONARY: CommandError = CommandError::Text("could not open dict key");
 const NO_FIELD: CommandError = CommandError::Text("SEARCH_FIELD_NOT_FOUND No such field");
@@ -22,6 +26,7 @@ pub(super) const TAGVALS: Spec = Spec {
         .union(Category::SLOW)
         .union(Category::DANGEROUS),
     facts: Facts::SHOWS.union(Facts::ASKS_NODES),
+    work: work::TAGS,
     ..Spec::new("FT.TAGVALS", tag_values)
 };
 
@@ -39,12 +44,34 @@ fn tag_values(call: &mut Call<'_>) -> CommandResult {
     if !matches!(field.kind, FieldKind::Tag(_)) {
         return Err(NOT_A_TAG);
     }
-    let values = held.index.tag_values(at).map(<[u8]>::to_vec).collect();
-    let Some(values) = shards::tag_values(call, values)? else {
+    if !call.is_for_other_node() && call.is_of_many_shards()? {
+        // This one is asked as well.
+        if let Some(values) = shards::tag_values(call)? {
+            call.reply.set(values.len());
+            values.iter().for_each(|value| call.reply.bulk(value));
+        }
         return Ok(());
-    };
-    call.reply.set(values.len());
-    values.iter().for_each(|value| call.reply.bulk(value));
+    }
+    let is_answer = call.is_for_other_node();
+    let listing = Listing::taken(call);
+    let listing = call.in_slices(listing, |listing, call, slice| {
+        let held = call.server.search.get(name).ok_or_else(unknown)?;
+        if let Some(next) = listing.next()
+            && !listing.gather(held.index.tags_from(at, next), slice)
+        {
+            return Ok(Progress::More);
+        }
+        Ok(if is_answer {
+            Progress::Done
+        } else {
+            listing.write_sorted(slice)
+        })
+    })?;
+    match listing {
+        Some(listing) if is_answer => shards::answer_tag_values(call, listing.into_sorted()),
+        Some(listing) => listing.reply(call, true),
+        None => {}
+    }
     Ok(())
 }
 
@@ -188,13 +215,17 @@ pub(super) const DICTDUMP: Spec = Spec {
 fn dump_terms(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
-    let dictionary = call
-        .server
-        .search
-        .dictionaries
-        .get(name)
-        .ok_or(NO_DICTIONARY)?;
-    call.reply.set(dictionary.len());
-    dictionary.iter().for_each(|term| call.reply.bulk(term));
+    let listing = Listing::taken(call);
+    let listing = call.in_slices(listing, |listing, call, slice| {
+        let dictionaries = &call.server.search.dictionaries;
+        let dictionary = dictionaries.get(name).ok_or(NO_DICTIONARY)?;
+        let from = listing.from();
+        let rest = (Bound::Included(from.as_slice()), Bound::Unbounded);
+        let terms = dictionary.range::<[u8], _>(rest);
+        Ok(listing.write_from(terms.map(|term| &**term), slice))
+    })?;
+    if let Some(listing) = listing {
+        listing.reply(call, true);
+    }
     Ok(())
 }

@@ -107,7 +107,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Those of a step, and of [`Call::may_continue`].
+    /// The errors of a step, and of [`Call::may_continue`].
     pub fn in_slices<T: Any + Send>(
         &mut self,
         mut work: T,

@@ -11,7 +11,7 @@
 //! Cost: O(documents), a bounded share of each turn.
 
 use crate::server::execution::execute::Author;
-use crate::server::parts::search::{DATABASE, Indexes, Scan};
+use crate::server::parts::search::{DATABASE, Indexes};
 use crate::server::state::Server;
 use russet_base::clock;
 use russet_keyspace::{Cause, Class, Keyspace, slot_of};
@@ -95,7 +95,8 @@ impl Server {
     /// The primary decides from now on whether the indexes go: they are read anew.
     fn keep_dropped(&mut self) {
         while let Some((_, held)) = self.search.dropped() {
-            (held.dropping, held.scan) = (None, Some(Scan::default()));
+            held.dropping = None;
+            held.read_again(false);
         }
         self.search.are_dropped = false;
     }

@@ -51,7 +51,7 @@ pub use figures::{Faults, Figures};
 pub use refusals::Refused;
 
 pub(crate) use columns::Interned;
-pub(crate) use documents::{Documents, Facts};
+pub(crate) use documents::{Changes, Documents, Facts};
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use order::{head_of, to_successor};
 pub(crate) use pairs::{Pair, pairs_of};
@@ -116,6 +116,7 @@ pub struct Index {
     /// Postings of terms.
     records: usize,
     room: Room,
+    changes: Changes,
 }
 
 /// Why a document is refused.
@@ -148,6 +149,7 @@ impl Index {
             refusals: Refusals::default(),
             records: 0,
             room: Room::default(),
+            changes: Changes::default(),
             schema,
         };
         index.add_states();
@@ -311,14 +313,30 @@ impl Index {
         self.fields.get(field)?.column.as_ref()?.interned()
     }
 
-    /// FT.TAGVALS: the tags of a field, sorted. Of another field none. O(n log n).
-    pub fn tag_values(&self, field: usize) -> impl Iterator<Item = &[u8]> {
-        let mut all: Vec<&[u8]> = match self.fields.get(field).map(|field| &field.part) {
-            Some(Part::Tags(tags)) => tags.iter().map(|tag| &*tag.text).collect(),
-            _ => Vec::new(),
+    /// Terms of texts, and a few that are gone. O(1).
+    pub fn term_count(&self) -> usize {
+        self.terms.end() as usize
+    }
+
+    /// Tags of a field; 0 of another. O(1).
+    pub fn tag_count(&self, field: &[u8]) -> usize {
+        match self.part(field) {
+            Some((_, Part::Tags(tags))) => tags.len(),
+            _ => 0,
+        }
+    }
+
+    /// FT.TAGVALS: the tags of a field by their numbers, from one on. Of another field none.
+    pub fn tags_from(&self, field: usize, from: u32) -> impl Iterator<Item = (u32, &[u8])> {
+        let tags = match self.fields.get(field).map(|field| &field.part) {
+            Some(Part::Tags(tags)) => Some(tags),
+            _ => None,
         };
-        all.sort_unstable();
-        all.into_iter()
+        let all = tags.into_iter().flat_map(move |tags| {
+            let numbers = from..tags.end();
+            numbers.filter_map(move |number| Some((number, tags.known(number)?)))
+        });
+        all.map(|(number, tag)| (number, &*tag.text))
     }
 
     pub(crate) fn documents(&self) -> &Documents {
@@ -333,6 +351,37 @@ impl Index {
     pub(crate) fn part(&self, name: &[u8]) -> Option<(usize, &Part)> {
         let (place, _) = self.schema.field(name)?;
         Some((place, &self.fields[place].part))
+    }
+
+    /// The part of the field at a place of the schema.
+    pub(crate) fn part_at(&self, place: usize) -> &Part {
+        &self.fields[place].part
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Whether there is a document of a number.
+    pub(crate) fn is_alive(&self, id: u32) -> bool {
+        let word = self.documents.alive().get(id as usize / 64);
+        word.is_some_and(|word| word >> (id % 64) & 1 == 1)
+    }
+
+    /// The numbers of a living document in the field at a place. O(its record).
+    pub(crate) fn numbers_of(&self, id: u32, place: usize, out: &mut Vec<f64>) {
+        let mut traces = self.documents.traces(id);
+        traces.text_hash();
+        let mut ids = Vec::new();
+        traces.ids(&mut ids);
+        for state in &self.fields[..place] {
+            match state.part {
+                Part::Tags(_) => traces.ids(&mut ids),
+                Part::Numbers(_) => traces.numbers(out),
+                _ => {}
+            }
+        }
+        traces.numbers(out);
     }
 
     pub(crate) fn missing(&self, field: usize) -> Option<&RoaringBitmap> {

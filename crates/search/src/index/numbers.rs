@@ -36,9 +36,22 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// All numbers.
+    pub(crate) const ALL: Bounds = Bounds {
+        min: f64::NEG_INFINITY,
+        max: f64::INFINITY,
+        with_min: true,
+        with_max: true,
+    };
+
     /// Whether a value lies under them.
     fn is_above(&self, value: f64) -> bool {
         value < self.min || value == self.min && !self.with_min
+    }
+
+    /// Whether a value lies between them.
+    pub(crate) fn have(&self, value: f64) -> bool {
+        !self.is_above(value) && self.reaches(value)
     }
 
     /// Whether a value lies under their end.
@@ -132,13 +145,30 @@ impl Numbers {
 
     /// The pairs between two bounds, part by part.
     pub(crate) fn range(&self, bounds: Bounds) -> impl Iterator<Item = (&[f64], &[u32])> {
-        let first = self
-            .parts
-            .partition_point(|part| bounds.is_above(part.last().0));
+        self.range_after(bounds, None)
+    }
+
+    /// The same, of pairs above one: for a walk that goes on later.
+    pub(crate) fn range_after(
+        &self,
+        bounds: Bounds,
+        after: Option<(f64, u32)>,
+    ) -> impl Iterator<Item = (&[f64], &[u32])> {
+        let first = match after {
+            None => self
+                .parts
+                .partition_point(|part| bounds.is_above(part.last().0)),
+            Some((value, document)) => self.part(value, document),
+        };
         let touched = self.parts[first..].iter();
         let touched = touched.take_while(move |part| bounds.reaches(part.values[0]));
         touched.map(move |part| {
             let from = part.values.partition_point(|value| bounds.is_above(*value));
+            let passed = after.map_or(0, |(value, document)| {
+                let at = part.place(value, document);
+                at + usize::from(part.is_at(at, value, document))
+            });
+            let from = from.max(passed);
             let to = part
                 .values
                 .partition_point(|value| bounds.reaches(*value))
@@ -188,7 +218,17 @@ mod tests {
                 let expected: Vec<u32> = model.iter().filter(|(v, _)| lies(*v)).map(|(_, d)| *d).collect();
                 let got: Vec<u32> = numbers.range(bounds).flat_map(|(_, d)| d.to_vec()).collect();
                 prop_assert_eq!(numbers.count(bounds), expected.len());
-                prop_assert_eq!(got, expected);
+                prop_assert_eq!(&got, &expected);
+                // The same in pieces, each after the last pair of the one before it.
+                let (mut after, mut pieces) = (None, Vec::new());
+                while let Some((values, documents)) =
+                    numbers.range_after(bounds, after).find(|(values, _)| !values.is_empty())
+                {
+                    let some = documents.len().min(7);
+                    pieces.extend_from_slice(&documents[..some]);
+                    after = Some((values[some - 1], documents[some - 1]));
+                }
+                prop_assert_eq!(pieces, expected);
             }
         }
     }

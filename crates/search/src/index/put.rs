@@ -94,6 +94,7 @@ impl Index {
         self.put_fields((id, key), known.is_some(), values, room);
         facts.score = score_of(&self.schema, document);
         self.documents.put(id, key, &room.traces, facts);
+        self.changes.note(id);
         let payload = self
             .schema
             .payload_field
@@ -299,6 +300,7 @@ impl Index {
         }
         self.remove_terms(&room.old_terms, id);
         self.documents.remove(id);
+        self.changes.note(id);
         self.room = room;
         true
     }

@@ -112,15 +112,20 @@ impl Tags {
         self.free.push(id);
     }
 
-    /// Tags among which are all that have some pairs, in no order; without WITHSUFFIXTRIE all.
-    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> Vec<&TagEntry> {
-        match &self.pairs {
-            Some(of) => {
-                let numbers = of.candidates(pairs).into_iter();
-                numbers.map(|id| known(&self.tags, id)).collect()
-            }
-            None => self.iter().collect(),
-        }
+    /// The numbers of tags among which are all that have some pairs; `None`: any may have them, as
+    /// there is no WITHSUFFIXTRIE.
+    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> Option<RoaringBitmap> {
+        self.pairs.as_ref().map(|of| of.candidates(pairs))
+    }
+
+    /// One more than the highest number of a tag.
+    pub(crate) fn end(&self) -> u32 {
+        self.tags.len() as u32
+    }
+
+    /// The tag of a number; `None`: there is none.
+    pub(crate) fn known(&self, id: u32) -> Option<&TagEntry> {
+        self.tags.get(id as usize)?.as_ref()
     }
 
     /// All tags, in no order.

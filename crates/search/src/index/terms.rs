@@ -10,6 +10,7 @@
 //!
 //! Cost: a look-up is one hash; a new term is put in order, see `order`. Some 130 bytes a term.
 
+use roaring::RoaringBitmap;
 use russet_base::hashing::hash::keys;
 use russet_encodings::prefetch::prefetch;
 
@@ -76,6 +77,11 @@ impl<'t> TermWalk<'t> {
         Some(self.terms.get(id))
     }
 
+    /// The number of the term where it stands.
+    pub(crate) fn number(&self) -> Option<TermId> {
+        self.terms.in_order.get(self.place).map(|(_, id)| id)
+    }
+
     /// To the next one, from one.
     #[inline]
     pub(crate) fn advance(&mut self) {
@@ -100,6 +106,16 @@ impl Terms {
         self.terms[id as usize]
             .as_ref()
             .expect("a term's number is that of a term")
+    }
+
+    /// One more than the highest number of a term.
+    pub(crate) fn end(&self) -> TermId {
+        self.terms.len() as TermId
+    }
+
+    /// The term of a number; `None`: there is none.
+    pub(crate) fn known(&self, id: TermId) -> Option<&Term> {
+        self.terms.get(id as usize)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: TermId) -> &mut Term {
@@ -193,10 +209,9 @@ impl Terms {
         }
     }
 
-    /// Words of WITHSUFFIXTRIE, among which are all that have some pairs, in no order.
-    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> impl Iterator<Item = &Term> {
-        let candidates = self.pairs.candidates(pairs).into_iter();
-        candidates.map(|id| self.get(id))
+    /// The numbers of words of WITHSUFFIXTRIE, among which are all that have some pairs.
+    pub(crate) fn with_pairs(&self, pairs: &[Pair]) -> RoaringBitmap {
+        self.pairs.candidates(pairs)
     }
 
     /// The stem that a word remembers.

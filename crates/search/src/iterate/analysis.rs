@@ -2,126 +2,118 @@
 //!
 //! Each node of the tree has a tally, which the cursor that was made of it counts into; one cursor
 //! may be that of several nodes, as a union of one part is that part. Times include those of parts,
-//! and the making of cursors, where vectors are searched and terms expanded. A node whose cursor
-//! matches nothing has no steps.
+//! and the making of cursors; not the preparation, where vectors are searched and terms expanded. A
+//! node whose cursor matches nothing has no steps.
+//!
+//! The query is walked in slices; between two of them figures are kept by the nodes' places in the
+//! tree.
 //!
 //! Cost: two looks at the clock a step; a query that is not analysed pays nothing.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::marker::PhantomData;
-use std::rc::Rc;
 
 use super::build::Builder;
-use super::{Cursor, END};
+use super::tallies::{Figures, Tallies};
+use super::{Clock, Course, Preparation};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
 use crate::search::Search;
 
-/// Documents between two looks at the time that is left.
-const BUDGET: usize = 256;
-
-/// The work of a node of a query.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Documents that it stood on.
-    pub documents: u64,
-    /// Calls that moved it: to the next document, or to one from a number on.
-    pub steps: u64,
-    /// Ticks of the clock, with those of its parts.
-    pub cycles: u64,
-}
-
-/// Figures while they are counted.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Cell<Figures>);
-
-impl Tally {
-    fn add(&self, documents: u64, steps: u64, cycles: u64) {
-        let mut figures = self.0.get();
-        figures.documents += documents;
-        figures.steps += steps;
-        figures.cycles += cycles;
-        self.0.set(figures);
-    }
-
-    /// A call that moved a cursor, to another document or not.
-    pub(super) fn step(&self, has_moved: bool, cycles: u64) {
-        self.add(u64::from(has_moved), 1, cycles);
-    }
-}
-
-/// The tallies of a tree's nodes, by their addresses: the tree is borrowed meanwhile.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tallies(Rc<RefCell<HashMap<*const Node, Rc<Tally>>>>);
-
-impl Tallies {
-    /// Has a cursor count for the node that it was made of.
-    pub(super) fn attach(&self, node: &Node, cursor: &mut Cursor<'_>, cycles: u64) {
-        let mut tallies = self.0.borrow_mut();
-        let tally = tallies.entry(std::ptr::from_ref(node)).or_default();
-        tally.add(u64::from(cursor.id() != END), 0, cycles);
-        if let Cursor::Counted(counted) = cursor {
-            counted.count_for(Rc::clone(tally));
-        }
-    }
-}
-
-/// A query that was run.
+/// A query that is run.
 #[derive(Debug)]
-pub struct Analysis<'n> {
-    tallies: Tallies,
-    /// The nodes are borrowed as long as their addresses are asked for.
-    nodes: PhantomData<&'n Node>,
-    /// Whether all documents were found.
-    pub is_whole: bool,
+pub struct Analysis {
+    root: Node,
+    search: Search,
+    /// By the nodes' places in the tree, parents first.
+    figures: Vec<Figures>,
+    preparation: Preparation,
+    course: Course,
 }
 
-impl Analysis<'_> {
-    /// The figures of a node of the tree; zeros of another.
-    pub fn figures(&self, node: &Node) -> Figures {
-        let tallies = self.tallies.0.borrow();
-        let tally = tallies.get(&std::ptr::from_ref(node));
-        tally.map_or(Figures::default(), |tally| tally.0.get())
-    }
+/// Calls `take` with the nodes of a tree, parents first.
+fn for_each_node<'n>(node: &'n Node, take: &mut impl FnMut(&'n Node)) {
+    take(node);
+    let parts = node.parts().iter();
+    parts.for_each(|part| for_each_node(part, take));
 }
 
-impl Index {
-    /// Finds all documents of a query, a tree of [`Index::expand`], without their scores;
-    /// `may_go_on` is asked now and then, and ends it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Index::matches`].
-    pub fn analyze<'n>(
-        &self,
-        root: &'n Node,
-        search: &Search,
-        may_go_on: &dyn Fn() -> bool,
-    ) -> Result<Analysis<'n>, QueryError> {
+impl Analysis {
+    /// An analysis of a tree of [`Index::expand`]; scores are not asked.
+    pub fn new(root: Node, search: &Search) -> Analysis {
         let search = Search {
             scores: false,
             explains: false,
             profiles: true,
             ..search.clone()
         };
-        let tallies = Tallies::default();
-        let mut builder = Builder::new(self, &search);
-        builder.tallies = Some(tallies.clone());
-        let mut matches = self.matches_of(root, builder)?;
-        let is_whole = loop {
-            if matches.by_ref().take(BUDGET).count() < BUDGET {
-                break true;
+        Analysis {
+            root,
+            search,
+            figures: Vec::new(),
+            preparation: Preparation::default(),
+            course: Course::default(),
+        }
+    }
+
+    /// Goes on until the time is over, or all documents are found; whether they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::matches`].
+    pub fn advance(&mut self, index: &Index, clock: &mut Clock<'_>) -> Result<bool, QueryError> {
+        let (root, search) = (&mut self.root, &mut self.search);
+        if !self.preparation.advance(index, root, search, clock)? {
+            return Ok(false);
+        }
+        while !self.course.is_over() {
+            let tallies = Tallies::default();
+            let mut builder = Builder::new(index, &self.search);
+            builder.tallies = Some(tallies.clone());
+            (builder.from, builder.limit) = self.course.window();
+            let mut matches = index.matches_of(&self.root, builder)?;
+            let mut is_over = false;
+            while !is_over && matches.next().is_some() {
+                is_over = clock.spend(8);
             }
-            if !may_go_on() {
-                break false;
+            if is_over {
+                matches.leave();
             }
-        };
-        Ok(Analysis {
-            tallies,
-            nodes: PhantomData,
-            is_whole,
-        })
+            self.course.end_window(&matches);
+            self.take(&tallies);
+            if is_over || clock.spend(64) {
+                return Ok(self.course.is_over());
+            }
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, tallies: &Tallies) {
+        let tallies = tallies.0.borrow();
+        let (mut at, figures) = (0, &mut self.figures);
+        for_each_node(&self.root, &mut |node| {
+            if figures.len() == at {
+                figures.push(Figures::default());
+            }
+            if let Some(tally) = tallies.get(&std::ptr::from_ref(node)) {
+                figures[at].add(tally.0.get());
+            }
+            at += 1;
+        });
+    }
+
+    /// The tree.
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The figures of the nodes of the tree, by their addresses.
+    pub fn figures(&self) -> HashMap<*const Node, Figures> {
+        let (mut figures, mut all) = (self.figures.iter(), HashMap::new());
+        for_each_node(&self.root, &mut |node| {
+            let its = figures.next().copied().unwrap_or_default();
+            all.insert(std::ptr::from_ref(node), its);
+        });
+        all
     }
 }
 
@@ -150,13 +142,29 @@ mod tests {
     /// The lines of the tree, each with its documents and whether it took steps.
     fn shown(index: &Index, query: &str, search: &Search) -> String {
         let root = index.expand(&root(index, query), search).expect("a tree");
-        let analysis = index.analyze(&root, search, &|| true).expect("figures");
-        assert!(analysis.is_whole);
+        let mut analysis = Analysis::new(root, search);
+        // In one slice, and in slices that are over at once.
+        let whole = text_of(index, &mut analysis, &|| false);
+        let mut analysis = Analysis::new(analysis.root.clone(), search);
+        let divided = text_of(index, &mut analysis, &|| true);
+        assert_eq!(
+            whole.replace("true", "").replace("false", ""),
+            divided.replace("true", "").replace("false", "")
+        );
+        whole
+    }
+
+    fn text_of(index: &Index, analysis: &mut Analysis, is_over: &dyn Fn() -> bool) -> String {
+        while !analysis
+            .advance(index, &mut Clock::new(is_over))
+            .expect("figures")
+        {}
+        let figures = analysis.figures();
         let note = |node: &Node| {
-            let figures = analysis.figures(node);
+            let figures = figures[&std::ptr::from_ref(node)];
             Some(format!("{} {}", figures.documents, figures.steps > 0))
         };
-        let text = explain_with(Some(&root), index.schema(), &note);
+        let text = explain_with(Some(analysis.root()), index.schema(), &note);
         String::from_utf8(text).expect("text")
     }
 
@@ -198,14 +206,11 @@ mod tests {
     #[test]
     fn a_query_whose_time_is_up_has_what_it_found() {
         let index = index();
-        let (root, search) = (root(&index, "*"), Search::default());
-        let analysis = index.analyze(&root, &search, &|| false).expect("figures");
-        assert!(!analysis.is_whole);
-        let figures = analysis.figures(&root);
+        let root = root(&index, "*");
+        let mut analysis = Analysis::new(root, &Search::default());
+        let is_done = analysis.advance(&index, &mut Clock::new(&|| true));
+        assert!(!is_done.expect("figures"));
+        let figures = analysis.figures()[&std::ptr::from_ref(analysis.root())];
         assert!(figures.documents > 0 && figures.documents < u64::from(DOCUMENTS));
-        assert_eq!(
-            analysis.figures(&Node::new(crate::query::Kind::Everything)),
-            Figures::default()
-        );
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
 
-use super::analysis::Tallies;
 use super::counted::{Counted, PartProfile};
+use super::near::{metres, squares};
 use super::positions::Nearness;
+use super::prepare::found::{Found, TagField};
 use super::statistics::Numbers;
-use super::{Cursor, Ids, Intersection, Role, Union, WordCursor};
-use crate::index::{Bounds, Index, Part, shapes};
-use crate::query::{Fields, Kind, Node, QueryError, Range, Relation};
-use crate::schema::FieldKind;
+use super::tallies::Tallies;
+use super::{Cursor, END, Ids, Intersection, Role, Union, WordCursor};
+use crate::index::{Bounds, Index, Part, Term};
+use crate::query::{Fields, Kind, Node, QueryError, Range};
 use crate::score::{Scoring, WORDS};
 use crate::search::Search;
 use crate::text::counted;
 use russet_base::clock;
+use russet_encodings::geohash::Position;
 
 /// Numbers of a leaf of RediSearch's tree that has not been split yet.
 pub(super) const LEAF_MAX: usize = 16;
@@ -27,10 +29,18 @@ pub(super) struct Builder<'i, 's> {
     pub(super) distance_names: Vec<Vec<u8>>,
     /// Whether a part stands for more terms than it may.
     pub(super) is_cut: bool,
-    /// Whether the tree is to keep what is found for its parts.
-    pub(super) keeps_found: bool,
-    /// Cursors are made for their estimates alone: vectors are not compared.
+    /// Cursors are made for their estimates alone: nothing is prepared or walked.
     pub(super) estimates: bool,
+    /// Not even these: the query is only checked.
+    pub(super) checks: bool,
+    /// Terms and tags that must be asked before cursors are made, beside what they estimate.
+    pub(super) looked_at: usize,
+    /// Terms and tags that have been asked for estimates.
+    pub(super) asked: usize,
+    /// Cursors are made on the first document that is this or more.
+    pub(super) from: u32,
+    /// From this document on cursors look at nothing.
+    pub(super) limit: u32,
     /// The tallies of nodes, if the query is analysed.
     pub(super) tallies: Option<Tallies>,
     /// The numbers of nodes, if there are statistics of all shards.
@@ -47,8 +57,12 @@ impl<'i, 's> Builder<'i, 's> {
             scoring: Scoring::new(search, index.len(), index.documents().length_total()),
             distance_names: Vec::new(),
             is_cut: false,
-            keeps_found: false,
             estimates: false,
+            checks: false,
+            looked_at: 0,
+            asked: 0,
+            from: 0,
+            limit: END,
             tallies: None,
             numbers: Numbers::default(),
         }
@@ -57,7 +71,20 @@ impl<'i, 's> Builder<'i, 's> {
     /// A walk over all documents.
     pub(super) fn everything(&self, role: Role<'i>, weight: f64) -> Ids<'i> {
         let documents = self.index.documents();
-        Ids::of_bits(documents.alive(), documents.len() as u64, role, weight)
+        let len = documents.len() as u64;
+        Ids::of_bits(documents.alive(), len, role, weight, self.from)
+    }
+
+    /// No documents, of which it is said that they are so many.
+    pub(super) fn estimated(&self, documents: usize) -> Cursor<'i> {
+        let none = Ids::listed(Vec::new(), Role::Plain, 1.0, 0);
+        Cursor::Ids(none.estimated(documents))
+    }
+
+    /// The terms or documents that were found for a part.
+    pub(super) fn found(&self, node: &Node) -> Found {
+        let found = node.found.get::<Found>();
+        found.cloned().unwrap_or(Found::Nothing)
     }
 
     pub(super) fn build(&mut self, node: &Node) -> Built<'i> {
@@ -78,7 +105,8 @@ impl<'i, 's> Builder<'i, 's> {
             return part;
         };
         let mut part = self.counted(part, |_| PartProfile::empty());
-        tallies.attach(node, &mut part, clock::cycles().wrapping_sub(began));
+        let cycles = clock::cycles().wrapping_sub(began);
+        tallies.attach(node, &mut part, self.limit, cycles);
         part
     }
 
@@ -92,7 +120,7 @@ impl<'i, 's> Builder<'i, 's> {
             return part;
         }
         let name = name(&part);
-        Counted::of(part, name)
+        Counted::of(part, name, self.limit)
     }
 
     fn part(&mut self, node: &Node) -> Built<'i> {
@@ -115,7 +143,8 @@ impl<'i, 's> Builder<'i, 's> {
             }
             Kind::Not(part) => {
                 let part = self.build(part)?;
-                Ok(Cursor::not(self.everything(Role::Plain, 1.0), part))
+                let all = self.everything(Role::Plain, 1.0);
+                Ok(Cursor::not(all, part, self.limit))
             }
             Kind::Optional(part) => {
                 let part = self.build(part)?;
@@ -123,44 +152,37 @@ impl<'i, 's> Builder<'i, 's> {
                     self.everything(Role::Plain, 1.0),
                     part,
                     node.weight,
+                    self.limit,
                 ))
             }
             Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => self.expansions(node),
-            Kind::Tag { field, values } => Ok(self.tags(node, field, values)),
-            Kind::Range { field, range } => Ok(self.range(field, *range)),
-            Kind::Near { field, circle } => Ok(self.near(node, field, circle)),
+            Kind::Tag { field, values } => self.tags(node, field, values),
+            Kind::Range { field, range } => self.range(node, field, *range),
+            // $weight has no effect on shapes, which have no score.
+            Kind::Near { .. } => self.members(node, Role::Numbers, node.weight),
+            Kind::Shape { .. } => self.members(node, Role::Plain, 0.0),
             Kind::Missing(field) => Ok(self.missing(node, field)),
             Kind::Vector(vector) => self.vector(node, vector),
-            Kind::Shape {
-                field,
-                relation,
-                text,
-            } => self.shape(field, *relation, text),
         }
-    }
-
-    /// The bits of the fields of a part; `None`: none counts.
-    pub(super) fn fields_of(&self, node: &Node) -> Option<u128> {
-        if !self.index.schema().has_fields {
-            return (node.fields != Fields(0)).then_some(u128::MAX);
-        }
-        let fields = node.fields.0;
-        (fields != 0).then_some(fields)
     }
 
     fn word(&self, node: &Node, text: &[u8]) -> Cursor<'i> {
-        let Some(fields) = self.fields_of(node) else {
+        let Some(fields) = self.index.fields_of(node) else {
             return Cursor::Empty;
         };
-        let positions = self.index.schema().has_offsets;
         match self.index.terms().held(counted(text)) {
-            Some(term) => {
-                let mut word = WordCursor::new(term, fields, node.weight, positions);
-                word.idf = self.idf_of(&word);
-                Cursor::Word(word)
-            }
+            Some(term) => Cursor::Word(self.word_of(term, fields, node.weight)),
             None => Cursor::Empty,
         }
+    }
+
+    /// The cursor of a term.
+    pub(super) fn word_of(&self, term: &'i Term, fields: u128, weight: f64) -> WordCursor<'i> {
+        let positions = self.index.schema().has_offsets;
+        let window = (self.from, self.limit);
+        let mut word = WordCursor::new(term, fields, weight, positions, window);
+        word.idf = self.idf_of(&word);
+        word
     }
 
     /// How much a word says of a document.
@@ -181,7 +203,7 @@ impl<'i, 's> Builder<'i, 's> {
         };
         let began = self.began();
         let list = keys.iter().map(|id| id.0).collect();
-        let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
+        let keys = Cursor::Ids(Ids::listed(list, Role::Plain, 1.0, self.from));
         let keys = self.counted(keys, |_| PartProfile::named("ID-LIST-SORTED"));
         let is_one = matches!(root.kind, Kind::Intersect { .. });
         let both = if let Kind::Intersect { parts, is_exact } = &root.kind {
@@ -192,7 +214,8 @@ impl<'i, 's> Builder<'i, 's> {
                 other => {
                     let parts = vec![keys, other];
                     let order = self.order(true, std::iter::once(root));
-                    Cursor::Intersection(Box::new(Intersection::new(parts, order, None, 1.0)))
+                    let both = Intersection::new(parts, order, None, 1.0, self.limit);
+                    Cursor::Intersection(Box::new(both))
                 }
             }
         };
@@ -241,24 +264,23 @@ impl<'i, 's> Builder<'i, 's> {
             order,
             nearness,
             node.weight,
+            self.limit,
         ))))
     }
 
-    fn tags(&mut self, node: &Node, field: &[u8], values: &[Node]) -> Cursor<'i> {
-        let Some((place, Part::Tags(tags))) = self.index.part(field) else {
-            return Cursor::Empty;
-        };
-        let FieldKind::Tag(options) = self.index.schema().fields[place].kind else {
-            return Cursor::Empty;
+    fn tags(&mut self, node: &Node, field: &[u8], values: &[Node]) -> Built<'i> {
+        let (Some(of), Some((_, Part::Tags(tags)))) =
+            (TagField::of(self.index, field), self.index.part(field))
+        else {
+            return Ok(Cursor::Empty);
         };
         let mut built = Vec::with_capacity(values.len());
         for value in values {
-            let folds = !options.is_case_sensitive;
-            self.tag((place, tags), folds, value, &mut built);
+            self.tag((of.place, tags), of.folds, value, &mut built)?;
         }
         let is_hybrid = self.search.is_hybrid;
         let weight = if is_hybrid { 0.0 } else { node.weight };
-        match built.len() {
+        Ok(match built.len() {
             1 if values.len() == 1 || is_hybrid => {
                 let mut only = built.remove(0);
                 match only.plain_mut() {
@@ -269,46 +291,78 @@ impl<'i, 's> Builder<'i, 's> {
                 only
             }
             _ => union(built, weight),
-        }
+        })
     }
 
     /// Numbers in a range; $weight has no effect on them.
-    fn range(&self, field: &[u8], range: Range) -> Cursor<'i> {
+    fn range(&self, node: &Node, field: &[u8], range: Range) -> Built<'i> {
         let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
-            return Cursor::Empty;
+            return Ok(Cursor::Empty);
         };
-        let bounds = Bounds::from(range);
-        let count = numbers.count(bounds);
-        if count == 0 {
-            return Cursor::Empty;
+        if self.checks {
+            return Ok(Cursor::Empty);
         }
-        let parts = numbers.range(bounds).map(|(_, documents)| documents);
-        let end = self.index.documents().end();
-        let ids = Ids::collected(parts, count, end, Role::Numbers, 1.0);
+        let count = numbers.count(Bounds::from(range));
+        if count == 0 {
+            return Ok(Cursor::Empty);
+        }
         // Few numbers are one leaf of RediSearch's tree, which is estimated as a whole: the order
         // of parts, which EXPLAINSCORE shows, comes of it.
         let is_leaf = numbers.len() <= LEAF_MAX;
-        Cursor::Ids(ids.estimated(if is_leaf { numbers.len() } else { count }))
+        let len = if is_leaf { numbers.len() } else { count };
+        if self.estimates {
+            return Ok(self.estimated(len));
+        }
+        let Found::Documents(_, gathered) = self.found(node) else {
+            return Ok(Cursor::Empty);
+        };
+        let ids = Ids::gathered(gathered, Role::Numbers, 1.0, self.from);
+        Ok(Cursor::Ids(ids.estimated(len)))
     }
 
-    /// Shapes that lie so to another; they have no score.
-    fn shape(&self, field: &[u8], relation: Relation, text: &[u8]) -> Built<'i> {
-        let Some((place, part)) = self.index.part(field) else {
-            return Ok(Cursor::Empty);
-        };
-        let FieldKind::Shape(space) = self.index.schema().fields[place].kind else {
-            return Ok(Cursor::Empty);
-        };
-        let to = shapes::parse(text, space)
-            .map_err(|why| QueryError([b"Error querying geoshape index: ", &*why].concat()))?;
-        let found = match part {
-            Part::Shapes(shapes) => shapes.find(relation, &to),
-            _ => Vec::new(),
-        };
-        if found.is_empty() {
+    /// Documents that were gathered for a part.
+    fn members(&self, node: &Node, role: Role<'i>, weight: f64) -> Built<'i> {
+        if self.checks && matches!(node.kind, Kind::Near { .. }) {
             return Ok(Cursor::Empty);
         }
-        Ok(Cursor::Ids(Ids::listed(found, Role::Plain, 0.0)))
+        if self.estimates {
+            let documents = self.estimate_of_members(node)?;
+            return Ok(self.estimated(documents));
+        }
+        let Found::Documents(_, gathered) = self.found(node) else {
+            return Ok(Cursor::Empty);
+        };
+        if gathered.len() == 0 {
+            return Ok(Cursor::Empty);
+        }
+        Ok(Cursor::Ids(Ids::gathered(
+            gathered, role, weight, self.from,
+        )))
+    }
+
+    /// About how many documents a circle or the shapes of a part have.
+    fn estimate_of_members(&self, node: &Node) -> Result<usize, QueryError> {
+        Ok(match &node.kind {
+            Kind::Near { field, circle } => match self.index.part(field) {
+                Some((_, Part::Numbers(numbers))) => {
+                    let center = Position {
+                        longitude: circle.longitude,
+                        latitude: circle.latitude,
+                    };
+                    let squares = squares(center, metres(circle)).into_iter();
+                    squares.map(|bounds| numbers.count(bounds)).sum()
+                }
+                _ => 0,
+            },
+            Kind::Shape { field, text, .. } => match self.index.part(field) {
+                Some((_, Part::Shapes(shapes))) => {
+                    shapes.parse(text)?;
+                    shapes.len()
+                }
+                _ => 0,
+            },
+            _ => 0,
+        })
     }
 
     fn missing(&self, node: &Node, field: &[u8]) -> Cursor<'i> {
@@ -316,7 +370,19 @@ impl<'i, 's> Builder<'i, 's> {
         let Some(missing) = found.and_then(|(place, _)| self.index.missing(place)) else {
             return Cursor::Empty;
         };
-        Cursor::Ids(Ids::of_bitmap(missing, Role::Plain, node.weight))
+        let role = Role::Plain;
+        Cursor::Ids(Ids::of_bitmap(missing, role, node.weight, self.from))
+    }
+}
+
+impl Index {
+    /// The bits of the fields of a part; `None`: none counts.
+    pub(super) fn fields_of(&self, node: &Node) -> Option<u128> {
+        if !self.schema().has_fields {
+            return (node.fields != Fields(0)).then_some(u128::MAX);
+        }
+        let fields = node.fields.0;
+        (fields != 0).then_some(fields)
     }
 }
 

@@ -6,8 +6,8 @@
 use russet_base::clock;
 use std::rc::Rc;
 
-use super::analysis::Tally;
-use super::{Cursor, END, Role};
+use super::tallies::Tally;
+use super::{Cursor, Role};
 use crate::query::{Circle, Kind, Node, Range, Reach};
 
 /// A part of a query, as FT.PROFILE shows it.
@@ -36,17 +36,20 @@ pub(crate) struct Counted<'i> {
     facts: PartProfile,
     /// Of the nodes that it was made of, if the query is analysed.
     tallies: Vec<Rc<Tally>>,
+    /// Documents from this one on are counted by the next window.
+    limit: u32,
 }
 
 impl<'i> Counted<'i> {
     /// A part, with what it is called.
-    pub(super) fn of(part: Cursor<'i>, facts: PartProfile) -> Cursor<'i> {
-        let reads = u64::from(part.id() != END);
+    pub(super) fn of(part: Cursor<'i>, facts: PartProfile, limit: u32) -> Cursor<'i> {
+        let reads = u64::from(part.id() < limit);
         let facts = PartProfile { reads, ..facts };
         Cursor::Counted(Box::new(Counted {
             part,
             facts,
             tallies: Vec::new(),
+            limit,
         }))
     }
 
@@ -67,7 +70,7 @@ impl<'i> Counted<'i> {
         let (began, before) = (clock::cycles(), self.part.id());
         read(&mut self.part);
         let id = self.part.id();
-        let has_moved = id != before && id != END;
+        let has_moved = id != before && id < self.limit;
         let cycles = clock::cycles().wrapping_sub(began);
         self.facts.reads += u64::from(has_moved);
         self.facts.cycles += cycles;
@@ -81,6 +84,15 @@ impl PartProfile {
     /// A part without documents.
     pub fn empty() -> PartProfile {
         PartProfile::named("EMPTY")
+    }
+
+    /// Adds the counts of another window of the same query.
+    pub(super) fn add(&mut self, other: PartProfile) {
+        self.reads += other.reads;
+        self.cycles += other.cycles;
+        for (part, other) in self.parts.iter_mut().zip(other.parts) {
+            part.add(other);
+        }
     }
 
     pub(crate) fn named(kind: &'static str) -> PartProfile {
@@ -174,6 +186,31 @@ fn circle_text(circle: &Circle) -> String {
         text(circle.radius),
         circle.unit.name()
     )
+}
+
+/// Takes back the reads of documents from one on: the walk ends before it, and goes on there with
+/// other cursors, which read them again.
+pub(super) fn take_back(part: &mut Cursor<'_>, from: u32) {
+    let again = |part: &mut Cursor<'_>| take_back(part, from);
+    match part {
+        Cursor::Counted(counted) => {
+            let id = counted.part.id();
+            if id >= from && id < counted.limit {
+                counted.facts.reads = counted.facts.reads.saturating_sub(1);
+                counted.tallies.iter().for_each(|tally| tally.take_back());
+            }
+            take_back(&mut counted.part, from);
+        }
+        Cursor::Intersection(of) => of.parts_mut().iter_mut().for_each(again),
+        Cursor::Union(of) => of.parts_mut().iter_mut().for_each(again),
+        Cursor::Not(rest) | Cursor::Optional(rest) => take_back(&mut rest.part, from),
+        Cursor::Distances(of) => {
+            if let Some(filter) = of.filter_mut() {
+                take_back(filter, from);
+            }
+        }
+        Cursor::Empty | Cursor::Word(_) | Cursor::Ids(_) => {}
+    }
 }
 
 /// The counts of a part and of those in it.

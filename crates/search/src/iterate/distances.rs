@@ -1,12 +1,15 @@
 //! Documents with their distances from a vector.
 
+use std::sync::Arc;
+
+use super::prepare::Measured;
 use super::{Cursor, END};
 
 /// A walk over documents with distances.
 pub(crate) struct Distances<'i> {
-    /// Ascending by document.
-    list: Vec<(u32, f64)>,
-    at: usize,
+    of: Arc<Measured>,
+    id: u32,
+    distance: f64,
     /// The condition that the documents passed, on the same document.
     filter: Option<Cursor<'i>>,
     /// The place of its name among those of the query; `None`: it yields nothing.
@@ -15,40 +18,44 @@ pub(crate) struct Distances<'i> {
 }
 
 impl<'i> Distances<'i> {
+    /// On the first document that is `from` or more.
     pub(crate) fn new(
-        mut list: Vec<(u32, f64)>,
+        of: Arc<Measured>,
         filter: Option<Cursor<'i>>,
         place: Option<usize>,
         weight: f64,
+        from: u32,
     ) -> Distances<'i> {
-        list.sort_unstable_by_key(|(id, _)| *id);
         let mut distances = Distances {
-            list,
-            at: 0,
+            of,
+            id: END,
+            distance: f64::NAN,
             filter,
             place,
             weight,
         };
-        distances.follow();
+        distances.find(from);
         distances
     }
 
-    fn follow(&mut self) {
-        let id = self.id();
+    fn find(&mut self, from: u32) {
+        (self.id, self.distance) = self.of.next(from).unwrap_or((END, f64::NAN));
         if let Some(filter) = &mut self.filter {
-            filter.seek(id);
+            filter.seek(self.id);
         }
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.list.get(self.at).map_or(END, |(id, _)| *id)
+        self.id
     }
 
     /// The distance of the document.
     pub(crate) fn distance(&self) -> f64 {
-        self.list
-            .get(self.at)
-            .map_or(f64::NAN, |(_, distance)| *distance)
+        self.distance
+    }
+
+    pub(crate) fn filter_mut(&mut self) -> Option<&mut Cursor<'i>> {
+        self.filter.as_mut()
     }
 
     pub(crate) fn filter(&self) -> Option<&Cursor<'i>> {
@@ -56,16 +63,18 @@ impl<'i> Distances<'i> {
     }
 
     pub(crate) fn advance(&mut self) {
-        self.at = (self.at + 1).min(self.list.len());
-        self.follow();
+        if self.id != END {
+            self.find(self.id + 1);
+        }
     }
 
     pub(crate) fn seek(&mut self, to: u32) {
-        self.at += self.list[self.at..].partition_point(|(id, _)| *id < to);
-        self.follow();
+        if self.id < to {
+            self.find(to);
+        }
     }
 
     pub(crate) fn estimate(&self) -> u64 {
-        self.list.len() as u64
+        self.of.len() as u64
     }
 }

@@ -1,25 +1,24 @@
 //! Parts of a query that stand for several terms: prefixes, parts of words, patterns, fuzzy words;
 //! and the values of tags.
 //!
-//! Terms are taken in the order of their bytes, up to the search's limit.
-//!
-//! Cost: a prefix asks its terms alone; a fuzzy word skips terms whose beginnings are too far;
-//! parts and patterns ask the terms that have their pairs of bytes with WITHSUFFIXTRIE, else all.
+//! Elsewhere: `prepare::terms` finds them.
 
-use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
+use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder};
 use memchr::memmem;
+use std::fmt::{Debug, Formatter};
 use std::sync::OnceLock;
 
 use super::build::{Builder, Built, expansion};
 use super::counted::PartProfile;
+use super::prepare::found::Found;
 use super::statistics::space_of;
-use super::{Cursor, Ids, Role, WordCursor};
-use crate::index::{Pair, TagEntry, Tags, Term, pairs_of, to_successor};
-use crate::query::{Fields, Kind, Node, QueryError, unescaped};
+use super::{Cursor, Ids, Role};
+use crate::index::{Pair, TagEntry, Tags, Term, pairs_of};
+use crate::query::{Kind, Node, QueryError, unescaped};
 use crate::text::in_small_letters;
 
-/// Some fields have WITHSUFFIXTRIE, and those that are asked lack it.
-const NO_SUFFIXES: &[u8] = b"Contains query on fields without WITHSUFFIXTRIE support";
+/// Terms and tags that are asked for the estimate of a query.
+const ESTIMATED_MAX: usize = 4096;
 
 /// Which terms a part stands for.
 pub(crate) enum Test {
@@ -28,6 +27,18 @@ pub(crate) enum Test {
     Part(Box<memmem::Finder<'static>>),
     Pattern(Vec<u8>),
     Fuzzy(Box<DFA>),
+}
+
+impl Debug for Test {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Test::Prefix(_) => "Prefix",
+            Test::Suffix(_) => "Suffix",
+            Test::Part(_) => "Part",
+            Test::Pattern(_) => "Pattern",
+            Test::Fuzzy(_) => "Fuzzy",
+        })
+    }
 }
 
 impl Test {
@@ -65,7 +76,7 @@ impl Test {
     }
 
     /// Pairs of bytes that every text has that passes.
-    fn pairs(&self) -> Vec<Pair> {
+    pub(crate) fn pairs(&self) -> Vec<Pair> {
         match self {
             Test::Suffix(suffix) => pairs_of(suffix, true).collect(),
             Test::Part(part) => pairs_of(part.needle(), false).collect(),
@@ -157,135 +168,64 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 impl<'i> Builder<'i, '_> {
     /// The terms that a part stands for, as a union.
     pub(super) fn expansions(&mut self, node: &Node) -> Built<'i> {
-        if let Some(ids) = node.terms.get()
-            && let Some(fields) = self.fields_of(node)
-        {
-            let ids = ids.iter();
-            let parts = ids.filter_map(|id| self.of_term(self.index.terms().get(*id), fields));
-            return Ok(expansion(parts.collect(), node.weight));
-        }
-        let Some(test) = Test::of(node, self.search.prefix_min, true) else {
+        let Some(fields) = self.index.fields_of(node) else {
             return Ok(Cursor::Empty);
         };
-        let is_within = matches!(test, Test::Suffix(_) | Test::Part(_) | Test::Pattern(_));
-        let suffixes = self.index.fields_with_suffixes().filter(|_| is_within);
-        if let Some(with) = suffixes
-            && node.fields != Fields::ALL
-            && node.fields.0 & !with.0 != 0
-        {
-            return Err(QueryError(NO_SUFFIXES.to_vec()));
+        if self.checks {
+            return Ok(Cursor::Empty);
         }
-        let Some(fields) = self.fields_of(node) else {
+        if self.estimates {
+            return self.estimate_of_terms(node);
+        }
+        let Found::Terms { terms, is_cut } = self.found(node) else {
             return Ok(Cursor::Empty);
         };
-        let (mut parts, mut terms) = (Vec::new(), Vec::new());
-        let most = self.search.expansions_max;
-        let mut is_cut = false;
-        self.for_each_term(&test, suffixes.is_some(), &mut |term| {
-            if parts.len() == most {
-                is_cut = true;
-                return false;
-            }
-            if let Some(part) = self.of_term(term, fields) {
-                parts.push(part);
-                terms.push(term);
-            }
-            true
-        });
         self.is_cut |= is_cut;
-        if self.keeps_found {
-            let ids = terms
-                .iter()
-                .filter_map(|term| self.index.terms().find(&term.text));
-            node.terms.keep(ids.collect());
-        }
-        Ok(expansion(parts, node.weight))
+        let all = self.index.terms();
+        let terms = terms.iter().filter_map(|known| known.term(all));
+        let parts = terms.filter_map(|term| self.of_term(term, fields));
+        Ok(expansion(parts.collect(), node.weight))
     }
 
-    /// The documents that hold a term in some fields; `None`: there are none.
+    /// About as many documents as the terms of a part have: all, if more than a few terms would
+    /// have to be asked.
+    fn estimate_of_terms(&mut self, node: &Node) -> Built<'i> {
+        let test = Test::of(node, self.search.prefix_min, true);
+        let Some(test) = test else {
+            return Ok(Cursor::Empty);
+        };
+        let from: &[u8] = match &test {
+            Test::Prefix(prefix) => prefix,
+            _ => b"",
+        };
+        let mut documents = 0;
+        for term in self.index.terms().from(from) {
+            if matches!(test, Test::Prefix(_)) && !term.text.starts_with(from) {
+                break;
+            }
+            self.asked += 1;
+            if self.asked > ESTIMATED_MAX {
+                documents = self.index.len();
+                if !matches!(test, Test::Prefix(_)) {
+                    self.looked_at += self.index.terms().end() as usize;
+                }
+                break;
+            }
+            if !term.text.is_empty() && test.passes(&term.text) {
+                documents += term.postings.len();
+            }
+        }
+        Ok(self.estimated(documents))
+    }
+
+    /// The documents that hold a term in some fields; `None`: there are none from here on.
     fn of_term(&self, term: &'i Term, fields: u128) -> Option<Cursor<'i>> {
-        let positions = self.index.schema().has_offsets;
-        let mut word = WordCursor::new(term, fields, 1.0, positions);
-        word.idf = self.idf_of(&word);
-        (word.id() != super::END).then(|| {
+        let word = self.word_of(term, fields, 1.0);
+        // A part that is counted stays what it is to the end.
+        (word.id() != super::END || self.search.profiles).then(|| {
             let word = Cursor::Word(word);
             self.counted(word, |_| PartProfile::of_word(&term.text))
         })
-    }
-
-    /// Calls `take` with the terms that pass, in order, until it returns false.
-    fn for_each_term(&self, test: &Test, by_pairs: bool, take: &mut dyn FnMut(&'i Term) -> bool) {
-        let terms = self.index.terms();
-        // An empty text is kept for INDEXEMPTY alone: it is no word.
-        let take = &mut |term: &'i Term| term.text.is_empty() || take(term);
-        match test {
-            _ if by_pairs => {
-                let held = |term: &&Term| !term.postings.is_empty() && test.passes(&term.text);
-                let mut found: Vec<&Term> = terms.with_pairs(&test.pairs()).filter(held).collect();
-                found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
-                let _ = found.into_iter().all(take);
-            }
-            Test::Prefix(prefix) => {
-                let terms = terms
-                    .from(prefix)
-                    .take_while(|term| term.text.starts_with(prefix));
-                let _ = terms
-                    .into_iter()
-                    .filter(|term| !term.postings.is_empty())
-                    .all(take);
-            }
-            Test::Fuzzy(automaton) => self.for_each_near(automaton, take),
-            _ => {
-                let all = terms.from(b"").filter(|term| !term.postings.is_empty());
-                let _ = all.filter(|term| test.passes(&term.text)).all(take);
-            }
-        }
-    }
-
-    /// Walks the terms of an automaton, and skips those with a beginning that it refuses.
-    fn for_each_near(&self, automaton: &DFA, take: &mut dyn FnMut(&'i Term) -> bool) {
-        // Where the automaton refuses a text: after so many bytes of it.
-        let refusal = |text: &[u8]| {
-            let mut state = automaton.initial_state();
-            let refused = text.iter().position(|byte| {
-                state = automaton.transition(state, *byte);
-                state == SINK_STATE
-            });
-            refused.map(|at| at + 1).ok_or(state)
-        };
-        let mut from = Vec::new();
-        let mut walk = self.index.terms().walk();
-        while let Some(head) = walk.head() {
-            // Most are refused by their first bytes, for which no text is read.
-            let len = head.iter().position(|byte| *byte == 0).unwrap_or(8);
-            if let Ok(refused) = refusal(&head[..len]) {
-                from.clear();
-                from.extend_from_slice(&head[..refused]);
-            } else {
-                let Some(term) = walk.term() else {
-                    return;
-                };
-                match refusal(&term.text) {
-                    Ok(refused) => {
-                        from.clear();
-                        from.extend_from_slice(&term.text[..refused]);
-                    }
-                    Err(state) => {
-                        let passes = matches!(automaton.distance(state), Distance::Exact(_));
-                        if passes && !term.postings.is_empty() && !take(term) {
-                            return;
-                        }
-                        walk.advance();
-                        continue;
-                    }
-                }
-            }
-            // No term that begins so passes.
-            if !to_successor(&mut from) {
-                return;
-            }
-            walk.seek(&from);
-        }
     }
 
     fn of_tag(&self, field: usize, tag: &'i TagEntry) -> Cursor<'i> {
@@ -295,7 +235,7 @@ impl<'i> Builder<'i, '_> {
             text: &tag.text,
             idf: self.scoring.idf(documents),
         };
-        let ids = Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0));
+        let ids = Cursor::Ids(Ids::of_bitmap(&tag.documents, role, 1.0, self.from));
         self.counted(ids, PartProfile::of_tags)
     }
 
@@ -306,10 +246,11 @@ impl<'i> Builder<'i, '_> {
         folds: bool,
         value: &Node,
         out: &mut Vec<Cursor<'i>>,
-    ) {
+    ) -> Result<(), QueryError> {
         let began = self.began();
-        let part = self.tag_part(tags, folds, value);
+        let part = self.tag_part(tags, folds, value)?;
         out.extend(part.map(|part| self.tallied(value, part, began)));
+        Ok(())
     }
 
     fn tag_part(
@@ -317,7 +258,7 @@ impl<'i> Builder<'i, '_> {
         (field, tags): (usize, &'i Tags),
         folds: bool,
         value: &Node,
-    ) -> Option<Cursor<'i>> {
+    ) -> Result<Option<Cursor<'i>>, QueryError> {
         let text = match &value.kind {
             Kind::Word(text) => unescaped(text),
             // Words that follow each other are one tag.
@@ -332,10 +273,10 @@ impl<'i> Builder<'i, '_> {
         };
         let text = if folds { in_small_letters(&text) } else { text };
         let text = text.trim_ascii();
-        match tags.find(text) {
+        Ok(match tags.find(text) {
             Some(tag) => Some(self.of_tag(field, tag)),
             None => (self.tags_of_all(field, |its| its == text) > 0).then_some(Cursor::Empty),
-        }
+        })
     }
 
     /// The tags that an expression stands for, in order.
@@ -344,21 +285,42 @@ impl<'i> Builder<'i, '_> {
         (field, tags): (usize, &'i Tags),
         folds: bool,
         value: &Node,
-    ) -> Option<Cursor<'i>> {
-        let test = Test::of(value, self.search.prefix_min, folds)?;
-        let mut found = tags.with_pairs(&test.pairs());
-        found.retain(|tag| test.passes(&tag.text));
-        found.sort_unstable_by(|a, b| a.text.cmp(&b.text));
-        self.is_cut |= found.len() > self.search.expansions_max;
-        found.truncate(self.search.expansions_max);
+    ) -> Result<Option<Cursor<'i>>, QueryError> {
+        let Some(test) = Test::of(value, self.search.prefix_min, folds) else {
+            return Ok(None);
+        };
+        if self.checks {
+            return Ok(None);
+        }
+        if self.estimates {
+            return Ok(Some(self.estimate_of_tags(&test, tags)));
+        }
+        let Found::Terms { terms, is_cut } = self.found(value) else {
+            return Ok(None);
+        };
+        self.is_cut |= is_cut;
         let of_all = self.tags_of_all(field, |text| test.passes(text));
-        let parts = found.into_iter().map(|tag| self.of_tag(field, tag));
+        let found = terms.iter().filter_map(|known| known.tag(tags));
+        let parts = found.map(|tag| self.of_tag(field, tag));
         let mut parts: Vec<_> = parts.collect();
-        match parts.len().max(of_all) {
+        Ok(match parts.len().max(of_all) {
             0 => None,
             1 => Some(parts.pop().unwrap_or(Cursor::Empty)),
             _ => Some(expansion(parts, value.weight)),
+        })
+    }
+
+    /// About as many documents as the tags of an expression have: all, if more than a few tags
+    /// would have to be asked.
+    fn estimate_of_tags(&mut self, test: &Test, tags: &Tags) -> Cursor<'i> {
+        self.asked += tags.len();
+        if self.asked > ESTIMATED_MAX {
+            self.looked_at += tags.len();
+            return self.estimated(self.index.len());
         }
+        let found = tags.iter().filter(|tag| test.passes(&tag.text));
+        let documents = found.map(|tag| tag.documents.len() as usize).sum();
+        self.estimated(documents)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A set of documents without frequencies: tags, ranges, all documents, keys.
 //!
-//! Large sets of no order become bits, O(documents / 64); small ones are sorted.
+//! Cost: a step reads a bit or a number; `seek` skips words of bits, or O(log n) of a list.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use super::END;
+use super::prepare::Gathered;
 
 /// Of which part of a query a set is, as scores ask.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,8 +23,42 @@ pub(crate) enum Role<'i> {
 
 enum Source<'i> {
     Bitmap(roaring::bitmap::Iter<'i>),
-    Bits(Cow<'i, [u64]>),
-    List(Vec<u32>, usize),
+    Bits(Bits<'i>),
+    List(List, usize),
+}
+
+enum Bits<'i> {
+    Index(&'i [u64]),
+    Gathered(Arc<Gathered>),
+}
+
+impl Deref for Bits<'_> {
+    type Target = [u64];
+
+    #[inline]
+    fn deref(&self) -> &[u64] {
+        match self {
+            Bits::Index(bits) => bits,
+            Bits::Gathered(of) => of.bits().unwrap_or_default(),
+        }
+    }
+}
+
+enum List {
+    Own(Vec<u32>),
+    Gathered(Arc<Gathered>),
+}
+
+impl Deref for List {
+    type Target = [u32];
+
+    #[inline]
+    fn deref(&self) -> &[u32] {
+        match self {
+            List::Own(list) => list,
+            List::Gathered(of) => of.list(),
+        }
+    }
 }
 
 /// A walk over a set.
@@ -35,7 +71,8 @@ pub(crate) struct Ids<'i> {
 }
 
 impl<'i> Ids<'i> {
-    fn new(source: Source<'i>, len: u64, role: Role<'i>, weight: f64) -> Ids<'i> {
+    /// On the first document that is `from` or more.
+    fn new(source: Source<'i>, len: u64, role: Role<'i>, weight: f64, from: u32) -> Ids<'i> {
         let mut ids = Ids {
             source,
             id: END,
@@ -43,7 +80,7 @@ impl<'i> Ids<'i> {
             role,
             weight,
         };
-        ids.find(0);
+        ids.find(from);
         ids
     }
 
@@ -51,46 +88,39 @@ impl<'i> Ids<'i> {
         set: &'i roaring::RoaringBitmap,
         role: Role<'i>,
         weight: f64,
+        from: u32,
     ) -> Ids<'i> {
-        Ids::new(Source::Bitmap(set.iter()), set.len(), role, weight)
+        Ids::new(Source::Bitmap(set.iter()), set.len(), role, weight, from)
     }
 
     /// The documents of bits, the lowest first, of which `len` are set.
-    pub(crate) fn of_bits(bits: &'i [u64], len: u64, role: Role<'i>, weight: f64) -> Ids<'i> {
-        Ids::new(Source::Bits(Cow::Borrowed(bits)), len, role, weight)
-    }
-
-    /// A set of at most `count` documents below `end`, in any order, doubled ones once.
-    pub(crate) fn collected<'s>(
-        parts: impl Iterator<Item = &'s [u32]>,
-        count: usize,
-        end: u32,
+    pub(crate) fn of_bits(
+        bits: &'i [u64],
+        len: u64,
         role: Role<'i>,
         weight: f64,
+        from: u32,
     ) -> Ids<'i> {
-        let words = (end as usize).div_ceil(64);
-        // Sorting a number takes about as long as clearing 16 words.
-        if count * 16 > words {
-            let mut bits = vec![0u64; words];
-            // A part after the other: an iterator of all would ask for the next part at each.
-            for part in parts {
-                for id in part {
-                    bits[*id as usize / 64] |= 1 << (id % 64);
-                }
-            }
-            return Ids::new(Source::Bits(Cow::Owned(bits)), count as u64, role, weight);
-        }
-        let mut list = Vec::with_capacity(count);
-        parts.for_each(|part| list.extend_from_slice(part));
-        Ids::listed(list, role, weight)
+        let bits = Source::Bits(Bits::Index(bits));
+        Ids::new(bits, len, role, weight, from)
+    }
+
+    /// Documents that were gathered.
+    pub(crate) fn gathered(of: Arc<Gathered>, role: Role<'i>, weight: f64, from: u32) -> Ids<'i> {
+        let len = of.len() as u64;
+        let source = match of.bits() {
+            Some(_) => Source::Bits(Bits::Gathered(of)),
+            None => Source::List(List::Gathered(of), 0),
+        };
+        Ids::new(source, len, role, weight, from)
     }
 
     /// Documents in any order, doubled ones once.
-    pub(crate) fn listed(mut list: Vec<u32>, role: Role<'i>, weight: f64) -> Ids<'i> {
+    pub(crate) fn listed(mut list: Vec<u32>, role: Role<'i>, weight: f64, from: u32) -> Ids<'i> {
         list.sort_unstable();
         list.dedup();
         let len = list.len() as u64;
-        Ids::new(Source::List(list, 0), len, role, weight)
+        Ids::new(Source::List(List::Own(list), 0), len, role, weight, from)
     }
 
     /// The same, for more documents than it has.
@@ -195,7 +225,7 @@ impl<'i> Ids<'i> {
 
 /// The first bit that is set, from one on.
 #[inline]
-fn next_bit(bits: &[u64], from: u32) -> u32 {
+pub(super) fn next_bit(bits: &[u64], from: u32) -> u32 {
     let mut at = from as usize / 64;
     let Some(word) = bits.get(at) else {
         return END;

@@ -15,6 +15,8 @@ pub(crate) struct Intersection<'i> {
     pub(crate) weight: f64,
     nearness: Option<Nearness>,
     room: Vec<Vec<u32>>,
+    /// From this document on it is not known whether all parts match.
+    limit: u32,
 }
 
 impl<'i> Intersection<'i> {
@@ -24,6 +26,7 @@ impl<'i> Intersection<'i> {
         order: Option<Vec<u64>>,
         nearness: Option<Nearness>,
         weight: f64,
+        limit: u32,
     ) -> Intersection<'i> {
         if nearness.is_none_or(|nearness| !nearness.in_order) {
             match order {
@@ -44,6 +47,7 @@ impl<'i> Intersection<'i> {
             weight,
             nearness,
             room: Vec::new(),
+            limit,
         };
         intersection.settle();
         intersection
@@ -57,8 +61,8 @@ impl<'i> Intersection<'i> {
     fn settle(&mut self) {
         'documents: loop {
             let id = self.parts.get(self.lead).map_or(END, Cursor::id);
-            if id == END {
-                self.id = END;
+            if id >= self.limit {
+                self.id = id;
                 return;
             }
             for part in &mut self.parts {
@@ -92,6 +96,10 @@ impl<'i> Intersection<'i> {
             self.parts[self.lead].seek(to);
             self.settle();
         }
+    }
+
+    pub(crate) fn parts_mut(&mut self) -> &mut [Cursor<'i>] {
+        &mut self.parts
     }
 
     pub(crate) fn parts(&self) -> &[Cursor<'i>] {

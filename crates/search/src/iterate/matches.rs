@@ -11,14 +11,14 @@ use std::sync::Arc;
 use super::blocks::{Blocks, Filler};
 use super::build::Builder;
 use super::counted::{self, PartProfile};
-use super::{Cursor, END, Role};
+use super::{Cursor, Role};
 use crate::hit::{DocumentId, Hit, Scored};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
 use crate::score::{Scorer, Scoring};
 use crate::search::Search;
 
-/// A walk over the documents that a query matches, ascending by number.
+/// A walk over the documents that a query matches, ascending by number, within a window of these.
 pub struct Matches<'i> {
     index: &'i Index,
     root: Cursor<'i>,
@@ -32,47 +32,54 @@ pub struct Matches<'i> {
     blocks: Option<Blocks>,
     /// A bit for each document that counts.
     among: Option<Arc<[u64]>>,
-    /// Of BM25STD.NORM: all hits, as their scores depend on each other.
-    normed: Option<std::vec::IntoIter<Hit>>,
+    /// Of BM25STD.NORM: the score of which those of all documents are shares.
+    best: Option<f64>,
+    /// Documents from this one on are not looked at.
+    limit: u32,
 }
 
 impl Index {
-    /// The documents that a query matches. The tree is one of [`Index::expand`].
-    ///
-    /// # Errors
-    ///
-    /// A vector of another size than the field's, and shapes.
-    pub fn matches<'i>(&'i self, root: &Node, search: &Search) -> Result<Matches<'i>, QueryError> {
-        self.matches_of(root, Builder::new(self, search))
-    }
-
-    /// The same; what is found for the parts of the query is kept in it, until [`Node::forget`]:
-    /// asking again costs less. The index must not change in between.
+    /// The documents of a prepared query from one on, below another.
     ///
     /// # Errors
     ///
     /// As [`Index::matches`].
-    pub fn matches_for_now<'i>(
+    pub(super) fn matches_within<'i>(
         &'i self,
         root: &Node,
         search: &Search,
+        (from, limit): (u32, u32),
     ) -> Result<Matches<'i>, QueryError> {
         let mut builder = Builder::new(self, search);
-        builder.keeps_found = true;
+        (builder.from, builder.limit) = (from, limit);
         self.matches_of(root, builder)
+    }
+
+    /// The names of the distances that documents of a query have.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::matches`]: those of a query that is prepared are found here.
+    pub fn check(&self, root: &Node, search: &Search) -> Result<Vec<Vec<u8>>, QueryError> {
+        let mut builder = Builder::new(self, search);
+        (builder.estimates, builder.checks, builder.limit) = (true, true, 0);
+        builder.build_root(root)?;
+        Ok(builder.distance_names)
     }
 
     /// About how many documents a query looks at: the estimate by which its parts are ordered. Of
     /// an intersection it is the least of the parts', of a union their sum, of a vector that is
-    /// sought in a graph the nodes that are kept.
+    /// sought in a graph the nodes that are kept. Terms and tags that are asked for a pattern
+    /// count, too; the documents of many terms are taken for all.
     ///
     /// # Errors
     ///
     /// As [`Index::matches`].
     pub fn estimate(&self, root: &Node, search: &Search) -> Result<u64, QueryError> {
         let mut builder = Builder::new(self, search);
-        builder.estimates = true;
-        Ok(builder.build_root(root)?.estimate())
+        (builder.estimates, builder.limit) = (true, 0);
+        let documents = builder.build_root(root)?.estimate();
+        Ok(documents.saturating_add(builder.looked_at as u64))
     }
 
     pub(super) fn matches_of<'i>(
@@ -88,7 +95,8 @@ impl Index {
         let is_asked_more = search.explains || search.profiles || search.terms;
         let are_all = builder.distance_names.is_empty() && search.among.is_none();
         let is_plain = are_all && !is_asked_more;
-        let mut matches = Matches {
+        let is_share = search.scores && search.scorer == Scorer::Bm25StdNorm;
+        Ok(Matches {
             index: self,
             root: cursor,
             scoring,
@@ -98,19 +106,9 @@ impl Index {
             distance_names: builder.distance_names,
             is_cut: builder.is_cut,
             among: search.among.clone(),
-            normed: None,
-        };
-        if search.scores && search.scorer == Scorer::Bm25StdNorm {
-            let mut hits: Vec<Hit> = matches.by_ref().collect();
-            let of_all = search.statistics.as_ref().and_then(|its| its.best);
-            let best = hits.iter().map(|hit| hit.score).fold(0.0, f64::max);
-            let best = of_all.unwrap_or(best);
-            for hit in hits.iter_mut().filter(|_| best > 0.0) {
-                hit.score /= best;
-            }
-            matches.normed = Some(hits.into_iter());
-        }
-        Ok(matches)
+            best: search.best.filter(|best| is_share && *best > 0.0),
+            limit: builder.limit,
+        })
     }
 }
 
@@ -130,6 +128,19 @@ impl Matches<'_> {
         counted::profile(&self.root)
     }
 
+    /// The walk, whose reads are counted, ends between two documents: it goes on at the one that is
+    /// returned, and what was read from there on does not count.
+    pub(super) fn leave(&mut self) -> u32 {
+        let next = self.root.id();
+        counted::take_back(&mut self.root, next);
+        next
+    }
+
+    /// The least document that the query may match after those that were taken, as far as is known.
+    pub(super) fn reached(&self) -> u32 {
+        self.root.id()
+    }
+
     /// Whether nothing is known of documents but their scores.
     pub fn are_plain(&self) -> bool {
         self.distance_names.is_empty() && !self.explains
@@ -137,22 +148,24 @@ impl Matches<'_> {
 
     /// Adds the next documents with their scores, at most `most`; none if there are no more.
     pub fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
-        let end = out.len() + most;
-        if self.normed.is_none()
-            && let Some(blocks) = &mut self.blocks
-        {
+        let (begin, end) = (out.len(), out.len() + most);
+        if let Some(blocks) = &mut self.blocks {
             let filler = Filler {
                 scoring: self.scoring.as_ref(),
                 documents: self.index.documents(),
+                limit: self.limit,
             };
             while out.len() < end {
                 let next = blocks.next(&mut self.root, filler);
                 if next.is_empty() {
-                    return;
+                    break;
                 }
                 let count = next.len().min(end - out.len());
                 out.extend_from_slice(&next[..count]);
                 blocks.take(count);
+            }
+            if let Some(best) = self.best {
+                out[begin..].iter_mut().for_each(|hit| hit.score /= best);
             }
             return;
         }
@@ -167,41 +180,11 @@ impl Matches<'_> {
     #[inline]
     fn seek_counted(&mut self) -> u32 {
         if let Some(among) = self.among.as_deref() {
-            while self.root.id() != END && !Search::counts(Some(among), self.root.id()) {
+            while self.root.id() < self.limit && !Search::counts(Some(among), self.root.id()) {
                 self.root.advance();
             }
         }
         self.root.id()
-    }
-
-    /// Passes over the documents before one: for a walk that goes on later, over an index that may
-    /// have changed.
-    pub fn skip_to(&mut self, id: DocumentId) {
-        match &mut self.normed {
-            Some(normed) => {
-                let left: Vec<Hit> = normed.by_ref().filter(|hit| hit.document >= id).collect();
-                *normed = left.into_iter();
-            }
-            None => {
-                if let Some(blocks) = &mut self.blocks {
-                    blocks.skip_to(id.0);
-                }
-                self.root.seek(id.0);
-            }
-        }
-    }
-
-    /// How many documents are left, which are then passed. Without scores; O(documents).
-    pub fn count_rest(&mut self) -> usize {
-        if let Some(normed) = &mut self.normed {
-            return normed.by_ref().count();
-        }
-        let mut count = self.blocks.as_mut().map_or(0, Blocks::take_rest);
-        while self.seek_counted() != END {
-            count += 1;
-            self.root.advance();
-        }
-        count
     }
 }
 
@@ -210,27 +193,25 @@ impl Iterator for Matches<'_> {
 
     /// The next document. Its distances are NaN where a vector's part did not match.
     fn next(&mut self) -> Option<Hit> {
-        if let Some(normed) = &mut self.normed {
-            return normed.next();
-        }
         let documents = self.index.documents();
         if let Some(blocks) = &mut self.blocks {
             let filler = Filler {
                 scoring: self.scoring.as_ref(),
                 documents,
+                limit: self.limit,
             };
             let Scored { document, score } = *blocks.next(&mut self.root, filler).first()?;
             blocks.take(1);
             return Some(Hit {
                 document,
-                score,
+                score: self.best.map_or(score, |best| score / best),
                 distances: SmallVec::new(),
                 terms: Vec::new(),
                 explanation: None,
             });
         }
         let id = self.seek_counted();
-        if id == END {
+        if id >= self.limit {
             return None;
         }
         let mut steps = Vec::new();
@@ -254,7 +235,7 @@ impl Iterator for Matches<'_> {
         self.root.advance();
         Some(Hit {
             document: DocumentId(id),
-            score,
+            score: self.best.map_or(score, |best| score / best),
             distances,
             terms,
             explanation: steps.pop(),

@@ -1,9 +1,14 @@
 //! Queries as cursors over ascending document numbers.
 //!
 //! A cursor stands on a document that its part of the query matches, or on [`END`]. It is made on
-//! the first one; `advance` goes to the next, `seek` to the first of a number or above. Parts that
-//! combine others let all of them stand on the document, so that scores and positions are read from
-//! the tree of cursors as it stands.
+//! the first one from a number on; `advance` goes to the next, `seek` to the first of a number or
+//! above. Parts that combine others let all of them stand on the document, so that scores and
+//! positions are read from the tree of cursors as it stands.
+//!
+//! Each query is walked in windows of document numbers (`windows`), with cursors of its own for
+//! each. From a window's limit on a cursor looks at nothing: it stands there on the least document
+//! that its part may match, as far as it knows. So no step takes longer than its window, even if
+//! parts have no document in common.
 //!
 //! | module | what |
 //! |---|---|
@@ -13,11 +18,13 @@
 //! | `distances` | documents with their distances from a vector |
 //! | `positions` | whether words stand near or in order |
 //! | `counted` | parts whose reads are counted |
-//! | `analysis` | a query that is run to see what its parts cost |
+//! | `analysis`, `tallies` | a query that is run to see what its parts cost |
+//! | `prepare` | what must be found before cursors are made: terms, circles, near vectors |
 //! | `build`, `expansions`, `near`, `vectors` | a query's tree as cursors |
 //! | `statistics` | the figures of a query at one shard, and at all |
 //! | `blocks` | documents and their scores by the block |
-//! | `matches` | the documents of a query with their scores |
+//! | `matches` | the documents of a query within a window, with their scores |
+//! | `windows` | a query's walk, window by window |
 
 mod analysis;
 mod blocks;
@@ -32,16 +39,22 @@ mod intersect;
 mod matches;
 mod near;
 mod positions;
+mod prepare;
 mod statistics;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod union;
 mod vectors;
+mod windows;
 mod word;
 
-pub use analysis::{Analysis, Figures};
+pub use analysis::Analysis;
 pub use counted::PartProfile;
 pub use matches::Matches;
+pub use prepare::{Clock, Preparation};
+pub use tallies::Figures;
+pub use windows::{Course, Windows};
 
 pub(crate) use counted::Counted;
 pub(crate) use distances::Distances;
@@ -71,12 +84,14 @@ pub(crate) enum Cursor<'i> {
 pub(crate) struct Rest<'i> {
     pub(crate) all: Ids<'i>,
     pub(crate) part: Cursor<'i>,
+    /// From this document on the part is not asked.
+    pub(crate) limit: u32,
 }
 
 impl Rest<'_> {
     /// To the first document, from this one on, that the part does not match.
     fn skip_part(&mut self) {
-        while self.all.id() != END {
+        while self.all.id() < self.limit {
             self.part.seek(self.all.id());
             if self.part.id() != self.all.id() {
                 return;
@@ -88,16 +103,21 @@ impl Rest<'_> {
 
 impl<'i> Cursor<'i> {
     /// All documents outside a part.
-    pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>) -> Cursor<'i> {
-        let mut rest = Box::new(Rest { all, part });
+    pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>, limit: u32) -> Cursor<'i> {
+        let mut rest = Box::new(Rest { all, part, limit });
         rest.skip_part();
         Cursor::Not(rest)
     }
 
     /// All documents, of which a part matches some. The part's own weight is replaced.
-    pub(crate) fn optional(all: Ids<'i>, mut part: Cursor<'i>, weight: f64) -> Cursor<'i> {
+    pub(crate) fn optional(
+        all: Ids<'i>,
+        mut part: Cursor<'i>,
+        weight: f64,
+        limit: u32,
+    ) -> Cursor<'i> {
         part.set_weight(weight);
-        let mut rest = Box::new(Rest { all, part });
+        let mut rest = Box::new(Rest { all, part, limit });
         rest.part.seek(rest.all.id());
         Cursor::Optional(rest)
     }

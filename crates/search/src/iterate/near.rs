@@ -1,18 +1,15 @@
-//! Places around one: squares of the map that cover the circle, and the distance of each place in
-//! them.
+//! Places around one: squares of the map that cover the circle.
 
-use russet_encodings::geohash::earth::{Origin, RADIUS_M};
+use russet_encodings::geohash::earth::RADIUS_M;
 use russet_encodings::geohash::{Cell, LATITUDE_MAX, Position};
 
-use super::build::Builder;
-use super::{Cursor, Ids, Role};
-use crate::index::{Bounds, Part};
-use crate::query::{Circle, Node, Unit};
+use crate::index::Bounds;
+use crate::query::{Circle, Unit};
 
 /// Halvings of a square that is still looked into.
 const STEPS_MAX: u32 = 26;
 
-fn metres(circle: &Circle) -> f64 {
+pub(super) fn metres(circle: &Circle) -> f64 {
     circle.radius
         * match circle.unit {
             Unit::Metres => 1.0,
@@ -20,11 +17,6 @@ fn metres(circle: &Circle) -> f64 {
             Unit::Feet => 0.3048,
             Unit::Miles => 1609.34,
         }
-}
-
-/// The distance of two places in metres.
-pub(crate) fn distance(a: Position, b: Position) -> f64 {
-    Origin::new(a).distance(b)
 }
 
 /// Squares that cover a circle, each once.
@@ -64,53 +56,23 @@ fn cover(center: Position, radius_m: f64) -> Vec<Cell> {
     cells
 }
 
-impl<'i> Builder<'i, '_> {
-    pub(super) fn near(&self, node: &Node, field: &[u8], circle: &Circle) -> Cursor<'i> {
-        let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
-            return Cursor::Empty;
-        };
-        let center = Position {
-            longitude: circle.longitude,
-            latitude: circle.latitude,
-        };
-        let radius_m = metres(circle);
-        let all = Bounds {
-            min: f64::NEG_INFINITY,
-            max: f64::INFINITY,
+/// The squares that cover a circle as bounds of their numbers.
+pub(super) fn squares(center: Position, radius_m: f64) -> Vec<Bounds> {
+    let of_cell = |cell: Cell| {
+        let scores = cell.scores();
+        Bounds {
+            min: scores.start,
+            max: scores.end,
             with_min: true,
+            // Places on the map's edges are a little above their square.
             with_max: true,
-        };
-        let squares = cover(center, radius_m);
-        let squares: Vec<Bounds> = if squares.is_empty() {
-            vec![all]
-        } else {
-            let of_cell = |cell: Cell| {
-                let scores = cell.scores();
-                Bounds {
-                    min: scores.start,
-                    max: scores.end,
-                    with_min: true,
-                    // Places on the map's edges are a little above their square.
-                    with_max: true,
-                }
-            };
-            squares.into_iter().map(of_cell).collect()
-        };
-        let mut found = Vec::new();
-        for bounds in squares {
-            for (values, documents) in numbers.range(bounds) {
-                let near = values
-                    .iter()
-                    .zip(documents)
-                    .filter(|(score, _)| distance(center, Position::of_score(**score)) <= radius_m);
-                found.extend(near.map(|(_, document)| *document));
-            }
         }
-        if found.is_empty() {
-            return Cursor::Empty;
-        }
-        Cursor::Ids(Ids::listed(found, Role::Numbers, node.weight))
+    };
+    let squares = cover(center, radius_m);
+    if squares.is_empty() {
+        return vec![Bounds::ALL];
     }
+    squares.into_iter().map(of_cell).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::prepare::Gathered;
 use super::{Cursor, END, Ids, Intersection, Role, Union};
 
 type Set = BTreeSet<u32>;
@@ -56,24 +57,30 @@ impl Shape {
         }
     }
 
-    fn cursor<'i>(&self, bits: &'i [u64]) -> Cursor<'i> {
-        let all = || Ids::of_bits(bits, everything().len() as u64, Role::Everything, 1.0);
-        let of = |parts: &[Shape]| parts.iter().map(|part| part.cursor(bits)).collect();
+    /// A cursor over a window of documents.
+    fn cursor<'i>(&self, bits: &'i [u64], window: (u32, u32)) -> Cursor<'i> {
+        let (from, limit) = window;
+        let len = everything().len() as u64;
+        let all = || Ids::of_bits(bits, len, Role::Everything, 1.0, from);
+        let of = |parts: &[Shape]| parts.iter().map(|part| part.cursor(bits, window)).collect();
         match self {
             Shape::Set(set) => {
                 let list: Vec<u32> = set.iter().copied().collect();
                 if list.len().is_multiple_of(2) {
-                    return Cursor::Ids(Ids::listed(list, Role::Plain, 1.0));
+                    return Cursor::Ids(Ids::listed(list, Role::Plain, 1.0, from));
                 }
-                let (count, parts) = (list.len() * 100, std::iter::once(list.as_slice()));
-                Cursor::Ids(Ids::collected(parts, count, DOCUMENTS, Role::Plain, 1.0))
+                let mut gathered = Gathered::new(DOCUMENTS, list.len() * (list.len() % 3));
+                list.iter().rev().for_each(|id| gathered.add(*id));
+                gathered.finish();
+                Cursor::Ids(Ids::gathered(gathered.into(), Role::Plain, 1.0, from))
             }
             Shape::All(parts) => {
-                Cursor::Intersection(Box::new(Intersection::new(of(parts), None, None, 1.0)))
+                let all = Intersection::new(of(parts), None, None, 1.0, limit);
+                Cursor::Intersection(Box::new(all))
             }
             Shape::Any(parts) => Cursor::Union(Box::new(Union::new(of(parts), 1.0))),
-            Shape::Not(part) => Cursor::not(all(), part.cursor(bits)),
-            Shape::Optional(part) => Cursor::optional(all(), part.cursor(bits), 1.0),
+            Shape::Not(part) => Cursor::not(all(), part.cursor(bits, window), limit),
+            Shape::Optional(part) => Cursor::optional(all(), part.cursor(bits, window), 1.0, limit),
         }
     }
 }
@@ -81,19 +88,35 @@ impl Shape {
 proptest! {
     /// A cursor's documents are those of the sets, stepped through or sought.
     #[test]
-    fn cursors_are_sets(shape in shape(), seeks in prop::collection::vec(0..DOCUMENTS + 9, 0..40)) {
+    fn cursors_are_sets(
+        shape in shape(),
+        seeks in prop::collection::vec(0..DOCUMENTS + 9, 0..40),
+        width in 1..DOCUMENTS,
+    ) {
         let mut bits = vec![0u64; DOCUMENTS.div_ceil(64) as usize];
         everything().iter().for_each(|id| bits[*id as usize / 64] |= 1 << (id % 64));
         let expected = shape.documents();
         let mut got = Vec::new();
-        let mut cursor = shape.cursor(&bits);
+        let mut cursor = shape.cursor(&bits, (0, END));
         while cursor.id() != END {
             got.push(cursor.id());
             cursor.advance();
         }
         prop_assert_eq!(&got, &expected.iter().copied().collect::<Vec<_>>());
-        prop_assert!(shape.cursor(&bits).estimate() >= got.len() as u64);
-        let mut cursor = shape.cursor(&bits);
+        prop_assert!(shape.cursor(&bits, (0, END)).estimate() >= got.len() as u64);
+        // Window by window, each from the document on which the one before it stood.
+        let (mut from, mut windows) = (0, Vec::new());
+        while from != END {
+            let limit = from + width;
+            let mut cursor = shape.cursor(&bits, (from, limit));
+            while cursor.id() < limit {
+                windows.push(cursor.id());
+                cursor.advance();
+            }
+            from = cursor.id();
+        }
+        prop_assert_eq!(&windows, &got);
+        let mut cursor = shape.cursor(&bits, (0, END));
         for (turn, to) in seeks.into_iter().enumerate() {
             let from = if turn % 3 == 0 && cursor.id() != END {
                 let from = cursor.id() + 1;
@@ -106,39 +129,5 @@ proptest! {
             };
             prop_assert_eq!(cursor.id(), expected.range(from..).next().copied().unwrap_or(END));
         }
-    }
-}
-
-/// A query that keeps what was found is answered alike, and anew once it has forgotten it.
-#[test]
-fn kept_terms_are_those_of_the_index() {
-    let mut schema = crate::schema::Schema::new(crate::schema::KeyType::Hash);
-    schema.fields = vec![crate::index::testbed::text("t", 1.0)];
-    let mut index = crate::index::Index::new(schema);
-    let put = |index: &mut crate::index::Index, key: &str, t: &str| {
-        index.put(key.as_bytes(), &crate::index::testbed::Hash(&[("t", t)]));
-    };
-    for (key, t) in [
-        ("a", "hello"),
-        ("b", "help world"),
-        ("c", "hold"),
-        ("d", "hells"),
-    ] {
-        put(&mut index, key, t);
-    }
-    let search = crate::search::Search::default();
-    for (query, counts) in [("he*", [3, 3]), ("%hell%", [3, 3]), ("w'h?l*'", [4, 4])] {
-        let mut root = crate::index::testbed::root(&index, query);
-        let first = index.matches_for_now(&root, &search).expect("matches");
-        assert_eq!(first.count(), counts[0], "{query}");
-        let again = index.matches(&root, &search).expect("matches");
-        assert_eq!(again.count(), counts[0], "{query}");
-        root.forget();
-        index.remove(b"a");
-        put(&mut index, "e", "helm");
-        let anew = index.matches(&root, &search).expect("matches");
-        assert_eq!(anew.count(), counts[1], "{query}");
-        index.remove(b"e");
-        put(&mut index, "a", "hello");
     }
 }

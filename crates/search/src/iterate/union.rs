@@ -51,6 +51,10 @@ impl<'i> Union<'i> {
         }
     }
 
+    pub(crate) fn parts_mut(&mut self) -> &mut [Cursor<'i>] {
+        &mut self.parts
+    }
+
     pub(crate) fn parts(&self) -> &[Cursor<'i>] {
         &self.parts
     }

@@ -12,23 +12,28 @@ pub(crate) struct WordCursor<'i> {
     pub(crate) weight: f64,
     /// How much the term says of a document, as the scorer has it.
     pub(crate) idf: f64,
+    /// From this document on it is not known whether the fields count.
+    limit: u32,
 }
 
 impl<'i> WordCursor<'i> {
-    /// `positions`: whether the schema keeps them.
+    /// `positions`: whether the schema keeps them; on the first document that is `from` or more,
+    /// below `limit`.
     pub(crate) fn new(
         term: &'i Term,
         fields: u128,
         weight: f64,
         positions: bool,
+        (from, limit): (u32, u32),
     ) -> WordCursor<'i> {
         let mut word = WordCursor {
-            cursor: PostingCursor::new(&term.postings, positions),
+            cursor: PostingCursor::new(&term.postings, positions, from),
             fields,
             text: &term.text,
             documents: term.postings.len(),
             weight,
             idf: 0.0,
+            limit,
         };
         word.skip_other_fields();
         word
@@ -37,7 +42,7 @@ impl<'i> WordCursor<'i> {
     #[inline]
     fn skip_other_fields(&mut self) {
         // At the end the fields are those of the last entry.
-        while self.cursor.id() != super::END && self.cursor.fields() & self.fields == 0 {
+        while self.cursor.id() < self.limit && self.cursor.fields() & self.fields == 0 {
             self.cursor.advance();
         }
     }

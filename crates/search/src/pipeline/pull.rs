@@ -38,6 +38,10 @@ fn for_each_block(
         let most = context.budget.min(BLOCK) as usize;
         context.hits.next_scored(most, &mut scored);
         if scored.is_empty() {
+            if !context.hits.are_over() {
+                // There are more later: the step that asks pauses.
+                context.budget = 0;
+            }
             break;
         }
         context.budget -= scored.len() as u64;
@@ -240,7 +244,10 @@ impl Pull<'_, '_> {
             return Pulled::Row;
         }
         let Some(hit) = self.context.hits.next_hit() else {
-            return Pulled::End;
+            return match self.context.hits.are_over() {
+                true => Pulled::End,
+                false => Pulled::Paused,
+            };
         };
         *self.total += 1;
         row.document = Some(hit.document);

@@ -12,15 +12,20 @@ use crate::iterate::Matches;
 
 /// The documents that match a query, one by one.
 pub trait Hits {
-    /// The next one; `None`: there are no more.
+    /// The next one; `None`: there are no more for now, and none at all if [`Hits::are_over`].
     fn next_hit(&mut self) -> Option<Hit>;
+
+    /// Whether there are no more, where none came.
+    fn are_over(&self) -> bool {
+        true
+    }
 
     /// Whether nothing is known of documents but their scores.
     fn are_plain(&self) -> bool {
         false
     }
 
-    /// Adds the next ones with their scores, at most `most`; none if there are no more.
+    /// Adds the next ones with their scores, at most `most`; none as [`Hits::next_hit`] has none.
     fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
         let hits = std::iter::from_fn(|| self.next_hit());
         out.extend(hits.take(most).map(|hit| Scored {

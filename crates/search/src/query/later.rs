@@ -8,7 +8,7 @@ use super::QueryError;
 use super::levels::{self, Begun, Grammar, Place};
 use super::lexer::{self, Kind as Token};
 use super::parser::{Bound, Parsed, Parser, folded, unescaped};
-use super::tree::{Kind, Memo, Node, Range, Reach, Relation, VectorQuery};
+use super::tree::{Kind, Node, Range, Reach, Relation, VectorQuery};
 use crate::expression::number_of;
 
 const UNION: u8 = 4;
@@ -469,7 +469,6 @@ fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
         reach: Reach::Within(radius),
         options: Vec::new(),
         filter: None,
-        found: Memo::default(),
     }))))
 }
 
@@ -501,7 +500,6 @@ fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
         reach: Reach::Nearest(k),
         options: Vec::new(),
         filter,
-        found: Memo::default(),
         field,
     };
     while p.peek() == Token::Word {

@@ -29,7 +29,6 @@ mod tests;
 
 pub use explain::{explain, explain_with};
 pub(crate) use parser::unescaped;
-pub(crate) use tree::Memo;
 pub use tree::{Circle, Fields, Kind, Node, Range, Reach, Relation, Unit, VectorQuery};
 
 use std::collections::HashMap;

@@ -2,7 +2,8 @@
 //!
 //! Both grammars make it; it says nothing of how a part is found.
 
-use std::sync::OnceLock;
+use std::any::Any;
+use std::fmt::{Debug, Formatter};
 
 /// The text fields that a part of a query looks in: a bit for each of the schema's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,42 +31,44 @@ pub struct Node {
     pub verbatim: bool,
     /// The name that a distance has among a row's fields.
     pub distance_field: Option<Vec<u8>>,
-    /// Of a prefix, a part, a pattern or a fuzzy word: the numbers of its terms.
-    pub(crate) terms: Memo<Vec<u32>>,
+    /// The work of an index on it: `iterate::prepare` has the type.
+    pub(crate) found: Memo,
 }
 
-/// Documents or terms that an index has found for a part of a query, for the next time, before
-/// anything changes.
+/// The work of an index on a part of a query, kept for the next time.
 ///
 /// It is no part of the query: copies are empty, and all are equal.
-#[derive(Debug)]
-pub(crate) struct Memo<T>(OnceLock<T>);
+#[derive(Default)]
+pub(crate) struct Memo(Option<Box<dyn Any + Send + Sync>>);
 
-impl<T> Memo<T> {
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get()
+impl Memo {
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_ref()?.downcast_ref()
     }
 
-    /// Keeps it, unless something is kept.
-    pub(crate) fn keep(&self, found: T) {
-        let _ = self.0.set(found);
+    pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
+        self.0.take()?.downcast().ok().map(|found| *found)
     }
-}
 
-impl<T> Default for Memo<T> {
-    fn default() -> Memo<T> {
-        Memo(OnceLock::new())
+    pub(crate) fn put(&mut self, found: impl Any + Send + Sync) {
+        self.0 = Some(Box::new(found));
     }
 }
 
-impl<T> Clone for Memo<T> {
-    fn clone(&self) -> Memo<T> {
+impl Debug for Memo {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        out.write_str(if self.0.is_some() { "found" } else { "-" })
+    }
+}
+
+impl Clone for Memo {
+    fn clone(&self) -> Memo {
         Memo::default()
     }
 }
 
-impl<T> PartialEq for Memo<T> {
-    fn eq(&self, _: &Memo<T>) -> bool {
+impl PartialEq for Memo {
+    fn eq(&self, _: &Memo) -> bool {
         true
     }
 }
@@ -187,8 +190,6 @@ pub struct VectorQuery {
     pub options: Vec<(Vec<u8>, Vec<u8>)>,
     /// Documents that it is asked about; `None`: all.
     pub filter: Option<Node>,
-    /// The documents that it finds, with their distances.
-    pub(crate) found: Memo<Vec<(u32, f64)>>,
 }
 
 impl VectorQuery {
@@ -224,7 +225,7 @@ impl Node {
             phonetic: None,
             verbatim: false,
             distance_field: None,
-            terms: Memo::default(),
+            found: Memo::default(),
         }
     }
 
@@ -253,12 +254,14 @@ impl Node {
         }
     }
 
+    /// Whether documents have distances: a part has a name for them.
+    pub(crate) fn has_distances(&self) -> bool {
+        self.distance_field.is_some() || self.parts().iter().any(Node::has_distances)
+    }
+
     /// Forgets what an index has found for it: the index may have changed.
     pub fn forget(&mut self) {
-        self.terms = Memo::default();
-        if let Kind::Vector(vector) = &mut self.kind {
-            vector.found = Memo::default();
-        }
+        self.found = Memo::default();
         self.parts_mut().iter_mut().for_each(Node::forget);
     }
 

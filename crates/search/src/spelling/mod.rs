@@ -10,13 +10,14 @@ mod nearness;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 use std::collections::btree_set::Range;
+use std::collections::{BTreeSet, HashSet};
 use std::iter::Peekable;
 use std::ops::Bound;
 
 use crate::index::{Index, Term, TermWalk, head_of};
-use crate::iterate::{END, WordCursor};
+use crate::iterate::{Clock, END, WordCursor};
 use crate::query::{Fields, Kind, Node};
 use crate::text::in_small_letters;
 use nearness::{Texts, near};
@@ -47,63 +48,174 @@ pub struct Misspelled {
 
 impl Speller<'_> {
     /// The words of a query that no document of an index has, in the order of the query. Words of
-    /// tags count, prefixes and patterns do not.
+    /// tags count, prefixes and patterns do not. All at once; in slices: [`Checking`].
     pub fn check(&self, index: &Index, query: &Node) -> Vec<Misspelled> {
-        let mut found = Vec::new();
-        self.check_part(index, query, &mut found);
-        found
+        let mut checking = Checking::new(query);
+        checking.advance(self, index, &mut Clock::endless());
+        checking.found
+    }
+}
+
+/// Words of a query that are looked at step by step.
+#[derive(Debug)]
+pub struct Checking {
+    /// Words with the fields that they are looked for in, the next one last.
+    words: Vec<(Vec<u8>, Fields)>,
+    stage: Stage,
+    found: Vec<Misspelled>,
+}
+
+/// The work on a word, and how far that is.
+#[derive(Debug)]
+enum Stage {
+    /// It is looked for in the index, and in the dictionaries of right words: in which, from which
+    /// term on.
+    Right(usize, Vec<u8>),
+    /// Terms near to it, from one on: those of most documents first.
+    Near(Vec<u8>, Suggested),
+    /// Terms of the dictionaries: of which, from which on.
+    Others(usize, Vec<u8>, Suggested),
+}
+
+impl Stage {
+    fn first() -> Stage {
+        Stage::Right(0, Vec::new())
+    }
+}
+
+/// Terms by the documents that hold them, those of equal numbers in their order; those of
+/// dictionaries alone have none.
+#[derive(Debug, Default)]
+struct Suggested {
+    terms: BTreeSet<(Reverse<usize>, Vec<u8>)>,
+    of_index: HashSet<Vec<u8>>,
+}
+
+impl Checking {
+    /// The words of a query.
+    pub fn new(query: &Node) -> Checking {
+        let mut words = Vec::new();
+        add_words(query, &mut words);
+        words.reverse();
+        Checking {
+            words,
+            stage: Stage::first(),
+            found: Vec::new(),
+        }
     }
 
-    fn check_part(&self, index: &Index, part: &Node, found: &mut Vec<Misspelled>) {
-        if let Kind::Word(words) = &part.kind {
-            // A tag may be several words.
-            for word in words
-                .split(|byte| *byte == b' ')
-                .filter(|word| !word.is_empty())
-            {
-                let word = in_small_letters(word);
-                if !self.is_right(index, &word) {
-                    let suggestions = self.suggestions(index, &word, part.fields);
-                    found.push(Misspelled { word, suggestions });
+    /// Goes on until the time is over (`false`), or all words were looked at.
+    pub fn advance(&mut self, speller: &Speller<'_>, index: &Index, clock: &mut Clock<'_>) -> bool {
+        while let Some((word, fields)) = self.words.last() {
+            let about = (word.as_slice(), speller.distance.into());
+            let mut is_done = false;
+            match &mut self.stage {
+                Stage::Right(at, from) => match speller.is_right(index, word, (at, from), clock) {
+                    None => return false,
+                    Some(true) => is_done = true,
+                    Some(false) => self.stage = Stage::Near(Vec::new(), Suggested::default()),
+                },
+                Stage::Near(from, suggested) => {
+                    let take = |term: &Term| {
+                        if is_in(index, term, *fields) {
+                            let text = term.text.to_vec();
+                            suggested.of_index.insert(text.clone());
+                            let documents = Reverse(term.postings.len());
+                            suggested.terms.insert((documents, text));
+                        }
+                    };
+                    if !near(about, &mut index.terms().walk(), from, clock, take) {
+                        return false;
+                    }
+                    let suggested = std::mem::take(suggested);
+                    self.stage = Stage::Others(0, Vec::new(), suggested);
+                }
+                Stage::Others(at, from, suggested) => {
+                    if let Some(dictionary) = speller.included.get(*at) {
+                        let take = |term: &[u8]| {
+                            if !suggested.of_index.contains(term) {
+                                suggested.terms.insert((Reverse(0), term.to_vec()));
+                            }
+                        };
+                        let mut terms = DictionaryWalk::new(dictionary);
+                        if !near(about, &mut terms, from, clock, take) {
+                            return false;
+                        }
+                        (*at, *from) = (*at + 1, Vec::new());
+                        continue;
+                    }
+                    let terms = std::mem::take(&mut suggested.terms).into_iter();
+                    let suggestions = terms.map(|(Reverse(documents), term)| (documents, term));
+                    self.found.push(Misspelled {
+                        word: word.clone(),
+                        suggestions: suggestions.collect(),
+                    });
+                    is_done = true;
+                }
+            }
+            if is_done {
+                self.words.pop();
+                self.stage = Stage::first();
+                if clock.spend(1) {
+                    return self.words.is_empty();
                 }
             }
         }
-        let parts = part.parts().iter();
-        parts.for_each(|part| self.check_part(index, part, found));
+        true
     }
 
-    fn is_right(&self, index: &Index, word: &[u8]) -> bool {
-        let in_dictionary = |of: &&Dictionary| {
-            let mut terms = of.iter();
-            of.contains(word) || terms.any(|term| in_small_letters(term) == word)
-        };
-        let term = index.terms().held(word);
-        term.is_some_and(|term| !term.postings.is_empty())
-            || self.excluded.iter().any(in_dictionary)
+    /// The words that are wrong.
+    pub fn into_found(self) -> Vec<Misspelled> {
+        self.found
     }
+}
 
-    fn suggestions(&self, index: &Index, word: &[u8], fields: Fields) -> Vec<(usize, Vec<u8>)> {
-        let mut found: Vec<(usize, Vec<u8>)> = Vec::new();
-        let distance = self.distance.into();
-        near(word, distance, &mut index.terms().walk(), |term: &Term| {
-            if is_in(index, term, fields) {
-                found.push((term.postings.len(), term.text.to_vec()));
-            }
-        });
-        found.sort_by_key(|(documents, _)| std::cmp::Reverse(*documents));
-        let mut others = BTreeSet::new();
-        for dictionary in &self.included {
-            let mut terms = DictionaryWalk::new(dictionary);
-            near(word, distance, &mut terms, |term| {
-                others.insert(term.to_vec());
-            });
+/// Adds the words of a part, in small letters.
+fn add_words(part: &Node, out: &mut Vec<(Vec<u8>, Fields)>) {
+    if let Kind::Word(words) = &part.kind {
+        // A tag may be several words.
+        let words = words.split(|byte| *byte == b' ');
+        let words = words.filter(|word| !word.is_empty());
+        out.extend(words.map(|word| (in_small_letters(word), part.fields)));
+    }
+    part.parts().iter().for_each(|part| add_words(part, out));
+}
+
+impl Speller<'_> {
+    /// Whether a word is one of the index or of a dictionary of right ones, whatever the case of
+    /// its letters, from a term of such a one on. `None`: the time is over.
+    fn is_right(
+        &self,
+        index: &Index,
+        word: &[u8],
+        (at, from): (&mut usize, &mut Vec<u8>),
+        clock: &mut Clock<'_>,
+    ) -> Option<bool> {
+        if index.terms().held(word).is_some() {
+            return Some(true);
         }
-        for term in others {
-            if !found.iter().any(|(_, known)| *known == term) {
-                found.push((0, term));
+        while let Some(dictionary) = self.excluded.get(*at) {
+            if dictionary.contains(word) {
+                return Some(true);
             }
+            let rest = (Bound::Included(from.as_slice()), Bound::Unbounded);
+            let mut left = None;
+            for term in dictionary.range::<[u8], _>(rest) {
+                if clock.spend(2) {
+                    left = Some(term.to_vec());
+                    break;
+                }
+                if in_small_letters(term) == word {
+                    return Some(true);
+                }
+            }
+            if let Some(left) = left {
+                *from = left;
+                return None;
+            }
+            (*at, *from) = (*at + 1, Vec::new());
         }
-        found
+        Some(false)
     }
 }
 
@@ -179,5 +291,5 @@ fn is_in(index: &Index, term: &Term, fields: Fields) -> bool {
         return !term.postings.is_empty();
     }
     let positions = index.schema().has_offsets;
-    fields.0 != 0 && WordCursor::new(term, fields.0, 1.0, positions).id() != END
+    fields.0 != 0 && WordCursor::new(term, fields.0, 1.0, positions, (0, END)).id() != END
 }

@@ -6,6 +6,7 @@
 //! be one of the word's and is not.
 
 use crate::index::to_successor;
+use crate::iterate::Clock;
 
 /// Rows of a word.
 struct Rows {
@@ -124,16 +125,26 @@ pub(super) trait Texts {
     fn seek(&mut self, to: &[u8]);
 }
 
-/// Calls `take` with the entries whose texts are within `most` edits of a word, in order.
+/// Calls `take` with the entries whose texts are within `most` edits of a word, in order, from the
+/// text `from` on. `false`: the time is over, and `from` is where it goes on.
 pub(super) fn near<T: Texts>(
-    word: &[u8],
-    most: usize,
+    (word, most): (&[u8], usize),
     texts: &mut T,
+    from: &mut Vec<u8>,
+    clock: &mut Clock<'_>,
     mut take: impl FnMut(T::Entry),
-) {
+) -> bool {
     let mut rows = Rows::new(word, most);
     let mut start = Vec::new();
+    if !from.is_empty() {
+        texts.seek(from);
+    }
     while let Some(head) = texts.head() {
+        if clock.spend(2 + word.len() / 4) {
+            from.clear();
+            from.extend_from_slice(T::text(&texts.entry()));
+            return false;
+        }
         // The beginnings of most are too far, for which no whole text is read.
         let is_letter = |byte: &u8| *byte != 0 && byte.is_ascii();
         let len = head.iter().position(|byte| !is_letter(byte)).unwrap_or(8);
@@ -159,8 +170,9 @@ pub(super) fn near<T: Texts>(
             }
         };
         if !rows.to_next(&mut start, letters) {
-            return;
+            break;
         }
         texts.seek(&start);
     }
+    true
 }

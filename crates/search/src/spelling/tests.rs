@@ -29,12 +29,25 @@ proptest! {
         texts in prop::collection::btree_set("[a-eAxyzéü]{0,6}", 0..80),
         word in "[abcxé]{0,6}",
         most in 1usize..5,
+        spent in 0usize..255,
     ) {
         let all: Dictionary = texts.iter().map(|text| text.as_bytes().into()).collect();
         let mut found = Vec::new();
-        near(word.as_bytes(), most, &mut DictionaryWalk::new(&all), |text| {
-            found.push(String::from_utf8(text.to_vec()).expect("UTF-8"));
-        });
+        // In slices that are over after a while.
+        let looks = std::cell::Cell::new(0);
+        let is_over = || {
+            looks.set(looks.get() + 1);
+            looks.get() % 3 == 0
+        };
+        let about = (word.as_bytes(), most);
+        let (mut from, mut is_done) = (Vec::new(), false);
+        while !is_done {
+            let (walk, clock) = (&mut DictionaryWalk::new(&all), &mut Clock::new(&is_over));
+            clock.spend(spent);
+            is_done = near(about, walk, &mut from, clock, |text| {
+                found.push(String::from_utf8(text.to_vec()).expect("UTF-8"));
+            });
+        }
         let small = |text: &String| text.to_lowercase();
         let expected = texts.into_iter().filter(|text| distance(&small(text), &word) <= most);
         prop_assert_eq!(found, expected.collect::<Vec<_>>());
@@ -46,6 +59,7 @@ proptest! {
         word in prop::collection::vec(any::<u8>(), 0..6),
     ) {
         let all: Dictionary = texts.into_iter().map(Vec::into_boxed_slice).collect();
-        near(&word, 2, &mut DictionaryWalk::new(&all), |_| {});
+        let clock = &mut Clock::endless();
+        near((&word, 2), &mut DictionaryWalk::new(&all), &mut Vec::new(), clock, |_| {});
     }
 }

@@ -8,9 +8,9 @@ use super::super::walk::{BUDGET, Expiring};
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
-use russet_search::hit::{DocumentId, Hit};
+use russet_search::hit::{Hit, Scored};
 use russet_search::index::Index;
-use russet_search::iterate::{Matches, PartProfile};
+use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
 use russet_search::pipeline::{both_sides, combine, keep_any_best, keep_best, metric_of};
 use russet_search::query::{Node, QueryError};
 use russet_search::request::HybridRequest;
@@ -28,8 +28,10 @@ pub(in crate::commands::search) struct Sides {
     texts: Vec<Hit>,
     /// The score of the last one of the window, as far as it is known.
     least: Option<f64>,
-    /// The first document of the query's side that was not looked at.
-    next: u32,
+    vectors: Vec<Hit>,
+    /// How far each side is.
+    preparations: [Preparation; 2],
+    courses: [Course; 2],
     /// The sides whose time was up before they were done.
     pub(in crate::commands::search) late: Vec<&'static str>,
     /// Of a request that is profiled, once it is gathered: see [`Sides::gather`].
@@ -71,7 +73,9 @@ impl Sides {
             vector,
             texts: Vec::new(),
             least: None,
-            next: 0,
+            vectors: Vec::new(),
+            preparations: Default::default(),
+            courses: Default::default(),
             late: Vec::new(),
             profiles: None,
             counted: Default::default(),
@@ -88,22 +92,11 @@ impl Sides {
         for side in [&mut self.text, &mut self.vector] {
             let expanded = side.take().map(|root| index.expand(&root, search));
             *side = expanded.transpose()?;
-        }
-        Ok(())
-    }
-
-    /// Takes the query's next documents, of which the best are kept; how many they were.
-    fn take_hits(&mut self, matches: &mut Matches<'_>, expiring: Option<Expiring<'_>>) -> u64 {
-        let mut seen = 0;
-        for hit in matches.by_ref().take(BUDGET as usize) {
-            self.next = hit.document.0.saturating_add(1);
-            seen += 1;
-            if expiring.is_none_or(|its| its.lives(hit.document)) {
-                self.texts.push(hit);
+            if let Some(root) = side {
+                index.check(root, search)?;
             }
         }
-        self.trim();
-        seen
+        Ok(())
     }
 
     /// Leaves out documents that are none of the best ones, once there are twice as many as the
@@ -115,14 +108,15 @@ impl Sides {
         }
     }
 
+    /// Adds documents of the query's side, of which the best are kept, but those that do not live.
+    fn add_hits(&mut self, hits: Vec<Hit>, expiring: Option<Expiring<'_>>) {
+        let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
+        self.texts.extend(hits.into_iter().filter(lives));
+        self.trim();
+    }
+
     /// The same, of documents of which nothing is asked but their scores.
-    fn take_scored(&mut self, matches: &mut Matches<'_>, expiring: Option<Expiring<'_>>) -> u64 {
-        let mut scored = Vec::with_capacity(BUDGET as usize);
-        matches.next_scored(BUDGET as usize, &mut scored);
-        if let Some(last) = scored.last() {
-            self.next = last.document.0.saturating_add(1);
-        }
-        let seen = scored.len() as u64;
+    fn add_scored(&mut self, mut scored: Vec<Scored>, expiring: Option<Expiring<'_>>) {
         if let Some(expiring) = expiring {
             scored.retain(|hit| expiring.lives(hit.document));
         }
@@ -132,86 +126,43 @@ impl Sides {
         }
         self.texts.extend(scored.into_iter().map(Hit::from));
         self.trim();
-        seen
     }
 
-    /// Goes on until the slice is over (`None`), or all documents are there to be merged. The
-    /// vector is compared with all that it must be compared with at once.
+    /// Goes on until the slice is over (`None`), or all documents are there to be merged.
     ///
-    /// Documents that do not live, by `expiring`, are left out.
-    ///
-    /// A request that is profiled is gathered in one slice; `profiles` has its figures, and the
-    /// ticks that the merging took.
+    /// Documents that do not live, by `expiring`, are left out. Of a request that is profiled
+    /// `profiles` has the figures.
     pub(in crate::commands::search) fn gather(
         &mut self,
         index: &Index,
-        search: &Search,
+        search: &mut Search,
         clock: &Clock<'_>,
         expiring: Option<Expiring<'_>>,
     ) -> Result<Option<Merger>, CommandError> {
         let wrong = |error| refusal(&SearchError::from(error));
-        if let Some(root) = &self.text {
+        if self.text.is_some() {
             if (clock.is_late)() {
                 self.late.push("Timeout limit was reached (SEARCH)");
             } else {
-                let began = clock::cycles();
-                let mut matches = index.matches(root, search).map_err(wrong)?;
-                matches.skip_to(DocumentId(self.next));
-                let is_plain = matches.are_plain() && !search.terms && !search.profiles;
-                let mut seen = 0;
-                loop {
-                    let before = seen;
-                    seen += if is_plain {
-                        self.take_scored(&mut matches, expiring)
-                    } else {
-                        self.take_hits(&mut matches, expiring)
-                    };
-                    if seen - before < BUDGET {
-                        break;
-                    }
-                    if !search.profiles && (clock.is_slice_over)() {
-                        return Ok(None);
-                    }
-                }
-                if search.profiles {
-                    let cycles = clock::cycles();
-                    keep_best(&mut self.texts, self.request.window);
-                    self.counted[0] = SideProfile {
-                        parts: Some(matches.profile()),
-                        found: seen,
-                        kept: self.texts.len() as u64,
-                        cycles: cycles.wrapping_sub(began),
-                        sort_cycles: clock::cycles().wrapping_sub(cycles),
-                        is_late: false,
-                    };
+                let is_done = self.gather_texts(index, search, clock, expiring);
+                if !is_done.map_err(wrong)? {
+                    return Ok(None);
                 }
             }
             self.text = None;
         }
-        let mut vectors = Vec::new();
-        if let Some(root) = self.vector.take() {
-            if !(clock.is_late)() {
-                let began = clock::cycles();
-                // Distances need no statistics of words.
-                let search = Search {
-                    statistics: None,
-                    ..search.clone()
-                };
-                let mut matches = index.matches(&root, &search).map_err(wrong)?;
-                let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
-                vectors = matches.by_ref().filter(lives).collect::<Vec<_>>();
-                let found = vectors.len() as u64;
-                self.counted[1] = SideProfile {
-                    parts: search.profiles.then(|| matches.profile()),
-                    found,
-                    kept: found.min(self.request.window as u64),
-                    cycles: clock::cycles().wrapping_sub(began),
-                    ..SideProfile::default()
-                };
+        if self.vector.is_some() {
+            let is_late = (clock.is_late)();
+            if !is_late {
+                let is_done = self.gather_vectors(index, search, clock, expiring);
+                if !is_done.map_err(wrong)? {
+                    return Ok(None);
+                }
             }
-            if (clock.is_late)() {
+            if is_late || (clock.is_late)() {
                 self.late.push("Timeout limit was reached (VSIM)");
             }
+            self.vector = None;
         }
         if search.profiles {
             let mut counted = std::mem::take(&mut self.counted);
@@ -225,8 +176,105 @@ impl Sides {
             metric: metric_of(&self.request, index.schema()),
             ships: self.ships,
             texts: std::mem::take(&mut self.texts),
-            vectors,
+            vectors: std::mem::take(&mut self.vectors),
         }))
+    }
+
+    /// Takes the query's documents, of which the best are kept, until the slice is over; whether
+    /// all were taken.
+    fn gather_texts(
+        &mut self,
+        index: &Index,
+        search: &mut Search,
+        clock: &Clock<'_>,
+        expiring: Option<Expiring<'_>>,
+    ) -> Result<bool, QueryError> {
+        let Some(mut root) = self.text.take() else {
+            return Ok(true);
+        };
+        let began = clock::cycles();
+        let is_over = || (clock.is_slice_over)() || (clock.is_late)();
+        let its_clock = &mut iterate::Clock::new(&is_over);
+        let mut is_done = self.preparations[0].advance(index, &mut root, search, its_clock)?;
+        if is_done {
+            let mut course = std::mem::take(&mut self.courses[0]);
+            let mut windows = Windows::new(index, &root, search, &mut course);
+            let is_plain = windows.are_plain() && !search.terms && !search.profiles;
+            while !windows.is_over() {
+                if is_plain {
+                    let mut scored = Vec::with_capacity(BUDGET as usize);
+                    windows.next_scored(BUDGET as usize, &mut scored);
+                    self.counted[0].found += scored.len() as u64;
+                    self.add_scored(scored, expiring);
+                } else {
+                    let hits: Vec<Hit> = windows.by_ref().take(BUDGET as usize).collect();
+                    self.counted[0].found += hits.len() as u64;
+                    self.add_hits(hits, expiring);
+                }
+                if is_over() {
+                    break;
+                }
+            }
+            is_done = windows.is_over();
+            windows.failure()?;
+            drop(windows);
+            self.counted[0].parts = course.profile().cloned();
+            self.courses[0] = course;
+        }
+        self.text = Some(root);
+        self.counted[0].cycles += clock::cycles().wrapping_sub(began);
+        if is_done && search.profiles {
+            let cycles = clock::cycles();
+            keep_best(&mut self.texts, self.request.window);
+            self.counted[0].kept = self.texts.len() as u64;
+            self.counted[0].sort_cycles = clock::cycles().wrapping_sub(cycles);
+        }
+        Ok(is_done)
+    }
+
+    /// Takes the documents near to the vector until the slice is over; whether all were taken.
+    fn gather_vectors(
+        &mut self,
+        index: &Index,
+        search: &Search,
+        clock: &Clock<'_>,
+        expiring: Option<Expiring<'_>>,
+    ) -> Result<bool, QueryError> {
+        let Some(root) = &mut self.vector else {
+            return Ok(true);
+        };
+        let began = clock::cycles();
+        // Distances need no statistics of words.
+        let mut search = Search {
+            statistics: None,
+            ..search.clone()
+        };
+        let is_over = || (clock.is_slice_over)() || (clock.is_late)();
+        let ([_, preparation], [_, course]) = (&mut self.preparations, &mut self.courses);
+        let its_clock = &mut iterate::Clock::new(&is_over);
+        let mut is_done = preparation.advance(index, root, &mut search, its_clock)?;
+        if is_done {
+            let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
+            let mut windows = Windows::new(index, root, &search, course);
+            while !windows.is_over() {
+                let hits = windows.by_ref().take(BUDGET as usize);
+                self.vectors.extend(hits.filter(lives));
+                if is_over() {
+                    break;
+                }
+            }
+            is_done = windows.is_over();
+            windows.failure()?;
+        }
+        let found = self.vectors.len() as u64;
+        self.counted[1] = SideProfile {
+            parts: course.profile().cloned(),
+            found,
+            kept: found.min(self.request.window as u64),
+            cycles: self.counted[1].cycles + clock::cycles().wrapping_sub(began),
+            ..SideProfile::default()
+        };
+        Ok(is_done)
     }
 }
 

@@ -1,20 +1,19 @@
 //! EXPLAIN, EXPLAINCLI: a query as it is read, and with ANALYZE, which is russet's own, what each
 //! part of it costs.
 //!
-//! ANALYZE finds all documents of the query at once, as slices would be counted, too, and neither
-//! scores nor loads them: PROFILE shows these. It ends with the query's time, and shows what it has
-//! then.
+//! ANALYZE finds all documents of the query, in slices, and neither scores nor loads them: PROFILE
+//! shows these. It ends with the query's time, and shows what it has then.
 
 use super::super::query::parse;
 use super::super::row::{READS, catch_up, readable, refusal};
 use super::super::settings::search_of;
 use super::super::walk::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Server, Spec};
 use russet_base::clock;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_config::SearchOnTimeout;
 use russet_search::error::{SearchError, TIMEOUT};
-use russet_search::iterate::Figures;
+use russet_search::iterate::{self, Analysis, Figures};
 use russet_search::query::{self, Node};
 use russet_search::request::SearchRequest;
 use russet_search::search::Search;
@@ -41,8 +40,9 @@ pub(in super::super) const EXPLAIN: Spec = Spec {
 ///
 /// Reply: bulk string of lines. O(parts of the query); ANALYZE: O(documents that parts match).
 fn explain(call: &mut Call<'_>) -> CommandResult {
-    let text = explained(call)?;
-    call.reply.bulk(&text);
+    if let Some(text) = explained(call)? {
+        call.reply.bulk(&text);
+    }
     Ok(())
 }
 
@@ -56,15 +56,17 @@ pub(in super::super) const EXPLAINCLI: Spec = Spec {
 ///
 /// Reply: array of simple strings. O(parts of the query); ANALYZE: O(documents that parts match).
 fn explain_lines(call: &mut Call<'_>) -> CommandResult {
-    let text = explained(call)?;
+    let Some(text) = explained(call)? else {
+        return Ok(());
+    };
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     call.reply.array(lines.len());
     lines.iter().for_each(|line| call.reply.simple_bytes(line));
     Ok(())
 }
 
-fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
-    let began = clock::cycles();
+/// `None`: the client waits, and the command runs again.
+fn explained(call: &mut Call<'_>) -> Result<Option<Vec<u8>>, CommandError> {
     let analyzes = call.args.is(OPTIONS_AT, "ANALYZE");
     catch_up(call)?;
     if analyzes && call.is_of_many_shards()? {
@@ -90,47 +92,125 @@ fn explained(call: &mut Call<'_>) -> Result<Vec<u8>, CommandError> {
     let root = root.transpose();
     let root = root.map_err(|error| refusal(&SearchError::from(error)))?;
     match root {
-        Some(root) if analyzes => analyzed(call, &request, &root, began),
-        root => Ok(query::explain(root.as_ref(), schema)),
+        Some(root) if analyzes => analyzed(call, &request, root),
+        root => Ok(Some(query::explain(root.as_ref(), schema))),
     }
 }
 
-/// The query with the figures of its parts.
+/// When the time of a query is up.
+#[derive(Clone, Copy)]
+struct Until {
+    /// Monotonic milliseconds.
+    ms: u64,
+    /// The reading of the clock's cycles, which goes on within a turn of the loop.
+    cycles: u64,
+}
+
+impl Until {
+    /// The time from now on; 0: without end.
+    fn after(server: &Server, timeout_ms: u64) -> Option<Until> {
+        let ticks = server.cycles.ticks(timeout_ms.saturating_mul(1_000_000));
+        (timeout_ms > 0).then(|| Until {
+            ms: server.now.mono_ms.saturating_add(timeout_ms),
+            cycles: clock::cycles().saturating_add(ticks),
+        })
+    }
+
+    fn is_past(self) -> bool {
+        clock::cycles() >= self.cycles
+    }
+}
+
+/// A query that is analysed.
+struct Analyzed {
+    analysis: Analysis,
+    /// That of its index.
+    birth: u64,
+    until: Option<Until>,
+}
+
+impl Analyzed {
+    fn begin(
+        call: &mut Call<'_>,
+        request: &SearchRequest,
+        root: Node,
+    ) -> Result<Analyzed, CommandError> {
+        let name = call.args.at(1);
+        let held = call.server.search.get(name);
+        let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+        let (config, birth) = (&call.server.config, held.birth);
+        let mut search = search_of(config, &held.index, &request.options, false);
+        search.is_2_10 = call.server.debug.searches_as_2_10;
+        search.among = call.server.documents_that_count(call.db.keyspace(), held);
+        let timeout_ms = request.options.timeout_ms.unwrap_or(config.search_timeout);
+        Ok(Analyzed {
+            analysis: Analysis::new(root, &search),
+            birth,
+            until: Until::after(call.server, timeout_ms),
+        })
+    }
+}
+
+/// The query with the figures of its parts. `None`: the client waits, and the command runs again.
 fn analyzed(
     call: &mut Call<'_>,
     request: &SearchRequest,
-    root: &Node,
-    began: u64,
-) -> Result<Vec<u8>, CommandError> {
-    let name = call.args.at(1);
-    let held = call.server.search.get(name);
-    let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
-    let config = &call.server.config;
-    let mut search = search_of(config, &held.index, &request.options, false);
-    search.is_2_10 = call.server.debug.searches_as_2_10;
-    search.among = call.server.documents_that_count(call.db.keyspace(), held);
-    let cycles = call.server.cycles.clone();
-    let micros = |ticks: u64| cycles.micros(ticks);
-    let timeout_ms = request.options.timeout_ms.unwrap_or(config.search_timeout);
-    let may_go_on =
-        || timeout_ms == 0 || micros(clock::cycles().wrapping_sub(began)) < timeout_ms * 1000;
-    let analysis = held.index.analyze(root, &search, &may_go_on);
-    let analysis = analysis.map_err(|error| refusal(&SearchError::from(error)))?;
-    if !analysis.is_whole && config.search_on_timeout == SearchOnTimeout::Fail {
+    root: Node,
+) -> Result<Option<Vec<u8>>, CommandError> {
+    let mut its = match call.server.searches.take_done::<Analyzed>() {
+        Some(its) => *its,
+        None => Analyzed::begin(call, request, root)?,
+    };
+    let began = clock::cycles();
+    let is_whole = loop {
+        let waits = call.may_leave_loop();
+        let (slice_began, slice) = (clock::cycles(), call.slice());
+        let name = call.args.at(1);
+        let held = call.server.search.get(name);
+        let held = held.filter(|held| held.birth == its.birth);
+        let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
+        let until = its.until;
+        let is_late = || until.is_some_and(Until::is_past);
+        let is_over = || slice.is_none_or(|slice| slice.is_over()) || is_late();
+        let is_done = slice.is_some() && {
+            let clock = &mut iterate::Clock::new(&is_over);
+            let is_done = its.analysis.advance(&held.index, clock);
+            is_done.map_err(|error| refusal(&SearchError::from(error)))?
+        };
+        call.end_slice(slice_began);
+        if is_done || is_late() {
+            break is_done;
+        }
+        if waits {
+            let until_ms = until.map(|until| until.ms);
+            call.wait_for_turn(Box::new(its), until_ms);
+            return Ok(None);
+        }
+        call.may_continue(began)?;
+    };
+    if !is_whole && call.server.config.search_on_timeout == SearchOnTimeout::Fail {
         let error = SearchError::new(TIMEOUT, "Timeout limit was reached");
         return Err(refusal(&error));
     }
+    shown(call, &its.analysis, is_whole).map(Some)
+}
+
+fn shown(call: &Call<'_>, analysis: &Analysis, is_whole: bool) -> Result<Vec<u8>, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    let all = analysis.figures();
     let note = |node: &Node| {
+        let figures = all.get(&std::ptr::from_ref(node)).copied();
         let Figures {
             documents,
             steps,
             cycles,
-        } = analysis.figures(node);
-        let time = micros(cycles);
+        } = figures.unwrap_or_default();
+        let time = call.server.cycles.micros(cycles);
         Some(format!("[documents {documents}, steps {steps}, us {time}]"))
     };
-    let mut text = query::explain_with(Some(root), held.index.schema(), &note);
-    if !analysis.is_whole {
+    let root = Some(analysis.root());
+    let mut text = query::explain_with(root, held.index.schema(), &note);
+    if !is_whole {
         text.extend_from_slice(b"[time is up: not all documents were found]\n");
     }
     Ok(text)

@@ -25,7 +25,11 @@ pub(super) fn profile(
         return Ok(());
     }
     let sides = hybrid::trees(call, &request)?;
-    let (walk, profiles) = if !call.is_for_other_node() && call.is_of_many_shards()? {
+    let taken = Walk::taken(call);
+    let began = taken.as_ref().map_or(began, Walk::began);
+    let (walk, profiles) = if let Some(walk) = taken {
+        (walk, None)
+    } else if !call.is_for_other_node() && call.is_of_many_shards()? {
         let Some((walk, profiles)) = shards::hybrid(call, &request, true)? else {
             return Ok(());
         };

@@ -43,6 +43,14 @@ struct Times {
     created: u64,
 }
 
+impl Times {
+    /// The walk that was begun before.
+    fn resume(&mut self, walk: Walk) -> Walk {
+        (self.began, self.parsed) = (walk.began(), walk.began());
+        walk
+    }
+}
+
 /// `FT.PROFILE index SEARCH | AGGREGATE | HYBRID [LIMITED] QUERY query [option ...]`: the reply of
 /// the command with what its parts read; LIMITED: of the terms that a prefix or the like stands
 /// for, their number alone.
@@ -104,7 +112,10 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
             shown.reply_head(&times, &warnings, call.reply);
             return Ok(());
         }
-        let walk = query::begin(call, &request, text, true)?;
+        let walk = match Walk::taken(call) {
+            Some(walk) => times.resume(walk),
+            None => query::begin(call, &request, text, true)?,
+        };
         times.created = clock::cycles();
         let write = query::writer(&request);
         let Some(mut walk) = walk.run(call, usize::MAX, began, &write)? else {
@@ -124,7 +135,9 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         if statistics::answer(call, &request.options, false, tree)? {
             return Ok(());
         }
-        let (walk, profiles) = if asks {
+        let (walk, profiles) = if let Some(walk) = Walk::taken(call) {
+            (times.resume(walk), Profiles::new())
+        } else if asks {
             let Some((walk, profiles)) = shards::aggregate(call, &request, text, true)? else {
                 return Ok(());
             };

@@ -32,7 +32,7 @@ use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
 use statistics::Next;
 
-pub(super) use reducible::{documents, figures, spelling, tag_values};
+pub(super) use reducible::{answer_tag_values, documents, figures, spelling, tag_values};
 
 pub(super) const DAMAGED: CommandError =
     CommandError::Text("ERR The answer of a shard is damaged, or of another release");

@@ -32,25 +32,22 @@ fn ask_same(call: &mut Call<'_>) -> Result<Option<Vec<Answer>>, CommandError> {
     answers.collect::<Result<_, _>>().map(Some)
 }
 
-/// The tags that documents of any shard have.
+/// Answers another node with the tags that documents have.
+pub(in crate::commands::search) fn answer_tag_values(
+    call: &mut Call<'_>,
+    own: impl Iterator<Item = Box<[u8]>>,
+) {
+    let answer = Answer {
+        names: own.map(<[u8]>::into_vec).collect(),
+        ..Answer::default()
+    };
+    super::answer(call, &answer);
+}
+
+/// The tags that documents of any shard have. `None`: the client waits, and the command runs again.
 pub(in crate::commands::search) fn tag_values(
     call: &mut Call<'_>,
-    own: Vec<Vec<u8>>,
 ) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
-    if call.is_for_other_node() {
-        let names = own;
-        super::answer(
-            call,
-            &Answer {
-                names,
-                ..Answer::default()
-            },
-        );
-        return Ok(None);
-    }
-    if !call.is_of_many_shards()? {
-        return Ok(Some(own));
-    }
     let Some(answers) = ask_same(call)? else {
         return Ok(None);
     };

@@ -1,10 +1,11 @@
 //! A query under way: its documents pulled through the stages, in slices of the loop.
 //!
-//! After [`SLICE_US`] the loop serves others and the command runs again where it was: the query's
-//! cursors are made anew, and pass over the documents that were taken. Documents that change
-//! meanwhile keep their numbers, so that none comes twice; one that is removed is left out. In a
-//! script and in EXEC a query runs to its end at once. When its time is up (TIMEOUT,
-//! `search-timeout`) it replies what it has, or an error (`search-on-timeout`).
+//! After a slice the loop serves others and the command runs again where it was. The terms and
+//! documents that parts of the query stand for are found first, once ([`Preparation`]); then its
+//! documents are taken window by window ([`Windows`]). Documents that change meanwhile keep their
+//! numbers, so that none comes twice; one that is removed is left out. In a script and in EXEC a
+//! query runs to its end at once. When its time is up (TIMEOUT, `search-timeout`) it replies what
+//! it has, or an error (`search-on-timeout`), in whichever step it is.
 //!
 //! Rows and groups that it keeps between slices are clients' memory ([`kept`]), and have a bound: a
 //! query beyond it is refused, after idle cursors have made room. Rows are written as they come
@@ -13,11 +14,13 @@
 //!     body      the rows of a reply, written as they come
 //!     kept      the memory of a query between its slices
 //!     rows      rows that have come out of the stages
+//!     listing   long lists of texts, in slices as well
 //!     loading   fields of documents that replies and stages ask for
 //!     work      about how many documents a query looks at, before it begins
 
 mod body;
 mod kept;
+pub(super) mod listing;
 pub(super) mod loading;
 mod rows;
 pub(super) mod work;
@@ -33,7 +36,7 @@ use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
 use super::shards::statistics;
 use crate::server::searches::Task;
-use crate::server::{Call, Server};
+use crate::server::{Call, Server, Slice};
 use kept::Kept;
 use loading::Reader;
 use rows::Rows;
@@ -46,7 +49,7 @@ use russet_resp::Reply;
 use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
 use russet_search::hit::{DocumentId, Hit, Scored};
 use russet_search::index::Index;
-use russet_search::iterate::{Matches, PartProfile};
+use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
 use russet_search::pipeline::{Batch, Context, Ending, Hits, OutputRow, Pipeline};
 use russet_search::query::Node;
 use russet_search::request::Options;
@@ -55,8 +58,6 @@ use russet_search::search::Search;
 use russet_types::vector_set::Progress;
 use std::time::{Duration, Instant};
 
-/// The loop is held for about so long at a time.
-const SLICE_US: u64 = 1000;
 /// Documents between two looks at the clock.
 pub(super) const BUDGET: u64 = 256;
 
@@ -79,8 +80,9 @@ pub(super) struct Walk {
     pipeline: Kept<Pipeline>,
     /// Bytes of the pipeline, of rows and of their text.
     bytes: Metered,
-    /// The first document of a query that was not taken.
-    next: u32,
+    preparation: Preparation,
+    /// Where the walk over the documents is.
+    course: Course,
     rows: Rows,
     /// Values of JSON are arrays of all that a path finds.
     has_all: bool,
@@ -88,6 +90,8 @@ pub(super) struct Walk {
     until_ms: Option<u64>,
     is_over: bool,
     is_done: bool,
+    /// It does not wait for a turn.
+    is_at_once: bool,
     is_cut: bool,
     /// Memory is short: it has no rows.
     is_starved: bool,
@@ -99,8 +103,6 @@ pub(super) struct Walk {
     failure: Option<String>,
     /// The reading of the clock's cycles.
     began: u64,
-    /// The reads of each part of the query, for FT.PROFILE.
-    parts: Option<PartProfile>,
     /// The same of both sides of FT.HYBRID, and the ticks that their merging took.
     sides: Option<([SideProfile; 2], u64)>,
 }
@@ -128,9 +130,18 @@ pub(super) fn run<T: Task + AsMut<Walk>>(
 ) -> Result<Option<Box<T>>, CommandError> {
     let walk = (*task).as_mut();
     walk.begin_rows(call);
-    let mut slice_began = began;
+    let mut uncounted = began;
     loop {
-        let progress = walk.continue_until(call, most, slice_began, write)?;
+        let waits = call.may_leave_loop() && !walk.is_at_once;
+        let slice = match waits {
+            true => call.slice(),
+            false => Some(call.whole_slice()),
+        };
+        let progress = match slice {
+            Some(slice) => walk.continue_until(call, most, slice, write)?,
+            None => Progress::More,
+        };
+        call.end_slice(uncounted);
         call.may_touch(walk.pipeline.combinations())?;
         if progress == Progress::Done {
             return Ok(Some(task));
@@ -139,12 +150,17 @@ pub(super) fn run<T: Task + AsMut<Walk>>(
             return Ok(Some(task));
         }
         walk.check_memory(call.server)?;
-        if call.may_leave_loop() {
-            call.block_on_task(task);
+        if waits {
+            if walk.needs_worker() {
+                call.block_on_task(task);
+            } else {
+                let until_ms = walk.until_ms;
+                call.wait_for_turn(task, until_ms);
+            }
             return Ok(None);
         }
         call.may_continue(began)?;
-        slice_began = clock::cycles();
+        uncounted = clock::cycles();
     }
 }
 
@@ -155,8 +171,7 @@ impl AsMut<Walk> for Walk {
 }
 
 impl Task for Walk {
-    /// Without the keyspace documents can be merged and texts marked; else the command only waits
-    /// for its turn.
+    /// Documents are merged and texts marked: the keyspace is not needed.
     fn step(&mut self, _nanos: usize) -> Progress {
         self.merge();
         self.rows.mark(&self.pipeline);
@@ -164,17 +179,16 @@ impl Task for Walk {
     }
 
     fn is_for_workers(&self) -> bool {
-        matches!(self.source, Source::Merging(_)) || self.rows.wait_for_worker()
+        self.needs_worker()
     }
 }
 
 /// Documents that are prefetched together.
 const AHEAD: usize = 16;
 
-/// Hits, of which the number of the last one is noted.
-struct Noted<'w, 'd, 'i> {
-    matches: Matches<'i>,
-    next: &'w mut u32,
+/// The documents of a query, prefetched.
+struct Ahead<'w, 'd, 'i> {
+    windows: Windows<'i, 'w>,
     /// Documents are prefetched if each of them is read, with these fields.
     reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
     /// Documents that were prefetched, the next one last.
@@ -198,13 +212,7 @@ impl Expiring<'_> {
     }
 }
 
-impl Noted<'_, '_, '_> {
-    fn note(&mut self, document: DocumentId) {
-        *self.next = document.0.saturating_add(1);
-    }
-}
-
-impl Hits for Noted<'_, '_, '_> {
+impl Hits for Ahead<'_, '_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
         loop {
             let hit = self.any_hit()?;
@@ -214,8 +222,12 @@ impl Hits for Noted<'_, '_, '_> {
         }
     }
 
+    fn are_over(&self) -> bool {
+        self.ahead.is_empty() && self.windows.is_over()
+    }
+
     fn are_plain(&self) -> bool {
-        self.matches.are_plain()
+        self.windows.are_plain()
     }
 
     fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
@@ -236,22 +248,18 @@ impl Hits for Noted<'_, '_, '_> {
     }
 }
 
-impl Noted<'_, '_, '_> {
+impl Ahead<'_, '_, '_> {
     fn any_hit(&mut self) -> Option<Hit> {
-        let hit = match &self.reader {
-            None => self.matches.next()?,
-            Some((reader, index, fields)) => {
-                if self.ahead.is_empty() {
-                    self.ahead.extend(self.matches.by_ref().take(AHEAD));
-                    let documents = self.ahead.iter().map(|hit| hit.document);
-                    reader.find_ahead(index, documents, fields);
-                    self.ahead.reverse();
-                }
-                self.ahead.pop()?
-            }
+        let Some((reader, index, fields)) = &self.reader else {
+            return self.windows.next();
         };
-        self.note(hit.document);
-        Some(hit)
+        if self.ahead.is_empty() {
+            self.ahead.extend(self.windows.by_ref().take(AHEAD));
+            let documents = self.ahead.iter().map(|hit| hit.document);
+            reader.find_ahead(index, documents, fields);
+            self.ahead.reverse();
+        }
+        self.ahead.pop()
     }
 
     fn any_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
@@ -259,13 +267,10 @@ impl Noted<'_, '_, '_> {
             Some(_) => most.min(AHEAD),
             None => most,
         };
-        self.matches.next_scored(most, out);
+        self.windows.next_scored(most, out);
         if let Some((reader, index, fields)) = &self.reader {
             let documents = out.iter().map(|scored| scored.document);
             reader.find_ahead(index, documents, fields);
-        }
-        if let Some(last) = out.last() {
-            self.note(last.document);
         }
     }
 }
@@ -320,16 +325,12 @@ impl Walk {
         if is_starved && policy == SearchOnOom::Fail {
             return Err(refusal(&out_of_memory()));
         }
-        let mut is_cut = false;
         let mut names = Vec::new();
         let mut source = match asked {
             Asked::Query(None) => Source::Query(None),
             Asked::Query(Some(root)) => {
                 let root = held.index.expand(&root, &search).map_err(wrong)?;
-                let matches = held.index.matches_for_now(&root, &search);
-                let matches = matches.map_err(wrong)?;
-                is_cut = matches.hit_limit_of_expansions();
-                names = matches.distance_names().to_vec();
+                names = held.index.check(&root, &search).map_err(wrong)?;
                 Source::Query(Some(root))
             }
             Asked::Sides(mut sides) => {
@@ -360,13 +361,15 @@ impl Walk {
             search,
             pipeline: Kept::new(pipeline),
             bytes: Metered::default(),
-            next: 0,
+            preparation: Preparation::default(),
+            course: Course::default(),
             rows: Rows::default(),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
             is_done: false,
-            is_cut,
+            is_at_once: false,
+            is_cut: false,
             is_starved,
             late: Vec::new(),
             of_shards: warning
@@ -376,7 +379,6 @@ impl Walk {
                 .collect(),
             failure: None,
             began: clock::cycles(),
-            parts: None,
             sides: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
@@ -409,19 +411,20 @@ impl Walk {
             search: Search::default(),
             pipeline: Kept::new(pipeline),
             bytes: Metered::default(),
-            next: 0,
+            preparation: Preparation::default(),
+            course: Course::default(),
             rows: Rows::default(),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
             is_done: false,
+            is_at_once: false,
             is_cut: false,
             is_starved: false,
             late: Vec::new(),
             of_shards: warnings,
             failure: None,
             began: clock::cycles(),
-            parts: None,
             sides: None,
         })
     }
@@ -431,11 +434,11 @@ impl Walk {
         &mut self,
         call: &mut Call<'_>,
         most: usize,
-        slice_began: u64,
+        slice: Slice,
         write: Writer<'_>,
     ) -> Result<Progress, CommandError> {
         let balance = alloc::thread_balance();
-        let progress = self.slice(call, most, slice_began, write);
+        let progress = self.slice(call, most, slice, write);
         self.bytes.note(balance);
         self.pipeline.set_bytes(self.bytes.bytes());
         progress
@@ -458,13 +461,14 @@ impl Walk {
         &mut self,
         call: &mut Call<'_>,
         most: usize,
-        slice_began: u64,
+        slice: Slice,
         write: Writer<'_>,
     ) -> Result<Progress, CommandError> {
         let cycles = call.server.cycles.clone();
-        let passed_us = || cycles.micros(clock::cycles().wrapping_sub(slice_began));
+        let passed_us = || cycles.micros(slice.passed());
+        let wrong = |error| refusal(&SearchError::from(error));
         let profiles = self.search.profiles;
-        let leaves = call.may_leave_loop();
+        let leaves = call.may_leave_loop() && !self.is_at_once;
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -484,10 +488,10 @@ impl Walk {
             let (is_late, until_ms) = (self.is_over, self.until_ms);
             let is_past = |until_ms: u64| now_ms + passed_us() / 1000 >= until_ms;
             let clock = Clock {
-                is_slice_over: &|| passed_us() >= SLICE_US,
+                is_slice_over: &|| slice.is_over(),
                 is_late: &|| is_late || until_ms.is_some_and(is_past),
             };
-            let Some(hits) = sides.gather(&held.index, &self.search, &clock, expiring)? else {
+            let Some(hits) = sides.gather(&held.index, &mut self.search, &clock, expiring)? else {
                 return Ok(Progress::More);
             };
             self.late = std::mem::take(&mut sides.late);
@@ -499,21 +503,30 @@ impl Walk {
             }
         }
         self.merge();
+        let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
+        let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
+        let walks = self.pipeline.pulls_documents() && !self.is_over;
+        if let Source::Query(Some(root)) = &mut self.source
+            && walks
+        {
+            let is_over = || slice.is_over() || is_late();
+            let clock = &mut iterate::Clock::new(&is_over);
+            let preparation = &mut self.preparation;
+            let is_done = preparation.advance(&held.index, root, &mut self.search, clock);
+            if !is_done.map_err(wrong)? {
+                return Ok(Progress::More);
+            }
+            self.is_cut = preparation.hit_limit_of_expansions(root);
+        }
         let key_type = held.index.schema().key_type;
         let reader = Reader::new(&db, &mut server.json_paths, key_type, self.has_all);
         let mut none = Vec::new().into_iter();
-        let mut noted = None;
+        let mut ahead = None;
         let hits: &mut dyn Hits = match &mut self.source {
-            Source::Query(Some(root)) if self.pipeline.pulls_documents() && !self.is_over => {
-                let matches = held.index.matches(root, &self.search);
-                let mut matches = matches.map_err(|error| refusal(&SearchError::from(error)))?;
-                if self.next > 0 {
-                    matches.skip_to(DocumentId(self.next));
-                }
+            Source::Query(Some(root)) if walks => {
                 let fields = self.pipeline.fields_read();
-                noted.insert(Noted {
-                    matches,
-                    next: &mut self.next,
+                ahead.insert(Ahead {
+                    windows: Windows::new(&held.index, root, &self.search, &mut self.course),
                     reader: fields.map(|fields| (&reader, &held.index, fields)),
                     ahead: Vec::new(),
                     expiring,
@@ -522,16 +535,13 @@ impl Walk {
             Source::List(hits) => hits,
             _ => &mut none,
         };
-        // Cursors of words that stand for many take a while to make, which is not to be all that a
-        // slice does.
-        let slice_us = passed_us() + SLICE_US;
-        let (now_ms, until_ms) = (server.now.mono_ms, self.until_ms);
+        // Cursors of many terms take a while to make, which is not to be most of what a slice does.
+        let (made, mut end) = (slice.passed(), None);
         let left_ms = until_ms.map(|ms| ms.saturating_sub(now_ms));
         self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         // Rows that a worker has marked, or could not.
         let of = Written::with(&self.pipeline, &held.index);
         self.rows.take(Vec::new(), of, write, false);
-        let is_late = || until_ms.is_some_and(|ms| now_ms + passed_us() / 1000 >= ms);
         let progress = loop {
             let mut context = Context {
                 hits: &mut *hits,
@@ -568,21 +578,28 @@ impl Walk {
                     self.is_done = true;
                     break Progress::Done;
                 }
-                // A query that is counted runs at once.
-                Ending::Paused if !profiles && (passed_us() >= slice_us || is_late()) => {
-                    break Progress::More;
+                Ending::Paused => {
+                    let passed = slice.passed();
+                    let more = (passed - made).min(2 * slice.ticks());
+                    let end = *end.get_or_insert(slice.ticks().max(passed + more));
+                    if passed >= end || is_late() {
+                        break Progress::More;
+                    }
                 }
-                Ending::Paused => {}
             }
         };
-        if profiles {
-            self.parts = noted.map(|noted| noted.matches.profile());
-        }
-        // Until it goes on, the index may change.
-        if let Source::Query(Some(root)) = &mut self.source {
-            root.forget();
+        if let Some(mut ahead) = ahead {
+            if let Some(hit) = ahead.ahead.last() {
+                ahead.windows.go_back_to(hit);
+            }
+            ahead.windows.failure().map_err(wrong)?;
         }
         Ok(progress)
+    }
+
+    /// Whether documents are to be merged, or texts marked, which a worker does.
+    fn needs_worker(&self) -> bool {
+        matches!(self.source, Source::Merging(_)) || self.rows.wait_for_worker()
     }
 
     /// If its time is up no document is taken any more; some time later the walk ends where it is
@@ -629,10 +646,11 @@ impl Walk {
         call.server.searches.take_done::<Walk>().map(|walk| *walk)
     }
 
-    /// The same walk, in one slice: it is counted.
+    /// The same walk, counted, in one slice: what is counted beside it is not kept.
     #[must_use]
     pub(super) fn at_once(mut self) -> Walk {
         self.search.profiles = true;
+        self.is_at_once = true;
         self
     }
 
@@ -658,7 +676,7 @@ impl Walk {
     /// The reads of each part of the query; `None`: nothing was counted, or it matches
     /// nothing.
     pub(super) fn parts(&self) -> Option<&PartProfile> {
-        self.parts.as_ref()
+        self.course.profile()
     }
 
     /// The reads of both sides of FT.HYBRID, and the ticks that their merging took.
@@ -680,6 +698,11 @@ impl Walk {
         let timeout_ms = server.config.search_timeout;
         self.until_ms = (timeout_ms > 0).then(|| server.now.mono_ms + timeout_ms);
         self.is_over = false;
+    }
+
+    /// The reading of the clock's cycles when it began.
+    pub(super) fn began(&self) -> u64 {
+        self.began
     }
 
     /// Since it began, the time of others included.

@@ -1,10 +1,10 @@
 //! About how many documents a query looks at, for the budget `work=` of a user: the estimate of
 //! [`Index::estimate`], of both sides for HYBRID.
 //!
-//! In a cluster it is that of the asked node's own documents. Pages of a cursor do not count: its
-//! query did. Combinations of lists that GROUPBY makes of a document are counted as the query runs,
-//! because they depend on its values. Cost: that of reading the query, and of finding the places of
-//! ranges and circles.
+//! In a cluster it is that of the asked node's own documents. Pages of a cursor count their rows.
+//! Combinations of lists that GROUPBY makes of a document are counted as the query runs, because
+//! they depend on its values. Cost: that of reading the query, and of finding the places of ranges
+//! and circles.
 //!
 //! [`Index::estimate`]: russet_search::index::Index::estimate
 
@@ -13,6 +13,7 @@ use super::super::settings::search_of;
 use super::super::{aggregate, hybrid, query};
 use crate::commands::work::{Work, by};
 use crate::server::{Call, CommandResult};
+use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::query::Node;
@@ -26,8 +27,46 @@ pub(in crate::commands::search) const HYBRID: Work = by(hybrid, NARROWER);
 pub(in crate::commands::search) const PROFILE: Work = by(profile, NARROWER);
 pub(in crate::commands::search) const EXPLAIN: Work = by(explain, NARROWER);
 
+pub(in crate::commands::search) const TAGS: Work = by(tags, "FT.AGGREGATE with LIMIT and a cursor");
+pub(in crate::commands::search) const SPELLING: Work = by(spelling, "check fewer words at a time");
+pub(in crate::commands::search) const CURSOR: Work = by(cursor, "use a smaller COUNT");
+
 fn search(call: &mut Call<'_>) -> CommandResult {
     of_search(call, 2, 3)
+}
+
+/// The tags of the field.
+fn tags(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let held = readable(call, call.args.at(1))?;
+    let tags = held.index.tag_count(call.args.at(2));
+    call.touches(tags as u64);
+    Ok(())
+}
+
+/// Each term may be near to each word.
+fn spelling(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let held = readable(call, call.args.at(1))?;
+    let words = call.args.at(2).split(|byte| !byte.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty()).count().max(1);
+    let terms = held.index.term_count();
+    call.touches((words as u64).saturating_mul(terms as u64));
+    Ok(())
+}
+
+/// The rows that a READ asks for.
+fn cursor(call: &mut Call<'_>) -> CommandResult {
+    if !call.args.is(1, "READ") {
+        return Ok(());
+    }
+    let given = call.args.get(5).filter(|_| call.args.is(4, "COUNT"));
+    let given = given
+        .and_then(parse_i64)
+        .and_then(|n| u64::try_from(n).ok());
+    let usual = call.server.config.search_cursor_read_size;
+    call.touches(given.unwrap_or(usual));
+    Ok(())
 }
 
 fn aggregate(call: &mut Call<'_>) -> CommandResult {

@@ -69,7 +69,7 @@ pub struct Held {
     /// new one.
     pub is_partial: bool,
     /// It is being dropped with its documents: those from this number on are still to be deleted.
-    /// Commands find it no more, and it is no longer told of changes.
+    /// Commands find it no more, and changes do not reach it.
     pub dropping: Option<u32>,
 }
 

@@ -13,6 +13,7 @@
 //!
 //! Cost: a look-up by key is one hash; 28 bytes, the record and some 6 bytes a document.
 
+mod changes;
 mod chunks;
 mod id_table;
 mod long_values;
@@ -22,6 +23,7 @@ use std::collections::HashMap;
 use russet_base::hashing::hash::keys;
 use russet_encodings::prefetch::prefetch;
 
+pub(crate) use changes::Changes;
 use chunks::Chunks;
 pub(crate) use id_table::IdTable;
 pub(crate) use long_values::LongValues;

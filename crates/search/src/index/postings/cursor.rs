@@ -23,11 +23,17 @@ pub(crate) struct PostingCursor<'i> {
 }
 
 impl<'i> PostingCursor<'i> {
-    /// On the first entry. `positions`: whether the schema keeps them.
-    pub(crate) fn new(postings: &'i Postings, positions: bool) -> PostingCursor<'i> {
+    /// On the first entry of an id that is `from` or more. `positions`: whether the schema keeps
+    /// them.
+    pub(crate) fn new(postings: &'i Postings, positions: bool, from: u32) -> PostingCursor<'i> {
+        let blocks = postings.blocks();
+        let passed = match from {
+            0 => 0,
+            from => blocks.partition_point(|block| block.last < from),
+        };
         let mut cursor = PostingCursor {
-            blocks: postings.blocks(),
-            block: 0,
+            blocks,
+            block: passed,
             at: 0,
             id: END,
             body: Body {
@@ -38,6 +44,7 @@ impl<'i> PostingCursor<'i> {
             has_positions: positions,
         };
         cursor.enter();
+        cursor.seek(from);
         cursor
     }
 

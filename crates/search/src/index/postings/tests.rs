@@ -19,7 +19,7 @@ fn entry(of: &(u32, u128, Vec<u32>)) -> Entry<'_> {
 
 fn contents(postings: &Postings, positions: bool) -> Model {
     let mut all = Model::new();
-    let mut cursor = PostingCursor::new(postings, positions);
+    let mut cursor = PostingCursor::new(postings, positions, 0);
     while cursor.id() != END {
         let mut places = Vec::new();
         cursor.positions(&mut places);
@@ -63,7 +63,7 @@ proptest! {
         }
         prop_assert_eq!(postings.len(), model.len());
         prop_assert_eq!(contents(&postings, positions), model.clone());
-        let mut cursor = PostingCursor::new(&postings, positions);
+        let mut cursor = PostingCursor::new(&postings, positions, 0);
         for to in seeks {
             let from = cursor.id().max(to);
             cursor.seek(to);

@@ -27,9 +27,9 @@ mod wkt;
 
 use std::collections::HashMap;
 
-use rstar::{AABB, RTree, RTreeObject};
+use rstar::{AABB, Envelope, RTree, RTreeObject};
 
-use crate::query::Relation;
+use crate::query::{QueryError, Relation};
 use crate::schema::ShapeSpace;
 use globe::{Cap, Map, Mapped};
 use plane::{Area, Place};
@@ -191,26 +191,54 @@ impl Shapes {
         debug_assert!(removed.is_some(), "a shape has its leaf");
     }
 
-    /// The documents whose shapes lie so to another, in any order.
-    pub(crate) fn find(&self, relation: Relation, to: &Shape) -> Vec<u32> {
+    /// The shape of a query's text.
+    ///
+    /// # Errors
+    ///
+    /// A text that is none.
+    pub(crate) fn parse(&self, text: &[u8]) -> Result<Shape, QueryError> {
+        parse(text, self.space)
+            .map_err(|why| QueryError([b"Error querying geoshape index: ", &*why].concat()))
+    }
+
+    /// Number of shapes.
+    pub(crate) fn len(&self) -> usize {
+        self.by_document.len()
+    }
+
+    /// The documents whose shapes may touch another, in any order; `None`: they are more than
+    /// `most`.
+    pub(crate) fn near(&self, to: &Shape, most: usize) -> Option<Vec<u32>> {
         let near = self
             .tree
             .locate_in_envelope_intersecting(box_of(to, self.space));
-        let near = near.map(|leaf| leaf.document);
-        if relation == Relation::Disjoint {
-            let touching: std::collections::HashSet<u32> = near
-                .filter(|document| !self.fits(*document, relation, to))
-                .collect();
-            let all = self.by_document.keys().copied();
-            return all.filter(|one| !touching.contains(one)).collect();
-        }
-        near.filter(|document| self.fits(*document, relation, to))
-            .collect()
+        let near: Vec<u32> = near.map(|leaf| leaf.document).take(most + 1).collect();
+        (near.len() <= most).then_some(near)
     }
 
-    fn fits(&self, document: u32, relation: Relation, to: &Shape) -> bool {
-        let own = self.by_document.get(&document);
-        own.is_some_and(|own| lies(own, relation, to, self.space))
+    /// Whether the shape of a document, if it has one, lies so to another, and about how many steps
+    /// it takes to see that.
+    pub(crate) fn fits(&self, document: u32, relation: Relation, to: &Shape) -> (bool, usize) {
+        let Some(own) = self.by_document.get(&document) else {
+            return (false, 1);
+        };
+        let steps = 1 + points(own) + points(own) * points(to) / 4;
+        let (own_box, box_of_to) = (box_of(own, self.space), box_of(to, self.space));
+        if !own_box.intersects(&box_of_to) {
+            return (relation == Relation::Disjoint, 1 + points(own));
+        }
+        (lies(own, relation, to, self.space), steps)
+    }
+
+    /// The documents whose shapes lie so to another, in any order.
+    #[cfg(test)]
+    pub(crate) fn find(&self, relation: Relation, to: &Shape) -> Vec<u32> {
+        let all: Vec<u32> = match relation {
+            Relation::Disjoint => self.by_document.keys().copied().collect(),
+            _ => self.near(to, usize::MAX - 1).unwrap_or_default(),
+        };
+        let fits = |document: &u32| self.fits(*document, relation, to).0;
+        all.into_iter().filter(fits).collect()
     }
 
     pub(crate) fn bytes(&self) -> usize {

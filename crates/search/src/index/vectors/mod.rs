@@ -278,6 +278,11 @@ impl Vectors {
         Near::new(self.documents[row as usize], distance)
     }
 
+    /// A radius as distances are compared with it.
+    pub(crate) fn radius(&self, radius: f64) -> f64 {
+        self.rows.radius(radius)
+    }
+
     /// Documents within a radius. O(vectors) without a graph.
     pub(crate) fn within(&self, target: &[u8], radius: f64, epsilon: f64) -> Vec<Near> {
         let radius = self.rows.radius(radius);

@@ -44,6 +44,7 @@ impl Ord for Near {
 const ROOM: usize = 128;
 
 /// The nearest so far: the farthest of them is on top.
+#[derive(Debug)]
 pub(crate) struct Nearest {
     most: usize,
     heap: BinaryHeap<Near>,
@@ -69,8 +70,7 @@ impl Nearest {
     }
 
     /// All of them, in no order.
-    pub(crate) fn into_list(self) -> Vec<(u32, f64)> {
-        let pair = |near: Near| (near.document, near.distance);
-        self.heap.into_iter().map(pair).collect()
+    pub(crate) fn into_list(self) -> Vec<Near> {
+        self.heap.into_vec()
     }
 }

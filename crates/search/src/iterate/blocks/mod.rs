@@ -17,7 +17,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Cursor, END, Union};
+use super::{Cursor, Union};
 use crate::hit::{DocumentId, Scored};
 use crate::index::Documents;
 use crate::score::Scoring;
@@ -96,12 +96,14 @@ impl Window {
 pub(super) struct Filler<'f> {
     pub(super) scoring: Option<&'f Scoring>,
     pub(super) documents: &'f Documents,
+    /// Documents from this one on are not taken.
+    pub(super) limit: u32,
 }
 
 impl Blocks {
     /// The documents that may be taken next, some at least unless the query is at its end.
     pub(super) fn next(&mut self, root: &mut Cursor<'_>, filler: Filler<'_>) -> &[Scored] {
-        while self.taken == self.found.len() && root.id() != END {
+        while self.taken == self.found.len() && root.id() < filler.limit {
             self.found.clear();
             self.taken = 0;
             filler.fill(root, self);
@@ -112,19 +114,6 @@ impl Blocks {
     /// Takes some of the next documents.
     pub(super) fn take(&mut self, count: usize) {
         self.taken += count;
-    }
-
-    /// Passes over the documents before one.
-    pub(super) fn skip_to(&mut self, id: u32) {
-        let rest = &self.found[self.taken..];
-        self.taken += rest.partition_point(|found| found.document.0 < id);
-    }
-
-    /// Takes all that were found; how many these are.
-    pub(super) fn take_rest(&mut self) -> usize {
-        let count = self.found.len() - self.taken;
-        self.taken = self.found.len();
-        count
     }
 }
 
@@ -137,7 +126,7 @@ impl Filler<'_> {
         };
         match root {
             Cursor::Word(word) => {
-                let end = word.block_end();
+                let end = word.block_end().min(self.limit);
                 word.scan(end, |id, frequency| {
                     found.push(put(id, f64::from(frequency)));
                 });
@@ -166,7 +155,7 @@ impl Filler<'_> {
                 spare.push(window);
             }
             Cursor::Ids(ids) => {
-                let end = ids.id().saturating_add(WINDOW);
+                let end = ids.id().saturating_add(WINDOW).min(self.limit);
                 let Some(scoring) = self.scoring else {
                     return ids.scan(end, |id| found.push(put(id, 0.0)));
                 };
@@ -178,7 +167,7 @@ impl Filler<'_> {
                 });
             }
             other => {
-                while other.id() != END && found.len() < STEPS {
+                while other.id() < self.limit && found.len() < STEPS {
                     let id = other.id();
                     let score = self.scoring.map_or(0.0, |scoring| {
                         let facts = self.documents.facts(id);
@@ -200,7 +189,7 @@ impl Filler<'_> {
         window: &mut Window,
         spare: &mut Vec<Window>,
     ) {
-        let end = from.saturating_add(WINDOW);
+        let end = from.saturating_add(WINDOW).min(self.limit);
         let combine = match self.scoring {
             _ if union.is_choice() => Combine::First,
             Some(scoring) if scoring.takes_best() => Combine::Best,

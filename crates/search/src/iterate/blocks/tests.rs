@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use crate::hit::{DocumentId, Scored};
+use crate::hit::Scored;
 use crate::index::Index;
 use crate::index::testbed::{Hash, root, tag, text};
-use crate::iterate::Matches;
+use crate::iterate::{Course, Matches, Windows};
 use crate::query::Node;
 use crate::schema::{KeyType, Schema};
 use crate::score::Scorer;
@@ -130,6 +130,7 @@ proptest! {
         is_2_10: bool,
         most in prop_oneof![1..4usize, 100..300usize, Just(usize::MAX / 2)],
         from in 0..DOCUMENTS + 10,
+        width in prop::sample::select(vec![1, 7, 64, 1000, u32::MAX]),
     ) {
         let index = index();
         let search = Search { scorer, scores, is_2_10, ..Search::default() };
@@ -141,21 +142,30 @@ proptest! {
             .collect();
         let expected = bits(&expected);
         prop_assert_eq!(&bits(&by_block(&mut matches(index, &root, &search), most)), &expected);
-        // As hits, of which some are taken before it is passed to another place.
-        let mut passed = matches(index, &root, &search);
-        let first: Vec<Scored> = passed
-            .by_ref()
-            .take(most.min(7))
+        // As hits, of which some are taken before the walk goes on at another place, in windows.
+        let mut search = search;
+        if search.needs_best() {
+            search.best = Some(index.best_score(&root, &search).expect("a score"));
+        }
+        let mut course = Course::at(0, width);
+        let mut windows = Windows::new(index, &root, &search, &mut course);
+        let mut first = Vec::new();
+        while first.len() < 7 && !windows.is_over() {
+            first.extend(windows.by_ref().take(7 - first.len()));
+        }
+        let first: Vec<Scored> = first
+            .into_iter()
             .map(|hit| Scored { document: hit.document, score: hit.score })
             .collect();
+        drop(windows);
         prop_assert_eq!(bits(&first), &expected[..first.len()]);
-        passed.skip_to(DocumentId(from));
-        let rest = &expected[first.len()..];
-        let rest = &rest[rest.partition_point(|(id, _)| *id < from)..];
-        prop_assert_eq!(bits(&by_block(&mut passed, most)), rest);
-        prop_assert_eq!(passed.count_rest(), 0);
-        let mut counted = matches(index, &root, &search);
-        let begun = counted.by_ref().take(3).count();
-        prop_assert_eq!(begun + counted.count_rest(), expected.len());
+        let rest = &expected[expected.partition_point(|(id, _)| *id < from)..];
+        let mut course = Course::at(from, width);
+        let mut windows = Windows::new(index, &root, &search, &mut course);
+        let mut found = Vec::new();
+        while !windows.is_over() {
+            windows.next_scored(most, &mut found);
+        }
+        prop_assert_eq!(bits(&found), rest);
     }
 }

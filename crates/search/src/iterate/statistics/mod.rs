@@ -18,7 +18,7 @@ use super::build::{Builder, LEAF_MAX};
 use super::{Cursor, END, Role, WordCursor};
 use crate::index::{Index, Part};
 use crate::query::{Kind, Node, QueryError, Reach};
-use crate::score::{PartCount, Scorer, Statistics, WORDS};
+use crate::score::{PartCount, Statistics, WORDS};
 use crate::search::Search;
 
 /// The numbers of a query's nodes, by their addresses: the tree is borrowed meanwhile.
@@ -64,8 +64,11 @@ impl Index {
         let search = Search {
             profiles: false,
             statistics: None,
+            // Scores are not asked.
+            scores: false,
             ..search.clone()
         };
+        let (root, search) = self.prepared(root, &search)?;
         let mut builder = Builder::new(self, &search);
         let (documents, length) = match search.among.as_deref() {
             None => (self.len() as u64, self.documents().length_total()),
@@ -87,7 +90,7 @@ impl Index {
             count: keys as u64,
             all: 0,
         });
-        builder.gather(root, &mut found)?;
+        builder.gather(&root, &mut found)?;
         Ok(found.is_bounded().then_some(found))
     }
 
@@ -97,13 +100,11 @@ impl Index {
     ///
     /// As [`Index::matches`].
     pub fn best_score(&self, root: &Node, search: &Search) -> Result<f64, QueryError> {
-        let search = Search {
-            scorer: Scorer::Bm25Std,
-            explains: false,
-            profiles: false,
-            terms: false,
-            ..search.clone()
-        };
+        let of_all = search.statistics.as_ref().and_then(|its| its.best);
+        if let Some(best) = of_all {
+            return Ok(best);
+        }
+        let search = search.for_best();
         let matches = self.matches(root, &search)?;
         Ok(matches.map(|hit| hit.score).fold(0.0, f64::max))
     }
@@ -148,7 +149,7 @@ impl<'i> Builder<'i, '_> {
                     .filter(|_| among.is_some());
                 let count = term.map(|term| {
                     let positions = self.index.schema().has_offsets;
-                    let mut word = WordCursor::new(term, u128::MAX, 1.0, positions);
+                    let mut word = WordCursor::new(term, u128::MAX, 1.0, positions, (0, END));
                     let mut count = 0;
                     word.scan(END, |id, _| count += u64::from(Search::counts(among, id)));
                     count

@@ -2,7 +2,7 @@
 
 use super::{HybridReach, HybridRequest};
 use crate::error::{self, SearchError};
-use crate::query::{Kind, Memo, Node, Reach, VectorQuery};
+use crate::query::{Kind, Node, Reach, VectorQuery};
 use crate::schema::{FieldKind, Schema};
 
 /// The name of the distance within the vectors' query: no row has it.
@@ -68,7 +68,6 @@ impl HybridRequest {
             reach,
             options: self.vector_options.clone(),
             filter: inner,
-            found: Memo::default(),
         })));
         node.distance_field = Some(DISTANCE.to_vec());
         Ok(Some(match filter {

@@ -1,0 +1,276 @@
+//! The documents of a range of numbers, of a circle, or of shapes that lie so to another.
+//!
+//! Numbers are read in their order, shapes as the tree of boxes has them; if these are many, or the
+//! tree could change before all are seen, each document's shape is looked at in turn.
+
+use std::sync::Arc;
+
+use russet_encodings::geohash::Position;
+use russet_encodings::geohash::earth::Origin;
+
+use super::super::near::{metres, squares};
+use super::found::{Found, Members};
+use super::{Begun, Clock, Gathered, Job};
+use crate::index::shapes;
+use crate::index::{Bounds, Index, Numbers, Part, Shapes};
+use crate::query::{Kind, Node, QueryError, Relation};
+use crate::schema::FieldKind;
+
+/// Shapes that are taken from the tree at once.
+const NEAR_MAX: usize = 20_000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct MembersJob {
+    members: Arc<Members>,
+    gathered: Gathered,
+    from: From,
+}
+
+/// Where documents are taken from, and how far it is.
+#[derive(Debug)]
+enum From {
+    /// Bounds of numbers, the last pair of the first of them that was seen.
+    Numbers(Vec<Bounds>, Option<(f64, u32)>),
+    List(Vec<u32>),
+    /// All documents from a number on.
+    Documents(u32),
+}
+
+fn numbers(index: &Index, field: usize) -> Option<&Numbers> {
+    match index.part_at(field) {
+        Part::Numbers(numbers) => Some(numbers),
+        _ => None,
+    }
+}
+
+fn shapes_of(index: &Index, field: usize) -> Option<&Shapes> {
+    match index.part_at(field) {
+        Part::Shapes(shapes) => Some(shapes),
+        _ => None,
+    }
+}
+
+/// Whether a living document is one of them.
+fn have(members: &Members, index: &Index, id: u32, room: &mut Vec<f64>) -> bool {
+    match members {
+        Members::Range(field, bounds) => {
+            index.numbers_of(id, *field, room);
+            room.iter().any(|number| bounds.have(*number))
+        }
+        Members::Circle {
+            field,
+            center,
+            radius_m,
+        } => {
+            index.numbers_of(id, *field, room);
+            let origin = Origin::new(*center);
+            let mut places = room.iter().map(|score| Position::of_score(*score));
+            places.any(|place| origin.distance(place) <= *radius_m)
+        }
+        Members::Shapes {
+            field,
+            relation,
+            to,
+        } => shapes_of(index, *field).is_some_and(|of| of.fits(id, *relation, to).0),
+    }
+}
+
+/// Looks again at documents that have changed.
+pub(super) fn look_again_at(
+    members: &Members,
+    index: &Index,
+    changed: &[u32],
+    gathered: &mut Gathered,
+) {
+    let mut room = Vec::new();
+    for id in changed {
+        gathered.remove(*id);
+        if index.is_alive(*id) && have(members, index, *id, &mut room) {
+            gathered.add(*id);
+        }
+    }
+}
+
+impl MembersJob {
+    pub(super) fn begin(index: &Index, node: &Node) -> Result<Begun, QueryError> {
+        let end = index.documents().end();
+        let (members, from, count) = match &node.kind {
+            Kind::Range { field, range } => {
+                let Some((field, Part::Numbers(numbers))) = index.part(field) else {
+                    return Ok(Begun::Found(Found::Nothing));
+                };
+                let bounds = Bounds::from(*range);
+                let from = From::Numbers(vec![bounds], None);
+                (Members::Range(field, bounds), from, numbers.count(bounds))
+            }
+            Kind::Near { field, circle } => {
+                let Some((field, Part::Numbers(_))) = index.part(field) else {
+                    return Ok(Begun::Found(Found::Nothing));
+                };
+                let center = Position {
+                    longitude: circle.longitude,
+                    latitude: circle.latitude,
+                };
+                let radius_m = metres(circle);
+                let members = Members::Circle {
+                    field,
+                    center,
+                    radius_m,
+                };
+                (members, From::Numbers(squares(center, radius_m), None), 0)
+            }
+            Kind::Shape {
+                field,
+                relation,
+                text,
+            } => return shapes_job(index, field, *relation, text),
+            _ => return Ok(Begun::Found(Found::Nothing)),
+        };
+        Ok(Begun::Job(Job::Members(MembersJob {
+            members: Arc::new(members),
+            gathered: Gathered::new(end, count),
+            from,
+        })))
+    }
+
+    /// See [`Job::step`].
+    pub(super) fn step(&mut self, index: &Index, clock: &mut Clock<'_>) -> Option<Found> {
+        let is_done = match &*self.members {
+            Members::Range(field, _) => {
+                let numbers = numbers(index, *field)?;
+                self.take_numbers(numbers, None, clock)
+            }
+            Members::Circle {
+                field,
+                center,
+                radius_m,
+            } => {
+                let circle = (Origin::new(*center), *radius_m);
+                let numbers = numbers(index, *field)?;
+                self.take_numbers(numbers, Some(circle), clock)
+            }
+            Members::Shapes { .. } => self.take_shapes(index, clock),
+        };
+        is_done.then(|| {
+            self.gathered.finish();
+            let gathered = std::mem::take(&mut self.gathered);
+            Found::Documents(Arc::clone(&self.members), Arc::new(gathered))
+        })
+    }
+
+    fn take_numbers(
+        &mut self,
+        numbers: &Numbers,
+        circle: Option<(Origin, f64)>,
+        clock: &mut Clock<'_>,
+    ) -> bool {
+        let From::Numbers(bounds, after) = &mut self.from else {
+            return true;
+        };
+        let gathered = &mut self.gathered;
+        while let Some(first) = bounds.last() {
+            for (values, documents) in numbers.range_after(*first, *after) {
+                let Some(last) = values.last().zip(documents.last()) else {
+                    continue;
+                };
+                *after = Some((*last.0, *last.1));
+                let units = match &circle {
+                    None => {
+                        documents.iter().for_each(|id| gathered.add(*id));
+                        documents.len() / 16
+                    }
+                    Some((origin, radius_m)) => {
+                        let pairs = values.iter().zip(documents);
+                        let near = pairs.filter(|(score, _)| {
+                            origin.distance(Position::of_score(**score)) <= *radius_m
+                        });
+                        near.for_each(|(_, id)| gathered.add(*id));
+                        documents.len()
+                    }
+                };
+                if clock.spend(1 + units) {
+                    return false;
+                }
+            }
+            bounds.pop();
+            *after = None;
+        }
+        true
+    }
+
+    fn take_shapes(&mut self, index: &Index, clock: &mut Clock<'_>) -> bool {
+        let Members::Shapes {
+            field,
+            relation,
+            to,
+        } = &*self.members
+        else {
+            return true;
+        };
+        let Some(shapes) = shapes_of(index, *field) else {
+            return true;
+        };
+        let end = index.documents().end();
+        loop {
+            let id = match &mut self.from {
+                From::List(list) => list.pop(),
+                From::Documents(next) => (*next < end).then(|| {
+                    *next += 1;
+                    *next - 1
+                }),
+                From::Numbers(..) => None,
+            };
+            let Some(id) = id else {
+                return true;
+            };
+            let (fits, steps) = shapes.fits(id, *relation, to);
+            if fits {
+                self.gathered.add(id);
+            }
+            if clock.spend(2 + steps / 8) {
+                return false;
+            }
+        }
+    }
+
+    pub(super) fn look_again_at(&mut self, index: &Index, changed: &[u32]) {
+        let members = Arc::clone(&self.members);
+        look_again_at(&members, index, changed, &mut self.gathered);
+    }
+}
+
+/// Shapes that lie so to another; a field of other kind has none.
+fn shapes_job(
+    index: &Index,
+    field: &[u8],
+    relation: Relation,
+    text: &[u8],
+) -> Result<Begun, QueryError> {
+    let nothing = Ok(Begun::Found(Found::Nothing));
+    let Some((field, part)) = index.part(field) else {
+        return nothing;
+    };
+    let FieldKind::Shape(space) = index.schema().fields[field].kind else {
+        return nothing;
+    };
+    let to = shapes::parse(text, space)
+        .map_err(|why| QueryError([b"Error querying geoshape index: ", &*why].concat()))?;
+    let Part::Shapes(shapes) = part else {
+        return nothing;
+    };
+    let near = match relation {
+        Relation::Disjoint => None,
+        _ => shapes.near(&to, NEAR_MAX),
+    };
+    let members = Members::Shapes {
+        field,
+        relation,
+        to,
+    };
+    Ok(Begun::Job(Job::Members(MembersJob {
+        members: Arc::new(members),
+        gathered: Gathered::new(index.documents().end(), 0),
+        from: near.map_or(From::Documents(0), From::List),
+    })))
+}

@@ -1,0 +1,325 @@
+//! The preparation of a query: its parts are found step by step before its documents are walked,
+//! and kept from slice to slice.
+//!
+//! The terms of a pattern, the documents of a circle, the vectors near to one: finding them may
+//! take long, and is done once. A step ends when its time is over, and the next one goes on where
+//! it was; the index may change in between. Cursors of all that was found are made quickly, for
+//! each window of documents anew.
+//!
+//! | module | what |
+//! |---|---|
+//! | `clock` | how long a step goes on |
+//! | `found` | what cursors are made of |
+//! | `gathered`, `measured` | documents that were found, without and with distances |
+//! | `terms` | the terms, or tags, of a prefix, a part, a pattern or a fuzzy word |
+//! | `members` | the documents of a range, a circle, or of shapes that lie so to another |
+//! | `nearest`, `options` | the documents of vectors near to one |
+//!
+//! Invariants
+//!   1. What was found names no document that is gone, and has those that changed as they are now:
+//!      [`Preparation`] looks at each change again. Terms that are gone are left out as cursors are
+//!      made.
+//!   2. A step takes some ten microseconds more than its time.
+//!
+//! Cost: that of finding; memory: a bit of a document for each part at most, 8 bytes and a bit for
+//! one of distances, 200 terms for one of terms.
+
+mod clock;
+pub(crate) mod found;
+mod gathered;
+mod measured;
+mod members;
+mod nearest;
+pub(crate) mod options;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use clock::Clock;
+pub(crate) use gathered::Gathered;
+pub(crate) use measured::Measured;
+
+use super::windows::{Course, Windows};
+use super::{END, Matches};
+use crate::index::Index;
+use crate::query::{Kind, Node, QueryError};
+use crate::search::Search;
+use found::{Found, TagField};
+use members::MembersJob;
+use nearest::NearestJob;
+use terms::TermsJob;
+
+/// Changed documents times parts that are looked at again, at most: beyond it, all is found anew.
+const RECHECKS_MAX: usize = 16384;
+
+/// The work on a part of a query, step by step.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Terms(TermsJob),
+    Members(MembersJob),
+    Nearest(NearestJob),
+}
+
+impl Job {
+    /// The work for a part; `None`: there is none to be done before its cursor is made.
+    fn begin(
+        index: &Index,
+        search: &Search,
+        node: &Node,
+        tags: Option<TagField>,
+    ) -> Result<Option<Begun>, QueryError> {
+        match &node.kind {
+            Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => {
+                TermsJob::begin(index, search, node, tags).map(Some)
+            }
+            _ if tags.is_some() => Ok(None),
+            Kind::Range { .. } | Kind::Near { .. } | Kind::Shape { .. } => {
+                MembersJob::begin(index, node).map(Some)
+            }
+            Kind::Vector(query) => NearestJob::begin(index, search, node, query).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Goes on until the time is over (`None`), or all is found.
+    fn step(
+        &mut self,
+        index: &Index,
+        search: &Search,
+        node: &Node,
+        clock: &mut Clock<'_>,
+    ) -> Result<Option<Found>, QueryError> {
+        match self {
+            Job::Terms(job) => Ok(job.step(index, search, clock)),
+            Job::Members(job) => Ok(job.step(index, clock)),
+            Job::Nearest(job) => job.step(index, search, node, clock),
+        }
+    }
+}
+
+/// A part that is begun: some are found at once.
+pub(super) enum Begun {
+    Job(Job),
+    Found(Found),
+}
+
+/// Looks again at documents that were found for a part, while they are gathered or after.
+fn look_again_at_own(index: &Index, node: &mut Node, changed: &[u32]) {
+    if let Some(mut job) = node.found.take::<Job>() {
+        if let Job::Members(job) = &mut job {
+            job.look_again_at(index, changed);
+        }
+        node.found.put(job);
+    }
+    if let Some(mut found) = node.found.take::<Found>() {
+        match &mut found {
+            Found::Documents(members, gathered) => {
+                let gathered = Arc::make_mut(gathered);
+                members::look_again_at(members, index, changed, gathered);
+                gathered.finish();
+            }
+            Found::Distances(measured) => {
+                nearest::look_again_at(index, node, changed, Arc::make_mut(measured));
+            }
+            Found::Nothing | Found::Terms { .. } => {}
+        }
+        node.found.put(found);
+    }
+}
+
+/// Prepares a part and those in it. Whether all is found.
+fn prepare(
+    index: &Index,
+    search: &Search,
+    node: &mut Node,
+    tags: Option<TagField>,
+    clock: &mut Clock<'_>,
+) -> Result<bool, QueryError> {
+    if node.found.get::<Found>().is_some() {
+        return Ok(true);
+    }
+    let tags = match &node.kind {
+        Kind::Tag { field, .. } => match TagField::of(index, field) {
+            None => return Ok(true),
+            tags => tags,
+        },
+        _ => tags,
+    };
+    for part in node.parts_mut() {
+        if !prepare(index, search, part, tags, clock)? {
+            return Ok(false);
+        }
+    }
+    let begun = match node.found.take::<Job>() {
+        None => Job::begin(index, search, node, tags)?,
+        Some(job) => Some(Begun::Job(job)),
+    };
+    let found = match begun {
+        None => return Ok(true),
+        Some(Begun::Found(found)) => found,
+        Some(Begun::Job(mut job)) => match job.step(index, search, node, clock)? {
+            Some(found) => found,
+            None => {
+                node.found.put(job);
+                return Ok(false);
+            }
+        },
+    };
+    node.found.put(found);
+    Ok(true)
+}
+
+/// Counts the parts whose documents are kept.
+fn kept(node: &Node) -> usize {
+    let own = match (node.found.get::<Job>(), node.found.get::<Found>()) {
+        (Some(job), _) => !matches!(job, Job::Terms(_)),
+        (_, Some(found)) => matches!(found, Found::Documents(..) | Found::Distances(_)),
+        _ => false,
+    };
+    usize::from(own) + node.parts().iter().map(kept).sum::<usize>()
+}
+
+/// Whether a part stands for more terms than it may.
+fn is_cut(node: &Node) -> bool {
+    let own = match node.found.get::<Found>() {
+        Some(Found::Terms { is_cut, .. }) => *is_cut,
+        _ => false,
+    };
+    own || node.parts().iter().any(is_cut)
+}
+
+fn look_again_at(index: &Index, node: &mut Node, changed: &[u32]) {
+    for part in node.parts_mut() {
+        look_again_at(index, part, changed);
+    }
+    look_again_at_own(index, node, changed);
+}
+
+/// How far a query is prepared.
+#[derive(Debug, Default)]
+pub struct Preparation {
+    /// Where the log of changes stood when all of them were looked at.
+    mark: Option<u64>,
+    is_done: bool,
+    /// The best score so far, of a query whose scores are shares of it.
+    best: f64,
+    course: Course,
+}
+
+impl Index {
+    /// The documents that a query matches. The tree is one of [`Index::expand`]. All is prepared
+    /// and walked at once; for work in slices there are [`Preparation`] and [`Windows`].
+    ///
+    /// # Errors
+    ///
+    /// A vector of another size than the field's, and shapes.
+    pub fn matches<'i>(&'i self, root: &Node, search: &Search) -> Result<Matches<'i>, QueryError> {
+        let (root, search) = self.prepared(root, search)?;
+        self.matches_within(&root, &search, (0, END))
+    }
+
+    /// A query that is prepared at once.
+    pub(super) fn prepared(
+        &self,
+        root: &Node,
+        search: &Search,
+    ) -> Result<(Node, Search), QueryError> {
+        let (mut root, mut search) = (root.clone(), search.clone());
+        let clock = &mut Clock::endless();
+        Preparation::default().advance(self, &mut root, &mut search, clock)?;
+        Ok((root, search))
+    }
+}
+
+impl Preparation {
+    /// Whether the query can be walked.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Whether a part of the query stands for more terms than it may.
+    pub fn hit_limit_of_expansions(&self, root: &Node) -> bool {
+        is_cut(root)
+    }
+
+    /// Goes on with the preparation of a query, a tree of [`Index::expand`], until the time is over
+    /// or all is prepared; whether it is. To be called before each slice of the query's walk: what
+    /// was found is looked at again where documents have changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Index::matches`].
+    pub fn advance(
+        &mut self,
+        index: &Index,
+        root: &mut Node,
+        search: &mut Search,
+        clock: &mut Clock<'_>,
+    ) -> Result<bool, QueryError> {
+        self.catch_up(index, root);
+        if self.is_done {
+            return Ok(true);
+        }
+        self.is_done = prepare(index, search, root, None, clock)?
+            && self.find_best(index, root, search, clock)?;
+        Ok(self.is_done)
+    }
+
+    /// Looks at what has changed since the last call.
+    fn catch_up(&mut self, index: &Index, root: &mut Node) {
+        let changes = index.changes();
+        let Some(mark) = self.mark.replace(changes.mark()) else {
+            return;
+        };
+        let changed: Option<Vec<u32>> = changes.since(mark).map(|changed| {
+            let mut changed: Vec<u32> = changed.collect();
+            changed.sort_unstable();
+            changed.dedup();
+            changed
+        });
+        match changed {
+            Some(changed) if changed.is_empty() => {}
+            Some(changed) if changed.len() * kept(root) <= RECHECKS_MAX => {
+                look_again_at(index, root, &changed);
+            }
+            _ => {
+                root.forget();
+                self.is_done = false;
+            }
+        }
+    }
+
+    /// Finds the best score of a query whose scores are shares of it.
+    fn find_best(
+        &mut self,
+        index: &Index,
+        root: &Node,
+        search: &mut Search,
+        clock: &mut Clock<'_>,
+    ) -> Result<bool, QueryError> {
+        if !search.needs_best() {
+            return Ok(true);
+        }
+        let of_all = search.statistics.as_ref().and_then(|its| its.best);
+        if of_all.is_none() {
+            let plain = search.for_best();
+            let mut windows = Windows::new(index, root, &plain, &mut self.course);
+            while !windows.is_over() {
+                while let Some(hit) = windows.next() {
+                    self.best = self.best.max(hit.score);
+                    if clock.spend(4) {
+                        return Ok(false);
+                    }
+                }
+                windows.failure()?;
+                if clock.spend(64) {
+                    return Ok(false);
+                }
+            }
+        }
+        search.best = Some(of_all.unwrap_or(self.best));
+        Ok(true)
+    }
+}

@@ -1,0 +1,275 @@
+//! The documents of vectors near to one: the nearest K, with or without a condition, or all within
+//! a distance.
+//!
+//! A condition is walked first, among the documents of INKEYS if keys are named. If few documents
+//! meet it, each of them is compared; else the graph is searched for vectors whose documents meet
+//! it.
+//!
+//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
+
+use std::sync::Arc;
+
+use super::super::windows::{Course, Windows};
+use super::found::Found;
+use super::options::Options;
+use super::{Begun, Clock, Gathered, Job, Measured};
+use crate::index::{Index, Near, Nearest, Part, Vectors};
+use crate::query::{Kind, Node, QueryError, Reach, VectorQuery};
+use crate::search::Search;
+
+/// Documents that a condition leaves and that are all compared, at most.
+const COMPARED_MAX: usize = 2048;
+/// Elements of vectors that are compared in a unit of work.
+const ELEMENTS: usize = 64;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct NearestJob {
+    field: usize,
+    target: Vec<u8>,
+    reach: Reach,
+    options: Options,
+    stage: Stage,
+    /// Documents that meet the condition.
+    passing: Option<Gathered>,
+    measured: Measured,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The condition is walked.
+    Condition(Course),
+    /// Documents are compared, from one on.
+    Compare(u32, Nearest),
+    Graph,
+    /// The documents that were found are put in order.
+    Collect(Vec<Near>),
+}
+
+fn vectors_of(index: &Index, field: usize) -> Option<&Vectors> {
+    match index.part_at(field) {
+        Part::Vectors(vectors) => Some(vectors),
+        _ => None,
+    }
+}
+
+impl NearestJob {
+    pub(super) fn begin(
+        index: &Index,
+        search: &Search,
+        node: &Node,
+        query: &VectorQuery,
+    ) -> Result<Begun, QueryError> {
+        let Some((field, Part::Vectors(vectors))) = index.part(&query.field) else {
+            return Ok(Begun::Found(Found::Nothing));
+        };
+        if let Some(name) = &node.distance_field
+            && index.schema().field(name).is_some()
+        {
+            let text: [&[u8]; 3] = [b"Property `", name, b"` already exists in schema"];
+            return Err(QueryError(text.concat()));
+        }
+        let options = Options::of(index, field, vectors, query)?;
+        let end = index.documents().end();
+        let has_graph = vectors.has_graph();
+        let stage = match query.reach {
+            Reach::Nearest(0) => Stage::Collect(Vec::new()),
+            Reach::Nearest(_) if query.filter.is_some() || search.in_keys.is_some() => {
+                Stage::Condition(Course::default())
+            }
+            _ if has_graph => Stage::Graph,
+            reach => Stage::compare(reach),
+        };
+        Ok(Begun::Job(Job::Nearest(NearestJob {
+            field,
+            target: vectors.target(&query.vector),
+            reach: query.reach,
+            options,
+            passing: matches!(stage, Stage::Condition(_)).then(|| Gathered::new(end, 0)),
+            stage,
+            measured: Measured::new(end),
+        })))
+    }
+
+    /// See [`Job::step`].
+    pub(super) fn step(
+        &mut self,
+        index: &Index,
+        search: &Search,
+        node: &Node,
+        clock: &mut Clock<'_>,
+    ) -> Result<Option<Found>, QueryError> {
+        let Some(vectors) = vectors_of(index, self.field) else {
+            return Ok(Some(Found::Nothing));
+        };
+        loop {
+            let next = match &mut self.stage {
+                Stage::Condition(_) => self.walk_condition(index, search, node, clock)?,
+                Stage::Compare(..) => self.compare(index, search, vectors, clock),
+                Stage::Graph => Some(Stage::Collect(self.by_graph(search, vectors))),
+                Stage::Collect(near) => {
+                    while let Some(near) = near.pop() {
+                        self.measured.put(near.document, near.distance);
+                        if clock.spend(1) {
+                            return Ok(None);
+                        }
+                    }
+                    self.measured.finish();
+                    let measured = std::mem::take(&mut self.measured);
+                    return Ok(Some(Found::Distances(Arc::new(measured))));
+                }
+            };
+            match next {
+                Some(next) => self.stage = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Walks the condition; `None`: the time is over.
+    fn walk_condition(
+        &mut self,
+        index: &Index,
+        search: &Search,
+        node: &Node,
+        clock: &mut Clock<'_>,
+    ) -> Result<Option<Stage>, QueryError> {
+        let (Stage::Condition(course), Some(passing)) = (&mut self.stage, &mut self.passing) else {
+            return Ok(Some(Stage::Graph));
+        };
+        if let Kind::Vector(query) = &node.kind
+            && let Some(filter) = &query.filter
+        {
+            let plain = search.for_documents();
+            let mut windows = Windows::new(index, filter, &plain, course);
+            while !windows.is_over() {
+                for hit in windows.by_ref() {
+                    passing.add(hit.document.0);
+                    if clock.spend(2) {
+                        return Ok(None);
+                    }
+                }
+                windows.failure()?;
+                if clock.spend(64) {
+                    return Ok(None);
+                }
+            }
+        } else if let Some(keys) = &search.in_keys {
+            keys.iter().for_each(|id| passing.add(id.0));
+        }
+        passing.finish();
+        let k = match self.reach {
+            Reach::Nearest(k) => k as usize,
+            Reach::Within(_) => 0,
+        };
+        let has_graph = vectors_of(index, self.field).is_some_and(Vectors::has_graph);
+        Ok(Some(if has_graph && passing.len() > COMPARED_MAX.max(k) {
+            Stage::Graph
+        } else {
+            Stage::compare(self.reach)
+        }))
+    }
+
+    /// Compares documents one by one; `None`: the time is over.
+    fn compare(
+        &mut self,
+        index: &Index,
+        search: &Search,
+        vectors: &Vectors,
+        clock: &mut Clock<'_>,
+    ) -> Option<Stage> {
+        let Stage::Compare(next, nearest) = &mut self.stage else {
+            return None;
+        };
+        let among = search.among.as_deref();
+        let end = index.documents().end();
+        let units = 1 + vectors.row_bytes() / ELEMENTS;
+        loop {
+            let id = match &self.passing {
+                Some(passing) => passing.next(*next),
+                None => Some(*next).filter(|id| *id < end),
+            };
+            let Some(id) = id else {
+                let nearest = std::mem::replace(nearest, Nearest::new(0));
+                return Some(Stage::Collect(nearest.into_list()));
+            };
+            *next = id + 1;
+            let counts = Search::counts(among, id) || matches!(self.reach, Reach::Within(_));
+            if let Some(distance) = vectors.distance(id, &self.target).filter(|_| counts) {
+                match self.reach {
+                    Reach::Nearest(_) => nearest.put(Near::new(id, distance)),
+                    Reach::Within(radius) if distance <= vectors.radius(radius) => {
+                        self.measured.put(id, distance);
+                    }
+                    Reach::Within(_) => {}
+                }
+            }
+            if clock.spend(units) {
+                return None;
+            }
+        }
+    }
+
+    fn by_graph(&mut self, search: &Search, vectors: &Vectors) -> Vec<Near> {
+        let Options {
+            ef_runtime,
+            epsilon,
+        } = self.options;
+        let k = match self.reach {
+            Reach::Within(radius) => return vectors.within(&self.target, radius, epsilon),
+            Reach::Nearest(k) => k as usize,
+        };
+        let among = search.among.as_deref();
+        let passing = self.passing.as_ref();
+        let passes =
+            |id: u32| Search::counts(among, id) && passing.is_none_or(|passing| passing.has(id));
+        let has_condition = passing.is_some() || among.is_some();
+        let condition = has_condition.then_some(&passes as &dyn Fn(u32) -> bool);
+        let near = vectors.near(&self.target, ef_runtime.max(k), condition);
+        let mut nearest = Nearest::new(k);
+        near.into_iter().for_each(|near| nearest.put(near));
+        nearest.into_list()
+    }
+}
+
+impl Stage {
+    fn compare(reach: Reach) -> Stage {
+        let k = match reach {
+            Reach::Nearest(k) => k as usize,
+            Reach::Within(_) => 0,
+        };
+        Stage::Compare(0, Nearest::new(k))
+    }
+}
+
+/// Looks again at documents that have changed: those that were found keep their places if their
+/// distance is not above all others, and those within a distance are as they are now.
+pub(super) fn look_again_at(index: &Index, node: &Node, changed: &[u32], measured: &mut Measured) {
+    let Kind::Vector(query) = &node.kind else {
+        return;
+    };
+    let Some((_, Part::Vectors(vectors))) = index.part(&query.field) else {
+        return;
+    };
+    let target = vectors.target(&query.vector);
+    let (is_radius, most) = match query.reach {
+        Reach::Within(radius) => (true, vectors.radius(radius)),
+        Reach::Nearest(_) => {
+            let is_found = changed.iter().any(|id| measured.distance(*id).is_some());
+            let farthest = measured.farthest().filter(|_| is_found);
+            (false, farthest.unwrap_or(f64::NEG_INFINITY))
+        }
+    };
+    for id in changed {
+        let was_found = measured.distance(*id).is_some();
+        if !was_found && !is_radius {
+            continue;
+        }
+        measured.remove(*id);
+        let distance = vectors.distance(*id, &target).filter(|its| *its <= most);
+        if let Some(distance) = distance.filter(|_| index.is_alive(*id)) {
+            measured.put(*id, distance);
+            measured.finish();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Long lists of texts as replies: gathered, sorted and written in slices.
+//!
+//! Texts that come or go meanwhile may be left out, or shown; each that stays is there once.
+//!
+//! Cost: O(texts), and O(log n) for each if they come in no order.
+
+use crate::server::{Call, Pieces, Slice};
+use russet_resp::Reply;
+use russet_types::vector_set::Progress;
+use std::collections::BTreeSet;
+
+/// Texts between two looks at the clock.
+const BUDGET: usize = 64;
+
+/// A list under way.
+pub(in crate::commands::search) struct Listing {
+    /// Of a source in order: the text from which it goes on; all before it are written.
+    from: Vec<u8>,
+    /// Of a source in no order: the number from which it goes on, and the texts so far.
+    next: u32,
+    sorted: BTreeSet<Box<[u8]>>,
+    is_gathered: bool,
+    pieces: Pieces,
+    len: usize,
+}
+
+impl Listing {
+    pub(in crate::commands::search) fn taken(call: &mut Call<'_>) -> Listing {
+        call.taken().unwrap_or_else(|| Listing {
+            from: Vec::new(),
+            next: 0,
+            sorted: BTreeSet::new(),
+            is_gathered: false,
+            pieces: Pieces::new(call.reply),
+            len: 0,
+        })
+    }
+
+    fn write(&mut self, text: &[u8]) {
+        self.pieces.reply.bulk(text);
+        self.len += 1;
+    }
+
+    /// Writes the texts of a source in order, until the slice is over.
+    pub(in crate::commands::search) fn write_from<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t [u8]>,
+        slice: Slice,
+    ) -> Progress {
+        for (n, text) in texts.enumerate() {
+            if n > 0 && n % BUDGET == 0 && slice.is_over() {
+                self.from = text.to_vec();
+                self.pieces.end_slice();
+                return Progress::More;
+            }
+            self.write(text);
+        }
+        Progress::Done
+    }
+
+    /// The text from which a source in order goes on.
+    pub(in crate::commands::search) fn from(&self) -> Vec<u8> {
+        self.from.clone()
+    }
+
+    /// The number from which a source in no order goes on; `None`: all is gathered.
+    pub(in crate::commands::search) fn next(&self) -> Option<u32> {
+        (!self.is_gathered).then_some(self.next)
+    }
+
+    /// The texts that were gathered and not written.
+    pub(in crate::commands::search) fn into_sorted(self) -> impl Iterator<Item = Box<[u8]>> {
+        self.sorted.into_iter()
+    }
+
+    /// Takes texts of a source in no order, until the slice is over (`false`).
+    pub(in crate::commands::search) fn gather<'t>(
+        &mut self,
+        texts: impl Iterator<Item = (u32, &'t [u8])>,
+        slice: Slice,
+    ) -> bool {
+        for (n, (number, text)) in texts.enumerate() {
+            if n > 0 && n % BUDGET == 0 && slice.is_over() {
+                self.next = number;
+                return false;
+            }
+            self.sorted.insert(text.into());
+        }
+        self.is_gathered = true;
+        true
+    }
+
+    /// Writes the texts that were gathered, until the slice is over.
+    pub(in crate::commands::search) fn write_sorted(&mut self, slice: Slice) -> Progress {
+        self.write_each_sorted(slice, |reply, text| {
+            reply.bulk(text);
+            1
+        })
+    }
+
+    /// The same, each as `write` has it, which returns about how many texts that was.
+    pub(in crate::commands::search) fn write_each_sorted(
+        &mut self,
+        slice: Slice,
+        mut write: impl FnMut(&mut Reply, &[u8]) -> usize,
+    ) -> Progress {
+        let mut written = 0;
+        while let Some(text) = self.sorted.pop_first() {
+            written += 1 + write(&mut self.pieces.reply, &text);
+            self.len += 1;
+            if written >= BUDGET {
+                if slice.is_over() {
+                    self.pieces.end_slice();
+                    return Progress::More;
+                }
+                written = 0;
+            }
+        }
+        Progress::Done
+    }
+
+    /// Replies the texts, as an array or a set.
+    pub(in crate::commands::search) fn reply(self, call: &mut Call<'_>, is_set: bool) {
+        if is_set {
+            call.reply.set(self.len);
+        } else {
+            call.reply.array(self.len);
+        }
+        self.pieces.reply(call.reply);
+    }
+}
