@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 
 use super::build::Builder;
-use super::tallies::{Figures, Tallies};
+use super::prepare::tallies::{Figures, Tallies};
 use super::{Clock, Course, Preparation};
 use crate::index::Index;
 use crate::query::{Node, QueryError};

@@ -6,7 +6,7 @@
 use russet_base::clock;
 use std::rc::Rc;
 
-use super::tallies::Tally;
+use super::prepare::tallies::Tally;
 use super::{Cursor, Role};
 use crate::query::{Circle, Kind, Node, Range, Reach};
 

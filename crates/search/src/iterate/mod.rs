@@ -41,7 +41,6 @@ mod near;
 mod positions;
 mod prepare;
 mod statistics;
-mod tallies;
 #[cfg(test)]
 mod tests;
 mod union;
@@ -52,8 +51,8 @@ mod word;
 pub use analysis::Analysis;
 pub use counted::PartProfile;
 pub use matches::Matches;
+pub use prepare::tallies::Figures;
 pub use prepare::{Clock, Preparation};
-pub use tallies::Figures;
 pub use windows::{Course, Windows};
 
 pub(crate) use counted::Counted;

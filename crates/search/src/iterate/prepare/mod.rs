@@ -13,6 +13,7 @@
 //! | `gathered`, `measured` | documents that were found, without and with distances |
 //! | `terms` | the terms, or tags, of a prefix, a part, a pattern or a fuzzy word |
 //! | `members` | the documents of a range, a circle, or of shapes that lie so to another |
+//! | `tallies` | the figures of nodes, for ANALYZE |
 //! | `nearest`, `options` | the documents of vectors near to one |
 //!
 //! Invariants
@@ -31,6 +32,7 @@ mod measured;
 mod members;
 mod nearest;
 pub(crate) mod options;
+pub(crate) mod tallies;
 mod terms;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! Figures of the nodes of a query while they are counted, for [`Analysis`].
 //!
-//! [`Analysis`]: super::Analysis
+//! [`Analysis`]: crate::iterate::Analysis
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Cursor;
+use super::super::Cursor;
 use crate::query::Node;
 
 /// The work of a node of a query.
@@ -21,7 +21,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub(super) fn add(&mut self, other: Figures) {
+    pub(in crate::iterate) fn add(&mut self, other: Figures) {
         self.documents += other.documents;
         self.steps += other.steps;
         self.cycles += other.cycles;
@@ -30,7 +30,7 @@ impl Figures {
 
 /// Figures while they are counted.
 #[derive(Debug, Default)]
-pub(super) struct Tally(pub(super) Cell<Figures>);
+pub(in crate::iterate) struct Tally(pub(in crate::iterate) Cell<Figures>);
 
 impl Tally {
     fn add(&self, documents: u64, steps: u64, cycles: u64) {
@@ -44,25 +44,33 @@ impl Tally {
     }
 
     /// A document is read again later.
-    pub(super) fn take_back(&self) {
+    pub(in crate::iterate) fn take_back(&self) {
         let mut figures = self.0.get();
         figures.documents = figures.documents.saturating_sub(1);
         self.0.set(figures);
     }
 
     /// A call that moved a cursor, to another document or not.
-    pub(super) fn step(&self, has_moved: bool, cycles: u64) {
+    pub(in crate::iterate) fn step(&self, has_moved: bool, cycles: u64) {
         self.add(u64::from(has_moved), 1, cycles);
     }
 }
 
 /// The tallies of a tree's nodes, by their addresses: the tree is borrowed meanwhile.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tallies(pub(super) Rc<RefCell<HashMap<*const Node, Rc<Tally>>>>);
+pub(in crate::iterate) struct Tallies(
+    pub(in crate::iterate) Rc<RefCell<HashMap<*const Node, Rc<Tally>>>>,
+);
 
 impl Tallies {
     /// Has a cursor count for the node that it was made of.
-    pub(super) fn attach(&self, node: &Node, cursor: &mut Cursor<'_>, limit: u32, cycles: u64) {
+    pub(in crate::iterate) fn attach(
+        &self,
+        node: &Node,
+        cursor: &mut Cursor<'_>,
+        limit: u32,
+        cycles: u64,
+    ) {
         let mut tallies = self.0.borrow_mut();
         let tally = tallies.entry(std::ptr::from_ref(node)).or_default();
         tally.add(u64::from(cursor.id() < limit), 0, cycles);
