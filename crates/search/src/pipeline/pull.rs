@@ -244,9 +244,10 @@ impl Pull<'_, '_> {
             return Pulled::Row;
         }
         let Some(hit) = self.context.hits.next_hit() else {
-            return match self.context.hits.are_over() {
-                true => Pulled::End,
-                false => Pulled::Paused,
+            return if self.context.hits.are_over() {
+                Pulled::End
+            } else {
+                Pulled::Paused
             };
         };
         *self.total += 1;

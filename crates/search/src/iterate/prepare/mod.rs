@@ -61,7 +61,7 @@ const RECHECKS_MAX: usize = 16384;
 pub(crate) enum Job {
     Terms(TermsJob),
     Members(MembersJob),
-    Nearest(NearestJob),
+    Nearest(Box<NearestJob>),
 }
 
 impl Job {
@@ -309,7 +309,7 @@ impl Preparation {
             let plain = search.for_best();
             let mut windows = Windows::new(index, root, &plain, &mut self.course);
             while !windows.is_over() {
-                while let Some(hit) = windows.next() {
+                for hit in windows.by_ref() {
                     self.best = self.best.max(hit.score);
                     if clock.spend(4) {
                         return Ok(false);

@@ -80,7 +80,7 @@ impl NearestJob {
             _ if has_graph => Stage::Graph,
             reach => Stage::compare(reach),
         };
-        Ok(Begun::Job(Job::Nearest(NearestJob {
+        let job = NearestJob {
             field,
             target: vectors.target(&query.vector),
             reach: query.reach,
@@ -88,7 +88,8 @@ impl NearestJob {
             passing: matches!(stage, Stage::Condition(_)).then(|| Gathered::new(end, 0)),
             stage,
             measured: Measured::new(end),
-        })))
+        };
+        Ok(Begun::Job(Job::Nearest(Box::new(job))))
     }
 
     /// See [`Job::step`].
