@@ -1,6 +1,7 @@
 //! Queries as deep and as long as they may be, through all that walks their trees, on the stack of
 //! the thread that runs commands.
 
+use super::{Analysis, Clock};
 use crate::index::Index;
 use crate::index::testbed::{Hash, field, hits, root, tag, text};
 use crate::query::{Node, explain_with};
@@ -56,17 +57,19 @@ fn walk(index: &Index, root: &Node) {
             profiles: true,
             ..Search::default()
         };
-        let mut root = index.expand(root, &search).expect("a tree");
+        let root = index.expand(root, &search).expect("a tree");
         let mut matches = index.matches(&root, &search).expect("matches");
         let hits: Vec<_> = matches.by_ref().collect();
         assert!(hits.len() <= 10);
         assert!(!format!("{:?}", matches.profile()).is_empty());
         drop(hits);
         drop(matches);
-        let analysis = index.analyze(&root, &search, &|| true).expect("figures");
-        let note = |node: &Node| Some(analysis.figures(node).steps.to_string());
-        assert!(!explain_with(Some(&root), index.schema(), &note).is_empty());
-        root.forget();
+        let mut analysis = Analysis::new(root, &search);
+        let is_done = analysis.advance(index, &mut Clock::endless());
+        assert!(is_done.expect("figures"));
+        let figures = analysis.figures();
+        let note = |node: &Node| Some(figures.get(&std::ptr::from_ref(node))?.steps.to_string());
+        assert!(!explain_with(Some(analysis.root()), index.schema(), &note).is_empty());
     }
 }
 
