@@ -1,9 +1,9 @@
 //! Queries as deep and as long as they may be, through all that walks their trees, on the stack of
 //! the thread that runs commands.
 
-use super::{Analysis, Clock};
 use crate::index::Index;
 use crate::index::testbed::{Hash, field, hits, root, tag, text};
+use crate::iterate::{Analysis, Clock};
 use crate::query::{Node, explain_with};
 use crate::schema::{FieldKind, KeyType, Schema};
 use crate::score::Scorer;
@@ -57,19 +57,20 @@ fn walk(index: &Index, root: &Node) {
             profiles: true,
             ..Search::default()
         };
-        let root = index.expand(root, &search).expect("a tree");
+        let mut root = index.expand(root, &search).expect("a tree");
         let mut matches = index.matches(&root, &search).expect("matches");
         let hits: Vec<_> = matches.by_ref().collect();
         assert!(hits.len() <= 10);
         assert!(!format!("{:?}", matches.profile()).is_empty());
         drop(hits);
         drop(matches);
-        let mut analysis = Analysis::new(root, &search);
-        let is_done = analysis.advance(index, &mut Clock::endless());
-        assert!(is_done.expect("figures"));
+        let mut analysis = Analysis::new(root.clone(), &search);
+        let clock = &mut Clock::endless();
+        assert!(analysis.advance(index, clock).expect("figures"));
         let figures = analysis.figures();
-        let note = |node: &Node| Some(figures.get(&std::ptr::from_ref(node))?.steps.to_string());
+        let note = |node: &Node| Some(figures[&std::ptr::from_ref(node)].steps.to_string());
         assert!(!explain_with(Some(analysis.root()), index.schema(), &note).is_empty());
+        root.forget();
     }
 }
 

@@ -46,8 +46,10 @@ impl Memo {
         self.0.as_ref()?.downcast_ref()
     }
 
+    /// Takes the work, if it is of this type; work of another type stays.
     pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
-        self.0.take()?.downcast().ok().map(|found| *found)
+        let found = self.0.take_if(|found| found.is::<T>())?;
+        found.downcast().ok().map(|found| *found)
     }
 
     pub(crate) fn put(&mut self, found: impl Any + Send + Sync) {

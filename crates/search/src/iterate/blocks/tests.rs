@@ -143,10 +143,7 @@ proptest! {
         let expected = bits(&expected);
         prop_assert_eq!(&bits(&by_block(&mut matches(index, &root, &search), most)), &expected);
         // As hits, of which some are taken before the walk goes on at another place, in windows.
-        let mut search = search;
-        if search.needs_best() {
-            search.best = Some(index.best_score(&root, &search).expect("a score"));
-        }
+        let (root, search) = index.prepared(&root, &search).expect("a query");
         let mut course = Course::at(0, width);
         let mut windows = Windows::new(index, &root, &search, &mut course);
         let mut first = Vec::new();
