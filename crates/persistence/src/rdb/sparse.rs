@@ -66,7 +66,9 @@ mod tests {
                     continue;
                 };
                 assert!(packed.len() < len / 2);
-                assert_eq!(lzf::decompress(&packed, len).expect("sound"), block);
+                let mut unpacked = Vec::new();
+                lzf::decompress(&packed, len, &mut unpacked).expect("sound");
+                assert_eq!(unpacked, block);
             }
         }
     }

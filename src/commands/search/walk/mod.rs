@@ -133,9 +133,10 @@ pub(super) fn run<T: Task + AsMut<Walk>>(
     let mut uncounted = began;
     loop {
         let waits = call.may_leave_loop() && !walk.is_at_once;
-        let slice = match waits {
-            true => call.slice(),
-            false => Some(call.whole_slice()),
+        let slice = if waits {
+            call.slice()
+        } else {
+            Some(call.whole_slice())
         };
         let progress = match slice {
             Some(slice) => walk.continue_until(call, most, slice, write)?,
