@@ -60,7 +60,8 @@ mod tests {
             depth,
             decay: 0.9,
         };
-        let makes: [(&str, Box<dyn Fn(u64) -> bool>); 6] = [
+        type Make = Box<dyn Fn(u64) -> bool>;
+        let makes: [(&str, Make); 6] = [
             ("bloom", Box::new(|n| Bloom::new(n, 0.01, Some(2)).is_ok())),
             ("cuckoo", Box::new(|n| Cuckoo::new(n, 2, 20, 1).is_ok())),
             ("count-min", Box::new(|n| CountMin::new(n, 5).is_ok())),

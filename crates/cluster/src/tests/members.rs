@@ -221,7 +221,7 @@ fn bytes(net: &Net, said: &Said) -> Vec<u8> {
         flags: NodeFlags::PRIMARY,
     };
     let greeting = || Body::Greeting {
-        gossip: vec![entry.clone()],
+        gossip: vec![entry],
         extensions: Extensions::default(),
     };
     let (kind, body) = match said.kind % 8 {

@@ -247,7 +247,7 @@ impl Writer {
                 } else {
                     0
                 };
-                self.words.push(render(&template, at, room));
+                self.words.push(render(template, at, room));
             }
         }
     }

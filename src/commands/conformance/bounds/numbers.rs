@@ -144,9 +144,10 @@ impl Case {
             let middle = taken + (refused - taken) / 2;
             // Powers first: most borders are small.
             let middle = middle.min(taken.saturating_mul(4));
-            match self.try_number(place, &middle.to_string())? {
-                true => taken = middle,
-                false => refused = middle,
+            if self.try_number(place, &middle.to_string())? {
+                taken = middle;
+            } else {
+                refused = middle;
             }
         }
         Ok(Some(taken))
