@@ -23,6 +23,7 @@ use russet_json::{Budget, Document, Fpha, ParseError, Path};
 use russet_resp::OwnedArgs;
 use russet_types::Json;
 use russet_types::vector_set::Progress;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::vec::IntoIter;
@@ -76,9 +77,26 @@ pub(super) enum Taken {
     Outcome(Outcome),
 }
 
+/// A text: as it came from the socket, if it is a large one.
+enum Text {
+    Large(Large),
+    Short(Box<[u8]>),
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Large(text) => text,
+            Text::Short(text) => text,
+        }
+    }
+}
+
 /// A text on its way to a document.
 struct Parse {
-    text: Option<Large>,
+    text: Option<Text>,
     fpha: Option<Fpha>,
     target: Option<Target>,
     copies: u32,
@@ -153,9 +171,12 @@ pub(super) fn leave(
 ) -> CommandResult {
     let text = call.args.at(VALUE);
     let target = target(call, edit)?;
-    let shared = call.args.large(VALUE).map(Large::share);
+    let text = match call.args.large(VALUE) {
+        Some(large) => Text::Large(large.share()),
+        None => Text::Short(text.into()),
+    };
     call.block_on_task(Box::new(Parse {
-        text: Some(shared.unwrap_or_else(|| Large::begin(text.len(), text))),
+        text: Some(text),
         fpha,
         target: target.filter(|_| copies < COPIES_MAX),
         copies,
