@@ -337,7 +337,14 @@ impl Searches {
     /// The task of the command that runs again, if it waited for one.
     pub fn take_done<T: Any>(&mut self) -> Option<Box<T>> {
         match self.answer.take() {
-            Some(Answer::Done(task)) => task.downcast().ok(),
+            Some(Answer::Done(task)) => match task.downcast() {
+                Ok(task) => Some(task),
+                // A command may wait for tasks of several kinds, one after the other.
+                Err(task) => {
+                    self.answer = Some(Answer::Done(task));
+                    None
+                }
+            },
             other => {
                 self.answer = other;
                 None
