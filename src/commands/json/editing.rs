@@ -256,3 +256,32 @@ pub(super) fn edit_there(
     }
     Err(super::row::NO_DOCUMENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// Values of texts and copies are both done elsewhere: the answer of one is not the other's.
+    #[test]
+    fn values_appended_at_many_places_come_once() {
+        let mut t = Testbed::new();
+        t.serve_in_turns(1, 1);
+        let arrays = vec!["[1]"; 20_000].join(",");
+        t.run(&format!("JSON.SET k $ [{arrays}]"));
+        let client = t.first_client();
+        for line in ["JSON.ARRAPPEND k $..* 7", "JSON.ARRINSERT k $..* 0 7"] {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            t.begin(&[client], &words);
+            assert!(t.is_under_way(client), "{line}");
+            let began = std::time::Instant::now();
+            while t.is_under_way(client) {
+                assert!(began.elapsed().as_secs() < 60, "{line} does not end");
+                t.turn(true);
+                std::thread::yield_now();
+            }
+            let reply = t.take_reply(client);
+            assert!(reply.starts_with(b"*"), "{line}");
+        }
+        assert_eq!(t.run("JSON.GET k $[0]"), "$9\r\n[[7,1,7]]\r\n");
+    }
+}

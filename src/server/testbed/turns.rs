@@ -46,6 +46,7 @@ impl Testbed {
         // Workers that have ended something have woken the loop.
         engine.serve_searches();
         engine.continue_search(is_idle);
+        engine.continue_commands();
         engine.serve_ready_keys();
         engine.continue_freeing();
         engine.continue_indexing();
@@ -77,7 +78,8 @@ impl Testbed {
     /// Whether no work of commands under way and no cursor is left.
     pub(crate) fn is_at_rest(&self) -> bool {
         let server = &self.engine.server;
-        !server.searches.has_slices() && server.search.cursors.count(b"").1 == 0
+        let is_done = !server.searches.has_slices() && server.turns.is_empty();
+        is_done && server.search.cursors.count(b"").1 == 0
     }
 
     /// The client whose commands [`Testbed::run`] runs.
