@@ -141,10 +141,14 @@ struct Place {
 
 impl Place {
     fn new(world: World, n: usize) -> Place {
+        Place::with_workers(world, n, 1)
+    }
+
+    /// Without workers all memory is this thread's.
+    fn with_workers(world: World, n: usize, workers: u32) -> Place {
         let before = alloc::thread_balance();
         let mut bed = Testbed::unheard();
-        // Work that cannot be divided is counted as the loop's memory, not as its time.
-        bed.serve_in_turns(1, SLOWNESS);
+        bed.serve_in_turns(workers, SLOWNESS);
         let began = thread_time();
         world.build(&mut bed, n);
         let took = thread_time() - began;

@@ -12,7 +12,7 @@ use super::measure::Cost;
 /// A turn of a command in slices, in a debug build: a step, and the loads of the slice's end.
 const CLOCKED_FLOOR: Duration = Duration::from_micros(1500);
 /// A turn of a command whose slices end by counts.
-const COUNTED_FLOOR: Duration = Duration::from_millis(8);
+const COUNTED_FLOOR: Duration = Duration::from_millis(12);
 /// No turn may take longer, whatever grows: 20 ms of a release build.
 const TURN_MAX: Duration = Duration::from_millis(100);
 /// Growth of the longest turn, from a quarter of the world on.
@@ -75,7 +75,9 @@ pub fn judge(
             one.0, four.0, sixteen.0
         ));
     }
-    let first = four.1.saturating_sub(one.1).max(Duration::from_micros(200));
+    // Less at four than at one: a worker does the larger one.
+    let least = (four.1 / 16).max(Duration::from_micros(200));
+    let first = four.1.abs_diff(one.1).max(least);
     let growth = sixteen.1.saturating_sub(four.1).as_secs_f64() / first.as_secs_f64();
     if sixteen.1 > WORK_FLOOR && growth > WORK_GROWTH_MAX {
         return Err(format!(
