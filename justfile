@@ -113,6 +113,10 @@ fuzz TARGET="" SECONDS="60":
 growth ROWS="" SCALE="4":
     RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test -p russet --lib commands::conformance::growth -- --nocapture
 
+# The worst small commands of the engines: the longest turn, the work, the memory, ends and sizes.
+bounds ROWS="":
+    RUSSET_BOUNDS={{ ROWS }} cargo test -p russet --lib conformance::bounds -- --ignored --test-threads=1
+
 # Damaged payloads, and every command after RESTORE: PERCENT of the cases of `cargo test`.
 restored PERCENT="2000":
     RUSSET_FUZZ_CASES={{ PERCENT }} cargo test -p russet --lib fuzzing::tests::whatever_was_restored

@@ -43,6 +43,7 @@ fn longest_turn(world: World, line: &Line) -> child::Outcome {
 }
 
 #[test]
+#[ignore = "judges processor time: run alone, by `just bounds`"]
 fn many_clients_share_the_time_of_a_turn() {
     let name = "commands::conformance::bounds::crowd::many_clients_share_the_time_of_a_turn";
     let mut cases = composed();

@@ -178,6 +178,7 @@ fn run(place: &mut Place, line: &Line, name: &str) -> Result<measure::Cost, Stri
 }
 
 #[test]
+#[ignore = "judges processor time: run alone, by `just bounds`"]
 fn sizes_at_their_ends_are_bounded() {
     let name = "commands::conformance::bounds::numbers::sizes_at_their_ends_are_bounded";
     let cases = cases();
