@@ -257,8 +257,11 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     }
     let (text, wanted) = (path_at(args, 2)?, utf8(args.at(3))?);
     SearchedRange::parse(args)?;
-    // A value that is no JSON is an error before the key's type.
-    Document::parse(wanted.as_bytes()).map_err(coded)?;
+    if let Err(error) = Document::parse(wanted.as_bytes()) {
+        // The key is looked up first, but its type is judged after the value.
+        let _ = read(&mut call.db, args.at(1));
+        return Err(coded(error));
+    }
     if reply_from(call, args.at(1), write_index)? {
         return Ok(());
     }
