@@ -417,6 +417,13 @@ const OF_REDIS_STACK: &[Accepted] = &[
         reason: "as JSON.GET",
     },
     Accepted {
+        command: "json.mset",
+        is_it: |_, expected, got| {
+            matches!(expected, Reply::Simple(_)) && matches!(got, Reply::Null)
+        },
+        reason: "a path that cannot be made is nil, as in 8.10",
+    },
+    Accepted {
         command: "json.debug",
         is_it: |args, expected, got| match (expected, got) {
             (Reply::Integer(expected), Reply::Integer(got)) => (*expected == 0) == (*got == 0),

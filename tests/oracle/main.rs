@@ -125,7 +125,12 @@ impl Bench {
             _ => &[],
         };
         let reference = Side::new(Daemon::start_program(&program, args));
-        let mut subject = Side::new(Daemon::start(&[peer.arguments(), args].concat()));
+        // An integer that does not fit wraps around in 7.4.
+        let own: &[&str] = match peer {
+            Peer::Stack7 => &["--json-integers-wrap", "yes"],
+            _ => &[],
+        };
+        let mut subject = Side::new(Daemon::start(&[peer.arguments(), args, own].concat()));
         let dumps = subject.has_command("dump") && peer == Peer::Redis810;
         Some(Bench {
             peer,
