@@ -88,6 +88,16 @@ pub fn same_but_no_numbers(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> b
     args[0].eq_ignore_ascii_case(b"ft.aggregate") && same_rows(args, expected, got)
 }
 
+/// Whether a value of a reply is what reducers have of no number.
+pub fn has_no_number(reply: &Reply) -> bool {
+    match reply {
+        Reply::Bulk(text) => [&b"nan"[..], b"-nan", b"inf", b"-inf"].contains(&text.as_slice()),
+        Reply::Array(items) => items.iter().any(has_no_number),
+        Reply::Map(pairs) => pairs.iter().any(|(_, value)| has_no_number(value)),
+        _ => false,
+    }
+}
+
 /// Whether two replies have the same rows, values that are null aside.
 pub fn same_but_nulls(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     let is_search = args[0].eq_ignore_ascii_case(b"ft.search");
