@@ -88,7 +88,7 @@ proptest! {
     }
 }
 
-/// An index and an alias never have one name; whoever comes first has it.
+/// An index and an alias never have one name; the first to take the name keeps it.
 #[test]
 fn a_name_is_an_indexs_or_an_aliass() {
     let mut t = Testbed::new();

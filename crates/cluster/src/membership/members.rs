@@ -21,7 +21,7 @@
 //!
 //! A message with another second token is not read; its sender is sent the right one by the link to
 //! its own address, and sends the message again. A member whose address changes is a stranger until
-//! it shows its token from there, because whoever claims an id can also claim to have moved.
+//! it shows its token from there, because a node that claims an id can also claim to have moved.
 //!
 //! Invariants
 //!   1. No token leaves for a node that is not a member, and no message of such a node is read, but
