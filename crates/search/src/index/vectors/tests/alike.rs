@@ -92,8 +92,8 @@ fn check_near(vectors: &Vectors, target: &[u8], documents: usize) {
         // The product with an infinite row may be the greatest: it is found, but not first.
         return;
     }
-    // All rows are walked over: what is found is what is there.
-    let mut near = vectors.near(&target, documents, None);
+    // More documents are wanted than there are, so the walk cannot end before all rows were seen.
+    let mut near = vectors.near(&target, documents + 1, None);
     near.sort_unstable();
     let numbers = |all: &[Near]| -> Vec<u64> {
         let distances = all.iter().map(|near| near.distance.to_bits());
