@@ -54,12 +54,12 @@ const LINES: [&str; 45] = [
     "TYPE s",
 ];
 
-const SEEN: [&str; 6] = [
+/// Without dictionaries that were emptied, and scores of 0: Redis Stack 7.4 keeps the key and loses
+/// the text, Redis 8 does the opposite.
+const SEEN: [&str; 4] = [
     "FT.SUGGET s he WITHSCORES WITHPAYLOADS MAX 20",
     "FT.SUGGET s hel FUZZY WITHSCORES WITHPAYLOADS MAX 20",
     "FT.SUGLEN s",
-    "TYPE emptied",
-    "FT.SUGLEN emptied",
     "PEXPIRETIME s",
 ];
 
@@ -67,14 +67,7 @@ fn fill(c: &mut Connection) {
     for line in LINES {
         c.ask(line);
     }
-    for line in [
-        "FT.SUGADD emptied a 1",
-        "FT.SUGADD emptied b 0",
-        "FT.SUGDEL emptied a",
-        "PEXPIREAT s 33177117420000",
-    ] {
-        assert!(c.ask(line).starts_with(':'), "{line}");
-    }
+    assert_eq!(c.ask("PEXPIREAT s 33177117420000"), ":1\r\n");
 }
 
 fn change(c: &mut Connection) {
@@ -83,10 +76,6 @@ fn change(c: &mut Connection) {
         "FT.SUGADD s hello 2.5 INCR PAYLOAD new",
         "FT.SUGDEL s help",
         "FT.SUGADD s hedge 7",
-        "FT.SUGADD emptied b 1",
-        "FT.SUGADD emptied c 1",
-        "FT.SUGDEL emptied b",
-        "FT.SUGDEL emptied c",
     ] {
         assert!(c.ask(line).starts_with(':'), "{line}");
     }
@@ -165,6 +154,25 @@ fn files_and_payloads_go_both_ways() {
         assert_eq!(both[to].call(&args), b"+OK\r\n");
         assert_eq!(seen(&mut both[to]), expected);
     }
+}
+
+/// What Redis Stack 7.4 keeps of a dictionary without texts is loaded, and holds texts again.
+#[test]
+fn an_emptied_dictionary_of_redis_stack_is_loaded() {
+    let Some(stacked) = stack(None) else { return };
+    let mut theirs = stacked.connect();
+    theirs.ask("FLUSHALL");
+    fill(&mut theirs);
+    for line in ["FT.SUGADD emptied a 1", "FT.SUGDEL emptied a"] {
+        assert_eq!(theirs.ask(line), ":1\r\n", "{line}");
+    }
+    assert_eq!(theirs.ask("EXISTS emptied"), ":1\r\n");
+    let expected = seen(&mut theirs);
+    let (_server, mut ours) = moved(&stacked, false);
+    assert_eq!(ours.ask("FT.SUGLEN emptied"), ":0\r\n");
+    assert_eq!(seen(&mut ours), expected);
+    assert_eq!(ours.ask("FT.SUGADD emptied a 1"), ":1\r\n");
+    assert_eq!(ours.ask("FT.SUGGET emptied a"), "*1\r\n$1\r\na\r\n");
 }
 
 #[test]
