@@ -185,6 +185,13 @@ fn swapdb(call: &mut Call<'_>) -> CommandResult {
     let second = parse(second, "ERR invalid second DB index")?;
     let first = db_index::existing(call, first)?;
     let second = db_index::existing(call, second)?;
+    if call.server.search.are_dropped {
+        if call.may_leave_loop() {
+            call.wait_for_turn(Box::new(()), None);
+            return Ok(());
+        }
+        call.server.finish_drops(call.db.keyspace());
+    }
     call.db.keyspace().swap(first, second);
     call.server.stats.cluster_incompatible_ops += 1;
     call.db.add_dirty(1);

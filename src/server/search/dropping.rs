@@ -6,7 +6,8 @@
 //! The index stays in files and in the log until all of its documents are deleted: after a crash in
 //! between it is there again, with those that are left, and can be dropped anew. Commands find it
 //! no more from the beginning. A server that becomes a replica meanwhile has it again, as its
-//! primary has it.
+//! primary has it. SWAPDB waits until the documents are deleted: their names would be those of
+//! other keys.
 //!
 //! Cost: O(documents), a bounded share of each turn.
 
@@ -61,6 +62,18 @@ impl Server {
             return;
         }
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(SLICE_NANOS));
+        self.drop_until(keyspace, || clock::cycles().wrapping_sub(began) >= ticks);
+        if keyspace.has_news() {
+            self.notify_changes(keyspace, Author::Server);
+        }
+    }
+
+    /// Deletes all that is left of them at once, for a command that cannot wait.
+    pub fn finish_drops(&mut self, keyspace: &mut Keyspace) {
+        self.drop_until(keyspace, || false);
+    }
+
+    fn drop_until(&mut self, keyspace: &mut Keyspace, is_over: impl Fn() -> bool) {
         while let Some((name, held)) = self.search.dropped() {
             let (name, index) = (Box::<[u8]>::from(name), held.database());
             let mut db = keyspace.db(index);
@@ -82,14 +95,11 @@ impl Server {
                     self.update_listeners(keyspace);
                 }
             }
-            if clock::cycles().wrapping_sub(began) >= ticks {
+            if is_over() {
                 break;
             }
         }
         self.search.are_dropped = self.search.dropped().is_some();
-        if keyspace.has_news() {
-            self.notify_changes(keyspace, Author::Server);
-        }
     }
 
     /// The primary decides from now on whether the indexes go: they are read anew.

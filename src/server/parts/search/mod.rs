@@ -141,7 +141,7 @@ pub struct Indexes {
     /// Commands that this release does not take.
     refused: refused::Refused,
     /// There are indexes that are being dropped with their documents.
-    pub(in crate::server) are_dropped: bool,
+    pub are_dropped: bool,
 }
 
 impl Indexes {
