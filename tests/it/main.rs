@@ -106,6 +106,7 @@ mod script_memory;
 mod scripts;
 mod search;
 mod search_databases;
+mod search_definitions;
 mod search_memory;
 mod sentinel_docs;
 mod sketches;

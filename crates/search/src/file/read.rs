@@ -25,7 +25,8 @@ const TIERED: u64 = 22;
 const SPACES: u64 = 23;
 const RERANK: u64 = 27;
 
-/// The indexes that the fields of module data of a version define.
+/// The indexes that the fields of module data of a version define. Their numbers are as the file
+/// has them: who makes an index judges them first, as those of FT.CREATE.
 ///
 /// # Errors
 ///
@@ -272,17 +273,14 @@ impl<'i> Reader<'i> {
         } else {
             Algorithm::Hnsw(self.hnsw(is_longer)?)
         };
-        let vector = Vector {
+        Ok(Vector {
             element,
             dimensions,
             metric,
             algorithm,
             initial_cap,
             takes_several,
-        };
-        let checked = vector.check(Vector::BYTES_MAX);
-        checked.map_err(|_| Damaged("vectors of an index are too long, or have too many links"))?;
-        Ok(vector)
+        })
     }
 
     fn hnsw(&mut self, is_longer: bool) -> Result<Hnsw, Damaged> {
