@@ -1,8 +1,8 @@
 //! Definitions of versions 17 to 27.
 //!
-//! A field has its path from version 18 on. Vectors are read from version 22 on, the first of
-//! tiered graphs; 25 drops two of their numbers and adds a double, 27 a number. The rule has one
-//! more number from 24 on.
+//! A field has its path from version 18 on. There are vectors from version 19 on, and 20, 21, 22
+//! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number. The rule
+//! has one more number from 24 on.
 //!
 //! Cost: O(bytes); nothing is allocated for a length before its items are there.
 
@@ -19,8 +19,12 @@ use crate::text::{Language, StopWords};
 
 const OLDEST: u64 = 17;
 const NEWEST: u64 = 27;
-/// Versions from which on files have paths, tiered graphs, spaces of shapes, RERANK.
+/// Versions from which on files have paths, vectors, their lengths, whether a document has several,
+/// tiered graphs, spaces of shapes, RERANK.
 const PATHS: u64 = 18;
+const VECTORS: u64 = 19;
+const LENGTHS: u64 = 20;
+const SEVERAL: u64 = 21;
 const TIERED: u64 = 22;
 const SPACES: u64 = 23;
 const RERANK: u64 = 27;
@@ -220,18 +224,22 @@ impl<'i> Reader<'i> {
     }
 
     fn vector(&mut self, path: Option<&[u8]>) -> Result<Vector, Damaged> {
-        if self.version < TIERED {
-            return Err(Damaged("vectors of indexes before version 22 are not read"));
+        if self.version < VECTORS {
+            return Err(Damaged("indexes before version 19 have no vectors"));
         }
-        // Bytes of a vector.
-        self.number()?;
+        if self.version >= LENGTHS {
+            // Bytes of a vector.
+            self.number()?;
+        }
+        let is_tiered = self.version >= TIERED;
         let is_flat = match self.number()? {
             0 => true,
-            2 => false,
+            1 if !is_tiered => false,
+            2 if is_tiered => false,
             _ => return Err(Damaged("an algorithm of vectors is not known")),
         };
         let (mut is_svs, mut threshold) = (false, 0);
-        if !is_flat {
+        if !is_flat && is_tiered {
             match self.number()? {
                 1 => {}
                 3 if self.version >= SHORTER => is_svs = true,
@@ -258,7 +266,8 @@ impl<'i> Reader<'i> {
         };
         // Of files before this fact was written the path says it.
         let is_manifold = |path: &[u8]| has(path, b"[*]") || has(path, b"..");
-        let takes_several = self.flag()? || path.is_some_and(is_manifold);
+        let says_several = self.version >= SEVERAL && self.flag()?;
+        let takes_several = says_several || path.is_some_and(is_manifold);
         let is_longer = self.version < SHORTER;
         let initial_cap = if is_longer && !is_svs {
             self.size()?

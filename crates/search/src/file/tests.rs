@@ -63,6 +63,49 @@ fn graphs_that_are_compressed_need_a_later_version() {
     assert_eq!(again[0].schema.fields, all[0].schema.fields);
 }
 
+/// Vectors of the versions before graphs were tiered: their numbers from the algorithm on, with what
+/// each version adds.
+#[test]
+fn vectors_of_earlier_versions_are_read() {
+    let words = "SCHEMA v VECTOR HNSW 10 TYPE FLOAT64 DIM 3 DISTANCE_METRIC COSINE M 20 \
+                 EF_CONSTRUCTION 300 EF_RUNTIME 30 f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 \
+                 DISTANCE_METRIC IP";
+    let all = [definition(words)];
+    let (version, items) = write(&all);
+    assert_eq!(version, 23);
+    let numbers = |all: &[u64]| all.iter().map(|n| Item::Number(*n)).collect::<Vec<_>>();
+    for version in 19..=21 {
+        let length = |bytes: u64| (version >= 20).then_some(bytes);
+        let several = (version >= 21).then_some(0);
+        let graph = [length(24), Some(1), Some(1), Some(3), Some(2), several];
+        let flat = [length(8), Some(0), Some(0), Some(2), Some(1), several];
+        // Up to the capacity; the numbers after it are those of version 23.
+        let mut changes = vec![
+            (numbers(&[24, 2, 1, 0, 1, 3, 2, 0]), graph),
+            (numbers(&[8, 0, 0, 2, 1, 0]), flat),
+        ]
+        .into_iter()
+        .peekable();
+        let (mut early, mut rest) = (Vec::new(), items.as_slice());
+        while let [first, others @ ..] = rest {
+            match changes.next_if(|(now, _)| rest.starts_with(now)) {
+                Some((now, then)) => {
+                    early.extend(then.into_iter().flatten().map(Item::Number));
+                    rest = &rest[now.len()..];
+                }
+                None => {
+                    early.push(first.clone());
+                    rest = others;
+                }
+            }
+        }
+        assert_eq!(changes.count(), 0, "{items:?}");
+        let again = read(version, &early).expect("an earlier version");
+        assert_eq!(again[0].schema.fields, all[0].schema.fields, "{version}");
+        assert!(read(18, &early).is_err());
+    }
+}
+
 #[test]
 fn the_words_of_a_schema_make_it_again() {
     for words in DEFINITIONS {
