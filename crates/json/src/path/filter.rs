@@ -260,19 +260,28 @@ fn arrays_relate<'a, V: View<'a>>(
             let Some(size) = right.number().and_then(whole) else {
                 return Ok(false);
             };
-            let is_size = |length: usize| i64::try_from(length) == Ok(size);
-            left.any(|left| Ok(left.length(budget)?.is_some_and(is_size)))
+            any_length(left, |length| i64::try_from(length) == Ok(size), budget)
         }
         _ => {
             let Some(Kind::Bool(empty)) = right.one().map(View::kind) else {
                 return Ok(false);
             };
-            left.any(|left| {
-                let length = left.length(budget)?;
-                Ok(length.is_some_and(|length| (length == 0) == empty))
-            })
+            any_length(left, |length| (length == 0) == empty, budget)
         }
     }
+}
+
+/// Whether something holds for the length of any value; a list that a function makes has one of its
+/// own.
+fn any_length<'a, V: View<'a>>(
+    value: &Value<'_, V>,
+    holds: impl Fn(usize) -> bool,
+    budget: &Budget,
+) -> Result<bool, EvalError> {
+    if let Value::List(items) = value {
+        return Ok(holds(items.len()));
+    }
+    value.any(|one| Ok(one.length(budget)?.is_some_and(&holds)))
 }
 
 /// A list counts as one value here: an array within an array is sought with a literal.

@@ -4,8 +4,8 @@
 
 use std::cmp::Ordering;
 
-use super::arithmetic::{apply, made_number, whole};
-use super::ast::{Arithmetic, Call, Function, clamp_index};
+use super::arithmetic::{made_number, whole};
+use super::ast::{Call, Function, clamp_index};
 use super::budget::Budget;
 use super::compare::order_numbers;
 use super::computed::{Computed, Operand};
@@ -26,12 +26,16 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
         .collect::<Result<_, _>>()?;
     let budget = scope.budget;
     Ok(match (call.function, &arguments[..]) {
+        (Function::Length, [Value::List(items)]) => integer(items.len()),
         (Function::Length, [value]) => match value.one() {
             Some(one) => one.length(budget)?.map_or(Value::Nothing, integer),
             None => Value::Nothing,
         },
         (Function::Count, [value]) => integer(count(value)),
         (Function::Value, [Value::Node(node)]) => Value::Node(*node),
+        (Function::Value, [list @ Value::List(items)]) if items.len() == 1 => {
+            element(list, 0, budget)
+        }
         (Function::Keys, [value]) => keys(value, budget)?,
         (Function::Match, [text, pattern]) => bool(matches(text, pattern, Extent::Whole, budget)?),
         (Function::Search, [text, pattern]) => bool(matches(text, pattern, Extent::Part, budget)?),
@@ -239,7 +243,7 @@ fn numbers<'a, V: View<'a>>(
     Ok((other == Some(false)).then_some(numbers))
 }
 
-/// `None` without numbers, and for a function of another kind.
+/// A float, of integers too; `None` without numbers, and for a function of another kind.
 fn aggregate(function: Function, numbers: &[Number]) -> Option<Number> {
     let (first, others) = numbers.split_first()?;
     let count = numbers.len() as f64;
@@ -249,22 +253,18 @@ fn aggregate(function: Function, numbers: &[Number]) -> Option<Number> {
             if better { *number } else { best }
         })
     };
-    let sum = || {
-        others
-            .iter()
-            .try_fold(*first, |sum, number| apply(Arithmetic::Add, sum, *number))
-    };
     let floats = || numbers.iter().map(|number| number.as_f64());
-    match function {
-        Function::Min => Some(extreme(Ordering::Less)),
-        Function::Max => Some(extreme(Ordering::Greater)),
-        Function::Sum => sum(),
-        Function::Avg => Some(Number::Float(floats().sum::<f64>() / count)),
+    let float = match function {
+        Function::Min => extreme(Ordering::Less).as_f64(),
+        Function::Max => extreme(Ordering::Greater).as_f64(),
+        Function::Sum => floats().sum(),
+        Function::Avg => floats().sum::<f64>() / count,
         Function::Stddev => {
             let mean = floats().sum::<f64>() / count;
             let squares = floats().map(|float| (float - mean).powi(2)).sum::<f64>();
-            Some(Number::Float((squares / count).sqrt()))
+            (squares / count).sqrt()
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Number::Float(float))
 }

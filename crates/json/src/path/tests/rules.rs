@@ -233,6 +233,17 @@ fn arithmetic_wants_blanks_after_names_only() {
 }
 
 #[test]
+fn lists_that_functions_make_have_a_length() {
+    table(
+        &json!([{"o": {"x": 1, "y": 2}}, {"o": {}}, {"o": 3}]),
+        &[
+            ("$[?@.o.keys() sizeof 2]", r#"[{"o":{"x":1,"y":2}}]"#),
+            ("$[?@.o.keys() empty true]", r#"[{"o":{}},{"o":3}]"#),
+        ],
+    );
+}
+
+#[test]
 fn projections_give_what_they_compute() {
     let document = json!({"a": 2, "arr": [1, 2, 3], "b": 4, "big": i64::MAX, "s": "xy"});
     table(
@@ -258,7 +269,13 @@ fn projections_give_what_they_compute() {
             ("$.s.append(1)", r#"["xy",1]"#),
             ("$.none.append(1)", "[1]"),
             ("$.arr.append($.none)", "[]"),
-            ("$.arr.sum()", "[6]"),
+            ("$.arr.sum()", "[6.0]"),
+            ("$.arr.append(9).sum()", "[15.0]"),
+            ("$.arr.append(9).count()", "[4]"),
+            ("$.keys().length()", "[5]"),
+            ("$.keys().index(1)", r#"["arr"]"#),
+            ("$.keys().sum()", "[]"),
+            ("$.keys().value()", "[]"),
         ],
     );
 }
@@ -296,8 +313,8 @@ fn functions_answer_nothing_for_other_arguments() {
             ("$.n.index(3)", "[]"),
             ("$.n.index(-4)", "[]"),
             ("$.e.first()", "[]"),
-            ("$.n.min()", "[1]"),
-            ("$.n.max()", "[3]"),
+            ("$.n.min()", "[1.0]"),
+            ("$.n.max()", "[3.0]"),
             ("$.n.avg()", "[2.0]"),
             ("stddev([1,3])", "[1.0]"),
             ("$.n.stddev()", "[0.816496580927726]"),
@@ -305,7 +322,8 @@ fn functions_answer_nothing_for_other_arguments() {
             ("$.m.sum()", "[]"),
             ("$.f.sum()", "[0.5]"),
             ("$.n.nosuch()", "[]"),
-            ("$.n.append(1).length()", "[]"),
+            ("$.n.append(1).length()", "[4]"),
+            ("$.o.keys().value()", r#"["k"]"#),
             ("$.n.append(1).last()", "[1]"),
             ("subsetof($.n,[1,2,3])", "[true]"),
         ],
