@@ -715,6 +715,59 @@ fn the_older_commands_are_answered() {
     assert!(!c.ask("INFO").contains("search_number_of_indexes"));
 }
 
+/// FT.ADD names the fields of score, language and payload in the definition, and they count for the
+/// documents that are written from then on: at replicas, in the log, and as in Redis Stack 7.4.
+#[test]
+fn scores_languages_and_payloads_of_ft_add_count() {
+    const SEEN: [&str; 4] = [
+        "FT.SEARCH i hund LANGUAGE german WITHSCORES WITHPAYLOADS SCORER DOCSCORE",
+        "FT.SEARCH i * WITHSCORES SCORER DOCSCORE NOCONTENT",
+        "FT.SEARCH other * WITHSCORES SCORER DOCSCORE NOCONTENT",
+        "HGETALL d1",
+    ];
+    let seen = |c: &mut Connection| {
+        for index in ["i", "other"] {
+            wait_until("the index to read all", || {
+                c.ask(&format!("FT.INFO {index}"))
+                    .contains("percent_indexed\r\n$1\r\n1\r\n")
+            });
+        }
+        let mut all: Vec<String> = SEEN.iter().map(|line| c.ask(line)).collect();
+        let info = c.ask("FT.INFO i");
+        let fields = ["language_field", "score_field", "payload_field"];
+        all.extend(fields.iter().map(|name| info.contains(name).to_string()));
+        all
+    };
+    let fill = |c: &mut Connection| {
+        run(c, "FT.CREATE i PREFIX 1 d SCHEMA t TEXT");
+        run(c, "FT.CREATE other PREFIX 1 d SCHEMA t TEXT");
+        run(
+            c,
+            "FT.ADD i d1 0.5 LANGUAGE german PAYLOAD p FIELDS t hunde",
+        );
+    };
+    let change = |c: &mut Connection| {
+        run(c, "HSET d2 t hunde __score 0.25 __language german");
+        run(c, "FT.ADD i d3 1 REPLACE PARTIAL FIELDS t hunde");
+        run(c, "FT.ADD i d3 0.125 REPLACE FIELDS t hunde");
+    };
+    survives_in_the_log(fill, change, seen);
+    let server = Daemon::start(&[]);
+    let mut c = server.connect();
+    let replica = Daemon::start(&[]);
+    let mut r = follow(&replica, &server);
+    fill(&mut c);
+    change(&mut c);
+    let expected = seen(&mut c);
+    assert_eq!(expected[4..], ["true", "true", "true"]);
+    wait_until("the replica to have all", || seen(&mut r) == expected);
+    let Some(stacked) = stack(None) else { return };
+    let mut theirs = stacked.connect();
+    fill(&mut theirs);
+    change(&mut theirs);
+    assert_eq!(seen(&mut theirs), expected);
+}
+
 /// The replies of Redis Stack 7.4, but for the words of errors.
 #[test]
 fn misspelled_words_are_found_with_terms_near_to_them() {

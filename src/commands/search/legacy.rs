@@ -1,7 +1,10 @@
 //! ADD, SAFEADD, GET, MGET, DEL, SYNADD: the commands of RediSearch 1, as 2.10 answers them.
 //!
 //! A document is a hash like any other: ADD writes it, whatever the prefixes of the index, and the
-//! log and replicas are sent HSET and DEL.
+//! log and replicas are sent HSET and DEL. The first ADD with a score, a language or a payload names
+//! the field of the document that has it in the definition of the index, as Redis does; the log and
+//! replicas are sent this ADD itself. In a cluster it names none, because definitions are those of
+//! all nodes.
 
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;
@@ -13,6 +16,7 @@ use russet_keyspace::{Cause, Class};
 use russet_resp::Reply;
 use russet_search::error::{ADD_ARGS, SearchError};
 use russet_search::expression::{self, Row, Value};
+use russet_search::index::Settings;
 use russet_search::pipeline::Loader;
 use russet_search::schema::KeyType;
 use russet_search::text::Language;
@@ -55,6 +59,7 @@ struct Addition<'a> {
     must_exist: bool,
     condition: Option<&'a [u8]>,
     fields: Vec<(&'a [u8], &'a [u8])>,
+    settings: Settings,
 }
 
 /// `FT.ADD index key score [REPLACE [PARTIAL] [NOCREATE]] [IF expression] [LANGUAGE language]
@@ -80,7 +85,11 @@ fn add(call: &mut Call<'_>) -> CommandResult {
         call.reply.simple("NOADD");
         return Ok(());
     }
-    if is_there && !addition.is_partial && call.db.delete(key, Cause::Server) {
+    let names_fields = call.server.cluster.is_none() && {
+        let held = call.server.search.get_mut(args.at(1));
+        held.is_some_and(|held| held.index.name_settings(addition.settings))
+    };
+    if is_there && !addition.is_partial && call.db.delete(key, Cause::Server) && !names_fields {
         call.rewrite(&[b"DEL", key]);
     }
     let limits = *call.db.limits();
@@ -98,14 +107,16 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     let names = fields.map(|(name, _)| *name);
     call.db
         .changed_fields(key, addition.fields.len(), Class::HASH, "hset", names);
-    let mut effect: Vec<&[u8]> = vec![b"HSET", args.at(2)];
-    effect.extend(
-        addition
-            .fields
-            .iter()
-            .flat_map(|(name, value)| [*name, *value]),
-    );
-    call.rewrite(&effect);
+    if !names_fields {
+        let mut effect: Vec<&[u8]> = vec![b"HSET", args.at(2)];
+        effect.extend(
+            addition
+                .fields
+                .iter()
+                .flat_map(|(name, value)| [*name, *value]),
+        );
+        call.rewrite(&effect);
+    }
     call.reply.ok();
     Ok(())
 }
@@ -122,9 +133,6 @@ impl<'a> Addition<'a> {
         }
         let mut addition = Addition::default();
         let mut own: Vec<(&[u8], &[u8])> = Vec::new();
-        if number < 1.0 {
-            own.push((SCORE, score));
-        }
         let mut at = 4;
         loop {
             let Some(word) = args.get(at) else {
@@ -156,6 +164,16 @@ impl<'a> Addition<'a> {
                 }
             }
         }
+        // A field of before stays in a part of a document.
+        if number < 1.0 || addition.is_partial {
+            own.insert(0, (SCORE, score));
+        }
+        let gives = |name: &[u8]| own.iter().any(|(its, _)| *its == name);
+        addition.settings = Settings {
+            score: gives(SCORE).then_some(SCORE),
+            language: gives(LANGUAGE).then_some(LANGUAGE),
+            payload: gives(PAYLOAD).then_some(PAYLOAD),
+        };
         let fields = args.from(at);
         if fields.len() % 2 == 1 {
             return Err(wrong(b"Fields must be specified in FIELD VALUE pairs"));

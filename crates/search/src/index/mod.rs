@@ -99,6 +99,14 @@ struct FieldState {
     faults: Faults,
 }
 
+/// The names of the fields that have a document's score, language and payload.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Settings {
+    pub score: Option<&'static [u8]>,
+    pub language: Option<&'static [u8]>,
+    pub payload: Option<&'static [u8]>,
+}
+
 /// The documents of a schema.
 #[derive(Debug)]
 pub struct Index {
@@ -167,6 +175,23 @@ impl Index {
 
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Names the fields of documents with their score, language and payload, which the definition
+    /// does not name yet: those that are put from now on are read for them. Whether there were any.
+    pub fn name_settings(&mut self, settings: Settings) -> bool {
+        let schema = &mut self.schema;
+        let name = |field: &mut Option<Vec<u8>>, named: Option<&[u8]>| {
+            let is_new = field.is_none() && named.is_some();
+            if is_new {
+                *field = named.map(<[u8]>::to_vec);
+            }
+            is_new
+        };
+        // Each of them, whatever the others are.
+        name(&mut schema.score_field, settings.score)
+            | name(&mut schema.language_field, settings.language)
+            | name(&mut schema.payload_field, settings.payload)
     }
 
     /// Counts a document that it lacks for a reason of the server's.
