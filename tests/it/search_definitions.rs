@@ -48,6 +48,7 @@ fn definitions_that_no_client_may_send_are_kept_aside() {
     let mut server = Daemon::start(&LOG);
     run(&mut server.connect(), "SET k v");
     server.kill();
+    // No bound refuses this: it ended the server once.
     let terms = format!("1{}", "+1".repeat(30_000));
     let mut deep = words("FT._CREATEIFNX deep FILTER");
     deep.extend([&terms, "SCHEMA", "t", "TEXT"]);
@@ -72,8 +73,9 @@ fn definitions_that_no_client_may_send_are_kept_aside() {
     // The log, a log that is made anew, and an RDB file.
     for step in ["BGREWRITEAOF", "SAVE", ""] {
         let mut c = server.connect();
-        assert_eq!(c.ask("FT._LIST"), "*1\r\n+good\r\n");
-        assert_eq!(kept_aside(&server).as_deref(), Some("3"), "before {step}");
+        let list = c.ask("FT._LIST");
+        assert!(list.starts_with("*2") && list.contains("+deep") && list.contains("+good"));
+        assert_eq!(kept_aside(&server).as_deref(), Some("2"), "before {step}");
         assert_eq!(
             c.ask("FT.SEARCH good hello NOCONTENT"),
             "*2\r\n:1\r\n$1\r\nh\r\n"
@@ -96,7 +98,6 @@ fn definitions_that_no_client_may_send_are_kept_aside() {
         server.restart();
     }
     let mut c = server.connect();
-    run(&mut c, "FT.DROPINDEX deep");
     run(&mut c, "FT.CREATE links SCHEMA t TEXT");
     assert_eq!(kept_aside(&server).as_deref(), Some("1"));
     run(&mut c, "FLUSHALL");

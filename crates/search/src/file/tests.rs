@@ -67,7 +67,7 @@ fn graphs_that_are_compressed_need_a_later_version() {
 /// each version adds.
 #[test]
 fn vectors_of_earlier_versions_are_read() {
-    let words = "SCHEMA v VECTOR HNSW 10 TYPE FLOAT64 DIM 3 DISTANCE_METRIC COSINE M 20 \
+    let words = "SCHEMA v VECTOR HNSW 12 TYPE FLOAT64 DIM 3 DISTANCE_METRIC COSINE M 20 \
                  EF_CONSTRUCTION 300 EF_RUNTIME 30 f VECTOR FLAT 6 TYPE FLOAT32 DIM 2 \
                  DISTANCE_METRIC IP";
     let all = [definition(words)];
