@@ -153,7 +153,7 @@ fn hash_keys(
 
 /// Notes the elements that a command, with these spans, seeks within its key's container.
 /// `writes`: it may change them.
-#[inline]
+#[inline(always)]
 fn seek(sought: &mut Vec<Sought>, within: Within, writes: bool, hash: KeyHash, spans: &[Span]) {
     let (first, step) = match within {
         Within::One(at) | Within::Ranked(at) => (usize::from(at), usize::MAX),
