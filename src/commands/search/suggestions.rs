@@ -4,13 +4,15 @@
 
 use super::row::{GROWS, READS, WRITES, refusal};
 use crate::commands::work::{by, look};
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
-use russet_encodings::suggestions::{Change, Suggestion, Suggestions as Trie};
+use russet_encodings::suggestions::{Change, Hunt, Hunted, Suggestion, Suggestions as Trie};
+use russet_resp::Reply;
 use russet_search::error::{PARSE_ARGS, SearchError};
 use russet_types::Suggestions;
+use russet_types::vector_set::Progress;
 
 const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
 const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
@@ -27,6 +29,8 @@ const TOO_MANY_LETTERS: CommandError = CommandError::Text("Invalid query");
 const PREFIX_BYTES_MAX: usize = 200;
 /// Suggestions without MAX.
 const USUAL_MAX: usize = 5;
+/// Nodes and entries between two looks at the clock.
+const BUDGET: usize = 64;
 /// TRIM leaves those out whose score is less than this part of the best.
 const TRIM_FACTOR: f32 = 10.0;
 
@@ -171,39 +175,97 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     if prefix.len() >= PREFIX_BYTES_MAX {
         return Err(TOO_LONG);
     }
-    let Some(dictionary) = call.db.read::<Suggestions>(key)? else {
-        call.reply.array(0);
-        return Ok(());
-    };
-    let found = dictionary.search(prefix, wanted.is_fuzzy, wanted.max);
-    let mut found = found.ok_or(TOO_MANY_LETTERS)?;
-    if wanted.is_trimmed {
-        let best = found.first().map_or(0.0, |first| first.score);
-        let kept = found
-            .iter()
-            .take_while(|one| one.score >= best / TRIM_FACTOR);
-        found.truncate(kept.count());
-    }
-    let parts = 1 + usize::from(wanted.with_scores) + usize::from(wanted.with_payloads);
-    call.reply.array(found.len() * parts);
-    for Suggestion {
-        text,
-        score,
-        payload,
-    } in &found
-    {
-        call.reply.bulk(text);
-        if wanted.with_scores {
-            call.reply.double((*score).into());
-        }
-        if wanted.with_payloads {
-            match payload {
-                Some(payload) => call.reply.bulk(payload),
-                None => call.reply.null(),
+    let hunting = match call.taken::<Hunting>() {
+        Some(hunting) => hunting,
+        None => {
+            let Some(dictionary) = call.db.read::<Suggestions>(key)? else {
+                call.reply.array(0);
+                return Ok(());
+            };
+            let hunt = Hunt::new(&dictionary, prefix, wanted.is_fuzzy, wanted.max);
+            let hunt = hunt.ok_or(TOO_MANY_LETTERS)?;
+            drop(dictionary);
+            Hunting {
+                hunt,
+                pieces: Pieces::new(call.reply),
+                best: None,
+                len: 0,
             }
         }
+    };
+    let hunting = call.in_slices(hunting, |hunting, call, slice| {
+        // It was read, as statistics have it, when it began. Without the key there is nothing more.
+        match call.db.peek::<Suggestions>(key)? {
+            Some(dictionary) => Ok(hunting.continue_hunt(&dictionary, &wanted, slice)),
+            None => Ok(Progress::Done),
+        }
+    })?;
+    if let Some(hunting) = hunting {
+        let parts = 1 + usize::from(wanted.with_scores) + usize::from(wanted.with_payloads);
+        call.reply.array(hunting.len * parts);
+        hunting.pieces.reply(call.reply);
     }
     Ok(())
+}
+
+/// A search for suggestions under way.
+struct Hunting {
+    hunt: Hunt,
+    /// The suggestions that were found.
+    pieces: Pieces,
+    len: usize,
+    /// The score of the first one.
+    best: Option<f32>,
+}
+
+impl Hunting {
+    /// Goes on until the slice is over, or all are written.
+    fn continue_hunt(&mut self, dictionary: &Trie, wanted: &Wanted, slice: Slice) -> Progress {
+        let Hunting {
+            hunt,
+            pieces,
+            len,
+            best,
+        } = self;
+        let mut left = BUDGET;
+        let is_over = &mut || {
+            left -= 1;
+            if left > 0 {
+                return false;
+            }
+            left = BUDGET;
+            slice.is_over()
+        };
+        let take = &mut |found: &Suggestion<'_>| {
+            let best = *best.get_or_insert(found.score);
+            if !wanted.is_trimmed || found.score >= best / TRIM_FACTOR {
+                write(found, wanted, &mut pieces.reply);
+                *len += 1;
+            }
+        };
+        match hunt.step(dictionary, is_over, take) {
+            Hunted::Done => return Progress::Done,
+            Hunted::More => pieces.end_slice(),
+            Hunted::Anew => {
+                *pieces = Pieces::new(&pieces.reply);
+                (*len, *best) = (0, None);
+            }
+        }
+        Progress::More
+    }
+}
+
+fn write(found: &Suggestion<'_>, wanted: &Wanted, reply: &mut Reply) {
+    reply.bulk(&found.text);
+    if wanted.with_scores {
+        reply.double(found.score.into());
+    }
+    if wanted.with_payloads {
+        match found.payload {
+            Some(payload) => reply.bulk(payload),
+            None => reply.null(),
+        }
+    }
 }
 
 impl Wanted {

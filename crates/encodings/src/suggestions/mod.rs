@@ -25,6 +25,10 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use search::{Hunt, Hunted};
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use russet_base::memory::alloc::{slice_bytes, vec_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -71,7 +75,13 @@ pub struct Suggestions {
     unused_bytes: usize,
     payload_bytes: usize,
     entries: usize,
+    /// Another after each change, and no other dictionary's: a search under way knows by it whether
+    /// the nodes are still the same.
+    stamp: u64,
 }
+
+/// The last stamp of any dictionary.
+static STAMPS: AtomicU64 = AtomicU64::new(0);
 
 /// The effect of a score on one that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +128,7 @@ impl Default for Suggestions {
             unused_bytes: 0,
             payload_bytes: 0,
             entries: 0,
+            stamp: 0,
         }
     }
 }
@@ -157,6 +168,7 @@ impl Suggestions {
         if !Suggestions::takes(text) {
             return false;
         }
+        self.note_change();
         let Place { node, inside, read } = self.place(text);
         if inside < self.label(node).len() {
             self.split(node, inside);
@@ -192,6 +204,7 @@ impl Suggestions {
         let Some(node) = self.find(text) else {
             return false;
         };
+        self.note_change();
         self.drop_payload(node);
         let held = &mut self.nodes[node as usize];
         held.is_entry = false;
@@ -230,6 +243,38 @@ impl Suggestions {
                 }
             }
         })
+    }
+
+    fn note_change(&mut self) {
+        self.stamp = STAMPS.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+
+    /// The first node, in the order of bytes, whose text is this one or comes after it.
+    fn first_from(&self, text: &[u8]) -> Option<u32> {
+        let Place { node, inside, read } = self.place(text);
+        let label = self.label(node);
+        if read == text.len() {
+            return Some(node);
+        }
+        if let Some(byte) = label.get(inside) {
+            return if *byte > text[read] {
+                Some(node)
+            } else {
+                self.after_all_below(node)
+            };
+        }
+        let first = |of: &u32| self.nodes[*of as usize].first;
+        let next = self.children(node).find(|of| first(of) > text[read]);
+        next.or_else(|| self.after_all_below(node))
+    }
+
+    /// The node after another and those below it.
+    fn after_all_below(&self, node: u32) -> Option<u32> {
+        let mut at = &self.nodes[node as usize];
+        while at.next == NONE {
+            at = self.nodes.get(at.parent as usize)?;
+        }
+        Some(at.next)
     }
 
     fn label(&self, node: u32) -> &[u8] {
@@ -279,14 +324,11 @@ impl Suggestions {
 
     /// The node after another in the order of bytes.
     fn after(&self, node: u32) -> Option<u32> {
-        let mut at = &self.nodes[node as usize];
+        let at = &self.nodes[node as usize];
         if at.child != NONE {
             return Some(at.child);
         }
-        while at.next == NONE {
-            at = self.nodes.get(at.parent as usize)?;
-        }
-        Some(at.next)
+        self.after_all_below(node)
     }
 
     fn place(&self, text: &[u8]) -> Place {

@@ -12,7 +12,7 @@
 use super::letters::{self, Letters};
 use super::nearness::{EDITS_MAX, Nearness, Query};
 use super::{ROOT, Suggestion, Suggestions};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::LazyLock;
 
@@ -22,6 +22,7 @@ const EXACT: f32 = i32::MAX as f32;
 pub const QUERY_LETTERS_MAX: usize = 100;
 
 /// A query, and what is derived from it.
+#[derive(Debug)]
 struct Search {
     query: Query,
     bytes: usize,
@@ -33,7 +34,7 @@ const ROOTS: usize = 64;
 static ROOTS_OF: LazyLock<[f64; ROOTS]> = LazyLock::new(|| std::array::from_fn(root_of));
 
 /// How far a path of the trie is read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Path {
     nearness: Nearness,
     letters: Letters,
@@ -43,7 +44,7 @@ struct Path {
     agrees: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Waiting {
     /// The score of an entry; the best one below a node.
     score: f32,
@@ -54,6 +55,7 @@ struct Waiting {
 }
 
 /// The best scores of entries that have been met, as many as are wanted, ascending.
+#[derive(Debug)]
 struct Bar {
     wanted: usize,
     scores: Vec<f32>,
@@ -112,11 +114,88 @@ impl Ord for Waiting {
     }
 }
 
-impl Suggestions {
-    /// The `max` entries of the best scores that begin like `prefix`, whatever the case of its
-    /// letters, best first; `is_fuzzy`: also with one edit. `None`: the prefix has
+/// An entry that was found in the order of texts.
+#[derive(Debug)]
+struct Kept {
+    score: f32,
+    /// Of equal scores the lesser is better.
+    order: u64,
+    text: Vec<u8>,
+    payload: Option<Box<[u8]>>,
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Kept {}
+
+impl PartialOrd for Kept {
+    fn partial_cmp(&self, other: &Kept) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kept {
+    fn cmp(&self, other: &Kept) -> Ordering {
+        let by_score = self.score.total_cmp(&other.score);
+        by_score.then(other.order.cmp(&self.order))
+    }
+}
+
+/// A search under way: it keeps what it has between its steps, and is given the dictionary in each.
+#[derive(Debug)]
+pub struct Hunt {
+    search: Search,
+    wanted: usize,
+    /// The dictionary's as the search began.
+    stamp: u64,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    BestFirst {
+        heap: BinaryHeap<Waiting>,
+        bar: Bar,
+        order: u32,
+        found: usize,
+    },
+    /// Entries in the order of their texts, from one on; the worst of those kept is on top.
+    InOrder {
+        from: Vec<u8>,
+        kept: BinaryHeap<Reverse<Kept>>,
+        order: u64,
+    },
+    /// The worst of those kept first, until all are in order.
+    Sorted {
+        kept: BinaryHeap<Reverse<Kept>>,
+        best_last: Vec<Kept>,
+    },
+}
+
+/// The outcome of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hunted {
+    /// It goes on with the next step.
+    More,
+    /// The dictionary has changed: entries that were taken count no more.
+    Anew,
+    /// All is found.
+    Done,
+}
+
+/// Whether a step has to end, of which it asks for each entry or node.
+type IsOver<'o> = &'o mut dyn FnMut() -> bool;
+type Take<'t> = &'t mut dyn FnMut(&Suggestion<'_>);
+
+impl Hunt {
+    /// A search for the `max` entries of the best scores that begin like `prefix`, whatever the
+    /// case of its letters; `is_fuzzy`: also with one edit. `None`: the prefix has
     /// [`QUERY_LETTERS_MAX`] letters or more.
-    pub fn search(&self, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<Suggestion<'_>>> {
+    pub fn new(of: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Hunt> {
         let letters = letters::folded(prefix);
         if letters.len() >= QUERY_LETTERS_MAX {
             return None;
@@ -127,46 +206,107 @@ impl Suggestions {
             bytes: prefix.len(),
             roots: &ROOTS_OF,
         };
-        let mut found = Vec::new();
-        let mut order = 0;
-        let mut bar = Bar::new(max);
-        let mut heap = BinaryHeap::from([Waiting {
+        let heap = BinaryHeap::from([Waiting {
             score: 0.0,
             is_entry: false,
-            order,
+            order: 0,
             node: ROOT,
-            path: Path {
-                nearness: Nearness::start(&search.query),
-                letters: Letters::default(),
-                len: 0,
-                agrees: true,
-            },
+            path: search.start(),
         }]);
-        while found.len() < max
-            && let Some(Waiting {
+        Some(Hunt {
+            search,
+            wanted: max,
+            stamp: of.stamp,
+            way: Way::BestFirst {
+                heap,
+                bar: Bar::new(max),
+                order: 0,
+                found: 0,
+            },
+        })
+    }
+
+    /// Goes on until `is_over`, and takes what it finds, best first.
+    pub fn step(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> Hunted {
+        if let Way::BestFirst { .. } = self.way {
+            if of.stamp == self.stamp {
+                return self.step_best_first(of, is_over, take);
+            }
+            self.way = Way::InOrder {
+                from: Vec::new(),
+                kept: BinaryHeap::new(),
+                order: 0,
+            };
+            return Hunted::Anew;
+        }
+        if let Way::InOrder { .. } = self.way
+            && !self.read_in_order(of, is_over)
+        {
+            return Hunted::More;
+        }
+        let Way::Sorted { kept, best_last } = &mut self.way else {
+            return Hunted::Done;
+        };
+        while let Some(Reverse(worst)) = kept.pop() {
+            best_last.push(worst);
+            if is_over() {
+                return Hunted::More;
+            }
+        }
+        while let Some(best) = best_last.pop() {
+            take(&Suggestion {
+                text: best.text,
+                score: best.score,
+                payload: best.payload.as_deref(),
+            });
+            if is_over() {
+                return Hunted::More;
+            }
+        }
+        Hunted::Done
+    }
+
+    fn step_best_first(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> Hunted {
+        let (search, wanted_max) = (&self.search, self.wanted);
+        let Way::BestFirst {
+            heap,
+            bar,
+            order,
+            found,
+        } = &mut self.way
+        else {
+            return Hunted::Done;
+        };
+        while *found < wanted_max
+            && let Some(waiting) = heap.pop()
+        {
+            let Waiting {
                 score,
                 is_entry,
                 node,
                 path,
                 ..
-            }) = heap.pop()
-        {
+            } = waiting;
             if is_entry {
-                found.push(Suggestion {
-                    text: self.text(node),
+                *found += 1;
+                take(&Suggestion {
+                    text: of.text(node),
                     score,
-                    payload: self.payload(node),
+                    payload: of.payload(node),
                 });
+                if is_over() {
+                    return Hunted::More;
+                }
                 continue;
             }
             let wanted = search.wanted(&path);
-            for child in self.children(node) {
-                let held = &self.nodes[child as usize];
+            for child in of.children(node) {
+                let held = &of.nodes[child as usize];
                 if wanted.is_some_and(|wanted| !wanted.begins_with(held.first)) {
                     continue;
                 }
                 let mut path = path;
-                if !search.read(&mut path, self.label(child)) {
+                if !search.read(&mut path, of.label(child)) {
                     continue;
                 }
                 let mut push = |score, is_entry| {
@@ -176,11 +316,11 @@ impl Suggestions {
                     if is_entry {
                         bar.meet(score);
                     }
-                    order += 1;
+                    *order += 1;
                     heap.push(Waiting {
                         score,
                         is_entry,
-                        order,
+                        order: *order,
                         node: child,
                         path,
                     });
@@ -192,8 +332,48 @@ impl Suggestions {
                     push(search.best(held.best, &path), false);
                 }
             }
+            if is_over() {
+                return Hunted::More;
+            }
         }
-        Some(found)
+        Hunted::Done
+    }
+
+    /// Reads entries in the order of their texts; whether all were read.
+    fn read_in_order(&mut self, of: &Suggestions, is_over: IsOver<'_>) -> bool {
+        let Way::InOrder { from, kept, order } = &mut self.way else {
+            return true;
+        };
+        let mut node = of.first_from(from);
+        while let Some(at) = node {
+            if of.nodes[at as usize].is_entry {
+                let text = of.text(at);
+                let mut path = self.search.start();
+                let is_near = self.search.read(&mut path, &text);
+                if is_near && path.nearness.is_match && !path.letters.is_within() {
+                    *order += 1;
+                    kept.push(Reverse(Kept {
+                        score: self.search.score(of.nodes[at as usize].score, &path),
+                        order: *order,
+                        text,
+                        payload: of.payload(at).map(Box::from),
+                    }));
+                    if kept.len() > self.wanted {
+                        kept.pop();
+                    }
+                }
+            }
+            node = of.after(at);
+            if let Some(next) = node.filter(|_| is_over()) {
+                *from = of.text(next);
+                return false;
+            }
+        }
+        self.way = Way::Sorted {
+            kept: std::mem::take(kept),
+            best_last: Vec::new(),
+        };
+        true
     }
 }
 
@@ -216,6 +396,16 @@ fn root_of(distance: usize) -> f64 {
 }
 
 impl Search {
+    /// The path to the root.
+    fn start(&self) -> Path {
+        Path {
+            nearness: Nearness::start(&self.query),
+            letters: Letters::default(),
+            len: 0,
+            agrees: true,
+        }
+    }
+
     /// The letter that has to come next on a path: without edits it is the next one of the query.
     fn wanted(&self, path: &Path) -> Option<Wanted> {
         if self.query.edits > 0 || path.letters.is_within() {

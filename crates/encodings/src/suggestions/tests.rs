@@ -16,8 +16,34 @@ fn filled(entries: &[(&str, f32)]) -> Suggestions {
     all
 }
 
+/// An entry that a search has found.
+struct Owned {
+    text: Vec<u8>,
+    score: f32,
+    payload: Option<Vec<u8>>,
+}
+
+impl From<&Suggestion<'_>> for Owned {
+    fn from(of: &Suggestion<'_>) -> Owned {
+        Owned {
+            text: of.text.clone(),
+            score: of.score,
+            payload: of.payload.map(<[u8]>::to_vec),
+        }
+    }
+}
+
+/// The entries that a search in one step finds.
+fn hunted(all: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<Owned>> {
+    let mut hunt = Hunt::new(all, prefix, is_fuzzy, max)?;
+    let mut found = Vec::new();
+    let take = &mut |one: &Suggestion<'_>| found.push(Owned::from(one));
+    assert_eq!(hunt.step(all, &mut || false, take), Hunted::Done);
+    Some(found)
+}
+
 fn found(all: &Suggestions, prefix: &str, is_fuzzy: bool, max: usize) -> Vec<(String, f32)> {
-    let found = all.search(prefix.as_bytes(), is_fuzzy, max);
+    let found = hunted(all, prefix.as_bytes(), is_fuzzy, max);
     let found = found.expect("a short prefix").into_iter();
     let name = |text| String::from_utf8(text).expect("UTF-8");
     found.map(|one| (name(one.text), one.score)).collect()
@@ -116,10 +142,7 @@ fn entries_that_cannot_be_are_ignored() {
         Change::Replace,
         b""
     ));
-    assert!(
-        all.search(&[b'a'; search::QUERY_LETTERS_MAX], false, 1)
-            .is_none()
-    );
+    assert!(hunted(&all, &[b'a'; search::QUERY_LETTERS_MAX], false, 1).is_none());
     assert_eq!(all.entries(), 2);
     assert!(!all.remove(b""));
 }
@@ -142,10 +165,8 @@ fn payloads_stay_until_others_come() {
     all.add(b"one", 1.0, Change::Replace, b"p");
     all.add(b"one", 2.0, Change::Increase, b"");
     let payload = |all: &Suggestions, text: &[u8]| {
-        let found = all.search(text, false, 1).expect("short");
-        found
-            .first()
-            .and_then(|one| one.payload.map(<[u8]>::to_vec))
+        let found = hunted(all, text, false, 1).expect("short");
+        found.into_iter().next().and_then(|one| one.payload)
     };
     assert_eq!(payload(&all, b"one"), Some(b"p".to_vec()));
     assert_eq!(all.score(b"one"), Some(3.0));
@@ -272,5 +293,69 @@ proptest! {
             alone.add(text, 1.0, Change::Replace, b"");
             prop_assert_eq!(found(&alone, &prefix, is_fuzzy, 1), vec![]);
         }
+    }
+}
+
+proptest! {
+    /// A search that ends at each entry or node, while entries that it does not look for come and
+    /// go, finds what one finds in one step.
+    #[test]
+    fn a_search_in_steps_finds_what_one_step_finds(
+        texts in prop::collection::btree_map("[ab]{1,6}", 0..9u8, 0..60),
+        others in prop::collection::vec(("[cd]{1,4}", any::<bool>()), 0..40),
+        prefix in "[ab]{0,3}",
+        is_fuzzy in any::<bool>(),
+        max in 1..20usize,
+        changes_from in 0..30usize,
+    ) {
+        let mut all = Suggestions::default();
+        for (text, score) in &texts {
+            all.add(text.as_bytes(), f32::from(*score), Change::Replace, text.as_bytes());
+        }
+        let is_fuzzy = is_fuzzy && prefix.len() > 1;
+        let whole = hunted(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
+        let mut hunt = Hunt::new(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
+        let (mut found, mut others, mut step) = (Vec::new(), others.iter(), 0);
+        loop {
+            let take = &mut |one: &Suggestion<'_>| found.push(Owned::from(one));
+            match hunt.step(&all, &mut || true, take) {
+                Hunted::More => {}
+                Hunted::Anew => found.clear(),
+                Hunted::Done => break,
+            }
+            step += 1;
+            let change = others.next().filter(|_| step >= changes_from && !prefix.is_empty());
+            if let Some((text, adds)) = change {
+                if *adds {
+                    all.add(text.as_bytes(), 3.0, Change::Replace, b"");
+                } else {
+                    all.remove(text.as_bytes());
+                }
+            }
+        }
+        let scores = |of: &[Owned]| of.iter().map(|one| one.score).collect::<Vec<_>>();
+        prop_assert_eq!(scores(&found), scores(&whole));
+        prop_assert!(found.iter().all(|one| one.payload.as_ref() == Some(&one.text)));
+    }
+
+    /// The first node from a text on is that of the next text.
+    #[test]
+    fn texts_have_a_next_one(
+        texts in prop::collection::btree_set("[ab]{1,5}", 0..30),
+        from in "[ab]{0,5}",
+    ) {
+        let mut all = Suggestions::default();
+        for text in &texts {
+            all.add(text.as_bytes(), 1.0, Change::Replace, b"");
+        }
+        let mut node = all.first_from(from.as_bytes());
+        while let Some(at) = node
+            && !all.nodes[at as usize].is_entry
+        {
+            node = all.after(at);
+        }
+        let next = node.map(|at| all.text(at));
+        let expected = texts.range(from..).next().map(|text| text.clone().into_bytes());
+        prop_assert_eq!(next, expected);
     }
 }
