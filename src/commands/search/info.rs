@@ -28,7 +28,7 @@ pub(super) const INFO: Spec = Spec {
 
 /// `FT.INFO index`: its definition and figures.
 ///
-/// Reply: map (RESP2: array) of names and facts. O(fields + terms).
+/// Reply: map (RESP2: array) of names and facts. O(fields).
 fn info(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;

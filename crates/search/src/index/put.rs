@@ -158,7 +158,7 @@ impl Index {
         let (terms, records) = (&mut self.terms, &mut self.records);
         let has_offsets = self.schema.has_offsets;
         let put = |term: TermId, entry: &super::postings::Entry<'_>| {
-            let is_new = terms.get_mut(term).postings.put(id, entry, has_offsets);
+            let is_new = terms.put(term, id, entry, has_offsets);
             *records += usize::from(is_new);
             room.terms.push(term);
         };
@@ -183,8 +183,7 @@ impl Index {
                 postings.prefetch(*block);
             }
             for (term, block) in terms.iter().zip(blocks) {
-                let postings = &mut self.terms.get_mut(*term).postings;
-                let is_there = postings.remove(block, id, self.schema.has_offsets);
+                let is_there = self.terms.remove(*term, block, id, self.schema.has_offsets);
                 self.records -= usize::from(is_there);
             }
         }

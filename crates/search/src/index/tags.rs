@@ -23,6 +23,15 @@ pub(crate) struct Tags {
     by_text: HashTable<u32>,
     /// WITHSUFFIXTRIE.
     pairs: Option<Pairs>,
+    /// Bytes of all tags with their sets, and the documents of all.
+    bytes: usize,
+    records: usize,
+}
+
+impl TagEntry {
+    fn bytes(&self) -> usize {
+        self.text.len() + self.documents.serialized_size() + 48
+    }
 }
 
 fn known(tags: &[Option<TagEntry>], id: u32) -> &TagEntry {
@@ -64,7 +73,14 @@ impl Tags {
         let tag = self.tags[id as usize]
             .as_mut()
             .expect("a tag's number is that of a tag");
-        tag.documents.insert(document);
+        // One without documents is new.
+        let before = if tag.documents.is_empty() {
+            0
+        } else {
+            tag.bytes()
+        };
+        self.records += usize::from(tag.documents.insert(document));
+        self.bytes = self.bytes - before + tag.bytes();
         id
     }
 
@@ -97,8 +113,10 @@ impl Tags {
         let tag = self.tags[id as usize]
             .as_mut()
             .expect("a tag's number is that of a tag");
-        tag.documents.remove(document);
+        self.bytes -= tag.bytes();
+        self.records -= usize::from(tag.documents.remove(document));
         if !tag.documents.is_empty() {
+            self.bytes += tag.bytes();
             return;
         }
         let hash = keys().hash(&tag.text);
@@ -133,11 +151,25 @@ impl Tags {
         self.tags.iter().flatten()
     }
 
+    /// The documents of all tags together.
+    pub(crate) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// The bytes and documents of all tags, counted.
+    #[cfg(test)]
+    pub(crate) fn counted(&self) -> ((usize, usize), (usize, usize)) {
+        let all = self.iter();
+        let sums = all.fold((0, 0), |(bytes, records), tag| {
+            (bytes + tag.bytes(), records + tag.documents.len() as usize)
+        });
+        ((self.bytes, self.records), sums)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
-        let of = |tag: &TagEntry| tag.text.len() + tag.documents.serialized_size() + 48;
         let table =
             self.tags.capacity() * size_of::<Option<TagEntry>>() + self.by_text.capacity() * 5;
         let pairs = self.pairs.as_ref().map_or(0, Pairs::bytes);
-        table + pairs + self.iter().map(of).sum::<usize>()
+        table + pairs + self.bytes
     }
 }

@@ -17,7 +17,7 @@ use russet_encodings::prefetch::prefetch;
 use super::documents::IdTable;
 use super::order::{Order, Place};
 use super::pairs::{Pair, Pairs};
-use super::postings::Postings;
+use super::postings::{Entry, Growth, Postings};
 
 /// The number of a term.
 pub(crate) type TermId = u32;
@@ -46,6 +46,11 @@ pub(crate) struct Terms {
     pairs: Pairs,
     /// Bytes of all texts.
     text_bytes: usize,
+    /// Of all postings.
+    posting_bytes: usize,
+    posting_blocks: usize,
+    /// Terms that documents hold.
+    held: usize,
 }
 
 /// A stem that a word remembers.
@@ -194,6 +199,7 @@ impl Terms {
             .take()
             .expect("a term's number is that of a term");
         self.pairs.remove(id, &term.text);
+        self.posting_bytes -= term.postings.bytes();
         self.text_bytes -= term.text.len();
         self.free.push(id);
         if term.stem < NONE {
@@ -255,17 +261,60 @@ impl Terms {
         self.text_bytes
     }
 
-    /// Of all postings: their bytes, their blocks, and the terms that documents hold.
+    /// Puts the entry of a document into a term's postings. Whether the document is new there.
+    pub(crate) fn put(
+        &mut self,
+        id: TermId,
+        document: u32,
+        entry: &Entry<'_>,
+        offsets: bool,
+    ) -> bool {
+        let postings = &mut self.get_mut(id).postings;
+        let was_held = !postings.is_empty();
+        let (is_new, growth) = postings.put(document, entry, offsets);
+        self.grow(growth);
+        self.held += usize::from(!was_held);
+        is_new
+    }
+
+    /// Removes the entry of a document from a [block](Postings::block_of) of a term's postings;
+    /// false: there is none.
+    pub(crate) fn remove(
+        &mut self,
+        id: TermId,
+        block: usize,
+        document: u32,
+        offsets: bool,
+    ) -> bool {
+        let postings = &mut self.get_mut(id).postings;
+        let Some(growth) = postings.remove(block, document, offsets) else {
+            return false;
+        };
+        let is_held = !postings.is_empty();
+        self.grow(growth);
+        self.held -= usize::from(!is_held);
+        true
+    }
+
+    fn grow(&mut self, by: Growth) {
+        self.posting_bytes = self.posting_bytes.saturating_add_signed(by.bytes);
+        self.posting_blocks = self.posting_blocks.saturating_add_signed(by.blocks);
+    }
+
+    /// Of all postings: their bytes, their blocks, and the terms that documents hold. O(1).
     pub(crate) fn posting_figures(&self) -> (usize, usize, usize) {
+        (self.posting_bytes, self.posting_blocks, self.held)
+    }
+
+    /// The same, counted.
+    #[cfg(test)]
+    pub(crate) fn counted_figures(&self) -> (usize, usize, usize) {
         let terms = self.terms.iter().flatten();
         terms.fold((0, 0, 0), |(bytes, blocks, held), term| {
             let postings = &term.postings;
             let is_held = usize::from(!postings.is_empty());
-            (
-                bytes + postings.bytes(),
-                blocks + postings.blocks().len(),
-                held + is_held,
-            )
+            let (its_bytes, its_blocks) = (postings.bytes(), postings.blocks().len());
+            (bytes + its_bytes, blocks + its_blocks, held + is_held)
         })
     }
 

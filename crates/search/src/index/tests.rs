@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::testbed::{Hash, field, hits, hits_with, root, tag, text};
-use super::{Index, Outcome, Refusal, SortValue};
+use super::{Index, Outcome, Part, Refusal, SortValue};
 use crate::document::{Document, Found, Item};
 use crate::query::Params;
 use crate::schema::{Algorithm, Element, Field, FieldKind, KeyType, Metric, Schema, Vector};
@@ -219,9 +219,19 @@ proptest! {
         let tags: BTreeSet<&[u8]> = index.tags_from(2, 0).map(|(_, tag)| tag).collect();
         let of_fresh: BTreeSet<&[u8]> = fresh.tags_from(2, 0).map(|(_, tag)| tag).collect();
         prop_assert_eq!(tags, of_fresh);
+        let are_counted = |index: &Index| {
+            assert_eq!(index.terms().posting_figures(), index.terms().counted_figures());
+            let Part::Tags(tags) = index.part_at(2) else {
+                panic!("a field of tags");
+            };
+            let (kept, counted) = tags.counted();
+            assert_eq!(kept, counted);
+        };
+        are_counted(&index);
         for key in model.keys() {
             index.remove(key.as_bytes());
         }
+        are_counted(&index);
         let figures = index.figures();
         prop_assert_eq!((figures.terms, figures.records, figures.documents), (0, 0, 0));
     }

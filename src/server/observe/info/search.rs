@@ -9,7 +9,7 @@ use russet_search::schema::{Algorithm, FieldKind};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// O(terms and tags of all indexes).
+/// O(fields of all indexes).
 pub(in crate::server) fn search(from: &Source<'_>, to: &mut InfoWriter) {
     let indexes = &from.server.search;
     let held: Vec<&Held> = indexes.iter().map(|(_, held)| held).collect();

@@ -49,6 +49,14 @@ struct Place {
     next: Option<Head>,
 }
 
+/// The growth of postings by a change, negative where they shrink.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Growth {
+    /// As [`Postings::bytes`] counts them.
+    pub(crate) bytes: isize,
+    pub(crate) blocks: isize,
+}
+
 /// The postings of a term.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Postings {
@@ -82,20 +90,43 @@ impl Postings {
     }
 
     /// Puts the entry of a document, in place of one that it has. `positions`: whether the schema
-    /// keeps them. Returns whether the document is new here.
-    pub(crate) fn put(&mut self, id: u32, entry: &Entry<'_>, positions: bool) -> bool {
+    /// keeps them. Returns whether the document is new here, and by how much they grow.
+    pub(crate) fn put(&mut self, id: u32, entry: &Entry<'_>, positions: bool) -> (bool, Growth) {
         if self.blocks.last().is_none_or(|block| block.last < id) {
-            self.append(id, entry, positions);
-            return true;
+            let last = self.blocks.len().saturating_sub(1);
+            return self.measured(last, |its| {
+                its.append(id, entry, positions);
+                true
+            });
         }
         let at = self.block_of(id);
-        let is_new = !self.blocks[at].splice(id, entry, positions);
-        self.count += u32::from(is_new);
-        if usize::from(self.blocks[at].count) > BLOCK_MAX {
-            let right = self.blocks[at].split(positions);
-            self.blocks.insert(at + 1, right);
-        }
-        is_new
+        self.measured(at, |its| {
+            let is_new = !its.blocks[at].splice(id, entry, positions);
+            its.count += u32::from(is_new);
+            if usize::from(its.blocks[at].count) > BLOCK_MAX {
+                let right = its.blocks[at].split(positions);
+                its.blocks.insert(at + 1, right);
+            }
+            is_new
+        })
+    }
+
+    /// Changes a block and perhaps those that come or go with it, and measures that.
+    fn measured<T>(&mut self, at: usize, change: impl FnOnce(&mut Postings) -> T) -> (T, Growth) {
+        let bytes = |its: &Postings, from_end: usize| {
+            let blocks = its.blocks.iter();
+            let blocks = blocks.take(its.blocks.len() - from_end).skip(at);
+            let blocks: usize = blocks.map(|block| block.bytes.capacity()).sum();
+            (its.blocks.capacity() * size_of::<Block>() + blocks) as isize
+        };
+        let (len, rest) = (self.blocks.len(), self.blocks.len().saturating_sub(at + 1));
+        let before = bytes(self, rest);
+        let changed = change(self);
+        let growth = Growth {
+            bytes: bytes(self, rest) - before,
+            blocks: self.blocks.len() as isize - len as isize,
+        };
+        (changed, growth)
     }
 
     /// The block that a document's entry is in, if it has one.
@@ -111,19 +142,24 @@ impl Postings {
         }
     }
 
-    /// Removes the entry of a document from its [block](Postings::block_of); false: there is none.
-    pub(crate) fn remove(&mut self, at: usize, id: u32, positions: bool) -> bool {
-        let Some(block) = self.blocks.get_mut(at) else {
-            return false;
-        };
-        if !block.remove(id, positions) {
-            return false;
+    /// Removes the entry of a document from its [block](Postings::block_of), and says by how much
+    /// they grow; `None`: there is none.
+    pub(crate) fn remove(&mut self, at: usize, id: u32, positions: bool) -> Option<Growth> {
+        if at >= self.blocks.len() {
+            return None;
         }
-        self.count -= 1;
-        if block.count == 0 {
-            self.blocks.remove(at);
-        }
-        true
+        let (is_there, growth) = self.measured(at, |its| {
+            let block = &mut its.blocks[at];
+            if !block.remove(id, positions) {
+                return false;
+            }
+            its.count -= 1;
+            if block.count == 0 {
+                its.blocks.remove(at);
+            }
+            true
+        });
+        is_there.then_some(growth)
     }
 
     fn append(&mut self, id: u32, entry: &Entry<'_>, positions: bool) {

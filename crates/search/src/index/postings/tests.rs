@@ -45,10 +45,12 @@ proptest! {
         positions: bool,
     ) {
         let (mut postings, mut model) = (Postings::default(), Model::new());
+        let mut sums = (0, 0);
         for (id, value) in steps {
             match value {
                 Some(mut value) => {
-                    let was_new = postings.put(id, &entry(&value), positions);
+                    let (was_new, growth) = postings.put(id, &entry(&value), positions);
+                    sums = (sums.0 + growth.bytes, sums.1 + growth.blocks);
                     if !positions {
                         value.2.clear();
                     }
@@ -56,11 +58,15 @@ proptest! {
                 }
                 None => {
                     let block = postings.block_of(id);
-                    let was_held = postings.remove(block, id, positions);
-                    prop_assert_eq!(was_held, model.remove(&id).is_some());
+                    let growth = postings.remove(block, id, positions);
+                    prop_assert_eq!(growth.is_some(), model.remove(&id).is_some());
+                    let growth = growth.unwrap_or_default();
+                    sums = (sums.0 + growth.bytes, sums.1 + growth.blocks);
                 }
             }
         }
+        let counted = (postings.bytes() as isize, postings.blocks().len() as isize);
+        prop_assert_eq!(sums, counted);
         prop_assert_eq!(postings.len(), model.len());
         prop_assert_eq!(contents(&postings, positions), model.clone());
         let mut cursor = PostingCursor::new(&postings, positions, 0);
