@@ -59,7 +59,7 @@ pub(crate) use postings::{END, PostingCursor};
 pub(crate) use shapes::Shapes;
 pub(crate) use tags::{TagEntry, Tags};
 pub(crate) use terms::{Term, TermWalk, Terms};
-pub(crate) use vectors::{Near, Nearest, Vectors};
+pub(crate) use vectors::{GraphSearch, Near, Nearest, Searched, Vectors};
 
 use refusals::Refusals;
 use std::collections::{BTreeMap, HashMap};

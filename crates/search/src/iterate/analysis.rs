@@ -69,7 +69,7 @@ impl Analysis {
             let tallies = Tallies::default();
             let mut builder = Builder::new(index, &self.search);
             builder.tallies = Some(tallies.clone());
-            (builder.from, builder.limit) = self.course.window();
+            (builder.from, builder.limit) = self.course.window(&self.root);
             let mut matches = index.matches_of(&self.root, builder)?;
             let mut is_over = false;
             while !is_over && matches.next().is_some() {

@@ -1,14 +1,16 @@
 //! A query's walk over all documents, window by window of their numbers.
 //!
 //! Cursors are made for each window, from where the walk stands, and end at its limit: so one step
-//! takes no longer than a window, whatever the parts of the query have in common. Windows are wider
-//! if they are walked quickly. Between two of them, and between two documents, the walk may stop,
-//! and go on later over an index that has changed.
+//! takes no longer than a window, whatever the parts of the query have in common. The first window
+//! is the narrower the more parts there are, as each may be asked of each document; later ones are
+//! wider if they are walked quickly, or in less time than it takes to make their cursors. Between
+//! two of them, and between two documents, the walk may stop, and go on later over an index that
+//! has changed.
 //!
 //! Cost: O(parts) for each window; a window without documents is skipped as far as the parts know.
 
 use super::counted::PartProfile;
-use super::{END, Matches};
+use super::{END, Matches, prepare};
 use crate::hit::{Hit, Scored};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
@@ -24,23 +26,14 @@ const QUICK: u64 = 150_000;
 const SLOW: u64 = 900_000;
 
 /// How far a walk is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Course {
     /// The first document that was not taken; [`END`]: all were.
     next: u32,
+    /// 0: no window was begun.
     width: u32,
     /// The reads of each part so far, if they are counted.
     profile: Option<PartProfile>,
-}
-
-impl Default for Course {
-    fn default() -> Course {
-        Course {
-            next: 0,
-            width: WIDTH,
-            profile: None,
-        }
-    }
 }
 
 impl Course {
@@ -59,8 +52,12 @@ impl Course {
         self.next == END
     }
 
-    /// The next window.
-    pub(super) fn window(&self) -> (u32, u32) {
+    /// The next window of a query's documents.
+    pub(super) fn window(&mut self, root: &Node) -> (u32, u32) {
+        if self.width == 0 {
+            let parts = prepare::parts(root).clamp(1, WIDTH as usize) as u32;
+            self.width = (WIDTH / parts).max(WIDTH_MIN);
+        }
         (self.next, self.next.saturating_add(self.width))
     }
 
@@ -88,8 +85,10 @@ pub struct Windows<'i, 'w> {
     search: &'w Search,
     course: &'w mut Course,
     matches: Option<Matches<'i>>,
-    /// The reading of the clock's ticks as the window was begun.
+    /// The reading of the clock's ticks as the window was begun, and the ticks that its cursors
+    /// took.
     began: u64,
+    made: u64,
     failure: Option<QueryError>,
     has_gone_back: bool,
 }
@@ -110,6 +109,7 @@ impl<'i, 'w> Windows<'i, 'w> {
             course,
             matches: None,
             began: 0,
+            made: 0,
             failure: None,
             has_gone_back: false,
         }
@@ -133,9 +133,12 @@ impl<'i, 'w> Windows<'i, 'w> {
     fn window(&mut self) -> Option<&mut Matches<'i>> {
         if self.matches.is_none() && !self.is_over() {
             self.began = clock::cycles();
-            let window = self.course.window();
+            let window = self.course.window(self.root);
             match self.index.matches_within(self.root, self.search, window) {
-                Ok(matches) => self.matches = Some(matches),
+                Ok(matches) => {
+                    self.matches = Some(matches);
+                    self.made = clock::cycles().wrapping_sub(self.began);
+                }
                 Err(error) => {
                     self.failure = Some(error);
                     self.course.next = END;
@@ -153,10 +156,11 @@ impl<'i, 'w> Windows<'i, 'w> {
         };
         let course = &mut *self.course;
         course.end_window(&matches);
-        let ticks = clock::cycles().wrapping_sub(self.began);
-        if ticks < QUICK {
+        let walked = clock::cycles().wrapping_sub(self.began);
+        let walked = walked.saturating_sub(self.made);
+        if walked < QUICK.max(self.made) {
             course.width = course.width.saturating_mul(4).min(WIDTH_MAX);
-        } else if ticks > SLOW {
+        } else if walked > SLOW.max(self.made.saturating_mul(2)) {
             course.width = (course.width / 2).max(WIDTH_MIN);
         }
     }

@@ -8,7 +8,7 @@ use super::super::walk::{BUDGET, Expiring};
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
-use russet_search::hit::{Hit, Scored};
+use russet_search::hit::{DocumentId, Hit, Scored};
 use russet_search::index::Index;
 use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
 use russet_search::pipeline::{both_sides, combine, keep_any_best, keep_best, metric_of};
@@ -251,7 +251,9 @@ impl Sides {
         };
         let is_over = || (clock.is_slice_over)() || (clock.is_late)();
         let ([_, preparation], [_, course]) = (&mut self.preparations, &mut self.courses);
-        let its_clock = &mut iterate::Clock::new(&is_over);
+        let living = expiring.map(|its| move |id: u32| its.lives(DocumentId(id)));
+        let living = living.as_ref().map(|lives| lives as &dyn Fn(u32) -> bool);
+        let its_clock = &mut iterate::Clock::new(&is_over).among_living(living);
         let mut is_done = preparation.advance(index, root, &mut search, its_clock)?;
         if is_done {
             let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));

@@ -511,7 +511,9 @@ impl Walk {
             && walks
         {
             let is_over = || slice.is_over() || is_late();
-            let clock = &mut iterate::Clock::new(&is_over);
+            let living = expiring.map(|its| move |id: u32| its.lives(DocumentId(id)));
+            let living = living.as_ref().map(|lives| lives as &dyn Fn(u32) -> bool);
+            let clock = &mut iterate::Clock::new(&is_over).among_living(living);
             let preparation = &mut self.preparation;
             let is_done = preparation.advance(&held.index, root, &mut self.search, clock);
             if !is_done.map_err(wrong)? {

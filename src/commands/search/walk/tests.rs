@@ -117,3 +117,46 @@ fn documents_whose_keys_have_expired_do_not_count() {
         assert_eq!(is_found, ![2, 3, 5, 7].contains(&n), "d:{n} in {rows}");
     }
 }
+
+/// The nearest were chosen first, and those whose keys have expired left out then: too few were
+/// found.
+#[test]
+fn the_nearest_are_chosen_among_documents_whose_keys_have_not_expired() {
+    for algorithm in ["FLAT", "HNSW"] {
+        let mut t = Testbed::new();
+        t.run(&format!(
+            "FT.CREATE i PREFIX 1 d: SCHEMA n NUMERIC v VECTOR {algorithm} 6 TYPE FLOAT32 DIM 1 \
+             DISTANCE_METRIC L2"
+        ));
+        for n in 0..300 {
+            t.run(&format!("HSET d:{n} n {n} v {n:04}"));
+        }
+        let near = |filter: &str| {
+            format!("FT.SEARCH i {filter}=>[KNN\t3\t@v\t$b] NOCONTENT PARAMS 2 b 0007 DIALECT 2")
+        };
+        let nearest = t.run(&near("*"));
+        assert!(
+            nearest.starts_with("*4\r\n:3\r\n"),
+            "{algorithm}: {nearest}"
+        );
+        let keys: Vec<&str> = nearest
+            .lines()
+            .filter(|line| line.starts_with("d:"))
+            .collect();
+        assert_eq!(keys.len(), 3);
+        for key in &keys {
+            t.run(&format!("PEXPIRE {key} 50"));
+        }
+        t.advance_ms(100);
+        for filter in ["*", "@n:[0\t299]"] {
+            let others = t.run(&near(filter));
+            assert!(
+                others.starts_with("*4\r\n:3\r\n"),
+                "{algorithm} {filter}: {others}"
+            );
+            for key in &keys {
+                assert!(!others.contains(&format!("{key}\r\n")), "{key} in {others}");
+            }
+        }
+    }
+}

@@ -9,7 +9,8 @@
 //! | `codes` | rows once more in 8 bits an element |
 //! | `chunks` | how many rows are allocated at once |
 //! | `graph`, `path` | HNSW over rows: its links; those that stay |
-//! | `walk` | searches of a graph, by codes or by rows |
+//! | `walk` | walks of a graph, by codes or by rows |
+//! | `search` | searches of a graph, step by step |
 //! | `near` | the nearest of several |
 //!
 //! Cost: FLAT asks every row, O(rows x dimensions); HNSW and what is searched as it: `graph`.
@@ -21,13 +22,15 @@ mod graph;
 mod near;
 mod path;
 mod rows;
+mod search;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use near::{Near, Nearest};
+pub(crate) use search::{GraphSearch, Searched};
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::document::Item;
 use crate::schema;
@@ -211,65 +214,14 @@ impl Vectors {
         self.rows(document).map(distance).reduce(f64::min)
     }
 
-    /// All documents that have vectors, with their distances, ascending by document. O(vectors).
-    pub(crate) fn all(&self, target: &[u8]) -> impl Iterator<Item = Near> {
-        let all = 0..self.first.len() as u32;
-        all.filter_map(|document| Some(Near::new(document, self.distance(document, target)?)))
+    /// The highest number of rows so far.
+    pub(crate) fn rows_end(&self) -> usize {
+        self.rows.end() as usize
     }
 
-    /// Documents near to a target that pass, if there is a condition, by the graph: `ef` of them,
-    /// or all. Without a graph none.
-    pub(crate) fn near(
-        &self,
-        target: &[u8],
-        ef: usize,
-        passes: Option<&dyn Fn(u32) -> bool>,
-    ) -> Vec<Near> {
-        let Some(graph) = &self.graph else {
-            return Vec::new();
-        };
-        let counts = |near: &Near| passes.is_none_or(|passes| passes(near.document));
-        if self.rows.is_loose_target(target) {
-            // Nothing is near to it: any will do.
-            return self.all(target).filter(counts).take(ef).collect();
-        }
-        let mut near = self.near_linked(graph, target, ef, passes);
-        if near.len() < ef && !self.loose.is_empty() {
-            let linked: HashSet<u32> = near.iter().map(|near| near.document).collect();
-            let is_other = |row: &&u32| !linked.contains(&self.documents[**row as usize]);
-            let loose = self.loose.iter().filter(is_other);
-            let loose = loose.map(|row| self.measured(*row, target));
-            // The rows of a document come one after another only if they were put so.
-            let mut others = least_of_each(loose.filter(counts).collect());
-            others.sort_unstable();
-            others.truncate(ef - near.len());
-            near.append(&mut others);
-            near.sort_unstable_by_key(|near| near.document);
-        }
-        near
-    }
-
-    /// Documents near to a target, by the graph: as many as `ef`, or all that are in it.
-    fn near_linked(
-        &self,
-        graph: &Graph,
-        target: &[u8],
-        ef: usize,
-        passes: Option<&dyn Fn(u32) -> bool>,
-    ) -> Vec<Near> {
-        let of_row = passes.map(|passes| |row: u32| passes(self.documents[row as usize]));
-        let of_row = of_row.as_ref().map(|passes| passes as &dyn Fn(u32) -> bool);
-        // Of documents with several rows each, more rows are needed.
-        let mut reach = ef;
-        loop {
-            let rows = graph.search(&self.rows, target, reach, of_row);
-            let is_all = rows.len() < reach;
-            let near = self.documents_of(rows);
-            if is_all || near.len() >= ef {
-                return near;
-            }
-            reach = reach.saturating_mul(2);
-        }
+    /// Whether a document may have several rows.
+    fn takes_several(&self) -> bool {
+        self.rows.takes_several()
     }
 
     /// A row's document, with the row's distance.
@@ -283,32 +235,6 @@ impl Vectors {
         self.rows.radius(radius)
     }
 
-    /// Documents within a radius. O(vectors) without a graph.
-    pub(crate) fn within(&self, target: &[u8], radius: f64, epsilon: f64) -> Vec<Near> {
-        let radius = self.rows.radius(radius);
-        let Some(graph) = &self.graph else {
-            let all = self.all(target);
-            return all.filter(|near| near.distance <= radius).collect();
-        };
-        if self.rows.is_loose_target(target) {
-            return Vec::new();
-        }
-        let mut near = self.documents_of(graph.within(&self.rows, target, radius, epsilon));
-        let loose = self.loose.iter().map(|row| self.measured(*row, target));
-        let mut loose: Vec<Near> = loose.filter(|near| near.distance <= radius).collect();
-        if !loose.is_empty() {
-            near.append(&mut loose);
-            near = least_of_each(near);
-        }
-        near
-    }
-
-    /// The documents of rows, each with its least distance.
-    fn documents_of(&self, rows: Vec<Near>) -> Vec<Near> {
-        let of_row = |near: Near| Near::new(self.documents[near.document as usize], near.distance);
-        least_of_each(rows.into_iter().map(of_row).collect())
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         let tables = self.documents.capacity() + self.next.capacity() + self.first.capacity();
         let tables = tables + 2 * self.loose.len();
@@ -316,9 +242,67 @@ impl Vectors {
     }
 }
 
-/// Of several distances of a document the least, ascending by document.
-fn least_of_each(mut near: Vec<Near>) -> Vec<Near> {
-    near.sort_unstable_by(|a, b| a.document.cmp(&b.document).then(a.cmp(b)));
-    near.dedup_by_key(|near| near.document);
-    near
+#[cfg(test)]
+impl Vectors {
+    /// All documents that have vectors, with their distances, ascending by document.
+    pub(crate) fn all(&self, target: &[u8]) -> impl Iterator<Item = Near> {
+        let all = 0..self.first.len() as u32;
+        all.filter_map(|document| Some(Near::new(document, self.distance(document, target)?)))
+    }
+
+    /// Documents near to a target that pass, by the graph: `ef` of them, or all, ascending; first
+    /// those that the graph has.
+    pub(crate) fn near(
+        &self,
+        target: &[u8],
+        ef: usize,
+        passes: Option<&dyn Fn(u32) -> bool>,
+    ) -> Vec<Near> {
+        let mut search = GraphSearch::nearest(ef);
+        let searched = search.step(self, target, passes, &mut |_| false);
+        let mut near = match searched {
+            Searched::Found(near) => near,
+            Searched::TooFew => {
+                let mut near = search.found;
+                let counts = |near: &Near| passes.is_none_or(|passes| passes(near.document));
+                let known = |its: &Near| near.iter().any(|near| near.document == its.document);
+                let others = self.all(target).filter(|its| counts(its) && !known(its));
+                let is_loose = self.rows.is_loose_target(target);
+                let rows =
+                    |its: &Near| self.rows(its.document).all(|row| self.loose.contains(&row));
+                let mut others: Vec<Near> = others.collect();
+                assert!(
+                    is_loose || others.iter().all(rows),
+                    "the graph has all others"
+                );
+                others.sort_unstable();
+                others.truncate(ef - near.len());
+                near.append(&mut others);
+                near
+            }
+            Searched::More => unreachable!("its time is never over"),
+        };
+        near.sort_unstable();
+        near.truncate(ef);
+        near.sort_unstable_by_key(|near| near.document);
+        near
+    }
+
+    /// Documents within a radius, ascending.
+    pub(crate) fn within(&self, target: &[u8], radius: f64, epsilon: f64) -> Vec<Near> {
+        if !self.has_graph() {
+            let all = self.all(target);
+            return all
+                .filter(|near| near.distance <= self.radius(radius))
+                .collect();
+        }
+        let mut search = GraphSearch::within(self.radius(radius), epsilon);
+        match search.step(self, target, None, &mut |_| false) {
+            Searched::Found(mut near) => {
+                near.sort_unstable_by_key(|near| near.document);
+                near
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

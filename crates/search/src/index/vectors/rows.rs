@@ -47,6 +47,11 @@ impl Rows {
         self.options.dimensions
     }
 
+    /// Whether a document may have several.
+    pub(super) fn takes_several(&self) -> bool {
+        self.options.takes_several
+    }
+
     /// A radius as distances are: those of all but FLOAT64 are floats.
     pub(super) fn radius(&self, radius: f64) -> f64 {
         match self.options.element {

@@ -2,7 +2,9 @@
 //!
 //! Rows are compared by their codes where there are any in use (`codes`), else by themselves. The
 //! first is the walk that vector sets have, over one sorted array ([`Walk`]). A condition, or many
-//! results, need two heaps: rows to go on from, and rows found.
+//! results, need two heaps: rows to go on from, and rows found ([`Heaps`], [`Ring`]). Those go on
+//! step by step, over a graph that may change in between: a row that is gone leads nowhere, and a
+//! number that another row has got meanwhile is measured again at the end (`search`).
 //!
 //! | compared by | what is searched for |
 //! |---|---|
@@ -10,7 +12,7 @@
 //! | codes, heaps | the nearest of those that pass, or of more |
 //! | rows, heaps | the same without codes; those within a radius |
 //!
-//! Distances that a search returns are those of rows, measured again, and so is their order.
+//! Elsewhere: `search` has the steps of a search, and measures what was found.
 //!
 //! Cost: O(ef x M) distances in practice. Memory: a bit a row, and `ef` rows with distances.
 
@@ -30,17 +32,13 @@ const AHEAD: usize = 5;
 /// Room is made for so many of the nearest rows at first.
 const ROOM: usize = 256;
 
-/// Rows found by codes beyond those asked for, from which the best by their distances are taken:
-/// so many and a share of `ef`.
-const SPARE: usize = 4;
-const SPARE_SHARE: usize = 16;
-
 /// Elements that are compared, and rows at least, where a new row looks for its neighbours: some
 /// milliseconds, which only a great EF_CONSTRUCTION or M would exceed.
 const NEW_ELEMENTS_MAX: usize = 1 << 26;
 const NEW_ROWS_MIN: usize = 1 << 11;
 
 /// Rows that a search has seen, as bits.
+#[derive(Debug)]
 struct Seen(Vec<u64>);
 
 impl Seen {
@@ -49,25 +47,30 @@ impl Seen {
     }
 
     /// Marks a row; false: it was marked.
+    #[inline]
     fn mark(&mut self, row: u32) -> bool {
-        let (word, bit) = (&mut self.0[row as usize / 64], 1 << (row % 64));
-        let is_new = *word & bit == 0;
-        *word |= bit;
+        let (word, bit) = (row as usize / 64, 1 << (row % 64));
+        if word >= self.0.len() {
+            // It has come since the search began.
+            self.0.resize(word + 1, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
         is_new
     }
 }
 
 /// Rows compared with a target.
-trait Measure {
+pub(super) trait Measure {
     fn measure(&self, row: u32) -> f64;
     fn fetch(&self, row: u32);
 }
 
 /// By themselves.
-struct ByRows<'r> {
-    rows: &'r Rows,
-    metric: Metric,
-    target: &'r [u8],
+pub(super) struct ByRows<'r> {
+    pub(super) rows: &'r Rows,
+    pub(super) metric: Metric,
+    pub(super) target: &'r [u8],
 }
 
 impl Measure for ByRows<'_> {
@@ -84,10 +87,10 @@ impl Measure for ByRows<'_> {
 }
 
 /// By their codes, along the links of a graph.
-struct ByCodes<'r> {
-    graph: &'r Graph,
-    codes: &'r Codes,
-    target: Target<'r>,
+pub(super) struct ByCodes<'r> {
+    pub(super) graph: &'r Graph,
+    pub(super) codes: &'r Codes,
+    pub(super) target: Target<'r>,
 }
 
 impl Measure for ByCodes<'_> {
@@ -144,7 +147,7 @@ impl Nodes for ByCodes<'_> {
 impl ByCodes<'_> {
     /// Walks down to a level, and there over the nearest `reach`, until `budget` distances are used
     /// up; finds as many and `spare`.
-    fn walk(
+    pub(super) fn walk(
         &self,
         rows: &Rows,
         to: usize,
@@ -185,128 +188,32 @@ impl Graph {
     }
 
     /// Where a walk of a level begins.
-    fn start(&self, by: &impl Measure, to: usize) -> Option<Near> {
+    pub(super) fn start(&self, by: &impl Measure, to: usize) -> Option<Near> {
         let (entry, top) = self.entry()?;
         let near = Near::new(entry, by.measure(entry));
         Some(self.descend(by, near, top, to))
     }
 
-    /// The nearest rows of a level, at most `ef`, ascending, as far as `budget` distances reach;
-    /// those that do not pass are walked over.
+    /// The nearest rows of a level, at most `ef`, ascending, as far as `budget` distances reach.
     fn search_level(
         &self,
         rows: &Rows,
         by: &impl Measure,
         start: Near,
         (ef, level): (usize, usize),
-        passes: Option<&dyn Fn(u32) -> bool>,
         budget: &mut usize,
     ) -> Vec<Near> {
-        let passes = |row| passes.is_none_or(|passes| passes(row));
-        let mut seen = Seen::new(rows);
-        seen.mark(start.document);
-        let mut open = BinaryHeap::with_capacity(ef.min(ROOM) * 4);
-        open.push(Reverse(start));
-        let mut found = BinaryHeap::with_capacity(ef.min(ROOM) + 1);
-        let mut fresh = Vec::new();
-        if passes(start.document) {
-            found.push(start);
-        }
-        while let Some(Reverse(at)) = open.pop() {
-            if *budget == 0 || found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
-                break;
-            }
-            fresh.clear();
-            let links = self.links(at.document, level).iter().copied();
-            fresh.extend(links.filter(|row| seen.mark(*row)));
-            *budget = budget.saturating_sub(fresh.len());
-            fresh.iter().take(AHEAD).for_each(|row| by.fetch(*row));
-            for (n, row) in fresh.iter().copied().enumerate() {
-                if let Some(later) = fresh.get(n + AHEAD) {
-                    by.fetch(*later);
-                }
-                let near = Near::new(row, by.measure(row));
-                if found.len() >= ef && found.peek().is_some_and(|worst| near >= *worst) {
-                    continue;
-                }
-                if level == 0 && open.peek().is_none_or(|Reverse(next)| near < *next) {
-                    self.prefetch_links(row);
-                }
-                open.push(Reverse(near));
-                if passes(row) {
-                    found.push(near);
-                    if found.len() > ef {
-                        found.pop();
-                    }
-                }
-            }
-        }
-        found.into_sorted_vec()
-    }
-
-    /// The nearest rows, of those that pass if there is a condition: at most `ef`, ascending.
-    pub(super) fn search(
-        &self,
-        rows: &Rows,
-        target: &[u8],
-        ef: usize,
-        passes: Option<&dyn Fn(u32) -> bool>,
-    ) -> Vec<Near> {
-        let code = rows
-            .codes()
-            .and_then(|codes| Some((codes, codes.of_target(target)?)));
-        let mut found = match &code {
-            Some((codes, code)) => {
-                let target = codes.target(code);
-                let by = &ByCodes {
-                    graph: self,
-                    codes,
-                    target,
-                };
-                let spare = SPARE + ef / SPARE_SHARE;
-                if passes.is_none() && ef.saturating_add(spare) <= POOL_MAX {
-                    let walk = by.walk(rows, 0, (ef, spare), &mut usize::MAX.clone());
-                    let found = walk.iter().flat_map(|walk| walk.found());
-                    found.map(|near| Near::new(near.id(), 0.0)).collect()
-                } else {
-                    self.by_heaps(rows, by, ef.saturating_add(spare), passes)
-                }
-            }
-            None => {
-                let by = &ByRows {
-                    rows,
-                    metric: rows.metric(),
-                    target,
-                };
-                self.by_heaps(rows, by, ef, passes)
-            }
-        };
-        found
-            .iter()
-            .take(AHEAD)
-            .for_each(|near| rows.prefetch(near.document));
-        for at in 0..found.len() {
-            if let Some(later) = found.get(at + AHEAD) {
-                rows.prefetch(later.document);
-            }
-            found[at].distance = rows.distance(target, rows.get(found[at].document));
-        }
-        found.sort_unstable();
-        found.truncate(ef);
-        found
-    }
-
-    fn by_heaps(
-        &self,
-        rows: &Rows,
-        by: &impl Measure,
-        ef: usize,
-        passes: Option<&dyn Fn(u32) -> bool>,
-    ) -> Vec<Near> {
-        let Some(start) = self.start(by, 0) else {
-            return Vec::new();
-        };
-        self.search_level(rows, by, start, (ef, 0), passes, &mut usize::MAX.clone())
+        let mut heaps = Heaps::new(rows, start, ef, true);
+        heaps.advance(
+            (self, level),
+            by,
+            |_| true,
+            |measured| {
+                *budget = budget.saturating_sub(measured);
+                *budget == 0
+            },
+        );
+        heaps.found.into_sorted_vec()
     }
 
     /// The rows near to a new one on a level and those below it, highest level first, ascending.
@@ -346,56 +253,162 @@ impl Graph {
             return around;
         };
         for level in (0..=highest).rev() {
-            let near = self.search_level(rows, by, start, (ef, level), None, budget);
+            let near = self.search_level(rows, by, start, (ef, level), budget);
             start = near.first().copied().unwrap_or(start);
             around.push((level, near));
         }
         around
     }
+}
 
-    /// The rows within a radius. The walk goes on as long as rows are within `radius` and a share
-    /// of it, `epsilon`, more.
-    pub(super) fn within(
-        &self,
-        rows: &Rows,
-        target: &[u8],
-        radius: f64,
-        epsilon: f64,
-    ) -> Vec<Near> {
-        let measure = &|row| rows.distance(target, rows.get(row));
-        let by = &ByRows {
-            rows,
-            metric: rows.metric(),
-            target,
-        };
-        let Some(start) = self.start(by, 0) else {
-            return Vec::new();
-        };
-        let start = Near::new(start.document, measure(start.document));
+/// A walk of a level for the nearest rows, at most `ef`, as far as it is: rows to go on from, and
+/// rows found, the farthest on top. Rows that do not pass are walked over.
+#[derive(Debug)]
+pub(super) struct Heaps {
+    ef: usize,
+    seen: Seen,
+    open: BinaryHeap<Reverse<Near>>,
+    found: BinaryHeap<Near>,
+}
+
+impl Heaps {
+    /// A walk from a row, which passes or not.
+    pub(super) fn new(rows: &Rows, start: Near, ef: usize, passes: bool) -> Heaps {
         let mut seen = Seen::new(rows);
         seen.mark(start.document);
-        let mut open = BinaryHeap::from([Reverse(start)]);
-        let mut found = Vec::new();
-        // It shrinks to the radius as the walk comes nearer.
-        let mut reach = start.distance.max(radius);
+        let mut open = BinaryHeap::with_capacity(ef.min(ROOM) * 4);
+        open.push(Reverse(start));
+        let mut found = BinaryHeap::with_capacity(ef.min(ROOM) + 1);
+        if passes {
+            found.push(start);
+        }
+        Heaps {
+            ef,
+            seen,
+            open,
+            found,
+        }
+    }
+
+    /// Goes on until all is found. `false`: `spend`, which learns how many rows each step has
+    /// measured, has ended it before.
+    pub(super) fn advance(
+        &mut self,
+        (graph, level): (&Graph, usize),
+        by: &impl Measure,
+        passes: impl Fn(u32) -> bool,
+        mut spend: impl FnMut(usize) -> bool,
+    ) -> bool {
+        let Heaps {
+            ef,
+            seen,
+            open,
+            found,
+        } = self;
+        let ef = *ef;
+        let mut fresh = Vec::new();
         while let Some(Reverse(at)) = open.pop() {
-            let far = reach * (1.0 + epsilon);
-            if at.distance > far {
+            if found.len() >= ef && found.peek().is_some_and(|worst| at > *worst) {
                 break;
             }
-            reach = reach.min(at.distance.max(radius));
-            if at.distance <= radius {
-                found.push(at);
-            }
-            for row in self.links(at.document, 0) {
-                if seen.mark(*row) {
-                    let near = Near::new(*row, measure(*row));
-                    if near.distance <= far {
-                        open.push(Reverse(near));
+            fresh.clear();
+            let links = graph.links(at.document, level).iter().copied();
+            fresh.extend(links.filter(|row| seen.mark(*row)));
+            fresh.iter().take(AHEAD).for_each(|row| by.fetch(*row));
+            for (n, row) in fresh.iter().copied().enumerate() {
+                if let Some(later) = fresh.get(n + AHEAD) {
+                    by.fetch(*later);
+                }
+                let near = Near::new(row, by.measure(row));
+                if found.len() >= ef && found.peek().is_some_and(|worst| near >= *worst) {
+                    continue;
+                }
+                if level == 0 && open.peek().is_none_or(|Reverse(next)| near < *next) {
+                    graph.prefetch_links(row);
+                }
+                open.push(Reverse(near));
+                if passes(row) {
+                    found.push(near);
+                    if found.len() > ef {
+                        found.pop();
                     }
                 }
             }
+            if spend(1 + fresh.len()) {
+                return false;
+            }
         }
-        found
+        true
+    }
+
+    /// The rows that were found, in no order.
+    pub(super) fn into_found(self) -> Vec<Near> {
+        self.found.into_vec()
+    }
+}
+
+/// A walk of the lowest level for the rows within a radius, as far as it is. It goes on as long as
+/// rows are within the radius and a share of it, `epsilon`, more.
+#[derive(Debug)]
+pub(super) struct Ring {
+    radius: f64,
+    epsilon: f64,
+    /// It shrinks to the radius as the walk comes nearer.
+    reach: f64,
+    seen: Seen,
+    open: BinaryHeap<Reverse<Near>>,
+    found: Vec<Near>,
+}
+
+impl Ring {
+    pub(super) fn new(rows: &Rows, start: Near, radius: f64, epsilon: f64) -> Ring {
+        let mut seen = Seen::new(rows);
+        seen.mark(start.document);
+        Ring {
+            radius,
+            epsilon,
+            reach: start.distance.max(radius),
+            seen,
+            open: BinaryHeap::from([Reverse(start)]),
+            found: Vec::new(),
+        }
+    }
+
+    /// See [`Heaps::advance`]; `measure`: the distance of a row.
+    pub(super) fn advance(
+        &mut self,
+        graph: &Graph,
+        measure: impl Fn(u32) -> f64,
+        mut spend: impl FnMut(usize) -> bool,
+    ) -> bool {
+        while let Some(Reverse(at)) = self.open.pop() {
+            let far = self.reach * (1.0 + self.epsilon);
+            if at.distance > far {
+                break;
+            }
+            self.reach = self.reach.min(at.distance.max(self.radius));
+            if at.distance <= self.radius {
+                self.found.push(at);
+            }
+            let mut measured = 1;
+            for row in graph.links(at.document, 0) {
+                if self.seen.mark(*row) {
+                    measured += 1;
+                    let near = Near::new(*row, measure(*row));
+                    if near.distance <= far {
+                        self.open.push(Reverse(near));
+                    }
+                }
+            }
+            if spend(measured) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The rows that were found, in no order.
+    pub(super) fn into_found(self) -> Vec<Near> {
+        self.found
     }
 }

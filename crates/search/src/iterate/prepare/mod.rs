@@ -110,8 +110,10 @@ pub(super) enum Begun {
 /// Looks again at documents that were found for a part, while they are gathered or after.
 fn look_again_at_own(index: &Index, node: &mut Node, changed: &[u32]) {
     if let Some(mut job) = node.found.take::<Job>() {
-        if let Job::Members(job) = &mut job {
-            job.look_again_at(index, changed);
+        match &mut job {
+            Job::Members(job) => job.look_again_at(index, changed),
+            Job::Nearest(job) => job.note_changed(index, changed),
+            Job::Terms(_) => {}
         }
         node.found.put(job);
     }
@@ -181,6 +183,15 @@ fn kept(node: &Node) -> usize {
         _ => false,
     };
     usize::from(own) + node.parts().iter().map(kept).sum::<usize>()
+}
+
+/// About how many cursors a prepared query has.
+pub(super) fn parts(node: &Node) -> usize {
+    let own = match node.found.get::<Found>() {
+        Some(Found::Terms { terms, .. }) => terms.len(),
+        _ => 1,
+    };
+    own + node.parts().iter().map(parts).sum::<usize>()
 }
 
 /// Whether a part stands for more terms than it may.

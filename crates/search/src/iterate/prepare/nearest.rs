@@ -2,8 +2,9 @@
 //! a distance.
 //!
 //! A condition is walked first, among the documents of INKEYS if keys are named. If few documents
-//! meet it, each of them is compared; else the graph is searched for vectors whose documents meet
-//! it.
+//! meet it, or a large share of all vectors is wanted, each document is compared; else the graph is
+//! searched for vectors whose documents meet it. Documents whose keys have expired are none of the
+//! nearest.
 //!
 //! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
 
@@ -13,7 +14,7 @@ use super::super::windows::{Course, Windows};
 use super::found::Found;
 use super::options::Options;
 use super::{Begun, Clock, Gathered, Job, Measured};
-use crate::index::{Index, Near, Nearest, Part, Vectors};
+use crate::index::{GraphSearch, Index, Near, Nearest, Part, Searched, Vectors};
 use crate::query::{Kind, Node, QueryError, Reach, VectorQuery};
 use crate::search::Search;
 
@@ -21,6 +22,11 @@ use crate::search::Search;
 const COMPARED_MAX: usize = 2048;
 /// Elements of vectors that are compared in a unit of work.
 const ELEMENTS: usize = 64;
+/// Documents that change while vectors are sought, and that are measured again at the end: more
+/// only count as what they were.
+const CHANGED_MAX: usize = 4096;
+/// Where one of so many vectors is wanted, it is quicker to compare all than to walk a graph.
+const SHARE: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(crate) struct NearestJob {
     /// Documents that meet the condition.
     passing: Option<Gathered>,
     measured: Measured,
+    /// Documents that have changed since it began, ascending.
+    changed: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -41,7 +49,9 @@ enum Stage {
     Condition(Course),
     /// Documents are compared, from one on.
     Compare(u32, Nearest),
-    Graph,
+    Graph(GraphSearch),
+    /// The nearest of those that the graph has given are chosen.
+    Choose(Vec<Near>, Nearest),
     /// The documents that were found are put in order.
     Collect(Vec<Near>),
 }
@@ -71,14 +81,12 @@ impl NearestJob {
         }
         let options = Options::of(index, field, vectors, query)?;
         let end = index.documents().end();
-        let has_graph = vectors.has_graph();
         let stage = match query.reach {
             Reach::Nearest(0) => Stage::Collect(Vec::new()),
             Reach::Nearest(_) if query.filter.is_some() || search.in_keys.is_some() => {
                 Stage::Condition(Course::default())
             }
-            _ if has_graph => Stage::Graph,
-            reach => Stage::compare(reach),
+            reach => Stage::of_all(reach, options, vectors),
         };
         let job = NearestJob {
             field,
@@ -88,6 +96,7 @@ impl NearestJob {
             passing: matches!(stage, Stage::Condition(_)).then(|| Gathered::new(end, 0)),
             stage,
             measured: Measured::new(end),
+            changed: Vec::new(),
         };
         Ok(Begun::Job(Job::Nearest(Box::new(job))))
     }
@@ -107,16 +116,35 @@ impl NearestJob {
             let next = match &mut self.stage {
                 Stage::Condition(_) => self.walk_condition(index, search, node, clock)?,
                 Stage::Compare(..) => self.compare(index, search, vectors, clock),
-                Stage::Graph => Some(Stage::Collect(self.by_graph(search, vectors))),
-                Stage::Collect(near) => {
+                Stage::Graph(_) => self.by_graph(search, vectors, clock),
+                Stage::Choose(near, nearest) => {
                     while let Some(near) = near.pop() {
-                        self.measured.put(near.document, near.distance);
+                        nearest.put(near);
+                        if clock.spend(1) {
+                            return Ok(None);
+                        }
+                    }
+                    let nearest = std::mem::replace(nearest, Nearest::new(0));
+                    Some(Stage::Collect(nearest.into_list()))
+                }
+                Stage::Collect(near) => {
+                    while let Some(Near { document, distance }) = near.pop() {
+                        let distance = match self.changed.binary_search(&document) {
+                            Ok(_) => vectors.distance(document, &self.target),
+                            Err(_) => Some(distance),
+                        };
+                        if let Some(distance) = distance.filter(|_| index.is_alive(document)) {
+                            self.measured.put(document, distance);
+                        }
                         if clock.spend(1) {
                             return Ok(None);
                         }
                     }
                     self.measured.finish();
-                    let measured = std::mem::take(&mut self.measured);
+                    let mut measured = std::mem::take(&mut self.measured);
+                    if matches!(self.reach, Reach::Within(_)) {
+                        look_again_at(index, node, &self.changed, &mut measured);
+                    }
                     return Ok(Some(Found::Distances(Arc::new(measured))));
                 }
             };
@@ -136,7 +164,7 @@ impl NearestJob {
         clock: &mut Clock<'_>,
     ) -> Result<Option<Stage>, QueryError> {
         let (Stage::Condition(course), Some(passing)) = (&mut self.stage, &mut self.passing) else {
-            return Ok(Some(Stage::Graph));
+            return Ok(Some(Stage::compare(self.reach)));
         };
         if let Kind::Vector(query) = &node.kind
             && let Some(filter) = &query.filter
@@ -163,11 +191,11 @@ impl NearestJob {
             Reach::Nearest(k) => k as usize,
             Reach::Within(_) => 0,
         };
-        let has_graph = vectors_of(index, self.field).is_some_and(Vectors::has_graph);
-        Ok(Some(if has_graph && passing.len() > COMPARED_MAX.max(k) {
-            Stage::Graph
-        } else {
-            Stage::compare(self.reach)
+        let vectors = vectors_of(index, self.field);
+        let vectors = vectors.filter(|_| passing.len() > COMPARED_MAX.max(k.saturating_mul(SHARE)));
+        Ok(Some(match vectors {
+            Some(vectors) => Stage::of_all(self.reach, self.options, vectors),
+            None => Stage::compare(self.reach),
         }))
     }
 
@@ -195,7 +223,8 @@ impl NearestJob {
                 return Some(Stage::Collect(nearest.into_list()));
             };
             *next = id + 1;
-            let counts = Search::counts(among, id) || matches!(self.reach, Reach::Within(_));
+            let counts = clock.lives(id) && Search::counts(among, id);
+            let counts = counts || matches!(self.reach, Reach::Within(_));
             if let Some(distance) = vectors.distance(id, &self.target).filter(|_| counts) {
                 match self.reach {
                     Reach::Nearest(_) => nearest.put(Near::new(id, distance)),
@@ -211,25 +240,55 @@ impl NearestJob {
         }
     }
 
-    fn by_graph(&mut self, search: &Search, vectors: &Vectors) -> Vec<Near> {
-        let Options {
-            ef_runtime,
-            epsilon,
-        } = self.options;
-        let k = match self.reach {
-            Reach::Within(radius) => return vectors.within(&self.target, radius, epsilon),
-            Reach::Nearest(k) => k as usize,
+    /// Goes on with the search of the graph; `None`: the time is over.
+    fn by_graph(
+        &mut self,
+        search: &Search,
+        vectors: &Vectors,
+        clock: &mut Clock<'_>,
+    ) -> Option<Stage> {
+        let Stage::Graph(of_graph) = &mut self.stage else {
+            return None;
         };
-        let among = search.among.as_deref();
-        let passing = self.passing.as_ref();
-        let passes =
-            |id: u32| Search::counts(among, id) && passing.is_none_or(|passing| passing.has(id));
-        let has_condition = passing.is_some() || among.is_some();
-        let condition = has_condition.then_some(&passes as &dyn Fn(u32) -> bool);
-        let near = vectors.near(&self.target, ef_runtime.max(k), condition);
-        let mut nearest = Nearest::new(k);
-        near.into_iter().for_each(|near| nearest.put(near));
-        nearest.into_list()
+        let (among, passing) = (search.among.as_deref(), self.passing.as_ref());
+        let lives = clock.living();
+        let passes = |id: u32| {
+            Search::counts(among, id)
+                && passing.is_none_or(|passing| passing.has(id))
+                && lives.is_none_or(|lives| lives(id))
+        };
+        let is_nearest = matches!(self.reach, Reach::Nearest(_));
+        let has_condition = passing.is_some() || among.is_some() || lives.is_some();
+        let condition = (is_nearest && has_condition).then_some(&passes as &dyn Fn(u32) -> bool);
+        let spend = &mut |units| clock.spend(units);
+        match (
+            of_graph.step(vectors, &self.target, condition, spend),
+            self.reach,
+        ) {
+            (Searched::More, _) => None,
+            (Searched::Found(near), Reach::Nearest(k)) => {
+                Some(Stage::Choose(near, Nearest::new(k as usize)))
+            }
+            (Searched::Found(near), Reach::Within(_)) => Some(Stage::Collect(near)),
+            (Searched::TooFew, reach) => Some(Stage::compare(reach)),
+        }
+    }
+
+    /// Notes documents that have changed, ascending.
+    pub(super) fn note_changed(&mut self, index: &Index, changed: &[u32]) {
+        if let Some(vectors) = vectors_of(index, self.field) {
+            let (measured, target) = (&mut self.measured, &self.target);
+            measured.update(changed, |id, is_there| {
+                let distance = vectors.distance(id, target);
+                distance.filter(|_| is_there && index.is_alive(id))
+            });
+        }
+        if self.changed.len() < CHANGED_MAX {
+            self.changed.extend_from_slice(changed);
+            self.changed.sort_unstable();
+            self.changed.dedup();
+            self.changed.truncate(CHANGED_MAX);
+        }
     }
 }
 
@@ -240,6 +299,28 @@ impl Stage {
             Reach::Within(_) => 0,
         };
         Stage::Compare(0, Nearest::new(k))
+    }
+
+    /// The way through all vectors, or through those of documents that pass.
+    fn of_all(reach: Reach, options: Options, vectors: &Vectors) -> Stage {
+        let Options {
+            ef_runtime,
+            epsilon,
+        } = options;
+        match reach {
+            _ if !vectors.has_graph() => Stage::compare(reach),
+            Reach::Within(radius) => {
+                Stage::Graph(GraphSearch::within(vectors.radius(radius), epsilon))
+            }
+            Reach::Nearest(k) => {
+                let ef = ef_runtime.max(k as usize);
+                if ef.saturating_mul(SHARE) >= vectors.rows_end() {
+                    Stage::compare(reach)
+                } else {
+                    Stage::Graph(GraphSearch::nearest(ef))
+                }
+            }
+        }
     }
 }
 
@@ -261,16 +342,11 @@ pub(super) fn look_again_at(index: &Index, node: &Node, changed: &[u32], measure
             (false, farthest.unwrap_or(f64::NEG_INFINITY))
         }
     };
-    for id in changed {
-        let was_found = measured.distance(*id).is_some();
+    measured.update(changed, |id, was_found| {
         if !was_found && !is_radius {
-            continue;
+            return None;
         }
-        measured.remove(*id);
-        let distance = vectors.distance(*id, &target).filter(|its| *its <= most);
-        if let Some(distance) = distance.filter(|_| index.is_alive(*id)) {
-            measured.put(*id, distance);
-            measured.finish();
-        }
-    }
+        let distance = vectors.distance(id, &target);
+        distance.filter(|its| *its <= most && index.is_alive(id))
+    });
 }
