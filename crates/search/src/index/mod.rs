@@ -51,7 +51,7 @@ pub use figures::{Faults, Figures};
 pub use refusals::Refused;
 
 pub(crate) use columns::Interned;
-pub(crate) use documents::{Changes, Documents, Facts};
+pub(crate) use documents::{Changes, Documents, Facts, IdTable};
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use order::{head_of, to_successor};
 pub(crate) use pairs::{Pair, pairs_of};

@@ -4,24 +4,22 @@
 //! index, the other way round if the last key descends; equal groups in that of their properties,
 //! which is the same on one node and over the shards of a cluster.
 //!
-//! Rows stay where they are put; only their keys are sorted. Once all rows are in, the keys leave
-//! the heap one by one, the last one first, each a unit of the budget.
+//! Rows stay where they are put; only their places are sorted, by their keys. Once all rows are in,
+//! the places leave the heap one by one, the last one first, each a unit of the budget.
 //!
 //! Cost: n rows of which k are kept take n comparisons with the last one kept, and O(k log k); a
 //! row that is not kept copies nothing.
 
 use smallvec::SmallVec;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
+use super::chunks::Chunks;
+use super::heap::PlaceHeap;
 use super::names::Names;
 use super::row::{Row, Seen, order};
 use crate::expression::Value;
 use crate::hit::Scored;
 use crate::index::Index;
-
-/// Room is made for so many rows at first: a page of them.
-const USUAL_ROWS: usize = 10;
 
 /// Rows while they come in, and then in order.
 #[derive(Debug)]
@@ -33,15 +31,15 @@ pub(super) struct Arranged {
     /// Rows that are kept, those that are skipped among them.
     kept_max: usize,
     skipped: usize,
-    /// The keys of the rows that are kept, those of the last one on top.
-    heap: BinaryHeap<Entry>,
-    /// By [`Entry::slot`].
-    rows: Vec<Row>,
+    /// The rows that are kept, with their keys, and the places of both, the last one's on top.
+    rows: Chunks<Row>,
+    entries: Chunks<Entry>,
+    heap: PlaceHeap,
     /// All rows are in.
     is_full: bool,
-    /// Rows that have left the heap: all but the rows that are skipped, once they are in order.
-    /// The first one is on top.
-    ordered: Vec<Entry>,
+    /// Places that have left the heap: all but those of rows that are skipped, once they are in
+    /// order. The first row's is on top.
+    ordered: Vec<u32>,
     is_ready: bool,
     /// Rows that came in.
     count: u64,
@@ -71,7 +69,6 @@ struct Entry {
     group: SmallVec<[Value; 1]>,
     score: f64,
     at: u64,
-    slot: usize,
 }
 
 impl Arranged {
@@ -96,8 +93,9 @@ impl Arranged {
             properties: 0,
             kept_max,
             skipped,
-            heap: BinaryHeap::with_capacity(kept_max.min(USUAL_ROWS)),
-            rows: Vec::with_capacity(kept_max.min(USUAL_ROWS)),
+            rows: Chunks::default(),
+            entries: Chunks::default(),
+            heap: PlaceHeap::default(),
             is_full: false,
             ordered: Vec::new(),
             is_ready: false,
@@ -135,8 +133,9 @@ impl Arranged {
         if self.kept_max == 0 {
             return;
         }
-        if self.heap.len() == self.kept_max {
-            let last = self.heap.peek().expect("it is full");
+        let full = self.heap.top().filter(|_| self.heap.len() == self.kept_max);
+        if let Some(last) = full {
+            let last = &self.entries[last];
             let keys = self.keys.iter();
             let keys = keys.map(|key| names.value(row, key.place, index));
             let others = last.keys.iter().map(|key| key.as_ref().map(Seen::of));
@@ -152,22 +151,25 @@ impl Arranged {
         let keys = keys.collect();
         let group = self.group_of(row, names, index);
         let group = group.map(Seen::to_value).collect();
-        if self.heap.len() == self.kept_max {
-            let mut last = self.heap.peek_mut().expect("it is full");
-            (last.keys, last.group) = (keys, group);
-            (last.score, last.at) = (row.score, at);
-            std::mem::swap(&mut self.rows[last.slot], row);
-            return;
-        }
-        self.heap.push(Entry {
+        let entry = Entry {
             by: self.by,
             keys,
             group,
             score: row.score,
             at,
-            slot: self.rows.len(),
-        });
+        };
+        if let Some(last) = full {
+            self.entries[last] = entry;
+            std::mem::swap(&mut self.rows[last], row);
+            let entries = &self.entries;
+            self.heap.sink_top(|a, b| entries[a].cmp(&entries[b]));
+            return;
+        }
+        let place = self.entries.len();
+        self.entries.push(entry);
         self.rows.push(std::mem::take(row));
+        let entries = &self.entries;
+        self.heap.push(place, |a, b| entries[a].cmp(&entries[b]));
     }
 
     /// The properties of a group; none of a document.
@@ -200,8 +202,8 @@ impl Arranged {
             // Most documents of many are no match for those that are kept.
             if self.by == By::Score
                 && self.heap.len() == self.kept_max
-                && let Some(last) = self.heap.peek()
-                && by_score((*score, u64::from(document.0)), last.rank()).is_ge()
+                && let Some(last) = self.heap.top()
+                && by_score((*score, u64::from(document.0)), self.entries[last].rank()).is_ge()
             {
                 self.count += 1;
                 continue;
@@ -225,7 +227,9 @@ impl Arranged {
                 return false;
             }
             *budget -= 1;
-            self.ordered.extend(self.heap.pop());
+            let entries = &self.entries;
+            let last = self.heap.pop(|a, b| entries[a].cmp(&entries[b]));
+            self.ordered.extend(last.map(|place| place as u32));
         }
         self.is_ready = true;
         true
@@ -233,10 +237,11 @@ impl Arranged {
 
     /// Puts the next row in order in the place of one; `false`: there are no more.
     pub(super) fn next(&mut self, row: &mut Row) -> bool {
-        let Some(Entry { keys, slot, .. }) = self.ordered.pop() else {
+        let Some(place) = self.ordered.pop() else {
             return false;
         };
-        *row = std::mem::take(&mut self.rows[slot]);
+        *row = std::mem::take(&mut self.rows[place as usize]);
+        let keys = std::mem::take(&mut self.entries[place as usize].keys);
         row.sort_key = keys.first().cloned().flatten();
         for (key, value) in self.keys.iter().zip(keys) {
             if let Some(value) = value {

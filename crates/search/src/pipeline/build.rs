@@ -146,6 +146,7 @@ impl Builder<'_> {
             units: 1 + (text.len() / EXPRESSION_OF_UNIT) as u64,
             expression,
             places,
+            is_pending: false,
         })
     }
 

@@ -9,16 +9,16 @@
 //! group by the number of the tag's value, without a hash.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::chunks::{Chunks, IntoIter};
 use super::names::Names;
 use super::reduce::{self, Reducer, State};
 use super::row::{Row, Seen};
 use crate::error::{self, SearchError};
 use crate::expression::Value;
 use crate::hit::Scored;
-use crate::index::Index;
+use crate::index::{IdTable, Index};
 
 /// Groups while rows come in, and then one by one.
 #[derive(Debug)]
@@ -26,18 +26,18 @@ pub(super) struct Grouped {
     /// Places of the rows that come in.
     properties: Vec<usize>,
     reducers: Vec<Reducer>,
-    groups: Vec<Group>,
+    groups: Chunks<Group>,
     /// `search-max-aggregate-groups`
     groups_max: usize,
-    /// Hashes with places among the groups.
-    table: HashTable<(u64, u32)>,
+    /// Places among the groups.
+    table: IdTable,
     hasher: RandomState,
     /// The groups of the numbers of a SORTABLE tag's values, or [`UNKNOWN`].
     by_number: Vec<u32>,
     /// The generation of these numbers.
     generation: u64,
     /// Set once all rows are in; those that are out are taken off.
-    ready: Option<std::vec::IntoIter<Group>>,
+    ready: Option<IntoIter<Group>>,
     /// A cluster's shard: groups have what their reducers know instead of values.
     ships: bool,
     /// Rows are groups of shards.
@@ -59,6 +59,7 @@ struct Product {
 
 #[derive(Debug)]
 struct Group {
+    hash: u64,
     key: SmallVec<[Value; 1]>,
     states: SmallVec<[State; 2]>,
 }
@@ -76,9 +77,9 @@ impl Grouped {
         Grouped {
             properties,
             reducers,
-            groups: Vec::new(),
+            groups: Chunks::default(),
             groups_max,
-            table: HashTable::new(),
+            table: IdTable::default(),
             hasher: RandomState::default(),
             by_number: Vec::new(),
             generation: 0,
@@ -295,20 +296,21 @@ impl Grouped {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
-        let is_it = |(its, at): &(u64, u32)| {
+        let is_it = |at: &u32| {
             let group = &groups[*at as usize];
-            *its == hash && key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
+            group.hash == hash && key.iter().zip(&group.key).all(|(a, b)| a.equals(b))
         };
         Ok(match self.table.find(hash, is_it) {
-            Some((_, at)) => *at,
+            Some(at) => at,
             None if groups.len() >= self.groups_max => return Err(too_many(self.groups_max)),
             None => {
                 groups.push(Group {
+                    hash,
                     key: key.iter().map(|value| value.to_value()).collect(),
                     states: self.reducers.iter().map(Reducer::start).collect(),
                 });
                 let at = (groups.len() - 1) as u32;
-                self.table.insert_unique(hash, (hash, at), |(its, _)| *its);
+                self.table.insert(hash, at, |at| groups[*at as usize].hash);
                 at
             }
         })
@@ -316,7 +318,7 @@ impl Grouped {
 
     /// Ends the coming in; the number of groups.
     pub(super) fn finish(&mut self) -> u64 {
-        self.table = HashTable::new();
+        self.table = IdTable::default();
         let groups = std::mem::take(&mut self.groups);
         let count = groups.len() as u64;
         self.ready = Some(groups.into_iter());

@@ -14,6 +14,7 @@
 //! | `step` | steps, and the pipeline that they are |
 //! | `pull` | how a row is pulled through steps |
 //! | `arrange` | rows in order, of which only the first ones are kept |
+//! | `chunks`, `heap` | rows and groups kept so that no growth is a long step |
 //! | `group` | rows of equal properties as one |
 //! | `reduce` | the reducers of GROUPBY |
 //! | `shards` | answers of a cluster's shards, and how they are one |
@@ -31,7 +32,9 @@
 
 mod arrange;
 mod build;
+mod chunks;
 mod group;
+mod heap;
 mod hybrid;
 mod mark;
 mod names;

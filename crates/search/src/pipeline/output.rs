@@ -45,6 +45,31 @@ pub struct OutputRow {
     ///
     /// [`Pipeline::name`]: super::Pipeline::name
     pub fields: Vec<(FieldName, Value)>,
+    /// The fields as a reply has them, where they were written before; then there are none.
+    pub written: Option<Box<[u8]>>,
+}
+
+/// Values of a row from which on it takes long to write it.
+const HUGE: usize = 4096;
+
+impl OutputRow {
+    /// Whether it has so many values that writing it takes long.
+    pub fn is_huge(&self) -> bool {
+        let values = self.fields.iter().map(|(_, value)| match value {
+            Value::List(items) => items.iter().map(values_of).sum(),
+            value => values_of(value),
+        });
+        values.sum::<usize>() > HUGE
+    }
+}
+
+/// The values that a value is written as, about.
+fn values_of(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.len(),
+        Value::Map(entries) => 1 + 2 * entries.len(),
+        _ => 1,
+    }
 }
 
 /// The name of a field of a row.

@@ -105,7 +105,7 @@ impl Pull<'_, '_> {
                 Ok(pulled)
             }
             Step::Apply { expression, place } => {
-                let pulled = self.from(before, row)?;
+                let pulled = self.row_for(expression, before, row)?;
                 if let Pulled::Row = pulled {
                     let value = expression.of(row, &self.names[names], self.context.index)?;
                     self.context.charge(expression.units + text_units(&value));
@@ -114,7 +114,7 @@ impl Pull<'_, '_> {
                 Ok(pulled)
             }
             Step::Filter(expression) => loop {
-                let pulled = self.from(before, row)?;
+                let pulled = self.row_for(expression, before, row)?;
                 let Pulled::Row = pulled else {
                     return Ok(pulled);
                 };
@@ -175,8 +175,9 @@ impl Pull<'_, '_> {
                 if !arranged.order(&mut self.context.budget) {
                     return Ok(Pulled::Paused);
                 }
-                self.context.charge(1);
-                Ok(if arranged.next(row) {
+                Ok(if !self.context.take_unit() {
+                    Pulled::Paused
+                } else if arranged.next(row) {
                     Pulled::Row
                 } else {
                     Pulled::End
@@ -220,9 +221,35 @@ impl Pull<'_, '_> {
                         Pulled::End => *self.total = grouped.finish(),
                     }
                 }
-                Ok(next_of(grouped.next(), row))
+                Ok(if self.context.take_unit() {
+                    next_of(grouped.next(), row)
+                } else {
+                    Pulled::Paused
+                })
             }
         }
+    }
+
+    /// A row for an expression. One that has come when the budget is used up waits where it is, so
+    /// that each stage that is dear has a slice of its own.
+    fn row_for(
+        &mut self,
+        of: &mut Evaluated,
+        before: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<Pulled, SearchError> {
+        if !std::mem::take(&mut of.is_pending) {
+            let pulled = self.from(before, row)?;
+            let Pulled::Row = pulled else {
+                return Ok(pulled);
+            };
+        }
+        of.is_pending = self.context.budget == 0;
+        Ok(if of.is_pending {
+            Pulled::Paused
+        } else {
+            Pulled::Row
+        })
     }
 
     /// Whether rows that come from the query have nothing but documents and scores.

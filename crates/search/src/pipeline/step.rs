@@ -15,6 +15,7 @@ use crate::error::SearchError;
 use crate::expression::{Expression, Value};
 use crate::index::Index;
 use crate::schema::Schema;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Everything outside that a pipeline reads while it runs.
@@ -33,6 +34,13 @@ impl Context<'_> {
     /// Takes work off the budget.
     pub(super) fn charge(&mut self, units: u64) {
         self.budget = self.budget.saturating_sub(units);
+    }
+
+    /// Takes a unit of work off the budget; `false`: it is used up.
+    pub(super) fn take_unit(&mut self) -> bool {
+        let has_one = self.budget > 0;
+        self.charge(1);
+        has_one
     }
 }
 
@@ -148,6 +156,8 @@ pub(super) struct Evaluated {
     pub(super) places: Vec<usize>,
     /// Of the budget, for each row.
     pub(super) units: u64,
+    /// The row has come, and waits for the next budget.
+    pub(super) is_pending: bool,
 }
 
 impl Pipeline {
@@ -343,31 +353,36 @@ impl Pipeline {
     }
 
     fn output(&mut self, index: &Index) -> OutputRow {
-        let others = std::mem::take(&mut self.row.others);
+        let others = std::mem::take(&mut self.row.others).into_iter();
+        let others = others.filter(|(name, _)| self.ships || !self.is_setting(name));
+        let others = others.map(|(name, value)| (FieldName::Own(name), value));
+        let others: Vec<_> = others.collect();
         let names = self.names.last().expect("there is one at least");
-        let row = &self.row;
         let shown = names
             .places
             .iter()
             .enumerate()
             .filter(|(_, place)| self.ships || place.is_shown && !self.is_setting(&place.name));
-        let placed = shown.filter_map(|(at, _)| {
-            let value = names.value(row, at, index)?.to_value();
+        let shown: SmallVec<[usize; 16]> = shown.map(|(at, _)| at).collect();
+        let distance = self.distance();
+        let row = &mut self.row;
+        let placed = shown.into_iter().filter_map(|at| {
+            // Its own values are taken: a list may be long.
+            let own = row.values.get_mut(at).and_then(Option::take);
+            let value = own.or_else(|| Some(names.value(row, at, index)?.to_value()))?;
             Some((FieldName::Place(at), value))
         });
-        let others = others.into_iter();
-        let others = others.filter(|(name, _)| self.ships || !self.is_setting(name));
-        let others = others.map(|(name, value)| (FieldName::Own(name), value));
         let fields: Vec<_> = placed.chain(others).collect();
         let takes_long = |marking: &Marking| marking.takes_long(&fields);
         let takes_long = self.marking.as_ref().is_some_and(takes_long);
         let mut output = OutputRow {
-            document: row.document,
-            score: row.score,
-            distance: self.distance(),
+            document: self.row.document,
+            score: self.row.score,
+            distance,
             fields,
+            written: None,
             is_unmarked: self.marking.is_some(),
-            is_gone: row.is_gone,
+            is_gone: self.row.is_gone,
             explanation: self.row.explanation.take(),
             sort_key: self.row.sort_key.take(),
         };

@@ -17,12 +17,11 @@ mod parse;
 mod parts;
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::names::Names;
 use super::row::{Row, Seen, order};
 use crate::expression::Value;
-use crate::index::Index;
+use crate::index::{IdTable, Index};
 use collect::{Collect, Collected};
 use hll::Estimate;
 
@@ -85,7 +84,7 @@ pub(super) enum State {
 #[derive(Debug, Default)]
 pub(super) struct Distinct {
     values: Vec<Value>,
-    table: HashTable<u32>,
+    table: IdTable,
     hasher: RandomState,
 }
 
@@ -100,8 +99,7 @@ impl Distinct {
         let (values, hasher) = (&mut self.values, &self.hasher);
         values.push(value.to_value());
         let of = |at: &u32| self::hash(hasher, Seen::of(&values[*at as usize]));
-        self.table
-            .insert_unique(hash, (values.len() - 1) as u32, of);
+        self.table.insert(hash, (values.len() - 1) as u32, of);
         true
     }
 }
