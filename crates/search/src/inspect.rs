@@ -1,8 +1,60 @@
 //! The content of an index, piece by piece, for `FT.DEBUG`. Documents are numbered from 1 here, so
 //! that 0 is none.
 
+use roaring::RoaringBitmap;
+
 use crate::index::{Bounds, Index, Part};
 use crate::iterate::{END, WordCursor};
+
+/// The documents of a tag, as they are when it is asked.
+#[derive(Debug)]
+pub struct TagDocuments(RoaringBitmap);
+
+impl TagDocuments {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len() as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The documents from a number on, ascending.
+    pub fn from(&self, number: u32) -> impl Iterator<Item = u32> {
+        let mut rest = self.0.iter();
+        rest.advance_to(number.saturating_sub(1));
+        rest.map(|id| id + 1)
+    }
+}
+
+/// The documents of a field of numbers or places, gathered step by step.
+#[derive(Debug, Default)]
+pub struct NumberedDocuments {
+    /// The last pair of a number and a document that was seen.
+    after: Option<(f64, u32)>,
+    bits: Vec<u64>,
+}
+
+impl NumberedDocuments {
+    /// The documents from a number on, ascending.
+    pub fn from(&self, number: u32) -> impl Iterator<Item = u32> {
+        let from = number.saturating_sub(1);
+        let words = self.bits.iter().enumerate().skip(from as usize / 64);
+        words.flat_map(move |(at, word)| {
+            let mut left = *word;
+            let bits = std::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                (left != 0).then(|| {
+                    left &= left - 1;
+                    at as u32 * 64 + bit
+                })
+            });
+            bits.filter(move |id| *id >= from).map(|id| id + 1)
+        })
+    }
+}
 
 /// A document of an index.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,23 +75,29 @@ impl Index {
         held.map(|term| &*term.text)
     }
 
-    /// The documents of a term, ascending; `None`: there are none.
-    pub fn documents_of_term(&self, text: &[u8]) -> Option<Vec<u32>> {
+    /// The documents of a term from a number on, ascending; `None`: no document holds it.
+    pub fn documents_of_term(&self, text: &[u8], from: u32) -> Option<impl Iterator<Item = u32>> {
         let term = self.terms().held(text)?;
         let positions = self.schema().has_offsets;
-        let mut word = WordCursor::new(term, u128::MAX, 1.0, positions, (0, END));
-        let mut found = Vec::with_capacity(word.documents());
-        while word.id() != END {
-            found.push(word.id() + 1);
+        let window = (from.saturating_sub(1), END);
+        let mut word = WordCursor::new(term, u128::MAX, 1.0, positions, window);
+        Some(std::iter::from_fn(move || {
+            let id = Some(word.id()).filter(|id| *id != END)?;
             word.advance();
-        }
-        (!found.is_empty()).then_some(found)
+            Some(id + 1)
+        }))
     }
 
-    /// The documents of a field of numbers or places, ascending; `None`: it has none such.
-    pub fn documents_of_numbers(&self, field: &[u8]) -> Option<Vec<u32>> {
+    /// Goes on with the documents of a field of numbers or places, until all are gathered or
+    /// `is_over`, which is asked for each few hundred of them: then it is false.
+    pub fn gather_numbered(
+        &self,
+        field: &[u8],
+        gathered: &mut NumberedDocuments,
+        is_over: &dyn Fn() -> bool,
+    ) -> bool {
         let Some((_, Part::Numbers(numbers))) = self.part(field) else {
-            return None;
+            return true;
         };
         let all = Bounds {
             min: f64::NEG_INFINITY,
@@ -47,23 +105,30 @@ impl Index {
             with_min: true,
             with_max: true,
         };
-        let mut found: Vec<u32> = Vec::with_capacity(numbers.len());
-        for (_, documents) in numbers.range(all) {
-            found.extend(documents.iter().map(|id| id + 1));
+        let after = gathered.after;
+        for (values, documents) in numbers.range_after(all, after) {
+            for id in documents {
+                let word = *id as usize / 64;
+                if word >= gathered.bits.len() {
+                    gathered.bits.resize(word + 1, 0);
+                }
+                gathered.bits[word] |= 1 << (id % 64);
+            }
+            gathered.after = values.last().copied().zip(documents.last().copied());
+            if is_over() {
+                return false;
+            }
         }
-        found.sort_unstable();
-        found.dedup();
-        Some(found)
+        true
     }
 
-    /// The documents of a tag of the field at a place of the schema, ascending.
-    pub fn documents_of_tag(&self, place: usize, tag: &[u8]) -> Vec<u32> {
-        let Part::Tags(tags) = self.part_at(place) else {
-            return Vec::new();
+    /// The documents of a tag of the field at a place of the schema.
+    pub fn documents_of_tag(&self, place: usize, tag: &[u8]) -> TagDocuments {
+        let found = match self.part_at(place) {
+            Part::Tags(tags) => tags.find(tag),
+            _ => None,
         };
-        let found = tags.find(tag);
-        let documents = found.map(|tag| tag.documents.iter().map(|id| id + 1));
-        documents.into_iter().flatten().collect()
+        TagDocuments(found.map_or_else(RoaringBitmap::new, |tag| tag.documents.clone()))
     }
 
     /// The number of a document; 0: there is none of this key.

@@ -128,7 +128,6 @@ const NO_DATA: &[&str] = &[
     "FT.CREATE",
     "FT.DICTADD",
     "FT.DICTDEL",
-    "FT.DICTDUMP",
     "FT.ERRORS",
     "FT.SYNUPDATE",
     "FT._ALTERIFNX",
@@ -370,6 +369,8 @@ fn documents_of_a_dropped_index_and_suggestions_count() {
         t.run(&format!("HSET k{n} n {n}"));
         t.run(&format!("FT.SUGADD s word{n} 1"));
     }
+    t.run("FT.SYNUPDATE i g a b c");
+    t.run("FT.DICTADD d a b");
     for (line, work) in [
         ("FT.DROPINDEX i", 0),
         ("FT.DROPINDEX i DD", 7),
@@ -382,6 +383,9 @@ fn documents_of_a_dropped_index_and_suggestions_count() {
         ("FT.SUGGET s w MAX 2", 2),
         ("FT.SUGGET s w FUZZY MAX 2", 7),
         ("FT.SUGGET nosuch w", 0),
+        ("FT.SYNDUMP i", 3),
+        ("FT.DICTDUMP d", 2),
+        ("FT.DICTDUMP nosuch", 0),
     ] {
         assert_eq!(t.work_of(line), work, "{line}");
     }

@@ -5,10 +5,12 @@
 use super::row::{READS, catch_up, check_prefixes};
 use super::walk::listing::Listing;
 use crate::server::search::Held;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
+use russet_resp::Reply;
 use russet_search::index::Index;
+use russet_search::inspect::{NumberedDocuments, TagDocuments};
 use russet_search::schema::{Algorithm, FieldKind};
 use russet_types::vector_set::Progress;
 
@@ -21,6 +23,9 @@ const REMOVED: CommandError = CommandError::Text("document was removed");
 const BAD_ID: CommandError = CommandError::Text("bad id given");
 const NOT_TEMPORARY: CommandError = CommandError::Text("Index is not temporary");
 const NO_VECTORS: CommandError = CommandError::Text("Vector index not found");
+
+/// Numbers of documents between two looks at the clock.
+const BUDGET: usize = 256;
 
 /// The subcommands, with their words after the name.
 const SUBCOMMANDS: [(&str, usize); 16] = [
@@ -91,24 +96,14 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
     match *name {
         "DUMP_TERMS" => return dump_terms(call),
         "DUMP_TAGIDX" => return dump_tags(call),
+        "DUMP_INVIDX" => return dump_documents_of_term(call),
+        "DUMP_NUMIDX" => return dump_documents_of_numbers(call),
         _ => {}
     }
     let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
     let word = args.get(3).unwrap_or_default();
     let index = &held.index;
     match *name {
-        "DUMP_INVIDX" => {
-            let documents = index.documents_of_term(word).ok_or(NO_TERM)?;
-            call.reply.array(documents.len());
-            documents.iter().for_each(|id| call.reply.int((*id).into()));
-        }
-        "DUMP_NUMIDX" => {
-            index.schema().field(word).ok_or(NO_FIELD)?;
-            let documents = index.documents_of_numbers(word).unwrap_or_default();
-            call.reply.array(1);
-            call.reply.array(documents.len());
-            documents.iter().for_each(|id| call.reply.int((*id).into()));
-        }
         "DOCIDTOID" => call.reply.int(index.number_of(word).into()),
         "IDTODOCID" => {
             let number = parse_i64(word).ok_or(BAD_ID)?;
@@ -161,9 +156,167 @@ fn dump_terms(call: &mut Call<'_>) -> CommandResult {
         Ok(listing.write_from(terms, slice))
     })?;
     if let Some(listing) = listing {
-        listing.reply(call, false);
+        listing.reply(call, Reply::array);
     }
     Ok(())
+}
+
+/// Documents that are written in slices.
+struct Numbers {
+    pieces: Pieces,
+    len: usize,
+    /// The number from which it goes on.
+    next: u32,
+    /// Of a field of numbers: its documents so far, and whether these are all.
+    gathered: NumberedDocuments,
+    is_gathered: bool,
+}
+
+impl Numbers {
+    fn taken(call: &mut Call<'_>) -> Numbers {
+        call.taken().unwrap_or_else(|| Numbers {
+            pieces: Pieces::new(call.reply),
+            len: 0,
+            next: 0,
+            gathered: NumberedDocuments::default(),
+            is_gathered: false,
+        })
+    }
+}
+
+/// Writes numbers of documents until the slice is over, and has where it goes on then.
+fn write_numbers(
+    numbers: impl Iterator<Item = u32>,
+    (reply, len, next): (&mut Reply, &mut usize, &mut u32),
+    slice: Slice,
+) -> Progress {
+    for (n, number) in numbers.enumerate() {
+        if n > 0 && n % BUDGET == 0 && slice.is_over() {
+            *next = number;
+            return Progress::More;
+        }
+        reply.int(number.into());
+        *len += 1;
+    }
+    Progress::Done
+}
+
+/// The documents of a term.
+fn dump_documents_of_term(call: &mut Call<'_>) -> CommandResult {
+    let numbers = Numbers::taken(call);
+    let numbers = call.in_slices(numbers, |numbers, call, slice| {
+        let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
+        let Numbers {
+            pieces, len, next, ..
+        } = numbers;
+        let documents = held.index.documents_of_term(call.args.at(3), *next);
+        let progress = match documents {
+            Some(documents) => write_numbers(documents, (&mut pieces.reply, len, next), slice),
+            None if *len == 0 => return Err(NO_TERM),
+            None => Progress::Done,
+        };
+        pieces.end_slice();
+        Ok(progress)
+    })?;
+    if let Some(numbers) = numbers {
+        call.reply.array(numbers.len);
+        numbers.pieces.reply(call.reply);
+    }
+    Ok(())
+}
+
+/// The documents of a field of numbers or places.
+fn dump_documents_of_numbers(call: &mut Call<'_>) -> CommandResult {
+    let field = call.args.at(3);
+    let numbers = Numbers::taken(call);
+    let numbers = call.in_slices(numbers, |numbers, call, slice| {
+        let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
+        held.index.schema().field(field).ok_or(NO_FIELD)?;
+        let Numbers {
+            pieces,
+            len,
+            next,
+            gathered,
+            is_gathered,
+        } = numbers;
+        if !*is_gathered {
+            let is_over = || slice.is_over();
+            *is_gathered = held.index.gather_numbered(field, gathered, &is_over);
+        }
+        if !*is_gathered {
+            return Ok(Progress::More);
+        }
+        let documents = gathered.from(*next);
+        let progress = write_numbers(documents, (&mut pieces.reply, len, next), slice);
+        pieces.end_slice();
+        Ok(progress)
+    })?;
+    if let Some(numbers) = numbers {
+        call.reply.array(1);
+        call.reply.array(numbers.len);
+        numbers.pieces.reply(call.reply);
+    }
+    Ok(())
+}
+
+/// The tags of a field with their documents, which are written in slices.
+struct TagDump {
+    tags: Listing,
+    /// The tag whose documents are written, and the number from which that goes on.
+    open: Option<(TagDocuments, u32)>,
+    pieces: Pieces,
+    len: usize,
+}
+
+impl TagDump {
+    fn taken(call: &mut Call<'_>) -> TagDump {
+        if let Some(dump) = call.taken() {
+            return dump;
+        }
+        TagDump {
+            tags: Listing::taken(call),
+            open: None,
+            pieces: Pieces::new(call.reply),
+            len: 0,
+        }
+    }
+
+    /// Goes on with tags that were gathered, until the slice is over.
+    fn write(&mut self, index: &Index, place: usize, slice: Slice) -> Progress {
+        let TagDump {
+            tags,
+            open,
+            pieces,
+            len,
+        } = self;
+        let mut written = 0;
+        loop {
+            if let Some((documents, next)) = open {
+                let (rest, before) = (documents.from(*next), written);
+                let to = (&mut pieces.reply, &mut written, next);
+                if write_numbers(rest, to, slice) == Progress::More {
+                    break;
+                }
+                *open = None;
+                written += 1;
+                if written / BUDGET != before / BUDGET && slice.is_over() {
+                    break;
+                }
+            }
+            let Some(tag) = tags.take_first() else {
+                pieces.end_slice();
+                return Progress::Done;
+            };
+            let documents = index.documents_of_tag(place, &tag);
+            pieces.reply.array(2);
+            pieces.reply.bulk(&tag);
+            pieces.reply.array(documents.len());
+            *open = Some((documents, 0));
+            *len += 1;
+        }
+        pieces.end_slice();
+        Progress::More
+    }
 }
 
 /// The tags of a field with their documents.
@@ -174,25 +327,19 @@ fn dump_tags(call: &mut Call<'_>) -> CommandResult {
     if held.index.tag_count(field) == 0 {
         return Err(NO_TAGS);
     }
-    let listing = Listing::taken(call);
-    let listing = call.in_slices(listing, |listing, call, slice| {
+    let dump = TagDump::taken(call);
+    let dump = call.in_slices(dump, |dump, call, slice| {
         let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
-        if let Some(next) = listing.next()
-            && !listing.gather(held.index.tags_from(place, next), slice)
+        if let Some(next) = dump.tags.next()
+            && !dump.tags.gather(held.index.tags_from(place, next), slice)
         {
             return Ok(Progress::More);
         }
-        Ok(listing.write_each_sorted(slice, |reply, tag| {
-            let documents = held.index.documents_of_tag(place, tag);
-            reply.array(2);
-            reply.bulk(tag);
-            reply.array(documents.len());
-            documents.iter().for_each(|id| reply.int((*id).into()));
-            documents.len()
-        }))
+        Ok(dump.write(&held.index, place, slice))
     })?;
-    if let Some(listing) = listing {
-        listing.reply(call, false);
+    if let Some(dump) = dump {
+        call.reply.array(dump.len);
+        dump.pieces.reply(call.reply);
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::walk::listing::Listing;
 use super::walk::work;
 use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
+use russet_resp::Reply;
 use russet_search::error::SearchError;
 use russet_search::schema::FieldKind;
 use russet_types::vector_set::Progress;
@@ -69,7 +70,7 @@ fn tag_values(call: &mut Call<'_>) -> CommandResult {
     })?;
     match listing {
         Some(listing) if is_answer => shards::answer_tag_values(call, listing.into_sorted()),
-        Some(listing) => listing.reply(call, true),
+        Some(listing) => listing.reply(call, Reply::set),
         None => {}
     }
     Ok(())
@@ -120,6 +121,7 @@ pub(super) const SYNDUMP: Spec = Spec {
     flags: READS,
     categories: Category::SEARCH,
     facts: Facts::SHOWS,
+    work: work::SYNONYMS,
     ..Spec::new("FT.SYNDUMP", dump_synonyms)
 };
 
@@ -132,12 +134,21 @@ fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
     let unknown = || refusal(&SearchError::no_such_index(name));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     check_prefixes(call, held.index.schema())?;
-    let groups_of: Vec<_> = held.index.synonyms().collect();
-    call.reply.map(groups_of.len());
-    for (term, groups) in groups_of {
-        call.reply.bulk(term);
-        call.reply.array(groups.len());
-        groups.iter().for_each(|group| call.reply.bulk(group));
+    let listing = Listing::taken(call);
+    let listing = call.in_slices(listing, |listing, call, slice| {
+        let held = call.server.search.get(name).ok_or_else(unknown)?;
+        let from = listing.from();
+        let terms = held.index.synonyms_from(&from);
+        Ok(
+            listing.write_each_from(terms, slice, |reply, term, groups| {
+                reply.bulk(term);
+                reply.array(groups.len());
+                groups.iter().for_each(|group| reply.bulk(group));
+            }),
+        )
+    })?;
+    if let Some(listing) = listing {
+        listing.reply(call, Reply::map);
     }
     Ok(())
 }
@@ -206,6 +217,7 @@ pub(super) const DICTDUMP: Spec = Spec {
     flags: READS,
     categories: Category::SEARCH,
     facts: Facts::SHOWS,
+    work: work::DICTIONARY,
     ..Spec::new("FT.DICTDUMP", dump_terms)
 };
 
@@ -225,7 +237,7 @@ fn dump_terms(call: &mut Call<'_>) -> CommandResult {
         Ok(listing.write_from(terms.map(|term| &**term), slice))
     })?;
     if let Some(listing) = listing {
-        listing.reply(call, true);
+        listing.reply(call, Reply::set);
     }
     Ok(())
 }

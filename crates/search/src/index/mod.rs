@@ -62,7 +62,8 @@ pub(crate) use terms::{Term, TermWalk, Terms};
 pub(crate) use vectors::{GraphSearch, Near, Nearest, Searched, Vectors};
 
 use refusals::Refusals;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use roaring::RoaringBitmap;
 
@@ -115,7 +116,7 @@ pub struct Index {
     documents: Documents,
     terms: Terms,
     /// Groups of a word.
-    synonyms: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    synonyms: BTreeMap<Box<[u8]>, Vec<Box<[u8]>>>,
     /// Counts what changes the entries of a text that stays the same.
     generation: u64,
     text_settings: TextSettings,
@@ -150,7 +151,7 @@ impl Index {
             fields: Vec::new(),
             documents: Documents::default(),
             terms: Terms::default(),
-            synonyms: HashMap::new(),
+            synonyms: BTreeMap::new(),
             generation: 0,
             text_settings: TextSettings::default(),
             faults: Faults::default(),
@@ -260,14 +261,21 @@ impl Index {
         self.generation += 1;
     }
 
-    /// FT.SYNDUMP: words with their groups, in the order of the words.
+    /// Words that have synonyms, with their groups, in the order of the words.
     pub fn synonyms(&self) -> impl Iterator<Item = (&[u8], &[Box<[u8]>])> {
-        let sorted: BTreeMap<&[u8], &[Box<[u8]>]> = self
-            .synonyms
-            .iter()
-            .map(|(word, groups)| (&**word, groups.as_slice()))
-            .collect();
-        sorted.into_iter()
+        self.synonyms_from(b"")
+    }
+
+    /// How many words have synonyms.
+    pub fn synonym_count(&self) -> usize {
+        self.synonyms.len()
+    }
+
+    /// The same from a word on. O(log n) for the first.
+    pub fn synonyms_from(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], &[Box<[u8]>])> {
+        let rest = (Bound::Included(from), Bound::Unbounded);
+        let rest = self.synonyms.range::<[u8], _>(rest);
+        rest.map(|(word, groups)| (&**word, groups.as_slice()))
     }
 
     /// How many documents there are.

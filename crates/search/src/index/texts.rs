@@ -4,7 +4,7 @@
 //!
 //! Cost: one look-up a word and one a stem; the words are then sorted by their terms.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::postings::Entry;
 use super::terms::{Stem, TermId, Terms};
@@ -47,7 +47,7 @@ pub(crate) struct TextField {
 pub(crate) struct Context<'i> {
     pub(crate) schema: &'i Schema,
     pub(crate) terms: &'i mut Terms,
-    pub(crate) synonyms: &'i HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    pub(crate) synonyms: &'i BTreeMap<Box<[u8]>, Vec<Box<[u8]>>>,
     pub(crate) language: Language,
     pub(crate) settings: TextSettings,
 }

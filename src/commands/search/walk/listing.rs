@@ -36,24 +36,31 @@ impl Listing {
         })
     }
 
-    fn write(&mut self, text: &[u8]) {
-        self.pieces.reply.bulk(text);
-        self.len += 1;
-    }
-
     /// Writes the texts of a source in order, until the slice is over.
     pub(in crate::commands::search) fn write_from<'t>(
         &mut self,
         texts: impl Iterator<Item = &'t [u8]>,
         slice: Slice,
     ) -> Progress {
-        for (n, text) in texts.enumerate() {
+        let texts = texts.map(|text| (text, ()));
+        self.write_each_from(texts, slice, |reply, text, ()| reply.bulk(text))
+    }
+
+    /// The same with what belongs to each text, as `write` has both.
+    pub(in crate::commands::search) fn write_each_from<'t, T>(
+        &mut self,
+        texts: impl Iterator<Item = (&'t [u8], T)>,
+        slice: Slice,
+        mut write: impl FnMut(&mut Reply, &[u8], T),
+    ) -> Progress {
+        for (n, (text, with)) in texts.enumerate() {
             if n > 0 && n % BUDGET == 0 && slice.is_over() {
                 self.from = text.to_vec();
                 self.pieces.end_slice();
                 return Progress::More;
             }
-            self.write(text);
+            write(&mut self.pieces.reply, text, with);
+            self.len += 1;
         }
         Progress::Done
     }
@@ -92,40 +99,31 @@ impl Listing {
 
     /// Writes the texts that were gathered, until the slice is over.
     pub(in crate::commands::search) fn write_sorted(&mut self, slice: Slice) -> Progress {
-        self.write_each_sorted(slice, |reply, text| {
-            reply.bulk(text);
-            1
-        })
-    }
-
-    /// The same, each as `write` has it, which returns about how many texts that was.
-    pub(in crate::commands::search) fn write_each_sorted(
-        &mut self,
-        slice: Slice,
-        mut write: impl FnMut(&mut Reply, &[u8]) -> usize,
-    ) -> Progress {
         let mut written = 0;
         while let Some(text) = self.sorted.pop_first() {
-            written += 1 + write(&mut self.pieces.reply, &text);
+            self.pieces.reply.bulk(&text);
             self.len += 1;
-            if written >= BUDGET {
-                if slice.is_over() {
-                    self.pieces.end_slice();
-                    return Progress::More;
-                }
-                written = 0;
+            written += 1;
+            if written % BUDGET == 0 && slice.is_over() {
+                self.pieces.end_slice();
+                return Progress::More;
             }
         }
         Progress::Done
     }
 
-    /// Replies the texts, as an array or a set.
-    pub(in crate::commands::search) fn reply(self, call: &mut Call<'_>, is_set: bool) {
-        if is_set {
-            call.reply.set(self.len);
-        } else {
-            call.reply.array(self.len);
-        }
+    /// The first one, in order, of those that were gathered and not written.
+    pub(in crate::commands::search) fn take_first(&mut self) -> Option<Box<[u8]>> {
+        self.sorted.pop_first()
+    }
+
+    /// Replies the texts, in what `begin` begins: an array, a set or a map.
+    pub(in crate::commands::search) fn reply(
+        self,
+        call: &mut Call<'_>,
+        begin: impl FnOnce(&mut Reply, usize),
+    ) {
+        begin(call.reply, self.len);
         self.pieces.reply(call.reply);
     }
 }

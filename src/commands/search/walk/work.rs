@@ -29,6 +29,10 @@ pub(in crate::commands::search) const EXPLAIN: Work = by(explain, NARROWER);
 
 pub(in crate::commands::search) const TAGS: Work = by(tags, "FT.AGGREGATE with LIMIT and a cursor");
 pub(in crate::commands::search) const SPELLING: Work = by(spelling, "check fewer words at a time");
+pub(in crate::commands::search) const SYNONYMS: Work =
+    by(synonyms, "read the definition of the index elsewhere");
+pub(in crate::commands::search) const DICTIONARY: Work =
+    by(dictionary, "keep terms in several dictionaries");
 pub(in crate::commands::search) const CURSOR: Work = by(cursor, "use a smaller COUNT");
 
 fn search(call: &mut Call<'_>) -> CommandResult {
@@ -41,6 +45,24 @@ fn tags(call: &mut Call<'_>) -> CommandResult {
     let held = readable(call, call.args.at(1))?;
     let tags = held.index.tag_count(call.args.at(2));
     call.touches(tags as u64);
+    Ok(())
+}
+
+/// The terms that have synonyms.
+fn synonyms(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let held = readable(call, call.args.at(1))?;
+    let terms = held.index.synonym_count();
+    call.touches(terms as u64);
+    Ok(())
+}
+
+/// The terms of the dictionary.
+fn dictionary(call: &mut Call<'_>) -> CommandResult {
+    catch_up(call)?;
+    let dictionary = call.server.search.dictionaries.get(call.args.at(1));
+    let terms = dictionary.map_or(0, |dictionary| dictionary.len());
+    call.touches(terms as u64);
     Ok(())
 }
 
