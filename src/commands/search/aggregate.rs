@@ -2,12 +2,12 @@
 //!
 //! A cursor keeps its walk; the READs of one begin where the last one ended.
 
-use super::reply::{format_name, reply_fields, reply_warnings};
+use super::reply::{format_name, reply_row_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
 use super::walk::{self, Asked, Question, Walk, Written, work};
-use crate::server::search::Cursor;
+use crate::server::search::{Cursor, ReadTicket};
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
@@ -19,6 +19,7 @@ use russet_search::pipeline::{OutputRow, Pipeline};
 use russet_search::request::{AggregateRequest, CursorOptions, Format};
 use russet_search::schema::Schema;
 use russet_types::vector_set::Progress;
+use std::sync::Weak;
 
 const NOT_FOUND: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor not found");
 const GONE: CommandError = CommandError::Text("SEARCH_CURSOR_NOT_FOUND Cursor does not exist");
@@ -41,6 +42,8 @@ pub(super) struct Reading {
     format: Format,
     /// Rows of a READ that names no number.
     count: usize,
+    /// Of the READ under way, whose client may go before its rows are there.
+    ticket: Option<ReadTicket>,
 }
 
 impl Task for Reading {
@@ -80,7 +83,7 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
             let walk = shards::aggregate(call, &request, call.args.at(2), false)?;
-            let Some((walk, _)) = walk else {
+            let Some(walk) = walk else {
                 return Ok(());
             };
             walk
@@ -183,7 +186,9 @@ pub(super) fn keep(
             walk,
             format,
             count,
+            ticket: None,
         })),
+        reader: Weak::new(),
     };
     call.server.search.cursors.keep(cursor)
 }
@@ -208,7 +213,7 @@ pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
     reply.array(body.rows());
     body.reply(reply);
     reply.simple("warning");
-    reply_warnings(walk, reply);
+    reply_warnings(walk.warnings(), reply);
 }
 
 /// Writes rows.
@@ -217,14 +222,14 @@ pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Re
 }
 
 fn reply_row(row: &OutputRow, pipeline: &Pipeline, format: Format, reply: &mut Reply) {
+    let fields = (row.fields.as_slice(), row.written.as_deref());
+    let name = |place| pipeline.name(place);
     if !reply.resp3() {
-        reply.array(row.fields.len() * 2);
-        return reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
+        return reply_row_fields(fields, name, format, reply);
     }
     reply.map(2);
     reply.simple("extra_attributes");
-    reply.map(row.fields.len());
-    reply_fields(&row.fields, |place| pipeline.name(place), format, reply);
+    reply_row_fields(fields, name, format, reply);
     reply.simple("values");
     reply.array(0);
 }
@@ -283,8 +288,9 @@ fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> Comma
         Some(reading) => reading,
         None => {
             let taken = call.server.search.cursors.begin_read(id, now_ms);
-            let reading = taken.and_then(|walk| walk.downcast::<Reading>().ok());
-            let mut reading = reading.ok_or(NOT_FOUND)?;
+            let (walk, ticket) = taken.ok_or(NOT_FOUND)?;
+            let mut reading = walk.downcast::<Reading>().map_err(|_| NOT_FOUND)?;
+            reading.ticket = Some(ticket);
             reading.walk.renew(call.server);
             reading
         }

@@ -2,7 +2,7 @@
 //!
 //! Cost: documents that parts of the query match; only those that are shown are loaded.
 
-use super::reply::{format_name, reply_explanation, reply_fields};
+use super::reply::{format_name, reply_explanation, reply_row_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, Merged, statistics};
@@ -50,8 +50,9 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     let walk = match Walk::taken(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
-            if let Some(merged) = shards::search(call, &request, call.args.at(2))? {
-                reply_merged(call, &request, &merged);
+            let merged = shards::search(call, &request, call.args.at(2), write_merged)?;
+            if let Some(merged) = merged {
+                reply_merged(call, &request, merged);
             }
             return Ok(());
         }
@@ -88,17 +89,23 @@ pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mu
     shown.reply(call.reply);
 }
 
-/// Replies the rows of all shards.
-pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: &Merged) {
-    let mut body = Body::new(call.reply.resp3());
-    for row in &merged.rows {
-        let name = |place: usize| &*merged.names[row.0][place];
-        body.add(|reply| Row::of_shard(row).reply(request, name, reply));
-    }
+/// Writes a row of a shard, whose places have these names.
+pub(super) fn write_merged(
+    request: &SearchRequest,
+    names: &[Vec<u8>],
+    row: &ShardRow,
+    reply: &mut Reply,
+) {
+    let name = |place: usize| &*names[place];
+    Row::of_shard(row).reply(request, name, reply);
+}
+
+/// Replies the rows of all shards, which were written by [`write_merged`].
+pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: Merged) {
     let shown = Shown {
         request,
         total: merged.total,
-        body,
+        body: merged.body,
         warnings: merged.warnings.iter().map(String::as_str).collect(),
     };
     shown.reply(call.reply);
@@ -158,6 +165,7 @@ struct Row<'r> {
     sort_key: Option<&'r Value>,
     is_gone: bool,
     fields: &'r [(FieldName, Value)],
+    written: Option<&'r [u8]>,
 }
 
 impl<'r> Row<'r> {
@@ -172,10 +180,11 @@ impl<'r> Row<'r> {
             sort_key: row.sort_key.as_ref(),
             is_gone: row.is_gone,
             fields: &row.fields,
+            written: row.written.as_deref(),
         }
     }
 
-    fn of_shard((_, row): &'r (usize, ShardRow)) -> Row<'r> {
+    fn of_shard(row: &'r ShardRow) -> Row<'r> {
         Row {
             key: &row.key,
             score: row.score,
@@ -184,6 +193,7 @@ impl<'r> Row<'r> {
             sort_key: row.sort_key.as_ref(),
             is_gone: row.is_gone,
             fields: &row.values,
+            written: None,
         }
     }
 
@@ -217,8 +227,7 @@ impl<'r> Row<'r> {
             if self.is_gone {
                 reply.null_array();
             } else {
-                reply.array(self.fields.len() * 2);
-                reply_fields(self.fields, name, Format::String, reply);
+                reply_row_fields((self.fields, self.written), name, Format::String, reply);
             }
         }
     }
@@ -250,8 +259,7 @@ impl<'r> Row<'r> {
             if self.is_gone {
                 reply.null();
             } else {
-                reply.map(self.fields.len());
-                reply_fields(self.fields, name, options.format, reply);
+                reply_row_fields((self.fields, self.written), name, options.format, reply);
             }
         }
         reply.simple("values");

@@ -1,6 +1,5 @@
 //! The parts of replies that SEARCH and AGGREGATE share.
 
-use super::walk::Walk;
 use russet_json::{Document, Kind, Number, Value as Json, View};
 use russet_resp::Reply;
 use russet_search::expression::Value;
@@ -8,8 +7,23 @@ use russet_search::hit::Explanation;
 use russet_search::pipeline::FieldName;
 use russet_search::request::Format;
 
+/// The fields of a row as a map (RESP2: an array), in its order. `written`: they were written
+/// before.
+pub(super) fn reply_row_fields<'n>(
+    (fields, written): (&'n [(FieldName, Value)], Option<&[u8]>),
+    name: impl Fn(usize) -> &'n [u8],
+    format: Format,
+    reply: &mut Reply,
+) {
+    if let Some(written) = written {
+        return reply.raw(written);
+    }
+    reply.map(fields.len());
+    reply_fields(fields, name, format, reply);
+}
+
 /// Names and values of a row, in its order.
-pub(super) fn reply_fields<'n>(
+fn reply_fields<'n>(
     fields: &'n [(FieldName, Value)],
     name: impl Fn(usize) -> &'n [u8],
     format: Format,
@@ -108,8 +122,8 @@ pub(super) fn format_name(format: Format) -> &'static str {
 }
 
 /// Warnings about what the rows lack.
-pub(super) fn reply_warnings(walk: &Walk, reply: &mut Reply) {
-    let warnings: Vec<&str> = walk.warnings().collect();
+pub(super) fn reply_warnings<'w>(warnings: impl Iterator<Item = &'w str>, reply: &mut Reply) {
+    let warnings: Vec<&str> = warnings.collect();
     reply.array(warnings.len());
     warnings.iter().for_each(|warning| reply.simple(warning));
 }

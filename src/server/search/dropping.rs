@@ -63,6 +63,9 @@ impl Server {
         }
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(SLICE_NANOS));
         self.drop_until(keyspace, || clock::cycles().wrapping_sub(began) >= ticks);
+        // Commands that go on share the turn with it.
+        let turn = self.stats.turns;
+        self.turns.spend(turn, clock::cycles().wrapping_sub(began));
         if keyspace.has_news() {
             self.notify_changes(keyspace, Author::Server);
         }

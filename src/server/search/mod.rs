@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::server::execution::execute::Author;
 use crate::server::parts::persist::loading::SearchData;
-pub use crate::server::parts::search::{Cursor, DATABASE, Held, Scan};
+pub use crate::server::parts::search::{Cursor, DATABASE, Held, ReadTicket, Scan};
 
 use crate::server::state::Server;
 use crate::server::state::world::Engine;

@@ -10,7 +10,7 @@
 pub(super) mod sides;
 
 use super::aggregate::keep;
-use super::reply::{reply_fields, reply_warnings};
+use super::reply::{reply_row_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
@@ -60,7 +60,7 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
                     None => Ok(()),
                 };
             }
-            let Some((walk, _)) = shards::hybrid(call, &request, false)? else {
+            let Some(walk) = shards::hybrid(call, &request, false)? else {
                 return Ok(());
             };
             walk
@@ -199,9 +199,9 @@ pub(super) const ENTRIES: usize = 4;
 /// Writes rows.
 pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
     move |row, of, reply| {
-        reply.map(row.fields.len());
         let name = |place| of.pipeline.name(place);
-        reply_fields(&row.fields, name, format, reply);
+        let fields = (row.fields.as_slice(), row.written.as_deref());
+        reply_row_fields(fields, name, format, reply);
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn reply_entries(walk: &mut Walk, milliseconds: f64, reply: &mut Repl
     reply.array(body.rows());
     body.reply(reply);
     reply.simple("warnings");
-    reply_warnings(walk, reply);
+    reply_warnings(walk.warnings(), reply);
     reply.simple("execution_time");
     reply.double(milliseconds);
 }

@@ -27,15 +27,15 @@ pub(super) fn profile(
     let sides = hybrid::trees(call, &request)?;
     let taken = Walk::taken(call);
     let began = taken.as_ref().map_or(began, Walk::began);
-    let (walk, profiles) = if let Some(walk) = taken {
-        (walk, None)
+    let walk = if let Some(walk) = taken {
+        walk
     } else if !call.is_for_other_node() && call.is_of_many_shards()? {
-        let Some((walk, profiles)) = shards::hybrid(call, &request, true)? else {
+        let Some(walk) = shards::hybrid(call, &request, true)? else {
             return Ok(());
         };
-        (walk.at_once(), Some(profiles))
+        walk.counted()
     } else {
-        (hybrid::begin(call, &request, sides, true)?, None)
+        hybrid::begin(call, &request, sides, true)?
     };
     let created = clock::cycles();
     let write = hybrid::writer(request.aggregate.options.format);
@@ -43,6 +43,7 @@ pub(super) fn profile(
         return Ok(());
     };
     let of_all = walk.milliseconds(call.server);
+    let profiles = walk.take_shard_profiles();
     let shown = Shown::new(call, is_limited);
     let times = Times {
         began,

@@ -1,8 +1,8 @@
 //! PROFILE: a query with what its parts read and its stages gave, and the time that they took.
 //!
-//! The query runs to its end at once, as slices would be counted, too. Times are wall-clock
-//! milliseconds; those of a part include the parts in it, those of a stage do not include the
-//! stages before. Without `search-_print-profile-clock` they are left out.
+//! The query runs in slices, as any other: reads that the next slice makes again do not count.
+//! Times are wall-clock milliseconds; those of a part include the parts in it, those of a stage do
+//! not include the stages before. Without `search-_print-profile-clock` they are left out.
 //!
 //!     hybrid    HYBRID: both sides, and what is done with their documents
 //!     explain   EXPLAIN, EXPLAINCLI: a query as it is read, with ANALYZE what its parts cost
@@ -99,15 +99,18 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
             return Ok(());
         }
         if asks {
-            let Some(merged) = shards::search(call, &request, text)? else {
+            let write = query::write_merged;
+            let Some(mut merged) = shards::search(call, &request, text, write)? else {
                 return Ok(());
             };
             times.created = clock::cycles();
             begin_results(call.reply);
-            query::reply_merged(call, &request, &merged);
+            let profiles = std::mem::take(&mut merged.profiles);
+            let warnings = merged.warnings.clone();
+            query::reply_merged(call, &request, merged);
             let shown = Shown::new(call, is_limited);
-            shown.reply_shards(&merged.profiles, call.reply);
-            let warnings: Vec<&str> = merged.warnings.iter().map(String::as_str).collect();
+            shown.reply_shards(&profiles, call.reply);
+            let warnings: Vec<&str> = warnings.iter().map(String::as_str).collect();
             call.reply.map(1 + shown.clocks());
             shown.reply_head(&times, &warnings, call.reply);
             return Ok(());
@@ -135,18 +138,15 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         if statistics::answer(call, &request.options, false, tree)? {
             return Ok(());
         }
-        let (walk, profiles) = if let Some(walk) = Walk::taken(call) {
-            (times.resume(walk), Profiles::new())
+        let walk = if let Some(walk) = Walk::taken(call) {
+            times.resume(walk)
         } else if asks {
-            let Some((walk, profiles)) = shards::aggregate(call, &request, text, true)? else {
+            let Some(walk) = shards::aggregate(call, &request, text, true)? else {
                 return Ok(());
             };
-            (walk.at_once(), profiles)
+            walk.counted()
         } else {
-            (
-                aggregate::begin(call, &request, text, true)?,
-                Profiles::new(),
-            )
+            aggregate::begin(call, &request, text, true)?
         };
         times.created = clock::cycles();
         let most = match call.server.config.search_max_aggregate_results {
@@ -162,7 +162,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         }
         begin_results(call.reply);
         aggregate::reply_rows(&mut walk, request.options.format, call.reply);
-        if asks {
+        if let Some(profiles) = walk.take_shard_profiles() {
             let shown = Shown::new(call, is_limited);
             shown.reply_shards(&profiles, call.reply);
             let warnings: Vec<&str> = walk.warnings().collect();

@@ -14,45 +14,47 @@
 //! arrived count at the new node; one that moves as it is counted may be left out, or be there
 //! twice; rows with equal keys are one.
 //!
-//! Cost: that of the query at each shard, and O(rows of all shards) here, at once.
+//! Cost: that of the query at each shard, and O(rows of all shards) here: a worker reads, merges
+//! and writes them where they are many ([`merging`]).
 
+mod merging;
 mod reducible;
 pub(super) mod statistics;
 
 use super::row::{readable, refusal};
 use super::settings::{default_scorer, scorer_of};
-use super::walk::Walk;
+use super::walk::{Body, Walk};
 use crate::server::{Call, Server, Surveyed};
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
+use russet_resp::Reply;
 use russet_search::error::{NO_CURSOR, SearchError};
 use russet_search::pipeline::shards::{Answer, Order, ShardRow, keep_nearest, merge};
-use russet_search::pipeline::{Pipeline, distance_names};
+use russet_search::pipeline::{Pipeline, distance_names, metric_of};
 use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
+use russet_search::schema::Metric;
 use statistics::Next;
 
+pub(super) use merging::DAMAGED;
 pub(super) use reducible::{answer_tag_values, documents, figures, spelling, tag_values};
-
-pub(super) const DAMAGED: CommandError =
-    CommandError::Text("ERR The answer of a shard is damaged, or of another release");
 
 /// Milliseconds that shards may take longer than the query's own time.
 const GRACE_MS: u64 = 2000;
 /// Milliseconds for a query without a time of its own.
 const WAIT_MS: u64 = 60_000;
 
-/// Rows of all shards, in order.
+/// Rows of all shards, in order, as they were written.
 pub(super) struct Merged {
     /// Documents that match.
     pub total: u64,
-    /// Each with the number of its shard.
-    pub rows: Vec<(usize, ShardRow)>,
-    /// The names of the places of each shard's rows.
-    pub names: Vec<Vec<Vec<u8>>>,
+    pub body: Body,
     pub warnings: Vec<String>,
     pub profiles: Profiles,
 }
+
+/// Writes a row; the names of its places are those of its shard.
+pub(super) type WriteRow = fn(&SearchRequest, &[Vec<u8>], &ShardRow, &mut Reply);
 
 /// The parts of the shards in the reply of FT.PROFILE, in RESP2 and in RESP3.
 pub(super) type Profiles = Vec<[Vec<u8>; 2]>;
@@ -73,7 +75,11 @@ pub(super) fn search(
     call: &mut Call<'_>,
     request: &SearchRequest,
     text: &[u8],
+    write: WriteRow,
 ) -> Result<Option<Merged>, CommandError> {
+    if let Some(merged) = merging::taken(call) {
+        return merged.map(Some);
+    }
     let held = readable(call, call.args.at(1))?;
     let root = request.query(text, held.index.schema());
     let root = root.map_err(|error| refusal(&error))?;
@@ -89,9 +95,24 @@ pub(super) fn search(
     let question = question(call, &request.options, &words, true);
     let scores = request.needs_scores();
     let first = statistics::are_needed(call, &request.options, scores, root.as_ref());
-    let Some(mut answers) = ask(call, &question, &request.options, first)? else {
+    let Some(answers) = ask(call, &question, &request.options, first)? else {
         return Ok(None);
     };
+    let (request, body) = (request.clone(), Body::new(call.reply.resp3()));
+    let merged = merging::off_loop(call, answers, move |answers| {
+        merged(answers, k, &request, body, write)
+    });
+    merged.transpose()
+}
+
+/// The rows of all shards as one list, from which LIMIT takes.
+fn merged(
+    mut answers: Vec<Answer>,
+    k: Option<usize>,
+    request: &SearchRequest,
+    mut body: Body,
+    write: WriteRow,
+) -> Merged {
     let mut total: u64 = answers.iter().map(|answer| answer.total).sum();
     if let Some(k) = k {
         total = total.min(k as u64);
@@ -104,18 +125,20 @@ pub(super) fn search(
         },
     };
     let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    let Limit { offset, count } = limit;
+    let Limit { offset, count } = request.limit();
     let rows = merge(&mut answers, order, size(offset), size(count));
     let warnings = warnings_of(&answers);
     let profiles = take_profiles(&mut answers);
-    let names = answers.into_iter().map(|answer| answer.names).collect();
-    Ok(Some(Merged {
+    for (shard, row) in &rows {
+        let names = &answers[*shard].names;
+        body.add(|reply| write(request, names, row, reply));
+    }
+    Merged {
         total,
-        rows,
-        names,
+        body,
         warnings,
         profiles,
-    }))
+    }
 }
 
 /// A walk over the rows of all shards for FT.AGGREGATE of a query's text; `counts`: the rows of its
@@ -125,8 +148,11 @@ pub(super) fn aggregate(
     request: &AggregateRequest,
     text: &[u8],
     counts: bool,
-) -> Result<Option<(Walk, Profiles)>, CommandError> {
+) -> Result<Option<Walk>, CommandError> {
     let name = call.args.at(1);
+    if let Some(taken) = merging::taken(call) {
+        return walk_over(call, &request.options, taken?).map(Some);
+    }
     let held = readable(call, name)?;
     let schema = held.index.schema();
     let root = request.options.query(text, schema);
@@ -139,23 +165,43 @@ pub(super) fn aggregate(
     let question = question(call, &request.options, &[], true);
     let scores = request.adds_scores;
     let first = statistics::are_needed(call, &request.options, scores, root.as_ref());
-    let Some(mut answers) = ask(call, &question, &request.options, first)? else {
+    let Some(answers) = ask(call, &question, &request.options, first)? else {
         return Ok(None);
     };
-    if let Some(k) = k {
-        keep_nearest(&mut answers, k);
-    }
-    let warnings = warnings_of(&answers);
-    let profiles = take_profiles(&mut answers);
     let mut pipeline = pipeline.of_shards(k.is_some());
     if counts {
         pipeline.count_steps();
     }
-    answers
-        .into_iter()
-        .for_each(|answer| pipeline.take_shard(answer));
-    let walk = Walk::of_shards(call, name, &request.options, pipeline, warnings)?;
-    Ok(Some((walk, profiles)))
+    let taken = merging::off_loop(call, answers, move |mut answers| {
+        if let Some(k) = k {
+            keep_nearest(&mut answers, k);
+        }
+        let warnings = warnings_of(&answers);
+        let profiles = take_profiles(&mut answers);
+        answers
+            .into_iter()
+            .for_each(|answer| pipeline.take_shard(answer));
+        Taken {
+            pipeline,
+            warnings,
+            profiles,
+        }
+    });
+    let taken = taken.transpose()?;
+    taken
+        .map(|taken| walk_over(call, &request.options, taken))
+        .transpose()
+}
+
+/// A pipeline that has the rows of all shards.
+pub(super) struct Taken {
+    pub pipeline: Pipeline,
+    pub warnings: Vec<String>,
+    pub profiles: Profiles,
+}
+
+fn walk_over(call: &mut Call<'_>, options: &Options, taken: Taken) -> Result<Walk, CommandError> {
+    Walk::of_shards(call, call.args.at(1), options, taken)
 }
 
 /// A walk over the documents of all shards for FT.HYBRID; `counts`: the rows of its stages are
@@ -164,25 +210,42 @@ pub(super) fn hybrid(
     call: &mut Call<'_>,
     request: &HybridRequest,
     counts: bool,
-) -> Result<Option<(Walk, Profiles)>, CommandError> {
-    let name = call.args.at(1);
+) -> Result<Option<Walk>, CommandError> {
     let options = &request.aggregate.options;
+    if let Some(taken) = merging::taken(call) {
+        return walk_over(call, options, taken?).map(Some);
+    }
     let pipeline = of_both(call, request)?;
     let question = question(call, options, &[], false);
     let first = of_text_needed(call, request)?;
-    let Some(mut answers) = ask(call, &question, options, first)? else {
+    let Some(answers) = ask(call, &question, options, first)? else {
         return Ok(None);
     };
-    let warnings = warnings_of(&answers);
-    let profiles = take_profiles(&mut answers);
     let mut pipeline = pipeline.of_shards(true);
     if counts {
         pipeline.count_steps();
     }
-    let held = readable(call, name)?;
-    pipeline.take_hybrid(request, &held.index, answers);
-    let walk = Walk::of_shards(call, name, options, pipeline, warnings)?;
-    Ok(Some((walk, profiles)))
+    let (metric, of) = (metric(call, request)?, request.clone());
+    let taken = merging::off_loop(call, answers, move |mut answers| {
+        let warnings = warnings_of(&answers);
+        let profiles = take_profiles(&mut answers);
+        pipeline.take_hybrid(&of, metric, answers);
+        Taken {
+            pipeline,
+            warnings,
+            profiles,
+        }
+    });
+    let taken = taken.transpose()?;
+    taken
+        .map(|taken| walk_over(call, options, taken))
+        .transpose()
+}
+
+/// The metric of the vectors of FT.HYBRID.
+fn metric(call: &Call<'_>, request: &HybridRequest) -> Result<Metric, CommandError> {
+    let held = readable(call, call.args.at(1))?;
+    Ok(metric_of(request, held.index.schema()))
 }
 
 /// The walks of FT.HYBRID's cursors, one for each side; `request` has their stages. `None`: the
@@ -193,6 +256,9 @@ pub(super) fn both_sides(
 ) -> Result<Option<[Walk; 2]>, CommandError> {
     let name = call.args.at(1);
     let options = &request.aggregate.options;
+    if let Some(taken) = merging::taken::<[Taken; 2]>(call) {
+        return walks_over(call, options, taken?).map(Some);
+    }
     check_cursors(call.server, name, options)?;
     let pipelines = [of_both(call, request)?, of_both(call, request)?];
     let question = question(call, options, &[], false);
@@ -200,14 +266,35 @@ pub(super) fn both_sides(
     let Some(answers) = ask(call, &question, options, first)? else {
         return Ok(None);
     };
-    let warnings = warnings_of(&answers);
     let [text, vector] = pipelines.map(|pipeline| pipeline.of_shards(true));
-    let mut of_side = |mut pipeline: Pipeline, side| {
-        let held = readable(call, name)?;
-        pipeline.take_side(request, &held.index, answers.clone(), side);
-        Walk::of_shards(call, name, options, pipeline, warnings.clone())
-    };
-    Ok(Some([of_side(text, 0)?, of_side(vector, 1)?]))
+    let (metric, of) = (metric(call, request)?, request.clone());
+    let taken = merging::off_loop(call, answers, move |answers| {
+        let warnings = warnings_of(&answers);
+        [(text, 0), (vector, 1)].map(|(mut pipeline, side)| {
+            pipeline.take_side(&of, metric, answers.clone(), side);
+            Taken {
+                pipeline,
+                warnings: warnings.clone(),
+                profiles: Profiles::new(),
+            }
+        })
+    });
+    let taken = taken.transpose()?;
+    taken
+        .map(|taken| walks_over(call, options, taken))
+        .transpose()
+}
+
+fn walks_over(
+    call: &mut Call<'_>,
+    options: &Options,
+    taken: [Taken; 2],
+) -> Result<[Walk; 2], CommandError> {
+    let [text, vector] = taken;
+    Ok([
+        walk_over(call, options, text)?,
+        walk_over(call, options, vector)?,
+    ])
 }
 
 /// Whether the shards are asked for the statistics of the query's side first.
@@ -270,14 +357,14 @@ fn timeout_ms(server: &Server, options: &Options) -> u64 {
     options.timeout_ms.unwrap_or(server.config.search_timeout)
 }
 
-/// The answers of all shards, in the order of their nodes' ids; `first`: they are asked for their
-/// statistics first. `None`: the client waits, and the command runs again.
+/// The answers of all shards, not yet read, in the order of their nodes' ids; `first`: they are
+/// asked for their statistics first. `None`: the client waits, and the command runs again.
 fn ask(
     call: &mut Call<'_>,
     question: &OwnedArgs,
     options: &Options,
     first: bool,
-) -> Result<Option<Vec<Answer>>, CommandError> {
+) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
     let wait_ms = match timeout_ms(call.server, options) {
         0 => WAIT_MS,
         timeout_ms => timeout_ms.saturating_add(GRACE_MS),
@@ -304,11 +391,7 @@ fn ask(
         call.ask_all(question.args(), until_ms, kept)?;
         return Ok(None);
     }
-    let answers = answers.iter().map(|bytes| {
-        let bytes = bytes.strip_prefix(b"=");
-        bytes.and_then(Answer::read).ok_or(DAMAGED)
-    });
-    answers.collect::<Result<_, _>>().map(Some)
+    Ok(Some(answers))
 }
 
 fn warnings_of(answers: &[Answer]) -> Vec<String> {

@@ -34,7 +34,7 @@ pub(super) use rows::{Writer, Written};
 use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
 use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
-use super::shards::statistics;
+use super::shards::{Profiles, Taken, statistics};
 use crate::server::searches::Task;
 use crate::server::{Call, Server, Slice};
 use kept::Kept;
@@ -90,8 +90,6 @@ pub(super) struct Walk {
     until_ms: Option<u64>,
     is_over: bool,
     is_done: bool,
-    /// It does not wait for a turn.
-    is_at_once: bool,
     is_cut: bool,
     /// Memory is short: it has no rows.
     is_starved: bool,
@@ -105,6 +103,8 @@ pub(super) struct Walk {
     began: u64,
     /// The same of both sides of FT.HYBRID, and the ticks that their merging took.
     sides: Option<([SideProfile; 2], u64)>,
+    /// The parts of shards for FT.PROFILE; `None`: the documents are this server's.
+    shard_profiles: Option<Profiles>,
 }
 
 /// Where the documents of a walk come from.
@@ -132,7 +132,7 @@ pub(super) fn run<T: Task + AsMut<Walk>>(
     walk.begin_rows(call);
     let mut uncounted = began;
     loop {
-        let waits = call.may_leave_loop() && !walk.is_at_once;
+        let waits = call.may_leave_loop();
         let slice = if waits {
             call.slice()
         } else {
@@ -364,12 +364,11 @@ impl Walk {
             bytes: Metered::default(),
             preparation: Preparation::default(),
             course: Course::default(),
-            rows: Rows::default(),
+            rows: Rows::of(options.format),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
             is_done: false,
-            is_at_once: false,
             is_cut: false,
             is_starved,
             late: Vec::new(),
@@ -381,6 +380,7 @@ impl Walk {
             failure: None,
             began: clock::cycles(),
             sides: None,
+            shard_profiles: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
             held.note_use(now_ms, options.dialect);
@@ -393,8 +393,11 @@ impl Walk {
         call: &mut Call<'_>,
         index: &[u8],
         options: &Options,
-        pipeline: Pipeline,
-        warnings: Vec<String>,
+        Taken {
+            pipeline,
+            warnings,
+            profiles,
+        }: Taken,
     ) -> Result<Walk, CommandError> {
         let now_ms = call.server.now.mono_ms;
         let timeout_ms = options
@@ -414,12 +417,11 @@ impl Walk {
             bytes: Metered::default(),
             preparation: Preparation::default(),
             course: Course::default(),
-            rows: Rows::default(),
+            rows: Rows::of(options.format),
             has_all: options.dialect.returns_all(),
             until_ms: (timeout_ms > 0).then(|| now_ms + timeout_ms),
             is_over: false,
             is_done: false,
-            is_at_once: false,
             is_cut: false,
             is_starved: false,
             late: Vec::new(),
@@ -427,6 +429,7 @@ impl Walk {
             failure: None,
             began: clock::cycles(),
             sides: None,
+            shard_profiles: Some(profiles),
         })
     }
 
@@ -469,7 +472,7 @@ impl Walk {
         let passed_us = || cycles.micros(slice.passed());
         let wrong = |error| refusal(&SearchError::from(error));
         let profiles = self.search.profiles;
-        let leaves = call.may_leave_loop() && !self.is_at_once;
+        let leaves = call.may_leave_loop();
         let server = &mut *call.server;
         let held = server.search.get(&self.index);
         let held = held.filter(|held| held.birth == self.birth);
@@ -649,11 +652,10 @@ impl Walk {
         call.server.searches.take_done::<Walk>().map(|walk| *walk)
     }
 
-    /// The same walk, counted, in one slice: what is counted beside it is not kept.
+    /// The same walk, counted.
     #[must_use]
-    pub(super) fn at_once(mut self) -> Walk {
+    pub(super) fn counted(mut self) -> Walk {
         self.search.profiles = true;
-        self.is_at_once = true;
         self
     }
 
@@ -672,8 +674,14 @@ impl Walk {
     fn begin_rows(&mut self, call: &Call<'_>) {
         if !call.is_for_other_node() {
             let resp3 = call.reply.resp3();
+            self.rows.resp3 = resp3;
             self.rows.body.get_or_insert_with(|| Body::new(resp3));
         }
+    }
+
+    /// The parts of shards for FT.PROFILE; `None`: the documents are this server's.
+    pub(super) fn take_shard_profiles(&mut self) -> Option<Profiles> {
+        self.shard_profiles.take()
     }
 
     /// The reads of each part of the query; `None`: nothing was counted, or it matches

@@ -1,14 +1,17 @@
 //! Rows that have come out of a walk's stages: written to the reply, or kept for another node.
 //!
 //! Texts in which words are marked and that are long wait for a worker ([`Task::step`] of the
-//! walk), and the rows after them with them.
+//! walk), and the rows after them with them. So do rows of very many values, which the worker
+//! writes.
 //!
 //! [`Task::step`]: crate::server::searches::Task::step
 
+use super::super::reply::reply_row_fields;
 use super::Body;
 use russet_resp::Reply;
 use russet_search::index::Index;
 use russet_search::pipeline::{OutputRow, Pipeline};
+use russet_search::request::Format;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -39,9 +42,19 @@ pub(super) struct Rows {
     waiting: VecDeque<OutputRow>,
     /// When the marking of texts ends.
     pub(super) until: Option<Instant>,
+    /// How a worker writes values.
+    pub(super) format: Format,
+    pub(super) resp3: bool,
 }
 
 impl Rows {
+    pub(super) fn of(format: Format) -> Rows {
+        Rows {
+            format,
+            ..Rows::default()
+        }
+    }
+
     /// Rows that were written or kept.
     pub(super) fn len(&self) -> usize {
         self.kept.len() + self.body.as_ref().map_or(0, Body::rows)
@@ -63,7 +76,8 @@ impl Rows {
     ) -> bool {
         self.waiting.extend(rows);
         while let Some(mut row) = self.waiting.pop_front() {
-            if row.is_unmarked && leaves {
+            let is_huge = row.written.is_none() && self.body.is_some() && row.is_huge();
+            if (row.is_unmarked || is_huge) && leaves {
                 self.waiting.push_front(row);
                 return false;
             }
@@ -81,8 +95,22 @@ impl Rows {
         let mut waiting = std::mem::take(&mut self.waiting);
         for row in &mut waiting {
             pipeline.mark_row(row, &|| self.is_over());
+            if self.body.is_some() && row.is_huge() {
+                self.write_fields(row, pipeline);
+            }
         }
         self.waiting = waiting;
+    }
+
+    /// Writes the fields of a row, and lets them go.
+    fn write_fields(&self, row: &mut OutputRow, pipeline: &Pipeline) {
+        let mut reply = Reply::new();
+        reply.set_resp3(self.resp3);
+        reply.copy_pieces();
+        let name = |place| pipeline.name(place);
+        reply_row_fields((&row.fields, None), name, self.format, &mut reply);
+        row.written = Some(reply.take_text().into());
+        row.fields = Vec::new();
     }
 
     fn is_over(&self) -> bool {

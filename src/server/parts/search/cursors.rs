@@ -1,12 +1,14 @@
 //! Cursors: queries whose rows are fetched a part at a time.
 //!
 //! A cursor belongs to one index and to the user that made it. It ends with the index, after its
-//! last row, or when it was not read for some time. Its number cannot be guessed; numbers of 53
+//! last row, when it was not read for some time, or when the client of a READ is gone before its
+//! rows are there. Its number cannot be guessed; numbers of 53
 //! bits are the longest that every client can hold.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::{Arc, Weak};
 
 use rand::RngExt;
 
@@ -20,6 +22,21 @@ pub struct Cursor {
     pub used_ms: u64,
     /// The query, which its command knows. `None`: a READ waits for its rows.
     pub walk: Option<Box<dyn Any + Send>>,
+    /// Of the last READ.
+    pub reader: Weak<()>,
+}
+
+/// A READ under way: it goes with the query, and by its end the cursor notices that the client is
+/// gone.
+pub struct ReadTicket {
+    _reader: Arc<()>,
+}
+
+impl Cursor {
+    /// Whether the client of a READ is gone, and the query with it.
+    fn is_abandoned(&self) -> bool {
+        self.walk.is_none() && self.reader.strong_count() == 0
+    }
 }
 
 /// All cursors by their numbers.
@@ -43,10 +60,17 @@ impl Cursors {
 
     /// Takes the query of a cursor for a READ, beside which the cursor counts on. `None`: there is
     /// no such cursor, or another READ has its query.
-    pub fn begin_read(&mut self, id: u64, now_ms: u64) -> Option<Box<dyn Any + Send>> {
+    pub fn begin_read(
+        &mut self,
+        id: u64,
+        now_ms: u64,
+    ) -> Option<(Box<dyn Any + Send>, ReadTicket)> {
         let cursor = self.all.get_mut(&id)?;
         cursor.used_ms = now_ms;
-        cursor.walk.take()
+        let walk = cursor.walk.take()?;
+        let reader = Arc::new(());
+        cursor.reader = Arc::downgrade(&reader);
+        Some((walk, ReadTicket { _reader: reader }))
     }
 
     /// Gives the query back. `false`: the cursor has ended meanwhile.
@@ -77,10 +101,12 @@ impl Cursors {
         self.all.remove(&id)
     }
 
-    /// Cursors that were not read for long enough end. O(cursors).
+    /// Cursors that were not read for long enough end, and those whose readers are gone.
+    /// O(cursors).
     pub fn expire(&mut self, now_ms: u64) {
-        self.all
-            .retain(|_, its| now_ms.saturating_sub(its.used_ms) < its.max_idle_ms);
+        self.all.retain(|_, its| {
+            !its.is_abandoned() && now_ms.saturating_sub(its.used_ms) < its.max_idle_ms
+        });
     }
 
     /// The cursors of an index end. O(cursors).
@@ -90,7 +116,40 @@ impl Cursors {
 
     /// Cursors of an index, and all.
     pub fn count(&self, index: &[u8]) -> (usize, usize) {
-        let of_index = self.all.values().filter(|its| *its.index == *index);
-        (of_index.count(), self.all.len())
+        let all = self.all.values().filter(|its| !its.is_abandoned());
+        let of_index = all.clone().filter(|its| *its.index == *index);
+        (of_index.count(), all.count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_ends_with_the_reader_that_has_its_query() {
+        let mut cursors = Cursors::default();
+        let id = cursors.keep(Cursor {
+            index: (*b"i").into(),
+            user: (*b"default").into(),
+            max_idle_ms: 1000,
+            used_ms: 0,
+            walk: Some(Box::new(1)),
+            reader: Weak::new(),
+        });
+        assert_eq!(cursors.count(b"i"), (1, 1));
+        let (walk, ticket) = cursors.begin_read(id, 5).expect("a query");
+        cursors.expire(6);
+        assert_eq!(cursors.count(b"i"), (1, 1));
+        assert!(cursors.begin_read(id, 6).is_none());
+        assert!(cursors.end_read(id, walk, 7));
+        drop(ticket);
+        cursors.expire(8);
+        assert_eq!(cursors.count(b"i"), (1, 1));
+        // The client of this one is killed.
+        drop(cursors.begin_read(id, 9));
+        assert_eq!(cursors.count(b"i"), (0, 0));
+        cursors.expire(10);
+        assert!(cursors.get(id).is_none());
     }
 }

@@ -26,7 +26,7 @@ use russet_search::schema::{Schema, words};
 use russet_search::text::TextSettings;
 
 pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message, OTHER_INDEXES};
-pub use cursors::{Cursor, Cursors};
+pub use cursors::{Cursor, Cursors, ReadTicket};
 pub(in crate::server) use refused::REFUSED_INDEXES;
 
 /// The database whose keys are indexed unless a definition names another: a flush of it removes

@@ -5,16 +5,16 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{Places, combine, metric_of};
+use super::{Places, combine};
 use crate::expression::Value;
 use crate::hit::{DocumentId, Hit};
-use crate::index::Index;
 use crate::pipeline::FieldName;
 use crate::pipeline::names::KEY;
 use crate::pipeline::row::Row;
 use crate::pipeline::shards::{Answer, ShardRow};
 use crate::pipeline::step::{Pipeline, Source};
 use crate::request::{HybridReach, HybridRequest};
+use crate::schema::Metric;
 
 const TEXT: &[u8] = b"\0text";
 const VECTOR: &[u8] = b"\0vector";
@@ -73,7 +73,7 @@ impl Pipeline {
     pub fn take_side(
         &mut self,
         request: &HybridRequest,
-        index: &Index,
+        metric: Metric,
         mut answers: Vec<Answer>,
         side: usize,
     ) {
@@ -90,11 +90,11 @@ impl Pipeline {
             });
             names.push(KEY.to_vec());
         }
-        self.take_hybrid(request, index, answers);
+        self.take_hybrid(request, metric, answers);
     }
 
     /// Takes the documents of all shards into a pipeline of [`Pipeline::of_shards`].
-    pub fn take_hybrid(&mut self, request: &HybridRequest, index: &Index, answers: Vec<Answer>) {
+    pub fn take_hybrid(&mut self, request: &HybridRequest, metric: Metric, answers: Vec<Answer>) {
         let mut rows: Vec<(ShardRow, usize)> = Vec::new();
         let mut names: Vec<Vec<Vec<u8>>> = Vec::new();
         let (mut texts, mut vectors) = (Vec::new(), Vec::new());
@@ -131,7 +131,6 @@ impl Pipeline {
             }
             names.push(answer.names);
         }
-        let metric = metric_of(request, index.schema());
         for hit in combine(request, metric, texts, vectors) {
             let (of, shard) = &rows[hit.document.0 as usize];
             let mut row = Row {
