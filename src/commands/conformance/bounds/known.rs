@@ -25,7 +25,7 @@ pub const KNOWN: &[Known] = &[
         "small",
         "FT.PROFILE",
         "",
-        "a query that is counted is one piece",
+        "cursors of thousands of terms are made at once",
     ),
     known(
         "small",
@@ -39,7 +39,12 @@ pub const KNOWN: &[Known] = &[
         "",
         "many predicates on each value of a step",
     ),
-    known("small", "FT.SUGGET", "", "all suggestions at once"),
+    known(
+        "small",
+        "FT.SPELLCHECK",
+        "misspelled",
+        "the reply of many near terms is one piece",
+    ),
     known("small", "json.", "", "edits of all elements of an array"),
     known(
         "small",

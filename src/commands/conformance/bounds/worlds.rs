@@ -24,6 +24,8 @@ pub enum World {
     Numbers,
     /// Many vectors of zeros among others, in a graph.
     Zeros,
+    /// Vectors of which no two are equal, in a graph.
+    Graph,
     /// An array of numbers, one of texts, objects with a text and a pattern, nested arrays.
     Json,
     /// A series of `n` samples, two far apart, and many series with labels.
@@ -60,13 +62,41 @@ pub fn worlds_of(group: Group, row: &str) -> &'static [World] {
     }
 }
 
+/// All worlds.
+const WORLDS: [World; 18] = [
+    World::Hashes,
+    World::Documents,
+    World::LongText,
+    World::OwnFields,
+    World::Numbers,
+    World::Zeros,
+    World::Graph,
+    World::Json,
+    World::Series,
+    World::Readers,
+    World::Bloom,
+    World::Cuckoo,
+    World::CountMin,
+    World::TopK,
+    World::TDigest,
+    World::Suggestions,
+    World::VectorSet,
+    World::Array,
+];
+
 impl World {
+    /// The world of a name.
+    pub fn named(name: &str) -> Option<World> {
+        let mut all = WORLDS.into_iter();
+        all.find(|world| format!("{world:?}") == name)
+    }
+
     /// The largest size of a test that takes a minute.
     pub fn n_max(self) -> usize {
         match self {
             World::Hashes => 3_200,
             World::Documents | World::OwnFields => 3_200,
-            World::Zeros | World::VectorSet => 1_600,
+            World::Zeros | World::Graph | World::VectorSet => 1_600,
             World::Json => 6_400,
             _ => 16_000,
         }
@@ -75,13 +105,14 @@ impl World {
     /// Whether its commands end their slices by the clock, and not by counts that stand for a time
     /// of a release build.
     pub fn is_clocked(self) -> bool {
-        use World::{Documents, Hashes, LongText, OwnFields, Series, Suggestions, Zeros};
+        use World::{Documents, Graph, Hashes, LongText, OwnFields, Series, Suggestions, Zeros};
         let clocked = [
             Hashes,
             Documents,
             LongText,
             OwnFields,
             Zeros,
+            Graph,
             Series,
             Suggestions,
         ];
@@ -97,6 +128,7 @@ impl World {
             World::OwnFields => own_fields(bed, n),
             World::Numbers => numbers(bed, n),
             World::Zeros => zeros(bed, n),
+            World::Graph => graph(bed, n),
             World::Json => json(bed, n),
             World::Series => series(bed, n),
             World::Readers => readers(bed, n),
@@ -162,6 +194,9 @@ fn hashes(bed: &mut Testbed, n: usize) {
          SORTABLE p GEO s GEOSHAPE FLAT v VECTOR FLAT 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC COSINE",
     );
     run(bed, "FT.SYNUPDATE i s word1 word2");
+    in_batches(bed, "FT.SYNUPDATE i s SKIPINITIALSCAN", n, |i| {
+        format!("other{i}")
+    });
     for i in 0..n {
         let (key, number) = (format!("k:{i}"), i.to_string());
         let text = format!("word{i} w{}xa{} common", i % 997, i / 997);
@@ -273,6 +308,27 @@ fn zeros(bed: &mut Testbed, n: usize) {
                 &vector,
             ],
         );
+    }
+}
+
+fn graph(bed: &mut Testbed, n: usize) {
+    run(
+        bed,
+        "FT.CREATE i PREFIX 1 k: SCHEMA n NUMERIC v VECTOR HNSW 6 TYPE FLOAT32 DIM 2 \
+         DISTANCE_METRIC L2",
+    );
+    for i in 0..n {
+        let vector = vector((i * 7919 % 10_007) as f32, (i * 104_729 % 9_973) as f32);
+        let (key, number) = (format!("k:{i}"), i.to_string());
+        let words: [&[u8]; 6] = [
+            b"HSET",
+            key.as_bytes(),
+            b"n",
+            number.as_bytes(),
+            b"v",
+            &vector,
+        ];
+        run_words(bed, &words);
     }
 }
 
