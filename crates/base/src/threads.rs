@@ -1,5 +1,7 @@
 //! Helper threads: all are started here, so that the memory of all of them is counted (`ledger`).
 
+pub mod cancel;
+
 use std::io;
 use std::thread::{Builder, JoinHandle};
 

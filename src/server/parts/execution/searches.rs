@@ -15,7 +15,8 @@
 //!
 //! Invariants
 //!   1. An answer is only taken by the client that waits for it: tickets are not used twice.
-//!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer.
+//!   2. A search whose [`Ticket`] is dropped ends at its next slice, without an answer; loops in a
+//!      slice that takes long end before (`base::threads::cancel`).
 //!
 //! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each
 //! turn of the loop runs some searches at once, as far as they are short.
@@ -28,8 +29,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::server::clients::blocked::Ticket;
+use russet_base::clock;
+use russet_base::threads::{self, cancel};
 use russet_base::wake::Wake;
-use russet_base::{clock, threads};
 use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_types::VectorSet;
@@ -409,6 +411,7 @@ impl Shared {
     /// ended.
     fn run_share(&self, mut job: Job, slices: usize) -> Option<Job> {
         let began = clock::cycles();
+        let _watch = cancel::watch(&job.is_dropped);
         let mut run = 0;
         while !job.is_dropped.load(Ordering::Relaxed) {
             if job.slice() {
