@@ -1,10 +1,12 @@
 //! Rows of several series, reduced at each timestamp.
 //!
 //! Series come one after the other; each is merged into the states of those before it, which are in
-//! order, so only one series' rows and the result are held. O(rows of all + timestamps * series).
+//! order. Short ones wait until they are many, so that no series costs a walk over all timestamps:
+//! O(rows of all * log).
 
 use crate::Aggregator;
 use crate::aggregate::State;
+use std::ops::Range;
 
 /// See the module.
 pub struct Reduction {
@@ -14,9 +16,11 @@ pub struct Reduction {
     /// Timestamps in the order of rows, each with `width` states.
     times: Vec<u64>,
     states: Vec<State>,
-    /// The rows of the series under way.
+    /// The rows of the series under way, after those that wait.
     new_times: Vec<u64>,
     new_values: Vec<f64>,
+    /// Whether rows of series wait to be merged.
+    waiting: bool,
 }
 
 impl Reduction {
@@ -30,6 +34,7 @@ impl Reduction {
             states: Vec::new(),
             new_times: Vec::new(),
             new_values: Vec::new(),
+            waiting: false,
         }
     }
 
@@ -42,51 +47,94 @@ impl Reduction {
 
     /// The series under way is complete.
     pub fn end_series(&mut self) {
+        if !self.waiting && self.new_times == self.times {
+            let values = self.new_values.drain(..);
+            for (state, value) in self.states.iter_mut().zip(values) {
+                state.add(value);
+            }
+            self.new_times.clear();
+            return;
+        }
+        self.waiting = true;
+        if self.new_times.len() >= self.times.len() / 2 {
+            self.merge();
+        }
+    }
+
+    /// Merges the rows of all series that wait. Those of one timestamp are taken in the order of
+    /// their series.
+    fn merge(&mut self) {
+        if !std::mem::take(&mut self.waiting) {
+            return;
+        }
         let (width, backwards) = (self.width, self.backwards);
         let new_times = std::mem::take(&mut self.new_times);
         let new_values = std::mem::take(&mut self.new_values);
-        if new_times == self.times {
-            for (state, value) in self.states.iter_mut().zip(&new_values) {
-                state.add(*value);
-            }
-            return;
-        }
         let (old_times, old_states) = (
             std::mem::take(&mut self.times),
             std::mem::take(&mut self.states),
         );
         let before = |a: u64, b: u64| if backwards { a > b } else { a < b };
-        let (mut old, mut new) = (0, 0);
-        while old < old_times.len() || new < new_times.len() {
-            let from_old = old < old_times.len()
-                && (new == new_times.len() || !before(new_times[new], old_times[old]));
-            let is_both = from_old && new < new_times.len() && new_times[new] == old_times[old];
+        let mut order: Vec<usize> = (0..new_times.len()).collect();
+        // Of a single series they are in order already.
+        order.sort_by(|a, b| {
+            let order = new_times[*a].cmp(&new_times[*b]);
+            if backwards { order.reverse() } else { order }
+        });
+        let mut new = order.into_iter().peekable();
+        let mut old = 0;
+        loop {
+            let from_new = new.peek().map(|row| new_times[*row]);
+            let from_old = old_times.get(old).copied();
+            let time = match (from_old, from_new) {
+                (None, None) => break,
+                (Some(time), None) | (None, Some(time)) => time,
+                (Some(a), Some(b)) if before(b, a) => b,
+                (Some(a), Some(_)) => a,
+            };
             let start = self.states.len();
-            if from_old {
-                self.times.push(old_times[old]);
+            self.times.push(time);
+            if from_old == Some(time) {
                 let states = &old_states[old * width..(old + 1) * width];
                 self.states.extend_from_slice(states);
                 old += 1;
             } else {
-                self.times.push(new_times[new]);
                 let states = std::iter::repeat_n(State::new(self.of), width);
                 self.states.extend(states);
             }
-            if is_both || !from_old {
-                let values = &new_values[new * width..(new + 1) * width];
+            while let Some(row) = new.next_if(|row| new_times[*row] == time) {
+                let values = &new_values[row * width..(row + 1) * width];
                 for (state, value) in self.states[start..].iter_mut().zip(values) {
                     state.add(*value);
                 }
-                new += 1;
             }
         }
     }
 
+    /// The number of rows of the result. All series are complete.
+    pub fn len(&mut self) -> usize {
+        self.merge();
+        self.times.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&mut self) -> bool {
+        self.len() == 0
+    }
+
     /// Calls `row` with the first rows of the result.
-    pub fn each(&self, count: usize, mut row: impl FnMut(u64, &[f64])) {
+    pub fn each(&mut self, count: usize, row: impl FnMut(u64, &[f64])) {
+        let rows = count.min(self.len());
+        self.each_of(0..rows, row);
+    }
+
+    /// Calls `row` with a range of the rows of the result.
+    pub fn each_of(&mut self, range: Range<usize>, mut row: impl FnMut(u64, &[f64])) {
+        self.merge();
         let mut values = Vec::new();
         let states = self.states.chunks(self.width.max(1));
-        for (time, states) in self.times.iter().zip(states).take(count) {
+        let rows = self.times.iter().zip(states);
+        for (time, states) in rows.skip(range.start).take(range.len()) {
             values.clear();
             values.extend(states.iter().map(State::value));
             row(*time, &values);
@@ -100,10 +148,22 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    /// Each of many series of one row was a walk over the rows of all before it.
+    #[test]
+    fn many_short_series_are_merged_together() {
+        let mut reduction = Reduction::new(Aggregator::Sum, 1, false);
+        let n = 100_000;
+        for at in 0..n {
+            reduction.add(at * 7919 % n, &[1.0]);
+            reduction.end_series();
+        }
+        assert_eq!(reduction.len(), n as usize);
+    }
+
     proptest! {
         #[test]
         fn a_row_is_reduced_of_all_series(
-            series in proptest::collection::vec(proptest::collection::btree_map(0..40_u64, -9..9_i32, 0..20), 0..6),
+            series in proptest::collection::vec(proptest::collection::btree_map(0..40_u64, -9..9_i32, 0..20), 0..30),
             backwards: bool,
             count in 0..50_usize,
         ) {
@@ -120,6 +180,12 @@ mod tests {
             }
             let mut got = Vec::new();
             reduction.each(count, |at, values| { assert_eq!(values[1], values[0] * 2.0); got.push((at, values[0])); });
+            let mut parts = Vec::new();
+            for from in (0..reduction.len()).step_by(7) {
+                reduction.each_of(from..from + 7, |at, values| parts.push((at, values[0])));
+            }
+            parts.truncate(count);
+            prop_assert_eq!(&parts, &got);
             let mut expected: Vec<(u64, f64)> = model.into_iter().collect();
             if backwards { expected.reverse(); }
             expected.truncate(count);

@@ -128,6 +128,11 @@ impl RowsText {
     /// Replies an array of the rows, and forgets them.
     pub(super) fn reply(&mut self, reply: &mut Reply) {
         reply.array(self.rows);
+        self.reply_more(reply);
+    }
+
+    /// Replies the rows as further ones of an array, and forgets them.
+    pub(super) fn reply_more(&mut self, reply: &mut Reply) {
         reply.raw(&self.text);
         self.rows = 0;
         self.text.clear();

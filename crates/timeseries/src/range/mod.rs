@@ -10,6 +10,8 @@
 //! `first` and `last` are those of time, also backwards, and so is the value that `last` has in
 //! buckets without samples: that of the bucket before them.
 //!
+//! A thread's pass ends early if its work is cancelled (`base::threads::cancel`).
+//!
 //! Cost: one pass; a sample costs its decoding and one addition for each aggregator, which takes
 //! the samples of a bucket in a block as one loop. Backwards, a time-weighted average is computed
 //! forwards and its rows are turned around.
@@ -21,6 +23,7 @@ use crate::aggregate::State;
 use crate::block::{BLOCK, Visit, go_on_if};
 use crate::{Aggregator, Sample, Series};
 use rows::Rows;
+use russet_base::threads::cancel;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use weighted::Weighted;
@@ -216,6 +219,10 @@ impl Query<'_> {
             .extra
             .filter(|extra| (self.from..=self.to).contains(&extra.timestamp))
             .map(|extra| ([extra.timestamp], [extra.value]));
+        let f: Visit<'_> = &mut |times, values| {
+            go_on_if(!cancel::is_cancelled())?;
+            f(times, values)
+        };
         if !self.backwards {
             series.visit(from, to, f)?;
         }

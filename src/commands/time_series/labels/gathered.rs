@@ -1,6 +1,6 @@
 //! MRANGE takes series: their rows are written as they come, with GROUPBY merged.
 //!
-//! Groups are written after all series, one in a step.
+//! Groups are written after all series, some rows of one in a step.
 
 use super::super::compact::latest;
 use super::super::filters::{Shown, begin_labels, reply_label};
@@ -18,6 +18,7 @@ use russet_timeseries::range::Allowance;
 use russet_timeseries::reduce::Reduction;
 use russet_timeseries::{Aggregator, Labels, Sample, Series};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The series with a value of the label of GROUPBY.
 struct Members {
@@ -25,9 +26,19 @@ struct Members {
     reduction: Reduction,
 }
 
+/// The rows of a group that are yet to be written.
+struct Unwritten {
+    reduction: Reduction,
+    rows: Range<usize>,
+}
+
+/// Rows of a group that are written in a step: some tenths of a millisecond.
+const STEP_ROWS: usize = 1 << 12;
+
 /// See the module.
 pub(in crate::commands::time_series) struct Gathered {
     groups: BTreeMap<Box<[u8]>, Members>,
+    unwritten: Option<Unwritten>,
     rows: RowsText,
     allowance: Allowance,
 }
@@ -36,6 +47,7 @@ impl Gathered {
     pub(in crate::commands::time_series) fn new(reply: &Reply) -> Gathered {
         Gathered {
             groups: BTreeMap::new(),
+            unwritten: None,
             rows: RowsText::new(reply),
             allowance: Allowance::default(),
         }
@@ -112,20 +124,36 @@ impl Gather for Gathered {
         self.take_with(&asked, (key, series), *extra, out)
     }
 
-    /// Writes the next group.
+    /// Writes the next rows of a group, before the first of them what the group is.
     fn write_next(&mut self, asked: &Asked<'_>, out: &mut Parts) -> bool {
-        let Some((group, (value, members))) = asked.group.zip(self.groups.pop_first()) else {
-            return false;
-        };
-        let (reply, rows) = (&mut out.reply, &mut self.rows);
-        let sources: Vec<&[u8]> = members.sources.iter().map(|key| &**key).collect();
-        begin_group(reply, (group, &value), &sources, asked.shown);
-        let count = asked.range.count();
-        members
-            .reduction
-            .each(count, |at, values| rows.push(at, values));
-        rows.reply(reply);
-        out.len += 1;
+        let reply = &mut out.reply;
+        if self.unwritten.is_none() {
+            let Some((group, (value, members))) = asked.group.zip(self.groups.pop_first()) else {
+                return false;
+            };
+            let sources: Vec<&[u8]> = members.sources.iter().map(|key| &**key).collect();
+            begin_group(reply, (group, &value), &sources, asked.shown);
+            let mut reduction = members.reduction;
+            let rows = reduction.len().min(asked.range.count());
+            reply.array(rows);
+            out.len += 1;
+            self.unwritten = Some(Unwritten {
+                reduction,
+                rows: 0..rows,
+            });
+        }
+        if let Some(mut unwritten) = self.unwritten.take() {
+            let Range { start, end } = unwritten.rows;
+            let next = end.min(start.saturating_add(STEP_ROWS));
+            let rows = &mut self.rows;
+            let push = |at, values: &[f64]| rows.push(at, values);
+            unwritten.reduction.each_of(start..next, push);
+            rows.reply_more(reply);
+            if next < end {
+                unwritten.rows = next..end;
+                self.unwritten = Some(unwritten);
+            }
+        }
         true
     }
 }

@@ -1,14 +1,14 @@
 //! The series that satisfy conditions, one after the other, and what a command makes of each.
 //!
-//! Work of a client's command that takes long is divided: after [`SLICE_US`] the loop serves
-//! others, and the command runs again where it was. Meanwhile series may change: each is read at
-//! one time between the command's beginning and its end; those that are gone by then, or have
-//! other labels, are left out. In a script and in EXEC nothing changes meanwhile. A series that
-//! takes long by itself is copied, and a thread takes it.
+//! Work of a client's command that takes long is divided: after a slice (`execution::slices`) the
+//! loop serves others, and the command runs again where it was. Meanwhile series may change: each
+//! is read at one time between the command's beginning and its end; those that are gone by then, or
+//! have other labels, are left out. In a script and in EXEC nothing changes meanwhile. A series
+//! that takes long by itself is copied, and a thread takes it.
 
 use super::filters::DENIED;
-use crate::server::Call;
 use crate::server::searches::Task;
+use crate::server::{Call, Slice};
 use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
@@ -17,9 +17,6 @@ use russet_timeseries::index::{Filter, Search};
 use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
 use russet_types::vector_set::Progress;
-
-/// The loop is held for about so long at a time.
-const SLICE_US: u64 = 500;
 
 /// Series that the client may not read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,6 +124,9 @@ pub(in crate::commands::time_series) struct Parts {
 
 impl Parts {
     fn end_slice(&mut self) {
+        if self.reply.pending_len() == 0 {
+            return;
+        }
         self.texts.push(message(self.reply.take_text()));
     }
 
@@ -155,8 +155,7 @@ struct Slices<G> {
 }
 
 impl<G: Gather> Task for Slices<G> {
-    /// But for a long series nothing can be done without the keyspace: the command only waits for
-    /// its turn.
+    /// Takes the long series: nothing else can be done without the keyspace.
     fn step(&mut self, _nanos: usize) -> Progress {
         if let Some((pending, args, name)) = self.pending.take() {
             let parts = &mut self.parts;
@@ -187,18 +186,29 @@ pub(in crate::commands::time_series) fn in_slices<G: Gather>(
         },
         None => Slices::new(call, wanted, new),
     };
-    let mut slice_began = began;
-    while slices.advance(call, asked, wanted, slice_began)? == Progress::More {
+    loop {
+        let waits = call.may_leave_loop();
+        let uncounted = clock::cycles();
+        let progress = match call.slice() {
+            Some(slice) => slices.advance(call, asked, wanted, slice)?,
+            None => Progress::More,
+        };
+        call.end_slice(uncounted);
+        if progress == Progress::Done {
+            return Ok(Some(slices.parts));
+        }
         slices.parts.end_slice();
         slices.is_later = true;
-        if call.may_leave_loop() {
+        if slices.pending.is_some() {
             call.block_on_task(Box::new(slices));
             return Ok(None);
         }
+        if waits {
+            call.wait_for_turn(Box::new(slices), None);
+            return Ok(None);
+        }
         call.may_continue(began)?;
-        slice_began = clock::cycles();
     }
-    Ok(Some(slices.parts))
 }
 
 impl<G: Gather> Slices<G> {
@@ -221,30 +231,26 @@ impl<G: Gather> Slices<G> {
         }
     }
 
-    /// Goes on until the slice that began at a time is over.
+    /// Goes on until the slice is over.
     fn advance(
         &mut self,
         call: &Call<'_>,
         asked: &G::Asked<'_>,
         wanted: Wanted<'_>,
-        slice_began: u64,
+        slice: Slice,
     ) -> Result<Progress, CommandError> {
-        let is_over = || {
-            let cycles = clock::cycles().wrapping_sub(slice_began);
-            call.server.cycles.micros(cycles) >= SLICE_US
-        };
         let filters = wanted.filters.unwrap_or_default();
         while !self.has_keys {
             let admit = |key: &[u8]| wanted.admit(call, key);
             self.has_keys = !self.search.step(call.db.labels(), filters, admit)?;
-            if is_over() {
+            if slice.is_over() {
                 return Ok(Progress::More);
             }
         }
         while self.take_next(call, asked, filters)?
             || self.gather.write_next(asked, &mut self.parts)
         {
-            if self.pending.is_some() || is_over() {
+            if self.pending.is_some() || slice.is_over() {
                 return Ok(Progress::More);
             }
         }
