@@ -19,8 +19,8 @@ mod path;
 mod view;
 
 pub use document::{
-    CborError, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Value, number_of,
-    print_number,
+    CborError, ChangeAt, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Pay, Value,
+    number_of, print_number,
 };
 pub use path::{Budget, Computed, EvalError, Found, Key, Path, PathCache, PathError};
 pub use view::{Kind, Location, Number, View};

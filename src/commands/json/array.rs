@@ -3,9 +3,9 @@
 //! An array within another match is changed before it. Cost: O(values that the path visits), and
 //! the elements that are moved.
 
-use super::assignment::check_growth;
+use super::assignment::{check_growth, pay_for_copies};
 use super::count;
-use super::editing::{Change, Edit, edit_there};
+use super::editing::{Change, Edit, edit_there, pay_from};
 use super::parsing::Values;
 use super::printing::Means;
 use super::reply::{last, reply_lengths, write_expanded};
@@ -64,11 +64,12 @@ fn append(
     let (path, arrays) = Arrays::find(json, means, text)?;
     for value in &*values {
         check_growth(json, value, arrays.places(), 1, edit.max)?;
+        arrays.pay(value, means)?;
     }
-    let lengths = arrays.each(json, |json, location, len| {
-        json.insert_elements(location, len, &values);
+    let lengths = arrays.each(json, means, |document, location, len| {
+        document.insert_elements(location, len, &values);
         len + values.len()
-    });
+    })?;
     let change = change_of(&lengths);
     // The path as it was given, unlike elsewhere.
     reply_lengths(reply, &path, lengths, || {
@@ -119,6 +120,7 @@ fn insert(
     let (path, arrays) = Arrays::find(json, means, path_at(edit.args, 2)?)?;
     for value in &*values {
         check_growth(json, value, arrays.places(), 1, edit.max)?;
+        arrays.pay(value, means)?;
     }
     let place = |len: usize| {
         let at = if index < 0 {
@@ -131,10 +133,10 @@ fn insert(
     if arrays.lengths().any(|len| place(len).is_none()) {
         return Err(OUT_OF_BOUNDS);
     }
-    let lengths = arrays.each(json, |json, location, len| {
-        json.insert_elements(location, place(len).unwrap_or(len), &values);
+    let lengths = arrays.each(json, means, |document, location, len| {
+        document.insert_elements(location, place(len).unwrap_or(len), &values);
         len + values.len()
-    });
+    })?;
     let change = change_of(&lengths);
     reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not an array")
@@ -174,13 +176,13 @@ fn trim(
 ) -> Result<Change, CommandError> {
     let (start, stop) = trim_args(edit.args)?;
     let (path, arrays) = Arrays::find(json, means, path_at(edit.args, 2)?)?;
-    let lengths = arrays.each(json, |json, location, len| {
+    let lengths = arrays.each(json, means, |document, location, len| {
         let kept = kept(len, start, stop);
         if kept.len() < len {
-            json.retain_elements(location, kept.clone());
+            document.retain_elements(location, kept.clone());
         }
         kept.len()
-    });
+    })?;
     let change = change_of(&lengths);
     reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not an array")
@@ -255,19 +257,19 @@ fn pop(
 ) -> Result<Change, CommandError> {
     let PopArgs { depth, path, index } = PopArgs::parse(edit.args, reply.resp3())?;
     let (path, arrays) = Arrays::find(json, means, path)?;
-    let popped = arrays.each(json, |json, location, len| {
+    let popped = arrays.each(json, means, |document, location, len| {
         let last = len.checked_sub(1)?;
         let index = if index < 0 {
             index.saturating_add(len as i64).max(0)
         } else {
             index
         };
-        let mut element = location.clone();
+        let mut element = Location::from_slice(location);
         element.push(usize::try_from(index).map_or(last, |index| index.min(last)) as u32);
-        let value = Document::copy_of(at(json, &element));
-        json.remove(&element);
+        let value = Document::copy_of(at(document, &element));
+        document.remove(&element);
         Some(value)
-    });
+    })?;
     // As in Redis, a legacy path counts an empty array as changed.
     let is_changed = |value: &Option<Option<_>>| match value {
         Some(element) => element.is_some() || path.is_legacy(),
@@ -370,27 +372,33 @@ impl Arrays {
         arrays.map(|(location, _)| location)
     }
 
+    /// Pays for copies of a value, one for each array.
+    fn pay(&self, value: &Document, means: &Means<'_>) -> CommandResult {
+        pay_for_copies(value, self.places().count(), means.budget)
+    }
+
     /// Changes each array, given its length, those within others first; returns the results in the
     /// order of the matches, `None` for a match that is no array.
     fn each<R>(
         &self,
         json: &mut Json,
-        mut change: impl FnMut(&mut Json, &Location, usize) -> R,
-    ) -> Vec<Option<R>> {
+        means: &Means<'_>,
+        mut change: impl FnMut(&mut Document, &[u32], usize) -> R,
+    ) -> Result<Vec<Option<R>>, CommandError> {
         if let [(location, len)] = &self.found[..] {
-            return vec![len.map(|len| change(json, location, len))];
+            return Ok(vec![len.map(|len| change(json, location, len))]);
         }
+        let arrays = self.found.iter().zip(0..);
+        let arrays = arrays.filter(|((_, len), _)| len.is_some());
+        let (places, numbers): (Vec<&[u32]>, Vec<usize>) =
+            arrays.map(|((at, _), number)| (&**at, number)).unzip();
         let mut results: Vec<Option<R>> = self.found.iter().map(|_| None).collect();
-        let mut order: Vec<usize> = (0..self.found.len()).collect();
-        order.sort_by(|a, b| self.found[*b].0.cmp(&self.found[*a].0));
-        for number in order {
-            let (location, len) = &self.found[number];
-            if len.is_some() {
-                // A match that is repeated has changed before.
-                let len = at(json, location).len();
-                results[number] = Some(change(json, location, len));
-            }
-        }
-        results
+        let mut change_at = |place: usize, document: &mut Document, location: &[u32]| {
+            // A match that is repeated has changed before.
+            let len = at(document, location).len();
+            results[numbers[place]] = Some(change(document, location, len));
+        };
+        json.edit_each(&places, &pay_from(means.budget), &mut change_at)?;
+        Ok(results)
     }
 }

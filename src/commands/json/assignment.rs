@@ -5,7 +5,9 @@
 //!
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
+use super::editing::pay_from;
 use super::row::plain;
+use crate::server::CommandResult;
 use russet_command::CommandError;
 use russet_json::{Budget, DEPTH_MAX, Document, Key, Kind, Location, Path, View};
 use russet_types::Json;
@@ -63,7 +65,7 @@ pub(super) fn set_at(
     if condition == Condition::IfMissing && path.last_key().is_none() && !path.is_root() {
         return Err(NOT_STATIC);
     }
-    let found = path.locations(json.root(), budget).map_err(plain)?;
+    let mut found = path.locations(json.root(), budget).map_err(plain)?;
     match condition {
         Condition::IfMissing if !found.is_empty() => return Ok(Outcome::Nothing),
         Condition::IfThere if found.is_empty() => return Ok(Outcome::Nothing),
@@ -78,20 +80,50 @@ pub(super) fn set_at(
         });
     }
     check_growth(json, &value, found.iter(), 0, max)?;
-    for location in found {
-        json.replace(&location, value.root());
-    }
+    let places: Vec<&[u32]> = outermost(&mut found).collect();
+    pay_for_copies(&value, places.len(), budget)?;
+    let mut set = |_: usize, document: &mut Document, place: &[u32]| {
+        document.replace(place, value.root());
+    };
+    json.edit_each(&places, &pay_from(budget), &mut set)?;
     Ok(Outcome::Set)
 }
 
-/// Refuses a path that finds nothing and cannot make a member.
-pub(super) fn check_makes(json: &Json, path: &Path, budget: &Budget) -> Result<(), CommandError> {
-    let finds = || path.locations(json.root(), budget).map_err(plain);
+/// The locations that are within no other, each once: what is replaced or emptied takes all that it
+/// holds with it.
+pub(super) fn outermost(locations: &mut [Location]) -> impl Iterator<Item = &[u32]> {
+    locations.sort_unstable();
+    let mut last: Option<&Location> = None;
+    locations.iter().filter_map(move |location| {
+        if last.is_some_and(|last| location.starts_with(last)) {
+            return None;
+        }
+        last = Some(location);
+        Some(&**location)
+    })
+}
+
+/// Pays for so many copies of a value; a single one was paid as its text was read.
+pub(super) fn pay_for_copies(value: &Document, copies: usize, budget: &Budget) -> CommandResult {
+    let bytes = value
+        .memory_bytes()
+        .saturating_mul(copies.saturating_sub(1));
+    budget.spend_bytes(bytes).map_err(plain)
+}
+
+/// Refuses a path that finds nothing and cannot make a member, and pays for the edits of what it
+/// finds.
+pub(super) fn check_makes(json: &Document, path: &Path, budget: &Budget) -> CommandResult {
+    if path.is_static() && matches!(path.last_key(), Some(Key::Name(_))) {
+        return Ok(());
+    }
+    let found = path.locations(json.root(), budget).map_err(plain)?;
+    let pay = |visits| budget.spend(visits).map_err(plain);
+    json.pay_for_edits(found.len(), &pay)?;
     match path.last_key() {
-        Some(Key::Name(_)) => Ok(()),
-        // All of them: what takes too long is refused before anything is set.
-        _ if !finds()?.is_empty() => Ok(()),
+        _ if !found.is_empty() => Ok(()),
         Some(Key::Index(_)) => Err(NO_SUCH_ELEMENT),
+        Some(Key::Name(_)) => Ok(()),
         None => Err(NOT_STATIC),
     }
 }

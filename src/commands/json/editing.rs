@@ -10,8 +10,8 @@
 //!
 //! Values of long texts, and SET and MERGE, which may replace the document: `parsing`.
 
-use super::printing::{Means, share};
-use super::row::{OTHER_TYPE, write};
+use super::printing::{Means, PATHS, PATHS_BYTES, share};
+use super::row::{OTHER_TYPE, plain, write};
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
@@ -25,9 +25,6 @@ use std::sync::atomic::AtomicBool;
 
 /// Copies that are made until the document is the one that was copied.
 pub(super) const COPIES_MAX: u32 = 3;
-/// Paths that a thread keeps compiled, and their bytes.
-const PATHS: usize = 16;
-const PATHS_BYTES: usize = 1 << 20;
 
 /// The outcome for a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +63,11 @@ pub(super) fn budget(call: &mut Call<'_>, bytes: usize, copies: u32) -> (Budget,
         return (Budget::brief(), true);
     }
     (Budget::linear(bytes), false)
+}
+
+/// Pays for edits of many values.
+pub(super) fn pay_from(budget: &Budget) -> impl Fn(u64) -> Result<(), CommandError> + '_ {
+    |visits| budget.spend(visits).map_err(plain)
 }
 
 /// Has `apply` change the document at the first argument, now or later, with the values of its

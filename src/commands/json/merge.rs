@@ -6,8 +6,11 @@
 //!
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 
-use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, check_growth, make_at};
+use super::assignment::{
+    Condition, NEW_AT_ROOT, Outcome, Rule, check_growth, make_at, outermost, pay_for_copies,
+};
 use super::count;
+use super::editing::pay_from;
 use super::parsing::{self, Edit, Taken};
 use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, is_root, path_at, plain, utf8};
 use super::set::check_format;
@@ -87,7 +90,7 @@ fn merge_into(
     rule: Rule,
     budget: &Budget,
 ) -> Result<Outcome, CommandError> {
-    let found = path.locations(json.root(), budget).map_err(plain)?;
+    let mut found = path.locations(json.root(), budget).map_err(plain)?;
     if found.is_empty() {
         let is_made = make_at(json, path, patch)?;
         return Ok(if is_made {
@@ -97,9 +100,16 @@ fn merge_into(
         });
     }
     check_growth(json, &patch, found.iter(), 0, rule.max)?;
-    for location in found {
-        merge_at(json, &location, patch.root());
-    }
+    let places: Vec<&[u32]> = if matches!(patch.root().kind(), Kind::Object) {
+        found.iter().map(|location| &**location).collect()
+    } else {
+        outermost(&mut found).collect()
+    };
+    pay_for_copies(&patch, places.len(), budget)?;
+    let mut merge = |_: usize, document: &mut Document, place: &[u32]| {
+        merge_at(document, &Location::from_slice(place), patch.root());
+    };
+    json.edit_each(&places, &pay_from(budget), &mut merge)?;
     Ok(Outcome::Set)
 }
 
@@ -115,7 +125,7 @@ fn check_options(args: Args<'_>) -> Result<(), CommandError> {
 }
 
 /// Merges a patch into the value at a location.
-fn merge_at(json: &mut Json, location: &Location, patch: Value<'_>) {
+fn merge_at(json: &mut Document, location: &Location, patch: Value<'_>) {
     if !matches!(patch.kind(), Kind::Object) {
         json.replace(location, patch);
         return;

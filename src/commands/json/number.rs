@@ -7,7 +7,7 @@
 //! Cost: O(values that the path visits).
 
 use super::count;
-use super::editing::{Apply, Change, Edit, edit_there};
+use super::editing::{Apply, Change, Edit, edit_there, pay_from};
 use super::printing::Means;
 use super::reply::{last, write_number};
 use super::row::{
@@ -166,11 +166,14 @@ fn apply(
         }
         results.push(new);
     }
-    for ((location, _), result) in found.iter().zip(&results) {
-        if let Some(number) = result {
-            json.set_number(location, *number);
-        }
-    }
+    let new = found.iter().zip(&results);
+    let (places, new): (SmallVec<[&[u32]; 1]>, SmallVec<[Number; 1]>) = new
+        .filter_map(|((location, _), result)| Some((&**location, (*result)?)))
+        .unzip();
+    let mut set = |at: usize, document: &mut Document, place: &[u32]| {
+        document.set_number(place, new[at]);
+    };
+    json.edit_each(&places, &pay_from(means.budget), &mut set)?;
     write_results(&path, &results, reply)?;
     Ok(if results.iter().any(Option::is_some) {
         Change::Changed

@@ -33,7 +33,7 @@ const KEY: usize = 1;
 const PATH: usize = 2;
 const VALUE: usize = 3;
 /// A text of fewer bytes is parsed at once: some milliseconds.
-const LONG: usize = 1 << 20;
+pub(super) const LONG: usize = 1 << 20;
 /// The time that a byte takes to parse, about.
 const BYTE_NANOS: usize = 4;
 

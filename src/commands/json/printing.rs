@@ -24,8 +24,8 @@ const LONG: usize = 1 << 18;
 /// Chunks of a document with fewer bytes than that, and some more.
 const CHUNKS_MAX: usize = 40;
 /// Paths of one command that are kept compiled, and their bytes.
-const PATHS: usize = 16;
-const PATHS_BYTES: usize = 1 << 20;
+pub(super) const PATHS: usize = 16;
+pub(super) const PATHS_BYTES: usize = 1 << 20;
 
 /// The means by which paths are evaluated.
 pub(super) struct Means<'m> {

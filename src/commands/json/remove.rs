@@ -2,13 +2,13 @@
 //!
 //! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
 
+use super::assignment::outermost;
 use super::count;
-use super::editing::{Apply, Change, edit, edit_there};
-use super::row::{WRITES, WRITING, WRITTEN_KEY, at, compiled, matches, path_at, plain};
+use super::editing::{Apply, Change, edit, edit_there, pay_from};
+use super::row::{WRITES, WRITING, WRITTEN_KEY, compiled, path_at, plain};
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Kind, Location, View};
-use russet_types::Json;
+use russet_json::{Document, Kind, Location, Value, View};
 
 pub(super) const DEL: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -39,9 +39,7 @@ fn del(call: &mut Call<'_>) -> CommandResult {
         if deletions.iter().any(|location| location.is_empty()) {
             return Ok(Change::Removed);
         }
-        for location in &deletions {
-            json.remove(location);
-        }
+        json.remove_each(&deletions, &pay_from(means.budget))?;
         Ok(match deletions.len() {
             0 => Change::Nothing,
             _ if json.root().len() == 0 => Change::Emptied,
@@ -73,8 +71,21 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     path_at(call.args, 2)?;
     edit_there(call, "json.clear", None, |json, edit, means, reply| {
         let path = compiled(means.paths, path_at(edit.args, 2)?)?;
-        let found = matches(&path, json.root(), means.budget)?;
-        let cleared = clear_all(json, found);
+        // A container is emptied after those within it, which count, too, as does what is repeated.
+        let mut full: Vec<Location> = Vec::new();
+        let take = |location: &Location, value: Value<'_>| {
+            if is_full(value) {
+                full.push(location.clone());
+            }
+        };
+        path.each_found(json.root(), means.budget, take)
+            .map_err(plain)?;
+        let cleared = full.len();
+        let places: Vec<&[u32]> = outermost(&mut full).collect();
+        let mut clear = |_: usize, document: &mut Document, place: &[u32]| {
+            document.clear(place);
+        };
+        json.edit_each(&places, &pay_from(means.budget), &mut clear)?;
         reply.int(cleared as i64);
         Ok(match cleared {
             0 => Change::Nothing,
@@ -83,23 +94,11 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     })
 }
 
-/// Empties the values at locations; returns the number of those that were neither empty nor 0.
-fn clear_all(json: &mut Json, found: Vec<Location>) -> usize {
-    let is_full = |json: &Json, location: &Location| {
-        let value = at(json, location);
-        match value.kind() {
-            Kind::Array | Kind::Object => value.len() > 0,
-            Kind::Number(number) => number.as_f64() != 0.0,
-            _ => false,
-        }
-    };
-    // A container is emptied after those within it, which count, too, as does what is repeated.
-    let mut full: Vec<Location> = (found.into_iter())
-        .filter(|place| is_full(json, place))
-        .collect();
-    full.sort_unstable_by(|left, right| right.cmp(left));
-    for location in &full {
-        json.clear(location);
+/// Whether clearing a value changes it.
+fn is_full(value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::Array | Kind::Object => value.len() > 0,
+        Kind::Number(number) => number.as_f64() != 0.0,
+        _ => false,
     }
-    full.len()
 }

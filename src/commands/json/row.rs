@@ -7,9 +7,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
-use russet_json::{
-    Budget, Document, EvalError, Found, Location, Path, PathCache, PathError, Value,
-};
+use russet_json::{Budget, Document, EvalError, Found, Path, PathCache, PathError, Value};
 use russet_keyspace::{Db, Ref, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
@@ -103,16 +101,6 @@ pub(super) fn each_match(
         return Ok(());
     }
     path.each(root, budget, take).map_err(plain)
-}
-
-/// The locations of a path's matches, in order; one that matches twice (`[0,0]`) is there twice.
-pub(super) fn matches(
-    path: &Path,
-    root: Value<'_>,
-    budget: &Budget,
-) -> Result<Vec<Location>, CommandError> {
-    let found = path.find(root, budget).map_err(plain)?;
-    Ok(found.into_iter().map(|(location, _)| location).collect())
 }
 
 /// The value at the location of a match.

@@ -2,17 +2,18 @@
 //!
 //! Cost: O(values that the path visits), and the lengths of the strings.
 
+use super::assignment::pay_for_copies;
 use super::count;
-use super::editing::{Change, Edit, edit_there};
+use super::editing::{Change, Edit, edit_there, pay_from};
 use super::printing::Means;
 use super::reply::{last, reply_lengths};
 use super::row::{
-    GROWS, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, matches, missing_or_not, path_at,
-    utf8, wrong_value,
+    GROWS, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, missing_or_not, path_at, plain, utf8,
+    wrong_value,
 };
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
-use russet_json::{Document, Kind, Location, View};
+use russet_json::{Document, Kind, Location, Path, Value, View};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
 
@@ -50,33 +51,29 @@ fn append(
 ) -> Result<Change, CommandError> {
     let (text, given) = append_args(args)?;
     let path = compiled(means.paths, text)?;
-    let found = matches(&path, json.root(), means.budget)?;
+    let (found, texts) = found_of(json, &path, means, |value| value.text().is_some())?;
     // Without a string to append to, Redis does not look at the value.
-    let is_used = found
-        .iter()
-        .any(|location| at(json, location).text().is_some());
-    let value = if is_used {
-        Document::parse(given.as_bytes()).map_err(coded)?
-    } else {
+    let value = if texts.is_empty() {
         Document::text("")
+    } else {
+        Document::parse(given.as_bytes()).map_err(coded)?
     };
     let Some(more) = value.root().text() else {
         return Err(wrong_value("string", given));
     };
-    let is_text = |location: &&Location| at(json, location).text().is_some();
-    let grown = found.iter().filter(is_text).count();
+    let grown = texts.len();
     let total = json.memory_bytes() as u64 + (grown as u64).saturating_mul(more.len() as u64);
     if grown > 0 && total > max {
         return Err(CommandError::StringTooLong);
     }
-    let mut lengths = Vec::with_capacity(found.len());
-    for location in &found {
-        let is_text = at(json, location).text().is_some();
-        if is_text {
-            json.append_text(location, more);
-        }
-        lengths.push(at(json, location).text().map(str::len));
-    }
+    pay_for_copies(&value, grown, means.budget)?;
+    let mut lengths = vec![None; found.len()];
+    let places: Vec<&[u32]> = texts.iter().map(|number| &*found[*number]).collect();
+    let mut append = |place: usize, document: &mut Document, location: &[u32]| {
+        document.append_text(location, more);
+        lengths[texts[place]] = at(document, location).text().map(str::len);
+    };
+    json.edit_each(&places, &pay_from(means.budget), &mut append)?;
     reply_lengths(reply, &path, lengths, || {
         missing_or_not(path.text(), "not a string")
     })?;
@@ -84,6 +81,25 @@ fn append(
         0 => Change::Nothing,
         _ => Change::Changed,
     })
+}
+
+/// The locations of a path's matches, and the numbers of those that are of a kind.
+fn found_of(
+    json: &Json,
+    path: &Path,
+    means: &Means<'_>,
+    is_of_kind: impl Fn(Value<'_>) -> bool,
+) -> Result<(Vec<Location>, Vec<usize>), CommandError> {
+    let (mut found, mut numbers) = (Vec::new(), Vec::new());
+    let take = |location: &Location, value: Value<'_>| {
+        if is_of_kind(value) {
+            numbers.push(found.len());
+        }
+        found.push(location.clone());
+    };
+    path.each_found(json.root(), means.budget, take)
+        .map_err(plain)?;
+    Ok((found, numbers))
 }
 
 pub(super) const TOGGLE: Spec = Spec {
@@ -111,18 +127,17 @@ fn turn(
     reply: &mut Reply,
 ) -> Result<Change, CommandError> {
     let path = compiled(means.paths, path_at(edit.args, 2)?)?;
-    let found = matches(&path, json.root(), means.budget)?;
-    let mut values = Vec::with_capacity(found.len());
-    for location in &found {
-        let old = match at(json, location).kind() {
-            Kind::Bool(old) => Some(!old),
-            _ => None,
-        };
-        if let Some(new) = old {
-            json.set_bool(location, new);
+    let is_bool = |value: Value<'_>| matches!(value.kind(), Kind::Bool(_));
+    let (found, bools) = found_of(json, &path, means, is_bool)?;
+    let mut values = vec![None; found.len()];
+    let places: Vec<&[u32]> = bools.iter().map(|number| &*found[*number]).collect();
+    let mut turn = |place: usize, document: &mut Document, location: &[u32]| {
+        if let Kind::Bool(old) = at(document, location).kind() {
+            document.set_bool(location, !old);
+            values[bools[place]] = Some(!old);
         }
-        values.push(old);
-    }
+    };
+    json.edit_each(&places, &pay_from(means.budget), &mut turn)?;
     let change = if values.iter().any(Option::is_some) {
         Change::Changed
     } else {

@@ -11,6 +11,9 @@ pub enum ParseError {
     /// The text has 4 GB or more.
     #[error("JSON text is too large")]
     Large,
+    /// Nothing waits for the document any more.
+    #[error("JSON text is not wanted any more")]
+    Cancelled,
     /// The text is not JSON, is nested too deeply, or has a number out of range.
     #[error("{0}")]
     Json(#[from] serde_json::Error),

@@ -43,6 +43,7 @@ mod value;
 mod word;
 
 pub use composer::{Composer, print_number};
+pub use edit::{ChangeAt, Pay};
 pub use error::{CborError, ParseError};
 pub use number::Fpha;
 pub use parse::number_of;

@@ -9,6 +9,7 @@ use super::scan::{GaveUp, number_at, scan};
 use super::text::is_clean;
 use super::{DEPTH_MAX, Document, quick};
 use crate::view::Number;
+use russet_base::threads::cancel;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -29,7 +30,12 @@ pub(super) fn parse(
         return Ok(document);
     }
     let scanned = Document::drafted(text.as_bytes(), |draft| scan(text, fpha, depth, draft));
-    scanned.or_else(|GaveUp| parse_slowly(text, fpha))
+    scanned.or_else(|GaveUp| {
+        if cancel::is_cancelled() {
+            return Err(ParseError::Cancelled);
+        }
+        parse_slowly(text, fpha)
+    })
 }
 
 /// The number that a text is, without blanks; `None`: it is none, or wrong, or perhaps too large.

@@ -53,6 +53,9 @@ const POWERS: [f64; 23] = [
 
 impl Scanner<'_, '_, '_, '_> {
     fn value(&mut self) -> Result<(), GaveUp> {
+        if self.draft.is_cancelled() {
+            return Err(GaveUp);
+        }
         match next_byte(self.bytes, &mut self.at).ok_or(GaveUp)? {
             b'"' => self.string(false),
             b'{' => self.object(),

@@ -210,7 +210,7 @@ impl<'a> Value<'a> {
 
     /// The value of the child of a part that begins at a place.
     #[inline]
-    fn child_of(context: Context<'a>, part: Part<'a>, at: usize) -> Value<'a> {
+    pub(super) fn child_of(context: Context<'a>, part: Part<'a>, at: usize) -> Value<'a> {
         let place = match part.body {
             Body::Run => Place::Number(part.run.read(part.bytes, at), part.run.fpha()),
             Body::Array | Body::Object => Place::Bytes(&part.bytes[part.value(at)..]),

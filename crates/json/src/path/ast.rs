@@ -105,6 +105,24 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// Whether it has one value for all values that a filter judges in a walk: no path in it begins
+    /// at these.
+    pub(super) fn is_constant(&self) -> bool {
+        match self {
+            Expr::Literal(_) => true,
+            Expr::Query(query) | Expr::Names(query) => query.origin == Origin::Root,
+            Expr::Not(operand) | Expr::Sign(_, operand) => operand.is_constant(),
+            Expr::Any(all) | Expr::All(all) => all.iter().all(Expr::is_constant),
+            Expr::Call(call) => call.arguments.iter().all(Expr::is_constant),
+            Expr::Compare(compare) => compare.is_constant,
+            Expr::Arithmetic(first, others) => {
+                first.is_constant() && others.iter().all(|(_, other)| other.is_constant())
+            }
+        }
+    }
+}
+
 /// A path within an expression.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -128,6 +146,8 @@ pub(super) struct Compare {
     pub(super) left: Expr,
     pub(super) operator: Operator,
     pub(super) right: Expr,
+    /// It holds for all values of a walk, or for none.
+    pub(super) is_constant: bool,
 }
 
 /// Between two values, with a condition as result.

@@ -4,6 +4,7 @@
 //! spent budget. A path within an expression gives one value, several, or Nothing. With several,
 //! an operator holds if it does for any of them.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use super::arithmetic::{apply, made_number, signed, whole};
@@ -25,6 +26,35 @@ pub(super) struct Scope<'w, V> {
     /// `@`
     pub(super) current: V,
     pub(super) budget: &'w Budget,
+    pub(super) memo: &'w Memo,
+}
+
+/// Conditions that are judged once in a walk, and whether they hold: no path in them begins at `@`,
+/// so that a filter of many values would visit the same ones again for each.
+#[derive(Default)]
+pub(super) struct Memo(RefCell<Vec<(*const Expr, bool)>>);
+
+/// Conditions of a walk that are kept; those beyond are judged again.
+const MEMO_MAX: usize = 16;
+
+impl Memo {
+    fn judge(
+        &self,
+        condition: &Expr,
+        judge: impl FnOnce() -> Result<bool, EvalError>,
+    ) -> Result<bool, EvalError> {
+        let is_it = |(known, _): &&(*const Expr, bool)| std::ptr::eq(*known, condition);
+        let known = self.0.borrow().iter().find(is_it).map(|(_, holds)| *holds);
+        if let Some(holds) = known {
+            return Ok(holds);
+        }
+        let holds = judge()?;
+        let mut all = self.0.borrow_mut();
+        if all.len() < MEMO_MAX {
+            all.push((std::ptr::from_ref(condition), holds));
+        }
+        Ok(holds)
+    }
 }
 
 /// Whether a condition holds. A value is a condition too: true or false is itself, anything else
@@ -52,7 +82,13 @@ pub(super) fn holds<'a, V: View<'a>>(
             Ok(true)
         }
         Expr::Not(condition) => Ok(!holds(condition, scope)?),
+        Expr::Compare(compare) if compare.is_constant => scope
+            .memo
+            .judge(condition, || compare_holds(compare, scope)),
         Expr::Compare(compare) => compare_holds(compare, scope),
+        Expr::Query(query) if query.origin == Origin::Root && !query.is_static => {
+            scope.memo.judge(condition, || exists(query, scope))
+        }
         Expr::Query(query) => exists(query, scope),
         value => Ok(match evaluate(value, scope)? {
             Value::Nothing => false,
@@ -151,6 +187,7 @@ fn visit<'a, V: View<'a>>(
     let mut walk = Walk {
         root: start,
         budget,
+        memo: Memo::default(),
         trail: (),
         visitor: &mut visitor,
     };

@@ -40,7 +40,7 @@ use std::borrow::Cow;
 
 use ast::{Expr, Step};
 use budget::TEXT_BYTES_MAX;
-use filter::Scope;
+use filter::{Memo, Scope};
 use parse::Parsed;
 use value::{Item, Value};
 use walk::{Stop, Trail, Visitor, Walk, follow};
@@ -278,10 +278,12 @@ impl Path {
             })?;
             return Ok(found);
         };
+        let memo = Memo::default();
         let scope = Scope {
             root,
             current: root,
             budget,
+            memo: &memo,
         };
         Ok(match filter::evaluate(expr, &scope)? {
             Value::Nothing => Vec::new(),
@@ -330,6 +332,7 @@ impl Path {
         match (Walk {
             root,
             budget,
+            memo: Memo::default(),
             trail,
             visitor,
         })

@@ -15,7 +15,7 @@
 use super::ast::{Slice, Step, clamp_index};
 use super::budget::{Budget, RESULT_VISITS};
 use super::error::EvalError;
-use super::filter::{self, Scope};
+use super::filter::{self, Memo, Scope};
 use crate::view::{Kind, Location, View};
 
 /// Why a walk ends early.
@@ -126,6 +126,7 @@ pub(super) struct Walk<'w, 'v, V, T> {
     /// `$` within filters.
     pub(super) root: V,
     pub(super) budget: &'w Budget,
+    pub(super) memo: Memo,
     pub(super) trail: T,
     pub(super) visitor: &'w mut Visitor<'v, T, V>,
 }
@@ -198,6 +199,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
                         root: self.root,
                         current: child,
                         budget: self.budget,
+                        memo: &self.memo,
                     };
                     let holds = || filter::holds(&filter.condition, &scope);
                     if self.budget.keep_none(holds)? {

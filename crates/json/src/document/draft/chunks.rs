@@ -9,6 +9,7 @@ use crate::document::names::hash_of;
 use crate::document::number::Fpha;
 use crate::document::store::{Chunks, Node, PLAIN, Part, Store, value_nodes};
 use crate::view::Number;
+use russet_base::threads::cancel;
 use russet_encodings::buffer::Buffer;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -122,6 +123,7 @@ impl Draft<'_, '_> {
             self.frame().weight = len;
             return;
         }
+        self.is_cancelled = cancel::is_cancelled();
         let buffer = Buffer::new(self.work.back.written());
         let node = self.frame().node;
         let node = node.unwrap_or_else(|| {

@@ -83,6 +83,8 @@ pub(super) struct Draft<'t, 's> {
     limit: usize,
     serial: u32,
     depth: usize,
+    /// Nothing waits for the document any more, as it was when the last chunk was made.
+    is_cancelled: bool,
     work: Box<Work>,
 }
 
@@ -129,6 +131,7 @@ pub(super) fn draft<'t, R>(
         limit: chunk_bytes(),
         serial: 0,
         depth: 0,
+        is_cancelled: false,
         work,
     };
     draft.open(false);
@@ -227,6 +230,12 @@ impl<'t> Draft<'t, '_> {
             replaced: None,
         });
         self.depth = self.depth.max(self.work.frames.len() - 1);
+    }
+
+    /// Whether nothing waits for the document any more.
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        self.is_cancelled
     }
 
     /// Containers that are open.

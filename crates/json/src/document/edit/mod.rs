@@ -6,6 +6,7 @@
 //! empty one is removed. A small document that exceeds a chunk becomes a large one, and a large
 //! one that has less than half a chunk becomes small.
 
+mod many;
 mod place;
 mod settle;
 mod site;
@@ -17,6 +18,7 @@ use super::store::{Node, PLAIN, Part, Store, chunk_bytes, value_nodes};
 use super::value::{Context, Value};
 use super::{DEPTH_MAX, Document, Form, Tree};
 use crate::view::{Kind, Number, View};
+pub use many::{ChangeAt, Pay};
 use russet_encodings::buffer::Buffer;
 use site::{Container, Holder, Site, Slot, chunks_part};
 use std::ops::Range;

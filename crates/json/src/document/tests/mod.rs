@@ -4,6 +4,7 @@
 
 mod edits;
 mod files;
+mod many;
 mod model;
 mod quick;
 mod texts;

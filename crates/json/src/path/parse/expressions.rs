@@ -65,10 +65,12 @@ impl<'t> Parser<'t> {
             return Ok(left);
         };
         let right = self.value()?;
+        let is_constant = left.is_constant() && right.is_constant();
         Ok(Expr::Compare(Box::new(Compare {
             left,
             operator,
             right,
+            is_constant,
         })))
     }
 

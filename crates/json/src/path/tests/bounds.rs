@@ -85,12 +85,7 @@ fn work_that_grows_with_the_square_of_the_document_ends_with_an_error() {
 #[test]
 fn long_texts_cost_visits_each_time_they_are_read() {
     let document = json!(vec![json!("x".repeat(1 << 17)); 1500]);
-    for condition in [
-        "length($[0])>1",
-        "$[0]==$[1]",
-        "$[0]=~'y'",
-        "concat($[0],'')=='x'",
-    ] {
+    for condition in ["length(@)>1", "@==$[1]", "@=~'y'", "concat(@,'')=='x'"] {
         let path = Path::parse(&format!("$[?{condition}]")).unwrap();
         assert_eq!(
             path.find(&document, &budget()).unwrap_err(),
@@ -108,13 +103,13 @@ fn long_texts_cost_visits_each_time_they_are_read() {
 
 #[test]
 fn pairs_of_several_values_are_paid_for() {
-    let document = json!(vec![0; 500]);
-    let path = Path::parse("$[?$[*]==$[*]]").unwrap();
+    let document = json!(vec![vec![0; 500]; 500]);
+    let path = Path::parse("$[?@[*]==@[*]]").unwrap();
     assert!(
         path.find(&document, &budget()).is_ok(),
         "the first pair is equal"
     );
-    let path = Path::parse("$[?$[*]>$[*]]").unwrap();
+    let path = Path::parse("$[?@[*]>@[*]]").unwrap();
     assert_eq!(
         path.find(&document, &budget()).unwrap_err(),
         EvalError::TooMuchWork
@@ -332,4 +327,29 @@ fn all_work_is_paid() {
             assert!(work.get() <= paid, "{text}: {} for {paid}", work.get());
         }
     }
+}
+
+/// A path that begins at `$` was walked again for each value that the filter judges.
+#[test]
+fn a_condition_about_the_whole_document_is_judged_once() {
+    let objects: Vec<Value> = (0..2000).map(|n| json!({"a": n})).collect();
+    let document = json!({ "o": objects });
+    let visits = |path: &str| {
+        let budget = Budget::unlimited();
+        let path = Path::parse(path).unwrap();
+        let found = path.find(&document, &budget).unwrap();
+        (found.len(), budget.spent())
+    };
+    for path in [
+        "$.o[?($..a==3)]",
+        "$.o[?(@.a>=0 && $..a==3)]",
+        "$.o[?($..a)]",
+        "$..[?($..a==3 && @.a>=0)]",
+        "$.o[?(!($..a==-3))]",
+    ] {
+        let (found, spent) = visits(path);
+        assert_eq!(found, 2000, "{path}");
+        assert!(spent < 400_000, "{path}: {spent}");
+    }
+    assert_eq!(visits("$.o[?($..a==-3)]").0, 0);
 }
