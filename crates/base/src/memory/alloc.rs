@@ -75,6 +75,15 @@ pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     Some(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
+/// Zeros that were asked for are written, most of them: their pages may be huge from now on.
+#[cold]
+pub fn filled(block: &mut [u8]) {
+    #[cfg(not(feature = "system-allocator"))]
+    huge_pages::advise_filled(block);
+    #[cfg(feature = "system-allocator")]
+    let _ = block;
+}
+
 /// A copy of bytes that are going to be read at random, as [`zeros`] has them. Where a large block
 /// has zeros, the copy takes no memory.
 pub fn copied(bytes: &[u8]) -> Box<[u8]> {
