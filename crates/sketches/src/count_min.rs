@@ -14,23 +14,29 @@ use russet_base::memory::mover::Mover;
 
 use crate::room::zeros;
 use crate::rows::Rows;
+use crate::stamp::Stamp;
 use crate::{Damaged, block_effort};
 
 /// Bytes of a counter.
 const COUNTER: usize = 4;
+/// Weights whose sum is no greater make no sum of counters that is beyond 63 bits.
+const WEIGHTS_MAX: u64 = 1 << 30;
 
 /// See the module.
 pub struct CountMin {
     rows: Rows,
     count: i64,
     counters: Box<[u8]>,
+    stamp: Stamp,
 }
 
 impl Clone for CountMin {
     fn clone(&self) -> CountMin {
         CountMin {
+            rows: self.rows,
+            count: self.count,
             counters: copied(&self.counters),
-            ..*self
+            stamp: Stamp::default(),
         }
     }
 }
@@ -56,6 +62,7 @@ impl CountMin {
             rows,
             count: 0,
             counters: zeros(bytes).ok_or(CountMinError::NoRoom)?,
+            stamp: Stamp::default(),
         })
     }
 
@@ -83,7 +90,13 @@ impl CountMin {
             rows,
             count,
             counters,
+            stamp: Stamp::default(),
         })
+    }
+
+    /// A number that no other sketch has, nor this one before or after its next change.
+    pub fn stamp(&self) -> u64 {
+        self.stamp.number()
     }
 
     /// Counters of a row.
@@ -109,6 +122,7 @@ impl CountMin {
     /// Adds an item `n` times; returns its estimate, `u32::MAX` if that cannot grow.
     #[inline]
     pub fn add(&mut self, item: &[u8], n: u64) -> u32 {
+        self.stamp.lose();
         let by = u32::try_from(n).unwrap_or(u32::MAX);
         let (counters, _) = self.counters.as_chunks_mut::<COUNTER>();
         let mut least = u32::MAX;
@@ -147,36 +161,100 @@ impl CountMin {
     /// # Panics
     /// If a source is not like `self`.
     pub fn merged(&self, sources: &[(&CountMin, i64)]) -> Result<CountMin, MergeError> {
-        let mut counters = zeros(self.counters.len()).ok_or(MergeError::NoRoom)?;
-        let add = |sum: i64, value: i64, weight: i64| {
-            let weighted = value.checked_mul(weight).ok_or(MergeError::Overflow)?;
-            sum.checked_add(weighted).ok_or(MergeError::Overflow)
-        };
-        let mut count = 0;
+        const AT_ONCE: usize = 1 << 12;
+        let mut merging = Merging::new(self, sources)?;
+        while !merging.step(sources, AT_ONCE)? {}
+        merging.finish()
+    }
+}
+
+/// A weighted sum of sketches on its way, which are the same at each step.
+pub struct Merging {
+    rows: Rows,
+    count: i64,
+    counters: Box<[u8]>,
+    /// The next counter.
+    next: usize,
+    /// No sum of counters is too large to be counted.
+    is_small: bool,
+}
+
+fn add(sum: i64, value: i64, weight: i64) -> Result<i64, MergeError> {
+    let weighted = value.checked_mul(weight).ok_or(MergeError::Overflow)?;
+    sum.checked_add(weighted).ok_or(MergeError::Overflow)
+}
+
+impl Merging {
+    /// The sum of no counter yet, of sketches like `of`.
+    ///
+    /// # Panics
+    /// If a source is not like `of`.
+    pub fn new(of: &CountMin, sources: &[(&CountMin, i64)]) -> Result<Merging, MergeError> {
+        let counters = zeros(of.counters.len()).ok_or(MergeError::NoRoom)?;
+        let (mut count, mut weights) = (0, 0_u64);
         for (source, weight) in sources {
-            assert!(self.is_like(source), "sketches of one shape");
+            assert!(of.is_like(source), "sketches of one shape");
             count = add(count, source.count, *weight)?;
+            weights = weights.saturating_add(weight.unsigned_abs());
         }
-        let slices: Vec<(&[[u8; COUNTER]], i64)> = sources
-            .iter()
-            .map(|(source, weight)| (source.counters.as_chunks::<COUNTER>().0, *weight))
-            .collect();
-        let (merged, _) = counters.as_chunks_mut::<COUNTER>();
-        for (at, counter) in merged.iter_mut().enumerate() {
-            let mut sum = 0;
-            for (slice, weight) in &slices {
-                sum = add(sum, u32::from_le_bytes(slice[at]).into(), *weight)?;
+        Ok(Merging {
+            rows: of.rows,
+            count,
+            counters,
+            next: 0,
+            is_small: weights <= WEIGHTS_MAX,
+        })
+    }
+
+    /// Whether sources of the same name may be given to [`Merging::step`] as one, with the sum of
+    /// their weights: then no order of the additions is another's.
+    pub fn sums_weights(&self) -> bool {
+        self.is_small
+    }
+
+    /// Sums up to so many further counters; `true`: all are summed.
+    pub fn step(
+        &mut self,
+        sources: &[(&CountMin, i64)],
+        counters: usize,
+    ) -> Result<bool, MergeError> {
+        let (merged, _) = self.counters.as_chunks_mut::<COUNTER>();
+        let end = merged.len().min(self.next.saturating_add(counters));
+        let range = self.next..end;
+        let mut sums = vec![0_i64; range.len()];
+        for (source, weight) in sources {
+            let (counters, _) = source.counters.as_chunks::<COUNTER>();
+            let values = counters[range.clone()]
+                .iter()
+                .map(|c| u32::from_le_bytes(*c));
+            if self.is_small {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += i64::from(value) * *weight;
+                }
+                continue;
             }
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = add(*sum, value.into(), *weight)?;
+            }
+        }
+        for (counter, sum) in merged[range].iter_mut().zip(sums) {
             let sum = u32::try_from(sum).map_err(|_| MergeError::Overflow)?;
             *counter = sum.to_le_bytes();
         }
-        if count < 0 {
+        self.next = end;
+        Ok(end == merged.len())
+    }
+
+    /// The sum, when all counters are summed.
+    pub fn finish(self) -> Result<CountMin, MergeError> {
+        if self.count < 0 {
             return Err(MergeError::Overflow);
         }
         Ok(CountMin {
             rows: self.rows,
-            count,
-            counters,
+            count: self.count,
+            counters: self.counters,
+            stamp: Stamp::default(),
         })
     }
 }
@@ -313,6 +391,39 @@ mod tests {
         assert!(a.count() > 0);
         a.add(b"baz", i64::MAX as u64);
         assert_eq!(a.merged(&[(&a, 1)]).err(), Some(MergeError::Overflow));
+    }
+
+    /// A source that is named again is one with the sum of its weights.
+    #[test]
+    fn equal_sources_are_summed_as_one() {
+        let (mut a, mut b) = (sketch(50, 3), sketch(50, 3));
+        a.add(b"foo", 3);
+        b.add(b"foo", 5);
+        let named = [(&a, 2), (&b, 1), (&a, 3)];
+        let mut merging = Merging::new(&a, &named).expect("small numbers");
+        assert!(merging.sums_weights());
+        while !merging
+            .step(&[(&a, 5), (&b, 1)], 11)
+            .expect("small numbers")
+        {}
+        let sum = merging.finish().expect("small numbers");
+        assert_eq!((sum.estimate(b"foo"), sum.count()), (20, 20));
+        let large = Merging::new(&a, &[(&a, 1 << 31), (&a, -(1 << 31))]);
+        assert!(!large.expect("the counts are small").sums_weights());
+    }
+
+    #[test]
+    fn a_stamp_is_of_one_state() {
+        let mut a = sketch(5, 2);
+        let first = a.stamp();
+        assert_eq!(
+            (a.stamp(), a.estimate(b"foo"), a.stamp()),
+            (first, 0, first)
+        );
+        let copy = a.clone();
+        assert_ne!(copy.stamp(), first);
+        a.add(b"foo", 1);
+        assert_ne!(a.stamp(), first);
     }
 
     proptest! {

@@ -10,6 +10,7 @@
 
 use std::ops::ControlFlow;
 
+use russet_base::memory::alloc;
 use russet_encodings::prefetch::prefetch;
 
 use super::BloomError;
@@ -32,6 +33,8 @@ const LN_2: f64 = 0.693_147_180_559_945;
 
 /// More hashes than the smallest error needs: ln(2) * |ln(5e-324)| / ln(2)² = 1074.
 const HASHES_MAX: u32 = 1100;
+/// With this share of its items a large link has bits in nearly all of its pages.
+const FILLED_SHARE: u64 = 64;
 /// Positions that are prefetched together.
 const TOGETHER: usize = 16;
 
@@ -377,6 +380,9 @@ impl Link {
             ControlFlow::Continue(())
         });
         self.shape.items = self.shape.items.saturating_add(1);
+        if self.shape.items == self.shape.entries / FILLED_SHARE {
+            alloc::filled(&mut self.bits);
+        }
         true
     }
 }

@@ -1,16 +1,31 @@
-//! MERGE.
+//! MERGE: a weighted sum of sketches, in slices.
+//!
+//! Between two slices sources may change. The sum is of one time: the stamps of its sources are
+//! compared at each slice, and if one has changed the sum begins anew; after some such beginnings
+//! it is made at once.
+//!
+//! Cost: O(counters * sources), a source that is named often counted once.
 
 use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
 use super::{MISSING, NO_MEMORY, WRITING};
 use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
-use russet_sketches::count_min::MergeError;
+use russet_sketches::CountMin as Sketch;
+use russet_sketches::count_min::{MergeError, Merging};
+use russet_types::vector_set::Progress;
 use russet_types::{CountMin, Kept};
+use std::collections::HashMap;
+
+/// Counters of all sources that are summed between two looks at the time, and of one.
+const STEP: usize = 1 << 17;
+const STEP_MAX: usize = 1 << 13;
+/// Sums that are begun until one goes on to its end.
+const BEGINNINGS_MAX: u32 = 3;
 
 const BAD_COUNT: CommandError = CommandError::Text("CMS: invalid numkeys");
 const NO_KEYS: CommandError = CommandError::Text("CMS: Number of keys must be positive");
@@ -78,10 +93,55 @@ fn count_counters(call: &mut Call<'_>) -> CommandResult {
 /// sources).
 fn merge(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
-    let key = call.args.at(1);
     // Before any key: with a wrong number of them no key is the command's. Redis looks at the
     // destination first.
     let sources = Sources::parse(call.args)?;
+    let work = match call.taken::<Merge>() {
+        Some(work) => work,
+        // A merge that another server has made is not refused for the time that it takes.
+        None if call.was_taken_before() => begin(call, &sources, BEGINNINGS_MAX)?,
+        None => begin(call, &sources, 0)?,
+    };
+    let done = call.in_slices(work, |work, call, slice| {
+        advance(call, &sources, work, slice)
+    })?;
+    let Some(work) = done else {
+        return Ok(());
+    };
+    let merged = work.merging.finish().map_err(refused)?;
+    let key = call.args.at(1);
+    let mut sketch = call.db.write::<CountMin>(key)?.ok_or(MISSING)?;
+    let old = std::mem::replace(&mut *sketch, Kept::from(merged));
+    drop(sketch);
+    call.db.free_part(old);
+    call.db.changed(key, Class::MODULE, call.name);
+    call.reply.ok();
+    Ok(())
+}
+
+fn refused(error: MergeError) -> CommandError {
+    match error {
+        MergeError::Overflow => OVERFLOW,
+        MergeError::NoRoom => NO_MEMORY,
+    }
+}
+
+/// A sum on its way: slice by slice, from the beginning if a source has changed meanwhile, and if
+/// that goes on at once.
+struct Merge {
+    merging: Merging,
+    /// The sources, each once if their weights can be summed: its number, its weight, its stamp.
+    sources: Vec<(usize, i64, u64)>,
+    beginnings: u32,
+}
+
+/// Checks the keys, and begins their sum.
+fn begin(
+    call: &mut Call<'_>,
+    sources: &Sources<'_>,
+    beginnings: u32,
+) -> Result<Merge, CommandError> {
+    let key = call.args.at(1);
     if call.db.write::<CountMin>(key)?.is_none() {
         return Err(MISSING);
     }
@@ -99,24 +159,122 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
         }
     }
     let own = call.db.peek::<CountMin>(key)?.ok_or(MISSING)?;
-    let mut read = Vec::with_capacity(sources.keys.len());
+    let mut all = Vec::with_capacity(sources.keys.len());
     for (at, source) in sources.keys.iter().enumerate() {
         let sketch = call.db.peek::<CountMin>(source)?.ok_or(MISSING)?;
-        read.push((sketch, sources.weight(at)?));
+        all.push((sketch, sources.weight(at)?));
     }
-    let read: Vec<_> = read
+    let read: Vec<(&Sketch, i64)> = all.iter().map(|(one, weight)| (&***one, *weight)).collect();
+    let merging = Merging::new(&own, &read).map_err(refused)?;
+    let mut distinct: Vec<(usize, i64, u64)> = Vec::with_capacity(read.len());
+    let mut known: HashMap<&[u8], usize> = HashMap::new();
+    for (at, (sketch, weight)) in read.iter().enumerate() {
+        let place = *known.entry(sources.keys.at(at)).or_insert(distinct.len());
+        match distinct.get_mut(place) {
+            Some((_, sum, _)) if merging.sums_weights() => *sum += weight,
+            _ => distinct.push((at, *weight, sketch.stamp())),
+        }
+    }
+    Ok(Merge {
+        merging,
+        sources: distinct,
+        beginnings,
+    })
+}
+
+/// Goes on with a sum until the slice is over.
+fn advance(
+    call: &mut Call<'_>,
+    sources: &Sources<'_>,
+    work: &mut Merge,
+    slice: Slice,
+) -> Result<Progress, CommandError> {
+    if !is_current(call, sources, work) {
+        *work = begin(call, sources, work.beginnings + 1)?;
+    }
+    let mut read = Vec::with_capacity(work.sources.len());
+    for (at, weight, _) in &work.sources {
+        let sketch = call.db.peek::<CountMin>(sources.keys.at(*at))?;
+        read.push((sketch.ok_or(MISSING)?, *weight));
+    }
+    let read: Vec<(&Sketch, i64)> = read
         .iter()
-        .map(|(sketch, weight)| (&***sketch, *weight))
+        .map(|(one, weight)| (&***one, *weight))
         .collect();
-    let merged = own.merged(&read).map_err(|error| match error {
-        MergeError::Overflow => OVERFLOW,
-        MergeError::NoRoom => NO_MEMORY,
-    })?;
-    let mut sketch = call.db.write::<CountMin>(key)?.ok_or(MISSING)?;
-    let old = std::mem::replace(&mut *sketch, Kept::from(merged));
-    drop(sketch);
-    call.db.free_part(old);
-    call.db.changed(key, Class::MODULE, call.name);
-    call.reply.ok();
-    Ok(())
+    let counters = (STEP / read.len()).clamp(1, STEP_MAX);
+    while !work.merging.step(&read, counters).map_err(refused)? {
+        if slice.is_over() && work.beginnings < BEGINNINGS_MAX {
+            return Ok(Progress::More);
+        }
+    }
+    Ok(Progress::Done)
+}
+
+/// Whether the sources are as they were when the sum began, and the destination of their shape.
+fn is_current(call: &Call<'_>, sources: &Sources<'_>, work: &Merge) -> bool {
+    let peek = |key: &[u8]| call.db.peek::<CountMin>(key).ok().flatten();
+    let is_like = |sketch: &Sketch| peek(call.args.at(1)).is_some_and(|own| own.is_like(sketch));
+    work.sources.iter().all(|(at, _, stamp)| {
+        let sketch = peek(sources.keys.at(*at));
+        sketch.is_some_and(|sketch| sketch.stamp() == *stamp && is_like(&sketch))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::Testbed;
+
+    /// Two keys of many counters, and a client that merges them into the first.
+    fn begin(t: &mut Testbed) -> russet_keyspace::ClientId {
+        t.serve_in_turns(1, 20);
+        for key in ["k", "k1"] {
+            t.run(&format!("CMS.INITBYDIM {key} 200000 8"));
+            t.run(&format!("CMS.INCRBY {key} a 1 b 2"));
+        }
+        let client = t.first_client();
+        let line = "CMS.MERGE k 3 k k1 k1 WEIGHTS 1 2 3";
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        t.begin(&[client], &words);
+        client
+    }
+
+    #[test]
+    fn a_large_sum_is_made_in_slices() {
+        let mut t = Testbed::new();
+        let client = begin(&mut t);
+        let mut turns = 0;
+        while t.is_under_way(client) {
+            t.turn(true);
+            turns += 1;
+        }
+        assert!(turns > 2, "{turns}");
+        assert_eq!(t.take_reply(client), b"+OK\r\n");
+        assert_eq!(t.run("CMS.QUERY k a b"), "*2\r\n:6\r\n:12\r\n");
+    }
+
+    /// A source that changes while it is read must not be in the sum with some of its counters.
+    #[test]
+    fn a_source_that_changes_is_summed_as_a_whole() {
+        let mut t = Testbed::new();
+        let client = begin(&mut t);
+        let other = t.connect();
+        let mut added = 0;
+        while t.is_under_way(client) {
+            t.turn(true);
+            if t.is_under_way(client) && added < 5 {
+                added += 1;
+                t.run_as(other, "CMS.INCRBY k1 a 1");
+            }
+        }
+        assert_eq!(added, 5);
+        assert_eq!(t.take_reply(client), b"+OK\r\n");
+        let a = t.run("CMS.QUERY k a");
+        let sums = (0..=added).map(|n| format!("*1\r\n:{}\r\n", 1 + 5 * (1 + n)));
+        assert!(sums.into_iter().any(|sum| sum == a), "{a}");
+        t.run("DEL k1");
+        assert!(
+            t.run("CMS.MERGE k 1 k1")
+                .starts_with("-CMS: key does not exist")
+        );
+    }
 }

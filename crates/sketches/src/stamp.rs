@@ -1,0 +1,32 @@
+//! Stamps: whether a sketch has changed since it was looked at.
+//!
+//! A stamp is given when it is asked for and lost at the next change, so that changes cost a store.
+//! No number is given twice: a sketch that has taken another's place has another stamp.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The last number that was given.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// The stamp of a sketch. A copy has none yet.
+#[derive(Debug, Default)]
+pub(crate) struct Stamp(AtomicU64);
+
+impl Stamp {
+    /// The number since the last change.
+    pub fn number(&self) -> u64 {
+        let given = self.0.load(Ordering::Relaxed);
+        if given > 0 {
+            return given;
+        }
+        let new = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.store(new, Ordering::Relaxed);
+        new
+    }
+
+    /// The sketch changes.
+    #[inline]
+    pub fn lose(&mut self) {
+        *self.0.get_mut() = 0;
+    }
+}
