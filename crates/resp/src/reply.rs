@@ -716,6 +716,11 @@ impl Reply {
         }
     }
 
+    /// Bytes that may yet be added.
+    pub fn left(&self) -> usize {
+        self.limit.saturating_sub(self.pending_len())
+    }
+
     /// The limit was exceeded: all output was dropped, and nothing is added any more.
     #[inline]
     pub fn is_full(&self) -> bool {

@@ -43,6 +43,11 @@ impl Passing {
         Passing { wanted, left }
     }
 
+    /// Whether all elements have passed.
+    pub fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
     /// Whether to select the next element.
     pub fn take(&mut self, rng: &mut impl Rng) -> bool {
         debug_assert!(self.left > 0);

@@ -22,7 +22,7 @@ use russet_types::{Array, Entry};
 const PREDICATES_MAX: usize = 250;
 const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maximum is 250");
 /// Maximum time of a client's command on the loop.
-const AT_ONCE_NANOS: usize = 5_000_000;
+const AT_ONCE_NANOS: usize = 2_000_000;
 /// Time between two checks whether a script must end.
 const SLICE_NANOS: usize = 1_000_000;
 /// Maximum size of a batch that is copied for a task; a longer value is a batch of its own.

@@ -115,6 +115,9 @@ impl Predicates {
                 return Some(fits);
             }
             self.at += 1;
+            if deadline.is_over() && self.at < self.list.len() {
+                return None;
+            }
         }
         self.at = 0;
         Some(self.all)

@@ -1,4 +1,7 @@
 //! VRANDMEMBER.
+//!
+//! Many elements are picked in slices, between which the set may change: each is one that it has at
+//! some time between the command's beginning and its end, and distinct ones are distinct nodes.
 
 use std::collections::HashSet;
 
@@ -8,10 +11,11 @@ use rand::rngs::SmallRng;
 use super::row::{KEYS, READS};
 use crate::commands::arguments::sample::{Passing, is_few};
 use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Facts};
 use russet_types::VectorSet;
+use russet_types::vector_set::{Content, NodeId, Progress};
 
 pub(super) const VRANDMEMBER: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -46,49 +50,143 @@ fn vrandmember(call: &mut Call<'_>) -> CommandResult {
         },
     };
     let mut rng = SmallRng::from_rng(call.db.rng());
+    if let Some(picks) = call.taken::<Picks>() {
+        return pick(call, picks);
+    }
     let set = call.db.read::<VectorSet>(args.at(1))?;
-    let content = set.as_ref().map(|set| set.read());
-    let reply = &mut *call.reply;
-    let Some(content) = &content else {
+    let lock = set.as_ref().map(|set| set.read());
+    let Some(content) = &lock else {
         match count {
-            None => reply.null(),
-            Some(_) => reply.array(0),
+            None => call.reply.null(),
+            Some(_) => call.reply.array(0),
         }
         return Ok(());
     };
-    let some = "no set is empty";
     let Some(count) = count else {
-        reply.bulk(content.random(&mut rng).expect(some).name);
+        call.reply.bulk(content.random(&mut rng).expect(SOME).name);
         return Ok(());
     };
     let (len, wanted) = (content.len(), count.unsigned_abs() as usize);
-    if count < 0 {
-        reply.array(wanted);
-        for _ in 0..wanted {
-            if reply.is_full() {
-                break;
+    let way = match (count < 0, wanted.min(len)) {
+        (true, _) => Way::Repeated,
+        (false, wanted) if is_few(wanted, len) => Way::Distinct,
+        (false, wanted) => Way::Pass {
+            cursor: 0,
+            passing: Passing::new(wanted, len),
+        },
+    };
+    let is_repeated = matches!(way, Way::Repeated);
+    let picks = Picks {
+        rng,
+        way,
+        wanted: if is_repeated { wanted } else { wanted.min(len) },
+        written: 0,
+        seen: HashSet::new(),
+        left: call.reply.left(),
+        pieces: Pieces::new(call.reply),
+    };
+    drop(lock);
+    pick(call, picks)
+}
+
+const SOME: &str = "no set is empty";
+/// Elements that are picked between two looks at the time.
+const STEP: usize = 256;
+
+/// How elements are picked.
+enum Way {
+    /// Any element each time.
+    Repeated,
+    /// The same, without those that were picked before.
+    Distinct,
+    /// In a pass over all.
+    Pass { cursor: u64, passing: Passing },
+}
+
+/// Elements that are picked, and those that are yet to be.
+struct Picks {
+    rng: SmallRng,
+    way: Way,
+    wanted: usize,
+    written: usize,
+    /// The nodes that were picked, if they are to be distinct.
+    seen: HashSet<NodeId>,
+    /// Bytes that the reply may have.
+    left: usize,
+    pieces: Pieces,
+}
+
+/// Picks, slice by slice, and replies.
+fn pick(call: &mut Call<'_>, picks: Picks) -> CommandResult {
+    let step = |picks: &mut Picks, call: &mut Call<'_>, slice: Slice| {
+        let Some(set) = call.db.peek::<VectorSet>(call.args.at(1))? else {
+            return Ok(Progress::Done);
+        };
+        let content = set.read();
+        loop {
+            if picks.step(&content) == Progress::Done {
+                return Ok(Progress::Done);
             }
-            reply.bulk(content.random(&mut rng).expect(some).name);
-        }
-        return Ok(());
-    }
-    let wanted = wanted.min(len);
-    reply.array(wanted);
-    if is_few(wanted, len) {
-        let mut seen = HashSet::with_capacity(wanted);
-        while seen.len() < wanted {
-            let element = content.random(&mut rng).expect(some);
-            if seen.insert(element.node) {
-                reply.bulk(element.name);
+            if slice.is_over() {
+                picks.left = picks.left.saturating_sub(picks.pieces.reply.pending_len());
+                picks.pieces.end_slice();
+                return Ok(Progress::More);
             }
         }
-        return Ok(());
-    }
-    let mut passing = Passing::new(wanted, len);
-    for element in content.iter() {
-        if passing.take(&mut rng) {
-            reply.bulk(element.name);
-        }
+    };
+    if let Some(picks) = call.in_slices(picks, step)? {
+        call.reply.array(picks.written);
+        picks.pieces.reply(call.reply);
     }
     Ok(())
+}
+
+impl Picks {
+    /// Picks some more.
+    fn step(&mut self, content: &Content) -> Progress {
+        let (rng, seen, reply) = (&mut self.rng, &mut self.seen, &mut self.pieces.reply);
+        let mut wanted = self.wanted;
+        match &mut self.way {
+            Way::Repeated => {
+                let more = STEP.min(wanted - self.written);
+                for _ in 0..more {
+                    reply.bulk(content.random(rng).expect(SOME).name);
+                }
+                self.written += more;
+            }
+            Way::Distinct => {
+                // Some may be gone by now, so that there are fewer than are wanted.
+                wanted = wanted.min(content.len());
+                for _ in 0..STEP {
+                    let element = content.random(rng).expect(SOME);
+                    if self.written < wanted && seen.insert(element.node) {
+                        reply.bulk(element.name);
+                        self.written += 1;
+                    }
+                }
+            }
+            Way::Pass { cursor, passing } => {
+                let mut some = 0;
+                while some < STEP && self.written < wanted {
+                    *cursor = content.scan(*cursor, |element| {
+                        some += 1;
+                        let is_taken = !passing.is_over() && passing.take(rng);
+                        if is_taken && seen.insert(element.node) {
+                            reply.bulk(element.name);
+                            self.written += 1;
+                        }
+                    });
+                    if *cursor == 0 {
+                        return Progress::Done;
+                    }
+                }
+            }
+        }
+        let is_full = self.pieces.reply.pending_len() > self.left;
+        if self.written >= wanted || is_full {
+            Progress::Done
+        } else {
+            Progress::More
+        }
+    }
 }
