@@ -35,42 +35,10 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "small",
-        "argrep",
-        "",
-        "many predicates on each value of a step",
-    ),
-    known(
-        "small",
         "FT.SPELLCHECK",
         "misspelled",
         "the reply of many near terms is one piece",
     ),
-    known("small", "json.", "", "edits of all elements of an array"),
-    known(
-        "small",
-        "ts.",
-        "",
-        "buckets of a series are computed at once",
-    ),
-    known(
-        "small",
-        "bf.reserve",
-        "",
-        "memory is not bounded by the value's size",
-    ),
-    known(
-        "small",
-        "cms.merge",
-        "",
-        "a large source is read as often as it is named",
-    ),
-    known(
-        "small",
-        "tdigest.merge",
-        "",
-        "a large source is read as often as it is named",
-    ),
-    known("small", "VRANDMEMBER", "", "a million picks at once"),
 ];
 
 /// An entry of the list.

@@ -26,7 +26,8 @@ pub enum World {
     Zeros,
     /// Vectors of which no two are equal, in a graph.
     Graph,
-    /// An array of numbers, one of texts, objects with a text and a pattern, nested arrays.
+    /// Arrays of numbers, of texts, of booleans, of objects with a text and a pattern, of arrays,
+    /// and nested ones.
     Json,
     /// A series of `n` samples, two far apart, and many series with labels.
     Series,
@@ -340,8 +341,12 @@ fn json(bed: &mut Testbed, n: usize) {
     let text = |i| format!("{{\"t\":\"text{i}\",\"p\":\"te.*{i}\",\"x\":{i}}}");
     let objects = list(&text, n / 4);
     let nested = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-    let document =
-        format!("{{\"a\":[{numbers}],\"s\":[{texts}],\"o\":[{objects}],\"d\":{nested},\"x\":1}}");
+    let arrays = list(&|i| format!("[{i},[{i}]]"), n / 2);
+    let bools = list(&|i| (i % 2 == 0).to_string(), n);
+    let document = format!(
+        "{{\"a\":[{numbers}],\"s\":[{texts}],\"o\":[{objects}],\"r\":[{arrays}],\"b\":[{bools}],\
+         \"d\":{nested},\"x\":1}}"
+    );
     for key in ["k", "k1"] {
         run_words(
             bed,
@@ -363,8 +368,8 @@ fn series(bed: &mut Testbed, n: usize) {
     run(bed, "TS.CREATE far LABELS l far");
     run(bed, &format!("TS.MADD far 0 1 far {} 1", 1000 * n));
     for i in 0..n / 16 {
-        run(bed, &format!("TS.CREATE s{i} LABELS l v{i} m {i}"));
-        run(bed, &format!("TS.ADD s{i} 1000 1"));
+        run(bed, &format!("TS.CREATE s{i} LABELS l v{i} m {i} all yes"));
+        run(bed, &format!("TS.ADD s{i} {} 1", 1000 + i));
     }
 }
 
