@@ -365,7 +365,7 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .arg(
             Arg::new(ARGUMENTS)
-                .help("The configuration file, '-' for standard input, directives as options")
+                .help("Configuration file, '-' for standard input, directives as options")
                 .num_args(0..)
                 .value_parser(value_parser!(OsString))
                 .value_hint(ValueHint::FilePath),
@@ -373,13 +373,13 @@ fn command() -> Command {
         .arg(
             Arg::new(CHECK_CONFIG)
                 .long(CHECK_CONFIG)
-                .help("Print each problem of the configuration with its line; start nothing")
+                .help("Check the configuration, print each problem with its line, and exit")
                 .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new(ENV)
                 .long(ENV)
-                .help("${NAME} in the configuration stands for the environment's value")
+                .help("Replace ${NAME} in the configuration by environment variables")
                 .action(ArgAction::SetTrue),
         )
         .arg(
@@ -391,7 +391,7 @@ fn command() -> Command {
         )
         .subcommand(
             Command::new("cli")
-                .about("A client: commands from arguments, standard input, or at a prompt")
+                .about("Send commands from the arguments, standard input or a prompt")
                 .disable_help_flag(true)
                 .arg(
                     Arg::new(ARGUMENTS)
@@ -405,7 +405,7 @@ fn command() -> Command {
         .subcommand(
             ask_command(
                 "ping",
-                "Ask a running server whether it answers; exit status 0 if it does",
+                "Check that a server answers; exit status 0 if it does",
             )
             .arg(
                 Arg::new("pid")
@@ -413,7 +413,7 @@ fn command() -> Command {
                     .value_name("PID")
                     .value_parser(value_parser!(u32))
                     .conflicts_with_all(["host", "port", "socket"])
-                    .help("The server's process: it is asked wherever it listens"),
+                    .help("Check the server with this process ID, wherever it listens"),
             ),
         )
         .subcommand(doctor_command())
@@ -428,24 +428,24 @@ fn command() -> Command {
                     .value_name("OFFSET")
                     .value_parser(value_parser!(u64).range(..1 << 62))
                     .help(
-                        "Begin here, if the backlog goes back so far; with what comes next without",
+                        "Start at this offset, if the backlog still has it [default: the next command]",
                     ),
             ),
         )
         .subcommand(
             Command::new("check-rdb")
-                .about("Read an RDB file to its end, or name the first fault in it")
+                .about("Check an RDB file and name its first error")
                 .arg(file_to_check())
                 .arg(
                     Arg::new(STATS)
                         .long(STATS)
-                        .help("Keys, bytes and the largest keys of each type")
+                        .help("Print keys, bytes and the largest keys of each type")
                         .action(ArgAction::SetTrue),
                 )
                 .arg(
                     target_option(FOR)
                         .conflicts_with(STATS)
-                        .help("Name every key that this server cannot read, and why"),
+                        .help("List every key that this server cannot read, and why"),
                 ),
         )
         .subcommand(check_aof_command())
@@ -453,7 +453,7 @@ fn command() -> Command {
         .subcommand(convert_command())
         .subcommand(
             Command::new("completions")
-                .about("Print what a shell completes russet's command line by")
+                .about("Print the completion script of a shell")
                 .arg(
                     Arg::new(SHELL)
                         .required(true)
@@ -463,8 +463,8 @@ fn command() -> Command {
         .subcommand(man_command())
 }
 
-const DOCTOR: &str = "Tell what is to be mended, why and how: on this machine and at its server, at \
-                      Sentinels, or in a cluster; exit status 1 if there is anything";
+const DOCTOR: &str = "Diagnose this machine and its server, Sentinels or a cluster; exit status 1 \
+                      if there is a problem";
 
 fn doctor_command() -> Command {
     let option =
@@ -474,8 +474,8 @@ fn doctor_command() -> Command {
             option(
                 SENTINEL,
                 "HOST[:PORT]",
-                "Look at all groups of this Sentinel instead: what prevents a failover. User and \
-                 password are those of the Sentinels; port 26379 without",
+                "Diagnose all groups of this Sentinel instead: what prevents a failover. User and \
+                 password are the login at the Sentinels [default port: 26379]",
             )
             .value_parser(sentinel_place)
             .conflicts_with_all([FILE, "host", "port", "socket"]),
@@ -484,20 +484,20 @@ fn doctor_command() -> Command {
             option(
                 CLUSTER,
                 "HOST[:PORT]",
-                "Look at all nodes of this node's cluster instead: why it is not well, and which \
-                 failovers would not happen; port 6379 without",
+                "Diagnose all nodes of this node's cluster instead: what is wrong, and which failovers \
+                 would not happen [default port: 6379]",
             )
             .value_parser(node_place)
             .conflicts_with_all([FILE, "host", "port", "socket", SENTINEL]),
         )
         .arg(
-            option(NODE_USER, "NAME", "The user to log in as at the data nodes").requires(SENTINEL),
+            option(NODE_USER, "NAME", "User name at the data nodes").requires(SENTINEL),
         )
         .arg(
             option(
                 NODE_PASS,
                 "PASSWORD",
-                "Its password; better by $RUSSET_NODE_AUTH",
+                "Password at the data nodes; prefer $RUSSET_NODE_AUTH",
             )
             .requires(SENTINEL),
         )
@@ -576,30 +576,41 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
             Arg::new(FILE)
                 .value_parser(value_parser!(PathBuf))
                 .value_hint(ValueHint::FilePath)
-                .help("The server's configuration file: where it listens, its password"),
+                .help("The server's configuration file, for its address and password"),
         )
-        .arg(option("host", 'h', "HOST", "127.0.0.1 without"))
-        .arg(option("port", 'p', "PORT", "6379 without").value_parser(value_parser!(u16)))
-        .arg(option("socket", 's', "PATH", "A Unix socket").value_parser(value_parser!(PathBuf)))
-        .arg(option("user", 'u', "NAME", "The user to log in as"))
+        .arg(option(
+            "host",
+            'h',
+            "HOST",
+            "Server host [default: 127.0.0.1]",
+        ))
+        .arg(
+            option("port", 'p', "PORT", "Server port [default: 6379]")
+                .value_parser(value_parser!(u16)),
+        )
+        .arg(option("socket", 's', "PATH", "Unix socket").value_parser(value_parser!(PathBuf)))
+        .arg(option("user", 'u', "NAME", "User name"))
         .arg(option(
             "pass",
             'a',
             "PASSWORD",
-            "Its password; better by $REDISCLI_AUTH",
+            "Password; prefer $REDISCLI_AUTH",
         ))
         .arg(
             Arg::new(TLS)
                 .long(TLS)
                 .action(ArgAction::SetTrue)
                 .requires(CA)
-                .help("Connect under TLS; a configuration file says so by itself"),
+                .help("Use TLS; a configuration file with TLS implies it"),
         )
         .args(
             [
-                (CA, "Who certifies the server"),
-                (CERT, "Our own certificate"),
-                (KEY, "Its key"),
+                (
+                    CA,
+                    "Certificate authorities that sign the server's certificate",
+                ),
+                (CERT, "Client certificate"),
+                (KEY, "Key of the client certificate"),
             ]
             .map(|(name, help)| {
                 let path = Arg::new(name).long(name).value_name("FILE").help(help);
@@ -607,8 +618,13 @@ fn ask_command(name: &'static str, about: &'static str) -> Command {
             }),
         )
         .arg(
-            option("timeout", 't', "SECONDS", "For each step; 3 without")
-                .value_parser(value_parser!(u32)),
+            option(
+                "timeout",
+                't',
+                "SECONDS",
+                "Time limit of each step [default: 3]",
+            )
+            .value_parser(value_parser!(u32)),
         )
         .arg(
             Arg::new("help")
@@ -660,20 +676,20 @@ fn file_to_check() -> Arg {
 
 fn check_aof_command() -> Command {
     Command::new("check-aof")
-        .about("Read an append only file, or all that a manifest names, or name the first fault")
+        .about("Check an append only file, or all files of a manifest, and name the first error")
         .arg(file_to_check())
         .arg(
             Arg::new(FIX)
                 .long(FIX)
                 .conflicts_with(CUT_AFTER)
-                .help("Cut off what is not sound, once that is confirmed")
+                .help("Cut off the damaged end, after confirmation")
                 .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new(CUT_AFTER)
                 .long(CUT_AFTER)
                 .value_name("SECONDS")
-                .help("Cut off what was done after this Unix time"),
+                .help("Cut off everything after this Unix time"),
         )
 }
 
@@ -699,25 +715,25 @@ fn restore_command() -> Command {
             .value_hint(ValueHint::AnyPath)
     };
     Command::new("restore")
-        .about("Write the append only file as it was at a moment to a folder of its own")
+        .about("Restore the append only file as of a point in time into a new folder")
         .arg(
             folder(FROM)
                 .default_value("appendonlydir")
-                .help("A backup, the folder with the manifest, or the manifest; it is only read"),
+                .help("Backup, folder with a manifest, or manifest; it is not changed"),
         )
         .arg(
             Arg::new(UNTIL)
                 .long(UNTIL)
                 .value_name("TIME|FILE:BYTES|offset:OFFSET")
                 .help(
-                    "Leave out what was done later: Unix seconds, 2026-01-31T12:00:00Z, a place \
-                     as faults name it, or an offset as master_repl_offset",
+                    "Leave out what is later: Unix seconds, 2026-01-31T12:00:00Z, a position as \
+                     error messages name it, or an offset as in master_repl_offset",
                 ),
         )
         .arg(
             folder(TO)
                 .required(true)
-                .help("The folder to start on, or its appendonlydir; missing or empty"),
+                .help("New or empty folder for the server to start in, or its appendonlydir"),
         )
 }
 
@@ -742,37 +758,37 @@ fn convert_command() -> Command {
             .value_hint(ValueHint::AnyPath)
     };
     Command::new("convert")
-        .about("Write a snapshot or an append only file in the form that another server reads")
+        .about("Convert a snapshot or an append only file for another server")
         .arg(
             target_option(TO)
                 .required(true)
-                .help("The server: this release or a later one, up to the next name"),
+                .help("Target server: this release, and later ones up to the next name"),
         )
         .arg(place(SOURCE).help(
-            "An RDB file; or a folder with a manifest, a manifest, or an old single file: its data \
-             must fit in memory. It is only read",
+            "RDB file; or a folder with a manifest, a manifest, or an old single file, whose data \
+             must fit in memory. It is not changed",
         ))
-        .arg(place(RESULT).help("The new file; of an append only file the new folder"))
+        .arg(place(RESULT).help("New file; for an append only file the new folder"))
         .arg(
             Arg::new(SKIP)
                 .long(SKIP)
-                .help("Leave out what the server cannot read; without, nothing is written then")
+                .help("Leave out what the target cannot read, instead of writing nothing")
                 .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new(FORCE)
                 .long(FORCE)
-                .help("Replace the file TO; a folder is kept under another name")
+                .help("Replace an existing file; an existing folder is renamed")
                 .action(ArgAction::SetTrue),
         )
 }
 
 const AFTER_HELP: &str = "\
-Every directive of redis.conf is an option: --port 7777, --bind 127.0.0.1 ::1.
-The file is read first, then standard input, then the options; the last one wins.
+Every directive of redis.conf is also an option: --port 7777, --bind 127.0.0.1 ::1.
+russet reads the file first, then standard input, then the options; the last value wins.
 
 Examples:
-  russet                                run the server with default conf
+  russet                                start the server with the default configuration
   echo 'maxmemory 128mb' | russet -
   russet /etc/redis/6379.conf
   russet --port 7777
@@ -780,7 +796,7 @@ Examples:
   russet --sentinel /etc/russet/sentinel.conf
   russet cli -p 7777 SET greeting hello
   russet ping /etc/russet/russet.conf   exit status 0 if that server answers
-  russet doctor                         what is to be mended on this machine, why and how
+  russet doctor                         diagnose this machine and its server
   russet man | man -l -                 the man page; russet completions bash, zsh or fish";
 
 /// The line before those of [`AFTER_HELP`]'s examples, which are its last.
