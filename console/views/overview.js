@@ -66,7 +66,7 @@ function Verdict({ info, found, error, reload }) {
   const notes = found.filter(({ weight }) => weight === "notice");
   const [worst] = faults;
   const tone = !worst ? "ok" : worst.weight === "critical" ? "bad" : "warn";
-  const title = worst ? (faults.length === 1 ? headed(worst) : `${faults.length} things need attention`) : notes.length ? "Nothing to mend" : "All is well";
+  const title = worst ? (faults.length === 1 ? headed(worst) : `${faults.length} things need attention`) : notes.length ? "No problems" : "All is well";
   const role = info && (info.redis_mode === "sentinel" ? `a Sentinel of ${plural(Number(info.sentinel_masters), "primary", "primaries")}` : info.role === "slave" ? "a replica" : "a primary");
   const calm = info && `Up ${duration(Number(info.uptime_in_seconds) * 1000)}, ${role}${info.cluster_enabled === "1" ? " of a cluster" : ""}${info.aof_enabled === "1" ? ", with an append only file" : ""}.`;
   return html`<section class=${`verdict ${tone}`} aria-label="Verdict"><${Icon} name=${tone} /><div>

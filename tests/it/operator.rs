@@ -63,7 +63,7 @@ fn ping_finds_where_a_process_listens() {
 }
 
 #[test]
-fn doctor_names_what_is_to_be_mended_and_why() {
+fn doctor_names_problems_and_their_remedies() {
     let server = Daemon::start(&["--protected-mode", "no"]);
     let port = server.port().to_string();
     let mut connection = server.connect();
@@ -76,12 +76,12 @@ fn doctor_names_what_is_to_be_mended_and_why() {
         text.contains("WARN slow commands: \"DEBUG SLEEP 0.25\" took "),
         "{text}"
     );
-    assert!(text.contains("     mend: SLOWLOG GET"), "{text}");
+    assert!(text.contains("     fix: SLOWLOG GET"), "{text}");
     assert!(
         text.contains("overcommit: ") && text.contains("open files: "),
         "{text}"
     );
-    assert!(text.ends_with(" to mend\n"), "{text}");
+    assert!(text.ends_with(" found\n"), "{text}");
     let (text, code) = tool(&["doctor", "-p", "1"]);
     assert_eq!(code, Some(2));
     assert!(
@@ -215,13 +215,13 @@ fn the_holder_of_a_port_and_a_busy_server_are_named() {
     assert!(text.starts_with("BUSY") && code == Some(0), "{text}");
     let (text, code) = tool(&["doctor", "-p", &port]);
     assert!(text.contains("FAIL script: ") && code == Some(1), "{text}");
-    assert!(text.contains("mend: SCRIPT KILL"), "{text}");
+    assert!(text.contains("fix: SCRIPT KILL"), "{text}");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
 }
 
 /// What only a fork minds is no fault of a machine: snapshots are made without one.
 #[test]
-fn doctor_finds_nothing_to_mend_in_settings_for_a_fork() {
+fn doctor_finds_no_problem_in_settings_for_a_fork() {
     let server = Daemon::start(&["--maxmemory", "auto"]);
     let (text, _) = tool(&["doctor", "-p", &server.port().to_string()]);
     for code in ["overcommit", "huge pages"] {

@@ -94,7 +94,7 @@ impl Finding {
         text: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Finding {
-        Finding::new(Weight::Warning, code, text).mended_by(remedy)
+        Finding::new(Weight::Warning, code, text).with_remedy(remedy)
     }
 
     /// [`Weight::Critical`].
@@ -103,12 +103,12 @@ impl Finding {
         text: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Finding {
-        Finding::new(Weight::Critical, code, text).mended_by(remedy)
+        Finding::new(Weight::Critical, code, text).with_remedy(remedy)
     }
 
     /// The finding with this remedy.
     #[must_use]
-    pub fn mended_by(mut self, remedy: impl Into<String>) -> Finding {
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Finding {
         self.remedy = Some(remedy.into());
         self
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {}: {}", self.weight.mark(), self.code, self.text)?;
         match &self.remedy {
-            Some(remedy) => writeln!(f, "     mend: {remedy}"),
+            Some(remedy) => writeln!(f, "     fix: {remedy}"),
             None => Ok(()),
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         let finding = Finding::warning("disk", "full", "make room");
         assert_eq!(
             finding.to_string(),
-            "WARN disk: full\n     mend: make room\n"
+            "WARN disk: full\n     fix: make room\n"
         );
         assert_eq!(
             Finding::ok("disk", "1 GiB free").to_string(),

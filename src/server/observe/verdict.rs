@@ -280,7 +280,7 @@ fn memory(memory: &Memory, config: &Config, to: &mut Vec<Finding>) {
             human(max)
         );
         let finding = Finding::new(severity(full > 0.98), "memory", text);
-        to.push(finding.mended_by("MEMORY DOCTOR"));
+        to.push(finding.with_remedy("MEMORY DOCTOR"));
     }
     if rss as f64 > 1.5 * used as f64 && rss - used > 256 << 20 {
         let text = format!("{} are held but not used", human(rss - used));
@@ -298,7 +298,7 @@ fn spikes(now: &Now, diagnostics: &Diagnostics, to: &mut Vec<Finding>) {
             continue;
         };
         let text = format!("{event} took up to {worst} ms in the last 15 minutes");
-        to.push(Finding::notice("spikes", text).mended_by("LATENCY DOCTOR"));
+        to.push(Finding::notice("spikes", text).with_remedy("LATENCY DOCTOR"));
     }
 }
 
@@ -349,7 +349,7 @@ fn lately(
             format!("{left} left for snapshots and backups")
         };
         let weight = severity(has_log && free < FREE_MIN_OF_LOG);
-        to.push(Finding::new(weight, "disk", text).mended_by("BACKUP LIST"));
+        to.push(Finding::new(weight, "disk", text).with_remedy("BACKUP LIST"));
     }
 }
 

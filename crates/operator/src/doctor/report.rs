@@ -1,4 +1,4 @@
-//! A report: findings as lines, the gravest first, then what is to be mended, and the exit status.
+//! A report: findings as lines, the gravest first, then the number of problems, and the exit status.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -15,7 +15,7 @@ const LIST_MAX: usize = 8;
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) text: String,
-    to_mend: usize,
+    problems: usize,
     fatal: usize,
 }
 
@@ -29,7 +29,7 @@ impl Report {
 
     pub(super) fn add(&mut self, mut found: Vec<Finding>) {
         found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-        self.to_mend += found.iter().filter(|its| its.is_fault()).count();
+        self.problems += found.iter().filter(|its| its.is_fault()).count();
         let fatal = found.iter().filter(|its| its.weight == Weight::Critical);
         self.fatal += fatal.count();
         let shown = found.iter().take(FINDINGS_MAX);
@@ -39,19 +39,19 @@ impl Report {
         }
     }
 
-    /// The text, and the exit status: 1 if something is to be mended. `fatal`: what critical
-    /// findings cost; empty: nothing is said of it.
+    /// The text, and the exit status: 1 if there is a problem. `fatal`: what critical findings cost;
+    /// empty: the report does not say.
     pub(super) fn end(self, fatal: &str) -> (String, i32) {
         let mut text = self.text;
-        text += &match self.to_mend {
-            0 => "nothing to mend\n".to_owned(),
-            1 => "1 thing to mend\n".to_owned(),
-            n => format!("{n} things to mend\n"),
+        text += &match self.problems {
+            0 => "no problems found\n".to_owned(),
+            1 => "1 problem found\n".to_owned(),
+            n => format!("{n} problems found\n"),
         };
         if self.fatal > 0 && !fatal.is_empty() {
             text += &format!("FAIL: {} of them {fatal}\n", self.fatal);
         }
-        (text, i32::from(self.to_mend > 0))
+        (text, i32::from(self.problems > 0))
     }
 }
 

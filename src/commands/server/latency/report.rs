@@ -97,7 +97,7 @@ fn findings(server: &Server) -> Vec<Finding> {
         let text = "The slow log misses commands that count as spikes here";
         let threshold_us = latency.threshold_ms * 1000;
         let remedy = format!("'CONFIG SET slowlog-log-slower-than {threshold_us}' shows them.");
-        found.push(Finding::notice(SLOW_LOG, text).mended_by(remedy));
+        found.push(Finding::notice(SLOW_LOG, text).with_remedy(remedy));
     }
     found
 }
@@ -129,7 +129,7 @@ pub(in crate::commands::server) fn doctor_text(server: &Server, faults: &[Findin
     } in faults
     {
         let mend = remedy.as_ref().filter(|its| *its != "LATENCY DOCTOR");
-        let mend = mend.map_or(String::new(), |its| format!(". Mend: {its}"));
+        let mend = mend.map_or(String::new(), |its| format!(". Fix: {its}"));
         out += &format!("* {code}: {text}{mend}\n");
     }
     out + &spikes_text(server)

@@ -51,7 +51,7 @@ pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigu
     let line = |finding: &Finding| match &finding.remedy {
         // A fault of the verdict names its remedy only.
         Some(remedy) if OF_MEMORY.contains(&&*finding.code) => {
-            format!("* {}: {}. Mend: {remedy}\n", finding.code, finding.text)
+            format!("* {}: {}. Fix: {remedy}\n", finding.code, finding.text)
         }
         Some(remedy) => format!("* {} {remedy}\n", finding.text),
         None => format!("* {}\n", finding.text),

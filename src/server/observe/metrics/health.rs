@@ -97,7 +97,7 @@ impl Readiness {
         };
         let with_remedy = move |its: Finding| {
             let remedy = remedy(&its.code);
-            its.mended_by(remedy)
+            its.with_remedy(remedy)
         };
         self.0.into_iter().map(with_remedy)
     }
