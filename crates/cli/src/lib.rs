@@ -32,41 +32,41 @@ use session::Session;
 
 const HELP: &str = "\
 Usage: russet cli [OPTION ...] [COMMAND [ARGUMENT ...]]
-Without a command: a prompt, or the commands of the standard input, a line each.
+Without a command, russet cli shows a prompt, or runs the commands of standard input, one a line.
 
 Server
-  -h HOST, -p PORT     127.0.0.1 and 6379
-  -s PATH              a Unix socket
+  -h HOST, -p PORT     server address [default: 127.0.0.1, 6379]
+  -s PATH              Unix socket
   -u URI               redis://user:password@host:port/database; rediss:// is TLS
-  -a, --pass PASSWORD  also in $REDISCLI_AUTH; --askpass asks for it
-  --user NAME          the user of the password
-  -n NUMBER            the database
-  --name NAME          the connection's name
-  -2, -3               the version of the protocol
-  -t SECONDS           for connecting
-  -c                   follow -MOVED and -ASK of a cluster
+  -a, --pass PASSWORD  password; prefer $REDISCLI_AUTH, or --askpass, which asks for it
+  --user NAME          user name
+  -n NUMBER            database number
+  --name NAME          name of the connection
+  -2, -3               protocol version
+  -t SECONDS           time limit for connecting
+  -c                   follow -MOVED and -ASK redirections of a cluster
   --tls, --cacert FILE, --cacertdir FOLDER, --cert FILE, --key FILE, --sni NAME, --insecure
-  --no-auth-warning    no warning of a password on the command line
+  --no-auth-warning    do not warn about a password on the command line
 Output
-  --raw, --no-raw      bytes (the default without a terminal), or types and quotes
-  --csv, --json, --quoted-json
-  -d TEXT, -D TEXT     between the elements of a raw reply, and after it
+  --raw, --no-raw      print bytes (the default without a terminal), or types and quotes
+  --csv, --json, --quoted-json   print in this format
+  -d TEXT, -D TEXT     delimiter between elements of a raw reply, and after the reply
   -e                   exit status 1 if the reply is an error
-  --show-pushes YN     pushes of RESP3
+  --show-pushes YN     print RESP3 pushes
 Input
-  -x, -X TAG           the last argument, or that in the place of TAG, is the standard input
-  -r TIMES, -i SECONDS repeat the command, with a pause; -r -1 for ever
-  --quoted-input       arguments have quotes and escapes
-  --eval FILE          a script; its keys, a comma and its arguments follow
+  -x, -X TAG           read the last argument, or the argument TAG, from standard input
+  -r TIMES, -i SECONDS repeat the command, with a pause; -r -1 repeats forever
+  --quoted-input       unquote arguments in quotes
+  --eval FILE          run a script; its keys, a comma and its arguments follow
 Modes
   --scan [--pattern GLOB] [--type TYPE] [--count N]
-  --pipe [--pipe-timeout SECONDS]      requests of the standard input, as they are
-  --rdb FILE, --functions-rdb FILE     a snapshot; - is the standard output
+  --pipe [--pipe-timeout SECONDS]      send standard input as raw requests
+  --rdb FILE, --functions-rdb FILE     save a snapshot; - is standard output
   --latency, --latency-history [-i SECONDS]
   --stat [-i SECONDS]
   --bigkeys [--pattern GLOB] [-i SECONDS]
 
-What redis-cli has beyond is refused, with what serves instead.
+russet cli refuses other options of redis-cli, and names an alternative.
 ";
 
 /// Runs the client with the words after its name, and returns the exit status: 0, also when the
