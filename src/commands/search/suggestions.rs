@@ -184,7 +184,6 @@ fn get(call: &mut Call<'_>) -> CommandResult {
             };
             let hunt = Hunt::new(&dictionary, prefix, wanted.is_fuzzy, wanted.max);
             let hunt = hunt.ok_or(TOO_MANY_LETTERS)?;
-            drop(dictionary);
             Hunting {
                 hunt,
                 pieces: Pieces::new(call.reply),
