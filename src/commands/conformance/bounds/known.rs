@@ -39,6 +39,13 @@ pub const KNOWN: &[Known] = &[
         "misspelled",
         "the reply of many near terms is one piece",
     ),
+    known("ends", "FT.SPELLCHECK", "misspelled", "it has no TIMEOUT"),
+    known(
+        "crowd",
+        "FT.SEARCH",
+        "all",
+        "queries of a hundred words are read before they wait",
+    ),
 ];
 
 /// An entry of the list.
