@@ -1,10 +1,10 @@
 //! ADD, SAFEADD, GET, MGET, DEL, SYNADD: the commands of RediSearch 1, as 2.10 answers them.
 //!
 //! A document is a hash like any other: ADD writes it, whatever the prefixes of the index, and the
-//! log and replicas are sent HSET and DEL. The first ADD with a score, a language or a payload names
-//! the field of the document that has it in the definition of the index, as Redis does; the log and
-//! replicas are sent this ADD itself. In a cluster it names none, because definitions are those of
-//! all nodes.
+//! log and replicas are sent HSET and DEL. The first ADD with a score, a language or a payload
+//! names the field of the document that has it in the definition of the index, as Redis does; the
+//! log and replicas are sent this ADD itself. In a cluster it names none, because definitions are
+//! those of all nodes.
 
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;

@@ -63,8 +63,8 @@ fn graphs_that_are_compressed_need_a_later_version() {
     assert_eq!(again[0].schema.fields, all[0].schema.fields);
 }
 
-/// Vectors of the versions before graphs were tiered: their numbers from the algorithm on, with what
-/// each version adds.
+/// Vectors of the versions before graphs were tiered: their numbers from the algorithm on, with
+/// what each version adds.
 #[test]
 fn vectors_of_earlier_versions_are_read() {
     let words = "SCHEMA v VECTOR HNSW 12 TYPE FLOAT64 DIM 3 DISTANCE_METRIC COSINE M 20 \
