@@ -1,4 +1,5 @@
-//! A report: findings as lines, the gravest first, then the number of problems, and the exit status.
+//! A report: findings as lines, the gravest first, then the number of problems, and the exit
+//! status.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -39,8 +40,8 @@ impl Report {
         }
     }
 
-    /// The text, and the exit status: 1 if there is a problem. `fatal`: what critical findings cost;
-    /// empty: the report does not say.
+    /// The text, and the exit status: 1 if there is a problem. `fatal`: what critical findings
+    /// cost; empty: the report does not say.
     pub(super) fn end(self, fatal: &str) -> (String, i32) {
         let mut text = self.text;
         text += &match self.problems {
