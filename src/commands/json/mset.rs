@@ -354,8 +354,5 @@ mod tests {
             assert_eq!(t.run("JSON.GET k1 $.b"), "$3\r\n[4]\r\n");
             assert_eq!(t.run("JSON.GET k2"), "$2\r\n{}\r\n");
         }
-        let line = "JSON.MSET k $[*] 7 k1 $.a[*] no";
-        assert!(t.run(line).starts_with('-'));
-        assert_eq!(t.run("JSON.GET k $[1]"), "$3\r\n[2]\r\n");
     }
 }

@@ -258,7 +258,7 @@ mod tests {
         let mut t = Testbed::new();
         let client = begin(&mut t);
         let other = t.connect();
-        let mut added = 0;
+        let mut added: u32 = 0;
         while t.is_under_way(client) {
             t.turn(true);
             if t.is_under_way(client) && added < 5 {
@@ -266,7 +266,7 @@ mod tests {
                 t.run_as(other, "CMS.INCRBY k1 a 1");
             }
         }
-        assert_eq!(added, 5);
+        assert!(added >= super::BEGINNINGS_MAX, "{added}");
         assert_eq!(t.take_reply(client), b"+OK\r\n");
         let a = t.run("CMS.QUERY k a");
         let sums = (0..=added).map(|n| format!("*1\r\n:{}\r\n", 1 + 5 * (1 + n)));
