@@ -46,6 +46,30 @@ pub const KNOWN: &[Known] = &[
         "all",
         "queries of a hundred words are read before they wait",
     ),
+    known(
+        "small",
+        "argrep",
+        "",
+        "many predicates on each value of a step",
+    ),
+    known(
+        "small",
+        "json.",
+        "",
+        "many short edits by paths of many steps",
+    ),
+    known(
+        "small",
+        "ts.",
+        "",
+        "buckets of a series are computed at once",
+    ),
+    known(
+        "small",
+        "bf.reserve",
+        "",
+        "memory is not bounded by the value's size",
+    ),
 ];
 
 /// An entry of the list.
