@@ -306,12 +306,17 @@ fn threads_are_started_in_one_place() {
     for path in &paths {
         let inside = path.strip_prefix(root).expect("below it");
         let text = std::fs::read_to_string(path).expect("UTF-8");
-        // Tests are last in a file; simulations are tests, and so is this one.
+        // Tests are last in a file, or have a file or a folder; simulations are tests, and so is
+        // this one.
         let code = text.split("mod tests {").next().unwrap_or("");
-        let is_of_tests = inside
-            .components()
-            .any(|part| part.as_os_str() == "simulation" || part.as_os_str() == "tests");
-        let is_test = is_of_tests || inside == Path::new("src/layers.rs");
+        let is_of_tests = inside.components().any(|part| {
+            let name = part.as_os_str();
+            ["simulation", "tests", "conformance"]
+                .iter()
+                .any(|its| name == *its)
+        });
+        let has_tests_name = inside.to_string_lossy().ends_with("tests.rs");
+        let is_test = is_of_tests || has_tests_name || inside == Path::new("src/layers.rs");
         if !is_test && WAYS.iter().any(|way| code.contains(way)) {
             starts.push(inside.display().to_string());
         }

@@ -31,7 +31,7 @@ mod blocks;
 mod build;
 mod counted;
 #[cfg(test)]
-mod deep;
+mod deep_tests;
 mod distances;
 mod expansions;
 mod ids;
