@@ -40,7 +40,9 @@ fn cursors_end_before_keys_go_and_a_query_beyond_the_bound_is_refused() {
     let mut t = bed(4000, 1000);
     t.run("CONFIG SET maxmemory-clients 12mb");
     let sorted = |count: usize| {
-        format!("FT.AGGREGATE i * LOAD 1 @t SORTBY 1 @n LIMIT 0 {count} WITHCURSOR COUNT 1")
+        format!(
+            "FT.AGGREGATE i * LOAD 1 @t SORTBY 1 @n LIMIT 0 {count} WITHCURSOR COUNT 1 TIMEOUT 60000"
+        )
     };
     let [first, second] = [(); 2].map(|()| number(&t.run(&sorted(4000))));
     assert!(first > 0 && second > 0);
@@ -68,14 +70,17 @@ fn a_product_of_lists_ends_by_the_time_and_by_the_budget_of_its_user() {
     let lists = (0..20).map(|n| format!(" APPLY split('a,b,c,d,e,f,g,h,i,j') AS l{n}"));
     let names = (0..20).map(|n| format!(" @l{n}"));
     let (lists, names) = (lists.collect::<String>(), names.collect::<String>());
-    let line = format!("FT.AGGREGATE i *{lists} GROUPBY 20{names} TIMEOUT 20");
-    assert!(t.run(&line).starts_with('*'), "the groups that there are");
+    let line = |ms: u32| format!("FT.AGGREGATE i *{lists} GROUPBY 20{names} TIMEOUT {ms}");
+    assert!(
+        t.run(&line(20)).starts_with('*'),
+        "the groups that there are"
+    );
     t.run("CONFIG SET search-on-timeout fail");
-    assert!(t.run(&line).starts_with("-SEARCH_TIMEOUT"));
+    assert!(t.run(&line(20)).starts_with("-SEARCH_TIMEOUT"));
     t.run("ACL SETUSER u on nopass ~* +@all work=1000");
     let client = t.connect();
     t.run_as(client, "AUTH u x");
-    let refused = t.run_as(client, &line);
+    let refused = t.run_as(client, &line(60_000));
     assert!(refused.starts_with("-OVERBUDGET"), "{refused}");
 }
 
