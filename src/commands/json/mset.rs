@@ -91,9 +91,15 @@ fn triplets(args: Args<'_>) -> impl Iterator<Item = usize> + Clone {
 /// The bytes of all documents.
 fn bytes(call: &mut Call<'_>) -> usize {
     let args = call.args;
-    let each = triplets(args).map(|at| match call.db.read::<Json>(args.at(at)) {
-        Ok(Some(json)) => json.memory_bytes(),
-        _ => 0,
+    let each = triplets(args).map(|at| {
+        // A read of a key that is not there would notify subscribers.
+        if call.db.place(args.at(at)).holds::<Json>() != Ok(true) {
+            return 0;
+        }
+        match call.db.read::<Json>(args.at(at)) {
+            Ok(Some(json)) => json.memory_bytes(),
+            _ => 0,
+        }
     });
     each.fold(0, usize::saturating_add)
 }
@@ -142,27 +148,28 @@ fn set_all(call: &mut Call<'_>, values: Vec<Document>, rule: Rule) -> CommandRes
             place.put(Json::from(value));
             Outcome::Set
         };
-        are_set.push(!matches!(outcome, Outcome::Nothing));
+        let is_set = !matches!(outcome, Outcome::Nothing);
         if let Outcome::Replaced(old) = outcome {
             call.db.free_part(old);
         }
+        record(call, at, is_set, &mut are_set);
     }
-    finish(call, &are_set);
+    reply(call, &are_set);
     Ok(())
 }
 
-/// Records which triplets were set, and replies.
-fn finish(call: &mut Call<'_>, are_set: &[bool]) {
-    let mut is_any_set = false;
-    for (at, is_set) in triplets(call.args).zip(are_set) {
-        let key = call.args.at(at);
-        if *is_set && is_any_set {
-            call.db.also_changed(key, Class::MODULE, "json.mset");
-        } else if *is_set {
-            call.db.changed(key, Class::MODULE, "json.mset");
-        }
-        is_any_set |= is_set;
+/// Records whether the next triplet was set.
+fn record(call: &mut Call<'_>, at: usize, is_set: bool, are_set: &mut Vec<bool>) {
+    let key = call.args.at(at);
+    if is_set && are_set.contains(&true) {
+        call.db.also_changed(key, Class::MODULE, "json.mset");
+    } else if is_set {
+        call.db.changed(key, Class::MODULE, "json.mset");
     }
+    are_set.push(is_set);
+}
+
+fn reply(call: &mut Call<'_>, are_set: &[bool]) {
     if are_set.iter().all(|is_set| *is_set) {
         call.reply.ok();
     } else {
@@ -209,14 +216,21 @@ fn leave(call: &mut Call<'_>, rule: Rule, copies: u32) -> CommandResult {
     };
     let mut known: HashMap<&[u8], usize> = HashMap::new();
     for (number, at) in triplets(args).enumerate() {
-        if let Err(error) = check(call, at) {
-            setting.refused = Some((number, error));
-            break;
-        }
+        let is_there = match check(call, at) {
+            Ok(is_there) => is_there,
+            Err(error) => {
+                setting.refused = Some((number, error));
+                break;
+            }
+        };
         let key = args.at(at);
         let document = *known.entry(key).or_insert(setting.before.len());
         if document == setting.before.len() {
-            let json = call.db.read::<Json>(key).map_err(|_| OTHER_TYPE)?;
+            let json = if is_there {
+                call.db.read::<Json>(key).map_err(|_| OTHER_TYPE)?
+            } else {
+                None
+            };
             setting.before.push((at, json.map(|json| share(&json))));
         }
         setting.documents.push(document);
@@ -282,7 +296,12 @@ impl Task for Setting {
 fn take_over(call: &mut Call<'_>, setting: Setting) -> Option<CommandResult> {
     let args = call.args;
     for (at, before) in &setting.before {
-        let json = call.db.read::<Json>(args.at(*at)).ok()?;
+        let is_there = call.db.place(args.at(*at)).holds::<Json>().ok()?;
+        let json = if is_there {
+            call.db.read::<Json>(args.at(*at)).ok()?
+        } else {
+            None
+        };
         let is_unchanged = match (json, before) {
             (None, None) => true,
             (Some(json), Some(before)) => json.is_unchanged_since(before),
@@ -296,25 +315,30 @@ fn take_over(call: &mut Call<'_>, setting: Setting) -> Option<CommandResult> {
         Ok(changed) => changed,
         Err(error) => return Some(Err(error)),
     };
-    let mut is_set = vec![false; setting.before.len()];
-    for (document, set) in setting.documents.iter().zip(&changed.are_set) {
-        is_set[*document] |= set;
+    let mut is_any_set = vec![false; setting.before.len()];
+    for (document, is_set) in setting.documents.iter().zip(&changed.are_set) {
+        is_any_set[*document] |= is_set;
     }
-    let all = setting.before.into_iter().zip(changed.after).zip(is_set);
-    for (((at, before), after), is_set) in all {
-        let (Some(after), true) = (after, is_set) else {
-            continue;
-        };
-        let place = call.db.place(args.at(at));
-        if before.is_none() {
-            place.put(after);
-            continue;
+    let all = setting.before.into_iter().zip(changed.after);
+    let mut copies: Vec<_> = all.map(Some).collect();
+    let mut are_set = Vec::with_capacity(changed.are_set.len());
+    let each = triplets(args).zip(setting.documents).zip(changed.are_set);
+    for ((at, document), is_set) in each {
+        if is_any_set[document]
+            && let Some(((_, before), Some(after))) = copies[document].take()
+        {
+            let place = call.db.place(args.at(at));
+            if before.is_none() {
+                place.put(after);
+            } else {
+                drop(before);
+                let old = std::mem::replace(&mut *place.open::<Json>(), after);
+                call.db.free_part(old);
+            }
         }
-        drop(before);
-        let old = std::mem::replace(&mut *place.open::<Json>(), after);
-        call.db.free_part(old);
+        record(call, at, is_set, &mut are_set);
     }
-    finish(call, &changed.are_set);
+    reply(call, &are_set);
     Some(Ok(()))
 }
 
