@@ -38,7 +38,7 @@ fn number(reply: &str) -> u64 {
 #[test]
 fn cursors_end_before_keys_go_and_a_query_beyond_the_bound_is_refused() {
     let mut t = bed(4000, 1000);
-    t.run("CONFIG SET maxmemory-clients 12mb");
+    t.run("CONFIG SET maxmemory-clients 10mb");
     let sorted = |count: usize| {
         format!(
             "FT.AGGREGATE i * LOAD 1 @t SORTBY 1 @n LIMIT 0 {count} WITHCURSOR COUNT 1 TIMEOUT 60000"
