@@ -18,6 +18,11 @@ impl Block {
         room::zeros(bytes).map(Block)
     }
 
+    /// Zeros for a copy of this block, which [`copy_piece`] copies.
+    pub(crate) fn blank(&self) -> Block {
+        Block(blank(&self.0))
+    }
+
     /// Its bytes in the allocator.
     pub(crate) fn memory_bytes(&self) -> usize {
         good_size(self.0.len())
@@ -26,6 +31,40 @@ impl Block {
     pub(crate) fn relocate(&mut self, mover: &mut Mover) {
         mover.slice(&mut self.0);
     }
+}
+
+/// As many zeros as a block has bytes, in the memory that its copy would take.
+pub(crate) fn blank(block: &[u8]) -> Box<[u8]> {
+    alloc::zeros(block.len()).unwrap_or_else(|| vec![0; block.len()].into())
+}
+
+/// Copies a piece of blocks, each to its blank one, from a position among the bytes of all of them;
+/// returns the next position. `None`: there is no such piece. What is zero stays as it is, so that
+/// it takes no memory.
+pub(crate) fn copy_piece<'b>(
+    blocks: impl Iterator<Item = (&'b [u8], &'b mut [u8])>,
+    at: u64,
+) -> Option<u64> {
+    const PIECE: usize = 256 << 10;
+    let mut offset = at as usize;
+    for (from, to) in blocks {
+        if offset >= from.len() {
+            offset -= from.len();
+            continue;
+        }
+        if offset == 0 {
+            alloc::reads_whole(from);
+        }
+        let end = from.len().min(offset + PIECE);
+        let (piece, to) = (&from[offset..end], &mut to[offset..end]);
+        for (piece, to) in piece.chunks(1 << 12).zip(to.chunks_mut(1 << 12)) {
+            if !alloc::is_zero(piece) {
+                to.copy_from_slice(piece);
+            }
+        }
+        return Some(at + (end - offset) as u64);
+    }
+    None
 }
 
 impl Clone for Block {

@@ -12,9 +12,9 @@ use russet_base::memory::alloc::{copied, slice_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
+use crate::block::{blank, copy_piece};
 use crate::room::zeros;
 use crate::rows::Rows;
-use crate::stamp::Stamp;
 use crate::{Damaged, block_effort};
 
 /// Bytes of a counter.
@@ -27,7 +27,6 @@ pub struct CountMin {
     rows: Rows,
     count: i64,
     counters: Box<[u8]>,
-    stamp: Stamp,
 }
 
 impl Clone for CountMin {
@@ -36,7 +35,6 @@ impl Clone for CountMin {
             rows: self.rows,
             count: self.count,
             counters: copied(&self.counters),
-            stamp: Stamp::default(),
         }
     }
 }
@@ -62,7 +60,6 @@ impl CountMin {
             rows,
             count: 0,
             counters: zeros(bytes).ok_or(CountMinError::NoRoom)?,
-            stamp: Stamp::default(),
         })
     }
 
@@ -90,13 +87,7 @@ impl CountMin {
             rows,
             count,
             counters,
-            stamp: Stamp::default(),
         })
-    }
-
-    /// A number that no other sketch has, nor this one before or after its next change.
-    pub fn stamp(&self) -> u64 {
-        self.stamp.number()
     }
 
     /// Counters of a row.
@@ -122,7 +113,6 @@ impl CountMin {
     /// Adds an item `n` times; returns its estimate, `u32::MAX` if that cannot grow.
     #[inline]
     pub fn add(&mut self, item: &[u8], n: u64) -> u32 {
-        self.stamp.lose();
         let by = u32::try_from(n).unwrap_or(u32::MAX);
         let (counters, _) = self.counters.as_chunks_mut::<COUNTER>();
         let mut least = u32::MAX;
@@ -254,7 +244,6 @@ impl Merging {
             rows: self.rows,
             count: self.count,
             counters: self.counters,
-            stamp: Stamp::default(),
         })
     }
 }
@@ -275,6 +264,18 @@ impl Content for CountMin {
 
     fn free_effort(&self) -> usize {
         block_effort(self.counters.len())
+    }
+
+    fn begin_copy(&self) -> CountMin {
+        CountMin {
+            counters: blank(&self.counters),
+            ..*self
+        }
+    }
+
+    fn copy_piece(&self, to: &mut CountMin, at: u64) -> Option<u64> {
+        let counters = (&*self.counters, &mut *to.counters);
+        copy_piece(std::iter::once(counters), at)
     }
 
     fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {
@@ -410,20 +411,6 @@ mod tests {
         assert_eq!((sum.estimate(b"foo"), sum.count()), (20, 20));
         let large = Merging::new(&a, &[(&a, 1 << 31), (&a, -(1 << 31))]);
         assert!(!large.expect("the counts are small").sums_weights());
-    }
-
-    #[test]
-    fn a_stamp_is_of_one_state() {
-        let mut a = sketch(5, 2);
-        let first = a.stamp();
-        assert_eq!(
-            (a.stamp(), a.estimate(b"foo"), a.stamp()),
-            (first, 0, first)
-        );
-        let copy = a.clone();
-        assert_ne!(copy.stamp(), first);
-        a.add(b"foo", 1);
-        assert_ne!(a.stamp(), first);
     }
 
     proptest! {

@@ -10,7 +10,6 @@
 //!     chunks       the parts into which SCANDUMP cuts filters
 //!     block        the bytes of filters
 //!     room         how large a sketch may become
-//!     stamp        whether a sketch has changed
 //!
 //! The crate knows no server: commands, files and replies are above it.
 //!
@@ -29,7 +28,6 @@ pub mod cuckoo;
 pub mod hash;
 mod room;
 mod rows;
-mod stamp;
 pub mod t_digest;
 pub mod top_k;
 

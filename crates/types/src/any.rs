@@ -39,6 +39,14 @@ macro_rules! define_any {
                 }
             }
 
+            /// The container, if it is a `T`.
+            pub fn as_mut<T: Container>(&mut self) -> Option<&mut T> {
+                let value: &mut dyn std::any::Any = match self {
+                    $(AnyContainer::$T(value) => value,)*
+                };
+                value.downcast_mut()
+            }
+
             /// Converts the value into a word, which owns it; see [`Container::into_word`].
             #[inline]
             pub fn into_word(self) -> (Type, Encoding, u64) {

@@ -13,7 +13,7 @@ use russet_encodings::listpack::Listpack;
 ///
 /// Operations on values of any type are methods of this trait; `for_container!` finds the type of a
 /// key's value.
-pub trait Container: Sized + Clone + Measured + Relocate {
+pub trait Container: Sized + Clone + Measured + Relocate + 'static {
     /// The type of keys with such a value.
     const TYPE: Type;
     /// As TYPE replies it.
@@ -49,6 +49,23 @@ pub trait Container: Sized + Clone + Measured + Relocate {
 
     /// Adds the content to a signature, identical to Redis's. O(n).
     fn sign(&self, signature: &mut Signature);
+
+    /// A number that no other value has, nor this one before or after its next change. `None`:
+    /// values of the type have no such number.
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
+    /// A copy to which [`Container::copy_piece`] copies the large blocks.
+    fn begin_copy(&self) -> Self {
+        self.clone()
+    }
+
+    /// Copies a piece of the large blocks to a copy that was begun of the same state, from a
+    /// position on, 0 at first; returns where to continue, or `None` if the copy is complete.
+    fn copy_piece(&self, _to: &mut Self, _at: u64) -> Option<u64> {
+        None
+    }
 
     /// Whether it is one block, whatever its length.
     fn is_one_block(&self) -> bool {

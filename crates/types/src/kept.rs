@@ -3,10 +3,14 @@
 //! One container for all of them; sketches are in `russet_sketches`, series in `russet_timeseries`,
 //! dictionaries of suggestions in `russet_encodings`. A key holds one, so its length is 1, also of
 //! one without content; the encoding is that of all values of Redis's modules.
+//!
+//! Each has a stamp beside its content, because commands that read a large value in slices must
+//! know whether the value has changed between two of them.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
 
+use super::stamp::Stamp;
 use super::{Container, Encoding, Measured, Relocate, Signature, Type, boxed};
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::content::Content;
@@ -15,7 +19,28 @@ use russet_encodings::suggestions;
 
 /// See the module.
 #[derive(Clone)]
-pub struct Kept<S>(Box<S>);
+pub struct Kept<S>(Box<Stamped<S>>);
+
+struct Stamped<S> {
+    stamp: Stamp,
+    content: S,
+}
+
+impl<S: Clone> Clone for Stamped<S> {
+    fn clone(&self) -> Stamped<S> {
+        Stamped {
+            stamp: Stamp::default(),
+            content: self.content.clone(),
+        }
+    }
+}
+
+impl<S> Kept<S> {
+    /// A number that no other value has, nor this one before or after its next change.
+    pub fn stamp(&self) -> u64 {
+        self.0.stamp.number()
+    }
+}
 
 /// A Bloom filter.
 pub type Bloom = Kept<russet_sketches::Bloom>;
@@ -33,7 +58,7 @@ pub type TimeSeries = Kept<russet_timeseries::Series>;
 pub type Suggestions = Kept<suggestions::Suggestions>;
 
 /// A content that keys hold.
-pub trait Kind: Content {
+pub trait Kind: Content + 'static {
     /// The type of keys with one.
     const TYPE: Type;
     /// As TYPE replies it.
@@ -77,7 +102,10 @@ impl Kind for suggestions::Suggestions {
 
 impl<S> From<S> for Kept<S> {
     fn from(content: S) -> Kept<S> {
-        Kept(Box::new(content))
+        Kept(Box::new(Stamped {
+            stamp: Stamp::default(),
+            content,
+        }))
     }
 }
 
@@ -86,20 +114,21 @@ impl<S> Deref for Kept<S> {
 
     #[inline]
     fn deref(&self) -> &S {
-        &self.0
+        &self.0.content
     }
 }
 
 impl<S> DerefMut for Kept<S> {
     #[inline]
     fn deref_mut(&mut self) -> &mut S {
-        &mut self.0
+        self.0.stamp.lose();
+        &mut self.0.content
     }
 }
 
 impl<S: Kind> Measured for Kept<S> {
     fn memory_bytes(&self) -> usize {
-        boxed_bytes::<S>() + self.0.memory_bytes()
+        boxed_bytes::<Stamped<S>>() + self.0.content.memory_bytes()
     }
 }
 
@@ -108,7 +137,8 @@ impl<S: Kind> Relocate for Kept<S> {
         if at == 0 {
             mover.boxed(&mut self.0);
         }
-        self.0.relocate(mover, at, n)
+        // The content stays the same, and so does the stamp.
+        self.0.content.relocate(mover, at, n)
     }
 }
 
@@ -134,24 +164,54 @@ impl<S: Kind> Container for Kept<S> {
         Encoding::OfModule
     }
 
+    fn stamp(&self) -> Option<u64> {
+        Some(Kept::stamp(self))
+    }
+
+    fn begin_copy(&self) -> Self {
+        Kept::from(self.0.content.begin_copy())
+    }
+
+    fn copy_piece(&self, to: &mut Self, at: u64) -> Option<u64> {
+        self.0.content.copy_piece(to, at)
+    }
+
     fn len(&self) -> usize {
         1
     }
 
     fn check_invariants(&self) {
-        self.0.check_invariants();
+        self.0.content.check_invariants();
     }
 
     /// Redis has no signature of these values: this is of their content.
     fn sign(&self, signature: &mut Signature) {
-        self.0.sign(&mut |part| signature.follow(part));
+        self.0.content.sign(&mut |part| signature.follow(part));
     }
 
     fn free_effort(&self) -> usize {
-        self.0.free_effort()
+        self.0.content.free_effort()
     }
 
     fn free_step(&mut self, n: usize) -> bool {
-        self.0.free_step(n)
+        self.0.content.free_step(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_of_one_state() {
+        let sketch = russet_sketches::CountMin::new(5, 2).expect("small");
+        let mut a = CountMin::from(sketch);
+        let first = Kept::stamp(&a);
+        let read = (Kept::stamp(&a), a.estimate(b"foo"), Kept::stamp(&a));
+        assert_eq!(read, (first, 0, first));
+        let copy = a.clone();
+        assert_ne!(Kept::stamp(&copy), first);
+        a.add(b"foo", 1);
+        assert_ne!(Kept::stamp(&a), first);
     }
 }

@@ -52,14 +52,15 @@ mod relocate;
 mod set;
 mod set_algebra;
 mod signature;
+mod stamp;
 pub mod stream;
 pub mod vector_set;
 mod zset;
 
 pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, relocate};
 pub use array::Array;
-pub use container::Container;
-pub(crate) use container::{Measured, Relocate};
+pub(crate) use container::Relocate;
+pub use container::{Container, Measured};
 pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
 pub use inner::Inner;
 pub use json::Json;

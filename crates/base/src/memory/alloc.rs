@@ -84,6 +84,34 @@ pub fn filled(block: &mut [u8]) {
     let _ = block;
 }
 
+/// Whether all bytes are 0: as many at once as the processor can compare.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(1 << 10).all(|part| {
+        let (words, rest) = part.as_chunks::<8>();
+        let any = words
+            .iter()
+            .fold(0, |any, word| any | u64::from_ne_bytes(*word));
+        any == 0 && rest.iter().all(|byte| *byte == 0)
+    })
+}
+
+/// Reserves room for more bytes at the end of a text, which will all be written: in huge pages, if
+/// they are so many.
+pub fn reserve_whole(text: &mut Vec<u8>, more: usize) {
+    text.reserve_exact(more);
+    #[cfg(not(feature = "system-allocator"))]
+    huge_pages::advise_writing(text.spare_capacity_mut());
+}
+
+/// A block that [`zeros`] may have made is going to be read from end to end: what was never written
+/// is mapped by huge pages.
+pub fn reads_whole(block: &[u8]) {
+    #[cfg(not(feature = "system-allocator"))]
+    huge_pages::advise_reading(block);
+    #[cfg(feature = "system-allocator")]
+    let _ = block;
+}
+
 /// A copy of bytes that are going to be read at random, as [`zeros`] has them. Where a large block
 /// has zeros, the copy takes no memory.
 pub fn copied(bytes: &[u8]) -> Box<[u8]> {
@@ -93,12 +121,9 @@ pub fn copied(bytes: &[u8]) -> Box<[u8]> {
     if bytes.len() >= huge_pages::LARGE_MIN
         && let Some(mut copy) = zeros(bytes.len())
     {
+        reads_whole(bytes);
         for (to, from) in copy.chunks_mut(SEGMENT).zip(bytes.chunks(SEGMENT)) {
-            let (words, rest) = from.as_chunks::<8>();
-            let any = words
-                .iter()
-                .fold(0, |any, word| any | u64::from_ne_bytes(*word));
-            if any != 0 || rest.iter().any(|byte| *byte != 0) {
+            if !is_zero(from) {
                 to.copy_from_slice(from);
             }
         }

@@ -18,6 +18,18 @@ pub trait Content: Clone {
         true
     }
 
+    /// A copy whose large blocks are zeros, until [`Content::copy_piece`] has copied all pieces.
+    /// Content without such blocks is copied at once.
+    fn begin_copy(&self) -> Self {
+        self.clone()
+    }
+
+    /// Copies some 256 KB of large blocks to a copy that was begun of the same content, from a
+    /// position on, 0 at first; returns where to continue, or `None` if the copy is complete.
+    fn copy_piece(&self, _to: &mut Self, _at: u64) -> Option<u64> {
+        None
+    }
+
     /// Offers its blocks to be moved, those of about `n` items from a position on, 0 at first;
     /// returns where to continue, or `None` at the end. Most have few blocks, and offer them all.
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;

@@ -24,7 +24,9 @@
 //! are written once and read in order. Those that are read at random (`alloc::zeros`) ask for
 //! themselves: with a trial as regions have, and up to [`AT_ONCE_MAX`], since a single command may
 //! touch all pages of a block. A larger block asks when it has been filled ([`advise_filled`]), and
-//! the kernel's collector makes its pages huge. All bytes of blocks count as used memory anyway, so
+//! the kernel's collector makes its pages huge; and before it is read from end to end
+//! ([`advise_reading`]), because pages that were never written are then mapped by 2 MiB: a small
+//! page for each 4 KiB takes some microseconds in a virtual machine. All bytes of blocks count as used memory anyway, so
 //! that what is resident stays below it; jemalloc gives their pages back at once when they are
 //! freed.
 #![allow(unsafe_code)]
@@ -32,7 +34,7 @@
 use std::ffi::{c_uint, c_void};
 use std::fs;
 use std::io;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -191,6 +193,31 @@ pub fn advise_filled(block: &mut [u8]) {
     }
 }
 
+/// Asks for huge pages in a block that is going to be read from end to end, if it is so large that
+/// its pages were small at first. Pages that were written keep their size.
+pub(super) fn advise_reading(block: &[u8]) {
+    if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
+        return;
+    }
+    let (begin, whole) = whole_pages(block.as_ptr().cast_mut().cast(), block.len());
+    // SAFETY: within the block; the advice changes no content.
+    unsafe {
+        let _ = madvise(begin, whole, Advice::LinuxHugepage);
+    }
+}
+
+/// Asks for huge pages in a block that is going to be written from end to end, if it is large.
+pub(super) fn advise_writing(block: &mut [MaybeUninit<u8>]) {
+    if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
+        return;
+    }
+    let (begin, whole) = whole_pages(block.as_mut_ptr().cast(), block.len());
+    // SAFETY: within the block; the advice changes no content.
+    unsafe {
+        let _ = madvise(begin, whole, Advice::LinuxHugepage);
+    }
+}
+
 /// The whole huge pages of a range: their beginning and their bytes.
 fn whole_pages(at: *mut c_void, bytes: usize) -> (*mut c_void, usize) {
     let before = at.addr().next_multiple_of(HUGE) - at.addr();
@@ -298,6 +325,7 @@ mod tests {
             let mut block = crate::memory::alloc::zeros(2 * AT_ONCE_MAX).expect("room");
             block.iter_mut().step_by(HUGE).for_each(|byte| *byte = 1);
             advise_filled(&mut block);
+            advise_reading(&block);
             assert!(block.iter().step_by(HUGE).all(|byte| *byte == 1));
         };
         std::thread::spawn(fill).join().expect("it ends");

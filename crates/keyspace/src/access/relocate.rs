@@ -3,7 +3,7 @@
 use super::super::store::container::copy_container;
 use super::super::store::entry::Entry;
 use super::super::{Cause, Db, DbIndex, NewValue, Ref};
-use russet_types::{TimeSeries, Type};
+use russet_types::{AnyContainer, TimeSeries, Type};
 
 impl Db<'_> {
     /// Moves key `from` to `to` in database `db` with its expiry, replacing any key at `to`. Its
@@ -30,16 +30,31 @@ impl Db<'_> {
     /// Copies key `from` to `to` in database `db` with its expiry, replacing any key at `to`. The
     /// two must differ. `false`: no such key.
     pub fn copy(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
+        self.copy_as(from, db, to, None)
+    }
+
+    /// As [`Db::copy`], with a copy of the container that was made before.
+    pub fn copy_as(
+        &mut self,
+        from: &[u8],
+        db: DbIndex,
+        to: &[u8],
+        copy: Option<AnyContainer>,
+    ) -> bool {
         let Some(found) = self.find(from) else {
             return false;
         };
         let source = found.entry;
-        let value = match source.value() {
-            NewValue::Container(..) => {
+        let value = match (source.value(), copy) {
+            (NewValue::Container(..), Some(copy)) => {
+                let (kind, encoding, word) = copy.into_word();
+                NewValue::Container(kind, encoding, word)
+            }
+            (NewValue::Container(..), None) => {
                 let (kind, encoding, word) = copy_container(source).into_parts();
                 NewValue::Container(kind, encoding, word)
             }
-            string => string,
+            (string, _) => string,
         };
         let is_series = source.kind() == Type::TimeSeries;
         let copy = Entry::new(to, source.expiry(), self.keyspace.fresh_clock(), value);

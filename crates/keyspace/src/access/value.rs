@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 use super::super::store::entry::Entry;
-use russet_types::{Container, Encoding, Type};
+use russet_types::{AnyContainer, Container, Encoding, Type, for_container};
 
 /// A container for reading.
 pub struct Ref<'a, T: Container> {
@@ -68,6 +68,24 @@ impl<'a> AnyRef<'a> {
             value: ManuallyDrop::new(value),
             bound: PhantomData,
         }
+    }
+
+    /// See [`Container::begin_copy`].
+    pub fn begin_copy(self) -> AnyContainer {
+        for_container!(
+            self.kind,
+            T => self.read::<T>().begin_copy().into(),
+            _ => unreachable!("a container"),
+        )
+    }
+
+    /// See [`Container::copy_piece`]. A copy of another type is complete.
+    pub fn copy_piece(self, to: &mut AnyContainer, at: u64) -> Option<u64> {
+        for_container!(
+            self.kind,
+            T => self.read::<T>().copy_piece(to.as_mut::<T>()?, at),
+            _ => None,
+        )
     }
 }
 

@@ -308,6 +308,11 @@ impl Link {
         self.shape.items = self.shape.items.saturating_add(other.shape.items);
     }
 
+    /// A link without the bits, which has room for them.
+    pub fn blank(&self) -> Link {
+        Link::of(self.shape, self.bits.blank())
+    }
+
     pub fn bits_mut(&mut self) -> &mut [u8] {
         &mut self.bits
     }

@@ -37,6 +37,7 @@ pub use living::Living;
 pub use merge::Unlike;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
 
+use crate::block::copy_piece;
 use crate::{block_effort, room};
 use link::{ItemHash, Link, Places, Rounding};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
@@ -256,6 +257,19 @@ impl Content for Bloom {
     fn free_step(&mut self, _n: usize) -> bool {
         self.links.pop();
         self.links.is_empty()
+    }
+
+    fn begin_copy(&self) -> Bloom {
+        Bloom {
+            links: self.links.iter().map(Link::blank).collect(),
+            rotation: self.rotation.clone(),
+            ..*self
+        }
+    }
+
+    fn copy_piece(&self, to: &mut Bloom, at: u64) -> Option<u64> {
+        let blocks = self.links.iter().zip(&mut to.links);
+        copy_piece(blocks.map(|(from, to)| (from.bits(), to.bits_mut())), at)
     }
 
     fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {

@@ -31,7 +31,7 @@ mod tests;
 pub use load::{Loader, Shape};
 pub use merge::MergeError;
 
-use crate::block::Block;
+use crate::block::{Block, copy_piece};
 use crate::hash::murmur64a;
 use crate::{block_effort, room};
 use russet_base::memory::alloc::good_size;
@@ -275,6 +275,18 @@ impl Content for Cuckoo {
     fn free_step(&mut self, _n: usize) -> bool {
         self.parts.pop();
         self.parts.is_empty()
+    }
+
+    fn begin_copy(&self) -> Cuckoo {
+        Cuckoo {
+            parts: self.parts.iter().map(Block::blank).collect(),
+            ..*self
+        }
+    }
+
+    fn copy_piece(&self, to: &mut Cuckoo, at: u64) -> Option<u64> {
+        let parts = self.parts.iter().zip(&mut to.parts);
+        copy_piece(parts.map(|(from, to)| (&**from, &mut **to)), at)
     }
 
     fn relocate(&mut self, mover: &mut Mover, _at: u64, _n: usize) -> Option<u64> {

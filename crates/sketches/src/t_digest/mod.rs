@@ -29,7 +29,6 @@ use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 pub use self::summary::Summary;
-use crate::stamp::Stamp;
 use crate::{Damaged, block_effort, room};
 
 /// The compression where none is given.
@@ -77,7 +76,6 @@ pub struct TDigest {
     compressions: i64,
     /// All nodes merged, for questions; dropped by a change.
     copy: Option<Box<Nodes>>,
-    stamp: Stamp,
 }
 
 impl Clone for TDigest {
@@ -85,7 +83,6 @@ impl Clone for TDigest {
         TDigest {
             nodes: self.nodes.clone(),
             copy: None,
-            stamp: Stamp::default(),
             ..*self
         }
     }
@@ -127,13 +124,7 @@ impl TDigest {
             unmerged_weight: 0,
             compressions: 0,
             copy: None,
-            stamp: Stamp::default(),
         }
-    }
-
-    /// A number that no other digest has, nor this one before or after its next change.
-    pub fn stamp(&self) -> u64 {
-        self.stamp.number()
     }
 
     /// Whether a digest of this compression may have all its nodes.
@@ -195,7 +186,6 @@ impl TDigest {
 
     fn add_node(&mut self, mean: f64, weight: i64) -> Result<(), Overflow> {
         self.copy = None;
-        self.stamp.lose();
         if self.nodes.len() >= self.capacity() - 1 {
             self.compress();
         }
@@ -231,7 +221,6 @@ impl TDigest {
             return;
         }
         self.copy = None;
-        self.stamp.lose();
         let weight = self.observations();
         compress::compress(&mut self.nodes, self.merged, weight, self.compression);
         self.merged = self.nodes.len();

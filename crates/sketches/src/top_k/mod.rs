@@ -30,6 +30,7 @@ use russet_base::memory::mover::Mover;
 use self::decay::{Chances, Generator};
 use self::heap::Heap;
 use self::wear::wear;
+use crate::block::{blank, copy_piece};
 use crate::hash::murmur2;
 use crate::room::{admits, zeros};
 use crate::rows::Rows;
@@ -328,6 +329,21 @@ impl Content for TopK {
     }
 
     /// The cells and the heap come with its first items.
+    fn begin_copy(&self) -> TopK {
+        TopK {
+            rows: self.rows,
+            chances: self.chances.clone(),
+            generator: self.generator,
+            cells: blank(&self.cells),
+            heap: self.heap.clone(),
+        }
+    }
+
+    fn copy_piece(&self, to: &mut TopK, at: u64) -> Option<u64> {
+        let cells = (&*self.cells, &mut *to.cells);
+        copy_piece(std::iter::once(cells), at)
+    }
+
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         if at == 0 {
             mover.slice(&mut self.cells);

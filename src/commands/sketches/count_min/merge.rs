@@ -168,7 +168,7 @@ fn begin(
     let merging = Merging::new(&own, &read).map_err(refused)?;
     let mut distinct: Vec<(usize, i64, u64)> = Vec::with_capacity(read.len());
     let mut known: HashMap<&[u8], usize> = HashMap::new();
-    for (at, (sketch, weight)) in read.iter().enumerate() {
+    for (at, (sketch, weight)) in all.iter().enumerate() {
         let place = *known.entry(sources.keys.at(at)).or_insert(distinct.len());
         match distinct.get_mut(place) {
             Some((_, sum, _)) if merging.sums_weights() => *sum += weight,

@@ -1,14 +1,15 @@
-//! Stamps: whether a sketch has changed since it was looked at.
+//! Stamps: whether a value has changed since its last reader.
 //!
-//! A stamp is given when it is asked for and lost at the next change, so that changes cost a store.
-//! No number is given twice: a sketch that has taken another's place has another stamp.
+//! A value gets a number when a reader asks for its stamp, and loses the number when it is borrowed
+//! to be changed, so a change costs a store. No number is given twice: a value that has taken the
+//! place of another has another stamp.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The last number that was given.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The stamp of a sketch. A copy has none yet.
+/// The stamp of a value. A copy has none yet.
 #[derive(Debug, Default)]
 pub(crate) struct Stamp(AtomicU64);
 
@@ -24,7 +25,7 @@ impl Stamp {
         new
     }
 
-    /// The sketch changes.
+    /// The value changes.
     #[inline]
     pub fn lose(&mut self) {
         *self.0.get_mut() = 0;
