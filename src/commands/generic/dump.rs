@@ -1,17 +1,23 @@
 //! DUMP: a value serialized for RESTORE, on this server or another.
 //!
 //! A long document is serialized by a thread, as it is at the command (`commands::json::printing`).
+//! Other large values are serialized in slices, all of one state: if a command has changed the value
+//! between two slices, the payload begins anew, and after some such beginnings it is made at once.
 
 use crate::commands::work;
 use crate::server::searches::Task;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Slice, Spec};
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::ValueView;
-use russet_persistence::rdb::{LongDocument, RdbWriter, VERSION_FIELD_TTLS};
+use russet_persistence::rdb::{
+    LongDocument, RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large,
+};
 use russet_types::vector_set::Progress;
 
 /// The time that a byte of a document takes, about: printing, compression, checksum.
 const BYTE_NANOS: usize = 8;
+/// Payloads that are begun until one is made at once.
+const BEGINNINGS_MAX: u32 = 3;
 
 pub(super) const DUMP: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -35,25 +41,101 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         call.reply.bulk_owned(done.payload);
         return Ok(());
     }
-    let compress = call.server.config.rdbcompression.of_strings();
+    if let Some(work) = call.taken::<LargeDump>() {
+        return dump_in_slices(call, work);
+    }
+    let settings = WriterSettings::of(call);
     let Some(view) = call.db.view(key) else {
         call.reply.null();
         return Ok(());
     };
-    let of_valkey = call.server.config.dialect.valkey_files();
-    let asked = call.server.config.rdb_version;
-    let mut writer = RdbWriter::new(asked, compress);
-    // A value that the configured version cannot hold gets the lowest one that can.
-    if asked == 0 || !writer.holds(&view.value) {
-        writer.fit(VERSION_FIELD_TTLS, of_valkey, &view.value);
+    let mut writer = settings.writer(key, &view.value);
+    if let Some(stamp) = stamp_of_large(&view.value) {
+        let work = LargeDump {
+            payload: SlicedPayload::new(writer),
+            stamp: Some(stamp),
+            beginnings: 1,
+        };
+        return dump_in_slices(call, work);
     }
-    writer.name_key(key, false);
     if let Some(document) = LongDocument::of(&view.value) {
         return dump_long(call, document, writer);
     }
     let payload = payload_of(&mut writer, &view.value);
     call.reply.bulk_owned(payload);
     Ok(())
+}
+
+/// What the configuration says about payloads.
+#[derive(Clone, Copy)]
+struct WriterSettings {
+    version: u32,
+    of_valkey: bool,
+    compress: bool,
+}
+
+impl WriterSettings {
+    fn of(call: &Call<'_>) -> WriterSettings {
+        let config = &call.server.config;
+        WriterSettings {
+            version: config.rdb_version,
+            of_valkey: config.dialect.valkey_files(),
+            compress: config.rdbcompression.of_strings(),
+        }
+    }
+
+    fn writer(self, key: &[u8], value: &ValueView<'_>) -> RdbWriter {
+        let mut writer = RdbWriter::new(self.version, self.compress);
+        // A value that the configured version cannot hold gets the lowest one that can.
+        if self.version == 0 || !writer.holds(value) {
+            writer.fit(VERSION_FIELD_TTLS, self.of_valkey, value);
+        }
+        writer.name_key(key, false);
+        writer
+    }
+}
+
+/// A large value on its way to a payload, slice by slice.
+struct LargeDump {
+    payload: SlicedPayload,
+    /// Of the state that is serialized; `None`: the key is gone.
+    stamp: Option<u64>,
+    beginnings: u32,
+}
+
+fn dump_in_slices(call: &mut Call<'_>, work: LargeDump) -> CommandResult {
+    let done = call.in_slices(work, |work, call, slice| Ok(work.advance(call, slice)))?;
+    match done {
+        Some(work) if work.stamp.is_some() => call.reply.bulk_owned(work.payload.finish()),
+        Some(_) => call.reply.null(),
+        None => (),
+    }
+    Ok(())
+}
+
+impl LargeDump {
+    fn advance(&mut self, call: &mut Call<'_>, slice: Slice) -> Progress {
+        let (key, settings) = (call.args.at(1), WriterSettings::of(call));
+        let Some(view) = call.db.look(key) else {
+            self.stamp = None;
+            return Progress::Done;
+        };
+        let stamp = stamp_of_large(&view.value);
+        if stamp != self.stamp || stamp.is_none() {
+            self.payload = SlicedPayload::new(settings.writer(key, &view.value));
+            self.stamp = stamp.or(Some(0));
+            self.beginnings += 1;
+        }
+        let at_once = stamp.is_none() || self.beginnings > BEGINNINGS_MAX;
+        loop {
+            if self.payload.step(&view.value) {
+                return Progress::Done;
+            }
+            if slice.is_over() && !at_once {
+                return Progress::More;
+            }
+        }
+    }
 }
 
 /// A long document on its way to a payload.

@@ -6,18 +6,19 @@
 //! A copied vector set, filter, sketch or dictionary of suggestions is propagated as RESTORE, since
 //! Redis refuses to copy it.
 //!
-//! Cost: O(1), COPY O(size of the value).
+//! Cost: O(1), COPY O(size of the value), of large sketches in slices.
 //!
 //! Decided elsewhere: databases that a cluster allows: `arguments::db_index`.
 
 use super::dump::payload_of;
 use crate::commands::arguments::db_index;
 use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::server::{Call, CommandResult, Slice, Spec};
 use russet_command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
-use russet_keyspace::{Class, DbIndex};
-use russet_persistence::rdb::{RdbWriter, VERSION_FIELD_TTLS};
-use russet_types::Type;
+use russet_keyspace::{Class, DbIndex, ValueView};
+use russet_persistence::rdb::{RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large};
+use russet_types::vector_set::Progress;
+use russet_types::{AnyContainer, Type};
 
 pub(super) const RENAME: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -114,7 +115,7 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     if db == call.db.index() && from == to {
         return Err(CommandError::SameObject);
     }
-    if (db, call.db.index()) != (DbIndex(0), DbIndex(0)) {
+    if (db, call.db.index()) != (DbIndex(0), DbIndex(0)) && !call.is_retry() {
         call.server.stats.cluster_incompatible_ops += 1;
     }
     let Some(kind) = call.db.kind(from) else {
@@ -122,7 +123,18 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     };
     let replaced = call.db.other(db).kind_to_write(to);
-    let done = (replaced.is_none() || replace) && call.db.copy(from, db, to);
+    let may_be = replaced.is_none() || replace;
+    let large = match may_be.then(|| LargeCopy::of(call, from)).flatten() {
+        None => None,
+        Some(copy) => {
+            match call.in_slices(copy, |copy, call, slice| Ok(copy.advance(call, slice)))? {
+                None => return Ok(()),
+                made => made,
+            }
+        }
+    };
+    let (copy, payload) = large.map_or((None, None), LargeCopy::finish);
+    let done = may_be && call.db.copy_as(from, db, to, copy);
     if done {
         let mut target = call.db.other(db);
         target.changed(to, Class::GENERIC, "copy_to");
@@ -130,7 +142,7 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
             target.overwritten(to, old, kind);
         }
         if !is_copied_by_redis(kind) && call.effects_wanted() {
-            restore_instead(call, to, db);
+            restore_instead(call, to, db, payload);
         }
     }
     call.reply.int(done as i64);
@@ -152,15 +164,16 @@ fn is_copied_by_redis(kind: Type) -> bool {
 }
 
 /// Records a copied value as RESTORE, where Redis refuses to copy it.
-fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex) {
+fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex, payload: Option<Vec<u8>>) {
     let mut target = call.db.other(db);
     let expiry = target.expiry(key).flatten();
     let Some(view) = target.look(key) else {
         return;
     };
-    let mut writer = RdbWriter::new(0, true);
-    writer.fit(VERSION_FIELD_TTLS, false, &view.value);
-    let payload = payload_of(&mut writer, &view.value);
+    let payload = payload.unwrap_or_else(|| {
+        let mut writer = writer_of_effects(&view.value);
+        payload_of(&mut writer, &view.value)
+    });
     let at = expiry.unwrap_or(0).to_string();
     let words: [&[u8]; 6] = [
         b"RESTORE",
@@ -171,6 +184,99 @@ fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex) {
         b"ABSTTL",
     ];
     call.rewrite_in(db, &words);
+}
+
+fn writer_of_effects(value: &ValueView<'_>) -> RdbWriter {
+    let mut writer = RdbWriter::new(0, true);
+    writer.fit(VERSION_FIELD_TTLS, false, value);
+    writer
+}
+
+/// Copies that are begun until one is made at once.
+const BEGINNINGS_MAX: u32 = 3;
+
+/// The copy of a large value, which is made in slices: first its blocks, then its payload for the
+/// log and replicas. If a command has changed the value between two slices, the copy begins anew.
+struct LargeCopy {
+    copy: AnyContainer,
+    /// Where the next piece of blocks is; `None`: all are copied.
+    at: Option<u64>,
+    payload: Option<SlicedPayload>,
+    stamp: u64,
+    beginnings: u32,
+    /// The key holds no large value any longer: its value is copied at once.
+    is_gone: bool,
+}
+
+impl LargeCopy {
+    /// The copy under way, or a new one, of the value at a key. `None`: the value is small, or values
+    /// of its type are copied at once.
+    fn of(call: &mut Call<'_>, key: &[u8]) -> Option<LargeCopy> {
+        if let Some(copy) = call.taken::<LargeCopy>() {
+            return Some(copy);
+        }
+        let wants_payload = call.effects_wanted();
+        let view = call.db.look(key)?;
+        LargeCopy::begin(&view.value, wants_payload)
+    }
+
+    fn begin(value: &ValueView<'_>, wants_payload: bool) -> Option<LargeCopy> {
+        let ValueView::Container(container) = value else {
+            return None;
+        };
+        let wants_payload = wants_payload && !is_copied_by_redis(container.kind());
+        Some(LargeCopy {
+            stamp: stamp_of_large(value)?,
+            copy: container.begin_copy(),
+            at: Some(0),
+            payload: wants_payload.then(|| SlicedPayload::new(writer_of_effects(value))),
+            beginnings: 1,
+            is_gone: false,
+        })
+    }
+
+    fn advance(&mut self, call: &mut Call<'_>, slice: Slice) -> Progress {
+        let (key, wants_payload) = (call.args.at(1), self.payload.is_some());
+        let view = call.db.look(key);
+        let stamp = view.as_ref().and_then(|view| stamp_of_large(&view.value));
+        let (Some(view), Some(stamp)) = (view, stamp) else {
+            self.is_gone = true;
+            return Progress::Done;
+        };
+        if stamp != self.stamp
+            && let Some(anew) = LargeCopy::begin(&view.value, wants_payload)
+        {
+            let beginnings = self.beginnings + 1;
+            *self = LargeCopy { beginnings, ..anew };
+        }
+        loop {
+            if !self.step(&view.value) {
+                return Progress::Done;
+            }
+            if slice.is_over() && self.beginnings <= BEGINNINGS_MAX {
+                return Progress::More;
+            }
+        }
+    }
+
+    /// `false`: there is nothing left to do.
+    fn step(&mut self, value: &ValueView<'_>) -> bool {
+        match (self.at, value, &mut self.payload) {
+            (Some(at), ValueView::Container(from), _) => {
+                self.at = from.copy_piece(&mut self.copy, at);
+                self.at.is_some() || self.payload.is_some()
+            }
+            (_, _, Some(payload)) => !payload.step(value),
+            _ => false,
+        }
+    }
+
+    fn finish(self) -> (Option<AnyContainer>, Option<Vec<u8>>) {
+        if self.is_gone {
+            return (None, None);
+        }
+        (Some(self.copy), self.payload.map(SlicedPayload::finish))
+    }
 }
 
 pub(super) const MOVE: Spec = Spec {

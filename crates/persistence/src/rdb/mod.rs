@@ -86,10 +86,12 @@ pub(crate) use peer::OTHER_MODULES;
 pub use peer::{Obstacle, Peer, PeerFormat, obstacle, sync_version, version_with_imports};
 pub use reader::{KeyFacts, Loader, RdbEnd, ReadOptions, ReadStep, Reader, Sum};
 pub use rules::Rules;
+pub(crate) use sparse::SEGMENT;
 pub use templates::{Names, in_order, names};
 pub use verify::verify;
 pub use writer::{
-    RdbWriter, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST, VERSION_USUAL, is_valkey,
+    RdbWriter, SlicedPayload, Use, VERSION_FIELD_TTLS, VERSION_MIGRATE, VERSION_NEWEST,
+    VERSION_USUAL, is_valkey, stamp_of_large,
 };
 pub(super) use writer::{
     VERSION_ARRAYS, VERSION_LISTPACKS, VERSION_OWNERLESS, VERSION_PACKED_SETS, VERSION_PRODUCERS,

@@ -18,8 +18,13 @@ const FOOTER: usize = 2 + 8;
 
 /// Ends a payload: appends the version and the checksum.
 pub fn seal(payload: &mut Vec<u8>, version: u32) {
+    seal_after(payload, version, 0, 0);
+}
+
+/// As [`seal`], with the checksum of the first `summed` bytes.
+pub(super) fn seal_after(payload: &mut Vec<u8>, version: u32, sum: u64, summed: usize) {
     payload.extend_from_slice(&(version as u16).to_le_bytes());
-    let sum = crc64::update(0, payload);
+    let sum = crc64::update(sum, &payload[summed..]);
     payload.extend_from_slice(&sum.to_le_bytes());
 }
 

@@ -10,6 +10,11 @@
 //! at all is refused by name ([`TooNew`]).
 
 mod keys;
+mod sliced;
+
+pub use sliced::{SlicedPayload, stamp_of_large};
+
+use std::collections::VecDeque;
 
 use crate::background::Sink;
 use crate::values::ValueForm;
@@ -73,6 +78,9 @@ pub struct TooNew {
     pub version: u32,
 }
 
+/// Bytes around a block, at most: what stands before it, after it, and the end of a payload.
+const AROUND_BLOCK: usize = 256;
+
 /// See the module.
 #[derive(Debug)]
 pub struct RdbWriter {
@@ -85,8 +93,10 @@ pub struct RdbWriter {
     form: ValueForm,
     /// The key of the value under way, if its type writes it.
     name: SavedName,
-    /// How blocks that are written in pieces are.
+    /// How blocks are that are written in pieces.
     blocks: Blocks,
+    /// Full segments of the next blocks, if their reader has counted them.
+    surveyed: VecDeque<usize>,
 }
 
 /// How a block is written that is too long for one piece.
@@ -94,10 +104,10 @@ pub struct RdbWriter {
 enum Blocks {
     /// Piece by piece, as they are.
     Whole,
-    /// With the first piece, packed if it is sparse.
+    /// Packed if they are sparse.
     Packed,
-    /// The one under way was packed: the other pieces are written.
-    Written,
+    /// The same, and the block under way is packed.
+    Packing,
 }
 
 /// A key whose value has its name.
@@ -119,36 +129,48 @@ impl RdbWriter {
             form: ValueForm::of(kind::STRING),
             name: SavedName::default(),
             blocks: Blocks::Whole,
+            surveyed: VecDeque::new(),
         }
     }
 
-    /// Packs sparse blocks, for a payload: the time to read a block is then spent at once.
+    /// Packs sparse blocks, for a payload: a block is then read before its first byte is written.
     pub fn pack_blocks(&mut self) {
         if self.compress {
             self.blocks = Blocks::Packed;
         }
     }
 
-    /// Writes all of a block with its first piece, if it is to be packed and is sparse.
-    pub(crate) fn try_packed(&mut self, block: &[u8]) -> bool {
-        if self.blocks == Blocks::Whole {
-            return false;
+    /// Begins a block that is written in pieces: as a code, if it is to be packed and is sparse.
+    pub(crate) fn begin_block(&mut self, block: &[u8]) {
+        let full = match (self.surveyed.pop_front(), self.blocks) {
+            (Some(full), _) => full,
+            (None, Blocks::Whole) => usize::MAX,
+            (None, _) => {
+                alloc::reads_whole(block);
+                sparse::full_segments(block)
+            }
+        };
+        if sparse::is_sparse(block.len(), full) {
+            self.blocks = Blocks::Packing;
+            self.compressed_head(block.len(), sparse::code_len(block.len(), full));
+            return;
         }
-        let packed = sparse::pack(block);
-        self.blocks = match packed {
-            Some(_) => Blocks::Written,
-            None => Blocks::Packed,
-        };
-        let Some(packed) = packed else {
-            return false;
-        };
-        self.compressed(block.len(), &packed);
-        true
+        if self.blocks == Blocks::Packing {
+            self.blocks = Blocks::Packed;
+        }
+        // A payload has all of the block; a file is taken piece by piece.
+        if self.blocks == Blocks::Packed {
+            alloc::reserve_whole(&mut self.out, block.len() + AROUND_BLOCK);
+        }
+        self.length(block.len() as u64);
     }
 
-    /// Whether the block under way was written with its first piece.
-    pub(crate) fn is_packed(&self) -> bool {
-        self.blocks == Blocks::Written
+    /// Writes a piece of the block that was begun.
+    pub(crate) fn block_piece(&mut self, piece: &[u8]) {
+        match self.blocks {
+            Blocks::Packing => sparse::pack(piece, &mut self.out),
+            Blocks::Whole | Blocks::Packed => self.raw(piece),
+        }
     }
 
     /// Names the key of the value that follows, for types that write it; `keeps_links`: links with
@@ -376,9 +398,14 @@ impl RdbWriter {
 
     /// A string that is compressed already.
     pub fn compressed(&mut self, raw_len: usize, data: &[u8]) {
-        self.out.push(0xc3);
-        self.length(data.len() as u64);
-        self.length(raw_len as u64);
+        self.compressed_head(raw_len, data.len());
         self.out.extend_from_slice(data);
+    }
+
+    /// What stands before a code of a string.
+    fn compressed_head(&mut self, raw_len: usize, code_len: usize) {
+        self.out.push(0xc3);
+        self.length(code_len as u64);
+        self.length(raw_len as u64);
     }
 }

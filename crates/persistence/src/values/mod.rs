@@ -34,7 +34,8 @@ use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
 use super::rdb::{Fault, Input, Layout, Part, RdbOrigin, RdbWriter, Rules, VERSION_USUAL};
 use russet_keyspace::{AnyRef, Keyspace};
-use russet_types::{AnyContainer, Container, Type, for_container, with_types};
+use russet_types::{AnyContainer, Container, Measured, Type, for_container, with_types};
+use std::ops::Range;
 
 /// RDB's number of a form, the name that `redis-check-rdb` uses, and the parts of its bytes.
 type NamedForm = (u8, &'static str, Layout);
@@ -65,6 +66,12 @@ pub(super) trait Saved: Container + Into<AnyContainer> {
     /// Writes elements from `at` on, about `limit` at most; returns where the next part begins.
     /// `None`: the value is complete.
     fn save_part(&self, to: &mut RdbWriter, form: ValueForm, at: u64, limit: usize) -> Option<u64>;
+
+    /// The block of bytes that the part from a position on has a piece of, and its range. `None`:
+    /// the type has no blocks, or these were all.
+    fn block_piece(&self, _at: u64) -> Option<(&[u8], Range<usize>)> {
+        None
+    }
 
     /// Writes commands that add elements from `at` on, at most `most` for types with positions;
     /// returns where the next ones begin, `None` at the end.
@@ -203,6 +210,35 @@ pub(super) fn save_part(
         value.kind(),
         T => value.read::<T>().save_part(to, form, at, limit),
         _ => unreachable!("a container"),
+    )
+}
+
+/// See [`Saved::block_piece`]: what the piece has, and whether it is the last of its block.
+pub(super) fn with_block_piece<R>(
+    value: AnyRef<'_>,
+    at: u64,
+    read: impl FnOnce(&[u8], Range<usize>) -> R,
+) -> Option<R> {
+    for_container!(
+        value.kind(),
+        T => {
+            let value = value.read::<T>();
+            let (block, range) = value.block_piece(at)?;
+            Some(read(block, range))
+        },
+        _ => None,
+    )
+}
+
+/// The stamp of a value and its bytes. `None`: values of the type have no stamps.
+pub(super) fn stamp(value: AnyRef<'_>) -> Option<(u64, usize)> {
+    for_container!(
+        value.kind(),
+        T => {
+            let value = value.read::<T>();
+            Some((Container::stamp(&*value)?, value.memory_bytes()))
+        },
+        _ => None,
     )
 }
 

@@ -117,9 +117,7 @@ impl RdbWriter {
     pub fn value_within(&mut self, value: &ValueView<'_>, most: usize) -> bool {
         /// Elements written between two checks of the length.
         const PART: usize = 1024;
-        self.form = self.form_of(value);
-        self.out.push(self.form.kind);
-        self.head(value);
+        self.begin_value(value);
         let mut at = Some(0);
         while let Some(from) = at
             && self.len() <= most
@@ -127,6 +125,13 @@ impl RdbWriter {
             at = self.part(value, from, PART);
         }
         self.len() <= most
+    }
+
+    /// Writes the value's type and what stands before its elements.
+    pub(super) fn begin_value(&mut self, value: &ValueView<'_>) {
+        self.form = self.form_of(value);
+        self.out.push(self.form.kind);
+        self.head(value);
     }
 
     /// The value's bytes in a file after its type; the output is discarded.

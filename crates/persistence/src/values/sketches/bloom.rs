@@ -14,6 +14,7 @@ use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::bloom::{GENERATIONS_MAX, Generation, LinkShape, Loader, Rotation};
 use russet_sketches::{Block, Bloom, Damaged};
+use std::ops::Range;
 
 /// The first version with options, and the first with growth.
 const OPTIONS: u64 = 2;
@@ -90,6 +91,12 @@ impl Stored for Bloom {
             save_rotation(to, rotation);
         }
         next
+    }
+
+    fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
+        let lengths = self.links().map(|(_, bits)| bits.len());
+        let (link, range) = piece(lengths, at)?;
+        Some((self.links().nth(link)?.1, range))
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64> {

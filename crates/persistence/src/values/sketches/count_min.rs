@@ -7,6 +7,7 @@ use crate::aof::CommandWriter;
 use crate::rdb::module::{read_number, read_string, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::{CountMin, Damaged};
+use std::ops::Range;
 
 impl Stored for CountMin {
     const VERSION: u64 = 0;
@@ -33,6 +34,11 @@ impl Stored for CountMin {
         let (_, range) = piece(lengths(), at)?;
         write_piece(to, self.counters(), range);
         piece(lengths(), at + 1).map(|_| at + 1)
+    }
+
+    fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
+        let (_, range) = piece(std::iter::once(self.counters().len()), at)?;
+        Some((self.counters(), range))
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], _at: u64) -> Option<u64> {

@@ -13,6 +13,7 @@ use crate::rdb::module::{read_number, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::cuckoo::{Loader, Shape};
 use russet_sketches::{Cuckoo, Damaged};
+use std::ops::Range;
 
 /// The numbers that filters before encver 4 have: deletes, bucket size, moves, expansion.
 const OLD_NUMBERS: [u64; 4] = [0, 2, 20, 1];
@@ -74,6 +75,11 @@ impl Stored for Cuckoo {
         }
         write_piece(to, bytes, range);
         piece(lengths(), at + 1).map(|_| at + 1)
+    }
+
+    fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
+        let (part, range) = piece(self.parts().map(<[u8]>::len), at)?;
+        Some((self.parts().nth(part)?, range))
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64> {

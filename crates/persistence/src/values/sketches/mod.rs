@@ -20,7 +20,7 @@ use super::{NamedForm, Saved, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{self, ModuleId, field, read_end, read_text, write_string};
-use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
+use crate::rdb::{Fault, Input, RdbWriter, Rules, SEGMENT, VERSION_USUAL};
 use russet_resp::write_request;
 use russet_sketches::Block;
 use russet_types::{AnyContainer, Kept, Kind};
@@ -42,6 +42,11 @@ pub(crate) trait Stored: Kind {
     /// Writes fields from a position on, 0 at first; returns where the next ones begin. `None`:
     /// these were the last.
     fn save(&self, to: &mut RdbWriter, at: u64) -> Option<u64>;
+
+    /// The block that [`Stored::save`] writes from a position on, and the range of the piece.
+    fn block_piece(&self, _at: u64) -> Option<(&[u8], Range<usize>)> {
+        None
+    }
 
     /// Writes commands that recreate it, from a position on; returns where the next ones begin.
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64>;
@@ -79,6 +84,10 @@ where
         next
     }
 
+    fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
+        Stored::block_piece(&**self, at)
+    }
+
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {
         let mut next = S::rewrite(self, to, key, at);
         // Without a bound the whole value is wanted.
@@ -110,8 +119,9 @@ fn unknown_version() -> Fault {
 
 /// A block of up to so many bytes is one piece.
 const WHOLE_MAX: usize = 1 << 20;
-/// Bytes of the pieces of a larger one.
+/// Bytes of the pieces of a larger one: whole segments, because pieces are packed by themselves.
 const PIECE_BYTES: usize = 256 << 10;
+const _: () = assert!(PIECE_BYTES.is_multiple_of(SEGMENT));
 
 /// The block and its range of a piece, counted over all blocks, by their lengths.
 fn piece(lengths: impl Iterator<Item = usize>, at: u64) -> Option<(usize, Range<usize>)> {
@@ -148,14 +158,9 @@ fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
     }
     if piece.start == 0 {
         to.length(field::STRING);
-        if to.try_packed(block) {
-            return;
-        }
-        to.length(block.len() as u64);
-    } else if to.is_packed() {
-        return;
+        to.begin_block(block);
     }
-    to.raw(&block[piece]);
+    to.block_piece(&block[piece]);
 }
 
 /// Writes a sketch as the command `RESTORE key 0 payload`; there is nothing after it.

@@ -10,6 +10,7 @@ use crate::rdb::module::{
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::top_k::Loader;
 use russet_sketches::{Damaged, TopK};
+use std::ops::Range;
 
 impl Stored for TopK {
     const VERSION: u64 = 0;
@@ -60,6 +61,11 @@ impl Stored for TopK {
             write_string(to, &text);
         }
         None
+    }
+
+    fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
+        let (_, range) = piece(std::iter::once(self.cells().len()), at)?;
+        Some((self.cells(), range))
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], _at: u64) -> Option<u64> {
