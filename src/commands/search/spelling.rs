@@ -7,10 +7,9 @@ use super::row::{READS, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards;
 use super::walk::work;
-use crate::server::{Call, CommandResult, Slice, Spec};
+use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
-use russet_resp::Reply;
 use russet_search::iterate::Clock;
 use russet_search::request::SearchRequest;
 use russet_search::spelling::{Checking, Misspelled, Speller};
@@ -46,7 +45,13 @@ pub(super) const SPELLCHECK: Spec = Spec {
 /// Reply: RESP2: array of arrays `TERM`, word, array of pairs of score and term; RESP3: map with
 /// `results`, a map of words to arrays of maps. O(terms whose beginnings are near) for each word.
 fn check(call: &mut Call<'_>) -> CommandResult {
+    if call.waits_to_begin() {
+        return Ok(());
+    }
     catch_up(call)?;
+    if let Some(answer) = call.taken::<Answer>() {
+        return reply(call, answer);
+    }
     let (name, text) = (call.args.at(1), call.args.at(2));
     let request = request(call)?;
     let held = readable(call, name)?;
@@ -69,22 +74,56 @@ fn check(call: &mut Call<'_>) -> CommandResult {
         },
     };
     let held = readable(call, name)?;
-    let full = option(call, OPTIONS_AT, "FULLSCOREINFO").is_some();
     let documents = held.index.len();
     let Some((found, documents)) = shards::spelling(call, found, documents)? else {
         return Ok(());
     };
-    let score = |n: usize| match (full, n) {
-        (true, n) => n as f64,
-        (false, 0) => 0.0,
-        (false, n) => n as f64 / documents as f64,
+    let pieces = Pieces::new(call.reply);
+    reply(
+        call,
+        Answer {
+            found: found.into_iter(),
+            word: None,
+            documents,
+            pieces,
+        },
+    )
+}
+
+/// An answer that is written in slices: a word may have thousands of terms near to it.
+struct Answer {
+    found: std::vec::IntoIter<Misspelled>,
+    /// The terms of the word under way.
+    word: Option<std::vec::IntoIter<(usize, Vec<u8>)>>,
+    /// All documents of the index.
+    documents: usize,
+    pieces: Pieces,
+}
+
+fn reply(call: &mut Call<'_>, answer: Answer) -> CommandResult {
+    let full = option(call, OPTIONS_AT, "FULLSCOREINFO").is_some();
+    let (words, documents) = (answer.found.len(), answer.documents);
+    let done = call.in_slices(answer, |answer, _, slice| Ok(answer.write(full, slice)))?;
+    let Some(answer) = done else {
+        return Ok(());
     };
     let total = full.then_some(documents);
-    if call.reply.resp3() {
-        reply_map(&found, score, total, call.reply);
+    let reply = &mut *call.reply;
+    if reply.resp3() {
+        reply.map(1 + usize::from(full));
+        if let Some(total) = total {
+            reply.simple("total_docs");
+            reply.int(total as i64);
+        }
+        reply.simple("results");
+        reply.map(words);
     } else {
-        reply_array(&found, score, total, call.reply);
+        reply.array(words + usize::from(full));
+        if let Some(total) = total {
+            reply.int(total as i64);
+        }
     }
+    answer.pieces.reply(reply);
     Ok(())
 }
 
@@ -154,49 +193,50 @@ fn speller<'c>(call: &'c Call<'_>) -> Result<Speller<'c>, CommandError> {
     Ok(speller)
 }
 
-fn reply_array(
-    found: &[Misspelled],
-    score: impl Fn(usize) -> f64,
-    total: Option<usize>,
-    reply: &mut Reply,
-) {
-    reply.array(found.len() + usize::from(total.is_some()));
-    if let Some(total) = total {
-        reply.int(total as i64);
-    }
-    for Misspelled { word, suggestions } in found {
-        reply.array(3);
-        reply.simple("TERM");
-        reply.bulk(word);
-        reply.array(suggestions.len());
-        for (documents, term) in suggestions {
-            reply.array(2);
-            reply.double(score(*documents));
-            reply.bulk(term);
-        }
-    }
-}
-
-fn reply_map(
-    found: &[Misspelled],
-    score: impl Fn(usize) -> f64,
-    total: Option<usize>,
-    reply: &mut Reply,
-) {
-    reply.map(1 + usize::from(total.is_some()));
-    if let Some(total) = total {
-        reply.simple("total_docs");
-        reply.int(total as i64);
-    }
-    reply.simple("results");
-    reply.map(found.len());
-    for Misspelled { word, suggestions } in found {
-        reply.bulk(word);
-        reply.array(suggestions.len());
-        for (documents, term) in suggestions {
-            reply.map(1);
-            reply.bulk(term);
-            reply.double(score(*documents));
+impl Answer {
+    /// Writes words and their terms until the slice is over.
+    fn write(&mut self, full: bool, slice: Slice) -> Progress {
+        /// Terms between two looks at the clock.
+        const TERMS: usize = 64;
+        let documents = self.documents as f64;
+        let score = |n: usize| match n {
+            0 => 0.0,
+            n if full => n as f64,
+            n => n as f64 / documents,
+        };
+        loop {
+            let reply = &mut self.pieces.reply;
+            let Some(terms) = &mut self.word else {
+                let Some(Misspelled { word, suggestions }) = self.found.next() else {
+                    return Progress::Done;
+                };
+                if !reply.resp3() {
+                    reply.array(3);
+                    reply.simple("TERM");
+                }
+                reply.bulk(&word);
+                reply.array(suggestions.len());
+                self.word = Some(suggestions.into_iter());
+                continue;
+            };
+            for (documents, term) in terms.by_ref().take(TERMS) {
+                if reply.resp3() {
+                    reply.map(1);
+                    reply.bulk(&term);
+                    reply.double(score(documents));
+                } else {
+                    reply.array(2);
+                    reply.double(score(documents));
+                    reply.bulk(&term);
+                }
+            }
+            if terms.len() == 0 {
+                self.word = None;
+            }
+            if slice.is_over() {
+                self.pieces.end_slice();
+                return Progress::More;
+            }
         }
     }
 }
