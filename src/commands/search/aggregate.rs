@@ -70,6 +70,9 @@ impl AsMut<Walk> for Reading {
 /// of that and its number. O(documents that parts of the query match).
 fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
+    if call.waits_to_begin() {
+        return Ok(());
+    }
     catch_up(call)?;
     let rows_max = call.server.config.search_max_aggregate_results;
     let request = parse(call, 3)?;

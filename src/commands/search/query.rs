@@ -40,6 +40,9 @@ pub(super) const SEARCH: Spec = Spec {
 /// map of totals and results. O(documents that parts of the query match).
 fn search(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
+    if call.waits_to_begin() {
+        return Ok(());
+    }
     catch_up(call)?;
     let request = parse(call, OPTIONS_AT)?;
     let text = call.args.at(2);

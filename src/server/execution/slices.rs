@@ -75,6 +75,21 @@ impl Call<'_> {
         })
     }
 
+    /// Has a command wait for a later turn, in which it runs again, if this turn has no time left
+    /// for commands that begin. `true`: it waits. A command that takes long to read its own words
+    /// asks this first, because many clients may send one in the same turn.
+    pub fn waits_to_begin(&mut self) -> bool {
+        if self.is_retry() || self.is_for_other_node() || !self.may_leave_loop() {
+            return false;
+        }
+        let turn = self.server.stats.turns;
+        let has_time = self.server.turns.spent(turn) < self.server.cycles.ticks(FIRST_NANOS);
+        if !has_time {
+            self.wait_for_turn(Box::new(()), None);
+        }
+        !has_time
+    }
+
     /// A slice that begins now, of a command that cannot wait.
     pub fn whole_slice(&self) -> Slice {
         Slice {

@@ -45,6 +45,9 @@ pub(super) const HYBRID: Spec = Spec {
 /// around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
+    if call.waits_to_begin() {
+        return Ok(());
+    }
     catch_up(call)?;
     let request = parse(call, 2)?;
     if answer_statistics(call, &request)? {

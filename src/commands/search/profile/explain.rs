@@ -67,6 +67,9 @@ fn explain_lines(call: &mut Call<'_>) -> CommandResult {
 
 /// `None`: the client waits, and the command runs again.
 fn explained(call: &mut Call<'_>) -> Result<Option<Vec<u8>>, CommandError> {
+    if call.waits_to_begin() {
+        return Ok(None);
+    }
     let analyzes = call.args.is(OPTIONS_AT, "ANALYZE");
     catch_up(call)?;
     if analyzes && call.is_of_many_shards()? {
