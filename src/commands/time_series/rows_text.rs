@@ -11,6 +11,7 @@
 use super::value_text::{TEXT_MAX, write_value};
 use russet_base::numbers::float::write_double;
 use russet_base::numbers::number::write_i64;
+use russet_base::threads::cancel;
 use russet_resp::Reply;
 
 /// Digits of a timestamp that change between rows, and the first number that has more of them.
@@ -32,7 +33,12 @@ pub(super) struct RowsText {
     head: usize,
     /// The head is of this timestamp without its last digits, and of rows of so many values.
     head_of: (u64, usize),
+    /// The client has gone, for which a thread makes the rows: they are no longer written.
+    is_over: bool,
 }
+
+/// Rows between two looks at whether the client has gone.
+const ROWS: usize = 256;
 
 impl RowsText {
     pub(super) fn new(reply: &Reply) -> RowsText {
@@ -43,7 +49,18 @@ impl RowsText {
             line: [0; LINE_MAX],
             head: 0,
             head_of: (0, 0),
+            is_over: false,
         }
+    }
+
+    /// Counts a row; whether it is written.
+    #[inline]
+    fn begin_row(&mut self) -> bool {
+        self.rows += 1;
+        if self.rows.is_multiple_of(ROWS) {
+            self.is_over = cancel::is_cancelled();
+        }
+        !self.is_over
     }
 
     /// So many rows will follow, about.
@@ -53,7 +70,9 @@ impl RowsText {
 
     #[inline]
     pub(super) fn push(&mut self, timestamp: u64, values: &[f64]) {
-        self.rows += 1;
+        if !self.begin_row() {
+            return;
+        }
         self.set_head(timestamp, values.len());
         let Some((first, others)) = values.split_first() else {
             return self.text.extend_from_slice(&self.line[..self.head]);
@@ -73,7 +92,9 @@ impl RowsText {
     /// As [`RowsText::push`]; the values are an array.
     #[inline]
     pub(super) fn push_joined(&mut self, timestamp: u64, values: &[f64]) {
-        self.rows += 1;
+        if !self.begin_row() {
+            return;
+        }
         let out = &mut self.text;
         out.extend_from_slice(b"*2\r\n:");
         write_i64(out, timestamp as i64);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::EvalError;
+use russet_base::threads::cancel;
 
 /// Bytes that the text of a path may have.
 pub const TEXT_BYTES_MAX: usize = 1 << 16;
@@ -136,6 +137,9 @@ impl Budget {
             return self.end();
         };
         self.text_left.set(left);
+        if cancel::is_cancelled() {
+            return self.end();
+        }
         self.spend(RESULT_VISITS + (bytes / BYTES_FOR_A_VISIT) as u64)
     }
 

@@ -8,6 +8,7 @@
 
 use super::super::reply::reply_row_fields;
 use super::Body;
+use russet_base::threads::cancel;
 use russet_resp::Reply;
 use russet_search::index::Index;
 use russet_search::pipeline::{OutputRow, Pipeline};
@@ -114,6 +115,6 @@ impl Rows {
     }
 
     fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() >= until)
+        cancel::is_cancelled() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 }
