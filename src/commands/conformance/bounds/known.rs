@@ -33,19 +33,7 @@ pub const KNOWN: &[Known] = &[
         "",
         "patterns and ranges are prepared at once; long phrases",
     ),
-    known(
-        "small",
-        "FT.SPELLCHECK",
-        "misspelled",
-        "the reply of many near terms is one piece",
-    ),
     known("ends", "FT.SPELLCHECK", "misspelled", "it has no TIMEOUT"),
-    known(
-        "crowd",
-        "FT.SEARCH",
-        "all",
-        "queries of a hundred words are read before they wait",
-    ),
     known(
         "small",
         "argrep",
