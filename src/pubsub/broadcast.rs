@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::client_sets::ClientSets;
 use super::prefix_tree::PrefixTree;
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_keyspace::ClientId;
 
 /// Changed keys, each with the client that changed it last; `None`: the server itself.
@@ -22,7 +22,7 @@ pub struct Broadcast {
     /// For the prefixes that have any.
     news: HashMap<Box<[u8]>, Keys, ahash::RandomState>,
     /// Bytes of prefixes and client sets.
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 /// The notification for one client: the changed keys of a prefix.

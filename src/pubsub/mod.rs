@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use channels::Channels;
 use patterns::Patterns;
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
 use russet_keyspace::ClientId;
 
@@ -63,7 +63,7 @@ pub struct Registry {
     shards: Channels,
     patterns: Patterns,
     /// Bytes of all tables, names included.
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl Registry {

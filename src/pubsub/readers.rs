@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use super::gives_back;
 use super::subscribers::Subscribers;
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_keyspace::ClientId;
 
 /// See the module.
@@ -17,7 +17,7 @@ pub struct Readers {
     hasher: ahash::RandomState,
     /// Number of pairs of a key and a client.
     items: usize,
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 /// A tracked key and its readers. Reading one again is the common case, and comparing the key's

@@ -10,7 +10,7 @@ use super::password::Hash;
 use super::role::{Role, Roles};
 use super::rule::has_spaces;
 use super::user::{Proof, User};
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_config::Dialect;
 
 /// A user's number.
@@ -46,7 +46,7 @@ pub struct Users {
     free: Vec<UserId>,
     /// Users hold none but these.
     roles: Roles,
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl Users {
@@ -57,7 +57,7 @@ impl Users {
             by_id: Vec::new(),
             free: Vec::new(),
             roles: Roles::default(),
-            bytes: Metered::default(),
+            bytes: OwnedBytes::default(),
         };
         users.put(b"default", User::default_user(commands));
         users

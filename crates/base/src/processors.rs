@@ -11,7 +11,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// The work of a thread or a child beside the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Post {
+pub enum CpuList {
     /// `bio-cpulist`: freeing, syncing, closing, resolving names.
     Helper,
     /// `bgsave-cpulist`: writing a snapshot.
@@ -63,7 +63,7 @@ pub fn bind(list: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Sets the lists of [`Post::Helper`], [`Post::Snapshot`] and [`Post::Rewrite`]; later calls have
+/// Sets the lists of [`CpuList::Helper`], [`CpuList::Snapshot`] and [`CpuList::Rewrite`]; later calls have
 /// no effect.
 pub fn set_posts(lists: [Option<&[u8]>; 3]) {
     let _ = LISTS.set(lists.map(|list| list.and_then(parse)));
@@ -71,7 +71,7 @@ pub fn set_posts(lists: [Option<&[u8]>; 3]) {
 
 /// Moves the calling thread to the processors of its post, where there is a list. The system may
 /// refuse: then it stays where it is.
-pub fn bind_post(post: Post) {
+pub fn bind_post(post: CpuList) {
     let list = LISTS.get().and_then(|lists| lists[post as usize].as_ref());
     if let Some(set) = list {
         let _ = sched_setaffinity(None, set);

@@ -6,7 +6,7 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use super::memory::ledger::Ledger;
-use super::processors::{Post, bind_post};
+use super::processors::{CpuList, bind_post};
 
 /// Starts a helper thread of this thread's server. System tools show at most 15 bytes of `name`.
 ///
@@ -15,12 +15,12 @@ pub fn start<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    start_at(Post::Helper, name, work)
+    start_at(CpuList::Helper, name, work)
 }
 
 /// As [`start`], on the processors of another post.
 pub fn start_at<T: Send + 'static>(
-    post: Post,
+    post: CpuList,
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// The owner of processor time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum CpuOwner {
     /// All threads of this process.
     Process,
     /// Children that have ended.
@@ -26,14 +26,14 @@ pub struct CpuTime {
 }
 
 /// The processor time of `who`; zero if the system does not report it.
-pub fn cpu_time(who: Who) -> CpuTime {
+pub fn cpu_time(who: CpuOwner) -> CpuTime {
     let who = match who {
-        Who::Process => libc::RUSAGE_SELF,
-        Who::Children => libc::RUSAGE_CHILDREN,
+        CpuOwner::Process => libc::RUSAGE_SELF,
+        CpuOwner::Children => libc::RUSAGE_CHILDREN,
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-        Who::Thread => libc::RUSAGE_THREAD,
+        CpuOwner::Thread => libc::RUSAGE_THREAD,
         #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-        Who::Thread => return CpuTime::default(),
+        CpuOwner::Thread => return CpuTime::default(),
     };
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to memory for one rusage, for which all-zero bytes are valid.
@@ -65,7 +65,7 @@ pub fn recent_cpu_times() -> [CpuTime; 3] {
     {
         return times;
     }
-    let times = [Who::Process, Who::Children, Who::Thread].map(cpu_time);
+    let times = [CpuOwner::Process, CpuOwner::Children, CpuOwner::Thread].map(cpu_time);
     TAKEN.set(Some((Instant::now(), times)));
     times
 }
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn work_is_seen() {
-        let before = cpu_time(Who::Process);
+        let before = cpu_time(CpuOwner::Process);
         let start = std::time::Instant::now();
         while start.elapsed() < Duration::from_millis(30) {
             std::hint::spin_loop();
         }
-        let after = cpu_time(Who::Process);
+        let after = cpu_time(CpuOwner::Process);
         assert!(after.user + after.system > before.user + before.system);
     }
 

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use russet_base::memory::pin::Pinned;
-use russet_base::processors::Post;
+use russet_base::memory::pin::PinnedBytes;
+use russet_base::processors::CpuList;
 use russet_base::wake::Wake;
 use russet_base::{hashing::crc64, memory::alloc, sys, threads};
 
@@ -84,13 +84,13 @@ pub struct BackgroundFile {
     temporary: PathBuf,
     /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
     /// that allocated them.
-    texts: Mutex<Vec<Arc<Pinned>>>,
+    texts: Mutex<Vec<Arc<PinnedBytes>>>,
 }
 
 impl BackgroundFile {
     /// Creates the temporary file. [`BackgroundFile::end`] reports all later errors. `wake` is
     /// called when the file is done or has failed.
-    pub fn create(plan: Plan, post: Post, wake: Wake) -> io::Result<BackgroundFile> {
+    pub fn create(plan: Plan, post: CpuList, wake: Wake) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
         let whole = Whole::create(plan)?;
         let (jobs, receiver) = mpsc::channel();
@@ -187,7 +187,7 @@ impl BackgroundFile {
     /// Appends what `make` generates from `text`, on the thread: the caller does not wait for it.
     pub fn write_made(
         &self,
-        text: Pinned,
+        text: PinnedBytes,
         make: impl FnOnce(&[u8], &mut Sink<'_>) -> io::Result<()> + Send + 'static,
     ) {
         let bytes = text.len();
@@ -450,7 +450,7 @@ mod tests {
         let wake = Wake::default();
         let plan = plan(folder.path(), Some(true));
         let file =
-            BackgroundFile::create(plan.clone(), Post::Snapshot, wake.clone()).expect("created");
+            BackgroundFile::create(plan.clone(), CpuList::Snapshot, wake.clone()).expect("created");
         file.write(b"12345".to_vec());
         file.write(b"6789".to_vec());
         file.finish();
@@ -461,7 +461,7 @@ mod tests {
         assert!(!plan.temporary.exists());
 
         // A cancelled file leaves the old one.
-        let file = BackgroundFile::create(plan.clone(), Post::Snapshot, wake).expect("created");
+        let file = BackgroundFile::create(plan.clone(), CpuList::Snapshot, wake).expect("created");
         file.write(b"other".to_vec());
         let shared = Arc::clone(&file.shared);
         drop(file);
@@ -478,8 +478,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path(), None);
         plan.name = folder.path().join("missing").join("file");
-        let file =
-            BackgroundFile::create(plan.clone(), Post::Snapshot, Wake::default()).expect("created");
+        let file = BackgroundFile::create(plan.clone(), CpuList::Snapshot, Wake::default())
+            .expect("created");
         file.finish();
         assert!(wait(&file).is_err());
         assert!(!plan.temporary.exists());

@@ -45,8 +45,8 @@ pub use reader::SpoolReader;
 
 use super::aof::Disk;
 use super::background::{Job, Make, Sink, WAITING_MAX};
-use russet_base::memory::pin::Pinned;
-use russet_base::processors::Post;
+use russet_base::memory::pin::PinnedBytes;
+use russet_base::processors::CpuList;
 use russet_base::threads;
 use russet_base::wake::Wake;
 use writer::Writer;
@@ -89,7 +89,7 @@ struct Handle {
     jobs: OnceLock<Sender<Job>>,
     /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
     /// that allocated them.
-    texts: Mutex<Vec<Arc<Pinned>>>,
+    texts: Mutex<Vec<Arc<PinnedBytes>>>,
 }
 
 struct Shared {
@@ -168,7 +168,7 @@ impl Spool {
     pub fn start(&self) -> io::Result<()> {
         let (jobs, receiver) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&self.0.shared), self.0.plan.clone());
-        threads::start_at(Post::Snapshot, "spool", move || writer.run(&receiver))?;
+        threads::start_at(CpuList::Snapshot, "spool", move || writer.run(&receiver))?;
         assert!(self.0.jobs.set(jobs).is_ok(), "a spool is started once");
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Spool {
     /// Appends what `make` generates from `text`, on the thread: the caller does not wait for it.
     pub fn write_made(
         &self,
-        text: Pinned,
+        text: PinnedBytes,
         make: impl FnOnce(&[u8], &mut Sink<'_>) -> io::Result<()> + Send + 'static,
     ) {
         let bytes = text.len();
@@ -263,7 +263,7 @@ impl Spool {
             let mut plan = self.0.plan.clone();
             plan.checksum = None;
             let writer = Writer::new(Arc::clone(shared), plan);
-            threads::start_at(Post::Snapshot, "spool", move || writer.run_file(file))?;
+            threads::start_at(CpuList::Snapshot, "spool", move || writer.run_file(file))?;
             return Ok(());
         }
         state.file = Some(Arc::new(file));

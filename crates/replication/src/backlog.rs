@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use super::history::ReplOffset;
-use russet_base::memory::alloc::Filling;
+use russet_base::memory::alloc::AppendBlock;
 use russet_keyspace::DbIndex;
 
 /// Bytes of a block: at least this, and a part of the backlog's size.
@@ -43,7 +43,7 @@ pub struct UnitPlace {
 struct Block {
     /// The position of its first byte.
     begin: ReplOffset,
-    bytes: Filling,
+    bytes: AppendBlock,
 }
 
 /// See the module.
@@ -156,7 +156,7 @@ impl Backlog {
             if bytes.is_empty() {
                 return;
             }
-            let block = Filling::with_capacity(self.block_bytes());
+            let block = AppendBlock::with_capacity(self.block_bytes());
             self.capacity += block.capacity();
             self.blocks.push_back(Block {
                 begin: self.end,

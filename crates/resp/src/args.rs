@@ -4,7 +4,7 @@
 use std::ops::Index;
 
 use russet_base::memory::alloc;
-use russet_base::memory::large::Large;
+use russet_base::memory::large::LargeText;
 
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Span {
 /// The large arguments of one command. All but the last are complete.
 #[derive(Debug, Default)]
 pub struct Apart {
-    all: Vec<Large>,
+    all: Vec<LargeText>,
     /// Bytes of all but the last, and the memory they take.
     earlier_bytes: usize,
     earlier_memory: usize,
@@ -49,7 +49,7 @@ pub struct Apart {
 
 impl Apart {
     /// Adds an argument.
-    pub fn push(&mut self, large: Large) {
+    pub fn push(&mut self, large: LargeText) {
         if let Some(last) = self.all.last() {
             assert!(last.is_whole());
             self.earlier_bytes += last.len();
@@ -59,7 +59,7 @@ impl Apart {
     }
 
     /// The last argument.
-    pub fn last_mut(&mut self) -> Option<&mut Large> {
+    pub fn last_mut(&mut self) -> Option<&mut LargeText> {
         self.all.last_mut()
     }
 
@@ -76,13 +76,13 @@ impl Apart {
 
     /// Bytes held, for memory accounting.
     pub fn memory_bytes(&self) -> usize {
-        let last = self.all.last().map_or(0, Large::memory_bytes);
+        let last = self.all.last().map_or(0, LargeText::memory_bytes);
         self.earlier_memory + last + alloc::vec_bytes(&self.all)
     }
 
     /// Additional bytes once everything announced has arrived.
     pub fn growth_bytes(&self) -> usize {
-        self.all.last().map_or(0, Large::growth_bytes)
+        self.all.last().map_or(0, LargeText::growth_bytes)
     }
 }
 
@@ -111,7 +111,7 @@ impl<'a> Source<'a> {
 
     #[cold]
     #[inline(never)]
-    fn large(self, span: Span) -> Option<&'a Large> {
+    fn large(self, span: Span) -> Option<&'a LargeText> {
         self.apart?.all.get(span.start.checked_sub(APART)?)
     }
 }
@@ -137,7 +137,7 @@ impl<'a> Args<'a> {
 
     /// Argument `at`, if it has a block of its own, which the caller may take over.
     #[inline]
-    pub fn large(&self, at: usize) -> Option<&'a Large> {
+    pub fn large(&self, at: usize) -> Option<&'a LargeText> {
         let span = self.spans[at];
         if span.is_apart() {
             self.source.large(span)
@@ -320,7 +320,7 @@ impl OwnedArgs {
     }
 
     /// Appends an argument in a block of its own, which is whole.
-    fn push_large(&mut self, large: Large) {
+    fn push_large(&mut self, large: LargeText) {
         let apart = self.apart.get_or_insert_default();
         apart.push(large);
         let span = apart.last_whole();
@@ -364,7 +364,7 @@ mod tests {
     fn large_arguments_are_shared() {
         let text = vec![b'x'; 100_000];
         let mut apart = Apart::default();
-        apart.push(Large::begin(text.len(), &text));
+        apart.push(LargeText::begin(text.len(), &text));
         let span = apart.last_whole().expect("whole");
         let spans = [Span { start: 0, len: 3 }, span];
         let args = Args::of(Source::new(b"SET", Some(&apart)), &spans);

@@ -29,7 +29,7 @@ use super::error::CommandError;
 use super::message::{SHARED_MIN, message};
 use russet_base::memory::alloc;
 use russet_base::memory::append::{self, FRAME_ROOM};
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 
 bitflags::bitflags! {
     /// Errors of a command.
@@ -85,7 +85,7 @@ pub struct Reply {
 /// Bytes that are not copied into the client's own buffer.
 #[derive(Debug)]
 enum Piece {
-    Pinned(Pinned),
+    Pinned(PinnedBytes),
     Shared(Bytes),
 }
 
@@ -362,7 +362,7 @@ impl Reply {
     }
 
     /// A large string that is pinned in place until it is sent.
-    pub fn bulk_pinned(&mut self, text: Pinned) {
+    pub fn bulk_pinned(&mut self, text: PinnedBytes) {
         self.header(b'$', text.len() as i64);
         self.push_piece(Piece::Pinned(text));
         self.crlf();
@@ -1227,9 +1227,9 @@ mod tests {
         }
 
         #[allow(unsafe_code)]
-        fn pin(&self) -> Pinned {
+        fn pin(&self) -> PinnedBytes {
             // SAFETY: initialised above, never written to again, freed below.
-            unsafe { Pinned::new(self.0, BLOCK) }
+            unsafe { PinnedBytes::new(self.0, BLOCK) }
         }
     }
 

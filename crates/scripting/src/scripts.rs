@@ -16,7 +16,7 @@ use super::flags::Flags;
 use super::functions::Compiled;
 use super::vm::{Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
 
 /// Maximum number of cached EVAL scripts, as in Redis.
@@ -66,7 +66,7 @@ pub struct Scripts {
     /// Bytes of the evictable ones, and their maximum; 0: no limit.
     evictable_bytes: usize,
     evictable_bytes_max: usize,
-    bytes: Metered,
+    bytes: OwnedBytes,
     /// Scripts of EVAL that were dropped for new ones (`evicted_scripts`).
     pub evicted: u64,
 }

@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 
 use crate::server::{Call, CommandResult, Spec};
-use russet_base::memory::large::{LARGE_MIN, Large};
+use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::bits::{Operation, combine};
 use russet_keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
@@ -114,13 +114,13 @@ fn compute(
 /// A result; a large one in the block that becomes the key's value.
 enum Computed {
     Small(Vec<u8>),
-    Large(Large),
+    Large(LargeText),
 }
 
 impl Computed {
     fn with_room(len: usize) -> Computed {
         match len {
-            LARGE_MIN.. => Computed::Large(Large::with_room(len)),
+            LARGE_MIN.. => Computed::Large(LargeText::with_room(len)),
             _ => Computed::Small(Vec::with_capacity(len)),
         }
     }

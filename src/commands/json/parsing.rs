@@ -17,7 +17,7 @@ use super::printing::share;
 use super::row::{OTHER_TYPE, compiled, path_at, plain, read};
 use crate::server::searches::Task;
 use crate::server::{Call, CommandResult};
-use russet_base::memory::large::Large;
+use russet_base::memory::large::LargeText;
 use russet_command::CommandError;
 use russet_json::{Budget, Document, Fpha, ParseError, Path};
 use russet_resp::OwnedArgs;
@@ -79,7 +79,7 @@ pub(super) enum Taken {
 
 /// A text: as it came from the socket, if it is a large one.
 enum Text {
-    Large(Large),
+    Large(LargeText),
     Short(Box<[u8]>),
 }
 

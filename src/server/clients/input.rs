@@ -12,7 +12,7 @@ use std::io;
 
 use crate::server::clients::batch::{Batch, Rest};
 use russet_base::memory::alloc;
-use russet_base::memory::large::{LARGE_MIN, Large};
+use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_net::Stream;
 use russet_resp::{Apart, Args, Progress, Source, Span, write_request};
 
@@ -166,7 +166,7 @@ impl Input {
             return 0;
         };
         let moved = len.min(come.len());
-        let large = Large::begin(len, &come[..moved]);
+        let large = LargeText::begin(len, &come[..moved]);
         self.apart.get_or_insert_default().push(large);
         self.end_large();
         moved
@@ -180,7 +180,7 @@ impl Input {
     }
 
     /// The large argument in progress, if there is one.
-    fn large(&mut self) -> Option<&mut Large> {
+    fn large(&mut self) -> Option<&mut LargeText> {
         let last = self.apart.as_mut()?.last_mut()?;
         (!last.is_whole()).then_some(last)
     }
@@ -295,7 +295,7 @@ struct Filled {
 }
 
 /// One read into a large argument; bytes after its end go to the second buffer.
-fn fill(large: &mut Large, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
+fn fill(large: &mut LargeText, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
     let (mut beyond, mut more) = (0, false);
     let (_, came) = large.fill(|room, ends| {
         let beyond_max = if ends { behind.len() } else { 0 };

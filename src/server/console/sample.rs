@@ -15,7 +15,7 @@ use crate::server::parts::console::Counted;
 use crate::server::state::Server;
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
-use russet_base::usage::{self, Who};
+use russet_base::usage::{self, CpuOwner};
 use russet_keyspace::Keyspace;
 
 /// Milliseconds between rows.
@@ -162,7 +162,7 @@ fn add_rates(row: &mut Row, before: &Counted, now: &Counted) {
 
 fn counted(stats: &Stats, now: &Now, keyspace: &Keyspace) -> Counted {
     let (stats, keys) = (stats, &keyspace.stats);
-    let cpu = usage::cpu_time(Who::Process);
+    let cpu = usage::cpu_time(CpuOwner::Process);
     Counted {
         at_ms: now.mono_ms,
         commands: stats.commands,

@@ -34,9 +34,9 @@ pub use super::ledger::{
 ///     ... the change ...
 ///     self.bytes.note(before);
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Metered(i64);
+pub struct OwnedBytes(i64);
 
-impl Metered {
+impl OwnedBytes {
     /// The bytes owned; 0 if more have been subtracted than added.
     pub fn bytes(&self) -> usize {
         self.0.max(0) as usize
@@ -384,20 +384,20 @@ pub unsafe fn resize(at: NonNull<u8>, old: usize, new: usize) -> NonNull<u8> {
 ///
 /// Invariant: `len <= layout.size()`, and the first `len` bytes are initialised.
 #[derive(Debug)]
-pub struct Filling {
+pub struct AppendBlock {
     at: NonNull<u8>,
     len: usize,
     layout: Layout,
 }
 
 // SAFETY: the block is this value's own.
-unsafe impl Send for Filling {}
+unsafe impl Send for AppendBlock {}
 // SAFETY: a shared reference only reads.
-unsafe impl Sync for Filling {}
+unsafe impl Sync for AppendBlock {}
 
-impl Filling {
+impl AppendBlock {
     /// An empty block. `capacity` must not be 0.
-    pub fn with_capacity(capacity: usize) -> Filling {
+    pub fn with_capacity(capacity: usize) -> AppendBlock {
         assert!(capacity > 0);
         let layout = layout(capacity);
         // SAFETY: the size is not zero.
@@ -414,7 +414,7 @@ impl Filling {
                 Advice::LinuxPopulateWrite,
             )
         };
-        Filling { at, len: 0, layout }
+        AppendBlock { at, len: 0, layout }
     }
 
     /// Bytes that it can hold: the size class of the capacity that was asked for.
@@ -439,7 +439,7 @@ impl Filling {
     }
 }
 
-impl Deref for Filling {
+impl Deref for AppendBlock {
     type Target = [u8];
 
     #[inline]
@@ -449,7 +449,7 @@ impl Deref for Filling {
     }
 }
 
-impl Drop for Filling {
+impl Drop for AppendBlock {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and not used again.
         unsafe { dealloc(self.at.as_ptr(), self.layout) }
@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn a_block_is_filled_to_its_end() {
         for capacity in [8, 16 * 1024, 128 * 1024] {
-            let mut block = Filling::with_capacity(capacity);
+            let mut block = AppendBlock::with_capacity(capacity);
             let piece: Vec<u8> = (0..capacity.div_ceil(2) + 7).map(|i| i as u8).collect();
             assert!(block.is_empty());
             assert_eq!(block.push(b""), b"");

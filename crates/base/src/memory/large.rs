@@ -1,6 +1,6 @@
 //! A large argument in transit from the socket to its key: read directly into the block in which a
 //! string is stored, and handed over as that block. Large results of commands become strings the
-//! same way ([`Large::with_room`]).
+//! same way ([`LargeText::with_room`]).
 //!
 //!     | arrived ............ | room ...... |
 //!     | capacity ......................... | announced: not allocated yet ....... |
@@ -15,7 +15,7 @@
 //!   3. A block that was given away belongs to a key, which frees it through `base::memory::pin`
 //!      and does not write to it while it is pinned. The pin held here keeps the bytes readable as
 //!      long as the argument lives: the slow log and MONITOR read it after the handler. A block
-//!      that is shared ([`Large::share`]) belongs to its pins alone.
+//!      that is shared ([`LargeText::share`]) belongs to its pins alone.
 //!
 //! This module decides which arguments are large, `server::clients::input` when they are separated
 //! from the rest of their command, `net` how bytes are read from a socket.
@@ -29,7 +29,7 @@ use std::ptr::NonNull;
 use rustix::mm::{Advice, madvise};
 
 use super::alloc;
-use super::pin::{self, Pinned};
+use super::pin::{self, PinnedBytes};
 
 /// Minimum size of a large argument.
 pub const LARGE_MIN: usize = 32 * 1024;
@@ -49,18 +49,18 @@ const _: () = assert!(LARGE_MIN >= pin::PIN_MIN);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Large {
+pub struct LargeText {
     at: NonNull<u8>,
     announced: usize,
     arrived: usize,
     capacity: usize,
     /// Up to here the block's pages are populated, or need not be in advance.
     backed: usize,
-    given: OnceCell<Pinned>,
+    given: OnceCell<PinnedBytes>,
 }
 
 // SAFETY: the block is this value's own, or read through a pin that may be sent itself.
-unsafe impl Send for Large {}
+unsafe impl Send for LargeText {}
 
 /// The block size for an argument of which `arrived` bytes were received. More than `arrived`
 /// unless that is all.
@@ -73,9 +73,9 @@ fn capacity_for(arrived: usize, announced: usize) -> usize {
     capacity
 }
 
-impl Large {
+impl LargeText {
     /// An argument of `announced` bytes (at least [`LARGE_MIN`]) that begins with `come`.
-    pub fn begin(announced: usize, come: &[u8]) -> Large {
+    pub fn begin(announced: usize, come: &[u8]) -> LargeText {
         assert!(announced >= LARGE_MIN && come.len() <= announced);
         let capacity = capacity_for(come.len(), announced);
         let at = alloc::block(capacity);
@@ -84,7 +84,7 @@ impl Large {
             at.as_ptr()
                 .copy_from_nonoverlapping(come.as_ptr(), come.len())
         };
-        Large {
+        LargeText {
             at,
             announced,
             arrived: come.len(),
@@ -95,9 +95,9 @@ impl Large {
     }
 
     /// Room for a text of `len` bytes (at least [`LARGE_MIN`]) to be computed.
-    pub fn with_room(len: usize) -> Large {
+    pub fn with_room(len: usize) -> LargeText {
         assert!(len >= LARGE_MIN);
-        Large {
+        LargeText {
             at: alloc::block(len),
             announced: len,
             arrived: 0,
@@ -219,18 +219,18 @@ impl Large {
 
     /// Another reader of a whole argument, perhaps in another thread. The last one frees the
     /// block, unless it was given away; it cannot be given away any more.
-    pub fn share(&self) -> Large {
+    pub fn share(&self) -> LargeText {
         assert!(self.is_whole());
         let pinned = self.given.get_or_init(|| {
             // SAFETY: all bytes have been received; what writes to the block, moves or frees it
             // looks at `given` first.
-            let pinned = unsafe { Pinned::new(self.at, self.announced) };
+            let pinned = unsafe { PinnedBytes::new(self.at, self.announced) };
             // SAFETY: this value's own block, of its exact length (invariant 2). It is pinned, so
             // that its last pin frees it.
             unsafe { pin::free(self.at, self.announced) };
             pinned
         });
-        Large {
+        LargeText {
             at: self.at,
             announced: self.announced,
             arrived: self.arrived,
@@ -248,13 +248,13 @@ impl Large {
             return None;
         }
         // SAFETY: all bytes have been received, and the new owner complies with invariant 3.
-        let pinned = unsafe { Pinned::new(self.at, self.announced) };
+        let pinned = unsafe { PinnedBytes::new(self.at, self.announced) };
         self.given.set(pinned).expect("just seen empty");
         Some(self.at)
     }
 }
 
-impl Deref for Large {
+impl Deref for LargeText {
     type Target = [u8];
 
     /// The bytes received.
@@ -264,7 +264,7 @@ impl Deref for Large {
     }
 }
 
-impl Drop for Large {
+impl Drop for LargeText {
     fn drop(&mut self) {
         if self.given.get().is_none() {
             // SAFETY: the block has no other owner.
@@ -302,8 +302,8 @@ mod tests {
     }
 
     /// Feeds `text` in pieces of at most `piece` bytes.
-    fn come(text: &[u8], first: usize, piece: usize) -> Large {
-        let mut large = Large::begin(text.len(), &text[..first]);
+    fn come(text: &[u8], first: usize, piece: usize) -> LargeText {
+        let mut large = LargeText::begin(text.len(), &text[..first]);
         while !large.is_whole() {
             let from = large.len();
             let filled = large.fill(|room, ends| {
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_read_that_brings_nothing_or_fails_changes_nothing() {
-        let mut large = Large::begin(MIB, b"abc");
+        let mut large = LargeText::begin(MIB, b"abc");
         let end = large.fill(|_, _| Ok::<_, ()>(&[]));
         assert_eq!(end.map(|(_, came)| came), Ok(0));
         assert_eq!(large.fill(|_, _| Err("gone")), Err("gone"));
@@ -345,13 +345,13 @@ mod tests {
     #[test]
     #[should_panic]
     fn bytes_from_elsewhere_are_not_taken_for_those_of_the_room() {
-        let mut large = Large::begin(MIB, b"");
+        let mut large = LargeText::begin(MIB, b"");
         let _ = large.fill(|_, _| Ok::<_, ()>(&b"elsewhere"[..]));
     }
 
     #[test]
     fn room_that_is_not_used_goes_back() {
-        let mut large = Large::begin(100 * MIB, &vec![b'x'; MIB]);
+        let mut large = LargeText::begin(100 * MIB, &vec![b'x'; MIB]);
         assert!(large.memory_bytes() > MIB);
         large.shrink();
         assert_eq!(large.memory_bytes(), MIB);
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_given_block_outlives_its_key_while_the_argument_is_read() {
-        let large = Large::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
+        let large = LargeText::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
         let block = large.give().expect("whole");
         assert_eq!(large.give(), None);
         assert!(pin::is_pinned(block));
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_shared_block_lives_as_long_as_one_of_its_readers() {
-        let large = Large::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
+        let large = LargeText::begin(LARGE_MIN, &[b'x'; LARGE_MIN]);
         let block = large.at;
         let (second, third) = (large.share(), large.share());
         assert_eq!(large.give(), None);

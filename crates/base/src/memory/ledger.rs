@@ -131,15 +131,15 @@ pub(crate) struct Ledger {
     for_replies: AtomicI64,
 }
 
-struct Mine {
+struct ThreadLedger {
     counters: Cell<Counters>,
     ledger: Cell<Option<&'static Ledger>>,
 }
 
 thread_local! {
     // Without a destructor: available until the thread's storage is gone.
-    static MINE: Mine = const {
-        Mine { counters: Cell::new(Counters::NONE), ledger: Cell::new(None) }
+    static MINE: ThreadLedger = const {
+        ThreadLedger { counters: Cell::new(Counters::NONE), ledger: Cell::new(None) }
     };
 }
 

@@ -22,10 +22,10 @@ pub const PIN_MIN: usize = 16 * 1024;
 struct Pins {
     count: usize,
     /// The owner has given up the block; its length, for the allocator.
-    orphan: Option<Orphan>,
+    orphan: Option<OrphanBlock>,
 }
 
-struct Orphan {
+struct OrphanBlock {
     len: usize,
     _counted: ForReplies,
 }
@@ -42,23 +42,23 @@ fn table() -> MutexGuard<'static, Option<HashMap<usize, Pins>>> {
 
 /// The bytes of a block that is neither freed nor changed while this lives.
 #[derive(Debug)]
-pub struct Pinned {
+pub struct PinnedBytes {
     at: NonNull<u8>,
     len: usize,
 }
 
 // SAFETY: the bytes are not written to while pinned, and a lock guards the table.
-unsafe impl Send for Pinned {}
+unsafe impl Send for PinnedBytes {}
 // SAFETY: as above; shared it is only read.
-unsafe impl Sync for Pinned {}
+unsafe impl Sync for PinnedBytes {}
 
-impl Pinned {
+impl PinnedBytes {
     /// Pins a block of [`alloc::block`].
     ///
     /// # Safety
     /// The block has `len` initialised bytes; its owner frees it through [`free`] alone and checks
     /// [`is_pinned`] before it writes to it or moves it. Pins are made on the thread of that owner.
-    pub unsafe fn new(at: NonNull<u8>, len: usize) -> Pinned {
+    pub unsafe fn new(at: NonNull<u8>, len: usize) -> PinnedBytes {
         let mut table = table();
         let pins = table.get_or_insert_default();
         let entry = pins.entry(at.as_ptr() as usize).or_insert_with(|| {
@@ -69,11 +69,11 @@ impl Pinned {
             }
         });
         entry.count += 1;
-        Pinned { at, len }
+        PinnedBytes { at, len }
     }
 }
 
-impl Pinned {
+impl PinnedBytes {
     /// Whether the owner has given up the block, so that only pins keep it.
     pub fn is_orphan(&self) -> bool {
         let table = table();
@@ -83,19 +83,19 @@ impl Pinned {
     }
 }
 
-impl Clone for Pinned {
+impl Clone for PinnedBytes {
     /// Another pin of the same block, made on the thread of its owner as the first.
-    fn clone(&self) -> Pinned {
+    fn clone(&self) -> PinnedBytes {
         let mut table = table();
         let pins = table
             .as_mut()
             .and_then(|t| t.get_mut(&(self.at.as_ptr() as usize)));
         pins.expect("it is pinned").count += 1;
-        Pinned { ..*self }
+        PinnedBytes { ..*self }
     }
 }
 
-impl Deref for Pinned {
+impl Deref for PinnedBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -104,13 +104,13 @@ impl Deref for Pinned {
     }
 }
 
-impl AsRef<[u8]> for Pinned {
+impl AsRef<[u8]> for PinnedBytes {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl Drop for Pinned {
+impl Drop for PinnedBytes {
     fn drop(&mut self) {
         let mut table = table();
         let Some(pins) = table.as_mut() else { return };
@@ -155,7 +155,7 @@ pub unsafe fn free(at: NonNull<u8>, len: usize) {
             .and_then(|pins| pins.get_mut(&(at.as_ptr() as usize)));
         if let Some(pins) = pins {
             let _counted = ForReplies::new(alloc::slice_bytes(len));
-            pins.orphan = Some(Orphan { len, _counted });
+            pins.orphan = Some(OrphanBlock { len, _counted });
             return;
         }
     }
@@ -173,7 +173,12 @@ mod tests {
         // SAFETY: PIN_MIN bytes, all written here.
         unsafe { block.as_ptr().write_bytes(7, PIN_MIN) };
         // SAFETY: initialised above, and freed through `free` below.
-        let pins = unsafe { [Pinned::new(block, PIN_MIN), Pinned::new(block, PIN_MIN)] };
+        let pins = unsafe {
+            [
+                PinnedBytes::new(block, PIN_MIN),
+                PinnedBytes::new(block, PIN_MIN),
+            ]
+        };
         let third = pins[0].clone();
         assert!(is_pinned(block));
         // SAFETY: from `alloc::block`, not accessed directly again.
@@ -198,7 +203,7 @@ mod tests {
         // SAFETY: PIN_MIN bytes, all written here.
         unsafe { block.as_ptr().write_bytes(7, PIN_MIN) };
         // SAFETY: initialised above, and freed through `free` below.
-        let pin = unsafe { Pinned::new(block, PIN_MIN) };
+        let pin = unsafe { PinnedBytes::new(block, PIN_MIN) };
         let go = Arc::new(AtomicBool::new(false));
         let (address, reported) = (block.as_ptr().expose_provenance(), go.clone());
         let other = std::thread::spawn(move || {

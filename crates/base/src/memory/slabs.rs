@@ -84,7 +84,7 @@ impl Control {
 }
 
 /// Data that never changes while the process runs.
-struct Facts {
+struct AllocatorFacts {
     query: Control,
     query_more: Control,
     in_use: Control,
@@ -96,14 +96,14 @@ struct Facts {
     by_size: Vec<u8>,
 }
 
-impl Facts {
+impl AllocatorFacts {
     /// `None` if the allocator does not provide it.
-    fn get() -> Option<&'static Facts> {
-        static FACTS: OnceLock<Option<Facts>> = OnceLock::new();
-        FACTS.get_or_init(Facts::load).as_ref()
+    fn get() -> Option<&'static AllocatorFacts> {
+        static FACTS: OnceLock<Option<AllocatorFacts>> = OnceLock::new();
+        FACTS.get_or_init(AllocatorFacts::load).as_ref()
     }
 
-    fn load() -> Option<Facts> {
+    fn load() -> Option<AllocatorFacts> {
         // jemalloc is linked all the same, and knows none of the blocks.
         if cfg!(feature = "system-allocator") {
             return None;
@@ -123,7 +123,7 @@ impl Facts {
             by_size.resize(bytes / QUANTUM + 1, bin as u8);
             bins.push((bytes, places as usize));
         }
-        Some(Facts {
+        Some(AllocatorFacts {
             query: Control::named(c"experimental.utilization.batch_query")?,
             query_more: Control::named(c"experimental.utilization.query")?,
             in_use: Control::named(c"stats.arenas.0.bins.0.curregs")?,
@@ -142,7 +142,9 @@ impl Facts {
 /// Unoccupied bytes of small slabs, in all arenas, as of the last epoch of the allocator's
 /// statistics.
 pub(crate) fn unused_bytes() -> usize {
-    let Some(facts) = Facts::get() else { return 0 };
+    let Some(facts) = AllocatorFacts::get() else {
+        return 0;
+    };
     let of = |(bin, &(bytes, places)): (usize, &(usize, usize))| {
         let slabs = facts.of(facts.slabs, ALL_ARENAS, bin);
         let in_use = facts.of(facts.in_use, ALL_ARENAS, bin);
@@ -152,7 +154,7 @@ pub(crate) fn unused_bytes() -> usize {
 }
 
 /// The slab of a block of the allocator.
-fn slab_of(facts: &Facts, block: NonNull<u8>) -> Slab {
+fn slab_of(facts: &AllocatorFacts, block: NonNull<u8>) -> Slab {
     let mut asked = block.as_ptr();
     let (mut slab, mut len) = (Slab::default(), size_of::<Slab>());
     let Control { mib, len: names } = &facts.query;
@@ -172,7 +174,7 @@ fn slab_of(facts: &Facts, block: NonNull<u8>) -> Slab {
 }
 
 /// The first byte of the slab for the next block of this one's size.
-fn next_slab(facts: &Facts, block: NonNull<u8>) -> usize {
+fn next_slab(facts: &AllocatorFacts, block: NonNull<u8>) -> usize {
     let mut asked = block.as_ptr();
     // That address, then the fields of `Slab`, then the bin's free and all places.
     let mut more = [0usize; 6];
@@ -210,7 +212,9 @@ pub(crate) struct Slabs {
 impl Slabs {
     /// Updates the figures. Cached free blocks of the thread count as used.
     pub fn refresh(&mut self) {
-        let Some(facts) = Facts::get() else { return };
+        let Some(facts) = AllocatorFacts::get() else {
+            return;
+        };
         advance();
         let arena = Control::named(c"thread.arena").and_then(|c| c.read::<u32>());
         let arena = arena.map_or(0, |number| number as usize);
@@ -234,7 +238,7 @@ impl Slabs {
     /// that the copy would go into.
     #[inline]
     pub fn is_thin(&mut self, block: NonNull<u8>) -> bool {
-        let Some(facts) = Facts::get() else {
+        let Some(facts) = AllocatorFacts::get() else {
             return false;
         };
         let slab = slab_of(facts, block);
@@ -261,7 +265,7 @@ impl Slabs {
     /// Whether a block and its new place are in one slab. Updates the known slab in use.
     #[inline]
     pub(crate) fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
-        let Some(facts) = Facts::get() else {
+        let Some(facts) = AllocatorFacts::get() else {
             return false;
         };
         let slab = slab_of(facts, new);
@@ -301,7 +305,7 @@ mod tests {
 
     #[test]
     fn slabs_report_how_full_they_are() {
-        let facts = Facts::get().expect("the stock allocator tells");
+        let facts = AllocatorFacts::get().expect("the stock allocator tells");
         let blocks: Vec<_> = (0..200).map(|_| alloc::block(640)).collect();
         for &block in &blocks {
             let slab = slab_of(facts, block);
@@ -320,7 +324,7 @@ mod tests {
 
     #[test]
     fn every_small_size_has_its_bin() {
-        let facts = Facts::get().expect("the stock allocator tells");
+        let facts = AllocatorFacts::get().expect("the stock allocator tells");
         for &(bytes, places) in &facts.bins {
             let bin = usize::from(facts.by_size[bytes / QUANTUM]);
             assert_eq!(facts.bins[bin], (bytes, places));

@@ -29,13 +29,13 @@ pub(crate) const EXTENDED: Format = Format {
 /// A non-negative value; with `sticky`, `mantissa` has its top bit set or nearly so, so that the
 /// lost part is far below the rounding position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exact {
+pub struct ExactNumber {
     pub mantissa: u128,
     pub exponent: i32,
     pub(crate) sticky: bool,
 }
 
-impl Exact {
+impl ExactNumber {
     /// The nearest `(mantissa, unit)` of `format`; `None` on overflow. The mantissa has all
     /// of the format's bits unless the unit is the least.
     pub fn round(self, format: Format) -> Option<(u64, i32)> {
@@ -68,7 +68,7 @@ impl Exact {
 }
 
 /// Parses `0x1.8p3` (sign already removed); `None` unless all of `text` is one number.
-pub fn parse_hex(text: &[u8]) -> Option<Exact> {
+pub fn parse_hex(text: &[u8]) -> Option<ExactNumber> {
     let [b'0', b'x' | b'X', body @ ..] = text else {
         return None;
     };
@@ -99,7 +99,7 @@ pub fn parse_hex(text: &[u8]) -> Option<Exact> {
         [b'p' | b'P', power @ ..] => exponent = exponent.saturating_add(parse_power(power)?),
         _ => return None,
     }
-    Some(Exact {
+    Some(ExactNumber {
         mantissa,
         exponent: exponent.clamp(-1_000_000, 1_000_000) as i32,
         sticky,
@@ -126,8 +126,8 @@ pub(crate) fn parse_power(text: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn exact(mantissa: u128, exponent: i32) -> Exact {
-        Exact {
+    fn exact(mantissa: u128, exponent: i32) -> ExactNumber {
+        ExactNumber {
             mantissa,
             exponent,
             sticky: false,
@@ -138,7 +138,7 @@ mod tests {
     fn ties_go_to_even_and_lost_bits_break_them() {
         let tie = exact((1 << 53) + 1, 0);
         assert_eq!(tie.round(DOUBLE), Some((1 << 52, 1)));
-        let above = Exact {
+        let above = ExactNumber {
             sticky: true,
             ..exact(((1 << 53) + 1) << 60, 0)
         };

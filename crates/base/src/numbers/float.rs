@@ -15,7 +15,7 @@ use super::{grisu, number};
 /// and `1e-999` (a non-zero text that would become infinite or zero).
 pub fn parse_double(text: &[u8]) -> Option<f64> {
     match scan_decimal(text) {
-        Some(Scanned { value, lost: false }) => Some(value),
+        Some(ScannedFloat { value, lost: false }) => Some(value),
         Some(_) => None,
         None => hex(text),
     }
@@ -177,7 +177,7 @@ pub(crate) fn place_g17(out: &mut Vec<u8>, digits: &[u8], power: i32) {
     }
 }
 
-struct Scanned {
+struct ScannedFloat {
     value: f64,
     /// The value is zero or infinite, but the text is not.
     lost: bool,
@@ -218,19 +218,19 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
 
 /// Parses a decimal number or infinity; all of `text` must be consumed.
 #[inline]
-fn scan_decimal(text: &[u8]) -> Option<Scanned> {
+fn scan_decimal(text: &[u8]) -> Option<ScannedFloat> {
     match short_decimal(text) {
-        Some(value) => Some(Scanned { value, lost: false }),
+        Some(value) => Some(ScannedFloat { value, lost: false }),
         None => scan_any_decimal(text),
     }
 }
 
 /// As [`scan_decimal`], for any text.
 #[inline(never)]
-fn scan_any_decimal(text: &[u8]) -> Option<Scanned> {
+fn scan_any_decimal(text: &[u8]) -> Option<ScannedFloat> {
     let (negative, body) = split_sign(text);
     if !matches!(body.first()?, b'0'..=b'9' | b'.') {
-        return infinity(text).map(|value| Scanned { value, lost: false });
+        return infinity(text).map(|value| ScannedFloat { value, lost: false });
     }
     let mut digits = 0;
     let mut nonzero = false;
@@ -259,7 +259,7 @@ fn scan_any_decimal(text: &[u8]) -> Option<Scanned> {
     let value: f64 = std::str::from_utf8(body).ok()?.parse().ok()?;
     let lost = value.is_infinite() || (value == 0.0 && nonzero);
     let value = if negative { -value } else { value };
-    Some(Scanned { value, lost })
+    Some(ScannedFloat { value, lost })
 }
 
 /// `inf` or `infinity` with a sign, letters in any case. A plus after the minus is accepted too.

@@ -35,25 +35,25 @@ impl Decimal {
 
 /// `frac * 2^exp`.
 #[derive(Clone, Copy)]
-struct Scaled {
+struct ExtendedFloat {
     frac: u64,
     exp: i32,
 }
 
-impl Scaled {
+impl ExtendedFloat {
     /// Shifted so that the top bit is set.
-    fn normalized(self) -> Scaled {
+    fn normalized(self) -> ExtendedFloat {
         let shift = self.frac.leading_zeros();
-        Scaled {
+        ExtendedFloat {
             frac: self.frac << shift,
             exp: self.exp - shift as i32,
         }
     }
 
     /// The upper half of the product, rounded.
-    fn times(self, other: Scaled) -> Scaled {
+    fn times(self, other: ExtendedFloat) -> ExtendedFloat {
         let product = u128::from(self.frac) * u128::from(other.frac) + (1 << 63);
-        Scaled {
+        ExtendedFloat {
             frac: (product >> 64) as u64,
             exp: self.exp + other.exp + 64,
         }
@@ -66,18 +66,18 @@ pub fn shortest(value: f64) -> Decimal {
     let bits = value.to_bits();
     let (fraction, biased) = (bits & (HIDDEN - 1), (bits >> 52 & 0x7ff) as i32);
     let exact = if biased == 0 {
-        Scaled {
+        ExtendedFloat {
             frac: fraction,
             exp: -1074,
         }
     } else {
-        Scaled {
+        ExtendedFloat {
             frac: fraction | HIDDEN,
             exp: biased - 1075,
         }
     };
     // Halfway to the neighbours; below a power of two the neighbour is twice as near.
-    let upper = Scaled {
+    let upper = ExtendedFloat {
         frac: exact.frac * 2 + 1,
         exp: exact.exp - 1,
     }
@@ -86,7 +86,7 @@ pub fn shortest(value: f64) -> Decimal {
     let lower = ((exact.frac << shift) - 1) << (exact.exp - shift - upper.exp);
     let (power, k) = cached_power(upper.exp);
     let middle = exact.normalized().times(power).frac;
-    let lower = Scaled {
+    let lower = ExtendedFloat {
         frac: lower,
         exp: upper.exp,
     };
@@ -148,7 +148,7 @@ fn round_last(out: &mut Decimal, delta: u64, mut rest: u64, step: u64, distance:
 
 /// A power of ten that scales a value with this exponent so that its integer part has at most 32
 /// bits.
-fn cached_power(exp: i32) -> (Scaled, i32) {
+fn cached_power(exp: i32) -> (ExtendedFloat, i32) {
     let guess = (f64::from(-(exp + POWERS.len() as i32)) * std::f64::consts::LOG10_2) as i32;
     let mut index = (guess - FIRST_POWER) / POWER_STEP;
     loop {
@@ -156,7 +156,7 @@ fn cached_power(exp: i32) -> (Scaled, i32) {
         match exp + power_exp + 64 {
             ..-60 => index += 1,
             -60..=-32 => {
-                let power = Scaled {
+                let power = ExtendedFloat {
                     frac,
                     exp: power_exp,
                 };

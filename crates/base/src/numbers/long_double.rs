@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 use num_bigint::BigUint;
 
-use super::binary::{EXTENDED, Exact, parse_hex, parse_power};
+use super::binary::{EXTENDED, ExactNumber, parse_hex, parse_power};
 
 /// Longer texts are refused without being parsed.
 pub(crate) const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
@@ -118,7 +118,7 @@ impl LongDouble {
         } else {
             a - b
         };
-        let exact = Exact {
+        let exact = ExactNumber {
             mantissa: sum,
             exponent: unit,
             sticky: false,
@@ -249,7 +249,7 @@ impl LongDouble {
                 unit,
             } => (negative, mantissa, unit),
         };
-        let product = Exact {
+        let product = ExactNumber {
             mantissa: u128::from(mantissa) * 1000,
             exponent: unit,
             sticky: false,
@@ -313,7 +313,7 @@ impl LongDouble {
 impl From<i64> for LongDouble {
     /// Exact: a mantissa has 64 bits.
     fn from(n: i64) -> LongDouble {
-        let exact = Exact {
+        let exact = ExactNumber {
             mantissa: u128::from(n.unsigned_abs()),
             exponent: 0,
             sticky: false,
@@ -336,7 +336,7 @@ impl From<f64> for LongDouble {
         }
         let bits = value.to_bits();
         let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52 & 0x7ff) as i32);
-        let exact = Exact {
+        let exact = ExactNumber {
             mantissa: u128::from(if biased == 0 {
                 fraction
             } else {
@@ -398,7 +398,7 @@ fn split(mantissa: u64, below: u32) -> (u128, u64) {
 }
 
 /// Parses digits with an optional point and exponent, to an exact or nearly exact binary value.
-fn parse_decimal(text: &[u8]) -> Option<Exact> {
+fn parse_decimal(text: &[u8]) -> Option<ExactNumber> {
     let end = text.iter().position(|b| matches!(b, b'e' | b'E'));
     let (number, power) = match end {
         Some(at) => (&text[..at], parse_power(&text[at + 1..])?),
@@ -429,7 +429,7 @@ fn parse_decimal(text: &[u8]) -> Option<Exact> {
     let magnitude = power + digits.len() as i64;
     if digits.is_empty() || magnitude < -5_000 {
         // Far below the least denormal: zero, with `sticky` unless it was zero.
-        return Some(Exact {
+        return Some(ExactNumber {
             mantissa: 0,
             exponent: 0,
             sticky: !digits.is_empty(),
@@ -442,14 +442,14 @@ fn parse_decimal(text: &[u8]) -> Option<Exact> {
 }
 
 /// `digits * 10^power` within 128 bits, if at least two bits more than a mantissa's are kept.
-fn small(digits: &[u8], power: i64) -> Option<Exact> {
+fn small(digits: &[u8], power: i64) -> Option<ExactNumber> {
     if digits.len() > 38 {
         return None;
     }
     let n = digits.iter().fold(0u128, |n, &d| n * 10 + u128::from(d));
     if power >= 0 {
         let factor = 10u128.checked_pow(u32::try_from(power).ok()?)?;
-        return Some(Exact {
+        return Some(ExactNumber {
             mantissa: n.checked_mul(factor)?,
             exponent: 0,
             sticky: false,
@@ -460,7 +460,7 @@ fn small(digits: &[u8], power: i64) -> Option<Exact> {
     let divisor = 10u128.pow(power);
     let up = n.leading_zeros();
     let n = n << up;
-    Some(Exact {
+    Some(ExactNumber {
         mantissa: n / divisor,
         exponent: -(up as i32),
         sticky: n % divisor != 0,
@@ -468,7 +468,7 @@ fn small(digits: &[u8], power: i64) -> Option<Exact> {
 }
 
 /// `digits * 10^power` with big integers.
-fn big(digits: &[u8], power: i64) -> Exact {
+fn big(digits: &[u8], power: i64) -> ExactNumber {
     let n = BigUint::from_radix_be(digits, 10).expect("decimal digits");
     let factor = BigUint::from(10u8).pow(power.unsigned_abs() as u32);
     if power >= 0 {
@@ -482,9 +482,9 @@ fn big(digits: &[u8], power: i64) -> Exact {
 }
 
 /// The upper 128 bits of `n * 2^exponent`.
-fn top_bits(n: &BigUint, exponent: i32, inexact: bool) -> Exact {
+fn top_bits(n: &BigUint, exponent: i32, inexact: bool) -> ExactNumber {
     let down = n.bits().saturating_sub(128);
-    Exact {
+    ExactNumber {
         mantissa: u128::try_from(n >> down).expect("128 bits are left"),
         exponent: exponent + down as i32,
         sticky: inexact || n.trailing_zeros().is_some_and(|zeros| zeros < down),

@@ -20,7 +20,7 @@
 
 use crate::listpack::Entry;
 use russet_base::hashing::hash;
-use russet_base::memory::alloc::{Metered, slice_bytes, thread_balance};
+use russet_base::memory::alloc::{OwnedBytes, slice_bytes, thread_balance};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -125,7 +125,7 @@ struct Numbers {
     /// Bytes of all numbered texts.
     text_bytes: usize,
     /// Bytes in the allocator of all this, and of the texts.
-    owned: Metered,
+    owned: OwnedBytes,
 }
 
 /// A value as a record has it.

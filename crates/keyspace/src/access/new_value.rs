@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use russet_base::memory::large::Large;
+use russet_base::memory::large::LargeText;
 use russet_base::numbers::number::parse_i64;
 use russet_resp::{Args, Reply};
 use russet_types::{Container, Encoding, Type};
@@ -25,7 +25,7 @@ pub enum NewValue<'a> {
     /// This many zero bytes, to be overwritten; reports as `raw`.
     Zeros(usize),
     /// A text in its own block, which the entry takes over.
-    Large(&'a Large),
+    Large(&'a LargeText),
     /// A container's type, encoding and word; ownership moves in.
     Container(Type, Encoding, u64),
 }

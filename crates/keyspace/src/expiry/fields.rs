@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
 
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
 
 /// Hashes by the time at which their next field may expire.
@@ -16,7 +16,7 @@ use russet_base::memory::mover::Mover;
 pub struct FieldExpiries {
     by_time: BTreeSet<(i64, Box<[u8]>)>,
     by_key: HashMap<Box<[u8]>, i64, ahash::RandomState>,
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl FieldExpiries {

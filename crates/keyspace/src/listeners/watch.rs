@@ -12,7 +12,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::ids::{ClientId, DbIndex};
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 
 /// A key that a client watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +85,7 @@ pub struct Watchers {
     keys: usize,
     /// Clients whose watched keys were touched since the last [`Watchers::take_touched`].
     touched: Vec<ClientId>,
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl Watchers {

@@ -6,7 +6,7 @@ use super::super::slots::slot::slot_of;
 use super::super::slots::slot_set::SlotSet;
 use super::super::store::container::take_container;
 use super::super::store::entry::Entry;
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 
 /// An entry that belongs to the pass: freed when it is dropped.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Owned {
     pub(super) origin: DbIndex,
     pub(super) entry: Entry,
     /// Holds the string's block, which the entry does not own.
-    pub(super) pinned: Option<Pinned>,
+    pub(super) pinned: Option<PinnedBytes>,
 }
 
 impl Owned {

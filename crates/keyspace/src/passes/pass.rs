@@ -14,7 +14,7 @@ use super::super::store::container::{Detached, copy_container};
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::mark::Owned;
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
 pub(super) const GATHERED: usize = 24;
@@ -41,7 +41,7 @@ pub trait Saver {
 
     /// A key with a huge string, which does not change while `text` is held: the saver may write it
     /// later.
-    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: PinnedBytes) {
         drop(text);
         self.key(db, view);
     }

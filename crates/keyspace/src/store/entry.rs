@@ -26,7 +26,7 @@ use std::ptr::NonNull;
 use super::super::{NewValue, Str};
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;
-use russet_base::memory::pin::{self, Pinned};
+use russet_base::memory::pin::{self, PinnedBytes};
 use russet_config::Dialect;
 use russet_encodings::hashtable::{SHORT_REACH, Word};
 use russet_encodings::prefetch::prefetch;
@@ -595,16 +595,16 @@ impl Entry {
 
     /// The string's block, pinned for a reply that does not copy it; `None` for short ones.
     #[inline]
-    pub(crate) fn pin_string(self) -> Option<Pinned> {
+    pub(crate) fn pin_string(self) -> Option<PinnedBytes> {
         let (block, len) = self.raw_block().filter(|&(_, len)| len >= pin::PIN_MIN)?;
         // SAFETY: a raw string's block is `len` bytes (invariant 3); this module frees such
         // blocks through `pin::free` and unshares them before it changes them.
-        Some(unsafe { Pinned::new(block, len) })
+        Some(unsafe { PinnedBytes::new(block, len) })
     }
 
     /// An entry that shares and pins the block of this one's large string; it must be freed by
     /// [`Entry::free_head`]. `None` for other values.
-    pub fn share(self) -> Option<(Entry, Pinned)> {
+    pub fn share(self) -> Option<(Entry, PinnedBytes)> {
         let pinned = self.pin_string()?;
         let size = self.size();
         let head = Entry(alloc::block(size));

@@ -18,7 +18,7 @@ use super::annotation;
 use super::commands::CommandWriter;
 use super::disk::Disk;
 use super::sync::{LongText, Syncer};
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 use russet_keyspace::{DbIndex, KeyView, Saver};
 use russet_replication::change_stream::Note;
 
@@ -160,7 +160,7 @@ impl Saver for BaseFile {
         }
     }
 
-    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: PinnedBytes) {
         // A checksum of its own: the thread computes it as it writes.
         self.send();
         self.commands.begin_string(db, view.key, text.len());

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use super::annotation;
 use super::disk::Disk;
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 use russet_base::wake::Wake;
 use russet_base::{hashing::crc64, threads};
 
@@ -30,7 +30,7 @@ enum Job {
 pub struct LongText {
     /// The command up to the string's bytes.
     pub head: Vec<u8>,
-    pub text: Pinned,
+    pub text: PinnedBytes,
     /// The rest of the command, and others that belong to it.
     pub tail: Vec<u8>,
     /// The checksum line that follows, which covers all of this: its offset and time.

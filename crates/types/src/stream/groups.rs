@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::lag::UNKNOWN;
 use super::{COUNTER_MAX, StreamId};
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
 use russet_encodings::idmap::{IdMap, MapPosition, Weigh};
 
@@ -140,7 +140,7 @@ pub struct Group {
     /// Numbers free for reuse.
     free: Vec<ConsumerId>,
     /// Bytes of everything it owns.
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl Group {
@@ -157,7 +157,7 @@ impl Group {
             by_name: BTreeMap::new(),
             consumers: Vec::new(),
             free: Vec::new(),
-            bytes: Metered::default(),
+            bytes: OwnedBytes::default(),
         }
     }
 
@@ -699,7 +699,7 @@ fn own_bytes(name: &[u8]) -> i64 {
 pub struct Groups {
     by_name: BTreeMap<Box<[u8]>, Box<Group>>,
     /// Bytes of names, groups and map, without the memory that the groups own.
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 impl Clone for Groups {

@@ -12,7 +12,7 @@
 //!
 //! A line expires `duration` after the milliseconds of its stream ID, and never before the lines
 //! that the producer recorded earlier. Cost: by ID O(log producers), one hash lookup; the memory is
-//! the allocator's balance (`Metered`). When a line expires: `keyspace::expiry::iids`.
+//! the allocator's balance (`OwnedBytes`). When a line expires: `keyspace::expiry::iids`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ptr::NonNull;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::{Stream, StreamId};
 use crate::Limits;
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
 
 /// Bounds of the settings, seconds and lines.
@@ -250,7 +250,7 @@ pub(super) struct Producers {
     by_pid: BTreeMap<Arc<[u8]>, Producer>,
     by_age: BTreeSet<(u64, Arc<[u8]>)>,
     lines: usize,
-    bytes: Metered,
+    bytes: OwnedBytes,
 }
 
 #[derive(Debug, Default)]

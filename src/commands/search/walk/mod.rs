@@ -41,7 +41,7 @@ use kept::Kept;
 use loading::Reader;
 use rows::Rows;
 use russet_base::clock;
-use russet_base::memory::alloc::{self, Metered};
+use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_command::CommandError;
 use russet_config::{SearchOnOom, SearchOnTimeout};
 use russet_keyspace::Db;
@@ -79,7 +79,7 @@ pub(super) struct Walk {
     search: Search,
     pipeline: Kept<Pipeline>,
     /// Bytes of the pipeline, of rows and of their text.
-    bytes: Metered,
+    bytes: OwnedBytes,
     preparation: Preparation,
     /// Where the walk over the documents is.
     course: Course,
@@ -361,7 +361,7 @@ impl Walk {
             source,
             search,
             pipeline: Kept::new(pipeline),
-            bytes: Metered::default(),
+            bytes: OwnedBytes::default(),
             preparation: Preparation::default(),
             course: Course::default(),
             rows: Rows::of(options.format),
@@ -414,7 +414,7 @@ impl Walk {
             source: Source::List(Vec::new().into_iter()),
             search: Search::default(),
             pipeline: Kept::new(pipeline),
-            bytes: Metered::default(),
+            bytes: OwnedBytes::default(),
             preparation: Preparation::default(),
             course: Course::default(),
             rows: Rows::of(options.format),

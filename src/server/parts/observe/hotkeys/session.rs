@@ -16,7 +16,7 @@ use super::sketch::Sketch;
 use crate::server::parts::cluster::slot_stats::slot_of_command;
 
 use russet_base::clock::{Cycles, Now};
-use russet_base::usage::{self, CpuTime, Who};
+use russet_base::usage::{self, CpuOwner, CpuTime};
 use russet_command::table::Row;
 use russet_keyspace::SlotSet;
 use russet_resp::Args;
@@ -236,7 +236,7 @@ impl Session {
 }
 
 fn process_time() -> CpuTime {
-    usage::cpu_time(Who::Process)
+    usage::cpu_time(CpuOwner::Process)
 }
 
 /// Bytes of a command on the wire.

@@ -29,7 +29,7 @@ use super::making::{Hands, Making};
 use super::target::{Consumer, Target};
 
 use crate::server::process::apply_oom_score_of_child;
-use russet_base::processors::{self, Post};
+use russet_base::processors::{self, CpuList};
 use russet_base::sys;
 use russet_config::system_text;
 use russet_keyspace::{Keyspace, Saver};
@@ -190,9 +190,9 @@ fn be_child(
     apply_oom_score_of_child(making.config);
     let is_rewrite = |target: &Target| target.consumer() == Consumer::Rewrite;
     processors::bind_post(if targets.iter().any(is_rewrite) {
-        Post::Rewrite
+        CpuList::Rewrite
     } else {
-        Post::Snapshot
+        CpuList::Snapshot
     });
     let delay = u64::try_from(making.config.rdb_key_save_delay).unwrap_or(0);
     let mut report = Report {

@@ -9,7 +9,7 @@ use super::making::{Hands, Making};
 use super::sink::Sink;
 use super::target::Target;
 
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 use russet_base::wake::Wake;
 use russet_config::system_text;
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver};
@@ -170,7 +170,7 @@ impl Saver for FanOut {
         self.sinks().for_each(|(sink, _)| sink.key(db, view));
     }
 
-    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: PinnedBytes) {
         self.sinks()
             .for_each(|(sink, _)| sink.text(db, view, text.clone()));
     }

@@ -20,7 +20,7 @@ use crate::server::parts::search::Indexes;
 use super::target::{SyncContent, SyncForm, Target, What};
 
 use russet_base::clock::Now;
-use russet_base::processors::Post;
+use russet_base::processors::CpuList;
 use russet_base::wake::Wake;
 use russet_cluster::migration::{Migrations, Name, Ranges, SLOT_IMPORT};
 use russet_cluster::{Cluster, SLOT_STATES};
@@ -62,7 +62,7 @@ pub(super) enum Hands {
 }
 
 impl Hands {
-    fn file(&self, plan: Plan, post: Post) -> io::Result<BackgroundFile> {
+    fn file(&self, plan: Plan, post: CpuList) -> io::Result<BackgroundFile> {
         match self {
             Hands::Thread(wake) => BackgroundFile::create(plan, post, wake.clone()),
             Hands::Here => BackgroundFile::create_here(plan),
@@ -87,7 +87,7 @@ impl Making<'_> {
                     checksum: Some(config.rdbchecksum),
                     incremental_fsync: config.rdb_save_incremental_fsync,
                 };
-                let file = hands.file(plan, Post::Snapshot);
+                let file = hands.file(plan, CpuList::Snapshot);
                 let file = file.map_err(|error| cannot_open(&path, &error))?;
                 let mut facts = self.place_in_stream();
                 facts.push(("aof-base", b"0".to_vec()));
@@ -109,7 +109,7 @@ impl Making<'_> {
                     checksum: Some(config.rdbchecksum),
                     incremental_fsync: config.aof_rewrite_incremental_fsync,
                 };
-                let file = hands.file(plan, Post::Rewrite);
+                let file = hands.file(plan, CpuList::Rewrite);
                 let file = file.map_err(|error| system_text(&error))?;
                 // The next file names the history as well, but may have nothing yet.
                 let mut facts = self.place_in_stream();

@@ -9,7 +9,7 @@ use super::sink::Sink;
 use crate::server::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
 
 use russet_base::memory::alloc;
-use russet_base::memory::pin::Pinned;
+use russet_base::memory::pin::PinnedBytes;
 use russet_cluster::migration::{Name, Ranges};
 use russet_keyspace::{DbIndex, KeyView, Keyspace, Saver, UseClock};
 use russet_persistence::background::{self, BackgroundFile};
@@ -34,7 +34,7 @@ impl Output {
         }
     }
 
-    fn write_text(&self, text: Pinned, compress: bool) {
+    fn write_text(&self, text: PinnedBytes, compress: bool) {
         let make =
             move |text: &[u8], out: &mut background::Sink<'_>| RdbWriter::text(text, compress, out);
         match self {
@@ -275,7 +275,7 @@ impl Saver for RdbSink {
         self.send_if_long();
     }
 
-    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: Pinned) {
+    fn text(&mut self, db: DbIndex, view: &KeyView<'_>, text: PinnedBytes) {
         self.enter(db);
         let used = self.uses.of(view.clock);
         self.writer.key_alone(view, used);
