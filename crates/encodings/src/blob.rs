@@ -3,7 +3,7 @@
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
 
-use crate::thin::Thin;
+use crate::thin::ThinPointer;
 use russet_base::memory::alloc;
 use std::fmt;
 use std::ptr::NonNull;
@@ -70,7 +70,7 @@ impl Blob {
     }
 }
 
-impl Thin for Blob {
+impl ThinPointer for Blob {
     #[inline]
     fn block(&self) -> NonNull<u8> {
         self.0

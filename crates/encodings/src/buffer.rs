@@ -6,7 +6,7 @@
 //! Cost: a splice moves the bytes after it, and reallocates only if the size class changes.
 #![allow(unsafe_code)]
 
-use crate::thin::Thin;
+use crate::thin::ThinPointer;
 use russet_base::memory::alloc;
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
@@ -116,7 +116,7 @@ impl DerefMut for Buffer {
     }
 }
 
-impl Thin for Buffer {
+impl ThinPointer for Buffer {
     #[inline]
     fn block(&self) -> NonNull<u8> {
         self.0

@@ -11,7 +11,7 @@
 //! When a set leaves this encoding: `types::set`.
 #![allow(unsafe_code)]
 
-use crate::thin::Thin;
+use crate::thin::ThinPointer;
 use russet_base::memory::alloc;
 use std::fmt;
 use std::ptr::NonNull;
@@ -269,7 +269,7 @@ impl Intset {
     }
 }
 
-impl Thin for Intset {
+impl ThinPointer for Intset {
     #[inline]
     fn block(&self) -> NonNull<u8> {
         self.0

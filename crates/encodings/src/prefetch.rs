@@ -25,11 +25,11 @@ pub fn prefetch_lines(bytes: &[u8], most: usize) {
     }
 }
 
-/// How far [`Ahead`] prefetches: as many misses as a core can have in flight.
+/// How far [`PrefetchIter`] prefetches: as many misses as a core can have in flight.
 const AHEAD: usize = 8;
 
 /// An iterator's items, each returned some steps after its address was prefetched.
-pub struct Ahead<I: Iterator, F> {
+pub struct PrefetchIter<I: Iterator, F> {
     items: std::iter::Fuse<I>,
     /// Returns an item's address.
     place: F,
@@ -37,13 +37,13 @@ pub struct Ahead<I: Iterator, F> {
     at: usize,
 }
 
-/// See [`Ahead`].
+/// See [`PrefetchIter`].
 pub fn ahead<I>(items: I, place: impl Fn(&I::Item) -> usize) -> impl Iterator<Item = I::Item>
 where
     I: Iterator,
     I::Item: Copy,
 {
-    let mut ahead = Ahead {
+    let mut ahead = PrefetchIter {
         items: items.fuse(),
         place,
         waiting: [None; AHEAD],
@@ -55,7 +55,7 @@ where
     ahead
 }
 
-impl<I: Iterator, F: Fn(&I::Item) -> usize> Ahead<I, F> {
+impl<I: Iterator, F: Fn(&I::Item) -> usize> PrefetchIter<I, F> {
     /// Takes the oldest waiting item, and replaces it by the next one.
     #[inline]
     fn step(&mut self) -> Option<I::Item> {
@@ -69,7 +69,7 @@ impl<I: Iterator, F: Fn(&I::Item) -> usize> Ahead<I, F> {
     }
 }
 
-impl<I: Iterator, F: Fn(&I::Item) -> usize> Iterator for Ahead<I, F> {
+impl<I: Iterator, F: Fn(&I::Item) -> usize> Iterator for PrefetchIter<I, F> {
     type Item = I::Item;
 
     #[inline]

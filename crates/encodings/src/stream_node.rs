@@ -17,7 +17,7 @@
 use super::idmap::Weigh;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
 use super::stream_id::StreamId;
-use super::thin::Thin;
+use super::thin::ThinPointer;
 use russet_base::memory::mover::Mover;
 
 const DELETED: i64 = 1;

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use russet_base::memory::mover::Mover;
 
 /// See the module.
-pub trait Thin: Sized {
+pub trait ThinPointer: Sized {
     /// The owned block.
     fn block(&self) -> NonNull<u8>;
 
@@ -34,7 +34,7 @@ pub trait Thin: Sized {
         }
     }
 
-    /// Converts the owning pointer to a word; [`Thin::from_word`] converts it back.
+    /// Converts the owning pointer to a word; [`ThinPointer::from_word`] converts it back.
     #[inline]
     fn into_word(self) -> u64 {
         let value = ManuallyDrop::new(self);

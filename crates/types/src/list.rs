@@ -8,7 +8,7 @@
 use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};
 use russet_encodings::listpack::Listpack;
 use russet_encodings::quicklist::Quicklist;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
 
 /// See the module.

@@ -7,7 +7,7 @@
 use super::container::Relocate;
 use super::{Hash, List, Set, Zset};
 use russet_base::memory::mover::Mover;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 
 /// Maps a table's cursor to a position: as input 0 is the beginning, as output the end.
 fn next(cursor: u64) -> Option<u64> {

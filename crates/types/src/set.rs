@@ -12,7 +12,7 @@ use russet_encodings::hashtable::Shape;
 use russet_encodings::intset::Intset;
 use russet_encodings::listpack::{Listpack, entry_bytes};
 use russet_encodings::members::MemberTable;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
 
 /// The maximum size of an intset, whatever is configured: it must stay cheap to move.

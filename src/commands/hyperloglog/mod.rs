@@ -13,7 +13,7 @@ mod debug;
 
 use crate::server::Spec;
 use russet_command::CommandError;
-use russet_encodings::hyperloglog::{Damaged, RegisterForm, form};
+use russet_encodings::hyperloglog::{Damage, RegisterForm, form};
 use russet_keyspace::{NewValue, Place, Str};
 
 pub(super) static SPECS: &[Spec] = &[
@@ -28,7 +28,7 @@ const NOT_ONE: CommandError =
     CommandError::Text("WRONGTYPE Key is not a valid HyperLogLog string value.");
 
 /// The refusal of a damaged HyperLogLog.
-fn damaged(_: Damaged) -> CommandError {
+fn damaged(_: Damage) -> CommandError {
     CommandError::Text("INVALIDOBJ Corrupted HLL object detected")
 }
 

@@ -8,7 +8,7 @@ use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
-use russet_encodings::suggestions::{Change, Hunt, Hunted, Suggestion, Suggestions as Trie};
+use russet_encodings::suggestions::{Change, Hunt, HuntProgress, Suggestion, Suggestions as Trie};
 use russet_resp::Reply;
 use russet_search::error::{PARSE_ARGS, SearchError};
 use russet_types::Suggestions;
@@ -243,9 +243,9 @@ impl Hunting {
             }
         };
         match hunt.step(dictionary, is_over, take) {
-            Hunted::Done => return Progress::Done,
-            Hunted::More => pieces.end_slice(),
-            Hunted::Anew => {
+            HuntProgress::Done => return Progress::Done,
+            HuntProgress::More => pieces.end_slice(),
+            HuntProgress::Anew => {
                 *pieces = Pieces::new(&pieces.reply);
                 (*len, *best) = (0, None);
             }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;
-use super::node::{BtreeNode, Firsts, Inner, Leaf};
+use super::node::{BtreeNode, FirstElements, InnerNode, Leaf};
 use crate::prefetch::prefetch;
 use std::marker::PhantomData;
 use std::mem::offset_of;
@@ -54,7 +54,7 @@ impl Descent<'_> {
             (0, false) => self.prefetch_bytes(0..Leaf::MEMBERS),
             _ => {
                 self.prefetch_bytes(0..Firsts::MEMBERS);
-                self.prefetch_bytes(offset_of!(Inner, children)..offset_of!(Inner, counts));
+                self.prefetch_bytes(offset_of!(InnerNode, children)..offset_of!(InnerNode, counts));
             }
         }
         true

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};
-use super::node::{BtreeNode, FAN, Inner, LEAF};
+use super::node::{BtreeNode, FAN, InnerNode, LEAF};
 
 /// A neighbour with this many free slots shares a full leaf's load.
 const SHARE_MIN: usize = 8;
@@ -19,7 +19,7 @@ const INNER_JOIN_MAX: usize = FAN * 3 / 4;
 /// Makes room at the key's position, in or beside the full leaf `at` of a parent that has room for
 /// a child.
 pub(super) fn make_room_in_leaf(
-    parent: &mut Inner,
+    parent: &mut InnerNode,
     at: usize,
     slot: (f64, Member),
     key: Key<'_>,
@@ -62,7 +62,7 @@ pub(super) fn make_room_in_leaf(
 }
 
 /// Records that `moved` elements went from child `at + 1` to `at`, or back if negative.
-fn note_shared(parent: &mut Inner, at: usize, moved: i64) {
+fn note_shared(parent: &mut InnerNode, at: usize, moved: i64) {
     parent.counts[at] = parent.counts[at].wrapping_add_signed(moved);
     parent.counts[at + 1] = parent.counts[at + 1].wrapping_sub(moved as u64);
     // SAFETY: both children keep elements.
@@ -72,7 +72,7 @@ fn note_shared(parent: &mut Inner, at: usize, moved: i64) {
 
 /// Splits the full inner child `at` of a parent that has room.
 pub(super) fn split_inner(
-    parent: &mut Inner,
+    parent: &mut InnerNode,
     at: usize,
     key: Key<'_>,
     (left_edge, right_edge): (bool, bool),
@@ -98,7 +98,7 @@ pub(super) fn split_inner(
 
 /// After a removal below child `at`: drops it if empty, else updates its first element and joins it
 /// with a neighbour if both are small.
-pub(super) fn mend_child(parent: &mut Inner, at: usize, height: u32) {
+pub(super) fn mend_child(parent: &mut InnerNode, at: usize, height: u32) {
     let child = parent.children[at];
     // SAFETY: children are alive.
     let len = unsafe { child.len() };

@@ -27,7 +27,7 @@ mod search;
 pub use ahead::Descent;
 pub(crate) use member::Key;
 pub use member::Member;
-pub use range::Unread;
+pub use range::UnreadMember;
 
 use balance::{make_room_in_leaf, mend_child, split_inner};
 use node::{BtreeNode, FAN, LEAF};

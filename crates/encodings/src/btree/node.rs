@@ -25,12 +25,12 @@ pub(super) struct Slots<const N: usize> {
 
 pub(super) type Leaf = Slots<LEAF>;
 /// First elements of an inner node's children.
-pub(super) type Firsts = Slots<FAN>;
+pub(super) type FirstElements = Slots<FAN>;
 
 /// Children with their first elements and their numbers of elements.
 #[repr(C)]
-pub(super) struct Inner {
-    pub(super) firsts: Firsts,
+pub(super) struct InnerNode {
+    pub(super) firsts: FirstElements,
     pub(super) children: [BtreeNode; FAN],
     pub(super) counts: [u64; FAN],
 }
@@ -39,7 +39,7 @@ pub(super) struct Inner {
 pub(super) const BYTES: usize = 1024;
 
 const _: () = assert!(good_size(size_of::<Leaf>()) == BYTES);
-const _: () = assert!(good_size(size_of::<Inner>()) == BYTES);
+const _: () = assert!(good_size(size_of::<InnerNode>()) == BYTES);
 
 /// A leaf or an inner node, depending on its height in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl<const N: usize> Slots<N> {
     }
 }
 
-impl Inner {
+impl InnerNode {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.firsts.len()
@@ -196,7 +196,7 @@ impl Inner {
     }
 
     /// Moves the children from `at` on to `to`, which is empty.
-    pub(super) fn move_tail(&mut self, at: usize, to: &mut Inner) {
+    pub(super) fn move_tail(&mut self, at: usize, to: &mut InnerNode) {
         let len = self.len();
         assert!(to.len() == 0);
         to.children[..len - at].copy_from_slice(&self.children[at..len]);
@@ -205,7 +205,7 @@ impl Inner {
     }
 
     /// Moves all children to the back of `to`.
-    pub(super) fn move_all(&mut self, to: &mut Inner) {
+    pub(super) fn move_all(&mut self, to: &mut InnerNode) {
         let (len, old) = (self.len(), to.len());
         to.children[old..old + len].copy_from_slice(&self.children[..len]);
         to.counts[old..old + len].copy_from_slice(&self.counts[..len]);
@@ -223,7 +223,7 @@ impl BtreeNode {
     }
 
     pub(super) fn new_inner() -> BtreeNode {
-        let inner = Inner {
+        let inner = InnerNode {
             firsts: Slots::new(),
             children: [BtreeNode(NonNull::dangling()); FAN],
             counts: [0; FAN],
@@ -254,7 +254,7 @@ impl BtreeNode {
     /// # Safety
     /// A live inner node that is not changed during `'a`.
     #[inline]
-    pub(super) unsafe fn inner<'a>(self) -> &'a Inner {
+    pub(super) unsafe fn inner<'a>(self) -> &'a InnerNode {
         // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_ref() }
     }
@@ -262,7 +262,7 @@ impl BtreeNode {
     /// # Safety
     /// A live inner node to which this is the only access during `'a`.
     #[inline]
-    pub(super) unsafe fn inner_mut<'a>(self) -> &'a mut Inner {
+    pub(super) unsafe fn inner_mut<'a>(self) -> &'a mut InnerNode {
         // SAFETY: the caller guarantees it.
         unsafe { self.0.cast().as_mut() }
     }
@@ -298,7 +298,7 @@ impl BtreeNode {
     pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<BtreeNode> {
         let layout = match height {
             0 => Layout::new::<Leaf>(),
-            _ => Layout::new::<Inner>(),
+            _ => Layout::new::<InnerNode>(),
         };
         // SAFETY: a box's block has the layout of its content.
         unsafe { mover.layout(self.0, layout) }.map(BtreeNode)
@@ -314,7 +314,7 @@ impl BtreeNode {
             drop(unsafe { Box::from_raw(self.0.cast::<Leaf>().as_ptr()) });
         } else {
             // SAFETY: made by `new_inner`.
-            drop(unsafe { Box::from_raw(self.0.cast::<Inner>().as_ptr()) });
+            drop(unsafe { Box::from_raw(self.0.cast::<InnerNode>().as_ptr()) });
         }
     }
 }

@@ -37,13 +37,17 @@ impl ZsetIndex {
 impl ZsetIndex {
     /// Calls `see` with the elements from `rank` on until it returns false. Members are not read:
     /// their bytes are in other blocks, and most may not be needed.
-    pub fn visit_unread<'a>(&'a self, rank: usize, mut see: impl FnMut(f64, Unread<'a>) -> bool) {
+    pub fn visit_unread<'a>(
+        &'a self,
+        rank: usize,
+        mut see: impl FnMut(f64, UnreadMember<'a>) -> bool,
+    ) {
         let mut range = self.range(rank, usize::MAX, false);
         while range.left > 0 {
             range.enter_leaf();
             let (scores, members) = (&range.scores[range.at..], &range.members[range.at..]);
             for (&score, &member) in scores.iter().zip(members) {
-                if !see(score, Unread(member, PhantomData)) {
+                if !see(score, UnreadMember(member, PhantomData)) {
                     return;
                 }
             }
@@ -55,9 +59,9 @@ impl ZsetIndex {
 
 /// A member visited by a walk, not read yet.
 #[derive(Clone, Copy)]
-pub struct Unread<'a>(Member, PhantomData<&'a ZsetIndex>);
+pub struct UnreadMember<'a>(Member, PhantomData<&'a ZsetIndex>);
 
-impl<'a> Unread<'a> {
+impl<'a> UnreadMember<'a> {
     /// Prefetches the line in which the bytes begin.
     #[inline]
     pub fn prefetch(self) {

@@ -4,7 +4,7 @@
 
 use super::ZsetIndex;
 use super::member::{Key, Member};
-use super::node::{BtreeNode, Inner, Leaf};
+use super::node::{BtreeNode, InnerNode, Leaf};
 
 /// No tree is higher: leaves of a kilobyte in 2^47 bytes, and seven or more children a node.
 const HEIGHT_MAX: usize = 14;
@@ -21,7 +21,7 @@ impl ZsetIndex {
     /// The number of elements before the key's.
     pub(crate) fn rank(&self, key: Key<'_>) -> Option<usize> {
         // SAFETY: members in the tree are alive.
-        let choose = |inner: &Inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
+        let choose = |inner: &InnerNode| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
         let (leaf, before) = self.leaf_by(choose)?;
         Some(before + place_of(leaf, key)?)
     }
@@ -40,7 +40,7 @@ impl ZsetIndex {
 
     #[inline]
     fn partition(&self, test: impl Fn(f64, Member) -> bool) -> usize {
-        let choose = |inner: &Inner| inner.firsts.partition(&test).saturating_sub(1);
+        let choose = |inner: &InnerNode| inner.firsts.partition(&test).saturating_sub(1);
         let found = self.leaf_by(choose);
         found.map_or(0, |(leaf, before)| before + leaf.partition(&test))
     }
@@ -66,7 +66,7 @@ impl ZsetIndex {
 
     /// The leaf that `choose` leads to, child by child, and the number of elements left of it.
     #[inline(always)]
-    fn leaf_by(&self, mut choose: impl FnMut(&Inner) -> usize) -> Option<(&Leaf, usize)> {
+    fn leaf_by(&self, mut choose: impl FnMut(&InnerNode) -> usize) -> Option<(&Leaf, usize)> {
         let mut node = self.root?;
         let mut before = 0;
         for _ in 0..self.height {
@@ -83,7 +83,7 @@ impl ZsetIndex {
     /// The path chosen by `choose` in inner nodes, ending at slot `at` of a leaf.
     fn descend(
         &self,
-        mut choose: impl FnMut(&Inner) -> usize,
+        mut choose: impl FnMut(&InnerNode) -> usize,
         at: impl FnOnce(&Leaf) -> Option<usize>,
     ) -> Option<Path> {
         let mut node = self.root?;
@@ -107,7 +107,7 @@ impl ZsetIndex {
 
     pub(super) fn path_to(&self, key: Key<'_>) -> Option<Path> {
         // SAFETY: members in the tree are alive.
-        let choose = |inner: &Inner| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
+        let choose = |inner: &InnerNode| unsafe { inner.firsts.rank(key, true) }.saturating_sub(1);
         self.descend(choose, |leaf| place_of(leaf, key))
     }
 
@@ -116,7 +116,7 @@ impl ZsetIndex {
             return None;
         }
         let left = std::cell::Cell::new(rank as u64);
-        let choose = |inner: &Inner| {
+        let choose = |inner: &InnerNode| {
             let mut within = left.get();
             let child = inner.child_at(&mut within);
             left.set(within);
@@ -126,7 +126,7 @@ impl ZsetIndex {
     }
 }
 
-impl Inner {
+impl InnerNode {
     /// The child that has the element `rank` of all below; `rank` becomes that in the child.
     #[inline]
     fn child_at(&self, rank: &mut u64) -> usize {

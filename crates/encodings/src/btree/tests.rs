@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 /// A tree that owns its members, as a sorted set does.
-struct Owned(ZsetIndex);
+struct OwnedTree(ZsetIndex);
 
-impl Owned {
+impl OwnedTree {
     fn insert(&mut self, score: f64, bytes: &[u8]) {
         // SAFETY: freed only after leaving the tree.
         unsafe { self.0.insert(score, Member::new(score, bytes)) };
@@ -28,7 +28,7 @@ impl Owned {
     }
 }
 
-impl Drop for Owned {
+impl Drop for OwnedTree {
     fn drop(&mut self) {
         // SAFETY: out of the tree.
         while self
@@ -57,7 +57,7 @@ fn fill_of(tree: &ZsetIndex) -> f64 {
 #[test]
 fn ordered_input_leaves_full_leaves() {
     for sign in [1, -1] {
-        let mut tree = Owned(ZsetIndex::new());
+        let mut tree = OwnedTree(ZsetIndex::new());
         for i in 0..20_000 {
             tree.insert(ordered(sign * i), &text(i));
         }
@@ -68,7 +68,7 @@ fn ordered_input_leaves_full_leaves() {
 
 #[test]
 fn random_input_fills_four_fifths() {
-    let mut tree = Owned(ZsetIndex::new());
+    let mut tree = OwnedTree(ZsetIndex::new());
     let mut state = 1u64;
     for i in 0..50_000 {
         state = state
@@ -87,7 +87,7 @@ fn an_element_is_found_by_its_entry_among_equal_scores() {
         .map(|(score, bytes)| (score, Member::new(score, &bytes), bytes))
         .collect();
     // SAFETY: freed only after leaving the tree.
-    let mut tree = Owned(unsafe { ZsetIndex::from_sorted(members.iter().map(|m| (m.0, m.1))) });
+    let mut tree = OwnedTree(unsafe { ZsetIndex::from_sorted(members.iter().map(|m| (m.0, m.1))) });
     fn key((score, entry, bytes): &(f64, Member, Vec<u8>)) -> Key<'_> {
         let (score, entry) = (*score, Some(*entry));
         Key {
@@ -109,7 +109,7 @@ fn an_element_is_found_by_its_entry_among_equal_scores() {
 
 #[test]
 fn a_descent_takes_a_step_for_each_level() {
-    let mut tree = Owned(ZsetIndex::new());
+    let mut tree = OwnedTree(ZsetIndex::new());
     assert!(tree.0.descent(1.0, false).is_none());
     for i in 0..5000 {
         tree.insert(ordered(i), &text(i));
@@ -128,7 +128,7 @@ fn sorted_input_builds_the_same_tree() {
     let members: Vec<_> = (0..5000).map(|i| (ordered(i / 3), text(i))).collect();
     let slots = members.iter().map(|(s, m)| (*s, Member::new(*s, m)));
     // SAFETY: freed only after leaving the tree.
-    let tree = Owned(unsafe { ZsetIndex::from_sorted(slots) });
+    let tree = OwnedTree(unsafe { ZsetIndex::from_sorted(slots) });
     tree.0.check_invariants();
     for (rank, (score, bytes)) in members.iter().enumerate() {
         assert_eq!(
@@ -153,7 +153,7 @@ fn sorted_input_builds_the_same_tree() {
 
 #[test]
 fn deleting_ranges_leaves_the_rest() {
-    let mut tree = Owned(ZsetIndex::new());
+    let mut tree = OwnedTree(ZsetIndex::new());
     for i in 0..30_000 {
         tree.insert(ordered(i), &text(i));
     }
@@ -216,7 +216,7 @@ proptest! {
     fn behaves_like_a_btree_set(
         ops in prop::collection::vec((0u8..10, -40i64..40, 0i64..400), 0..3000), spread in 1i64..50
     ) {
-        let (mut tree, mut model) = (Owned(ZsetIndex::new()), Model::new());
+        let (mut tree, mut model) = (OwnedTree(ZsetIndex::new()), Model::new());
         for (op, score, name) in ops {
             let (score, bytes) = (score * spread, text(name));
             let present = model.contains(&(score, bytes.clone()));

@@ -7,7 +7,7 @@
 
 use crate::blob::Blob;
 use crate::hashtable::Word;
-use crate::thin::Thin;
+use crate::thin::ThinPointer;
 use crate::varint;
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;

@@ -31,10 +31,10 @@ impl ElementPlace<'_> {
 /// The word that a lookup is likely to find, or none. One number, so that there is no branch
 /// between the two until it is asked.
 #[derive(Copy, Clone)]
-pub struct Likely(u64);
+pub struct LikelyWord(u64);
 
-impl Likely {
-    pub const NONE: Likely = Likely(0);
+impl LikelyWord {
+    pub const NONE: LikelyWord = LikelyWord(0);
 
     #[inline(always)]
     pub fn word(self) -> Option<Word> {
@@ -79,10 +79,10 @@ impl HashTable {
     /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second
     /// one. None: no element has the hash. `place` must be of this table.
     #[inline(always)]
-    pub fn likely(&self, place: ElementPlace<'_>) -> Likely {
+    pub fn likely(&self, place: ElementPlace<'_>) -> LikelyWord {
         let ElementPlace { segment, tag, .. } = place;
         if segment.is_none() {
-            return Likely::NONE;
+            return LikelyWord::NONE;
         }
         let lines = segment.lines_of(tag);
         // SAFETY: both are lines of a segment, aligned.
@@ -94,9 +94,9 @@ impl HashTable {
         let cell = unsafe { *lines[at / CELLS].add(at % CELLS) };
         if (found == 0) & segment.has_more() {
             let beside = self.find_beside(segment, tag);
-            return Likely(beside.map_or(0, Word::raw));
+            return LikelyWord(beside.map_or(0, Word::raw));
         }
-        Likely(if found == 0 {
+        LikelyWord(if found == 0 {
             0
         } else {
             word_of_cell(cell).raw()

@@ -45,7 +45,7 @@ const RECORD_DRAWS: usize = 16;
 const PAGE: usize = 64;
 
 /// Owners of tables and prefixes of their segments.
-type Drawn = SmallVec<[(u16, u32); RECORD_DRAWS + 1]>;
+type SegmentDraws = SmallVec<[(u16, u32); RECORD_DRAWS + 1]>;
 
 /// The records of a table and their tree.
 pub(super) struct Expiry {
@@ -138,7 +138,7 @@ impl Expiry {
 
     /// Owners and prefixes of some random segments with noted elements, and at last of the one
     /// whose first element expires first.
-    fn draw(&self, rng: &mut impl Rng) -> Drawn {
+    fn draw(&self, rng: &mut impl Rng) -> SegmentDraws {
         let drawn = (0..RECORD_DRAWS).map(|_| below(rng, self.tree.len()));
         // An unused record is `NEVER`; the earliest one is in use.
         let used = drawn.filter(|&id| self.tree.get(id) != NEVER);
@@ -182,7 +182,7 @@ impl SharedExpiry {
     }
 
     /// Tables and segments of them with noted elements, for [`HashTable::random_in`].
-    pub fn draw(&self, rng: &mut impl Rng) -> Drawn {
+    pub fn draw(&self, rng: &mut impl Rng) -> SegmentDraws {
         let drawn = self.0.as_ref().map(|expiry| expiry.draw(rng));
         drawn.unwrap_or_default()
     }

@@ -59,7 +59,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use ahead::SHORT_REACH;
 
-pub(crate) use ahead::{ElementPlace, Likely};
+pub(crate) use ahead::{ElementPlace, LikelyWord};
 use arena::Arenas;
 use directory::Directory;
 use expiry::Expiry;
@@ -67,7 +67,7 @@ use expiry::SharedExpiry;
 pub use line::{Accepts, Word};
 use line::{CELLS, cell_of, tag_of_hash, with_word, word_of_cell};
 pub use near::TIME_MAX;
-use place::Placed;
+use place::InsertOutcome;
 use russet_base::hashing::hash;
 use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
@@ -289,10 +289,10 @@ impl HashTable {
                 continue;
             }
             match segment.place(cell) {
-                Placed::Bucket => {}
-                Placed::Stash if segment.has_stash() => {}
-                Placed::Stash => self.set_flag(segment, SegmentRef::STASH, true),
-                Placed::Full => {
+                InsertOutcome::Bucket => {}
+                InsertOutcome::Stash if segment.has_stash() => {}
+                InsertOutcome::Stash => self.set_flag(segment, SegmentRef::STASH, true),
+                InsertOutcome::Full => {
                     if self.make_room(hash, &rehash) {
                         continue;
                     }

@@ -14,24 +14,24 @@ const TAG_BITS: u32 = 15;
 pub const TIME_MAX: i64 = (1 << 48) - 1;
 
 /// Time and tag in one number, ordered by time.
-pub(super) type Near = u64;
+pub(super) type TaggedTime = u64;
 
-pub(super) fn near(when_ms: i64, tag: u64) -> Near {
+pub(super) fn near(when_ms: i64, tag: u64) -> TaggedTime {
     (when_ms.clamp(0, TIME_MAX) as u64) << TAG_BITS | tag
 }
 
-fn time_of(near: Near) -> i64 {
+fn time_of(near: TaggedTime) -> i64 {
     (near >> TAG_BITS) as i64
 }
 
-pub(super) fn tag_of(near: Near) -> u64 {
+pub(super) fn tag_of(near: TaggedTime) -> u64 {
     near & ((1 << TAG_BITS) - 1)
 }
 
 /// See the module.
 #[derive(Clone)]
 pub(super) struct Record {
-    pub near: [Near; NEAR_MAX],
+    pub near: [TaggedTime; NEAR_MAX],
     pub far: i64,
     /// The prefix of the record's segment.
     pub prefix: u32,
@@ -51,12 +51,12 @@ impl Record {
         owner: 0,
     };
 
-    pub fn near(&self) -> &[Near] {
+    pub fn near(&self) -> &[TaggedTime] {
         &self.near[..self.len as usize]
     }
 
     /// Notes an element with this time and tag.
-    pub fn note(&mut self, entry: Near) {
+    pub fn note(&mut self, entry: TaggedTime) {
         if time_of(entry) >= self.far || self.near().contains(&entry) {
             return;
         }

@@ -5,7 +5,7 @@
 //! directory word's overflow flag is cleared.
 
 use super::line::{Accepts, CELLS, tag_of_cell, word_of_cell};
-use super::place::Placed;
+use super::place::InsertOutcome;
 use super::segment::SegmentRef;
 use super::{HashTable, Word};
 
@@ -88,10 +88,10 @@ impl HashTable {
             .pop()
             .expect("the flag says there is overflow");
         match segment.place(cell) {
-            Placed::Full => self.overflow_entry(segment).push(cell),
+            InsertOutcome::Full => self.overflow_entry(segment).push(cell),
             placed => {
                 segment.segment().update(|header| header.count += 1);
-                if placed == Placed::Stash {
+                if placed == InsertOutcome::Stash {
                     self.set_flag(segment, SegmentRef::STASH, true);
                 }
                 self.drop_empty_overflow(segment);

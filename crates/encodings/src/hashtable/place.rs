@@ -17,7 +17,7 @@ const YOUNG_STASH_MAX: usize = 2;
 
 /// The place that an element got.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Placed {
+pub(super) enum InsertOutcome {
     Bucket,
     Stash,
     Full,
@@ -88,38 +88,38 @@ fn lowest(bucket: usize, mask: u32) -> usize {
 impl SegmentRef {
     /// Finds a place for an unmarked cell: home if it has two free, then the emptier of home and
     /// neighbour, then a chain of moves, then the stash. Does not change `count`.
-    pub fn place(self, cell: u64) -> Placed {
+    pub fn place(self, cell: u64) -> InsertOutcome {
         let home = self.home(tag_of_cell(cell));
         let free = self.free_in(home);
         let two = |mask: u32| mask & mask.wrapping_sub(1) != 0;
         if two(free) {
             self.put(home, free, cell);
-            return Placed::Bucket;
+            return InsertOutcome::Bucket;
         }
         let next = self.next(home);
         let free_next = self.free_in(next);
         if two(free_next) || (free == 0 && free_next != 0) {
             self.put(next, free_next, cell | MARK);
-            return Placed::Bucket;
+            return InsertOutcome::Bucket;
         }
         if free != 0 {
             self.put(home, free, cell);
-            return Placed::Bucket;
+            return InsertOutcome::Bucket;
         }
         self.place_by_moving(home, next, cell)
     }
 
     #[cold]
-    fn place_by_moving(self, home: usize, next: usize, cell: u64) -> Placed {
+    fn place_by_moving(self, home: usize, next: usize, cell: u64) -> InsertOutcome {
         let (mut left, mut right) = (Chain::new(home, false), Chain::new(next, true));
         for _ in 0..CHAIN_MAX {
             if let Some(free) = left.extend(self) {
                 left.fill(self, free, cell);
-                return Placed::Bucket;
+                return InsertOutcome::Bucket;
             }
             if let Some(free) = right.extend(self) {
                 right.fill(self, free, cell | MARK);
-                return Placed::Bucket;
+                return InsertOutcome::Bucket;
             }
         }
         let free = self.free_in_stash();
@@ -129,10 +129,10 @@ impl SegmentRef {
             0
         };
         if free.count_ones() as usize <= kept {
-            return Placed::Full;
+            return InsertOutcome::Full;
         }
         self.set_cell(free.trailing_zeros() as usize, cell);
-        Placed::Stash
+        InsertOutcome::Stash
     }
 
     /// Prefetches the lines that a new element with this tag may need beside its own two: the

@@ -377,14 +377,14 @@ fn a_table_dropped_half_drained_or_full_frees_its_memory() {
 }
 
 /// Elements with times, and a model of them.
-struct Timed {
+struct TimedNumbers {
     numbers: Numbers,
     times: BTreeMap<u64, Option<i64>>,
 }
 
-impl Timed {
-    fn new(hash: fn(u64) -> u64) -> Timed {
-        Timed {
+impl TimedNumbers {
+    fn new(hash: fn(u64) -> u64) -> TimedNumbers {
+        TimedNumbers {
             numbers: Numbers::new(hash),
             times: BTreeMap::new(),
         }
@@ -452,7 +452,7 @@ proptest! {
         poorly in prop::bool::weighted(0.2),
         steps in prop::collection::vec((0u64..3000, 1u64..700, 0u8..6, 1i64..4000), 1..40),
     ) {
-        let mut timed = Timed::new(if poorly { poor } else { mix });
+        let mut timed = TimedNumbers::new(if poorly { poor } else { mix });
         let mut now = 1_700_000_000_000i64;
         for (first, len, what, spread) in steps {
             let time = |n: u64| now + 1 + (mix(n ^ len) % spread as u64) as i64;
@@ -476,7 +476,7 @@ proptest! {
 #[test]
 fn expiring_one_by_one_reads_few_elements() {
     const COUNT: u64 = 100_000;
-    let mut timed = Timed::new(mix);
+    let mut timed = TimedNumbers::new(mix);
     let start = 1_700_000_000_000i64;
     let time = |n: u64| start + (mix(n ^ 3) % 60_000) as i64;
     (0..COUNT).for_each(|n| timed.set(n, Some(time(n))));
@@ -489,7 +489,7 @@ fn expiring_one_by_one_reads_few_elements() {
 
 #[test]
 fn far_and_strange_times_are_kept() {
-    let mut timed = Timed::new(mix);
+    let mut timed = TimedNumbers::new(mix);
     for (n, time) in [i64::MAX, i64::MAX - 5, 1 << 60, 0, 7, 4_294_967_295_000]
         .into_iter()
         .enumerate()

@@ -234,12 +234,12 @@ impl Queues {
 
 /// The nodes a walk has met: one bit each, and a list of them, in that order.
 #[derive(Debug, Default)]
-pub(super) struct Visited {
+pub(super) struct VisitedNodes {
     words: Vec<u64>,
     met: Vec<u32>,
 }
 
-impl Visited {
+impl VisitedNodes {
     /// Forgets all, and makes room for the numbers below `slots`. O(nodes met).
     pub(super) fn reset(&mut self, slots: u32) {
         for id in self.met.drain(..) {
@@ -259,7 +259,7 @@ impl Visited {
     }
 
     /// Adds nodes, whose numbers are below the `slots` of the last reset or of the last
-    /// [`Visited::make_room`].
+    /// [`VisitedNodes::make_room`].
     ///
     /// No branch depends on whether a node is new: about half of them are, in no order that a
     /// processor could learn.

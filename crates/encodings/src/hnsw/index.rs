@@ -5,9 +5,9 @@
 
 use rand::Rng;
 
-use super::insert::Recent;
+use super::insert::RecentNodes;
 use super::parameters::{DIM_MAX, LEVEL_MAX, NodeId, Parameters};
-use super::query::{BATCH, Metric, Query, Stored};
+use super::query::{BATCH, Metric, Query, StoredVector};
 use super::remove::Moves;
 use super::store::{NONE, Store};
 use russet_base::memory::mover::Mover;
@@ -26,7 +26,7 @@ pub struct Index {
     /// Counts changes, that a search notices them.
     pub(super) version: u32,
     /// The nodes added last, that a [`super::Placement`] planned before them can see them.
-    pub(super) recent: Recent,
+    pub(super) recent: RecentNodes,
     /// The nodes moved last, that a [`super::Scan`] finds them.
     pub(super) moves: Moves,
 }
@@ -47,7 +47,7 @@ impl Index {
             level_counts: [0; LEVEL_MAX + 1],
             max_uid: 0,
             version: 0,
-            recent: Recent::default(),
+            recent: RecentNodes::default(),
             moves: Moves::default(),
         }
     }
@@ -114,7 +114,7 @@ impl Index {
     }
 
     /// Returns a node's vector as it is stored.
-    pub fn vector(&self, id: NodeId) -> Stored<'_> {
+    pub fn vector(&self, id: NodeId) -> StoredVector<'_> {
         self.store.stored(id.0)
     }
 

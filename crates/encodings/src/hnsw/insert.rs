@@ -23,21 +23,21 @@ const RECENT: usize = 64;
 
 /// The nodes added last, in a ring.
 #[derive(Clone, Debug)]
-pub(super) struct Recent {
+pub(super) struct RecentNodes {
     ids: [u32; RECENT],
     added: u64,
 }
 
-impl Default for Recent {
-    fn default() -> Recent {
-        Recent {
+impl Default for RecentNodes {
+    fn default() -> RecentNodes {
+        RecentNodes {
             ids: [0; RECENT],
             added: 0,
         }
     }
 }
 
-impl Recent {
+impl RecentNodes {
     fn push(&mut self, id: u32) {
         self.ids[(self.added % RECENT as u64) as usize] = id;
         self.added += 1;

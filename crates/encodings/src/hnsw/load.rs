@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-use super::query::Stored;
+use super::query::StoredVector;
 use super::store::{NODES_MAX, NewNode};
 use super::{Index, LEVEL_MAX, LINKS_MAX, NodeId, Parameters};
 
@@ -19,7 +19,7 @@ pub struct LoadedNode<'a> {
     /// The owner's word.
     pub payload: u64,
     /// [`Parameters::vector_bytes`] bytes, with norm and range.
-    pub vector: Stored<'a>,
+    pub vector: StoredVector<'a>,
     /// For each level from 0 to the node's own: how many links, and how many at most.
     pub levels: &'a [(u64, u64)],
     /// The uids of the links, level after level.

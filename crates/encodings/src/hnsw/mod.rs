@@ -43,8 +43,8 @@ pub(crate) use parameters::LEVEL_MAX;
 pub use parameters::{
     DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, M_DEFAULT, NodeId, Parameters, Quantization, random_level,
 };
-pub use query::{BATCH, Query, Stored, quantize};
-pub use search::{Found, Progress, Scan, Search};
+pub use query::{BATCH, Query, StoredVector, quantize};
+pub use search::{FoundNode, Progress, Scan, Search};
 pub use walk::{Nodes, POOL_MAX, UPPER_EF, Walk};
 
 /// The sum of products of two vectors of f32, little-endian, of the same length. Its last bits

@@ -82,8 +82,8 @@ impl Query {
     }
 
     /// Returns the stored form of the vector.
-    pub fn vector(&self) -> Stored<'_> {
-        Stored::new(&self.parameters, &self.record, self.l2)
+    pub fn vector(&self) -> StoredVector<'_> {
+        StoredVector::new(&self.parameters, &self.record, self.l2)
     }
 
     pub(crate) fn parameters(&self) -> &Parameters {
@@ -105,7 +105,7 @@ pub(super) fn fill_record(parameters: &Parameters, record: &mut [u8], vector: &[
 
 /// A vector as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stored<'a> {
+pub struct StoredVector<'a> {
     /// F32: little-endian floats; Q8: signed bytes; Binary: bits, the lowest first, to a
     /// multiple of 64.
     pub bytes: &'a [u8],
@@ -115,9 +115,9 @@ pub struct Stored<'a> {
     pub range: f32,
 }
 
-impl<'a> Stored<'a> {
-    pub(super) fn new(parameters: &Parameters, record: &'a [u8], l2: f32) -> Stored<'a> {
-        Stored {
+impl<'a> StoredVector<'a> {
+    pub(super) fn new(parameters: &Parameters, record: &'a [u8], l2: f32) -> StoredVector<'a> {
+        StoredVector {
             bytes: &record[..parameters.vector_bytes()],
             l2,
             range: match parameters.quantization {

@@ -28,7 +28,7 @@ pub enum Progress {
 
 /// A node that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
+pub struct FoundNode {
     pub(crate) id: NodeId,
     /// 0 to 2; see [`Index::distance`].
     pub distance: f32,
@@ -80,7 +80,7 @@ impl Scratch {
         budget: &mut usize,
     ) -> Progress {
         let most = self.nodes_of(index, level);
-        let nodes = &Compared { index, query };
+        let nodes = &QueryDistances { index, query };
         if self.walk.run(nodes, level, reach, most, budget) {
             Progress::Done
         } else {
@@ -90,12 +90,12 @@ impl Scratch {
 }
 
 /// The nodes of an index, compared with a query.
-struct Compared<'i> {
+struct QueryDistances<'i> {
     index: &'i Index,
     query: &'i [u8],
 }
 
-impl Nodes for Compared<'_> {
+impl Nodes for QueryDistances<'_> {
     #[inline]
     fn links(&self, id: u32, level: usize) -> &[u32] {
         self.index.store.links(id, level)
@@ -367,7 +367,7 @@ impl Search {
             *budget = budget.saturating_sub(fresh.len().max(1));
             let pending = &mut self.pending;
             let is_filtered = self.filter_ef.is_some();
-            compare_all(&Compared { index, query }, fresh, |near| {
+            compare_all(&QueryDistances { index, query }, fresh, |near| {
                 if is_filtered {
                     pending.push(near);
                 } else if queues.admits(near) {
@@ -382,7 +382,7 @@ impl Search {
 
     /// Returns the nodes found so far, the nearest first, without those removed since the last
     /// step.
-    pub fn results(&self, index: &Index) -> Vec<Found> {
+    pub fn results(&self, index: &Index) -> Vec<FoundNode> {
         let near = match (self.heaps, self.heaps_begun) {
             (true, true) => self.scratch.walk.queues.sorted(),
             (true, false) => Vec::new(),
@@ -394,11 +394,11 @@ impl Search {
 }
 
 /// Returns those nodes that have not changed since `version`.
-fn found(index: &Index, version: u32, near: &[Near]) -> Vec<Found> {
+fn found(index: &Index, version: u32, near: &[Near]) -> Vec<FoundNode> {
     let same =
         |id| index.version == version || index.store.is_live(id) && !index.is_newer(id, version);
     let same = near.iter().filter(|near| same(near.id()));
-    same.map(|near| Found {
+    same.map(|near| FoundNode {
         id: NodeId(near.id()),
         distance: near.distance(),
         payload: index.store.payload(near.id()),
@@ -518,7 +518,7 @@ impl Scan {
     }
 
     /// Returns the nodes found so far, the nearest first.
-    pub fn results(&self, index: &Index) -> Vec<Found> {
+    pub fn results(&self, index: &Index) -> Vec<FoundNode> {
         found(index, self.version, &self.best.sorted())
     }
 }

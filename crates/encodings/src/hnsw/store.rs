@@ -18,7 +18,7 @@
 //! towers stay where they are.
 
 use super::parameters::{LEVEL_MAX, Parameters};
-use super::query::{Stored, fill_record};
+use super::query::{StoredVector, fill_record};
 use crate::prefetch::prefetch;
 use russet_base::memory::mover::Mover;
 
@@ -51,7 +51,7 @@ struct NodeHead {
 
 /// A list of links longer than its block.
 #[derive(Clone, Debug, Default)]
-struct Wide {
+struct LongLinks {
     links: Vec<u32>,
     max: u32,
 }
@@ -71,7 +71,7 @@ pub(super) struct Store {
     links: Vec<Vec<u32>>,
     live_in_chunk: Vec<u32>,
     towers: Towers,
-    wide: Vec<Wide>,
+    wide: Vec<LongLinks>,
     wide_free: Vec<u32>,
 }
 
@@ -161,8 +161,8 @@ impl Store {
         self.head(id).uid
     }
 
-    pub(super) fn stored(&self, id: u32) -> Stored<'_> {
-        Stored::new(&self.parameters, self.record(id), self.head(id).l2)
+    pub(super) fn stored(&self, id: u32) -> StoredVector<'_> {
+        StoredVector::new(&self.parameters, self.record(id), self.head(id).l2)
     }
 
     /// Returns the vector of a node, with its range.
@@ -264,7 +264,7 @@ impl Store {
     pub(super) fn set_links(&mut self, id: u32, level: usize, links: &[u32], max: usize) {
         let limit = self.parameters.links_max(level);
         if let Some(list) = wide_list(self.block(id, level)) {
-            self.wide[list] = Wide::default();
+            self.wide[list] = LongLinks::default();
             self.wide_free.push(list as u32);
         }
         if links.len() <= limit {
@@ -274,12 +274,12 @@ impl Store {
             set_used(block, links.len());
             return;
         }
-        let list = Wide {
+        let list = LongLinks {
             links: links.to_vec(),
             max: links.len().max(max) as u32,
         };
         let at = self.wide_free.pop().unwrap_or_else(|| {
-            self.wide.push(Wide::default());
+            self.wide.push(LongLinks::default());
             self.wide.len() as u32 - 1
         });
         self.wide[at as usize] = list;
@@ -535,7 +535,7 @@ impl Store {
             + held(&self.towers.chunks)
             + self.towers.bytes_of_lists()
             + wide
-            + self.wide.capacity() * size_of::<Wide>()
+            + self.wide.capacity() * size_of::<LongLinks>()
             + self.wide_free.capacity() * 4
     }
 
@@ -578,7 +578,7 @@ pub(super) struct NewNode<'a> {
     pub(super) payload: u64,
     pub(super) generation: u32,
     pub(super) level: u8,
-    pub(super) vector: Stored<'a>,
+    pub(super) vector: StoredVector<'a>,
 }
 
 /// Returns the number of the wide list that a block stands for.

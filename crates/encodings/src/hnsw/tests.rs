@@ -55,12 +55,12 @@ fn build(p: &Parameters, vectors: &[Vec<f32>], seed: u64) -> Index {
     index
 }
 
-fn finish(index: &Index, mut search: Search) -> Vec<Found> {
+fn finish(index: &Index, mut search: Search) -> Vec<FoundNode> {
     while search.step(index, 1000, &mut |_, _| true) == Progress::More {}
     search.results(index)
 }
 
-fn exact(index: &Index, query: &Query, count: usize) -> Vec<Found> {
+fn exact(index: &Index, query: &Query, count: usize) -> Vec<FoundNode> {
     let mut scan = Scan::new(index, query.clone(), count);
     while scan.step(index, 1000, None) == Progress::More {}
     scan.results(index)
@@ -417,7 +417,7 @@ impl Model {
     }
 }
 
-fn check_found(index: &Index, found: &[Found]) {
+fn check_found(index: &Index, found: &[FoundNode]) {
     assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
     for (at, one) in found.iter().enumerate() {
         assert!(index.contains(one.id));
@@ -495,7 +495,7 @@ fn load(nodes: &[SavedNode], p: Parameters) -> Result<Index, LoadError> {
         loader.add(LoadedNode {
             uid: node.uid,
             payload: node.payload,
-            vector: Stored {
+            vector: StoredVector {
                 bytes: &node.vector,
                 l2: node.l2,
                 range: node.range,

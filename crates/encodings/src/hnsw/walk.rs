@@ -14,7 +14,7 @@
 
 use std::cell::RefCell;
 
-use super::frontier::{Near, Pool, Queues, Visited};
+use super::frontier::{Near, Pool, Queues, VisitedNodes};
 use super::query::BATCH;
 use crate::prefetch::prefetch_lines;
 
@@ -62,7 +62,7 @@ pub trait Nodes {
 /// search.
 #[derive(Debug, Default)]
 pub struct Walk {
-    pub(super) visited: Visited,
+    pub(super) visited: VisitedNodes,
     pub(super) pool: Pool,
     pub(super) queues: Queues,
 }

@@ -29,7 +29,7 @@ pub enum RegisterForm {
 
 /// The runs of a sparse value do not add up to 16,384 registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged;
+pub struct Damage;
 
 /// The form of a string that is a HyperLogLog by its header and length. O(1).
 pub fn form(text: &[u8]) -> Option<RegisterForm> {

@@ -9,7 +9,7 @@
 //! longest run seen, plus one. The estimate from that: `estimate`.
 //!
 //! The highest bit of the cached cardinality marks it as out of date. These strings come from
-//! clients, too: damage is detected when a string is read ([`Damaged`]), and no register beyond the
+//! clients, too: damage is detected when a string is read ([`Damage`]), and no register beyond the
 //! last is written to.
 //!
 //! Cost: adding an element O(1) if dense, O(bytes) if sparse; counting and merging O(registers). A
@@ -26,7 +26,7 @@ mod sparse;
 mod wide;
 
 pub use layout::{
-    DENSE_BYTES, Damaged, RegisterForm, as_dense, cached, form, invalidate, set_cached,
+    DENSE_BYTES, Damage, RegisterForm, as_dense, cached, form, invalidate, set_cached,
 };
 use layout::{FORM_AT, HEADER_BYTES, MAGIC, REGISTERS};
 pub use registers::Registers;
@@ -56,7 +56,7 @@ pub fn add_dense(hll: &mut [u8], element: &[u8]) -> bool {
 
 /// Adds an element; returns whether a register changed. A sparse value becomes dense when it would
 /// exceed `bytes_max`, or a register exceeds what runs can represent. O(bytes).
-pub fn add(hll: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool, Damaged> {
+pub fn add(hll: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool, Damage> {
     let (index, value) = hash::register_of(element);
     raise(hll, &mut sparse::Cursor::start(), index, value, bytes_max)
 }
@@ -69,7 +69,7 @@ fn raise(
     index: usize,
     value: u8,
     bytes_max: usize,
-) -> Result<bool, Damaged> {
+) -> Result<bool, Damage> {
     if hll[FORM_AT] == 0 {
         return Ok(dense::raise(&mut hll[HEADER_BYTES..], index, value));
     }
@@ -87,7 +87,7 @@ fn raise(
 }
 
 /// Converts a sparse value to dense form, with its cached cardinality. O(registers).
-pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
+pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damage> {
     let mut registers = Registers::new();
     registers.merge(hll)?;
     let mut dense = vec![0; DENSE_BYTES];
@@ -98,7 +98,7 @@ pub fn to_dense(hll: &[u8]) -> Result<Vec<u8>, Damaged> {
 }
 
 /// The estimated cardinality, recomputed. O(registers).
-pub fn count(hll: &[u8]) -> Result<u64, Damaged> {
+pub fn count(hll: &[u8]) -> Result<u64, Damage> {
     if hll[FORM_AT] == 0 {
         let mut registers = Registers::new();
         registers.merge(hll)?;

@@ -1,7 +1,7 @@
 //! All registers, a byte each, for merging several HyperLogLogs.
 
 use super::hash::register_of;
-use super::layout::{DENSE_BYTES, Damaged, HEADER_BYTES, REGISTERS, as_dense};
+use super::layout::{DENSE_BYTES, Damage, HEADER_BYTES, REGISTERS, as_dense};
 use super::sparse::Cursor;
 use super::{dense, estimate, raise, sparse};
 
@@ -30,7 +30,7 @@ impl Registers {
 
     /// Raises each register to that of a HyperLogLog; if that is damaged, the first ones may
     /// already be raised. O(registers).
-    pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damaged> {
+    pub fn merge(&mut self, hll: &[u8]) -> Result<(), Damage> {
         match as_dense(hll) {
             Some(hll) => {
                 self.merge_dense(&[hll]);
@@ -65,7 +65,7 @@ impl Registers {
 
     /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would: the
     /// order determines the runs of a sparse one. O(registers + bytes) if it is sparse.
-    pub fn raise_all(&self, hll: &mut Vec<u8>, bytes_max: usize) -> Result<(), Damaged> {
+    pub fn raise_all(&self, hll: &mut Vec<u8>, bytes_max: usize) -> Result<(), Damage> {
         let mut cursor = Cursor::start();
         let set = self.0.iter().enumerate().filter(|&(_, &value)| value > 0);
         for (index, &value) in set {

@@ -9,7 +9,7 @@
 
 use smallvec::SmallVec;
 
-use super::layout::{Damaged, HEADER_BYTES, Histogram, REGISTERS};
+use super::layout::{Damage, HEADER_BYTES, Histogram, REGISTERS};
 
 /// The highest value that a run can represent.
 const VALUE_MAX: u8 = 32;
@@ -107,13 +107,13 @@ pub(super) fn raise(
     index: usize,
     value: u8,
     bytes_max: usize,
-) -> Result<SetOutcome, Damaged> {
+) -> Result<SetOutcome, Damage> {
     if value > VALUE_MAX {
         return Ok(SetOutcome::NoRoom);
     }
     let (mut here, mut before) = (*cursor, None);
     let run = loop {
-        let run = Run::read(hll, here.at).ok_or(Damaged)?;
+        let run = Run::read(hll, here.at).ok_or(Damage)?;
         if index < here.first + run.len {
             break run;
         }
@@ -157,13 +157,13 @@ fn join(hll: &mut Vec<u8>, mut at: usize) {
 }
 
 /// Raises each of `values` to the corresponding register. O(registers).
-pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<(), Damaged> {
+pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<(), Damage> {
     let (mut at, mut first) = (0, 0);
     while at < runs.len() {
-        let run = Run::read(runs, at).ok_or(Damaged)?;
+        let run = Run::read(runs, at).ok_or(Damage)?;
         if run.value > 0 {
             let values = values.get_mut(first..first + run.len);
-            for value in values.ok_or(Damaged)? {
+            for value in values.ok_or(Damage)? {
                 *value = run.value.max(*value);
             }
         }
@@ -173,18 +173,18 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], runs: &[u8]) -> Result<()
     if first == REGISTERS {
         Ok(())
     } else {
-        Err(Damaged)
+        Err(Damage)
     }
 }
 
 /// O(bytes).
-pub(super) fn histogram(runs: &[u8]) -> Result<Histogram, Damaged> {
+pub(super) fn histogram(runs: &[u8]) -> Result<Histogram, Damage> {
     let (mut at, mut registers, mut histogram) = (0, 0, [0; 64]);
     while at < runs.len() {
-        let run = Run::read(runs, at).ok_or(Damaged)?;
+        let run = Run::read(runs, at).ok_or(Damage)?;
         registers += run.len;
         if registers > REGISTERS {
-            return Err(Damaged);
+            return Err(Damage);
         }
         histogram[usize::from(run.value)] += run.len as u32;
         at += run.bytes;
@@ -192,7 +192,7 @@ pub(super) fn histogram(runs: &[u8]) -> Result<Histogram, Damaged> {
     if registers == REGISTERS {
         Ok(histogram)
     } else {
-        Err(Damaged)
+        Err(Damage)
     }
 }
 

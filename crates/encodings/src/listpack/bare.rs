@@ -1,6 +1,6 @@
 //! Entries alone, without the trailing length that a listpack has for walking left.
 
-use super::entry::{self, Encoded, Entry};
+use super::entry::{self, EncodedEntry, Entry};
 use std::mem::MaybeUninit;
 
 /// The longest string as an entry whose length is in its first two bytes.
@@ -9,7 +9,7 @@ pub(crate) const BARE_TEXT_MAX: usize = 4095;
 /// Bytes of an entry.
 #[inline]
 pub(crate) fn bare_bytes(entry: Entry<'_>) -> usize {
-    Encoded::new(entry).body_len()
+    EncodedEntry::new(entry).body_len()
 }
 
 /// Writes an entry at the beginning of `to`; returns the rest.
@@ -18,7 +18,7 @@ pub(crate) fn write_bare<'b>(
     entry: Entry<'_>,
     to: &'b mut [MaybeUninit<u8>],
 ) -> &'b mut [MaybeUninit<u8>] {
-    Encoded::new(entry).write_body(to)
+    EncodedEntry::new(entry).write_body(to)
 }
 
 /// Bytes of the entry that begins with `head`; `second` gives its second byte, which only a string

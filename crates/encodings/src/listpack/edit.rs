@@ -8,7 +8,7 @@
 //! one splice. `move_span` allocates nothing. A listpack of 4 GB panics: limits are `types`'.
 #![allow(unsafe_code)]
 
-use super::entry::{Encoded, Entry};
+use super::entry::{EncodedEntry, Entry};
 use super::{COUNT_UNKNOWN, HEADER, Listpack, Pos};
 use russet_base::memory::alloc;
 use std::mem::MaybeUninit;
@@ -37,10 +37,10 @@ impl Listpack {
     #[inline]
     pub fn append_each<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>> + Clone) {
         let (added, count) = entries.clone().fold((0, 0), |(bytes, count), entry| {
-            (bytes + Encoded::new(entry).total(), count + 1)
+            (bytes + EncodedEntry::new(entry).total(), count + 1)
         });
         let room = self.splice(self.end(), 0, added);
-        entries.fold(room, |room, entry| Encoded::new(entry).write(room));
+        entries.fold(room, |room, entry| EncodedEntry::new(entry).write(room));
         self.add_to_count(count, 0);
     }
 
@@ -52,17 +52,17 @@ impl Listpack {
         body: impl Iterator<Item = Entry<'a>> + Clone,
         end: Entry<'a>,
     ) {
-        let size = |entry| Encoded::new(entry).total();
+        let size = |entry| EncodedEntry::new(entry).total();
         let (bytes, count) = body.clone().fold((0, 0), |(bytes, count), entry| {
             (bytes + size(entry), count + 1)
         });
         let around = head.iter().fold(size(end), |sum, &entry| sum + size(entry));
         let mut room = self.splice(self.end(), 0, around + bytes);
         for &entry in head {
-            room = Encoded::new(entry).write(room);
+            room = EncodedEntry::new(entry).write(room);
         }
-        room = body.fold(room, |room, entry| Encoded::new(entry).write(room));
-        Encoded::new(end).write(room);
+        room = body.fold(room, |room, entry| EncodedEntry::new(entry).write(room));
+        EncodedEntry::new(end).write(room);
         self.add_to_count(head.len() + count + 1, 0);
     }
 
@@ -162,16 +162,16 @@ impl Listpack {
     }
 
     fn insert_all(&mut self, offset: usize, entries: &[Entry<'_>]) {
-        let added = entries.iter().map(|&e| Encoded::new(e).total()).sum();
+        let added = entries.iter().map(|&e| EncodedEntry::new(e).total()).sum();
         let mut room = self.splice(offset, 0, added);
         for &entry in entries {
-            room = Encoded::new(entry).write(room);
+            room = EncodedEntry::new(entry).write(room);
         }
         self.add_to_count(entries.len(), 0);
     }
 
     fn put(&mut self, offset: usize, removed: usize, entry: Entry<'_>) -> Pos {
-        let encoded = Encoded::new(entry);
+        let encoded = EncodedEntry::new(entry);
         encoded.write(self.splice(offset, removed, encoded.total()));
         Pos::at(offset)
     }

@@ -82,13 +82,13 @@ impl<'a> Entry<'a> {
 
 /// An entry ready to be copied into place: its header (all of it, for an integer), then
 /// `data`, then the length of both.
-pub(super) struct Encoded<'a> {
+pub(super) struct EncodedEntry<'a> {
     head: [u8; 9],
     head_len: u8,
     data: &'a [u8],
 }
 
-impl<'a> Encoded<'a> {
+impl<'a> EncodedEntry<'a> {
     #[inline]
     pub(super) fn new(entry: Entry<'a>) -> Self {
         match entry {
@@ -122,7 +122,7 @@ impl<'a> Encoded<'a> {
             head[1..].copy_from_slice(&le);
             width + 1
         };
-        Encoded {
+        EncodedEntry {
             head,
             head_len,
             data: &[],
@@ -146,7 +146,7 @@ impl<'a> Encoded<'a> {
             head[1..5].copy_from_slice(&len.to_le_bytes());
             5
         };
-        Encoded {
+        EncodedEntry {
             head,
             head_len,
             data,
@@ -166,7 +166,7 @@ impl<'a> Encoded<'a> {
         body + backlen_size(body)
     }
 
-    /// As [`Encoded::write`], without the trailing length.
+    /// As [`EncodedEntry::write`], without the trailing length.
     #[inline]
     pub(super) fn write_body<'b>(
         &self,

@@ -29,11 +29,11 @@ pub(crate) use bare::{BARE_TEXT_MAX, bare_bytes, bare_len, read_bare, write_bare
 pub use entry::Entry;
 pub use iter::Iter;
 pub use pack::Pack;
-pub(crate) use roomy::Roomy;
+pub(crate) use roomy::RoomyListpack;
 pub use validate::ListpackError;
 
-use crate::thin::Thin;
-use entry::Encoded;
+use crate::thin::ThinPointer;
+use entry::EncodedEntry;
 use russet_base::memory::alloc;
 use std::fmt;
 use std::ops::Deref;
@@ -147,7 +147,7 @@ impl Listpack {
 /// The bytes that `entry` adds to a listpack.
 #[inline]
 pub fn entry_bytes(entry: Entry<'_>) -> usize {
-    Encoded::new(entry).total()
+    EncodedEntry::new(entry).total()
 }
 
 impl Deref for Listpack {
@@ -160,7 +160,7 @@ impl Deref for Listpack {
     }
 }
 
-impl Thin for Listpack {
+impl ThinPointer for Listpack {
     #[inline]
     fn block(&self) -> NonNull<u8> {
         self.0

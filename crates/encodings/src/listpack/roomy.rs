@@ -8,13 +8,13 @@
 //!
 //! As for a listpack the handle is one pointer; `start` plus the listpack's own length is the size
 //! of the block.
-//! Cost: [`Roomy::prepend`] amortised O(1) (the block doubles), [`Roomy::pop_front`] O(1); both
+//! Cost: [`RoomyListpack::prepend`] amortised O(1) (the block doubles), [`RoomyListpack::pop_front`] O(1); both
 //! O(bytes) of the entry.
 #![allow(unsafe_code)]
 
-use super::entry::{Encoded, Entry};
+use super::entry::{EncodedEntry, Entry};
 use super::{HEADER, Listpack, Pack};
-use crate::thin::Thin;
+use crate::thin::ThinPointer;
 use russet_base::memory::alloc;
 use std::fmt;
 use std::ops::Deref;
@@ -26,16 +26,16 @@ const START: usize = 4;
 const SMALL_BYTES: usize = 256;
 
 /// See the module.
-pub(crate) struct Roomy(NonNull<u8>);
+pub(crate) struct RoomyListpack(NonNull<u8>);
 
 // SAFETY: it owns its block alone.
-unsafe impl Send for Roomy {}
+unsafe impl Send for RoomyListpack {}
 // SAFETY: shared access only reads.
-unsafe impl Sync for Roomy {}
+unsafe impl Sync for RoomyListpack {}
 
-impl Roomy {
+impl RoomyListpack {
     /// A copy of `pack` at the end of a block of `bytes`, or larger if needed.
-    pub fn copy(pack: &Pack, bytes: usize) -> Roomy {
+    pub fn copy(pack: &Pack, bytes: usize) -> RoomyListpack {
         let pack = pack.as_bytes();
         let bytes = bytes.max(START + pack.len());
         let start = bytes - pack.len();
@@ -47,7 +47,7 @@ impl Roomy {
         let to = unsafe { block.as_ptr().add(start) };
         // SAFETY: the listpack's bytes fill the block from there to its end.
         unsafe { to.copy_from_nonoverlapping(pack.as_ptr(), pack.len()) };
-        Roomy(block)
+        RoomyListpack(block)
     }
 
     /// A copy without the room.
@@ -84,12 +84,12 @@ impl Roomy {
     /// that suffices.
     #[inline]
     pub fn prepend(&mut self, entry: Entry<'_>, bytes_max: usize) {
-        let encoded = Encoded::new(entry);
+        let encoded = EncodedEntry::new(entry);
         let added = encoded.total();
         if self.start() < START + added {
             let needed = START + added + self.total();
             let bytes = (2 * self.total()).min(bytes_max).max(needed);
-            *self = Roomy::copy(self, alloc::good_size(bytes));
+            *self = RoomyListpack::copy(self, alloc::good_size(bytes));
         }
         let (start, total) = (self.start() - added, self.total() + added);
         self.begin(start, total, self.count_after(1, 0));
@@ -109,7 +109,7 @@ impl Roomy {
         self.begin(start, total, self.count_after(0, 1));
         // At a quarter, while growth doubles: alternating pushes and pops do not copy each time.
         if start > 3 * total && start + total > SMALL_BYTES {
-            *self = Roomy::copy(self, 0);
+            *self = RoomyListpack::copy(self, 0);
         }
     }
 
@@ -130,7 +130,7 @@ impl Roomy {
     }
 }
 
-impl Deref for Roomy {
+impl Deref for RoomyListpack {
     type Target = Pack;
 
     #[inline]
@@ -140,7 +140,7 @@ impl Deref for Roomy {
     }
 }
 
-impl Thin for Roomy {
+impl ThinPointer for RoomyListpack {
     #[inline]
     fn block(&self) -> NonNull<u8> {
         self.0
@@ -153,25 +153,25 @@ impl Thin for Roomy {
 
     #[inline]
     unsafe fn of(block: NonNull<u8>) -> Self {
-        Roomy(block)
+        RoomyListpack(block)
     }
 }
 
-impl Drop for Roomy {
+impl Drop for RoomyListpack {
     fn drop(&mut self) {
         // SAFETY: the block was made for this many bytes and is owned here.
         unsafe { alloc::free(self.0, self.block_bytes()) };
     }
 }
 
-impl Clone for Roomy {
+impl Clone for RoomyListpack {
     /// With the same room: callers that count blocks of many values copy the count, too.
     fn clone(&self) -> Self {
-        Roomy::copy(self, self.block_bytes())
+        RoomyListpack::copy(self, self.block_bytes())
     }
 }
 
-impl fmt::Debug for Roomy {
+impl fmt::Debug for RoomyListpack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }

@@ -280,7 +280,7 @@ proptest! {
     fn one_with_room_in_front_is_the_same(
         steps in prop::collection::vec((prop::option::weighted(0.6, value()), 0usize..9000), 0..200)
     ) {
-        let mut roomy = Roomy::copy(&Listpack::new(), 0);
+        let mut roomy = RoomyListpack::copy(&Listpack::new(), 0);
         let mut model = std::collections::VecDeque::new();
         for (pushed, bytes_max) in steps {
             match pushed {

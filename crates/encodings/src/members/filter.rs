@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::{MemberTable, entry_of, hash_of, is_pointer, prefetch_text, text_of};
-use crate::hashtable::{ElementPlace, Likely, Word};
+use crate::hashtable::{ElementPlace, LikelyWord, Word};
 use crate::listpack::Entry;
 use russet_base::text::is_same;
 
@@ -19,7 +19,7 @@ const BATCH_MIN: usize = 8;
 struct SoughtMember<'o> {
     hash: u64,
     place: ElementPlace<'o>,
-    likely: Likely,
+    likely: LikelyWord,
 }
 
 /// Whether two members are the same.
@@ -75,7 +75,7 @@ impl MemberTable {
         let mut asked = [SoughtMember {
             hash: 0,
             place: ElementPlace::NONE,
-            likely: Likely::NONE,
+            likely: LikelyWord::NONE,
         }; BATCH];
         for (asked, &word) in asked.iter_mut().zip(words) {
             asked.hash = hash_of(word);

@@ -32,12 +32,12 @@ const INLINE_MAX: i64 = (1 << 46) - 1;
 
 /// A member in stored form, to store or to look up.
 #[derive(Clone, Copy)]
-enum Stored<'a> {
+enum StoredMember<'a> {
     Inline(Word),
     Text(&'a [u8]),
 }
 
-impl<'a> Stored<'a> {
+impl<'a> StoredMember<'a> {
     #[inline]
     fn new(member: &'a [u8]) -> Self {
         // An inline integer has at most 15 characters; the first one excludes most text.
@@ -50,28 +50,28 @@ impl<'a> Stored<'a> {
         };
         match parsed {
             Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => {
-                Stored::inline(value)
+                StoredMember::inline(value)
             }
-            _ => Stored::Text(member),
+            _ => StoredMember::Text(member),
         }
     }
 
-    /// As [`Stored::new`] of the entry's text. `buffer` holds the text of an integer that is
+    /// As [`StoredMember::new`] of the entry's text. `buffer` holds the text of an integer that is
     /// too big to be inline.
     #[inline]
     fn of(entry: Entry<'a>, buffer: &'a mut itoa::Buffer) -> Self {
         match entry {
-            Entry::Str(text) => Stored::new(text),
+            Entry::Str(text) => StoredMember::new(text),
             Entry::Int(value) if (-INLINE_MAX..=INLINE_MAX).contains(&value) => {
-                Stored::inline(value)
+                StoredMember::inline(value)
             }
-            Entry::Int(value) => Stored::Text(buffer.format(value).as_bytes()),
+            Entry::Int(value) => StoredMember::Text(buffer.format(value).as_bytes()),
         }
     }
 
     #[inline]
     fn inline(value: i64) -> Self {
-        Stored::Inline(Word::from_raw(
+        StoredMember::Inline(Word::from_raw(
             (value as u64) << 1 & 0xFFFF_FFFF_FFFF | INLINE,
         ))
     }
@@ -79,25 +79,25 @@ impl<'a> Stored<'a> {
     #[inline]
     fn hash(self) -> u64 {
         match self {
-            Stored::Inline(word) => hash::keys().hash(&word.raw().to_le_bytes()),
-            Stored::Text(text) => hash::keys().hash(text),
+            StoredMember::Inline(word) => hash::keys().hash(&word.raw().to_le_bytes()),
+            StoredMember::Text(text) => hash::keys().hash(text),
         }
     }
 
     #[inline]
     fn is(self, word: Word) -> bool {
         match self {
-            Stored::Inline(own) => own == word,
+            StoredMember::Inline(own) => own == word,
             // SAFETY: words in the table are alive.
-            Stored::Text(text) => is_pointer(word) && is_same(unsafe { text_of(word) }, text),
+            StoredMember::Text(text) => is_pointer(word) && is_same(unsafe { text_of(word) }, text),
         }
     }
 
     /// Its word, and the bytes of its entry.
     fn into_word(self) -> (Word, usize) {
         match self {
-            Stored::Inline(word) => (word, 0),
-            Stored::Text(text) => {
+            StoredMember::Inline(word) => (word, 0),
+            StoredMember::Text(text) => {
                 let len = varint::sized(text);
                 let block = alloc::block(len);
                 // SAFETY: a fresh block for exactly this.
@@ -145,9 +145,9 @@ unsafe fn entry_of<'a>(word: Word) -> Entry<'a> {
 fn hash_of(word: Word) -> u64 {
     if is_pointer(word) {
         // SAFETY: words in the table are alive.
-        Stored::Text(unsafe { text_of(word) }).hash()
+        StoredMember::Text(unsafe { text_of(word) }).hash()
     } else {
-        Stored::Inline(word).hash()
+        StoredMember::Inline(word).hash()
     }
 }
 
@@ -196,7 +196,7 @@ impl MemberTable {
     /// Adds a member; false if it was there.
     #[inline]
     pub fn add(&mut self, member: &[u8]) -> bool {
-        let stored = Stored::new(member);
+        let stored = StoredMember::new(member);
         self.add_stored(stored.hash(), stored)
     }
 
@@ -204,18 +204,18 @@ impl MemberTable {
     #[inline]
     pub fn add_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
-        self.add_stored(hash, Stored::of(member, &mut buffer))
+        self.add_stored(hash, StoredMember::of(member, &mut buffer))
     }
 
     /// Adds a member that is not there, with its hash.
     #[inline]
     pub fn add_new_hashed(&mut self, hash: u64, member: Entry<'_>) {
         let mut buffer = itoa::Buffer::new();
-        self.add_new_stored(hash, Stored::of(member, &mut buffer));
+        self.add_new_stored(hash, StoredMember::of(member, &mut buffer));
     }
 
     #[inline]
-    fn add_stored(&mut self, hash: u64, stored: Stored<'_>) -> bool {
+    fn add_stored(&mut self, hash: u64, stored: StoredMember<'_>) -> bool {
         if self.table.find(hash, |word| stored.is(word)).is_some() {
             return false;
         }
@@ -224,7 +224,7 @@ impl MemberTable {
     }
 
     #[inline]
-    fn add_new_stored(&mut self, hash: u64, stored: Stored<'_>) {
+    fn add_new_stored(&mut self, hash: u64, stored: StoredMember<'_>) {
         debug_assert!(self.table.find(hash, |word| stored.is(word)).is_none());
         let (word, bytes) = stored.into_word();
         self.table.insert(hash, word, hash_of);
@@ -235,7 +235,7 @@ impl MemberTable {
     #[inline]
     pub fn contains_hashed(&self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
-        let stored = Stored::of(member, &mut buffer);
+        let stored = StoredMember::of(member, &mut buffer);
         self.table.find(hash, |word| stored.is(word)).is_some()
     }
 
@@ -253,14 +253,14 @@ impl MemberTable {
     pub fn confirms(&self, candidate: Candidate<'_>, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
         // Another member may have the tag of the hash, but hardly ever has.
-        Stored::of(member, &mut buffer).is(candidate.0) || self.contains_hashed(hash, member)
+        StoredMember::of(member, &mut buffer).is(candidate.0) || self.contains_hashed(hash, member)
     }
 
     /// As [`MemberTable::remove`], with the member's hash.
     #[inline]
     pub fn remove_hashed(&mut self, hash: u64, member: Entry<'_>) -> bool {
         let mut buffer = itoa::Buffer::new();
-        let stored = Stored::of(member, &mut buffer);
+        let stored = StoredMember::of(member, &mut buffer);
         let gone = self.table.remove(hash, |word| stored.is(word));
         // SAFETY: out of the table.
         gone.map(|word| self.bytes -= unsafe { free(word) })
@@ -270,7 +270,7 @@ impl MemberTable {
     /// Whether the member is there.
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
-        let stored = Stored::new(member);
+        let stored = StoredMember::new(member);
         self.table
             .find(stored.hash(), |word| stored.is(word))
             .is_some()
@@ -278,7 +278,7 @@ impl MemberTable {
 
     /// Removes a member; false if it was not there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        let stored = Stored::new(member);
+        let stored = StoredMember::new(member);
         let gone = self.table.remove(stored.hash(), |word| stored.is(word));
         // SAFETY: out of the table.
         gone.map(|word| self.bytes -= unsafe { free(word) })
@@ -323,7 +323,7 @@ impl MemberTable {
     /// The hash of an entry's text, for the functions that take one.
     #[inline]
     pub fn hash_entry(member: Entry<'_>) -> u64 {
-        Stored::of(member, &mut itoa::Buffer::new()).hash()
+        StoredMember::of(member, &mut itoa::Buffer::new()).hash()
     }
 
     /// A uniformly random member.
@@ -380,7 +380,7 @@ impl Elements for MemberTable {
 
     #[inline]
     fn hash(&self, member: &[u8]) -> u64 {
-        Stored::new(member).hash()
+        StoredMember::new(member).hash()
     }
 
     /// Integers have no entries.
@@ -406,7 +406,7 @@ impl Clone for MemberTable {
         let copy = |word| {
             if is_pointer(word) {
                 // SAFETY: words in the table are alive while it is borrowed.
-                Stored::Text(unsafe { text_of(word) }).into_word().0
+                StoredMember::Text(unsafe { text_of(word) }).into_word().0
             } else {
                 word
             }
@@ -428,7 +428,7 @@ mod tests {
     fn integers_up_to_47_bits_take_no_allocation() {
         for value in [0, -1, 1, INLINE_MAX, -INLINE_MAX] {
             let text = value.to_string();
-            let Stored::Inline(word) = Stored::new(text.as_bytes()) else {
+            let StoredMember::Inline(word) = StoredMember::new(text.as_bytes()) else {
                 panic!("{value}")
             };
             // SAFETY: inline.
@@ -436,7 +436,7 @@ mod tests {
         }
         for text in ["70368744177664", "-70368744177664", "01", "-0", "+1", ""] {
             assert!(
-                matches!(Stored::new(text.as_bytes()), Stored::Text(_)),
+                matches!(StoredMember::new(text.as_bytes()), StoredMember::Text(_)),
                 "{text}"
             );
         }

@@ -3,15 +3,15 @@
 //! Invariants
 //!   1. `count` is the number of elements, so that none needs to be opened to find an index.
 //!   2. A compressed node has at least 48 bytes raw and saves at least 8; it is read through a
-//!      decompressed copy ([`Opened`]), and a change decompresses it in place.
+//!      decompressed copy ([`NodeElements`]), and a change decompresses it in place.
 //!   3. Room in front is closed before any change but those at the front.
 //!
 //! Memory: 16 bytes in the directory, and one block. Which nodes are compressed, how full they get,
 //! and which may have room: `compress`, `fill` and the list itself.
 
 use crate::blob::Blob;
-use crate::listpack::{Entry, Listpack, Pack, Roomy};
-use crate::thin::Thin;
+use crate::listpack::{Entry, Listpack, Pack, RoomyListpack};
+use crate::thin::ThinPointer;
 use russet_base::lzf;
 use russet_base::memory::mover::Mover;
 
@@ -29,7 +29,7 @@ pub(super) enum ListNode {
     /// A first node with entries added or removed at the front.
     Roomy {
         count: u32,
-        pack: Roomy,
+        pack: RoomyListpack,
     },
     /// `blob` is the raw length as u32le, then LZF data.
     Lzf {
@@ -43,7 +43,7 @@ pub(super) enum ListNode {
 const _: () = assert!(size_of::<ListNode>() == 16);
 
 /// A node's elements, decompressed if necessary.
-pub(super) enum Opened<'a> {
+pub(super) enum NodeElements<'a> {
     Pack(&'a Pack),
     Unpacked(Listpack),
     Plain(&'a [u8]),
@@ -87,12 +87,12 @@ impl ListNode {
         }
     }
 
-    pub(super) fn open(&self) -> Opened<'_> {
+    pub(super) fn open(&self) -> NodeElements<'_> {
         match self {
-            ListNode::Pack { pack, .. } => Opened::Pack(pack),
-            ListNode::Roomy { pack, .. } => Opened::Pack(pack),
-            ListNode::Lzf { blob, .. } => Opened::Unpacked(decompress(blob)),
-            ListNode::Plain(blob) => Opened::Plain(blob.as_bytes()),
+            ListNode::Pack { pack, .. } => NodeElements::Pack(pack),
+            ListNode::Roomy { pack, .. } => NodeElements::Pack(pack),
+            ListNode::Lzf { blob, .. } => NodeElements::Unpacked(decompress(blob)),
+            ListNode::Plain(blob) => NodeElements::Plain(blob.as_bytes()),
         }
     }
 
@@ -134,12 +134,12 @@ impl ListNode {
 
     /// The node's listpack, converted to have room in front; the node must not be plain.
     #[inline]
-    fn roomy_mut(&mut self) -> (&mut u32, &mut Roomy) {
+    fn roomy_mut(&mut self) -> (&mut u32, &mut RoomyListpack) {
         self.decompress();
         if let ListNode::Pack { count, pack } = self {
             *self = ListNode::Roomy {
                 count: *count,
-                pack: Roomy::copy(pack, 0),
+                pack: RoomyListpack::copy(pack, 0),
             };
         }
         match self {
@@ -205,13 +205,13 @@ fn decompress(blob: &Blob) -> Listpack {
     Listpack::from_bytes(&raw).expect("compressed from a listpack")
 }
 
-impl Opened<'_> {
+impl NodeElements<'_> {
     /// The listpack, or the only text.
     pub(super) fn pack(&self) -> Result<&Pack, &[u8]> {
         match self {
-            Opened::Pack(pack) => Ok(pack),
-            Opened::Unpacked(pack) => Ok(pack),
-            Opened::Plain(text) => Err(text),
+            NodeElements::Pack(pack) => Ok(pack),
+            NodeElements::Unpacked(pack) => Ok(pack),
+            NodeElements::Plain(text) => Err(text),
         }
     }
 

@@ -130,7 +130,7 @@ struct Numbers {
 
 /// A value as a record has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stored<'v> {
+pub(super) enum StoredValue<'v> {
     Whole(Entry<'v>),
     /// A text as long as its column's width, that begins with a byte of 1 to 127.
     Wide(&'v [u8]),
@@ -160,7 +160,7 @@ impl Common {
         }
     }
 
-    /// The text with a number that [`Learning::store`] gave for this column.
+    /// The text with a number that [`LearnGuard::store`] gave for this column.
     #[inline]
     pub fn text(&self, column: usize, number: u8) -> &[u8] {
         let text = self.columns[column].get(usize::from(number));
@@ -179,10 +179,10 @@ impl Common {
 
     /// For the values that are to be stored.
     #[inline]
-    pub(crate) fn learning(&self) -> Learning<'_> {
+    pub(crate) fn learning(&self) -> LearnGuard<'_> {
         // A panic elsewhere leaves the hashes valid.
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        Learning {
+        LearnGuard {
             common: self,
             numbers,
         }
@@ -204,28 +204,28 @@ impl Common {
 }
 
 /// The right to give numbers and widths, which one thread has at a time.
-pub(super) struct Learning<'c> {
+pub(super) struct LearnGuard<'c> {
     common: &'c Common,
     numbers: MutexGuard<'c, Numbers>,
 }
 
-impl Learning<'_> {
+impl LearnGuard<'_> {
     /// How a record is to store a value in this column.
     #[inline]
-    pub fn store<'v>(&mut self, column: usize, value: Entry<'v>) -> Stored<'v> {
+    pub fn store<'v>(&mut self, column: usize, value: Entry<'v>) -> StoredValue<'v> {
         if let Entry::Str(text) = value
             && (TEXT_MIN..=TEXT_MAX).contains(&text.len())
             && let Some(number) = self.number(column, text)
         {
-            return Stored::Common(number);
+            return StoredValue::Common(number);
         }
         match (value, self.width_with(column, value)) {
-            (_, 0) => Stored::Whole(value),
+            (_, 0) => StoredValue::Whole(value),
             (Entry::Str(text), width) if text.len() == width && may_be_wide(text) => {
-                Stored::Wide(text)
+                StoredValue::Wide(text)
             }
-            (Entry::Int(n @ 0..=127), _) => Stored::Small(n as u8),
-            _ => Stored::Whole(value),
+            (Entry::Int(n @ 0..=127), _) => StoredValue::Small(n as u8),
+            _ => StoredValue::Whole(value),
         }
     }
 
@@ -317,10 +317,10 @@ mod tests {
         let mut stored = |column, text: &str| {
             let text = text.to_owned().into_bytes();
             match learning.store(column, Entry::parse(&text)) {
-                Stored::Whole(_) => "whole",
-                Stored::Wide(_) => "wide",
-                Stored::Small(_) => "small",
-                Stored::Common(_) => "common",
+                StoredValue::Whole(_) => "whole",
+                StoredValue::Wide(_) => "wide",
+                StoredValue::Small(_) => "small",
+                StoredValue::Common(_) => "common",
             }
         };
         assert_eq!(stored(0, "\u{e9}t\u{e9}"), "whole", "it decides nothing");
@@ -347,7 +347,7 @@ mod tests {
             .learning()
             .store(column, Entry::parse(text.as_bytes()))
         {
-            Stored::Common(number) => Some(number),
+            StoredValue::Common(number) => Some(number),
             _ => None,
         }
     }

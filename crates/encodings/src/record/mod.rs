@@ -27,7 +27,7 @@ pub use schema::{Schema, SchemaRef};
 use crate::listpack::{
     BARE_TEXT_MAX, Entry, Listpack, bare_bytes, bare_len, read_bare, write_bare,
 };
-use common::{NEAR, Stored};
+use common::{NEAR, StoredValue};
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;
 use smallvec::SmallVec;
@@ -51,24 +51,24 @@ const COMMON_FAR: u8 = COMMON + NEAR as u8;
 
 /// Bytes of a value in the block.
 #[inline]
-fn stored_bytes(value: Stored<'_>) -> usize {
+fn stored_bytes(value: StoredValue<'_>) -> usize {
     match value {
-        Stored::Whole(entry) => bare_bytes(entry),
-        Stored::Wide(text) => text.len(),
-        Stored::Small(_) => 2,
-        Stored::Common(number) => 1 + usize::from(usize::from(number) >= NEAR),
+        StoredValue::Whole(entry) => bare_bytes(entry),
+        StoredValue::Wide(text) => text.len(),
+        StoredValue::Small(_) => 2,
+        StoredValue::Common(number) => 1 + usize::from(usize::from(number) >= NEAR),
     }
 }
 
 /// Writes a value at the beginning of `to`; returns the rest.
 #[inline]
-fn write<'b>(value: Stored<'_>, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
+fn write<'b>(value: StoredValue<'_>, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
     let bytes = match value {
-        Stored::Whole(entry) => return write_bare(entry, to),
-        Stored::Wide(text) => text,
-        Stored::Small(n) => &[SMALL, n],
-        Stored::Common(number) if usize::from(number) < NEAR => &[COMMON + number],
-        Stored::Common(number) => &[COMMON_FAR, number],
+        StoredValue::Whole(entry) => return write_bare(entry, to),
+        StoredValue::Wide(text) => text,
+        StoredValue::Small(n) => &[SMALL, n],
+        StoredValue::Common(number) if usize::from(number) < NEAR => &[COMMON + number],
+        StoredValue::Common(number) => &[COMMON_FAR, number],
     };
     let (room, rest) = to.split_at_mut(bytes.len());
     room.write_copy_of_slice(bytes);
@@ -101,7 +101,7 @@ impl Record {
         let mut learning = schema.common().learning();
         let stored = values.enumerate();
         let stored = stored.map(|(column, value)| learning.store(column, value));
-        let stored: SmallVec<[Stored<'_>; 16]> = stored.collect();
+        let stored: SmallVec<[StoredValue<'_>; 16]> = stored.collect();
         drop(learning);
         assert_eq!(stored.len(), schema.len());
         let bytes = stored.iter().map(|value| stored_bytes(*value)).sum();

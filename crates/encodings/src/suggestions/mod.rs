@@ -25,7 +25,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use search::{Hunt, Hunted};
+pub use search::{Hunt, HuntProgress};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

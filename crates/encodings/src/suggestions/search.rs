@@ -45,7 +45,7 @@ struct Path {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct QueueItem {
     /// The score of an entry; the best one below a node.
     score: f32,
     is_entry: bool,
@@ -91,22 +91,22 @@ impl Bar {
     }
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Waiting) -> bool {
+impl PartialEq for QueueItem {
+    fn eq(&self, other: &QueueItem) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Waiting {}
+impl Eq for QueueItem {}
 
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Waiting) -> Option<Ordering> {
+impl PartialOrd for QueueItem {
+    fn partial_cmp(&self, other: &QueueItem) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Waiting {
-    fn cmp(&self, other: &Waiting) -> Ordering {
+impl Ord for QueueItem {
+    fn cmp(&self, other: &QueueItem) -> Ordering {
         self.score
             .total_cmp(&other.score)
             .then(self.is_entry.cmp(&other.is_entry))
@@ -116,7 +116,7 @@ impl Ord for Waiting {
 
 /// An entry that was found in the order of texts.
 #[derive(Debug)]
-struct Kept {
+struct FoundEntry {
     score: f32,
     /// Of equal scores the lesser is better.
     order: u64,
@@ -124,22 +124,22 @@ struct Kept {
     payload: Option<Box<[u8]>>,
 }
 
-impl PartialEq for Kept {
-    fn eq(&self, other: &Kept) -> bool {
+impl PartialEq for FoundEntry {
+    fn eq(&self, other: &FoundEntry) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Kept {}
+impl Eq for FoundEntry {}
 
-impl PartialOrd for Kept {
-    fn partial_cmp(&self, other: &Kept) -> Option<Ordering> {
+impl PartialOrd for FoundEntry {
+    fn partial_cmp(&self, other: &FoundEntry) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Kept {
-    fn cmp(&self, other: &Kept) -> Ordering {
+impl Ord for FoundEntry {
+    fn cmp(&self, other: &FoundEntry) -> Ordering {
         let by_score = self.score.total_cmp(&other.score);
         by_score.then(other.order.cmp(&self.order))
     }
@@ -158,7 +158,7 @@ pub struct Hunt {
 #[derive(Debug)]
 enum Way {
     BestFirst {
-        heap: BinaryHeap<Waiting>,
+        heap: BinaryHeap<QueueItem>,
         bar: Bar,
         order: u32,
         found: usize,
@@ -166,19 +166,19 @@ enum Way {
     /// Entries in the order of their texts, from one on; the worst of those kept is on top.
     InOrder {
         from: Vec<u8>,
-        kept: BinaryHeap<Reverse<Kept>>,
+        kept: BinaryHeap<Reverse<FoundEntry>>,
         order: u64,
     },
     /// The worst of those kept first, until all are in order.
     Sorted {
-        kept: BinaryHeap<Reverse<Kept>>,
-        best_last: Vec<Kept>,
+        kept: BinaryHeap<Reverse<FoundEntry>>,
+        best_last: Vec<FoundEntry>,
     },
 }
 
 /// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hunted {
+pub enum HuntProgress {
     /// It goes on with the next step.
     More,
     /// The dictionary has changed: entries that were taken count no more.
@@ -206,7 +206,7 @@ impl Hunt {
             bytes: prefix.len(),
             roots: &ROOTS_OF,
         };
-        let heap = BinaryHeap::from([Waiting {
+        let heap = BinaryHeap::from([QueueItem {
             score: 0.0,
             is_entry: false,
             order: 0,
@@ -227,7 +227,7 @@ impl Hunt {
     }
 
     /// Goes on until `is_over`, and takes what it finds, best first.
-    pub fn step(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> Hunted {
+    pub fn step(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> HuntProgress {
         if let Way::BestFirst { .. } = self.way {
             if of.stamp == self.stamp {
                 return self.step_best_first(of, is_over, take);
@@ -237,20 +237,20 @@ impl Hunt {
                 kept: BinaryHeap::new(),
                 order: 0,
             };
-            return Hunted::Anew;
+            return HuntProgress::Anew;
         }
         if let Way::InOrder { .. } = self.way
             && !self.read_in_order(of, is_over)
         {
-            return Hunted::More;
+            return HuntProgress::More;
         }
         let Way::Sorted { kept, best_last } = &mut self.way else {
-            return Hunted::Done;
+            return HuntProgress::Done;
         };
         while let Some(Reverse(worst)) = kept.pop() {
             best_last.push(worst);
             if is_over() {
-                return Hunted::More;
+                return HuntProgress::More;
             }
         }
         while let Some(best) = best_last.pop() {
@@ -260,13 +260,18 @@ impl Hunt {
                 payload: best.payload.as_deref(),
             });
             if is_over() {
-                return Hunted::More;
+                return HuntProgress::More;
             }
         }
-        Hunted::Done
+        HuntProgress::Done
     }
 
-    fn step_best_first(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> Hunted {
+    fn step_best_first(
+        &mut self,
+        of: &Suggestions,
+        is_over: IsOver<'_>,
+        take: Take<'_>,
+    ) -> HuntProgress {
         let (search, wanted_max) = (&self.search, self.wanted);
         let Way::BestFirst {
             heap,
@@ -275,12 +280,12 @@ impl Hunt {
             found,
         } = &mut self.way
         else {
-            return Hunted::Done;
+            return HuntProgress::Done;
         };
         while *found < wanted_max
             && let Some(waiting) = heap.pop()
         {
-            let Waiting {
+            let QueueItem {
                 score,
                 is_entry,
                 node,
@@ -295,7 +300,7 @@ impl Hunt {
                     payload: of.payload(node),
                 });
                 if is_over() {
-                    return Hunted::More;
+                    return HuntProgress::More;
                 }
                 continue;
             }
@@ -317,7 +322,7 @@ impl Hunt {
                         bar.meet(score);
                     }
                     *order += 1;
-                    heap.push(Waiting {
+                    heap.push(QueueItem {
                         score,
                         is_entry,
                         order: *order,
@@ -333,10 +338,10 @@ impl Hunt {
                 }
             }
             if is_over() {
-                return Hunted::More;
+                return HuntProgress::More;
             }
         }
-        Hunted::Done
+        HuntProgress::Done
     }
 
     /// Reads entries in the order of their texts; whether all were read.
@@ -352,7 +357,7 @@ impl Hunt {
                 let is_near = self.search.read(&mut path, &text);
                 if is_near && path.nearness.is_match && !path.letters.is_within() {
                     *order += 1;
-                    kept.push(Reverse(Kept {
+                    kept.push(Reverse(FoundEntry {
                         score: self.search.score(of.nodes[at as usize].score, &path),
                         order: *order,
                         text,
@@ -379,9 +384,9 @@ impl Hunt {
 
 /// The letter that has to come next.
 #[derive(Clone, Copy)]
-struct Wanted(u32);
+struct NextLetter(u32);
 
-impl Wanted {
+impl NextLetter {
     /// Whether it may begin with a byte.
     #[inline]
     fn begins_with(self, byte: u8) -> bool {
@@ -407,7 +412,7 @@ impl Search {
     }
 
     /// The letter that has to come next on a path: without edits it is the next one of the query.
-    fn wanted(&self, path: &Path) -> Option<Wanted> {
+    fn wanted(&self, path: &Path) -> Option<NextLetter> {
         if self.query.edits > 0 || path.letters.is_within() {
             return None;
         }
@@ -415,7 +420,7 @@ impl Search {
             .letters
             .get(usize::from(path.len))
             .copied()
-            .map(Wanted)
+            .map(NextLetter)
     }
 
     /// Reads a label; false: nothing that begins so is found.

@@ -17,15 +17,15 @@ fn filled(entries: &[(&str, f32)]) -> Suggestions {
 }
 
 /// An entry that a search has found.
-struct Owned {
+struct OwnedEntry {
     text: Vec<u8>,
     score: f32,
     payload: Option<Vec<u8>>,
 }
 
-impl From<&Suggestion<'_>> for Owned {
-    fn from(of: &Suggestion<'_>) -> Owned {
-        Owned {
+impl From<&Suggestion<'_>> for OwnedEntry {
+    fn from(of: &Suggestion<'_>) -> OwnedEntry {
+        OwnedEntry {
             text: of.text.clone(),
             score: of.score,
             payload: of.payload.map(<[u8]>::to_vec),
@@ -34,11 +34,11 @@ impl From<&Suggestion<'_>> for Owned {
 }
 
 /// The entries that a search in one step finds.
-fn hunted(all: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<Owned>> {
+fn hunted(all: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<OwnedEntry>> {
     let mut hunt = Hunt::new(all, prefix, is_fuzzy, max)?;
     let mut found = Vec::new();
-    let take = &mut |one: &Suggestion<'_>| found.push(Owned::from(one));
-    assert_eq!(hunt.step(all, &mut || false, take), Hunted::Done);
+    let take = &mut |one: &Suggestion<'_>| found.push(OwnedEntry::from(one));
+    assert_eq!(hunt.step(all, &mut || false, take), HuntProgress::Done);
     Some(found)
 }
 
@@ -317,11 +317,11 @@ proptest! {
         let mut hunt = Hunt::new(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
         let (mut found, mut others, mut step) = (Vec::new(), others.iter(), 0);
         loop {
-            let take = &mut |one: &Suggestion<'_>| found.push(Owned::from(one));
+            let take = &mut |one: &Suggestion<'_>| found.push(OwnedEntry::from(one));
             match hunt.step(&all, &mut || true, take) {
-                Hunted::More => {}
-                Hunted::Anew => found.clear(),
-                Hunted::Done => break,
+                HuntProgress::More => {}
+                HuntProgress::Anew => found.clear(),
+                HuntProgress::Done => break,
             }
             step += 1;
             let change = others.next().filter(|_| step >= changes_from && !prefix.is_empty());
@@ -333,7 +333,7 @@ proptest! {
                 }
             }
         }
-        let scores = |of: &[Owned]| of.iter().map(|one| one.score).collect::<Vec<_>>();
+        let scores = |of: &[OwnedEntry]| of.iter().map(|one| one.score).collect::<Vec<_>>();
         prop_assert_eq!(scores(&found), scores(&whole));
         prop_assert!(found.iter().all(|one| one.payload.as_ref() == Some(&one.text)));
     }

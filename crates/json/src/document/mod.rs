@@ -56,7 +56,7 @@ use names::FlatNames;
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::fmt;
 use std::sync::Arc;
 use store::{Counted, Part, Store, value_nodes};

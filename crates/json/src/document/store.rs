@@ -26,7 +26,7 @@ use super::run::Run;
 use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::ops::Range;
 use std::sync::Arc;
 

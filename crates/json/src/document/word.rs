@@ -5,7 +5,7 @@
 
 use super::{Document, Form, Tree};
 use russet_encodings::buffer::Buffer;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::sync::Arc;
 
 const TREE: u64 = 1;

@@ -26,7 +26,7 @@ use russet_keyspace::Keyspace;
 use russet_resp::write_request;
 use russet_types::vector_set::{
     Content, ContentLoader, DIM_MAX, LINKS_MAX, LoadedNode, NodeId, Parameters, Projection,
-    Quantization, Stored,
+    Quantization, StoredVector,
 };
 use russet_types::{Type, VectorSet};
 
@@ -285,7 +285,7 @@ impl Buffers {
         let node = LoadedNode {
             uid,
             payload: 0,
-            vector: Stored {
+            vector: StoredVector {
                 bytes: &self.vector,
                 l2: f32::from_bits(last as u32),
                 range: f32::from_bits((last >> 32) as u32),

@@ -17,7 +17,7 @@ use russet_base::memory::mover::Mover;
 use russet_base::numbers::number::parse_i64;
 use russet_encodings::blob::Blob;
 use russet_encodings::listpack::Entry;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 
 /// The longest text after a tag.
 const TEXT_MAX: usize = 63;

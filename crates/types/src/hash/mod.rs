@@ -20,7 +20,7 @@ use russet_encodings::fields::{Field, FieldTable, Ttl};
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 use russet_encodings::record::{Record, fits};
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use shared::{Found, extended, find as find_schema, make, reduced};
 use smallvec::SmallVec;
 use std::borrow::Cow;

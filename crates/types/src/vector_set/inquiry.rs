@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::filter::Filter;
-use russet_encodings::hnsw::{Found, Progress, Query, Scan, Search};
+use russet_encodings::hnsw::{FoundNode, Progress, Query, Scan, Search};
 
 /// The bounds of a search.
 #[derive(Debug)]
@@ -78,13 +78,13 @@ impl Inquiry {
     }
 
     /// The elements found, the nearest first.
-    pub fn found(&self, content: &Content) -> Vec<Found> {
+    pub fn found(&self, content: &Content) -> Vec<FoundNode> {
         let mut found = match &self.walk {
             Walk::Graph(search) => search.results(content.index()),
             Walk::All(scan) => scan.results(content.index()),
         };
         found.truncate(self.count);
-        let far = |found: &Found| found.distance / 2.0 > self.epsilon;
+        let far = |found: &FoundNode| found.distance / 2.0 > self.epsilon;
         let near = found.iter().position(far).unwrap_or(found.len());
         found.truncate(near);
         found

@@ -85,7 +85,7 @@ use russet_base::memory::mover::Mover;
 use russet_encodings::hashtable::Shape;
 pub use russet_encodings::hnsw::{
     DIM_MAX, EF_CONSTRUCTION, LINKS_MAX, LoadError, LoadedNode, M_DEFAULT, NodeId, Parameters,
-    Placement, Progress, Quantization, Query, Stored, random_level,
+    Placement, Progress, Quantization, Query, StoredVector, random_level,
 };
 
 /// See the module. [`VectorSet::share`] is another handle of the same set; a clone is a copy.

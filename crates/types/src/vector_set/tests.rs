@@ -42,7 +42,7 @@ fn search(set: &VectorSet, of: [f32; 3], filter: Option<&str>, exact: bool) -> V
     let mut inquiry = Inquiry::new(&content, query(of), wanted);
     while inquiry.step(&content, 10) == Progress::More {}
     let found = inquiry.found(&content);
-    let name = |found: &russet_encodings::hnsw::Found| {
+    let name = |found: &russet_encodings::hnsw::FoundNode| {
         String::from_utf8(content.element_at(found.payload).name.to_vec()).expect("a name")
     };
     found.iter().map(name).collect()

@@ -12,12 +12,12 @@ use packed::{PackedScore, find, insert_pair, pairs_from, prev_pair};
 pub(super) use packed::{are_in_order, element, next_pair};
 use rand::Rng;
 use russet_base::numbers::float;
-use russet_encodings::btree::Unread;
+use russet_encodings::btree::UnreadMember;
 use russet_encodings::elements::Elements;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 use russet_encodings::scored::ScoredTable;
-use russet_encodings::thin::Thin;
+use russet_encodings::thin::ThinPointer;
 use std::borrow::Cow;
 
 /// See the module.
@@ -35,7 +35,7 @@ pub enum Seen<'a> {
     /// A member of a listpack, read already.
     Packed(Entry<'a>),
     /// A member of a table, whose bytes have not been touched.
-    Unread(Unread<'a>),
+    Unread(UnreadMember<'a>),
 }
 
 impl<'a> Seen<'a> {
