@@ -234,7 +234,7 @@ pub use store::sizes::KeySizes;
 pub use russet_config::EventClass as Class;
 
 use russet_config::Dialect;
-use russet_types::{Inner, Limits, Type};
+use russet_types::{InnerTable, Limits, Type};
 use store::databases::Databases;
 
 /// Counters of the keyspace, as INFO shows them.
@@ -495,7 +495,7 @@ impl Keyspace {
     /// The table inside the big container at a key, to prefetch its elements too. The key's own
     /// lines must have been prefetched.
     #[inline]
-    pub fn inner(&self, at: DbIndex, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
+    pub fn inner(&self, at: DbIndex, hash: KeyHash, key: &[u8]) -> Option<InnerTable<'_>> {
         self.dbs[at].inner(hash, key)
     }
 

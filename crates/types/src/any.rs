@@ -7,7 +7,7 @@
 
 use std::mem::ManuallyDrop;
 
-use super::container::{Container, Measured, Relocate};
+use super::container::{Container, MemoryUsage, Relocate};
 use super::kinds::{Encoding, Type};
 use russet_base::memory::mover::Mover;
 
@@ -129,7 +129,7 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
     )
 }
 
-/// Bytes of a container, from its entry's pair; see [`super::Measured`].
+/// Bytes of a container, from its entry's pair; see [`super::MemoryUsage`].
 ///
 /// # Safety
 /// As [`free_effort`].

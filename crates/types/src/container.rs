@@ -13,7 +13,7 @@ use russet_encodings::listpack::Listpack;
 ///
 /// Operations on values of any type are methods of this trait; `for_container!` finds the type of a
 /// key's value.
-pub trait Container: Sized + Clone + Measured + Relocate + 'static {
+pub trait Container: Sized + Clone + MemoryUsage + Relocate + 'static {
     /// The type of keys with such a value.
     const TYPE: Type;
     /// As TYPE replies it.
@@ -94,7 +94,7 @@ pub trait Container: Sized + Clone + Measured + Relocate + 'static {
 }
 
 /// A container that knows its memory.
-pub trait Measured {
+pub trait MemoryUsage {
     /// Bytes of the value in the allocator. O(1), of a stream O(its groups).
     fn memory_bytes(&self) -> usize;
 }

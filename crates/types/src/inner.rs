@@ -19,7 +19,7 @@ const ELEMENTS_MIN: usize = 2048;
 
 /// See the module.
 #[derive(Clone, Copy)]
-pub enum Inner<'a> {
+pub enum InnerTable<'a> {
     /// A set's members.
     Set(&'a MemberTable),
     /// A hash's fields.
@@ -34,15 +34,15 @@ pub enum Inner<'a> {
     Cuckoo(&'a russet_sketches::Cuckoo),
 }
 
-impl<'a> Inner<'a> {
+impl<'a> InnerTable<'a> {
     /// The table of a large container, from its entry's pair; `None` when there is none.
     ///
     /// # Safety
-    /// As [`Inner::of_any`].
+    /// As [`InnerTable::of_any`].
     #[inline]
-    pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
+    pub unsafe fn of(kind: Type, encoding: Encoding, word: u64) -> Option<InnerTable<'a>> {
         // SAFETY: by the caller's contract.
-        let (inner, len) = unsafe { Inner::with_len(kind, encoding, word) }?;
+        let (inner, len) = unsafe { InnerTable::with_len(kind, encoding, word) }?;
         (len >= ELEMENTS_MIN).then_some(inner)
     }
 
@@ -51,39 +51,43 @@ impl<'a> Inner<'a> {
     /// # Safety
     /// The pair is in an entry that holds a container of this type, and is not changed during
     /// `'a`.
-    pub unsafe fn of_any(kind: Type, encoding: Encoding, word: u64) -> Option<Inner<'a>> {
+    pub unsafe fn of_any(kind: Type, encoding: Encoding, word: u64) -> Option<InnerTable<'a>> {
         // SAFETY: by the caller's contract.
-        unsafe { Inner::with_len(kind, encoding, word) }.map(|(inner, _)| inner)
+        unsafe { InnerTable::with_len(kind, encoding, word) }.map(|(inner, _)| inner)
     }
 
-    /// The table with the number of its elements. Safety: as [`Inner::of_any`].
+    /// The table with the number of its elements. Safety: as [`InnerTable::of_any`].
     #[inline]
-    unsafe fn with_len(kind: Type, encoding: Encoding, word: u64) -> Option<(Inner<'a>, usize)> {
+    unsafe fn with_len(
+        kind: Type,
+        encoding: Encoding,
+        word: u64,
+    ) -> Option<(InnerTable<'a>, usize)> {
         // SAFETY (all six): by the caller's contract and the encoding, a box of this type.
         let found = match (kind, encoding) {
             (Type::Set, Encoding::Hashtable) => {
                 let table: &MemberTable = unsafe { boxed::borrow(word) };
-                (Inner::Set(table), table.len())
+                (InnerTable::Set(table), table.len())
             }
             (Type::Hash, Encoding::Hashtable) => {
                 let table: &FieldTable = unsafe { boxed::borrow(word) };
-                (Inner::Hash(table), table.len())
+                (InnerTable::Hash(table), table.len())
             }
             (Type::Zset, Encoding::Skiplist) => {
                 let table: &ScoredTable = unsafe { boxed::borrow(word) };
-                (Inner::Zset(table), table.len())
+                (InnerTable::Zset(table), table.len())
             }
             (Type::Array, _) => {
                 let slots = unsafe { Slots::of(word) };
-                (Inner::Array(slots), slots.len())
+                (InnerTable::Array(slots), slots.len())
             }
             (Type::Bloom, _) => {
                 let filter: &russet_sketches::Bloom = unsafe { boxed::borrow(word) };
-                (Inner::Bloom(filter), filter.items() as usize)
+                (InnerTable::Bloom(filter), filter.items() as usize)
             }
             (Type::Cuckoo, _) => {
                 let filter: &russet_sketches::Cuckoo = unsafe { boxed::borrow(word) };
-                (Inner::Cuckoo(filter), filter.items() as usize)
+                (InnerTable::Cuckoo(filter), filter.items() as usize)
             }
             _ => return None,
         };
@@ -94,13 +98,13 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn hash(self, name: &[u8]) -> u64 {
         match self {
-            Inner::Set(table) => table.hash(name),
-            Inner::Hash(table) => table.hash(name),
-            Inner::Zset(table) => table.hash(name),
+            InnerTable::Set(table) => table.hash(name),
+            InnerTable::Hash(table) => table.hash(name),
+            InnerTable::Zset(table) => table.hash(name),
             // A name that is no index has no slot.
-            Inner::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
+            InnerTable::Array(_) => parse_u64_lenient(name).unwrap_or(u64::MAX),
             // Its hash alone is not enough for all the lines.
-            Inner::Bloom(_) | Inner::Cuckoo(_) => 0,
+            InnerTable::Bloom(_) | InnerTable::Cuckoo(_) => 0,
         }
     }
 
@@ -108,12 +112,12 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn prefetch(self, name: &[u8], hash: u64) {
         match self {
-            Inner::Set(table) => table.prefetch(hash),
-            Inner::Hash(table) => table.prefetch(hash),
-            Inner::Zset(table) => table.prefetch(hash),
-            Inner::Array(slots) => slots.prefetch(hash),
-            Inner::Bloom(filter) => filter.prefetch(name),
-            Inner::Cuckoo(filter) => filter.prefetch(name),
+            InnerTable::Set(table) => table.prefetch(hash),
+            InnerTable::Hash(table) => table.prefetch(hash),
+            InnerTable::Zset(table) => table.prefetch(hash),
+            InnerTable::Array(slots) => slots.prefetch(hash),
+            InnerTable::Bloom(filter) => filter.prefetch(name),
+            InnerTable::Cuckoo(filter) => filter.prefetch(name),
         }
     }
 
@@ -121,10 +125,10 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn prefetch_entries(self, hash: u64) {
         match self {
-            Inner::Set(table) => table.prefetch_entries(hash),
-            Inner::Hash(table) => table.prefetch_entries(hash),
-            Inner::Zset(table) => table.prefetch_entries(hash),
-            Inner::Array(_) | Inner::Bloom(_) | Inner::Cuckoo(_) => {}
+            InnerTable::Set(table) => table.prefetch_entries(hash),
+            InnerTable::Hash(table) => table.prefetch_entries(hash),
+            InnerTable::Zset(table) => table.prefetch_entries(hash),
+            InnerTable::Array(_) | InnerTable::Bloom(_) | InnerTable::Cuckoo(_) => {}
         }
     }
 
@@ -133,7 +137,7 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn descent(self, hash: u64, changes: bool) -> Option<Descent<'a>> {
         match self {
-            Inner::Zset(table) => table.descent(hash, changes),
+            InnerTable::Zset(table) => table.descent(hash, changes),
             _ => None,
         }
     }
@@ -142,7 +146,7 @@ impl<'a> Inner<'a> {
     #[inline]
     pub fn descent_to(self, score: f64) -> Option<Descent<'a>> {
         match self {
-            Inner::Zset(table) => table.index().descent(score, true),
+            InnerTable::Zset(table) => table.index().descent(score, true),
             _ => None,
         }
     }

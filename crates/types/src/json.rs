@@ -5,7 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::{Container, Encoding, Measured, Relocate, Signature, Type};
+use super::{Container, Encoding, MemoryUsage, Relocate, Signature, Type};
 use russet_base::memory::mover::Mover;
 use russet_json::{Document, Format};
 
@@ -33,7 +33,7 @@ impl DerefMut for Json {
     }
 }
 
-impl Measured for Json {
+impl MemoryUsage for Json {
     fn memory_bytes(&self) -> usize {
         self.0.memory_bytes()
     }

@@ -11,7 +11,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::stamp::Stamp;
-use super::{Container, Encoding, Measured, Relocate, Signature, Type, boxed};
+use super::{Container, Encoding, MemoryUsage, Relocate, Signature, Type, boxed};
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -19,7 +19,7 @@ use russet_encodings::suggestions;
 
 /// See the module.
 #[derive(Clone)]
-pub struct Kept<S>(Box<Stamped<S>>);
+pub struct BoxedValue<S>(Box<Stamped<S>>);
 
 struct Stamped<S> {
     stamp: Stamp,
@@ -35,7 +35,7 @@ impl<S: Clone> Clone for Stamped<S> {
     }
 }
 
-impl<S> Kept<S> {
+impl<S> BoxedValue<S> {
     /// A number that no other value has, nor this one before or after its next change.
     pub fn stamp(&self) -> u64 {
         self.0.stamp.number()
@@ -43,19 +43,19 @@ impl<S> Kept<S> {
 }
 
 /// A Bloom filter.
-pub type Bloom = Kept<russet_sketches::Bloom>;
+pub type Bloom = BoxedValue<russet_sketches::Bloom>;
 /// A cuckoo filter.
-pub type Cuckoo = Kept<russet_sketches::Cuckoo>;
+pub type Cuckoo = BoxedValue<russet_sketches::Cuckoo>;
 /// A count-min sketch.
-pub type CountMin = Kept<russet_sketches::CountMin>;
+pub type CountMin = BoxedValue<russet_sketches::CountMin>;
 /// A top-k list.
-pub type TopK = Kept<russet_sketches::TopK>;
+pub type TopK = BoxedValue<russet_sketches::TopK>;
 /// A t-digest.
-pub type TDigest = Kept<russet_sketches::TDigest>;
+pub type TDigest = BoxedValue<russet_sketches::TDigest>;
 /// A time series.
-pub type TimeSeries = Kept<russet_timeseries::Series>;
+pub type TimeSeries = BoxedValue<russet_timeseries::Series>;
 /// A dictionary of suggestions.
-pub type Suggestions = Kept<suggestions::Suggestions>;
+pub type Suggestions = BoxedValue<suggestions::Suggestions>;
 
 /// A content that keys hold.
 pub trait Kind: Content + 'static {
@@ -100,16 +100,16 @@ impl Kind for suggestions::Suggestions {
     const NAME: &'static str = "trietype0";
 }
 
-impl<S> From<S> for Kept<S> {
-    fn from(content: S) -> Kept<S> {
-        Kept(Box::new(Stamped {
+impl<S> From<S> for BoxedValue<S> {
+    fn from(content: S) -> BoxedValue<S> {
+        BoxedValue(Box::new(Stamped {
             stamp: Stamp::default(),
             content,
         }))
     }
 }
 
-impl<S> Deref for Kept<S> {
+impl<S> Deref for BoxedValue<S> {
     type Target = S;
 
     #[inline]
@@ -118,7 +118,7 @@ impl<S> Deref for Kept<S> {
     }
 }
 
-impl<S> DerefMut for Kept<S> {
+impl<S> DerefMut for BoxedValue<S> {
     #[inline]
     fn deref_mut(&mut self) -> &mut S {
         self.0.stamp.lose();
@@ -126,13 +126,13 @@ impl<S> DerefMut for Kept<S> {
     }
 }
 
-impl<S: Kind> Measured for Kept<S> {
+impl<S: Kind> MemoryUsage for BoxedValue<S> {
     fn memory_bytes(&self) -> usize {
         boxed_bytes::<Stamped<S>>() + self.0.content.memory_bytes()
     }
 }
 
-impl<S: Kind> Relocate for Kept<S> {
+impl<S: Kind> Relocate for BoxedValue<S> {
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         if at == 0 {
             mover.boxed(&mut self.0);
@@ -142,7 +142,7 @@ impl<S: Kind> Relocate for Kept<S> {
     }
 }
 
-impl<S: Kind> Container for Kept<S> {
+impl<S: Kind> Container for BoxedValue<S> {
     const TYPE: Type = S::TYPE;
     const NAME: &'static str = S::NAME;
     /// Redis's number of values of modules.
@@ -157,7 +157,7 @@ impl<S: Kind> Container for Kept<S> {
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self {
         assert_eq!(encoding, Encoding::OfModule);
         // SAFETY: the caller guarantees it.
-        Kept(unsafe { boxed::from_word(word) })
+        BoxedValue(unsafe { boxed::from_word(word) })
     }
 
     fn encoding(&self) -> Encoding {
@@ -165,11 +165,11 @@ impl<S: Kind> Container for Kept<S> {
     }
 
     fn stamp(&self) -> Option<u64> {
-        Some(Kept::stamp(self))
+        Some(BoxedValue::stamp(self))
     }
 
     fn begin_copy(&self) -> Self {
-        Kept::from(self.0.content.begin_copy())
+        BoxedValue::from(self.0.content.begin_copy())
     }
 
     fn copy_piece(&self, to: &mut Self, at: u64) -> Option<u64> {
@@ -206,12 +206,12 @@ mod tests {
     fn a_stamp_is_of_one_state() {
         let sketch = russet_sketches::CountMin::new(5, 2).expect("small");
         let mut a = CountMin::from(sketch);
-        let first = Kept::stamp(&a);
-        let read = (Kept::stamp(&a), a.estimate(b"foo"), Kept::stamp(&a));
+        let first = BoxedValue::stamp(&a);
+        let read = (BoxedValue::stamp(&a), a.estimate(b"foo"), BoxedValue::stamp(&a));
         assert_eq!(read, (first, 0, first));
         let copy = a.clone();
-        assert_ne!(Kept::stamp(&copy), first);
+        assert_ne!(BoxedValue::stamp(&copy), first);
         a.add(b"foo", 1);
-        assert_ne!(Kept::stamp(&a), first);
+        assert_ne!(BoxedValue::stamp(&a), first);
     }
 }

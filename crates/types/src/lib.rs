@@ -12,7 +12,7 @@
 //! their file formats are not in `types/`.
 //!
 //! - `types/<type>/`: the value and its encodings, with one impl of `Container` (and of its parts
-//!   `Measured` and `Relocate`): name and number, length, signature for DEBUG DIGEST, freeing in
+//!   `MemoryUsage` and `Relocate`): name and number, length, signature for DEBUG DIGEST, freeing in
 //!   steps, invariants, and whether a key may be empty. A copy is its `Clone`.
 //! - `types/kinds.rs`: the row, which is the variant of `Type` and the new encodings with their
 //!   names. TYPE, OBJECT, COPY, MEMORY USAGE, lazy free, active defragmentation, snapshots,
@@ -60,11 +60,11 @@ mod zset;
 pub use any::{AnyContainer, copy, free, free_effort, free_step, memory_bytes, relocate};
 pub use array::Array;
 pub(crate) use container::Relocate;
-pub use container::{Container, Measured};
+pub use container::{Container, MemoryUsage};
 pub use hash::{Expiry, ExpiryChange, Hash, HashField, shared_figures};
-pub use inner::Inner;
+pub use inner::InnerTable;
 pub use json::Json;
-pub use kept::{Bloom, CountMin, Cuckoo, Kept, Kind, Suggestions, TDigest, TimeSeries, TopK};
+pub use kept::{Bloom, BoxedValue, CountMin, Cuckoo, Kind, Suggestions, TDigest, TimeSeries, TopK};
 pub use kinds::{Encoding, Type, tag};
 pub use limits::Limits;
 pub use list::List;
@@ -72,12 +72,12 @@ pub use path_hash::PathHash;
 pub use russet_encodings::btree::Descent;
 pub use set::Set;
 pub use set_algebra::{
-    Collected, difference, difference_len, intersect, intersection_len, union, union_len,
+    SetBuilder, difference, difference_len, intersect, intersection_len, union, union_len,
 };
 pub use signature::Signature;
 pub use stream::Stream;
 pub use vector_set::VectorSet;
-pub use zset::{Seen, Zset};
+pub use zset::{VisitedMember, Zset};
 
 pub use russet_encodings::listpack::Entry;
 pub use russet_encodings::quicklist::{End, Fill};

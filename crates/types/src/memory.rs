@@ -3,7 +3,7 @@
 //! Every container tracks the bytes it owns, in the allocator's size classes: tables, elements and
 //! nodes are counted when they are added and removed. Nothing is estimated or walked.
 
-use super::container::Measured;
+use super::container::MemoryUsage;
 use super::{Hash, List, Set, Zset};
 use russet_base::memory::alloc::{boxed_bytes, good_size};
 use russet_encodings::elements::Elements;
@@ -12,7 +12,7 @@ use russet_encodings::members::MemberTable;
 use russet_encodings::quicklist::Quicklist;
 use russet_encodings::scored::ScoredTable;
 
-impl Measured for List {
+impl MemoryUsage for List {
     fn memory_bytes(&self) -> usize {
         match self {
             List::Listpack(pack) => pack.memory_bytes(),
@@ -21,7 +21,7 @@ impl Measured for List {
     }
 }
 
-impl Measured for Set {
+impl MemoryUsage for Set {
     fn memory_bytes(&self) -> usize {
         match self {
             Set::Intset(set) => good_size(set.as_bytes().len()),
@@ -31,7 +31,7 @@ impl Measured for Set {
     }
 }
 
-impl Measured for Hash {
+impl MemoryUsage for Hash {
     fn memory_bytes(&self) -> usize {
         match self {
             Hash::Listpack(pack) | Hash::ListpackEx(pack) => pack.memory_bytes(),
@@ -41,7 +41,7 @@ impl Measured for Hash {
     }
 }
 
-impl Measured for Zset {
+impl MemoryUsage for Zset {
     fn memory_bytes(&self) -> usize {
         match self {
             Zset::Listpack(pack) => pack.memory_bytes(),

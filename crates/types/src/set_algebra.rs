@@ -240,9 +240,9 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
     true
 }
 
-/// Builds a set from the result of [`Collected::add_intersection`] or
-/// [`Collected::add_difference`], one of them called once; in batches once it is a table.
-pub struct Collected<'a> {
+/// Builds a set from the result of [`SetBuilder::add_intersection`] or
+/// [`SetBuilder::add_difference`], one of them called once; in batches once it is a table.
+pub struct SetBuilder<'a> {
     set: Set,
     limits: Limits,
     waiting: Handful<'a>,
@@ -250,10 +250,10 @@ pub struct Collected<'a> {
     distinct: bool,
 }
 
-impl<'a> Collected<'a> {
+impl<'a> SetBuilder<'a> {
     /// `empty` has the initial encoding.
     pub fn new(empty: Set, limits: &Limits) -> Self {
-        Collected {
+        SetBuilder {
             set: empty,
             limits: *limits,
             waiting: Handful::new(),
@@ -441,9 +441,9 @@ mod tests {
             }
 
             let limits = Limits { set_max_listpack_entries: 20, ..Limits::default() };
-            let mut in_all = Collected::new(Set::of_integers(), &limits);
+            let mut in_all = SetBuilder::new(Set::of_integers(), &limits);
             in_all.add_intersection(&refs);
-            let mut in_first = Collected::new(Set::of_integers(), &limits);
+            let mut in_first = SetBuilder::new(Set::of_integers(), &limits);
             in_first.add_difference(&sets[0], &refs[1..]);
             for (collected, expected) in [(in_all, both), (in_first, left)] {
                 let collected = collected.finish();

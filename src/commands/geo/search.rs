@@ -20,7 +20,7 @@ use russet_base::numbers::float::write_fixed4;
 use russet_config::Dialect;
 use russet_encodings::geohash::Position;
 use russet_resp::Reply;
-use russet_types::{Limits, Seen, Zset};
+use russet_types::{Limits, VisitedMember, Zset};
 
 /// The order of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) struct Found<'a> {
     distance_m: f64,
     score: f64,
     position: Position,
-    member: Seen<'a>,
+    member: VisitedMember<'a>,
 }
 
 /// The optional fields of each result.

@@ -17,7 +17,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, Db, Ref};
 use russet_resp::Args;
-use russet_types::{Collected, Container, Limits, Set, difference, intersect, union};
+use russet_types::{Container, Limits, Set, SetBuilder, difference, intersect, union};
 
 /// The sets at some keys; missing ones are `None`.
 pub(super) type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
@@ -85,7 +85,7 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
         if !matches!(sets[0], Set::Intset(_)) {
             result = Set::small();
         }
-        let mut collected = Collected::new(result, &limits);
+        let mut collected = SetBuilder::new(result, &limits);
         collected.add_intersection(&sets);
         result = collected.finish();
         result.become_intset_if_small(&limits);
@@ -294,7 +294,7 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
     match Plan::new(&sets, keys) {
         Plan::Empty => {}
         Plan::Seek(first, others) => {
-            let mut collected = Collected::new(result, &limits);
+            let mut collected = SetBuilder::new(result, &limits);
             collected.add_difference(first, &others);
             result = collected.finish();
         }

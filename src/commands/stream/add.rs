@@ -6,7 +6,9 @@ use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpe
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_types::Stream;
-use russet_types::stream::{ENTRY_BYTES_MAX, GivenId, NewId, Pairs, Refused, StreamId, Trimmed};
+use russet_types::stream::{
+    AppendError, ENTRY_BYTES_MAX, GivenId, NewId, Pairs, StreamId, TrimResult,
+};
 
 use super::reply::write_id;
 use super::trim::{TrimOptions, count_trimmed};
@@ -98,8 +100,8 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let added = stream.append(wanted, pairs(args, from), &limits);
     let id = added.map_err(|refused| match refused {
-        Refused::NotAbove => NOT_ABOVE,
-        Refused::TooLarge => TOO_LARGE,
+        AppendError::NotAbove => NOT_ABOVE,
+        AppendError::TooLarge => TOO_LARGE,
     })?;
     write_id(call.reply, id);
     let mut expires_sooner = false;
@@ -113,7 +115,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let trimmed = match options.trim {
         Some(trim) => stream.trim(trim),
-        None => Trimmed::default(),
+        None => TrimResult::default(),
     };
     let stated = if states {
         options.stated(&stream, trimmed.visited_below)

@@ -6,7 +6,7 @@ use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::{Class, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Stream;
-use russet_types::stream::{Deleted, StreamId};
+use russet_types::stream::{DeleteOutcome, StreamId};
 
 use super::ids;
 use super::references::DeleteOptions;
@@ -44,11 +44,11 @@ const DONE: i64 = 1;
 const MISSING: i64 = -1;
 const NEEDED: i64 = 2;
 
-fn code(deleted: Deleted) -> i64 {
+fn code(deleted: DeleteOutcome) -> i64 {
     match deleted {
-        Deleted::Done => DONE,
-        Deleted::Missing => MISSING,
-        Deleted::Needed => NEEDED,
+        DeleteOutcome::Done => DONE,
+        DeleteOutcome::Missing => MISSING,
+        DeleteOutcome::Needed => NEEDED,
     }
 }
 
@@ -82,7 +82,7 @@ fn xdelex(call: &mut Call<'_>) -> CommandResult {
     let mut deleted = 0;
     for id in options.ids.iter() {
         let outcome = stream.delete_as(ids::strict(id)?, options.references);
-        deleted += usize::from(outcome == Deleted::Done);
+        deleted += usize::from(outcome == DeleteOutcome::Done);
         call.reply.int(code(outcome));
     }
     drop(stream);
@@ -120,7 +120,7 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
         }
         acknowledged += 1;
         let outcome = stream.delete_as(id, options.references);
-        deleted += usize::from(outcome == Deleted::Done);
+        deleted += usize::from(outcome == DeleteOutcome::Done);
         Some(outcome)
     };
     for id in options.ids.iter() {
@@ -128,7 +128,7 @@ fn xackdel(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(match outcome {
             None => MISSING,
             // It was pending, but deleted before.
-            Some(Deleted::Missing) => DONE,
+            Some(DeleteOutcome::Missing) => DONE,
             Some(outcome) => code(outcome),
         });
     }

@@ -16,7 +16,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
-use russet_types::stream::{Bound, GivenId, References, StreamId, Trim, Trimmed};
+use russet_types::stream::{Bound, GivenId, References, StreamId, Trim, TrimResult};
 use russet_types::{Container, Stream};
 
 use super::idempotence::IdmpOption;
@@ -281,7 +281,7 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
         call.reply.int(0);
         return Ok(());
     };
-    let Trimmed {
+    let TrimResult {
         deleted,
         gone,
         visited_below,

@@ -25,7 +25,7 @@ use russet_command::{Arity, CommandError, Flags};
 use russet_resp::Args;
 use russet_types::VectorSet;
 use russet_types::vector_set::{
-    Added, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Product, Projection,
+    AddOutcome, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Product, Projection,
     Quantization, Query, random_level,
 };
 
@@ -125,7 +125,7 @@ fn add_planned(
     call: &mut Call<'_>,
     mut placement: Placement,
     set: &VectorSet,
-) -> Result<Option<Added>, CommandError> {
+) -> Result<Option<AddOutcome>, CommandError> {
     let args = call.args;
     let current = call.db.write::<VectorSet>(args.at(1))?;
     let Some(mut current) = current.filter(|current| current.is_same(set)) else {
@@ -145,7 +145,7 @@ fn nanos(content: &Content, ef: usize) -> usize {
     searches::nanos(parameters, len, distances)
 }
 
-fn finish(call: &mut Call<'_>, added: Added) -> CommandResult {
+fn finish(call: &mut Call<'_>, added: AddOutcome) -> CommandResult {
     let args = call.args;
     call.db.changed_unheard(args.at(1));
     if call.effects_wanted()
@@ -153,7 +153,7 @@ fn finish(call: &mut Call<'_>, added: Added) -> CommandResult {
     {
         call.rewrite(&words);
     }
-    call.reply.boolean(added == Added::New);
+    call.reply.boolean(added == AddOutcome::New);
     Ok(())
 }
 

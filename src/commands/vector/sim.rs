@@ -25,7 +25,9 @@ use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
 use russet_types::VectorSet;
 use russet_types::vector_set::filter::Filter;
-use russet_types::vector_set::{Content, Inquiry, Product, Progress, Projection, Query, Wanted};
+use russet_types::vector_set::{
+    Content, Inquiry, Product, Progress, Projection, Query, SearchBounds,
+};
 
 pub(super) const VSIM: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -123,7 +125,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Estimated time of a search.
-fn nanos(content: &Content, wanted: &Wanted) -> usize {
+fn nanos(content: &Content, wanted: &SearchBounds) -> usize {
     let (parameters, len) = (content.parameters(), content.len());
     let visited = visited(wanted, len);
     let distances = if wanted.exact {
@@ -136,7 +138,7 @@ fn nanos(content: &Content, wanted: &Wanted) -> usize {
 }
 
 /// Estimated number of elements, of `len`, that a search visits.
-fn visited(wanted: &Wanted, len: usize) -> usize {
+fn visited(wanted: &SearchBounds, len: usize) -> usize {
     let visited = match (&wanted.filter, wanted.exact) {
         (_, true) => len,
         (None, _) => wanted.ef.max(wanted.count),
@@ -205,7 +207,7 @@ fn parse_options(
     args: Args<'_>,
     mut at: usize,
     compile: impl Fn(&[u8]) -> Compiled,
-) -> Result<(Wanted, Shown), CommandError> {
+) -> Result<(SearchBounds, Shown), CommandError> {
     let mut shown = Shown::default();
     let (mut count, mut ef, mut filter_ef) = (COUNT_DEFAULT, EF_DEFAULT, None);
     let (mut epsilon, mut filter, mut exact) = (2.0, None, false);
@@ -242,7 +244,7 @@ fn parse_options(
         at += taken;
     }
     let filter_ef = filter_ef.unwrap_or(count.saturating_mul(FILTERED_PER_ELEMENT));
-    let wanted = Wanted {
+    let wanted = SearchBounds {
         count: count as usize,
         ef: ef as usize,
         epsilon: epsilon as f32,

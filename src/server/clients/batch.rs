@@ -17,7 +17,7 @@ use russet_command::table::{CommandTable, Row};
 use russet_command::{Flags, Within};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
 use russet_resp::{Apart, Args, Bounds, Head, ParseStep, Progress, Source, Span, step};
-use russet_types::{Descent, Inner};
+use russet_types::{Descent, InnerTable};
 use smallvec::SmallVec;
 
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
@@ -187,7 +187,7 @@ fn seek_many(sought: &mut Vec<Sought>, all: impl Iterator<Item = Sought>) {
 }
 
 /// An element sought in a large container, with its hash there.
-type Probe<'k, 's> = (Inner<'k>, u64, &'s Sought);
+type Probe<'k, 's> = (InnerTable<'k>, u64, &'s Sought);
 
 /// Prefetches elements that commands seek inside large containers.
 fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
@@ -211,7 +211,7 @@ fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: 
     let mut are_ordered = false;
     for (inner, hash, s) in &probes {
         inner.prefetch_entries(*hash);
-        are_ordered |= matches!(inner, Inner::Zset(_)) && s.order != Order::Unused;
+        are_ordered |= matches!(inner, InnerTable::Zset(_)) && s.order != Order::Unused;
     }
     if are_ordered {
         prefetch_places(&probes, source);

@@ -21,7 +21,7 @@ use super::table::{Found, Table};
 use russet_encodings::hashtable::Shape;
 use russet_timeseries::Labels;
 use russet_timeseries::index::LabelIndex;
-use russet_types::{Container, Encoding, Inner, TimeSeries, Type};
+use russet_types::{Container, Encoding, InnerTable, TimeSeries, Type};
 use smallvec::SmallVec;
 
 /// See the module.
@@ -170,13 +170,13 @@ impl Database {
 
     /// See [`Keyspace::inner`](super::super::Keyspace::inner).
     #[inline]
-    pub fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<Inner<'_>> {
+    pub fn inner(&self, hash: KeyHash, key: &[u8]) -> Option<InnerTable<'_>> {
         let entry = self.find(hash, key)?.entry;
         if entry.kind() == Type::String {
             return None;
         }
         // SAFETY: the entry's own pair; the database is borrowed for as long as the result.
-        unsafe { Inner::of(entry.kind(), entry.encoding(), entry.word()) }
+        unsafe { InnerTable::of(entry.kind(), entry.encoding(), entry.word()) }
     }
 
     /// Finds the containers of keys, by the places of these; prefetches their beginnings and, of
@@ -199,7 +199,7 @@ impl Database {
         let hashes = found.iter().filter(|(_, entry)| is_table(entry));
         // SAFETY: the entries' own pairs; the database is borrowed.
         let tables = hashes.filter_map(|(_, entry)| unsafe {
-            Inner::of_any(entry.kind(), entry.encoding(), entry.word())
+            InnerTable::of_any(entry.kind(), entry.encoding(), entry.word())
         });
         let places = || {
             let tables = tables.clone();

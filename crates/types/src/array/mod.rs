@@ -21,7 +21,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use super::{Container, Encoding, Entry, Limits, Measured, Relocate, Signature, Type, boxed};
+use super::{Container, Encoding, Entry, Limits, MemoryUsage, Relocate, Signature, Type, boxed};
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
 use slice::{Rules, Slice};
@@ -317,7 +317,7 @@ impl Array {
     }
 }
 
-impl Measured for Array {
+impl MemoryUsage for Array {
     fn memory_bytes(&self) -> usize {
         boxed_bytes::<Body>() + self.0.slices.memory_bytes()
     }

@@ -17,7 +17,7 @@
 //! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is
 //! paid for by the values added, or the blobs made, since the last one.
 
-use super::slot::{self, Wanted};
+use super::slot::{self, SoughtValue};
 use russet_base::memory::alloc::good_size;
 use russet_base::memory::mover::Mover;
 use russet_encodings::idmap::Weigh;
@@ -480,7 +480,7 @@ impl Slice {
         wanted: Entry<'_>,
         mut see: impl FnMut(usize, Entry<'a>) -> bool,
     ) -> bool {
-        let wanted = Wanted::new(wanted, self.width());
+        let wanted = SoughtValue::new(wanted, self.width());
         let each = |at, slot| match wanted.find_in(slot) {
             Some(value) => see(self.offset(at), value),
             None => true,

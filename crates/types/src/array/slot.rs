@@ -115,15 +115,15 @@ fn integer(bytes: &[u8]) -> i64 {
 }
 
 /// A value that slots of one width are compared with, by the first bytes of a slot that holds it.
-pub(super) struct Wanted<'a> {
+pub(super) struct SoughtValue<'a> {
     value: Entry<'a>,
     width: usize,
     head: u64,
     mask: u64,
 }
 
-impl<'a> Wanted<'a> {
-    pub fn new(value: Entry<'a>, width: usize) -> Wanted<'a> {
+impl<'a> SoughtValue<'a> {
+    pub fn new(value: Entry<'a>, width: usize) -> SoughtValue<'a> {
         let mut image = [0; WIDTH_MAX];
         let mut bytes = 1;
         match need(value) {
@@ -135,7 +135,7 @@ impl<'a> Wanted<'a> {
         }
         let (head, _) = image.split_first_chunk().expect("a wide slot");
         let mask = u64::MAX >> (64 - 8 * bytes.min(8));
-        Wanted {
+        SoughtValue {
             value,
             width,
             head: u64::from_le_bytes(*head) & mask,
@@ -351,7 +351,7 @@ mod tests {
             assert_eq!(get(&slot, width), Some(Entry::Str(text)));
             assert_eq!(need_of(&slot), Some(width));
             assert!(
-                Wanted::new(Entry::Str(text), width)
+                SoughtValue::new(Entry::Str(text), width)
                     .find_in(&slot)
                     .is_some()
             );

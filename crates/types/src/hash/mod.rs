@@ -21,7 +21,7 @@ use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 use russet_encodings::record::{Record, fits};
 use russet_encodings::thin::ThinPointer;
-use shared::{Found, extended, find as find_schema, make, reduced};
+use shared::{SchemaLookup, extended, find as find_schema, make, reduced};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -167,9 +167,9 @@ impl Hash {
     ) -> Result<Option<Hash>, Repeats> {
         let names = fields.clone().map(|(name, _)| name);
         let schema = match find_schema(names, limits) {
-            Found::Schema(schema) => schema,
-            Found::Wanted => return Err(Repeats),
-            Found::Nothing => return Ok(None),
+            SchemaLookup::Schema(schema) => schema,
+            SchemaLookup::Wanted => return Err(Repeats),
+            SchemaLookup::Nothing => return Ok(None),
         };
         let longest = fields.clone().map(|(n, v)| n.len().max(v.len())).max();
         if longest.is_none_or(|longest| longest > limits.hash_max_listpack_value) {
@@ -198,12 +198,12 @@ impl Hash {
         let begin = |at: usize| at.checked_sub(1).map_or(0, |before| ends[before]);
         let names = (0..ends.len()).map(|at| &text[begin(at)..ends[at]]);
         let schema = match find_schema(names.clone(), limits) {
-            Found::Schema(schema) => schema,
-            Found::Wanted => match make(names) {
+            SchemaLookup::Schema(schema) => schema,
+            SchemaLookup::Wanted => match make(names) {
                 Some(schema) => schema,
                 None => return,
             },
-            Found::Nothing => return,
+            SchemaLookup::Nothing => return,
         };
         let values = pack.iter().skip(1).step_by(2);
         if values.clone().all(fits) {
@@ -647,7 +647,7 @@ impl Container for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Measured;
+    use crate::MemoryUsage;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ impl Hasher for AsIs {
     }
 }
 
-struct Shared {
+struct SharedSchemas {
     /// By the hashes of their names.
     schemas: HashMap<u64, SchemaRef, BuildHasherDefault<AsIs>>,
     /// Hashes of lists without a schema, with their counts: [`SEEN`] of them from the first list
@@ -63,12 +63,12 @@ struct Shared {
 }
 
 thread_local! {
-    static SHARED: RefCell<Shared> = RefCell::new(Shared::new());
+    static SHARED: RefCell<SharedSchemas> = RefCell::new(SharedSchemas::new());
 }
 
-impl Shared {
-    fn new() -> Shared {
-        Shared {
+impl SharedSchemas {
+    fn new() -> SharedSchemas {
+        SharedSchemas {
             schemas: HashMap::default(),
             seen: Box::default(),
             sweep_at: KEPT_MIN,
@@ -131,7 +131,7 @@ fn repeats_min(names: usize, limits: &Limits) -> Option<u64> {
 }
 
 /// The result of looking up a list of names.
-pub(super) enum Found {
+pub(super) enum SchemaLookup {
     Schema(SchemaRef),
     /// It has no schema and is to get one ([`make`]).
     Wanted,
@@ -143,23 +143,23 @@ pub(super) enum Found {
 pub(super) fn find<'n>(
     names: impl ExactSizeIterator<Item = &'n [u8]> + Clone,
     limits: &Limits,
-) -> Found {
+) -> SchemaLookup {
     let Some(repeats_min) = repeats_min(names.len(), limits) else {
-        return Found::Nothing;
+        return SchemaLookup::Nothing;
     };
     let hash = names.clone().fold(0, Schema::hash_with);
     SHARED.with_borrow_mut(|shared| {
         if let Some(schema) = shared.schemas.get(&hash) {
             return if schema.names().eq(names) {
-                Found::Schema(schema.clone())
+                SchemaLookup::Schema(schema.clone())
             } else {
-                Found::Nothing
+                SchemaLookup::Nothing
             };
         }
         if shared.note(hash, repeats_min) {
-            Found::Wanted
+            SchemaLookup::Wanted
         } else {
-            Found::Nothing
+            SchemaLookup::Nothing
         }
     })
 }
@@ -234,9 +234,9 @@ mod tests {
 
     fn lookup(names: &[&'static str]) -> Option<SchemaRef> {
         match find(list(names), &Limits::default()) {
-            Found::Schema(schema) => Some(schema),
-            Found::Wanted => make(list(names)),
-            Found::Nothing => None,
+            SchemaLookup::Schema(schema) => Some(schema),
+            SchemaLookup::Wanted => make(list(names)),
+            SchemaLookup::Nothing => None,
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn unused_schemas_are_freed() {
         let kept = SHARED.with_borrow_mut(|shared| {
-            *shared = Shared::new();
+            *shared = SharedSchemas::new();
             shared.schemas.len()
         });
         assert_eq!(kept, 0);

@@ -23,7 +23,7 @@ mod tests;
 mod walk;
 
 use super::{
-    Container, Encoding, Expiry, Hash, Limits, Measured, Relocate, Signature, Type, boxed,
+    Container, Encoding, Expiry, Hash, Limits, MemoryUsage, Relocate, Signature, Type, boxed,
 };
 use node::PathNode;
 use russet_base::memory::alloc::boxed_bytes;
@@ -390,14 +390,14 @@ impl Body {
     }
 }
 
-impl Measured for PathHash {
+impl MemoryUsage for PathHash {
     fn memory_bytes(&self) -> usize {
         boxed_bytes::<Body>() + self.0.bytes
     }
 }
 
 /// A node on the way to those whose blocks are offered: its owner has lent it.
-struct Lent {
+struct LentNode {
     node: Box<PathNode>,
     /// Its place there.
     place: usize,
@@ -424,7 +424,7 @@ impl Relocate for PathHash {
         let nodes_max = n.saturating_mul(16);
         loop {
             let (owner, next) = match lent.last_mut() {
-                Some(Lent { node, next, .. }) => (&mut **node, next),
+                Some(LentNode { node, next, .. }) => (&mut **node, next),
                 None => (&mut *root, &mut root_next),
             };
             if done > 0 && (done >= n || nodes >= nodes_max) {
@@ -437,19 +437,19 @@ impl Relocate for PathHash {
                 node.relocate(mover, n);
                 done += node.own();
                 nodes += 1;
-                lent.push(Lent {
+                lent.push(LentNode {
                     node,
                     place,
                     next: 0,
                 });
-            } else if let Some(Lent { node, place, .. }) = lent.pop() {
+            } else if let Some(LentNode { node, place, .. }) = lent.pop() {
                 let owner = lent.last_mut().map_or(&mut *root, |lent| &mut lent.node);
                 owner.restore(place, node);
             } else {
                 break;
             }
         }
-        while let Some(Lent { node, place, .. }) = lent.pop() {
+        while let Some(LentNode { node, place, .. }) = lent.pop() {
             let owner = lent.last_mut().map_or(&mut *root, |lent| &mut lent.node);
             owner.restore(place, node);
         }
@@ -459,11 +459,11 @@ impl Relocate for PathHash {
 }
 
 /// Lends the nodes on the way to the node that has the path of a rank as its first one.
-fn lend_to_rank(root: &mut PathNode, lent: &mut Vec<Lent>, root_next: &mut usize, rank: usize) {
+fn lend_to_rank(root: &mut PathNode, lent: &mut Vec<LentNode>, root_next: &mut usize, rank: usize) {
     let mut before = rank.saturating_sub(root.own());
     loop {
         let (owner, next) = match lent.last_mut() {
-            Some(Lent { node, next, .. }) => (&mut **node, next),
+            Some(LentNode { node, next, .. }) => (&mut **node, next),
             None => (&mut *root, &mut *root_next),
         };
         while let Some(kid) = owner.kid(*next)
@@ -481,7 +481,7 @@ fn lend_to_rank(root: &mut PathNode, lent: &mut Vec<Lent>, root_next: &mut usize
             return;
         };
         before -= node.own();
-        lent.push(Lent {
+        lent.push(LentNode {
             node,
             place,
             next: 0,

@@ -12,7 +12,7 @@
 use std::mem::take;
 
 use super::super::Relocate;
-use super::super::{Hash, Measured};
+use super::super::{Hash, MemoryUsage};
 use russet_base::memory::alloc::{boxed_bytes, slice_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;
 
@@ -65,11 +65,11 @@ enum Kids {
     #[default]
     None,
     One(Box<PathNode>),
-    Many(Box<Fan>),
+    Many(Box<NodeFan>),
 }
 
 /// Two nodes or more. A node is missing only while [`PathNode::lend`] has given it away.
-struct Fan {
+struct NodeFan {
     /// In ascending order.
     firsts: Vec<u8>,
     nodes: Vec<Option<Box<PathNode>>>,
@@ -167,7 +167,7 @@ impl PathNode {
         self.kids = match take(&mut self.kids) {
             Kids::None => Kids::One(kid),
             Kids::One(other) => {
-                let mut fan = Box::new(Fan {
+                let mut fan = Box::new(NodeFan {
                     firsts: vec![other.first()],
                     nodes: vec![Some(other)],
                 });
@@ -266,7 +266,7 @@ impl PathNode {
     pub fn memory_bytes(&self) -> usize {
         let fan = match &self.kids {
             Kids::Many(fan) => {
-                boxed_bytes::<Fan>() + vec_bytes(&fan.firsts) + vec_bytes(&fan.nodes)
+                boxed_bytes::<NodeFan>() + vec_bytes(&fan.firsts) + vec_bytes(&fan.nodes)
             }
             _ => 0,
         };
@@ -309,7 +309,7 @@ impl PathNode {
     }
 }
 
-impl Fan {
+impl NodeFan {
     fn insert(&mut self, at: usize, first: u8, kid: Box<PathNode>) {
         self.firsts.insert(at, first);
         self.nodes.insert(at, Some(kid));

@@ -1,10 +1,10 @@
 //! Memory of a stream.
 
 use super::{Body, Groups, Stream};
-use crate::Measured;
+use crate::MemoryUsage;
 use russet_base::memory::alloc::boxed_bytes;
 
-impl Measured for Stream {
+impl MemoryUsage for Stream {
     /// O(groups).
     fn memory_bytes(&self) -> usize {
         let body = &*self.0;

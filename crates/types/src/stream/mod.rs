@@ -32,7 +32,7 @@ pub use import::{GroupImport, StreamImport};
 pub(crate) use producers::Idempotence;
 pub use producers::{DURATION_MAX, SIZE_MAX};
 pub use range::Range;
-pub use trim::{Bound, References, Trim, Trimmed};
+pub use trim::{Bound, References, Trim, TrimResult};
 
 pub use russet_encodings::idmap::IdMap;
 pub use russet_encodings::stream_id::{GivenId, StreamId};
@@ -75,7 +75,7 @@ pub enum NewId {
 
 /// The outcome of deleting an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeleteOutcome {
     /// The entry is gone.
     Done,
     /// There is no such entry.
@@ -86,7 +86,7 @@ pub enum Deleted {
 
 /// Why an entry is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum AppendError {
     /// Its ID is not above the last one.
     NotAbove,
     /// The bytes of its fields are more than an entry can have.
@@ -203,12 +203,12 @@ impl Stream {
         wanted: NewId,
         pairs: impl Pairs<'a>,
         limits: &Limits,
-    ) -> Result<StreamId, Refused> {
-        let id = self.next_id(wanted).ok_or(Refused::NotAbove)?;
+    ) -> Result<StreamId, AppendError> {
+        let id = self.next_id(wanted).ok_or(AppendError::NotAbove)?;
         let each = pairs.clone().map(|(name, value)| name.len() + value.len());
         let bytes: usize = each.sum();
         if bytes > ENTRY_BYTES_MAX {
-            return Err(Refused::TooLarge);
+            return Err(AppendError::TooLarge);
         }
         let body = &mut *self.0;
         let limits = NodeLimits {
@@ -269,7 +269,7 @@ impl Stream {
 
     /// Deletes an entry as far as `references` allow: with its references in groups, or only
     /// without any. O(groups), and see [`Stream::delete`].
-    pub fn delete_as(&mut self, id: StreamId, references: References) -> Deleted {
+    pub fn delete_as(&mut self, id: StreamId, references: References) -> DeleteOutcome {
         match references {
             References::Keep => {}
             References::Delete => {
@@ -277,13 +277,13 @@ impl Stream {
                     groups.acknowledge_everywhere(id);
                 }
             }
-            References::Acked if self.is_needed(id) => return Deleted::Needed,
+            References::Acked if self.is_needed(id) => return DeleteOutcome::Needed,
             References::Acked => {}
         }
         if self.delete(id) {
-            Deleted::Done
+            DeleteOutcome::Done
         } else {
-            Deleted::Missing
+            DeleteOutcome::Missing
         }
     }
 

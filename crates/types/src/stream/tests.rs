@@ -5,7 +5,7 @@
 //! are held too: a full trim gives whole nodes away instead of visiting them.
 
 use super::*;
-use crate::Measured;
+use crate::MemoryUsage;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const SMALL: Limits = Limits {
     ..Limits::DEFAULT
 };
 
-fn add(stream: &mut Stream, id: NewId, limits: &Limits) -> Result<StreamId, Refused> {
+fn add(stream: &mut Stream, id: NewId, limits: &Limits) -> Result<StreamId, AppendError> {
     stream.append(id, [(&b"field"[..], &b"value"[..])].into_iter(), limits)
 }
 
@@ -34,23 +34,32 @@ fn ids_never_go_back() {
         add(&mut s, NewId::Time(5), &limits),
         Ok(StreamId::new(5, 2))
     );
-    assert_eq!(add(&mut s, NewId::Time(4), &limits), Err(Refused::NotAbove));
+    assert_eq!(
+        add(&mut s, NewId::Time(4), &limits),
+        Err(AppendError::NotAbove)
+    );
     assert_eq!(
         add(&mut s, NewId::Time(9), &limits),
         Ok(StreamId::new(9, 0))
     );
     let same = NewId::Whole(StreamId::new(9, 0));
-    assert_eq!(add(&mut s, same, &limits), Err(Refused::NotAbove));
+    assert_eq!(add(&mut s, same, &limits), Err(AppendError::NotAbove));
     let last = NewId::Whole(StreamId::new(9, max));
     assert_eq!(add(&mut s, last, &limits), Ok(StreamId::new(9, max)));
-    assert_eq!(add(&mut s, NewId::Time(9), &limits), Err(Refused::NotAbove));
+    assert_eq!(
+        add(&mut s, NewId::Time(9), &limits),
+        Err(AppendError::NotAbove)
+    );
     assert_eq!(
         add(&mut s, NewId::Now(9), &limits),
         Ok(StreamId::new(10, 0))
     );
     let end = NewId::Whole(StreamId::MAX);
     assert_eq!(add(&mut s, end, &limits), Ok(StreamId::MAX));
-    assert_eq!(add(&mut s, NewId::Now(9), &limits), Err(Refused::NotAbove));
+    assert_eq!(
+        add(&mut s, NewId::Now(9), &limits),
+        Err(AppendError::NotAbove)
+    );
     s.check_invariants();
 }
 
@@ -70,15 +79,15 @@ fn what_is_trimmed_leaves_in_whole_and_is_freed_by_another() {
         limit: 0,
         references: References::Keep,
     };
-    let Trimmed { deleted, gone, .. } = s.trim(to(Bound::From(StreamId::new(30_050, 0)), true));
+    let TrimResult { deleted, gone, .. } = s.trim(to(Bound::From(StreamId::new(30_050, 0)), true));
     assert_eq!((deleted, s.len()), (30_000, 20_000));
     let mut gone = gone.expect("many nodes");
     assert!(gone.node_count() > 200);
     while !gone.free_step(10) {}
-    let Trimmed { deleted, .. } = s.trim(to(Bound::Len(150), false));
+    let TrimResult { deleted, .. } = s.trim(to(Bound::Len(150), false));
     assert_eq!((deleted, s.len(), s.node_count()), (19_850, 150, 2));
     assert_eq!(s.first_id(), StreamId::new(49_851, 0));
-    let Trimmed { deleted, .. } = s.trim(to(Bound::Len(0), false));
+    let TrimResult { deleted, .. } = s.trim(to(Bound::Len(0), false));
     assert_eq!((deleted, s.len(), s.node_count()), (150, 0, 0));
     assert_eq!(s.first_id(), StreamId::MIN);
     s.check_invariants();
@@ -137,7 +146,7 @@ proptest! {
                         0 => Bound::Len(ms),
                         _ => Bound::From(id),
                     };
-                    let Trimmed { deleted, .. } = s.trim(Trim { bound, approximate: false, limit: 0, references: References::Keep });
+                    let TrimResult { deleted, .. } = s.trim(Trim { bound, approximate: false, limit: 0, references: References::Keep });
                     let before = model.len();
                     match bound {
                         Bound::Len(len) => while model.len() > len as usize {

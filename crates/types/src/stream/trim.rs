@@ -44,7 +44,7 @@ pub struct Trim {
 
 /// The result of a trim.
 #[derive(Default)]
-pub struct Trimmed {
+pub struct TrimResult {
     /// Number of entries removed.
     pub deleted: u64,
     /// If these are many, a stream that holds nothing but them, for freeing.
@@ -58,7 +58,7 @@ const NODES_AT_ONCE: usize = 16;
 
 impl Stream {
     /// Trims the stream.
-    pub fn trim(&mut self, how: Trim) -> Trimmed {
+    pub fn trim(&mut self, how: Trim) -> TrimResult {
         if how.references != References::Keep {
             return self.trim_each(how);
         }
@@ -123,7 +123,7 @@ impl Stream {
             self.find_first();
         }
         let is_much = gone.0.nodes.len() > NODES_AT_ONCE;
-        Trimmed {
+        TrimResult {
             deleted,
             gone: is_much.then_some(gone),
             visited_below: None,
@@ -131,7 +131,7 @@ impl Stream {
     }
 
     /// Trims the stream entry by entry, as references allow. O(entries visited * groups).
-    fn trim_each(&mut self, how: Trim) -> Trimmed {
+    fn trim_each(&mut self, how: Trim) -> TrimResult {
         let mut groups = self.0.groups.take();
         let body = &mut *self.0;
         let mut deleted = 0;
@@ -187,7 +187,7 @@ impl Stream {
         } else if deleted > 0 {
             self.find_first();
         }
-        Trimmed {
+        TrimResult {
             deleted,
             gone: None,
             visited_below,

@@ -28,7 +28,7 @@ const COMPACTED: usize = 4;
 
 /// The result of adding an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
+pub enum AddOutcome {
     /// There was no element of this name.
     New,
     /// An element of this name has a new vector.
@@ -115,14 +115,14 @@ impl Content {
         name: &[u8],
         attributes: Option<&[u8]>,
         placement: &mut Placement,
-    ) -> Added {
+    ) -> AddOutcome {
         if let Some(element) = self.elements.get(name) {
             let node = element.node;
             self.index.update_planned(node, placement);
             if let Some(attributes) = attributes {
                 self.set_attributes(name, attributes);
             }
-            return Added::Updated;
+            return AddOutcome::Updated;
         }
         let payload = self.elements.add(Element {
             node: NodeId(u32::MAX),
@@ -131,7 +131,7 @@ impl Content {
         });
         let node = self.index.insert_planned(placement, payload);
         self.elements.set_node(name, node);
-        Added::New
+        AddOutcome::New
     }
 
     /// Changes the attributes of an element; `false`: there is no such element.

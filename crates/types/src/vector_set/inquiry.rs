@@ -6,7 +6,7 @@ use russet_encodings::hnsw::{FoundNode, Progress, Query, Scan, Search};
 
 /// The bounds of a search.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct SearchBounds {
     /// The most elements to find.
     pub count: usize,
     /// Candidates that are kept while searching, at least `count`.
@@ -36,8 +36,8 @@ enum Walk {
 
 impl Inquiry {
     /// Begins a search of the set as it is now.
-    pub fn new(content: &Content, query: Query, wanted: Wanted) -> Inquiry {
-        let Wanted { count, filter, .. } = wanted;
+    pub fn new(content: &Content, query: Query, wanted: SearchBounds) -> Inquiry {
+        let SearchBounds { count, filter, .. } = wanted;
         let ef = wanted.ef.max(count).min(content.len());
         let walk = match (wanted.exact, &filter) {
             (true, _) => Walk::All(Box::new(Scan::new(content.index(), query, ef))),

@@ -74,12 +74,12 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub use content::{Added, Content, ContentLoader};
-pub use inquiry::{Inquiry, Wanted};
+pub use content::{AddOutcome, Content, ContentLoader};
+pub use inquiry::{Inquiry, SearchBounds};
 pub use names::{End, Names};
 pub use projection::{Product, Projection};
 
-use super::{Container, Encoding, Measured, Relocate, Signature, Type};
+use super::{Container, Encoding, MemoryUsage, Relocate, Signature, Type};
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
 use russet_encodings::hashtable::Shape;
@@ -89,9 +89,9 @@ pub use russet_encodings::hnsw::{
 };
 
 /// See the module. [`VectorSet::share`] is another handle of the same set; a clone is a copy.
-pub struct VectorSet(Arc<Shared>);
+pub struct VectorSet(Arc<SharedContent>);
 
-struct Shared {
+struct SharedContent {
     /// A number that no other set of this process has had.
     uid: u64,
     content: RwLock<Content>,
@@ -110,7 +110,7 @@ impl VectorSet {
 
     fn of(content: Content) -> VectorSet {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        VectorSet(Arc::new(Shared {
+        VectorSet(Arc::new(SharedContent {
             uid: NEXT.fetch_add(1, Ordering::Relaxed),
             content: RwLock::new(content),
         }))
@@ -156,9 +156,9 @@ impl Clone for VectorSet {
     }
 }
 
-impl Measured for VectorSet {
+impl MemoryUsage for VectorSet {
     fn memory_bytes(&self) -> usize {
-        boxed_bytes::<Shared>() + self.read().memory_bytes()
+        boxed_bytes::<SharedContent>() + self.read().memory_bytes()
     }
 }
 

@@ -23,7 +23,7 @@ fn query(of: [f32; 3]) -> Query {
     Query::new(&PARAMETERS, &of)
 }
 
-fn add(set: &mut VectorSet, name: &str, vector: [f32; 3], attributes: Option<&[u8]>) -> Added {
+fn add(set: &mut VectorSet, name: &str, vector: [f32; 3], attributes: Option<&[u8]>) -> AddOutcome {
     let mut placement = Placement::new(query(vector), 0, 20);
     set.write().add(name.as_bytes(), attributes, &mut placement)
 }
@@ -31,7 +31,7 @@ fn add(set: &mut VectorSet, name: &str, vector: [f32; 3], attributes: Option<&[u
 fn search(set: &VectorSet, of: [f32; 3], filter: Option<&str>, exact: bool) -> Vec<String> {
     let filter = filter.map(|text| Filter::compile(text.as_bytes()).expect("a filter"));
     let content = set.read();
-    let wanted = Wanted {
+    let wanted = SearchBounds {
         count: 3,
         ef: 1000,
         epsilon: 2.0,
@@ -70,7 +70,7 @@ fn a_set_is_a_map_of_names() {
                 let attributes = (kind == 2).then(|| step.to_string().into_bytes());
                 let vector = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
                 let added = add(&mut set, &name, vector, attributes.as_deref());
-                assert_eq!(added == Added::New, !model.contains_key(&name));
+                assert_eq!(added == AddOutcome::New, !model.contains_key(&name));
                 let known = model.entry(name).or_default();
                 if let Some(attributes) = attributes {
                     *known = attributes;
@@ -126,7 +126,7 @@ fn a_search_goes_on_while_its_set_changes() {
     for i in 0..400 {
         add(&mut set, &i.to_string(), vector(), None);
     }
-    let wanted = Wanted {
+    let wanted = SearchBounds {
         count: 50,
         ef: 100,
         epsilon: 2.0,

@@ -31,18 +31,18 @@ pub enum Zset {
 
 /// A member visited by [`Zset::visit_scores`]; it is read only on demand.
 #[derive(Clone, Copy)]
-pub enum Seen<'a> {
+pub enum VisitedMember<'a> {
     /// A member of a listpack, read already.
     Packed(Entry<'a>),
     /// A member of a table, whose bytes have not been touched.
     Unread(UnreadMember<'a>),
 }
 
-impl<'a> Seen<'a> {
+impl<'a> VisitedMember<'a> {
     /// Prefetches the bytes that `entry` will read.
     #[inline]
     pub fn prefetch(self) {
-        if let Seen::Unread(member) = self {
+        if let VisitedMember::Unread(member) = self {
             member.prefetch();
         }
     }
@@ -51,8 +51,8 @@ impl<'a> Seen<'a> {
     #[inline]
     pub fn entry(self) -> Entry<'a> {
         match self {
-            Seen::Packed(entry) => entry,
-            Seen::Unread(member) => Entry::Str(member.bytes()),
+            VisitedMember::Packed(entry) => entry,
+            VisitedMember::Unread(member) => Entry::Str(member.bytes()),
         }
     }
 }
@@ -259,13 +259,13 @@ impl Zset {
     pub fn visit_scores<'a>(
         &'a self,
         scores: &std::ops::Range<f64>,
-        mut see: impl FnMut(f64, Seen<'a>) -> bool,
+        mut see: impl FnMut(f64, VisitedMember<'a>) -> bool,
     ) {
         let pack = match self {
             Zset::Table(table) => {
                 let index = table.index();
                 index.visit_unread(index.count_below(scores.start, false), |score, member| {
-                    score < scores.end && see(score, Seen::Unread(member))
+                    score < scores.end && see(score, VisitedMember::Unread(member))
                 });
                 return;
             }
@@ -274,7 +274,9 @@ impl Zset {
         let mut at = pack.first();
         while let Some(pos) = at {
             let (score, member) = element(pack, pos);
-            if score >= scores.end || score >= scores.start && !see(score, Seen::Packed(member)) {
+            if score >= scores.end
+                || score >= scores.start && !see(score, VisitedMember::Packed(member))
+            {
                 return;
             }
             at = next_pair(pack, pos);

@@ -10,7 +10,7 @@ use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
 use russet_sketches::count_min::CountMinError;
 use russet_sketches::{CountMin, DEPTH_MAX};
-use russet_types::Kept;
+use russet_types::BoxedValue;
 
 const EXISTS: CommandError = CommandError::Text("CMS: key already exists");
 const BAD_WIDTH: CommandError = CommandError::Text("CMS: invalid width");
@@ -77,7 +77,7 @@ fn init(call: &mut Call<'_>, key: &[u8], (width, depth): (u64, u64)) -> CommandR
         CountMinError::BadShape => BAD_SHAPE,
         CountMinError::NoRoom => NO_MEMORY,
     })?;
-    call.db.put(key, Kept::from(sketch));
+    call.db.put(key, BoxedValue::from(sketch));
     call.db.changed(key, Class::MODULE, call.name);
     call.reply.ok();
     Ok(())

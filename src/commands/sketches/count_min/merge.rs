@@ -18,7 +18,7 @@ use russet_resp::Args;
 use russet_sketches::CountMin as Sketch;
 use russet_sketches::count_min::{MergeError, Merging};
 use russet_types::vector_set::Progress;
-use russet_types::{CountMin, Kept};
+use russet_types::{BoxedValue, CountMin};
 use std::collections::HashMap;
 
 /// Counters of all sources that are summed between two looks at the time, and of one.
@@ -111,7 +111,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let merged = work.merging.finish().map_err(refused)?;
     let key = call.args.at(1);
     let mut sketch = call.db.write::<CountMin>(key)?.ok_or(MISSING)?;
-    let old = std::mem::replace(&mut *sketch, Kept::from(merged));
+    let old = std::mem::replace(&mut *sketch, BoxedValue::from(merged));
     drop(sketch);
     call.db.free_part(old);
     call.db.changed(key, Class::MODULE, call.name);

@@ -7,7 +7,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
 use russet_sketches::t_digest::COMPRESSION_USUAL;
-use russet_types::{Kept, TDigest, Type};
+use russet_types::{BoxedValue, TDigest, Type};
 
 const EXISTS: CommandError = CommandError::Text("ERR T-Digest: key already exists");
 const NO_ROOM: &str = "ERR T-Digest: allocation failed";
@@ -46,8 +46,10 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     if !russet_sketches::TDigest::admits(exactness) {
         return Err(CommandError::Text(NO_ROOM));
     }
-    call.db
-        .put(key, Kept::from(russet_sketches::TDigest::new(exactness)));
+    call.db.put(
+        key,
+        BoxedValue::from(russet_sketches::TDigest::new(exactness)),
+    );
     call.db.changed(key, Class::MODULE, call.name);
     call.reply.ok();
     Ok(())

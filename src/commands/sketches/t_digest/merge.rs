@@ -17,7 +17,7 @@ use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_sketches::TDigest as Sketch;
 use russet_types::vector_set::Progress;
-use russet_types::{Kept, TDigest};
+use russet_types::{BoxedValue, TDigest};
 use std::collections::HashMap;
 
 const NO_COUNT: CommandError = CommandError::Text("ERR T-Digest: error parsing numkeys");
@@ -129,7 +129,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
 /// Makes a sum the destination's digest, and replies.
 fn finish(call: &mut Call<'_>, sum: Sketch) -> CommandResult {
     let key = call.args.at(1);
-    let sum = Kept::from(sum);
+    let sum = BoxedValue::from(sum);
     let place = call.db.place(key);
     if place.holds::<TDigest>()? {
         let old = std::mem::replace(&mut *place.open::<TDigest>(), sum);

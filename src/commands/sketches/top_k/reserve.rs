@@ -12,7 +12,7 @@ use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_sketches::top_k::{K_MAX, Shape};
 use russet_sketches::{DEPTH_MAX, TopK};
-use russet_types::Kept;
+use russet_types::BoxedValue;
 
 const EXISTS: CommandError = CommandError::Text("TopK: key already exists");
 const BAD_K: CommandError = CommandError::Text("TopK: invalid k");
@@ -93,7 +93,7 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
     let seed = given.unwrap_or_else(|| call.db.rng().next_u64());
     // Whatever the shape is, its numbers are in their ranges.
     let list = TopK::new(shape, seed).map_err(|_| NO_MEMORY)?;
-    call.db.put(key, Kept::from(list));
+    call.db.put(key, BoxedValue::from(list));
     call.db.changed(key, Class::MODULE, call.name);
     if given.is_none() && call.effects_wanted() {
         let numbers = [shape.k, shape.width, shape.depth].map(|n| n.to_string());

@@ -23,7 +23,7 @@ use crate::rdb::module::{self, ModuleId, field, read_end, read_text, write_strin
 use crate::rdb::{Fault, Input, RdbWriter, Rules, SEGMENT, VERSION_USUAL};
 use russet_resp::write_request;
 use russet_sketches::Block;
-use russet_types::{AnyContainer, Kept, Kind};
+use russet_types::{AnyContainer, BoxedValue, Kind};
 use std::ops::Range;
 
 /// A sketch that files hold.
@@ -52,14 +52,14 @@ pub(crate) trait Stored: Kind {
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64>;
 }
 
-impl<S: Stored> Saved for Kept<S>
+impl<S: Stored> Saved for BoxedValue<S>
 where
-    Kept<S>: Into<AnyContainer>,
+    BoxedValue<S>: Into<AnyContainer>,
 {
     /// Values of modules are found by the name of their type.
     const FORMS: &[NamedForm] = &[];
 
-    fn load(input: &mut Input<'_>, _kind: u8, _rules: &Rules) -> Result<Kept<S>, Fault> {
+    fn load(input: &mut Input<'_>, _kind: u8, _rules: &Rules) -> Result<BoxedValue<S>, Fault> {
         let id = module::read_id(input)?;
         if id.name == S::NAME {
             load_fields(input, &id)
@@ -104,10 +104,10 @@ where
 pub(crate) fn load_fields<S: Stored>(
     input: &mut Input<'_>,
     id: &ModuleId,
-) -> Result<Kept<S>, Fault> {
+) -> Result<BoxedValue<S>, Fault> {
     let sketch = <S as Stored>::load(input, id.version)?;
     read_end(input)?;
-    Ok(Kept::from(sketch))
+    Ok(BoxedValue::from(sketch))
 }
 
 /// A sketch has a version that is not known.

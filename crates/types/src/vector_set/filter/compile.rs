@@ -56,7 +56,7 @@ pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {
             return Err(DISORDER);
         }
     }
-    let mut yard = Yard {
+    let mut yard = ShuntingYard {
         filter,
         waiting: Vec::new(),
         values: Vec::new(),
@@ -77,7 +77,7 @@ pub(super) fn compile(text: &[u8]) -> Result<Filter, SyntaxError> {
     }
 }
 
-struct Yard {
+struct ShuntingYard {
     filter: Filter,
     /// Operators whose right operand is not complete.
     waiting: Vec<Operator>,
@@ -87,7 +87,7 @@ struct Yard {
     skips: Vec<(usize, usize)>,
 }
 
-impl Yard {
+impl ShuntingYard {
     fn add(&mut self, token: Token) -> Result<(), SyntaxError> {
         let step = match token {
             Token::Number(number) => Instruction::Number(number),
@@ -167,7 +167,7 @@ impl Yard {
 
     /// The filter, with its skips: each before the right operand that may be skipped. O(program).
     fn finish(self) -> Filter {
-        let Yard {
+        let ShuntingYard {
             mut filter, skips, ..
         } = self;
         let mut before = vec![None; filter.program.len()];
