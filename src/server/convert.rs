@@ -24,7 +24,7 @@ use crate::server::state::world::{Engine, Load};
 use place::{SetPlace, plain};
 use russet_base::text::Printable;
 use russet_config::{Config, Conversion, Dialect, Release, UnknownModules};
-use russet_keyspace::{DbIndex, Expiring};
+use russet_keyspace::{DbIndex, ExpiryMode};
 use russet_persistence::aof::check::is_manifest;
 use russet_persistence::aof::restore::find_set;
 use russet_persistence::aof::{BaseForm, Disk, Manifest, Names};
@@ -308,7 +308,7 @@ fn write_all(
     }
     let keyspace = &mut engine.keyspace;
     // Expired keys are data as others: the server that loads the file removes them.
-    keyspace.set_expiring(Expiring::Replay);
+    keyspace.set_expiring(ExpiryMode::Replay);
     let used: Vec<DbIndex> = keyspace.in_use().map(|(at, _)| at).collect();
     for at in used {
         let db = keyspace.db(at);

@@ -33,7 +33,7 @@ use russet_base::random;
 use russet_cluster::migration::Name;
 use russet_config::Config;
 use russet_json::PathCache;
-use russet_keyspace::{ClientId, Expiring, Keyspace, Longest};
+use russet_keyspace::{ClientId, ExpiryMode, Keyspace, LongestRemovals};
 
 /// Compiled paths of JSON commands, and the bytes that all may take.
 const JSON_PATHS: usize = 1024;
@@ -186,7 +186,7 @@ impl Engine {
         }
         let lazyfree = &mut keyspace.lazyfree;
         if lazyfree.timed {
-            let Longest { expiry, eviction } = std::mem::take(&mut lazyfree.longest);
+            let LongestRemovals { expiry, eviction } = std::mem::take(&mut lazyfree.longest);
             for (event, ticks) in [("expire-del", expiry), ("evict-del", eviction)] {
                 let millis = server.cycles.micros(ticks) / 1000;
                 server.diagnostics.latency.add_if_slow(event, millis);
@@ -451,18 +451,18 @@ impl Server {
 
     /// How expired keys are treated in this turn. During an import its client decides which keys
     /// expire.
-    pub fn expiring(&self) -> Expiring {
+    pub fn expiring(&self) -> ExpiryMode {
         let is_replica = self.replication.is_replica();
         if self.debug.shows_expired {
-            return Expiring::Replay;
+            return ExpiryMode::Replay;
         }
         if self.gates.pause().is_some() || self.config.import_mode || is_replica {
             // A replica's keys expire when its primary says so.
-            Expiring::Hide
+            ExpiryMode::Hide
         } else if self.debug.no_active_expire {
-            Expiring::DeleteWhenMet
+            ExpiryMode::DeleteWhenMet
         } else {
-            Expiring::Delete
+            ExpiryMode::Delete
         }
     }
 }

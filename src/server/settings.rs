@@ -20,7 +20,9 @@ use crate::server::{
 };
 use russet_base::memory::alloc;
 use russet_config::{Config, SlotStats, system_text};
-use russet_keyspace::{ClockUse, EvictionOrder, Keyspace, Lazy, PrefixRule, RemovalWords};
+use russet_keyspace::{
+    ClockUse, EvictionOrder, Keyspace, LazyfreeCauses, PrefixRule, RemovalWords,
+};
 use russet_types::Limits;
 
 /// The parts that a row changes.
@@ -325,7 +327,7 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
         Some(EvictionOrder::LeastRecentlyModified) => ClockUse::Lrm,
         _ => ClockUse::Lru,
     };
-    keyspace.lazyfree.lazy = Lazy {
+    keyspace.lazyfree.lazy = LazyfreeCauses {
         expire: config.lazyfree_lazy_expire,
         eviction: config.lazyfree_lazy_eviction,
         server_del: config.lazyfree_lazy_server_del,

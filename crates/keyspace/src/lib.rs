@@ -208,17 +208,17 @@ pub use access::value::{AnyRef, Ref};
 pub use access::value_mut::RefMut;
 pub use access::view::{KeyView, ValueView};
 pub use expiry::clock::{ClockUse, UseClock};
-pub use expiry::evict::Evicted;
+pub use expiry::evict::EvictionOutcome;
 pub(crate) use expiry::fields::FieldExpiries;
 pub use expiry::pool::{Eviction, EvictionOrder};
 pub use ids::{ClientId, DbIndex};
-pub use listeners::effects::{Audience, Effects, Recording, RemovalWords, Unit};
+pub use listeners::effects::{Audience, EffectRecording, Effects, RemovalWords, Unit};
 pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
-pub use listeners::waiting::{ReadyKey, Waiting};
+pub use listeners::waiting::{ReadyKey, WaitingClients};
 pub use listeners::watch::{WatchList, Watchers};
 pub use passes::defrag::Walk;
 pub(crate) use passes::lazyfree::LazyFree;
-pub use passes::lazyfree::{Cause, FEW, Lazy, Longest};
+pub use passes::lazyfree::{Cause, FEW, LazyfreeCauses, LongestRemovals};
 pub use passes::pass::{Saver, Slice};
 pub use passes::set_aside::PendingFlush;
 pub use slots::dropped::DropProgress;
@@ -258,7 +258,7 @@ pub struct KeyspaceStats {
 
 /// How expired keys and fields are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expiring {
+pub enum ExpiryMode {
     /// The expiry cycle deletes them, or the lookup that finds them first.
     #[default]
     Delete,
@@ -279,7 +279,7 @@ pub struct Keyspace {
     now_ms: i64,
     /// The LRU bits of a key that is used now, derived from `now_ms`.
     lru_now: u32,
-    expiring: Expiring,
+    expiring: ExpiryMode,
     /// A key whose expiry is before this time has expired, Unix milliseconds; derived from `now_ms`
     /// and `expiring`.
     due_ms: i64,
@@ -292,7 +292,7 @@ pub struct Keyspace {
     /// Watched keys, with the clients that watch them.
     pub watchers: Watchers,
     /// Keys that blocked clients wait for.
-    pub waiting: Waiting,
+    pub waiting: WaitingClients,
     /// Thresholds between the encodings of values.
     pub limits: Limits,
     /// Redis or Valkey, where commands differ.
@@ -302,7 +302,7 @@ pub struct Keyspace {
     /// Slots dropped as a whole, being freed.
     dropped: slots::dropped::DroppedSlots,
     /// Databases that flushes have set aside.
-    aside: passes::set_aside::Aside,
+    aside: passes::set_aside::FlushedData,
     /// Slots whose keys are not shown.
     hidden: Option<SlotSet>,
     /// Why: slots that are received, and slots that are kept.
@@ -332,7 +332,7 @@ pub struct Keyspace {
     rng: rand::rngs::SmallRng,
     /// The keys that the commands of a test looked up or changed.
     #[cfg(any(test, feature = "testing"))]
-    pub opened: access::opened::Opened,
+    pub opened: access::opened::OpenedKeys,
 }
 
 impl Keyspace {
@@ -356,18 +356,18 @@ impl Keyspace {
             dbs: Databases::new(databases, hasher),
             now_ms: 0,
             lru_now: 0,
-            expiring: Expiring::Delete,
+            expiring: ExpiryMode::Delete,
             due_ms: 0,
             clock_use: ClockUse::Lru,
             stats: KeyspaceStats::default(),
             dirty: 0,
             watchers: Watchers::default(),
-            waiting: Waiting::default(),
+            waiting: WaitingClients::default(),
             limits: Limits::default(),
             dialect: Dialect::default(),
             lazyfree: LazyFree::new(),
             dropped: slots::dropped::DroppedSlots::default(),
-            aside: passes::set_aside::Aside::default(),
+            aside: passes::set_aside::FlushedData::default(),
             hidden: None,
             why_hidden: None,
             late_until_ms: None,
@@ -383,7 +383,7 @@ impl Keyspace {
             pool: expiry::pool::Pool::default(),
             rng: rand::make_rng(),
             #[cfg(any(test, feature = "testing"))]
-            opened: access::opened::Opened::default(),
+            opened: access::opened::OpenedKeys::default(),
         }
     }
 
@@ -407,9 +407,9 @@ impl Keyspace {
     }
 
     /// Sets how expired keys are treated from now on; returns the mode so far.
-    pub fn set_expiring(&mut self, expiring: Expiring) -> Expiring {
+    pub fn set_expiring(&mut self, expiring: ExpiryMode) -> ExpiryMode {
         self.due_ms = match expiring {
-            Expiring::Replay => 0,
+            ExpiryMode::Replay => 0,
             _ => self.now_ms,
         };
         std::mem::replace(&mut self.expiring, expiring)
@@ -423,13 +423,13 @@ impl Keyspace {
 
     /// Whether the expiry cycle runs.
     fn expires_actively(&self) -> bool {
-        self.expiring == Expiring::Delete
+        self.expiring == ExpiryMode::Delete
     }
 
     /// Whether expired keys are hidden and kept.
     #[inline]
     fn hides_expired(&self) -> bool {
-        self.expiring == Expiring::Hide
+        self.expiring == ExpiryMode::Hide
     }
 
     /// How keys are hashed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Cause, Class, ClientId, DbIndex, Keyspace, NewValue};
 use crate::worlds::both;
-use crate::{Audience, Expiring, Expiry};
+use crate::{Audience, Expiry, ExpiryMode};
 use russet_types::{Container, Hash, Limits};
 
 const DB: DbIndex = DbIndex(0);
@@ -113,7 +113,7 @@ fn kept_expired_keys_are_hidden_and_make_room() {
         set(&mut k, b"a", Expiry::At(1500));
         set(&mut k, b"b", Expiry::At(1500));
         k.set_now_ms(2000);
-        k.set_expiring(Expiring::Hide);
+        k.set_expiring(ExpiryMode::Hide);
         assert_eq!(k.next_expiry(), None);
         assert!(!k.db(DB).contains(b"a"));
         assert!(k.db(DB).random_key().is_some());
@@ -121,7 +121,7 @@ fn kept_expired_keys_are_hidden_and_make_room() {
         set(&mut k, b"a", Expiry::Clear);
         assert_eq!(k.database(DB).len(), 2);
         k.check_invariants();
-        k.set_expiring(Expiring::Delete);
+        k.set_expiring(ExpiryMode::Delete);
         assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
     });
 }

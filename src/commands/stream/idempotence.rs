@@ -221,14 +221,14 @@ mod tests {
 
     use super::*;
     use crate::server::Testbed;
-    use russet_keyspace::Expiring;
+    use russet_keyspace::ExpiryMode;
 
     #[test]
     fn lines_expire_where_the_cycle_does_not_run() {
         let mut t = Testbed::new();
         t.run("XADD s IDMP p i * a b");
         t.run("XADD s IDMP q i * a b");
-        t.engine.keyspace.set_expiring(Expiring::Hide);
+        t.engine.keyspace.set_expiring(ExpiryMode::Hide);
         t.advance_ms(99_000);
         t.engine.keyspace.expire_iids(Duration::from_secs(1));
         assert!(t.run("XINFO STREAM s").contains("iids-tracked\r\n:2\r\n"));

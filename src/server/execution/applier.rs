@@ -25,7 +25,7 @@ use crate::server::state::call::CommandResult;
 use crate::server::state::world::World;
 use russet_cluster::migration::MigrationLink;
 use russet_command::{CommandError, Facts, Flags};
-use russet_keyspace::{Expiring, KeyHash, Recording};
+use russet_keyspace::{EffectRecording, ExpiryMode, KeyHash};
 use russet_resp::Args;
 
 /// Applies commands by the rules of the place that they come from.
@@ -102,7 +102,7 @@ impl Applier {
     /// Returns whether it has failed.
     #[inline]
     fn run(self, world: &mut World<'_>, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> bool {
-        let expiring = world.keyspace.set_expiring(Expiring::Replay);
+        let expiring = world.keyspace.set_expiring(ExpiryMode::Replay);
         let recording = world.keyspace.effects.set_recording(self.recording());
         let failed = match self {
             // A file may be loaded in the middle of a command, whose unit it must not end.
@@ -118,10 +118,10 @@ impl Applier {
         failed
     }
 
-    fn recording(self) -> Recording {
+    fn recording(self) -> EffectRecording {
         match self {
-            Applier::File | Applier::Primary => Recording::Nothing,
-            Applier::Source(_) => Recording::Effects,
+            Applier::File | Applier::Primary => EffectRecording::Nothing,
+            Applier::Source(_) => EffectRecording::Effects,
         }
     }
 

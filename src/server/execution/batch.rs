@@ -28,7 +28,7 @@ use russet_base::text::Printable;
 use russet_command::CommandError;
 use russet_command::secrets::REDACTED;
 use russet_config::quote;
-use russet_keyspace::Expiring;
+use russet_keyspace::ExpiryMode;
 use russet_resp::{Args, Bounds, OwnedArgs, ParseStep, Progress, ProtocolError, step};
 
 /// The reason why parsing ended, after the commands of the batch.
@@ -138,7 +138,7 @@ impl Engine {
         if !imports {
             return self.run_commands::<OfClient>(session, batch, buf, pos, progress);
         }
-        let usual = self.keyspace.set_expiring(Expiring::Replay);
+        let usual = self.keyspace.set_expiring(ExpiryMode::Replay);
         let rest = self.run_commands::<OfClient>(session, batch, buf, pos, progress);
         self.keyspace.set_expiring(usual);
         rest

@@ -12,7 +12,7 @@ use crate::server::state::Server;
 use russet_base::clock::Cycles;
 use russet_base::{clock, memory::alloc};
 use russet_config::Config;
-use russet_keyspace::{Evicted, Keyspace};
+use russet_keyspace::{EvictionOutcome, Keyspace};
 use russet_resp::Reply;
 
 impl Server {
@@ -52,10 +52,10 @@ impl Server {
             is_continued: self.turn.evicting,
         };
         let evicted = evicting.run(keyspace);
-        self.turn.evicting = evicted == Evicted::InPart;
+        self.turn.evicting = evicted == EvictionOutcome::InPart;
         self.stats
-            .note_memory(evicted == Evicted::Fits, self.now.mono_ms);
-        evicted != Evicted::Everything
+            .note_memory(evicted == EvictionOutcome::Fits, self.now.mono_ms);
+        evicted != EvictionOutcome::Everything
     }
 
     /// Whether used memory exceeds the limit, without memory that does not count or that no client
@@ -150,9 +150,9 @@ struct Evicting<'a> {
 impl Evicting<'_> {
     /// Evicts within the time limit, if the policy allows; the rest continues between turns.
     /// Commands that come meanwhile evict a few keys each, so that writers cannot outrun eviction.
-    fn run(self, keyspace: &mut Keyspace) -> Evicted {
+    fn run(self, keyspace: &mut Keyspace) -> EvictionOutcome {
         let Some(policy) = eviction::policy(self.config) else {
-            return Evicted::Everything;
+            return EvictionOutcome::Everything;
         };
         let ticks = if self.is_continued {
             0

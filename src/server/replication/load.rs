@@ -20,7 +20,7 @@ use crate::server::process::log::MASTER;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_config::system_text;
-use russet_keyspace::{DbIndex, Expiring, Keyspace};
+use russet_keyspace::{DbIndex, ExpiryMode, Keyspace};
 use russet_persistence::rdb::{self, Input, count_keys};
 use russet_replication::Position;
 use russet_replication::upstream::{Answer, Counted, Own, Step, keys_min};
@@ -201,7 +201,7 @@ impl Server {
             }
             None => &mut *keyspace,
         };
-        let usual = target.set_expiring(Expiring::Replay);
+        let usual = target.set_expiring(ExpiryMode::Replay);
         let stepped = match &mut load.source {
             Source::File(file) => file.step(target, bytes).map(|end| match end {
                 Some(_) => LoadStep::Done,

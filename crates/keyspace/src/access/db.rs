@@ -6,10 +6,10 @@
 
 use std::cell::Cell;
 
-use super::super::store::container::Detached;
+use super::super::store::container::DetachedValue;
 use super::super::store::entry::{Entry, is_past};
 use super::super::store::prefixes::Use;
-use super::super::store::table::Found;
+use super::super::store::table::FoundKey;
 use super::super::{
     AnyRef, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue,
     Place, Ref, RefMut, Str,
@@ -196,18 +196,18 @@ impl<'a> Db<'a> {
     ///
     /// One call, with all of the lookup in it: most commands spend a quarter of their time here.
     #[inline(never)]
-    pub fn find(&mut self, key: &[u8]) -> Option<Found> {
+    pub fn find(&mut self, key: &[u8]) -> Option<FoundKey> {
         self.look_up(self.hash(key), key)
     }
 
     /// As [`Db::find`], with a hash the caller already has.
     #[inline(never)]
-    pub(crate) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find_hashed(&mut self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         self.look_up(hash, key)
     }
 
     #[inline(always)]
-    fn look_up(&mut self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    fn look_up(&mut self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         let found = self.database().find_inlined(hash, key)?;
         if is_past(found.entry.expiry(), self.keyspace.due_ms) {
             if !self.keyspace.hides_expired() {
@@ -227,7 +227,7 @@ impl<'a> Db<'a> {
 
     /// As [`Db::find`] for a reader: counts hits and misses.
     #[inline]
-    fn find_to_read(&mut self, key: &[u8]) -> Option<Found> {
+    fn find_to_read(&mut self, key: &[u8]) -> Option<FoundKey> {
         let found = self.find(key);
         self.count_read(key, found.is_some());
         found
@@ -247,11 +247,11 @@ impl<'a> Db<'a> {
     }
 
     /// The key in the table, expired or not.
-    pub fn find_entry(&self, key: &[u8]) -> Option<Found> {
+    pub fn find_entry(&self, key: &[u8]) -> Option<FoundKey> {
         self.database().find(self.hash(key), key)
     }
 
-    pub(crate) fn expire_found(&mut self, found: Found) {
+    pub(crate) fn expire_found(&mut self, found: FoundKey) {
         let key: Box<[u8]> = found.entry.key().into();
         if let Some(entry) = self.database_mut().detach(found) {
             self.keyspace.lazyfree.free_entry(entry, Cause::Expiry);
@@ -386,7 +386,7 @@ impl<'a> Db<'a> {
     pub fn overwrite(
         &mut self,
         hash: KeyHash,
-        found: Found,
+        found: FoundKey,
         expiry: Option<i64>,
         value: NewValue<'_>,
     ) {
@@ -520,7 +520,7 @@ impl<'a> Db<'a> {
     /// Frees a part that a command has taken out of a container.
     pub fn free_part<T: Container>(&mut self, part: T) {
         let (encoding, word) = part.into_word();
-        let part = Detached::new(T::TYPE, encoding, word);
+        let part = DetachedValue::new(T::TYPE, encoding, word);
         self.keyspace.lazyfree.free_value(part, Cause::Server);
     }
 

@@ -13,13 +13,13 @@ pub struct OpenedKey {
     pub is_written: bool,
 }
 
-/// See the module. Records nothing before the first [`Opened::begin`].
+/// See the module. Records nothing before the first [`OpenedKeys::begin`].
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct OpenedKeys {
     keys: RefCell<Option<Vec<OpenedKey>>>,
 }
 
-impl Opened {
+impl OpenedKeys {
     /// Clears the record and starts recording.
     pub fn begin(&mut self) {
         *self.keys.get_mut() = Some(Vec::new());

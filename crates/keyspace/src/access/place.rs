@@ -3,7 +3,7 @@
 //! A place is for one key and borrows its database, so that nothing moves between
 //! the lookup and the write.
 
-use super::super::store::table::Found;
+use super::super::store::table::FoundKey;
 use super::super::{Cause, Db, KeyHash, NewValue, RefMut, Str};
 use russet_command::CommandError;
 use russet_types::Container;
@@ -24,7 +24,7 @@ pub struct Place<'d, 'a, 'k> {
     db: &'d mut Db<'a>,
     key: &'k [u8],
     hash: KeyHash,
-    found: Option<Found>,
+    found: Option<FoundKey>,
 }
 
 impl<'d, 'a, 'k> Place<'d, 'a, 'k> {

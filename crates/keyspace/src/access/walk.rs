@@ -1,7 +1,7 @@
 //! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
 use super::super::slots::hidden::shown;
-use super::super::slots::slot_set::Among;
+use super::super::slots::slot_set::SlotFilter;
 use super::super::store::database::Database;
 use super::super::store::entry::{Entry, is_past};
 use super::super::{Db, DbIndex, Keyspace};
@@ -39,7 +39,10 @@ impl Db<'_> {
     pub fn len(&self) -> usize {
         match &self.keyspace.hidden {
             None => self.database().len(),
-            Some(hidden) => self.database().table().len_among(Among::Without(hidden)),
+            Some(hidden) => self
+                .database()
+                .table()
+                .len_among(SlotFilter::Without(hidden)),
         }
     }
 
@@ -83,7 +86,7 @@ impl Db<'_> {
         };
         let among = match slot {
             Some(slot) if self.keyspace.is_hidden(slot) => return 0,
-            Some(slot) => Among::One(slot),
+            Some(slot) => SlotFilter::One(slot),
             None => shown(&self.keyspace.hidden),
         };
         let next = self.database().table().scan(cursor, among, see);
@@ -101,7 +104,7 @@ impl Db<'_> {
                 visit(entry.key(), entry.kind());
             }
         };
-        self.database().table().scan(cursor, Among::All, see)
+        self.database().table().scan(cursor, SlotFilter::All, see)
     }
 
     /// Every live key.
@@ -112,11 +115,11 @@ impl Db<'_> {
     /// Every live key of a slot; without slots, every live key.
     pub fn each_key_of(&self, slot: u16, visit: impl FnMut(&[u8], Type)) {
         if !self.keyspace.is_hidden(slot) {
-            self.each_key_among(Among::One(slot), visit);
+            self.each_key_among(SlotFilter::One(slot), visit);
         }
     }
 
-    fn each_key_among(&self, among: Among<'_>, mut visit: impl FnMut(&[u8], Type)) {
+    fn each_key_among(&self, among: SlotFilter<'_>, mut visit: impl FnMut(&[u8], Type)) {
         let now = self.keyspace.due_ms;
         for entry in self.database().table().entries_among(among) {
             if !is_past(entry.expiry(), now) {

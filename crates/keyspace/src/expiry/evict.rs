@@ -7,14 +7,14 @@
 
 use super::super::slots::hidden::shown;
 use super::super::store::entry::Entry;
-use super::super::store::table::Found;
+use super::super::store::table::FoundKey;
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
 use super::pool::{Candidate, Eviction, EvictionOrder, Pool};
 use russet_base::clock;
 
 /// How an eviction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evicted {
+pub enum EvictionOutcome {
     /// The memory fits, or may once the helper thread has freed its backlog.
     Fits,
     /// Time was up; more keys can be evicted.
@@ -42,7 +42,7 @@ impl Keyspace {
         too_much: impl Fn(usize) -> bool,
         policy: Eviction,
         ticks: u64,
-    ) -> Evicted {
+    ) -> EvictionOutcome {
         let began = clock::cycles();
         self.pool.ready_for(policy);
         let before = self.leaving_bytes();
@@ -51,16 +51,16 @@ impl Keyspace {
             if !self.evict_one(policy) {
                 // The estimate of the bytes that the helper thread frees may be too low.
                 return match self.lazyfree.pending() {
-                    0 => Evicted::Everything,
-                    _ => Evicted::Fits,
+                    0 => EvictionOutcome::Everything,
+                    _ => EvictionOutcome::Fits,
                 };
             }
             gone += 1;
             if gone % KEYS_A_LOOK == 0 && clock::cycles().wrapping_sub(began) >= ticks {
-                return Evicted::InPart;
+                return EvictionOutcome::InPart;
             }
         }
-        Evicted::Fits
+        EvictionOutcome::Fits
     }
 
     /// Memory of changes that clients, the log and replicas have not received yet. O(1).
@@ -147,7 +147,7 @@ impl Keyspace {
     }
 
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
-    fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, Found)> {
+    fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, FoundKey)> {
         let found = self.dbs[candidate.db].find_key(&candidate.key)?;
         let is_hidden = self.hides(&candidate.key);
         let may_go = !is_hidden && (!policy.volatile_only || found.entry.has_expiry());
@@ -182,7 +182,7 @@ impl Keyspace {
         }
     }
 
-    pub(crate) fn evict_found(&mut self, db: DbIndex, found: Found, key: &[u8]) {
+    pub(crate) fn evict_found(&mut self, db: DbIndex, found: FoundKey, key: &[u8]) {
         if let Some(entry) = self.dbs[db].detach(found) {
             self.lazyfree.free_entry(entry, Cause::Eviction);
         }
@@ -237,7 +237,7 @@ mod tests {
                 let mut k = filled(20_000, 5);
                 let evicted = k.evict_while(|_| true, policy(order, true), u64::MAX);
                 // Not `Everything` while another test's values are being freed.
-                assert_ne!(evicted, Evicted::InPart);
+                assert_ne!(evicted, EvictionOutcome::InPart);
                 assert_eq!((k.stats.evicted, k.db(DB).len()), (5, 19_995), "{order:?}");
             }
         });
@@ -254,7 +254,10 @@ mod tests {
                 unreported.borrow_mut().push(bytes);
                 unreported.borrow().len() < 3
             };
-            assert_eq!(k.evict_while(once_more, random, u64::MAX), Evicted::Fits);
+            assert_eq!(
+                k.evict_while(once_more, random, u64::MAX),
+                EvictionOutcome::Fits
+            );
             let unreported = unreported.into_inner();
             assert!(unreported[0] == 0 && unreported[1] > 0, "{unreported:?}");
         });
@@ -279,9 +282,12 @@ mod tests {
         both(|| {
             let mut k = filled(1_000, 0);
             let random = policy(EvictionOrder::Random, false);
-            assert_eq!(k.evict_while(|_| true, random, 0), Evicted::InPart);
+            assert_eq!(k.evict_while(|_| true, random, 0), EvictionOutcome::InPart);
             assert_eq!(k.db(DB).len(), 1_000 - KEYS_A_LOOK as usize);
-            assert_ne!(k.evict_while(|_| true, random, u64::MAX), Evicted::InPart);
+            assert_ne!(
+                k.evict_while(|_| true, random, u64::MAX),
+                EvictionOutcome::InPart
+            );
             assert_eq!(k.db(DB).len(), 0);
         });
     }
@@ -358,7 +364,7 @@ mod tests {
             assert_eq!(idle(&mut k, b"read"), Some(100));
             assert_eq!(idle(&mut k, b"written"), Some(0));
             let lrm = policy(EvictionOrder::LeastRecentlyModified, false);
-            assert_eq!(k.evict_while(|_| false, lrm, 0), Evicted::Fits);
+            assert_eq!(k.evict_while(|_| false, lrm, 0), EvictionOutcome::Fits);
             see(&mut k, lrm, 3);
             for _ in 0..2 {
                 let once = std::cell::Cell::new(true);
@@ -374,7 +380,7 @@ mod tests {
             let mut k = filled(2, 0);
             let lru = policy(EvictionOrder::LeastRecentlyUsed, false);
             k.set_now_ms(k.now_ms() + 60_000);
-            assert_eq!(k.evict_while(|_| false, lru, 0), Evicted::Fits);
+            assert_eq!(k.evict_while(|_| false, lru, 0), EvictionOutcome::Fits);
             see(&mut k, lru, 2);
             k.pool.seen.sort_by_key(|c| c.key.to_vec());
             // The next one to be evicted.

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::{Db, DbIndex, Expiring, Keyspace, Ref};
+use super::super::{Db, DbIndex, ExpiryMode, Keyspace, Ref};
 use russet_types::{Stream, Type};
 
 /// Lines that are removed before the time is looked at.
@@ -18,7 +18,7 @@ impl Keyspace {
     /// Removes expired IDs, for at most about `budget`, on a server whose expire cycle does not
     /// run. O(databases) if none has expired.
     pub fn expire_iids(&mut self, budget: Duration) {
-        if matches!(self.expiring, Expiring::Delete | Expiring::Replay) {
+        if matches!(self.expiring, ExpiryMode::Delete | ExpiryMode::Replay) {
             return;
         }
         let (past, start) = (self.due_ms.saturating_sub(1), Instant::now());

@@ -49,7 +49,7 @@ pub struct Pool {
     pub(super) seen: Vec<Candidate>,
     /// The policy by which the scores were computed.
     pub(super) policy: Option<Eviction>,
-    pub(super) equals: Equals,
+    pub(super) equals: EqualExpiries,
 }
 
 impl Pool {
@@ -88,13 +88,13 @@ pub(super) const EQUALS: usize = 64;
 
 /// Keys that expire at `time`; none of them may be left.
 #[derive(Debug, Default)]
-pub(crate) struct Equals {
+pub(crate) struct EqualExpiries {
     pub(super) time: i64,
     pub(super) keys: Vec<(DbIndex, Box<[u8]>)>,
     pub(super) due: Vec<Entry>,
 }
 
-impl Equals {
+impl EqualExpiries {
     pub(super) fn next(&mut self, time: i64) -> Option<(DbIndex, Box<[u8]>)> {
         if self.time != time {
             self.time = time;

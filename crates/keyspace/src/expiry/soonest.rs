@@ -12,13 +12,13 @@
 //!
 //! Times beyond [`DUE_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
-use super::super::store::table::{DUE_MAX, Found};
+use super::super::store::table::{DUE_MAX, FoundKey};
 use super::super::{DbIndex, Keyspace};
-use super::pool::{EQUALS, Equals};
+use super::pool::{EQUALS, EqualExpiries};
 
 impl Keyspace {
     /// Evicts the key that expires first. `false`: no expiry is known.
-    pub(crate) fn evict_soonest(&mut self, equals: &mut Equals) -> bool {
+    pub(crate) fn evict_soonest(&mut self, equals: &mut EqualExpiries) -> bool {
         while let Some((db, time)) = self.first_due() {
             while let Some((db, key)) = equals.next(time) {
                 if let Some(found) = self.that_expires_at(db, &key, time) {
@@ -46,7 +46,7 @@ impl Keyspace {
         (first.1 < DUE_MAX).then_some(first)
     }
 
-    fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<Found> {
+    fn that_expires_at(&self, db: DbIndex, key: &[u8], time: i64) -> Option<FoundKey> {
         let found = self.dbs[db].find_key(key)?;
         (found.entry.expiry()? <= time).then_some(found)
     }

@@ -35,7 +35,7 @@ bitflags::bitflags! {
 
 /// Whether effects are recorded for their listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recording {
+pub enum EffectRecording {
     /// They are recorded, as usual.
     #[default]
     Effects,
@@ -51,11 +51,11 @@ const STATED_KEPT: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Effects {
     listeners: Audience,
-    recording: Recording,
+    recording: EffectRecording,
     /// The listeners, unless nothing is recorded for them.
     wanted: Audience,
     bytes: Vec<u8>,
-    stated: Vec<Stated>,
+    stated: Vec<EffectRecord>,
     /// A command, transaction or script is running: its effects form one unit.
     in_unit: bool,
     /// Requests of complete units.
@@ -65,7 +65,7 @@ pub struct Effects {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stated {
+struct EffectRecord {
     db: DbIndex,
     audience: Audience,
     /// The slot of its keys, if it has any; recorded for exports alone.
@@ -101,10 +101,10 @@ impl Effects {
     }
 
     /// Sets whether effects are recorded from now on; returns what was set.
-    pub fn set_recording(&mut self, recording: Recording) -> Recording {
+    pub fn set_recording(&mut self, recording: EffectRecording) -> EffectRecording {
         self.wanted = match recording {
-            Recording::Effects => self.listeners,
-            Recording::Nothing => Audience::empty(),
+            EffectRecording::Effects => self.listeners,
+            EffectRecording::Nothing => Audience::empty(),
         };
         std::mem::replace(&mut self.recording, recording)
     }
@@ -189,7 +189,7 @@ impl Effects {
         (audience, slot): (Audience, Option<u16>),
         by_itself: bool,
     ) {
-        self.stated.push(Stated {
+        self.stated.push(EffectRecord {
             db,
             audience,
             slot,
@@ -262,7 +262,7 @@ impl Effects {
                 self.bytes.copy_within(begin..stated.end, kept);
                 kept += stated.end - begin;
                 let end = kept;
-                self.stated[count] = Stated { end, ..stated };
+                self.stated[count] = EffectRecord { end, ..stated };
                 count += 1;
             }
             begin = stated.end;
@@ -287,7 +287,7 @@ impl Effects {
 
     /// Bytes of the recorded effects.
     pub fn held_bytes(&self) -> usize {
-        self.bytes.capacity() + self.stated.capacity() * size_of::<Stated>()
+        self.bytes.capacity() + self.stated.capacity() * size_of::<EffectRecord>()
     }
 
     /// The complete units, oldest first.
@@ -342,7 +342,7 @@ pub struct Request<'a> {
 pub struct Unit<'a> {
     bytes: &'a [u8],
     begin: usize,
-    stated: &'a [Stated],
+    stated: &'a [EffectRecord],
 }
 
 impl<'a> Unit<'a> {
@@ -495,7 +495,7 @@ mod tests {
     fn nothing_is_recorded_of_effects_that_have_other_bytes() {
         let mut e = Effects::default();
         e.set_wanted(Audience::LOG);
-        let usual = e.set_recording(Recording::Nothing);
+        let usual = e.set_recording(EffectRecording::Nothing);
         record(&mut e, 0, &["SET", "a", "1"]);
         e.set_wanted(Audience::BOTH);
         record(&mut e, 0, &["SET", "a", "1"]);

@@ -6,12 +6,12 @@
 //! Watchers are notified at once. Cost without a listener: one branch for all kinds of them.
 
 use super::super::ids::DbIndex;
-use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::store::database::Database;
 use super::super::store::prefixes::Use;
 use super::super::{ClockUse, Keyspace};
 use super::journal::{Change, ChangeKind};
-use super::watch::Seen;
+use super::watch::KeyState;
 use russet_config::EventClass as Class;
 
 impl Keyspace {
@@ -103,7 +103,7 @@ impl Keyspace {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers
-            .replace_all(db, |key| database.seen(key, now), |_| Seen::Missing);
+            .replace_all(db, |key| database.seen(key, now), |_| KeyState::Missing);
         self.note_whole(db, ChangeKind::Flushed);
     }
 
@@ -117,12 +117,12 @@ impl Keyspace {
                 database.seen(key, now)
             } else {
                 // Missing before and after: it is left alone.
-                Seen::Missing
+                KeyState::Missing
             }
         };
-        self.watchers.replace_all(db, before, |_| Seen::Missing);
+        self.watchers.replace_all(db, before, |_| KeyState::Missing);
         if self.journal.all_changes {
-            for entry in database.table().entries_among(Among::Only(slots)) {
+            for entry in database.table().entries_among(SlotFilter::Only(slots)) {
                 self.journal.note(Change {
                     db,
                     kind: ChangeKind::Written,

@@ -3,7 +3,7 @@
 //! Invariants
 //!   1. A key has a queue exactly while a client waits for it.
 //!   2. A client is once in a key's queue, in order of arrival, however often its command names it.
-//!   3. A key is in `ready` at most once, from its first signal until [`Waiting::take_ready`].
+//!   3. A key is in `ready` at most once, from its first signal until [`WaitingClients::take_ready`].
 //!
 //! A ready key is a hint: the server runs the commands of its clients again, first come first
 //! served, and they wait again if there is nothing for them (`server::execution::blocking`).
@@ -18,7 +18,7 @@ use super::super::ids::{ClientId, DbIndex};
 #[derive(Default, Debug)]
 struct Queue {
     clients: VecDeque<ClientId>,
-    /// The key is in `Waiting::ready`.
+    /// The key is in `WaitingClients::ready`.
     ready: bool,
     /// It has received data since.
     has_news: bool,
@@ -41,7 +41,7 @@ type ByKey = HashMap<Box<[u8]>, Queue, ahash::RandomState>;
 
 /// Waiting clients by key, in order of arrival.
 #[derive(Default, Debug)]
-pub struct Waiting {
+pub struct WaitingClients {
     /// By database number.
     dbs: Vec<ByKey>,
     keys: usize,
@@ -54,7 +54,7 @@ pub struct Waiting {
     ready: Vec<(DbIndex, Box<[u8]>)>,
 }
 
-impl Waiting {
+impl WaitingClients {
     /// Whether no client waits for a key.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -89,7 +89,7 @@ impl Waiting {
     }
 
     /// The client no longer waits for the key: it was served, timed out or disconnected. Must be
-    /// called as often as [`Waiting::wait`].
+    /// called as often as [`WaitingClients::wait`].
     pub fn leave(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
@@ -159,7 +159,7 @@ impl Waiting {
         self.guarded
     }
 
-    /// As [`Waiting::touch`] for all keys of a database.
+    /// As [`WaitingClients::touch`] for all keys of a database.
     pub(crate) fn touch_all(&mut self, db: DbIndex) {
         if self.guarded > 0 {
             for key in self.keys_of(db) {
@@ -186,7 +186,7 @@ impl Waiting {
         by_key.map_or_else(Vec::new, |by_key| by_key.keys().cloned().collect())
     }
 
-    /// Whether [`Waiting::take_ready`] would return anything.
+    /// Whether [`WaitingClients::take_ready`] would return anything.
     #[inline]
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn clients_stand_in_line_once_and_keys_become_ready_once() {
-        let mut w = Waiting::default();
+        let mut w = WaitingClients::default();
         for client in [7, 7, 8] {
             w.wait(DB, b"k", ClientId(client), false);
         }

@@ -71,7 +71,7 @@ type ByKey = HashMap<Box<[u8]>, Vec<Watcher>, ahash::RandomState>;
 
 /// The state of a key in a database that replaces another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum KeyState {
     Missing,
     Expired,
     Live,
@@ -193,8 +193,8 @@ impl Watchers {
     pub fn replace_all(
         &mut self,
         db: DbIndex,
-        mut before: impl FnMut(&[u8]) -> Seen,
-        mut after: impl FnMut(&[u8]) -> Seen,
+        mut before: impl FnMut(&[u8]) -> KeyState,
+        mut after: impl FnMut(&[u8]) -> KeyState,
     ) {
         let Some(by_key) = self.dbs.get_mut(db.0 as usize) else {
             return;
@@ -202,14 +202,16 @@ impl Watchers {
         let touched = &mut self.touched;
         by_key.retain(|key, watchers| {
             let (old, new) = (before(key), after(key));
-            if old == Seen::Missing && new == Seen::Missing {
+            if old == KeyState::Missing && new == KeyState::Missing {
                 return true;
             }
             watchers.retain_mut(|watcher| {
                 match (watcher.expired, new) {
-                    (true, Seen::Missing) => watcher.expired = false,
-                    (true, Seen::Expired) => {}
-                    (false, Seen::Expired) if old == Seen::Missing => watcher.expired = true,
+                    (true, KeyState::Missing) => watcher.expired = false,
+                    (true, KeyState::Expired) => {}
+                    (false, KeyState::Expired) if old == KeyState::Missing => {
+                        watcher.expired = true
+                    }
                     _ => {
                         touched.push(watcher.client);
                         return false;
@@ -280,7 +282,7 @@ mod tests {
 
     #[test]
     fn replacing_a_database_touches_what_is_not_as_before() {
-        use Seen::{Expired, Live, Missing};
+        use KeyState::{Expired, Live, Missing};
         for (expired, before, after, touched) in [
             (false, Missing, Missing, false),
             (false, Live, Missing, true),

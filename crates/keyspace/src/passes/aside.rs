@@ -26,7 +26,7 @@
 
 use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace, store::weight};
-use super::set_aside::{Aside, AsideEntry, Part, PendingFlush, TakenFlush};
+use super::set_aside::{AsideEntry, FlushedData, Part, PendingFlush, TakenFlush};
 use russet_base::memory::alloc;
 
 /// Entries that wait at most: the next flush frees the oldest one.
@@ -118,7 +118,7 @@ impl Keyspace {
 
     /// The flushes whose data waits, oldest first.
     pub fn pending_flushes(&self) -> impl DoubleEndedIterator<Item = PendingFlush> {
-        let Aside {
+        let FlushedData {
             flushes, entries, ..
         } = &self.aside;
         entries.iter().filter_map(|its| its.pending(*flushes, None))
@@ -127,7 +127,7 @@ impl Keyspace {
     /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, its part
     /// of this database.
     pub fn pending_flush(&self, back: Option<u64>, only: Option<DbIndex>) -> Option<PendingFlush> {
-        let Aside {
+        let FlushedData {
             flushes, entries, ..
         } = &self.aside;
         let is_it = |its: &&AsideEntry| back.is_none_or(|back| flushes - its.number == back);

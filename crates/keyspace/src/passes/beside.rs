@@ -10,7 +10,7 @@
 //! refers to keys from outside - watches, waiting clients, the journal - stays with the current
 //! keyspace and is notified as by FLUSHALL, and of the keys that are there afterwards as by SWAPDB.
 
-use super::super::listeners::watch::Seen;
+use super::super::listeners::watch::KeyState;
 use super::super::{DbIndex, Keyspace};
 
 impl Keyspace {
@@ -91,7 +91,7 @@ impl Keyspace {
     pub(crate) fn signal_existing_in(&mut self, db: DbIndex) {
         let now = self.due_ms;
         for key in self.waiting.keys_of(db) {
-            if self.database(db).seen(&key, now) == Seen::Live {
+            if self.database(db).seen(&key, now) == KeyState::Live {
                 self.waiting.signal(db, &key);
             }
         }
@@ -102,7 +102,9 @@ impl Keyspace {
 mod tests {
     use super::*;
     use crate::worlds::both;
-    use crate::{ChangeKind, Class, ClientId, Expiring, Expiry, NewValue, OwnedValue, PrefixRule};
+    use crate::{
+        ChangeKind, Class, ClientId, Expiry, ExpiryMode, NewValue, OwnedValue, PrefixRule,
+    };
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
     use russet_types::{Expiry as FieldExpiry, Hash, Limits, Type};
@@ -152,11 +154,11 @@ mod tests {
         model
     }
 
-    fn seen(model: &Model, key: &(u32, String)) -> Seen {
+    fn seen(model: &Model, key: &(u32, String)) -> KeyState {
         match model.get(key) {
-            None => Seen::Missing,
-            Some(Some(at)) if *at < NOW => Seen::Expired,
-            Some(_) => Seen::Live,
+            None => KeyState::Missing,
+            Some(Some(at)) if *at < NOW => KeyState::Expired,
+            Some(_) => KeyState::Live,
         }
     }
 
@@ -178,7 +180,7 @@ mod tests {
                 let mut rng = SmallRng::seed_from_u64(seed);
                 let mut k = Keyspace::new(DATABASES as usize);
                 k.set_now_ms(NOW);
-                k.set_expiring(Expiring::Hide);
+                k.set_expiring(ExpiryMode::Hide);
                 k.set_prefix_rule((seed % 3 > 0).then_some(RULE));
                 k.set_counts_bytes(seed % 4 > 1);
                 let keys = rng.random_range(0..60);
@@ -190,7 +192,7 @@ mod tests {
                 let (mut watched, mut awaited) = (Vec::new(), BTreeSet::new());
                 for client in 1..12 {
                     let place = key(&mut rng);
-                    let was_expired = seen(&before, &place) == Seen::Expired;
+                    let was_expired = seen(&before, &place) == KeyState::Expired;
                     let (db, name) = (DbIndex(place.0), place.1.as_bytes());
                     k.watchers.watch(db, name, ClientId(client), was_expired);
                     watched.push((client, place));
@@ -210,10 +212,10 @@ mod tests {
                     k.watchers.take_touched().iter().map(|c| c.0).collect();
                 let expected = watched.iter().filter(|(_, place)| {
                     match (seen(&before, place), seen(&after, place)) {
-                        (Seen::Live, _) => true,
-                        (Seen::Missing, after) => after == Seen::Live,
+                        (KeyState::Live, _) => true,
+                        (KeyState::Missing, after) => after == KeyState::Live,
                         // It was gone when it was watched.
-                        (Seen::Expired, after) => after == Seen::Live,
+                        (KeyState::Expired, after) => after == KeyState::Live,
                     }
                 });
                 assert_eq!(touched, expected.map(|(client, _)| *client).collect());
@@ -226,7 +228,7 @@ mod tests {
                         )
                     })
                     .collect();
-                awaited.retain(|place| seen(&after, place) == Seen::Live);
+                awaited.retain(|place| seen(&after, place) == KeyState::Live);
                 assert_eq!(ready, awaited);
                 let flushed: Vec<_> = k.journal.changes().map(|c| (c.db.0, c.kind)).collect();
                 let all = (0..DATABASES).map(|db| (db, ChangeKind::Flushed));
@@ -237,7 +239,7 @@ mod tests {
                     let keys = k.database(DbIndex(db)).len() as u64;
                     assert_eq!(counted, (seed % 3 > 0).then_some(keys));
                 }
-                k.set_expiring(Expiring::Delete);
+                k.set_expiring(ExpiryMode::Delete);
                 let first = after.values().flatten().min();
                 let due = k.next_expiry();
                 assert!(first.is_none_or(|first| due.is_some_and(|due| due <= first + 1)));
@@ -308,7 +310,7 @@ mod tests {
             let mut k = Keyspace::new(3);
             let mut other = k.beside();
             k.set_now_ms(NOW);
-            k.set_expiring(Expiring::Replay);
+            k.set_expiring(ExpiryMode::Replay);
             k.limits.hash_max_listpack_entries = 3;
             k.set_prefix_rule(Some(RULE));
             other.follow(&k);

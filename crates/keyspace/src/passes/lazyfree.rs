@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::super::store::container::{Detached, take_container};
+use super::super::store::container::{DetachedValue, take_container};
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 use super::super::store::weight;
@@ -64,7 +64,7 @@ pub enum Cause {
 
 /// `lazyfree-lazy-*`: the causes whose values the helper thread frees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lazy {
+pub struct LazyfreeCauses {
     /// `lazyfree-lazy-expire`: keys that expire.
     pub expire: bool,
     /// `lazyfree-lazy-eviction`: keys that are evicted.
@@ -75,7 +75,7 @@ pub struct Lazy {
     pub user_del: bool,
 }
 
-impl Lazy {
+impl LazyfreeCauses {
     fn holds(self, cause: Cause) -> bool {
         match cause {
             Cause::Expiry => self.expire,
@@ -89,7 +89,7 @@ impl Lazy {
 
 /// The longest removals since the last reset, in ticks of the cycle counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Longest {
+pub struct LongestRemovals {
     /// Of keys that expired.
     pub expiry: u64,
     /// Of keys that were evicted.
@@ -98,7 +98,7 @@ pub struct Longest {
 
 /// A job for the helper thread.
 enum Garbage {
-    Value(Detached, LetGo),
+    Value(DetachedValue, LetGo),
     Database(Box<Database>, LetGo),
     /// Data from outside the keyspace, and its number of objects.
     Foreign(Box<dyn Send>, LetGo, u64),
@@ -108,8 +108,8 @@ enum Garbage {
 }
 
 /// A value that the loop frees in slices.
-struct Sliced {
-    value: Detached,
+struct SlicedValue {
+    value: DetachedValue,
     /// The estimate of its bytes that are still to be freed.
     left: LetGo,
 }
@@ -124,12 +124,12 @@ struct Counters {
 
 /// See the module. The helper thread starts with the first value that needs it.
 pub struct LazyFree {
-    pub lazy: Lazy,
+    pub lazy: LazyfreeCauses,
     /// Whether removals are timed.
     pub timed: bool,
     /// Reset by its reader.
-    pub longest: Longest,
-    sliced: VecDeque<Sliced>,
+    pub longest: LongestRemovals,
+    sliced: VecDeque<SlicedValue>,
     /// Above this limit the oldest values are freed at once, at the expense of the deleter.
     sliced_bytes_max: usize,
     sender: Option<Sender<Garbage>>,
@@ -144,9 +144,9 @@ pub struct LazyFree {
 impl LazyFree {
     pub fn new() -> LazyFree {
         LazyFree {
-            lazy: Lazy::default(),
+            lazy: LazyfreeCauses::default(),
             timed: false,
-            longest: Longest::default(),
+            longest: LongestRemovals::default(),
             sliced: VecDeque::new(),
             sliced_bytes_max: SLICED_BYTES_MAX,
             sender: None,
@@ -238,7 +238,7 @@ impl LazyFree {
     }
 
     /// Frees a value.
-    pub(crate) fn free_value(&mut self, value: Detached, cause: Cause) {
+    pub(crate) fn free_value(&mut self, value: DetachedValue, cause: Cause) {
         let effort = value.effort();
         if effort <= FEW {
             value.free();
@@ -251,17 +251,17 @@ impl LazyFree {
         }
     }
 
-    fn give_away(&mut self, value: Detached) {
+    fn give_away(&mut self, value: DetachedValue) {
         let gone = alloc::let_go(value.memory_bytes());
         self.send(Garbage::Value(value, gone), 1);
     }
 
-    fn slice(&mut self, value: Detached) {
+    fn slice(&mut self, value: DetachedValue) {
         let left = alloc::let_go(value.memory_bytes());
-        self.sliced.push_back(Sliced { value, left });
-        let waiting = |s: &VecDeque<Sliced>| s.iter().map(|s| s.left.bytes()).sum::<usize>();
+        self.sliced.push_back(SlicedValue { value, left });
+        let waiting = |s: &VecDeque<SlicedValue>| s.iter().map(|s| s.left.bytes()).sum::<usize>();
         while self.sliced.len() > 1 && waiting(&self.sliced) > self.sliced_bytes_max {
-            let Some(Sliced { value, left }) = self.sliced.pop_front() else {
+            let Some(SlicedValue { value, left }) = self.sliced.pop_front() else {
                 return;
             };
             left.free_with(|| value.free());
@@ -276,7 +276,7 @@ impl LazyFree {
     /// Frees queued values for `ticks` of the cycle counter; at least [`STEP`] elements.
     pub fn free_slices(&mut self, ticks: u64) {
         let began = clock::cycles();
-        while let Some(Sliced { value, mut left }) = self.sliced.pop_front() {
+        while let Some(SlicedValue { value, mut left }) = self.sliced.pop_front() {
             let before = alloc::thread_balance();
             let mut rest = Some(value);
             let mut in_time = true;
@@ -286,7 +286,7 @@ impl LazyFree {
             }
             if let Some(value) = rest {
                 left.freed((before - alloc::thread_balance()).max(0) as usize);
-                self.sliced.push_front(Sliced { value, left });
+                self.sliced.push_front(SlicedValue { value, left });
             }
             if !in_time {
                 return;
@@ -412,7 +412,7 @@ fn free(garbage: Garbage, counters: &Counters) {
     }
 }
 
-impl Detached {
+impl DetachedValue {
     /// Allocations to free.
     fn effort(&self) -> usize {
         let (kind, encoding, word) = self.parts();
@@ -428,11 +428,11 @@ impl Detached {
     }
 
     /// Frees about `n` elements, and returns the rest.
-    fn free_step(self, n: usize) -> Option<Detached> {
+    fn free_step(self, n: usize) -> Option<DetachedValue> {
         let (kind, encoding, word) = self.into_parts();
         // SAFETY: the pair was owned here, and the rest is owned by the returned pair.
         let (encoding, word) = unsafe { russet_types::free_step(kind, encoding, word, n) }?;
-        Some(Detached::new(kind, encoding, word))
+        Some(DetachedValue::new(kind, encoding, word))
     }
 
     /// Drops the value.
@@ -560,13 +560,13 @@ mod tests {
     fn removals_are_timed_when_somebody_wants_to_know() {
         let mut k = with_set(500);
         k.db(DB).delete(b"set", Cause::Expiry);
-        assert_eq!(k.lazyfree.longest, Longest::default());
+        assert_eq!(k.lazyfree.longest, LongestRemovals::default());
         k.lazyfree.timed = true;
         for (key, cause) in [(b"a", Cause::Expiry), (b"b", Cause::User)] {
             k.db(DB).put(key, set_of(500));
             k.db(DB).delete(key, cause);
         }
-        let Longest { expiry, eviction } = k.lazyfree.longest;
+        let LongestRemovals { expiry, eviction } = k.lazyfree.longest;
         assert!(expiry > 0 && eviction == 0);
     }
 

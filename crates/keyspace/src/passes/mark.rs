@@ -10,20 +10,20 @@ use russet_base::memory::pin::PinnedBytes;
 
 /// An entry that belongs to the pass: freed when it is dropped.
 #[derive(Debug)]
-pub struct Owned {
+pub struct OwnedEntry {
     pub(super) origin: DbIndex,
     pub(super) entry: Entry,
     /// Holds the string's block, which the entry does not own.
     pub(super) pinned: Option<PinnedBytes>,
 }
 
-impl Owned {
+impl OwnedEntry {
     pub(super) fn view(&self) -> KeyView<'_> {
         KeyView::of(self.entry)
     }
 }
 
-impl Drop for Owned {
+impl Drop for OwnedEntry {
     fn drop(&mut self) {
         if self.pinned.is_some() {
             return self.entry.free_head();
@@ -46,12 +46,12 @@ pub struct PassMark {
     /// The number that the database had when the pass began.
     pub(super) origin: DbIndex,
     /// Values changed or removed before they were saved, in that order.
-    pub(super) early: Vec<Owned>,
+    pub(super) early: Vec<OwnedEntry>,
     pub(super) early_bytes: usize,
     /// The entry that is being saved in slices.
     pub(super) open: Option<Entry>,
     /// That entry, or a copy, if it was changed or removed meanwhile.
-    pub(super) open_owned: Option<Owned>,
+    pub(super) open_owned: Option<OwnedEntry>,
 }
 
 impl PassMark {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::super::NewValue;
 use super::super::access::view::KeyView;
 use super::super::ids::DbIndex;
-use super::super::slots::slot_set::{Among, SlotSet};
-use super::super::store::container::{Detached, copy_container};
+use super::super::slots::slot_set::{SlotFilter, SlotSet};
+use super::super::store::container::{DetachedValue, copy_container};
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
-use super::mark::Owned;
+use super::mark::OwnedEntry;
 use russet_base::memory::pin::PinnedBytes;
 
 /// Entries per step of the walk: enough to prefetch each before it is saved.
@@ -97,7 +97,7 @@ impl Database {
             Some((head, pinned)) => (head, Some(pinned)),
             None => (duplicate(entry), None),
         };
-        let copy = Owned {
+        let copy = OwnedEntry {
             origin: self.pass.origin,
             entry: copy,
             pinned,
@@ -106,7 +106,7 @@ impl Database {
     }
 
     /// Queues `owned` for saving instead of `entry`, which now counts as saved.
-    fn hand_over(&mut self, entry: Entry, owned: Owned) {
+    fn hand_over(&mut self, entry: Entry, owned: OwnedEntry) {
         entry.set_saved(self.pass.bit_of(entry));
         if self.pass.open == Some(entry) {
             self.pass.open = None;
@@ -125,7 +125,7 @@ impl Database {
             return Some(entry);
         }
         let origin = self.pass.origin;
-        let owned = Owned {
+        let owned = OwnedEntry {
             origin,
             entry,
             pinned: None,
@@ -138,13 +138,13 @@ impl Database {
     pub(crate) fn value_unless_unsaved(
         &mut self,
         entry: Entry,
-        value: Detached,
-    ) -> Option<Detached> {
+        value: DetachedValue,
+    ) -> Option<DetachedValue> {
         if !self.is_unsaved(entry) {
             return Some(value);
         }
         let (kind, encoding, word) = value.into_parts();
-        let owned = Owned {
+        let owned = OwnedEntry {
             origin: self.pass.origin,
             entry: Entry::new(
                 entry.key(),
@@ -172,7 +172,7 @@ fn duplicate(entry: Entry) -> Entry {
 }
 
 /// A database flushed, or a slot dropped, while a pass had yet to save some of it.
-pub(super) struct Orphan {
+pub(super) struct OrphanPart {
     pub(super) db: Database,
     /// A slot's own cursor; a database has that of the pass.
     pub(super) cursor: Option<u64>,
@@ -180,7 +180,7 @@ pub(super) struct Orphan {
     pub(super) ticket: Option<u64>,
 }
 
-impl Orphan {
+impl OrphanPart {
     pub(super) fn is_slot(&self) -> bool {
         self.cursor.is_some()
     }
@@ -210,7 +210,7 @@ pub struct Pass {
     pub(super) cursor: u64,
     /// Where the next part of the open key's value begins.
     pub(super) open_at: Option<(DbIndex, u64)>,
-    pub(super) orphans: Vec<Orphan>,
+    pub(super) orphans: Vec<OrphanPart>,
     /// Keys that clients wait for: saved next, each once.
     pub(super) wanted: VecDeque<AwaitedKey>,
     pub(super) is_wanted: HashSet<AwaitedKey>,
@@ -265,7 +265,7 @@ impl Pass {
     }
 
     /// An orphan of the database that is being walked; its slots first.
-    pub(super) fn take_orphan(&mut self, origin: DbIndex) -> Option<Orphan> {
+    pub(super) fn take_orphan(&mut self, origin: DbIndex) -> Option<OrphanPart> {
         let mut orphans = self.orphans.iter();
         let slot = orphans.position(|orphan| orphan.is_of(origin) && orphan.is_slot());
         let at = slot.or_else(|| self.orphans.iter().position(|orphan| orphan.is_of(origin)))?;
@@ -288,7 +288,7 @@ impl Pass {
         gathered: usize,
     ) -> bool {
         let slots = self.slots.clone();
-        let among = slots.as_deref().map_or(Among::All, Among::Only);
+        let among = slots.as_deref().map_or(SlotFilter::All, SlotFilter::Only);
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
         let mut next = *cursor;
@@ -358,7 +358,7 @@ impl Pass {
     pub(super) fn save_owned(
         &mut self,
         database: &mut Database,
-        owned: Owned,
+        owned: OwnedEntry,
         saver: &mut dyn Saver,
     ) {
         self.announce(owned.origin, saver);

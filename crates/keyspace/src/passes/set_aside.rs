@@ -48,7 +48,7 @@ impl AsideEntry {
 
 /// See `aside`.
 #[derive(Default)]
-pub struct Aside {
+pub struct FlushedData {
     /// Flushes so far.
     pub(super) flushes: u64,
     tickets: u64,
@@ -59,7 +59,7 @@ pub struct Aside {
     pub(super) has_freed: bool,
 }
 
-impl Aside {
+impl FlushedData {
     /// Two databases were swapped.
     pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
         let parts = self.entries.iter_mut().flat_map(|entry| &mut entry.parts);

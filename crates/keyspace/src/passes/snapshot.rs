@@ -34,11 +34,11 @@
 use std::sync::Arc;
 
 use super::super::access::view::KeyView;
-use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::store::database::Database;
 use super::super::{DbIndex, Keyspace};
-use super::mark::Owned;
-use super::pass::{AwaitedKey, GATHERED, Orphan, Pass, Saver, Slice, UNSEEN};
+use super::mark::OwnedEntry;
+use super::pass::{AwaitedKey, GATHERED, OrphanPart, Pass, Saver, Slice, UNSEEN};
 use russet_base::clock;
 
 /// This many numbers before it mark databases that came back; a server has fewer databases than the
@@ -46,9 +46,9 @@ use russet_base::clock;
 const MARKED_ORIGINS: u32 = 1 << 30;
 
 /// Discards everything: for a pass that only marks.
-struct Nobody;
+struct NullSaver;
 
-impl Saver for Nobody {
+impl Saver for NullSaver {
     fn database(&mut self, _db: DbIndex, _keys: usize, _volatile: usize) {}
 
     fn key(&mut self, _db: DbIndex, _view: &KeyView<'_>) {}
@@ -79,7 +79,7 @@ impl Keyspace {
 
     fn begin_pass_over(&mut self, slots: Option<Arc<SlotSet>>) {
         assert!(self.pass.is_none(), "one pass at a time");
-        let among = slots.as_deref().map_or(Among::All, Among::Only);
+        let among = slots.as_deref().map_or(SlotFilter::All, SlotFilter::Only);
         let mut pass = Pass::new(self.large_min);
         for (at, db) in self.dbs.iter_mut().enumerate() {
             let origin = DbIndex(at as u32);
@@ -188,7 +188,7 @@ impl Keyspace {
 
     /// Marks the rest of an aborted pass for `ticks`; `false`: nothing is left.
     pub fn continue_marking(&mut self, ticks: u64) -> bool {
-        self.pass_slice(&mut Nobody, ticks) != Slice::Done
+        self.pass_slice(&mut NullSaver, ticks) != Slice::Done
     }
 
     /// The entries of a database are marked in part: slices to come mark them all. Only while no
@@ -302,7 +302,7 @@ impl Keyspace {
     }
 
     /// A value that was changed or removed before it was saved.
-    fn take_early(&mut self) -> Option<(DbIndex, Owned)> {
+    fn take_early(&mut self) -> Option<(DbIndex, OwnedEntry)> {
         let at = self.dbs.iter().position(|db| !db.pass.early.is_empty())?;
         let at = DbIndex(at as u32);
         let mark = &mut self.dbs[at].pass;
@@ -369,7 +369,7 @@ impl Keyspace {
             fresh.pass.open_owned = old.pass.open_owned.take();
             return Some(old);
         }
-        pass.orphans.push(Orphan {
+        pass.orphans.push(OrphanPart {
             db: old,
             cursor: None,
             ticket,
@@ -387,7 +387,7 @@ impl Keyspace {
     /// Hands keys of dropped slots to the pass, which saves and frees them.
     pub(crate) fn hand_to_pass(&mut self, taken: Database, cursor: u64) {
         match &mut self.pass {
-            Some(pass) => pass.orphans.push(Orphan {
+            Some(pass) => pass.orphans.push(OrphanPart {
                 db: taken,
                 cursor: Some(cursor),
                 ticket: None,

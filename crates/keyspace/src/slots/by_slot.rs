@@ -5,13 +5,13 @@
 
 use super::super::{Database, Db, DbIndex, Keyspace};
 use super::hidden::{HIDDEN_MS, WhyHidden};
-use super::slot_set::{Among, SlotSet};
+use super::slot_set::{SlotFilter, SlotSet};
 
 impl Database {
     /// Keys of a slot, hidden ones too. O(1).
     pub fn slot_len(&self, slot: u16) -> usize {
         if self.table().hasher().has_slots() {
-            self.table().len_among(Among::One(slot))
+            self.table().len_among(SlotFilter::One(slot))
         } else {
             0
         }
@@ -19,13 +19,13 @@ impl Database {
 
     /// The slots that have keys, in order, hidden ones too. At most 256 steps, and one for each.
     pub fn slots_in_use(&self) -> impl Iterator<Item = u16> {
-        self.table().slots(Among::All)
+        self.table().slots(SlotFilter::All)
     }
 
     /// Keys of a slot in no particular order, expired ones too.
     fn keys_of(&self, slot: u16) -> impl Iterator<Item = &[u8]> {
         let has_slots = self.table().hasher().has_slots();
-        let entries = has_slots.then(|| self.table().entries_among(Among::One(slot)));
+        let entries = has_slots.then(|| self.table().entries_among(SlotFilter::One(slot)));
         entries.into_iter().flatten().map(|entry| entry.key())
     }
 }
@@ -102,7 +102,9 @@ impl Keyspace {
     pub fn keep_slots(&mut self, ranges: &[(u16, u16)]) {
         let slots = SlotSet::of_ranges(ranges);
         for db in (0..self.databases() as u32).map(DbIndex) {
-            if self.hasher.has_slots() && self.dbs[db].table().len_among(Among::Only(&slots)) > 0 {
+            if self.hasher.has_slots()
+                && self.dbs[db].table().len_among(SlotFilter::Only(&slots)) > 0
+            {
                 self.record_drop(db, &slots);
             }
         }
@@ -140,7 +142,7 @@ impl Keyspace {
     /// kept.
     pub fn has_only_kept(&self) -> bool {
         let others = self.why_hidden.as_ref().filter(|why| !why.kept.is_empty());
-        let among = others.map_or(Among::All, |why| Among::Without(&why.kept));
+        let among = others.map_or(SlotFilter::All, |why| SlotFilter::Without(&why.kept));
         self.len() == 0 || self.dbs.iter().all(|db| db.table().len_among(among) == 0)
     }
 

@@ -8,7 +8,7 @@ use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 
 /// The keys of dropped slots of one database.
-pub(super) struct Dropped {
+pub(super) struct DroppedKeys {
     pub(super) db: DbIndex,
     pub(super) keys: Box<Database>,
     pub(super) cursor: u64,
@@ -21,7 +21,7 @@ pub(super) struct Dropped {
     pub(super) unsaved: Option<u64>,
 }
 
-impl Dropped {
+impl DroppedKeys {
     pub(super) fn is_done(&self) -> bool {
         !self.is_counted && self.informed.is_empty()
     }
@@ -46,7 +46,7 @@ pub struct DropProgress {
 /// See `dropped_slots`.
 #[derive(Default)]
 pub(crate) struct DroppedSlots {
-    pub(super) queue: VecDeque<Dropped>,
+    pub(super) queue: VecDeque<DroppedKeys>,
     /// Entries of a step.
     pub(super) scratch: Vec<Entry>,
     pub(super) progress: DropProgress,
@@ -57,7 +57,7 @@ pub(crate) struct DroppedSlots {
 impl DroppedSlots {
     /// The dropped slots that are counted in a database, in part.
     pub(crate) fn counted_in(&self, db: DbIndex) -> impl Iterator<Item = &Database> {
-        let of_db = move |its: &&Dropped| its.db == db && its.is_counted;
+        let of_db = move |its: &&DroppedKeys| its.db == db && its.is_counted;
         self.queue.iter().filter(of_db).map(|its| &*its.keys)
     }
 
@@ -87,7 +87,7 @@ impl DroppedSlots {
         &mut self,
         origin: DbIndex,
     ) -> Option<(&mut Database, &mut Option<u64>)> {
-        let of_it = |its: &&mut Dropped| its.unsaved.is_some() && its.keys.pass.is_of(origin);
+        let of_it = |its: &&mut DroppedKeys| its.unsaved.is_some() && its.keys.pass.is_of(origin);
         let its = self.queue.iter_mut().find(of_it)?;
         Some((&mut its.keys, &mut its.unsaved))
     }

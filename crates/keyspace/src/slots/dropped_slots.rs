@@ -21,8 +21,8 @@ use super::super::listeners::effects::Audience;
 use super::super::passes::lazyfree::FEW;
 use super::super::store::entry::Entry;
 use super::super::{DbIndex, Keyspace};
-use super::dropped::{DropProgress, Dropped};
-use super::slot_set::{Among, SlotSet};
+use super::dropped::{DropProgress, DroppedKeys};
+use super::slot_set::{SlotFilter, SlotSet};
 use russet_base::clock;
 
 /// A step records and discounts about this many keys: one request has no more of them,
@@ -42,7 +42,8 @@ impl Keyspace {
     }
 
     fn drop_slots_in(&mut self, db: DbIndex, slots: &SlotSet, informed: Audience) -> usize {
-        if !self.hasher.has_slots() || self.dbs[db].table().len_among(Among::Only(slots)) == 0 {
+        if !self.hasher.has_slots() || self.dbs[db].table().len_among(SlotFilter::Only(slots)) == 0
+        {
             return 0;
         }
         self.record_drop(db, slots);
@@ -52,7 +53,7 @@ impl Keyspace {
         self.dropped.times += 1;
         let count = keys.len();
         let informed = informed & self.effects.wanted_by();
-        let mut dropped = Dropped {
+        let mut dropped = DroppedKeys {
             db,
             unsaved: self.are_unsaved(&keys).then_some(0),
             keys: Box::new(keys),
@@ -158,19 +159,19 @@ impl Keyspace {
         self.dropped.queue = queue;
     }
 
-    fn go_through(&mut self, dropped: &mut Dropped) {
+    fn go_through(&mut self, dropped: &mut DroppedKeys) {
         while !dropped.is_done() {
             self.advance(dropped);
         }
     }
 
     /// Records the deletions of some steps of a scan, and discounts the keys.
-    fn advance(&mut self, dropped: &mut Dropped) {
+    fn advance(&mut self, dropped: &mut DroppedKeys) {
         let mut found = std::mem::take(&mut self.dropped.scratch);
         let table = dropped.keys.table();
         loop {
             dropped.cursor =
-                table.scan_ahead(dropped.cursor, Among::All, |entry| found.push(entry));
+                table.scan_ahead(dropped.cursor, SlotFilter::All, |entry| found.push(entry));
             if dropped.cursor == 0 || found.len() >= STEP {
                 break;
             }
@@ -217,7 +218,7 @@ impl Keyspace {
     }
 
     /// Nothing is left to be done here: passes the keys on.
-    fn hand_over(&mut self, dropped: Dropped) {
+    fn hand_over(&mut self, dropped: DroppedKeys) {
         match dropped.unsaved {
             Some(cursor) => self.hand_to_pass(*dropped.keys, cursor),
             None => self.lazyfree.free_database(*dropped.keys, true),

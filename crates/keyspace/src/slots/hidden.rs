@@ -1,6 +1,6 @@
 //! Hidden slots: which ones, why, and for how long their expired keys may stay.
 
-use super::slot_set::{Among, SlotSet};
+use super::slot_set::{SlotFilter, SlotSet};
 
 /// Why slots are hidden. Their union is `Keyspace::hidden`.
 #[derive(Default)]
@@ -14,6 +14,6 @@ pub(crate) const HIDDEN_MS: i64 = 500;
 
 /// The slots that are not hidden.
 #[inline]
-pub fn shown(hidden: &Option<SlotSet>) -> Among<'_> {
-    hidden.as_ref().map_or(Among::All, Among::Without)
+pub fn shown(hidden: &Option<SlotSet>) -> SlotFilter<'_> {
+    hidden.as_ref().map_or(SlotFilter::All, SlotFilter::Without)
 }

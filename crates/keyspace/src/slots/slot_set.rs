@@ -3,7 +3,7 @@
 //! Word `w` has slots 64 `w` to 64 `w` + 63, so a walk passes over 64 absent slots in a step, and
 //! two sets are combined word by word: 256 steps. `has`, `insert` and `remove` are O(1); they take
 //! slots below 16384 only, as the hash of a key gives them; ranges from outside are cut
-//! ([`SlotSet::of_ranges`]). [`Among`] selects the slots of a walk without making a set.
+//! ([`SlotSet::of_ranges`]). [`SlotFilter`] selects the slots of a walk without making a set.
 
 use super::slot::SLOTS;
 
@@ -95,23 +95,23 @@ impl SlotSet {
 
 /// Which slots a walk visits.
 #[derive(Clone, Copy, Debug)]
-pub enum Among<'s> {
+pub enum SlotFilter<'s> {
     All,
     One(u16),
     Only(&'s SlotSet),
     Without(&'s SlotSet),
 }
 
-impl Among<'_> {
+impl SlotFilter<'_> {
     /// The bits of the slots from `64 * at` on.
     #[inline]
     pub fn word(self, at: usize) -> u64 {
         match self {
-            Among::All => u64::MAX,
-            Among::One(slot) if word_of(slot) == at => bit_of(slot),
-            Among::One(_) => 0,
-            Among::Only(set) => set.word(at),
-            Among::Without(set) => !set.word(at),
+            SlotFilter::All => u64::MAX,
+            SlotFilter::One(slot) if word_of(slot) == at => bit_of(slot),
+            SlotFilter::One(_) => 0,
+            SlotFilter::Only(set) => set.word(at),
+            SlotFilter::Without(set) => !set.word(at),
         }
     }
 }
@@ -160,11 +160,11 @@ mod tests {
     #[test]
     fn a_walk_visits_what_its_word_has() {
         let set = SlotSet::of_ranges(&[(64, 64), (70, 70)]);
-        let slots = |among: Among<'_>| among.word(1);
-        assert_eq!(slots(Among::All), u64::MAX);
-        assert_eq!(slots(Among::One(65)), 2);
-        assert_eq!(Among::One(65).word(0), 0);
-        assert_eq!(slots(Among::Only(&set)), 1 | 1 << 6);
-        assert_eq!(slots(Among::Without(&set)), !(1 | 1 << 6));
+        let slots = |among: SlotFilter<'_>| among.word(1);
+        assert_eq!(slots(SlotFilter::All), u64::MAX);
+        assert_eq!(slots(SlotFilter::One(65)), 2);
+        assert_eq!(SlotFilter::One(65).word(0), 0);
+        assert_eq!(slots(SlotFilter::Only(&set)), 1 | 1 << 6);
+        assert_eq!(slots(SlotFilter::Without(&set)), !(1 | 1 << 6));
     }
 }

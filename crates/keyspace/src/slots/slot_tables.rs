@@ -23,7 +23,7 @@ use rand::Rng;
 
 use super::super::store::entry::Entry;
 use super::slot::SLOTS;
-use super::slot_set::{Among, SlotSet, WORDS};
+use super::slot_set::{SlotFilter, SlotSet, WORDS};
 use russet_base::hashing::hash;
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
@@ -94,12 +94,12 @@ impl SlotTables {
     }
 
     /// Keys of some slots. O(slots in use).
-    pub(crate) fn len_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn len_among(&self, among: SlotFilter<'_>) -> usize {
         self.slots(among).map(|slot| self.len_of(slot)).sum()
     }
 
     /// Keys of some slots that have an expiry. O(slots in use), O(1) for one.
-    pub(crate) fn volatile_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn volatile_among(&self, among: SlotFilter<'_>) -> usize {
         self.slots(among).map(|slot| self.volatile_of(slot)).sum()
     }
 
@@ -108,7 +108,7 @@ impl SlotTables {
     }
 
     /// The slots with keys, in order.
-    pub fn slots(&self, among: Among<'_>) -> impl Iterator<Item = u16> {
+    pub fn slots(&self, among: SlotFilter<'_>) -> impl Iterator<Item = u16> {
         let mut from = 0;
         std::iter::from_fn(move || {
             let slot = self.next_slot(from, among)?;
@@ -118,7 +118,7 @@ impl SlotTables {
     }
 
     /// The first slot with keys at or after `from`. At most 256 steps.
-    fn next_slot(&self, from: usize, among: Among<'_>) -> Option<u16> {
+    fn next_slot(&self, from: usize, among: SlotFilter<'_>) -> Option<u16> {
         let mut seen = from % PAGE;
         for at in from / PAGE..WORDS {
             let word = (self.in_use.word(at) & among.word(at)) >> seen << seen;
@@ -138,7 +138,9 @@ impl SlotTables {
 
     /// Bytes of all tables, entries excluded. O(slots in use).
     pub fn memory_bytes(&self) -> usize {
-        let tables = self.slots(Among::All).filter_map(|slot| self.get(slot));
+        let tables = self
+            .slots(SlotFilter::All)
+            .filter_map(|slot| self.get(slot));
         boxed_bytes::<SlotTables>()
             + boxed_bytes::<[u64; WORDS]>()
             + self.tables.memory_bytes()
@@ -148,7 +150,7 @@ impl SlotTables {
     /// The shapes of all tables together; the depth is the deepest one's. O(segments).
     pub fn shape(&self) -> Shape {
         let mut all = Shape::default();
-        for slot in self.slots(Among::All) {
+        for slot in self.slots(SlotFilter::All) {
             if let Some(entries) = self.get(slot) {
                 all.add(&entries.shape());
             }
@@ -262,7 +264,7 @@ impl SlotTables {
 
     /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted.
     /// O(slots in use), and O(segments) if expiries are noted.
-    pub(crate) fn take_among(&mut self, among: Among<'_>) -> Option<Box<SlotTables>> {
+    pub(crate) fn take_among(&mut self, among: SlotFilter<'_>) -> Option<Box<SlotTables>> {
         let slots: Vec<u16> = self.slots(among).collect();
         let mut taken = (!slots.is_empty()).then(|| SlotTables::of(self.tables.empty_like()))?;
         for slot in slots {
@@ -323,7 +325,7 @@ impl SlotTables {
     /// One step of a scan over some slots, as `HashTable::scan`. Slots at which the cursor has not
     /// arrived are visited from their beginning.
     #[inline]
-    pub fn scan(&self, cursor: u64, among: Among<'_>, visit: impl FnMut(Word)) -> u64 {
+    pub fn scan(&self, cursor: u64, among: SlotFilter<'_>, visit: impl FnMut(Word)) -> u64 {
         let Some((slot, inner)) = self.position(cursor, among) else {
             return 0;
         };
@@ -334,7 +336,7 @@ impl SlotTables {
     /// The slot of a cursor and the cursor in its table, or the beginning of the next slot with
     /// keys.
     #[inline]
-    fn position(&self, cursor: u64, among: Among<'_>) -> Option<(u16, u64)> {
+    fn position(&self, cursor: u64, among: SlotFilter<'_>) -> Option<(u16, u64)> {
         let at = (cursor % SLOTS as u64) as u16;
         let slot = self.next_slot(usize::from(at), among)?;
         Some((slot, if slot == at { cursor >> SLOT_BITS } else { 0 }))
@@ -342,7 +344,7 @@ impl SlotTables {
 
     /// The cursor after a step in a slot whose own next cursor is `inner`.
     #[inline]
-    fn after(&self, slot: u16, inner: u64, among: Among<'_>) -> u64 {
+    fn after(&self, slot: u16, inner: u64, among: SlotFilter<'_>) -> u64 {
         if inner != 0 {
             return inner << SLOT_BITS | u64::from(slot);
         }
@@ -351,7 +353,7 @@ impl SlotTables {
     }
 
     /// All words of some slots, in the order of the slots.
-    pub fn words(&self, among: Among<'_>) -> impl Iterator<Item = Word> {
+    pub fn words(&self, among: SlotFilter<'_>) -> impl Iterator<Item = Word> {
         let tables = self.slots(among).filter_map(|slot| self.get(slot));
         tables.flat_map(HashTable::iter)
     }
@@ -366,7 +368,7 @@ impl SlotTables {
     /// See `Table::walk_from`.
     pub fn walk_from(&self, from: u64, visit: impl FnMut(Word)) -> u64 {
         let at = (from >> 32) as usize;
-        let Some(slot) = self.next_slot(at, Among::All) else {
+        let Some(slot) = self.next_slot(at, SlotFilter::All) else {
             return PLACES;
         };
         let inner = if usize::from(slot) == at {
@@ -381,10 +383,10 @@ impl SlotTables {
     }
 
     /// A uniformly random word of some slots.
-    pub fn random(&self, among: Among<'_>, rng: &mut impl Rng) -> Option<Word> {
+    pub fn random(&self, among: SlotFilter<'_>, rng: &mut impl Rng) -> Option<Word> {
         let slot = match among {
-            Among::All if self.len > 0 => self.slot_of_nth(rng.next_u64() % self.len as u64),
-            Among::All => return None,
+            SlotFilter::All if self.len > 0 => self.slot_of_nth(rng.next_u64() % self.len as u64),
+            SlotFilter::All => return None,
             _ => {
                 let total = self.len_among(among) as u64;
                 let mut nth = rng.next_u64().checked_rem(total)?;
@@ -419,7 +421,7 @@ impl SlotTables {
             }
         }
         let volatile = |slot: &u16| self.volatile_of(*slot) > 0;
-        let slots = self.slots(Among::All).filter(volatile);
+        let slots = self.slots(SlotFilter::All).filter(volatile);
         let mut words = slots
             .filter_map(|slot| self.get(slot))
             .flat_map(HashTable::iter);
@@ -438,7 +440,7 @@ impl SlotTables {
     /// Offers the blocks of the table at which a scan's cursor is, when it begins there; with the
     /// first one the blocks of all slots together.
     pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
-        let Some((slot, inner)) = self.position(cursor, Among::All) else {
+        let Some((slot, inner)) = self.position(cursor, SlotFilter::All) else {
             return;
         };
         if cursor == 0 {
@@ -451,13 +453,13 @@ impl SlotTables {
 
     /// See `HashTable::relocate_words`.
     pub fn relocate_words(&mut self, cursor: u64, change: impl FnMut(Word) -> Option<Word>) -> u64 {
-        let Some((slot, inner)) = self.position(cursor, Among::All) else {
+        let Some((slot, inner)) = self.position(cursor, SlotFilter::All) else {
             return 0;
         };
         let next = self
             .tables
             .change(slot, |entries| entries.relocate_words(inner, change));
-        self.after(slot, next, Among::All)
+        self.after(slot, next, SlotFilter::All)
     }
 
     /// Panics if an invariant does not hold, here or in a table; `slot_of` returns a word's slot.

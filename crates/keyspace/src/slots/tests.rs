@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::super::access::view::{KeyView, ValueView};
 use super::super::{
-    Cause, DbIndex, Expiring, Expiry, Keyspace, NewValue, SLOTS, Saver, Slice, SlotSet, Walk,
+    Cause, DbIndex, Expiry, ExpiryMode, Keyspace, NewValue, SLOTS, Saver, Slice, SlotSet, Walk,
     slot_of,
 };
 use crate::{Audience, Eviction, EvictionOrder};
@@ -38,9 +38,9 @@ fn random_key(rng: &mut SmallRng) -> Key {
 
 /// Keeps the keys that a pass saves.
 #[derive(Default)]
-struct Kept(BTreeMap<Key, i64>);
+struct SavedKeys(BTreeMap<Key, i64>);
 
-impl Saver for Kept {
+impl Saver for SavedKeys {
     fn database(&mut self, _: DbIndex, _: usize, _: usize) {}
 
     fn key(&mut self, db: DbIndex, view: &KeyView<'_>) {
@@ -67,8 +67,8 @@ impl Saver for Kept {
 }
 
 /// A pass under way: the keys that it has saved, and those that it has to save.
-struct Saving {
-    kept: Kept,
+struct RunningPass {
+    kept: SavedKeys,
     expected: BTreeMap<Key, i64>,
 }
 
@@ -78,7 +78,7 @@ struct World {
     /// The slots that are received and the slots that are kept, and both together.
     why_hidden: [SlotSet; 2],
     hidden: SlotSet,
-    saving: Option<Saving>,
+    saving: Option<RunningPass>,
     next: i64,
 }
 
@@ -121,8 +121,8 @@ impl World {
             Some(slots) => self.k.begin_pass_of(slots),
             None => self.k.begin_pass(),
         }
-        let kept = Kept::default();
-        self.saving = Some(Saving { kept, expected });
+        let kept = SavedKeys::default();
+        self.saving = Some(RunningPass { kept, expected });
     }
 
     fn go_on_saving(&mut self) {
@@ -294,7 +294,7 @@ impl World {
         let is_kept = |key: &Key| kept.has(slot_of(key.1.as_bytes()));
         assert_eq!(self.k.has_only_kept(), self.model.keys().all(is_kept));
         // Expired keys stay: the comparison is of all entries.
-        let mode = self.k.set_expiring(Expiring::Replay);
+        let mode = self.k.set_expiring(ExpiryMode::Replay);
         for at in 0..DATABASES {
             let shown = self.shown(at);
             let mut db = self.k.db(DbIndex(at));
@@ -447,7 +447,7 @@ fn listeners_are_notified_of_each_dropped_key_in_slices() {
     let [a, b] = [b"a", b"b"].map(|tag| slot_of(tag));
     // A snapshot that began before saves the dropped keys.
     k.begin_pass();
-    let mut kept = Kept::default();
+    let mut kept = SavedKeys::default();
     k.pass_slice(&mut kept, 0);
     assert_eq!(k.drop_slots(&[(a, a), (b, b)], both), 6000);
     assert!(k.len() == 0 && k.has_unrecorded());

@@ -7,18 +7,18 @@ use russet_types::{Encoding, Type};
 
 /// A container value detached from its entry, on its way out of the keyspace.
 #[derive(Debug)]
-pub struct Detached {
+pub struct DetachedValue {
     pub kind: Type,
     encoding: Encoding,
     word: u64,
 }
 
 // SAFETY: a container owns all it points to and has no ties to the thread that made it.
-unsafe impl Send for Detached {}
+unsafe impl Send for DetachedValue {}
 
-impl Detached {
-    pub fn new(kind: Type, encoding: Encoding, word: u64) -> Detached {
-        Detached {
+impl DetachedValue {
+    pub fn new(kind: Type, encoding: Encoding, word: u64) -> DetachedValue {
+        DetachedValue {
             kind,
             encoding,
             word,
@@ -38,11 +38,15 @@ impl Detached {
 
 /// Takes the container out of an entry. `None` for a string. The entry must be freed or given a
 /// new value next.
-pub(crate) fn take_container(entry: Entry) -> Option<Detached> {
+pub(crate) fn take_container(entry: Entry) -> Option<DetachedValue> {
     if entry.kind() == Type::String {
         return None;
     }
-    Some(Detached::new(entry.kind(), entry.encoding(), entry.word()))
+    Some(DetachedValue::new(
+        entry.kind(),
+        entry.encoding(),
+        entry.word(),
+    ))
 }
 
 /// Bytes of an entry's container; 0 for a string.
@@ -79,11 +83,11 @@ pub(crate) fn relocate_container(
 }
 
 /// A copy of an entry's container. Must not be called for a string.
-pub(crate) fn copy_container(entry: Entry) -> Detached {
+pub(crate) fn copy_container(entry: Entry) -> DetachedValue {
     let (kind, encoding) = (entry.kind(), entry.encoding());
     // SAFETY: the entry holds a container of this type, borrowed with its database.
     let (encoding, word) = unsafe { russet_types::copy(kind, encoding, entry.word()) };
-    Detached::new(kind, encoding, word)
+    DetachedValue::new(kind, encoding, word)
 }
 
 /// Bytes of an entry with its value. O(1), of a stream O(its groups).

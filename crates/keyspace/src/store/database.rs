@@ -4,20 +4,20 @@
 //! turn's time; `Db` decides who deletes an expired key and which notifications follow.
 #![allow(unsafe_code)]
 
-use super::super::listeners::watch::Seen;
+use super::super::listeners::watch::KeyState;
 use super::super::passes::mark::PassMark;
 use super::super::slots::slot::SLOTS;
-use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::{
     FieldExpiries, KeyHash, KeyHasher, KeySizes, NewValue, PrefixRule, RefMut, Str,
 };
 use super::check::check_value;
-use super::container::{Detached, bytes_of, take_container};
+use super::container::{DetachedValue, bytes_of, take_container};
 use super::entry::{Entry, is_past};
 use super::footprint::{Footprint, Footprints};
 use super::prefixes::{Prefixes, Use};
 use super::sizes::Size;
-use super::table::{Found, Table};
+use super::table::{FoundKey, Table};
 use russet_encodings::hashtable::Shape;
 use russet_timeseries::Labels;
 use russet_timeseries::index::LabelIndex;
@@ -152,19 +152,19 @@ impl Database {
 
     /// As [`Database::find`], of a key that is not hashed yet.
     #[inline]
-    pub(crate) fn find_key(&self, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find_key(&self, key: &[u8]) -> Option<FoundKey> {
         self.find(self.hash(key), key)
     }
 
     /// The key's entry, expired or not.
     #[inline]
-    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         self.table.find(hash, key)
     }
 
     /// See [`Table::find_inlined`].
     #[inline(always)]
-    pub(crate) fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         self.table.find_inlined(hash, key)
     }
 
@@ -214,11 +214,11 @@ impl Database {
     }
 
     /// The key's state at `now_ms`.
-    pub fn seen(&self, key: &[u8], now_ms: i64) -> Seen {
+    pub fn seen(&self, key: &[u8], now_ms: i64) -> KeyState {
         match self.find_key(key) {
-            None => Seen::Missing,
-            Some(found) if is_past(found.entry.expiry(), now_ms) => Seen::Expired,
-            Some(_) => Seen::Live,
+            None => KeyState::Missing,
+            Some(found) if is_past(found.entry.expiry(), now_ms) => KeyState::Expired,
+            Some(_) => KeyState::Live,
         }
     }
 
@@ -234,19 +234,19 @@ impl Database {
 
     /// Takes a key out of the table. The caller must free its entry, unless the running snapshot
     /// takes it over.
-    pub fn detach(&mut self, found: Found) -> Option<Entry> {
+    pub fn detach(&mut self, found: FoundKey) -> Option<Entry> {
         self.take_out(found);
         self.unless_unsaved(found.entry)
     }
 
     /// Takes a key out of the table; the caller must insert its entry again.
-    pub(crate) fn detach_to_move(&mut self, found: Found) -> Entry {
+    pub(crate) fn detach_to_move(&mut self, found: FoundKey) -> Entry {
         self.save_first(found.entry);
         self.take_out(found);
         found.entry
     }
 
-    fn take_out(&mut self, found: Found) {
+    fn take_out(&mut self, found: FoundKey) {
         self.discount(found);
         self.table.remove(found);
         self.sizes.remove(Size::of(found.entry));
@@ -264,10 +264,10 @@ impl Database {
     pub fn replace(
         &mut self,
         hash: KeyHash,
-        found: Found,
+        found: FoundKey,
         expiry: Option<i64>,
         value: NewValue<'_>,
-    ) -> Option<Detached> {
+    ) -> Option<DetachedValue> {
         if let NewValue::Bytes {
             text,
             modified: false,
@@ -299,10 +299,10 @@ impl Database {
     fn replace_any(
         &mut self,
         hash: KeyHash,
-        found: Found,
+        found: FoundKey,
         expiry: Option<i64>,
         value: NewValue<'_>,
-    ) -> Option<Detached> {
+    ) -> Option<DetachedValue> {
         let before = Size::of(found.entry);
         let footprint = self.footprint(found);
         let was_one_block = found.entry.is_one_block();
@@ -332,7 +332,7 @@ impl Database {
     }
 
     /// Adds, changes or removes a found key's expiry; returns its entry, which may have moved.
-    pub fn set_expiry(&mut self, hash: KeyHash, found: Found, expiry: Option<i64>) -> Entry {
+    pub fn set_expiry(&mut self, hash: KeyHash, found: FoundKey, expiry: Option<i64>) -> Entry {
         self.save_first(found.entry);
         let footprint = self.footprint(found);
         let had = found.entry.has_expiry();
@@ -343,7 +343,7 @@ impl Database {
     }
 
     /// The bytes of a found string, extended with zeros to at least `len`.
-    pub(crate) fn grow_string(&mut self, hash: KeyHash, found: Found, len: usize) -> &mut [u8] {
+    pub(crate) fn grow_string(&mut self, hash: KeyHash, found: FoundKey, len: usize) -> &mut [u8] {
         self.save_first(found.entry);
         let before = Size::of(found.entry);
         let footprint = self.footprint(found);
@@ -359,7 +359,7 @@ impl Database {
 
     /// Changes an integer-encoded string; `false`: the value is something else.
     #[inline(always)]
-    pub fn set_int(&mut self, found: Found, n: i64) -> bool {
+    pub fn set_int(&mut self, found: FoundKey, n: i64) -> bool {
         let Some(Str::Int(old)) = found.entry.string() else {
             return false;
         };
@@ -385,7 +385,7 @@ impl Database {
 
     /// An entry is about to be removed: subtracts it from the counts.
     #[inline]
-    fn discount(&mut self, found: Found) {
+    fn discount(&mut self, found: FoundKey) {
         if let Some(footprints) = &mut self.footprints {
             footprints.remove(found.entry, self.table.place_of_found(found));
         }
@@ -393,13 +393,13 @@ impl Database {
 
     /// An entry's counts before a change, if anything is counted.
     #[inline]
-    fn footprint(&self, found: Found) -> Option<Footprint> {
+    fn footprint(&self, found: FoundKey) -> Option<Footprint> {
         self.footprints.as_ref()?;
         self.counted_footprint(found)
     }
 
     #[cold]
-    fn counted_footprint(&self, found: Found) -> Option<Footprint> {
+    fn counted_footprint(&self, found: FoundKey) -> Option<Footprint> {
         let footprints = self.footprints.as_ref()?;
         let entry = found.entry;
         Some(footprints.of(entry, bytes_of(entry), || self.table.place_of_found(found)))
@@ -579,7 +579,7 @@ impl Database {
     /// lines of hashes or streams.
     pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Database> {
         if let Some(footprints) = &mut self.footprints {
-            for entry in self.table.entries_among(Among::Only(slots)) {
+            for entry in self.table.entries_among(SlotFilter::Only(slots)) {
                 footprints.remove(entry, self.table.place_of(self.table.hash(entry.key())));
             }
         }

@@ -179,7 +179,9 @@ impl IndexMut<DbIndex> for Databases {
 mod tests {
     use super::*;
     use crate::worlds::both;
-    use crate::{Cause, Eviction, EvictionOrder, Expiring, Expiry, Keyspace, NewValue, OwnedValue};
+    use crate::{
+        Cause, Eviction, EvictionOrder, Expiry, ExpiryMode, Keyspace, NewValue, OwnedValue,
+    };
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
     use russet_types::{Container, Expiry as FieldExpiry, Hash, Limits};
@@ -195,7 +197,7 @@ mod tests {
 
     /// `next_expiry` by its definition, from the bounds of all databases.
     fn by_all(k: &Keyspace) -> Option<i64> {
-        if k.expiring != Expiring::Delete {
+        if k.expiring != ExpiryMode::Delete {
             return None;
         }
         let tables = || k.dbs.iter().map(Database::table);
@@ -272,7 +274,7 @@ mod tests {
             }
             84..86 => _ = k.load(db, key, OwnedValue::Int(1), Some(later), None),
             86..89 => {
-                use Expiring::{Delete, DeleteWhenMet, Hide, Replay};
+                use ExpiryMode::{Delete, DeleteWhenMet, Hide, Replay};
                 let modes = [Delete, Delete, DeleteWhenMet, Hide, Replay];
                 k.set_expiring(modes[rng.random_range(0..modes.len())]);
             }

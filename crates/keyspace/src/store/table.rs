@@ -26,7 +26,7 @@
 
 use rand::Rng;
 
-use super::super::slots::slot_set::{Among, SlotSet};
+use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::slots::slot_tables::{PLACES, SlotTables, rehash};
 use super::super::{FieldExpiries, KeyHash, KeyHasher, Ref};
 use super::entry::Entry;
@@ -48,7 +48,7 @@ const TABLE_END: u64 = 1 << 32;
 
 /// A key that was found: its entry and where the table keeps it.
 #[derive(Clone, Copy)]
-pub struct Found {
+pub struct FoundKey {
     handle: Handle,
     pub entry: Entry,
 }
@@ -72,8 +72,8 @@ fn distinct(hashes: &[KeyHash]) -> impl Iterator<Item = &KeyHash> {
 }
 
 #[inline(always)]
-fn found(at: Option<(Handle, Word)>) -> Option<Found> {
-    at.map(|(handle, word)| Found {
+fn found(at: Option<(Handle, Word)>) -> Option<FoundKey> {
+    at.map(|(handle, word)| FoundKey {
         handle,
         entry: Entry::of(word),
     })
@@ -81,7 +81,7 @@ fn found(at: Option<(Handle, Word)>) -> Option<Found> {
 
 /// The entry of a key with a slot.
 #[inline(never)]
-fn find_in_slot(slots: &SlotTables, hash: KeyHash, key: &[u8]) -> Option<Found> {
+fn find_in_slot(slots: &SlotTables, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
     found(slots.find_at(hash.slot(), hash.hash(), OfKey(key)))
 }
 
@@ -138,24 +138,24 @@ impl Table {
     }
 
     /// Keys of some slots. O(1) for one or all, else O(slots in use).
-    pub(crate) fn len_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn len_among(&self, among: SlotFilter<'_>) -> usize {
         match (&self.slots, among) {
-            (None, _) | (_, Among::All) => self.len(),
-            (Some(slots), Among::One(slot)) => slots.len_of(slot),
+            (None, _) | (_, SlotFilter::All) => self.len(),
+            (Some(slots), SlotFilter::One(slot)) => slots.len_of(slot),
             (Some(slots), _) => slots.len_among(among),
         }
     }
 
     /// Keys of some slots that have an expiry. O(1) for one or all, else O(slots in use).
-    pub(crate) fn volatile_among(&self, among: Among<'_>) -> usize {
+    pub(crate) fn volatile_among(&self, among: SlotFilter<'_>) -> usize {
         match (&self.slots, among) {
-            (None, _) | (_, Among::All) => self.volatile,
+            (None, _) | (_, SlotFilter::All) => self.volatile,
             (Some(slots), _) => slots.volatile_among(among),
         }
     }
 
     /// The slots that have keys, in order.
-    pub fn slots(&self, among: Among<'_>) -> impl Iterator<Item = u16> {
+    pub fn slots(&self, among: SlotFilter<'_>) -> impl Iterator<Item = u16> {
         let slots = self.slots.iter();
         slots.flat_map(move |slots| slots.slots(among))
     }
@@ -163,7 +163,7 @@ impl Table {
     /// Removes the lines of some slots' hashes and streams. O(the slots' keys), or O(lines) if they
     /// are fewer.
     fn forget_lines_of(&mut self, slots: &SlotSet) {
-        let among = Among::Only(slots);
+        let among = SlotFilter::Only(slots);
         let lines =
             self.fields.len() + self.streams.len() + self.labels().map_or(0, LabelIndex::len);
         if lines == 0 {
@@ -199,8 +199,8 @@ impl Table {
     /// keys expire, O(the slots' keys) if there are such lines.
     pub fn take_slots(&mut self, slots: &SlotSet) -> Option<Table> {
         self.forget_lines_of(slots);
-        let volatile = self.volatile_among(Among::Only(slots));
-        let taken = self.slots.as_mut()?.take_among(Among::Only(slots))?;
+        let volatile = self.volatile_among(SlotFilter::Only(slots));
+        let taken = self.slots.as_mut()?.take_among(SlotFilter::Only(slots))?;
         self.volatile -= volatile;
         Some(Table {
             slots: Some(taken),
@@ -321,13 +321,13 @@ impl Table {
     }
 
     /// The key's entry, expired or not.
-    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         self.find_inlined(hash, key)
     }
 
     /// As [`Table::find`], part of its callers: those by which nearly all lookups are made.
     #[inline(always)]
-    pub fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<Found> {
+    pub fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         if let Some(slots) = &self.slots {
             return find_in_slot(slots, hash, key);
         }
@@ -335,7 +335,7 @@ impl Table {
     }
 
     /// The position of exactly this entry; `None`: it is not in the table.
-    pub fn find_entry(&self, entry: Entry) -> Option<Found> {
+    pub fn find_entry(&self, entry: Entry) -> Option<FoundKey> {
         let is_it = |word| Entry::of(word) == entry;
         let hash = self.hash(entry.key());
         found(match &self.slots {
@@ -377,7 +377,7 @@ impl Table {
 
     /// `found` was replaced by `entry`, of the same key: it may have moved, and its expiry may be
     /// another one. `had_expiry`: whether it had one before.
-    pub fn replace(&mut self, hash: KeyHash, found: Found, had_expiry: bool, entry: Entry) {
+    pub fn replace(&mut self, hash: KeyHash, found: FoundKey, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
         match &mut self.slots {
             None => {
@@ -398,7 +398,7 @@ impl Table {
     }
 
     /// Takes an entry out, with its expiries.
-    pub fn remove(&mut self, found: Found) {
+    pub fn remove(&mut self, found: FoundKey) {
         let was_volatile = found.entry.has_expiry();
         match &mut self.slots {
             None => _ = self.entries.remove_at(found.handle),
@@ -485,7 +485,7 @@ impl Table {
     /// returns the next cursor, 0 at the end. Begins at 0. An entry that is in the table from the
     /// first step to the last is visited at least once. O(1).
     #[inline]
-    pub fn scan(&self, cursor: u64, among: Among<'_>, mut visit: impl FnMut(Entry)) -> u64 {
+    pub fn scan(&self, cursor: u64, among: SlotFilter<'_>, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| visit(Entry::of(word));
         match &self.slots {
             None => self.entries.scan(cursor, visit),
@@ -498,7 +498,7 @@ impl Table {
     pub(crate) fn scan_ahead(
         &self,
         cursor: u64,
-        among: Among<'_>,
+        among: SlotFilter<'_>,
         mut visit: impl FnMut(Entry),
     ) -> u64 {
         let visit = |word| {
@@ -515,13 +515,13 @@ impl Table {
     /// All entries, each once, in no particular order; prefetched some steps ahead. The first ones
     /// are a fair sample.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.entries_among(Among::All)
+        self.entries_among(SlotFilter::All)
     }
 
     /// As [`Table::entries`], of some slots.
     pub(crate) fn entries_among<'t>(
         &'t self,
-        among: Among<'t>,
+        among: SlotFilter<'t>,
     ) -> impl Iterator<Item = Entry> + 't {
         let in_slots = self.slots.iter().flat_map(move |slots| slots.words(among));
         let words = self.entries.iter().chain(in_slots);
@@ -539,7 +539,7 @@ impl Table {
 
     /// The place of a found entry.
     #[inline]
-    pub(crate) fn place_of_found(&self, found: Found) -> u64 {
+    pub(crate) fn place_of_found(&self, found: FoundKey) -> u64 {
         match &self.slots {
             None => u64::from(found.handle.place()),
             Some(_) => self.place_of(self.hash(found.entry.key())),
@@ -564,13 +564,13 @@ impl Table {
     /// A uniformly random entry, and whether it has an expiry, which is known without reading it.
     /// `None`: the table is empty.
     pub fn random(&self, rng: &mut impl Rng) -> Option<(Entry, bool)> {
-        self.random_among(Among::All, rng)
+        self.random_among(SlotFilter::All, rng)
     }
 
     /// As [`Table::random`], of some slots. O(slots in use) unless they are all.
     pub(crate) fn random_among(
         &self,
-        among: Among<'_>,
+        among: SlotFilter<'_>,
         rng: &mut impl Rng,
     ) -> Option<(Entry, bool)> {
         let word = match &self.slots {
@@ -621,7 +621,7 @@ impl Table {
         mut change: impl FnMut(Entry, &mut FieldExpiries, &mut FieldExpiries) -> Option<Entry>,
     ) -> u64 {
         // Entries are scattered in memory: all are prefetched before the first is read.
-        self.scan_ahead(cursor, Among::All, |_| ());
+        self.scan_ahead(cursor, SlotFilter::All, |_| ());
         let (fields, streams) = (&mut self.fields, &mut self.streams);
         let change = |word| change(Entry::of(word), fields, streams).map(Entry::table_word);
         match &mut self.slots {

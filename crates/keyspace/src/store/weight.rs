@@ -21,13 +21,13 @@ const ELEMENT_BYTES: u64 = 32;
 
 /// Keys seen, their bytes, their elements.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct KeySample {
     keys: u64,
     bytes: u64,
     elements: u64,
 }
 
-impl Seen {
+impl KeySample {
     fn add(&mut self, bytes: usize, elements: usize) {
         self.keys += 1;
         self.bytes += bytes as u64;
@@ -47,7 +47,7 @@ pub(crate) fn of_database_closely(db: &Database) -> usize {
 }
 
 fn of_sample(db: &Database, keys: usize) -> usize {
-    let mut seen = [[Seen::default(); KeySizes::BINS]; Type::ALL.len()];
+    let mut seen = [[KeySample::default(); KeySizes::BINS]; Type::ALL.len()];
     for entry in db.entries().take(keys) {
         let size = Size::of(entry);
         seen[size.kind() as usize][size.bin()].add(bytes_of(entry), size.elements());

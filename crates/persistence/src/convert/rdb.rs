@@ -16,7 +16,7 @@ use super::super::rdb::{
 };
 use super::output::TargetFile;
 use super::{ConvertError, Obstacles};
-use russet_keyspace::{Cause, DbIndex, Expiring, KeyUse, Keyspace, OwnedValue};
+use russet_keyspace::{Cause, DbIndex, ExpiryMode, KeyUse, Keyspace, OwnedValue};
 use russet_types::Limits;
 
 /// Facts of a file that hold for its copy as well. Others are about a server and its stream, which
@@ -49,7 +49,7 @@ pub fn read_rdb(
 ) -> Result<(), ConvertError> {
     let mut keyspace = Keyspace::new(1);
     // Expired keys are data as others: the server that loads the file removes them.
-    keyspace.set_expiring(Expiring::Replay);
+    keyspace.set_expiring(ExpiryMode::Replay);
     let mut passed = Passed {
         keyspace,
         to,

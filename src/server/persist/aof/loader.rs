@@ -17,7 +17,7 @@ use crate::server::state::Server;
 use crate::server::state::world::{Load, World};
 use russet_command::CommandError;
 use russet_config::system_text;
-use russet_keyspace::{ClientId, DbIndex, Expiring, Keyspace};
+use russet_keyspace::{ClientId, DbIndex, ExpiryMode, Keyspace};
 use russet_persistence::aof::restore::command_before;
 use russet_persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
 use russet_persistence::rdb::is_snapshot;
@@ -584,7 +584,7 @@ fn read_preamble(
         return Ok(());
     };
     let name = &current.part.name;
-    let usual = keyspace.set_expiring(Expiring::Replay);
+    let usual = keyspace.set_expiring(ExpiryMode::Replay);
     let end = file.step(keyspace, bytes);
     keyspace.set_expiring(usual);
     server.persist.loading.note_figures(file.load.figures());
