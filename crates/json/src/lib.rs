@@ -22,5 +22,5 @@ pub use document::{
     CborError, ChangeAt, Composer, DEPTH_MAX, Document, Format, Fpha, ParseError, Pay, Value,
     number_of, print_number,
 };
-pub use path::{Budget, Computed, EvalError, Found, Key, Path, PathCache, PathError};
+pub use path::{Budget, ComputedValue, EvalError, Key, Path, PathCache, PathError, PathResult};
 pub use view::{Kind, Location, Number, View};

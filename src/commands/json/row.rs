@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
-use russet_json::{Budget, Document, EvalError, Found, Path, PathCache, PathError, Value};
+use russet_json::{Budget, Document, EvalError, Path, PathCache, PathError, PathResult, Value};
 use russet_keyspace::{Db, Ref, RefMut};
 use russet_resp::{Args, Reply};
 use russet_types::Json;
@@ -93,8 +93,8 @@ pub(super) fn each_match(
     if path.is_projection() {
         for found in path.results(root, budget).map_err(plain)? {
             let taken = match found {
-                Found::At(value) => take(value),
-                Found::Computed(value) => take(Document::of(&value).root()),
+                PathResult::At(value) => take(value),
+                PathResult::Computed(value) => take(Document::of(&value).root()),
             };
             taken.map_err(plain)?;
         }

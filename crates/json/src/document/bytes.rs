@@ -289,15 +289,15 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
 
 /// The few bytes of a scalar, or of a header: at most ten.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Few {
+pub(super) struct ShortBytes {
     bytes: [u8; 16],
     len: usize,
 }
 
-impl Few {
+impl ShortBytes {
     #[inline]
-    pub fn new() -> Few {
-        Few::default()
+    pub fn new() -> ShortBytes {
+        ShortBytes::default()
     }
 
     #[inline]
@@ -326,7 +326,7 @@ impl Few {
     }
 }
 
-impl Deref for Few {
+impl Deref for ShortBytes {
     type Target = [u8];
 
     #[inline]
@@ -355,8 +355,8 @@ pub(super) fn integer_word(value: i64) -> (u128, usize) {
 
 /// A number's bytes.
 #[inline]
-pub(super) fn number(number: Number) -> Few {
-    let mut few = Few::new();
+pub(super) fn number(number: Number) -> ShortBytes {
+    let mut few = ShortBytes::new();
     match number {
         Number::Signed(value @ 0..=63) => few.push(small(value as u8)),
         Number::Signed(value) => {
@@ -415,8 +415,8 @@ fn decimal(value: f64) -> Option<(usize, i64)> {
 
 /// The head and length of a string's bytes.
 #[inline]
-pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
-    let mut few = Few::new();
+pub(super) fn text_head(len: usize, is_clean: bool) -> ShortBytes {
+    let mut few = ShortBytes::new();
     let head = STRING | if is_clean { 0 } else { 2 };
     match u8::try_from(len) {
         Ok(short) if is_clean && len <= SHORT_MAX => few.push(short),
@@ -431,8 +431,8 @@ pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
 
 /// The head, count and length of a container.
 #[inline]
-pub(super) fn header(body: Body, count: usize, len: usize) -> Few {
-    let mut few = Few::new();
+pub(super) fn header(body: Body, count: usize, len: usize) -> ShortBytes {
+    let mut few = ShortBytes::new();
     let head = body as u8;
     if count == 0 {
         few.push(match body {
@@ -455,8 +455,8 @@ pub(super) fn header(body: Body, count: usize, len: usize) -> Few {
 
 /// A reference to a node.
 #[inline]
-pub(super) fn node(kind: Compound, node: u32) -> Few {
-    let mut few = Few::new();
+pub(super) fn node(kind: Compound, node: u32) -> ShortBytes {
+    let mut few = ShortBytes::new();
     few.push(NODE | kind as u8);
     few.extend(node.to_le_bytes());
     few

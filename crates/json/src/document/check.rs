@@ -2,13 +2,13 @@
 
 use super::bytes::{self, Body};
 use super::names::{self, Name};
-use super::run::Run;
+use super::run::NumberType;
 use super::store::Part;
 
 /// Panics if values beside each other are not as their count and length say.
 pub(super) fn part(part: Part<'_>, shared_names: usize) {
     if part.body == Body::Run {
-        assert!(Run::is_valid(part.run.byte()) && part.count > 0);
+        assert!(NumberType::is_valid(part.run.byte()) && part.count > 0);
         assert_eq!(part.bytes.len() - part.start, part.count * part.run.width());
         return;
     }

@@ -59,7 +59,7 @@ use russet_encodings::buffer::Buffer;
 use russet_encodings::thin::ThinPointer;
 use std::fmt;
 use std::sync::Arc;
-use store::{Counted, Part, Store, value_nodes};
+use store::{ArcBlock, Part, Store, value_nodes};
 use value::Context;
 
 /// The deepest nesting of a document: texts of clients have at most 127 levels, but edits nest
@@ -217,7 +217,7 @@ impl Document {
         match &self.0 {
             Form::Flat(buffer) => buffer.memory_bytes(),
             Form::Tree(tree) => {
-                boxed_bytes::<Counted<Tree>>()
+                boxed_bytes::<ArcBlock<Tree>>()
                     + tree.root.memory_bytes()
                     + tree.store.memory_bytes()
             }

@@ -10,7 +10,7 @@
 //! shorter. A large one has an index, and shares names that it has met twice. A shared name has at
 //! most 255 bytes, none of which text escapes.
 
-use super::bytes::Few;
+use super::bytes::ShortBytes;
 use russet_base::hashing::hash;
 use russet_base::memory::alloc::vec_bytes;
 use smallvec::SmallVec;
@@ -94,8 +94,8 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
 
 /// The head and length of a name.
 #[inline]
-pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
-    let mut few = Few::new();
+pub(super) fn text_head(len: usize, is_clean: bool) -> ShortBytes {
+    let mut few = ShortBytes::new();
     if is_clean && len <= SHORT_MAX {
         few.push(len as u8);
     } else {
@@ -107,8 +107,8 @@ pub(super) fn text_head(len: usize, is_clean: bool) -> Few {
 
 /// A shared name.
 #[inline]
-pub(super) fn shared(number: u16) -> Few {
-    let mut few = Few::new();
+pub(super) fn shared(number: u16) -> ShortBytes {
+    let mut few = ShortBytes::new();
     if usize::from(number) < NEAR {
         few.push(SHARED | number as u8);
     } else {

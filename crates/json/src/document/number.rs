@@ -3,7 +3,7 @@
 //! Text is ryu's: `1.0`, `1e16`, `1e-6`. A float of a narrow type has the shortest text that is
 //! read back as the same value of that type.
 
-use super::text::Out;
+use super::text::TextOutput;
 use russet_base::numbers::Decimal;
 
 /// The type of a float array whose creator asked for one (`FPHA`). Values are rounded to it.
@@ -20,24 +20,24 @@ pub enum Fpha {
 }
 
 /// A binary format of 16 bits.
-struct Half {
+struct HalfFormat {
     /// Bits of the significand, the implied one included.
     precision: i32,
     /// The greatest exponent.
     bias: i32,
 }
 
-const FP16: Half = Half {
+const FP16: HalfFormat = HalfFormat {
     precision: 11,
     bias: 15,
 };
 
-const BF16: Half = Half {
+const BF16: HalfFormat = HalfFormat {
     precision: 8,
     bias: 127,
 };
 
-impl Half {
+impl HalfFormat {
     /// The nearest value of the format, ties to even; `None`: it is out of range.
     fn round(&self, value: f64) -> Option<f64> {
         let exponent = ((value.to_bits() >> 52 & 0x7FF) as i32 - 1023).max(1 - self.bias);
@@ -127,7 +127,7 @@ impl Fpha {
     }
 
     /// Appends the text of a value of the type.
-    pub(super) fn write(self, value: f64, out: &mut impl Out) {
+    pub(super) fn write(self, value: f64, out: &mut impl TextOutput) {
         match self {
             Fpha::Fp16 | Fpha::Bf16 => write_float(self.shortest(value), out),
             Fpha::Fp32 => {
@@ -150,7 +150,7 @@ impl Fpha {
 
 /// Appends the text of an integer over a power of ten.
 #[inline]
-pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl Out) {
+pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl TextOutput) {
     const POWERS: [u64; 9] = [
         1,
         10,
@@ -181,7 +181,7 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl Out) {
 }
 
 /// Appends a float's text. It must be finite.
-pub(super) fn write_float(value: f64, out: &mut impl Out) {
+pub(super) fn write_float(value: f64, out: &mut impl TextOutput) {
     let mut digits = ryu::Buffer::new();
     out.put(digits.format_finite(value).as_bytes());
 }

@@ -6,9 +6,9 @@
 use super::bytes::{self, Body, Inline, Item};
 use super::names::{self, FlatNames, Name};
 use super::number::{write_decimal, write_float};
-use super::run::Run;
+use super::run::NumberType;
 use super::store::Node;
-use super::text::{Out, Sink, write_escaped};
+use super::text::{Sink, TextOutput, write_escaped};
 use super::value::{Context, Value};
 use crate::view::Number;
 use smallvec::SmallVec;
@@ -69,7 +69,7 @@ pub(super) fn print_at(value: Value<'_>, format: &Format<'_>, level: usize, out:
     printer.out.end();
 }
 
-pub(super) fn write_number(number: Number, out: &mut impl Out) {
+pub(super) fn write_number(number: Number, out: &mut impl TextOutput) {
     let mut digits = itoa::Buffer::new();
     let text = match number {
         Number::Signed(value) => digits.format(value),
@@ -173,7 +173,7 @@ impl<'a> Printer<'a, '_> {
             Body::Object => self.members(bytes, inline.start, inline.end),
             Body::Array => self.elements(bytes, inline.start, inline.end),
             Body::Run => {
-                let run = Run::of(bytes[inline.start]);
+                let run = NumberType::of(bytes[inline.start]);
                 self.run(run, bytes, inline.start + 1, inline.end);
             }
         }
@@ -236,7 +236,7 @@ impl<'a> Printer<'a, '_> {
         }
     }
 
-    fn run(&mut self, run: Run, bytes: &[u8], mut at: usize, end: usize) {
+    fn run(&mut self, run: NumberType, bytes: &[u8], mut at: usize, end: usize) {
         while at < end {
             self.line();
             if let Some((integer, scale)) = run.decimal(bytes, at) {

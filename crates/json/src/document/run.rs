@@ -19,7 +19,7 @@ const SCALE_MAX: usize = 7;
 
 /// A type of numbers, as the byte that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run(u8);
+pub(super) struct NumberType(u8);
 
 const INTEGERS: u8 = 0b00;
 const DECIMALS: u8 = 0b01;
@@ -47,11 +47,11 @@ pub(super) fn mantissa(value: f64, scale: usize) -> Option<i64> {
     (quotient.to_bits() == value.to_bits()).then_some(mantissa)
 }
 
-impl Run {
+impl NumberType {
     /// The type that a byte names.
     #[inline]
-    pub const fn of(byte: u8) -> Run {
-        Run(byte)
+    pub const fn of(byte: u8) -> NumberType {
+        NumberType(byte)
     }
 
     /// Whether a byte names one; for checks.
@@ -69,16 +69,16 @@ impl Run {
         self.0
     }
 
-    fn scaled(kind: u8, scale: usize, width: usize) -> Run {
-        Run(kind << 6 | (scale as u8) << 3 | (width as u8 - 1))
+    fn scaled(kind: u8, scale: usize, width: usize) -> NumberType {
+        NumberType(kind << 6 | (scale as u8) << 3 | (width as u8 - 1))
     }
 
     /// The type of typed arrays; `None`: doubles need none.
-    pub fn typed(fpha: Fpha) -> Option<Run> {
+    pub fn typed(fpha: Fpha) -> Option<NumberType> {
         match fpha {
-            Fpha::Fp16 => Some(Run(FP16)),
-            Fpha::Bf16 => Some(Run(BF16)),
-            Fpha::Fp32 => Some(Run(FP32)),
+            Fpha::Fp16 => Some(NumberType(FP16)),
+            Fpha::Bf16 => Some(NumberType(BF16)),
+            Fpha::Fp32 => Some(NumberType(FP32)),
             Fpha::Fp64 => None,
         }
     }
@@ -151,7 +151,7 @@ impl Run {
         is_float.then(|| (value, self.scale()))
     }
 
-    /// A number's bytes, the first [`Run::width`] of these; `None`: the type does not have it. A
+    /// A number's bytes, the first [`NumberType::width`] of these; `None`: the type does not have it. A
     /// type that a creator asked for has the nearest one.
     #[inline]
     pub fn bytes(self, number: Number) -> Option<[u8; 8]> {
@@ -185,14 +185,14 @@ impl Run {
     }
 
     /// The narrowest type that has all these numbers, if they are shorter so.
-    pub fn shorter(numbers: impl Iterator<Item = Number> + Clone) -> Option<Run> {
-        let (run, alone) = Run::choose(numbers.clone())?;
+    pub fn shorter(numbers: impl Iterator<Item = Number> + Clone) -> Option<NumberType> {
+        let (run, alone) = NumberType::choose(numbers.clone())?;
         (1 + numbers.count() * run.width() < alone).then_some(run)
     }
 
     /// The narrowest type that has all these numbers, and about the bytes of them as values;
     /// `None`: none has, or there is no number.
-    fn choose(numbers: impl Iterator<Item = Number> + Clone) -> Option<(Run, usize)> {
+    fn choose(numbers: impl Iterator<Item = Number> + Clone) -> Option<(NumberType, usize)> {
         let (mut integers, mut floats) = (false, false);
         let (mut scale, mut is_decimal) = (0, true);
         for number in numbers.clone() {
@@ -216,8 +216,8 @@ impl Run {
         }
         if !is_decimal {
             let mut all = numbers.clone();
-            let single = all.all(|number| Run(SINGLE).bytes(number).is_some());
-            let run = Run(if single { SINGLE } else { DOUBLE });
+            let single = all.all(|number| NumberType(SINGLE).bytes(number).is_some());
+            let run = NumberType(if single { SINGLE } else { DOUBLE });
             return Some((run, numbers.count() * (1 + run.width())));
         }
         let kind = match (integers, floats) {
@@ -225,7 +225,7 @@ impl Run {
             (false, _) => DECIMALS,
             (true, false) => INTEGERS,
         };
-        let fits = Run::scaled(kind, scale, 8);
+        let fits = NumberType::scaled(kind, scale, 8);
         let (mut width, mut alone) = (1, 0);
         for number in numbers {
             let bytes = fits.bytes(number)?;
@@ -237,7 +237,7 @@ impl Run {
                 _ => 1 + own,
             };
         }
-        Some((Run::scaled(kind, scale, width), alone))
+        Some((NumberType::scaled(kind, scale, width), alone))
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
     use Number::{Float, Signed, Unsigned};
 
     fn chosen(numbers: &[Number]) -> Option<(u8, usize)> {
-        let (run, _) = Run::choose(numbers.iter().copied())?;
+        let (run, _) = NumberType::choose(numbers.iter().copied())?;
         for number in numbers {
             let bytes = run.bytes(*number).unwrap();
             let mut bytes = bytes[..run.width()].to_vec();
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_type_that_was_asked_for_rounds() {
-        let run = Run::typed(Fpha::Fp16).unwrap();
+        let run = NumberType::typed(Fpha::Fp16).unwrap();
         let bytes = run.bytes(Float(0.1)).unwrap();
         assert!(matches!(run.read(&bytes, 0), Float(0.0999755859375)));
         assert!(run.bytes(Signed(70_000)).is_none());

@@ -258,21 +258,21 @@ impl Digits for &[u8] {
 
 /// A number of a text.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Scanned {
+pub(super) enum ScannedNumber {
     Integer(i64),
     /// A float, as an integer of at most 15 digits over a power of ten, the least but one.
     Decimal(i64, usize),
     Other(Number),
 }
 
-impl Scanned {
+impl ScannedNumber {
     #[inline]
     pub fn number(self) -> Number {
         match self {
-            Scanned::Integer(value) => Number::Signed(value),
+            ScannedNumber::Integer(value) => Number::Signed(value),
             // Both are exact, so that the quotient is rounded once.
-            Scanned::Decimal(value, scale) => Number::Float(value as f64 / POWERS[scale]),
-            Scanned::Other(number) => number,
+            ScannedNumber::Decimal(value, scale) => Number::Float(value as f64 / POWERS[scale]),
+            ScannedNumber::Other(number) => number,
         }
     }
 }
@@ -294,7 +294,7 @@ fn digits(bytes: &impl Digits, at: &mut usize, mut value: u64) -> (usize, u64) {
 
 /// The number at a place, which moves to its end.
 #[inline(always)]
-pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<Scanned, GaveUp> {
+pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<ScannedNumber, GaveUp> {
     let start = *at;
     let is_negative = bytes.byte(start) == b'-';
     *at += usize::from(is_negative);
@@ -316,7 +316,7 @@ pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<Scanned, 
     if !matches!(end, b'.' | b'e' | b'E') {
         // 18 digits do not overflow.
         if whole <= 18 && is_plain {
-            return Ok(Scanned::Integer(signed(value)));
+            return Ok(ScannedNumber::Integer(signed(value)));
         }
         return any_number(&bytes.bytes()[start..*at], false);
     }
@@ -339,28 +339,28 @@ pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<Scanned, 
             value /= 10;
             places -= 1;
         }
-        return Ok(Scanned::Decimal(signed(value), places));
+        return Ok(ScannedNumber::Decimal(signed(value), places));
     } else if whole + places <= 18 && value < 1 << 53 {
         let float = value as f64 / POWERS[places];
         let number = Number::Float(if is_negative { -float } else { float });
-        return Ok(Scanned::Other(number));
+        return Ok(ScannedNumber::Other(number));
     }
     any_number(&bytes.bytes()[start..*at], true)
 }
 
 /// A number of any length, by the standard library.
 #[cold]
-fn any_number(digits: &[u8], is_float: bool) -> Result<Scanned, GaveUp> {
+fn any_number(digits: &[u8], is_float: bool) -> Result<ScannedNumber, GaveUp> {
     let text = std::str::from_utf8(digits).map_err(|_| GaveUp)?;
     if !is_float && text != "-0" {
         if let Ok(value) = text.parse() {
-            return Ok(Scanned::Integer(value));
+            return Ok(ScannedNumber::Integer(value));
         }
         if let Ok(value) = text.parse() {
-            return Ok(Scanned::Other(Number::Unsigned(value)));
+            return Ok(ScannedNumber::Other(Number::Unsigned(value)));
         }
     }
     let value: f64 = text.parse().map_err(|_| GaveUp)?;
     let number = value.is_finite().then_some(Number::Float(value));
-    number.map(Scanned::Other).ok_or(GaveUp)
+    number.map(ScannedNumber::Other).ok_or(GaveUp)
 }

@@ -22,7 +22,7 @@
 
 use super::bytes::{self, Body, Compound, Item};
 use super::names::{self, Index, Name, TreeNames, hash_of};
-use super::run::Run;
+use super::run::NumberType;
 use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;
 use russet_encodings::buffer::Buffer;
@@ -58,7 +58,7 @@ pub(super) fn chunk_bytes() -> usize {
 pub(super) struct Part<'a> {
     pub body: Body,
     /// The type of numbers, in a run.
-    pub run: Run,
+    pub run: NumberType,
     pub count: usize,
     /// The buffer, up to where the values end.
     pub bytes: &'a [u8],
@@ -70,7 +70,7 @@ impl<'a> Part<'a> {
     /// Without values.
     pub const NONE: Part<'static> = Part {
         body: Body::Array,
-        run: Run::of(0),
+        run: NumberType::of(0),
         count: 0,
         bytes: &[],
         start: 0,
@@ -80,9 +80,9 @@ impl<'a> Part<'a> {
     #[inline]
     pub fn inline(buffer: &'a [u8], at: usize) -> Option<Part<'a>> {
         let inline = bytes::inline(buffer, at)?;
-        let (mut start, mut run) = (inline.start, Run::of(0));
+        let (mut start, mut run) = (inline.start, NumberType::of(0));
         if inline.body == Body::Run {
-            run = Run::of(buffer[start]);
+            run = NumberType::of(buffer[start]);
             start += 1;
         }
         Some(Part {
@@ -98,9 +98,9 @@ impl<'a> Part<'a> {
     #[inline]
     pub fn chunk(is_object: bool, buffer: &'a [u8], count: usize) -> Part<'a> {
         let (body, run, start) = match buffer[0] {
-            _ if is_object => (Body::Object, Run::of(0), 0),
-            PLAIN => (Body::Array, Run::of(0), 1),
-            run => (Body::Run, Run::of(run), 1),
+            _ if is_object => (Body::Object, NumberType::of(0), 0),
+            PLAIN => (Body::Array, NumberType::of(0), 1),
+            run => (Body::Run, NumberType::of(run), 1),
         };
         Part {
             body,
@@ -186,14 +186,14 @@ pub(super) fn value_nodes(buffer: &[u8], at: usize, node: &mut impl FnMut(u32)) 
 }
 
 /// An [`Arc`]'s block.
-pub(super) struct Counted<T> {
+pub(super) struct ArcBlock<T> {
     _counts: [usize; 2],
     _value: T,
 }
 
 /// Bytes of a counted buffer.
 fn counted_bytes(buffer: &Buffer) -> usize {
-    boxed_bytes::<Counted<Buffer>>() + buffer.memory_bytes()
+    boxed_bytes::<ArcBlock<Buffer>>() + buffer.memory_bytes()
 }
 
 /// An array or an object out of line.
@@ -276,7 +276,7 @@ impl Chunks {
 
     fn memory_bytes(&self) -> usize {
         let directory = vec_bytes(&self.counts) + vec_bytes(&self.buffers);
-        let index = boxed_bytes::<Counted<Index>>() + self.index.memory_bytes();
+        let index = boxed_bytes::<ArcBlock<Index>>() + self.index.memory_bytes();
         directory + index + self.bytes
     }
 }
@@ -348,7 +348,7 @@ impl Store {
 
     /// Bytes in the allocator. O(1).
     pub fn memory_bytes(&self) -> usize {
-        let counted = self.nodes.len() * boxed_bytes::<Counted<Node>>();
+        let counted = self.nodes.len() * boxed_bytes::<ArcBlock<Node>>();
         let lists = vec_bytes(&self.nodes) + counted + vec_bytes(&self.free);
         lists + self.names.memory_bytes() + self.bytes
     }

@@ -54,7 +54,7 @@ fn is_escaped(byte: u8) -> bool {
 }
 
 /// A place that text is appended to.
-pub(super) trait Out {
+pub(super) trait TextOutput {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
 
@@ -67,7 +67,7 @@ pub(super) trait Out {
     }
 }
 
-impl Out for Vec<u8> {
+impl TextOutput for Vec<u8> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
@@ -156,7 +156,7 @@ impl<'o> Sink<'o> {
     }
 }
 
-impl Out for Sink<'_> {
+impl TextOutput for Sink<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         if let Some(room) = self.bytes.get_mut(self.len..self.len + bytes.len()) {
@@ -185,7 +185,7 @@ impl Out for Sink<'_> {
 }
 
 /// Appends a text in quotes, escaped where it must be.
-pub(super) fn write_escaped(mut text: &[u8], out: &mut impl Out) {
+pub(super) fn write_escaped(mut text: &[u8], out: &mut impl TextOutput) {
     out.put(b"\"");
     loop {
         let clean = clean_prefix(text);

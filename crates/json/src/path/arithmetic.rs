@@ -1,14 +1,14 @@
 //! Arithmetic of filters and projections. A result that is no number, or infinite, is Nothing.
 
 use super::ast::Arithmetic;
-use super::computed::Computed;
+use super::computed::ComputedValue;
 use super::value::Value;
 use crate::view::Number;
 
 pub(super) fn made_number<'p, V>(number: Option<Number>) -> Value<'p, V> {
     match number {
         Some(Number::Float(float)) if !float.is_finite() => Value::Nothing,
-        Some(number) => Value::Made(Computed::Number(number)),
+        Some(number) => Value::Made(ComputedValue::Number(number)),
         None => Value::Nothing,
     }
 }

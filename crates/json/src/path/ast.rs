@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::computed::Computed;
+use super::computed::ComputedValue;
 
 /// One step from a value to values within it.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub(super) enum Expr {
     /// A sign in front: true for minus.
     Sign(bool, Box<Expr>),
     /// A value in the path's text.
-    Literal(Computed),
+    Literal(ComputedValue),
     /// A path, `@...` or `$...`.
     Query(Query),
     /// `path~`: names of members.

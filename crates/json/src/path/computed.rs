@@ -1,6 +1,6 @@
 //! Values that a path computes, or has in its own text: they stand in no document.
 //!
-//! [`Computed`] is a small owned tree. [`Operand`] reads one side of an operator, be it in the
+//! [`ComputedValue`] is a small owned tree. [`Operand`] reads one side of an operator, be it in the
 //! document or computed, so that every operator exists once.
 
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use crate::view::{Kind, Number, View};
 
 /// An owned JSON value; as a reference it is a [`View`], so it prints like a document's.
 #[derive(Clone, Debug)]
-pub enum Computed {
+pub enum ComputedValue {
     /// `null`
     Null,
     /// `true` or `false`
@@ -21,15 +21,15 @@ pub enum Computed {
     /// A string.
     String(String),
     /// An array.
-    Array(Vec<Computed>),
+    Array(Vec<ComputedValue>),
     /// An object, its members in order, each name once.
-    Object(Vec<(String, Computed)>),
+    Object(Vec<(String, ComputedValue)>),
 }
 
-/// Containers within containers that [`Computed::copy`] follows.
+/// Containers within containers that [`ComputedValue::copy`] follows.
 const COPY_DEPTH_MAX: usize = 128;
 
-impl Computed {
+impl ComputedValue {
     /// A copy of a value; `None` if it is nested deeper than 128 or has more than `budget` values.
     pub(super) fn copy<'a, V: View<'a>>(value: V, budget: &Budget) -> Option<Self> {
         Self::copy_within(value, budget, COPY_DEPTH_MAX)
@@ -39,21 +39,21 @@ impl Computed {
         budget.keep(1).ok()?;
         let depth = depth.checked_sub(1)?;
         Some(match value.kind() {
-            Kind::Null => Computed::Null,
-            Kind::Bool(bool) => Computed::Bool(bool),
-            Kind::Number(number) => Computed::Number(number),
+            Kind::Null => ComputedValue::Null,
+            Kind::Bool(bool) => ComputedValue::Bool(bool),
+            Kind::Number(number) => ComputedValue::Number(number),
             Kind::String => {
                 let text = value.text().unwrap_or_default();
                 budget.keep_copy(text.len()).ok()?;
-                Computed::String(text.to_owned())
+                ComputedValue::String(text.to_owned())
             }
-            Kind::Array => Computed::Array(
+            Kind::Array => ComputedValue::Array(
                 value
                     .children()
                     .map(|(_, child)| Self::copy_within(child, budget, depth))
                     .collect::<Option<_>>()?,
             ),
-            Kind::Object => Computed::Object(
+            Kind::Object => ComputedValue::Object(
                 value
                     .children()
                     .map(|(name, child)| {
@@ -67,43 +67,43 @@ impl Computed {
     }
 }
 
-impl<'a> View<'a> for &'a Computed {
+impl<'a> View<'a> for &'a ComputedValue {
     fn kind(self) -> Kind {
         match self {
-            Computed::Null => Kind::Null,
-            Computed::Bool(bool) => Kind::Bool(*bool),
-            Computed::Number(number) => Kind::Number(*number),
-            Computed::String(_) => Kind::String,
-            Computed::Array(_) => Kind::Array,
-            Computed::Object(_) => Kind::Object,
+            ComputedValue::Null => Kind::Null,
+            ComputedValue::Bool(bool) => Kind::Bool(*bool),
+            ComputedValue::Number(number) => Kind::Number(*number),
+            ComputedValue::String(_) => Kind::String,
+            ComputedValue::Array(_) => Kind::Array,
+            ComputedValue::Object(_) => Kind::Object,
         }
     }
 
     fn text(self) -> Option<&'a str> {
         match self {
-            Computed::String(text) => Some(text),
+            ComputedValue::String(text) => Some(text),
             _ => None,
         }
     }
 
     fn len(self) -> usize {
         match self {
-            Computed::Array(elements) => elements.len(),
-            Computed::Object(members) => members.len(),
+            ComputedValue::Array(elements) => elements.len(),
+            ComputedValue::Object(members) => members.len(),
             _ => 0,
         }
     }
 
     fn child(self, ordinal: usize) -> Option<Self> {
         match self {
-            Computed::Array(elements) => elements.get(ordinal),
-            Computed::Object(members) => members.get(ordinal).map(|(_, value)| value),
+            ComputedValue::Array(elements) => elements.get(ordinal),
+            ComputedValue::Object(members) => members.get(ordinal).map(|(_, value)| value),
             _ => None,
         }
     }
 
     fn member(self, name: &str) -> Option<(usize, Self)> {
-        let Computed::Object(members) = self else {
+        let ComputedValue::Object(members) = self else {
             return None;
         };
         let ordinal = members.iter().position(|(own, _)| own == name)?;
@@ -111,9 +111,9 @@ impl<'a> View<'a> for &'a Computed {
     }
 
     fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
-        let (elements, members): (&[Computed], &[(String, Computed)]) = match self {
-            Computed::Array(elements) => (elements, &[]),
-            Computed::Object(members) => (&[], members),
+        let (elements, members): (&[ComputedValue], &[(String, ComputedValue)]) = match self {
+            ComputedValue::Array(elements) => (elements, &[]),
+            ComputedValue::Object(members) => (&[], members),
             _ => (&[], &[]),
         };
         let elements = elements.iter().map(|value| (None, value));
@@ -129,7 +129,7 @@ pub(super) enum Operand<'x, 'a, V> {
     /// A value of the document.
     Tree(V, PhantomData<&'a ()>),
     /// A literal of the path, or a result.
-    Own(&'x Computed),
+    Own(&'x ComputedValue),
 }
 
 impl<V: Copy> Clone for Operand<'_, '_, V> {

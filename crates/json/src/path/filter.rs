@@ -11,7 +11,7 @@ use super::arithmetic::{apply, made_number, signed, whole};
 use super::ast::{Compare, Expr, Operator, Origin, Query};
 use super::budget::Budget;
 use super::compare::{equal, order};
-use super::computed::{Computed, Operand};
+use super::computed::{ComputedValue, Operand};
 use super::error::EvalError;
 use super::functions;
 use super::pattern::{Extent, is_match};
@@ -92,8 +92,8 @@ pub(super) fn holds<'a, V: View<'a>>(
         Expr::Query(query) => exists(query, scope),
         value => Ok(match evaluate(value, scope)? {
             Value::Nothing => false,
-            Value::Made(Computed::Bool(bool)) => bool,
-            Value::Literal(Computed::Bool(bool)) => *bool,
+            Value::Made(ComputedValue::Bool(bool)) => bool,
+            Value::Literal(ComputedValue::Bool(bool)) => *bool,
             Value::List(items) => !items.is_empty(),
             _ => true,
         }),
@@ -124,7 +124,7 @@ pub(super) fn evaluate<'p, 'a, V: View<'a>>(
         }
         // No value, by what the parser lets through.
         Expr::Any(_) | Expr::All(_) | Expr::Not(_) | Expr::Compare(_) => {
-            Ok(Value::Made(Computed::Bool(holds(expr, scope)?)))
+            Ok(Value::Made(ComputedValue::Bool(holds(expr, scope)?)))
         }
     }
 }

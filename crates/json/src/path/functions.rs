@@ -8,7 +8,7 @@ use super::arithmetic::{made_number, whole};
 use super::ast::{Call, Function, clamp_index};
 use super::budget::Budget;
 use super::compare::order_numbers;
-use super::computed::{Computed, Operand};
+use super::computed::{ComputedValue, Operand};
 use super::error::EvalError;
 use super::filter::{Scope, any_of, evaluate, subset_of};
 use super::pattern::{Extent, is_match};
@@ -73,7 +73,7 @@ pub(super) fn keys<'p, 'a, V: View<'a>>(
         for name in object.children().filter_map(|(name, _)| name) {
             budget.keep(1)?;
             budget.keep_copy(name.len())?;
-            names.push(Item::Made(Computed::String(name.to_owned())));
+            names.push(Item::Made(ComputedValue::String(name.to_owned())));
         }
         Ok(())
     };
@@ -88,11 +88,11 @@ pub(super) fn keys<'p, 'a, V: View<'a>>(
 }
 
 fn integer<'p, V>(count: usize) -> Value<'p, V> {
-    Value::Made(Computed::Number(Number::Signed(count as i64)))
+    Value::Made(ComputedValue::Number(Number::Signed(count as i64)))
 }
 
 fn bool<'p, V>(bool: bool) -> Value<'p, V> {
-    Value::Made(Computed::Bool(bool))
+    Value::Made(ComputedValue::Bool(bool))
 }
 
 fn count<V>(value: &Value<'_, V>) -> usize {
@@ -128,7 +128,7 @@ fn concat<'p, 'a, V: View<'a>>(
         budget.keep_copy(part.len())?;
         text.push_str(part);
     }
-    Ok(Value::Made(Computed::String(text)))
+    Ok(Value::Made(ComputedValue::String(text)))
 }
 
 /// Integers stay integers, and floats floats.
@@ -151,7 +151,9 @@ fn element<'p, 'a, V: View<'a>>(array: &Value<'_, V>, index: i64, budget: &Budge
         let beyond = index < 0 && index.unsigned_abs() > len as u64;
         Some(clamp_index(index, len)).filter(|ordinal| !beyond && *ordinal < len)
     };
-    let own = |value: &Computed| Computed::copy(value, budget).map_or(Value::Nothing, Value::Made);
+    let own = |value: &ComputedValue| {
+        ComputedValue::copy(value, budget).map_or(Value::Nothing, Value::Made)
+    };
     match array {
         Value::Nodes(nodes) => {
             within(nodes.len()).map_or(Value::Nothing, |ordinal| Value::Node(nodes[ordinal]))
@@ -182,7 +184,7 @@ fn append<'a, V: View<'a>>(
     let item = |operand: Operand<'_, 'a, V>| {
         Some(match operand {
             Operand::Tree(node, _) => Item::Node(node),
-            Operand::Own(value) => Item::Made(Computed::copy(value, budget)?),
+            Operand::Own(value) => Item::Made(ComputedValue::copy(value, budget)?),
         })
     };
     let mut items: Vec<_> = match list {
@@ -210,16 +212,16 @@ fn append<'a, V: View<'a>>(
     for value in added {
         items.push(match value {
             Value::Nothing => return None,
-            Value::Nodes(nodes) => Item::Made(Computed::Array(
+            Value::Nodes(nodes) => Item::Made(ComputedValue::Array(
                 nodes
                     .iter()
-                    .map(|node| Computed::copy(*node, budget))
+                    .map(|node| ComputedValue::copy(*node, budget))
                     .collect::<Option<_>>()?,
             )),
-            Value::List(items) => Item::Made(Computed::Array(
+            Value::List(items) => Item::Made(ComputedValue::Array(
                 items
                     .iter()
-                    .map(|own| Computed::copy(own.operand(), budget))
+                    .map(|own| ComputedValue::copy(own.operand(), budget))
                     .collect::<Option<_>>()?,
             )),
             one => item(one.one()?)?,

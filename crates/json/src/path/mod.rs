@@ -41,13 +41,13 @@ use std::borrow::Cow;
 use ast::{Expr, Step};
 use budget::TEXT_BYTES_MAX;
 use filter::{Memo, Scope};
-use parse::Parsed;
+use parse::ParsedPath;
 use value::{Item, Value};
 use walk::{Stop, Trail, Visitor, Walk, follow};
 
 pub use budget::Budget;
 pub use cache::PathCache;
-pub use computed::Computed;
+pub use computed::ComputedValue;
 pub use error::{EvalError, PathError};
 
 use crate::view::{Location, View};
@@ -79,11 +79,11 @@ pub enum Key<'p> {
 
 /// A result of a path that is read.
 #[derive(Clone, Debug)]
-pub enum Found<V> {
+pub enum PathResult<V> {
     /// A value of the document.
     At(V),
     /// A value that the path computes.
-    Computed(Computed),
+    Computed(ComputedValue),
 }
 
 impl Path {
@@ -99,13 +99,15 @@ impl Path {
             Cow::Borrowed(text)
         };
         let body = match parse::parse(&text)? {
-            Parsed::Selection(steps) if steps.iter().all(Step::is_static) => Body::Static(steps),
-            Parsed::Selection(steps) => Body::Selection(steps),
+            ParsedPath::Selection(steps) if steps.iter().all(Step::is_static) => {
+                Body::Static(steps)
+            }
+            ParsedPath::Selection(steps) => Body::Selection(steps),
             // Projections are of JSONPath alone; before 8.10 most of these texts were no paths.
-            Parsed::Projection(_) if legacy => {
+            ParsedPath::Projection(_) if legacy => {
                 return Err(PathError::Syntax(expect::explain(&text, text.len())));
             }
-            Parsed::Projection(expr) => Body::Projection(expr),
+            ParsedPath::Projection(expr) => Body::Projection(expr),
         };
         Ok(Path {
             text: text.into(),
@@ -269,11 +271,11 @@ impl Path {
         &self,
         root: V,
         budget: &Budget,
-    ) -> Result<Vec<Found<V>>, EvalError> {
+    ) -> Result<Vec<PathResult<V>>, EvalError> {
         let Body::Projection(expr) = &self.body else {
             let mut found = Vec::new();
             self.each(root, budget, |value| {
-                found.push(Found::At(value));
+                found.push(PathResult::At(value));
                 budget.spend_result(0)
             })?;
             return Ok(found);
@@ -287,15 +289,15 @@ impl Path {
         };
         Ok(match filter::evaluate(expr, &scope)? {
             Value::Nothing => Vec::new(),
-            Value::Node(value) => vec![Found::At(value)],
-            Value::Nodes(values) => values.into_iter().map(Found::At).collect(),
-            Value::Literal(value) => vec![Found::Computed(value.clone())],
-            Value::Made(value) => vec![Found::Computed(value)],
+            Value::Node(value) => vec![PathResult::At(value)],
+            Value::Nodes(values) => values.into_iter().map(PathResult::At).collect(),
+            Value::Literal(value) => vec![PathResult::Computed(value.clone())],
+            Value::Made(value) => vec![PathResult::Computed(value)],
             Value::List(items) => items
                 .into_iter()
                 .map(|item| match item {
-                    Item::Node(value) => Found::At(value),
-                    Item::Made(value) => Found::Computed(value),
+                    Item::Node(value) => PathResult::At(value),
+                    Item::Made(value) => PathResult::Computed(value),
                 })
                 .collect(),
         })

@@ -125,14 +125,14 @@ impl Size {
 }
 
 /// A pattern; `None`: it is malformed or too large.
-type Compiled = Option<(Regex, Size)>;
+type CompiledPattern = Option<(Regex, Size)>;
 
 /// Compiled patterns of one extent.
 #[derive(Default)]
 struct Patterns {
-    young: HashMap<Box<str>, Compiled>,
+    young: HashMap<Box<str>, CompiledPattern>,
     young_states: u64,
-    old: HashMap<Box<str>, Compiled>,
+    old: HashMap<Box<str>, CompiledPattern>,
 }
 
 impl Patterns {
@@ -141,7 +141,7 @@ impl Patterns {
         pattern: &str,
         extent: Extent,
         budget: &Budget,
-    ) -> Result<&Compiled, EvalError> {
+    ) -> Result<&CompiledPattern, EvalError> {
         if !self.young.contains_key(pattern) {
             let compiled = match self.old.remove(pattern) {
                 Some(compiled) => compiled,
@@ -159,7 +159,7 @@ impl Patterns {
     }
 }
 
-fn compile(pattern: &str, extent: Extent, budget: &Budget) -> Result<Compiled, EvalError> {
+fn compile(pattern: &str, extent: Extent, budget: &Budget) -> Result<CompiledPattern, EvalError> {
     budget.spend(SYNTAX_VISITS + BYTE_VISITS * pattern.len() as u64)?;
     let anchored = (extent == Extent::Whole).then(|| format!("^(?:{pattern})$"));
     let pattern = anchored.as_deref().unwrap_or(pattern);

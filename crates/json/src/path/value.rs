@@ -1,6 +1,6 @@
 //! The values of expressions.
 
-use super::computed::{Computed, Operand};
+use super::computed::{ComputedValue, Operand};
 use super::error::EvalError;
 use crate::view::{Kind, Number, View};
 
@@ -12,9 +12,9 @@ pub(super) enum Value<'p, V> {
     /// Two or more values of the document.
     Nodes(Vec<V>),
     /// A literal of the path.
-    Literal(&'p Computed),
+    Literal(&'p ComputedValue),
     /// A result.
-    Made(Computed),
+    Made(ComputedValue),
     /// A list that a function makes: as a projection it is several results, else an array.
     List(Vec<Item<V>>),
 }
@@ -22,7 +22,7 @@ pub(super) enum Value<'p, V> {
 /// One element of a [`Value::List`].
 pub(super) enum Item<V> {
     Node(V),
-    Made(Computed),
+    Made(ComputedValue),
 }
 
 impl<V: Copy> Item<V> {

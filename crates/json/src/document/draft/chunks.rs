@@ -2,8 +2,8 @@
 //!
 //! A member whose name an earlier one has replaces that one's value, in the tokens or in a chunk.
 
-use super::work::{Known, Origin, Token, skip};
-use super::{Draft, OutOfRange, Replaced, numbers_chunk, numbers_of};
+use super::work::{DraftName, Origin, Token, skip};
+use super::{Draft, OutOfRange, ReplacedMember, numbers_chunk, numbers_of};
 use crate::document::bytes::Body;
 use crate::document::names::hash_of;
 use crate::document::number::Fpha;
@@ -26,13 +26,13 @@ impl Draft<'_, '_> {
             while !matches!(tokens[at], Token::Name(found) if found == number) {
                 at = skip(tokens, at + 1);
             }
-            Some(Replaced::Waiting(at))
+            Some(ReplacedMember::Waiting(at))
         } else {
             let text = self.work.text(self.source, known.span);
             let found = frame
                 .node
                 .and_then(|node| self.store.find_member(node, text));
-            found.map(|(_, _, ordinal)| Replaced::Chunked(ordinal))
+            found.map(|(_, _, ordinal)| ReplacedMember::Chunked(ordinal))
         };
         let work = &mut *self.work;
         let known = &mut work.known[number as usize];
@@ -57,7 +57,7 @@ impl Draft<'_, '_> {
             return;
         };
         match replaced {
-            Replaced::Waiting(name) => {
+            ReplacedMember::Waiting(name) => {
                 let old = name + 1..skip(&self.work.tokens, name + 1);
                 let gone = self.work.tokens[old.clone()].iter();
                 let gone = gone.filter_map(|token| match token {
@@ -68,7 +68,7 @@ impl Draft<'_, '_> {
                 let new: Vec<Token> = self.work.tokens.drain(value..).collect();
                 self.work.tokens.splice(old, new);
             }
-            Replaced::Chunked(ordinal) => {
+            ReplacedMember::Chunked(ordinal) => {
                 self.share_names(value);
                 self.write(value);
                 self.work.tokens.truncate(value);
@@ -171,7 +171,7 @@ impl Draft<'_, '_> {
         let mut kept = vec![u32::MAX; work.known.len()];
         let mut known = Vec::new();
         let mut names = Vec::new();
-        let mut old: Vec<Option<Known>> = work.known.drain(..).map(Some).collect();
+        let mut old: Vec<Option<DraftName>> = work.known.drain(..).map(Some).collect();
         for token in &mut work.tokens {
             if let Token::Name(name) = token {
                 let number = &mut kept[*name as usize];

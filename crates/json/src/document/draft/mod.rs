@@ -26,14 +26,14 @@ pub(super) use write::{numbers_chunk, numbers_of};
 use super::bytes::{self, Compound};
 use super::names::{FLAT_MAX, FlatNames, hash_of, pays};
 use super::number::Fpha;
-use super::run::Run;
+use super::run::NumberType;
 use super::store::{Node, Store, chunk_bytes};
 use super::text::is_clean;
 use crate::view::Number;
 use chunks::type_chunks;
 use russet_encodings::buffer::Buffer;
 use smallvec::SmallVec;
-use work::{KEPT_BYTES_MAX, Known, Origin, Span, Texts, Token, WORK, Work};
+use work::{DraftName, KEPT_BYTES_MAX, Origin, Span, Texts, Token, WORK, Work};
 
 /// A number is out of the range of the type of its array.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(super) struct OutOfRange;
 
 /// The member that a later one of the same name replaces.
 #[derive(Clone, Copy, Debug)]
-enum Replaced {
+enum ReplacedMember {
     /// The token of its name.
     Waiting(usize),
     /// Its ordinal.
@@ -68,7 +68,7 @@ struct Frame {
     /// Where its strings begin in `texts`.
     texts: usize,
     node: Option<u32>,
-    replaced: Option<(Replaced, usize)>,
+    replaced: Option<(ReplacedMember, usize)>,
 }
 
 /// See the module.
@@ -89,7 +89,7 @@ pub(super) struct Draft<'t, 's> {
 }
 
 /// The values that a draft was made of.
-pub(super) struct Made {
+pub(super) struct DraftValues {
     pub bytes: Vec<u8>,
     pub count: usize,
     /// The numbers, if all are.
@@ -100,10 +100,10 @@ pub(super) struct Made {
     pub nodes: Vec<u32>,
 }
 
-impl Made {
+impl DraftValues {
     /// A value without children.
-    pub fn scalar(bytes: &[u8]) -> Made {
-        Made {
+    pub fn scalar(bytes: &[u8]) -> DraftValues {
+        DraftValues {
             bytes: bytes.to_vec(),
             count: 1,
             numbers: None,
@@ -289,7 +289,7 @@ impl<'t> Draft<'t, '_> {
         };
         let span = self.span(text, true);
         let work = &mut *self.work;
-        work.known.push(Known {
+        work.known.push(DraftName {
             span,
             hash,
             is_clean,
@@ -381,7 +381,7 @@ impl<'t> Draft<'t, '_> {
         tokens[frame.start - 1] = Token::Begin(span);
         tokens.push(Token::End {
             is_object,
-            fpha: fpha.filter(|fpha| Run::typed(*fpha).is_some()),
+            fpha: fpha.filter(|fpha| NumberType::typed(*fpha).is_some()),
             numbers: frame.numbers == frame.count,
             count: frame.count as u32,
         });
@@ -434,7 +434,7 @@ impl<'t> Draft<'t, '_> {
     }
 
     /// The bytes of the values outside of any container.
-    pub fn finish(&mut self) -> Made {
+    pub fn finish(&mut self) -> DraftValues {
         if self.splits {
             self.share_names(0);
         }
@@ -448,7 +448,7 @@ impl<'t> Draft<'t, '_> {
             Token::Node(_, node) => Some(*node),
             _ => None,
         });
-        Made {
+        DraftValues {
             bytes: self.work.back.written().to_vec(),
             count: frame.count,
             numbers: numbers.collect(),

@@ -4,7 +4,7 @@
 //! alone.
 
 use super::Frame;
-use crate::document::bytes::{Compound, Few};
+use crate::document::bytes::{Compound, ShortBytes};
 use crate::document::number::Fpha;
 use crate::view::Number;
 use std::cell::Cell;
@@ -55,7 +55,7 @@ pub(super) enum Token {
 
 /// A name that the draft met.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct DraftName {
     pub span: Span,
     pub hash: u32,
     pub is_clean: bool,
@@ -67,12 +67,12 @@ pub(super) struct Known {
 
 /// Bytes written from the last to the first.
 #[derive(Default)]
-pub(super) struct Back {
+pub(super) struct BackwardBytes {
     pub bytes: Vec<u8>,
     pub at: usize,
 }
 
-impl Back {
+impl BackwardBytes {
     pub(super) fn clear(&mut self) {
         self.at = self.bytes.len();
     }
@@ -99,7 +99,7 @@ impl Back {
     }
 
     #[inline]
-    pub(super) fn push_few(&mut self, few: &Few) {
+    pub(super) fn push_few(&mut self, few: &ShortBytes) {
         self.push_end(few.at_end(), few.len());
     }
 
@@ -139,12 +139,12 @@ pub(super) struct Work {
     pub names: Vec<u8>,
     pub tokens: Vec<Token>,
     pub frames: Vec<Frame>,
-    pub known: Vec<Known>,
+    pub known: Vec<DraftName>,
     /// Numbers of known names, plus one, by hash.
     pub slots: Vec<u32>,
     /// Names of waiting members, and their owners before.
     pub undo: Vec<(u32, u32)>,
-    pub back: Back,
+    pub back: BackwardBytes,
 }
 
 impl Work {
@@ -176,7 +176,7 @@ impl Work {
 
     pub(super) fn bytes(&self) -> usize {
         let tokens = self.tokens.capacity() * size_of::<Token>();
-        let known = self.known.capacity() * size_of::<Known>();
+        let known = self.known.capacity() * size_of::<DraftName>();
         let texts = self.texts.capacity() + self.names.capacity();
         tokens + known + texts + self.slots.capacity() * 4 + self.back.bytes.len()
     }

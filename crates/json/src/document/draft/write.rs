@@ -4,11 +4,11 @@
 //! the head. An array of numbers that is shorter as a run is written at its end, at once.
 
 use super::Draft;
-use super::work::{Back, Texts, Token};
+use super::work::{BackwardBytes, Texts, Token};
 use crate::document::bytes::{self, Body};
 use crate::document::names;
 use crate::document::number::Fpha;
-use crate::document::run::Run;
+use crate::document::run::NumberType;
 use crate::document::store::{PLAIN, Part};
 use crate::view::Number;
 use smallvec::SmallVec;
@@ -114,13 +114,13 @@ impl Draft<'_, '_> {
 }
 
 /// Writes numbers as a run, without its type, if one has them all and is shorter.
-fn write_run(back: &mut Back, tokens: &[Token], fpha: Option<Fpha>) -> Option<Run> {
+fn write_run(back: &mut BackwardBytes, tokens: &[Token], fpha: Option<Fpha>) -> Option<NumberType> {
     let numbers = tokens.iter().map(|token| match token {
         Token::Number(number) => *number,
         _ => unreachable!("all tokens are numbers"),
     });
-    let typed = fpha.and_then(Run::typed);
-    let run = typed.or_else(|| Run::shorter(numbers.clone()))?;
+    let typed = fpha.and_then(NumberType::typed);
+    let run = typed.or_else(|| NumberType::shorter(numbers.clone()))?;
     for number in numbers.rev() {
         let bytes = run.bytes(number).expect("the type has all of them");
         back.push(&bytes[..run.width()]);
@@ -130,8 +130,8 @@ fn write_run(back: &mut Back, tokens: &[Token], fpha: Option<Fpha>) -> Option<Ru
 
 /// The bytes of a chunk of numbers, all of which are of the type that was asked for.
 pub(in crate::document) fn numbers_chunk(numbers: &[Number], fpha: Option<Fpha>) -> Vec<u8> {
-    let typed = fpha.and_then(Run::typed);
-    let Some(run) = typed.or_else(|| Run::shorter(numbers.iter().copied())) else {
+    let typed = fpha.and_then(NumberType::typed);
+    let Some(run) = typed.or_else(|| NumberType::shorter(numbers.iter().copied())) else {
         let mut new = vec![PLAIN];
         numbers
             .iter()

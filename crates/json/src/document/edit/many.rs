@@ -104,7 +104,7 @@ impl Document {
         // Siblings stay in their order: each is as it is after those before it.
         removals.sort_by(|one, other| parent(one.0).cmp(parent(other.0)));
         let made = Document::drafted(&[], |draft| {
-            Thin { pay }.value(draft, self.root(), &removals, 0)
+            RemovalWalk { pay }.value(draft, self.root(), &removals, 0)
         })?;
         *self = made;
         Ok(())
@@ -311,11 +311,11 @@ impl<'s, 'l, E> Remake<'_, '_, 's, 'l, E> {
 }
 
 /// The walk of [`Document::remove_each`].
-struct Thin<'p, E> {
+struct RemovalWalk<'p, E> {
     pay: &'p Pay<'p, E>,
 }
 
-impl<E> Thin<'_, E> {
+impl<E> RemovalWalk<'_, E> {
     /// Makes a value: the removals, by their containers, begin with its location of `depth`
     /// ordinals.
     fn value(

@@ -12,7 +12,7 @@ mod settle;
 mod site;
 
 use super::bytes::{self, Body, Compound, Item};
-use super::draft::{Draft, Made, clean, draft};
+use super::draft::{Draft, DraftValues, clean, draft};
 use super::names::{self, FlatNames, hash_of};
 use super::store::{Node, PLAIN, Part, Store, chunk_bytes, value_nodes};
 use super::value::{Context, Value};
@@ -60,7 +60,7 @@ impl Document {
                 return true;
             }
         }
-        let mut made = Made::scalar(&bytes::number(number));
+        let mut made = DraftValues::scalar(&bytes::number(number));
         made.numbers = Some(vec![number]);
         self.put(at, made)
     }
@@ -71,7 +71,7 @@ impl Document {
             *self = Document::made(|draft| draft.bool(value));
             return true;
         }
-        self.put(at, Made::scalar(&[bytes::FALSE + u8::from(value)]))
+        self.put(at, DraftValues::scalar(&[bytes::FALSE + u8::from(value)]))
     }
 
     /// Empties a container, or sets a number to zero; `false`: it was so, or is of another kind.
@@ -111,10 +111,11 @@ impl Document {
                 match &mut self.0 {
                     Form::Tree(tree) if joined.len() > chunk_bytes() / 2 => {
                         let node = Arc::make_mut(tree).store.add(Node::Text(joined, is_clean));
-                        Made::scalar(&bytes::node(Compound::String, node))
+                        DraftValues::scalar(&bytes::node(Compound::String, node))
                     }
                     _ => {
-                        let mut made = Made::scalar(&bytes::text_head(joined.len(), is_clean));
+                        let mut made =
+                            DraftValues::scalar(&bytes::text_head(joined.len(), is_clean));
                         made.bytes.extend_from_slice(&joined);
                         made
                     }
@@ -207,7 +208,7 @@ impl Document {
     }
 
     /// Inserts a scalar into an array.
-    fn insert_element(&mut self, at: &[u32], before: usize, made: &Made) -> bool {
+    fn insert_element(&mut self, at: &[u32], before: usize, made: &DraftValues) -> bool {
         match self.container(at) {
             Some(Container::Inline(site)) => {
                 let part = self.part(&site);
@@ -437,7 +438,7 @@ impl Document {
     }
 
     /// Makes values for this document, of about `bytes`.
-    fn make(&mut self, bytes: usize, run: impl FnOnce(&mut Draft<'_, '_>)) -> Made {
+    fn make(&mut self, bytes: usize, run: impl FnOnce(&mut Draft<'_, '_>)) -> DraftValues {
         if self.len() + bytes > chunk_bytes() {
             self.grow();
         }
@@ -453,7 +454,7 @@ impl Document {
     }
 
     /// A copy of a short scalar, for which there is room; its bytes are the same everywhere.
-    fn short(&self, new: Value<'_>) -> Option<Made> {
+    fn short(&self, new: Value<'_>) -> Option<DraftValues> {
         const SHORT_BYTES_MAX: usize = 64;
         let bytes = new.bytes()?;
         let bytes = &bytes[..bytes::skip(bytes, 0)];
@@ -462,7 +463,7 @@ impl Document {
         if !is_short || !is_scalar || self.len() + bytes.len() > chunk_bytes() {
             return None;
         }
-        let mut made = Made::scalar(bytes);
+        let mut made = DraftValues::scalar(bytes);
         if let Item::Number(number) = new.item() {
             made.numbers = Some(vec![number]);
         }
@@ -484,7 +485,7 @@ impl Document {
     }
 
     /// Whether values may be put at a level; if not they are dropped.
-    fn is_shallow(&mut self, level: usize, made: &Made) -> bool {
+    fn is_shallow(&mut self, level: usize, made: &DraftValues) -> bool {
         let is_shallow = level + made.depth <= DEPTH_MAX;
         if !is_shallow {
             self.release(made.nodes.clone());

@@ -7,14 +7,14 @@ use super::RUN_COUNT_MIN;
 use super::site::{Holder, Site, Slot};
 use crate::document::Document;
 use crate::document::bytes::{self, Body, Item};
-use crate::document::draft::{Made, numbers_chunk, numbers_of};
+use crate::document::draft::{DraftValues, numbers_chunk, numbers_of};
 use crate::document::store::{PLAIN, value_nodes};
 use crate::view::Number;
 use russet_encodings::buffer::Buffer;
 
 impl Document {
     /// Puts a value in the place of another.
-    pub(super) fn put(&mut self, at: &[u32], made: Made) -> bool {
+    pub(super) fn put(&mut self, at: &[u32], made: DraftValues) -> bool {
         if !self.is_shallow(at.len(), &made) {
             return false;
         }
@@ -65,7 +65,7 @@ impl Document {
     }
 
     /// Inserts values into a container, before its child with an ordinal.
-    pub(super) fn insert(&mut self, site: &Site, before: usize, made: &Made) {
+    pub(super) fn insert(&mut self, site: &Site, before: usize, made: &DraftValues) {
         let old_len = self.buffer(site.holder).len();
         let part = self.part(site);
         let place = part.nth(before);
@@ -112,7 +112,7 @@ impl Document {
     }
 
     /// Inserts numbers into an array of values, which becomes a run if that is shorter.
-    fn insert_numbers(&mut self, site: &Site, before: usize, made: &Made) {
+    fn insert_numbers(&mut self, site: &Site, before: usize, made: &DraftValues) {
         let part = self.part(site);
         let (mut numbers, mut at) = (Vec::with_capacity(part.count), part.start);
         while at < part.bytes.len()
@@ -136,7 +136,7 @@ impl Document {
     }
 
     /// Inserts values into an array or object out of line.
-    pub(super) fn insert_in_node(&mut self, node: u32, before: usize, made: &Made) {
+    pub(super) fn insert_in_node(&mut self, node: u32, before: usize, made: &DraftValues) {
         let chunks = self.store().chunks(node);
         let found = chunks.find(before).or_else(|| {
             let last = chunks.buffers.len().checked_sub(1)?;

@@ -15,7 +15,7 @@ const WORD_MAX: usize = 16 - 2;
 
 /// A name that is kept. The first is none: it stands around the root.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownName {
     /// Its first bytes; of a short one all, with quote and colon.
     word: u128,
     /// Ones for the bytes of `word`.
@@ -39,11 +39,11 @@ pub(super) struct Known {
 }
 
 const NOT_SHARED: u8 = u8::MAX;
-const _: () = assert!(size_of::<Known>() == 64 && FLAT_MAX < NOT_SHARED as usize);
+const _: () = assert!(size_of::<KnownName>() == 64 && FLAT_MAX < NOT_SHARED as usize);
 
-impl Known {
+impl KnownName {
     /// No name, which no text has.
-    const NONE: Known = Known {
+    const NONE: KnownName = KnownName {
         word: 1,
         mask: 0,
         few: [0; 16],
@@ -85,7 +85,7 @@ impl Known {
 
 /// See the module.
 pub(super) struct Names {
-    pub known: [Known; KNOWN_MAX],
+    pub known: [KnownName; KNOWN_MAX],
     /// How many there are.
     len: usize,
     /// Long names.
@@ -107,7 +107,7 @@ pub(super) struct Names {
 impl Names {
     pub fn new() -> Names {
         Names {
-            known: [Known::NONE; KNOWN_MAX],
+            known: [KnownName::NONE; KNOWN_MAX],
             len: 1,
             long: Vec::new(),
             slots: [0; SLOTS],
@@ -123,7 +123,7 @@ impl Names {
     /// Begins a text.
     pub fn begin(&mut self) {
         if self.text == u32::MAX || self.len == KNOWN_MAX {
-            self.known[0] = Known::NONE;
+            self.known[0] = KnownName::NONE;
             self.len = 1;
             self.long.clear();
             self.slots = [0; SLOTS];
@@ -255,7 +255,7 @@ impl Names {
                 self.long.push((number, name.into()));
             }
             let known = &mut self.known[usize::from(number)];
-            *known = Known {
+            *known = KnownName {
                 word,
                 len: len as u8,
                 ..Known::NONE

@@ -19,8 +19,8 @@ mod known;
 use crate::document::Document;
 use crate::document::Form;
 use crate::document::bytes::{self, Body};
-use crate::document::run::Run;
-use crate::document::scan::{Digits, GaveUp, Scanned, is_blank, number_at, unescape};
+use crate::document::run::NumberType;
+use crate::document::scan::{Digits, GaveUp, ScannedNumber, is_blank, number_at, unescape};
 use crate::document::store::chunk_bytes;
 use crate::document::text::{CHUNK, clean_of_chunk, is_clean};
 use crate::view::Number;
@@ -101,7 +101,7 @@ struct Place {
 
 /// The place of a container.
 #[derive(Clone, Copy)]
-struct Around {
+struct ContainerPlace {
     /// The nearest name around it; zero: none.
     name: u8,
     /// Levels of nesting that it may have.
@@ -112,7 +112,7 @@ struct Around {
 
 /// A container whose content was written.
 #[derive(Clone, Copy)]
-struct Written {
+struct WrittenContainer {
     body: Body,
     count: usize,
     /// The place of its head, and the bytes that are left for it.
@@ -121,7 +121,7 @@ struct Written {
 }
 
 /// A value that was read.
-enum Read {
+enum ReadValue {
     Number,
     Text,
     Word,
@@ -146,7 +146,7 @@ impl Reader {
         for _ in 0..2 {
             self.names.begin();
             self.numbers.clear();
-            let around = Around {
+            let around = ContainerPlace {
                 name: 0,
                 depth,
                 head: if text.len() > 300 {
@@ -192,21 +192,26 @@ impl Reader {
 
     /// Reads a value; a number of an array is kept if all before are.
     #[inline(always)]
-    fn value(&mut self, place: &mut Place, around: Around, is_kept: bool) -> Result<Read, GaveUp> {
+    fn value(
+        &mut self,
+        place: &mut Place,
+        around: ContainerPlace,
+        is_kept: bool,
+    ) -> Result<ReadValue, GaveUp> {
         match self.next_byte(place) {
             b'"' => {
                 self.string(place)?;
-                Ok(Read::Text)
+                Ok(ReadValue::Text)
             }
             b'-' | b'0'..=b'9' => {
                 let scanned = self.number(place)?;
                 if is_kept {
                     self.numbers.push(scanned.number());
                 }
-                Ok(Read::Number)
+                Ok(ReadValue::Number)
             }
-            b'{' => self.object(place, around).map(Read::Container),
-            b'[' => self.array(place, around).map(Read::Container),
+            b'{' => self.object(place, around).map(ReadValue::Container),
+            b'[' => self.array(place, around).map(ReadValue::Container),
             b'n' => self.word(place, b"null", bytes::NULL),
             b't' => self.word(place, b"true", bytes::TRUE),
             b'f' => self.word(place, b"false", bytes::FALSE),
@@ -215,27 +220,27 @@ impl Reader {
     }
 
     #[inline(always)]
-    fn word(&mut self, place: &mut Place, word: &[u8], byte: u8) -> Result<Read, GaveUp> {
+    fn word(&mut self, place: &mut Place, word: &[u8], byte: u8) -> Result<ReadValue, GaveUp> {
         if !self.text.chunk(place.at).starts_with(word) {
             return Err(GaveUp);
         }
         place.at += word.len();
         self.put(place.to, [byte]);
         place.to += 1;
-        Ok(Read::Word)
+        Ok(ReadValue::Word)
     }
 
     #[inline(always)]
-    fn number(&mut self, place: &mut Place) -> Result<Scanned, GaveUp> {
+    fn number(&mut self, place: &mut Place) -> Result<ScannedNumber, GaveUp> {
         let scanned = number_at(&self.text, &mut place.at)?;
-        if let Scanned::Integer(value @ 0..64) = scanned {
+        if let ScannedNumber::Integer(value @ 0..64) = scanned {
             self.put(place.to, [bytes::small(value as u8)]);
             place.to += 1;
-        } else if let Scanned::Integer(value) = scanned {
+        } else if let ScannedNumber::Integer(value) = scanned {
             let (word, len) = bytes::integer_word(value);
             self.put(place.to, word.to_le_bytes());
             place.to += len;
-        } else if let Scanned::Decimal(value, scale) = scanned
+        } else if let ScannedNumber::Decimal(value, scale) = scanned
             && let Some((word, len)) = bytes::decimal_of(value, scale)
         {
             self.put(place.to, word.to_le_bytes());
@@ -300,7 +305,7 @@ impl Reader {
 
     /// Writes the head of a container whose content ends at `to`; returns the head's bytes.
     #[inline(always)]
-    fn close(&mut self, container: Written, to: &mut usize) -> usize {
+    fn close(&mut self, container: WrittenContainer, to: &mut usize) -> usize {
         let (count, room) = (container.count, container.room);
         let len = *to - (container.start + room);
         if room == HEAD_SHORT && count < 256 && len < 256 {
@@ -313,8 +318,8 @@ impl Reader {
         self.close_long(container, to)
     }
 
-    fn close_long(&mut self, container: Written, to: &mut usize) -> usize {
-        let Written { start, room, .. } = container;
+    fn close_long(&mut self, container: WrittenContainer, to: &mut usize) -> usize {
+        let WrittenContainer { start, room, .. } = container;
         let content = start + room;
         let head = bytes::header(container.body, container.count, *to - content);
         if head.len() != room {
@@ -326,8 +331,8 @@ impl Reader {
     }
 
     /// Reads the array whose bracket is at the place; returns the bytes of its head.
-    fn array(&mut self, place: &mut Place, around: Around) -> Result<usize, GaveUp> {
-        let mut inner = Around {
+    fn array(&mut self, place: &mut Place, around: ContainerPlace) -> Result<usize, GaveUp> {
+        let mut inner = ContainerPlace {
             name: around.name,
             depth: around.depth.checked_sub(1).ok_or(GaveUp)?,
             head: HEAD_SHORT,
@@ -342,9 +347,9 @@ impl Reader {
         let (mut count, mut all_numbers) = (0, true);
         loop {
             match self.value(&mut here, inner, all_numbers)? {
-                Read::Number => {}
-                Read::Text | Read::Word => all_numbers = false,
-                Read::Container(head) => {
+                ReadValue::Number => {}
+                ReadValue::Text | ReadValue::Word => all_numbers = false,
+                ReadValue::Container(head) => {
                     all_numbers = false;
                     inner.head = head;
                 }
@@ -364,7 +369,7 @@ impl Reader {
             body = Body::Run;
         }
         self.numbers.truncate(first);
-        let container = Written {
+        let container = WrittenContainer {
             body,
             count,
             start: place.to,
@@ -377,7 +382,7 @@ impl Reader {
 
     /// Writes the numbers of an array once more, as a run, if that is shorter.
     fn run(&mut self, first: usize, content: usize, to: &mut usize) -> Result<bool, GaveUp> {
-        let Some(run) = Run::shorter(self.numbers[first..].iter().copied()) else {
+        let Some(run) = NumberType::shorter(self.numbers[first..].iter().copied()) else {
             return Ok(false);
         };
         self.put(content, [run.byte()]);
@@ -391,7 +396,7 @@ impl Reader {
     }
 
     #[cold]
-    fn empty(&mut self, place: &mut Place, here: Place, byte: u8, around: Around) -> usize {
+    fn empty(&mut self, place: &mut Place, here: Place, byte: u8, around: ContainerPlace) -> usize {
         self.put(here.to, [byte]);
         *place = Place {
             at: here.at + 1,
@@ -401,7 +406,7 @@ impl Reader {
     }
 
     /// Reads the object whose bracket is at the place; returns the bytes of its head.
-    fn object(&mut self, place: &mut Place, around: Around) -> Result<usize, GaveUp> {
+    fn object(&mut self, place: &mut Place, around: ContainerPlace) -> Result<usize, GaveUp> {
         let depth = around.depth.checked_sub(1).ok_or(GaveUp)?;
         let mut here = *place;
         here.at += 1;
@@ -442,7 +447,7 @@ impl Reader {
             let (few, len) = (known.few, usize::from(known.few_len));
             guess = known.next;
             before = name;
-            let inner = Around {
+            let inner = ContainerPlace {
                 name,
                 depth,
                 head: known.head.into(),
@@ -455,7 +460,7 @@ impl Reader {
                 self.out[here.to + 1..here.to + 1 + long.len()].copy_from_slice(long);
                 here.to += 1 + long.len();
             }
-            if let Read::Container(head) = self.value(&mut here, inner, false)? {
+            if let ReadValue::Container(head) = self.value(&mut here, inner, false)? {
                 self.names.known[usize::from(name)].head = head as u8;
             }
             count += 1;
@@ -469,7 +474,7 @@ impl Reader {
             }
             byte = self.next_byte(&mut here);
         }
-        let container = Written {
+        let container = WrittenContainer {
             body: Body::Object,
             count,
             start: place.to,

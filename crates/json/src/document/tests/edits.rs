@@ -2,37 +2,37 @@
 //!
 //! Chunks are small, so that every shape of nodes occurs within few values.
 
-use super::model::{Plain, random_name, random_number, random_text};
+use super::model::{ModelValue, random_name, random_number, random_text};
 use super::{Random, check_views, parsed, text, with_chunks};
 use crate::document::{DEPTH_MAX, Document, Fpha};
 use crate::view::{Kind, Number, View};
 
-fn document_of(plain: &Plain) -> Document {
+fn document_of(plain: &ModelValue) -> Document {
     parsed(&plain.text())
 }
 
 /// One edit of both.
-fn edit(document: &mut Document, plain: &mut Plain, random: &mut Random) {
+fn edit(document: &mut Document, plain: &mut ModelValue, random: &mut Random) {
     let at = plain.some_location(random);
     let target = plain.at(&at);
     let operation = random.below(20);
     let done = match (operation, &mut *target) {
         (0..3, _) => {
-            let new = Plain::random(random, 2);
+            let new = ModelValue::random(random, 2);
             let done = document.replace(&at, document_of(&new).root());
             *target = new;
             done
         }
-        (3..6, Plain::Null | Plain::Bool(_) | Plain::Number(_)) => {
+        (3..6, ModelValue::Null | ModelValue::Bool(_) | ModelValue::Number(_)) => {
             let number = random_number(random);
-            *target = Plain::Number(number);
+            *target = ModelValue::Number(number);
             document.set_number(&at, number)
         }
         (6, _) => {
-            *target = Plain::Bool(true);
+            *target = ModelValue::Bool(true);
             document.set_bool(&at, true)
         }
-        (7..12, Plain::Array(elements)) => {
+        (7..12, ModelValue::Array(elements)) => {
             let before = if random.below(2) == 0 {
                 elements.len()
             } else {
@@ -41,18 +41,18 @@ fn edit(document: &mut Document, plain: &mut Plain, random: &mut Random) {
             let all_numbers = random.below(2) == 0;
             let new = |random: &mut Random| {
                 if all_numbers {
-                    Plain::Number(random_number(random))
+                    ModelValue::Number(random_number(random))
                 } else {
-                    Plain::random(random, 2)
+                    ModelValue::random(random, 2)
                 }
             };
             let count = random.below(6);
-            let new: Vec<Plain> = (0..count).map(|_| new(random)).collect();
+            let new: Vec<ModelValue> = (0..count).map(|_| new(random)).collect();
             let documents: Vec<Document> = new.iter().map(document_of).collect();
             elements.splice(before..before, new);
             document.insert_elements(&at, before, &documents)
         }
-        (12, Plain::Array(elements)) => {
+        (12, ModelValue::Array(elements)) => {
             let start = random.below(elements.len() + 1);
             let end = start + random.below(elements.len() + 2 - start);
             let kept = end.min(elements.len());
@@ -60,18 +60,22 @@ fn edit(document: &mut Document, plain: &mut Plain, random: &mut Random) {
             elements.drain(..start);
             document.retain_elements(&at, start..end)
         }
-        (7..13, Plain::Object(_)) => {
-            let (name, value) = (random_name(random), Plain::random(random, 2));
+        (7..13, ModelValue::Object(_)) => {
+            let (name, value) = (random_name(random), ModelValue::random(random, 2));
             let done = document.set_member(&at, &name, document_of(&value).root());
             target.set_member(&name, value);
             done
         }
         (13, _) => {
             let wanted = match target {
-                Plain::Array(elements) if !elements.is_empty() => Some(Plain::Array(vec![])),
-                Plain::Object(members) if !members.is_empty() => Some(Plain::Object(vec![])),
-                Plain::Number(Number::Signed(0)) => None,
-                Plain::Number(_) => Some(Plain::Number(Number::Signed(0))),
+                ModelValue::Array(elements) if !elements.is_empty() => {
+                    Some(ModelValue::Array(vec![]))
+                }
+                ModelValue::Object(members) if !members.is_empty() => {
+                    Some(ModelValue::Object(vec![]))
+                }
+                ModelValue::Number(Number::Signed(0)) => None,
+                ModelValue::Number(_) => Some(ModelValue::Number(Number::Signed(0))),
                 _ => None,
             };
             // Seldom the whole document.
@@ -80,13 +84,13 @@ fn edit(document: &mut Document, plain: &mut Plain, random: &mut Random) {
             }
             let done = document.clear(&at);
             // A typed array has no integer zero.
-            assert!(done == wanted.is_some() || matches!(target, Plain::Number(_)));
+            assert!(done == wanted.is_some() || matches!(target, ModelValue::Number(_)));
             if let Some(wanted) = wanted {
                 *target = wanted;
             }
             true
         }
-        (_, Plain::String(old)) => {
+        (_, ModelValue::String(old)) => {
             let more = random_text(random);
             old.push_str(&more);
             document.append_text(&at, &more)
@@ -94,10 +98,10 @@ fn edit(document: &mut Document, plain: &mut Plain, random: &mut Random) {
         (14.., _) => {
             if let Some((last, parent)) = at.split_last() {
                 match plain.at(parent) {
-                    Plain::Array(elements) => {
+                    ModelValue::Array(elements) => {
                         elements.remove(*last as usize);
                     }
-                    Plain::Object(members) => {
+                    ModelValue::Object(members) => {
                         members.swap_remove(*last as usize);
                     }
                     _ => unreachable!(),
@@ -116,7 +120,7 @@ fn edits(seeds: std::ops::Range<u64>, chunk: usize, rounds: usize) {
     with_chunks(chunk, || {
         for seed in seeds {
             let random = &mut Random(seed);
-            let mut plain = Plain::random(random, 4);
+            let mut plain = ModelValue::random(random, 4);
             let mut document = document_of(&plain);
             for round in 0..rounds {
                 edit(&mut document, &mut plain, random);
@@ -151,7 +155,7 @@ fn typed_documents_keep_their_invariants() {
             with_chunks([48, 300][seed as usize % 2], || {
                 let random = &mut Random(seed * 3 + number as u64);
                 let (mut document, mut plain) = loop {
-                    let plain = Plain::random(random, 4);
+                    let plain = ModelValue::random(random, 4);
                     // Numbers may be out of range.
                     if let Ok(document) = Document::parse_with(plain.text().as_bytes(), Some(fpha))
                     {
@@ -219,7 +223,7 @@ fn an_edit_of_a_shared_document_leaves_the_other_as_it_was() {
     let mut random = Random(11);
     with_chunks(64, || {
         for _ in 0..300 {
-            let mut document = parsed(&Plain::random(&mut random, 5).text());
+            let mut document = parsed(&ModelValue::random(&mut random, 5).text());
             let mut copies = Vec::new();
             for _ in 0..8 {
                 if let Some(copy) = document.share() {
@@ -229,7 +233,7 @@ fn an_edit_of_a_shared_document_leaves_the_other_as_it_was() {
                 }
                 let root = document.root();
                 let len = root.len();
-                let new = parsed(&Plain::random(&mut random, 2).text());
+                let new = parsed(&ModelValue::random(&mut random, 2).text());
                 let at = [random.below(len.max(1)) as u32];
                 let is_changed = match random.below(4) {
                     0 => document.replace(&at, new.root()),

@@ -1,6 +1,6 @@
 //! CBOR in both directions.
 
-use super::model::Plain;
+use super::model::ModelValue;
 use super::{Random, parsed, text, with_chunks};
 use crate::document::{CborError, Document, Fpha};
 
@@ -9,7 +9,7 @@ fn cbor_gives_the_document_again() {
     for chunk in [48, 8192] {
         with_chunks(chunk, || {
             for seed in 0..300 {
-                let wanted = Plain::random(&mut Random(seed), 4).text();
+                let wanted = ModelValue::random(&mut Random(seed), 4).text();
                 let document = Document::from_cbor(&parsed(&wanted).to_cbor()).unwrap();
                 document.check_invariants();
                 assert_eq!(text(&document), wanted);
@@ -101,7 +101,7 @@ fn damaged_cbor_is_an_error() {
 fn changed_cbor_never_panics() {
     let random = &mut Random(5);
     for seed in 0..400 {
-        let document = parsed(&Plain::random(&mut Random(seed), 3).text());
+        let document = parsed(&ModelValue::random(&mut Random(seed), 3).text());
         let bytes = document.to_cbor();
         for _ in 0..20 {
             let mut bytes = bytes.clone();

@@ -2,7 +2,7 @@
 //!
 //! Documents and edits are random; chunks are small, so that values stand out of line.
 
-use super::model::{Plain, random_number};
+use super::model::{ModelValue, random_number};
 use super::{Random, check_views, parsed, text, with_chunks};
 use crate::document::{Document, Fpha};
 use crate::path::{Budget, Path};
@@ -24,9 +24,9 @@ fn edit(document: &mut Document, at: &[u32], new: &Document, kind: usize) {
     };
 }
 
-fn some_document(random: &mut Random, fpha: Option<Fpha>) -> (Document, Plain) {
+fn some_document(random: &mut Random, fpha: Option<Fpha>) -> (Document, ModelValue) {
     loop {
-        let plain = Plain::random(random, 5);
+        let plain = ModelValue::random(random, 5);
         // Numbers may be out of range.
         if let Ok(document) = Document::parse_with(plain.text().as_bytes(), fpha) {
             return (document, plain);
@@ -45,7 +45,7 @@ fn check(seed: u64, chunk: usize, fpha: Option<Fpha>) {
     let new = if random.below(2) == 0 {
         Document::number(random_number(random))
     } else {
-        parsed(&Plain::random(random, 2).text())
+        parsed(&ModelValue::random(random, 2).text())
     };
     let mut one_by_one = document.clone();
     let mut order: Vec<usize> = (0..count).collect();

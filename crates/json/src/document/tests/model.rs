@@ -6,31 +6,32 @@ use super::Random;
 use crate::view::Number;
 
 #[derive(Clone, Debug)]
-pub(super) enum Plain {
+pub(super) enum ModelValue {
     Null,
     Bool(bool),
     Number(Number),
     String(String),
-    Array(Vec<Plain>),
-    Object(Vec<(String, Plain)>),
+    Array(Vec<ModelValue>),
+    Object(Vec<(String, ModelValue)>),
 }
 
-impl Plain {
+impl ModelValue {
     pub fn text(&self) -> String {
         let string = |text: &String| serde_json::to_string(text).unwrap();
         match self {
-            Plain::Null => "null".into(),
-            Plain::Bool(value) => value.to_string(),
-            Plain::Number(Number::Signed(value)) => value.to_string(),
-            Plain::Number(Number::Unsigned(value)) => value.to_string(),
-            Plain::Number(Number::Float(value)) => ryu::Buffer::new().format(*value).into(),
-            Plain::String(text) => string(text),
-            Plain::Array(elements) => {
-                let elements: Vec<String> = elements.iter().map(Plain::text).collect();
+            ModelValue::Null => "null".into(),
+            ModelValue::Bool(value) => value.to_string(),
+            ModelValue::Number(Number::Signed(value)) => value.to_string(),
+            ModelValue::Number(Number::Unsigned(value)) => value.to_string(),
+            ModelValue::Number(Number::Float(value)) => ryu::Buffer::new().format(*value).into(),
+            ModelValue::String(text) => string(text),
+            ModelValue::Array(elements) => {
+                let elements: Vec<String> = elements.iter().map(ModelValue::text).collect();
                 format!("[{}]", elements.join(","))
             }
-            Plain::Object(members) => {
-                let member = |(name, value): &(String, Plain)| string(name) + ":" + &value.text();
+            ModelValue::Object(members) => {
+                let member =
+                    |(name, value): &(String, ModelValue)| string(name) + ":" + &value.text();
                 let members: Vec<String> = members.iter().map(member).collect();
                 format!("{{{}}}", members.join(","))
             }
@@ -39,27 +40,27 @@ impl Plain {
 
     pub fn len(&self) -> usize {
         match self {
-            Plain::Array(elements) => elements.len(),
-            Plain::Object(members) => members.len(),
+            ModelValue::Array(elements) => elements.len(),
+            ModelValue::Object(members) => members.len(),
             _ => 0,
         }
     }
 
-    pub fn child(&mut self, ordinal: usize) -> &mut Plain {
+    pub fn child(&mut self, ordinal: usize) -> &mut ModelValue {
         match self {
-            Plain::Array(elements) => &mut elements[ordinal],
-            Plain::Object(members) => &mut members[ordinal].1,
+            ModelValue::Array(elements) => &mut elements[ordinal],
+            ModelValue::Object(members) => &mut members[ordinal].1,
             _ => panic!("no container"),
         }
     }
 
-    pub fn at(&mut self, at: &[u32]) -> &mut Plain {
+    pub fn at(&mut self, at: &[u32]) -> &mut ModelValue {
         at.iter()
             .fold(self, |value, ordinal| value.child(*ordinal as usize))
     }
 
-    pub fn set_member(&mut self, name: &str, value: Plain) {
-        let Plain::Object(members) = self else {
+    pub fn set_member(&mut self, name: &str, value: ModelValue) {
+        let ModelValue::Object(members) = self else {
             panic!("no object");
         };
         match members.iter_mut().find(|(other, _)| other == name) {
@@ -75,39 +76,39 @@ impl Plain {
             let ordinal = random.below(value.len());
             at.push(ordinal as u32);
             value = match value {
-                Plain::Array(elements) => &elements[ordinal],
-                Plain::Object(members) => &members[ordinal].1,
+                ModelValue::Array(elements) => &elements[ordinal],
+                ModelValue::Object(members) => &members[ordinal].1,
                 _ => unreachable!(),
             };
         }
         at
     }
 
-    pub fn random(random: &mut Random, depth: usize) -> Plain {
+    pub fn random(random: &mut Random, depth: usize) -> ModelValue {
         match random.below(if depth == 0 { 8 } else { 13 }) {
-            0 => Plain::Null,
-            1 => Plain::Bool(random.below(2) == 1),
-            2..=4 => Plain::Number(random_number(random)),
-            5..=7 => Plain::String(random_text(random)),
+            0 => ModelValue::Null,
+            1 => ModelValue::Bool(random.below(2) == 1),
+            2..=4 => ModelValue::Number(random_number(random)),
+            5..=7 => ModelValue::String(random_text(random)),
             8 | 9 => {
                 let len = random.below(12);
-                let elements = (0..len).map(|_| Plain::random(random, depth - 1));
-                Plain::Array(elements.collect())
+                let elements = (0..len).map(|_| ModelValue::random(random, depth - 1));
+                ModelValue::Array(elements.collect())
             }
             10 => {
                 // Of one kind, mostly.
                 let (len, kind) = (random.below(40), random.below(7));
-                let elements = (0..len).map(|_| Plain::Number(number_of(kind, random)));
-                let mut elements: Vec<Plain> = elements.collect();
+                let elements = (0..len).map(|_| ModelValue::Number(number_of(kind, random)));
+                let mut elements: Vec<ModelValue> = elements.collect();
                 if random.below(8) == 0 {
-                    elements.push(Plain::random(random, depth - 1));
+                    elements.push(ModelValue::random(random, depth - 1));
                 }
-                Plain::Array(elements)
+                ModelValue::Array(elements)
             }
             _ => {
-                let mut object = Plain::Object(Vec::new());
+                let mut object = ModelValue::Object(Vec::new());
                 for _ in 0..random.below(12) {
-                    let value = Plain::random(random, depth - 1);
+                    let value = ModelValue::random(random, depth - 1);
                     object.set_member(&random_name(random), value);
                 }
                 object

@@ -1,7 +1,7 @@
 //! The reader of small texts writes what a draft would.
 
 use super::Random;
-use super::model::Plain;
+use super::model::ModelValue;
 use crate::document::quick::read;
 use crate::document::scan::{GaveUp, scan};
 use crate::document::{Document, Form};
@@ -34,7 +34,7 @@ fn bytes_are_those_of_a_draft() {
     let mut random = Random(7);
     let mut count = 0;
     for _ in 0..5000 {
-        let text = Plain::random(&mut random, 4).text();
+        let text = ModelValue::random(&mut random, 4).text();
         count += u32::from(check(&text));
     }
     assert!(count > 2500, "only {count} of 5000 were read");

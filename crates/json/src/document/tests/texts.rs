@@ -2,7 +2,7 @@
 //!
 //! Wanted texts are RedisJSON's.
 
-use super::model::Plain;
+use super::model::ModelValue;
 use super::{Random, check_views, parsed, text, with_chunks};
 use crate::document::{Document, Format, Fpha};
 
@@ -11,7 +11,7 @@ fn a_text_is_printed_as_it_was() {
     for chunk in [48, 160, 1000, 8192] {
         with_chunks(chunk, || {
             for seed in 0..300 {
-                let plain = Plain::random(&mut Random(seed), 4);
+                let plain = ModelValue::random(&mut Random(seed), 4);
                 let wanted = plain.text();
                 let document = parsed(&wanted);
                 assert_eq!(text(&document), wanted, "chunks of {chunk}, seed {seed}");

@@ -1,6 +1,6 @@
 //! Memory, freeing in steps, moving, words.
 
-use super::model::Plain;
+use super::model::ModelValue;
 use super::{Random, parsed, text, with_chunks};
 use crate::document::Document;
 use crate::view::{Number, View};
@@ -24,7 +24,7 @@ fn a_document_moves_and_is_freed_in_steps() {
     for chunk in [64, 8192] {
         with_chunks(chunk, || {
             for seed in 0..50 {
-                let plain = Plain::random(&mut Random(seed), 5);
+                let plain = ModelValue::random(&mut Random(seed), 5);
                 let (mut document, wanted) = (parsed(&plain.text()), plain.text());
                 let bytes = document.memory_bytes();
                 let (mut mover, mut at, mut steps) = (Mover::eager(), Some(0), 0);

@@ -1,22 +1,22 @@
 //! Literals: strings, numbers, and JSON within expressions.
 
 use super::{Parse, Parser};
-use crate::path::computed::Computed;
+use crate::path::computed::ComputedValue;
 use crate::view::Number;
 
-pub(super) fn constant(word: &str) -> Option<Computed> {
+pub(super) fn constant(word: &str) -> Option<ComputedValue> {
     Some(match word {
-        "true" => Computed::Bool(true),
-        "false" => Computed::Bool(false),
-        "null" => Computed::Null,
+        "true" => ComputedValue::Bool(true),
+        "false" => ComputedValue::Bool(false),
+        "null" => ComputedValue::Null,
         _ => return None,
     })
 }
 
 /// As in a document: the last value of a name, at the place of the first.
-fn last_of_each_name(members: Vec<(String, Computed)>) -> Vec<(String, Computed)> {
+fn last_of_each_name(members: Vec<(String, ComputedValue)>) -> Vec<(String, ComputedValue)> {
     let mut places = std::collections::HashMap::with_capacity(members.len());
-    let mut kept: Vec<(String, Computed)> = Vec::with_capacity(members.len());
+    let mut kept: Vec<(String, ComputedValue)> = Vec::with_capacity(members.len());
     for (name, value) in members {
         let place = *places.entry(name.clone()).or_insert(kept.len());
         match kept.get_mut(place) {
@@ -28,26 +28,26 @@ fn last_of_each_name(members: Vec<(String, Computed)>) -> Vec<(String, Computed)
 }
 
 impl Parser<'_> {
-    pub(super) fn literal(&mut self) -> Parse<Computed> {
+    pub(super) fn literal(&mut self) -> Parse<ComputedValue> {
         match self.peek() {
-            Some(b'"' | b'\'') => Ok(Computed::String(self.string()?.into())),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Computed::Number),
+            Some(b'"' | b'\'') => Ok(ComputedValue::String(self.string()?.into())),
+            Some(b'-' | b'0'..=b'9') => self.number().map(ComputedValue::Number),
             Some(b'[') => {
                 self.at += 1;
                 let elements = self.nested(|parser| parser.list_until(b']', Self::json))?;
-                Ok(Computed::Array(elements))
+                Ok(ComputedValue::Array(elements))
             }
             Some(b'{') => {
                 self.at += 1;
                 let members = self.nested(|parser| parser.list_until(b'}', Self::json_member))?;
-                Ok(Computed::Object(last_of_each_name(members)))
+                Ok(ComputedValue::Object(last_of_each_name(members)))
             }
             _ => self.fail(),
         }
     }
 
     /// A value within an array or object literal.
-    pub(super) fn json(&mut self) -> Parse<Computed> {
+    pub(super) fn json(&mut self) -> Parse<ComputedValue> {
         if !self.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
             return self.literal();
         }
@@ -62,7 +62,7 @@ impl Parser<'_> {
         )
     }
 
-    pub(super) fn json_member(&mut self) -> Parse<(String, Computed)> {
+    pub(super) fn json_member(&mut self) -> Parse<(String, ComputedValue)> {
         let name = self.string()?;
         self.blanks();
         self.expect(b':')?;

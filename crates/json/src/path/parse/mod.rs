@@ -26,7 +26,7 @@ use super::expect;
 
 /// A parsed text.
 #[derive(Debug)]
-pub(super) enum Parsed {
+pub(super) enum ParsedPath {
     /// A path, also one in parentheses: it selects values of the document.
     Selection(Vec<Step>),
     /// Anything else: it computes a value.
@@ -34,7 +34,7 @@ pub(super) enum Parsed {
 }
 
 /// Parses a text in the form of JSONPath; the length is checked by the caller.
-pub(super) fn parse(text: &str) -> Result<Parsed, PathError> {
+pub(super) fn parse(text: &str) -> Result<ParsedPath, PathError> {
     let mut parser = Parser {
         text,
         at: 0,
@@ -68,7 +68,7 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    fn path(&mut self) -> Parse<Parsed> {
+    fn path(&mut self) -> Parse<ParsedPath> {
         let value = self.value()?;
         self.blanks();
         if self.at < self.text.len() {
@@ -79,8 +79,8 @@ impl Parser<'_> {
                 origin: Origin::Root,
                 steps,
                 ..
-            }) => Parsed::Selection(steps),
-            value => Parsed::Projection(value),
+            }) => ParsedPath::Selection(steps),
+            value => ParsedPath::Projection(value),
         })
     }
 

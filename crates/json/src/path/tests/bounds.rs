@@ -11,9 +11,9 @@ use crate::view::Kind;
 
 /// Arrays of one element within each other, as deep as its number says.
 #[derive(Clone, Copy)]
-struct Nested(u32);
+struct NestedArrays(u32);
 
-impl<'a> View<'a> for Nested {
+impl<'a> View<'a> for NestedArrays {
     fn kind(self) -> Kind {
         if self.0 > 0 { Kind::Array } else { Kind::Null }
     }
@@ -27,7 +27,7 @@ impl<'a> View<'a> for Nested {
     }
 
     fn child(self, ordinal: usize) -> Option<Self> {
-        (ordinal < self.len()).then(|| Nested(self.0 - 1))
+        (ordinal < self.len()).then(|| NestedArrays(self.0 - 1))
     }
 
     fn member(self, _: &str) -> Option<(usize, Self)> {
@@ -43,7 +43,7 @@ fn count(path: &str, depth: u32) -> Result<usize, EvalError> {
     let mut count = 0;
     Path::parse(path)
         .unwrap()
-        .each(Nested(depth), &budget(), |_| {
+        .each(NestedArrays(depth), &budget(), |_| {
             count += 1;
             Ok(())
         })?;
@@ -59,12 +59,18 @@ fn documents_of_any_depth_are_walked_on_the_heap() {
 #[test]
 fn copies_of_deep_values_are_nothing() {
     let path = Path::parse("$.append($[*],1)").unwrap();
-    assert_eq!(path.results(Nested(100), &budget()).unwrap().len(), 3);
+    assert_eq!(path.results(NestedArrays(100), &budget()).unwrap().len(), 3);
     let path = Path::parse("$.append($~,1)").unwrap();
-    assert_eq!(path.results(Nested(1000), &budget()).unwrap().len(), 3);
+    assert_eq!(
+        path.results(NestedArrays(1000), &budget()).unwrap().len(),
+        3
+    );
     let path = Path::parse("$.append($..[0])").unwrap();
-    assert_eq!(path.results(Nested(100), &budget()).unwrap().len(), 2);
-    assert_eq!(path.results(Nested(1000), &budget()).unwrap().len(), 0);
+    assert_eq!(path.results(NestedArrays(100), &budget()).unwrap().len(), 2);
+    assert_eq!(
+        path.results(NestedArrays(1000), &budget()).unwrap().len(),
+        0
+    );
 }
 
 #[test]
@@ -77,7 +83,7 @@ fn work_that_grows_with_the_square_of_the_document_ends_with_an_error() {
     assert_eq!(count("$..[?@==$[0]]", 30_000), Err(EvalError::TooMuchWork));
     let path = Path::parse("$..*").unwrap();
     assert_eq!(
-        path.locations(Nested(30_000), &budget()),
+        path.locations(NestedArrays(30_000), &budget()),
         Err(EvalError::TooMuchWork)
     );
 }
@@ -207,15 +213,15 @@ fn an_index_beyond_64_bits_is_an_error() {
 
 /// A value whose readers are counted: what a look-up passes, and each value that is looked at.
 #[derive(Clone, Copy)]
-struct Counted<'a>(&'a Value, &'a std::cell::Cell<u64>);
+struct CountedValue<'a>(&'a Value, &'a std::cell::Cell<u64>);
 
-impl<'a> Counted<'a> {
+impl<'a> CountedValue<'a> {
     fn pay(self, work: usize) {
         self.1.set(self.1.get() + work as u64);
     }
 }
 
-impl<'a> View<'a> for Counted<'a> {
+impl<'a> View<'a> for CountedValue<'a> {
     fn kind(self) -> Kind {
         self.pay(1);
         View::kind(self.0)
@@ -232,18 +238,18 @@ impl<'a> View<'a> for Counted<'a> {
 
     fn child(self, ordinal: usize) -> Option<Self> {
         self.pay(1 + ordinal.min(1024) / 16);
-        View::child(self.0, ordinal).map(|child| Counted(child, self.1))
+        View::child(self.0, ordinal).map(|child| CountedValue(child, self.1))
     }
 
     fn member(self, name: &str) -> Option<(usize, Self)> {
         self.pay(1 + View::len(self.0).min(1024) / 16);
-        View::member(self.0, name).map(|(ordinal, child)| (ordinal, Counted(child, self.1)))
+        View::member(self.0, name).map(|(ordinal, child)| (ordinal, CountedValue(child, self.1)))
     }
 
     fn children(self) -> impl Iterator<Item = (Option<&'a str>, Self)> {
         View::children(self.0).map(move |(name, child)| {
             self.pay(1);
-            (name, Counted(child, self.1))
+            (name, CountedValue(child, self.1))
         })
     }
 }
@@ -322,7 +328,7 @@ fn all_work_is_paid() {
         for document in &documents {
             let work = std::cell::Cell::new(0);
             let budget = Budget::new(1 << 14);
-            let _ = path.locations(Counted(document, &work), &budget);
+            let _ = path.locations(CountedValue(document, &work), &budget);
             let paid = LOOKS * (budget.spent() + 200);
             assert!(work.get() <= paid, "{text}: {} for {paid}", work.get());
         }

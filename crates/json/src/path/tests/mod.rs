@@ -99,8 +99,8 @@ fn results(document: &Value, path: &str) -> String {
         Ok(results) => results
             .iter()
             .map(|found| match found {
-                Found::At(value) => to_json(*value),
-                Found::Computed(value) => to_json(value),
+                PathResult::At(value) => to_json(*value),
+                PathResult::Computed(value) => to_json(value),
             })
             .collect(),
         Err(error) => return error.to_string(),
