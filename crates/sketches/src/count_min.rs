@@ -15,7 +15,7 @@ use russet_base::memory::mover::Mover;
 use crate::block::{blank, copy_piece};
 use crate::room::zeros;
 use crate::rows::Rows;
-use crate::{Damaged, block_effort};
+use crate::{Damage, block_effort};
 
 /// Bytes of a counter.
 const COUNTER: usize = 4;
@@ -78,10 +78,10 @@ impl CountMin {
         depth: u64,
         count: i64,
         counters: Box<[u8]>,
-    ) -> Result<CountMin, Damaged> {
-        let rows = Rows::new(width, depth).ok_or(Damaged)?;
+    ) -> Result<CountMin, Damage> {
+        let rows = Rows::new(width, depth).ok_or(Damage)?;
         if rows.counters().checked_mul(COUNTER as u64) != Some(counters.len() as u64) {
-            return Err(Damaged);
+            return Err(Damage);
         }
         Ok(CountMin {
             rows,
@@ -152,14 +152,14 @@ impl CountMin {
     /// If a source is not like `self`.
     pub fn merged(&self, sources: &[(&CountMin, i64)]) -> Result<CountMin, MergeError> {
         const AT_ONCE: usize = 1 << 12;
-        let mut merging = Merging::new(self, sources)?;
+        let mut merging = WeightedMerge::new(self, sources)?;
         while !merging.step(sources, AT_ONCE)? {}
         merging.finish()
     }
 }
 
 /// A weighted sum of sketches on its way, which are the same at each step.
-pub struct Merging {
+pub struct WeightedMerge {
     rows: Rows,
     count: i64,
     counters: Box<[u8]>,
@@ -174,12 +174,12 @@ fn add(sum: i64, value: i64, weight: i64) -> Result<i64, MergeError> {
     sum.checked_add(weighted).ok_or(MergeError::Overflow)
 }
 
-impl Merging {
+impl WeightedMerge {
     /// The sum of no counter yet, of sketches like `of`.
     ///
     /// # Panics
     /// If a source is not like `of`.
-    pub fn new(of: &CountMin, sources: &[(&CountMin, i64)]) -> Result<Merging, MergeError> {
+    pub fn new(of: &CountMin, sources: &[(&CountMin, i64)]) -> Result<WeightedMerge, MergeError> {
         let counters = zeros(of.counters.len()).ok_or(MergeError::NoRoom)?;
         let (mut count, mut weights) = (0, 0_u64);
         for (source, weight) in sources {
@@ -187,7 +187,7 @@ impl Merging {
             count = add(count, source.count, *weight)?;
             weights = weights.saturating_add(weight.unsigned_abs());
         }
-        Ok(Merging {
+        Ok(WeightedMerge {
             rows: of.rows,
             count,
             counters,
@@ -196,7 +196,7 @@ impl Merging {
         })
     }
 
-    /// Whether sources of the same name may be given to [`Merging::step`] as one, with the sum of
+    /// Whether sources of the same name may be given to [`WeightedMerge::step`] as one, with the sum of
     /// their weights: then no order of the additions is another's.
     pub fn sums_weights(&self) -> bool {
         self.is_small
@@ -401,7 +401,7 @@ mod tests {
         a.add(b"foo", 3);
         b.add(b"foo", 5);
         let named = [(&a, 2), (&b, 1), (&a, 3)];
-        let mut merging = Merging::new(&a, &named).expect("small numbers");
+        let mut merging = WeightedMerge::new(&a, &named).expect("small numbers");
         assert!(merging.sums_weights());
         while !merging
             .step(&[(&a, 5), (&b, 1)], 11)
@@ -409,7 +409,7 @@ mod tests {
         {}
         let sum = merging.finish().expect("small numbers");
         assert_eq!((sum.estimate(b"foo"), sum.count()), (20, 20));
-        let large = Merging::new(&a, &[(&a, 1 << 31), (&a, -(1 << 31))]);
+        let large = WeightedMerge::new(&a, &[(&a, 1 << 31), (&a, -(1 << 31))]);
         assert!(!large.expect("the counts are small").sums_weights());
     }
 

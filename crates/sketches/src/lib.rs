@@ -47,7 +47,7 @@ pub const DEPTH_MAX: u64 = 1 << 10;
 /// Bytes from outside are no sketch, or no part of this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the data is damaged")]
-pub struct Damaged;
+pub struct Damage;
 
 /// The number of small allocations that take about as long to free as a block of so many bytes.
 pub fn block_effort(bytes: usize) -> usize {

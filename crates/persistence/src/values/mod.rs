@@ -34,7 +34,7 @@ use super::aof::CommandWriter;
 use super::rdb::format::{kind, opcode};
 use super::rdb::{Fault, Input, Layout, Part, RdbOrigin, RdbWriter, Rules, VERSION_USUAL};
 use russet_keyspace::{AnyRef, Keyspace};
-use russet_types::{AnyContainer, Container, Measured, Type, for_container, with_types};
+use russet_types::{AnyContainer, Container, MemoryUsage, Type, for_container, with_types};
 use std::ops::Range;
 
 /// RDB's number of a form, the name that `redis-check-rdb` uses, and the parts of its bytes.

@@ -3,7 +3,7 @@
 
 use super::link::Link;
 use super::{Bloom, LINKS_MAX, LinkShape, Rotation, option};
-use crate::Damaged;
+use crate::Damage;
 use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
 
@@ -18,13 +18,13 @@ pub struct Loader {
 
 impl Loader {
     /// A filter of so many links, which follow.
-    pub fn new(items: u64, links: u64, options: u64, growth: u64) -> Result<Loader, Damaged> {
-        let wanted = usize::try_from(links).map_err(|_| Damaged)?;
-        let options = u32::try_from(options).map_err(|_| Damaged)?;
-        let growth = u32::try_from(growth).map_err(|_| Damaged)?;
+    pub fn new(items: u64, links: u64, options: u64, growth: u64) -> Result<Loader, Damage> {
+        let wanted = usize::try_from(links).map_err(|_| Damage)?;
+        let options = u32::try_from(options).map_err(|_| Damage)?;
+        let growth = u32::try_from(growth).map_err(|_| Damage)?;
         let is_known = options & !(option::ALL | option::ROTATING) == 0;
         if !(1..=LINKS_MAX).contains(&wanted) || !is_known {
-            return Err(Damaged);
+            return Err(Damage);
         }
         Ok(Loader {
             filter: Bloom {
@@ -54,18 +54,18 @@ impl Loader {
     }
 
     /// The next link.
-    pub fn link(&mut self, shape: LinkShape, bits: Block) -> Result<(), Damaged> {
+    pub fn link(&mut self, shape: LinkShape, bits: Block) -> Result<(), Damage> {
         if self.left() == 0 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         self.filter.links.push(Link::loaded(shape, bits)?);
         Ok(())
     }
 
     /// The filter, after all its links.
-    pub fn finish(mut self) -> Result<Bloom, Damaged> {
+    pub fn finish(mut self) -> Result<Bloom, Damage> {
         if self.left() > 0 || !self.filter.has_sound_links() {
-            return Err(Damaged);
+            return Err(Damage);
         }
         self.filter.links.shrink_to_fit();
         Ok(self.filter)
@@ -98,17 +98,17 @@ impl Bloom {
 
     /// The filter of a header, without any bit set. Everything is checked before the first link is
     /// allocated.
-    pub fn from_header(header: &[u8]) -> Result<Bloom, Damaged> {
+    pub fn from_header(header: &[u8]) -> Result<Bloom, Damage> {
         let mut from = Numbers(header);
-        let (items, links, options, growth) = head(&mut from).ok_or(Damaged)?;
+        let (items, links, options, growth) = head(&mut from).ok_or(Damage)?;
         let mut loader = Loader::new(items, links.into(), options.into(), growth.into())?;
         let bytes = loader.left() * LINK_BYTES;
         if from.0.len() < bytes || from.0.len() > bytes && !loader.rotates() {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let mut shapes = Vec::with_capacity(loader.left());
         for _ in 0..loader.left() {
-            let (bytes, shape) = link(&mut from).ok_or(Damaged)?;
+            let (bytes, shape) = link(&mut from).ok_or(Damage)?;
             shape.check(bytes)?;
             shapes.push((bytes, shape));
         }
@@ -116,14 +116,14 @@ impl Bloom {
             let rotation = Rotation::read(&mut from)?;
             let is_scaling = options & option::NONSCALING == 0;
             if !rotation.is_sound(loader.left(), is_scaling) {
-                return Err(Damaged);
+                return Err(Damage);
             }
             loader.rotate(rotation);
         } else if links > 1 && options & option::NONSCALING != 0 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         for (bytes, shape) in shapes {
-            loader.link(shape, Block::zeros(bytes).ok_or(Damaged)?)?;
+            loader.link(shape, Block::zeros(bytes).ok_or(Damage)?)?;
         }
         loader.finish()
     }

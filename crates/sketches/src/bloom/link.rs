@@ -14,7 +14,7 @@ use russet_base::memory::alloc;
 use russet_encodings::prefetch::prefetch;
 
 use super::BloomError;
-use crate::Damaged;
+use crate::Damage;
 use crate::block::Block;
 use crate::hash::{murmur2, murmur64a};
 
@@ -167,7 +167,7 @@ const SHAPE_BITS_MAX: u64 = 1 << 62;
 
 /// How the bits of a new link are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rounding {
+pub(super) enum BitRounding {
     /// To a multiple of 64.
     Words,
     /// To a power of two: in filters of old versions.
@@ -176,7 +176,7 @@ pub(super) enum Rounding {
 
 impl LinkShape {
     /// The shape of a new link. `None`: no link has it.
-    pub(super) fn new(entries: u64, error: f64, rounding: Rounding) -> Option<LinkShape> {
+    pub(super) fn new(entries: u64, error: f64, rounding: BitRounding) -> Option<LinkShape> {
         if entries < 1 || !(error > 0.0 && error < 1.0) {
             return None;
         }
@@ -194,7 +194,7 @@ impl LinkShape {
             log2: 0,
             items: 0,
         };
-        if rounding == Rounding::Powers {
+        if rounding == BitRounding::Powers {
             shape.log2 = wanted.log2().floor() as u8 + 1;
             shape.bits = 1 << shape.log2;
             let spare = (shape.bits as f64 - wanted) as u64;
@@ -206,7 +206,7 @@ impl LinkShape {
 
     /// Checks the numbers against their bounds, against each other, and against the bytes of the
     /// bits.
-    pub(super) fn check(&self, bytes: u64) -> Result<(), Damaged> {
+    pub(super) fn check(&self, bytes: u64) -> Result<(), Damage> {
         let in_bounds = self.entries >= 1
             && self.error > 0.0
             && self.error < 1.0
@@ -219,7 +219,7 @@ impl LinkShape {
             && (1..=bytes * 8).contains(&self.modulus())
             && self.bits <= bytes * 8
             && bytes <= self.bits.div_ceil(64) * 8;
-        if has_all_bits { Ok(()) } else { Err(Damaged) }
+        if has_all_bits { Ok(()) } else { Err(Damage) }
     }
 
     /// Whether items have the same positions in both, and the promise is the same.
@@ -282,7 +282,7 @@ impl Link {
     }
 
     /// The link of a shape and bits from outside.
-    pub fn loaded(shape: LinkShape, bits: Block) -> Result<Link, Damaged> {
+    pub fn loaded(shape: LinkShape, bits: Block) -> Result<Link, Damage> {
         shape.check(bits.len() as u64)?;
         Ok(Link::of(shape, bits))
     }
@@ -462,27 +462,27 @@ mod tests {
 
     #[test]
     fn shapes_are_those_of_redis() {
-        let shape = LinkShape::new(10, 0.005, Rounding::Words).expect("a shape");
+        let shape = LinkShape::new(10, 0.005, BitRounding::Words).expect("a shape");
         assert_eq!((shape.bits, shape.hashes), (128, 8));
         assert_eq!(shape.bits_per_entry.to_bits(), 0x4026_0e35_b22f_86e9);
-        let old = LinkShape::new(100, 0.01, Rounding::Powers).expect("a shape");
+        let old = LinkShape::new(100, 0.01, BitRounding::Powers).expect("a shape");
         assert_eq!((old.log2, old.bits, old.entries), (10, 1024, 106));
         let none = [(0, 0.1), (1, 0.0), (1, 1.0), (1, f64::NAN), (u64::MAX, 0.5)];
         for (entries, error) in none {
-            assert_eq!(LinkShape::new(entries, error, Rounding::Words), None);
+            assert_eq!(LinkShape::new(entries, error, BitRounding::Words), None);
         }
         // No error is so small that its hashes exceed the bound.
-        let least = LinkShape::new(1, 5e-324, Rounding::Words).expect("a shape");
+        let least = LinkShape::new(1, 5e-324, BitRounding::Words).expect("a shape");
         assert!(least.hashes <= HASHES_MAX && least.check(least.bits / 8).is_ok());
     }
 
     #[test]
     fn shapes_whose_numbers_contradict_each_other_are_refused() {
-        let good = LinkShape::new(100, 0.01, Rounding::Words).expect("a shape");
+        let good = LinkShape::new(100, 0.01, BitRounding::Words).expect("a shape");
         let bytes = good.bits / 8;
         assert!(good.check(bytes).is_ok());
         for other in [0, 1, bytes - 1, bytes + 1, u64::MAX] {
-            assert_eq!(good.check(other), Err(Damaged));
+            assert_eq!(good.check(other), Err(Damage));
         }
         let change = |change: fn(&mut LinkShape)| {
             let mut shape = good;
@@ -505,7 +505,7 @@ mod tests {
             change(|shape| shape.log2 = 255),
         ];
         for shape in bad {
-            assert_eq!(shape.check(bytes), Err(Damaged), "{shape:?}");
+            assert_eq!(shape.check(bytes), Err(Damage), "{shape:?}");
         }
     }
 }

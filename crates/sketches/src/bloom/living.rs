@@ -8,15 +8,15 @@ const COUNTED_MAX: usize = 1 << 20;
 
 /// See the module.
 #[derive(Clone, Copy)]
-pub struct Living<'a> {
+pub struct LivingLinks<'a> {
     filter: &'a Bloom,
     links: &'a [Link],
 }
 
-impl<'a> Living<'a> {
+impl<'a> LivingLinks<'a> {
     #[inline]
-    pub(super) fn of(filter: &'a Bloom, links: &'a [Link]) -> Living<'a> {
-        Living { filter, links }
+    pub(super) fn of(filter: &'a Bloom, links: &'a [Link]) -> LivingLinks<'a> {
+        LivingLinks { filter, links }
     }
 
     /// Whether an item is in the filter, or seems so.

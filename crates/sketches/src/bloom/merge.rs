@@ -5,7 +5,7 @@ use super::Bloom;
 /// Filters are of different shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the filters have different shapes")]
-pub struct Unlike;
+pub struct ShapeMismatch;
 
 impl Bloom {
     /// Whether both were made with the same numbers, so that each link of the one with fewer links
@@ -19,9 +19,9 @@ impl Bloom {
 
     /// Adds all items of another filter: an item of either is found. The number of items is the
     /// sum, as it is not known which are in both. O(bytes).
-    pub fn merge(&mut self, other: &Bloom) -> Result<(), Unlike> {
+    pub fn merge(&mut self, other: &Bloom) -> Result<(), ShapeMismatch> {
         if !self.is_like(other) {
-            return Err(Unlike);
+            return Err(ShapeMismatch);
         }
         for (at, link) in other.links.iter().enumerate() {
             match self.links.get_mut(at) {

@@ -33,13 +33,13 @@ mod tests;
 
 pub use chunks::Loader;
 pub use link::LinkShape;
-pub use living::Living;
-pub use merge::Unlike;
+pub use living::LivingLinks;
+pub use merge::ShapeMismatch;
 pub use rotation::{GENERATIONS_MAX, Generation, PERIOD_MAX_MS, Rotation};
 
 use crate::block::copy_piece;
 use crate::{block_effort, room};
-use link::{ItemHash, Link, Places, Rounding};
+use link::{BitRounding, ItemHash, Link, Places};
 use russet_base::memory::alloc::{boxed_bytes, good_size, vec_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
@@ -80,7 +80,7 @@ pub enum BloomError {
 
 /// The outcome of adding an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
+pub enum AddOutcome {
     /// It was not in the filter.
     New,
     /// Only generations before the newest had it, which has it now, too.
@@ -89,17 +89,17 @@ pub enum Added {
     Known,
 }
 
-impl Added {
+impl AddOutcome {
     /// Whether the item was not in the filter.
     #[inline]
     pub fn is_new(self) -> bool {
-        self == Added::New
+        self == AddOutcome::New
     }
 
     /// Whether bits were set.
     #[inline]
     pub fn is_change(self) -> bool {
-        self != Added::Known
+        self != AddOutcome::Known
     }
 }
 
@@ -150,7 +150,7 @@ impl Bloom {
 
     /// Adds an item.
     #[inline]
-    pub fn add(&mut self, item: &[u8]) -> Result<Added, BloomError> {
+    pub fn add(&mut self, item: &[u8]) -> Result<AddOutcome, BloomError> {
         self.add_at(ItemHash::of(item, self.is_wide()), None)
     }
 
@@ -159,7 +159,7 @@ impl Bloom {
     pub fn add_each<'i>(
         &mut self,
         items: impl Iterator<Item = &'i [u8]>,
-        mut see: impl FnMut(Result<Added, BloomError>),
+        mut see: impl FnMut(Result<AddOutcome, BloomError>),
     ) {
         let is_wide = self.is_wide();
         in_batches(items.map(|item| ItemHash::of(item, is_wide)), |batch| {
@@ -183,14 +183,14 @@ impl Bloom {
 
     /// The links that are asked at a time, Unix milliseconds: all, unless the filter forgets.
     #[inline]
-    pub fn living(&self, now_ms: i64) -> Living<'_> {
-        Living::of(self, &self.links[self.dead_links(now_ms)..])
+    pub fn living(&self, now_ms: i64) -> LivingLinks<'_> {
+        LivingLinks::of(self, &self.links[self.dead_links(now_ms)..])
     }
 
     /// All of its links, whatever time it is.
     #[inline]
-    pub fn all(&self) -> Living<'_> {
-        Living::of(self, &self.links)
+    pub fn all(&self) -> LivingLinks<'_> {
+        LivingLinks::of(self, &self.links)
     }
 
     /// Whether an item is in any of its links, or seems so.
@@ -320,7 +320,7 @@ impl Bloom {
 
     /// Adds an item, whose positions in the newest link may be known.
     #[inline]
-    fn add_at(&mut self, hash: ItemHash, known: Option<&Places>) -> Result<Added, BloomError> {
+    fn add_at(&mut self, hash: ItemHash, known: Option<&Places>) -> Result<AddOutcome, BloomError> {
         let earlier = self.earlier_links();
         let (newest, older) = self.links.split_last_mut().expect("there is one");
         let found;
@@ -334,16 +334,16 @@ impl Bloom {
         let (earlier, older) = older.split_at(earlier);
         let has_it = |links: &[Link]| links.iter().rev().any(|link| link.contains(hash));
         if has_it(older) {
-            return Ok(Added::Known);
+            return Ok(AddOutcome::Known);
         }
         let added = if has_it(earlier) {
-            Added::Renewed
+            AddOutcome::Renewed
         } else {
-            Added::New
+            AddOutcome::New
         };
         let is_set = if newest.is_full() {
             if newest.contains_at(places) {
-                return Ok(Added::Known);
+                return Ok(AddOutcome::Known);
             }
             self.grow()?;
             let newest = self.links.last_mut().expect("there is one");
@@ -352,7 +352,7 @@ impl Bloom {
             newest.insert_at(places)
         };
         self.items = self.items.saturating_add(is_set.into());
-        Ok(if is_set { added } else { Added::Known })
+        Ok(if is_set { added } else { AddOutcome::Known })
     }
 
     /// Begins a link, if the filter scales.
@@ -385,11 +385,11 @@ impl Bloom {
 }
 
 /// How bits are counted by these options.
-fn rounding(options: u32) -> Rounding {
+fn rounding(options: u32) -> BitRounding {
     if options & option::EXACT != 0 {
-        Rounding::Words
+        BitRounding::Words
     } else {
-        Rounding::Powers
+        BitRounding::Powers
     }
 }
 

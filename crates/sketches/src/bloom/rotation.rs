@@ -22,7 +22,7 @@
 
 use super::link::{Link, LinkShape};
 use super::{Bloom, BloomError, LINKS_MAX, option};
-use crate::Damaged;
+use crate::Damage;
 use crate::chunks::Numbers;
 
 /// The most generations of a filter.
@@ -107,16 +107,16 @@ impl Rotation {
     }
 
     /// Reads what [`Rotation::write`] wrote; nothing may follow.
-    pub(super) fn read(from: &mut Numbers<'_>) -> Result<Rotation, Damaged> {
+    pub(super) fn read(from: &mut Numbers<'_>) -> Result<Rotation, Damage> {
         let head = |from: &mut Numbers<'_>| Some((from.u64()?, from.u32()?, from.u32()?));
-        let (period_ms, generations_max, count) = head(from).ok_or(Damaged)?;
+        let (period_ms, generations_max, count) = head(from).ok_or(Damage)?;
         if count > GENERATIONS_MAX || from.0.len() != count as usize * GENERATION_BYTES {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let mut generations = Vec::with_capacity(count as usize);
         for _ in 0..count {
             let numbers = |from: &mut Numbers<'_>| Some((from.u64()?, from.u32()?));
-            let (begins_ms, links) = numbers(from).ok_or(Damaged)?;
+            let (begins_ms, links) = numbers(from).ok_or(Damage)?;
             generations.push(Generation {
                 begins_ms: begins_ms as i64,
                 links,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::Damaged;
+use crate::Damage;
 use proptest::prelude::*;
 
 const PERIOD_MS: i64 = 100;
@@ -17,7 +17,7 @@ fn rotating(generations: u32, growth: Option<u32>) -> Bloom {
 }
 
 /// As a command adds an item at a time.
-fn add_at(filter: &mut Bloom, item: &[u8], now_ms: i64) -> Result<Added, BloomError> {
+fn add_at(filter: &mut Bloom, item: &[u8], now_ms: i64) -> Result<AddOutcome, BloomError> {
     if let Some(begins_ms) = filter.due(now_ms) {
         assert!(filter.rotate(begins_ms).expect("room"));
     }
@@ -27,15 +27,15 @@ fn add_at(filter: &mut Bloom, item: &[u8], now_ms: i64) -> Result<Added, BloomEr
 #[test]
 fn an_item_is_renewed_in_each_generation() {
     let mut filter = rotating(3, None);
-    assert_eq!(add_at(&mut filter, b"a", 10), Ok(Added::New));
-    assert_eq!(add_at(&mut filter, b"a", 99), Ok(Added::Known));
-    assert_eq!(add_at(&mut filter, b"a", 110), Ok(Added::Renewed));
-    assert_eq!(add_at(&mut filter, b"a", 120), Ok(Added::Known));
+    assert_eq!(add_at(&mut filter, b"a", 10), Ok(AddOutcome::New));
+    assert_eq!(add_at(&mut filter, b"a", 99), Ok(AddOutcome::Known));
+    assert_eq!(add_at(&mut filter, b"a", 110), Ok(AddOutcome::Renewed));
+    assert_eq!(add_at(&mut filter, b"a", 120), Ok(AddOutcome::Known));
     assert_eq!((filter.items(), filter.links().len()), (2, 2));
     // The first generation is over at 300, the second at 400.
     assert!(filter.living(399).contains(b"a") && !filter.living(400).contains(b"a"));
     assert_eq!(filter.living(300).items(), 1);
-    assert_eq!(add_at(&mut filter, b"a", 950), Ok(Added::New));
+    assert_eq!(add_at(&mut filter, b"a", 950), Ok(AddOutcome::New));
     assert_eq!((filter.items(), filter.links().len()), (1, 1));
     let begins_ms = filter.rotation().map(|its| its.generations[0].begins_ms);
     assert_eq!(begins_ms, Some(900));
@@ -86,8 +86,8 @@ fn numbers_out_of_bounds_are_refused() {
 #[test]
 fn filters_that_forget_are_like_no_other() {
     let mut one = rotating(3, Some(2));
-    assert_eq!(one.merge(&rotating(3, Some(2))), Err(Unlike));
-    assert_eq!(made(50, Some(2)).merge(&one), Err(Unlike));
+    assert_eq!(one.merge(&rotating(3, Some(2))), Err(ShapeMismatch));
+    assert_eq!(made(50, Some(2)).merge(&one), Err(ShapeMismatch));
 }
 
 /// The promise is that of the whole filter, whichever of its generations have items.
@@ -128,7 +128,7 @@ fn headers_whose_generations_contradict_the_links_are_refused() {
         (good.clone(), filter.rotation())
     );
     for len in 0..good.len() {
-        assert_eq!(Bloom::from_header(&good[..len]).err(), Some(Damaged));
+        assert_eq!(Bloom::from_header(&good[..len]).err(), Some(Damage));
     }
     let with = |at: usize, bytes: &[u8]| {
         let mut changed = good.clone();
@@ -154,7 +154,7 @@ fn headers_whose_generations_contradict_the_links_are_refused() {
         (links + 24, &[2]),
     ];
     for (at, bytes) in bad {
-        assert_eq!(with(at, bytes), Some(Damaged), "{at}");
+        assert_eq!(with(at, bytes), Some(Damage), "{at}");
     }
 }
 

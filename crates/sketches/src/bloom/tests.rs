@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::{Block, ChunkError, Damaged};
+use crate::{Block, ChunkError, Damage};
 use proptest::prelude::*;
 
 fn made(entries: u64, error: f64, growth: Option<u32>, items: &[&[u8]]) -> Bloom {
@@ -41,12 +41,12 @@ fn bits_and_links_are_those_of_redis() {
 #[test]
 fn a_filter_that_does_not_scale_is_full_at_its_capacity() {
     let mut filter = made(3, 0.01, None, &[b"a", b"b", b"c"]);
-    assert_eq!(filter.add(b"a"), Ok(Added::Known));
+    assert_eq!(filter.add(b"a"), Ok(AddOutcome::Known));
     assert_eq!(filter.add(b"d"), Err(BloomError::Full));
     let mut seen = Vec::new();
     let items: [&[u8]; 3] = [b"b", b"e", b"c"];
     filter.add_each(items.into_iter(), |result| seen.push(result));
-    assert_eq!(seen, [Ok(Added::Known), Err(BloomError::Full)]);
+    assert_eq!(seen, [Ok(AddOutcome::Known), Err(BloomError::Full)]);
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn headers_that_contradict_themselves_are_refused_before_anything_is_allocated()
     assert_eq!(header.len(), 73);
     assert!(Bloom::from_header(&header).is_ok());
     for len in 0..header.len() {
-        assert_eq!(Bloom::from_header(&header[..len]).err(), Some(Damaged));
+        assert_eq!(Bloom::from_header(&header[..len]).err(), Some(Damage));
     }
     let longer = [&header[..], &[0]].concat();
-    assert_eq!(Bloom::from_header(&longer).err(), Some(Damaged));
+    assert_eq!(Bloom::from_header(&longer).err(), Some(Damage));
     let with = |at: usize, bytes: &[u8]| {
         let mut changed = header.clone();
         changed[at..at + bytes.len()].copy_from_slice(bytes);
@@ -120,7 +120,7 @@ fn headers_that_contradict_themselves_are_refused_before_anything_is_allocated()
         (60, &[255, 255, 255, 255]),
     ];
     for (at, bytes) in bad {
-        assert_eq!(with(at, bytes), Some(Damaged), "{at}");
+        assert_eq!(with(at, bytes), Some(Damage), "{at}");
     }
 }
 
@@ -240,7 +240,7 @@ fn a_merged_filter_has_the_items_of_both() {
         Bloom::new(10, 0.01, Some(3)),
         Bloom::new(10, 0.01, None),
     ] {
-        assert_eq!(small.merge(&other.expect("a filter")), Err(Unlike));
+        assert_eq!(small.merge(&other.expect("a filter")), Err(ShapeMismatch));
     }
 }
 

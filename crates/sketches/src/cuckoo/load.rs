@@ -4,7 +4,7 @@
 //! numbers say.
 
 use super::{Cuckoo, PARTS_MAX, SLOTS_MAX};
-use crate::Damaged;
+use crate::Damage;
 use crate::block::Block;
 use crate::chunks::{self, CHUNK_MAX, ChunkError, Numbers};
 
@@ -40,17 +40,17 @@ pub struct Loader {
 
 impl Loader {
     /// A filter of this shape, whose parts follow.
-    pub fn new(shape: Shape) -> Result<Loader, Damaged> {
-        let wanted = usize::try_from(shape.parts).map_err(|_| Damaged)?;
-        let expansion = u16::try_from(shape.expansion).map_err(|_| Damaged)?;
-        let moves_max = u16::try_from(shape.moves_max).map_err(|_| Damaged)?;
+    pub fn new(shape: Shape) -> Result<Loader, Damage> {
+        let wanted = usize::try_from(shape.parts).map_err(|_| Damage)?;
+        let expansion = u16::try_from(shape.expansion).map_err(|_| Damage)?;
+        let moves_max = u16::try_from(shape.moves_max).map_err(|_| Damage)?;
         let is_sound = (1..=PARTS_MAX).contains(&wanted)
             && (1..=BUCKET_SIZE_MAX).contains(&shape.bucket_size)
             && shape.buckets.is_power_of_two()
             && moves_max > 0
             && (expansion.is_power_of_two() || expansion == 0 && wanted == 1);
         if !is_sound {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let filter = Cuckoo {
             items: shape.items,
@@ -63,10 +63,10 @@ impl Loader {
         };
         let mut slots: u64 = 0;
         for part in 0..wanted {
-            slots = slots.saturating_add(filter.slots_of(part).ok_or(Damaged)?);
+            slots = slots.saturating_add(filter.slots_of(part).ok_or(Damage)?);
         }
         if slots > SLOTS_MAX {
-            return Err(Damaged);
+            return Err(Damage);
         }
         Ok(Loader { filter, wanted })
     }
@@ -84,18 +84,18 @@ impl Loader {
     }
 
     /// The next part.
-    pub fn part(&mut self, bytes: Block) -> Result<(), Damaged> {
+    pub fn part(&mut self, bytes: Block) -> Result<(), Damage> {
         if self.left() == 0 || bytes.len() as u64 != self.next_size().1 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         self.filter.parts.push(bytes);
         Ok(())
     }
 
     /// The filter, after all its parts.
-    pub fn finish(mut self) -> Result<Cuckoo, Damaged> {
+    pub fn finish(mut self) -> Result<Cuckoo, Damage> {
         if self.left() > 0 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         self.filter.parts.shrink_to_fit();
         Ok(self.filter)
@@ -136,11 +136,11 @@ impl Cuckoo {
 
     /// The filter of a header, without any slot in use. Everything is checked before the first part
     /// is allocated. `None`: the header has another length.
-    pub fn from_header(header: &[u8]) -> Option<Result<Cuckoo, Damaged>> {
+    pub fn from_header(header: &[u8]) -> Option<Result<Cuckoo, Damage>> {
         if header.len() != HEADER_BYTES {
             return None;
         }
-        Some(numbers(&mut Numbers(header)).ok_or(Damaged).and_then(empty))
+        Some(numbers(&mut Numbers(header)).ok_or(Damage).and_then(empty))
     }
 
     /// The chunk at a position, the first of which is 1, and the position after it. `None`: there
@@ -182,10 +182,10 @@ fn numbers(from: &mut Numbers<'_>) -> Option<Shape> {
 }
 
 /// A filter of this shape whose slots are all free.
-fn empty(shape: Shape) -> Result<Cuckoo, Damaged> {
+fn empty(shape: Shape) -> Result<Cuckoo, Damage> {
     let mut loader = Loader::new(shape)?;
     while loader.left() > 0 {
-        let part = Block::zeros(loader.next_size().1).ok_or(Damaged)?;
+        let part = Block::zeros(loader.next_size().1).ok_or(Damage)?;
         loader.part(part)?;
     }
     loader.finish()

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::{ChunkError, Damaged};
+use crate::{ChunkError, Damage};
 use proptest::prelude::*;
 
 fn hex(filter: &Cuckoo) -> Vec<String> {
@@ -107,9 +107,9 @@ fn headers_that_contradict_themselves_are_refused_before_anything_is_allocated()
         (36, &[3, 0]),
     ];
     for (at, bytes) in bad {
-        assert_eq!(with(at, bytes), Some(Damaged), "{at}");
+        assert_eq!(with(at, bytes), Some(Damage), "{at}");
     }
-    assert_eq!(with(36, &[0, 0]), Some(Damaged));
+    assert_eq!(with(36, &[0, 0]), Some(Damage));
 }
 
 #[test]

@@ -29,7 +29,7 @@ use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
 pub use self::summary::Summary;
-use crate::{Damaged, block_effort, room};
+use crate::{Damage, block_effort, room};
 
 /// The compression where none is given.
 pub const COMPRESSION_USUAL: i64 = 100;
@@ -333,58 +333,58 @@ const SUM_ERROR: f64 = 1e-9;
 impl Parts {
     /// The nodes of a digest with this compression and capacity, at most; checked before its
     /// nodes are read.
-    pub fn nodes_max(compression: f64, capacity: u64) -> Result<u64, Damaged> {
+    pub fn nodes_max(compression: f64, capacity: u64) -> Result<u64, Damage> {
         let is_one =
             compression.fract() == 0.0 && (1.0..=COMPRESSION_MAX as f64).contains(&compression);
         if is_one && capacity == 6 * compression as u64 + 10 {
             Ok(capacity)
         } else {
-            Err(Damaged)
+            Err(Damage)
         }
     }
 
     /// The digest; its numbers must fit together.
-    pub fn into_digest(self) -> Result<TDigest, Damaged> {
+    pub fn into_digest(self) -> Result<TDigest, Damage> {
         let nodes_max = Parts::nodes_max(self.compression, self.capacity)?;
         let nodes = self.means.len();
         if nodes as u64 > nodes_max || self.weights.len() != nodes {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let mut digest = TDigest::new(self.compression as i64);
-        digest.compressions = i64::try_from(self.compressions).map_err(|_| Damaged)?;
+        digest.compressions = i64::try_from(self.compressions).map_err(|_| Damage)?;
         // A value that Redis 7 has left out: it is both the least and the greatest.
         if nodes == 0 && self.unmerged == 1 && self.unmerged_weight == 1.0 {
             let is_value = self.min.is_finite() && self.min == self.max;
-            is_value.then_some(()).ok_or(Damaged)?;
-            digest.add(self.min).map_err(|_| Damaged)?;
+            is_value.then_some(()).ok_or(Damage)?;
+            digest.add(self.min).map_err(|_| Damage)?;
             return Ok(digest);
         }
         if self.unmerged != 0 || self.unmerged_weight != 0.0 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         if nodes == 0 {
             return if self.weight == 0.0 {
                 Ok(digest)
             } else {
-                Err(Damaged)
+                Err(Damage)
             };
         }
         let is_range = self.min.is_finite() && self.max.is_finite() && self.min <= self.max;
         if !is_range || !self.means.iter().all(|mean| mean.is_finite()) {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let mut sum = 0_i64;
         let mut weights = Vec::with_capacity(nodes);
         for weight in self.weights {
             if !(weight >= 1.0 && weight < 2.0_f64.powi(63)) || weight.fract() != 0.0 {
-                return Err(Damaged);
+                return Err(Damage);
             }
-            sum = sum.checked_add(weight as i64).ok_or(Damaged)?;
+            sum = sum.checked_add(weight as i64).ok_or(Damage)?;
             weights.push(weight as i64);
         }
         let error = (sum as f64 - self.weight).abs();
         if error.is_nan() || error > sum as f64 * SUM_ERROR {
-            return Err(Damaged);
+            return Err(Damage);
         }
         digest.min = self.min;
         digest.max = self.max;

@@ -34,7 +34,7 @@ use crate::block::{blank, copy_piece};
 use crate::hash::murmur2;
 use crate::room::{admits, zeros};
 use crate::rows::Rows;
-use crate::{Damaged, block_effort};
+use crate::{Damage, block_effort};
 
 /// Bytes of a cell, and of a place in a payload.
 const CELL: usize = 8;
@@ -241,19 +241,19 @@ impl Loader {
         decay: f64,
         cells: Box<[u8]>,
         places: Vec<u8>,
-    ) -> Result<Loader, Damaged> {
-        let number = |n: u64| u32::try_from(n).map_err(|_| Damaged);
+    ) -> Result<Loader, Damage> {
+        let number = |n: u64| u32::try_from(n).map_err(|_| Damage);
         let shape = Shape {
             k: number(k)?,
             width: number(width)?,
             depth: number(depth)?,
             decay,
         };
-        let rows = shape.rows().ok_or(Damaged)?;
+        let rows = shape.rows().ok_or(Damage)?;
         let fits = rows.counters().checked_mul(CELL as u64) == Some(cells.len() as u64)
             && k * PLACE as u64 == places.len() as u64;
         if !fits {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let state = places[8..16].as_array().expect("eight bytes");
         let list = TopK {
@@ -261,7 +261,7 @@ impl Loader {
             chances: Chances::new(decay),
             generator: Generator(u64::from_le_bytes(*state)),
             cells,
-            heap: Heap::new(shape.k as usize).ok_or(Damaged)?,
+            heap: Heap::new(shape.k as usize).ok_or(Damage)?,
         };
         Ok(Loader {
             list,
@@ -279,9 +279,9 @@ impl Loader {
     ///
     /// # Panics
     /// If none is to come.
-    pub fn item(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
+    pub fn item(&mut self, bytes: &[u8]) -> Result<(), Damage> {
         let Some((0, item)) = bytes.split_last() else {
-            return Err(Damaged);
+            return Err(Damage);
         };
         let place = &self.places[self.next * PLACE..][..PLACE];
         let number = |at: usize| {
@@ -290,7 +290,7 @@ impl Loader {
         };
         let (fingerprint, length, count) = (number(0), number(4), number(16));
         if item.len() > length as usize {
-            return Err(Damaged);
+            return Err(Damage);
         }
         // Redis forgets an item that begins with a NUL, and with it its place.
         let is_empty = item.is_empty() && fingerprint != murmur2(b"", FINGERPRINT);
@@ -305,9 +305,9 @@ impl Loader {
     }
 
     /// The list, when no item is to come.
-    pub fn finish(self) -> Result<TopK, Damaged> {
+    pub fn finish(self) -> Result<TopK, Damage> {
         if self.left() > 0 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         Ok(self.list)
     }

@@ -8,7 +8,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::general;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
-use russet_sketches::bloom::Living;
+use russet_sketches::bloom::LivingLinks;
 use russet_types::Bloom;
 
 const UNKNOWN_FIELD: CommandError = CommandError::Text("Invalid information value");
@@ -30,7 +30,7 @@ pub(super) const INFO: Spec = Spec {
 struct Field {
     word: &'static str,
     name: &'static str,
-    write: fn(&mut Reply, &Bloom, Living<'_>),
+    write: fn(&mut Reply, &Bloom, LivingLinks<'_>),
 }
 
 const FIELDS: [Field; 5] = [

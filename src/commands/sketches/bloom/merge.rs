@@ -7,7 +7,7 @@ use crate::commands::work;
 use crate::server::{CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_config::Config;
-use russet_sketches::bloom::Unlike;
+use russet_sketches::bloom::ShapeMismatch;
 use russet_types::Bloom;
 
 const UNLIKE: CommandError = CommandError::Text("ERR filters of different shapes");
@@ -31,7 +31,7 @@ impl Filter for Bloom {
     }
 
     fn take_in(&mut self, other: &Bloom, _: &Config) -> CommandResult {
-        self.merge(other).map_err(|_: Unlike| UNLIKE)
+        self.merge(other).map_err(|_: ShapeMismatch| UNLIKE)
     }
 
     fn header(&self) -> Vec<u8> {

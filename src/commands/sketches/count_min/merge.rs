@@ -16,7 +16,7 @@ use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_sketches::CountMin as Sketch;
-use russet_sketches::count_min::{MergeError, Merging};
+use russet_sketches::count_min::{MergeError, WeightedMerge};
 use russet_types::vector_set::Progress;
 use russet_types::{BoxedValue, CountMin};
 use std::collections::HashMap;
@@ -129,7 +129,7 @@ fn refused(error: MergeError) -> CommandError {
 /// A sum on its way: slice by slice, from the beginning if a source has changed meanwhile, and if
 /// that goes on at once.
 struct Merge {
-    merging: Merging,
+    merging: WeightedMerge,
     /// The sources, each once if their weights can be summed: its number, its weight, its stamp.
     sources: Vec<(usize, i64, u64)>,
     beginnings: u32,
@@ -165,7 +165,7 @@ fn begin(
         all.push((sketch, sources.weight(at)?));
     }
     let read: Vec<(&Sketch, i64)> = all.iter().map(|(one, weight)| (&***one, *weight)).collect();
-    let merging = Merging::new(&own, &read).map_err(refused)?;
+    let merging = WeightedMerge::new(&own, &read).map_err(refused)?;
     let mut distinct: Vec<(usize, i64, u64)> = Vec::with_capacity(read.len());
     let mut known: HashMap<&[u8], usize> = HashMap::new();
     for (at, (sketch, weight)) in all.iter().enumerate() {

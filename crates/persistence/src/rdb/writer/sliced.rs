@@ -127,7 +127,7 @@ mod tests {
     use crate::rdb::VERSION_USUAL;
     use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
     use russet_sketches::{Bloom, CountMin, Cuckoo, TDigest, TopK, top_k::Shape};
-    use russet_types::{AnyContainer, Kept};
+    use russet_types::{AnyContainer, BoxedValue};
 
     fn values() -> Vec<(&'static str, AnyContainer)> {
         let mut sparse = Bloom::new(20_000_000, 0.01, Some(2)).expect("24 MB");
@@ -150,11 +150,11 @@ mod tests {
             digest.add(f64::from(n)).expect("a number");
         }
         vec![
-            ("bloom", Kept::from(sparse).into()),
-            ("cuckoo", Kept::from(cuckoo).into()),
-            ("counts", Kept::from(counts).into()),
-            ("top", Kept::from(top).into()),
-            ("digest", Kept::from(digest).into()),
+            ("bloom", BoxedValue::from(sparse).into()),
+            ("cuckoo", BoxedValue::from(cuckoo).into()),
+            ("counts", BoxedValue::from(counts).into()),
+            ("top", BoxedValue::from(top).into()),
+            ("digest", BoxedValue::from(digest).into()),
         ]
     }
 

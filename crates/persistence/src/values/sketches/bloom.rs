@@ -13,7 +13,7 @@ use crate::aof::CommandWriter;
 use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::bloom::{GENERATIONS_MAX, Generation, LinkShape, Loader, Rotation};
-use russet_sketches::{Block, Bloom, Damaged};
+use russet_sketches::{Block, Bloom, Damage};
 use std::ops::Range;
 
 /// The first version with options, and the first with growth.
@@ -50,7 +50,7 @@ impl Stored for Bloom {
         };
         let mut loader = Loader::new(items, links, options, growth).map_err(damaged)?;
         if loader.rotates() != (version == ROTATING) {
-            return Err(damaged(Damaged));
+            return Err(damaged(Damage));
         }
         while loader.left() > 0 {
             let (shape, bits) = load_link(input)?;
@@ -108,10 +108,10 @@ impl Stored for Bloom {
 fn load_link(input: &mut Input<'_>) -> Result<(LinkShape, Block), Fault> {
     let entries = read_number(input)?;
     let error = read_double(input)?;
-    let hashes = u32::try_from(read_number(input)?).map_err(|_| damaged(Damaged))?;
+    let hashes = u32::try_from(read_number(input)?).map_err(|_| damaged(Damage))?;
     let bits_per_entry = read_double(input)?;
     let bits = read_number(input)?;
-    let log2 = u8::try_from(read_number(input)?).map_err(|_| damaged(Damaged))?;
+    let log2 = u8::try_from(read_number(input)?).map_err(|_| damaged(Damage))?;
     let block = read_block(input)?;
     let shape = LinkShape {
         entries,
@@ -136,12 +136,12 @@ fn save_rotation(to: &mut RdbWriter, rotation: &Rotation) {
 }
 
 fn load_rotation(input: &mut Input<'_>) -> Result<Rotation, Fault> {
-    let small = |n: u64| u32::try_from(n).map_err(|_| damaged(Damaged));
+    let small = |n: u64| u32::try_from(n).map_err(|_| damaged(Damage));
     let period_ms = read_number(input)?;
     let generations_max = small(read_number(input)?)?;
     let count = read_number(input)?;
     if count > GENERATIONS_MAX.into() {
-        return Err(damaged(Damaged));
+        return Err(damaged(Damage));
     }
     let mut generations = Vec::with_capacity(count as usize);
     for _ in 0..count {
@@ -157,6 +157,6 @@ fn load_rotation(input: &mut Input<'_>) -> Result<Rotation, Fault> {
     })
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a Bloom filter's numbers contradict each other")
 }

@@ -6,7 +6,7 @@ use super::{Stored, piece, unknown_version, write_payload, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_number, read_string, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
-use russet_sketches::{CountMin, Damaged};
+use russet_sketches::{CountMin, Damage};
 use std::ops::Range;
 
 impl Stored for CountMin {
@@ -46,6 +46,6 @@ impl Stored for CountMin {
     }
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a count-min sketch's numbers contradict each other")
 }

@@ -12,7 +12,7 @@ use crate::aof::CommandWriter;
 use crate::rdb::module::{read_number, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::cuckoo::{Loader, Shape};
-use russet_sketches::{Cuckoo, Damaged};
+use russet_sketches::{Cuckoo, Damage};
 use std::ops::Range;
 
 /// The numbers that filters before encver 4 have: deletes, bucket size, moves, expansion.
@@ -46,7 +46,7 @@ impl Stored for Cuckoo {
         let mut loader = Loader::new(shape).map_err(damaged)?;
         while loader.left() > 0 {
             if !is_old && read_number(input)? != loader.next_size().0 {
-                return Err(damaged(Damaged));
+                return Err(damaged(Damage));
             }
             loader.part(read_block(input)?).map_err(damaged)?;
         }
@@ -96,7 +96,7 @@ fn read_numbers<const N: usize>(input: &mut Input<'_>) -> Result<[u64; N], Fault
     Ok(numbers)
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a cuckoo filter's numbers contradict each other")
 }
 

@@ -10,7 +10,7 @@ use crate::aof::CommandWriter;
 use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::t_digest::Parts;
-use russet_sketches::{Damaged, TDigest};
+use russet_sketches::{Damage, TDigest};
 
 impl Stored for TDigest {
     const VERSION: u64 = 0;
@@ -31,7 +31,7 @@ impl Stored for TDigest {
         let (weight, unmerged_weight) = (read_double(input)?, read_double(input)?);
         let nodes_max = Parts::nodes_max(compression, capacity).map_err(damaged)?;
         if merged > nodes_max {
-            return Err(damaged(Damaged));
+            return Err(damaged(Damage));
         }
         let parts = Parts {
             compression,
@@ -75,6 +75,6 @@ fn read_doubles(input: &mut Input<'_>, n: u64) -> Result<Vec<f64>, Fault> {
     (0..n).map(|_| read_double(input)).collect()
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a t-digest's numbers contradict each other")
 }

@@ -9,7 +9,7 @@ use crate::rdb::module::{
 };
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::top_k::Loader;
-use russet_sketches::{Damaged, TopK};
+use russet_sketches::{Damage, TopK};
 use std::ops::Range;
 
 impl Stored for TopK {
@@ -73,6 +73,6 @@ impl Stored for TopK {
     }
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a top-k list's numbers contradict each other")
 }
