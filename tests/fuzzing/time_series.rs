@@ -92,7 +92,7 @@ fn changed(
     good: &Series,
     options: Options,
     input: &mut Input<'_>,
-) -> Result<Series, russet_timeseries::Damaged> {
+) -> Result<Series, russet_timeseries::Damage> {
     let mut loader = Loader::new(options, Labels::default())?;
     for (mut fields, mut bytes) in parts(good) {
         for _ in 0..input.below(4) {

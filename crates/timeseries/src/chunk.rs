@@ -5,16 +5,16 @@
 
 use crate::Sample;
 use crate::block::{Room, Visit};
-use crate::packed::{Full, Packed};
-use crate::plain::Plain;
+use crate::packed::{ChunkFull, PackedChunk};
+use crate::plain::PlainChunk;
 use russet_base::memory::mover::Mover;
 use std::ops::ControlFlow;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) enum Chunk {
-    Packed(Packed),
-    Plain(Plain),
+    Packed(PackedChunk),
+    Plain(PlainChunk),
 }
 
 /// The facts of a chunk that INFO replies.
@@ -43,9 +43,9 @@ macro_rules! either {
 impl Chunk {
     pub(crate) fn new(is_packed: bool, size: u32) -> Chunk {
         if is_packed {
-            Chunk::Packed(Packed::new(size))
+            Chunk::Packed(PackedChunk::new(size))
         } else {
-            Chunk::Plain(Plain::new(size))
+            Chunk::Plain(PlainChunk::new(size))
         }
     }
 
@@ -92,7 +92,7 @@ impl Chunk {
     }
 
     #[inline]
-    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), Full> {
+    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), ChunkFull> {
         either!(self, chunk => chunk.append(sample))
     }
 

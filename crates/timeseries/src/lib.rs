@@ -45,14 +45,14 @@ pub use aggregate::Aggregator;
 pub use chunk::ChunkFigures;
 pub use labels::Labels;
 pub use packed::PackedShape;
-pub use policy::{Blocked, Policy};
+pub use policy::{DuplicateSample, Policy};
 pub use rule::{Context, Rule};
 pub use series::{Options, Series};
 
 /// Bytes from outside are no time series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the data is damaged")]
-pub struct Damaged;
+pub struct Damage;
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 //! Cost: append O(1) amortised; a late sample O(samples); a read finds its first sample by halving.
 
 use crate::block::{BLOCK, Room, Visit};
-use crate::packed::Full;
-use crate::{Damaged, Sample, TIMESTAMP_MAX};
+use crate::packed::ChunkFull;
+use crate::{Damage, Sample, TIMESTAMP_MAX};
 use russet_base::memory::alloc::vec_bytes;
 use russet_base::memory::mover::Mover;
 use std::ops::ControlFlow;
@@ -14,15 +14,15 @@ pub(crate) const SAMPLE_BYTES: usize = 16;
 
 /// See the module. Timestamps ascend strictly.
 #[derive(Clone, Debug)]
-pub(crate) struct Plain {
+pub(crate) struct PlainChunk {
     samples: Vec<Sample>,
     /// Bytes that they may take; late samples enlarge it.
     size: u32,
 }
 
-impl Plain {
-    pub(crate) fn new(size: u32) -> Plain {
-        Plain {
+impl PlainChunk {
+    pub(crate) fn new(size: u32) -> PlainChunk {
+        PlainChunk {
             samples: Vec::new(),
             size,
         }
@@ -41,9 +41,9 @@ impl Plain {
     }
 
     #[inline]
-    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), Full> {
+    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), ChunkFull> {
         if self.samples.len() >= self.samples_max() {
-            return Err(Full);
+            return Err(ChunkFull);
         }
         let had = self.samples.capacity();
         if self.samples.len() == had {
@@ -86,12 +86,12 @@ impl Plain {
     }
 
     /// Moves the later half of its samples to a new chunk, which has no room for more.
-    pub(crate) fn split(&mut self) -> Plain {
+    pub(crate) fn split(&mut self) -> PlainChunk {
         let later = self.samples.split_off(self.samples.len().div_ceil(2));
         self.samples.shrink_to_fit();
         let size = |samples: &[Sample]| (samples.len() * SAMPLE_BYTES) as u32;
         self.size = size(&self.samples);
-        Plain {
+        PlainChunk {
             size: size(&later),
             samples: later,
         }
@@ -116,7 +116,7 @@ impl Plain {
         pieces.try_for_each(|piece| give(piece, &mut times, &mut values, f))
     }
 
-    /// As [`Plain::visit`], the blocks from the last one on, each in order of time.
+    /// As [`PlainChunk::visit`], the blocks from the last one on, each in order of time.
     pub(crate) fn visit_back(
         &self,
         from: u64,
@@ -135,12 +135,12 @@ impl Plain {
         count: u64,
         size: u64,
         bytes: &[u8],
-    ) -> Result<Plain, Damaged> {
-        let size = u32::try_from(size).map_err(|_| Damaged)?;
-        let count = usize::try_from(count).map_err(|_| Damaged)?;
-        let used = count.checked_mul(SAMPLE_BYTES).ok_or(Damaged)?;
+    ) -> Result<PlainChunk, Damage> {
+        let size = u32::try_from(size).map_err(|_| Damage)?;
+        let count = usize::try_from(count).map_err(|_| Damage)?;
+        let used = count.checked_mul(SAMPLE_BYTES).ok_or(Damage)?;
         if bytes.len() != size as usize || used > bytes.len() {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let (used, _) = bytes[..used].as_chunks::<SAMPLE_BYTES>();
         let samples: Vec<Sample> = used
@@ -157,9 +157,9 @@ impl Plain {
             .first()
             .is_none_or(|sample| sample.timestamp == first);
         if !in_order || last > TIMESTAMP_MAX || !starts {
-            return Err(Damaged);
+            return Err(Damage);
         }
-        Ok(Plain { samples, size })
+        Ok(PlainChunk { samples, size })
     }
 
     pub(crate) fn write_bytes(&self, out: &mut Vec<u8>) {

@@ -19,7 +19,7 @@ pub enum Policy {
 
 /// The policy refuses a second sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocked;
+pub struct DuplicateSample;
 
 impl Policy {
     /// All of them, in the order of their numbers in files.
@@ -63,11 +63,11 @@ impl Policy {
 
     /// The value that stays. NaN is neither lesser nor greater than a number, nor has it a sum:
     /// such policies refuse it.
-    pub fn resolve(self, old: f64, new: f64) -> Result<f64, Blocked> {
+    pub fn resolve(self, old: f64, new: f64) -> Result<f64, DuplicateSample> {
         let is_number = !old.is_nan() && !new.is_nan();
         match self {
-            Policy::Min | Policy::Max | Policy::Sum if !is_number => Err(Blocked),
-            Policy::Block => Err(Blocked),
+            Policy::Min | Policy::Max | Policy::Sum if !is_number => Err(DuplicateSample),
+            Policy::Block => Err(DuplicateSample),
             Policy::Last => Ok(new),
             Policy::First => Ok(old),
             Policy::Min => Ok(if old < new { old } else { new }),

@@ -4,7 +4,7 @@
 //! when a sample of a later bucket arrives.
 
 use crate::aggregate::State;
-use crate::range::{Buckets, Even};
+use crate::range::{Buckets, EvenBuckets};
 use crate::twa::Twa;
 use crate::{Aggregator, Sample};
 use russet_base::memory::alloc::{slice_bytes, vec_bytes};
@@ -32,7 +32,7 @@ impl Links {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub(crate) dest: Box<[u8]>,
-    pub(crate) buckets: Even,
+    pub(crate) buckets: EvenBuckets,
     pub(crate) state: State,
     /// Of a time-weighted average, the part of the open bucket that is covered.
     pub(crate) line: Option<Twa>,
@@ -74,7 +74,7 @@ impl Context {
 
 impl Rule {
     /// A rule whose first bucket opens with the next sample.
-    pub fn new(dest: &[u8], of: Aggregator, buckets: Even) -> Rule {
+    pub fn new(dest: &[u8], of: Aggregator, buckets: EvenBuckets) -> Rule {
         Rule {
             dest: dest.into(),
             buckets,
@@ -104,7 +104,7 @@ impl Rule {
     }
 
     /// Its buckets.
-    pub fn buckets(&self) -> Even {
+    pub fn buckets(&self) -> EvenBuckets {
         self.buckets
     }
 

@@ -12,7 +12,7 @@ use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_keyspace::Class;
-use russet_timeseries::series::{AddError, Added, Write};
+use russet_timeseries::series::{AddError, AddOutcome, Write};
 use russet_timeseries::{Policy, Sample};
 use russet_types::TimeSeries;
 use smallvec::SmallVec;
@@ -49,11 +49,11 @@ fn add(call: &mut Call<'_>) -> CommandResult {
         let ignores = own == Policy::Last;
         let added = series.add_to(sample, asked.unwrap_or(own), ignores, &mut writes);
         match added.map_err(refusal)? {
-            Added::Ignored => {
+            AddOutcome::Ignored => {
                 call.reply.int(series.last_timestamp() as i64);
                 return Ok(());
             }
-            Added::Appended | Added::Upserted(_) => sample.timestamp,
+            AddOutcome::Appended | AddOutcome::Upserted(_) => sample.timestamp,
         }
     } else {
         let series = Asked::parse(args, 4, call.name)?.series(config);
@@ -166,8 +166,8 @@ fn add_one(
     let mut series = series.ok_or(NOT_A_SERIES)?;
     let policy = policy_of(&series, &call.server.config);
     match series.add_to(sample, policy, policy == Policy::Last, writes) {
-        Ok(Added::Ignored) => Ok((series.last_timestamp(), false)),
-        Ok(Added::Appended | Added::Upserted(_)) => Ok((sample.timestamp, true)),
+        Ok(AddOutcome::Ignored) => Ok((series.last_timestamp(), false)),
+        Ok(AddOutcome::Appended | AddOutcome::Upserted(_)) => Ok((sample.timestamp, true)),
         Err(error) => Err(refusal(error)),
     }
 }

@@ -7,7 +7,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
-use russet_timeseries::series::{Added, Write};
+use russet_timeseries::series::{AddOutcome, Write};
 use russet_timeseries::{Policy, Sample};
 use russet_types::TimeSeries;
 
@@ -82,7 +82,7 @@ fn change(call: &mut Call<'_>, sign: f64) -> CommandResult {
         ignores,
         &mut writes,
     )?;
-    if added == Added::Ignored {
+    if added == AddOutcome::Ignored {
         call.reply.int(series.last_timestamp() as i64);
         return Ok(());
     }
@@ -105,7 +105,7 @@ fn raise(
     change: Sample,
     ignores: bool,
     writes: &mut Vec<Write>,
-) -> Result<Added, CommandError> {
+) -> Result<AddOutcome, CommandError> {
     let last = series.last();
     let time = change.timestamp;
     if last.is_some_and(|last| time < last.timestamp) {

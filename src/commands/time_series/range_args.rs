@@ -9,7 +9,9 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
 use russet_timeseries::calendar::{Calendar, Unit, parse_span};
-use russet_timeseries::range::{self, Aggregation, Allowance, Even, Query, Stamp, TooManyValues};
+use russet_timeseries::range::{
+    self, Aggregation, Allowance, EvenBuckets, Query, Stamp, TooManyValues,
+};
 use russet_timeseries::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
 
@@ -78,7 +80,7 @@ pub(super) struct Buckets {
 
 /// The times of buckets.
 enum Spans {
-    Even(Even),
+    Even(EvenBuckets),
     Calendar(Box<Calendar>),
 }
 
@@ -370,7 +372,7 @@ impl Duration {
         match self {
             Duration::Ms(..=0) => Err(BAD_DURATION),
             Duration::Ms(_) if zone.is_some() => Err(ZONE_OF_MS),
-            Duration::Ms(duration) => Ok(Spans::Even(Even { duration, align: 0 })),
+            Duration::Ms(duration) => Ok(Spans::Even(EvenBuckets { duration, align: 0 })),
             Duration::Calendar(span) => {
                 let calendar = Calendar::new(span, zone.unwrap_or(b"UTC"));
                 let calendar = calendar.map_err(|_| UNKNOWN_ZONE)?;

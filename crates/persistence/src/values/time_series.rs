@@ -23,10 +23,10 @@ use crate::rdb::module::{
 };
 use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_USUAL};
 use russet_resp::write_request;
-use russet_timeseries::range::Even;
+use russet_timeseries::range::EvenBuckets;
 use russet_timeseries::series::{ChunkBytes, Loader, Summary};
 use russet_timeseries::{
-    Aggregator, Context, Damaged, Labels, Options, PackedShape, Policy, Rule, Sample, Series,
+    Aggregator, Context, Damage, Labels, Options, PackedShape, Policy, Rule, Sample, Series,
     TIMESTAMP_MAX,
 };
 use russet_types::TimeSeries;
@@ -224,9 +224,9 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
     };
     let align = i64::try_from(align).ok().filter(|ms| *ms >= 0);
     let (Some(duration), Some(align)) = (bucket, align) else {
-        return Err(damaged(Damaged));
+        return Err(damaged(Damage));
     };
-    let of = Aggregator::by_number(read_number(input)?).ok_or_else(|| damaged(Damaged))?;
+    let of = Aggregator::by_number(read_number(input)?).ok_or_else(|| damaged(Damage))?;
     let open = Some(read_number(input)?).filter(|start| *start <= TIMESTAMP_MAX);
     let has_samples = version < COUNTED || read_number(input)? != 0;
     let context = match Context::form(of) {
@@ -270,7 +270,7 @@ fn load_rule(input: &mut Input<'_>, version: u64) -> Result<Rule, Fault> {
             Context::Weighted(area, start, last, samples)
         }
     };
-    let mut rule = Rule::new(&dest, of, Even { duration, align });
+    let mut rule = Rule::new(&dest, of, EvenBuckets { duration, align });
     rule.resume(open, has_samples, context);
     Ok(rule)
 }
@@ -339,7 +339,7 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<TimeSe
     if version < since::CHUNKS {
         chunk_bytes = chunk_bytes.saturating_mul(SAMPLE_BYTES);
     }
-    let chunk_bytes = u32::try_from(chunk_bytes).map_err(|_| damaged(Damaged))?;
+    let chunk_bytes = u32::try_from(chunk_bytes).map_err(|_| damaged(Damage))?;
     let is_packed = load_form(input, version)?;
     let has_summary = version >= since::CHUNKS;
     let summary = if has_summary {
@@ -356,7 +356,7 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<TimeSe
     };
     let policy = match policy {
         0 => None,
-        n => Some(Policy::by_number(n).ok_or_else(|| damaged(Damaged))?),
+        n => Some(Policy::by_number(n).ok_or_else(|| damaged(Damage))?),
     };
     let source = if has_summary && read_number(input)? != 0 {
         let mut source = Vec::new();
@@ -410,7 +410,7 @@ fn load_form(input: &mut Input<'_>, version: u64) -> Result<bool, Fault> {
         PLAIN => Ok(false),
         PACKED => Ok(true),
         bits if version < VERSION => Ok(bits & PLAIN_BIT == 0),
-        _ => Err(damaged(Damaged)),
+        _ => Err(damaged(Damage)),
     }
 }
 
@@ -423,10 +423,10 @@ fn load_samples(input: &mut Input<'_>, options: Options, labels: Labels) -> Resu
         let timestamp = read_number(input)?;
         let sample = Sample::new(timestamp, read_double(input)?);
         if timestamp > TIMESTAMP_MAX {
-            return Err(damaged(Damaged));
+            return Err(damaged(Damage));
         }
         let added = series.add(sample, Policy::Last, false);
-        added.map_err(|_| damaged(Damaged))?;
+        added.map_err(|_| damaged(Damage))?;
     }
     read_end(input)?;
     Ok(series)
@@ -444,6 +444,6 @@ fn load_labels(input: &mut Input<'_>) -> Result<Labels, Fault> {
     Ok(Labels::new(pairs.map(|(name, value)| (&**name, &**value))))
 }
 
-fn damaged(_: Damaged) -> Fault {
+fn damaged(_: Damage) -> Fault {
     Fault::damaged("a time series' numbers contradict each other")
 }

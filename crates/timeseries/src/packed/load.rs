@@ -1,7 +1,7 @@
 //! A compressed chunk to and from the fields of a payload.
 
-use super::{Packed, RECENT, State, Tail};
-use crate::{Damaged, Sample};
+use super::{PackedChunk, RECENT, State, Tail};
+use crate::{Damage, Sample};
 
 /// The fields of a chunk, beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +28,28 @@ pub struct PackedShape {
     pub tail: u64,
 }
 
-impl Packed {
+impl PackedChunk {
     /// From the fields of a payload; `bytes`: `size` of them. All samples are decoded once.
-    pub(crate) fn from_shape(shape: PackedShape, bytes: &[u8]) -> Result<Packed, Damaged> {
+    pub(crate) fn from_shape(shape: PackedShape, bytes: &[u8]) -> Result<PackedChunk, Damage> {
         let size = u32::try_from(shape.size)
             .ok()
             .filter(|size| *size < u32::MAX / 8)
-            .ok_or(Damaged)?;
+            .ok_or(Damage)?;
         let state = State {
             timestamp: shape.timestamp,
             step: shape.step,
             value: shape.value,
-            bits: u32::try_from(shape.bits).map_err(|_| Damaged)?,
-            count: u32::try_from(shape.count).map_err(|_| Damaged)?,
-            lead: u8::try_from(shape.lead).map_err(|_| Damaged)?,
-            tail: u8::try_from(shape.tail).map_err(|_| Damaged)?,
+            bits: u32::try_from(shape.bits).map_err(|_| Damage)?,
+            count: u32::try_from(shape.count).map_err(|_| Damage)?,
+            lead: u8::try_from(shape.lead).map_err(|_| Damage)?,
+            tail: u8::try_from(shape.tail).map_err(|_| Damage)?,
         };
         if bytes.len() != size as usize || state.bits > size * 8 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         // A sample after the first takes two bits or more.
         if u64::from(state.count.saturating_sub(1)) * 2 > state.bits.into() {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let used = &bytes[..state.bits.div_ceil(8) as usize];
         let mut words: Vec<u64> = Vec::with_capacity(state.bits.div_ceil(64) as usize);
@@ -62,7 +62,7 @@ impl Packed {
             *last &= crate::bits::mask(state.bits % 64);
         }
         let first = Sample::new(shape.first_timestamp, f64::from_bits(shape.first_value));
-        let mut chunk = Packed {
+        let mut chunk = PackedChunk {
             words,
             first,
             state,
@@ -74,12 +74,12 @@ impl Packed {
     }
 
     /// Decodes all samples, and makes the tail. An error: they do not lead to the last state.
-    fn check_samples(&mut self) -> Result<(), Damaged> {
+    fn check_samples(&mut self) -> Result<(), Damage> {
         if self.state.count == 0 {
             let is_empty = self.state.bits == 0;
             self.state = State::EMPTY;
             self.first = Sample::new(0, 0.0);
-            return if is_empty { Ok(()) } else { Err(Damaged) };
+            return if is_empty { Ok(()) } else { Err(Damage) };
         }
         let mut cursor = self.cursor(0);
         let mut tail = Tail::new(1);
@@ -87,12 +87,12 @@ impl Packed {
             let before = cursor.state().timestamp;
             let state = cursor.step(&self.words);
             if state.timestamp <= before || state.bits > self.state.bits {
-                return Err(Damaged);
+                return Err(Damage);
             }
             tail.note(&state);
         }
         if cursor.state() != self.state || self.state.timestamp > i64::MAX as u64 {
-            return Err(Damaged);
+            return Err(Damage);
         }
         if self.state.count as usize >= RECENT {
             self.tail = Some(Box::new(tail));

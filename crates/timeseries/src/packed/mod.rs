@@ -48,7 +48,7 @@ const GROWTH_BYTES: u32 = 32;
 
 /// The chunk has no room for the sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) struct ChunkFull;
 
 /// Where the coder is after a sample: all that the next one depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl State {
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackedChunk {
     words: Vec<u64>,
     first: Sample,
     state: State,
@@ -102,9 +102,9 @@ pub(crate) struct Packed {
     size: u32,
 }
 
-impl Packed {
-    pub(crate) fn new(size: u32) -> Packed {
-        Packed {
+impl PackedChunk {
+    pub(crate) fn new(size: u32) -> PackedChunk {
+        PackedChunk {
             words: Vec::new(),
             first: Sample::new(0, 0.0),
             state: State::EMPTY,
@@ -134,7 +134,7 @@ impl Packed {
 
     /// Appends a sample that is later than the last.
     #[inline]
-    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), Full> {
+    pub(crate) fn append(&mut self, sample: Sample) -> Result<(), ChunkFull> {
         if self.state.count == 0 {
             self.first = sample;
             self.state = State::after_first(sample);
@@ -148,7 +148,7 @@ impl Packed {
         let code = ValueCode::of(value ^ old.value, old.lead, old.tail);
         let needed = prefix_bits + change_bits + code.head_bits + code.window_bits;
         if old.bits + needed > self.size * 8 {
-            return Err(Full);
+            return Err(ChunkFull);
         }
         self.reserve(old.bits + needed);
         let at = &mut self.state.bits;
@@ -258,12 +258,12 @@ impl Packed {
     }
 
     /// Moves the later half of its samples to a new chunk. Both end where their bits end.
-    pub(crate) fn split(&mut self) -> Packed {
+    pub(crate) fn split(&mut self) -> PackedChunk {
         let all = self.after_mark(0);
         // Of an odd number the earlier half has one more.
         let half = all.len().div_ceil(2);
         let of = |samples: &[Sample]| {
-            let mut chunk = Packed::new(self.size);
+            let mut chunk = PackedChunk::new(self.size);
             chunk.append_growing(samples);
             chunk.trim();
             chunk

@@ -1,11 +1,11 @@
 //! Decodes the samples of a range in blocks, in either direction.
 
-use super::{Cursor, Packed, RECENT, State};
+use super::{Cursor, PackedChunk, RECENT, State};
 use crate::Sample;
 use crate::block::{BLOCK, BLOCK_FIRST, Room, Visit, part};
 use std::ops::ControlFlow;
 
-impl Packed {
+impl PackedChunk {
     /// All samples.
     #[cfg(test)]
     pub(super) fn samples(&self) -> Vec<Sample> {
@@ -68,7 +68,7 @@ impl Packed {
         }
     }
 
-    /// As [`Packed::visit`], the blocks from the last one on, each in order of time. Takes the
+    /// As [`PackedChunk::visit`], the blocks from the last one on, each in order of time. Takes the
     /// newest samples of an open chunk as they are, and decodes what is between two marks at a
     /// time.
     pub(crate) fn visit_back(

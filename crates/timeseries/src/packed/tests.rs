@@ -7,7 +7,7 @@ use crate::block::Room;
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 
-fn payload_bytes(chunk: &Packed) -> Vec<u8> {
+fn payload_bytes(chunk: &PackedChunk) -> Vec<u8> {
     let mut bytes = Vec::new();
     chunk.write_bytes(&mut bytes);
     bytes
@@ -17,8 +17,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn packed(size: u32, samples: &[(u64, f64)]) -> Packed {
-    let mut chunk = Packed::new(size);
+fn packed(size: u32, samples: &[(u64, f64)]) -> PackedChunk {
+    let mut chunk = PackedChunk::new(size);
     for (timestamp, value) in samples {
         chunk.append(Sample::new(*timestamp, *value)).expect("room");
     }
@@ -61,7 +61,7 @@ fn bits_are_those_of_redis() {
 
 #[test]
 fn a_sample_without_room_changes_nothing() {
-    let mut chunk = Packed::new(48);
+    let mut chunk = PackedChunk::new(48);
     let mut at = 0;
     while chunk
         .append(Sample::new(at * at * 77, 0.1 * at as f64))
@@ -71,7 +71,7 @@ fn a_sample_without_room_changes_nothing() {
     }
     assert!(at > 3 && chunk.len() == at as usize);
     let before = payload_bytes(&chunk);
-    assert_eq!(chunk.append(Sample::new(1 << 60, -7.7)), Err(Full));
+    assert_eq!(chunk.append(Sample::new(1 << 60, -7.7)), Err(ChunkFull));
     assert_eq!(payload_bytes(&chunk), before);
     chunk.check_invariants();
 }
@@ -80,7 +80,7 @@ fn a_sample_without_room_changes_nothing() {
 fn a_damaged_payload_is_refused() {
     let chunk = packed(48, &[(5, 1.0), (6, 2.5), (9, -2.5), (100, 3.0)]);
     let (shape, bytes) = (chunk.shape(), payload_bytes(&chunk));
-    assert!(Packed::from_shape(shape, &bytes).is_ok());
+    assert!(PackedChunk::from_shape(shape, &bytes).is_ok());
     let wrong = [
         PackedShape { size: 40, ..shape },
         PackedShape {
@@ -113,12 +113,12 @@ fn a_damaged_payload_is_refused() {
         },
     ];
     for shape in wrong {
-        assert!(Packed::from_shape(shape, &bytes).is_err(), "{shape:?}");
+        assert!(PackedChunk::from_shape(shape, &bytes).is_err(), "{shape:?}");
     }
     for at in 0..shape.bits as usize / 8 {
         let mut bad = bytes.clone();
         bad[at] ^= 0xff;
-        if let Ok(chunk) = Packed::from_shape(shape, &bad) {
+        if let Ok(chunk) = PackedChunk::from_shape(shape, &bad) {
             chunk.check_invariants();
         }
     }
@@ -149,7 +149,7 @@ fn samples() -> impl Strategy<Value = Vec<(u64, f64)>> {
     })
 }
 
-fn closed(chunk: &Packed) -> Packed {
+fn closed(chunk: &PackedChunk) -> PackedChunk {
     let mut chunk = chunk.clone();
     chunk.close();
     chunk
@@ -171,7 +171,7 @@ proptest! {
         let chunk = packed(1 << 16, &all);
         let got = chunk.samples();
         prop_assert!(same(&got, &all));
-        let loaded = Packed::from_shape(chunk.shape(), &payload_bytes(&chunk)).expect("whole");
+        let loaded = PackedChunk::from_shape(chunk.shape(), &payload_bytes(&chunk)).expect("whole");
         loaded.check_invariants();
         prop_assert_eq!(payload_bytes(&loaded), payload_bytes(&chunk));
 

@@ -26,7 +26,7 @@ use rows::Rows;
 use russet_base::threads::cancel;
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use weighted::Weighted;
+use weighted::WeightedBuckets;
 
 /// Values that buckets without samples may make, in all series of a command.
 pub const EMPTY_VALUES_MAX: usize = 1 << 20;
@@ -91,14 +91,14 @@ pub trait Buckets {
 
 /// Buckets of one duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Even {
+pub struct EvenBuckets {
     /// Milliseconds, more than 0.
     pub duration: i64,
     /// One of the starts.
     pub align: i64,
 }
 
-impl Buckets for Even {
+impl Buckets for EvenBuckets {
     #[inline]
     fn around(&self, timestamp: i64) -> (i64, i64) {
         let start = timestamp - timestamp.wrapping_sub(self.align).rem_euclid(self.duration);
@@ -336,7 +336,7 @@ impl Query<'_> {
             count: usize::MAX,
             ..*self
         };
-        let weighted = Weighted::new(&forwards, aggregation, series);
+        let weighted = WeightedBuckets::new(&forwards, aggregation, series);
         if !self.backwards {
             let mut rows = Rows::new(aggregation, self.count, &mut row);
             return weighted.run(series, &mut rows);

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::ops::ControlFlow;
 
 /// Buckets with a time-weighted average, forwards.
-pub(super) struct Weighted<'q> {
+pub(super) struct WeightedBuckets<'q> {
     query: &'q Query<'q>,
     aggregation: &'q Aggregation<'q>,
     /// The samples of the series around those that are asked.
@@ -20,7 +20,7 @@ pub(super) struct Weighted<'q> {
     after: Option<Sample>,
 }
 
-impl<'q> Weighted<'q> {
+impl<'q> WeightedBuckets<'q> {
     pub(super) fn new(
         query: &'q Query<'q>,
         aggregation: &'q Aggregation<'q>,
@@ -35,7 +35,7 @@ impl<'q> Weighted<'q> {
                 .or(query.extra.filter(is_after))
         };
         let start = first.map_or(query.from, |first: Sample| first.timestamp);
-        Weighted {
+        WeightedBuckets {
             query,
             aggregation,
             before: query.number_before(series, start),
@@ -62,7 +62,7 @@ impl<'q> Weighted<'q> {
         }
         let around = |at: u64| self.aggregation.buckets.around(at as i64);
         let counts_nan = self.counts_nan();
-        let mut open: Option<Open> = None;
+        let mut open: Option<OpenBucket> = None;
         let mut before = self.before;
         let mut outcome = Ok(());
         self.query.visit(series, &mut |times, values| {
@@ -106,7 +106,7 @@ impl<'q> Weighted<'q> {
                     return ControlFlow::Break(());
                 }
                 let (low, _) = self.cut(next);
-                let mut bucket = Open {
+                let mut bucket = OpenBucket {
                     bucket: next,
                     states: rows.states(),
                     twa: None,
@@ -160,7 +160,7 @@ impl<'q> Weighted<'q> {
     /// Writes a bucket's row; returns the bucket's end.
     fn finish<F: FnMut(u64, &[f64])>(
         &self,
-        open: Open,
+        open: OpenBucket,
         after: Option<Sample>,
         rows: &mut Rows<'_, F>,
     ) -> Result<i64, TooManyValues> {
@@ -232,14 +232,14 @@ fn number_at_end(query: &Query<'_>, series: &Series, newest: bool) -> Option<Sam
 }
 
 /// A bucket with samples.
-struct Open {
+struct OpenBucket {
     bucket: (i64, i64),
     states: SmallVec<[State; 2]>,
     /// `None` before the first number.
     twa: Option<Twa>,
 }
 
-impl Open {
+impl OpenBucket {
     /// Takes samples; `before`: the number before the bucket's first; `low`: the bucket's start.
     fn add_all(&mut self, (times, values): (&[u64], &[f64]), before: Option<Sample>, low: u64) {
         add_all(&mut self.states, values.iter());

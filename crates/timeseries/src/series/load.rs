@@ -2,9 +2,9 @@
 
 use super::{Options, Series};
 use crate::chunk::Chunk;
-use crate::packed::{Packed, PackedShape};
-use crate::plain::Plain;
-use crate::{Damaged, Labels, Sample, TIMESTAMP_MAX};
+use crate::packed::{PackedChunk, PackedShape};
+use crate::plain::PlainChunk;
+use crate::{Damage, Labels, Sample, TIMESTAMP_MAX};
 use std::collections::VecDeque;
 
 /// The facts of a payload about the whole series.
@@ -40,11 +40,11 @@ pub struct Loader {
 
 impl Loader {
     /// A series without chunks. An error: the options are not possible.
-    pub fn new(options: Options, labels: Labels) -> Result<Loader, Damaged> {
+    pub fn new(options: Options, labels: Labels) -> Result<Loader, Damage> {
         // As for chunks that commands make: a sample must fit.
         if !(48..=1 << 20).contains(&options.chunk_bytes) || !options.chunk_bytes.is_multiple_of(8)
         {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let mut series = Series::new(options, labels);
         series.chunks = VecDeque::new();
@@ -52,15 +52,15 @@ impl Loader {
     }
 
     /// Adds a chunk.
-    pub fn chunk(&mut self, fields: ChunkBytes, bytes: &[u8]) -> Result<(), Damaged> {
+    pub fn chunk(&mut self, fields: ChunkBytes, bytes: &[u8]) -> Result<(), Damage> {
         let chunk = match fields {
-            ChunkBytes::Packed(shape) => Chunk::Packed(Packed::from_shape(shape, bytes)?),
+            ChunkBytes::Packed(shape) => Chunk::Packed(PackedChunk::from_shape(shape, bytes)?),
             ChunkBytes::Plain { first, count, size } => {
-                Chunk::Plain(Plain::from_bytes(first, count, size, bytes)?)
+                Chunk::Plain(PlainChunk::from_bytes(first, count, size, bytes)?)
             }
         };
         if matches!(chunk, Chunk::Packed(_)) != self.series.options.is_packed {
-            return Err(Damaged);
+            return Err(Damage);
         }
         let chunks = &mut self.series.chunks;
         // Redis keeps chunks that have been emptied.
@@ -71,7 +71,7 @@ impl Loader {
             if last.len() == 0 {
                 chunks.pop_back();
             } else if last.last().timestamp >= chunk.first() {
-                return Err(Damaged);
+                return Err(Damage);
             } else {
                 last.close();
             }
@@ -82,12 +82,12 @@ impl Loader {
     }
 
     /// The series, if its chunks are what the payload says of the whole.
-    pub fn finish(mut self, summary: Summary) -> Result<Series, Damaged> {
+    pub fn finish(mut self, summary: Summary) -> Result<Series, Damage> {
         let series = &mut self.series;
-        let chunk = series.chunks.back().ok_or(Damaged)?;
+        let chunk = series.chunks.back().ok_or(Damage)?;
         let last = chunk.last();
         if series.total != summary.total || last.timestamp > TIMESTAMP_MAX {
-            return Err(Damaged);
+            return Err(Damage);
         }
         // The newest sample may have been deleted, of which Redis's summary is late.
         series.last = last;

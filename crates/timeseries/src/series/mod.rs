@@ -30,7 +30,7 @@ pub use load::{ChunkBytes, Loader, Part, Summary};
 
 use crate::chunk::{Chunk, ChunkFigures};
 use crate::rule::{Links, Rule};
-use crate::{Blocked, Labels, Policy, Sample};
+use crate::{DuplicateSample, Labels, Policy, Sample};
 use std::collections::VecDeque;
 
 /// How a series is kept.
@@ -65,7 +65,7 @@ impl Default for Options {
 
 /// The fate of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Added {
+pub enum AddOutcome {
     /// It is the newest.
     Appended,
     /// It was not the newest: the value kept at its timestamp.
@@ -214,27 +214,27 @@ impl Series {
         policy: Policy,
         ignores: bool,
         writes: &mut Vec<Write>,
-    ) -> Result<Added, AddError> {
+    ) -> Result<AddOutcome, AddError> {
         if sample.timestamp > self.last.timestamp || self.total == 0 {
             if ignores && self.is_ignored(sample) {
-                return Ok(Added::Ignored);
+                return Ok(AddOutcome::Ignored);
             }
             let before = self.last();
             self.append(sample);
             self.compact(before, writes);
-            return Ok(Added::Appended);
+            return Ok(AddOutcome::Appended);
         }
         if sample.timestamp < self.oldest_kept() {
             return Err(AddError::TooOld);
         }
         if ignores && sample.timestamp == self.last.timestamp && self.is_ignored(sample) {
-            return Ok(Added::Ignored);
+            return Ok(AddOutcome::Ignored);
         }
         let value = self
             .upsert(sample, |old, new| policy.resolve(old, new))
-            .map_err(|Blocked| AddError::Blocked)?;
+            .map_err(|DuplicateSample| AddError::Blocked)?;
         self.compact_late(sample.timestamp, writes);
-        Ok(Added::Upserted(value))
+        Ok(AddOutcome::Upserted(value))
     }
 
     /// As [`Series::add_to`], of a series without rules.
@@ -243,7 +243,7 @@ impl Series {
         sample: Sample,
         policy: Policy,
         ignores: bool,
-    ) -> Result<Added, AddError> {
+    ) -> Result<AddOutcome, AddError> {
         self.add_to(sample, policy, ignores, &mut Vec::new())
     }
 

@@ -3,7 +3,9 @@
 //! Known replies are those of Redis Stack 7.4.
 
 use super::*;
-use crate::range::{Aggregation, Allowance, Buckets, Even, FURTHER_VALUES_MAX, Query, Stamp};
+use crate::range::{
+    Aggregation, Allowance, Buckets, EvenBuckets, FURTHER_VALUES_MAX, Query, Stamp,
+};
 use crate::{Aggregator, TIMESTAMP_MAX};
 use proptest::prelude::*;
 use russet_base::memory::content::Content;
@@ -52,7 +54,7 @@ fn buckets(
     (aggregator, duration, empty): (Aggregator, i64, bool),
     query: Query<'_>,
 ) -> Vec<(u64, f64)> {
-    let buckets = Even { duration, align: 0 };
+    let buckets = EvenBuckets { duration, align: 0 };
     let aggregation = Aggregation {
         aggregators: &[aggregator],
         buckets: &buckets,
@@ -152,7 +154,7 @@ fn empty_buckets_make_rows_of_their_own() {
     let got = buckets(&line, (First, 5, true), ask(10, 35, false));
     assert_eq!(got.iter().filter(|row| row.1.is_nan()).count(), 2);
     let far = series(&[(0, 1.0), (TIMESTAMP_MAX, 2.0)]);
-    let one = Even {
+    let one = EvenBuckets {
         duration: 1,
         align: 0,
     };
@@ -184,7 +186,7 @@ fn values_are_bounded_and_not_rows() {
     let far = series(&[(0, 1.0), (1 << 19, 2.0)]);
     let dense: Vec<(u64, f64)> = (0..1000).map(|at| (at, 1.0)).collect();
     let dense = series(&dense);
-    let one = Even {
+    let one = EvenBuckets {
         duration: 1,
         align: 0,
     };
@@ -234,7 +236,7 @@ fn samples_beyond_the_retention_are_gone() {
     }
     let add = |old: &mut Series, at| old.add(Sample::new(at, 1.0), Policy::Last, false);
     assert_eq!(add(&mut old, 9889), Err(AddError::TooOld));
-    assert_eq!(add(&mut old, 9890), Ok(Added::Upserted(1.0)));
+    assert_eq!(add(&mut old, 9890), Ok(AddOutcome::Upserted(1.0)));
     assert_eq!(rows(&old, &ask(0, u64::MAX, true)).len(), 11);
     old.check_invariants();
 }
@@ -248,12 +250,12 @@ fn what_hardly_differs_is_ignored() {
     };
     let mut series = Series::new(options, Labels::default());
     let mut add = |at, value| series.add(Sample::new(at, value), Policy::Last, true);
-    assert_eq!(add(10, 1.0), Ok(Added::Appended));
-    assert_eq!(add(15, 1.5), Ok(Added::Ignored));
-    assert_eq!(add(10, 1.5), Ok(Added::Ignored));
-    assert_eq!(add(15, 1.6), Ok(Added::Appended));
-    assert_eq!(add(21, 1.6), Ok(Added::Appended));
-    assert_eq!(add(20, 1.6), Ok(Added::Upserted(1.6)));
+    assert_eq!(add(10, 1.0), Ok(AddOutcome::Appended));
+    assert_eq!(add(15, 1.5), Ok(AddOutcome::Ignored));
+    assert_eq!(add(10, 1.5), Ok(AddOutcome::Ignored));
+    assert_eq!(add(15, 1.6), Ok(AddOutcome::Appended));
+    assert_eq!(add(21, 1.6), Ok(AddOutcome::Appended));
+    assert_eq!(add(20, 1.6), Ok(AddOutcome::Upserted(1.6)));
 }
 
 #[derive(Clone, Debug)]
@@ -287,7 +289,7 @@ fn made(steps: &[Step], is_packed: bool) -> (Series, BTreeMap<u64, f64>) {
         match step {
             Step::Next(step, value) => {
                 let added = series.add(Sample::new(last + step, *value), Policy::Block, false);
-                assert_eq!(added, Ok(Added::Appended));
+                assert_eq!(added, Ok(AddOutcome::Appended));
                 model.insert(last + step, *value);
             }
             Step::Late(at, value, policy) => {
@@ -296,13 +298,13 @@ fn made(steps: &[Step], is_packed: bool) -> (Series, BTreeMap<u64, f64>) {
                 let kept = old.map_or(Ok(*value), |old| policy.resolve(old, *value));
                 let added = series.add(Sample::new(at, *value), policy, false);
                 match kept {
-                    Err(Blocked) => assert_eq!(added, Err(AddError::Blocked)),
+                    Err(DuplicateSample) => assert_eq!(added, Err(AddError::Blocked)),
                     Ok(kept) => {
                         let is_first = model.is_empty();
                         let as_expected = if is_first {
-                            Added::Appended
+                            AddOutcome::Appended
                         } else {
-                            Added::Upserted(kept)
+                            AddOutcome::Upserted(kept)
                         };
                         assert_eq!(added, Ok(as_expected));
                         model.insert(at, kept);
@@ -381,7 +383,7 @@ proptest! {
     fn buckets_are_those_of_all_samples(steps in steps(), duration in 1..3000_i64, align in 0..500_i64, aggregator in 0..12_usize, count in 1..60_usize) {
         let (series, model) = made(&steps, true);
         let aggregators = [Aggregator::ALL[aggregator], Aggregator::Twa];
-        let buckets = Even { duration, align };
+        let buckets = EvenBuckets { duration, align };
         for backwards in [false, true] {
             let mut expected: Vec<(u64, f64)> = Vec::new();
             let mut open: Option<(i64, crate::aggregate::State)> = None;
@@ -418,7 +420,7 @@ proptest! {
 #[test]
 fn buckets_close_as_in_redis() {
     let mut source = series(&[]);
-    let ten = Even {
+    let ten = EvenBuckets {
         duration: 10,
         align: 0,
     };
@@ -466,7 +468,7 @@ proptest! {
     #[test]
     fn destinations_follow_their_source(steps in steps(), duration in 1..2000_i64, align in 0..500_i64, aggregator in 0..12_usize) {
         let of = Aggregator::ALL[aggregator];
-        let even = Even { duration, align };
+        let even = EvenBuckets { duration, align };
         let mut source = series(&[]);
         source.change_rules(|rules| rules.push(crate::Rule::new(b"d", of, even)));
         let mut dest = series(&[]);

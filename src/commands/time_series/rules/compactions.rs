@@ -13,7 +13,7 @@ use crate::server::Call;
 use russet_config::Compaction;
 use russet_keyspace::{Class, slot_of};
 use russet_resp::Args;
-use russet_timeseries::range::Even;
+use russet_timeseries::range::EvenBuckets;
 use russet_timeseries::{Aggregator, Labels, Options, Rule, Series};
 use russet_types::TimeSeries;
 
@@ -67,7 +67,7 @@ fn make_one(call: &mut Call<'_>, key: &[u8], asked: &Compaction) {
     if place.is_taken() {
         return;
     }
-    let buckets = Even {
+    let buckets = EvenBuckets {
         duration: asked.bucket_ms as i64,
         align: asked.align_ms as i64,
     };
@@ -100,7 +100,7 @@ fn record(
     call: &mut Call<'_>,
     key: &[u8],
     (dest, series): (&[u8], &Series),
-    (of, buckets): (Aggregator, Even),
+    (of, buckets): (Aggregator, EvenBuckets),
 ) {
     let options = series.options();
     let retention = options.retention_ms.to_string();

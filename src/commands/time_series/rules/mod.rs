@@ -15,7 +15,7 @@ use russet_command::{Access, Arity, Category, CommandError, KeySpec};
 use russet_keyspace::Class;
 use russet_timeseries::Rule;
 use russet_timeseries::calendar::parse_span;
-use russet_timeseries::range::Even;
+use russet_timeseries::range::EvenBuckets;
 use russet_types::TimeSeries;
 
 const SAME: CommandError =
@@ -93,7 +93,7 @@ fn createrule(call: &mut Call<'_>) -> CommandResult {
     if own.iter().any(|other| is_linked(&call.db, dest, other)) {
         return Err(IS_SOURCE);
     }
-    let rule = Rule::new(dest, of, Even { duration, align });
+    let rule = Rule::new(dest, of, EvenBuckets { duration, align });
     let mut series = call.db.write::<TimeSeries>(source)?.ok_or(MISSING)?;
     series.change_rules(|rules| {
         // One that is no longer agreed on.
