@@ -14,7 +14,7 @@ pub(super) const RUNS_MAX: usize = 3;
 
 /// Keys at even distances, in rising order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct KeyRun {
     /// Position of the next key.
     at: u32,
     /// One past the last key.
@@ -23,15 +23,15 @@ pub struct Run {
     access: Access,
 }
 
-impl Run {
-    pub(crate) const NONE: Run = Run::new(0, 0, 1, Access::empty());
+impl KeyRun {
+    pub(crate) const NONE: KeyRun = KeyRun::new(0, 0, 1, Access::empty());
 
     /// Every `step`th argument in `first..end`.
     ///
     /// Positions are within one command line: less than 2^31.
     #[inline]
-    pub const fn new(first: usize, end: usize, step: u16, access: Access) -> Run {
-        Run {
+    pub const fn new(first: usize, end: usize, step: u16, access: Access) -> KeyRun {
+        KeyRun {
             at: first as u32,
             end: end as u32,
             step,
@@ -40,7 +40,7 @@ impl Run {
     }
 }
 
-impl Iterator for Run {
+impl Iterator for KeyRun {
     type Item = KeyAt;
 
     #[inline]
@@ -60,28 +60,28 @@ impl Iterator for Run {
     }
 }
 
-impl ExactSizeIterator for Run {}
+impl ExactSizeIterator for KeyRun {}
 
 /// The keys of a command line, in COMMAND GETKEYS order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     /// Consumed from the front.
-    runs: [Run; RUNS_MAX],
+    runs: [KeyRun; RUNS_MAX],
 }
 
 impl Keys {
     /// No keys.
     pub const NONE: Keys = Keys {
-        runs: [const { Run::NONE }; RUNS_MAX],
+        runs: [const { KeyRun::NONE }; RUNS_MAX],
     };
 
     /// One key.
     pub fn one(at: usize, access: Access) -> Keys {
-        Keys::run(Run::new(at, at + 1, 1, access))
+        Keys::run(KeyRun::new(at, at + 1, 1, access))
     }
 
     /// The keys of one run.
-    pub fn run(run: Run) -> Keys {
+    pub fn run(run: KeyRun) -> Keys {
         let mut keys = Keys::NONE;
         keys.runs[0] = run;
         keys
@@ -91,13 +91,13 @@ impl Keys {
     pub fn source_and(destination: Option<usize>) -> Keys {
         let mut keys = Keys::one(1, Access::READ);
         if let Some(at) = destination {
-            keys.push(Run::new(at, at + 1, 1, Access::OVERWRITE));
+            keys.push(KeyRun::new(at, at + 1, 1, Access::OVERWRITE));
         }
         keys
     }
 
     /// Appends a run of keys.
-    pub fn push(&mut self, run: Run) {
+    pub fn push(&mut self, run: KeyRun) {
         let free = self.runs.iter_mut().find(|run| run.len() == 0);
         *free.expect("no command has keys in more runs") = run;
     }
@@ -108,12 +108,12 @@ impl Iterator for Keys {
 
     #[inline]
     fn next(&mut self) -> Option<KeyAt> {
-        self.runs.iter_mut().find_map(Run::next)
+        self.runs.iter_mut().find_map(KeyRun::next)
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.runs.iter().map(Run::len).sum();
+        let left = self.runs.iter().map(KeyRun::len).sum();
         (left, Some(left))
     }
 }
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn runs_follow_each_other_and_their_length_is_known() {
-        let mut keys = Keys::run(Run::new(4, 9, 2, Access::RO));
-        keys.push(Run::new(1, 2, 1, Access::OW));
+        let mut keys = Keys::run(KeyRun::new(4, 9, 2, Access::RO));
+        keys.push(KeyRun::new(1, 2, 1, Access::OW));
         assert_eq!(keys.len(), 4);
         let expected = [
             (4, Access::RO),
@@ -139,6 +139,6 @@ mod tests {
         keys.next();
         assert_eq!(keys.len(), 3);
         assert_eq!(Keys::NONE.len(), 0);
-        assert_eq!(Keys::run(Run::new(5, 5, 1, Access::RO)).len(), 0);
+        assert_eq!(Keys::run(KeyRun::new(5, 5, 1, Access::RO)).len(), 0);
     }
 }

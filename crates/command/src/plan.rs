@@ -9,7 +9,7 @@
 //!
 //! Cost: no allocation; O(1), or one pass over the arguments for keywords and finders.
 
-use super::keys::{Keys, RUNS_MAX, Run};
+use super::keys::{KeyRun, Keys, RUNS_MAX};
 use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
 use russet_base::numbers::number;
 use russet_resp::Args;
@@ -19,7 +19,7 @@ use russet_resp::Args;
 pub struct KeyPlan {
     specs: &'static [KeySpec],
     reported_by: ToldBy,
-    ahead: Option<Ahead>,
+    ahead: Option<FixedKeys>,
     /// The key, if all forms of the command have exactly this one.
     only_key: Option<(u16, Access)>,
     /// The position of the only key, if its access depends on the arguments.
@@ -47,7 +47,7 @@ struct LooseCount {
 
 /// The keys of a first spec that begins at a fixed position.
 #[derive(Clone, Copy, Debug)]
-struct Ahead {
+struct FixedKeys {
     first: u16,
     step: u16,
     end: KeysEnd,
@@ -98,7 +98,7 @@ impl KeyPlan {
             ahead: if spec.keys.iter().any(has(Access::INCOMPLETE)) {
                 None
             } else {
-                spec.keys.first().and_then(Ahead::of)
+                spec.keys.first().and_then(FixedKeys::of)
             },
         }
     }
@@ -135,19 +135,19 @@ impl KeyPlan {
 
     /// The keys of the first spec, as far as they are known without checking the arguments.
     #[inline]
-    pub fn ahead(&self, args: Args<'_>) -> Run {
+    pub fn ahead(&self, args: Args<'_>) -> KeyRun {
         match self.ahead {
             Some(ahead) => ahead.run(args),
-            None => Run::NONE,
+            None => KeyRun::NONE,
         }
     }
 
     /// The channels among `args` that have slots as keys have; empty for a command without them.
-    pub fn channels(&self, args: Args<'_>) -> Run {
+    pub fn channels(&self, args: Args<'_>) -> KeyRun {
         let spec = self.specs.first();
         let spec = spec.filter(|spec| spec.access.contains(Access::NOT_KEY));
-        spec.and_then(Ahead::located)
-            .map_or(Run::NONE, |ahead| ahead.run(args))
+        spec.and_then(FixedKeys::located)
+            .map_or(KeyRun::NONE, |ahead| ahead.run(args))
     }
 
     /// The first key, the last (negative: from the end) and the step, as in COMMAND INFO's three
@@ -203,10 +203,10 @@ fn absolute(first: u16, last: i16) -> i64 {
     i64::from(last) + if last >= 0 { i64::from(first) } else { 0 }
 }
 
-impl Ahead {
+impl FixedKeys {
     /// The positions among `args`, as far as they are known without checking them.
     #[inline]
-    fn run(self, args: Args<'_>) -> Run {
+    fn run(self, args: Args<'_>) -> KeyRun {
         let first = usize::from(self.first);
         let end = match self.end {
             KeysEnd::Last(last) => usize::from(last) + 1,
@@ -217,16 +217,16 @@ impl Ahead {
                 count.saturating_mul(self.step.into()).saturating_add(first)
             }
         };
-        Run::new(first, end.min(args.len()), self.step, self.access)
+        KeyRun::new(first, end.min(args.len()), self.step, self.access)
     }
 
-    fn of(spec: &KeySpec) -> Option<Ahead> {
+    fn of(spec: &KeySpec) -> Option<FixedKeys> {
         let is_key = !spec.access.contains(Access::NOT_KEY);
-        is_key.then(|| Ahead::located(spec)).flatten()
+        is_key.then(|| FixedKeys::located(spec)).flatten()
     }
 
-    /// As [`Ahead::of`], for a spec of keys or of channels.
-    fn located(spec: &KeySpec) -> Option<Ahead> {
+    /// As [`FixedKeys::of`], for a spec of keys or of channels.
+    fn located(spec: &KeySpec) -> Option<FixedKeys> {
         let Begin::Index(begin) = spec.begin else {
             return None;
         };
@@ -245,7 +245,7 @@ impl Ahead {
             } => (begin + first, step, KeysEnd::Count(begin + count_at)),
             Find::Unknown => return None,
         };
-        Some(Ahead {
+        Some(FixedKeys {
             first,
             step: step.max(1),
             end,
@@ -298,7 +298,7 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
         if is_incomplete || last >= args.len() as isize || last < first {
             return Err(BadKeys);
         }
-        let run = Run::new(first as usize, last as usize + 1, step.max(1), spec.access);
+        let run = KeyRun::new(first as usize, last as usize + 1, step.max(1), spec.access);
         keys.push(run);
     }
     Ok(keys)
@@ -365,9 +365,9 @@ impl LooseCount {
             .filter(|n| (1..=room).contains(n))
             .ok_or(BadKeys)?;
         let unknown = Access::empty();
-        let mut keys = Keys::run(Run::new(first, first + count * step, self.step, unknown));
+        let mut keys = Keys::run(KeyRun::new(first, first + count * step, self.step, unknown));
         if let Some(at) = self.destination {
-            keys.push(Run::new(at.into(), usize::from(at) + 1, 1, unknown));
+            keys.push(KeyRun::new(at.into(), usize::from(at) + 1, 1, unknown));
         }
         Ok(keys)
     }

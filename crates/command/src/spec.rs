@@ -444,7 +444,7 @@ pub struct Spec<H: 'static> {
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets; by default, all.
     pub is_secret: IsSecret,
     /// The arguments that it looks up inside the first key's container, for the batch to prefetch.
-    pub within: Option<Within>,
+    pub within: Option<ElementArgs>,
     /// The use of channels among the arguments; `None`: it names none.
     pub channels: Option<ChannelUse>,
     /// The databases that it touches.
@@ -465,7 +465,7 @@ pub struct Work<H> {
 
 /// Arguments that name elements of the first key's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Within {
+pub enum ElementArgs {
     /// This argument.
     One(u8),
     /// This argument, and its place in the order.

@@ -16,7 +16,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 
 use crate::keys::Keys;
-use crate::{BadKeys, CommandError, Facts, Flags, KeyPlan, Spec, Within};
+use crate::{BadKeys, CommandError, ElementArgs, Facts, Flags, KeyPlan, Spec};
 use russet_resp::{Args, Reply};
 
 /// A command or subcommand as the server runs it.
@@ -35,7 +35,7 @@ pub struct Row<H: 'static> {
     /// The positions of its keys.
     pub plan: KeyPlan,
     /// The elements that it seeks in its first key's container.
-    pub within: Option<Within>,
+    pub within: Option<ElementArgs>,
     /// Its calls take so short that neighbours are timed together.
     pub is_timed_jointly: bool,
 }

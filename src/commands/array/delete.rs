@@ -3,7 +3,7 @@
 use super::args::{Range, index};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Array, Container};
 
@@ -13,7 +13,7 @@ pub(super) const ARDEL: Spec = Spec {
     keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     ..Spec::new("ardel", ardel)
 };
 

@@ -10,7 +10,7 @@ use super::args::{Range, index, write_index};
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_resp::Reply;
 use russet_types::{Array, Entry};
 
@@ -28,7 +28,7 @@ pub(super) const ARGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("arget", arget)
 };
 
@@ -49,7 +49,7 @@ pub(super) const ARMGET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::ARRAY,
     work: work::EACH_MEMBER,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     ..Spec::new("armget", armget)
 };
 

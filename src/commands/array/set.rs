@@ -3,7 +3,7 @@
 use super::args::index;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::Array;
 use russet_types::array::INDEX_MAX;
@@ -16,7 +16,7 @@ pub(super) const ARSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::EACH_FROM_THIRD,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("arset", arset)
 };
 
@@ -49,7 +49,7 @@ pub(super) const ARMSET: Spec = Spec {
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::ARRAY,
     work: work::EACH_PAIR,
-    within: Some(Within::Every { first: 2, step: 2 }),
+    within: Some(ElementArgs::Every { first: 2, step: 2 }),
     ..Spec::new("armset", armset)
 };
 

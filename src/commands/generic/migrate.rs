@@ -18,7 +18,7 @@ use crate::commands::work;
 use crate::server::{Call, CommandResult, MigrateLink, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
-use russet_command::keys::{Keys, Run};
+use russet_command::keys::{KeyRun, Keys};
 use russet_command::options::{self, Word};
 use russet_command::{
     Access, Arity, BadKeys, Begin, Category, CommandError, Facts, Find, Flags, KeySpec,
@@ -94,7 +94,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
         Some((_, at)) if args.at(3).is_empty() => at + 1..args.len(),
         Some(_) => return Err(BadKeys),
     };
-    Ok(Keys::run(Run::new(keys.start, keys.end, 1, ACCESS)))
+    Ok(Keys::run(KeyRun::new(keys.start, keys.end, 1, ACCESS)))
 }
 
 /// Words of options that are looked through for secrets; all words after them count as secrets.

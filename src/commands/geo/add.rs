@@ -15,14 +15,14 @@ use super::args;
 use crate::commands::sorted_set::{Conditions, set_scores};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 
 pub(super) const GEOADD: Spec = Spec {
     arity: Arity::AtLeast(5),
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::GEO,
-    within: Some(Within::Every { first: 4, step: 3 }),
+    within: Some(ElementArgs::Every { first: 4, step: 3 }),
     work: work::by(count_points, work::FEWER_NAMES),
     ..Spec::new("geoadd", geoadd)
 };

@@ -13,7 +13,7 @@ use super::earth::Origin;
 use super::search::{write_distance, write_position};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_encodings::geohash::Position;
 use russet_resp::Reply;
 use russet_types::Zset;
@@ -23,7 +23,7 @@ pub(super) const GEODIST: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::GEO,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     ..Spec::new("geodist", geodist)
 };
 
@@ -55,7 +55,7 @@ pub(super) const GEOHASH: Spec = Spec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::GEO,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("geohash", geohash)
 };

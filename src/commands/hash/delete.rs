@@ -2,7 +2,7 @@
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Container, Hash, HashField};
 
@@ -11,7 +11,7 @@ pub(super) const HDEL: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::HASH,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("hdel", hdel)
 };

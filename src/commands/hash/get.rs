@@ -9,7 +9,7 @@
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_types::{Container, Entry, Hash, HashField};
 
 /// Calls `see` with the field found; an expired one counts as missing and is deleted.
@@ -37,7 +37,7 @@ pub(super) const HGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("hget", hget)
 };
 
@@ -57,7 +57,7 @@ pub(super) const HSTRLEN: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RO)],
     categories: Category::HASH,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("hstrlen", hstrlen)
 };
 
@@ -76,7 +76,7 @@ pub(super) const HEXISTS: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RO)],
     categories: Category::HASH,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("hexists", hexists)
 };
 
@@ -95,7 +95,7 @@ pub(super) const HMGET: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::HASH,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("hmget", hmget)
 };

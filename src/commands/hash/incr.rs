@@ -11,7 +11,7 @@
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::long_double::LongDouble;
 use russet_base::numbers::number::parse_i64;
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Entry, Expiry, Hash};
 
@@ -58,7 +58,7 @@ pub(super) const HINCRBY: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::HASH,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("hincrby", hincrby)
 };
 

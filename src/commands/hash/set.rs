@@ -10,7 +10,7 @@
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Container, Expiry, Hash};
 
@@ -19,7 +19,7 @@ pub(super) const HSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
-    within: Some(Within::Every { first: 2, step: 2 }),
+    within: Some(ElementArgs::Every { first: 2, step: 2 }),
     work: work::EACH_PAIR,
     ..Spec::new("hset", hset)
 };
@@ -38,7 +38,7 @@ pub(super) const HMSET: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::HASH,
-    within: Some(Within::Every { first: 2, step: 2 }),
+    within: Some(ElementArgs::Every { first: 2, step: 2 }),
     work: work::EACH_PAIR,
     ..Spec::new("hmset", hmset)
 };
@@ -100,7 +100,7 @@ pub(super) const HSETNX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::HASH,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("hsetnx", hsetnx)
 };
 

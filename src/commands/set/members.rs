@@ -11,7 +11,7 @@
 use crate::commands::arguments::element;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_types::{Container, Set};
 
@@ -20,7 +20,7 @@ pub(super) const SADD: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::ADD)],
     categories: Category::SET,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("sadd", sadd)
 };
@@ -30,7 +30,7 @@ pub(super) const SREM: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SET,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("srem", srem)
 };
@@ -129,7 +129,7 @@ pub(super) const SISMEMBER: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::RO)],
     categories: Category::SET,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("sismember", sismember)
 };
 
@@ -138,7 +138,7 @@ pub(super) const SMISMEMBER: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SET,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("smismember", smismember)
 };

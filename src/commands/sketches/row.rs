@@ -1,6 +1,6 @@
 //! The rows' common parts: flags, keys, the elements within a key.
 
-use russet_command::{Access, Flags, KeySpec, Within};
+use russet_command::{Access, ElementArgs, Flags, KeySpec};
 
 pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
 pub(super) const READS_FAST: Flags = READS.union(Flags::FAST);
@@ -17,9 +17,9 @@ pub(super) const WRITTEN_KEY: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 
 /// The command looks one item up in its key's value. Commands of several Bloom items need no such
 /// hint: they hash and prefetch all before they look.
-pub(super) const ONE_ITEM: Option<Within> = Some(Within::One(2));
+pub(super) const ONE_ITEM: Option<ElementArgs> = Some(ElementArgs::One(2));
 /// All arguments after the key are items.
-pub(super) const EACH_ITEM: Option<Within> = Some(Within::Every { first: 2, step: 1 });
+pub(super) const EACH_ITEM: Option<ElementArgs> = Some(ElementArgs::Every { first: 2, step: 1 });
 
 /// A destination that is read, too, and counted sources after it.
 pub(super) const COUNTED_KEYS: &[KeySpec] = &[

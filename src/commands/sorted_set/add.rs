@@ -11,7 +11,7 @@
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Args;
 use russet_types::{Limits, Zset};
@@ -96,7 +96,7 @@ pub(super) const ZADD: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],
     categories: Category::SORTEDSET,
-    within: Some(Within::Scored { first: 3 }),
+    within: Some(ElementArgs::Scored { first: 3 }),
     work: work::EACH_PAIR,
     ..Spec::new("zadd", zadd)
 };
@@ -143,7 +143,7 @@ pub(super) const ZINCRBY: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::MODIFY)],
     categories: Category::SORTEDSET,
-    within: Some(Within::One(3)),
+    within: Some(ElementArgs::One(3)),
     ..Spec::new("zincrby", zincrby)
 };
 

@@ -12,7 +12,7 @@ use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_types::{Container, Zset};
 
 pub(super) const ZREM: Spec = Spec {
@@ -20,7 +20,7 @@ pub(super) const ZREM: Spec = Spec {
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::REMOVE)],
     categories: Category::SORTEDSET,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("zrem", zrem)
 };

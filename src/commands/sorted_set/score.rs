@@ -11,7 +11,7 @@
 use super::bounds::{LexRange, ScoreRange};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec, Within};
+use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_types::{Container, Zset};
 
 pub(super) const ZSCORE: Spec = Spec {
@@ -19,7 +19,7 @@ pub(super) const ZSCORE: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::One(2)),
+    within: Some(ElementArgs::One(2)),
     ..Spec::new("zscore", zscore)
 };
 
@@ -41,7 +41,7 @@ pub(super) const ZMSCORE: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::Every { first: 2, step: 1 }),
+    within: Some(ElementArgs::Every { first: 2, step: 1 }),
     work: work::EACH_MEMBER,
     ..Spec::new("zmscore", zmscore)
 };
@@ -129,7 +129,7 @@ pub(super) const ZRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::Ranked(2)),
+    within: Some(ElementArgs::Ranked(2)),
     ..Spec::new("zrank", zrank)
 };
 
@@ -146,7 +146,7 @@ pub(super) const ZREVRANK: Spec = Spec {
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::READ)],
     categories: Category::SORTEDSET,
-    within: Some(Within::Ranked(2)),
+    within: Some(ElementArgs::Ranked(2)),
     ..Spec::new("zrevrank", zrevrank)
 };
 

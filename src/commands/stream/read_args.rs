@@ -11,7 +11,7 @@
 use crate::commands::arguments::timeout;
 use crate::server::Call;
 use russet_base::numbers::number::parse_i64;
-use russet_command::keys::{Keys, Run};
+use russet_command::keys::{KeyRun, Keys};
 use russet_command::options::{OptionReader, Word};
 use russet_command::{Access, BadKeys, CommandError};
 use russet_config::Dialect;
@@ -55,7 +55,7 @@ pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     if !count.is_multiple_of(2) {
         return Err(BadKeys);
     }
-    let run = Run::new(first, first + count / 2, 1, Access::READ);
+    let run = KeyRun::new(first, first + count / 2, 1, Access::READ);
     Ok(Keys::run(run))
 }
 

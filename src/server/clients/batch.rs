@@ -12,9 +12,9 @@ use std::ops::Range;
 
 use russet_base::numbers::float::parse_double;
 use russet_base::text::is_same;
-use russet_command::keys::Run;
+use russet_command::keys::KeyRun;
 use russet_command::table::{CommandTable, Row};
-use russet_command::{Flags, Within};
+use russet_command::{ElementArgs, Flags};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
 use russet_resp::{Apart, Args, Bounds, Head, ParseStep, Progress, Source, Span, step};
 use russet_types::{Descent, InnerTable};
@@ -139,7 +139,7 @@ pub enum Rest {
 fn hash_keys(
     hashes: &mut Vec<KeyHash>,
     keyspace: &Keyspace,
-    keys: Run,
+    keys: KeyRun,
     args: Args<'_>,
     db: DbIndex,
 ) {
@@ -154,16 +154,22 @@ fn hash_keys(
 /// Notes the elements that a command, with these spans, seeks within its key's container.
 /// `writes`: it may change them.
 #[inline(always)]
-fn seek(sought: &mut Vec<Sought>, within: Within, writes: bool, hash: KeyHash, spans: &[Span]) {
+fn seek(
+    sought: &mut Vec<Sought>,
+    within: ElementArgs,
+    writes: bool,
+    hash: KeyHash,
+    spans: &[Span],
+) {
     let (first, step) = match within {
-        Within::One(at) | Within::Ranked(at) => (usize::from(at), usize::MAX),
-        Within::Every { first, step } => (usize::from(first), usize::from(step)),
-        Within::Scored { first } => (usize::from(first), 2),
+        ElementArgs::One(at) | ElementArgs::Ranked(at) => (usize::from(at), usize::MAX),
+        ElementArgs::Every { first, step } => (usize::from(first), usize::from(step)),
+        ElementArgs::Scored { first } => (usize::from(first), 2),
     };
-    let scored = matches!(within, Within::Scored { .. });
+    let scored = matches!(within, ElementArgs::Scored { .. });
     let order = match within {
         _ if writes => Order::Changed,
-        Within::Ranked(_) => Order::Read,
+        ElementArgs::Ranked(_) => Order::Read,
         _ => Order::Unused,
     };
     let key = spans[1];

@@ -32,9 +32,9 @@ pub fn parse(file: &'static str, text: &'static str) -> Result<Vec<Doc>, Fault> 
 }
 
 /// Where in the text, and the reason.
-type Wrong = (usize, String);
+type SyntaxFault = (usize, String);
 
-fn commands(lines: &mut Lines) -> Result<Vec<Doc>, Wrong> {
+fn commands(lines: &mut Lines) -> Result<Vec<Doc>, SyntaxFault> {
     let mut commands = Vec::new();
     let mut group = None;
     while let Some(line) = lines.peek() {
@@ -72,7 +72,7 @@ impl Lines {
 }
 
 /// The next command with all its lines; `group` is the file's.
-fn command(lines: &mut Lines, group: Option<Group>) -> Result<Doc, Wrong> {
+fn command(lines: &mut Lines, group: Option<Group>) -> Result<Doc, SyntaxFault> {
     let start = lines.at;
     lines.skip();
     while lines.peek().is_some_and(|line| line.starts_with(CONTINUED)) {

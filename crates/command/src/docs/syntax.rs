@@ -24,10 +24,10 @@ use std::borrow::Cow;
 use super::{Arg, ArgFlags, ArgKind};
 
 /// A reason, and where it is in the text.
-type Wrong = (usize, &'static str);
+type SyntaxFault = (usize, &'static str);
 
 /// The arguments of `text`.
-pub(super) fn parse(text: &'static str) -> Result<Vec<Arg>, Wrong> {
+pub(super) fn parse(text: &'static str) -> Result<Vec<Arg>, SyntaxFault> {
     let mut parser = Parser {
         text,
         at: 0,
@@ -62,7 +62,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn fail<T>(&self, reason: &'static str) -> Result<T, Wrong> {
+    fn fail<T>(&self, reason: &'static str) -> Result<T, SyntaxFault> {
         Err((self.at, reason))
     }
 
@@ -84,7 +84,7 @@ impl Parser {
     }
 
     /// Goes past `mark`, after white space.
-    fn close(&mut self, mark: &str, reason: &'static str) -> Result<(), Wrong> {
+    fn close(&mut self, mark: &str, reason: &'static str) -> Result<(), SyntaxFault> {
         self.peek();
         if self.eat(mark) {
             Ok(())
@@ -102,7 +102,7 @@ impl Parser {
     }
 
     /// Arguments up to the end or to a character that none begins with.
-    fn arguments(&mut self) -> Result<Vec<Arg>, Wrong> {
+    fn arguments(&mut self) -> Result<Vec<Arg>, SyntaxFault> {
         let mut args = Vec::new();
         while let Some(c) = self.peek()
             && (c.is_ascii_alphabetic() || "@[\"".contains(c))
@@ -113,7 +113,7 @@ impl Parser {
         Ok(args)
     }
 
-    fn argument(&mut self) -> Result<Arg, Wrong> {
+    fn argument(&mut self) -> Result<Arg, SyntaxFault> {
         self.peek();
         if !self.eat("[") {
             return self.required();
@@ -131,7 +131,7 @@ impl Parser {
     }
 
     /// An argument without the brackets of an option.
-    fn required(&mut self) -> Result<Arg, Wrong> {
+    fn required(&mut self) -> Result<Arg, SyntaxFault> {
         let mut arg = match self.peek() {
             Some(c) if c.is_ascii_uppercase() || c == '"' => self.keyword()?,
             _ => self.value()?,
@@ -149,7 +149,7 @@ impl Parser {
     }
 
     /// After a sign.
-    fn version(&mut self) -> Result<&'static str, Wrong> {
+    fn version(&mut self) -> Result<&'static str, SyntaxFault> {
         self.at += 1;
         let version = self.take(|c| c.is_ascii_digit() || c == '.');
         if is_version(version) {
@@ -160,7 +160,7 @@ impl Parser {
     }
 
     /// A keyword alone, or with its value.
-    fn keyword(&mut self) -> Result<Arg, Wrong> {
+    fn keyword(&mut self) -> Result<Arg, SyntaxFault> {
         let token = if self.eat("\"") {
             let token = self.take(|c| c != '"');
             self.close("\"", "`\"` is missing")?;
@@ -191,14 +191,14 @@ impl Parser {
         })
     }
 
-    fn name(&mut self) -> Result<&'static str, Wrong> {
+    fn name(&mut self) -> Result<&'static str, SyntaxFault> {
         match self.take(is_of_name) {
             "" => self.fail("an argument's name is missing"),
             name => Ok(name),
         }
     }
 
-    fn value(&mut self) -> Result<Arg, Wrong> {
+    fn value(&mut self) -> Result<Arg, SyntaxFault> {
         let is_key = self.eat("@");
         let kind = if is_key {
             ArgKind::Key
@@ -240,7 +240,7 @@ impl Parser {
         Ok(arg)
     }
 
-    fn kind(&mut self) -> Result<ArgKind, Wrong> {
+    fn kind(&mut self) -> Result<ArgKind, SyntaxFault> {
         const KINDS: [ArgKind; 4] = [
             ArgKind::Integer,
             ArgKind::Double,
