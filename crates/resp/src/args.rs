@@ -1,5 +1,5 @@
 //! The arguments of one command: slices of the buffer they arrived in. Large ones may be outside
-//! of it, each in a block of its own ([`Apart`]); readers see no difference.
+//! of it, each in a block of its own ([`LargeArgs`]); readers see no difference.
 
 use std::ops::Index;
 
@@ -9,13 +9,13 @@ use russet_base::memory::large::LargeText;
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte's place in the buffer; for an argument in a block of its own see [`Apart`].
+    /// The first byte's place in the buffer; for an argument in a block of its own see [`LargeArgs`].
     pub start: usize,
     /// Bytes.
     pub len: usize,
 }
 
-/// Starts from here on are indices into [`Apart`]: no buffer is that long.
+/// Starts from here on are indices into [`LargeArgs`]: no buffer is that long.
 const APART: usize = 1 << (usize::BITS - 1);
 
 impl Span {
@@ -40,14 +40,14 @@ impl Span {
 
 /// The large arguments of one command. All but the last are complete.
 #[derive(Debug, Default)]
-pub struct Apart {
+pub struct LargeArgs {
     all: Vec<LargeText>,
     /// Bytes of all but the last, and the memory they take.
     earlier_bytes: usize,
     earlier_memory: usize,
 }
 
-impl Apart {
+impl LargeArgs {
     /// Adds an argument.
     pub fn push(&mut self, large: LargeText) {
         if let Some(last) = self.all.last() {
@@ -90,12 +90,12 @@ impl Apart {
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     buf: &'a [u8],
-    apart: Option<&'a Apart>,
+    apart: Option<&'a LargeArgs>,
 }
 
 impl<'a> Source<'a> {
     /// `apart`: the large arguments of the command, if it may have some.
-    pub fn new(buf: &'a [u8], apart: Option<&'a Apart>) -> Source<'a> {
+    pub fn new(buf: &'a [u8], apart: Option<&'a LargeArgs>) -> Source<'a> {
         Source { buf, apart }
     }
 
@@ -286,7 +286,7 @@ impl Index<usize> for Args<'_> {
 pub struct OwnedArgs {
     buf: Vec<u8>,
     spans: Vec<Span>,
-    apart: Option<Box<Apart>>,
+    apart: Option<Box<LargeArgs>>,
 }
 
 impl Clone for OwnedArgs {
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn large_arguments_are_shared() {
         let text = vec![b'x'; 100_000];
-        let mut apart = Apart::default();
+        let mut apart = LargeArgs::default();
         apart.push(LargeText::begin(text.len(), &text));
         let span = apart.last_whole().expect("whole");
         let spans = [Span { start: 0, len: 3 }, span];

@@ -20,12 +20,12 @@ mod reply;
 mod reply_parser;
 mod request;
 
-pub use args::{Apart, Args, OwnedArgs, Source, Span};
+pub use args::{Args, LargeArgs, OwnedArgs, Source, Span};
 pub use blocking_link::BlockingLink;
 pub use encode::write_request;
 pub use error::{CommandError, up_to_nul};
 pub use message::message;
-pub use reply::{Bounded, Deferred, Errors, Extent, Mark, Part, Reply};
+pub use reply::{BoundedReply, DeferredHeader, Errors, Extent, Mark, Part, Reply};
 pub(crate) use reply_parser::ReplyFault;
 pub use reply_parser::{Aggregate, ReplyBounds, ReplyHead, ReplyParser, ReplyValue, Text};
 pub use request::{Bounds, Head, INLINE_MAX, ParseStep, Progress, ProtocolError, step};

@@ -8,12 +8,12 @@ use russet_base::memory::alloc::{self, ForReplies};
 pub(super) const SHARED_MIN: usize = 1024;
 
 /// Text that counts as kept for replies until the last reply has sent it.
-struct Counted {
+struct CountedText {
     text: Vec<u8>,
     _counted: ForReplies,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedText {
     fn as_ref(&self) -> &[u8] {
         &self.text
     }
@@ -27,7 +27,7 @@ pub fn message(text: Vec<u8>) -> Bytes {
         return text.into();
     }
     let _counted = ForReplies::new(alloc::vec_bytes(&text));
-    Bytes::from_owner(Counted { text, _counted })
+    Bytes::from_owner(CountedText { text, _counted })
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ pub enum Part<'a> {
 /// The place for an aggregate's header, once its length is known.
 #[must_use]
 #[derive(Debug)]
-pub struct Deferred {
+pub struct DeferredHeader {
     at: usize,
     pieces: usize,
 }
@@ -145,13 +145,13 @@ struct Floor {
 /// A reply with a limit of its own; see [`Reply::begin_bounded`].
 #[must_use]
 #[derive(Debug)]
-pub struct Bounded {
+pub struct BoundedReply {
     mark: Mark,
     /// Bytes pending before it.
     before: usize,
 }
 
-impl Bounded {
+impl BoundedReply {
     /// Bytes pending before it.
     #[inline]
     pub fn before(&self) -> usize {
@@ -573,21 +573,21 @@ impl Reply {
     }
 
     /// Marks the start of an aggregate whose length is not known yet.
-    pub fn defer(&mut self) -> Deferred {
+    pub fn defer(&mut self) -> DeferredHeader {
         self.has_deferred = true;
-        Deferred {
+        DeferredHeader {
             at: self.out.len(),
             pieces: self.pieces.len(),
         }
     }
 
     /// Inserts the array header before everything written since `defer`. O(bytes since).
-    pub fn finish_array(&mut self, place: Deferred, len: usize) {
+    pub fn finish_array(&mut self, place: DeferredHeader, len: usize) {
         self.insert_header(place, b'*', len);
     }
 
     /// Like [`Reply::finish_array`], for a map of `pairs`.
-    pub fn finish_map(&mut self, place: Deferred, pairs: usize) {
+    pub fn finish_map(&mut self, place: DeferredHeader, pairs: usize) {
         if self.resp3 {
             self.insert_header(place, b'%', pairs);
         } else {
@@ -596,13 +596,13 @@ impl Reply {
     }
 
     /// Like [`Reply::finish_array`], for a set.
-    pub fn finish_set(&mut self, place: Deferred, len: usize) {
+    pub fn finish_set(&mut self, place: DeferredHeader, len: usize) {
         self.insert_header(place, if self.resp3 { b'~' } else { b'*' }, len);
     }
 
     /// Inserts the header of a SCAN reply, cursor and array header, before the elements written
     /// since `defer`.
-    pub fn finish_scan(&mut self, place: Deferred, cursor: u64, len: usize) {
+    pub fn finish_scan(&mut self, place: DeferredHeader, cursor: u64, len: usize) {
         let (mut cursor_digits, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
         let cursor = cursor_digits.format(cursor).as_bytes();
         let width = digits.format(cursor.len()).as_bytes();
@@ -613,7 +613,7 @@ impl Reply {
     }
 
     /// Inserts a bulk string and an array header before the elements written since `defer`.
-    pub fn finish_array_behind(&mut self, place: Deferred, text: &[u8], len: usize) {
+    pub fn finish_array_behind(&mut self, place: DeferredHeader, text: &[u8], len: usize) {
         let (mut digits, mut len_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
         let header = [
             b"$",
@@ -646,7 +646,7 @@ impl Reply {
         self.set(len);
     }
 
-    fn insert_header(&mut self, place: Deferred, kind: u8, n: usize) {
+    fn insert_header(&mut self, place: DeferredHeader, kind: u8, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
         let len = digits.len() + 3;
@@ -657,7 +657,7 @@ impl Reply {
         self.insert(place, &header[..len]);
     }
 
-    fn insert(&mut self, place: Deferred, header: &[u8]) {
+    fn insert(&mut self, place: DeferredHeader, header: &[u8]) {
         if !self.room(header.len()) {
             return;
         }
@@ -730,7 +730,7 @@ impl Reply {
     /// Begins a reply that may be `bytes` long: one that needs more room is cut off while it is
     /// written. The limit of pending bytes stays in force.
     #[inline]
-    pub fn begin_bounded(&mut self, bytes: usize) -> Bounded {
+    pub fn begin_bounded(&mut self, bytes: usize) -> BoundedReply {
         let before = self.pending_len();
         let (mark, limit) = (self.mark(), self.limit);
         // `end_bounded` decides to the byte: this limit only has to be no lower.
@@ -739,13 +739,13 @@ impl Reply {
             self.limit = most;
             self.floor = Some(Floor { mark, limit });
         }
-        Bounded { mark, before }
+        BoundedReply { mark, before }
     }
 
     /// Ends it, and returns whether it is longer than `bytes`: the caller may then remove it
     /// ([`Reply::remove_bounded`]).
     #[inline]
-    pub fn end_bounded(&mut self, bounded: &Bounded, bytes: usize) -> Extent {
+    pub fn end_bounded(&mut self, bounded: &BoundedReply, bytes: usize) -> Extent {
         if let Some(floor) = self.floor.take() {
             self.limit = floor.limit;
             if self.is_full {
@@ -761,7 +761,7 @@ impl Reply {
     }
 
     /// Removes a reply that was too long.
-    pub fn remove_bounded(&mut self, bounded: &Bounded) {
+    pub fn remove_bounded(&mut self, bounded: &BoundedReply) {
         self.truncate(bounded.mark);
     }
 

@@ -190,7 +190,7 @@ fn double(text: &[u8]) -> Result<f64, ParseFloatError> {
 
 /// An unfinished aggregate.
 #[derive(Debug)]
-struct Open {
+struct UnfinishedAggregate {
     kind: Aggregate,
     missing: usize,
     values: Vec<ReplyValue>,
@@ -198,7 +198,7 @@ struct Open {
 
 /// An unfinished string.
 #[derive(Debug)]
-struct Begun {
+struct UnfinishedString {
     kind: Text,
     len: usize,
     /// The bytes received so far, including its line end.
@@ -211,8 +211,8 @@ pub struct ReplyParser {
     bounds: ReplyBounds,
     /// The current line, while incomplete.
     line: Vec<u8>,
-    text: Option<Begun>,
-    open: Vec<Open>,
+    text: Option<UnfinishedString>,
+    open: Vec<UnfinishedAggregate>,
     /// Values of the reply so far.
     values: usize,
     fault: Option<ReplyFault>,
@@ -261,7 +261,7 @@ impl ReplyParser {
     /// Continues a string; returns the value if it is complete.
     fn fill(
         &mut self,
-        mut begun: Begun,
+        mut begun: UnfinishedString,
         input: &mut &[u8],
     ) -> Result<Option<ReplyValue>, ReplyFault> {
         let missing = begun.len + 2 - begun.bytes.len();
@@ -335,7 +335,7 @@ impl ReplyParser {
             }
             ReplyHead::Bytes(kind, len) => {
                 let bytes = Vec::new();
-                self.text = Some(Begun { kind, len, bytes });
+                self.text = Some(UnfinishedString { kind, len, bytes });
                 return Ok(None);
             }
             ReplyHead::Values(_, len) if len > self.bounds.values_max - self.values => {
@@ -348,7 +348,7 @@ impl ReplyParser {
                     return Err(ReplyFault::TooDeep);
                 }
                 let values = Vec::new();
-                self.open.push(Open {
+                self.open.push(UnfinishedAggregate {
                     kind,
                     missing,
                     values,

@@ -8,7 +8,7 @@ use super::shards;
 use crate::server::search::Held;
 use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
-use russet_resp::{Deferred, Reply};
+use russet_resp::{DeferredHeader, Reply};
 use russet_search::error::SearchError;
 use russet_search::expression::Value;
 use russet_search::index::{Faults, Figures};
@@ -233,7 +233,7 @@ impl Sums {
 /// A map that is written fact by fact.
 struct Facts<'r> {
     reply: &'r mut Reply,
-    place: Deferred,
+    place: DeferredHeader,
     count: usize,
 }
 

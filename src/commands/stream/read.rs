@@ -15,7 +15,7 @@
 use crate::commands::work;
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use russet_command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
-use russet_resp::{Deferred, OwnedArgs, Reply};
+use russet_resp::{DeferredHeader, OwnedArgs, Reply};
 use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
 use russet_types::{Stream, Type};
 
@@ -212,7 +212,7 @@ struct Reading<'a> {
     /// Entries written so far.
     written: usize,
     /// Where the array of entries begins, if it has begun.
-    place: Option<Deferred>,
+    place: Option<DeferredHeader>,
     noack: bool,
     /// Whether each entry has its idle time and deliveries.
     claims: bool,

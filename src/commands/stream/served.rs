@@ -1,6 +1,6 @@
 //! The streams in the reply of a read, and the rest of its limits.
 
-use russet_resp::{Deferred, Reply};
+use russet_resp::{DeferredHeader, Reply};
 use russet_types::stream::Range;
 
 use super::read_args::ReadArgs;
@@ -8,7 +8,7 @@ use super::reply::write_next;
 
 /// See the module.
 pub(super) struct Served {
-    place: Option<Deferred>,
+    place: Option<DeferredHeader>,
     streams: usize,
     /// Entries that may be added.
     left: usize,

@@ -16,7 +16,7 @@ use russet_command::keys::KeyRun;
 use russet_command::table::{CommandTable, Row};
 use russet_command::{ElementArgs, Flags};
 use russet_keyspace::{DbIndex, KeyHash, Keyspace, SlotMemo};
-use russet_resp::{Apart, Args, Bounds, Head, ParseStep, Progress, Source, Span, step};
+use russet_resp::{Args, Bounds, Head, LargeArgs, ParseStep, Progress, Source, Span, step};
 use russet_types::{Descent, InnerTable};
 use smallvec::SmallVec;
 
@@ -57,7 +57,7 @@ pub(in crate::server) struct Parsed {
 pub struct Batch {
     pub(in crate::server) spans: Vec<Span>,
     /// Large arguments of the first command, if it began earlier.
-    pub(in crate::server) apart: Option<Box<Apart>>,
+    pub(in crate::server) apart: Option<Box<LargeArgs>>,
     pub(in crate::server) commands: Vec<Parsed>,
     pub(in crate::server) hashes: Vec<KeyHash>,
     /// Of so many keys the lines, and of so many the entries, are prefetched.
@@ -500,14 +500,14 @@ impl Batch {
     }
 
     /// Takes over the argument spans of a command that began earlier; swapped, not copied: O(1).
-    pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<Apart>>) {
+    pub fn borrow(&mut self, spans: &mut Vec<Span>, apart: Option<Box<LargeArgs>>) {
         std::mem::swap(&mut self.spans, spans);
         self.apart = apart;
     }
 
     /// Returns the borrowed spans, with those parsed since, and the large arguments of a first
     /// command that did not run.
-    pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<Apart>> {
+    pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<LargeArgs>> {
         std::mem::swap(&mut self.spans, spans);
         self.apart.take()
     }

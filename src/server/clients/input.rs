@@ -14,7 +14,7 @@ use crate::server::clients::batch::{Batch, Rest};
 use russet_base::memory::alloc;
 use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_net::Stream;
-use russet_resp::{Apart, Args, Progress, Source, Span, write_request};
+use russet_resp::{Args, LargeArgs, Progress, Source, Span, write_request};
 
 /// Unused capacity that an idle client's buffer keeps.
 const SPARE_MAX: usize = 32 * 1024;
@@ -43,7 +43,7 @@ pub struct Input {
     spans: Vec<Span>,
     progress: Progress,
     /// Large arguments of the unfinished command.
-    apart: Option<Box<Apart>>,
+    apart: Option<Box<LargeArgs>>,
     /// It may contain whole commands: the client was stopped, not short of bytes.
     pub runnable: bool,
 }

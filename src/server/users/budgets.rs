@@ -26,7 +26,7 @@ use crate::server::state::world::Engine;
 use russet_acl::UserId;
 use russet_command::{CommandError, Facts, Flags};
 use russet_config::memory_text;
-use russet_resp::{Args, Bounded, Extent};
+use russet_resp::{Args, BoundedReply, Extent};
 
 /// Rows whose replies are written in full before they are measured: their commands may change
 /// something, themselves or by others that they run.
@@ -205,7 +205,7 @@ pub(in crate::server) enum Way {
 
 /// A command that runs under budgets.
 pub(in crate::server) struct Charged {
-    bounded: Bounded,
+    bounded: BoundedReply,
     /// The longest reply that it may have, bytes.
     most: usize,
     /// Pending replies of this many bytes together are charged before they are sent.
