@@ -63,7 +63,7 @@ pub(super) fn look<T: Container, R>(
 ) -> Option<R> {
     // One that has expired is not removed here.
     call.db.info(key)?;
-    let view = call.db.look(key)?;
+    let view = call.db.peek_view(key)?;
     Some(find(&*view.value.get::<T>()?))
 }
 

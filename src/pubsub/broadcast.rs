@@ -41,7 +41,7 @@ impl Broadcast {
         if let Some(set) = set {
             self.prefixes.insert(prefix, set);
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         set.is_some()
     }
 
@@ -52,11 +52,11 @@ impl Broadcast {
         match set.and_then(|set| self.clients.without(set, client)) {
             Some(Some(set)) => {
                 self.prefixes.insert(prefix, set);
-                self.bytes.note(before);
+                self.bytes.add_since(before);
             }
             Some(None) => {
                 self.prefixes.remove(prefix);
-                self.bytes.note(before);
+                self.bytes.add_since(before);
                 self.news.remove(prefix);
             }
             None => {}

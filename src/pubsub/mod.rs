@@ -91,7 +91,7 @@ impl Registry {
             Kind::Shard => self.shards.add(name, client),
             Kind::Pattern => self.patterns.add(name, client),
         };
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         set.insert(kept);
         true
     }
@@ -123,7 +123,7 @@ impl Registry {
                 let before = alloc::thread_balance();
                 self.leave_unmetered(kind, &name, client);
                 drop(name);
-                self.bytes.note(before);
+                self.bytes.add_since(before);
             }
         }
     }
@@ -131,7 +131,7 @@ impl Registry {
     fn leave(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         let before = alloc::thread_balance();
         self.leave_unmetered(kind, name, client);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     fn leave_unmetered(&mut self, kind: Kind, name: &[u8], client: ClientId) {

@@ -53,7 +53,7 @@ impl Readers {
                 self.items += 1;
             }
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Stops tracking a key; calls `visit` with each client that tracked it. O(readers).
@@ -95,7 +95,7 @@ impl Readers {
             let len = self.by_key.len();
             self.by_key.shrink_to(len * 2, |kept| kept.hash);
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         key
     }
 
@@ -104,7 +104,7 @@ impl Readers {
         let before = alloc::thread_balance();
         self.by_key = HashTable::new();
         self.items = 0;
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Bytes of keys, readers and table, as the allocator counts them.

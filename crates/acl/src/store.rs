@@ -122,7 +122,7 @@ impl Users {
         // A copy has no spare capacity, and its allocation is counted here.
         let copy = user.clone();
         let id = self.put_copy(name, copy);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         id
     }
 
@@ -167,7 +167,7 @@ impl Users {
         let id = self.by_name.remove(name)?;
         self.by_id[id.0 as usize] = None;
         self.free.push(id);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         Some(id)
     }
 
@@ -202,7 +202,7 @@ impl Users {
                 named.user.renew_roles(&self.roles);
             }
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Deletes a role that no user holds; `false`: there is none of this name.
@@ -210,7 +210,7 @@ impl Users {
         assert!(self.holders(name).next().is_none(), "no user holds it");
         let before = alloc::thread_balance();
         let removed = self.roles.remove(name);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         removed
     }
 
@@ -219,7 +219,7 @@ impl Users {
         let before = alloc::thread_balance();
         // As in `put`: a copy's allocation is counted here.
         self.roles = roles.clone();
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// The users that hold a role, in byte order of their names.

@@ -29,7 +29,7 @@ impl<const MAX: u32, const MIN: u32> Backoff<MAX, MIN> {
     }
 
     /// Reports whether the last trial paid.
-    pub fn judged(&mut self, has_paid: bool) {
+    pub fn record_trial(&mut self, has_paid: bool) {
         if has_paid {
             self.next = MIN;
         } else {
@@ -50,7 +50,7 @@ mod tests {
             let mut at = Vec::new();
             for chance in 0..16 {
                 if !backoff.skips() {
-                    backoff.judged(!is_bad(chance));
+                    backoff.record_trial(!is_bad(chance));
                     at.push(chance);
                 }
             }

@@ -135,7 +135,7 @@ impl KeyPlan {
 
     /// The keys of the first spec, as far as they are known without checking the arguments.
     #[inline]
-    pub fn ahead(&self, args: Args<'_>) -> KeyRun {
+    pub fn fixed_keys(&self, args: Args<'_>) -> KeyRun {
         match self.ahead {
             Some(ahead) => ahead.run(args),
             None => KeyRun::NONE,
@@ -408,7 +408,7 @@ mod tests {
     }
 
     fn ahead(spec: &Spec<()>, line: &str) -> Vec<usize> {
-        let run = KeyPlan::of(spec).ahead(args(line).args());
+        let run = KeyPlan::of(spec).fixed_keys(args(line).args());
         run.map(|(at, _)| at).collect()
     }
 
@@ -547,7 +547,7 @@ mod tests {
         let line = args("spublish c m");
         assert!(!plan.has_keys());
         assert_eq!(plan.keys(line.args()), Ok(Keys::NONE));
-        assert_eq!(plan.ahead(line.args()).len(), 0);
+        assert_eq!(plan.fixed_keys(line.args()).len(), 0);
     }
 
     #[test]

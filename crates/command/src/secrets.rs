@@ -40,7 +40,7 @@ impl<'a, H> Secrets<'a, H> {
     }
 
     /// The argument at this position as others may see it.
-    pub fn shown(&self, at: usize) -> &'a [u8] {
+    pub fn redacted(&self, at: usize) -> &'a [u8] {
         if self.hides(at) {
             REDACTED
         } else {

@@ -51,7 +51,7 @@ impl Buffer {
     }
 
     #[inline]
-    fn stated_len(&self) -> usize {
+    fn header_len(&self) -> usize {
         // SAFETY: the aligned block starts with the length.
         (unsafe { self.0.cast::<u32>().as_ptr().read() }) as usize
     }
@@ -72,7 +72,7 @@ impl Buffer {
 
     /// Replaces a range of bytes.
     pub fn splice(&mut self, range: Range<usize>, new: &[u8]) {
-        let old = self.stated_len();
+        let old = self.header_len();
         assert!(range.start <= range.end && range.end <= old);
         if new.len() == range.len() {
             self[range].copy_from_slice(new);
@@ -104,7 +104,7 @@ impl Deref for Buffer {
     #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: as many initialised bytes follow the header.
-        unsafe { std::slice::from_raw_parts(self.at(0), self.stated_len()) }
+        unsafe { std::slice::from_raw_parts(self.at(0), self.header_len()) }
     }
 }
 
@@ -112,7 +112,7 @@ impl DerefMut for Buffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.at(0), self.stated_len()) }
+        unsafe { std::slice::from_raw_parts_mut(self.at(0), self.header_len()) }
     }
 }
 
@@ -124,7 +124,7 @@ impl ThinPointer for Buffer {
 
     #[inline]
     fn block_bytes(&self) -> usize {
-        HEADER + self.stated_len()
+        HEADER + self.header_len()
     }
 
     #[inline]

@@ -46,7 +46,7 @@ fn events(k: &mut Keyspace) -> Vec<String> {
 }
 
 /// The recorded requests, each as its words.
-fn stated(k: &mut Keyspace) -> Vec<String> {
+fn recorded_units(k: &mut Keyspace) -> Vec<String> {
     let words = |request: &[u8]| {
         let text = String::from_utf8(request.to_vec()).expect("text");
         let lines = text.split("\r\n");
@@ -80,7 +80,7 @@ fn a_key_goes_in_the_millisecond_behind_its_expiry() {
         assert!(k.db(DB).is_expired(b"a"));
         assert_eq!(k.expire_cycle(BUDGET).deleted, 1);
         assert_eq!(k.next_expiry(), None);
-        assert_eq!(stated(&mut k), ["DEL a"]);
+        assert_eq!(recorded_units(&mut k), ["DEL a"]);
         assert_eq!((k.dirty, k.stats.expired), (0, 1));
         assert_eq!(events(&mut k), ["new a", "expired a"]);
     });
@@ -142,7 +142,7 @@ fn due_fields_go_and_the_hash_with_the_last_one() {
             k.set_now_ms(1501);
             k.expire_cycle(BUDGET);
             assert_eq!(events(&mut k), ["new h", "hexpired h"]);
-            assert_eq!(stated(&mut k), ["HDEL h 0"]);
+            assert_eq!(recorded_units(&mut k), ["HDEL h 0"]);
             assert_eq!(k.next_expiry(), Some(1502));
             assert_eq!(k.watchers.take_touched(), [ClientId(7)]);
             k.check_invariants();

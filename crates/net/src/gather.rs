@@ -176,7 +176,7 @@ impl Gather {
             if !is_good {
                 self.times = 1;
             }
-            self.backoff.judged(is_good);
+            self.backoff.record_trial(is_good);
         }
         (self.rests, self.clients, self.found) = (0, 0, 0);
         self.round = self.round.wrapping_add(1).max(1);

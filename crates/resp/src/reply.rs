@@ -307,7 +307,7 @@ impl Reply {
     }
 
     /// Records that a command which the current one has run has failed. It is counted already.
-    pub fn note_error_within(&mut self) {
+    pub fn record_error_within(&mut self) {
         self.errors |= Errors::WITHIN;
     }
 

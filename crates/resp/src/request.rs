@@ -130,7 +130,7 @@ impl Progress {
     }
 
     /// The bytes of the current bulk string are at `span`, outside of the buffer.
-    pub fn came_apart(&mut self, span: Span) {
+    pub fn finish_apart(&mut self, span: Span) {
         self.bulk = Bulk::Apart(span);
     }
 
@@ -708,7 +708,7 @@ mod tests {
             }
             let (mut pos, mut progress) = (0, Progress::default());
             progress.missing = 1;
-            progress.came_apart(Span { start: 0, len: 1 });
+            progress.finish_apart(Span { start: 0, len: 1 });
             let apart = step(end, &mut pos, &mut Vec::new(), &mut progress, valkey);
             assert_eq!(apart, ParseStep::Error(ProtocolError::BadBulkEnd));
         }

@@ -210,7 +210,7 @@ impl Scripts {
         };
         self.by_sha.insert(sha, at);
         self.by_text.insert(hash, at);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         if by_eval {
             self.evictable += 1;
             self.evictable_bytes += self.slot(at).memory_bytes();
@@ -291,7 +291,7 @@ impl Scripts {
         }
         let Script { function, body, .. } = script;
         drop(body);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         if let Some(vm) = &self.vm {
             vm.release(function);
         }

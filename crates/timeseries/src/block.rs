@@ -14,7 +14,7 @@ pub(crate) const BLOCK_FIRST: usize = 16;
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u64], &[f64]) -> ControlFlow<()>;
 
 /// To go on, or not.
-pub(crate) fn go_on_if(yes: bool) -> ControlFlow<()> {
+pub(crate) fn continue_if(yes: bool) -> ControlFlow<()> {
     if yes {
         ControlFlow::Continue(())
     } else {

@@ -111,7 +111,7 @@ macro_rules! match_container {
 /// # Safety
 /// The pair is in an entry that holds a `T`, or came from `into_word` of one; it is not changed
 /// while the result lives.
-unsafe fn look<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
+unsafe fn borrow<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
     // SAFETY: the caller's promise; the value made from the pair is not dropped.
     ManuallyDrop::new(unsafe { T::from_word(encoding, word) })
 }
@@ -124,7 +124,7 @@ pub unsafe fn free_effort(kind: Type, encoding: Encoding, word: u64) -> usize {
     crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
-        T => unsafe { look::<T>(encoding, word) }.free_effort(),
+        T => unsafe { borrow::<T>(encoding, word) }.free_effort(),
         _ => 1,
     )
 }
@@ -137,7 +137,7 @@ pub unsafe fn memory_bytes(kind: Type, encoding: Encoding, word: u64) -> usize {
     crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
-        T => unsafe { look::<T>(encoding, word) }.memory_bytes(),
+        T => unsafe { borrow::<T>(encoding, word) }.memory_bytes(),
         _ => 0,
     )
 }
@@ -208,7 +208,7 @@ pub unsafe fn copy(kind: Type, encoding: Encoding, word: u64) -> (Encoding, u64)
     crate::for_container!(
         kind,
         // SAFETY: the caller's promise.
-        T => T::clone(&*unsafe { look::<T>(encoding, word) }).into_word(),
+        T => T::clone(&*unsafe { borrow::<T>(encoding, word) }).into_word(),
         _ => unreachable!("no container of this type is kept"),
     )
 }

@@ -207,7 +207,7 @@ fn bitfield(call: &mut Call<'_>) -> CommandResult {
     if changes > 0 {
         call.db.changed_by(key, changes, Class::STRING, "setbit");
     } else if grew {
-        call.db.changed_unheard(key);
+        call.db.changed_silently(key);
     }
     Ok(())
 }

@@ -276,7 +276,7 @@ proptest! {
         for row in table.rows() {
             let name = row.full_name.split('|').map(str::as_bytes);
             let args: OwnedArgs = name.chain(words.iter().map(String::as_bytes)).collect();
-            let ahead: Vec<usize> = row.plan.ahead(args.args()).map(|(at, _)| at).collect();
+            let ahead: Vec<usize> = row.plan.fixed_keys(args.args()).map(|(at, _)| at).collect();
             prop_assert!(ahead.iter().all(|&at| at < args.args().len()));
             if row.spec.arity.admits(args.args().len())
                 && let Ok(keys) = row.keys(args.args())

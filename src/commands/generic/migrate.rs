@@ -371,7 +371,7 @@ fn write_restores(
     };
     for &key in keys {
         // It was found, and no time has passed since; its use is counted.
-        let Some(view) = call.db.look(key) else {
+        let Some(view) = call.db.peek_view(key) else {
             return Err(format!("key '{}' is not there", Printable(key)));
         };
         match peer {

@@ -167,7 +167,7 @@ fn is_copied_by_redis(kind: Type) -> bool {
 fn restore_instead(call: &mut Call<'_>, key: &[u8], db: DbIndex, payload: Option<Vec<u8>>) {
     let mut target = call.db.other(db);
     let expiry = target.expiry(key).flatten();
-    let Some(view) = target.look(key) else {
+    let Some(view) = target.peek_view(key) else {
         return;
     };
     let payload = payload.unwrap_or_else(|| {

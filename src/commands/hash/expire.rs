@@ -6,7 +6,7 @@
 //! Redis checks the key's type before the arguments, Valkey after; repeated commands are parsed in
 //! Valkey's grammar first, then in Redis's.
 //!
-//! Cost: O(fields given). `note_field_expiry` schedules the key for the expire cycle.
+//! Cost: O(fields given). `record_field_expiry` schedules the key for the expire cycle.
 //!
 //! Decided elsewhere: conditions and one field's expiry: `field_args`.
 
@@ -235,7 +235,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         let names = set.iter().copied();
         call.db
             .changed_fields(key, set.len(), Class::HASH, "hexpire", names);
-        call.db.note_field_expiry(key, when as i64);
+        call.db.record_field_expiry(key, when as i64);
         if call.effects_wanted() {
             let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
             let mut effect = vec![&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()];

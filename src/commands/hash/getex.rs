@@ -191,7 +191,7 @@ fn expiries_changed(
     if let Change::ExpireAt(when) = change {
         call.db
             .changed_fields(key, updated.len(), Class::HASH, "hexpire", names);
-        call.db.note_field_expiry(key, when as i64);
+        call.db.record_field_expiry(key, when as i64);
         effect.extend([&b"HPEXPIREAT"[..], key, time.format(when).as_bytes()]);
     } else {
         call.db

@@ -189,7 +189,7 @@ fn hsetex(call: &mut Call<'_>) -> CommandResult {
         Some(when) => {
             call.db.event(key, Class::HASH, "hexpire");
             call.db.list_fields(Class::HASH, pairs.iter().step_by(2));
-            call.db.note_field_expiry(key, when as i64);
+            call.db.record_field_expiry(key, when as i64);
             repeat_plainly(call, &options);
         }
         None if options.is_mixed => repeat_plainly(call, &options),

@@ -54,7 +54,7 @@ fn pfcount(call: &mut Call<'_>) -> CommandResult {
             let (cardinality, len) = (count(hll).map_err(damaged)?, hll.len());
             set_cached(place.grow(len), cardinality);
             // A reader that changes the string: the command is propagated, but no event is sent.
-            call.db.changed_unheard(key);
+            call.db.changed_silently(key);
             cardinality
         }
     };

@@ -39,7 +39,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
         if sparse {
             let dense = to_dense(hll).map_err(damaged)?;
             store(place, &dense);
-            call.db.changed_unheard(key);
+            call.db.changed_silently(key);
         }
         call.reply.array(registers.values().len());
         for &value in registers.values() {
@@ -56,7 +56,7 @@ fn pfdebug(call: &mut Call<'_>) -> CommandResult {
         if sparse {
             let dense = to_dense(hll).map_err(damaged)?;
             store(place, &dense);
-            call.db.changed_unheard(key);
+            call.db.changed_silently(key);
         }
         call.reply.int(sparse.into());
     } else {

@@ -77,7 +77,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     dictionary.add(text, score as f32, change, payload);
     call.reply.int(dictionary.entries() as i64);
     drop(dictionary);
-    call.db.changed_unheard(key);
+    call.db.changed_silently(key);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn remove(call: &mut Call<'_>) -> CommandResult {
     let is_empty = dictionary.entries() == 0;
     drop(dictionary);
     if is_removed {
-        call.db.changed_unheard(key);
+        call.db.changed_silently(key);
         if is_empty {
             call.db.delete_emptied(key);
         }

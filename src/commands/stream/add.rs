@@ -124,7 +124,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     };
     drop(stream);
     if expires_sooner {
-        call.db.note_stream(key);
+        call.db.record_stream(key);
     }
     call.db.changed(key, Class::STREAM, "xadd");
     if trimmed.deleted > 0 {

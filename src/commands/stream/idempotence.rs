@@ -162,7 +162,7 @@ fn xcfgset(call: &mut Call<'_>) -> CommandResult {
         call.db.free_part(gone);
     }
     if changed {
-        call.db.note_stream(key);
+        call.db.record_stream(key);
         call.db.add_dirty(1);
     }
     call.reply.ok();
@@ -207,7 +207,7 @@ fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
             stream.record_iid(pid, iid, id);
             drop(stream);
             // This line may expire before the others.
-            call.db.note_stream(key);
+            call.db.record_stream(key);
             call.db.add_dirty(1);
         }
     }

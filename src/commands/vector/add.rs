@@ -147,7 +147,7 @@ fn nanos(content: &Content, ef: usize) -> usize {
 
 fn finish(call: &mut Call<'_>, added: AddOutcome) -> CommandResult {
     let args = call.args;
-    call.db.changed_unheard(args.at(1));
+    call.db.changed_silently(args.at(1));
     if call.effects_wanted()
         && let Some(words) = without_cas(args)
     {

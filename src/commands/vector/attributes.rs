@@ -25,7 +25,7 @@ fn vsetattr(call: &mut Call<'_>) -> CommandResult {
     let is_set = set.write().set_attributes(element, attributes);
     drop(set);
     if is_set {
-        call.db.changed_unheard(key);
+        call.db.changed_silently(key);
     }
     call.reply.boolean(is_set);
     Ok(())

@@ -27,7 +27,7 @@ fn vrem(call: &mut Call<'_>) -> CommandResult {
     let is_empty = set.is_empty();
     drop(set);
     if is_removed {
-        call.db.changed_unheard(key);
+        call.db.changed_silently(key);
     }
     if is_empty {
         call.db.delete(key, Cause::Server);

@@ -356,7 +356,13 @@ impl Batch {
                     self.hashes.push(key);
                 }
             } else if row.plan.has_keys() {
-                hash_keys(&mut self.hashes, keyspace, row.plan.ahead(args), args, db);
+                hash_keys(
+                    &mut self.hashes,
+                    keyspace,
+                    row.plan.fixed_keys(args),
+                    args,
+                    db,
+                );
             }
             if let Some(within) = row.within
                 && let Some(&hash) = self.hashes.get(first_hash)

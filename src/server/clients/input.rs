@@ -175,7 +175,7 @@ impl Input {
     /// Ends the large argument in progress if it is complete.
     fn end_large(&mut self) {
         if let Some(span) = self.apart.as_ref().and_then(|apart| apart.last_whole()) {
-            self.progress.came_apart(span);
+            self.progress.finish_apart(span);
         }
     }
 

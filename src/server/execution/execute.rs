@@ -346,7 +346,7 @@ impl World<'_> {
                 server.stats.count_error(reply.last_error());
             }
             if is_nested {
-                reply.note_error_within();
+                reply.record_error_within();
             }
         }
         server.count_call(ran.id, errors.any());

@@ -114,7 +114,7 @@ impl Call<'_> {
             failed => failed,
         };
         if !reply.errors().is_empty() {
-            to.note_error_within();
+            to.record_error_within();
         }
         // The server ends: the script's changes are dropped.
         let is_dropped = server.shutdown.request.is_some();
@@ -399,7 +399,7 @@ impl Host for ScriptHost<'_> {
                                 script may hold";
         self.script.calls.update(|calls| calls + 1);
         let admitted = self.admit(args);
-        let id = admitted.inspect_err(|_| self.reply.note_error_within())?;
+        let id = admitted.inspect_err(|_| self.reply.record_error_within())?;
         self.server.note_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);

@@ -91,7 +91,7 @@ impl Undo {
             return Ok(());
         }
         let left = most.saturating_sub(self.bytes);
-        let before = match keyspace.db(db).look(key) {
+        let before = match keyspace.db(db).peek_view(key) {
             None => None,
             Some(view) if matches!(view.value, ValueView::Bytes(text) if text.len() > left) => {
                 return Err(CommandError::Text(FULL));

@@ -44,7 +44,7 @@ fn event_of<H>(client: &Client, user: &[u8], secrets: &Secrets<'_, H>, words: us
     let mut out = out.text("addr", client.identity.peer.to_string());
     json::write_bytes(user, out.name("user"));
     json::list(0..words.min(SHOWN_ARGS_MAX), out.name("cmd"), |at, out| {
-        let shown = secrets.shown(at);
+        let shown = secrets.redacted(at);
         json::write_bytes(&shown[..shown.len().min(SHOWN_BYTES_MAX)], out);
     });
     out.end()
@@ -120,7 +120,7 @@ impl Messages {
         let secrets = table.secrets(row, args);
         for at in 0..args.len() {
             line.push(b' ');
-            quote(&mut line, secrets.shown(at));
+            quote(&mut line, secrets.redacted(at));
         }
         line.extend_from_slice(b"\r\n");
         let line = russet_resp::message(line);

@@ -118,7 +118,7 @@ impl Server {
             if names_user(&secrets, at) {
                 args.at(at)
             } else {
-                secrets.shown(at)
+                secrets.redacted(at)
             }
         };
         line.list("args", (1..args.len()).map(shown));

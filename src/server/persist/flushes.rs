@@ -287,7 +287,7 @@ impl Server {
         if self.persist.loading.flushes.set_aside_ms.take().is_some() {
             // The flush of the last line was cut off: another line ends it, so that it does not
             // apply to the next flush.
-            keyspace.note_freed();
+            keyspace.set_freed();
         }
         self.flush_grace_changed(keyspace);
         self.replication

@@ -402,7 +402,7 @@ impl Replication {
         let rdb = RdbStream::new(sync_options(config, debug), None);
         let mut load = SyncLoad::new(Source::Link(Box::new(rdb)));
         load.head = keeps_head.then(Vec::new);
-        load.beside = beside.then(|| Box::new(keyspace.beside()));
+        load.beside = beside.then(|| Box::new(keyspace.new_beside()));
         if let Some(upstream) = &mut self.upstream {
             upstream.load = Some(Box::new(load));
         }

@@ -35,7 +35,7 @@ impl Spin {
         if self.tried < ROUND {
             return;
         }
-        self.backoff.judged(self.met >= MET_MIN);
+        self.backoff.record_trial(self.met >= MET_MIN);
         (self.tried, self.met) = (0, 0);
     }
 }

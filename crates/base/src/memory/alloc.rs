@@ -32,7 +32,7 @@ pub use super::ledger::{
 ///
 ///     let before = alloc::thread_balance();
 ///     ... the change ...
-///     self.bytes.note(before);
+///     self.bytes.add_since(before);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnedBytes(i64);
 
@@ -44,7 +44,7 @@ impl OwnedBytes {
 
     /// Adds the bytes allocated since `before`, minus the bytes freed.
     #[inline]
-    pub fn note(&mut self, before: i64) {
+    pub fn add_since(&mut self, before: i64) {
         self.0 += thread_balance() - before;
     }
 

@@ -176,7 +176,7 @@ pub(super) fn advise_large(at: *mut u8, bytes: usize) {
     let (begin, whole) = whole_pages(at.cast(), bytes);
     let mut trials = TRIALS.lock().unwrap_or_else(PoisonError::into_inner);
     if !trials.skips() {
-        trials.judged(try_huge(begin, whole, true) <= SLOW);
+        trials.record_trial(try_huge(begin, whole, true) <= SLOW);
     }
 }
 
@@ -245,7 +245,7 @@ fn advise(at: *mut c_void, bytes: usize, may_touch: bool) {
     }
     let mut trials = TRIALS.lock().unwrap_or_else(PoisonError::into_inner);
     if !trials.skips() {
-        trials.judged(try_huge(begin, whole, may_touch) <= SLOW);
+        trials.record_trial(try_huge(begin, whole, may_touch) <= SLOW);
     }
 }
 

@@ -46,7 +46,7 @@ pub fn stack_of(thread: ThreadNumber) -> io::Result<Vec<usize>> {
     let _one = ASKING.lock().unwrap_or_else(|broken| broken.into_inner());
     // The unwinder's first use may allocate: not in the handler.
     backtrace::trace(|_| false);
-    let function: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_asked;
+    let function: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
     let flags = libc::SA_SIGINFO | libc::SA_RESTART;
     set_action(SIGNAL, function as libc::sighandler_t, flags)?;
     ANSWER.store(0, Ordering::SeqCst);
@@ -69,7 +69,7 @@ pub fn stack_of(thread: ThreadNumber) -> io::Result<Vec<usize>> {
     Ok(Vec::new())
 }
 
-extern "C" fn on_asked(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let mut count = 0;
     // SAFETY: "unsynchronized" means that no other thread may name frames by the same tables
     // meanwhile; walking reads none of them, and this handler names nothing.

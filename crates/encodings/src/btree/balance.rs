@@ -41,7 +41,7 @@ pub(super) fn make_room_in_leaf(
         if left.len() + SHARE_MIN <= LEAF {
             let moved = (LEAF - left.len()).div_ceil(2);
             leaf.move_head(moved, left);
-            return note_shared(parent, at - 1, moved as i64);
+            return record_shift(parent, at - 1, moved as i64);
         }
     }
     if at + 1 < parent.len() {
@@ -50,7 +50,7 @@ pub(super) fn make_room_in_leaf(
         if right.len() + SHARE_MIN <= LEAF {
             let moved = (LEAF - right.len()).div_ceil(2);
             leaf.move_tail(LEAF - moved, right);
-            return note_shared(parent, at, -(moved as i64));
+            return record_shift(parent, at, -(moved as i64));
         }
     }
     let node = BtreeNode::new_leaf();
@@ -62,7 +62,7 @@ pub(super) fn make_room_in_leaf(
 }
 
 /// Records that `moved` elements went from child `at + 1` to `at`, or back if negative.
-fn note_shared(parent: &mut InnerNode, at: usize, moved: i64) {
+fn record_shift(parent: &mut InnerNode, at: usize, moved: i64) {
     parent.counts[at] = parent.counts[at].wrapping_add_signed(moved);
     parent.counts[at + 1] = parent.counts[at + 1].wrapping_sub(moved as u64);
     // SAFETY: both children keep elements.

@@ -121,7 +121,7 @@ impl FieldTable {
     fn note(&mut self, hash: u64, expire_ms: Option<u64>) {
         if let Some(ms) = expire_ms {
             self.table
-                .note_expiry(hash, i64::try_from(ms).unwrap_or(i64::MAX));
+                .record_expiry(hash, i64::try_from(ms).unwrap_or(i64::MAX));
         }
     }
 

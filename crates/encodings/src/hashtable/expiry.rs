@@ -162,7 +162,7 @@ impl SharedExpiry {
         self.0.is_none()
     }
 
-    /// Must be called before [`HashTable::note_expiry`] of a table that they are lent to.
+    /// Must be called before [`HashTable::record_expiry`] of a table that they are lent to.
     #[inline]
     pub fn open(&mut self) {
         self.0.get_or_insert_with(|| Box::new(Expiry::new(true)));
@@ -284,7 +284,7 @@ impl HashTable {
     /// insertion and after each change to an earlier or later time; not when it becomes persistent.
     /// A negative time counts as 0.
     #[inline]
-    pub fn note_expiry(&mut self, hash: u64, when_ms: i64) {
+    pub fn record_expiry(&mut self, hash: u64, when_ms: i64) {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if segment.is_none() {
@@ -292,12 +292,12 @@ impl HashTable {
         }
         let horizon = segment.segment().header().horizon;
         if horizon == NO_HORIZON || when_ms < i64::from(horizon) * 1000 {
-            self.note_near(segment, tag_of_hash(hash), when_ms);
+            self.record_near(segment, tag_of_hash(hash), when_ms);
         }
     }
 
     #[cold]
-    fn note_near(&mut self, segment: SegmentRef, tag: u64, when_ms: i64) {
+    fn record_near(&mut self, segment: SegmentRef, tag: u64, when_ms: i64) {
         let header = segment.segment().header();
         let expiry = self
             .expiry

@@ -395,7 +395,9 @@ impl TimedNumbers {
             self.numbers.insert(n);
         }
         if let Some(time) = time {
-            self.numbers.table.note_expiry((self.numbers.hash)(n), time);
+            self.numbers
+                .table
+                .record_expiry((self.numbers.hash)(n), time);
         }
     }
 

@@ -280,7 +280,7 @@ impl LearnGuard<'_> {
         common.columns[column].add(number, text);
         hashes.push(hash);
         numbers.text_bytes += text.len();
-        numbers.owned.note(before);
+        numbers.owned.add_since(before);
         number as u8
     }
 }

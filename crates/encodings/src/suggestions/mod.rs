@@ -168,7 +168,7 @@ impl Suggestions {
         if !Suggestions::takes(text) {
             return false;
         }
-        self.note_change();
+        self.renew_stamp();
         let Place { node, inside, read } = self.place(text);
         if inside < self.label(node).len() {
             self.split(node, inside);
@@ -204,7 +204,7 @@ impl Suggestions {
         let Some(node) = self.find(text) else {
             return false;
         };
-        self.note_change();
+        self.renew_stamp();
         self.drop_payload(node);
         let held = &mut self.nodes[node as usize];
         held.is_entry = false;
@@ -245,7 +245,7 @@ impl Suggestions {
         })
     }
 
-    fn note_change(&mut self) {
+    fn renew_stamp(&mut self) {
         self.stamp = STAMPS.fetch_add(1, Ordering::Relaxed) + 1;
     }
 

@@ -69,7 +69,7 @@ impl Db<'_> {
     }
 
     /// As [`Db::changed`], without an event: the value is the same, only its encoding changed.
-    pub fn changed_unheard(&mut self, key: &[u8]) {
+    pub fn changed_silently(&mut self, key: &[u8]) {
         self.changed(key, Class::empty(), "");
     }
 
@@ -85,7 +85,7 @@ impl Db<'_> {
     pub fn add_dirty(&mut self, n: u64) {
         self.keyspace.dirty += n;
         if n > 0 {
-            self.keyspace.effects.note_changed();
+            self.keyspace.effects.record_changed();
         }
     }
 
@@ -93,7 +93,7 @@ impl Db<'_> {
     /// pending entries. Under an LRM policy they are modifications, also where `n` is zero. O(1).
     pub fn changed_within(&mut self, key: &[u8], n: u64) {
         self.add_dirty(n);
-        self.keyspace.note_modified_within(self.at, key);
+        self.keyspace.record_modified_within(self.at, key);
     }
 
     /// An event without a change of its own (`keymiss`, `new`, a second event of a command).

@@ -126,7 +126,7 @@ impl<'a> Db<'a> {
     /// Whether there is a listener for effects.
     #[inline]
     pub fn effects_wanted(&self) -> bool {
-        self.keyspace.effects.wanted()
+        self.keyspace.effects.has_listeners()
     }
 
     /// The command that is propagated for a removal by expiry.
@@ -292,7 +292,7 @@ impl<'a> Db<'a> {
     }
 
     /// Read-only view of the key outside of commands: no use, no hit or miss, no `keymiss` event.
-    pub fn look(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
+    pub fn peek_view(&mut self, key: &[u8]) -> Option<KeyView<'_>> {
         self.touch = false;
         self.find(key).map(|found| KeyView::of(found.entry))
     }

@@ -1,6 +1,6 @@
 //! Iterating over the keys of a database: SCAN, KEYS, RANDOMKEY.
 
-use super::super::slots::hidden::shown;
+use super::super::slots::hidden::visible_slots;
 use super::super::slots::slot_set::SlotFilter;
 use super::super::store::database::Database;
 use super::super::store::entry::{Entry, is_past};
@@ -19,7 +19,7 @@ impl Keyspace {
         databases.find_map(|(at, db)| {
             let (mut cursor, mut seen, mut found) = (0, 0, None);
             loop {
-                let among = shown(&self.hidden);
+                let among = visible_slots(&self.hidden);
                 cursor = db.table().scan(cursor, among, |entry: Entry| {
                     seen += 1;
                     if found.is_none() && entry.kind() == kind {
@@ -87,7 +87,7 @@ impl Db<'_> {
         let among = match slot {
             Some(slot) if self.keyspace.is_hidden(slot) => return 0,
             Some(slot) => SlotFilter::One(slot),
-            None => shown(&self.keyspace.hidden),
+            None => visible_slots(&self.keyspace.hidden),
         };
         let next = self.database().table().scan(cursor, among, see);
         for key in expired {
@@ -109,7 +109,7 @@ impl Db<'_> {
 
     /// Every live key.
     pub fn each_key(&self, visit: impl FnMut(&[u8], Type)) {
-        self.each_key_among(shown(&self.keyspace.hidden), visit);
+        self.each_key_among(visible_slots(&self.keyspace.hidden), visit);
     }
 
     /// Every live key of a slot; without slots, every live key.
@@ -133,7 +133,7 @@ impl Db<'_> {
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let mut tries = 0;
         loop {
-            let among = shown(&self.keyspace.hidden);
+            let among = visible_slots(&self.keyspace.hidden);
             let table = self.keyspace.dbs[self.at].table();
             let (entry, _) = table.random_among(among, &mut self.keyspace.rng)?;
             let key = entry.key().to_vec();

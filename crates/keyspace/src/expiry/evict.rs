@@ -5,7 +5,7 @@
 //! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
 //! its order is known (`soonest`).
 
-use super::super::slots::hidden::shown;
+use super::super::slots::hidden::visible_slots;
 use super::super::store::entry::Entry;
 use super::super::store::table::FoundKey;
 use super::super::{Cause, ChangeKind, Class, ClockUse, Database, DbIndex, Keyspace};
@@ -99,7 +99,7 @@ impl Keyspace {
                 self.sample(DbIndex(at), policy, pool);
             }
             while let Some(best) = pool.seen.pop() {
-                let Some((score, found)) = self.look_again(&best, policy) else {
+                let Some((score, found)) = self.score_again(&best, policy) else {
                     continue;
                 };
                 // It may have been used since it was scored: then another one is better.
@@ -119,7 +119,7 @@ impl Keyspace {
 
     /// Keys that may be evicted. O(1); O(slots in use) while slots are hidden.
     fn candidates(&self, db: &Database, policy: Eviction) -> usize {
-        let shown = shown(&self.hidden);
+        let shown = visible_slots(&self.hidden);
         if policy.volatile_only {
             db.table().volatile_among(shown)
         } else {
@@ -147,7 +147,7 @@ impl Keyspace {
     }
 
     /// The key of a candidate, and its current score; `None`: it is no candidate any more.
-    fn look_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, FoundKey)> {
+    fn score_again(&self, candidate: &Candidate, policy: Eviction) -> Option<(u64, FoundKey)> {
         let found = self.dbs[candidate.db].find_key(&candidate.key)?;
         let is_hidden = self.hides(&candidate.key);
         let may_go = !is_hidden && (!policy.volatile_only || found.entry.has_expiry());

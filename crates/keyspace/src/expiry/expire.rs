@@ -86,7 +86,7 @@ impl Keyspace {
             for entry in due.drain(..) {
                 if self.hides(entry.key()) {
                     let again = self.now_ms.saturating_add(HIDDEN_MS);
-                    self.dbs[at].table_mut().note_due_again(entry, again);
+                    self.dbs[at].table_mut().record_due_again(entry, again);
                     continue;
                 }
                 let deleted = self.expire_entry(at, entry) as usize;
@@ -101,7 +101,7 @@ impl Keyspace {
                 && self.hides(key)
             {
                 let again = self.now_ms.saturating_add(HIDDEN_MS);
-                self.db(at).note_field_expiry(key, again);
+                self.db(at).record_field_expiry(key, again);
             } else if let Some(key) = due {
                 let removed = self.db(at).expire_due_fields(&key, FIELDS_PER_STEP);
                 self.stats.expired_fields_actively += removed as u64;

@@ -54,7 +54,7 @@ impl Db<'_> {
                 0 => next.max(self.past_ms() + 1),
                 _ => next,
             };
-            self.note_field_expiry(key, next as i64);
+            self.record_field_expiry(key, next as i64);
         }
         removed
     }
@@ -194,7 +194,7 @@ impl Db<'_> {
 impl Db<'_> {
     /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
     /// visit it (see `keyspace::expiry::expire`).
-    pub fn note_field_expiry(&mut self, key: &[u8], when_ms: i64) {
+    pub fn record_field_expiry(&mut self, key: &[u8], when_ms: i64) {
         self.database_mut()
             .table_mut()
             .fields_mut()

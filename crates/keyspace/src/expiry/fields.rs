@@ -27,7 +27,7 @@ impl FieldExpiries {
         }
         let before = alloc::thread_balance();
         self.write_line(key, when_ms);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// As [`FieldExpiries::note`], for a time that is sooner than the known one.
@@ -48,7 +48,7 @@ impl FieldExpiries {
         if let Some((key, when_ms)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(when_ms, key));
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Bytes of all lines, as the allocator counts them.
@@ -69,7 +69,7 @@ impl FieldExpiries {
             }
             self.by_key.insert(fresh, when_ms);
             self.by_time.insert(line);
-            self.bytes.note(before);
+            self.bytes.add_since(before);
             mover.moved += 1;
         }
     }
@@ -97,7 +97,7 @@ impl FieldExpiries {
         let before = alloc::thread_balance();
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         // The caller frees it.
         self.bytes.add(-(alloc::slice_bytes(key.len()) as i64));
         Some(key)

@@ -31,7 +31,7 @@ impl Keyspace {
             table.take_due(time, 1, &mut equals.due);
             // All of them are noted again; the evicted one's note is dropped at the next visit.
             for entry in equals.due.drain(..) {
-                table.note_due_again(entry, time);
+                table.record_due_again(entry, time);
                 if equals.keys.len() < EQUALS {
                     equals.keys.push((db, entry.key().into()));
                 }

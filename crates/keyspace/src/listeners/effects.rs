@@ -80,12 +80,12 @@ struct EffectRecord {
 impl Effects {
     /// Whether there is a listener, and effects are recorded for it.
     #[inline]
-    pub fn wanted(&self) -> bool {
+    pub fn has_listeners(&self) -> bool {
         !self.wanted.is_empty()
     }
 
     /// The listeners.
-    pub fn wanted_by(&self) -> Audience {
+    pub fn listeners(&self) -> Audience {
         self.wanted
     }
 
@@ -130,7 +130,7 @@ impl Effects {
         slot: impl FnOnce() -> Option<u16>,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
-        if self.wanted() {
+        if self.has_listeners() {
             let slot = self.wanted.contains(Audience::EXPORTS).then(slot).flatten();
             write_request(&mut self.bytes, args);
             self.close_request(db, (Audience::ALL, slot), false);
@@ -160,7 +160,7 @@ impl Effects {
         key: &[u8],
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
-        if self.wanted() {
+        if self.has_listeners() {
             let slot = self.wanted.contains(Audience::EXPORTS);
             let slot = slot.then(|| slot_of(key));
             write_request(&mut self.bytes, args);
@@ -226,7 +226,7 @@ impl Effects {
 
     /// Records that the command under way has changed data.
     #[inline]
-    pub(crate) fn note_changed(&mut self) {
+    pub(crate) fn record_changed(&mut self) {
         self.changed = true;
     }
 
@@ -414,7 +414,7 @@ mod tests {
     }
 
     /// The complete units: each request's database and words, a bar after each unit.
-    fn taken(e: &mut Effects) -> String {
+    fn complete_units(e: &mut Effects) -> String {
         let mut text = String::new();
         for unit in e.units() {
             for request in unit.requests() {
@@ -473,9 +473,9 @@ mod tests {
         e.begin_unit();
         record(&mut e, 1, &["SET", "a", "1"]);
         record(&mut e, 2, &["SET", "b", "2"]);
-        assert_eq!(taken(&mut e), "0: DEL x |0: DEL y |");
+        assert_eq!(complete_units(&mut e), "0: DEL x |0: DEL y |");
         e.end_unit();
-        assert_eq!(taken(&mut e), "1: SET a 1 2: SET b 2 |");
+        assert_eq!(complete_units(&mut e), "1: SET a 1 2: SET b 2 |");
     }
 
     #[test]
@@ -488,7 +488,7 @@ mod tests {
         record(&mut e, 0, &["SET", "b", "1"]);
         e.take_back(mark);
         e.end_unit();
-        assert_eq!(taken(&mut e), "0: SET a 1 |");
+        assert_eq!(complete_units(&mut e), "0: SET a 1 |");
     }
 
     #[test]
@@ -499,10 +499,10 @@ mod tests {
         record(&mut e, 0, &["SET", "a", "1"]);
         e.set_wanted(Audience::BOTH);
         record(&mut e, 0, &["SET", "a", "1"]);
-        assert!(!e.has_complete() && !e.wanted());
+        assert!(!e.has_complete() && !e.has_listeners());
         e.set_recording(usual);
         assert_eq!(
-            e.wanted_by(),
+            e.listeners(),
             Audience::BOTH,
             "listeners that came meanwhile"
         );
@@ -523,7 +523,7 @@ mod tests {
             record(&mut e, 0, &["SET", "b", "1"]);
             e.address(mark, Audience::REPLICAS);
             e.end_unit();
-            assert_eq!(taken(&mut e), shown);
+            assert_eq!(complete_units(&mut e), shown);
         }
     }
 }

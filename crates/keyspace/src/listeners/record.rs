@@ -60,7 +60,7 @@ impl Keyspace {
                 ChangeKind::Written => {
                     self.count_use(db, key, Use::Write);
                     if self.clock_use == ClockUse::Lrm {
-                        self.note_modified(db, key);
+                        self.record_modified(db, key);
                     }
                 }
                 ChangeKind::Expired => self.count_use(db, key, Use::Expiry),
@@ -83,15 +83,15 @@ impl Keyspace {
     }
 
     /// Records a change that is reported to no listener, under an LRM policy.
-    pub(crate) fn note_modified_within(&mut self, db: DbIndex, key: &[u8]) {
+    pub(crate) fn record_modified_within(&mut self, db: DbIndex, key: &[u8]) {
         if self.clock_use == ClockUse::Lrm {
-            self.note_modified(db, key);
+            self.record_modified(db, key);
         }
     }
 
     /// Records the time of a change in the key's clock, under an LRM policy.
     #[cold]
-    fn note_modified(&mut self, db: DbIndex, key: &[u8]) {
+    fn record_modified(&mut self, db: DbIndex, key: &[u8]) {
         let now = self.fresh_clock();
         if let Some(found) = self.dbs[db].find_key(key) {
             found.entry.set_clock(now);
@@ -102,9 +102,12 @@ impl Keyspace {
     pub(crate) fn record_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
-        self.watchers
-            .replace_all(db, |key| database.seen(key, now), |_| KeyState::Missing);
-        self.note_whole(db, ChangeKind::Flushed);
+        self.watchers.replace_all(
+            db,
+            |key| database.key_state(key, now),
+            |_| KeyState::Missing,
+        );
+        self.record_whole(db, ChangeKind::Flushed);
     }
 
     /// Records that all keys of some slots are about to be removed from a database. O(the slots'
@@ -114,7 +117,7 @@ impl Keyspace {
         let (database, now) = (&self.dbs[db], self.due_ms);
         let before = |key: &[u8]| {
             if slots.has(self.hasher.hash(key).slot()) {
-                database.seen(key, now)
+                database.key_state(key, now)
             } else {
                 // Missing before and after: it is left alone.
                 KeyState::Missing
@@ -139,9 +142,12 @@ impl Keyspace {
     pub(crate) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
         self.waiting.touch_all(db);
         let (old, now) = (&self.dbs[db], self.due_ms);
-        self.watchers
-            .replace_all(db, |key| old.seen(key, now), |key| new.seen(key, now));
-        self.note_whole(db, ChangeKind::Flushed);
+        self.watchers.replace_all(
+            db,
+            |key| old.key_state(key, now),
+            |key| new.key_state(key, now),
+        );
+        self.record_whole(db, ChangeKind::Flushed);
     }
 
     /// Records that two databases are about to be swapped.
@@ -151,14 +157,17 @@ impl Keyspace {
         let (dbs, now) = (&self.dbs, self.due_ms);
         for (from, to) in [(a, b), (b, a)] {
             let (old, new) = (&dbs[from], &dbs[to]);
-            self.watchers
-                .replace_all(from, |key| old.seen(key, now), |key| new.seen(key, now));
+            self.watchers.replace_all(
+                from,
+                |key| old.key_state(key, now),
+                |key| new.key_state(key, now),
+            );
         }
-        self.note_whole(a, ChangeKind::Swapped);
-        self.note_whole(b, ChangeKind::Swapped);
+        self.record_whole(a, ChangeKind::Swapped);
+        self.record_whole(b, ChangeKind::Swapped);
     }
 
-    fn note_whole(&mut self, db: DbIndex, kind: ChangeKind) {
+    fn record_whole(&mut self, db: DbIndex, kind: ChangeKind) {
         if self.journal.all_changes {
             self.journal.note(Change {
                 db,

@@ -115,7 +115,7 @@ impl Watchers {
                 self.keys += 1;
             }
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Bytes of all watched keys, as the allocator counts them.
@@ -138,7 +138,7 @@ impl Watchers {
                 }
             }
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// Whether the key's expiry would matter to this client: it had not expired before.
@@ -186,7 +186,7 @@ impl Watchers {
         if self.dbs[db.0 as usize].remove(key).is_some() {
             self.keys -= 1;
         }
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     /// All keys of `db` are replaced (FLUSHDB, SWAPDB): touches those that changed.

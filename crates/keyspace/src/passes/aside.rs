@@ -215,7 +215,7 @@ impl Keyspace {
     }
 
     /// [`Keyspace::take_kept_flushes`] will answer as if data had been freed.
-    pub fn note_freed(&mut self) {
+    pub fn set_freed(&mut self) {
         self.aside.has_freed = true;
     }
 

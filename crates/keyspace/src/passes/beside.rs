@@ -16,7 +16,7 @@ use super::super::{DbIndex, Keyspace};
 impl Keyspace {
     /// An empty keyspace with as many databases and the same settings, to load into beside this
     /// one.
-    pub fn beside(&self) -> Keyspace {
+    pub fn new_beside(&self) -> Keyspace {
         let mut beside = Keyspace::hashed_by(self.hasher, self.databases());
         beside.follow(self);
         beside
@@ -91,7 +91,7 @@ impl Keyspace {
     pub(crate) fn signal_existing_in(&mut self, db: DbIndex) {
         let now = self.due_ms;
         for key in self.waiting.keys_of(db) {
-            if self.database(db).seen(&key, now) == KeyState::Live {
+            if self.database(db).key_state(&key, now) == KeyState::Live {
                 self.waiting.signal(db, &key);
             }
         }
@@ -154,7 +154,7 @@ mod tests {
         model
     }
 
-    fn seen(model: &Model, key: &(u32, String)) -> KeyState {
+    fn key_state(model: &Model, key: &(u32, String)) -> KeyState {
         match model.get(key) {
             None => KeyState::Missing,
             Some(Some(at)) if *at < NOW => KeyState::Expired,
@@ -185,14 +185,14 @@ mod tests {
                 k.set_counts_bytes(seed % 4 > 1);
                 let keys = rng.random_range(0..60);
                 let before = fill(&mut k, &mut rng, keys);
-                let mut other = k.beside();
+                let mut other = k.new_beside();
                 let keys = rng.random_range(0..60);
                 let after = fill(&mut other, &mut rng, keys);
                 // Each client watches one key, and another waits for one.
                 let (mut watched, mut awaited) = (Vec::new(), BTreeSet::new());
                 for client in 1..12 {
                     let place = key(&mut rng);
-                    let was_expired = seen(&before, &place) == KeyState::Expired;
+                    let was_expired = key_state(&before, &place) == KeyState::Expired;
                     let (db, name) = (DbIndex(place.0), place.1.as_bytes());
                     k.watchers.watch(db, name, ClientId(client), was_expired);
                     watched.push((client, place));
@@ -211,7 +211,7 @@ mod tests {
                 let touched: BTreeSet<u64> =
                     k.watchers.take_touched().iter().map(|c| c.0).collect();
                 let expected = watched.iter().filter(|(_, place)| {
-                    match (seen(&before, place), seen(&after, place)) {
+                    match (key_state(&before, place), key_state(&after, place)) {
                         (KeyState::Live, _) => true,
                         (KeyState::Missing, after) => after == KeyState::Live,
                         // It was gone when it was watched.
@@ -228,7 +228,7 @@ mod tests {
                         )
                     })
                     .collect();
-                awaited.retain(|place| seen(&after, place) == KeyState::Live);
+                awaited.retain(|place| key_state(&after, place) == KeyState::Live);
                 assert_eq!(ready, awaited);
                 let flushed: Vec<_> = k.journal.changes().map(|c| (c.db.0, c.kind)).collect();
                 let all = (0..DATABASES).map(|db| (db, ChangeKind::Flushed));
@@ -260,7 +260,7 @@ mod tests {
             // An aborted pass still marks entries.
             k.begin_pass();
             k.abort_pass();
-            let mut other = k.beside();
+            let mut other = k.new_beside();
             set(&mut other, b"a");
             set(&mut other, b"b");
             k.take_over(other, true);
@@ -289,7 +289,7 @@ mod tests {
             };
             set(&mut k, b"user:1");
             set(&mut k, b"gone:1");
-            let mut other = k.beside();
+            let mut other = k.new_beside();
             other.load(DbIndex(0), b"user:2", OwnedValue::Int(1), None, None);
             other.load(DbIndex(0), b"user:3", OwnedValue::Int(1), None, None);
             k.take_over(other, false);
@@ -308,7 +308,7 @@ mod tests {
     fn a_keyspace_beside_follows_the_settings_of_the_current_one() {
         both(|| {
             let mut k = Keyspace::new(3);
-            let mut other = k.beside();
+            let mut other = k.new_beside();
             k.set_now_ms(NOW);
             k.set_expiring(ExpiryMode::Replay);
             k.limits.hash_max_listpack_entries = 3;

@@ -241,7 +241,7 @@ impl Keyspace {
     /// One step of a pass, of about `gathered` entries; `false`: all is saved.
     fn step(&mut self, pass: &mut Pass, saver: &mut dyn Saver, gathered: usize) -> bool {
         if pass.open_at.is_some() {
-            self.go_on_with_open(pass, saver);
+            self.continue_open(pass, saver);
             return true;
         }
         if let Some((at, owned)) = self.take_early() {
@@ -311,7 +311,7 @@ impl Keyspace {
         Some((at, owned))
     }
 
-    fn go_on_with_open(&mut self, pass: &mut Pass, saver: &mut dyn Saver) {
+    fn continue_open(&mut self, pass: &mut Pass, saver: &mut dyn Saver) {
         let Some((origin, at)) = pass.open_at else {
             return;
         };

@@ -52,7 +52,7 @@ impl Keyspace {
         };
         self.dropped.times += 1;
         let count = keys.len();
-        let informed = informed & self.effects.wanted_by();
+        let informed = informed & self.effects.listeners();
         let mut dropped = DroppedKeys {
             db,
             unsaved: self.are_unsaved(&keys).then_some(0),

@@ -14,6 +14,6 @@ pub(crate) const HIDDEN_MS: i64 = 500;
 
 /// The slots that are not hidden.
 #[inline]
-pub fn shown(hidden: &Option<SlotSet>) -> SlotFilter<'_> {
+pub fn visible_slots(hidden: &Option<SlotSet>) -> SlotFilter<'_> {
     hidden.as_ref().map_or(SlotFilter::All, SlotFilter::Without)
 }

@@ -288,12 +288,12 @@ impl SlotTables {
 
     // --- by time ---
 
-    /// See `HashTable::note_expiry`.
+    /// See `HashTable::record_expiry`.
     #[inline]
-    pub fn note_expiry(&mut self, slot: u16, hash: u64, when_ms: i64) {
+    pub fn record_expiry(&mut self, slot: u16, hash: u64, when_ms: i64) {
         self.tables.expiry_mut().open();
         self.tables
-            .change(slot, |entries| entries.note_expiry(hash, when_ms));
+            .change(slot, |entries| entries.record_expiry(hash, when_ms));
     }
 
     #[inline]

@@ -125,7 +125,7 @@ impl World {
         self.saving = Some(RunningPass { kept, expected });
     }
 
-    fn go_on_saving(&mut self) {
+    fn continue_saving(&mut self) {
         let Some(saving) = &mut self.saving else {
             return;
         };
@@ -221,7 +221,7 @@ impl World {
                 let steps = rng.random_range(1..400);
                 (0..steps).any(|_| !self.k.relocate_step(&mut walk));
             }
-            _ => self.go_on_saving(),
+            _ => self.continue_saving(),
         }
     }
 

@@ -119,7 +119,7 @@ impl Database {
     pub(crate) fn set_labels(&mut self, entry: Entry, labels: Labels) {
         self.table.forget_labels(entry);
         self.write::<TimeSeries>(entry).set_labels(labels);
-        self.table.note_labels(entry);
+        self.table.index_labels(entry);
     }
 
     /// Bytes of the lines of hashes and of streams, and of the labels of time series.
@@ -214,7 +214,7 @@ impl Database {
     }
 
     /// The key's state at `now_ms`.
-    pub fn seen(&self, key: &[u8], now_ms: i64) -> KeyState {
+    pub fn key_state(&self, key: &[u8], now_ms: i64) -> KeyState {
         match self.find_key(key) {
             None => KeyState::Missing,
             Some(found) if is_past(found.entry.expiry(), now_ms) => KeyState::Expired,
@@ -275,7 +275,7 @@ impl Database {
             && self.rewrite(found.entry, text, expiry)
         {
             if let Some(when) = expiry {
-                self.table.note_other_expiry(hash, when);
+                self.table.record_other_expiry(hash, when);
             }
             return None;
         }
@@ -322,7 +322,7 @@ impl Database {
         if entry != found.entry || had || expiry.is_some() {
             self.table.replace(hash, found, had, entry);
         }
-        self.table.note_fields(entry);
+        self.table.record_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
         // A one-block entry replaced in place keeps its size class.
         if entry != found.entry || !was_one_block || !entry.is_one_block() {

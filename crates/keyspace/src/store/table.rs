@@ -7,7 +7,7 @@
 //!     all        scan, entries, walk_from, random, clear_with
 //!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
 //!                those of streams that need a newer form in files: streams, streams_mut
-//!     labels     time series by their labels: labels, note_labels, forget_labels
+//!     labels     time series by their labels: labels, index_labels, forget_labels
 //!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
 //!
 //! Positions that callers keep:
@@ -246,7 +246,7 @@ impl Table {
     }
 
     /// Notes a series by its labels.
-    pub(crate) fn note_labels(&mut self, entry: Entry) {
+    pub(crate) fn index_labels(&mut self, entry: Entry) {
         let index = self.labels.get_or_insert_default();
         index.note(entry.key(), Ref::<TimeSeries>::of(entry).labels());
     }
@@ -356,22 +356,22 @@ impl Table {
         }
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.note_expiry(hash, when);
+            self.record_expiry(hash, when);
         }
-        self.note_fields(entry);
+        self.record_fields(entry);
     }
 
     /// Notes another expiry of a key that had one. A call: most values have none.
     #[inline(never)]
-    pub(crate) fn note_other_expiry(&mut self, hash: KeyHash, when_ms: i64) {
-        self.note_expiry(hash, when_ms);
+    pub(crate) fn record_other_expiry(&mut self, hash: KeyHash, when_ms: i64) {
+        self.record_expiry(hash, when_ms);
     }
 
     #[inline]
-    fn note_expiry(&mut self, hash: KeyHash, when_ms: i64) {
+    fn record_expiry(&mut self, hash: KeyHash, when_ms: i64) {
         match &mut self.slots {
-            None => self.entries.note_expiry(hash.hash(), when_ms),
-            Some(slots) => slots.note_expiry(hash.slot(), hash.hash(), when_ms),
+            None => self.entries.record_expiry(hash.hash(), when_ms),
+            Some(slots) => slots.record_expiry(hash.slot(), hash.hash(), when_ms),
         }
     }
 
@@ -393,7 +393,7 @@ impl Table {
         self.volatile -= usize::from(had_expiry);
         if let Some(when) = entry.expiry() {
             self.volatile += 1;
-            self.note_expiry(hash, when);
+            self.record_expiry(hash, when);
         }
     }
 
@@ -416,7 +416,7 @@ impl Table {
     /// An entry was added or given another value: a hash whose fields expire, and a stream that
     /// needs a newer form in files, get a line.
     #[inline]
-    pub(crate) fn note_fields(&mut self, entry: Entry) {
+    pub(crate) fn record_fields(&mut self, entry: Entry) {
         match entry.kind() {
             Type::Hash => {
                 if !matches!(entry.encoding(), Encoding::Listpack | Encoding::Record)
@@ -430,7 +430,7 @@ impl Table {
                     self.streams.note(entry.key(), due);
                 }
             }
-            Type::TimeSeries => self.note_labels(entry),
+            Type::TimeSeries => self.index_labels(entry),
             _ => {}
         }
     }
@@ -463,7 +463,7 @@ impl Table {
     /// in at most `visits` visits to a segment. True if there may be more.
     ///
     /// Collected entries are no longer noted: the caller removes them or calls
-    /// [`Table::note_due_again`].
+    /// [`Table::record_due_again`].
     pub fn take_due(&mut self, until_ms: i64, visits: usize, due: &mut Vec<Entry>) -> bool {
         let collect = |word| due.push(Entry::of(word));
         let look = Entry::word_expiry;
@@ -475,8 +475,8 @@ impl Table {
 
     /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
-    pub(crate) fn note_due_again(&mut self, entry: Entry, when_ms: i64) {
-        self.note_expiry(self.hash(entry.key()), when_ms);
+    pub(crate) fn record_due_again(&mut self, entry: Entry, when_ms: i64) {
+        self.record_expiry(self.hash(entry.key()), when_ms);
     }
 
     // --- all entries ---

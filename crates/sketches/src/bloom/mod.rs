@@ -365,7 +365,7 @@ impl Bloom {
         let entries = last.entries.checked_mul(self.growth.into());
         let (entries, error) = (entries.unwrap_or(0), last.error * TIGHTENING);
         self.add_link(entries, error)?;
-        self.note_new_link();
+        self.count_new_link();
         Ok(())
     }
 

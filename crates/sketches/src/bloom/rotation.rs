@@ -223,7 +223,7 @@ impl Bloom {
     }
 
     /// The newest generation has got a link.
-    pub(super) fn note_new_link(&mut self) {
+    pub(super) fn count_new_link(&mut self) {
         if let Some(rotation) = &mut self.rotation {
             let newest = rotation.generations.last_mut().expect("there is one");
             newest.links += 1;

@@ -20,7 +20,7 @@ mod rows;
 mod weighted;
 
 use crate::aggregate::State;
-use crate::block::{BLOCK, Visit, go_on_if};
+use crate::block::{BLOCK, Visit, continue_if};
 use crate::{Aggregator, Sample, Series};
 use rows::Rows;
 use russet_base::threads::cancel;
@@ -220,7 +220,7 @@ impl Query<'_> {
             .filter(|extra| (self.from..=self.to).contains(&extra.timestamp))
             .map(|extra| ([extra.timestamp], [extra.value]));
         let f: Visit<'_> = &mut |times, values| {
-            go_on_if(!cancel::is_cancelled())?;
+            continue_if(!cancel::is_cancelled())?;
             f(times, values)
         };
         if !self.backwards {
@@ -320,7 +320,7 @@ impl Query<'_> {
                 let samples = times[..n].iter().zip(&values[..n]);
                 samples.for_each(|(time, value)| row(*time, std::slice::from_ref(value)));
             }
-            go_on_if(left > 0)
+            continue_if(left > 0)
         });
     }
 

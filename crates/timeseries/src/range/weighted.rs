@@ -5,7 +5,7 @@
 use super::rows::Rows;
 use super::{Aggregation, Query, TooManyValues, add_all, first_after};
 use crate::aggregate::State;
-use crate::block::go_on_if;
+use crate::block::continue_if;
 use crate::twa::{self, Twa};
 use crate::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
@@ -152,7 +152,7 @@ impl<'q> WeightedBuckets<'q> {
         let mut is_untouched = true;
         self.query.scan(series, |sample| {
             is_untouched = sample.value.is_nan();
-            go_on_if(is_untouched)
+            continue_if(is_untouched)
         });
         is_untouched
     }
@@ -226,7 +226,7 @@ fn number_at_end(query: &Query<'_>, series: &Series, newest: bool) -> Option<Sam
             numbers.next()
         };
         found = end.map(|(time, value)| Sample::new(*time, *value));
-        go_on_if(found.is_none())
+        continue_if(found.is_none())
     });
     found
 }

@@ -6,7 +6,7 @@
 
 use super::Series;
 use crate::Sample;
-use crate::block::{Room, Visit, go_on_if};
+use crate::block::{Room, Visit, continue_if};
 use crate::chunk::Chunk;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -59,7 +59,7 @@ impl Series {
         let _ = self.visit(from, to, &mut |times, values| {
             let mut samples = times.iter().zip(values);
             outcome = samples.try_for_each(|(time, value)| f(Sample::new(*time, *value)));
-            go_on_if(outcome.is_continue())
+            continue_if(outcome.is_continue())
         });
         outcome
     }
@@ -75,7 +75,7 @@ impl Series {
         let _ = self.visit_back(from, to, &mut |times, values| {
             let mut samples = times.iter().zip(values).rev();
             outcome = samples.try_for_each(|(time, value)| f(Sample::new(*time, *value)));
-            go_on_if(outcome.is_continue())
+            continue_if(outcome.is_continue())
         });
         outcome
     }
@@ -165,7 +165,7 @@ fn count_up_to(chunk: &Chunk, from: u64, max: u64) -> u64 {
     let mut found = 0;
     let _ = chunk.visit(from, u64::MAX, &mut |times, _| {
         found += times.len() as u64;
-        go_on_if(found < max)
+        continue_if(found < max)
     });
     found
 }

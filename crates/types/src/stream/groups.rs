@@ -166,7 +166,7 @@ impl Group {
     fn metered<R>(&mut self, change: impl FnOnce(&mut Group) -> R) -> R {
         let before = alloc::thread_balance();
         let result = change(self);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         result
     }
 
@@ -769,13 +769,13 @@ impl Groups {
         self.bytes.add(own_bytes(&name));
         let before = alloc::thread_balance();
         self.by_name.insert(name, group);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Box<Group>)> {
         let before = alloc::thread_balance();
         let (name, group) = self.by_name.remove_entry(name)?;
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         self.bytes.add(-own_bytes(&name));
         Some((name, group))
     }

@@ -263,7 +263,7 @@ impl Producers {
     fn metered<R>(&mut self, change: impl FnOnce(&mut Producers) -> R) -> R {
         let before = alloc::thread_balance();
         let result = change(self);
-        self.bytes.note(before);
+        self.bytes.add_since(before);
         result
     }
 

@@ -443,7 +443,7 @@ impl Walk {
     ) -> Result<Progress, CommandError> {
         let balance = alloc::thread_balance();
         let progress = self.slice(call, most, slice, write);
-        self.bytes.note(balance);
+        self.bytes.add_since(balance);
         self.pipeline.set_bytes(self.bytes.bytes());
         progress
     }

@@ -157,7 +157,7 @@ fn xnack(call: &mut Call<'_>) -> CommandResult {
     drop(stream);
     if given_back > 0 {
         if !was_newer {
-            call.db.note_stream(key);
+            call.db.record_stream(key);
         }
         call.db.changed_within(key, given_back);
         call.db.signal(key);

@@ -150,7 +150,7 @@ fn what_is_rewritten_rebuilds_the_stream() {
     t.run("XIDMPRECORD s p x 1000000000-1");
     let mut log = CommandWriter::default();
     let mut db = t.engine.keyspace.db(DbIndex(0));
-    log.key(DbIndex(0), &db.look(b"s").expect("it is there"));
+    log.key(DbIndex(0), &db.peek_view(b"s").expect("it is there"));
     let lines = String::from_utf8_lossy(&log.out).into_owned();
     let requests = lines.split('*').filter(|request| !request.is_empty());
     let mut fresh = Testbed::new();

@@ -133,7 +133,7 @@ impl SlotStats {
 
 /// The slot of a command's first key, or of its first channel if that has one.
 pub(in crate::server) fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
-    let ahead = row.plan.ahead(args).next();
+    let ahead = row.plan.fixed_keys(args).next();
     let first = match ahead {
         Some((at, _)) => at,
         None => row.keys(args).ok()?.next()?.0,
