@@ -1,7 +1,7 @@
 //! Findings: what a check of a server gives, whichever check it is.
 //!
 //! `russet doctor`, CLUSTER EXPLAIN, MEMORY DOCTOR, LATENCY DOCTOR and `/readyz` are lists of
-//! these; each shows them in its own way. `Display` is the doctor's: a line, and one for the
+//! these; each shows them in its own way. `Display` is the doctor's: a line, and a line for the
 //! remedy.
 
 use std::borrow::Cow;
@@ -50,12 +50,12 @@ impl Weight {
     }
 }
 
-/// The result of one check.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Severity.
     pub weight: Weight,
-    /// The subject of the check, one or two words; it is the same for all texts of the check.
+    /// The subject of the check, a word or two; it is the same for all texts of the check.
     pub code: Cow<'static, str>,
     /// The state, and why it matters.
     pub text: String,

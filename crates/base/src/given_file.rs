@@ -3,7 +3,7 @@
 //! Invariants
 //!   1. No more than a bound is read: `/dev/zero` is an error, not the end of memory.
 //!   2. A pipe in the place of a file (`<(command)` of a shell) is read to its end, but the wait
-//!      for its writer is bounded: a server that runs must not stop for want of one.
+//!      for its writer is bounded: a running server must not stop because there is none.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};

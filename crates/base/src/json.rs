@@ -47,7 +47,7 @@ pub fn string(text: &str, escapes: Escapes, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Writes a list; `write` appends one value.
+/// Writes a list; `write` appends a value.
 pub fn list<T>(
     values: impl IntoIterator<Item = T>,
     out: &mut Vec<u8>,

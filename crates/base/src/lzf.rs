@@ -4,19 +4,20 @@
 //!     llloooooo oooooooo               l + 2 bytes from o + 1 bytes back, l below 7
 //!     111ooooo llllllll oooooooo       l + 9 bytes
 //!
-//! A hash of three bytes maps to the last position where they occurred. Cost: one pass; each thread
-//! keeps a table between calls and never clears it, because positions increase from call to call.
+//! A hash of three bytes maps to the last position where they occurred. Cost: a pass over the
+//! input; each thread keeps a table between calls and never clears it, because positions increase
+//! from call to call.
 
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
 
-/// Maximum literals of one run.
+/// Maximum literals of a run.
 const LITERALS_MAX: usize = 32;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = (1 << 8) + (1 << 3);
 const TABLE_BITS: u32 = 16;
-/// The gap between the positions of two inputs: too far for a match to reach the earlier one.
+/// The gap between the positions of two inputs: too far for a match to reach the earlier input.
 const BASE: u32 = OFFSET_MAX as u32 + 1;
 /// A longer input has positions that the table cannot hold.
 const INPUT_MAX: usize = (u32::MAX - 2 * BASE) as usize;
@@ -56,7 +57,7 @@ fn slot(three: u32) -> usize {
     mixed as usize & ((1 << TABLE_BITS) - 1)
 }
 
-/// The four bytes at `at`, the first one highest.
+/// The four bytes at `at`, the first byte highest.
 ///
 /// # Safety
 /// They can be read.
@@ -113,9 +114,9 @@ impl Compressor {
             let here = base + ip as u32;
             let place = std::mem::replace(&mut table[slot(hash)], here);
             let offset = (here - place) as usize - 1;
-            // Three bytes are compared: the one before them is there, and is dropped.
-            // SAFETY: positions of earlier inputs are too far back (`BASE`). A near one is of this
-            // input, at least 1 and less than `ip`, which two bytes follow.
+            // Three bytes are compared: the byte before them is there, and is dropped. SAFETY:
+            // positions of earlier inputs are too far back (`BASE`). A near match is of this input,
+            // at least 1 and less than `ip`, which two bytes follow.
             let is_match = offset < OFFSET_MAX
                 && unsafe { four(from.add(ip - 2 - offset)) ^ four(from.add(ip - 1)) } << 8 == 0;
             if !is_match {
@@ -172,7 +173,7 @@ const ROOM: usize = 2 * LITERALS_MAX;
 /// Bytes of so many literals with the lengths of their runs.
 #[inline(always)]
 fn coded_len(literals: usize) -> usize {
-    // One shift: `div_ceil` takes more instructions.
+    // A single shift: `div_ceil` takes more instructions.
     literals + ((literals + LITERALS_MAX - 1) >> LITERALS_MAX.ilog2())
 }
 
@@ -255,7 +256,7 @@ unsafe fn match_len(input: &[u8], reference: usize, at: usize) -> usize {
     let bound = (input.len() - at - 2).min(MATCH_MAX);
     let mut len = KNOWN;
     if bound > UNCHECKED {
-        // Many matches end like the one before: a loop with a predicted end does not wait for the
+        // Many matches end like the match before: a loop with a predicted end does not wait for the
         // bytes, as the computed length of a word would.
         for len in KNOWN..KNOWN + UNCHECKED {
             // SAFETY: at least nineteen bytes are there from `at` on, and more from `reference` on.
@@ -307,7 +308,7 @@ pub enum LzfError {
     Length,
 }
 
-/// The most bytes that one compressed byte can expand to.
+/// The most bytes that a compressed byte can expand to.
 const RATIO_MAX: usize = MATCH_MAX / 3 + 1;
 
 /// Appends `data` decompressed to `out`: exactly `len` bytes. `out` grows as they are produced.

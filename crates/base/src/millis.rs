@@ -1,4 +1,5 @@
-//! Milliseconds of a setting: a directive in seconds cannot be taken for one in milliseconds.
+//! Milliseconds of a setting: a directive in seconds cannot be taken for a directive in
+//! milliseconds.
 
 /// A length of time in milliseconds, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 //!
 //! A list has numbers and ranges with commas between them: `0-3,8`, with a stride `0-10:2`. The
 //! loop's thread takes its own at start ([`bind`]). A thread that it starts takes the list of its
-//! post ([`bind_post`]), or keeps the one of the thread that started it.
+//! post ([`bind_post`]), or keeps the list of the thread that started it.
 
 use std::io;
 use std::sync::OnceLock;
@@ -23,7 +23,8 @@ pub enum CpuList {
 /// The lists of the posts, in their order; set once, at start.
 static LISTS: OnceLock<[Option<CpuSet>; 3]> = OnceLock::new();
 
-/// The processors of a list. `None`: it is no list, or names one beyond the 1,023rd. O(processors).
+/// The processors of a list. `None`: it is no list, or names a processor beyond the 1,023rd.
+/// O(processors).
 pub fn parse(list: &[u8]) -> Option<CpuSet> {
     let mut set = CpuSet::new();
     for item in list.split(|&byte| byte == b',') {
@@ -51,7 +52,7 @@ fn number(text: &str) -> Option<usize> {
     (number < CpuSet::MAX_CPU).then_some(number)
 }
 
-/// Moves the calling thread to the processors of a list, if it is one.
+/// Moves the calling thread to the processors of a list, if the list is valid.
 ///
 /// # Errors
 ///
@@ -63,8 +64,8 @@ pub fn bind(list: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Sets the lists of [`CpuList::Helper`], [`CpuList::Snapshot`] and [`CpuList::Rewrite`]; later calls have
-/// no effect.
+/// Sets the lists of [`CpuList::Helper`], [`CpuList::Snapshot`] and [`CpuList::Rewrite`]; later
+/// calls have no effect.
 pub fn set_posts(lists: [Option<&[u8]>; 3]) {
     let _ = LISTS.set(lists.map(|list| list.and_then(parse)));
 }

@@ -1,4 +1,4 @@
-//! Text for humans: any bytes as one line, sizes with units; comparison of short texts.
+//! Text for humans: any bytes as a line, sizes with units; comparison of short texts.
 
 use std::fmt;
 

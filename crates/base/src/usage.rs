@@ -36,7 +36,7 @@ pub fn cpu_time(who: CpuOwner) -> CpuTime {
         CpuOwner::Thread => return CpuTime::default(),
     };
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to memory for one rusage, for which all-zero bytes are valid.
+    // SAFETY: the pointer is to memory for an rusage, for which all-zero bytes are valid.
     let code = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
     if code != 0 {
         return CpuTime::default();

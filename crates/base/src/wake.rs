@@ -1,8 +1,8 @@
 //! The call that wakes the loop from another thread.
 //!
-//! The loop owns the pipe that it sleeps on (`server::run::control`) and hands one of these to
-//! whatever works on a thread of its own: that calls it after it has left its result where the loop
-//! looks. Nothing is sent: the loop then looks everywhere. Cost: a write of one byte.
+//! The loop owns the pipe that it sleeps on (`server::run::control`) and hands a waker to whatever
+//! works on a thread of its own: that calls it after it has left its result where the loop looks.
+//! Nothing is sent: the loop then looks everywhere. Cost: a write of a byte.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl Wake {
         Wake(Arc::new(call))
     }
 
-    /// Wakes the loop; a no-op without one.
+    /// Wakes the loop; a no-op without a loop.
     pub fn wake(&self) {
         (self.0)();
     }

@@ -1,5 +1,5 @@
 //! A pattern that is matched against many texts. Nearly all patterns are plain text with a star at
-//! one end or both: these are compared as prefix, suffix or part.
+//! either end or both: these are compared as prefix, suffix or part.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub struct Glob<'a>(GlobKind<'a>);
 
 #[derive(Debug)]
 enum GlobKind<'a> {
-    /// Any text but the empty one.
+    /// Any text but the empty text.
     Any,
     Literal(Cow<'a, [u8]>),
     Prefix(Cow<'a, [u8]>),
@@ -79,7 +79,7 @@ impl<'a> Glob<'a> {
         }
     }
 
-    /// The only text that matches, if there is only one.
+    /// The only text that matches, if only a single text does.
     pub fn literal(&self) -> Option<&[u8]> {
         match &self.0 {
             GlobKind::Literal(text) => Some(text),

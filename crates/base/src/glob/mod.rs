@@ -43,7 +43,7 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     let mut stars = 0;
     let mut work = (pattern.len() + text.len()).saturating_mul(WORK_PER_BYTE);
     work = work.saturating_add(WORK_FREE);
-    // Where to continue after a mismatch: after the last star, one byte further in the text.
+    // Where to continue after a mismatch: after the last star, a byte further in the text.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if p < pattern.len() && t < text.len() {
@@ -100,7 +100,7 @@ fn next_start(token: u8, text: &[u8], from: usize, nocase: bool) -> Option<usize
     }
 }
 
-/// Is `pattern` plain text, so that only one text can match it?
+/// Is `pattern` plain text, so that only a single text can match it?
 pub fn is_literal(pattern: &[u8]) -> bool {
     !pattern
         .iter()
@@ -147,7 +147,7 @@ enum Member {
     Literal(u8),
 }
 
-/// The bytes of a class, one bit each.
+/// The bytes of a class, a bit each.
 struct Class([u64; 4]);
 
 impl Class {

@@ -2,12 +2,12 @@
 //! [`matches`](super::matches) after too much backtracking.
 //!
 //! A piece is the part of a pattern between two stars. The first piece must match at the beginning
-//! of the text, the last one at its end; each of the others is searched for from the end of the one
-//! before, and its first match is sufficient.
+//! of the text, the last piece at its end; each of the others is searched for from the end of the
+//! piece before, and its first match is sufficient.
 //!
 //!   - A piece of plain bytes is found by `memmem`: O(text).
-//!   - One with `?` or classes is found by an automaton whose states are bits in words, all
-//!     of which advance with each byte: O(text * tokens / 64), and [`check`] limits tokens to
+//!   - A piece with `?` or classes is found by an automaton whose states are bits in words, all of
+//!     which advance with each byte: O(text * tokens / 64), and [`check`] limits tokens to
 //!     [`TOKENS_MAX`].
 //!
 //! So a match takes O(pattern + text) for plain pieces, and at most 16 words per byte of text.
@@ -46,7 +46,7 @@ pub fn check(pattern: &[u8]) -> Result<(), TooComplex> {
     Ok(())
 }
 
-/// The beginning of the token after the one at `p`.
+/// The beginning of the token after the token at `p`.
 fn next_token(pattern: &[u8], p: usize) -> usize {
     match pattern[p] {
         b'[' => Class::read(pattern, p + 1, |_| {}).1,
@@ -133,7 +133,7 @@ fn find(piece: &[u8], tokens: usize, text: &[u8], nocase: bool) -> Option<usize>
     memchr::memmem::find(text, &plain)
 }
 
-/// One place of a piece: the bytes that match there.
+/// A place of a piece: the bytes that match there.
 enum PieceByte {
     Byte(u8),
     Any,

@@ -14,9 +14,10 @@
 //! Cost, on the machine of the figures in `docs/`: 3 ns for 8 bytes, 5 for 16, 8 for 32; by tables
 //! 7, 13 and 19.
 //!
-//! It is written here because the crates take twice as long or more for keys of 8 to 24 bytes: one
-//! goes by single bytes, the other is made for long texts. In ns, the crates' checksums without and
-//! with `memchr` for the byte (release build, 64 keys in turn, least of 400 rounds, AMD EPYC):
+//! It is written here because the crates take twice as long or more for keys of 8 to 24 bytes: the
+//! first goes by single bytes, the other is made for long texts. In ns, the crates' checksums
+//! without and with `memchr` for the byte (release build, 64 keys in turn, least of 400 rounds, AMD
+//! EPYC):
 //!
 //!     bytes              4          8         16         24         32         64
 //!     here             4.1        3.9        5.7        7.7        9.5       19.2
@@ -38,7 +39,7 @@ pub fn checksum(text: &[u8], mark: u8) -> (u16, bool) {
     by_tables::checksum(text, mark)
 }
 
-/// A text as blocks of eight bytes: the first one, then the rest.
+/// A text as blocks of eight bytes: the first block, then the rest.
 #[inline]
 fn blocks(text: &[u8]) -> (u64, impl Iterator<Item = u64>) {
     let over = match text.len() % 8 {
@@ -72,7 +73,7 @@ fn block(text: &[u8], len: usize) -> u64 {
     byte(0) | byte(len / 2) | byte(len - 1)
 }
 
-/// Not zero exactly when one of the block's bytes is `mark`.
+/// Not zero exactly when any of the block's bytes is `mark`.
 #[inline]
 fn marks_in(block: u64, mark: u8) -> u64 {
     const ONES: u64 = u64::MAX / 255;
@@ -168,7 +169,7 @@ mod by_tables {
         (crc, marks != 0)
     }
 
-    /// The checksum after eight more bytes, the first one on top.
+    /// The checksum after eight more bytes, the first byte on top.
     #[inline]
     fn step(crc: u16, block: u64) -> u16 {
         let block = block ^ u64::from(crc) << 48;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use ahash::RandomState;
 
-/// Seeds of a hash function. Equal seeds give equal hashes, but only within one build.
+/// Seeds of a hash function. Equal seeds give equal hashes, but only within the same build.
 #[derive(Clone, Debug)]
 pub struct HashKeys(RandomState);
 

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 /// half a kilobyte.
 const COPIED_MAX: usize = 240;
 
-/// The hash of parts as of one text. O(bytes).
+/// The hash of parts as of a single text. O(bytes).
 pub fn hash_128(parts: &[&[u8]]) -> u128 {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     if len > COPIED_MAX {

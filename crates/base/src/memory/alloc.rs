@@ -2,9 +2,8 @@
 //!
 //! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size classes, not
 //! requests); reading the two counters costs two loads. `used_memory` is their difference over all
-//! threads (`ledger`).
-//! Raw blocks for the thin-pointer encodings come from here too, so that the size-class
-//! arithmetic is in one place.
+//! threads (`ledger`). Raw blocks for the thin-pointer encodings come from here too, so that the
+//! size-class arithmetic is in a single place.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};
@@ -55,7 +54,7 @@ impl OwnedBytes {
 }
 
 /// A slice of zeros that is going to be read and written at random; the kernel provides the pages
-/// of a large one when they are first written (`huge_pages`). `None`: there is no room for it, or
+/// of a large slice when they are first written (`huge_pages`). `None`: there is no room for it, or
 /// it is larger than all memory of the machine, or of the process's group.
 pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     static AVAILABLE: OnceLock<u64> = OnceLock::new();
@@ -379,8 +378,8 @@ pub unsafe fn resize(at: NonNull<u8>, old: usize, new: usize) -> NonNull<u8> {
 
 /// Bytes that are appended to a block of fixed capacity, all of which are expected to come.
 ///
-/// The kernel provides the block's pages at once: one by one, as they are written, they cost a page
-/// fault each.
+/// The kernel provides the block's pages at once, because as they are written singly, they cost a
+/// page fault each.
 ///
 /// Invariant: `len <= layout.size()`, and the first `len` bytes are initialised.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Appends to a buffer that has the room already, which replies are made of: one test of the room
-//! for a whole reply, and short texts as words.
+//! Appends to a buffer that has the room already, which replies are made of: a single test of the
+//! room for a whole reply, and short texts as words.
 //!
 //! A `Vec` tests its capacity for each part, and a copy of few bytes is a call of `memcpy`:
 //! together half of what a short bulk string costs.
@@ -61,7 +61,7 @@ pub fn bytes(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Copies a text: a short one as two words that may overlap, or as three bytes.
+/// Copies a text: a short text as two words that may overlap, or as three bytes.
 ///
 /// # Safety
 /// `to` has room for it, elsewhere.

@@ -5,8 +5,8 @@
 //!
 //! The same folders have the memory that all processes of a group use.
 //!
-//! Each ancestor of the process's group limits it as well. In a container the path may be one of
-//! the host's that does not exist: then the mount's root is the container's group.
+//! Each ancestor of the process's group limits it as well. In a container the path may be a path of
+//! the host that does not exist: then the mount's root is the container's group.
 
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,7 @@ pub fn limit_of_process(pid: i64) -> Option<u64> {
     limit_of(&groups, Path::new(MOUNT))
 }
 
-/// Whether a group of the process has less than one in so many parts of its limit left. Reads a few
+/// Whether a group of the process has less than a part in so many of its limit left. Reads a few
 /// files.
 pub(crate) fn is_short_of(parts: u64) -> bool {
     is_short(&own_groups(), Path::new(MOUNT), parts)

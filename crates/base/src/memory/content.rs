@@ -1,4 +1,4 @@
-//! The content of a key that is one value: a sketch, a series, a dictionary of suggestions.
+//! The content of a key that is a single value: a sketch, a series, a dictionary of suggestions.
 
 use super::mover::Mover;
 

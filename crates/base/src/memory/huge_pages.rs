@@ -9,12 +9,12 @@
 //!     | first 16 MiB | older regions          | newest region |
 //!       small pages    keep what they have      huge pages when they are touched
 //!
-//! Only the newest region gets huge pages. In an older one the kernel's collector (khugepaged)
+//! Only the newest region gets huge pages. In an older region the kernel's collector (khugepaged)
 //! would fill the holes that the allocator has given back. A small server has none, so it does not
 //! take 2 MiB where it needs a few pages.
 //!
 //! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2
-//! MiB when one is first touched, for which it may have to move other pages first
+//! MiB when a huge page is first touched, for which it may have to move other pages first
 //! (`transparent_hugepage/defrag`). In a virtual machine that gives free memory back to its host,
 //! the host may have to find the 2 MiB, too: that takes 4 ms instead of 0.2, and the loop waits. So
 //! the first huge page of a region is touched at once. If that takes longer than [`SLOW`], the rest
@@ -56,10 +56,10 @@ const AT_ONCE_MAX: usize = 32 << 20;
 
 /// A huge page that takes longer is dearer than 512 small ones.
 const SLOW: Duration = Duration::from_millis(1);
-/// The most regions without a trial after one with slow pages.
+/// The most regions without a trial after a region with slow pages.
 const SKIP_MAX: u32 = 4;
 
-/// Decides which regions try huge pages: after a slow one none for a while.
+/// Decides which regions try huge pages: after a slow region none for a while.
 static TRIALS: Mutex<Backoff<SKIP_MAX, 1>> = Mutex::new(Backoff::new());
 
 /// Whether large blocks may ask for huge pages.
@@ -249,7 +249,7 @@ fn advise(at: *mut c_void, bytes: usize, may_touch: bool) {
     }
 }
 
-/// Asks for huge pages in zeros that were just mapped, and touches the first one, if it may;
+/// Asks for huge pages in zeros that were just mapped, and touches the first page, if it may;
 /// returns how long the kernel took for it. If that is long, the rest of the region has small ones.
 fn try_huge(begin: *mut c_void, whole: usize, may_touch: bool) -> Duration {
     // SAFETY: whole pages of the caller's region, which jemalloc has mapped (writable, if they may

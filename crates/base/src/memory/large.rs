@@ -37,10 +37,10 @@ pub const LARGE_MIN: usize = 32 * 1024;
 const FIRST_BYTES: usize = 64 * 1024;
 /// Maximum ratio of a block to the received bytes.
 const GROWTH_MAX: usize = 8;
-/// Maximum bytes of one read, so that other clients are served too.
+/// Maximum bytes of a read, so that other clients are served too.
 const READ_MAX: usize = 1024 * 1024;
-/// jemalloc keeps no pages of freed blocks of this length: every new one is fresh memory from the
-/// kernel, which provides many pages at once for a sixth less than one by one.
+/// jemalloc keeps no pages of freed blocks of this length: every new block is fresh memory from the
+/// kernel, which provides many pages at once for a sixth less than singly.
 const FRESH_MIN: usize = 8 * 1024 * 1024;
 const PAGE: usize = 4096;
 
@@ -217,8 +217,8 @@ impl LargeText {
         self.backed = self.backed.min(self.arrived);
     }
 
-    /// Another reader of a whole argument, perhaps in another thread. The last one frees the
-    /// block, unless it was given away; it cannot be given away any more.
+    /// Another reader of a whole argument, perhaps in another thread. The last pin frees the block,
+    /// unless it was given away; it cannot be given away any more.
     pub fn share(&self) -> LargeText {
         assert!(self.is_whole());
         let pinned = self.given.get_or_init(|| {

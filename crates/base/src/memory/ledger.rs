@@ -1,10 +1,10 @@
 //! `used_memory`: the total bytes held by all threads of a server.
 //!
-//! A block is often allocated by one thread and freed by another: buffers that the loop fills and a
-//! helper thread writes to a file, values that are freed off the loop. So the balance of one thread
-//! is meaningless; memory in use is the sum over all threads that hand blocks to each other. They
-//! share a *ledger*: the loop's thread opens it, and every thread started from one of its threads
-//! joins it (`threads::start`, the only way to start one).
+//! A thread often frees a block that another thread allocated: buffers that the loop fills and a
+//! helper thread writes to a file, values that are freed off the loop. So the balance of a single
+//! thread is meaningless; memory in use is the sum over all threads that hand blocks to each other.
+//! They share a *ledger*: the loop's thread opens it, and every thread started from a thread of the
+//! ledger joins it (`threads::start`, the only way to start a thread).
 //!
 //!     account     the allocator's counters of one thread: bytes ever allocated and freed
 //!     ended       the final balances of ended threads
@@ -20,8 +20,8 @@
 //!      making at that moment: such a block counts from then on or from the next read.
 //!
 //! Cost: a sum takes a lock that is hardly ever contended, and reads two counters of each thread.
-//! [`exceeds`], called for each command, reads this thread's counters and one number as long as the
-//! result is no.
+//! [`exceeds`], called for each command, reads this thread's counters and a single number as long
+//! as the result is no.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -30,7 +30,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-/// The allocator's counters of one thread, in that thread's own storage.
+/// The allocator's counters of a thread, in that thread's own storage.
 #[derive(Clone, Copy, Debug)]
 struct Counters {
     allocated: *mut u64,
@@ -89,7 +89,7 @@ impl Counters {
     }
 }
 
-/// One thread's entry in its ledger.
+/// A thread's entry in its ledger.
 #[derive(Debug)]
 struct Account {
     counters: Counters,
@@ -117,8 +117,8 @@ impl Accounts {
     }
 }
 
-/// See the module. Never freed: a server has one, a test process one for each thread that is not a
-/// helper.
+/// See the module. Never freed: a server has a single ledger, a test process a ledger for each
+/// thread that is not a helper.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     accounts: Mutex<Accounts>,
@@ -155,7 +155,7 @@ pub fn thread_balance() -> i64 {
 }
 
 impl Ledger {
-    /// The current thread's ledger; opens a new one if it has none yet.
+    /// The current thread's ledger; opens a new ledger if it has none yet.
     pub fn mine() -> &'static Ledger {
         MINE.with(|mine| mine.ledger.get())
             .unwrap_or_else(Ledger::open)
@@ -472,7 +472,7 @@ mod tests {
         let (theirs, block) = other.join().expect("it ends");
         assert!(theirs >= BYTES);
         assert_near(used_memory(), before);
-        // A block of the other ledger, not to be freed in this one.
+        // A block of the other ledger, not to be freed in this ledger.
         std::mem::forget(block);
     }
 }

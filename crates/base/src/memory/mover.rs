@@ -3,7 +3,7 @@
 //! The owner of a block offers it and gets the address of its copy, or `None` if it is well placed.
 //! The copy is allocated and the old block freed without the thread's cache: the cache would return
 //! the address that was just freed. So copies go where new blocks go, to the slab in use and then
-//! to the oldest one with room, and an empty slab is released whole.
+//! to the oldest slab with room, and an empty slab is released whole.
 //!
 //! An eager mover moves everything that it is offered, with any allocator: tests use it to find
 //! stale addresses.
@@ -102,8 +102,8 @@ impl Mover {
             unsafe { give_back(new, layout) };
             return None;
         }
-        // SAFETY: both blocks have this many bytes, and one was made above. Bytes never written are
-        // copied uninitialised.
+        // SAFETY: both blocks have this many bytes, and the copy was made above. Bytes never
+        // written are copied uninitialised.
         unsafe {
             new.as_ptr()
                 .copy_from_nonoverlapping(old.as_ptr(), layout.size());
@@ -167,7 +167,7 @@ impl Mover {
         // SAFETY: a vector's block has the layout of as many elements as its capacity, and it is
         // borrowed here exclusively.
         if let Some(new) = unsafe { self.copy(old, layout) } {
-            // Its block is freed, and its elements are in the copy: the old one is not dropped.
+            // Its block is freed, and its elements are in the copy: the old value is not dropped.
             let gone = ManuallyDrop::new(std::mem::take(value));
             let (len, capacity) = (gone.len(), gone.capacity());
             // SAFETY: the elements' bytes, unchanged, in a block of this capacity.
@@ -176,7 +176,7 @@ impl Mover {
     }
 }
 
-/// A block where new blocks go, not one just freed.
+/// A block where new blocks go, not a block just freed.
 fn fresh(layout: Layout) -> NonNull<u8> {
     #[cfg(not(feature = "system-allocator"))]
     let at = {

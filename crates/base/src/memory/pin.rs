@@ -2,8 +2,9 @@
 //!
 //! A reply does not copy a large string; it pins the string's block and passes the block's bytes to
 //! `writev`. Freeing a pinned block only marks it, and the last pin frees it when dropped; a change
-//! in place must copy the block first. Blocks have no header for this: the pins are in one small
-//! table that is empty except between a reply and its write, and checking for empty is one load.
+//! in place must copy the block first. Blocks have no header for this: the pins are in a small
+//! table that is empty except between a reply and its write, and checking for empty is a single
+//! load.
 //!
 //! Cost: two uncontended lock operations per pinned reply, instead of copying 16 KiB or more.
 #![allow(unsafe_code)]
@@ -193,7 +194,7 @@ mod tests {
     }
 
     /// A race detector that checks memory ordering (Miri, ThreadSanitizer) reports a race here, if
-    /// there is one.
+    /// there is any.
     #[test]
     fn another_thread_frees_after_the_last_read() {
         use std::sync::Arc;

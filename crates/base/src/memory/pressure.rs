@@ -2,9 +2,9 @@
 
 use super::cgroup;
 
-/// The least part of the machine's memory that should be available, one in so many.
+/// The least part of the machine's memory that should be available, a part in so many.
 const MACHINE_PARTS: u64 = 20;
-/// The least part of a control group's limit that should be left, one in so many.
+/// The least part of a control group's limit that should be left, a part in so many.
 const GROUP_PARTS: u64 = 10;
 
 /// Whether less than a twentieth of the machine's memory is available, or less than a tenth of a

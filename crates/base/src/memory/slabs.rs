@@ -1,9 +1,9 @@
 //! Fill of the allocator's slabs.
 //!
-//! jemalloc puts small blocks of one size (a bin) next to each other into slabs. A slab with one
-//! block left keeps all of its pages; and a new block goes into the slab in use, then into the
-//! oldest one that has room, not into the emptiest. So random frees leave thinly filled slabs as
-//! long as their last blocks live.
+//! jemalloc puts small blocks of equal size (a bin) next to each other into slabs. A slab with a
+//! single block left keeps all of its pages; and a new block goes into the slab in use, then into
+//! the oldest slab that has room, not into the emptiest. So random frees leave thinly filled slabs
+//! as long as their last blocks live.
 //!
 //!     the slab of a block    free and all places, bytes     one query, no lock
 //!     a bin of an arena      places in use, slabs, slabs with room      as of the last refresh
@@ -158,7 +158,7 @@ fn slab_of(facts: &AllocatorFacts, block: NonNull<u8>) -> Slab {
     let mut asked = block.as_ptr();
     let (mut slab, mut len) = (Slab::default(), size_of::<Slab>());
     let Control { mib, len: names } = &facts.query;
-    // SAFETY: one address is read and three numbers are written, which is the layout of `Slab`; for
+    // SAFETY: an address is read and three numbers are written, which is the layout of `Slab`; for
     // an address that is no block's, zeros are written.
     let code = unsafe {
         mallctlbymib(
@@ -173,14 +173,14 @@ fn slab_of(facts: &AllocatorFacts, block: NonNull<u8>) -> Slab {
     if code == 0 { slab } else { Slab::default() }
 }
 
-/// The first byte of the slab for the next block of this one's size.
+/// The first byte of the slab for the next block of this block's size.
 fn next_slab(facts: &AllocatorFacts, block: NonNull<u8>) -> usize {
     let mut asked = block.as_ptr();
     // That address, then the fields of `Slab`, then the bin's free and all places.
     let mut more = [0usize; 6];
     let mut len = size_of_val(&more);
     let Control { mib, len: names } = &facts.query_more;
-    // SAFETY: one address is read; an address and five numbers are written, which fit in `more`.
+    // SAFETY: an address is read; an address and five numbers are written, which fit in `more`.
     unsafe {
         mallctlbymib(
             mib.as_ptr(),
@@ -194,7 +194,7 @@ fn next_slab(facts: &AllocatorFacts, block: NonNull<u8>) -> usize {
     more[0]
 }
 
-/// The slabs of one bin that have room, including the one in use.
+/// The slabs of a bin that have room, including the one in use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bin {
     slabs: usize,
@@ -222,7 +222,7 @@ impl Slabs {
         for (at, bin) in self.bins.iter_mut().enumerate() {
             let (_, places) = facts.bins[at];
             let with_room = facts.of(facts.slabs_with_room, arena, at);
-            // The slab in use is not in that list, and its room is unknown: it is counted as one of
+            // The slab in use is not in that list, and its room is unknown: it is counted among
             // them.
             let full = facts
                 .of(facts.slabs, arena, at)
@@ -262,7 +262,7 @@ impl Slabs {
         true
     }
 
-    /// Whether a block and its new place are in one slab. Updates the known slab in use.
+    /// Whether a block and its new place are in the same slab. Updates the known slab in use.
     #[inline]
     pub(crate) fn is_same_slab(&mut self, old: NonNull<u8>, new: NonNull<u8>) -> bool {
         let Some(facts) = AllocatorFacts::get() else {

@@ -1,8 +1,8 @@
 //! Rounding exact binary values to a float format, and parsing C's hex floats.
 //!
-//! A value is `mantissa * 2^exponent`; `sticky` means that something smaller than one unit of the
+//! A value is `mantissa * 2^exponent`; `sticky` means that something smaller than a unit of the
 //! mantissa was cut off. Rounding is to nearest, ties to even, as the FPU does it; denormals need
-//! no special case because the unit cannot go below the least one.
+//! no special case because the unit cannot go below the least unit.
 
 /// A float format: how many bits, the least unit and the greatest unit (powers of two).
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ impl ExactNumber {
     }
 }
 
-/// Parses `0x1.8p3` (sign already removed); `None` unless all of `text` is one number.
+/// Parses `0x1.8p3` (sign already removed); `None` unless all of `text` is a single number.
 pub fn parse_hex(text: &[u8]) -> Option<ExactNumber> {
     let [b'0', b'x' | b'X', body @ ..] = text else {
         return None;

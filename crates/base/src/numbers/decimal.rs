@@ -20,7 +20,7 @@ impl Decimal {
     /// With more than [`Decimal::PLACES_MAX`] places.
     #[inline]
     pub fn new(is_negative: bool, mut digits: u64, places: usize) -> Decimal {
-        // From the last one on.
+        // From the last digit on.
         let (mut text, mut start) = ([b'0'; Decimal::LENGTH], Decimal::LENGTH);
         let mut put = |byte| {
             start -= 1;

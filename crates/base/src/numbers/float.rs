@@ -2,7 +2,7 @@
 //!
 //! Input: as C's `strtod`, but no leading blank, nothing after the number, no NaN, and no value
 //! that overflows or underflows to zero. Output: integers plainly, else the digits of `grisu`, with
-//! an exponent only where Redis writes one.
+//! an exponent only where Redis writes an exponent.
 
 use std::io::Write;
 
@@ -21,8 +21,8 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// Parses a double as [`parse_double`], but a text that overflows is infinite, and one that
-/// underflows zero, as for C's `strtod`.
+/// Parses a double as [`parse_double`], but a text that overflows is infinite, and a text that
+/// underflows is zero, as for C's `strtod`.
 pub fn parse_wide(text: &[u8]) -> Option<f64> {
     match scan_decimal(text) {
         Some(scanned) => Some(scanned.value),
@@ -30,8 +30,8 @@ pub fn parse_wide(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// One end of a score range (ZRANGEBYSCORE, ZCOUNT ...): the score, and whether a leading
-/// `(` excludes it.
+/// An end of a score range (ZRANGEBYSCORE, ZCOUNT ...): the score, and whether a leading `(`
+/// excludes it.
 ///
 /// Looser than [`parse_double`]: `1e999` is infinity, an empty text is zero, and a NUL byte
 /// ends the text. Stricter: no hexadecimal.
@@ -109,8 +109,8 @@ pub fn write_fixed4(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(&digits);
 }
 
-/// `value` as an integer, if Redis stores it as one in a listpack: up to 2^62. Negative zero counts
-/// as 0, so a small sorted set loses its sign.
+/// `value` as an integer, if Redis stores it as an integer in a listpack: up to 2^62. Negative zero
+/// counts as 0, so a small sorted set loses its sign.
 #[inline]
 pub fn as_integer(value: f64) -> Option<i64> {
     const LIMIT: f64 = (1u64 << 62) as f64;
@@ -190,8 +190,8 @@ const POWERS_OF_TEN: [f64; SHORT_DIGITS] = [
 ];
 
 /// The value of a text of up to [`SHORT_DIGITS`] digits with a point between two of them or none,
-/// as nearly all scores are. One division of two exact doubles, which rounds correctly. `None`: to
-/// be parsed in full.
+/// as nearly all scores are. A division of two exact doubles, which rounds correctly. `None`: to be
+/// parsed in full.
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<f64> {
     let (negative, body) = match text {

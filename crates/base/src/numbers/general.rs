@@ -10,7 +10,7 @@ use super::decimal::Decimal;
 /// Digits that the quick way prints, at most: with them, products stay below 2^124.
 const QUICK_DIGITS: i32 = 17;
 
-/// A finite number as `%.Ng` of C has it, with N `digits`, of which there is one at least: without
+/// A finite number as `%.Ng` of C has it, with N `digits`, of which there is at least one: without
 /// zeros at the end of a fraction, with an exponent if it is below -4 or has all digits.
 pub fn general(n: f64, digits: i32) -> String {
     quick(n, digits).unwrap_or_else(|| formatted(n, digits))
@@ -75,7 +75,7 @@ fn quick(n: f64, digits: i32) -> Option<String> {
 }
 
 /// `mantissa * 2^power_of_2 * 10^power_of_10` to the nearest whole number; ties go to the even
-/// one. The second power is 0 to 21, the product below 2^64.
+/// number. The second power is 0 to 21, the product below 2^64.
 fn round(mantissa: u64, power_of_2: i32, power_of_10: i32) -> u64 {
     let product = u128::from(mantissa) * 10u128.pow(power_of_10 as u32);
     if power_of_2 >= 0 {

@@ -21,9 +21,9 @@ pub(crate) const LONG_DOUBLE_TEXT_MAX: usize = 5 * 1024 - 1;
 pub enum LongDouble {
     /// `mantissa * 2^unit`, with this sign.
     Finite {
-        /// The sign; zero has one, too.
+        /// The sign; zero has a sign, too.
         negative: bool,
-        /// All 64 bits in use unless `unit` is the least one (zero, denormals).
+        /// All 64 bits in use unless `unit` is the least unit (zero, denormals).
         mantissa: u64,
         /// The exponent of the mantissa's lowest bit.
         unit: i32,
@@ -97,12 +97,12 @@ impl LongDouble {
         else {
             return None;
         };
-        // A zero may have any unit; it is still the lesser one.
+        // A zero may have any unit; it is still the lesser number.
         if (a != 0, a_unit, a) < (b != 0, b_unit, b) {
             return other.checked_add(self);
         }
         // `self` has the greater magnitude. It is shifted up into 126 bits; the bits that `other`
-        // then still loses are below 62 guard bits, so one sticky unit represents it exactly.
+        // then still loses are below 62 guard bits, so a sticky unit represents it exactly.
         const GUARD: i32 = 62;
         let gap = if b == 0 { 0 } else { a_unit - b_unit };
         let up = gap.min(GUARD);
@@ -150,7 +150,7 @@ impl LongDouble {
     /// Compares the values: zeros of both signs are equal.
     pub fn compare(self, other: LongDouble) -> Ordering {
         // Magnitudes in order: a zero may have any unit, other values use all bits of the mantissa
-        // unless the unit is the least one.
+        // unless the unit is the least.
         let magnitude = |value: LongDouble| match value {
             LongDouble::Finite { mantissa: 0, .. } => (false, 0, 0, i32::MIN, 0),
             LongDouble::Finite {
@@ -178,7 +178,7 @@ impl LongDouble {
             (LongDouble::Infinite { .. }, _) => Some(self),
             (_, LongDouble::Infinite { .. }) => Some(other),
             (LongDouble::Finite { negative, .. }, _) => {
-                // Only numbers of one sign overflow.
+                // Only numbers of the same sign overflow.
                 let infinite = LongDouble::Infinite { negative };
                 Some(self.checked_add(other).unwrap_or(infinite))
             }
@@ -224,7 +224,7 @@ impl LongDouble {
             return out.push(b'0');
         }
         // Less than the decimal exponent, or equal: from above, a value that is rounded up to a
-        // power of ten would seem to have one more digit.
+        // power of ten would seem to have a further digit.
         let log10 = (mantissa as f64).log10() + f64::from(unit) * std::f64::consts::LOG10_2;
         let mut power = log10.floor() as i32 - 1;
         loop {

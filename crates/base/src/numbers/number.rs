@@ -1,7 +1,7 @@
 //! Integers as text, by Redis's rules: strict parsing, plain decimal output.
 //!
-//! A stored string counts as an integer only if printing the integer gives the same bytes
-//! back, so `+1`, `01`, `-0` and ` 1` are text. Cost: one pass over at most 20 bytes.
+//! A stored string counts as an integer only if printing the integer gives the same bytes back, so
+//! `+1`, `01`, `-0` and ` 1` are text. Cost: a pass over at most 20 bytes.
 
 /// The longest decimal `i64` or `u64`, sign included.
 pub(crate) const INTEGER_TEXT_MAX: usize = 20;

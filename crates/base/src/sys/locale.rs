@@ -7,7 +7,7 @@ use std::ptr;
 /// The order of texts that a locale defines; byte order at first.
 #[derive(Debug, Default)]
 pub struct Collation {
-    /// The locale's name; an empty one is the environment's.
+    /// The locale's name; an empty name is that of the environment.
     name: Option<Vec<u8>>,
     /// `None`: byte order.
     rules: Option<Rules>,
@@ -44,7 +44,7 @@ impl Collation {
     pub fn write_key(&self, text: &[u8], out: &mut Vec<u8>) {
         if let Some(rules) = &self.rules {
             rules.transform(text, out);
-            // Below all bytes of a transformed text: a shorter one is before its continuations.
+            // Below all bytes of a transformed text: a shorter text is before its continuations.
             out.push(0);
         }
         out.extend_from_slice(text);
@@ -144,7 +144,7 @@ mod tests {
         assert!(is_known(b"C") && !is_known(b"nope") && !is_known(b"C\0"));
     }
 
-    /// Where the system has one of these locales.
+    /// If the system has any of these locales.
     #[test]
     fn a_language_orders_its_letters() {
         let names = ["en_US.UTF-8", "en_US.utf8", "de_DE.UTF-8", "de_DE.utf8"];

@@ -43,8 +43,8 @@ pub fn fork_single_threaded() -> io::Result<Fork> {
 
 /// Forks a process that has other threads, which the child does not have. The child may use the
 /// allocator, whose own fork handlers keep it sound, and must take no lock that another thread can
-/// hold: neither ours nor one inside the C library. It ends with [`end_child`]. Returns the child's
-/// process id to the parent, `None` to the child.
+/// hold: neither ours nor a lock inside the C library. It ends with [`end_child`]. Returns the
+/// child's process id to the parent, `None` to the child.
 pub fn fork_beside_threads() -> io::Result<Option<i32>> {
     // SAFETY: the caller promises to respect the limits above.
     match unsafe { libc::fork() } {
@@ -213,8 +213,8 @@ pub fn default_signals(command: &mut Command, signals: &'static [i32]) {
 }
 
 fn set_action(signal: i32, action: libc::sighandler_t, flags: i32) -> io::Result<()> {
-    // SAFETY: `action` is SIG_DFL, SIG_IGN or a handler whose type is that required by
-    // SA_SIGINFO; an all-zero sigaction is a valid one with an empty mask.
+    // SAFETY: `action` is SIG_DFL, SIG_IGN or a handler whose type is that required by SA_SIGINFO;
+    // an all-zero sigaction is valid, with an empty mask.
     let done = unsafe {
         let mut set: libc::sigaction = std::mem::zeroed();
         set.sa_sigaction = action;
@@ -296,7 +296,7 @@ impl Syslog {
         Syslog { _ident: ident }
     }
 
-    /// Writes one line. `priority` is a level of `libc`; NUL bytes are dropped.
+    /// Writes a line. `priority` is a level of `libc`; NUL bytes are dropped.
     pub fn write(&self, priority: i32, line: &str) {
         let line = without_nul(line.as_bytes());
         // SAFETY: "%s" takes exactly one C string, which lives through the call.
@@ -304,8 +304,8 @@ impl Syslog {
     }
 }
 
-/// One line to the system's log, of this facility, under the name that the log was opened with or
-/// the program's. NUL bytes are dropped.
+/// A line to the system's log, of this facility, under the name that the log was opened with or the
+/// program's. NUL bytes are dropped.
 pub fn syslog(facility: i32, line: &str) {
     let line = without_nul(line.as_bytes());
     // SAFETY: "%s" takes exactly one C string, which lives through the call.

@@ -2,9 +2,8 @@
 //! down the return addresses.
 //!
 //! Only addresses are taken in the handler, into fixed room and without a lock or an allocation;
-//! the asking thread finds the names (`backtrace::resolve`). SIGWINCH is ignored by default, so one
-//! that comes late harms nothing, and `SA_RESTART` lets most calls of the interrupted thread
-//! continue.
+//! the asking thread finds the names (`backtrace::resolve`). SIGWINCH is ignored by default, so a
+//! late signal harms nothing, and `SA_RESTART` lets most calls of the interrupted thread continue.
 
 use std::io;
 use std::sync::Mutex;
@@ -21,9 +20,9 @@ const FRAMES_MAX: usize = 64;
 const WAIT: Duration = Duration::from_millis(500);
 
 static FRAMES: [AtomicUsize; FRAMES_MAX] = [const { AtomicUsize::new(0) }; FRAMES_MAX];
-/// The number of frames of the last answer, plus one; 0: no answer yet.
+/// The number of frames of the last answer, plus 1; 0: no answer yet.
 static ANSWER: AtomicUsize = AtomicUsize::new(0);
-/// One thread asks at a time.
+/// A single thread asks at a time.
 static ASKING: Mutex<()> = Mutex::new(());
 
 /// A thread whose stack may be taken. It must not end before its last use: its number might be
