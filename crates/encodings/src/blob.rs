@@ -1,4 +1,4 @@
-//! Owned bytes, as one pointer: for values too large for their container's block.
+//! Owned bytes, as a single pointer: for values too large for their container's block.
 //!
 //!     length: u64 | bytes
 #![allow(unsafe_code)]
@@ -24,7 +24,7 @@ impl Blob {
         Self::concat(&[bytes])
     }
 
-    /// The bytes of all `parts`, one after the other.
+    /// The bytes of all `parts`, in order.
     pub fn concat(parts: &[&[u8]]) -> Self {
         let len: usize = parts.iter().map(|p| p.len()).sum();
         let block = alloc::block(HEADER + len);

@@ -1,4 +1,4 @@
-//! Bytes that change, as one pointer: for values that are edited in place.
+//! Bytes that change, as a single pointer: for values that are edited in place.
 //!
 //!     length: u32 | bytes
 //!
@@ -28,7 +28,7 @@ impl Buffer {
         Self::concat(&[bytes])
     }
 
-    /// The bytes of all `parts`, one after the other.
+    /// The bytes of all `parts`, in order.
     pub fn concat(parts: &[&[u8]]) -> Self {
         let len = parts.iter().map(|part| part.len()).sum();
         let mut buffer = Buffer(alloc::block(HEADER + len));

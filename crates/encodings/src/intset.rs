@@ -1,4 +1,4 @@
-//! An intset: a sorted array of integers of one width, byte for byte Redis's format.
+//! An intset: a sorted array of integers of equal width, byte for byte Redis's format.
 //!
 //!     width: u32le (2, 4 or 8) | length: u32le | integer (width bytes, little endian) ...
 //!
@@ -6,9 +6,9 @@
 //!   1. The integers ascend strictly.
 //!   2. The width is that of the widest integer ever added; it never narrows.
 //!
-//! The handle is one pointer; header and width give the allocation's length.
-//! Cost: contains, get O(log n), O(1); add, remove O(n) by moving the tail.
-//! When a set leaves this encoding: `types::set`.
+//! The handle is a pointer; header and width give the allocation's length. Cost: contains, get
+//! O(log n), O(1); add, remove O(n) by moving the tail. When a set leaves this encoding:
+//! `types::set`.
 #![allow(unsafe_code)]
 
 use crate::thin::ThinPointer;
@@ -24,7 +24,7 @@ pub enum IntsetError {
     /// The width is none of 2, 4 and 8, the set is empty, or the bytes are more or fewer.
     #[error("intset header does not match its length")]
     Frame,
-    /// The integer at this index is not above the one before it.
+    /// The integer at this index is not above the integer before it.
     #[error("intset is not in ascending order at index {0}")]
     Order(usize),
 }

@@ -1,7 +1,7 @@
 //! A tree of minima over an array of times: the minimum, and its position.
 //!
 //! Cost: the minimum O(1); setting a leaf, and finding the least leaf, O(log n) groups of 16.
-//! Leaves are only ever added; an unused one is `NEVER`.
+//! Leaves are only ever added; an unused leaf is `NEVER`.
 
 use russet_base::memory::alloc::vec_bytes;
 use russet_base::memory::mover::Mover;
@@ -11,7 +11,7 @@ pub const NEVER: i64 = i64::MAX;
 
 const FANOUT: usize = 16;
 
-/// Minima of groups of 16, of groups of those, up to one.
+/// Minima of groups of 16, of groups of those, up to a single minimum.
 pub struct MinTree {
     levels: Vec<Vec<i64>>,
 }

@@ -14,7 +14,7 @@ pub fn prefetch(address: usize) {
     let _ = address;
 }
 
-/// Prefetches the cache lines of some bytes from their first one on, at most `most`: the processor
+/// Prefetches the cache lines of some bytes from the first line on, at most `most`: the processor
 /// fetches what follows long runs by itself.
 #[inline(always)]
 pub fn prefetch_lines(bytes: &[u8], most: usize) {
@@ -56,7 +56,7 @@ where
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> usize> PrefetchIter<I, F> {
-    /// Takes the oldest waiting item, and replaces it by the next one.
+    /// Takes the oldest waiting item, and replaces it by the next.
     #[inline]
     fn step(&mut self) -> Option<I::Item> {
         let next = self.items.next();

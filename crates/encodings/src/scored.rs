@@ -75,7 +75,7 @@ impl ScoredTable {
         self.find(member).map(|found| unsafe { found.score() })
     }
 
-    /// Adds the member or moves it to another score; returns the old one.
+    /// Adds the member or moves it to another score; returns the old score.
     pub fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
         if let Some(found) = self.find(member) {
             // SAFETY: members in the table are alive.
@@ -194,7 +194,7 @@ impl ScoredTable {
         Some((unsafe { entry.score() }, bytes_of(entry)))
     }
 
-    /// One step of SCAN; returns the next cursor, 0 at the end.
+    /// A step of SCAN; returns the next cursor, 0 at the end.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(f64, &[u8])) -> u64 {
         self.table.scan(cursor, |word| {
             let entry = member_of(word);
@@ -213,7 +213,7 @@ impl ScoredTable {
     }
 
     /// Offers the blocks of about `n` members from a rank on, with the tree's, and before the first
-    /// one those of the table; returns the next rank, `None` at the end.
+    /// member the blocks of the table; returns the next rank, `None` at the end.
     pub fn relocate(&mut self, mover: &mut Mover, rank: usize, n: usize) -> Option<usize> {
         let ScoredTable { index, table, .. } = self;
         if rank == 0 {

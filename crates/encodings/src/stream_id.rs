@@ -19,7 +19,7 @@ const SHOWN_MAX: usize = 41;
 pub struct StreamId {
     /// Unix milliseconds.
     pub ms: u64,
-    /// Distinguishes the entries of one millisecond.
+    /// Distinguishes the entries of a millisecond.
     pub seq: u64,
 }
 
@@ -69,7 +69,7 @@ impl StreamId {
         self.to_u128().to_be_bytes()
     }
 
-    /// `ms` in the upper half, `seq` in the lower one: ordered as the IDs.
+    /// `ms` in the upper half, `seq` in the lower half: ordered as the IDs.
     pub fn to_u128(self) -> u128 {
         (u128::from(self.ms) << 64) | u128::from(self.seq)
     }

@@ -1,4 +1,4 @@
-//! A node of a stream: entries with ascending IDs, in one listpack, byte for byte Redis's.
+//! A node of a stream: entries with ascending IDs, in a listpack, byte for byte that of Redis.
 //!
 //!     live | deleted | n | name ... | 0         the master entry, once
 //!     flags | ms | seq | value ... | items      an entry that has these names
@@ -220,7 +220,7 @@ impl StreamNode {
 
     /// Marks the entries at these positions, in order, as deleted; none of them may be so already.
     fn mark_deleted(&mut self, places: &[Pos]) {
-        // From the last one on, so that the positions before stay valid.
+        // From the last entry on, so that the positions before stay valid.
         for &at in places.iter().rev() {
             let flags = number(Some(self.0.get(at))).expect("flags are a number");
             self.0.replace(at, Entry::Int(flags | DELETED));
@@ -307,7 +307,7 @@ pub struct EntryHead {
     pub at: Pos,
 }
 
-/// Walks over the entries of a node, in one direction, and through the pairs of each.
+/// Walks over the entries of a node, in either direction, and through the pairs of each.
 #[derive(Clone)]
 pub struct Cursor<'a> {
     pack: &'a Listpack,

@@ -1,4 +1,4 @@
-//! Values that are one owning pointer, whose block's header holds the length.
+//! Values that are a single owning pointer, whose block's header holds the length.
 //!
 //! Blocks come from `base::memory::alloc` and fill the allocator's size class, so that growing
 //! within a class needs no call, and no capacity is stored. They are 8-byte aligned, which leaves
@@ -42,7 +42,7 @@ pub trait ThinPointer: Sized {
     }
 
     /// # Safety
-    /// `word` came from `into_word` and is used for one value at a time.
+    /// `word` came from `into_word` and is used for a single value at a time.
     #[inline]
     unsafe fn from_word(word: u64) -> Self {
         let block = std::ptr::with_exposed_provenance_mut(word as usize);

@@ -89,7 +89,7 @@ impl<'a> Ziplist<'a> {
     }
 }
 
-/// The entry that starts `bytes`: its value, the previous one's length as written in it, its
+/// The entry that starts `bytes`: its value, the length of the previous entry as written in it, its
 /// length.
 fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize, usize)> {
     let (back, head) = match *bytes.first()? {

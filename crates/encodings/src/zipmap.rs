@@ -3,7 +3,7 @@
 //!     count, 254 and more: unknown | (length name | length free value unused ...) ... | 0xFF
 //!     length: 1 byte up to 253, or 254 and u32le; free: number of unused bytes after the value
 //!
-//! A length in the longer form that fits the shorter one is damage: readers that skip an entry by
+//! A length in the longer form that fits the shorter form is damage: readers that skip an entry by
 //! the length's shortest form would continue in the middle of it.
 
 /// Why bytes are not a zipmap.
@@ -41,7 +41,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Pair<'_>>, ZipmapError> {
     }
 }
 
-/// The pair at `at`, and the position of the next one.
+/// The pair at `at`, and the position of the next pair.
 fn pair(bytes: &[u8], at: usize) -> Option<(Pair<'_>, usize)> {
     let (len, at) = length(bytes, at)?;
     let name = bytes.get(at..at.checked_add(len)?)?;

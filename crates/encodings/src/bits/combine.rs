@@ -1,11 +1,11 @@
 //! Strings combined bit by bit. The shorter ones count as if zeros followed.
 //!
-//! The result is made in pieces of 4 KiB, each from all sources before the next one is begun: a
+//! The result is made in pieces of 4 KiB, each from all sources before the next piece is begun: a
 //! piece stays in the L1 cache while it is worked on, however many sources there are, and memory is
 //! read and written once.
 #![allow(unsafe_code)]
 
-/// Bytes of one piece.
+/// Bytes of a piece.
 const PIECE: usize = 4096;
 
 /// How the bits of several strings are combined.
@@ -17,7 +17,7 @@ pub enum Operation {
     Or,
     /// In an odd number of them.
     Xor,
-    /// The complement of one string.
+    /// The complement of a single string.
     Not,
     /// In the first, and in none of the others.
     Diff,
@@ -25,7 +25,7 @@ pub enum Operation {
     Diff1,
     /// In the first, and in any of the others.
     AndOr,
-    /// In exactly one.
+    /// In exactly one string.
     One,
 }
 
@@ -41,7 +41,7 @@ pub fn combine(operation: Operation, sources: &[&[u8]], mut emit: impl FnMut(&[u
     }
 }
 
-/// Writes the result's bytes from `at` on, at most one piece.
+/// Writes the result's bytes from `at` on, at most a piece.
 fn fill(operation: Operation, sources: &[&[u8]], at: usize, into: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if super::has_avx2() {
@@ -167,7 +167,7 @@ mod tests {
         Operation::One,
     ];
 
-    /// One byte of the result, from one byte of each source, bit by bit.
+    /// A byte of the result, from a byte of each source, bit by bit.
     fn by_bit(operation: Operation, bytes: &[u8]) -> u8 {
         (0..8).fold(0, |result, bit| {
             let first = bytes[0] >> bit & 1 == 1;

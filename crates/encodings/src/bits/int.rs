@@ -58,7 +58,8 @@ impl IntType {
         }
     }
 
-    /// The value of SET's argument: for an unsigned type a negative one is reinterpreted as `u64`.
+    /// The value of SET's argument: for an unsigned type a negative value is reinterpreted as
+    /// `u64`.
     pub fn argument(self, value: i64) -> i128 {
         if self.signed {
             value.into()

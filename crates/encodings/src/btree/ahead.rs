@@ -35,8 +35,8 @@ impl ZsetIndex {
 }
 
 impl Descent<'_> {
-    /// Goes one level down, and prefetches what the next step will read, in the leaf what the
-    /// command will. `false`: it had reached the leaf.
+    /// Goes a level down, and prefetches what the next step will read, in the leaf what the command
+    /// will. `false`: it had reached the leaf.
     #[inline]
     pub fn step(&mut self) -> bool {
         if self.height == 0 {

@@ -1,4 +1,4 @@
-//! Making room in full nodes and joining small ones, one parent and its children at a time.
+//! Making room in full nodes and joining small nodes, a parent and its children at a time.
 //!
 //! A full leaf shares with a neighbour or splits, a full inner node splits; both before the insert
 //! continues, so that no split propagates upwards. After each change here the parent's first

@@ -1,4 +1,4 @@
-//! A sorted-set member: one allocation that the tree and the hash table both point to.
+//! A sorted-set member: an allocation that the tree and the hash table both point to.
 //!
 //!     score: f64 | length: varint (7 bits a byte, low first) | bytes
 #![allow(unsafe_code)]

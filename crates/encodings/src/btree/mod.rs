@@ -1,8 +1,8 @@
 //! A counted B+tree: a sorted set's elements ordered by score, then by the member's bytes.
 //!
-//! Leaves hold (score, pointer to the member's entry), so that a search reads members only
-//! among equal scores. Inner nodes hold, for each child, its first element and its number
-//! of elements: rank and select walk one path.
+//! Leaves hold (score, pointer to the member's entry), so that a search reads members only among
+//! equal scores. Inner nodes hold, for each child, its first element and its number of elements:
+//! rank and select walk a single path.
 //!
 //! Invariants
 //!   1. Elements ascend strictly; a child's first element and count in its parent are exact.
@@ -165,7 +165,7 @@ impl ZsetIndex {
         leaf.insert(at, slot);
     }
 
-    /// Puts a new root above a full one, so that it can split like any child.
+    /// Puts a new root above a full root, so that it can split like any child.
     fn grow_root(&mut self, root: BtreeNode) -> BtreeNode {
         let full = if self.height == 0 { LEAF } else { FAN };
         // SAFETY: the root is alive.
@@ -191,8 +191,8 @@ impl ZsetIndex {
         Some(member)
     }
 
-    /// Takes out up to `count` elements from `rank` on, at most to the end of one leaf, passing
-    /// their members to `take`; returns how many. For a range, repeat.
+    /// Takes out up to `count` elements from `rank` on, at most to the end of a leaf, passing their
+    /// members to `take`; returns how many. For a range, repeat.
     pub(crate) fn remove_chunk(
         &mut self,
         rank: usize,

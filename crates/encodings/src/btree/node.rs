@@ -294,7 +294,7 @@ impl BtreeNode {
     /// Offers this node's block; returns its copy.
     ///
     /// # Safety
-    /// A live node of this height; after `Some` the old one is not used again.
+    /// A live node of this height; after `Some` the old node is not used again.
     pub(super) unsafe fn moved(self, height: u32, mover: &mut Mover) -> Option<BtreeNode> {
         let layout = match height {
             0 => Layout::new::<Leaf>(),

@@ -1,7 +1,7 @@
 //! A walk over a run of elements, in either direction.
 //!
-//! It goes from leaf to leaf by rank: leaves have no links to neighbours, and one descent per leaf
-//! is cheap compared to its 60 members, which are prefetched some steps ahead.
+//! It goes from leaf to leaf by rank: leaves have no links to neighbours, and a descent per leaf is
+//! cheap compared to its 60 members, which are prefetched some steps ahead.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;

@@ -1,4 +1,4 @@
-//! One field of a large hash: a word and the allocation to which it points.
+//! A field of a large hash: a word and the allocation to which it points.
 //!
 //!     word     pointer | bit 0: has an expiry | bit 1: the value is in another block
 //!     entry    [expiry ms: u64] | length varint | field | length varint | value
@@ -64,7 +64,7 @@ pub(super) unsafe fn expire_of(word: Word) -> Option<u64> {
     expires(word).then(|| unsafe { start_of(word).cast::<u64>().read() })
 }
 
-/// Changes the expiry of an entry that has one.
+/// Changes the expiry of an entry that already expires.
 ///
 /// # Safety
 /// The word's entry is alive and not borrowed.
@@ -171,7 +171,7 @@ pub(super) fn build(field: Field<'_>) -> Word {
     Word::from_raw(block.as_ptr().expose_provenance() as u64 | flags)
 }
 
-/// Overwrites the value in the entry, if both the old and the new one fit within it and the entry
+/// Overwrites the value in the entry, if both the old and the new value fit within it and the entry
 /// keeps its size class.
 ///
 /// # Safety

@@ -1,4 +1,5 @@
-//! The fields of a large hash in a hash table, each with its value in one allocation (`entry`).
+//! The fields of a large hash in a hash table, each with its value in the same allocation
+//! (`entry`).
 //!
 //! Invariants
 //!   1. The table owns the entries that its words point to.
@@ -20,7 +21,7 @@ use russet_base::hashing::hash;
 use russet_base::memory::mover::Mover;
 use russet_base::text::is_same;
 
-/// Segments visited in one round of collecting expired fields.
+/// Segments visited in a round of collecting expired fields.
 const COLLECT_SEGMENTS: usize = 16;
 
 /// How setting a value changes the field's expiry.
@@ -113,7 +114,7 @@ impl FieldTable {
         false
     }
 
-    /// Updates the count of volatile fields after a change of one field.
+    /// Updates the count of volatile fields after a change of a field.
     fn recount(&mut self, was_volatile: bool, is_volatile: bool) {
         self.volatile = self.volatile + usize::from(is_volatile) - usize::from(was_volatile);
     }
@@ -243,18 +244,18 @@ impl FieldTable {
         self.table.random(rng).map(|word| unsafe { field_of(word) })
     }
 
-    /// One step of SCAN; returns the next cursor, 0 at the end.
+    /// A step of SCAN; returns the next cursor, 0 at the end.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(Field<'_>)) -> u64 {
         // SAFETY: as in `iter`.
         self.table
             .scan(cursor, |word| see(unsafe { field_of(word) }))
     }
 
-    /// Offers the blocks of about `n` fields from a cursor on, and before the first one those of
-    /// the table; returns the next cursor, 0 at the end.
+    /// Offers the blocks of about `n` fields from a cursor on, and before the first field the
+    /// blocks of the table; returns the next cursor, 0 at the end.
     pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
         self.table.relocate_about(mover, cursor, n, |word, mover| {
-            // SAFETY: the word is in the table, which replaces it by the returned one.
+            // SAFETY: the word is in the table, which replaces it by the returned word.
             unsafe { entry::moved(word, mover) }
         })
     }

@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use super::{LATITUDE_MAX, LONGITUDE_MAX, Position, STEPS};
 
-/// One square, by its column and row; the map has 2^steps of each. A position on the map's eastern
-/// or northern edge is in an additional column or row.
+/// A square, by its column and row; the map has 2^steps of each. A position on the map's eastern or
+/// northern edge is in an additional column or row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     column: u32,
@@ -159,7 +159,7 @@ mod tests {
             prop_assert_eq!(cell.bits(), bits.sum::<u64>());
         }
 
-        /// A position in a square has one of its scores, and is between its corners.
+        /// A position in a square has a score of the square, and is between its corners.
         #[test]
         fn a_square_has_its_positions(
             longitude in -180.0..180.0f64,

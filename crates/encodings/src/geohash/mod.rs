@@ -5,7 +5,7 @@
 //!             lon  lat  lon  lat ...  lon  lat       26 halvings of each
 //!
 //! The map is that of Web Mercator: latitudes end at 85.05112878. A prefix of the bits is a square,
-//! too ([`Cell`]), and the positions in it are one range of scores. Distances: [`earth`].
+//! too ([`Cell`]), and the positions in it are a range of scores. Distances: [`earth`].
 //!
 //! Cost: everything is O(1). Searches within a shape: `commands::geo`.
 
@@ -56,7 +56,7 @@ impl Position {
     }
 
     /// The standard geohash, whose map includes the poles: ten significant digits of base 32, and a
-    /// last one that is always zero.
+    /// last digit that is always zero.
     pub fn text(self) -> [u8; 11] {
         const DIGITS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         let bits = Cell::on_map(self, STEPS, 90.0).bits();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     proptest! {
-        /// A position is recovered to within half a square; a recovered one is stable.
+        /// A position is recovered to within half a square; a recovered position is stable.
         #[test]
         fn positions_survive(longitude in -180.0..180.0f64, latitude in -85.05..85.05f64) {
             let kept = Position::of_score(position(longitude, latitude).score());

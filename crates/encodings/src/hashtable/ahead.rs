@@ -8,7 +8,8 @@ use super::{HashTable, SegmentRef, Word};
 use crate::prefetch::prefetch;
 use std::marker::PhantomData;
 
-/// Prefetch reach for short entries: two lines if they cross into a second one, else one line.
+/// Prefetch reach for short entries: two lines if they cross into a second line, else a single
+/// line.
 pub const SHORT_REACH: usize = 40;
 
 /// Where the element with some hash would be in a table, which is borrowed.
@@ -28,8 +29,8 @@ impl ElementPlace<'_> {
     };
 }
 
-/// The word that a lookup is likely to find, or none. One number, so that there is no branch
-/// between the two until it is asked.
+/// The word that a lookup is likely to find, or none. A single number, so that there is no branch
+/// between the two cases until a caller asks.
 #[derive(Copy, Clone)]
 pub struct LikelyWord(u64);
 
@@ -41,7 +42,7 @@ impl LikelyWord {
         (self.0 != 0).then_some(Word(self.0))
     }
 
-    /// Prefetches the line at the word if it is a pointer without flags, else one that is there
+    /// Prefetches the line at the word if it is a pointer without flags, else a line that is there
     /// anyway.
     #[inline(always)]
     pub fn prefetch(&self) {
@@ -61,8 +62,8 @@ impl HashTable {
         let tag = tag_of_hash(hash);
         if !segment.is_none() {
             segment.prefetch_lines(hash, false);
-            // The stash's line, if it is used, else one of those again: a choice of addresses needs
-            // no branch, which would be a guess.
+            // The stash's line, if it is used, else either of those again: a choice of addresses
+            // needs no branch, which would be a guess.
             prefetch(if segment.has_stash() {
                 segment.segment().0.addr()
             } else {
@@ -76,8 +77,8 @@ impl HashTable {
         }
     }
 
-    /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second
-    /// one. None: no element has the hash. `place` must be of this table.
+    /// Second stage: a word there with the tag of the hash, of which there is hardly ever a second.
+    /// None: no element has the hash. `place` must be of this table.
     #[inline(always)]
     pub fn likely(&self, place: ElementPlace<'_>) -> LikelyWord {
         let ElementPlace { segment, tag, .. } = place;

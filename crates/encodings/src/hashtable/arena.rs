@@ -1,12 +1,12 @@
-//! Memory for segments: dense arenas, one for each full-grown size.
+//! Memory for segments: dense arenas, an arena for each full-grown size.
 //!
-//! Segments of one size are contiguous in chunks; when one is freed the last of its arena moves
-//! into the hole, so only the last chunk has free places. Without this, half of the allocator's
-//! slabs of a size going out of use stay half empty: 3-4 bytes an element. A chunk has 1 place in a
-//! small table and up to 64 in a large one, so that free places are never more than a few percent.
-//! A table's only segment is an allocation of its own.
+//! Segments of equal size are contiguous in chunks; when a segment is freed the last of its arena
+//! moves into the hole, so only the last chunk has free places. Without this, half of the
+//! allocator's slabs of a size going out of use stay half empty: 3-4 bytes an element. A chunk has
+//! 1 place in a small table and up to 64 in a large table, so that free places are never more than
+//! a few percent. A table's only segment is an allocation of its own.
 //!
-//! Moving costs one copy of a segment and its directory words.
+//! Moving costs a copy of a segment and its directory words.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -108,7 +108,7 @@ impl Chunk {
 }
 
 impl Arenas {
-    /// Memory for one segment of a table with `segments` segments.
+    /// Memory for a segment of a table with `segments` segments.
     pub fn allocate(&mut self, lines: usize, segments: usize) -> Segment {
         let arena = &mut self.arenas[class(lines)];
         if arena
@@ -171,7 +171,7 @@ impl Arenas {
     }
 
     /// Must be called after `free`, with the table's number of segments. Replaces a last chunk that
-    /// has many free places for this table by one without any.
+    /// has many free places for this table by a chunk without any.
     pub(crate) fn tighten(&mut self, lines: usize, segments: usize, directory: &mut Directory) {
         let arena = &mut self.arenas[class(lines)];
         let Some(chunk) = arena.chunks.last_mut() else {

@@ -50,7 +50,7 @@ impl HashTable {
             many.arenas.allocate(lines, many.segments)
         };
         let cells = lines * CELLS;
-        // SAFETY: both segments have this many cells, and the new one is not shared yet.
+        // SAFETY: both segments have this many cells, and the new segment is not shared yet.
         unsafe { ptr::copy_nonoverlapping(segment.segment().0, memory.0, cells) };
         memory.update(|header| (header.record, header.horizon) = (NO_RECORD, NO_HORIZON));
         let twin = segment.at_address(memory);

@@ -1,7 +1,7 @@
-//! The directory: one word for each value of the hash's top `depth` bits.
+//! The directory: a word for each value of the hash's top `depth` bits.
 //!
-//! A segment of local depth d fills 2^(depth - d) neighbouring words, the first of which is
-//! its canonical one. A table of one segment keeps the only word inline.
+//! A segment of local depth d fills 2^(depth - d) neighbouring words, the first of which is its
+//! canonical word. A table of a single segment keeps the only word inline.
 //!
 //! Cost: get O(1); doubling and halving O(words), about 1 ns a word: 50 us for the 64 Ki
 //! words of a table of 20 M elements. (A table of a billion would pause for some

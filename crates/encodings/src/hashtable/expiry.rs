@@ -3,7 +3,7 @@
 //! A segment with volatile elements has a *record*: the (time, tag) of up to 14 elements that
 //! expire first, and `far`, a lower bound of all other expiries. A *tree of minima* over the
 //! records' earliest times gives the next due segment. When a near time is reached, its tag leads
-//! to the one or two cells in question; only when `far` is reached (14 elements later) is the whole
+//! to the cell or two in question; only when `far` is reached (14 elements later) is the whole
 //! segment read, and both are computed anew.
 //!
 //!     record: 14 x (time 48 bits | tag 15 bits) | far | prefix | number of near ones    128 bytes
@@ -15,11 +15,11 @@
 //!      and noting them reads only the header.
 //!
 //! Near entries are hints: elements may be gone, or live longer, by the time they are read. Each
-//! full read of a segment is amortized over at least 14 expiries noted since the one before: some
-//! 35 reads of entries, prefetched, for each element that expires.
+//! full read of a segment is amortized over at least 14 expiries recorded since the read before:
+//! some 35 reads of entries, prefetched, for each element that expires.
 //!
 //! Tables may share their records ([`SharedExpiry`]): the tree then leads to the table that is due,
-//! and a small table with volatile elements costs one record. The records are lent to a table while
+//! and a small table with volatile elements costs a record. The records are lent to a table while
 //! it changes; in between it has none, and its headers have the numbers of its own.
 //!
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
@@ -39,7 +39,7 @@ use crate::min_tree::{MinTree, NEVER};
 use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 use russet_base::memory::mover::Mover;
 
-/// Records drawn before the earliest one is taken.
+/// Records drawn before the earliest record is taken.
 const RECORD_DRAWS: usize = 16;
 /// Records allocated at a time.
 const PAGE: usize = 64;
@@ -136,11 +136,11 @@ impl Expiry {
         Some(self.tree.min()).filter(|&min| min != NEVER)
     }
 
-    /// Owners and prefixes of some random segments with noted elements, and at last of the one
+    /// Owners and prefixes of some random segments with noted elements, and at last of the segment
     /// whose first element expires first.
     fn draw(&self, rng: &mut impl Rng) -> SegmentDraws {
         let drawn = (0..RECORD_DRAWS).map(|_| below(rng, self.tree.len()));
-        // An unused record is `NEVER`; the earliest one is in use.
+        // An unused record is `NEVER`; the earliest record is in use.
         let used = drawn.filter(|&id| self.tree.get(id) != NEVER);
         used.chain(self.tree.first())
             .map(|id| {
@@ -393,9 +393,9 @@ impl HashTable {
         });
     }
 
-    /// A random word for which `has_expiry` is true, if few are: draws a record, then one of its
-    /// segment's words. Nearly uniform over segments, uniform within one. `None` if there is none.
-    /// O(segment); O(n) when no record leads to one.
+    /// A random word for which `has_expiry` is true, if few are: draws a record, then a word of its
+    /// segment. Nearly uniform over segments, uniform within a segment. `None` if there is none.
+    /// O(segment); O(n) when no record leads to such a word.
     pub fn random_noted(
         &self,
         rng: &mut impl Rng,
@@ -504,7 +504,8 @@ impl HashTable {
         }
     }
 
-    /// Two segments merge into one at `prefix`. Returns (record, horizon) for its header.
+    /// Two segments merge into a single segment at `prefix`. Returns (record, horizon) for its
+    /// header.
     pub(super) fn merge_records(
         &mut self,
         one: SegmentRef,

@@ -1,4 +1,4 @@
-//! One 64-byte line of eight cells: finding the cells with a tag.
+//! A 64-byte line of eight cells: finding the cells with a tag.
 //!
 //!     cell: 15-bit tag | 1 bit "sits in the neighbour bucket" | 48-bit word; 0 = empty
 //!
@@ -29,7 +29,7 @@ impl Word {
 /// The judge of a lookup's candidates: a closure, or a type whose method is certain to be a part
 /// of the lookup's code.
 pub trait Accepts {
-    /// Whether this word is the one that is looked for.
+    /// Whether this word is the word that is looked for.
     fn accepts(&mut self, word: Word) -> bool;
 }
 

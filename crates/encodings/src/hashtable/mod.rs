@@ -10,12 +10,12 @@
 //!
 //! Growth is local: a segment grows step by step to 64 lines, then splits in two; deletes shrink
 //! and merge (`resize`). So no operation ever waits for a rehash of the table, and memory is 9-10
-//! bytes an element at every size. Segments are in dense arenas (`arena`); a table of one segment
-//! is one small allocation, an empty one none.
+//! bytes an element at every size. Segments are in dense arenas (`arena`); a table of a single
+//! segment is a small allocation, an empty table none.
 //!
 //! Each table multiplies the caller's hashes by its own odd number. Elements inserted in the order
-//! of their hashes would fill one segment after the other, which splitting cannot help; and
-//! iterating another table gives that order (SUNIONSTORE, COPY, SSCAN and SADD).
+//! of their hashes would fill segment after segment, which splitting cannot help; and iterating
+//! another table gives that order (SUNIONSTORE, COPY, SSCAN and SADD).
 //!
 //! Invariants, in addition to those of `segment`
 //!   1. Every element is in the segment that its own hash's top bits select, under that hash's tag.
@@ -23,12 +23,12 @@
 //!   3. A segment with overflow has `LINES_MAX` lines, and its directory word says so.
 //!   4. No caller's closure runs while the table is in an intermediate state.
 //!
-//! Cost: find one directory word, one or two lines, and the entries with an equal 15-bit tag
-//! (1.005 of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split:
-//! some 10 us and 500 reads of entries. Doubling the directory: see `directory`.
-//! Cursors: `scan`. Walks with a known frontier: `frontier`. Random picks: `random`.
-//! Active expiry: `expiry`. Lazy free: `drain`. Defragmentation: `relocate`.
-//! Prefetching for a batch: `ahead`. Thousands of small tables: `tables`.
+//! Cost: find a directory word, one or two lines, and the entries with an equal 15-bit tag (1.005
+//! of them for a hit, 0.01 for a miss). Insert and remove O(1), at worst a split: some 10 us and
+//! 500 reads of entries. Doubling the directory: see `directory`. Cursors: `scan`. Walks with a
+//! known frontier: `frontier`. Random picks: `random`. Active expiry: `expiry`. Lazy free: `drain`.
+//! Defragmentation: `relocate`. Prefetching for a batch: `ahead`. Thousands of small tables:
+//! `tables`.
 #![allow(unsafe_code)]
 
 mod ahead;
@@ -73,15 +73,15 @@ use segment::{Header, NO_HORIZON, NO_RECORD, SegmentRef};
 pub use shape::Shape;
 pub use tables::Tables;
 
-/// The position of an element, valid until the next change of the table. A stale one leads to a
-/// wrong element or a panic, never undefined behaviour.
+/// The position of an element, valid until the next change of the table. A stale position leads to
+/// a wrong element or a panic, never undefined behaviour.
 ///
-/// One word, so that a lookup's result travels in registers:
+/// A single word, so that a lookup's result travels in registers:
 ///
 ///     top half of the table's own hash 32 | index 32
 ///
 /// The directory uses only the hash's top bits. The index is that of the cell in its segment, or,
-/// past the segment's end, one into the overflow.
+/// past the segment's end, an index into the overflow.
 #[derive(Copy, Clone, Debug)]
 pub struct Handle(u64);
 
@@ -111,7 +111,7 @@ pub struct HashTable {
     len: usize,
     /// Odd; see the module.
     salt: u64,
-    /// Present only in a table of more than one segment.
+    /// Present only in a table of several segments.
     many: Option<Box<Many>>,
     /// Created when the first expiry is noted.
     expiry: Option<Box<Expiry>>,
@@ -231,7 +231,7 @@ impl HashTable {
         raw
     }
 
-    /// Replaces the word in a cell by one with the same hash.
+    /// Replaces the word in a cell by a word with the same hash.
     #[inline]
     pub fn replace_at(&mut self, handle: Handle, word: Word) {
         let raw = with_word(self.raw_at(handle), word);
@@ -276,7 +276,7 @@ impl HashTable {
     }
 
     /// Adds an element that is not in the table. `rehash` returns the hash of any word in the
-    /// table, including the new one: a split needs it.
+    /// table, including the new word: a split needs it.
     pub fn insert(&mut self, hash: u64, word: Word, rehash: impl Fn(Word) -> u64) {
         debug_assert_eq!(rehash(word), hash);
         let (hash, salt) = (self.own(hash), self.salt);

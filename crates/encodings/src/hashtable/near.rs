@@ -1,4 +1,4 @@
-//! A record: the earliest expiries of one segment, and the bound of all others.
+//! A record: the earliest expiries of a segment, and the bound of all others.
 //!
 //! The invariants of a record, and the code that keeps them: `expiry`.
 
@@ -13,7 +13,7 @@ const TAG_BITS: u32 = 15;
 /// The last time that a near entry can hold.
 pub const TIME_MAX: i64 = (1 << 48) - 1;
 
-/// Time and tag in one number, ordered by time.
+/// Time and tag in a single number, ordered by time.
 pub(super) type TaggedTime = u64;
 
 pub(super) fn near(when_ms: i64, tag: u64) -> TaggedTime {

@@ -1,8 +1,8 @@
 //! Placing a new element in its segment, and moving others to make room.
 //!
 //! If the home bucket and its neighbour are full, an element in its home bucket may move on to its
-//! neighbour, one in the neighbour bucket may move back home, and so on along the buckets until one
-//! has a free cell.
+//! neighbour, an element in the neighbour bucket may move back home, and so on along the buckets
+//! until a bucket has a free cell.
 
 use super::line::{CELLS, MARK, tag_of_cell};
 use super::segment::{HEADER_CELLS, LINES_MAX, STASH_CELLS, SegmentRef};
@@ -12,7 +12,7 @@ use crate::prefetch::prefetch;
 const CHAIN_MAX: usize = 4;
 
 /// With this many in its stash a table's only segment grows: a full stash would have a tenth of its
-/// elements, whose lookups read one line more, and which no prefetch finds.
+/// elements, whose lookups read a further line, and which no prefetch finds.
 const YOUNG_STASH_MAX: usize = 2;
 
 /// The place that an element got.
@@ -23,8 +23,8 @@ pub(super) enum InsertOutcome {
     Full,
 }
 
-/// A chain of moves that would make room in its first bucket: an element of each bucket on it
-/// moves to the next bucket, or to the one before.
+/// A chain of moves that would make room in its first bucket: an element of each bucket on it moves
+/// to the next bucket, or to the bucket before.
 struct Chain {
     /// The last bucket.
     bucket: usize,
@@ -47,7 +47,7 @@ impl Chain {
     }
 
     /// Adds a move out of the last bucket, which is full, and returns a free cell of the bucket to
-    /// which it leads. `None`: that one is full, too, and the chain may be extended again; or no
+    /// which it leads. `None`: that bucket is full, too, and the chain may be extended again; or no
     /// element may move, and the chain ends.
     #[inline(always)]
     fn extend(&mut self, segment: SegmentRef) -> Option<usize> {
@@ -67,7 +67,7 @@ impl Chain {
         (free != 0).then(|| lowest(self.bucket, free))
     }
 
-    /// Makes the moves, the last one to the cell `free`, and puts the new cell into the first
+    /// Makes the moves, the last move to the cell `free`, and puts the new cell into the first
     /// place.
     #[inline(always)]
     fn fill(&self, segment: SegmentRef, mut free: usize, cell: u64) {

@@ -5,9 +5,9 @@ use super::segment::{HEADER_CELLS, Header, LINES_MAX, STASH_CELLS, Segment, Segm
 
 /// The layout of a set of elements in a segment of a given size.
 ///
-/// Buckets are filled in order; excess elements of one go to the next, before the next one's own
-/// elements: a chain of any length, found by counting alone. A bucket with excess is full up to its
-/// end, so the elements of a home are in one run of cells:
+/// Buckets are filled in order; excess elements of a bucket go to the next bucket, before the own
+/// elements of that: a chain of any length, found by counting alone. A bucket with excess is full
+/// up to its end, so the elements of a home are in a single run of cells:
 ///
 ///     bucket      | excess of the one before | own elements | next one: excess of this | own ..
 ///     run of home                            ^ next                                   ^ limit

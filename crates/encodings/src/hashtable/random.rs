@@ -1,10 +1,10 @@
 //! Uniform random picks.
 //!
-//! Draws a directory word, accepted only if it is its segment's canonical one; then a cell among as
-//! many as the largest segment has, accepted only if it exists and is occupied. After any rejection
-//! everything is drawn again. So every cell of the table is equally likely, whatever the size and
-//! fill of its segment. Drawing again from the same segment, or only among the cells it has, is
-//! measurably biased.
+//! Draws a directory word, accepted only if it is the canonical word of its segment; then a cell
+//! among as many as the largest segment has, accepted only if it exists and is occupied. After any
+//! rejection everything is drawn again. So every cell of the table is equally likely, whatever the
+//! size and fill of its segment. Drawing again from the same segment, or only among the cells it
+//! has, is measurably biased.
 //!
 //! Cost: 1.3 to 3 draws in a random table.
 

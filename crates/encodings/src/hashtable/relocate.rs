@@ -63,7 +63,7 @@ impl HashTable {
         let root = self.directory.at(0);
         if self.directory.depth() == 0 && !root.is_none() {
             let mut segment = root.segment();
-            // SAFETY: a table's only segment is an allocation of its own, of one place.
+            // SAFETY: a table's only segment is an allocation of its own, of a single place.
             if unsafe { arena::relocate(&mut segment, root.lines(), 1, mover) } {
                 self.directory.moved(segment);
             }

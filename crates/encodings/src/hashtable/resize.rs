@@ -1,9 +1,9 @@
 //! Growth, split, shrink and merge of single segments.
 //!
-//! A full segment is rebuilt with the next number of lines; if its elements do not fit there (one
-//! crowded bucket is enough) with still more; at 64 lines it splits by the next bit of the hash.
-//! Only a split reads the elements' hashes. A sparse segment is rebuilt smaller, then merged with
-//! its buddy.
+//! A full segment is rebuilt with the next number of lines; if its elements do not fit there (a
+//! single crowded bucket is enough) with still more; at 64 lines it splits by the next bit of the
+//! hash. Only a split reads the elements' hashes. A sparse segment is rebuilt smaller, then merged
+//! with its buddy.
 //!
 //! Cost: rebuild about 2 us, split about 10 us with 500 reads of entries.
 //!
@@ -272,7 +272,7 @@ impl HashTable {
     fn shrink(&mut self, segment: SegmentRef, lines: usize) {
         let cells = self.cells_of(segment);
         let plan = Plan::new(&cells, lines);
-        // One bucket is crowded: wait until more elements are removed.
+        // A bucket is crowded: wait until more elements are removed.
         if plan.spilled <= REBUILD_STASH_MAX {
             self.rebuild(segment, &cells, plan);
         }
@@ -353,7 +353,7 @@ impl HashTable {
         let two_is_last = many.arenas.is_last(two.segment(), two.lines());
         let order = if two_is_last { [two, one] } else { [one, two] };
         for segment in order {
-            // SAFETY: `build` allocated it so, and the other one has not moved.
+            // SAFETY: `build` allocated it so, and the other segment has not moved.
             unsafe {
                 many.arenas
                     .free(segment.segment(), segment.lines(), &mut self.directory)

@@ -3,9 +3,9 @@
 //!
 //!     cursor = prefix | depth, 6 bits | band, 6 bits        (0: begin, and: finished)
 //!
-//! The prefix identifies a block of hashes, those with the same top `depth` bits; a band is one
-//! 64th of the tags. A scan goes through the blocks in order and through the bands of each; an
-//! element never changes either, wherever it moves. A block is the content of one segment when the
+//! The prefix identifies a block of hashes, those with the same top `depth` bits; a band is a 64th
+//! of the tags. A scan goes through the blocks in order and through the bands of each; an element
+//! never changes either, wherever it moves. A block is the content of a single segment when the
 //! block is begun. If that segment has split since, it is finished child by child. If it has
 //! merged, the bands are those of the larger segment, and its part that the scan had not reached
 //! follows as separate blocks. So a cursor only moves forward, and a scan always ends.
@@ -56,7 +56,7 @@ impl Position {
     }
 }
 
-/// The range of one scan step: the elements of a segment with these tags.
+/// The range of a scan step: the elements of a segment with these tags.
 pub(super) struct Stretch {
     pub segment: SegmentRef,
     pub tags: Range<u64>,
@@ -70,8 +70,8 @@ fn hashes_in(depth: u32) -> u64 {
 }
 
 impl HashTable {
-    /// Visits about one bucket line of elements; returns the next cursor, 0 at the end. A cursor
-    /// that no scan has returned ends the scan or starts anywhere.
+    /// Visits about a bucket line of elements; returns the next cursor, 0 at the end. A cursor that
+    /// no scan has returned ends the scan or starts anywhere.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Word)) -> u64 {
         let Some(stretch) = self.stretch(cursor) else {
             return 0;
@@ -118,7 +118,7 @@ impl HashTable {
         let Ok(prefix) = u32::try_from(u64::from(position.prefix) + hashes_in(depth)) else {
             return 0;
         };
-        // The next segment, or the rest of one that this block has merged into.
+        // The next segment, or the rest of a segment that this block has merged into.
         let segment = self.directory.get(u64::from(prefix) << 32);
         Position {
             prefix,

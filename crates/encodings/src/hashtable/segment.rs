@@ -4,8 +4,8 @@
 //!     line 1..lines: a bucket each
 //!
 //! Invariants
-//!   1. An element sits in its home bucket, or marked in the next one (the last wraps to
-//!      the first), or unmarked in the stash.
+//!   1. An element sits in its home bucket, or marked in the next bucket (the last wraps to the
+//!      first), or unmarked in the stash.
 //!   2. `count` is the number of occupied cells, stash included, overflow excluded.
 //!   3. The `SegmentRef` in the directory agrees with the header on lines and depth, and
 //!      says whether the stash is in use.

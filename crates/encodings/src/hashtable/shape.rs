@@ -31,7 +31,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Adds another table's figures; the depth is that of the deeper one.
+    /// Adds another table's figures; the depth is that of the deeper table.
     pub fn add(&mut self, other: &Shape) {
         self.len += other.len;
         self.depth = self.depth.max(other.depth);

@@ -1,4 +1,4 @@
-//! Many tables, by number, most of them of one segment.
+//! Many tables, by number, most of them of a single segment.
 //!
 //!     roots    the directory word of each table that has one segment, 8 bytes a table: a lookup
 //!              reads it instead of the table, whose line is out of the cache when there are
@@ -7,15 +7,15 @@
 //!              one dropped is kept for the next
 //!     expiry   the records of all tables (`expiry`)
 //!
-//! All have one odd number (`HashTable::salt`), which a lookup would else read in the table.
+//! All have the same odd number (`HashTable::salt`), which a lookup would else read in the table.
 //!
 //! Invariants
-//!   1. The root of a table is its only directory word; none, if that is none or not the only one,
-//!      if the table changes or has no page.
+//!   1. The root of a table is its only directory word; the root is none if the directory has no
+//!      word or several, while the table changes, and if the table has no page.
 //!   2. Tables change only in [`Tables::change`].
 //!   3. `expiry` is lent to a table while that changes, and has the records of all of them.
 //!
-//! Cost: a lookup is that of a table of one segment; of more segments, two more reads.
+//! Cost: a lookup is that of a table of a single segment; of more segments, two more reads.
 
 use super::line::{Accepts, tag_of_hash};
 use super::{Handle, HashTable, SegmentRef, SharedExpiry, Word};
@@ -66,7 +66,7 @@ impl<const PAGES: usize> Tables<PAGES> {
         Tables::salted(HashTable::new().salt)
     }
 
-    /// Empty tables that can take this one's ([`Tables::put`]).
+    /// Empty tables that can take the place of the given table ([`Tables::put`]).
     pub fn empty_like(&self) -> Tables<PAGES> {
         Tables::salted(self.salt)
     }
@@ -134,7 +134,7 @@ impl<const PAGES: usize> Tables<PAGES> {
         result
     }
 
-    /// Takes a table out; an empty one replaces it. O(1), and O(segments) if expiries are noted.
+    /// Takes a table out; an empty table replaces it. O(1), and O(segments) if expiries are noted.
     pub fn take(&mut self, table: u16) -> HashTable {
         let salt = self.salt;
         self.change(table, |its| {
@@ -146,7 +146,7 @@ impl<const PAGES: usize> Tables<PAGES> {
         })
     }
 
-    /// Replaces an empty table by one that was taken from tables of the same origin.
+    /// Replaces an empty table by a table that was taken from tables of the same origin.
     pub fn put(&mut self, table: u16, taken: HashTable) {
         assert_eq!(taken.salt, self.salt, "tables of another origin");
         self.change(table, |its| {
@@ -258,7 +258,7 @@ fn new_page(salt: u64) -> Box<Page> {
 }
 
 impl HashTable {
-    /// The directory's word, if it is the only one; else none.
+    /// The directory's word, if it is the only word; else none.
     #[inline]
     fn only_segment(&self) -> SegmentRef {
         match self.many {

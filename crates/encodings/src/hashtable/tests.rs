@@ -1,6 +1,6 @@
 //! The whole table against models: maps, sets, sorted times.
 //!
-//! Random operations also run with a poor hash, and with one that is equal for all elements:
+//! Random operations also run with a poor hash, and with a hash that is equal for all elements:
 //! slower, never wrong. Scans continue through growth and shrinking. Bounds of cost count elements
 //! read, not time.
 
@@ -221,7 +221,7 @@ fn equal_hashes_overflow_and_come_back_beside_random_ones() {
     assert!((3000..20_000).all(|n| numbers.contains(n)));
 }
 
-/// One scan while the table changes between calls; returns how often each was seen.
+/// A scan while the table changes between calls; returns how often each was seen.
 fn scan_all(numbers: &mut Numbers, mut between: impl FnMut(&mut Numbers)) -> HashMap<u64, u32> {
     let mut seen = HashMap::new();
     let mut cursor = 0;
@@ -522,7 +522,7 @@ fn prefetching_any_hash_is_harmless() {
 }
 
 /// Bug: copying a large table took time quadratic in its size: each element's segment was the
-/// fullest one, and only overflow could take it.
+/// fullest, and only overflow could take it.
 #[test]
 fn the_order_of_one_table_is_no_order_for_another() {
     const COUNT: u64 = 100_000;

@@ -50,8 +50,8 @@ impl Near {
 
 /// The best nodes seen, at most `limit`, sorted; each still to be expanded or not.
 ///
-/// One array is both the candidates and the results of the paper: a candidate that is not among
-/// the results any more would end the walk.
+/// A single array is both the candidates and the results of the paper: a candidate that is not
+/// among the results any more would end the walk.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     sorted: Vec<Near>,
@@ -232,7 +232,7 @@ impl Queues {
     }
 }
 
-/// The nodes a walk has met: one bit each, and a list of them, in that order.
+/// The nodes a walk has met: a bit each, and a list of them, in that order.
 #[derive(Debug, Default)]
 pub(super) struct VisitedNodes {
     words: Vec<u64>,

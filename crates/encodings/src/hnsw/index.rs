@@ -77,7 +77,7 @@ impl Index {
         self.max_uid
     }
 
-    /// Returns the node where searches start: one of the highest level.
+    /// Returns the node where searches start: a node of the highest level.
     pub(crate) fn entry_point(&self) -> Option<NodeId> {
         (self.entry != NONE).then_some(NodeId(self.entry))
     }
@@ -108,7 +108,7 @@ impl Index {
         self.store.uid(id.0)
     }
 
-    /// Returns a node's level: it has links at each level from 0 to this one.
+    /// Returns a node's level: it has links at each level from 0 to the returned level.
     pub fn level(&self, id: NodeId) -> usize {
         self.store.level(id.0)
     }
@@ -226,14 +226,14 @@ impl Index {
         self.store.bytes()
     }
 
-    /// Offers the blocks of one chunk of nodes to active defragmentation; returns the next chunk,
+    /// Offers the blocks of a chunk of nodes to active defragmentation; returns the next chunk,
     /// `None` at the end. It moves none of the blocks of a full chunk, which are too large.
     pub fn relocate(&mut self, mover: &mut Mover, chunk: usize) -> Option<usize> {
         self.store.relocate(mover, chunk)
     }
 
-    /// Frees about 64 KB of the index, and returns whether there is more; it is no index any
-    /// more then. Dropping a large one at once takes milliseconds.
+    /// Frees about 64 KB of the index, and returns whether there is more; it is no index any more
+    /// then. Dropping a large index at once takes milliseconds.
     pub fn free_step(&mut self) -> bool {
         self.entry = NONE;
         self.store.free_chunk()

@@ -1,4 +1,5 @@
-//! Inserts: a new node's neighbours are searched for in steps, then it is linked in one.
+//! Inserts: a new node's neighbours are searched for in steps, then the node is linked in a single
+//! step.
 //!
 //! A [`Placement`] only reads the index, so the index may change between its steps, and several may
 //! be under way. The end checks each candidate again: removed nodes are dropped, distances of

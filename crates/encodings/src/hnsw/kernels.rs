@@ -1,14 +1,14 @@
 //! The sums a distance is made of, by the widest instructions this processor has.
 //!
 //! Each kernel takes two vectors as bytes, as the store holds them (little-endian, any alignment),
-//! of the same length; a longer one is read only as far as the shorter. The form is chosen once
+//! of the same length; a longer vector is read only as far as the shorter. The form is chosen once
 //! ([`Kernels::get`]): AVX-512 (with VNNI and VPOPCNTDQ), AVX2 with FMA, NEON, or plain Rust, which
 //! is also the oracle of the others' tests.
 //!
 //! The integer sums are exact in every form, and cannot overflow: 65536 dimensions of
 //! 255 * 128 are less than 2^31. Sums of floats differ in their last bits, by their order.
 //!
-//! The one place of this index with `unsafe`: SIMD loads, and calls of kernels that detection has
+//! The only place of this index with `unsafe`: SIMD loads, and calls of kernels that detection has
 //! allowed.
 #![allow(unsafe_code)]
 
@@ -23,10 +23,10 @@ type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
 /// Number of bits that differ; lengths are multiples of 8 bytes.
 type Hamming = unsafe fn(&[u8], &[u8]) -> u32;
 
-/// As above, of one vector and each of several, into as many places.
+/// As above, of a vector and each of several, into as many places.
 type Many<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
 
-/// One form of each sum.
+/// A form of each sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernels {
     /// Invariant of all: this processor has the features they need.
@@ -138,7 +138,7 @@ impl Kernels {
     }
 }
 
-/// A sum of one vector and each of several, by the form for two, which is inlined.
+/// A sum of a vector and each of several, by the form for two, which is inlined.
 macro_rules! many {
     ($many:ident, $one:ident, $sum:ty $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?

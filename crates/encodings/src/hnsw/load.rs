@@ -1,4 +1,4 @@
-//! An index from a file: nodes one by one, with links by uid, then all links at once.
+//! An index from a file: node after node, with links by uid, then all links at once.
 //!
 //! Files are not trusted: any file gives an index whose invariants hold, or an error. Memory is
 //! bounded by the size of the input.
@@ -47,10 +47,10 @@ pub enum LoadError {
     /// A link to an unknown uid, to a node without that level, or from a node to itself.
     #[error("a link leads to no node, to one below its level, or to the node itself")]
     Target,
-    /// A node has two links to the same one at a level.
+    /// A node has two links to the same node at a level.
     #[error("a link is there twice")]
     Doubled,
-    /// A link from one node to another that has none to the first, at that level.
+    /// A link to a node that has no link back at that level.
     #[error("a link has no link back")]
     OneWay,
 }
@@ -80,7 +80,7 @@ impl Loader {
         }
     }
 
-    /// Adds a node. The first one of the highest level becomes the entry.
+    /// Adds a node. The first node of the highest level becomes the entry.
     pub fn add(&mut self, node: LoadedNode<'_>) -> Result<NodeId, LoadError> {
         let parameters = *self.index.parameters();
         if node.vector.bytes.len() != parameters.vector_bytes() {
@@ -146,17 +146,17 @@ impl Loader {
         Ok(*self.interned.entry(uid).or_insert(next))
     }
 
-    /// Resolves all links, and returns the index if every one of them is sound.
+    /// Resolves all links, and returns the index if every link is sound.
     ///
-    /// Mutual links are checked by sums of random hashes, one per link, which cancel those of the
-    /// links back: a file cannot know the keys, and looking at the other end of each link would
+    /// Mutual links are checked by sums of random hashes, a hash per link, which cancel those of
+    /// the links back: a file cannot know the keys, and looking at the other end of each link would
     /// take as long as the rest of the load.
     pub fn finish(mut self) -> Result<Index, LoadError> {
         let ids = self.ids_by_token()?;
         let keys = Keys::new();
         let mut balance = [0_u64; 2];
         let slots = self.index.store.slots();
-        // Levels in one array: a look at a target's head would be a miss of the cache.
+        // Levels in an array of their own: a look at a target's head would be a miss of the cache.
         let levels: Vec<u8> = (0..slots)
             .map(|id| self.index.store.level(id) as u8)
             .collect();

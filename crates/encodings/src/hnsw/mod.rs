@@ -14,7 +14,8 @@
 //!   4. Uids are unique, above 0, and at most [`Index::max_uid`].
 //!
 //! Every operation is also available in steps ([`Search`], [`Scan`], [`Placement`], [`Loader`]),
-//! between which the index may change: each step checks the nodes that it kept from the one before.
+//! between which the index may change: each step checks the nodes that it kept from the step
+//! before.
 //!
 //! Cost: a search, O(ef * M) distances in practice and O(log n) hops; an insert, a search and
 //! some M^2 distances; a removal, M^2 distances per level. Memory: [`store`].

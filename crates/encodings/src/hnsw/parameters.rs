@@ -19,9 +19,9 @@ pub const EF_CONSTRUCTION: usize = 200;
 pub enum Quantization {
     /// As they are: 4 bytes each.
     F32 = 0,
-    /// One signed byte each, and a range for all.
+    /// A signed byte each, and a range for all.
     Q8 = 1,
-    /// One bit each: the sign.
+    /// A bit each: the sign.
     Binary = 2,
 }
 
@@ -87,7 +87,7 @@ impl Parameters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u32);
 
-/// Returns a level for a new node: each further one with a chance of 1/4.
+/// Returns a level for a new node: each further level with a chance of 1/4.
 pub fn random_level(rng: &mut impl Rng) -> u8 {
     (rng.next_u64().trailing_zeros() / 2).min(LEVEL_MAX as u32) as u8
 }

@@ -222,7 +222,7 @@ fn not_nan(distance: f32) -> f32 {
     if distance.is_nan() { 2.0 } else { distance }
 }
 
-/// Records that are compared with one at once, at most.
+/// Records that are compared with a single query at once, at most.
 pub const BATCH: usize = 16;
 
 /// How two records are compared.

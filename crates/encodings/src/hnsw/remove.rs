@@ -1,12 +1,12 @@
 //! Removals: the neighbours of a removed node are linked with each other in its place.
 //!
-//! They are linked by their shortest edges until each can reach the others, then those that gained
-//! no link get one, as far as lists have room. A node that is left alone searches for new links.
+//! They are linked by their shortest edges until each can reach the others, then nodes that gained
+//! no link get a link, as far as lists have room. A node that is left alone searches for new links.
 //! The entry passes to a node of the highest level that is left.
 //!
 //! Cost: M^2 distances per level; more than 64 neighbours are mended in groups. [`Index::compact`]
-//! gives numbers back, O(M^2) each: it renames nodes, and a search under way may miss one that was
-//! renamed.
+//! gives numbers back, O(M^2) each: it renames nodes, and a search under way may miss a node that
+//! was renamed.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ const GROUP: usize = 64;
 /// The nodes that [`Index::compact`] moved last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moves {
-    /// The version after the move, the old number and the new one; oldest first.
+    /// The version after the move, the old number and the new number; oldest first.
     last: VecDeque<(u32, u32, u32)>,
     /// The version of the newest move that is forgotten.
     forgotten: Option<u32>,
@@ -49,7 +49,7 @@ impl Moves {
 }
 
 impl Index {
-    /// Removes a node; its number may be given to another one. Returns its payload.
+    /// Removes a node; its number may be given to another node. Returns its payload.
     pub fn remove(&mut self, id: NodeId) -> u64 {
         assert!(self.contains(id), "no such node");
         self.detach(id.0);
@@ -109,7 +109,7 @@ impl Index {
         }
     }
 
-    /// Finds another entry for `removed`: one of its neighbours of the highest level left.
+    /// Finds another entry for `removed`: a neighbour of the highest level left.
     fn choose_entry(&mut self, removed: u32, neighbours: &[Vec<u32>]) {
         let Some(top) = self.level_counts.iter().rposition(|&count| count > 0) else {
             self.entry = NONE;
@@ -162,7 +162,8 @@ impl Index {
         edges.sort_unstable();
         let ends = |edge: Near| (edge.id() as usize / GROUP, edge.id() as usize % GROUP);
         let mut gained = vec![0; orphans.len()];
-        // The shortest links that hold all together; then one more for each that got none.
+        // The shortest links that hold all together; then a further link for each node that got
+        // none.
         for holds_together in [true, false] {
             edges.retain(|&edge| {
                 let (a, b) = ends(edge);

@@ -1,8 +1,8 @@
 //! Searches, in steps between which the index may change.
 //!
-//! A step ends after its budget of distances. The next one checks the nodes that it kept, if the
-//! index has another version by then: removed nodes are dropped, changed ones compared again, and
-//! if none is left the search starts at the entry.
+//! A step ends after its budget of distances. The next step checks the nodes that the search kept,
+//! if the index has another version by then: removed nodes are dropped, changed nodes compared
+//! again, and if none is left the search starts at the entry.
 //!
 //!     Search   the nearest nodes, perhaps among those that pass a filter
 //!     Scan     all nodes, compared one by one: exact
@@ -193,8 +193,8 @@ impl Descent {
     }
 }
 
-/// Returns a node as it is now, if it still is one at `level`; `version` is the index's when it
-/// was seen.
+/// Returns a node as it is now, if there still is such a node at `level`; `version` is the index's
+/// when it was seen.
 fn revised(index: &Index, query: &[u8], level: usize, version: u32, near: Near) -> Option<Near> {
     let id = near.id();
     if !index.store.is_live(id) || index.store.level(id) < level {
@@ -225,7 +225,7 @@ pub struct Search {
     heaps: bool,
     heaps_begun: bool,
     expanded: usize,
-    /// With a filter: nodes met by the last expansion that are still to be looked at, the last one
+    /// With a filter: nodes met by the last expansion that are still to be looked at, the last
     /// first.
     pending: Vec<Near>,
     scratch: Scratch,
@@ -406,7 +406,7 @@ fn found(index: &Index, version: u32, near: &[Near]) -> Vec<FoundNode> {
     .collect()
 }
 
-/// A comparison with all nodes, one after another: the exact answer.
+/// A comparison with all nodes in turn: the exact answer.
 #[derive(Debug)]
 pub struct Scan {
     query: Query,

@@ -1,10 +1,10 @@
 //! The choice of links: near nodes, in different directions.
 //!
-//! A candidate that is nearer to a chosen node than to the new one is passed over at first, because
-//! the chosen one leads to it; passed-over ones fill the rest of the list. A full node gives up a
-//! link for a better one, but not that of a node that would be left with few. If no near node takes
-//! the new one, it is put between two that are linked. Links stay mutual throughout (invariant 1 of
-//! the index).
+//! A candidate that is nearer to a chosen node than to the new node is passed over at first,
+//! because the chosen node leads to it; the candidates passed over fill the rest of the list. A
+//! full node gives up a link for a better link, but not that of a node that would be left with few.
+//! If no near node takes the new node, it is put between two linked nodes. Links stay mutual
+//! throughout (invariant 1 of the index).
 //!
 //! Cost: some M^2 distances per level, at most [`EFFORT`] for each of the two choices. Candidates
 //! come from `insert` and `remove`.
@@ -17,7 +17,7 @@ use super::query::BATCH;
 /// M of hundreds would keep the caller for seconds: then some links are chosen less well.
 const EFFORT: usize = 1 << 16;
 
-/// How many of a full node's farthest links are looked at for one to give up.
+/// How many of a full node's farthest links are looked at for a link to give up.
 const FARTHEST: usize = 8;
 /// A node gets at least this many links, or a quarter of M, even if no near node gains by them.
 const LINKS_AT_LEAST: usize = 16;
@@ -36,7 +36,7 @@ impl Index {
         };
         let (chosen, passed_over) = self.diverse(candidates, wanted);
         let mut effort = EFFORT;
-        // Links in one direction are better than few.
+        // Links in a single direction are better than few.
         for near in chosen.into_iter().chain(passed_over) {
             if self.degree(id, level) >= wanted {
                 break;
@@ -52,7 +52,7 @@ impl Index {
         }
     }
 
-    /// Splits candidates into at most `most` of which none is nearer to another one than to the
+    /// Splits candidates into at most `most` of which none is nearer to another of them than to the
     /// node itself, and the others (as many as may be needed); both the nearest first.
     fn diverse(&self, candidates: &[Near], most: usize) -> (Vec<Near>, Vec<Near>) {
         if candidates.len() <= most {
@@ -78,9 +78,9 @@ impl Index {
         (chosen, passed_over)
     }
 
-    /// Returns whether one of `others` is nearer to a node than the one it was met from.
+    /// Returns whether one of `others` is nearer to a node than the node it was met from.
     fn is_covered(&self, near: Near, others: &[Near]) -> bool {
-        // One at a time: the first covers it in most cases.
+        // They are compared singly, because the first covers it in most cases.
         others
             .iter()
             .any(|other| self.distance_between(near.id(), other.id()) < near.distance())
@@ -129,7 +129,7 @@ impl Index {
         self.link_both(id, other, level);
     }
 
-    /// Returns which link a full node gives up for `newcomer`: among the farthest, one that a
+    /// Returns which link a full node gives up for `newcomer`: among the farthest, a link that a
     /// nearer node covers, so that the links into other directions stay (they lead out of
     /// clusters); else the farthest. None of a node that would be left with few; `None` if it is
     /// the newcomer itself.
@@ -151,7 +151,7 @@ impl Index {
         (worst.id() != newcomer.id()).then(|| worst.id())
     }
 
-    /// Returns the links of a node with their distances, with room for one more.
+    /// Returns the links of a node with their distances, with room for a further link.
     fn near_links(&self, id: u32, level: usize) -> Vec<Near> {
         let links = self.store.links(id, level);
         let mut near = Vec::with_capacity(links.len() + 1);

@@ -22,7 +22,7 @@ use super::query::{StoredVector, fill_record};
 use crate::prefetch::prefetch;
 use russet_base::memory::mover::Mover;
 
-/// Bytes of records in a chunk: more nodes than this are not put into one.
+/// Bytes of records in a chunk: more nodes than this are not put into a chunk.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Nodes in a chunk, at most: 2 to the power of this.
 const CHUNK_SHIFT_MAX: u32 = 8;
@@ -109,7 +109,7 @@ impl Store {
         self.live as usize
     }
 
-    /// Returns one more than the greatest number a node has had.
+    /// Returns the number after the greatest number that a node has had.
     pub(super) fn slots(&self) -> u32 {
         self.slots
     }
@@ -401,8 +401,8 @@ impl Store {
         self.slots - self.live > self.live + (1 << self.shift)
     }
 
-    /// Gives up the highest number: its node, if there is one, gets a free number, with this
-    /// generation. Returns both of its numbers.
+    /// Gives up the highest number: its node, if any, gets a free number, with this generation.
+    /// Returns both of its numbers.
     pub(super) fn drop_last(&mut self, generation: u32) -> Option<(u32, u32)> {
         let last = self.slots.checked_sub(1)?;
         let moved = if self.is_live(last) {
@@ -445,7 +445,7 @@ impl Store {
         Some(to)
     }
 
-    /// Replaces a link of a node by another one.
+    /// Replaces a link of a node by another.
     pub(super) fn rename_link(&mut self, id: u32, level: usize, old: u32, new: u32) {
         let block = self.block_mut(id, level);
         let links = match wide_list(block) {
@@ -457,7 +457,7 @@ impl Store {
         }
     }
 
-    /// Makes room for one more node, and returns its number.
+    /// Makes room for a further node, and returns its number.
     fn grow(&mut self) -> u32 {
         assert!((self.slots as usize) < NODES_MAX, "more nodes than numbers");
         let id = self.slots;
@@ -560,7 +560,7 @@ impl Store {
         (next < self.heads.len().max(self.towers.chunks.len())).then_some(next)
     }
 
-    /// Frees one chunk, with its nodes; returns whether there was one. The rest is no index any
+    /// Frees a chunk, with its nodes; returns whether there was a chunk. The rest is no index any
     /// more: only for freeing in steps.
     pub(super) fn free_chunk(&mut self) -> bool {
         let mut freed = self.heads.pop().is_some();
@@ -619,7 +619,7 @@ fn set_used(block: &mut [u32], count: usize) {
     }
 }
 
-/// The links of the levels above 0: for each node that reaches them, one run of blocks.
+/// The links of the levels above 0: for each node that reaches them, a run of blocks.
 #[derive(Clone, Debug)]
 struct Towers {
     block: usize,

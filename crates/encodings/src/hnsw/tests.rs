@@ -29,7 +29,7 @@ fn vector(rng: &mut SmallRng, dim: u32) -> Vec<f32> {
     (0..dim).map(|_| number(rng)).collect()
 }
 
-/// Points around a few centres, far from each other, one centre after another.
+/// Points around a few centres, far from each other, centre after centre.
 fn clusters(rng: &mut SmallRng, dim: u32, centres: usize, points: usize) -> Vec<Vec<f32>> {
     let mut all = Vec::new();
     for _ in 0..centres {
@@ -193,7 +193,7 @@ fn a_search_ends_when_it_has_met_all_nodes() {
         assert_eq!(progress, Progress::Done, "ef {ef}");
         assert_eq!(search.results(&index), exact(&index, &query, NODES));
     }
-    // A node that comes between two steps is not taken for one that was met.
+    // A node that comes between two steps is not taken for a node that was met.
     let mut index = index;
     let added = vector(&mut rng, 8);
     let mut search = Search::new(Query::new(&p, &added), NODES + 1);
@@ -400,7 +400,7 @@ impl Model {
             .map(moved)
             .collect();
         self.index = loaded;
-        // Steps are of one index.
+        // Steps are of the same index.
         self.searches.clear();
         self.scans.clear();
         self.placements.clear();
@@ -736,7 +736,7 @@ fn a_scan_misses_no_node_that_is_moved_meanwhile() {
 }
 
 /// Regression: a node moved to a number that the scan had passed was lost. Removing the oldest
-/// first frees the numbers in ascending order, so that a moved node gets the greatest free one.
+/// first frees the numbers in ascending order, so that a moved node gets the greatest free number.
 #[test]
 fn a_scan_misses_no_node_whatever_is_removed_meanwhile() {
     let p = parameters(8, Quantization::F32, 4);

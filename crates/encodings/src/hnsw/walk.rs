@@ -1,9 +1,9 @@
-//! The walk of one level of a graph, best first, of any graph whose nodes have numbers, links and
-//! records of one size.
+//! The walk of a level of a graph, best first, of any graph whose nodes have numbers, links and
+//! records of equal size.
 //!
 //! `walk` reads nodes through [`Nodes`], so that the graph of a vector set and that of a search
-//! index share it. Nothing of it is kept in the graph: a [`Walk`] is the memory of one search,
-//! which the thread keeps for its next one.
+//! index share it. Nothing of it is kept in the graph: a [`Walk`] is the memory of a search, which
+//! the thread keeps for its next search.
 //!
 //!     Nodes    links, records and distances, by numbers
 //!     Walk     the nodes met, the nearest of them, and which of these are still to be expanded
@@ -18,7 +18,7 @@ use super::frontier::{Near, Pool, Queues, VisitedNodes};
 use super::query::BATCH;
 use crate::prefetch::prefetch_lines;
 
-/// With more results than this, heaps are faster than one sorted array.
+/// With more results than this, heaps are faster than a sorted array.
 pub const POOL_MAX: usize = 1024;
 /// Nodes kept on the way down to level 0, so that a search enters near the right cluster: worth 2 %
 /// of recall at an `ef` of 10, for some distances more.
@@ -28,13 +28,13 @@ const SHORT_BYTES: usize = 256;
 /// Vectors that are fetched ahead of those being compared, long ones and short ones.
 const AHEAD: usize = 4;
 const AHEAD_SHORT: usize = BATCH * 2;
-/// Nodes that a walk expands together if vectors are short, so that the links and vectors of one
-/// are fetched while another's are compared: the most, and the nodes kept by the walk for each of
-/// them.
+/// Nodes that a walk expands together if vectors are short, so that the links and vectors of a node
+/// are fetched while those of another are compared: the most, and the nodes kept by the walk for
+/// each of them.
 const BEAM_MAX: usize = 4;
 const LIMIT_PER_BEAM: usize = 16;
 
-/// A graph whose nodes are compared with one target.
+/// A graph whose nodes are compared with a single target.
 pub trait Nodes {
     /// The links of a node at a level that it reaches.
     fn links(&self, id: u32, level: usize) -> &[u32];
@@ -57,8 +57,8 @@ pub trait Nodes {
     }
 }
 
-/// The memory of a search: one bit per node of the index, and some words per result and per node
-/// visited. The thread's next one uses it again: clean pages for it may cost more than a short
+/// The memory of a search: a bit per node of the index, and some words per result and per node
+/// visited. The thread's next search uses it again, because clean pages may cost more than a short
 /// search.
 #[derive(Debug, Default)]
 pub struct Walk {

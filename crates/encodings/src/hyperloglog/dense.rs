@@ -3,8 +3,8 @@
 //!     byte      0         1         2
 //!     bits   11000000  22221111  33333322
 //!
-//! Eight registers are six bytes, which are unpacked to eight bytes and packed again by shifts of
-//! one 64-bit word. Processors with AVX2 do 32 at a time (`wide`).
+//! Eight registers are six bytes, which are unpacked to eight bytes and packed again by shifts of a
+//! 64-bit word. Processors with AVX2 do 32 at a time (`wide`).
 #![allow(unsafe_code)]
 
 use super::layout::{DENSE_BYTES, HEADER_BYTES, Histogram, PACKED_BYTES, REGISTERS};
@@ -130,7 +130,7 @@ pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
 fn count_values(values: &[u8; REGISTERS]) -> Histogram {
     /// As wide as a vector.
     const LANES: usize = 32;
-    /// Rows counted in the bytes of one vector.
+    /// Rows counted in the bytes of a vector.
     const ROWS: usize = 128;
     let (rows, _) = values.as_chunks::<LANES>();
     let (mut histogram, mut left) = ([0; 64], REGISTERS as u32);

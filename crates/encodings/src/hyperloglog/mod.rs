@@ -62,7 +62,7 @@ pub fn add(hll: &mut Vec<u8>, element: &[u8], bytes_max: usize) -> Result<bool, 
 }
 
 /// Raises a register to `value`; returns whether it was lower. For a sparse value, `cursor` must
-/// not be past the register, and is moved to where a search for a later one may begin.
+/// not be past the register, and is moved to where a search for a later register may begin.
 fn raise(
     hll: &mut Vec<u8>,
     cursor: &mut sparse::Cursor,

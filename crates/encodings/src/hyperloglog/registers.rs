@@ -40,7 +40,7 @@ impl Registers {
         }
     }
 
-    /// As [`Registers::merge`] of each dense source, but in one pass over the registers.
+    /// As [`Registers::merge`] of each dense source, but in a single pass over the registers.
     /// O(registers) a source.
     pub fn merge_dense(&mut self, sources: &[&[u8; DENSE_BYTES]]) {
         dense::merge_into(&mut self.0, sources);
@@ -63,8 +63,8 @@ impl Registers {
         dense::pack(registers.expect("all of them"), &self.0);
     }
 
-    /// Raises the registers of a HyperLogLog to these, one after the other as PFADD would: the
-    /// order determines the runs of a sparse one. O(registers + bytes) if it is sparse.
+    /// Raises the registers of a HyperLogLog to these, in turn as PFADD would: the order determines
+    /// the runs of a sparse value. O(registers + bytes) if it is sparse.
     pub fn raise_all(&self, hll: &mut Vec<u8>, bytes_max: usize) -> Result<(), Damage> {
         let mut cursor = Cursor::start();
         let set = self.0.iter().enumerate().filter(|&(_, &value)| value > 0);

@@ -15,12 +15,12 @@ use super::layout::{Damage, HEADER_BYTES, Histogram, REGISTERS};
 const VALUE_MAX: u8 = 32;
 /// Longest run of registers that are not zero.
 const SET_MAX: usize = 4;
-/// Longest run of zeros in one byte.
+/// Longest run of zeros in a byte.
 const ZEROS_MAX: usize = 64;
 /// Most runs checked for neighbours to join.
 const JOINED_MAX: usize = 5;
 
-/// Some registers of one value.
+/// Some registers of the same value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Run {
     value: u8,
@@ -30,7 +30,7 @@ struct Run {
 }
 
 impl Run {
-    /// The run that begins at a byte; `None`: there is none, or only a part of one.
+    /// The run that begins at a byte; `None`: there is no run, or only a part of a run.
     fn read(bytes: &[u8], at: usize) -> Option<Run> {
         let first = *bytes.get(at)?;
         let low = usize::from(first & 0x3f);
@@ -49,7 +49,7 @@ fn set_byte(value: u8, len: usize) -> u8 {
     0x80 | (value - 1) << 2 | (len - 1) as u8
 }
 
-/// Appends a run of `len` registers, at most as many as one run can have; nothing if 0.
+/// Appends a run of `len` registers, at most as many as a run can have; nothing if 0.
 pub(super) fn push_run(bytes: &mut impl Extend<u8>, value: u8, len: usize) {
     match (value, len) {
         (_, 0) => {}
@@ -137,7 +137,7 @@ pub(super) fn raise(
     Ok(SetOutcome::Raised)
 }
 
-/// Joins neighbours of one value, among the first runs from `at` on.
+/// Joins neighbours of the same value, among the first runs from `at` on.
 fn join(hll: &mut Vec<u8>, mut at: usize) {
     for _ in 0..JOINED_MAX {
         let Some(run) = Run::read(hll, at) else {

@@ -51,7 +51,7 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BY
 ///     bit    15       8 7       0      15       8 7       0
 ///            ....bbbbbb bbaaaaaa       ddddddcc ccccbbbb
 ///
-/// Two multiplications move each register to the top of a byte of its own: a and c of one vector, b
+/// Two multiplications move each register to the top of a byte of its own: a and c of a vector, b
 /// and d of another. The bits below it in its byte do not change which of two registers is greater,
 /// so the maximum is taken before they are cut off.
 #[target_feature(enable = "avx2,popcnt")]
@@ -106,7 +106,7 @@ pub(super) fn pack(registers: &mut [u8; PACKED_BYTES], values: &[u8; REGISTERS])
     for (step, values) in steps[..STEPS].iter().enumerate() {
         // SAFETY: 32 bytes are borrowed.
         let values = unsafe { _mm256_loadu_si256(values.as_ptr().cast()) };
-        // Two registers are combined in a word of 16 bits, and two of those in one of 32.
+        // Two registers are combined in a word of 16 bits, and two of those in a word of 32.
         let twelve_bits = _mm256_maddubs_epi16(values, _mm256_set1_epi16(0x4001));
         let words = _mm256_madd_epi16(twelve_bits, _mm256_set1_epi32(0x1000_0001));
         let packed = _mm256_shuffle_epi8(words, gather);
@@ -116,7 +116,7 @@ pub(super) fn pack(registers: &mut [u8; PACKED_BYTES], values: &[u8; REGISTERS])
         // SAFETY: 16 bytes are borrowed, mutably.
         unsafe { _mm_storeu_si128(low.as_mut_ptr().cast(), _mm256_castsi256_si128(packed)) };
         // The second half overwrites the four excess bytes of the first, and the next step those of
-        // this one.
+        // this step.
         let high: &mut [u8; 16] = registers[step * STEP_BYTES + STEP_BYTES / 2..]
             .first_chunk_mut()
             .expect("a step before the last");
@@ -132,12 +132,12 @@ pub(super) fn pack(registers: &mut [u8; PACKED_BYTES], values: &[u8; REGISTERS])
 }
 
 /// As `dense::histogram_of`, for values below 64. Passes over all registers once for each
-/// [`AT_ONCE`] values from the lowest to the highest one: they are close together.
+/// [`AT_ONCE`] values from the lowest to the highest, because they are close together.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn histogram_of(values: &[u8; REGISTERS]) -> Histogram {
     /// Values counted in a pass; their counts stay in processor registers.
     const AT_ONCE: usize = 8;
-    /// Steps counted in the bytes of one vector.
+    /// Steps counted in the bytes of a vector.
     const STEPS_MAX: usize = 128;
     let (steps, _) = values.as_chunks::<STEP>();
     // SAFETY: 32 bytes are borrowed.

@@ -1,4 +1,4 @@
-//! One chunk of an [`IdMap`](super::IdMap): up to [`CHUNK_MAX`] keys in order, and their values.
+//! A chunk of an [`IdMap`](super::IdMap): up to [`CHUNK_MAX`] keys in order, and their values.
 //!
 //! Keys that are close together, as those of a stream are, are stored in eight bytes:
 //!
@@ -34,7 +34,7 @@ pub(super) struct Chunk<V> {
     owned: usize,
 }
 
-/// The short form of a key, if it has one.
+/// The short form of a key, if it has a short form.
 #[inline]
 fn short(base_ms: u64, id: StreamId) -> Option<u64> {
     let delta = id.ms.checked_sub(base_ms)?;
@@ -136,7 +136,7 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Converts the keys to a form that also holds `id`, which the current one cannot.
+    /// Converts the keys to a form that also holds `id`, which the current form cannot.
     #[cold]
     fn make_room_for(&mut self, id: StreamId) {
         let all: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();

@@ -151,7 +151,7 @@ impl<V: Weigh> IdMap<V> {
         Some(MapPosition { chunk, at })
     }
 
-    /// The position after this one; `None` after the last key.
+    /// The position after this position; `None` after the last key.
     #[inline]
     pub fn next(&self, place: MapPosition) -> Option<MapPosition> {
         let MapPosition { chunk, at } = place;
@@ -164,7 +164,7 @@ impl<V: Weigh> IdMap<V> {
         })
     }
 
-    /// The position before this one; `None` before the first key.
+    /// The position before this position; `None` before the first key.
     #[inline]
     pub fn prev(&self, place: MapPosition) -> Option<MapPosition> {
         let MapPosition { chunk, at } = place;
@@ -328,8 +328,8 @@ impl<V: Weigh> IdMap<V> {
         self.chunks.len()
     }
 
-    /// Offers the blocks of chunk `number`, and with the first one that of the list of chunks;
-    /// `each` offers those of a value.
+    /// Offers the blocks of chunk `number`, and with the first chunk the block of the list of
+    /// chunks; `each` offers those of a value.
     pub fn relocate_chunk(
         &mut self,
         number: usize,

@@ -1,11 +1,11 @@
-//! Changes to a listpack: each is one splice, and an update of the header's count.
+//! Changes to a listpack: each is a splice, and an update of the header's count.
 //!
 //! Here, `splice` alone changes the block's length and `total` (invariant 1); its callers fill the
 //! room that it returns with whole entries, and the trailing 0xFF moves with the rest. An unknown
 //! count (invariant 3) stays unknown after inserts; a removal counts anew.
 //!
-//! Cost: O(bytes after the position), and at most one reallocation; several entries in one call are
-//! one splice. `move_span` allocates nothing. A listpack of 4 GB panics: limits are `types`'.
+//! Cost: O(bytes after the position), and at most one reallocation; several entries in a call are a
+//! single splice. `move_span` allocates nothing. A listpack of 4 GB panics: limits are `types`'.
 #![allow(unsafe_code)]
 
 use super::entry::{EncodedEntry, Entry};
@@ -33,7 +33,7 @@ impl Listpack {
         self.insert_all(self.end(), entries);
     }
 
-    /// Appends `entries` with one reallocation; iterates over them twice.
+    /// Appends `entries` with a single reallocation; iterates over them twice.
     #[inline]
     pub fn append_each<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>> + Clone) {
         let (added, count) = entries.clone().fold((0, 0), |(bytes, count), entry| {
@@ -44,7 +44,7 @@ impl Listpack {
         self.add_to_count(count, 0);
     }
 
-    /// Appends `head`, `body` and `end` with one reallocation; iterates over `body` twice.
+    /// Appends `head`, `body` and `end` with a single reallocation; iterates over `body` twice.
     #[inline]
     pub fn append_framed<'a>(
         &mut self,
@@ -91,12 +91,12 @@ impl Listpack {
         self.put(offset, self.after(offset) - offset, entry);
     }
 
-    /// Deletes the entry at `pos` and returns the one that follows.
+    /// Deletes the entry at `pos` and returns the entry that follows.
     pub fn delete(&mut self, pos: Pos) -> Option<Pos> {
         self.delete_span(pos, 1)
     }
 
-    /// Deletes up to `count` entries from `pos` on and returns the one that follows.
+    /// Deletes up to `count` entries from `pos` on and returns the entry that follows.
     pub fn delete_span(&mut self, pos: Pos, count: usize) -> Option<Pos> {
         let start = pos.offset();
         let (mut offset, mut removed) = (start, 0);
@@ -125,7 +125,7 @@ impl Listpack {
         }
     }
 
-    /// Moves `count` entries from `pos` on to before the entry at `to`, which must not be one of
+    /// Moves `count` entries from `pos` on to before the entry at `to`, which must not be among
     /// them, or to the end. Nothing is allocated; O(bytes between).
     pub fn move_span(&mut self, pos: Pos, count: usize, to: Option<Pos>) {
         let start = pos.offset();
@@ -148,7 +148,7 @@ impl Listpack {
         self.set_count(count);
     }
 
-    /// Splits the listpack: this one keeps the entries before `pos`, the rest is returned.
+    /// Splits the listpack: this listpack keeps the entries before `pos`, the rest is returned.
     pub fn split_off(&mut self, pos: Pos) -> Listpack {
         let offset = pos.offset();
         let (count, end) = (self.len(), self.end());

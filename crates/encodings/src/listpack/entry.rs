@@ -1,4 +1,4 @@
-//! One entry of a listpack: decoding and encoding its bytes.
+//! An entry of a listpack: decoding and encoding its bytes.
 //!
 //!     0vvvvvvv                     7-bit unsigned integer
 //!     10llllll data                string of up to 63 bytes
@@ -183,7 +183,7 @@ impl<'a> EncodedEntry<'a> {
     #[inline]
     pub(super) fn write<'b>(&self, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [MaybeUninit<u8>] {
         let body = self.body_len();
-        // Most entries have one byte before the data, and one after it.
+        // Most entries have a byte before the data, and a byte after it.
         if self.head_len == 1 && body <= 127 {
             let (entry, rest) = to.split_at_mut(body + 1);
             entry[0].write(self.head[0]);
@@ -204,7 +204,7 @@ impl<'a> EncodedEntry<'a> {
 }
 
 /// Size in bytes of the trailing length of an entry of `body` bytes. The bounds are Redis's: from
-/// the second on one lower than 7-bit groups would need.
+/// the second on lower by 1 than 7-bit groups would need.
 #[inline]
 pub(super) fn backlen_size(body: usize) -> usize {
     match body {

@@ -1,5 +1,5 @@
-//! A listpack: short strings and integers packed into one allocation, byte for byte the
-//! format of Redis.
+//! A listpack: short strings and integers packed into a single allocation, byte for byte the format
+//! of Redis.
 //!
 //!     total: u32le | count: u16le | entry ... | 0xFF
 //!     entry = header + data + own length (readable from the right)
@@ -9,11 +9,11 @@
 //!   2. Every [`Pos`] handed out is the start of an entry until the next change.
 //!   3. `count` 65535 means "unknown": `len()` then walks.
 //!
-//! The handle is one pointer: the length is in the header, the capacity is the allocator's size
-//! class for it (see `base::memory::alloc`). A stale `Pos` may panic or read another entry, never
-//! memory outside the listpack. Cost: append O(1), other changes by position O(bytes after it),
-//! `seek` O(n) from the nearer end, `len` O(1) unless invariant 3 applies. `types` decides when a
-//! value leaves this encoding.
+//! The handle is a pointer: the length is in the header, the capacity is the allocator's size class
+//! for it (see `base::memory::alloc`). A stale `Pos` may panic or read another entry, never memory
+//! outside the listpack. Cost: append O(1), other changes by position O(bytes after it), `seek`
+//! O(n) from the nearer end, `len` O(1) unless invariant 3 applies. `types` decides when a value
+//! leaves this encoding.
 #![allow(unsafe_code)]
 
 mod bare;

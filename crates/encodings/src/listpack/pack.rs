@@ -135,7 +135,7 @@ impl Pack {
         entry::decode(&self.as_bytes()[pos.offset()..])
     }
 
-    /// The first entry equal to `needle` at or after `from`, comparing one entry and skipping the
+    /// The first entry equal to `needle` at or after `from`, comparing an entry and skipping the
     /// next `skip` (to search only fields of field/value pairs).
     pub fn find(&self, from: Pos, needle: &[u8], skip: usize) -> Option<Pos> {
         let number = parse_i64(needle);

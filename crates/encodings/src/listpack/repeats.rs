@@ -51,7 +51,7 @@ impl Pack {
         true
     }
 
-    /// The records of `width` entries, without those that begin like an earlier one.
+    /// The records of `width` entries, without the records that begin like an earlier record.
     pub fn without_repeats(&self, width: usize) -> Listpack {
         let (mut seen, mut pack) = (HashSet::new(), Listpack::new());
         let mut items = self.iter();

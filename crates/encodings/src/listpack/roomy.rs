@@ -6,10 +6,9 @@
 //!   1. `start` is where the listpack begins, at least 4, and it ends where the block ends.
 //!   2. The listpack keeps its own invariants.
 //!
-//! As for a listpack the handle is one pointer; `start` plus the listpack's own length is the size
-//! of the block.
-//! Cost: [`RoomyListpack::prepend`] amortised O(1) (the block doubles), [`RoomyListpack::pop_front`] O(1); both
-//! O(bytes) of the entry.
+//! As for a listpack the handle is a pointer; `start` plus the listpack's own length is the size of
+//! the block. Cost: [`RoomyListpack::prepend`] amortised O(1) (the block doubles),
+//! [`RoomyListpack::pop_front`] O(1); both O(bytes) of the entry.
 #![allow(unsafe_code)]
 
 use super::entry::{EncodedEntry, Entry};

@@ -1,4 +1,4 @@
-//! The members of a table that another one has, or has not, in batches: the lines that a batch of
+//! The members of a table that another table has, or has not, in batches: the lines that a batch of
 //! lookups reads are prefetched in three stages, each for the whole batch before the next.
 //!
 //!     the members' texts -> hashes and lines -> the word that is likely -> its text
@@ -11,7 +11,7 @@ use russet_base::text::is_same;
 
 /// Members per batch.
 const BATCH: usize = 32;
-/// Members of a batch that is likely to be the last one: fewer would not wait together for memory.
+/// Members of a batch that is likely to be the last: fewer would not wait together for memory.
 const BATCH_MIN: usize = 8;
 
 /// A member that is looked up.

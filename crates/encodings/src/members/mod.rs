@@ -4,10 +4,10 @@
 //!            else:      pointer to `length varint | bytes`
 //!
 //! Invariants
-//!   1. An integer in range is never stored as text, so that each member has one form.
+//!   1. An integer in range is never stored as text, so that each member has a single form.
 //!   2. The table owns the entries that its words point to.
 //!
-//! Cost: that of the table; a text member is one allocation of its bytes and one or two.
+//! Cost: that of the table; a text member is an allocation of its bytes and one or two more.
 #![allow(unsafe_code)]
 
 mod filter;
@@ -40,7 +40,7 @@ enum StoredMember<'a> {
 impl<'a> StoredMember<'a> {
     #[inline]
     fn new(member: &'a [u8]) -> Self {
-        // An inline integer has at most 15 characters; the first one excludes most text.
+        // An inline integer has at most 15 characters; the first excludes most text.
         let may_be_inline =
             member.len() <= 15 && matches!(member.first(), Some(b'-' | b'0'..=b'9'));
         let parsed = if may_be_inline {
@@ -320,7 +320,7 @@ impl MemberTable {
             .visit(prefetch_text, |word| see(unsafe { entry_of(word) }));
     }
 
-    /// The hash of an entry's text, for the functions that take one.
+    /// The hash of an entry's text, for the functions that take a hash.
     #[inline]
     pub fn hash_entry(member: Entry<'_>) -> u64 {
         StoredMember::of(member, &mut itoa::Buffer::new()).hash()
@@ -347,18 +347,18 @@ impl MemberTable {
         Some(seen)
     }
 
-    /// One step of SCAN; returns the next cursor, 0 at the end.
+    /// A step of SCAN; returns the next cursor, 0 at the end.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(Entry<'_>)) -> u64 {
         // SAFETY: words in the table are alive while it is borrowed.
         self.table
             .scan(cursor, |word| see(unsafe { entry_of(word) }))
     }
 
-    /// Offers the blocks of about `n` members from a cursor on, and before the first one those of
-    /// the table; returns the next cursor, 0 at the end.
+    /// Offers the blocks of about `n` members from a cursor on, and before the first member the
+    /// blocks of the table; returns the next cursor, 0 at the end.
     pub fn relocate(&mut self, mover: &mut Mover, cursor: u64, n: usize) -> u64 {
         self.table.relocate_about(mover, cursor, n, |word, mover| {
-            // SAFETY: the word is in the table, which replaces it by the returned one.
+            // SAFETY: the word is in the table, which replaces it by the returned word.
             is_pointer(word).then(|| unsafe { moved(word, mover) })?
         })
     }

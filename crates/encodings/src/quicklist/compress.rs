@@ -31,7 +31,7 @@ impl Quicklist {
         }
     }
 
-    /// Settles the nodes near the ends, where one step in position changes the form.
+    /// Settles the nodes near the ends, where a step in position changes the form.
     #[inline]
     pub(super) fn settle_ends(&mut self) {
         if self.compress > 0 {

@@ -31,8 +31,8 @@ impl Quicklist {
             self.put(at + 1, ListNode::Plain(Blob::new(text)));
             return self.settle_around(at + 1);
         }
-        // The half without the neighbouring element takes the new one, however full; then both look
-        // for nodes to join.
+        // The half without the neighbouring element takes the new element, however full; then both
+        // look for nodes to join.
         let (beside, other, end) = if after {
             (at, at + 1, 0)
         } else {
@@ -66,8 +66,8 @@ impl Quicklist {
         self.settle(at);
     }
 
-    /// Joins the two nodes before this one, the two after it, and it with either neighbour, where
-    /// the result fits in one node.
+    /// Joins the two nodes before this one, the two after it, and it with either neighbour, if the
+    /// result fits in a node.
     fn merge_around(&mut self, at: usize) {
         let mut at = at;
         if at >= 2 && self.merge_with_next(at - 2) {
@@ -88,7 +88,7 @@ impl Quicklist {
         let (Some(left_bytes), Some(right_bytes)) = (left.pack_bytes(), right.pack_bytes()) else {
             return false;
         };
-        // One header and end mark less.
+        // A header and an end mark less.
         let bytes = left_bytes + right_bytes - 7;
         if self.fill.exceeded_by(bytes, left.count() + right.count()) {
             return false;
@@ -177,7 +177,7 @@ impl Quicklist {
         total
     }
 
-    /// Deletes within a listpack that keeps at least one element; returns how many.
+    /// Deletes within a listpack that keeps at least an element; returns how many.
     fn delete_in(&mut self, at: usize, offset: usize, count: usize) -> usize {
         let gone = self.edit(at, |node| {
             let (own, pack) = node.pack_mut().expect("a plain node goes whole");
@@ -225,7 +225,7 @@ impl Quicklist {
     }
 }
 
-/// Removes equal elements from one node; a removed plain node becomes an empty listpack.
+/// Removes equal elements from a node; a removed plain node becomes an empty listpack.
 fn remove_in(node: &mut ListNode, needle: &[u8], limit: usize, end: End) -> usize {
     if let ListNode::Plain(blob) = node {
         if blob.as_bytes() != needle {

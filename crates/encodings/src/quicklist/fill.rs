@@ -43,7 +43,7 @@ impl Fill {
         }
     }
 
-    /// Whether a listpack of this size exceeds one node.
+    /// Whether a listpack of this size exceeds a node.
     #[inline]
     pub fn exceeded_by(self, bytes: usize, count: usize) -> bool {
         bytes > self.bytes_max() || count > self.limits().1

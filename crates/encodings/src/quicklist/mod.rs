@@ -1,6 +1,6 @@
 //! A quicklist: a long list as a deque of listpacks.
 //!
-//! Nodes are stored in one `VecDeque` of 16 bytes a node with their element counts, so that finding
+//! Nodes are stored in a `VecDeque` of 16 bytes a node with their element counts, so that finding
 //! an index walks a dense array instead of a chain of allocations, and the directory is a few
 //! thousandths of the list.
 //!
@@ -8,17 +8,18 @@
 //!   1. No node is empty, and `len` is the sum of their counts.
 //!   2. An element above the limit (`fill`) is alone in a plain node, as raw bytes.
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
-//!   4. `bytes` is what the nodes point to, as the allocator counts it: nodes are changed
-//!      through `edit`; code that adds or removes one updates the sum.
+//!   4. `bytes` is what the nodes point to, as the allocator counts it: nodes are changed through
+//!      `edit`; code that adds or removes a node updates the sum.
 //!   5. Only the first node may have room in front: it gets it when, among others, an element
 //!      is added or removed there.
 //!
 //! Placement of elements is Redis's, visible in OBJECT ENCODING and DEBUG OBJECT: a full node gets
-//! no more elements, except for one inserted into its middle, and one replaced in place.
+//! no more elements, except for an element inserted into its middle, and an element replaced in
+//! place.
 //!
 //! Cost: push, pop O(1) (in a single node O(its bytes) at the front); by index O(nodes) over a
-//! dense array plus one node; inserting a node in the middle moves the shorter half of the
-//! directory. `types::list` decides when a list leaves this encoding.
+//! dense array plus a node; inserting a node in the middle moves the shorter half of the directory.
+//! `types::list` decides when a list leaves this encoding.
 
 mod compress;
 mod edit;
@@ -69,7 +70,7 @@ pub enum NodeRef<'a> {
         /// Its compressed bytes.
         data: &'a [u8],
     },
-    /// One element above the limit, as it is.
+    /// A single element above the limit, as it is.
     Plain(&'a [u8]),
 }
 
@@ -117,7 +118,7 @@ impl Quicklist {
         self.len == 0
     }
 
-    /// Appends a whole listpack as a node; an empty one is dropped.
+    /// Appends a whole listpack as a node; an empty listpack is dropped.
     pub fn append_pack(&mut self, pack: Listpack) {
         if !pack.is_empty() {
             let node = ListNode::pack(pack);
@@ -127,7 +128,7 @@ impl Quicklist {
         }
     }
 
-    /// Appends a node of one huge element.
+    /// Appends a node of a single huge element.
     pub fn append_plain(&mut self, element: &[u8]) {
         self.len += 1;
         self.put_at_end(End::Back, ListNode::Plain(Blob::new(element)));
@@ -226,7 +227,7 @@ impl Quicklist {
         }
     }
 
-    /// Adds an element at one end.
+    /// Adds an element at either end.
     pub fn push(&mut self, end: End, text: &[u8]) {
         let index = match end {
             End::Front => 0,
@@ -253,7 +254,7 @@ impl Quicklist {
         self.settle_ends();
     }
 
-    /// Removes the element at one end after passing it to `see`.
+    /// Removes the element at either end after passing it to `see`.
     pub fn pop_with<R>(&mut self, end: End, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         let at = match end {
             End::Front => 0,
@@ -374,8 +375,8 @@ impl Quicklist {
         }
     }
 
-    /// Offers the blocks of up to `n` nodes from number `at` on, and before the first one that of
-    /// the directory; returns the next number, `None` at the end.
+    /// Offers the blocks of up to `n` nodes from number `at` on, and before the first node the
+    /// block of the directory; returns the next number, `None` at the end.
     pub fn relocate(&mut self, mover: &mut Mover, at: usize, n: usize) -> Option<usize> {
         if at == 0 {
             mover.deque(&mut self.nodes);

@@ -1,4 +1,4 @@
-//! One node of a quicklist: a listpack, a compressed one, or a single huge element.
+//! A node of a quicklist: a listpack, a compressed listpack, or a single huge element.
 //!
 //! Invariants
 //!   1. `count` is the number of elements, so that none needs to be opened to find an index.
@@ -6,7 +6,7 @@
 //!      decompressed copy ([`NodeElements`]), and a change decompresses it in place.
 //!   3. Room in front is closed before any change but those at the front.
 //!
-//! Memory: 16 bytes in the directory, and one block. Which nodes are compressed, how full they get,
+//! Memory: 16 bytes in the directory, and a block. Which nodes are compressed, how full they get,
 //! and which may have room: `compress`, `fill` and the list itself.
 
 use crate::blob::Blob;
@@ -36,7 +36,7 @@ pub(super) enum ListNode {
         count: u32,
         blob: Blob,
     },
-    /// One element, too large to share a listpack.
+    /// A single element, too large to share a listpack.
     Plain(Blob),
 }
 

@@ -1,7 +1,7 @@
 //! Quicklists against a `VecDeque`, with random limits and depths of compression.
 //!
-//! Also where elements go, which clients see by OBJECT ENCODING and DEBUG OBJECT: one above the
-//! limit alone in a node, nodes filled as the setting says, room only in the first one.
+//! Also where elements go, which clients see by OBJECT ENCODING and DEBUG OBJECT: an element above
+//! the limit alone in a node, nodes filled as the setting says, room only in the first node.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
-//! The shared parts of the values of many records under one name, a column.
+//! The shared parts of the values of many records under the same name, a column.
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
-//! one byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
+//! a byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
 //! those that repeat: a column whose values all differ numbers none, and costs a hash for each
 //! value stored.
 //!
@@ -25,15 +25,15 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Numbers whose form in a record is one byte.
+/// Numbers whose form in a record is a byte.
 pub(super) const NEAR: usize = 10;
 /// Numbered texts of a column, at most.
 const NUMBERS_MAX: usize = 64;
 /// Bytes of a schema's numbered texts, at most.
 const TEXT_BYTES_MAX: usize = 16 << 10;
-/// The shortest text that gets a number: a shorter one takes as little without.
+/// The shortest text that gets a number: a shorter text takes as little without.
 const TEXT_MIN: usize = 3;
-/// The longest one.
+/// The longest text that gets a number.
 const TEXT_MAX: usize = 64;
 /// Counters of a thread.
 const COUNTERS_LEN: usize = 1 << 12;
@@ -42,7 +42,8 @@ const REPEATS_MIN: u32 = 4;
 /// Bits of a counter's count, below those of its text's hash.
 const COUNT_BITS: u32 = 8;
 
-/// Widths of a column that has none, and of one that has seen no value for which it matters.
+/// Widths of a column that has none, and of a column that has seen no value for which the width
+/// matters.
 const WIDTH_NONE: u8 = u8::MAX;
 const WIDTH_UNKNOWN: u8 = 0;
 
@@ -81,12 +82,13 @@ thread_local! {
     static COUNTERS: RefCell<Counters> = RefCell::new(Counters(vec![0; COUNTERS_LEN].into()));
 }
 
-/// How often texts were seen: hash and count of one each.
+/// How often texts were seen: the hash and the count of a text each.
 struct Counters(Box<[u32]>);
 
 impl Counters {
-    /// Counts a text without a number; whether it is to get one. A text has two counters: if
-    /// neither is its own, it takes the lower one or, if that has counted more than one, lowers it.
+    /// Counts a text without a number; whether it is to get a number. A text has two counters: if
+    /// neither is its own, the text takes the lower counter or, if that has counted more than 1,
+    /// lowers it.
     #[inline]
     fn count(&mut self, hash: u32) -> bool {
         const COUNT: u32 = (1 << COUNT_BITS) - 1;
@@ -120,7 +122,7 @@ impl Counters {
 /// An index of the numbers given so far, for code that gives new ones.
 #[derive(Debug, Default)]
 struct Numbers {
-    /// By column: hashes of the numbered texts. Empty until there is one.
+    /// By column: hashes of the numbered texts. Empty until there is a number.
     hashes: Box<[Vec<u32>]>,
     /// Bytes of all numbered texts.
     text_bytes: usize,
@@ -167,7 +169,7 @@ impl Common {
         text.expect("the number was given")
     }
 
-    /// The width of a column; 0 without one.
+    /// The width of a column; 0 without a width.
     #[inline]
     pub fn width(&self, column: usize) -> usize {
         // A value stored for a width reached this thread after the width itself.
@@ -203,7 +205,7 @@ impl Common {
     }
 }
 
-/// The right to give numbers and widths, which one thread has at a time.
+/// The right to give numbers and widths, which a single thread has at a time.
 pub(super) struct LearnGuard<'c> {
     common: &'c Common,
     numbers: MutexGuard<'c, Numbers>,
@@ -229,7 +231,7 @@ impl LearnGuard<'_> {
         }
     }
 
-    /// The width of a column that is to store a value whole; 0 without one.
+    /// The width of a column that is to store a value whole; 0 without a width.
     #[inline]
     fn width_with(&mut self, column: usize, value: Entry<'_>) -> usize {
         let place = &self.common.widths[column];
@@ -244,7 +246,7 @@ impl LearnGuard<'_> {
         self.common.width(column)
     }
 
-    /// The number of a text, perhaps a new one.
+    /// The number of a text, perhaps a new number.
     #[inline]
     fn number(&mut self, column: usize, text: &[u8]) -> Option<u8> {
         let own = &self.common.columns[column];
@@ -255,8 +257,7 @@ impl LearnGuard<'_> {
             .get(column)
             .map_or(&[][..], Vec::as_slice);
         if let Some(number) = position(hashes, hash) {
-            // Another text with the same hash, of which there is hardly ever one, goes without a
-            // number.
+            // Another text with the same hash, which hardly ever occurs, goes without a number.
             return (own.get(number) == Some(text)).then_some(number as u8);
         }
         let text_bytes = self.numbers.text_bytes + text.len();

@@ -1,4 +1,4 @@
-//! A record: the values of a small hash, in the order of a schema's names, in one block.
+//! A record: the values of a small hash, in the order of a schema's names, in a single block.
 //!
 //!     word    schema's number: 16 bits | address of the block: 48 bits
 //!     block   value ...        an entry as in a listpack, without the trailing length, or
@@ -8,15 +8,15 @@
 //!                              a byte of 1 to 127; an integer has two bytes or more
 //!
 //! Invariants
-//!   1. The block has one value for each name of the schema, and was made for their bytes.
+//!   1. The block has a value for each name of the schema, and was made for their bytes.
 //!   2. A string among them has at most [`VALUE_BYTES_MAX`] bytes.
-//!   3. A record counts as one reference to its schema.
+//!   3. A record counts as a reference to its schema.
 //!   4. The schema has a text for each number of a common value.
 //!
-//! The block holds no length: a record costs a byte for each value beside the value's own, none for
-//! texts of one length, and one in all for a value that many records have under its name
-//! (`common`). Cost: everything is O(values), of which there are few; `len` O(1). When a hash is a
-//! record: `types::hash`.
+//! The block holds no length: a record costs a byte for each value beside the value's own, no byte
+//! for texts of equal length, and a single byte in all for a value that many records have under its
+//! name (`common`). Cost: everything is O(values), of which there are few; `len` O(1). When a hash
+//! is a record: `types::hash`.
 #![allow(unsafe_code)]
 
 mod common;
@@ -96,7 +96,7 @@ unsafe impl Send for Record {}
 unsafe impl Sync for Record {}
 
 impl Record {
-    /// A record of these values, one for each name of the schema, which must fit ([`fits`]).
+    /// A record of these values, a value for each name of the schema, which must fit ([`fits`]).
     pub fn new<'v>(schema: SchemaRef, values: impl Iterator<Item = Entry<'v>>) -> Record {
         let mut learning = schema.common().learning();
         let stored = values.enumerate();
@@ -219,21 +219,21 @@ impl Record {
         alloc::good_size(self.total())
     }
 
-    /// Replaces the value with this index by one that fits ([`fits`]).
+    /// Replaces the value with this index by a value that fits ([`fits`]).
     pub fn replace(&mut self, index: usize, value: Entry<'_>) {
         let value = self.its_schema().common().learning().store(index, value);
         let (start, old) = self.span(index);
         write(value, self.splice(start, old, stored_bytes(value)));
     }
 
-    /// Adds a value that fits; `schema` has one more name.
+    /// Adds a value that fits; `schema` has a further name.
     pub fn push(&mut self, schema: SchemaRef, value: Entry<'_>) {
         assert_eq!(schema.len(), self.len() + 1);
         // Each schema has its own numbers, so all values are stored anew.
         *self = Record::new(schema, self.values().chain([value]));
     }
 
-    /// Removes the value with this index; `schema` has one name less.
+    /// Removes the value with this index; `schema` lacks the name.
     pub fn remove(&mut self, index: usize, schema: SchemaRef) {
         assert_eq!(schema.len() + 1, self.len());
         let kept = self.values().enumerate().filter(|(at, _)| *at != index);
@@ -300,7 +300,7 @@ impl Record {
     }
 
     /// # Safety
-    /// `word` came from `into_word` and is used for one value at a time.
+    /// `word` came from `into_word` and is used for a single value at a time.
     #[inline]
     pub unsafe fn from_word(word: u64) -> Record {
         Record(NonZeroU64::new(word).expect("a record's word is not zero"))
@@ -419,7 +419,7 @@ impl Clone for Record {
     fn clone(&self) -> Record {
         let bytes = self.total();
         let block = alloc::block(bytes);
-        // SAFETY: both blocks have that many bytes, and no other reference to the new one exists.
+        // SAFETY: both blocks have that many bytes, and no other reference to the new block exists.
         unsafe { block.copy_from_nonoverlapping(self.block(), bytes) };
         Record::of(block, self.schema())
     }
@@ -460,7 +460,7 @@ mod tests {
         record.values().map(Entry::to_vec).collect()
     }
 
-    /// As records of one schema are made and changed, the schema gets numbers for their values.
+    /// As records of a schema are made and changed, the schema gets numbers for their values.
     #[test]
     fn records_share_values_and_lengths() {
         let schema = schema(4);

@@ -3,13 +3,13 @@
 //!     SLOTS[number] -> schema: references, names
 //!
 //! Invariants
-//!   1. A slot is not empty while a handle with its number exists: every handle counts as one
-//!      reference, and dropping the last one empties the slot.
-//!   2. A number is in one slot's use at a time: it returns to the free ones after its slot is
-//!      empty.
+//!   1. A slot is not empty while a handle with its number exists: every handle counts as a
+//!      reference, and dropping the last empties the slot.
+//!   2. A number is in use by a single slot at a time: it returns to the free numbers after its
+//!      slot is empty.
 //!
 //! Handles may be dropped on any thread: a helper thread frees large databases. Cost: a handle's
-//! copy or drop is one atomic addition; the lock is taken only to make and to free a schema.
+//! copy or drop is an atomic addition; the lock is taken only to make and to free a schema.
 #![allow(unsafe_code)]
 
 use crate::record::common::Common;
@@ -31,7 +31,7 @@ static SLOTS: [AtomicPtr<Schema>; SLOTS_MAX] = [const { AtomicPtr::new(ptr::null
 /// Numbers not in use.
 struct Free {
     returned: Vec<u16>,
-    /// The numbers from this one on have not been used.
+    /// The numbers from here on have not been used.
     next: u16,
 }
 
@@ -89,7 +89,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The hash of a list with one more name; that of no name is 0.
+    /// The hash of a list with a further name; that of no name is 0.
     #[inline]
     pub fn hash_with(hash: u64, name: &[u8]) -> u64 {
         let mixed = hash.rotate_left(23) ^ hash::keys().hash(name);
@@ -185,7 +185,7 @@ impl SchemaRef {
         Some(SchemaRef(number))
     }
 
-    /// References to the schema, this one included.
+    /// References to the schema, including this reference.
     pub fn references(&self) -> u64 {
         self.references.load(Ordering::Acquire)
     }
@@ -197,7 +197,7 @@ impl SchemaRef {
     }
 
     /// # Safety
-    /// `number` came from `into_number` and is used for one reference at a time.
+    /// `number` came from `into_number` and is used for a single reference at a time.
     #[inline]
     pub unsafe fn from_number(number: u16) -> SchemaRef {
         SchemaRef(number)
@@ -234,8 +234,8 @@ impl Drop for SchemaRef {
         // Whatever other references did happens before the schema is freed.
         fence(Ordering::Acquire);
         let schema = SLOTS[usize::from(self.0)].swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: `new` put a box into the slot, and this was the last reference: no other one can
-        // be made.
+        // SAFETY: `new` put a box into the slot, and this was the last reference: no other
+        // reference can be made.
         drop(unsafe { Box::from_raw(schema) });
         return_number(self.0);
     }

@@ -1,6 +1,6 @@
 //! The letters of texts: code points, as far as bytes are UTF-8, without a difference of case.
 //!
-//! Bytes are read as Redis's module reads them: the first one says how many follow, whatever these
+//! Bytes are read as Redis's module reads them: the first byte says how many follow, whatever these
 //! are.
 
 /// Letters as they come, byte by byte.
@@ -37,14 +37,14 @@ impl Letters {
     }
 }
 
-/// Letters of a text; an unfinished one counts.
+/// Letters of a text; an unfinished letter counts.
 pub(super) fn count(text: &[u8]) -> usize {
     let mut letters = Letters::default();
     let whole = text.iter().filter(|byte| letters.read(**byte).is_some());
     whole.count() + usize::from(letters.is_within())
 }
 
-/// The letters of a text, folded; an unfinished one equals none.
+/// The letters of a text, folded; an unfinished letter equals no other.
 pub(super) fn folded(text: &[u8]) -> Vec<u32> {
     let mut letters = Letters::default();
     let read = text.iter().filter_map(|byte| letters.read(*byte));
@@ -55,7 +55,7 @@ pub(super) fn folded(text: &[u8]) -> Vec<u32> {
     folded
 }
 
-/// A letter without case: the first one of Unicode's full case folding.
+/// A letter without case: the first letter of Unicode's full case folding.
 #[inline]
 pub(super) fn fold(letter: u32) -> u32 {
     match u8::try_from(letter) {

@@ -83,7 +83,7 @@ pub struct Suggestions {
 /// The last stamp of any dictionary.
 static STAMPS: AtomicU64 = AtomicU64::new(0);
 
-/// The effect of a score on one that is there.
+/// The effect of a score on the score of an existing entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It replaces it.
@@ -92,7 +92,7 @@ pub enum Change {
     Increase,
 }
 
-/// An entry, or one that a search has found.
+/// An entry of the dictionary, or of a search's result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion<'a> {
     /// Its text.
@@ -157,13 +157,13 @@ impl Suggestions {
         self.entries
     }
 
-    /// Whether a text may be an entry: not an empty one, nor one of more than [`LETTERS_MAX`].
+    /// Whether a text may be an entry: neither empty, nor of more letters than [`LETTERS_MAX`].
     pub fn takes(text: &[u8]) -> bool {
         !text.is_empty() && letters::count(text) <= LETTERS_MAX
     }
 
-    /// Adds an entry, or changes one; an empty payload leaves the one that is there. Returns
-    /// whether it is new. An empty or too long text ([`LETTERS_MAX`]) changes nothing.
+    /// Adds an entry, or changes an existing entry; an empty payload leaves the existing payload.
+    /// Returns whether it is new. An empty or too long text ([`LETTERS_MAX`]) changes nothing.
     pub fn add(&mut self, text: &[u8], score: f32, change: Change, payload: &[u8]) -> bool {
         if !Suggestions::takes(text) {
             return false;
@@ -199,7 +199,7 @@ impl Suggestions {
         is_new
     }
 
-    /// Removes an entry. Returns whether there was one.
+    /// Removes an entry. Returns whether there was an entry.
     pub fn remove(&mut self, text: &[u8]) -> bool {
         let Some(node) = self.find(text) else {
             return false;
@@ -249,7 +249,7 @@ impl Suggestions {
         self.stamp = STAMPS.fetch_add(1, Ordering::Relaxed) + 1;
     }
 
-    /// The first node, in the order of bytes, whose text is this one or comes after it.
+    /// The first node, in the order of bytes, whose text is this text or comes after it.
     fn first_from(&self, text: &[u8]) -> Option<u32> {
         let Place { node, inside, read } = self.place(text);
         let label = self.label(node);
@@ -400,7 +400,7 @@ impl Suggestions {
         child
     }
 
-    /// Makes two nodes of one: `at` bytes of the label stay, all else goes to a child.
+    /// Splits a node in two: `at` bytes of the label stay, all else goes to a child.
     fn split(&mut self, node: u32, at: usize) {
         let upper = self.nodes[node as usize];
         let lower = self.new_node(Node {
@@ -422,7 +422,7 @@ impl Suggestions {
         };
     }
 
-    /// Makes one node of a node that is no entry and its only child, if it has one alone.
+    /// Joins a node that is no entry with its child, if it has only one.
     fn merge(&mut self, node: u32) {
         let upper = self.nodes[node as usize];
         let Some(&lower) = self.nodes.get(upper.child as usize) else {
@@ -550,7 +550,7 @@ impl Suggestions {
     fn compact(&mut self) {
         let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len() - self.unused_nodes);
         let mut labels = Vec::with_capacity(self.labels.len() - self.unused_bytes);
-        // The last child of each new node, and the new number of each old one.
+        // The last child of each new node, and the new number of each old node.
         let mut last = Vec::with_capacity(nodes.capacity());
         let mut numbers = vec![NONE; self.nodes.len()];
         let mut next = Some(ROOT);

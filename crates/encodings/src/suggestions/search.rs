@@ -46,7 +46,7 @@ struct Path {
 
 #[derive(Clone, Copy, Debug)]
 struct QueueItem {
-    /// The score of an entry; the best one below a node.
+    /// The score of an entry; the best score below a node.
     score: f32,
     is_entry: bool,
     order: u32,
@@ -163,7 +163,7 @@ enum Way {
         order: u32,
         found: usize,
     },
-    /// Entries in the order of their texts, from one on; the worst of those kept is on top.
+    /// Entries in the order of their texts, from a given text on; the worst entry kept is on top.
     InOrder {
         from: Vec<u8>,
         kept: BinaryHeap<Reverse<FoundEntry>>,
@@ -193,7 +193,7 @@ type Take<'t> = &'t mut dyn FnMut(&Suggestion<'_>);
 
 impl Hunt {
     /// A search for the `max` entries of the best scores that begin like `prefix`, whatever the
-    /// case of its letters; `is_fuzzy`: also with one edit. `None`: the prefix has
+    /// case of its letters; `is_fuzzy`: also with an edit. `None`: the prefix has
     /// [`QUERY_LETTERS_MAX`] letters or more.
     pub fn new(of: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Hunt> {
         let letters = letters::folded(prefix);
@@ -411,7 +411,8 @@ impl Search {
         }
     }
 
-    /// The letter that has to come next on a path: without edits it is the next one of the query.
+    /// The letter that has to come next on a path: without edits it is the next letter of the
+    /// query.
     fn wanted(&self, path: &Path) -> Option<NextLetter> {
         if self.query.edits > 0 || path.letters.is_within() {
             return None;
@@ -447,7 +448,7 @@ impl Search {
     }
 
     /// Whether a letter of a text is that of the query, if it is in the first half of it. Redis
-    /// compares 16 bits of a letter, and of the middle one 8.
+    /// compares 16 bits of a letter, and of the middle letter 8.
     fn agrees(&self, at: usize, letter: u32) -> bool {
         let letters = &self.query.letters;
         let Some(wanted) = letters.get(at) else {

@@ -33,7 +33,7 @@ impl From<&Suggestion<'_>> for OwnedEntry {
     }
 }
 
-/// The entries that a search in one step finds.
+/// The entries that a search in a single step finds.
 fn hunted(all: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<OwnedEntry>> {
     let mut hunt = Hunt::new(all, prefix, is_fuzzy, max)?;
     let mut found = Vec::new();
@@ -298,7 +298,7 @@ proptest! {
 
 proptest! {
     /// A search that ends at each entry or node, while entries that it does not look for come and
-    /// go, finds what one finds in one step.
+    /// go, finds what a search in a single step finds.
     #[test]
     fn a_search_in_steps_finds_what_one_step_finds(
         texts in prop::collection::btree_map("[ab]{1,6}", 0..9u8, 0..60),
