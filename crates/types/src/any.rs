@@ -109,7 +109,7 @@ macro_rules! match_container {
 /// Borrows a container in place, for reading.
 ///
 /// # Safety
-/// The pair is in an entry that holds a `T`, or came from `into_word` of one; it is not changed
+/// The pair is in an entry that holds a `T`, or came from `into_word` of a `T`; it is not changed
 /// while the result lives.
 unsafe fn borrow<T: Container>(encoding: Encoding, word: u64) -> ManuallyDrop<T> {
     // SAFETY: the caller's promise; the value made from the pair is not dropped.

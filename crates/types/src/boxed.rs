@@ -16,7 +16,7 @@ pub(super) unsafe fn borrow<'a, T>(word: u64) -> &'a T {
 }
 
 /// # Safety
-/// `word` came from `into_word` of a box of this type, and is used for one box at a time.
+/// `word` came from `into_word` of a box of this type, and is used for a single box at a time.
 pub(super) unsafe fn from_word<T>(word: u64) -> Box<T> {
     // SAFETY: the caller guarantees it.
     unsafe { Box::from_raw(std::ptr::with_exposed_provenance_mut(word as usize)) }

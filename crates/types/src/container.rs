@@ -1,4 +1,4 @@
-//! Containers: the values that an entry holds as an encoding and one word.
+//! Containers: the values that an entry holds as an encoding and a word.
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use russet_base::memory::mover::Mover;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 
-/// A value that a keyspace entry holds as an encoding and one word.
+/// A value that a keyspace entry holds as an encoding and a word.
 ///
 /// Operations on values of any type are methods of this trait; `for_container!` finds the type of a
 /// key's value.
@@ -29,8 +29,8 @@ pub trait Container: Sized + Clone + MemoryUsage + Relocate + 'static {
     /// Converts a word back into the value.
     ///
     /// # Safety
-    /// The pair came from `into_word` of the same type, and only one value at a time is made from
-    /// it.
+    /// The pair came from `into_word` of the same type, and only a single value at a time is made
+    /// from it.
     unsafe fn from_word(encoding: Encoding, word: u64) -> Self;
 
     /// As OBJECT ENCODING reports it.
@@ -75,12 +75,12 @@ pub trait Container: Sized + Clone + MemoryUsage + Relocate + 'static {
         )
     }
 
-    /// The packed form, if it is one: DEBUG LISTPACK.
+    /// The packed form, if the value is packed: DEBUG LISTPACK.
     fn listpack(&self) -> Option<Cow<'_, Listpack>> {
         None
     }
 
-    /// How the table is filled, if there is one: DEBUG HTSTATS-KEY.
+    /// How the table is filled, if there is a table: DEBUG HTSTATS-KEY.
     fn shape(&self) -> Option<Shape> {
         None
     }

@@ -17,7 +17,7 @@ use russet_encodings::scored::{ScoredBuilder, ScoredTable};
 pub const FIELD_EXPIRY_MAX: u64 = (1 << 46) - 1;
 
 /// A listpack whose records of `width` entries begin with different texts. If some repeat: `None`
-/// if `strict`, else the first one is kept, which a search would find.
+/// if `strict`, else the first is kept, which a search would find.
 ///
 /// All code that reads or combines these values relies on distinct elements.
 pub fn distinct(pack: Listpack, width: usize, strict: bool) -> Option<Listpack> {
@@ -43,7 +43,7 @@ impl ListImport {
         self.0.append_pack(pack);
     }
 
-    /// Appends one large element, as a node of its own.
+    /// Appends a single large element, as a node of its own.
     pub fn plain(&mut self, element: &[u8]) {
         self.0.append_plain(element);
     }
@@ -84,8 +84,8 @@ impl Set {
 }
 
 impl Zset {
-    /// A sorted set from a listpack of members and scores. As in Redis, it stays one if it has few
-    /// members, however long they are: the limit on length applies to added members only.
+    /// A sorted set from a listpack of members and scores. As in Redis, it stays a listpack if it
+    /// has few members, however long they are: the limit on length applies to added members only.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Zset> {
         let whole = pack.len().is_multiple_of(2);
         let in_order = are_in_order(&pack).filter(|_| whole)?;
@@ -111,8 +111,8 @@ impl Zset {
 }
 
 impl Hash {
-    /// A hash from a listpack of fields and values. As in Redis, it stays one if it has few fields,
-    /// however long they are.
+    /// A hash from a listpack of fields and values. As in Redis, it stays a listpack if it has few
+    /// fields, however long they are.
     pub fn import_pack(pack: Listpack, limits: &Limits) -> Option<Hash> {
         if !pack.len().is_multiple_of(2) {
             return None;

@@ -1,8 +1,9 @@
 //! The table inside a large container, for prefetching before commands search in it.
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
-//! match, then a member's place in a sorted set's tree, level by level. An array has one: the slot
-//! of an index; and so has a filter: the lines of an item. Each is a hint and changes nothing.
+//! match, then a member's place in a sorted set's tree, level by level. An array has a single
+//! stage: the slot of an index; and so has a filter: the lines of an item. Each is a hint and
+//! changes nothing.
 #![allow(unsafe_code)]
 
 use super::array::Slots;

@@ -1,6 +1,6 @@
 //! A JSON document: the value of JSON.* commands.
 //!
-//! The bytes are those of [`Document`]; a key holds one value, so its length is 1.
+//! The bytes are those of [`Document`]; a key holds a single value, so its length is 1.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};

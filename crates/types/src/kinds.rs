@@ -6,9 +6,9 @@
 //!
 //! Invariants
 //!   1. A new type joins the end of the list. Its number here is internal: files have their own.
-//!   2. Types from `Json` on are those of modules, with one encoding, `OfModule`, which no other
-//!      has. So a tag of eight bits holds type and encoding: at most 16 other types, 16 of modules,
-//!      and 16 encodings.
+//!   2. Types from `Json` on are those of modules, with a single encoding, `OfModule`, which no
+//!      other type has. So a tag of eight bits holds type and encoding: at most 16 other types, 16
+//!      of modules, and 16 encodings.
 
 use super::Limits;
 
@@ -75,9 +75,9 @@ macro_rules! define_types {
         pub enum Encoding {
             /// A string that is the text of a 64-bit integer, stored as that.
             Int,
-            /// A short string, in one block with its key.
+            /// A short string, in the same block as its key.
             Embstr,
-            /// Any other string; reported of one that a command has changed in part, too.
+            /// Any other string; reported of a string that a command has changed in part, too.
             Raw,
             $($(
                 #[doc = concat!("`", $name, "`; first of [`super::", stringify!($T), "`].")]

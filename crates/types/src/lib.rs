@@ -1,7 +1,7 @@
 //! The value types: which encoding a value has, and when it changes.
 //!
-//! Each type is an enum over its encodings whose every variant holds one thin pointer, so that a
-//! keyspace entry stores it as an encoding byte and one word ([`Container`]). Thresholds are passed
+//! Each type is an enum over its encodings whose every variant holds a thin pointer, so that a
+//! keyspace entry stores it as an encoding byte and a word ([`Container`]). Thresholds are passed
 //! as [`Limits`]; when they change, a value changes its encoding at the next write to it, as in
 //! Redis.
 //!
@@ -11,21 +11,21 @@
 //! `persistence/values/`, and its row in the list of types. Types know no files (the layers), so
 //! their file formats are not in `types/`.
 //!
-//! - `types/<type>/`: the value and its encodings, with one impl of `Container` (and of its parts
+//! - `types/<type>/`: the value and its encodings, with an impl of `Container` (and of its parts
 //!   `MemoryUsage` and `Relocate`): name and number, length, signature for DEBUG DIGEST, freeing in
 //!   steps, invariants, and whether a key may be empty. A copy is its `Clone`.
 //! - `types/kinds.rs`: the row, which is the variant of `Type` and the new encodings with their
 //!   names. TYPE, OBJECT, COPY, MEMORY USAGE, lazy free, active defragmentation, snapshots,
 //!   keysizes and `check_invariants` find the type by it.
-//! - `persistence/values/<type>.rs`: one impl of `Saved`: the RDB numbers with `redis-check-rdb`'s
-//!   names (two types with one number do not compile), loading with its checks, the form for each
-//!   RDB version, saving in parts, and the commands that recreate the value. A damaged value is a
-//!   `Fault::damaged` with its text there. A type that not every version can hold is refused or
-//!   raises the file's version by `Saved::form` and `Saved::version_for`. DUMP, RESTORE, MIGRATE,
-//!   SAVE, both forms of a rewrite's base, the loader and `check-rdb` use these.
+//! - `persistence/values/<type>.rs`: an impl of `Saved`: the RDB numbers with `redis-check-rdb`'s
+//!   names (two types with the same number do not compile), loading with its checks, the form for
+//!   each RDB version, saving in parts, and the commands that recreate the value. A damaged value
+//!   is a `Fault::damaged` with its text there. A type that not every version can hold is refused
+//!   or raises the file's version by `Saved::form` and `Saved::version_for`. DUMP, RESTORE,
+//!   MIGRATE, SAVE, both forms of a rewrite's base, the loader and `check-rdb` use these.
 //! - `commands/<group>/`: rows, handlers, documentation; and the group's row in `commands/mod.rs`.
 //!
-//! In addition there are the `mod` lines, and, if Redis has them for the type, one line each: the
+//! In addition there are the `mod` lines, and, if Redis has them for the type, a line each: the
 //! command group (`command/docs/mod.rs`), the ACL category (`command/spec.rs` and
 //! `commands/command/info.rs`), the class of events (`config/special/keyspace_events.rs`), a limit
 //! (`types/limits.rs` and its directive in `config/table.rs`). Redis's INFO keysizes has fixed

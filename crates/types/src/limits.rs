@@ -52,7 +52,7 @@ limits! {
     /// `hash-share-names`: hashes with the same fields share their names, as records.
     hash_share_names: bool = true;
     /// `hash-min-template-entries`: hashes of so many fields or more share their names from the
-    /// first one on; 0: none do.
+    /// first hash on; 0: none do.
     hash_min_template_entries: usize = 0;
     /// `hash-max-template-entries`: the most fields of such a hash; 0: no limit.
     hash_max_template_entries: usize = 0;

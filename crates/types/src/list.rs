@@ -1,4 +1,4 @@
-//! A list: one listpack while it fits a single node, else a quicklist.
+//! A list: a listpack while it fits a single node, else a quicklist.
 //!
 //! It becomes a quicklist before elements are added that would exceed the node limit, and a
 //! listpack again once a single node of half the limit is left, so that a list around the limit
@@ -67,7 +67,7 @@ impl List {
         }
     }
 
-    /// Adds an element at one end; requires `prepare`.
+    /// Adds an element at either end; requires `prepare`.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8]) {
         match (self, end) {
@@ -77,7 +77,7 @@ impl List {
         }
     }
 
-    /// Removes the element at one end after passing it to `see`. Requires `shrunk` afterwards.
+    /// Removes the element at either end after passing it to `see`. Requires `shrunk` afterwards.
     #[inline]
     pub fn pop_with<R>(&mut self, end: End, see: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
         match self {

@@ -1,8 +1,8 @@
 //! A set: an intset of integers, a listpack of a few short members, else a table.
 //!
-//! An intset that grows too long becomes a table; one that gets a non-integer member becomes a
-//! listpack if that is within its limits, else a table; a listpack becomes a table. There is no way
-//! back, except for results of `SUNIONSTORE` and the like that hold integers alone.
+//! An intset that grows too long becomes a table; an intset that gets a non-integer member becomes
+//! a listpack if that is within its limits, else a table; a listpack becomes a table. There is no
+//! way back, except for results of `SUNIONSTORE` and the like that hold integers alone.
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, Entry, Limits, Signature, Type, below, boxed};
@@ -123,8 +123,8 @@ impl Set {
         }
     }
 
-    /// Turns an intset into a listpack if all members and one more of `extra` bytes are within the
-    /// limits, else into a table.
+    /// Turns an intset into a listpack if all members and a further member of `extra` bytes are
+    /// within the limits, else into a table.
     fn leave_intset(&mut self, limits: &Limits, extra: usize) {
         let Set::Intset(set) = self else { return };
         let ends = [set.min(), set.max()].into_iter().flatten().map(Entry::Int);
@@ -273,7 +273,7 @@ impl Set {
         }
     }
 
-    /// One step of SCAN: everything at once from the packed forms. Returns the next cursor.
+    /// A step of SCAN: everything at once from the packed forms. Returns the next cursor.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(Entry<'_>)) -> u64 {
         match self {
             Set::Table(table) => table.scan(cursor, see),
@@ -287,7 +287,7 @@ impl Set {
         }
     }
 
-    /// The table, if the set has one: for prefetching.
+    /// The table, if the set has a table: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&MemberTable> {
         match self {

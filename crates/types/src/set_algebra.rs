@@ -1,5 +1,5 @@
-//! Intersection, union and difference of sets, in batches: members are read from one set a batch at
-//! a time, and where the others are tables, their lines and entries are prefetched for the whole
+//! Intersection, union and difference of sets, in batches: members are read from a set a batch at a
+//! time, and if the other sets are tables, their lines and entries are prefetched for the whole
 //! batch before the first lookup.
 
 use super::{Container, Entry, Limits, Set};
@@ -12,7 +12,7 @@ const BATCH: usize = 32;
 /// The limit of a walk over all members: see [`filter`].
 const ALL: usize = usize::MAX;
 
-/// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if one of
+/// Whether a member is in all (`wanted`) or in none of these sets. The hash is needed if any of
 /// them is a table.
 #[inline]
 fn is_among(sets: &[&Set], wanted: bool, member: Entry<'_>, hash: u64) -> bool {
@@ -67,7 +67,7 @@ impl<'a> Handful<'a> {
     }
 
     /// Calls `see` with the members that are in all (`wanted`) or in none of `others`, until it
-    /// returns false; returns whether it never did. The members are hashed if one of `others` is a
+    /// returns false; returns whether it never did. The members are hashed if any of `others` is a
     /// table, and prefetched if that is the first.
     #[inline]
     fn pass(
@@ -187,8 +187,8 @@ fn count(first: &Set, others: &[&Set], wanted: bool, limit: usize) -> usize {
     len
 }
 
-/// A member of one of several sets is looked up in the larger ones if these are no more than this;
-/// else their union is built.
+/// A member of a set is looked up in the larger sets if these are no more than this; else their
+/// union is built.
 const LOOKUPS_MAX: usize = 8;
 
 /// The number of members that any set has, counted up to `limit`. Without memory for a few sets.
@@ -241,7 +241,7 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
 }
 
 /// Builds a set from the result of [`SetBuilder::add_intersection`] or
-/// [`SetBuilder::add_difference`], one of them called once; in batches once it is a table.
+/// [`SetBuilder::add_difference`], of which one is called once; in batches once it is a table.
 pub struct SetBuilder<'a> {
     set: Set,
     limits: Limits,

@@ -1,8 +1,8 @@
 //! Signatures of contents, identical to Redis's DEBUG DIGEST: equal contents have equal signatures,
 //! whatever their encoding and table order.
 //!
-//! A signature combines parts in one of two ways: by exclusive or of their SHA-1, if their order is
-//! irrelevant, or by hashing the result again, if their order counts.
+//! A signature combines parts in either of two ways: by exclusive or of their SHA-1, if their order
+//! is irrelevant, or by hashing the result again, if their order counts.
 
 use sha1::{Digest, Sha1};
 

@@ -3,8 +3,8 @@
 use super::Array;
 use super::slices::Slices;
 
-/// Slices of one block of Redis's directory. A directory of more slices than one block has is a
-/// list of blocks.
+/// Slices of a block of Redis's directory. A directory of more slices than a block has is a list of
+/// blocks.
 const BLOCK: u64 = 2048;
 /// The shortest list of blocks.
 const BLOCKS_MIN: u64 = 4;

@@ -9,8 +9,8 @@
 //!   2. `end` is 0 if there are no values.
 //!   3. The length of a slice is that configured when the array was created.
 //!
-//! Cost: by index two binary searches over the slices, none in an array of one slice; a range by
-//! the slices in it and their slots, whatever its length.
+//! Cost: by index two binary searches over the slices, none in an array of a single slice; a range
+//! by the slices in it and their slots, whatever its length.
 #![allow(unsafe_code)]
 
 mod info;
@@ -30,7 +30,7 @@ use slices::Slices;
 /// The greatest index.
 pub const INDEX_MAX: u64 = u64::MAX - 1;
 
-/// Missing values in a row that are signed one by one, as Redis does with any number of them.
+/// Missing values in a row that are signed singly, as Redis does with any number of them.
 const SIGNED_HOLES_MAX: u64 = 1 << 20;
 
 /// See the module.
@@ -178,7 +178,7 @@ impl Array {
         is_new
     }
 
-    /// Removes the value at an index; returns whether there was one.
+    /// Removes the value at an index; returns whether there was a value.
     pub fn remove(&mut self, index: u64, limits: &Limits) -> bool {
         let rules = self.rules(limits);
         let (number, offset) = self.0.split(index);
@@ -328,7 +328,7 @@ impl Relocate for Array {
         if at == 0 {
             mover.boxed(&mut self.0);
         }
-        // A slice may have thousands of blocks, or one.
+        // A slice may have thousands of blocks, or a single block.
         let slices = &mut self.0.slices;
         let mut next = slices.relocate(mover, at);
         for _ in 1..n / 1024 {

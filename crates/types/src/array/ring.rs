@@ -4,7 +4,7 @@ use super::Array;
 use crate::{Entry, Limits};
 
 impl Array {
-    /// The position inserted last; without a cursor, the last one. The array has values.
+    /// The position inserted last; without a cursor, the last position. The array has values.
     fn newest(&self) -> u64 {
         self.next().checked_sub(1).unwrap_or(self.end() - 1)
     }
@@ -63,7 +63,7 @@ impl Array {
     }
 
     /// Calls `see` with up to `n` positions before the cursor, in the order of their insertion or
-    /// the opposite one; missing values are `None`.
+    /// in the opposite order; missing values are `None`.
     pub fn last_items<'a>(
         &'a self,
         n: u64,

@@ -3,9 +3,9 @@
 //!     sparse    offset: u16 ... | slot ...      `used` of each, in order; then spare capacity
 //!     dense     slot ...                        one for each offset of a window from `base` on
 //!
-//! All slots of a slice have one width (`slot`). It is chosen for the least memory whenever the
-//! slice is laid out anew: a value that does not fit into a slot has a blob. A slice of values of
-//! similar length so needs no allocation per value.
+//! All slots of a slice have the same width (`slot`). It is chosen for the least memory whenever
+//! the slice is laid out anew: a value that does not fit into a slot has a blob. A slice of values
+//! of similar length so needs no allocation per value.
 //!
 //! Invariants
 //!   1. `slots` has capacity slots of `width` bytes, sparse ones with two bytes more each.
@@ -15,7 +15,7 @@
 //!   5. The last of a window's values is in the slot before `end`.
 //!
 //! Cost: by offset O(1), O(log n) of a few values if sparse; a new layout O(capacity), which is
-//! paid for by the values added, or the blobs made, since the last one.
+//! paid for by the values added, or the blobs made, since the last layout.
 
 use super::slot::{self, SoughtValue};
 use russet_base::memory::alloc::good_size;
@@ -77,7 +77,7 @@ fn blob_cost(need: usize) -> usize {
 }
 
 impl Slice {
-    /// A slice of one value.
+    /// A slice of a single value.
     pub fn new(offset: usize, value: Entry<'_>, rules: Rules) -> Slice {
         let mut slice = Slice {
             slots: Box::default(),
@@ -118,7 +118,7 @@ impl Slice {
         }
     }
 
-    /// Number of slots up to the last one with a value.
+    /// Number of slots up to the last slot with a value.
     #[inline]
     fn slots_in_use(&self) -> usize {
         if self.is_dense {
@@ -312,7 +312,7 @@ impl Slice {
         self.used += 1;
     }
 
-    /// The width with the least memory for all values, and one more with this need.
+    /// The width with the least memory for all values, and a further value with this need.
     fn best_width(&self, capacity: usize, added: Option<Option<usize>>) -> usize {
         // Values by need, the needs that there are as bits, values that need a blob at any width.
         let (mut by_need, mut needs, mut long) = ([0u32; slot::WIDTH_MAX + 1], 0u64, 0);
@@ -335,7 +335,8 @@ impl Slice {
         loop {
             let needs_any = long > 0 || outside > 0;
             let least_width = if needs_any { slot::WIDTH_ANY } else { 1 };
-            // Only at a need, or at the end, is the cost less than at the width above.
+            // The loop tries only widths that some value needs, and the least width: between two of
+            // them the narrowest slot costs the least, because no further value moves out.
             let need = (u64::BITS - needs.leading_zeros()) as usize;
             let width = need.max(least_width);
             let cost = capacity * width + outside;
@@ -396,7 +397,7 @@ impl Slice {
         self.end = if is_dense { end as u32 } else { 0 };
     }
 
-    /// Removes a value; returns whether there was one.
+    /// Removes a value; returns whether there was a value.
     pub fn remove(&mut self, offset: usize, rules: Rules) -> bool {
         let Ok(at) = self.find(offset) else {
             return false;
@@ -508,7 +509,7 @@ impl Slice {
             (start, end)
         };
         let (slots, width) = (&self.slots[self.first_slot()..], self.width());
-        // One loop for both directions: `see` is then inlined into it.
+        // A single loop for both directions: `see` is then inlined into it.
         (0..end.saturating_sub(start)).all(|step| {
             let at = if backward {
                 end - 1 - step

@@ -1,4 +1,4 @@
-//! The slices of an array by number: none, one in place, or an ordered map.
+//! The slices of an array by number: none, a single slice in place, or an ordered map.
 //!
 //! Invariants
 //!   1. Only slices with values are here, and `Many` is never an empty map.
@@ -148,7 +148,7 @@ impl Slices {
         map.is_empty()
     }
 
-    /// Offers the blocks of one slice and, with the first slice of a chunk of the map, those of the
+    /// Offers the blocks of a slice and, with the first slice of a chunk of the map, those of the
     /// chunk; returns the next position.
     pub fn relocate(&mut self, mover: &mut Mover, at: u64) -> Option<u64> {
         let map = match self {

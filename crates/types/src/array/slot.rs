@@ -1,4 +1,4 @@
-//! A slot: one value, or none, in a number of bytes that all slots of a slice share.
+//! A slot: a value, or none, in a number of bytes that all slots of a slice share.
 //!
 //!     0                empty
 //!     1 ..= 127        a text that fills the slot and begins with this byte
@@ -6,9 +6,9 @@
 //!     192 ..= 199      an integer in tag - 191 bytes, least significant first
 //!     200              a longer text: the word of a blob, in 7 bytes
 //!
-//! So texts of one length, ASCII as most, take no byte for a tag. A text that an integer prints the
-//! same way is stored as that integer. A slot that holds a blob owns it: [`clear`] frees it, and
-//! [`recode`] moves it.
+//! So texts of equal length, ASCII as most, take no byte for a tag. A text that an integer prints
+//! the same way is stored as that integer. A slot that holds a blob owns it: [`clear`] frees it,
+//! and [`recode`] moves it.
 #![allow(unsafe_code)]
 
 use std::mem::ManuallyDrop;
@@ -73,7 +73,7 @@ pub(super) fn is_empty(slot: &[u8]) -> bool {
 }
 
 /// The value of a slot of this width. `slot` may be longer than that: with eight bytes an integer
-/// is one load.
+/// is a single load.
 #[inline(always)]
 pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
     match slot[0] {
@@ -114,7 +114,7 @@ fn integer(bytes: &[u8]) -> i64 {
     }
 }
 
-/// A value that slots of one width are compared with, by the first bytes of a slot that holds it.
+/// A value that slots of equal width are compared with, by the first bytes of a slot that holds it.
 pub(super) struct SoughtValue<'a> {
     value: Entry<'a>,
     width: usize,
@@ -143,7 +143,7 @@ impl<'a> SoughtValue<'a> {
         }
     }
 
-    /// The value of a slot if it is this one. `slot` may be longer than its width.
+    /// The value of a slot if it is this value. `slot` may be longer than its width.
     #[inline]
     pub(crate) fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
         if let Some(head) = slot.first_chunk() {
@@ -164,7 +164,7 @@ impl<'a> SoughtValue<'a> {
     }
 }
 
-/// The blob of a slot that holds one, without its ownership.
+/// The blob of a slot that holds a blob, without its ownership.
 #[inline]
 fn blob(slot: &[u8]) -> ManuallyDrop<Blob> {
     debug_assert_eq!(slot[0], BLOB);
@@ -181,7 +181,7 @@ fn put_blob(slot: &mut [u8], blob: Blob) {
     slot[1..WIDTH_ANY].copy_from_slice(&word[..7]);
 }
 
-/// Bytes of the blob of a slot, as the allocator counts them; 0 without one.
+/// Bytes of the blob of a slot, as the allocator counts them; 0 without a blob.
 #[inline]
 pub(super) fn blob_bytes(slot: &[u8]) -> usize {
     match slot[0] {
@@ -191,7 +191,7 @@ pub(super) fn blob_bytes(slot: &[u8]) -> usize {
 }
 
 /// Stores a value in an empty slot that is wide enough for it, or for any; returns the bytes of its
-/// blob, 0 without one.
+/// blob, 0 without a blob.
 #[inline]
 pub(super) fn put(slot: &mut [u8], value: Entry<'_>) -> usize {
     debug_assert!(is_empty(slot));
@@ -256,8 +256,8 @@ pub(super) fn recode(from: &mut [u8], to: &mut [u8]) -> (usize, usize) {
     (0, made)
 }
 
-/// Copies a slot's blob, if it holds one: for a copy of the slot's bytes, which then owns the new
-/// one.
+/// Copies a slot's blob, if it holds a blob: for a copy of the slot's bytes, which then owns the
+/// new blob.
 pub(super) fn own_copy(slot: &mut [u8]) {
     if slot[0] == BLOB {
         let copy = Blob::clone(&blob(slot));

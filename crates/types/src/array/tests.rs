@@ -2,7 +2,7 @@
 //!
 //! Random writes, removals and ranges, in both directions, with limits at which slices change
 //! between sparse and dense; after them counts, order and invariants are those of the map. Then the
-//! figures that the layout promises: texts of one length need no blob, and a far index costs one
+//! figures that the layout promises: texts of equal length need no blob, and a far index costs a
 //! slice.
 
 use std::collections::BTreeMap;

@@ -29,7 +29,7 @@ pub(super) use packed::{expiries_in_order, insert_by_expiry, stored_expiry};
 pub use russet_encodings::fields::Ttl as Expiry;
 pub use shared::shared_figures;
 
-/// A field as read; `value` is an integer only where a packed form stores one.
+/// A field as read; `value` is an integer only if a packed form stores an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashField<'a> {
     /// The field's name: bytes, or the integer of a packed form.
@@ -74,7 +74,7 @@ pub enum ExpiryChange {
 pub enum Hash {
     /// (field, value), while no field has an expiry.
     Listpack(Listpack),
-    /// (field, value, expiry), once a field has one.
+    /// (field, value, expiry), once a field has an expiry.
     ListpackEx(Listpack),
     /// The values alone: other hashes have the same fields.
     Record(Record),
@@ -88,7 +88,7 @@ impl Hash {
         Hash::Listpack(Listpack::new())
     }
 
-    /// A hash of fields whose names differ. O(bytes), one allocation if it is small.
+    /// A hash of fields whose names differ. O(bytes), a single allocation if it is small.
     pub fn of_distinct<'f>(
         fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
         limits: &Limits,
@@ -311,7 +311,7 @@ impl Hash {
     }
 
     /// Passes a field's expiry to `decide` and applies the decision, which is returned; `None`: no
-    /// such field. One lookup where fields with expiries are packed.
+    /// such field. A single lookup if fields with expiries are packed.
     pub fn change_expiry(
         &mut self,
         name: &[u8],
@@ -466,7 +466,7 @@ impl Hash {
         record(pack, at, width)
     }
 
-    /// One step of SCAN: everything at once from the packed forms. Returns the next cursor.
+    /// A step of SCAN: everything at once from the packed forms. Returns the next cursor.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(HashField<'_>)) -> u64 {
         if let Hash::Table(table) = self {
             return table.scan(cursor, |field| see(field.into()));
@@ -484,7 +484,7 @@ impl Hash {
         matches!(self, Hash::Table(_))
     }
 
-    /// The table, if the hash has one: for prefetching.
+    /// The table, if the hash has a table: for prefetching.
     #[inline]
     pub fn table(&self) -> Option<&FieldTable> {
         match self {
@@ -494,7 +494,7 @@ impl Hash {
     }
 }
 
-/// The list of names of a hash without a schema is to get one.
+/// The list of names of a hash without a schema is to get a schema.
 #[derive(Debug)]
 pub struct Repeats;
 

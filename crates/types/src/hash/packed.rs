@@ -5,7 +5,7 @@
 //!
 //! Invariants of width 3
 //!   1. Every third entry is an integer, 0 to the greatest expiry of a field.
-//!   2. Expiries ascend: a change of one moves its record (`move_to_expiry`).
+//!   2. Expiries ascend: a change of an expiry moves its record (`move_to_expiry`).
 //!
 //! Cost: by name O(bytes of the listpack); the soonest expiry O(1). When a hash leaves these forms,
 //! and what an expired field is: `hash`.
@@ -123,7 +123,7 @@ pub(super) fn move_to_expiry(pack: &mut Listpack, at: Pos, expire_ms: Option<u64
     pack.move_span(at, 3, to);
 }
 
-/// The first record that expires no sooner, except the one at `moving`; `None`: the end.
+/// The first record that expires no sooner, except the record at `moving`; `None`: the end.
 fn place_of(pack: &Listpack, expiry: i64, moving: Option<Pos>) -> Option<Pos> {
     if expiry == NO_EXPIRY {
         return None;
@@ -196,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// A moved record ends up where one removed and inserted again would.
+        /// A moved record ends up where a record removed and inserted again would.
         #[test]
         fn a_moved_record_stands_where_an_inserted_one_would(
             expiries in prop::collection::vec(prop_oneof![Just(0), 1..9i64, 1000..1_000_000_000_000i64], 1..9),

@@ -1,14 +1,14 @@
 //! Field names that hashes share: which lists of names have a schema.
 //!
-//! A list of names gets one when it has been seen several times, so that hashes with names of their
-//! own cost nothing more: a small table remembers the hashes of lists, and a later list may replace
-//! an earlier one. The hash of a list is that of its beginning and the last
-//! name, so that the schema of a hash with one more field is found by one step.
+//! A list of names gets a schema when it has been seen several times, so that hashes with names of
+//! their own cost nothing more: a small table remembers the hashes of lists, and a later list may
+//! replace an earlier list. The hash of a list is that of its beginning and the last name, so that
+//! the schema of a hash with a further field is found by a single step.
 //!
 //! Each thread that changes hashes has its own list of schemas; a schema itself may be dropped
-//! anywhere. One that no hash uses is freed when the list has doubled.
+//! anywhere. A schema that no hash uses is freed when the list has doubled.
 //!
-//! Cost: O(names) for a whole list, O(1) for one more name and O(bytes of the names) to compare.
+//! Cost: O(names) for a whole list, O(1) for a further name and O(bytes of the names) to compare.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -133,7 +133,7 @@ fn repeats_min(names: usize, limits: &Limits) -> Option<u64> {
 /// The result of looking up a list of names.
 pub(super) enum SchemaLookup {
     Schema(SchemaRef),
-    /// It has no schema and is to get one ([`make`]).
+    /// The list has no schema and is to get one ([`make`]).
     Wanted,
     Nothing,
 }
@@ -169,7 +169,7 @@ pub(super) fn make<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<SchemaRe
     SHARED.with_borrow_mut(|shared| shared.make(names))
 }
 
-/// The schema of the same names and one more, which differs from them; made if it repeats.
+/// The schema of the same names and a further name, which differs from them; made if it repeats.
 pub(super) fn extended(schema: &Schema, name: &[u8], limits: &Limits) -> Option<SchemaRef> {
     let repeats_min = repeats_min(schema.len() + 1, limits)?;
     let hash = Schema::hash_with(schema.hash(), name);
@@ -186,7 +186,7 @@ pub(super) fn extended(schema: &Schema, name: &[u8], limits: &Limits) -> Option<
     })
 }
 
-/// The schema of the same names without that of an index, if there is one.
+/// The schema of the same names without that of an index, if there is such a schema.
 pub(super) fn reduced(schema: &Schema, index: usize) -> Option<SchemaRef> {
     let kept = || schema.names().enumerate().filter(|(at, _)| *at != index);
     let names = || kept().map(|(_, name)| name);
@@ -213,7 +213,7 @@ pub fn shared_figures() -> SharedFigures {
     SHARED.with_borrow(|shared| {
         let mut all = SharedFigures::default();
         for schema in shared.schemas.values() {
-            // One reference is this list's.
+            // A reference is this list's own.
             let hashes = schema.references() - 1;
             all.schemas += usize::from(hashes > 0);
             all.hashes += hashes;

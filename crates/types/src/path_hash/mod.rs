@@ -4,8 +4,8 @@
 //!     walk   paths in the order of their bytes (`walk`)
 //!
 //! A radix tree: the path of a node is the labels from the root to it, so that paths share the
-//! bytes of their prefixes, and all prefixes of a query are on one way down. The fields of a path
-//! are a hash of their own, with the encodings and limits of hashes.
+//! bytes of their prefixes, and all prefixes of a query are on a single way down. The fields of a
+//! path are a hash of their own, with the encodings and limits of hashes.
 //!
 //! Invariants
 //!   1. Only the root's label is empty, and the labels below a node begin with different bytes.
@@ -116,7 +116,7 @@ impl PathHash {
         Walk::of(&self.0.root)
     }
 
-    /// The paths from the first one that is not less than `path`, in order.
+    /// The paths from the first path that is not less than `path`, in order.
     pub fn iter_from(&self, path: &[u8]) -> Walk<'_> {
         self.iter().at_path(path)
     }
@@ -126,8 +126,8 @@ impl PathHash {
         self.iter().at_rank(rank)
     }
 
-    /// Sets fields of a path, which is created if it does not exist; there is one field or more,
-    /// and of one that comes twice the last value stays.
+    /// Sets fields of a path, which is created if it does not exist; there is a field or more, and
+    /// of a field that comes twice the last value stays.
     pub fn set<'f>(
         &mut self,
         path: &[u8],
@@ -153,7 +153,8 @@ impl PathHash {
         self.insert(path, hash);
     }
 
-    /// Removes a field of a path, and the path with its last field; returns whether there was one.
+    /// Removes a field of a path, and the path with its last field; returns whether there was such
+    /// a field.
     pub fn remove_field(&mut self, path: &[u8], field: &[u8]) -> bool {
         let removed = self.change(path, |hash| (hash.remove(field), hash.is_empty()));
         if let Some((true, true)) = removed {
@@ -178,7 +179,7 @@ impl PathHash {
         Some(result)
     }
 
-    /// Adds a path that does not exist, with one field or more. O(length).
+    /// Adds a path that does not exist, with a field or more. O(length).
     pub fn insert(&mut self, path: &[u8], hash: Hash) {
         let body = &mut *self.0;
         body.fields += hash.len();
@@ -458,7 +459,7 @@ impl Relocate for PathHash {
     }
 }
 
-/// Lends the nodes on the way to the node that has the path of a rank as its first one.
+/// Lends the nodes on the way to the node whose first path is the path of a rank.
 fn lend_to_rank(root: &mut PathNode, lent: &mut Vec<LentNode>, root_next: &mut usize, rank: usize) {
     let mut before = rank.saturating_sub(root.own());
     loop {

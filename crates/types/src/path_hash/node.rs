@@ -19,7 +19,7 @@ use russet_base::memory::mover::Mover;
 /// Bytes of a label within its node: enough for a few hashes of a path's blocks.
 const INLINE_MAX: usize = 22;
 
-/// The bytes of a path between a node and the one above it.
+/// The bytes of a path between a node and the node above it.
 pub(super) enum Label {
     Inline(u8, [u8; INLINE_MAX]),
     Long(Box<[u8]>),
@@ -81,7 +81,7 @@ pub(super) struct PathNode {
     /// Paths that end at this node or below it.
     pub count: usize,
     kids: Kids,
-    /// The fields of the path that ends here, if there is one.
+    /// The fields of the path that ends here, if any path does.
     pub fields: Option<Hash>,
     pub label: Label,
 }
@@ -246,7 +246,7 @@ impl PathNode {
         self.label = head;
     }
 
-    /// A node where no path ends takes in the one below it, if that is the only one.
+    /// A node where no path ends takes in the node below it, if that is the only node there.
     pub fn join(&mut self) {
         if self.fields.is_some() {
             return;

@@ -192,7 +192,7 @@ fn a_tree_may_be_as_deep_as_its_longest_path() {
     paths.check_invariants();
 }
 
-/// Every prefix of a path in steps of eight bytes, each with one field, as a cache of blocks has
+/// Every prefix of a path in steps of eight bytes, each with a field, as a cache of blocks has
 /// them.
 #[test]
 fn nested_paths_share_their_bytes() {

@@ -3,13 +3,13 @@
 use super::super::Hash;
 use super::node::PathNode;
 
-/// See the module. A path is built while the walk goes down, so only the last one is at hand.
+/// See the module. A path is built while the walk goes down, so only the last path is at hand.
 pub struct Walk<'a> {
     root: &'a PathNode,
-    /// The root's own path is the next one.
+    /// The root's own path is the next path.
     at_root: bool,
-    /// The nodes from the root to the one reached, each with the place below it from which the walk
-    /// continues.
+    /// The nodes from the root to the node reached, each with the place below it from which the
+    /// walk continues.
     levels: Vec<(&'a PathNode, usize)>,
     path: Vec<u8>,
 }
@@ -29,7 +29,7 @@ impl<'a> Walk<'a> {
         self.path.extend_from_slice(node.label.bytes());
     }
 
-    /// Continues with the node at this place below the one reached.
+    /// Continues with the node at this place below the node reached.
     fn advance(&mut self, at: usize) {
         if let Some((_, next)) = self.levels.last_mut() {
             *next = at;

@@ -6,8 +6,8 @@
 //!     consumer   seen and active times | the IDs of its pending entries
 //!
 //! Pending entries refer to their consumer by number, so that adding or removing consumers does not
-//! change them. Cost: by ID two binary searches, by name one; by time as by ID, and O(n log n) to
-//! make that order. Groups that never claim by idle time do not pay for it.
+//! change them. Cost: by ID two binary searches, by name a single search; by time as by ID, and O(n
+//! log n) to make that order. Groups that never claim by idle time do not pay for it.
 //!
 //! A group's memory is the allocator's balance before and after each change (`metered`), because
 //! the size of an ordered map's nodes is not known otherwise.
@@ -86,7 +86,7 @@ fn zone_key(place: i64) -> StreamId {
 pub struct IdleCursor {
     phase: IdlePhase,
     after: Option<StreamId>,
-    /// The tie of the first delivery after the walk began: it is one that the walk caused.
+    /// The tie of the first delivery after the walk began: the walk caused that delivery.
     first_tie: u32,
 }
 
@@ -215,7 +215,7 @@ impl Group {
         consumer.expect("consumers live as long as their numbers")
     }
 
-    /// The name of an entry's owner; empty without one.
+    /// The name of an entry's owner; empty without an owner.
     pub fn owner_name(&self, nack: &Nack) -> &[u8] {
         nack.owner()
             .map_or(b"", |owner| self.consumer(owner).name())
@@ -502,7 +502,8 @@ impl Group {
         (nack.consumer == ConsumerId::UNREAD).then_some((place, nack))
     }
 
-    /// Sets the owner of an entry without one; false if there is no such entry, or it has one.
+    /// Sets the owner of an entry without an owner; false if there is no such entry, or it has an
+    /// owner.
     pub(super) fn import_owner(&mut self, entry: StreamId, owner: ConsumerId) -> bool {
         let Some((place, _)) = self.unread(entry) else {
             return false;
@@ -647,7 +648,8 @@ impl Group {
     }
 }
 
-/// Offers up to `n` chunks from chunk `from` on; returns the next one's number, `None` at the end.
+/// Offers up to `n` chunks from chunk `from` on; returns the number of the next chunk, `None` at
+/// the end.
 fn relocate_ids<V: Weigh>(
     ids: &mut IdMap<V>,
     mover: &mut Mover,

@@ -77,7 +77,8 @@ impl StreamImport {
         self.0.0.idempotence.import(duration_s, size_max)
     }
 
-    /// Adds a line of a producer; false if it has one for this idempotent ID, or an ID is empty.
+    /// Adds a line of a producer; false if the producer has a line for this idempotent ID, or an ID
+    /// is empty.
     pub fn iid(&mut self, pid: &[u8], iid: &[u8], id: StreamId) -> bool {
         let own = &mut self.0.0.idempotence;
         let is_new = own.find(pid, iid).is_none() && !pid.is_empty() && !iid.is_empty();
@@ -122,8 +123,8 @@ impl GroupImport {
         Some(id)
     }
 
-    /// A pending entry has no owner, and follows the previous such one. False if it is not pending,
-    /// or has an owner.
+    /// A pending entry has no owner, and follows the previous such entry. False if it is not
+    /// pending, or has an owner.
     pub fn ownerless(&mut self, entry: StreamId) -> bool {
         self.0.import_ownerless(entry)
     }

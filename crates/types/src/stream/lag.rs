@@ -7,7 +7,7 @@ use super::{Group, Stream, StreamId};
 pub(super) const UNKNOWN: i64 = -1;
 
 impl Stream {
-    /// Number of entries added up to this one, inclusive; -1 if deletions make it uncertain.
+    /// Number of entries added up to this entry, inclusive; -1 if deletions make it uncertain.
     pub fn entries_until(&self, id: StreamId) -> i64 {
         let body = &*self.0;
         let added = body.entries_added as i64;

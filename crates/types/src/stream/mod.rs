@@ -9,7 +9,7 @@
 //!   1. `len` is the weight of all nodes, and no ID is above `last_id`.
 //!   2. `first_id` is that of the first entry that is not deleted; `0-0` in an empty stream.
 //!   3. A node's ID is above all live entries of the nodes before it, and not above its own.
-//!   4. A group's pending entry belongs to one of its consumers, and is listed there too.
+//!   4. A group's pending entry belongs to a consumer of the group, and is listed there too.
 //!   5. XSETID, XGROUP and XCLAIM, which rebuild a stream from a log, accept its numbers:
 //!      `len <= entries_added <= COUNTER_MAX`, `max_deleted_id <= last_id`, a group's
 //!      `entries_read` is at least -1, deliveries are at most `COUNTER_MAX`.
@@ -43,7 +43,7 @@ use russet_encodings::stream_node::{NodeLimits, StreamNode};
 
 /// The greatest count that commands accept; counters saturate there.
 pub const COUNTER_MAX: u64 = i64::MAX as u64;
-/// Maximum total bytes of one entry's names and values.
+/// Maximum total bytes of the names and values of an entry.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 
 /// See the module.
@@ -87,7 +87,7 @@ pub enum DeleteOutcome {
 /// Why an entry is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// Its ID is not above the last one.
+    /// Its ID is not above the last ID.
     NotAbove,
     /// The bytes of its fields are more than an entry can have.
     TooLarge,
@@ -197,7 +197,7 @@ impl Stream {
         (id > last).then_some(id)
     }
 
-    /// Adds an entry of at least one pair.
+    /// Adds an entry of at least a pair.
     pub fn append<'a>(
         &mut self,
         wanted: NewId,
@@ -381,8 +381,8 @@ impl Container for Stream {
         }
     }
 
-    /// Redis's estimate: each node counts as one, and so does each pending entry of the first
-    /// group; all groups are assumed to have as many.
+    /// Redis's estimate: each node counts as 1, and so does each pending entry of the first group;
+    /// all groups are assumed to have as many.
     fn free_effort(&self) -> usize {
         let groups = self.0.groups.as_ref();
         let lines = self.0.idempotence.free_effort();

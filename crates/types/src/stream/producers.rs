@@ -11,7 +11,7 @@
 //!   3. `lines` is the number of all lines.
 //!
 //! A line expires `duration` after the milliseconds of its stream ID, and never before the lines
-//! that the producer recorded earlier. Cost: by ID O(log producers), one hash lookup; the memory is
+//! that the producer recorded earlier. Cost: by ID O(log producers), a hash lookup; the memory is
 //! the allocator's balance (`OwnedBytes`). When a line expires: `keyspace::expiry::iids`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -25,7 +25,7 @@ use russet_base::memory::mover::Mover;
 
 /// Bounds of the settings, seconds and lines.
 pub const DURATION_MAX: u32 = 86_400;
-/// The most idempotent IDs of one producer that can be configured.
+/// The most idempotent IDs of a producer that can be configured.
 pub const SIZE_MAX: u32 = 10_000;
 
 /// A stream's settings and counters, and its producers.
@@ -102,7 +102,7 @@ impl Idempotence {
         producer.by_iid.get(iid).copied()
     }
 
-    /// Adds a line, in place of one of the same idempotent ID; the producer's oldest line is
+    /// Adds a line, in place of a line of the same idempotent ID; the producer's oldest line is
     /// removed if there are too many.
     pub(super) fn record(&mut self, pid: &[u8], iid: &[u8], id: StreamId) {
         let most = self.size_max as usize;
@@ -111,7 +111,7 @@ impl Idempotence {
         self.added = self.added.saturating_add(1);
     }
 
-    /// Changes the settings; a changed one removes all lines, which are returned to be freed.
+    /// Changes the settings; a change removes all lines, which are returned to be freed.
     pub(super) fn configure(&mut self, duration_s: u32, size_max: u32) -> Option<Box<Producers>> {
         if (duration_s, size_max) == (self.duration_s, self.size_max) {
             return None;
@@ -364,7 +364,7 @@ impl Producer {
         }
     }
 
-    /// Builds the producer anew if one of its blocks is badly placed: shared blocks and the table
+    /// Builds the producer anew if any of its blocks is badly placed: shared blocks and the table
     /// have no other way to move.
     fn relocate(&mut self, mover: &mut Mover) {
         let mut wants = false;
@@ -427,8 +427,8 @@ impl Stream {
         self.0.idempotence.expire(past_ms, most)
     }
 
-    /// Whether a file needs one of the newer forms for it, and when its first line of a producer
-    /// expires (`i64::MAX`: none does). O(groups).
+    /// Whether a file needs a newer form for it, and when its first line of a producer expires
+    /// (`i64::MAX`: none does). O(groups).
     pub fn newer_line(&self) -> Option<i64> {
         let own = &self.0.idempotence;
         let is_newer = !own.is_plain() || self.has_ownerless();

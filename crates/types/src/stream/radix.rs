@@ -2,12 +2,13 @@
 //!
 //! Such a tree has a node for each fork, and for the bytes up to a fork or the end of a key that no
 //! fork consumes; the first byte after a fork belongs to the fork, and an end has no node. Keys of
-//! one length make the same tree in any order of insertion.
+//! equal length make the same tree in any order of insertion.
 
 /// Bytes of a key.
 const KEY: usize = 16;
 
-/// Number of nodes of the tree of these keys, which ascend; an empty tree has one. O(keys).
+/// Number of nodes of the tree of these keys, which ascend; an empty tree has a single node.
+/// O(keys).
 pub(super) fn nodes(keys: impl Iterator<Item = u128>) -> usize {
     let mut count = 0;
     // The forks above the last key, by the number of bytes before them.

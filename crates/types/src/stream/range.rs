@@ -57,7 +57,7 @@ impl Stream {
     }
 }
 
-/// Entries that [`Stream::count_between`] counts one by one.
+/// Entries that [`Stream::count_between`] counts singly.
 const EXACT: usize = 200;
 
 /// See the module. First the next entry's ID, then its pairs.

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //!   1. The payload of each node is the word of an element of the table, whose node it is; and each
-//!      element has one.
+//!      element has a node.
 //!   2. `is_gone` is set before the first part is freed, and nothing else is done afterwards.
 #![allow(unsafe_code)]
 
@@ -103,13 +103,13 @@ impl Content {
         self.elements.iter().map(|(element, _)| element)
     }
 
-    /// One step of a scan; returns the next cursor, 0 at the end.
+    /// A step of a scan; returns the next cursor, 0 at the end.
     pub fn scan<'a>(&'a self, cursor: u64, see: impl FnMut(Element<'a>)) -> u64 {
         self.elements.scan(cursor, see)
     }
 
-    /// Adds an element, or gives the one of this name another vector, and other attributes unless
-    /// they are `None`. Levels that the placement has not searched yet are searched here.
+    /// Adds an element, or gives the element of this name another vector, and other attributes
+    /// unless they are `None`. Levels that the placement has not searched yet are searched here.
     pub fn add(
         &mut self,
         name: &[u8],
@@ -234,8 +234,8 @@ impl ContentLoader {
         }
     }
 
-    /// Adds an element with its node, of which the payload is chosen here. `false`: there is one of
-    /// this name.
+    /// Adds an element with its node, of which the payload is chosen here. `false`: there is an
+    /// element of this name.
     pub fn add(
         &mut self,
         name: &[u8],

@@ -1,4 +1,4 @@
-//! One element: the block that a hash table's word and a node's payload point to.
+//! An element: the block that a hash table's word and a node's payload point to.
 //!
 //!     number of its node: u32 | length varint | name | length varint | attributes
 //!

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the table owns the blocks that its words point to.
 //!
-//! Cost: that of the hash table; an element is one block.
+//! Cost: that of the hash table; an element is a block.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -140,7 +140,7 @@ impl Elements {
         self.table.iter().map(read)
     }
 
-    /// One step of a scan; returns the next cursor, 0 at the end.
+    /// A step of a scan; returns the next cursor, 0 at the end.
     pub fn scan<'a>(&'a self, cursor: u64, mut see: impl FnMut(Element<'a>)) -> u64 {
         // SAFETY: alive and unchanged while the table is borrowed.
         let read = |word| see(unsafe { element_of(word) });
@@ -155,7 +155,7 @@ impl Elements {
         self.table.memory_bytes() + self.bytes
     }
 
-    /// Offers the blocks of about `n` elements from a cursor on; returns the next one, 0 at the
+    /// Offers the blocks of about `n` elements from a cursor on; returns the next cursor, 0 at the
     /// end. `moved` gets the nodes whose payload has changed.
     pub fn relocate(
         &mut self,
@@ -166,7 +166,7 @@ impl Elements {
     ) -> u64 {
         let changed = RefCell::new(Vec::new());
         let next = self.table.relocate_about(mover, cursor, n, |word, mover| {
-            // SAFETY: the word is in the table, which replaces it by the returned one.
+            // SAFETY: the word is in the table, which replaces it by the returned word.
             let new = unsafe { element::moved(word, mover) }?;
             // SAFETY: the copy is alive.
             let node = unsafe { element_of(new) }.node;

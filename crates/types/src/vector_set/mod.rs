@@ -16,19 +16,18 @@
 //! # Vector sets
 //!
 //! `encodings/hnsw` is the index: vectors, their graph, and operations in steps between which it
-//! may change. `types/vector_set` adds what the index lacks: elements by name, each one
-//! block with its attributes and the number of its node (`element`, `elements`); the node's payload
-//! is the address of that block, so a search reaches the attributes without a lookup. FILTER
-//! (`filter`) is compiled once for each query into a program in reverse Polish notation; a match
-//! reads the attributes' text once, up to the last field that the program wants, and builds no
-//! tree. REDUCE (`projection`) keeps the order of Redis's sums, so that vectors are equal to the
-//! last bit.
+//! may change. `types/vector_set` adds what the index lacks: elements by name, each a block with
+//! its attributes and the number of its node (`element`, `elements`); the node's payload is the
+//! address of that block, so a search reaches the attributes without a lookup. FILTER (`filter`) is
+//! compiled once for each query into a program in reverse Polish notation; a match reads the
+//! attributes' text once, up to the last field that the program wants, and builds no tree. REDUCE
+//! (`projection`) keeps the order of Redis's sums, so that vectors are equal to the last bit.
 //!
-//! One lock guards all content (`VectorSet::read`, `write`). Only the loop writes, so its reads
-//! never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and the
-//! dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a new
-//! element's neighbours in VADD, whose linking stays on the loop. The handler gives the search to
-//! `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn without any
+//! A single lock guards all content (`VectorSet::read`, `write`). Only the loop writes, so its
+//! reads never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and
+//! the dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a
+//! new element's neighbours in VADD, whose linking stays on the loop. The handler gives the search
+//! to `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn without any
 //! event runs a slice on the loop; if the loop has something else to do, or several searches wait,
 //! workers take them. To wake a worker and be woken takes some 40 us of CPU, half of an insert
 //! among 100,000 elements, and its caches then hold the vectors that the loop needs to link the
@@ -40,14 +39,14 @@
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
 //! and VRANGE in slices there, too (`Call::may_continue`), between which their script serves others
 //! and is asked whether it must end, and without a script an error ends them after
-//! `busy-reply-threshold`. A filter counts by the cost of its operators, and the links of one node
+//! `busy-reply-threshold`. A filter counts by the cost of its operators, and the links of a node
 //! may be read in several slices.
 //!
 //! The same threads do tasks (`searches::Task`), which own their input: the product of REDUCE
 //! (`vector_set::Product`), and ARGREP (`commands/array/grep.rs`). ARGREP tests values for 5 ms at
-//! once; then it copies the next 64 KB of them, or one longer value, into a task, and takes the
-//! next batch when it runs again. An expression and a text whose product of sizes is small go to
-//! the crate `regex`, which cannot be interrupted (5 ms at most); others are matched by
+//! once; then it copies the next 64 KB of them, or a single longer value, into a task, and takes
+//! the next batch when it runs again. An expression and a text whose product of sizes is small go
+//! to the crate `regex`, which cannot be interrupted (5 ms at most); others are matched by
 //! `automaton`, whose states are kept between slices: a lazy DFA, and if that thrashes, sets of the
 //! NFA's states.
 //!
@@ -126,7 +125,7 @@ impl VectorSet {
         VectorSet(Arc::clone(&self.0))
     }
 
-    /// Whether both are handles of one set.
+    /// Whether both are handles of the same set.
     pub fn is_same(&self, other: &VectorSet) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -1,5 +1,4 @@
-//! VRANGE under way: the names of elements from one to another, in slices between which the set may
-//! change.
+//! VRANGE under way: the names of elements in a range, in slices between which the set may change.
 //!
 //! Names have no order in the set: all are visited, and the first ones kept, sorted. An element
 //! that stays is found once. O(elements), and O(log kept) for each in the range.

@@ -1,8 +1,9 @@
 //! REDUCE: a fixed projection of vectors to fewer dimensions.
 //!
 //! Redis's matrix is that of a Hadamard transform, scaled: its columns are made when they are
-//! needed. One from a file may be any, and is kept transposed, shared by copies. Several sums are
-//! made at once, each in the order of the input, so that it is the same as Redis's to the last bit.
+//! needed. A matrix from a file may be any, and is kept transposed, shared by copies. Several sums
+//! are made at once, each in the order of the input, so that it is the same as Redis's to the last
+//! bit.
 //!
 //! Cost: O(input * output), in slices (`Product`): 13 ms on a busy machine for the largest of
 //! Redis's matrices.
@@ -140,7 +141,7 @@ impl Projection {
         self.input_dim
     }
 
-    /// Whether it is the same one: a matrix is compared by its place.
+    /// Whether it is the same projection: a matrix is compared by its place.
     fn is(&self, other: &Projection) -> bool {
         let is_same = match (&self.weights, &other.weights) {
             (Weights::Matrix(a), Weights::Matrix(b)) => Arc::ptr_eq(a, b),
@@ -184,7 +185,7 @@ impl Product {
         }
     }
 
-    /// Whether it is one of this projection.
+    /// Whether it is a product of this projection.
     pub fn is_of(&self, projection: &Projection) -> bool {
         self.projection.is(projection)
     }
@@ -255,8 +256,8 @@ impl Product {
 }
 
 /// Adds the products of inputs, of which the first is a multiple of [`BLOCK`], to a block of sums,
-/// of which the first is one, too. The sign of a product is that of its factors: these are the same
-/// numbers.
+/// of which the first is such a multiple, too. The sign of a product is that of its factors: these
+/// are the same numbers.
 fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, weight: f32) {
     let mut sum = *sums;
     for (inputs, first) in vector.chunks(BLOCK).zip((first..).step_by(BLOCK)) {
@@ -341,7 +342,7 @@ mod tests {
 
     #[test]
     fn redis_matrix_takes_no_memory_and_gives_the_same_sums() {
-        // Several pieces, the last one shorter than the others.
+        // Several pieces, the last shorter than the others.
         let (input, output) = (5000u32, 130u32);
         let made = Projection::new(input, output);
         assert_eq!(made.memory_bytes(), 0);

@@ -1,8 +1,8 @@
 //! A sorted set: a listpack of (member, score) in order, else tree and table.
 //!
-//! In the listpack a score is an integer where Redis stores one, else its shortest text. It becomes
-//! tree and table before a member is added that exceeds the limits; only results of `ZUNIONSTORE`
-//! and the like become a listpack again.
+//! In the listpack a score is an integer where Redis stores an integer, else its shortest text. It
+//! becomes tree and table before a member is added that exceeds the limits; only results of
+//! `ZUNIONSTORE` and the like become a listpack again.
 #![allow(unsafe_code)]
 
 mod packed;
@@ -133,7 +133,7 @@ impl Zset {
         }
     }
 
-    /// Adds a member or moves it to another score, which is not NaN; returns the old one.
+    /// Adds a member or moves it to another score, which is not NaN; returns the old score.
     pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
         let pack = match self {
             Zset::Table(table) => return table.set(member, score),
@@ -338,7 +338,7 @@ impl Zset {
         }
     }
 
-    /// One step of SCAN: everything at once from the packed form. Returns the next cursor.
+    /// A step of SCAN: everything at once from the packed form. Returns the next cursor.
     pub fn scan(&self, cursor: u64, mut see: impl FnMut(f64, Entry<'_>)) -> u64 {
         if let Zset::Table(table) = self {
             return table.scan(cursor, |score, member| see(score, Entry::Str(member)));

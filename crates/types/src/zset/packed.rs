@@ -67,12 +67,12 @@ pub(super) fn pairs_from(pack: &Listpack, at: Pos) -> impl Iterator<Item = (f64,
     })
 }
 
-/// The pair after the one at `at`.
+/// The pair after the pair at `at`.
 pub(crate) fn next_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.next(pack.next(at)?)
 }
 
-/// The pair before the one at `at`.
+/// The pair before the pair at `at`.
 pub(super) fn prev_pair(pack: &Listpack, at: Pos) -> Option<Pos> {
     pack.prev(pack.prev(at)?)
 }

@@ -4,9 +4,9 @@
 //!
 //! An operator leaves `waiting` once its right operand is complete, and is then a step after its
 //! operands; if these are constants, their value takes the place of all. At last a skip is put
-//! before the right operand of each `and` and `or`. Every error of order is one error, without a
-//! place, as in Redis. Cost: O(tokens * log fields), no recursion; at most `TOKENS_MAX` tokens and
-//! literals.
+//! before the right operand of each `and` and `or`. Every error of order is the same error, without
+//! a place, as in Redis. Cost: O(tokens * log fields), no recursion; at most `TOKENS_MAX` tokens
+//! and literals.
 
 use super::token::{Token, Tokens};
 use super::{Filter, Instruction, Operator, SyntaxError, TOKENS_MAX, run};
@@ -102,7 +102,7 @@ impl ShuntingYard {
         Ok(())
     }
 
-    /// The number of a field: one for each name, however often it is used.
+    /// The number of a field: a number for each name, however often it is used.
     fn field(&mut self, name: std::ops::Range<u32>) -> u32 {
         let filter = &mut self.filter;
         match filter.field(filter.text(&name)) {

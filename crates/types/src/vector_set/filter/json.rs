@@ -1,8 +1,8 @@
 //! Finds top-level fields in a JSON text, as far as it has to be read for them.
 //!
 //! Redis's scanner accepts more than JSON, and less: it hardly checks skipped values, compares keys
-//! as they are written, and does not read beyond the last wanted field. This one
-//! agrees with it on every text, and reads the text once for all fields.
+//! as they are written, and does not read beyond the last wanted field. This reader agrees with it
+//! on every text, and reads the text once for all fields.
 
 use std::borrow::Cow;
 
@@ -131,7 +131,7 @@ impl<'a> JsonCursor<'a> {
         self.0.iter().take(most).take_while(is_number).count()
     }
 
-    /// Reads a value: no object, and no array with one.
+    /// Reads a value: no object, and no array with an object.
     pub fn value(&mut self) -> Option<Json<'a>> {
         self.skip_space();
         match self.0.first()? {
@@ -194,7 +194,7 @@ impl<'a> JsonCursor<'a> {
                     }
                 }
             }
-            // One array has ended, and those around it may end with it.
+            // An array has ended, and the arrays around it may end with it.
             loop {
                 depth -= 1;
                 if depth == 0 {

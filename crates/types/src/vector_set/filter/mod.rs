@@ -7,7 +7,7 @@
 //!     run      the program on the values of these fields
 //!
 //! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and`
-//! `&&`; `or` `||`. All but `**` group from the left. As in Redis an element without one of the
+//! `&&`; `or` `||`. All but `**` group from the left. As in Redis an element without any of the
 //! fields never matches, whatever the expression makes of it. So all fields are read first; then an
 //! operand that cannot change the value is skipped, and parts without a field were computed when
 //! the expression was compiled.
