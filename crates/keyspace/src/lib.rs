@@ -1,28 +1,28 @@
 //! The keyspace: numbered databases of entries, with expiry, eviction clocks, WATCH, keyspace
 //! events, and keys that clients wait for.
 //!
-//! Handlers work through [`Db`], one database as one command sees it; every change is recorded
-//! there once ([`Db::changed`]) and reaches all listeners from there.
+//! Handlers work through [`Db`], a database as a command sees it; every change is recorded there
+//! once ([`Db::changed`]) and reaches all listeners from there.
 //!
 //! # The keyspace
 //!
-//! `encodings/hashtable` is the one table under databases, sets, hashes and sorted-set members:
+//! `encodings/hashtable` is the hash table under databases, sets, hashes and sorted-set members:
 //! extendible hashing in cache lines. Growth is local (a segment gains lines or splits), so no
 //! insert pays for all; deletes shrink and merge; SCAN cursors are stateless. Its module comment
 //! draws the bytes.
 //!
 //! A database's entries are in a `Table` (`keyspace/store/table.rs`): find, insert, replace and
 //! remove by key, scan, walk, random picks, and entries that are due. No other file of the keyspace
-//! knows whether this is one hash table, or one for each slot.
+//! knows whether this is a single hash table, or a table for each slot.
 //!
-//! In a node of a cluster (`Keyspace::with_slots`) it is one for each slot
+//! In a node of a cluster (`Keyspace::with_slots`) each slot has a hash table
 //! (`keyspace/slots/slot_tables.rs`): cache lines in pages of 64 slots, which are made with their
-//! first key. A lookup does not read them: the only directory word of each table is in one array
+//! first key. A lookup does not read them: the only directory word of each table is in an array
 //! beside them (`encodings/hashtable/tables.rs`). Counts by slot and page, and a bit for each slot
 //! with keys, make whatever concerns a slot, or draws a key from all, independent of the other
-//! keys. All slots share one tree of expiries (`encodings/hashtable`, its `expiry`), which is lent
-//! to the table that changes. The slot comes with the key's hash (`KeyHasher`,
-//! `keyspace/slots/slot.rs`): CRC-16 by carry-less multiplication (`base/hashing/crc16.rs`), one
+//! keys. All slots share a tree of expiries (`encodings/hashtable`, its `expiry`), which is lent to
+//! the table that changes. The slot comes with the key's hash (`KeyHasher`,
+//! `keyspace/slots/slot.rs`): CRC-16 by carry-less multiplication (`base/hashing/crc16.rs`), a
 //! branch that is never taken elsewhere. A slot is dropped by taking its table out
 //! (`keyspace/slots/dropped_slots.rs`): its keys are gone at once; their deletions for replicas and
 //! the log, their counts and their memory follow between turns (`server/cluster/lost.rs`). Slots
@@ -32,12 +32,12 @@
 //! slots (CLUSTER SLOT-STATS) are taken by an observer of commands
 //! (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are off.
 //!
-//! `keyspace/store/entry.rs`: key and value in one allocation; the handle is a thin pointer. Short
-//! strings are inside, integers are eight bytes, larger strings have a block of exactly their
-//! length, containers are an encoding and one word: the listpack or table itself, nothing around it
+//! `keyspace/store/entry.rs`: key and value in a single allocation; the handle is a thin pointer.
+//! Short strings are inside, integers are eight bytes, larger strings have a block of exactly their
+//! length, containers are an encoding and a word: the listpack or table itself, without a wrapper
 //! (`types::Container`, `keyspace/access/value.rs`). Operations on values of any type (length,
-//! memory, copies, checks, signatures, freeing, saving, loading) dispatch on the type in one place,
-//! `types::for_container`, which is generated from the list of types (`types/kinds.rs`).
+//! memory, copies, checks, signatures, freeing, saving, loading) dispatch on the type in a single
+//! place, `types::for_container`, which is generated from the list of types (`types/kinds.rs`).
 //!
 //! A long list is a deque of listpacks (`encodings/quicklist`). The first of several, once elements
 //! are added or removed there, is at the end of its block with free space before it
@@ -46,38 +46,39 @@
 //! changes a listpack distinguishes the two forms.
 //!
 //! Small hashes with the same fields in the same order share their names. Such a hash is a record
-//! (`encodings/record`): one block with the values alone, a byte beside each; the address of the
+//! (`encodings/record`): a block with the values alone, a byte beside each; the address of the
 //! block and 16 bits with the number of its schema are the entry's word, so that nothing else is
 //! stored. A text that repeats under its name (a country, a state) is kept once, with the schema,
-//! and is a byte in the records; texts as long as the first one under their name (dates, UUIDs)
+//! and is a byte in the records; texts as long as the first text under their name (dates, UUIDs)
 //! need no byte for their length (`record/common.rs`). A schema is the list of names, counted by
 //! its records, in a slot of a table of 4096 for the whole process: dropping the last reference
 //! frees it, on any thread, because large databases are freed beside the loop. Which lists have a
-//! schema is known to the thread that changes hashes (`types/hash/shared.rs`): one gets it when it
-//! has been seen eight times in a small table of recent lists, so that hashes with names of their
-//! own cost nothing more. The hash of a list is made from that of its beginning and the last name,
-//! so a record that gains a field finds its next schema in one step. HSET looks the whole list up
-//! before it makes a new hash; HSET, HSETNX and HDEL go from schema to schema, or back to the
-//! listpack if there is none; loading and RESTORE end with a look. A field that expires, a field or
-//! value that is too long, and more than 64 fields leave the form. To clients, files and replicas a
-//! record is the listpack that it stands for, in the same order, and its DUMP has the same bytes.
-//! MEMORY USAGE counts the record's block; the schemas are in `used_memory` alone.
+//! schema is known to the thread that changes hashes (`types/hash/shared.rs`): a list gets a schema
+//! when it has been seen eight times in a small table of recent lists, so that hashes with names of
+//! their own cost nothing more. The hash of a list is made from that of its beginning and the last
+//! name, so a record that gains a field finds the next schema in a single step. HSET looks the
+//! whole list up before it makes a new hash; HSET, HSETNX and HDEL go from schema to schema, or
+//! back to the listpack if there is none; loading and RESTORE end with a look. A field that
+//! expires, a field or value that is too long, and more than 64 fields leave the form. To clients,
+//! files and replicas a record is the listpack that it stands for, in the same order, and its DUMP
+//! has the same bytes. MEMORY USAGE counts the record's block; the schemas are in `used_memory`
+//! alone.
 //!
 //! A stream (`types/stream`) is an ordered map of nodes by 128-bit ID (`encodings/idmap`): chunks
 //! of 128 keys, eight bytes each while they are close to each other, so that a node costs 16 bytes
 //! beside its listpack. A chunk knows how many live entries its nodes hold: a trim drops whole
 //! chunks without visiting any node, and frees them as a separate stream. A node is Redis's
 //! listpack (`encodings/stream_node`). A group's pending entries are the same map, of deliveries by
-//! ID; each consumer has one more, of IDs alone. Entries without an owner (XNACK) have a further
-//! one in their order, and the others one by delivery time, which the first XREADGROUP CLAIM makes.
-//! A blocked reader with CLAIM has a timer for the first entry that will be idle for long enough
-//! (`Wake`); without a pending entry it has none, and the next delivery sets it. Idempotent IDs of
-//! producers (`types/stream/producers.rs`) expire with the expire cycle: each database has a line
-//! for every such stream (`keyspace/expiry/iids.rs`), as it has for hashes whose fields expire. The
-//! same lines show which version a file needs.
+//! ID; each consumer has a further map, of IDs alone. Entries without an owner (XNACK) have a map
+//! in their order, and owned entries a map by delivery time, which the first XREADGROUP CLAIM
+//! makes. A blocked reader with CLAIM has a timer for the first entry that will be idle for long
+//! enough (`Wake`); without a pending entry it has none, and the next delivery sets it. Idempotent
+//! IDs of producers (`types/stream/producers.rs`) expire with the expire cycle: each database has a
+//! line for every such stream (`keyspace/expiry/iids.rs`), as it has for hashes whose fields
+//! expire. The same lines show which version a file needs.
 //!
-//! An array (`types/array`) is an ordered map of slices by number (the same map; one slice is held
-//! in place). A slice is one block of slots of one width, sparse with its offsets or a dense
+//! An array (`types/array`) is an ordered map of slices by number (the same map; a single slice is
+//! held in place). A slice is a block of slots of equal width, sparse with its offsets or a dense
 //! window; texts that fit the width are in the slot, others in a block of their own. The width is
 //! chosen for the least memory whenever a slice is laid out anew.
 //!
@@ -98,11 +99,11 @@
 //! Expiry is exact without a second table. Every segment with volatile keys has its nearest times;
 //! `Keyspace::next_expiry` bounds the loop's sleep and `expire_cycle` deletes due keys in slices.
 //! `volatile-ttl` uses them to find the keys that expire first (`keyspace/expiry/soonest.rs`).
-//! Fields of hashes have the same, one line per hash (`keyspace/expiry/fields.rs`). Two trees of
-//! minima over the databases, one for keys and one for fields (`keyspace/store/databases.rs`), lead
-//! to the database that is due: a borrow for a change marks the database stale, and only stale
-//! databases are asked again. An expired key leaves by `Db::expired`; expired fields, whatever
-//! finds them, by `keyspace/expiry/expired_fields.rs`.
+//! Fields of hashes have the same, a line per hash (`keyspace/expiry/fields.rs`). Two trees of
+//! minima over the databases, for keys and for fields (`keyspace/store/databases.rs`), lead to the
+//! database that is due: a borrow for a change marks the database stale, and only stale databases
+//! are asked again. An expired key leaves by `Db::expired`; expired fields, whatever finds them, by
+//! `keyspace/expiry/expired_fields.rs`.
 //!
 //! Freeing a large value does not hold the loop (`keyspace/passes/lazyfree.rs`). For each `Cause`
 //! of a removal that `lazyfree-lazy-*` selects, and for UNLINK, a helper thread frees values with
@@ -123,18 +124,18 @@
 //! the same, with the memory that the server had then, and needs neither times nor a look ahead.
 //!
 //! `used_memory` is the allocator's own balance (`base/memory/ledger.rs`): jemalloc's per-thread
-//! counters, summed over all threads of a server, because memory allocated by one thread is often
-//! freed by another. Helper threads are started in one place, which registers them for the sum
+//! counters, summed over all threads of a server, because a thread often frees memory that another
+//! thread allocated. Helper threads are started in a single place, which registers them for the sum
 //! (`base/threads.rs`; a test checks that there is no other). The counters of ended threads stay in
 //! the sum. Eviction compares it with `maxmemory`, less the memory that is freed without it or has
 //! a bound of its own (`server/observe/not_counted.rs`). A plain command compares used memory with
-//! one number, the bound as of the last look; only beyond it is everything measured anew, so a
-//! log's buffer or a reply that grows in the middle of a batch costs no key. Over the limit, memory
-//! that serves no client is freed first (flushes that are set aside, then unused reply buffers),
-//! clients over their limit are closed within the batch, and then keys go; -OOM is the answer when
-//! none may. The changes that an eviction itself records do not count either, until it ends
-//! (`Keyspace::evict_while`). CONFIG SET evicts nothing itself: the next turn begins with it, so
-//! that no transaction loses keys in its middle.
+//! a single number, the bound as of the last measurement; only beyond it is everything measured
+//! anew, so a log's buffer or a reply that grows in the middle of a batch costs no key. Over the
+//! limit, memory that serves no client is freed first (flushes that are set aside, then unused
+//! reply buffers), clients over their limit are closed within the batch, and then keys go; -OOM is
+//! the answer when none may. The changes that an eviction itself records do not count either, until
+//! it ends (`Keyspace::evict_while`). CONFIG SET evicts nothing itself: the next turn begins with
+//! it, so that no transaction loses keys in its middle.
 //!
 //! The owners of memory. For each: whether it counts in that comparison; when its size is known;
 //! its own bound; what is given up there.
@@ -462,12 +463,12 @@ impl Keyspace {
         self.dbs.iter().map(Database::len).sum()
     }
 
-    /// One database, to read.
+    /// A database, to read.
     pub fn database(&self, at: DbIndex) -> &Database {
         &self.dbs[at]
     }
 
-    /// One database, as one command sees it.
+    /// A database, as a command sees it.
     #[inline]
     pub fn db(&mut self, at: DbIndex) -> Db<'_> {
         Db::new(self, at)
@@ -513,7 +514,7 @@ impl Keyspace {
         }
     }
 
-    /// Empties one database; with `off_loop` a helper thread frees large values. Returns the number
+    /// Empties a database; with `off_loop` a helper thread frees large values. Returns the number
     /// of keys.
     pub fn flush(&mut self, at: DbIndex, off_loop: bool) -> usize {
         let old = self.take_all(at);

@@ -26,7 +26,7 @@ impl Db<'_> {
     }
 
     /// As [`Db::changed_by`], and lists the fields that were touched for subscribers of subkey
-    /// events; `fields` is read only if there is one. O(fields) then, else as `changed_by`.
+    /// events; `fields` is read only if there is a listener. O(fields) then, else as `changed_by`.
     #[inline]
     pub fn changed_fields<'f>(
         &mut self,
@@ -56,7 +56,7 @@ impl Db<'_> {
     }
 
     /// Records that a command has replaced the value of a key: the events `overwritten` and, if its
-    /// type is another one, `type_changed`. Commands that modify the old value do not replace it.
+    /// type is another, `type_changed`. Commands that modify the old value do not replace it.
     #[inline]
     pub fn overwritten(&mut self, key: &[u8], old: Type, new: Type) {
         let classes = Class::OVERWRITTEN.union(Class::TYPE_CHANGED);

@@ -1,4 +1,4 @@
-//! One database as one command sees it: lookups that expire, and typed values.
+//! A database as a command sees it: lookups that expire, and typed values.
 //!
 //! Further operations are in sibling files: `place` (look up, decide, write), `change` (recording
 //! changes), `relocate` (RENAME, COPY), `walk` (SCAN, KEYS), `info` (OBJECT), `fields` (field
@@ -194,7 +194,8 @@ impl<'a> Db<'a> {
 
     /// The live entry of a key. An expired key is deleted on the way.
     ///
-    /// One call, with all of the lookup in it: most commands spend a quarter of their time here.
+    /// A single function with all of the lookup in it, because most commands spend a quarter of
+    /// their time here.
     #[inline(never)]
     pub fn find(&mut self, key: &[u8]) -> Option<FoundKey> {
         self.look_up(self.hash(key), key)
@@ -337,7 +338,7 @@ impl<'a> Db<'a> {
         keys: impl Iterator<Item = &'k [u8]>,
         mut each: impl FnMut(Option<Str<'d>>) -> Result<T, CommandError>,
     ) -> Result<Vec<T>, CommandError> {
-        // A lookup may free an expired entry, never one found before in this call.
+        // A lookup may free an expired entry, never an entry that this call found before.
         let texts = keys.map(|key| match self.find_to_read(key) {
             None => each(None),
             Some(f) => each(Some(f.entry.string().ok_or(CommandError::WrongType)?)),
@@ -345,8 +346,8 @@ impl<'a> Db<'a> {
         texts.collect()
     }
 
-    /// Writes the string at `key` as a bulk string; a large one is not copied. `false`: no
-    /// such key.
+    /// Writes the string at `key` as a bulk string; a large string is not copied. `false`: no such
+    /// key.
     #[inline]
     pub fn reply_string(&mut self, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
         let Some(found) = self.find_to_read(key) else {
@@ -368,7 +369,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// The key's place, there or not: look, decide, write, with one lookup.
+    /// The key's place, there or not: look, decide, write, with a single lookup.
     #[inline]
     pub fn place<'d, 'k>(&'d mut self, key: &'k [u8]) -> Place<'d, 'a, 'k> {
         Place::of(self, key)
@@ -420,7 +421,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// An expired key that was kept is removed for a new one.
+    /// An expired key that was kept is removed for a new entry.
     #[inline]
     fn drop_hidden(&mut self, hash: KeyHash, key: &[u8]) {
         if self.keyspace.hides_expired()

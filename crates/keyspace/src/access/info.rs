@@ -20,7 +20,7 @@ pub struct KeyInfo {
     pub expiry: Option<i64>,
     /// Seconds since it was used, as OBJECT IDLETIME reports them.
     pub idle_seconds: u32,
-    /// The LFU counter, decayed to now; meaningful when the policy is an LFU one.
+    /// The LFU counter, decayed to now; meaningful when the policy is an LFU policy.
     pub frequency: u32,
     /// The entry's place in memory, as DEBUG OBJECT shows it.
     pub address: usize,

@@ -1,4 +1,4 @@
-//! One database as one command sees it: look up, decide, write.
+//! A database as a command sees it: look up, decide, write.
 //!
 //!     db          lookups, which expire; typed values      view        a key, read only
 //!     place       one lookup for a decision and a write    value(_mut) a borrowed container
@@ -10,7 +10,7 @@
 //!   1. A lookup finds no expired key, unless its name or `Expiring` says so.
 //!   2. Every change of a key is recorded once (`listeners::record`).
 //!
-//! Cost: a hash of the key, which the batch may have computed ahead (`store::key_hash`), and one
+//! Cost: a hash of the key, which the batch may have computed ahead (`store::key_hash`), and a
 //! lookup. How entries are stored: `store`. How expired keys and fields leave: `expiry`.
 
 pub(super) mod change;

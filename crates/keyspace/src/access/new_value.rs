@@ -47,7 +47,7 @@ impl<'a> NewValue<'a> {
         NewValue::Container(T::TYPE, encoding, word)
     }
 
-    /// Argument `at` as SET stores it: see [`NewValue::text`]. A large one is not copied.
+    /// Argument `at` as SET stores it: see [`NewValue::text`]. A large text is not copied.
     #[inline]
     pub fn argument(args: Args<'a>, at: usize) -> NewValue<'a> {
         match args.large(at) {
@@ -56,7 +56,7 @@ impl<'a> NewValue<'a> {
         }
     }
 
-    /// A text as SET stores it: as an integer if it is one in canonical form.
+    /// A text as SET stores it: as an integer if it is the canonical form of an integer.
     #[inline]
     pub fn text(text: &'a [u8]) -> NewValue<'a> {
         if text.len() <= INT_TEXT_MAX

@@ -1,4 +1,4 @@
-//! A key's place in the table: look up, decide, write, with one lookup.
+//! A key's place in the table: look up, decide, write, with a single lookup.
 //!
 //! A place is for one key and borrows its database, so that nothing moves between
 //! the lookup and the write.
@@ -28,7 +28,7 @@ pub struct Place<'d, 'a, 'k> {
 }
 
 impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
-    /// Looks the key up. One lookup, which later reads and writes of the place share.
+    /// Looks the key up. A lookup, which later reads and writes of the place share.
     #[inline]
     pub(crate) fn of(db: &'d mut Db<'a>, key: &'k [u8]) -> Place<'d, 'a, 'k> {
         let hash = db.hash(key);
@@ -56,7 +56,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
-    /// The expiry of the key, if it is there and has one, Unix milliseconds.
+    /// The expiry of the key, if it is there and expires, Unix milliseconds.
     #[inline]
     pub fn expiry(&self) -> Option<i64> {
         self.found.and_then(|f| f.entry.expiry())
@@ -133,8 +133,8 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         self.set(NewValue::container(value), None);
     }
 
-    /// The bytes of the existing string, or of a new one, extended with zeros to at least `len`; it
-    /// reports as `raw` from now on. Must not be called for another type.
+    /// The bytes of the existing string, or of a new string, extended with zeros to at least `len`;
+    /// it reports as `raw` from now on. Must not be called for another type.
     pub fn grow(self, len: usize) -> &'d mut [u8] {
         let Some(found) = self.found else {
             let value = NewValue::Zeros(len);

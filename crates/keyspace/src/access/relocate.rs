@@ -72,7 +72,7 @@ impl Db<'_> {
         }
     }
 
-    /// The series that are linked with a renamed one follow it.
+    /// The series that are linked with a renamed series follow it.
     fn rename_links(&mut self, links: &Links, from: &[u8], to: &[u8]) {
         if let Some(source) = &links.source
             && let Ok(Some(mut source)) = self.write::<TimeSeries>(source)

@@ -61,8 +61,8 @@ impl ValueView<'_> {
         }
     }
 
-    /// Bytes of a container's tables and elements; 0 for strings and packed forms,
-    /// which are one block.
+    /// Bytes of a container's tables and elements; 0 for strings and packed forms, which are a
+    /// single block.
     pub(crate) fn loose_bytes(&self) -> usize {
         let ValueView::Container(container) = self else {
             return 0;

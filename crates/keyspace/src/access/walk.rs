@@ -7,11 +7,11 @@ use super::super::store::entry::{Entry, is_past};
 use super::super::{Db, DbIndex, Keyspace};
 use russet_types::Type;
 
-/// Picks of a random key before an expired one is accepted.
+/// Picks of a random key before an expired key is accepted.
 const RANDOM_TRIES: usize = 100;
 
 impl Keyspace {
-    /// A key of this type, if there is one among about the first `most` keys of a database with
+    /// A key of this type, if there is any among about the first `most` keys of a database with
     /// such keys. O(most).
     pub fn find_of(&self, kind: Type, most: usize) -> Option<(DbIndex, Box<[u8]>)> {
         let has_it = |db: &Database| db.sizes().of(kind).next().is_some();
@@ -51,15 +51,15 @@ impl Db<'_> {
         self.len() == 0
     }
 
-    /// One step of SCAN: visits some live keys and returns the next cursor (0: done). Deletes
-    /// expired keys that it meets. In a keyspace with slots they are visited in the order of their
-    /// slots, and the cursor has the slot in its low 14 bits, as Redis's has.
+    /// A step of SCAN: visits some live keys and returns the next cursor (0: done). Deletes expired
+    /// keys that it meets. In a keyspace with slots they are visited in the order of their slots,
+    /// and the cursor has the slot in its low 14 bits, as Redis's has.
     pub fn scan(&mut self, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(None, cursor, |_| true, visit)
     }
 
-    /// As [`Db::scan`], of one slot: a cursor in a slot before it starts at its beginning, a cursor
-    /// in a slot after it ends the scan. Without slots, of all keys.
+    /// As [`Db::scan`], of a single slot: a cursor in a slot before it starts at its beginning, a
+    /// cursor in a slot after it ends the scan. Without slots, of all keys.
     pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(Some(slot), cursor, |_| true, visit)
     }
@@ -129,7 +129,7 @@ impl Db<'_> {
     }
 
     /// A uniformly random key, deleting expired ones that turn up. `None`: no live key. While
-    /// expired keys are kept, an expired one may be returned at last.
+    /// expired keys are kept, an expired key may be returned at last.
     pub fn random_key(&mut self) -> Option<Vec<u8>> {
         let mut tries = 0;
         loop {

@@ -25,7 +25,7 @@ pub enum ClockUse {
     },
 }
 
-/// The clock at one moment, to read the bits of many keys.
+/// The clock at a moment, to read the bits of many keys.
 #[derive(Clone, Copy, Debug)]
 pub struct UseClock {
     clock_use: ClockUse,
@@ -77,7 +77,7 @@ impl Keyspace {
         (self.minutes_now() << 8) | u32::from(count)
     }
 
-    /// The bits after one more lookup.
+    /// The bits after another lookup.
     #[inline]
     pub(crate) fn used_clock(&mut self, clock: u32) -> u32 {
         match self.clock_use {

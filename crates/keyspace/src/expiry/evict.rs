@@ -102,7 +102,7 @@ impl Keyspace {
                 let Some((score, found)) = self.score_again(&best, policy) else {
                     continue;
                 };
-                // It may have been used since it was scored: then another one is better.
+                // It may have been used since it was scored: then another candidate is better.
                 if score < best.score && pool.seen.last().is_some_and(|c| c.score > score) {
                     pool.put(Candidate { score, ..best });
                     continue;
@@ -292,7 +292,7 @@ mod tests {
         });
     }
 
-    /// Every write evicts one key: candidates seen in earlier evictions count.
+    /// Every write evicts a key: candidates seen in earlier evictions count.
     #[test]
     fn hot_keys_stay_when_keys_go_one_by_one() {
         both(|| {
@@ -383,7 +383,7 @@ mod tests {
             assert_eq!(k.evict_while(|_| false, lru, 0), EvictionOutcome::Fits);
             see(&mut k, lru, 2);
             k.pool.seen.sort_by_key(|c| c.key.to_vec());
-            // The next one to be evicted.
+            // The next key to be evicted.
             let next = k.pool.seen.last().expect("a candidate").key.clone();
             assert!(k.db(DB).exists(&next));
             let once = std::cell::Cell::new(true);

@@ -13,11 +13,11 @@ use super::super::store::entry::{Entry, is_past};
 use super::super::store::table::DUE_MAX;
 use super::super::{Cause, DbIndex, Keyspace};
 
-/// Segments visited between two checks of the time. One whose keys are all due may yield 500 of
+/// Segments visited between two checks of the time. A visit whose keys are all due may yield 500 of
 /// them: some hundred microseconds.
 const SEGMENTS_PER_STEP: usize = 2;
 
-/// Fields of one hash, or lines of one stream's producers, removed between two checks of the time.
+/// Fields of a hash, or lines of a stream's producers, removed between two checks of the time.
 const FIELDS_PER_STEP: usize = 256;
 
 /// The result of a cycle.

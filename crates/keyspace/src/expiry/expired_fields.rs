@@ -1,4 +1,4 @@
-//! The exit of expired fields from their hash: one for all ways, as for keys.
+//! The exit of expired fields from their hash: the same for all ways, as for keys.
 //!
 //!     the active cycle                            [`Db::expire_due_fields`]
 //!     a command that reads fields at random       [`Db::expire_all_fields`]
@@ -8,10 +8,11 @@
 //!     a command that has removed them itself      [`Db::fields_expired`]
 //!     a command that sets an expiry in the past   [`Db::fields_expired_at_once`]
 //!
-//! All record the removal by one function: it counts the fields, records the effect, one HDEL for
-//! each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with keys,
-//! this is not a change of the command that found the fields. A hash without fields is deleted,
-//! with the event `del`; a lookup that has found its last field, and no other, sends no `hexpired`.
+//! All record the removal by the same function: it counts the fields, records the effect, an HDEL
+//! for each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with
+//! keys, this is not a change of the command that found the fields. A hash without fields is
+//! deleted, with the event `del`; a lookup that has found its last field, and no other, sends no
+//! `hexpired`.
 //!
 //! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
 //! fields, until they are set.
@@ -20,7 +21,7 @@ use super::super::store::entry::Entry;
 use super::super::{ChangeKind, Class, Db, Ref};
 use russet_types::{Container, Hash, Type};
 
-/// Names of fields, in one buffer.
+/// Names of fields, in a single buffer.
 #[derive(Default)]
 struct Names {
     bytes: Vec<u8>,
@@ -49,7 +50,7 @@ impl Db<'_> {
         let removed = self.delete_due_fields(key, limit);
         let hash = self.peek_hash(key).map(Ref::<Hash>::of);
         if let Some(next) = hash.and_then(|hash| hash.next_due()) {
-            // A table's bound may be of a field since deleted: never twice in one turn.
+            // A table's bound may be of a field since deleted: never twice in a turn.
             let next = match removed {
                 0 => next.max(self.past_ms() + 1),
                 _ => next,

@@ -1,9 +1,9 @@
-//! Hashes with field TTLs: which one has the field that expires first.
+//! Hashes with field TTLs: which hash has the field that expires first.
 //!
-//! A hash knows its own earliest expiry; this index has one line per hash that has any, ordered by
-//! that time, for one database. A line may be early (the field was since deleted or given more
-//! time): the visit then finds nothing due and rewrites the line. `Table` removes the line of a
-//! hash that leaves the database. How expired fields are removed: `expired_fields`.
+//! A hash knows its own earliest expiry; this index of a database has a line for each hash with
+//! such fields, ordered by that time. A line may be early (the field was since deleted or given
+//! more time): the visit then finds nothing due and rewrites the line. `Table` removes the line of
+//! a hash that leaves the database. How expired fields are removed: `expired_fields`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ptr::NonNull;
@@ -30,7 +30,7 @@ impl FieldExpiries {
         self.bytes.add_since(before);
     }
 
-    /// As [`FieldExpiries::note`], for a time that is sooner than the known one.
+    /// As [`FieldExpiries::note`], for a time that is sooner than the known time.
     fn write_line(&mut self, key: &[u8], when_ms: i64) {
         match self.by_key.get_mut(key) {
             Some(known) => {
@@ -56,7 +56,7 @@ impl FieldExpiries {
         self.bytes.bytes()
     }
 
-    /// Offers the line's two copies of a key: they are reallocated where one is badly placed.
+    /// Offers the line's two copies of a key: they are reallocated if either is badly placed.
     pub fn relocate(&mut self, key: &[u8], mover: &mut Mover) {
         let Some((name, &when_ms)) = self.by_key.get_key_value(key) else {
             return;
@@ -89,7 +89,7 @@ impl FieldExpiries {
         self.by_time.iter().map(|(_, key)| &**key)
     }
 
-    /// Takes one hash with a line at or before `until_ms`.
+    /// Takes a hash with a line at or before `until_ms`.
     pub fn take_due(&mut self, until_ms: i64) -> Option<Box<[u8]>> {
         if self.next_due()? > until_ms {
             return None;

@@ -43,8 +43,8 @@ impl Keyspace {
 }
 
 impl Db<'_> {
-    /// Notes that a stream may have become one with lines of producers, other settings or entries
-    /// without an owner. O(groups).
+    /// Notes that a stream may have got lines of producers, other settings or entries without an
+    /// owner. O(groups).
     pub fn record_stream(&mut self, key: &[u8]) {
         let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Stream) else {
             return;

@@ -1,4 +1,4 @@
-//! Eviction's memory: the candidates that draws have seen, kept from one eviction to the next.
+//! Eviction's memory: the candidates that draws have seen, kept from eviction to eviction.
 //!
 //! Cost: [`POOL`] candidates and [`EQUALS`] keys at most, each with a copy of its key.
 
@@ -19,7 +19,7 @@ pub enum EvictionOrder {
     LeastFrequentlyUsed,
     /// None: any key (`allkeys-random`, `volatile-random`).
     Random,
-    /// By the expiry, the next one first (`volatile-ttl`).
+    /// By the expiry, the soonest first (`volatile-ttl`).
     SoonestExpiry,
 }
 
@@ -30,7 +30,7 @@ pub struct Eviction {
     pub order: EvictionOrder,
     /// Only keys that have an expiry are candidates.
     pub volatile_only: bool,
-    /// Keys sampled for one eviction.
+    /// Keys sampled for an eviction.
     pub samples: u32,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct Candidate {
     pub(super) key: Box<[u8]>,
 }
 
-/// Candidates seen, the best one last. It is kept between evictions: most evictions need one key,
-/// and the best of many seen before is nearly the best of all.
+/// Candidates seen, the best last. The pool is kept between evictions because most evictions need a
+/// single key, and the best of many seen before is nearly the best of all.
 #[derive(Debug, Default)]
 pub struct Pool {
     pub(super) seen: Vec<Candidate>,
@@ -61,8 +61,8 @@ impl Pool {
         }
     }
 
-    /// Adds a candidate that is better than the worst one, or while there is room. Of equal scores
-    /// the first one added is evicted first.
+    /// Adds a candidate that is better than the worst, or while there is room. Of equal scores the
+    /// first added is evicted first.
     pub(super) fn offer(&mut self, score: u64, db: DbIndex, key: &[u8]) {
         let full = self.seen.len() >= POOL;
         if full && self.seen[0].score >= score

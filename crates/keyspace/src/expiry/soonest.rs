@@ -1,14 +1,14 @@
 //! Eviction by `volatile-ttl`: in the exact order of the keys' expiries, over all databases.
 //!
 //! Each table keeps a lower bound of its expiries (`encodings::hashtable`, its `expiry`). The table
-//! with the least bound is asked for the keys that expire then. It returns keys of one segment, or
-//! none and a later bound; it forgets the keys it returns, so those that are not evicted are noted
-//! again.
+//! with the least bound is asked for the keys that expire then. It returns keys of a single
+//! segment, or none and a later bound; it forgets the keys it returns, so those that are not
+//! evicted are noted again.
 //!
-//! Cost: one or two visits to a segment per evicted key, each reading one or two
-//! of its elements; each full scan of a segment is amortized over the 14 expiries before it. Keys
-//! that expire in the same millisecond would cost a segment scan each: [`EQUALS`] of the keys that
-//! a scan returns are remembered.
+//! Cost: one or two visits to a segment per evicted key, each reading an element or two; each full
+//! scan of a segment is amortized over the 14 expiries before it. Keys that expire in the same
+//! millisecond would cost a segment scan each: [`EQUALS`] of the keys that a scan returns are
+//! remembered.
 //!
 //! Times beyond [`DUE_MAX`] (some 8,900 years) are not ordered, and are left to sampling.
 
@@ -29,7 +29,8 @@ impl Keyspace {
             let database = &mut self.dbs[db];
             let table = database.table_mut();
             table.take_due(time, 1, &mut equals.due);
-            // All of them are noted again; the evicted one's note is dropped at the next visit.
+            // All of them are noted again; the note of the evicted key is dropped at the next
+            // visit.
             for entry in equals.due.drain(..) {
                 table.record_due_again(entry, time);
                 if equals.keys.len() < EQUALS {
@@ -100,7 +101,7 @@ mod tests {
                         model.remove(&(db, key.clone()));
                         Expiry::Clear
                     }
-                    // Many in the same millisecond, and one beyond the ordered range.
+                    // Many keys in the same millisecond, and a key beyond the ordered range.
                     kind => {
                         let time = match kind {
                             1..3 => 50_000,
@@ -124,7 +125,7 @@ mod tests {
                 assert!(gone.next().is_none());
                 drop(gone);
                 model.remove(&one);
-                // Now and then one is added that is sooner than all.
+                // Now and then a key is added that is sooner than all.
                 if model.len() % 100 == 50 {
                     let key = format!("soon:{}", model.len());
                     set(&mut k, 1, &key, Expiry::At(soonest - 1));

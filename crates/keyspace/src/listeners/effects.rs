@@ -56,7 +56,7 @@ pub struct Effects {
     wanted: Audience,
     bytes: Vec<u8>,
     stated: Vec<EffectRecord>,
-    /// A command, transaction or script is running: its effects form one unit.
+    /// A command, transaction or script is running: its effects form a unit.
     in_unit: bool,
     /// Requests of complete units.
     complete: usize,
@@ -89,7 +89,7 @@ impl Effects {
         self.wanted
     }
 
-    /// Whether one of these listens.
+    /// Whether any of these listens.
     pub fn is_wanted_by(&self, audience: Audience) -> bool {
         self.wanted.intersects(audience)
     }
@@ -121,7 +121,7 @@ impl Effects {
         std::mem::replace(self, fresh)
     }
 
-    /// Records one request; nothing while there is no listener. `slot`: of its keys, asked for only
+    /// Records a request; nothing while there is no listener. `slot`: of its keys, asked for only
     /// if exports listen.
     #[inline]
     pub fn record<'a>(
@@ -137,7 +137,7 @@ impl Effects {
         }
     }
 
-    /// Records one request for log or replicas, or both; nothing while none of them is present.
+    /// Records a request for log or replicas, or both; nothing while none of them is present.
     /// Exports take none of these: they ask for a slot.
     #[inline]
     pub fn record_for<'a>(
@@ -326,7 +326,7 @@ impl Effects {
     }
 }
 
-/// One request of a unit.
+/// A request of a unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub db: DbIndex,
@@ -361,7 +361,7 @@ impl<'a> Unit<'a> {
         })
     }
 
-    /// Whether it is more than one request: these are wrapped in MULTI and EXEC.
+    /// Whether it has several requests: these are wrapped in MULTI and EXEC.
     pub fn is_several(self) -> bool {
         self.stated.len() > 1
     }

@@ -9,10 +9,10 @@
 //!     changes  one line per change
 //!
 //! Subkeys are the fields that a change of a hash touched. They are kept as they are published,
-//! `length:name,length:name`, and only while `notify-keyspace-events` selects one of their
+//! `length:name,length:name`, and only while `notify-keyspace-events` selects any of their
 //! channels.
 //!
-//! Cost without a listener: one test. A line needs no allocation of its own.
+//! Cost without a listener: a test. A line needs no allocation of its own.
 
 use super::super::ids::DbIndex;
 use russet_config::EventClass as Class;
@@ -36,7 +36,7 @@ pub enum ChangeKind {
     FieldsExpired,
     /// All keys of the database were removed.
     Flushed,
-    /// All keys of the database were swapped with another one's.
+    /// All keys of the database were swapped with the keys of another database.
     Swapped,
 }
 
@@ -118,7 +118,7 @@ impl Journal {
         self.with_subkeys = on;
     }
 
-    /// Whether events of one of these classes have a listener.
+    /// Whether events of any of these classes have a listener.
     #[inline]
     pub fn has_listener(&self, classes: Class) -> bool {
         self.classes.intersects(classes)

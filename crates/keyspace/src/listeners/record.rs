@@ -1,9 +1,9 @@
 //! Where a change of a key is recorded, once, for all listeners.
 //!
-//! Every change of a key is recorded by one function, [`Keyspace::record_change`], on every path:
-//! handlers, expiry of keys and fields, eviction, loading; a whole database by
+//! Every change of a key is recorded by a single function, [`Keyspace::record_change`], on every
+//! path: handlers, expiry of keys and fields, eviction, loading; a whole database by
 //! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`].
-//! Watchers are notified at once. Cost without a listener: one branch for all kinds of them.
+//! Watchers are notified at once. Cost without a listener: a branch for all kinds of them.
 
 use super::super::ids::DbIndex;
 use super::super::slots::slot_set::{SlotFilter, SlotSet};
@@ -35,7 +35,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether a change may concern a listener of any kind: one branch for all of them.
+    /// Whether a change may concern a listener of any kind: a single branch for all of them.
     #[inline]
     fn has_listener(&self, kind: ChangeKind, class: Class) -> bool {
         let of_changes = self.waiting.is_guarded()

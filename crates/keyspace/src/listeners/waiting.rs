@@ -3,13 +3,14 @@
 //! Invariants
 //!   1. A key has a queue exactly while a client waits for it.
 //!   2. A client is once in a key's queue, in order of arrival, however often its command names it.
-//!   3. A key is in `ready` at most once, from its first signal until [`WaitingClients::take_ready`].
+//!   3. A key is in `ready` at most once, from its first signal until
+//!      [`WaitingClients::take_ready`].
 //!
 //! A ready key is a hint: the server runs the commands of its clients again, first come first
 //! served, and they wait again if there is nothing for them (`server::execution::blocking`).
 //!
-//! Cost of a change: one test if no client waits, else a lookup. `wait` is O(1); `leave` O(1) for
-//! the first client of a queue, O(its clients) for others.
+//! Cost of a change: a test if no client waits, else a lookup. `wait` is O(1); `leave` O(1) for the
+//! first client of a queue, O(its clients) for others.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -66,7 +67,7 @@ impl WaitingClients {
         self.keys
     }
 
-    /// `client` waits for `key`; once, however often one command names it. `guards`: it also waits
+    /// `client` waits for `key`; once, however often a command names it. `guards`: it also waits
     /// for the key's removal.
     pub fn wait(&mut self, db: DbIndex, key: &[u8], client: ClientId, guards: bool) {
         let at = db.0 as usize;

@@ -6,8 +6,8 @@
 //!      ([`Watchers::unwatch`]) and fails its transaction.
 //!   3. The removal of a key that had expired before its WATCH touches no client.
 //!
-//! Cost of a change: one test if no key is watched, else a lookup, and O(clients) of a watched key.
-//! A flush or swap: O(watched keys of the database). Memory is counted by the allocator's balance.
+//! Cost of a change: a test if no key is watched, else a lookup, and O(clients) of a watched key. A
+//! flush or swap: O(watched keys of the database). Memory is counted by the allocator's balance.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +21,7 @@ pub struct WatchedKey {
     pub key: Box<[u8]>,
 }
 
-/// The keys that one client watches.
+/// The keys that a client watches.
 #[derive(Debug, Default)]
 pub struct WatchList {
     keys: HashSet<WatchedKey, ahash::RandomState>,

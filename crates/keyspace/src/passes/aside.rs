@@ -7,9 +7,8 @@
 //!
 //! **A flush is named by the number of flushes after it.** Log and replicas repeat the same
 //! flushes, so they find the same entry, and FLUSHALL stays a command that every server
-//! understands. Therefore each flush by a command counts, also one that sets nothing aside. Any
-//! other way of emptying databases (a full copy, a load) ends all entries
-//! ([`Keyspace::forget_aside`]).
+//! understands. Therefore each flush by a command counts, even if it sets nothing aside. Any other
+//! way of emptying databases (a full copy, a load) ends all entries ([`Keyspace::forget_aside`]).
 //!
 //! Invariants
 //!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none
@@ -29,7 +28,7 @@ use super::super::{DbIndex, Keyspace, store::weight};
 use super::set_aside::{AsideEntry, FlushedData, Part, PendingFlush, TakenFlush};
 use russet_base::memory::alloc;
 
-/// Entries that wait at most: the next flush frees the oldest one.
+/// Entries that wait at most: the next flush frees the oldest entry.
 const ENTRIES_MAX: usize = 16;
 
 impl Keyspace {
@@ -124,7 +123,7 @@ impl Keyspace {
         entries.iter().filter_map(|its| its.pending(*flushes, None))
     }
 
-    /// The flush `back` flushes ago, or else the last one, whose data waits; with `only`, its part
+    /// The flush `back` flushes ago, or else the last flush whose data waits; with `only`, its part
     /// of this database.
     pub fn pending_flush(&self, back: Option<u64>, only: Option<DbIndex>) -> Option<PendingFlush> {
         let FlushedData {
@@ -477,7 +476,7 @@ mod tests {
                 assert_eq!(undo(&mut k, 1, None), 500);
                 while k.continue_marking(u64::MAX) {}
                 k.check_invariants();
-                // The next one saves each key once.
+                // The next pass saves each key once.
                 set(&mut k, ZERO, "new");
                 k.begin_pass();
                 let mut saved = Names::default();

@@ -1,4 +1,5 @@
-//! A keyspace that is loaded beside the current one, and then replaces its data at once.
+//! A keyspace that is loaded beside the current keyspace, and then replaces the data of that at
+//! once.
 //!
 //!     beside       an empty keyspace with the same settings
 //!     follow       it adopts the time and the settings of the current one: before each slice
@@ -15,15 +16,15 @@ use super::super::{DbIndex, Keyspace};
 
 impl Keyspace {
     /// An empty keyspace with as many databases and the same settings, to load into beside this
-    /// one.
+    /// keyspace.
     pub fn new_beside(&self) -> Keyspace {
         let mut beside = Keyspace::hashed_by(self.hasher, self.databases());
         beside.follow(self);
         beside
     }
 
-    /// Adopts the time and the settings of the keyspace beside which this one is loaded.
-    /// O(databases) if a setting of the counts by bytes has changed, else O(1).
+    /// Adopts the time and the settings of the current keyspace, beside which this keyspace is
+    /// loaded. O(databases) if a setting of the counts by bytes has changed, else O(1).
     pub fn follow(&mut self, current: &Keyspace) {
         self.set_now_ms(current.now_ms);
         self.set_expiring(current.expiring);
@@ -87,7 +88,7 @@ impl Keyspace {
         }
     }
 
-    /// As [`Keyspace::signal_existing`], in one database.
+    /// As [`Keyspace::signal_existing`], in a single database.
     pub(crate) fn signal_existing_in(&mut self, db: DbIndex) {
         let now = self.due_ms;
         for key in self.waiting.keys_of(db) {
@@ -188,7 +189,7 @@ mod tests {
                 let mut other = k.new_beside();
                 let keys = rng.random_range(0..60);
                 let after = fill(&mut other, &mut rng, keys);
-                // Each client watches one key, and another waits for one.
+                // Each client watches a key, and another client waits for a key.
                 let (mut watched, mut awaited) = (Vec::new(), BTreeSet::new());
                 for client in 1..12 {
                     let place = key(&mut rng);

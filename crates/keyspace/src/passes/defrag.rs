@@ -43,7 +43,8 @@ pub struct Walk {
     db: u32,
     /// 0 at the beginning; `None`: all of the database's entries have been visited.
     cursor: Option<u64>,
-    /// Large containers of the step just made, and where the first one's next slice begins.
+    /// Large containers of the step just made, and where the next slice of the first container
+    /// begins.
     large: VecDeque<Box<[u8]>>,
     inside: u64,
 }
@@ -65,7 +66,7 @@ impl Walk {
 }
 
 impl Keyspace {
-    /// One step of a walk: that of a table's scan, or a slice of a container. `false`: the walk is
+    /// A step of a walk: that of a table's scan, or a slice of a container. `false`: the walk is
     /// complete. For use between turns only.
     pub fn relocate_step(&mut self, walk: &mut Walk) -> bool {
         if walk.db as usize == self.dbs.len() {
@@ -105,7 +106,7 @@ impl Keyspace {
 }
 
 impl Database {
-    /// Offers the entries of one step of a scan; returns the next cursor.
+    /// Offers the entries of a step of a scan; returns the next cursor.
     fn relocate_entries(&mut self, walk: &mut Walk, cursor: u64) -> u64 {
         let (stays, has_lines) = (self.saved_in_slices(), !self.fields().is_empty());
         let n = walk.elements();
@@ -127,7 +128,8 @@ impl Database {
                     if has_streams && entry.kind() == Type::Stream {
                         streams.relocate(entry.key(), &mut walk.mover);
                     }
-                    // Effort does not count all of a stream group: an unfinished one is large, too.
+                    // Effort does not count all of a stream group: an unfinished group is large,
+                    // too.
                     let large = container_effort(entry) > n
                         || relocate_container(entry, &mut walk.mover, 0, 2 * n).is_some();
                     if large {
@@ -141,7 +143,7 @@ impl Database {
             })
     }
 
-    /// Offers a part of the container at a key, if there still is one.
+    /// Offers a part of the container at a key, if the key still has a container.
     fn relocate_part(&mut self, key: &[u8], mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         let found = self.find_key(key)?;
         let stays = self.saved_in_slices() == Some(found.entry);

@@ -1,6 +1,6 @@
 //! Freeing large values without holding the loop.
 //!
-//! Freeing a container of more than [`FEW`] elements takes one allocator call or more for each, so
+//! Freeing a container of more than [`FEW`] elements takes an allocator call or more for each, so
 //! deleting a set of ten million would hold the loop for seconds. `lazyfree-lazy-*` selects the
 //! thread that frees, for each [`Cause`] of a removal:
 //!
@@ -489,7 +489,7 @@ mod tests {
             (AT_ONCE + 1, Cause::Expiry, 1, false),
         ];
         for (members, cause, given, sliced) in cases {
-            // A packed form of any length is one block.
+            // A packed form of any length is a single block.
             let mut k = with_set(members.max(200));
             if members < 200 {
                 for i in members..200 {

@@ -41,7 +41,7 @@ pub struct PassMark {
     pub(super) running: bool,
     /// The bit of entries that are saved,
     pub(super) bit: bool,
-    /// and the slots in which it is the other one.
+    /// and the slots in which it is the other bit.
     pub(super) toggled: Option<SlotSet>,
     /// The number that the database had when the pass began.
     pub(super) origin: DbIndex,

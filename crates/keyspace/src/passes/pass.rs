@@ -1,7 +1,7 @@
 //! A pass: its walk over a database, what it has yet to save, and the changes that it has to be
 //! saved from (`snapshot`).
 //!
-//! Cost: a change of an entry tests its bit; only an unsaved one is copied or handed over.
+//! Cost: a change of an entry tests its bit; only an unsaved entry is copied or handed over.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const AHEAD: usize = 6;
 /// A step ends after saving this many bytes, however few entries that were.
 const GATHERED_BYTES: usize = 64 * 1024;
 
-/// Strings longer than this are handed to the saver: compressing one takes longer than a slice.
+/// Strings longer than this are handed to the saver: because compressing them takes longer than a
+/// slice.
 const TEXT_MIN: usize = 256 * 1024;
 
 /// Containers with more loose bytes than this are saved in slices.
@@ -46,10 +47,10 @@ pub trait Saver {
         self.key(db, view);
     }
 
-    /// Begins a key whose value follows in parts; returns where the first one begins.
+    /// Begins a key whose value follows in parts; returns where the first part begins.
     fn begin_large(&mut self, db: DbIndex, view: &KeyView<'_>) -> u64;
 
-    /// The part of the open key's value from `at` on; returns where the next one begins, `None` at
+    /// The part of the open key's value from `at` on; returns where the next part begins, `None` at
     /// the end. The value is unchanged, or a copy of it with the same positions.
     fn part(&mut self, view: &KeyView<'_>, at: u64) -> Option<u64>;
 
@@ -176,7 +177,7 @@ pub(super) struct OrphanPart {
     pub(super) db: Database,
     /// A slot's own cursor; a database has that of the pass.
     pub(super) cursor: Option<u64>,
-    /// The ticket by which it returns to the data set aside; without one it is freed.
+    /// The ticket by which it returns to the data set aside; without a ticket it is freed.
     pub(super) ticket: Option<u64>,
 }
 
@@ -193,7 +194,7 @@ impl OrphanPart {
 /// A key that a client waits for.
 pub(super) type AwaitedKey = (DbIndex, Arc<[u8]>);
 
-/// A pass that saves, or that marks the rest of an aborted one.
+/// A pass that saves, or that marks the rest of an aborted pass.
 pub struct Pass {
     /// Containers with more loose bytes than this are saved in slices.
     pub(super) large_min: usize,
@@ -373,7 +374,7 @@ impl Pass {
     }
 }
 
-/// Saves a key in one go, or hands its huge string to the saver.
+/// Saves a key at once, or hands its huge string to the saver.
 fn save_whole(origin: DbIndex, view: &KeyView<'_>, entry: Entry, saver: &mut dyn Saver) {
     let is_huge = view.value.text_bytes() > TEXT_MIN;
     match is_huge.then(|| entry.pin_string()).flatten() {

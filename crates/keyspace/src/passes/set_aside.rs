@@ -19,7 +19,7 @@ pub(super) struct Part {
     pub(super) gone: LetGo,
 }
 
-/// The databases that one flush has set aside.
+/// The databases that a flush has set aside.
 pub(super) struct AsideEntry {
     pub(super) number: u64,
     /// Unix milliseconds.

@@ -1,4 +1,4 @@
-//! A snapshot between ticks: all databases as they were at one moment, without a fork.
+//! A snapshot between ticks: all databases as they were at a single moment, without a fork.
 //!
 //! A pass walks the tables in slices and saves unsaved entries. A bit in each entry means "saved in
 //! this pass"; its meaning flips with every pass, so no pass has to clear it, and new entries
@@ -18,7 +18,7 @@
 //!
 //! Invariants
 //!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit_of` it.
-//!   2. While one runs, an entry has that bit exactly when it needs no saving any more.
+//!   2. While a pass runs, an entry has that bit exactly when it needs no saving any more.
 //!   3. Each key is saved exactly once, as it was when the pass began.
 //!
 //! A pass may save some slots alone ([`Keyspace::begin_pass_of`]): then the bit changes its meaning
@@ -30,7 +30,7 @@
 //! (`dropped_slots`), and handed over when nothing else is left to be done with them. An aborted
 //! pass continues marking, without saving, until every entry has the same bit again.
 //!
-//! Cost without a pass: one test per change. The walk allocates nothing per key.
+//! Cost without a pass: a test per change. The walk allocates nothing per key.
 use std::sync::Arc;
 
 use super::super::access::view::KeyView;
@@ -120,7 +120,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether a pass runs, including one that only marks.
+    /// Whether a pass runs, including a pass that only marks.
     #[inline]
     pub fn in_pass(&self) -> bool {
         self.pass.is_some()
@@ -206,7 +206,7 @@ impl Keyspace {
         self.dbs[db].pass.origin = origin;
     }
 
-    /// Saves for `ticks` of the cycle counter, at least one key or part of one.
+    /// Saves for `ticks` of the cycle counter, at least a key or a part of a key.
     pub fn pass_slice(&mut self, saver: &mut dyn Saver, ticks: u64) -> Slice {
         let began = clock::cycles();
         // `ticks == 0`: one entry.
@@ -238,7 +238,7 @@ impl Keyspace {
         end
     }
 
-    /// One step of a pass, of about `gathered` entries; `false`: all is saved.
+    /// A step of a pass, of about `gathered` entries; `false`: all is saved.
     fn step(&mut self, pass: &mut Pass, saver: &mut dyn Saver, gathered: usize) -> bool {
         if pass.open_at.is_some() {
             self.continue_open(pass, saver);

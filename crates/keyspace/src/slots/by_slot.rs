@@ -17,7 +17,8 @@ impl Database {
         }
     }
 
-    /// The slots that have keys, in order, hidden ones too. At most 256 steps, and one for each.
+    /// The slots that have keys, in order, hidden ones too. At most 256 steps, and a step for each
+    /// slot.
     pub fn slots_in_use(&self) -> impl Iterator<Item = u16> {
         self.table().slots(SlotFilter::All)
     }

@@ -7,7 +7,7 @@ use super::super::listeners::effects::Audience;
 use super::super::store::database::Database;
 use super::super::store::entry::Entry;
 
-/// The keys of dropped slots of one database.
+/// The keys of dropped slots of a database.
 pub(super) struct DroppedKeys {
     pub(super) db: DbIndex,
     pub(super) keys: Box<Database>,
@@ -30,7 +30,7 @@ impl DroppedKeys {
 /// The progress of dropped slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DropProgress {
-    /// Drops whose deletions are not all recorded, and of the oldest one: its keys, and those
+    /// Drops whose deletions are not all recorded, and of the oldest drop: its keys, and the keys
     /// recorded.
     pub running: usize,
     /// Keys of the oldest running drop.

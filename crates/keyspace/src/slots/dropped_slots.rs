@@ -25,7 +25,7 @@ use super::dropped::{DropProgress, DroppedKeys};
 use super::slot_set::{SlotFilter, SlotSet};
 use russet_base::clock;
 
-/// A step records and discounts about this many keys: one request has no more of them,
+/// A step records and discounts about this many keys: a request has no more of them,
 const STEP: usize = 64;
 /// nor, beside its last key, more bytes of them.
 const REQUEST_BYTES: usize = 16 * 1024;
@@ -128,7 +128,7 @@ impl Keyspace {
         self.dropped.queue = queue;
     }
 
-    /// Continues with dropped slots for `ticks` of the cycle counter, at least one step of a scan.
+    /// Continues with dropped slots for `ticks` of the cycle counter, at least a step of a scan.
     /// `may_log`: deletions may be recorded now. Returns whether more can be done.
     pub fn free_dropped(&mut self, ticks: u64, may_log: bool) -> bool {
         let began = clock::cycles();

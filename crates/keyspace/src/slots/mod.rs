@@ -8,8 +8,8 @@
 //!
 //! Only a keyspace made with slots has them (`Keyspace::with_slots`); in any other this folder
 //! costs a test of a null pointer. Which slots a node owns, receives or keeps is decided by
-//! `cluster` and `migration`; `store::table` alone knows whether a database has one table or one
-//! for each slot.
+//! `cluster` and `migration`; `store::table` alone knows whether a database has a single table or a
+//! table for each slot.
 
 pub(super) mod by_slot;
 pub(super) mod dropped;

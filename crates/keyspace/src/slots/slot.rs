@@ -17,7 +17,8 @@ pub fn slot_of(key: &[u8]) -> u16 {
 }
 
 /// The slot of all keys that match a glob pattern; `None`: they may be in several. That is known of
-/// a pattern without special characters up to the end of its hash tag, or of one without any.
+/// a pattern without special characters up to the end of its hash tag, or of a pattern without a
+/// hash tag.
 pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     let special = pattern.iter().position(|byte| b"*?[\\".contains(byte));
     let plain = &pattern[..special.unwrap_or(pattern.len())];
@@ -25,7 +26,7 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     is_known.then(|| slot_of(plain))
 }
 
-/// The slots of keys that often have the hash tag of the key before, like those of one command: a
+/// The slots of keys that often have the hash tag of the key before, like those of a command: a
 /// repeated tag is compared, not hashed.
 #[derive(Default)]
 pub struct SlotMemo<'k> {
@@ -51,7 +52,7 @@ impl<'k> SlotMemo<'k> {
         }
     }
 
-    /// The slot of the key's tag, if it has one, which is kept.
+    /// The slot of the key's tag, if it has a tag, which is kept.
     fn note(&mut self, key: &'k [u8]) -> Option<u16> {
         let tag = hash_tag(key)?;
         self.tagged = &key[..=tag.end];
@@ -60,7 +61,8 @@ impl<'k> SlotMemo<'k> {
     }
 }
 
-/// Where the text is that is hashed instead of the whole key, if there is one. A brace follows it.
+/// Where the text is that is hashed instead of the whole key, if there is such a text. A brace
+/// follows it.
 fn hash_tag(key: &[u8]) -> Option<Range<usize>> {
     let start = find(b'{', key)? + 1;
     let len = find(b'}', &key[start..])?;

@@ -1,6 +1,6 @@
 //! The tables of a database whose keys have slots: a hash table for each slot.
 //!
-//!     tables   by slot, in pages of 64, with the earliest expiries of all of them in one tree
+//!     tables by slot, in pages of 64, with the earliest expiries of all of them in a tree
 //!              (`encodings::hashtable`, its `tables` and `expiry`). A page is made with the first
 //!              key of one of its slots, and dropped with the last of all
 //!     counts   keys and volatile keys by slot, keys by page, and a bit for each slot that has
@@ -16,8 +16,8 @@
 //!   2. A page is there exactly when its slots have keys.
 //!
 //! Memory: 260 KiB when there is a key, up to 1 MiB more with keys in all slots; an empty slot's
-//! table allocates nothing. Cost: that of a hash table of one segment. A random key: some 100 steps
-//! over counts.
+//! table allocates nothing. Cost: that of a hash table of a single segment. A random key: some 100
+//! steps over counts.
 
 use rand::Rng;
 
@@ -49,7 +49,7 @@ pub(crate) struct SlotTables {
     len: usize,
 }
 
-/// The table of one slot, taken out.
+/// The table of a slot, taken out.
 struct TakenSlot {
     entries: HashTable,
     volatile: usize,
@@ -98,7 +98,7 @@ impl SlotTables {
         self.slots(among).map(|slot| self.len_of(slot)).sum()
     }
 
-    /// Keys of some slots that have an expiry. O(slots in use), O(1) for one.
+    /// Keys of some slots that have an expiry. O(slots in use), O(1) for a single slot.
     pub(crate) fn volatile_among(&self, among: SlotFilter<'_>) -> usize {
         self.slots(among).map(|slot| self.volatile_of(slot)).sum()
     }
@@ -147,7 +147,7 @@ impl SlotTables {
             + tables.map(HashTable::memory_bytes).sum::<usize>()
     }
 
-    /// The shapes of all tables together; the depth is the deepest one's. O(segments).
+    /// The shapes of all tables together; the depth is that of the deepest. O(segments).
     pub fn shape(&self) -> Shape {
         let mut all = Shape::default();
         for slot in self.slots(SlotFilter::All) {
@@ -235,7 +235,7 @@ impl SlotTables {
         }
     }
 
-    /// Replaces the word of an entry by one of the same key.
+    /// Replaces the word of an entry by a word of the same key.
     pub fn replace(&mut self, slot: u16, handle: Handle, word: Word, volatile: [bool; 2]) {
         self.tables.change(slot, |entries| {
             if entries.word_at(handle) != word {
@@ -322,7 +322,7 @@ impl SlotTables {
 
     // --- all entries ---
 
-    /// One step of a scan over some slots, as `HashTable::scan`. Slots at which the cursor has not
+    /// A step of a scan over some slots, as `HashTable::scan`. Slots at which the cursor has not
     /// arrived are visited from their beginning.
     #[inline]
     pub fn scan(&self, cursor: u64, among: SlotFilter<'_>, visit: impl FnMut(Word)) -> u64 {
@@ -438,7 +438,7 @@ impl SlotTables {
     // --- defragmentation ---
 
     /// Offers the blocks of the table at which a scan's cursor is, when it begins there; with the
-    /// first one the blocks of all slots together.
+    /// first table the blocks of all slots together.
     pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
         let Some((slot, inner)) = self.position(cursor, SlotFilter::All) else {
             return;

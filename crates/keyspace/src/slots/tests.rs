@@ -30,7 +30,7 @@ fn tag_slot(tag: usize) -> u16 {
 
 fn random_key(rng: &mut SmallRng) -> Key {
     let tag = rng.random_range(0..TAGS);
-    // One slot is large: several segments.
+    // A slot is large: several segments.
     let keys = if tag == 0 { 3000 } else { 60 };
     let name = format!("{{t{tag}}}{}", rng.random_range(0..keys));
     (rng.random_range(0..DATABASES), name)
@@ -411,7 +411,7 @@ fn a_drop_notifies_watchers_and_records_nothing() {
     assert_eq!(k.effects.units().count(), 1, "each deletion is stated");
 }
 
-/// Keys of recorded DELs, each with its listeners; one DEL has few.
+/// Keys of recorded DELs, each with its listeners; a DEL has few.
 fn take_deleted(k: &mut Keyspace, deleted: &mut BTreeMap<String, Audience>) {
     for request in k.effects.units().flat_map(|unit| unit.requests()) {
         assert_eq!(request.db, DbIndex(1));

@@ -1,4 +1,4 @@
-//! One numbered database: the table of entries, and the checks of a lookup.
+//! A numbered database: the table of entries, and the checks of a lookup.
 //!
 //! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the
 //! turn's time; `Db` decides who deletes an expired key and which notifications follow.
@@ -51,7 +51,7 @@ impl Database {
         self.table.len()
     }
 
-    /// Whether there is no key, not even an expired one.
+    /// Whether there is no key, not even an expired key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -110,7 +110,7 @@ impl Database {
         self.table.streams()
     }
 
-    /// Time series by their labels, if there was one.
+    /// Time series by their labels, if there was any.
     pub fn labels(&self) -> Option<&LabelIndex> {
         self.table.labels()
     }
@@ -324,7 +324,7 @@ impl Database {
         }
         self.table.record_fields(entry);
         self.sizes.change(before, Size::of_new(value, entry));
-        // A one-block entry replaced in place keeps its size class.
+        // An entry of a single block that is replaced in place keeps its size class.
         if entry != found.entry || !was_one_block || !entry.is_one_block() {
             self.recount(footprint, entry);
         }
@@ -503,7 +503,7 @@ impl Database {
         self.drop_unused_footprints();
     }
 
-    /// Continues counting the existing keys: one segment of the table. `false`: all are counted.
+    /// Continues counting the existing keys: a segment of the table. `false`: all are counted.
     /// O(segment).
     pub fn walk_prefixes(&mut self) -> bool {
         let footprints = self.footprints.as_mut();
@@ -520,8 +520,8 @@ impl Database {
         true
     }
 
-    /// All keys are removed with this database: the one that replaces it has the use counts, and
-    /// counts the same from zero. Counts of the keys alone stay with them.
+    /// All keys are removed with this database: the database that replaces it has the use counts,
+    /// and counts the same from zero. Counts of the keys alone stay with them.
     pub(crate) fn leave_footprints_to(&mut self, next: &mut Database) {
         let Some(counts) = &mut self.footprints else {
             return;

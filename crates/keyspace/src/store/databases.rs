@@ -13,8 +13,8 @@
 //!   2. `stale` lists every stale database once; `is_stale` has the same as flags.
 //!   3. `last` is stale, or [`NONE`].
 //!
-//! Cost: a borrow for a change one comparison, while the same database is changed again. A bound
-//! O(1), plus O(log databases) for each database changed since the previous one.
+//! Cost: a borrow for a change is a comparison, while the same database is changed again. A bound
+//! O(1), plus O(log databases) for each database changed since the previous bound.
 
 use std::ops::{Index, IndexMut};
 

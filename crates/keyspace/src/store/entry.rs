@@ -1,4 +1,4 @@
-//! A key and its value in one allocation; the handle is a thin pointer.
+//! A key and its value in a single allocation; the handle is a thin pointer.
 //!
 //!     tag 1 | flags 1 | clock 3 | [expiry 8] | key length varint | key | value
 //!     tag    = type << 4 | encoding; of modules see `russet_types::tag`
@@ -37,7 +37,7 @@ const EXPIRY_AT: usize = 5;
 const FLAG_EXPIRY: u8 = 1;
 /// The string was written by APPEND, SETRANGE or the like: OBJECT ENCODING reports `raw`.
 const FLAG_RAW: u8 = 2;
-/// Saved or unsaved in the running snapshot; the meaning flips with each one (`snapshot`).
+/// Saved or unsaved in the running snapshot; the meaning flips with each snapshot (`snapshot`).
 const FLAG_SAVED: u8 = 4;
 /// The table word's mark of an entry with an expiry.
 const WORD_EXPIRY: u64 = 1;
@@ -455,8 +455,8 @@ impl Entry {
     /// past the old ones are zeros.
     ///
     /// # Safety
-    /// Both sizes are of one class: `alloc::block` asked for all of it. Nothing else refers to the
-    /// part while it is borrowed.
+    /// Both sizes are of the same class: `alloc::block` asked for all of it. Nothing else refers to
+    /// the part while it is borrowed.
     #[inline(always)]
     unsafe fn resized_part<'a>(self, at: usize, old: usize, new: usize) -> &'a mut [u8] {
         // SAFETY: the block holds `new` bytes, which are initialised first.
@@ -565,7 +565,7 @@ impl Entry {
         }
     }
 
-    /// Moves value, expiry and clock to an entry under another key, and frees this one. Blocks
+    /// Moves value, expiry and clock to an entry under another key, and frees this entry. Blocks
     /// outside the entry are not copied: a container, or a string's block.
     pub fn with_key(self, key: &[u8]) -> Entry {
         let (expiry, clock, old) = (self.expiry(), self.clock(), self.size());
@@ -602,7 +602,7 @@ impl Entry {
         Some(unsafe { PinnedBytes::new(block, len) })
     }
 
-    /// An entry that shares and pins the block of this one's large string; it must be freed by
+    /// An entry that shares and pins the block of this entry's large string; it must be freed by
     /// [`Entry::free_head`]. `None` for other values.
     pub fn share(self) -> Option<(Entry, PinnedBytes)> {
         let pinned = self.pin_string()?;
@@ -644,7 +644,7 @@ impl Entry {
     /// Blocks outside the entry are not moved.
     pub fn moved(self, mover: &mut Mover) -> Option<Entry> {
         // SAFETY: a block of this size (invariant 1); the database alone keeps words of its
-        // entries, and replaces the old one with the copy's.
+        // entries, and replaces the old word with the copy's.
         unsafe { mover.block(self.0, || self.size()) }.map(Entry)
     }
 
@@ -777,7 +777,7 @@ impl Entry {
         word.raw() & WORD_EXPIRY != 0
     }
 
-    /// The expiry of a table word's entry; an entry without one is not read.
+    /// The expiry of a table word's entry; an entry without an expiry is not read.
     pub(crate) fn word_expiry(word: Word) -> Option<i64> {
         if Entry::word_has_expiry(word) {
             Entry::of(word).expiry()

@@ -5,8 +5,8 @@
 //! `Database` reports insertions, removals and changes of size; `RefMut` reports a container's
 //! bytes before and after a write.
 //!
-//! Cost: when all are off, a test of a null pointer. When one is on, the bytes of the entry before
-//! and after each change, which every value knows.
+//! Cost: when all are off, a test of a null pointer. When any count is on, the bytes of the entry
+//! before and after each change, which every value knows.
 
 use super::super::slots::slot::{SLOTS, slot_of};
 use super::container::bytes_of;
@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::prefixes::Prefixes;
 use super::sizes::{KeySizes, Size};
 
-/// The counts of one database; at least one of them is on.
+/// The counts of a database; at least one of them is on.
 #[derive(Default)]
 pub struct Footprints {
     /// Keys by prefix.

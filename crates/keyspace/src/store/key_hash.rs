@@ -3,8 +3,8 @@
 //!     hash 64 | address of the key 48 | slot 16
 //!
 //! A batch hashes the keys of its commands ahead, to prefetch them; a lookup recognizes its key by
-//! the address alone: no two arguments of a request begin at the same one, because bytes follow
-//! each argument, even an empty one.
+//! the address alone: no two arguments of a request begin at the same address, because bytes follow
+//! each argument, even an empty argument.
 
 use super::super::slots::slot::SlotMemo;
 use russet_base::hashing::hash::{self, HashKeys};

@@ -9,9 +9,10 @@
 //!
 //! Invariants
 //!   1. `Database` alone makes, moves and frees entries; everything outside borrows them from it.
-//!   2. Counts follow each change of an entry: no reader of one visits entries, but for `weight`.
+//!   2. Counts follow each change of an entry: no reader of a count visits entries, but for
+//!      `weight`.
 //!
-//! Cost: one block for each key, the blocks of its value if that is large, and a word in the table.
+//! Cost: a block for each key, the blocks of its value if that is large, and a word in the table.
 //! Which value has which encoding: `types`. Notifications, and who deletes an expired key:
 //! `access`.
 

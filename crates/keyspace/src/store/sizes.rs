@@ -99,12 +99,12 @@ fn int_size(n: i64) -> usize {
     1 << (from(10) + from(1000) + from(10_000_000) + from(1_000_000_000_000_000))
 }
 
-/// The highest bits whose numbers have texts in more than one bin: those around 10, 1000, 10^7 and
+/// The highest bits whose numbers have texts in several bins: those around 10, 1000, 10^7 and
 /// 10^15. Negative numbers are among them.
 const MIXED: u64 = 1 << 3 | 1 << 9 | 1 << 23 | 1 << 49 | 1 << 63;
 
-/// Whether two integers' texts are certainly in one bin. A `false` may be wrong, which is rare when
-/// one integer is counted up to the other.
+/// Whether two integers' texts are certainly in the same bin. A `false` may be wrong, which is rare
+/// when an integer is counted up to another.
 #[inline]
 fn plainly_same(a: i64, b: i64) -> bool {
     let (a, b) = (a as u64, b as u64);

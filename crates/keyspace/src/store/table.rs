@@ -1,7 +1,7 @@
 //! The table of a database: its entries by key, and when keys and fields expire.
 //!
-//! The rest of the keyspace uses these operations alone; that the entries are in one hash table, or
-//! in one for each slot (`slot_tables`), is known only here.
+//! The rest of the keyspace uses these operations alone; only this file knows whether the entries
+//! are in a single hash table, or in a table for each slot (`slot_tables`).
 //!
 //!     by key     find, insert, replace, remove
 //!     all        scan, entries, walk_from, random, clear_with
@@ -43,7 +43,7 @@ pub(crate) const DUE_MAX: i64 = hashtable::TIME_MAX;
 /// The end of a walk: all places are below it.
 pub(crate) const WALK_END: u64 = PLACES;
 
-/// The end of a walk over one hash table.
+/// The end of a walk over a hash table.
 const TABLE_END: u64 = 1 << 32;
 
 /// A key that was found: its entry and where the table keeps it.
@@ -96,10 +96,10 @@ pub struct Table {
     volatile: usize,
     /// Hashes whose fields expire.
     fields: FieldExpiries,
-    /// Streams with lines of producers, by the first one's expiry, and those that a file holds only
-    /// in a newer form, with no expiry.
+    /// Streams with lines of producers, by the expiry of the first line, and streams that a file
+    /// holds only in a newer form, with no expiry.
     streams: FieldExpiries,
-    /// Time series by their labels; `None`: there never was one.
+    /// Time series by their labels; `None`: there never was a time series.
     labels: Option<Box<LabelIndex>>,
 }
 
@@ -361,7 +361,7 @@ impl Table {
         self.record_fields(entry);
     }
 
-    /// Notes another expiry of a key that had one. A call: most values have none.
+    /// Records another expiry of a key that had an expiry. A call: most values have none.
     #[inline(never)]
     pub(crate) fn record_other_expiry(&mut self, hash: KeyHash, when_ms: i64) {
         self.record_expiry(hash, when_ms);
@@ -375,8 +375,8 @@ impl Table {
         }
     }
 
-    /// `found` was replaced by `entry`, of the same key: it may have moved, and its expiry may be
-    /// another one. `had_expiry`: whether it had one before.
+    /// `found` was replaced by `entry`, of the same key: it may have moved, and may have another
+    /// expiry. `had_expiry`: whether it had an expiry before.
     pub fn replace(&mut self, hash: KeyHash, found: FoundKey, had_expiry: bool, entry: Entry) {
         let word = entry.table_word();
         match &mut self.slots {
@@ -481,7 +481,7 @@ impl Table {
 
     // --- all entries ---
 
-    /// One step of a scan over some slots: visits the entries of a small part of the table and
+    /// A step of a scan over some slots: visits the entries of a small part of the table and
     /// returns the next cursor, 0 at the end. Begins at 0. An entry that is in the table from the
     /// first step to the last is visited at least once. O(1).
     #[inline]
@@ -547,9 +547,9 @@ impl Table {
     }
 
     /// Visits the entries at or after place `from` in a segment of the table; returns the place at
-    /// which the next one begins, [`WALK_END`] after the last. Each entry is visited once, whatever
-    /// changes between two steps: those visited are the ones with a place below the result.
-    /// O(segment).
+    /// which the next entry begins, [`WALK_END`] after the last. Each entry is visited once,
+    /// whatever changes between two steps: those visited are the ones with a place below the
+    /// result. O(segment).
     pub fn walk_from(&self, from: u64, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| visit(Entry::of(word));
         match &self.slots {
@@ -603,8 +603,10 @@ impl Table {
 
     // --- defragmentation ---
 
-    /// Offers the table's own blocks that a walk meets at this cursor, without the entries and the
-    /// lines of hashes: all of them when it begins, with slots those of a slot when that begins.
+    /// Offers the blocks of the table itself, without the entries and the lines of hashes. A table
+    /// without slots offers all its blocks at cursor 0. A table with slots offers the blocks of a
+    /// slot's table when the cursor is at the beginning of that slot, and the blocks that all slots
+    /// share at cursor 0.
     pub fn relocate_lines(&mut self, cursor: u64, mover: &mut Mover) {
         match &mut self.slots {
             None if cursor == 0 => self.entries.relocate_lines(mover),

@@ -16,7 +16,7 @@ const KEYS: usize = 256;
 /// Keys sampled for an estimate that stands for long.
 const MORE_KEYS: usize = 4096;
 
-/// Bytes per container element, where none was sampled; a string's is one byte.
+/// Bytes per container element, if none was sampled; an element of a string is a byte.
 const ELEMENT_BYTES: u64 = 32;
 
 /// Keys seen, their bytes, their elements.

@@ -19,8 +19,8 @@ impl Keyspace {
         }
     }
 
-    /// Counts existing keys by prefix, for `ticks` of the cycle counter and at least one segment of
-    /// a table; returns whether there is more.
+    /// Counts existing keys by prefix, for `ticks` of the cycle counter and at least a segment of a
+    /// table; returns whether there is more.
     pub fn walk_prefixes(&mut self, ticks: u64) -> bool {
         let began = clock::cycles();
         for db in self.dbs.iter_mut() {

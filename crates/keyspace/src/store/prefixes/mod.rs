@@ -13,7 +13,7 @@
 //!   2. A prefix with an entry in `(other)` has no line of its own: a line is reassigned to
 //!      another prefix only while `(other)` has no entries.
 //!
-//! Cost: when off, a test of a null pointer. When on, a key of the same prefix as the one before is
+//! Cost: when off, a test of a null pointer. When on, a key of the same prefix as the key before is
 //! recognized by a comparison; any other costs a hash of the prefix and a probe.
 
 mod count;

@@ -1,11 +1,11 @@
-//! The lines of one database.
+//! The lines of a database.
 //!
 //! Lines 0 and 1 are `(none)` and `(other)`; `by_name` finds all others. A line is never removed:
-//! once `lines_max` exist, a new prefix takes a vacant one (without keys), or is counted in
+//! once `lines_max` exist, a new prefix takes a vacant line (without keys), or is counted in
 //! `(other)`.
 //!
 //! Cost: a comparison if the key has the prefix of the key before, else a hash and a probe;
-//! O(lines) to reassign one. Memory: `lines_max` + 2 lines with their names. What is counted is
+//! O(lines) to reassign a line. Memory: `lines_max` + 2 lines with their names. What is counted is
 //! decided by `store::footprint` and by the server's own counts of uses (`count`).
 
 use hashbrown::HashTable;
@@ -108,7 +108,7 @@ impl Prefixes {
         }
     }
 
-    /// The line of a key, if its prefix has one.
+    /// The line of a key, if its prefix has a line.
     #[inline]
     fn find(&mut self, key: &[u8]) -> Result<usize, usize> {
         if let Some(last) = self.lines.get(self.last as usize)
