@@ -1,6 +1,6 @@
 //! How a tree of JSON values is read.
 //!
-//! [`View`] is a cursor on one value. Documents have one; tests have one over `serde_json::Value`.
+//! [`View`] is a cursor on a value. Documents have one; tests have a view over `serde_json::Value`.
 
 use smallvec::SmallVec;
 
@@ -47,7 +47,7 @@ pub enum Kind {
 /// The empty location is the root. Members of an object count in their order.
 pub type Location = SmallVec<[u32; 6]>;
 
-/// A cursor on one value of a tree. Copies are cheap.
+/// A cursor on a value of a tree. Copies are cheap.
 pub trait View<'a>: Copy {
     /// Its kind.
     fn kind(self) -> Kind;

@@ -60,7 +60,7 @@ pub(super) enum Compound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Body {
-    /// Values, one after the other.
+    /// Values, in order.
     Array = ARRAY,
     /// A type, and numbers of it.
     Run = RUN,
@@ -123,7 +123,7 @@ pub(super) fn integer_width(value: i64) -> usize {
     bits.div_ceil(8) as usize
 }
 
-/// The container whose head is at a place, if it is an inline one.
+/// The container whose head is at a place, if it is inline.
 #[inline]
 pub(super) fn inline(bytes: &[u8], at: usize) -> Option<Inline> {
     let head = bytes[at];
@@ -204,7 +204,7 @@ pub(super) fn short_text(head: u8) -> Option<usize> {
     (usize::from(head) <= SHORT_MAX).then_some(head.into())
 }
 
-/// The integer with this head, if it has one digit.
+/// The integer with this head, if it has a single digit.
 #[inline]
 pub(super) fn digit(head: u8) -> Option<u8> {
     (INTEGER_SMALL..INTEGER_SMALL + 10)
@@ -389,8 +389,8 @@ pub(super) fn number(number: Number) -> ShortBytes {
 
 const MANTISSA_MAX: i64 = 1 << (8 * DECIMAL_WIDTH_MAX - 1);
 
-/// A float that is this integer of at most 15 digits over a power of ten, the least that it can be
-/// but one: its bytes, and how many count; `None`: it is no such.
+/// A float that is this integer of at most 15 digits over `10^scale`, the least scale from 1 on:
+/// the float's bytes, and how many count; `None`: no short form.
 #[inline]
 pub(super) fn decimal_of(mantissa: i64, scale: usize) -> Option<(u64, usize)> {
     let is_short = (-MANTISSA_MAX..MANTISSA_MAX).contains(&mantissa);

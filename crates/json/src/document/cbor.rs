@@ -1,4 +1,4 @@
-//! Documents as CBOR: what `ReJSON-RL` has in RDB's encoding 4, the one that keeps typed arrays.
+//! Documents as CBOR: the content of `ReJSON-RL` in RDB's encoding 4, which keeps typed arrays.
 //!
 //!     null, false, true    F6, F4, F5
 //!     integers             major types 0 and 1, in the range of i64 or u64
@@ -278,7 +278,7 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// An array of numbers of one type.
+    /// An array of numbers of the same type.
     fn typed(&mut self, tag: u64, draft: &mut Draft<'_, '_>) -> Result<(), CborError> {
         let head = self.head()?;
         let len = head.argument.filter(|_| head.major == BYTES);

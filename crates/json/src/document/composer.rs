@@ -1,4 +1,4 @@
-//! Several values as one text: the matches of a path, and what several paths find.
+//! Several values as a single text: the matches of a path, and what several paths find.
 
 use super::print::{self, Format, write_number};
 use super::text::write_escaped;

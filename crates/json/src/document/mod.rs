@@ -7,19 +7,20 @@
 //!     RDB  --cbor---'             | edit
 //!
 //! A document is small until its bytes exceed a chunk, 8 kB. Then what is large in it goes to
-//! nodes, so that a change of one value moves the bytes of one chunk, however large the document.
+//! nodes, so that a change of a value moves the bytes of a single chunk, however large the
+//! document.
 //!
 //! Invariants
 //!   1. A small document refers to no node. Values refer to names that there are.
 //!   2. All strings and names are UTF-8, and no number is infinite or NaN.
 //!   3. Values are nested to at most [`DEPTH_MAX`] levels.
 //!   4. A large document may be shared, to be read as it is now ([`Document::share`]); an edit of a
-//!      shared one copies what is on the way to its place.
+//!      shared document copies what is on the way to its place.
 //!
-//! Places in a document are locations ([`crate::Location`]): an edit at one that does not exist,
-//! that is of another kind, or that would nest too deeply, changes nothing and returns `false`.
-//! Cost: reading by a location O(the bytes of the containers on the way, at most a chunk each, and
-//! their chunks / 32); an edit the same, and the bytes of its chunk; printing O(bytes).
+//! Places in a document are locations ([`crate::Location`]): an edit at a location that does not
+//! exist, that is of another kind, or that would nest too deeply, changes nothing and returns
+//! `false`. Cost: reading by a location O(the bytes of the containers on the way, at most a chunk
+//! each, and their chunks / 32); an edit the same, and the bytes of its chunk; printing O(bytes).
 
 mod bytes;
 mod cbor;
@@ -96,8 +97,8 @@ impl Document {
         parse::parse(text, None, false)
     }
 
-    /// As [`Document::parse`]; arrays of numbers that have a float are rounded to a type, if there
-    /// is one, and stay of it.
+    /// As [`Document::parse`]; arrays of numbers that have a float are rounded to a type, if a type
+    /// is given, and keep that type.
     pub fn parse_with(text: &[u8], fpha: Option<Fpha>) -> Result<Document, ParseError> {
         parse::parse(text, fpha, false)
     }
@@ -154,7 +155,7 @@ impl Document {
         made.unwrap_or_else(|never| match never {})
     }
 
-    /// The document of the one value that `make` drafts.
+    /// The document of the single value that `make` drafts.
     fn drafted<E>(
         source: &[u8],
         make: impl FnOnce(&mut Draft<'_, '_>) -> Result<(), E>,
@@ -174,8 +175,8 @@ impl Document {
         }))
     }
 
-    /// The same document for another reader, as it is now and stays for it; `None`: it is a small
-    /// one, which is copied as soon.
+    /// The same document for another reader, as it is now and stays for it; `None`: the document is
+    /// small, and is copied as soon.
     pub fn share(&self) -> Option<Document> {
         match &self.0 {
             Form::Flat(_) => None,
@@ -184,7 +185,7 @@ impl Document {
     }
 
     /// Whether it is the document that was shared or copied, without a change since. O(bytes) of a
-    /// small one.
+    /// small document.
     pub fn is_unchanged_since(&self, copy: &Document) -> bool {
         match (&self.0, &copy.0) {
             (Form::Flat(buffer), Form::Flat(other)) => **buffer == **other,

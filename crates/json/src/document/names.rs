@@ -7,8 +7,8 @@
 //!     table    count: u8 | bytes of texts: u16, if count > 0 | length of each: u8 | texts
 //!
 //! A small document has its table in front of its value, and shares a name if that makes it
-//! shorter. A large one has an index, and shares names that it has met twice. A shared name has at
-//! most 255 bytes, none of which text escapes.
+//! shorter. A large document has an index, and shares names that it has met twice. A shared name
+//! has at most 255 bytes, none of which text escapes.
 
 use super::bytes::ShortBytes;
 use russet_base::hashing::hash;
@@ -23,7 +23,7 @@ const SHARED: u8 = 0x80;
 const SHARED_FAR: u8 = 0xFF;
 const NEAR: usize = 127;
 
-/// Shared names of a small document, each of which has one byte.
+/// Shared names of a small document, each of which takes a byte.
 pub(super) const FLAT_MAX: usize = NEAR;
 /// Shared names of a large document.
 const SHARED_MAX: usize = 1 << 15;
@@ -67,7 +67,7 @@ pub(super) fn short_text(head: u8) -> Option<usize> {
     (head < LONG).then_some(head.into())
 }
 
-/// The number of the shared name with this head, if it is a near one.
+/// The number of the shared name with this head, if it is near.
 #[inline]
 pub(super) fn near(head: u8) -> Option<usize> {
     (SHARED..SHARED_FAR)
@@ -274,7 +274,7 @@ impl TreeNames {
     }
 }
 
-/// The hash of a name in an [`Index`]: of a short one by two multiplications with secrets, whose
+/// The hash of a name in an [`Index`]: of a short name by two multiplications with secrets, whose
 /// product's halves are mixed.
 #[inline]
 pub(super) fn hash_of(name: &[u8]) -> u32 {
@@ -317,7 +317,7 @@ fn eight(name: &[u8], at: usize) -> u64 {
 /// Numbers by the hash of what they stand for: open addressing, at most three quarters full.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// The hash above the number, which is one more than it is; zero: free.
+    /// The hash above the number, which is the number plus 1; zero: free.
     slots: Vec<u64>,
     len: usize,
 }
@@ -403,7 +403,7 @@ impl Index {
             if word == 0 {
                 break;
             }
-            // It moves up unless its own place is after the free one.
+            // It moves up unless its own place is after the free place.
             let home = self.home((word >> 32) as u32);
             if next.wrapping_sub(home) & mask >= next.wrapping_sub(free) & mask {
                 self.slots[free] = word;

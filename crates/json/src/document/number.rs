@@ -6,7 +6,7 @@
 use super::text::TextOutput;
 use russet_base::numbers::Decimal;
 
-/// The type of a float array whose creator asked for one (`FPHA`). Values are rounded to it.
+/// The type of a float array whose creator asked for a type (`FPHA`). Values are rounded to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fpha {
     /// IEEE 754 half precision.
@@ -21,7 +21,7 @@ pub enum Fpha {
 
 /// A binary format of 16 bits.
 struct HalfFormat {
-    /// Bits of the significand, the implied one included.
+    /// Bits of the significand, the implied bit included.
     precision: i32,
     /// The greatest exponent.
     bias: i32,
@@ -168,7 +168,7 @@ pub(super) fn write_decimal(integer: i64, scale: usize, out: &mut impl TextOutpu
     if magnitude >= 1_000_000_000_000_000 || is_small {
         return write_float(integer as f64 / POWERS[scale] as f64, out);
     }
-    // One place at least.
+    // A place at least.
     let (mut digits, mut places) = match scale {
         0 => (magnitude * 10, 1),
         _ => (magnitude, scale),

@@ -1,4 +1,4 @@
-//! A value becomes JSON text, in one pass over its bytes.
+//! A value becomes JSON text, in a single pass over its bytes.
 //!
 //! Strings say whether text escapes any of their bytes, so that most are copied as they are; floats
 //! that are kept as decimals are printed without searching for their digits.
@@ -129,7 +129,7 @@ impl<'a> Printer<'a, '_> {
         self.other(bytes, at)
     }
 
-    /// As `value`, of one that is no short text and no digit.
+    /// As `value`, of a value that is no short text and no digit.
     fn other(&mut self, bytes: &'a [u8], at: usize) -> usize {
         let head = bytes[at];
         if bytes::is_inline(head) {

@@ -1,4 +1,4 @@
-//! Runs: arrays of numbers, all of one type and width.
+//! Runs: arrays of numbers, all of the same type and width.
 //!
 //!     type     numbers
 //!     00 s w   integers
@@ -6,7 +6,7 @@
 //!     10 s w   both: as floats, but a whole number is an integer
 //!     11 t     floats of 16, 32 or 64 bits
 //!
-//! `s` has three bits, and `w`, the width in bytes less one, has three. An array becomes a run if
+//! `s` has three bits, and `w`, the width in bytes minus 1, has three. An array becomes a run if
 //! every number has the same bits (and text) again, and if it is shorter so.
 
 use super::bytes::{integer, integer_width};
@@ -54,7 +54,7 @@ impl NumberType {
         NumberType(byte)
     }
 
-    /// Whether a byte names one; for checks.
+    /// Whether a byte names a type of numbers; for checks.
     pub fn is_valid(byte: u8) -> bool {
         match byte >> 6 {
             INTEGERS => byte < 8,
@@ -151,8 +151,8 @@ impl NumberType {
         is_float.then(|| (value, self.scale()))
     }
 
-    /// A number's bytes, the first [`NumberType::width`] of these; `None`: the type does not have it. A
-    /// type that a creator asked for has the nearest one.
+    /// A number's bytes, the first [`NumberType::width`] of these; `None`: the type does not have
+    /// it. A type that a creator asked for has the nearest number.
     #[inline]
     pub fn bytes(self, number: Number) -> Option<[u8; 8]> {
         let value = match (self.kind(), number) {

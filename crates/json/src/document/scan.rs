@@ -2,7 +2,7 @@
 //!
 //! It takes exactly the texts that serde_json takes, and gives up at anything else: serde_json then
 //! says what is wrong, in the words that Redis has. Strings are searched eight bytes at a time, and
-//! most floats are exact by one division.
+//! most floats are exact by a single division.
 
 use super::draft::Draft;
 use super::number::Fpha;
@@ -260,7 +260,8 @@ impl Digits for &[u8] {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ScannedNumber {
     Integer(i64),
-    /// A float, as an integer of at most 15 digits over a power of ten, the least but one.
+    /// A float, as an integer of at most 15 digits over a power of ten, the least exponent from 1
+    /// on.
     Decimal(i64, usize),
     Other(Number),
 }
@@ -303,7 +304,7 @@ pub(super) fn number_at(bytes: &impl Digits, at: &mut usize) -> Result<ScannedNu
     if whole == 0 || (begins_with_zero && whole > 1) {
         return Err(GaveUp);
     }
-    // Of zeros, the negative one is a float of its own.
+    // Of zeros, the negative zero is a float of its own.
     let is_plain = value > 0 || !is_negative;
     let signed = |value: u64| {
         if is_negative {

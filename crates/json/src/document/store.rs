@@ -7,8 +7,8 @@
 //!     node of a string               its text
 //!
 //! Nodes, chunks and indexes are counted: copies of a store have them in common, and an edit makes
-//! one of its own of each that it changes. So a change of a scalar copies the list of nodes, the
-//! list of the chunks of one node, and one chunk.
+//! a copy of its own of each block that it changes. So a change of a scalar copies the list of
+//! nodes, the list of the chunks of a node, and a chunk.
 //!
 //! Invariants
 //!   1. A node is referred to exactly once, or its number is in `free`.
@@ -379,7 +379,7 @@ impl Store {
             return number;
         }
         if self.nodes.len() == self.nodes.capacity() {
-            // Many documents have one node: a long string.
+            // Many documents have a single node: a long string.
             self.nodes.reserve_exact(self.nodes.len() / 2 + 1);
         }
         self.nodes.push(Arc::new(node));
@@ -488,7 +488,7 @@ impl Store {
     }
 
     /// Offers about `n` blocks from a position on (a node above 32 bits of a chunk); returns the
-    /// next one.
+    /// next position.
     pub fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         if at == 0 {
             mover.vec(&mut self.nodes);

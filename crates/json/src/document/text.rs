@@ -30,7 +30,7 @@ fn escaped_in(word: u64) -> u64 {
     const HIGHS: u64 = ONES << 7;
     // A byte's high bit of `low` and `slash` is set if it is below 0x20 or a quote (which is 0x20
     // with the second bit flipped), or a backslash; a borrow may set it in the byte after such a
-    // one, too: the first is right.
+    // byte, too: the first is right.
     let low = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
     let slash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
     (low | slash) & !word & HIGHS
@@ -39,7 +39,7 @@ fn escaped_in(word: u64) -> u64 {
 /// Bytes that are looked at together.
 pub(super) const CHUNK: usize = 16;
 
-/// As [`clean_prefix`], of one chunk.
+/// As [`clean_prefix`], of a chunk.
 #[inline(always)]
 pub(super) fn clean_of_chunk(chunk: [u8; CHUNK]) -> usize {
     let both = u128::from_le_bytes(chunk);
@@ -78,7 +78,7 @@ impl TextOutput for Vec<u8> {
 /// fixed length.
 ///
 /// The room is zeros, and grows by what this sink has written, not by what the vector had before:
-/// otherwise the zeros of many texts, one after another in a vector, would be its square.
+/// otherwise the zeros of many texts, in sequence in a vector, would be its square.
 pub(super) struct Sink<'o> {
     out: &'o mut Vec<u8>,
     /// Bytes of `out` before this sink.

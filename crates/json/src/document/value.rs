@@ -99,7 +99,7 @@ pub(super) struct Children<'a> {
 }
 
 impl<'a> Children<'a> {
-    /// Goes to the next chunk, if there is one.
+    /// Goes to the next chunk, if any.
     #[cold]
     fn next_chunk(&mut self) -> Option<()> {
         let chunks = self.chunks?;

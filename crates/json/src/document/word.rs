@@ -1,4 +1,4 @@
-//! A document as one word: the address of its buffer, or of a large document's tree, plus one.
+//! A document as a single word: the address of its buffer, or of a large document's tree, plus 1.
 //!
 //! Blocks are aligned to eight bytes, so that the lowest bit is free.
 #![allow(unsafe_code)]
@@ -25,7 +25,7 @@ impl Document {
     /// Converts a word back.
     ///
     /// # Safety
-    /// The word came from [`Document::into_word`], and one document at a time is made from it.
+    /// The word came from [`Document::into_word`], and a single document at a time is made from it.
     #[inline]
     pub unsafe fn from_word(word: u64) -> Document {
         if word & TREE == 0 {

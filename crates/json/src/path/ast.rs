@@ -10,14 +10,14 @@ use std::ops::Range;
 
 use super::computed::ComputedValue;
 
-/// One step from a value to values within it.
+/// A step from a value to values within it.
 #[derive(Debug)]
 pub(super) enum Step {
     /// `.a`, `["a"]`: the member with a name.
     Name(Box<str>),
     /// `["a","b"]`: members in the order given.
     Names(Box<[Box<str>]>),
-    /// `[1]`, `[-1]`: one element.
+    /// `[1]`, `[-1]`: an element.
     Index(i64),
     /// `[0,2]`: elements in the order given, as often as given.
     Indexes(Box<[i64]>),
@@ -32,7 +32,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// Leads to one value at most.
+    /// Leads to a single value at most.
     pub(super) fn is_static(&self) -> bool {
         matches!(self, Step::Name(_) | Step::Index(_))
     }
@@ -55,8 +55,8 @@ impl Slice {
     }
 }
 
-/// From zero, negative ones from the end. One before the start is the start; one beyond the end is
-/// `len`, where no element is. (Redis does so for single indexes too.)
+/// From zero, negative ones from the end. An index before the start is the start; an index beyond
+/// the end is `len`, where no element is. (Redis does so for single indexes too.)
 pub(super) fn clamp_index(index: i64, len: usize) -> usize {
     match usize::try_from(index) {
         Ok(index) => index.min(len),
@@ -79,7 +79,7 @@ pub(super) enum Expr {
     All(Vec<Expr>),
     /// `!`
     Not(Box<Expr>),
-    /// One comparison.
+    /// A comparison.
     Compare(Box<Compare>),
     /// Operators of equal rank, from the left.
     Arithmetic(Box<Expr>, Vec<(Arithmetic, Expr)>),
@@ -106,8 +106,8 @@ impl Expr {
 }
 
 impl Expr {
-    /// Whether it has one value for all values that a filter judges in a walk: no path in it begins
-    /// at these.
+    /// Whether it has the same value for all values that a filter judges in a walk: no path in it
+    /// begins at these.
     pub(super) fn is_constant(&self) -> bool {
         match self {
             Expr::Literal(_) => true,

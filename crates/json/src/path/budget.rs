@@ -1,8 +1,8 @@
 //! The bounds of paths: of their texts, and of the work of evaluations.
 //!
-//! One [`Budget`] is for one command, whatever number of paths, keys and results it has. What a
-//! visit is: one value that a step looks at, some nanoseconds. All other work is paid in visits:
-//! bytes that are read or printed, members that a look-up passes, operands, patterns, results.
+//! One [`Budget`] is for a single command, whatever number of paths, keys and results it has. A
+//! visit is a value that a step looks at, some nanoseconds. All other work is paid in visits: bytes
+//! that are read or printed, members that a look-up passes, operands, patterns, results.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -91,12 +91,12 @@ impl Budget {
         }
     }
 
-    /// For commands that another server, or this one before, has carried out.
+    /// For commands that another server, or this server before, has carried out.
     pub fn unlimited() -> Self {
         Budget::new(u64::MAX)
     }
 
-    /// The same budget, which is also spent when the flag is set, if there is one.
+    /// The same budget, which is also spent when the flag is set, if a flag is given.
     pub fn dropped_by(mut self, flag: Option<Arc<AtomicBool>>) -> Self {
         self.is_dropped = flag;
         self

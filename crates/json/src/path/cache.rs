@@ -1,8 +1,9 @@
 //! Compiled paths by their texts.
 //!
-//! Two generations: a path that is used is, or comes back, in the young one. When that has half of
-//! what the cache may keep, it becomes the old one, and the old one goes. So what is in use stays,
-//! at the cost of one hash and one look for a path of the young generation.
+//! Two generations: a path that is used is, or comes back, in the young generation. When that has
+//! half of what the cache may keep, it becomes the old generation, and the previous old generation
+//! goes. So what is in use stays, at the cost of a hash and a lookup for a path of the young
+//! generation.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Values that a path computes, or has in its own text: they stand in no document.
 //!
-//! [`ComputedValue`] is a small owned tree. [`Operand`] reads one side of an operator, be it in the
+//! [`ComputedValue`] is a small owned tree. [`Operand`] reads a side of an operator, be it in the
 //! document or computed, so that every operator exists once.
 
 use std::marker::PhantomData;
@@ -124,7 +124,7 @@ impl<'a> View<'a> for &'a ComputedValue {
     }
 }
 
-/// One value that an operator or a function reads: of the document, or computed.
+/// A value that an operator or a function reads: of the document, or computed.
 pub(super) enum Operand<'x, 'a, V> {
     /// A value of the document.
     Tree(V, PhantomData<&'a ()>),
@@ -146,7 +146,7 @@ impl<'x, 'a, V: View<'a>> Operand<'x, 'a, V> {
         Operand::Tree(value, PhantomData)
     }
 
-    /// The number, if it is one.
+    /// The number, if it is a number.
     pub(super) fn number(self) -> Option<Number>
     where
         'a: 'x,

@@ -1,8 +1,9 @@
-//! The order in which the matches of a path are edited, so that no edit moves a later one.
+//! The order in which the matches of a path are edited, so that no edit moves a later match.
 //!
 //! Arrays are easy: what holds others after what it holds, and later elements before earlier ones.
-//! Objects are not. Deleting a member moves the last one into its place, and Redis deletes several
-//! members by name, so the order that remains depends on the names; `deletions` foresees the moves.
+//! Objects are not. Deleting a member moves the last member into its place, and Redis deletes
+//! several members by name, so the order that remains depends on the names; `deletions` foresees
+//! the moves.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
@@ -41,7 +42,7 @@ fn parent(location: &Location) -> &[u32] {
     location.split_last().map_or(&[], |(_, parent)| parent)
 }
 
-/// Deletions within one container; the siblings come in the order of their ordinals.
+/// Deletions within a container; the siblings come in the order of their ordinals.
 fn siblings_in_order<'a, V: View<'a>>(
     root: V,
     siblings: &[Location],
@@ -80,8 +81,8 @@ fn siblings_in_order<'a, V: View<'a>>(
     Ok(located)
 }
 
-/// Redis's order of names in one object: by bytes, but those that are numbers come last, the
-/// greater first.
+/// Redis's order of names in an object: by bytes, but those that are numbers come last, the greater
+/// first.
 fn by_name(left: &str, right: &str) -> Ordering {
     match (left.parse::<usize>(), right.parse::<usize>()) {
         (Ok(left), Ok(right)) => Reverse(left).cmp(&Reverse(right)),

@@ -25,7 +25,7 @@ pub enum PathError {
 /// A path that could not be evaluated to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum EvalError {
-    /// It visited as many values as one evaluation may.
+    /// It visited as many values as an evaluation may.
     #[error("ERR path visits too many values")]
     TooMuchWork,
     /// It computes a value and so names no place in the document.

@@ -5,8 +5,9 @@
 //! Clients see the names of the rules of Redis's grammar, so this file recognises that grammar, as
 //! of 7.4, once more, the way Redis's parser library does: in the order of the rules. It keeps the
 //! rules that failed at the position furthest right:
-//!   1. A rule that fails where it began stands for the rules that failed within it there, but if
-//!      only one did, that one stays.
+//!   1. If a rule fails at the position where it began, the message names this rule in place of the
+//!      rules that failed within it at that position; but if only one of these failed, the message
+//!      names that inner rule.
 //!   2. Rules within an atomic rule do not count.
 //!
 //! The additions of 8.10 are not in that grammar; wrong ones get the position and `parsing error`.
@@ -228,7 +229,7 @@ impl<'t> Recogniser<'t> {
             || self.attempt(|p| p.quoted(b'\'', Rule::StringValueEscape2, b"'\\", b"'\\"))
     }
 
-    /// A string whose content has no byte of `without`, but a backslash before one of `escaped`.
+    /// A string whose content has no byte of `without`, but a backslash before any of `escaped`.
     fn quoted(&mut self, quote: u8, rule: Rule, without: &[u8], escaped: &[u8]) -> bool {
         self.byte(quote)
             && self.after_blanks(|p| {
@@ -415,7 +416,7 @@ impl<'t> Recogniser<'t> {
         found
     }
 
-    /// One byte or more of a kind.
+    /// A byte or more of a kind.
     fn bytes(&mut self, kind: impl Fn(u8) -> bool) -> bool {
         let len = self.text[self.at..]
             .iter()

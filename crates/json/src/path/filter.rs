@@ -1,8 +1,8 @@
 //! Conditions and values of filters and projections.
 //!
 //! A value that cannot be computed is [`Value::Nothing`]; evaluation has no other error than a
-//! spent budget. A path within an expression gives one value, several, or Nothing. With several,
-//! an operator holds if it does for any of them.
+//! spent budget. A path within an expression gives a value, several, or Nothing. With several, an
+//! operator holds if it does for any of them.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -214,7 +214,7 @@ fn compare_holds<'a, V: View<'a>>(
     }
 }
 
-/// Whether an operator holds between a value of the left side and one of the right.
+/// Whether an operator holds between a value of the left side and a value of the right.
 fn any_pair<'a, V: View<'a>>(
     compare: &Compare,
     operator: Operator,
@@ -308,8 +308,8 @@ fn arrays_relate<'a, V: View<'a>>(
     }
 }
 
-/// Whether something holds for the length of any value; a list that a function makes has one of its
-/// own.
+/// Whether something holds for the length of any value; a list that a function makes has a length
+/// of its own.
 fn any_length<'a, V: View<'a>>(
     value: &Value<'_, V>,
     holds: impl Fn(usize) -> bool,
@@ -321,7 +321,7 @@ fn any_length<'a, V: View<'a>>(
     value.any(|one| Ok(one.length(budget)?.is_some_and(&holds)))
 }
 
-/// A list counts as one value here: an array within an array is sought with a literal.
+/// A list counts as a single value here: an array within an array is sought with a literal.
 fn is_in<'a, V: View<'a>>(
     left: &Value<'_, V>,
     right: &Value<'_, V>,
@@ -336,7 +336,7 @@ fn is_in<'a, V: View<'a>>(
     })
 }
 
-/// Every element of the left array is in the right one.
+/// Every element of the left array is in the right array.
 pub(super) fn subset_of<'a, V: View<'a>>(
     left: &Value<'_, V>,
     right: &Value<'_, V>,
@@ -346,7 +346,7 @@ pub(super) fn subset_of<'a, V: View<'a>>(
     Ok(outside == Some(false))
 }
 
-/// Some element of the left array is in the right one.
+/// Some element of the left array is in the right array.
 pub(super) fn any_of<'a, V: View<'a>>(
     left: &Value<'_, V>,
     right: &Value<'_, V>,

@@ -63,7 +63,7 @@ pub(super) fn call<'p, 'a, V: View<'a>>(
     })
 }
 
-/// Names of members of one object or of several, in order.
+/// Names of members of an object or of several, in order.
 pub(super) fn keys<'p, 'a, V: View<'a>>(
     value: &Value<'_, V>,
     budget: &Budget,
@@ -145,7 +145,7 @@ fn round<'p, 'a, V: View<'a>>(
     })
 }
 
-/// One element of an array, from the end if negative; an index beyond either end is Nothing.
+/// An element of an array, from the end if negative; an index beyond either end is Nothing.
 fn element<'p, 'a, V: View<'a>>(array: &Value<'_, V>, index: i64, budget: &Budget) -> Value<'p, V> {
     let within = |len: usize| {
         let beyond = index < 0 && index.unsigned_abs() > len as u64;
@@ -174,7 +174,7 @@ fn element<'p, 'a, V: View<'a>>(array: &Value<'_, V>, index: i64, budget: &Budge
     }
 }
 
-/// The elements of an array, or else all values, and more after them. `None` if one of these is
+/// The elements of an array, or else all values, and more after them. `None` if any of these is
 /// Nothing.
 fn append<'a, V: View<'a>>(
     list: &Value<'_, V>,

@@ -11,8 +11,8 @@
 //! only reads take, by [`Path::results`].
 //!
 //! Invariants
-//!   1. Texts and evaluations have bounds, in `budget`; at one there is an error, never a part of
-//!      the result. Static paths pay nothing: a look-up for each step is all their work.
+//!   1. Texts and evaluations have bounds, in `budget`; at a bound there is an error, never a part
+//!      of the result. Static paths pay nothing: a look-up for each step is all their work.
 //!   2. No text makes parsing panic, and no path makes evaluation panic.
 //!
 //! Cost: parsing is linear in the text. A static path (names and indexes) evaluates without memory
@@ -62,7 +62,7 @@ pub struct Path {
 
 #[derive(Debug)]
 enum Body {
-    /// Names and indexes: one match at most.
+    /// Names and indexes: at most a single match.
     Static(Vec<Step>),
     Selection(Vec<Step>),
     Projection(Expr),
@@ -136,7 +136,7 @@ impl Path {
         matches!(&self.body, Body::Static(steps) if steps.is_empty())
     }
 
-    /// Whether it has names and indexes only, and so one match at most.
+    /// Whether it has names and indexes only, and so at most a single match.
     pub fn is_static(&self) -> bool {
         matches!(self.body, Body::Static(_))
     }
@@ -255,9 +255,9 @@ impl Path {
         Ok(locations)
     }
 
-    /// Where to delete all matches, one after another: each location is as it is after the
-    /// deletions before it, with the last member of an object moving to the place of the deleted
-    /// one. The members that remain are in Redis's order. Matches within others are left out.
+    /// Where to delete all matches, in turn: each location is as it is after the deletions before
+    /// it, with the last member of an object moving to the place of the deleted member. The members
+    /// that remain are in Redis's order. Matches within others are left out.
     pub fn deletions<'a, V: View<'a>>(
         &self,
         root: V,

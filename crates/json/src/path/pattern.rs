@@ -3,10 +3,10 @@
 //! A thread keeps the patterns that it used last, of all paths: so neither a path with many
 //! operators nor patterns that come from documents fill the memory. Two generations, as in `cache`.
 //!
-//! Patterns may come from documents, a different one for each value. So a pattern is judged by its
-//! syntax before it is compiled or used: `Size` says how many states it has, about, and both the
-//! compilation and the search are paid by them. A pattern that is malformed or too large matches
-//! nothing, as in Redis.
+//! Patterns may come from documents, a different pattern for each value. So a pattern is judged by
+//! its syntax before it is compiled or used: `Size` says how many states it has, about, and both
+//! the compilation and the search are paid by them. A pattern that is malformed or too large
+//! matches nothing, as in Redis.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ const COMPILED_BYTES_MAX: usize = 1 << 20;
 const AUTOMATON_BYTES_MAX: usize = 1 << 20;
 /// States beyond which a pattern has more bytes than that.
 const STATES_MAX: u64 = 1 << 15;
-/// Patterns of one generation, and their states.
+/// Patterns of a generation, and their states.
 const KEPT_MAX: usize = 16;
 const KEPT_STATES_MAX: u64 = 1 << 16;
 /// The cost of reading a pattern's syntax, in visits; of a byte of it, and of compiling a state.
@@ -127,7 +127,7 @@ impl Size {
 /// A pattern; `None`: it is malformed or too large.
 type CompiledPattern = Option<(Regex, Size)>;
 
-/// Compiled patterns of one extent.
+/// Compiled patterns of an extent.
 #[derive(Default)]
 struct Patterns {
     young: HashMap<Box<str>, CompiledPattern>,
@@ -229,7 +229,7 @@ mod tests {
         assert!(kept <= 2 * 2 * KEPT_MAX);
     }
 
-    /// Each of these took milliseconds to compile for the price of a small one.
+    /// Each of these took milliseconds to compile for the price of a small pattern.
     #[test]
     fn a_pattern_is_paid_by_its_size() {
         let spent = |pattern: &str| {

@@ -19,7 +19,7 @@ pub(super) enum Value<'p, V> {
     List(Vec<Item<V>>),
 }
 
-/// One element of a [`Value::List`].
+/// An element of a [`Value::List`].
 pub(super) enum Item<V> {
     Node(V),
     Made(ComputedValue),
@@ -38,7 +38,7 @@ impl<V: Copy> Item<V> {
 }
 
 impl<'p, V: Copy> Value<'p, V> {
-    /// The value, if it is exactly one.
+    /// The value, if it is a single value.
     pub(super) fn one<'a>(&self) -> Option<Operand<'_, 'a, V>>
     where
         V: View<'a>,

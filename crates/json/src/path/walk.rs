@@ -72,10 +72,10 @@ impl Trail for Location {
     }
 }
 
-/// Takes one match; `Err(Stop::Enough)` ends the walk.
+/// Takes a match; `Err(Stop::Enough)` ends the walk.
 pub(super) type Visitor<'v, T, V> = dyn FnMut(&T, V) -> Result<(), Stop> + 'v;
 
-/// Follows static steps; `None` if one leads nowhere, or is not static.
+/// Follows static steps; `None` if any of them leads nowhere, or is not static.
 pub(super) fn follow<'a, V: View<'a>>(
     steps: &[Step],
     mut value: V,
@@ -121,7 +121,7 @@ fn element<'a, V: View<'a>>(array: V, index: i64) -> Option<(usize, V)> {
     Some((ordinal, array.child(ordinal)?))
 }
 
-/// One walk over a document.
+/// A walk over a document.
 pub(super) struct Walk<'w, 'v, V, T> {
     /// `$` within filters.
     pub(super) root: V,
@@ -213,7 +213,7 @@ impl<'a, V: View<'a>, T: Trail> Walk<'_, '_, V, T> {
     }
 
     fn slice(&mut self, slice: Slice, after: &[Step], array: V) -> Result<(), Stop> {
-        // Looking one element up takes as long as passing some.
+        // Looking an element up takes as long as passing some.
         const PASSED_IN_A_LOOKUP: usize = 8;
         let (range, step) = (slice.within(array.len()), slice.step);
         if range.len().div_ceil(step) < range.end / PASSED_IN_A_LOOKUP {

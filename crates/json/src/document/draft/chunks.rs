@@ -1,6 +1,7 @@
 //! Waiting values become chunks of nodes: when they are many, and when a container is large.
 //!
-//! A member whose name an earlier one has replaces that one's value, in the tokens or in a chunk.
+//! A member whose name an earlier member has replaces the value of that member, in the tokens or in
+//! a chunk.
 
 use super::work::{DraftName, Origin, Token, skip};
 use super::{Draft, OutOfRange, ReplacedMember, numbers_chunk, numbers_of};

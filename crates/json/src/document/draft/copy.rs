@@ -1,4 +1,4 @@
-//! Values of documents as events: of another one, or of the same.
+//! Values of documents as events: of another document, or of the same.
 
 use super::work::Token;
 use super::{Draft, OutOfRange};

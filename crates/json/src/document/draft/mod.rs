@@ -4,8 +4,8 @@
 //!                                               `------> chunks of nodes, when many are waiting
 //!
 //! Written from the end, a container's length is known when its head is due, and a name's number
-//! when all its uses are. Tokens wait until the document is whole; if values in a container that
-//! is still open exceed a chunk they become one, so that few wait however large the text is. A
+//! when all its uses are. Tokens wait until the document is whole; if values in a container that is
+//! still open exceed a chunk they become a chunk, so that few wait however large the text is. A
 //! container that is closed and exceeds half a chunk becomes a node.
 //!
 //! Invariants
@@ -13,8 +13,8 @@
 //!   2. `owner` of a name is the open object that has a waiting member with it, the innermost.
 //!   3. Members in chunks already are in the index of their node.
 //!
-//! Cost: a token for each value, 16 bytes; a name costs one hash. Buffers are kept for the next
-//! draft of the thread.
+//! Cost: a token for each value, 16 bytes; a name costs a hash. Buffers are kept for the next draft
+//! of the thread.
 
 mod chunks;
 mod copy;
@@ -39,7 +39,7 @@ use work::{DraftName, KEPT_BYTES_MAX, Origin, Span, Texts, Token, WORK, Work};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutOfRange;
 
-/// The member that a later one of the same name replaces.
+/// The member that a later member of the same name replaces.
 #[derive(Clone, Copy, Debug)]
 enum ReplacedMember {
     /// The token of its name.
@@ -54,11 +54,11 @@ struct Frame {
     is_object: bool,
     /// The token after its own.
     start: usize,
-    /// Waiting children, how many are numbers, and whether one of those is a float.
+    /// Waiting children, how many are numbers, and whether any of those is a float.
     count: usize,
     numbers: usize,
     has_float: bool,
-    /// Whether all chunked children are numbers, and whether one is a float.
+    /// Whether all chunked children are numbers, and whether any is a float.
     chunked: (bool, bool),
     /// About the bytes of the waiting children.
     weight: usize,
@@ -334,8 +334,8 @@ impl<'t> Draft<'t, '_> {
         }
     }
 
-    /// The open container ends. An array of numbers becomes one of the type, if there is one and a
-    /// number is a float.
+    /// The open container ends. An array of numbers becomes an array of the type, if a type is
+    /// given and a number is a float.
     pub fn end(&mut self, fpha: Option<Fpha>) -> Result<(), OutOfRange> {
         let frame = self.work.frames.last().expect("a container is open");
         let is_object = frame.is_object;
@@ -406,8 +406,8 @@ impl<'t> Draft<'t, '_> {
         }
     }
 
-    /// The small document that the single value is, if it is one: its table of names, and the
-    /// value.
+    /// The small document that the single value is, if it is a document: its table of names, and
+    /// the value.
     pub fn flat_document(&mut self) -> Option<Buffer> {
         if !self.store.is_empty() {
             return None;

@@ -140,7 +140,7 @@ pub(super) struct Work {
     pub tokens: Vec<Token>,
     pub frames: Vec<Frame>,
     pub known: Vec<DraftName>,
-    /// Numbers of known names, plus one, by hash.
+    /// Numbers of known names, plus 1, by hash.
     pub slots: Vec<u32>,
     /// Names of waiting members, and their owners before.
     pub undo: Vec<(u32, u32)>,

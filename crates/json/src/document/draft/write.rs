@@ -113,7 +113,7 @@ impl Draft<'_, '_> {
     }
 }
 
-/// Writes numbers as a run, without its type, if one has them all and is shorter.
+/// Writes numbers as a run, without its type, if a run has them all and is shorter.
 fn write_run(back: &mut BackwardBytes, tokens: &[Token], fpha: Option<Fpha>) -> Option<NumberType> {
     let numbers = tokens.iter().map(|token| match token {
         Token::Number(number) => *number,

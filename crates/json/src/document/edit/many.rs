@@ -1,10 +1,10 @@
 //! Edits of many values.
 //!
 //! A single edit passes over the values of its chunk and moves its bytes, which is too much for
-//! each of the elements of an array. Many edits make the document anew, in one walk: values that
-//! hold none to change are copied, and each value to change becomes a document of its own for as
-//! long as it is changed. Few edits, and those of values with parts out of line, of which there are
-//! few, are made in place.
+//! each of the elements of an array. Many edits make the document anew, in a single walk: values
+//! that hold none to change are copied, and each value to change becomes a document of its own for
+//! as long as it is changed. Few edits, and those of values with parts out of line, of which there
+//! are few, are made in place.
 //!
 //! Invariants
 //!   1. What is within another value to change is changed before it.
@@ -45,8 +45,8 @@ impl Document {
     /// Changes the values at locations, those within others first. A location that is repeated is
     /// changed as often, in the order of its numbers.
     ///
-    /// `change` has the value in a document that may be another than this one, at the location that
-    /// it is given, and changes nothing else. An error of `pay` leaves all values as they were.
+    /// `change` has the value in a document that may be another than this, at the location that it
+    /// is given, and changes nothing else. An error of `pay` leaves all values as they were.
     pub fn edit_each<E>(
         &mut self,
         locations: &[&[u32]],
@@ -79,7 +79,7 @@ impl Document {
         Ok(())
     }
 
-    /// Changes values; each item has the spots of one location.
+    /// Changes values; each item has the spots of a location.
     fn edit_in_place<'s>(
         &mut self,
         places: impl Iterator<Item = &'s [Spot<'s>]>,
@@ -90,8 +90,8 @@ impl Document {
         }
     }
 
-    /// Removes values that are not the root, as [`Document::remove`] does one after another. The
-    /// locations are those of [`crate::Path::deletions`]. An error of `pay` leaves all values.
+    /// Removes values that are not the root, as [`Document::remove`] does in turn. The locations
+    /// are those of [`crate::Path::deletions`]. An error of `pay` leaves all values.
     pub fn remove_each<E>(&mut self, locations: &[Location], pay: &Pay<'_, E>) -> Result<(), E> {
         if self.is_better_in_place(locations.len()) {
             self.pay_in_place(locations.len(), pay)?;
@@ -146,7 +146,7 @@ fn inline_bytes(value: Value<'_>) -> usize {
     value.bytes().map_or(0, |bytes| bytes::skip(bytes, 0))
 }
 
-/// Whether a value, or one within it, is out of line.
+/// Whether a value, or a value within it, is out of line.
 fn has_nodes(value: Value<'_>) -> bool {
     let mut has_nodes = false;
     if let Some(bytes) = value.bytes() {
@@ -168,7 +168,7 @@ fn copy<E>(draft: &mut Draft<'_, '_>, value: Value<'_>, pay: &Pay<'_, E>) -> Res
     Ok(())
 }
 
-/// Begins a member, if the child of a container is one.
+/// Begins a member, if the child of a container is a member.
 fn begin_member(draft: &mut Draft<'_, '_>, container: Value<'_>, name: Option<Name<'_>>) {
     if let Some(name) = name {
         let text = container.context().name_text(name);
@@ -199,7 +199,7 @@ fn take_within<'s, 'l>(spots: &mut &'s [Spot<'l>], depth: usize, ordinal: usize)
     let is_within = |spot: &Spot<'_>| spot.0[depth] as usize == ordinal;
     let count = match spots {
         [first, ..] if !is_within(first) => 0,
-        // One, as a rule.
+        // A single spot, as a rule.
         [_, second, ..] if is_within(second) => spots.partition_point(is_within),
         _ => spots.len().min(1),
     };

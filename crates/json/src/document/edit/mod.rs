@@ -2,9 +2,9 @@
 //!
 //! A value is in a buffer: the document's own, or a chunk. An edit replaces bytes there, corrects
 //! count and length of the containers around it, from the innermost on, and then settles the
-//! buffer: a chunk that is too large is split, one that is small is joined to its neighbour, an
-//! empty one is removed. A small document that exceeds a chunk becomes a large one, and a large
-//! one that has less than half a chunk becomes small.
+//! buffer: a chunk that is too large is split, a small chunk is joined to its neighbour, an empty
+//! chunk is removed. A small document that exceeds a chunk becomes a large document, and a large
+//! document that has less than half a chunk becomes small.
 
 mod many;
 mod place;
@@ -138,7 +138,7 @@ impl Document {
         self.put(at, made)
     }
 
-    /// Sets an object's member to a copy of a value; a new one is its last.
+    /// Sets an object's member to a copy of a value; a new member is its last.
     pub fn set_member(&mut self, at: &[u32], name: &str, value: Value<'_>) -> bool {
         let Some(object) = self.get(at) else {
             return false;
@@ -230,8 +230,8 @@ impl Document {
         }
     }
 
-    /// Removes a value that is not the root. An object's last member takes the place of one
-    /// removed, an array's elements move up.
+    /// Removes a value that is not the root. An object's last member takes the place of a removed
+    /// member, an array's elements move up.
     pub fn remove(&mut self, at: &[u32]) -> bool {
         let Some((ordinal, parent)) = at.split_last() else {
             return false;
@@ -307,7 +307,7 @@ impl Document {
                     .renumber(last_hash, len as u32 - 1, ordinal as u32);
             }
         });
-        // The last member is after the one removed, if in the same chunk.
+        // The last member is after the removed member, if in the same chunk.
         self.change(&Site::of(Holder::Chunk(node, last)), moved, &[], -1);
         if ordinal + 1 < len {
             self.change(&Site::of(Holder::Chunk(node, chunk)), range, &bytes, 0);
@@ -365,7 +365,7 @@ impl Document {
         true
     }
 
-    /// Removes the elements from `start` to `end` of an array out of line: at one of its ends.
+    /// Removes the elements from `start` to `end` of an array out of line: at either of its ends.
     fn cut(&mut self, node: u32, start: usize, end: usize) {
         let end = end.min(self.store().chunks(node).len);
         if start >= end {
@@ -470,7 +470,7 @@ impl Document {
         Some(made)
     }
 
-    /// Makes a small document a large one.
+    /// Makes a small document large.
     fn grow(&mut self) {
         if let Form::Flat(_) = self.0 {
             let mut store = Store::default();

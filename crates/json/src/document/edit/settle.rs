@@ -52,7 +52,7 @@ impl Document {
         self.settle_size();
     }
 
-    /// Makes a large document that has become small a small one.
+    /// Turns a large document that has become small into a small document.
     pub(super) fn settle_size(&mut self) {
         if let Form::Tree(_) = self.0
             && self.len() < chunk_bytes() / 2
@@ -62,7 +62,7 @@ impl Document {
     }
 }
 
-/// Splits a chunk: the last one of a node where it is full, so that appending fills chunks.
+/// Splits a chunk: the last chunk of a node where it is full, so that appending fills chunks.
 fn split(store: &mut Store, node: u32, chunk: usize) {
     let is_object = store.node(node).is_object();
     let chunks = store.chunks(node);

@@ -1,13 +1,13 @@
 //! The names of earlier texts, and what is guessed by them (`quick`).
 //!
 //! A name keeps its number until there are too many; then all are forgotten. Cost: a name that was
-//! guessed is compared as one word, another is looked up by its hash.
+//! guessed is compared as a single word, another is looked up by its hash.
 
 use crate::document::names::{FLAT_MAX, FlatNames, SHORT_MAX, hash_of, pays, shared};
 use crate::document::scan::{GaveUp, is_blank};
 use crate::document::text::clean_prefix;
 
-/// Names that are kept, with the one that is none: as many as a byte counts.
+/// Names that are kept, with the name that is none: as many as a byte counts.
 const KNOWN_MAX: usize = 256;
 const SLOTS: usize = 512;
 /// The longest name that is in a word, with its quote and a colon.
@@ -16,7 +16,7 @@ const WORD_MAX: usize = 16 - 2;
 /// A name that is kept. The first is none: it stands around the root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KnownName {
-    /// Its first bytes; of a short one all, with quote and colon.
+    /// Its first bytes; of a short name all, with quote and colon.
     word: u128,
     /// Ones for the bytes of `word`.
     mask: u128,
@@ -57,7 +57,7 @@ impl KnownName {
         count: 0,
     };
 
-    /// The length of the name, if it is a short one and these bytes begin with it, its quote and a
+    /// The length of the name, if it is a short name and these bytes begin with it, its quote and a
     /// colon.
     #[inline(always)]
     pub fn short(&self, word: u128) -> Option<usize> {
@@ -200,8 +200,8 @@ impl Names {
         long.map_or(&[], |(_, text)| text)
     }
 
-    /// The number of the name that begins at a place of the text, and the place after its colon.
-    /// It is not the guessed one, or has blanks before the colon, or is long, or new.
+    /// The number of the name that begins at a place of the text, and the place after its colon. It
+    /// is not the guessed name, or has blanks before the colon, or is long, or new.
     #[inline(never)]
     pub fn find(
         &mut self,

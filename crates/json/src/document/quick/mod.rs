@@ -1,4 +1,4 @@
-//! A small text becomes the bytes of a document in one pass, by what earlier texts were like.
+//! A small text becomes the bytes of a document in a single pass, by what earlier texts were like.
 //!
 //! Only at its end is it known which names a document shares. So the reader keeps the names of
 //! earlier texts (`known`), with guesses: whether the name is shared, which name follows it, which
@@ -279,7 +279,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Moves a string that was written after a head of one byte, and gives it its head.
+    /// Moves a string that was written after a head of a byte, and gives it its head.
     #[inline(never)]
     fn head_of_long(&mut self, place: &mut Place, len: usize) -> Result<(), GaveUp> {
         let head = bytes::text_head(len, true);

@@ -11,7 +11,7 @@ fn document_of(plain: &ModelValue) -> Document {
     parsed(&plain.text())
 }
 
-/// One edit of both.
+/// An edit of both.
 fn edit(document: &mut Document, plain: &mut ModelValue, random: &mut Random) {
     let at = plain.some_location(random);
     let target = plain.at(&at);

@@ -1,4 +1,4 @@
-//! Edits of many values are those of one value after another.
+//! Edits of many values are those of value after value.
 //!
 //! Documents and edits are random; chunks are small, so that values stand out of line.
 

@@ -96,7 +96,7 @@ impl ModelValue {
                 ModelValue::Array(elements.collect())
             }
             10 => {
-                // Of one kind, mostly.
+                // Of the same kind, mostly.
                 let (len, kind) = (random.below(40), random.below(7));
                 let elements = (0..len).map(|_| ModelValue::Number(number_of(kind, random)));
                 let mut elements: Vec<ModelValue> = elements.collect();

@@ -1,6 +1,6 @@
 //! Expressions: conditions of filters, from the loosest operator to the tightest, and values.
 //!
-//! Each function takes one rank of operators. A condition where a value is due fails at its start.
+//! Each function takes a rank of operators. A condition where a value is due fails at its start.
 
 use super::literals::constant;
 use super::{Parse, Parser};
@@ -120,7 +120,7 @@ impl<'t> Parser<'t> {
         self.chain(&operators, Self::signed)
     }
 
-    /// Operands between operators of one rank.
+    /// Operands between operators of the same rank.
     pub(super) fn chain(
         &mut self,
         operators: &[(u8, Arithmetic)],

@@ -1,4 +1,4 @@
-//! The parser: text of a JSONPath to steps and expressions, in one pass over its bytes.
+//! The parser: text of a JSONPath to steps and expressions, in a single pass over its bytes.
 //!
 //!     path       = "$" segments | expression with "$" paths (a projection)
 //!     segments   = first? (segment)*          first: a bare name or "*", as in `@name`
@@ -27,7 +27,7 @@ use super::expect;
 /// A parsed text.
 #[derive(Debug)]
 pub(super) enum ParsedPath {
-    /// A path, also one in parentheses: it selects values of the document.
+    /// A path, also in parentheses: it selects values of the document.
     Selection(Vec<Step>),
     /// Anything else: it computes a value.
     Projection(Expr),
@@ -84,7 +84,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Items between commas, one at least.
+    /// Items between commas, at least a single item.
     fn list<T>(&mut self, item: fn(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
         let mut items = vec![item(self)?];
         loop {
@@ -111,7 +111,7 @@ impl Parser<'_> {
         Ok(items)
     }
 
-    /// Parses one level further in.
+    /// Parses a level further in.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
         self.deeper()?;
         let result = inner(self);

@@ -56,7 +56,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// One segment; false, with nothing consumed but blanks, if none begins here.
+    /// A segment; false, with nothing consumed but blanks, if none begins here.
     pub(super) fn segment(&mut self, steps: &mut Vec<Step>) -> Parse<bool> {
         let rest = &self.text.as_bytes()[self.at..];
         match rest {

@@ -9,7 +9,7 @@ use super::budget;
 use crate::path::*;
 use crate::view::Kind;
 
-/// Arrays of one element within each other, as deep as its number says.
+/// Arrays of a single element within each other, as deep as its number says.
 #[derive(Clone, Copy)]
 struct NestedArrays(u32);
 

@@ -1,4 +1,4 @@
-//! The order of edits: applied one after another, each finds what the path matched.
+//! The order of edits: applied in turn, each finds what the path matched.
 //!
 //! That of deletions was compared with a Redis Stack 7.4, over thousands of paths.
 

@@ -1,4 +1,4 @@
-//! The rules of paths, one table for each: a path, and its results.
+//! The rules of paths, a table for each: a path, and its results.
 //!
 //! Most rows are answers of a Redis Stack 7.4; those of functions, projections and the operators of
 //! 8.10 follow its documentation.
