@@ -1,5 +1,5 @@
-//! Positions of chunks in filters: SCANDUMP cuts the bytes of all blocks, one after another, into
-//! chunks; each lies within one block.
+//! Positions of chunks in filters: SCANDUMP cuts the bytes of all blocks, in sequence, into chunks;
+//! each lies within a single block.
 
 /// Bytes of a chunk of SCANDUMP at most.
 pub(crate) const CHUNK_MAX: usize = 16 << 20;
@@ -16,7 +16,7 @@ pub(crate) fn place(lengths: impl Iterator<Item = usize>, at: i64) -> Option<(us
     None
 }
 
-/// The part of a block from an offset on that is one chunk.
+/// The part of a block from an offset on that is a single chunk.
 pub(crate) fn chunk(block: &[u8], offset: usize, bytes_max: usize) -> &[u8] {
     let rest = &block[offset..];
     &rest[..rest.len().min(bytes_max)]
@@ -51,7 +51,7 @@ pub(crate) fn put(block: &mut [u8], offset: usize, chunk: &[u8]) -> Result<(), C
     Ok(())
 }
 
-/// Little-endian numbers, one after another.
+/// Little-endian numbers, in sequence.
 pub(crate) struct Numbers<'a>(pub &'a [u8]);
 
 impl Numbers<'_> {

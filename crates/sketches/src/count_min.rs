@@ -146,7 +146,7 @@ impl CountMin {
         self.rows == other.rows
     }
 
-    /// The weighted sum of sketches like `self`, which may be one of them.
+    /// The weighted sum of sketches like `self`, which may be among them.
     ///
     /// # Panics
     /// If a source is not like `self`.
@@ -196,8 +196,8 @@ impl WeightedMerge {
         })
     }
 
-    /// Whether sources of the same name may be given to [`WeightedMerge::step`] as one, with the sum of
-    /// their weights: then no order of the additions is another's.
+    /// Whether sources of the same name may be given to [`WeightedMerge::step`] as a single source,
+    /// with the sum of their weights: then no order of the additions is another's.
     pub fn sums_weights(&self) -> bool {
         self.is_small
     }
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(a.merged(&[(&a, 1)]).err(), Some(MergeError::Overflow));
     }
 
-    /// A source that is named again is one with the sum of its weights.
+    /// A source that is named again counts once, with the sum of its weights.
     #[test]
     fn equal_sources_are_summed_as_one() {
         let (mut a, mut b) = (sketch(50, 3), sketch(50, 3));

@@ -44,7 +44,7 @@ pub use top_k::TopK;
 /// by an error and a probability has more.
 pub const DEPTH_MAX: u64 = 1 << 10;
 
-/// Bytes from outside are no sketch, or no part of this one.
+/// Bytes from outside are no sketch, or no part of this sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the data is damaged")]
 pub struct Damage;

@@ -1,4 +1,4 @@
-//! How large a sketch may become: what a command may allocate for one, beside what it has.
+//! How large a sketch may become: what a command may allocate for a sketch, beside what it has.
 //!
 //! A filter is as large as its numbers say, from the first command on. So a server with a limit of
 //! memory sets a [`Room`] while a client's command runs, and a sketch that is larger is refused

@@ -93,14 +93,14 @@ impl Modulus {
     }
 }
 
-/// The positions of an item in a link, one after another.
+/// The positions of an item in a link, in turn.
 #[derive(Clone, Copy, Debug)]
 struct Positions {
     /// `h1 + i * h2` mod 2^64, and the same mod `modulus`.
     sum: u64,
     at: u64,
     step: u64,
-    /// The way from a position to the next one, without and with a wrap of the sum.
+    /// The way from a position to the next, without and with a wrap of the sum.
     steps_at: [u64; 2],
     modulus: u64,
 }

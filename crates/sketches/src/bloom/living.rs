@@ -52,7 +52,7 @@ impl<'a> LivingLinks<'a> {
         });
     }
 
-    /// Items in it; one that was added in several generations counts in each.
+    /// Items in it; an item that was added in several generations counts in each.
     pub fn items(self) -> u64 {
         if self.links.len() == self.filter.links.len() {
             return self.filter.items;

@@ -8,8 +8,8 @@ use super::Bloom;
 pub struct ShapeMismatch;
 
 impl Bloom {
-    /// Whether both were made with the same numbers, so that each link of the one with fewer links
-    /// has the shape of the other's. Filters that forget are never alike.
+    /// Whether both were made with the same numbers, so that each link of the filter with fewer
+    /// links has the shape of the other filter's link. Filters that forget are never alike.
     pub fn is_like(&self, other: &Bloom) -> bool {
         let numbers = |filter: &Bloom| (filter.options, filter.growth);
         let is_same = numbers(self) == numbers(other) && self.rotation.is_none();

@@ -3,9 +3,10 @@
 //!
 //!     link 0 (full) | link 1 (full) | ... | the newest link        each with its bits (`link`)
 //!
-//! An item is in the filter if all its bits are set in one of the links. It is added to the newest
-//! one; when that is full a larger one is begun, with half the error, so that the errors of all
-//! links together stay below the promised one. A filter that does not scale has one link.
+//! An item is in the filter if all its bits are set in any of the links. It is added to the newest
+//! link; when that is full the filter begins a larger link, with half the error, so that the errors
+//! of all links together stay below the promised error. A filter that does not scale has a single
+//! link.
 //!
 //!     header = u64 items, u32 links, u32 options, u32 growth, (link)       little-endian, packed
 //!     link   = u64 bytes, u64 bits, u64 items, f64 error, f64 bits per entry, u32 hashes,
@@ -46,7 +47,7 @@ use russet_base::memory::mover::Mover;
 
 /// The ratio of a link's error to that of the link before it.
 const TIGHTENING: f64 = 0.5;
-/// The growth of a filter that was made without one.
+/// The growth of a filter that was made without a growth.
 pub const GROWTH_USUAL: u32 = 2;
 /// Items whose lines are prefetched together.
 const BATCH: usize = 16;
@@ -59,7 +60,7 @@ mod option {
     pub const EXACT: u32 = 1;
     /// Hashes have 64 bits; without it 32.
     pub const WIDE: u32 = 4;
-    /// The filter has one link.
+    /// The filter has a single link.
     pub const NONSCALING: u32 = 8;
     /// All that Redis has; 2 has an effect only while a filter is made.
     pub const ALL: u32 = 15;

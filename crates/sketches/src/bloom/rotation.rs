@@ -1,12 +1,14 @@
-//! Filters that forget: generations of links, the oldest of which is dropped when a new one begins.
+//! Filters that forget: generations of links, the oldest of which is dropped when a new generation
+//! begins.
 //!
 //!     generation 0 (oldest) | ... | the newest        each with one link or more, as a filter has
 //!     begins at               begins at               multiples of the period apart
 //!
-//! An item is added to the newest generation, also if an older one has it. A generation is asked
-//! until `generations * period` after it began; so an item is found for `(generations - 1) *
-//! period` after it was last added, and is gone, but for the filter's error, after `generations *
-//! period`. Each generation has its share of the error, so that all together keep the promise.
+//! An item is added to the newest generation, also if an older generation has it. A generation is
+//! asked until `generations * period` after it began; so an item is found for
+//! `(generations - 1) * period` after it was last added, and is gone, but for the filter's error,
+//! after `generations * period`. Each generation has its share of the error, so that all together
+//! keep the promise.
 //!
 //! The filter knows no clock: a caller says when a generation begins, so that servers that repeat
 //! its changes arrive at the same bytes. Which generations are asked depends on the time of the
@@ -18,7 +20,7 @@
 //! Invariants
 //!   1. There is at least one generation and at most as many as there may be; each has a link, and
 //!      all of them have the filter's links.
-//!   2. A generation begins later than the one before it.
+//!   2. A generation begins later than the generation before it.
 
 use super::link::{Link, LinkShape};
 use super::{Bloom, BloomError, LINKS_MAX, option};
@@ -33,7 +35,7 @@ pub const PERIOD_MAX_MS: u64 = 10 * 366 * 24 * 3600 * 1000;
 const HEAD_BYTES: usize = 16;
 const GENERATION_BYTES: usize = 12;
 
-/// One generation: links that follow those of the generation before it.
+/// A generation: links that follow those of the generation before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation {
     /// Unix time, milliseconds.

@@ -136,7 +136,7 @@ fn headers_whose_generations_contradict_the_links_are_refused() {
         Bloom::from_header(&changed).err()
     };
     let bad: [(usize, &[u8]); 10] = [
-        // Options: it does not forget; it has one link in each generation, or all.
+        // Options: it does not forget; it has a single link in each generation, or all.
         (12, &[5]),
         (12, &[32 + 21]),
         // A period of nothing, and of more than ten years.
@@ -159,8 +159,8 @@ fn headers_whose_generations_contradict_the_links_are_refused() {
 }
 
 proptest! {
-    /// No item is missed within all periods but one after it was last added; none is found after
-    /// all of them. (The error is so small that no other item is taken for it.)
+    /// No item is missed within all periods but the last after it was last added; none is found
+    /// after all of them. (The error is so small that no other item is taken for it.)
     #[test]
     fn items_are_found_for_as_long_as_promised(
         steps in prop::collection::vec((0..30u8, 0..150i64), 1..200),

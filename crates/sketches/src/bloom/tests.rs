@@ -229,7 +229,7 @@ fn a_merged_filter_has_the_items_of_both() {
     one.check_invariants();
     assert!(items(0).chain(items(100)).all(|item| one.contains(&item)));
     assert!(one.items() <= 80 && one.items() >= 78);
-    // One that has more links gives them.
+    // A filter that has more links gives them.
     let mut small = Bloom::new(10, 0.01, Some(2)).expect("a filter");
     small.merge(&two).expect("alike");
     small.check_invariants();

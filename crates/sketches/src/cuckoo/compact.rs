@@ -1,6 +1,6 @@
 //! Deleting, and what follows from it: fingerprints move to earlier parts.
 //!
-//! A part has as many buckets as the one before it, or more, both powers of two: the number of a
+//! A part has as many buckets as the part before it, or more, both powers of two: the number of a
 //! bucket is enough to find the buckets of its fingerprints in every earlier part.
 
 use super::{Cuckoo, Probe};
@@ -22,7 +22,7 @@ impl Cuckoo {
     }
 
     /// Moves fingerprints to earlier parts, the newest part's first. With `goes_on` also those of
-    /// parts before one whose fingerprints had not all room.
+    /// parts before a part whose fingerprints had not all room.
     pub(super) fn compact_parts(&mut self, goes_on: bool) {
         for part in (1..self.parts.len()).rev() {
             if !self.compact_part(part) && !goes_on {
@@ -32,7 +32,7 @@ impl Cuckoo {
         self.deletes = 0;
     }
 
-    /// Moves the fingerprints of a part; the last one is freed if it is empty then. `false`: not
+    /// Moves the fingerprints of a part; the last part is freed if it is empty then. `false`: not
     /// all had room.
     fn compact_part(&mut self, part: usize) -> bool {
         let mut bytes = std::mem::take(&mut self.parts[part]);

@@ -28,7 +28,7 @@ pub struct Shape {
     pub bucket_size: u64,
     /// Moves at most to free a slot.
     pub moves_max: u64,
-    /// The ratio of a part's buckets to those of the last; 0: there is one part.
+    /// The ratio of a part's buckets to those of the last; 0: there is a single part.
     pub expansion: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The union of filters of equal shapes: fingerprints of the one go to the other.
+//! The union of filters of equal shapes: fingerprints of either go to the other.
 
 use super::{Cuckoo, CuckooError, Probe};
 
@@ -23,7 +23,7 @@ impl Cuckoo {
         numbers(self) == numbers(other)
     }
 
-    /// Adds all items of another filter; one that is in both is there twice. There are at most
+    /// Adds all items of another filter; an item that is in both is there twice. There are at most
     /// `parts_max` parts then, or as many as the other has. After an error some are added: the
     /// caller merges into a copy. O(slots * parts).
     ///

@@ -16,7 +16,7 @@
 //!
 //! Invariants
 //!   1. There is at least one part; buckets of a part are a power of two, and so is the expansion,
-//!      unless it is 0: then there is one part.
+//!      unless it is 0: then there is a single part.
 //!   2. `items` is the number of slots in use, unless a header or a payload said otherwise: nothing
 //!      relies on it.
 //!
@@ -192,7 +192,7 @@ impl Cuckoo {
     }
 
     /// How often an item was added, or more often: by Redis's way of counting twice if both buckets
-    /// of the item are one.
+    /// of the item are the same.
     pub fn count(&self, item: &[u8]) -> u64 {
         let probe = Probe::of(item);
         let in_part = |part: &[u8]| {
@@ -251,7 +251,7 @@ impl Cuckoo {
         self.moves_max
     }
 
-    /// The ratio of a new part's buckets to those of the last; 0: there is no new one.
+    /// The ratio of a new part's buckets to those of the last; 0: there is no new part.
     pub fn expansion(&self) -> u16 {
         self.expansion
     }

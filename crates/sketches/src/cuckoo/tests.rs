@@ -1,6 +1,6 @@
 //! Filters against Redis's payloads, against counts, and with data from outside.
 //!
-//! In the model only items that were added are deleted: others may take one of these with them.
+//! In the model only items that were added are deleted: others may take an added item with them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Compression: neighbours become one node where the size limit allows it.
+//! Compression: neighbours become a single node if the size limit allows it.
 //!
 //!     z = weight * compression / (2 pi N ln N)     of the node that two would make
 //!     they become one if z <= q (1 - q) at both its ends, q the share of the values before
@@ -10,7 +10,7 @@ use std::f64::consts::PI;
 
 use super::{Nodes, sort};
 
-/// Compresses nodes of which the first `merged` are in order; `weight` is the sum of all. One
+/// Compresses nodes of which the first `merged` are in order; `weight` is the sum of all. A single
 /// value stays as it is.
 pub(super) fn compress(nodes: &mut Nodes, merged: usize, weight: i64, compression: f64) {
     sort::sort(nodes, merged);
@@ -51,7 +51,7 @@ fn bound(q: f64) -> f64 {
     q * (1.0 - q)
 }
 
-/// The mean of a node that takes in the next one; `weight` is that of both.
+/// The mean of a node that takes in the next; `weight` is that of both.
 #[inline]
 fn joint_mean(mean: f64, next: f64, next_weight: f64, weight: f64) -> f64 {
     let joint = mean + (next - mean) * next_weight / weight;

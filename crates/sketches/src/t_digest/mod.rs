@@ -7,16 +7,16 @@
 //!              means, weights                              of the merged nodes
 //!
 //! Values are added as nodes of weight 1. When the nodes reach the capacity (6 * compression + 10)
-//! they are compressed: all become merged ones, neighbours in one where the size limit allows it
-//! (`compress`). Questions (`summary`) and payloads want merged nodes alone. Redis compresses the
-//! digest for them, so that a read changes what later additions make of it, on one server and not
-//! on its replicas. Here they look at a compressed copy, which is kept until the next change: only
-//! what is repeated on replicas changes a digest.
+//! they are compressed: all become merged nodes, neighbours in the same node if the size limit
+//! allows it (`compress`). Questions (`summary`) and payloads want merged nodes alone. Redis
+//! compresses the digest for them, so that a read changes what later additions make of it, on a
+//! primary and not on its replicas. Here they look at a compressed copy, which is kept until the
+//! next change: only what is repeated on replicas changes a digest.
 //!
 //! Invariants
 //!   1. There are as many means as weights, `merged` of them merged, fewer than the capacity.
 //!   2. Means are finite, weights positive; `merged_weight` and `unmerged_weight` are their sums.
-//!   3. The copy, if there is one, is of these nodes.
+//!   3. The copy, if any, is of these nodes.
 //!
 //! Cost: add O(1) amortised, a compression O(n log n); memory grows with the nodes.
 
@@ -147,7 +147,7 @@ impl TDigest {
         self.compression as i64
     }
 
-    /// Nodes that it can have, and one more.
+    /// Nodes that it can have, and a further node.
     pub fn capacity(&self) -> usize {
         6 * self.compression() as usize + 10
     }
@@ -198,7 +198,7 @@ impl TDigest {
         Ok(())
     }
 
-    /// Adds the nodes of another digest, compressed; this one is compressed before.
+    /// Adds the nodes of another digest, compressed; this digest is compressed before.
     pub fn merge(&mut self, from: &TDigest) -> Result<(), Overflow> {
         self.compress();
         let of_copy;
@@ -254,7 +254,7 @@ impl TDigest {
         self.merged_nodes().is_none()
     }
 
-    /// Compresses a copy of the nodes and keeps it until the next change, which is not one.
+    /// Compresses a copy of the nodes and keeps it until the next change; compressing is no change.
     pub fn keep_copy(&mut self) {
         if self.wants_copy() {
             let mut nodes = self.compressed_nodes();
@@ -317,7 +317,7 @@ pub struct Parts {
     pub compressions: u64,
     /// The sum of the weights.
     pub weight: f64,
-    /// Nodes that are not in the payload: of one value, which Redis 7 does not compress.
+    /// Nodes that are not in the payload: of a single value, which Redis 7 does not compress.
     pub unmerged: u64,
     /// The sum of their weights.
     pub unmerged_weight: f64,
@@ -442,7 +442,7 @@ impl Content for TDigest {
         }
     }
 
-    /// Signs what a payload holds: a digest whose nodes are not merged yet and the one that was
+    /// Signs what a payload holds: a digest whose nodes are not merged yet and the digest that was
     /// restored from it are the same value.
     fn sign(&self, take: &mut dyn FnMut(&[u8])) {
         let parts = self.parts();

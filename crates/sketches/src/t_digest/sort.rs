@@ -1,6 +1,6 @@
 //! Nodes in the order of their means.
 //!
-//! The order of nodes with one mean and different weights decides what is merged, and is not
+//! The order of nodes with equal means and different weights decides what is merged, and is not
 //! defined: Redis 7 leaves it to its quicksort, whose pivot is the middle node. Without such nodes
 //! any order by mean is Redis's, and the unmerged means are sorted alone and merged with the rest.
 //! With them its quicksort is run, which is quadratic where very many means are equal: beyond
@@ -21,7 +21,7 @@ pub(super) fn sort(nodes: &mut Nodes, merged: usize) {
     }
 }
 
-/// The stable order, and whether no other one is Redis's. `None`: the nodes are in it already.
+/// The stable order, and whether no other order is Redis's. `None`: the nodes are in it already.
 fn by_merging(nodes: &Nodes, merged: usize) -> Option<(Nodes, bool)> {
     let len = nodes.len();
     let (old_means, new_means) = nodes.means.split_at(merged);
@@ -104,7 +104,7 @@ fn by_quicksort(nodes: &mut Nodes) -> bool {
     true
 }
 
-/// Moves smaller means before the pivot, the middle one; returns where it is.
+/// Moves smaller means before the pivot, the middle node; returns where it is.
 fn partition(nodes: &mut Nodes, start: usize, end: usize) -> usize {
     let last = end - 1;
     exchange(nodes, start.midpoint(last), last);

@@ -1,7 +1,7 @@
 //! Questions about the values of a digest, whose nodes are merged.
 //!
 //! A node's values are thought half before its mean and half after it, and between two means they
-//! lie evenly; a node of one value is that value. Results are Redis's to the last bit.
+//! lie evenly; a node of a single value is that value. Results are Redis's to the last bit.
 //!
 //! Cost: O(nodes) for each question.
 
@@ -84,7 +84,7 @@ impl<'a> Summary<'a> {
         weighted(last_mean, from_left, self.max, to_right)
     }
 
-    /// A node from which on the search for an index finds what it would find from the first one
+    /// A node from which on the search for an index finds what it would find from the first node
     /// on, and the values before its mean. Nodes of a block are passed over by the sum of their
     /// weights.
     pub(super) fn start(&self, index: f64) -> (usize, f64) {
@@ -102,7 +102,7 @@ impl<'a> Summary<'a> {
             passed = sum;
             at += BLOCK;
         }
-        // The index may lie between the means of the last node passed over and of the next one.
+        // The index may lie between the means of the last node passed over and of the next node.
         match at.checked_sub(1) {
             None => (0, half(0)),
             Some(at) => (at, passed as f64 - half(at)),
@@ -148,7 +148,7 @@ impl<'a> Summary<'a> {
         1.0 - 0.5 / total
     }
 
-    /// Of a value between the least one and the first mean.
+    /// Of a value between the least value and the first mean.
     fn share_before_first(&self, value: f64, total: f64) -> f64 {
         let width = self.means[0] - self.min;
         if width <= 0.0 {
@@ -175,8 +175,8 @@ impl<'a> Summary<'a> {
         1.0 - (1.0 + (self.max - value) / width * (half - 1.0)) / total
     }
 
-    /// The values below one that is between the means of a node and its successor; `before`: those
-    /// of earlier nodes.
+    /// The values below a value that is between the means of a node and its successor; `before`:
+    /// those of earlier nodes.
     fn weight_up_to(&self, at: usize, before: f64, value: f64) -> f64 {
         let (left, right) = (self.weights[at] as f64, self.weights[at + 1] as f64);
         let (left_mean, right_mean) = (self.means[at], self.means[at + 1]);
@@ -284,7 +284,7 @@ fn weighted(x: f64, x_weight: f64, y: f64, y_weight: f64) -> f64 {
     if x > up_to { x } else { up_to }
 }
 
-/// The nearest integer, the lower one of two.
+/// The nearest integer, the lower of two.
 fn half_down(x: f64) -> f64 {
     let whole = x.trunc();
     if (x - whole).abs() <= 0.5 {

@@ -230,7 +230,8 @@ proptest! {
     /// A node of weight w around the share q has `w * compression / (2 pi n ln n) <= q (1 - q)`
     /// (`compress`), and half of its values are thought on either side of its mean. If they lie
     /// evenly, the mean's rank is wrong by no more than that half, and so are ranks between two
-    /// means. (Of the worst values all lie at one end of each node: then it is a node and a half.)
+    /// means. (Of the worst values all lie at the same end of each node: then it is a node and a
+    /// half.)
     #[test]
     fn quantiles_are_near_the_truth(
         values in prop::collection::vec(-1e6f64..1e6, 200..3000),
@@ -264,7 +265,7 @@ proptest! {
         let total: i64 = weights.iter().sum();
         let range = (0.0, weights.len() as f64);
         let summary = Summary::of(&means, &weights, total, range);
-        // Sums of weights as large are walked over one by one, and these have the same quotients.
+        // Sums of weights as large are walked over singly, and these have the same quotients.
         let large: Vec<i64> = weights.iter().map(|weight| weight << 51).collect();
         let walked = Summary::of(&means, &large, total << 51, range);
         for share in [share, (share * total as f64).floor() / total as f64] {

@@ -1,4 +1,4 @@
-//! Whether a counter loses one to another item: with the chance `decay ^ count`.
+//! Whether a counter loses 1 to another item: with the chance `decay ^ count`.
 //!
 //! The draws are of the list's own generator, so that equal lists that are given equal additions
 //! stay equal: replicas and logs repeat commands, not their outcomes. A chance is a threshold for
@@ -70,7 +70,7 @@ fn threshold(chance: f64) -> u64 {
     (chance * 2.0_f64.powi(64)) as u64
 }
 
-/// SplitMix64: one number of state, which payloads carry.
+/// SplitMix64: a number of state, which payloads carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generator(pub u64);
 

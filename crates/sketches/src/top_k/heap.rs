@@ -111,7 +111,7 @@ impl Heap {
         })
     }
 
-    /// The place of an item, the last one if there are several.
+    /// The place of an item, the last place if there are several.
     #[inline]
     pub fn find(&self, fingerprint: u32, item: &[u8]) -> Option<usize> {
         let own = fingerprint.to_le_bytes();
@@ -141,7 +141,7 @@ impl Heap {
         self.sink(at);
     }
 
-    /// Puts an item at the root in place of the one there, which is returned.
+    /// Puts an item at the root in place of the item there, which is returned.
     pub fn replace_root(&mut self, fingerprint: u32, count: u32, item: &[u8]) -> Option<Box<[u8]>> {
         let mut old = None;
         match self.numbers.get(0) as usize {

@@ -6,7 +6,7 @@
 //!     payload: k, width, depth, decay, cells, places, (item NUL)
 //!     place  = fingerprint: u32, length: u32, 8 bytes, count: u32, 4 bytes
 //!
-//! An item has one cell in each row. A cell that another item holds loses one with the chance
+//! An item has a cell in each row. A cell that another item holds loses 1 with the chance
 //! `decay ^ count`; at 0 it changes hands. The largest of an item's cells is its count.
 //!
 //! Redis draws from the C library, so that its replicas and logs arrive at other lists. Here the
@@ -212,7 +212,7 @@ impl TopK {
         bytes
     }
 
-    /// The items in the order of the places; `None` in an empty one.
+    /// The items in the order of the places; `None` in an empty list.
     pub fn items(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.heap.places().map(|place| place.item)
     }

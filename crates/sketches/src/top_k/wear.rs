@@ -1,26 +1,26 @@
-//! Additions of other items wear a cell's count down: each takes one from a count `c` with the
-//! chance `decay ^ c`.
+//! Additions of other items wear a cell's count down: each takes 1 from a count `c` with the chance
+//! `decay ^ c`.
 //!
 //! So the additions that a count of `c` withstands have a geometric distribution, with the mean
-//! `decay ^ -c`. A few additions are drawn one by one; of many the draws are of these times, from
-//! the count down, which is the same distribution. Where the decay is so slow that the times of
+//! `decay ^ -c`. A few additions are drawn singly; of many the draws are of these times, from the
+//! count down, which is the same distribution. Where the decay is so slow that the times of
 //! neighbouring counts hardly differ, their sum is drawn as a whole, as the normal number that it
 //! nearly is: of its mean and its variance, which are sums of geometric series.
 //!
-//! Cost: O(1) draws if the decay is slow, else one for each count that is lost: at most
+//! Cost: O(1) draws if the decay is slow, else a draw for each count that is lost: at most
 //! `ln(n) / -ln(decay)`, some hundreds.
 
 use super::decay::{Chances, Generator};
 
-/// So many additions are drawn one by one.
+/// So many additions are drawn singly.
 const ONE_BY_ONE: u32 = 32;
 /// The least decay at which times of neighbouring counts are drawn together.
 const SLOW: f64 = 31.0 / 32.0;
-/// The times of so few counts are drawn one by one, too: their sum is not that normal.
+/// The times of so few counts are drawn singly, too: their sum is not that normal.
 const FEW: u32 = 64;
 
 /// `n` additions of other items to a cell with a count. Returns what is left of it and, if that is
-/// nothing, how many additions are left, the last one included.
+/// nothing, how many additions are left, including the last.
 pub(super) fn wear(count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
     if n <= ONE_BY_ONE {
         return each(count, n, chances, generator);
@@ -86,15 +86,15 @@ fn geometric(chance: f64, unit: f64) -> f64 {
     (libm::log(unit) / libm::log1p(-chance)).floor() + 1.0
 }
 
-/// Draws how long all counts withstand that are lost: the most of them whose time, at one normal
-/// number, is within the additions.
+/// Draws how long all counts withstand that are lost: the most of them whose time, at a single
+/// normal number, is within the additions.
 fn together(count: u32, n: u32, decay: f64, generator: &mut Generator) -> (u32, u32) {
     let normal = normal(generator);
     let time = |lost: u32| {
         let (mean, variance) = times_of(count, lost, decay);
         (mean + normal * variance.max(0.0).sqrt()).max(f64::from(lost))
     };
-    // Times are whole numbers: half of the next one is this one's.
+    // Times are whole numbers: half of the next time belongs to this time.
     let n = f64::from(n) + 0.5;
     let (mut least, mut most) = (0, count);
     while least < most {
