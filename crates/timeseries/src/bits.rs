@@ -1,4 +1,4 @@
-//! Bits in 64-bit words, from the least significant one on.
+//! Bits in 64-bit words, from the least significant bit on.
 //!
 //!     word 0: bit 0 .. 63 | word 1: bit 64 .. 127 | ...
 //!
@@ -9,7 +9,7 @@
 pub(crate) fn peek(words: &[u64], at: usize) -> u64 {
     let (word, shift) = (at / 64, at % 64);
     match words.get(word..word + 2) {
-        // Two shifts: one by 64 is none.
+        // Two shifts, because a shift by 64 is none.
         Some(&[low, high]) => low >> shift | (high << 1) << (63 - shift),
         _ => peek_last(words, word) >> shift,
     }
@@ -20,7 +20,7 @@ fn peek_last(words: &[u64], word: usize) -> u64 {
     words.get(word).copied().unwrap_or(0)
 }
 
-/// Bits that one glance shows at least.
+/// Bits that a glance shows at least.
 pub(crate) const GLANCE: u32 = 57;
 
 /// The bytes of words, the lowest first.
@@ -30,8 +30,8 @@ pub(crate) fn bytes_of(words: &[u64]) -> &[u8] {
     bytemuck::cast_slice(words)
 }
 
-/// [`GLANCE`] bits from a position on, or some more, by one read: a little less than `peek`, in
-/// less time. Zeros beyond the bytes.
+/// [`GLANCE`] bits from a position on, or some more, by a single read: a little less than `peek`,
+/// in less time. Zeros beyond the bytes.
 #[inline]
 pub(crate) fn glance(bytes: &[u8], at: usize) -> u64 {
     match bytes.get(at / 8..at / 8 + 8) {

@@ -6,7 +6,7 @@
 use crate::Sample;
 use std::ops::{ControlFlow, Range};
 
-/// Samples of a block, and of the first one of a chunk, of which few may be asked.
+/// Samples of a block, and of the first block of a chunk, of which callers may need few samples.
 pub(crate) const BLOCK: usize = 128;
 pub(crate) const BLOCK_FIRST: usize = 16;
 

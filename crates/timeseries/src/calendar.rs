@@ -9,8 +9,8 @@
 //!
 //! Years end with 9999: all later timestamps are in its last bucket.
 //!
-//! Cost: the rules of a zone are read from the system's database, or from the one that is built in
-//! if there is none, when it is first named, and kept. A bucket costs some 100 ns.
+//! Cost: the rules of a zone are read from the system's database, or from the built-in database if
+//! there is none, when it is first named, and kept. A bucket costs some 100 ns.
 
 use crate::range::Buckets;
 use jiff::civil::{DateTime, date};
@@ -103,7 +103,7 @@ impl Calendar {
         start.map_or(beyond, |start| start.as_millisecond())
     }
 
-    /// The number of the bucket of a date, give or take one.
+    /// The number of the bucket of a date, give or take 1.
     fn guess(&self, time: DateTime) -> i64 {
         let (from, to) = (self.anchor.date(), time.date());
         let days = || from.until(to).map_or(0, |span| i64::from(span.get_days()));
@@ -119,7 +119,7 @@ impl Calendar {
     }
 }
 
-/// A timestamp, the last one for those after it.
+/// A timestamp, the last timestamp for dates after it.
 fn instant(timestamp: i64) -> Timestamp {
     let last = Timestamp::MAX;
     Timestamp::from_millisecond(timestamp.min(last.as_millisecond())).unwrap_or(Timestamp::MIN)
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn buckets_are_those_of_clocks() {
         for (span, zone, time, start, end) in [
-            // A day of 23 hours, and one of 25.
+            // A day of 23 hours, and a day of 25.
             (
                 "1d",
                 "Europe/Berlin",

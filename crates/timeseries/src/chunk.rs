@@ -66,7 +66,7 @@ impl Chunk {
         }
     }
 
-    /// The last sample; zeros without one.
+    /// The last sample; zeros without samples.
     #[inline]
     pub(crate) fn last(&self) -> Sample {
         match self {
@@ -126,7 +126,7 @@ impl Chunk {
         either!(self, chunk => chunk.visit(from, to, f))
     }
 
-    /// As [`Chunk::visit`], the blocks from the last one on, each in order of time.
+    /// As [`Chunk::visit`], the blocks from the last on, each in order of time.
     pub(crate) fn visit_back(
         &self,
         from: u64,

@@ -116,7 +116,7 @@ impl PlainChunk {
         pieces.try_for_each(|piece| give(piece, &mut times, &mut values, f))
     }
 
-    /// As [`PlainChunk::visit`], the blocks from the last one on, each in order of time.
+    /// As [`PlainChunk::visit`], the blocks from the last on, each in order of time.
     pub(crate) fn visit_back(
         &self,
         from: u64,

@@ -1,4 +1,4 @@
-//! Which of two samples at one timestamp stays.
+//! Which of two samples at the same timestamp stays.
 
 /// The fate of a second sample at a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

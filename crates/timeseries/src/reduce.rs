@@ -1,8 +1,8 @@
 //! Rows of several series, reduced at each timestamp.
 //!
-//! Series come one after the other; each is merged into the states of those before it, which are in
-//! order. Short ones wait until they are many, so that no series costs a walk over all timestamps:
-//! O(rows of all * log).
+//! Series come in turn; each is merged into the states of those before it, which are in order.
+//! Short ones wait until they are many, so that no series costs a walk over all timestamps: O(rows
+//! of all * log).
 
 use crate::Aggregator;
 use crate::aggregate::State;
@@ -61,8 +61,8 @@ impl Reduction {
         }
     }
 
-    /// Merges the rows of all series that wait. Those of one timestamp are taken in the order of
-    /// their series.
+    /// Merges the rows of all series that wait. Samples of equal timestamps are taken in the order
+    /// of their series.
     fn merge(&mut self) {
         if !std::mem::take(&mut self.waiting) {
             return;
@@ -148,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// Each of many series of one row was a walk over the rows of all before it.
+    /// Each of many series of a single row was a walk over the rows of all before it.
     #[test]
     fn many_short_series_are_merged_together() {
         let mut reduction = Reduction::new(Aggregator::Sum, 1, false);

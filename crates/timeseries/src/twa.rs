@@ -2,7 +2,7 @@
 //! the time that the line covers of the bucket.
 //!
 //! At the bucket's ends the line is cut, if there is a sample beyond; before the first sample of
-//! all, and after the last one, it covers nothing.
+//! all, and after the last sample, it covers nothing.
 
 use crate::Sample;
 
@@ -87,7 +87,7 @@ fn between(a: Sample, b: Sample, at: u64) -> Sample {
 
 #[inline]
 fn trapezoid(a: Sample, b: Sample) -> f64 {
-    // Signed numbers become floating-point ones in one step.
+    // Signed numbers become floating-point numbers in a single step.
     let time = (b.timestamp - a.timestamp) as i64;
     (a.value + b.value) * time as f64 / 2.0
 }

@@ -1,4 +1,4 @@
-//! Aggregators: one number of the samples of a bucket.
+//! Aggregators: a number of the samples of a bucket.
 //!
 //!     (here)     which there are, by name and by number
 //!     state      what one knows of some samples
@@ -22,9 +22,9 @@ pub enum Aggregator {
     Avg,
     /// Their number.
     Count,
-    /// The one that came first.
+    /// The sample that came first.
     First,
-    /// The one that came last.
+    /// The sample that came last.
     Last,
     /// The greatest less the least.
     Range,

@@ -2,8 +2,8 @@
 //!
 //! It takes the samples in the order in which they come, which decides about `first`, `last` and
 //! the last digits of sums. Each aggregator counts the samples that are of interest to it: all for
-//! `countall`, NaNs for `countnan`, the others for the rest. A bucket in which none is of interest
-//! to any aggregator is one without samples.
+//! `countall`, NaNs for `countnan`, the others for the rest. A bucket in which no sample is of
+//! interest to any aggregator counts as a bucket without samples.
 //!
 //! Variances are sums of squares, as in Redis: of values that are large beside their spread, few
 //! digits are right.
@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    /// Takes values, in order. As [`State::add`] of each, with one look at what they are for.
+    /// Takes values, in order. As [`State::add`] of each, with a single look at what they are for.
     pub(crate) fn add_all(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
         let n = values.len() as u64;
         match self.of {

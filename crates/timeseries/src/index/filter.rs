@@ -14,7 +14,7 @@ pub struct Filter {
 /// A condition on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
-    /// It has one of these values.
+    /// It has any of these values.
     OneOf(Vec<Box<[u8]>>),
     /// It has none of these values, or there is no such label.
     NoneOf(Vec<Box<[u8]>>),

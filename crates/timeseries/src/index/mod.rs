@@ -6,7 +6,7 @@
 //!     filter      conditions on labels
 //!     search      the keys of the series that satisfy them
 //!
-//! A list of numbers ascends. A series with two labels of one name is in the lists of both.
+//! A list of numbers ascends. A series with two labels of the same name is in the lists of both.
 //!
 //! Invariants
 //!   1. A key is in the index exactly if it holds a series, with the labels of that series: the

@@ -69,7 +69,7 @@ impl Search {
             self.begin_reading();
             return Ok(false);
         };
-        // The chosen one holds as long as nothing has changed.
+        // The chosen filter holds as long as nothing has changed.
         let chosen = self.chosen.filter(|_| !self.has_stepped);
         self.has_stepped = true;
         let filters = filters.iter().enumerate();
@@ -137,7 +137,7 @@ impl Search {
 }
 
 impl LabelIndex {
-    /// The series of the filter that asks for values and has the fewest, and which one it is.
+    /// The series of the filter that asks for values and has the fewest, and which filter it is.
     fn fewest(&self, filters: &[Filter]) -> (Vec<u32>, Option<usize>) {
         let asks = |filter: &&Filter| matches!(filter.test, Test::OneOf(_));
         let lists = filters.iter().enumerate();
@@ -174,14 +174,14 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    /// Whether a number is in one of the lists, or in none of them.
+    /// Whether a number is in any of the lists, or in none of them.
     fn admit(&self, number: u32) -> bool {
         let mut lists = self.lists.iter();
         lists.any(|list| list.binary_search(&number).is_ok()) == self.is_in
     }
 }
 
-/// Keys, one after the other in one text.
+/// Keys, in sequence in a single text.
 #[derive(Debug, Default)]
 struct Keys {
     text: Vec<u8>,

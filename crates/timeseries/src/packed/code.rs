@@ -58,7 +58,7 @@ impl ValueCode {
         let width = 64 - new_lead - new_tail;
         let (old_lead, old_tail) = (u32::from(lead), u32::from(tail));
         let old_width = 64_u32.saturating_sub(old_lead + old_tail);
-        // The old window is used unless a new one is shorter together with its description.
+        // The old window is used unless a new window is shorter together with its description.
         if new_lead >= old_lead
             && new_tail >= old_tail
             && LEAD_BITS + WIDTH_BITS + width > old_width

@@ -1,17 +1,17 @@
-//! Decodes the samples of a compressed chunk, one after the other.
+//! Decodes the samples of a compressed chunk, in order.
 //!
-//! Cost: most samples take one or two looks at eight bytes: the window is in those that have the
+//! Cost: most samples take a look or two at eight bytes: the window is in those that have the
 //! prefixes, or after them.
 
 use super::State;
 use super::code::{LEAD_BITS, WIDTH_BITS};
 use crate::bits::{GLANCE, bytes_of, glance, mask, peek};
 
-/// Bits of a description of a window, and of both prefixes of a sample whose step is the last one.
+/// Bits of a description of a window, and of both prefixes of a sample whose step is the last step.
 const DESCRIPTION: u32 = LEAD_BITS + WIDTH_BITS;
 const PREFIXES: u32 = 3;
 
-/// After a sample; before the next one.
+/// After a sample; before the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor(State);
 

@@ -50,7 +50,7 @@ const GROWTH_BYTES: u32 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkFull;
 
-/// Where the coder is after a sample: all that the next one depends on.
+/// Where the coder is after a sample: all that the next sample depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) timestamp: u64,
@@ -117,12 +117,12 @@ impl PackedChunk {
         self.state.count as usize
     }
 
-    /// The timestamp of the first sample; 0 without one.
+    /// The timestamp of the first sample; 0 without samples.
     pub(crate) fn first(&self) -> u64 {
         self.first.timestamp
     }
 
-    /// The last sample; zeros without one.
+    /// The last sample; zeros without samples.
     pub(crate) fn last(&self) -> Sample {
         self.state.sample()
     }
@@ -212,8 +212,8 @@ impl PackedChunk {
         self.words.shrink_to_fit();
     }
 
-    /// Adds a sample that is not later than the last one. `resolve`: the value to keep of the one
-    /// that is there and the new one. Returns whether it is a sample more, and the value kept. What
+    /// Adds a sample that is not later than the last sample. `resolve`: the value to keep of the
+    /// existing and the new value. Returns whether it is a sample more, and the value kept. What
     /// follows the sample is coded again.
     pub(crate) fn upsert<E>(
         &mut self,
@@ -260,7 +260,7 @@ impl PackedChunk {
     /// Moves the later half of its samples to a new chunk. Both end where their bits end.
     pub(crate) fn split(&mut self) -> PackedChunk {
         let all = self.after_mark(0);
-        // Of an odd number the earlier half has one more.
+        // Of an odd number the earlier half has a sample more.
         let half = all.len().div_ceil(2);
         let of = |samples: &[Sample]| {
             let mut chunk = PackedChunk::new(self.size);
@@ -273,7 +273,7 @@ impl PackedChunk {
         later
     }
 
-    /// Ends the size where the bits end, as Redis does: at the next whole word, or one after.
+    /// Ends the size where the bits end, as Redis does: at the next whole word, or the word after.
     fn trim(&mut self) {
         let unused = (self.size * 8 - self.state.bits) / 8;
         if unused > 1 {

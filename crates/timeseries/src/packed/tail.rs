@@ -5,7 +5,7 @@
 //!     recent                    . . .         the newest [`RECENT`] samples, at index % RECENT
 //!
 //! Invariants
-//!   1. A mark is the state after one of the samples; marks ascend.
+//!   1. A mark is the state after a sample; marks ascend.
 //!   2. `recent` has the samples from `from` on, of which the newest `RECENT` are there.
 
 use super::State;

@@ -1,4 +1,4 @@
-//! Samples of a range, or one row for each bucket of them, in either direction.
+//! Samples of a range, or a row for each bucket of them, in either direction.
 //!
 //!     scan -> FILTER_BY_TS, FILTER_BY_VALUE -> buckets -> COUNT
 //!
@@ -12,9 +12,9 @@
 //!
 //! A thread's pass ends early if its work is cancelled (`base::threads::cancel`).
 //!
-//! Cost: one pass; a sample costs its decoding and one addition for each aggregator, which takes
-//! the samples of a bucket in a block as one loop. Backwards, a time-weighted average is computed
-//! forwards and its rows are turned around.
+//! Cost: a single pass; a sample costs its decoding and an addition for each aggregator, which
+//! takes the samples of a bucket in a block as a loop. Backwards, a time-weighted average is
+//! computed forwards and its rows are turned around.
 
 mod rows;
 mod weighted;
@@ -89,12 +89,12 @@ pub trait Buckets {
     fn around(&self, timestamp: i64) -> (i64, i64);
 }
 
-/// Buckets of one duration.
+/// Buckets of equal duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvenBuckets {
     /// Milliseconds, more than 0.
     pub duration: i64,
-    /// One of the starts.
+    /// Any of the starts.
     pub align: i64,
 }
 

@@ -38,8 +38,8 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         kinds.map(of_time).map(State::new).collect()
     }
 
-    /// Backwards, empty buckets before a bucket have the value of the one before them, whose newest
-    /// sample this is.
+    /// Backwards, empty buckets before a bucket have the value of the bucket before them, whose
+    /// newest sample this is.
     pub(super) fn carry(&mut self, series: &Series, newest: Sample) {
         if !self.backwards {
             return;
@@ -58,7 +58,7 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         }
     }
 
-    /// As [`Rows::carry`], for a bucket that turns out to be an empty one.
+    /// As [`Rows::carry`], for a bucket that turns out to be empty.
     pub(super) fn carry_back(&mut self, series: &Series, start: i64, states: &[State]) {
         if self.backwards && self.aggregation.empty && states.iter().all(State::is_empty) {
             self.last.resize(states.len(), f64::NAN);
@@ -80,8 +80,8 @@ impl<'q, F: FnMut(u64, &[f64])> Rows<'q, F> {
         self.left -= 1;
     }
 
-    /// Writes a bucket's row, and resets the states. Without samples of interest the bucket is an
-    /// empty one.
+    /// Writes a bucket's row, and resets the states. Without samples of interest the bucket is
+    /// empty.
     pub(super) fn finish(
         &mut self,
         bucket: (i64, i64),

@@ -176,7 +176,7 @@ impl<'q> WeightedBuckets<'q> {
         Ok(open.bucket.1)
     }
 
-    /// Writes rows for the buckets from a start up to another one, between two samples.
+    /// Writes rows for the buckets from a start up to another, between two samples.
     fn fill<F: FnMut(u64, &[f64])>(
         &self,
         from: i64,

@@ -25,14 +25,14 @@ pub struct Write {
 /// See [`Write`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    /// A bucket's sample is this one.
+    /// A bucket's sample is this sample.
     Set(Sample),
     /// There are no samples of buckets between these timestamps.
     Remove(u64, u64),
 }
 
 impl Series {
-    /// A sample was appended; `before`: the newest one until then.
+    /// A sample was appended; `before`: the newest sample until then.
     #[inline]
     pub(super) fn compact(&mut self, before: Option<Sample>, writes: &mut Vec<Write>) {
         if self.links.is_some() {
@@ -41,7 +41,7 @@ impl Series {
         }
     }
 
-    /// A sample that is not the newest was added, or another value was given to one.
+    /// A sample that is not the newest was added, or a sample was given another value.
     pub(super) fn compact_late(&mut self, timestamp: u64, writes: &mut Vec<Write>) {
         let newest = self.last.timestamp;
         self.each_rule(|series, rule| {
@@ -130,7 +130,7 @@ impl Rule {
         let start = self.start_of(sample.timestamp);
         match self.open {
             Some(open) if start == open => {}
-            // The open bucket's samples were removed, and this one is older.
+            // The open bucket's samples were removed, and this sample is older.
             Some(open) if start < open => return self.recompute(series, start),
             Some(open) => {
                 self.close(open, sample, writes);

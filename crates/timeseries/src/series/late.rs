@@ -1,4 +1,4 @@
-//! Samples that are not later than the newest one, and deletion.
+//! Samples that are not later than the newest, and deletion.
 //!
 //! A chunk that late samples have enlarged by more than a fifth is split in two before the next.
 
@@ -46,7 +46,7 @@ impl Series {
         after.saturating_sub(1)
     }
 
-    /// Moves the later half of a chunk to a new one after it.
+    /// Moves the later half of a chunk to a new chunk after it.
     fn split(&mut self, at: usize) {
         let mut later = self.chunks[at].split();
         let is_last = at + 1 == self.chunks.len();

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// The facts of a payload about the whole series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
-    /// The newest sample, zeros without one.
+    /// The newest sample, zeros without samples.
     pub last: Sample,
     /// Samples of all chunks.
     pub total: u64,
@@ -19,9 +19,9 @@ pub struct Summary {
 /// The fields of a chunk, beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChunkBytes {
-    /// Of a compressed one.
+    /// Of a compressed chunk.
     Packed(PackedShape),
-    /// Of an uncompressed one: first timestamp, samples, bytes that they may take.
+    /// Of an uncompressed chunk: first timestamp, samples, bytes that they may take.
     Plain {
         /// The first timestamp.
         first: u64,
@@ -32,7 +32,7 @@ pub enum ChunkBytes {
     },
 }
 
-/// Takes the chunks of a payload one after the other, and checks each.
+/// Takes the chunks of a payload in turn, and checks each.
 #[derive(Debug)]
 pub struct Loader {
     series: Series,

@@ -8,14 +8,15 @@
 //!     value      memory, signature and figures, as the value of a key
 //!
 //! Invariants
-//!   1. Chunks are in order of time and do not overlap; each but an only one has samples.
-//!   2. `last` is the newest sample; zeros without one.
+//!   1. Chunks are in order of time and do not overlap; each has samples, unless it is the only
+//!      chunk.
+//!   2. `last` is the newest sample; zeros without samples.
 //!   3. Only the last chunk is appended to; the others are closed.
 //!   4. `total` is the sum of the chunks' lengths, samples beyond the retention included: whole
 //!      chunks of such samples leave when a chunk is added.
 //!
-//! Cost: an append decodes nothing; finding a chunk takes O(log chunks); adding one in the middle
-//! O(chunks).
+//! Cost: an append decodes nothing; finding a chunk takes O(log chunks); adding a chunk in the
+//! middle O(chunks).
 
 mod compact;
 mod late;
@@ -203,8 +204,8 @@ impl Series {
         self.chunks.iter().map(Chunk::figures)
     }
 
-    /// Adds a sample. `policy`: of two samples at one timestamp; `ignores`: a new sample that
-    /// hardly differs is ignored, by the options. O(1) if it is the newest; else one chunk is
+    /// Adds a sample. `policy`: of two samples at the same timestamp; `ignores`: a new sample that
+    /// hardly differs is ignored, by the options. O(1) if it is the newest; else a single chunk is
     /// decoded from its last mark before the sample. `writes` gets what is to be written to the
     /// destinations of its rules.
     #[inline]
@@ -247,7 +248,7 @@ impl Series {
         self.add_to(sample, policy, ignores, &mut Vec::new())
     }
 
-    /// Whether the newest sample stays instead of this one, which is not older.
+    /// Whether the newest sample stays instead of this sample, which is not older.
     fn is_ignored(&self, sample: Sample) -> bool {
         let options = &self.options;
         self.total > 0

@@ -30,7 +30,7 @@ impl Series {
         ControlFlow::Continue(())
     }
 
-    /// As [`Series::visit`], the blocks from the last one on, each in order of time.
+    /// As [`Series::visit`], the blocks from the last on, each in order of time.
     pub(crate) fn visit_back(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
         let from = from.max(self.oldest_kept());
         if self.total == 0 || from > to {
@@ -90,8 +90,8 @@ impl Series {
         let _ = self.scan(from, to, each);
     }
 
-    /// A copy with the chunks that have samples from one timestamp to another, and the chunks next
-    /// to them. O(bytes of these).
+    /// A copy with the chunks that have samples between two timestamps, inclusive, and the chunks
+    /// next to them. O(bytes of these).
     pub fn excerpt(&self, from: u64, to: u64) -> Series {
         let first = self
             .chunks
@@ -109,8 +109,7 @@ impl Series {
         }
     }
 
-    /// Samples from one timestamp to another, or some more: those of their chunks. O(chunks between
-    /// them).
+    /// Samples between two timestamps, or some more: those of their chunks. O(chunks between them).
     pub fn samples_between(&self, from: u64, to: u64) -> u64 {
         let from = from.max(self.oldest_kept());
         let first = self
@@ -121,8 +120,8 @@ impl Series {
         chunks.map(|chunk| chunk.len() as u64).sum()
     }
 
-    /// Whether there are so many samples from a timestamp on. At most one chunk is decoded; of the
-    /// others the lengths are added, from the newest on, until they are enough.
+    /// Whether there are so many samples from a timestamp on. At most a single chunk is decoded; of
+    /// the others the lengths are added, from the newest on, until they are enough.
     pub fn has_samples(&self, from: u64, min: u64) -> bool {
         let from = from.max(self.oldest_kept());
         if self.total < min || self.last().is_none_or(|last| last.timestamp < from) {

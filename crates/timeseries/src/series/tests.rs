@@ -213,7 +213,7 @@ fn values_are_bounded_and_not_rows() {
             let new = Allowance::default;
             assert!(run(1, &far, &new(), backwards));
             assert!(!run(3, &far, &new(), backwards));
-            // All series of a command have one allowance.
+            // All series of a command share an allowance.
             let all = new();
             assert!(run(2, &far, &all, backwards) && !run(1, &far, &all, backwards));
             assert!(!run(10_000, &dense, &new(), backwards));

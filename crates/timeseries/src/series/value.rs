@@ -139,7 +139,7 @@ impl Series {
         let chunks = self.chunks.iter();
         let chunks = chunks.map(|chunk| chunk.size() as usize + head);
         let labels = self.labels.iter();
-        // Two pointers, and texts with an end of one byte.
+        // Two pointers, and texts with an end of a byte.
         let labels = labels.map(|(name, value)| 16 + name.len() + value.len() + 2);
         chunks.sum::<usize>() + labels.sum::<usize>() + rules * RULE_BYTES + OTHER_BYTES
     }
