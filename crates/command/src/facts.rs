@@ -1,7 +1,8 @@
 //! Facts of a row that single places of the server act on, beside the flags.
 //!
-//! Flags are Redis's words, and decide which gates concern a command; a fact is one place's
-//! question about it, answered in the row instead of by comparing names. COMMAND INFO shows none.
+//! Flags are Redis's words, and decide which gates concern a command; a fact answers the question
+//! of a single place about a command, in the row instead of by comparing names. COMMAND INFO shows
+//! none.
 
 use bitflags::bitflags;
 

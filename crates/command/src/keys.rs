@@ -1,6 +1,6 @@
-//! The keys of one command line: at most three runs of evenly spaced arguments.
+//! The keys of a command line: at most three runs of evenly spaced arguments.
 //!
-//! This covers every form that commands have (one key, a range, every second argument, a count and
+//! This covers every form that commands have (a key, a range, every second argument, a count and
 //! its keys, a destination first or last), so listing keys needs no allocation. Keys are found by
 //! `plan` and by the finders beside the handlers (`Spec::find_keys`).
 
@@ -17,7 +17,7 @@ pub(super) const RUNS_MAX: usize = 3;
 pub struct KeyRun {
     /// Position of the next key.
     at: u32,
-    /// One past the last key.
+    /// The position after the last key.
     end: u32,
     step: u16,
     access: Access,
@@ -28,7 +28,7 @@ impl KeyRun {
 
     /// Every `step`th argument in `first..end`.
     ///
-    /// Positions are within one command line: less than 2^31.
+    /// Positions are within a command line: less than 2^31.
     #[inline]
     pub const fn new(first: usize, end: usize, step: u16, access: Access) -> KeyRun {
         KeyRun {
@@ -75,12 +75,12 @@ impl Keys {
         runs: [const { KeyRun::NONE }; RUNS_MAX],
     };
 
-    /// One key.
+    /// A single key.
     pub fn one(at: usize, access: Access) -> Keys {
         Keys::run(KeyRun::new(at, at + 1, 1, access))
     }
 
-    /// The keys of one run.
+    /// The keys of a run.
     pub fn run(run: KeyRun) -> Keys {
         let mut keys = Keys::NONE;
         keys.runs[0] = run;

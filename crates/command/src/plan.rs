@@ -7,7 +7,7 @@
 //!     keys or decide their access, the finder reads the same words as the handler (`options`),
 //!     because a spec's keyword may also be an operand or a key of that name.
 //!
-//! Cost: no allocation; O(1), or one pass over the arguments for keywords and finders.
+//! Cost: no allocation; O(1), or a pass over the arguments for keywords and finders.
 
 use super::keys::{KeyRun, Keys, RUNS_MAX};
 use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
@@ -20,7 +20,7 @@ pub struct KeyPlan {
     specs: &'static [KeySpec],
     reported_by: ToldBy,
     ahead: Option<FixedKeys>,
-    /// The key, if all forms of the command have exactly this one.
+    /// The key, if all forms of the command have exactly this key.
     only_key: Option<(u16, Access)>,
     /// The position of the only key, if its access depends on the arguments.
     only_key_at: Option<u16>,
@@ -36,7 +36,7 @@ enum ToldBy {
     SpecsOr(LooseCount),
 }
 
-/// A key count read as C reads one, and the destination that may precede it.
+/// A key count read as C reads an integer, and the destination that may precede it.
 #[derive(Clone, Copy, Debug)]
 struct LooseCount {
     count_at: u16,
@@ -108,14 +108,14 @@ impl KeyPlan {
         !matches!(self.reported_by, ToldBy::NoKeys)
     }
 
-    /// The position of the command's only key, if all its forms have exactly one there; its access
-    /// may depend on the arguments.
+    /// The position of the command's only key, if all forms of the command have exactly one key
+    /// there; its access may depend on the arguments.
     #[inline]
     pub fn only_key_at(&self) -> Option<usize> {
         self.only_key_at.map(usize::from)
     }
 
-    /// The key of a command that has exactly one, at a fixed position.
+    /// The key of a command that has a single key, at a fixed position.
     #[inline]
     pub fn only_key(&self) -> Option<(usize, Access)> {
         self.only_key.map(|(at, access)| (at.into(), access))

@@ -1,10 +1,10 @@
-//! Which arguments are secrets: the one answer for all that shows arguments to others than their
+//! Which arguments are secrets: the answer for all code that shows arguments to others than their
 //! sender (command logs, MONITOR and the console's stream, the audit, the log, the record of a
 //! connection that has ended).
 //!
-//! A command that names another one with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides the same
-//! arguments as that one. Arguments not known to be harmless are hidden: those of a command that
-//! does not exist, and those of commands within each other deeper than [`NESTED_MAX`].
+//! A command that names another command with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides the
+//! same arguments as that command. Arguments not known to be harmless are hidden: those of a
+//! command that does not exist, and those of commands within each other deeper than [`NESTED_MAX`].
 
 use super::table::{CommandTable, Row};
 use super::{Flags, Spec};
@@ -13,10 +13,10 @@ use russet_resp::Args;
 /// The text in place of a secret.
 pub const REDACTED: &[u8] = b"(redacted)";
 
-/// Depth of commands within commands that are checked. It bounds the time for one line.
+/// Depth of commands within commands that are checked. It bounds the time for a command line.
 const NESTED_MAX: usize = 4;
 
-/// The secrets among the arguments of one command.
+/// The secrets among the arguments of a command.
 pub struct Secrets<'a, H: 'static> {
     args: Args<'a>,
     /// Where the innermost command begins.
@@ -55,7 +55,7 @@ impl<'a, H> Secrets<'a, H> {
     }
 }
 
-/// The position of the other command's name, in a command that names one.
+/// The position of the other command's name, in a command that names another.
 fn names_another_at(full_name: &str) -> Option<usize> {
     match full_name {
         "acl|dryrun" => Some(3),
@@ -91,7 +91,7 @@ impl<H> CommandTable<H> {
         }
     }
 
-    /// The row of a command among arguments, if there is one with this name and subcommand.
+    /// The row of a command among arguments, if any command has this name and subcommand.
     fn named_within(&self, args: Args<'_>) -> Option<&Row<H>> {
         let row = self.find_with(args.at(0), args.get(1))?;
         // A container is found where its subcommand is not.

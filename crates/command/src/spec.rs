@@ -72,7 +72,7 @@ bitflags! {
         const NO_AUTH = 1 << 13;
         /// May have effects to propagate, though no write itself (EVAL, PUBLISH).
         const MAY_REPLICATE = 1 << 14;
-        /// Refused while a new data set is loaded beside the one that clients see.
+        /// Refused while a new data set is loaded beside the data set that clients see.
         const NO_ASYNC_LOADING = 1 << 15;
         /// Refused inside MULTI.
         const NO_MULTI = 1 << 16;
@@ -271,8 +271,8 @@ pub enum Begin {
 pub enum Find {
     /// Up to a last key, whose place is known.
     Range {
-        /// The last key, counted from the first one; negative: from the end of the line, whose
-        /// last argument is -1.
+        /// The last key, counted from the first key; negative: from the end of the line, whose last
+        /// argument is -1.
         last: i16,
         /// Arguments from one key to the next.
         step: u16,
@@ -293,7 +293,7 @@ pub enum Find {
     Unknown,
 }
 
-/// One key spec of a row.
+/// A key spec of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
     /// The command's use of each of the keys.
@@ -307,7 +307,7 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
-    /// One key at argument `at`.
+    /// A key at argument `at`.
     pub const fn one(at: u16, access: Access) -> KeySpec {
         KeySpec::range(at, 0, 1, access)
     }
@@ -340,7 +340,7 @@ impl KeySpec {
         }
     }
 
-    /// One key after a word that may be anywhere from argument `from` on.
+    /// A key after a word that may be anywhere from argument `from` on.
     pub const fn behind(word: &'static str, from: i16, access: Access) -> KeySpec {
         KeySpec {
             access,
@@ -389,9 +389,10 @@ pub enum DatabaseUse {
     Own,
     /// The databases that these arguments name.
     Named(&'static [u8]),
-    /// The client's and the one that this argument names.
+    /// The client's database and the database that this argument names.
     OwnAndNamed(u8),
-    /// The client's, and the one named after the first word; the second word takes no operand.
+    /// The client's database, and the database named after the first word; the second word takes no
+    /// operand.
     OwnAndBehind(&'static str, &'static str),
     /// All databases.
     All,
@@ -449,7 +450,7 @@ pub struct Spec<H: 'static> {
     pub channels: Option<ChannelUse>,
     /// The databases that it touches.
     pub databases: DatabaseUse,
-    /// Counts the elements that it would touch, before it runs; `None`: about one, or no count is
+    /// Counts the elements that it would touch, before it runs; `None`: about 1, or no count is
     /// possible.
     pub work: Option<Work<H>>,
 }
@@ -477,7 +478,7 @@ pub enum ElementArgs {
         /// Arguments from one to the next.
         step: u8,
     },
-    /// Every second one, up to the end; a new score precedes each.
+    /// Every second argument, up to the end; a new score precedes each.
     Scored {
         /// The first member.
         first: u8,

@@ -3,11 +3,11 @@
 //!     name -> key (length, first and last eight bytes, case folded) -> slot of 8192 -> name -> row
 //!
 //! Invariants
-//!   1. A name is in its slot, or in the first one after it that was free; `index` chooses a seed
-//!      under which one or two of all names are not in their own.
+//!   1. A name is in its slot, or in the first free slot after it; `index` chooses a seed under
+//!      which only a name or two are not in their own slots.
 //!   2. A row's `id` is its place in `rows`; `rename-command` changes names, never rows.
 //!
-//! Cost: a command costs one slot and one comparison of names, few another; a subcommand is
+//! Cost: a command costs a slot and a comparison of names, few commands a second; a subcommand is
 //! searched among those of its container. COMMAND's reply is built once per protocol.
 
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ impl<H> Row<H> {
         self.plan.keys(args)
     }
 
-    /// The first of them, if there is one.
+    /// The first of them, if any.
     #[cold]
     pub fn first_key<'a>(&self, args: Args<'a>) -> Option<&'a [u8]> {
         let (at, _) = self.keys(args).ok()?.next()?;
@@ -201,8 +201,8 @@ impl<H> CommandTable<H> {
         reply.shared(described.clone());
     }
 
-    /// Places the names by the seed, of a few, under which the fewest find their slot taken: those
-    /// go to the next free one.
+    /// Places the names by the seed, of a few, under which the fewest names find their slot taken:
+    /// these names go to the next free slot.
     fn index(&mut self) {
         self.described = Default::default();
         assert!(self.names.len() < SLOTS / 2);
@@ -264,7 +264,8 @@ impl<H> CommandTable<H> {
             .find(|row| row.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// The row of a command's subcommand, if `next` names one; otherwise the command's own row.
+    /// The row of a command's subcommand, if `next` names a subcommand; otherwise the command's own
+    /// row.
     pub fn find_with(&self, name: &[u8], next: Option<&[u8]>) -> Option<&Row<H>> {
         let row = self.find(name)?;
         let subcommand = next.and_then(|name| self.find_subcommand(row, name));
@@ -289,7 +290,7 @@ impl<H> CommandTable<H> {
             .map(|(name, id)| (&**name, &self.rows[*id]))
     }
 
-    /// `rename-command`: the old name is gone; an empty new one removes the command.
+    /// `rename-command`: the old name is gone; an empty new name removes the command.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<(), CommandError> {
         let old = old.to_ascii_lowercase();
         let at = self.names.iter().position(|(name, _)| **name == *old);

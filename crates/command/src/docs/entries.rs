@@ -1,7 +1,8 @@
 //! The lines of a group's text: commands, each with its syntax and what is said about it.
 //!
-//! Indentation separates them, as the opening of `docs` shows. A fault names file and line, for
-//! the test that parses all texts: they are embedded, so a server meets none. Cost: one pass.
+//! Indentation separates them, as the opening of `docs` shows. A fault names file and line, for the
+//! test that parses all texts: they are embedded, so a server meets none. Cost: a pass over the
+//! text.
 
 use std::fmt;
 

@@ -14,9 +14,9 @@
 //!
 //! A command's name and syntax begin a line (subcommands: `config|get`); lines indented by eight
 //! spaces continue them. The lines indented by four hold a text each: first the summary, then in
-//! any order `since` with the complexity if there is one, changes by version, `deprecated`,
-//! `syscmd` for commands that are not for clients, `group` for another one than the file's.
-//! The arguments' form: `syntax`.
+//! any order `since` with the complexity if known, changes by version, `deprecated`, `syscmd` for
+//! commands that are not for clients, `group` for another group than the file's. The arguments'
+//! form: `syntax`.
 //!
 //! Texts are slices of the file. Cost: O(length of the file); some 600 bytes stay for each command.
 
@@ -29,12 +29,12 @@ use std::borrow::Cow;
 
 use bitflags::bitflags;
 
-/// The documentation of one command or subcommand.
+/// The documentation of a command or subcommand.
 #[derive(Debug)]
 pub struct Doc {
     /// Full name: `get`, `config|get`.
     pub name: &'static str,
-    /// One imperative sentence.
+    /// An imperative sentence.
     pub summary: &'static str,
     /// The Redis (or Valkey) version that introduced it; of russet's own commands russet's.
     pub since: &'static str,
@@ -110,7 +110,7 @@ groups! {
 }
 
 impl Group {
-    /// The module whose commands they are, where COMMAND DOCS names one; `""`: none.
+    /// The module whose commands they are, if COMMAND DOCS names a module; `""`: none.
     pub const fn module(self) -> &'static str {
         match self {
             Group::Module => "vectorset",
@@ -134,7 +134,7 @@ bitflags! {
     }
 }
 
-/// One argument in a command's syntax.
+/// An argument in a command's syntax.
 #[derive(Debug)]
 pub struct Arg {
     /// As the syntax calls it; for most keywords the lower case, which is not in the text.
@@ -208,7 +208,7 @@ bitflags! {
     pub struct ArgFlags: u8 {
         /// May be left out.
         const OPTIONAL = 1 << 0;
-        /// May be given several times, one after the other.
+        /// May be given several times in a row.
         const MULTIPLE = 1 << 1;
         /// The token is repeated with every value.
         const MULTIPLE_TOKEN = 1 << 2;

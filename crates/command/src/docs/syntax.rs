@@ -1,4 +1,4 @@
-//! The arguments of a command, in a notation close to the one of Redis's documentation.
+//! The arguments of a command, in a notation close to that of Redis's documentation.
 //!
 //!     field                         a string
 //!     count:integer                 one of another type: integer, double, pattern, unix-time
