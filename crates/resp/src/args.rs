@@ -1,5 +1,5 @@
-//! The arguments of one command: slices of the buffer they arrived in. Large ones may be outside
-//! of it, each in a block of its own ([`LargeArgs`]); readers see no difference.
+//! The arguments of a command: slices of the buffer they arrived in. Large ones may be outside of
+//! it, each in a block of its own ([`LargeArgs`]); readers see no difference.
 
 use std::ops::Index;
 
@@ -9,7 +9,8 @@ use russet_base::memory::large::LargeText;
 /// The place of an argument in its buffer, or its index among the arguments in blocks of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte's place in the buffer; for an argument in a block of its own see [`LargeArgs`].
+    /// The first byte's place in the buffer; for an argument in a block of its own see
+    /// [`LargeArgs`].
     pub start: usize,
     /// Bytes.
     pub len: usize,
@@ -38,7 +39,7 @@ impl Span {
     }
 }
 
-/// The large arguments of one command. All but the last are complete.
+/// The large arguments of a command. All but the last are complete.
 #[derive(Debug, Default)]
 pub struct LargeArgs {
     all: Vec<LargeText>,
@@ -158,7 +159,7 @@ impl<'a> Args<'a> {
         self.spans.is_empty()
     }
 
-    /// Argument `at`, 0 being the name; `None` past the last one.
+    /// Argument `at`, 0 being the name; `None` past the last argument.
     #[inline]
     pub fn get(&self, at: usize) -> Option<&'a [u8]> {
         self.spans.get(at).map(|&s| self.source.text(s))
@@ -250,8 +251,8 @@ impl<'a> Args<'a> {
         self.spans.iter().map(|s| s.len).sum()
     }
 
-    /// At least [`Args::bytes`], and about that where the arguments are one request's; any number
-    /// if some are outside of the buffer. O(1).
+    /// At least [`Args::bytes`], and about that if all arguments are of the same request; any
+    /// number if some are outside of the buffer. O(1).
     #[inline]
     pub fn bytes_most(&self) -> usize {
         match self.spans {
@@ -304,7 +305,7 @@ impl PartialEq for OwnedArgs {
 impl Eq for OwnedArgs {}
 
 impl OwnedArgs {
-    /// No arguments: the first one pushed is the name.
+    /// No arguments: the first argument pushed is the name.
     pub fn new() -> OwnedArgs {
         OwnedArgs::default()
     }

@@ -6,7 +6,7 @@
 pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
     header(out, b'*', args.len());
     for arg in args {
-        // One growth for an argument and the bytes around it, as a rule none.
+        // At most a single growth for an argument and the bytes around it, as a rule none.
         out.reserve(arg.len() + AROUND_MAX);
         header(out, b'$', arg.len());
         out.extend_from_slice(arg);
@@ -20,7 +20,7 @@ const AROUND_MAX: usize = 32;
 /// A type, a number, and the end of their line.
 #[inline]
 fn header(out: &mut Vec<u8>, kind: u8, n: usize) {
-    // Most are short: appended as one word, without formatting a number.
+    // Most are short: appended as a word, without formatting a number.
     match n {
         0..=9 => out.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']),
         10..=99 => {

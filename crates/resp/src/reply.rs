@@ -3,17 +3,17 @@
 //!     out      | sent | waits ......... | waits ...... | waits .. |
 //!     pieces                            ^ pinned       ^ message
 //!
-//! One `Vec<u8>` per client, flushed with one write per turn. Large strings and messages shared by
-//! many clients are not copied into it: they are pieces, pinned or shared, each at a position in
-//! `out`, sent between its bytes with the same `writev`. A length that is known only afterwards is
+//! A `Vec<u8>` per client, flushed with a write per turn. Large strings and messages shared by many
+//! clients are not copied into it: they are pieces, pinned or shared, each at a position in `out`,
+//! sent between its bytes with the same `writev`. A length that is known only afterwards is
 //! inserted before the bytes written meanwhile ([`Reply::defer`]).
 //!
 //! Invariants
 //!   1. `sent` is at most the position of the first piece, and positions never decrease.
 //!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
 //!   3. Nothing is added to a full reply. It is empty and never sent: the client is closed. Only if
-//!      a bound of one reply was exceeded ([`Reply::begin_bounded`]) it keeps the bytes before
-//!      that reply, and is full no more when the bound ends.
+//!      a bound of a single reply was exceeded ([`Reply::begin_bounded`]) the buffer keeps the
+//!      bytes before that reply, and is no longer full when the bound ends.
 //!
 //! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved at most
 //! once, however slowly the socket takes the rest. The limit of pending bytes is decided in
@@ -35,9 +35,10 @@ bitflags::bitflags! {
     /// Errors of a command.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Errors: u8 {
-        /// It has written one of its own, which must be counted.
+        /// The command has written an error of its own, which must be counted.
         const OWN = 1;
-        /// It has repeated one of a command that it has run, which is counted already.
+        /// The command has repeated an error of a command that it has run, which is counted
+        /// already.
         const REPEATED = 2;
         /// A command that it has run has failed, and is counted; the reply need not show it.
         const WITHIN = 4;
@@ -170,7 +171,7 @@ pub enum Extent {
     Cut,
 }
 
-/// Maximum pieces in one write.
+/// Maximum pieces in a write.
 const PIECES_MAX: usize = 256;
 /// Shorter owned strings are copied: this frees them at once.
 const OWNED_MIN: usize = 4 * 1024;
@@ -185,7 +186,7 @@ const HEADER_MAX: usize = 40;
 const TAKEN_BACK_KEPT: usize = 64 * 1024;
 /// The smallest buffer.
 const FIRST_BYTES: usize = 64;
-/// Capacities up to this one are powers of two.
+/// Capacities up to this are powers of two.
 const ROUNDED_BYTES_MAX: usize = 64 * 1024;
 
 impl Default for Reply {
@@ -306,7 +307,7 @@ impl Reply {
         self.push_error(line);
     }
 
-    /// Records that a command which the current one has run has failed. It is counted already.
+    /// Records that a command that the current command has run has failed. It is counted already.
     pub fn record_error_within(&mut self) {
         self.errors |= Errors::WITHIN;
     }
@@ -368,7 +369,7 @@ impl Reply {
         self.crlf();
     }
 
-    /// An owned string: a long one is not copied.
+    /// An owned string: a long string is not copied.
     pub fn bulk_owned(&mut self, text: Vec<u8>) {
         if text.len() < OWNED_MIN {
             return self.bulk(&text);
@@ -490,7 +491,7 @@ impl Reply {
             russet_base::numbers::float::write_double(&mut self.out, value);
             return self.crlf();
         }
-        // The length needs two digits, or just one.
+        // The length needs two digits, or a single digit.
         let at = self.out.len();
         self.out.extend_from_slice(b"$00\r\n");
         let text_at = self.out.len();
@@ -539,7 +540,7 @@ impl Reply {
         self.verbatim_of(format.as_bytes(), text);
     }
 
-    /// Like [`Reply::verbatim`], for an owned text: a long one is not copied.
+    /// Like [`Reply::verbatim`], for an owned text: a long text is not copied.
     pub fn verbatim_owned(&mut self, format: &str, text: String) {
         if text.len() < OWNED_MIN {
             return self.verbatim(format, text.as_bytes());
@@ -681,7 +682,7 @@ impl Reply {
         if !self.room(HEADER_MAX) {
             return;
         }
-        // Most numbers are short: appended as one word, without formatting them.
+        // Most numbers are short: appended as a word, without formatting them.
         match n {
             0..=99 => {
                 let (head, len) = short_header(kind, n as u8);
@@ -727,7 +728,7 @@ impl Reply {
         self.is_full
     }
 
-    /// Begins a reply that may be `bytes` long: one that needs more room is cut off while it is
+    /// Begins a reply that may be `bytes` long: a reply that needs more room is cut off while it is
     /// written. The limit of pending bytes stays in force.
     #[inline]
     pub fn begin_bounded(&mut self, bytes: usize) -> BoundedReply {
@@ -784,7 +785,7 @@ impl Reply {
         }
         let most = self.limit.saturating_add(self.sent);
         let needed = self.out.len() + n;
-        // Not to the byte: a reply a little longer than the last one would double the buffer again.
+        // Not to the byte: a reply a little longer than the last would double the buffer again.
         let rounded = if needed <= ROUNDED_BYTES_MAX {
             needed.next_power_of_two()
         } else {
@@ -846,7 +847,7 @@ impl Reply {
         self.room(bytes)
     }
 
-    /// All pending bytes in one vector: for tests and small outputs.
+    /// All pending bytes in a vector: for tests and small outputs.
     pub fn pending(&self) -> Vec<u8> {
         let mut all = Vec::new();
         self.each_piece(|piece| {
@@ -937,8 +938,8 @@ impl Reply {
         }
     }
 
-    /// Writes pending bytes with one call, at most `max`, and drops the sent ones.
-    /// Returns their number.
+    /// Writes pending bytes with a single call, at most `max`, and drops the sent ones. Returns
+    /// their number.
     #[inline]
     pub fn write_to(&mut self, socket: &mut impl Write, max: usize) -> io::Result<usize> {
         let n = if self.pieces.is_empty() {
@@ -1093,7 +1094,7 @@ impl Reply {
         &self.last_error[..self.last_code]
     }
 
-    /// The last error as it was written, without `-` and line end; a long one is cut.
+    /// The last error as it was written, without `-` and line end; a long error is cut.
     pub fn last_error_line(&self) -> &[u8] {
         &self.last_error
     }
@@ -1265,13 +1266,13 @@ mod tests {
         }
     }
 
-    /// One operation on a reply.
+    /// An operation on a reply.
     #[derive(Clone, Debug)]
     enum Act {
         Own(usize),
         Pin,
         Share(usize),
-        /// An array of one string, whose header is written last.
+        /// An array of a single string, whose header is written last.
         Defer(usize),
         /// Something written and taken back at once.
         TakeBack(usize),

@@ -18,9 +18,9 @@ use russet_base::numbers::number::parse_i64;
 /// Limits of a peer's replies.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplyBounds {
-    /// Maximum bytes of one bulk string.
+    /// Maximum bytes of a bulk string.
     pub bulk_max: usize,
-    /// Maximum values of one reply, including aggregates.
+    /// Maximum values of a reply, including aggregates.
     pub values_max: usize,
     /// Maximum nesting of aggregates.
     pub depth_max: usize,
@@ -233,8 +233,8 @@ impl ReplyParser {
         !self.line.is_empty() || self.text.is_some() || !self.open.is_empty()
     }
 
-    /// Takes bytes from the front of `input`, up to the end of one reply. `None`: all of it was
-    /// taken and the reply is not complete yet.
+    /// Takes bytes from the front of `input`, up to the end of a reply. `None`: all of it was taken
+    /// and the reply is not complete yet.
     pub fn push(&mut self, input: &mut &[u8]) -> Result<Option<ReplyValue>, ReplyFault> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -283,7 +283,7 @@ impl ReplyParser {
         }))
     }
 
-    /// Continues a line; returns the value if the line is one.
+    /// Continues a line; returns the value if the line is a value.
     fn read_line(&mut self, input: &mut &[u8]) -> Result<Option<ReplyValue>, ReplyFault> {
         let Some(lf) = memchr::memchr(b'\n', input) else {
             self.keep(input)?;

@@ -72,7 +72,7 @@ pub enum ProtocolError {
     /// No line end within [`INLINE_MAX`] bytes of an inline command.
     #[error("Protocol error: too big inline request")]
     InlineTooLong,
-    /// A quote is open at the line's end, or a word continues after one and may not.
+    /// A quote is open at the line's end, or a word continues after a quote and may not.
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
     /// An inline command with a NUL byte, which would hide the rest of the line.
@@ -80,7 +80,7 @@ pub enum ProtocolError {
     InlineNul,
 }
 
-/// The result of one parsing step.
+/// The result of a parsing step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ParseStep {
     /// A complete command; its spans were appended, and `pos` is after it.
@@ -215,7 +215,7 @@ impl Head {
     }
 }
 
-/// Parses one command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
+/// Parses a command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
 /// `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
 #[inline(always)]
 pub fn step(
