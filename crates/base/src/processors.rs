@@ -70,7 +70,7 @@ pub fn set_posts(lists: [Option<&[u8]>; 3]) {
     let _ = LISTS.set(lists.map(|list| list.and_then(parse)));
 }
 
-/// Moves the calling thread to the processors of its post, where there is a list. The system may
+/// Moves the calling thread to the processors of its work, if a list is configured. The system may
 /// refuse: then it stays where it is.
 pub fn bind_post(post: CpuList) {
     let list = LISTS.get().and_then(|lists| lists[post as usize].as_ref());

@@ -94,7 +94,7 @@ mod tests {
         );
     }
 
-    /// Also where the hundredth is a tie.
+    /// Also if the hundredth is a tie.
     #[test]
     fn humans_read_what_a_formatter_writes() {
         for shift in [10, 20, 30, 40, 50, 60] {

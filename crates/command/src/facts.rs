@@ -16,7 +16,7 @@ bitflags! {
         const MAY_LOG_IN = 1 << 1;
         /// Mends or ends a stuck audit log: it runs while that takes no lines.
         const MENDS_AUDIT = 1 << 2;
-        /// Its arguments from 2 on are directives, each with a value.
+        /// The arguments from 2 on are directives, each with a value.
         const SETS_DIRECTIVES = 1 << 3;
         /// Argument 2 is a user, whose name the audit shows.
         const NAMES_USER = 1 << 4;
@@ -52,7 +52,8 @@ bitflags! {
         const MAY_BE_IDEMPOTENT = 1 << 18;
         /// Stores any value in any key: a user who may run it on all keys owns the data.
         const STORES_ANYTHING = 1 << 19;
-        /// As fast as those of `Flags::FAST`, which Redis does not say of it: timed as they are.
+        /// As fast as the commands of `Flags::FAST`, which Redis does not say of this command:
+        /// timed as they are.
         const TIMED_AS_FAST = 1 << 20;
         /// Asks the other nodes of a cluster, and answers their questions: these may name no other.
         const ASKS_NODES = 1 << 21;

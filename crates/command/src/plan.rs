@@ -3,9 +3,9 @@
 //!   - The prefetch of a batch uses only the first spec, as far as the number of arguments or a
 //!     key count determines it ([`KeyPlan::ahead`]): a hint, since the line may be malformed.
 //!   - Gates, the undo log and COMMAND GETKEYS need all keys ([`KeyPlan::keys`]). They come from
-//!     the specs that COMMAND INFO shows, unless the row has its own finder: where options name
-//!     keys or decide their access, the finder reads the same words as the handler (`options`),
-//!     because a spec's keyword may also be an operand or a key of that name.
+//!     the specs that COMMAND INFO shows, unless the row has a finder: if options name keys or
+//!     decide their access, the finder reads the same words as the handler (`options`), because a
+//!     spec's keyword may also be an operand or a key of that name.
 //!
 //! Cost: no allocation; O(1), or a pass over the arguments for keywords and finders.
 
@@ -122,7 +122,7 @@ impl KeyPlan {
     }
 
     /// The keys among `args`, which include the command's name and fit its arity. Empty for a
-    /// command without keys and where an optional part with keys is left out; `BadKeys` if the
+    /// command without keys and if an optional part with keys is left out; `BadKeys` if the
     /// arguments do not have the command's form.
     pub fn keys(&self, args: Args<'_>) -> Result<Keys, BadKeys> {
         match self.reported_by {

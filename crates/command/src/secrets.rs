@@ -94,7 +94,7 @@ impl<H> CommandTable<H> {
     /// The row of a command among arguments, if any command has this name and subcommand.
     fn named_within(&self, args: Args<'_>) -> Option<&Row<H>> {
         let row = self.find_with(args.at(0), args.get(1))?;
-        // A container is found where its subcommand is not.
+        // If the subcommand is unknown, the container is found.
         let is_container = row.spec.flags.contains(Flags::CONTAINER)
             || !row.subcommands.is_empty() && args.len() > 1;
         (!is_container).then_some(row)

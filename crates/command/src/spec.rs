@@ -100,7 +100,7 @@ bitflags! {
         const UNPAUSABLE = 1 << 27;
         /// Runs the commands queued by MULTI: a pause checks the queue.
         const RUNS_QUEUE = 1 << 28;
-        /// Its arguments hold secrets: kept out of SLOWLOG, MONITOR and crash reports.
+        /// The arguments hold secrets: kept out of SLOWLOG, MONITOR and crash reports.
         const SENSITIVE = 1 << 29;
         /// Refused like a write while persistence fails: PING reports that to monitoring.
         const REPORTS_DISK = 1 << 30;
@@ -115,7 +115,7 @@ bitflags! {
         /// Endangers the machine or takes the server over: with `remote-admin-without-auth no`,
         /// strangers may not run it. Commands of applications (scripts, FLUSHALL, BGSAVE) are free.
         const TAKES_OVER = 1 << 35;
-        /// Its reply is sent to the primary that this server follows (REPLCONF GETACK).
+        /// The reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
         /// Meets keys that its arguments do not name: each that it finds expired is a removal of
         /// its own, not a part of the command's unit.
@@ -439,8 +439,8 @@ pub struct Spec<H: 'static> {
     pub tips: &'static [&'static str],
     /// The rows of a container's subcommands.
     pub subcommands: &'static [Spec<H>],
-    /// Finds the keys instead of the specs, where options name keys or decide their access: it
-    /// reads the same words as the handler (`options`).
+    /// Finds the keys instead of the specs, if options name keys or decide their access: it reads
+    /// the same words as the handler (`options`).
     pub find_keys: Option<FindKeys>,
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets; by default, all.
     pub is_secret: IsSecret,

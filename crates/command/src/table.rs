@@ -22,7 +22,7 @@ use russet_resp::{Args, Reply};
 /// A command or subcommand as the server runs it.
 #[derive(Clone)]
 pub struct Row<H: 'static> {
-    /// Its number: statistics are kept by it.
+    /// The row's number: statistics are kept by it.
     pub id: usize,
     /// The row as its group declares it.
     pub spec: &'static Spec<H>,
@@ -36,7 +36,7 @@ pub struct Row<H: 'static> {
     pub plan: KeyPlan,
     /// The elements that it seeks in its first key's container.
     pub within: Option<ElementArgs>,
-    /// Its calls take so short that neighbours are timed together.
+    /// Calls take so little time that neighbours are timed together.
     pub is_timed_jointly: bool,
 }
 

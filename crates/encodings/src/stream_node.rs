@@ -303,7 +303,7 @@ pub struct EntryHead {
     pub id: StreamId,
     /// Whether it is only marked as deleted.
     pub deleted: bool,
-    /// Its position.
+    /// The entry's position.
     pub at: Pos,
 }
 

@@ -49,7 +49,7 @@ pub type Location = SmallVec<[u32; 6]>;
 
 /// A cursor on a value of a tree. Copies are cheap.
 pub trait View<'a>: Copy {
-    /// Its kind.
+    /// The value's kind.
     fn kind(self) -> Kind;
 
     /// The text of a string; `None` for any other kind.

@@ -249,9 +249,9 @@ pub struct KeyspaceStats {
     pub expired: u64,
     /// `expired_subkeys`: fields of hashes.
     pub expired_fields: u64,
-    /// Of them, those that the active cycle removed.
+    /// Keys among `expired` that the active cycle removed.
     pub expired_actively: u64,
-    /// Of the fields, those that the active cycle removed.
+    /// Fields among the expired that the active cycle removed.
     pub expired_fields_actively: u64,
     /// `evicted_keys`.
     pub evicted: u64,
@@ -265,10 +265,11 @@ pub enum ExpiryMode {
     Delete,
     /// As `Delete`, without the cycle (DEBUG SET-ACTIVE-EXPIRE 0).
     DeleteWhenMet,
-    /// They are hidden but kept: while clients are paused, and on a replica, where the primary
-    /// decides.
+    /// Expired keys and fields are hidden but kept: while clients are paused, and on a replica,
+    /// where the primary decides.
     Hide,
-    /// They count as live: a log or an import repeats commands that ran at their own time.
+    /// Expired keys and fields count as live: a log or an import repeats commands that ran at their
+    /// own time.
     Replay,
 }
 
@@ -296,7 +297,7 @@ pub struct Keyspace {
     pub waiting: WaitingClients,
     /// Thresholds between the encodings of values.
     pub limits: Limits,
-    /// Redis or Valkey, where commands differ.
+    /// Redis or Valkey, for commands that differ.
     pub dialect: Dialect,
     /// Frees large values off the loop.
     pub lazyfree: LazyFree,

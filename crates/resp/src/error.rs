@@ -1,6 +1,6 @@
 //! `CommandError`: every refusal that a client can get, worded once.
 //!
-//! Wordings are Redis's where Redis has them, byte for byte; the first word is the code.
+//! Wordings are Redis's if Redis has them, byte for byte; the first word is the code.
 
 use std::borrow::Cow;
 

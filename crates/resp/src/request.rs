@@ -54,7 +54,7 @@ pub enum ProtocolError {
     /// More arguments than a client may send before it has authenticated.
     #[error("Protocol error: unauthenticated multibulk length")]
     UnauthenticatedMultibulk,
-    /// No line end within [`INLINE_MAX`] bytes where a bulk string's length is due.
+    /// No line end within [`INLINE_MAX`] bytes of a bulk string's length.
     #[error("Protocol error: too big bulk count string")]
     BulkLineTooLong,
     /// A bulk string is due, and this byte is there.
@@ -109,9 +109,9 @@ pub struct Progress {
 enum Bulk {
     #[default]
     None,
-    /// Its length; its bytes follow.
+    /// The length of the bulk string, whose bytes follow.
     Here(usize),
-    /// Its bytes are outside of the buffer; only its line end follows.
+    /// The bytes are outside of the buffer; only the line end follows.
     Apart(Span),
 }
 
@@ -292,7 +292,7 @@ fn bulks(
 
 /// The reason why no whole bulk string is at a place.
 enum NoBulk {
-    /// Its length line is incomplete, or it is malformed.
+    /// The length line is incomplete, or malformed.
     Stopped(ParseStep),
     /// Not all bytes of this span, and its line end, are there.
     Begun(Span),

@@ -1,5 +1,5 @@
 //! The bytes of a filter's link or part, which are read and written at random: a large block is in
-//! huge pages where the machine has them.
+//! huge pages if the machine has them.
 
 use std::ops::{Deref, DerefMut};
 

@@ -28,10 +28,10 @@ pub enum ChunkError {
     /// No chunk of its length ends before the position.
     #[error("received bad data")]
     Position,
-    /// It begins in no block.
+    /// The chunk begins in no block.
     #[error("invalid offset - no link found")]
     Offset,
-    /// It is longer than the rest of its block.
+    /// The chunk is longer than the rest of its block.
     #[error("invalid chunk - Too big for current filter")]
     Length,
 }

@@ -3,9 +3,9 @@
 //!     bucket n:  anchor + n * (so many days, weeks, months or years), as clocks there show it
 //!
 //! Without an anchor of its own a bucket begins at midnight: of each day from 1970-01-01 on, of
-//! Mondays, of the first of a month or a year, counted from 1970 where they are several. A day with
-//! a change of clocks has 23 or 25 hours. Where clocks skip a start, the bucket begins after the
-//! gap; where they show it twice, the first time.
+//! Mondays, of the first of a month or a year, counted from 1970 if a bucket is several of them. A
+//! day with a change of clocks has 23 or 25 hours. If clocks skip a start, the bucket begins after
+//! the gap; if they show a start twice, the bucket begins the first time.
 //!
 //! Years end with 9999: all later timestamps are in its last bucket.
 //!

@@ -3,9 +3,9 @@
 /// The fate of a second sample at a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// It is refused.
+    /// The second sample is refused.
     Block,
-    /// It replaces the first.
+    /// The second sample replaces the first.
     Last,
     /// The first stays.
     First,
@@ -50,7 +50,7 @@ impl Policy {
         all.find(|policy| policy.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Its number in files, from 1.
+    /// The policy's number in files, from 1.
     pub fn number(self) -> u64 {
         self as u64 + 1
     }

@@ -103,7 +103,7 @@ impl Rule {
         self.state.of == Aggregator::Twa
     }
 
-    /// Its buckets.
+    /// The buckets of the rule.
     pub fn buckets(&self) -> EvenBuckets {
         self.buckets
     }

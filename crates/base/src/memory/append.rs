@@ -26,7 +26,7 @@ pub fn word(out: &mut Vec<u8>, word: [u8; 8], len: usize) {
     }
 }
 
-/// Appends the first `len` bytes of `head`, then `text`, CR and LF. No call where the caller knows
+/// Appends the first `len` bytes of `head`, then `text`, CR and LF. No call if the caller knows
 /// that the text is at most [`SHORT_MAX`] long.
 ///
 /// Panics unless there is room for the text and [`FRAME_ROOM`] bytes.

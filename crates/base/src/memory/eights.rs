@@ -1,7 +1,7 @@
 //! The global allocator: jemalloc, built with a class for every 8 bytes up to 64
 //! (`.cargo/config.toml`).
 //!
-//! Its blocks are aligned to 16 only where their class is a multiple of 16, which its Rust binding
+//! jemalloc aligns blocks to 16 only if their class is a multiple of 16, which its Rust binding
 //! does not know: sizes are rounded up to their alignment before each request.
 #![allow(unsafe_code)]
 

@@ -2,16 +2,16 @@
 //!
 //! A lookup among many keys reads memory at random. With pages of 4 KiB, most of these reads first
 //! miss in the processor's table of pages, and each page of a growing heap is a fault of its own.
-//! Where the kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`),
-//! the arena of the calling thread asks for huge pages when it maps more address space, in its
-//! `alloc` hook. All other hooks are jemalloc's own.
+//! If the kernel leaves the choice to programs (`transparent_hugepage/enabled` is `madvise`), the
+//! arena of the calling thread asks for huge pages when it maps more address space, in its `alloc`
+//! hook. All other hooks are jemalloc's own.
 //!
 //!     | first 16 MiB | older regions          | newest region |
 //!       small pages    keep what they have      huge pages when they are touched
 //!
 //! Only the newest region gets huge pages. In an older region the kernel's collector (khugepaged)
 //! would fill the holes that the allocator has given back. A small server has none, so it does not
-//! take 2 MiB where it needs a few pages.
+//! take 2 MiB when it needs a few pages.
 //!
 //! Cost: two system calls for each region, whose sizes grow with the arena; and the kernel clears 2
 //! MiB when a huge page is first touched, for which it may have to move other pages first

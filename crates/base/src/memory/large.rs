@@ -6,7 +6,7 @@
 //!     | capacity ......................... | announced: not allocated yet ....... |
 //!
 //! The block grows with the bytes received, never because of the announced length alone: at most to
-//! eight times the received bytes, in steps whose last ends at the announced length. Where the
+//! eight times the received bytes, in steps whose last ends at the announced length. If the
 //! allocator cannot grow it in place, all steps together copy a seventh of it.
 //!
 //! Invariants
@@ -136,7 +136,7 @@ impl LargeText {
         self.arrived == self.announced
     }
 
-    /// Its bytes in the allocator.
+    /// Bytes of the block in the allocator.
     pub fn memory_bytes(&self) -> usize {
         alloc::good_size(self.capacity)
     }

@@ -2,7 +2,7 @@
 //!
 //! Input: as C's `strtod`, but no leading blank, nothing after the number, no NaN, and no value
 //! that overflows or underflows to zero. Output: integers plainly, else the digits of `grisu`, with
-//! an exponent only where Redis writes an exponent.
+//! an exponent only if Redis writes an exponent.
 
 use std::io::Write;
 

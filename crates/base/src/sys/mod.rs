@@ -61,7 +61,7 @@ pub fn fork_beside_threads() -> io::Result<Option<i32>> {
 pub fn close_all_but(kept: i32) {
     let close = |first: i32, last: i32| {
         // SAFETY: closing descriptors does not touch memory; the caller promises not to use them
-        // any more. Where the call is missing they stay open until the end.
+        // any more. If the system lacks the call they stay open until the end.
         unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }
     };
     if kept > 3 {
@@ -146,7 +146,7 @@ pub(crate) const FATAL_SIGNALS: [i32; 5] = [
 pub struct SignalFacts {
     /// The signal's number.
     pub signal: i32,
-    /// Its `si_code`: 0 or less if a process sent it, else the kernel's reason.
+    /// The signal's `si_code`: 0 or less if a process sent it, else the kernel's reason.
     pub code: i32,
     /// The address that could not be accessed, for memory faults.
     pub address: usize,

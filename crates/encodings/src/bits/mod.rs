@@ -4,7 +4,7 @@
 //!     bit    0 1 2 3 4 5 6 7   8 9 10 ...
 //!
 //! Counting, finding and combining are plain loops over whole blocks, written so that the compiler
-//! vectorizes them; they are compiled a second time for AVX2, which is used where the processor has
+//! vectorizes them; they are compiled a second time for AVX2, which is used if the processor has
 //! it. Tests compare each loop with a bit by bit computation.
 //!
 //! Cost: O(bytes), at the speed of memory. Integers inside a string ([`IntType`]) are O(1).

@@ -114,8 +114,8 @@ impl Member {
 pub(crate) struct Key<'a> {
     pub score: f64,
     pub bytes: &'a [u8],
-    /// The element's entry, where it is known: among equal scores, its address finds it without
-    /// reading other members.
+    /// The element's entry, if known: among equal scores, its address finds it without reading
+    /// other members.
     pub entry: Option<Member>,
 }
 

@@ -145,8 +145,8 @@ impl<const N: usize> Slots<N> {
         low
     }
 
-    /// Number of slots less than the key, or equal to it with `or_equal`. Members are read only
-    /// where scores are equal.
+    /// Number of slots less than the key, or equal to it with `or_equal`. Members are read only if
+    /// scores are equal.
     ///
     /// # Safety
     /// All members of the node are alive.

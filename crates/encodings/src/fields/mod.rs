@@ -3,8 +3,8 @@
 //!
 //! Invariants
 //!   1. The table owns the entries that its words point to.
-//!   2. Every expiry in an entry is noted in the table, so that none is missed; a noted expiry
-//!      may be of a field long since removed.
+//!   2. Every expiry in an entry is recorded in the table, so that none is missed; a recorded
+//!      expiry may be of a field long since removed.
 //!
 //! Cost: that of the table; a value that keeps the entry's size class is written in place.
 #![allow(unsafe_code)]

@@ -54,7 +54,7 @@ impl Origin {
     }
 
     /// The haversine of the angle between two points; `None` if they are on the same meridian,
-    /// where the latitudes are more exact.
+    /// because the latitudes are more exact there.
     #[inline]
     pub fn haversine(&self, to: Position) -> Option<f64> {
         let v = ((radians(to.longitude) - self.longitude_rad) / 2.0).sin();

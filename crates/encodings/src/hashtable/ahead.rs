@@ -135,13 +135,13 @@ impl HashTable {
         self.prefetch_lines(hash, self.has_notes());
     }
 
-    /// Whether expiries are noted.
+    /// Whether expiries are recorded.
     #[inline(always)]
     pub fn has_notes(&self) -> bool {
         self.expiry.is_some()
     }
 
-    /// As [`HashTable::prefetch`]; `is_noted`: expiries are noted, perhaps in shared records.
+    /// As [`HashTable::prefetch`]; `is_noted`: expiries are recorded, perhaps in shared records.
     #[inline]
     pub fn prefetch_lines(&self, hash: u64, is_noted: bool) {
         let hash = self.own(hash);
@@ -172,7 +172,7 @@ impl SegmentRef {
             prefetch(line.addr());
         }
         if is_noted {
-            // Its header says which expiries need a note.
+            // Its header says which expiries need a record.
             prefetch(self.segment().0.addr());
         }
     }

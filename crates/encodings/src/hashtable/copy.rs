@@ -13,7 +13,7 @@ const AHEAD: usize = 16;
 
 impl HashTable {
     /// A table with a copy of each element: `copy` returns the word of the copy, which must have
-    /// the same hash. Expiries are not noted: the caller must note them. O(elements).
+    /// the same hash. Expiries are not recorded: the caller must record them. O(elements).
     pub fn copy_with(&self, mut copy: impl FnMut(Word) -> Word) -> HashTable {
         let mut table = HashTable::salted(self.salt);
         for _ in 0..self.directory.depth() {

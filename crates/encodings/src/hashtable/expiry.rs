@@ -8,8 +8,8 @@
 //!
 //!     record: 14 x (time 48 bits | tag 15 bits) | far | prefix | number of near ones    128 bytes
 //!
-//!   1. Every noted expiry of an element still in the table has a near entry in its
-//!      segment's record with its tag and no later time, or is not before the record's `far`.
+//!   1. Every recorded expiry of an element still in the table has a near entry in its segment's
+//!      record with its tag and no later time, or is not before the record's `far`.
 //!   2. No near time is after `far`; the tree's leaf is the earliest near time, or `far`.
 //!   3. `Header::horizon` is `far` in whole seconds, rounded up: most expiries are beyond it,
 //!      and noting them reads only the header.
@@ -136,8 +136,8 @@ impl Expiry {
         Some(self.tree.min()).filter(|&min| min != NEVER)
     }
 
-    /// Owners and prefixes of some random segments with noted elements, and at last of the segment
-    /// whose first element expires first.
+    /// Owners and prefixes of some random segments with recorded elements, and at last of the
+    /// segment whose first element expires first.
     fn draw(&self, rng: &mut impl Rng) -> SegmentDraws {
         let drawn = (0..RECORD_DRAWS).map(|_| below(rng, self.tree.len()));
         // An unused record is `NEVER`; the earliest record is in use.
@@ -156,7 +156,7 @@ impl Expiry {
 pub struct SharedExpiry(Option<Box<Expiry>>);
 
 impl SharedExpiry {
-    /// Whether no element is noted.
+    /// Whether no element is recorded.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -181,7 +181,7 @@ impl SharedExpiry {
         (expiry.tree.get(id) <= until_ms).then(|| expiry.record(id as u32).owner)
     }
 
-    /// Tables and segments of them with noted elements, for [`HashTable::random_in`].
+    /// Tables and segments of them with recorded elements, for [`HashTable::random_in`].
     pub fn draw(&self, rng: &mut impl Rng) -> SegmentDraws {
         let drawn = self.0.as_ref().map(|expiry| expiry.draw(rng));
         drawn.unwrap_or_default()
@@ -237,7 +237,7 @@ impl HashTable {
         result
     }
 
-    /// Forgets all noted expiries: for a table that leaves the others. O(segments).
+    /// Forgets all recorded expiries: for a table that leaves the others. O(segments).
     pub(crate) fn forget_expiries(&mut self) {
         let Some(expiry) = &mut self.expiry else {
             return;
@@ -280,7 +280,7 @@ impl HashTable {
         (record != NO_RECORD).then_some(record)
     }
 
-    /// Notes that an element with this hash now expires at `when_ms`. Must be called after its
+    /// Records that an element with this hash now expires at `when_ms`. Must be called after its
     /// insertion and after each change to an earlier or later time; not when it becomes persistent.
     /// A negative time counts as 0.
     #[inline]
@@ -318,7 +318,7 @@ impl HashTable {
         }
     }
 
-    /// A lower bound of all noted expiries; it may be that of an element long gone. O(1).
+    /// A lower bound of all recorded expiries; it may be that of an element long gone. O(1).
     #[inline]
     pub fn next_due(&self) -> Option<i64> {
         self.expiry.as_ref()?.next_due()
@@ -327,7 +327,7 @@ impl HashTable {
     /// Passes to `due` the words that expire at `now_ms` or before according to `look`, from at
     /// most `budget` segments, the earliest ones first. True if there is more to do.
     ///
-    /// These words are no longer noted: the caller removes them, or notes them again.
+    /// These words are no longer recorded: the caller removes them, or records them again.
     pub fn collect_due(
         &mut self,
         now_ms: i64,
@@ -335,7 +335,7 @@ impl HashTable {
         mut look: impl FnMut(Word) -> Option<i64>,
         mut due: impl FnMut(Word),
     ) -> bool {
-        // Later times are noted as `TIME_MAX`, some 8,900 years ahead, and are never reached.
+        // Later times are recorded as `TIME_MAX`, some 8,900 years ahead, and are never reached.
         let now_ms = now_ms.min(TIME_MAX - 1);
         for _ in 0..budget {
             let Some(expiry) = self.expiry.as_mut() else {

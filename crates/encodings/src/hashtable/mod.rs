@@ -113,7 +113,7 @@ pub struct HashTable {
     salt: u64,
     /// Present only in a table of several segments.
     many: Option<Box<Many>>,
-    /// Created when the first expiry is noted.
+    /// Created when the first expiry is recorded.
     expiry: Option<Box<Expiry>>,
 }
 

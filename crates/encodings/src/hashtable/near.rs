@@ -36,7 +36,7 @@ pub(super) struct Record {
     /// The prefix of the record's segment.
     pub prefix: u32,
     pub len: u16,
-    /// The number of the segment's table, where tables share their records.
+    /// The number of the segment's table, if tables share their records.
     pub owner: u16,
 }
 
@@ -55,7 +55,7 @@ impl Record {
         &self.near[..self.len as usize]
     }
 
-    /// Notes an element with this time and tag.
+    /// Records an element with this time and tag.
     pub fn note(&mut self, entry: TaggedTime) {
         if time_of(entry) >= self.far || self.near().contains(&entry) {
             return;

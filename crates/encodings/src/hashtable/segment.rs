@@ -26,7 +26,7 @@ pub(super) const HEADER_CELLS: usize = 2;
 pub(super) const STASH_CELLS: usize = CELLS - HEADER_CELLS;
 /// `Header::record` of a segment without volatile elements.
 pub(super) const NO_RECORD: u32 = u32::MAX;
-/// `Header::horizon`: every expiry must be noted in the record.
+/// `Header::horizon`: every expiry must be in the record.
 pub(super) const NO_HORIZON: u32 = u32::MAX;
 
 #[repr(C)]
@@ -39,7 +39,7 @@ pub(super) struct Header {
     pub prefix: u32,
     /// Number of the segment's record in `expiry`, or `NO_RECORD`.
     pub record: u32,
-    /// Expiries at or after this Unix second need no note: the record's `far` covers them.
+    /// Expiries at or after this Unix second need no record: the record's `far` covers them.
     pub(crate) horizon: u32,
 }
 

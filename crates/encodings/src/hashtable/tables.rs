@@ -37,7 +37,7 @@ type Page = [Line; PAGE];
 pub struct Tables<const PAGES: usize> {
     roots: Box<[[SegmentRef; PAGE]; PAGES]>,
     pages: [Option<Box<Page>>; PAGES],
-    /// Its tables are empty.
+    /// A page whose tables are empty.
     spare: Option<Box<Page>>,
     salt: u64,
     expiry: SharedExpiry,
@@ -134,7 +134,8 @@ impl<const PAGES: usize> Tables<PAGES> {
         result
     }
 
-    /// Takes a table out; an empty table replaces it. O(1), and O(segments) if expiries are noted.
+    /// Takes a table out; an empty table replaces it. O(1), and O(segments) if expiries are
+    /// recorded.
     pub fn take(&mut self, table: u16) -> HashTable {
         let salt = self.salt;
         self.change(table, |its| {
@@ -211,7 +212,7 @@ impl<const PAGES: usize> Tables<PAGES> {
         prefetch(std::ptr::from_ref(&self.roots[Self::page_of(table)][line_of(table)]).addr());
     }
 
-    /// Prefetches the lines where this hash's element would be. `is_noted`: expiries are noted.
+    /// Prefetches the lines where this hash's element would be. `is_noted`: expiries are recorded.
     #[inline]
     pub fn prefetch_lines(&self, table: u16, hash: u64, is_noted: bool) {
         let (root, own) = self.root(table, hash);

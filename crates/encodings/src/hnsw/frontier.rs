@@ -34,7 +34,7 @@ impl Near {
         (self.0 as u32) >> 1
     }
 
-    /// Its distance.
+    /// The node's distance.
     #[inline]
     pub fn distance(self) -> f32 {
         let ordered = (self.0 >> 32) as u32;

@@ -9,7 +9,7 @@
 //! Invariants ([`Index::check_invariants`])
 //!   1. Links are mutual at each level, never doubled, never to the node itself, and end at nodes
 //!      that reach the level.
-//!   2. A node has at most 2M links at level 0 and M above; more only where a file had more.
+//!   2. A node has at most 2M links at level 0 and M above; more only if a file had more.
 //!   3. The entry is a node of the highest level.
 //!   4. Uids are unique, above 0, and at most [`Index::max_uid`].
 //!

@@ -25,7 +25,7 @@ const JOINED_MAX: usize = 5;
 struct Run {
     value: u8,
     len: usize,
-    /// Its length in bytes.
+    /// The run's length in bytes.
     bytes: usize,
 }
 
@@ -91,7 +91,7 @@ impl Cursor {
 /// The result of raising a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SetOutcome {
-    /// It is at least as high already.
+    /// The register is at least as high already.
     Same,
     Raised,
     /// Runs cannot represent it, or not within the allowed bytes.

@@ -24,7 +24,8 @@ use std::collections::VecDeque;
 
 /// A value with a weight and owned bytes.
 pub trait Weigh {
-    /// Its part of its chunk's weight; in the map it changes through [`IdMap::update`] only.
+    /// The value's part of the chunk's weight; a value in the map changes through [`IdMap::update`]
+    /// only.
     fn weight(&self) -> u64 {
         0
     }

@@ -93,7 +93,7 @@ impl<'a> StoredMember<'a> {
         }
     }
 
-    /// Its word, and the bytes of its entry.
+    /// The member's word, and the bytes of the member's entry.
     fn into_word(self) -> (Word, usize) {
         match self {
             StoredMember::Inline(word) => (word, 0),

@@ -67,7 +67,7 @@ pub enum NodeRef<'a> {
     Lzf {
         /// Bytes of the listpack.
         raw_len: usize,
-        /// Its compressed bytes.
+        /// The node's compressed bytes.
         data: &'a [u8],
     },
     /// A single element above the limit, as it is.

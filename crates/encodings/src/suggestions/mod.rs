@@ -86,20 +86,20 @@ static STAMPS: AtomicU64 = AtomicU64::new(0);
 /// The effect of a score on the score of an existing entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It replaces it.
+    /// The new score replaces the old.
     Replace,
-    /// It is added to it.
+    /// The new score is added to the old.
     Increase,
 }
 
 /// An entry of the dictionary, or of a search's result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion<'a> {
-    /// Its text.
+    /// The entry's text.
     pub text: Vec<u8>,
-    /// Its own score, or that of the search.
+    /// The entry's own score, or the score that the search gave.
     pub score: f32,
-    /// Its payload.
+    /// The entry's payload.
     pub payload: Option<&'a [u8]>,
 }
 
@@ -600,7 +600,8 @@ impl Content for Suggestions {
         left == 0
     }
 
-    /// Its own blocks come with the first payloads.
+    /// The first call, with the first payloads, also offers the blocks of the dictionary itself:
+    /// nodes, labels and lists.
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64> {
         if at == 0 {
             mover.vec(&mut self.nodes);

@@ -179,9 +179,10 @@ enum Way {
 /// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HuntProgress {
-    /// It goes on with the next step.
+    /// The search continues with the next step.
     More,
-    /// The dictionary has changed: entries that were taken count no more.
+    /// The dictionary has changed: the search began again, so entries that the caller took before
+    /// do not count.
     Anew,
     /// All is found.
     Done,

@@ -33,7 +33,7 @@ pub(super) const SHARED_BYTES_MAX: usize = 255;
 /// A member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name<'a> {
-    /// Its text, and whether text escapes none of it.
+    /// The name's text, and whether JSON text escapes none of it.
     Text(&'a [u8], bool),
     /// The number of a shared name.
     Shared(u16),
@@ -414,7 +414,7 @@ impl Index {
         self.len -= 1;
     }
 
-    /// Its block, for a mover.
+    /// Offers the table's block to a mover.
     pub fn relocate(&mut self, mover: &mut russet_base::memory::mover::Mover) {
         mover.vec(&mut self.slots);
     }

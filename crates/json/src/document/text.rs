@@ -184,7 +184,7 @@ impl TextOutput for Sink<'_> {
     }
 }
 
-/// Appends a text in quotes, escaped where it must be.
+/// Appends a text in quotes, escaped if necessary.
 pub(super) fn write_escaped(mut text: &[u8], out: &mut impl TextOutput) {
     out.put(b"\"");
     loop {

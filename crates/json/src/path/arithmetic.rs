@@ -18,7 +18,7 @@ pub(super) fn whole(number: Number) -> Option<i64> {
     match number {
         Number::Signed(integer) => Some(integer),
         Number::Unsigned(_) => None,
-        // Beyond i64 it is the furthest there is, where no element and no size is.
+        // Beyond i64 it is the furthest i64, at which no element and no size exists.
         Number::Float(float) => Some(float.trunc() as i64),
     }
 }

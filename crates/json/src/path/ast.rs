@@ -56,7 +56,7 @@ impl Slice {
 }
 
 /// From zero, negative ones from the end. An index before the start is the start; an index beyond
-/// the end is `len`, where no element is. (Redis does so for single indexes too.)
+/// the end is `len`, at which no element exists. (Redis does so for single indexes too.)
 pub(super) fn clamp_index(index: i64, len: usize) -> usize {
     match usize::try_from(index) {
         Ok(index) => index.min(len),
@@ -146,7 +146,7 @@ pub(super) struct Compare {
     pub(super) left: Expr,
     pub(super) operator: Operator,
     pub(super) right: Expr,
-    /// It holds for all values of a walk, or for none.
+    /// The condition holds for all values of a walk, or for none.
     pub(super) is_constant: bool,
 }
 

@@ -5,7 +5,8 @@ use super::budget::{DEPTH_MAX, STEPS_MAX, TEXT_BYTES_MAX};
 /// A text that is no path. `Display` is the line that clients get, after `-`.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PathError {
-    /// It does not follow the grammar: Redis's text, with the position and what may stand there.
+    /// The path does not follow the grammar: Redis's text, with the position and what may stand
+    /// there.
     #[error("{0}")]
     Syntax(Box<str>),
     /// More bytes than [`TEXT_BYTES_MAX`].
@@ -25,10 +26,10 @@ pub enum PathError {
 /// A path that could not be evaluated to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum EvalError {
-    /// It visited as many values as an evaluation may.
+    /// The evaluation visited as many values as it may.
     #[error("ERR path visits too many values")]
     TooMuchWork,
-    /// It computes a value and so names no place in the document.
+    /// The path computes a value and so names no place in the document.
     #[error("ERR a path that computes a value is for JSON.GET, JSON.MGET and JSON.RESP only")]
     Projection,
 }

@@ -31,7 +31,8 @@ impl From<EvalError> for Stop {
     }
 }
 
-/// The way from the root to where the walk is: a [`Location`], or nothing where none is wanted.
+/// The way from the root to where the walk is: a [`Location`], or nothing if the caller needs no
+/// location.
 pub(super) trait Trail {
     fn push(&mut self, ordinal: usize);
     fn pop(&mut self);

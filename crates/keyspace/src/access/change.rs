@@ -90,7 +90,7 @@ impl Db<'_> {
     }
 
     /// Counts `n` changes within a stream that no watcher is notified of: groups, consumers,
-    /// pending entries. Under an LRM policy they are modifications, also where `n` is zero. O(1).
+    /// pending entries. Under an LRM policy they are modifications, even if `n` is zero. O(1).
     pub fn changed_within(&mut self, key: &[u8], n: u64) {
         self.add_dirty(n);
         self.keyspace.record_modified_within(self.at, key);

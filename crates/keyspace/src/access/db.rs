@@ -144,7 +144,7 @@ impl<'a> Db<'a> {
         &self.keyspace.limits
     }
 
-    /// Redis or Valkey, where commands differ.
+    /// Redis or Valkey, for commands that differ.
     #[inline]
     pub fn dialect(&self) -> Dialect {
         self.keyspace.dialect
@@ -234,7 +234,7 @@ impl<'a> Db<'a> {
         found
     }
 
-    /// Counts a hit or miss on its own, where Redis makes a second lookup.
+    /// Counts a further hit or miss, for commands in which Redis makes a second lookup.
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
         let seen = if hit { Use::Read } else { Use::Miss };
@@ -444,7 +444,7 @@ impl<'a> Db<'a> {
     }
 
     /// A container read without statistics, use or deletion: several can be held at once. Call
-    /// [`Db::exists`] or [`Db::read`] first where the lookup must count.
+    /// [`Db::exists`] or [`Db::read`] first if the lookup must count.
     pub fn peek<T: Container>(&self, key: &[u8]) -> Result<Option<Ref<'_, T>>, CommandError> {
         match self.peek_entry(key) {
             None => Ok(None),

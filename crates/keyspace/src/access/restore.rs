@@ -61,7 +61,7 @@ impl Keyspace {
         }
     }
 
-    /// Sets a key's recorded use anew, which a change has replaced where the policy is LRM. O(1).
+    /// Sets a key's recorded use anew, which a change has replaced if the policy is LRM. O(1).
     fn set_last_use(&mut self, at: DbIndex, key: &[u8], last_use: Option<KeyUse>) {
         let clock = self.clock_for(last_use);
         if let Some(found) = self.dbs[at].find_key(key) {

@@ -44,8 +44,8 @@ impl Names {
 }
 
 impl Db<'_> {
-    /// As [`Db::expire_all_fields`], for up to `limit` fields, and notes when the active cycle must
-    /// visit the hash again. Returns the number of fields.
+    /// As [`Db::expire_all_fields`], for up to `limit` fields, and records when the active cycle
+    /// must visit the hash again. Returns the number of fields.
     pub(crate) fn expire_due_fields(&mut self, key: &[u8], limit: usize) -> usize {
         let removed = self.delete_due_fields(key, limit);
         let hash = self.peek_hash(key).map(Ref::<Hash>::of);
@@ -193,8 +193,8 @@ impl Db<'_> {
 }
 
 impl Db<'_> {
-    /// Notes that a field of this key's hash expires at `when_ms`: the keyspace's active cycle must
-    /// visit it (see `keyspace::expiry::expire`).
+    /// Records that a field of this key's hash expires at `when_ms`: the keyspace's active cycle
+    /// must visit it (see `keyspace::expiry::expire`).
     pub fn record_field_expiry(&mut self, key: &[u8], when_ms: i64) {
         self.database_mut()
             .table_mut()

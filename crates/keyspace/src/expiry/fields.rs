@@ -20,7 +20,8 @@ pub struct FieldExpiries {
 }
 
 impl FieldExpiries {
-    /// Notes that a field of this hash expires at `when_ms`; ignored if later than the known time.
+    /// Records that a field of this hash expires at `when_ms`; ignored if later than the known
+    /// time.
     pub fn note(&mut self, key: &[u8], when_ms: i64) {
         if self.by_key.get(key).is_some_and(|known| *known <= when_ms) {
             return;

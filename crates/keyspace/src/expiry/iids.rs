@@ -43,7 +43,7 @@ impl Keyspace {
 }
 
 impl Db<'_> {
-    /// Notes that a stream may have got lines of producers, other settings or entries without an
+    /// Records that a stream may have got lines of producers, other settings or entries without an
     /// owner. O(groups).
     pub fn record_stream(&mut self, key: &[u8]) {
         let Some(entry) = self.peek_entry(key).filter(|e| e.kind() == Type::Stream) else {
@@ -56,7 +56,7 @@ impl Db<'_> {
     }
 
     /// Removes up to `most` lines of a stream's producers that expired at `past_ms` or before, and
-    /// notes when the cycle must visit the stream again.
+    /// records when the cycle must visit the stream again.
     pub(crate) fn expire_due_iids(&mut self, key: &[u8], past_ms: i64, most: usize) {
         let Some(entry) = self.find_entry(key).map(|found| found.entry) else {
             return;

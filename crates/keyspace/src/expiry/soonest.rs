@@ -3,7 +3,7 @@
 //! Each table keeps a lower bound of its expiries (`encodings::hashtable`, its `expiry`). The table
 //! with the least bound is asked for the keys that expire then. It returns keys of a single
 //! segment, or none and a later bound; it forgets the keys it returns, so those that are not
-//! evicted are noted again.
+//! evicted are recorded again.
 //!
 //! Cost: one or two visits to a segment per evicted key, each reading an element or two; each full
 //! scan of a segment is amortized over the 14 expiries before it. Keys that expire in the same
@@ -29,7 +29,7 @@ impl Keyspace {
             let database = &mut self.dbs[db];
             let table = database.table_mut();
             table.take_due(time, 1, &mut equals.due);
-            // All of them are noted again; the note of the evicted key is dropped at the next
+            // All of them are recorded again; the record of the evicted key is dropped at the next
             // visit.
             for entry in equals.due.drain(..) {
                 table.record_due_again(entry, time);
@@ -81,7 +81,7 @@ mod tests {
         k.db(DbIndex(db)).peek_exists(key.as_bytes())
     }
 
-    /// Bug: 5,138 of 400,000 keys were evicted, where the first to expire would have sufficed.
+    /// Bug: 5,138 of 400,000 keys were evicted, although the first to expire would have sufficed.
     #[test]
     fn keys_go_in_the_order_of_their_expiries() {
         both(|| {

@@ -36,10 +36,10 @@ bitflags::bitflags! {
 /// Whether effects are recorded for their listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EffectRecording {
-    /// They are recorded, as usual.
+    /// Effects are recorded, as usual.
     #[default]
     Effects,
-    /// They are on record already, as other bytes.
+    /// Effects are on record already, as other bytes.
     Nothing,
 }
 
@@ -330,7 +330,7 @@ impl Effects {
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub db: DbIndex,
-    /// Its listeners.
+    /// The listeners of the request.
     pub audience: Audience,
     /// The slot of its keys, if it has any and exports listened.
     pub slot: Option<u16>,
@@ -346,7 +346,7 @@ pub struct Unit<'a> {
 }
 
 impl<'a> Unit<'a> {
-    /// Its requests, in order.
+    /// The requests of the unit, in order.
     pub fn requests(self) -> impl Iterator<Item = Request<'a>> {
         let mut begin = self.begin;
         self.stated.iter().map(move |s| {
@@ -394,7 +394,7 @@ impl Default for RemovalWords {
 }
 
 impl RemovalWords {
-    /// `UNLINK` where the memory is freed off the loop, else `DEL`.
+    /// `UNLINK` if the memory is freed off the loop, else `DEL`.
     pub fn new(lazy_expire: bool, lazy_evict: bool, lazy_server: bool) -> RemovalWords {
         let word = |lazy| if lazy { &b"UNLINK"[..] } else { b"DEL" };
         RemovalWords {

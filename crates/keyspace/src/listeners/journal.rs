@@ -28,9 +28,9 @@ pub enum ChangeKind {
     Event,
     /// A command created, changed or deleted it.
     Written,
-    /// It expired.
+    /// The key expired.
     Expired,
-    /// It was evicted.
+    /// The key was evicted.
     Evicted,
     /// Some of its fields expired.
     FieldsExpired,

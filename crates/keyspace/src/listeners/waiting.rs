@@ -21,7 +21,7 @@ struct Queue {
     clients: VecDeque<ClientId>,
     /// The key is in `WaitingClients::ready`.
     ready: bool,
-    /// It has received data since.
+    /// The key has received data since.
     has_news: bool,
     /// The number of waits that are [guards](Waiting::wait).
     guards: usize,
@@ -34,7 +34,7 @@ pub struct ReadyKey {
     pub db: DbIndex,
     /// The key's name.
     pub key: Box<[u8]>,
-    /// It has received data; else it may only have been removed.
+    /// The key has received data; else it may only have been removed.
     pub has_news: bool,
 }
 

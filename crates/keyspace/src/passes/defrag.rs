@@ -26,7 +26,7 @@ use russet_base::memory::mover::Mover;
 use russet_types::Type;
 
 /// Most elements of a container offered without a break, whatever is configured: some 100 us, and
-/// twice as much where all of them move.
+/// twice as much if all of them move.
 const ELEMENTS_MAX: usize = 500;
 
 /// See the module.

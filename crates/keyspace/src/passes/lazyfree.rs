@@ -50,7 +50,7 @@ const SLICED_BYTES_MAX: usize = 64 << 20;
 /// The reason for which a value is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It expired.
+    /// The key expired.
     Expiry,
     /// `maxmemory` was reached.
     Eviction,

@@ -86,7 +86,7 @@ impl FlushedData {
 /// A flush whose data waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingFlush {
-    /// Its number, by which it can be undone; later flushes have higher ones.
+    /// The flush's number, by which it can be undone; later flushes have higher numbers.
     pub number: u64,
     /// Flushes since.
     pub back: u64,

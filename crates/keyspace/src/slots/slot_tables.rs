@@ -250,7 +250,7 @@ impl SlotTables {
         }
     }
 
-    /// Takes the whole table of a slot out. O(1), and O(segments) if expiries are noted.
+    /// Takes the whole table of a slot out. O(1), and O(segments) if expiries are recorded.
     fn take(&mut self, slot: u16) -> Option<TakenSlot> {
         let keys = self.len_of(slot) as u32;
         if keys == 0 {
@@ -262,8 +262,8 @@ impl SlotTables {
         Some(TakenSlot { entries, volatile })
     }
 
-    /// Takes the tables of some slots out, as tables of their own, in which no expiry is noted.
-    /// O(slots in use), and O(segments) if expiries are noted.
+    /// Takes the tables of some slots out, as tables of their own, in which no expiry is recorded.
+    /// O(slots in use), and O(segments) if expiries are recorded.
     pub(crate) fn take_among(&mut self, among: SlotFilter<'_>) -> Option<Box<SlotTables>> {
         let slots: Vec<u16> = self.slots(among).collect();
         let mut taken = (!slots.is_empty()).then(|| SlotTables::of(self.tables.empty_like()))?;

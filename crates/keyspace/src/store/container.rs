@@ -25,12 +25,12 @@ impl DetachedValue {
         }
     }
 
-    /// Its type, encoding and word, still owned here.
+    /// The value's type, encoding and word, still owned here.
     pub fn parts(&self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
     }
 
-    /// Its type, encoding and word; ownership passes to the caller.
+    /// The value's type, encoding and word; ownership passes to the caller.
     pub(crate) fn into_parts(self) -> (Type, Encoding, u64) {
         (self.kind, self.encoding, self.word)
     }

@@ -283,7 +283,7 @@ impl Database {
     }
 
     /// Replaces a string and its expiry in place, if it has room for both. It keeps its size class,
-    /// so that only the expiry is to be noted.
+    /// so that only the expiry is to be recorded.
     fn rewrite(&mut self, entry: Entry, text: &[u8], expiry: Option<i64>) -> bool {
         let Some(old) = entry.rewrite(text, expiry, || self.save_first(entry)) else {
             return false;
@@ -600,7 +600,7 @@ impl Database {
 
     /// Panics if an invariant does not hold: the table's own, the values' own, the counts by type
     /// and size, by bytes and by prefix. `dropped`: databases of dropped slots, some of whose sizes
-    /// are still counted here; `may_be_late`: expiries may be noted late. O(n).
+    /// are still counted here; `may_be_late`: expiries may be recorded late. O(n).
     pub fn check_invariants<'d>(
         &self,
         dropped: impl Iterator<Item = &'d Database>,

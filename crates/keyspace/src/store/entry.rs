@@ -495,8 +495,8 @@ impl Entry {
         Some(len)
     }
 
-    /// Replaces a string value and the expiry, in place where the size class allows it.
-    /// The old string is freed; a container must have been taken out before.
+    /// Replaces a string value and the expiry, in place if the size class allows it. The old string
+    /// is freed; a container must have been taken out before.
     pub fn replace(self, expiry: Option<i64>, value: NewValue<'_>) -> Entry {
         let key = self.key();
         let (old, new) = (self.size(), Entry::size_for(key, expiry.is_some(), &value));

@@ -28,9 +28,9 @@ pub struct Footprints {
 /// An entry's contribution to the counts at a moment.
 #[derive(Clone, Copy)]
 pub struct Footprint {
-    /// Its type and bytes.
+    /// The entry's type and bytes.
     size: Size,
-    /// Whether it is counted under its prefix.
+    /// Whether the entry is counted under its prefix.
     in_prefixes: bool,
 }
 

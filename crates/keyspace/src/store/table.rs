@@ -37,7 +37,7 @@ use russet_encodings::prefetch::ahead;
 use russet_timeseries::index::LabelIndex;
 use russet_types::{Encoding, Hash, Stream, TimeSeries, Type};
 
-/// Later expiries are noted as this time, some 8,900 years ahead, and are in no order.
+/// Later expiries are recorded as this time, some 8,900 years ahead, and are in no order.
 pub(crate) const DUE_MAX: i64 = hashtable::TIME_MAX;
 
 /// The end of a walk: all places are below it.
@@ -221,7 +221,7 @@ impl Table {
         &self.fields
     }
 
-    /// Hashes whose fields expire, to note other times.
+    /// Hashes whose fields expire, to record other times.
     #[inline]
     pub(crate) fn fields_mut(&mut self) -> &mut FieldExpiries {
         &mut self.fields
@@ -233,7 +233,7 @@ impl Table {
         &self.streams
     }
 
-    /// The same, to note other times.
+    /// The same, to record other times.
     #[inline]
     pub(crate) fn streams_mut(&mut self) -> &mut FieldExpiries {
         &mut self.streams
@@ -245,7 +245,7 @@ impl Table {
         self.labels.as_deref()
     }
 
-    /// Notes a series by its labels.
+    /// Records a series by its labels.
     pub(crate) fn index_labels(&mut self, entry: Entry) {
         let index = self.labels.get_or_insert_default();
         index.note(entry.key(), Ref::<TimeSeries>::of(entry).labels());
@@ -462,7 +462,7 @@ impl Table {
     /// Collects into `due` the entries that expire at `until_ms` or before, the earliest first,
     /// in at most `visits` visits to a segment. True if there may be more.
     ///
-    /// Collected entries are no longer noted: the caller removes them or calls
+    /// Collected entries are no longer recorded: the caller removes them or calls
     /// [`Table::record_due_again`].
     pub fn take_due(&mut self, until_ms: i64, visits: usize, due: &mut Vec<Entry>) -> bool {
         let collect = |word| due.push(Entry::of(word));
@@ -473,7 +473,7 @@ impl Table {
         }
     }
 
-    /// Notes an entry that [`Table::take_due`] has collected and that stays: it expires at
+    /// Records an entry that [`Table::take_due`] has collected and that stays: it expires at
     /// `when_ms`.
     pub(crate) fn record_due_again(&mut self, entry: Entry, when_ms: i64) {
         self.record_expiry(self.hash(entry.key()), when_ms);

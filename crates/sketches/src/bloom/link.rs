@@ -154,7 +154,7 @@ pub struct LinkShape {
     pub bits_per_entry: f64,
     /// Positions of an item.
     pub hashes: u32,
-    /// Its bits; with `log2` those of the modulus may be fewer.
+    /// The link's bits; with `log2` the modulus may have fewer.
     pub bits: u64,
     /// If not 0, positions are modulo 2 to this power: in filters of old versions.
     pub log2: u8,

@@ -82,11 +82,11 @@ pub enum BloomError {
 /// The outcome of adding an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddOutcome {
-    /// It was not in the filter.
+    /// The item was not in the filter.
     New,
     /// Only generations before the newest had it, which has it now, too.
     Renewed,
-    /// It was in the filter, or seems so, and nothing has changed.
+    /// The item was in the filter, or seems so, and nothing has changed.
     Known,
 }
 

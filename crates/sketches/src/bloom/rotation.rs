@@ -40,7 +40,7 @@ const GENERATION_BYTES: usize = 12;
 pub struct Generation {
     /// Unix time, milliseconds.
     pub begins_ms: i64,
-    /// Its links.
+    /// The links of the generation.
     pub links: u32,
 }
 

@@ -22,7 +22,7 @@ pub struct Shape {
     pub deletes: u64,
     /// Buckets of the first part.
     pub buckets: u64,
-    /// Its parts.
+    /// The filter's parts.
     pub parts: u64,
     /// Slots of a bucket.
     pub bucket_size: u64,

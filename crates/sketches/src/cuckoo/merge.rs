@@ -5,7 +5,7 @@ use super::{Cuckoo, CuckooError, Probe};
 /// Why filters were not merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// They have other buckets, or another expansion.
+    /// The filters have other buckets, or another expansion.
     #[error("the filters have different shapes")]
     Unlike,
     /// There is no room for all fingerprints.

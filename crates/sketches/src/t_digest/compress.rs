@@ -58,7 +58,7 @@ fn joint_mean(mean: f64, next: f64, next_weight: f64, weight: f64) -> f64 {
     if joint.is_finite() {
         joint
     } else {
-        // Redis's is infinite, where the difference of two means is.
+        // Redis's is infinite if the difference of two means is infinite.
         let share = next_weight / weight;
         mean * (1.0 - share) + next * share
     }

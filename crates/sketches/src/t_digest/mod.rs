@@ -31,7 +31,7 @@ use russet_base::memory::mover::Mover;
 pub use self::summary::Summary;
 use crate::{Damage, block_effort, room};
 
-/// The compression where none is given.
+/// The compression if none is given.
 pub const COMPRESSION_USUAL: i64 = 100;
 /// The greatest compression: nodes are counted in 31 bits.
 pub const COMPRESSION_MAX: i64 = (i32::MAX as i64 - 10) / 6;
@@ -323,7 +323,7 @@ pub struct Parts {
     pub unmerged_weight: f64,
     /// The means of nodes, in order.
     pub means: Vec<f64>,
-    /// Their weights, which are integers.
+    /// The weights of the nodes, which are integers.
     pub weights: Vec<f64>,
 }
 

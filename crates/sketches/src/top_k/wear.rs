@@ -3,7 +3,7 @@
 //!
 //! So the additions that a count of `c` withstands have a geometric distribution, with the mean
 //! `decay ^ -c`. A few additions are drawn singly; of many the draws are of these times, from the
-//! count down, which is the same distribution. Where the decay is so slow that the times of
+//! count down, which is the same distribution. If the decay is so slow that the times of
 //! neighbouring counts hardly differ, their sum is drawn as a whole, as the normal number that it
 //! nearly is: of its mean and its variance, which are sums of geometric series.
 //!

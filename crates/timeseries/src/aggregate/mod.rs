@@ -20,7 +20,7 @@ pub enum Aggregator {
     Sum,
     /// The mean.
     Avg,
-    /// Their number.
+    /// The number of samples.
     Count,
     /// The sample that came first.
     First,
@@ -82,7 +82,7 @@ impl Aggregator {
         all.find(|one| one.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Its number in files, from 1.
+    /// The aggregator's number in files, from 1.
     pub fn number(self) -> u64 {
         self as u64 + 1
     }

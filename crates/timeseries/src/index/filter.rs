@@ -14,9 +14,9 @@ pub struct Filter {
 /// A condition on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
-    /// It has any of these values.
+    /// The label has any of these values.
     OneOf(Vec<Box<[u8]>>),
-    /// It has none of these values, or there is no such label.
+    /// The label has none of these values, or there is no such label.
     NoneOf(Vec<Box<[u8]>>),
     /// There is such a label.
     There,

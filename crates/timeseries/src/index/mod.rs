@@ -10,7 +10,7 @@
 //!
 //! Invariants
 //!   1. A key is in the index exactly if it holds a series, with the labels of that series: the
-//!      table of keys notes and forgets them where values come and go.
+//!      table of keys adds and removes them as values come and go.
 //!   2. A number is in a list exactly if its series has the label; there are no empty lists.
 //!
 //! Cost: noting a series O(labels), and O(series with a label) to move the end of a list if an
@@ -127,7 +127,7 @@ impl LabelIndex {
             + vec_bytes(&self.free)
     }
 
-    /// Panics unless a key is noted with these labels.
+    /// Panics unless a key is recorded with these labels.
     pub fn check(&self, key: &[u8], labels: &Labels) {
         let number = self.numbers.get(key).expect("each series is noted");
         assert_eq!(self.keys[*number as usize].as_deref(), Some(key));

@@ -257,7 +257,7 @@ impl OpenBucket {
         }
     }
 
-    /// Its newest number.
+    /// The bucket's newest number.
     fn last(&self) -> Option<Sample> {
         self.twa.map(|twa| twa.last())
     }

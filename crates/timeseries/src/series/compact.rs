@@ -16,7 +16,7 @@ use crate::twa::Twa;
 /// A change of a destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// Its key.
+    /// The destination's key.
     pub dest: Box<[u8]>,
     /// The change.
     pub change: Change,

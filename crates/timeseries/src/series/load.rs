@@ -115,7 +115,7 @@ impl Series {
 pub struct Part<'a>(&'a Chunk);
 
 impl Part<'_> {
-    /// Its fields.
+    /// The fields of the chunk.
     pub fn fields(&self) -> ChunkBytes {
         match self.0 {
             Chunk::Packed(chunk) => ChunkBytes::Packed(chunk.shape()),

@@ -67,11 +67,11 @@ impl Default for Options {
 /// The fate of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AddOutcome {
-    /// It is the newest.
+    /// The sample is the newest.
     Appended,
-    /// It was not the newest: the value kept at its timestamp.
+    /// The sample was not the newest: the value kept at its timestamp.
     Upserted(f64),
-    /// It hardly differs from the newest sample, which stays.
+    /// The sample hardly differs from the newest, which stays.
     Ignored,
 }
 
@@ -80,7 +80,7 @@ pub enum AddOutcome {
 pub enum AddError {
     /// There is a sample at its timestamp.
     Blocked,
-    /// It is older than the retention.
+    /// The sample is older than the retention.
     TooOld,
 }
 
@@ -125,7 +125,7 @@ impl Series {
         };
     }
 
-    /// Its labels.
+    /// The series' labels.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
@@ -199,7 +199,7 @@ impl Series {
         self.chunks.front().map_or(0, Chunk::first)
     }
 
-    /// Its chunks.
+    /// The series' chunks.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = ChunkFigures> + '_ {
         self.chunks.iter().map(Chunk::figures)
     }

@@ -61,9 +61,9 @@ impl<'a> From<Field<'a>> for HashField<'a> {
 /// The decision about a field's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {
-    /// It stays as it is.
+    /// The expiry stays as it is.
     Keep,
-    /// It expires at this time, Unix milliseconds.
+    /// The field expires at this time, Unix milliseconds.
     Set(u64),
     /// The field is removed.
     Remove,

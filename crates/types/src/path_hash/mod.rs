@@ -400,7 +400,7 @@ impl MemoryUsage for PathHash {
 /// A node on the way to those whose blocks are offered: its owner has lent it.
 struct LentNode {
     node: Box<PathNode>,
-    /// Its place there.
+    /// The node's place in its owner.
     place: usize,
     /// The place below it from which the walk continues.
     next: usize,

@@ -60,7 +60,7 @@ impl Nack {
         (self.consumer != ConsumerId::NONE).then_some(self.consumer)
     }
 
-    /// Its key in the order of delivery times.
+    /// The entry's key in the order of delivery times.
     fn time_key(&self) -> StreamId {
         StreamId::new(time_bits(self.time), u64::from(self.tie))
     }
@@ -301,7 +301,7 @@ impl Group {
         });
     }
 
-    /// A record of a delivery now, noted by its time.
+    /// A record of a delivery now, listed by the time of delivery.
     fn timed(&mut self, entry: StreamId, time: i64, deliveries: u64, consumer: ConsumerId) -> Nack {
         let mut nack = Nack {
             time,

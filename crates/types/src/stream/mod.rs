@@ -87,7 +87,7 @@ pub enum DeleteOutcome {
 /// Why an entry is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// Its ID is not above the last ID.
+    /// The entry's ID is not above the last ID.
     NotAbove,
     /// The bytes of its fields are more than an entry can have.
     TooLarge,

@@ -44,7 +44,7 @@ pub(super) struct OutOfRange;
 enum ReplacedMember {
     /// The token of its name.
     Waiting(usize),
-    /// Its ordinal.
+    /// The member's ordinal.
     Chunked(usize),
 }
 

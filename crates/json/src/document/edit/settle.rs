@@ -62,7 +62,7 @@ impl Document {
     }
 }
 
-/// Splits a chunk: the last chunk of a node where it is full, so that appending fills chunks.
+/// Splits a chunk: the last chunk of a node at its end, so that appending fills chunks.
 fn split(store: &mut Store, node: u32, chunk: usize) {
     let is_object = store.node(node).is_object();
     let chunks = store.chunks(node);

@@ -13,10 +13,10 @@ const SLOTS: usize = 512;
 /// The longest name that is in a word, with its quote and a colon.
 const WORD_MAX: usize = 16 - 2;
 
-/// A name that is kept. The first is none: it stands around the root.
+/// A name that is kept. The first stands for no name: that of the root.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KnownName {
-    /// Its first bytes; of a short name all, with quote and colon.
+    /// The name's first bytes; of a short name all, with quote and colon.
     word: u128,
     /// Ones for the bytes of `word`.
     mask: u128,
@@ -31,7 +31,7 @@ pub(super) struct KnownName {
     pub child: u8,
     /// Bytes of the head of the container that is its value.
     pub head: u8,
-    /// Its number among the shared names; `u8::MAX`: none.
+    /// The name's number among the shared names; `u8::MAX`: none.
     shared: u8,
     /// The text that `count` is of.
     text: u32,

@@ -2,8 +2,8 @@
 //!
 //! Only at its end is it known which names a document shares. So the reader keeps the names of
 //! earlier texts (`known`), with guesses: whether the name is shared, which name follows it, which
-//! is the first of an object that it names. It writes by the guesses, and counts. Where the counts
-//! say otherwise the text is read once more, by guesses that are then right.
+//! is the first of an object that it names. It writes by the guesses, and counts. If the counts say
+//! otherwise the text is read once more, by guesses that are then right.
 //!
 //! It gives up at what is rare: names with escapes, long ones, ones given twice, and too many; and
 //! at wrong texts. The bytes are those that a draft would have.

@@ -4,8 +4,8 @@
 //!
 //! Each database that is counted has a bounded table of lines; prefixes without room in it, and
 //! prefixes of more than [`NAME_MAX`] bytes, share the line `(other)`. Keys and bytes follow the
-//! entries (`keyspace/store/footprint.rs`).
-//! Reads, misses, writes and expiries are counted where the server's own are.
+//! entries (`keyspace/store/footprint.rs`). Reads, misses, writes and expiries are counted at the
+//! same points as those of the server.
 //!
 //! Invariants
 //!   1. `keys` and `bytes` of a line are those of the counted entries under its prefix: all

@@ -64,7 +64,7 @@ pub struct Filter {
     literals: Vec<Literal>,
     /// The distinct fields, in the order of their first uses.
     fields: SmallVec<[Range<u32>; 4]>,
-    /// Their numbers, in the order of their names.
+    /// The numbers of the fields, in the order of their names.
     by_name: SmallVec<[u32; 4]>,
 }
 
