@@ -19,18 +19,18 @@
 //! (`keyspace/slots/slot_tables.rs`): cache lines in pages of 64 slots, which are made with their
 //! first key. A lookup does not read them: the only directory word of each table is in an array
 //! beside them (`encodings/hashtable/tables.rs`). Counts by slot and page, and a bit for each slot
-//! with keys, make whatever concerns a slot, or draws a key from all, independent of the other
-//! keys. All slots share a tree of expiries (`encodings/hashtable`, its `expiry`), which is lent to
-//! the table that changes. The slot comes with the key's hash (`KeyHasher`,
+//! with keys, let work on a slot, and a random pick from all keys, cost the same whatever other
+//! keys exist. All slots share a tree of expiries (`encodings/hashtable`, its `expiry`), which is
+//! lent to the table that changes. The slot comes with the key's hash (`KeyHasher`,
 //! `keyspace/slots/slot.rs`): CRC-16 by carry-less multiplication (`base/hashing/crc16.rs`), a
 //! branch that is never taken elsewhere. A slot is dropped by taking its table out
-//! (`keyspace/slots/dropped_slots.rs`): its keys are gone at once; their deletions for replicas and
-//! the log, their counts and their memory follow between turns (`server/cluster/lost.rs`). Slots
-//! that are being received, or kept though another node has claimed them, are hidden from clients'
-//! walks and counts, and neither expired nor evicted (`keyspace/slots/by_slot.rs`). A snapshot may
-//! be of some slots alone: the bit that says "saved" then changes its meaning in these. Figures of
-//! slots (CLUSTER SLOT-STATS) are taken by an observer of commands
-//! (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are off.
+//! (`keyspace/slots/dropped_slots.rs`): clients lose the keys at once; the server records the
+//! deletions for replicas and the log, corrects the counts and frees the memory between turns
+//! (`server/cluster/lost.rs`). Slots that are being received, or kept though another node has
+//! claimed them, are hidden from clients' walks and counts, and neither expired nor evicted
+//! (`keyspace/slots/by_slot.rs`). A snapshot may be of some slots alone: the bit that says "saved"
+//! then changes its meaning in these. An observer of commands keeps the figures of slots (CLUSTER
+//! SLOT-STATS) (`server/parts/cluster/slot_stats.rs`), so they cost nothing while they are off.
 //!
 //! `keyspace/store/entry.rs`: key and value in a single allocation; the handle is a thin pointer.
 //! Short strings are inside, integers are eight bytes, larger strings have a block of exactly their
@@ -39,10 +39,10 @@
 //! memory, copies, checks, signatures, freeing, saving, loading) dispatch on the type in a single
 //! place, `types::for_container`, which is generated from the list of types (`types/kinds.rs`).
 //!
-//! A long list is a deque of listpacks (`encodings/quicklist`). The first of several, once elements
-//! are added or removed there, is at the end of its block with free space before it
-//! (`encodings/listpack/roomy.rs`): a push or a pop at the head moves none of its bytes. Readers of
-//! a listpack read a `Pack`, which is to `Listpack` what `str` is to `String`, so only code that
+//! A long list is a deque of listpacks (`encodings/quicklist`). Once elements are added or removed
+//! at the head, the first listpack is at the end of its block with free space before it
+//! (`encodings/listpack/roomy.rs`), so a push or a pop there moves none of the bytes. Readers of a
+//! listpack read a `Pack`, which is to `Listpack` what `str` is to `String`, so only code that
 //! changes a listpack distinguishes the two forms.
 //!
 //! Small hashes with the same fields in the same order share their names. Such a hash is a record
@@ -58,16 +58,16 @@
 //! their own cost nothing more. The hash of a list is made from that of its beginning and the last
 //! name, so a record that gains a field finds the next schema in a single step. HSET looks the
 //! whole list up before it makes a new hash; HSET, HSETNX and HDEL go from schema to schema, or
-//! back to the listpack if there is none; loading and RESTORE end with a look. A field that
-//! expires, a field or value that is too long, and more than 64 fields leave the form. To clients,
+//! back to the listpack if there is none; loading and RESTORE end with a lookup. A hash stops being
+//! a record if a field expires, if a field or value is too long, and beyond 64 fields. To clients,
 //! files and replicas a record is the listpack that it stands for, in the same order, and its DUMP
 //! has the same bytes. MEMORY USAGE counts the record's block; the schemas are in `used_memory`
 //! alone.
 //!
 //! A stream (`types/stream`) is an ordered map of nodes by 128-bit ID (`encodings/idmap`): chunks
-//! of 128 keys, eight bytes each while they are close to each other, so that a node costs 16 bytes
-//! beside its listpack. A chunk knows how many live entries its nodes hold: a trim drops whole
-//! chunks without visiting any node, and frees them as a separate stream. A node is Redis's
+//! of 128 keys, eight bytes a key while the keys are close to each other, so that a node costs 16
+//! bytes beside its listpack. A chunk knows how many live entries its nodes hold: a trim drops
+//! whole chunks without visiting any node, and frees them as a separate stream. A node is Redis's
 //! listpack (`encodings/stream_node`). A group's pending entries are the same map, of deliveries by
 //! ID; each consumer has a further map, of IDs alone. Entries without an owner (XNACK) have a map
 //! in their order, and owned entries a map by delivery time, which the first XREADGROUP CLAIM
@@ -86,34 +86,34 @@
 //! entries that are added and removed, and `RefMut`, the borrow of a container to be changed,
 //! measures it when it ends.
 //!
-//! Containers know their memory (`types::Measured`): tables, lists and streams add the allocator's
-//! size class of each element or node as it is added, and subtract it as it is removed; parts that
-//! cannot be measured that way (a stream's groups, subscriptions, users) are counted by the
-//! allocator's balance before and after each change (`alloc::Metered`). So MEMORY USAGE is O(1),
-//! and the counts that need bytes (`keyspace/store/footprint.rs`: keys by prefix, a bounded table
-//! in each `Database`, and the `_sizes` lines of keysizes) can follow every change in the same
-//! places as keysizes. Prefixes, which can be switched on at run time, walk the existing entries
-//! with a frontier in the order of the table's own hashes (`hashtable/frontier.rs`), which shows
-//! for each entry whether it is counted already.
+//! Containers know their memory (`types::MemoryUsage`): tables, lists and streams add the
+//! allocator's size class of each element or node as it is added, and subtract it as it is removed;
+//! parts that cannot be measured that way (a stream's groups, subscriptions, users) are counted by
+//! the allocator's balance before and after each change (`alloc::OwnedBytes`). So MEMORY USAGE is
+//! O(1), and the counts that need bytes (`keyspace/store/footprint.rs`: keys by prefix, a bounded
+//! table in each `Database`, and the `_sizes` lines of keysizes) can follow every change in the
+//! same places as keysizes. Prefixes, which can be switched on at run time, walk the existing
+//! entries with a frontier in the order of the table's own hashes (`hashtable/frontier.rs`), which
+//! shows for each entry whether it is counted already.
 //!
-//! Expiry is exact without a second table. Every segment with volatile keys has its nearest times;
-//! `Keyspace::next_expiry` bounds the loop's sleep and `expire_cycle` deletes due keys in slices.
-//! `volatile-ttl` uses them to find the keys that expire first (`keyspace/expiry/soonest.rs`).
-//! Fields of hashes have the same, a line per hash (`keyspace/expiry/fields.rs`). Two trees of
-//! minima over the databases, for keys and for fields (`keyspace/store/databases.rs`), lead to the
-//! database that is due: a borrow for a change marks the database stale, and only stale databases
-//! are asked again. An expired key leaves by `Db::expired`; expired fields, whatever finds them, by
-//! `keyspace/expiry/expired_fields.rs`.
+//! Expiry is exact without a second table. Every segment with volatile keys has the nearest
+//! expiries of its keys; `Keyspace::next_expiry` bounds the loop's sleep and `expire_cycle` deletes
+//! due keys in slices. `volatile-ttl` uses the same times to find the keys that expire first
+//! (`keyspace/expiry/soonest.rs`). Fields of hashes have an index of their own, a line per hash
+//! (`keyspace/expiry/fields.rs`). Two trees of minima over the databases, for keys and for fields
+//! (`keyspace/store/databases.rs`), lead to the database that is due: a borrow for a change marks
+//! the database stale, and only stale databases are read again. `Db::expired` removes an expired
+//! key; `keyspace/expiry/expired_fields.rs` removes expired fields, whoever finds them.
 //!
 //! Freeing a large value does not hold the loop (`keyspace/passes/lazyfree.rs`). For each `Cause`
 //! of a removal that `lazyfree-lazy-*` selects, and for UNLINK, a helper thread frees values with
 //! more than 64 elements: the loop has no reference to them any more, so no lock is needed.
-//! Otherwise the loop frees them, those with more than 1,024 elements in slices between turns. A
-//! removed value is no longer used, wherever it is freed: its bytes, counted from the structure and
-//! some of the elements, leave `used_memory` at once (`alloc::let_go`), so that nothing is evicted
-//! or refused because of a value already removed; that estimate is dropped with the value, and the
-//! figure is exact again when it is free. FLUSHALL and FLUSHDB without ASYNC reply when the memory
-//! is free: the client blocks on a mark in the thread's queue, the loop does not; inside EXEC they
+//! Otherwise the loop frees them: values with more than 1,024 elements in slices between turns.
+//! Wherever a removed value is freed, its bytes leave `used_memory` at once (`alloc::let_go`),
+//! estimated from the structure and some of the elements, so that nothing is evicted or refused
+//! because of a value already removed; the estimate is dropped with the value, and `used_memory` is
+//! exact again when the value is freed. FLUSHALL and FLUSHDB without ASYNC reply when the memory is
+//! free: the client blocks on a mark in the thread's queue, the loop does not; inside EXEC they
 //! free on the loop, as in Redis.
 //!
 //! With `flush-grace`, a flush by a command sets its databases aside instead
@@ -127,18 +127,19 @@
 //! counters, summed over all threads of a server, because a thread often frees memory that another
 //! thread allocated. Helper threads are started in a single place, which registers them for the sum
 //! (`base/threads.rs`; a test checks that there is no other). The counters of ended threads stay in
-//! the sum. Eviction compares it with `maxmemory`, less the memory that is freed without it or has
-//! a bound of its own (`server/observe/not_counted.rs`). A plain command compares used memory with
-//! a single number, the bound as of the last measurement; only beyond it is everything measured
-//! anew, so a log's buffer or a reply that grows in the middle of a batch costs no key. Over the
-//! limit, memory that serves no client is freed first (flushes that are set aside, then unused
-//! reply buffers), clients over their limit are closed within the batch, and then keys go; -OOM is
-//! the answer when none may. The changes that an eviction itself records do not count either, until
-//! it ends (`Keyspace::evict_while`). CONFIG SET evicts nothing itself: the next turn begins with
-//! it, so that no transaction loses keys in its middle.
+//! the sum. Eviction compares `used_memory` with `maxmemory`, less the memory that is freed without
+//! it or has a bound of its own (`server/observe/not_counted.rs`). A plain command compares used
+//! memory with a single number, the bound as of the last measurement; only beyond that number does
+//! the server measure everything anew, so a log's buffer or a reply that grows in the middle of a
+//! batch costs no key. Over the limit, memory that serves no client is freed first (flushes that
+//! are set aside, then unused reply buffers), clients over their limit are closed within the batch,
+//! and then keys are evicted; the server answers -OOM if no key may be evicted. The changes that an
+//! eviction itself records do not count either, until it ends (`Keyspace::evict_while`). CONFIG SET
+//! evicts nothing itself: the next turn begins with the eviction, so that no transaction loses keys
+//! in its middle.
 //!
-//! The owners of memory. For each: whether it counts in that comparison; when its size is known;
-//! its own bound; what is given up there.
+//! The owners of memory. For each: whether the memory counts in that comparison; when its size is
+//! known; its own bound; what the server gives up at that bound.
 //!
 //! - keys, tables, expiries, figures by prefix, users, channels and who subscribed: yes; Known:
 //!   always; Its own bound: `maxmemory`; Given up there: keys, by the policy

@@ -1,13 +1,13 @@
 //! A database as a command sees it: look up, decide, write.
 //!
 //!     db          lookups, which expire; typed values      view        a key, read only
-//!     place       one lookup for a decision and a write    value(_mut) a borrowed container
+//!     place       a lookup for a decision and a write      value(_mut) a borrowed container
 //!     change      records a command's changes              info        OBJECT, DEBUG
 //!     walk        SCAN, KEYS, RANDOMKEY                    relocate    RENAME, MOVE, COPY
 //!     new_value   strings to and from entries              restore     whole values from outside
 //!
 //! Invariants
-//!   1. A lookup finds no expired key, unless its name or `Expiring` says so.
+//!   1. A lookup finds no expired key, unless the lookup's name or `ExpiryMode` says so.
 //!   2. Every change of a key is recorded once (`listeners::record`).
 //!
 //! Cost: a hash of the key, which the batch may have computed ahead (`store::key_hash`), and a

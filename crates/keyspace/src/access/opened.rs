@@ -1,7 +1,7 @@
 //! Records the keys that a command opens, to test the plans of command rows.
 //!
 //! Every lookup of a command hashes its key in the same function, and every change is recorded in
-//! another: both record the key here. Test builds only.
+//! another: both functions record the key here. Test builds only.
 
 use std::cell::RefCell;
 use std::mem;

@@ -2,8 +2,8 @@
 //!
 //! As in Redis, by sampling: some keys are drawn at random and the policy's best candidate among
 //! them is evicted, until the memory fits. A small pool remembers good candidates between draws,
-//! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples:
-//! its order is known (`soonest`).
+//! which makes five samples nearly as good as the exact order. Eviction by expiry draws no samples,
+//! because the order is known (`soonest`).
 
 use super::super::slots::hidden::visible_slots;
 use super::super::store::entry::Entry;

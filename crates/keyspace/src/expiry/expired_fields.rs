@@ -1,4 +1,4 @@
-//! The exit of expired fields from their hash: the same for all ways, as for keys.
+//! Removal of expired fields from their hash, in a single place for all callers, as for keys.
 //!
 //!     the active cycle                            [`Db::expire_due_fields`]
 //!     a command that reads fields at random       [`Db::expire_all_fields`]
@@ -8,13 +8,13 @@
 //!     a command that has removed them itself      [`Db::fields_expired`]
 //!     a command that sets an expiry in the past   [`Db::fields_expired_at_once`]
 //!
-//! All record the removal by the same function: it counts the fields, records the effect, an HDEL
-//! for each field, and notifies watchers, caching clients and subscribers (`hexpired`). As with
-//! keys, this is not a change of the command that found the fields. A hash without fields is
-//! deleted, with the event `del`; a lookup that has found its last field, and no other, sends no
-//! `hexpired`.
+//! All callers record the removal by the same function, which counts the fields, records the
+//! effect, an HDEL for each field, and notifies watchers, caching clients and subscribers
+//! (`hexpired`). As with keys, this is not a change of the command that found the fields. A hash
+//! without fields is deleted, with the event `del`; a lookup that has found only the hash's last
+//! field sends no `hexpired`.
 //!
-//! While expired keys are hidden and kept ([`Expiring::Hide`](super::super::Expiring)), so are
+//! While expired keys are hidden and kept ([`ExpiryMode::Hide`](super::super::ExpiryMode)), so are
 //! fields, until they are set.
 
 use super::super::store::entry::Entry;

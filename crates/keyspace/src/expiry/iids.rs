@@ -2,9 +2,9 @@
 //! newer form in files.
 //!
 //! A database has a line for each such stream (`fields`, which explains the order), with the time
-//! at which its first line of a producer expires. The expire cycle removes these when they are due:
-//! no lookup does. The removal is no change of the key: nothing is recorded or propagated, and a
-//! replica removes its own, as does a server whose cycle is switched off.
+//! at which its first line of a producer expires. The expire cycle removes due lines of producers;
+//! lookups do not. Because the removal is no change of the key, nothing is recorded or propagated,
+//! and a replica removes due lines by itself, as does a server whose cycle is switched off.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! Eviction by `volatile-ttl`: in the exact order of the keys' expiries, over all databases.
 //!
-//! Each table keeps a lower bound of its expiries (`encodings::hashtable`, its `expiry`). The table
-//! with the least bound is asked for the keys that expire then. It returns keys of a single
-//! segment, or none and a later bound; it forgets the keys it returns, so those that are not
-//! evicted are recorded again.
+//! Each table keeps a lower bound of its expiries (`encodings::hashtable`, its `expiry`). Eviction
+//! asks the table with the least bound for the keys that expire then. The table returns keys of a
+//! single segment, or none and a later bound; it forgets the keys that it returns, so eviction
+//! records keys again that it does not evict.
 //!
 //! Cost: one or two visits to a segment per evicted key, each reading an element or two; each full
 //! scan of a segment is amortized over the 14 expiries before it. Keys that expire in the same

@@ -1,16 +1,16 @@
 //! Effects: the bytes that repeat a write.
 //!
 //! A command records its effect (its own arguments, others, or none), and so does a removal by
-//! expiry or eviction. It is encoded once, as a RESP request, and appended to the current unit.
-//! When the unit is complete the append only file and the replicas take its bytes unchanged.
+//! expiry or eviction. The effect is encoded once, as a RESP request, and appended to the current
+//! unit. When the unit is complete the append only file and the replicas take the bytes unchanged.
 //!
 //!     bytes   request ... request request ...
 //!     stated  one record per request: its database, slot, end, whether its unit ends there
 //!
-//! A unit is applied together or not at all: a command with the removals it caused, a
-//! transaction, a script. Each removal between commands is a unit of its own. While there is no
-//! listener nothing is built ([`Effects::wanted`]). A request's slot is for [`Audience::EXPORTS`]
-//! alone, and computed only for these.
+//! A unit is applied together or not at all: a command with the removals it caused, a transaction,
+//! a script. Each removal between commands is a unit of its own. While there is no listener nothing
+//! is encoded ([`Effects::has_listeners`]). A request's slot is for [`Audience::EXPORTS`] alone,
+//! and computed only for these.
 
 use super::super::ids::DbIndex;
 use super::super::slots::slot::slot_of;

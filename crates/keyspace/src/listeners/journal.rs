@@ -8,9 +8,9 @@
 //!     keys     bytes of the keys, each followed by the change's subkeys, if any is listed
 //!     changes  one line per change
 //!
-//! Subkeys are the fields that a change of a hash touched. They are kept as they are published,
-//! `length:name,length:name`, and only while `notify-keyspace-events` selects any of their
-//! channels.
+//! Subkeys are the fields that a change of a hash touched. The journal keeps subkeys as they are
+//! published, `length:name,length:name`, and only while `notify-keyspace-events` selects any of
+//! their channels.
 //!
 //! Cost without a listener: a test. A line needs no allocation of its own.
 

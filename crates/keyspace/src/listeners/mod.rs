@@ -2,7 +2,7 @@
 //!
 //!     effects   bytes that repeat a write, for the log, replicas and nodes that take over slots
 //!     journal   changes in order, for keyspace events and clients that cache their reads
-//!     record    the one way of a change to all of them
+//!     record    the only path of a change to all of them
 //!     watch     WATCH: the clients whose transactions can no longer run
 //!     waiting   keys that blocked clients wait for, and those of them that became ready
 //!

@@ -3,7 +3,8 @@
 //! Every change of a key is recorded by a single function, [`Keyspace::record_change`], on every
 //! path: handlers, expiry of keys and fields, eviction, loading; a whole database by
 //! [`Keyspace::record_flush`], [`Keyspace::record_swap`] and [`Keyspace::record_take_over`].
-//! Watchers are notified at once. Cost without a listener: a branch for all kinds of them.
+//! `record_change` notifies watchers at once. Cost without a listener: a branch for all kinds of
+//! them.
 
 use super::super::ids::DbIndex;
 use super::super::slots::slot_set::{SlotFilter, SlotSet};

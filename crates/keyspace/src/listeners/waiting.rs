@@ -2,12 +2,13 @@
 //!
 //! Invariants
 //!   1. A key has a queue exactly while a client waits for it.
-//!   2. A client is once in a key's queue, in order of arrival, however often its command names it.
+//!   2. A client is once in a key's queue, in order of arrival, however often the client's command
+//!      names the key.
 //!   3. A key is in `ready` at most once, from its first signal until
 //!      [`WaitingClients::take_ready`].
 //!
 //! A ready key is a hint: the server runs the commands of its clients again, first come first
-//! served, and they wait again if there is nothing for them (`server::execution::blocking`).
+//! served, and a client waits again if there is nothing for it (`server::execution::blocking`).
 //!
 //! Cost of a change: a test if no client waits, else a lookup. `wait` is O(1); `leave` O(1) for the
 //! first client of a queue, O(its clients) for others.
@@ -23,7 +24,7 @@ struct Queue {
     ready: bool,
     /// The key has received data since.
     has_news: bool,
-    /// The number of waits that are [guards](Waiting::wait).
+    /// The number of waits that are [guards](WaitingClients::wait).
     guards: usize,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //!   1. A key is listed exactly while a client watches it; `keys` is their number.
-//!   2. A touched client has left that key's list. The caller ends its other watches
+//!   2. A touched client has left that key's list. The caller ends the client's other watches
 //!      ([`Watchers::unwatch`]) and fails its transaction.
 //!   3. The removal of a key that had expired before its WATCH touches no client.
 //!

@@ -13,12 +13,12 @@
 //! Invariants
 //!   1. Entries are in the order of their numbers, oldest first, at most [`ENTRIES_MAX`], none
 //!      without a part.
-//!   2. Freed entries are older than all that remain. So a replay that does not know of every entry
-//!      freed has all that remain, and nothing newer.
+//!   2. Freed entries are older than all that remain. So a replay that does not know every freed
+//!      entry has all remaining entries, and nothing newer.
 //!   3. The bytes of a part are not in `used_memory` (`alloc::let_go`); they are an estimate from a
 //!      sample.
-//!   4. A part has no database exactly while a running snapshot has it, which returns it by its
-//!      ticket.
+//!   4. A part has no database exactly while a running snapshot has the database, which the
+//!      snapshot returns by the part's ticket.
 //!
 //! Cost: a flush O(databases + keys sampled + watched keys). An undo O(watched keys + keys that
 //! clients wait for); O(keys) if bytes have been counted only since the flush.

@@ -1,10 +1,10 @@
 //! A keyspace that is loaded beside the current keyspace, and then replaces the data of that at
 //! once.
 //!
-//!     beside       an empty keyspace with the same settings
-//!     follow       it adopts the time and the settings of the current one: before each slice
-//!     take_over    its databases replace the current ones
-//!     discard      it is not needed: its memory is freed
+//!     new_beside   an empty keyspace with the same settings
+//!     follow       adopts the time and the settings of the current keyspace: before each slice
+//!     take_over    the loaded databases replace the current databases
+//!     discard      the load has failed or was given up: frees the memory
 //!
 //! Both keyspaces hash keys with the same seed, and a database carries everything that depends on
 //! its keys: sizes, expiries, the lines of hashes. So the replacement moves no key. Everything that
@@ -37,8 +37,8 @@ impl Keyspace {
         self.set_counts_slot_bytes(current.counts_slot_bytes);
     }
 
-    /// Replaces all databases by those of a keyspace made by [`Keyspace::beside`]. Watches of keys
-    /// that existed or exist now are touched, clients that wait for keys that exist now are
+    /// Replaces all databases by those of a keyspace made by [`Keyspace::new_beside`]. Watches of
+    /// keys that existed or exist now are touched, clients that wait for keys that exist now are
     /// signalled, all listeners are notified that everything was flushed. With `off_loop` a helper
     /// thread frees the old databases; without, they are freed on return. Returns the number of old
     /// keys.
@@ -68,7 +68,7 @@ impl Keyspace {
         self.discard(other, off_loop)
     }
 
-    /// Frees a keyspace made by [`Keyspace::beside`], or the old databases; see
+    /// Frees a keyspace made by [`Keyspace::new_beside`], or the old databases; see
     /// [`Keyspace::flush`] for `off_loop`. Returns the number of keys.
     pub fn discard(&mut self, other: Keyspace, off_loop: bool) -> usize {
         let keys = other.len();

@@ -2,12 +2,12 @@
 //!
 //!     database    the table's lines, then its entries, in steps of a scan
 //!     entry       its block, a string's block, the container's blocks
-//!     large one   queued by key and processed in slices before the walk continues
+//!     large       queued by key and processed in slices before the walk continues
 //!
 //! It runs between turns, when only these keep an address in the keyspace:
 //!
 //!     a reply that sends a large string        its block is pinned, and stays (`entry`)
-//!     a snapshot's pass                        holds the one entry that it saves in slices,
+//!     a snapshot's pass                        holds the entry that it saves in slices,
 //!                                              which stays with all its blocks; other entries
 //!                                              it has taken over are in no table any more
 //!     a value being freed                      is in no table any more

@@ -8,13 +8,13 @@
 //!           the loop's side, so no lock is needed
 //!     no    the loop, at once; more than [`AT_ONCE`] elements in slices between turns
 //!
-//! **Memory that was let go counts as free before it is freed**: its bytes leave `used_memory` at
-//! once ([`alloc::let_go`]), so that nothing is evicted or refused on its account. They are
-//! estimated from the structure and some of the elements, and corrected when they are freed; until
-//! then their [`LetGo`] travels with them.
+//! **Memory that was let go counts as free before it is freed**: the bytes leave `used_memory` at
+//! once ([`alloc::let_go`]), so that nothing is evicted or refused because of a removed value. The
+//! bytes are estimated from the structure and some of the elements, and corrected when the value is
+//! freed; until then a [`LetGo`] travels with the value.
 //!
 //! To wait until memory is back, a caller puts a mark ([`LazyFree::mark`]) after everything queued
-//! for the thread so far; it works in order and wakes the loop when it reaches the mark.
+//! for the thread so far; the thread works in order and wakes the loop when it reaches the mark.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! A database's mark in a running pass: which entries are saved, and what the pass owns of it.
+//! A database's mark in a running pass: which entries are saved, and which of the database's
+//! entries the pass owns.
 
 use super::super::access::view::KeyView;
 use super::super::ids::DbIndex;

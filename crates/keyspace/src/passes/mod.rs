@@ -1,7 +1,7 @@
 //! Work over all keys, in slices.
 //!
 //!     snapshot   all databases as they were at one moment, without a fork (`pass`, `mark`)
-//!     beside     a keyspace that is loaded beside the current one, and replaces it
+//!     beside     a keyspace that is loaded beside the current, and replaces it
 //!     aside      flushed databases that can be brought back (`set_aside`)
 //!     lazyfree   freeing large values and whole databases
 //!     defrag     moving blocks to give pages back

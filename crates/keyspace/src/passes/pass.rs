@@ -1,5 +1,5 @@
-//! A pass: its walk over a database, what it has yet to save, and the changes that it has to be
-//! saved from (`snapshot`).
+//! A pass: the walk over a database, what the pass has yet to save, and the changes before which it
+//! must save an entry (`snapshot`).
 //!
 //! Cost: a change of an entry tests its bit; only an unsaved entry is copied or handed over.
 

@@ -10,11 +10,11 @@
 //!     large string       pinned: the block stays until the pass has written it, a huge one
 //!                        until the saver has written it ([`Saver::text`])
 //!     removed container  handed over whole: the pass owns, saves and frees it
-//!     large container    writers should wait for it (the gates see to that); a writer that does
+//!     large container    writers should wait for it (the gates ensure that); a writer that does
 //!                        not makes a copy of it
 //!
-//! A large container is saved in slices. While it is open it does not change: a removal hands it
-//! over to the pass, a write leaves the pass a copy with the same positions.
+//! A large container is saved in slices. An open container does not change: a removal hands it over
+//! to the pass, a write leaves the pass a copy with the same positions.
 //!
 //! Invariants
 //!   1. While no pass runs, and none has been aborted, every entry's bit is `PassMark::bit_of` it.
@@ -25,10 +25,10 @@
 //! in these, and all other entries count as saved.
 //!
 //! Moves of entries in the table, its growth and SWAPDB do not matter: the bit is in the entry, a
-//! database carries the number it had when the pass began, and a second visit is harmless. A
-//! flushed database is handed to the pass as a whole; dropped slots are saved where they are
-//! (`dropped_slots`), and handed over when nothing else is left to be done with them. An aborted
-//! pass continues marking, without saving, until every entry has the same bit again.
+//! database carries the number it had when the pass began, and a second visit is harmless. FLUSHALL
+//! hands a database to the pass as a whole; the pass saves dropped slots where they are
+//! (`dropped_slots`), and takes them over when no other work is left for them. An aborted pass
+//! continues marking, without saving, until every entry has the same bit again.
 //!
 //! Cost without a pass: a test per change. The walk allocates nothing per key.
 use std::sync::Arc;

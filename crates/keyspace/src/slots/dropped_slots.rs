@@ -1,6 +1,6 @@
-//! Slots dropped as a whole: their keys leave the database at once. Their deletions for replicas
-//! and the log, their share of the database's counts by type and size, and their memory follow
-//! later, in slices between turns.
+//! Slots dropped as a whole: their keys leave the database at once. Between turns, in slices, the
+//! server records the deletions for replicas and the log, subtracts the keys from the database's
+//! counts by type and size, and frees the memory.
 //!
 //!     drop_slots     the slots' tables leave their database
 //!     a scan         records a deletion of each key, several in a request, and subtracts its size

@@ -6,10 +6,10 @@
 //!     by_slot         counts, keys and deletion by slot; hidden slots (`hidden`)
 //!     dropped_slots   slots that are dropped as a whole, and the work that follows (`dropped`)
 //!
-//! Only a keyspace made with slots has them (`Keyspace::with_slots`); in any other this folder
-//! costs a test of a null pointer. Which slots a node owns, receives or keeps is decided by
-//! `cluster` and `migration`; `store::table` alone knows whether a database has a single table or a
-//! table for each slot.
+//! Only a keyspace made by `Keyspace::with_slots` has slots; in any other this folder costs a test
+//! of a null pointer. Which slots a node owns, receives or keeps is decided by `cluster` and
+//! `migration`; `store::table` alone knows whether a database has a single table or a table for
+//! each slot.
 
 pub(super) mod by_slot;
 pub(super) mod dropped;

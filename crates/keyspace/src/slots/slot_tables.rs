@@ -1,8 +1,8 @@
 //! The tables of a database whose keys have slots: a hash table for each slot.
 //!
-//!     tables by slot, in pages of 64, with the earliest expiries of all of them in a tree
+//!     tables   by slot, in pages of 64, with the earliest expiries of all tables in a tree
 //!              (`encodings::hashtable`, its `tables` and `expiry`). A page is made with the first
-//!              key of one of its slots, and dropped with the last of all
+//!              key of any of its slots, and dropped with the last key of all of them
 //!     counts   keys and volatile keys by slot, keys by page, and a bit for each slot that has
 //!              keys: counts and walks visit no other slot
 //!

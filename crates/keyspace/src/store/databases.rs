@@ -1,12 +1,12 @@
 //! The databases of a keyspace, and which of them has the key or field that expires first.
 //!
-//! A database has lower bounds of its keys' expiries, and of those within its values: of hashes'
-//! fields, and of streams' idempotent IDs. Two trees of minima over these bounds lead to the
-//! database with the least, so that neither the loop's sleep nor the expire cycle visits all
-//! databases.
+//! A database has lower bounds of the expiries of its keys, and of the expiries within its values:
+//! of hashes' fields, and of streams' idempotent IDs. Two trees of minima over these bounds lead to
+//! the database with the least bound, so that neither the loop's sleep nor the expire cycle visits
+//! all databases.
 //!
 //! A database borrowed for a change counts as stale; the bounds of stale databases are read before
-//! the trees are used. So no change needs to report its effect on expiries.
+//! the trees are used. So the code that changes a database need not report an effect on expiries.
 //!
 //! Invariants
 //!   1. The trees have the bounds of every database that is not stale.

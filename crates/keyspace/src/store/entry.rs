@@ -9,10 +9,10 @@
 //!
 //! Invariants
 //!   1. The block's size is what `size()` computes from the header; it is stored nowhere else.
-//!   2. FLAG_EXPIRY is set exactly when the 8 expiry bytes are there; the table's word for
-//!      the entry carries the same bit, so keys without a TTL are recognized without a read
-//!      of the entry. The word also marks entries of more than 64 bytes: no size class spans
-//!      that length, so the mark changes only when the block does.
+//!   2. FLAG_EXPIRY is set exactly when the 8 expiry bytes are there; the table's word for the
+//!      entry carries the same bit, so a lookup recognizes keys without a TTL without reading the
+//!      entry. The word also marks entries of more than 64 bytes: no size class spans that length,
+//!      so the mark changes only when the block does.
 //!   3. A raw string's block has exactly its length (at least 8), so the length implies the
 //!      allocator's size class.
 //!

@@ -1,9 +1,9 @@
 //! The entries of a database: keys and values in memory, and the tables that find them.
 //!
-//!     entry       a key and its value in one block        sizes       keys by size: INFO keysizes
+//!     entry       a key and its value in a block          sizes       keys by size: INFO keysizes
 //!     table       the entries by key and by expiry        footprint   counts that need bytes
-//!     database    one database: entries, expiry, counts   prefixes    figures by prefix
-//!     databases   all of them, and which one is due       weight      approximate bytes of one
+//!     database    a database: entries, expiry, counts     prefixes    figures by prefix
+//!     databases   all of them, and which one is due       weight      approximate bytes of a whole
 //!     container   the value of an entry, of any type
 //!     key_hash    a key's hash and slot, computed once    check       invariants, in tests
 //!

@@ -6,18 +6,18 @@
 //!     by key     find, insert, replace, remove
 //!     all        scan, entries, walk_from, random, clear_with
 //!     by time    next_due, take_due; the lines of hashes with expiring fields: fields, fields_mut;
-//!                those of streams that need a newer form in files: streams, streams_mut
+//!                the lines of streams that need a newer form in files: streams, streams_mut
 //!     labels     time series by their labels: labels, index_labels, forget_labels
 //!     memory     prefetches, relocate_lines, relocate_scan, memory_bytes, shape
 //!
 //! Positions that callers keep:
 //!
-//!     Found     a key's entry and its position, until the table's next change
+//!     FoundKey  a key's entry and its position, until the table's next change
 //!     cursor    of a scan: valid through all changes, below 2^39, or 2^53 with slots
 //!     place     in the order of [`Table::walk_from`], below [`WALK_END`]: never changes
 //!
-//! Without slots, they cost a test of a null pointer. With them, a change of an entry by its
-//! position alone computes the slot again from its key.
+//! Without slots, positions cost a test of a null pointer. With slots, a change of an entry by
+//! position alone computes the slot again from the entry's key.
 //!
 //! Entries are made, changed and freed by `Database`. A change that moves an entry, or adds or
 //! removes its expiry, is reported by [`Table::replace`].

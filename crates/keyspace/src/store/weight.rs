@@ -1,10 +1,10 @@
 //! Approximate bytes of a whole database, without reading all of it.
 //!
-//! A sample of keys is read: table order is hash order, so the first ones are a fair sample. A
-//! database also knows how many keys it has of each type and size ([`KeySizes`]), so the others are
-//! estimated by the mean of their own type and size. A size without a sampled key (there are few
-//! such keys, but they may be the big ones) is estimated by the bytes that an element of that type
-//! takes elsewhere.
+//! The estimate reads a sample of keys: the first keys are a fair sample, because table order is
+//! hash order. A database also knows how many keys it has of each type and size ([`KeySizes`]), so
+//! the estimate gives every other key the mean of its type and size. If no key of a size was
+//! sampled (there are few such keys, but they may be the big keys), the estimate uses the bytes
+//! that an element of that type takes in other keys.
 
 use super::container::bytes_of;
 use super::database::Database;
