@@ -1,8 +1,8 @@
 //! Findings: what a check of a server gives, whichever check it is.
 //!
 //! `russet doctor`, CLUSTER EXPLAIN, MEMORY DOCTOR, LATENCY DOCTOR and `/readyz` are lists of
-//! these; each shows them in its own way. `Display` is the doctor's: a line, and a line for the
-//! remedy.
+//! findings; each command shows them in its own way. `Display` is the doctor's form: a line, and a
+//! line for the remedy.
 
 use std::borrow::Cow;
 use std::fmt;

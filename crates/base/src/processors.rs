@@ -1,8 +1,8 @@
 //! The processors that threads run on, as `server-cpulist` and its relatives say.
 //!
 //! A list has numbers and ranges with commas between them: `0-3,8`, with a stride `0-10:2`. The
-//! loop's thread takes its own at start ([`bind`]). A thread that it starts takes the list of its
-//! post ([`bind_post`]), or keeps the list of the thread that started it.
+//! loop's thread takes `server-cpulist` at start ([`bind`]). A helper thread takes the list of its
+//! work ([`bind_post`]), or keeps the list of the thread that started it.
 
 use std::io;
 use std::sync::OnceLock;

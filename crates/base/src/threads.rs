@@ -1,4 +1,5 @@
-//! Helper threads: all are started here, so that the memory of all of them is counted (`ledger`).
+//! Helper threads. Every thread is started here, so that `ledger` counts the memory of every
+//! thread.
 
 pub mod cancel;
 

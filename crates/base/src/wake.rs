@@ -1,8 +1,8 @@
 //! The call that wakes the loop from another thread.
 //!
-//! The loop owns the pipe that it sleeps on (`server::run::control`) and hands a waker to whatever
-//! works on a thread of its own: that calls it after it has left its result where the loop looks.
-//! Nothing is sent: the loop then looks everywhere. Cost: a write of a byte.
+//! The loop owns the pipe that it sleeps on (`server::run::control`) and hands a waker to every
+//! helper thread, which calls the waker after it has left a result where the loop looks. The pipe
+//! carries no data, because a woken loop looks at all results. Cost: a write of a byte.
 
 use std::fmt;
 use std::sync::Arc;

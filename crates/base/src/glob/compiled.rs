@@ -1,5 +1,5 @@
 //! A pattern that is matched against many texts. Nearly all patterns are plain text with a star at
-//! either end or both: these are compared as prefix, suffix or part.
+//! either end or both; these are compared as prefix, suffix or part of the text.
 
 use std::borrow::Cow;
 

@@ -1,10 +1,10 @@
 //! CRC-16/XMODEM (polynomial x^16 + x^12 + x^5 + 1, no reflection, initial value 0), which gives a
 //! key its cluster slot.
 //!
-//! In cluster mode each command computes it, so the same pass also reports whether a given byte
-//! occurs: a slot looks for `{`. The text is read as big-endian blocks of eight bytes.
-//! Because the initial value is 0, zero bytes in front of a text change nothing: the first block
-//! takes the remainder of the length, and there is no tail.
+//! In cluster mode each command computes the checksum of its keys, so the same pass also reports
+//! whether a given byte occurs: a slot looks for `{`. The text is read as big-endian blocks of
+//! eight bytes. Because the initial value is 0, zero bytes in front of a text change nothing: the
+//! first block takes the remainder of the length, and there is no tail.
 //!
 //!     carry-less multiplication   the halves of a block are folded into the next, by x^96 and
 //!                                 x^64 mod P; the last is reduced by Barrett's method, two
@@ -14,10 +14,10 @@
 //! Cost, on the machine of the figures in `docs/`: 3 ns for 8 bytes, 5 for 16, 8 for 32; by tables
 //! 7, 13 and 19.
 //!
-//! It is written here because the crates take twice as long or more for keys of 8 to 24 bytes: the
-//! first goes by single bytes, the other is made for long texts. In ns, the crates' checksums
-//! without and with `memchr` for the byte (release build, 64 keys in turn, least of 400 rounds, AMD
-//! EPYC):
+//! The checksum is written here because the crates take twice as long or more for keys of 8 to 24
+//! bytes: the first goes by single bytes, the other is made for long texts. In ns, the crates'
+//! checksums without and with `memchr` for the byte (release build, 64 keys in turn, least of 400
+//! rounds, AMD EPYC):
 //!
 //!     bytes              4          8         16         24         32         64
 //!     here             4.1        3.9        5.7        7.7        9.5       19.2

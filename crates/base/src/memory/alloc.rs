@@ -1,9 +1,9 @@
 //! The allocator and its figures.
 //!
 //! jemalloc counts, for every thread, the bytes that it ever allocated and freed (size classes, not
-//! requests); reading the two counters costs two loads. `used_memory` is their difference over all
-//! threads (`ledger`). Raw blocks for the thin-pointer encodings come from here too, so that the
-//! size-class arithmetic is in a single place.
+//! requests); reading the two counters costs two loads. `used_memory` is the difference of the two
+//! over all threads (`ledger`). Raw blocks for the thin-pointer encodings come from this module
+//! too, so that the size-class arithmetic is in a single place.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};

@@ -3,8 +3,8 @@
 //! A thread often frees a block that another thread allocated: buffers that the loop fills and a
 //! helper thread writes to a file, values that are freed off the loop. So the balance of a single
 //! thread is meaningless; memory in use is the sum over all threads that hand blocks to each other.
-//! They share a *ledger*: the loop's thread opens it, and every thread started from a thread of the
-//! ledger joins it (`threads::start`, the only way to start a thread).
+//! Such threads share a *ledger*: the loop's thread opens it, and every thread started from a
+//! thread of the ledger joins it (`threads::start`, the only way to start a thread).
 //!
 //!     account     the allocator's counters of one thread: bytes ever allocated and freed
 //!     ended       the final balances of ended threads
@@ -14,8 +14,8 @@
 //! Invariants
 //!   1. An account is in its ledger from before its thread's work begins until after the
 //!      thread's last destructor: no allocation or free is left out.
-//!   2. Counters of other threads are read under the ledger's lock, which an ending thread
-//!      takes to close its account: they are never read after the end of their thread.
+//!   2. Counters of other threads are read under the ledger's lock, which an ending thread takes to
+//!      close its account: no counter is read after the end of its thread.
 //!   3. For the loop's thread the sum is exact, except for allocations that another thread is
 //!      making at that moment: such a block counts from then on or from the next read.
 //!

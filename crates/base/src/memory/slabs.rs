@@ -8,9 +8,9 @@
 //!     the slab of a block    free and all places, bytes     one query, no lock
 //!     a bin of an arena      places in use, slabs, slabs with room      as of the last refresh
 //!
-//! The stock allocator provides all of it: `experimental.utilization` and its statistics.
-//! Cost: a query is the block's two lookups in the allocator's tree, some 50 ns when they
-//! miss; a refresh adds up the allocator's statistics, 20 us or so.
+//! The stock allocator provides all these figures: `experimental.utilization` and its statistics.
+//! Cost: a query is the block's two lookups in the allocator's tree, some 50 ns when they miss; a
+//! refresh adds up the allocator's statistics, 20 us or so.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_void};

@@ -1,8 +1,8 @@
 //! Short decimal digits of a double by Grisu2 (Florian Loitsch, 2010), as Redis prints them.
 //!
 //! Grisu2 always reads back to the same double but for five values in a thousand it finds a digit
-//! more than needed. Redis prints those digits, so ours must be the same. Why no library: those for
-//! shortest digits (the standard library, `ryu`, `zmij`) give 656.9658096 where Redis prints
+//! more than needed. Russet must print the same digits as Redis. Why no library: those for shortest
+//! digits (the standard library, `ryu`, `zmij`) give 656.9658096 where Redis prints
 //! 656.9658095999999; `dtoa`, Grisu2 as well, uses other powers of ten and gives every fifth value
 //! another last digit (4134662.2868755378 for 4134662.2868755376).
 //!

@@ -1,8 +1,8 @@
 //! Operating system interfaces that exist in C only: fork, the process title, fatal signals,
 //! syslog.
 //!
-//! `rustix` and `std` provide the others safely; the ones here have no safe form. Each function is
-//! small, and says why its call is sound.
+//! `rustix` and `std` provide other system calls safely; the calls here have no safe form. Each
+//! function is small, and says why its call is sound.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;

@@ -1,9 +1,9 @@
-//! The stack of another thread, taken while it runs: SIGWINCH interrupts it, and its handler writes
-//! down the return addresses.
+//! The stack of another thread, taken while the thread runs: SIGWINCH interrupts the thread, and
+//! the signal's handler writes down the return addresses.
 //!
-//! Only addresses are taken in the handler, into fixed room and without a lock or an allocation;
-//! the asking thread finds the names (`backtrace::resolve`). SIGWINCH is ignored by default, so a
-//! late signal harms nothing, and `SA_RESTART` lets most calls of the interrupted thread continue.
+//! The handler takes only addresses, into fixed room and without a lock or an allocation; the
+//! asking thread finds the names (`backtrace::resolve`). SIGWINCH is ignored by default, so a late
+//! signal harms nothing, and `SA_RESTART` lets most calls of the interrupted thread continue.
 
 use std::io;
 use std::sync::Mutex;

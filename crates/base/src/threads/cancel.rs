@@ -1,8 +1,8 @@
 //! Cancellation: work of a thread that nothing waits for any more ends early.
 //!
-//! Whoever runs the work says whose it is ([`watch`]); loops that may take long ask now and then
-//! ([`is_cancelled`]) and end with any result, which is thrown away. Without anybody who watches
-//! nothing is cancelled. Cost: a question is two loads.
+//! The code that runs the work names the flag of the client that waits ([`watch`]); loops that may
+//! take long ask now and then ([`is_cancelled`]) and, if cancelled, end with any result, which the
+//! caller throws away. Without a watched flag nothing is cancelled. Cost: a question is two loads.
 
 use std::cell::RefCell;
 use std::sync::Arc;
