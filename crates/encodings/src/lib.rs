@@ -8,8 +8,9 @@
 //!     parts            blob, buffer, thin, elements, varint, stream_id, min_tree, prefetch
 //!
 //! An encoding owns its blocks, counts their bytes and can offer them to defragmentation. `types`
-//! decides which value has which encoding, and passes the limits. Bytes from files are checked
-//! before they become a value; from then on the invariants in each module's opening are relied on.
+//! decides which value has which encoding, and passes the limits. Loading checks bytes from files
+//! before they become a value; from then on all code relies on the invariants in each module's
+//! opening.
 #![warn(missing_docs)]
 
 pub mod bits;

@@ -1,5 +1,5 @@
-//! Searches that are made ahead of commands, a level at a time: those of a batch wait for memory
-//! beside each other.
+//! Searches that a batch makes ahead of its commands, a level at a time, so that all searches of
+//! the batch wait for memory at the same time.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;

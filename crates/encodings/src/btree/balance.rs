@@ -1,8 +1,8 @@
 //! Making room in full nodes and joining small nodes, a parent and its children at a time.
 //!
-//! A full leaf shares with a neighbour or splits, a full inner node splits; both before the insert
-//! continues, so that no split propagates upwards. After each change here the parent's first
-//! elements and counts are exact again (invariant 1 of the tree).
+//! A full leaf shares elements with a neighbour or splits; a full inner node splits. Both happen
+//! before the insert continues, so that no split propagates upwards. After each change here the
+//! parent's first elements and counts are exact again (invariant 1 of the tree).
 #![allow(unsafe_code)]
 
 use super::member::{Key, Member};

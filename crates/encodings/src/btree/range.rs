@@ -1,7 +1,8 @@
 //! A walk over a run of elements, in either direction.
 //!
-//! It goes from leaf to leaf by rank: leaves have no links to neighbours, and a descent per leaf is
-//! cheap compared to its 60 members, which are prefetched some steps ahead.
+//! The walk goes from leaf to leaf by rank, because leaves have no links to neighbours, and a
+//! descent per leaf is cheap compared to the 60 members of the leaf, which are prefetched some
+//! steps ahead.
 #![allow(unsafe_code)]
 
 use super::ZsetIndex;

@@ -1,7 +1,7 @@
 //! Prefetching for a batch of lookups: the directory's word, then the lines of the table, then the
 //! entries, each stage for the whole batch before the next.
 //!
-//! All are hints: nothing is changed, and the element need not be there.
+//! All stages are hints: they change nothing, and the element need not be in the table.
 
 use super::line::{CELLS, match_tag, tag_of_hash, word_of_cell};
 use super::{HashTable, SegmentRef, Word};

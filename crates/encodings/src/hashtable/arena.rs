@@ -1,10 +1,10 @@
 //! Memory for segments: dense arenas, an arena for each full-grown size.
 //!
 //! Segments of equal size are contiguous in chunks; when a segment is freed the last of its arena
-//! moves into the hole, so only the last chunk has free places. Without this, half of the
-//! allocator's slabs of a size going out of use stay half empty: 3-4 bytes an element. A chunk has
-//! 1 place in a small table and up to 64 in a large table, so that free places are never more than
-//! a few percent. A table's only segment is an allocation of its own.
+//! moves into the hole, so only the last chunk has free places. Without arenas, half of the
+//! allocator's slabs of a size that goes out of use would stay half empty: 3-4 bytes an element. A
+//! chunk has 1 place in a small table and up to 64 in a large table, so that free places are never
+//! more than a few percent. A table's only segment is an allocation of its own.
 //!
 //! Moving costs a copy of a segment and its directory words.
 

@@ -3,24 +3,25 @@
 //! A segment with volatile elements has a *record*: the (time, tag) of up to 14 elements that
 //! expire first, and `far`, a lower bound of all other expiries. A *tree of minima* over the
 //! records' earliest times gives the next due segment. When a near time is reached, its tag leads
-//! to the cell or two in question; only when `far` is reached (14 elements later) is the whole
-//! segment read, and both are computed anew.
+//! to the cell or two in question; only when `far` is reached (14 elements later) does the table
+//! read the whole segment, and compute the near times and `far` anew.
 //!
 //!     record: 14 x (time 48 bits | tag 15 bits) | far | prefix | number of near ones    128 bytes
 //!
 //!   1. Every recorded expiry of an element still in the table has a near entry in its segment's
 //!      record with its tag and no later time, or is not before the record's `far`.
 //!   2. No near time is after `far`; the tree's leaf is the earliest near time, or `far`.
-//!   3. `Header::horizon` is `far` in whole seconds, rounded up: most expiries are beyond it,
-//!      and noting them reads only the header.
+//!   3. `Header::horizon` is `far` in whole seconds, rounded up: most expiries are at or after the
+//!      horizon, and recording them reads only the header.
 //!
 //! Near entries are hints: elements may be gone, or live longer, by the time they are read. Each
 //! full read of a segment is amortized over at least 14 expiries recorded since the read before:
 //! some 35 reads of entries, prefetched, for each element that expires.
 //!
 //! Tables may share their records ([`SharedExpiry`]): the tree then leads to the table that is due,
-//! and a small table with volatile elements costs a record. The records are lent to a table while
-//! it changes; in between it has none, and its headers have the numbers of its own.
+//! and a small table with volatile elements costs a record. A table borrows the shared records
+//! while it changes; in between it has none, but the headers of its segments keep the numbers of
+//! their records.
 //!
 //! Memory: 0.3 bytes an element in tables with volatile elements. The tree grows by
 //! doubling an array of 8 bytes a segment: 40 us at 10 M elements.

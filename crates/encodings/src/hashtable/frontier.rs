@@ -1,6 +1,6 @@
 //! A walk in the order of the table's own hashes, with a frontier between visited and unvisited
-//! elements: whatever grows, splits or shrinks meanwhile, the side of each element is known. Unlike
-//! a scan it visits every element once.
+//! elements: whatever grows, splits or shrinks meanwhile, the walk knows on which side each element
+//! is. Unlike a scan the walk visits every element once.
 //!
 //! A place is the top half of an element's own hash in the table.
 

@@ -1,7 +1,7 @@
 //! The hash table under the keyspace and under large sets, hashes and sorted sets.
 //!
-//! Extendible hashing in cache lines. It stores opaque 48-bit words (a caller's pointers); the
-//! caller's closures compare and hash them.
+//! Extendible hashing in cache lines. The table stores opaque 48-bit words (a caller's pointers);
+//! closures of the caller compare and hash them.
 //!
 //!     directory   a word for each value of the top bits of the hash (`directory`)
 //!     segment     a header line and up to 63 buckets of 8 cells (`segment`, `line`, `place`)

@@ -1,8 +1,8 @@
 //! Overflow: elements of a full segment whose hashes are equal as far as the directory may grow,
 //! which splitting cannot separate. They are in a list beside the segment.
 //!
-//! The list has no order; its key is the segment's prefix. An empty list is removed, and the
-//! directory word's overflow flag is cleared.
+//! The list has no order; its key is the segment's prefix. When a list becomes empty, the table
+//! removes it and clears the overflow flag in the directory word.
 
 use super::line::{Accepts, CELLS, tag_of_cell, word_of_cell};
 use super::place::InsertOutcome;

@@ -4,11 +4,12 @@
 //!     cursor = prefix | depth, 6 bits | band, 6 bits        (0: begin, and: finished)
 //!
 //! The prefix identifies a block of hashes, those with the same top `depth` bits; a band is a 64th
-//! of the tags. A scan goes through the blocks in order and through the bands of each; an element
-//! never changes either, wherever it moves. A block is the content of a single segment when the
-//! block is begun. If that segment has split since, it is finished child by child. If it has
-//! merged, the bands are those of the larger segment, and its part that the scan had not reached
-//! follows as separate blocks. So a cursor only moves forward, and a scan always ends.
+//! of the tags. A scan goes through the blocks in order and through the bands of each block; an
+//! element stays in its block and its band, wherever it moves. A block is the content of a single
+//! segment when the block is begun. If that segment has split since, the scan finishes the parts
+//! one after the other. If it has merged, the bands are those of the larger segment, and the part
+//! that the scan had not reached follows as separate blocks. So a cursor only moves forward, and a
+//! scan always ends.
 //!
 //! Prefixes have at most 27 bits, so cursors stay below 2^39: a cluster slot's 14 bits above
 //! them end at 2^53. Small tables have small cursors. Repeats occur only after a split or merge.

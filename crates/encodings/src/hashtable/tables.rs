@@ -7,13 +7,14 @@
 //!              one dropped is kept for the next
 //!     expiry   the records of all tables (`expiry`)
 //!
-//! All have the same odd number (`HashTable::salt`), which a lookup would else read in the table.
+//! All tables have the same odd number (`HashTable::salt`), because a lookup would else read the
+//! number in the table.
 //!
 //! Invariants
 //!   1. The root of a table is its only directory word; the root is none if the directory has no
 //!      word or several, while the table changes, and if the table has no page.
 //!   2. Tables change only in [`Tables::change`].
-//!   3. `expiry` is lent to a table while that changes, and has the records of all of them.
+//!   3. `expiry` is lent to a table while that table changes, and has the records of all tables.
 //!
 //! Cost: a lookup is that of a table of a single segment; of more segments, two more reads.
 

@@ -1,7 +1,7 @@
-//! The index itself: its fields, and what is read of its nodes without a search.
+//! The index itself: the fields, and the methods that read nodes without a search.
 //!
-//! `insert`, `remove`, `load` and `search` have the rest of its methods. Cost: O(1) unless a method
-//! says otherwise.
+//! `insert`, `remove`, `load` and `search` have the other methods. Cost: O(1) unless a method says
+//! otherwise.
 
 use rand::Rng;
 

@@ -2,9 +2,9 @@
 //! step.
 //!
 //! A [`Placement`] only reads the index, so the index may change between its steps, and several may
-//! be under way. The end checks each candidate again: removed nodes are dropped, distances of
-//! changed ones computed anew, and the last 64 added nodes are candidates, too. If none is left it
-//! searches again, without steps.
+//! be under way. The last step checks each candidate again: it drops removed nodes, computes the
+//! distances of changed nodes anew, and takes the last 64 added nodes as candidates, too. If no
+//! candidate is left it searches again, without steps.
 //!
 //! Cost: a search with `ef` candidates, of which about the better half are expanded, then the
 //! choice of links (`select`). Levels are drawn by `random_level`; numbers and vectors are the

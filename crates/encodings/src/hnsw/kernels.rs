@@ -1,4 +1,4 @@
-//! The sums a distance is made of, by the widest instructions this processor has.
+//! The sums that make a distance, by the widest instructions that this processor has.
 //!
 //! Each kernel takes two vectors as bytes, as the store holds them (little-endian, any alignment),
 //! of the same length; a longer vector is read only as far as the shorter. The form is chosen once

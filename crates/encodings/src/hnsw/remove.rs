@@ -1,8 +1,8 @@
 //! Removals: the neighbours of a removed node are linked with each other in its place.
 //!
-//! They are linked by their shortest edges until each can reach the others, then nodes that gained
-//! no link get a link, as far as lists have room. A node that is left alone searches for new links.
-//! The entry passes to a node of the highest level that is left.
+//! The neighbours are linked by their shortest edges until each can reach the others, then nodes
+//! that gained no link get a link, as far as lists have room. A node that is left alone searches
+//! for new links. The entry passes to a node of the highest level that is left.
 //!
 //! Cost: M^2 distances per level; more than 64 neighbours are mended in groups. [`Index::compact`]
 //! gives numbers back, O(M^2) each: it renames nodes, and a search under way may miss a node that

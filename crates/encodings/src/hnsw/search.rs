@@ -5,10 +5,10 @@
 //! again, and if none is left the search starts at the entry.
 //!
 //!     Search   the nearest nodes, perhaps among those that pass a filter
-//!     Scan     all nodes, compared one by one: exact
+//!     Scan     all nodes, each compared: exact
 //!
 //! Cost: about `ef` * M distances for a search; vectors are fetched ahead of their comparison.
-//! Memory: a bit for each node and some words for each result, which the thread keeps for its next
+//! Memory: a bit for each node and some words for each result, which the thread keeps for the next
 //! search. The caller chooses the budget.
 
 use super::frontier::{Near, Queues};

@@ -12,9 +12,9 @@
 //! with [`WIDE`] and a number stands for that list in `wide`: only files with more than 2M or M
 //! links make such ones.
 //!
-//! Growth adds chunks and copies nothing but the last, while it is not yet a whole chunk.
-//! Numbers of removed nodes are used again, the last freed first. If less than half of the numbers
-//! are in use, the nodes with the highest ones are moved to free ones, and the last chunks freed;
+//! Growth adds chunks and copies nothing but the last, while it is not yet a whole chunk. Numbers
+//! of removed nodes are used again, the last freed first. If less than half of the numbers are in
+//! use, the nodes with the highest numbers are moved to free numbers, and the last chunks freed;
 //! towers stay where they are.
 
 use super::parameters::{LEVEL_MAX, Parameters};

@@ -2,7 +2,7 @@
 //! records of equal size.
 //!
 //! `walk` reads nodes through [`Nodes`], so that the graph of a vector set and that of a search
-//! index share it. Nothing of it is kept in the graph: a [`Walk`] is the memory of a search, which
+//! index share it. The graph keeps nothing of a walk: a [`Walk`] is the memory of a search, which
 //! the thread keeps for its next search.
 //!
 //!     Nodes    links, records and distances, by numbers

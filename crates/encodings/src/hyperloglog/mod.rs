@@ -6,7 +6,7 @@
 //!     form 1, sparse:  runs of equal registers (`sparse`)
 //!
 //! An element's hash selects a register (14 bits) and has a run of zeros; the register keeps the
-//! longest run seen, plus one. The estimate from that: `estimate`.
+//! longest run seen, plus one. `estimate` computes the cardinality from the registers.
 //!
 //! The highest bit of the cached cardinality marks it as out of date. These strings come from
 //! clients, too: damage is detected when a string is read ([`Damage`]), and no register beyond the

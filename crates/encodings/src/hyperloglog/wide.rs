@@ -1,8 +1,8 @@
 //! Thirty-two dense registers at a time, for processors with AVX2.
 //!
 //! Each function returns exactly what its namesake in `dense` does without AVX2. The caller has to
-//! check that the processor has AVX2 and POPCNT. The last 32 registers are left to `dense`: a
-//! vector loaded there would end after the value.
+//! check that the processor has AVX2 and POPCNT. The last 32 registers are left to `dense`: because
+//! a vector loaded there would end after the value.
 //!
 //! Cost: a step is 32 registers, 24 bytes, of which each half of a vector has 12. A merge keeps the
 //! maxima of four steps in processor registers while it reads the sources.

@@ -1,8 +1,8 @@
 //! Changes to a listpack: each is a splice, and an update of the header's count.
 //!
-//! Here, `splice` alone changes the block's length and `total` (invariant 1); its callers fill the
-//! room that it returns with whole entries, and the trailing 0xFF moves with the rest. An unknown
-//! count (invariant 3) stays unknown after inserts; a removal counts anew.
+//! Here, `splice` alone changes the block's length and `total` (invariant 1); the callers of
+//! `splice` fill the room that it returns with whole entries, and the trailing 0xFF moves with the
+//! rest. An unknown count (invariant 3) stays unknown after inserts; a removal counts anew.
 //!
 //! Cost: O(bytes after the position), and at most one reallocation; several entries in a call are a
 //! single splice. `move_span` allocates nothing. A listpack of 4 GB panics: limits are `types`'.

@@ -10,8 +10,8 @@
 //!   3. With `compress` = d > 0, the first and last d nodes are never compressed.
 //!   4. `bytes` is what the nodes point to, as the allocator counts it: nodes are changed through
 //!      `edit`; code that adds or removes a node updates the sum.
-//!   5. Only the first node may have room in front: it gets it when, among others, an element
-//!      is added or removed there.
+//!   5. Only the first node may have room in front: it gets the room when an element is added or
+//!      removed there while the list has other nodes.
 //!
 //! Placement of elements is Redis's, visible in OBJECT ENCODING and DEBUG OBJECT: a full node gets
 //! no more elements, except for an element inserted into its middle, and an element replaced in

@@ -2,7 +2,7 @@
 //!
 //! A text that repeats in its column gets a number there, and records have the number in its place:
 //! a byte for the first [`NEAR`], two for the others. Counters, for which all texts compete, find
-//! those that repeat: a column whose values all differ numbers none, and costs a hash for each
+//! the texts that repeat: a column whose values all differ numbers none, and costs a hash for each
 //! value stored.
 //!
 //! A column whose first value is a text has a width, the text's length: records have texts of this

@@ -1,7 +1,7 @@
 //! The letters of texts: code points, as far as bytes are UTF-8, without a difference of case.
 //!
-//! Bytes are read as Redis's module reads them: the first byte says how many follow, whatever these
-//! are.
+//! Bytes are read as Redis's module reads them: the first byte says how many follow, whatever the
+//! following bytes are.
 
 /// Letters as they come, byte by byte.
 #[derive(Clone, Copy, Debug, Default)]

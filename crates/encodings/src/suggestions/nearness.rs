@@ -2,9 +2,10 @@
 //!
 //!     state    (letters of the query, edits) for each part of it that the text can stand for
 //!
-//! A text goes on as long as it has a state. When it has none left, it is found if the part before
-//! the last letter was a match, and all that begins so is found with it. Thus a few texts are not
-//! found that other automata accept (`aba` begins like `aab`, `abax` does not): so it is in Redis.
+//! The search reads a text letter by letter while a state is left. When no state is left, the text
+//! is found if the part before the last letter was a match, together with all texts that begin with
+//! that part. As in Redis, a few texts are not found that other automata accept (`aba` begins like
+//! `aab`, `abax` does not).
 
 /// Edits, at most.
 pub(super) const EDITS_MAX: u8 = 1;

@@ -1,8 +1,9 @@
 //! Searches: the entries of the best scores whose texts begin like a query.
 //!
-//! Nodes wait in a heap by the best score that an entry below them can have, entries by theirs. An
-//! entry that comes first is found. Of equal scores the order is that of the trie, as a rule. What
-//! comes after as many entries as are wanted does not wait.
+//! Nodes wait in a heap by the best score that an entry below them can have, entries by their own
+//! score. An entry that comes first in the heap is found. Equal scores come in the order of the
+//! trie, as a rule. Once the heap holds as many entries as the search wants, nodes and entries that
+//! come after all of them are left out.
 //!
 //!     score = own * e^(-2 * edits) / sqrt(1 + |letters - bytes of the query|)
 //!
