@@ -3,7 +3,7 @@
 //!
 //! Inputs are structurally sound (a `Listpack` always is), and the elements of a listpack are
 //! distinct ([`distinct`]); checked here are complete records, numeric scores and ordered expiries.
-//! `None`: a check failed. Elements of a sorted set that are out of order are sorted.
+//! `None`: a check failed. Loading sorts elements of a sorted set that are out of order.
 
 use super::hash::{expiries_in_order, insert_by_expiry, stored_expiry};
 use super::zset::{are_in_order, element, next_pair};

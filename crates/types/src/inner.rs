@@ -2,7 +2,7 @@
 //!
 //! The stages are those of the keyspace: the lines of the buckets, then the entries whose tags
 //! match, then a member's place in a sorted set's tree, level by level. An array has a single
-//! stage: the slot of an index; and so has a filter: the lines of an item. Each is a hint and
+//! stage: the slot of an index; and so has a filter: the lines of an item. Each stage is a hint and
 //! changes nothing.
 #![allow(unsafe_code)]
 

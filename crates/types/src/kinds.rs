@@ -5,7 +5,8 @@
 //!     (`any`)            what is generated over the containers themselves
 //!
 //! Invariants
-//!   1. A new type joins the end of the list. Its number here is internal: files have their own.
+//!   1. A new type joins the end of the list. The type's number here is internal, because files
+//!      have numbers of their own.
 //!   2. Types from `Json` on are those of modules, with a single encoding, `OfModule`, which no
 //!      other type has. So a tag of eight bits holds type and encoding: at most 16 other types, 16
 //!      of modules, and 16 encodings.

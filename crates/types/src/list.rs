@@ -1,8 +1,8 @@
 //! A list: a listpack while it fits a single node, else a quicklist.
 //!
-//! It becomes a quicklist before elements are added that would exceed the node limit, and a
-//! listpack again once a single node of half the limit is left, so that a list around the limit
-//! does not convert at every step. Cost: that of the encodings.
+//! A listpack becomes a quicklist before elements are added that would exceed the node limit, and a
+//! quicklist becomes a listpack again once a single node of half the limit is left, so that a list
+//! around the limit does not convert at every step. Cost: that of the encodings.
 #![allow(unsafe_code)]
 
 use super::{Container, Encoding, End, Entry, Limits, Signature, Type, boxed};

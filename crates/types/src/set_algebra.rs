@@ -1,6 +1,6 @@
 //! Intersection, union and difference of sets, in batches: members are read from a set a batch at a
-//! time, and if the other sets are tables, their lines and entries are prefetched for the whole
-//! batch before the first lookup.
+//! time, and if the other sets are tables, the lines and entries of these tables are prefetched for
+//! the whole batch before the first lookup.
 
 use super::{Container, Entry, Limits, Set};
 use russet_encodings::elements::Elements;

@@ -3,13 +3,13 @@
 //!     sparse    offset: u16 ... | slot ...      `used` of each, in order; then spare capacity
 //!     dense     slot ...                        one for each offset of a window from `base` on
 //!
-//! All slots of a slice have the same width (`slot`). It is chosen for the least memory whenever
-//! the slice is laid out anew: a value that does not fit into a slot has a blob. A slice of values
-//! of similar length so needs no allocation per value.
+//! All slots of a slice have the same width (`slot`). The width is chosen for the least memory
+//! whenever the slice is laid out anew; a value that does not fit into a slot has a blob. So a
+//! slice of values of similar length needs no allocation per value.
 //!
 //! Invariants
 //!   1. `slots` has capacity slots of `width` bytes, sparse ones with two bytes more each.
-//!   2. `used` slots have a value. Those of a sparse slice come first, in ascending order.
+//!   2. `used` slots have a value. In a sparse slice the used slots come first, in ascending order.
 //!   3. `blob_bytes` is the total of all slots' blobs; with blobs `width` is at least `WIDTH_ANY`.
 //!   4. A window lies within the slice, and its length is a power of two.
 //!   5. The last of a window's values is in the slot before `end`.

@@ -1,10 +1,10 @@
-//! A hash: a listpack of (field, value), or once a field has an expiry of (field, value,
-//! expiry), else a table. If other hashes have the same fields in the same order: a record, which
-//! has the values alone; to clients it is the listpack.
+//! A hash: a listpack of (field, value), or once a field has an expiry of (field, value, expiry),
+//! else a table. If other hashes have the same fields in the same order, the hash is a record,
+//! which has the values alone; clients see it as a listpack.
 //!
-//! In the extended listpack fields are ordered by expiry, soonest first, then those without (0), as
-//! in Redis: the order is visible to clients. Expired fields stay until `remove_expired`; readers
-//! check the expiry themselves. A table never becomes a listpack again.
+//! In the extended listpack fields are ordered by expiry, soonest first, then fields without an
+//! expiry (0), as in Redis: the order is visible to clients. Expired fields stay until
+//! `remove_expired`; readers check the expiry themselves. A table never becomes a listpack again.
 #![allow(unsafe_code)]
 
 mod packed;

@@ -5,8 +5,8 @@
 //! replace an earlier list. The hash of a list is that of its beginning and the last name, so that
 //! the schema of a hash with a further field is found by a single step.
 //!
-//! Each thread that changes hashes has its own list of schemas; a schema itself may be dropped
-//! anywhere. A schema that no hash uses is freed when the list has doubled.
+//! Each thread that changes hashes has its own list of schemas; any thread may drop a schema. When
+//! the list has doubled, the thread frees schemas that no hash uses.
 //!
 //! Cost: O(names) for a whole list, O(1) for a further name and O(bytes of the names) to compare.
 

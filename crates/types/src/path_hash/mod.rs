@@ -9,12 +9,12 @@
 //!
 //! Invariants
 //!   1. Only the root's label is empty, and the labels below a node begin with different bytes.
-//!   2. Below the root a path ends at each node, or it has two nodes or more below it.
+//!   2. Below the root a path ends at each node, or the node has two nodes or more below it.
 //!   3. `count` of a node is the number of paths at it and below; no path is without fields.
-//!   4. `bytes` and `fields` are those of all nodes.
+//!   4. `bytes` and `fields` are the sums over all nodes.
 //!
-//! Cost: by path O(length), the prefixes of a query O(its length), by rank O(depth * 256). A tree
-//! may be as deep as its longest path: nothing here recurses.
+//! Cost: by path O(length), the prefixes of a query O(length of the query), by rank O(depth * 256).
+//! A tree may be as deep as its longest path: nothing here recurses.
 #![allow(unsafe_code)]
 
 mod node;

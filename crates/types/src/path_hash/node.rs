@@ -7,7 +7,8 @@
 //!   2. A kid is missing only between `lend` and `restore`.
 //!
 //! Cost: a kid by its first byte O(log kids), by its place O(1); `split` and `join` copy labels.
-//! Counts and the sums of bytes are kept by `path_hash`, which calls these in the right order.
+//! `path_hash` keeps the counts and the sums of bytes, and calls these functions in the right
+//! order.
 
 use std::mem::take;
 

@@ -7,10 +7,11 @@
 //!
 //! Pending entries refer to their consumer by number, so that adding or removing consumers does not
 //! change them. Cost: by ID two binary searches, by name a single search; by time as by ID, and O(n
-//! log n) to make that order. Groups that never claim by idle time do not pay for it.
+//! log n) to make the order by time. Groups that never claim by idle time do not pay for that
+//! order.
 //!
 //! A group's memory is the allocator's balance before and after each change (`metered`), because
-//! the size of an ordered map's nodes is not known otherwise.
+//! the sizes of an ordered map's nodes are otherwise unknown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,8 @@
 //!
 //! Invariants
 //!   1. No producer is without lines, and none has more than the size limit.
-//!   2. `by_age` has each producer once, with the milliseconds of its oldest line's stream ID.
+//!   2. `by_age` has each producer once, with the milliseconds of the stream ID of the producer's
+//!      oldest line.
 //!   3. `lines` is the number of all lines.
 //!
 //! A line expires `duration` after the milliseconds of its stream ID, and never before the lines

@@ -1,4 +1,4 @@
-//! Moving a stream's blocks: first those of its nodes, then of its groups, then of its producers.
+//! Moving a stream's blocks: first the nodes' blocks, then the groups', then the producers'.
 //!
 //!     position   0 | chunk of nodes 63        1 | group 15 | part of the group 24 | chunk 24
 //!                0 | 1 | producer 62

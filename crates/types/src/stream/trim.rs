@@ -2,8 +2,8 @@
 //!
 //! Whole nodes are removed unread, and whole chunks of nodes without visiting each; unless the trim
 //! is approximate, entries of the node at the bound are marked as deleted. A trim that looks at
-//! references in groups visits every entry, also of the node at the bound, and passes over those
-//! that must stay; only its limit holds for whole nodes.
+//! references in groups visits every entry, also of the node at the bound, and passes over entries
+//! that must stay; only the limit of the trim holds for whole nodes.
 
 use super::{Stream, StreamId};
 use russet_encodings::stream_node::StreamNode;

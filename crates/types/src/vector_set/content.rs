@@ -1,9 +1,9 @@
 //! The content of a vector set, which its lock guards: the index, and its elements by name.
 //!
 //! Invariants
-//!   1. The payload of each node is the word of an element of the table, whose node it is; and each
-//!      element has a node.
-//!   2. `is_gone` is set before the first part is freed, and nothing else is done afterwards.
+//!   1. The payload of each node is the word of the element whose node it is, an element of the
+//!      table; and each element has a node.
+//!   2. `is_gone` is set before the first part is freed; afterwards parts are only freed.
 #![allow(unsafe_code)]
 
 use rand::Rng;

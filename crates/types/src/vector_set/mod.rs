@@ -8,8 +8,9 @@
 //!
 //! The lock lets worker threads search a large set while the loop serves others. Only the loop
 //! writes. A worker holds the lock for a slice of its search at a time, so that a writer waits for
-//! no more than that; when it continues it may find another content, and the index checks what it
-//! has kept. A set that is removed meanwhile lives until its last search has ended.
+//! no more than that; when the worker continues it may find another content, and the index checks
+//! the nodes that the search kept. A set that is removed meanwhile lives until the last search in
+//! it has ended.
 //!
 //! Cost: adding, O(ef * M) distances; removing, O(M^2) distances per level; by name O(1).
 //!
@@ -26,14 +27,14 @@
 //! A single lock guards all content (`VectorSet::read`, `write`). Only the loop writes, so its
 //! reads never wait. A turn of the loop searches for 0.2 ms itself, by an estimate from EF, M and
 //! the dimension; further or longer searches are cut in slices: VSIM, VRANGE, and the search for a
-//! new element's neighbours in VADD, whose linking stays on the loop. The handler gives the search
-//! to `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn without any
-//! event runs a slice on the loop; if the loop has something else to do, or several searches wait,
-//! workers take them. To wake a worker and be woken takes some 40 us of CPU, half of an insert
-//! among 100,000 elements, and its caches then hold the vectors that the loop needs to link the
-//! node. A slice holds the lock for 60 us, which is the longest that a writer waits; between two
-//! slices nodes may come and go, and the index checks what a search has kept. At the end the
-//! command runs again with the answer, through the gates like any blocked command
+//! new element's neighbours in VADD. The loop itself links the new element. The handler gives the
+//! search to `server/parts/execution/searches` and blocks its client (`Until::Search`). A turn
+//! without any event runs a slice on the loop; if the loop has something else to do, or several
+//! searches wait, workers take them. To wake a worker and be woken takes some 40 us of CPU, half of
+//! an insert among 100,000 elements, and then the worker's caches hold the vectors that the loop
+//! needs to link the node. A slice holds the lock for 60 us, which is the longest that a writer
+//! waits; between two slices nodes may come and go, and the index checks what a search has kept. At
+//! the end the command runs again with the answer, through the gates like any blocked command
 //! (`Engine::serve_searches`): replies keep their order, and the effect of VADD is recorded when it
 //! is applied. A search whose client is gone ends at its next slice; a set that is removed lives as
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
@@ -52,8 +53,8 @@
 //!
 //! A removal links the neighbours of the node with each other. When less than half of the nodes'
 //! numbers are in use, each removal also moves up to four nodes from the highest numbers to free
-//! ones, so that the last chunks are freed. Moves go downwards, and so do the cursors over nodes:
-//! they miss no node that stays.
+//! ones, so that the last chunks can be freed. Because moves go to lower numbers, and cursors over
+//! nodes go downwards too, a cursor misses no node that stays.
 //!
 //! Files hold a vector set as the value of Redis's module (`persistence/values/vector_set.rs`):
 //! nodes with their links by uid. The index checks that every link has its link back, so that no

@@ -1,7 +1,7 @@
 //! VRANGE under way: the names of elements in a range, in slices between which the set may change.
 //!
-//! Names have no order in the set: all are visited, and the first ones kept, sorted. An element
-//! that stays is found once. O(elements), and O(log kept) for each in the range.
+//! Names have no order in the set, so the query visits all of them and keeps the first in order. An
+//! element that stays is found once. O(elements), and O(log kept) for each in the range.
 
 use std::collections::BTreeSet;
 

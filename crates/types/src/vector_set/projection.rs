@@ -1,9 +1,9 @@
 //! REDUCE: a fixed projection of vectors to fewer dimensions.
 //!
-//! Redis's matrix is that of a Hadamard transform, scaled: its columns are made when they are
-//! needed. A matrix from a file may be any, and is kept transposed, shared by copies. Several sums
-//! are made at once, each in the order of the input, so that it is the same as Redis's to the last
-//! bit.
+//! Redis's matrix is that of a Hadamard transform, scaled; its columns are computed when they are
+//! needed. A file may hold any other matrix, which is kept transposed and shared by copies. Several
+//! sums are computed at once, each in the order of the input, so that each sum is equal to Redis's
+//! to the last bit.
 //!
 //! Cost: O(input * output), in slices (`Product`): 13 ms on a busy machine for the largest of
 //! Redis's matrices.

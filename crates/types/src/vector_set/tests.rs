@@ -1,9 +1,9 @@
 //! A vector set against a map, and its state after changes.
 //!
-//! Elements are a map of names; the graph finds the nearest ones that a comparison with all finds.
-//! Between two slices of a search or of VRANGE the set may change in any way: a worker meets that.
-//! Then memory: a shared set is freed in steps, and most of the memory of removed elements is given
-//! back.
+//! Elements are a map of names; the graph finds the nearest elements that a comparison with all
+//! finds. Between two slices of a search or of VRANGE the set may change in any way: a worker meets
+//! that. Then memory: a shared set is freed in steps, and most of the memory of removed elements is
+//! given back.
 
 use std::collections::BTreeMap;
 

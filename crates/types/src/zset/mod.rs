@@ -1,7 +1,7 @@
 //! A sorted set: a listpack of (member, score) in order, else tree and table.
 //!
-//! In the listpack a score is an integer if Redis stores an integer, else its shortest text. It
-//! becomes tree and table before a member is added that exceeds the limits; only results of
+//! In the listpack a score is an integer if Redis stores an integer, else its shortest text. The
+//! set becomes tree and table before a member is added that exceeds the limits; only results of
 //! `ZUNIONSTORE` and the like become a listpack again.
 #![allow(unsafe_code)]
 

@@ -8,9 +8,9 @@
 //!
 //! By precedence: `!` `not`; `**`; `*` `/` `%`; `+` `-`; `>` `>=` `<` `<=` `==` `!=` `in`; `and`
 //! `&&`; `or` `||`. All but `**` group from the left. As in Redis an element without any of the
-//! fields never matches, whatever the expression makes of it. So all fields are read first; then an
-//! operand that cannot change the value is skipped, and parts without a field were computed when
-//! the expression was compiled.
+//! fields never matches, whatever the expression makes of it. So a match reads all fields first;
+//! then it skips an operand that cannot change the value, and parts without a field were computed
+//! when the expression was compiled.
 //!
 //! Invariants
 //!   1. A program leaves one value, and no operator finds fewer operands than it takes.
