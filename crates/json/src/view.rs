@@ -1,6 +1,7 @@
 //! How a tree of JSON values is read.
 //!
-//! [`View`] is a cursor on a value. Documents have one; tests have a view over `serde_json::Value`.
+//! [`View`] is a cursor on a value. Documents have cursors; tests have a view over
+//! `serde_json::Value`.
 
 use smallvec::SmallVec;
 

@@ -16,8 +16,8 @@
 //!     EC, ED, EE         object: count, bytes, members: each a name (`names`) and a value
 //!     F0, F1, F2 u32     string, array, object out of line: number of a node (`store`)
 //!
-//! Count and bytes are `u8`, `u16` or `u32`, by the head. Everything is little-endian. A float is
-//! in the shortest form that gives the same bits.
+//! Count and bytes are `u8`, `u16` or `u32`, as the head says. Everything is little-endian. A float
+//! is in the shortest form that gives the same bits.
 
 use super::run;
 use crate::view::Number;

@@ -1,6 +1,6 @@
-//! JSON text becomes a document: small ones at once (`quick`), others by a reader (`scan`) that
-//! drafts them. Both give up at what may be wrong; then serde_json drives a visitor, and says what
-//! is.
+//! JSON text becomes a document: a small text at once (`quick`), other texts by a reader (`scan`)
+//! that drafts them. Both give up at text that may be malformed; then serde_json drives a visitor,
+//! and reports the error.
 
 use super::draft::{Draft, OutOfRange};
 use super::error::ParseError;

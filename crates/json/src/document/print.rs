@@ -1,7 +1,8 @@
 //! A value becomes JSON text, in a single pass over its bytes.
 //!
-//! Strings say whether text escapes any of their bytes, so that most are copied as they are; floats
-//! that are kept as decimals are printed without searching for their digits.
+//! A string's head says whether JSON text escapes any of the string's bytes, so that most strings
+//! are copied as they are; floats that are kept as decimals are printed without a search for the
+//! digits.
 
 use super::bytes::{self, Body, Inline, Item};
 use super::names::{self, FlatNames, Name};

@@ -7,7 +7,7 @@
 //!     11 t     floats of 16, 32 or 64 bits
 //!
 //! `s` has three bits, and `w`, the width in bytes minus 1, has three. An array becomes a run if
-//! every number has the same bits (and text) again, and if it is shorter so.
+//! every number read back has the same bits (and text), and if the run is shorter.
 
 use super::bytes::{integer, integer_width};
 use super::number::Fpha;

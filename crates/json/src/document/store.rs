@@ -6,7 +6,7 @@
 //!     chunk of an object             members
 //!     node of a string               its text
 //!
-//! Nodes, chunks and indexes are counted: copies of a store have them in common, and an edit makes
+//! Nodes, chunks and indexes are reference-counted: copies of a store share them, and an edit makes
 //! a copy of its own of each block that it changes. So a change of a scalar copies the list of
 //! nodes, the list of the chunks of a node, and a chunk.
 //!
@@ -17,8 +17,8 @@
 //!   4. `bytes` is what all nodes own, as the allocator counts it.
 //!
 //! A value becomes a node when its bytes exceed half a chunk, and a chunk that exceeds its size is
-//! split. A child by its ordinal is found by adding up the counts of chunks, which are beside each
-//! other: a document of 100 MB has about 15,000 chunks.
+//! split. A child by its ordinal is found by adding up the counts of chunks, which are adjacent in
+//! memory: a document of 100 MB has about 15,000 chunks.
 
 use super::bytes::{self, Body, Compound, Item};
 use super::names::{self, Index, Name, TreeNames, hash_of};

@@ -1,9 +1,9 @@
 //! Reading a document: cursors on its values.
 //!
 //! A cursor is the bytes that begin with the value and, for what they refer to, the names and nodes
-//! of its document; it reads nothing before it is asked. A number of a run is read at once.
-//! Cost: a child by ordinal, or a member by name, passes over those before it, by their lengths;
-//! in a node it passes over chunks by their counts, and finds a member by the index.
+//! of its document; a cursor reads nothing before a caller asks. A number of a run is read at once.
+//! Cost: finding a child by ordinal, or a member by name, passes over the children before it, by
+//! their lengths; in a node it passes over chunks by their counts, and finds a member by the index.
 
 use super::bytes::{self, Body, Compound, Item};
 use super::names::{self, FlatNames, Name};

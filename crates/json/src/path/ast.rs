@@ -3,8 +3,8 @@
 //! Invariants, made by `parse`
 //!   1. [`Step::Descend`] is followed by a step.
 //!   2. Operands of [`Expr::Compare`], arithmetic and calls are values, never conditions.
-//!   3. Nesting is at most `DEPTH_MAX`, steps at most `STEPS_MAX`, so code may
-//!      recurse over both.
+//!   3. Nesting is at most `DEPTH_MAX`, steps at most `STEPS_MAX`, so functions may recurse over
+//!      both.
 
 use std::ops::Range;
 

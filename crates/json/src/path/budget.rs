@@ -1,8 +1,8 @@
 //! The bounds of paths: of their texts, and of the work of evaluations.
 //!
 //! One [`Budget`] is for a single command, whatever number of paths, keys and results it has. A
-//! visit is a value that a step looks at, some nanoseconds. All other work is paid in visits: bytes
-//! that are read or printed, members that a look-up passes, operands, patterns, results.
+//! visit is a value that a step looks at, some nanoseconds. All other work is counted in visits:
+//! bytes that are read or printed, members that a look-up passes, operands, patterns, results.
 
 use std::cell::Cell;
 use std::sync::Arc;

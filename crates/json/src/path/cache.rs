@@ -2,7 +2,7 @@
 //!
 //! Two generations: a path that is used is, or comes back, in the young generation. When that has
 //! half of what the cache may keep, it becomes the old generation, and the previous old generation
-//! goes. So what is in use stays, at the cost of a hash and a lookup for a path of the young
+//! goes. So paths in use stay, at the cost of a hash and a lookup for a path of the young
 //! generation.
 
 use std::collections::HashMap;

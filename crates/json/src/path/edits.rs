@@ -1,9 +1,9 @@
 //! The order in which the matches of a path are edited, so that no edit moves a later match.
 //!
-//! Arrays are easy: what holds others after what it holds, and later elements before earlier ones.
-//! Objects are not. Deleting a member moves the last member into its place, and Redis deletes
-//! several members by name, so the order that remains depends on the names; `deletions` foresees
-//! the moves.
+//! Arrays are easy: a container is edited after the values within it, and later elements before
+//! earlier elements. Objects are not. Deleting a member moves the last member into its place, and
+//! Redis deletes several members by name, so the order that remains depends on the names;
+//! `deletions` foresees the moves.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;

@@ -10,8 +10,9 @@
 //!      names that inner rule.
 //!   2. Rules within an atomic rule do not count.
 //!
-//! The additions of 8.10 are not in that grammar; wrong ones get the position and `parsing error`.
-//! Cost: only failures come here; [`TRIES_MAX`] bounds the backtracking.
+//! The additions of 8.10 are not in that grammar; if they are malformed, the error is the position
+//! and `parsing error`. Cost: this code runs only for failures; [`TRIES_MAX`] bounds the
+//! backtracking.
 
 /// Rules tried before the search for better words ends.
 const TRIES_MAX: u32 = 20_000;

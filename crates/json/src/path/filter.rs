@@ -1,8 +1,8 @@
 //! Conditions and values of filters and projections.
 //!
 //! A value that cannot be computed is [`Value::Nothing`]; evaluation has no other error than a
-//! spent budget. A path within an expression gives a value, several, or Nothing. With several, an
-//! operator holds if it does for any of them.
+//! spent budget. A path within an expression gives a value, several, or Nothing. With several
+//! values, an operator holds if it holds for any of them.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;

@@ -6,9 +6,9 @@
 //! Invariants
 //!   1. Recursion is over the steps of the path, which are few; documents of any depth are walked
 //!      with a stack of iterators on the heap.
-//!   2. Each value that is visited is paid from a [`Budget`], and so are the children that a
-//!      look-up passes, since a filter looks up in each of many values. The steps of a static path
-//!      alone are free: they are bounded by the path's length.
+//!   2. A walk pays from a [`Budget`] for each value that it visits, and for the children that a
+//!      look-up passes, because a filter looks up in each of many values. Only the steps of a
+//!      static path are free, because the path's length bounds them.
 //!
 //! Cost: a static path takes no memory. A walk takes memory only for `..`.
 

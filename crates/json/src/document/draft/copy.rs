@@ -1,4 +1,4 @@
-//! Values of documents as events: of another document, or of the same.
+//! Turns values of a document, this or another, into events for a draft.
 
 use super::work::Token;
 use super::{Draft, OutOfRange};

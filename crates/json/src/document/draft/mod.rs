@@ -3,10 +3,11 @@
 //!     parser, CBOR reader, copies --events--> tokens --> bytes
 //!                                               `------> chunks of nodes, when many are waiting
 //!
-//! Written from the end, a container's length is known when its head is due, and a name's number
-//! when all its uses are. Tokens wait until the document is whole; if values in a container that is
-//! still open exceed a chunk they become a chunk, so that few wait however large the text is. A
-//! container that is closed and exceeds half a chunk becomes a node.
+//! Because the bytes are written from the end, a container's length is known before its head is
+//! written, and all uses of a name before its number is given. Tokens wait until the document is
+//! whole; if values in a container that is still open exceed a chunk they become a chunk, so that
+//! few wait however large the text is. A container that is closed and exceeds half a chunk becomes
+//! a node.
 //!
 //! Invariants
 //!   1. A frame's waiting children are the tokens after its own, up to the next open frame's.

@@ -1,7 +1,7 @@
 //! The buffers of a draft: tokens, the texts that they name, and the bytes to be.
 //!
-//! They are kept for the thread's next draft, so that parsing a small text allocates its document
-//! alone.
+//! The thread keeps the buffers for the next draft, so that parsing a small text allocates its
+//! document alone.
 
 use super::Frame;
 use crate::document::bytes::{Compound, ShortBytes};

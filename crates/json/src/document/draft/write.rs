@@ -1,7 +1,8 @@
 //! Tokens become bytes, from the last to the first.
 //!
-//! An end pushes where it is, and its beginning, met later, has the length between both and writes
-//! the head. An array of numbers that is shorter as a run is written at its end, at once.
+//! The end of a container pushes its position; the beginning, which comes later in this order,
+//! computes the length between the two and writes the head. An array of numbers that is shorter as
+//! a run is written at its end, at once.
 
 use super::Draft;
 use super::work::{BackwardBytes, Texts, Token};

@@ -1,14 +1,14 @@
 //! Edits of many values.
 //!
-//! A single edit passes over the values of its chunk and moves its bytes, which is too much for
-//! each of the elements of an array. Many edits make the document anew, in a single walk: values
-//! that hold none to change are copied, and each value to change becomes a document of its own for
-//! as long as it is changed. Few edits, and those of values with parts out of line, of which there
-//! are few, are made in place.
+//! A single edit passes over the values of a chunk and moves the chunk's bytes, which costs too
+//! much for every element of an array. Many edits make the document anew, in a single walk: values
+//! without a value to change are copied, and each value to change becomes a document of its own for
+//! as long as it is changed. Few edits are made in place, and so are edits of values with parts out
+//! of line, because there are few such values.
 //!
 //! Invariants
 //!   1. What is within another value to change is changed before it.
-//!   2. An error leaves the document as it was: it comes before the first edit in place.
+//!   2. An error leaves the document as it was, because errors come before the first edit in place.
 //!
 //! Cost: O(bytes of the document), or a chunk for each edit if that is less; a value within several
 //! others that are changed is copied for each of them.

@@ -1,8 +1,8 @@
 //! Values go into containers: in the place of another, or between others.
 //!
-//! Numbers go into a run as long as its type has them; otherwise the array gets the narrowest type
-//! for all, or becomes an array of values. An array of values tries to become a run when it has
-//! doubled.
+//! Numbers go into a run as long as the run's type can hold them; otherwise the array gets the
+//! narrowest type for all numbers, or becomes an array of values. An array of values tries to
+//! become a run when it has doubled.
 
 use super::RUN_COUNT_MIN;
 use super::site::{Holder, Site, Slot};

@@ -1,4 +1,5 @@
-//! A buffer that was changed is brought to its size.
+//! After an edit: splits, joins or removes the changed chunk, and makes the document large or
+//! small, by their sizes.
 
 use super::SHARED_ANEW_BYTES;
 use super::site::Holder;

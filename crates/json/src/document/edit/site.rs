@@ -1,7 +1,7 @@
 //! Where a value is: its buffer, and the containers around it.
 //!
-//! Containers around a node know nothing of its length, so that a change ends at the buffer it is
-//! in. A place is valid until the next change of its buffer.
+//! Containers around a node do not store the node's length, so that a change affects only the
+//! buffer it is in. A place is valid until the next change of its buffer.
 
 use crate::document::bytes::{self, Body, Compound, Item};
 use crate::document::names::FlatNames;

@@ -1,7 +1,8 @@
-//! The names of earlier texts, and what is guessed by them (`quick`).
+//! The names of earlier texts, and the guesses that the reader (`quick`) makes from them.
 //!
-//! A name keeps its number until there are too many; then all are forgotten. Cost: a name that was
-//! guessed is compared as a single word, another is looked up by its hash.
+//! A name keeps its number until there are too many names; then the reader forgets all names. Cost:
+//! comparing a guessed name takes a single comparison of words; any other name is looked up by its
+//! hash.
 
 use crate::document::names::{FLAT_MAX, FlatNames, SHORT_MAX, hash_of, pays, shared};
 use crate::document::scan::{GaveUp, is_blank};

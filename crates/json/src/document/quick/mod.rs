@@ -1,16 +1,17 @@
-//! A small text becomes the bytes of a document in a single pass, by what earlier texts were like.
+//! A small text becomes the bytes of a document in a single pass, guided by earlier texts.
 //!
-//! Only at its end is it known which names a document shares. So the reader keeps the names of
+//! Only the end of a text shows which names the document shares. So the reader keeps the names of
 //! earlier texts (`known`), with guesses: whether the name is shared, which name follows it, which
-//! is the first of an object that it names. It writes by the guesses, and counts. If the counts say
-//! otherwise the text is read once more, by guesses that are then right.
+//! name is the first of an object under this name. The reader writes by the guesses, and counts. If
+//! the counts contradict the guesses, the reader corrects the guesses and reads the text once more.
 //!
-//! It gives up at what is rare: names with escapes, long ones, ones given twice, and too many; and
-//! at wrong texts. The bytes are those that a draft would have.
+//! The reader gives up at rare texts (names with escapes, long names, names given twice, too many
+//! names) and at malformed texts. It writes the same bytes as a draft would.
 //!
 //! The text is read from a copy that ends with a zero, which no value has, and the bytes are
 //! written to an array that has room for those of any text: neither has its end looked for. Places
-//! are taken modulo the size of their array, which are powers of two: no check of bounds is left.
+//! are taken modulo the size of the array, a power of two, so that the compiler leaves out bounds
+//! checks.
 //!
 //! Cost: O(length of the text). Names and buffers are the thread's, some 30 kB.
 

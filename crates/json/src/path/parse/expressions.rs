@@ -1,6 +1,7 @@
 //! Expressions: conditions of filters, from the loosest operator to the tightest, and values.
 //!
-//! Each function takes a rank of operators. A condition where a value is due fails at its start.
+//! Each function takes a rank of operators. A condition in the place of a value fails at the start
+//! of the condition.
 
 use super::literals::constant;
 use super::{Parse, Parser};

@@ -1,6 +1,6 @@
 //! The order of edits: applied in turn, each finds what the path matched.
 //!
-//! That of deletions was compared with a Redis Stack 7.4, over thousands of paths.
+//! The order of deletions was compared with a Redis Stack 7.4, over thousands of paths.
 
 use serde_json::{Value, json};
 

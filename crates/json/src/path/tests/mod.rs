@@ -1,6 +1,6 @@
-//! Tests of paths over documents of `serde_json`; here is what they share.
+//! Tests of paths over documents of `serde_json`, and the code that the tests share.
 //!
-//! Their members are sorted by name.
+//! The members of these documents are sorted by name.
 
 mod bounds;
 mod edits;

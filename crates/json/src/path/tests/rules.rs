@@ -1,7 +1,7 @@
 //! The rules of paths, a table for each: a path, and its results.
 //!
-//! Most rows are answers of a Redis Stack 7.4; those of functions, projections and the operators of
-//! 8.10 follow its documentation.
+//! Most rows are answers of a Redis Stack 7.4; rows of functions, projections and the operators of
+//! 8.10 follow the documentation of Redis.
 
 use serde_json::{Value, json};
 
