@@ -1,7 +1,7 @@
 //! The hashes of items: MurmurHash64A and MurmurHash2, as Redis's module `bf` has them.
 //!
-//! Filters travel between servers as their bits, so the hashes are part of the format. Both read
-//! little-endian words, whatever the machine. O(length of the item).
+//! Filters travel between servers as their bits, so the hashes are part of the format. Both
+//! functions read little-endian words, whatever the machine. O(length of the item).
 
 const M64: u64 = 0xc6a4_a793_5bd1_e995;
 const M32: u32 = 0x5bd1_e995;

@@ -1,9 +1,9 @@
 //! How large a sketch may become: what a command may allocate for a sketch, beside what it has.
 //!
 //! A filter is as large as its numbers say, from the first command on. So a server with a limit of
-//! memory sets a [`Room`] while a client's command runs, and a sketch that is larger is refused
-//! before memory is taken: otherwise keys would be evicted for it, and it after them. What comes
-//! from files and from other servers has no such limit.
+//! memory sets a [`Room`] while a client's command runs, and a larger sketch is refused before
+//! memory is taken, because otherwise keys would be evicted for the sketch, and then the sketch
+//! itself. Sketches from files and from other servers have no such limit.
 
 use std::cell::Cell;
 

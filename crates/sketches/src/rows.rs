@@ -3,7 +3,7 @@
 //!     position in row r = MurmurHash2(item, seed r) mod width, after r rows of `width` counters
 //!
 //! The hashes of eight rows are computed side by side: the words of the item are the same for all
-//! of them, only the seeds differ. A remainder by the width is two multiplications.
+//! rows, only the seeds differ. A remainder by the width is two multiplications.
 //!
 //! Cost: O(rows * length of the item).
 

@@ -2,9 +2,9 @@
 //!
 //!     position i of an item = (h1 + i * h2 mod 2^64) mod modulus, for i below `hashes`
 //!
-//! The positions are found by additions: what a wrap at 2^64 takes away is subtracted, so that two
-//! divisions are enough for an item, however many positions it has. They are multiplications by the
-//! modulus's inverse.
+//! The positions are found by additions; at a wrap at 2^64 the remainder of 2^64 is subtracted, so
+//! that two divisions are enough for an item, however many positions it has. The divisions are
+//! multiplications by the inverse of the modulus.
 //!
 //! Cost: O(hashes). The lines of all positions are prefetched before the first is read.
 

@@ -1,4 +1,4 @@
-//! The part of a filter that is asked: all links, but for generations whose time is over.
+//! The part of a filter that answers: all links, but for generations whose time is over.
 
 use super::link::{ItemHash, Link, Places};
 use super::{BATCH, Bloom, LinkShape, in_batches};

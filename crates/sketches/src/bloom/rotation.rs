@@ -4,14 +4,14 @@
 //!     generation 0 (oldest) | ... | the newest        each with one link or more, as a filter has
 //!     begins at               begins at               multiples of the period apart
 //!
-//! An item is added to the newest generation, also if an older generation has it. A generation is
-//! asked until `generations * period` after it began; so an item is found for
+//! An item is added to the newest generation, also if an older generation has it. A generation
+//! answers until `generations * period` after it began; so an item is found for
 //! `(generations - 1) * period` after it was last added, and is gone, but for the filter's error,
-//! after `generations * period`. Each generation has its share of the error, so that all together
-//! keep the promise.
+//! after `generations * period`. Each generation has a share of the error, so that all together
+//! keep to the promised error.
 //!
 //! The filter knows no clock: a caller says when a generation begins, so that servers that repeat
-//! its changes arrive at the same bytes. Which generations are asked depends on the time of the
+//! its changes arrive at the same bytes. Which generations answer depends on the time of the
 //! question.
 //!
 //!     after the links of a header: u64 period, u32 generations at most, u32 generations,
@@ -19,7 +19,7 @@
 //!
 //! Invariants
 //!   1. There is at least one generation and at most as many as there may be; each has a link, and
-//!      all of them have the filter's links.
+//!      all together have exactly the filter's links.
 //!   2. A generation begins later than the generation before it.
 
 use super::link::{Link, LinkShape};

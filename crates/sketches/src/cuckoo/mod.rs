@@ -7,8 +7,8 @@
 //! fingerprint, so that a fingerprint can be moved without its item. An item goes to a free slot of
 //! its buckets, the newest part's first. If there is none, fingerprints of the newest part are
 //! moved to their other buckets, a bounded number of times; if that frees no slot everything is put
-//! back and a part is added. Which slot is taken, and which fingerprint moved, is Redis's order, so
-//! that the bytes are equal.
+//! back and a part is added. The order in which slots are tried and fingerprints moved is Redis's,
+//! so that the bytes are equal.
 //!
 //!     header = u64 items, u64 buckets, u64 deletes, u64 parts,
 //!              u16 bucket size, u16 moves at most, u16 expansion      little-endian, packed
@@ -17,8 +17,8 @@
 //! Invariants
 //!   1. There is at least one part; buckets of a part are a power of two, and so is the expansion,
 //!      unless it is 0: then there is a single part.
-//!   2. `items` is the number of slots in use, unless a header or a payload said otherwise: nothing
-//!      relies on it.
+//!   2. `items` is the number of slots in use, unless a header or a payload had another number, so
+//!      no code relies on it.
 //!
 //! Cost: O(parts * bucket size); adding at most so many moves more; deleting may compact, O(slots).
 

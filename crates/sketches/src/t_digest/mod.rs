@@ -8,10 +8,10 @@
 //!
 //! Values are added as nodes of weight 1. When the nodes reach the capacity (6 * compression + 10)
 //! they are compressed: all become merged nodes, neighbours in the same node if the size limit
-//! allows it (`compress`). Questions (`summary`) and payloads want merged nodes alone. Redis
-//! compresses the digest for them, so that a read changes what later additions make of it, on a
-//! primary and not on its replicas. Here they look at a compressed copy, which is kept until the
-//! next change: only what is repeated on replicas changes a digest.
+//! allows it (`compress`). Questions (`summary`) and payloads need merged nodes alone. Redis
+//! compresses the digest for questions, so that a read changes the result of later additions, on a
+//! primary and not on its replicas. Here questions read a compressed copy, which is kept until the
+//! next change, so that only commands that replicas repeat change a digest.
 //!
 //! Invariants
 //!   1. There are as many means as weights, `merged` of them merged, fewer than the capacity.

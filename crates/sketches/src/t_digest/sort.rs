@@ -3,8 +3,8 @@
 //! The order of nodes with equal means and different weights decides what is merged, and is not
 //! defined: Redis 7 leaves it to its quicksort, whose pivot is the middle node. Without such nodes
 //! any order by mean is Redis's, and the unmerged means are sorted alone and merged with the rest.
-//! With them its quicksort is run, which is quadratic if very many means are equal: beyond
-//! [`STEPS_EACH`] steps a node the stable order stands.
+//! With such nodes Redis's quicksort is run, which is quadratic if very many means are equal:
+//! beyond [`STEPS_EACH`] steps a node the stable order stands.
 
 use super::Nodes;
 

@@ -1,7 +1,7 @@
 //! Questions about the values of a digest, whose nodes are merged.
 //!
-//! A node's values are thought half before its mean and half after it, and between two means they
-//! lie evenly; a node of a single value is that value. Results are Redis's to the last bit.
+//! A node's values count half before the node's mean and half after it, and lie evenly between two
+//! means; a node of a single value is that value. Results are Redis's to the last bit.
 //!
 //! Cost: O(nodes) for each question.
 

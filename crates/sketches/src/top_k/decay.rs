@@ -1,8 +1,8 @@
 //! Whether a counter loses 1 to another item: with the chance `decay ^ count`.
 //!
-//! The draws are of the list's own generator, so that equal lists that are given equal additions
-//! stay equal: replicas and logs repeat commands, not their outcomes. A chance is a threshold for
-//! 64 random bits, computed by multiplications alone, which are the same on every machine.
+//! The draws come from the list's own generator, so that equal lists with equal additions stay
+//! equal, because replicas and logs repeat commands, not outcomes. A chance is a threshold for 64
+//! random bits, computed by multiplications alone, which are the same on every machine.
 
 /// Counts whose chances are in the table.
 const TABLE: usize = 256;

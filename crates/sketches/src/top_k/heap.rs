@@ -4,8 +4,8 @@
 //!     items                             by number - 1; a place with number 0 is empty
 //!
 //! The arrays are zeros at first, which take no memory until they are written. A search compares
-//! many fingerprints at once. Places are exchanged as Redis does it: the layout is in payloads, and
-//! decides which of several items with the least count is pushed out.
+//! many fingerprints at once. Places are exchanged in Redis's order, because the layout is in
+//! payloads, and decides which of several items with the least count is pushed out.
 //!
 //! Cost: search O(k), of which only a line of fingerprints for sixteen places is read; a change
 //! O(log k).

@@ -11,9 +11,9 @@
 //!
 //! Redis draws from the C library, so that its replicas and logs arrive at other lists. Here the
 //! generator's state is a part of the list: the outcome of an addition follows from the list before
-//! it. Redis keeps an address in the eight bytes of a place, which it ignores when it loads them;
-//! in the first place they are the state of the generator. An address of Redis is as good a state
-//! as any other.
+//! it. Redis keeps an address in the eight bytes of a place, and ignores these bytes when it loads
+//! them; here the eight bytes of the first place hold the state of the generator. An address of
+//! Redis is as good a state as any other.
 //!
 //! Invariant: the block of cells has eight bytes for each position of the rows.
 //! Cost: add O(depth + k), and some draws for a cell of another item, however many additions; list

@@ -2,10 +2,10 @@
 //! `decay ^ c`.
 //!
 //! So the additions that a count of `c` withstands have a geometric distribution, with the mean
-//! `decay ^ -c`. A few additions are drawn singly; of many the draws are of these times, from the
-//! count down, which is the same distribution. If the decay is so slow that the times of
-//! neighbouring counts hardly differ, their sum is drawn as a whole, as the normal number that it
-//! nearly is: of its mean and its variance, which are sums of geometric series.
+//! `decay ^ -c`. A few additions are drawn singly; for many additions these times are drawn, from
+//! the count down, which gives the same distribution. If the decay is so slow that the times of
+//! neighbouring counts hardly differ, the sum of the times is drawn as a whole, as a normal number
+//! with the sum's mean and variance, which are sums of geometric series.
 //!
 //! Cost: O(1) draws if the decay is slow, else a draw for each count that is lost: at most
 //! `ln(n) / -ln(decay)`, some hundreds.
