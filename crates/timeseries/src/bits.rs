@@ -2,7 +2,8 @@
 //!
 //!     word 0: bit 0 .. 63 | word 1: bit 64 .. 127 | ...
 //!
-//! A field lies at any bit, its own least significant bit first, and may cross a word's end.
+//! A field may begin at any bit, with the field's least significant bit first, and may cross a
+//! word's end.
 
 /// The 64 bits from a position on; zeros beyond the words.
 #[inline]

@@ -1,7 +1,7 @@
 //! Blocks of samples: as many timestamps as values, in order of time.
 //!
-//! Readers get samples in blocks, so that decoding and what is made of the samples are loops of
-//! their own.
+//! Readers get samples in blocks, so that decoding and the use of the samples are loops of their
+//! own.
 
 use crate::Sample;
 use std::ops::{ControlFlow, Range};

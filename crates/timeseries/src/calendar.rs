@@ -7,10 +7,10 @@
 //! day with a change of clocks has 23 or 25 hours. If clocks skip a start, the bucket begins after
 //! the gap; if they show a start twice, the bucket begins the first time.
 //!
-//! Years end with 9999: all later timestamps are in its last bucket.
+//! Years end with 9999: all later timestamps are in the last bucket of that year.
 //!
 //! Cost: the rules of a zone are read from the system's database, or from the built-in database if
-//! there is none, when it is first named, and kept. A bucket costs some 100 ns.
+//! there is none, when a query first names the zone, and kept. A bucket costs some 100 ns.
 
 use crate::range::Buckets;
 use jiff::civil::{DateTime, date};

@@ -1,7 +1,7 @@
 //! A chunk of samples, compressed or not.
 //!
 //! The size of a chunk decides when it is full and when late samples split it; memory follows the
-//! samples that it has.
+//! number of samples.
 
 use crate::Sample;
 use crate::block::{Room, Visit};

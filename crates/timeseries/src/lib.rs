@@ -1,4 +1,4 @@
-//! Time series: samples in order of time, compressed, with what is asked about them.
+//! Time series: samples in order of time, compressed, and the queries over them.
 //!
 //!     bits         bits in words
 //!     packed       a compressed chunk, bit for bit that of Redis's module
@@ -22,7 +22,7 @@
 //!   1. Bits, splits and the sizes of chunks are those of Redis's module `timeseries`, so that
 //!      payloads are equal.
 //!   2. Lengths and counts from outside are checked before anything is allocated for them, and each
-//!      chunk is decoded once before it is believed.
+//!      chunk is decoded once before it is accepted.
 #![warn(missing_docs)]
 
 pub mod aggregate;

@@ -58,7 +58,7 @@ impl PlainChunk {
         self.samples.shrink_to_fit();
     }
 
-    /// As [`Packed::upsert`](crate::packed::Packed::upsert).
+    /// As [`PackedChunk::upsert`](crate::packed::PackedChunk::upsert).
     pub(crate) fn upsert<E>(
         &mut self,
         sample: Sample,

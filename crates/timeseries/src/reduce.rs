@@ -1,8 +1,8 @@
 //! Rows of several series, reduced at each timestamp.
 //!
-//! Series come in turn; each is merged into the states of those before it, which are in order.
-//! Short ones wait until they are many, so that no series costs a walk over all timestamps: O(rows
-//! of all * log).
+//! Series come in turn; each is merged into the states of the series before it, which are in order.
+//! Short series wait until they are many, so that no series costs a walk over all timestamps:
+//! O(rows of all * log).
 
 use crate::Aggregator;
 use crate::aggregate::State;

@@ -1,11 +1,11 @@
 //! The state of an aggregator: what it knows of some samples.
 //!
-//! It takes the samples in the order in which they come, which decides about `first`, `last` and
-//! the last digits of sums. Each aggregator counts the samples that are of interest to it: all for
-//! `countall`, NaNs for `countnan`, the others for the rest. A bucket in which no sample is of
+//! The state takes the samples in the order in which they come, which decides about `first`, `last`
+//! and the last digits of sums. Each aggregator counts the samples that are of interest to it: all
+//! for `countall`, NaNs for `countnan`, the others for the rest. A bucket in which no sample is of
 //! interest to any aggregator counts as a bucket without samples.
 //!
-//! Variances are sums of squares, as in Redis: of values that are large beside their spread, few
+//! Variances are sums of squares, as in Redis, so if values are large beside their spread, few
 //! digits are right.
 
 use super::Aggregator;

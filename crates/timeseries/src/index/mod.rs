@@ -13,7 +13,7 @@
 //!      table of keys adds and removes them as values come and go.
 //!   2. A number is in a list exactly if its series has the label; there are no empty lists.
 //!
-//! Cost: noting a series O(labels), and O(series with a label) to move the end of a list if an
+//! Cost: adding a series O(labels), and O(series with a label) to move the end of a list if an
 //! older number is used again.
 
 mod filter;

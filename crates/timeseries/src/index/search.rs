@@ -1,11 +1,11 @@
 //! A search for series by their labels, in steps: the index may change between them.
 //!
-//! The candidates are the series of the filter that has the fewest, as they are when the search
-//! begins. Each step tests some of them by the index and sorts the keys of those that satisfy the
+//! The candidates are the series of the filter with the fewest, as of the beginning of the search.
+//! Each step tests some of them by the index and sorts the keys of the series that satisfy the
 //! other filters; the sorted parts are merged as they are read.
 //!
-//! Between steps the number of a candidate may become another series': later steps test all
-//! filters. A key may be found twice then, and is read once. Afterwards series may change, too:
+//! Between steps the number of a candidate may pass to another series, so later steps test all
+//! filters. Then a key may be found twice, but is read once. Afterwards series may change, too:
 //! [`Filter::admits`] answers for a series as it is.
 //!
 //! Cost: O(candidates * filters * log series), and O(keys * log parts) to read them; a step is

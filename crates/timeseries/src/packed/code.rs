@@ -1,5 +1,5 @@
-//! The codes of a sample: of the change of its step, and of the bits of its value that changed.
-//! Which bits they are: [`super`].
+//! The codes of a sample: for the change of the step between timestamps, and for the changed bits
+//! of the value. [`super`] draws these codes.
 
 /// Bits of the window's lead.
 pub(super) const LEAD_BITS: u32 = 5;

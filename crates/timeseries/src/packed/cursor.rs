@@ -1,6 +1,6 @@
 //! Decodes the samples of a compressed chunk, in order.
 //!
-//! Cost: most samples take a look or two at eight bytes: the window is in those that have the
+//! Cost: most samples take a look or two at eight bytes: the window is in the bytes that have the
 //! prefixes, or after them.
 
 use super::State;

@@ -1,5 +1,5 @@
 //! Beside its bits an open chunk has marks, and its newest samples in full, so that late samples
-//! and reads near its end decode little. They are no part of a payload.
+//! and reads near its end decode little. Marks and newest samples are no part of a payload.
 //!
 //!     marks      . . . | . . . | . .          states after samples, about every [`MARK_BITS`]
 //!     recent                    . . .         the newest [`RECENT`] samples, at index % RECENT

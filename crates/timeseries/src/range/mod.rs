@@ -2,19 +2,19 @@
 //!
 //!     scan -> FILTER_BY_TS, FILTER_BY_VALUE -> buckets -> COUNT
 //!
-//! A bucket's start is below a timestamp by the remainder of its distance from the alignment; it
-//! may lie before time 0 and is shown as 0 then. With `empty`, buckets without samples between
-//! those with samples make rows, too; for the time-weighted average these are all buckets that the
-//! line through the samples passes.
+//! A bucket's start is below a timestamp by the remainder of its distance from the alignment; a
+//! start before time 0 is shown as 0. With `empty`, buckets without samples between those with
+//! samples make rows, too; for the time-weighted average these are all buckets that the line
+//! through the samples passes.
 //!
-//! `first` and `last` are those of time, also backwards, and so is the value that `last` has in
-//! buckets without samples: that of the bucket before them.
+//! `first` and `last` are the first and last in time, also backwards; in buckets without samples
+//! `last` has the value of the bucket before them in time.
 //!
 //! A thread's pass ends early if its work is cancelled (`base::threads::cancel`).
 //!
 //! Cost: a single pass; a sample costs its decoding and an addition for each aggregator, which
 //! takes the samples of a bucket in a block as a loop. Backwards, a time-weighted average is
-//! computed forwards and its rows are turned around.
+//! computed forwards and the rows are reversed.
 
 mod rows;
 mod weighted;

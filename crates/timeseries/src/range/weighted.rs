@@ -1,6 +1,6 @@
 //! Rows with a time-weighted average, forwards: the line through the samples also covers buckets
-//! without samples, and reaches beyond the range on both sides. Filters come first: a sample that
-//! they leave out is on no line.
+//! without samples, and reaches beyond the range on both sides. Filters come first: the line does
+//! not pass through a sample that they leave out.
 
 use super::rows::Rows;
 use super::{Aggregation, Query, TooManyValues, add_all, first_after};

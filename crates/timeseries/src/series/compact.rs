@@ -4,7 +4,7 @@
 //! and opens its own: O(1). A late sample, and a deletion, compute the state of the open bucket
 //! anew, or the value of a closed bucket, from all samples of the bucket that are kept.
 //!
-//! The caller applies the writes to the destinations, of which the crate knows the names alone.
+//! The caller applies the writes to the destinations, because the crate knows only their names.
 
 use super::Series;
 use crate::Sample;

@@ -1,8 +1,7 @@
-//! The samples of a range, in either direction. Samples beyond the retention are not seen.
+//! The samples of a range, in either direction. A scan passes over samples beyond the retention.
 //!
 //! Cost: chunks outside the range are skipped by their ends; a read from the end takes the newest
-//! samples as they are, then decodes what is between two marks of the last chunk at a time, of
-//! other chunks each as a whole.
+//! samples as they are, then decodes the last chunk from mark to mark, and other chunks as a whole.
 
 use super::Series;
 use crate::Sample;

@@ -1,4 +1,4 @@
-//! A series as the value of a key: its memory, its signature, what INFO shows of it.
+//! A series as the value of a key: memory, signature, and the figures of TS.INFO.
 
 use super::Series;
 use crate::Policy;
