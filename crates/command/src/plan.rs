@@ -1,9 +1,10 @@
-//! Where a row's keys are, worked out once from its key specs; every user of keys asks the plan.
+//! Where a row's keys are, worked out once from the row's key specs; all code that needs keys asks
+//! the plan.
 //!
-//!   - The prefetch of a batch uses only the first spec, as far as the number of arguments or a
-//!     key count determines it ([`KeyPlan::ahead`]): a hint, since the line may be malformed.
-//!   - Gates, the undo log and COMMAND GETKEYS need all keys ([`KeyPlan::keys`]). They come from
-//!     the specs that COMMAND INFO shows, unless the row has a finder: if options name keys or
+//!   - The prefetch of a batch uses only the first spec, as far as the number of arguments or a key
+//!     count determines it ([`KeyPlan::fixed_keys`]): a hint, since the line may be malformed.
+//!   - Gates, the undo log and COMMAND GETKEYS need all keys ([`KeyPlan::keys`]). These keys come
+//!     from the specs that COMMAND INFO shows, unless the row has a finder: if options name keys or
 //!     decide their access, the finder reads the same words as the handler (`options`), because a
 //!     spec's keyword may also be an operand or a key of that name.
 //!

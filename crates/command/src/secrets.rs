@@ -3,8 +3,8 @@
 //! connection that has ended).
 //!
 //! A command that names another command with its arguments (ACL DRYRUN, COMMAND GETKEYS) hides the
-//! same arguments as that command. Arguments not known to be harmless are hidden: those of a
-//! command that does not exist, and those of commands within each other deeper than [`NESTED_MAX`].
+//! same arguments as that command. Arguments not known to be harmless are hidden: the arguments of
+//! a command that does not exist, and of commands within each other deeper than [`NESTED_MAX`].
 
 use super::table::{CommandTable, Row};
 use super::{Flags, Spec};

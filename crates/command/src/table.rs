@@ -8,7 +8,7 @@
 //!   2. A row's `id` is its place in `rows`; `rename-command` changes names, never rows.
 //!
 //! Cost: a command costs a slot and a comparison of names, few commands a second; a subcommand is
-//! searched among those of its container. COMMAND's reply is built once per protocol.
+//! searched among the subcommands of its container. COMMAND's reply is built once per protocol.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};

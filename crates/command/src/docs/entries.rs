@@ -1,8 +1,8 @@
-//! The lines of a group's text: commands, each with its syntax and what is said about it.
+//! The lines of a group's text: commands, each with its syntax and its texts.
 //!
 //! Indentation separates them, as the opening of `docs` shows. A fault names file and line, for the
-//! test that parses all texts: they are embedded, so a server meets none. Cost: a pass over the
-//! text.
+//! test that parses all texts; a server meets no fault, because the tested texts are embedded.
+//! Cost: a pass over the text.
 
 use std::fmt;
 
