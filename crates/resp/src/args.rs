@@ -1,5 +1,5 @@
-//! The arguments of a command: slices of the buffer they arrived in. Large ones may be outside of
-//! it, each in a block of its own ([`LargeArgs`]); readers see no difference.
+//! The arguments of a command: slices of the buffer they arrived in. Large arguments may be outside
+//! of the buffer, each in a block of its own ([`LargeArgs`]); readers see no difference.
 
 use std::ops::Index;
 

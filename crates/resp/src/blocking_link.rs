@@ -1,6 +1,6 @@
-//! A blocking link to another server: requests out, replies in, each step with a time limit. For
-//! MIGRATE, which blocks the loop as in Redis, and for tools. Links that are driven by the loop use
-//! [`ReplyParser`] with their own sockets.
+//! A blocking link to another server: requests out, replies in, each step with a time limit.
+//! MIGRATE uses it, which blocks the loop as in Redis, and so do tools. Links that are driven by
+//! the loop use [`ReplyParser`] with their own sockets.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -5,15 +5,16 @@
 //!
 //! A `Vec<u8>` per client, flushed with a write per turn. Large strings and messages shared by many
 //! clients are not copied into it: they are pieces, pinned or shared, each at a position in `out`,
-//! sent between its bytes with the same `writev`. A length that is known only afterwards is
-//! inserted before the bytes written meanwhile ([`Reply::defer`]).
+//! sent between the bytes of `out` with the same `writev`. A length that is known only afterwards
+//! is inserted before the bytes written meanwhile ([`Reply::defer`]).
 //!
 //! Invariants
 //!   1. `sent` is at most the position of the first piece, and positions never decrease.
-//!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than that of the first.
-//!   3. Nothing is added to a full reply. It is empty and never sent: the client is closed. Only if
-//!      a bound of a single reply was exceeded ([`Reply::begin_bounded`]) the buffer keeps the
-//!      bytes before that reply, and is no longer full when the bound ends.
+//!   2. `piece_bytes` is the length of all pieces; `piece_sent` is less than the length of the
+//!      first.
+//!   3. Nothing is added to a full reply. A full reply is empty and never sent: the server closes
+//!      the client. Only if a bound of a single reply was exceeded ([`Reply::begin_bounded`]) the
+//!      buffer keeps the bytes before that reply, and is no longer full when the bound ends.
 //!
 //! Cost: sent bytes stay at the front until they are half of the buffer, so a byte is moved at most
 //! once, however slowly the socket takes the rest. The limit of pending bytes is decided in

@@ -4,8 +4,8 @@
 //! million arguments that arrives in small pieces is still parsed in linear time. An announced
 //! length allocates nothing: the list of spans grows with the arguments that have really arrived.
 //!
-//! As in Redis, a length line ends at CR and the byte after CR is taken for LF unchecked, and
-//! so are the two bytes after a bulk string, unless the grammar is Valkey's.
+//! As in Redis, a length line ends at CR, and the parser takes the byte after CR for LF unchecked,
+//! as it takes the two bytes after a bulk string for CR LF, unless the grammar is Valkey's.
 
 use super::args::{OwnedArgs, Span};
 use russet_base::numbers::number::parse_i64;
