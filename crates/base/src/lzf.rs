@@ -92,7 +92,7 @@ impl Compressor {
 
     /// Writes at most `bytes_max` bytes to `to`; returns their number. `None`: they are not enough.
     ///
-    /// With pointers, because with slices and their checks it takes a fifth longer.
+    /// With pointers, because slices with bounds checks take a fifth longer.
     ///
     /// # Safety
     /// The input has at least four bytes, and `to` has room for `bytes_max` and [`ROOM`] more.

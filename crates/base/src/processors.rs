@@ -56,7 +56,7 @@ fn number(text: &str) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// The machine has none of them, or the process may use none of them.
+/// The machine has none of the processors, or the process may use none.
 pub fn bind(list: &[u8]) -> io::Result<()> {
     match parse(list) {
         Some(set) => Ok(sched_setaffinity(None, &set)?),

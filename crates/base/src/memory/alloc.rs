@@ -54,8 +54,8 @@ impl OwnedBytes {
 }
 
 /// A slice of zeros that is going to be read and written at random; the kernel provides the pages
-/// of a large slice when they are first written (`huge_pages`). `None`: there is no room for it, or
-/// it is larger than all memory of the machine, or of the process's group.
+/// of a large slice when they are first written (`huge_pages`). `None`: there is no room for the
+/// slice, or it is larger than all memory of the machine, or of the process's group.
 pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     static AVAILABLE: OnceLock<u64> = OnceLock::new();
     if len == 0 {
@@ -74,7 +74,7 @@ pub fn zeros(len: usize) -> Option<Box<[u8]>> {
     Some(unsafe { Box::from_raw(slice.as_ptr()) })
 }
 
-/// Zeros that were asked for are written, most of them: their pages may be huge from now on.
+/// Most of the zeros have been written, so their pages may be huge from now on.
 #[cold]
 pub fn filled(block: &mut [u8]) {
     #[cfg(not(feature = "system-allocator"))]
@@ -416,7 +416,7 @@ impl AppendBlock {
         AppendBlock { at, len: 0, layout }
     }
 
-    /// Bytes that it can hold: the size class of the capacity that was asked for.
+    /// Bytes that the block can hold: the size class of the requested capacity.
     pub fn capacity(&self) -> usize {
         self.layout.size()
     }

@@ -2,9 +2,9 @@
 
 use super::mover::Mover;
 
-/// A value of its own, as the keyspace needs it, whatever it is.
+/// A value in a box of its own, as the keyspace needs any such value.
 pub trait Content: Clone {
-    /// Bytes of its blocks in the allocator, without those of the value itself.
+    /// Bytes of the value's blocks in the allocator, without the block of the value itself.
     fn memory_bytes(&self) -> usize;
 
     /// Approximate number of allocations to free; a large block counts as many.

@@ -113,7 +113,8 @@ pub fn grow_by_huge_pages() -> io::Result<()> {
         let to = (&raw mut own).cast();
         mallctl(name.as_ptr().cast(), to, &mut len, ptr::null_mut(), 0)
     };
-    // SAFETY: jemalloc's hooks are valid as long as it uses them, and these are a constant of its.
+    // SAFETY: jemalloc's hooks are valid as long as it uses them, and these are a constant of the
+    // allocator.
     let own = match (code, unsafe { own.as_ref() }) {
         (0, Some(own)) => *own,
         (code, _) => return Err(io::Error::from_raw_os_error(code)),
@@ -167,8 +168,8 @@ unsafe extern "C" fn map(
     mapped
 }
 
-/// Asks for huge pages within a block of zeros that was just allocated, if it is large, but not too
-/// large; its pages are those that the kernel has not provided yet.
+/// Asks for huge pages within a block of zeros that was just allocated, if the block is large, but
+/// not too large. The kernel has not provided the block's pages yet..
 pub(super) fn advise_large(at: *mut u8, bytes: usize) {
     if !(LARGE_MIN..=AT_ONCE_MAX).contains(&bytes) || !LARGE_ASK.load(Ordering::Relaxed) {
         return;
@@ -180,8 +181,8 @@ pub(super) fn advise_large(at: *mut u8, bytes: usize) {
     }
 }
 
-/// Asks the kernel to make the pages of a block huge in the course of time, if it is so large that
-/// they were small at first. Most of them have been written by now.
+/// Asks the kernel to make the pages of a block huge in the course of time, if the block is so
+/// large that the pages were small at first. Most of them have been written by now.
 pub fn advise_filled(block: &mut [u8]) {
     if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
         return;

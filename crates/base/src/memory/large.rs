@@ -141,7 +141,7 @@ impl LargeText {
         alloc::good_size(self.capacity)
     }
 
-    /// Additional bytes that it will occupy when all of it has been received.
+    /// Additional bytes that the argument will occupy when it is complete.
     pub fn growth_bytes(&self) -> usize {
         alloc::good_size(self.announced) - self.memory_bytes()
     }
@@ -157,8 +157,9 @@ impl LargeText {
         room
     }
 
-    /// Lets `read` put the next bytes into the block; it returns the bytes that it has written,
-    /// from the start of its room on. Returns the length of the room, and the number of bytes used.
+    /// Lets `read` put the next bytes into the block; `read` returns the number of bytes that it
+    /// has written, from the start of its room on. Returns the length of the room, and the number
+    /// of bytes used.
     ///
     /// The second argument of `read` is whether the room extends to the argument's end.
     pub fn fill<E>(
@@ -218,15 +219,15 @@ impl LargeText {
     }
 
     /// Another reader of a whole argument, perhaps in another thread. The last pin frees the block,
-    /// unless it was given away; it cannot be given away any more.
+    /// unless it was given away; the block cannot be given away any more.
     pub fn share(&self) -> LargeText {
         assert!(self.is_whole());
         let pinned = self.given.get_or_init(|| {
             // SAFETY: all bytes have been received; what writes to the block, moves or frees it
             // looks at `given` first.
             let pinned = unsafe { PinnedBytes::new(self.at, self.announced) };
-            // SAFETY: this value's own block, of its exact length (invariant 2). It is pinned, so
-            // that its last pin frees it.
+            // SAFETY: this value's own block, of its exact length (invariant 2). The block is
+            // pinned, so that the last pin frees it.
             unsafe { pin::free(self.at, self.announced) };
             pinned
         });

@@ -37,7 +37,7 @@ struct Counters {
     freed: *mut u64,
 }
 
-// SAFETY: other threads read them only while their thread lives (invariant 2).
+// SAFETY: other threads read the counters only while the counters' thread lives (invariant 2).
 unsafe impl Send for Counters {}
 
 /// The counters of a thread if the allocator has none.
@@ -93,8 +93,8 @@ impl Counters {
 #[derive(Debug)]
 struct Account {
     counters: Counters,
-    /// While the thread frees memory that was let go: its balance before, which counts until it is
-    /// done ([`LetGo::free_with`]).
+    /// While the thread frees memory that was let go: the balance before, which counts until the
+    /// memory is freed ([`LetGo::free_with`]).
     frozen: Option<i64>,
 }
 
@@ -300,7 +300,8 @@ impl Drop for ForReplies {
 }
 
 /// About `bytes` bytes are no longer used, although they are not freed yet: they leave
-/// `used_memory` until the returned value is dropped, which must be when they are free.
+/// `used_memory` until the returned value is dropped, which the caller must do when the bytes are
+/// free.
 pub fn let_go(bytes: usize) -> LetGo {
     let ledger = Ledger::mine();
     let bytes = bytes as i64;
@@ -328,8 +329,8 @@ impl LetGo {
         self.ledger.lock().let_go -= freed;
     }
 
-    /// Frees all of it on this thread. `used_memory` does not change until that is done, however
-    /// long it takes.
+    /// Frees the memory on this thread. `used_memory` does not change until the closure has ended,
+    /// however long that takes.
     pub fn free_with(self, free: impl FnOnce()) {
         let counters = MINE.with(|mine| mine.counters.get());
         let freeze = |frozen: Option<i64>| {

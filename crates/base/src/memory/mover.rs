@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use super::alloc;
 use super::slabs::Slabs;
 
-/// Larger blocks are in no slab: they have their own pages.
+/// Larger blocks are in no slab, because they have pages of their own.
 pub const BYTES_MAX: usize = alloc::SMALL_MAX;
 
 /// See the module.
@@ -61,7 +61,7 @@ impl Mover {
     }
 
     /// Offers a block of [`alloc::block`]; `size` is called only if it is moved. Returns the
-    /// address of its copy, or `None`: it is not moved.
+    /// address of the copy, or `None`: the block is not moved.
     ///
     /// # Safety
     /// The block is exclusively the caller's, made with this size; if it is moved the caller
@@ -148,7 +148,7 @@ impl Mover {
         }
     }
 
-    /// Offers a deque's block. If it is moved its elements become contiguous.
+    /// Offers a deque's block. If the deque is moved the elements become contiguous.
     pub fn deque<T>(&mut self, value: &mut VecDeque<T>) {
         let bytes = value.capacity() * size_of::<T>();
         let (some, _) = value.as_mut_slices();
@@ -167,7 +167,8 @@ impl Mover {
         // SAFETY: a vector's block has the layout of as many elements as its capacity, and it is
         // borrowed here exclusively.
         if let Some(new) = unsafe { self.copy(old, layout) } {
-            // Its block is freed, and its elements are in the copy: the old value is not dropped.
+            // The old block is freed, and the elements are in the copy, so the old value is not
+            // dropped.
             let gone = ManuallyDrop::new(std::mem::take(value));
             let (len, capacity) = (gone.len(), gone.capacity());
             // SAFETY: the elements' bytes, unchanged, in a block of this capacity.

@@ -32,8 +32,8 @@ struct OrphanBlock {
 }
 
 /// Number of pinned blocks: nearly always zero, and then nothing else is read. A thread that reads
-/// zero may free a block without the lock: all reads of it before its last pin was dropped have
-/// completed by then (release when a pin is dropped, acquire when it is checked).
+/// zero may free a block without the lock: all reads of the block before the last pin was dropped
+/// have completed by then (release when a pin is dropped, acquire when it is checked).
 static PINNED: AtomicUsize = AtomicUsize::new(0);
 static TABLE: Mutex<Option<HashMap<usize, Pins>>> = Mutex::new(None);
 
@@ -57,8 +57,9 @@ impl PinnedBytes {
     /// Pins a block of [`alloc::block`].
     ///
     /// # Safety
-    /// The block has `len` initialised bytes; its owner frees it through [`free`] alone and checks
-    /// [`is_pinned`] before it writes to it or moves it. Pins are made on the thread of that owner.
+    /// The block has `len` initialised bytes; the owner frees the block through [`free`] alone and
+    /// checks [`is_pinned`] before writing to the block or moving it. Pins are made on the thread
+    /// of that owner.
     pub unsafe fn new(at: NonNull<u8>, len: usize) -> PinnedBytes {
         let mut table = table();
         let pins = table.get_or_insert_default();
@@ -126,7 +127,7 @@ impl Drop for PinnedBytes {
         let orphan = pins.remove(&key).and_then(|pins| pins.orphan);
         PINNED.fetch_sub(1, Ordering::Release);
         if let Some(orphan) = orphan {
-            // SAFETY: its owner gave it up with this length, and this was the last pin.
+            // SAFETY: the owner gave the block up with this length, and this was the last pin.
             unsafe { alloc::free(self.at, orphan.len) }
         }
     }

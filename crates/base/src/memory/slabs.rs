@@ -233,9 +233,9 @@ impl Slabs {
         }
     }
 
-    /// Whether a block should be moved: its slab is not fuller than the average for its size plus
-    /// an eighth (otherwise slabs that are all equally full would stay), and it is not the slab
-    /// that the copy would go into.
+    /// Whether a block should be moved: the block's slab is not fuller than the average for its
+    /// size plus an eighth (otherwise slabs that are all equally full would stay), and is not the
+    /// slab that the copy would go into.
     #[inline]
     pub fn is_thin(&mut self, block: NonNull<u8>) -> bool {
         let Some(facts) = AllocatorFacts::get() else {

@@ -122,7 +122,7 @@ impl TitleArea {
         let len = title.len().min(self.bytes - 1);
         // SAFETY: the kernel has reported the bounds of this process's own argument and environment
         // strings, which are on the stack's writable end for the life of the process. Nothing reads
-        // them any more: the environment was copied away, `args` is not called again, and no
+        // these bytes any more: the environment was copied away, `args` is not called again, and no
         // reference to them exists.
         unsafe {
             let at = self.start as *mut u8;

@@ -25,8 +25,8 @@ static ANSWER: AtomicUsize = AtomicUsize::new(0);
 /// A single thread asks at a time.
 static ASKING: Mutex<()> = Mutex::new(());
 
-/// A thread whose stack may be taken. It must not end before its last use: its number might be
-/// another thread's then.
+/// A thread whose stack may be taken. The thread must not end before the last use of its number,
+/// which might be another thread's afterwards.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadNumber(i32);
 
