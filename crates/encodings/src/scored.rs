@@ -272,7 +272,7 @@ pub struct ScoredBuilder {
 }
 
 impl ScoredBuilder {
-    /// Adds a member with a score that is not NaN; false if it is there.
+    /// Adds a member with a score that is not NaN; false if the member is there already.
     pub fn add(&mut self, member: &[u8], score: f64) -> bool {
         let hash = hash::keys().hash(member);
         let is_it = |word| is_same(bytes_of(member_of(word)), member);

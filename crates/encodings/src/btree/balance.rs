@@ -96,8 +96,8 @@ pub(super) fn split_inner(
     parent.insert(at + 1, right.firsts.get(0), node, right.total());
 }
 
-/// After a removal below child `at`: drops it if empty, else updates its first element and joins it
-/// with a neighbour if both are small.
+/// After a removal below child `at`: drops the child if empty, else updates the child's first
+/// element and joins the child with a neighbour if both are small.
 pub(super) fn mend_child(parent: &mut InnerNode, at: usize, height: u32) {
     let child = parent.children[at];
     // SAFETY: children are alive.

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 
 const SCORE: usize = 8;
 
-/// A pointer to a member's entry. Copies are aliases; its creator frees it once.
+/// A pointer to a member's entry. Copies are aliases; the creator frees the member once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member(NonNull<u8>);
 
@@ -114,8 +114,8 @@ impl Member {
 pub(crate) struct Key<'a> {
     pub score: f64,
     pub bytes: &'a [u8],
-    /// The element's entry, if known: among equal scores, its address finds it without reading
-    /// other members.
+    /// The element's entry, if known: among equal scores, the entry's address finds the element
+    /// without reading other members.
     pub entry: Option<Member>,
 }
 

@@ -43,7 +43,8 @@ pub struct ZsetIndex {
     nodes: usize,
 }
 
-// SAFETY: the tree owns its nodes; members belong to their owner, which moves with it.
+// SAFETY: the tree owns its nodes; members belong to the owner of the tree, which moves with the
+// tree.
 unsafe impl Send for ZsetIndex {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for ZsetIndex {}
@@ -111,8 +112,8 @@ impl ZsetIndex {
     /// Adds an element.
     ///
     /// # Safety
-    /// `member` is alive and stays so, its bytes unchanged, until it is out of the tree or
-    /// the tree is gone. `score` is not NaN, and the element is not in the tree.
+    /// `member` is alive, and stays alive and unchanged until it is out of the tree or the tree is
+    /// gone. `score` is not NaN, and the element is not in the tree.
     pub unsafe fn insert(&mut self, score: f64, member: Member) {
         // SAFETY: the caller guarantees that it is alive.
         let key = Key {
@@ -231,7 +232,7 @@ impl ZsetIndex {
             return true;
         }
         self.remove_slots(&path, 1);
-        // SAFETY: it was in the tree, so it is alive and will be.
+        // SAFETY: the member was in the tree, so it is alive and will be.
         unsafe { self.insert(score, member) };
         true
     }

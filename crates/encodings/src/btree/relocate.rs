@@ -55,7 +55,8 @@ impl ZsetIndex {
             if at > 0 {
                 continue;
             }
-            // The parent stores its first element, too, and so on as long as it is the first child.
+            // The parent stores the child's first element, too, and so do the nodes above, as long
+            // as each is a first child.
             for (inner, child) in steps.iter().rev().flatten() {
                 // SAFETY: steps are inner nodes, and `self` is exclusive.
                 let inner = unsafe { inner.inner_mut() };

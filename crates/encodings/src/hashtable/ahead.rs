@@ -42,8 +42,8 @@ impl LikelyWord {
         (self.0 != 0).then_some(Word(self.0))
     }
 
-    /// Prefetches the line at the word if it is a pointer without flags, else a line that is there
-    /// anyway.
+    /// Prefetches the line at the word if the word is a pointer without flags, else a line that is
+    /// cached anyway.
     #[inline(always)]
     pub fn prefetch(&self) {
         let own = std::ptr::from_ref(self).addr();
@@ -62,8 +62,8 @@ impl HashTable {
         let tag = tag_of_hash(hash);
         if !segment.is_none() {
             segment.prefetch_lines(hash, false);
-            // The stash's line, if it is used, else either of those again: a choice of addresses
-            // needs no branch, which would be a guess.
+            // The stash's line, if it is used, else either bucket's line again, because a choice of
+            // addresses needs no branch, which would be a guess.
             prefetch(if segment.has_stash() {
                 segment.segment().0.addr()
             } else {
@@ -88,7 +88,8 @@ impl HashTable {
         let lines = segment.lines_of(tag);
         // SAFETY: both are lines of a segment, aligned.
         let [home, next] = lines.map(|line| unsafe { match_tag(line, tag) });
-        // Both lines at once, and whatever they have: branches between them would be guesses.
+        // Both lines at once, whatever they contain, because a branch between them would be a
+        // guess.
         let found = home | next << CELLS;
         let at = found.trailing_zeros() as usize % (2 * CELLS);
         // SAFETY: a cell of one of the two lines.

@@ -10,8 +10,8 @@ use super::segment::{HEADER_CELLS, Segment};
 use super::{HashTable, Word};
 
 impl HashTable {
-    /// Passes up to `budget` words to `f` and removes them; true when the table is empty, and then
-    /// it is as new. In between searches find nothing, and inserts panic.
+    /// Passes up to `budget` words to `f` and removes them; true when the table is empty, which is
+    /// then as new. In between searches find nothing, and inserts panic.
     pub fn drain_step(&mut self, budget: usize, mut f: impl FnMut(Word)) -> bool {
         self.begin_drain();
         let mut budget = budget;

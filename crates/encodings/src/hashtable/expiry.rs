@@ -281,9 +281,9 @@ impl HashTable {
         (record != NO_RECORD).then_some(record)
     }
 
-    /// Records that an element with this hash now expires at `when_ms`. Must be called after its
-    /// insertion and after each change to an earlier or later time; not when it becomes persistent.
-    /// A negative time counts as 0.
+    /// Records that an element with this hash now expires at `when_ms`. Must be called after the
+    /// insertion of an element that expires and after each change to an earlier or later time; not
+    /// when the element becomes persistent. A negative time counts as 0.
     #[inline]
     pub fn record_expiry(&mut self, hash: u64, when_ms: i64) {
         let hash = self.own(hash);

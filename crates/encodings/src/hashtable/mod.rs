@@ -181,7 +181,8 @@ impl HashTable {
         self.locate(self.own(hash), eq).map(|(_, word)| word)
     }
 
-    /// As `find`, but returns its position: to read, replace or remove it without a second search.
+    /// As `find`, but returns the element's position: to read, replace or remove the element
+    /// without a second search.
     #[inline]
     pub fn find_handle(&self, hash: u64, eq: impl FnMut(Word) -> bool) -> Option<Handle> {
         self.find_at(hash, eq).map(|(handle, _)| handle)

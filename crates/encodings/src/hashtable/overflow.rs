@@ -35,7 +35,7 @@ impl HashTable {
         Some((segment.lines() * CELLS + index, word_of_cell(cells[index])))
     }
 
-    /// Drops the list of a segment that is rebuilt: its elements are in the plan.
+    /// Drops the list of a segment that is rebuilt: the list's elements are in the plan.
     pub(super) fn forget_overflow(&mut self, segment: SegmentRef) {
         if segment.has_overflow() {
             let many = self

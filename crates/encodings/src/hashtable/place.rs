@@ -11,8 +11,8 @@ use crate::prefetch::prefetch;
 /// Maximum moves to make room for a new element.
 const CHAIN_MAX: usize = 4;
 
-/// With this many in its stash a table's only segment grows: a full stash would have a tenth of its
-/// elements, whose lookups read a further line, and which no prefetch finds.
+/// With this many elements in the stash a table's only segment grows: a full stash would hold a
+/// tenth of the elements, whose lookups read a further line, and which no prefetch finds.
 const YOUNG_STASH_MAX: usize = 2;
 
 /// The place that an element got.
@@ -28,8 +28,8 @@ pub(super) enum InsertOutcome {
 struct Chain {
     /// The last bucket.
     bucket: usize,
-    /// Elements at home move on, to the next bucket; otherwise those in the neighbour of their
-    /// home move back, to the bucket before.
+    /// Elements in their home bucket move on, to the next bucket; otherwise elements in the
+    /// neighbour of their home move back, to the bucket before.
     onward: bool,
     /// The cells of the elements that move, and how many there are.
     cells: [usize; CHAIN_MAX],

@@ -14,7 +14,7 @@ use super::line::{CELLS, word_of_cell};
 use super::segment::{HEADER_CELLS, LINES_MAX};
 use super::{HashTable, Word};
 
-/// After this many rejections the table is nearly empty for its size: walk it instead.
+/// After this many rejections the table is nearly empty for its size, so a walk replaces the draws.
 const DRAWS_MAX: u32 = 2000;
 
 /// A number below `bound`, which is not 0.

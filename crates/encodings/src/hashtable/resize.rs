@@ -139,7 +139,7 @@ impl HashTable {
     fn cells_of(&self, segment: SegmentRef) -> Cells {
         let mut cells = Cells::new();
         let (room, mut len) = (cells.as_mut_ptr(), 0);
-        // Writes each cell and counts it unless it is empty: no branch to mispredict.
+        // Writes each cell and counts only occupied cells, without a branch to mispredict.
         for cell in segment.all_cells() {
             // SAFETY: it has room inline for the cells of the longest segment.
             unsafe { room.add(len).write(cell) };
@@ -365,8 +365,8 @@ impl HashTable {
         }
     }
 
-    /// Halves the directory when no segment needs its last bit, and it has at least four words per
-    /// segment: doubling it again soon would cost as much.
+    /// Halves the directory when no segment needs its last bit, and has at least four words per
+    /// segment, because doubling it again soon would cost as much.
     fn maybe_halve(&mut self) {
         while let Some(many) = &mut self.many
             && many.deepest == 0

@@ -1,9 +1,9 @@
 //! The state of a walk through the graph: the nearest nodes so far, and the nodes that it has met.
 //!
-//!     Near           a node with its distance in 8 bytes, ordered as numbers
-//!     Pool           candidates and results in a sorted array, for small `ef`: an offer O(ef) moves
-//!     Queues         candidates and results in two heaps, for filters, scans, large `ef`: O(log n)
-//!     VisitedNodes   a bit for each node's number, and a list of the nodes whose bit is set
+//!     Near          a node with its distance in 8 bytes, ordered as numbers
+//!     Pool          candidates and results in a sorted array, for small `ef`: an offer O(ef) moves
+//!     Queues        candidates and results in two heaps, for filters, scans, large `ef`: O(log n)
+//!     VisitedNodes  a bit for each node's number, and a list of the nodes whose bit is set
 //!
 //! Nothing here reads the index: a walk gives numbers and distances, and revises them after a
 //! change of the index (`search`). The thread keeps the memory for its next search (`walk::Walk`).

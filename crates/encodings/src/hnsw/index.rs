@@ -87,8 +87,8 @@ impl Index {
         self.store.is_live(id.0)
     }
 
-    /// Returns a number that differs from those of earlier nodes with the same id, and from those
-    /// of the node's earlier vectors; `None` if there is no such node.
+    /// Returns a number that differs from the numbers of earlier nodes with the same id, and of the
+    /// node's earlier vectors; `None` if there is no such node.
     pub fn generation(&self, id: NodeId) -> Option<u32> {
         self.contains(id).then(|| self.store.generation(id.0))
     }

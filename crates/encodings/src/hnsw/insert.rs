@@ -19,7 +19,7 @@ use super::{Index, LEVEL_MAX, M_DEFAULT, NodeId, Query};
 /// saves a seventh to a quarter of the time; recall@10 of 20,000 uniform vectors falls from 0.870
 /// to 0.854 at EF 200.
 const EXPANDED_MIN: usize = 32;
-/// Nodes added last that a [`Placement`] considers beside those that it has found.
+/// Nodes added last that a [`Placement`] considers beside the nodes that it has found.
 const RECENT: usize = 64;
 
 /// The nodes added last, in a ring.
@@ -182,8 +182,9 @@ impl Index {
         self.insert_planned(&mut placement, payload)
     }
 
-    /// Adds a node where `placement` has found its neighbours; levels that it has not searched yet
-    /// are searched now. Nodes that were removed since, or added, are taken account of.
+    /// Adds a node where `placement` has found its neighbours; levels that `placement` has not
+    /// searched yet are searched now. Nodes that were removed since, or added, are taken account
+    /// of.
     pub fn insert_planned(&mut self, placement: &mut Placement, payload: u64) -> NodeId {
         let levels = self.finish(placement, None);
         let generation = self.changed();
@@ -199,8 +200,8 @@ impl Index {
         NodeId(id)
     }
 
-    /// Gives a node another vector, and links it anew; it gets a new uid, and keeps its number
-    /// and its payload.
+    /// Gives a node another vector, and links it anew; the node gets a new uid, and keeps its
+    /// number and payload.
     pub fn update(&mut self, id: NodeId, query: Query, level: u8, ef: usize) {
         let mut placement = Placement::new(query, level, ef);
         self.update_planned(id, &mut placement);
@@ -227,8 +228,8 @@ impl Index {
         self.attach(id, &levels);
     }
 
-    /// Brings a placement to its end, and returns its candidates by level; searches once more if
-    /// nothing of them is left.
+    /// Brings a placement to its end, and returns its candidates by level; searches once more if no
+    /// candidate is left.
     fn finish(&self, placement: &mut Placement, except: Option<u32>) -> Vec<Vec<Near>> {
         assert_eq!(placement.query.parameters(), self.parameters());
         while placement.step(self, usize::MAX) == Progress::More {}

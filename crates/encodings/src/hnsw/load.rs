@@ -64,8 +64,8 @@ pub struct Loader {
     tokens: Vec<u32>,
 }
 
-/// Until all nodes are known, links hold tokens: a uid below this is its own; greater ones are
-/// numbered from here in the order they appear.
+/// Until all nodes are known, links hold tokens: a uid below this is its own token; greater uids
+/// get tokens from here on in the order they appear.
 const INTERNED: u32 = 1 << 30;
 /// Tokens are below this: greater numbers have another meaning in a store.
 const TOKENS_END: u32 = 1 << 31;
@@ -228,7 +228,7 @@ impl Keys {
         Keys(std::array::from_fn(|_| rng.next_u64() | 1))
     }
 
-    /// Adds a link's hash to `balance`, or takes it off, by its direction.
+    /// Adds a link's hash to `balance`, or subtracts it, by the link's direction.
     fn add(&self, balance: &mut [u64; 2], from: u32, to: u32, level: usize) {
         let (low, high) = (from.min(to), from.max(to));
         let pair = u64::from(high) << 32 | u64::from(low);

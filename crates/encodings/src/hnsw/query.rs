@@ -24,8 +24,8 @@ pub struct Query {
 impl Query {
     /// Prepares `vector`: `parameters.dim` finite numbers.
     ///
-    /// A vector of zeros keeps an l2 norm of 1, as in Redis; it is at distance 1 from everything
-    /// (in binary form, at the distance of its bits, all clear).
+    /// A vector of zeros keeps an l2 norm of 1, as in Redis; such a vector is at distance 1 from
+    /// everything (in binary form, at the distance of its bits, all clear).
     pub fn new(parameters: &Parameters, vector: &[f32]) -> Query {
         assert_eq!(
             vector.len(),
@@ -127,8 +127,8 @@ impl<'a> StoredVector<'a> {
         }
     }
 
-    /// Returns the vector as it was given, as near as its form allows: dequantized, and with
-    /// its norm again. Binary: 1 and -1.
+    /// Returns the vector as it was given, as near as the quantization allows: dequantized, and
+    /// multiplied by the norm. Binary: 1 and -1.
     pub fn restore(&self, parameters: &Parameters) -> Vec<f32> {
         match parameters.quantization {
             Quantization::F32 => {
@@ -155,7 +155,8 @@ impl<'a> StoredVector<'a> {
     }
 }
 
-/// Divides `vector` by its norm and returns that; 1 and no change if it is 0.
+/// Divides `vector` by its norm and returns the norm; if the norm is 0, returns 1 and changes
+/// nothing.
 ///
 /// Sums in groups of four as Redis does, that stored numbers agree to the last bit.
 fn normalize(vector: &mut [f32]) -> f32 {

@@ -446,7 +446,7 @@ impl Scan {
             let mut id = near.id();
             for &(old, new) in &moves {
                 if id == new {
-                    // It was removed, and another node has its number.
+                    // The node was removed, and another node has its number.
                     return None;
                 }
                 if id == old {

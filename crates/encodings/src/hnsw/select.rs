@@ -43,7 +43,8 @@ impl Index {
             }
             self.offer_link(id, near, level, &mut effort);
         }
-        // None of the nearest wants it, as among many equal vectors: it goes between two of them.
+        // None of the nearest takes the new node, as among many equal vectors, so it goes between
+        // two of them.
         for near in candidates {
             if self.degree(id, level) >= m.div_ceil(4).min(LINKS_AT_LEAST) {
                 break;
@@ -56,7 +57,7 @@ impl Index {
     /// node itself, and the others (as many as may be needed); both the nearest first.
     fn diverse(&self, candidates: &[Near], most: usize) -> (Vec<Near>, Vec<Near>) {
         if candidates.len() <= most {
-            // It is linked with all of them.
+            // The node is linked with all of them.
             return (candidates.to_vec(), Vec::new());
         }
         let (mut chosen, mut passed_over) = (Vec::<Near>::new(), Vec::new());
@@ -131,8 +132,8 @@ impl Index {
 
     /// Returns which link a full node gives up for `newcomer`: among the farthest, a link that a
     /// nearer node covers, so that the links into other directions stay (they lead out of
-    /// clusters); else the farthest. None of a node that would be left with few; `None` if it is
-    /// the newcomer itself.
+    /// clusters); else the farthest. None of a node that would be left with few; `None` if that
+    /// would be the link to the newcomer itself.
     fn worst_of(&self, id: u32, newcomer: Near, level: usize) -> Option<u32> {
         let mut nodes = self.near_links(id, level);
         nodes.push(newcomer);
@@ -173,8 +174,8 @@ impl Index {
         Near::new(self.distance_between(id, other), other)
     }
 
-    /// Links a node with `other`; if that is full, in place of its farthest link, which is then
-    /// linked with the node: connected nodes stay connected.
+    /// Links a node with `other`; if `other` is full, in place of the farthest link of `other`,
+    /// whose end is then linked with the node, so that connected nodes stay connected.
     fn put_between(&mut self, id: u32, other: u32, level: usize) {
         if self.is_linked(id, other, level) || !self.has_room(id, level) {
             return;

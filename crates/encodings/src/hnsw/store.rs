@@ -590,7 +590,8 @@ fn wide_list(block: &[u32]) -> Option<usize> {
 
 /// Longer blocks know how many of their words are links.
 const COUNTED: usize = 64;
-/// Set in the last word of a long block that is neither empty nor full: the rest is its count.
+/// Set in the last word of a long block that is neither empty nor full; the other bits are the
+/// block's count.
 const COUNT: u32 = 1 << 31;
 
 /// Returns how many words of a block are links.

@@ -43,7 +43,7 @@ pub fn form(text: &[u8]) -> Option<RegisterForm> {
     }
 }
 
-/// The HyperLogLog if it is dense, with its length known to the compiler. O(1).
+/// The HyperLogLog if it is dense, with the length known to the compiler. O(1).
 pub fn as_dense(hll: &[u8]) -> Option<&[u8; DENSE_BYTES]> {
     if hll[FORM_AT] == 0 {
         return Some(hll.try_into().expect("the length is checked by `form`"));

@@ -52,8 +52,8 @@ pub(super) fn merge_into(values: &mut [u8; REGISTERS], sources: &[&[u8; DENSE_BY
 ///            ....bbbbbb bbaaaaaa       ddddddcc ccccbbbb
 ///
 /// Two multiplications move each register to the top of a byte of its own: a and c of a vector, b
-/// and d of another. The bits below it in its byte do not change which of two registers is greater,
-/// so the maximum is taken before they are cut off.
+/// and d of another. The bits below a register in its byte do not change which of two registers is
+/// greater, so the maximum is taken before these bits are cut off.
 #[target_feature(enable = "avx2,popcnt")]
 #[inline]
 fn merge_steps<const N: usize>(

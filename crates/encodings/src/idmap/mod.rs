@@ -30,7 +30,7 @@ pub trait Weigh {
         0
     }
 
-    /// Bytes that it owns, as the allocator counts them.
+    /// Bytes that the value owns, as the allocator counts them.
     fn owned_bytes(&self) -> usize {
         0
     }
@@ -278,7 +278,7 @@ impl<V: Weigh> IdMap<V> {
         true
     }
 
-    /// Removes a key; returns its value, or `None` if it is not there.
+    /// Removes a key; returns the key's value, or `None` if the key is not there.
     pub fn remove(&mut self, id: StreamId) -> Option<V> {
         self.find(id).map(|place| self.remove_at(place))
     }
@@ -319,7 +319,7 @@ impl<V: Weigh> IdMap<V> {
         }
     }
 
-    /// The position of a key by its chunk and its number in it, if it is there.
+    /// The position of a key by its chunk and its number in the chunk, if the key is there.
     pub fn place(&self, chunk: usize, at: usize) -> Option<MapPosition> {
         (at < self.chunks.get(chunk)?.len()).then_some(MapPosition { chunk, at })
     }

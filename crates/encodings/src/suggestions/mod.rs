@@ -228,8 +228,8 @@ impl Suggestions {
         self.find(text).map(|node| self.nodes[node as usize].score)
     }
 
-    /// Entries from a position on, 0 at first, in the order of their bytes; with each the position
-    /// after it. O(depth) each.
+    /// Entries from a position on, 0 at first, in the order of their bytes, each with the position
+    /// after the entry. O(depth) each.
     pub fn entries_from(&self, at: u64) -> impl Iterator<Item = (u64, Suggestion<'_>)> {
         let start = u32::try_from(at).unwrap_or(NONE);
         let mut node = ((start as usize) < self.nodes.len()).then_some(start);

@@ -41,7 +41,7 @@ struct Path {
     letters: Letters,
     /// Letters that have begun.
     len: u16,
-    /// Whether it agrees with the first half of the query, as far as it goes.
+    /// Whether the text agrees with the first half of the query, as far as the text goes.
     agrees: bool,
 }
 
@@ -146,7 +146,8 @@ impl Ord for FoundEntry {
     }
 }
 
-/// A search under way: it keeps what it has between its steps, and is given the dictionary in each.
+/// A search under way: it keeps its state between steps, and each step gets the dictionary as an
+/// argument.
 #[derive(Debug)]
 pub struct Hunt {
     search: Search,
@@ -449,8 +450,8 @@ impl Search {
         true
     }
 
-    /// Whether a letter of a text is that of the query, if it is in the first half of it. Redis
-    /// compares 16 bits of a letter, and of the middle letter 8.
+    /// Whether a letter of a text equals the query's letter, if that letter is in the first half of
+    /// the query. Redis compares 16 bits of a letter, and of the middle letter 8.
     fn agrees(&self, at: usize, letter: u32) -> bool {
         let letters = &self.query.letters;
         let Some(wanted) = letters.get(at) else {
