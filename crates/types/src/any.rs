@@ -200,7 +200,7 @@ pub unsafe fn relocate(
     )
 }
 
-/// Copies a container, given its entry's pair; the copy's pair owns it.
+/// Copies a container, given the pair of its entry; the returned pair owns the copy.
 ///
 /// # Safety
 /// As [`free_effort`].

@@ -102,6 +102,7 @@ pub trait MemoryUsage {
 /// A container that offers its blocks.
 pub trait Relocate {
     /// Offers the blocks of about `n` elements (or nodes of them) from a position on, and with the
-    /// first ones those of the container itself; returns the next position, `None` at the end.
+    /// first elements the blocks of the container itself; returns the next position, `None` at the
+    /// end.
     fn relocate(&mut self, mover: &mut Mover, at: u64, n: usize) -> Option<u64>;
 }

@@ -3,8 +3,8 @@
 use super::Fill;
 use russet_config::Config;
 
-/// The list of limits: each with the default of Redis 8.0, and where it comes from if that is not
-/// the configuration's field of the same name.
+/// The list of limits: each with the default of Redis 8.0, and its source if that is not the
+/// configuration's field of the same name.
 macro_rules! limits {
     ($(
         $(#[$doc:meta])*

@@ -66,7 +66,7 @@ impl<'a> Handful<'a> {
         self.members[..self.len].iter().copied().zip(hashes)
     }
 
-    /// Calls `see` with the members that are in all (`wanted`) or in none of `others`, until it
+    /// Calls `see` with the members that are in all (`wanted`) or in none of `others`, until `see`
     /// returns false; returns whether it never did. The members are hashed if any of `others` is a
     /// table, and prefetched if that is the first.
     #[inline]
@@ -97,8 +97,8 @@ impl<'a> Handful<'a> {
 }
 
 /// Calls `see` with the members that are in `first` and in all (`wanted`) or in none of `others`.
-/// `needed` is how many it needs, and it returns how many more it needs: at 0 the walk ends. The
-/// hash passed along is the member's if `hashed` or if a lookup needed it.
+/// `needed` is how many members `see` needs, and `see` returns how many more it needs: at 0 the
+/// walk ends. The hash passed along is the member's if `hashed` or if a lookup needed it.
 fn filter<'a>(
     first: &'a Set,
     others: &[&Set],

@@ -368,7 +368,7 @@ impl Slice {
         for at in 0..self.slots_in_use() {
             let offset = self.offset(at);
             let from = self.slot_mut(at);
-            // An empty slot of a sparse slice is about to be filled: it keeps its place.
+            // An empty slot of a sparse slice that is about to be filled keeps its place.
             let is_empty = slot::is_empty(from);
             if is_empty && was_dense {
                 continue;
@@ -455,8 +455,8 @@ impl Slice {
         }
     }
 
-    /// Calls `see` with the values of a range of offsets, in the direction given, until it returns
-    /// false; returns whether it never did.
+    /// Calls `see` with the values of a range of offsets, in the given direction, until `see`
+    /// returns false; returns whether it never did.
     #[inline]
     pub fn visit<'a>(
         &'a self,
@@ -489,7 +489,7 @@ impl Slice {
         self.walk(first, last, backward, each)
     }
 
-    /// Calls `see` with the slots of a range of offsets, each with the bytes after it, until it
+    /// Calls `see` with the slots of a range of offsets, each with the bytes after it, until `see`
     /// returns false; returns whether it never did.
     #[inline]
     fn walk<'a>(

@@ -124,7 +124,7 @@ impl Slices {
             .chain(many.map(|(id, slice)| (id.ms, slice)))
     }
 
-    /// Bytes that it owns, as the allocator counts them. O(1).
+    /// Bytes that the slices own, as the allocator counts them. O(1).
     pub fn memory_bytes(&self) -> usize {
         match self {
             Slices::None => 0,

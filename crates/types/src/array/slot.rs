@@ -90,7 +90,7 @@ pub(super) fn get(slot: &[u8], width: usize) -> Option<Entry<'_>> {
         tag @ ..=INT_END => Some(Entry::Int(integer(&slot[1..=usize::from(tag - INT)]))),
         _ => {
             let text: *const [u8] = blob(slot).as_bytes();
-            // SAFETY: the blob lives as long as its slot holds it, which is borrowed.
+            // SAFETY: the blob lives as long as the slot holds it, and the slot is borrowed.
             Some(Entry::Str(unsafe { &*text }))
         }
     }
@@ -156,7 +156,7 @@ impl<'a> SoughtValue<'a> {
         let is_equal = match (value, self.value) {
             (Entry::Int(a), Entry::Int(b)) => a == b,
             (Entry::Str(a), Entry::Str(b)) => a == b,
-            // An integer that is wider than its slot is held as text.
+            // A slot holds an integer that is wider than the slot as text.
             (Entry::Str(a), Entry::Int(b)) => parse_i64(a) == Some(b),
             (Entry::Int(_), Entry::Str(_)) => false,
         };

@@ -159,7 +159,8 @@ impl Hash {
     }
 
     /// A hash of these fields, in order, if it can be a record: many others have the same names.
-    /// `Err`: it cannot yet, but [`Hash::share_names`] is to be called when it has the fields.
+    /// `Err`: the hash cannot be a record yet, but the caller must call [`Hash::share_names`] when
+    /// the hash has the fields.
     #[inline]
     pub fn of_known<'f>(
         fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,

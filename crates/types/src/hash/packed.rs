@@ -111,7 +111,7 @@ pub(crate) fn insert_by_expiry(pack: &mut Listpack, record: [Entry<'_>; 3]) {
     pack.insert_all_before(at, &record);
 }
 
-/// Changes the expiry of the record at `at`, and moves it to its place in expiry order.
+/// Changes the expiry of the record at `at`, and moves the record to its place in expiry order.
 pub(super) fn move_to_expiry(pack: &mut Listpack, at: Pos, expire_ms: Option<u64>) {
     let third = third_of(pack, at);
     if expire_ms.is_none() && expiry_at(pack, Some(third)).is_none() {

@@ -17,7 +17,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::Limits;
 use russet_encodings::record::{Schema, SchemaRef};
 
-/// A hash with more fields has its names with it.
+/// A hash with more fields stores its own names.
 pub(super) const FIELDS_MAX: usize = 64;
 /// Occurrences of a list of names before it gets a schema.
 const REPEATS_MIN: u64 = 8;
@@ -138,8 +138,8 @@ pub(super) enum SchemaLookup {
     Nothing,
 }
 
-/// Looks a whole list up, and counts it if it has no schema. Names may repeat: such a list is never
-/// found.
+/// Looks a whole list up, and counts the list if it has no schema. Names may repeat: such a list is
+/// never found.
 pub(super) fn find<'n>(
     names: impl ExactSizeIterator<Item = &'n [u8]> + Clone,
     limits: &Limits,
@@ -169,7 +169,7 @@ pub(super) fn make<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<SchemaRe
     SHARED.with_borrow_mut(|shared| shared.make(names))
 }
 
-/// The schema of the same names and a further name, which differs from them; made if it repeats.
+/// The schema of the same names and a further, different name; made if the list repeats.
 pub(super) fn extended(schema: &Schema, name: &[u8], limits: &Limits) -> Option<SchemaRef> {
     let repeats_min = repeats_min(schema.len() + 1, limits)?;
     let hash = Schema::hash_with(schema.hash(), name);

@@ -37,7 +37,7 @@ pub struct PathHash(Box<Body>);
 #[derive(Default)]
 struct Body {
     root: PathNode,
-    /// Bytes of the nodes below the root, of their list in it, and of all fields.
+    /// Bytes of the nodes below the root, of the root's list of them, and of all fields.
     bytes: usize,
     /// Fields of all paths.
     fields: usize,
@@ -74,7 +74,7 @@ impl PathHash {
     }
 
     /// Calls `see` with the lengths of all paths that are prefixes of `query`, shortest first, and
-    /// their fields, until it returns false.
+    /// their fields, until `see` returns false.
     #[inline]
     pub fn prefixes<'a>(&'a self, query: &[u8], mut see: impl FnMut(usize, &'a Hash) -> bool) {
         let (mut node, mut rest) = (&self.0.root, query);
@@ -397,7 +397,7 @@ impl MemoryUsage for PathHash {
     }
 }
 
-/// A node on the way to those whose blocks are offered: its owner has lent it.
+/// A node above the nodes whose blocks are offered, lent by its owner.
 struct LentNode {
     node: Box<PathNode>,
     /// The node's place in its owner.

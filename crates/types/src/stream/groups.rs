@@ -36,7 +36,8 @@ impl ConsumerId {
 /// A pending entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// When it was delivered last, Unix milliseconds; without an owner its place in the zone.
+    /// When the entry was delivered last, Unix milliseconds; for an entry without an owner, the
+    /// place in the zone.
     time: i64,
     /// Number of deliveries.
     pub deliveries: u64,
@@ -532,7 +533,7 @@ impl Group {
         true
     }
 
-    /// Bytes of everything it owns, as the allocator counts them. O(1).
+    /// Bytes of everything that the group owns, as the allocator counts them. O(1).
     fn memory_bytes(&self) -> usize {
         self.bytes.bytes()
     }
@@ -726,7 +727,7 @@ impl Groups {
         self.by_name.is_empty()
     }
 
-    /// Bytes of the groups with everything they own, as the allocator counts them. O(groups).
+    /// Bytes of the groups with everything that they own, as the allocator counts them. O(groups).
     pub(super) fn memory_bytes(&self) -> usize {
         let owned = self.by_name.values().map(|group| group.memory_bytes());
         self.bytes.bytes() + owned.sum::<usize>()

@@ -58,7 +58,7 @@ impl StreamImport {
         self.0.entries_until(id)
     }
 
-    /// Adds a group; false if it exists, or entries of it have no consumer.
+    /// Adds a group; false if the group exists, or any of its entries has no consumer.
     pub fn group(&mut self, name: &[u8], group: GroupImport) -> bool {
         let owned = |consumer: &super::Consumer| consumer.pending().len();
         let owned = group.0.consumers().map(owned).sum::<usize>();

@@ -80,7 +80,7 @@ pub enum DeleteOutcome {
     Done,
     /// There is no such entry.
     Missing,
-    /// A group still needs it, or would if it existed.
+    /// A group still needs the entry, or would need it if it existed.
     Needed,
 }
 
@@ -148,7 +148,7 @@ impl Stream {
         self.0.groups.as_deref()
     }
 
-    /// A group and the stream around it, which it needs to count by.
+    /// A group and its stream, which the group needs for counts.
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         self.0.groups.as_ref()?.get(name)
     }

@@ -287,7 +287,7 @@ impl Producers {
         });
     }
 
-    /// Changes a producer, and removes it if it has no lines then.
+    /// Changes a producer, and removes a producer that has no lines afterwards.
     fn change(&mut self, pid: &[u8], act: impl FnOnce(&mut Producer)) {
         let Some(producer) = self.by_pid.get_mut(pid) else {
             return;
@@ -428,8 +428,8 @@ impl Stream {
         self.0.idempotence.expire(past_ms, most)
     }
 
-    /// Whether a file needs a newer form for it, and when its first line of a producer expires
-    /// (`i64::MAX`: none does). O(groups).
+    /// Whether a file needs a newer form for the stream, and when the stream's first line of a
+    /// producer expires (`i64::MAX`: none does). O(groups).
     pub fn newer_line(&self) -> Option<i64> {
         let own = &self.0.idempotence;
         let is_newer = !own.is_plain() || self.has_ownerless();

@@ -23,7 +23,8 @@ pub struct Content {
     is_gone: bool,
 }
 
-/// Numbers of nodes that a removal may give back: it keeps pace if half of them are still in use.
+/// Numbers of nodes that a removal may give back, enough to keep pace if half of the numbers are
+/// still in use.
 const COMPACTED: usize = 4;
 
 /// The result of adding an element.

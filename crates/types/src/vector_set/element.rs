@@ -28,7 +28,7 @@ impl Element<'_> {
         NODE_BYTES + varint::sized(self.name) + varint::sized(self.attributes)
     }
 
-    /// Bytes of its block, as the allocator counts them.
+    /// Bytes of the element's block, as the allocator counts them.
     pub(super) fn memory_bytes(&self) -> usize {
         alloc::good_size(self.len())
     }

@@ -66,7 +66,7 @@ impl Elements {
         unsafe { element_of(Word::from_raw(payload)) }
     }
 
-    /// Adds an element that is not there; returns the payload for its node.
+    /// Adds an element with a new name; returns the payload for the element's node.
     pub fn add(&mut self, element: Element<'_>) -> u64 {
         debug_assert!(self.find(element.name).is_none());
         let word = element.build();

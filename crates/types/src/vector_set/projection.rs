@@ -151,7 +151,7 @@ impl Projection {
         is_same && (self.input_dim, self.output_dim) == (other.input_dim, other.output_dim)
     }
 
-    /// Bytes of its matrix; 0 if it is Redis's, which is computed. Copies share them.
+    /// Bytes of the matrix; 0 for Redis's matrix, which is computed. Copies share them.
     pub(crate) fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Matrix(matrix) => {
@@ -273,7 +273,7 @@ fn add(sums: &mut [f32; BLOCK], first_sum: usize, vector: &[f32], first: usize, 
 }
 
 /// Fills `to` with `number`, negated at the indexes that have an odd number of bits in common with
-/// `line`. At each power of two the part before it is repeated, with the signs of its bit.
+/// `line`. At each power of two the part before that column is repeated, with the signs of the bit.
 /// O(length).
 fn signed(number: f32, line: u32, to: &mut [f32]) {
     let Some(first) = to.first_mut() else {

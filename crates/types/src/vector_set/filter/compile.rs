@@ -142,8 +142,8 @@ impl ShuntingYard {
         Ok(())
     }
 
-    /// Adds an operator to the program, after its operands; if these are constants, its value in
-    /// their place.
+    /// Adds an operator to the program, after its operands; if the operands are constants, adds the
+    /// operator's value in their place.
     fn emit(&mut self, operator: Operator) -> Result<(), SyntaxError> {
         let operands = operator.operands();
         let Some(first) = self.values.len().checked_sub(operands) else {

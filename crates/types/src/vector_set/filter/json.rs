@@ -21,8 +21,8 @@ pub(super) enum Json<'a> {
 /// Characters of a number that are read.
 const NUMBER_MAX: usize = 255;
 
-/// Calls `see` with each field's name as it is written and its place, until it returns true or the
-/// text makes no sense.
+/// Calls `see` with each field's name as it is written and its place, until `see` returns true or
+/// the text is malformed.
 pub(super) fn visit<'a>(text: &'a [u8], mut see: impl FnMut(&'a [u8], JsonCursor<'a>) -> bool) {
     let mut place = JsonCursor(text);
     if !place.take(b'{') {
@@ -168,7 +168,7 @@ impl<'a> JsonCursor<'a> {
         self.0.first().is_none_or(ends).then_some(value)
     }
 
-    /// Checks an array from after its bracket on, with the arrays in it, and skips it.
+    /// Checks and skips an array, with the arrays in it, from after its bracket on.
     fn check_array(&mut self) -> Option<()> {
         let mut depth = 1usize;
         // An array may be empty, but has no comma at its end.
@@ -222,8 +222,8 @@ impl<'a> JsonCursor<'a> {
     }
 }
 
-/// The text that a string stands for. Of the escapes only those for quotes, backslashes, tabs and
-/// line ends are known; any other stands for the character itself.
+/// The text that a string stands for. Only the escapes for quotes, backslashes, tabs and line ends
+/// are known; any other stands for the character itself.
 fn unescaped(written: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', written) else {
         return Cow::Borrowed(written);

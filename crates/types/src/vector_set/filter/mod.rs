@@ -42,8 +42,8 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// The part of the expression that the reply shows. As in Redis it is all of it if the error
-    /// was found at its end, or in the order of its tokens.
+    /// The part of the expression that the reply shows. As in Redis it is the whole expression if
+    /// the error was found at the end, or in the order of tokens.
     pub fn near(self, expression: &[u8]) -> &[u8] {
         let from = if self.at >= expression.len() {
             0
@@ -79,8 +79,8 @@ enum Instruction {
     Field(u32),
     Null,
     Operator(Operator),
-    /// After the left operand of `and` or `or`: if its truth is `when` it decides, and the program
-    /// continues at `to`, after the operator.
+    /// After the left operand of `and` or `or`: if the truth of the operand is `when`, the operand
+    /// decides, and the program continues at `to`, after the operator.
     Skip {
         when: bool,
         to: u32,
@@ -117,7 +117,7 @@ enum Operator {
 }
 
 impl Filter {
-    /// Compiles an expression. O(its length, times the logarithm of the number of its fields).
+    /// Compiles an expression. O(length * log fields).
     pub fn compile(expression: &[u8]) -> Result<Filter, SyntaxError> {
         let end = memchr::memchr(0, expression).unwrap_or(expression.len());
         compile::compile(&expression[..end])
@@ -130,7 +130,7 @@ impl Filter {
     }
 
     /// [`Filter::matches`], which adds its estimated time to `nanos`, by the operators that ran and
-    /// the bytes that they read.
+    /// the bytes read.
     pub(crate) fn matches_counted(&self, attributes: &[u8], nanos: &mut usize) -> bool {
         run::run(self, attributes, nanos)
     }
