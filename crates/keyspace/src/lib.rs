@@ -261,7 +261,7 @@ pub struct KeyspaceStats {
 /// How expired keys and fields are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExpiryMode {
-    /// The expiry cycle deletes them, or the lookup that finds them first.
+    /// The expire cycle deletes expired keys and fields, or the lookup that finds them first.
     #[default]
     Delete,
     /// As `Delete`, without the cycle (DEBUG SET-ACTIVE-EXPIRE 0).
@@ -556,7 +556,8 @@ impl Keyspace {
     }
 
     /// Whether a file needs newer forms for any stream: it has lines of producers, other settings
-    /// than the usual ones, or entries without an owner. It may have had them only before.
+    /// than the usual ones, or entries without an owner. The streams may have had these only
+    /// before.
     pub fn any_newer_stream(&self) -> bool {
         self.dbs.iter().any(|db| !db.streams().is_empty())
     }

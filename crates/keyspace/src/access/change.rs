@@ -105,7 +105,8 @@ impl Db<'_> {
 
     /// Records the removal of an expired key that is already gone.
     pub fn expired(&mut self, key: &[u8]) {
-        // Not a change of the command that found it, which may have no effect of its own.
+        // This is no change by the command that found the key, because that command may have no
+        // effect of its own.
         let (keyspace, at) = (&mut *self.keyspace, self.at);
         keyspace.stats.expired += 1;
         keyspace.record_change(at, key, ChangeKind::Expired, Class::EXPIRED, "expired");

@@ -502,7 +502,7 @@ impl<'a> Db<'a> {
         self.database().labels()
     }
 
-    /// Sets the key to this container, whatever it held; its expiry is removed.
+    /// Sets the key to this container, whatever the key held, and removes the key's expiry.
     pub fn put<T: Container>(&mut self, key: &[u8], value: T) {
         self.place(key).set(NewValue::container(value), None);
     }

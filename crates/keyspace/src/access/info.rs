@@ -18,7 +18,7 @@ pub struct KeyInfo {
     pub encoding: Encoding,
     /// Unix milliseconds; `None`: it does not expire.
     pub expiry: Option<i64>,
-    /// Seconds since it was used, as OBJECT IDLETIME reports them.
+    /// Seconds since the key was used, as OBJECT IDLETIME reports them.
     pub idle_seconds: u32,
     /// The LFU counter, decayed to now; meaningful when the policy is an LFU policy.
     pub frequency: u32,

@@ -99,8 +99,8 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         }
     }
 
-    /// Gives the string another text for a command that modifies it: it keeps its expiry, and does
-    /// not count as overwritten.
+    /// Gives the string another text for a command that modifies the string: the key keeps its
+    /// expiry, and does not count as overwritten.
     #[inline]
     pub fn modify_string(self, value: NewValue<'_>) {
         match self.found {
@@ -128,7 +128,7 @@ impl<'d, 'a, 'k> Place<'d, 'a, 'k> {
         self.db.database_mut().write(found.entry)
     }
 
-    /// Sets the key to this container, whatever it held; its expiry is removed.
+    /// Sets the key to this container, whatever the key held, and removes the key's expiry.
     pub fn put<T: Container>(self, value: T) {
         self.set(NewValue::container(value), None);
     }

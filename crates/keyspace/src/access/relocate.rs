@@ -6,10 +6,9 @@ use super::super::{Cause, Db, DbIndex, NewValue, Ref};
 use russet_types::{AnyContainer, TimeSeries, Type};
 
 impl Db<'_> {
-    /// Moves key `from` to `to` in database `db` with its expiry, replacing any key at `to`. Its
-    /// use counters start anew, as those of a new key.
-    /// `false`: no such key. O(length of the name): the value is not copied, unless it is a
-    /// string short enough to be embedded in the entry.
+    /// Moves key `from` to `to` in database `db` with its expiry, replacing any key at `to`. The
+    /// use counters start anew, as for a new key. `false`: no such key. O(length of the name): the
+    /// value is not copied, unless it is a string short enough to be embedded in the entry.
     pub fn rename(&mut self, from: &[u8], db: DbIndex, to: &[u8]) -> bool {
         let Some(found) = self.find(from) else {
             return false;

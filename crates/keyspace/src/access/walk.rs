@@ -52,14 +52,14 @@ impl Db<'_> {
     }
 
     /// A step of SCAN: visits some live keys and returns the next cursor (0: done). Deletes expired
-    /// keys that it meets. In a keyspace with slots they are visited in the order of their slots,
-    /// and the cursor has the slot in its low 14 bits, as Redis's has.
+    /// keys that it meets. In a keyspace with slots the scan visits keys in the order of their
+    /// slots, and the low 14 bits of the cursor are the slot, as in Redis.
     pub fn scan(&mut self, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(None, cursor, |_| true, visit)
     }
 
-    /// As [`Db::scan`], of a single slot: a cursor in a slot before it starts at its beginning, a
-    /// cursor in a slot after it ends the scan. Without slots, of all keys.
+    /// As [`Db::scan`], of a single slot: a cursor in an earlier slot starts at the beginning of
+    /// this slot, a cursor in a later slot ends the scan. Without slots, of all keys.
     pub fn scan_slot(&mut self, slot: u16, cursor: u64, visit: impl FnMut(&[u8], Type)) -> u64 {
         self.scan_in(Some(slot), cursor, |_| true, visit)
     }

@@ -102,7 +102,8 @@ impl Keyspace {
                 let Some((score, found)) = self.score_again(&best, policy) else {
                     continue;
                 };
-                // It may have been used since it was scored: then another candidate is better.
+                // The candidate may have been used since it was scored: then another candidate is
+                // better.
                 if score < best.score && pool.seen.last().is_some_and(|c| c.score > score) {
                     pool.put(Candidate { score, ..best });
                     continue;
@@ -154,7 +155,7 @@ impl Keyspace {
         may_go.then(|| (self.eviction_score(found.entry, policy), found))
     }
 
-    /// A random entry, and whether it has an expiry; it is not read.
+    /// A random entry, and whether it has an expiry; the entry is not read.
     fn draw(&mut self, at: DbIndex, policy: Eviction) -> Option<(Entry, bool)> {
         let db = &self.dbs[at];
         if policy.volatile_only && db.volatile() * VOLATILE_SHARE < db.len() {
@@ -392,8 +393,8 @@ mod tests {
         });
     }
 
-    /// Bug: a few large hashes had to be evicted, and all of them were: values handed to the
-    /// freeing thread counted as used until they were freed.
+    /// Bug: a few large hashes had to be evicted, but eviction removed all, because values handed
+    /// to the freeing thread counted as used until they were freed.
     #[cfg(not(feature = "system-allocator"))]
     #[test]
     fn what_is_let_go_no_longer_counts() {

@@ -132,7 +132,7 @@ impl Db<'_> {
     }
 
     /// Deletes the expired ones among fields that a command sets, as Valkey does. A hash that is
-    /// empty now stays: the command adds to it. O(fields).
+    /// now empty stays, because the command adds fields. O(fields).
     pub fn expire_fields_to_set<'f>(&mut self, key: &[u8], fields: impl Iterator<Item = &'f [u8]>) {
         let past = self.past_ms();
         let Some(entry) = self.peek_hash(key) else {

@@ -68,9 +68,9 @@ pub struct Effects {
 struct EffectRecord {
     db: DbIndex,
     audience: Audience,
-    /// The slot of its keys, if it has any; recorded for exports alone.
+    /// The slot of the request's keys, if it has any; recorded for exports alone.
     slot: Option<u16>,
-    /// Where its bytes end; they begin at the end of the record before.
+    /// Where the request's bytes end; they begin at the end of the record before.
     end: usize,
     ends_unit: bool,
     /// A removal that no command did: expiry, eviction.
@@ -121,8 +121,8 @@ impl Effects {
         std::mem::replace(self, fresh)
     }
 
-    /// Records a request; nothing while there is no listener. `slot`: of its keys, asked for only
-    /// if exports listen.
+    /// Records a request; nothing while there is no listener. `slot`: the slot of the request's
+    /// keys, called only if exports listen.
     #[inline]
     pub fn record<'a>(
         &mut self,
@@ -332,7 +332,7 @@ pub struct Request<'a> {
     pub db: DbIndex,
     /// The listeners of the request.
     pub audience: Audience,
-    /// The slot of its keys, if it has any and exports listened.
+    /// The slot of the request's keys, if it has any and exports listened.
     pub slot: Option<u16>,
     pub bytes: &'a [u8],
 }

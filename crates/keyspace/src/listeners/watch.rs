@@ -165,7 +165,8 @@ impl Watchers {
         // A key that had expired before it was watched, and is deleted now, was gone all along.
         let forgive = watchers.iter().any(|w| w.expired) && !is_there();
         let touched = &mut self.touched;
-        // A client is notified once: its transaction fails, and its other watches go with it.
+        // A client is notified once: its transaction fails, which ends the client's other watches,
+        // too.
         watchers.retain_mut(|watcher| {
             let forgiven = watcher.expired && forgive;
             if forgiven {

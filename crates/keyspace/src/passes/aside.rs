@@ -145,15 +145,15 @@ impl Keyspace {
 
     // --- bringing back ---
 
-    /// Takes the data that a flush has set aside, to bring it back: all of it, or database `only`.
-    /// Must not be called while a snapshot saves keys.
+    /// Takes the data that a flush has set aside, to bring it back: all databases, or database
+    /// `only`. Must not be called while a snapshot saves keys.
     pub fn take_flushed(&mut self, number: u64, only: Option<DbIndex>) -> TakenFlush {
         assert!(!self.is_saving(), "the snapshot has been ended");
         TakenFlush(self.take_parts(number, |part| only.is_none_or(|db| part.db == db)))
     }
 
-    /// Brings it back into its databases, which are empty. Clients that watch or wait for keys are
-    /// notified as by SWAPDB. Returns the number of keys.
+    /// Brings the data back into its databases, which are empty. Clients that watch or wait for
+    /// keys are notified as by SWAPDB. Returns the number of keys.
     pub fn bring_back(&mut self, taken: TakenFlush) -> usize {
         let mut keys = 0;
         for part in taken.0 {

@@ -215,7 +215,7 @@ mod tests {
                     match (key_state(&before, place), key_state(&after, place)) {
                         (KeyState::Live, _) => true,
                         (KeyState::Missing, after) => after == KeyState::Live,
-                        // It was gone when it was watched.
+                        // The key was already expired when it was watched.
                         (KeyState::Expired, after) => after == KeyState::Live,
                     }
                 });

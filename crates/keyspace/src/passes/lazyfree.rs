@@ -58,7 +58,7 @@ pub enum Cause {
     Server,
     /// A user deleted it.
     User,
-    /// A user asked for it to be freed off the loop.
+    /// A user asked for the value to be freed off the loop (UNLINK).
     Unlink,
 }
 
@@ -350,7 +350,7 @@ impl LazyFree {
         let sender = self
             .sender
             .get_or_insert_with(|| start(self.counters.clone()));
-        // The thread ends only with its sender; without it the garbage is freed here.
+        // The thread ends only with its sender; without the thread the caller frees the garbage.
         if let Err(mpsc::SendError(back)) = sender.send(garbage) {
             free(back, &self.counters);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
@@ -375,7 +375,7 @@ fn start(counters: Arc<Counters>) -> Sender<Garbage> {
                 Garbage::Mark(_) | Garbage::Pages => 0,
             };
             free(garbage, &counters);
-            // A reader that sees it gone also sees it counted, and its memory freed.
+            // A reader that sees the job gone also sees the job counted, and the memory freed.
             counters.freed.fetch_add(objects, Ordering::Relaxed);
             counters.pending.fetch_sub(objects, Ordering::Release);
         }

@@ -77,13 +77,13 @@ impl Database {
         self.pass.running && entry.is_saved() != self.pass.bit_of(entry)
     }
 
-    /// The entry that the pass saves in slices: the pass holds it by address between them.
+    /// The entry that the pass saves in slices, and holds by address between the slices.
     #[inline]
     pub(crate) fn saved_in_slices(&self) -> Option<Entry> {
         self.pass.open
     }
 
-    /// Must be called before an entry is changed in place or moved: saves it as it was.
+    /// Must be called before an entry is changed in place or moved: saves the entry as it was.
     #[inline]
     pub(crate) fn save_first(&mut self, entry: Entry) {
         if self.is_unsaved(entry) {
@@ -118,8 +118,8 @@ impl Database {
         self.pass.early.push(owned);
     }
 
-    /// For an entry taken out of the table and about to be freed: the pass takes it over if it has
-    /// not saved it. `None`: it did take it over.
+    /// For an entry taken out of the table and about to be freed: the pass takes the entry over if
+    /// it has not saved it. `None`: the pass took the entry over.
     #[inline]
     pub(crate) fn unless_unsaved(&mut self, entry: Entry) -> Option<Entry> {
         if !self.is_unsaved(entry) {
@@ -265,7 +265,7 @@ impl Pass {
         }
     }
 
-    /// An orphan of the database that is being walked; its slots first.
+    /// An orphan of the walked database, orphaned slots first.
     pub(super) fn take_orphan(&mut self, origin: DbIndex) -> Option<OrphanPart> {
         let mut orphans = self.orphans.iter();
         let slot = orphans.position(|orphan| orphan.is_of(origin) && orphan.is_slot());

@@ -14,7 +14,8 @@ pub(super) struct Part {
     pub(super) keys: usize,
     /// `None`: a snapshot has yet to save some of it.
     pub(super) database: Option<Database>,
-    /// A snapshot was given up in its middle: its entries are marked in part.
+    /// A snapshot was given up in the middle of the database, so only a part of the entries is
+    /// marked.
     pub(super) is_mixed: bool,
     pub(super) gone: LetGo,
 }
@@ -53,7 +54,8 @@ pub struct FlushedData {
     pub(super) flushes: u64,
     tickets: u64,
     pub(super) entries: VecDeque<AsideEntry>,
-    /// Parts that were freed while a snapshot had them: their bytes, until it returns them.
+    /// Parts that were freed while a snapshot had them: the ticket and the bytes, until the
+    /// snapshot returns the part.
     pub(super) freed: Vec<(u64, LetGo)>,
     /// Data was freed since [`Keyspace::take_kept_flushes`].
     pub(super) has_freed: bool,

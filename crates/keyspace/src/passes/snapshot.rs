@@ -338,8 +338,8 @@ impl Keyspace {
         }
     }
 
-    /// For a database being flushed: hands it to the pass if that has keys of it to save. `None`:
-    /// the pass has taken the database, and returns it with this ticket.
+    /// For a database being flushed: hands the database to the pass if the pass has yet to save
+    /// keys of it. `None`: the pass has taken the database, and returns it with this ticket.
     pub(crate) fn unless_database_unsaved(
         &mut self,
         at: DbIndex,

@@ -84,8 +84,8 @@ impl Keyspace {
     // --- hidden slots ---
 
     /// Hides the keys of slots (ranges: first, last) that are being received, from counts, walks
-    /// and random picks of clients, from the expiry cycle and from eviction: the node that sends
-    /// them decides on them. Lookups, snapshots and the figures of a [`Database`] have them.
+    /// and random picks of clients, from the expire cycle and from eviction, because the sending
+    /// node decides about the keys. Lookups, snapshots and the figures of a [`Database`] have them.
     pub fn hide_slots(&mut self, ranges: &[(u16, u16)]) {
         let slots = SlotSet::of_ranges(ranges);
         self.change_hiding(|why| why.received.add(&slots));

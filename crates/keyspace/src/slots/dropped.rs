@@ -81,8 +81,8 @@ impl DroppedSlots {
         }
     }
 
-    /// Keys that the running snapshot has yet to save, of the database that had this number at its
-    /// beginning, and where it is.
+    /// Keys that the running snapshot has yet to save, of the database that had this number when
+    /// the snapshot began, and the position of the snapshot.
     pub(crate) fn unsaved_of(
         &mut self,
         origin: DbIndex,

@@ -69,8 +69,8 @@ fn hash_tag(key: &[u8]) -> Option<Range<usize>> {
     (len > 0).then_some(start..start + len)
 }
 
-/// The first place of a byte. Most keys are short, and a tag is near their beginning: a call of
-/// memchr costs more than it saves there.
+/// The first place of a byte. Most keys are short, with a tag near the beginning, so a call of
+/// memchr would cost more than it saves.
 #[inline]
 fn find(byte: u8, text: &[u8]) -> Option<usize> {
     const SHORT: usize = 16;

@@ -13,7 +13,7 @@ pub struct DetachedValue {
     word: u64,
 }
 
-// SAFETY: a container owns all it points to and has no ties to the thread that made it.
+// SAFETY: a container owns everything it points to and has no ties to the thread that made it.
 unsafe impl Send for DetachedValue {}
 
 impl DetachedValue {

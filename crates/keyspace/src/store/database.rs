@@ -232,7 +232,7 @@ impl Database {
         }
     }
 
-    /// Takes a key out of the table. The caller must free its entry, unless the running snapshot
+    /// Takes a key out of the table. The caller must free the entry, unless the running snapshot
     /// takes it over.
     pub fn detach(&mut self, found: FoundKey) -> Option<Entry> {
         self.take_out(found);
@@ -282,8 +282,8 @@ impl Database {
         self.replace_any(hash, found, expiry, value)
     }
 
-    /// Replaces a string and its expiry in place, if it has room for both. It keeps its size class,
-    /// so that only the expiry is to be recorded.
+    /// Replaces a string and its expiry in place, if it has room for both. The entry keeps its size
+    /// class, so only the expiry has to be recorded.
     fn rewrite(&mut self, entry: Entry, text: &[u8], expiry: Option<i64>) -> bool {
         let Some(old) = entry.rewrite(text, expiry, || self.save_first(entry)) else {
             return false;

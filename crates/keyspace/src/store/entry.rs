@@ -455,8 +455,8 @@ impl Entry {
     /// past the old ones are zeros.
     ///
     /// # Safety
-    /// Both sizes are of the same class: `alloc::block` asked for all of it. Nothing else refers to
-    /// the part while it is borrowed.
+    /// Both sizes are of the same class: `alloc::block` requested the whole size class. Nothing
+    /// else refers to the part while it is borrowed.
     #[inline(always)]
     unsafe fn resized_part<'a>(self, at: usize, old: usize, new: usize) -> &'a mut [u8] {
         // SAFETY: the block holds `new` bytes, which are initialised first.
@@ -624,7 +624,7 @@ impl Entry {
         unsafe { alloc::free(self.0, size) };
     }
 
-    /// Copies a string's block that is being sent, so that the entry owns its block alone.
+    /// Copies the block of a string that is being sent, so that only the entry owns the new block.
     fn unshare(self) {
         let Some((block, len)) = self.raw_block() else {
             return;
@@ -648,7 +648,8 @@ impl Entry {
         unsafe { mover.block(self.0, || self.size()) }.map(Entry)
     }
 
-    /// Offers a string's block. A block being sent is not moved: its reader has its address.
+    /// Offers a string's block. A block being sent is not moved, because its reader has the
+    /// address.
     pub(crate) fn move_text(self, mover: &mut Mover) {
         let Some((block, len)) = self.raw_block() else {
             return;

@@ -47,7 +47,7 @@ impl KeyHasher {
         self.has_slots
     }
 
-    /// Hashes `key`. The result identifies the key as long as it stays at its address.
+    /// Hashes `key`. The result identifies the key as long as the key stays at its address.
     #[inline(always)]
     pub fn hash(self, key: &[u8]) -> KeyHash {
         if self.has_slots {

@@ -251,7 +251,7 @@ impl Table {
         index.note(entry.key(), Ref::<TimeSeries>::of(entry).labels());
     }
 
-    /// Forgets a series: before it or its labels are replaced.
+    /// Forgets a series, before the series or its labels are replaced.
     pub(crate) fn forget_labels(&mut self, entry: Entry) {
         if let Some(index) = &mut self.labels {
             index.forget(entry.key(), Ref::<TimeSeries>::of(entry).labels());
@@ -325,7 +325,7 @@ impl Table {
         self.find_inlined(hash, key)
     }
 
-    /// As [`Table::find`], part of its callers: those by which nearly all lookups are made.
+    /// As [`Table::find`], inlined into its callers, for those that make nearly all lookups.
     #[inline(always)]
     pub fn find_inlined(&self, hash: KeyHash, key: &[u8]) -> Option<FoundKey> {
         if let Some(slots) = &self.slots {
@@ -435,7 +435,7 @@ impl Table {
         }
     }
 
-    /// An entry's value is removed: its line is removed, if it is a hash or a stream.
+    /// An entry's value is removed: removes the entry's line, if the value is a hash or a stream.
     #[inline]
     pub(crate) fn forget_fields(&mut self, entry: Entry) {
         match entry.kind() {

@@ -29,7 +29,8 @@ pub const NAME_MAX: usize = 256;
 pub struct PrefixRule {
     /// The byte that ends a prefix, usually `:`.
     pub delimiter: u8,
-    /// The prefix ends with this delimiter of the key, or with its last if it has fewer; from 1.
+    /// The prefix ends with this delimiter of the key, or with the last if the key has fewer; from
+    /// 1.
     pub depth: usize,
     /// Maximum lines of a database, without `(none)` and `(other)`.
     pub lines_max: usize,
