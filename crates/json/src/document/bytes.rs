@@ -246,7 +246,7 @@ pub(super) fn is_dirty(head: u8) -> bool {
     head == 0xE2 || head == 0xE3
 }
 
-/// Bytes of a value by its head; zero: they depend on what follows.
+/// Bytes of a value by its head; zero: the length depends on the bytes after the head.
 static SIZES: [u8; 256] = sizes();
 
 const fn sizes() -> [u8; 256] {

@@ -5,7 +5,7 @@ use super::text::write_escaped;
 use super::{Document, Value};
 use crate::view::{Number, View};
 
-/// An array or an object that is being written; its values stand elsewhere.
+/// An array or an object that is being written; its values are elsewhere.
 #[derive(Debug)]
 pub struct Composer<'o, 'f> {
     out: &'o mut Vec<u8>,

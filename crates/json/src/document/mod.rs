@@ -175,8 +175,8 @@ impl Document {
         }))
     }
 
-    /// The same document for another reader, as it is now and stays for it; `None`: the document is
-    /// small, and is copied as soon.
+    /// The same document for another reader, for whom it stays as it is now; `None`: the document
+    /// is small, and is copied as soon.
     pub fn share(&self) -> Option<Document> {
         match &self.0 {
             Form::Flat(_) => None,
@@ -239,7 +239,7 @@ impl Document {
     pub fn free_step(&mut self, n: usize) -> bool {
         match &mut self.0 {
             Form::Flat(_) => true,
-            // Its other reader frees it.
+            // The other reader frees the document.
             Form::Tree(tree) => Arc::get_mut(tree).is_none_or(|tree| tree.store.free_step(n)),
         }
     }
@@ -253,7 +253,7 @@ impl Document {
                 None
             }
             Form::Tree(tree) => {
-                // While it is shared, it is left where it is.
+                // While the document is shared, its blocks are not moved.
                 let tree = Arc::get_mut(tree)?;
                 if at == 0 {
                     tree.root.relocate(mover);

@@ -403,7 +403,7 @@ impl Index {
             if word == 0 {
                 break;
             }
-            // It moves up unless its own place is after the free place.
+            // The name moves up unless its own place is after the free place.
             let home = self.home((word >> 32) as u32);
             if next.wrapping_sub(home) & mask >= next.wrapping_sub(free) & mask {
                 self.slots[free] = word;

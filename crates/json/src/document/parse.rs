@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
 
     #[inline]
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        // As it is in the source, it has nothing that is escaped.
+        // Nothing is escaped in a text that is borrowed from the source.
         self.draft.text(text.as_bytes(), true);
         Ok(())
     }

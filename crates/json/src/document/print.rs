@@ -23,8 +23,8 @@ pub struct Format<'a> {
     pub newline: &'a [u8],
     /// After the colon of a member.
     pub space: &'a [u8],
-    /// A text that is longer gets no more layout, which alone could make it huge: it is to be
-    /// refused for its length. `None`: there is no limit.
+    /// A longer text gets no more layout, because layout alone could make it huge; the caller
+    /// refuses the text for its length. `None`: there is no limit.
     pub bytes_max: Option<usize>,
 }
 

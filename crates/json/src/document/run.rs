@@ -35,8 +35,8 @@ const DOUBLE: u8 = FLOATS << 6 | 4;
 /// The integer that a float is over a power of ten, if that gives its bits again.
 #[inline]
 pub(super) fn mantissa(value: f64, scale: usize) -> Option<i64> {
-    // Adding 1.5 * 2^52 rounds a small float to an integer. Such an integer is exact as a float,
-    // so that its quotient is rounded once; it has no negative zero.
+    // Adding 1.5 * 2^52 rounds a small float to an integer. Such an integer is exact as a float, so
+    // that the quotient is rounded once; integers have no negative zero.
     const ROUNDS: f64 = 6_755_399_441_055_744.0;
     let product = value * POWERS[scale];
     if product.abs() >= 2.2e15 || !product.is_finite() {

@@ -151,7 +151,7 @@ impl Scanner<'_, '_, '_, '_> {
 }
 
 /// The string whose first byte is at a place, without its escapes; the place moves to the byte
-/// after its quote.
+/// after the closing quote.
 pub(super) fn unescape(bytes: &[u8], at: &mut usize, text: &mut Vec<u8>) -> Result<(), GaveUp> {
     text.clear();
     loop {
@@ -278,8 +278,8 @@ impl ScannedNumber {
     }
 }
 
-/// Digits at a place, which moves to their end: their number, and their value after `value`, if it
-/// does not overflow.
+/// Digits at a place, which moves to their end: the number of digits, and the value of `value`
+/// followed by them, if that does not overflow.
 #[inline(always)]
 fn digits(bytes: &impl Digits, at: &mut usize, mut value: u64) -> (usize, u64) {
     let start = *at;

@@ -407,13 +407,13 @@ impl Store {
         })
     }
 
-    /// Takes a node out, with the nodes it refers to left where they are.
+    /// Takes a node out, and leaves the nodes that it refers to where they are.
     pub fn take(&mut self, number: u32) -> Node {
         self.free.push(number);
         self.edit(number, |node| std::mem::replace(node, Node::Free))
     }
 
-    /// Frees nodes, and those that they refer to.
+    /// Frees nodes, and the nodes that they refer to.
     pub fn release(&mut self, mut numbers: Vec<u32>) {
         while let Some(number) = numbers.pop() {
             let node = self.take(number);
@@ -435,7 +435,7 @@ impl Store {
         }
     }
 
-    /// The chunk of an object's member, its ordinal in the chunk, and its ordinal.
+    /// The chunk of an object's member, and the member's ordinals in the chunk and in the object.
     pub fn find_member(&self, number: u32, name: &[u8]) -> Option<(usize, usize, usize)> {
         let chunks = self.chunks(number);
         let is_it = |ordinal: u32| {

@@ -92,7 +92,7 @@ pub(super) struct Children<'a> {
     context: Context<'a>,
     part: Part<'a>,
     at: usize,
-    /// Of a container out of line: its chunks, and the next of them.
+    /// For a container out of line: the chunks, and the next of them.
     chunks: Option<&'a Chunks>,
     is_object: bool,
     next: u32,
@@ -331,7 +331,7 @@ impl<'a> Value<'a> {
         Some(total)
     }
 
-    /// The type that an array's creator asked for, also of a number in it.
+    /// The type that an array's creator asked for; a number in the array has it, too.
     pub fn fpha(self) -> Option<Fpha> {
         match self.place {
             Place::Number(_, fpha) => fpha,

@@ -25,7 +25,7 @@ pub(super) enum Step {
     Slice(Slice),
     /// `*`: all elements or members.
     All,
-    /// `..`: the value itself and all below it, each before what it holds.
+    /// `..`: the value itself and all values below it, each before the values within it.
     Descend,
     /// `?...`: elements or members for which the condition holds.
     Filter(Box<Filter>),
@@ -106,8 +106,8 @@ impl Expr {
 }
 
 impl Expr {
-    /// Whether it has the same value for all values that a filter judges in a walk: no path in it
-    /// begins at these.
+    /// Whether the expression has the same result for all values that a filter tests in a walk,
+    /// because no path in the expression begins at these.
     pub(super) fn is_constant(&self) -> bool {
         match self {
             Expr::Literal(_) => true,

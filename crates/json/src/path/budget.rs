@@ -20,8 +20,8 @@ pub const STEPS_MAX: usize = 256;
 
 /// Visits of a command that is not to hold others: a millisecond or a few.
 const BRIEF: u64 = 1 << 16;
-/// Visits of a command that holds no other, and for each byte of the documents that it reads: so
-/// each path that is linear in its document gets to its end.
+/// Visits of a command that delays no other client, and for each byte of the documents that it
+/// reads, so that each path that is linear in the document ends.
 const LONG: u64 = 1 << 23;
 const FOR_A_BYTE: u64 = 32;
 /// Bytes of results, and for each byte of the documents.
@@ -171,7 +171,7 @@ impl Budget {
         self.keep(bytes / VALUE_BYTES)
     }
 
-    /// Evaluates an expression, and keeps nothing of it but its outcome.
+    /// Evaluates an expression, and keeps only the outcome.
     pub(super) fn keep_none<T>(&self, evaluate: impl FnOnce() -> T) -> T {
         let kept = self.kept.get();
         let outcome = evaluate();

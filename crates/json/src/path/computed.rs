@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::error::EvalError;
 use crate::view::{Kind, Number, View};
 
-/// An owned JSON value; as a reference it is a [`View`], so it prints like a document's.
+/// An owned JSON value; a reference to it is a [`View`], so it prints like a document's value.
 #[derive(Clone, Debug)]
 pub enum ComputedValue {
     /// `null`

@@ -18,8 +18,8 @@ pub(super) fn last_first(locations: &mut Vec<Location>) {
     locations.dedup();
 }
 
-/// The locations at which to delete, each as it is after the deletions before it. Matches within
-/// other matches go with these.
+/// The locations at which to delete, each as of after the deletions before it. Matches within other
+/// matches go with these.
 pub(super) fn deletions<'a, V: View<'a>>(
     root: V,
     mut locations: Vec<Location>,

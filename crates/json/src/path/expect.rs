@@ -144,8 +144,8 @@ struct Recogniser<'t> {
     nested: u32,
 }
 
-/// Every function below either consumes what it is named for, or returns false; the position is
-/// then anywhere, and `attempt` takes it back.
+/// Every function below either consumes the rule in its name, or returns false; after false the
+/// position may be anywhere, and `attempt` takes it back.
 impl<'t> Recogniser<'t> {
     fn new(text: &'t str) -> Self {
         let failed = Vec::new();
@@ -348,7 +348,7 @@ impl<'t> Recogniser<'t> {
 
     // The parts that every rule is made of.
 
-    /// Runs a rule, and keeps it among the failed ones if it fails furthest right.
+    /// Runs a rule, and keeps the rule among the failed rules if it fails furthest right.
     fn rule(&mut self, rule: Rule, body: impl FnOnce(&mut Self) -> bool) -> bool {
         self.tries += 1;
         if self.exhausted() || self.nested == NESTED_MAX {

@@ -29,8 +29,8 @@ pub(super) struct Scope<'w, V> {
     pub(super) memo: &'w Memo,
 }
 
-/// Conditions that are judged once in a walk, and whether they hold: no path in them begins at `@`,
-/// so that a filter of many values would visit the same ones again for each.
+/// Conditions that are judged once in a walk, and whether they hold. No path in such a condition
+/// begins at `@`, so a filter of many values would visit the same values again for each.
 #[derive(Default)]
 pub(super) struct Memo(RefCell<Vec<(*const Expr, bool)>>);
 
@@ -57,8 +57,8 @@ impl Memo {
     }
 }
 
-/// Whether a condition holds. A value is a condition too: true or false is itself, anything else
-/// holds because it is there.
+/// Whether a condition holds. A value is a condition too: true and false are themselves, any other
+/// value holds because it exists.
 pub(super) fn holds<'a, V: View<'a>>(
     condition: &Expr,
     scope: &Scope<'_, V>,

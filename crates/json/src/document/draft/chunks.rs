@@ -79,7 +79,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// The open container seems too large to be inline: makes it a node unless it is not.
+    /// The open container seems too large to be inline: makes it a node if it really is.
     #[cold]
     pub(super) fn measure(&mut self, max: usize, fpha: Option<Fpha>) {
         let frame = self.work.frames.last().expect("a container is open");

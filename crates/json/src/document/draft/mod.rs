@@ -63,7 +63,7 @@ struct Frame {
     chunked: (bool, bool),
     /// About the bytes of the waiting children.
     weight: usize,
-    /// Of an object: its number, and where its names begin in `undo`.
+    /// For an object: its number, and where its names begin in `undo`.
     serial: u32,
     undo: usize,
     /// Where its strings begin in `texts`.

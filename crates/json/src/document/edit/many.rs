@@ -42,8 +42,8 @@ pub type Pay<'p, E> = dyn Fn(u64) -> Result<(), E> + 'p;
 type Spot<'s> = (&'s [u32], usize);
 
 impl Document {
-    /// Changes the values at locations, those within others first. A location that is repeated is
-    /// changed as often, in the order of its numbers.
+    /// Changes the values at locations, those within others first. A repeated location is changed
+    /// as often, in the order of the numbers.
     ///
     /// `change` has the value in a document that may be another than this, at the location that it
     /// is given, and changes nothing else. An error of `pay` leaves all values as they were.
@@ -101,7 +101,7 @@ impl Document {
             return Ok(());
         }
         let mut removals: Vec<Spot<'_>> = locations.iter().map(|at| &**at).zip(0..).collect();
-        // Siblings stay in their order: each is as it is after those before it.
+        // Siblings stay in their order: each location holds after the removals before it.
         removals.sort_by(|one, other| parent(one.0).cmp(parent(other.0)));
         let made = Document::drafted(&[], |draft| {
             RemovalWalk { pay }.value(draft, self.root(), &removals, 0)
@@ -208,7 +208,7 @@ fn take_within<'s, 'l>(spots: &mut &'s [Spot<'l>], depth: usize, ordinal: usize)
     within
 }
 
-/// Ends a container; numbers of a type that was asked for are in its range.
+/// Ends a container; numbers of a requested type are in the range of the type.
 fn end(draft: &mut Draft<'_, '_>, fpha: Option<crate::document::Fpha>) {
     draft
         .end(fpha)
@@ -219,8 +219,8 @@ fn end(draft: &mut Draft<'_, '_>, fpha: Option<crate::document::Fpha>) {
 struct Remake<'r, 'c, 's, 'l, E> {
     pay: &'r Pay<'r, E>,
     change: &'r mut ChangeAt<'c>,
-    /// Values with parts out of line, which are changed in place afterwards, what holds others
-    /// before these: none of them is in a value that is changed here.
+    /// Values with parts out of line, which are changed in place afterwards, containers before the
+    /// values within them: none of them is in a value that is changed here.
     large: &'r mut Vec<&'s [Spot<'l>]>,
 }
 
@@ -292,7 +292,8 @@ impl<'s, 'l, E> Remake<'_, '_, 's, 'l, E> {
                 self.value(draft, child, within, depth + 1)?;
                 continue;
             };
-            // Numbers of an array that has a type are rounded to it, as long as it has them all.
+            // Numbers of an array that has a type are rounded to the type, as long as they are in
+            // its range.
             let changed = self.changed(child, within, &[], depth + 1)?;
             match changed.root().kind() {
                 Kind::Number(number) if typed.round(number.as_f64()).is_some() => {
@@ -316,8 +317,8 @@ struct RemovalWalk<'p, E> {
 }
 
 impl<E> RemovalWalk<'_, E> {
-    /// Makes a value: the removals, by their containers, begin with its location of `depth`
-    /// ordinals.
+    /// Makes a value whose location has `depth` ordinals: the removals, by their containers, begin
+    /// with this location.
     fn value(
         &self,
         draft: &mut Draft<'_, '_>,

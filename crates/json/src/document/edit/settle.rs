@@ -11,7 +11,8 @@ use russet_encodings::buffer::Buffer;
 use std::sync::Arc;
 
 impl Document {
-    /// Brings a buffer that was changed to its size; it had `before` bytes, if it may have grown.
+    /// Splits, joins or removes a changed buffer by its size; `before`: the bytes that it had, if
+    /// it may have grown.
     pub(super) fn settle(&mut self, holder: Holder, before: usize) {
         let limit = chunk_bytes();
         let len = self.buffer(holder).len();

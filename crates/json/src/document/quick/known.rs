@@ -11,7 +11,7 @@ use crate::document::text::clean_prefix;
 /// Names that are kept, with the name that is none: as many as a byte counts.
 const KNOWN_MAX: usize = 256;
 const SLOTS: usize = 512;
-/// The longest name that is in a word, with its quote and a colon.
+/// The longest name that fits a word, with its quote and a colon.
 const WORD_MAX: usize = 16 - 2;
 
 /// A name that is kept. The first stands for no name: that of the root.
@@ -21,16 +21,16 @@ pub(super) struct KnownName {
     word: u128,
     /// Ones for the bytes of `word`.
     mask: u128,
-    /// As a member begins by it, if that is short.
+    /// The bytes with which a member of this name begins, if they are few.
     pub few: [u8; 16],
     /// Bytes of `few` that count; zero: the name is long and not shared.
     pub few_len: u8,
     len: u8,
-    /// The name that followed it in its object.
+    /// The name that followed this name in its object.
     pub next: u8,
-    /// The first name of the objects that are its value, or elements of it.
+    /// The first name of the objects under this name: the value, or elements of the value.
     pub child: u8,
-    /// Bytes of the head of the container that is its value.
+    /// Bytes of the head of the container under this name.
     pub head: u8,
     /// The name's number among the shared names; `u8::MAX`: none.
     shared: u8,
@@ -58,8 +58,8 @@ impl KnownName {
         count: 0,
     };
 
-    /// The length of the name, if it is a short name and these bytes begin with it, its quote and a
-    /// colon.
+    /// The length of the name, if the name is short and these bytes begin with the name, its quote
+    /// and a colon.
     #[inline(always)]
     pub fn short(&self, word: u128) -> Option<usize> {
         (word & self.mask == self.word).then_some(self.len.into())

@@ -116,7 +116,7 @@ struct ContainerPlace {
 struct WrittenContainer {
     body: Body,
     count: usize,
-    /// The place of its head, and the bytes that are left for it.
+    /// The place of the container's head, and the bytes that are left for the head.
     start: usize,
     room: usize,
 }
@@ -280,7 +280,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Moves a string that was written after a head of a byte, and gives it its head.
+    /// Moves a string that was written after a head of a byte, and writes the right head.
     #[inline(never)]
     fn head_of_long(&mut self, place: &mut Place, len: usize) -> Result<(), GaveUp> {
         let head = bytes::text_head(len, true);
