@@ -352,7 +352,7 @@ mod tests {
         }
     }
 
-    /// A sketch whose array is shorter than its shape was read beyond its end.
+    /// A sketch whose array is shorter than its shape was read beyond the end of the array.
     #[test]
     fn payloads_whose_numbers_contradict_each_other_are_refused() {
         let part = |width, depth, bytes| {

@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    /// The ends of texts of any length, as they were read by copies of them.
+    /// The ends of texts of any length, as an implementation that copies them reads them.
     #[test]
     fn ends_of_texts_are_read_as_copies_of_them() {
         let text: Vec<u8> = (0..40u8).map(|n| n.wrapping_mul(37) ^ 0xa5).collect();

@@ -33,7 +33,7 @@ const LN_2: f64 = 0.693_147_180_559_945;
 
 /// More hashes than the smallest error needs: ln(2) * |ln(5e-324)| / ln(2)² = 1074.
 const HASHES_MAX: u32 = 1100;
-/// With this share of its items a large link has bits in nearly all of its pages.
+/// With this share of items a large link has bits in nearly all of its pages.
 const FILLED_SHARE: u64 = 64;
 /// Positions that are prefetched together.
 const TOGETHER: usize = 16;

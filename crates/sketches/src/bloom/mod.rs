@@ -56,7 +56,7 @@ const LINKS_MAX: usize = 1000;
 
 /// Bits of the options, as files have them.
 mod option {
-    /// Links have as many bits as they need; without it, a power of two.
+    /// Links have as many bits as they need; without this flag, a power of two.
     pub const EXACT: u32 = 1;
     /// Hashes have 64 bits; without it 32.
     pub const WIDE: u32 = 4;
@@ -84,7 +84,7 @@ pub enum BloomError {
 pub enum AddOutcome {
     /// The item was not in the filter.
     New,
-    /// Only generations before the newest had it, which has it now, too.
+    /// Only generations before the newest had the item; now the newest has it, too.
     Renewed,
     /// The item was in the filter, or seems so, and nothing has changed.
     Known,
@@ -188,7 +188,7 @@ impl Bloom {
         LivingLinks::of(self, &self.links[self.dead_links(now_ms)..])
     }
 
-    /// All of its links, whatever time it is.
+    /// All links, whatever time it is.
     #[inline]
     pub fn all(&self) -> LivingLinks<'_> {
         LivingLinks::of(self, &self.links)

@@ -88,7 +88,7 @@ impl Rotation {
         *self.generations.last().expect("there is one")
     }
 
-    /// Links of the generations that are not asked at a time.
+    /// Links of the generations that do not answer at a time.
     fn dead_links(&self, now_ms: i64) -> usize {
         let life_ms = self.period_ms as i64 * i64::from(self.generations_max);
         let is_dead = |its: &&Generation| its.begins_ms.saturating_add(life_ms) <= now_ms;
@@ -166,9 +166,9 @@ impl Bloom {
         (periods > 0).then(|| newest_ms + periods * rotation.period_ms as i64)
     }
 
-    /// Begins a generation, and drops those that are not asked then, and the oldest if there would
-    /// be too many. `false`: the filter does not rotate, or the newest does not begin earlier.
-    /// After an error nothing has changed. O(links).
+    /// Begins a generation, and drops the generations that no longer answer, and the oldest if
+    /// there would be too many. `false`: the filter does not rotate, or the newest does not begin
+    /// earlier. After an error nothing has changed. O(links).
     pub fn rotate(&mut self, begins_ms: i64) -> Result<bool, BloomError> {
         let Some(rotation) = self.rotation.as_deref_mut() else {
             return Ok(false);
@@ -206,7 +206,7 @@ impl Bloom {
         Ok(true)
     }
 
-    /// Links that are not asked at a time.
+    /// Links that do not answer at a time.
     #[inline]
     pub(super) fn dead_links(&self, now_ms: i64) -> usize {
         match &self.rotation {

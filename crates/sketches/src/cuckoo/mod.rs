@@ -149,8 +149,8 @@ impl Cuckoo {
         self.add_new_probe(Probe::of(item))
     }
 
-    /// Adds items in order, with `only_new` those that are not in the filter, and calls `see` with
-    /// the result of each: whether it was added. Goes on after an error.
+    /// Adds items in order, with `only_new` only items that are not in the filter, and calls `see`
+    /// with the result of each: whether it was added. Goes on after an error.
     #[inline]
     pub fn add_each<'i>(
         &mut self,

@@ -7,7 +7,7 @@
 
 /// Nodes that a search passes over at once.
 const BLOCK: usize = 8;
-/// Halves of weights below it, and their sums in whatever order, are exact.
+/// Halves of weights below this limit, and their sums in whatever order, are exact.
 const EXACT_MAX: i64 = 1 << 51;
 
 /// The nodes and the figures that questions need.
@@ -109,7 +109,8 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// The share of the values up to `value`, half of those equal to it; NaN without values.
+    /// The share of the values up to `value`, with half of the values equal to `value`; NaN without
+    /// values.
     pub fn cdf(&self, value: f64) -> f64 {
         let (means, weights) = (self.means, self.weights);
         let Some(at_end) = means.len().checked_sub(1) else {

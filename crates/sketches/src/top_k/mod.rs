@@ -41,7 +41,7 @@ const CELL: usize = 8;
 const PLACE: usize = 24;
 /// The seed of fingerprints.
 const FINGERPRINT: u32 = 1919;
-/// Items of a new list: each addition looks for its item among all of them.
+/// Items of a new list: each addition searches all of them.
 pub const K_MAX: u32 = 1 << 17;
 /// Items freed in a step.
 const FREED_TOGETHER: usize = 256;
@@ -292,7 +292,7 @@ impl Loader {
         if item.len() > length as usize {
             return Err(Damage);
         }
-        // Redis forgets an item that begins with a NUL, and with it its place.
+        // Redis forgets an item that begins with a NUL, and the item's place.
         let is_empty = item.is_empty() && fingerprint != murmur2(b"", FINGERPRINT);
         let heap = &mut self.list.heap;
         if is_empty {

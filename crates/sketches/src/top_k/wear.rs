@@ -19,8 +19,8 @@ const SLOW: f64 = 31.0 / 32.0;
 /// The times of so few counts are drawn singly, too: their sum is not that normal.
 const FEW: u32 = 64;
 
-/// `n` additions of other items to a cell with a count. Returns what is left of it and, if that is
-/// nothing, how many additions are left, including the last.
+/// `n` additions of other items to a cell with a count. Returns the count that is left and, if that
+/// is 0, how many additions are left, including the last.
 pub(super) fn wear(count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
     if n <= ONE_BY_ONE {
         return each(count, n, chances, generator);
