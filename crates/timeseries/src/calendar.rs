@@ -80,7 +80,8 @@ impl Calendar {
         })
     }
 
-    /// Has a bucket begin at a timestamp. A month that is too short has its last day for the day.
+    /// Has a bucket begin at a timestamp. In a month that is too short, the last day stands for the
+    /// day.
     pub fn align(&mut self, timestamp: i64) {
         self.anchor = self.zone.to_datetime(instant(timestamp));
     }

@@ -82,7 +82,7 @@ impl Chunk {
         either!(self, chunk => chunk.size())
     }
 
-    /// Bytes that its samples take, by which it is split.
+    /// Bytes that the chunk's samples take, which decide about a split.
     pub(crate) fn used_bytes(&self) -> u32 {
         match self {
             // Redis counts the size, which late samples have enlarged.

@@ -16,7 +16,7 @@ pub(crate) const SAMPLE_BYTES: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct PlainChunk {
     samples: Vec<Sample>,
-    /// Bytes that they may take; late samples enlarge it.
+    /// Bytes that the samples may take; late samples enlarge the limit.
     size: u32,
 }
 

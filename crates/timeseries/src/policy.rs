@@ -61,8 +61,8 @@ impl Policy {
         Policy::ALL.get(at).copied()
     }
 
-    /// The value that stays. NaN is neither lesser nor greater than a number, nor has it a sum:
-    /// such policies refuse it.
+    /// The value that stays. NaN is neither lesser nor greater than a number, nor has it a sum, so
+    /// such policies refuse NaN.
     pub fn resolve(self, old: f64, new: f64) -> Result<f64, DuplicateSample> {
         let is_number = !old.is_nan() && !new.is_nan();
         match self {

@@ -210,8 +210,8 @@ impl Keys {
     }
 }
 
-/// Sorts keys by eight bytes after what all of them begin with, and if those are equal as a whole:
-/// most comparisons are of two numbers.
+/// Sorts keys by the eight bytes after their common prefix, and keys with equal bytes as a whole,
+/// so that most comparisons are of two numbers.
 fn sorted(keys: Vec<&[u8]>) -> Vec<&[u8]> {
     let Some(first) = keys.first() else {
         return keys;

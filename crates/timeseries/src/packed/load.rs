@@ -116,7 +116,7 @@ impl PackedChunk {
         }
     }
 
-    /// Writes its bytes, [`PackedShape::size`] of them.
+    /// Writes the chunk's bytes, [`PackedShape::size`] of them.
     pub(crate) fn write_bytes(&self, out: &mut Vec<u8>) {
         let end = out.len() + self.size as usize;
         for word in &self.words {

@@ -206,7 +206,7 @@ impl PackedChunk {
         self.words.reserve_exact(capacity - self.words.len());
     }
 
-    /// No sample is expected at its end any more: gives up its tail and spare memory.
+    /// No sample is expected at the chunk's end any more: gives up the tail and spare memory.
     pub(crate) fn close(&mut self) {
         self.tail = None;
         self.words.shrink_to_fit();

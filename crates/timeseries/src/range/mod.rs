@@ -174,7 +174,7 @@ impl Query<'_> {
         }
     }
 
-    /// Calls `f` with blocks of the samples that are asked, each in order of time, until it breaks.
+    /// Calls `f` with blocks of the samples in the query, each in order of time, until `f` breaks.
     fn visit(&self, series: &Series, f: Visit<'_>) {
         if self.timestamps.is_none() && self.values.is_none() {
             let _ = self.visit_all(series, f);
@@ -202,7 +202,7 @@ impl Query<'_> {
         });
     }
 
-    /// Calls `f` with each sample that is asked, in order of time, until it breaks.
+    /// Calls `f` with each sample in the query, in order of time, until `f` breaks.
     fn scan(&self, series: &Series, mut f: impl FnMut(Sample) -> ControlFlow<()>) {
         self.visit(series, &mut |times, values| {
             let mut samples = times.iter().zip(values);

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 pub(super) struct WeightedBuckets<'q> {
     query: &'q Query<'q>,
     aggregation: &'q Aggregation<'q>,
-    /// The samples of the series around those that are asked.
+    /// The samples of the series before and after the queried range.
     before: Option<Sample>,
     after: Option<Sample>,
 }
@@ -46,7 +46,7 @@ impl<'q> WeightedBuckets<'q> {
         }
     }
 
-    /// The part of a bucket that is asked.
+    /// The part of a bucket in the queried range.
     fn cut(&self, (start, end): (i64, i64)) -> (u64, u64) {
         let low = (start.max(0) as u64).max(self.query.from);
         (low, (end.max(0) as u64).min(self.query.to))
@@ -147,7 +147,7 @@ impl<'q> WeightedBuckets<'q> {
         all.any(|one| matches!(one, Aggregator::CountNan | Aggregator::CountAll))
     }
 
-    /// Whether no number is asked.
+    /// Whether the query needs no number.
     fn is_untouched(&self, series: &Series) -> bool {
         let mut is_untouched = true;
         self.query.scan(series, |sample| {
@@ -210,7 +210,7 @@ impl<'q> WeightedBuckets<'q> {
     }
 }
 
-/// The oldest number that is asked, or the newest.
+/// The oldest number in the queried range, or the newest.
 fn number_at_end(query: &Query<'_>, series: &Series, newest: bool) -> Option<Sample> {
     let mut found = None;
     let query = Query {

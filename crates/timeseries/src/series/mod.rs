@@ -205,9 +205,9 @@ impl Series {
     }
 
     /// Adds a sample. `policy`: of two samples at the same timestamp; `ignores`: a new sample that
-    /// hardly differs is ignored, by the options. O(1) if it is the newest; else a single chunk is
-    /// decoded from its last mark before the sample. `writes` gets what is to be written to the
-    /// destinations of its rules.
+    /// hardly differs is ignored, by the options. O(1) if the sample is the newest; else a single
+    /// chunk is decoded from its last mark before the sample. `writes` gets what is to be written
+    /// to the destinations of its rules.
     #[inline]
     pub fn add_to(
         &mut self,

@@ -108,7 +108,8 @@ impl Series {
         }
     }
 
-    /// Samples between two timestamps, or some more: those of their chunks. O(chunks between them).
+    /// Samples between two timestamps, or some more: all samples of their chunks. O(chunks between
+    /// them).
     pub fn samples_between(&self, from: u64, to: u64) -> u64 {
         let from = from.max(self.oldest_kept());
         let first = self
