@@ -12,7 +12,8 @@ bitflags! {
     pub struct Facts: u32 {
         /// Gives the connection a user: always audited.
         const LOGS_IN = 1 << 0;
-        /// As `LOGS_IN`, if it has the word AUTH; without it, it is never audited.
+        /// As `LOGS_IN`, if the command has the word AUTH; without AUTH the command is never
+        /// audited.
         const MAY_LOG_IN = 1 << 1;
         /// Mends or ends a stuck audit log: it runs while that takes no lines.
         const MENDS_AUDIT = 1 << 2;
@@ -23,13 +24,14 @@ bitflags! {
         /// Each argument from 2 on is.
         const NAMES_USERS = 1 << 5;
         /// Shows data or the server's state, and changes neither: a locked session of the console
-        /// may run it, all of it if it is a container. Commands in `@read` may run there anyhow.
+        /// may run the command, and all subcommands if it is a container. Commands in `@read` may
+        /// run there anyhow.
         const SHOWS = 1 << 6;
         /// Acts, although its container `SHOWS`.
         const ACTS = 1 << 7;
         /// As `SHOWS`, unless argument 2 is RESET.
         const MAY_RESET = 1 << 8;
-        /// Needs a connection of its own, or the console's calls have other means for it.
+        /// Needs a connection of its own, or the console has other calls for the same purpose.
         const NOT_IN_CONSOLE = 1 << 9;
         /// Begins the effect of ASKING, which ends after each other command.
         const BEGINS_ASKING = 1 << 10;
@@ -37,12 +39,12 @@ bitflags! {
         const SPARES_CACHING = 1 << 11;
         /// Selects the client's database: the keys of later commands are in that.
         const SELECTS = 1 << 12;
-        /// Moves keys to another node, so it runs while their slot moves.
+        /// Moves keys to another node, so the command runs while the keys' slot moves.
         const MOVES_KEYS = 1 << 13;
         /// Moves slots: the conversation of two nodes, whose replies are sent.
         const MOVES_SLOTS = 1 << 14;
-        /// Without keys, but a source of slots may send it: it frames its stream, or it is about
-        /// functions, which belong to no slot.
+        /// Without keys, but a source of slots may send the command, because it frames the stream,
+        /// or is about functions, which belong to no slot.
         const FRAMES_SLOTS = 1 << 15;
         /// For nodes that have logged in with the cluster's secret, which run no other.
         const INTERNAL = 1 << 16;

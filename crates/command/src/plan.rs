@@ -205,7 +205,7 @@ fn absolute(first: u16, last: i16) -> i64 {
 }
 
 impl FixedKeys {
-    /// The positions among `args`, as far as they are known without checking them.
+    /// The positions among `args`, as far as they are known without checking the arguments.
     #[inline]
     fn run(self, args: Args<'_>) -> KeyRun {
         let first = usize::from(self.first);

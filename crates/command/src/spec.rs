@@ -117,8 +117,8 @@ bitflags! {
         const TAKES_OVER = 1 << 35;
         /// The reply is sent to the primary that this server follows (REPLCONF GETACK).
         const REPLIES_TO_PRIMARY = 1 << 36;
-        /// Meets keys that its arguments do not name: each that it finds expired is a removal of
-        /// its own, not a part of the command's unit.
+        /// Meets keys that the arguments do not name: each removal of an expired key among them is
+        /// a unit of its own, not a part of the command's unit.
         const MEETS_ANY_KEY = 1 << 37;
         /// Runs a script, whatever names it.
         const SCRIPT_RUNNER = 1 << 38;
@@ -439,8 +439,8 @@ pub struct Spec<H: 'static> {
     pub tips: &'static [&'static str],
     /// The rows of a container's subcommands.
     pub subcommands: &'static [Spec<H>],
-    /// Finds the keys instead of the specs, if options name keys or decide their access: it reads
-    /// the same words as the handler (`options`).
+    /// Finds the keys instead of the specs, if options name keys or decide their access: the finder
+    /// reads the same words as the handler (`options`).
     pub find_keys: Option<FindKeys>,
     /// Which arguments of a [`Flags::SENSITIVE`] command are secrets; by default, all.
     pub is_secret: IsSecret,
@@ -450,8 +450,8 @@ pub struct Spec<H: 'static> {
     pub channels: Option<ChannelUse>,
     /// The databases that it touches.
     pub databases: DatabaseUse,
-    /// Counts the elements that it would touch, before it runs; `None`: about 1, or no count is
-    /// possible.
+    /// Counts the elements that the command would touch, before it runs; `None`: about 1, or no
+    /// count is possible.
     pub work: Option<Work<H>>,
 }
 
@@ -524,14 +524,14 @@ impl<H> Spec<H> {
         self
     }
 
-    /// Whether the argument at `at` is a secret of this command itself; `secrets` knows of those
-    /// within it.
+    /// Whether the argument at `at` is a secret of this command itself; `secrets` knows the secrets
+    /// of commands within it.
     pub(super) fn hides(&self, args: Args<'_>, at: usize) -> bool {
         at > 0 && self.flags.contains(Flags::SENSITIVE) && (self.is_secret)(args, at)
     }
 
-    /// All categories: those of the row and those that follow from flags, as Redis derives them;
-    /// for a module's commands only those of the row.
+    /// All categories: the row's own and, as Redis derives them, the categories that follow from
+    /// flags; for a module's commands only the row's own.
     pub const fn all_categories(&self) -> Category {
         let f = self.flags;
         let mut c = self.categories;

@@ -34,7 +34,7 @@ pub struct Row<H: 'static> {
     pub subcommands: Vec<usize>,
     /// The positions of its keys.
     pub plan: KeyPlan,
-    /// The elements that it seeks in its first key's container.
+    /// The elements that the command looks up in its first key's container.
     pub within: Option<ElementArgs>,
     /// Calls take so little time that neighbours are timed together.
     pub is_timed_jointly: bool,
@@ -122,7 +122,7 @@ fn is_name(name: &[u8], word: &[u8]) -> bool {
     name.eq_ignore_ascii_case(word)
 }
 
-/// Four ASCII bytes with their capitals as small letters; others stay as they are.
+/// Four ASCII bytes in lower case; other bytes stay as they are.
 #[inline]
 fn lowercase(bytes: [u8; 4]) -> u32 {
     const HIGH: u32 = 0x8080_8080;
