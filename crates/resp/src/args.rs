@@ -256,7 +256,7 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn bytes_most(&self) -> usize {
         match self.spans {
-            // They lie in their order.
+            // The arguments lie in their order.
             [first, .., last] if self.source.apart.is_none() => {
                 (last.start + last.len).saturating_sub(first.start)
             }

@@ -19,8 +19,8 @@ impl AsRef<[u8]> for CountedText {
     }
 }
 
-/// A text to be sent, by [`crate::Reply::shared`] or to a reply alone: it is memory that goes
-/// away by itself (`alloc::bytes_for_replies`).
+/// A text to be sent, by [`crate::Reply::shared`] or to a reply alone: its memory counts as memory
+/// that goes away by itself (`alloc::bytes_for_replies`).
 pub fn message(text: Vec<u8>) -> Bytes {
     // Replies copy it.
     if text.len() < SHARED_MIN {

@@ -41,7 +41,8 @@ bitflags::bitflags! {
         /// The command has repeated an error of a command that it has run, which is counted
         /// already.
         const REPEATED = 2;
-        /// A command that it has run has failed, and is counted; the reply need not show it.
+        /// A command that the current command has run has failed, and is counted; the reply need
+        /// not show the failure.
         const WITHIN = 4;
     }
 }
@@ -709,7 +710,7 @@ impl Reply {
     // --- limit of pending bytes ---
 
     /// Sets the maximum of pending bytes (bytes pending already are kept). A reply that is being
-    /// written with a limit of its own keeps that.
+    /// written with a limit of its own keeps that limit.
     #[inline]
     pub fn set_limit(&mut self, bytes: usize) {
         match &mut self.floor {
@@ -744,8 +745,8 @@ impl Reply {
         BoundedReply { mark, before }
     }
 
-    /// Ends it, and returns whether it is longer than `bytes`: the caller may then remove it
-    /// ([`Reply::remove_bounded`]).
+    /// Ends the bounded reply, and returns whether it is longer than `bytes`: the caller may then
+    /// remove it ([`Reply::remove_bounded`]).
     #[inline]
     pub fn end_bounded(&mut self, bounded: &BoundedReply, bytes: usize) -> Extent {
         if let Some(floor) = self.floor.take() {

@@ -144,7 +144,7 @@ impl Progress {
 /// pipeline the next request mostly begins with the same bytes, and need not be parsed so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Where it starts in the buffer, and its bytes.
+    /// Where the head starts in the buffer, and its bytes.
     start: usize,
     len: usize,
     /// The name, from `start` on.
@@ -157,8 +157,8 @@ pub struct Head {
 const HEAD_MAX: usize = 64;
 
 impl Head {
-    /// The head of a whole command that starts at `start` of `buf` and has these spans. `None`: it
-    /// has no argument, or its start lies elsewhere.
+    /// The head of a whole command that starts at `start` of `buf` and has these spans. `None`: the
+    /// request has no argument, or its start lies elsewhere.
     #[inline]
     pub fn of(buf: &[u8], start: usize, spans: &[Span]) -> Option<Head> {
         let missing = spans.len().checked_sub(1).filter(|&missing| missing > 0)?;
@@ -176,9 +176,9 @@ impl Head {
         })
     }
 
-    /// Parses the request at `*pos` of the same buffer, if it begins with the same bytes and is
-    /// whole: appends its spans, and moves `*pos` after it. `false`: nothing has changed, and
-    /// [`step`] is to parse it. The bounds must be those under which the head was parsed.
+    /// Parses the request at `*pos` of the same buffer, if the request begins with the same bytes
+    /// and is whole: appends its spans, and moves `*pos` after it. `false`: nothing has changed,
+    /// and [`step`] is to parse it. The bounds must be those under which the head was parsed.
     #[inline(always)]
     pub fn parses(
         self,
@@ -384,8 +384,8 @@ fn end_bulk(
     None
 }
 
-/// Another byte than `$` is at `at`. Redis looks for the end of the line before it checks its
-/// start.
+/// Another byte than `$` is at `at`. Redis looks for the end of the line before it checks the
+/// line's start.
 #[cold]
 fn no_dollar(buf: &[u8], at: usize, other: u8) -> ParseStep {
     match length_line(buf, at + 1) {
