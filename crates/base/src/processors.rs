@@ -2,7 +2,7 @@
 //!
 //! A list has numbers and ranges with commas between them: `0-3,8`, with a stride `0-10:2`. The
 //! loop's thread takes `server-cpulist` at start ([`bind`]). A helper thread takes the list of its
-//! work ([`bind_post`]), or keeps the list of the thread that started it.
+//! work ([`bind_cpu_list`]), or keeps the list of the thread that started it.
 
 use std::io;
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ pub enum CpuList {
     Rewrite,
 }
 
-/// The lists of the posts, in their order; set once, at start.
+/// The lists by kind of work, in order; set once, at start.
 static LISTS: OnceLock<[Option<CpuSet>; 3]> = OnceLock::new();
 
 /// The processors of a list. `None`: it is no list, or names a processor beyond the 1,023rd.
@@ -66,14 +66,14 @@ pub fn bind(list: &[u8]) -> io::Result<()> {
 
 /// Sets the lists of [`CpuList::Helper`], [`CpuList::Snapshot`] and [`CpuList::Rewrite`]; later
 /// calls have no effect.
-pub fn set_posts(lists: [Option<&[u8]>; 3]) {
+pub fn set_cpu_lists(lists: [Option<&[u8]>; 3]) {
     let _ = LISTS.set(lists.map(|list| list.and_then(parse)));
 }
 
 /// Moves the calling thread to the processors of its work, if a list is configured. The system may
 /// refuse: then it stays where it is.
-pub fn bind_post(post: CpuList) {
-    let list = LISTS.get().and_then(|lists| lists[post as usize].as_ref());
+pub fn bind_cpu_list(work: CpuList) {
+    let list = LISTS.get().and_then(|lists| lists[work as usize].as_ref());
     if let Some(set) = list {
         let _ = sched_setaffinity(None, set);
     }

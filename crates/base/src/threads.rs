@@ -7,7 +7,7 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use super::memory::ledger::Ledger;
-use super::processors::{CpuList, bind_post};
+use super::processors::{CpuList, bind_cpu_list};
 
 /// Starts a helper thread of this thread's server. System tools show at most 15 bytes of `name`.
 ///
@@ -19,16 +19,16 @@ pub fn start<T: Send + 'static>(
     start_at(CpuList::Helper, name, work)
 }
 
-/// As [`start`], on the processors of another post.
+/// As [`start`], on the processors of a list.
 pub fn start_at<T: Send + 'static>(
-    post: CpuList,
+    list: CpuList,
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     let ledger = Ledger::mine();
     Builder::new().name(name.to_owned()).spawn(move || {
         ledger.join();
-        bind_post(post);
+        bind_cpu_list(list);
         work()
     })
 }

@@ -238,7 +238,7 @@ fn bind_processors(config: &Config) {
         &config.bgsave_cpulist,
         &config.aof_rewrite_cpulist,
     ];
-    processors::set_posts(posts.map(list));
+    processors::set_cpu_lists(posts.map(list));
     let of_loop = list(&config.server_cpulist).map(processors::bind);
     if let Some(Err(error)) = of_loop {
         tracing::warn!("Setting server-cpulist: {}", system_text(&error));

@@ -133,22 +133,23 @@ impl HashTable {
     /// directory word, so very large tables benefit from `prefetch_directory` before it.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        self.prefetch_lines(hash, self.has_notes());
+        self.prefetch_lines(hash, self.has_expiries());
     }
 
     /// Whether expiries are recorded.
     #[inline(always)]
-    pub fn has_notes(&self) -> bool {
+    pub fn has_expiries(&self) -> bool {
         self.expiry.is_some()
     }
 
-    /// As [`HashTable::prefetch`]; `is_noted`: expiries are recorded, perhaps in shared records.
+    /// As [`HashTable::prefetch`]; `has_expiries`: expiries are recorded, perhaps in shared
+    /// records.
     #[inline]
-    pub fn prefetch_lines(&self, hash: u64, is_noted: bool) {
+    pub fn prefetch_lines(&self, hash: u64, has_expiries: bool) {
         let hash = self.own(hash);
         let segment = self.directory.get(hash);
         if !segment.is_none() {
-            segment.prefetch_lines(hash, is_noted);
+            segment.prefetch_lines(hash, has_expiries);
         }
     }
 
@@ -168,11 +169,11 @@ impl HashTable {
 impl SegmentRef {
     /// See [`HashTable::prefetch_lines`]; `hash` is the table's own. There is a segment.
     #[inline(always)]
-    pub(super) fn prefetch_lines(self, hash: u64, is_noted: bool) {
+    pub(super) fn prefetch_lines(self, hash: u64, has_expiries: bool) {
         for line in self.lines_of(tag_of_hash(hash)) {
             prefetch(line.addr());
         }
-        if is_noted {
+        if has_expiries {
             // Its header says which expiries need a record.
             prefetch(self.segment().0.addr());
         }

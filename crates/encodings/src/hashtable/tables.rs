@@ -213,14 +213,15 @@ impl<const PAGES: usize> Tables<PAGES> {
         prefetch(std::ptr::from_ref(&self.roots[Self::page_of(table)][line_of(table)]).addr());
     }
 
-    /// Prefetches the lines where this hash's element would be. `is_noted`: expiries are recorded.
+    /// Prefetches the lines where this hash's element would be. `has_expiries`: expiries are
+    /// recorded.
     #[inline]
-    pub fn prefetch_lines(&self, table: u16, hash: u64, is_noted: bool) {
+    pub fn prefetch_lines(&self, table: u16, hash: u64, has_expiries: bool) {
         let (root, own) = self.root(table, hash);
         if !root.is_none() {
-            root.prefetch_lines(own, is_noted);
+            root.prefetch_lines(own, has_expiries);
         } else if let Some(its) = self.get(table) {
-            its.prefetch_lines(hash, is_noted);
+            its.prefetch_lines(hash, has_expiries);
         }
     }
 

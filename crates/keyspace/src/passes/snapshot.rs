@@ -163,9 +163,9 @@ impl Keyspace {
         }
     }
 
-    /// Whether the container at a key is large and not saved yet: a writer should wait. It is then
-    /// saved next.
-    pub fn must_be_saved_first(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    /// Has the pass save the container at a key next, if it is large and not saved yet; returns
+    /// whether that is so: a writer should wait.
+    pub fn save_large_next(&mut self, db: DbIndex, key: &[u8]) -> bool {
         if !self.is_saving() {
             return false;
         }

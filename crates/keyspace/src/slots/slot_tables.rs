@@ -176,9 +176,9 @@ impl SlotTables {
     /// See `Table::prefetch_lines`; keys are slots with hashes.
     #[inline]
     pub fn prefetch_lines(&self, keys: impl Iterator<Item = (u16, u64)>) {
-        let is_noted = !self.tables.expiry().is_empty();
+        let has_expiries = !self.tables.expiry().is_empty();
         for (slot, hash) in keys {
-            self.tables.prefetch_lines(slot, hash, is_noted);
+            self.tables.prefetch_lines(slot, hash, has_expiries);
         }
     }
 

@@ -292,9 +292,9 @@ impl Table {
     pub fn prefetch_lines(&self, hashes: &[KeyHash]) {
         match &self.slots {
             None => {
-                let is_noted = self.entries.has_notes();
+                let has_expiries = self.entries.has_expiries();
                 for hash in distinct(hashes) {
-                    self.entries.prefetch_lines(hash.hash(), is_noted);
+                    self.entries.prefetch_lines(hash.hash(), has_expiries);
                 }
             }
             Some(slots) => {

@@ -618,7 +618,7 @@ fn writes_unsaved(keyspace: &mut Keyspace, client: &Client, row: &Row, args: Arg
     let changes = |access: Access| access.contains(Access::RW);
     let mut waits = false;
     for (at, access) in keys {
-        waits |= changes(access) && keyspace.must_be_saved_first(client.db, args.at(at));
+        waits |= changes(access) && keyspace.save_large_next(client.db, args.at(at));
     }
     waits
 }

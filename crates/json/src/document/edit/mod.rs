@@ -156,7 +156,7 @@ impl Document {
             draft.name(name, is_clean);
             draft.copy(value);
         });
-        if !self.is_shallow(at.len() + 1, &made) {
+        if !self.keep_if_shallow(at.len() + 1, &made) {
             return false;
         }
         match self.container(at).expect("it was found above") {
@@ -197,7 +197,7 @@ impl Document {
         let made = self.make(bytes, |draft| {
             new.iter().for_each(|new| draft.copy(new.root()));
         });
-        if !self.is_shallow(at.len() + 1, &made) {
+        if !self.keep_if_shallow(at.len() + 1, &made) {
             return false;
         }
         match self.container(at).expect("it was found above") {
@@ -484,8 +484,8 @@ impl Document {
         }
     }
 
-    /// Whether values may be put at a level; if not they are dropped.
-    fn is_shallow(&mut self, level: usize, made: &DraftValues) -> bool {
+    /// Whether values may be put at a level; drops them if they would nest too deeply.
+    fn keep_if_shallow(&mut self, level: usize, made: &DraftValues) -> bool {
         let is_shallow = level + made.depth <= DEPTH_MAX;
         if !is_shallow {
             self.release(made.nodes.clone());

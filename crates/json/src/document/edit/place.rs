@@ -16,7 +16,7 @@ use russet_encodings::buffer::Buffer;
 impl Document {
     /// Puts a value in the place of another.
     pub(super) fn put(&mut self, at: &[u32], made: DraftValues) -> bool {
-        if !self.is_shallow(at.len(), &made) {
+        if !self.keep_if_shallow(at.len(), &made) {
             return false;
         }
         let Some((site, slot)) = self.find(at) else {

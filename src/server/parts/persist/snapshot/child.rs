@@ -189,7 +189,7 @@ fn be_child(
     let _ = sys::reset_signal(SIGUSR1);
     apply_oom_score_of_child(making.config);
     let is_rewrite = |target: &Target| target.consumer() == Consumer::Rewrite;
-    processors::bind_post(if targets.iter().any(is_rewrite) {
+    processors::bind_cpu_list(if targets.iter().any(is_rewrite) {
         CpuList::Rewrite
     } else {
         CpuList::Snapshot
