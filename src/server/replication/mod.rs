@@ -65,9 +65,9 @@
 //!
 //! A replica that has much of the stream to catch up is limited by its own processor time. A
 //! command that a read has cut off is continued in the shared read buffer, for any client, so that
-//! the next read is as long as any. The blocks of the backlog (`base::memory::alloc::AppendBlock`) get
-//! their pages from the kernel at once: a page fault for each page would cost more than copying the
-//! bytes does. Tried and not kept: reads of 256 KB (no gain), backlog blocks of huge pages (the
+//! the next read is as long as any. The blocks of the backlog (`base::memory::alloc::AppendBlock`)
+//! get their pages from the kernel at once: a page fault for each page would cost more than copying
+//! the bytes does. Tried and not kept: reads of 256 KB (no gain), backlog blocks of huge pages (the
 //! fastest, but a page of 2 MB that the machine has given back to its host takes 6 ms to return).
 //!
 //! **Roles.** REPLICAOF keeps data and history: the new primary is asked for the stream from our
