@@ -53,7 +53,7 @@ impl Descent<'_> {
             (0, true) => self.prefetch_bytes(0..size_of::<Leaf>()),
             (0, false) => self.prefetch_bytes(0..Leaf::MEMBERS),
             _ => {
-                self.prefetch_bytes(0..Firsts::MEMBERS);
+                self.prefetch_bytes(0..FirstElements::MEMBERS);
                 self.prefetch_bytes(offset_of!(InnerNode, children)..offset_of!(InnerNode, counts));
             }
         }
