@@ -259,7 +259,7 @@ impl Names {
             *known = KnownName {
                 word,
                 len: len as u8,
-                ..Known::NONE
+                ..KnownName::NONE
             };
             if len <= WORD_MAX {
                 known.mask = u128::MAX >> (8 * (WORD_MAX - len));
