@@ -55,7 +55,7 @@ pub fn cpu_time(who: CpuOwner) -> CpuTime {
 /// As [`cpu_time`] of the process, of its children and of this thread, up to a millisecond old:
 /// three calls of the system are a tenth of an INFO.
 pub fn recent_cpu_times() -> [CpuTime; 3] {
-    /// Coarser than the kernel counts, finer than a monitor asks.
+    /// Coarser than the kernel's own counts, finer than any monitor's interval.
     const HOLD: Duration = Duration::from_millis(1);
     thread_local! {
         static TAKEN: Cell<Option<(Instant, [CpuTime; 3])>> = const { Cell::new(None) };

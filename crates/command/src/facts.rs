@@ -15,7 +15,7 @@ bitflags! {
         /// As `LOGS_IN`, if the command has the word AUTH; without AUTH the command is never
         /// audited.
         const MAY_LOG_IN = 1 << 1;
-        /// Mends or ends a stuck audit log: it runs while that takes no lines.
+        /// Repairs or ends a stuck audit log: the command runs while the log takes no lines.
         const MENDS_AUDIT = 1 << 2;
         /// The arguments from 2 on are directives, each with a value.
         const SETS_DIRECTIVES = 1 << 3;
@@ -52,12 +52,13 @@ bitflags! {
         const JOINS = 1 << 17;
         /// May have IDMP or IDMPAUTO, the name of its producer.
         const MAY_BE_IDEMPOTENT = 1 << 18;
-        /// Stores any value in any key: a user who may run it on all keys owns the data.
+        /// Stores any value in any key: a user that may run the command on all keys owns the data.
         const STORES_ANYTHING = 1 << 19;
         /// As fast as the commands of `Flags::FAST`, which Redis does not say of this command:
         /// timed as they are.
         const TIMED_AS_FAST = 1 << 20;
-        /// Asks the other nodes of a cluster, and answers their questions: these may name no other.
+        /// Asks the other nodes of a cluster, and answers their questions, which may name no other
+        /// command.
         const ASKS_NODES = 1 << 21;
     }
 }

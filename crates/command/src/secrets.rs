@@ -21,7 +21,7 @@ pub struct Secrets<'a, H: 'static> {
     args: Args<'a>,
     /// Where the innermost command begins.
     inner_at: usize,
-    /// That command; `None`: there is none of that name.
+    /// That command; `None`: there is no command of that name.
     inner: Option<&'a Row<H>>,
 }
 

@@ -120,7 +120,7 @@ bitflags! {
         /// Meets keys that the arguments do not name: each removal of an expired key among them is
         /// a unit of its own, not a part of the command's unit.
         const MEETS_ANY_KEY = 1 << 37;
-        /// Runs a script, whatever names it.
+        /// Runs a script, however the script is named.
         const SCRIPT_RUNNER = 1 << 38;
         /// As `NO_MULTI`, in Valkey's dialect only.
         const NO_MULTI_IN_VALKEY = 1 << 39;
@@ -205,13 +205,13 @@ bitflags! {
         const RO = 1 << 0;
         /// Changes the value, or a fact of the key.
         const RW = 1 << 1;
-        /// Replaces the value, whatever it was.
+        /// Replaces the value, whatever the old value was.
         const OW = 1 << 2;
         /// Removes the key.
         const RM = 1 << 3;
         /// Returns or copies what the value holds, or uses it.
         const ACCESS = 1 << 4;
-        /// Changes what the value holds, by what it held or by new data.
+        /// Changes the value's content, by the old content or by new data.
         const UPDATE = 1 << 5;
         /// Adds to the value, and changes nothing that is there.
         const INSERT = 1 << 6;

@@ -103,7 +103,7 @@
 //! (`keyspace/expiry/fields.rs`). Two trees of minima over the databases, for keys and for fields
 //! (`keyspace/store/databases.rs`), lead to the database that is due: a borrow for a change marks
 //! the database stale, and only stale databases are read again. `Db::expired` removes an expired
-//! key; `keyspace/expiry/expired_fields.rs` removes expired fields, whoever finds them.
+//! key; `keyspace/expiry/expired_fields.rs` removes expired fields, for all code that finds them.
 //!
 //! Freeing a large value does not hold the loop (`keyspace/passes/lazyfree.rs`). For each `Cause`
 //! of a removal that `lazyfree-lazy-*` selects, and for UNLINK, a helper thread frees values with
@@ -141,7 +141,7 @@
 //! The owners of memory. For each: whether the memory counts in that comparison; when its size is
 //! known; its own bound; what the server gives up at that bound.
 //!
-//! - keys, tables, expiries, figures by prefix, users, channels and who subscribed: yes; Known:
+//! - keys, tables, expiries, figures by prefix, users, channels and their subscribers: yes; Known:
 //!   always; Its own bound: `maxmemory`; Given up there: keys, by the policy
 //! - texts of scripts, libraries: yes; Known: always; Its own bound: `maxmemory-scripts` for those
 //!   of EVAL; Given up there: the oldest of these
@@ -537,7 +537,7 @@ impl Keyspace {
     }
 
     /// Empties all databases, as [`Keyspace::flush`], and frees the data that flushes have set
-    /// aside: none of it can be brought back. Returns the number of keys.
+    /// aside, so that no undo can bring it back. Returns the number of keys.
     pub fn flush_all(&mut self, off_loop: bool) -> usize {
         self.forget_aside();
         let all = 0..self.databases() as u32;

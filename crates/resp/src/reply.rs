@@ -169,7 +169,7 @@ pub enum Extent {
     Within,
     /// Longer, and all of it is there.
     Over,
-    /// Longer, and none of it is there.
+    /// Longer, and nothing of the reply is there.
     Cut,
 }
 

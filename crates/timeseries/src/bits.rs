@@ -48,8 +48,8 @@ fn glance_last(rest: &[u8]) -> u64 {
     u64::from_le_bytes(eight)
 }
 
-/// Appends the lowest `n` bits, at most 64, to words of which `at` bits are in use. What is above
-/// them in `bits` must be zero.
+/// Appends the lowest `n` bits, at most 64, to words of which `at` bits are in use. Bits above them
+/// in `bits` must be zero.
 #[inline]
 pub(crate) fn push(words: &mut Vec<u64>, at: &mut u32, bits: u64, n: u32) {
     let shift = *at % 64;

@@ -10,10 +10,10 @@ use std::ops::{ControlFlow, Range};
 pub(crate) const BLOCK: usize = 128;
 pub(crate) const BLOCK_FIRST: usize = 16;
 
-/// Takes the timestamps and the values of a block, none of which is empty, until it breaks.
+/// Takes the timestamps and the values of a block, neither of which is empty, until it breaks.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u64], &[f64]) -> ControlFlow<()>;
 
-/// To go on, or not.
+/// Whether a visit continues, as a control flow.
 pub(crate) fn continue_if(yes: bool) -> ControlFlow<()> {
     if yes {
         ControlFlow::Continue(())

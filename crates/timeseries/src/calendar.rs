@@ -80,7 +80,7 @@ impl Calendar {
         })
     }
 
-    /// Has a bucket begin at a timestamp. In a month that is too short, the last day stands for the
+    /// Has a bucket begin at a timestamp. In a month that is too short, the last day replaces the
     /// day.
     pub fn align(&mut self, timestamp: i64) {
         self.anchor = self.zone.to_datetime(instant(timestamp));

@@ -110,7 +110,7 @@ mod tests {
             for from in [0, 1, 7] {
                 let text = &text[from.min(len)..len];
                 for head in 0..=8 {
-                    // No more room than it asks for, after some bytes.
+                    // Exactly the required room, after some bytes.
                     let mut out = Vec::with_capacity(3 + text.len() + FRAME_ROOM);
                     out.extend_from_slice(b"abc");
                     framed(&mut out, *b"$1234567", head, text);

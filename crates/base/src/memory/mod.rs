@@ -1,8 +1,8 @@
-//! The allocator, its figures, and the blocks that it is asked to keep, move or give back.
+//! The allocator, its figures, and modules that keep, move or give back blocks.
 //!
 //!     figures   `alloc`, `ledger` (`used_memory`), `cgroup` and `pressure` (the machine's)
 //!     blocks    `large` (arguments read in place), `pin` (kept while they are sent), `append`
-//!     values    `content` (what the keyspace asks of a value that is one)
+//!     values    `content` (a key's value in a block of its own)
 //!     fill      `slabs` (how full they are), `mover` (better places), `huge_pages`
 //!
 //! The allocator is jemalloc (`eights`), or the system's with the feature `system-allocator`, which

@@ -1,7 +1,7 @@
 //! The documentation of commands for COMMAND DOCS, and the text that holds it.
 //!
 //! Each group has a file, `commands/<group>/docs.txt`, embedded and parsed when COMMAND DOCS first
-//! asks: only people and client generators read it, the server runs by its rows alone.
+//! asks: only people and client generators read it; the server itself uses the rows alone.
 //!
 //!     # A comment, between commands.
 //!     group list

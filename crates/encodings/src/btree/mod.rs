@@ -237,7 +237,7 @@ impl ZsetIndex {
         true
     }
 
-    /// Removes `count` slots at the end of a path, and mends the nodes above.
+    /// Removes `count` slots at the end of a path, and repairs the nodes above.
     fn remove_slots(&mut self, path: &Path, count: usize) {
         // SAFETY: the path ends in a leaf, and `self` is exclusive.
         unsafe { path.leaf.leaf_mut() }.remove(path.at, count);

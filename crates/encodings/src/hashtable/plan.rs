@@ -12,7 +12,7 @@ use super::segment::{HEADER_CELLS, Header, LINES_MAX, STASH_CELLS, Segment, Segm
 ///     bucket      | excess of the one before | own elements | next one: excess of this | own ..
 ///     run of home                            ^ next                                   ^ limit
 ///
-/// The run of the last bucket goes on in bucket 0.
+/// The run of the last bucket continues in bucket 0.
 pub(super) struct Plan {
     buckets: usize,
     /// By home bucket: the cells of its run, which is not written yet.

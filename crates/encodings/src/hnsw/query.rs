@@ -178,8 +178,8 @@ fn normalize(vector: &mut [f32]) -> f32 {
     l2
 }
 
-/// Writes `unit` as signed bytes, of which 127 stands for the greatest absolute value, and
-/// returns that.
+/// Writes `unit` as signed bytes, of which 127 stands for the greatest absolute value, and returns
+/// the greatest absolute value.
 pub fn quantize(unit: &[f32], bytes: &mut [u8]) -> f32 {
     let range = unit.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     if range == 0.0 {

@@ -4,7 +4,7 @@
 //! that gained no link get a link, as far as lists have room. A node that is left alone searches
 //! for new links. The entry passes to a node of the highest level that is left.
 //!
-//! Cost: M^2 distances per level; more than 64 neighbours are mended in groups. [`Index::compact`]
+//! Cost: M^2 distances per level; more than 64 neighbours are linked in groups. [`Index::compact`]
 //! gives numbers back, O(M^2) each: it renames nodes, and a search under way may miss a node that
 //! was renamed.
 
@@ -15,7 +15,7 @@ use super::search::{Descent, Progress, Scratch};
 use super::store::NONE;
 use super::{EF_CONSTRUCTION, Index, NodeId};
 
-/// Neighbours that are mended together: their distances grow with the square.
+/// Neighbours that are linked together, because the number of distances grows with the square.
 const GROUP: usize = 64;
 
 /// The nodes that [`Index::compact`] moved last.
@@ -131,7 +131,8 @@ impl Index {
         self.max_level = top;
     }
 
-    /// Mends in groups; of many neighbours, only those that are left with few links.
+    /// Links the neighbours in groups; if they are many, only the neighbours that are left with few
+    /// links.
     fn mend_all(&mut self, orphans: &[u32], level: usize) {
         if orphans.len() <= GROUP {
             return self.mend(orphans, level);

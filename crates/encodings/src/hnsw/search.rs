@@ -58,8 +58,8 @@ impl Scratch {
         self.walk.revisit(index.store.slots());
     }
 
-    /// Nodes of a level: after as many there is nothing more to find, as in sets of fewer nodes
-    /// than are wanted, or with an M of thousands. Not known after a change of the index.
+    /// Nodes of a level: after as many there is nothing more to find, as in sets with fewer nodes
+    /// than the search's count, or with an M of thousands. Not known after a change of the index.
     fn nodes_of(&self, index: &Index, level: usize) -> usize {
         let nodes = |counts: &[u32]| counts.iter().map(|&count| count as usize).sum::<usize>();
         if self.version == index.version {
@@ -259,8 +259,8 @@ impl Search {
 
     /// Continues until the end, or until about `budget` distances were computed.
     ///
-    /// `filter` gets payloads, and is only asked for nodes that would be results, in a search
-    /// made by [`Search::filtered`].
+    /// `filter` gets payloads, and is called only for nodes that would be results, in a search made
+    /// by [`Search::filtered`].
     pub fn step(&mut self, index: &Index, budget: usize, filter: &mut Passes<'_>) -> Progress {
         let mut budget = budget.max(1);
         if self.heaps_begun {

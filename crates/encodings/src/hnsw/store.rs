@@ -6,11 +6,11 @@
 //!     tower:    levels 1..=level of one node, each: M node ids, unused ones NONE
 //!
 //! A head, a record and a block of links are found by the node's number alone; only the nodes of a
-//! level above 0 have a tower. No count stands beside the links: with the usual M a block is two
-//! whole cache lines (a power of two, which allocators like too). The last word of a block of more
-//! than [`COUNTED`] has its count, with [`COUNT`], unless it is empty or full. A block that starts
-//! with [`WIDE`] and a number stands for that list in `wide`: only files with more than 2M or M
-//! links make such ones.
+//! level above 0 have a tower. A block of links has no count: with the usual M a block is two whole
+//! cache lines (a power of two, which allocators like too). The last word of a block of more than
+//! [`COUNTED`] has its count, with [`COUNT`], unless it is empty or full. A block that starts with
+//! [`WIDE`] and a number represents the list of that number in `wide`; only files with more than 2M
+//! or M links make such blocks.
 //!
 //! Growth adds chunks and copies nothing but the last, while it is not yet a whole chunk. Numbers
 //! of removed nodes are used again, the last freed first. If less than half of the numbers are in
@@ -581,7 +581,7 @@ pub(super) struct NewNode<'a> {
     pub(super) vector: StoredVector<'a>,
 }
 
-/// Returns the number of the wide list that a block stands for.
+/// Returns the number of the wide list that a block represents.
 #[inline]
 fn wide_list(block: &[u32]) -> Option<usize> {
     let first = block[0];

@@ -14,7 +14,7 @@
 //!   4. At most half of the nodes, and half of the labels' bytes, are unused; see [`SMALL`].
 //!
 //! Cost: add, remove O(length * children of a node). A search goes down by the best score first
-//! ([`search`]), so it visits little more than what it finds. Some 40 bytes an entry, its text
+//! ([`search`]), so it visits few nodes beyond the result. Some 40 bytes an entry, its text
 //! included; a text shares the beginnings of others.
 //!
 //! Source: scores as Redis's module `search` computes them, which keeps them as 32-bit floats.
@@ -39,7 +39,7 @@ pub const LETTERS_MAX: usize = 255;
 /// No node, no payload.
 const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
-/// Unused nodes or bytes up to here are let be.
+/// Unused nodes or bytes up to here are not compacted.
 const SMALL: usize = 64;
 
 #[derive(Clone, Copy, Debug)]

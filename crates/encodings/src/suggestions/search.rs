@@ -22,7 +22,7 @@ const EXACT: f32 = i32::MAX as f32;
 /// Redis refuses queries of so many letters.
 pub const QUERY_LETTERS_MAX: usize = 100;
 
-/// A query, and what is derived from it.
+/// A query, and the values derived from it.
 #[derive(Debug)]
 struct Search {
     query: Query,
@@ -55,7 +55,7 @@ struct QueueItem {
     path: Path,
 }
 
-/// The best scores of entries that have been met, as many as are wanted, ascending.
+/// The best scores of entries that have been met, as many as the search's count, ascending.
 #[derive(Debug)]
 struct Bar {
     wanted: usize,
@@ -70,7 +70,7 @@ impl Bar {
         }
     }
 
-    /// Whether as many as are wanted have better scores.
+    /// Whether as many entries as the search's count have better scores.
     fn is_above(&self, score: f32) -> bool {
         let is_full = self.scores.len() == self.wanted;
         is_full && self.scores.first().is_some_and(|least| score < *least)
@@ -190,7 +190,7 @@ pub enum HuntProgress {
     Done,
 }
 
-/// Whether a step has to end, of which it asks for each entry or node.
+/// Whether a step has to end; called for each entry or node.
 type IsOver<'o> = &'o mut dyn FnMut() -> bool;
 type Take<'t> = &'t mut dyn FnMut(&Suggestion<'_>);
 
@@ -229,7 +229,7 @@ impl Hunt {
         })
     }
 
-    /// Goes on until `is_over`, and takes what it finds, best first.
+    /// Continues until `is_over`, and passes the found entries to `take`, best first.
     pub fn step(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> HuntProgress {
         if let Way::BestFirst { .. } = self.way {
             if of.stamp == self.stamp {

@@ -91,7 +91,7 @@ impl<'o, 'f> Composer<'o, 'f> {
 }
 
 impl Document {
-    /// The document of any value. A computed number may be none of JSON's: that is null.
+    /// The document of any value. A computed number that JSON cannot represent becomes null.
     pub fn of<'a>(value: impl View<'a>) -> Document {
         Document::made(|draft| draft.view(value))
     }

@@ -6,16 +6,15 @@
 //!     text --parse--> draft --> document --value, print--> text
 //!     RDB  --cbor---'             | edit
 //!
-//! A document is small until its bytes exceed a chunk, 8 kB. Then what is large in it goes to
-//! nodes, so that a change of a value moves the bytes of a single chunk, however large the
-//! document.
+//! A document is small until its bytes exceed a chunk, 8 kB. Then large values in it go to nodes,
+//! so that a change of a value moves the bytes of a single chunk, however large the document.
 //!
 //! Invariants
 //!   1. A small document refers to no node. Values refer to names that there are.
 //!   2. All strings and names are UTF-8, and no number is infinite or NaN.
 //!   3. Values are nested to at most [`DEPTH_MAX`] levels.
 //!   4. A large document may be shared, to be read as it is now ([`Document::share`]); an edit of a
-//!      shared document copies what is on the way to its place.
+//!      shared document copies the blocks on the way to its place.
 //!
 //! Places in a document are locations ([`crate::Location`]): an edit at a location that does not
 //! exist, that is of another kind, or that would nest too deeply, changes nothing and returns

@@ -33,7 +33,7 @@ pub(super) const SHARED_BYTES_MAX: usize = 255;
 /// A member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name<'a> {
-    /// The name's text, and whether JSON text escapes none of it.
+    /// The name's text, and whether JSON text escapes no byte of it.
     Text(&'a [u8], bool),
     /// The number of a shared name.
     Shared(u16),
@@ -314,7 +314,7 @@ fn eight(name: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// Numbers by the hash of what they stand for: open addressing, at most three quarters full.
+/// Numbers by the hashes of their names: open addressing, at most three quarters full.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     /// The hash above the number, which is the number plus 1; zero: free.

@@ -83,7 +83,7 @@ impl NumberType {
         }
     }
 
-    /// The type that a creator asked for.
+    /// The type that a creator requested.
     #[inline]
     pub fn fpha(self) -> Option<Fpha> {
         match self.0 {
@@ -152,7 +152,7 @@ impl NumberType {
     }
 
     /// A number's bytes, the first [`NumberType::width`] of these; `None`: the type does not have
-    /// it. A type that a creator asked for has the nearest number.
+    /// it. A type that a creator requested takes the nearest number.
     #[inline]
     pub fn bytes(self, number: Number) -> Option<[u8; 8]> {
         let value = match (self.kind(), number) {

@@ -1,8 +1,8 @@
 //! A quick reader of well-formed JSON text.
 //!
 //! The reader takes exactly the texts that serde_json takes, and gives up at anything else:
-//! serde_json then says what is wrong, in the words that Redis has. Strings are searched eight
-//! bytes at a time, and most floats are exact by a single division.
+//! serde_json then reports the error, in Redis's words. Strings are searched eight bytes at a time,
+//! and most floats are exact by a single division.
 
 use super::draft::Draft;
 use super::number::Fpha;

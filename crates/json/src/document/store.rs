@@ -147,7 +147,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Whether an array in these values, out of line ones excluded, has a type that was asked for.
+    /// Whether an array in these values, out of line ones excluded, has a requested type.
     pub fn is_typed(self) -> bool {
         if self.body == Body::Run {
             return self.run.fpha().is_some();
@@ -286,7 +286,7 @@ impl Chunks {
 pub(super) enum Node {
     /// The number is free.
     Free,
-    /// A string, and whether text escapes none of it.
+    /// A string, and whether JSON text escapes no byte of it.
     Text(Vec<u8>, bool),
     Array(Chunks),
     Object(Chunks),
@@ -451,7 +451,7 @@ impl Store {
         Some((chunk, rest, ordinal))
     }
 
-    /// Whether an array out of line, or in a value there, has a type that was asked for.
+    /// Whether an array out of line, or in a value there, has a requested type.
     pub fn is_typed(&self) -> bool {
         self.nodes.iter().any(|node| {
             node.chunks().is_some_and(|chunks| {

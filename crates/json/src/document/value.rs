@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
 enum Place<'a> {
     /// Bytes that begin with the value.
     Bytes(&'a [u8]),
-    /// A number of a run, and the type that was asked for.
+    /// A number of a run, and the requested type.
     Number(Number, Option<Fpha>),
 }
 
@@ -281,7 +281,7 @@ impl<'a> Value<'a> {
         children
     }
 
-    /// The bytes of a string, and whether text escapes none of them.
+    /// The bytes of a string, and whether JSON text escapes none of them.
     #[inline]
     pub(super) fn raw_text(self) -> Option<(&'a [u8], bool)> {
         let Place::Bytes(bytes) = self.place else {
@@ -331,7 +331,7 @@ impl<'a> Value<'a> {
         Some(total)
     }
 
-    /// The type that an array's creator asked for; a number in the array has it, too.
+    /// The type that an array's creator requested; a number in the array has it, too.
     pub fn fpha(self) -> Option<Fpha> {
         match self.place {
             Place::Number(_, fpha) => fpha,
@@ -353,8 +353,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether two values are equal: integers and floats never are, and objects are whatever their
-    /// order.
+    /// Whether two values are equal: integers and floats never are; the order of members does not
+    /// matter.
     pub fn is_equal(self, other: Value<'_>) -> bool {
         match (self.kind(), other.kind()) {
             (Kind::Null, Kind::Null) => true,

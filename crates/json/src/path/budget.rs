@@ -37,7 +37,7 @@ const BYTES_FOR_A_VISIT: usize = 64;
 /// Members that a look-up passes in the time of a visit, and at most: chunks have an index.
 const PASSED_FOR_A_VISIT: usize = 16;
 const PASSED_MAX: usize = 1 << 10;
-/// Visits between two looks at whether the work is still wanted.
+/// Visits between two checks whether a client still waits for the work.
 const UNWATCHED: u32 = 12;
 
 /// Visits that a command may yet make.
@@ -102,7 +102,7 @@ impl Budget {
         self
     }
 
-    /// Whether more was asked than there was.
+    /// Whether a step needed more than the budget had.
     pub fn is_spent(&self) -> bool {
         self.is_spent.get()
     }
@@ -191,7 +191,7 @@ impl Budget {
         self.all - self.left.get()
     }
 
-    /// Asks for more than there is. Nothing is left.
+    /// Marks the budget as exceeded. Nothing is left.
     #[cold]
     pub(super) fn end(&self) -> Result<(), EvalError> {
         self.is_spent.set(true);

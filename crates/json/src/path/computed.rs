@@ -1,4 +1,4 @@
-//! Values that a path computes, or has in its own text: they stand in no document.
+//! Values that a path computes, or has in its own text; they are in no document.
 //!
 //! [`ComputedValue`] is a small owned tree. [`Operand`] reads a side of an operator, be it in the
 //! document or computed, so that every operator exists once.

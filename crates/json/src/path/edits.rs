@@ -12,7 +12,8 @@ use super::budget::Budget;
 use super::error::EvalError;
 use crate::view::{Kind, Location, View};
 
-/// Each location once; what is within another before it, later ordinals before earlier ones.
+/// Each location once; a location within another before that one, later ordinals before earlier
+/// ones.
 pub(super) fn last_first(locations: &mut Vec<Location>) {
     locations.sort_unstable_by(|left, right| right.cmp(left));
     locations.dedup();

@@ -5,8 +5,7 @@ use super::budget::{DEPTH_MAX, STEPS_MAX, TEXT_BYTES_MAX};
 /// A text that is no path. `Display` is the line that clients get, after `-`.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PathError {
-    /// The path does not follow the grammar: Redis's text, with the position and what may stand
-    /// there.
+    /// The path does not follow the grammar: Redis's text, with the position and what may be there.
     #[error("{0}")]
     Syntax(Box<str>),
     /// More bytes than [`TEXT_BYTES_MAX`].

@@ -244,7 +244,7 @@ impl Path {
     }
 
     /// The locations of all matches, each once, in an order in which edits do not move later ones:
-    /// what is within another match before it, later siblings before earlier ones.
+    /// a match within another match before that match, later siblings before earlier ones.
     pub fn locations<'a, V: View<'a>>(
         &self,
         root: V,

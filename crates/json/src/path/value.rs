@@ -82,7 +82,7 @@ impl<'p, V: Copy> Value<'p, V> {
     }
 
     /// Whether something holds for any element of an array, of several values, or of a list; `None`
-    /// if this is none of them.
+    /// for any other value.
     pub(super) fn any_element<'a, 's>(
         &'s self,
         mut holds: impl FnMut(Operand<'s, 'a, V>) -> Result<bool, EvalError>,

@@ -1,7 +1,7 @@
 //! Steps over a tree of values, in Redis's order.
 //!
-//! `..` visits a value before what it holds, and applies the steps after it to each; all other
-//! steps take children in order. The order of matches is the order of that walk.
+//! `..` visits a value before the values within it, and applies the steps after it to each; all
+//! other steps take children in order. The order of matches is the order of that walk.
 //!
 //! Invariants
 //!   1. Recursion is over the steps of the path, which are few; documents of any depth are walked
@@ -20,7 +20,7 @@ use crate::view::{Kind, Location, View};
 
 /// Why a walk ends early.
 pub(super) enum Stop {
-    /// The visitor has what it wants.
+    /// The visitor has all matches that it needs.
     Enough,
     Failed(EvalError),
 }

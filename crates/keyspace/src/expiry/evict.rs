@@ -29,7 +29,7 @@ const KEYS_A_LOOK: u32 = 16;
 /// At least one in this many keys must be volatile for draws from all keys to find them.
 const VOLATILE_SHARE: usize = 8;
 
-/// Draws per wanted sample: of keys drawn from all, some are no candidates.
+/// Draws per sample, because some of the keys drawn from all are no candidates.
 const DRAWS_A_SAMPLE: u32 = 4 * VOLATILE_SHARE as u32;
 
 impl Keyspace {

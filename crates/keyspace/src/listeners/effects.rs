@@ -138,7 +138,7 @@ impl Effects {
     }
 
     /// Records a request for log or replicas, or both; nothing while none of them is present.
-    /// Exports take none of these: they ask for a slot.
+    /// Exports take none of these, because exports need a slot.
     #[inline]
     pub fn record_for<'a>(
         &mut self,

@@ -30,7 +30,7 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
 /// repeated tag is compared, not hashed.
 #[derive(Default)]
 pub struct SlotMemo<'k> {
-    /// A key up to the end of its hash tag. Whatever key begins with it has that tag. Empty: none
+    /// A key up to the end of its hash tag. Every key that begins with it has that tag. Empty: none
     /// yet.
     tagged: &'k [u8],
     slot: u16,

@@ -1,7 +1,7 @@
 //! A numbered database: the table of entries, and the checks of a lookup.
 //!
-//! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the
-//! turn's time; `Db` decides who deletes an expired key and which notifications follow.
+//! `Database` alone makes, moves and frees entries. It decides expiry by comparison with the turn's
+//! time; `Db` decides whether a lookup deletes an expired key, and which notifications follow.
 #![allow(unsafe_code)]
 
 use super::super::listeners::watch::KeyState;

@@ -17,8 +17,8 @@
 //!      allocator's size class.
 //!
 //! An overwrite within the allocator's size class happens in place. `Entry` is a handle without a
-//! lifetime: `Database` owns the entries and alone makes and frees them; whatever callers of this
-//! module hand out is bounded by a borrow of the database.
+//! lifetime: `Database` owns the entries and alone makes and frees them; references that callers of
+//! this module hand out are bounded by a borrow of the database.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;

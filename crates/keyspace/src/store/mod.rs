@@ -13,7 +13,7 @@
 //!      `weight`.
 //!
 //! Cost: a block for each key, the blocks of its value if that is large, and a word in the table.
-//! Which value has which encoding: `types`. Notifications, and who deletes an expired key:
+//! Which value has which encoding: `types`. Notifications, and the deletion of expired keys:
 //! `access`.
 
 pub(super) mod check;

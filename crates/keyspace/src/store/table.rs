@@ -548,8 +548,8 @@ impl Table {
 
     /// Visits the entries at or after place `from` in a segment of the table; returns the place at
     /// which the next entry begins, [`WALK_END`] after the last. Each entry is visited once,
-    /// whatever changes between two steps: those visited are the ones with a place below the
-    /// result. O(segment).
+    /// whatever changes between two steps: the visited entries are the entries with a place below
+    /// the result. O(segment).
     pub fn walk_from(&self, from: u64, mut visit: impl FnMut(Entry)) -> u64 {
         let visit = |word| visit(Entry::of(word));
         match &self.slots {

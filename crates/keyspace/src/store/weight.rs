@@ -13,7 +13,7 @@ use russet_types::Type;
 
 /// Keys sampled.
 const KEYS: usize = 256;
-/// Keys sampled for an estimate that stands for long.
+/// Keys sampled for an estimate that is used for long.
 const MORE_KEYS: usize = 4096;
 
 /// Bytes per container element, if none was sampled; an element of a string is a byte.

@@ -182,7 +182,7 @@ impl Bloom {
         });
     }
 
-    /// The links that are asked at a time, Unix milliseconds: all, unless the filter forgets.
+    /// The links that answer at a time, Unix milliseconds: all, unless the filter forgets.
     #[inline]
     pub fn living(&self, now_ms: i64) -> LivingLinks<'_> {
         LivingLinks::of(self, &self.links[self.dead_links(now_ms)..])

@@ -150,7 +150,7 @@ impl Cuckoo {
     }
 
     /// Adds items in order, with `only_new` only items that are not in the filter, and calls `see`
-    /// with the result of each: whether it was added. Goes on after an error.
+    /// with the result of each: whether it was added. Continues after an error.
     #[inline]
     pub fn add_each<'i>(
         &mut self,

@@ -99,9 +99,9 @@ pub struct Figures {
     pub merged_nodes: usize,
     /// Unmerged nodes.
     pub unmerged_nodes: usize,
-    /// Values that merged nodes stand for.
+    /// Values that merged nodes represent.
     pub merged_weight: i64,
-    /// Values that unmerged nodes stand for.
+    /// Values that unmerged nodes represent.
     pub unmerged_weight: i64,
     /// Compressions since it was made or reset.
     pub compressions: i64,

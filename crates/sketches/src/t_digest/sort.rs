@@ -4,7 +4,7 @@
 //! defined: Redis 7 leaves it to its quicksort, whose pivot is the middle node. Without such nodes
 //! any order by mean is Redis's, and the unmerged means are sorted alone and merged with the rest.
 //! With such nodes Redis's quicksort is run, which is quadratic if very many means are equal:
-//! beyond [`STEPS_EACH`] steps a node the stable order stands.
+//! beyond [`STEPS_EACH`] steps a node the stable order is used.
 
 use super::Nodes;
 

@@ -117,7 +117,7 @@ fn one_value_is_all_quantiles() {
     assert_eq!((again.observations(), again.min()), (1, Some(5.0)));
 }
 
-/// On Redis a digest that was asked compresses later additions in another way.
+/// On Redis a digest that answered a question compresses later additions in another way.
 #[test]
 fn a_question_changes_nothing() {
     let values = |from: u32, to: u32| (from..to).map(|at| f64::from(at * 7919 % 1000));
@@ -224,14 +224,13 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A quantile's rank is near the share that was asked for, nearer at the ends: as a rule within
-    /// a share of its deviation, always within half of the widest node that may be there.
+    /// A quantile's rank is near the requested share, nearer at the ends: as a rule within a share
+    /// of its deviation, always within half of the widest node that may be there.
     ///
     /// A node of weight w around the share q has `w * compression / (2 pi n ln n) <= q (1 - q)`
-    /// (`compress`), and half of its values are thought on either side of its mean. If they lie
-    /// evenly, the mean's rank is wrong by no more than that half, and so are ranks between two
-    /// means. (Of the worst values all lie at the same end of each node: then it is a node and a
-    /// half.)
+    /// (`compress`), and half of its values count on either side of its mean. If they lie evenly,
+    /// the mean's rank is wrong by no more than that half, and so are ranks between two means. (Of
+    /// the worst values all lie at the same end of each node: then it is a node and a half.)
     #[test]
     fn quantiles_are_near_the_truth(
         values in prop::collection::vec(-1e6f64..1e6, 200..3000),

@@ -275,7 +275,8 @@ impl Loader {
         self.list.heap.len() - self.next
     }
 
-    /// The next item, with its NUL. Redis cuts an item at a NUL within it: what is there counts.
+    /// The next item, with its NUL. Redis cuts an item at a NUL within it, so an item may be
+    /// shorter than its length says.
     ///
     /// # Panics
     /// If none is to come.

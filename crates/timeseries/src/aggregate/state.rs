@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    /// Takes values, in order. As [`State::add`] of each, with a single look at what they are for.
+    /// Takes values, in order. As [`State::add`] of each, with a single check of the aggregator.
     pub(crate) fn add_all(&mut self, values: impl ExactSizeIterator<Item = f64> + Clone) {
         let n = values.len() as u64;
         match self.of {

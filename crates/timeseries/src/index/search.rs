@@ -56,8 +56,8 @@ impl Search {
         }
     }
 
-    /// Finds more of the series that satisfy the same filters, `false`: there are no more.
-    /// `admit` is asked about each key, before any is read.
+    /// Finds more of the series that satisfy the same filters, `false`: there are no more. `admit`
+    /// is called with each key, before any is read.
     pub fn step<E>(
         &mut self,
         index: Option<&LabelIndex>,

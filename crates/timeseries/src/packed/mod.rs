@@ -173,7 +173,7 @@ impl PackedChunk {
         Ok(())
     }
 
-    /// The state has gone on by a sample.
+    /// The state has advanced by a sample.
     #[inline]
     fn note(&mut self) {
         match &mut self.tail {

@@ -69,7 +69,7 @@ impl PackedChunk {
     }
 
     /// As [`PackedChunk::visit`], the blocks from the last on, each in order of time. Takes the
-    /// newest samples of an open chunk as they are, and decodes what is between two marks at a
+    /// newest samples of an open chunk as they are, and decodes the samples between two marks at a
     /// time.
     pub(crate) fn visit_back(
         &self,

@@ -6,7 +6,7 @@ use crate::aggregate::State;
 use crate::{Aggregator, Sample, Series};
 use smallvec::SmallVec;
 
-/// Writes rows, as many as are asked.
+/// Writes rows, up to the requested count.
 pub(super) struct Rows<'q, F> {
     aggregation: &'q Aggregation<'q>,
     pub(super) left: usize,

@@ -63,7 +63,7 @@ impl Series {
         self.remove_from(from, to, &mut Vec::new())
     }
 
-    /// As [`Series::remove`]; `writes` gets what is to be written to the destinations of its rules.
+    /// As [`Series::remove`]; `writes` gets the writes to the destinations of the series' rules.
     pub fn remove_from(&mut self, from: u64, to: u64, writes: &mut Vec<Write>) -> u64 {
         if from > to || self.total == 0 {
             return 0;

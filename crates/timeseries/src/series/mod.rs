@@ -117,7 +117,7 @@ impl Series {
         &self.options
     }
 
-    /// Keeps it another way from now on; what is compressed stays so.
+    /// Changes the options; whether chunks are compressed stays as it is.
     pub fn set_options(&mut self, options: Options) {
         self.options = Options {
             is_packed: self.options.is_packed,
@@ -206,8 +206,8 @@ impl Series {
 
     /// Adds a sample. `policy`: of two samples at the same timestamp; `ignores`: a new sample that
     /// hardly differs is ignored, by the options. O(1) if the sample is the newest; else a single
-    /// chunk is decoded from its last mark before the sample. `writes` gets what is to be written
-    /// to the destinations of its rules.
+    /// chunk is decoded from its last mark before the sample. `writes` gets the writes to the
+    /// destinations of the series' rules.
     #[inline]
     pub fn add_to(
         &mut self,

@@ -464,7 +464,8 @@ fn apply(dest: &mut Series, writes: &[Write]) {
 }
 
 proptest! {
-    /// Whatever comes late or goes, a destination has what the source's closed buckets give.
+    /// Whatever samples come late or are deleted, a destination has the values of the source's
+    /// closed buckets.
     #[test]
     fn destinations_follow_their_source(steps in steps(), duration in 1..2000_i64, align in 0..500_i64, aggregator in 0..12_usize) {
         let of = Aggregator::ALL[aggregator];

@@ -3,7 +3,7 @@
 use super::super::Hash;
 use super::node::PathNode;
 
-/// See the module. A path is built while the walk goes down, so only the last path is at hand.
+/// See the module. A path is built while the walk goes down, so only the last path is available.
 pub struct Walk<'a> {
     root: &'a PathNode,
     /// The root's own path is the next path.

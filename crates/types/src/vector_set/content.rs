@@ -87,7 +87,7 @@ impl Content {
         self.element_at(self.index.payload(id))
     }
 
-    /// The element that a payload stands for, which a search of this index has found.
+    /// The element of a payload that a search of this index has found.
     #[inline]
     pub fn element_at(&self, payload: u64) -> Element<'_> {
         // SAFETY: invariant 1.

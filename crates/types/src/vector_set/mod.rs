@@ -21,7 +21,7 @@
 //! its attributes and the number of its node (`element`, `elements`); the node's payload is the
 //! address of that block, so a search reaches the attributes without a lookup. FILTER (`filter`) is
 //! compiled once for each query into a program in reverse Polish notation; a match reads the
-//! attributes' text once, up to the last field that the program wants, and builds no tree. REDUCE
+//! attributes' text once, up to the last field of the program, and builds no tree. REDUCE
 //! (`projection`) keeps the order of Redis's sums, so that vectors are equal to the last bit.
 //!
 //! A single lock guards all content (`VectorSet::read`, `write`). Only the loop writes, so its
@@ -38,10 +38,10 @@
 //! (`Engine::serve_searches`): replies keep their order, and the effect of VADD is recorded when it
 //! is applied. A search whose client is gone ends at its next slice; a set that is removed lives as
 //! long as its last search. EXEC, scripts, loading and the primary's commands search at once; VSIM
-//! and VRANGE in slices there, too (`Call::may_continue`), between which their script serves others
-//! and is asked whether it must end, and without a script an error ends them after
-//! `busy-reply-threshold`. A filter counts by the cost of its operators, and the links of a node
-//! may be read in several slices.
+//! and VRANGE in slices there, too (`Call::may_continue`), between which a script serves other
+//! clients and may be killed; without a script an error ends them after `busy-reply-threshold`. A
+//! filter counts by the cost of its operators, and the links of a node may be read in several
+//! slices.
 //!
 //! The same threads do tasks (`searches::Task`), which own their input: the product of REDUCE
 //! (`vector_set::Product`), and ARGREP (`commands/array/grep.rs`). ARGREP tests values for 5 ms at

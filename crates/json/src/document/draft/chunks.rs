@@ -221,7 +221,7 @@ impl Draft<'_, '_> {
     }
 }
 
-/// Rounds all chunks of an array of numbers to a type that was asked for.
+/// Rounds all chunks of an array of numbers to a requested type.
 pub(super) fn type_chunks(store: &mut Store, node: u32, fpha: Fpha) -> Result<(), OutOfRange> {
     for chunk in 0..store.chunks(node).buffers.len() {
         let part = store.chunks(node).part(false, chunk);

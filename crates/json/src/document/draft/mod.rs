@@ -195,7 +195,7 @@ impl<'t> Draft<'t, '_> {
         self.done(weight, true);
     }
 
-    /// A string; `is_clean`: text escapes none of it.
+    /// A string; `is_clean`: JSON text escapes no byte of it.
     #[inline]
     pub fn text(&mut self, text: &[u8], is_clean: bool) {
         if self.splits && text.len() > self.limit / 2 {

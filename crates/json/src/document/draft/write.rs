@@ -129,7 +129,7 @@ fn write_run(back: &mut BackwardBytes, tokens: &[Token], fpha: Option<Fpha>) -> 
     Some(run)
 }
 
-/// The bytes of a chunk of numbers, all of which are of the type that was asked for.
+/// The bytes of a chunk of numbers, all of which are of the requested type.
 pub(in crate::document) fn numbers_chunk(numbers: &[Number], fpha: Option<Fpha>) -> Vec<u8> {
     let typed = fpha.and_then(NumberType::typed);
     let Some(run) = typed.or_else(|| NumberType::shorter(numbers.iter().copied())) else {

@@ -7,7 +7,7 @@
 //! of line, because there are few such values.
 //!
 //! Invariants
-//!   1. What is within another value to change is changed before it.
+//!   1. A value within another value to change is changed before that value.
 //!   2. An error leaves the document as it was, because errors come before the first edit in place.
 //!
 //! Cost: O(bytes of the document), or a chunk for each edit if that is less; a value within several
@@ -26,7 +26,7 @@ use std::iter;
 const IN_PLACE_MAX: usize = 16;
 /// Making this share of a chunk anew takes as long as an edit in place.
 const SHARE_FOR_EDIT: usize = 4;
-/// Bytes that are passed or moved, and such that are made anew, in the time of a visit.
+/// Bytes that are passed over or moved, and bytes that are written anew, in the time of a visit.
 const MOVED_FOR_VISIT: usize = 32;
 const MADE_FOR_VISIT: usize = 8;
 /// Visits of an edit, however small its value is.
@@ -141,7 +141,7 @@ fn visits_of(bytes: usize) -> u64 {
     (bytes / MADE_FOR_VISIT) as u64
 }
 
-/// The bytes of a value in its buffer: without what is out of line.
+/// The bytes of a value in its buffer, without parts out of line.
 fn inline_bytes(value: Value<'_>) -> usize {
     value.bytes().map_or(0, |bytes| bytes::skip(bytes, 0))
 }

@@ -36,7 +36,7 @@ const OUT_MAX: usize = 8192;
 /// Levels of nesting: no value has more bytes than twice its text, but the heads of open
 /// containers come before.
 const DEPTH: usize = 127;
-/// Nothing in a text of as many bytes can be as large as to stand out of line.
+/// No value in a text of as many bytes can be large enough for a place out of line.
 const LEN_MAX: usize = 8192 * 2 / 5;
 const _: () = assert!(LEN_MAX < TEXT_MAX && 2 * LEN_MAX + 64 + HEAD_LONG * DEPTH < OUT_MAX);
 const _: () = assert!(TEXT_MAX.is_power_of_two() && OUT_MAX.is_power_of_two());

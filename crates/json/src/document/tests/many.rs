@@ -1,6 +1,6 @@
 //! Edits of many values are those of value after value.
 //!
-//! Documents and edits are random; chunks are small, so that values stand out of line.
+//! Documents and edits are random; chunks are small, so that values are out of line.
 
 use super::model::{ModelValue, random_number};
 use super::{Random, check_views, parsed, text, with_chunks};

@@ -1,6 +1,6 @@
 //! Texts in and out: their values, their errors, their layout.
 //!
-//! Wanted texts are RedisJSON's.
+//! The expected texts are RedisJSON's.
 
 use super::model::ModelValue;
 use super::{Random, check_views, parsed, text, with_chunks};

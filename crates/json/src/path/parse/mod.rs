@@ -8,7 +8,7 @@
 //!     value      = sum of products of signs of (literal | path | path "~" | call | "(" ... ")")
 //!
 //! Redis's own rules, which differ from RFC 9535's: names in dots may have `- + # % $ ^ / :` and
-//! the backtick, so arithmetic wants blanks after a name; blanks are allowed between all tokens,
+//! the backtick, so arithmetic needs blanks after a name; blanks are allowed between all tokens,
 //! and so are skipped at the start of a quoted string; a segment in brackets may have a dot before
 //! it; numbers have no exponent. Conditions in parentheses and sums in parentheses are parsed
 //! alike, and distinguished by their content, so no text is parsed twice.
@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<ParsedPath, PathError> {
 }
 
 enum Failure {
-    /// The grammar has nothing for what stands at the furthest position.
+    /// The grammar has nothing for the text at the furthest position.
     Here,
     Bound(PathError),
 }

@@ -7,12 +7,12 @@ use super::{Failure, Parse, Parser};
 use crate::path::PathError;
 use crate::path::ast::{Filter, Slice, Step};
 
-/// A byte of a name that stands without quotes.
+/// A byte of a name without quotes.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_`+#%$^/:".contains(&byte)
 }
 
-/// Whether a text names an operator where a bare first segment could stand.
+/// Whether a text names an operator in the place of a bare first segment.
 fn is_reserved(word: &str) -> bool {
     operator_by_word(word).is_some()
 }

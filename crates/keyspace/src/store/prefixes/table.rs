@@ -5,8 +5,8 @@
 //! `(other)`.
 //!
 //! Cost: a comparison if the key has the prefix of the key before, else a hash and a probe;
-//! O(lines) to reassign a line. Memory: `lines_max` + 2 lines with their names. What is counted is
-//! decided by `store::footprint` and by the server's own counts of uses (`count`).
+//! O(lines) to reassign a line. Memory: `lines_max` + 2 lines with their names. `store::footprint`
+//! and the server's counts of uses (`count`) decide what to count.
 
 use hashbrown::HashTable;
 
@@ -35,8 +35,8 @@ pub struct Prefixes {
     lines: Vec<Line>,
     /// Numbers of lines by the hashes of their names.
     by_name: HashTable<u32>,
-    /// The line of the last key, if its prefix ends with the delimiter that the rule asks for:
-    /// another key has the same prefix exactly when it begins with this line's name.
+    /// The line of the last key, if its prefix ends with the delimiter of the rule: another key has
+    /// the same prefix exactly when it begins with this line's name.
     last: u32,
     /// Prefix lines without a key: these can be reassigned to other prefixes.
     vacant: usize,
