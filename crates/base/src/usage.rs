@@ -21,7 +21,7 @@ pub enum CpuOwner {
 pub struct CpuTime {
     /// Time in the program's own code.
     pub user: Duration,
-    /// Time in the kernel on its behalf.
+    /// Time in the kernel on behalf of the owner.
     pub system: Duration,
 }
 

@@ -20,7 +20,8 @@ pub struct Word<O> {
 }
 
 impl<O: Copy> Word<O> {
-    /// An option with exactly this many operands; `means`: its meaning to handler and finder.
+    /// An option with exactly this many operands; `means`: the meaning of the word to handler and
+    /// finder.
     pub const fn new(word: &'static str, operands: u8, means: O) -> Word<O> {
         Word {
             word,

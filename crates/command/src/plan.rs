@@ -305,7 +305,7 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
     Ok(keys)
 }
 
-/// Where a spec's search begins; `None` if its keyword is missing.
+/// Where a spec's search begins; `None` if the spec's keyword is missing.
 fn begin(begin: Begin, args: Args<'_>) -> Result<Option<isize>, BadKeys> {
     match begin {
         Begin::Index(at) => Ok(Some(at as isize)),

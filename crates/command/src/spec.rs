@@ -54,7 +54,7 @@ bitflags! {
         const PUBSUB = 1 << 4;
         /// Refused to scripts.
         const NOSCRIPT = 1 << 5;
-        /// May block its client; in `@blocking` as well.
+        /// May block the client; in `@blocking` as well.
         const BLOCKING = 1 << 6;
         /// Allowed while a data set is loaded that no client can see yet.
         const LOADING = 1 << 7;
@@ -110,7 +110,7 @@ bitflags! {
         const RUNS_SHA = 1 << 32;
         /// As `RUNS_TEXT`, but the argument is a function's name.
         const RUNS_FUNCTION = 1 << 33;
-        /// May change its keys in databases other than the client's.
+        /// May change keys in databases other than the client's.
         const CROSS_DB = 1 << 34;
         /// Endangers the machine or takes the server over: with `remote-admin-without-auth no`,
         /// strangers may not run it. Commands of applications (scripts, FLUSHALL, BGSAVE) are free.
@@ -166,7 +166,7 @@ bitflags! {
         const FAST = 1 << 14;
         /// `@slow`: every command that is not in `@fast`.
         const SLOW = 1 << 15;
-        /// `@blocking`: may block its client.
+        /// `@blocking`: may block the client.
         const BLOCKING = 1 << 16;
         /// `@dangerous`: may do damage, or stop all other clients.
         const DANGEROUS = 1 << 17;
@@ -469,7 +469,7 @@ pub struct Work<H> {
 pub enum ElementArgs {
     /// This argument.
     One(u8),
-    /// This argument, and its place in the order.
+    /// This argument, and the element's place in the order.
     Ranked(u8),
     /// Some at even distances, up to the end.
     Every {

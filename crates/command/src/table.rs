@@ -32,7 +32,7 @@ pub struct Row<H: 'static> {
     pub parent: Option<usize>,
     /// Rows of the subcommands.
     pub subcommands: Vec<usize>,
-    /// The positions of its keys.
+    /// The positions of the row's keys.
     pub plan: KeyPlan,
     /// The elements that the command looks up in its first key's container.
     pub within: Option<ElementArgs>,
@@ -41,7 +41,7 @@ pub struct Row<H: 'static> {
 }
 
 impl<H> Row<H> {
-    /// Whether its commands may have keys.
+    /// Whether the row's commands may have keys.
     #[inline]
     pub fn has_keys(&self) -> bool {
         self.plan.has_keys()

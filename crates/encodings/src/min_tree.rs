@@ -76,7 +76,7 @@ impl MinTree {
         vec_bytes(&self.levels) + self.levels.iter().map(vec_bytes).sum::<usize>()
     }
 
-    /// Offers its blocks.
+    /// Offers the tree's blocks.
     pub fn relocate(&mut self, mover: &mut Mover) {
         mover.vec(&mut self.levels);
         self.levels.iter_mut().for_each(|level| mover.vec(level));

@@ -203,8 +203,8 @@ impl ScoredTable {
         })
     }
 
-    /// The search for the place of an element with this hash, whose entry is loaded. A hint: its
-    /// name is not compared.
+    /// The search for the place of an element with this hash, whose entry is loaded. A hint: the
+    /// member's bytes are not compared.
     #[inline]
     pub fn descent(&self, hash: u64, changes: bool) -> Option<Descent<'_>> {
         let entry = member_of(self.table.find(hash, |_| true)?);

@@ -102,7 +102,7 @@ impl StreamNode {
         StreamNode(pack)
     }
 
-    /// Offers its block.
+    /// Offers the node's block.
     pub fn relocate(&mut self, mover: &mut Mover) {
         self.0.relocate(mover);
     }

@@ -85,7 +85,7 @@ pub enum ProtocolError {
 pub enum ParseStep {
     /// A complete command; its spans were appended, and `pos` is after it.
     Command,
-    /// An inline command, unquoted into its own buffer.
+    /// An inline command, unquoted into a buffer of its own.
     Inline(OwnedArgs),
     /// Nothing to run: an empty line, or an array of no elements. `pos` is after it.
     Nothing,
@@ -95,8 +95,8 @@ pub enum ParseStep {
     Error(ProtocolError),
 }
 
-/// The state of an incomplete command. Positions are relative to its buffer, whose start must
-/// not move while `missing > 0`.
+/// The state of an incomplete command. Positions are relative to the parsed buffer, whose start
+/// must not move while `missing > 0`.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Missing arguments of the current array; 0: no array is in progress.
@@ -215,8 +215,8 @@ impl Head {
     }
 }
 
-/// Parses a command of `buf` from `*pos` on. Appends its spans to `spans`; unless the result is
-/// `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
+/// Parses a command of `buf` from `*pos` on. Appends the command's spans to `spans`; unless the
+/// result is `Command` or `Incomplete`, none of them remain. `*pos` moves after the parsed part.
 #[inline(always)]
 pub fn step(
     buf: &[u8],

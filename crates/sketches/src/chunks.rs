@@ -25,7 +25,7 @@ pub(crate) fn chunk(block: &[u8], offset: usize, bytes_max: usize) -> &[u8] {
 /// Why a chunk was not put in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
-    /// No chunk of its length ends before the position.
+    /// No chunk of the given length ends before the position.
     #[error("received bad data")]
     Position,
     /// The chunk begins in no block.

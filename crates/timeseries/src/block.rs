@@ -67,17 +67,17 @@ impl Room {
         fill(&mut self.times[had..], &mut self.values[had..]);
     }
 
-    /// Whether its last sample is after a time.
+    /// Whether the block's last sample is after a time.
     pub(crate) fn goes_beyond(&self, to: u64) -> bool {
         self.times.last().is_some_and(|last| *last > to)
     }
 
-    /// Whether its first sample is not after a time.
+    /// Whether the block's first sample is not after a time.
     pub(crate) fn begins_by(&self, from: u64) -> bool {
         self.times.first().is_some_and(|first| *first <= from)
     }
 
-    /// Calls `f` with its samples from `from` up to `to`, if there are any.
+    /// Calls `f` with the block's samples from `from` up to `to`, if there are any.
     pub(crate) fn give(&self, from: u64, to: u64, f: Visit<'_>) -> ControlFlow<()> {
         let asked = part(&self.times, from, to);
         if asked.is_empty() {

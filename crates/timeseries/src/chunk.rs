@@ -113,7 +113,7 @@ impl Chunk {
         either!(self, chunk => chunk.remove(from, to))
     }
 
-    /// Moves the later half of its samples to a new chunk.
+    /// Moves the later half of the samples to a new chunk.
     pub(crate) fn split(&mut self) -> Chunk {
         match self {
             Chunk::Packed(chunk) => Chunk::Packed(chunk.split()),

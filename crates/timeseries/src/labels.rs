@@ -41,7 +41,7 @@ impl Labels {
             .map(|label| label.1)
     }
 
-    /// Bytes of its block.
+    /// Bytes of the block of the labels.
     pub fn memory_bytes(&self) -> usize {
         if self.0.is_empty() {
             0

@@ -85,7 +85,7 @@ impl PlainChunk {
         self.samples.drain(range).count()
     }
 
-    /// Moves the later half of its samples to a new chunk, which has no room for more.
+    /// Moves the later half of the samples to a new chunk, which has no room for more.
     pub(crate) fn split(&mut self) -> PlainChunk {
         let later = self.samples.split_off(self.samples.len().div_ceil(2));
         self.samples.shrink_to_fit();

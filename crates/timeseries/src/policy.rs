@@ -44,7 +44,7 @@ impl Policy {
         }
     }
 
-    /// By its name, in any case.
+    /// The policy of a name, in any case.
     pub fn by_name(name: &[u8]) -> Option<Policy> {
         let mut all = Policy::ALL.into_iter();
         all.find(|policy| policy.name().as_bytes().eq_ignore_ascii_case(name))
@@ -55,7 +55,7 @@ impl Policy {
         self as u64 + 1
     }
 
-    /// By its number in files.
+    /// The policy of a number in files.
     pub fn by_number(number: u64) -> Option<Policy> {
         let at = usize::try_from(number).ok()?.checked_sub(1)?;
         Policy::ALL.get(at).copied()

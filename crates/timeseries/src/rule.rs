@@ -58,7 +58,7 @@ pub enum Context {
 }
 
 impl Context {
-    /// Of an aggregator, all zeros: its form.
+    /// All zeros, in the form of an aggregator's state.
     pub fn form(of: Aggregator) -> Context {
         use Aggregator as A;
         match of {
@@ -94,7 +94,7 @@ impl Rule {
         self.dest = dest.into();
     }
 
-    /// The aggregator of its buckets.
+    /// The aggregator of the rule's buckets.
     pub fn aggregator(&self) -> Aggregator {
         self.state.of
     }
@@ -118,7 +118,7 @@ impl Rule {
         self.buckets.around(timestamp as i64).0.max(0) as u64
     }
 
-    /// The numbers of its state.
+    /// The numbers of the bucket's state.
     pub fn context(&self) -> Context {
         let state = &self.state;
         match Context::form(state.of) {

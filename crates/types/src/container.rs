@@ -95,7 +95,7 @@ pub trait Container: Sized + Clone + MemoryUsage + Relocate + 'static {
 
 /// A container that knows its memory.
 pub trait MemoryUsage {
-    /// Bytes of the value in the allocator. O(1), of a stream O(its groups).
+    /// Bytes of the value in the allocator. O(1), of a stream O(groups).
     fn memory_bytes(&self) -> usize;
 }
 

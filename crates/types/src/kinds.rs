@@ -51,7 +51,8 @@ macro_rules! with_types {
 
 macro_rules! define_types {
     ([$($T:ident: $($E:ident $name:literal),*;)*]) => {
-        /// The type of a key's value. Its numbers are internal; see [`super::Container::NUMBER`].
+        /// The type of a key's value. The numbers of types are internal; see
+        /// [`super::Container::NUMBER`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Type {

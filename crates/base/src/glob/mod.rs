@@ -181,7 +181,7 @@ impl Class {
         (inverted, p)
     }
 
-    /// The class whose text begins at `p`. O(its text), and 256 for each distinct range.
+    /// The class whose text begins at `p`. O(text of the class), and 256 for each distinct range.
     fn of(pattern: &[u8], p: usize, nocase: bool) -> Class {
         let mut bits = [0; 4];
         let mut add = |byte: u8| bits[usize::from(byte / 64)] |= 1 << (byte % 64);

@@ -140,7 +140,7 @@ enum PieceByte {
     Class(Class),
 }
 
-/// Bit n of its state means: the bytes up to here match the first n + 1 places.
+/// Bit n of the automaton's state means: the bytes up to here match the first n + 1 places.
 struct Automaton {
     places: Vec<PieceByte>,
     nocase: bool,

@@ -59,7 +59,7 @@ impl Group {
         limits.filter_map(|file| self.number(file)).min()
     }
 
-    /// Bytes that its processes use and that the kernel cannot drop.
+    /// Bytes that the group's processes use and that the kernel cannot drop.
     fn used(&self) -> Option<u64> {
         let stat = std::fs::read_to_string(self.folder.join("memory.stat")).unwrap_or_default();
         let droppable = stat.lines().find_map(|line| {

@@ -38,7 +38,7 @@ pub struct Slab {
 }
 
 impl Slab {
-    /// Bytes of each of its blocks.
+    /// Bytes of each block of the slab.
     pub fn block_bytes(self) -> usize {
         self.bytes.checked_div(self.places).unwrap_or(0)
     }

@@ -147,7 +147,7 @@ pub struct Arg {
     pub key_spec: Option<u8>,
     /// The keyword before the argument, or the whole argument.
     pub token: Option<&'static str>,
-    /// The version that added it; `""`: as old as its command.
+    /// The version that added it; `""`: as old as the command.
     pub since: &'static str,
     /// The version from which on it should not be used; `""`: it may be.
     pub deprecated_since: &'static str,
@@ -174,9 +174,9 @@ pub enum ArgKind {
     UnixTime,
     /// A keyword alone.
     PureToken,
-    /// Exactly one of its nested arguments.
+    /// Exactly one of the nested arguments.
     OneOf,
-    /// All of its nested arguments, in order.
+    /// All of the nested arguments, in order.
     Block,
 }
 

@@ -12,7 +12,7 @@ pub struct IntType {
 /// The treatment of a value that does not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// Truncated to its lowest bits.
+    /// Truncated to the type's lowest bits.
     #[default]
     Wrap,
     /// Saturated to the nearest value that fits.

@@ -28,7 +28,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// An origin. Its sines and cosines are computed once.
+    /// An origin. The origin's sines and cosines are computed once.
     pub fn new(position: Position) -> Origin {
         let latitude_rad = radians(position.latitude);
         Origin {

@@ -128,7 +128,7 @@ impl Arenas {
         arena.chunks[arena.chunks.len() - 1].place(arena.used - 1, lines)
     }
 
-    /// Frees a segment, to which the directory no longer refers. Another segment may move, and its
+    /// Frees a segment, to which the directory no longer refers. Another segment may move, whose
     /// directory words are updated.
     ///
     /// # Safety

@@ -505,8 +505,8 @@ impl HashTable {
         }
     }
 
-    /// Two segments merge into a single segment at `prefix`. Returns (record, horizon) for its
-    /// header.
+    /// Two segments merge into a single segment at `prefix`. Returns (record, horizon) for the
+    /// merged segment's header.
     pub(super) fn merge_records(
         &mut self,
         one: SegmentRef,

@@ -42,7 +42,7 @@ impl<F: FnMut(Word) -> bool> Accepts for F {
 
 /// Cells in a line.
 pub(super) const CELLS: usize = 8;
-/// "Sits in the bucket after its home".
+/// "Sits in the bucket after the element's home".
 pub(super) const MARK: u64 = 1 << 48;
 const TAG_SHIFT: u32 = 49;
 

@@ -67,7 +67,7 @@ impl Pool {
         self.next = 0;
     }
 
-    /// Keeps the best of its nodes, which are all to be expanded again.
+    /// Keeps the best of the pool's nodes, which are all to be expanded again.
     pub(super) fn restart(&mut self, limit: usize) {
         self.sorted.truncate(limit);
         for near in &mut self.sorted {

@@ -48,8 +48,8 @@ pub use query::{BATCH, Query, StoredVector, quantize};
 pub use search::{FoundNode, Progress, Scan, Search};
 pub use walk::{Nodes, POOL_MAX, UPPER_EF, Walk};
 
-/// The sum of products of two vectors of f32, little-endian, of the same length. Its last bits
-/// depend on the processor. O(dimensions).
+/// The sum of products of two vectors of f32, little-endian, of the same length. The last bits of
+/// the distance depend on the processor. O(dimensions).
 pub fn dot_f32(a: &[u8], b: &[u8]) -> f32 {
     kernels::Kernels::get().dot_f32(a, b)
 }

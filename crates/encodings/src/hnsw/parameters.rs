@@ -83,7 +83,7 @@ impl Parameters {
     }
 }
 
-/// A node's number in its index. Numbers of removed nodes are used again.
+/// A node's number in the index. Numbers of removed nodes are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u32);
 

@@ -49,7 +49,7 @@ impl Moves {
 }
 
 impl Index {
-    /// Removes a node; its number may be given to another node. Returns its payload.
+    /// Removes a node; its number may be given to another node. Returns the node's payload.
     pub fn remove(&mut self, id: NodeId) -> u64 {
         assert!(self.contains(id), "no such node");
         self.detach(id.0);

@@ -44,7 +44,7 @@ struct NodeHead {
     payload: u64,
     l2: f32,
     generation: u32,
-    /// Where its tower starts, in words over all chunks. [`NONE`] at level 0.
+    /// Where the node's tower starts, in words over all chunks. [`NONE`] at level 0.
     tower: u32,
     level: u8,
 }
@@ -402,7 +402,7 @@ impl Store {
     }
 
     /// Gives up the highest number: its node, if any, gets a free number, with this generation.
-    /// Returns both of its numbers.
+    /// Returns the node's old and new number.
     pub(super) fn drop_last(&mut self, generation: u32) -> Option<(u32, u32)> {
         let last = self.slots.checked_sub(1)?;
         let moved = if self.is_live(last) {

@@ -210,7 +210,7 @@ impl<V: Weigh> Chunk<V> {
         }
     }
 
-    /// Offers its blocks; `each` offers those of a value, whose weight must not change.
+    /// Offers the chunk's blocks; `each` offers those of a value, whose weight must not change.
     pub fn relocate(&mut self, mover: &mut Mover, mut each: impl FnMut(&mut V, &mut Mover)) {
         match &mut self.keys {
             Keys::Long(keys) => mover.vec(keys),

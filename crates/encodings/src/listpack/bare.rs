@@ -21,8 +21,8 @@ pub(crate) fn write_bare<'b>(
     EncodedEntry::new(entry).write_body(to)
 }
 
-/// Bytes of the entry that begins with `head`; `second` gives its second byte, which only a string
-/// of 64 to [`BARE_TEXT_MAX`] bytes needs.
+/// Bytes of the entry that begins with `head`; `second` gives the entry's second byte, which only a
+/// string of 64 to [`BARE_TEXT_MAX`] bytes needs.
 #[inline]
 pub(crate) fn bare_len(head: u8, second: impl FnOnce() -> u8) -> usize {
     match head {

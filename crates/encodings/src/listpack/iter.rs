@@ -31,7 +31,7 @@ impl Pack {
 #[derive(Clone)]
 pub struct Iter<'a> {
     pack: &'a Pack,
-    /// The listpack's: else its length would be read from memory for each entry.
+    /// The listpack's bytes, because their length would else be read from memory for each entry.
     bytes: &'a [u8],
     front: usize,
     back: usize,

@@ -108,7 +108,7 @@ impl ListNode {
         }
     }
 
-    /// Offers its block.
+    /// Offers the node's block.
     pub(super) fn relocate(&mut self, mover: &mut Mover) {
         match self {
             ListNode::Pack { pack, .. } => pack.relocate(mover),

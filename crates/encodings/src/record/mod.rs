@@ -75,8 +75,8 @@ fn write<'b>(value: StoredValue<'_>, to: &'b mut [MaybeUninit<u8>]) -> &'b mut [
     rest
 }
 
-/// Bytes of the value that begins with `head`, in a column of this width; `second` gives its second
-/// byte, which only some have.
+/// Bytes of the value that begins with `head`, in a column of this width; `second` gives the
+/// value's second byte, which only some values have.
 #[inline]
 fn stored_len(head: u8, width: usize, second: impl FnOnce() -> u8) -> usize {
     match head {

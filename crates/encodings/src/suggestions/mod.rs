@@ -48,15 +48,15 @@ struct Node {
     child: u32,
     /// The next sibling; of an unused node the next such.
     next: u32,
-    /// Where its label begins.
+    /// Where the node's label begins.
     label: u32,
     score: f32,
     best: f32,
     payload: u32,
-    /// Bytes of its label.
+    /// Bytes of the node's label.
     len: u16,
     is_entry: bool,
-    /// The first byte of its label.
+    /// The first byte of the node's label.
     first: u8,
 }
 

@@ -81,7 +81,7 @@ pub(super) enum Item<'a> {
     Node(Compound, u32),
 }
 
-/// An inline container: where its content is.
+/// An inline container: where the content is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inline {
     pub body: Body,

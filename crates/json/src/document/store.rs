@@ -62,7 +62,7 @@ pub(super) struct Part<'a> {
     pub count: usize,
     /// The buffer, up to where the values end.
     pub bytes: &'a [u8],
-    /// Where they begin.
+    /// Where the values begin.
     pub start: usize,
 }
 

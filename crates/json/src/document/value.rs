@@ -302,7 +302,7 @@ impl<'a> Value<'a> {
         print::print(self, format, out);
     }
 
-    /// Bytes that the value takes in its document. O(its containers out of line).
+    /// Bytes that the value takes in its document. O(containers out of line).
     pub fn memory_bytes(self) -> usize {
         let bytes = self.memory_bytes_within(usize::MAX);
         bytes.expect("it has fewer chunks")

@@ -81,7 +81,7 @@ pub(super) fn is_match(
 /// How large a pattern is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
-    /// States of its automaton, about.
+    /// States of the pattern's automaton, about.
     states: u64,
     /// States that may be active at once, about.
     active: u64,

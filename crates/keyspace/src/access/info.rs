@@ -34,8 +34,8 @@ impl Db<'_> {
         self.peek_entry(key).map(|e| self.info_of(e))
     }
 
-    /// The number of elements of its value: 1 for a string, 0 if there is no such key. No use of
-    /// the key, no statistics. O(1).
+    /// The number of elements of the key's value: 1 for a string, 0 if there is no such key. No use
+    /// of the key, no statistics. O(1).
     pub fn elements(&self, key: &[u8]) -> usize {
         self.peek_entry(key)
             .map_or(0, |e| match KeyView::of(e).value {

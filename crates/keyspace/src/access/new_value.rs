@@ -24,7 +24,7 @@ pub enum NewValue<'a> {
     },
     /// This many zero bytes, to be overwritten; reports as `raw`.
     Zeros(usize),
-    /// A text in its own block, which the entry takes over.
+    /// A text in a block of its own, which the entry takes over.
     Large(&'a LargeText),
     /// A container's type, encoding and word; ownership moves in.
     Container(Type, Encoding, u64),

@@ -32,7 +32,7 @@ pub enum ChangeKind {
     Expired,
     /// The key was evicted.
     Evicted,
-    /// Some of its fields expired.
+    /// Some fields of the hash expired.
     FieldsExpired,
     /// All keys of the database were removed.
     Flushed,
@@ -76,9 +76,9 @@ struct Line {
     kind: ChangeKind,
     class: Class,
     event: &'static str,
-    /// Where its key ends.
+    /// Where the change's key ends.
     key_end: usize,
-    /// Where its subkeys end.
+    /// Where the change's subkeys end.
     end: usize,
 }
 

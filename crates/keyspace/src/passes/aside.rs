@@ -191,7 +191,7 @@ impl Keyspace {
 
     // --- freeing ---
 
-    /// Frees everything that is set aside. Returns about its bytes.
+    /// Frees everything that is set aside. Returns about the bytes of the entry.
     pub fn forget_aside(&mut self) -> usize {
         let bytes = self.aside_bytes();
         while self.free_oldest_aside() {}

@@ -110,7 +110,7 @@ enum Garbage {
 /// A value that the loop frees in slices.
 struct SlicedValue {
     value: DetachedValue,
-    /// The estimate of its bytes that are still to be freed.
+    /// The estimate of the value's bytes that are still to be freed.
     left: LetGo,
 }
 
@@ -127,7 +127,7 @@ pub struct LazyFree {
     pub lazy: LazyfreeCauses,
     /// Whether removals are timed.
     pub timed: bool,
-    /// Reset by its reader.
+    /// Reset by the reader.
     pub longest: LongestRemovals,
     sliced: VecDeque<SlicedValue>,
     /// Above this limit the oldest values are freed at once, at the expense of the deleter.

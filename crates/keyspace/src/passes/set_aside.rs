@@ -105,7 +105,7 @@ pub struct PendingFlush {
 pub struct TakenFlush(pub(super) Vec<Part>);
 
 impl PendingFlush {
-    /// Keys of all its databases.
+    /// Keys of all databases of the flush.
     pub fn keys(&self) -> usize {
         self.databases.iter().map(|(_, keys)| keys).sum()
     }

@@ -27,7 +27,7 @@ use russet_base::clock;
 
 /// A step records and discounts about this many keys: a request has no more of them,
 const STEP: usize = 64;
-/// nor, beside its last key, more bytes of them.
+/// nor, beside the last key, more bytes of keys.
 const REQUEST_BYTES: usize = 16 * 1024;
 
 impl Keyspace {

@@ -90,7 +90,7 @@ pub(crate) fn copy_container(entry: Entry) -> DetachedValue {
     DetachedValue::new(kind, encoding, word)
 }
 
-/// Bytes of an entry with its value. O(1), of a stream O(its groups).
+/// Bytes of an entry with its value. O(1), of a stream O(groups).
 pub fn bytes_of(entry: Entry) -> usize {
     entry.memory_bytes() + container_bytes(entry)
 }

@@ -133,7 +133,7 @@ impl Database {
         &self.sizes
     }
 
-    /// The table of its entries.
+    /// The table of the database's entries.
     #[inline]
     pub(crate) fn table(&self) -> &Table {
         &self.table

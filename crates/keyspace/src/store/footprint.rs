@@ -35,7 +35,7 @@ pub struct Footprint {
 }
 
 impl Footprints {
-    /// An entry's contribution to the counts; `place` is its place in the table.
+    /// An entry's contribution to the counts; `place` is the entry's place in the table.
     pub fn of(&self, entry: Entry, bytes: usize, place: impl FnOnce() -> u64) -> Footprint {
         let covers =
             |prefixes: &Prefixes| prefixes.walks_at().is_none() || prefixes.covers(place());

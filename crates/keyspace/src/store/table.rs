@@ -117,7 +117,7 @@ impl Table {
         }
     }
 
-    /// How its keys are hashed.
+    /// How the table's keys are hashed.
     #[inline]
     pub fn hasher(&self) -> KeyHasher {
         self.hasher

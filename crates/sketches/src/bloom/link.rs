@@ -365,7 +365,7 @@ impl Link {
         all_set.is_continue()
     }
 
-    /// Adds the item of these positions; `false`: all its bits were set.
+    /// Adds the item of these positions; `false`: all bits of the item were set.
     ///
     /// They are looked at first, as lines that are not written need not go back to memory; without
     /// a branch for each, as half of the bits of a full link are set.

@@ -61,7 +61,7 @@ impl<'a> LivingLinks<'a> {
         items.fold(0, u64::saturating_add)
     }
 
-    /// Items that its links are made for.
+    /// Items that the living links are made for.
     pub fn capacity(self) -> u64 {
         let entries = self.links.iter().map(|link| link.shape().entries);
         entries.fold(0, u64::saturating_add)

@@ -70,7 +70,8 @@ impl Rotation {
         rotation.is_sound(1, true).then_some(rotation)
     }
 
-    /// Whether its numbers are within bounds, and fit so many links of a filter that scales or not.
+    /// Whether the rotation's numbers are within bounds, and fit so many links of a filter that
+    /// scales or not.
     pub(super) fn is_sound(&self, links: usize, scales: bool) -> bool {
         let generations = &self.generations;
         let sum: u64 = generations.iter().map(|its| u64::from(its.links)).sum();
@@ -96,7 +97,7 @@ impl Rotation {
         dead.map(|its| its.links as usize).sum()
     }
 
-    /// Appends its numbers to a header.
+    /// Appends the rotation's numbers to a header.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.reserve_exact(HEAD_BYTES + GENERATION_BYTES * self.generations.len());
         out.extend_from_slice(&self.period_ms.to_le_bytes());

@@ -89,7 +89,7 @@ impl Shape {
 }
 
 impl TopK {
-    /// An empty list; `seed`: of its generator.
+    /// An empty list; `seed`: of the list's generator.
     pub fn new(shape: Shape, seed: u64) -> Result<TopK, TopKError> {
         let rows = shape.rows().ok_or(TopKError::BadShape)?;
         let bytes = (rows.counters() as usize).checked_mul(CELL);

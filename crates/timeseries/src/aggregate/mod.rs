@@ -76,7 +76,7 @@ impl Aggregator {
         }
     }
 
-    /// By its name, in any case.
+    /// The aggregator of a name, in any case.
     pub fn by_name(name: &[u8]) -> Option<Aggregator> {
         let mut all = Aggregator::ALL.into_iter();
         all.find(|one| one.name().as_bytes().eq_ignore_ascii_case(name))
@@ -87,7 +87,7 @@ impl Aggregator {
         self as u64 + 1
     }
 
-    /// By its number in files.
+    /// The aggregator of a number in files.
     pub fn by_number(number: u64) -> Option<Aggregator> {
         let at = usize::try_from(number).ok()?.checked_sub(1)?;
         Aggregator::ALL.get(at).copied()

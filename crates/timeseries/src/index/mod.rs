@@ -31,7 +31,7 @@ type List = Vec<u32>;
 /// The series with a label.
 #[derive(Debug, Default)]
 struct Name {
-    /// By its values.
+    /// The numbers of series by the values of the label.
     values: HashMap<Box<[u8]>, List>,
     /// All of them.
     all: List,
@@ -79,7 +79,7 @@ impl LabelIndex {
         }
     }
 
-    /// A key does not hold its series, which has these labels, any longer.
+    /// A key no longer holds its series, which has these labels.
     pub fn forget(&mut self, key: &[u8], labels: &Labels) {
         let Some(number) = self.numbers.remove(key) else {
             return;
@@ -112,7 +112,7 @@ impl LabelIndex {
         self.numbers.keys().map(|key| &**key)
     }
 
-    /// Bytes of its blocks, about. O(labels' values).
+    /// Bytes of the index's blocks, about. O(labels' values).
     pub fn memory_bytes(&self) -> usize {
         // A table holds its entries at about three quarters, with a byte each.
         let table = |entries: usize, bytes: usize| entries * (bytes + 1) * 4 / 3;

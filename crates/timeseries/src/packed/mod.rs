@@ -127,7 +127,7 @@ impl PackedChunk {
         self.state.sample()
     }
 
-    /// Bytes that its bits may take.
+    /// Bytes that the chunk's bits may take.
     pub(crate) fn size(&self) -> u32 {
         self.size
     }
@@ -257,7 +257,7 @@ impl PackedChunk {
         removed
     }
 
-    /// Moves the later half of its samples to a new chunk. Both end where their bits end.
+    /// Moves the later half of the samples to a new chunk. Both end where their bits end.
     pub(crate) fn split(&mut self) -> PackedChunk {
         let all = self.after_mark(0);
         // Of an odd number the earlier half has a sample more.
@@ -318,7 +318,7 @@ impl PackedChunk {
         }
     }
 
-    /// Bytes of its blocks.
+    /// Bytes of the chunk's blocks.
     pub(crate) fn memory_bytes(&self) -> usize {
         vec_bytes(&self.words) + self.tail.as_ref().map_or(0, |tail| tail.memory_bytes())
     }

@@ -127,7 +127,7 @@ impl Part<'_> {
         }
     }
 
-    /// Appends its bytes.
+    /// Appends the chunk's bytes.
     pub fn write_bytes(&self, out: &mut Vec<u8>) {
         match self.0 {
             Chunk::Packed(chunk) => chunk.write_bytes(out),

@@ -47,7 +47,7 @@ pub struct Options {
     pub policy: Option<Policy>,
     /// A new sample that is later by at most so much is ignored, milliseconds ...
     pub ignored_ms: u64,
-    /// ... if its value differs by at most this.
+    /// ... if the value differs by at most this.
     pub ignored_change: f64,
 }
 
@@ -78,7 +78,7 @@ pub enum AddOutcome {
 /// A sample is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// There is a sample at its timestamp.
+    /// There is a sample at the same timestamp.
     Blocked,
     /// The sample is older than the retention.
     TooOld,
@@ -150,7 +150,7 @@ impl Series {
         self.change_links(|links| links.source = source.map(Into::into));
     }
 
-    /// Changes its rules.
+    /// Changes the rules of the series.
     pub fn change_rules<T>(&mut self, change: impl FnOnce(&mut Vec<Rule>) -> T) -> T {
         self.change_links(|links| change(&mut links.rules))
     }

@@ -101,8 +101,8 @@ impl Clone for Body {
 }
 
 impl Array {
-    /// An array without values. Its slices have the configured size, as a power of two of at least
-    /// 256.
+    /// An array without values. The array's slices have the configured size, as a power of two of
+    /// at least 256.
     pub fn new(limits: &Limits) -> Array {
         let size = limits.array_slice_size.max(256).next_power_of_two();
         Array(Box::new(Body {
@@ -236,7 +236,7 @@ impl Array {
         before - self.0.count
     }
 
-    /// Computes the end anew after its value was removed.
+    /// Computes the end anew after the last value was removed.
     fn find_end(&mut self) {
         let last = self.0.slices.floor(u64::MAX);
         let last = last.and_then(|(number, slice)| Some(self.index(number, slice.last()?)));

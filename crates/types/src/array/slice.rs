@@ -526,7 +526,7 @@ impl Slice {
         Some(self.offset(last))
     }
 
-    /// Offers its blocks.
+    /// Offers the slice's blocks.
     pub fn relocate(&mut self, mover: &mut Mover) {
         mover.slice(&mut self.slots);
         if self.blob_bytes > 0 {

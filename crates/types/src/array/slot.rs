@@ -143,7 +143,7 @@ impl<'a> SoughtValue<'a> {
         }
     }
 
-    /// The value of a slot if it is this value. `slot` may be longer than its width.
+    /// The value of a slot if it is this value. `slot` may be longer than the slot's width.
     #[inline]
     pub(crate) fn find_in<'s>(&self, slot: &'s [u8]) -> Option<Entry<'s>> {
         if let Some(head) = slot.first_chunk() {

@@ -89,7 +89,7 @@ pub enum DeleteOutcome {
 pub enum AppendError {
     /// The entry's ID is not above the last ID.
     NotAbove,
-    /// The bytes of its fields are more than an entry can have.
+    /// The bytes of the fields are more than an entry can have.
     TooLarge,
 }
 

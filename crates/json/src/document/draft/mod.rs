@@ -43,7 +43,7 @@ pub(super) struct OutOfRange;
 /// The member that a later member of the same name replaces.
 #[derive(Clone, Copy, Debug)]
 enum ReplacedMember {
-    /// The token of its name.
+    /// The token of the member's name.
     Waiting(usize),
     /// The member's ordinal.
     Chunked(usize),
@@ -53,7 +53,7 @@ enum ReplacedMember {
 #[derive(Debug)]
 struct Frame {
     is_object: bool,
-    /// The token after its own.
+    /// The token after the container's own.
     start: usize,
     /// Waiting children, how many are numbers, and whether any of those is a float.
     count: usize,
@@ -66,7 +66,7 @@ struct Frame {
     /// For an object: its number, and where its names begin in `undo`.
     serial: u32,
     undo: usize,
-    /// Where its strings begin in `texts`.
+    /// Where the container's strings begin in `texts`.
     texts: usize,
     node: Option<u32>,
     replaced: Option<(ReplacedMember, usize)>,

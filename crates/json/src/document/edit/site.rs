@@ -39,7 +39,7 @@ impl Site {
 /// A value in its container.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
-    /// Where its bytes begin.
+    /// Where the value's bytes begin.
     Value(usize),
     /// A number of a run.
     Number(usize),

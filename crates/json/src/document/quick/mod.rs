@@ -107,7 +107,7 @@ struct ContainerPlace {
     name: u8,
     /// Levels of nesting that it may have.
     depth: usize,
-    /// Bytes that its head will probably have.
+    /// Bytes that the container's head will probably have.
     head: usize,
 }
 

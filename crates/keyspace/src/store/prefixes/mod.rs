@@ -99,7 +99,7 @@ impl PrefixFigures {
 /// The prefix of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixName<'a> {
-    /// Includes its last delimiter.
+    /// The prefix, including the last delimiter.
     Prefix(&'a [u8]),
     /// Keys without a delimiter.
     None,

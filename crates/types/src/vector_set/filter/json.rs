@@ -13,7 +13,7 @@ use super::number::{decimal, is_space};
 pub(super) enum Json<'a> {
     Number(f64),
     Text(Cow<'a, [u8]>),
-    /// From after its bracket on; checked.
+    /// The text from after the array's bracket on; checked.
     Array(&'a [u8]),
     Null,
 }
@@ -211,7 +211,8 @@ impl<'a> JsonCursor<'a> {
         }
     }
 
-    /// The next element of a checked array, after its bracket or after an element. `None`: its end.
+    /// The next element of a checked array, after its bracket or after an element. `None`: the end
+    /// of the array.
     pub fn element(&mut self) -> Option<Json<'a>> {
         self.skip_space();
         if self.take(b']') {
