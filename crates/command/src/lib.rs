@@ -25,6 +25,6 @@ pub use plan::KeyPlan;
 pub use russet_resp::{CommandError, up_to_nul};
 pub(crate) use spec::FindKeys;
 pub use spec::{
-    Access, Arity, BadKeys, Begin, Category, ChannelUse, DatabaseUse, ElementArgs, Find, Flags,
-    KeySpec, Spec, Work,
+    Access, Arity, BadKeys, BeginSearch, Category, ChannelUse, DatabaseUse, ElementArgs, Flags,
+    KeyExtent, KeySpec, Spec, Work,
 };

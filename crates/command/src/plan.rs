@@ -11,7 +11,7 @@
 //! Cost: no allocation; O(1), or a pass over the arguments for keywords and finders.
 
 use super::keys::{KeyRun, Keys, RUNS_MAX};
-use super::{Access, BadKeys, Begin, Find, FindKeys, KeySpec, Spec};
+use super::{Access, BadKeys, BeginSearch, FindKeys, KeyExtent, KeySpec, Spec};
 use russet_base::numbers::number;
 use russet_resp::Args;
 
@@ -78,8 +78,8 @@ impl KeyPlan {
             [
                 KeySpec {
                     access,
-                    begin: Begin::Index(at),
-                    find: Find::Range { last: 0, .. },
+                    begin: BeginSearch::Index(at),
+                    find: KeyExtent::Range { last: 0, .. },
                     ..
                 },
             ] if !access.intersects(NO_KEY) => Some((at, access)),
@@ -156,8 +156,8 @@ impl KeyPlan {
     pub fn old_range(&self) -> (i64, i64, i64) {
         if let [
             KeySpec {
-                begin: Begin::Index(first),
-                find: Find::Range { last, step, .. },
+                begin: BeginSearch::Index(first),
+                find: KeyExtent::Range { last, step, .. },
                 ..
             },
         ] = *self.specs
@@ -167,7 +167,8 @@ impl KeyPlan {
         let mut range: Option<(i64, i64)> = None;
         let mut previous = 0;
         for spec in self.specs {
-            let (Begin::Index(first), Find::Range { last, step: 1, .. }) = (spec.begin, spec.find)
+            let (BeginSearch::Index(first), KeyExtent::Range { last, step: 1, .. }) =
+                (spec.begin, spec.find)
             else {
                 continue;
             };
@@ -189,7 +190,8 @@ impl KeyPlan {
     pub fn is_movable(&self) -> bool {
         let mut previous = 0;
         self.specs.iter().any(|spec| {
-            let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find)
+            let (BeginSearch::Index(first), KeyExtent::Range { last, step, .. }) =
+                (spec.begin, spec.find)
             else {
                 return true;
             };
@@ -228,23 +230,23 @@ impl FixedKeys {
 
     /// As [`FixedKeys::of`], for a spec of keys or of channels.
     fn located(spec: &KeySpec) -> Option<FixedKeys> {
-        let Begin::Index(begin) = spec.begin else {
+        let BeginSearch::Index(begin) = spec.begin else {
             return None;
         };
         let (first, step, end) = match spec.find {
-            Find::Range { last, step, .. } => {
+            KeyExtent::Range { last, step, .. } => {
                 let end = match u16::try_from(last) {
                     Ok(last) => KeysEnd::Last(begin + last),
                     Err(_) => KeysEnd::Left(last.unsigned_abs() - 1),
                 };
                 (begin, step, end)
             }
-            Find::KeyNum {
+            KeyExtent::KeyNum {
                 count_at,
                 first,
                 step,
             } => (begin + first, step, KeysEnd::Count(begin + count_at)),
-            Find::Unknown => return None,
+            KeyExtent::Unknown => return None,
         };
         Some(FixedKeys {
             first,
@@ -262,17 +264,17 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
             continue;
         };
         let (last, step) = match spec.find {
-            Find::Range { last, step, .. } if last >= 0 => (first + last as isize, step),
-            Find::Range {
+            KeyExtent::Range { last, step, .. } if last >= 0 => (first + last as isize, step),
+            KeyExtent::Range {
                 last,
                 step,
                 limit: 0,
             } => (args.len() as isize + last as isize, step),
-            Find::Range { last, step, limit } => {
+            KeyExtent::Range { last, step, limit } => {
                 let share = (args.len() as isize - first) / limit as isize;
                 (first + share + last as isize, step)
             }
-            Find::KeyNum {
+            KeyExtent::KeyNum {
                 count_at,
                 first: offset,
                 step,
@@ -288,9 +290,9 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
                 let beyond = (count - 1).checked_mul(step as isize).ok_or(BadKeys)?;
                 (first.checked_add(beyond).ok_or(BadKeys)?, step)
             }
-            Find::Unknown => return Err(BadKeys),
+            KeyExtent::Unknown => return Err(BadKeys),
         };
-        let is_range = matches!(spec.find, Find::Range { .. });
+        let is_range = matches!(spec.find, KeyExtent::Range { .. });
         if is_range && last + 1 == first && keys.len() > 0 {
             // An empty range of further keys (`PFMERGE destination`).
             continue;
@@ -306,11 +308,11 @@ fn by_specs(specs: &[KeySpec], args: Args<'_>) -> Result<Keys, BadKeys> {
 }
 
 /// Where a spec's search begins; `None` if the spec's keyword is missing.
-fn begin(begin: Begin, args: Args<'_>) -> Result<Option<isize>, BadKeys> {
+fn begin(begin: BeginSearch, args: Args<'_>) -> Result<Option<isize>, BadKeys> {
     match begin {
-        Begin::Index(at) => Ok(Some(at as isize)),
-        Begin::Unknown => Err(BadKeys),
-        Begin::Keyword { word, from } => {
+        BeginSearch::Index(at) => Ok(Some(at as isize)),
+        BeginSearch::Unknown => Err(BadKeys),
+        BeginSearch::Keyword { word, from } => {
             let is_word = |at: &usize| args.is(*at, word);
             // The word itself cannot be last (forwards), nor the first argument (backwards).
             let at = if from > 0 {
@@ -329,8 +331,8 @@ impl LooseCount {
         let destination = match specs {
             [
                 KeySpec {
-                    begin: Begin::Index(at),
-                    find: Find::Range { .. },
+                    begin: BeginSearch::Index(at),
+                    find: KeyExtent::Range { .. },
                     ..
                 },
                 ..,
@@ -339,8 +341,8 @@ impl LooseCount {
         };
         specs.iter().find_map(|spec| match (spec.begin, spec.find) {
             (
-                Begin::Index(at),
-                Find::KeyNum {
+                BeginSearch::Index(at),
+                KeyExtent::KeyNum {
                     count_at,
                     first,
                     step,
@@ -443,7 +445,7 @@ mod tests {
     /// For `MSETEX 2 a 1 b 2` only the first key was found.
     #[test]
     fn counted_keys_may_stand_apart() {
-        let find = Find::KeyNum {
+        let find = KeyExtent::KeyNum {
             count_at: 0,
             first: 1,
             step: 2,
@@ -484,12 +486,12 @@ mod tests {
 
     #[test]
     fn keywords_forwards_and_backwards() {
-        let find = Find::Range {
+        let find = KeyExtent::Range {
             last: -1,
             step: 1,
             limit: 2,
         };
-        let begin = Begin::Keyword {
+        let begin = BeginSearch::Keyword {
             word: "STREAMS",
             from: 1,
         };

@@ -251,7 +251,7 @@ impl Access {
 
 /// Where a key spec starts looking for its first key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
+pub enum BeginSearch {
     /// This argument; the name is 0.
     Index(u16),
     /// The argument after a keyword.
@@ -268,7 +268,7 @@ pub enum Begin {
 
 /// How a key spec continues from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Find {
+pub enum KeyExtent {
     /// Up to a last key, whose place is known.
     Range {
         /// The last key, counted from the first key; negative: from the end of the line, whose last
@@ -299,9 +299,9 @@ pub struct KeySpec {
     /// The command's use of each of the keys.
     pub access: Access,
     /// The place of the first key, or of the count.
-    pub begin: Begin,
+    pub begin: BeginSearch,
     /// How the other keys follow from there.
-    pub find: Find,
+    pub find: KeyExtent,
     /// Free text shown by COMMAND DOCS and INFO, `""` for none.
     pub notes: &'static str,
 }
@@ -316,8 +316,8 @@ impl KeySpec {
     pub const fn range(at: u16, last: i16, step: u16, access: Access) -> KeySpec {
         KeySpec {
             access,
-            begin: Begin::Index(at),
-            find: Find::Range {
+            begin: BeginSearch::Index(at),
+            find: KeyExtent::Range {
                 last,
                 step,
                 limit: 0,
@@ -330,8 +330,8 @@ impl KeySpec {
     pub const fn counted(at: u16, access: Access) -> KeySpec {
         KeySpec {
             access,
-            begin: Begin::Index(at),
-            find: Find::KeyNum {
+            begin: BeginSearch::Index(at),
+            find: KeyExtent::KeyNum {
                 count_at: 0,
                 first: 1,
                 step: 1,
@@ -344,8 +344,8 @@ impl KeySpec {
     pub const fn behind(word: &'static str, from: i16, access: Access) -> KeySpec {
         KeySpec {
             access,
-            begin: Begin::Keyword { word, from },
-            find: Find::Range {
+            begin: BeginSearch::Keyword { word, from },
+            find: KeyExtent::Range {
                 last: 0,
                 step: 1,
                 limit: 0,
@@ -364,8 +364,8 @@ impl KeySpec {
     pub const fn unknown(access: Access) -> KeySpec {
         KeySpec {
             access,
-            begin: Begin::Unknown,
-            find: Find::Unknown,
+            begin: BeginSearch::Unknown,
+            find: KeyExtent::Unknown,
             notes: "",
         }
     }

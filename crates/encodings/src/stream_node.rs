@@ -14,7 +14,7 @@
 //! rejects everything else. (A deleted entry may be above those after it: XSETID of Redis 6 can go
 //! back.)
 
-use super::idmap::Weigh;
+use super::idmap::MapValue;
 use super::listpack::{Entry, Iter, Listpack, ListpackError, Pos};
 use super::stream_id::StreamId;
 use super::thin::ThinPointer;
@@ -43,7 +43,7 @@ impl<'a, I: ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone> Pairs<'a> fo
 #[derive(Clone, Debug)]
 pub struct StreamNode(Listpack);
 
-impl Weigh for StreamNode {
+impl MapValue for StreamNode {
     /// Entries that are not deleted.
     #[inline]
     fn weight(&self) -> u64 {

@@ -72,7 +72,7 @@ pub struct Reply {
     /// The limit was exceeded.
     is_full: bool,
     /// A reply with a limit of its own is being written.
-    floor: Option<Floor>,
+    floor: Option<ReplyFloor>,
     /// A pending aggregate was written before its length was known.
     has_deferred: bool,
     /// Everything is copied into the buffer: no pieces.
@@ -139,7 +139,7 @@ pub struct Mark {
 /// The beginning of a reply with a limit of its own: over that, only the bytes from here on are
 /// dropped.
 #[derive(Clone, Copy, Debug)]
-struct Floor {
+struct ReplyFloor {
     mark: Mark,
     /// The limit of all pending bytes, after it.
     limit: usize,
@@ -740,7 +740,7 @@ impl Reply {
         let most = before.saturating_add(bytes.saturating_add(HEADER_MAX + 2));
         if most < limit && !self.is_full {
             self.limit = most;
-            self.floor = Some(Floor { mark, limit });
+            self.floor = Some(ReplyFloor { mark, limit });
         }
         BoundedReply { mark, before }
     }

@@ -21,15 +21,15 @@ fn is_among(sets: &[&Set], wanted: bool, member: Entry<'_>, hash: u64) -> bool {
 }
 
 /// A batch of members with the hashes that tables need.
-struct Handful<'a> {
+struct MemberBatch<'a> {
     members: [Entry<'a>; BATCH],
     hashes: [u64; BATCH],
     len: usize,
 }
 
-impl<'a> Handful<'a> {
+impl<'a> MemberBatch<'a> {
     fn new() -> Self {
-        Handful {
+        MemberBatch {
             members: [Entry::Int(0); BATCH],
             hashes: [0; BATCH],
             len: 0,
@@ -116,11 +116,11 @@ fn filter<'a>(
         });
         return;
     }
-    let mut handful = Handful::new();
+    let mut handful = MemberBatch::new();
     let hashed = hashed || others.iter().any(|set| set.table().is_some());
     let (mut batch, mut continues) = (needed.min(BATCH), true);
     let table = others.first().and_then(|set| set.table());
-    let mut pass = |handful: &mut Handful<'a>| {
+    let mut pass = |handful: &mut MemberBatch<'a>| {
         let continues = handful.pass(others, wanted, &mut |member, hash| see(member, hash) > 0);
         handful.len = 0;
         continues
@@ -245,7 +245,7 @@ pub fn union<'a>(sets: &[&'a Set], mut see: impl FnMut(Entry<'a>)) -> bool {
 pub struct SetBuilder<'a> {
     set: Set,
     limits: Limits,
-    waiting: Handful<'a>,
+    waiting: MemberBatch<'a>,
     /// The waiting members come from a table, so they are distinct.
     distinct: bool,
 }
@@ -256,7 +256,7 @@ impl<'a> SetBuilder<'a> {
         SetBuilder {
             set: empty,
             limits: *limits,
-            waiting: Handful::new(),
+            waiting: MemberBatch::new(),
             distinct: false,
         }
     }
@@ -350,7 +350,7 @@ impl Set {
         let Set::Table(table) = self else {
             unreachable!("called on a table")
         };
-        let mut handful = Handful::new();
+        let mut handful = MemberBatch::new();
         while handful.fill(from) {
             handful.prefetch(table);
             for (member, hash) in handful.iter() {

@@ -10,7 +10,7 @@
 //! `Spec::all_categories`.
 
 use crate::server::{CommandTable, Row};
-use russet_command::{Access, Begin, Category, Find, Flags, KeySpec};
+use russet_command::{Access, BeginSearch, Category, Flags, KeyExtent, KeySpec};
 use russet_config::Dialect;
 use russet_resp::Reply;
 
@@ -83,8 +83,8 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     write_access(reply, spec.access);
     reply.bulk(b"begin_search");
     match spec.begin {
-        Begin::Index(at) => write_search(reply, "index", &[("index", at.into())]),
-        Begin::Keyword { word, from } => {
+        BeginSearch::Index(at) => write_search(reply, "index", &[("index", at.into())]),
+        BeginSearch::Keyword { word, from } => {
             write_type(reply, "keyword");
             reply.map(2);
             reply.bulk(b"keyword");
@@ -92,11 +92,11 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
             reply.bulk(b"startfrom");
             reply.int(from.into());
         }
-        Begin::Unknown => write_search(reply, "unknown", &[]),
+        BeginSearch::Unknown => write_search(reply, "unknown", &[]),
     }
     reply.bulk(b"find_keys");
     match spec.find {
-        Find::Range { last, step, limit } => {
+        KeyExtent::Range { last, step, limit } => {
             let fields = [
                 ("lastkey", last.into()),
                 ("keystep", step.into()),
@@ -104,7 +104,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
             ];
             write_search(reply, "range", &fields);
         }
-        Find::KeyNum {
+        KeyExtent::KeyNum {
             count_at,
             first,
             step,
@@ -116,7 +116,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
             ];
             write_search(reply, "keynum", &fields);
         }
-        Find::Unknown => write_search(reply, "unknown", &[]),
+        KeyExtent::Unknown => write_search(reply, "unknown", &[]),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::{docs_for, table};
 use crate::server::{CommandTable, Spec, commands_of};
 use russet_command::docs::{Arg, Doc};
-use russet_command::{Access, Begin, Find, Flags, KeyPlan, KeySpec};
+use russet_command::{Access, BeginSearch, Flags, KeyExtent, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
 
 /// russet's own commands, and one that has other subcommands than Redis's.
@@ -206,17 +206,17 @@ fn key_spec(spec: &KeySpec) -> Value {
         }
     });
     let begin = match spec.begin {
-        Begin::Index(at) => json!({"type": "index", "spec": {"index": at}}),
-        Begin::Keyword { word, from } => {
+        BeginSearch::Index(at) => json!({"type": "index", "spec": {"index": at}}),
+        BeginSearch::Keyword { word, from } => {
             json!({"type": "keyword", "spec": {"keyword": word, "startfrom": from}})
         }
-        Begin::Unknown => json!({"type": "unknown", "spec": []}),
+        BeginSearch::Unknown => json!({"type": "unknown", "spec": []}),
     };
     let find = match spec.find {
-        Find::Range { last, step, limit } => {
+        KeyExtent::Range { last, step, limit } => {
             json!({"type": "range", "spec": {"lastkey": last, "keystep": step, "limit": limit}})
         }
-        Find::KeyNum {
+        KeyExtent::KeyNum {
             count_at,
             first,
             step,
@@ -224,7 +224,7 @@ fn key_spec(spec: &KeySpec) -> Value {
             "type": "keynum",
             "spec": {"keynumidx": count_at, "firstkey": first, "keystep": step}
         }),
-        Find::Unknown => json!({"type": "unknown", "spec": []}),
+        KeyExtent::Unknown => json!({"type": "unknown", "spec": []}),
     };
     json!({"flags": flags.collect::<Vec<_>>(), "begin_search": begin, "find_keys": find})
 }

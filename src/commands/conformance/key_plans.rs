@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::server::{CommandTable, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::KeyAt;
-use russet_command::{Access, Begin, Find, KeySpec};
+use russet_command::{Access, BeginSearch, KeyExtent, KeySpec};
 use russet_resp::OwnedArgs;
 
 /// The keys of a command line; `None` if it does not have the command's form.
@@ -156,8 +156,8 @@ fn is(arg: &[u8], word: &str) -> bool {
 fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
     let len = args.len() as i128;
     let first = match spec.begin {
-        Begin::Index(at) => i128::from(at),
-        Begin::Keyword { word, from } if from > 0 => {
+        BeginSearch::Index(at) => i128::from(at),
+        BeginSearch::Keyword { word, from } if from > 0 => {
             let mut places = from as usize..args.len().saturating_sub(1);
             match places.find(|at| is(args[*at], word)) {
                 Some(at) => at as i128 + 1,
@@ -165,10 +165,10 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
                 None => return Some(Vec::new()),
             }
         }
-        Begin::Keyword { .. } | Begin::Unknown => return None,
+        BeginSearch::Keyword { .. } | BeginSearch::Unknown => return None,
     };
     let (first, last, step) = match spec.find {
-        Find::Range { last, step, limit } => {
+        KeyExtent::Range { last, step, limit } => {
             let last = i128::from(last);
             let last = match limit {
                 _ if last >= 0 => first + last,
@@ -177,7 +177,7 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
             };
             (first, last, step)
         }
-        Find::KeyNum {
+        KeyExtent::KeyNum {
             count_at,
             first: offset,
             step,
@@ -188,9 +188,9 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
             let last = first + (i128::from(count) - 1) * i128::from(step);
             (first, last, step)
         }
-        Find::Unknown => return None,
+        KeyExtent::Unknown => return None,
     };
-    if last + 1 == first && matches!(spec.find, Find::Range { .. }) {
+    if last + 1 == first && matches!(spec.find, KeyExtent::Range { .. }) {
         return Some(Vec::new());
     }
     if last >= len || last < first || spec.access.contains(Access::INCOMPLETE) {
@@ -204,14 +204,14 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
 /// The count as read by C's `atoi`; an optional destination comes last.
 fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Reported {
     let (begin, count_at, first, step) = specs.iter().find_map(|spec| match spec.find {
-        Find::KeyNum {
+        KeyExtent::KeyNum {
             count_at,
             first,
             step,
         } => Some((spec.begin, count_at, first, step)),
         _ => None,
     })?;
-    let Begin::Index(begin) = begin else {
+    let BeginSearch::Index(begin) = begin else {
         return None;
     };
     let text = String::from_utf8_lossy(args.get(usize::from(begin + count_at))?).into_owned();
@@ -228,8 +228,8 @@ fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Reported {
     let mut found: Vec<KeyAt> = (0..count)
         .map(|n| ((first + n * i128::from(step)) as usize, Access::empty()))
         .collect();
-    if let Begin::Index(destination) = specs[0].begin
-        && matches!(specs[0].find, Find::Range { .. })
+    if let BeginSearch::Index(destination) = specs[0].begin
+        && matches!(specs[0].find, KeyExtent::Range { .. })
     {
         found.push((destination.into(), Access::empty()));
     }

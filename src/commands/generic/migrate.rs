@@ -21,7 +21,7 @@ use russet_base::text::Printable;
 use russet_command::keys::{KeyRun, Keys};
 use russet_command::options::{self, Word};
 use russet_command::{
-    Access, Arity, BadKeys, Begin, Category, CommandError, Facts, Find, Flags, KeySpec,
+    Access, Arity, BadKeys, BeginSearch, Category, CommandError, Facts, Flags, KeyExtent, KeySpec,
 };
 use russet_keyspace::{Cause, Class};
 use russet_persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
@@ -39,11 +39,11 @@ pub(super) const MIGRATE: Spec = Spec {
         KeySpec::one(3, ACCESS),
         KeySpec {
             access: ACCESS.union(Access::INCOMPLETE),
-            begin: Begin::Keyword {
+            begin: BeginSearch::Keyword {
                 word: "KEYS",
                 from: -2,
             },
-            find: Find::Range {
+            find: KeyExtent::Range {
                 last: -1,
                 step: 1,
                 limit: 0,

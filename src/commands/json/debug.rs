@@ -4,7 +4,7 @@ use super::count;
 use super::printing::{Means, reply_from};
 use super::row::{READING, READS, compiled, each_result, missing, path_at, utf8, whole};
 use crate::server::{Call, CommandResult, Spec};
-use russet_command::{Access, Arity, Begin, CommandError, Find, KeySpec};
+use russet_command::{Access, Arity, BeginSearch, CommandError, KeyExtent, KeySpec};
 use russet_json::{Budget, Document, EvalError, Path, Value};
 use russet_resp::{Args, Reply};
 
@@ -14,11 +14,11 @@ pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     keys: &[KeySpec {
-        begin: Begin::Keyword {
+        begin: BeginSearch::Keyword {
             word: "MEMORY",
             from: 1,
         },
-        find: Find::Range {
+        find: KeyExtent::Range {
             last: 0,
             step: 1,
             limit: 0,

@@ -8,7 +8,9 @@ use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
-use russet_encodings::suggestions::{Change, Hunt, HuntProgress, Suggestion, Suggestions as Trie};
+use russet_encodings::suggestions::{
+    Change, SearchProgress, Suggestion, SuggestionSearch, Suggestions as Trie,
+};
 use russet_resp::Reply;
 use russet_search::error::{PARSE_ARGS, SearchError};
 use russet_types::Suggestions;
@@ -182,7 +184,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
                 call.reply.array(0);
                 return Ok(());
             };
-            let hunt = Hunt::new(&dictionary, prefix, wanted.is_fuzzy, wanted.max);
+            let hunt = SuggestionSearch::new(&dictionary, prefix, wanted.is_fuzzy, wanted.max);
             let hunt = hunt.ok_or(TOO_MANY_LETTERS)?;
             Hunting {
                 hunt,
@@ -209,7 +211,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 
 /// A search for suggestions under way.
 struct Hunting {
-    hunt: Hunt,
+    hunt: SuggestionSearch,
     /// The suggestions that were found.
     pieces: Pieces,
     len: usize,
@@ -243,9 +245,9 @@ impl Hunting {
             }
         };
         match hunt.step(dictionary, is_over, take) {
-            HuntProgress::Done => return Progress::Done,
-            HuntProgress::More => pieces.end_slice(),
-            HuntProgress::Anew => {
+            SearchProgress::Done => return Progress::Done,
+            SearchProgress::More => pieces.end_slice(),
+            SearchProgress::Anew => {
                 *pieces = Pieces::new(&pieces.reply);
                 (*len, *best) = (0, None);
             }

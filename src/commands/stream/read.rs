@@ -14,7 +14,7 @@
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, OnTimeout, Spec};
-use russet_command::{Access, Arity, Begin, Category, Find, Flags, KeySpec};
+use russet_command::{Access, Arity, BeginSearch, Category, Flags, KeyExtent, KeySpec};
 use russet_resp::{DeferredHeader, OwnedArgs, Reply};
 use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
 use russet_types::{Stream, Type};
@@ -29,11 +29,11 @@ use super::stated::{self, Claimed};
 const fn keys(from: i16) -> KeySpec {
     KeySpec {
         access: Access::READ.union(Access::INCOMPLETE),
-        begin: Begin::Keyword {
+        begin: BeginSearch::Keyword {
             word: "STREAMS",
             from,
         },
-        find: Find::Range {
+        find: KeyExtent::Range {
             last: -1,
             step: 1,
             limit: 2,

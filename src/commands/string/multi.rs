@@ -12,7 +12,9 @@ use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
-use russet_command::{Access, Arity, Begin, Category, CommandError, Find, Flags, KeySpec};
+use russet_command::{
+    Access, Arity, BeginSearch, Category, CommandError, Flags, KeyExtent, KeySpec,
+};
 use russet_keyspace::{Class, Expiry, NewValue};
 use russet_resp::Args;
 
@@ -116,8 +118,8 @@ pub(super) const MSETEX: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec {
         access: Access::OVERWRITE,
-        begin: Begin::Index(1),
-        find: Find::KeyNum {
+        begin: BeginSearch::Index(1),
+        find: KeyExtent::KeyNum {
             count_at: 0,
             first: 1,
             step: 2,

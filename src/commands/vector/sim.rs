@@ -26,7 +26,7 @@ use russet_resp::{Args, Reply};
 use russet_types::VectorSet;
 use russet_types::vector_set::filter::Filter;
 use russet_types::vector_set::{
-    Content, Inquiry, Product, Progress, Projection, Query, SearchBounds,
+    Content, Product, Progress, Projection, Query, SearchBounds, SimilaritySearch,
 };
 
 pub(super) const VSIM: Spec = Spec {
@@ -104,7 +104,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     let content = set.read();
     let query = Query::new(content.parameters(), &vector);
     let nanos = nanos(&content, &wanted);
-    let mut inquiry = Inquiry::new(&content, query, wanted);
+    let mut inquiry = SimilaritySearch::new(&content, query, wanted);
     drop(content);
     if !shown.at_once && call.leaves_loop(nanos) {
         call.block_on_search(set, Work::Inquiry(Box::new(inquiry)));

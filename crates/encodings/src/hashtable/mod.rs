@@ -112,7 +112,7 @@ pub struct HashTable {
     /// Odd; see the module.
     salt: u64,
     /// Present only in a table of several segments.
-    many: Option<Box<Many>>,
+    many: Option<Box<SegmentArenas>>,
     /// Created when the first expiry is recorded.
     expiry: Option<Box<Expiry>>,
 }
@@ -120,7 +120,7 @@ pub struct HashTable {
 const _: () = assert!(size_of::<HashTable>() <= 64);
 
 #[derive(Default)]
-struct Many {
+struct SegmentArenas {
     arenas: Arenas,
     /// Number of segments, and of those whose depth is the directory's.
     segments: usize,

@@ -58,7 +58,7 @@ impl Position {
 }
 
 /// The range of a scan step: the elements of a segment with these tags.
-pub(super) struct Stretch {
+pub(super) struct TagRange {
     pub segment: SegmentRef,
     pub tags: Range<u64>,
     position: Position,
@@ -77,13 +77,13 @@ impl HashTable {
         let Some(stretch) = self.stretch(cursor) else {
             return 0;
         };
-        let Stretch { segment, tags, .. } = &stretch;
+        let TagRange { segment, tags, .. } = &stretch;
         self.visit_band(*segment, tags.start, tags.end, &mut visit);
         self.behind(&stretch)
     }
 
     /// The range of the next scan step; `None`: the end.
-    pub(super) fn stretch(&self, cursor: u64) -> Option<Stretch> {
+    pub(super) fn stretch(&self, cursor: u64) -> Option<TagRange> {
         let position = Position::decode(cursor)?;
         let segment = self.directory.get(u64::from(position.prefix) << 32);
         if segment.is_none() {
@@ -91,7 +91,7 @@ impl HashTable {
         }
         let bands = (BANDS / segment.buckets() as u64).max(1);
         let next = (position.band + bands).min(BANDS);
-        Some(Stretch {
+        Some(TagRange {
             segment,
             tags: position.band * TAGS_PER_BAND..next * TAGS_PER_BAND,
             position,
@@ -100,8 +100,8 @@ impl HashTable {
     }
 
     /// The cursor after a stretch.
-    pub(super) fn behind(&self, stretch: &Stretch) -> u64 {
-        let &Stretch {
+    pub(super) fn behind(&self, stretch: &TagRange) -> u64 {
+        let &TagRange {
             segment,
             position,
             next,

@@ -2,7 +2,7 @@
 
 use super::arena::allocated_bytes;
 use super::line::CELLS;
-use super::{HashTable, Many};
+use super::{HashTable, SegmentArenas};
 use russet_base::memory::alloc::{boxed_bytes, vec_bytes};
 
 /// The result of `HashTable::shape`.
@@ -52,7 +52,7 @@ impl HashTable {
     pub fn memory_bytes(&self) -> usize {
         let many = self.many.as_ref().map_or(0, |many| {
             let overflow = many.overflow.values().map(vec_bytes);
-            boxed_bytes::<Many>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
+            boxed_bytes::<SegmentArenas>() + many.arenas.memory_bytes() + overflow.sum::<usize>()
         });
         let root = self.directory.at(0);
         let single = if self.directory.depth() == 0 && !root.is_none() {

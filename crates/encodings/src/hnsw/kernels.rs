@@ -24,7 +24,7 @@ type DotI8 = unsafe fn(&[u8], &[u8]) -> i32;
 type Hamming = unsafe fn(&[u8], &[u8]) -> u32;
 
 /// As above, of a vector and each of several, into as many places.
-type Many<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
+type ManyKernel<T> = unsafe fn(&[u8], &[&[u8]], &mut [T]);
 
 /// A form of each sum.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ pub(super) struct Kernels {
     squares_f32: SquaresF32,
     dot_i8: DotI8,
     hamming: Hamming,
-    dots_f32: Many<f32>,
-    dots_i8: Many<i32>,
-    hammings: Many<u32>,
+    dots_f32: ManyKernel<f32>,
+    dots_i8: ManyKernel<i32>,
+    hammings: ManyKernel<u32>,
     #[cfg(test)]
     name: &'static str,
 }

@@ -6,7 +6,7 @@
 //!
 //! A chunk uses short keys as long as all of its keys have a short form; the order is the same.
 
-use super::Weigh;
+use super::MapValue;
 use crate::stream_id::StreamId;
 use russet_base::memory::alloc::vec_bytes;
 use russet_base::memory::mover::Mover;
@@ -46,7 +46,7 @@ fn long(base_ms: u64, key: u64) -> StreamId {
     StreamId::new(base_ms + (key >> SEQ_BITS), key & SEQ_MAX)
 }
 
-impl<V: Weigh> Chunk<V> {
+impl<V: MapValue> Chunk<V> {
     pub fn new(id: StreamId, value: V) -> Chunk<V> {
         let keys = if id.seq <= SEQ_MAX {
             Keys::Short {
@@ -189,8 +189,8 @@ impl<V: Weigh> Chunk<V> {
             },
         };
         let values = self.values.split_off(at);
-        let weight = values.iter().map(Weigh::weight).sum();
-        let owned = values.iter().map(Weigh::owned_bytes).sum();
+        let weight = values.iter().map(MapValue::weight).sum();
+        let owned = values.iter().map(MapValue::owned_bytes).sum();
         self.weight -= weight;
         self.owned -= owned;
         Chunk {
@@ -224,9 +224,9 @@ impl<V: Weigh> Chunk<V> {
         assert!(self.len() > 0 && self.len() <= CHUNK_MAX);
         let keys: Vec<StreamId> = (0..self.len()).map(|at| self.key(at)).collect();
         assert!(keys.is_sorted_by(|a, b| a < b));
-        let weights = self.values.iter().map(Weigh::weight);
+        let weights = self.values.iter().map(MapValue::weight);
         assert_eq!(self.weight, weights.sum::<u64>());
-        let owned = self.values.iter().map(Weigh::owned_bytes);
+        let owned = self.values.iter().map(MapValue::owned_bytes);
         assert_eq!(self.owned, owned.sum::<usize>());
     }
 }

@@ -23,7 +23,7 @@ use russet_base::memory::mover::Mover;
 use std::collections::VecDeque;
 
 /// A value with a weight and owned bytes.
-pub trait Weigh {
+pub trait MapValue {
     /// The value's part of the chunk's weight; a value in the map changes through [`IdMap::update`]
     /// only.
     fn weight(&self) -> u64 {
@@ -36,8 +36,8 @@ pub trait Weigh {
     }
 }
 
-impl Weigh for () {}
-impl Weigh for StreamId {}
+impl MapValue for () {}
+impl MapValue for StreamId {}
 
 /// The position of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct IdMap<V> {
     bytes: usize,
 }
 
-impl<V: Weigh + Clone> Clone for IdMap<V> {
+impl<V: MapValue + Clone> Clone for IdMap<V> {
     fn clone(&self) -> Self {
         let chunks = self.chunks.clone();
         IdMap {
@@ -77,7 +77,7 @@ impl<V> Default for IdMap<V> {
     }
 }
 
-impl<V: Weigh> IdMap<V> {
+impl<V: MapValue> IdMap<V> {
     /// Number of keys. O(1).
     #[inline]
     pub fn len(&self) -> usize {

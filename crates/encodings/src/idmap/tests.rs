@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-impl Weigh for u64 {
+impl MapValue for u64 {
     fn weight(&self) -> u64 {
         *self % 1000
     }

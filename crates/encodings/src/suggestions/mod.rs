@@ -25,7 +25,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use search::{Hunt, HuntProgress};
+pub use search::{SearchProgress, SuggestionSearch};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

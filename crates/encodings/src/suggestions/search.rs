@@ -57,14 +57,14 @@ struct QueueItem {
 
 /// The best scores of entries that have been met, as many as the search's count, ascending.
 #[derive(Debug)]
-struct Bar {
+struct BestScores {
     wanted: usize,
     scores: Vec<f32>,
 }
 
-impl Bar {
-    fn new(wanted: usize) -> Bar {
-        Bar {
+impl BestScores {
+    fn new(wanted: usize) -> BestScores {
+        BestScores {
             wanted,
             scores: Vec::new(),
         }
@@ -149,19 +149,19 @@ impl Ord for FoundEntry {
 /// A search under way: it keeps its state between steps, and each step gets the dictionary as an
 /// argument.
 #[derive(Debug)]
-pub struct Hunt {
+pub struct SuggestionSearch {
     search: Search,
     wanted: usize,
     /// The dictionary's as the search began.
     stamp: u64,
-    way: Way,
+    way: SearchOrder,
 }
 
 #[derive(Debug)]
-enum Way {
+enum SearchOrder {
     BestFirst {
         heap: BinaryHeap<QueueItem>,
-        bar: Bar,
+        bar: BestScores,
         order: u32,
         found: usize,
     },
@@ -180,7 +180,7 @@ enum Way {
 
 /// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HuntProgress {
+pub enum SearchProgress {
     /// The search continues with the next step.
     More,
     /// The dictionary has changed: the search began again, so entries that the caller took before
@@ -194,11 +194,16 @@ pub enum HuntProgress {
 type IsOver<'o> = &'o mut dyn FnMut() -> bool;
 type Take<'t> = &'t mut dyn FnMut(&Suggestion<'_>);
 
-impl Hunt {
+impl SuggestionSearch {
     /// A search for the `max` entries of the best scores that begin like `prefix`, whatever the
     /// case of its letters; `is_fuzzy`: also with an edit. `None`: the prefix has
     /// [`QUERY_LETTERS_MAX`] letters or more.
-    pub fn new(of: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Hunt> {
+    pub fn new(
+        of: &Suggestions,
+        prefix: &[u8],
+        is_fuzzy: bool,
+        max: usize,
+    ) -> Option<SuggestionSearch> {
         let letters = letters::folded(prefix);
         if letters.len() >= QUERY_LETTERS_MAX {
             return None;
@@ -216,13 +221,13 @@ impl Hunt {
             node: ROOT,
             path: search.start(),
         }]);
-        Some(Hunt {
+        Some(SuggestionSearch {
             search,
             wanted: max,
             stamp: of.stamp,
-            way: Way::BestFirst {
+            way: SearchOrder::BestFirst {
                 heap,
-                bar: Bar::new(max),
+                bar: BestScores::new(max),
                 order: 0,
                 found: 0,
             },
@@ -230,30 +235,35 @@ impl Hunt {
     }
 
     /// Continues until `is_over`, and passes the found entries to `take`, best first.
-    pub fn step(&mut self, of: &Suggestions, is_over: IsOver<'_>, take: Take<'_>) -> HuntProgress {
-        if let Way::BestFirst { .. } = self.way {
+    pub fn step(
+        &mut self,
+        of: &Suggestions,
+        is_over: IsOver<'_>,
+        take: Take<'_>,
+    ) -> SearchProgress {
+        if let SearchOrder::BestFirst { .. } = self.way {
             if of.stamp == self.stamp {
                 return self.step_best_first(of, is_over, take);
             }
-            self.way = Way::InOrder {
+            self.way = SearchOrder::InOrder {
                 from: Vec::new(),
                 kept: BinaryHeap::new(),
                 order: 0,
             };
-            return HuntProgress::Anew;
+            return SearchProgress::Anew;
         }
-        if let Way::InOrder { .. } = self.way
+        if let SearchOrder::InOrder { .. } = self.way
             && !self.read_in_order(of, is_over)
         {
-            return HuntProgress::More;
+            return SearchProgress::More;
         }
-        let Way::Sorted { kept, best_last } = &mut self.way else {
-            return HuntProgress::Done;
+        let SearchOrder::Sorted { kept, best_last } = &mut self.way else {
+            return SearchProgress::Done;
         };
         while let Some(Reverse(worst)) = kept.pop() {
             best_last.push(worst);
             if is_over() {
-                return HuntProgress::More;
+                return SearchProgress::More;
             }
         }
         while let Some(best) = best_last.pop() {
@@ -263,10 +273,10 @@ impl Hunt {
                 payload: best.payload.as_deref(),
             });
             if is_over() {
-                return HuntProgress::More;
+                return SearchProgress::More;
             }
         }
-        HuntProgress::Done
+        SearchProgress::Done
     }
 
     fn step_best_first(
@@ -274,16 +284,16 @@ impl Hunt {
         of: &Suggestions,
         is_over: IsOver<'_>,
         take: Take<'_>,
-    ) -> HuntProgress {
+    ) -> SearchProgress {
         let (search, wanted_max) = (&self.search, self.wanted);
-        let Way::BestFirst {
+        let SearchOrder::BestFirst {
             heap,
             bar,
             order,
             found,
         } = &mut self.way
         else {
-            return HuntProgress::Done;
+            return SearchProgress::Done;
         };
         while *found < wanted_max
             && let Some(waiting) = heap.pop()
@@ -303,7 +313,7 @@ impl Hunt {
                     payload: of.payload(node),
                 });
                 if is_over() {
-                    return HuntProgress::More;
+                    return SearchProgress::More;
                 }
                 continue;
             }
@@ -341,15 +351,15 @@ impl Hunt {
                 }
             }
             if is_over() {
-                return HuntProgress::More;
+                return SearchProgress::More;
             }
         }
-        HuntProgress::Done
+        SearchProgress::Done
     }
 
     /// Reads entries in the order of their texts; whether all were read.
     fn read_in_order(&mut self, of: &Suggestions, is_over: IsOver<'_>) -> bool {
-        let Way::InOrder { from, kept, order } = &mut self.way else {
+        let SearchOrder::InOrder { from, kept, order } = &mut self.way else {
             return true;
         };
         let mut node = of.first_from(from);
@@ -377,7 +387,7 @@ impl Hunt {
                 return false;
             }
         }
-        self.way = Way::Sorted {
+        self.way = SearchOrder::Sorted {
             kept: std::mem::take(kept),
             best_last: Vec::new(),
         };

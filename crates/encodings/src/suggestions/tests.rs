@@ -35,10 +35,10 @@ impl From<&Suggestion<'_>> for OwnedEntry {
 
 /// The entries that a search in a single step finds.
 fn hunted(all: &Suggestions, prefix: &[u8], is_fuzzy: bool, max: usize) -> Option<Vec<OwnedEntry>> {
-    let mut hunt = Hunt::new(all, prefix, is_fuzzy, max)?;
+    let mut hunt = SuggestionSearch::new(all, prefix, is_fuzzy, max)?;
     let mut found = Vec::new();
     let take = &mut |one: &Suggestion<'_>| found.push(OwnedEntry::from(one));
-    assert_eq!(hunt.step(all, &mut || false, take), HuntProgress::Done);
+    assert_eq!(hunt.step(all, &mut || false, take), SearchProgress::Done);
     Some(found)
 }
 
@@ -314,14 +314,14 @@ proptest! {
         }
         let is_fuzzy = is_fuzzy && prefix.len() > 1;
         let whole = hunted(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
-        let mut hunt = Hunt::new(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
+        let mut hunt = SuggestionSearch::new(&all, prefix.as_bytes(), is_fuzzy, max).expect("short");
         let (mut found, mut others, mut step) = (Vec::new(), others.iter(), 0);
         loop {
             let take = &mut |one: &Suggestion<'_>| found.push(OwnedEntry::from(one));
             match hunt.step(&all, &mut || true, take) {
-                HuntProgress::More => {}
-                HuntProgress::Anew => found.clear(),
-                HuntProgress::Done => break,
+                SearchProgress::More => {}
+                SearchProgress::Anew => found.clear(),
+                SearchProgress::Done => break,
             }
             step += 1;
             let change = others.next().filter(|_| step >= changes_from && !prefix.is_empty());

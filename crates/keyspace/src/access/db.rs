@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use super::super::store::container::DetachedValue;
 use super::super::store::entry::{Entry, is_past};
-use super::super::store::prefixes::Use;
+use super::super::store::prefixes::KeyUse;
 use super::super::store::table::FoundKey;
 use super::super::{
     AnyRef, Cause, Class, Database, DbIndex, Effects, Expiry, KeyHash, KeyView, Keyspace, NewValue,
@@ -237,7 +237,7 @@ impl<'a> Db<'a> {
     /// Counts a further hit or miss, for commands in which Redis makes a second lookup.
     #[inline]
     pub fn count_read(&mut self, key: &[u8], hit: bool) {
-        let seen = if hit { Use::Read } else { Use::Miss };
+        let seen = if hit { KeyUse::Read } else { KeyUse::Miss };
         self.keyspace.count_use(self.at, key, seen);
         if hit {
             self.keyspace.stats.hits += 1;

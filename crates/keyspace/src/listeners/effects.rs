@@ -4,8 +4,8 @@
 //! expiry or eviction. The effect is encoded once, as a RESP request, and appended to the current
 //! unit. When the unit is complete the append only file and the replicas take the bytes unchanged.
 //!
-//!     bytes   request ... request request ...
-//!     stated  one record per request: its database, slot, end, whether its unit ends there
+//!     bytes     request ... request request ...
+//!     records   one for each request: its database, slot, end, whether its unit ends there
 //!
 //! A unit is applied together or not at all: a command with the removals it caused, a transaction,
 //! a script. Each removal between commands is a unit of its own. While there is no listener nothing
@@ -45,7 +45,7 @@ pub enum EffectRecording {
 
 /// Capacity kept for the next unit; more than that is released.
 const BYTES_KEPT: usize = 256 * 1024;
-const STATED_KEPT: usize = 4096;
+const RECORDS_KEPT: usize = 4096;
 
 /// Effects that are recorded and not yet taken by the listeners.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Effects {
     /// The listeners, unless nothing is recorded for them.
     wanted: Audience,
     bytes: Vec<u8>,
-    stated: Vec<EffectRecord>,
+    records: Vec<EffectRecord>,
     /// A command, transaction or script is running: its effects form a unit.
     in_unit: bool,
     /// Requests of complete units.
@@ -189,7 +189,7 @@ impl Effects {
         (audience, slot): (Audience, Option<u16>),
         by_itself: bool,
     ) {
-        self.stated.push(EffectRecord {
+        self.records.push(EffectRecord {
             db,
             audience,
             slot,
@@ -198,7 +198,7 @@ impl Effects {
             by_itself,
         });
         if !self.in_unit {
-            self.complete = self.stated.len();
+            self.complete = self.records.len();
         }
     }
 
@@ -212,9 +212,9 @@ impl Effects {
     #[inline]
     pub fn end_unit(&mut self) {
         self.in_unit = false;
-        if self.complete < self.stated.len() {
-            self.stated.last_mut().expect("at least one").ends_unit = true;
-            self.complete = self.stated.len();
+        if self.complete < self.records.len() {
+            self.records.last_mut().expect("at least one").ends_unit = true;
+            self.complete = self.records.len();
         }
     }
 
@@ -244,7 +244,7 @@ impl Effects {
 
     /// The position of the next request, for [`Effects::take_back`] and [`Effects::address`].
     pub fn mark(&self) -> usize {
-        self.stated.len()
+        self.records.len()
     }
 
     /// Takes back the effects that commands of the unit under way have recorded since `mark`;
@@ -253,21 +253,21 @@ impl Effects {
         let mark = mark.max(self.complete);
         let mut kept = match mark {
             0 => 0,
-            mark => self.stated[mark - 1].end,
+            mark => self.records[mark - 1].end,
         };
         let (mut begin, mut count) = (kept, mark);
-        for at in mark..self.stated.len() {
-            let stated = self.stated[at];
-            if stated.by_itself {
-                self.bytes.copy_within(begin..stated.end, kept);
-                kept += stated.end - begin;
+        for at in mark..self.records.len() {
+            let record = self.records[at];
+            if record.by_itself {
+                self.bytes.copy_within(begin..record.end, kept);
+                kept += record.end - begin;
                 let end = kept;
-                self.stated[count] = EffectRecord { end, ..stated };
+                self.records[count] = EffectRecord { end, ..record };
                 count += 1;
             }
-            begin = stated.end;
+            begin = record.end;
         }
-        self.stated.truncate(count);
+        self.records.truncate(count);
         self.bytes.truncate(kept);
     }
 
@@ -280,28 +280,28 @@ impl Effects {
             return self.take_back(mark);
         }
         let mark = mark.max(self.complete);
-        for stated in self.stated[mark..].iter_mut().filter(|s| !s.by_itself) {
-            stated.audience &= audience;
+        for record in self.records[mark..].iter_mut().filter(|s| !s.by_itself) {
+            record.audience &= audience;
         }
     }
 
     /// Bytes of the recorded effects.
     pub fn held_bytes(&self) -> usize {
-        self.bytes.capacity() + self.stated.capacity() * size_of::<EffectRecord>()
+        self.bytes.capacity() + self.records.capacity() * size_of::<EffectRecord>()
     }
 
     /// The complete units, oldest first.
     pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
         let mut begin = 0;
-        self.stated[..self.complete]
+        self.records[..self.complete]
             .split_inclusive(|s| s.ends_unit)
-            .map(move |stated| {
+            .map(move |records| {
                 let unit = Unit {
                     bytes: &self.bytes,
                     begin,
-                    stated,
+                    records,
                 };
-                begin = stated.last().map_or(begin, |s| s.end);
+                begin = records.last().map_or(begin, |s| s.end);
                 unit
             })
     }
@@ -309,18 +309,18 @@ impl Effects {
     /// Drops the complete units, which all listeners have taken.
     #[inline]
     pub fn clear_complete(&mut self) {
-        if self.complete == self.stated.len() {
-            self.stated.clear();
+        if self.complete == self.records.len() {
+            self.records.clear();
             self.bytes.clear();
-            if self.stated.capacity() > STATED_KEPT || self.bytes.capacity() > BYTES_KEPT {
-                self.stated.shrink_to(STATED_KEPT);
+            if self.records.capacity() > RECORDS_KEPT || self.bytes.capacity() > BYTES_KEPT {
+                self.records.shrink_to(RECORDS_KEPT);
                 self.bytes.shrink_to(BYTES_KEPT);
             }
         } else {
-            let end = self.stated[self.complete - 1].end;
-            self.stated.drain(..self.complete);
+            let end = self.records[self.complete - 1].end;
+            self.records.drain(..self.complete);
             self.bytes.drain(..end);
-            self.stated.iter_mut().for_each(|s| s.end -= end);
+            self.records.iter_mut().for_each(|s| s.end -= end);
         }
         self.complete = 0;
     }
@@ -342,14 +342,14 @@ pub struct Request<'a> {
 pub struct Unit<'a> {
     bytes: &'a [u8],
     begin: usize,
-    stated: &'a [EffectRecord],
+    records: &'a [EffectRecord],
 }
 
 impl<'a> Unit<'a> {
     /// The requests of the unit, in order.
     pub fn requests(self) -> impl Iterator<Item = Request<'a>> {
         let mut begin = self.begin;
-        self.stated.iter().map(move |s| {
+        self.records.iter().map(move |s| {
             let bytes = &self.bytes[begin..s.end];
             begin = s.end;
             Request {
@@ -363,13 +363,13 @@ impl<'a> Unit<'a> {
 
     /// Whether it has several requests: these are wrapped in MULTI and EXEC.
     pub fn is_several(self) -> bool {
-        self.stated.len() > 1
+        self.records.len() > 1
     }
 
     /// Whether log and replicas repeat all of it.
     #[inline]
     pub fn is_for_both(self) -> bool {
-        self.stated
+        self.records
             .iter()
             .all(|s| s.audience.contains(Audience::BOTH))
     }
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_unit_under_way_stated_can_be_taken_back() {
+    fn what_a_unit_under_way_recorded_can_be_taken_back() {
         let mut e = Effects::default();
         e.set_wanted(Audience::LOG);
         e.begin_unit();

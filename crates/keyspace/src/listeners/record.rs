@@ -9,7 +9,7 @@
 use super::super::ids::DbIndex;
 use super::super::slots::slot_set::{SlotFilter, SlotSet};
 use super::super::store::database::Database;
-use super::super::store::prefixes::Use;
+use super::super::store::prefixes::KeyUse;
 use super::super::{ClockUse, Keyspace};
 use super::journal::{Change, ChangeKind};
 use super::watch::KeyState;
@@ -59,12 +59,12 @@ impl Keyspace {
             self.waiting.touch(db, key);
             match kind {
                 ChangeKind::Written => {
-                    self.count_use(db, key, Use::Write);
+                    self.count_use(db, key, KeyUse::Write);
                     if self.clock_use == ClockUse::Lrm {
                         self.record_modified(db, key);
                     }
                 }
-                ChangeKind::Expired => self.count_use(db, key, Use::Expiry),
+                ChangeKind::Expired => self.count_use(db, key, KeyUse::Expiry),
                 _ => {}
             }
             let database = &self.dbs[db];

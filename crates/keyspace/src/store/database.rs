@@ -15,7 +15,7 @@ use super::check::check_value;
 use super::container::{DetachedValue, bytes_of, take_container};
 use super::entry::{Entry, is_past};
 use super::footprint::{Footprint, Footprints};
-use super::prefixes::{Prefixes, Use};
+use super::prefixes::{KeyUse, Prefixes};
 use super::sizes::Size;
 use super::table::{FoundKey, Table};
 use russet_encodings::hashtable::Shape;
@@ -477,7 +477,7 @@ impl Database {
 
     /// Counts a use of a key, present or not.
     #[inline]
-    pub(crate) fn count_use(&mut self, key: &[u8], what: Use) {
+    pub(crate) fn count_use(&mut self, key: &[u8], what: KeyUse) {
         if let Some(prefixes) = self.prefixes_mut() {
             prefixes.count(key, what);
         }

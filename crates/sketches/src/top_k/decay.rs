@@ -9,20 +9,20 @@ const TABLE: usize = 256;
 
 /// Thresholds by count.
 #[derive(Clone)]
-pub(super) struct Chances {
+pub(super) struct DecayThresholds {
     decay: f64,
     table: Box<[u64]>,
 }
 
-impl Chances {
-    pub fn new(decay: f64) -> Chances {
+impl DecayThresholds {
+    pub fn new(decay: f64) -> DecayThresholds {
         let mut chance = 1.0;
         let table = (0..TABLE).map(|_| {
             let own = chance;
             chance *= decay;
             threshold(own)
         });
-        Chances {
+        DecayThresholds {
             decay,
             table: table.collect(),
         }
@@ -92,15 +92,15 @@ mod tests {
     #[test]
     fn chances_are_powers_of_the_decay() {
         for decay in [1.0, 0.9, 0.5, 0.999_99, 1e-9] {
-            let chances = Chances::new(decay);
+            let chances = DecayThresholds::new(decay);
             for count in [0, 1, 2, 100, 255, 256, 257, 1000, 100_000, u32::MAX] {
                 let expected = decay.powi(count.min(i32::MAX as u32) as i32);
                 let own = chances.of(count) as f64 / 2.0_f64.powi(64);
                 assert!((own - expected).abs() < 1e-6, "{decay} ^ {count}: {own}");
             }
         }
-        assert_eq!(Chances::new(1.0).of(u32::MAX), u64::MAX);
-        assert_eq!(Chances::new(0.9).of(1000), 0);
+        assert_eq!(DecayThresholds::new(1.0).of(u32::MAX), u64::MAX);
+        assert_eq!(DecayThresholds::new(0.9).of(1000), 0);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use russet_base::memory::alloc::{array_bytes, slice_bytes};
 use russet_base::memory::content::Content;
 use russet_base::memory::mover::Mover;
 
-use self::decay::{Chances, Generator};
+use self::decay::{DecayThresholds, Generator};
 use self::heap::Heap;
 use self::wear::wear;
 use crate::block::{blank, copy_piece};
@@ -50,7 +50,7 @@ const FREED_TOGETHER: usize = 256;
 #[derive(Clone)]
 pub struct TopK {
     rows: Rows,
-    chances: Chances,
+    chances: DecayThresholds,
     generator: Generator,
     cells: Box<[u8]>,
     heap: Heap,
@@ -100,7 +100,7 @@ impl TopK {
         }
         Ok(TopK {
             rows,
-            chances: Chances::new(shape.decay),
+            chances: DecayThresholds::new(shape.decay),
             generator: Generator(seed),
             cells: bytes.and_then(zeros).ok_or(TopKError::NoRoom)?,
             heap: Heap::new(shape.k as usize).ok_or(TopKError::NoRoom)?,
@@ -258,7 +258,7 @@ impl Loader {
         let state = places[8..16].as_array().expect("eight bytes");
         let list = TopK {
             rows,
-            chances: Chances::new(decay),
+            chances: DecayThresholds::new(decay),
             generator: Generator(u64::from_le_bytes(*state)),
             cells,
             heap: Heap::new(shape.k as usize).ok_or(Damage)?,

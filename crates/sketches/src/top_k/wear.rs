@@ -10,7 +10,7 @@
 //! Cost: O(1) draws if the decay is slow, else a draw for each count that is lost: at most
 //! `ln(n) / -ln(decay)`, some hundreds.
 
-use super::decay::{Chances, Generator};
+use super::decay::{DecayThresholds, Generator};
 
 /// So many additions are drawn singly.
 const ONE_BY_ONE: u32 = 32;
@@ -21,7 +21,12 @@ const FEW: u32 = 64;
 
 /// `n` additions of other items to a cell with a count. Returns the count that is left and, if that
 /// is 0, how many additions are left, including the last.
-pub(super) fn wear(count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
+pub(super) fn wear(
+    count: u32,
+    n: u32,
+    chances: &DecayThresholds,
+    generator: &mut Generator,
+) -> (u32, u32) {
     if n <= ONE_BY_ONE {
         return each(count, n, chances, generator);
     }
@@ -41,7 +46,12 @@ pub(super) fn wear(count: u32, n: u32, chances: &Chances, generator: &mut Genera
     by_times(count, n, chances, generator)
 }
 
-fn each(mut count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
+fn each(
+    mut count: u32,
+    n: u32,
+    chances: &DecayThresholds,
+    generator: &mut Generator,
+) -> (u32, u32) {
     let mut chance = chances.of(count);
     for left in (1..=n).rev() {
         if chance == 0 {
@@ -59,7 +69,12 @@ fn each(mut count: u32, n: u32, chances: &Chances, generator: &mut Generator) ->
 }
 
 /// Draws how long each count withstands.
-fn by_times(mut count: u32, n: u32, chances: &Chances, generator: &mut Generator) -> (u32, u32) {
+fn by_times(
+    mut count: u32,
+    n: u32,
+    chances: &DecayThresholds,
+    generator: &mut Generator,
+) -> (u32, u32) {
     let mut left = n;
     loop {
         let chance = chances.of(count) as f64 * 0.5_f64.powi(64);
@@ -144,7 +159,7 @@ mod tests {
 
     /// The share of outcomes up to each of some counts, of both ways to draw.
     fn shares(count: u32, n: u32, decay: f64, rounds: u64) -> [Vec<f64>; 2] {
-        let chances = Chances::new(decay);
+        let chances = DecayThresholds::new(decay);
         let mut generators = [Generator(1), Generator(2)];
         let draw = |is_each: bool, generator: &mut Generator| {
             let (left, over) = if is_each {
@@ -203,7 +218,7 @@ mod tests {
     #[test]
     fn draws_do_not_grow_with_the_additions() {
         for decay in [1.0, 0.999_999_9, 0.9999, 0.99, 0.969, 0.968, 0.9, 0.5, 1e-9] {
-            let chances = Chances::new(decay);
+            let chances = DecayThresholds::new(decay);
             for count in [1, 10, 300, 100_000, u32::MAX] {
                 let mut generator = Generator(7);
                 let (left, over) = wear(count, u32::MAX, &chances, &mut generator);
@@ -225,7 +240,7 @@ mod tests {
         let mut numbers = Generator(4);
         for _ in 0..20_000 {
             let decay = 1.0 - unit(&mut numbers).powi(1 + (numbers.next() % 12) as i32) * 0.999;
-            let chances = Chances::new(decay);
+            let chances = DecayThresholds::new(decay);
             let shift = numbers.next() % 32;
             let (count, n) = (
                 (numbers.next() as u32 >> shift).max(1),

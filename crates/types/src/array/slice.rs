@@ -20,7 +20,7 @@
 use super::slot::{self, SoughtValue};
 use russet_base::memory::alloc::good_size;
 use russet_base::memory::mover::Mover;
-use russet_encodings::idmap::Weigh;
+use russet_encodings::idmap::MapValue;
 use russet_encodings::listpack::Entry;
 use russet_encodings::prefetch::prefetch;
 
@@ -560,7 +560,7 @@ impl Slice {
     }
 }
 
-impl Weigh for Slice {
+impl MapValue for Slice {
     fn weight(&self) -> u64 {
         u64::from(self.used)
     }

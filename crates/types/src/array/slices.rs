@@ -10,7 +10,7 @@
 
 use russet_base::memory::alloc::boxed_bytes;
 use russet_base::memory::mover::Mover;
-use russet_encodings::idmap::{IdMap, Weigh};
+use russet_encodings::idmap::{IdMap, MapValue};
 use russet_encodings::stream_id::StreamId;
 
 use super::slice::Slice;

@@ -20,7 +20,7 @@ use super::lag::UNKNOWN;
 use super::{COUNTER_MAX, StreamId};
 use russet_base::memory::alloc::{self, OwnedBytes};
 use russet_base::memory::mover::Mover;
-use russet_encodings::idmap::{IdMap, MapPosition, Weigh};
+use russet_encodings::idmap::{IdMap, MapPosition, MapValue};
 
 /// A consumer's number within its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ pub struct Nack {
     tie: u32,
 }
 
-impl Weigh for Nack {}
+impl MapValue for Nack {}
 
 impl Nack {
     /// When it was delivered last, Unix milliseconds; 0 without an owner.
@@ -652,7 +652,7 @@ impl Group {
 
 /// Offers up to `n` chunks from chunk `from` on; returns the number of the next chunk, `None` at
 /// the end.
-fn relocate_ids<V: Weigh>(
+fn relocate_ids<V: MapValue>(
     ids: &mut IdMap<V>,
     mover: &mut Mover,
     from: usize,

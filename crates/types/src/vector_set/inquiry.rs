@@ -22,7 +22,7 @@ pub struct SearchBounds {
 }
 
 /// See the module.
-pub struct Inquiry {
+pub struct SimilaritySearch {
     walk: Walk,
     filter: Option<Filter>,
     count: usize,
@@ -34,9 +34,9 @@ enum Walk {
     All(Box<Scan>),
 }
 
-impl Inquiry {
+impl SimilaritySearch {
     /// Begins a search of the set as it is now.
-    pub fn new(content: &Content, query: Query, wanted: SearchBounds) -> Inquiry {
+    pub fn new(content: &Content, query: Query, wanted: SearchBounds) -> SimilaritySearch {
         let SearchBounds { count, filter, .. } = wanted;
         let ef = wanted.ef.max(count).min(content.len());
         let walk = match (wanted.exact, &filter) {
@@ -46,7 +46,7 @@ impl Inquiry {
                 Walk::Graph(Box::new(Search::filtered(query, ef, wanted.filter_ef)))
             }
         };
-        Inquiry {
+        SimilaritySearch {
             walk,
             filter,
             count,

@@ -75,7 +75,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use content::{AddOutcome, Content, ContentLoader};
-pub use inquiry::{Inquiry, SearchBounds};
+pub use inquiry::{SearchBounds, SimilaritySearch};
 pub use names::{End, Names};
 pub use projection::{Product, Projection};
 

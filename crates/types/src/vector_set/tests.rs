@@ -39,7 +39,7 @@ fn search(set: &VectorSet, of: [f32; 3], filter: Option<&str>, exact: bool) -> V
         filter_ef: 100_000,
         exact,
     };
-    let mut inquiry = Inquiry::new(&content, query(of), wanted);
+    let mut inquiry = SimilaritySearch::new(&content, query(of), wanted);
     while inquiry.step(&content, 10) == Progress::More {}
     let found = inquiry.found(&content);
     let name = |found: &russet_encodings::hnsw::FoundNode| {
@@ -134,7 +134,7 @@ fn a_search_goes_on_while_its_set_changes() {
         filter_ef: 1,
         exact: false,
     };
-    let mut inquiry = Inquiry::new(&set.read(), query([1.0, 0.0, 0.0]), wanted);
+    let mut inquiry = SimilaritySearch::new(&set.read(), query([1.0, 0.0, 0.0]), wanted);
     for i in 0..400 {
         let progress = inquiry.step(&set.read(), 5);
         set.write().remove(i.to_string().as_bytes());

@@ -35,7 +35,7 @@ use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_types::VectorSet;
-use russet_types::vector_set::{Inquiry, Names, Parameters, Placement, Progress};
+use russet_types::vector_set::{Names, Parameters, Placement, Progress, SimilaritySearch};
 
 /// Long work that needs nothing of the keyspace.
 pub trait Task: Any + Send {
@@ -54,7 +54,7 @@ pub trait Task: Any + Send {
 
 /// A search in a vector set.
 pub enum Work {
-    Inquiry(Box<Inquiry>),
+    Inquiry(Box<SimilaritySearch>),
     Placement(Box<Placement>),
     Names(Box<Names>),
 }

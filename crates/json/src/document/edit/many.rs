@@ -39,7 +39,7 @@ pub type ChangeAt<'c> = dyn FnMut(usize, &mut Document, &[u32]) + 'c;
 pub type Pay<'p, E> = dyn Fn(u64) -> Result<(), E> + 'p;
 
 /// A location, and its number.
-type Spot<'s> = (&'s [u32], usize);
+type EditSpot<'s> = (&'s [u32], usize);
 
 impl Document {
     /// Changes the values at locations, those within others first. A repeated location is changed
@@ -57,7 +57,7 @@ impl Document {
             change(0, self, location);
             return Ok(());
         }
-        let mut spots: Vec<Spot<'_>> = locations.iter().copied().zip(0..).collect();
+        let mut spots: Vec<EditSpot<'_>> = locations.iter().copied().zip(0..).collect();
         spots.sort_by(|one, other| one.0.cmp(other.0));
         if self.is_better_in_place(spots.len()) {
             self.pay_in_place(spots.len(), pay)?;
@@ -67,7 +67,7 @@ impl Document {
         }
         let mut large = Vec::new();
         let made = Document::drafted(&[], |draft| {
-            let mut remake = Remake {
+            let mut remake = EditWalk {
                 pay,
                 change,
                 large: &mut large,
@@ -82,7 +82,7 @@ impl Document {
     /// Changes values; each item has the spots of a location.
     fn edit_in_place<'s>(
         &mut self,
-        places: impl Iterator<Item = &'s [Spot<'s>]>,
+        places: impl Iterator<Item = &'s [EditSpot<'s>]>,
         change: &mut ChangeAt<'_>,
     ) {
         for (location, number) in places.flatten() {
@@ -100,7 +100,7 @@ impl Document {
             }
             return Ok(());
         }
-        let mut removals: Vec<Spot<'_>> = locations.iter().map(|at| &**at).zip(0..).collect();
+        let mut removals: Vec<EditSpot<'_>> = locations.iter().map(|at| &**at).zip(0..).collect();
         // Siblings stay in their order: each location holds after the removals before it.
         removals.sort_by(|one, other| parent(one.0).cmp(parent(other.0)));
         let made = Document::drafted(&[], |draft| {
@@ -195,8 +195,12 @@ fn children(container: Value<'_>) -> impl Iterator<Item = (Option<Name<'_>>, Val
 
 /// The spots within the child with an ordinal of a container at `depth`, which are taken from the
 /// front of `spots`.
-fn take_within<'s, 'l>(spots: &mut &'s [Spot<'l>], depth: usize, ordinal: usize) -> &'s [Spot<'l>] {
-    let is_within = |spot: &Spot<'_>| spot.0[depth] as usize == ordinal;
+fn take_within<'s, 'l>(
+    spots: &mut &'s [EditSpot<'l>],
+    depth: usize,
+    ordinal: usize,
+) -> &'s [EditSpot<'l>] {
+    let is_within = |spot: &EditSpot<'_>| spot.0[depth] as usize == ordinal;
     let count = match spots {
         [first, ..] if !is_within(first) => 0,
         // A single spot, as a rule.
@@ -216,21 +220,21 @@ fn end(draft: &mut Draft<'_, '_>, fpha: Option<crate::document::Fpha>) {
 }
 
 /// The walk of [`Document::edit_each`].
-struct Remake<'r, 'c, 's, 'l, E> {
+struct EditWalk<'r, 'c, 's, 'l, E> {
     pay: &'r Pay<'r, E>,
     change: &'r mut ChangeAt<'c>,
     /// Values with parts out of line, which are changed in place afterwards, containers before the
     /// values within them: none of them is in a value that is changed here.
-    large: &'r mut Vec<&'s [Spot<'l>]>,
+    large: &'r mut Vec<&'s [EditSpot<'l>]>,
 }
 
-impl<'s, 'l, E> Remake<'_, '_, 's, 'l, E> {
+impl<'s, 'l, E> EditWalk<'_, '_, 's, 'l, E> {
     /// Makes a value: the spots begin with its location of `depth` ordinals.
     fn value(
         &mut self,
         draft: &mut Draft<'_, '_>,
         value: Value<'_>,
-        spots: &'s [Spot<'l>],
+        spots: &'s [EditSpot<'l>],
         depth: usize,
     ) -> Result<(), E> {
         let own = spots.partition_point(|spot| spot.0.len() == depth);
@@ -251,8 +255,8 @@ impl<'s, 'l, E> Remake<'_, '_, 's, 'l, E> {
     fn changed(
         &mut self,
         value: Value<'_>,
-        own: &[Spot<'_>],
-        inner: &'s [Spot<'l>],
+        own: &[EditSpot<'_>],
+        inner: &'s [EditSpot<'l>],
         depth: usize,
     ) -> Result<Document, E> {
         let visits = EDIT_VISITS + visits_of(2 * inline_bytes(value));
@@ -273,7 +277,7 @@ impl<'s, 'l, E> Remake<'_, '_, 's, 'l, E> {
         &mut self,
         draft: &mut Draft<'_, '_>,
         value: Value<'_>,
-        mut spots: &'s [Spot<'l>],
+        mut spots: &'s [EditSpot<'l>],
         depth: usize,
     ) -> Result<(), E> {
         if spots.is_empty() {
@@ -323,7 +327,7 @@ impl<E> RemovalWalk<'_, E> {
         &self,
         draft: &mut Draft<'_, '_>,
         value: Value<'_>,
-        removals: &[Spot<'_>],
+        removals: &[EditSpot<'_>],
         depth: usize,
     ) -> Result<(), E> {
         let own = removals.partition_point(|removal| removal.0.len() == depth + 1);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{PrefixFigures, PrefixName, PrefixRule, Use};
+use super::{KeyUse, PrefixFigures, PrefixName, PrefixRule};
 use crate::{Database, DbIndex, Keyspace};
 use russet_base::clock;
 
@@ -40,7 +40,7 @@ impl Keyspace {
 
     /// Counts a use of a key, present or not.
     #[inline(always)]
-    pub(crate) fn count_use(&mut self, at: DbIndex, key: &[u8], what: Use) {
+    pub(crate) fn count_use(&mut self, at: DbIndex, key: &[u8], what: KeyUse) {
         if self.prefix_rule.is_some() {
             self.count_ruled(at, key, what);
         }
@@ -48,7 +48,7 @@ impl Keyspace {
 
     /// See [`Keyspace::count_use`].
     #[cold]
-    fn count_ruled(&mut self, at: DbIndex, key: &[u8], what: Use) {
+    fn count_ruled(&mut self, at: DbIndex, key: &[u8], what: KeyUse) {
         if self.counts_uses {
             self.dbs[at].count_use(key, what);
         }

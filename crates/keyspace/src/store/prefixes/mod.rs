@@ -109,7 +109,7 @@ pub enum PrefixName<'a> {
 
 /// A use of a key that counts for its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub enum KeyUse {
     Read,
     Miss,
     Write,

@@ -10,7 +10,7 @@
 
 use hashbrown::HashTable;
 
-use super::{NAME_MAX, PrefixFigures, PrefixName, PrefixRule, Use, end_of};
+use super::{KeyUse, NAME_MAX, PrefixFigures, PrefixName, PrefixRule, end_of};
 use crate::store::table::WALK_END;
 use russet_base::{hashing::hash, memory::alloc};
 
@@ -231,20 +231,20 @@ impl Prefixes {
 
     /// Counts a use of a key.
     #[inline]
-    pub fn count(&mut self, key: &[u8], what: Use) {
+    pub fn count(&mut self, key: &[u8], what: KeyUse) {
         // Lookups of missing keys must not fill the table.
         let figures = match what {
-            Use::Write => self.line_of(key),
-            Use::Read | Use::Miss | Use::Expiry => {
+            KeyUse::Write => self.line_of(key),
+            KeyUse::Read | KeyUse::Miss | KeyUse::Expiry => {
                 let line = self.find(key).unwrap_or(OTHER);
                 &mut self.lines[line].figures
             }
         };
         match what {
-            Use::Read => figures.reads += 1,
-            Use::Miss => figures.misses += 1,
-            Use::Write => figures.writes += 1,
-            Use::Expiry => figures.expired += 1,
+            KeyUse::Read => figures.reads += 1,
+            KeyUse::Miss => figures.misses += 1,
+            KeyUse::Write => figures.writes += 1,
+            KeyUse::Expiry => figures.expired += 1,
         }
     }
 

@@ -61,7 +61,7 @@ fn names_are_bounded_and_misses_make_no_lines() {
     let mut p = Prefixes::new(RULE, true);
     let long = [&[b'x'; NAME_MAX][..], b":1"].concat();
     p.add(&long, 7);
-    p.count(b"nothing:1", Use::Miss);
+    p.count(b"nothing:1", KeyUse::Miss);
     let lines: Vec<_> = p.lines().collect();
     let [(PrefixName::Other, figures)] = lines[..] else {
         panic!("{lines:?}")
@@ -96,8 +96,8 @@ proptest! {
                     p.remove(&key, before);
                     model.remove(&key);
                 }
-                (4, _) => p.count(&key, Use::Write),
-                _ => p.count(&key, Use::Miss),
+                (4, _) => p.count(&key, KeyUse::Write),
+                _ => p.count(&key, KeyUse::Miss),
             }
             p.check(model.iter().map(|(key, bytes)| (&key[..], 0, *bytes)));
         }
