@@ -3,12 +3,12 @@
 #![warn(missing_docs)]
 
 mod connecting;
-pub mod courier;
 #[cfg(test)]
-#[path = "courier/tests/mod.rs"]
+#[path = "io_thread/tests/mod.rs"]
 mod courier_tests;
 mod dial;
 pub mod gather;
+pub mod io_thread;
 mod listener;
 mod outside;
 #[cfg(feature = "testing")]

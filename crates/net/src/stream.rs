@@ -23,7 +23,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::courier::Carried;
+use super::io_thread::Carried;
 use super::sys;
 use super::tls::{Certificate, TlsLink};
 use super::unpacking::{Unpack, Unpacking};

@@ -23,7 +23,7 @@ use russet_acl::UserId;
 use russet_base::memory::alloc;
 use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
-use russet_net::courier::Carried;
+use russet_net::io_thread::Carried;
 use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
@@ -187,7 +187,7 @@ pub struct Client {
     pub user: UserId,
     /// It has a connection that is reserved for its network (`priority-subnets`).
     pub has_priority: bool,
-    /// The thread that has its socket (`net::courier`); 0: the loop.
+    /// The thread that has its socket (`net::io_thread`); 0: the loop.
     pub courier: u32,
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,

@@ -1,4 +1,4 @@
-//! Clients whose sockets are couriers' (`net::courier`).
+//! Clients whose sockets are couriers' (`net::io_thread`).
 //!
 //!     place     a client's turn is over: its socket goes to a courier; a new replica's comes back
 //!     parcel    each report is served as an event of the poll: the client is read from, or flushed
@@ -20,8 +20,8 @@ use crate::server::clients::batch::COMMANDS_MAX;
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
-use russet_net::courier::staffing::Advice;
-use russet_net::courier::{Courier, Place, Report};
+use russet_net::io_thread::scaling::Advice;
+use russet_net::io_thread::{Courier, Place, Report};
 use russet_net::{Stream, Target};
 
 /// Parcels of each courier in a turn, so that the first answers leave soon.

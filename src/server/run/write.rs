@@ -18,7 +18,7 @@ use crate::server::state::Server;
 use russet_base::text::system_text;
 use russet_keyspace::ClientId;
 use russet_net::Target;
-use russet_net::courier::Carried;
+use russet_net::io_thread::Carried;
 use russet_resp::{Part, Reply};
 
 /// A client's share of a turn for its replies: while others wait to be answered or to continue, and

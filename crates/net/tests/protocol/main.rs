@@ -11,10 +11,10 @@
     reason = "parts of the couriers, and their own tests, that are not used here"
 )]
 
-#[path = "../../src/courier/mod.rs"]
-mod courier;
 #[path = "../../src/gather.rs"]
 mod gather;
+#[path = "../../src/io_thread/mod.rs"]
+mod io_thread;
 mod outside;
 mod stream;
 #[path = "../../src/sys.rs"]
@@ -44,7 +44,7 @@ use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread::JoinHandle;
 
-use self::courier::{Bell, Courier, Place};
+use self::io_thread::{Bell, Courier, Place};
 use self::outside::{Event, Events, Poll, Registry};
 use self::stream::{Peer, Stream};
 
@@ -214,7 +214,7 @@ impl Loop {
                 if client.generation == place.generation
                     && let Some(stream) = &mut client.stream
                 {
-                    let unread = stream.carried().map(courier::Carried::take_unread);
+                    let unread = stream.carried().map(io_thread::Carried::take_unread);
                     assert!(unread.is_none_or(|bytes| bytes.is_empty()), "it was served");
                     *stream = socket;
                     self.courier.returned();

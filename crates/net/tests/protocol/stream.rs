@@ -9,7 +9,7 @@ use mio::Token;
 use rustls::pki_types::CertificateDer;
 use shuttle::sync::{Arc, Mutex};
 
-use crate::courier::Carried;
+use crate::io_thread::Carried;
 use crate::outside::{Event, Registry};
 
 /// Bytes that a socket takes which the peer has not read.

@@ -12,7 +12,7 @@ mod atomic {
     pub use std::sync::atomic::{AtomicBool, Ordering};
 }
 
-#[path = "../../src/courier/sleep_flag.rs"]
+#[path = "../../src/io_thread/sleep_flag.rs"]
 mod sleep_flag;
 
 use self::sleep_flag::SleepFlag;

@@ -9,7 +9,7 @@ mod atomic {
     pub use loom::sync::atomic::{AtomicBool, Ordering};
 }
 
-#[path = "../../src/courier/sleep_flag.rs"]
+#[path = "../../src/io_thread/sleep_flag.rs"]
 mod sleep_flag;
 
 use self::sleep_flag::SleepFlag;

@@ -14,7 +14,7 @@ use super::{InfoWriter, Source};
 
 use russet_base::usage::recent_cpu_times;
 use russet_config::{Choice, Supervised};
-use russet_net::courier::Courier;
+use russet_net::io_thread::Courier;
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -1,4 +1,4 @@
-//! The couriers of this server (`net::courier`): threads that read and write for clients.
+//! The couriers of this server (`net::io_thread`): threads that read and write for clients.
 //!
 //! Invariants
 //!   1. A session whose stream is carried is a connection of the courier that the stream names,
@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use russet_net::courier::staffing::{Advice, Spread, Staffing, spread};
-use russet_net::courier::{Bell, Courier, Late, Parcel, Place, Report};
+use russet_net::io_thread::scaling::{Advice, Spread, Staffing, spread};
+use russet_net::io_thread::{Bell, Courier, Late, Parcel, Place, Report};
 use russet_net::{Role, Stream, Target};
 
 use crate::server::clients::client::ClientFlags;

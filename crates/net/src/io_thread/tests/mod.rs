@@ -13,9 +13,9 @@ use mio::net::UnixStream;
 use mio::{Poll, Token};
 use proptest::prelude::*;
 
-use crate::courier::carried::WINDOW;
-use crate::courier::rounds::Rounds;
-use crate::courier::{Bell, Carried, Courier, Place};
+use crate::io_thread::handoff::WINDOW;
+use crate::io_thread::worker::Rounds;
+use crate::io_thread::{Bell, Carried, Courier, Place};
 use crate::outside::RING;
 use crate::stream::Stream;
 

@@ -11,29 +11,29 @@
 //!
 //! No thread waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
 //! courier keeps its parcels and reads nothing before they are gone. A courier has
-//! [`rounds::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
+//! [`worker::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
 //! the loop does not take stay in the kernel.
 //!
 //! Cost a request: no system call of the loop; 20 to 40 bytes of report and order, and a copy of
 //! the request and the reply. A courier that has nothing to do sleeps without a timer.
 
-mod bell;
-pub(crate) mod carried;
+pub(crate) mod handoff;
 mod message;
-pub(crate) mod rounds;
+pub mod scaling;
 mod sleep_flag;
-pub mod staffing;
+mod waker;
+pub(crate) mod worker;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-pub use self::bell::Bell;
-pub use self::carried::Carried;
+pub use self::handoff::Carried;
 pub use self::message::{Late, Parcel, Place, Report, Then};
+pub use self::waker::Bell;
 
 use self::message::{Order, Orders};
-use self::rounds::Rounds;
+use self::worker::Rounds;
 use crate::outside::atomic::{self, AtomicU32, AtomicU64, Ordering};
 use crate::outside::{
     Consumer, JoinHandle, Producer, PushError, RING, RingBuffer, start, yield_now,
