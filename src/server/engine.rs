@@ -336,7 +336,7 @@ impl Server {
             if let Some(stream) = &session.stream {
                 stream.shut_down();
             }
-            self.connections.couriers.shut_down(&mut session);
+            self.connections.io_threads.shut_down(&mut session);
             self.turn.close_soon(&mut session, EndReason::Killed);
         }
         self.clients.put_back(session);

@@ -3,12 +3,12 @@
 #![warn(missing_docs)]
 
 mod connecting;
-#[cfg(test)]
-#[path = "io_thread/tests/mod.rs"]
-mod courier_tests;
 mod dial;
 pub mod gather;
 pub mod io_thread;
+#[cfg(test)]
+#[path = "io_thread/tests/mod.rs"]
+mod io_thread_tests;
 mod listener;
 mod outside;
 #[cfg(feature = "testing")]

@@ -23,7 +23,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::io_thread::Carried;
+use super::io_thread::Handoff;
 use super::sys;
 use super::tls::{Certificate, TlsLink};
 use super::unpacking::{Unpack, Unpacking};
@@ -135,8 +135,8 @@ pub enum Stream {
     Tls(Box<TlsLink>),
     /// One of these, whose peer compresses its bytes.
     Unpacking(Box<Unpacking>),
-    /// A courier has the socket.
-    Carried(Box<Carried>),
+    /// An I/O thread has the socket.
+    Handoff(Box<Handoff>),
 }
 
 impl Stream {
@@ -147,23 +147,23 @@ impl Stream {
             Stream::Unix(s) => Some(s.as_fd()),
             Stream::Tls(s) => Some(s.socket().as_fd()),
             Stream::Unpacking(s) => s.inner().socket(),
-            Stream::Carried(_) => None,
+            Stream::Handoff(_) => None,
         }
     }
 
-    /// The loop's end of a connection whose socket a courier has.
+    /// The loop's end of a connection whose socket an I/O thread has.
     #[inline]
-    pub fn carried(&mut self) -> Option<&mut Carried> {
+    pub fn handoff(&mut self) -> Option<&mut Handoff> {
         match self {
-            Stream::Carried(carried) => Some(carried),
+            Stream::Handoff(handoff) => Some(handoff),
             _ => None,
         }
     }
 
-    /// The courier that has the socket.
-    pub fn courier(&self) -> Option<u32> {
+    /// The I/O thread that has the socket.
+    pub fn io_thread(&self) -> Option<u32> {
         match self {
-            Stream::Carried(carried) => Some(carried.courier()),
+            Stream::Handoff(handoff) => Some(handoff.io_thread()),
             _ => None,
         }
     }
@@ -172,7 +172,7 @@ impl Stream {
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Stream::Tcp(s) => Some(s),
-            Stream::Unix(_) | Stream::Carried(_) => None,
+            Stream::Unix(_) | Stream::Handoff(_) => None,
             Stream::Tls(s) => Some(s.socket()),
             Stream::Unpacking(s) => s.inner().tcp(),
         }
@@ -183,7 +183,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => Some(link),
             Stream::Unpacking(s) => s.inner().tls(),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => None,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Handoff(_) => None,
         }
     }
 
@@ -193,7 +193,7 @@ impl Stream {
     pub fn is_handshaking(&self) -> bool {
         match self {
             Stream::Tls(link) => link.is_handshaking(),
-            Stream::Carried(carried) => carried.is_handshaking(),
+            Stream::Handoff(handoff) => handoff.is_handshaking(),
             Stream::Tcp(_) | Stream::Unix(_) | Stream::Unpacking(_) => false,
         }
     }
@@ -201,7 +201,7 @@ impl Stream {
     /// The peer's verified certificate, if it has sent one.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
         match self {
-            Stream::Carried(carried) => carried.peer_certificate(),
+            Stream::Handoff(handoff) => handoff.peer_certificate(),
             other => other.tls()?.peer_certificate(),
         }
     }
@@ -211,7 +211,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => link.has_unread(),
             Stream::Unpacking(s) => s.has_unread(),
-            Stream::Carried(s) => s.has_unread(),
+            Stream::Handoff(s) => s.has_unread(),
             Stream::Tcp(_) | Stream::Unix(_) => false,
         }
     }
@@ -222,7 +222,7 @@ impl Stream {
         match self {
             Stream::Tls(link) => link.has_unsent(),
             Stream::Unpacking(s) => s.inner().has_unsent(),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => false,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Handoff(_) => false,
         }
     }
 
@@ -268,7 +268,7 @@ impl Stream {
         };
         match self.source() {
             Some(source) => source.reregister(registry, token, interest),
-            // Its courier's reports say when there is room.
+            // Its I/O thread's reports say when there is room.
             None => Ok(()),
         }
     }
@@ -295,7 +295,7 @@ impl Stream {
             Stream::Unix(s) => Some(s),
             Stream::Tls(s) => Some(s.socket_mut()),
             Stream::Unpacking(s) => s.inner_mut().source(),
-            Stream::Carried(_) => None,
+            Stream::Handoff(_) => None,
         }
     }
 
@@ -307,8 +307,8 @@ impl Stream {
             Stream::Unix(s) => s.shutdown(std::net::Shutdown::Both),
             Stream::Tls(s) => s.socket().shutdown(std::net::Shutdown::Both),
             Stream::Unpacking(s) => return s.inner().shut_down(),
-            // Its courier gets an order to.
-            Stream::Carried(_) => return,
+            // Its I/O thread gets an order to.
+            Stream::Handoff(_) => return,
         };
     }
 
@@ -336,7 +336,7 @@ impl Stream {
     /// The socket's descriptor, CLIENT LIST's `fd`.
     pub fn fd(&self) -> RawFd {
         match (self, self.socket()) {
-            (Stream::Carried(carried), _) => carried.fd(),
+            (Stream::Handoff(handoff), _) => handoff.fd(),
             (_, Some(socket)) => socket.as_raw_fd(),
             (_, None) => -1,
         }
@@ -372,7 +372,7 @@ impl Stream {
             Stream::Unix(s) => receive(s, into)?,
             Stream::Tls(s) => return s.fill(into),
             Stream::Unpacking(s) => return s.fill(into),
-            Stream::Carried(s) => return s.fill(into),
+            Stream::Handoff(s) => return s.fill(into),
         };
         Ok((n, n == into.len()))
     }
@@ -388,7 +388,7 @@ impl Stream {
         let (here, there) = match self {
             Stream::Tls(s) => return s.fill_vectored(first, behind),
             Stream::Unpacking(s) => return s.fill_vectored(first, behind),
-            Stream::Carried(s) => return s.fill_vectored(first, behind),
+            Stream::Handoff(s) => return s.fill_vectored(first, behind),
             Stream::Tcp(s) => sys::read_vectored(s.as_fd(), first, behind)?,
             Stream::Unix(s) => sys::read_vectored(s.as_fd(), first, behind)?,
         };
@@ -404,7 +404,7 @@ impl Write for Stream {
             Stream::Unix(s) => send(s, buf),
             Stream::Tls(s) => s.write(buf),
             Stream::Unpacking(s) => s.inner_mut().write(buf),
-            Stream::Carried(s) => s.write(buf),
+            Stream::Handoff(s) => s.write(buf),
         }
     }
 
@@ -415,7 +415,7 @@ impl Write for Stream {
             Stream::Unix(s) => Ok(rustix::io::writev(s, pieces)?),
             Stream::Tls(s) => s.write_vectored(pieces),
             Stream::Unpacking(s) => s.inner_mut().write_vectored(pieces),
-            Stream::Carried(s) => s.write_vectored(pieces),
+            Stream::Handoff(s) => s.write_vectored(pieces),
         }
     }
 
@@ -423,7 +423,7 @@ impl Write for Stream {
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Carried(_) => Ok(()),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Handoff(_) => Ok(()),
             Stream::Tls(s) => s.flush(),
             Stream::Unpacking(s) => s.inner_mut().flush(),
         }

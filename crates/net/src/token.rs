@@ -42,7 +42,7 @@ pub enum Role {
     /// A connection of a page of the console.
     Console,
     /// Bytes and reports of the threads that read and write for the loop; or the loop's orders.
-    Couriers,
+    IoThreads,
 }
 
 impl Role {
@@ -59,7 +59,7 @@ impl Role {
         Role::MigrationLink,
         Role::ConsoleListener,
         Role::Console,
-        Role::Couriers,
+        Role::IoThreads,
     ];
 }
 

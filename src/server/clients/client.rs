@@ -23,7 +23,7 @@ use russet_acl::UserId;
 use russet_base::memory::alloc;
 use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
-use russet_net::io_thread::Carried;
+use russet_net::io_thread::Handoff;
 use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
@@ -188,7 +188,7 @@ pub struct Client {
     /// It has a connection that is reserved for its network (`priority-subnets`).
     pub has_priority: bool,
     /// The thread that has its socket (`net::io_thread`); 0: the loop.
-    pub courier: u32,
+    pub io_thread: u32,
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
@@ -241,10 +241,10 @@ pub struct ClientBuffers {
     pub query_list: usize,
     /// Memory of its prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
-    /// Reply bytes at its courier, which its socket is not known to have taken.
+    /// Reply bytes at its I/O thread, which its socket is not known to have taken.
     pub in_flight: usize,
-    /// Memory that this client alone has at its courier, and on the way there and back.
-    pub at_courier: usize,
+    /// Memory that this client alone has at its I/O thread, and on the way there and back.
+    pub at_io_thread: usize,
     /// The most reply bytes pending at once since the last check (`rbp`).
     pub reply_peak: usize,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
@@ -254,11 +254,11 @@ pub struct ClientBuffers {
 }
 
 impl ClientBuffers {
-    /// The figures of a connection whose socket a courier has.
+    /// The figures of a connection whose socket an I/O thread has.
     #[inline]
-    pub fn carried(&mut self, carried: &Carried) {
-        self.in_flight = carried.unsent();
-        self.at_courier = carried.memory_bytes();
+    pub fn count_handoff(&mut self, handoff: &Handoff) {
+        self.in_flight = handoff.unsent();
+        self.at_io_thread = handoff.memory_bytes();
     }
 }
 
@@ -303,7 +303,7 @@ impl Client {
             db: DbIndex(0),
             user: UserId::DEFAULT,
             has_priority: false,
-            courier: 0,
+            io_thread: 0,
             identity: ClientIdentity {
                 peer,
                 local,

@@ -82,7 +82,7 @@ impl Client {
     pub fn own_bytes(&self, reply: &Reply) -> usize {
         let buffers = &self.buffers;
         let other = reply.memory_bytes() + buffers.query_growth + buffers.in_flight;
-        self.memory_bytes(reply) - other + reply.own_bytes() + buffers.at_courier
+        self.memory_bytes(reply) - other + reply.own_bytes() + buffers.at_io_thread
     }
 }
 

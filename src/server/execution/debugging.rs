@@ -79,7 +79,7 @@ impl Engine {
         };
         let connections = &mut self.server.connections;
         if let Some(registry) = &connections.registry {
-            connections.couriers.fetch(session, registry);
+            connections.io_threads.fetch(session, registry);
         }
         let Some(stream) = session.stream.take() else {
             return self.dispatch_carefully(session, row, args, hashes);

@@ -82,8 +82,8 @@ impl Server {
     #[inline]
     pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
-            if !self.connections.couriers.is_empty() {
-                // Couriers free what the loop has written: the commands of this turn compare
+            if !self.connections.io_threads.is_empty() {
+                // I/O threads free what the loop has written: the commands of this turn compare
                 // with a figure that holds that.
                 alloc::used_memory();
             }

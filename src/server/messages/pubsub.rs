@@ -82,16 +82,16 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Gives a message straight to the courier that has the client's socket, without a reply buffer in
+/// Gives a message straight to the I/O thread that has the client's socket, without a reply buffer in
 /// between. `false`: it goes the usual way, as after a reply that waits.
 #[inline]
 fn hand_over(session: &mut Session, post: &Post) -> bool {
-    let (Some(Stream::Carried(carried)), Post::Push(message)) = (&mut session.stream, post) else {
+    let (Some(Stream::Handoff(handoff)), Post::Push(message)) = (&mut session.stream, post) else {
         return false;
     };
     let reply = &session.reply;
     let is_next = reply.is_empty() && !reply.is_full() && !session.client.flags.intersects(GONE);
-    is_next && carried.push_message(reply.push_kind(message), &message[1..])
+    is_next && handoff.push_message(reply.push_kind(message), &message[1..])
 }
 
 impl Server {

@@ -32,8 +32,8 @@ pub fn client_line(
         None => running.map_or(0, |args| args.bytes()),
     };
     let buffers = &client.buffers;
-    // A request that a courier has read is in its block, unless it began in an earlier one.
-    let query_bytes = if client.courier > 0 && buffers.query_capacity == 0 {
+    // A request that an I/O thread has read is in its block, unless it began in an earlier one.
+    let query_bytes = if client.io_thread > 0 && buffers.query_capacity == 0 {
         0
     } else {
         buffers.query_bytes
@@ -106,7 +106,7 @@ pub fn client_line(
         if reply.resp3() { 3 } else { 2 },
         client.identity.lib_name.as_deref().unwrap_or(""),
         client.identity.lib_ver.as_deref().unwrap_or(""),
-        client.courier,
+        client.io_thread,
         traffic.bytes_in,
         traffic.bytes_out,
         // The command that asks is not counted yet.

@@ -54,7 +54,7 @@ impl NotCounted {
             log: log + keyspace.unreported_bytes(),
             snapshots: snapshots.waiting_bytes() + early + held,
             backlog: backlog.map_or(0, |backlog| backlog.excess_bytes()),
-            clients: clients + server.connections.couriers.memory_bytes(),
+            clients: clients + server.connections.io_threads.memory_bytes(),
             scripts: scripting.scripts.vm_allocated() + scripting.libraries.vm_allocated(),
             others: 0,
         }

@@ -197,8 +197,8 @@ impl Loop {
             .clients
             .take_at(slot, generation)
             .expect("just added");
-        if is_handshaking && server.connections.couriers.takes_clients {
-            server.connections.couriers.adopt(&mut session);
+        if is_handshaking && server.connections.io_threads.takes_clients {
+            server.connections.io_threads.adopt(&mut session);
             return server.clients.put_back(session);
         }
         let token = Target::client(slot, generation).into();

@@ -1,8 +1,8 @@
-//! Clients whose sockets are couriers' (`net::io_thread`).
+//! Clients whose sockets are I/O threads' (`net::io_thread`).
 //!
-//!     place     a client's turn is over: its socket goes to a courier; a new replica's comes back
-//!     parcel    each report is served as an event of the poll: the client is read from, or flushed
-//!     flush     what was written goes into the courier's orders
+//!     place     a client's turn is over: its socket goes to an I/O thread; a new replica's comes back
+//!     batch    each report is served as an event of the poll: the client is read from, or flushed
+//!     flush     what was written goes into the I/O thread's orders
 //!     post      orders leave with the replies of the turn, and in between
 //!
 //! Pauses, limits, held clients and the order of replies and log are those of all clients: the
@@ -21,11 +21,11 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::state::Server;
 use russet_net::io_thread::scaling::Advice;
-use russet_net::io_thread::{Courier, Place, Report};
+use russet_net::io_thread::{ConnectionId, IoThread, Report};
 use russet_net::{Stream, Target};
 
-/// Parcels of each courier in a turn, so that the first answers leave soon.
-const PARCELS_MAX: usize = 4;
+/// Batches of each I/O thread in a turn, so that the first answers leave soon.
+const BATCHES_MAX: usize = 4;
 /// Clients that were active within this time are active at once.
 const ACTIVE_MS: u64 = 100;
 /// Keys whose table, entries and short values are in the processor's caches.
@@ -38,9 +38,9 @@ fn processors() -> usize {
 }
 
 impl Loop {
-    /// Couriers that there may be: one fewer than `io-threads`, and than there are processors, as
+    /// I/O threads that there may be: one fewer than `io-threads`, and than there are processors, as
     /// threads that wait for each other's processor cost more than they help.
-    fn couriers_max(&self) -> usize {
+    fn io_threads_max(&self) -> usize {
         let config = &self.engine.server.config;
         let wanted = config.io_threads as usize - 1;
         if config.io_threads_always_active || wanted == 0 {
@@ -49,79 +49,82 @@ impl Loop {
         wanted.min(processors().saturating_sub(1).max(1))
     }
 
-    fn start_courier(&mut self) -> bool {
+    fn start_io_thread(&mut self) -> bool {
         let server = &mut self.engine.server;
         let rest_us = server.config.event_coalesce_usec;
-        let couriers = &mut server.connections.couriers;
-        let started = couriers.start(&self.registry, rest_us);
+        let io_threads = &mut server.connections.io_threads;
+        let started = io_threads.start(&self.registry, rest_us);
         if let Err(error) = &started {
             tracing::warn!("Starting a thread for connections: {error}");
         }
-        couriers.takes_clients = !couriers.is_empty();
+        io_threads.takes_clients = !io_threads.is_empty();
         started.is_ok()
     }
 
-    /// Starts the couriers that are always active.
-    pub(in crate::server) fn start_couriers(&mut self) {
+    /// Starts the I/O threads that are always active.
+    pub(in crate::server) fn start_io_threads(&mut self) {
         if self.engine.server.config.io_threads_always_active {
-            while self.engine.server.connections.couriers.len() < self.couriers_max()
-                && self.start_courier()
+            while self.engine.server.connections.io_threads.len() < self.io_threads_max()
+                && self.start_io_thread()
             {}
         }
     }
 
-    /// A tick: starts or ends couriers by how busy they and the loop are, and evens out their
+    /// A tick: starts or ends I/O threads by how busy they and the loop are, and evens out their
     /// connections.
-    pub(in crate::server) fn tend_couriers(&mut self) {
-        let most = self.couriers_max();
+    pub(in crate::server) fn tend_io_threads(&mut self) {
+        let most = self.io_threads_max();
         let server = &mut self.engine.server;
-        let is_alone = server.connections.couriers.is_empty();
+        let is_alone = server.connections.io_threads.is_empty();
         self.sleeper.gather.set_threaded(!is_alone);
         if most == 0 && is_alone {
             return;
         }
         let rest_us = server.config.event_coalesce_usec;
-        for courier in server.connections.couriers.iter() {
-            courier.figures().rest_us.store(rest_us, Ordering::Relaxed);
+        for io_thread in server.connections.io_threads.iter() {
+            io_thread
+                .figures()
+                .rest_us
+                .store(rest_us, Ordering::Relaxed);
         }
         let now_ms = server.now.mono_ms;
         let is_active = |session: &Session| {
             now_ms.saturating_sub(session.client.traffic.last_active_ms) < ACTIVE_MS
         };
-        let couriers = &mut server.connections.couriers;
-        couriers.measure(now_ms * 1000, server.stats.turn_us);
-        if couriers.retires() {
-            return couriers.retire(&mut server.clients);
+        let io_threads = &mut server.connections.io_threads;
+        io_threads.measure(now_ms * 1000, server.stats.turn_us);
+        if io_threads.retires() {
+            return io_threads.retire(&mut server.clients);
         }
-        couriers.even_out(&mut server.clients, is_active);
-        if server.config.io_threads_always_active && couriers.len() <= most {
-            return self.start_couriers();
+        io_threads.even_out(&mut server.clients, is_active);
+        if server.config.io_threads_always_active && io_threads.len() <= most {
+            return self.start_io_threads();
         }
         let active = || server.clients.iter().filter(|session| is_active(session));
-        match couriers.advise(most, |n| active().take(n).count() == n) {
+        match io_threads.advise(most, |n| active().take(n).count() == n) {
             Advice::Keep => {}
-            Advice::More => _ = self.start_courier(),
-            Advice::Fewer => couriers.retire(&mut server.clients),
+            Advice::More => _ = self.start_io_thread(),
+            Advice::Fewer => io_threads.retire(&mut server.clients),
         }
     }
 
-    /// A client's turn is over, and there are couriers: takes along what was written, and moves its
+    /// A client's turn is over, and there are I/O threads: takes along what was written, and moves its
     /// socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
-    /// shared with the backlog, of which a courier would have copies.
+    /// shared with the backlog, of which an I/O thread would have copies.
     #[inline]
-    pub(super) fn place(&mut self, session: &mut Session) {
-        let couriers = &mut self.engine.server.connections.couriers;
-        couriers.collect(session);
-        if session.client.courier == 0 {
-            if couriers.takes_clients {
+    pub(super) fn id(&mut self, session: &mut Session) {
+        let io_threads = &mut self.engine.server.connections.io_threads;
+        io_threads.collect(session);
+        if session.client.io_thread == 0 {
+            if io_threads.takes_clients {
                 self.hand_over(session);
             }
         } else if session.client.flags.contains(ClientFlags::REPLICA) {
-            couriers.recall(session);
+            io_threads.recall(session);
         }
     }
 
-    /// Gives a client's socket to a courier, where it may go.
+    /// Gives a client's socket to an I/O thread, where it may go.
     #[cold]
     fn hand_over(&mut self, session: &mut Session) {
         const STAYS: ClientFlags = ClientFlags::REPLICA
@@ -135,27 +138,27 @@ impl Loop {
         let is_movable = match stream {
             Stream::Tcp(_) | Stream::Unix(_) => true,
             Stream::Tls(link) => !link.has_unsent(),
-            Stream::Unpacking(_) | Stream::Carried(_) => false,
+            Stream::Unpacking(_) | Stream::Handoff(_) => false,
         };
         if !is_movable || session.write_armed || session.client.flags.intersects(STAYS) {
             return;
         }
         stream.deregister(&self.registry);
-        self.engine.server.connections.couriers.adopt(session);
+        self.engine.server.connections.io_threads.adopt(session);
         session.more_to_read = false;
     }
 
-    /// A socket has come back: it stays, or goes to another courier with its next turn.
-    fn take_back(&mut self, place: Place, mut socket: Stream) {
+    /// A socket has come back: it stays, or goes to another I/O thread with its next turn.
+    fn take_back(&mut self, id: ConnectionId, mut socket: Stream) {
         let server = &mut self.engine.server;
-        let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
+        let Some(mut session) = server.clients.take_at(id.slot, id.generation) else {
             // Closed in the meantime.
             return;
         };
-        let token = Target::client(place.slot, place.generation).into();
+        let token = Target::client(id.slot, id.generation).into();
         let registered = socket.register(&self.registry, token);
-        let couriers = &mut server.connections.couriers;
-        couriers.returned(&mut session, socket);
+        let io_threads = &mut server.connections.io_threads;
+        io_threads.returned(&mut session, socket);
         if registered.is_err() {
             return self.close(session);
         }
@@ -165,32 +168,32 @@ impl Loop {
     }
 
     /// As [`Loop::take_back`]; one in the middle of a command gets it later.
-    fn serve_recalled(&mut self, place: Place, socket: Stream) {
+    fn serve_recalled(&mut self, id: ConnectionId, socket: Stream) {
         let server = &mut self.engine.server;
-        if server.clients.is_taken_out(place.slot, place.generation) {
-            server.connections.couriers.keep_late_socket(place, socket);
+        if server.clients.is_taken_out(id.slot, id.generation) {
+            server.connections.io_threads.defer_socket(id, socket);
         } else {
-            self.take_back(place, socket);
+            self.take_back(id, socket);
         }
     }
 
-    /// Serves what couriers have read, each a share. Whether there was anything.
+    /// Serves what I/O threads have read, each a share. Whether there was anything.
     ///
     /// The guest of a busy script begins with the rest of what the loop was serving: the command
     /// that ends the script may be there.
-    pub(in crate::server) fn serve_couriers(&mut self) -> bool {
+    pub(in crate::server) fn serve_io_threads(&mut self) -> bool {
         let is_guest = self.poll.is_none();
         if is_guest {
             self.serve_rest();
         }
         let mut has_served = !is_guest && self.serve_late();
-        for at in 0..self.engine.server.connections.couriers.len() {
-            for _ in 0..PARCELS_MAX {
-                if !self.engine.server.connections.couriers.begin(at) {
+        for at in 0..self.engine.server.connections.io_threads.len() {
+            for _ in 0..BATCHES_MAX {
+                if !self.engine.server.connections.io_threads.begin(at) {
                     break;
                 }
                 has_served = true;
-                self.serve_parcel();
+                self.serve_batch();
                 if !is_guest {
                     self.serve_late();
                 }
@@ -204,43 +207,43 @@ impl Loop {
     #[inline]
     fn serve_late(&mut self) -> bool {
         let mut has_served = false;
-        while self.engine.server.connections.couriers.begin_late() {
+        while self.engine.server.connections.io_threads.begin_deferred() {
             has_served = true;
-            self.serve_parcel();
+            self.serve_batch();
         }
         has_served
     }
 
-    /// Serves all of a parcel. What concerns a client in the middle of a command, beside which
+    /// Serves all of a batch. What concerns a client in the middle of a command, beside which
     /// others are served, is kept until that has ended.
-    fn serve_parcel(&mut self) {
-        let couriers = &mut self.engine.server.connections.couriers;
-        let Some(block) = couriers.served().map(|(block, _)| block.clone()) else {
+    fn serve_batch(&mut self) {
+        let io_threads = &mut self.engine.server.connections.io_threads;
+        let Some(block) = io_threads.served().map(|(block, _)| block.clone()) else {
             return;
         };
         for at in 0.. {
             if at % COMMANDS_MAX == 0 {
                 self.look_ahead(at);
             }
-            let couriers = &mut self.engine.server.connections.couriers;
-            let Some(mut report) = couriers.next_report() else {
+            let io_threads = &mut self.engine.server.connections.io_threads;
+            let Some(mut report) = io_threads.next_report() else {
                 break;
             };
             if !self.serve_report(&block, &mut report) {
-                (self.engine.server.connections.couriers).keep_late(report);
+                (self.engine.server.connections.io_threads).defer(report);
             }
         }
         drop(block);
-        while let Some((place, socket)) =
-            (self.engine.server.connections.couriers).next_recalled(|_| true)
+        while let Some((id, socket)) =
+            (self.engine.server.connections.io_threads).next_recalled(|_| true)
         {
-            self.serve_recalled(place, socket);
+            self.serve_recalled(id, socket);
         }
         let server = &mut self.engine.server;
-        server.connections.couriers.end(&mut server.clients);
+        server.connections.io_threads.end(&mut server.clients);
     }
 
-    /// A guest: serves the rest of the parcel that the loop was serving when the script began, but
+    /// A guest: serves the rest of the batch that the loop was serving when the script began, but
     /// for clients in the middle of a command. The loop ends it.
     fn serve_rest(&mut self) {
         let Server {
@@ -248,18 +251,18 @@ impl Loop {
             clients,
             ..
         } = &mut self.engine.server;
-        let couriers = &mut connections.couriers;
-        let Some(block) = couriers.served().map(|(block, _)| block.clone()) else {
+        let io_threads = &mut connections.io_threads;
+        let Some(block) = io_threads.served().map(|(block, _)| block.clone()) else {
             return;
         };
-        let is_free = |place: Place| !clients.is_taken_out(place.slot, place.generation);
-        let reports = couriers.take_reports(is_free);
-        let recalled: Vec<_> = std::iter::from_fn(|| couriers.next_recalled(is_free)).collect();
+        let is_free = |id: ConnectionId| !clients.is_taken_out(id.slot, id.generation);
+        let reports = io_threads.take_reports(is_free);
+        let recalled: Vec<_> = std::iter::from_fn(|| io_threads.next_recalled(is_free)).collect();
         for mut report in reports {
             self.serve_report(&block, &mut report);
         }
-        for (place, socket) in recalled {
-            self.take_back(place, socket);
+        for (id, socket) in recalled {
+            self.take_back(id, socket);
         }
     }
 
@@ -268,14 +271,14 @@ impl Loop {
     /// memory by itself.
     fn look_ahead(&mut self, from: usize) {
         let server = &self.engine.server;
-        let Some((block, reports)) = server.connections.couriers.served() else {
+        let Some((block, reports)) = server.connections.io_threads.served() else {
             return;
         };
         let reports = &reports[from..];
         let reports = &reports[..reports.len().min(COMMANDS_MAX)];
         let db_of = |report: &Report| {
-            let session = server.clients.at(report.place.slot)?;
-            (session.generation == report.place.generation).then_some(session.client.db)
+            let session = server.clients.at(report.id.slot)?;
+            (session.generation == report.id.generation).then_some(session.client.db)
         };
         let Some(db) = reports.iter().find_map(db_of) else {
             return;
@@ -296,24 +299,24 @@ impl Loop {
     /// `false`: its client is in the middle of a command.
     fn serve_report(&mut self, block: &Bytes, report: &mut Report) -> bool {
         let server = &mut self.engine.server;
-        let place = report.place;
-        let Some(mut session) = server.clients.take_at(place.slot, place.generation) else {
-            return !server.clients.is_taken_out(place.slot, place.generation);
+        let id = report.id;
+        let Some(mut session) = server.clients.take_at(id.slot, id.generation) else {
+            return !server.clients.is_taken_out(id.slot, id.generation);
         };
         let may_run = report.is_bytes_alone() && self.runs_from_block(&session);
         let server = &mut self.engine.server;
-        let Some(carried) = session.stream.as_mut().and_then(Stream::carried) else {
+        let Some(handoff) = session.stream.as_mut().and_then(Stream::handoff) else {
             server.clients.put_back(session);
             return true;
         };
-        let runs = may_run && !carried.has_unread();
+        let runs = may_run && !handoff.has_unread();
         let has_room = if runs {
-            carried.sent(report.sent as usize)
+            handoff.sent(report.sent as usize)
         } else {
-            Courier::deliver(block, report, carried)
+            IoThread::deliver(block, report, handoff)
         };
-        let has_unread = runs || carried.has_unread();
-        session.client.buffers.carried(carried);
+        let has_unread = runs || handoff.has_unread();
+        session.client.buffers.count_handoff(handoff);
         if has_room && session.write_armed {
             server.turn.queue_flush(&mut session);
         }
@@ -349,12 +352,12 @@ impl Loop {
             && !self.engine.server.memory.clients.holds(session)
     }
 
-    /// Sends all orders to the couriers.
+    /// Sends all tasks to the I/O threads.
     #[inline]
-    pub(in crate::server) fn post_couriers(&mut self) {
-        let couriers = &mut self.engine.server.connections.couriers;
-        if !couriers.is_empty() {
-            couriers.post();
+    pub(in crate::server) fn post_io_threads(&mut self) {
+        let io_threads = &mut self.engine.server.connections.io_threads;
+        if !io_threads.is_empty() {
+            io_threads.post();
         }
     }
 }

@@ -4,7 +4,7 @@
 //! least one step, and with 2,048-bit RSA keys at most one. Other clients wait no longer than that
 //! for handshakes, however many arrive at once.
 //!
-//! With couriers (`couriers.rs`) they do the work, each with a share of its own rounds: here is
+//! With I/O threads (`couriers.rs`) they do the work, each with a share of its own rounds: here is
 //! what follows from a handshake's end or failure, in both cases.
 
 use std::io::ErrorKind;
@@ -59,8 +59,8 @@ impl Loop {
         if !stream.is_handshaking() {
             server.stats.clients.handshakes += 1;
             let admitted = admit(&mut server.acl, &mut server.stats, &server.config, session);
-            if let Some(carried) = session.stream.as_mut().and_then(Stream::carried) {
-                carried.forget_certificate();
+            if let Some(handoff) = session.stream.as_mut().and_then(Stream::handoff) {
+                handoff.forget_certificate();
             }
             return admitted;
         }
@@ -154,7 +154,7 @@ mod tests {
         let config = &mut peer.all.engine.server.config;
         config.io_threads = threads;
         config.io_threads_always_active = true;
-        peer.all.start_couriers();
+        peer.all.start_io_threads();
         let materials = Authority::shared().materials();
         peer.all
             .engine
@@ -280,7 +280,7 @@ mod tests {
         server.now.mono_ms += 61_000;
         server.watch_tls();
         peer.all.close_clients();
-        peer.all.post_couriers();
+        peer.all.post_io_threads();
         let server = &peer.all.engine.server;
         assert_eq!(
             (server.clients.len(), server.stats.clients.failed_handshakes),

@@ -217,7 +217,7 @@ impl Loop {
                 return;
             }
         }
-        self.serve_couriers();
+        self.serve_io_threads();
         if self.engine.server.shutdown.request.is_some() {
             return;
         }
@@ -237,7 +237,7 @@ impl Loop {
         self.flush_replies();
         self.flush_consoles();
         self.close_clients();
-        self.post_couriers();
+        self.post_io_threads();
     }
 
     /// Runs until a shutdown is complete.
@@ -301,7 +301,7 @@ impl Loop {
         let mut idle = events.is_empty();
         events.clear();
         self.events = events;
-        idle &= !self.serve_couriers();
+        idle &= !self.serve_io_threads();
         self.sleeper.gather.judge();
         self.accept_waiting();
         let ready = std::mem::take(&mut self.engine.server.turn.ready);
@@ -354,10 +354,10 @@ impl Loop {
         let paths = paths.map(Path::to_owned).collect();
         drop(listeners);
         for session in server.clients.iter_mut() {
-            server.connections.couriers.collect(session);
+            server.connections.io_threads.collect(session);
             session.stream = None;
         }
-        server.connections.couriers.stop();
+        server.connections.io_threads.stop();
         drop(std::mem::take(&mut server.persist.locks));
         server.diagnostics.audit.end();
         std::mem::forget(self.engine);
@@ -394,8 +394,8 @@ impl Loop {
             | Role::MigrationLink => self.machine_event(token),
             Role::ConsoleListener => self.accept_http(Port::Console),
             Role::Console => self.http_event(Port::Console, (slot, generation)),
-            // It has only woken the loop: parcels are looked for in every turn.
-            Role::Couriers => {}
+            // It has only woken the loop: batches are looked for in every turn.
+            Role::IoThreads => {}
         }
     }
 
@@ -435,7 +435,7 @@ impl Loop {
             self.engine.server.memory.spare.shrink();
             self.resume_readers();
             self.batch.shrink();
-            self.tend_couriers();
+            self.tend_io_threads();
         }
     }
 
@@ -462,7 +462,7 @@ impl Loop {
         self.flush_replies();
         self.flush_consoles();
         self.close_clients();
-        self.post_couriers();
+        self.post_io_threads();
         self.engine.continue_freeing();
         let busy = clock::cycles().wrapping_sub(self.began);
         self.engine.continue_snapshot(busy, idle);

@@ -108,8 +108,8 @@ impl Loop {
 
     /// Reads now, or, during a handshake, with the handshakes of this turn.
     fn read_in_turn(&mut self, session: Box<Session>) {
-        // A courier has done the work of a handshake that is its own.
-        if session.is_handshaking() && session.client.courier == 0 {
+        // An I/O thread has done the work of a handshake that is its own.
+        if session.is_handshaking() && session.client.io_thread == 0 {
             let server = &mut self.engine.server;
             server
                 .connections
@@ -415,7 +415,7 @@ impl Loop {
         if !session.reply.is_empty() || closing || has_unsent {
             server.turn.queue_flush(&mut session);
         }
-        if !server.connections.couriers.is_empty() {
+        if !server.connections.io_threads.is_empty() {
             self.place(&mut session);
         }
         let server = &mut self.engine.server;

@@ -64,7 +64,7 @@ impl Loop {
             self.engine.server.queue_replicas(None);
             self.flush_replies();
             self.close_clients();
-            self.post_couriers();
+            self.post_io_threads();
             timeout = self.timeout();
         }
         if let Some(driver) = &mut self.engine.server.sentinel
@@ -82,7 +82,7 @@ impl Loop {
         let since = commands.saturating_sub(self.sleeper.commands);
         // Threads bring the pipelines of several clients at once: a rest gathers little more.
         let may_rest =
-            server.connections.couriers.is_empty() || !self.sleeper.gather.finds_pipelines(since);
+            server.connections.io_threads.is_empty() || !self.sleeper.gather.finds_pipelines(since);
         if rest > 0 && may_rest && self.sleeper.gather.wants_rest() {
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {
@@ -123,15 +123,15 @@ impl Loop {
         Ok(())
     }
 
-    /// Whether a poll, or a courier, has brought something to do.
+    /// Whether a poll, or an I/O thread, has brought something to do.
     fn has_news(&self) -> bool {
-        !self.events.is_empty() || self.engine.server.connections.couriers.have_parcels()
+        !self.events.is_empty() || self.engine.server.connections.io_threads.have_batches()
     }
 
     pub(super) fn poll_for(&mut self, mut timeout: Duration) -> io::Result<()> {
-        let couriers = &self.engine.server.connections.couriers;
-        let may_sleep = !timeout.is_zero() && !couriers.is_empty();
-        if may_sleep && !couriers.lie_down() {
+        let io_threads = &self.engine.server.connections.io_threads;
+        let may_sleep = !timeout.is_zero() && !io_threads.is_empty();
+        if may_sleep && !io_threads.begin_sleep() {
             timeout = Duration::ZERO;
         }
         let poll = self.poll.as_mut().expect("only guests have none");
@@ -143,7 +143,7 @@ impl Loop {
             other => other,
         };
         if may_sleep {
-            couriers.get_up();
+            io_threads.end_sleep();
         }
         polled
     }
@@ -188,7 +188,7 @@ impl Loop {
             // The disk may have accepted the data that the snapshot waits for.
             wait_ms = wait_ms.min(1);
         }
-        if server.connections.couriers.is_full() {
+        if server.connections.io_threads.is_full() {
             // Orders that found no room are sent again.
             wait_ms = wait_ms.min(1);
         }

@@ -146,7 +146,7 @@ impl Loop {
     }
 
     /// Whether the process is to stop before it dials a second link (DEBUG REPL-PAUSE), and replies
-    /// are still to be sent: couriers stop as well, and their clients would wait.
+    /// are still to be sent: I/O threads stop as well, and their clients would wait.
     fn holds_replies(&mut self) -> bool {
         let server = &mut self.engine.server;
         let upstream = server.replication.upstream.as_ref();

@@ -18,7 +18,7 @@ use crate::server::state::Server;
 use russet_base::text::system_text;
 use russet_keyspace::ClientId;
 use russet_net::Target;
-use russet_net::io_thread::Carried;
+use russet_net::io_thread::Handoff;
 use russet_resp::{Part, Reply};
 
 /// A client's share of a turn for its replies: while others wait to be answered or to continue, and
@@ -28,7 +28,7 @@ const SHARE_ALONE_BYTES: usize = 1024 * 1024;
 /// A rest of at most this part of a share is sent with it.
 const REST_PART: usize = 4;
 
-/// Clients after whose replies the couriers get their orders, so that they begin with them.
+/// Clients after whose replies the I/O threads get their orders, so that they begin with them.
 const POSTED: usize = 32;
 
 /// The result of sending a client's replies in this turn.
@@ -42,24 +42,24 @@ pub(super) enum Sent {
     Over,
 }
 
-/// Gives replies to a courier, without copying what is shared: about as much as `max` bytes and its
+/// Gives replies to an I/O thread, without copying what is shared: about as much as `max` bytes and its
 /// room.
-fn give_to(carried: &mut Carried, reply: &mut Reply, max: usize) -> io::Result<usize> {
-    if carried.is_broken() {
+fn give_to(handoff: &mut Handoff, reply: &mut Reply, max: usize) -> io::Result<usize> {
+    if handoff.is_broken() {
         return Err(ErrorKind::BrokenPipe.into());
     }
-    let room = carried.room().min(max);
+    let room = handoff.room().min(max);
     if room == 0 {
         return Err(ErrorKind::WouldBlock.into());
     }
     Ok(reply.give_away(room, |part| match part {
-        Part::Own(bytes) => carried.push_own(bytes),
-        Part::Shared(bytes) => carried.push_shared(bytes),
+        Part::Own(bytes) => handoff.push_own(bytes),
+        Part::Shared(bytes) => handoff.push_shared(bytes),
     }))
 }
 
 impl Server {
-    /// A client's socket, or its courier, has taken so many bytes.
+    /// A client's socket, or its I/O thread, has taken so many bytes.
     #[inline]
     fn count_sent(&mut self, client: &mut Client, n: usize) {
         client.traffic.bytes_out += n as u64;
@@ -88,7 +88,7 @@ impl Loop {
         for (at, &id) in queued.iter().enumerate() {
             self.flush_client(id, share);
             if at % POSTED == POSTED - 1 {
-                self.post_couriers();
+                self.post_io_threads();
             }
         }
         queued.clear();
@@ -121,7 +121,7 @@ impl Loop {
             Sent::Part => server.turn.queue_flush(&mut session),
             Sent::All | Sent::Stuck => {}
         }
-        if !server.connections.couriers.is_empty() {
+        if !server.connections.io_threads.is_empty() {
             self.place(&mut session);
         }
         let server = &mut self.engine.server;
@@ -143,8 +143,8 @@ impl Loop {
             let buffers = buffers(&session.client, &session.reply);
             server.diagnostics.recent.note(server.now.mono_ms, buffers);
         }
-        if let Some(carried) = stream.carried()
-            && let n @ 1.. = carried.take_uncounted()
+        if let Some(handoff) = stream.handoff()
+            && let n @ 1.. = handoff.take_uncounted()
         {
             self.engine.server.count_sent(&mut session.client, n);
         }
@@ -155,9 +155,9 @@ impl Loop {
             if left == 0 {
                 return Sent::Part;
             }
-            let written = match stream.carried() {
-                Some(carried) if session.reply.has_pieces() => {
-                    give_to(carried, &mut session.reply, left)
+            let written = match stream.handoff() {
+                Some(handoff) if session.reply.has_pieces() => {
+                    give_to(handoff, &mut session.reply, left)
                 }
                 _ => session.reply.write_to(stream, left),
             };
@@ -194,9 +194,9 @@ impl Loop {
             .flags
             .contains(ClientFlags::CLOSE_AFTER_REPLY)
         {
-            // Its courier reports when the socket has taken all.
-            let carried = stream.carried().filter(|_| !session.ends);
-            let is_on_its_way = carried.is_some_and(|carried| carried.awaits_sent());
+            // Its I/O thread reports when the socket has taken all.
+            let handoff = stream.handoff().filter(|_| !session.ends);
+            let is_on_its_way = handoff.is_some_and(|handoff| handoff.request_sent_report());
             return if is_on_its_way {
                 self.arm_write(session, true)
             } else {
@@ -274,7 +274,13 @@ impl Loop {
         session.push_ending();
         self.engine.server.note_closed(&mut session);
         self.engine.forget(&mut session);
-        if self.engine.server.connections.couriers.close(&mut session) {
+        if self
+            .engine
+            .server
+            .connections
+            .io_threads
+            .close(&mut session)
+        {
             return;
         }
         if let Some(mut stream) = session.stream.take() {

@@ -664,7 +664,7 @@ fn serve(
     looping.let_helpers_wake();
     let wake = looping.wake().clone();
     looping.engine.server.searches.set_wake(wake.clone());
-    looping.start_couriers();
+    looping.start_io_threads();
     looping.listen()?;
     signals.watch(wake, pidfile)?;
     if let Some(begun) = node {

@@ -30,7 +30,7 @@ use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::shutdown::Shutdown;
 use crate::server::parts::replication::Replication;
 use crate::server::parts::replication::changes::Changes;
-use crate::server::parts::run::couriers::Couriers;
+use crate::server::parts::run::couriers::IoThreads;
 use crate::server::parts::run::debug::Debugging;
 use crate::server::parts::run::identity::Identity;
 use crate::server::parts::run::turn::Turn;
@@ -104,7 +104,7 @@ pub struct Connections {
     /// Wakes the loop, for those who work on a thread of their own.
     pub(in crate::server) wake: Wake,
     /// The threads that read and write for clients.
-    pub(in crate::server) couriers: Couriers,
+    pub(in crate::server) io_threads: IoThreads,
     /// Scrapes of metrics, and probes.
     pub(in crate::server) scrapes: Pool,
     /// Pages of the console.

@@ -1,21 +1,21 @@
-//! The loop's end of a connection whose socket a courier has: what was read and not taken, what is
+//! The loop's end of a connection whose socket an I/O thread has: what was read and not taken, what is
 //! to be sent.
 //!
-//!     came, then kept      bytes that the courier has read, in their order
+//!     came, then kept      bytes that the I/O thread has read, in their order
 //!     out, pieces          bytes written here, and shared ones between them, which the next orders
 //!                          take along
-//!     in_flight            bytes in orders that the courier has not reported as sent
+//!     in_flight            bytes in orders that the I/O thread has not reported as sent
 //!     long                 the orders among them whose bytes were not copied
 //!
 //! Invariants
-//!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the courier, so
+//!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the I/O thread, so
 //!      limits on pending replies hold as with a socket of one's own, whose buffer in the kernel is
 //!      as large.
 //!   2. During a handshake nothing is written. Its end is noticed by the read that follows it, as
 //!      if it had been done here.
 //!   3. The buffer of a long order is freed with its last byte: all of it counts as memory until
 //!      then. Shared pieces are the memory of their owners, and do not.
-//!   4. `came` shares the parcel's block only while the parcel is served ([`Carried::keep`]).
+//!   4. `block_part` shares the batch's block only while the batch is served ([`Handoff::keep`]).
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -29,7 +29,7 @@ use rustls::pki_types::CertificateDer;
 use crate::sys::Filling;
 use crate::tls::Certificate;
 
-/// Bytes of replies that a courier has at most, of one connection.
+/// Bytes of replies that an I/O thread has at most, of one connection.
 pub(crate) const WINDOW: usize = 256 * 1024;
 /// Bytes that must be free for more, once it was full.
 const WINDOW_AGAIN: usize = WINDOW / 2;
@@ -43,7 +43,7 @@ enum End {
     Broken(Option<io::Error>),
 }
 
-/// A TLS handshake that the courier does.
+/// A TLS handshake that the I/O thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Handshake {
     Begun,
@@ -55,7 +55,7 @@ enum Handshake {
 
 /// An order in flight whose bytes were not copied.
 #[derive(Debug)]
-struct Long {
+struct LongTask {
     /// Bytes that all orders had when it was the last of them.
     end: u64,
     /// Its bytes.
@@ -66,16 +66,16 @@ struct Long {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Carried {
-    courier: u32,
+pub struct Handoff {
+    io_thread: u32,
     fd: RawFd,
-    came: Bytes,
-    kept: Vec<u8>,
+    block_part: Bytes,
+    unread_copy: Vec<u8>,
     end: Option<End>,
     handshake: Handshake,
     /// The peer's, until it is forgotten.
     certificate: Option<Box<CertificateDer<'static>>>,
-    /// The courier reads no further until all is taken.
+    /// The I/O thread reads no further until all is taken.
     is_waiting: bool,
     pub(super) out: Vec<u8>,
     /// Shared bytes, each with its place in `out`.
@@ -83,8 +83,8 @@ pub struct Carried {
     piece_bytes: usize,
     in_flight: usize,
     /// Bytes of all orders so far.
-    ordered: u64,
-    long: VecDeque<Long>,
+    task_bytes: u64,
+    long: VecDeque<LongTask>,
     /// The sums of `long`.
     long_len: usize,
     long_memory: usize,
@@ -96,18 +96,18 @@ pub struct Carried {
     is_recalled: bool,
 }
 
-impl Carried {
-    pub(super) fn new(courier: u32, fd: RawFd, is_handshaking: bool) -> Carried {
+impl Handoff {
+    pub(super) fn new(io_thread: u32, fd: RawFd, is_handshaking: bool) -> Handoff {
         let handshake = if is_handshaking {
             Handshake::Begun
         } else {
             Handshake::Over
         };
-        Carried {
-            courier,
+        Handoff {
+            io_thread,
             fd,
-            came: Bytes::new(),
-            kept: Vec::new(),
+            block_part: Bytes::new(),
+            unread_copy: Vec::new(),
             end: None,
             handshake,
             certificate: None,
@@ -116,7 +116,7 @@ impl Carried {
             pieces: Vec::new(),
             piece_bytes: 0,
             in_flight: 0,
-            ordered: 0,
+            task_bytes: 0,
             long: VecDeque::new(),
             long_len: 0,
             long_memory: 0,
@@ -126,9 +126,9 @@ impl Carried {
         }
     }
 
-    /// The courier that has the socket.
-    pub fn courier(&self) -> u32 {
-        self.courier
+    /// The I/O thread that has the socket.
+    pub fn io_thread(&self) -> u32 {
+        self.io_thread
     }
 
     /// The number of the descriptor.
@@ -186,7 +186,7 @@ impl Carried {
 
     /// A read notices that the handshake is complete.
     #[inline]
-    fn notice_handshake(&mut self) {
+    fn finish_handshake(&mut self) {
         if self.handshake == Handshake::Done {
             self.handshake = Handshake::Over;
         }
@@ -224,7 +224,7 @@ impl Carried {
         std::mem::take(&mut self.uncounted)
     }
 
-    /// Memory that it holds here and at the courier, bytes, without shared pieces.
+    /// Memory that it holds here and at the I/O thread, bytes, without shared pieces.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
         let partly_sent = self.long.front().map_or(0, |long| {
@@ -232,12 +232,15 @@ impl Carried {
             long.len.saturating_sub(left)
         });
         let copied = self.in_flight + partly_sent - self.long_len;
-        copied + self.long_memory + alloc::vec_bytes(&self.kept) + alloc::vec_bytes(&self.out)
+        copied
+            + self.long_memory
+            + alloc::vec_bytes(&self.unread_copy)
+            + alloc::vec_bytes(&self.out)
     }
 
     /// Bytes of all orders that are known to be sent.
     fn sent_bytes(&self) -> u64 {
-        self.ordered - self.in_flight as u64
+        self.task_bytes - self.in_flight as u64
     }
 
     /// Whether bytes, or the end, can be read.
@@ -248,17 +251,17 @@ impl Carried {
 
     #[inline]
     fn has_bytes(&self) -> bool {
-        !self.came.is_empty() || !self.kept.is_empty()
+        !self.block_part.is_empty() || !self.unread_copy.is_empty()
     }
 
     /// Takes all bytes that were read.
     pub fn take_unread(&mut self) -> Vec<u8> {
         self.keep();
-        std::mem::take(&mut self.kept)
+        std::mem::take(&mut self.unread_copy)
     }
 
     /// Asks for a report once all is sent; `false`: all is.
-    pub fn awaits_sent(&mut self) -> bool {
+    pub fn request_sent_report(&mut self) -> bool {
         self.wants_report |= self.unsent() > 0;
         self.wants_report
     }
@@ -266,9 +269,9 @@ impl Carried {
     /// Bytes of a report.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if self.has_bytes() {
-            self.kept.extend_from_slice(&bytes);
+            self.unread_copy.extend_from_slice(&bytes);
         } else {
-            self.came = bytes;
+            self.block_part = bytes;
         }
     }
 
@@ -284,7 +287,7 @@ impl Carried {
         self.end = Some(End::Broken(Some(error)));
     }
 
-    /// The courier has sent so many bytes. Whether there is room again for more.
+    /// The I/O thread has sent so many bytes. Whether there is room again for more.
     #[inline]
     pub fn sent(&mut self, n: usize) -> bool {
         self.in_flight = self.in_flight.saturating_sub(n);
@@ -296,33 +299,33 @@ impl Carried {
         self.unsent() <= WINDOW_AGAIN
     }
 
-    /// Bytes are on their way to the courier.
+    /// Bytes are on their way to the I/O thread.
     #[inline]
-    fn order(&mut self, len: usize) {
+    fn count_in_flight(&mut self, len: usize) {
         self.in_flight += len;
-        self.ordered += len as u64;
+        self.task_bytes += len as u64;
     }
 
-    /// As [`Carried::order`], for bytes that are not copied.
-    fn order_long(&mut self, len: usize, memory: usize) {
-        self.order(len);
-        let end = self.ordered;
-        self.long.push_back(Long { end, len, memory });
+    /// As [`Handoff::count_in_flight`], for bytes that are not copied.
+    fn count_long_task(&mut self, len: usize, memory: usize) {
+        self.count_in_flight(len);
+        let end = self.task_bytes;
+        self.long.push_back(LongTask { end, len, memory });
         self.long_len += len;
         self.long_memory += memory;
     }
 
     /// Copies the bytes that wait to be taken: the block can be used again.
     pub fn keep(&mut self) {
-        if !self.came.is_empty() {
-            let came = std::mem::take(&mut self.came);
-            self.kept.splice(..0, came.iter().copied());
+        if !self.block_part.is_empty() {
+            let block_part = std::mem::take(&mut self.block_part);
+            self.unread_copy.splice(..0, block_part.iter().copied());
         }
     }
 
     /// Whether orders are due for it.
     #[inline]
-    pub(super) fn has_orders(&self) -> bool {
+    pub(super) fn has_tasks(&self) -> bool {
         !self.out.is_empty() || !self.pieces.is_empty() || self.wants_report || self.wants_more()
     }
 
@@ -340,7 +343,7 @@ impl Carried {
         }
         let (at, piece) = self.pieces.pop()?;
         let shared = std::mem::take(&mut self.piece_bytes);
-        self.order_long(shared, 0);
+        self.count_long_task(shared, 0);
         Some((at, piece))
     }
 
@@ -349,7 +352,7 @@ impl Carried {
         let mut all: Vec<Bytes> = Vec::with_capacity(2 * self.pieces.len() + 1);
         let shared = std::mem::take(&mut self.piece_bytes);
         let memory = alloc::vec_bytes(&self.out) + alloc::vec_bytes(&all);
-        self.order_long(self.out.len() + shared, memory);
+        self.count_long_task(self.out.len() + shared, memory);
         let own = Bytes::from(std::mem::take(&mut self.out));
         let mut from = 0;
         for (at, piece) in self.pieces.drain(..) {
@@ -367,7 +370,7 @@ impl Carried {
 
     /// All that was written has been copied.
     pub(super) fn copied(&mut self) {
-        self.order(self.out.len());
+        self.count_in_flight(self.out.len());
         self.out.clear();
     }
 
@@ -376,44 +379,44 @@ impl Carried {
         self.is_waiting && !self.has_bytes() && self.end.is_none()
     }
 
-    /// Whether the courier is to read on.
-    pub(super) fn takes_more(&mut self) -> bool {
+    /// Whether the I/O thread is to read on.
+    pub(super) fn take_wants_more(&mut self) -> bool {
         let wants = self.wants_more();
         self.is_waiting &= !wants;
         wants
     }
 
     /// Whether a report is to be asked for.
-    pub(super) fn takes_report(&mut self) -> bool {
+    pub(super) fn take_wants_report(&mut self) -> bool {
         std::mem::take(&mut self.wants_report)
     }
 
-    /// The first `n` bytes of `came` are taken; the block is let go with the last.
+    /// The first `n` bytes of `block_part` are taken; the block is let go with the last.
     #[inline]
     fn pass(&mut self, n: usize) {
-        if n == self.came.len() {
-            self.came = Bytes::new();
+        if n == self.block_part.len() {
+            self.block_part = Bytes::new();
         } else {
-            self.came.advance(n);
+            self.block_part.advance(n);
         }
     }
 
     /// See [`crate::Stream::fill`].
     #[inline]
     pub(crate) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
-        self.notice_handshake();
-        let n = if self.came.is_empty() {
-            let n = self.kept.len().min(into.len());
-            into[..n].copy_from_slice(&self.kept[..n]);
-            if n == self.kept.len() {
-                self.kept = Vec::new();
+        self.finish_handshake();
+        let n = if self.block_part.is_empty() {
+            let n = self.unread_copy.len().min(into.len());
+            into[..n].copy_from_slice(&self.unread_copy[..n]);
+            if n == self.unread_copy.len() {
+                self.unread_copy = Vec::new();
             } else {
-                self.kept.drain(..n);
+                self.unread_copy.drain(..n);
             }
             n
         } else {
-            let n = self.came.len().min(into.len());
-            into[..n].copy_from_slice(&self.came[..n]);
+            let n = self.block_part.len().min(into.len());
+            into[..n].copy_from_slice(&self.block_part[..n]);
             self.pass(n);
             n
         };
@@ -435,14 +438,14 @@ impl Carried {
         first: &'a mut [MaybeUninit<u8>],
         behind: &mut [u8],
     ) -> io::Result<(&'a [u8], usize, bool)> {
-        self.notice_handshake();
+        self.finish_handshake();
         let mut filling = Filling::new(first);
         while filling.room() > 0 && self.has_bytes() {
-            if self.came.is_empty() {
-                let n = filling.push(&self.kept);
-                self.kept.drain(..n);
+            if self.block_part.is_empty() {
+                let n = filling.push(&self.unread_copy);
+                self.unread_copy.drain(..n);
             } else {
-                let n = filling.push(&self.came);
+                let n = filling.push(&self.block_part);
                 self.pass(n);
             }
         }

@@ -1,21 +1,21 @@
-//! Couriers: threads that read and write for the loop, TLS included. The loop keeps all that is
-//! said; a courier has the sockets that it was given, and nothing else.
+//! I/O threads: threads that read and write for the loop, TLS included. The loop keeps all that is
+//! said; an I/O thread has the sockets that it was given, and nothing else.
 //!
-//!     loop     Stream::Carried  --Orders-->  courier: Rounds with a poll of its own
+//!     loop     Stream::Carried  --Orders-->  I/O thread: Rounds with a poll of its own
 //!              (bytes, no socket) <--Parcel--         Wire (socket, TLS, replies not sent yet)
 //!
-//! Two rings of messages for each courier, one each way, bounded, without locks. A socket belongs
-//! to one thread at a time and moves by message ([`Courier::adopt`], [`Courier::recall`]). To the
-//! loop a carried connection is a [`Stream`] like any other: reads give what has come, writes fill
-//! up to a window, and the courier's reports take the place of the poll's events.
+//! Two rings of messages for each I/O thread, one each way, bounded, without locks. A socket belongs
+//! to one thread at a time and moves by message ([`IoThread::adopt`], [`IoThread::recall`]). To the
+//! loop a handed-off connection is a [`Stream`] like any other: reads give what has come, writes fill
+//! up to a window, and the I/O thread's reports take the place of the poll's events.
 //!
 //! No thread waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
-//! courier keeps its parcels and reads nothing before they are gone. A courier has
+//! I/O thread keeps its batches and reads nothing before they are gone. An I/O thread has
 //! [`worker::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
 //! the loop does not take stay in the kernel.
 //!
 //! Cost a request: no system call of the loop; 20 to 40 bytes of report and order, and a copy of
-//! the request and the reply. A courier that has nothing to do sleeps without a timer.
+//! the request and the reply. An I/O thread that has nothing to do sleeps without a timer.
 
 pub(crate) mod handoff;
 mod message;
@@ -28,12 +28,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-pub use self::handoff::Carried;
-pub use self::message::{Late, Parcel, Place, Report, Then};
-pub use self::waker::Bell;
+pub use self::handoff::Handoff;
+pub use self::message::{ConnectionId, DeferredReads, ReadBatch, ReadState, Report};
+pub use self::waker::ThreadWaker;
 
-use self::message::{Order, Orders};
-use self::worker::Rounds;
+use self::message::{Task, TaskBatch};
+use self::worker::Worker;
 use crate::outside::atomic::{self, AtomicU32, AtomicU64, Ordering};
 use crate::outside::{
     Consumer, JoinHandle, Producer, PushError, RING, RingBuffer, start, yield_now,
@@ -45,7 +45,7 @@ const FREE_MAX: usize = 8;
 /// Bytes of replies that such orders keep room for.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// Figures of a courier, which it counts and others read.
+/// Figures of an I/O thread, which it counts and others read.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Reads that brought bytes.
@@ -69,21 +69,21 @@ impl Figures {
     }
 }
 
-/// The loop's end of a courier.
+/// The loop's end of an I/O thread.
 #[derive(Debug)]
-pub struct Courier {
+pub struct IoThread {
     number: u32,
-    orders: Producer<Orders>,
-    parcels: Consumer<Parcel>,
-    bell: Arc<Bell>,
+    tasks: Producer<TaskBatch>,
+    batches: Consumer<ReadBatch>,
+    waker: Arc<ThreadWaker>,
     figures: Arc<Figures>,
     thread: Option<JoinHandle<()>>,
     /// The orders that are sent next.
-    open: Orders,
-    /// A block goes back with them, which the courier may wait for.
+    open: TaskBatch,
+    /// A block goes back with them, which the I/O thread may wait for.
     returns_block: bool,
     /// Empty ones.
-    free: Vec<Orders>,
+    free: Vec<TaskBatch>,
     /// Memory of the orders that have been sent and have not come back.
     away: usize,
     /// Unsent replies of connections that are ordered to be closed, each with the number of its
@@ -95,45 +95,45 @@ pub struct Courier {
     connections: usize,
 }
 
-impl Courier {
-    /// Starts a courier: `number` is at least 1, and `bell` is the loop's.
+impl IoThread {
+    /// Starts an I/O thread: `number` is at least 1, and `waker` is the loop's.
     ///
     /// Error: the system has no thread or no descriptor left.
-    pub fn start(number: u32, bell: Arc<Bell>, rest_us: u32) -> io::Result<Courier> {
-        let (mut courier, rounds) = Courier::pair(number, bell, rest_us, RING)?;
-        let thread = start(&format!("io-{number}"), move || rounds.run())?;
-        courier.thread = Some(thread);
-        Ok(courier)
+    pub fn start(number: u32, waker: Arc<ThreadWaker>, rest_us: u32) -> io::Result<IoThread> {
+        let (mut io_thread, worker) = IoThread::pair(number, waker, rest_us, RING)?;
+        let thread = start(&format!("io-{number}"), move || worker.run())?;
+        io_thread.thread = Some(thread);
+        Ok(io_thread)
     }
 
     /// Both ends, with rings for `room` messages each.
     pub(crate) fn pair(
         number: u32,
-        bell: Arc<Bell>,
+        waker: Arc<ThreadWaker>,
         rest_us: u32,
         room: usize,
-    ) -> io::Result<(Courier, Rounds)> {
-        let (order_in, order_out) = RingBuffer::new(room);
-        let (parcel_in, parcel_out) = RingBuffer::new(room);
+    ) -> io::Result<(IoThread, Worker)> {
+        let (task_in, task_out) = RingBuffer::new(room);
+        let (batch_in, batch_out) = RingBuffer::new(room);
         let figures = Arc::<Figures>::default();
         figures.rest_us.store(rest_us, Ordering::Relaxed);
-        let rounds = Rounds::new(order_out, parcel_in, bell, Arc::clone(&figures))?;
-        let courier = Courier {
+        let worker = Worker::new(task_out, batch_in, waker, Arc::clone(&figures))?;
+        let io_thread = IoThread {
             number,
-            orders: order_in,
-            parcels: parcel_out,
-            bell: rounds.bell(),
+            tasks: task_in,
+            batches: batch_out,
+            waker: worker.waker(),
             figures,
             thread: None,
-            open: Orders::roomy(),
+            open: TaskBatch::roomy(),
             returns_block: false,
-            free: (0..FREE_MAX).map(|_| Orders::roomy()).collect(),
+            free: (0..FREE_MAX).map(|_| TaskBatch::roomy()).collect(),
             away: 0,
             closing: VecDeque::new(),
             closes: 0,
             connections: 0,
         };
-        Ok((courier, rounds))
+        Ok((io_thread, worker))
     }
 
     /// Its number, from 1 on.
@@ -154,9 +154,9 @@ impl Courier {
     /// Memory that it has from the start, and for the sockets of its connections: blocks, rings,
     /// and the room of messages.
     pub fn own_bytes(&self) -> usize {
-        let orders = (FREE_MAX + 1) * Orders::ROOMY;
-        let rings = RING * (size_of::<Orders>() + size_of::<Parcel>());
-        orders + rings + Rounds::OWN_BYTES + self.connections * Rounds::WIRE_BYTES
+        let tasks = (FREE_MAX + 1) * TaskBatch::ROOMY;
+        let rings = RING * (size_of::<TaskBatch>() + size_of::<ReadBatch>());
+        tasks + rings + Worker::OWN_BYTES + self.connections * Worker::CONNECTION_BYTES
     }
 
     /// Memory for replies on their way through it, beyond what it has from the start, and without
@@ -167,52 +167,52 @@ impl Courier {
         let closing = self.closing.iter().rev();
         let closing = closing.take_while(|(number, _)| *number > closed);
         let closing: usize = closing.map(|(_, bytes)| bytes).sum();
-        let free: usize = self.free.iter().map(Orders::memory_bytes).sum();
+        let free: usize = self.free.iter().map(TaskBatch::memory_bytes).sum();
         closing + self.away + self.open.memory_bytes() + free
     }
 
     /// Gives it a connection, which is in no poll; returns the loop's end. It goes on with a
-    /// handshake, and the first report of its end says who the peer is ([`Then::Secured`]).
-    pub fn adopt(&mut self, place: Place, stream: Stream) -> Stream {
-        let carried = Carried::new(self.number, stream.fd(), stream.is_handshaking());
-        self.open.list.push(Order::Adopt(place, stream));
+    /// handshake, and the first report of its end says who the peer is ([`ReadState::Secured`]).
+    pub fn adopt(&mut self, id: ConnectionId, stream: Stream) -> Stream {
+        let handoff = Handoff::new(self.number, stream.fd(), stream.is_handshaking());
+        self.open.list.push(Task::Adopt(id, stream));
         self.connections += 1;
-        Stream::Carried(Box::new(carried))
+        Stream::Handoff(Box::new(handoff))
     }
 
-    /// Takes along what was written to a connection, and what its courier is to do.
+    /// Takes along what was written to a connection, and what its I/O thread is to do.
     #[inline]
-    pub fn collect(&mut self, place: Place, carried: &mut Carried) {
-        if !carried.has_orders() {
+    pub fn collect(&mut self, id: ConnectionId, handoff: &mut Handoff) {
+        if !handoff.has_tasks() {
             return;
         }
         let list = &mut self.open.list;
-        if let Some((before, piece)) = carried.take_lone_piece() {
-            let after = carried.out.len() - before;
-            list.push(Order::SendAround(place, before as u32, piece, after as u32));
-            self.open.bytes.extend_from_slice(&carried.out);
-            carried.copied();
-        } else if !carried.is_short() {
-            list.push(Order::SendLong(place, carried.take_out()));
-        } else if !carried.out.is_empty() {
-            list.push(Order::Send(place, carried.out.len() as u32));
-            self.open.bytes.extend_from_slice(&carried.out);
-            carried.copied();
+        if let Some((before, piece)) = handoff.take_lone_piece() {
+            let after = handoff.out.len() - before;
+            list.push(Task::SendAround(id, before as u32, piece, after as u32));
+            self.open.bytes.extend_from_slice(&handoff.out);
+            handoff.copied();
+        } else if !handoff.is_short() {
+            list.push(Task::SendLong(id, handoff.take_out()));
+        } else if !handoff.out.is_empty() {
+            list.push(Task::Send(id, handoff.out.len() as u32));
+            self.open.bytes.extend_from_slice(&handoff.out);
+            handoff.copied();
         }
-        if carried.takes_more() {
-            list.push(Order::ReadOn(place));
+        if handoff.take_wants_more() {
+            list.push(Task::ReadOn(id));
         }
-        if carried.takes_report() {
-            list.push(Order::Report(place));
+        if handoff.take_wants_report() {
+            list.push(Task::Report(id));
         }
     }
 
-    /// Asks for a connection: a parcel brings it back, after all that was read of it and once all
-    /// that was written is sent ([`Courier::returned`]).
-    pub fn recall(&mut self, place: Place, carried: &mut Carried) {
-        self.collect(place, carried);
-        carried.recall();
-        self.open.list.push(Order::Recall(place));
+    /// Asks for a connection: a batch brings it back, after all that was read of it and once all
+    /// that was written is sent ([`IoThread::returned`]).
+    pub fn recall(&mut self, id: ConnectionId, handoff: &mut Handoff) {
+        self.collect(id, handoff);
+        handoff.recall();
+        self.open.list.push(Task::Recall(id));
     }
 
     /// A connection has come back, or has been closed here.
@@ -221,13 +221,13 @@ impl Courier {
     }
 
     /// Ends a connection in both directions, without closing the socket.
-    pub fn shut_down(&mut self, place: Place) {
-        self.open.list.push(Order::ShutDown(place));
+    pub fn shut_down(&mut self, id: ConnectionId) {
+        self.open.list.push(Task::ShutDown(id));
     }
 
     /// Closes a connection, after its socket has taken what it takes at once. `memory`: bytes that
     /// replies hold which the socket is not known to have taken.
-    pub fn close(&mut self, place: Place, memory: usize) {
+    pub fn close(&mut self, id: ConnectionId, memory: usize) {
         self.closes += 1;
         if memory > 0 {
             let closed = self.figures.closed.load(Ordering::Relaxed);
@@ -235,7 +235,7 @@ impl Courier {
             while self.closing.pop_front_if(is_closed).is_some() {}
             self.closing.push_back((self.closes, memory));
         }
-        self.open.list.push(Order::Close(place));
+        self.open.list.push(Task::Close(id));
         self.returned();
     }
 
@@ -247,70 +247,70 @@ impl Courier {
         let next = self.free.pop().unwrap_or_default();
         self.open.counted = self.open.memory_bytes();
         let counted = self.open.counted;
-        match self.orders.push(std::mem::replace(&mut self.open, next)) {
+        match self.tasks.push(std::mem::replace(&mut self.open, next)) {
             Ok(()) => {
                 self.returns_block = false;
                 self.away += counted;
-                self.bell.ring();
+                self.waker.wake();
                 true
             }
-            Err(PushError::Full(orders)) => {
-                self.free.push(std::mem::replace(&mut self.open, orders));
+            Err(PushError::Full(tasks)) => {
+                self.free.push(std::mem::replace(&mut self.open, tasks));
                 false
             }
         }
     }
 
-    /// Whether a parcel is there.
+    /// Whether a batch is there.
     #[inline]
-    pub fn has_parcels(&self) -> bool {
-        !self.parcels.is_empty()
+    pub fn has_batches(&self) -> bool {
+        !self.batches.is_empty()
     }
 
-    /// The next parcel.
-    pub fn take(&mut self) -> Option<Parcel> {
-        let mut parcel = self.parcels.pop().ok()?;
-        for mut orders in parcel.spent.drain(..) {
-            self.away -= orders.counted;
+    /// The next batch.
+    pub fn take(&mut self) -> Option<ReadBatch> {
+        let mut batch = self.batches.pop().ok()?;
+        for mut tasks in batch.spent.drain(..) {
+            self.away -= tasks.counted;
             if self.free.len() < FREE_MAX {
-                orders.bytes.shrink_to(KEPT_BYTES);
-                self.free.push(orders);
+                tasks.bytes.shrink_to(KEPT_BYTES);
+                self.free.push(tasks);
             }
         }
-        Some(parcel)
+        Some(batch)
     }
 
-    /// Returns a parcel that was served, of whose block no connection keeps a part. All of it goes
+    /// Returns a batch that was served, of whose block no connection keeps a part. All of it goes
     /// back: memory that one thread frees for the other is missing in the loop's own balance.
-    pub fn give_back(&mut self, mut parcel: Parcel) {
-        self.returns_block |= !parcel.block.is_empty();
-        parcel.reports.clear();
-        if !parcel.block.is_empty() || self.open.spent.len() < FREE_MAX {
-            self.open.spent.push(parcel);
+    pub fn give_back(&mut self, mut batch: ReadBatch) {
+        self.returns_block |= !batch.block.is_empty();
+        batch.reports.clear();
+        if !batch.block.is_empty() || self.open.spent.len() < FREE_MAX {
+            self.open.spent.push(batch);
         }
     }
 
     /// Applies a report to the connection that it names: its bytes can be read, and what was sent
     /// counts no more. Whether there is room for more replies again.
     #[inline]
-    pub fn deliver(block: &bytes::Bytes, report: &mut Report, carried: &mut Carried) -> bool {
+    pub fn deliver(block: &bytes::Bytes, report: &mut Report, handoff: &mut Handoff) -> bool {
         if report.len > 0 {
             let start = report.start as usize;
-            carried.push(block.slice(start..start + report.len as usize));
+            handoff.push(block.slice(start..start + report.len as usize));
         }
-        match std::mem::replace(&mut report.then, Then::Continues) {
-            Then::Continues => {}
-            Then::Secured(certificate) => carried.secure(certificate),
-            Then::Waits => carried.wait(),
-            Then::Ended => carried.close(),
-            Then::Broken(error) => carried.fail(error),
+        match std::mem::replace(&mut report.reading, ReadState::Continues) {
+            ReadState::Continues => {}
+            ReadState::Secured(certificate) => handoff.secure(certificate),
+            ReadState::Waits => handoff.wait(),
+            ReadState::Ended => handoff.close(),
+            ReadState::Broken(error) => handoff.fail(error),
         }
-        carried.sent(report.sent as usize)
+        handoff.sent(report.sent as usize)
     }
 
     /// Ends the thread: it carries out all orders first, and closes its connections.
     pub fn stop(mut self) {
-        self.open.list.push(Order::Stop);
+        self.open.list.push(Task::Stop);
         let Some(thread) = self.thread.take() else {
             return;
         };

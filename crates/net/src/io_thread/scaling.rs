@@ -1,4 +1,4 @@
-//! How many couriers there should be, by how busy the loop and they have been.
+//! How many I/O threads there should be, by how busy the loop and they have been.
 //!
 //!     none   the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
 //!            clients or more are active: one
@@ -11,10 +11,10 @@
 //! is seen to work for a small part of the time. Few clients keep their loop to themselves: handing
 //! over costs two wake-ups where each waits for its answer.
 //!
-//! Connections go to the courier with the fewest, and move from the busiest one to the others where
+//! Connections go to the I/O thread with the fewest, and move from the busiest one to the others where
 //! that one is busy for [`UNEVEN`] of the time longer than the least busy one.
 
-/// Clients that are active at the same time, at least, for couriers to help.
+/// Clients that are active at the same time, at least, for I/O threads to help.
 const ACTIVE_MIN: usize = 12;
 /// With fewer than so many it helps no more: a client's request waits twice as long where each of
 /// eight clients waits for its answer.
@@ -25,16 +25,16 @@ const BUSY_TICKS: u32 = 2;
 const SLACK_TICKS: u32 = 20;
 const LOOP_BUSY: f64 = 0.1;
 const LAST_BUSY: f64 = 0.05;
-const COURIER_BUSY: f64 = 0.7;
+const THREAD_BUSY: f64 = 0.7;
 const FEWER_BUSY: f64 = 0.6;
-/// Below this share no courier is busy: the number of connections counts.
+/// Below this share no I/O thread is busy: the number of connections counts.
 const EVEN_BUSY: f64 = 0.3;
 /// A difference of shares of the time that is evened out.
 const UNEVEN: f64 = 0.2;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Staffing {
+pub struct Scaling {
     busy: u32,
     slack: u32,
 }
@@ -50,17 +50,17 @@ pub enum Advice {
     Fewer,
 }
 
-impl Staffing {
-    /// A tick: the shares of the time in which the loop and each courier were busy. `are_active`
+impl Scaling {
+    /// A tick: the shares of the time in which the loop and each I/O thread were busy. `are_active`
     /// says whether so many clients are active, and is asked only where it matters.
     pub fn advise(
         &mut self,
         of_loop: f64,
-        couriers: &[f64],
+        io_threads: &[f64],
         most: usize,
         are_active: impl Fn(usize) -> bool,
     ) -> Advice {
-        let now = couriers.len();
+        let now = io_threads.len();
         if now > most {
             return Advice::Fewer;
         }
@@ -68,14 +68,14 @@ impl Staffing {
             && if now == 0 {
                 of_loop > LOOP_BUSY && are_active(ACTIVE_MIN)
             } else {
-                couriers.iter().all(|busy| *busy > COURIER_BUSY)
+                io_threads.iter().all(|busy| *busy > THREAD_BUSY)
             };
         self.busy = if is_busy { self.busy + 1 } else { 0 };
-        let of_couriers = couriers.iter().sum::<f64>();
+        let of_io_threads = io_threads.iter().sum::<f64>();
         let is_slack = match now {
             0 => false,
-            1 => of_loop + of_couriers < LAST_BUSY || !are_active(ACTIVE_FEW),
-            _ => of_couriers < FEWER_BUSY * (now - 1) as f64,
+            1 => of_loop + of_io_threads < LAST_BUSY || !are_active(ACTIVE_FEW),
+            _ => of_io_threads < FEWER_BUSY * (now - 1) as f64,
         };
         self.slack = if is_slack { self.slack + 1 } else { 0 };
         if self.busy >= BUSY_TICKS {
@@ -90,18 +90,18 @@ impl Staffing {
     }
 }
 
-/// How the work of couriers is spread.
+/// How the work of I/O threads is spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
     /// None has much to do.
     Idle,
     /// All that work have about as much to do.
     Even,
-    /// The courier with this index should give away this part of its work.
+    /// The I/O thread with this index should give away this part of its work.
     Uneven(usize, f64),
 }
 
-/// How the work is spread over couriers that were busy for these shares of the time.
+/// How the work is spread over I/O threads that were busy for these shares of the time.
 pub fn spread(shares: &[f64]) -> Spread {
     let by_share = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
     let busiest = shares.iter().enumerate().max_by(by_share);
@@ -123,37 +123,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_loop_with_many_clients_gets_couriers_and_loses_them_when_it_is_idle() {
-        let mut staffing = Staffing::default();
-        assert_eq!(staffing.advise(0.9, &[], 1, |_| true), Advice::Keep);
-        assert_eq!(staffing.advise(0.9, &[], 1, |_| true), Advice::More);
+    fn a_busy_loop_with_many_clients_gets_io_threads_and_loses_them_when_it_is_idle() {
+        let mut scaling = Scaling::default();
+        assert_eq!(scaling.advise(0.9, &[], 1, |_| true), Advice::Keep);
+        assert_eq!(scaling.advise(0.9, &[], 1, |_| true), Advice::More);
         for _ in 0..100 {
-            assert_eq!(staffing.advise(0.3, &[0.9], 1, |_| true), Advice::Keep);
+            assert_eq!(scaling.advise(0.3, &[0.9], 1, |_| true), Advice::Keep);
         }
-        assert_eq!(staffing.advise(0.3, &[0.9], 2, |_| true), Advice::Keep);
-        assert_eq!(staffing.advise(0.3, &[0.9], 2, |_| true), Advice::More);
-        let slack = (0..20).map(|_| staffing.advise(0.1, &[0.2, 0.1], 2, |_| true));
+        assert_eq!(scaling.advise(0.3, &[0.9], 2, |_| true), Advice::Keep);
+        assert_eq!(scaling.advise(0.3, &[0.9], 2, |_| true), Advice::More);
+        let slack = (0..20).map(|_| scaling.advise(0.1, &[0.2, 0.1], 2, |_| true));
         assert_eq!(slack.last(), Some(Advice::Fewer));
-        let little = (0..20).map(|_| staffing.advise(0.1, &[0.2], 2, |_| true));
+        let little = (0..20).map(|_| scaling.advise(0.1, &[0.2], 2, |_| true));
         assert_eq!(little.last(), Some(Advice::Keep));
-        let idle = (0..20).map(|_| staffing.advise(0.01, &[0.02], 2, |_| true));
+        let idle = (0..20).map(|_| scaling.advise(0.01, &[0.02], 2, |_| true));
         assert_eq!(idle.last(), Some(Advice::Fewer));
     }
 
     #[test]
     fn a_busy_loop_with_few_clients_is_left_alone() {
-        let mut staffing = Staffing::default();
+        let mut scaling = Scaling::default();
         for _ in 0..100 {
-            assert_eq!(staffing.advise(0.9, &[], 4, |n| n <= 8), Advice::Keep);
+            assert_eq!(scaling.advise(0.9, &[], 4, |n| n <= 8), Advice::Keep);
         }
     }
 
     #[test]
     fn few_clients_get_their_loop_back() {
-        let mut staffing = Staffing::default();
+        let mut scaling = Scaling::default();
         let mut advise = |active: usize| {
             (0..20)
-                .map(|_| staffing.advise(0.4, &[0.6], 4, |n| n <= active))
+                .map(|_| scaling.advise(0.4, &[0.6], 4, |n| n <= active))
                 .last()
         };
         assert_eq!(advise(9), Some(Advice::Keep));
@@ -171,10 +171,7 @@ mod tests {
 
     #[test]
     fn more_than_there_may_be_go_one_by_one() {
-        let mut staffing = Staffing::default();
-        assert_eq!(
-            staffing.advise(0.9, &[0.9, 0.9], 1, |_| true),
-            Advice::Fewer
-        );
+        let mut scaling = Scaling::default();
+        assert_eq!(scaling.advise(0.9, &[0.9, 0.9], 1, |_| true), Advice::Fewer);
     }
 }

@@ -26,19 +26,19 @@ impl SleepFlag {
     }
 
     /// Its owner is about to sleep. It must look for messages once more before it does.
-    pub fn lie_down(&self) {
+    pub fn begin_sleep(&self) {
         self.is_asleep.swap(true, Ordering::SeqCst);
     }
 
     /// Its owner is awake.
-    pub fn get_up(&self) {
+    pub fn end_sleep(&self) {
         if self.is_asleep.load(Ordering::Relaxed) {
             self.is_asleep.swap(false, Ordering::SeqCst);
         }
     }
 
     /// Whether its owner must be woken; after the message is where it looks.
-    pub fn ring(&self) -> bool {
+    pub fn claim_wake(&self) -> bool {
         self.is_asleep.swap(false, Ordering::SeqCst)
     }
 }

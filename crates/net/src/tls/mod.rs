@@ -22,7 +22,7 @@
 //!
 //! A step of a handshake costs up to a thousand times as much as a command. Clients whose handshake
 //! can continue wait in a queue, and a turn serves its share of them (`run/handshake.rs`), at least
-//! one step. With couriers (`net/io_thread`) they take the steps, with the same share of each of
+//! one step. With I/O threads (`net/io_thread`) they take the steps, with the same share of each of
 //! their rounds, and the loop gets the peer's certificate. After the last step `Server::admit`
 //! refuses a stranger, or logs the client in by its certificate (`Acl::log_in_by_certificate`).
 //!

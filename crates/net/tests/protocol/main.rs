@@ -1,14 +1,14 @@
-//! The loop and a courier under shuttle, which tries orders of their steps: rings that are full,
+//! The loop and an I/O thread under shuttle, which tries orders of their steps: rings that are full,
 //! sockets that are recalled, given again, closed, and peers that come and go meanwhile.
 //!
-//! The couriers' own code runs here, with rings, polls, threads and sockets of this test in the
+//! The I/O threads' own code runs here, with rings, polls, threads and sockets of this test in the
 //! place of the real ones (`outside`, `stream`). The loop echoes all it reads. What must hold:
 //! each peer has its own bytes back, in order; nothing of a closed connection arrives; all sockets
 //! are closed in the end; no thread sleeps for ever, which shuttle reports as a deadlock.
 #![allow(
     dead_code,
     unused_imports,
-    reason = "parts of the couriers, and their own tests, that are not used here"
+    reason = "parts of the io_threads, and their own tests, that are not used here"
 )]
 
 #[path = "../../src/gather.rs"]
@@ -44,14 +44,14 @@ use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread::JoinHandle;
 
-use self::io_thread::{Bell, Courier, Place};
+use self::io_thread::{ConnectionId, IoThread, ThreadWaker};
 use self::outside::{Event, Events, Poll, Registry};
 use self::stream::{Peer, Stream};
 
 const PEERS: usize = 2;
 /// Bytes that each peer sends: more than its socket takes of the echo at once.
 const BYTES: u8 = 12;
-const BELL: usize = usize::MAX;
+const WAKER: usize = usize::MAX;
 
 /// Sends numbered bytes and reads their echo; it may end its side early, or find itself closed.
 fn peer(peer: Peer, mut poll: Poll, leaves: bool) {
@@ -69,7 +69,7 @@ fn peer(peer: Peer, mut poll: Poll, leaves: bool) {
         }
         let (bytes, is_closed) = peer.read();
         for byte in bytes {
-            assert_eq!(byte, seen, "an echo in order");
+            assert_eq!(byte, seen, "an echo in count_in_flight");
             seen += 1;
         }
         if is_closed || seen == BYTES {
@@ -85,14 +85,14 @@ fn peer(peer: Peer, mut poll: Poll, leaves: bool) {
 struct Client {
     stream: Option<Stream>,
     generation: u32,
-    /// The part of its echo that the courier's window did not take.
+    /// The part of its echo that the I/O thread's window did not take.
     rest: Vec<u8>,
     seen: u8,
 }
 
 struct Loop {
-    courier: Courier,
-    bell: std::sync::Arc<Bell>,
+    io_thread: IoThread,
+    waker: std::sync::Arc<ThreadWaker>,
     poll: Poll,
     clients: Vec<Client>,
     is_full: bool,
@@ -104,8 +104,8 @@ struct Loop {
 }
 
 impl Loop {
-    fn place(&self, at: usize) -> Place {
-        Place {
+    fn id(&self, at: usize) -> ConnectionId {
+        ConnectionId {
             slot: at as u32,
             generation: self.clients[at].generation,
         }
@@ -128,29 +128,29 @@ impl Loop {
     }
 
     fn adopt(&mut self, at: usize) {
-        let place = self.place(at);
+        let id = self.id(at);
         let is_here = |stream: &mut Stream| matches!(stream, Stream::Socket(_));
         if let Some(stream) = self.clients[at].stream.take_if(is_here) {
-            self.clients[at].stream = Some(self.courier.adopt(place, stream));
+            self.clients[at].stream = Some(self.io_thread.adopt(id, stream));
         }
     }
 
     fn recall(&mut self, at: usize) {
-        let place = self.place(at);
-        if let Some(Stream::Carried(carried)) = &mut self.clients[at].stream
-            && !carried.is_recalled()
+        let id = self.id(at);
+        if let Some(Stream::Handoff(handoff)) = &mut self.clients[at].stream
+            && !handoff.is_recalled()
         {
-            self.courier.recall(place, carried);
+            self.io_thread.recall(id, handoff);
         }
     }
 
     /// Closes a connection: what comes of it later finds nothing.
     fn close(&mut self, at: usize) {
-        let place = self.place(at);
+        let id = self.id(at);
         match self.clients[at].stream.take() {
-            Some(Stream::Carried(mut carried)) => {
-                self.courier.collect(place, &mut carried);
-                self.courier.close(place, carried.unsent());
+            Some(Stream::Handoff(mut handoff)) => {
+                self.io_thread.collect(id, &mut handoff);
+                self.io_thread.close(id, handoff.unsent());
             }
             other => drop(other),
         }
@@ -163,7 +163,7 @@ impl Loop {
 
     /// Echoes what there is to read. The end of a connection closes it.
     fn serve(&mut self, at: usize) {
-        let place = self.place(at);
+        let id = self.id(at);
         let client = &mut self.clients[at];
         let Some(stream) = &mut client.stream else {
             return;
@@ -173,7 +173,7 @@ impl Loop {
             Ok((0, _)) => true,
             Ok((n, _)) => {
                 for byte in &bytes[..n] {
-                    assert_eq!(*byte, client.seen, "a request in order");
+                    assert_eq!(*byte, client.seen, "a request in count_in_flight");
                     client.seen += 1;
                 }
                 client.rest.extend_from_slice(&bytes[..n]);
@@ -183,8 +183,8 @@ impl Loop {
         };
         let n = stream.write(&client.rest).unwrap_or(0);
         client.rest.drain(..n);
-        if let Stream::Carried(carried) = stream {
-            self.courier.collect(place, carried);
+        if let Stream::Handoff(handoff) = stream {
+            self.io_thread.collect(id, handoff);
         }
         if ends {
             self.close(at);
@@ -192,36 +192,36 @@ impl Loop {
     }
 
     fn receive(&mut self) {
-        while let Some(mut parcel) = self.courier.take() {
-            let block = std::mem::take(&mut parcel.block);
-            for report in &mut parcel.reports {
-                let at = report.place.slot as usize;
+        while let Some(mut batch) = self.io_thread.take() {
+            let block = std::mem::take(&mut batch.block);
+            for report in &mut batch.reports {
+                let at = report.id.slot as usize;
                 let client = &mut self.clients[at];
-                if client.generation == report.place.generation
-                    && let Some(carried) = client.stream.as_mut().and_then(Stream::carried)
+                if client.generation == report.id.generation
+                    && let Some(handoff) = client.stream.as_mut().and_then(Stream::handoff)
                 {
-                    Courier::deliver(&block, report, carried);
-                    carried.keep();
+                    IoThread::deliver(&block, report, handoff);
+                    handoff.keep();
                 }
             }
-            for (place, socket) in parcel.recalled.drain(..) {
-                let at = place.slot as usize;
-                if self.clients[at].generation != place.generation {
+            for (id, socket) in batch.recalled.drain(..) {
+                let at = id.slot as usize;
+                if self.clients[at].generation != id.generation {
                     continue;
                 }
                 self.serve(at);
                 let client = &mut self.clients[at];
-                if client.generation == place.generation
+                if client.generation == id.generation
                     && let Some(stream) = &mut client.stream
                 {
-                    let unread = stream.carried().map(io_thread::Carried::take_unread);
+                    let unread = stream.handoff().map(io_thread::Handoff::take_unread);
                     assert!(unread.is_none_or(|bytes| bytes.is_empty()), "it was served");
                     *stream = socket;
-                    self.courier.returned();
+                    self.io_thread.returned();
                 }
             }
-            parcel.block = block;
-            self.courier.give_back(parcel);
+            batch.block = block;
+            self.io_thread.give_back(batch);
         }
     }
 
@@ -238,31 +238,31 @@ impl Loop {
             self.serve(at);
             self.adopt(at);
         }
-        self.is_full = !self.courier.post();
+        self.is_full = !self.io_thread.post();
     }
 
     fn sleep(&mut self) {
-        self.bell.lie_down();
-        let has_news = self.courier.has_parcels() || self.is_full;
+        self.waker.begin_sleep();
+        let has_news = self.io_thread.has_batches() || self.is_full;
         // The loop itself reads and writes the rest in its next turn.
         let rests = |client: &Client| match &client.stream {
             None => true,
             Some(Stream::Socket(_)) => false,
-            Some(Stream::Carried(carried)) => client.rest.is_empty() && !carried.has_unread(),
+            Some(Stream::Handoff(handoff)) => client.rest.is_empty() && !handoff.has_unread(),
         };
         let may_sleep = !has_news && self.clients.iter().all(rests);
         let timeout = (!may_sleep).then_some(Duration::ZERO);
         let mut events = Events::with_capacity(1);
         self.poll.poll(&mut events, timeout).expect("a poll");
-        self.bell.get_up();
+        self.waker.end_sleep();
     }
 }
 
 /// All of it once: `closes` says whether connections are killed at random.
 fn meet(closes: bool) {
     let poll = Poll::new().expect("a poll");
-    let bell = Bell::new(poll.registry(), mio::Token(BELL)).expect("a bell");
-    let courier = Courier::start(1, std::sync::Arc::clone(&bell), 1).expect("a thread");
+    let waker = ThreadWaker::new(poll.registry(), mio::Token(WAKER)).expect("a waker");
+    let io_thread = IoThread::start(1, std::sync::Arc::clone(&waker), 1).expect("a thread");
     let client = |_| Client {
         stream: None,
         generation: 1,
@@ -270,8 +270,8 @@ fn meet(closes: bool) {
         seen: 0,
     };
     let mut it = Loop {
-        courier,
-        bell,
+        io_thread,
+        waker,
         poll,
         clients: (0..PEERS).map(client).collect(),
         is_full: false,
@@ -288,8 +288,8 @@ fn meet(closes: bool) {
     }
     it.to_come = 0;
     (0..PEERS).for_each(|at| it.close(at));
-    assert_eq!(it.courier.connections(), 0);
-    it.courier.stop();
+    assert_eq!(it.io_thread.connections(), 0);
+    it.io_thread.stop();
     for thread in it.threads {
         thread.join().expect("it ends");
     }
@@ -316,5 +316,5 @@ fn main() {
         run(RandomScheduler::new(runs), closes);
         run(PctScheduler::new(3, runs), closes);
     }
-    println!("{} orders of steps, {:?}", 4 * runs, began.elapsed());
+    println!("{} tasks of steps, {:?}", 4 * runs, began.elapsed());
 }

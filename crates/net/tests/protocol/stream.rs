@@ -9,7 +9,7 @@ use mio::Token;
 use rustls::pki_types::CertificateDer;
 use shuttle::sync::{Arc, Mutex};
 
-use crate::io_thread::Carried;
+use crate::io_thread::Handoff;
 use crate::outside::{Event, Registry};
 
 /// Bytes that a socket takes which the peer has not read.
@@ -105,7 +105,7 @@ impl Peer {
 #[derive(Debug)]
 pub enum Stream {
     Socket(Socket),
-    Carried(Box<Carried>),
+    Handoff(Box<Handoff>),
 }
 
 /// No connection here is one.
@@ -121,7 +121,7 @@ impl Stream {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         match self {
             Stream::Socket(socket) => work(&mut socket.0.lock().expect("a lock")),
-            Stream::Carried(_) => panic!("its courier has the socket"),
+            Stream::Handoff(_) => panic!("its io_thread has the socket"),
         }
     }
 
@@ -145,9 +145,9 @@ impl Stream {
         });
     }
 
-    pub fn carried(&mut self) -> Option<&mut Carried> {
+    pub fn handoff(&mut self) -> Option<&mut Handoff> {
         match self {
-            Stream::Carried(carried) => Some(carried),
+            Stream::Handoff(handoff) => Some(handoff),
             Stream::Socket(_) => None,
         }
     }
@@ -176,8 +176,8 @@ impl Stream {
     }
 
     pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
-        if let Stream::Carried(carried) = self {
-            return carried.fill(into);
+        if let Stream::Handoff(handoff) = self {
+            return handoff.fill(into);
         }
         self.with(|state| {
             let n = state.incoming.len().min(into.len());
@@ -195,8 +195,8 @@ impl Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Stream::Carried(carried) = self {
-            return carried.write(bytes);
+        if let Stream::Handoff(handoff) = self {
+            return handoff.write(bytes);
         }
         self.with(|state| {
             let n = bytes.len().min(ROOM - state.outgoing.len());

@@ -1,4 +1,4 @@
-//! Rings and blocks between two threads as the loop and a courier use them: what was written on one
+//! Rings and blocks between two threads as the loop and an I/O thread use them: what was written on one
 //! side is read on the other, and blocks come back to be filled again. Small, and without a system
 //! call, so that Miri runs it (the workflow `ci`).
 
@@ -26,7 +26,7 @@ fn send<T>(ring: &mut Producer<T>, mut message: T, flag: &SleepFlag, to: &thread
         message = back;
         thread::yield_now();
     }
-    if flag.ring() {
+    if flag.claim_wake() {
         to.unpark();
     }
 }
@@ -37,43 +37,43 @@ fn receive<T>(ring: &mut Consumer<T>, flag: &SleepFlag) -> T {
         if let Ok(message) = ring.pop() {
             return message;
         }
-        flag.lie_down();
+        flag.begin_sleep();
         if ring.is_empty() {
             thread::park();
         }
-        flag.get_up();
+        flag.end_sleep();
     }
 }
 
 #[test]
 fn blocks_go_up_and_come_back_through_rings_that_are_full() {
-    let (mut up, mut parcels) = RingBuffer::<(Bytes, Vec<u8>)>::new(2);
-    let (mut down, mut orders) = RingBuffer::<Bytes>::new(1);
-    let (of_loop, of_courier) = (Arc::new(SleepFlag::new()), Arc::new(SleepFlag::new()));
-    let (here, loop_flag, courier_flag) = (
+    let (mut up, mut batches) = RingBuffer::<(Bytes, Vec<u8>)>::new(2);
+    let (mut down, mut tasks) = RingBuffer::<Bytes>::new(1);
+    let (of_loop, of_io_thread) = (Arc::new(SleepFlag::new()), Arc::new(SleepFlag::new()));
+    let (here, loop_flag, io_thread_flag) = (
         thread::current(),
         Arc::clone(&of_loop),
-        Arc::clone(&of_courier),
+        Arc::clone(&of_io_thread),
     );
-    let courier = thread::spawn(move || {
+    let io_thread = thread::spawn(move || {
         let mut free: Vec<BytesMut> = (0..2).map(|_| BytesMut::zeroed(LEN)).collect();
         for round in 0..ROUNDS {
             let mut block = free.pop().unwrap_or_else(|| {
-                let block: Bytes = receive(&mut orders, &courier_flag);
-                block.try_into_mut().expect("no part of it is kept")
+                let block: Bytes = receive(&mut tasks, &io_thread_flag);
+                block.try_into_mut().expect("no part of it is unread_copy")
             });
             block.fill(round);
             send(&mut up, (block.freeze(), vec![round]), &loop_flag, &here);
         }
     });
     for round in 0..ROUNDS {
-        let (block, reports) = receive(&mut parcels, &of_loop);
+        let (block, reports) = receive(&mut batches, &of_loop);
         let part = block.slice(1..LEN);
         assert!(reports == [round] && part.iter().all(|byte| *byte == round));
         drop(part);
         if round + 2 < ROUNDS {
-            send(&mut down, block, &of_courier, courier.thread());
+            send(&mut down, block, &of_io_thread, io_thread.thread());
         }
     }
-    courier.join().expect("it ends");
+    io_thread.join().expect("it ends");
 }

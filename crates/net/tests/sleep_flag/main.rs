@@ -30,11 +30,11 @@ impl Receiver {
         })
     }
 
-    /// Leaves a message, as a courier and the loop do.
+    /// Leaves a message, as an I/O thread and the loop do.
     fn send(&self) {
         let before = self.messages.load(Ordering::Relaxed);
         self.messages.store(before + 1, Ordering::Release);
-        if self.flag.ring() {
+        if self.flag.claim_wake() {
             self.poll.notify();
         }
     }
@@ -54,11 +54,11 @@ impl Receiver {
             if seen == wanted {
                 return;
             }
-            self.flag.lie_down();
+            self.flag.begin_sleep();
             if !self.has_more_than(seen) {
                 self.poll.wait();
             }
-            self.flag.get_up();
+            self.flag.end_sleep();
         }
     }
 }
@@ -99,13 +99,13 @@ fn two_senders_to_one_sleeper_do_not_lose_each_others_messages() {
     model.preemption_bound = Some(3);
     model.check(|| {
         let rings = [Receiver::new(), Receiver::new()];
-        // One flag and one poll, as the loop has with several couriers; a ring of each sender.
+        // One flag and one poll, as the loop has with several I/O threads; a ring of each sender.
         let sleeper = Receiver::new();
         let senders = rings.each_ref().map(|ring| {
             let (ring, sleeper) = (Arc::clone(ring), Arc::clone(&sleeper));
             thread::spawn(move || {
                 ring.messages.store(1, Ordering::Release);
-                if sleeper.flag.ring() {
+                if sleeper.flag.claim_wake() {
                     sleeper.poll.notify();
                 }
             })
@@ -113,11 +113,11 @@ fn two_senders_to_one_sleeper_do_not_lose_each_others_messages() {
         let all = || rings.iter().filter(|ring| ring.has_more_than(0)).count();
         let mut seen = all();
         while seen < 2 {
-            sleeper.flag.lie_down();
+            sleeper.flag.begin_sleep();
             if all() == seen {
                 sleeper.poll.wait();
             }
-            sleeper.flag.get_up();
+            sleeper.flag.end_sleep();
             seen = all();
         }
         for sender in senders {

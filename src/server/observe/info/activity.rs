@@ -264,16 +264,16 @@ pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     let turns = rates.turns.per_second();
     let turn_us = rates.turn_us.per_second().checked_div(turns).unwrap_or(0);
     let shared = shared_figures();
-    let couriers = &server.connections.couriers;
-    let (carried_reads, carried_writes) = couriers.reads_and_writes();
+    let io_threads = &server.connections.io_threads;
+    let (thread_reads, thread_writes) = io_threads.reads_and_writes();
     to.fields(&[
         ("unexpected_error_replies", &stats.unexpected_error_replies),
         ("total_error_replies", &stats.total_error_replies),
         ("dump_payload_sanitizations", &0),
         ("total_reads_processed", &stats.reads),
         ("total_writes_processed", &stats.writes),
-        ("io_threaded_reads_processed", &carried_reads),
-        ("io_threaded_writes_processed", &carried_writes),
+        ("io_threaded_reads_processed", &thread_reads),
+        ("io_threaded_writes_processed", &thread_writes),
         ("io_threaded_total_prefetch_batches", &batches.prefetches),
         (
             "io_threaded_total_prefetch_entries",

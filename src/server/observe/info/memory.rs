@@ -83,7 +83,7 @@ own_figures! {
     prefix_stats, true, "Bytes of figures by prefix",
         |from| from.keyspace.prefix_bytes();
     io_threads, true, "Bytes of the threads that read and write for clients",
-        |from| from.server.connections.couriers.iter().map(|one| one.own_bytes()).sum();
+        |from| from.server.connections.io_threads.iter().map(|one| one.own_bytes()).sum();
     snapshot_early, true, "Bytes that were about to change and wait to be saved",
         |from| from.keyspace.early_bytes();
     not_counted, false, "Bytes that do not count towards maxmemory",

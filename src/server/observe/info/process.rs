@@ -14,7 +14,7 @@ use super::{InfoWriter, Source};
 
 use russet_base::usage::recent_cpu_times;
 use russet_config::{Choice, Supervised};
-use russet_net::io_thread::Courier;
+use russet_net::io_thread::IoThread;
 
 const RUSSET_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -78,7 +78,7 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
     );
     to.field(
         "io_threads_active",
-        u8::from(!server.connections.couriers.is_empty()),
+        u8::from(!server.connections.io_threads.is_empty()),
     );
     if dialect.valkey_version().is_some() || !config.availability_zone.is_empty() {
         to.field(
@@ -185,22 +185,22 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
 
 pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
     let (server, stats) = (from.server, &from.server.stats);
-    let couriers = &server.connections.couriers;
-    let carried: usize = couriers.iter().map(Courier::connections).sum();
-    let (reads, writes) = couriers.reads_and_writes();
+    let io_threads = &server.connections.io_threads;
+    let handed_off: usize = io_threads.iter().map(IoThread::connections).sum();
+    let (reads, writes) = io_threads.reads_and_writes();
     to.section("Threads");
-    // The loop counts the reads and writes of couriers too, as it serves them.
-    let clients = server.clients.len().saturating_sub(carried);
+    // The loop counts the reads and writes of I/O threads too, as it serves them.
+    let clients = server.clients.len().saturating_sub(handed_off);
     let reads = stats.reads.saturating_sub(reads);
     let writes = stats.writes.saturating_sub(writes);
     let line = format_args!("clients={clients},reads={reads},writes={writes}");
     to.field("io_thread_0", line);
-    for courier in couriers.iter() {
-        let (clients, figures) = (courier.connections(), courier.figures());
+    for io_thread in io_threads.iter() {
+        let (clients, figures) = (io_thread.connections(), io_thread.figures());
         let reads = figures.reads.load(Relaxed);
         let writes = figures.writes.load(Relaxed);
         let line = format_args!("clients={clients},reads={reads},writes={writes}");
-        to.field(&format!("io_thread_{}", courier.number()), line);
+        to.field(&format!("io_thread_{}", io_thread.number()), line);
     }
 }
 

@@ -1,10 +1,10 @@
-//! The couriers of this server (`net::io_thread`): threads that read and write for clients.
+//! The I/O threads of this server (`net::io_thread`): threads that read and write for clients.
 //!
 //! Invariants
-//!   1. A session whose stream is carried is a connection of the courier that the stream names,
-//!      under the session's slot and generation, until [`Couriers::close`] or its return.
-//!   2. A connection's reports are served in their order: those of parcels that are being served,
-//!      then late ones, then those of further parcels.
+//!   1. A session whose stream is carried is a connection of the I/O thread that the stream names,
+//!      under the session's slot and generation, until [`IoThreads::close`] or its return.
+//!   2. A connection's reports are served in their order: those of batches that are being served,
+//!      then late ones, then those of further batches.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,68 +13,70 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use russet_net::io_thread::scaling::{Advice, Spread, Staffing, spread};
-use russet_net::io_thread::{Bell, Courier, Late, Parcel, Place, Report};
+use russet_net::io_thread::scaling::{Advice, Scaling, Spread, spread};
+use russet_net::io_thread::{
+    ConnectionId, DeferredReads, IoThread, ReadBatch, Report, ThreadWaker,
+};
 use russet_net::{Role, Stream, Target};
 
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 
-/// Connections that one courier has more than another, at least, before some are moved.
+/// Connections that one I/O thread has more than another, at least, before some are moved.
 const UNEVEN_MIN: usize = 4;
 /// A socket that is wanted at once has come within this time.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Couriers {
-    all: Vec<Courier>,
-    /// The loop's, once there was a courier.
-    bell: Option<Arc<Bell>>,
-    /// Clients are given to couriers when their turn comes.
+pub(in crate::server) struct IoThreads {
+    all: Vec<IoThread>,
+    /// The loop's, once there was an I/O thread.
+    waker: Option<Arc<ThreadWaker>>,
+    /// Clients are given to I/O threads when their turn comes.
     pub(in crate::server) takes_clients: bool,
     /// A ring was full: orders wait here.
     is_full: bool,
-    /// Reads and writes of couriers that have ended.
+    /// Reads and writes of I/O threads that have ended.
     ended: (u64, u64),
     /// Whether the last one is to end, when it has no connection.
     retires: bool,
-    staffing: Staffing,
-    /// Parcels that came while a socket was fetched, each with its courier's index.
-    fetched: VecDeque<(usize, Parcel)>,
-    /// Parts of parcels for clients that were in the middle of a command.
-    late: VecDeque<Parcel>,
-    /// The parcels that are being served. A busy script's guest serves the rest of the loop's, and
+    scaling: Scaling,
+    /// Batches that came while a socket was fetched, each with its I/O thread's index.
+    fetched: VecDeque<(usize, ReadBatch)>,
+    /// Parts of batches for clients that were in the middle of a command.
+    deferred: VecDeque<ReadBatch>,
+    /// The batches that are being served. A busy script's guest serves the rest of the loop's, and
     /// its own after that.
     serving: Vec<Serving>,
-    /// At the last tick: the clock, the microseconds of turns, and of each courier's work.
+    /// At the last tick: the clock, the microseconds of turns, and of each I/O thread's work.
     last: (u64, u64, Vec<u64>),
-    /// The shares of the time before it in which the loop and each courier were busy.
+    /// The shares of the time before it in which the loop and each I/O thread were busy.
     shares: (f64, Vec<f64>),
-    /// The number of the courier whose connections go to others now.
+    /// The number of the I/O thread whose connections go to others now.
     overloaded: Option<u32>,
 }
 
-/// A parcel that is being served.
+/// A batch that is being served.
 #[derive(Debug)]
 struct Serving {
-    /// Its courier's index; `None`: its block is no courier's.
+    /// Its I/O thread's index; `None`: its block is no I/O thread's.
     at: Option<usize>,
-    parcel: Parcel,
+    batch: ReadBatch,
     /// The next report.
     next: usize,
 }
 
-/// The place of a session, as couriers name it.
-fn place_of(session: &Session) -> Place {
-    Place {
+/// The place of a session, as I/O threads name it.
+fn id_of(session: &Session) -> ConnectionId {
+    ConnectionId {
         slot: session.slot,
         generation: session.generation,
     }
 }
 
-impl Couriers {
+impl IoThreads {
     #[inline]
     pub(in crate::server) fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -85,7 +87,7 @@ impl Couriers {
     }
 
     /// All of them, by their numbers.
-    pub(in crate::server) fn iter(&self) -> impl Iterator<Item = &Courier> {
+    pub(in crate::server) fn iter(&self) -> impl Iterator<Item = &IoThread> {
         self.all.iter()
     }
 
@@ -95,94 +97,97 @@ impl Couriers {
         registry: &mio::Registry,
         rest_us: u32,
     ) -> io::Result<()> {
-        let bell = match &self.bell {
-            Some(bell) => Arc::clone(bell),
+        let waker = match &self.waker {
+            Some(waker) => Arc::clone(waker),
             None => {
-                let bell = Bell::new(registry, Target::lasting(Role::Couriers, 0).into())?;
-                Arc::clone(self.bell.insert(bell))
+                let waker = ThreadWaker::new(registry, Target::lasting(Role::IoThreads, 0).into())?;
+                Arc::clone(self.waker.insert(waker))
             }
         };
         let number = self.all.len() as u32 + 1;
-        self.all.push(Courier::start(number, bell, rest_us)?);
+        self.all.push(IoThread::start(number, waker, rest_us)?);
         Ok(())
     }
 
-    /// The courier of a session's socket.
-    fn of(&mut self, session: &Session) -> Option<&mut Courier> {
-        let number = session.stream.as_ref()?.courier()?;
+    /// The I/O thread of a session's socket.
+    fn of(&mut self, session: &Session) -> Option<&mut IoThread> {
+        let number = session.stream.as_ref()?.io_thread()?;
         self.all.get_mut(number as usize - 1)
     }
 
-    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections,
+    /// Gives a session's socket, which is in no poll, to the I/O thread with the fewest connections,
     /// of those that have not too much to do.
     pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
         let overloaded = self.overloaded;
-        let fewest = self.all[..staying]
-            .iter_mut()
-            .min_by_key(|courier| (Some(courier.number()) == overloaded, courier.connections()));
-        if let Some(courier) = fewest
+        let fewest = self.all[..staying].iter_mut().min_by_key(|io_thread| {
+            (
+                Some(io_thread.number()) == overloaded,
+                io_thread.connections(),
+            )
+        });
+        if let Some(io_thread) = fewest
             && let Some(stream) = session.stream.take()
         {
-            session.client.courier = courier.number();
-            session.stream = Some(courier.adopt(place_of(session), stream));
+            session.client.io_thread = io_thread.number();
+            session.stream = Some(io_thread.adopt(id_of(session), stream));
         }
     }
 
-    /// Takes along what was written to a session, and what its courier is to do.
+    /// Takes along what was written to a session, and what its I/O thread is to do.
     #[inline]
     pub(in crate::server) fn collect(&mut self, session: &mut Session) {
-        let place = place_of(session);
-        if let Some(Stream::Carried(carried)) = &mut session.stream
-            && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
+        let id = id_of(session);
+        if let Some(Stream::Handoff(handoff)) = &mut session.stream
+            && let Some(io_thread) = self.all.get_mut(handoff.io_thread() as usize - 1)
         {
-            courier.collect(place, carried);
-            session.client.buffers.carried(carried);
+            io_thread.collect(id, handoff);
+            session.client.buffers.count_handoff(handoff);
         }
     }
 
     /// Ends a session's connection in both directions, now.
     pub(in crate::server) fn shut_down(&mut self, session: &mut Session) {
         self.collect(session);
-        let place = place_of(session);
-        if let Some(courier) = self.of(session) {
-            courier.shut_down(place);
+        let id = id_of(session);
+        if let Some(io_thread) = self.of(session) {
+            io_thread.shut_down(id);
             self.post();
         }
     }
 
-    /// Has a session's socket closed; `false`: it is not a courier's.
+    /// Has a session's socket closed; `false`: it is not an I/O thread's.
     pub(in crate::server) fn close(&mut self, session: &mut Session) -> bool {
         self.collect(session);
-        let place = place_of(session);
+        let id = id_of(session);
         let buffers = &session.client.buffers;
         let memory = match buffers.in_flight {
             0 => 0,
-            _ => buffers.at_courier,
+            _ => buffers.at_io_thread,
         };
-        let Some(courier) = self.of(session) else {
+        let Some(io_thread) = self.of(session) else {
             return false;
         };
-        courier.close(place, memory);
+        io_thread.close(id, memory);
         session.stream = None;
         true
     }
 
     /// Asks for a session's socket.
     pub(in crate::server) fn recall(&mut self, session: &mut Session) {
-        let place = place_of(session);
-        if let Some(Stream::Carried(carried)) = &mut session.stream
-            && !carried.is_recalled()
-            && let Some(courier) = self.all.get_mut(carried.courier() as usize - 1)
+        let id = id_of(session);
+        if let Some(Stream::Handoff(handoff)) = &mut session.stream
+            && !handoff.is_recalled()
+            && let Some(io_thread) = self.all.get_mut(handoff.io_thread() as usize - 1)
         {
-            courier.recall(place, carried);
+            io_thread.recall(id, handoff);
         }
     }
 
     /// Has a session's socket back at once, in the poll of this registry. It takes a round of its
-    /// courier; what others have sent meanwhile is served later.
+    /// I/O thread; what others have sent meanwhile is served later.
     pub(in crate::server) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
-        if session.client.courier == 0 || !self.has_back(session) {
+        if session.client.io_thread == 0 || !self.has_back(session) {
             return;
         }
         let token = Target::client(session.slot, session.generation).into();
@@ -197,36 +202,33 @@ impl Couriers {
     fn has_back(&mut self, session: &mut Session) -> bool {
         self.recall(session);
         self.post();
-        let place = place_of(session);
+        let id = id_of(session);
         let give = |session: &mut Session, block: &Bytes, report: Report| {
             let bytes = &block[report.start as usize..][..report.len as usize];
             session.input.give(bytes.to_vec());
         };
-        for Serving { parcel, next, .. } in &mut self.serving {
-            let left = parcel.reports[*next..].iter_mut();
-            for report in left.filter(|report| report.place == place) {
-                give(session, &parcel.block, report.take());
+        for Serving { batch, next, .. } in &mut self.serving {
+            let left = batch.reports[*next..].iter_mut();
+            for report in left.filter(|report| report.id == id) {
+                give(session, &batch.block, report.take());
             }
         }
         let began = Instant::now();
         while began.elapsed() < FETCH_WITHIN {
-            let Some(courier) = self.of(session) else {
+            let Some(io_thread) = self.of(session) else {
                 return true;
             };
-            let at = courier.number() as usize - 1;
-            let Some(mut parcel) = courier.take() else {
+            let at = io_thread.number() as usize - 1;
+            let Some(mut batch) = io_thread.take() else {
                 std::thread::yield_now();
                 continue;
             };
-            for report in parcel
-                .reports
-                .extract_if(.., |report| report.place == place)
-            {
-                give(session, &parcel.block, report);
+            for report in batch.reports.extract_if(.., |report| report.id == id) {
+                give(session, &batch.block, report);
             }
-            let mine = parcel.recalled.iter().position(|(at, _)| *at == place);
-            let mine = mine.map(|index| parcel.recalled.remove(index));
-            self.fetched.push_back((at, parcel));
+            let mine = batch.recalled.iter().position(|(at, _)| *at == id);
+            let mine = mine.map(|index| batch.recalled.remove(index));
+            self.fetched.push_back((at, batch));
             if let Some((_, socket)) = mine {
                 self.returned(session, socket);
                 return true;
@@ -235,180 +237,176 @@ impl Couriers {
         false
     }
 
-    /// Begins to serve the next parcel of a courier, those first that came with a socket that was
+    /// Begins to serve the next batch of an I/O thread, those first that came with a socket that was
     /// fetched. `false`: there is none.
     #[inline]
     pub(in crate::server) fn begin(&mut self, at: usize) -> bool {
         let fetched = self.fetched.iter().position(|(of, _)| *of == at);
-        let parcel = match fetched.and_then(|index| self.fetched.remove(index)) {
-            Some((_, parcel)) => Some(parcel),
-            None => self.all.get_mut(at).and_then(Courier::take),
+        let batch = match fetched.and_then(|index| self.fetched.remove(index)) {
+            Some((_, batch)) => Some(batch),
+            None => self.all.get_mut(at).and_then(IoThread::take),
         };
-        self.serve(Some(at), parcel)
+        self.serve(Some(at), batch)
     }
 
     /// Begins to serve what came for clients in the middle of a command. `false`: there is nothing.
     #[inline]
-    pub(in crate::server) fn begin_late(&mut self) -> bool {
-        let parcel = self.late.pop_front();
-        self.serve(None, parcel)
+    pub(in crate::server) fn begin_deferred(&mut self) -> bool {
+        let batch = self.deferred.pop_front();
+        self.serve(None, batch)
     }
 
-    fn serve(&mut self, at: Option<usize>, parcel: Option<Parcel>) -> bool {
-        let serving = parcel.map(|parcel| Serving {
-            at,
-            parcel,
-            next: 0,
-        });
+    fn serve(&mut self, at: Option<usize>, batch: Option<ReadBatch>) -> bool {
+        let serving = batch.map(|batch| Serving { at, batch, next: 0 });
         let is_there = serving.is_some();
         self.serving.extend(serving);
         is_there
     }
 
-    /// The block, and all reports, of the parcel that is being served.
+    /// The block, and all reports, of the batch that is being served.
     #[inline]
     pub(in crate::server) fn served(&self) -> Option<(&Bytes, &[Report])> {
-        let parcel = &self.serving.last()?.parcel;
-        Some((&parcel.block, &parcel.reports))
+        let batch = &self.serving.last()?.batch;
+        Some((&batch.block, &batch.reports))
     }
 
-    /// The next report of the parcel that is being served.
+    /// The next report of the batch that is being served.
     #[inline]
     pub(in crate::server) fn next_report(&mut self) -> Option<Report> {
         let serving = self.serving.last_mut()?;
-        let report = serving.parcel.reports.get_mut(serving.next)?.take();
+        let report = serving.batch.reports.get_mut(serving.next)?.take();
         serving.next += 1;
         Some(report)
     }
 
-    /// A report that was not served of the parcel that is: its turn comes before all later ones of
+    /// A report that was not served of the batch that is: its turn comes before all later ones of
     /// its connection.
     #[cold]
-    pub(in crate::server) fn keep_late(&mut self, report: Report) {
-        let mut late = Late::default();
+    pub(in crate::server) fn defer(&mut self, report: Report) {
+        let mut deferred = DeferredReads::default();
         if let Some(serving) = self.serving.last() {
-            late.add(&serving.parcel.block, report);
+            deferred.add(&serving.batch.block, report);
         }
-        self.late.extend(late.into_parcel());
+        self.deferred.extend(deferred.into_batch());
     }
 
-    /// As [`Couriers::keep_late`], for a socket that has come back.
+    /// As [`IoThreads::defer`], for a socket that has come back.
     #[cold]
-    pub(in crate::server) fn keep_late_socket(&mut self, place: Place, socket: Stream) {
-        let mut late = Late::default();
-        late.recalled(place, socket);
-        self.late.extend(late.into_parcel());
+    pub(in crate::server) fn defer_socket(&mut self, id: ConnectionId, socket: Stream) {
+        let mut deferred = DeferredReads::default();
+        deferred.recalled(id, socket);
+        self.deferred.extend(deferred.into_batch());
     }
 
-    /// For a guest: the reports that are left of the loop's parcel, of connections for which
+    /// For a guest: the reports that are left of the loop's batch, of connections for which
     /// `is_free`.
     pub(in crate::server) fn take_reports(
         &mut self,
-        is_free: impl Fn(Place) -> bool,
+        is_free: impl Fn(ConnectionId) -> bool,
     ) -> Vec<Report> {
-        let Some(Serving { parcel, next, .. }) = self.serving.last_mut() else {
+        let Some(Serving { batch, next, .. }) = self.serving.last_mut() else {
             return Vec::new();
         };
-        let left = parcel.reports[*next..].iter_mut();
-        let free = left.filter(|report| is_free(report.place));
+        let left = batch.reports[*next..].iter_mut();
+        let free = left.filter(|report| is_free(report.id));
         free.map(Report::take).collect()
     }
 
-    /// The next socket that the parcel that is being served has brought back, of a connection for
+    /// The next socket that the batch that is being served has brought back, of a connection for
     /// which `is_free`.
     #[inline]
     pub(in crate::server) fn next_recalled(
         &mut self,
-        is_free: impl Fn(Place) -> bool,
-    ) -> Option<(Place, Stream)> {
-        let recalled = &mut self.serving.last_mut()?.parcel.recalled;
-        let free = recalled.iter().position(|(place, _)| is_free(*place))?;
+        is_free: impl Fn(ConnectionId) -> bool,
+    ) -> Option<(ConnectionId, Stream)> {
+        let recalled = &mut self.serving.last_mut()?.batch.recalled;
+        let free = recalled.iter().position(|(id, _)| is_free(*id))?;
         Some(recalled.remove(free))
     }
 
-    /// The parcel that is being served is at its end, and goes back to its courier; what a
+    /// The batch that is being served is at its end, and goes back to its I/O thread; what a
     /// connection has not taken of its block is copied.
     #[inline]
     pub(in crate::server) fn end(&mut self, clients: &mut Clients) {
-        let Some(Serving { at, parcel, .. }) = self.serving.pop() else {
+        let Some(Serving { at, batch, .. }) = self.serving.pop() else {
             return;
         };
-        if !parcel.block.is_unique() {
-            for report in &parcel.reports {
-                let place = report.place;
-                let session = clients.at_mut(place.slot);
-                let session = session.filter(|session| session.generation == place.generation);
-                if let Some(carried) = session.and_then(|s| s.stream.as_mut()?.carried()) {
-                    carried.keep();
+        if !batch.block.is_unique() {
+            for report in &batch.reports {
+                let id = report.id;
+                let session = clients.at_mut(id.slot);
+                let session = session.filter(|session| session.generation == id.generation);
+                if let Some(handoff) = session.and_then(|s| s.stream.as_mut()?.handoff()) {
+                    handoff.keep();
                 }
             }
         }
-        if let Some(courier) = at.and_then(|at| self.all.get_mut(at)) {
-            courier.give_back(parcel);
+        if let Some(io_thread) = at.and_then(|at| self.all.get_mut(at)) {
+            io_thread.give_back(batch);
         }
     }
 
     /// A session's socket has come back.
     pub(in crate::server) fn returned(&mut self, session: &mut Session, socket: Stream) {
-        if let Some(courier) = self.of(session) {
-            courier.returned();
+        if let Some(io_thread) = self.of(session) {
+            io_thread.returned();
         }
-        if let Some(Stream::Carried(carried)) = &mut session.stream {
-            session.input.give(carried.take_unread());
+        if let Some(Stream::Handoff(handoff)) = &mut session.stream {
+            session.input.give(handoff.take_unread());
         }
         session.stream = Some(socket);
-        session.client.courier = 0;
+        session.client.io_thread = 0;
         session.client.buffers.in_flight = 0;
-        session.client.buffers.at_courier = 0;
+        session.client.buffers.at_io_thread = 0;
         session.write_armed = false;
         session.more_to_read = true;
     }
 
     /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: measures how
-    /// busy the loop and the couriers were since the last one.
+    /// busy the loop and the I/O threads were since the last one.
     pub(in crate::server) fn measure(&mut self, now_us: u64, turns_us: u64) {
-        let busy = |courier: &Courier| courier.figures().busy_us.load(Relaxed);
+        let busy = |io_thread: &IoThread| io_thread.figures().busy_us.load(Relaxed);
         let works: Vec<u64> = self.all.iter().map(busy).collect();
         let (then_us, turns_then, works_then) =
             std::mem::replace(&mut self.last, (now_us, turns_us, works));
         let span = now_us.saturating_sub(then_us).max(1) as f64;
-        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / span;
+        let share = |now: u64, before: u64| now.saturating_sub(before) as f64 / span;
         let works = self.last.2.iter().zip(works_then.iter().chain([&u64::MAX]));
         self.shares.0 = share(turns_us, turns_then);
-        self.shares.1 = works.map(|(now, then)| share(*now, *then)).collect();
+        self.shares.1 = works.map(|(now, before)| share(*now, *before)).collect();
     }
 
-    /// The change of the number of couriers, of which there may be `most`.
+    /// The change of the number of I/O threads, of which there may be `most`.
     pub(in crate::server) fn advise(
         &mut self,
         most: usize,
         are_active: impl Fn(usize) -> bool,
     ) -> Advice {
-        let (of_loop, couriers) = &self.shares;
-        self.staffing.advise(*of_loop, couriers, most, are_active)
+        let (of_loop, io_threads) = &self.shares;
+        self.scaling.advise(*of_loop, io_threads, most, are_active)
     }
 
-    /// The last courier is to end: its connections are asked for. Ends it if it has none.
+    /// The last I/O thread is to end: its connections are asked for. Ends it if it has none.
     pub(in crate::server) fn retire(&mut self, clients: &mut Clients) {
         self.retires = false;
         let Some(last) = self.all.last() else {
             return;
         };
         let number = last.number();
-        if last.connections() > 0 || self.have_parcels() {
+        if last.connections() > 0 || self.have_batches() {
             self.retires = true;
             self.takes_clients = self.all.len() > 1;
             for session in clients.iter_mut() {
-                if session.client.courier == number {
+                if session.client.io_thread == number {
                     self.recall(session);
                 }
             }
-        } else if let Some(courier) = self.all.pop() {
-            let figures = courier.figures();
+        } else if let Some(io_thread) = self.all.pop() {
+            let figures = io_thread.figures();
             self.ended.0 += figures.reads.load(Relaxed);
             self.ended.1 += figures.writes.load(Relaxed);
             self.takes_clients = !self.all.is_empty();
-            courier.stop();
+            io_thread.stop();
         }
     }
 
@@ -417,7 +415,7 @@ impl Couriers {
         self.retires
     }
 
-    /// Evens out the couriers' work, by how busy they were; where none is, their connections.
+    /// Evens out the I/O threads' work, by how busy they were; where none is, their connections.
     pub(in crate::server) fn even_out(
         &mut self,
         clients: &mut Clients,
@@ -428,11 +426,12 @@ impl Couriers {
             Spread::Even => {}
             Spread::Idle => self.even_out_connections(clients),
             Spread::Uneven(at, part) => {
-                let Some(number) = self.all.get(at).map(Courier::number) else {
+                let Some(number) = self.all.get(at).map(IoThread::number) else {
                     return;
                 };
-                let its =
-                    |session: &&mut Session| session.client.courier == number && is_active(session);
+                let its = |session: &&mut Session| {
+                    session.client.io_thread == number && is_active(session)
+                };
                 let mut active: Vec<_> = clients.iter_mut().filter(its).collect();
                 // One that is busy by itself stays: it would be as busy elsewhere.
                 let moved = (active.len() as f64 * part) as usize;
@@ -446,10 +445,10 @@ impl Couriers {
         }
     }
 
-    /// Asks the courier with the most for connections, up to half of what it has more than the one
+    /// Asks the I/O thread with the most for connections, up to half of what it has more than the one
     /// with the fewest.
     fn even_out_connections(&mut self, clients: &mut Clients) {
-        let count = |courier: &&Courier| courier.connections();
+        let count = |io_thread: &&IoThread| io_thread.connections();
         let (Some(most), Some(fewest)) = (
             self.all.iter().max_by_key(count),
             self.all.iter().min_by_key(count),
@@ -462,7 +461,7 @@ impl Couriers {
         }
         let moved = clients
             .iter_mut()
-            .filter(|session| session.client.courier == number)
+            .filter(|session| session.client.io_thread == number)
             .take((most - fewest) / 2);
         moved.for_each(|session| self.recall(session));
     }
@@ -471,8 +470,8 @@ impl Couriers {
     #[inline]
     pub(in crate::server) fn post(&mut self) {
         self.is_full = false;
-        for courier in &mut self.all {
-            self.is_full |= !courier.post();
+        for io_thread in &mut self.all {
+            self.is_full |= !io_thread.post();
         }
     }
 
@@ -483,44 +482,44 @@ impl Couriers {
 
     /// Whether any has something for the loop.
     #[inline]
-    pub(in crate::server) fn have_parcels(&self) -> bool {
+    pub(in crate::server) fn have_batches(&self) -> bool {
         !self.fetched.is_empty()
-            || !self.late.is_empty()
-            || self.all.iter().any(Courier::has_parcels)
+            || !self.deferred.is_empty()
+            || self.all.iter().any(IoThread::has_batches)
     }
 
     /// The loop is about to sleep; `false`: there is something for it.
-    pub(in crate::server) fn lie_down(&self) -> bool {
-        let Some(bell) = &self.bell else {
+    pub(in crate::server) fn begin_sleep(&self) -> bool {
+        let Some(waker) = &self.waker else {
             return true;
         };
-        bell.lie_down();
-        if self.have_parcels() {
-            bell.get_up();
+        waker.begin_sleep();
+        if self.have_batches() {
+            waker.end_sleep();
             return false;
         }
         true
     }
 
     /// The loop is awake.
-    pub(in crate::server) fn get_up(&self) {
-        if let Some(bell) = &self.bell {
-            bell.get_up();
+    pub(in crate::server) fn end_sleep(&self) {
+        if let Some(waker) = &self.waker {
+            waker.end_sleep();
         }
     }
 
-    /// Memory for replies on their way through couriers, beyond the room that they have from the
-    /// start: that, and their blocks, count as any memory does. O(couriers).
+    /// Memory for replies on their way through I/O threads, beyond the room that they have from the
+    /// start: that, and their blocks, count as any memory does. O(I/O threads).
     pub(in crate::server) fn memory_bytes(&self) -> usize {
-        self.all.iter().map(Courier::memory_bytes).sum()
+        self.all.iter().map(IoThread::memory_bytes).sum()
     }
 
-    /// Reads and writes of all couriers so far.
+    /// Reads and writes of all I/O threads so far.
     pub(in crate::server) fn reads_and_writes(&self) -> (u64, u64) {
         self.all
             .iter()
-            .fold(self.ended, |(reads, writes), courier| {
-                let figures = courier.figures();
+            .fold(self.ended, |(reads, writes), io_thread| {
+                let figures = io_thread.figures();
                 (
                     reads + figures.reads.load(Relaxed),
                     writes + figures.writes.load(Relaxed),
@@ -530,6 +529,6 @@ impl Couriers {
 
     /// Ends all of them, with their connections.
     pub(in crate::server) fn stop(&mut self) {
-        self.all.drain(..).for_each(Courier::stop);
+        self.all.drain(..).for_each(IoThread::stop);
     }
 }

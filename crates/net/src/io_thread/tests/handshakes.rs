@@ -1,4 +1,4 @@
-//! TLS handshakes that a courier does, stepped by hand: the loop learns of their end before it gets
+//! TLS handshakes that an I/O thread does, stepped by hand: the loop learns of their end before it gets
 //! a byte, failures come as a link of the loop's own would report them, and none holds others up.
 
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ struct Peer {
 }
 
 impl Bed {
-    /// Has the courier adopt a connection that begins with a handshake.
+    /// Has the I/O thread adopt a connection that begins with a handshake.
     fn accept(&mut self) -> Peer {
         let authority = Authority::shared();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -32,7 +32,7 @@ impl Bed {
         let slot = self.streams.len();
         let stream = Stream::Tls(Box::new(link));
         self.streams
-            .push(Some(self.courier.adopt(place(slot), stream)));
+            .push(Some(self.io_thread.adopt(id(slot), stream)));
         let mut settings = testing::settings(Authentication::Mandatory);
         let own = authority.issue(&Subject::named("a client"));
         let materials = testing::build(&mut settings, authority, &own).expect("all is well");
@@ -56,9 +56,9 @@ fn until(bed: &mut Bed, is_so: impl Fn(&mut Bed) -> bool) {
     panic!("it is never so");
 }
 
-/// Whether the courier's end of a connection has something for the loop.
+/// Whether the I/O thread's end of a connection has something for the loop.
 fn has_news(slot: usize) -> impl Fn(&mut Bed) -> bool {
-    move |bed| bed.carried(slot).has_unread()
+    move |bed| bed.handoff(slot).has_unread()
 }
 
 impl Peer {
@@ -107,7 +107,7 @@ fn the_certificate_comes_before_the_first_byte_however_the_bytes_are_cut() {
     for n in [1, 7, 100, 1 << 16] {
         let mut bed = Bed::new(0);
         let mut peer = bed.accept();
-        assert!(bed.carried(0).is_handshaking());
+        assert!(bed.handoff(0).is_handshaking());
         peer.shakes(&mut bed, n, b"PING");
         until(&mut bed, has_news(0));
         let stream = bed.streams[0].as_mut().expect("connected");
@@ -124,10 +124,10 @@ fn the_certificate_comes_before_the_first_byte_however_the_bytes_are_cut() {
         let stream = bed.streams[0].as_mut().expect("connected");
         let name = stream.peer_certificate().expect("shown").common_name;
         assert_eq!(name, Some(&b"a client"[..]));
-        let carried = bed.carried(0);
-        carried.forget_certificate();
-        assert!(carried.peer_certificate().is_none());
-        carried.write(b"PONG").expect("room");
+        let handoff = bed.handoff(0);
+        handoff.forget_certificate();
+        assert!(handoff.peer_certificate().is_none());
+        handoff.write(b"PONG").expect("room");
         bed.step();
         let mut answer = [0; 4];
         while peer.tls.reader().read_exact(&mut answer).is_err() {
@@ -143,7 +143,7 @@ fn nothing_is_written_during_a_handshake() {
     let mut bed = Bed::new(0);
     let _peer = bed.accept();
     bed.step();
-    let error = bed.carried(0).write(b"early").expect_err("no room");
+    let error = bed.handoff(0).write(b"early").expect_err("no room");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
@@ -171,7 +171,7 @@ fn a_peer_that_leaves_in_the_middle_of_its_handshake_is_at_its_end() {
         .expect("room");
     bed.step();
     bed.receive();
-    assert!(!bed.carried(0).has_unread());
+    assert!(!bed.handoff(0).has_unread());
     drop(peer);
     until(&mut bed, has_news(0));
     let stream = bed.streams[0].as_mut().expect("connected");
@@ -186,16 +186,16 @@ fn a_handshake_goes_on_where_its_connection_is() {
     let hello = peer.says();
     peer.socket.write_all(&hello).expect("room");
     bed.step();
-    let carried = bed.streams[0].as_mut().and_then(Stream::carried);
-    bed.courier
-        .recall(place(0), carried.expect("a courier has it"));
+    let handoff = bed.streams[0].as_mut().and_then(Stream::handoff);
+    bed.io_thread
+        .recall(id(0), handoff.expect("a io_thread has it"));
     bed.step();
     bed.receive();
     while peer.tls.is_handshaking() {
         peer.hears();
     }
     let stream = bed.streams[0].as_mut().expect("connected");
-    assert!(stream.is_handshaking() && stream.courier().is_none());
+    assert!(stream.is_handshaking() && stream.io_thread().is_none());
     peer.tls.writer().write_all(b"here").expect("room");
     let rest = peer.says();
     peer.socket.write_all(&rest).expect("room");
@@ -215,16 +215,16 @@ fn many_handshakes_hold_nobody_up() {
         let hello = peer.says();
         peer.socket.write_all(&hello).expect("room");
     }
-    let (mut rounds, mut served) = (0, 0);
-    while !bed.rounds.is_idle() || rounds == 0 {
+    let (mut iterations, mut served) = (0, 0);
+    while !bed.worker.is_idle() || iterations == 0 {
         bed.peers[0].write_all(b"x").expect("room");
         bed.step();
         bed.receive();
         let stream = bed.streams[0].as_mut().expect("connected");
         served += drain(&mut |part| Ok(stream.fill(part)?.0)).0.len();
-        rounds += 1;
+        iterations += 1;
     }
-    assert!(rounds > 3 && served > 3, "{rounds} {served}");
+    assert!(iterations > 3 && served > 3, "{iterations} {served}");
     for peer in &mut peers {
         peer.shakes(&mut bed, 1 << 16, b"");
     }

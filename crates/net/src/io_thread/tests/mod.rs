@@ -1,4 +1,4 @@
-//! Couriers that are stepped by hand, without a thread, beside plain sockets: bytes come whole and
+//! I/O threads that are stepped by hand, without a thread, beside plain sockets: bytes come whole and
 //! in order, whatever the order of steps; windows hold; ends and recalls come after the bytes.
 
 mod handshakes;
@@ -14,25 +14,25 @@ use mio::{Poll, Token};
 use proptest::prelude::*;
 
 use crate::io_thread::handoff::WINDOW;
-use crate::io_thread::worker::Rounds;
-use crate::io_thread::{Bell, Carried, Courier, Place};
+use crate::io_thread::worker::Worker;
+use crate::io_thread::{ConnectionId, Handoff, IoThread, ThreadWaker};
 use crate::outside::RING;
 use crate::stream::Stream;
 
-/// A loop without clients' commands: it has the carried ends, and steps a courier.
+/// A loop without clients' commands: it has the carried ends, and steps an I/O thread.
 struct Bed {
-    courier: Courier,
-    rounds: Rounds,
+    io_thread: IoThread,
+    worker: Worker,
     /// By slot; the generation is 1.
     streams: Vec<Option<Stream>>,
-    /// Bytes of connections that have come back, read by the courier and not taken.
+    /// Bytes of connections that have come back, read by the I/O thread and not taken.
     unread: Vec<Vec<u8>>,
     peers: Vec<Plain>,
     _poll: Poll,
 }
 
-fn place(slot: usize) -> Place {
-    Place {
+fn id(slot: usize) -> ConnectionId {
+    ConnectionId {
         slot: slot as u32,
         generation: 1,
     }
@@ -46,11 +46,11 @@ impl Bed {
     /// A bed whose rings have room for so many messages.
     fn with_rings(peers: usize, room: usize) -> Bed {
         let poll = Poll::new().expect("a poll");
-        let bell = Bell::new(poll.registry(), Token(0)).expect("a bell");
-        let (courier, rounds) = Courier::pair(1, bell, 0, room).expect("a poll");
+        let waker = ThreadWaker::new(poll.registry(), Token(0)).expect("a waker");
+        let (io_thread, worker) = IoThread::pair(1, waker, 0, room).expect("a poll");
         let mut bed = Bed {
-            courier,
-            rounds,
+            io_thread,
+            worker,
             streams: Vec::new(),
             unread: vec![Vec::new(); peers],
             peers: Vec::new(),
@@ -62,75 +62,75 @@ impl Bed {
             theirs.set_nonblocking(true).expect("a socket");
             let stream = Stream::Unix(UnixStream::from_std(ours));
             bed.streams
-                .push(Some(bed.courier.adopt(place(slot), stream)));
+                .push(Some(bed.io_thread.adopt(id(slot), stream)));
             bed.peers.push(theirs);
         }
         bed.step();
         bed
     }
 
-    fn carried(&mut self, slot: usize) -> &mut Carried {
+    fn handoff(&mut self, slot: usize) -> &mut Handoff {
         let stream = self.streams[slot].as_mut().expect("connected");
-        stream.carried().expect("a courier has it")
+        stream.handoff().expect("a io_thread has it")
     }
 
-    /// Sends the orders, and lets the courier do a round.
+    /// Sends the orders, and lets the I/O thread do a round.
     fn step(&mut self) {
         for (slot, stream) in self.streams.iter_mut().enumerate() {
-            if let Some(Stream::Carried(carried)) = stream {
-                self.courier.collect(place(slot), carried);
+            if let Some(Stream::Handoff(handoff)) = stream {
+                self.io_thread.collect(id(slot), handoff);
             }
         }
-        self.courier.post();
+        self.io_thread.post();
         self.round();
     }
 
     fn round(&mut self) {
-        self.rounds.poll_for(Some(Duration::ZERO)).expect("a poll");
-        self.rounds.work();
+        self.worker.poll_for(Some(Duration::ZERO)).expect("a poll");
+        self.worker.work();
     }
 
-    /// Takes the parcels that are there.
+    /// Takes the batches that are there.
     fn receive(&mut self) -> usize {
-        let mut parcels = 0;
-        while let Some(mut parcel) = self.courier.take() {
-            parcels += 1;
-            let block = std::mem::take(&mut parcel.block);
-            for report in &mut parcel.reports {
-                let stream = self.streams[report.place.slot as usize].as_mut();
-                if let Some(carried) = stream.and_then(Stream::carried) {
-                    Courier::deliver(&block, report, carried);
-                    carried.keep();
+        let mut batches = 0;
+        while let Some(mut batch) = self.io_thread.take() {
+            batches += 1;
+            let block = std::mem::take(&mut batch.block);
+            for report in &mut batch.reports {
+                let stream = self.streams[report.id.slot as usize].as_mut();
+                if let Some(handoff) = stream.and_then(Stream::handoff) {
+                    IoThread::deliver(&block, report, handoff);
+                    handoff.keep();
                 }
             }
-            for (place, stream) in parcel.recalled.drain(..) {
-                let at = place.slot as usize;
+            for (id, stream) in batch.recalled.drain(..) {
+                let at = id.slot as usize;
                 let before = self.streams[at].replace(stream);
-                if let Some(Stream::Carried(mut carried)) = before {
+                if let Some(Stream::Handoff(mut handoff)) = before {
                     let most = self.unread.len().max(at + 1);
                     self.unread.resize(most, Vec::new());
-                    self.unread[at].extend(carried.take_unread());
+                    self.unread[at].extend(handoff.take_unread());
                 }
-                self.courier.returned();
+                self.io_thread.returned();
             }
-            parcel.block = block;
-            self.courier.give_back(parcel);
+            batch.block = block;
+            self.io_thread.give_back(batch);
         }
-        parcels
+        batches
     }
 
-    /// Asks for a connection that the courier has.
+    /// Asks for a connection that the I/O thread has.
     fn recall(&mut self, slot: usize) {
         let stream = self.streams[slot].as_mut().expect("connected");
-        if let Some(carried) = stream.carried().filter(|carried| !carried.is_recalled()) {
-            self.courier.recall(place(slot), carried);
+        if let Some(handoff) = stream.handoff().filter(|handoff| !handoff.is_recalled()) {
+            self.io_thread.recall(id(slot), handoff);
         }
     }
 
-    /// Gives the courier a connection that has come back.
+    /// Gives the I/O thread a connection that has come back.
     fn adopt(&mut self, slot: usize) {
-        if let Some(stream) = self.streams[slot].take_if(|stream| stream.courier().is_none()) {
-            self.streams[slot] = Some(self.courier.adopt(place(slot), stream));
+        if let Some(stream) = self.streams[slot].take_if(|stream| stream.io_thread().is_none()) {
+            self.streams[slot] = Some(self.io_thread.adopt(id(slot), stream));
         }
     }
 }
@@ -160,7 +160,7 @@ fn bytes_go_both_ways_and_the_end_is_read_after_them() {
         (b"question".to_vec(), false)
     );
     stream.write_all(b"answer").expect("room");
-    assert_eq!(bed.carried(0).unsent(), 6);
+    assert_eq!(bed.handoff(0).unsent(), 6);
     bed.step();
     let peer = &mut bed.peers[0];
     assert_eq!(
@@ -175,7 +175,7 @@ fn bytes_go_both_ways_and_the_end_is_read_after_them() {
         bed.round();
     }
     bed.receive();
-    assert_eq!(bed.carried(0).unsent(), 0, "reported with the read");
+    assert_eq!(bed.handoff(0).unsent(), 0, "reported with the read");
     let stream = bed.streams[0].as_mut().expect("connected");
     assert_eq!(
         drain(&mut |part| Ok(stream.fill(part)?.0)),
@@ -215,9 +215,9 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
         written += stream.write(&[1; 20_000]).unwrap_or(0);
         bed.step();
         bed.receive();
-        assert!(bed.carried(0).unsent() <= WINDOW);
+        assert!(bed.handoff(0).unsent() <= WINDOW);
     }
-    assert!(bed.carried(0).unsent() > WINDOW / 2);
+    assert!(bed.handoff(0).unsent() > WINDOW / 2);
     let mut got = 0;
     for _ in 0..400 {
         let peer = &mut bed.peers[0];
@@ -232,24 +232,24 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
 fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
     let mut bed = Bed::new(1);
     let whole: Vec<u8> = vec![1; 500_000];
-    bed.carried(0).push_own(&whole);
+    bed.handoff(0).push_own(&whole);
     bed.step();
     bed.receive();
-    let carried = bed.carried(0);
-    let left = carried.unsent();
+    let handoff = bed.handoff(0);
+    let left = handoff.unsent();
     assert!(0 < left && left < whole.len(), "the socket is full");
-    assert!(carried.memory_bytes() >= whole.len());
+    assert!(handoff.memory_bytes() >= whole.len());
     // Further bytes are copied, and their buffer is kept; what is shared waits after them.
-    carried.push_own(&[2; 1000]);
+    handoff.push_own(&[2; 1000]);
     bed.step();
-    let carried = bed.carried(0);
-    let own = carried.memory_bytes();
+    let handoff = bed.handoff(0);
+    let own = handoff.memory_bytes();
     assert!(own >= whole.len() + 1000 && own < 2 * whole.len());
-    carried.push_shared(whole.clone().into());
+    handoff.push_shared(whole.clone().into());
     bed.step();
-    let carried = bed.carried(0);
-    assert_eq!(carried.unsent(), left + 1000 + whole.len());
-    assert_eq!(carried.memory_bytes(), own);
+    let handoff = bed.handoff(0);
+    assert_eq!(handoff.unsent(), left + 1000 + whole.len());
+    assert_eq!(handoff.memory_bytes(), own);
     let mut got = 0;
     while got < 2 * whole.len() + 1000 {
         let peer = &mut bed.peers[0];
@@ -257,12 +257,12 @@ fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
         bed.step();
         bed.receive();
     }
-    while bed.carried(0).unsent() > 0 {
+    while bed.handoff(0).unsent() > 0 {
         std::thread::sleep(Duration::from_millis(1));
         bed.step();
         bed.receive();
     }
-    assert!(bed.carried(0).memory_bytes() < 4096);
+    assert!(bed.handoff(0).memory_bytes() < 4096);
 }
 
 /// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
@@ -295,12 +295,12 @@ fn shared_bytes_go_between_those_around_them() {
     let (mut wanted, mut got) = (Vec::new(), Vec::new());
     for i in 0..200_usize {
         let text = vec![i as u8; 1 + i * 997 % 70_000];
-        let carried = bed.carried(0);
-        if carried.room() > text.len() + 20 {
+        let handoff = bed.handoff(0);
+        if handoff.room() > text.len() + 20 {
             let (before, after) = (vec![b'<'; i % 3], vec![b'>'; i % 4]);
-            carried.push_own(&before);
-            carried.push_shared(text.clone().into());
-            carried.push_own(&after);
+            handoff.push_own(&before);
+            handoff.push_shared(text.clone().into());
+            handoff.push_own(&after);
             wanted.extend([before, text, after].concat());
         }
         bed.step();
@@ -321,34 +321,34 @@ fn shared_bytes_go_between_those_around_them() {
     std::thread::sleep(Duration::from_millis(6));
     bed.step();
     bed.receive();
-    assert_eq!(bed.carried(0).unsent(), 0);
+    assert_eq!(bed.handoff(0).unsent(), 0);
 }
 
 #[test]
 fn short_messages_are_written_here_and_long_ones_are_refused() {
     let mut bed = Bed::new(1);
-    let carried = bed.carried(0);
-    assert!(carried.push_message(b'>', b"one") && carried.push_message(b'*', b"two"));
+    let handoff = bed.handoff(0);
+    assert!(handoff.push_message(b'>', b"one") && handoff.push_message(b'*', b"two"));
     assert!(
-        !carried.push_message(b'>', &[0; 5000]),
+        !handoff.push_message(b'>', &[0; 5000]),
         "it is no short one"
     );
-    assert_eq!((carried.take_uncounted(), carried.take_uncounted()), (8, 0));
-    carried.push_shared(vec![b'x'; 5000].into());
-    assert!(!carried.push_message(b'>', b"after a shared one"));
+    assert_eq!((handoff.take_uncounted(), handoff.take_uncounted()), (8, 0));
+    handoff.push_shared(vec![b'x'; 5000].into());
+    assert!(!handoff.push_message(b'>', b"after a shared one"));
     bed.step();
     let peer = &mut bed.peers[0];
     let got = drain(&mut |part| peer.read(part)).0;
     assert!(got.starts_with(b">one*twoxxx") && got.len() == 5008);
     let mut taken = 0;
-    while bed.carried(0).push_message(b'>', &[b'y'; 999]) {
+    while bed.handoff(0).push_message(b'>', &[b'y'; 999]) {
         taken += 1;
     }
     assert_eq!(taken, 4, "what waits is short");
-    let stream = bed.streams[0].as_mut().and_then(Stream::carried);
-    bed.courier
-        .recall(place(0), stream.expect("a courier has it"));
-    assert!(!bed.carried(0).push_message(b'>', b"too late"));
+    let stream = bed.streams[0].as_mut().and_then(Stream::handoff);
+    bed.io_thread
+        .recall(id(0), stream.expect("a io_thread has it"));
+    assert!(!bed.handoff(0).push_message(b'>', b"too deferred"));
 }
 
 #[test]
@@ -356,10 +356,10 @@ fn a_report_that_is_asked_for_comes_when_all_is_sent() {
     let mut bed = Bed::new(1);
     let stream = bed.streams[0].as_mut().expect("connected");
     stream.write_all(b"bye").expect("room");
-    assert!(bed.carried(0).awaits_sent());
+    assert!(bed.handoff(0).request_sent_report());
     bed.step();
     bed.receive();
-    assert!(!bed.carried(0).awaits_sent());
+    assert!(!bed.handoff(0).request_sent_report());
 }
 
 #[test]
@@ -392,22 +392,22 @@ fn a_broken_connection_is_reported_once_and_the_others_go_on() {
 fn a_recalled_connection_comes_back_after_its_bytes() {
     let mut bed = Bed::new(1);
     bed.peers[0].write_all(b"before").expect("room");
-    let stream = bed.streams[0].as_mut().and_then(Stream::carried);
-    bed.courier
-        .recall(place(0), stream.expect("a courier has it"));
+    let stream = bed.streams[0].as_mut().and_then(Stream::handoff);
+    bed.io_thread
+        .recall(id(0), stream.expect("a io_thread has it"));
     bed.step();
     let mut got = Vec::new();
-    while let Some(mut parcel) = bed.courier.take() {
-        for report in &parcel.reports {
-            got.extend_from_slice(&parcel.block[report.start as usize..][..report.len as usize]);
+    while let Some(mut batch) = bed.io_thread.take() {
+        for report in &batch.reports {
+            got.extend_from_slice(&batch.block[report.start as usize..][..report.len as usize]);
         }
-        for (at, stream) in parcel.recalled.drain(..) {
-            assert_eq!(at, place(0));
+        for (at, stream) in batch.recalled.drain(..) {
+            assert_eq!(at, id(0));
             bed.streams[0] = Some(stream);
         }
     }
     let stream = bed.streams[0].as_mut().expect("connected");
-    assert!(stream.courier().is_none());
+    assert!(stream.io_thread().is_none());
     got.extend(drain(&mut |part| Ok(stream.fill(part)?.0)).0);
     assert_eq!(got, b"before");
 }
@@ -415,14 +415,14 @@ fn a_recalled_connection_comes_back_after_its_bytes() {
 #[test]
 fn a_thread_carries_out_what_it_was_told_before_it_stops() {
     let poll = Poll::new().expect("a poll");
-    let bell = Bell::new(poll.registry(), Token(0)).expect("a bell");
-    let mut courier = Courier::start(1, bell, 0).expect("a thread");
+    let waker = ThreadWaker::new(poll.registry(), Token(0)).expect("a waker");
+    let mut io_thread = IoThread::start(1, waker, 0).expect("a thread");
     let (ours, mut theirs) = Plain::pair().expect("sockets");
     ours.set_nonblocking(true).expect("a socket");
-    let mut stream = courier.adopt(place(0), Stream::Unix(UnixStream::from_std(ours)));
+    let mut stream = io_thread.adopt(id(0), Stream::Unix(UnixStream::from_std(ours)));
     stream.write_all(b"farewell").expect("room");
-    courier.collect(place(0), stream.carried().expect("a courier has it"));
-    courier.stop();
+    io_thread.collect(id(0), stream.handoff().expect("a io_thread has it"));
+    io_thread.stop();
     let mut got = Vec::new();
     theirs.read_to_end(&mut got).expect("an end");
     assert_eq!(got, b"farewell");
@@ -437,7 +437,7 @@ enum Step {
     Read(usize),
     Recall(usize),
     Adopt(usize),
-    Orders,
+    TaskBatch,
     Round,
     Receive,
 }
@@ -450,7 +450,7 @@ fn steps(peers: usize) -> impl Strategy<Value = Vec<Step>> {
         (0..peers).prop_map(Step::Read),
         (0..peers).prop_map(Step::Recall),
         (0..peers).prop_map(Step::Adopt),
-        Just(Step::Orders),
+        Just(Step::TaskBatch),
         Just(Step::Round),
         Just(Step::Receive),
     ];
@@ -500,7 +500,7 @@ proptest! {
                 Step::Read(at) => read(&mut bed, at, &mut down),
                 Step::Recall(at) => bed.recall(at),
                 Step::Adopt(at) => bed.adopt(at),
-                Step::Orders => bed.step(),
+                Step::TaskBatch => bed.step(),
                 Step::Round => bed.round(),
                 Step::Receive => _ = bed.receive(),
             }

@@ -1,4 +1,4 @@
-//! The work of a courier, round after round.
+//! The work of an I/O thread, round after round.
 //!
 //!     orders     adopt, send, read on, close
 //!     handshakes a share of the round, at least one step
@@ -13,7 +13,7 @@
 //! Invariants
 //!   1. A connection is read for [`READ_AHEAD`] bytes; then it waits until the loop has taken them.
 //!   2. Bytes sent are reported with the connection's next read, or within [`REPORT_WITHIN`].
-//!   3. The courier sleeps only if it has no parcel that the ring did not take.
+//!   3. The I/O thread sleeps only if it has no batch that the ring did not take.
 
 mod outgoing;
 mod reading;
@@ -27,21 +27,23 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use self::outgoing::Outgoing;
-use super::message::{BLOCK_BYTES, Order, Orders, Parcel, Place, Report, Then, new_block};
-use super::{Bell, FREE_MAX, Figures};
+use super::message::{
+    BLOCK_BYTES, ConnectionId, ReadBatch, ReadState, Report, Task, TaskBatch, new_block,
+};
+use super::{FREE_MAX, Figures, ThreadWaker};
 use crate::gather::Gather;
 use crate::outside::atomic::Ordering;
 use crate::outside::{Consumer, Events, Instant, Poll, Producer, PushError, sleep};
 use crate::stream::Stream;
 use crate::token::{Role, Target};
 
-/// Blocks of a courier, at the loop or here.
+/// Blocks of an I/O thread, at the loop or here.
 pub(super) const BLOCKS_MAX: usize = 8;
 /// Bytes that the loop has not taken of one connection, at most.
 const READ_AHEAD: usize = 64 * 1024;
 /// A block with less room is delivered.
 const ROOM_MIN: usize = 4096;
-/// Reports of a parcel, at most: the loop begins with the first ones while others are read.
+/// Reports of a batch, at most: the loop begins with the first ones while others are read.
 const REPORTS_MAX: usize = 64;
 /// Bytes sent that are reported at once.
 const REPORT_BYTES: usize = 64 * 1024;
@@ -58,7 +60,7 @@ const EVENT_BYTES: usize = 12;
 const PIECES_MAX: usize = 16;
 
 /// A connection.
-struct Wire {
+struct Connection {
     stream: Stream,
     generation: u32,
     /// Replies that the socket did not take.
@@ -72,9 +74,9 @@ struct Wire {
     /// It is in the list of those to be read.
     is_ready: bool,
     /// It is in the list of those whose handshake goes on.
-    is_shaking: bool,
+    in_handshakes: bool,
     /// It is in the list of those with bytes to report.
-    is_noted: bool,
+    is_unreported: bool,
     /// A report is wanted once all is sent.
     wants_report: bool,
     /// The peer sends no more: reading goes on until the end is read.
@@ -87,82 +89,84 @@ struct Wire {
 }
 
 /// See the module.
-pub(crate) struct Rounds {
+pub(crate) struct Worker {
     poll: Poll,
     events: Events,
-    wires: Vec<Option<Wire>>,
+    connections: Vec<Option<Connection>>,
     /// Slots of connections that may have more to read.
     ready: VecDeque<u32>,
     /// Slots of connections whose handshake may have something to read.
-    shaking: VecDeque<u32>,
+    handshakes: VecDeque<u32>,
     /// Slots of connections with bytes to report.
-    noted: Vec<u32>,
+    unreported: Vec<u32>,
     last_report: Instant,
-    orders: Consumer<Orders>,
-    parcels: Producer<Parcel>,
-    /// Parcels that the ring did not take.
-    waiting: VecDeque<Parcel>,
-    /// The parcel that is filled; its block, filled up to `filled`.
-    open: Parcel,
+    tasks: Consumer<TaskBatch>,
+    batches: Producer<ReadBatch>,
+    /// Batches that the ring did not take.
+    waiting: VecDeque<ReadBatch>,
+    /// The batch that is filled; its block, filled up to `filled`.
+    open: ReadBatch,
     block: Option<BytesMut>,
     filled: usize,
     /// Served ones, empty.
-    served: Vec<Parcel>,
+    served: Vec<ReadBatch>,
     /// Blocks that are free, and all there are.
     free: Vec<BytesMut>,
     blocks: usize,
-    bell: Arc<Bell>,
-    loop_bell: Arc<Bell>,
+    waker: Arc<ThreadWaker>,
+    loop_waker: Arc<ThreadWaker>,
     gather: Gather,
     figures: Arc<Figures>,
     stops: bool,
 }
 
-impl Rounds {
-    /// Bytes that it has from the start: blocks, parcels, and the events of a poll.
+impl Worker {
+    /// Bytes that it has from the start: blocks, batches, and the events of a poll.
     pub(super) const OWN_BYTES: usize = BLOCKS_MAX * BLOCK_BYTES
         + (FREE_MAX + 1) * REPORTS_MAX * size_of::<Report>()
         + EVENTS * EVENT_BYTES;
     /// Bytes of a connection.
-    pub(super) const WIRE_BYTES: usize = size_of::<Option<Wire>>();
+    pub(super) const CONNECTION_BYTES: usize = size_of::<Option<Connection>>();
 
     pub(super) fn new(
-        orders: Consumer<Orders>,
-        parcels: Producer<Parcel>,
-        loop_bell: Arc<Bell>,
+        tasks: Consumer<TaskBatch>,
+        batches: Producer<ReadBatch>,
+        loop_waker: Arc<ThreadWaker>,
         figures: Arc<Figures>,
-    ) -> io::Result<Rounds> {
+    ) -> io::Result<Worker> {
         let poll = Poll::new()?;
-        let token = Target::lasting(Role::Couriers, 0).into();
-        let bell = Bell::new(poll.registry(), token)?;
-        Ok(Rounds {
+        let token = Target::lasting(Role::IoThreads, 0).into();
+        let waker = ThreadWaker::new(poll.registry(), token)?;
+        Ok(Worker {
             poll,
             events: Events::with_capacity(EVENTS),
-            wires: Vec::new(),
+            connections: Vec::new(),
             ready: VecDeque::new(),
-            shaking: VecDeque::new(),
-            noted: Vec::new(),
+            handshakes: VecDeque::new(),
+            unreported: Vec::new(),
             last_report: Instant::now(),
-            orders,
-            parcels,
+            tasks,
+            batches,
             waiting: VecDeque::new(),
-            open: Parcel::roomy(REPORTS_MAX),
+            open: ReadBatch::roomy(REPORTS_MAX),
             block: None,
             filled: 0,
             // All at once: used memory does not grow by them as traffic comes.
-            served: (0..FREE_MAX).map(|_| Parcel::roomy(REPORTS_MAX)).collect(),
+            served: (0..FREE_MAX)
+                .map(|_| ReadBatch::roomy(REPORTS_MAX))
+                .collect(),
             free: (0..BLOCKS_MAX).map(|_| new_block()).collect(),
             blocks: BLOCKS_MAX,
-            bell,
-            loop_bell,
+            waker,
+            loop_waker,
             gather: Gather::threaded(),
             figures,
             stops: false,
         })
     }
 
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.bell)
+    pub(super) fn waker(&self) -> Arc<ThreadWaker> {
+        Arc::clone(&self.waker)
     }
 
     /// Works until the order to stop.
@@ -196,49 +200,49 @@ impl Rounds {
         self.events.clear();
         self.gather.judge();
         self.continue_reading();
-        while let Ok(orders) = self.orders.pop() {
-            self.carry_out(orders);
+        while let Ok(tasks) = self.tasks.pop() {
+            self.carry_out(tasks);
         }
-        self.shake_hands();
+        self.continue_handshakes();
         self.report_sent();
         self.deliver();
     }
 
     /// Sleeps until there is something to do.
     fn sleep(&mut self) -> io::Result<()> {
-        let has_more = !self.ready.is_empty() || !self.shaking.is_empty();
+        let has_more = !self.ready.is_empty() || !self.handshakes.is_empty();
         let may_read = has_more && self.has_block();
-        if may_read || self.has_orders() {
+        if may_read || self.has_tasks() {
             return self.poll_for(Some(Duration::ZERO));
         }
         let rest = u64::from(self.figures.rest_us.load(Ordering::Relaxed));
         if rest > 0 && self.gather.wants_rest() {
             self.poll_for(Some(Duration::ZERO))?;
-            if !self.events.is_empty() || self.has_orders() {
+            if !self.events.is_empty() || self.has_tasks() {
                 return Ok(());
             }
             sleep(Duration::from_micros(rest * u64::from(self.gather.times())));
             self.gather.rested();
             self.poll_for(Some(Duration::ZERO))?;
-            if !self.events.is_empty() || self.has_orders() {
+            if !self.events.is_empty() || self.has_tasks() {
                 return Ok(());
             }
         }
         let timeout = if !self.waiting.is_empty() {
             Some(FULL_AGAIN)
-        } else if !self.noted.is_empty() {
+        } else if !self.unreported.is_empty() {
             Some(REPORT_WITHIN)
         } else {
             None
         };
-        self.bell.lie_down();
-        if self.has_orders() {
-            self.bell.get_up();
+        self.waker.begin_sleep();
+        if self.has_tasks() {
+            self.waker.end_sleep();
             return self.poll_for(Some(Duration::ZERO));
         }
         Figures::add(&self.figures.sleeps, 1);
         let polled = self.poll_for(timeout);
-        self.bell.get_up();
+        self.waker.end_sleep();
         self.gather.slept();
         polled
     }
@@ -253,22 +257,26 @@ impl Rounds {
         }
     }
 
-    fn has_orders(&self) -> bool {
-        !self.orders.is_empty()
+    fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
     }
 
     /// Adds a report of the last `n` bytes read.
-    fn report(&mut self, slot: u32, n: usize, then: Then) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+    fn report(&mut self, slot: u32, n: usize, reading: ReadState) {
+        let Some(connection) = self
+            .connections
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
-        let generation = wire.generation;
+        let generation = connection.generation;
         self.open.reports.push(Report {
-            place: Place { slot, generation },
+            id: ConnectionId { slot, generation },
             start: self.filled as u32,
             len: n as u32,
-            sent: std::mem::take(&mut wire.sent) as u32,
-            then,
+            sent: std::mem::take(&mut connection.sent) as u32,
+            reading,
         });
         self.filled += n;
         if self.open.reports.len() >= REPORTS_MAX {
@@ -278,136 +286,140 @@ impl Rounds {
 
     /// Reports what was sent: what is much or asked for at once, the rest when it is time.
     fn report_sent(&mut self) {
-        if self.noted.is_empty() {
+        if self.unreported.is_empty() {
             return;
         }
         let all = self.last_report.elapsed() >= REPORT_WITHIN;
-        let noted = std::mem::take(&mut self.noted);
-        let mut left = Vec::with_capacity(if all { 0 } else { noted.len() });
-        for slot in noted {
-            let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let unreported = std::mem::take(&mut self.unreported);
+        let mut left = Vec::with_capacity(if all { 0 } else { unreported.len() });
+        for slot in unreported {
+            let Some(connection) = self
+                .connections
+                .get_mut(slot as usize)
+                .and_then(Option::as_mut)
+            else {
                 continue;
             };
-            let wants = wire.wants_report && wire.out.is_empty();
-            if wire.sent == 0 && !wire.wants_report {
+            let wants = connection.wants_report && connection.out.is_empty();
+            if connection.sent == 0 && !connection.wants_report {
                 // Its last read has reported it.
-                wire.is_noted = false;
-            } else if all && !wire.wants_report || wants || wire.sent >= REPORT_BYTES {
-                wire.wants_report &= !wants;
-                wire.is_noted = wire.wants_report;
-                if wire.is_noted {
+                connection.is_unreported = false;
+            } else if all && !connection.wants_report || wants || connection.sent >= REPORT_BYTES {
+                connection.wants_report &= !wants;
+                connection.is_unreported = connection.wants_report;
+                if connection.is_unreported {
                     left.push(slot);
                 }
-                self.report(slot, 0, Then::Continues);
+                self.report(slot, 0, ReadState::Continues);
             } else {
                 left.push(slot);
             }
         }
-        self.noted = left;
+        self.unreported = left;
         if all {
             self.last_report = Instant::now();
         }
     }
 
-    /// Sends the parcel to the loop, if there is anything in it.
+    /// Sends the batch to the loop, if there is anything in it.
     fn deliver(&mut self) {
         if !self.open.reports.is_empty() || !self.open.recalled.is_empty() {
             let next = self.served.pop().unwrap_or_default();
-            let mut parcel = std::mem::replace(&mut self.open, next);
+            let mut batch = std::mem::replace(&mut self.open, next);
             if self.filled > 0
                 && let Some(block) = self.block.take()
             {
-                parcel.block = block.freeze();
+                batch.block = block.freeze();
                 self.filled = 0;
             }
-            self.waiting.push_back(parcel);
+            self.waiting.push_back(batch);
         }
         let mut has_sent = false;
-        while let Some(parcel) = self.waiting.pop_front() {
-            match self.parcels.push(parcel) {
+        while let Some(batch) = self.waiting.pop_front() {
+            match self.batches.push(batch) {
                 Ok(()) => has_sent = true,
-                Err(PushError::Full(parcel)) => {
-                    self.waiting.push_front(parcel);
+                Err(PushError::Full(batch)) => {
+                    self.waiting.push_front(batch);
                     break;
                 }
             }
         }
         if has_sent {
-            self.loop_bell.ring();
+            self.loop_waker.wake();
         }
     }
 
-    fn carry_out(&mut self, mut orders: Orders) {
-        let bytes = std::mem::take(&mut orders.bytes);
+    fn carry_out(&mut self, mut tasks: TaskBatch) {
+        let bytes = std::mem::take(&mut tasks.bytes);
         let mut from = 0;
-        for order in orders.list.drain(..) {
-            match order {
-                Order::Send(place, len) => {
+        for count_in_flight in tasks.list.drain(..) {
+            match count_in_flight {
+                Task::Send(id, len) => {
                     let part = &bytes[from..from + len as usize];
                     from += part.len();
-                    self.send(place, part);
+                    self.send(id, part);
                 }
-                Order::SendAround(place, before, piece, after) => {
+                Task::SendAround(id, before, piece, after) => {
                     let (before, after) = (before as usize, after as usize);
                     let own = &bytes[from..from + before + after];
                     from += own.len();
                     let (before, after) = own.split_at(before);
-                    self.send_around(place, before, piece, after);
+                    self.send_around(id, before, piece, after);
                 }
-                Order::SendLong(place, pieces) => self.send_long(place, pieces),
-                Order::ReadOn(place) => {
-                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-                        wire.room = READ_AHEAD;
-                        self.read(place.slot);
+                Task::SendLong(id, pieces) => self.send_long(id, pieces),
+                Task::ReadOn(id) => {
+                    if let Some(connection) = at(&mut self.connections, id.slot, id.generation) {
+                        connection.room = READ_AHEAD;
+                        self.read(id.slot);
                     }
                 }
-                Order::Report(place) => {
-                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-                        wire.wants_report = true;
-                        note(wire, place.slot, &mut self.noted);
+                Task::Report(id) => {
+                    if let Some(connection) = at(&mut self.connections, id.slot, id.generation) {
+                        connection.wants_report = true;
+                        queue_report(connection, id.slot, &mut self.unreported);
                     }
                 }
-                Order::Adopt(place, stream) => self.adopt(place, stream),
-                Order::Recall(place) => {
-                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-                        wire.is_recalled = true;
-                        self.give_back(place.slot);
+                Task::Adopt(id, stream) => self.adopt(id, stream),
+                Task::Recall(id) => {
+                    if let Some(connection) = at(&mut self.connections, id.slot, id.generation) {
+                        connection.is_recalled = true;
+                        self.give_back(id.slot);
                     }
                 }
-                Order::ShutDown(place) => {
-                    if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-                        wire.stream.shut_down();
+                Task::ShutDown(id) => {
+                    if let Some(connection) = at(&mut self.connections, id.slot, id.generation) {
+                        connection.stream.shut_down();
                     }
                 }
-                Order::Close(place) => {
-                    if let Some(mut wire) = self.remove(place) {
-                        wire.stream.deregister(self.poll.registry());
+                Task::Close(id) => {
+                    if let Some(mut connection) = self.remove(id) {
+                        connection.stream.deregister(self.poll.registry());
                     }
                     Figures::add(&self.figures.closed, 1);
                 }
-                Order::Stop => self.stops = true,
+                Task::Stop => self.stops = true,
             }
         }
-        for parcel in orders.spent.drain(..) {
-            self.take_back(parcel);
+        for batch in tasks.spent.drain(..) {
+            self.take_back(batch);
         }
-        orders.bytes = bytes;
-        orders.bytes.clear();
+        tasks.bytes = bytes;
+        tasks.bytes.clear();
         if self.open.spent.len() >= FREE_MAX {
-            let counted = orders.counted;
-            orders = Orders {
+            let counted = tasks.counted;
+            tasks = TaskBatch {
                 counted,
-                ..Orders::default()
+                ..TaskBatch::default()
             };
         }
-        self.open.spent.push(orders);
+        self.open.spent.push(tasks);
     }
 
-    /// A parcel that the loop has served.
-    fn take_back(&mut self, mut parcel: Parcel) {
-        let block = std::mem::take(&mut parcel.block);
+    /// A batch that the loop has served.
+    fn take_back(&mut self, mut batch: ReadBatch) {
+        let block = std::mem::take(&mut batch.block);
         if self.served.len() < FREE_MAX {
-            self.served.push(parcel);
+            self.served.push(batch);
         }
         if block.is_empty() {
             return;
@@ -420,40 +432,42 @@ impl Rounds {
 
     /// Gives a connection back that is asked for, if nothing waits to be sent.
     fn give_back(&mut self, slot: u32) {
-        let place = &mut self.wires[slot as usize];
-        let Some(mut wire) = place.take_if(|wire| wire.is_recalled && wire.out.is_empty()) else {
+        let entry = &mut self.connections[slot as usize];
+        let Some(mut connection) =
+            entry.take_if(|connection| connection.is_recalled && connection.out.is_empty())
+        else {
             return;
         };
-        wire.stream.deregister(self.poll.registry());
-        let generation = wire.generation;
+        connection.stream.deregister(self.poll.registry());
+        let generation = connection.generation;
         self.open
             .recalled
-            .push((Place { slot, generation }, wire.stream));
+            .push((ConnectionId { slot, generation }, connection.stream));
         self.deliver();
     }
 
-    fn remove(&mut self, place: Place) -> Option<Wire> {
-        at(&mut self.wires, place.slot, place.generation)?;
-        self.wires[place.slot as usize].take()
+    fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        at(&mut self.connections, id.slot, id.generation)?;
+        self.connections[id.slot as usize].take()
     }
 
-    fn adopt(&mut self, place: Place, mut stream: Stream) {
-        let token = Target::client(place.slot, place.generation).into();
+    fn adopt(&mut self, id: ConnectionId, mut stream: Stream) {
+        let token = Target::client(id.slot, id.generation).into();
         let registered = stream.register(self.poll.registry(), token);
-        let at = place.slot as usize;
-        if self.wires.len() <= at {
-            self.wires.resize_with(at + 1, || None);
+        let at = id.slot as usize;
+        if self.connections.len() <= at {
+            self.connections.resize_with(at + 1, || None);
         }
-        self.wires[at] = Some(Wire {
+        self.connections[at] = Some(Connection {
             stream,
-            generation: place.generation,
+            generation: id.generation,
             out: Outgoing::default(),
             room: READ_AHEAD,
             sent: 0,
             is_armed: false,
             is_ready: false,
-            is_shaking: false,
-            is_noted: false,
+            in_handshakes: false,
+            is_unreported: false,
             wants_report: false,
             peer_closed: false,
             is_over: registered.is_err(),
@@ -462,21 +476,25 @@ impl Rounds {
         });
         match registered {
             // Bytes that came before are read now: under TLS no event announces them.
-            Ok(()) => self.read(place.slot),
-            Err(error) => self.report(place.slot, 0, Then::Broken(error)),
+            Ok(()) => self.read(id.slot),
+            Err(error) => self.report(id.slot, 0, ReadState::Broken(error)),
         }
     }
 }
 
-fn at(wires: &mut [Option<Wire>], slot: u32, generation: u32) -> Option<&mut Wire> {
-    let wire = wires.get_mut(slot as usize)?.as_mut()?;
-    (wire.generation == generation).then_some(wire)
+fn at(
+    connections: &mut [Option<Connection>],
+    slot: u32,
+    generation: u32,
+) -> Option<&mut Connection> {
+    let connection = connections.get_mut(slot as usize)?.as_mut()?;
+    (connection.generation == generation).then_some(connection)
 }
 
 /// Notes that a connection has bytes to report.
-fn note(wire: &mut Wire, slot: u32, noted: &mut Vec<u32>) {
-    if !wire.is_noted {
-        wire.is_noted = true;
-        noted.push(slot);
+fn queue_report(connection: &mut Connection, slot: u32, unreported: &mut Vec<u32>) {
+    if !connection.is_unreported {
+        connection.is_unreported = true;
+        unreported.push(slot);
     }
 }

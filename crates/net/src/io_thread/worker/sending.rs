@@ -1,4 +1,4 @@
-//! A courier's writes: what the loop has ordered, and what a socket did not take before.
+//! An I/O thread's writes: what the loop has ordered, and what a socket did not take before.
 //!
 //! Cost: one system call for each order; bytes are copied only if the socket is full.
 
@@ -7,29 +7,29 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 use bytes::Bytes;
 
 use super::super::Figures;
-use super::super::message::{Place, Then};
+use super::super::message::{ConnectionId, ReadState};
 use super::outgoing::Outgoing;
-use super::{PIECES_MAX, Rounds, at, note};
+use super::{PIECES_MAX, Worker, at, queue_report};
 use crate::token::Target;
 
-impl Rounds {
-    pub(super) fn send(&mut self, place: Place, bytes: &[u8]) {
-        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
+impl Worker {
+    pub(super) fn send(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = at(&mut self.connections, id.slot, id.generation) else {
             return;
         };
-        if !wire.out.is_empty() {
-            return wire.out.push_copy(bytes);
+        if !connection.out.is_empty() {
+            return connection.out.push_copy(bytes);
         }
         let mut left = bytes;
         let written = loop {
             if left.is_empty() {
-                break wire.stream.flush();
+                break connection.stream.flush();
             }
-            match wire.stream.write(left) {
+            match connection.stream.write(left) {
                 Ok(0) => break Err(ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     Figures::add(&self.figures.writes, 1);
-                    wire.sent += n;
+                    connection.sent += n;
                     left = &left[n..];
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -37,73 +37,85 @@ impl Rounds {
             }
         };
         if !left.is_empty() {
-            wire.out.push_copy(left);
+            connection.out.push_copy(left);
         }
-        self.sent(place.slot, written);
+        self.sent(id.slot, written);
     }
 
     /// Sends a shared piece between short bytes, which are copied only if the socket is full.
-    pub(super) fn send_around(&mut self, place: Place, before: &[u8], piece: Bytes, after: &[u8]) {
-        let Some(wire) = at(&mut self.wires, place.slot, place.generation) else {
+    pub(super) fn send_around(
+        &mut self,
+        id: ConnectionId,
+        before: &[u8],
+        piece: Bytes,
+        after: &[u8],
+    ) {
+        let Some(connection) = at(&mut self.connections, id.slot, id.generation) else {
             return;
         };
         let mut n = 0;
-        if wire.out.is_empty() {
+        if connection.out.is_empty() {
             let slices = [before, &piece[..], after].map(IoSlice::new);
-            match wire.stream.write_vectored(&slices) {
-                Ok(0) => return self.sent(place.slot, Err(ErrorKind::WriteZero.into())),
+            match connection.stream.write_vectored(&slices) {
+                Ok(0) => return self.sent(id.slot, Err(ErrorKind::WriteZero.into())),
                 Ok(taken) => {
                     Figures::add(&self.figures.writes, 1);
-                    wire.sent += taken;
+                    connection.sent += taken;
                     n = taken;
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::WouldBlock => {}
-                    _ => return self.sent(place.slot, Err(error)),
+                    _ => return self.sent(id.slot, Err(error)),
                 },
             }
         }
         if n < before.len() + piece.len() + after.len() {
-            wire.out.push_copy(&before[n.min(before.len())..]);
+            connection.out.push_copy(&before[n.min(before.len())..]);
             n = n.saturating_sub(before.len());
-            wire.out.push(piece.slice(n.min(piece.len())..));
+            connection.out.push(piece.slice(n.min(piece.len())..));
             n = n.saturating_sub(piece.len());
-            wire.out.push_copy(&after[n..]);
+            connection.out.push_copy(&after[n..]);
         }
-        if wire.is_armed {
+        if connection.is_armed {
             // The poll says when the socket takes more.
             return;
         }
-        self.send_rest(place.slot);
+        self.send_rest(id.slot);
     }
 
-    pub(super) fn send_long(&mut self, place: Place, pieces: Vec<Bytes>) {
-        if let Some(wire) = at(&mut self.wires, place.slot, place.generation) {
-            let is_first = wire.out.is_empty();
-            pieces.into_iter().for_each(|piece| wire.out.push(piece));
+    pub(super) fn send_long(&mut self, id: ConnectionId, pieces: Vec<Bytes>) {
+        if let Some(connection) = at(&mut self.connections, id.slot, id.generation) {
+            let is_first = connection.out.is_empty();
+            pieces
+                .into_iter()
+                .for_each(|piece| connection.out.push(piece));
             if is_first {
-                self.send_rest(place.slot);
+                self.send_rest(id.slot);
             }
         }
     }
 
     /// Sends what waits, as far as the socket takes it.
     pub(super) fn send_rest(&mut self, slot: u32) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let Some(connection) = self
+            .connections
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
         let written = loop {
-            if wire.out.is_empty() {
-                break wire.stream.flush();
+            if connection.out.is_empty() {
+                break connection.stream.flush();
             }
             let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-            let n = wire.out.front(&mut slices);
-            match wire.stream.write_vectored(&slices[..n]) {
+            let n = connection.out.front(&mut slices);
+            match connection.stream.write_vectored(&slices[..n]) {
                 Ok(0) => break Err(ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     Figures::add(&self.figures.writes, 1);
-                    wire.sent += n;
-                    wire.out.advance(n);
+                    connection.sent += n;
+                    connection.out.advance(n);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
@@ -114,10 +126,14 @@ impl Rounds {
 
     /// After writes: the rest is sent when the socket is writable.
     pub(super) fn sent(&mut self, slot: u32, written: io::Result<()>) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let Some(connection) = self
+            .connections
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
-        note(wire, slot, &mut self.noted);
+        queue_report(connection, slot, &mut self.unreported);
         match written {
             Ok(()) => {
                 self.arm(slot, false);
@@ -129,13 +145,19 @@ impl Rounds {
     }
 
     pub(super) fn arm(&mut self, slot: u32, on: bool) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let Some(connection) = self
+            .connections
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
-        if wire.is_armed != on {
-            wire.is_armed = on;
-            let token = Target::client(slot, wire.generation).into();
-            let armed = wire.stream.want_write(self.poll.registry(), token, on);
+        if connection.is_armed != on {
+            connection.is_armed = on;
+            let token = Target::client(slot, connection.generation).into();
+            let armed = connection
+                .stream
+                .want_write(self.poll.registry(), token, on);
             if let Err(error) = armed {
                 self.fail(slot, error);
             }
@@ -144,11 +166,15 @@ impl Rounds {
 
     /// The connection is broken: the loop closes it.
     pub(super) fn fail(&mut self, slot: u32, error: io::Error) {
-        let Some(wire) = self.wires.get_mut(slot as usize).and_then(Option::as_mut) else {
+        let Some(connection) = self
+            .connections
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
-        wire.out = Outgoing::default();
-        wire.is_over = true;
-        self.report(slot, 0, Then::Broken(error));
+        connection.out = Outgoing::default();
+        connection.is_over = true;
+        self.report(slot, 0, ReadState::Broken(error));
     }
 }
