@@ -41,7 +41,7 @@ pub mod daemon {
 
     pub use crate::server::convert::check_for;
     pub use crate::server::start::startup::fail;
-    pub use russet_config::{Called, Dialect, Errand, Startup, start, version};
+    pub use russet_config::{Dialect, Errand, NameDefaults, Startup, start, version};
     pub use russet_operator::{
         Target, doctor::run as doctor, ping::run as ping, tail::run as tail,
     };

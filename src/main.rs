@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use russet::daemon::{self, Called, Dialect, Startup};
+use russet::daemon::{self, Dialect, NameDefaults, Startup};
 
 /// Configuration text on standard input longer than this is refused, as in a file.
 const STDIN_BYTES_MAX: u64 = 16 << 20;
@@ -95,10 +95,10 @@ fn main() -> ExitCode {
 }
 
 /// The mode and dialect that the program's name asks for.
-fn called_by(program: &OsStr) -> Called {
+fn called_by(program: &OsStr) -> NameDefaults {
     let name = Path::new(program).file_name().and_then(OsStr::to_str);
     let name = name.unwrap_or_default();
-    Called {
+    NameDefaults {
         is_sentinel: container::SENTINEL_NAMES.contains(&name),
         dialect: Dialect::of_program(name),
         defaults: None,

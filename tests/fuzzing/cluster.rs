@@ -3,7 +3,8 @@
 
 use super::input::Input;
 use russet_cluster::fuzzing::{
-    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, Saved, SlotMap, Standing, Vendor,
+    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, NodesConf, Peer, SlotMap, Standing,
+    Vendor,
 };
 use russet_config::Dialect;
 
@@ -166,15 +167,15 @@ pub fn nodes_conf(bytes: &[u8]) {
         0 => input.rest().to_vec(),
         _ => changed_file(&mut input),
     };
-    match Saved::parse(&text) {
+    match NodesConf::parse(&text) {
         Err(error) => assert!(!error.is_empty(), "a refusal has a reason"),
         Ok(saved) => {
             let written = saved.text(Dialect::Valkey);
-            let again = Saved::parse(&written);
+            let again = NodesConf::parse(&written);
             let shown = String::from_utf8_lossy(&written);
             assert_eq!(again, Ok(saved.clone()), "{shown}");
             let redis = saved.text(Dialect::Redis);
-            assert!(Saved::parse(&redis).is_ok(), "{shown}");
+            assert!(NodesConf::parse(&redis).is_ok(), "{shown}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::commands::{host_of, ip_of};
 use super::data::written_slots;
 use super::member::{BUS_PORT, own_of};
 use super::world::{CLUSTER, HOSTS, PRIMARIES, Process, World, bus_door};
-use russet_cluster::{Action, After, Cluster, Host, Order, Viewer};
+use russet_cluster::{Action, Cluster, Host, Order, ReplyCondition, Viewer};
 use russet_host::simulation::World as _;
 use russet_host::{Event, LinkId, Machine, Now};
 use russet_resp::Reply;
@@ -117,7 +117,7 @@ impl World {
                 return String::new();
             };
             let node = &mut self.server_mut(host).node;
-            let waits = matches!(after, After::Acknowledged { .. }) && !is_acknowledged;
+            let waits = matches!(after, ReplyCondition::Acknowledged { .. }) && !is_acknowledged;
             if (is_for_replicas || waits) && node.is_primary() {
                 node.append(words);
             }
@@ -128,7 +128,7 @@ impl World {
             }
             let is_saved = self.core(host).is_some_and(Cluster::is_saved);
             let text = match after {
-                After::Persist { otherwise } if !is_saved => otherwise,
+                ReplyCondition::Persist { otherwise } if !is_saved => otherwise,
                 _ => reply.take_text(),
             };
             return String::from_utf8_lossy(&text).into_owned();

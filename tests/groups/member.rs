@@ -4,7 +4,7 @@ use super::data::{Writes, written_slots};
 use super::moves::Moves;
 use super::server::Server;
 use russet_base::Millis;
-use russet_cluster::{Cluster, Own, Primary, Saved, Settings};
+use russet_cluster::{Cluster, NodesConf, Primary, ServerState, Settings};
 use russet_config::{Config, Dialect};
 use russet_host::Now;
 use russet_host::simulation::Disk;
@@ -62,9 +62,9 @@ impl Member {
     /// The node starts with its file.
     pub fn start(&mut self, seed: u64, now: Now, run: u64) -> Result<(), String> {
         let saved = if self.disk.file.is_empty() {
-            Saved::fresh(seed)
+            NodesConf::fresh(seed)
         } else {
-            Saved::parse(&self.disk.file)?
+            NodesConf::parse(&self.disk.file)?
         };
         self.moves = Some(Moves::new(self.dialect, run));
         self.core = Some(Cluster::new(saved, self.settings(), seed, now));
@@ -80,7 +80,7 @@ impl Member {
 }
 
 /// A server's state, as its node receives it.
-pub fn own_of(server: &Server, now: Now) -> Own {
+pub fn own_of(server: &Server, now: Now) -> ServerState {
     let node = &server.node;
     let upstream = node.upstream.as_ref();
     let primary = upstream.map(|upstream| {
@@ -100,7 +100,7 @@ pub fn own_of(server: &Server, now: Now) -> Own {
     let member = server.member.as_ref();
     let with_keys = written_slots().filter(|slot| node.data.count(*slot) > 0);
     let moves = member.and_then(|member| member.moves.as_ref());
-    Own {
+    ServerState {
         offset: if is_foreign || is_syncing {
             0
         } else {

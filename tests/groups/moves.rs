@@ -14,8 +14,8 @@ use super::world::{CLUSTER, HOSTS, Process, World, client_door};
 use russet_base::Millis;
 use russet_base::numbers::number::parse_digits;
 use russet_cluster::migration::{
-    Action, Answer, Around, Beside, Expects, MigrationLink, Migrations, Name, Ranges, Sender,
-    Settings,
+    Action, Answer, InputKind, MigrationContext, MigrationLink, Migrations, Name, NodeContext,
+    Ranges, Sender, Settings,
 };
 use russet_config::{Config, Dialect};
 use russet_host::LinkId;
@@ -200,14 +200,14 @@ impl World {
     fn with_moves<T>(
         &mut self,
         host: usize,
-        call: impl FnOnce(&mut Migrations, &dyn Around) -> T,
+        call: impl FnOnce(&mut Migrations, &dyn MigrationContext) -> T,
     ) -> Option<T> {
         let clock = self.clock(host);
         let name = self.fresh_name();
         let member = self.server_mut(host).member.as_mut()?;
         let mut machine = member.moves.as_mut()?.machine.take()?;
         let result = member.core.as_ref().map(|core| {
-            let around = Beside {
+            let around = NodeContext {
                 core,
                 now: clock,
                 unsent: &|_| 0,
@@ -564,8 +564,8 @@ impl World {
             return false;
         };
         match (expects, link) {
-            (Some(Expects::Hold), _) | (None, MigrationLink::Dialled(_)) => false,
-            (Some(Expects::Replies), _) => {
+            (Some(InputKind::Hold), _) | (None, MigrationLink::Dialled(_)) => false,
+            (Some(InputKind::Replies), _) => {
                 let Some(end) = mover.input.iter().position(|&b| b == b'\n') else {
                     return false;
                 };
@@ -590,7 +590,7 @@ impl World {
                 self.run_for(host, link, &words, len);
                 if is_drained && expects.is_some() {
                     self.with_moves(host, |m, around| {
-                        if m.expects(link).is_some_and(Expects::are_commands) {
+                        if m.expects(link).is_some_and(InputKind::are_commands) {
                             m.caught_up(around, link);
                         }
                     });

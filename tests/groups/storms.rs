@@ -13,7 +13,7 @@ use super::world::{
     CLUSTER, HOSTS, PRIMARIES, Process, WATCHED, WATCHERS, World, bus_door, client_door,
 };
 use russet_host::Random;
-use russet_host::simulation::{Played, Storm, caught, number, play_all};
+use russet_host::simulation::{Storm, StormResult, caught, number, play_all};
 
 const STORMS: u64 = 20;
 /// Milliseconds of troubles.
@@ -329,7 +329,7 @@ impl Storm for Plan {
         (self.seed, &self.troubles)
     }
 
-    fn play(&self, troubles: &[(i64, Trouble)], keeps_log: bool) -> Played<Figures> {
+    fn play(&self, troubles: &[(i64, Trouble)], keeps_log: bool) -> StormResult<Figures> {
         let mut world = World::new(self.seed, self.broken, keeps_log);
         let result = caught(|| self.run_in(&mut world, troubles));
         let result = world.failure.take().map_or(result, Err);

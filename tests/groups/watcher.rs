@@ -9,7 +9,9 @@ use russet_config::{Config, Sources, load};
 use russet_host::simulation::{Disk, World as _};
 use russet_host::{Action, Event, LinkId, Machine, Now};
 use russet_resp::Reply;
-use russet_sentinel::{After, Host, Order, Own, Sentinel, Setup, from_file, rewrite};
+use russet_sentinel::{
+    Host, Order, ReplyCondition, Sentinel, ServerFacts, Setup, from_file, rewrite,
+};
 
 pub const PORT: u16 = 26_379;
 /// The group's name.
@@ -78,7 +80,7 @@ impl Watcher {
     /// Starts from the text of its file.
     pub fn start(&mut self, seed: u64, now: Now) {
         let text = rewrite(&self.disk.file, &Config::default(), b"");
-        let own = Own {
+        let own = ServerFacts {
             port: PORT,
             password: Vec::new(),
         };
@@ -143,7 +145,7 @@ impl World {
             [b"PING"] => return b"+PONG\r\n".to_vec(),
             [b"PUBLISH", channel, message] => {
                 core.publish(clock, channel, message, &mut reply);
-                After::Send
+                ReplyCondition::Send
             }
             [b"SENTINEL", ..] => {
                 let around = Host {
@@ -161,7 +163,7 @@ impl World {
         };
         let is_saved = watcher.core.as_ref().is_some_and(|core| core.is_saved());
         match after {
-            After::Persist { otherwise } if !is_saved => otherwise,
+            ReplyCondition::Persist { otherwise } if !is_saved => otherwise,
             _ => reply.take_text(),
         }
     }

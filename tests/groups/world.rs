@@ -16,7 +16,7 @@ use super::server::{Peer, Rules, Server};
 use super::watcher::Watcher;
 use russet_cluster::migration::MigrationLink;
 use russet_config::Dialect;
-use russet_host::simulation::{self, At, Clock, Network, Parcel, World as _};
+use russet_host::simulation::{self, Clock, MachineId, Network, Parcel, World as _};
 use russet_host::{Event, LinkId, Machine, Now, Random};
 use russet_replication::simulation::State;
 
@@ -32,11 +32,11 @@ pub const CLUSTER: usize = WATCHED + WATCHERS;
 pub const HOSTS: usize = CLUSTER + 2 * PRIMARIES;
 
 /// Where a host's clients, Sentinels and replicas connect, and where nodes of its cluster do.
-pub fn client_door(host: usize) -> At {
+pub fn client_door(host: usize) -> MachineId {
     host * 2
 }
 
-pub fn bus_door(host: usize) -> At {
+pub fn bus_door(host: usize) -> MachineId {
     host * 2 + 1
 }
 
@@ -529,7 +529,7 @@ impl World {
         }
     }
 
-    pub fn send(&mut self, door: At, link: LinkId, bytes: Vec<u8>) {
+    pub fn send(&mut self, door: MachineId, link: LinkId, bytes: Vec<u8>) {
         let at = self.delay();
         let bytes = Parcel::Bytes(Bytes::from(bytes));
         self.network.send(door, link, at, bytes);
@@ -707,19 +707,19 @@ impl simulation::World for World {
         self.now
     }
 
-    fn is_awake(&self, at: At) -> bool {
+    fn is_awake(&self, at: MachineId) -> bool {
         self.is_awake_host(at / 2)
     }
 
-    fn is_frozen(&self, at: At) -> bool {
+    fn is_frozen(&self, at: MachineId) -> bool {
         self.hosts[at / 2].clock.is_frozen(self.now)
     }
 
-    fn ip(&self, at: At) -> String {
+    fn ip(&self, at: MachineId) -> String {
         ip_of(at / 2)
     }
 
-    fn accept(&mut self, at: At, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+    fn accept(&mut self, at: MachineId, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
         let (host, from) = (at / 2, host_of(peer_ip)?);
         if at == bus_door(host) {
             return self.accept_on_bus(host, peer_ip, local_ip);
@@ -730,7 +730,7 @@ impl simulation::World for World {
         }
     }
 
-    fn event(&mut self, at: At, event: Event<'_>) {
+    fn event(&mut self, at: MachineId, event: Event<'_>) {
         let host = at / 2;
         if self.failure.is_some() || !self.hosts[host].is_up {
             return;
@@ -746,7 +746,7 @@ impl simulation::World for World {
         }
     }
 
-    fn find(&self, from: At, ip: &[u8], port: u16) -> Option<At> {
+    fn find(&self, from: MachineId, ip: &[u8], port: u16) -> Option<MachineId> {
         let (host, from_bus) = (host_of(ip)?, from == bus_door(from / 2));
         match port {
             super::member::BUS_PORT if from_bus && (CLUSTER..HOSTS).contains(&host) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use russet::testing::node::BrokenRule;
 use russet_host::Random;
-use russet_host::simulation::{Played, Storm, caught, number, play_all};
+use russet_host::simulation::{Storm, StormResult, caught, number, play_all};
 
 use super::checks::Figures;
 use super::folders;
@@ -224,7 +224,7 @@ impl Storm for Plan {
         (self.seed, &self.troubles)
     }
 
-    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> Played<Figures> {
+    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> StormResult<Figures> {
         let mut log = Vec::new();
         let result = in_new_world(self.seed, self.broken, keeps_log, |world| {
             let result = caught(|| self.run_in(world, troubles));

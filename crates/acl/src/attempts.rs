@@ -31,7 +31,7 @@ struct Address {
 
 /// When an attempt is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
+pub enum CheckTime {
     /// At once.
     Now,
     /// After this many milliseconds.
@@ -43,7 +43,7 @@ pub enum Judged {
 /// The decision about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    pub judged: Judged,
+    pub judged: CheckTime,
     /// Log this address.
     pub is_news: bool,
 }
@@ -66,7 +66,7 @@ impl Attempts {
     pub fn begin(&mut self, from: IpAddr, per_second: u64, now_ms: u64) -> Verdict {
         if per_second == 0 {
             return Verdict {
-                judged: Judged::Now,
+                judged: CheckTime::Now,
                 is_news: false,
             };
         }
@@ -85,16 +85,16 @@ impl Attempts {
         address.tried_ms = now_ms;
         let busy_until_ms = address.busy_until_ms + token_ms(per_second);
         let judged = match (busy_until_ms - now_ms).saturating_sub(BURST_S * 1000) {
-            0 => Judged::Now,
-            wait if wait <= WAIT_MAX_MS => Judged::After(wait),
-            _ => Judged::Never,
+            0 => CheckTime::Now,
+            wait if wait <= WAIT_MAX_MS => CheckTime::After(wait),
+            _ => CheckTime::Never,
         };
-        if judged != Judged::Never {
+        if judged != CheckTime::Never {
             address.busy_until_ms = busy_until_ms;
         }
         Verdict {
             judged,
-            is_news: judged != Judged::Now && !std::mem::replace(&mut address.logged, true),
+            is_news: judged != CheckTime::Now && !std::mem::replace(&mut address.logged, true),
         }
     }
 
@@ -147,29 +147,35 @@ mod tests {
     fn an_address_that_tries_too_often_waits_and_others_do_not() {
         let mut attempts = Attempts::default();
         let (bad, good) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let all: Vec<Judged> = (0..250)
+        let all: Vec<CheckTime> = (0..250)
             .map(|_| attempts.begin(bad, 10, 5).judged)
             .collect();
         assert!(
-            all[..100].iter().all(|&judged| judged == Judged::Now),
+            all[..100].iter().all(|&judged| judged == CheckTime::Now),
             "{all:?}"
         );
-        assert_eq!(all[100..102], [Judged::After(100), Judged::After(200)]);
+        assert_eq!(
+            all[100..102],
+            [CheckTime::After(100), CheckTime::After(200)]
+        );
         assert_eq!(
             all[199..202],
-            [Judged::After(10_000), Judged::Never, Judged::Never]
+            [CheckTime::After(10_000), CheckTime::Never, CheckTime::Never]
         );
-        assert_eq!(attempts.begin(good, 10, 5).judged, Judged::Now);
+        assert_eq!(attempts.begin(good, 10, 5).judged, CheckTime::Now);
         assert_eq!(
             attempts.begin(bad, 0, 5).judged,
-            Judged::Now,
+            CheckTime::Now,
             "switched off"
         );
         // Refused attempts cost nothing: one token is due every 100 ms.
-        assert_eq!(attempts.begin(bad, 10, 105).judged, Judged::After(10_000));
+        assert_eq!(
+            attempts.begin(bad, 10, 105).judged,
+            CheckTime::After(10_000)
+        );
         assert_eq!(
             attempts.begin(bad, 10, 60_000).judged,
-            Judged::Now,
+            CheckTime::Now,
             "much later"
         );
     }
@@ -179,14 +185,14 @@ mod tests {
         let mut attempts = Attempts::default();
         let from = IpAddr::from([10, 0, 0, 1]);
         for _ in 0..1000 {
-            assert_eq!(attempts.begin(from, 1, 7).judged, Judged::Now);
+            assert_eq!(attempts.begin(from, 1, 7).judged, CheckTime::Now);
             attempts.succeed(from, 1, 7);
         }
         assert!(attempts.by_address.is_empty());
         (0..10).for_each(|_| _ = attempts.begin(from, 1, 7));
-        assert_eq!(attempts.begin(from, 1, 7).judged, Judged::After(1000));
+        assert_eq!(attempts.begin(from, 1, 7).judged, CheckTime::After(1000));
         attempts.succeed(from, 1, 7);
-        assert_eq!(attempts.begin(from, 1, 7).judged, Judged::After(1000));
+        assert_eq!(attempts.begin(from, 1, 7).judged, CheckTime::After(1000));
     }
 
     #[test]

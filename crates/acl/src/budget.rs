@@ -21,7 +21,7 @@ const FIGURE_MAX: u64 = 1 << 40;
 
 /// The treatment of a user over its rate or bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Over {
+pub enum OverBudget {
     /// Its connections are read later.
     #[default]
     Delay,
@@ -45,7 +45,7 @@ pub struct Budgets {
     /// Elements that one command touches.
     pub work: u64,
     /// The treatment of a user that is over `rate`, `bytes_in` or `bytes_out`.
-    pub over: Over,
+    pub over: OverBudget,
 }
 
 impl Budgets {
@@ -93,7 +93,7 @@ impl Budgets {
         add("clients", self.clients, self.clients.to_string());
         add("reply", self.reply, memory_text(self.reply));
         add("work", self.work, self.work.to_string());
-        if self.over == Over::Error {
+        if self.over == OverBudget::Error {
             rules.push("over=error".to_owned());
         }
         rules
@@ -120,10 +120,10 @@ fn both(text: &[u8]) -> Option<(u64, u64)> {
     Some((size(&text[..at])?, size(&text[at + 1..])?))
 }
 
-fn over(text: &[u8]) -> Option<Over> {
+fn over(text: &[u8]) -> Option<OverBudget> {
     match &text.to_ascii_lowercase()[..] {
-        b"delay" => Some(Over::Delay),
-        b"error" => Some(Over::Error),
+        b"delay" => Some(OverBudget::Delay),
+        b"error" => Some(OverBudget::Error),
         _ => None,
     }
 }

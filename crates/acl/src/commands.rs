@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 
 use super::bits::{Bits, COMMANDS_MAX};
-use super::reserved::{RESERVED, Reserved};
+use super::reserved::{RESERVED, ReservedCommand};
 use super::selector::CommandLine;
 use russet_command::{Category, Facts, Flags, KeyPlan};
 use russet_resp::Args;
@@ -37,7 +37,7 @@ pub struct CommandFacts {
 pub struct Commands {
     rows: Vec<CommandFacts>,
     /// The reserved commands, with their key plans: the rows from `built` on.
-    reserved: Vec<(&'static Reserved, KeyPlan)>,
+    reserved: Vec<(&'static ReservedCommand, KeyPlan)>,
     /// The number of commands in the table.
     built: usize,
     by_name: HashMap<Box<str>, usize, ahash::RandomState>,
@@ -56,7 +56,7 @@ impl Commands {
         let mut by_name: HashMap<_, _, ahash::RandomState> = by_name
             .map(|(id, row)| (row.full_name.to_ascii_lowercase().into(), id))
             .collect();
-        let mut unbuilt: Vec<&'static Reserved> = Vec::new();
+        let mut unbuilt: Vec<&'static ReservedCommand> = Vec::new();
         for spec in RESERVED {
             if by_name.contains_key(spec.name) {
                 continue;

@@ -65,8 +65,8 @@ mod selector;
 mod store;
 mod user;
 
-pub use attempts::{Attempts, Judged};
-pub use budget::{Budgets, Over};
+pub use attempts::{Attempts, CheckTime};
+pub use budget::{Budgets, OverBudget};
 pub use commands::{CommandFacts, Commands};
 #[cfg(feature = "testing")]
 pub use file::parse_users;
@@ -82,6 +82,6 @@ pub use role::{Role, Roles, Terms};
 #[cfg(feature = "testing")]
 pub use rule::RuleError;
 pub use rule::RulesError;
-pub use selector::{CommandLine, Denied, Selector};
+pub use selector::{CommandLine, Denial, Selector};
 pub use store::{UserId, Users};
 pub use user::{Proof, User, keeps};

@@ -8,7 +8,7 @@
 use russet_command::{Arity, Category, Flags, KeySpec, Spec};
 
 /// A command with its full name (`sentinel|masters`).
-pub(super) type Reserved = Spec<()>;
+pub(super) type ReservedCommand = Spec<()>;
 
 /// `arity` as in COMMAND INFO.
 const fn row(
@@ -17,7 +17,7 @@ const fn row(
     flags: Flags,
     categories: Category,
     keys: &'static [KeySpec],
-) -> Reserved {
+) -> ReservedCommand {
     Spec {
         arity: match arity {
             ..0 => Arity::AtLeast(arity.unsigned_abs()),
@@ -31,7 +31,7 @@ const fn row(
 }
 
 /// A command that only Sentinel has: it is in no category, and only rules can name it.
-const fn sentinel(name: &'static str) -> Reserved {
+const fn sentinel(name: &'static str) -> ReservedCommand {
     row(name, -2, Flags::ONLY_SENTINEL, PLAIN, NO_KEYS)
 }
 
@@ -41,7 +41,7 @@ const PLAIN: Category = Category::empty();
 const NO_KEYS: &[KeySpec] = &[];
 
 /// Sorted by name, so that containers precede their subcommands.
-pub(super) static RESERVED: &[Reserved] = &[
+pub(super) static RESERVED: &[ReservedCommand] = &[
     sentinel("sentinel"),
     sentinel("sentinel|ckquorum"),
     sentinel("sentinel|config"),

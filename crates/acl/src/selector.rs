@@ -122,7 +122,7 @@ impl<'a> CommandLine<'a> {
 /// The missing permission. Ordered by precedence: if several selectors deny a command, the greatest
 /// is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Denied {
+pub enum Denial {
     /// The database in this argument; 0: the client's own.
     Database(usize),
     /// The command itself.
@@ -133,12 +133,12 @@ pub enum Denied {
     Channel(usize),
 }
 
-impl Denied {
+impl Denial {
     /// The argument that was denied.
     pub fn argument(self) -> usize {
         match self {
-            Denied::Command => 0,
-            Denied::Key(at) | Denied::Channel(at) | Denied::Database(at) => at,
+            Denial::Command => 0,
+            Denial::Key(at) | Denial::Channel(at) | Denial::Database(at) => at,
         }
     }
 }
@@ -312,12 +312,12 @@ impl Selector {
 
     /// Whether all of the command is allowed.
     #[inline]
-    pub(super) fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+    pub(super) fn check(&self, line: &CommandLine<'_>) -> Result<(), Denial> {
         if let Some(databases) = &self.databases {
             check_databases(databases, line)?;
         }
         if !self.allowed.has(line.id) && !self.allows_first_arg(line) {
-            return Err(Denied::Command);
+            return Err(Denial::Command);
         }
         if !self.all_keys && line.plan.has_keys() {
             self.check_keys(line)?;
@@ -356,12 +356,12 @@ impl Selector {
     }
 
     #[inline]
-    fn check_keys(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+    fn check_keys(&self, line: &CommandLine<'_>) -> Result<(), Denial> {
         let check = |at: usize, access| {
             if self.allows_key(line.args.at(at), access) {
                 Ok(())
             } else {
-                Err(Denied::Key(at))
+                Err(Denial::Key(at))
             }
         };
         if !line.is_whole {
@@ -429,7 +429,7 @@ impl Selector {
         is_everywhere && self.databases.is_none() && self.allowed.has(id)
     }
 
-    fn check_channels(&self, used: ChannelUse, args: Args<'_>) -> Result<(), Denied> {
+    fn check_channels(&self, used: ChannelUse, args: Args<'_>) -> Result<(), Denial> {
         let behind = match used {
             ChannelUse::Publishes => 2,
             ChannelUse::Subscribes | ChannelUse::SubscribesPatterns => args.len(),
@@ -437,7 +437,7 @@ impl Selector {
         let is_pattern = used == ChannelUse::SubscribesPatterns;
         for at in 1..behind.min(args.len()) {
             if !allows_channel(&self.channels, args.at(at), is_pattern) {
-                return Err(Denied::Channel(at));
+                return Err(Denial::Channel(at));
             }
         }
         Ok(())
@@ -462,7 +462,7 @@ pub(super) fn allows_channel<'a>(
 
 /// Checks the databases that a command names, then the one it runs in. An invalid database number
 /// is left to the handler, which refuses it without an access.
-fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied> {
+fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denial> {
     let named = |at: usize| {
         let named = line
             .args
@@ -472,7 +472,7 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
         named.filter(|&db| db < line.databases_max)
     };
     let check = |at: usize| match named(at) {
-        Some(db) if allowed.binary_search(&db).is_err() => Err(Denied::Database(at)),
+        Some(db) if allowed.binary_search(&db).is_err() => Err(Denial::Database(at)),
         _ => Ok(()),
     };
     match line.databases {
@@ -497,11 +497,11 @@ fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denied
                 named.try_for_each(|at| check(at + 1))?;
             }
         }
-        DatabaseUse::All => return Err(Denied::Database(0)),
+        DatabaseUse::All => return Err(Denial::Database(0)),
     }
     let reaches = line.flags.intersects(Flags::READONLY | Flags::WRITE) || line.plan.has_keys();
     if reaches && allowed.binary_search(&line.db).is_err() {
-        Err(Denied::Database(0))
+        Err(Denial::Database(0))
     } else {
         Ok(())
     }

@@ -34,7 +34,7 @@ impl UserId {
     }
 }
 
-struct Named {
+struct NamedUser {
     name: Box<[u8]>,
     user: User,
 }
@@ -42,7 +42,7 @@ struct Named {
 /// See the module.
 pub struct Users {
     by_name: BTreeMap<Box<[u8]>, UserId>,
-    by_id: Vec<Option<Named>>,
+    by_id: Vec<Option<NamedUser>>,
     free: Vec<UserId>,
     /// Users hold none but these.
     roles: Roles,
@@ -75,7 +75,7 @@ impl Users {
     }
 
     #[inline]
-    fn named(&self, id: UserId) -> &Named {
+    fn named(&self, id: UserId) -> &NamedUser {
         let named = self.by_id[id.0 as usize].as_ref();
         named.expect("connections leave a user who is deleted")
     }
@@ -138,14 +138,14 @@ impl Users {
         });
         let name: Box<[u8]> = name.into();
         self.by_name.insert(name.clone(), id);
-        self.by_id[id.0 as usize] = Some(Named { name, user });
+        self.by_id[id.0 as usize] = Some(NamedUser { name, user });
         id
     }
 
     /// Lends a number to a user without a name, who has no connections: until [`Users::take_back`].
     pub fn lend(&mut self, user: User) -> UserId {
         let name = Box::default();
-        let named = Some(Named { name, user });
+        let named = Some(NamedUser { name, user });
         if let Some(id) = self.free.pop() {
             self.by_id[id.0 as usize] = named;
             return id;

@@ -18,7 +18,7 @@ use super::password::Hash;
 use super::pattern::Pattern;
 use super::role::{Role, Roles, Terms};
 use super::rule::{RuleError, RulesError, each_rule};
-use super::selector::{CommandLine, Denied, Rights, Selector, allows_channel};
+use super::selector::{CommandLine, Denial, Rights, Selector, allows_channel};
 use russet_command::Access;
 use russet_config::PubsubDefault;
 
@@ -247,9 +247,9 @@ impl User {
     }
 
     /// Whether the user may run a command: one selector must allow all of it. If several deny it,
-    /// the greatest in the order of [`Denied`] is reported.
+    /// the greatest in the order of [`Denial`] is reported.
     #[inline]
-    pub fn check(&self, line: &CommandLine<'_>) -> Result<(), Denied> {
+    pub fn check(&self, line: &CommandLine<'_>) -> Result<(), Denial> {
         let Err(denied) = self.own.root.check(line) else {
             return Ok(());
         };
@@ -263,7 +263,7 @@ impl User {
         self.own.root.allows_at_once(id, only_key)
     }
 
-    fn check_others(&self, line: &CommandLine<'_>, mut denied: Denied) -> Result<(), Denied> {
+    fn check_others(&self, line: &CommandLine<'_>, mut denied: Denial) -> Result<(), Denial> {
         for selector in self.own.selectors.iter().chain(&self.granted) {
             match selector.check(line) {
                 Ok(()) => return Ok(()),

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use russet_net::Dialled;
+use russet_net::DialledStream;
 use russet_net::tls::{CertificateFiles, Trust, client_trusting};
 use russet_resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
@@ -69,13 +69,13 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn dial(options: &Options) -> io::Result<Dialled> {
+fn dial(options: &Options) -> io::Result<DialledStream> {
     if let Some(path) = &options.socket {
-        return Dialled::connect_unix(path);
+        return DialledStream::connect_unix(path);
     }
     let limit = options.limit.unwrap_or(FOREVER);
     let Some(tls) = &options.tls else {
-        return Dialled::connect(&options.host, options.port, limit, None);
+        return DialledStream::connect(&options.host, options.port, limit, None);
     };
     let own = CertificateFiles {
         certificate: tls.certificate.clone(),
@@ -84,7 +84,7 @@ fn dial(options: &Options) -> io::Result<Dialled> {
     };
     let config = client_trusting(&own, &trust(tls, &options.host)).map_err(io::Error::other)?;
     let name = tls.name.as_deref().unwrap_or(&options.host);
-    Dialled::connect_as(&options.host, options.port, limit, Some(&config), name)
+    DialledStream::connect_as(&options.host, options.port, limit, Some(&config), name)
 }
 
 /// With authorities of one's own any name will do, as in redis-cli; among the system's, which sign
@@ -215,7 +215,7 @@ impl Link {
     }
 
     /// The connection for a second thread; `None` under TLS.
-    pub(crate) fn twin(&mut self) -> io::Result<Option<Dialled>> {
+    pub(crate) fn twin(&mut self) -> io::Result<Option<DialledStream>> {
         self.link.twin()
     }
 

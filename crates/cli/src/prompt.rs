@@ -29,20 +29,20 @@ const HISTORY_LINES: usize = 1000;
 
 /// Names and syntax of commands, for the line editor.
 #[derive(Debug, Default)]
-struct Known {
+struct LineHelper {
     docs: RefCell<Docs>,
 }
 
-impl Helper for Known {}
-impl Validator for Known {}
+impl Helper for LineHelper {}
+impl Validator for LineHelper {}
 
-impl Highlighter for Known {
+impl Highlighter for LineHelper {
     fn highlight_hint<'h>(&self, hint: &'h str) -> std::borrow::Cow<'h, str> {
         format!("\x1b[90m{hint}\x1b[0m").into()
     }
 }
 
-impl Completer for Known {
+impl Completer for LineHelper {
     type Candidate = Pair;
 
     fn complete(
@@ -55,7 +55,7 @@ impl Completer for Known {
     }
 }
 
-impl Hinter for Known {
+impl Hinter for LineHelper {
     type Hint = String;
 
     fn hint(&self, line: &str, position: usize, _context: &Context<'_>) -> Option<String> {
@@ -202,9 +202,9 @@ pub(crate) fn run(mut session: Session) -> io::Result<u8> {
         .map_err(io::Error::other)?;
     let config = config.auto_add_history(false).build();
     let history = MemHistory::with_config(&config);
-    let mut editor: Editor<Known, MemHistory> =
+    let mut editor: Editor<LineHelper, MemHistory> =
         Editor::with_history(config, history).map_err(io::Error::other)?;
-    editor.set_helper(Some(Known::default()));
+    editor.set_helper(Some(LineHelper::default()));
     if let Some(text) = history_file().and_then(|path| std::fs::read_to_string(path).ok()) {
         let lines: Vec<&str> = text.lines().collect();
         for line in &lines[lines.len().saturating_sub(HISTORY_LINES)..] {

@@ -13,17 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::data::Write;
 use super::machine::{Machine, TIMEOUT_MS};
 use super::world::{STEP_MS, written_slots};
-use crate::conf::Saved;
+use crate::conf::NodesConf;
 use crate::core::{Cluster, TICK_MS};
 use crate::message::{Kind, Message, NodeId, SlotMap};
-use russet_host::simulation::At;
+use russet_host::simulation::MachineId;
 
 #[derive(Default)]
 pub(super) struct Checks {
     /// By voter and epoch.
-    votes: BTreeMap<(At, u64), At>,
+    votes: BTreeMap<(MachineId, u64), MachineId>,
     /// By epoch.
-    winners: BTreeMap<u64, At>,
+    winners: BTreeMap<u64, MachineId>,
     /// The highest current epoch and vote that each machine has sent or shown.
     epochs: Vec<u64>,
     shown: Vec<u64>,
@@ -37,7 +37,7 @@ pub(super) struct Checks {
     /// By machine: since when it receives from no majority, and since when it cannot talk with one.
     isolated: Vec<[Option<i64>; 2]>,
     /// Where each acknowledged write must be.
-    writes: BTreeMap<Write, (u16, At)>,
+    writes: BTreeMap<Write, (u16, MachineId)>,
     excused: BTreeSet<Write>,
     /// When a manual failover was last certain to have all data, by its replica.
     manual: Vec<Option<i64>>,
@@ -69,7 +69,7 @@ impl Checks {
     }
 
     /// A machine starts with this.
-    pub(super) fn restarted(&mut self, at: At, saved: &Saved) {
+    pub(super) fn restarted(&mut self, at: MachineId, saved: &NodesConf) {
         let epoch = saved.current_epoch;
         assert!(
             epoch >= self.epochs[at],
@@ -82,12 +82,12 @@ impl Checks {
     }
 
     /// A machine may begin anew: an operator resets it, or its peers lie to it.
-    pub(super) fn forgive(&mut self, at: At) {
+    pub(super) fn forgive(&mut self, at: MachineId) {
         (self.epochs[at], self.shown[at]) = (0, 0);
     }
 
     /// A core between two events.
-    pub(super) fn look(&mut self, at: At, core: &Cluster) {
+    pub(super) fn look(&mut self, at: MachineId, core: &Cluster) {
         assert!(
             core.current_epoch >= self.shown[at],
             "{at}: its epoch falls"
@@ -113,12 +113,18 @@ impl Checks {
     }
 
     /// Bytes that leave.
-    pub(super) fn sends(&mut self, at: At, to: Option<At>, bytes: &[u8], machine: &Machine) {
+    pub(super) fn sends(
+        &mut self,
+        at: MachineId,
+        to: Option<MachineId>,
+        bytes: &[u8],
+        machine: &Machine,
+    ) {
         let message = Message::parse(bytes).expect("our own message");
         let header = message
             .header
             .expect("nodes of this world send full headers");
-        let saved = || Saved::parse(&machine.disk.synced).expect("our own file");
+        let saved = || NodesConf::parse(&machine.disk.synced).expect("our own file");
         if header.current_epoch > self.epochs[at] {
             let file = saved().current_epoch;
             let sent = header.current_epoch;
@@ -156,7 +162,7 @@ impl Checks {
         }
     }
 
-    pub(super) fn logged(&mut self, at: At, text: &str, now: i64) {
+    pub(super) fn logged(&mut self, at: MachineId, text: &str, now: i64) {
         if text.contains("the manual failover can start") {
             self.manual[at] = Some(now);
         }
@@ -166,7 +172,7 @@ impl Checks {
     }
 
     /// A machine becomes a primary.
-    pub(super) fn leads(&mut self, at: At, machines: &[Machine], now: i64) {
+    pub(super) fn leads(&mut self, at: MachineId, machines: &[Machine], now: i64) {
         let core = machines[at].core.as_ref().expect("it is running");
         if !core.is_voter() {
             return;
@@ -201,7 +207,13 @@ impl Checks {
 
     /// Whether a machine reaches the majority that it knows; `reached`: the machines from which it
     /// receives, and those that it can talk with.
-    pub(super) fn reaches(&mut self, at: At, machines: &[Machine], reached: [&[At]; 2], now: i64) {
+    pub(super) fn reaches(
+        &mut self,
+        at: MachineId,
+        machines: &[Machine],
+        reached: [&[MachineId]; 2],
+        now: i64,
+    ) {
         let core = machines[at].core.as_ref().expect("it is running");
         let voters: Vec<NodeId> = core
             .nodes
@@ -223,7 +235,7 @@ impl Checks {
     /// A write was acknowledged.
     pub(super) fn wrote(
         &mut self,
-        (at, slot, write): (At, u16, Write),
+        (at, slot, write): (MachineId, u16, Write),
         machine: &Machine,
         now: i64,
     ) -> Result<(), String> {
@@ -250,7 +262,7 @@ impl Checks {
     }
 
     /// A migration has moved a write.
-    pub(super) fn moved(&mut self, write: Write, from: At, to: At) {
+    pub(super) fn moved(&mut self, write: Write, from: MachineId, to: MachineId) {
         if let Some((_, home)) = self.writes.get_mut(&write)
             && *home == from
         {

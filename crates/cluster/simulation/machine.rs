@@ -1,11 +1,11 @@
 //! A simulated server: a core, its file, its clocks, its data.
 
 use super::data::Data;
-use crate::core::{Cluster, Own, Primary};
+use crate::core::{Cluster, Primary, ServerState};
 use crate::settings::Settings;
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
-use russet_host::simulation::{At, Clock, Disk};
+use russet_host::simulation::{Clock, Disk, MachineId};
 
 pub(super) const PORT: u16 = 6379;
 pub(super) const BUS_PORT: u16 = 16379;
@@ -23,7 +23,7 @@ pub(super) struct Machine {
     pub data: Data,
     /// The primary that the server replicates from, and when it last received from it (its
     /// monotonic clock).
-    pub follows: Option<At>,
+    pub follows: Option<MachineId>,
     pub is_link_up: bool,
     pub received_ms: i64,
     /// The link has been up since it follows.
@@ -36,7 +36,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(at: At, dialect: Dialect) -> Machine {
+    pub(super) fn new(at: MachineId, dialect: Dialect) -> Machine {
         Machine {
             ip: ip(at),
             dialect,
@@ -72,9 +72,9 @@ impl Machine {
     }
 
     /// Its state, as its core receives it.
-    pub(super) fn own(&self, now: i64, replicas_online: usize) -> Own {
+    pub(super) fn own(&self, now: i64, replicas_online: usize) -> ServerState {
         let has_data = self.follows.is_none() || self.is_synced;
-        Own {
+        ServerState {
             offset: if has_data { self.data.offset() } else { 0 },
             primary: self.follows.map(|_| Primary {
                 is_up: self.is_link_up,
@@ -89,11 +89,11 @@ impl Machine {
     }
 }
 
-pub(super) fn ip(at: At) -> String {
+pub(super) fn ip(at: MachineId) -> String {
     format!("10.0.0.{}", at + 1)
 }
 
 /// The machine with this address, among `count`.
-pub(super) fn at_ip(ip: &[u8], count: usize) -> Option<At> {
+pub(super) fn at_ip(ip: &[u8], count: usize) -> Option<MachineId> {
     (0..count).find(|at| self::ip(*at).as_bytes() == ip)
 }

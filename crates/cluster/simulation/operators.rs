@@ -5,7 +5,7 @@ use super::machine::{BUS_PORT, PORT, ip};
 use super::world::World;
 use crate::message::SLOTS;
 use russet_config::Dialect;
-use russet_host::simulation::At;
+use russet_host::simulation::MachineId;
 
 impl World {
     /// A cluster as `redis-cli --cluster create` makes it: machine `n` of the first is a primary,
@@ -30,7 +30,7 @@ impl World {
             self.ordered(at, &format!("CLUSTER MEET {} {PORT} {BUS_PORT}", ip(0)));
         }
         let is_joined = |world: &World| {
-            let knows_all = |at: At| {
+            let knows_all = |at: MachineId| {
                 let nodes = &world.core(at).nodes;
                 nodes.len() == count && nodes.iter().all(|(_, node)| !node.is_handshake())
             };
@@ -52,13 +52,13 @@ impl World {
     }
 
     /// A command that must not be refused.
-    pub(super) fn ordered(&mut self, at: At, line: &str) {
+    pub(super) fn ordered(&mut self, at: MachineId, line: &str) {
         let reply = self.command(at, line);
         assert_eq!(reply, "+OK\r\n", "{at}: {line}: {}", self.shown());
     }
 
     /// The machine of the node that a machine sees as a slot's owner.
-    pub(super) fn owner_seen_by(&self, at: At, slot: u16) -> Option<At> {
+    pub(super) fn owner_seen_by(&self, at: MachineId, slot: u16) -> Option<MachineId> {
         let owner = self.core(at).slot_owner(slot)?;
         self.up()
             .into_iter()
@@ -67,7 +67,7 @@ impl World {
 
     /// Moves a slot as `redis-cli --cluster reshard` does. False: a node refused, and the slot may
     /// be left open, as redis-cli leaves it.
-    pub(super) fn move_slot(&mut self, slot: u16, from: At, to: At) -> bool {
+    pub(super) fn move_slot(&mut self, slot: u16, from: MachineId, to: MachineId) -> bool {
         let [source, target] = [from, to].map(|at| self.core(at).my_id());
         let is_ok = |reply: String| reply == "+OK\r\n";
         if !is_ok(self.command(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {source}")))
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// MIGRATE: the target has the keys, then the source deletes them.
-    pub(super) fn migrate_keys(&mut self, slot: u16, from: At, to: At) {
+    pub(super) fn migrate_keys(&mut self, slot: u16, from: MachineId, to: MachineId) {
         if self.machines[from].data.keys_in(slot) == 0 {
             return;
         }
@@ -102,20 +102,20 @@ impl World {
     }
 
     /// A replica of this machine that is up, as it sees itself.
-    pub(super) fn replica_of(&self, primary: At) -> Option<At> {
+    pub(super) fn replica_of(&self, primary: MachineId) -> Option<MachineId> {
         self.replicas_of(primary).first().copied()
     }
 
-    pub(super) fn replicas_of(&self, primary: At) -> Vec<At> {
+    pub(super) fn replicas_of(&self, primary: MachineId) -> Vec<MachineId> {
         let id = self.core(primary).my_id();
-        let is_its = |at: &At| {
+        let is_its = |at: &MachineId| {
             let core = self.core(*at);
             core.me().primary.is_some_and(|at| core.nodes[at].id == id)
         };
         self.up().into_iter().filter(is_its).collect()
     }
 
-    pub(super) fn primaries(&self) -> Vec<At> {
+    pub(super) fn primaries(&self) -> Vec<MachineId> {
         self.up()
             .into_iter()
             .filter(|at| self.core(*at).is_voter())
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// Nothing passes between two groups, in one direction or both.
-    pub(super) fn part(&mut self, left: &[At], right: &[At], is_both: bool) {
+    pub(super) fn part(&mut self, left: &[MachineId], right: &[MachineId], is_both: bool) {
         for &a in left {
             for &b in right {
                 self.network.cuts.insert((a, b));

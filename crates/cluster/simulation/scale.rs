@@ -7,8 +7,8 @@
 //! `2256 + 104 * n / 10` bytes.
 
 use crate::actions::Action;
-use crate::conf::{OtherPort, Saved, SavedNode};
-use crate::core::{Cluster, Own, TICK_MS};
+use crate::conf::{NodesConf, OtherPort, SavedNode};
+use crate::core::{Cluster, ServerState, TICK_MS};
 use crate::message::{
     Body, Extensions, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
@@ -24,7 +24,7 @@ fn id(at: usize) -> NodeId {
 }
 
 /// Its file: `nodes` primaries that share the slots.
-fn saved(nodes: usize) -> Saved {
+fn saved(nodes: usize) -> NodesConf {
     let node = |at: usize| {
         let (first, last) = (at * 16_384 / nodes, (at + 1) * 16_384 / nodes - 1);
         let me = if at == 0 {
@@ -44,11 +44,11 @@ fn saved(nodes: usize) -> Saved {
             ..SavedNode::new(id(at))
         }
     };
-    Saved {
+    NodesConf {
         nodes: (0..nodes).map(node).collect(),
         current_epoch: nodes as u64,
         last_vote_epoch: 0,
-        ..Saved::default()
+        ..NodesConf::default()
     }
 }
 
@@ -149,7 +149,7 @@ fn a_core_among_many_sends_no_more_than_redis() {
             for _ in 0..ms / TICK_MS as i64 {
                 now.monotonic_ms += TICK_MS as i64;
                 now.wall_ms += TICK_MS as i64;
-                crowd.core.own(now, Own::default());
+                crowd.core.own(now, ServerState::default());
                 crowd.core.tick(now);
                 crowd.carry_out(now);
             }

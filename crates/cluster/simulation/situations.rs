@@ -9,7 +9,7 @@
 use super::machine::TIMEOUT_MS;
 use super::world::World;
 use russet_config::Dialect::{self, Redis, Valkey};
-use russet_host::simulation::At;
+use russet_host::simulation::MachineId;
 
 const REDIS: [Dialect; 6] = [Redis; 6];
 const VALKEY: [Dialect; 6] = [Valkey; 6];
@@ -19,7 +19,7 @@ const MIXED: [Dialect; 6] = [Redis, Valkey, Redis, Valkey, Redis, Valkey];
 /// primary that was in a minority waits, too, and then both are announced to all.
 pub(super) const AGREED_MS: i64 = 2 * TIMEOUT_MS + TIMEOUT_MS + 2000;
 
-fn is_failed(world: &World, by: At, whom: At, id: &str) -> bool {
+fn is_failed(world: &World, by: MachineId, whom: MachineId, id: &str) -> bool {
     let core = world.core(by);
     let mut nodes = core.nodes.iter();
     nodes.any(|(_, node)| node.id.to_string() == id && node.has_failed() && by != whom)
@@ -165,7 +165,7 @@ fn a_forgotten_node_stays_away() {
     for (dialects, seed) in [(REDIS, 1), (VALKEY, 2), (MIXED, 3)] {
         let mut world = World::created(&dialects, 3, seed);
         let id = world.core(5).my_id().to_string();
-        let knows = |world: &World, at: At| {
+        let knows = |world: &World, at: MachineId| {
             world
                 .core(at)
                 .nodes

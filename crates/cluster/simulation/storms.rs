@@ -8,7 +8,7 @@
 use super::machine::TIMEOUT_MS;
 use super::world::World;
 use russet_config::Dialect;
-use russet_host::simulation::{At, World as _, number};
+use russet_host::simulation::{MachineId, World as _, number};
 
 /// After the trouble: an election that has begun is over, then all views are equal, then writes are
 /// replicated.
@@ -26,19 +26,20 @@ fn trouble(world: &mut World) {
         }
         0..=3 => {
             let down = (0..world.machines.len()).filter(|at| !world.is_up(*at));
-            let down: Vec<At> = down.collect();
+            let down: Vec<MachineId> = down.collect();
             down.into_iter().for_each(|at| world.start(at));
         }
         4 if a != b => _ = world.network.cuts.insert((a, b)),
         5 => {
-            let others: Vec<At> = (0..world.machines.len()).filter(|at| *at != a).collect();
+            let others: Vec<MachineId> = (0..world.machines.len()).filter(|at| *at != a).collect();
             let is_both = !world.chance(3);
             world.part(&[a], &others, is_both);
         }
         6 => {
             let sides = world.random.next_u64();
-            let side = |at: &At| sides >> at & 1 == 0;
-            let (left, right): (Vec<At>, Vec<At>) = (0..world.machines.len()).partition(side);
+            let side = |at: &MachineId| sides >> at & 1 == 0;
+            let (left, right): (Vec<MachineId>, Vec<MachineId>) =
+                (0..world.machines.len()).partition(side);
             world.part(&left, &right, true);
         }
         4 | 7..=9 => world.network.cuts.clear(),
@@ -54,7 +55,7 @@ fn trouble(world: &mut World) {
     }
 }
 
-fn fail_over(world: &mut World, at: At) {
+fn fail_over(world: &mut World, at: MachineId) {
     if world.is_up(at) && world.core(at).is_replica() {
         let line = match world.random.below(3) {
             0 => "CLUSTER FAILOVER FORCE",
@@ -64,7 +65,7 @@ fn fail_over(world: &mut World, at: At) {
     }
 }
 
-fn reshard(world: &mut World, seen_by: At, to: At) {
+fn reshard(world: &mut World, seen_by: MachineId, to: MachineId) {
     let slot = world.any_slot();
     if world.is_up(seen_by)
         && world.is_up(to)

@@ -7,13 +7,13 @@ use super::checks::Checks;
 use super::data::Change;
 use super::machine::{BUS_PORT, Machine, at_ip};
 use crate::actions::{Action, Order};
-use crate::conf::Saved;
-use crate::core::{After, Cluster, Host, TICK_MS};
+use crate::conf::NodesConf;
+use crate::core::{Cluster, Host, ReplyCondition, TICK_MS};
 use crate::message::SLOTS;
 use crate::ownership::route::{Keys, Request};
 use crate::ownership::viewer::Viewer;
 use russet_config::Dialect;
-use russet_host::simulation::{self, At, Network, World as _};
+use russet_host::simulation::{self, MachineId, Network, World as _};
 use russet_host::{Event, Level, LinkId, Machine as _, Now, Random};
 use russet_resp::Reply;
 
@@ -71,9 +71,9 @@ impl World {
         self.events.push(format!("{} {event}", self.now));
     }
 
-    pub(super) fn any_machine(&mut self) -> At {
+    pub(super) fn any_machine(&mut self) -> MachineId {
         let count = self.machines.len() as i64;
-        self.random.below(count) as At
+        self.random.below(count) as MachineId
     }
 
     /// A slot that clients write to.
@@ -84,14 +84,14 @@ impl World {
     }
 
     /// Starts a server with its file and its data.
-    pub(super) fn start(&mut self, at: At) {
+    pub(super) fn start(&mut self, at: MachineId) {
         let seed = self.random.next_u64();
         let now = self.now;
         let machine = &mut self.machines[at];
         let saved = if machine.disk.file.is_empty() {
-            Saved::fresh(seed)
+            NodesConf::fresh(seed)
         } else {
-            Saved::parse(&machine.disk.file).expect("our own file")
+            NodesConf::parse(&machine.disk.file).expect("our own file")
         };
         self.checks.restarted(at, &saved);
         let mut core = Cluster::new(saved, machine.settings(), seed, machine.clock.at(now));
@@ -106,7 +106,7 @@ impl World {
 
     /// The process dies, and all that it had not saved is lost. `is_silent`: the whole host dies,
     /// with all that it had not synced, and the other ends of its links stay open for a minute.
-    pub(super) fn crash(&mut self, at: At, is_silent: bool) {
+    pub(super) fn crash(&mut self, at: MachineId, is_silent: bool) {
         let machine = &mut self.machines[at];
         machine.core = None;
         (machine.follows, machine.paused_until) = (None, 0);
@@ -119,15 +119,15 @@ impl World {
         }
     }
 
-    pub(super) fn is_up(&self, at: At) -> bool {
+    pub(super) fn is_up(&self, at: MachineId) -> bool {
         self.machines[at].core.is_some()
     }
 
-    pub(super) fn core(&self, at: At) -> &Cluster {
+    pub(super) fn core(&self, at: MachineId) -> &Cluster {
         self.machines[at].core.as_ref().expect("it is running")
     }
 
-    pub(super) fn up(&self) -> Vec<At> {
+    pub(super) fn up(&self) -> Vec<MachineId> {
         (0..self.machines.len())
             .filter(|at| self.is_up(*at))
             .collect()
@@ -169,12 +169,12 @@ impl World {
         for at in self.up() {
             let awake = (0..self.machines.len()).filter(|other| self.is_awake(*other));
             let received_at = awake.filter(|other| self.network.leads(*other, at));
-            let received_at: Vec<At> = received_at.collect();
+            let received_at: Vec<MachineId> = received_at.collect();
             let both = received_at
                 .iter()
                 .copied()
                 .filter(|other| self.network.leads(at, *other));
-            let both: Vec<At> = both.collect();
+            let both: Vec<MachineId> = both.collect();
             self.checks
                 .reaches(at, &self.machines, [&received_at, &both], self.now);
             let core = self.machines[at].core.as_ref().expect("it is up");
@@ -185,7 +185,7 @@ impl World {
     /// Calls a core, and carries out its actions.
     pub(super) fn drive<T>(
         &mut self,
-        at: At,
+        at: MachineId,
         act: impl FnOnce(&mut Cluster, Now) -> T,
     ) -> Option<T> {
         let now = self.now;
@@ -199,7 +199,7 @@ impl World {
         Some(out)
     }
 
-    fn carry_out(&mut self, at: At) {
+    fn carry_out(&mut self, at: MachineId) {
         while let Some(core) = &mut self.machines[at].core
             && let Some(action) = core.pop()
         {
@@ -207,7 +207,7 @@ impl World {
         }
     }
 
-    fn carry_out_one(&mut self, at: At, action: Action) {
+    fn carry_out_one(&mut self, at: MachineId, action: Action) {
         let now = self.now;
         if let Action::Send { link, bytes } = &action {
             let to = self.network.peer(at, *link);
@@ -238,7 +238,7 @@ impl World {
         }
     }
 
-    fn obey(&mut self, at: At, order: Order) {
+    fn obey(&mut self, at: MachineId, order: Order) {
         let now = self.now;
         match order {
             Order::Follow { ip, .. } => {
@@ -279,7 +279,7 @@ impl World {
         }
     }
 
-    fn follow(&mut self, at: At, primary: At) {
+    fn follow(&mut self, at: MachineId, primary: MachineId) {
         assert_ne!(at, primary, "a server that replicates from itself");
         let clock = self.machines[at].clock.at(self.now);
         let machine = &mut self.machines[at];
@@ -291,15 +291,15 @@ impl World {
     }
 
     /// The machines that replicate from this one, by links that are up.
-    fn followers(&self, primary: At) -> Vec<At> {
-        let follows = |at: &At| {
+    fn followers(&self, primary: MachineId) -> Vec<MachineId> {
+        let follows = |at: &MachineId| {
             let machine = &self.machines[*at];
             machine.follows == Some(primary) && machine.is_link_up && self.is_up(*at)
         };
         (0..self.machines.len()).filter(follows).collect()
     }
 
-    fn propagate(&mut self, at: At, words: &[Vec<u8>]) {
+    fn propagate(&mut self, at: MachineId, words: &[Vec<u8>]) {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         for replica in self.followers(at) {
             self.command_as(replica, &words, true);
@@ -307,13 +307,13 @@ impl World {
     }
 
     /// A change of a server's data, by its clients or its core.
-    pub(super) fn change(&mut self, at: At, change: Change) {
+    pub(super) fn change(&mut self, at: MachineId, change: Change) {
         let (number, now) = (self.number(), self.now);
         self.machines[at].data.change(number, now, change);
     }
 
     /// A replica applies the changes of its primary's stream that have reached it.
-    fn replicate(&mut self, at: At) {
+    fn replicate(&mut self, at: MachineId) {
         let Some(primary) = self.machines[at].follows.filter(|_| self.is_awake(at)) else {
             return;
         };
@@ -347,7 +347,7 @@ impl World {
     }
 
     /// Whether a write to this slot is taken at once.
-    pub(super) fn serves(&self, at: At, slot: u16) -> bool {
+    pub(super) fn serves(&self, at: MachineId, slot: u16) -> bool {
         let machine = &self.machines[at];
         let request = Request {
             slot,
@@ -370,7 +370,7 @@ impl World {
     }
 
     /// Carries a command out, and returns its reply; an empty one of a machine that is down.
-    pub(super) fn command(&mut self, at: At, line: &str) -> String {
+    pub(super) fn command(&mut self, at: MachineId, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         if self.is_awake(at) {
             self.command_as(at, &words, false)
@@ -379,7 +379,12 @@ impl World {
         }
     }
 
-    pub(super) fn command_as(&mut self, at: At, words: &[&[u8]], is_from_primary: bool) -> String {
+    pub(super) fn command_as(
+        &mut self,
+        at: MachineId,
+        words: &[&[u8]],
+        is_from_primary: bool,
+    ) -> String {
         let (mut is_acknowledged, mut text) = (false, Vec::new());
         let data = self.machines[at].data.clone();
         loop {
@@ -403,12 +408,12 @@ impl World {
                 self.propagate(at, &owned());
             }
             match (after, &self.machines[at].core) {
-                (Some(After::Acknowledged { .. }), Some(_)) if !is_acknowledged => {
+                (Some(ReplyCondition::Acknowledged { .. }), Some(_)) if !is_acknowledged => {
                     self.propagate(at, &owned());
                     is_acknowledged = true;
                     continue;
                 }
-                (Some(After::Persist { otherwise }), Some(core)) if !core.is_saved() => {
+                (Some(ReplyCondition::Persist { otherwise }), Some(core)) if !core.is_saved() => {
                     text = otherwise;
                 }
                 (_, Some(_)) => text = reply.take_text(),
@@ -454,7 +459,7 @@ impl World {
 
     /// The view of each machine, for a failed test.
     pub(super) fn shown(&self) -> String {
-        let machine = |at: At| {
+        let machine = |at: MachineId| {
             let machine = &self.machines[at];
             let last: Vec<String> = machine
                 .log
@@ -492,27 +497,27 @@ impl simulation::World for World {
         self.now
     }
 
-    fn is_awake(&self, at: At) -> bool {
+    fn is_awake(&self, at: MachineId) -> bool {
         self.is_up(at) && !self.is_frozen(at)
     }
 
-    fn is_frozen(&self, at: At) -> bool {
+    fn is_frozen(&self, at: MachineId) -> bool {
         self.machines[at].clock.is_frozen(self.now)
     }
 
-    fn ip(&self, at: At) -> String {
+    fn ip(&self, at: MachineId) -> String {
         self.machines[at].ip.clone()
     }
 
-    fn accept(&mut self, at: At, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
+    fn accept(&mut self, at: MachineId, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId> {
         self.drive(at, |core, now| core.accept(now, peer_ip, local_ip))?
     }
 
-    fn event(&mut self, at: At, event: Event<'_>) {
+    fn event(&mut self, at: MachineId, event: Event<'_>) {
         self.drive(at, |core, now| core.event(now, &(), event));
     }
 
-    fn find(&self, _: At, host: &[u8], port: u16) -> Option<At> {
+    fn find(&self, _: MachineId, host: &[u8], port: u16) -> Option<MachineId> {
         at_ip(host, self.machines.len()).filter(|_| port == BUS_PORT)
     }
 

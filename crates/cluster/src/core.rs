@@ -1,13 +1,13 @@
 //! The state of a node, and its events.
 //!
-//! Each call of the driver begins an event: `begin` takes its time, the event gathers in `Changed`
+//! Each call of the driver begins an event: `begin` takes its time, the event gathers in `PendingChanges`
 //! what has to follow, and `end` acts on that once: health, lost shard channels, routes.
 //!
 //! Invariants
 //!   1. No clock is read here: `now` is the time of the event under way.
 //!   2. After `end` a slot is in `served` only if its commands run here without a question
 //!      (`route`).
-//!   3. A save syncs the file only if a part that no crash may take back has changed (`Vital`).
+//!   3. A save syncs the file only if a part that no crash may take back has changed (`DurableState`).
 //!
 //! Cost: a tick visits each node, and sends the greetings that are due.
 //!
@@ -17,7 +17,7 @@
 use super::actions::{Action, Order, Outbox};
 use super::bus::link::Links;
 use super::bus::secret::Secrets;
-use super::conf::Saved;
+use super::conf::NodesConf;
 use super::failover::state::{Election, Health, Hearsay, Manual};
 use super::membership::blacklist::Blacklist;
 use super::membership::nodes::{ClusterNode, ME, NodeIndex, Nodes};
@@ -49,7 +49,7 @@ pub struct Primary {
 /// This server's state, which the driver reports before each tick, and before a call that depends
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Own {
+pub struct ServerState {
     /// The replication offset; a replica's is that of the last effect it has applied.
     pub offset: u64,
     /// `None`: this server is a primary.
@@ -67,7 +67,7 @@ pub struct Own {
 
 /// The condition for sending a command's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
+pub enum ReplyCondition {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
@@ -96,7 +96,7 @@ pub struct Host<'h> {
     pub is_from_primary: bool,
     /// The client can wait for replicas: it is in no transaction, and no script.
     pub may_wait: bool,
-    /// See [`After::Acknowledged`].
+    /// See [`ReplyCondition::Acknowledged`].
     pub is_acknowledged: bool,
 }
 
@@ -115,7 +115,7 @@ pub struct Switches {
 
 /// Changes of the event under way, acted on once at its end.
 #[derive(Debug, Default)]
-pub(super) struct Changed {
+pub(super) struct PendingChanges {
     /// The cluster may have become well, or have ceased to be.
     pub health: bool,
     /// The owners of slots, or the addresses in replies.
@@ -130,7 +130,7 @@ pub(super) struct Changed {
 
 /// The part of the file that is synced before anything leaves; the rest need only be written.
 #[derive(Debug, PartialEq, Eq)]
-struct Vital {
+struct DurableState {
     id: NodeId,
     current_epoch: u64,
     last_vote_epoch: u64,
@@ -148,7 +148,7 @@ pub struct Cluster {
     pub(super) served: Box<[u64; 256]>,
     pub(super) now: Now,
     pub(super) settings: Settings,
-    pub(super) own: Own,
+    pub(super) own: ServerState,
     pub(super) random: Random,
     pub(super) out: Outbox,
     pub(super) nodes: Nodes,
@@ -172,7 +172,7 @@ pub struct Cluster {
     /// The secrets of internal clients.
     pub(super) secrets: Secrets,
     pub(super) switches: Switches,
-    pub(super) changed: Changed,
+    pub(super) changed: PendingChanges,
     pub(super) ticks: u64,
     /// When a change of our own slots or epoch was last announced, and whether one waits for the
     /// next tick.
@@ -181,8 +181,8 @@ pub struct Cluster {
     last_tick: i64,
     next_tick: i64,
     /// The state that was synced last, and the one that the save under way syncs.
-    synced: Option<Vital>,
-    syncing: Option<Vital>,
+    synced: Option<DurableState>,
+    syncing: Option<DurableState>,
     pub(super) slots_replies: super::commands::SlotsReplies,
     /// See [`Cluster::take_is_for_replicas`].
     pub(super) is_for_replicas: bool,
@@ -191,7 +191,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts as the node that nodes.conf describes, and queues the first actions. `seed` decides
     /// every choice that is left to chance.
-    pub fn new(saved: Saved, settings: Settings, seed: u64, now: Now) -> Cluster {
+    pub fn new(saved: NodesConf, settings: Settings, seed: u64, now: Now) -> Cluster {
         let mut random = Random(seed);
         let secrets = Secrets::new(&mut random);
         let members = Members::new(saved.token_key, now.monotonic_ms);
@@ -204,7 +204,7 @@ impl Cluster {
         let mut cluster = Cluster {
             served: Box::new([0; 256]),
             now,
-            own: Own::default(),
+            own: ServerState::default(),
             random,
             out: Outbox::silent_unless_saved(),
             nodes: Nodes::new(me),
@@ -230,7 +230,7 @@ impl Cluster {
                 no_random_ping: false,
                 no_reconnection: false,
             },
-            changed: Changed::default(),
+            changed: PendingChanges::default(),
             announced: 0,
             has_news: false,
             ticks: 0,
@@ -297,8 +297,8 @@ impl Cluster {
         self.end();
     }
 
-    /// Takes this server's state; see [`Own`].
-    pub fn own(&mut self, now: Now, own: Own) {
+    /// Takes this server's state; see [`ServerState`].
+    pub fn own(&mut self, now: Now, own: ServerState) {
         self.begin(now);
         let me = &mut self.nodes[ME];
         // Replies name a replica once it has an offset.
@@ -392,8 +392,8 @@ impl Cluster {
     }
 
     /// The state that no crash of the machine may take back, once it has left.
-    fn vital(&self) -> Vital {
-        Vital {
+    fn vital(&self) -> DurableState {
+        DurableState {
             id: self.me().id,
             current_epoch: self.current_epoch,
             last_vote_epoch: self.last_vote_epoch,
@@ -483,7 +483,7 @@ impl Cluster {
 }
 
 impl Machine for Cluster {
-    type Around<'a> = ();
+    type Context<'a> = ();
     type Order = Order;
 
     fn event(&mut self, now: Now, (): &(), event: Event<'_>) {

@@ -34,7 +34,7 @@
 //!
 //! # The driver's duties
 //!
-//! - Start: `Saved::parse` of the locked nodes.conf, or `Saved::fresh`; `Cluster::new`; carry out
+//! - Start: `NodesConf::parse` of the locked nodes.conf, or `NodesConf::fresh`; `Cluster::new`; carry out
 //!   its actions; `loaded` once the data is there.
 //! - A timer: `own` with this server's state, then `tick`, every [`TICK_MS`] milliseconds. `own`
 //!   reports a pause of writes together with the offset that is final then.
@@ -81,10 +81,10 @@ mod view;
 
 pub use actions::{Action, Order};
 pub use bus::marks::SLOT_STATES;
-pub use bus::questions::{Shard, Unanswered};
-pub use conf::{Saved, SavedNode};
-pub use core::{After, Cluster, Host, Own, Primary, Switches, TICK_MS};
-pub use explain::Shown;
+pub use bus::questions::{Shard, ShardError};
+pub use conf::{NodesConf, SavedNode};
+pub use core::{Cluster, Host, Primary, ReplyCondition, ServerState, Switches, TICK_MS};
+pub use explain::ClusterView;
 pub use message::{NodeFlags, NodeId};
 pub use ownership::route::{Keys, Redirect, Request};
 pub use ownership::slots::ranges as slot_ranges;
@@ -94,7 +94,7 @@ pub use settings::{Settings, bus_port, main_port};
 /// The types that the fuzz targets feed with any bytes.
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzzing {
-    pub use super::conf::Saved;
+    pub use super::conf::NodesConf;
     pub use super::message::{
         Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Standing, Vendor,
     };

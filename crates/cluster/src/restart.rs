@@ -13,7 +13,7 @@
 //! Elsewhere: the format (`conf`), when the file is written (`core`), marks in full copies
 //! (`marks`).
 
-use super::conf::{OtherPort, Saved, SavedNode};
+use super::conf::{NodesConf, OtherPort, SavedNode};
 use super::core::Cluster;
 use super::membership::nodes::{Address, ClusterNode, ME, Names, NodeIndex};
 use super::message::{NodeFlags, NodeId, SLOTS};
@@ -27,7 +27,7 @@ impl Cluster {
         let known = known.filter(|(_, node)| {
             !node.is_rumour() || self.me().primary == self.nodes.find(&node.id)
         });
-        let saved = Saved {
+        let saved = NodesConf {
             nodes: known.map(|(at, _)| self.saved(at)).collect(),
             current_epoch: self.current_epoch,
             last_vote_epoch: self.last_vote_epoch,
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// Takes the content of the file; references to nodes that it does not name are left out.
-    pub(super) fn restore(&mut self, saved: Saved) {
+    pub(super) fn restore(&mut self, saved: NodesConf) {
         self.current_epoch = saved.current_epoch;
         self.last_vote_epoch = saved.last_vote_epoch;
         for line in &saved.nodes {

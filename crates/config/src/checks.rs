@@ -9,39 +9,39 @@ use super::Config;
 use super::problem::refusal::ValueError;
 use russet_base::{processors, sys};
 
-type Checked = Result<(), ValueError>;
+type CheckResult = Result<(), ValueError>;
 
 /// A file name for the RDB file: no directory in it.
-pub(crate) fn db_filename(text: &[u8]) -> Checked {
+pub(crate) fn db_filename(text: &[u8]) -> CheckResult {
     refuse_if(is_path(text), ValueError::DbFilenameIsPath)
 }
 
 /// A file name for the append only file: neither empty nor a path.
-pub(crate) fn aof_filename(text: &[u8]) -> Checked {
+pub(crate) fn aof_filename(text: &[u8]) -> CheckResult {
     refuse_if(text.is_empty(), ValueError::AofFilenameEmpty)?;
     refuse_if(is_path(text), ValueError::AofFilenameIsPath)
 }
 
 /// A directory name for append only files: neither empty nor a path.
-pub(crate) fn aof_dirname(text: &[u8]) -> Checked {
+pub(crate) fn aof_dirname(text: &[u8]) -> CheckResult {
     refuse_if(text.is_empty(), ValueError::AofDirnameEmpty)?;
     refuse_if(is_path(text), ValueError::AofDirnameIsPath)
 }
 
 /// One byte.
-pub(crate) fn one_byte(text: &[u8]) -> Checked {
+pub(crate) fn one_byte(text: &[u8]) -> CheckResult {
     refuse_if(text.len() != 1, ValueError::NotOneByte)
 }
 
 /// A directory name for backups: neither empty nor a path.
-pub(crate) fn backup_dirname(text: &[u8]) -> Checked {
+pub(crate) fn backup_dirname(text: &[u8]) -> CheckResult {
     refuse_if(text.is_empty(), ValueError::BackupDirnameEmpty)?;
     refuse_if(is_path(text), ValueError::BackupDirnameIsPath)
 }
 
 /// A file to be loaded at start, by its absolute path: `aof:/PATH.EXTENSION` or
 /// `rdb:/PATH.EXTENSION`; may be empty.
-pub fn preload_file(text: &[u8]) -> Checked {
+pub fn preload_file(text: &[u8]) -> CheckResult {
     if text.is_empty() {
         return Ok(());
     }
@@ -53,21 +53,21 @@ pub fn preload_file(text: &[u8]) -> Checked {
 }
 
 /// A host name to announce: letters, digits, hyphens, dots; may be empty.
-pub fn hostname(text: &[u8]) -> Checked {
+pub fn hostname(text: &[u8]) -> CheckResult {
     refuse_if(text.len() >= 256, ValueError::HostnameTooLong)?;
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
     refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
 }
 
 /// An address or host name that a node of a cluster announces; may be empty.
-pub fn announced_ip(text: &[u8]) -> Checked {
+pub fn announced_ip(text: &[u8]) -> CheckResult {
     refuse_if(text.len() >= 46, ValueError::AnnouncedIpTooLong)?;
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
     refuse_if(!text.iter().all(allowed), ValueError::HostnameCharacter)
 }
 
 /// An IPv4 address, or nothing.
-pub fn ipv4(text: &[u8]) -> Checked {
+pub fn ipv4(text: &[u8]) -> CheckResult {
     refuse_if(
         !is_empty_or::<std::net::Ipv4Addr>(text),
         ValueError::NotIpv4,
@@ -75,7 +75,7 @@ pub fn ipv4(text: &[u8]) -> Checked {
 }
 
 /// An IPv6 address, or nothing.
-pub fn ipv6(text: &[u8]) -> Checked {
+pub fn ipv6(text: &[u8]) -> CheckResult {
     refuse_if(
         !is_empty_or::<std::net::Ipv6Addr>(text),
         ValueError::NotIpv6,
@@ -89,14 +89,14 @@ fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
 
 /// A node name to announce: without blanks, control characters and those that are special in
 /// `nodes.conf`.
-pub(crate) fn node_name(text: &[u8]) -> Checked {
+pub(crate) fn node_name(text: &[u8]) -> CheckResult {
     let is_special = |b: &u8| b.is_ascii_punctuation() && !b"-./_`".contains(b);
     let taken = |b: &u8| is_special(b) || b.is_ascii_control() || *b == b' ';
     refuse_if(text.iter().any(taken), ValueError::NodeNameCharacter)
 }
 
 /// A process title: only known `{variables}`, and not empty after expansion.
-pub fn proc_title_template(text: &[u8]) -> Checked {
+pub fn proc_title_template(text: &[u8]) -> CheckResult {
     // As in Redis, the title itself counts as empty here: `{title}` alone fails.
     match expand_title(text, |name| match name {
         b"title" | b"server-mode" | b"unixsocket" => Some(Vec::new()),
@@ -138,12 +138,12 @@ pub fn expand_title(
 }
 
 /// A locale known to the system; empty is the environment's.
-pub fn locale(text: &[u8]) -> Checked {
+pub fn locale(text: &[u8]) -> CheckResult {
     refuse_if(!sys::locale::is_known(text), ValueError::NoSuchLocale)
 }
 
 /// A list of processors; empty is none.
-pub fn processors(text: &[u8]) -> Checked {
+pub fn processors(text: &[u8]) -> CheckResult {
     let is_list = text.is_empty() || processors::parse(text).is_some();
     refuse_if(!is_list, ValueError::NoProcessors)
 }
@@ -154,26 +154,26 @@ fn is_path(text: &[u8]) -> bool {
 }
 
 /// 0, a version of Redis's, or Valkey's own.
-pub fn rdb_version(_: &Config, version: i128) -> Checked {
+pub fn rdb_version(_: &Config, version: i128) -> CheckResult {
     refuse_if(!matches!(version, 0..=15 | 80 | 81), ValueError::RdbVersion)
 }
 
-pub fn array_slice_size(_: &Config, size: i128) -> Checked {
+pub fn array_slice_size(_: &Config, size: i128) -> CheckResult {
     refuse_if(size & (size - 1) != 0, ValueError::SliceSize)
 }
 
 /// 0 has no sparse slices.
-pub fn array_sparse_kmax(config: &Config, values: i128) -> Checked {
+pub fn array_sparse_kmax(config: &Config, values: i128) -> CheckResult {
     let is_low = values != 0 && values <= config.array_sparse_kmin as i128;
     refuse_if(is_low, ValueError::SparseMax)
 }
 
-pub fn array_sparse_kmin(config: &Config, values: i128) -> Checked {
+pub fn array_sparse_kmin(config: &Config, values: i128) -> CheckResult {
     let most = config.array_sparse_kmax as i128;
     refuse_if(most != 0 && values >= most, ValueError::SparseMin)
 }
 
-fn refuse_if(wrong: bool, error: ValueError) -> Checked {
+fn refuse_if(wrong: bool, error: ValueError) -> CheckResult {
     if wrong { Err(error) } else { Ok(()) }
 }
 

@@ -83,7 +83,7 @@ pub struct Run {
 
 /// The mode and dialect that the program's name asks for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Called {
+pub struct NameDefaults {
     /// Whether the name is `redis-sentinel` or one like it.
     pub is_sentinel: bool,
     /// The dialect if no directive sets another.
@@ -98,7 +98,7 @@ pub struct Called {
 /// standard input is requested.
 pub fn start(
     arguments: &[OsString],
-    called: Called,
+    called: NameDefaults,
     stdin: impl FnOnce() -> std::io::Result<Vec<u8>>,
 ) -> Startup {
     let first = arguments.first().map_or(&b""[..], |a| a.as_bytes());
@@ -272,7 +272,7 @@ mod tests {
 
     fn start_with(words: &[&str], stdin: &str) -> Startup {
         let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
-        start(&arguments, Called::default(), || {
+        start(&arguments, NameDefaults::default(), || {
             Ok(stdin.as_bytes().to_vec())
         })
     }

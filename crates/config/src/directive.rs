@@ -93,7 +93,7 @@ pub enum ValueKind {
     },
     /// Any bytes that `check` accepts.
     Text {
-        empty: Empty,
+        empty: EmptyMeaning,
         check: fn(&[u8]) -> Result<(), ValueError>,
         get: fn(&Config) -> &Text,
         set: fn(&mut Config, Text),
@@ -108,7 +108,7 @@ pub enum ValueKind {
 
 /// The meaning of an empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Empty {
+pub enum EmptyMeaning {
     /// A value like others: written as `""`.
     Value,
     /// Not set: CONFIG REWRITE writes no line.
@@ -161,7 +161,7 @@ impl Directive {
             ValueKind::Text {
                 empty, check, set, ..
             } => {
-                if *empty != Empty::UnsetSecret && word.contains(&0) {
+                if *empty != EmptyMeaning::UnsetSecret && word.contains(&0) {
                     return Err(ValueError::NulByte);
                 }
                 check(word)?;
@@ -202,7 +202,7 @@ impl Directive {
             }
             ValueKind::Text { empty, get, .. } => {
                 let text = get(config);
-                if text.is_empty() && *empty != Empty::Value {
+                if text.is_empty() && *empty != EmptyMeaning::Value {
                     return Lines::None;
                 }
                 let mut line = Vec::new();

@@ -38,7 +38,7 @@ mod words;
 
 pub use checks::expand_title;
 pub use choices::*;
-pub use cli::{Called, Run, Startup, start};
+pub use cli::{NameDefaults, Run, Startup, start};
 pub use dialect::{Dialect, version};
 pub use directive::{Directive, Flags};
 pub use problem::line::{FileLine, Origin};

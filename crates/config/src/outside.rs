@@ -19,12 +19,12 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// A directive's value as it came from elsewhere.
 #[derive(Clone, PartialEq)]
-pub struct Given {
+pub struct ExternalValue {
     pub(super) name: &'static str,
     pub(super) text: Vec<u8>,
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for ExternalValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }

@@ -19,7 +19,7 @@ use super::dialect::Dialect;
 use super::directive::{Directive, Flags, Support};
 use super::include;
 use super::modules;
-use super::outside::{self, Given};
+use super::outside::{self, ExternalValue};
 use super::problem::line::{FileLine, Origin};
 use super::problem::refusal::ValueError;
 use super::problem::{BAD_DIRECTIVE, COMMAND_LINE, Check, Problem};
@@ -115,7 +115,7 @@ pub fn check(sources: &Sources) -> Check {
 
 fn read(sources: &Sources) -> Reader {
     let mut reader = Reader::new(sources);
-    let mut text = Joined::default();
+    let mut text = JoinedText::default();
     if let Some(lines) = sources.defaults {
         text.add("the image's defaults".to_owned(), lines.into());
     }
@@ -134,7 +134,7 @@ fn read(sources: &Sources) -> Reader {
 
 /// Several sources joined into one text.
 #[derive(Default)]
-struct Joined {
+struct JoinedText {
     parts: Vec<Part>,
     /// Line breaks so far.
     breaks: usize,
@@ -148,7 +148,7 @@ struct Part {
     first_line: usize,
 }
 
-impl Joined {
+impl JoinedText {
     fn add(&mut self, source: String, bytes: Vec<u8>) {
         if self.ends_open {
             self.breaks += 1;
@@ -231,7 +231,7 @@ impl Reader {
     ///
     /// A pattern may match nothing: an empty `conf.d` is no error. Paths are relative to the
     /// current value of `dir`.
-    fn add_files(&mut self, text: &mut Joined, path: &Path, origin: Option<&Origin>) {
+    fn add_files(&mut self, text: &mut JoinedText, path: &Path, origin: Option<&Origin>) {
         let paths = if include::is_pattern(path.as_os_str().as_bytes()) {
             include::expand(self.config.dir.0.path(), path)
         } else {
@@ -259,7 +259,7 @@ impl Reader {
     }
 
     /// Reads every line. `open`: the files that include this text.
-    fn read_text(&mut self, text: &Joined, open: &mut Vec<PathBuf>) {
+    fn read_text(&mut self, text: &JoinedText, open: &mut Vec<PathBuf>) {
         for part in &text.parts {
             for (index, line) in part.bytes.split(|&b| b == b'\n').enumerate() {
                 let line = words::trim(line);
@@ -433,7 +433,7 @@ impl Reader {
         if open.contains(&identity) {
             return Err(format!("'{}' includes itself", path.display()));
         }
-        let mut text = Joined::default();
+        let mut text = JoinedText::default();
         self.add_files(&mut text, path, Some(origin));
         open.push(identity);
         self.read_text(&text, open);
@@ -491,7 +491,7 @@ impl Reader {
         }
         let given = given.into_iter().filter_map(|name| find(name.as_bytes()));
         config.given = given
-            .map(|directive| Given {
+            .map(|directive| ExternalValue {
                 name: directive.name,
                 text: directive.text(config),
             })

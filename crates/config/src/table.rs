@@ -15,8 +15,8 @@ use super::checks;
 use super::choices::*;
 use super::dialect::Dialect;
 use super::directive::Support::{NotNeeded, Works};
-use super::directive::{Directive, Empty, Flags, Unit, ValueKind};
-use super::outside::Given;
+use super::directive::{Directive, EmptyMeaning, Flags, Unit, ValueKind};
+use super::outside::ExternalValue;
 use super::problem::line::FileLine;
 use super::special::*;
 use super::words::Text;
@@ -61,7 +61,7 @@ macro_rules! directives {
             /// `sentinel` lines, read by a Sentinel only.
             pub sentinel_lines: Vec<FileLine>,
             /// Values that came from files of their own or from the environment.
-            pub given: Vec<Given>,
+            pub given: Vec<ExternalValue>,
         }
 
         impl Default for Config {
@@ -153,19 +153,19 @@ macro_rules! kind {
         }
     };
     ($field:ident, text) => {
-        kind!($field, Empty::Value, |_| Ok(()))
+        kind!($field, EmptyMeaning::Value, |_| Ok(()))
     };
     ($field:ident, text($check:expr)) => {
-        kind!($field, Empty::Value, $check)
+        kind!($field, EmptyMeaning::Value, $check)
     };
     ($field:ident, text_or_unset) => {
-        kind!($field, Empty::Unset, |_| Ok(()))
+        kind!($field, EmptyMeaning::Unset, |_| Ok(()))
     };
     ($field:ident, text_or_unset($check:expr)) => {
-        kind!($field, Empty::Unset, $check)
+        kind!($field, EmptyMeaning::Unset, $check)
     };
     ($field:ident, secret) => {
-        kind!($field, Empty::UnsetSecret, |_| Ok(()))
+        kind!($field, EmptyMeaning::UnsetSecret, |_| Ok(()))
     };
     ($field:ident, $empty:expr, $check:expr) => {
         ValueKind::Text {

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 
 use mio::Registry;
 
-use russet_net::{Accepted, Address, Listener, Role, Target};
+use russet_net::{AcceptedStream, Address, Listener, Role, Target};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Door {
 
     /// The next connection that waits at a listener; this is the first one to be asked. `None`: no
     /// other waits. Error: why some may have to wait.
-    pub fn accept(&mut self, at: &mut usize) -> Option<io::Result<(Accepted, Address)>> {
+    pub fn accept(&mut self, at: &mut usize) -> Option<io::Result<(AcceptedStream, Address)>> {
         while let Some(listener) = self.listeners.get(*at) {
             match listener.accept() {
                 Err(error) => match error.kind() {

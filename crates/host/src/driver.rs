@@ -11,7 +11,7 @@ use super::machine::{Action, Event, LinkId, Machine};
 use super::time::Now;
 use russet_base::text::system_text;
 use russet_base::wake::Wake;
-use russet_net::{Accepted, Address, Destination, Stream, Target};
+use russet_net::{AcceptedStream, Address, Destination, Stream, Target};
 
 /// Connections accepted in one turn.
 const ACCEPTS_MAX: usize = 64;
@@ -50,7 +50,7 @@ pub trait Driver {
     fn wake(&self) -> Wake;
 
     /// The stream of a connection that another node has opened; `None`: it is refused.
-    fn welcome(&mut self, _accepted: Accepted) -> Option<Stream> {
+    fn welcome(&mut self, _accepted: AcceptedStream) -> Option<Stream> {
         None
     }
 
@@ -174,7 +174,7 @@ pub trait Driver {
     }
 
     /// Adds the link of a connection, if the machine lets it in.
-    fn add_accepted(&mut self, accepted: Accepted, peer: &Address) {
+    fn add_accepted(&mut self, accepted: AcceptedStream, peer: &Address) {
         let Some(stream) = self.welcome(accepted) else {
             return;
         };
@@ -254,7 +254,7 @@ pub trait Driver {
 }
 
 /// A driver as the loop's list has it: a [`Driver`], or one that serves its links itself.
-pub trait Hosted {
+pub trait LoopDriver {
     /// The poll has an event for this connection: serves it, if it is ours.
     fn serve_event(&mut self, token: Target);
 
@@ -275,7 +275,7 @@ pub trait Hosted {
     fn due_ms(&mut self) -> Option<i64>;
 }
 
-impl<D: Driver> Hosted for D {
+impl<D: Driver> LoopDriver for D {
     fn serve_event(&mut self, token: Target) {
         let Some((links, _)) = self.links() else {
             return;

@@ -28,7 +28,7 @@
 //!   further ones are methods of its own. It gives its links their numbers, keeps one [`Outbox`],
 //!   and draws from one [`Random`].
 //! - The server implements [`Driver`] for it: how it is reached, what its orders do, where its
-//!   state is saved, how its links are dialled. The loop has it in its list ([`Hosted`]).
+//!   state is saved, how its links are dialled. The loop has it in its list ([`LoopDriver`]).
 #![warn(missing_docs)]
 
 mod door;
@@ -45,7 +45,7 @@ pub mod simulation;
 mod tests;
 mod time;
 
-pub use driver::{Driver, Hosted};
+pub use driver::{Driver, LoopDriver};
 pub use links::Links;
 pub use machine::{Action, Event, Level, LinkId, Machine};
 pub use names::resolve_within;

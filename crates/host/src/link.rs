@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mio::Registry;
 
 use super::machine::LinkId;
-use russet_net::{Address, Connecting, Stream, Target};
+use russet_net::{Address, ConnectAttempt, Stream, Target};
 
 /// Messages in one write.
 const PIECES_MAX: usize = 64;
@@ -22,7 +22,7 @@ const QUEUE_KEPT: usize = 4;
 /// The stage of a link.
 #[derive(Debug)]
 pub(super) enum LinkStage {
-    Connecting(Box<Connecting>),
+    Connecting(Box<ConnectAttempt>),
     Open(Stream),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Link {
 }
 
 /// The link is lost.
-pub(super) struct Lost;
+pub(super) struct LostLink;
 
 /// The outcome of a step on a link; see [`super::Links::step`].
 #[derive(Debug)]
@@ -97,18 +97,18 @@ impl Link {
     }
 
     /// Writes as much as the socket takes; a full one is armed.
-    pub fn send(&mut self, registry: Option<&Registry>) -> Result<(), Lost> {
+    pub fn send(&mut self, registry: Option<&Registry>) -> Result<(), LostLink> {
         let is_full = match self.write() {
             Ok(()) => false,
             Err(error) if error.kind() == ErrorKind::WouldBlock => true,
-            Err(_) => return Err(Lost),
+            Err(_) => return Err(LostLink),
         };
         if is_full != self.is_armed
             && let LinkStage::Open(stream) = &mut self.stage
             && let Some(registry) = registry
         {
             let armed = stream.want_write(registry, self.token.into(), is_full);
-            armed.map_err(|_| Lost)?;
+            armed.map_err(|_| LostLink)?;
             self.is_armed = is_full;
         }
         Ok(())

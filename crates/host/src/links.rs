@@ -18,7 +18,7 @@ use super::link::{Link, LinkStage, Step};
 use super::machine::LinkId;
 use super::names::Lookups;
 use russet_base::wake::Wake;
-use russet_net::{Connecting, Destination, Listener, Role, Slab, Stream, Target};
+use russet_net::{ConnectAttempt, Destination, Listener, Role, Slab, Stream, Target};
 
 /// See the module.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Links {
     /// Begins to open a link; its first address is tried when it is served.
     pub(super) fn dial(&mut self, id: LinkId, to: Destination, wake: Wake) -> io::Result<()> {
         self.add(id, |_| {
-            let connecting = Connecting::begin(to, wake)?;
+            let connecting = ConnectAttempt::begin(to, wake)?;
             Ok(LinkStage::Connecting(Box::new(connecting)))
         })?;
         self.unread.push(id);

@@ -137,12 +137,12 @@ impl<O> From<O> for Action<O> {
 /// A machine without I/O. See the crate.
 pub trait Machine {
     /// Answers its questions about the server and the machines around it; `()` if it has none.
-    type Around<'a>: ?Sized;
+    type Context<'a>: ?Sized;
     /// Its orders to its server: see [`Action::Order`].
     type Order;
 
     /// Something has happened, at this moment. Its actions follow by [`Machine::pop`].
-    fn event(&mut self, now: Now, around: &Self::Around<'_>, event: Event<'_>);
+    fn event(&mut self, now: Now, around: &Self::Context<'_>, event: Event<'_>);
 
     /// Another node asks for a link; returns the number of the open link. `None`: it is refused.
     fn accept(&mut self, _now: Now, _peer_ip: &[u8], _local_ip: &[u8]) -> Option<LinkId> {

@@ -14,13 +14,13 @@ use russet_base::wake::Wake;
 const LOOKUPS_MAX: usize = 16;
 
 /// A resolved name; `None`: it has no address.
-type Resolved = (Vec<u8>, Option<Vec<u8>>);
+type Resolution = (Vec<u8>, Option<Vec<u8>>);
 
 /// The lookups under way.
 #[derive(Debug)]
 pub(super) struct Lookups {
-    sender: Sender<Resolved>,
-    reported: Receiver<Resolved>,
+    sender: Sender<Resolution>,
+    reported: Receiver<Resolution>,
     names: Vec<Vec<u8>>,
 }
 
@@ -56,7 +56,7 @@ impl Lookups {
     }
 
     /// The next name that has been resolved meanwhile.
-    pub(super) fn take(&mut self) -> Option<Resolved> {
+    pub(super) fn take(&mut self) -> Option<Resolution> {
         if self.names.is_empty() {
             return None;
         }

@@ -20,7 +20,7 @@ struct Pairs {
 }
 
 impl Machine for Pairs {
-    type Around<'a> = ();
+    type Context<'a> = ();
     type Order = ();
 
     fn event(&mut self, _: Now, (): &(), event: Event<'_>) {
@@ -134,7 +134,7 @@ impl Server {
             for event in &events {
                 self.serve_event(event.token().into());
             }
-            Hosted::turn(self);
+            LoopDriver::turn(self);
         }
     }
 }
@@ -179,7 +179,7 @@ fn more_than_a_socket_takes_is_sent_when_it_takes_more() {
         server.machine.out.push(Action::Send { link, bytes });
     }
     server.carry_out();
-    Hosted::turn(&mut server);
+    LoopDriver::turn(&mut server);
     let (_, unsent) = server.links.queued(LinkId(1));
     assert!(unsent > 0 && !server.is_urgent(), "it waits for the socket");
     let reader = threads::start("reader", move || {
@@ -201,7 +201,7 @@ fn a_link_that_is_closed_has_sent_what_it_could_and_is_heard_of_no_more() {
     peer.read_to_string(&mut text).expect("the end");
     assert_eq!((&*text, server.machine.noted.len()), ("last words", 1));
     drop(peer);
-    Hosted::turn(&mut server);
+    LoopDriver::turn(&mut server);
     assert_eq!(server.machine.noted.len(), 1);
 }
 

@@ -41,7 +41,7 @@ pub struct Destination {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Connecting {
+pub struct ConnectAttempt {
     to: Destination,
     stage: ConnectStage,
     /// Addresses not tried yet.
@@ -62,15 +62,15 @@ enum ConnectStage {
     Over,
 }
 
-impl Connecting {
-    /// Begins to resolve the name, if it is one: to be followed by [`Connecting::advance`]. `wake`
+impl ConnectAttempt {
+    /// Begins to resolve the name, if it is one: to be followed by [`ConnectAttempt::advance`]. `wake`
     /// is called by a helper thread when that can continue; later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
-    pub fn begin(to: Destination, wake: Wake) -> io::Result<Connecting> {
+    pub fn begin(to: Destination, wake: Wake) -> io::Result<ConnectAttempt> {
         #[cfg(feature = "testing")]
         if let Some(dialled) = super::simulated::dial(&to.host, to.port) {
-            return Ok(Connecting {
+            return Ok(ConnectAttempt {
                 to,
                 stage: ConnectStage::Given(Box::new(dialled?)),
                 addresses: VecDeque::new(),
@@ -79,7 +79,7 @@ impl Connecting {
         }
         if let Ok(ip) = to.host.parse::<IpAddr>() {
             let address = SocketAddr::new(ip, to.port);
-            return Ok(Connecting {
+            return Ok(ConnectAttempt {
                 to,
                 stage: ConnectStage::Over,
                 addresses: VecDeque::from([address]),
@@ -94,7 +94,7 @@ impl Connecting {
             let _ = sender.send(found.map(Iterator::collect));
             wake.wake();
         })?;
-        Ok(Connecting {
+        Ok(ConnectAttempt {
             to,
             stage: ConnectStage::Resolving(reported),
             addresses: VecDeque::new(),
@@ -253,7 +253,7 @@ mod tests {
         let mut poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), Token(0))?;
         let mut connecting =
-            Connecting::begin(to, Wake::new(move || waker.wake().expect("a poll")))?;
+            ConnectAttempt::begin(to, Wake::new(move || waker.wake().expect("a poll")))?;
         let (mut events, end) = (Events::with_capacity(8), Instant::now() + LIMIT);
         while Instant::now() < end {
             poll.poll(&mut events, Some(Duration::from_millis(100)))?;

@@ -67,7 +67,7 @@ impl Socket {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Dialled {
+pub struct DialledStream {
     stream: Socket,
 }
 
@@ -117,7 +117,7 @@ fn agree(
     Ok(Socket::Tls(Box::new(StreamOwned::new(connection, socket))))
 }
 
-impl Dialled {
+impl DialledStream {
     /// Connects to the first address of `host` that answers within `limit`; with `tls`, the
     /// handshake has the rest of that time.
     pub fn connect(
@@ -125,18 +125,18 @@ impl Dialled {
         port: u16,
         limit: Duration,
         tls: Option<&Arc<ClientConfig>>,
-    ) -> io::Result<Dialled> {
-        Dialled::connect_as(host, port, limit, tls, host)
+    ) -> io::Result<DialledStream> {
+        DialledStream::connect_as(host, port, limit, tls, host)
     }
 
-    /// As [`Dialled::connect`], with another name for the handshake (SNI).
+    /// As [`DialledStream::connect`], with another name for the handshake (SNI).
     pub fn connect_as(
         host: &str,
         port: u16,
         limit: Duration,
         tls: Option<&Arc<ClientConfig>>,
         name: &str,
-    ) -> io::Result<Dialled> {
+    ) -> io::Result<DialledStream> {
         let end = Instant::now() + limit;
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for address in (host, port).to_socket_addrs()? {
@@ -147,7 +147,7 @@ impl Dialled {
                         None => Socket::Tcp(stream),
                         Some(config) => agree(stream, name, config, end)?,
                     };
-                    return Ok(Dialled { stream });
+                    return Ok(DialledStream { stream });
                 }
                 Err(error) => failed = error,
             }
@@ -156,21 +156,21 @@ impl Dialled {
     }
 
     /// Connects to a Unix socket.
-    pub fn connect_unix(path: &Path) -> io::Result<Dialled> {
-        Ok(Dialled {
+    pub fn connect_unix(path: &Path) -> io::Result<DialledStream> {
+        Ok(DialledStream {
             stream: Socket::Unix(UnixStream::connect(path)?),
         })
     }
 
     /// The same connection for another thread, so that one sends while the other reads; `None`
     /// under TLS, whose two directions share a state.
-    pub fn twin(&self) -> io::Result<Option<Dialled>> {
+    pub fn twin(&self) -> io::Result<Option<DialledStream>> {
         let stream = match &self.stream {
             Socket::Tcp(s) => Socket::Tcp(s.try_clone()?),
             Socket::Unix(s) => Socket::Unix(s.try_clone()?),
             Socket::Tls(_) => return Ok(None),
         };
-        Ok(Some(Dialled { stream }))
+        Ok(Some(DialledStream { stream }))
     }
 
     /// Sends all of `bytes`; each part of it within `limit`.

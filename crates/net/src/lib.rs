@@ -20,11 +20,11 @@ pub mod tls;
 mod token;
 mod unpacking;
 
-pub use connecting::{Connecting, Destination};
-pub use dial::Dialled;
+pub use connecting::{ConnectAttempt, Destination};
+pub use dial::DialledStream;
 pub use listener::{
-    Accepted, LISTENERS_MAX, ListenError, Listener, SocketSettings, Transport, bind_tcp, bind_unix,
-    unix_address,
+    AcceptedStream, LISTENERS_MAX, ListenError, Listener, SocketSettings, Transport, bind_tcp,
+    bind_unix, unix_address,
 };
 pub use slab::Slab;
 pub use stream::{Address, Stream, await_stream, readable};

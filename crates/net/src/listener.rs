@@ -3,7 +3,7 @@
 //! All are non-blocking before they are registered. An IPv6 socket takes IPv6 only, as in Redis; a
 //! stale Unix socket at the path is removed first, its mode is set before it listens. An error has
 //! the system call that failed, which the log names. TLS begins after accept, with the caller
-//! (`Accepted::Tls`). Which addresses are bound, and how many connections a turn accepts: `server`.
+//! (`AcceptedStream::Tls`). Which addresses are bound, and how many connections a turn accepts: `server`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ pub struct ListenError {
 
 /// An accepted connection.
 #[derive(Debug)]
-pub enum Accepted {
+pub enum AcceptedStream {
     /// A connection that can be read at once: TCP or Unix.
     Plain(Stream),
     /// The TLS handshake comes first.
@@ -154,20 +154,20 @@ fn path_too_long(path: &Path) -> ListenError {
 impl Listener {
     /// Accepts the next connection and returns its peer's address; `WouldBlock` if there is none.
     /// The address is the one at connect time: a peer that has disconnected since cannot hide it.
-    pub fn accept(&self) -> io::Result<(Accepted, Address)> {
+    pub fn accept(&self) -> io::Result<(AcceptedStream, Address)> {
         match self {
             Listener::Tcp(l, transport) => {
                 let (stream, address) = l.accept()?;
                 let accepted = match transport {
-                    Transport::Plain => Accepted::Plain(Stream::Tcp(stream)),
-                    Transport::Tls => Accepted::Tls(stream),
+                    Transport::Plain => AcceptedStream::Plain(Stream::Tcp(stream)),
+                    Transport::Tls => AcceptedStream::Tls(stream),
                 };
                 Ok((accepted, Address::Tcp(address)))
             }
             Listener::Unix(l, path) => {
                 let (stream, _) = l.accept()?;
                 // Unix peers have no address; Redis shows the listener's path.
-                let plain = Accepted::Plain(Stream::Unix(stream));
+                let plain = AcceptedStream::Plain(Stream::Unix(stream));
                 Ok((plain, Address::Unix(path.clone())))
             }
         }
@@ -244,7 +244,7 @@ mod tests {
             .expect("an option");
         drop(peer);
         let (stream, from) = listener.accept().expect("it has been there");
-        let Accepted::Plain(Stream::Tcp(tcp)) = &stream else {
+        let AcceptedStream::Plain(Stream::Tcp(tcp)) = &stream else {
             panic!("a TCP socket gives TCP streams");
         };
         assert!(tcp.peer_addr().is_err());

@@ -26,7 +26,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::io_thread::Handoff;
 use super::sys;
 use super::tls::{Certificate, TlsLink};
-use super::unpacking::{Unpack, Unpacking};
+use super::unpacking::{Unpack, UnpackingStream};
 
 /// One end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub enum Stream {
     /// TCP under TLS; its handshake may be in progress ([`Stream::is_handshaking`]).
     Tls(Box<TlsLink>),
     /// One of these, whose peer compresses its bytes.
-    Unpacking(Box<Unpacking>),
+    Unpacking(Box<UnpackingStream>),
     /// An I/O thread has the socket.
     Handoff(Box<Handoff>),
 }
@@ -346,7 +346,7 @@ impl Stream {
     /// is their first part, which has been read already. Writes stay as they are.
     pub fn unpacking(self, mut unpack: Box<dyn Unpack>, rest: &[u8]) -> Stream {
         unpack.push(rest);
-        Stream::Unpacking(Box::new(Unpacking::new(self, unpack)))
+        Stream::Unpacking(Box::new(UnpackingStream::new(self, unpack)))
     }
 
     /// Whether what is read is unpacked.

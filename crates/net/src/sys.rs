@@ -32,15 +32,15 @@ pub(super) fn read_vectored<'a>(
 }
 
 /// Uninitialized memory, filled from the front.
-pub(super) struct Filling<'a> {
+pub(super) struct FillBuffer<'a> {
     room: &'a mut [MaybeUninit<u8>],
     /// The initialized length.
     len: usize,
 }
 
-impl<'a> Filling<'a> {
-    pub(super) fn new(room: &'a mut [MaybeUninit<u8>]) -> Filling<'a> {
-        Filling { room, len: 0 }
+impl<'a> FillBuffer<'a> {
+    pub(super) fn new(room: &'a mut [MaybeUninit<u8>]) -> FillBuffer<'a> {
+        FillBuffer { room, len: 0 }
     }
 
     /// Bytes that still fit.

@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 
 use super::stream::Stream;
-use super::sys::Filling;
+use super::sys::FillBuffer;
 
 /// Bytes of one read of the socket.
 const READ_BYTES: usize = 32 * 1024;
@@ -37,7 +37,7 @@ pub trait Unpack: Debug + Send {
 
 /// See the module. Each read unpacks at most as much as fits, and one block of the format.
 #[derive(Debug)]
-pub struct Unpacking {
+pub struct UnpackingStream {
     inner: Stream,
     unpack: Box<dyn Unpack>,
     bytes: Box<[u8]>,
@@ -45,9 +45,9 @@ pub struct Unpacking {
     received: u64,
 }
 
-impl Unpacking {
-    pub(super) fn new(inner: Stream, unpack: Box<dyn Unpack>) -> Unpacking {
-        Unpacking {
+impl UnpackingStream {
+    pub(super) fn new(inner: Stream, unpack: Box<dyn Unpack>) -> UnpackingStream {
+        UnpackingStream {
             inner,
             unpack,
             bytes: vec![0; READ_BYTES].into(),
@@ -99,7 +99,7 @@ impl Unpacking {
         first: &'a mut [MaybeUninit<u8>],
         behind: &mut [u8],
     ) -> io::Result<(&'a [u8], usize, bool)> {
-        let mut filling = Filling::new(first);
+        let mut filling = FillBuffer::new(first);
         let mut copy = [0; COPY_BYTES];
         let (mut is_begun, mut more) = (false, true);
         while filling.room() > 0 && more {

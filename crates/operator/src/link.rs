@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 
 use super::Target;
 use russet_config::TlsFiles;
-use russet_net::Dialled;
+use russet_net::DialledStream;
 use russet_net::tls::{CertificateFiles, client_alone};
 use russet_resp::{BlockingLink, ReplyBounds, ReplyValue, write_request};
 
@@ -43,10 +43,10 @@ impl OperatorLink<'_> {
     /// text.
     pub fn open(target: &Target) -> io::Result<OperatorLink<'_>> {
         let dialled = match &target.socket {
-            Some(path) => Dialled::connect_unix(path)?,
+            Some(path) => DialledStream::connect_unix(path)?,
             None => {
                 let tls = target.tls.as_ref().map(client_config).transpose()?;
-                Dialled::connect(&target.host, target.port, target.limit, tls.as_ref())?
+                DialledStream::connect(&target.host, target.port, target.limit, tls.as_ref())?
             }
         };
         let link = BlockingLink::new(dialled, ReplyBounds::default());

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::listening::places;
 use super::{OperatorLink, Target};
-use russet_net::Dialled;
+use russet_net::DialledStream;
 use russet_resp::ReplyValue;
 
 /// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
@@ -95,8 +95,8 @@ fn speaks_tls(target: &Target) -> bool {
     hello.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
     let ask = || {
         let mut link = match &target.socket {
-            Some(path) => Dialled::connect_unix(path)?,
-            None => Dialled::connect(&target.host, target.port, target.limit, None)?,
+            Some(path) => DialledStream::connect_unix(path)?,
+            None => DialledStream::connect(&target.host, target.port, target.limit, None)?,
         };
         link.send(&hello, target.limit)?;
         let mut answer = Vec::new();

@@ -59,7 +59,7 @@ pub(super) type Make = Box<dyn FnOnce(&mut Sink<'_>) -> io::Result<()> + Send>;
 pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 
 #[derive(Default)]
-struct Shared {
+struct SharedJob {
     waiting: AtomicUsize,
     /// Memory of the buffers that the thread has, spare ones included.
     held: AtomicUsize,
@@ -74,13 +74,13 @@ struct Shared {
 enum FileHands {
     Thread(Sender<Job>),
     /// The caller, at once; `None` when it is finished.
-    Here(Mutex<Option<Whole>>),
+    Here(Mutex<Option<WholeFile>>),
 }
 
 /// See the module.
 pub struct BackgroundFile {
     writer: FileHands,
-    shared: Arc<Shared>,
+    shared: Arc<SharedJob>,
     temporary: PathBuf,
     /// Strings that the thread reads. Their owner drops them, so that they are freed by the thread
     /// that allocated them.
@@ -92,9 +92,9 @@ impl BackgroundFile {
     /// called when the file is done or has failed.
     pub fn create(plan: Plan, post: CpuList, wake: Wake) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
-        let whole = Whole::create(plan)?;
+        let whole = WholeFile::create(plan)?;
         let (jobs, receiver) = mpsc::channel();
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<SharedJob>::default();
         let theirs = Arc::clone(&shared);
         threads::start_at(post, "save", move || {
             theirs.end_with(write_all(whole, &receiver, &theirs));
@@ -104,7 +104,7 @@ impl BackgroundFile {
         Ok(BackgroundFile::new(writer, shared, temporary))
     }
 
-    fn new(writer: FileHands, shared: Arc<Shared>, temporary: PathBuf) -> BackgroundFile {
+    fn new(writer: FileHands, shared: Arc<SharedJob>, temporary: PathBuf) -> BackgroundFile {
         BackgroundFile {
             writer,
             shared,
@@ -116,14 +116,14 @@ impl BackgroundFile {
     /// The same, written by the caller; the complete file keeps its temporary name.
     pub fn create_here(plan: Plan) -> io::Result<BackgroundFile> {
         let temporary = plan.temporary.clone();
-        let writer = FileHands::Here(Mutex::new(Some(Whole::create(plan)?)));
+        let writer = FileHands::Here(Mutex::new(Some(WholeFile::create(plan)?)));
         Ok(BackgroundFile::new(writer, Arc::default(), temporary))
     }
 
     /// Renames a temporary file that a child has made, complete and on disk.
     pub fn of_child(plan: Plan, wake: Wake) -> io::Result<BackgroundFile> {
         let (jobs, _) = mpsc::channel();
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<SharedJob>::default();
         let (theirs, temporary) = (Arc::clone(&shared), plan.temporary.clone());
         threads::start("save", move || {
             let named = fs::metadata(&plan.temporary)
@@ -266,7 +266,7 @@ impl Drop for BackgroundFile {
     }
 }
 
-impl Shared {
+impl SharedJob {
     fn end_with(&self, end: io::Result<u64>) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
@@ -300,7 +300,7 @@ impl Shared {
 }
 
 /// A file being written in one go.
-struct Whole {
+struct WholeFile {
     file: File,
     plan: Plan,
     crc: u64,
@@ -310,14 +310,14 @@ struct Whole {
     under_way: Option<Range<u64>>,
 }
 
-impl Whole {
-    fn create(plan: Plan) -> io::Result<Whole> {
+impl WholeFile {
+    fn create(plan: Plan) -> io::Result<WholeFile> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .open(&plan.temporary)?;
-        Ok(Whole {
+        Ok(WholeFile {
             file,
             plan,
             crc: 0,
@@ -364,7 +364,7 @@ fn cancelled() -> io::Error {
 }
 
 /// The thread's work. A file that cannot be finished is removed.
-fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Result<u64> {
+fn write_all(mut whole: WholeFile, jobs: &Receiver<Job>, shared: &SharedJob) -> io::Result<u64> {
     let plan = whole.plan.clone();
     let end = (|| {
         for job in jobs {
@@ -403,7 +403,7 @@ fn write_all(mut whole: Whole, jobs: &Receiver<Job>, shared: &Shared) -> io::Res
 }
 
 /// Writes a huge buffer in pieces, until the file is cancelled.
-fn write_pieces(whole: &mut Whole, bytes: &[u8], shared: &Shared) -> io::Result<()> {
+fn write_pieces(whole: &mut WholeFile, bytes: &[u8], shared: &SharedJob) -> io::Result<()> {
     for piece in bytes.chunks(SYNC_EVERY) {
         if shared.cancelled.load(Ordering::Relaxed) {
             return Err(cancelled());

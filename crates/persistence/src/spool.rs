@@ -83,7 +83,7 @@ pub struct SpoolPlan {
 pub struct Spool(Arc<Handle>);
 
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSpool>,
     plan: SpoolPlan,
     /// The thread's work, once it has started.
     jobs: OnceLock<Sender<Job>>,
@@ -92,7 +92,7 @@ struct Handle {
     texts: Mutex<Vec<Arc<PinnedBytes>>>,
 }
 
-struct Shared {
+struct SharedSpool {
     /// Bytes that the thread has not stored yet; of no meaning once the spool has failed.
     waiting: AtomicUsize,
     state: Mutex<SpoolState>,
@@ -150,7 +150,7 @@ impl Spool {
     /// called for readers that found nothing, and when the spool has ended.
     pub fn new(plan: SpoolPlan, wake: Wake) -> Spool {
         Spool(Arc::new(Handle {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedSpool {
                 waiting: AtomicUsize::new(0),
                 state: Mutex::default(),
                 room: Condvar::new(),
@@ -354,7 +354,7 @@ impl Spool {
 
 /// See [`Spool::usage`].
 #[derive(Clone)]
-pub struct SpoolUsage(Weak<Shared>);
+pub struct SpoolUsage(Weak<SharedSpool>);
 
 impl SpoolUsage {
     /// As [`Spool::memory_bytes`]; `None`: the spool is no more.
@@ -388,7 +388,7 @@ fn queue_max(memory_max: usize) -> usize {
     (memory_max / 4).min(WAITING_MAX)
 }
 
-impl Shared {
+impl SharedSpool {
     fn state(&self) -> MutexGuard<'_, SpoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,8 +13,8 @@ use crate::history::{Position, ReplId};
 use crate::requests::{NoRequest, first_request};
 use crate::stream::Stream;
 use crate::upstream::{
-    Answer, Applied, Complete, Counted, Link, Order, Own, Phase, Settings, Step, StoreFault,
-    Upstream, keys_min,
+    Answer, AppliedBytes, CompletePart, CountedKeys, Link, LocalDataset, Order, Phase, Settings,
+    Step, StoreFault, Upstream, keys_min,
 };
 use russet_base::numbers::number::parse_digits;
 use russet_config::DisklessLoad;
@@ -496,7 +496,7 @@ impl<D: Dataset> Node<D> {
                 self.stream.keep_backlog(self.backlog_bytes);
             }
             Order::Survey => {
-                let own = Own {
+                let own = LocalDataset {
                     id: self.stream.history().id,
                     keys: self.data.keys(),
                     is_empty: self.data == D::default(),
@@ -600,7 +600,7 @@ impl<D: Dataset> Node<D> {
 
     // --- loading ---
 
-    fn count(&self, counted: Counted) -> Option<u64> {
+    fn count(&self, counted: CountedKeys) -> Option<u64> {
         let of_text = |text: &[u8]| {
             let mut load = Load::<D>::new(text.to_vec(), true, true);
             load.has_header = text.starts_with(b"REDIS");
@@ -610,9 +610,9 @@ impl<D: Dataset> Node<D> {
         };
         let load = self.load.as_ref();
         match counted {
-            Counted::File => self.file.as_deref().and_then(of_text),
-            Counted::Head => load.and_then(|load| of_text(&load.text)),
-            Counted::Beside => load.and_then(|load| load.beside.as_ref()).map(D::keys),
+            CountedKeys::File => self.file.as_deref().and_then(of_text),
+            CountedKeys::Head => load.and_then(|load| of_text(&load.text)),
+            CountedKeys::Beside => load.and_then(|load| load.beside.as_ref()).map(D::keys),
         }
     }
 
@@ -719,7 +719,7 @@ impl<D: Dataset> Node<D> {
                 b"PING" => is_logged = false,
                 _ => self.passed_on.push(words),
             }
-            let applied = Applied {
+            let applied = AppliedBytes {
                 before: &taken[..fill],
                 bytes: &taken[fill..],
                 is_logged,
@@ -728,9 +728,9 @@ impl<D: Dataset> Node<D> {
                 return Ok(());
             };
             match upstream.unit.add(&applied, self.queued.is_some(), false) {
-                Complete::Nothing => {}
-                Complete::Command(bytes) => self.stream.append(bytes),
-                Complete::Unit(unit) => self.stream.append(&unit.bytes),
+                CompletePart::Nothing => {}
+                CompletePart::Command(bytes) => self.stream.append(bytes),
+                CompletePart::Unit(unit) => self.stream.append(&unit.bytes),
             }
         }
     }

@@ -12,7 +12,7 @@ use super::serving::Make;
 use super::world::{Figures, Trouble, World};
 use russet_config::DisklessLoad;
 use russet_host::Random;
-use russet_host::simulation::{Played, Storm, number};
+use russet_host::simulation::{Storm, StormResult, number};
 
 const STORMS: u64 = 10_000;
 /// Milliseconds of troubles.
@@ -112,7 +112,7 @@ impl Storm for Plan {
         (self.seed, &self.troubles)
     }
 
-    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> Played<Figures> {
+    fn play(&self, troubles: &[(u64, Trouble)], keeps_log: bool) -> StormResult<Figures> {
         let mut world = World::new(self.seed, &self.nodes, keeps_log);
         let result = world.run(&self.follows, troubles);
         (result, world.log.unwrap_or_default())

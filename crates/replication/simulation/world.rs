@@ -64,7 +64,7 @@ struct Place {
 }
 
 /// A client that waits: a bit of `Data::writes`, its primary, the offset after it.
-struct Waiting {
+struct WaitingClient {
     bit: u32,
     at: usize,
     offset: u64,
@@ -78,7 +78,7 @@ pub struct World {
     connections: Vec<Connection>,
     parted: Vec<(usize, usize, u64)>,
     seen: HashMap<(String, u64), Data>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingClient>,
     next: u64,
     value: u64,
     bits: u32,
@@ -187,7 +187,7 @@ impl World {
             Trouble::Wait(number) if self.leads(number) && self.bits < 64 => {
                 let node = &mut self.places[number].node;
                 node.write(&[(b"bit", u64::from(self.bits))]);
-                self.waiting.push(Waiting {
+                self.waiting.push(WaitingClient {
                     bit: self.bits,
                     at: number,
                     offset: node.stream.offset(),

@@ -32,7 +32,7 @@ pub enum ChannelProtocol {
 
 /// The snapshot that the second link brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announced {
+pub struct SnapshotAnnouncement {
     /// The position at which the stream continues the snapshot.
     pub position: Position,
     /// The database selected in the stream that follows, if the primary reports it; `None` inside:
@@ -64,7 +64,7 @@ impl From<TooLong> for ChannelError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaits {
+enum ChannelStage {
     Auth,
     Replconf,
     Announcement,
@@ -74,7 +74,7 @@ enum Awaits {
 #[derive(Debug)]
 pub struct ChannelHandshake {
     dialect: ChannelProtocol,
-    awaits: VecDeque<Awaits>,
+    awaits: VecDeque<ChannelStage>,
     lines: Lines,
 }
 
@@ -87,7 +87,7 @@ impl ChannelHandshake {
     ) -> ChannelHandshake {
         let mut awaits = VecDeque::new();
         if write_auth(its, out) {
-            awaits.push_back(Awaits::Auth);
+            awaits.push_back(ChannelStage::Auth);
         }
         let port = its.port.to_string();
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"rdb-only", b"1"];
@@ -104,10 +104,10 @@ impl ChannelHandshake {
         }
         words.extend([&b"listening-port"[..], port.as_bytes()]);
         request(&words, out);
-        awaits.push_back(Awaits::Replconf);
+        awaits.push_back(ChannelStage::Replconf);
         if let (ChannelProtocol::DualChannel, Some(ip)) = (dialect, &its.ip) {
             request(&[b"REPLCONF", b"ip-address", ip], out);
-            awaits.push_back(Awaits::Replconf);
+            awaits.push_back(ChannelStage::Replconf);
         }
         ChannelHandshake {
             dialect,
@@ -126,7 +126,7 @@ impl ChannelHandshake {
         &mut self,
         bytes: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Announced>, ChannelError> {
+    ) -> Result<Option<SnapshotAnnouncement>, ChannelError> {
         self.lines.push(bytes);
         while let Some(awaits) = self.awaits.front().copied() {
             let Some(line) = self.lines.take()? else {
@@ -134,14 +134,14 @@ impl ChannelHandshake {
             };
             self.awaits.pop_front();
             match awaits {
-                Awaits::Auth if line.starts_with(b"-") => {
+                ChannelStage::Auth if line.starts_with(b"-") => {
                     return Err(ChannelError::Auth(shown(&line)));
                 }
-                Awaits::Replconf if line.starts_with(b"-") => {
+                ChannelStage::Replconf if line.starts_with(b"-") => {
                     return Err(ChannelError::Replconf(shown(&line)));
                 }
-                Awaits::Auth | Awaits::Replconf => {}
-                Awaits::Announcement => {
+                ChannelStage::Auth | ChannelStage::Replconf => {}
+                ChannelStage::Announcement => {
                     let announced = self.announced(&line);
                     let error = || ChannelError::Announcement(shown(&line));
                     return announced.ok_or_else(error).map(Some);
@@ -152,15 +152,15 @@ impl ChannelHandshake {
                     ChannelProtocol::RdbChannel { .. } => request(&[b"PSYNC", b"?", b"-1"], out),
                     ChannelProtocol::DualChannel => out.extend_from_slice(b"SYNC\r\n"),
                 }
-                self.awaits.push_back(Awaits::Announcement);
+                self.awaits.push_back(ChannelStage::Announcement);
             }
         }
         Ok(None)
     }
 
-    fn announced(&self, line: &[u8]) -> Option<Announced> {
+    fn announced(&self, line: &[u8]) -> Option<SnapshotAnnouncement> {
         match self.dialect {
-            ChannelProtocol::RdbChannel { .. } => Some(Announced {
+            ChannelProtocol::RdbChannel { .. } => Some(SnapshotAnnouncement {
                 position: full_sync(line.strip_prefix(b"+FULLRESYNC ")?)?,
                 selected: None,
                 joined_by: None,
@@ -176,7 +176,7 @@ impl ChannelHandshake {
                     db => Some(DbIndex(u32::try_from(parse_digits(db)?).ok()?)),
                 };
                 let joined_by = parse_digits(next()?)?;
-                Some(Announced {
+                Some(SnapshotAnnouncement {
                     position: Position { id, offset },
                     selected: Some(selected),
                     joined_by: Some(joined_by),
@@ -249,7 +249,11 @@ mod tests {
         its: &Introduction,
         replies: &str,
         step: usize,
-    ) -> (Result<Option<Announced>, ChannelError>, String, Vec<u8>) {
+    ) -> (
+        Result<Option<SnapshotAnnouncement>, ChannelError>,
+        String,
+        Vec<u8>,
+    ) {
         let mut out = Vec::new();
         let mut handshake = ChannelHandshake::begin(dialect, its, &mut out);
         let mut end = Ok(None);
@@ -271,7 +275,7 @@ mod tests {
         for step in 1..redis.len() {
             let dialect = ChannelProtocol::RdbChannel { main: 12 };
             let (end, sent, rest) = talk(dialect, &its(), &redis, step);
-            let wanted = Announced {
+            let wanted = SnapshotAnnouncement {
                 position,
                 selected: None,
                 joined_by: None,
@@ -291,7 +295,7 @@ mod tests {
                 ..its()
             };
             let (end, sent, rest) = talk(ChannelProtocol::DualChannel, &its, &valkey, 5);
-            let wanted = Announced {
+            let wanted = SnapshotAnnouncement {
                 position,
                 selected: Some(selected),
                 joined_by: Some(9),

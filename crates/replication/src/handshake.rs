@@ -53,7 +53,7 @@ pub struct Introduction {
 
 /// How the conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agreed {
+pub enum HandshakeOutcome {
     /// The stream continues where our data ends; with the id of the history, unless it is the same.
     Continue(Option<ReplId>),
     /// A snapshot follows on this link; after it, the stream from this position on.
@@ -91,7 +91,7 @@ pub enum HandshakeError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaits {
+enum HandshakeStage {
     Pong,
     Auth,
     /// The reply to a REPLCONF, which may be an error.
@@ -104,7 +104,7 @@ enum Awaits {
 pub struct Handshake {
     introduction: Introduction,
     /// Replies that the primary owes us, in their order.
-    awaits: VecDeque<Awaits>,
+    awaits: VecDeque<HandshakeStage>,
     lines: Lines,
     log: Vec<(Level, String)>,
 }
@@ -132,7 +132,7 @@ impl Handshake {
         request(&[b"PING"], out);
         Handshake {
             introduction,
-            awaits: VecDeque::from([Awaits::Pong]),
+            awaits: VecDeque::from([HandshakeStage::Pong]),
             lines: Lines::default(),
             log: Vec::new(),
         }
@@ -153,7 +153,7 @@ impl Handshake {
         &mut self,
         bytes: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Agreed>, HandshakeError> {
+    ) -> Result<Option<HandshakeOutcome>, HandshakeError> {
         self.lines.push(bytes);
         while let Some(awaits) = self.awaits.front().copied() {
             let line = self.lines.take().map_err(|_| HandshakeError::Line)?;
@@ -173,15 +173,17 @@ impl Handshake {
 
     fn take_reply(
         &mut self,
-        awaits: Awaits,
+        awaits: HandshakeStage,
         line: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Agreed>, HandshakeError> {
+    ) -> Result<Option<HandshakeOutcome>, HandshakeError> {
         match awaits {
-            Awaits::Pong => self.take_pong(line, out).map(|()| None),
-            Awaits::Auth if line.starts_with(b"-") => Err(HandshakeError::Auth(shown(line))),
-            Awaits::Auth => Ok(None),
-            Awaits::Replconf => {
+            HandshakeStage::Pong => self.take_pong(line, out).map(|()| None),
+            HandshakeStage::Auth if line.starts_with(b"-") => {
+                Err(HandshakeError::Auth(shown(line)))
+            }
+            HandshakeStage::Auth => Ok(None),
+            HandshakeStage::Replconf => {
                 if line.starts_with(b"-") {
                     let [_, master, _] = self.introduction.dialect.primary_words();
                     let why = shown(line);
@@ -192,7 +194,7 @@ impl Handshake {
                 }
                 Ok(None)
             }
-            Awaits::Psync => self.take_psync(line, out),
+            HandshakeStage::Psync => self.take_psync(line, out),
         }
     }
 
@@ -219,14 +221,14 @@ impl Handshake {
     fn introduce(&mut self, out: &mut Vec<u8>) {
         let its = &self.introduction;
         if write_auth(its, out) {
-            self.awaits.push_back(Awaits::Auth);
+            self.awaits.push_back(HandshakeStage::Auth);
         }
         let port = its.port.to_string();
         request(&[b"REPLCONF", b"listening-port", port.as_bytes()], out);
-        self.awaits.push_back(Awaits::Replconf);
+        self.awaits.push_back(HandshakeStage::Replconf);
         if let Some(ip) = &its.ip {
             request(&[b"REPLCONF", b"ip-address", ip], out);
-            self.awaits.push_back(Awaits::Replconf);
+            self.awaits.push_back(HandshakeStage::Replconf);
         }
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
         // A primary ignores unknown words: its reply shows whether it knows them.
@@ -248,13 +250,13 @@ impl Handshake {
             words.extend([&b"capa"[..], node]);
         }
         request(&words, out);
-        self.awaits.push_back(Awaits::Replconf);
+        self.awaits.push_back(HandshakeStage::Replconf);
         if let Some(version) = its.dialect.valkey_version() {
             request(&[b"REPLCONF", b"version", version.as_bytes()], out);
-            self.awaits.push_back(Awaits::Replconf);
+            self.awaits.push_back(HandshakeStage::Replconf);
             if let Some(id) = &its.node_id {
                 request(&[b"REPLCONF", b"set-cluster-node-id", id], out);
-                self.awaits.push_back(Awaits::Replconf);
+                self.awaits.push_back(HandshakeStage::Replconf);
             }
         }
     }
@@ -283,14 +285,14 @@ impl Handshake {
             words.push(b"FAILOVER");
         }
         request(&words, out);
-        self.awaits.push_back(Awaits::Psync);
+        self.awaits.push_back(HandshakeStage::Psync);
     }
 
     fn take_psync(
         &mut self,
         line: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Agreed>, HandshakeError> {
+    ) -> Result<Option<HandshakeOutcome>, HandshakeError> {
         let word = |name: &[u8]| {
             let rest = line.strip_prefix(name)?;
             (rest.is_empty() || rest[0] == b' ').then(|| rest.trim_ascii())
@@ -300,23 +302,25 @@ impl Handshake {
                 return Err(HandshakeError::Continues);
             }
             // Redis reads an id only if there are 40 characters.
-            return Ok(Some(Agreed::Continue(ReplId::parse(rest))));
+            return Ok(Some(HandshakeOutcome::Continue(ReplId::parse(rest))));
         }
         if let Some(rest) = word(b"+FULLRESYNC") {
             self.failover_refused()?;
             let position = full_sync(rest).ok_or(HandshakeError::FullSync)?;
-            return Ok(Some(Agreed::FullSync(position)));
+            return Ok(Some(HandshakeOutcome::FullSync(position)));
         }
         if let Some(rest) = word(b"+RDBCHANNELSYNC").filter(|_| self.introduction.rdb_channel) {
             self.failover_refused()?;
             let main = parse_digits(rest).ok_or(HandshakeError::FullSync)?;
-            return Ok(Some(Agreed::TwoChannels(ChannelProtocol::RdbChannel {
-                main,
-            })));
+            return Ok(Some(HandshakeOutcome::TwoChannels(
+                ChannelProtocol::RdbChannel { main },
+            )));
         }
         if word(b"+DUALCHANNELSYNC").is_some() && self.introduction.dual_channel {
             self.failover_refused()?;
-            return Ok(Some(Agreed::TwoChannels(ChannelProtocol::DualChannel)));
+            return Ok(Some(HandshakeOutcome::TwoChannels(
+                ChannelProtocol::DualChannel,
+            )));
         }
         if line.starts_with(b"-NOMASTERLINK") || line.starts_with(b"-LOADING") {
             return Err(HandshakeError::Later(shown(line)));
@@ -337,7 +341,7 @@ impl Handshake {
         self.log
             .push((Level::Notice, "Retrying with SYNC...".to_owned()));
         out.extend_from_slice(b"SYNC\r\n");
-        Ok(Some(Agreed::Sync))
+        Ok(Some(HandshakeOutcome::Sync))
     }
 
     /// A server that is asked to take over must continue our history.
@@ -380,7 +384,11 @@ mod tests {
         introduction: Introduction,
         replies: &[u8],
         step: usize,
-    ) -> (Result<Option<Agreed>, HandshakeError>, String, Vec<u8>) {
+    ) -> (
+        Result<Option<HandshakeOutcome>, HandshakeError>,
+        String,
+        Vec<u8>,
+    ) {
         let mut out = Vec::new();
         let mut handshake = Handshake::begin(introduction, &mut out);
         let mut end = Ok(None);
@@ -400,7 +408,13 @@ mod tests {
         let replies = format!("+PONG\r\n+OK\r\n+OK\r\n\n\n+FULLRESYNC {id} 17\r\n\n$5\r\nREDIS");
         for step in 1..replies.len() {
             let (end, sent, rest) = talk(introduction(), replies.as_bytes(), step);
-            assert_eq!(end, Ok(Some(Agreed::FullSync(Position { id, offset: 17 }))));
+            assert_eq!(
+                end,
+                Ok(Some(HandshakeOutcome::FullSync(Position {
+                    id,
+                    offset: 17
+                })))
+            );
             let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *7 $8 REPLCONF $4 capa \
                           $3 eof $4 capa $6 psync2 $4 capa $10 flush-undo *3 $5 PSYNC $1 ? $2 -1 ";
             assert_eq!(sent, wanted);
@@ -419,12 +433,12 @@ mod tests {
         };
         let replies = format!("-NOAUTH x\r\n+OK\r\n-ERR no\r\n+OK\r\n+CONTINUE {other}\r\n*1\r\n");
         let (end, sent, rest) = talk(its(), replies.as_bytes(), 3);
-        assert_eq!(end, Ok(Some(Agreed::Continue(Some(other)))));
+        assert_eq!(end, Ok(Some(HandshakeOutcome::Continue(Some(other)))));
         assert!(sent.contains("AUTH $6 secret"));
         assert!(sent.ends_with(&format!("PSYNC $40 {id} $2 42 ")), "{sent}");
         assert_eq!(rest, b"*1\r\n");
         let (end, ..) = talk(its(), b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n+CONTINUE\r\n", 100);
-        assert_eq!(end, Ok(Some(Agreed::Continue(None))));
+        assert_eq!(end, Ok(Some(HandshakeOutcome::Continue(None))));
     }
 
     #[test]
@@ -444,11 +458,11 @@ mod tests {
         for (reply, dialect) in ways {
             let replies = format!("+PONG\r\n+OK\r\n+OK\r\n{reply}\r\n");
             let (end, sent, _) = talk(both(), replies.as_bytes(), 3);
-            assert_eq!(end, Ok(Some(Agreed::TwoChannels(dialect))));
+            assert_eq!(end, Ok(Some(HandshakeOutcome::TwoChannels(dialect))));
             assert!(sent.contains("capa $16 rdb-channel-repl $4 capa $12 dual-channel "));
             // One that did not ask for it takes it for an unknown reply.
             let (end, ..) = talk(introduction(), replies.as_bytes(), 3);
-            assert_eq!(end, Ok(Some(Agreed::Sync)));
+            assert_eq!(end, Ok(Some(HandshakeOutcome::Sync)));
         }
     }
 
@@ -465,7 +479,7 @@ mod tests {
             ),
             (
                 "+PONG\r\n+OK\r\n+OK\r\n-ERR unknown\r\n",
-                Ok(Some(Agreed::Sync)),
+                Ok(Some(HandshakeOutcome::Sync)),
             ),
             (
                 "+PONG\r\n+OK\r\n+OK\r\n+CONTINUE\r\n",

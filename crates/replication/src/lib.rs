@@ -75,8 +75,8 @@ mod stream;
 pub mod upstream;
 
 pub use backlog::Backlog;
-pub use channel::{Announced, ChannelHandshake, ChannelProtocol, Join};
-pub use handshake::{Agreed, Handshake, HandshakeError, Introduction};
+pub use channel::{ChannelHandshake, ChannelProtocol, Join, SnapshotAnnouncement};
+pub use handshake::{Handshake, HandshakeError, HandshakeOutcome, Introduction};
 pub use held::HeldStream;
 pub use history::{Position, ReplId, ReplOffset};
 pub use marks::Mark;

@@ -6,12 +6,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{ReplyBounds, ReplyParser, ReplyValue};
-use russet_net::Dialled;
+use russet_net::DialledStream;
 
 /// See the module.
 #[derive(Debug)]
 pub struct BlockingLink {
-    dialled: Dialled,
+    dialled: DialledStream,
     parser: ReplyParser,
     /// Bytes received after the last reply.
     unread: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct BlockingLink {
 
 impl BlockingLink {
     /// A link over an open connection, on which no reply is awaited.
-    pub fn new(dialled: Dialled, bounds: ReplyBounds) -> BlockingLink {
+    pub fn new(dialled: DialledStream, bounds: ReplyBounds) -> BlockingLink {
         BlockingLink {
             dialled,
             parser: ReplyParser::new(bounds),
@@ -57,7 +57,7 @@ impl BlockingLink {
     }
 
     /// The same connection for another thread, which sends; `None` under TLS.
-    pub fn twin(&self) -> io::Result<Option<Dialled>> {
+    pub fn twin(&self) -> io::Result<Option<DialledStream>> {
         self.dialled.twin()
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let limit = Duration::from_secs(5);
-        let dialled = Dialled::connect("127.0.0.1", port, limit, None).expect("connected");
+        let dialled = DialledStream::connect("127.0.0.1", port, limit, None).expect("connected");
         let mut link = BlockingLink::new(dialled, ReplyBounds::default());
         let (mut theirs, _) = listener.accept().expect("accepted");
         link.send(b"PING\r\n", limit).expect("sent");

@@ -16,7 +16,7 @@ use super::effort::check_room;
 use super::errors::{push_error_text, raised};
 use super::from_reply::{push_counted_error, push_reply};
 use super::host::NoCommand;
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 use russet_base::numbers::float::{as_integer, write_double};
 use russet_base::numbers::number::write_i64;
 use russet_config::Dialect;
@@ -95,12 +95,12 @@ fn push_version(stack: Stack, name: &str, version: &str) {
 }
 
 /// `redis.call(name, ...)`: an error reply is raised.
-fn call(f: Frame<'_>) -> Returned {
+fn call(f: Frame<'_>) -> ReturnCount {
     if run(f)? { Err(Raise::Top) } else { Ok(1) }
 }
 
 /// `redis.pcall(name, ...)`: an error reply is returned.
-pub(crate) fn pcall(f: Frame<'_>) -> Returned {
+pub(crate) fn pcall(f: Frame<'_>) -> ReturnCount {
     match run(f) {
         Ok(_) | Err(Raise::Top) => Ok(1),
         Err(other) => Err(other),
@@ -246,7 +246,7 @@ fn write_number(out: &mut Vec<u8>, n: f64) {
 }
 
 /// `redis.sha1hex(text)`.
-fn sha1hex(f: Frame<'_>) -> Returned {
+fn sha1hex(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(raised(f, "wrong number of arguments"));
     }
@@ -265,7 +265,7 @@ fn has_one_string(f: Frame<'_>) -> bool {
 }
 
 /// `redis.error_reply(text)`: a table that is replied as this error.
-fn error_reply(f: Frame<'_>) -> Returned {
+fn error_reply(f: Frame<'_>) -> ReturnCount {
     if has_one_string(f) {
         let text = russet_resp::up_to_nul(f.bytes(1).expect("a string"));
         check_room(f, 2 * text.len())?;
@@ -277,7 +277,7 @@ fn error_reply(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.status_reply(text)`: a table that is replied as this status.
-fn status_reply(f: Frame<'_>) -> Returned {
+fn status_reply(f: Frame<'_>) -> ReturnCount {
     if has_one_string(f) {
         f.push_table(0, 1);
         f.push_value(1);
@@ -290,7 +290,7 @@ fn status_reply(f: Frame<'_>) -> Returned {
 const LINE_MAX: usize = 1 << 20;
 
 /// `redis.log(level, text, ...)`.
-fn log(f: Frame<'_>) -> Returned {
+fn log(f: Frame<'_>) -> ReturnCount {
     let count = f.top();
     if count < 2 {
         let text = "redis.log() requires two arguments or more.";
@@ -328,7 +328,7 @@ fn log(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.setresp(2 or 3)`.
-fn setresp(f: Frame<'_>) -> Returned {
+fn setresp(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(raised(f, "redis.setresp() requires one argument."));
     }
@@ -341,7 +341,7 @@ fn setresp(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.set_repl(flags)`.
-fn set_repl(f: Frame<'_>) -> Returned {
+fn set_repl(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(raised(f, "redis.set_repl() requires one argument."));
     }
@@ -357,7 +357,7 @@ fn set_repl(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.acl_check_cmd(name, ...)`.
-fn acl_check_cmd(f: Frame<'_>) -> Returned {
+fn acl_check_cmd(f: Frame<'_>) -> ReturnCount {
     let asked = with_arguments(f, |args, _| f.machine.ask(|host| host.may_run(args)))?;
     let text = match asked.unwrap_or(Err(NoCommand::Unknown)) {
         Ok(may) => {
@@ -371,7 +371,7 @@ fn acl_check_cmd(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.debug(value, ...)`: shows values to the client that debugs the script, if there is one.
-fn debug(f: Frame<'_>) -> Returned {
+fn debug(f: Frame<'_>) -> ReturnCount {
     f.machine.debug.log(|| {
         let line = f.place(1).map_or(0, |place| place.line);
         let mut text = format!("<debug> line {line}: ").into_bytes();
@@ -387,13 +387,13 @@ fn debug(f: Frame<'_>) -> Returned {
 }
 
 /// `redis.replicate_commands()`: always on.
-fn replicate_commands(f: Frame<'_>) -> Returned {
+fn replicate_commands(f: Frame<'_>) -> ReturnCount {
     f.push_boolean(true);
     Ok(1)
 }
 
 /// `redis.breakpoint()`: has the debugger stop before the next line; `false`: there is none.
-fn breakpoint(f: Frame<'_>) -> Returned {
+fn breakpoint(f: Frame<'_>) -> ReturnCount {
     f.push_boolean(f.machine.debug.break_next());
     Ok(1)
 }

@@ -27,15 +27,15 @@ pub(crate) fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), 
         return Ok(());
     };
     // The stack may hold half-built containers, below the error.
-    if let Refused::By(Raise::Top) = refused {
+    if let PushError::By(Raise::Top) = refused {
         f.insert(top + 1);
         f.set_top(top + 1);
         return Err(Raise::Top);
     }
     f.set_top(top);
     Err(match refused {
-        Refused::By(raise) => raise,
-        Refused::TooDeep => raised(f, "reached lua stack limit"),
+        PushError::By(raise) => raise,
+        PushError::TooDeep => raised(f, "reached lua stack limit"),
     })
 }
 
@@ -53,15 +53,15 @@ fn short_integer(reply: &[u8]) -> Option<f64> {
 }
 
 /// Why a value is not pushed.
-enum Refused {
+enum PushError {
     /// There is no room on the stack.
     TooDeep,
     By(Raise),
 }
 
-impl From<Raise> for Refused {
-    fn from(raise: Raise) -> Refused {
-        Refused::By(raise)
+impl From<Raise> for PushError {
+    fn from(raise: Raise) -> PushError {
+        PushError::By(raise)
     }
 }
 
@@ -87,11 +87,11 @@ struct Reader<'m, 'r> {
 
 impl<'r> Reader<'_, 'r> {
     /// Pushes the next value.
-    fn value(&mut self) -> Result<(), Refused> {
+    fn value(&mut self) -> Result<(), PushError> {
         self.effort.step(0)?;
         let stack = self.stack;
         if !stack.has_room(ROOM) {
-            return Err(Refused::TooDeep);
+            return Err(PushError::TooDeep);
         }
         let is_nil = self.rest[0] == b'_';
         match self.head() {
@@ -146,7 +146,7 @@ impl<'r> Reader<'_, 'r> {
     }
 
     /// Reads a string of `len` bytes and skips its line end.
-    fn string(&mut self, len: usize) -> Result<&'r [u8], Refused> {
+    fn string(&mut self, len: usize) -> Result<&'r [u8], PushError> {
         if len >= LONG {
             self.effort.check_string(len)?;
         }
@@ -155,7 +155,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(text)
     }
 
-    fn array(&mut self, len: usize) -> Result<(), Refused> {
+    fn array(&mut self, len: usize) -> Result<(), PushError> {
         self.stack.push_table(len, 0);
         for at in 1..=len {
             self.value()?;
@@ -164,7 +164,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(())
     }
 
-    fn map(&mut self, pairs: usize) -> Result<(), Refused> {
+    fn map(&mut self, pairs: usize) -> Result<(), PushError> {
         self.stack.push_table(0, 1);
         self.stack.push_table(0, pairs);
         for _ in 0..pairs {
@@ -176,7 +176,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(())
     }
 
-    fn set(&mut self, len: usize) -> Result<(), Refused> {
+    fn set(&mut self, len: usize) -> Result<(), PushError> {
         self.stack.push_table(0, 1);
         self.stack.push_table(0, len);
         for _ in 0..len {

@@ -7,36 +7,36 @@ use super::flags::Flags;
 
 /// A compiled function in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compiled(pub(super) c_int);
+pub struct CompiledFunction(pub(super) c_int);
 
 /// A registered function of a library.
 #[derive(Clone, Debug)]
-pub(crate) struct Registered {
+pub(crate) struct RegisteredFunction {
     pub name: Vec<u8>,
     pub description: Option<Vec<u8>>,
     pub flags: Flags,
-    pub function: Compiled,
+    pub function: CompiledFunction,
 }
 
 /// The functions a library has registered so far, in order.
 #[derive(Default)]
-pub struct Registering {
-    functions: Vec<Registered>,
+pub struct Registration {
+    functions: Vec<RegisteredFunction>,
     names: HashSet<Box<[u8]>, ahash::RandomState>,
 }
 
-impl Registering {
+impl Registration {
     pub fn has(&self, name: &[u8]) -> bool {
         self.names.contains(name)
     }
 
     /// Adds a function whose name the library does not have yet.
-    pub fn add(&mut self, function: Registered) {
+    pub fn add(&mut self, function: RegisteredFunction) {
         self.names.insert(function.name.as_slice().into());
         self.functions.push(function);
     }
 
-    pub(crate) fn into_functions(self) -> Vec<Registered> {
+    pub(crate) fn into_functions(self) -> Vec<RegisteredFunction> {
         self.functions
     }
 }

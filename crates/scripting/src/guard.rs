@@ -5,7 +5,7 @@
 //! lookup more; the globals are no guard.
 
 use super::effort::check_room;
-use super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 
 /// The metatable field that holds the real table.
 const REAL: &str = "__real";
@@ -72,12 +72,12 @@ pub(crate) fn show_metatable_of_strings(stack: Stack) {
     stack.set_field(Stack::REGISTRY, STRINGS);
 }
 
-fn refuse(_: Frame<'_>) -> Returned {
+fn refuse(_: Frame<'_>) -> ReturnCount {
     Err(Raise::text(READONLY))
 }
 
 /// Raises the error for an unknown global.
-fn no_such_global(f: Frame<'_>) -> Returned {
+fn no_such_global(f: Frame<'_>) -> ReturnCount {
     let mut text = b"Script attempted to access nonexistent global variable '".to_vec();
     if f.kind(2) == LuaType::String || f.kind(2) == LuaType::Number {
         let name = f.bytes(2).unwrap_or(b"");
@@ -120,7 +120,7 @@ pub(crate) fn check_writable(stack: Stack, at: i32) -> Result<(), Raise> {
 }
 
 /// `getmetatable(value)`.
-pub fn getmetatable(f: Frame<'_>) -> Returned {
+pub fn getmetatable(f: Frame<'_>) -> ReturnCount {
     match f.kind(1) {
         LuaType::None => return Err(Raise::Argument(1, "value expected".into())),
         LuaType::String => {
@@ -143,7 +143,7 @@ pub fn getmetatable(f: Frame<'_>) -> Returned {
 }
 
 /// `setmetatable(table, metatable or nil)`.
-pub fn setmetatable(f: Frame<'_>) -> Returned {
+pub fn setmetatable(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     if !matches!(f.kind(2), LuaType::Nil | LuaType::Table) {
         return Err(Raise::Argument(2, "nil or table expected".into()));

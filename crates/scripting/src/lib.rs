@@ -78,14 +78,14 @@ mod vm;
 pub use api::Use;
 pub use debugger::{Debugger, encode as debugger_lines};
 pub use flags::Flags;
-pub use functions::Compiled;
+pub use functions::CompiledFunction;
 pub use host::{Host, NoCommand};
-pub use libraries::{Libraries, LoadError, Prepared};
+pub use libraries::{Libraries, LoadError, PreparedLibraries};
 #[cfg(any(test, feature = "testing"))]
 pub use scripts::EVAL_SCRIPTS_MAX;
 pub use scripts::{ScriptId, Scripts};
 pub use shebang::of_script as shebang_of;
-pub use vm::{Ended, Failed, Setup, VmHandle};
+pub use vm::{ScriptFailure, ScriptOutcome, Setup, VmHandle};
 
 use sha1::{Digest, Sha1};
 

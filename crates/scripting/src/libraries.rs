@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use super::api::{self, Use};
 use super::errors::Failure;
 use super::flags::Flags;
-use super::functions::{Compiled, Registered, Registering};
+use super::functions::{CompiledFunction, RegisteredFunction, Registration};
 use super::host::Host;
 use super::lua::{LuaType, Machine, Stack, watch};
 use super::register::{BAD_NAME, is_name};
@@ -42,7 +42,7 @@ pub struct LibraryFunction {
     pub library: Arc<[u8]>,
     pub description: Option<Vec<u8>>,
     pub flags: Flags,
-    pub function: Compiled,
+    pub function: CompiledFunction,
 }
 
 /// A library: its text, and the functions that it registered.
@@ -57,7 +57,7 @@ pub struct Library {
 pub type LoadError = Vec<u8>;
 
 /// Libraries whose code has run but that are not visible yet.
-pub struct Prepared {
+pub struct PreparedLibraries {
     libraries: Vec<Library>,
 }
 
@@ -109,7 +109,7 @@ impl Library {
         if registered.is_empty() {
             return Err(b"No functions registered".to_vec());
         }
-        let function = |f: Registered| LibraryFunction {
+        let function = |f: RegisteredFunction| LibraryFunction {
             name: f.name.into(),
             library: head.name.clone(),
             description: f.description,
@@ -123,7 +123,7 @@ impl Library {
         })
     }
 
-    fn compiled(&self) -> impl Iterator<Item = Compiled> {
+    fn compiled(&self) -> impl Iterator<Item = CompiledFunction> {
         self.functions.iter().map(|f| f.function)
     }
 }
@@ -134,7 +134,7 @@ fn registered_by(
     host: &mut dyn Host,
     code: &[u8],
     ended: &str,
-) -> Result<Vec<Registered>, LoadError> {
+) -> Result<Vec<RegisteredFunction>, LoadError> {
     let begin = |machine: &Machine, stack: Stack| -> Result<(), LoadError> {
         let name = Use::Functions.chunk_name();
         chunk::load(stack, code, name)
@@ -147,7 +147,7 @@ fn registered_by(
             guard::protect_strictly(stack);
             stack.set_field(Stack::GLOBALS, name);
         }
-        machine.registering.replace(Some(Registering::default()));
+        machine.registering.replace(Some(Registration::default()));
         stack.push_value(-2);
         Ok(())
     };
@@ -272,7 +272,7 @@ impl Libraries {
         let vm = self.vm(setup).handle();
         let library = Library::prepare(vm, &mut clock, head, code, TIMEOUT)?;
         let name = library.name.clone();
-        let prepared = Prepared {
+        let prepared = PreparedLibraries {
             libraries: vec![library],
         };
         self.adopt(prepared, replace)?;
@@ -287,7 +287,7 @@ impl Libraries {
         vm: VmHandle,
         host: &mut dyn Host,
         codes: &[&[u8]],
-    ) -> Result<Prepared, LoadError> {
+    ) -> Result<PreparedLibraries, LoadError> {
         let mut libraries: Vec<Library> = Vec::new();
         let (mut names, mut functions) = (HashSet::new(), HashSet::new());
         for code in codes {
@@ -310,13 +310,13 @@ impl Libraries {
                 return Err(why);
             }
         }
-        Ok(Prepared { libraries })
+        Ok(PreparedLibraries { libraries })
     }
 
     /// Makes libraries prepared in this state visible, all or none. `replaces`: they replace those
     /// of the same names.
-    pub fn adopt(&mut self, prepared: Prepared, replaces: bool) -> Result<(), LoadError> {
-        let Prepared { libraries } = prepared;
+    pub fn adopt(&mut self, prepared: PreparedLibraries, replaces: bool) -> Result<(), LoadError> {
+        let PreparedLibraries { libraries } = prepared;
         let fits = self.check(&libraries, replaces);
         if fits.is_err() {
             if let Some(vm) = &self.vm {

@@ -3,33 +3,33 @@
 //!     register_function(name, callback)
 //!     register_function{function_name=, callback=, flags=, description=}
 //!
-//! Invariant: a function is either in `Registering` with its reference to the callback, or the
-//! reference has been released. Outside of a load there is no `Registering`, and the call is an
+//! Invariant: a function is either in `Registration` with its reference to the callback, or the
+//! reference has been released. Outside of a load there is no `Registration`, and the call is an
 //! error. Names are unique within the library, whatever other libraries have: `libraries` checks
 //! those. Redis checks a name here, Valkey after the load.
 
 use super::errors::raised;
 use super::flags::Flags;
-use super::functions::{Compiled, Registered};
-use super::lua::{Frame, LuaType, Returned};
+use super::functions::{CompiledFunction, RegisteredFunction};
+use super::lua::{Frame, LuaType, ReturnCount};
 
 /// The parsed arguments.
 #[derive(Default)]
-struct Given {
+struct RegisterArguments {
     name: Option<Vec<u8>>,
     description: Option<Vec<u8>>,
-    function: Option<Compiled>,
+    function: Option<CompiledFunction>,
     flags: Flags,
 }
 
 /// `redis.register_function(name, callback)` or `redis.register_function{function_name=...,
 /// callback=..., flags={...}, description=...}`.
-pub fn register_function(f: Frame<'_>) -> Returned {
+pub fn register_function(f: Frame<'_>) -> ReturnCount {
     if f.machine.registering.borrow().is_none() {
         const LATE: &str = "redis.register_function can only be called on FUNCTION LOAD command";
         return Err(raised(f, LATE));
     }
-    let mut given = Given::default();
+    let mut given = RegisterArguments::default();
     let read = match f.top() {
         1 => named(f, &mut given),
         2 => positional(f, &mut given),
@@ -47,7 +47,7 @@ pub fn register_function(f: Frame<'_>) -> Returned {
     }
 }
 
-fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+fn add(f: Frame<'_>, given: &mut RegisterArguments) -> Result<(), &'static str> {
     let Some(name) = given.name.take() else {
         return Err("redis.register_function must get a function name argument");
     };
@@ -63,7 +63,7 @@ fn add(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     if all.has(&name) {
         return Err("Function already exists in the library");
     }
-    all.add(Registered {
+    all.add(RegisteredFunction {
         name,
         description: given.description.take(),
         flags: given.flags,
@@ -82,7 +82,7 @@ pub fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(fits)
 }
 
-fn positional(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+fn positional(f: Frame<'_>, given: &mut RegisterArguments) -> Result<(), &'static str> {
     given.name = f.bytes(1).map(<[u8]>::to_vec);
     if given.name.is_none() {
         return Err("first argument to redis.register_function must be a string");
@@ -90,11 +90,11 @@ fn positional(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
     if f.kind(2) != LuaType::Function {
         return Err("second argument to redis.register_function must be a function");
     }
-    given.function = Some(Compiled(f.keep()));
+    given.function = Some(CompiledFunction(f.keep()));
     Ok(())
 }
 
-fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
+fn named(f: Frame<'_>, given: &mut RegisterArguments) -> Result<(), &'static str> {
     if f.kind(1) != LuaType::Table {
         return Err(
             "calling redis.register_function with a single argument is only applicable to Lua \
@@ -134,7 +134,7 @@ fn named(f: Frame<'_>, given: &mut Given) -> Result<(), &'static str> {
                     );
                 }
                 f.push_value(-1);
-                given.function = Some(Compiled(f.keep()));
+                given.function = Some(CompiledFunction(f.keep()));
             }
             b"flags" => {
                 if f.kind(-1) != LuaType::Table {

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use super::api::Use;
 use super::flags::Flags;
-use super::functions::Compiled;
+use super::functions::CompiledFunction;
 use super::vm::{Setup, Vm};
 use super::{Sha, sha1_hex, shebang};
 use russet_base::memory::alloc::{self, OwnedBytes};
@@ -33,7 +33,7 @@ pub struct Script {
     pub sha: Sha,
     pub body: Box<[u8]>,
     pub flags: Flags,
-    pub function: Compiled,
+    pub function: CompiledFunction,
     hash: u64,
     /// Loaded by EVAL: may be evicted. `older` and `newer` are its neighbours in the LRU list.
     evictable: bool,
@@ -76,16 +76,16 @@ pub struct Scripts {
 pub struct Identity;
 
 impl BuildHasher for Identity {
-    type Hasher = Same;
+    type Hasher = IdentityHasher;
 
-    fn build_hasher(&self) -> Same {
-        Same(0)
+    fn build_hasher(&self) -> IdentityHasher {
+        IdentityHasher(0)
     }
 }
 
-pub struct Same(u64);
+pub struct IdentityHasher(u64);
 
-impl Hasher for Same {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }

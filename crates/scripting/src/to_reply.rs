@@ -10,7 +10,7 @@
 
 use super::effort::LONG;
 use super::errors::Failure;
-use super::lua::{Frame, LuaType, Watched, truncated, watch};
+use super::lua::{Frame, LuaType, WatchGuard, truncated, watch};
 use russet_resp::{Reply, up_to_nul};
 
 /// Maximum nesting of tables: as many values as Redis's Lua keeps for C.
@@ -27,7 +27,7 @@ const HEADER_MAX: usize = 32;
 
 /// Why a value is not replied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfinished {
+pub(crate) enum ReplyError {
     /// The script must stop.
     Stopped,
     /// It takes more memory than the script may have.
@@ -38,12 +38,12 @@ pub(crate) enum Unfinished {
 
 /// Replies with the value on top of the stack, without popping it; on failure the reply is
 /// unchanged. `resp3`: the script's own protocol, which decides whether booleans become integers.
-pub(crate) fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
+pub(crate) fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), ReplyError> {
     let (mark, errors) = (reply.mark(), reply.errors());
     let most = f.machine.room().min(UNMEASURED_MAX);
     let mut writer = ReplyWriter::new(f, reply, resp3, most);
     let mut written = writer.write();
-    if written == Err(Unfinished::TooLarge) && !writer.has_too_many() {
+    if written == Err(ReplyError::TooLarge) && !writer.has_too_many() {
         reply.take_back(mark, errors);
         written = write_measured(f, reply, resp3);
     }
@@ -54,7 +54,7 @@ pub(crate) fn reply_value(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Resul
 }
 
 /// Like [`reply_value`], into a buffer with room for all of it.
-fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Unfinished> {
+fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), ReplyError> {
     let mut counted = Reply::new();
     counted.set_resp3(reply.resp3());
     let mut meter = ReplyWriter::new(f, &mut counted, resp3, f.machine.limit());
@@ -66,10 +66,10 @@ fn write_measured(f: Frame<'_>, reply: &mut Reply, resp3: bool) -> Result<(), Un
         f.collect();
     }
     if bytes >= f.machine.room() {
-        return Err(Unfinished::TooLarge);
+        return Err(ReplyError::TooLarge);
     }
     if !reply.make_room(bytes) {
-        return Err(Unfinished::Full);
+        return Err(ReplyError::Full);
     }
     ReplyWriter::new(f, reply, resp3, bytes).write()
 }
@@ -90,10 +90,10 @@ struct ReplyWriter<'m, 'r> {
     /// Bytes measured and dropped from the buffer.
     measured: usize,
     /// Set at the first check; from then on the script can be interrupted.
-    watched: Option<Watched<'m>>,
+    watched: Option<WatchGuard<'m>>,
 }
 
-type Written = Result<(), Unfinished>;
+type WriteResult = Result<(), ReplyError>;
 
 impl<'m, 'r> ReplyWriter<'m, 'r> {
     fn new(f: Frame<'m>, reply: &'r mut Reply, resp3: bool, most: usize) -> ReplyWriter<'m, 'r> {
@@ -112,13 +112,13 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     }
 
     /// Writes the value on top of the stack without popping it.
-    fn write(&mut self) -> Written {
+    fn write(&mut self) -> WriteResult {
         let top = self.f.top();
         self.f.push_value(-1);
         let written = self.value(0);
         self.f.set_top(top);
         if self.reply.is_full() {
-            Err(Unfinished::Full)
+            Err(ReplyError::Full)
         } else {
             written
         }
@@ -135,7 +135,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     }
 
     #[inline]
-    fn step(&mut self) -> Written {
+    fn step(&mut self) -> WriteResult {
         self.steps -= 1;
         if self.steps > 0 {
             return Ok(());
@@ -148,18 +148,18 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     /// Checks that writing may continue, with `more` bytes to come.
     #[cold]
     #[inline(never)]
-    fn look(&mut self, more: usize) -> Written {
+    fn look(&mut self, more: usize) -> WriteResult {
         self.steps = STEPS;
         let f = self.f;
         self.watched.get_or_insert_with(|| watch(f.machine));
         if f.is_stopped() {
-            return Err(Unfinished::Stopped);
+            return Err(ReplyError::Stopped);
         }
         if self.reply.is_full() {
-            return Err(Unfinished::Full);
+            return Err(ReplyError::Full);
         }
         if self.bytes() + more > self.most || self.has_too_many() {
-            return Err(Unfinished::TooLarge);
+            return Err(ReplyError::TooLarge);
         }
         if self.measures {
             const KEPT: usize = 1 << 20;
@@ -171,7 +171,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
 
     /// Checks the limits before a text, which may be long, is written.
     #[inline]
-    fn announce(&mut self, text: &[u8]) -> Written {
+    fn announce(&mut self, text: &[u8]) -> WriteResult {
         if text.len() >= LONG {
             self.look(2 * text.len() + HEADER_MAX)
         } else {
@@ -180,7 +180,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     }
 
     /// Writes and pops the value on top of the stack.
-    fn value(&mut self, depth: usize) -> Written {
+    fn value(&mut self, depth: usize) -> WriteResult {
         self.step()?;
         let stack = self.f.stack;
         match stack.kind(-1) {
@@ -197,7 +197,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
         Ok(())
     }
 
-    fn string(&mut self, text: &[u8]) -> Written {
+    fn string(&mut self, text: &[u8]) -> WriteResult {
         if text.len() < LONG {
             self.reply.bulk(text);
             return Ok(());
@@ -213,7 +213,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     }
 
     /// Writes and pops a table: the type that one of its fields names, else an array.
-    fn table(&mut self, depth: usize) -> Written {
+    fn table(&mut self, depth: usize) -> WriteResult {
         self.weight += TABLE_BYTES;
         let stack = self.f.stack;
         let kind = stack.get_field(-1, "err");
@@ -253,7 +253,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
 
     /// Writes a table as the type that this field names; the field's value is on top and stays.
     /// `false`: the field names no type.
-    fn named(&mut self, name: &str, depth: usize) -> Result<bool, Unfinished> {
+    fn named(&mut self, name: &str, depth: usize) -> Result<bool, ReplyError> {
         let stack = self.f.stack;
         match name {
             "ok" => {
@@ -274,7 +274,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
         Ok(true)
     }
 
-    fn verbatim(&mut self) -> Result<bool, Unfinished> {
+    fn verbatim(&mut self) -> Result<bool, ReplyError> {
         let stack = self.f.stack;
         let format = stack.get_field(-1, "format");
         let string = stack.get_field(-2, "string");
@@ -296,7 +296,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
     }
 
     /// A map or a set: the keys, and a map's values.
-    fn pairs(&mut self, depth: usize, is_map: bool) -> Written {
+    fn pairs(&mut self, depth: usize, is_map: bool) -> WriteResult {
         let stack = self.f.stack;
         // A table that has been emptied can still take long to iterate.
         self.look(0)?;

@@ -10,10 +10,10 @@ use std::ffi::{CStr, c_int};
 use super::api::Use;
 use super::debugger::{self, Debugger};
 use super::errors::{Failure, KILLED};
-use super::functions::Compiled;
+use super::functions::CompiledFunction;
 use super::host::Host;
 use super::lua::{Frame, Handle, Lua, LuaType, Machine, Stack, disarm, set_line_hook, watch};
-use super::to_reply::{Unfinished, reply_value};
+use super::to_reply::{ReplyError, reply_value};
 use super::{chunk, sandbox, stdlib::basic};
 use russet_base::clock;
 use russet_config::{Config, Dialect};
@@ -121,16 +121,16 @@ impl Vm {
     }
 
     /// Compiles a script, or returns Lua's message.
-    pub fn compile(&self, code: &[u8]) -> Result<Compiled, Vec<u8>> {
+    pub fn compile(&self, code: &[u8]) -> Result<CompiledFunction, Vec<u8>> {
         let stack = self.lua.stack();
         chunk::load(stack, code, self.of.chunk_name())?;
-        let compiled = Compiled(stack.keep());
+        let compiled = CompiledFunction(stack.keep());
         collect_some(stack);
         Ok(compiled)
     }
 
     /// Releases a function.
-    pub fn release(&self, function: Compiled) {
+    pub fn release(&self, function: CompiledFunction) {
         self.lua.stack().release(function.0);
     }
 
@@ -167,15 +167,15 @@ pub struct VmHandle {
 }
 
 /// How a script ended.
-pub enum Ended {
+pub enum ScriptOutcome {
     /// Its value is on the stack until [`VmHandle::reply`] replies with it.
     Returned,
     /// It raised an error, which it did not catch.
-    Failed(Failed),
+    Failed(ScriptFailure),
 }
 
 /// Why a script did not return.
-pub enum Failed {
+pub enum ScriptFailure {
     /// The content of an error table.
     Error(Failure),
     /// There was no memory for an error table: Lua's message.
@@ -189,10 +189,10 @@ impl VmHandle {
     pub fn call(
         self,
         host: &mut dyn Host,
-        function: Compiled,
+        function: CompiledFunction,
         (keys, args): (Args<'_>, Args<'_>),
         debugger: Option<Debugger>,
-    ) -> Ended {
+    ) -> ScriptOutcome {
         self.lua.with_host(host, |machine, stack| {
             stack.push_kept(function.0);
             let count = match self.of {
@@ -213,7 +213,7 @@ impl VmHandle {
             // Keys or arguments that exceed the memory limit were not pushed.
             if machine.was_refused() {
                 stack.set_top(BASE);
-                return Ended::Failed(Failed::Bare(b"not enough memory".to_vec()));
+                return ScriptOutcome::Failed(ScriptFailure::Bare(b"not enough memory".to_vec()));
             }
             let ok = if let Some(record) = debugger {
                 machine.debug.begin(record);
@@ -228,21 +228,21 @@ impl VmHandle {
                 stack.protected_call(count, 1, 1)
             };
             if ok {
-                return Ended::Returned;
+                return ScriptOutcome::Returned;
             }
             let failed = match stack.kind(-1) {
                 // The line exists three times: in Lua, in this copy, and in the reply.
-                LuaType::Table => Failed::Error(Failure::read(stack, machine.room() / 2)),
-                _ => Failed::Bare(stack.bytes(-1).unwrap_or(b"execution failure").to_vec()),
+                LuaType::Table => ScriptFailure::Error(Failure::read(stack, machine.room() / 2)),
+                _ => ScriptFailure::Bare(stack.bytes(-1).unwrap_or(b"execution failure").to_vec()),
             };
             stack.set_top(BASE);
             tidy(machine, stack);
-            Ended::Failed(failed)
+            ScriptOutcome::Failed(failed)
         })
     }
 
     /// Releases functions.
-    pub(super) fn release_all(self, functions: impl Iterator<Item = Compiled>) {
+    pub(super) fn release_all(self, functions: impl Iterator<Item = CompiledFunction>) {
         self.lua
             .with(|_, stack| functions.for_each(|f| stack.release(f.0)));
     }
@@ -250,18 +250,18 @@ impl VmHandle {
     /// Replies with the value a script returned, and pops it. Fails, leaving the reply unchanged,
     /// if the script is stopped meanwhile or the value is too large. `resp3`: the protocol that the
     /// script set last.
-    pub fn reply(self, host: &mut dyn Host, reply: &mut Reply, resp3: bool) -> Ended {
+    pub fn reply(self, host: &mut dyn Host, reply: &mut Reply, resp3: bool) -> ScriptOutcome {
         self.lua.with_host(host, |machine, stack| {
             let written = reply_value(Frame { stack, machine }, reply, resp3);
             stack.set_top(BASE);
             tidy(machine, stack);
             let Err(unfinished) = written else {
-                return Ended::Returned;
+                return ScriptOutcome::Returned;
             };
-            Ended::Failed(Failed::Error(Failure::new(match unfinished {
-                Unfinished::Stopped => KILLED,
-                Unfinished::TooLarge => TOO_LARGE,
-                Unfinished::Full => TOO_LARGE_FOR_CLIENT,
+            ScriptOutcome::Failed(ScriptFailure::Error(Failure::new(match unfinished {
+                ReplyError::Stopped => KILLED,
+                ReplyError::TooLarge => TOO_LARGE,
+                ReplyError::Full => TOO_LARGE_FOR_CLIENT,
             })))
         })
     }

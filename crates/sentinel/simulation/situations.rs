@@ -5,7 +5,7 @@
 
 use super::world::{NAME, World};
 use crate::instances::{FailoverState, Replica};
-use crate::shared::Own;
+use crate::shared::ServerFacts;
 
 /// Three Sentinels with both scripts, after a failover to the second of two nodes.
 pub(super) fn failed_over_with_scripts() -> World {
@@ -403,7 +403,7 @@ fn names_are_resolved_and_may_be_announced() {
         disk.primaries[0].replicas.clear();
         disk.primaries[0].peers.clear();
         world.start(n);
-        let own = Own {
+        let own = ServerFacts {
             port: world.machines[n].place.1,
             password: b"secret".to_vec(),
         };

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::checks::Checks;
 use super::node::DataNode;
 use crate::actions::{Action, Order};
-use crate::commands::{After, Host};
+use crate::commands::{Host, ReplyCondition};
 use crate::config::{Setup, from_file, rewrite};
 use crate::core::Sentinel;
 use crate::instances::CHANNEL;
 use crate::links::ConnId;
-use crate::shared::Own;
+use crate::shared::ServerFacts;
 use russet_config::{Config, Sources, load};
 use russet_host::simulation::{Clock, Disk};
 use russet_host::{Level, Machine as _, Now, Random};
@@ -139,7 +139,7 @@ impl World {
         let setup = read(text);
         assert_eq!(setup, self.machines[n].disk.file);
         self.checks.restarted(n, setup.current_epoch);
-        let own = Own {
+        let own = ServerFacts {
             port: self.machines[n].place.1,
             password: Vec::new(),
         };
@@ -326,7 +326,9 @@ impl World {
         self.carry_out(n);
         match (&self.machines[n].core, after) {
             (None, _) => Vec::new(),
-            (Some(core), After::Persist { otherwise }) if !core.shared.out.is_saved() => otherwise,
+            (Some(core), ReplyCondition::Persist { otherwise }) if !core.shared.out.is_saved() => {
+                otherwise
+            }
             _ => reply.take_text(),
         }
     }

@@ -18,9 +18,9 @@ use super::discovery::strangers::{self, Strangers};
 use super::explain::record;
 use super::groups::{self, Primaries};
 use super::instances::{Hello, Primary, Watch};
-use super::links::{ConnId, ConnKind, Expected, LinkId, Links, Member, Target};
+use super::links::{ConnId, ConnKind, ExpectedReply, LinkId, Links, Member, Target};
 use super::scripts::{JobId, Scripts};
-use super::shared::{Own, Shared, Simulated, Tilt};
+use super::shared::{ServerFacts, Shared, SimulatedFailures, Tilt};
 use super::time::{Ms, Periods};
 use super::{
     discovery, down,
@@ -41,7 +41,7 @@ pub struct Sentinel {
 impl Sentinel {
     /// Begins with the settings and state of the file. Without an id it gets one, which is saved at
     /// once.
-    pub fn new(setup: &Setup, own: Own, seed: u64, now: Now) -> Sentinel {
+    pub fn new(setup: &Setup, own: ServerFacts, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
             wall_ms: now.wall_ms,
@@ -56,7 +56,7 @@ impl Sentinel {
             out: Outbox::default(),
             scripts: Scripts::default(),
             next_tick: now.monotonic_ms,
-            simulated: Simulated::empty(),
+            simulated: SimulatedFailures::empty(),
             tilt: Tilt {
                 since: None,
                 ended: None,
@@ -100,7 +100,7 @@ impl Sentinel {
 
     /// The port and password that other Sentinels know us by.
     #[cfg(test)]
-    pub(crate) fn set_own(&mut self, own: Own) {
+    pub(crate) fn set_own(&mut self, own: ServerFacts) {
         self.shared.own = own;
     }
 
@@ -343,15 +343,15 @@ impl Sentinel {
             return self.message(link, &reply);
         }
         match self.shared.links.take_expected(link, kind) {
-            None | Some(Expected::Ignored | Expected::Subscribed) => {}
-            Some(Expected::RunId) => {
+            None | Some(ExpectedReply::Ignored | ExpectedReply::Subscribed) => {}
+            Some(ExpectedReply::RunId) => {
                 let Sentinel { shared, primaries } = self;
                 if let Some((_, candidate)) = strangers::answered(shared, link, &reply) {
                     discovery::believe(shared, primaries, candidate);
                 }
             }
-            Some(Expected::Ping(target)) => self.pong(link, &target, &reply),
-            Some(Expected::Info(target)) => {
+            Some(ExpectedReply::Ping(target)) => self.pong(link, &target, &reply),
+            Some(ExpectedReply::Info(target)) => {
                 if let ReplyValue::Bulk(info) | ReplyValue::Verbatim(info) = reply
                     && let Some(primary) = self.primaries.get_mut(&target.primary)
                 {
@@ -359,7 +359,7 @@ impl Sentinel {
                 }
                 self.go_on_with(&target.primary);
             }
-            Some(Expected::Hello(target)) => {
+            Some(ExpectedReply::Hello(target)) => {
                 let at = self.shared.now;
                 if !matches!(reply, ReplyValue::Error(_))
                     && let Some(watch) = self.watch_of(&target)
@@ -367,7 +367,7 @@ impl Sentinel {
                     watch.published_at = at;
                 }
             }
-            Some(Expected::IsDown(target)) => {
+            Some(ExpectedReply::IsDown(target)) => {
                 self.answered(&target, &reply);
                 self.go_on_with(&target.primary);
             }
@@ -390,7 +390,7 @@ impl Sentinel {
             let kind = ConnKind::Subscription;
             let expected = self.shared.links.take_expected(link, kind);
             let is_refused = matches!(message, ReplyValue::Error(_));
-            if is_refused && expected == Some(Expected::Subscribed) {
+            if is_refused && expected == Some(ExpectedReply::Subscribed) {
                 let Shared { links, out, .. } = &mut self.shared;
                 links.close(link, kind, out);
             }
@@ -453,7 +453,7 @@ impl Sentinel {
             watch.is_script_killed = true;
             let link = watch.link;
             let words: [&[u8]; 2] = [script, b"KILL"];
-            self.shared.send(link, &words, Expected::Ignored);
+            self.shared.send(link, &words, ExpectedReply::Ignored);
         }
     }
 
@@ -499,7 +499,7 @@ impl Sentinel {
 }
 
 impl Machine for Sentinel {
-    type Around<'a> = ();
+    type Context<'a> = ();
     type Order = Order;
 
     fn event(&mut self, now: Now, (): &(), event: Event<'_>) {

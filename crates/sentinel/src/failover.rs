@@ -18,7 +18,7 @@ use super::groups::switch_address;
 use super::instances::{Failover, FailoverKind, FailoverState, Peer, Primary, Reconf, Replica};
 use super::links::{Member, Target};
 use super::monitor;
-use super::shared::{DESYNC_MAX_MS, Reporter, Shared, Simulated, object};
+use super::shared::{DESYNC_MAX_MS, Reporter, Shared, SimulatedFailures, object};
 use super::time::Ms;
 use russet_host::Level;
 use select::select;
@@ -157,7 +157,10 @@ fn wait_start(shared: &mut Shared, primary: &mut Primary) {
     let reporter = Reporter::new(primary, shared);
     reporter.primary(shared, Level::Warning, "+elected-leader", "");
     record::elected(shared, primary);
-    if shared.simulated.contains(Simulated::CRASH_AFTER_ELECTION) {
+    if shared
+        .simulated
+        .contains(SimulatedFailures::CRASH_AFTER_ELECTION)
+    {
         crash(shared);
     }
     enter(shared, primary, FailoverState::SelectReplica);

@@ -43,7 +43,7 @@ pub enum Member {
 
 /// The request that a reply answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedReply {
     /// Nothing depends on the reply: its effect is seen in INFO.
     Ignored,
     Ping(Target),
@@ -66,7 +66,7 @@ pub(crate) struct Conn {
     /// Our own address on it, once it is established.
     pub local_ip: Option<Vec<u8>>,
     /// The replies to come, in their order.
-    pub expected: VecDeque<Expected>,
+    pub expected: VecDeque<ExpectedReply>,
     parser: ReplyParser,
 }
 
@@ -289,7 +289,7 @@ impl Links {
     }
 
     /// Takes the request that the next reply of a connection answers.
-    pub(crate) fn take_expected(&mut self, id: LinkId, kind: ConnKind) -> Option<Expected> {
+    pub(crate) fn take_expected(&mut self, id: LinkId, kind: ConnKind) -> Option<ExpectedReply> {
         let conn = self.get_mut(id).conn_mut(kind).as_mut()?;
         conn.expected.pop_front()
     }
@@ -300,7 +300,7 @@ impl Links {
         id: LinkId,
         kind: ConnKind,
         words: &[&[u8]],
-        expected: Expected,
+        expected: ExpectedReply,
         out: &mut Outbox,
     ) -> bool {
         let Some(conn) = self.get_mut(id).conn_mut(kind) else {

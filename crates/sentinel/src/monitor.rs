@@ -15,8 +15,8 @@ use super::instances::{
     CHANNEL, DataNode, FailoverKind, FailoverSeen, FailoverState, Peer, Primary, Reconf, Role,
     Watch,
 };
-use super::links::{Conn, ConnKind, Expected, InstanceLink, LinkId, Member, Target};
-use super::shared::{About, Reporter, Shared};
+use super::links::{Conn, ConnKind, ExpectedReply, InstanceLink, LinkId, Member, Target};
+use super::shared::{PrimaryIntroduction, Reporter, Shared};
 use super::time::Ms;
 use russet_host::Level;
 
@@ -33,10 +33,10 @@ fn is_muted(primary: &Primary) -> bool {
 }
 
 /// The conditions of one instance's periodic requests.
-struct Due<'a> {
+struct DueRequests<'a> {
     target: Target,
     settings: &'a PrimarySettings,
-    about: &'a About,
+    about: &'a PrimaryIntroduction,
     /// `None`: it is not asked for INFO.
     info: Option<(Option<Ms>, Ms)>,
     is_muted: bool,
@@ -44,7 +44,7 @@ struct Due<'a> {
 
 /// Watches a primary and its group.
 pub fn tend(shared: &mut Shared, primary: &mut Primary) {
-    let about = About::new(primary, shared.globals.announce_hostnames);
+    let about = PrimaryIntroduction::new(primary, shared.globals.announce_hostnames);
     let muted = is_muted(primary);
     let closely =
         primary.is_agreed_down || primary.failover.is_running() || primary.node.watch.is_down;
@@ -66,7 +66,7 @@ pub fn tend(shared: &mut Shared, primary: &mut Primary) {
         primary: name.clone(),
         member,
     };
-    let due = Due {
+    let due = DueRequests {
         target: target(Member::Primary),
         settings,
         about: &about,
@@ -90,7 +90,7 @@ pub fn tend(shared: &mut Shared, primary: &mut Primary) {
             true => 1000,
             false => shared.periods.info,
         };
-        let due = Due {
+        let due = DueRequests {
             target: target(Member::Replica(name.clone())),
             settings,
             about: &about,
@@ -100,7 +100,7 @@ pub fn tend(shared: &mut Shared, primary: &mut Primary) {
         tend_one(shared, &mut node.watch, &due);
     }
     for (run_id, peer) in peers {
-        let due = Due {
+        let due = DueRequests {
             target: target(Member::Peer(run_id.clone())),
             settings,
             about: &about,
@@ -111,7 +111,7 @@ pub fn tend(shared: &mut Shared, primary: &mut Primary) {
     }
 }
 
-fn tend_one(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
+fn tend_one(shared: &mut Shared, watch: &mut Watch, due: &DueRequests<'_>) {
     reconnect(shared, watch, due.info.is_some());
     send_due(shared, watch, due);
 }
@@ -176,10 +176,10 @@ pub fn greet(
     match (user.is_empty(), pass.is_empty()) {
         (_, true) => {}
         (true, false) => {
-            send(shared, &[b"AUTH", &pass], Expected::Ignored);
+            send(shared, &[b"AUTH", &pass], ExpectedReply::Ignored);
         }
         (false, false) => {
-            send(shared, &[b"AUTH", &user, &pass], Expected::Ignored);
+            send(shared, &[b"AUTH", &user, &pass], ExpectedReply::Ignored);
         }
     }
     let purpose: &[u8] = match kind {
@@ -187,13 +187,17 @@ pub fn greet(
         ConnKind::Subscription => b"-pubsub",
     };
     let name = own_name(shared, purpose);
-    send(shared, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
+    send(
+        shared,
+        &[b"CLIENT", b"SETNAME", &name],
+        ExpectedReply::Ignored,
+    );
     match kind {
         ConnKind::Commands => {
             ping(shared, link, settings, &target);
         }
         ConnKind::Subscription => {
-            send(shared, &[b"SUBSCRIBE", CHANNEL], Expected::Subscribed);
+            send(shared, &[b"SUBSCRIBE", CHANNEL], ExpectedReply::Subscribed);
         }
     }
 }
@@ -219,13 +223,17 @@ pub(crate) fn log_in_to_peer(shared: &mut Shared, link: LinkId) {
     if !pass.is_empty() {
         let words: [&[u8]; 3] = [b"AUTH", &user, &pass];
         if user.is_empty() {
-            shared.send(link, &[words[0], words[2]], Expected::Ignored)
+            shared.send(link, &[words[0], words[2]], ExpectedReply::Ignored)
         } else {
-            shared.send(link, &words, Expected::Ignored)
+            shared.send(link, &words, ExpectedReply::Ignored)
         };
     }
     let name = own_name(shared, b"-cmd");
-    shared.send(link, &[b"CLIENT", b"SETNAME", &name], Expected::Ignored);
+    shared.send(
+        link,
+        &[b"CLIENT", b"SETNAME", &name],
+        ExpectedReply::Ignored,
+    );
 }
 
 /// Records and reports why a connection could not be established.
@@ -265,7 +273,7 @@ pub fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, targe
         Member::Peer(_) => b"PING",
         _ => settings.renamed(b"PING"),
     };
-    if shared.send(link, &[command], Expected::Ping(target.clone())) {
+    if shared.send(link, &[command], ExpectedReply::Ping(target.clone())) {
         let now = shared.now;
         let link = shared.links.get_mut(link);
         link.pinged_at = Some(now);
@@ -347,17 +355,21 @@ pub(crate) fn ask_info(
     settings: &PrimarySettings,
     target: Target,
 ) {
-    shared.send(link, &[settings.renamed(b"INFO")], Expected::Info(target));
+    shared.send(
+        link,
+        &[settings.renamed(b"INFO")],
+        ExpectedReply::Info(target),
+    );
 }
 
 /// Whether a reply to such a request is still to come.
-fn awaits(link: &InstanceLink, expected: &Expected) -> bool {
+fn awaits(link: &InstanceLink, expected: &ExpectedReply) -> bool {
     let awaits = |conn: &Conn| conn.expected.contains(expected);
     link.commands.as_ref().is_some_and(awaits)
 }
 
 /// INFO, PING and a hello, each if its time has come.
-fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
+fn send_due(shared: &mut Shared, watch: &mut Watch, due: &DueRequests<'_>) {
     let now = shared.now;
     let link = shared.links.get(watch.link);
     if !link.is_up() || link.pending() >= PENDING_MAX * link.owners {
@@ -373,7 +385,7 @@ fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
     if let Some((at, period)) = due.info
         && at.is_none_or(|at| is_due(now - at, period, ping_period, pings))
     {
-        let expected = Expected::Info(due.target.clone());
+        let expected = ExpectedReply::Info(due.target.clone());
         if !awaits(link, &expected) {
             shared.send(watch.link, &[command(b"INFO")], expected);
         }
@@ -383,7 +395,7 @@ fn send_due(shared: &mut Shared, watch: &mut Watch, due: &Due<'_>) {
     }
     let age = now - watch.published_at;
     if is_due(age, shared.periods.publish, ping_period, pings) && !due.is_muted {
-        let expected = Expected::Hello(due.target.clone());
+        let expected = ExpectedReply::Hello(due.target.clone());
         if !awaits(shared.links.get(watch.link), &expected)
             && let Some(hello) = shared.hello(due.about, watch.link)
         {

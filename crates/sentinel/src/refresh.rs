@@ -12,7 +12,7 @@ use super::groups::{self, add_replica};
 use super::instances::{FailoverKind, FailoverSeen, FailoverState, Primary, Reconf, Report, Role};
 use super::links::Member;
 use super::monitor::publish_soon;
-use super::shared::{Reporter, Shared, Simulated};
+use super::shared::{Reporter, Shared, SimulatedFailures};
 use super::time::Ms;
 use russet_host::Level;
 
@@ -152,7 +152,10 @@ fn found_as_primary(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     enter(shared, primary, FailoverState::ReconfReplicas);
     shared.out.persist();
     report_replica(shared, primary, name, Level::Warning, "+promoted-slave");
-    if shared.simulated.contains(Simulated::CRASH_AFTER_PROMOTION) {
+    if shared
+        .simulated
+        .contains(SimulatedFailures::CRASH_AFTER_PROMOTION)
+    {
         crash(shared);
     }
     let promoted = &primary.replicas[name].node;

@@ -15,7 +15,7 @@ use super::config::Globals;
 use super::discovery::strangers::Strangers;
 use super::instances::{Hello, Primary, Watch};
 use super::links::ConnKind;
-use super::links::{Expected, LinkId, Links};
+use super::links::{ExpectedReply, LinkId, Links};
 use super::scripts::Scripts;
 use super::time::{Ms, Periods};
 use russet_base::json::{Escapes, Object};
@@ -31,7 +31,7 @@ pub(crate) fn object() -> Object {
 
 /// The server's own facts that the core needs.
 #[derive(Clone, Debug, Default)]
-pub struct Own {
+pub struct ServerFacts {
     /// The port that others reach us by.
     pub port: u16,
     /// `requirepass`: also for AUTH to other Sentinels, unless there is `sentinel-pass`.
@@ -41,7 +41,7 @@ pub struct Own {
 bitflags::bitflags! {
     /// SENTINEL SIMULATE-FAILURE.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Simulated: u8 {
+    pub(crate) struct SimulatedFailures: u8 {
         const CRASH_AFTER_ELECTION = 1;
         const CRASH_AFTER_PROMOTION = 1 << 1;
     }
@@ -63,7 +63,7 @@ pub struct Shared {
     pub now: Ms,
     /// The wall clock at the same moment, for texts.
     pub wall_ms: Ms,
-    pub own: Own,
+    pub own: ServerFacts,
     pub my_id: Vec<u8>,
     pub current_epoch: u64,
     pub globals: Globals,
@@ -73,7 +73,7 @@ pub struct Shared {
     pub strangers: Strangers,
     pub out: Outbox,
     pub scripts: Scripts,
-    pub(crate) simulated: Simulated,
+    pub(crate) simulated: SimulatedFailures,
     pub tilt: Tilt,
     pub random: Random,
     /// When the next tick is due.
@@ -127,7 +127,7 @@ impl Shared {
     }
 
     /// Sends a command over a link's connection for commands.
-    pub fn send(&mut self, link: LinkId, words: &[&[u8]], expected: Expected) -> bool {
+    pub fn send(&mut self, link: LinkId, words: &[&[u8]], expected: ExpectedReply) -> bool {
         let kind = ConnKind::Commands;
         self.links.send(link, kind, words, expected, &mut self.out)
     }
@@ -142,7 +142,7 @@ impl Shared {
     }
 
     /// The hello about a primary to be sent over a link.
-    pub fn hello(&self, about: &About, link: LinkId) -> Option<Hello> {
+    pub fn hello(&self, about: &PrimaryIntroduction, link: LinkId) -> Option<Hello> {
         Some(Hello {
             host: self.announced_host(link)?,
             port: match self.globals.announce_port {
@@ -164,17 +164,17 @@ impl Shared {
 }
 
 /// A primary's part of a hello.
-pub(crate) struct About {
+pub(crate) struct PrimaryIntroduction {
     name: Vec<u8>,
     host: Vec<u8>,
     port: u16,
     config_epoch: u64,
 }
 
-impl About {
-    pub fn new(primary: &Primary, by_name: bool) -> About {
+impl PrimaryIntroduction {
+    pub fn new(primary: &Primary, by_name: bool) -> PrimaryIntroduction {
         let address = primary.current_address();
-        About {
+        PrimaryIntroduction {
             name: primary.name.clone(),
             host: address.shown(by_name).to_vec(),
             port: address.port,

@@ -4,7 +4,7 @@ use crate::pubsub::Kind;
 use crate::server::execution::gates::slots::viewer;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
-use russet_cluster::{After, Host};
+use russet_cluster::{Host, ReplyCondition};
 use russet_command::CommandError;
 use russet_host::Now;
 
@@ -17,13 +17,13 @@ impl Call<'_> {
     pub fn run_in_cluster(&mut self) -> CommandResult {
         let is_acknowledged = self.is_time_up() && self.is_acknowledged()?;
         match self.run_core(is_acknowledged) {
-            After::Acknowledged { timeout_ms } => self.await_replica(timeout_ms),
-            After::Send | After::Persist { .. } => {}
+            ReplyCondition::Acknowledged { timeout_ms } => self.await_replica(timeout_ms),
+            ReplyCondition::Send | ReplyCondition::Persist { .. } => {}
         }
         Ok(())
     }
 
-    fn run_core(&mut self, is_acknowledged: bool) -> After {
+    fn run_core(&mut self, is_acknowledged: bool) -> ReplyCondition {
         let args = self.args.to_vec();
         let may_wait = self.may_block();
         let is_from_primary = self.was_taken_before();
@@ -39,7 +39,7 @@ impl Call<'_> {
         let now = Now::from(server.now);
         let viewer = viewer(client, reply.resp3());
         let Some(driver) = server.cluster.as_deref_mut() else {
-            return After::Send;
+            return ReplyCondition::Send;
         };
         let links = &driver.links;
         let host = Host {
@@ -55,7 +55,7 @@ impl Call<'_> {
         server.continue_cluster(keyspace);
         let cluster = server.cluster.as_ref();
         let is_saved = cluster.is_some_and(|driver| driver.core.is_saved());
-        if let After::Persist { otherwise } = &after
+        if let ReplyCondition::Persist { otherwise } = &after
             && !is_saved
         {
             reply.truncate(begin);

@@ -115,12 +115,12 @@ use crate::server::process;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::wake::Wake;
-use russet_cluster::{Cluster, Order, Own, Primary, Settings};
+use russet_cluster::{Cluster, Order, Primary, ServerState, Settings};
 use russet_config::{ClusterConfigSave, system_text};
 use russet_host::{Driver, Event, Links, Machine, Now};
 use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::tls::TlsLink;
-use russet_net::{Accepted, Destination, Stream};
+use russet_net::{AcceptedStream, Destination, Stream};
 
 /// This server around its node.
 pub(in crate::server) struct ClusterHost<'s> {
@@ -176,10 +176,10 @@ impl Driver for ClusterHost<'_> {
         self.server.connections.wake.clone()
     }
 
-    fn welcome(&mut self, accepted: Accepted) -> Option<Stream> {
+    fn welcome(&mut self, accepted: AcceptedStream) -> Option<Stream> {
         let socket = match accepted {
-            Accepted::Plain(stream) => return Some(stream),
-            Accepted::Tls(socket) => socket,
+            AcceptedStream::Plain(stream) => return Some(stream),
+            AcceptedStream::Tls(socket) => socket,
         };
         let materials = self.server.connections.tls.materials()?;
         match TlsLink::accepted(socket, &materials.server) {
@@ -455,7 +455,7 @@ fn own(
     stream: &russet_replication::Stream,
     gates: &Gates,
     keyspace: &Keyspace,
-) -> Own {
+) -> ServerState {
     let upstream = replication.upstream.as_deref();
     let primary = upstream.map(|upstream| {
         let received_ms = if upstream.is_online() {
@@ -478,7 +478,7 @@ fn own(
     let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
     let is_replaced =
         is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());
-    Own {
+    ServerState {
         offset: if is_replaced { 0 } else { stream.offset() },
         primary,
         is_loading,

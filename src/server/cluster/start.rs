@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::server::parts::cluster::{ClusterDriver, StateFile};
 use crate::server::process::listen;
 use crate::server::state::Server;
-use russet_cluster::{Cluster, Saved, bus_port, main_port};
+use russet_cluster::{Cluster, NodesConf, bus_port, main_port};
 use russet_config::Config;
 use russet_host::Now;
 use russet_keyspace::Keyspace;
@@ -55,11 +55,11 @@ pub(in crate::server) fn fault(config: &Config) -> Option<String> {
 }
 
 /// The state that the file's text has; a new one if it is empty.
-fn parse(path: &Path, text: &[u8]) -> Result<Saved, StartError> {
+fn parse(path: &Path, text: &[u8]) -> Result<NodesConf, StartError> {
     if text.is_empty() {
-        return Ok(Saved::fresh(rand::random()));
+        return Ok(NodesConf::fresh(rand::random()));
     }
-    Saved::parse(text).map_err(|why| StartError::Corrupt {
+    NodesConf::parse(text).map_err(|why| StartError::Corrupt {
         path: path.display().to_string(),
         why,
     })
@@ -68,7 +68,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<Saved, StartError> {
 /// A node's start: its locked file, its saved state, its listeners.
 pub(in crate::server) struct Begun {
     file: StateFile,
-    saved: Saved,
+    saved: NodesConf,
     is_new: bool,
     listeners: Vec<Listener>,
     /// Of the core's random numbers.
@@ -105,7 +105,7 @@ impl Begun {
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
         let mut saved = if text.is_empty() {
-            Saved::fresh(seed)
+            NodesConf::fresh(seed)
         } else {
             parse(path, &text)?
         };

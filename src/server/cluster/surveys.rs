@@ -24,7 +24,7 @@ use crate::server::parts::cluster::BrokenRule;
 use crate::server::parts::cluster::{Asker, Complete, OTHER_SLOTS, question};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
-use russet_cluster::{Shard, Unanswered};
+use russet_cluster::{Shard, ShardError};
 use russet_command::{CommandError, Flags};
 use russet_keyspace::Keyspace;
 use russet_resp::Args;
@@ -40,10 +40,10 @@ const LATE: &str = "ERR A multi-shard command failed because a shard did not ans
 pub(super) const BUSY: &str = "ERR Too many multi-shard commands are under way";
 const MOVING: &str = "TRYAGAIN Slots moved between shards while they were asked";
 
-fn refusal(error: Unanswered) -> CommandError {
+fn refusal(error: ShardError) -> CommandError {
     match error {
-        Unanswered::Slot => CommandError::Text(NO_OWNER),
-        Unanswered::Shard => CommandError::Text(UNREACHABLE),
+        ShardError::Slot => CommandError::Text(NO_OWNER),
+        ShardError::Shard => CommandError::Text(UNREACHABLE),
     }
 }
 

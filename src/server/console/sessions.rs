@@ -23,7 +23,7 @@ use crate::server::parts::users::Acl;
 use crate::server::state::call::CommandTable;
 use crate::server::state::world::Engine;
 use crate::server::state::{Connections, Server};
-use russet_acl::{CommandLine, Context, Judged};
+use russet_acl::{CheckTime, CommandLine, Context};
 use russet_base::random;
 use russet_config::Config;
 use russet_keyspace::{ClientId, DbIndex};
@@ -103,8 +103,8 @@ impl Engine {
         let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
         match server.acl.begin_attempt(&asking, &server.config, now_ms) {
-            Judged::Never => too_many_logins(),
-            Judged::Now | Judged::After(_) => bad(wrong),
+            CheckTime::Never => too_many_logins(),
+            CheckTime::Now | CheckTime::After(_) => bad(wrong),
         }
     }
 
@@ -119,14 +119,14 @@ impl Engine {
         let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
         match server.acl.begin_attempt(&asking, &server.config, now_ms) {
-            Judged::Now => self.console_login(peer, &login, who).into(),
-            Judged::After(wait_ms) => Next::Task(Task::LogIn {
+            CheckTime::Now => self.console_login(peer, &login, who).into(),
+            CheckTime::After(wait_ms) => Next::Task(Task::LogIn {
                 login: Box::new(login),
                 at_ms: now_ms + wait_ms,
                 is_here: who.is_here,
                 before: who.before,
             }),
-            Judged::Never => too_many_logins().into(),
+            CheckTime::Never => too_many_logins().into(),
         }
     }
 

@@ -30,8 +30,8 @@ use russet_config::Dialect;
 use russet_keyspace::{Audience, Keyspace};
 use russet_resp::{Args, Reply};
 use russet_scripting::{
-    Compiled, Debugger, Ended, Failed, Flags, Host, Libraries, LoadError, NoCommand, Prepared, Use,
-    VmHandle,
+    CompiledFunction, Debugger, Flags, Host, Libraries, LoadError, NoCommand, PreparedLibraries,
+    ScriptFailure, ScriptOutcome, Use, VmHandle,
 };
 
 impl Call<'_> {
@@ -99,7 +99,7 @@ impl Call<'_> {
         let undo = host.undo.take();
         let calls = script.calls.get();
         let ended = match called {
-            Ended::Returned => {
+            ScriptOutcome::Returned => {
                 server.scripting.note_replying();
                 let resp3 = reply.resp3();
                 reply.clear(REPLY_KEPT);
@@ -118,7 +118,7 @@ impl Call<'_> {
         }
         // The server ends: the script's changes are dropped.
         let is_dropped = server.shutdown.request.is_some();
-        let failed = matches!(ended, Ended::Failed(_));
+        let failed = matches!(ended, ScriptOutcome::Failed(_));
         if is_dropped || failed && undo.is_some() {
             keyspace.effects.take_back(mark);
         }
@@ -154,14 +154,14 @@ impl Call<'_> {
 }
 
 /// Replies with the error of a script that failed.
-fn reply_failure(ended: Ended, name: &[u8], dialect: Dialect, to: &mut Reply) {
+fn reply_failure(ended: ScriptOutcome, name: &[u8], dialect: Dialect, to: &mut Reply) {
     match ended {
-        Ended::Returned => {}
-        Ended::Failed(Failed::Error(failure)) => {
+        ScriptOutcome::Returned => {}
+        ScriptOutcome::Failed(ScriptFailure::Error(failure)) => {
             let name = if dialect.names_script() { name } else { b"" };
             failure.reply(to, Some(name));
         }
-        Ended::Failed(Failed::Bare(message)) => {
+        ScriptOutcome::Failed(ScriptFailure::Bare(message)) => {
             let shown = &message[..message.len().min(100)];
             let parts = [b"ERR Error running script ", name, b", ", shown];
             to.error_line(&parts.concat());
@@ -176,7 +176,7 @@ impl Call<'_> {
         &mut self,
         vm: VmHandle,
         codes: &[&[u8]],
-    ) -> Result<Prepared, LoadError> {
+    ) -> Result<PreparedLibraries, LoadError> {
         let (command, is_loading) = (self.args, self.origin == Origin::Loading);
         let World {
             keyspace, server, ..
@@ -287,7 +287,7 @@ impl Call<'_> {
 pub struct Program<'a> {
     pub of: Use,
     pub vm: VmHandle,
-    pub function: Compiled,
+    pub function: CompiledFunction,
     pub flags: Flags,
     /// Its SHA-1, or the function's name, for error messages.
     pub name: &'a [u8],

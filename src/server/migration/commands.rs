@@ -17,7 +17,8 @@ use crate::server::state::Server;
 use crate::server::state::call::{Call, CommandResult};
 use crate::server::state::world::World;
 use russet_cluster::migration::{
-    Answer, Around, Busy, MigrationLink, Migrations, Name, Refusal, Sender, trim_slots,
+    Answer, BusySide, MigrationContext, MigrationLink, Migrations, Name, Refusal, Sender,
+    trim_slots,
 };
 use russet_command::{CommandError, Facts};
 use russet_config::Dialect;
@@ -38,7 +39,7 @@ fn refused(refusal: Refusal) -> CommandError {
 impl Call<'_> {
     fn machine<R>(
         &mut self,
-        call: impl FnOnce(&mut Migrations, &dyn Around) -> Result<R, Refusal>,
+        call: impl FnOnce(&mut Migrations, &dyn MigrationContext) -> Result<R, Refusal>,
     ) -> Result<R, CommandError> {
         let World {
             keyspace, server, ..
@@ -282,8 +283,8 @@ impl Call<'_> {
         };
         match self.server.config.dialect {
             Dialect::Valkey => match driver.machine.busy(None) {
-                Some(Busy::Import) => Err(CommandError::Text("ERR Slot import in progress.")),
-                Some(Busy::Export) => Err(CommandError::Text("ERR Slot export in progress.")),
+                Some(BusySide::Import) => Err(CommandError::Text("ERR Slot import in progress.")),
+                Some(BusySide::Export) => Err(CommandError::Text("ERR Slot export in progress.")),
                 None => Ok(()),
             },
             Dialect::Redis => {

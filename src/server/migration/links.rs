@@ -19,10 +19,10 @@ use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::clock;
 use russet_base::wake::Wake;
-use russet_cluster::migration::{Expects, MigrationLink};
+use russet_cluster::migration::{InputKind, MigrationLink};
 use russet_config::{Config, system_text};
 use russet_keyspace::{ClientId, KeyHash, Keyspace};
-use russet_net::{Connecting, Destination, Target};
+use russet_net::{ConnectAttempt, Destination, Target};
 use russet_resp::Args;
 
 /// Reads of one link in one turn, and commands that are applied.
@@ -239,7 +239,7 @@ impl Engine {
         // A link's held input is run when the machine expects its commands.
         for number in driver.links.numbers() {
             let expects = driver.machine.expects(MigrationLink::Dialled(number));
-            let runs = expects.is_some_and(Expects::are_commands);
+            let runs = expects.is_some_and(InputKind::are_commands);
             if let Some(link) = driver.links.get_mut(number)
                 && runs
                 && !std::mem::replace(&mut link.is_running, true)
@@ -303,9 +303,9 @@ impl Engine {
             return Stepped::Wait;
         };
         match driver.machine.expects(link) {
-            None | Some(Expects::Hold) => Stepped::Wait,
-            Some(Expects::Replies) => self.take_reply(number),
-            Some(Expects::Commands | Expects::Snapshot) => self.run_commands_of(number, left),
+            None | Some(InputKind::Hold) => Stepped::Wait,
+            Some(InputKind::Replies) => self.take_reply(number),
+            Some(InputKind::Commands | InputKind::Snapshot) => self.run_commands_of(number, left),
         }
     }
 
@@ -443,7 +443,7 @@ impl Engine {
             driver.machine.expects(link)
         });
         let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-        if !expects.is_some_and(Expects::are_commands) || is_ended {
+        if !expects.is_some_and(InputKind::are_commands) || is_ended {
             return Some(Stepped::Wait);
         }
         left.is_used_up().then_some(Stepped::More)
@@ -456,7 +456,7 @@ impl MigrationDriver {
         let MigrationLink::Dialled(number) = link else {
             return;
         };
-        match Connecting::begin(to, wake) {
+        match ConnectAttempt::begin(to, wake) {
             Ok(connecting) => {
                 let stage = MigrationLinkStage::Connecting(Box::new(connecting));
                 self.links.add(Dialled::new(number, stage));
@@ -480,12 +480,12 @@ impl MigrationDriver {
     /// a stream unless it lags, since it would never end then.
     fn is_paced(&self, number: u64) -> bool {
         match self.machine.expects(MigrationLink::Dialled(number)) {
-            Some(Expects::Snapshot) => true,
-            Some(Expects::Commands) => {
+            Some(InputKind::Snapshot) => true,
+            Some(InputKind::Commands) => {
                 let link = self.links.get(number);
                 link.is_some_and(|link| link.input.len() < BEHIND)
             }
-            Some(Expects::Replies | Expects::Hold) | None => false,
+            Some(InputKind::Replies | InputKind::Hold) | None => false,
         }
     }
 }

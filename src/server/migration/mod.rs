@@ -20,8 +20,10 @@ use crate::server::parts::run::dial::destination;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_base::random;
-use russet_cluster::migration::{Action, Around, Beside, MigrationLink, Migrations, Name, Ranges};
-use russet_host::{Hosted, Now};
+use russet_cluster::migration::{
+    Action, MigrationContext, MigrationLink, Migrations, Name, NodeContext, Ranges,
+};
+use russet_host::{LoopDriver, Now};
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
 use russet_net::{Role, Target};
 
@@ -31,7 +33,7 @@ const TICK_MS: u64 = 100;
 /// This server around its migrations.
 pub(in crate::server) struct MigrationHost<'e>(pub &'e mut Engine);
 
-impl Hosted for MigrationHost<'_> {
+impl LoopDriver for MigrationHost<'_> {
     fn serve_event(&mut self, token: Target) {
         let driver = self.0.server.migrations.as_ref();
         let number = driver
@@ -67,7 +69,7 @@ impl Server {
     pub(in crate::server) fn with_migrations<R>(
         &mut self,
         keyspace: &mut Keyspace,
-        call: impl FnOnce(&mut Migrations, &dyn Around) -> R,
+        call: impl FnOnce(&mut Migrations, &dyn MigrationContext) -> R,
     ) -> Option<R> {
         let now = Now::from(self.now);
         let mut driver = self.migrations.take()?;
@@ -78,7 +80,7 @@ impl Server {
             ..
         } = &mut *driver;
         let result = self.cluster.as_ref().map(|cluster| {
-            let around = Beside {
+            let around = NodeContext {
                 core: &cluster.core,
                 now,
                 unsent: &|link| match link {

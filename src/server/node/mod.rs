@@ -25,7 +25,7 @@ use crate::server::state::call::CommandTable;
 use crate::server::state::world::{Engine, Flow};
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
-use russet_config::{Called, Startup, start};
+use russet_config::{NameDefaults, Startup, start};
 use russet_keyspace::{Db, DbIndex};
 use russet_net::{Address, Stream, simulated};
 use russet_persistence::aof::Log;
@@ -141,7 +141,7 @@ impl ServerNode {
         prepare: impl FnOnce(&mut Engine) -> bool,
     ) -> Result<ServerNode, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
-        let config = match start(&arguments, Called::default(), || Ok(Vec::new())) {
+        let config = match start(&arguments, NameDefaults::default(), || Ok(Vec::new())) {
             Startup::Run(run) => run.config,
             _ => return Err(format!("refused: {options:?}")),
         };

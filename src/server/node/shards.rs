@@ -9,9 +9,9 @@ use super::ServerNode;
 use crate::server::cluster::{Begun, ClusterHost};
 use crate::server::parts::cluster::BrokenRule;
 use crate::server::state::world::Engine;
-use russet_config::{Called, Startup, start};
+use russet_config::{NameDefaults, Startup, start};
 use russet_host::Driver;
-use russet_net::{Accepted, Address, Stream, simulated};
+use russet_net::{AcceptedStream, Address, Stream, simulated};
 
 /// The state of a node of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl ServerNode {
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
     ) -> Result<ServerNode, String> {
         let arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
-        let Startup::Run(run) = start(&arguments, Called::default(), || Ok(Vec::new())) else {
+        let Startup::Run(run) = start(&arguments, NameDefaults::default(), || Ok(Vec::new()))
+        else {
             return Err(format!("refused: {options:?}"));
         };
         let begun = Begun::by_hand(&run.config, seed).map_err(|error| error.to_string())?;
@@ -80,7 +81,7 @@ impl ServerNode {
             let Engine {
                 keyspace, server, ..
             } = &mut node.all.engine;
-            ClusterHost { server, keyspace }.add_accepted(Accepted::Plain(stream), &peer);
+            ClusterHost { server, keyspace }.add_accepted(AcceptedStream::Plain(stream), &peer);
         });
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::process::Child;
 use russet_base::clock;
 use russet_host::{Links, Now};
 use russet_net::Role;
-use russet_sentinel::{Own, Sentinel, Setup};
+use russet_sentinel::{Sentinel, ServerFacts, Setup};
 
 /// See the module.
 pub(crate) struct SentinelDriver {
@@ -26,7 +26,7 @@ impl SentinelDriver {
     /// `seed`: for the core's random numbers.
     pub(in crate::server) fn new(
         setup: &Setup,
-        own: Own,
+        own: ServerFacts,
         seed: u64,
         now: &clock::Now,
     ) -> SentinelDriver {

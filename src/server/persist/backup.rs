@@ -18,7 +18,7 @@ use crate::server::state::Server;
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, Keyspace};
-use russet_persistence::aof::{Changed, Owner};
+use russet_persistence::aof::{CompletedChange, Owner};
 
 fn failed(name: &str, why: &str) -> CommandError {
     tracing::warn!("Backup {name} failed: {why}");
@@ -196,12 +196,12 @@ impl Server {
     pub(super) fn backup_changed(
         &mut self,
         keyspace: &mut Keyspace,
-        ended: Result<Changed, String>,
+        ended: Result<CompletedChange, String>,
     ) {
         let went_on = ended.and_then(|changed| match changed {
-            Changed::Ahead => self.persist.begin_sealing(&self.stream, &self.now),
-            Changed::Next => self.persist.link_sealed(&self.connections, &self.config),
-            Changed::Base => Ok(()),
+            CompletedChange::Ahead => self.persist.begin_sealing(&self.stream, &self.now),
+            CompletedChange::Next => self.persist.link_sealed(&self.connections, &self.config),
+            CompletedChange::Base => Ok(()),
         });
         if let Err(why) = went_on {
             self.end_backup(keyspace, Err(why));

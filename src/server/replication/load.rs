@@ -23,7 +23,7 @@ use russet_config::system_text;
 use russet_keyspace::{DbIndex, ExpiryMode, Keyspace};
 use russet_persistence::rdb::{self, Input, count_keys};
 use russet_replication::Position;
-use russet_replication::upstream::{Answer, Counted, Own, Step, keys_min};
+use russet_replication::upstream::{Answer, CountedKeys, LocalDataset, Step, keys_min};
 use russet_scripting::Libraries;
 
 /// Bytes that wait to be loaded while the socket is not read.
@@ -350,8 +350,8 @@ pub(super) fn survey(
     scripting: &Scripting,
     config: &Config,
     keyspace: &Keyspace,
-) -> Own {
-    Own {
+) -> LocalDataset {
+    LocalDataset {
         id: stream.history().id,
         // Keys that have expired are hidden here and deleted there.
         keys: keyspace.live_keys(SAMPLES),
@@ -366,7 +366,7 @@ impl Replication {
     pub(in crate::server) fn count_for_guard(
         &self,
         keyspace: &Keyspace,
-        counted: Counted,
+        counted: CountedKeys,
         percent: u32,
     ) -> (u64, Option<u64>) {
         let own_keys = keyspace.live_keys(SAMPLES);
@@ -376,14 +376,14 @@ impl Replication {
         };
         let load = upstream.load.as_ref();
         let keys = match counted {
-            Counted::File => upstream.file.as_ref().and_then(|file| {
+            CountedKeys::File => upstream.file.as_ref().and_then(|file| {
                 let (mut input, _) = rdb::open(file.path()).ok()?;
                 count_keys(&mut input, min).ok()
             }),
-            Counted::Head => load
+            CountedKeys::Head => load
                 .and_then(|load| load.head.as_deref())
                 .and_then(|head| count_keys(&mut Input::of_bytes(head), min).ok()),
-            Counted::Beside => load
+            CountedKeys::Beside => load
                 .and_then(|load| load.beside.as_ref())
                 .map(|beside| beside.len() as u64),
         };

@@ -33,7 +33,7 @@ use russet_command::Flags;
 use russet_config::{Config, PropagationErrors};
 use russet_keyspace::KeyHash;
 use russet_replication::change_stream::is_note;
-use russet_replication::upstream::{Applied, Complete};
+use russet_replication::upstream::{AppliedBytes, CompletePart};
 use russet_resp::{Args, Progress};
 
 /// Whether the append only file records a command of the stream, or a note; of other commands it
@@ -75,7 +75,7 @@ impl Runs for OfPrimary {
             engine.apply(session, command.row, args, hashes);
             let row = command.row.map(|id| engine.server.table.row(id).spec);
             let whole = batch.apart.as_ref().map(|_| request(args));
-            let applied = Applied {
+            let applied = AppliedBytes {
                 before: &buf[taken..command.start],
                 bytes: whole.as_deref().unwrap_or(&buf[command.start..command.end]),
                 is_logged: row.is_none_or(|spec| is_logged(spec.flags, args)),
@@ -90,7 +90,7 @@ impl Runs for OfPrimary {
         }
         if taken < bytes.end {
             // Newlines with no complete command after them.
-            engine.applied(session, &Applied::unlogged(&buf[taken..bytes.end]));
+            engine.applied(session, &AppliedBytes::unlogged(&buf[taken..bytes.end]));
         }
         None
     }
@@ -106,7 +106,7 @@ impl Runs for OfPrimary {
             return false;
         }
         engine.apply(session, row, args, &[]);
-        engine.applied(session, &Applied::unlogged(bytes));
+        engine.applied(session, &AppliedBytes::unlogged(bytes));
         true
     }
 }
@@ -163,7 +163,7 @@ impl Engine {
     /// A command of the stream is done: its bytes belong to this server's stream, unless it is part
     /// of a transaction that is not.
     #[inline]
-    fn applied(&mut self, session: &Session, applied: &Applied<'_>) {
+    fn applied(&mut self, session: &Session, applied: &AppliedBytes<'_>) {
         let with_marks = self.server.persist.aof.is_marked();
         let Some(upstream) = &mut self.server.replication.upstream else {
             return;
@@ -175,8 +175,8 @@ impl Engine {
         let in_transaction = session.client.flags.contains(ClientFlags::MULTI);
         let db = session.client.db;
         match upstream.unit.add(applied, in_transaction, with_marks) {
-            Complete::Nothing => {}
-            Complete::Command(bytes) => {
+            CompletePart::Nothing => {}
+            CompletePart::Command(bytes) => {
                 self.server.persist.append_stream(
                     &mut self.server.stream,
                     &self.server.now,
@@ -186,7 +186,7 @@ impl Engine {
                 );
                 self.server.stream.set_selected(Some(db));
             }
-            Complete::Unit(unit) => self.server.persist.append_unit(
+            CompletePart::Unit(unit) => self.server.persist.append_unit(
                 &mut self.server.stream,
                 &self.server.now,
                 db,

@@ -15,7 +15,7 @@ use crate::server::clients::client::Client;
 use crate::server::clients::session::Session;
 use russet_config::system_text;
 use russet_net::tls::TlsLink;
-use russet_net::{Accepted, Address, LISTENERS_MAX, Role, Stream, Target};
+use russet_net::{AcceptedStream, Address, LISTENERS_MAX, Role, Stream, Target};
 
 /// The log reports at most one failure in this time.
 const REPORT_EVERY_MS: u64 = 10_000;
@@ -127,8 +127,8 @@ impl Loop {
                 }
                 *left -= 1;
                 match listener.accept() {
-                    Ok((Accepted::Plain(stream), peer)) => self.welcome(stream, peer),
-                    Ok((Accepted::Tls(socket), peer)) => self.welcome_tls(socket, peer),
+                    Ok((AcceptedStream::Plain(stream), peer)) => self.welcome(stream, peer),
+                    Ok((AcceptedStream::Tls(socket), peer)) => self.welcome_tls(socket, peer),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if is_aborted(&e) => {}
                     Err(e) => {

@@ -17,7 +17,7 @@ use crate::server::parts::console::Task;
 use crate::server::parts::http::{Connection, Pool, Port, Refused};
 use crate::server::run::Loop;
 use russet_net::tls::TlsLink;
-use russet_net::{Accepted, Address, Stream, readable};
+use russet_net::{AcceptedStream, Address, Stream, readable};
 
 /// Connections accepted per event; the rest wait for cron.
 const ACCEPTS_MAX: usize = 64;
@@ -88,8 +88,10 @@ impl Loop {
                 }
                 left -= 1;
                 match self.pool(port).listeners[i].accept() {
-                    Ok((Accepted::Plain(stream), peer)) => self.welcome_page(port, stream, peer),
-                    Ok((Accepted::Tls(socket), peer)) => {
+                    Ok((AcceptedStream::Plain(stream), peer)) => {
+                        self.welcome_page(port, stream, peer)
+                    }
+                    Ok((AcceptedStream::Tls(socket), peer)) => {
                         let tls = &self.engine.server.connections.tls;
                         let Some(materials) = tls.materials() else {
                             continue;

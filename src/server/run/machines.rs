@@ -12,12 +12,12 @@ use crate::server::cluster::ClusterHost;
 use crate::server::migration::MigrationHost;
 use crate::server::run::Loop;
 use crate::server::sentinel::SentinelHost;
-use russet_host::Hosted;
+use russet_host::LoopDriver;
 use russet_net::Target;
 
 impl Loop {
     /// Calls each machine that this server may have, in the order of their turn.
-    pub(in crate::server) fn each_machine(&mut self, mut call: impl FnMut(&mut dyn Hosted)) {
+    pub(in crate::server) fn each_machine(&mut self, mut call: impl FnMut(&mut dyn LoopDriver)) {
         call(&mut UpstreamHost(self));
         let (server, keyspace) = (&mut self.engine.server, &mut self.engine.keyspace);
         call(&mut SentinelHost(server));

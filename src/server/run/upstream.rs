@@ -18,8 +18,8 @@ use crate::server::run::Loop;
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_config::system_text;
-use russet_host::{Action, Event, Hosted, LinkId, Machine};
-use russet_net::{Connecting, Destination, Role, Stream, Target};
+use russet_host::{Action, Event, LinkId, LoopDriver, Machine};
+use russet_net::{ConnectAttempt, Destination, Role, Stream, Target};
 use russet_replication::upstream::{Answer, Link, Loss, Order, Phase};
 
 /// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines
@@ -36,7 +36,7 @@ fn progress(upstream: &Upstream) -> (u64, Phase) {
 /// The loop around the link: its sockets are read on demand, and one becomes a client's.
 pub(super) struct UpstreamHost<'l>(pub &'l mut Loop);
 
-impl Hosted for UpstreamHost<'_> {
+impl LoopDriver for UpstreamHost<'_> {
     /// The link itself is driven once a turn.
     fn serve_event(&mut self, token: Target) {
         self.0.engine.server.turn.receives |= token.role == Role::Upstream;
@@ -194,7 +194,7 @@ impl Loop {
             let dialled = dialler(&to.host, to.port);
             return self.dialled(link, dialled);
         }
-        match Connecting::begin(to, wake) {
+        match ConnectAttempt::begin(to, wake) {
             Ok(begun) => upstream.dialing = Some((link, Box::new(begun))),
             Err(error) => self.answer_upstream(Answer::Undialled(system_text(&error))),
         }

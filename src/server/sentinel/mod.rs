@@ -55,7 +55,7 @@ use russet_config::{Choice, LogLevel};
 use russet_host::{Driver, Event, Level, Links, Machine, Now, resolve_within};
 use russet_net::Destination;
 use russet_resp::Reply;
-use russet_sentinel::{After, Host, Order, Own, Sentinel, Setup};
+use russet_sentinel::{Host, Order, ReplyCondition, Sentinel, ServerFacts, Setup};
 
 /// For as long an operator's command may hold the loop for a name.
 const RESOLVE_MAX: Duration = Duration::from_secs(1);
@@ -164,7 +164,7 @@ impl Server {
         } else {
             config.port
         };
-        let own = Own {
+        let own = ServerFacts {
             port,
             password: config.requirepass.to_vec(),
         };
@@ -193,7 +193,7 @@ impl Server {
         };
         let after = driver.core.command(now, args, &host, reply);
         SentinelHost(self).carry_out();
-        if let After::Persist { otherwise } = after
+        if let ReplyCondition::Persist { otherwise } = after
             && let Some(driver) = &self.sentinel
             && !driver.core.is_saved()
         {

@@ -19,7 +19,7 @@ use crate::server::parts::users::changes::{Changed, Replaced, RoleChanged};
 use crate::server::state::Server;
 use crate::server::state::call::Call;
 use crate::server::state::world::World;
-use russet_acl::{CommandLine, Context, Denied, Event, Judged, LoadError, Reason, RulesError};
+use russet_acl::{CheckTime, CommandLine, Context, Denial, Event, LoadError, Reason, RulesError};
 use russet_command::CommandError;
 use russet_keyspace::{ClientId, DbIndex};
 use russet_resp::{Args, Reply};
@@ -37,7 +37,7 @@ impl Server {
         &mut self,
         (client, reply): (&Client, &Reply),
         context: Context,
-        denied: Denied,
+        denied: Denial,
         line: (usize, Args<'_>),
     ) {
         let (reason, object) = self.acl.denied_object(denied, line);
@@ -268,12 +268,12 @@ impl Call<'_> {
         let server = &mut *self.server;
         let (config, mono_ms) = (&server.config, server.now.mono_ms);
         match server.acl.begin_attempt(self.client, config, mono_ms) {
-            Judged::Now => Ok(true),
-            Judged::After(wait_ms) if self.may_block() => {
+            CheckTime::Now => Ok(true),
+            CheckTime::After(wait_ms) if self.may_block() => {
                 self.block_to_log_in(wait_ms);
                 Ok(false)
             }
-            Judged::After(_) | Judged::Never => Err(TOO_MANY_ATTEMPTS),
+            CheckTime::After(_) | CheckTime::Never => Err(TOO_MANY_ATTEMPTS),
         }
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use russet_resp::ReplyValue;
 
 use super::scan::page;
-use super::{Failed, ask, ended, text_of};
+use super::{ErrorLine, ask, ended, text_of};
 use crate::link::Link;
 use crate::options::Options;
 use crate::words::quote;
@@ -81,7 +81,7 @@ fn share(part: u64, all: u64) -> f64 {
 }
 
 /// Walks all keys, and prints each new largest one and the report.
-pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, Failed> {
+pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> {
     println!("\n# Scanning the entire keyspace to find biggest keys as well as");
     println!("# average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec");
     println!("# per 100 SCAN commands (not usually needed).\n");
@@ -136,7 +136,7 @@ fn measured(
     link: &mut Link,
     keys: Vec<Vec<u8>>,
     kinds: &mut Vec<Kind>,
-) -> Result<Vec<(Vec<u8>, usize, u64)>, Failed> {
+) -> Result<Vec<(Vec<u8>, usize, u64)>, ErrorLine> {
     for key in &keys {
         link.send(&[b"TYPE", key.as_slice()]).map_err(ended)?;
     }

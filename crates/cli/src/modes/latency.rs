@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Failed, ask};
+use super::{ErrorLine, ask};
 use crate::link::Link;
 use crate::options::Options;
 use crate::print::Form;
@@ -58,7 +58,7 @@ pub(crate) fn latency(
     options: &Options,
     form: Form,
     keeps_history: bool,
-) -> Result<u8, Failed> {
+) -> Result<u8, ErrorLine> {
     let usual = if keeps_history {
         Duration::from_secs(15)
     } else {

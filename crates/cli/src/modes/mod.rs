@@ -28,9 +28,9 @@ use russet_resp::ReplyValue;
 use crate::link::{Link, reason_of};
 
 /// A line for people.
-pub(crate) type Failed = String;
+pub(crate) type ErrorLine = String;
 
-fn ended(why: io::Error) -> Failed {
+fn ended(why: io::Error) -> ErrorLine {
     format!("Error: {}", reason_of(&why))
 }
 
@@ -39,7 +39,7 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 /// A request whose refusal ends the mode.
-fn ask(link: &mut Link, words: &[impl AsRef<[u8]>]) -> Result<ReplyValue, Failed> {
+fn ask(link: &mut Link, words: &[impl AsRef<[u8]>]) -> Result<ReplyValue, ErrorLine> {
     match link.ask(words).map_err(ended)? {
         ReplyValue::Error(why) => Err(format!(
             "{} error: {}",
@@ -51,7 +51,7 @@ fn ask(link: &mut Link, words: &[impl AsRef<[u8]>]) -> Result<ReplyValue, Failed
 }
 
 /// The text of INFO.
-fn info(link: &mut Link) -> Result<String, Failed> {
+fn info(link: &mut Link) -> Result<String, ErrorLine> {
     match ask(link, &["INFO"])? {
         ReplyValue::Bulk(text) => Ok(text_of(&text)),
         ReplyValue::Verbatim(text) => Ok(text_of(crate::print::verbatim(&text))),

@@ -12,7 +12,7 @@ use russet_base::random::hex;
 use russet_base::threads;
 use russet_resp::{ReplyValue, write_request};
 
-use super::{Failed, ended, text_of};
+use super::{ErrorLine, ended, text_of};
 use crate::link::{FOREVER, Link};
 use crate::options::Options;
 
@@ -56,7 +56,7 @@ fn send_all(mut send: impl FnMut(&[u8]) -> io::Result<()>, mark: &str) -> io::Re
 }
 
 /// Runs the mode. The status is 1 if a reply was an error.
-pub(crate) fn pipe(link: &mut Link, options: &Options) -> Result<u8, Failed> {
+pub(crate) fn pipe(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> {
     let mark = hex(40);
     let mut counts = Counts::default();
     let twin = link.twin().map_err(ended)?;
@@ -119,7 +119,7 @@ fn await_last(
     mark: &str,
     counts: &mut Counts,
     is_sent: impl Fn() -> bool,
-) -> Result<bool, Failed> {
+) -> Result<bool, ErrorLine> {
     let mut since = Instant::now();
     loop {
         match link.next_within(Duration::from_millis(100)) {

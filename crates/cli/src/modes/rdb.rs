@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use russet_resp::ReplyValue;
 
-use super::{Failed, ended, text_of};
+use super::{ErrorLine, ended, text_of};
 use crate::link::{FOREVER, Link};
 
 /// Bytes of the mark after a snapshot of unknown length.
 const MARK: usize = 40;
 
 /// Writes the snapshot to `file`; `-` is the standard output.
-pub(crate) fn rdb(link: &mut Link, file: &Path, functions: bool) -> Result<u8, Failed> {
+pub(crate) fn rdb(link: &mut Link, file: &Path, functions: bool) -> Result<u8, ErrorLine> {
     let mut settings = vec!["capa eof", "rdb-only 1"];
     if functions {
         settings.push("rdb-filter-only functions");
@@ -47,7 +47,7 @@ pub(crate) fn rdb(link: &mut Link, file: &Path, functions: bool) -> Result<u8, F
 }
 
 /// Writes beside the file, and renames what is complete. The length.
-fn into_file(link: &mut Link, file: &Path) -> Result<u64, Failed> {
+fn into_file(link: &mut Link, file: &Path) -> Result<u64, ErrorLine> {
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -62,7 +62,7 @@ fn into_file(link: &mut Link, file: &Path) -> Result<u64, Failed> {
 }
 
 /// Asks for the snapshot, and writes it. Its length.
-fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, Failed> {
+fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, ErrorLine> {
     link.send(&["SYNC"]).map_err(ended)?;
     let head = header(link)?;
     let failed = |why: io::Error| format!("Error writing data to file: {why}");
@@ -109,7 +109,7 @@ fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, Fai
 }
 
 /// The line before the bytes.
-fn header(link: &mut Link) -> Result<Vec<u8>, Failed> {
+fn header(link: &mut Link) -> Result<Vec<u8>, ErrorLine> {
     loop {
         let have = link.raw().unread();
         if let Some(end) = have.iter().position(|&byte| byte == b'\n') {

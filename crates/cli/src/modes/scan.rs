@@ -5,7 +5,7 @@ use std::thread;
 
 use russet_resp::ReplyValue;
 
-use super::{Failed, ask, text_of};
+use super::{ErrorLine, ask, text_of};
 use crate::link::Link;
 use crate::options::Options;
 use crate::print::{self, Form};
@@ -15,7 +15,7 @@ pub(super) fn page(
     link: &mut Link,
     options: &Options,
     cursor: &[u8],
-) -> Result<(Vec<u8>, Vec<ReplyValue>), Failed> {
+) -> Result<(Vec<u8>, Vec<ReplyValue>), ErrorLine> {
     let count = options.count.map(|count| count.to_string());
     let mut words: Vec<&[u8]> = vec![b"SCAN", cursor];
     if let Some(pattern) = &options.pattern {
@@ -40,7 +40,7 @@ pub(super) fn page(
 }
 
 /// Prints all names.
-pub(crate) fn scan(link: &mut Link, options: &Options, form: Form) -> Result<u8, Failed> {
+pub(crate) fn scan(link: &mut Link, options: &Options, form: Form) -> Result<u8, ErrorLine> {
     let mut cursor = b"0".to_vec();
     loop {
         let (next, keys) = page(link, options, &cursor)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::{Failed, field, info};
+use super::{ErrorLine, field, info};
 use crate::link::Link;
 use crate::options::Options;
 
@@ -65,7 +65,7 @@ fn line(info: &str, before: Option<i64>) -> (String, i64) {
 }
 
 /// Prints lines: as many as `-r` says, else without an end.
-pub(crate) fn stat(link: &mut Link, options: &Options) -> Result<u8, Failed> {
+pub(crate) fn stat(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> {
     let mut before = None;
     let mut out = io::stdout().lock();
     for count in 0_u64.. {

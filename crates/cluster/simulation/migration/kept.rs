@@ -36,8 +36,8 @@ impl Source {
     }
 
     /// A node greets: it knows of the claim, and has all that the claimer had.
-    fn receive(&mut self, node: usize, change: impl FnOnce(&mut Received)) {
-        let mut received = Received {
+    fn receive(&mut self, node: usize, change: impl FnOnce(&mut Greeting)) {
+        let mut received = Greeting {
             at_ms: self.view.now.monotonic_ms,
             owner: TARGET,
             epoch: 2,

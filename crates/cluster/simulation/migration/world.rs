@@ -26,7 +26,7 @@ pub(super) fn id(node: usize) -> Name {
 
 /// A node's last greeting, as another received it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Received {
+pub(super) struct Greeting {
     pub at_ms: i64,
     pub owner: usize,
     pub epoch: u64,
@@ -49,7 +49,7 @@ pub(super) struct View {
     /// Bytes that wait for the other end.
     pub unsent: usize,
     /// The last greeting of each node, and the moment of the last beat.
-    pub received: BTreeMap<usize, Received>,
+    pub received: BTreeMap<usize, Greeting>,
     pub now_ms: i64,
     /// The time of the machine's event.
     pub now: Now,
@@ -74,17 +74,17 @@ impl View {
         }
     }
 
-    fn received(&self, node: Name) -> Option<&Received> {
+    fn received(&self, node: Name) -> Option<&Greeting> {
         let (_, received) = self.received.iter().find(|&(&at, _)| id(at) == node)?;
         Some(received)
     }
 
-    fn has_failed(&self, received: &Received) -> bool {
+    fn has_failed(&self, received: &Greeting) -> bool {
         self.now_ms - received.at_ms > FAILED_MS
     }
 }
 
-impl Around for View {
+impl MigrationContext for View {
     fn now(&self) -> Now {
         self.now
     }
@@ -144,14 +144,14 @@ impl Around for View {
         self.received(node).map_or(0, |received| received.offset)
     }
     fn is_claim_held(&self, node: Name, since_ms: i64, offset: u64) -> bool {
-        let of_it = |received: &&Received| !received.is_primary && id(received.follows) == node;
+        let of_it = |received: &&Greeting| !received.is_primary && id(received.follows) == node;
         let mut replicas = self.received.values().filter(of_it).peekable();
-        let agrees = |received: &Received| {
+        let agrees = |received: &Greeting| {
             received.at_ms > since_ms
                 && (received.owner, received.epoch) == (self.owner, self.epoch)
                 && received.offset >= offset
         };
-        let is_working = |received: &&Received| !self.has_failed(received);
+        let is_working = |received: &&Greeting| !self.has_failed(received);
         replicas.peek().is_some() && replicas.filter(is_working).all(agrees)
     }
     fn open_slots(&self) -> OpenSlots {
@@ -194,7 +194,7 @@ struct Claim {
 }
 
 #[derive(Debug)]
-pub(super) struct Exporting {
+pub(super) struct Export {
     slots: Ranges,
     snapshot: MigrationLink,
     stream: MigrationLink,
@@ -215,7 +215,7 @@ pub(super) struct SimulatedNode {
     /// The keys are another node's by now.
     pub is_kept: bool,
     pub held: BTreeMap<Name, i64>,
-    pub exports: BTreeMap<Name, Exporting>,
+    pub exports: BTreeMap<Name, Export>,
     pub is_up: bool,
     pub reported: Vec<String>,
     pub logged: Vec<String>,
@@ -257,7 +257,7 @@ impl SimulatedNode {
 
 /// A connection: end 0 has dialled, end 1 has accepted.
 #[derive(Debug)]
-struct Wired {
+struct SimulatedLink {
     ends: [(usize, MigrationLink); 2],
     /// Bytes on their way to an end.
     queues: [Vec<u8>; 2],
@@ -268,7 +268,7 @@ struct Wired {
 
 pub(super) struct World {
     pub nodes: Vec<SimulatedNode>,
-    wires: Vec<Wired>,
+    wires: Vec<SimulatedLink>,
     dials: VecDeque<(usize, MigrationLink, usize)>,
     /// Claims on their way: to whom, of whom, epoch.
     claims: VecDeque<(usize, usize, u64)>,
@@ -367,7 +367,7 @@ impl World {
                     let waiting = (snapshot == stream).then(Vec::new);
                     it.exports.insert(
                         job,
-                        Exporting {
+                        Export {
                             slots,
                             snapshot,
                             stream,
@@ -574,7 +574,7 @@ impl World {
             return true;
         }
         self.clients += 1;
-        self.wires.push(Wired {
+        self.wires.push(SimulatedLink {
             ends: [(from, link), (to, MigrationLink::Client(self.clients))],
             queues: Default::default(),
             is_closing: [false; 2],
@@ -670,8 +670,8 @@ impl World {
             return false;
         }
         match (expects, link) {
-            (Some(Expects::Hold), _) => false,
-            (Some(Expects::Replies), _) => {
+            (Some(InputKind::Hold), _) => false,
+            (Some(InputKind::Replies), _) => {
                 let end_of_line = bytes
                     .windows(2)
                     .position(|two| two == b"\r\n")
@@ -721,7 +721,7 @@ impl World {
             .collect();
         for link in ends {
             let expects = self.nodes[node].machine.expects(link);
-            if expects.is_some_and(Expects::are_commands) {
+            if expects.is_some_and(InputKind::are_commands) {
                 self.call(node, |m, view| m.caught_up(view, link));
             }
         }

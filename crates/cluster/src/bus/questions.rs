@@ -35,7 +35,7 @@ const VOUCHES: u8 = 4;
 
 /// A shard cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unanswered {
+pub enum ShardError {
     /// A slot has no node.
     Slot,
     /// A shard's primary has failed, or no link to it is open.
@@ -58,11 +58,11 @@ impl Cluster {
     /// # Errors
     ///
     /// Where a slot has no node, or a shard cannot be asked.
-    pub fn shards(&self, answers: bool) -> Result<Vec<Shard>, Unanswered> {
+    pub fn shards(&self, answers: bool) -> Result<Vec<Shard>, ShardError> {
         let mine = self.me().primary.unwrap_or(ME);
         let mut shards: BTreeMap<NodeIndex, Vec<(u16, u16)>> = BTreeMap::new();
         for (first, last, owner) in self.owners.runs() {
-            let owner = owner.ok_or(Unanswered::Slot)?;
+            let owner = owner.ok_or(ShardError::Slot)?;
             shards.entry(owner).or_default().push((first, last));
         }
         let shards = shards.into_iter().map(|(at, slots)| {
@@ -71,7 +71,7 @@ impl Cluster {
             } else if self.answers_questions(at) {
                 self.nodes[at].id
             } else {
-                return Err(Unanswered::Shard);
+                return Err(ShardError::Shard);
             };
             Ok(Shard { node, slots })
         });
@@ -108,18 +108,18 @@ impl Cluster {
     }
 
     /// The primaries of the other shards with slots.
-    pub fn other_shards(&self) -> Result<Vec<NodeId>, Unanswered> {
+    pub fn other_shards(&self) -> Result<Vec<NodeId>, ShardError> {
         let mine = self.me().primary.unwrap_or(ME);
         let mut shards = BTreeSet::new();
         for (_, _, owner) in self.owners.runs() {
-            shards.insert(owner.ok_or(Unanswered::Slot)?);
+            shards.insert(owner.ok_or(ShardError::Slot)?);
         }
         shards.remove(&mine);
         let ids = shards.into_iter().map(|at| {
             if self.answers_questions(at) {
                 Ok(self.nodes[at].id)
             } else {
-                Err(Unanswered::Shard)
+                Err(ShardError::Shard)
             }
         });
         ids.collect()

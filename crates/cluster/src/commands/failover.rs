@@ -1,6 +1,6 @@
 //! FAILOVER: a replica takes over, by order.
 
-use super::{Answer, Done, misused};
+use super::{Answer, CommandOutcome, misused};
 use crate::core::{Cluster, Host};
 
 impl Cluster {
@@ -17,7 +17,7 @@ impl Cluster {
                     && word.eq_ignore_ascii_case(b"replicaid") =>
             {
                 if id != self.me().id.as_bytes() {
-                    return Ok(Done::Changed);
+                    return Ok(CommandOutcome::Changed);
                 }
                 self.note("Forced failover primary request accepted.".into());
                 (true, false)
@@ -44,6 +44,6 @@ impl Cluster {
         } else {
             self.begin_manual(is_forced);
         }
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 }

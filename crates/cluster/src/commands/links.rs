@@ -1,12 +1,12 @@
 //! LINKS: the links of the bus.
 
-use super::Done;
+use super::CommandOutcome;
 use crate::core::{Cluster, Host};
 use russet_resp::Reply;
 
 impl Cluster {
     /// An array of maps, one for each link of a known node.
-    pub(super) fn show_links(&self, host: &Host<'_>, reply: &mut Reply) -> Done {
+    pub(super) fn show_links(&self, host: &Host<'_>, reply: &mut Reply) -> CommandOutcome {
         let place = reply.defer();
         let mut count = 0;
         for (id, link) in self.links.iter() {
@@ -30,6 +30,6 @@ impl Cluster {
             reply.int(used as i64);
         }
         reply.finish_array(place, count);
-        Done::Replied
+        CommandOutcome::Replied
     }
 }

@@ -11,7 +11,7 @@
 //! Elsewhere: handshakes and what forgetting removes (`meet`), how long an id stays out
 //! (`blacklist`), roles (`roles`), epochs (`claims`).
 
-use super::{Answer, Done, misused, number};
+use super::{Answer, CommandOutcome, misused, number};
 use crate::actions::Order;
 use crate::core::{Cluster, Host};
 use crate::membership::members::NAMED;
@@ -75,7 +75,7 @@ impl Cluster {
         };
         self.note(format!("Cluster meet {ip}:{base_port} requested by user."));
         if self.meet(address, NodeFlags::MEET) {
-            Ok(Done::Changed)
+            Ok(CommandOutcome::Changed)
         } else {
             Err("ERR Too many nodes are being met".into())
         }
@@ -89,7 +89,7 @@ impl Cluster {
         let Some(at) = self.find_text(id) else {
             let known = crate::message::NodeId::parse(id);
             return if known.is_some_and(|id| self.blacklist.contains(&id)) {
-                Ok(Done::Changed)
+                Ok(CommandOutcome::Changed)
             } else {
                 Err(format!("ERR Unknown node {}", String::from_utf8_lossy(id)))
             };
@@ -106,7 +106,7 @@ impl Cluster {
         self.note(format!("Cluster forget node {called} requested by user."));
         self.forget(at);
         self.save();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// `REPLICATE id`; Valkey also `REPLICATE NO ONE`: an empty primary again.
@@ -145,7 +145,7 @@ impl Cluster {
             // A snapshot that was refused (`replica-min-retain-percent`) is taken now.
             self.follow_primary();
         }
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     fn do_replicate_no_one(&mut self) -> Answer {
@@ -159,7 +159,7 @@ impl Cluster {
             self.end_manual();
             self.announce(false);
         }
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// `RESET [HARD|SOFT]`: forgets all nodes; HARD also our own id, shard and epochs.
@@ -211,7 +211,7 @@ impl Cluster {
         self.health.is_ok = false;
         (self.changed.health, self.changed.routes) = (true, true);
         self.save();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// `SET-CONFIG-EPOCH epoch`, of a node that is alone.
@@ -243,11 +243,11 @@ impl Cluster {
         ));
         self.save();
         self.announce_change();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// `BUMPEPOCH`: `+BUMPED n`, or `+STILL n` if ours is the newest.
-    pub(super) fn do_bump_epoch(&mut self, reply: &mut Reply) -> Done {
+    pub(super) fn do_bump_epoch(&mut self, reply: &mut Reply) -> CommandOutcome {
         let word = if self.bump_epoch() {
             self.announce_change();
             "BUMPED"
@@ -255,7 +255,7 @@ impl Cluster {
             "STILL"
         };
         reply.simple(&format!("{word} {}", self.me().config_epoch));
-        Done::Noticed
+        CommandOutcome::Noticed
     }
 }
 

@@ -1,7 +1,7 @@
 //! `CLUSTER subcommand ...`: the subcommands that read or change the state of this core.
 //!
-//! A subcommand is one event, and its `Done` decides when the reply leaves: at once, after the save
-//! (`After::Persist`), or when a replica has acknowledged the command (`After::Acknowledged`: then
+//! A subcommand is one event, and its `CommandOutcome` decides when the reply leaves: at once, after the save
+//! (`ReplyCondition::Persist`), or when a replica has acknowledged the command (`ReplyCondition::Acknowledged`: then
 //! it is called again, and has changed nothing yet).
 //!
 //! Elsewhere: the number of arguments, ACLs and subcommands on keys and migrations (the rows in
@@ -20,23 +20,23 @@ mod slots_reply;
 
 pub(super) use slots_cache::SlotsReplies;
 
-use super::core::{After, Cluster, Host};
+use super::core::{Cluster, Host, ReplyCondition};
 use super::membership::nodes::NodeIndex;
 use russet_host::Now;
 use russet_resp::Reply;
 
 /// The outcome of a subcommand; an error is the reply's line.
-type Answer = Result<Done, String>;
+type Answer = Result<CommandOutcome, String>;
 
 /// See [`Answer`].
-enum Done {
+enum CommandOutcome {
     /// It has replied by itself.
     Replied,
     /// It has replied by itself, and the reply waits for the save.
     Noticed,
     /// `+OK`, once the change is saved.
     Changed,
-    /// Not yet: see [`After::Acknowledged`].
+    /// Not yet: see [`ReplyCondition::Acknowledged`].
     Waits { timeout_ms: i64 },
 }
 
@@ -58,23 +58,23 @@ impl Cluster {
         args: &[&[u8]],
         host: &Host<'_>,
         reply: &mut Reply,
-    ) -> After {
+    ) -> ReplyCondition {
         self.begin(now);
         let after = match self.answer(args, host, reply) {
             Err(line) => {
                 reply.error_line(line.as_bytes());
-                After::Send
+                ReplyCondition::Send
             }
-            Ok(Done::Replied) => After::Send,
-            Ok(Done::Waits { timeout_ms }) => After::Acknowledged { timeout_ms },
-            Ok(done @ (Done::Changed | Done::Noticed)) => {
-                if let Done::Changed = done {
+            Ok(CommandOutcome::Replied) => ReplyCondition::Send,
+            Ok(CommandOutcome::Waits { timeout_ms }) => ReplyCondition::Acknowledged { timeout_ms },
+            Ok(done @ (CommandOutcome::Changed | CommandOutcome::Noticed)) => {
+                if let CommandOutcome::Changed = done {
                     reply.ok();
                 }
                 if self.out.is_saved() {
-                    After::Send
+                    ReplyCondition::Send
                 } else {
-                    After::Persist {
+                    ReplyCondition::Persist {
                         otherwise: NOT_SAVED.to_vec(),
                     }
                 }
@@ -105,7 +105,7 @@ impl Cluster {
             b"SET-CONFIG-EPOCH" => self.do_set_config_epoch(rest),
             b"SAVECONFIG" => {
                 self.save();
-                Ok(Done::Changed)
+                Ok(CommandOutcome::Changed)
             }
             b"NODES" => Ok(self.show_nodes(reply)),
             b"REPLICAS" | b"SLAVES" => self.show_replicas(rest, reply),
@@ -114,7 +114,7 @@ impl Cluster {
             b"COUNT-FAILURE-REPORTS" => self.count_reports(rest, reply),
             b"INFO" => {
                 reply.verbatim("txt", self.info().as_bytes());
-                Ok(Done::Replied)
+                Ok(CommandOutcome::Replied)
             }
             b"SLOTS" => Ok(self.show_slots(host.viewer, reply)),
             b"SHARDS" => Ok(self.show_shards(host.viewer, reply)),
@@ -126,9 +126,9 @@ impl Cluster {
                     _ => return Err("ERR syntax error".into()),
                 };
                 self.show_findings(is_for_programs, reply);
-                Ok(Done::Replied)
+                Ok(CommandOutcome::Replied)
             }
-            _ => Ok(Done::Replied),
+            _ => Ok(CommandOutcome::Replied),
         }
     }
 
@@ -139,9 +139,9 @@ impl Cluster {
     }
 }
 
-fn bulk(reply: &mut Reply, bytes: &[u8]) -> Done {
+fn bulk(reply: &mut Reply, bytes: &[u8]) -> CommandOutcome {
     reply.bulk(bytes);
-    Done::Replied
+    CommandOutcome::Replied
 }
 
 /// A number as Redis reads arguments.

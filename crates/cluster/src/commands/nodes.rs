@@ -1,6 +1,6 @@
 //! NODES, REPLICAS, COUNT-FAILURE-REPORTS: nodes as lines.
 
-use super::{Answer, Done};
+use super::{Answer, CommandOutcome};
 use crate::conf::write_node;
 use crate::core::Cluster;
 use crate::membership::nodes::NodeIndex;
@@ -8,14 +8,14 @@ use russet_resp::Reply;
 
 impl Cluster {
     /// `NODES`: a line for each, as in nodes.conf but without further names. RESP3: verbatim text.
-    pub(super) fn show_nodes(&self, reply: &mut Reply) -> Done {
+    pub(super) fn show_nodes(&self, reply: &mut Reply) -> CommandOutcome {
         let mut text = String::new();
         for (at, _) in self.nodes.iter() {
             text.push_str(&self.line(at));
             text.push('\n');
         }
         reply.verbatim_owned("txt", text);
-        Done::Replied
+        CommandOutcome::Replied
     }
 
     /// `REPLICAS id`: an array of such lines.
@@ -29,7 +29,7 @@ impl Cluster {
         for &replica in replicas {
             reply.bulk(self.line(replica).as_bytes());
         }
-        Ok(Done::Replied)
+        Ok(CommandOutcome::Replied)
     }
 
     fn line(&self, at: NodeIndex) -> String {
@@ -43,6 +43,6 @@ impl Cluster {
         let at = self.named(args.first().copied().unwrap_or_default())?;
         let count = self.reports(at);
         reply.int(count as i64);
-        Ok(Done::Replied)
+        Ok(CommandOutcome::Replied)
     }
 }

@@ -14,7 +14,7 @@
 //! Elsewhere: commands of open slots (`route`), claims (`claims`), marks in full copies (`marks`).
 
 use super::slots::slot_of;
-use super::{Answer, Done, number};
+use super::{Answer, CommandOutcome, number};
 use crate::core::{Cluster, Host};
 use crate::membership::members::NAMED;
 use crate::membership::nodes::{ME, NodeIndex};
@@ -46,7 +46,7 @@ impl Cluster {
         let replicates = self.is_valkey() && self.me().is_primary() && !host.is_acknowledged;
         let waits = host.may_wait && timeout_ms > 0 && self.own.replicas_online > 0;
         if replicates && waits {
-            return Ok(Done::Waits { timeout_ms });
+            return Ok(CommandOutcome::Waits { timeout_ms });
         }
         self.is_for_replicas = replicates;
         if let SlotChange::Migrating(at) | SlotChange::Importing(at) | SlotChange::Node(at) = step {
@@ -63,7 +63,7 @@ impl Cluster {
         }
         self.changed.routes = true;
         self.save();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// Valkey's last option.

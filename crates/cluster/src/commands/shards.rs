@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Done;
+use super::CommandOutcome;
 use crate::core::Cluster;
 use crate::membership::nodes::ClusterNode;
 use crate::message::NodeId;
@@ -14,7 +14,7 @@ impl Cluster {
     /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first;
     /// Valkey also the shard's id. A failed primary stays in its shard beside its successor.
     /// O(nodes * log(nodes)).
-    pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> Done {
+    pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> CommandOutcome {
         let mut shards: BTreeMap<&NodeId, Vec<&ClusterNode>> = BTreeMap::new();
         for (_, node) in self.nodes.iter().filter(|(_, node)| !node.is_handshake()) {
             shards.entry(&node.shard).or_default().push(node);
@@ -41,7 +41,7 @@ impl Cluster {
                 reply.bulk(shard.as_bytes());
             }
         }
-        Done::Replied
+        CommandOutcome::Replied
     }
 
     fn write_shard_node(&self, node: &ClusterNode, viewer: Viewer, reply: &mut Reply) {

@@ -1,7 +1,7 @@
 //! ADDSLOTS, DELSLOTS, their ranges, FLUSHSLOTS, FLUSHSLOT: slots of this node alone.
 
 use super::membership::wrong_arguments;
-use super::{Answer, Done, number};
+use super::{Answer, CommandOutcome, number};
 use crate::actions::Order;
 use crate::core::Cluster;
 use crate::membership::nodes::ME;
@@ -67,7 +67,7 @@ impl Cluster {
         }
         self.save();
         self.announce_change();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// `FLUSHSLOTS`: this node serves nothing.
@@ -82,7 +82,7 @@ impl Cluster {
         }
         self.save();
         self.announce_change();
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 
     /// Valkey: `FLUSHSLOT slot [ASYNC|SYNC]` deletes the keys of a slot.
@@ -97,7 +97,7 @@ impl Cluster {
             _ => return Err("ERR syntax error".into()),
         };
         self.out.push(Order::FlushSlot(slot));
-        Ok(Done::Changed)
+        Ok(CommandOutcome::Changed)
     }
 }
 

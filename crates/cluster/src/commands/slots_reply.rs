@@ -1,6 +1,6 @@
 //! SLOTS: which nodes serve which ranges of slots, as clients ask after each redirect.
 
-use super::Done;
+use super::CommandOutcome;
 use crate::core::Cluster;
 use crate::membership::nodes::{ClusterNode, NodeIndex};
 use crate::message::SLOTS;
@@ -11,7 +11,7 @@ use russet_resp::Reply;
 impl Cluster {
     /// An array of `[first, last, node ..]`, the primary first; a node is
     /// `[endpoint or null, port, id, map of further names]`. O(16,384) after a change, else a copy.
-    pub(super) fn show_slots(&mut self, viewer: Viewer, reply: &mut Reply) -> Done {
+    pub(super) fn show_slots(&mut self, viewer: Viewer, reply: &mut Reply) -> CommandOutcome {
         if self.slots_replies.place(viewer).is_none() {
             let mut text = Reply::new();
             text.set_resp3(viewer.is_resp3);
@@ -21,7 +21,7 @@ impl Cluster {
         if let Some(text) = self.slots_replies.place(viewer) {
             reply.raw(text);
         }
-        Done::Replied
+        CommandOutcome::Replied
     }
 
     fn write_slots(&self, viewer: Viewer, reply: &mut Reply) {

@@ -27,14 +27,14 @@ use super::message::{Ip, NodeFlags, NodeId};
 
 /// The content of nodes.conf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
+pub struct NodesConf {
     /// One of them is [`NodeFlags::MYSELF`].
     pub nodes: Vec<SavedNode>,
     /// `vars currentEpoch`: the highest epoch of the cluster that this node has seen.
     pub(crate) current_epoch: u64,
     pub(crate) last_vote_epoch: u64,
     /// `vars tokenKey`: the key of this node's tokens for others (`membership::members`); zeros:
-    /// none yet ([`Saved::set_key`]).
+    /// none yet ([`NodesConf::set_key`]).
     pub(crate) token_key: [u8; 32],
     /// `vars tokens`: the tokens that others have given this node.
     pub(crate) tokens: Vec<(NodeId, Token)>,

@@ -15,25 +15,25 @@ use std::str::FromStr;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{OtherPort, Saved, SavedNode};
+use super::{NodesConf, OtherPort, SavedNode};
 use crate::membership::tokens::Token;
 use crate::message::{Ip, NodeFlags, NodeId, SLOTS, SlotMap, is_plain_text};
 
 /// The bus port minus the client port, for lines without a bus port (Redis 3.2).
 const BUS_PORT_OFFSET: u16 = 10_000;
 
-impl Saved {
+impl NodesConf {
     /// The state of a node without a file: its id and its shard's come from `seed`.
-    pub fn fresh(seed: u64) -> Saved {
+    pub fn fresh(seed: u64) -> NodesConf {
         let mut random = SmallRng::seed_from_u64(seed);
         let me = SavedNode {
             flags: NodeFlags::MYSELF | NodeFlags::PRIMARY,
             shard: Some(NodeId::of_random(random.random())),
             ..SavedNode::new(NodeId::of_random(random.random()))
         };
-        Saved {
+        NodesConf {
             nodes: vec![me],
-            ..Saved::default()
+            ..NodesConf::default()
         }
     }
 
@@ -46,7 +46,7 @@ impl Saved {
 
     /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An
     /// empty file is one too: a server that finds it begins as a new node.
-    pub fn parse(text: &[u8]) -> Result<Saved, String> {
+    pub fn parse(text: &[u8]) -> Result<NodesConf, String> {
         let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
         let mut read = Reading::default();
         for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
@@ -63,7 +63,7 @@ impl Saved {
 /// The lines that have been read so far.
 #[derive(Default)]
 struct Reading {
-    saved: Saved,
+    saved: NodesConf,
     has_vars: bool,
     ids: BTreeSet<NodeId>,
     taken: SlotMap,
@@ -141,7 +141,7 @@ impl Reading {
     }
 
     /// Checks the file as a whole.
-    fn end(mut self) -> Result<Saved, String> {
+    fn end(mut self) -> Result<NodesConf, String> {
         if !self.has_vars {
             // This node may have voted in the newest epoch, and must not do so twice.
             let epochs = self.saved.nodes.iter().map(|node| node.config_epoch);

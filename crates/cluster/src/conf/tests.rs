@@ -15,15 +15,15 @@ const REDIS_70: &str = include_str!("../../../../tests/data/cluster/redis-7.0-no
 const REDIS_80: &str = include_str!("../../../../tests/data/cluster/redis-8.0-nodes.conf");
 const VALKEY_91: &str = include_str!("../../../../tests/data/cluster/valkey-9.1-nodes.conf");
 
-fn parsed(text: &str) -> Saved {
-    Saved::parse(text.as_bytes()).expect("a sound file")
+fn parsed(text: &str) -> NodesConf {
+    NodesConf::parse(text.as_bytes()).expect("a sound file")
 }
 
-fn written(saved: &Saved, dialect: Dialect) -> String {
+fn written(saved: &NodesConf, dialect: Dialect) -> String {
     String::from_utf8(saved.text(dialect)).expect("a text")
 }
 
-fn me(saved: &Saved) -> &SavedNode {
+fn me(saved: &NodesConf) -> &SavedNode {
     let is_me = |node: &&SavedNode| node.flags.contains(NodeFlags::MYSELF);
     saved.nodes.iter().find(is_me).expect("it is there")
 }
@@ -157,12 +157,12 @@ fn damage_names_its_line() {
     ] {
         let text = REDIS_80.replacen(old, new, 1);
         assert_ne!(text, REDIS_80, "{old}");
-        let found = Saved::parse(text.as_bytes()).expect_err(new);
+        let found = NodesConf::parse(text.as_bytes()).expect_err(new);
         assert!(found.starts_with(error), "{found}");
     }
-    assert!(Saved::parse(b"").is_err());
+    assert!(NodesConf::parse(b"").is_err());
     let twice = format!("{REDIS_80}{REDIS_80}");
-    let found = Saved::parse(twice.as_bytes()).expect_err("twice");
+    let found = NodesConf::parse(twice.as_bytes()).expect_err("twice");
     assert_eq!(
         found,
         format!(
@@ -224,10 +224,10 @@ fn a_line_of_cluster_nodes_has_no_aux() {
 
 #[test]
 fn a_new_node_is_alone_and_the_seed_is_its_name() {
-    let fresh = Saved::fresh(7);
+    let fresh = NodesConf::fresh(7);
     assert_eq!((fresh.nodes.len(), fresh.current_epoch), (1, 0));
-    assert_eq!(fresh, Saved::fresh(7));
-    assert_ne!(fresh.nodes[0].id, Saved::fresh(8).nodes[0].id);
+    assert_eq!(fresh, NodesConf::fresh(7));
+    assert_ne!(fresh.nodes[0].id, NodesConf::fresh(8).nodes[0].id);
     assert_eq!(parsed(&written(&fresh, Dialect::Redis)), fresh);
 }
 
@@ -290,12 +290,12 @@ proptest! {
         key: u8,
         cuts in proptest::collection::btree_set(0..SLOTS, 0..12),
     ) {
-        let mut saved = Saved {
+        let mut saved = NodesConf {
             nodes,
             current_epoch: epochs.0,
             last_vote_epoch: epochs.1,
             token_key: [key; 32],
-            ..Saved::default()
+            ..NodesConf::default()
         };
         saved.nodes[0].flags |= NodeFlags::MYSELF;
         saved.strangers = saved.nodes.iter().skip(1).map(|node| node.id).collect();
@@ -306,7 +306,7 @@ proptest! {
             saved.nodes[at % count].slots.push((pair[0], pair[1] - 1));
         }
         let text = saved.text(Dialect::Valkey);
-        prop_assert_eq!(Saved::parse(&text), Ok(saved.clone()), "{}", String::from_utf8_lossy(&text));
-        prop_assert!(Saved::parse(&saved.text(Dialect::Redis)).is_ok());
+        prop_assert_eq!(NodesConf::parse(&text), Ok(saved.clone()), "{}", String::from_utf8_lossy(&text));
+        prop_assert!(NodesConf::parse(&saved.text(Dialect::Redis)).is_ok());
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::read::FLAGS;
-use super::{NodeFlags, NodeId, OtherPort, Saved, SavedNode};
+use super::{NodeFlags, NodeId, NodesConf, OtherPort, SavedNode};
 use russet_config::Dialect;
 
-impl Saved {
+impl NodesConf {
     /// The text of nodes.conf, which servers of the dialect can load.
     pub fn text(&self, dialect: Dialect) -> Vec<u8> {
         let mut out = String::new();

@@ -11,7 +11,7 @@ mod shown;
 mod state;
 mod views;
 
-pub use shown::Shown;
+pub use shown::ClusterView;
 
 use super::core::Cluster;
 use russet_base::finding::Finding;

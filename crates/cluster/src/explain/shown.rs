@@ -5,8 +5,8 @@
 //! show (clocks, disputes about slots, reports of failures) nothing is said.
 
 use super::state;
-use crate::Saved;
-use crate::core::{Cluster, Own, Primary};
+use crate::NodesConf;
+use crate::core::{Cluster, Primary, ServerState};
 use crate::membership::nodes::ME;
 use crate::message::NodeFlags;
 use crate::settings::Settings;
@@ -16,9 +16,9 @@ use russet_host::Now;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Shown<'a> {
-    /// CLUSTER NODES, as [`Saved::parse`] has read it.
-    pub nodes: &'a Saved,
+pub struct ClusterView<'a> {
+    /// CLUSTER NODES, as [`NodesConf::parse`] has read it.
+    pub nodes: &'a NodesConf,
     /// Its clock.
     pub wall_ms: i64,
     /// `cluster_state` of CLUSTER INFO.
@@ -34,7 +34,7 @@ pub struct Shown<'a> {
     pub requires_full_coverage: bool,
 }
 
-impl Shown<'_> {
+impl ClusterView<'_> {
     /// The node's faults; empty if it shows none.
     pub fn findings(&self) -> Vec<Finding> {
         let cluster = self.core();
@@ -81,9 +81,9 @@ impl Shown<'_> {
             received_ms: self.wall_ms - down_ms.unwrap_or(0).max(0),
             is_synced: down_ms.is_none_or(|ms| ms >= 0),
         };
-        cluster.own = Own {
+        cluster.own = ServerState {
             primary: cluster.me().is_replica().then_some(primary),
-            ..Own::default()
+            ..ServerState::default()
         };
         self.show_others(&mut cluster);
         cluster
@@ -138,9 +138,9 @@ mod tests {
         (1..=6).map(line).collect()
     }
 
-    fn codes(lines: &[String], change: impl Fn(&mut Shown<'_>)) -> Vec<String> {
-        let nodes = Saved::parse(lines.concat().as_bytes()).expect("nodes");
-        let mut shown = Shown {
+    fn codes(lines: &[String], change: impl Fn(&mut ClusterView<'_>)) -> Vec<String> {
+        let nodes = NodesConf::parse(lines.concat().as_bytes()).expect("nodes");
+        let mut shown = ClusterView {
             nodes: &nodes,
             wall_ms: 1_000_000_000,
             is_ok: true,
@@ -161,11 +161,11 @@ mod tests {
     }
 
     /// Words of a line, the text for them, and the beginnings of the findings.
-    type Spoilt = (usize, &'static str, &'static str, &'static [&'static str]);
+    type DamagedLine = (usize, &'static str, &'static str, &'static [&'static str]);
 
     #[test]
     fn faults_that_the_nodes_show_are_found() {
-        let spoilt: [Spoilt; 6] = [
+        let spoilt: [DamagedLine; 6] = [
             (
                 2,
                 "master -",
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_state_and_the_link_of_a_replica_are_judged() {
-        let down = |shown: &mut Shown<'_>, ms| {
+        let down = |shown: &mut ClusterView<'_>, ms| {
             shown.link_down_ms = Some(ms);
         };
         let found = codes(&lines(), |shown| down(shown, 900_000));

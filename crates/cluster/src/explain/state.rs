@@ -2,7 +2,7 @@
 
 use super::{count, span};
 use crate::core::Cluster;
-use crate::failover::state::Ill;
+use crate::failover::state::ClusterFault;
 use crate::membership::nodes::ME;
 use russet_base::finding::Finding;
 
@@ -74,15 +74,15 @@ fn state(cluster: &Cluster) -> Finding {
 pub(super) fn illness(cluster: &Cluster) -> (String, &'static str) {
     match cluster.illness() {
         None => ("it will be ok at the next tick".into(), "wait"),
-        Some(Ill::Unsaved) => ("nodes.conf cannot be saved".into(), super::DISK),
-        Some(Ill::Unbound(first, number)) => (
+        Some(ClusterFault::Unsaved) => ("nodes.conf cannot be saved".into(), super::DISK),
+        Some(ClusterFault::Unbound(first, number)) => (
             format!(
                 "nobody serves {}, the first is {first}; cluster-require-full-coverage asks for all",
                 count(number, "slot")
             ),
             FIX,
         ),
-        Some(Ill::Failed(slot, at)) => (
+        Some(ClusterFault::Failed(slot, at)) => (
             format!(
                 "slot {slot} and others are of node {}, which has failed and was not replaced; \
                  cluster-require-full-coverage asks for all",
@@ -90,15 +90,17 @@ pub(super) fn illness(cluster: &Cluster) -> (String, &'static str) {
             ),
             REPLACE,
         ),
-        Some(Ill::Minority(_, 0)) => ("no primary has slots yet".into(), "CLUSTER ADDSLOTS"),
-        Some(Ill::Minority(reached, voters)) => (
+        Some(ClusterFault::Minority(_, 0)) => {
+            ("no primary has slots yet".into(), "CLUSTER ADDSLOTS")
+        }
+        Some(ClusterFault::Minority(reached, voters)) => (
             format!(
                 "I reach {reached} of {voters} primaries with slots, {} are needed",
                 voters / 2 + 1
             ),
             super::START_OTHERS,
         ),
-        Some(Ill::Waiting(ms)) => (
+        Some(ClusterFault::Waiting(ms)) => (
             format!(
                 "nothing is wrong any more, but a primary that was away waits for {} yet, because it \
                  may have been replaced",

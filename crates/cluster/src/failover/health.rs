@@ -7,14 +7,14 @@
 //! Invariant: a primary that may have been replaced does not serve. After its start, a minority or
 //! a standstill it waits first: the others may have decided without it.
 //!
-//! Cost: O(nodes) at the end of an event that may change it (`Changed::health`), and in each tick
+//! Cost: O(nodes) at the end of an event that may change it (`PendingChanges::health`), and in each tick
 //! while the cluster is not well. A command reads a flag.
 //!
 //! Elsewhere: whether a node has failed (`failure`), the refusals (`route`).
 
 use super::super::core::Cluster;
 use super::super::membership::nodes::ME;
-use super::state::Ill;
+use super::state::ClusterFault;
 
 /// A primary that has just started is not well for this long: it may have been replaced.
 pub(crate) const START_MS: i64 = 2000;
@@ -47,13 +47,13 @@ impl Cluster {
     /// O(nodes).
     pub(crate) fn judge_health(&mut self) {
         let ill = self.illness();
-        if let Some(Ill::Minority(..) | Ill::Unsaved) = ill {
+        if let Some(ClusterFault::Minority(..) | ClusterFault::Unsaved) = ill {
             self.health.minority = Some(self.ms());
         }
         let is_ok = match ill {
             None => true,
             // A cluster that is well stays so, one that is not waits.
-            Some(Ill::Waiting(_)) => self.health.is_ok,
+            Some(ClusterFault::Waiting(_)) => self.health.is_ok,
             Some(_) => false,
         };
         if is_ok == self.health.is_ok {
@@ -65,10 +65,10 @@ impl Cluster {
         let state = if is_ok { "ok" } else { "fail" };
         self.note(format!("Cluster state changed: {state}"));
         match ill {
-            Some(Ill::Minority(..)) => {
+            Some(ClusterFault::Minority(..)) => {
                 self.note("Cluster is down: I am part of a minority partition.".into());
             }
-            Some(Ill::Unbound(..) | Ill::Failed(..)) => {
+            Some(ClusterFault::Unbound(..) | ClusterFault::Failed(..)) => {
                 self.note(
                     "Cluster is down: at least one slot is not served by a working node, \
                     and cluster-require-full-coverage asks for all."
@@ -80,9 +80,9 @@ impl Cluster {
     }
 
     /// Why the cluster is not well; `None`: it is.
-    pub(crate) fn illness(&self) -> Option<Ill> {
+    pub(crate) fn illness(&self) -> Option<ClusterFault> {
         if self.out.has_failed() {
-            return Some(Ill::Unsaved);
+            return Some(ClusterFault::Unsaved);
         }
         let (mut voters, mut reachable, mut failed) = (0, 0, None);
         for (at, node) in self.nodes.iter().filter(|(_, node)| node.is_voter()) {
@@ -94,21 +94,24 @@ impl Cluster {
             }
         }
         if reachable < voters / 2 + 1 {
-            return Some(Ill::Minority(reachable, voters));
+            return Some(ClusterFault::Minority(reachable, voters));
         }
         if self.settings.require_full_coverage {
             let all = usize::from(super::super::message::SLOTS);
             if self.owners.bound < all {
                 let first = (0..super::super::message::SLOTS)
                     .find(|&slot| self.owners.owner(slot).is_none());
-                return Some(Ill::Unbound(first.unwrap_or(0), all - self.owners.bound));
+                return Some(ClusterFault::Unbound(
+                    first.unwrap_or(0),
+                    all - self.owners.bound,
+                ));
             }
             if let Some((slot, at)) = failed {
-                return Some(Ill::Failed(slot, at));
+                return Some(ClusterFault::Failed(slot, at));
             }
         }
         let waits = self.wait_before_ok();
-        (waits > 0).then_some(Ill::Waiting(waits))
+        (waits > 0).then_some(ClusterFault::Waiting(waits))
     }
 
     /// How long a primary must wait before it may serve: others may have decided without it.

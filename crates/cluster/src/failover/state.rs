@@ -17,7 +17,7 @@ pub(crate) struct Health {
 
 /// Why the cluster is not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ill {
+pub(crate) enum ClusterFault {
     /// The state cannot be saved: the others take this node for dead.
     Unsaved,
     /// The first slot without an owner, and the number of such slots.

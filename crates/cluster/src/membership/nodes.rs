@@ -100,12 +100,12 @@ pub struct ClusterNode {
     pub(crate) trust: Trust,
     pub(crate) token: Token,
     /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
-    pub(crate) noticed: Noticed,
+    pub(crate) noticed: NodeObservations,
 }
 
 /// Findings from a node's last header and gossip.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Noticed {
+pub(crate) struct NodeObservations {
     pub current_epoch: u64,
     pub(crate) state_is_fail: bool,
     /// The newest time in its last gossip minus our wall clock, milliseconds: at most how far its
@@ -152,7 +152,7 @@ impl ClusterNode {
             secret: None,
             trust: Trust::Stranger,
             token: Token::default(),
-            noticed: Noticed::default(),
+            noticed: NodeObservations::default(),
         }
     }
 

@@ -11,7 +11,7 @@
 //! sender may speak (`receive`).
 
 use super::extensions::Extensions;
-use super::fault::{Fault, Rejected};
+use super::fault::{Fault, RejectedMessage};
 use super::flags::{Marks, NodeFlags};
 use super::gossip::Gossip;
 use super::header::{Header, Kind};
@@ -75,9 +75,9 @@ impl<'m> Message<'m> {
 
     /// Reads what [`Framer::next`](super::Framer::next) has returned. It makes no use of the
     /// framer's checks: any bytes may be given.
-    pub fn parse(bytes: &'m [u8]) -> Result<Message<'m>, Rejected> {
+    pub fn parse(bytes: &'m [u8]) -> Result<Message<'m>, RejectedMessage> {
         let mut sender = None;
-        parse(bytes, &mut sender).map_err(|fault| Rejected { sender, fault })
+        parse(bytes, &mut sender).map_err(|fault| RejectedMessage { sender, fault })
     }
 }
 

@@ -1,9 +1,9 @@
-//! The machine's two interfaces: `Action`, which the driver carries out, and `Around`, which
+//! The machine's two interfaces: `Action`, which the driver carries out, and `MigrationContext`, which
 //! answers questions about the cluster and the server.
 //!
 //! Actions wait in a queue (`Migrations::pop`) and are carried out in its order. An action with an
 //! outcome (`Dial`, `Export`, `Take`) names the calls that report it. Actions own their bytes and
-//! slots: they borrow nothing of the machine. `Around` is asked during a call, and answers as of
+//! slots: they borrow nothing of the machine. `MigrationContext` is asked during a call, and answers as of
 //! that call.
 
 use super::id::Name;
@@ -129,7 +129,7 @@ pub struct OpenSlots {
 }
 
 /// The cluster and the server as they are now.
-pub trait Around {
+pub trait MigrationContext {
     /// The time.
     fn now(&self) -> Now;
     /// This node's id.

@@ -1,12 +1,12 @@
 //! The machine's view of the cluster, as the core of the same node has it.
 
-use super::actions::{Around, MigrationLink, OpenSlots};
+use super::actions::{MigrationContext, MigrationLink, OpenSlots};
 use super::id::Name;
 use crate::core::Cluster;
 use russet_host::Now;
 
 /// The node's core, and what only its server knows.
-pub struct Beside<'c> {
+pub struct NodeContext<'c> {
     /// The node.
     pub core: &'c Cluster,
     /// The time.
@@ -22,7 +22,7 @@ fn name_of(id: &[u8]) -> Name {
     Name::parse(id).expect("40 letters and digits")
 }
 
-impl Around for Beside<'_> {
+impl MigrationContext for NodeContext<'_> {
     fn now(&self) -> Now {
         self.now
     }

@@ -4,7 +4,7 @@
 //! `words` begin after the subcommand's name. Checks are made in Redis's or Valkey's order, which
 //! clients can see.
 
-use super::actions::Around;
+use super::actions::MigrationContext;
 use super::core::Migrations;
 use super::id::Name;
 use super::job::{End, Side};
@@ -36,7 +36,7 @@ fn redis_ranges(words: &[&[u8]]) -> Result<Ranges, Refusal> {
 /// comes from our primary, so that slots which the cluster shows as ours are not refused.
 pub fn trim_slots(
     words: &[&[u8]],
-    around: &dyn Around,
+    around: &dyn MigrationContext,
     is_obeyed: bool,
 ) -> Result<Ranges, Refusal> {
     if !is(words[0], "ranges") {
@@ -59,7 +59,11 @@ pub fn trim_slots(
 
 impl Migrations {
     /// `CLUSTER MIGRATION IMPORT first last ..`: pulls slots from the node that serves them.
-    pub fn import(&mut self, around: &dyn Around, words: &[&[u8]]) -> Result<Name, Refusal> {
+    pub fn import(
+        &mut self,
+        around: &dyn MigrationContext,
+        words: &[&[u8]],
+    ) -> Result<Name, Refusal> {
         if words.is_empty() || !words.len().is_multiple_of(2) {
             return Err(Refusal::Arity("cluster|migration"));
         }
@@ -82,7 +86,7 @@ impl Migrations {
         Ok(self.pull(around, slots))
     }
 
-    fn check_source(&self, around: &dyn Around, slots: &Ranges) -> Result<(), Refusal> {
+    fn check_source(&self, around: &dyn MigrationContext, slots: &Ranges) -> Result<(), Refusal> {
         let mut source = None;
         for slot in slots.slots() {
             let owner = around.owner(slot).ok_or(Refusal::NoOwner(slot))?;
@@ -100,7 +104,7 @@ impl Migrations {
     }
 
     /// `CLUSTER MIGRATION CANCEL`: ends one migration, or all. Returns how many.
-    pub fn cancel(&mut self, around: &dyn Around, id: Option<&[u8]>) -> usize {
+    pub fn cancel(&mut self, around: &dyn MigrationContext, id: Option<&[u8]>) -> usize {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             let head = &self.jobs[at].head;
@@ -117,7 +121,7 @@ impl Migrations {
     }
 
     /// `CLUSTER CANCELSLOTMIGRATIONS`: ends the exports of this node.
-    pub fn cancel_exports(&mut self, around: &dyn Around) -> Result<usize, Refusal> {
+    pub fn cancel_exports(&mut self, around: &dyn MigrationContext) -> Result<usize, Refusal> {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {
             if self.jobs[at].head.side == Side::Export {
@@ -133,7 +137,11 @@ impl Migrations {
 
     /// `CLUSTER MIGRATESLOTS SLOTSRANGE first last .. NODE id [SLOTSRANGE .. NODE ..]`: pushes
     /// slots to other nodes; all of the groups or none. O(slots and ranges).
-    pub fn migrate_slots(&mut self, around: &dyn Around, words: &[&[u8]]) -> Result<(), Refusal> {
+    pub fn migrate_slots(
+        &mut self,
+        around: &dyn MigrationContext,
+        words: &[&[u8]],
+    ) -> Result<(), Refusal> {
         if !around.is_primary() {
             return Err(Refusal::PrimariesOnly);
         }
@@ -179,7 +187,7 @@ impl Migrations {
     }
 
     /// Whether this node serves the slots; an error unless one shard has all of them.
-    fn check_shard(&self, around: &dyn Around, slots: &Ranges) -> Result<bool, Refusal> {
+    fn check_shard(&self, around: &dyn MigrationContext, slots: &Ranges) -> Result<bool, Refusal> {
         let mut first = None;
         for slot in slots.slots() {
             let owner = around.owner(slot).ok_or(Refusal::NotServed(slot))?;
@@ -192,7 +200,7 @@ impl Migrations {
         Ok(first == Some(around.my_id()))
     }
 
-    fn target(&self, around: &dyn Around, rest: &mut &[&[u8]]) -> Result<Name, Refusal> {
+    fn target(&self, around: &dyn MigrationContext, rest: &mut &[&[u8]]) -> Result<Name, Refusal> {
         let (word, node) = match **rest {
             [word, node, ..] => (word, node),
             _ => return Err(Refusal::Syntax),

@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 
 /// How the driver handles the next bytes of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expects {
+pub enum InputKind {
     /// Replies, one at a time.
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
@@ -26,10 +26,10 @@ pub enum Expects {
     Hold,
 }
 
-impl Expects {
+impl InputKind {
     /// Whether the bytes are run as commands.
     pub fn are_commands(self) -> bool {
-        matches!(self, Expects::Commands | Expects::Snapshot)
+        matches!(self, InputKind::Commands | InputKind::Snapshot)
     }
 }
 
@@ -58,8 +58,8 @@ pub(super) trait Conversation: std::fmt::Debug {
         None
     }
 
-    fn expects(&self, _link: MigrationLink) -> Expects {
-        Expects::Hold
+    fn expects(&self, _link: MigrationLink) -> InputKind {
+        InputKind::Hold
     }
 
     fn opened(&mut self, _scene: &mut Scene<'_>, _link: MigrationLink) -> EventResult {

@@ -11,11 +11,11 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, MigrationLink, Wire};
-use super::conversation::{Answer, Conversation, Expects};
+use super::actions::{Action, MigrationContext, MigrationLink, Wire};
+use super::conversation::{Answer, Conversation, InputKind};
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Outcome, Scene, Side};
-use super::kept::Kept;
+use super::kept::RetainedSlots;
 use super::on_primary::OnPrimary;
 use super::pull_target::PullTarget;
 use super::push_source::PushSource;
@@ -44,7 +44,7 @@ pub struct Migrations {
     /// Ended migrations, newest first.
     pub(super) ended: VecDeque<Job>,
     /// Copies of slots that other nodes have claimed. Few.
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<RetainedSlots>,
     pub(super) out: VecDeque<Action>,
     next_link: u64,
 }
@@ -81,7 +81,7 @@ impl Migrations {
     }
 
     /// How to handle the link's next bytes. `None`: it belongs to no migration.
-    pub fn expects(&self, link: MigrationLink) -> Option<Expects> {
+    pub fn expects(&self, link: MigrationLink) -> Option<InputKind> {
         let job = self.jobs.iter().find(|job| job.head.has_link(link))?;
         Some(job.talk.expects(link))
     }
@@ -105,7 +105,7 @@ impl Migrations {
     pub(super) fn step(
         &mut self,
         at: Option<usize>,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         event: impl FnOnce(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
         let Some(job) = at.and_then(|at| self.jobs.get_mut(at)) else {
@@ -145,7 +145,7 @@ impl Migrations {
     /// Adds a job and begins it. O(1).
     pub(super) fn start(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         head: JobHead,
         talk: Box<dyn Conversation>,
     ) {
@@ -163,14 +163,14 @@ impl Migrations {
     }
 
     /// A dialled link is open.
-    pub fn opened(&mut self, around: &dyn Around, link: MigrationLink) {
+    pub fn opened(&mut self, around: &dyn MigrationContext, link: MigrationLink) {
         self.step(self.find(link), around, |talk, scene| {
             talk.opened(scene, link)
         });
     }
 
     /// A dialled link could not be opened.
-    pub fn refused(&mut self, around: &dyn Around, link: MigrationLink, why: &str) {
+    pub fn refused(&mut self, around: &dyn MigrationContext, link: MigrationLink, why: &str) {
         self.step(self.find(link), around, |talk, scene| {
             scene.head.forget(link);
             talk.refused(scene, link, why)
@@ -178,7 +178,7 @@ impl Migrations {
     }
 
     /// A link is gone: its other end has closed it, or an error did, or a limit.
-    pub fn closed(&mut self, around: &dyn Around, link: MigrationLink) {
+    pub fn closed(&mut self, around: &dyn MigrationContext, link: MigrationLink) {
         self.step(self.find(link), around, |talk, scene| {
             scene.head.forget(link);
             talk.closed(scene, link)
@@ -187,14 +187,19 @@ impl Migrations {
 
     /// A reply by a link that expects replies: a status without its `+`, or an error without its
     /// `-`.
-    pub fn reply(&mut self, around: &dyn Around, link: MigrationLink, reply: Result<&[u8], &[u8]>) {
+    pub fn reply(
+        &mut self,
+        around: &dyn MigrationContext,
+        link: MigrationLink,
+        reply: Result<&[u8], &[u8]>,
+    ) {
         self.step(self.find(link), around, |talk, scene| {
             talk.reply(scene, link, reply)
         });
     }
 
     /// Bytes of commands of a source that have been applied.
-    pub fn applied(&mut self, around: &dyn Around, link: MigrationLink, bytes: usize) {
+    pub fn applied(&mut self, around: &dyn MigrationContext, link: MigrationLink, bytes: usize) {
         self.step(self.find(link), around, |talk, scene| {
             talk.applied(scene, link, bytes);
             Ok(())
@@ -202,7 +207,12 @@ impl Migrations {
     }
 
     /// A command of a source has failed with this error line.
-    pub fn failed_to_apply(&mut self, around: &dyn Around, link: MigrationLink, error: &str) {
+    pub fn failed_to_apply(
+        &mut self,
+        around: &dyn MigrationContext,
+        link: MigrationLink,
+        error: &str,
+    ) {
         self.step(self.find(link), around, |_, _| {
             Err(End::Failed(format!(
                 "A command of the source failed: {error}"
@@ -211,28 +221,28 @@ impl Migrations {
     }
 
     /// All commands that a link has received are applied, and the link expects more.
-    pub fn caught_up(&mut self, around: &dyn Around, link: MigrationLink) {
+    pub fn caught_up(&mut self, around: &dyn MigrationContext, link: MigrationLink) {
         self.step(self.find(link), around, |talk, scene| {
             talk.caught_up(scene, link)
         });
     }
 
     /// The moment of an export's snapshot has come.
-    pub fn exporting(&mut self, around: &dyn Around, name: Name) {
+    pub fn exporting(&mut self, around: &dyn MigrationContext, name: Name) {
         self.step(self.named(name), around, |talk, scene| {
             talk.exporting(scene)
         });
     }
 
     /// All keys of an export have been appended to its link.
-    pub fn snapshot_sent(&mut self, around: &dyn Around, name: Name) {
+    pub fn snapshot_sent(&mut self, around: &dyn MigrationContext, name: Name) {
         self.step(self.named(name), around, |talk, scene| {
             talk.snapshot_sent(scene)
         });
     }
 
     /// An export's snapshot or stream has broken off.
-    pub fn export_failed(&mut self, around: &dyn Around, name: Name, why: &str) {
+    pub fn export_failed(&mut self, around: &dyn MigrationContext, name: Name, why: &str) {
         self.step(self.named(name), around, |_, _| {
             Err(End::Failed(why.into()))
         });
@@ -246,7 +256,7 @@ impl Migrations {
     }
 
     /// The outcome of `Action::Take`.
-    pub fn taken(&mut self, around: &dyn Around, name: Name, is_taken: bool) {
+    pub fn taken(&mut self, around: &dyn MigrationContext, name: Name, is_taken: bool) {
         self.step(self.named(name), around, |talk, scene| {
             if is_taken {
                 talk.taken(scene)
@@ -265,7 +275,7 @@ impl Migrations {
     /// Lets each job handle an event that is not of a link.
     fn all(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         event: impl Fn(&mut dyn Conversation, &mut Scene<'_>) -> EventResult,
     ) {
         // From the last on: a job that ends leaves the list.
@@ -275,7 +285,7 @@ impl Migrations {
     }
 
     /// The owners of slots, or this node's role, may have changed.
-    pub fn routes_changed(&mut self, around: &dyn Around) {
+    pub fn routes_changed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| match scene.head.outcome {
             None => talk.routes_changed(scene),
             Some(_) => Ok(()),
@@ -286,7 +296,7 @@ impl Migrations {
     }
 
     /// This node is a replica now, or hands over to one of its replicas.
-    pub fn demoted(&mut self, around: &dyn Around) {
+    pub fn demoted(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| {
             let step = talk.demoted();
             if step.is_err() {
@@ -301,7 +311,7 @@ impl Migrations {
     }
 
     /// All keys, or all of one database, were flushed here.
-    pub fn flushed(&mut self, around: &dyn Around) {
+    pub fn flushed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| match scene.head.outcome {
             None => talk.flushed(),
             Some(_) => Ok(()),
@@ -310,7 +320,7 @@ impl Migrations {
     }
 
     /// Asked every 100 ms while there is something to do.
-    pub fn tick(&mut self, around: &dyn Around) {
+    pub fn tick(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| {
             if let Some(again_ms) = scene.head.again_ms {
                 if around.now().monotonic_ms < again_ms {
@@ -327,7 +337,7 @@ impl Migrations {
     }
 
     /// A migration of our primary's begins.
-    pub(super) fn follow(&mut self, around: &dyn Around, mut head: JobHead) {
+    pub(super) fn follow(&mut self, around: &dyn MigrationContext, mut head: JobHead) {
         head.side = Side::Import;
         // The primary announces it again when another replica synchronizes.
         let known = self.named(head.name).map(|at| &self.jobs[at]);
@@ -347,7 +357,7 @@ impl Migrations {
     }
 
     /// A replica begins with a snapshot of this moment: running imports are announced to it.
-    pub fn announce_again(&mut self, around: &dyn Around) {
+    pub fn announce_again(&mut self, around: &dyn MigrationContext) {
         self.all(around, |_, scene| {
             scene.announce_again();
             Ok(())
@@ -355,7 +365,7 @@ impl Migrations {
     }
 
     /// A migration of our primary's has ended.
-    pub(super) fn unfollow(&mut self, around: &dyn Around, name: Name, end: End) {
+    pub(super) fn unfollow(&mut self, around: &dyn MigrationContext, name: Name, end: End) {
         self.step(self.named(name), around, |talk, scene| match end {
             End::Completed => talk.completed_on_primary(scene),
             end => Err(end),
@@ -364,7 +374,7 @@ impl Migrations {
 
     /// A full synchronization replaces all keys here: earlier announcements of the primary's
     /// migrations are void.
-    pub fn forget_followed(&mut self, around: &dyn Around) {
+    pub fn forget_followed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, _| {
             if talk.is_followed() {
                 Err(End::Failed("The data was replaced".into()))
@@ -377,7 +387,7 @@ impl Migrations {
     /// The primary's history has another id: it has started again, or another replica has taken its
     /// place. Either way it has forgotten its imports; those that it has begun since follow in the
     /// stream.
-    pub fn history_changed(&mut self, around: &dyn Around) {
+    pub fn history_changed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, _| {
             if talk.is_open_import() {
                 return Err(End::Failed("The primary has forgotten it".into()));
@@ -387,7 +397,7 @@ impl Migrations {
     }
 
     /// Begins to pull slots.
-    pub(super) fn pull(&mut self, around: &dyn Around, slots: Ranges) -> Name {
+    pub(super) fn pull(&mut self, around: &dyn MigrationContext, slots: Ranges) -> Name {
         let name = around.fresh_name();
         let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, around.now());
         head.target = Some(around.my_id());
@@ -396,7 +406,7 @@ impl Migrations {
     }
 
     /// Begins to push slots.
-    pub(super) fn push(&mut self, around: &dyn Around, slots: Ranges, target: Name) {
+    pub(super) fn push(&mut self, around: &dyn MigrationContext, slots: Ranges, target: Name) {
         let mut head = JobHead::new(
             around.fresh_name(),
             slots,
@@ -412,7 +422,7 @@ impl Migrations {
     /// A peer's SYNCSLOTS by a link of a migration.
     pub(super) fn in_turn(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         link: MigrationLink,
         words: &[&[u8]],
     ) -> Answer {

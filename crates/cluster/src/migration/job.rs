@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, Around, MigrationLink, Wire};
+use super::actions::{Action, MigrationContext, MigrationLink, Wire};
 use super::id::Name;
 use super::ranges::Ranges;
 use super::settings::Settings;
@@ -48,7 +48,7 @@ pub(super) enum Side {
 /// A migration and everything around it, while its conversation handles an event.
 pub(super) struct Scene<'s> {
     pub now: Now,
-    pub around: &'s dyn Around,
+    pub around: &'s dyn MigrationContext,
     pub settings: &'s Settings,
     pub out: &'s mut VecDeque<Action>,
     pub next_link: &'s mut u64,

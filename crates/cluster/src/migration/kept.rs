@@ -2,7 +2,7 @@
 //!
 //!     a claim is seen --> kept
 //!       |--> every replica of the claimer shows the claim, and the claimer's offset
-//!       |    as of the claim (`Around::is_claim_held`)                       --> deleted
+//!       |    as of the claim (`MigrationContext::is_claim_held`)                       --> deleted
 //!       |--> the grace has passed, memory is short, all was flushed, or the
 //!       |    slots are imported anew                                         --> deleted
 //!       +--> the claim is lost with its node: this node serves the slots
@@ -21,7 +21,7 @@
 //! and its offset, in both dialects. Nothing here is saved; after a restart foreign keys are
 //! deleted once they are loaded.
 
-use super::actions::{Action, Around};
+use super::actions::{Action, MigrationContext};
 use super::core::Migrations;
 use super::id::Name;
 use super::job::Side;
@@ -37,7 +37,7 @@ const RECLAIM_MS: i64 = 1000;
 
 /// The copy of slots that one node has claimed at one moment. Times are monotonic milliseconds.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct RetainedSlots {
     slots: Ranges,
     claimer: Name,
     /// The claimer's offset as of its claim.
@@ -63,7 +63,7 @@ fn log(level: Level, text: String) -> Action {
 impl Migrations {
     /// Slots of this primary's that other nodes have claimed: their keys are kept for a time, or
     /// deleted.
-    pub fn lost(&mut self, around: &dyn Around, slots: &Ranges) {
+    pub fn lost(&mut self, around: &dyn MigrationContext, slots: &Ranges) {
         let me = around.my_id();
         let is_lost = |slot: &u16| around.owner(*slot) != Some(me);
         let lost = Ranges::of_slots(slots.slots().filter(is_lost));
@@ -85,7 +85,12 @@ impl Migrations {
         }
     }
 
-    fn keep(&mut self, around: &dyn Around, (claimer, slots): (Name, Ranges), until_ms: i64) {
+    fn keep(
+        &mut self,
+        around: &dyn MigrationContext,
+        (claimer, slots): (Name, Ranges),
+        until_ms: i64,
+    ) {
         let for_ms = until_ms - around.now().monotonic_ms;
         let text = format!(
             "The keys of slots {slots} are kept until the replicas of node {claimer} have acknowledged its \
@@ -93,7 +98,7 @@ impl Migrations {
         );
         self.out.push_back(log(Level::Notice, text));
         self.out.push_back(Action::Keep(slots.clone()));
-        self.kept.push(Kept {
+        self.kept.push(RetainedSlots {
             slots,
             claimer,
             offset: around.offset(claimer),
@@ -136,7 +141,7 @@ impl Migrations {
     }
 
     /// Asks for the fate of each slot that is kept. O(slots that are kept).
-    fn split_kept(&mut self, fate: impl Fn(&Kept, u16) -> Fate) {
+    fn split_kept(&mut self, fate: impl Fn(&RetainedSlots, u16) -> Fate) {
         for mut kept in std::mem::take(&mut self.kept) {
             let (mut stay, mut go, mut back) = (Vec::new(), Vec::new(), Vec::new());
             let mut why = "";
@@ -169,7 +174,7 @@ impl Migrations {
 
     /// The owners of the slots, or this node's role, may have changed. The driver calls it before
     /// any client can write to a slot that has become this node's. O(slots that are kept).
-    pub fn review_kept(&mut self, around: &dyn Around) {
+    pub fn review_kept(&mut self, around: &dyn MigrationContext) {
         if self.kept.is_empty() {
             return;
         }
@@ -191,7 +196,7 @@ impl Migrations {
         // A node that has taken slots from the claimer has a claim of its own to be acknowledged.
         for kept in std::mem::take(&mut self.kept) {
             for (owner, slots) in by_owner(around, &kept.slots) {
-                let mut its = Kept { slots, ..kept };
+                let mut its = RetainedSlots { slots, ..kept };
                 if let Some(other) = owner.filter(|&owner| owner != kept.claimer) {
                     its.claimer = other;
                     its.offset = around.offset(other);
@@ -205,7 +210,7 @@ impl Migrations {
 
     /// Deletes copies whose claim is acknowledged or whose grace has passed; reclaims slots that
     /// are lost with their claimer.
-    pub(super) fn tend_kept(&mut self, around: &dyn Around) {
+    pub(super) fn tend_kept(&mut self, around: &dyn MigrationContext) {
         let now_ms = around.now().monotonic_ms;
         let mut gone = Vec::new();
         for mut kept in std::mem::take(&mut self.kept) {
@@ -243,7 +248,7 @@ impl Migrations {
 }
 
 /// The slots of each owner. O(slots x owners).
-fn by_owner(around: &dyn Around, slots: &Ranges) -> Vec<(Option<Name>, Ranges)> {
+fn by_owner(around: &dyn MigrationContext, slots: &Ranges) -> Vec<(Option<Name>, Ranges)> {
     let mut groups: Vec<(Option<Name>, Vec<u16>)> = Vec::new();
     for slot in slots.slots() {
         let owner = around.owner(slot);

@@ -74,14 +74,14 @@ mod tests;
 /// its ranges.
 pub const SLOT_IMPORT: &str = "slot-import";
 
-pub use actions::{Action, Around, MigrationLink, OpenSlots, Wire};
-pub use beside::Beside;
+pub use actions::{Action, MigrationContext, MigrationLink, OpenSlots, Wire};
+pub use beside::NodeContext;
 pub use commands::trim_slots;
-pub use conversation::{Answer, Expects};
+pub use conversation::{Answer, InputKind};
 pub use core::Migrations;
 pub use id::Name;
 pub use ranges::Ranges;
 pub use refusal::Refusal;
 pub use requests::Sender;
 pub use settings::Settings;
-pub use show::Busy;
+pub use show::BusySide;

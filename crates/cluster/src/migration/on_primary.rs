@@ -8,7 +8,7 @@
 //! the stream announced that claim before any write to these slots. Then this replica claims the
 //! slots in its place.
 
-use super::actions::{Action, Around, MigrationLink, Wire};
+use super::actions::{Action, MigrationContext, MigrationLink, Wire};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
@@ -41,7 +41,7 @@ impl Migrations {
     }
 
     /// A full copy of our primary's data names an import, whose keys it has.
-    pub fn follow_copied(&mut self, around: &dyn Around, name: Name, slots: Ranges) {
+    pub fn follow_copied(&mut self, around: &dyn MigrationContext, name: Name, slots: Ranges) {
         let head = JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
         self.follow(around, head);
     }

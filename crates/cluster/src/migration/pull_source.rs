@@ -6,7 +6,7 @@
 //! no claim comes while writes are held, the attempt has failed, and the slots are still ours.
 
 use super::actions::MigrationLink;
-use super::conversation::{Conversation, Expects};
+use super::conversation::{Conversation, InputKind};
 use super::id::Name;
 use super::job::{End, EventResult, Scene, failed};
 use russet_base::numbers::number::parse_digits;
@@ -92,8 +92,8 @@ impl Conversation for PullSource {
         ))
     }
 
-    fn expects(&self, _link: MigrationLink) -> Expects {
-        Expects::Commands
+    fn expects(&self, _link: MigrationLink) -> InputKind {
+        InputKind::Commands
     }
 
     fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {
@@ -186,11 +186,11 @@ impl Conversation for PullSource {
 }
 
 /// The slots have several owners, or one that may not have them: not the target, or not yet.
-pub(super) struct Foreign;
+pub(super) struct ForeignOwner;
 
 /// Whether an exporting node has handed its slots over: all of them are the target's now, or the
 /// target is not known and they are all of one other node. `Ok(None)`: they are still ours.
-pub(super) fn whose(scene: &Scene<'_>, is_handing_over: bool) -> Result<Option<()>, Foreign> {
+pub(super) fn whose(scene: &Scene<'_>, is_handing_over: bool) -> Result<Option<()>, ForeignOwner> {
     let me = scene.around.my_id();
     let mut owners = scene.owners();
     let Some(first) = owners.next() else {
@@ -201,6 +201,6 @@ pub(super) fn whose(scene: &Scene<'_>, is_handing_over: bool) -> Result<Option<(
     match first {
         Some(owner) if is_one && owner == me => Ok(None),
         Some(owner) if is_one && is_handing_over && is_target(owner) => Ok(Some(())),
-        _ => Err(Foreign),
+        _ => Err(ForeignOwner),
     }
 }

@@ -13,7 +13,7 @@
 //! when the slots have no owner or several.
 
 use super::actions::{Action, MigrationLink};
-use super::conversation::{Conversation, Expects};
+use super::conversation::{Conversation, InputKind};
 use super::id::Name;
 use super::job::{End, EventResult, Scene, failed};
 use russet_base::text::Printable;
@@ -204,19 +204,19 @@ impl Conversation for PullTarget {
         self.state == PullTargetState::Takeover
     }
 
-    fn expects(&self, link: MigrationLink) -> Expects {
+    fn expects(&self, link: MigrationLink) -> InputKind {
         if self.is_main(link) {
             match self.state {
                 PullTargetState::StreamingBuffer
                 | PullTargetState::WaitStreamEof
-                | PullTargetState::Takeover => Expects::Commands,
-                PullTargetState::InitChannel | PullTargetState::AccumulateBuffer => Expects::Hold,
-                _ => Expects::Replies,
+                | PullTargetState::Takeover => InputKind::Commands,
+                PullTargetState::InitChannel | PullTargetState::AccumulateBuffer => InputKind::Hold,
+                _ => InputKind::Replies,
             }
         } else {
             match self.channel_state {
-                Channel::Transfer | Channel::Completed => Expects::Snapshot,
-                _ => Expects::Replies,
+                Channel::Transfer | Channel::Completed => InputKind::Snapshot,
+                _ => InputKind::Replies,
             }
         }
     }

@@ -11,7 +11,7 @@
 //! failed, and the slots are still ours. After the grant the target closes the link.
 
 use super::actions::MigrationLink;
-use super::conversation::{Conversation, Expects};
+use super::conversation::{Conversation, InputKind};
 use super::job::{End, EventResult, Scene, failed};
 use super::pull_source::whose;
 use russet_base::text::Printable;
@@ -125,12 +125,12 @@ impl Conversation for PushSource {
         }
     }
 
-    fn expects(&self, _link: MigrationLink) -> Expects {
+    fn expects(&self, _link: MigrationLink) -> InputKind {
         match self.state {
             PushSourceState::Connecting
             | PushSourceState::ReadingAuth
-            | PushSourceState::ReadingEstablish => Expects::Replies,
-            _ => Expects::Commands,
+            | PushSourceState::ReadingEstablish => InputKind::Replies,
+            _ => InputKind::Commands,
         }
     }
 

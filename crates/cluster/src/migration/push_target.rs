@@ -5,7 +5,7 @@
 //! granted.
 
 use super::actions::{Action, MigrationLink};
-use super::conversation::{Conversation, Expects};
+use super::conversation::{Conversation, InputKind};
 use super::job::{End, EventResult, Scene, failed};
 use super::push_source::{ACK_MS, TIMED_OUT, lost};
 
@@ -59,8 +59,8 @@ impl Conversation for PushTarget {
         self.state == PushTargetState::FailoverGranted
     }
 
-    fn expects(&self, _link: MigrationLink) -> Expects {
-        Expects::Commands
+    fn expects(&self, _link: MigrationLink) -> InputKind {
+        InputKind::Commands
     }
 
     fn begin(&mut self, scene: &mut Scene<'_>) -> EventResult {

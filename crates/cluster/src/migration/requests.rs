@@ -4,7 +4,7 @@
 //! reply; a link of a migration, whose words go to its conversation; any other client, which may
 //! begin a migration (ESTABLISH, and with the cluster's secret SYNC and RDBCHANNEL) or is refused.
 
-use super::actions::{Around, MigrationLink, Wire};
+use super::actions::{MigrationContext, MigrationLink, Wire};
 use super::commands::valkey_ranges;
 use super::conversation::Answer;
 use super::core::{Job, Migrations};
@@ -46,7 +46,12 @@ fn is(word: &[u8], text: &str) -> bool {
 
 impl Migrations {
     /// `CLUSTER SYNCSLOTS word ..`, from its first word on (there is one).
-    pub fn request(&mut self, around: &dyn Around, sender: &Sender, words: &[&[u8]]) -> Answer {
+    pub fn request(
+        &mut self,
+        around: &dyn MigrationContext,
+        sender: &Sender,
+        words: &[&[u8]],
+    ) -> Answer {
         if sender.is_primary {
             self.receive_words(around, words);
             return Answer::Silent;
@@ -79,7 +84,7 @@ impl Migrations {
     /// `ESTABLISH SOURCE id NAME name SLOTSRANGE first last ..`, in any order.
     fn establish(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         link: MigrationLink,
         words: &[&[u8]],
     ) -> Result<(), Refusal> {
@@ -113,7 +118,7 @@ impl Migrations {
     /// A request of a Redis target to its source: `SYNC` or `RDBCHANNEL`.
     fn asked(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         sender: &Sender,
         words: &[&[u8]],
     ) -> Result<&'static str, Refusal> {
@@ -132,7 +137,7 @@ impl Migrations {
 
     fn sync(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         sender: &Sender,
         name: &[u8],
         pairs: &[&[u8]],
@@ -179,7 +184,7 @@ impl Migrations {
     /// The second link of a target.
     fn join(
         &mut self,
-        around: &dyn Around,
+        around: &dyn MigrationContext,
         link: MigrationLink,
         name: &[u8],
     ) -> Result<(), Refusal> {
@@ -197,7 +202,7 @@ impl Migrations {
 
     /// Our primary's announcements of its migrations. Unknown words change nothing: the keys come
     /// by the stream in any case.
-    fn receive_words(&mut self, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_words(&mut self, around: &dyn MigrationContext, words: &[&[u8]]) {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
                 if let Ok((source, name, slots)) = establish_words(rest) {
@@ -216,7 +221,7 @@ impl Migrations {
     }
 
     /// `FINISH STATE state NAME name [MESSAGE text]`.
-    fn receive_finish(&mut self, around: &dyn Around, words: &[&[u8]]) {
+    fn receive_finish(&mut self, around: &dyn MigrationContext, words: &[&[u8]]) {
         let value = |word: &str| {
             let mut pairs = words.chunks_exact(2);
             pairs.find(|pair| is(pair[0], word)).map(|pair| pair[1])
@@ -235,7 +240,7 @@ impl Migrations {
     }
 
     /// `id:source:target:operation:state:ranges`.
-    fn receive_task(&mut self, around: &dyn Around, line: &[u8]) {
+    fn receive_task(&mut self, around: &dyn MigrationContext, line: &[u8]) {
         let parts: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
         let [name, source, target, operation, state, slots] = parts[..] else {
             return;

@@ -8,7 +8,7 @@ use russet_resp::Reply;
 
 /// The side of a running migration whose slots SETSLOT and the like must not touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
+pub enum BusySide {
     /// This node receives the slot.
     Import,
     /// This node gives the slot away.
@@ -54,12 +54,12 @@ impl Migrations {
     }
 
     /// Whether a slot, or any slot, is in a migration that runs here.
-    pub fn busy(&self, slot: Option<u16>) -> Option<Busy> {
+    pub fn busy(&self, slot: Option<u16>) -> Option<BusySide> {
         let has = |job: &&Job| slot.is_none_or(|slot| job.head.slots.contains(slot));
         let job = self.jobs.iter().find(has)?;
         Some(match job.head.side {
-            Side::Import => Busy::Import,
-            Side::Export => Busy::Export,
+            Side::Import => BusySide::Import,
+            Side::Export => BusySide::Export,
         })
     }
 }

@@ -134,7 +134,7 @@ fn who_takes_all_slots_is_a_stranger_still() {
 
 /// The parts of a message of a stranger.
 #[derive(Clone, Debug)]
-struct Said {
+struct StrangerMessage {
     /// In whose name.
     sender: u8,
     kind: u8,
@@ -146,7 +146,7 @@ struct Said {
     payload: Vec<u8>,
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn said() -> impl Strategy<Value = StrangerMessage> {
     let payload = prop_oneof![
         Just(b"12345678".to_vec()),
         Just([&[0; 8][..], &[1, 1], &[0xff; 8], &[0; 16]].concat()),
@@ -160,7 +160,7 @@ fn said() -> impl Strategy<Value = Said> {
     );
     (parts, 0u64..1 << 61, payload).prop_map(|(parts, epoch, payload)| {
         let (sender, kind, [has_slots, has_primary, moves], tokens) = parts;
-        Said {
+        StrangerMessage {
             sender,
             kind,
             has_slots,
@@ -174,7 +174,7 @@ fn said() -> impl Strategy<Value = Said> {
 }
 
 /// The message's bytes, to node 0.
-fn bytes(net: &Net, said: &Said) -> Vec<u8> {
+fn bytes(net: &Net, said: &StrangerMessage) -> Vec<u8> {
     let stranger = NodeId::of_random([9; 3]);
     let ids = [id(net, 1), id(net, 3), id(net, 0), id(net, 4), stranger];
     let sender = ids[usize::from(said.sender) % ids.len()];

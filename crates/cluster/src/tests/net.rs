@@ -12,7 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Action, After, Cluster, Host, Order, Own, Primary, Saved, Settings, TICK_MS, Viewer};
+use crate::{
+    Action, Cluster, Host, NodesConf, Order, Primary, ReplyCondition, ServerState, Settings,
+    TICK_MS, Viewer,
+};
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
 use russet_host::{LinkId, Machine, Now};
@@ -23,7 +26,7 @@ pub(super) const TIMEOUT_MS: i64 = 1000;
 /// A node, and the facts that its server would know.
 pub(super) struct HostedNode {
     pub core: Cluster,
-    pub own: Own,
+    pub own: ServerState,
     pub is_up: bool,
     /// The file, as of the last save.
     pub file: Vec<u8>,
@@ -76,14 +79,14 @@ impl Net {
     /// One node more, which knows no other.
     pub(super) fn add(&mut self, dialect: Dialect) {
         let at = self.nodes.len();
-        let saved = Saved::fresh(at as u64 + 1);
+        let saved = NodesConf::fresh(at as u64 + 1);
         let core = Cluster::new(saved, settings(dialect, at), at as u64 + 77, self.clocks());
         self.nodes.push(HostedNode {
             core,
-            own: Own {
+            own: ServerState {
                 is_empty: true,
                 offset: 1,
-                ..Own::default()
+                ..ServerState::default()
             },
             is_up: true,
             file: Vec::new(),
@@ -158,10 +161,10 @@ impl Net {
         let can_save = node.can_save;
         self.settle();
         match after {
-            After::Persist { otherwise } if !can_save => {
+            ReplyCondition::Persist { otherwise } if !can_save => {
                 String::from_utf8_lossy(&otherwise).into_owned()
             }
-            After::Acknowledged { timeout_ms } => format!("waits {timeout_ms}"),
+            ReplyCondition::Acknowledged { timeout_ms } => format!("waits {timeout_ms}"),
             _ => String::from_utf8_lossy(&reply.pending()).into_owned(),
         }
     }
@@ -251,7 +254,7 @@ impl Net {
     /// Starts a node again from its file.
     pub(super) fn restart(&mut self, at: usize) {
         let now = self.clocks();
-        let saved = Saved::parse(&self.nodes[at].file).expect("our own file");
+        let saved = NodesConf::parse(&self.nodes[at].file).expect("our own file");
         let dialect = self.nodes[at].core.settings.dialect;
         let node = &mut self.nodes[at];
         node.core = Cluster::new(saved, settings(dialect, at), self.now as u64, now);

@@ -1,6 +1,6 @@
 //! The cost of strangers and invented nodes: n and 4n of each cost the same.
 //!
-//! A core without a network (`Alone`) takes links, greetings and gossip. Bounded are the nodes that
+//! A core without a network (`LoneCore`) takes links, greetings and gossip. Bounded are the nodes that
 //! it knows, the links that it opens and keeps, the bytes that it holds, the lines of its log and
 //! its file. Real nodes, many at once, still come in.
 //!
@@ -11,12 +11,12 @@ use super::net::{Net, settings};
 use crate::message::{
     Body, Extensions, Gossip, Header, Ip, Kind, Marks, Message, NodeFlags, NodeId, SlotMap, Vendor,
 };
-use crate::{Action, Cluster, Saved};
+use crate::{Action, Cluster, NodesConf};
 use russet_config::Dialect::Redis;
 use russet_host::{LinkId, Machine, Now};
 
 /// A core without a network, with counts of its actions.
-struct Alone {
+struct LoneCore {
     core: Cluster,
     now: Now,
     dials: usize,
@@ -26,14 +26,14 @@ struct Alone {
     dialled: Vec<LinkId>,
 }
 
-impl Alone {
-    fn new() -> Alone {
+impl LoneCore {
+    fn new() -> LoneCore {
         let now = Now {
             monotonic_ms: 1_000_000,
             wall_ms: 1_700_000_000_000,
         };
-        let core = Cluster::new(Saved::fresh(1), settings(Redis, 0), 7, now);
-        let mut alone = Alone {
+        let core = Cluster::new(NodesConf::fresh(1), settings(Redis, 0), 7, now);
+        let mut alone = LoneCore {
             core,
             now,
             dials: 0,
@@ -138,7 +138,7 @@ fn invented(numbers: std::ops::Range<u64>) -> Vec<Gossip> {
 /// Gossip of invented nodes: `messages` of 600 each, then a minute. (nodes known at most, links
 /// asked for in the busiest tick, bytes of the file)
 fn cost_of_gossip(messages: u64) -> (usize, usize, usize) {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let liar = NodeId::of_random([5; 3]);
     let link = alone.met(liar);
     for at in 0..messages {
@@ -168,7 +168,7 @@ fn invented_nodes_are_few_and_not_saved() {
 
 #[test]
 fn invented_nodes_are_forgotten_and_not_passed_on() {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let liar = NodeId::of_random([5; 3]);
     let link = alone.met(liar);
     alone.receive(link, &greeting(Kind::Ping, liar, invented(0..200)));
@@ -195,7 +195,7 @@ fn invented_nodes_are_forgotten_and_not_passed_on() {
 /// Real nodes answer at once, and all become known.
 #[test]
 fn a_thousand_nodes_become_known_by_one() {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let first = NodeId::of_random([5; 3]);
     let link = alone.met(first);
     let id = |number: u64| NodeId::of_random([number, 99, 99]);
@@ -227,7 +227,7 @@ fn a_thousand_nodes_become_known_by_one() {
 /// Links without a message, and with one: how many are open, at most and after the time for the
 /// next message.
 fn cost_of_links(count: usize) -> (usize, usize) {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let mut most = 0;
     for at in 0..count {
         let link = alone.link();
@@ -252,7 +252,7 @@ fn links_of_strangers_are_few_and_end() {
 /// A node that speaks is not closed by many that do not.
 #[test]
 fn a_silent_link_makes_room_for_others_first() {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let link = alone.link();
     let id = NodeId::of_random([3; 3]);
     alone.receive(link, &greeting(Kind::Ping, id, Vec::new()));
@@ -266,7 +266,7 @@ fn a_silent_link_makes_room_for_others_first() {
 #[test]
 fn what_strangers_begin_to_send_is_bounded() {
     let held = |count: usize| {
-        let mut alone = Alone::new();
+        let mut alone = LoneCore::new();
         let mut start = greeting(Kind::Ping, NodeId::of_random([3; 3]), invented(0..1200));
         start.truncate(start.len() - 1);
         for _ in 0..count {
@@ -301,12 +301,12 @@ fn greeting_from(sender: NodeId, ip: &[u8]) -> Vec<u8> {
 /// Regression: an id, which is no secret, was enough to begin a message of a GiB.
 #[test]
 fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     let id = NodeId::of_random([3; 3]);
     let its_own = alone.met(id);
     alone.receive(its_own, &greeting(Kind::Ping, id, Vec::new()));
     let begun = begun_publication(id, 64 << 20, 4 << 20);
-    let held = |alone: &mut Alone, link| {
+    let held = |alone: &mut LoneCore, link| {
         alone.receive(link, &begun);
         alone.core.links.get(link).expect("open").bytes()
     };
@@ -323,7 +323,7 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
     assert!(claim(b"10.0.0.9") >= 4 << 20);
     // If the operator has named the addresses that may speak, nodes that others see elsewhere (NAT)
     // are believed.
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     alone.met(id);
     let network = "10.0.0.0".parse().expect("an address");
     alone.core.settings.bus_allow = vec![(network, 8)];
@@ -337,7 +337,7 @@ fn a_long_message_needs_a_link_from_where_its_node_has_answered() {
 #[test]
 fn what_links_with_claimed_ids_begin_to_send_is_bounded_together() {
     for count in [100, 200] {
-        let mut alone = Alone::new();
+        let mut alone = LoneCore::new();
         for node in 0..count {
             let id = NodeId::of_random([node, 7, 7]);
             alone.met(id);
@@ -358,7 +358,7 @@ fn what_links_with_claimed_ids_begin_to_send_is_bounded_together() {
 #[test]
 fn what_strangers_do_is_logged_at_a_rate() {
     let lines = |count: usize| {
-        let mut alone = Alone::new();
+        let mut alone = LoneCore::new();
         for _ in 0..count {
             let link = alone.link();
             alone.receive(link, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -377,7 +377,7 @@ fn what_strangers_do_is_logged_at_a_rate() {
 /// Nodes that meet this one are met back, a bounded number at a time.
 #[test]
 fn meeting_strangers_is_bounded() {
-    let mut alone = Alone::new();
+    let mut alone = LoneCore::new();
     for at in 0..1000u64 {
         let link = alone.core.accepted(
             alone.now,

@@ -10,6 +10,6 @@ mod shorten;
 mod storm;
 
 pub use host::{Clock, Disk};
-pub use network::{At, Network, Parcel, World};
+pub use network::{MachineId, Network, Parcel, World};
 pub use shorten::shorten;
-pub use storm::{Played, Storm, caught, number, play_all};
+pub use storm::{Storm, StormResult, caught, number, play_all};

@@ -11,12 +11,12 @@ use super::super::machine::{Action, Event, LinkId};
 use super::super::random::Random;
 
 /// A machine's number.
-pub type At = usize;
+pub type MachineId = usize;
 
 /// One end of a link. `None`: it is not open yet, or closed.
 #[derive(Clone, Copy, Debug)]
 struct End {
-    machine: At,
+    machine: MachineId,
     link: Option<LinkId>,
 }
 
@@ -49,25 +49,25 @@ struct Pipe {
 pub struct Network {
     pipes: BTreeMap<u64, Pipe>,
     /// By the end's machine and its number there.
-    ends: BTreeMap<(At, LinkId), u64>,
+    ends: BTreeMap<(MachineId, LinkId), u64>,
     last: u64,
     /// Directions that lead nowhere.
-    pub cuts: BTreeSet<(At, At)>,
+    pub cuts: BTreeSet<(MachineId, MachineId)>,
 }
 
 impl Network {
     /// Whether bytes of one machine reach the other.
-    pub fn leads(&self, from: At, to: At) -> bool {
+    pub fn leads(&self, from: MachineId, to: MachineId) -> bool {
         from == to || !self.cuts.contains(&(from, to))
     }
 
     /// Whether two machines can talk.
-    pub fn is_open(&self, a: At, b: At) -> bool {
+    pub fn is_open(&self, a: MachineId, b: MachineId) -> bool {
         self.leads(a, b) && self.leads(b, a)
     }
 
     /// A machine begins to open a link to another one, which answers at this moment.
-    pub fn dial(&mut self, from: At, link: LinkId, to: At, accepted_at: i64) {
+    pub fn dial(&mut self, from: MachineId, link: LinkId, to: MachineId, accepted_at: i64) {
         self.last += 1;
         let pipe = Pipe {
             ends: [
@@ -96,7 +96,7 @@ impl Network {
     }
 
     /// The pipe, and which of its ends this is.
-    fn find(&mut self, machine: At, link: LinkId) -> Option<(&mut Pipe, usize)> {
+    fn find(&mut self, machine: MachineId, link: LinkId) -> Option<(&mut Pipe, usize)> {
         let pipe = self.pipes.get_mut(self.ends.get(&(machine, link))?)?;
         let is_it = |end: &End| end.machine == machine && end.link == Some(link);
         let end = pipe.ends.iter().position(is_it)?;
@@ -104,13 +104,13 @@ impl Network {
     }
 
     /// The machine at the other end.
-    pub fn peer(&mut self, machine: At, link: LinkId) -> Option<At> {
+    pub fn peer(&mut self, machine: MachineId, link: LinkId) -> Option<MachineId> {
         let (pipe, end) = self.find(machine, link)?;
         Some(pipe.ends[1 - end].machine)
     }
 
     /// A parcel leaves an end, and is due at the other one at this moment, or after those before.
-    pub fn send(&mut self, machine: At, link: LinkId, at: i64, parcel: Parcel) {
+    pub fn send(&mut self, machine: MachineId, link: LinkId, at: i64, parcel: Parcel) {
         if let Some((pipe, end)) = self.find(machine, link) {
             let queue = &mut pipe.under_way[1 - end];
             let at = queue.back().map_or(at, |(last, _)| at.max(*last));
@@ -119,7 +119,7 @@ impl Network {
     }
 
     /// An end closes, or the process at it dies; the close is under way to the other end.
-    pub fn close(&mut self, machine: At, link: LinkId, at: i64) {
+    pub fn close(&mut self, machine: MachineId, link: LinkId, at: i64) {
         self.send(machine, link, at, Parcel::End);
         if let Some((pipe, end)) = self.find(machine, link) {
             pipe.ends[end].link = None;
@@ -159,7 +159,7 @@ impl Network {
     }
 
     /// All links of a machine, which stops.
-    pub fn links_of(&self, machine: At) -> Vec<LinkId> {
+    pub fn links_of(&self, machine: MachineId) -> Vec<LinkId> {
         let all = self
             .ends
             .range((machine, LinkId(0))..=(machine, LinkId(u64::MAX)));
@@ -179,22 +179,22 @@ pub trait World {
     fn now_ms(&self) -> i64;
 
     /// Whether a process runs there, and does not stand still.
-    fn is_awake(&self, at: At) -> bool;
+    fn is_awake(&self, at: MachineId) -> bool;
 
     /// Whether a process stands still there.
-    fn is_frozen(&self, at: At) -> bool;
+    fn is_frozen(&self, at: MachineId) -> bool;
 
     /// A machine's address.
-    fn ip(&self, at: At) -> String;
+    fn ip(&self, at: MachineId) -> String;
 
     /// A machine is asked for a link; `None`: it refuses.
-    fn accept(&mut self, at: At, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId>;
+    fn accept(&mut self, at: MachineId, peer_ip: &[u8], local_ip: &[u8]) -> Option<LinkId>;
 
     /// Passes an event to a machine, and carries out its actions.
-    fn event(&mut self, at: At, event: Event<'_>);
+    fn event(&mut self, at: MachineId, event: Event<'_>);
 
     /// The machine that a machine reaches at an address and a port, if there is one.
-    fn find(&self, from: At, host: &[u8], port: u16) -> Option<At>;
+    fn find(&self, from: MachineId, host: &[u8], port: u16) -> Option<MachineId>;
 
     /// True once in `once_in` times, at random.
     fn chance(&mut self, once_in: i64) -> bool {
@@ -207,7 +207,7 @@ pub trait World {
     }
 
     /// Carries out what a machine does with its links; returns any other action.
-    fn on_network<O>(&mut self, at: At, action: Action<O>) -> Option<Action<O>> {
+    fn on_network<O>(&mut self, at: MachineId, action: Action<O>) -> Option<Action<O>> {
         match action {
             Action::Dial { link, host, port } => {
                 let due = self.delay();
@@ -238,7 +238,7 @@ pub trait World {
     }
 
     /// Passes bytes to a machine, in the pieces that it takes.
-    fn receive(&mut self, at: At, link: LinkId, mut bytes: &[u8]) {
+    fn receive(&mut self, at: MachineId, link: LinkId, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let mut taken = bytes.len();
             let event = Event::Received {

@@ -11,7 +11,7 @@ use super::shorten;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The end of a storm, and its history, which is empty unless it was kept.
-pub type Played<F> = (Result<F, String>, Vec<String>);
+pub type StormResult<F> = (Result<F, String>, Vec<String>);
 
 /// A storm, with all that its seed decides.
 pub trait Storm {
@@ -24,7 +24,7 @@ pub trait Storm {
     fn plan(&self) -> (u64, &[Self::Event]);
 
     /// Plays it with these events in place of its own.
-    fn play(&self, events: &[Self::Event], keeps_log: bool) -> Played<Self::Figures>;
+    fn play(&self, events: &[Self::Event], keeps_log: bool) -> StormResult<Self::Figures>;
 
     /// Settings of its world, for the description.
     fn settings(&self) -> String {

@@ -26,7 +26,7 @@ use bytes::{Buf, Bytes};
 use russet_base::memory::alloc;
 use rustls::pki_types::CertificateDer;
 
-use crate::sys::Filling;
+use crate::sys::FillBuffer;
 use crate::tls::Certificate;
 
 /// Bytes of replies that an I/O thread has at most, of one connection.
@@ -439,7 +439,7 @@ impl Handoff {
         behind: &mut [u8],
     ) -> io::Result<(&'a [u8], usize, bool)> {
         self.finish_handshake();
-        let mut filling = Filling::new(first);
+        let mut filling = FillBuffer::new(first);
         while filling.room() > 0 && self.has_bytes() {
             if self.block_part.is_empty() {
                 let n = filling.push(&self.unread_copy);

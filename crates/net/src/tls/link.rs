@@ -30,7 +30,7 @@ use rustls::unbuffered::{
 use rustls::{ClientConfig, Error, ServerConfig};
 
 use super::Certificate;
-use crate::sys::Filling;
+use crate::sys::FillBuffer;
 
 /// Maximum plaintext in one record.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -284,7 +284,7 @@ impl TlsLink {
         behind: &mut [u8],
     ) -> io::Result<(&'a [u8], usize, bool)> {
         let room = first.len() + behind.len();
-        let mut filling = Filling::new(first);
+        let mut filling = FillBuffer::new(first);
         let mut there = 0;
         let (_, more) = self.fill_with(room, |bytes| {
             let to_first = filling.push(bytes);

@@ -18,7 +18,7 @@ use rustls::{CipherSuite, ClientConfig, ServerConfig, SignatureScheme, Supported
 use sha2::{Digest, Sha256};
 
 use super::resume::{Sessions, Tickets};
-use super::verify::{Anyone, Purpose, Verifier};
+use super::verify::{NoVerification, Purpose, Verifier};
 use super::{Certificate, TlsError, ciphers, keys};
 use russet_base::given_file::{self, WRITER_WAIT};
 use russet_base::text::system_text;
@@ -274,7 +274,7 @@ pub fn client_trusting(
     let now = jiff::Timestamp::now().as_second();
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Anyone => Arc::new(Anyone(Arc::clone(&provider))),
+        Trust::Anyone => Arc::new(NoVerification(Arc::clone(&provider))),
         Trust::Authorities {
             file,
             dir,
@@ -292,7 +292,7 @@ pub fn client_trusting(
         .with_custom_certificate_verifier(verifier);
     let built = if own.is_set() {
         let (key, _) = certified_key("Client", own, &read_pair(own)?, &provider, now)?;
-        built.with_client_cert_resolver(Arc::new(Only(key)))
+        built.with_client_cert_resolver(Arc::new(SingleCertificate(key)))
     } else {
         built.with_no_client_auth()
     };
@@ -374,7 +374,7 @@ impl Materials {
             .with_protocol_versions(&protocols)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(match alternative {
-                None => Arc::new(Only(Arc::clone(&server_key))),
+                None => Arc::new(SingleCertificate(Arc::clone(&server_key))),
                 Some(other) => {
                     let suites = provider.cipher_suites.iter().copied();
                     let is_in_use = |suite: &SupportedCipherSuite| {
@@ -413,7 +413,7 @@ impl Materials {
                 .with_protocol_versions(&protocols)?
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)
-                .with_client_cert_resolver(Arc::new(Only(key)));
+                .with_client_cert_resolver(Arc::new(SingleCertificate(key)));
             Some(Arc::new(config))
         };
         Ok(Materials {
@@ -543,9 +543,9 @@ fn authorities(
 
 /// The same certificate for every client.
 #[derive(Debug)]
-struct Only(Arc<CertifiedKey>);
+struct SingleCertificate(Arc<CertifiedKey>);
 
-impl ResolvesServerCert for Only {
+impl ResolvesServerCert for SingleCertificate {
     fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }
@@ -591,7 +591,7 @@ impl ResolvesServerCert for EitherKey {
     }
 }
 
-impl rustls::client::ResolvesClientCert for Only {
+impl rustls::client::ResolvesClientCert for SingleCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }

@@ -59,13 +59,13 @@ impl ProducesTickets for Tickets {
 /// Sessions by id; the oldest are evicted first.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    kept: Mutex<Kept>,
+    kept: Mutex<SessionTable>,
     max: usize,
     lifetime: Duration,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct SessionTable {
     by_id: HashMap<Vec<u8>, (Instant, Vec<u8>)>,
     /// Oldest first; some may be removed already.
     order: VecDeque<Vec<u8>>,
@@ -80,7 +80,7 @@ impl Sessions {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut SessionTable) -> T) -> T {
         act(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

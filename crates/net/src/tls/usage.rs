@@ -58,7 +58,7 @@ pub struct Usage {
     basic_constraints: Option<BasicConstraints>,
     /// The first byte.
     key_usage: Option<u8>,
-    extended: Option<Extended>,
+    extended: Option<ExtendedUsage>,
     netscape: Option<u8>,
     /// There is an unknown critical extension.
     has_unknown: bool,
@@ -71,7 +71,7 @@ struct BasicConstraints {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Extended {
+struct ExtendedUsage {
     client: bool,
     server: bool,
 }
@@ -183,13 +183,13 @@ impl<'a> DecodeValue<'a> for BasicConstraints {
     }
 }
 
-impl Sequence<'_> for Extended {}
+impl Sequence<'_> for ExtendedUsage {}
 
-impl<'a> DecodeValue<'a> for Extended {
+impl<'a> DecodeValue<'a> for ExtendedUsage {
     type Error = der::Error;
 
-    fn decode_value<R: Reader<'a>>(ids: &mut R, _: Header) -> der::Result<Extended> {
-        let mut all = Extended::default();
+    fn decode_value<R: Reader<'a>>(ids: &mut R, _: Header) -> der::Result<ExtendedUsage> {
+        let mut all = ExtendedUsage::default();
         while !ids.is_finished() {
             let id = AnyRef::decode(ids)?.value();
             all.client |= id == CLIENT_AUTH;

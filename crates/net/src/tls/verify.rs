@@ -60,9 +60,9 @@ struct Current {
 
 /// Believes every server: for a tool that was asked not to verify.
 #[derive(Debug)]
-pub(super) struct Anyone(pub(super) Arc<CryptoProvider>);
+pub(super) struct NoVerification(pub(super) Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _leaf: &CertificateDer<'_>,
@@ -485,7 +485,7 @@ impl ServerCertVerifier for Verifier {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::ExtendedKeyUsagePurpose as Extended;
+    use rcgen::ExtendedKeyUsagePurpose as ExtendedUsage;
     use rcgen::KeyUsagePurpose::{DigitalSignature, KeyCertSign, KeyEncipherment};
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     use rustls::crypto::ring;
@@ -637,13 +637,14 @@ mod tests {
 
     #[test]
     fn purposes_hold_for_all_of_a_chain() {
-        let only =
-            |usage: Extended| move |p: &mut CertificateParams| p.extended_key_usages = vec![usage];
+        let only = |usage: ExtendedUsage| {
+            move |p: &mut CertificateParams| p.extended_key_usages = vec![usage]
+        };
         for (usage, client, server) in [
-            (Extended::ClientAuth, true, false),
-            (Extended::ServerAuth, false, true),
-            (Extended::Any, false, false),
-            (Extended::CodeSigning, false, false),
+            (ExtendedUsage::ClientAuth, true, false),
+            (ExtendedUsage::ServerAuth, false, true),
+            (ExtendedUsage::Any, false, false),
+            (ExtendedUsage::CodeSigning, false, false),
         ] {
             let (plain, by_plain) = root("plain", authority);
             let (ca, by_ca) = root("an authority", |p| {

@@ -32,7 +32,7 @@ pub(super) struct FilePlace {
 
 /// A file that is not written any more.
 #[derive(Debug)]
-struct Closed {
+struct ClosedFile {
     length: u64,
     places: Vec<FilePlace>,
 }
@@ -52,7 +52,7 @@ pub(super) struct LogFile {
     name: String,
     /// The stream position at which it begins.
     pub first: ReplOffset,
-    closed: OnceLock<Closed>,
+    closed: OnceLock<ClosedFile>,
     next: OnceLock<Arc<LogFile>>,
 }
 
@@ -130,7 +130,7 @@ impl LogFile {
 
 /// The file being written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written<'a> {
+pub(super) struct WrittenFile<'a> {
     pub length: u64,
     pub places: &'a [FilePlace],
 }
@@ -206,10 +206,10 @@ impl Chain {
     }
 
     /// The current file, which is at `path`, is not written any more.
-    pub(crate) fn close_current(&mut self, written: Written<'_>, path: &Path) {
+    pub(crate) fn close_current(&mut self, written: WrittenFile<'_>, path: &Path) {
         if let Some(file) = self.current() {
             // It is open: nothing was set before.
-            let _ = file.closed.set(Closed {
+            let _ = file.closed.set(ClosedFile {
                 length: written.length,
                 places: written.places.to_vec(),
             });
@@ -253,7 +253,7 @@ impl Chain {
     /// The place nearest before a position of a file.
     pub fn place(
         file: &LogFile,
-        written: Option<Written<'_>>,
+        written: Option<WrittenFile<'_>>,
         offset: ReplOffset,
     ) -> Option<FilePlace> {
         let places = match (file.closed.get(), &written) {

@@ -36,7 +36,7 @@ pub enum Owner {
 
 /// The kind of a completed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
+pub enum CompletedChange {
     /// The bytes before the change are on disk.
     Ahead,
     /// The next incremental file is listed and is written to.
@@ -47,13 +47,13 @@ pub enum Changed {
 
 /// Why a change failed: the set is unchanged.
 #[derive(Debug)]
-enum Failed {
+enum ChangeError {
     /// An fsync of the current file.
     Sync(io::Error),
     Open(OpenError),
 }
 
-enum Made {
+enum ChangeOutput {
     Ahead {
         upto: u64,
     },
@@ -84,20 +84,20 @@ enum ChangeStage {
         manifest: Manifest,
         name: String,
     },
-    Errand(Errand<Result<Made, Failed>>),
+    Errand(Errand<Result<ChangeOutput, ChangeError>>),
     /// The thread could not be started.
     Failed(OpenError),
 }
 
 /// The closed files of a set, and a manifest for the recipient.
 #[derive(Debug)]
-pub struct Sealed {
+pub struct SealedSet {
     from: Names,
     manifest: Manifest,
     offset: ReplOffset,
 }
 
-impl Sealed {
+impl SealedSet {
     /// Links all of it to `to`, an empty folder on the same file system. A new file of its own
     /// receives the writes of a server started there.
     pub fn link(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
@@ -112,7 +112,7 @@ impl Sealed {
         to.save(disk, &self.manifest)
     }
 
-    /// As [`Sealed::link`], into a folder that may have some of the files already, and without a
+    /// As [`SealedSet::link`], into a folder that may have some of the files already, and without a
     /// new file: the manifest records where the last one ends.
     pub fn link_closed(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
         to.make_folder()?;
@@ -140,7 +140,7 @@ impl Log {
     fn start(
         &mut self,
         owner: Owner,
-        work: impl FnOnce() -> Result<Made, Failed> + Send + 'static,
+        work: impl FnOnce() -> Result<ChangeOutput, ChangeError> + Send + 'static,
     ) -> Result<(), OpenError> {
         assert!(!self.is_changing(), "one change at a time");
         let stage = ChangeStage::Errand(self.errand(work)?);
@@ -150,8 +150,8 @@ impl Log {
 
     fn errand(
         &self,
-        work: impl FnOnce() -> Result<Made, Failed> + Send + 'static,
-    ) -> Result<Errand<Result<Made, Failed>>, OpenError> {
+        work: impl FnOnce() -> Result<ChangeOutput, ChangeError> + Send + 'static,
+    ) -> Result<Errand<Result<ChangeOutput, ChangeError>>, OpenError> {
         let errand = Errand::start("aof-set", self.wake.clone(), work);
         errand.map_err(|e| OpenError::File(self.names.manifest(), e))
     }
@@ -164,8 +164,8 @@ impl Log {
         };
         let disk = self.disk().clone();
         self.start(owner, move || {
-            disk.sync(&file).map_err(Failed::Sync)?;
-            Ok(Made::Ahead { upto })
+            disk.sync(&file).map_err(ChangeError::Sync)?;
+            Ok(ChangeOutput::Ahead { upto })
         })?;
         self.writer.is_synced_elsewhere = true;
         Ok(true)
@@ -217,17 +217,17 @@ impl Log {
         &self,
         manifest: Manifest,
         name: String,
-    ) -> Result<Errand<Result<Made, Failed>>, OpenError> {
+    ) -> Result<Errand<Result<ChangeOutput, ChangeError>>, OpenError> {
         let old = self.writer.unsynced_file();
         let (disk, names) = (self.disk().clone(), self.names.clone());
         self.errand(move || {
             if let Some((old, _)) = old {
-                disk.sync(&old).map_err(Failed::Sync)?;
+                disk.sync(&old).map_err(ChangeError::Sync)?;
             }
-            let (file, length) = open_file(&disk, &names, &name).map_err(Failed::Open)?;
-            names.save(&disk, &manifest).map_err(Failed::Open)?;
+            let (file, length) = open_file(&disk, &names, &name).map_err(ChangeError::Open)?;
+            names.save(&disk, &manifest).map_err(ChangeError::Open)?;
             let path = names.path(&name);
-            Ok(Made::Next {
+            Ok(ChangeOutput::Next {
                 manifest,
                 file,
                 length,
@@ -268,9 +268,9 @@ impl Log {
         self.start(Owner::Rewrite, move || {
             for (from, name) in renames {
                 let done = disk.rename(&from, &names.path(&name));
-                done.map_err(|e| Failed::Open(OpenError::File(name, e)))?;
+                done.map_err(|e| ChangeError::Open(OpenError::File(name, e)))?;
             }
-            names.save(&disk, &manifest).map_err(Failed::Open)?;
+            names.save(&disk, &manifest).map_err(ChangeError::Open)?;
             let mut cleaned = None;
             if is_cleaned {
                 match names.save(&disk, &without) {
@@ -279,7 +279,7 @@ impl Log {
                     Err(error) => tracing::warn!("{error}"),
                 }
             }
-            Ok(Made::Base {
+            Ok(ChangeOutput::Base {
                 renamed,
                 listed: manifest,
                 cleaned,
@@ -288,7 +288,7 @@ impl Log {
     }
 
     /// The change that has ended, if any, and its result.
-    pub fn take_change(&mut self) -> Option<(Owner, Result<Changed, String>)> {
+    pub fn take_change(&mut self) -> Option<(Owner, Result<CompletedChange, String>)> {
         let change = self.change.as_ref()?;
         let owner = change.owner;
         let ended = match &change.stage {
@@ -302,7 +302,7 @@ impl Log {
 
     /// Waits for the change under way, if there is one; one that has not begun to change anything
     /// is given up.
-    pub fn settle(&mut self) -> Option<(Owner, Result<Changed, String>)> {
+    pub fn settle(&mut self) -> Option<(Owner, Result<CompletedChange, String>)> {
         let Change { owner, stage } = self.change.take()?;
         let why = match stage {
             ChangeStage::Errand(errand) => return Some((owner, self.adopt(errand.wait()?))),
@@ -316,15 +316,18 @@ impl Log {
         Some((owner, Err(why)))
     }
 
-    fn adopt(&mut self, ended: Result<Made, Failed>) -> Result<Changed, String> {
+    fn adopt(
+        &mut self,
+        ended: Result<ChangeOutput, ChangeError>,
+    ) -> Result<CompletedChange, String> {
         self.writer.release();
         self.writer.is_synced_elsewhere = false;
         match ended {
-            Ok(Made::Ahead { upto }) => {
+            Ok(ChangeOutput::Ahead { upto }) => {
                 self.writer.note_synced(upto);
-                Ok(Changed::Ahead)
+                Ok(CompletedChange::Ahead)
             }
-            Ok(Made::Next {
+            Ok(ChangeOutput::Next {
                 manifest,
                 file,
                 length,
@@ -337,9 +340,9 @@ impl Log {
                 self.writer.open(file, path, length);
                 self.continue_chain();
                 self.unlisted = None;
-                Ok(Changed::Next)
+                Ok(CompletedChange::Next)
             }
-            Ok(Made::Base {
+            Ok(ChangeOutput::Base {
                 renamed,
                 listed,
                 cleaned,
@@ -353,14 +356,14 @@ impl Log {
                     self.remove_unlisted_history(cleaned);
                 }
                 self.count_base();
-                Ok(Changed::Base)
+                Ok(CompletedChange::Base)
             }
-            Err(Failed::Sync(error)) => {
+            Err(ChangeError::Sync(error)) => {
                 let why = russet_config::system_text(&error);
                 self.writer.note_sync_failed(error);
                 Err(why)
             }
-            Err(Failed::Open(error)) => Err(error.to_string()),
+            Err(ChangeError::Open(error)) => Err(error.to_string()),
         }
     }
 
@@ -373,12 +376,12 @@ impl Log {
 
     /// All files but the current one, for a backup. None of them is removed until [`Log::unlink`].
     /// `offset`: the replication offset at which the current one begins.
-    pub fn sealed(&mut self) -> Sealed {
+    pub fn sealed(&mut self) -> SealedSet {
         let mut manifest = self.manifest.clone();
         manifest.history.clear();
         let last = manifest.incrs.pop();
         self.is_linked = true;
-        Sealed {
+        SealedSet {
             from: self.names.clone(),
             manifest,
             offset: last.and_then(|last| last.start).unwrap_or(0),

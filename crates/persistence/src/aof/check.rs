@@ -43,16 +43,16 @@ enum Verdict {
 
 /// Why the check failed.
 #[derive(Debug)]
-enum Failed {
+enum CheckFailure {
     /// It is already reported.
     Reported,
     Open(PathBuf, io::Error),
     Io(io::Error),
 }
 
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Failed {
-        Failed::Io(error)
+impl From<io::Error> for CheckFailure {
+    fn from(error: io::Error) -> CheckFailure {
+        CheckFailure::Io(error)
     }
 }
 
@@ -74,13 +74,13 @@ pub fn run(args: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> u
     };
     match check.all(&path) {
         Ok(()) => 0,
-        Err(Failed::Reported) => 1,
-        Err(Failed::Open(path, error)) => {
+        Err(CheckFailure::Reported) => 1,
+        Err(CheckFailure::Open(path, error)) => {
             let (path, why) = (path.display(), system_text(&error));
             let _ = writeln!(check.out, "Cannot open file {path}: {why}");
             1
         }
-        Err(Failed::Io(error)) => {
+        Err(CheckFailure::Io(error)) => {
             let (path, why) = (path.display(), system_text(&error));
             let _ = writeln!(check.out, "Cannot read file {path}: {why}");
             1
@@ -114,17 +114,17 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn all(&mut self, path: &Path) -> Result<(), Failed> {
+    fn all(&mut self, path: &Path) -> Result<(), CheckFailure> {
         if path.is_dir() {
             return match find_set(path) {
                 Ok((names, _)) => self.set(&names.path(&names.manifest())),
                 Err(why) => {
                     writeln!(self.out, "{why}")?;
-                    Err(Failed::Reported)
+                    Err(CheckFailure::Reported)
                 }
             };
         }
-        let file = File::open(path).map_err(|error| Failed::Open(path.into(), error))?;
+        let file = File::open(path).map_err(|error| CheckFailure::Open(path.into(), error))?;
         if is_manifest(file)? {
             return self.set(path);
         }
@@ -135,7 +135,7 @@ impl Check<'_> {
     }
 
     /// All files that a manifest lists.
-    fn set(&mut self, path: &Path) -> Result<(), Failed> {
+    fn set(&mut self, path: &Path) -> Result<(), CheckFailure> {
         writeln!(self.out, "Start checking Multi Part AOF")?;
         let manifest = match Manifest::parse(&std::fs::read(path)?) {
             Ok(manifest) => manifest,
@@ -145,7 +145,7 @@ impl Check<'_> {
                     writeln!(self.out, ">>> '{text}'")?;
                 }
                 writeln!(self.out, "{error}")?;
-                return Err(Failed::Reported);
+                return Err(CheckFailure::Reported);
             }
         };
         let dir = path.parent().unwrap_or(Path::new(""));
@@ -168,7 +168,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn report(&mut self, kind: &str, name: &str, verdict: Verdict) -> Result<(), Failed> {
+    fn report(&mut self, kind: &str, name: &str, verdict: Verdict) -> Result<(), CheckFailure> {
         match verdict {
             Verdict::Valid => writeln!(self.out, "{kind} {name} is valid")?,
             Verdict::Empty => writeln!(self.out, "{kind} {name} is empty")?,
@@ -184,8 +184,9 @@ impl Check<'_> {
     }
 
     /// `name`: the file's name in messages.
-    fn file(&mut self, path: &Path, name: &str, is_last: bool) -> Result<Verdict, Failed> {
-        let mut reader = Reader::open(path).map_err(|error| Failed::Open(path.into(), error))?;
+    fn file(&mut self, path: &Path, name: &str, is_last: bool) -> Result<Verdict, CheckFailure> {
+        let mut reader =
+            Reader::open(path).map_err(|error| CheckFailure::Open(path.into(), error))?;
         if reader.size() == 0 {
             return Ok(Verdict::Empty);
         }
@@ -194,7 +195,7 @@ impl Check<'_> {
             self.out.write_all(said.as_bytes())?;
             let Some(end) = end else {
                 writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
-                return Err(Failed::Reported);
+                return Err(CheckFailure::Reported);
             };
             reader.start_at(end)?;
             writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
@@ -243,14 +244,14 @@ impl Check<'_> {
                      the fault. To keep the files, and start on a copy of what precedes it:\n  {command}"
                 )?;
             }
-            return Err(Failed::Reported);
+            return Err(CheckFailure::Reported);
         }
         if !is_last {
             writeln!(
                 self.out,
                 "Failed to truncate AOF {name} because it is not the last file"
             )?;
-            return Err(Failed::Reported);
+            return Err(CheckFailure::Reported);
         }
         writeln!(
             self.out,
@@ -262,7 +263,7 @@ impl Check<'_> {
         self.input.read_line(&mut answer)?;
         if !answer.trim_start().to_ascii_lowercase().starts_with('y') {
             writeln!(self.out, "Aborting...")?;
-            return Err(Failed::Reported);
+            return Err(CheckFailure::Reported);
         }
         cut(path, sound)?;
         Ok(Verdict::Truncated)
@@ -276,7 +277,7 @@ impl Check<'_> {
         fault: &Fault,
         commands: &Commands,
         sound: u64,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CheckFailure> {
         let is_damage = matches!(fault, Fault::Checksum { .. } | Fault::Damaged { .. });
         match (commands.misfit(), fault) {
             (Some(Misfit { offset, why }), _) if !is_damage => {
@@ -307,7 +308,7 @@ impl Check<'_> {
         name: &str,
         offset: u64,
         is_last: bool,
-    ) -> Result<Verdict, Failed> {
+    ) -> Result<Verdict, CheckFailure> {
         let Action::CutAfter(time) = self.action else {
             return Ok(Verdict::Valid);
         };
@@ -318,14 +319,14 @@ impl Check<'_> {
                  is not the last file.\nIf you insist, remove the files behind it and their lines \
                  of the manifest, and run this again."
             )?;
-            return Err(Failed::Reported);
+            return Err(CheckFailure::Reported);
         }
         if offset == 0 {
             writeln!(
                 self.out,
                 "AOF {name} has nothing before timestamp {time}, aborting..."
             )?;
-            return Err(Failed::Reported);
+            return Err(CheckFailure::Reported);
         }
         cut(path, offset)?;
         Ok(Verdict::CutAfter(time))

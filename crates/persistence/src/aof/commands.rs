@@ -31,12 +31,12 @@ pub struct CommandWriter {
     expiry: Option<i64>,
     gathers: bool,
     /// The MSET under way.
-    gathered: Option<Gathered>,
+    gathered: Option<PendingStrings>,
 }
 
 /// Short strings of one slot, whose words are pending: the first key, and how many there are.
 #[derive(Debug)]
-struct Gathered {
+struct PendingStrings {
     key: Vec<u8>,
     slot: u16,
     keys: usize,
@@ -69,7 +69,7 @@ impl CommandWriter {
             return false;
         }
         let slot = slot_of(view.key);
-        let fits = |g: &Gathered| g.slot == slot && g.keys < GATHERED_KEYS_MAX;
+        let fits = |g: &PendingStrings| g.slot == slot && g.keys < GATHERED_KEYS_MAX;
         if self.selected != Some(db) || !self.gathered.as_ref().is_some_and(fits) {
             self.end_gathered();
             self.enter(db);
@@ -81,7 +81,7 @@ impl CommandWriter {
             }
             None => {
                 let key = view.key.to_vec();
-                self.gathered = Some(Gathered { key, slot, keys: 1 });
+                self.gathered = Some(PendingStrings { key, slot, keys: 1 });
             }
         }
         match &view.value {
@@ -94,7 +94,7 @@ impl CommandWriter {
 
     /// Writes the MSET under way.
     pub fn end_gathered(&mut self) {
-        if let Some(Gathered { key, keys, .. }) = self.gathered.take() {
+        if let Some(PendingStrings { key, keys, .. }) = self.gathered.take() {
             let name: &[u8] = if keys == 1 { b"SET" } else { b"MSET" };
             self.end_command(name, &key, 0);
         }

@@ -30,7 +30,7 @@ pub(super) enum Piece {
 
 /// The meaning of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Decoded {
+pub(super) struct DecodedPiece {
     /// Bytes of the input; 0: more are needed.
     pub(crate) consumed: usize,
     pub piece: Piece,
@@ -92,7 +92,7 @@ impl Decoder {
     }
 
     /// Decodes the begin of `input`, one piece.
-    pub fn next(&mut self, input: &[u8]) -> Result<Decoded, DecodeError> {
+    pub fn next(&mut self, input: &[u8]) -> Result<DecodedPiece, DecodeError> {
         if self.state == DecodeState::Start && input.first() == Some(&b'#') {
             return self.annotation(input);
         }
@@ -119,7 +119,7 @@ impl Decoder {
         if piece != Piece::Nothing {
             self.pass(n);
         }
-        Ok(Decoded {
+        Ok(DecodedPiece {
             consumed,
             piece,
             at,
@@ -130,9 +130,9 @@ impl Decoder {
         self.at = self.at.map(|at| at.saturating_add(n));
     }
 
-    fn annotation(&mut self, input: &[u8]) -> Result<Decoded, DecodeError> {
+    fn annotation(&mut self, input: &[u8]) -> Result<DecodedPiece, DecodeError> {
         let line = &input[..input.len().min(LINE_MAX)];
-        let mut decoded = Decoded {
+        let mut decoded = DecodedPiece {
             consumed: 0,
             piece: Piece::Nothing,
             at: self.at,

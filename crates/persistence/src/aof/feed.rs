@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::chain::{Chain, LogFile, Written};
+use super::chain::{Chain, LogFile, WrittenFile};
 use super::decode::{Decoder, Piece};
 use super::log::Log;
 use russet_config::system_text;
@@ -58,7 +58,7 @@ impl LogFeed {
     /// Reads from a position on, if the log has it.
     pub(super) fn open(
         chain: &Chain,
-        written: Option<Written<'_>>,
+        written: Option<WrittenFile<'_>>,
         from: ReplOffset,
     ) -> Option<LogFeed> {
         let file = Arc::clone(chain.find(from)?);

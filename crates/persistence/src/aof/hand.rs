@@ -29,7 +29,7 @@ pub(super) struct Piece {
 }
 
 /// A write that has ended.
-pub(super) struct Done {
+pub(super) struct CompletedWrite {
     pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     pub result: io::Result<()>,
@@ -40,7 +40,7 @@ pub(super) struct Done {
 
 impl Piece {
     /// Appends all bytes, or fails without effect on the file's valid bytes.
-    pub fn write(self, disk: &Disk) -> Done {
+    pub fn write(self, disk: &Disk) -> CompletedWrite {
         let began = Instant::now();
         if !self.delay.is_zero() {
             std::thread::sleep(self.delay);
@@ -50,7 +50,7 @@ impl Piece {
         let result = head.and_then(|()| disk.write_all(&self.file, &self.bytes));
         let is_torn = result.is_err() && disk.truncate(&self.file, self.length).is_err();
         let usual = Duration::from_micros(self.bytes.len() as u64 / SLOW_BYTES_PER_MICRO);
-        Done {
+        CompletedWrite {
             is_slow: began.elapsed() > SLOW + usual,
             head: self.head,
             bytes: self.bytes,
@@ -64,7 +64,7 @@ impl Piece {
 pub(super) struct Hand {
     disk: Disk,
     wake: Option<Wake>,
-    thread: Option<(Sender<Piece>, Receiver<Done>)>,
+    thread: Option<(Sender<Piece>, Receiver<CompletedWrite>)>,
 }
 
 impl Hand {
@@ -81,7 +81,7 @@ impl Hand {
 
     /// Begins a write; the one before has been taken. Without a thread it is made at once, and
     /// `Some` is its end.
-    pub fn write(&mut self, piece: Piece) -> Option<Done> {
+    pub fn write(&mut self, piece: Piece) -> Option<CompletedWrite> {
         if self.thread.is_none() {
             self.thread = self.start().ok();
         }
@@ -94,7 +94,7 @@ impl Hand {
         None
     }
 
-    fn start(&self) -> io::Result<(Sender<Piece>, Receiver<Done>)> {
+    fn start(&self) -> io::Result<(Sender<Piece>, Receiver<CompletedWrite>)> {
         let (pieces, work) = mpsc::channel::<Piece>();
         let (ends, done) = mpsc::channel();
         let (disk, wake) = (self.disk.clone(), self.wake.clone());
@@ -112,13 +112,13 @@ impl Hand {
     }
 
     /// The end of the write under way, if it has ended.
-    pub fn take(&self) -> Option<Done> {
+    pub fn take(&self) -> Option<CompletedWrite> {
         let (_, done) = self.thread.as_ref()?;
         done.try_recv().ok()
     }
 
     /// Waits for the end of the write under way.
-    pub fn wait(&self) -> Done {
+    pub fn wait(&self) -> CompletedWrite {
         let (_, done) = self.thread.as_ref().expect("a write is under way");
         done.recv().expect("the thread ends after its sender")
     }

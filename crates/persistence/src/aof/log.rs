@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::chain::{Chain, LogFile, Written, position_at_begin};
+use super::chain::{Chain, LogFile, WrittenFile, position_at_begin};
 use super::change::{Change, open_file};
 use super::disk::Disk;
 use super::feed::LogFeed;
@@ -337,9 +337,9 @@ impl Log {
     }
 
     /// The written part of the current file.
-    fn written(&self) -> Option<Written<'_>> {
+    fn written(&self) -> Option<WrittenFile<'_>> {
         self.chain.current()?;
-        Some(Written {
+        Some(WrittenFile {
             length: self.writer.length(),
             places: self.writer.places(),
         })
@@ -356,7 +356,7 @@ impl Log {
         let Some(path) = self.writer.path() else {
             return;
         };
-        let written = Written {
+        let written = WrittenFile {
             length: self.writer.length(),
             places: self.writer.places(),
         };
@@ -408,7 +408,7 @@ impl Log {
         let mut before: Option<&Path> = None;
         for (path, first) in found.iter().rev() {
             if let (Some(file), Some(before)) = (self.chain.current(), before) {
-                let written = Written {
+                let written = WrittenFile {
                     length: file.size().unwrap_or(0),
                     places: &[],
                 };

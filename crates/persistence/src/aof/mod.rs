@@ -32,7 +32,7 @@ mod writer;
 
 pub use annotation::AsideLine;
 pub use base::{BaseFile, free_bytes};
-pub use change::{Changed, Owner, Sealed};
+pub use change::{CompletedChange, Owner, SealedSet};
 pub use commands::CommandWriter;
 pub(super) use commands::ELEMENTS_MAX;
 pub use disk::Disk;
@@ -41,7 +41,7 @@ pub use disk::{DiskCall, Fault as DiskFault};
 pub use feed::{Feed, LogFeed};
 pub use log::{Log, Names, OpenError, Retain, Upgrade};
 pub use manifest::{BaseForm, Manifest, Part, Role};
-pub use reader::{AsideLines, Fault, Next, Reader};
+pub use reader::{AsideLines, Fault, NextBytes, Reader};
 pub use scrub::{Damage, End as ScrubEnd, Plan as ScrubPlan, scrub};
 pub use sync::Syncer;
 pub use writer::{Rules, SyncPolicy, Time, Trouble};

@@ -70,7 +70,7 @@ pub enum Fault {
 
 /// The kind of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextBytes {
     /// A request begins, or may.
     Request,
     /// The end of the file.
@@ -336,19 +336,19 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Skips annotations, up to the next request. `in_unit`: a transaction is open.
-    pub fn next(&mut self, in_unit: bool) -> Result<Next, Fault> {
+    pub fn next(&mut self, in_unit: bool) -> Result<NextBytes, Fault> {
         loop {
             match self.unread().first().copied() {
                 None if self.fill()? => {}
                 None if in_unit => return Err(self.torn()),
-                None => return Ok(Next::End),
-                Some(b'*') => return Ok(Next::Request),
+                None => return Ok(NextBytes::End),
+                Some(b'*') => return Ok(NextBytes::Request),
                 Some(b'#') => {
                     // A checksum line has the time of the bytes before it.
                     let (line, covered) = (self.offset(), self.covered_from);
                     let is_checksum = self.annotation()?;
                     if self.stop_after_s.is_some_and(|limit| self.time_s > limit) {
-                        return Ok(Next::Later(if is_checksum { covered } else { line }));
+                        return Ok(NextBytes::Later(if is_checksum { covered } else { line }));
                     }
                     if !in_unit {
                         self.mark_sound();

@@ -57,7 +57,7 @@ impl Moment {
 
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+enum RestoreError {
     #[error("{}: {}", .0.display(), russet_config::system_text(.1))]
     Io(PathBuf, io::Error),
     #[error("{0}")]
@@ -65,7 +65,7 @@ enum Failed {
 }
 
 /// Where an incremental file is cut, and the stream offset there.
-struct Cut {
+struct CutPoint {
     /// `None`: all of it is kept.
     at: Option<u64>,
     /// The offset of the stream there.
@@ -80,14 +80,14 @@ pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
     let until = until
         .map(Moment::parse)
         .transpose()
-        .map_err(Failed::Reported);
+        .map_err(RestoreError::Reported);
     match until.and_then(|until| restore(from, until.as_ref(), to)) {
         Ok(reported) => (reported, 0),
         Err(error) => (format!("Cannot restore: {error}\n"), 1),
     }
 }
 
-fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Failed> {
+fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, RestoreError> {
     let (names, mut manifest) = set_of(from)?;
     let end = match until {
         None => None,
@@ -109,7 +109,7 @@ fn restore(from: &Path, until: Option<&Moment>, to: &Path) -> Result<String, Fai
     }
     let (disk, name) = (Disk::default(), target.manifest());
     let saved = manifest.save(&disk, &target.dir, &name);
-    saved.map_err(|e| Failed::Io(target.path(&name), e))?;
+    saved.map_err(|e| RestoreError::Io(target.path(&name), e))?;
     give_owner(&names.dir, &target.dir);
     give_owner(&names.path(&names.manifest()), &target.path(&name));
     reported += &format!(
@@ -161,15 +161,15 @@ pub fn find_set(from: &Path) -> Result<(Names, Manifest), String> {
     set_of(from).map_err(|error| error.to_string())
 }
 
-fn set_of(from: &Path) -> Result<(Names, Manifest), Failed> {
+fn set_of(from: &Path) -> Result<(Names, Manifest), RestoreError> {
     let names = source(from)?;
     let mut manifest = names
         .read_manifest()
-        .map_err(|e| Failed::Reported(e.to_string()))?;
+        .map_err(|e| RestoreError::Reported(e.to_string()))?;
     manifest.history.clear();
     if manifest.is_empty() {
         let text = format!("{} names no file", names.path(&names.manifest()).display());
-        return Err(Failed::Reported(text));
+        return Err(RestoreError::Reported(text));
     }
     Ok((names, manifest))
 }
@@ -180,8 +180,8 @@ fn folder_name(dir: &Path) -> String {
 }
 
 /// The set that `from` names; see [`run`].
-fn source(from: &Path) -> Result<Names, Failed> {
-    let io = |e| Failed::Io(from.to_owned(), e);
+fn source(from: &Path) -> Result<Names, RestoreError> {
+    let io = |e| RestoreError::Io(from.to_owned(), e);
     let manifest = if fs::metadata(from).map_err(io)?.is_dir() {
         let mut found = manifests_in(from).map_err(io)?;
         if found.is_empty() {
@@ -201,11 +201,11 @@ fn source(from: &Path) -> Result<Names, Failed> {
                          restoring: start with a copy of it in `dir`",
                     from.display()
                 );
-                return Err(Failed::Reported(text));
+                return Err(RestoreError::Reported(text));
             }
             _ => {
                 let text = format!("{} holds several manifests: name one", from.display());
-                return Err(Failed::Reported(text));
+                return Err(RestoreError::Reported(text));
             }
         }
     } else {
@@ -219,11 +219,11 @@ fn source(from: &Path) -> Result<Names, Failed> {
     };
     let dir = dir
         .canonicalize()
-        .map_err(|e| Failed::Io(dir.to_owned(), e))?;
+        .map_err(|e| RestoreError::Io(dir.to_owned(), e))?;
     let name = folder_name(&manifest);
     let basename = name.strip_suffix(".manifest");
     let basename = basename
-        .ok_or_else(|| Failed::Reported(format!("{} is no manifest", manifest.display())))?
+        .ok_or_else(|| RestoreError::Reported(format!("{} is no manifest", manifest.display())))?
         .to_owned();
     Ok(Names { dir, basename })
 }
@@ -237,11 +237,16 @@ fn manifests_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Creates the folder of the new set.
-fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
-    let io = |e| Failed::Io(to.to_owned(), e);
+fn target(from: &Names, to: &Path) -> Result<Names, RestoreError> {
+    let io = |e| RestoreError::Io(to.to_owned(), e);
     match fs::read_dir(to).map(Iterator::count) {
         Ok(0) => {}
-        Ok(_) => return Err(Failed::Reported(format!("{} is not empty", to.display()))),
+        Ok(_) => {
+            return Err(RestoreError::Reported(format!(
+                "{} is not empty",
+                to.display()
+            )));
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir_all(to).map_err(io)?,
         Err(e) => return Err(io(e)),
     }
@@ -257,7 +262,7 @@ fn target(from: &Names, to: &Path) -> Result<Names, Failed> {
     };
     names
         .make_folder()
-        .map_err(|e| Failed::Reported(e.to_string()))?;
+        .map_err(|e| RestoreError::Reported(e.to_string()))?;
     Ok(names)
 }
 
@@ -267,16 +272,16 @@ fn find(
     names: &Names,
     manifest: &Manifest,
     moment: &Moment,
-) -> Result<Option<(usize, Option<u64>)>, Failed> {
+) -> Result<Option<(usize, Option<u64>)>, RestoreError> {
     if let (Some(base), Moment::Time(until)) = (&manifest.base, moment) {
         let path = names.path(&base.name);
-        let made = if is_snapshot(&path).map_err(|e| Failed::Io(path.clone(), e))? {
-            snapshot_time(&path).map_err(Failed::Reported)?
+        let made = if is_snapshot(&path).map_err(|e| RestoreError::Io(path.clone(), e))? {
+            snapshot_time(&path).map_err(RestoreError::Reported)?
         } else {
             None
         };
         if let Some(made) = made.filter(|made| made > until) {
-            return Err(Failed::Reported(format!(
+            return Err(RestoreError::Reported(format!(
                 "{} was made at the Unix time {made}: an earlier moment needs an older set, as a \
                  backup",
                 base.name
@@ -286,7 +291,7 @@ fn find(
     if let Moment::Bytes(name, _) = moment
         && !manifest.incrs.iter().any(|part| part.name == *name)
     {
-        return Err(Failed::Reported(format!(
+        return Err(RestoreError::Reported(format!(
             "the set has no file {name} to cut"
         )));
     }
@@ -298,7 +303,7 @@ fn find(
             Moment::Time(until) => Limit::Time(*until),
             Moment::Offset(until) if *until < offset => {
                 let text = format!("{} begins at offset {offset}", part.name);
-                return Err(Failed::Reported(text));
+                return Err(RestoreError::Reported(text));
             }
             Moment::Offset(until) => Limit::Offset(*until),
             Moment::Bytes(name, bytes) if *name == part.name => Limit::Bytes(*bytes),
@@ -313,9 +318,9 @@ fn find(
         }
     }
     match moment {
-        Moment::Offset(until) if *until > offset => {
-            Err(Failed::Reported(format!("the set ends at offset {offset}")))
-        }
+        Moment::Offset(until) if *until > offset => Err(RestoreError::Reported(format!(
+            "the set ends at offset {offset}"
+        ))),
         _ => Ok(None),
     }
 }
@@ -329,8 +334,13 @@ enum Limit {
 }
 
 /// Reads a file, which begins at `offset` of the stream, up to its limit; returns where that is.
-fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<Cut, Failed> {
-    let io = |e| Failed::Io(path.to_owned(), e);
+fn look(
+    path: &Path,
+    offset: ReplOffset,
+    limit: Limit,
+    is_last: bool,
+) -> Result<CutPoint, RestoreError> {
+    let io = |e| RestoreError::Io(path.to_owned(), e);
     let mut reader = Reader::open(path).map_err(io)?;
     reader.begin_stream_at(offset);
     if let Limit::Time(until) = limit {
@@ -372,27 +382,27 @@ fn look(path: &Path, offset: ReplOffset, limit: Limit, is_last: bool) -> Result<
                     break Some(before.min(sound));
                 }
                 let name = folder_name(path);
-                return Err(Failed::Reported(format!(
+                return Err(RestoreError::Reported(format!(
                     "{name}: {fault}. What stands before it: --until {name}:{sound}"
                 )));
             }
         }
     };
     if matches!(limit, Limit::Time(_)) && at.is_none() && size > 0 && !reader.has_times() {
-        return Err(Failed::Reported(format!(
+        return Err(RestoreError::Reported(format!(
             "{} does not tell when anything was done: give FILE:BYTES or offset:OFFSET",
             folder_name(path)
         )));
     }
-    Ok(Cut {
+    Ok(CutPoint {
         at: at.filter(|&at| at < size),
         offset: reached,
     })
 }
 
 /// Copies a file, or its first `len` bytes, to disk; returns their number.
-fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, Failed> {
-    let source = File::open(from).map_err(|e| Failed::Io(from.to_owned(), e))?;
+fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, RestoreError> {
+    let source = File::open(from).map_err(|e| RestoreError::Io(from.to_owned(), e))?;
     let copied = File::create_new(to).and_then(|mut file| {
         let bytes = io::copy(&mut source.take(len.unwrap_or(u64::MAX)), &mut file)?;
         file.flush()?;
@@ -400,7 +410,7 @@ fn copy(from: &Path, to: &Path, len: Option<u64>) -> Result<u64, Failed> {
         Ok(bytes)
     });
     give_owner(from, to);
-    copied.map_err(|e| Failed::Io(to.to_owned(), e))
+    copied.map_err(|e| RestoreError::Io(to.to_owned(), e))
 }
 
 /// Gives a copy the owner and the mode of its source: root restores for the user of the server,

@@ -5,7 +5,7 @@
 //! them. Of the file being written only the bytes that were whole when the pass began are read.
 //! Each file is read up to its first fault, the others after it as well.
 //!
-//! A pass is slow on purpose: at most [`BYTES_PER_S`], in small pieces ([`Paced`]). Its reads of
+//! A pass is slow on purpose: at most [`BYTES_PER_S`], in small pieces ([`PacedFile`]). Its reads of
 //! files that are not written any more are dropped from the page cache, which commands and replicas
 //! need more.
 //!
@@ -134,7 +134,7 @@ impl Pace {
 }
 
 /// A file that is read at a pace.
-struct Paced {
+struct PacedFile {
     file: File,
     pace: Rc<RefCell<Pace>>,
     at: u64,
@@ -142,9 +142,9 @@ struct Paced {
     cached_from: Option<u64>,
 }
 
-impl Paced {
-    fn open(path: &Path, pace: &Rc<RefCell<Pace>>, stays_cached: bool) -> io::Result<Paced> {
-        Ok(Paced {
+impl PacedFile {
+    fn open(path: &Path, pace: &Rc<RefCell<Pace>>, stays_cached: bool) -> io::Result<PacedFile> {
+        Ok(PacedFile {
             file: File::open(path)?,
             pace: Rc::clone(pace),
             at: 0,
@@ -164,7 +164,7 @@ impl Paced {
     }
 }
 
-impl Read for Paced {
+impl Read for PacedFile {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         /// A read beyond this would be a burst.
         const PIECE_BYTES: usize = 256 << 10;
@@ -182,7 +182,7 @@ impl Read for Paced {
     }
 }
 
-impl Seek for Paced {
+impl Seek for PacedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.drop_cached();
         self.at = self.file.seek(to)?;
@@ -191,7 +191,7 @@ impl Seek for Paced {
     }
 }
 
-impl Drop for Paced {
+impl Drop for PacedFile {
     fn drop(&mut self) {
         self.drop_cached();
     }
@@ -204,7 +204,7 @@ struct Pass<'a> {
 }
 
 /// A fault of a file, before it is certain that the file is still needed.
-type Found = (u64, String);
+type FileFault = (u64, String);
 
 impl Pass<'_> {
     fn all(&mut self) -> End {
@@ -258,7 +258,7 @@ impl Pass<'_> {
         listed.is_ok_and(|listed| !self.plan.manifest.lists_same(&listed))
     }
 
-    fn file(&mut self, path: &Path, is_base: bool, is_current: bool) -> Result<(), Found> {
+    fn file(&mut self, path: &Path, is_base: bool, is_current: bool) -> Result<(), FileFault> {
         let io = |error: io::Error| (0, system_text(&error));
         let size = std::fs::metadata(path).map_err(io)?.len();
         let end = if is_current {
@@ -283,9 +283,9 @@ impl Pass<'_> {
     }
 
     /// A snapshot at the beginning of a file: returns where it ends.
-    fn snapshot(&mut self, path: &Path) -> Result<u64, Found> {
+    fn snapshot(&mut self, path: &Path) -> Result<u64, FileFault> {
         let io = |error: io::Error| (0, system_text(&error));
-        let file = Paced::open(path, &self.pace, false).map_err(io)?;
+        let file = PacedFile::open(path, &self.pace, false).map_err(io)?;
         let size = file.size().map_err(io)?;
         let (mut input, progress) = rdb::open_reader(file, size).map_err(io)?;
         match rdb::verify(&mut input) {
@@ -299,9 +299,14 @@ impl Pass<'_> {
         }
     }
 
-    fn commands(&mut self, path: &Path, range: Range<u64>, is_current: bool) -> Result<(), Found> {
+    fn commands(
+        &mut self,
+        path: &Path,
+        range: Range<u64>,
+        is_current: bool,
+    ) -> Result<(), FileFault> {
         let io = |error: io::Error| (range.start, system_text(&error));
-        let file = Paced::open(path, &self.pace, is_current).map_err(io)?;
+        let file = PacedFile::open(path, &self.pace, is_current).map_err(io)?;
         let size = file.size().map_err(io)?;
         let mut reader = Reader::of(file, size);
         reader.end_at(range.end);
@@ -312,7 +317,7 @@ impl Pass<'_> {
 }
 
 /// A fault, and the first byte that is not certainly sound.
-fn found(reader: &Reader<Paced>, fault: &Fault) -> Found {
+fn found(reader: &Reader<PacedFile>, fault: &Fault) -> FileFault {
     let offset = match fault {
         Fault::Checksum { from, .. } => *from,
         Fault::Format { offset, .. } | Fault::Damaged { offset, .. } => *offset,

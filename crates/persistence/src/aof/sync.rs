@@ -68,7 +68,7 @@ const TEXT_PIECE_BYTES: usize = 16 << 20;
 
 /// A completed fsync.
 #[derive(Debug)]
-pub struct Synced {
+pub struct CompletedSync {
     /// The stream offset up to which everything was written when it was requested.
     pub(crate) upto: u64,
     pub result: io::Result<()>,
@@ -86,7 +86,7 @@ enum Hands {
 /// Executes the jobs one after the other.
 struct Worker {
     disk: Disk,
-    done: Arc<Mutex<Option<Synced>>>,
+    done: Arc<Mutex<Option<CompletedSync>>>,
     waiting: Arc<AtomicUsize>,
     wake: Option<Wake>,
     /// The first error of a job before the next fsync.
@@ -96,7 +96,7 @@ struct Worker {
 /// The handle of the helper thread.
 pub struct Syncer {
     hands: Hands,
-    done: Arc<Mutex<Option<Synced>>>,
+    done: Arc<Mutex<Option<CompletedSync>>>,
     waiting: Arc<AtomicUsize>,
     in_progress: bool,
 }
@@ -173,7 +173,7 @@ impl Syncer {
     }
 
     /// The result of the completed fsync, if any.
-    pub fn take_done(&mut self) -> Option<Synced> {
+    pub fn take_done(&mut self) -> Option<CompletedSync> {
         let done = lock(&self.done).take()?;
         self.in_progress = false;
         Some(done)
@@ -240,7 +240,7 @@ impl Worker {
                     Some(error) => Err(error),
                     None => self.disk.sync(&file),
                 };
-                *lock(&self.done) = Some(Synced { upto, result });
+                *lock(&self.done) = Some(CompletedSync { upto, result });
                 if let Some(wake) = &self.wake {
                     wake.wake();
                 }
@@ -257,6 +257,6 @@ impl Worker {
     }
 }
 
-fn lock(done: &Mutex<Option<Synced>>) -> std::sync::MutexGuard<'_, Option<Synced>> {
+fn lock(done: &Mutex<Option<CompletedSync>>) -> std::sync::MutexGuard<'_, Option<CompletedSync>> {
     done.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -11,7 +11,7 @@
 
 use std::io::{Read, Seek};
 
-use super::reader::{Fault, Next, Reader};
+use super::reader::{Fault, NextBytes, Reader};
 use russet_base::numbers::number::parse_i64;
 use russet_resp::{Bounds, INLINE_MAX, ParseStep, Span, step};
 
@@ -70,9 +70,9 @@ impl Commands {
                 self.misfit = Some(Misfit::unclosed(reader));
             }
             match next? {
-                Next::Request => {}
-                Next::End => return Ok(false),
-                Next::Later(offset) => {
+                NextBytes::Request => {}
+                NextBytes::End => return Ok(false),
+                NextBytes::Later(offset) => {
                     self.later = Some(offset);
                     return Ok(false);
                 }
@@ -132,7 +132,7 @@ impl Commands {
         in_unit: bool,
         malformed: Option<&'static str>,
     ) -> Fault {
-        let look = Look {
+        let look = FaultScan {
             bytes: reader.unread(),
             pos: 0,
             left: reader.left(),
@@ -160,8 +160,8 @@ pub(super) fn pass_unit<R: Read + Seek>(reader: &mut Reader<R>) -> Result<bool, 
     let mut in_unit = false;
     loop {
         match reader.next(in_unit)? {
-            Next::Request => {}
-            Next::End | Next::Later(_) => return Ok(false),
+            NextBytes::Request => {}
+            NextBytes::End | NextBytes::Later(_) => return Ok(false),
         }
         let begin = reader.offset();
         let stray = |why| Err(Fault::Format { offset: begin, why });
@@ -266,7 +266,7 @@ fn lines_end(command: &[u8], arguments: &[Span]) -> bool {
 }
 
 /// A second pass over a faulty command, part by part.
-struct Look<'a> {
+struct FaultScan<'a> {
     bytes: &'a [u8],
     pos: usize,
     /// Bytes of the file after `bytes`.
@@ -275,22 +275,22 @@ struct Look<'a> {
 }
 
 /// Position and description of the fault; `None` for a file that ends within a line.
-type Wrong = Option<(usize, String)>;
+type FoundFault = Option<(usize, String)>;
 
-impl Look<'_> {
-    fn at_command(mut self) -> (u64, Wrong) {
+impl FaultScan<'_> {
+    fn at_command(mut self) -> (u64, FoundFault) {
         let wrong = self.command().err().flatten();
         (self.lines, wrong)
     }
 
-    fn command(&mut self) -> Result<(), Wrong> {
+    fn command(&mut self) -> Result<(), FoundFault> {
         for _ in 0..self.number(b'*')?.max(0) {
             self.argument()?;
         }
         Ok(())
     }
 
-    fn argument(&mut self) -> Result<(), Wrong> {
+    fn argument(&mut self) -> Result<(), FoundFault> {
         let line = self.pos;
         let len = self.number(b'$')?;
         let begin = self.pos;
@@ -313,7 +313,7 @@ impl Look<'_> {
     }
 
     /// A line of one number, after a prefix.
-    fn number(&mut self, prefix: u8) -> Result<i64, Wrong> {
+    fn number(&mut self, prefix: u8) -> Result<i64, FoundFault> {
         let begin = self.pos;
         let first = *self.bytes.get(begin).ok_or(None)?;
         if first != prefix {
@@ -337,7 +337,7 @@ impl Look<'_> {
         Ok(number)
     }
 
-    fn line_end(&mut self, begin: usize) -> Result<(), Wrong> {
+    fn line_end(&mut self, begin: usize) -> Result<(), FoundFault> {
         let at = |pos| self.bytes.get(pos).copied();
         match (at(self.pos), at(self.pos + 1)) {
             (Some(b'\r'), Some(b'\n')) => {

@@ -36,7 +36,7 @@ use std::time::Duration;
 use super::annotation::{self, AsideLine};
 use super::chain::FilePlace;
 use super::disk::Disk;
-use super::hand::{Done, Hand, Piece};
+use super::hand::{CompletedWrite, Hand, Piece};
 use super::sync::Syncer;
 use russet_base::wake::Wake;
 use russet_base::{hashing::crc64, memory::alloc};
@@ -114,7 +114,7 @@ impl Trouble {
 
 /// The current file.
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     file: Arc<File>,
     path: PathBuf,
     /// Its valid bytes.
@@ -147,7 +147,7 @@ struct Flight {
 
 /// The bytes that a cut leaves to be written to the current file.
 #[derive(Debug)]
-struct Rest {
+struct CutRemainder {
     bytes: Vec<u8>,
     /// The database that the stream had selected before its first byte.
     selected_first: Option<DbIndex>,
@@ -164,7 +164,7 @@ pub struct LogWriter {
     slow_ms: u64,
     /// Each write takes so much longer (DEBUG AOF-FLUSH-SLEEP).
     pub delay: Duration,
-    open: Option<Open>,
+    open: Option<OpenFile>,
     buffer: Vec<u8>,
     /// An empty one.
     spare: Vec<u8>,
@@ -203,7 +203,7 @@ pub struct LogWriter {
     /// back.
     held_from: Option<ReplOffset>,
     /// The bytes that are to be written after the write on its way, before the next file.
-    rest: Option<Rest>,
+    rest: Option<CutRemainder>,
     /// Another component's fsync of the file is under way.
     pub(super) is_synced_elsewhere: bool,
 }
@@ -473,7 +473,7 @@ impl LogWriter {
     pub fn open(&mut self, file: File, path: PathBuf, length: u64) {
         self.settle();
         assert!(self.rest.is_none(), "everything before has been written");
-        let open = Open {
+        let open = OpenFile {
             file: Arc::new(file),
             path,
             length,
@@ -548,7 +548,7 @@ impl LogWriter {
         if self.buffer.is_empty() {
             return self.note_rest_written();
         }
-        self.rest = Some(Rest {
+        self.rest = Some(CutRemainder {
             bytes: std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare)),
             selected_first: self.selected_first.take(),
         });
@@ -694,7 +694,7 @@ impl LogWriter {
             bytes.extend_from_slice(&rest.bytes);
         }
         if self.held_from.is_some() {
-            self.rest = Some(Rest {
+            self.rest = Some(CutRemainder {
                 bytes,
                 selected_first,
             });
@@ -752,7 +752,7 @@ impl LogWriter {
     }
 
     /// A write on its way has ended.
-    fn landed(&mut self, done: Done) {
+    fn landed(&mut self, done: CompletedWrite) {
         let flight = self.flight.take().expect("it was under way");
         self.note_pace(done.is_slow);
         let open = self.open.as_mut().expect("settled before it is closed");
@@ -1009,7 +1009,7 @@ impl LogWriter {
     }
 }
 
-impl Open {
+impl OpenFile {
     /// Bytes have been written, the last of which may be a checksum line.
     fn count(&mut self, has_checksum: bool, head: &[u8], bytes: &[u8]) {
         self.length += (head.len() + bytes.len()) as u64;

@@ -96,7 +96,7 @@ impl<'a> Obstacles<'a> {
     pub fn key(&mut self, db: DbIndex, key: &[u8], why: &'static str) {
         self.keys_read += 1;
         self.keys += 1;
-        self.note(format_args!("{}", Named(db, key)), why, why);
+        self.note(format_args!("{}", KeyLabel(db, key)), why, why);
     }
 
     /// Data of a module, which has no form that another server reads.
@@ -107,7 +107,7 @@ impl<'a> Obstacles<'a> {
                 self.keys_read += 1;
                 self.keys += 1;
                 let why = format!("a value of the module '{module}'");
-                self.note(format_args!("{}", Named(db, key)), &why, MODULE_DATA);
+                self.note(format_args!("{}", KeyLabel(db, key)), &why, MODULE_DATA);
             }
             ModuleData::Settings => {
                 self.others += 1;
@@ -120,7 +120,7 @@ impl<'a> Obstacles<'a> {
     /// A key's module metadata; the key itself is judged separately.
     pub fn metadata(&mut self, db: DbIndex, key: &[u8]) {
         self.others += 1;
-        let what = format_args!("metadata of {}", Named(db, key));
+        let what = format_args!("metadata of {}", KeyLabel(db, key));
         self.note(what, MODULE_DATA, MODULE_DATA);
     }
 
@@ -197,9 +197,9 @@ impl<'a> Obstacles<'a> {
 }
 
 /// A key as messages name it.
-struct Named<'a>(DbIndex, &'a [u8]);
+struct KeyLabel<'a>(DbIndex, &'a [u8]);
 
-impl fmt::Display for Named<'_> {
+impl fmt::Display for KeyLabel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "db {} key '{}'", self.0.0, Printable(self.1))
     }

@@ -50,7 +50,7 @@ pub fn read_rdb(
     let mut keyspace = Keyspace::new(1);
     // Expired keys are data as others: the server that loads the file removes them.
     keyspace.set_expiring(ExpiryMode::Replay);
-    let mut passed = Passed {
+    let mut passed = ConvertLoader {
         keyspace,
         to,
         judge,
@@ -131,13 +131,13 @@ impl Loader for LeftOut<'_, '_> {
 }
 
 /// Passes keys on. A value goes through a keyspace that has no other.
-struct Passed<'a, 'b, 'c, 't> {
+struct ConvertLoader<'a, 'b, 'c, 't> {
     keyspace: Keyspace,
     to: &'a mut TargetFile<'b, 't>,
     judge: &'a mut JudgeLibrary<'c>,
 }
 
-impl Loader for Passed<'_, '_, '_, '_> {
+impl Loader for ConvertLoader<'_, '_, '_, '_> {
     fn limits(&self) -> Limits {
         Limits::default()
     }

@@ -1,6 +1,6 @@
 //! An error of a reader: a fault with its position. Its text is `at byte N, key 'k': fault`.
 //!
-//! The names of [`Doing`] are Redis's, because tools match them.
+//! The names of [`LoadStage`] are Redis's, because tools match them.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use russet_base::text::Printable;
 
 /// The part that was being read at a fault; the words are those of `redis-check-rdb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum LoadStage {
     Start,
     Type,
     Expire,
@@ -23,18 +23,18 @@ pub enum Doing {
     Functions,
 }
 
-impl Doing {
+impl LoadStage {
     pub fn name(self) -> &'static str {
         match self {
-            Doing::Start => "start",
-            Doing::Type => "read-type",
-            Doing::Expire => "read-expire",
-            Doing::Key => "read-key",
-            Doing::Value => "read-object-value",
-            Doing::Checksum => "check-sum",
-            Doing::Length => "read-len",
-            Doing::Aux => "read-aux",
-            Doing::Functions => "read-functions",
+            LoadStage::Start => "start",
+            LoadStage::Type => "read-type",
+            LoadStage::Expire => "read-expire",
+            LoadStage::Key => "read-key",
+            LoadStage::Value => "read-object-value",
+            LoadStage::Checksum => "check-sum",
+            LoadStage::Length => "read-len",
+            LoadStage::Aux => "read-aux",
+            LoadStage::Functions => "read-functions",
         }
     }
 }
@@ -45,7 +45,7 @@ pub struct RdbError {
     /// Bytes before the fault.
     pub offset: u64,
     /// The part that was being read.
-    pub(crate) doing: Doing,
+    pub(crate) doing: LoadStage,
     /// The file's.
     pub dialect: RdbOrigin,
     /// The number of the type of the key that was being read.

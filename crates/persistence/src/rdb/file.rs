@@ -88,7 +88,7 @@ pub(crate) fn open_reader(
         return Ok((Input::of_reader(Box::new(whole), Some(bytes)), plain));
     }
     let read = Arc::new(AtomicU64::new(HEADER_BYTES as u64));
-    let counted = Counted {
+    let counted = CountingReader {
         file,
         read: Arc::clone(&read),
     };
@@ -118,10 +118,10 @@ fn unpack<R: Read + 'static>(head: &[u8], packed: R) -> io::Result<Box<dyn Read>
     };
     let packed = BufReader::with_capacity(PIECE_BYTES, packed);
     match codec {
-        LZ4 => Ok(Box::new(Unpacked(Lz4::new(packed)))),
+        LZ4 => Ok(Box::new(CodecReader(Lz4::new(packed)))),
         ZSTD => {
             let decoder = StreamingDecoder::new(packed).map_err(damaged)?;
-            Ok(Box::new(Unpacked(Zstd(decoder))))
+            Ok(Box::new(CodecReader(Zstd(decoder))))
         }
         _ => Err(unknown()),
     }
@@ -133,9 +133,9 @@ fn damaged(why: impl std::fmt::Display) -> io::Error {
 }
 
 /// A codec whose errors report that the compressed data is damaged.
-struct Unpacked<R>(R);
+struct CodecReader<R>(R);
 
-impl<R: Read> Read for Unpacked<R> {
+impl<R: Read> Read for CodecReader<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         self.0.read(to).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => error,
@@ -162,12 +162,12 @@ impl<R: Read> Read for Zstd<R> {
 }
 
 /// Counts the bytes read from a file.
-struct Counted<R> {
+struct CountingReader<R> {
     file: R,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(to)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);

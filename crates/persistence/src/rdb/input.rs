@@ -551,9 +551,9 @@ mod tests {
     use super::*;
 
     /// A reader that returns few bytes at a time.
-    struct Slow<'a>(&'a [u8], usize);
+    struct SlowReader<'a>(&'a [u8], usize);
 
-    impl Read for Slow<'_> {
+    impl Read for SlowReader<'_> {
         fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
             let n = self.1.min(self.0.len()).min(to.len());
             to[..n].copy_from_slice(&self.0[..n]);
@@ -586,12 +586,12 @@ mod tests {
         all.extend_from_slice(b"\xC3\x09\x40\x64\x01aa\xe0\x57\0\x01aa");
         let crc = crc64::update(0, &all);
         for step in [1 << 10, 70_001, 9 << 20] {
-            let slow = Slow(&all, step);
+            let slow = SlowReader(&all, step);
             let total = Some(all.len() as u64);
             let inputs = [
                 Input::of_bytes(&all),
                 Input::of_reader(Box::new(slow), total),
-                Input::of_reader(Box::new(Slow(&all, step)), None),
+                Input::of_reader(Box::new(SlowReader(&all, step)), None),
             ];
             for mut input in inputs {
                 input.begin_checksum();

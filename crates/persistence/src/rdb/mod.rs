@@ -48,7 +48,7 @@
 //! a value (`values`, `types/import.rs`), and its elements are made distinct and put into order,
 //! because all later readers rely on that. Redis and Valkey use the same numbers for different
 //! things: the file's magic, or a payload's version, decides (`format::Dialect`), and only `reader`
-//! and a type's `Saved::load` see which it was.
+//! and a type's `SavedContainer::load` see which it was.
 
 mod census;
 mod error;

@@ -8,14 +8,14 @@
 //! whatever the pieces, the loader gets the same. Nothing of an item reaches the loader before all
 //! of it is read.
 
-use super::error::{Doing, RdbError};
+use super::error::{LoadStage, RdbError};
 use super::fault::Fault;
 use super::format::{RdbOrigin, VALKEY_VERSIONS, VERSION_MAX, kind, opcode};
 use super::input::Input;
 use super::module::{self, ModuleData, Settings};
 use super::parse;
 use super::rules::Rules;
-use super::scan::{Scan, Scanned};
+use super::scan::{Scan, ScanOutcome};
 use super::templates::Templates;
 use russet_keyspace::{DbIndex, KeyUse, OwnedValue};
 use russet_types::Limits;
@@ -103,7 +103,7 @@ pub struct Reader<'a> {
     began: u64,
     wait: Wait,
     /// The part being read; key and type are set only within a value.
-    doing: Doing,
+    doing: LoadStage,
     kind: Option<u8>,
 }
 
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
             facts: KeyFacts::default(),
             began: 0,
             wait: Wait::Nothing,
-            doing: Doing::Start,
+            doing: LoadStage::Start,
             kind: None,
         }
     }
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_header(&mut self, limits: Limits) -> Result<(), Fault> {
-        self.doing = Doing::Start;
+        self.doing = LoadStage::Start;
         let (dialect, version) = header(&mut self.input, self.options.takes_later)?;
         (self.version, self.rules.dialect, self.rules.limits) = (version, dialect, limits);
         self.began = self.input.offset();
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
             doing: self.doing,
             dialect: self.rules.dialect,
             kind: self.kind,
-            key: (self.doing == Doing::Value).then(|| self.key.as_slice().into()),
+            key: (self.doing == LoadStage::Value).then(|| self.key.as_slice().into()),
             fault,
         }
     }
@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
             Wait::Bytes(until) => here + (self.input.rest().len() as u64) < *until,
             Wait::Item(scan) => {
                 let (rest, left) = (self.input.rest(), self.input.left());
-                scan.advance(rest, left, &self.rules.templates) == Scanned::Short
+                scan.advance(rest, left, &self.rules.templates) == ScanOutcome::Short
             }
         }
     }
@@ -317,15 +317,15 @@ impl<'a> Reader<'a> {
         }
         loop {
             self.input.begin_item();
-            (self.doing, self.kind) = (Doing::Type, None);
+            (self.doing, self.kind) = (LoadStage::Type, None);
             match self.input.byte()? {
                 opcode::EOF => return self.end().map(ReadStep::End),
                 opcode::EXPIRETIME_MS => {
-                    self.doing = Doing::Expire;
+                    self.doing = LoadStage::Expire;
                     self.facts.expiry = Some(self.input.millis()?);
                 }
                 opcode::EXPIRETIME => {
-                    self.doing = Doing::Expire;
+                    self.doing = LoadStage::Expire;
                     let seconds = i32::from_le_bytes(self.input.array()?);
                     self.facts.expiry = Some(i64::from(seconds) * 1000);
                 }
@@ -347,9 +347,9 @@ impl<'a> Reader<'a> {
     }
 
     fn read_key(&mut self, kind: u8, loader: &mut dyn Loader) -> Result<(), Fault> {
-        (self.doing, self.kind) = (Doing::Key, Some(kind));
+        (self.doing, self.kind) = (LoadStage::Key, Some(kind));
         self.input.string_to(&mut self.key)?;
-        self.doing = Doing::Value;
+        self.doing = LoadStage::Value;
         let module = if kind == kind::MODULE_2 && self.options.skips_modules {
             Some(module::read_id(&mut self.input)?)
         } else {
@@ -381,19 +381,19 @@ impl<'a> Reader<'a> {
         let input = &mut self.input;
         match code {
             opcode::SELECTDB => {
-                self.doing = Doing::Length;
+                self.doing = LoadStage::Length;
                 let number = input.length()?;
                 loader.at(input.offset());
                 self.db = loader.database(number)?;
             }
             opcode::RESIZEDB => {
                 // Number of keys that follow, and of volatile ones: unused, tables grow as needed.
-                self.doing = Doing::Length;
+                self.doing = LoadStage::Length;
                 input.length()?;
                 input.length()?;
             }
             opcode::AUX => {
-                self.doing = Doing::Aux;
+                self.doing = LoadStage::Aux;
                 let (mut name, mut value) = (Vec::new(), Vec::new());
                 input.string_to(&mut name)?;
                 input.string_to(&mut value)?;
@@ -416,20 +416,20 @@ impl<'a> Reader<'a> {
                 loader.slot_import(&name, &ranges);
             }
             opcode::HASH_TEMPLATE if self.rules.dialect == RdbOrigin::Redis => {
-                self.doing = Doing::Aux;
+                self.doing = LoadStage::Aux;
                 self.rules.templates.read(input)?;
             }
             opcode::KEY_META if self.rules.dialect == RdbOrigin::Redis => {
                 self.facts.had_metadata |= module::skip_metadata(input)? > 0;
             }
             opcode::FUNCTION2 => {
-                self.doing = Doing::Functions;
+                self.doing = LoadStage::Functions;
                 let mut digits = itoa::Buffer::new();
                 loader.function(input.string()?.bytes(&mut digits))?;
             }
             opcode::FUNCTION_PRE_GA => return Err(Fault::FunctionPreGa),
             opcode::MODULE_AUX => {
-                self.doing = Doing::Aux;
+                self.doing = LoadStage::Aux;
                 match module::read_settings(input) {
                     Ok(settings) => {
                         loader.at(input.offset());
@@ -448,7 +448,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the checksum: old versions have none, and 0 means disabled.
     fn end(&mut self) -> Result<RdbEnd, Fault> {
-        self.doing = Doing::Checksum;
+        self.doing = LoadStage::Checksum;
         let mut sum = Sum::Unknown;
         if self.version >= 5 {
             // A part of an item must not be in the sum.

@@ -50,7 +50,7 @@ pub(super) fn is_opcode(code: u8, dialect: RdbOrigin) -> bool {
 
 /// The state of an item's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scanned {
+pub enum ScanOutcome {
     /// It has not arrived.
     Short,
     /// The item is whole.
@@ -101,19 +101,19 @@ impl Scan {
 
     /// Continues with the bytes of the item that have arrived, and perhaps some of the next. From
     /// its beginning on `total` bytes can arrive.
-    pub fn advance(&mut self, item: &[u8], total: u64, templates: &Templates) -> Scanned {
+    pub fn advance(&mut self, item: &[u8], total: u64, templates: &Templates) -> ScanOutcome {
         let rest = &item[self.done..];
         let mut input = Input::of_beginning(rest, total - self.done as u64);
         loop {
             let before = input.offset();
             match self.step(&mut input, templates) {
                 Ok(true) => {}
-                Ok(false) => return Scanned::Whole,
+                Ok(false) => return ScanOutcome::Whole,
                 Err(Fault::Starved(_)) => {
                     self.done += before as usize;
-                    return Scanned::Short;
+                    return ScanOutcome::Short;
                 }
-                Err(_) => return Scanned::Unknown,
+                Err(_) => return ScanOutcome::Unknown,
             }
         }
     }
@@ -212,7 +212,7 @@ mod tests {
         Scan::begin(item[0], RdbOrigin::Redis).expect("it has a layout")
     }
 
-    fn advance(scan: &mut Scan, item: &[u8], total: u64) -> Scanned {
+    fn advance(scan: &mut Scan, item: &[u8], total: u64) -> ScanOutcome {
         scan.advance(item, total, &Templates::default())
     }
 
@@ -227,11 +227,14 @@ mod tests {
                 let mut one = scan(&item);
                 let all = [&item, behind].concat();
                 let mut arrived = 1;
-                while advance(&mut one, &all[..arrived], u64::MAX) == Scanned::Short {
+                while advance(&mut one, &all[..arrived], u64::MAX) == ScanOutcome::Short {
                     assert!(arrived < item.len());
                     arrived += piece.min(all.len() - arrived);
                 }
-                assert_eq!(advance(&mut one, &all[..arrived], u64::MAX), Scanned::Whole);
+                assert_eq!(
+                    advance(&mut one, &all[..arrived], u64::MAX),
+                    ScanOutcome::Whole
+                );
                 assert!(arrived >= item.len());
             }
         }
@@ -249,23 +252,23 @@ mod tests {
         for item in [&metadata[..], template, hash] {
             for len in 1..item.len() {
                 let scanned = scan(item).advance(&item[..len], u64::MAX, &templates);
-                assert_eq!(scanned, Scanned::Short, "{item:?} {len}");
+                assert_eq!(scanned, ScanOutcome::Short, "{item:?} {len}");
             }
             let scanned = scan(item).advance(item, u64::MAX, &templates);
-            assert_eq!(scanned, Scanned::Whole);
+            assert_eq!(scanned, ScanOutcome::Whole);
         }
         let unknown = advance(&mut scan(hash), hash, u64::MAX);
-        assert_eq!(unknown, Scanned::Unknown);
+        assert_eq!(unknown, ScanOutcome::Unknown);
     }
 
     #[test]
     fn what_cannot_arrive_is_not_waited_for() {
         let announced = [kind::STRING, 1, b'k', 0x80, 0, 0, 1, 0];
         let scanned = |item: &[u8], total| advance(&mut scan(item), item, total);
-        assert_eq!(scanned(&announced, 264), Scanned::Short);
-        assert_eq!(scanned(&announced, 263), Scanned::Unknown);
+        assert_eq!(scanned(&announced, 264), ScanOutcome::Short);
+        assert_eq!(scanned(&announced, 263), ScanOutcome::Unknown);
         let damaged = [kind::STRING, 1, b'k', 0x82];
-        assert_eq!(scanned(&damaged, 1000), Scanned::Unknown);
+        assert_eq!(scanned(&damaged, 1000), ScanOutcome::Unknown);
         assert!(Scan::begin(240, RdbOrigin::Redis).is_none());
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::{NO_READER, SegmentPlace, Shared};
+use super::{NO_READER, SegmentPlace, SharedSpool};
 
 /// Bytes of a read from the file.
 const READ_BYTES: usize = 128 * 1024;
 
 /// Reads a spool from its first byte on. Dropping it lets the spool drop the bytes held for it.
 pub struct SpoolReader {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSpool>,
     id: u64,
     position: u64,
     /// The bytes at the position that were found last: part of a segment in memory, or read from
@@ -23,7 +23,7 @@ pub struct SpoolReader {
 
 impl SpoolReader {
     /// The reader with this number, at the first byte.
-    pub(super) fn new(shared: Arc<Shared>, id: u64) -> SpoolReader {
+    pub(super) fn new(shared: Arc<SharedSpool>, id: u64) -> SpoolReader {
         SpoolReader {
             shared,
             id,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::{SEGMENT_OVERHEAD, Shared, SpoolPlan, SpoolState, queue_max};
+use super::{SEGMENT_OVERHEAD, SharedSpool, SpoolPlan, SpoolState, queue_max};
 use crate::background::Job;
 use russet_base::hashing::crc64;
 use russet_replication::compression::{BLOCK_BYTES, Kind, Packer};
@@ -22,12 +22,12 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<SharedSpool>,
     plan: SpoolPlan,
     /// Limit on the memory of segments.
     segments_max: usize,
     crc: u64,
-    packing: Option<Box<Packing>>,
+    packing: Option<Box<SnapshotPacker>>,
     file: Option<Arc<File>>,
     /// Where its next bytes go.
     file_end: u64,
@@ -36,7 +36,7 @@ pub(super) struct Writer {
 }
 
 /// A snapshot that is compressed as it is written.
-struct Packing {
+struct SnapshotPacker {
     packer: Packer,
     /// Bytes that do not fill a block.
     waiting: Vec<u8>,
@@ -44,11 +44,11 @@ struct Packing {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, plan: SpoolPlan) -> Writer {
+    pub(super) fn new(shared: Arc<SharedSpool>, plan: SpoolPlan) -> Writer {
         Writer {
             shared,
             packing: plan.packs.then(|| {
-                Box::new(Packing {
+                Box::new(SnapshotPacker {
                     packer: Packer::default(),
                     waiting: Vec::with_capacity(BLOCK_BYTES),
                     has_begun: false,
@@ -240,7 +240,7 @@ impl Writer {
     }
 }
 
-impl Packing {
+impl SnapshotPacker {
     /// The blocks that these bytes fill.
     fn take(&mut self, mut bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();

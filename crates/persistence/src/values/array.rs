@@ -6,7 +6,7 @@
 //!
 //!     ARMSET a index value ... | ARMSET a ... | ARSEEK a index
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::Part::{Counted, Length, Optional, Tagged};
 use crate::rdb::format::array::{FLOAT, INT, SHORT, TEXT};
@@ -26,7 +26,7 @@ const SHORT_MAX: usize = 7;
 /// Words of one command: an index and a value each.
 const WORDS_MAX: usize = 64;
 
-impl Saved for Array {
+impl SavedContainer for Array {
     const FORMS: &[NamedForm] = &[(ARRAY, "array", &[Counted(&[Optional], &[Length, Tagged])])];
 
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Array, Fault> {

@@ -17,7 +17,7 @@
 //!     HMSET h ... HPEXPIREAT h ms FIELDS 1 f ... | HMSET h ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{NamedForm, Saved, ValueForm, continued};
+use super::{NamedForm, SavedContainer, ValueForm, continued};
 use crate::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::rdb::Part::{Length, Opaque, Raw, Template, Text, Times};
 use crate::rdb::{
@@ -53,7 +53,7 @@ const VALKEY_HASH_2: u8 = 22;
 /// The expiry there of a field that does not expire: -1.
 const VALKEY_NO_EXPIRY: u64 = u64::MAX;
 
-impl Saved for Hash {
+impl SavedContainer for Hash {
     const FORMS: &[NamedForm] = &[
         (HASH, "hash-hashtable", &[Times(&[Text, Text])]),
         (ZIPMAP, "hash-zipmap", &[Text]),

@@ -11,7 +11,7 @@
 //!
 //!     JSON.SET key $ text | RESTORE key 0 payload
 
-use super::{NamedForm, Saved, ValueForm, json_tree};
+use super::{NamedForm, SavedContainer, ValueForm, json_tree};
 use crate::aof::CommandWriter;
 use crate::background::Sink;
 use crate::rdb::format::kind;
@@ -30,7 +30,7 @@ const INDEXED: u64 = 2;
 const TEXT: u64 = 3;
 const CBOR: u64 = 4;
 
-impl Saved for Json {
+impl SavedContainer for Json {
     /// Values of modules are found by the module's name.
     const FORMS: &[NamedForm] = &[];
 

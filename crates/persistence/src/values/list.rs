@@ -8,7 +8,7 @@
 //!     RPUSH l ... | RPUSH l ...
 
 use super::packed::repacked;
-use super::{NamedForm, Saved, ValueForm, part_of_nodes};
+use super::{NamedForm, SavedContainer, ValueForm, part_of_nodes};
 use crate::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::rdb::Part::{Length, Text, Times};
 use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
@@ -28,7 +28,7 @@ const QUICKLIST_2: u8 = 18;
 const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
-impl Saved for List {
+impl SavedContainer for List {
     const FORMS: &[NamedForm] = &[
         (LIST, "list-linked", &[Times(&[Text])]),
         (ZIPLIST, "list-ziplist", &[Text]),

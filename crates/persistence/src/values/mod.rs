@@ -1,7 +1,7 @@
 //! The forms of containers in files: in RDB files and payloads, and as commands that recreate them.
 //!
 //!     list, set, zset, hash, stream, array,
-//!     vector_set, path_hash, json              one impl of [`Saved`] each
+//!     vector_set, path_hash, json              one impl of [`SavedContainer`] each
 //!     time_series                                  as json, with the key's name
 //!     suggestions                                  as json
 //!     sketches                                     one impl for all of them
@@ -41,7 +41,7 @@ use std::ops::Range;
 type NamedForm = (u8, &'static str, Layout);
 
 /// A container that files can hold.
-pub(super) trait Saved: Container + Into<AnyContainer> {
+pub(super) trait SavedContainer: Container + Into<AnyContainer> {
     /// Its forms, old and new.
     const FORMS: &[NamedForm];
 
@@ -94,7 +94,7 @@ fn part_of_nodes(limit: usize) -> usize {
 
 macro_rules! forms_by_type {
     ([$($T:ident: $($E:ident $name:literal),*;)*] $FORMS:ident) => {
-        &[$((Type::$T, <russet_types::$T as Saved>::$FORMS)),*]
+        &[$((Type::$T, <russet_types::$T as SavedContainer>::$FORMS)),*]
     };
 }
 const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] FORMS);
@@ -177,7 +177,7 @@ pub(super) fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Any
     )
 }
 
-/// See [`Saved::form`].
+/// See [`SavedContainer::form`].
 #[inline]
 pub(super) fn form(value: AnyRef<'_>, version: u32) -> ValueForm {
     for_container!(
@@ -187,7 +187,7 @@ pub(super) fn form(value: AnyRef<'_>, version: u32) -> ValueForm {
     )
 }
 
-/// See [`Saved::save_head`].
+/// See [`SavedContainer::save_head`].
 #[inline]
 pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) {
     for_container!(
@@ -197,7 +197,7 @@ pub(super) fn save_head(value: AnyRef<'_>, to: &mut RdbWriter, form: ValueForm) 
     )
 }
 
-/// See [`Saved::save_part`].
+/// See [`SavedContainer::save_part`].
 #[inline]
 pub(super) fn save_part(
     value: AnyRef<'_>,
@@ -213,7 +213,7 @@ pub(super) fn save_part(
     )
 }
 
-/// See [`Saved::block_piece`]: what the piece has, and whether it is the last of its block.
+/// See [`SavedContainer::block_piece`]: what the piece has, and whether it is the last of its block.
 pub(super) fn with_block_piece<R>(
     value: AnyRef<'_>,
     at: u64,
@@ -242,7 +242,7 @@ pub(super) fn stamp(value: AnyRef<'_>) -> Option<(u64, usize)> {
     )
 }
 
-/// See [`Saved::rewrite`].
+/// See [`SavedContainer::rewrite`].
 pub(super) fn rewrite(
     value: AnyRef<'_>,
     to: &mut CommandWriter,

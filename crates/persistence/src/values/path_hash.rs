@@ -10,7 +10,7 @@
 //!     PHMSET p path FIELDS n field value ... path FIELDS n ... | PHMSET p ...
 
 use super::hash::distinct_fields;
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::Part::{Text, Times};
 use crate::rdb::format::kind;
@@ -37,7 +37,7 @@ const WORDS_MAX: usize = 128;
 /// Fields that are written together in a command.
 const FIELDS_MAX: usize = 32;
 
-impl Saved for PathHash {
+impl SavedContainer for PathHash {
     const FORMS: &[NamedForm] = &[];
 
     const VALKEY_FORMS: &[NamedForm] = &[(
@@ -152,17 +152,17 @@ fn add(paths: &mut PathHash, path: &[u8], fields: Hash) -> Result<(), Fault> {
 }
 
 /// Numbers and strings in one of the forms.
-struct Writing<'a> {
+struct FormWriter<'a> {
     to: &'a mut RdbWriter,
     of_module: bool,
 }
 
-fn write(to: &mut RdbWriter, form: ValueForm) -> Writing<'_> {
+fn write(to: &mut RdbWriter, form: ValueForm) -> FormWriter<'_> {
     let of_module = form.kind == kind::MODULE_2;
-    Writing { to, of_module }
+    FormWriter { to, of_module }
 }
 
-impl Writing<'_> {
+impl FormWriter<'_> {
     fn number(self, n: u64) {
         if self.of_module {
             write_number(self.to, n)

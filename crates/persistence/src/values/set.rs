@@ -5,7 +5,7 @@
 //!     SADD s ... | SADD s ...
 
 use super::packed::pack;
-use super::{NamedForm, Saved, ValueForm, continued};
+use super::{NamedForm, SavedContainer, ValueForm, continued};
 use crate::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::rdb::Part::{self, Times};
 use crate::rdb::{Fault, Input, RdbWriter, Rules, Text, VERSION_PACKED_SETS};
@@ -16,7 +16,7 @@ const SET: u8 = 2;
 const INTSET: u8 = 11;
 const LISTPACK: u8 = 20;
 
-impl Saved for Set {
+impl SavedContainer for Set {
     const FORMS: &[NamedForm] = &[
         (SET, "set-hashtable", &[Times(&[Part::Text])]),
         (INTSET, "set-intset", &[Part::Text]),

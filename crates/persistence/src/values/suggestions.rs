@@ -7,7 +7,7 @@
 //! Texts and payloads have a zero byte at their ends; one alone is no payload. As a command it is a
 //! payload of DUMP: scores have no digits that FT.SUGADD would have to read.
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{
@@ -26,7 +26,7 @@ const ENTRY_BYTES: u64 = 12;
 /// Ends texts and payloads.
 const END: u8 = 0;
 
-impl Saved for Suggestions {
+impl SavedContainer for Suggestions {
     /// Values of modules are found by the name of their type.
     const FORMS: &[NamedForm] = &[];
 

@@ -14,7 +14,7 @@
 //! A payload of DUMP has no source and no rules, as in Redis: they are of the keys that stay. Files
 //! have them.
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{
@@ -69,7 +69,7 @@ const CHUNK_BYTES: u64 = 8;
 /// Elements that a part's limit counts for a chunk.
 const CHUNK_ELEMENTS: usize = 64;
 
-impl Saved for TimeSeries {
+impl SavedContainer for TimeSeries {
     /// Values of modules are found by the name of their type.
     const FORMS: &[NamedForm] = &[];
 

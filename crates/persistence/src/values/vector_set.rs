@@ -12,7 +12,7 @@
 //!
 //!     RESTORE key 0 payload
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{
@@ -46,7 +46,7 @@ const ELEMENT_MIN: u64 = 12;
 /// Bytes of a number at least.
 const NUMBER_MIN: u64 = 2;
 
-impl Saved for VectorSet {
+impl SavedContainer for VectorSet {
     const FORMS: &[NamedForm] = &[(
         kind::MODULE_2,
         "module-value",

@@ -6,7 +6,7 @@
 //!     ZADD z score member ... | ZADD z ...
 
 use super::packed::{pack, repacked_pairs};
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::rdb::Part::{Raw, Score, Text, Times};
 use crate::rdb::{Fault, Input, RdbWriter, Rules, VERSION_LISTPACKS};
@@ -21,7 +21,7 @@ const ZSET_2: u8 = 5;
 const ZIPLIST: u8 = 12;
 const LISTPACK: u8 = 17;
 
-impl Saved for Zset {
+impl SavedContainer for Zset {
     const FORMS: &[NamedForm] = &[
         (ZSET, "zset-v1", &[Times(&[Text, Score])]),
         (ZSET_2, "zset-v2", &[Times(&[Text, Raw(8)])]),

@@ -69,7 +69,7 @@ pub struct Unit<'a> {
 
 /// The bytes are no stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged;
+pub struct DamagedStream;
 
 /// See the module.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Units {
 
     /// The next unit that ends at `limit` at the latest and has changes; `None`: its end has not
     /// come, or is beyond `limit`.
-    pub fn next(&mut self, limit: ReplOffset) -> Result<Option<Unit<'_>>, Damaged> {
+    pub fn next(&mut self, limit: ReplOffset) -> Result<Option<Unit<'_>>, DamagedStream> {
         if self.before.is_none() {
             self.changes.clear();
         }
@@ -170,7 +170,7 @@ impl Units {
                     };
                     break;
                 }
-                Err(NoRequest::Invalid) => return Err(Damaged),
+                Err(NoRequest::Invalid) => return Err(DamagedStream),
             };
             let end = self.parsed + request.len;
             let ends_at = self.begin + end as u64;
@@ -344,7 +344,7 @@ mod tests {
     fn what_is_no_stream_is_refused() {
         let mut units = Units::new(0, Context::default());
         units.push(b"+OK\r\n");
-        assert_eq!(units.next(u64::MAX).err(), Some(Damaged));
+        assert_eq!(units.next(u64::MAX).err(), Some(DamagedStream));
     }
 
     proptest! {

@@ -4,9 +4,9 @@
 //! The messages are those of [`Handshake`], [`ChannelHandshake`] and [`Join`]; here is what follows
 //! from their ends.
 
-use super::super::channel::{Announced, ChannelHandshake, ChannelProtocol, Join};
-use super::super::handshake::{Agreed, Handshake, HandshakeError, Introduction};
-use super::core::{Delay, Joining, MainLink, Stage, Upstream};
+use super::super::channel::{ChannelHandshake, ChannelProtocol, Join, SnapshotAnnouncement};
+use super::super::handshake::{Handshake, HandshakeError, HandshakeOutcome, Introduction};
+use super::core::{Delay, MainLink, SecondLink, Stage, Upstream};
 use super::events::{Link, Loss, Order};
 use super::words::Words;
 use russet_host::Action;
@@ -139,22 +139,22 @@ impl Upstream {
         }
     }
 
-    fn agreed(&mut self, now_ms: u64, agreed: Agreed, rest: Vec<u8>) {
+    fn agreed(&mut self, now_ms: u64, agreed: HandshakeOutcome, rest: Vec<u8>) {
         let Words { master, inside, .. } = self.words();
         match agreed {
-            Agreed::Continue(id) => {
+            HandshakeOutcome::Continue(id) => {
                 self.act(Order::ContinueHistory(id));
                 self.go_online(rest);
             }
-            Agreed::FullSync(at) => {
+            HandshakeOutcome::FullSync(at) => {
                 self.log(format!(
                     "Full resync from {inside}: {}:{}",
                     at.id, at.offset
                 ));
                 self.begin_snapshot(Some(at), rest);
             }
-            Agreed::Sync => self.begin_snapshot(None, rest),
-            Agreed::TwoChannels(dialect) => {
+            HandshakeOutcome::Sync => self.begin_snapshot(None, rest),
+            HandshakeOutcome::TwoChannels(dialect) => {
                 self.log(format!(
                     "{master} <-> REPLICA sync: the snapshot comes over a second connection"
                 ));
@@ -204,7 +204,7 @@ impl Upstream {
         }
     }
 
-    fn announced(&mut self, announced: Announced, rest: Vec<u8>) {
+    fn announced(&mut self, announced: SnapshotAnnouncement, rest: Vec<u8>) {
         let at = announced.position;
         let Words { inside, .. } = self.words();
         self.log(format!(
@@ -219,7 +219,7 @@ impl Upstream {
         };
         let mut out = Vec::new();
         let join = Join::begin(number, at, &mut out);
-        self.stage = Stage::Joining(Box::new(Joining {
+        self.stage = Stage::Joining(Box::new(SecondLink {
             announced,
             rest,
             join,

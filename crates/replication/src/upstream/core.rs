@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-use super::super::channel::{Announced, ChannelHandshake, ChannelProtocol, Join};
+use super::super::channel::{ChannelHandshake, ChannelProtocol, Join, SnapshotAnnouncement};
 use super::super::handshake::{Handshake, Introduction};
 use super::super::held::HeldStream;
 use super::super::history::Position;
 use super::events::{Answer, Link, Loss, Order, Settings};
 use super::guard::RefusedSync;
-use super::snapshot::{Loading, Receiving};
+use super::snapshot::{Loading, SnapshotReceiver};
 use super::unit::Unit;
 use super::words::{Words, of_primary};
 use russet_host::{Action, Event, Level, LinkId, Machine, Now};
@@ -115,10 +115,10 @@ pub(super) enum Stage {
     /// The conversation on the second link, before the snapshot.
     Announcing(Box<ChannelHandshake>),
     /// The second link waits until the main one has joined it.
-    Joining(Box<Joining>),
+    Joining(Box<SecondLink>),
     /// A snapshot comes next: it is not decided how it is received.
     Surveying(Option<Position>, Vec<u8>),
-    Receiving(Box<Receiving>),
+    Receiving(Box<SnapshotReceiver>),
     Loading(Box<Loading>),
     /// The dataset is the primary's: the link is about to be online.
     Settled,
@@ -137,8 +137,8 @@ pub(super) struct MainLink {
 
 /// A second link whose snapshot is announced.
 #[derive(Debug)]
-pub(super) struct Joining {
-    pub announced: Announced,
+pub(super) struct SecondLink {
+    pub announced: SnapshotAnnouncement,
     /// Bytes of the second link after the announcement.
     pub rest: Vec<u8>,
     /// The conversation on the main link.
@@ -500,10 +500,10 @@ impl Upstream {
 impl Machine for Upstream {
     /// The server's introduction on a link. Its position is taken if the data is a copy of the
     /// primary's.
-    type Around<'a> = dyn Fn() -> Introduction + 'a;
+    type Context<'a> = dyn Fn() -> Introduction + 'a;
     type Order = Order;
 
-    fn event(&mut self, now: Now, around: &Self::Around<'_>, event: Event<'_>) {
+    fn event(&mut self, now: Now, around: &Self::Context<'_>, event: Event<'_>) {
         let now_ms = now.monotonic_ms as u64;
         match event {
             Event::Tick => {

@@ -54,7 +54,7 @@ pub enum Step {
 
 /// Facts about this server's data before a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Own {
+pub struct LocalDataset {
     /// The history of the data.
     pub id: ReplId,
     /// Keys that have not expired.
@@ -67,7 +67,7 @@ pub struct Own {
 
 /// The keys to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum CountedKeys {
     /// The keys of the file that was received.
     File,
     /// The keys that the first bytes of the snapshot announce.
@@ -84,7 +84,7 @@ pub enum Answer {
     /// A connection was lost.
     Lost(Link, Loss),
     /// The answer to [`Order::Survey`].
-    Own(Own),
+    Own(LocalDataset),
     /// [`Order::OpenFile`] or [`Order::Store`] has failed.
     NotStored(StoreFault),
     /// The answer to [`Order::Count`]: keys of this server, and of the snapshot. `None`: they
@@ -127,14 +127,14 @@ pub enum Order {
     Store(Vec<u8>),
     /// Count keys. `u32`: the percentage of our own that a snapshot needs, so that more need not be
     /// counted. Answer: [`Answer::Counted`].
-    Count(Counted, u32),
+    Count(CountedKeys, u32),
     /// Prepare to load the file. Only a failure is answered.
     LoadFile,
     /// Prepare to load bytes as they come.
     LoadStream {
         /// Into a keyspace beside the one in use.
         beside: bool,
-        /// The first bytes are kept for [`Counted::Head`].
+        /// The first bytes are kept for [`CountedKeys::Head`].
         keeps_head: bool,
     },
     /// Bytes to load.

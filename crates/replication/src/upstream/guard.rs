@@ -9,7 +9,7 @@
 //! old data (`swapdb`); or in its first bytes ([`HEAD_MAX`]) if the old data goes before the load.
 
 use super::core::{Delay, Stage, Upstream};
-use super::events::{Counted, Order};
+use super::events::{CountedKeys, Order};
 use super::words::Words;
 
 /// Bytes of a snapshot that are looked at before the old data goes: all of a nearly empty one.
@@ -41,7 +41,7 @@ impl Upstream {
     }
 
     /// Asks for the count on which the guard decides. `false`: the guard does not apply.
-    pub(super) fn asks_count(&mut self, of: Counted) -> bool {
+    pub(super) fn asks_count(&mut self, of: CountedKeys) -> bool {
         let asks = self.guards();
         if asks {
             let percent = self.settings.retain_percent;

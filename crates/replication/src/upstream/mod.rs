@@ -46,6 +46,8 @@ mod words;
 
 pub use core::{Attempts, Phase, Upstream};
 pub use demotion::{acknowledged_by, lost_writes};
-pub use events::{Answer, Counted, Link, Loss, Order, Own, Settings, Step, StoreFault};
+pub use events::{
+    Answer, CountedKeys, Link, LocalDataset, Loss, Order, Settings, Step, StoreFault,
+};
 pub use guard::{RefusedSync, keys_min};
-pub use unit::{Applied, Complete, Unit};
+pub use unit::{AppliedBytes, CompletePart, Unit};

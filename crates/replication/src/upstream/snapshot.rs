@@ -9,7 +9,7 @@
 use super::super::history::Position;
 use super::super::payload::Payload;
 use super::core::{Delay, Stage, Upstream};
-use super::events::{Counted, Order, Own, Step, StoreFault};
+use super::events::{CountedKeys, LocalDataset, Order, Step, StoreFault};
 use super::words::Words;
 use russet_config::DisklessLoad;
 
@@ -18,7 +18,7 @@ const SPARE_BYTES_MAX: usize = 256 * 1024;
 
 /// A snapshot that is received into a file.
 #[derive(Debug)]
-pub(super) struct Receiving {
+pub(super) struct SnapshotReceiver {
     payload: Payload,
     /// `None`: the primary has not announced it (SYNC).
     position: Option<Position>,
@@ -50,7 +50,7 @@ pub(super) struct Loading {
     keys: Option<u64>,
 }
 
-impl Receiving {
+impl SnapshotReceiver {
     pub fn is_received(&self) -> bool {
         self.payload.is_whole()
     }
@@ -111,7 +111,7 @@ impl Upstream {
     }
 
     /// It is known what the snapshot replaces: it is loaded as it comes, or received into a file.
-    pub(super) fn surveyed(&mut self, now_ms: u64, own: Own) {
+    pub(super) fn surveyed(&mut self, now_ms: u64, own: LocalDataset) {
         let Stage::Surveying(position, rest) = &mut self.stage else {
             return;
         };
@@ -122,7 +122,7 @@ impl Upstream {
             DisklessLoad::SwapDb | DisklessLoad::FlushDb | DisklessLoad::FlushBeforeLoad => true,
         };
         if !from_link {
-            self.stage = Stage::Receiving(Box::new(Receiving {
+            self.stage = Stage::Receiving(Box::new(SnapshotReceiver {
                 payload: Payload::default(),
                 position,
                 rest: Vec::new(),
@@ -169,7 +169,7 @@ impl Upstream {
         } else {
             self.act(Order::Store(content));
         }
-        if is_whole && !self.asks_count(Counted::File) {
+        if is_whole && !self.asks_count(CountedKeys::File) {
             self.load_file();
         }
     }
@@ -245,7 +245,7 @@ impl Upstream {
         match step {
             Step::Header if loading.has_begun => {}
             Step::Header => {
-                if loading.head.is_none() || !self.asks_count(Counted::Head) {
+                if loading.head.is_none() || !self.asks_count(CountedKeys::Head) {
                     self.begin_load();
                 }
             }
@@ -264,7 +264,7 @@ impl Upstream {
                 loading.keys = keys;
                 // The end of the frame may not have come.
                 let counts = is_received && keys.is_some();
-                if is_received && !(counts && self.asks_count(Counted::Beside)) {
+                if is_received && !(counts && self.asks_count(CountedKeys::Beside)) {
                     self.adopt();
                 }
             }

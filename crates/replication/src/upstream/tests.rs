@@ -5,7 +5,7 @@
 
 use super::super::history::{Position, ReplId};
 use super::core::{Delay, RETRY_MS, SHORT_MS, Upstream};
-use super::{Answer, Link, Loss, Order, Own, Phase, Settings, Step, StoreFault};
+use super::{Answer, Link, LocalDataset, Loss, Order, Phase, Settings, Step, StoreFault};
 use crate::Introduction;
 use russet_config::DisklessLoad;
 use russet_host::{Action, Event, Level, Machine, Now, Random};
@@ -33,7 +33,7 @@ fn id() -> ReplId {
 /// A host that answers at once, and keeps what it is asked for.
 struct Host {
     core: Upstream,
-    own: Own,
+    own: LocalDataset,
     /// Keys of the next snapshot.
     keys: Option<u64>,
     unread: [Vec<u8>; 2],
@@ -58,7 +58,7 @@ impl Host {
         };
         Host {
             core,
-            own: Own {
+            own: LocalDataset {
                 id: id(),
                 keys: 10,
                 is_empty: false,

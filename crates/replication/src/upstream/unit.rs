@@ -14,7 +14,7 @@ use super::super::marks::Mark;
 
 /// Bytes of the stream that have been applied.
 #[derive(Clone, Copy, Debug)]
-pub struct Applied<'a> {
+pub struct AppliedBytes<'a> {
     /// Newlines before the command: the primary sends them in place of bytes that only its log has.
     pub before: &'a [u8],
     /// The command; empty after newlines alone.
@@ -23,10 +23,10 @@ pub struct Applied<'a> {
     pub is_logged: bool,
 }
 
-impl<'a> Applied<'a> {
+impl<'a> AppliedBytes<'a> {
     /// Bytes that the log has no use for.
-    pub fn unlogged(bytes: &'a [u8]) -> Applied<'a> {
-        Applied {
+    pub fn unlogged(bytes: &'a [u8]) -> AppliedBytes<'a> {
+        AppliedBytes {
             before: bytes,
             bytes: &[],
             is_logged: false,
@@ -47,7 +47,7 @@ pub struct Unit {
 
 /// The part of the stream that is complete.
 #[derive(Debug)]
-pub enum Complete<'a> {
+pub enum CompletePart<'a> {
     /// None: a transaction goes on.
     Nothing,
     /// A command, which the log takes as it is.
@@ -67,20 +67,20 @@ impl Unit {
     #[inline]
     pub fn add<'a>(
         &mut self,
-        applied: &Applied<'a>,
+        applied: &AppliedBytes<'a>,
         in_transaction: bool,
         with_marks: bool,
-    ) -> Complete<'a> {
+    ) -> CompletePart<'a> {
         if in_transaction || !self.is_empty() {
             self.leave_out(applied.before);
             self.push(applied.bytes, with_marks);
             if in_transaction {
-                return Complete::Nothing;
+                return CompletePart::Nothing;
             }
-            return Complete::Unit(std::mem::take(self));
+            return CompletePart::Unit(std::mem::take(self));
         }
         if applied.is_logged && applied.before.is_empty() {
-            return Complete::Command(applied.bytes);
+            return CompletePart::Command(applied.bytes);
         }
         let mut unit = Unit::default();
         unit.leave_out(applied.before);
@@ -89,7 +89,7 @@ impl Unit {
         } else {
             unit.leave_out(applied.bytes);
         }
-        Complete::Unit(unit)
+        CompletePart::Unit(unit)
     }
 
     /// Adds bytes that the log does not take.

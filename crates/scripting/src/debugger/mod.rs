@@ -33,7 +33,7 @@ pub mod values;
 use std::time::{Duration, Instant};
 
 use super::errors;
-use super::lua::{Frame, Raise, Returned, Stack};
+use super::lua::{Frame, Raise, ReturnCount, Stack};
 pub use log::encode;
 pub use session::Debugger;
 
@@ -45,9 +45,9 @@ impl Debugger {
     fn ask(&mut self, f: Frame<'_>) -> Result<(), &'static str> {
         loop {
             let words = match request::take(&mut self.input) {
-                request::Taken::Words(words) => words,
-                request::Taken::Bad => return Err("protocol error"),
-                request::Taken::Part => {
+                request::ParsedRequest::Words(words) => words,
+                request::ParsedRequest::Bad => return Err("protocol error"),
+                request::ParsedRequest::Part => {
                     let input = &mut self.input;
                     let came = f.machine.ask(|host| host.debugger_receives(input));
                     if came != Some(true) {
@@ -154,7 +154,7 @@ fn call_in_time(f: Frame<'_>, args: i32, patience: Duration) -> bool {
 }
 
 /// Calls its first argument with the others. Raises the value or the error.
-fn awake(f: Frame<'_>) -> Returned {
+fn awake(f: Frame<'_>) -> ReturnCount {
     super::lua::wake_hooks(f);
     let ok = f.stack.protected_call(f.top() - 1, 1, 0);
     f.machine.debug.eval_failed.set(!ok);

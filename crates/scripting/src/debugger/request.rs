@@ -10,7 +10,7 @@ const BYTES_MAX: usize = 64 * 1024;
 
 /// The first request of some bytes.
 #[derive(Debug, PartialEq)]
-pub(super) enum Taken {
+pub(super) enum ParsedRequest {
     Words(Vec<Vec<u8>>),
     /// The beginning of a request.
     Part,
@@ -18,33 +18,33 @@ pub(super) enum Taken {
 }
 
 /// Takes the first request out of `input`.
-pub(super) fn take(input: &mut Vec<u8>) -> Taken {
+pub(super) fn take(input: &mut Vec<u8>) -> ParsedRequest {
     let mut rest = &input[..];
     let words = match words(&mut rest) {
         Ok(words) => words,
-        Err(Stopped::Bad) => return Taken::Bad,
-        Err(Stopped::Part) if input.len() > BYTES_MAX => return Taken::Bad,
-        Err(Stopped::Part) => return Taken::Part,
+        Err(ParseStop::Bad) => return ParsedRequest::Bad,
+        Err(ParseStop::Part) if input.len() > BYTES_MAX => return ParsedRequest::Bad,
+        Err(ParseStop::Part) => return ParsedRequest::Part,
     };
     let used = input.len() - rest.len();
     input.drain(..used);
-    Taken::Words(words)
+    ParsedRequest::Words(words)
 }
 
-enum Stopped {
+enum ParseStop {
     Part,
     Bad,
 }
 
-fn words(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, Stopped> {
+fn words(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, ParseStop> {
     let count = number(rest, b'*', WORDS_MAX)?;
     let mut words = Vec::new();
     for _ in 0..count {
         let len = number(rest, b'$', BYTES_MAX as i64)?;
-        let (word, left) = rest.split_at_checked(len).ok_or(Stopped::Part)?;
-        let (end, left) = left.split_at_checked(2).ok_or(Stopped::Part)?;
+        let (word, left) = rest.split_at_checked(len).ok_or(ParseStop::Part)?;
+        let (end, left) = left.split_at_checked(2).ok_or(ParseStop::Part)?;
         if end != b"\r\n" {
-            return Err(Stopped::Bad);
+            return Err(ParseStop::Bad);
         }
         words.push(word.to_vec());
         *rest = left;
@@ -53,21 +53,25 @@ fn words(rest: &mut &[u8]) -> Result<Vec<Vec<u8>>, Stopped> {
 }
 
 /// A line of this mark and a number from 1 to `max`.
-fn number(rest: &mut &[u8], mark: u8, max: i64) -> Result<usize, Stopped> {
+fn number(rest: &mut &[u8], mark: u8, max: i64) -> Result<usize, ParseStop> {
     const LINE_MAX: usize = 24;
     match rest.first() {
-        None => return Err(Stopped::Part),
-        Some(first) if *first != mark => return Err(Stopped::Bad),
+        None => return Err(ParseStop::Part),
+        Some(first) if *first != mark => return Err(ParseStop::Bad),
         Some(_) => {}
     }
     let Some(end) = memchr::memchr(b'\n', rest) else {
         let is_open = rest.len() < LINE_MAX;
-        return Err(if is_open { Stopped::Part } else { Stopped::Bad });
+        return Err(if is_open {
+            ParseStop::Part
+        } else {
+            ParseStop::Bad
+        });
     };
-    let line = rest[1..end].strip_suffix(b"\r").ok_or(Stopped::Bad)?;
+    let line = rest[1..end].strip_suffix(b"\r").ok_or(ParseStop::Bad)?;
     let n = parse_i64(line).filter(|n| (1..=max).contains(n));
     *rest = &rest[end + 1..];
-    n.map(|n| n as usize).ok_or(Stopped::Bad)
+    n.map(|n| n as usize).ok_or(ParseStop::Bad)
 }
 
 #[cfg(test)]
@@ -78,11 +82,15 @@ mod tests {
     fn a_request_is_taken_when_it_is_whole() {
         let whole = b"*2\r\n$1\r\nb\r\n$2\r\n10\r\n";
         for cut in 0..whole.len() {
-            assert_eq!(take(&mut whole[..cut].to_vec()), Taken::Part, "{cut}");
+            assert_eq!(
+                take(&mut whole[..cut].to_vec()),
+                ParsedRequest::Part,
+                "{cut}"
+            );
         }
         let mut two = [&whole[..], b"*1"].concat();
         let words = vec![b"b".to_vec(), b"10".to_vec()];
-        assert_eq!(take(&mut two), Taken::Words(words));
+        assert_eq!(take(&mut two), ParsedRequest::Words(words));
         assert_eq!(two, b"*1");
     }
 
@@ -103,7 +111,7 @@ mod tests {
             b"*1\r\n$1\r\nsxx",
             b"*1111111111111111111111111111",
         ] {
-            assert_eq!(take(&mut bad.to_vec()), Taken::Bad, "{bad:?}");
+            assert_eq!(take(&mut bad.to_vec()), ParsedRequest::Bad, "{bad:?}");
         }
     }
 }

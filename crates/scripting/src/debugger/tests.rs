@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::host::Host;
-use crate::vm::{Ended, Setup, Vm};
-use crate::{Failed, Use};
+use crate::vm::{ScriptOutcome, Setup, Vm};
+use crate::{ScriptFailure, Use};
 use russet_config::Config;
 use russet_resp::{Args, CommandError, Span};
 
@@ -87,7 +87,7 @@ impl Host for Client {
 
 /// Debugs a script with these commands. How it ended, and all answers; the last one is of lines
 /// that are sent at the end.
-fn debug(script: &str, commands: &[&str]) -> (Ended, Vec<Vec<String>>) {
+fn debug(script: &str, commands: &[&str]) -> (ScriptOutcome, Vec<Vec<String>>) {
     let mut client = Client {
         commands: commands.iter().map(|&command| command.to_owned()).collect(),
         ..Client::default()
@@ -127,11 +127,13 @@ fn sessions_are_as_recorded() {
 }
 
 /// The error of a script that failed.
-fn error(ended: Ended) -> String {
+fn error(ended: ScriptOutcome) -> String {
     match ended {
-        Ended::Failed(Failed::Error(failure)) => String::from_utf8_lossy(&failure.line).into(),
-        Ended::Failed(Failed::Bare(text)) => String::from_utf8_lossy(&text).into(),
-        Ended::Returned => "no error".to_owned(),
+        ScriptOutcome::Failed(ScriptFailure::Error(failure)) => {
+            String::from_utf8_lossy(&failure.line).into()
+        }
+        ScriptOutcome::Failed(ScriptFailure::Bare(text)) => String::from_utf8_lossy(&text).into(),
+        ScriptOutcome::Returned => "no error".to_owned(),
     }
 }
 
@@ -174,7 +176,7 @@ fn endless_code_of_an_eval_ends() {
     );
     assert_eq!(answers[2][0], "* Stopped at 2, stop reason = step over");
     assert_eq!(answers[3], ["<value> a = 1"]);
-    assert!(matches!(ended, Ended::Returned));
+    assert!(matches!(ended, ScriptOutcome::Returned));
 }
 
 #[test]
@@ -206,5 +208,5 @@ fn coroutines_and_callbacks_are_stepped_through() {
     assert_eq!(answers[4], ["<value> z = 5"]);
     assert_eq!(answers[5][0], "* Stopped at 7, stop reason = break point");
     assert_eq!(answers[6], ["<value> m = \"a\""]);
-    assert!(matches!(ended, Ended::Returned), "{}", error(ended));
+    assert!(matches!(ended, ScriptOutcome::Returned), "{}", error(ended));
 }

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use mlua_sys as ffi;
 
-use super::function::{Frame, Raise, Returned};
+use super::function::{Frame, Raise, ReturnCount};
 use super::hook::set;
 use super::machine::{Machine, machine_of};
 use super::stack::Stack;
@@ -17,7 +17,7 @@ use super::stack::Stack;
 const INSTRUCTIONS: c_int = 100_000;
 
 /// A level of the call stack.
-pub struct Called {
+pub struct CallLevel {
     /// The name that the caller has for the function.
     pub name: Option<Vec<u8>>,
     /// The line, if the function is of the script.
@@ -48,7 +48,7 @@ const MASK: c_int = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
 
 /// Has LuaJIT call hooks again although one is running.
 pub fn wake_hooks(f: Frame<'_>) {
-    fn fail(_: Frame<'_>) -> Returned {
+    fn fail(_: Frame<'_>) -> ReturnCount {
         Err(Raise::Plain("".into()))
     }
     f.stack.push_function(fail);
@@ -102,7 +102,7 @@ unsafe fn line_of_script(record: &ffi::lua_Debug) -> Option<usize> {
 // SAFETY, for all blocks below: as for `Stack`.
 impl Stack {
     /// Level `level` of the call stack: 0 is the running function.
-    pub(crate) fn called(&self, level: c_int) -> Option<Called> {
+    pub(crate) fn called(&self, level: c_int) -> Option<CallLevel> {
         // SAFETY: see above; the calls fill the record.
         unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();
@@ -111,7 +111,7 @@ impl Stack {
             }
             ffi::lua_getinfo(self.state, c"nSl".as_ptr(), &mut record);
             let name = (!record.name.is_null()).then(|| CStr::from_ptr(record.name));
-            Some(Called {
+            Some(CallLevel {
                 name: name.map(|name| name.to_bytes().to_vec()),
                 line: line_of_script(&record),
             })

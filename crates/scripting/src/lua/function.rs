@@ -34,7 +34,7 @@ impl Raise {
 }
 
 /// The number of values on top of the stack that a function returns.
-pub type Returned = Result<c_int, Raise>;
+pub type ReturnCount = Result<c_int, Raise>;
 
 /// The context of a call of our function: its arguments are the stack's values from 1 on.
 #[derive(Clone, Copy)]
@@ -60,9 +60,9 @@ impl std::ops::Deref for Frame<'_> {
 }
 
 /// A function of ours: a function item, which has no size.
-pub trait Function: Fn(Frame<'_>) -> Returned + Copy + 'static {}
+pub trait Function: Fn(Frame<'_>) -> ReturnCount + Copy + 'static {}
 
-impl<F: Fn(Frame<'_>) -> Returned + Copy + 'static> Function for F {}
+impl<F: Fn(Frame<'_>) -> ReturnCount + Copy + 'static> Function for F {}
 
 /// The C entry point of the function `F`.
 pub(super) unsafe extern "C-unwind" fn enter<F: Function>(state: *mut ffi::lua_State) -> c_int {

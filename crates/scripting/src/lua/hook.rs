@@ -56,7 +56,7 @@ const SIGNAL: c_int = libc::SIGURG;
 
 /// A script starts in `machine`: it can be stopped until the guard is dropped.
 #[inline]
-pub fn watch(machine: &Machine) -> Watched<'_> {
+pub fn watch(machine: &Machine) -> WatchGuard<'_> {
     START.call_once(start);
     if !OWNER.get() {
         // Tests run several loops: the newest is watched.
@@ -73,15 +73,15 @@ pub fn watch(machine: &Machine) -> Watched<'_> {
         ASLEEP.store(false, Ordering::Relaxed);
         watcher.unpark();
     }
-    Watched { machine }
+    WatchGuard { machine }
 }
 
 /// See [`watch`].
-pub struct Watched<'m> {
+pub struct WatchGuard<'m> {
     machine: &'m Machine,
 }
 
-impl Drop for Watched<'_> {
+impl Drop for WatchGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         RUNNING.store(false, Ordering::Release);
@@ -244,9 +244,9 @@ mod tests {
     use crate::lua::Lua;
 
     /// Counts the calls of `interrupt`.
-    struct Counting<'c>(&'c Cell<usize>);
+    struct CountingHost<'c>(&'c Cell<usize>);
 
-    impl Host for Counting<'_> {
+    impl Host for CountingHost<'_> {
         fn interrupt(&mut self) -> bool {
             self.0.set(self.0.get() + 1);
             false
@@ -264,7 +264,7 @@ mod tests {
         let this = unsafe { libc::pthread_self() };
         let is_over = AtomicBool::new(false);
         let calls = Cell::new(0);
-        let mut host = Counting(&calls);
+        let mut host = CountingHost(&calls);
         let reported = std::thread::scope(|scope| {
             let reported = lua.handle().with_host(&mut host, |machine, stack| {
                 let _watched = watch(machine);

@@ -12,7 +12,7 @@ use mlua_sys as ffi;
 
 use super::memory::Memory;
 use crate::debugger::session::Session;
-use crate::functions::Registering;
+use crate::functions::Registration;
 use crate::host::Host;
 use crate::stdlib::cjson::Config as JsonConfig;
 use russet_config::Dialect;
@@ -41,7 +41,7 @@ pub struct Machine {
     /// The session of SCRIPT DEBUG.
     pub debug: Session,
     /// Functions registered by the library that is loading.
-    pub(crate) registering: RefCell<Option<Registering>>,
+    pub(crate) registering: RefCell<Option<Registration>>,
 }
 
 impl Machine {

@@ -30,8 +30,8 @@ use mlua_sys as ffi;
 
 pub use coroutine::Status;
 pub use debug::{set_line_hook, wake_hooks};
-pub use function::{Frame, Raise, Returned};
-pub use hook::{Watched, disarm, watch};
+pub use function::{Frame, Raise, ReturnCount};
+pub use hook::{WatchGuard, disarm, watch};
 pub use machine::Machine;
 pub(crate) use stack::{CodePlace, LuaType, Stack};
 pub use stack::{Library, truncated};

@@ -12,7 +12,7 @@ use super::super::chunk;
 use super::super::effort;
 use super::super::errors;
 use super::super::guard::{self, check_writable, push_real};
-use super::super::lua::{CodePlace, Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{CodePlace, Frame, LuaType, Raise, ReturnCount, Stack};
 
 /// Replaces these functions in the globals table at `globals`.
 pub fn install(stack: Stack, globals: i32) {
@@ -38,7 +38,7 @@ pub fn install(stack: Stack, globals: i32) {
 }
 
 /// `rawget(table, key)`.
-fn rawget(f: Frame<'_>) -> Returned {
+fn rawget(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     f.set_top(2);
     if push_real(f.stack, 1) {
@@ -49,7 +49,7 @@ fn rawget(f: Frame<'_>) -> Returned {
 }
 
 /// `rawset(table, key, value)`: the table.
-fn rawset(f: Frame<'_>) -> Returned {
+fn rawset(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     if f.top() < 3 {
         return Err(Raise::Argument(f.top() + 1, "value expected".into()));
@@ -71,7 +71,7 @@ fn check_key(f: Frame<'_>, at: i32) -> Result<(), Raise> {
 }
 
 /// `next(table, key)`: the following key and its value.
-fn next(f: Frame<'_>) -> Returned {
+fn next(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     f.set_top(2);
     if push_real(f.stack, 1) {
@@ -106,7 +106,7 @@ fn has_key(f: Frame<'_>) -> bool {
 }
 
 /// `pairs(table)`: iterates over a copy of a guarded table, so the real table never leaks.
-fn pairs(f: Frame<'_>) -> Returned {
+fn pairs(f: Frame<'_>) -> ReturnCount {
     if f.kind(1) == LuaType::Table && push_real(f.stack, 1) {
         f.replace(1);
         f.push_table(0, 0);
@@ -130,7 +130,7 @@ fn pairs(f: Frame<'_>) -> Returned {
 
 /// `pcall(function, ...)`. Of an error table it returns the `err` line: scripts expect a string,
 /// as errors once were.
-fn pcall(f: Frame<'_>) -> Returned {
+fn pcall(f: Frame<'_>) -> ReturnCount {
     if f.top() == 0 {
         f.push_boolean(false);
         f.push_bytes(b"bad argument #1 to 'pcall' (value expected)");
@@ -159,7 +159,7 @@ fn pcall(f: Frame<'_>) -> Returned {
 
 /// `xpcall(function, handler)`. When the script is being stopped its handler is not called: it
 /// would run where nothing can stop it.
-fn xpcall(f: Frame<'_>) -> Returned {
+fn xpcall(f: Frame<'_>) -> ReturnCount {
     if f.top() < 2 {
         return Err(Raise::Argument(2, "value expected".into()));
     }
@@ -179,7 +179,7 @@ fn xpcall(f: Frame<'_>) -> Returned {
 }
 
 /// Wraps a script's own error handler.
-fn handle(f: Frame<'_>) -> Returned {
+fn handle(f: Frame<'_>) -> ReturnCount {
     f.set_top(1);
     if f.machine.killed.get() {
         return Ok(1);
@@ -194,7 +194,7 @@ fn handle(f: Frame<'_>) -> Returned {
 }
 
 /// `load(reader, name)`: joins all of the reader's pieces, then compiles.
-fn load(f: Frame<'_>) -> Returned {
+fn load(f: Frame<'_>) -> ReturnCount {
     if f.kind(1) != LuaType::Function {
         return Err(f.wrong_type(1, "function"));
     }
@@ -244,7 +244,7 @@ fn check_chunk(f: Frame<'_>, len: usize) -> Result<(), Raise> {
 }
 
 /// `loadstring(code, name)`.
-fn loadstring(f: Frame<'_>) -> Returned {
+fn loadstring(f: Frame<'_>) -> ReturnCount {
     let code = f.string_argument(1)?;
     let name = match f.kind(2) {
         LuaType::None | LuaType::Nil => code,
@@ -254,7 +254,7 @@ fn loadstring(f: Frame<'_>) -> Returned {
 }
 
 /// Pushes the compiled function, or nil and the message.
-fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
+fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> ReturnCount {
     check_chunk(f, code.len())?;
     let name = std::ffi::CString::new(russet_resp::up_to_nul(name)).expect("no NUL inside");
     if code.first() == Some(&0x1b) {
@@ -277,7 +277,7 @@ fn push_loaded(f: Frame<'_>, code: &[u8], name: &[u8]) -> Returned {
 
 /// `collectgarbage(what)`: a script can read memory use and run the collector, but cannot turn
 /// it off.
-fn collectgarbage(f: Frame<'_>) -> Returned {
+fn collectgarbage(f: Frame<'_>) -> ReturnCount {
     const WORDS: [&str; 7] = [
         "stop",
         "restart",
@@ -314,7 +314,7 @@ fn collectgarbage(f: Frame<'_>) -> Returned {
 }
 
 /// `gcinfo()`: kilobytes in use.
-fn gcinfo(f: Frame<'_>) -> Returned {
+fn gcinfo(f: Frame<'_>) -> ReturnCount {
     f.push_number((f.machine.used() / 1024) as f64);
     Ok(1)
 }
@@ -352,7 +352,7 @@ fn whole(text: &[u8], base: u32) -> Option<f64> {
 }
 
 /// `tonumber(value, base)`: number formats that only LuaJIT knows are rejected.
-fn tonumber(f: Frame<'_>) -> Returned {
+fn tonumber(f: Frame<'_>) -> ReturnCount {
     if f.kind(1) == LuaType::None {
         return Err(Raise::Argument(1, "value expected".into()));
     }
@@ -406,7 +406,7 @@ fn tonumber(f: Frame<'_>) -> Returned {
 
 /// The handler of errors that end a script: turns the error into a table and adds its place, the
 /// innermost function that is neither native nor this handler.
-pub(crate) fn error_handler(f: Frame<'_>) -> Returned {
+pub(crate) fn error_handler(f: Frame<'_>) -> ReturnCount {
     f.set_top(1);
     if f.kind(1) != LuaType::Table {
         // As `tostring` would, for errors that are not tables.

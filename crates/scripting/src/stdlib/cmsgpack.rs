@@ -10,7 +10,7 @@
 //! Cost: O(values + bytes), with checks for stop and memory (`effort`).
 
 use super::super::effort::{Effort, LONG};
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 
 /// Tables deeper than this are packed as nil.
 const NESTING_MAX: usize = 16;
@@ -36,7 +36,7 @@ pub fn push(stack: Stack) {
 }
 
 /// `cmsgpack.pack(value, ...)`: the packed values, concatenated.
-fn pack(f: Frame<'_>) -> Returned {
+fn pack(f: Frame<'_>) -> ReturnCount {
     let count = f.top();
     if count == 0 {
         return Err(Raise::text(
@@ -217,27 +217,27 @@ fn array_len(stack: Stack, effort: &mut Effort<'_>) -> Result<Option<usize>, Rai
 }
 
 /// `cmsgpack.unpack(text)`: all values.
-fn unpack(f: Frame<'_>) -> Returned {
+fn unpack(f: Frame<'_>) -> ReturnCount {
     unpack_full(f, 0, 0)
 }
 
 /// `cmsgpack.unpack_one(text [, offset])`: the offset of the next value (-1: none left), then
 /// the value.
-fn unpack_one(f: Frame<'_>) -> Returned {
+fn unpack_one(f: Frame<'_>) -> ReturnCount {
     let offset = f.int_or(2, 0)?;
     f.set_top(1);
     unpack_full(f, 1, offset)
 }
 
 /// `cmsgpack.unpack_limit(text, limit [, offset])`: like `unpack_one`, up to `limit` values.
-fn unpack_limit(f: Frame<'_>) -> Returned {
+fn unpack_limit(f: Frame<'_>) -> ReturnCount {
     let limit = f.int_argument(2)?;
     let offset = f.int_or(3, 0)?;
     f.set_top(1);
     unpack_full(f, limit, offset)
 }
 
-fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> Returned {
+fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> ReturnCount {
     let text = f.string_argument(1)?;
     let all = limit == 0 && offset == 0;
     let len = text.len();
@@ -263,10 +263,10 @@ fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> Returned {
     let mut count = 0;
     while !reader.rest.is_empty() && i64::from(count) < limit {
         reader.value(0).map_err(|bad| match bad {
-            Bad::Short => Raise::text("Missing bytes in input."),
-            Bad::Format => Raise::text("Bad data format in input."),
-            Bad::Effort(raise) => raise,
-            Bad::Room => Raise::text(
+            DecodeError::Short => Raise::text("Missing bytes in input."),
+            DecodeError::Format => Raise::text("Bad data format in input."),
+            DecodeError::Effort(raise) => raise,
+            DecodeError::Room => Raise::text(
                 "stack overflow (too many return values at once; use unpack_one or unpack_limit \
                  instead.)",
             ),
@@ -282,7 +282,7 @@ fn unpack_full(f: Frame<'_>, limit: i64, offset: i64) -> Returned {
     Ok(count)
 }
 
-enum Bad {
+enum DecodeError {
     Short,
     Format,
     Room,
@@ -297,9 +297,9 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn take(&mut self, n: usize) -> Result<&'t [u8], Bad> {
+    fn take(&mut self, n: usize) -> Result<&'t [u8], DecodeError> {
         if self.rest.len() < n {
-            return Err(Bad::Short);
+            return Err(DecodeError::Short);
         }
         let (taken, rest) = self.rest.split_at(n);
         self.rest = rest;
@@ -307,28 +307,30 @@ impl<'t> Reader<'t> {
     }
 
     /// A big-endian number of `n` bytes.
-    fn number(&mut self, n: usize) -> Result<u64, Bad> {
+    fn number(&mut self, n: usize) -> Result<u64, DecodeError> {
         let bytes = self.take(n)?;
         Ok(bytes
             .iter()
             .fold(0, |number, b| number << 8 | u64::from(*b)))
     }
 
-    fn push_string(&mut self, len: u64) -> Result<(), Bad> {
-        let text = self.take(usize::try_from(len).map_err(|_| Bad::Short)?)?;
+    fn push_string(&mut self, len: u64) -> Result<(), DecodeError> {
+        let text = self.take(usize::try_from(len).map_err(|_| DecodeError::Short)?)?;
         if text.len() >= LONG {
-            self.effort.check_string(text.len()).map_err(Bad::Effort)?;
+            self.effort
+                .check_string(text.len())
+                .map_err(DecodeError::Effort)?;
         }
         self.stack.push_bytes(text);
         Ok(())
     }
 
     /// Pushes the next value.
-    fn value(&mut self, depth: usize) -> Result<(), Bad> {
+    fn value(&mut self, depth: usize) -> Result<(), DecodeError> {
         if depth > DEPTH_MAX || !self.stack.has_room(4) {
-            return Err(Bad::Room);
+            return Err(DecodeError::Room);
         }
-        self.effort.step(0).map_err(Bad::Effort)?;
+        self.effort.step(0).map_err(DecodeError::Effort)?;
         let kind = self.take(1)?[0];
         let stack = self.stack;
         match kind {
@@ -363,12 +365,12 @@ impl<'t> Reader<'t> {
                 let len = self.number(if kind == 0xde { 2 } else { 4 })?;
                 self.map(len, depth)?;
             }
-            _ => return Err(Bad::Format),
+            _ => return Err(DecodeError::Format),
         }
         Ok(())
     }
 
-    fn array(&mut self, len: u64, depth: usize) -> Result<(), Bad> {
+    fn array(&mut self, len: u64, depth: usize) -> Result<(), DecodeError> {
         self.stack.push_table(0, 0);
         for i in 1..=len {
             self.value(depth + 1)?;
@@ -377,14 +379,14 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn map(&mut self, len: u64, depth: usize) -> Result<(), Bad> {
+    fn map(&mut self, len: u64, depth: usize) -> Result<(), DecodeError> {
         self.stack.push_table(0, 0);
         for _ in 0..len {
             self.value(depth + 1)?;
             self.value(depth + 1)?;
             let key = self.stack.kind(-2);
             if key == LuaType::Nil || key == LuaType::Number && self.stack.number(-2).is_nan() {
-                return Err(Bad::Format);
+                return Err(DecodeError::Format);
             }
             self.stack.raw_set(-3);
         }

@@ -1,7 +1,7 @@
 //! `create`, `wrap` and `resume` of `coroutine` as in Lua 5.1: LuaJIT's own `resume` and `wrap` do
 //! not limit how deep coroutines nest. The other functions are LuaJIT's.
 
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack, Status};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack, Status};
 
 /// Replaces these functions in the table on top.
 pub fn install(stack: Stack) {
@@ -11,7 +11,7 @@ pub fn install(stack: Stack) {
 }
 
 /// `coroutine.create(function)`.
-fn create(f: Frame<'_>) -> Returned {
+fn create(f: Frame<'_>) -> ReturnCount {
     if f.kind(1) != LuaType::Function || f.is_native(1) {
         return Err(Raise::Argument(1, "Lua function expected".into()));
     }
@@ -21,7 +21,7 @@ fn create(f: Frame<'_>) -> Returned {
 }
 
 /// `coroutine.wrap(function)`: a function that resumes the coroutine and raises its errors.
-fn wrap(f: Frame<'_>) -> Returned {
+fn wrap(f: Frame<'_>) -> ReturnCount {
     create(f)?;
     f.push_closure(resume_wrapped, 1);
     Ok(1)
@@ -29,7 +29,7 @@ fn wrap(f: Frame<'_>) -> Returned {
 
 /// `coroutine.resume(coroutine, ...)`: true and the values it yields or returns, or false and the
 /// error.
-fn resume(f: Frame<'_>) -> Returned {
+fn resume(f: Frame<'_>) -> ReturnCount {
     let Some(coroutine) = f.coroutine(1) else {
         return Err(Raise::Argument(1, "coroutine expected".into()));
     };
@@ -49,7 +49,7 @@ fn resume(f: Frame<'_>) -> Returned {
     }
 }
 
-fn resume_wrapped(f: Frame<'_>) -> Returned {
+fn resume_wrapped(f: Frame<'_>) -> ReturnCount {
     let coroutine = f.coroutine(Stack::upvalue(1)).expect("a coroutine");
     advance(f, coroutine, f.top()).map_err(|raise| match f.kind(-1) {
         LuaType::String | LuaType::Number if !f.machine.killed.get() => {
@@ -61,7 +61,7 @@ fn resume_wrapped(f: Frame<'_>) -> Returned {
 
 /// Resumes a coroutine with the topmost `args` values; pushes its values and returns their count,
 /// or pushes the error.
-fn advance(f: Frame<'_>, coroutine: Stack, args: i32) -> Returned {
+fn advance(f: Frame<'_>, coroutine: Stack, args: i32) -> ReturnCount {
     let failed = |text: String| {
         f.push_bytes(text.as_bytes());
         Err(Raise::Top)

@@ -7,14 +7,14 @@
 
 use super::super::effort::check_room;
 use super::super::errors::NO_MEMORY;
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 use russet_resp::up_to_nul;
 
 /// A text of this length or more without a precision is inserted whole.
 const WHOLE_MIN: usize = 100;
 
 /// `string.format(format, ...)`. Its upvalue is LuaJIT's own.
-pub fn format(f: Frame<'_>) -> Returned {
+pub fn format(f: Frame<'_>) -> ReturnCount {
     let wanted = f.string_argument(1)?;
     let count = f.top();
     let (mut at, mut argument) = (0, 1);
@@ -151,7 +151,7 @@ fn quote(f: Frame<'_>, at: i32) -> Result<(), Raise> {
 }
 
 /// `string.rep(text, count)`.
-pub fn rep(f: Frame<'_>) -> Returned {
+pub fn rep(f: Frame<'_>) -> ReturnCount {
     let text = f.string_argument(1)?;
     let count = usize::try_from(f.int_argument(2)? as i32).unwrap_or(0);
     match text.len().checked_mul(count) {
@@ -165,21 +165,21 @@ pub fn rep(f: Frame<'_>) -> Returned {
 }
 
 /// `string.len(text)`.
-pub fn len(f: Frame<'_>) -> Returned {
+pub fn len(f: Frame<'_>) -> ReturnCount {
     let text = f.string_argument(1)?;
     f.push_number(text.len() as f64);
     Ok(1)
 }
 
 /// `table.getn(table)`.
-pub fn getn(f: Frame<'_>) -> Returned {
+pub fn getn(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     f.push_number(f.len(1) as f64);
     Ok(1)
 }
 
 /// `assert(value, message)`: returns its arguments unless the first is false or nil.
-pub fn assert(f: Frame<'_>) -> Returned {
+pub fn assert(f: Frame<'_>) -> ReturnCount {
     let fails = match f.kind(1) {
         LuaType::None => return Err(Raise::Argument(1, "value expected".into())),
         LuaType::Nil => true,

@@ -34,7 +34,7 @@ pub enum Trouble {
     Stopped,
 }
 
-type Matched = Result<Option<usize>, Trouble>;
+type MatchResult = Result<Option<usize>, Trouble>;
 
 /// The content of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// The end of a match that begins at `at`.
-    pub(crate) fn match_at(&mut self, at: usize) -> Matched {
+    pub(crate) fn match_at(&mut self, at: usize) -> MatchResult {
         self.captures.clear();
         self.depth = 0;
         self.matches(at, 0)
@@ -168,7 +168,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         self.pattern.get(p).copied()
     }
 
-    fn matches(&mut self, at: usize, from: usize) -> Matched {
+    fn matches(&mut self, at: usize, from: usize) -> MatchResult {
         if self.depth >= DEPTH_MAX {
             return Err(Trouble::Pattern("pattern too complex"));
         }
@@ -179,7 +179,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// Matches the rest of the pattern, from `p` on, at `s`.
-    fn go(&mut self, mut s: usize, mut p: usize) -> Matched {
+    fn go(&mut self, mut s: usize, mut p: usize) -> MatchResult {
         loop {
             self.step()?;
             let Some(letter) = self.letter(p) else {
@@ -330,7 +330,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// Greedy: as many characters of the class as possible, then fewer, until the rest matches.
-    fn longest(&mut self, s: usize, p: usize, end: usize) -> Matched {
+    fn longest(&mut self, s: usize, p: usize, end: usize) -> MatchResult {
         let mut count = 0;
         while self.fits(s + count, p, end)? {
             self.step()?;
@@ -345,7 +345,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// Lazy: as few characters of the class as needed.
-    fn shortest(&mut self, mut s: usize, p: usize, end: usize) -> Matched {
+    fn shortest(&mut self, mut s: usize, p: usize, end: usize) -> MatchResult {
         loop {
             if let Some(matched) = self.matches(s, end + 1)? {
                 return Ok(Some(matched));
@@ -358,7 +358,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         }
     }
 
-    fn open(&mut self, capture: Capture, s: usize, p: usize) -> Matched {
+    fn open(&mut self, capture: Capture, s: usize, p: usize) -> MatchResult {
         if self.captures.len() >= CAPTURES_MAX {
             return Err(Trouble::Pattern("too many captures"));
         }
@@ -371,7 +371,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
         Ok(matched)
     }
 
-    fn close(&mut self, s: usize, p: usize) -> Matched {
+    fn close(&mut self, s: usize, p: usize) -> MatchResult {
         let is_open = |capture: &Capture| matches!(capture, Capture::Open(_));
         let Some(at) = self.captures.iter().rposition(is_open) else {
             return Err(Trouble::Pattern("invalid pattern capture"));
@@ -389,7 +389,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// `%bxy`: from an x to its matching y.
-    fn balanced(&mut self, s: usize, p: usize) -> Matched {
+    fn balanced(&mut self, s: usize, p: usize) -> MatchResult {
         let (Some(open), Some(close)) = (self.letter(p), self.letter(p + 1)) else {
             return Err(Trouble::Pattern("unbalanced pattern"));
         };
@@ -413,7 +413,7 @@ impl<'t, 'w> Matcher<'t, 'w> {
     }
 
     /// `%1`: the text of that capture again.
-    fn repeats(&mut self, s: usize, digit: u8) -> Matched {
+    fn repeats(&mut self, s: usize, digit: u8) -> MatchResult {
         let at = usize::from(digit).checked_sub(usize::from(b'1'));
         let capture = at.and_then(|at| self.captures.get(at));
         let (start, len) = match capture {

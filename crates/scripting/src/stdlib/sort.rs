@@ -15,10 +15,10 @@ use std::cmp::Ordering;
 
 use super::super::effort::Effort;
 use super::super::guard::check_writable;
-use super::super::lua::{Frame, LuaType, Raise, Returned};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount};
 
 /// `table.sort(table [, less])`.
-pub fn sort(f: Frame<'_>) -> Returned {
+pub fn sort(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     check_writable(f.stack, 1)?;
     if !matches!(f.kind(2), LuaType::None | LuaType::Nil | LuaType::Function) {

@@ -9,7 +9,7 @@
 
 use super::super::effort::{self, Effort, LONG, check_room};
 use super::super::guard::push_real;
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 use super::format;
 use super::pattern::{Capture, Matcher, Trouble, anchored, is_plain};
 use russet_base::numbers::number::write_i64;
@@ -40,16 +40,16 @@ fn raise(f: Frame<'_>, trouble: Trouble) -> Raise {
 }
 
 /// `string.find(text, pattern [, start [, plain]])`: start and end of the match, then captures.
-fn find(f: Frame<'_>) -> Returned {
+fn find(f: Frame<'_>) -> ReturnCount {
     first(f, true)
 }
 
 /// `string.match(text, pattern [, start])`: the captures, or the whole match.
-fn matches(f: Frame<'_>) -> Returned {
+fn matches(f: Frame<'_>) -> ReturnCount {
     first(f, false)
 }
 
-fn first(f: Frame<'_>, places: bool) -> Returned {
+fn first(f: Frame<'_>, places: bool) -> ReturnCount {
     let (text, pattern) = (f.string_argument(1)?, f.string_argument(2)?);
     let start = start_of(f.int_or(3, 1)?, text.len());
     // A pattern ends at its first NUL; a plain text to search for does not.
@@ -95,7 +95,7 @@ fn push_captures(
     text: &[u8],
     found: (usize, usize),
     whole: bool,
-) -> Returned {
+) -> ReturnCount {
     let count = match matcher.captures.len() {
         0 if whole => 1,
         count => count,
@@ -133,7 +133,7 @@ fn push_capture(
 }
 
 /// `string.gmatch(text, pattern)`: an iterator over all matches.
-fn gmatch(f: Frame<'_>) -> Returned {
+fn gmatch(f: Frame<'_>) -> ReturnCount {
     f.string_argument(1)?;
     f.string_argument(2)?;
     f.set_top(2);
@@ -142,7 +142,7 @@ fn gmatch(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-fn next_match(f: Frame<'_>) -> Returned {
+fn next_match(f: Frame<'_>) -> ReturnCount {
     let text = f.bytes(Stack::upvalue(1)).expect("a string");
     let pattern = up_to_nul(f.bytes(Stack::upvalue(2)).expect("a string"));
     let from = f.number(Stack::upvalue(3)) as usize;
@@ -164,7 +164,7 @@ fn next_match(f: Frame<'_>) -> Returned {
 
 /// `string.gsub(text, pattern, replacement [, most])`: the text with matches replaced, and their
 /// number.
-fn gsub(f: Frame<'_>) -> Returned {
+fn gsub(f: Frame<'_>) -> ReturnCount {
     let (text, pattern) = (f.string_argument(1)?, f.string_argument(2)?);
     let kind = f.kind(3);
     let most = f.int_or(4, text.len() as i64 + 1)?;

@@ -6,7 +6,7 @@
 //!     s          a string up to its zero byte   c n    n bytes; 0: as many as there are
 
 use super::super::effort::Effort;
-use super::super::lua::{Frame, Raise, Returned, Stack};
+use super::super::lua::{Frame, Raise, ReturnCount, Stack};
 
 const INT_SIZE_MAX: usize = 32;
 const ALIGN_MAX: usize = 8;
@@ -114,7 +114,7 @@ impl<'f> Format<'f> {
 }
 
 /// `struct.pack(format, value, ...)`.
-fn pack(f: Frame<'_>) -> Returned {
+fn pack(f: Frame<'_>) -> ReturnCount {
     let mut format = Format::new(f.string_argument(1)?);
     // Missing arguments read as nil, also in error messages.
     f.push_nil();
@@ -189,7 +189,7 @@ fn write_ordered<const N: usize>(out: &mut Vec<u8>, mut bytes: [u8; N], big: boo
 }
 
 /// `struct.unpack(format, text [, place])`: the values, then the place after them.
-fn unpack(f: Frame<'_>) -> Returned {
+fn unpack(f: Frame<'_>) -> ReturnCount {
     let mut format = Format::new(f.string_argument(1)?);
     let text = f.string_argument(2)?;
     let start = f.int_or(3, 1)?;
@@ -288,7 +288,7 @@ fn read_int(data: &[u8], big: bool, signed: bool) -> f64 {
 }
 
 /// `struct.size(format)`.
-fn size(f: Frame<'_>) -> Returned {
+fn size(f: Frame<'_>) -> ReturnCount {
     let mut format = Format::new(f.string_argument(1)?);
     let mut at = 0usize;
     while let Some((option, size)) = format.next()? {

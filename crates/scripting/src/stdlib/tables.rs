@@ -7,7 +7,7 @@
 
 use super::super::effort::Effort;
 use super::super::guard::check_writable;
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 
 /// Replaces these functions in the libraries of the globals at `globals`.
 pub fn install(stack: Stack, globals: i32) {
@@ -58,7 +58,7 @@ fn place(n: i64) -> i64 {
 }
 
 /// `table.insert(table, [place,] value)`.
-fn insert(f: Frame<'_>) -> Returned {
+fn insert(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     check_writable(f.stack, 1)?;
     let len = f.len(1) as i64;
@@ -85,7 +85,7 @@ fn insert(f: Frame<'_>) -> Returned {
 }
 
 /// `table.remove(table [, place])`: the value.
-fn remove(f: Frame<'_>) -> Returned {
+fn remove(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     check_writable(f.stack, 1)?;
     let len = f.len(1) as i64;
@@ -106,13 +106,13 @@ fn remove(f: Frame<'_>) -> Returned {
 }
 
 /// `table.setn`: an error, as in Lua 5.1.
-fn setn(f: Frame<'_>) -> Returned {
+fn setn(f: Frame<'_>) -> ReturnCount {
     f.table_argument(1)?;
     Err(Raise::text("'setn' is obsolete"))
 }
 
 /// `bit.tohex(x [, digits])`: at most eight digits, uppercase if `digits` is negative.
-fn tohex(f: Frame<'_>) -> Returned {
+fn tohex(f: Frame<'_>) -> ReturnCount {
     /// Adding it moves a number's low 32 bits into the low 32 bits of the double.
     const TO_BITS: f64 = 6_755_399_441_055_744.0;
     let bits = |at| Ok((f.number_argument(at)? + TO_BITS).to_bits() as u32);
@@ -132,7 +132,7 @@ fn tohex(f: Frame<'_>) -> Returned {
 }
 
 /// `math.log(x)`: takes one argument only.
-fn log(f: Frame<'_>) -> Returned {
+fn log(f: Frame<'_>) -> ReturnCount {
     let x = f.number_argument(1)?;
     f.push_number(x.ln());
     Ok(1)
@@ -155,7 +155,7 @@ fn next_random(f: Frame<'_>) -> f64 {
 }
 
 /// `math.random([low,] [high])`.
-fn random(f: Frame<'_>) -> Returned {
+fn random(f: Frame<'_>) -> ReturnCount {
     let r = next_random(f);
     let bound = |at| f.int_argument(at).map(|n| n as i32);
     let n = match f.top() {
@@ -182,7 +182,7 @@ fn random(f: Frame<'_>) -> Returned {
 }
 
 /// `math.randomseed(number)`.
-fn randomseed(f: Frame<'_>) -> Returned {
+fn randomseed(f: Frame<'_>) -> ReturnCount {
     let seed = f.int_argument(1)? as i32 as u32;
     f.machine.random.set((u64::from(seed) << 16 | 0x330e) + 1);
     Ok(0)

@@ -6,7 +6,7 @@ use russet_resp::{CommandError, Reply};
 
 /// The condition for sending the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
+pub enum ReplyCondition {
     /// Nothing.
     Send,
     /// The state must be saved. If that fails, these bytes are the reply.
@@ -36,7 +36,7 @@ pub(super) struct Call<'c> {
     pub(super) reply: &'c mut Reply,
 }
 
-pub(super) type Done = Result<After, CommandError>;
+pub(super) type CallResult = Result<ReplyCondition, CommandError>;
 
 /// The reply to a client whose save has failed.
 const NOT_SAVED: &[u8] = b"-ERR Failed to save config file. Check server logs.\r\n";
@@ -59,10 +59,10 @@ impl Call<'_> {
     }
 
     /// Writes `+OK`, to be sent once the state is saved.
-    pub(super) fn ok_when_saved(&mut self) -> Done {
+    pub(super) fn ok_when_saved(&mut self) -> CallResult {
         self.sentinel.shared.out.persist();
         self.reply.ok();
-        Ok(After::Persist {
+        Ok(ReplyCondition::Persist {
             otherwise: NOT_SAVED.to_vec(),
         })
     }

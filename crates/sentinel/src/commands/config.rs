@@ -5,7 +5,7 @@
 //! changes one, and its reply waits for the save. New credentials close the links to all other
 //! Sentinels. Settings of one primary are `set`'s.
 
-use super::{After, Call, Done, error, error_naming};
+use super::{Call, CallResult, ReplyCondition, error, error_naming};
 use crate::actions::Order;
 use crate::config::Globals;
 use crate::links::LinkId;
@@ -29,7 +29,7 @@ const OPTIONS: [&str; 7] = [
 const LEVELS: [&str; 5] = ["debug", "verbose", "notice", "warning", "nothing"];
 
 /// `CONFIG GET pattern ...`, `CONFIG SET option value ...`
-pub(super) fn config(call: &mut Call<'_>) -> Done {
+pub(super) fn config(call: &mut Call<'_>) -> CallResult {
     let action = call.args[2].to_ascii_lowercase();
     match (action.as_slice(), call.args.len()) {
         (b"set", 5..) => set(call),
@@ -42,7 +42,7 @@ pub(super) fn config(call: &mut Call<'_>) -> Done {
 }
 
 /// `FLUSHCONFIG`: saves the state.
-pub(super) fn flushconfig(call: &mut Call<'_>) -> Done {
+pub(super) fn flushconfig(call: &mut Call<'_>) -> CallResult {
     call.ok_when_saved()
 }
 
@@ -60,7 +60,7 @@ fn value(globals: &Globals, option: &str, loglevel: &str) -> Vec<u8> {
 }
 
 /// Each option once, in the order in which the patterns find them.
-fn get(call: &mut Call<'_>) -> Done {
+fn get(call: &mut Call<'_>) -> CallResult {
     let mut found: Vec<&str> = Vec::new();
     for pattern in &call.args[3..] {
         for option in OPTIONS {
@@ -76,7 +76,7 @@ fn get(call: &mut Call<'_>) -> Done {
         let globals = &call.sentinel.shared.globals;
         call.reply.bulk(&value(globals, option, call.host.loglevel));
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 fn is_yes(value: &[u8]) -> Option<bool> {
@@ -97,7 +97,7 @@ fn port(value: &[u8]) -> Option<u16> {
 }
 
 /// All or nothing: every option is checked first.
-fn set(call: &mut Call<'_>) -> Done {
+fn set(call: &mut Call<'_>) -> CallResult {
     let changes = checked(&call.args[3..])?;
     let shared = &mut call.sentinel.shared;
     let mut drops_links = false;

@@ -1,13 +1,13 @@
 //! DEBUG (the periods) and SIMULATE-FAILURE.
 
-use super::{After, Call, Done, error, error_naming};
-use crate::shared::Simulated;
+use super::{Call, CallResult, ReplyCondition, error, error_naming};
+use crate::shared::SimulatedFailures;
 use crate::time::MS_MAX;
 use russet_base::numbers::number::parse_i64;
 use russet_host::Level;
 
 /// `DEBUG`: all periods; `DEBUG period milliseconds ...`: sets some, in their order.
-pub(super) fn debug(call: &mut Call<'_>) -> Done {
+pub(super) fn debug(call: &mut Call<'_>) -> CallResult {
     let periods = &mut call.sentinel.shared.periods;
     if call.args.len() == 2 {
         let all = periods.all();
@@ -16,7 +16,7 @@ pub(super) fn debug(call: &mut Call<'_>) -> Done {
             call.reply.bulk(name.to_ascii_uppercase().as_bytes());
             call.reply.bulk_int(*value);
         }
-        return Ok(After::Send);
+        return Ok(ReplyCondition::Send);
     }
     for pair in call.args[2..].chunks(2) {
         let mut all = periods.all().into_iter();
@@ -33,28 +33,28 @@ pub(super) fn debug(call: &mut Call<'_>) -> Done {
         *period = number.min(MS_MAX);
     }
     call.reply.ok();
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `SIMULATE-FAILURE flag ...`: the points of a failover at which this process is to end.
-pub(super) fn simulate_failure(call: &mut Call<'_>) -> Done {
+pub(super) fn simulate_failure(call: &mut Call<'_>) -> CallResult {
     let shared = &mut call.sentinel.shared;
-    shared.simulated = Simulated::empty();
+    shared.simulated = SimulatedFailures::empty();
     for word in &call.args[2..] {
         let (flag, when) = match word.to_ascii_lowercase().as_slice() {
             b"crash-after-election" => (
-                Simulated::CRASH_AFTER_ELECTION,
+                SimulatedFailures::CRASH_AFTER_ELECTION,
                 "being successfully elected as failover leader",
             ),
             b"crash-after-promotion" => (
-                Simulated::CRASH_AFTER_PROMOTION,
+                SimulatedFailures::CRASH_AFTER_PROMOTION,
                 "promoting the selected replica to master",
             ),
             b"help" => {
                 call.reply.array(2);
                 call.reply.bulk(b"crash-after-election");
                 call.reply.bulk(b"crash-after-promotion");
-                return Ok(After::Send);
+                return Ok(ReplyCondition::Send);
             }
             _ => return Err(error("ERR Unknown failure simulation specified")),
         };
@@ -63,5 +63,5 @@ pub(super) fn simulate_failure(call: &mut Call<'_>) -> Done {
         shared.log(Level::Warning, text);
     }
     call.reply.ok();
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }

@@ -1,6 +1,6 @@
 //! `FAILOVER name [COORDINATED]`: a failover on an operator's order.
 
-use super::{After, Call, Done, error};
+use super::{Call, CallResult, ReplyCondition, error};
 use crate::explain::record;
 use crate::failover;
 use crate::failover::select::select;
@@ -10,7 +10,7 @@ use russet_host::Level;
 
 /// Without COORDINATED no election is held, and the primary may be down. With it the primary hands
 /// over to the replica, after an election.
-pub(super) fn failover(call: &mut Call<'_>) -> Done {
+pub(super) fn failover(call: &mut Call<'_>) -> CallResult {
     let primary = call.primary(call.args[2])?;
     let kind = match call.args.get(3) {
         None => FailoverKind::Forced,
@@ -45,5 +45,5 @@ pub(super) fn failover(call: &mut Call<'_>) -> Done {
         votes::ask(shared, primary, true);
     }
     call.reply.ok();
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }

@@ -1,6 +1,6 @@
 //! SENTINEL HELP.
 
-use super::{After, Call, Done};
+use super::{Call, CallResult, ReplyCondition};
 
 const LINES: &[&str] = &[
     "SENTINEL <subcommand> [<arg> ...]. Subcommands are:",
@@ -51,10 +51,10 @@ const LINES: &[&str] = &[
     "    Print this help.",
 ];
 
-pub(super) fn help(call: &mut Call<'_>) -> Done {
+pub(super) fn help(call: &mut Call<'_>) -> CallResult {
     call.reply.array(LINES.len());
     for line in LINES {
         call.reply.simple(line);
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }

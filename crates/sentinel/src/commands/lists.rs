@@ -2,32 +2,32 @@
 
 use std::collections::BTreeSet;
 
-use super::{After, Call, Done, show};
+use super::{Call, CallResult, ReplyCondition, show};
 use crate::instances::{DataNode, Primary};
 use crate::scripts::JobState;
 use crate::time::Ms;
 use russet_resp::Reply;
 
 /// `MASTERS`
-pub(super) fn masters(call: &mut Call<'_>) -> Done {
+pub(super) fn masters(call: &mut Call<'_>) -> CallResult {
     let sentinel = &call.sentinel;
     call.reply.array(sentinel.primaries.len());
     for primary in sentinel.primaries.values() {
         show::primary(&sentinel.shared, primary, call.reply);
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `MASTER name`
-pub(super) fn master(call: &mut Call<'_>) -> Done {
+pub(super) fn master(call: &mut Call<'_>) -> CallResult {
     call.primary(call.args[2])?;
     let primary = &call.sentinel.primaries[call.args[2]];
     show::primary(&call.sentinel.shared, primary, call.reply);
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `REPLICAS name`: the announced replicas.
-pub(super) fn replicas(call: &mut Call<'_>) -> Done {
+pub(super) fn replicas(call: &mut Call<'_>) -> CallResult {
     call.primary(call.args[2])?;
     let primary = &call.sentinel.primaries[call.args[2]];
     let shown = || {
@@ -39,11 +39,11 @@ pub(super) fn replicas(call: &mut Call<'_>) -> Done {
         let its = (name.as_slice(), replica);
         show::replica(&call.sentinel.shared, primary, its, call.reply);
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `SENTINELS name`: the other Sentinels.
-pub(super) fn sentinels(call: &mut Call<'_>) -> Done {
+pub(super) fn sentinels(call: &mut Call<'_>) -> CallResult {
     call.primary(call.args[2])?;
     let primary = &call.sentinel.primaries[call.args[2]];
     call.reply.array(primary.peers.len());
@@ -51,27 +51,27 @@ pub(super) fn sentinels(call: &mut Call<'_>) -> Done {
         let its = (run_id.as_slice(), peer);
         show::peer(&call.sentinel.shared, primary, its, call.reply);
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `GET-MASTER-ADDR-BY-NAME name`: a null array for an unknown name.
-pub(super) fn get_address(call: &mut Call<'_>) -> Done {
+pub(super) fn get_address(call: &mut Call<'_>) -> CallResult {
     let Some(primary) = call.sentinel.primaries.get(call.args[2]) else {
         call.reply.null_array();
-        return Ok(After::Send);
+        return Ok(ReplyCondition::Send);
     };
     let by_name = call.sentinel.shared.globals.announce_hostnames;
     let address = primary.current_address();
     call.reply.array(2);
     call.reply.bulk(address.shown(by_name));
     call.reply.bulk_int(address.port.into());
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `MYID`
-pub(super) fn my_id(call: &mut Call<'_>) -> Done {
+pub(super) fn my_id(call: &mut Call<'_>) -> CallResult {
     call.reply.bulk(&call.sentinel.shared.my_id);
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 fn write_info(node: &DataNode, now: Ms, reply: &mut Reply) {
@@ -84,7 +84,7 @@ fn write_info(node: &DataNode, now: Ms, reply: &mut Reply) {
 }
 
 /// `INFO-CACHE name ...`: for each known name the age and text of each node's last INFO.
-pub(super) fn info_cache(call: &mut Call<'_>) -> Done {
+pub(super) fn info_cache(call: &mut Call<'_>) -> CallResult {
     let names: BTreeSet<&[u8]> = call.args[2..].iter().copied().collect();
     let sentinel = &call.sentinel;
     let known = names
@@ -101,11 +101,11 @@ pub(super) fn info_cache(call: &mut Call<'_>) -> Done {
             write_info(&replica.node, now, call.reply);
         }
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }
 
 /// `PENDING-SCRIPTS`: scripts that run, and scripts that wait.
-pub(super) fn pending_scripts(call: &mut Call<'_>) -> Done {
+pub(super) fn pending_scripts(call: &mut Call<'_>) -> CallResult {
     let shared = &call.sentinel.shared;
     let reply = &mut *call.reply;
     reply.array(shared.scripts.jobs.len());
@@ -135,5 +135,5 @@ pub(super) fn pending_scripts(call: &mut Call<'_>) -> Done {
             reply.bulk_int(value);
         }
     }
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }

@@ -2,7 +2,7 @@
 //!
 //! A handler gets the words and writes the reply. If a decision must be saved first, the reply must
 //! not leave before [`Action::Persist`](super::actions::Action) has been carried out, and
-//! another one leaves if that failed ([`After`]).
+//! another one leaves if that failed ([`ReplyCondition`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
 //! errors are those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
@@ -20,9 +20,9 @@ mod set;
 mod show;
 mod votes;
 
-pub use call::{After, Host};
+pub use call::{Host, ReplyCondition};
 
-use call::{Call, Done, error, error_naming};
+use call::{Call, CallResult, error, error_naming};
 
 use super::core::Sentinel;
 use russet_host::Now;
@@ -34,7 +34,7 @@ struct Subcommand {
     alias: Option<&'static str>,
     words_min: usize,
     words_max: usize,
-    handler: fn(&mut Call<'_>) -> Done,
+    handler: fn(&mut Call<'_>) -> CallResult,
 }
 
 const ANY: usize = usize::MAX;
@@ -42,7 +42,7 @@ const ANY: usize = usize::MAX;
 const fn row(
     name: &'static str,
     (words_min, words_max): (usize, usize),
-    handler: fn(&mut Call<'_>) -> Done,
+    handler: fn(&mut Call<'_>) -> CallResult,
 ) -> Subcommand {
     Subcommand {
         name,
@@ -57,7 +57,7 @@ const fn row_with(
     name: &'static str,
     alias: &'static str,
     words: usize,
-    handler: fn(&mut Call<'_>) -> Done,
+    handler: fn(&mut Call<'_>) -> CallResult,
 ) -> Subcommand {
     Subcommand {
         alias: Some(alias),
@@ -117,7 +117,7 @@ impl Sentinel {
         args: &[&[u8]],
         host: &Host<'_>,
         reply: &mut Reply,
-    ) -> After {
+    ) -> ReplyCondition {
         self.due_at(now);
         let mut call = Call {
             sentinel: self,
@@ -129,7 +129,7 @@ impl Sentinel {
             Ok(after) => after,
             Err(refusal) => {
                 reply.error(&refusal);
-                After::Send
+                ReplyCondition::Send
             }
         }
     }
@@ -156,7 +156,7 @@ impl Sentinel {
     }
 }
 
-fn run(call: &mut Call<'_>) -> Done {
+fn run(call: &mut Call<'_>) -> CallResult {
     let Some(name) = call.args.get(1) else {
         return Err(arity("sentinel"));
     };

@@ -1,6 +1,6 @@
 //! MONITOR, REMOVE and RESET: which primaries are watched.
 
-use super::{After, Call, Done, error};
+use super::{Call, CallResult, ReplyCondition, error};
 use crate::address::is_ip;
 use crate::config::PrimarySettings;
 use crate::explain::record;
@@ -12,7 +12,7 @@ use russet_host::Level;
 
 /// `MONITOR name ip port quorum`. With `resolve-hostnames` a name is looked up at once, and refused
 /// if it has no address.
-pub(super) fn monitor(call: &mut Call<'_>) -> Done {
+pub(super) fn monitor(call: &mut Call<'_>) -> CallResult {
     let [_, _, name, host, port, quorum] = *call.args else {
         unreachable!("the row has the number of words");
     };
@@ -49,7 +49,7 @@ pub(super) fn monitor(call: &mut Call<'_>) -> Done {
 }
 
 /// `REMOVE name`
-pub(super) fn remove(call: &mut Call<'_>) -> Done {
+pub(super) fn remove(call: &mut Call<'_>) -> CallResult {
     call.primary(call.args[2])?;
     let primaries = &mut call.sentinel.primaries;
     let primary = primaries.remove(call.args[2]).expect("looked up above");
@@ -61,7 +61,7 @@ pub(super) fn remove(call: &mut Call<'_>) -> Done {
 }
 
 /// `RESET pattern`: how many were reset.
-pub(super) fn reset(call: &mut Call<'_>) -> Done {
+pub(super) fn reset(call: &mut Call<'_>) -> CallResult {
     let (pattern, mut count) = (call.args[2], 0);
     let shared = &mut call.sentinel.shared;
     for primary in call.sentinel.primaries.values_mut() {
@@ -78,5 +78,5 @@ pub(super) fn reset(call: &mut Call<'_>) -> Done {
         shared.out.persist();
     }
     call.reply.int(count);
-    Ok(After::Send)
+    Ok(ReplyCondition::Send)
 }

@@ -3,7 +3,7 @@
 //! Options are applied in their order; one that is refused leaves those before it in force, and
 //! saved.
 
-use super::{Call, Done, error, error_naming};
+use super::{Call, CallResult, error, error_naming};
 use crate::instances::Primary;
 use crate::shared::{Reporter, Shared};
 use crate::time::MS_MAX;
@@ -11,7 +11,7 @@ use russet_base::numbers::number::parse_i64;
 use russet_host::Level;
 use russet_resp::CommandError;
 
-pub(super) fn set(call: &mut Call<'_>) -> Done {
+pub(super) fn set(call: &mut Call<'_>) -> CallResult {
     call.primary(call.args[2])?;
     let is_executable = call.host.is_executable;
     let primaries = &mut call.sentinel.primaries;

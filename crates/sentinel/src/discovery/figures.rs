@@ -4,7 +4,7 @@
 //! As in redis_exporter a failover begins new series, because the address is a label of most;
 //! `russet_sentinel_*` has the name alone.
 
-use super::seen::{Seen, Status};
+use super::seen::{PrimaryView, Status};
 
 /// A value: integers stay integers.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +26,16 @@ pub struct Figure {
     /// The line of the metrics that explains it.
     pub help: &'static str,
     /// The labels of a primary's series.
-    pub labels: fn(&Seen<'_>) -> Labels,
+    pub labels: fn(&PrimaryView<'_>) -> Labels,
     /// The value of a primary's series.
-    pub value: fn(&Seen<'_>) -> Number,
+    pub value: fn(&PrimaryView<'_>) -> Number,
 }
 
 const fn figure(
     metric: &'static str,
     help: &'static str,
-    labels: fn(&Seen<'_>) -> Labels,
-    value: fn(&Seen<'_>) -> Number,
+    labels: fn(&PrimaryView<'_>) -> Labels,
+    value: fn(&PrimaryView<'_>) -> Number,
 ) -> Figure {
     Figure {
         metric,
@@ -72,24 +72,24 @@ fn flag(is_so: bool) -> Number {
     Number::Whole(i64::from(is_so))
 }
 
-fn by_name(seen: &Seen<'_>) -> Labels {
+fn by_name(seen: &PrimaryView<'_>) -> Labels {
     vec![(
         "master_name",
         String::from_utf8_lossy(seen.name).into_owned(),
     )]
 }
 
-fn by_address(seen: &Seen<'_>) -> Labels {
+fn by_address(seen: &PrimaryView<'_>) -> Labels {
     let host = String::from_utf8_lossy(seen.host);
     let address = ("master_address", format!("{host}:{}", seen.port));
     [by_name(seen), vec![address]].concat()
 }
 
-fn by_status(seen: &Seen<'_>) -> Labels {
+fn by_status(seen: &PrimaryView<'_>) -> Labels {
     let status = ("master_status", seen.status.name().to_owned());
     [by_address(seen), vec![status]].concat()
 }
 
-fn by_reach(seen: &Seen<'_>) -> Labels {
+fn by_reach(seen: &PrimaryView<'_>) -> Labels {
     [by_name(seen), vec![("message", seen.reach.text())]].concat()
 }

@@ -39,7 +39,7 @@ impl Status {
 
 /// One primary, as it is seen now.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'s> {
+pub struct PrimaryView<'s> {
     /// The name of SENTINEL MONITOR.
     pub name: &'s [u8],
     /// Its address as clients get it.
@@ -86,14 +86,14 @@ fn is_usable_replica(shared: &Shared, node: &DataNode) -> bool {
     node.is_link_up && shared.reaches(&node.watch)
 }
 
-fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {
+fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> PrimaryView<'s> {
     let address = primary.current_address();
     let peers = primary.peers.values();
     let peers = peers.filter(|peer| is_usable_peer(shared, peer));
     let replicas = primary.replicas.values();
     let replicas = replicas.filter(|replica| is_usable_replica(shared, &replica.node));
     let link = shared.links.get(primary.node.watch.link);
-    Seen {
+    PrimaryView {
         name: &primary.name,
         host: address.shown(shared.globals.announce_hostnames),
         port: address.port,
@@ -116,7 +116,7 @@ fn seen<'s>(shared: &'s Shared, primary: &'s Primary) -> Seen<'s> {
 
 impl Sentinel {
     /// All primaries, by name. O(instances), no allocation.
-    pub fn primaries_seen(&self) -> impl Iterator<Item = Seen<'_>> {
+    pub fn primaries_seen(&self) -> impl Iterator<Item = PrimaryView<'_>> {
         let primaries = self.primaries.values();
         primaries.map(|primary| seen(&self.shared, primary))
     }

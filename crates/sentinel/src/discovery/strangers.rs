@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::super::address::Address;
 use super::super::instances::Hello;
-use super::super::links::{ConnKind, Expected, LinkId};
+use super::super::links::{ConnKind, ExpectedReply, LinkId};
 use super::super::monitor;
 use super::super::shared::Shared;
 use super::super::time::Ms;
@@ -195,7 +195,7 @@ pub fn greet(shared: &mut Shared, link: LinkId) -> bool {
         return false;
     }
     monitor::log_in_to_peer(shared, link);
-    shared.send(link, &[b"SENTINEL", b"MYID"], Expected::RunId);
+    shared.send(link, &[b"SENTINEL", b"MYID"], ExpectedReply::RunId);
     true
 }
 

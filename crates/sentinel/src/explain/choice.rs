@@ -1,7 +1,7 @@
 //! Why a replica was chosen, and why the others were not.
 
 use super::words::{place, short, span};
-use crate::failover::select::{Fitness, Unfit, rank, unfit};
+use crate::failover::select::{Fitness, PromotionObstacle, rank, unfit};
 use crate::instances::{Primary, Replica};
 use crate::shared::Shared;
 use russet_base::finding::Finding;
@@ -18,14 +18,14 @@ impl Fitness {
     }
 }
 
-fn finding(place: &str, unfit: Unfit) -> Finding {
+fn finding(place: &str, unfit: PromotionObstacle) -> Finding {
     let (reason, remedy) = match unfit {
-        Unfit::Down(ms) => (format!("it is down (SDOWN) for {}", span(ms)), RECONNECT),
-        Unfit::Disconnected => ("it is disconnected".to_owned(), RECONNECT),
-        Unfit::Silent(age) => (format!("no PONG for {}", span(age)), RECONNECT),
-        Unfit::Excluded => ("its priority is 0".to_owned(), ""),
-        Unfit::NoInfo => ("its INFO was never seen".to_owned(), RECONNECT),
-        Unfit::OldInfo { age, max } => (
+        PromotionObstacle::Down(ms) => (format!("it is down (SDOWN) for {}", span(ms)), RECONNECT),
+        PromotionObstacle::Disconnected => ("it is disconnected".to_owned(), RECONNECT),
+        PromotionObstacle::Silent(age) => (format!("no PONG for {}", span(age)), RECONNECT),
+        PromotionObstacle::Excluded => ("its priority is 0".to_owned(), ""),
+        PromotionObstacle::NoInfo => ("its INFO was never seen".to_owned(), RECONNECT),
+        PromotionObstacle::OldInfo { age, max } => (
             format!(
                 "its INFO is too old: {}, at most {} are allowed",
                 span(age),
@@ -33,7 +33,7 @@ fn finding(place: &str, unfit: Unfit) -> Finding {
             ),
             RECONNECT,
         ),
-        Unfit::LinkDown { age, max } => (
+        PromotionObstacle::LinkDown { age, max } => (
             format!(
                 "its link to the primary is down for too long: {}, at most {} are allowed",
                 span(age),
@@ -45,7 +45,7 @@ fn finding(place: &str, unfit: Unfit) -> Finding {
     let text = format!("replica {place} cannot be promoted: {reason}");
     // Somebody has decided on a priority of 0.
     match unfit {
-        Unfit::Excluded => Finding::notice("priority", text),
+        PromotionObstacle::Excluded => Finding::notice("priority", text),
         _ => Finding::warning("replica", text, remedy),
     }
 }

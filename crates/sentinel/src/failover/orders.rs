@@ -4,7 +4,7 @@
 use super::super::address::Address;
 use super::super::config::PrimarySettings;
 use super::super::instances::{DataNode, FailoverSeen};
-use super::super::links::Expected;
+use super::super::links::ExpectedReply;
 use super::super::shared::Shared;
 use super::super::time::Ms;
 
@@ -18,7 +18,7 @@ fn transaction(
     let mut send = |words: &[&[u8]]| {
         let mut words = words.to_vec();
         words[0] = settings.renamed(words[0]);
-        shared.send(node.watch.link, &words, Expected::Ignored)
+        shared.send(node.watch.link, &words, ExpectedReply::Ignored)
     };
     send(&[b"MULTI"]) && commands.iter().all(|words| send(words)) && send(&[b"EXEC"])
 }

@@ -42,7 +42,7 @@ pub struct Limits {
 
 /// Why a replica cannot be promoted. Ages and limits are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum PromotionObstacle {
     Down(Ms),
     Disconnected,
     /// No reply to PING for this long.
@@ -86,33 +86,33 @@ impl Limits {
 
 impl Fitness {
     /// The first reason why it cannot be promoted.
-    pub(crate) fn fault(&self) -> Option<Unfit> {
+    pub(crate) fn fault(&self) -> Option<PromotionObstacle> {
         let Limits {
             silent_max_ms,
             info_age_max_ms,
             link_down_max_ms,
         } = self.limits;
         if let Some(down_ms) = self.down_ms {
-            return Some(Unfit::Down(down_ms));
+            return Some(PromotionObstacle::Down(down_ms));
         }
         if !self.is_connected {
-            return Some(Unfit::Disconnected);
+            return Some(PromotionObstacle::Disconnected);
         }
         if self.silent_ms > silent_max_ms {
-            return Some(Unfit::Silent(self.silent_ms));
+            return Some(PromotionObstacle::Silent(self.silent_ms));
         }
         if self.priority == 0 {
-            return Some(Unfit::Excluded);
+            return Some(PromotionObstacle::Excluded);
         }
         let Some(age) = self.info_age_ms else {
-            return Some(Unfit::NoInfo);
+            return Some(PromotionObstacle::NoInfo);
         };
         if age > info_age_max_ms {
             let max = info_age_max_ms;
-            return Some(Unfit::OldInfo { age, max });
+            return Some(PromotionObstacle::OldInfo { age, max });
         }
         let (age, max) = (self.link_down_ms, link_down_max_ms);
-        (age > max).then_some(Unfit::LinkDown { age, max })
+        (age > max).then_some(PromotionObstacle::LinkDown { age, max })
     }
 }
 
@@ -142,7 +142,11 @@ pub fn select(shared: &Shared, primary: &Primary) -> Option<Vec<u8>> {
 }
 
 /// The first reason why a replica cannot be promoted.
-pub(crate) fn unfit(shared: &Shared, primary: &Primary, replica: &Replica) -> Option<Unfit> {
+pub(crate) fn unfit(
+    shared: &Shared,
+    primary: &Primary,
+    replica: &Replica,
+) -> Option<PromotionObstacle> {
     let (now, periods) = (shared.now, &shared.periods);
     let (node, down) = (&replica.node, &primary.node.watch);
     let link = shared.links.get(node.watch.link);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::super::discovery::strangers;
 use super::super::explain::record;
 use super::super::instances::{Peer, Primary};
-use super::super::links::{Expected, Member, Target};
+use super::super::links::{ExpectedReply, Member, Target};
 use super::super::shared::{DESYNC_MAX_MS, Reporter, Shared};
 use super::super::time::Ms;
 use russet_host::Level;
@@ -219,7 +219,7 @@ pub fn ask(shared: &mut Shared, primary: &mut Primary, is_forced: bool) {
             primary: primary.name.clone(),
             member: Member::Peer(run_id.clone()),
         };
-        let expected = Expected::IsDown(target);
+        let expected = ExpectedReply::IsDown(target);
         let is_asked = link
             .commands
             .as_ref()

@@ -2,7 +2,7 @@
 //!
 //! Plain state. Decisions on it are made in `down` (SDOWN), `refresh` (INFO), `votes` (answers) and
 //! `discovery` (hellos). A data node keeps the text of its last INFO for SENTINEL INFO-CACHE,
-//! packed anew for each INFO (`Packed`): its largest part.
+//! packed anew for each INFO (`PackedText`): its largest part.
 
 use super::info::{Report, Role};
 use crate::address::Address;
@@ -50,19 +50,19 @@ pub enum FailoverSeen {
 /// A text that is kept for SENTINEL INFO-CACHE and seldom read: compressed, if that makes it
 /// shorter.
 #[derive(Debug)]
-pub struct Packed {
+pub struct PackedText {
     bytes: Box<[u8]>,
     /// The length of the text; `bytes` is the text itself if it has as many.
     len: usize,
 }
 
-impl Packed {
-    pub fn new(text: &[u8]) -> Packed {
+impl PackedText {
+    pub fn new(text: &[u8]) -> PackedText {
         let mut bytes = Vec::new();
         if !lzf::compress(text, text.len().saturating_sub(1), &mut bytes) {
             bytes = text.to_vec();
         }
-        Packed {
+        PackedText {
             bytes: bytes.into(),
             len: text.len(),
         }
@@ -84,7 +84,7 @@ pub struct DataNode {
     pub watch: Watch,
     pub run_id: Option<Vec<u8>>,
     pub(crate) info_at: Option<Ms>,
-    pub info: Option<Packed>,
+    pub info: Option<PackedText>,
     pub role: Role,
     pub(crate) role_since: Ms,
     /// As a replica: the primary it names, and since when.
@@ -103,7 +103,7 @@ pub struct DataNode {
 
 /// The changes by one INFO that have consequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
+pub struct InfoChanges {
     /// Another run id: it was restarted.
     pub run_id: bool,
     pub role: bool,
@@ -132,9 +132,9 @@ impl DataNode {
     }
 
     /// Takes over a report.
-    pub fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> Changed {
-        let mut changed = Changed::default();
-        self.info = Some(Packed::new(&info));
+    pub fn take(&mut self, report: &Report, info: Vec<u8>, now: Ms) -> InfoChanges {
+        let mut changed = InfoChanges::default();
+        self.info = Some(PackedText::new(&info));
         self.info_at = Some(now);
         if let Some(run_id) = &report.run_id {
             let old = self.run_id.replace(run_id.clone());
@@ -240,8 +240,8 @@ mod tests {
     fn what_is_packed_comes_back() {
         let long = b"role:slave\r\nmaster_host:10.0.0.1\r\n".repeat(100);
         for text in [&b""[..], b"a", b"role:master\r\n", &long] {
-            assert_eq!(Packed::new(text).text(), text);
+            assert_eq!(PackedText::new(text).text(), text);
         }
-        assert!(Packed::new(&long).bytes.len() < long.len() / 5);
+        assert!(PackedText::new(&long).bytes.len() < long.len() / 5);
     }
 }

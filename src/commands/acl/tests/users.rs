@@ -3,7 +3,7 @@
 
 use crate::server::{CommandTable, commands_of};
 use russet_acl::{
-    CommandLine, Commands, Denied, Hash, Role, Roles, RuleError, RulesError, Terms, User,
+    CommandLine, Commands, Denial, Hash, Role, Roles, RuleError, RulesError, Terms, User,
 };
 use russet_config::PubsubDefault;
 use russet_resp::OwnedArgs;
@@ -51,7 +51,7 @@ impl Bench {
         user
     }
 
-    fn check(&self, user: &User, line: &str) -> Result<(), Denied> {
+    fn check(&self, user: &User, line: &str) -> Result<(), Denial> {
         let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
         let args = args.args();
         let mut row = self.table.find(args.at(0)).expect("a command");
@@ -124,16 +124,16 @@ fn one_selector_must_allow_all_of_a_command() {
     let user = b.user("on (%R~r* +@all) (%W~w* +@all)");
     assert_eq!(b.check(&user, "get r1"), Ok(()));
     assert_eq!(b.check(&user, "lpush w1 x"), Ok(()));
-    assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
-    assert_eq!(b.check(&user, "copy r1 w1"), Err(Denied::Key(2)));
-    assert_eq!(b.check(&user, "set w1 x get"), Err(Denied::Key(1)));
-    assert_eq!(b.check(&user, "zunionstore w1 1 r1"), Err(Denied::Key(3)));
+    assert_eq!(b.check(&user, "get w1"), Err(Denial::Key(1)));
+    assert_eq!(b.check(&user, "copy r1 w1"), Err(Denial::Key(2)));
+    assert_eq!(b.check(&user, "set w1 x get"), Err(Denial::Key(1)));
+    assert_eq!(b.check(&user, "zunionstore w1 1 r1"), Err(Denial::Key(3)));
     assert_eq!(
         b.check(&user, "sort r1 by w* store w1"),
-        Err(Denied::Key(5))
+        Err(Denial::Key(5))
     );
     assert_eq!(b.check(&user, "ping"), Ok(()));
-    assert_eq!(b.check(&user, "publish a x"), Err(Denied::Channel(1)));
+    assert_eq!(b.check(&user, "publish a x"), Err(Denial::Channel(1)));
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn first_arguments_subcommands_and_commands_that_everybody_may_run() {
     let user = b.user("on +select|0 +select|x +config -config|set");
     assert_eq!(b.check(&user, "select 0"), Ok(()));
     assert_eq!(b.check(&user, "select X"), Ok(()));
-    assert_eq!(b.check(&user, "select 1"), Err(Denied::Command));
+    assert_eq!(b.check(&user, "select 1"), Err(Denial::Command));
     assert_eq!(b.check(&user, "config get x"), Ok(()));
-    assert_eq!(b.check(&user, "config set x y"), Err(Denied::Command));
+    assert_eq!(b.check(&user, "config set x y"), Err(Denial::Command));
     assert_eq!(b.check(&user, "auth x"), Ok(()));
     assert_eq!(b.check(&user, "quit"), Ok(()));
 }
@@ -155,8 +155,8 @@ fn a_role_adds_to_what_a_user_may_do() {
     let user = b.user("on +set ~w* role=reader");
     assert_eq!(b.check(&user, "get r1"), Ok(()));
     assert_eq!(b.check(&user, "set w1 x"), Ok(()));
-    assert_eq!(b.check(&user, "get w1"), Err(Denied::Key(1)));
-    assert_eq!(b.check(&user, "set r1 x"), Err(Denied::Key(1)));
+    assert_eq!(b.check(&user, "get w1"), Err(Denial::Key(1)));
+    assert_eq!(b.check(&user, "set r1 x"), Err(Denial::Key(1)));
     let shown =
         String::from_utf8_lossy(&user.describe(russet_config::Dialect::Redis).line()).into_owned();
     assert_eq!(
@@ -211,19 +211,19 @@ fn databases_are_those_that_a_command_names_and_its_own() {
     let b = Bench::new();
     let user = b.user("on +@all ~* &* db=1,3");
     for (line, checked) in [
-        ("get a", Err(Denied::Database(0))),
+        ("get a", Err(Denial::Database(0))),
         ("ping", Ok(())),
         ("select 1", Ok(())),
-        ("select 0", Err(Denied::Database(1))),
+        ("select 0", Err(Denial::Database(1))),
         ("select 99", Ok(())),
         ("swapdb 1 3", Ok(())),
-        ("swapdb 1 2", Err(Denied::Database(2))),
+        ("swapdb 1 2", Err(Denial::Database(2))),
         ("swapdb 2 x", Ok(())),
-        ("move a 1", Err(Denied::Database(0))),
-        ("copy a b db 2", Err(Denied::Database(4))),
-        ("copy a b replace db 1", Err(Denied::Database(0))),
-        ("copy a b db 2 x", Err(Denied::Database(0))),
-        ("flushall", Err(Denied::Database(0))),
+        ("move a 1", Err(Denial::Database(0))),
+        ("copy a b db 2", Err(Denial::Database(4))),
+        ("copy a b replace db 1", Err(Denial::Database(0))),
+        ("copy a b db 2 x", Err(Denial::Database(0))),
+        ("flushall", Err(Denial::Database(0))),
     ] {
         assert_eq!(b.check(&user, line), checked, "{line}");
     }

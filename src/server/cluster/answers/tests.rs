@@ -5,7 +5,7 @@ use super::*;
 use crate::server::Testbed;
 use crate::server::parts::cluster::ClusterDriver;
 use proptest::prelude::*;
-use russet_cluster::{Cluster, Saved, Settings};
+use russet_cluster::{Cluster, NodesConf, Settings};
 use russet_config::Config;
 use russet_host::Now;
 use russet_keyspace::DbIndex;
@@ -30,7 +30,7 @@ fn node() -> Testbed {
         wall_ms: 1_700_000_000_000,
     };
     let settings = Settings::of(&Config::default());
-    let core = Cluster::new(Saved::fresh(1), settings, 1, now);
+    let core = Cluster::new(NodesConf::fresh(1), settings, 1, now);
     t.engine.server.cluster = Some(Box::new(ClusterDriver::new(core, Vec::new(), None)));
     t
 }

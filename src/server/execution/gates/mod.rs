@@ -19,7 +19,7 @@ use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
 use crate::server::state::Server;
 use crate::server::state::call::Row;
 use crate::server::state::world::World;
-use russet_acl::{CommandLine, Context, Denied};
+use russet_acl::{CommandLine, Context, Denial};
 use russet_command::{Access, CommandError, Facts, Flags};
 use russet_config::{Allowed, Choice, Config, Dialect};
 use russet_keyspace::Keyspace;
@@ -210,7 +210,7 @@ pub(in crate::server) fn permitted(
         let asking = (client, &*world.reply);
         world
             .server
-            .note_denied(asking, Context::TopLevel, Denied::Command, line);
+            .note_denied(asking, Context::TopLevel, Denial::Command, line);
         return Err(INTERNAL_ONLY.into());
     }
     let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
@@ -291,14 +291,14 @@ fn unlocked(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
 }
 
 /// A queued command that the user's changed rules no longer permit.
-fn no_longer_permitted(denied: Denied) -> CommandError {
+fn no_longer_permitted(denied: Denial) -> CommandError {
     const CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was \
 accumulated and the EXEC call. This command is no longer allowed for the following reason: ";
     let reason = match denied {
-        Denied::Command => "no permission to execute the command or subcommand",
-        Denied::Key(_) => "no permission to touch the specified keys",
-        Denied::Channel(_) => "no permission to access one of the channels used as arguments",
-        Denied::Database(_) => "no permission to access the database",
+        Denial::Command => "no permission to execute the command or subcommand",
+        Denial::Key(_) => "no permission to touch the specified keys",
+        Denial::Channel(_) => "no permission to access one of the channels used as arguments",
+        Denial::Database(_) => "no permission to access the database",
     };
     CommandError::owned(format!("{CHANGED}{reason}"))
 }

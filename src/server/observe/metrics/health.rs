@@ -13,7 +13,7 @@ use std::fmt;
 use crate::server::state::Server;
 use russet_base::finding::{Finding, Weight};
 use russet_base::text::Printable;
-use russet_sentinel::{Seen, Sentinel};
+use russet_sentinel::{PrimaryView, Sentinel};
 
 /// The reasons why it is not ready; empty when it is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Readiness {
     /// O(instances).
     fn of_sentinel(core: &Sentinel) -> Readiness {
         let lacks = core.primaries_seen().filter(|seen| !seen.reach.is_enough());
-        let lacking = |seen: Seen<'_>| {
+        let lacking = |seen: PrimaryView<'_>| {
             let text = format!("{}: {}", Printable(seen.name), seen.reach.text());
             fault("quorum", text)
         };

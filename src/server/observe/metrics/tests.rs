@@ -11,11 +11,11 @@ use crate::server::parts::cluster::ClusterDriver;
 use crate::server::parts::http::Port;
 use crate::server::parts::sentinel::SentinelDriver;
 use crate::server::testbed::Testbed;
-use russet_cluster::{Cluster, Saved, Settings};
+use russet_cluster::{Cluster, NodesConf, Settings};
 use russet_config::FileLine;
 use russet_host::{Event, Machine};
 use russet_net::Address;
-use russet_sentinel::{Own, from_file};
+use russet_sentinel::{ServerFacts, from_file};
 
 fn ask(t: &mut Testbed, request: &str) -> (u16, String) {
     let answer = t.engine.answer_scrape(request.as_bytes());
@@ -184,7 +184,7 @@ fn sentinel(lines: &[&str]) -> Testbed {
     };
     let lines: Vec<FileLine> = lines.iter().map(words).collect();
     let setup = from_file(&lines, &|_| true).expect("valid");
-    let own = Own {
+    let own = ServerFacts {
         port: 26379,
         password: Vec::new(),
     };
@@ -280,7 +280,7 @@ fn a_node_of_a_cluster_has_the_clusters_figures() {
         assert_eq!(sample(&alone, &name), None, "{name}");
     }
     let server = &mut t.engine.server;
-    let (saved, now) = (Saved::fresh(1), russet_host::Now::from(server.now));
+    let (saved, now) = (NodesConf::fresh(1), russet_host::Now::from(server.now));
     let core = Cluster::new(saved, Settings::default(), 2, now);
     let driver = ClusterDriver::new(core, Vec::new(), None);
     server.cluster = Some(Box::new(driver));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use russet_net::Dialled;
+use russet_net::DialledStream;
 use russet_persistence::rdb::Peer;
 use russet_resp::{BlockingLink, ReplyBounds};
 
@@ -66,7 +66,7 @@ impl MigrateLinks {
         Ok(MigrateLink {
             host: host.to_vec(),
             port,
-            link: BlockingLink::new(Dialled::connect(name, port, limit, tls)?, BOUNDS),
+            link: BlockingLink::new(DialledStream::connect(name, port, limit, tls)?, BOUNDS),
             selected: None,
             peer: None,
             used_ms: 0,

@@ -16,11 +16,11 @@ use crate::server::clients::batch::Batch;
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::session::Session;
 use russet_keyspace::ClientId;
-use russet_net::{Connecting, Slab, Stream};
+use russet_net::{ConnectAttempt, Slab, Stream};
 
 /// The stage of a link.
 pub(in crate::server) enum MigrationLinkStage {
-    Connecting(Box<Connecting>),
+    Connecting(Box<ConnectAttempt>),
     Open(Stream),
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::server::parts::persist::loading::{RdbFile, RdbStream};
 use russet_host::{Action, LinkId};
 use russet_keyspace::{ClientId, Keyspace};
-use russet_net::{Connecting, Stream};
+use russet_net::{ConnectAttempt, Stream};
 use russet_replication::upstream::{self as machine, Link, Order};
 
 /// See the module.
@@ -20,7 +20,7 @@ pub struct Upstream {
     /// The machine that decides.
     pub core: machine::Upstream,
     /// A connection that is being made.
-    pub(in crate::server) dialing: Option<(LinkId, Box<Connecting>)>,
+    pub(in crate::server) dialing: Option<(LinkId, Box<ConnectAttempt>)>,
     /// The connections that are made.
     pub(in crate::server) main: Option<Socket>,
     pub(in crate::server) second: Option<Socket>,

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::server::clients::client::Client;
 use crate::server::clients::held::{Budget, Held};
-use russet_acl::{Budgets, Over, UserId, Users};
+use russet_acl::{Budgets, OverBudget, UserId, Users};
 use russet_keyspace::ClientId;
 
 /// A bucket counts in thousandths, so that a millisecond's refill is exact.
@@ -151,10 +151,10 @@ impl Figures {
     }
 }
 
-fn debt_s(over: Over) -> i64 {
+fn debt_s(over: OverBudget) -> i64 {
     match over {
-        Over::Delay => DEBT_S,
-        Over::Error => DEBT_REFUSED_S,
+        OverBudget::Delay => DEBT_S,
+        OverBudget::Error => DEBT_REFUSED_S,
     }
 }
 
@@ -287,7 +287,7 @@ impl Account {
         self.refill(now_ms);
         if let Some(budget) = self.used_up() {
             self.last = budget;
-            if waits || self.budgets.over == Over::Delay {
+            if waits || self.budgets.over == OverBudget::Delay {
                 return Verdict::Hold(budget);
             }
             self.figures.refused += 1;
@@ -409,7 +409,7 @@ impl Accounts {
     pub(in crate::server) fn is_over(&mut self, user: UserId, now_ms: u64) -> bool {
         self.of_mut(user).is_some_and(|account| {
             account.refill(now_ms);
-            account.used_up().is_some() && account.budgets.over == Over::Delay
+            account.used_up().is_some() && account.budgets.over == OverBudget::Delay
         })
     }
 
@@ -439,7 +439,7 @@ impl Accounts {
         let account = self.of_mut(user)?;
         account.refill(now_ms);
         account.received.take(bytes);
-        let is_over = !account.received.is_open() && account.budgets.over == Over::Delay;
+        let is_over = !account.received.is_open() && account.budgets.over == OverBudget::Delay;
         is_over.then_some(Budget::In)
     }
 

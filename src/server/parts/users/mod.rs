@@ -24,7 +24,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::clients::held::Budget;
 use crate::server::clients::session::Session;
 use russet_acl::{
-    AclLog, Attempts, CommandFacts, CommandLine, Commands, Denied, Judged, Reason, User, UserId,
+    AclLog, Attempts, CheckTime, CommandFacts, CommandLine, Commands, Denial, Reason, User, UserId,
     Users,
 };
 use russet_base::clock::Now;
@@ -276,9 +276,9 @@ impl Acl {
         client: &Client,
         config: &Config,
         mono_ms: u64,
-    ) -> Judged {
+    ) -> CheckTime {
         let Some(peer) = client.ip() else {
-            return Judged::Now;
+            return CheckTime::Now;
         };
         let rate = u64::from(config.auth_failures_per_second);
         let verdict = self.attempts.begin(peer.ip(), rate, mono_ms);
@@ -296,7 +296,7 @@ impl Acl {
 
     /// Why a user may not run a command, if so.
     #[inline]
-    pub(in crate::server) fn denies(&self, user: UserId, line: &CommandLine<'_>) -> Option<Denied> {
+    pub(in crate::server) fn denies(&self, user: UserId, line: &CommandLine<'_>) -> Option<Denial> {
         let user = self.users.get(user);
         if user.allows_all() {
             return None;
@@ -349,27 +349,27 @@ impl Acl {
     /// The error for a denial; `verbose` names the object that was denied.
     pub(in crate::server) fn denial(
         &self,
-        denied: Denied,
+        denied: Denial,
         user: UserId,
         (row, args): (usize, Args<'_>),
         verbose: bool,
     ) -> Vec<u8> {
         let name = self.users.name(user);
         let what = match denied {
-            Denied::Command => {
+            Denial::Command => {
                 let command = self.commands.row(row).full_name.as_bytes();
                 let to_run = b" has no permissions to run the '";
                 return [b"User ", name, to_run, command, b"' command"].concat();
             }
-            Denied::Key(_) => "key",
-            Denied::Channel(_) => "channel",
-            Denied::Database(_) => "database",
+            Denial::Key(_) => "key",
+            Denial::Channel(_) => "channel",
+            Denial::Database(_) => "database",
         };
         let object = args.get(denied.argument()).unwrap_or_default();
         match (verbose, denied) {
-            (false, Denied::Database(_)) => b"No permissions to access database".to_vec(),
+            (false, Denial::Database(_)) => b"No permissions to access database".to_vec(),
             (false, _) => format!("No permissions to access a {what}").into_bytes(),
-            (true, Denied::Database(_)) => {
+            (true, Denial::Database(_)) => {
                 let to_access = b" has no permissions to access database ";
                 [b"User ", name, to_access, object].concat()
             }
@@ -384,15 +384,15 @@ impl Acl {
     /// The object of a denial, for the log: the command, or one of its arguments.
     pub(in crate::server) fn denied_object<'a>(
         &self,
-        denied: Denied,
+        denied: Denial,
         (row, args): (usize, Args<'a>),
     ) -> (Reason, &'a [u8]) {
         let object = args.get(denied.argument()).unwrap_or_default();
         match denied {
-            Denied::Command => (Reason::Command, self.commands.row(row).full_name.as_bytes()),
-            Denied::Key(_) => (Reason::Key, object),
-            Denied::Channel(_) => (Reason::Channel, object),
-            Denied::Database(_) => (Reason::Database, object),
+            Denial::Command => (Reason::Command, self.commands.row(row).full_name.as_bytes()),
+            Denial::Key(_) => (Reason::Key, object),
+            Denial::Channel(_) => (Reason::Channel, object),
+            Denial::Database(_) => (Reason::Database, object),
         }
     }
 

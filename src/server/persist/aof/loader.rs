@@ -19,7 +19,9 @@ use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, DbIndex, ExpiryMode, Keyspace};
 use russet_persistence::aof::restore::command_before;
-use russet_persistence::aof::{Disk, Fault, Manifest, Names, Next, Part, Reader, Role, Upgrade};
+use russet_persistence::aof::{
+    Disk, Fault, Manifest, Names, NextBytes, Part, Reader, Role, Upgrade,
+};
 use russet_persistence::rdb::is_snapshot;
 use russet_replication::{Position, ReplId, ReplOffset};
 use russet_resp::Reply;
@@ -169,7 +171,7 @@ impl AofLoader {
         let ended = self.replay_file(&mut current, keyspace, server, bytes);
         current.took += began.elapsed();
         match ended {
-            Ok(Next::End) => self.end_file(&mut current),
+            Ok(NextBytes::End) => self.end_file(&mut current),
             Ok(_) => self.current = Some(current),
             Err(Stop::Fault(Fault::Torn { sound })) => {
                 self.cut_torn(&current, sound, server)?;
@@ -291,7 +293,7 @@ impl AofLoader {
         keyspace: &mut Keyspace,
         server: &mut Server,
         bytes: u64,
-    ) -> Result<Next, Stop> {
+    ) -> Result<NextBytes, Stop> {
         let reader = &mut current.reader;
         let until = reader.offset().saturating_add(bytes);
         while reader.offset() < until {
@@ -301,8 +303,8 @@ impl AofLoader {
                 .persist
                 .loading
                 .replay_aside(keyspace, reader.take_aside_lines());
-            if next == Next::End {
-                return Ok(Next::End);
+            if next == NextBytes::End {
+                return Ok(NextBytes::End);
             }
             let mut batch = std::mem::take(&mut self.batch);
             let end =
@@ -329,7 +331,7 @@ impl AofLoader {
             self.batch = batch;
             taken?;
         }
-        Ok(Next::Request)
+        Ok(NextBytes::Request)
     }
 
     fn run_batch(

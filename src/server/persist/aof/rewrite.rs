@@ -13,7 +13,7 @@ use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, Wha
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
 use russet_keyspace::Keyspace;
-use russet_persistence::aof::{BaseForm, Changed};
+use russet_persistence::aof::{BaseForm, CompletedChange};
 
 impl Server {
     /// CONFIG SET appendonly. Switched on, the file counts once its first base is complete.
@@ -236,7 +236,7 @@ impl Server {
 
 impl Engine {
     /// The change of the set that the rewrite waited for has ended.
-    pub(super) fn rewrite_changed(&mut self, ended: Result<Changed, String>) {
+    pub(super) fn rewrite_changed(&mut self, ended: Result<CompletedChange, String>) {
         self.take_effects();
         let Engine {
             keyspace, server, ..
@@ -246,20 +246,20 @@ impl Engine {
         };
         match ended {
             // It begins anew, with a base that does not split the unit.
-            Ok(Changed::Ahead)
+            Ok(CompletedChange::Ahead)
                 if is_in_unit(&server.scripting, keyspace) || server.holds_rewrite(keyspace) =>
             {
                 server.persist.schedule_rewrite(true);
             }
-            Ok(Changed::Ahead) => {
+            Ok(CompletedChange::Ahead) => {
                 server.persist.aof.rewrites.put_back(running);
                 if let Err(why) = server.begin_with_next_incr(keyspace) {
                     server.persist.aof.rewrites.take();
                     server.rewrite_failed(&why);
                 }
             }
-            Ok(Changed::Next) => server.persist.aof.rewrites.put_back(running),
-            Ok(Changed::Base) => server.end_rewrite(&running, Ok(())),
+            Ok(CompletedChange::Next) => server.persist.aof.rewrites.put_back(running),
+            Ok(CompletedChange::Base) => server.end_rewrite(&running, Ok(())),
             Err(why) => {
                 server.give_up_snapshot(keyspace, Consumer::Rewrite);
                 server.end_rewrite(&running, Err(why));

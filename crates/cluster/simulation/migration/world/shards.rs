@@ -203,7 +203,7 @@ impl World {
                 if !it.is_up || !its.is_up || self.are_apart(to, from) {
                     continue;
                 }
-                let received = Received {
+                let received = Greeting {
                     at_ms: now_ms,
                     owner: its.view.owner,
                     epoch: its.view.epoch,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::facts::{Clock, Cluster, Said};
+use super::facts::{Clock, Cluster, NodeReplies};
 use super::view::{NODES_MAX, View};
 use crate::Target;
 use crate::doctor::group::asking::{each, late, optional};
@@ -15,7 +15,7 @@ use crate::doctor::group::caller::{Caller, Limits};
 use crate::doctor::group::facts::{self, Address, Fault, Fields, fields, info, number, time_us};
 use crate::doctor::joined::findings;
 use russet_base::finding::Finding;
-use russet_cluster::{Saved, Shown};
+use russet_cluster::{ClusterView, NodesConf};
 use russet_config::Login;
 use russet_resp::ReplyValue;
 
@@ -45,7 +45,7 @@ pub(super) fn ask(target: &Target) -> Result<Cluster, Fault> {
         .then(|| format!("only {NODES_MAX} of {} nodes are asked", others.len()));
     others.truncate(NODES_MAX);
     let asked = each(others, limits, move |at| ask_node(at, &login, limits));
-    let mut nodes: BTreeMap<Address, Result<Said, Fault>> = asked
+    let mut nodes: BTreeMap<Address, Result<NodeReplies, Fault>> = asked
         .into_iter()
         .map(|(at, result)| (at, late(result)))
         .collect();
@@ -57,12 +57,12 @@ pub(super) fn ask(target: &Target) -> Result<Cluster, Fault> {
     })
 }
 
-fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> {
+fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<NodeReplies, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
     let (ReplyValue::Bulk(text) | ReplyValue::Verbatim(text)) = caller.run("CLUSTER NODES")? else {
         return Err(Fault::Odd("CLUSTER NODES has no text".to_owned()));
     };
-    let saved = Saved::parse(&text);
+    let saved = NodesConf::parse(&text);
     let saved = saved.map_err(|why| Fault::Odd(format!("CLUSTER NODES: {why}")))?;
     // Without permission for the rest, the checks do without it.
     let explained = optional(caller.run("CLUSTER EXPLAIN FINDINGS"))?;
@@ -72,7 +72,7 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> 
     let config = caller.run("CONFIG GET cluster-*");
     let about = caller.run("INFO");
     let or_nothing = |said: Result<Fields, Fault>| said.unwrap_or_default();
-    let mut said = Said {
+    let mut said = NodeReplies {
         view: View::of(&saved),
         state: facts::text(&or_nothing(state), "cluster_state").to_owned(),
         verdict: Vec::new(),
@@ -88,13 +88,18 @@ fn ask_node(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> 
 }
 
 /// The findings about a node that has no such command.
-fn judged(saved: &Saved, nodes: &[u8], said: &Said, time_us: Option<i64>) -> Vec<Finding> {
+fn judged(
+    saved: &NodesConf,
+    nodes: &[u8],
+    said: &NodeReplies,
+    time_us: Option<i64>,
+) -> Vec<Finding> {
     let set = |name: &str| number(&said.config, name);
     let link_down_ms = (facts::text(&said.info, "master_link_status") == "down").then(|| {
         let seconds = number(&said.info, "master_link_down_since_seconds").unwrap_or(-1);
         seconds.saturating_mul(1000)
     });
-    let shown = Shown {
+    let shown = ClusterView {
         nodes: saved,
         wall_ms: time_us.unwrap_or_else(now_us) / 1000,
         is_ok: said.state != "fail",

@@ -15,7 +15,7 @@ pub(super) struct Clock {
 }
 
 /// The replies of one node.
-pub(super) struct Said {
+pub(super) struct NodeReplies {
     pub(super) view: View,
     /// `cluster_state` of CLUSTER INFO; empty if it may not be asked.
     pub(super) state: String,
@@ -31,14 +31,14 @@ pub(super) struct Said {
 pub(super) struct Cluster {
     /// The node that was named: it has answered.
     pub(super) first: Address,
-    pub(super) nodes: BTreeMap<Address, Result<Said, Fault>>,
+    pub(super) nodes: BTreeMap<Address, Result<NodeReplies, Fault>>,
     /// Why not all nodes were asked.
     pub(super) left_out: Option<String>,
 }
 
 impl Cluster {
     /// The nodes that have answered.
-    pub(super) fn said(&self) -> impl Iterator<Item = (&Address, &Said)> {
+    pub(super) fn said(&self) -> impl Iterator<Item = (&Address, &NodeReplies)> {
         let nodes = self.nodes.iter();
         nodes.filter_map(|(at, said)| said.as_ref().ok().map(|said| (at, said)))
     }

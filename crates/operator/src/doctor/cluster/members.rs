@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Cluster, Said};
+use super::facts::{Cluster, NodeReplies};
 use super::view::{NodeLine, short};
 use crate::doctor::group::facts::{Address, text};
 use crate::doctor::report::{differences, list};
@@ -132,7 +132,7 @@ fn addresses(cluster: &Cluster, found: &mut Vec<Finding>) {
 
 fn settings(cluster: &Cluster, found: &mut Vec<Finding>) {
     for name in COMMON {
-        let value = |said: &Said| text(&said.config, name).to_owned();
+        let value = |said: &NodeReplies| text(&said.config, name).to_owned();
         let values = cluster.said().map(|(at, said)| (at, value(said)));
         let differences = differences(values.filter(|(_, value)| !value.is_empty()));
         if !differences.is_empty() {
@@ -164,7 +164,7 @@ fn clocks(cluster: &Cluster, found: &mut Vec<Finding>) {
 }
 
 /// The server that a node runs.
-fn kind(said: &Said) -> &'static str {
+fn kind(said: &NodeReplies) -> &'static str {
     match &said.info {
         info if !text(info, "russet_version").is_empty() => "russet",
         info if !text(info, "valkey_version").is_empty() => "Valkey",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Clock, Cluster, Said};
+use super::facts::{Clock, Cluster, NodeReplies};
 use super::look;
 use super::view::{NodeLine, View};
 use crate::doctor::group::facts::{Address, Fields};
@@ -47,7 +47,7 @@ fn fields(pairs: &[(&str, &str)]) -> Fields {
 pub(super) fn cluster() -> Cluster {
     let mut nodes = BTreeMap::new();
     for me in 1..=6 {
-        let said = Said {
+        let said = NodeReplies {
             view: View {
                 me: id(me),
                 nodes: (1..=6)
@@ -77,7 +77,7 @@ pub(super) fn cluster() -> Cluster {
 }
 
 impl Cluster {
-    pub(super) fn of(&mut self, number: usize) -> &mut Said {
+    pub(super) fn of(&mut self, number: usize) -> &mut NodeReplies {
         let said = self
             .nodes
             .get_mut(&at(number))

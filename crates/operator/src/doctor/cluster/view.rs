@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use russet_cluster::{NodeFlags, Saved, SavedNode};
+use russet_cluster::{NodeFlags, NodesConf, SavedNode};
 
 use crate::doctor::group::facts::Address;
 
@@ -68,7 +68,7 @@ pub(super) struct View {
 }
 
 impl View {
-    pub fn of(saved: &Saved) -> View {
+    pub fn of(saved: &NodesConf) -> View {
         let lines = saved.nodes.iter().map(NodeLine::from);
         let nodes: BTreeMap<String, NodeLine> = lines
             .take(NODES_MAX)

@@ -175,12 +175,12 @@ fn held_for_down(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 }
 
 /// A user, and the commands that are refused to it.
-type Alike<'n> = (&'n str, Vec<&'n str>);
+type UserDenials<'n> = (&'n str, Vec<&'n str>);
 
 /// Commands that the users of Sentinels may not run.
 fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     // One finding for all nodes that are alike.
-    let mut found: BTreeMap<Alike<'_>, (Vec<&Address>, &str)> = BTreeMap::new();
+    let mut found: BTreeMap<UserDenials<'_>, (Vec<&Address>, &str)> = BTreeMap::new();
     for (at, node) in watch.nodes() {
         for (user, refused) in &node.access.refused {
             if let Some((_, why)) = refused.first() {

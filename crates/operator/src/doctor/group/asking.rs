@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Limits};
 use super::facts::{
-    Access, Address, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Said, Sentinel, View, clean,
-    fields, info, number, rows, sentinel_links, text, word,
+    Access, Address, DataNodeReplies, Fault, Fields, Group, ROWS_MAX, Sentinel, SentinelReplies,
+    View, clean, fields, info, number, rows, sentinel_links, text, word,
 };
 use super::verdicts;
 use crate::Target;
@@ -115,17 +115,17 @@ pub(in crate::doctor) fn late<T>(result: Option<Result<T, Fault>>) -> Result<T, 
 }
 
 /// Stale addresses, with the reason.
-type Stale = Vec<(Address, String)>;
+type StaleAddresses = Vec<(Address, String)>;
 
 fn sentinels(
     first: Address,
     login: Login,
     limits: Limits,
     left_out: &mut Option<String>,
-) -> Result<(Vec<Sentinel>, Stale), Fault> {
+) -> Result<(Vec<Sentinel>, StaleAddresses), Fault> {
     // By address: the ids under which others know it, and the answer.
     let mut named: BTreeMap<Address, BTreeSet<String>> = BTreeMap::new();
-    let mut answers: Vec<(Address, Result<Said, Fault>)> = Vec::new();
+    let mut answers: Vec<(Address, Result<SentinelReplies, Fault>)> = Vec::new();
     let mut round = vec![first];
     for _ in 0..ROUNDS_MAX {
         let login = login.clone();
@@ -161,10 +161,10 @@ fn sentinels(
 
 /// From answers by address to Sentinels by id.
 pub(super) fn join(
-    answers: Vec<(Address, Result<Said, Fault>)>,
+    answers: Vec<(Address, Result<SentinelReplies, Fault>)>,
     named: &BTreeMap<Address, BTreeSet<String>>,
-) -> (Vec<Sentinel>, Stale) {
-    let (mut found, mut stale): (Vec<Sentinel>, Stale) = (Vec::new(), Vec::new());
+) -> (Vec<Sentinel>, StaleAddresses) {
+    let (mut found, mut stale): (Vec<Sentinel>, StaleAddresses) = (Vec::new(), Vec::new());
     let none = BTreeSet::new();
     let ids_at = |at: &Address| named.get(at).unwrap_or(&none);
     let mut missing = Vec::new();
@@ -208,7 +208,7 @@ pub(super) fn join(
     (found, stale)
 }
 
-fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fault> {
+fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<SentinelReplies, Fault> {
     let mut caller = Caller::open(at, login, limits)?;
     let replies = info(&caller.run("INFO")?);
     if ["redis_mode", "server_mode"]
@@ -218,7 +218,7 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<Said, Fau
         return Err(Fault::Odd("this is no Sentinel".to_owned()));
     }
     let id = caller.run("SENTINEL MYID");
-    let mut said = Said {
+    let mut said = SentinelReplies {
         id: optional(id)?.map_or_else(String::new, |id| word(&id)),
         info: replies,
         views: BTreeMap::new(),
@@ -424,7 +424,7 @@ mod tests {
         }
     }
 
-    fn asked(says: &[&str]) -> Result<Said, Fault> {
+    fn asked(says: &[&str]) -> Result<SentinelReplies, Fault> {
         let at = fake(says.concat().into_bytes());
         ask_sentinel(&at, &Login::default(), limits())
     }
@@ -553,9 +553,9 @@ mod tests {
             port: 1,
         };
         let said = |id: &str| {
-            Ok(Said {
+            Ok(SentinelReplies {
                 id: id.to_owned(),
-                ..Said::default()
+                ..SentinelReplies::default()
             })
         };
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();

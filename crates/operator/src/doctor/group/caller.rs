@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::facts::{Address, Fault, clean};
 use russet_config::Login;
-use russet_net::Dialled;
+use russet_net::DialledStream;
 use russet_resp::{BlockingLink, ReplyBounds, ReplyParser, ReplyValue, write_request};
 
 /// Maximum bytes of one reply. CLIENT LIST of the most clients that are looked through fits.
@@ -48,7 +48,7 @@ impl Caller {
         if limit.is_zero() {
             return Err(Fault::unreachable("not asked: the time was over"));
         }
-        let dialled = Dialled::connect(&at.host, at.port, limit, None);
+        let dialled = DialledStream::connect(&at.host, at.port, limit, None);
         let dialled = dialled.map_err(|error| Fault::unreachable(&error.to_string()))?;
         let mut caller = Caller {
             link: BlockingLink::new(dialled, BOUNDS),

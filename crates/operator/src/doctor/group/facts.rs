@@ -108,7 +108,7 @@ impl fmt::Display for Fault {
 
 /// The replies of a Sentinel.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct SentinelReplies {
     /// Empty if the Sentinel is too old to report it.
     pub id: String,
     pub info: Fields,
@@ -141,7 +141,7 @@ impl View {
 pub(super) struct Sentinel {
     pub id: String,
     pub at: Address,
-    pub said: Result<Said, Fault>,
+    pub said: Result<SentinelReplies, Fault>,
 }
 
 /// The replies of a data node.

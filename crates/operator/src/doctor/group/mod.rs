@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use super::report::Report;
 use crate::{Target, ping};
-use facts::{Group, Said, Sentinel, text};
+use facts::{Group, Sentinel, SentinelReplies, text};
 use russet_base::finding::Finding;
 use watch::Watch;
 
@@ -64,7 +64,7 @@ fn report(group: &Group) -> (String, i32) {
     report.end("may prevent a failover")
 }
 
-fn product(said: &Said) -> String {
+fn product(said: &SentinelReplies) -> String {
     let name = [
         ("russet_version", "russet"),
         ("valkey_version", "Valkey"),

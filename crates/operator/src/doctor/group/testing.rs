@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Address, DataNodeReplies, Fault, Fields, Group, Said, Sentinel, View};
+use super::facts::{
+    Address, DataNodeReplies, Fault, Fields, Group, Sentinel, SentinelReplies, View,
+};
 use super::verdicts;
 use super::watch::Watch;
 use russet_base::finding::Finding;
@@ -121,7 +123,7 @@ impl Fake {
         let sentinel = |own: usize| Sentinel {
             id: id(own),
             at: at(&host(own), 26379),
-            said: Ok(Said {
+            said: Ok(SentinelReplies {
                 id: id(own),
                 info: fields(&[("redis_version", "8.0.6"), ("sentinel_tilt", "0")]),
                 views: BTreeMap::from([(NAME.to_owned(), view(own))]),
@@ -152,7 +154,7 @@ impl Fake {
         }
     }
 
-    pub fn said(&mut self, sentinel: usize) -> &mut Said {
+    pub fn said(&mut self, sentinel: usize) -> &mut SentinelReplies {
         self.group.sentinels[sentinel]
             .said
             .as_mut()

@@ -8,7 +8,7 @@
 //!
 //!     ... as above ..., period, generations at most, generations, (begins at, links)    encver 900
 
-use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
+use super::{StoredSketch, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
@@ -26,7 +26,7 @@ const GROWTH_USUAL: u64 = 2;
 /// Bytes of a chunk among commands.
 const CHUNK_BYTES: usize = 1 << 20;
 
-impl Stored for Bloom {
+impl StoredSketch for Bloom {
     const VERSION: u64 = GROWTH;
 
     fn version(&self) -> u64 {

@@ -2,14 +2,14 @@
 //!
 //!     width, depth, sum of additions, counters                                    encver 0
 
-use super::{Stored, piece, unknown_version, write_payload, write_piece};
+use super::{StoredSketch, piece, unknown_version, write_payload, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_number, read_string, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::{CountMin, Damage};
 use std::ops::Range;
 
-impl Stored for CountMin {
+impl StoredSketch for CountMin {
     const VERSION: u64 = 0;
 
     fn load(input: &mut Input<'_>, version: u64) -> Result<CountMin, Fault> {

@@ -7,7 +7,7 @@
 //!
 //!     parts, buckets, items, (bytes)                                              encver 0 to 3
 
-use super::{Stored, piece, read_block, unknown_version, write_chunk, write_piece};
+use super::{StoredSketch, piece, read_block, unknown_version, write_chunk, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_number, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
@@ -20,7 +20,7 @@ const OLD_NUMBERS: [u64; 4] = [0, 2, 20, 1];
 /// Bytes of a chunk among commands.
 const CHUNK_BYTES: usize = 1 << 20;
 
-impl Stored for Cuckoo {
+impl StoredSketch for Cuckoo {
     const VERSION: u64 = 4;
 
     fn load(input: &mut Input<'_>, version: u64) -> Result<Cuckoo, Fault> {
@@ -125,12 +125,14 @@ mod tests {
         let bytes = old_fields(&filter);
         for version in [0, 3] {
             let mut input = Input::of_bytes(&bytes);
-            let read = <Cuckoo as Stored>::load(&mut input, version).expect("a filter");
+            let read = <Cuckoo as StoredSketch>::load(&mut input, version).expect("a filter");
             assert_eq!((read.shape(), input.left()), (filter.shape(), 0));
             assert!((0..40u32).all(|item| read.contains(&item.to_le_bytes())));
         }
         for end in 0..bytes.len() {
-            assert!(<Cuckoo as Stored>::load(&mut Input::of_bytes(&bytes[..end]), 3).is_err());
+            assert!(
+                <Cuckoo as StoredSketch>::load(&mut Input::of_bytes(&bytes[..end]), 3).is_err()
+            );
         }
     }
 }

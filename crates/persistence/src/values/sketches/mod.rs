@@ -16,7 +16,7 @@ mod cuckoo;
 mod t_digest;
 mod top_k;
 
-use super::{NamedForm, Saved, ValueForm};
+use super::{NamedForm, SavedContainer, ValueForm};
 use crate::aof::CommandWriter;
 use crate::rdb::format::kind;
 use crate::rdb::module::{self, ModuleId, field, read_end, read_text, write_string};
@@ -27,7 +27,7 @@ use russet_types::{AnyContainer, BoxedValue, Kind};
 use std::ops::Range;
 
 /// A sketch that files hold.
-pub(crate) trait Stored: Kind {
+pub(crate) trait StoredSketch: Kind {
     /// The version of its fields that is written, as a rule.
     const VERSION: u64;
 
@@ -43,7 +43,7 @@ pub(crate) trait Stored: Kind {
     /// these were the last.
     fn save(&self, to: &mut RdbWriter, at: u64) -> Option<u64>;
 
-    /// The block that [`Stored::save`] writes from a position on, and the range of the piece.
+    /// The block that [`StoredSketch::save`] writes from a position on, and the range of the piece.
     fn block_piece(&self, _at: u64) -> Option<(&[u8], Range<usize>)> {
         None
     }
@@ -52,7 +52,7 @@ pub(crate) trait Stored: Kind {
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64) -> Option<u64>;
 }
 
-impl<S: Stored> Saved for BoxedValue<S>
+impl<S: StoredSketch> SavedContainer for BoxedValue<S>
 where
     BoxedValue<S>: Into<AnyContainer>,
 {
@@ -85,7 +85,7 @@ where
     }
 
     fn block_piece(&self, at: u64) -> Option<(&[u8], Range<usize>)> {
-        Stored::block_piece(&**self, at)
+        StoredSketch::block_piece(&**self, at)
     }
 
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64> {
@@ -101,11 +101,11 @@ where
 }
 
 /// Reads a sketch after its id.
-pub(crate) fn load_fields<S: Stored>(
+pub(crate) fn load_fields<S: StoredSketch>(
     input: &mut Input<'_>,
     id: &ModuleId,
 ) -> Result<BoxedValue<S>, Fault> {
-    let sketch = <S as Stored>::load(input, id.version)?;
+    let sketch = <S as StoredSketch>::load(input, id.version)?;
     read_end(input)?;
     Ok(BoxedValue::from(sketch))
 }
@@ -164,14 +164,14 @@ fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
 }
 
 /// Writes a sketch as the command `RESTORE key 0 payload`; there is nothing after it.
-fn write_payload<S: Stored>(sketch: &S, to: &mut CommandWriter, key: &[u8]) -> Option<u64> {
+fn write_payload<S: StoredSketch>(sketch: &S, to: &mut CommandWriter, key: &[u8]) -> Option<u64> {
     let args: [&[u8]; 4] = [b"RESTORE", key, b"0", &payload(sketch)];
     write_request(&mut to.out, args.into_iter());
     None
 }
 
 /// A sketch as DUMP replies it.
-pub(crate) fn payload<S: Stored>(sketch: &S) -> Vec<u8> {
+pub(crate) fn payload<S: StoredSketch>(sketch: &S) -> Vec<u8> {
     let mut writer = RdbWriter::new(VERSION_USUAL, true);
     writer.pack_blocks();
     writer.raw(&[kind::MODULE_2]);

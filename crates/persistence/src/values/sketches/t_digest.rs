@@ -5,14 +5,14 @@
 //!
 //! Unmerged nodes are not in it: what is written is a compressed copy.
 
-use super::{Stored, unknown_version, write_payload};
+use super::{StoredSketch, unknown_version, write_payload};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{read_double, read_number, write_double, write_number};
 use crate::rdb::{Fault, Input, RdbWriter};
 use russet_sketches::t_digest::Parts;
 use russet_sketches::{Damage, TDigest};
 
-impl Stored for TDigest {
+impl StoredSketch for TDigest {
     const VERSION: u64 = 0;
 
     fn load(input: &mut Input<'_>, version: u64) -> Result<TDigest, Fault> {

@@ -2,7 +2,7 @@
 //!
 //!     k, width, depth, decay, cells, places, (item NUL)                           encver 0
 
-use super::{Stored, piece, unknown_version, write_payload, write_piece};
+use super::{StoredSketch, piece, unknown_version, write_payload, write_piece};
 use crate::aof::CommandWriter;
 use crate::rdb::module::{
     read_double, read_number, read_string, write_double, write_number, write_string,
@@ -12,7 +12,7 @@ use russet_sketches::top_k::Loader;
 use russet_sketches::{Damage, TopK};
 use std::ops::Range;
 
-impl Stored for TopK {
+impl StoredSketch for TopK {
     const VERSION: u64 = 0;
 
     fn load(input: &mut Input<'_>, version: u64) -> Result<TopK, Fault> {

@@ -13,7 +13,7 @@
 mod commands;
 mod rdb;
 
-use super::{NamedForm, Saved, ValueForm, part_of_nodes};
+use super::{NamedForm, SavedContainer, ValueForm, part_of_nodes};
 use crate::aof::{CommandWriter, ELEMENTS_MAX};
 use crate::rdb::{
     Fault, Input, RdbOrigin, RdbWriter, Rules, VERSION_OWNERLESS, VERSION_PRODUCERS, VERSION_USUAL,
@@ -32,7 +32,7 @@ const STREAM_4: u8 = 26;
 /// With pending entries that have no owner.
 const STREAM_5: u8 = 27;
 
-impl Saved for Stream {
+impl SavedContainer for Stream {
     const FORMS: &[NamedForm] = &[
         (STREAM, "stream", rdb::LAYOUT),
         (STREAM_2, "stream-v2", rdb::LAYOUT_2),

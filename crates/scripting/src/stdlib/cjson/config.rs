@@ -13,7 +13,7 @@ pub struct Config {
     pub(super) decode_max_depth: i64,
     pub(super) precision: i64,
     pub(super) keep_buffer: bool,
-    pub(super) encode_invalid: Invalid,
+    pub(super) encode_invalid: InvalidNumbers,
     pub(super) decode_invalid: bool,
     /// Decoded arrays get a metatable, so that empty ones are encoded as arrays again.
     pub(super) marks_arrays: bool,
@@ -21,7 +21,7 @@ pub struct Config {
 
 /// Treatment of numbers that JSON cannot express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Invalid {
+pub(super) enum InvalidNumbers {
     Refused,
     Written,
     Null,
@@ -37,7 +37,7 @@ impl Default for Config {
             decode_max_depth: 1000,
             precision: 14,
             keep_buffer: true,
-            encode_invalid: Invalid::Refused,
+            encode_invalid: InvalidNumbers::Refused,
             decode_invalid: true,
             marks_arrays: false,
         }

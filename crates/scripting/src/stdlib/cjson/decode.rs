@@ -9,12 +9,12 @@
 
 use super::{Config, DEPTH_MAX};
 use crate::effort::{Effort, LONG};
-use crate::lua::{Frame, Raise, Returned, Stack};
+use crate::lua::{Frame, Raise, ReturnCount, Stack};
 use crate::stdlib::number::parse_c;
 
 /// `cjson.decode(text)`: the value. Null is `cjson.null`. A zero byte outside of a string ends
 /// the text, as in C.
-pub fn decode(f: Frame<'_>) -> Returned {
+pub fn decode(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(Raise::Argument(1, "expected 1 argument".into()));
     }
@@ -41,7 +41,7 @@ pub fn decode(f: Frame<'_>) -> Returned {
 }
 
 /// A token and the offset where it begins.
-type Placed<'t> = (Token<'t>, usize);
+type PlacedToken<'t> = (Token<'t>, usize);
 
 #[derive(Clone, Copy)]
 enum Token<'t> {
@@ -82,7 +82,7 @@ impl Token<'_> {
     }
 }
 
-fn unexpected(expected: &str, (found, at): Placed<'_>) -> Raise {
+fn unexpected(expected: &str, (found, at): PlacedToken<'_>) -> Raise {
     Raise::text(format!(
         "Expected {expected} but found {} at character {}",
         found.name(),
@@ -105,7 +105,7 @@ impl<'t> Decoder<'t> {
         self.text.get(self.at).copied().unwrap_or(0)
     }
 
-    fn token(&mut self) -> Placed<'t> {
+    fn token(&mut self) -> PlacedToken<'t> {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
@@ -296,7 +296,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// Pushes the value that begins with `token`.
-    fn value(&mut self, token: Placed<'t>) -> Result<(), Raise> {
+    fn value(&mut self, token: PlacedToken<'t>) -> Result<(), Raise> {
         self.effort.step(0)?;
         match token.0 {
             Token::Number(n) => self.stack.push_number(n),

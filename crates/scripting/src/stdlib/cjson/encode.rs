@@ -7,14 +7,14 @@
 //! table can take long to iterate.
 //! Cost: O(values + bytes), each array's keys twice.
 
-use super::{Config, DEPTH_MAX, Invalid};
+use super::{Config, DEPTH_MAX, InvalidNumbers};
 use crate::effort::Effort;
-use crate::lua::{Frame, LuaType, Raise, Returned, Stack};
+use crate::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 use crate::stdlib::number::write_g;
 
 /// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
 /// empty one is an object, unless it was decoded as an array (`decode_array_with_array_mt`).
-pub fn encode(f: Frame<'_>) -> Returned {
+pub fn encode(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(Raise::Argument(1, "expected 1 argument".into()));
     }
@@ -155,15 +155,15 @@ impl Encoder<'_> {
         let n = self.stack.number(at);
         if !n.is_finite() {
             match self.config.encode_invalid {
-                Invalid::Refused => {
+                InvalidNumbers::Refused => {
                     return Err(refused(LuaType::Number, "must not be NaN or Inf"));
                 }
-                Invalid::Written if n.is_nan() => self.out.extend_from_slice(b"nan"),
-                Invalid::Written => {
+                InvalidNumbers::Written if n.is_nan() => self.out.extend_from_slice(b"nan"),
+                InvalidNumbers::Written => {
                     let text: &[u8] = if n > 0.0 { b"inf" } else { b"-inf" };
                     self.out.extend_from_slice(text);
                 }
-                Invalid::Null => self.out.extend_from_slice(b"null"),
+                InvalidNumbers::Null => self.out.extend_from_slice(b"null"),
             }
             return Ok(());
         }

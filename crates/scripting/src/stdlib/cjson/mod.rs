@@ -8,10 +8,10 @@ mod encode;
 
 pub use config::Config;
 
-use config::{DEPTH_MAX, Invalid};
+use config::{DEPTH_MAX, InvalidNumbers};
 
 use super::super::guard;
-use super::super::lua::{Frame, LuaType, Raise, Returned, Stack};
+use super::super::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 
 /// Registry field: the metatable of decoded arrays.
 const ARRAYS: &str = "russet.json_arrays";
@@ -69,7 +69,7 @@ fn is_marked_as_array(stack: Stack) -> bool {
 }
 
 /// `cjson.new()`: another copy of the library.
-fn new(f: Frame<'_>) -> Returned {
+fn new(f: Frame<'_>) -> ReturnCount {
     push(f.stack);
     Ok(1)
 }
@@ -124,7 +124,7 @@ fn option(f: Frame<'_>, at: i32, old: usize, words: &[&str]) -> Result<usize, Ra
 const SWITCH: [&str; 2] = ["off", "on"];
 const INT_MAX: i64 = i32::MAX as i64;
 
-fn encode_sparse_array(f: Frame<'_>) -> Returned {
+fn encode_sparse_array(f: Frame<'_>) -> ReturnCount {
     at_most(f, 3)?;
     let old = f.machine.json.get();
     let convert = option(f, 1, old.sparse_convert.into(), &SWITCH)? == 1;
@@ -140,7 +140,7 @@ fn encode_sparse_array(f: Frame<'_>) -> Returned {
 }
 
 /// Returns a setting from 1 to `max`, after setting it if there is an argument.
-fn one_number(f: Frame<'_>, max: i64, place: fn(&mut Config) -> &mut i64) -> Returned {
+fn one_number(f: Frame<'_>, max: i64, place: fn(&mut Config) -> &mut i64) -> ReturnCount {
     at_most(f, 1)?;
     let mut config = f.machine.json.get();
     let setting = place(&mut config);
@@ -150,19 +150,19 @@ fn one_number(f: Frame<'_>, max: i64, place: fn(&mut Config) -> &mut i64) -> Ret
     Ok(1)
 }
 
-fn encode_max_depth(f: Frame<'_>) -> Returned {
+fn encode_max_depth(f: Frame<'_>) -> ReturnCount {
     one_number(f, INT_MAX, |c| &mut c.encode_max_depth)
 }
 
-fn decode_max_depth(f: Frame<'_>) -> Returned {
+fn decode_max_depth(f: Frame<'_>) -> ReturnCount {
     one_number(f, INT_MAX, |c| &mut c.decode_max_depth)
 }
 
-fn encode_number_precision(f: Frame<'_>) -> Returned {
+fn encode_number_precision(f: Frame<'_>) -> ReturnCount {
     one_number(f, 14, |c| &mut c.precision)
 }
 
-fn encode_keep_buffer(f: Frame<'_>) -> Returned {
+fn encode_keep_buffer(f: Frame<'_>) -> ReturnCount {
     at_most(f, 1)?;
     let keep = option(f, 1, f.machine.json.get().keep_buffer.into(), &SWITCH)? == 1;
     set(f, |c| c.keep_buffer = keep);
@@ -170,9 +170,13 @@ fn encode_keep_buffer(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-fn encode_invalid_numbers(f: Frame<'_>) -> Returned {
+fn encode_invalid_numbers(f: Frame<'_>) -> ReturnCount {
     at_most(f, 1)?;
-    let all = [Invalid::Refused, Invalid::Written, Invalid::Null];
+    let all = [
+        InvalidNumbers::Refused,
+        InvalidNumbers::Written,
+        InvalidNumbers::Null,
+    ];
     let old = f.machine.json.get().encode_invalid;
     let old = all.iter().position(|i| *i == old).unwrap_or(0);
     let chosen = option(f, 1, old, &["off", "on", "null"])?;
@@ -184,7 +188,7 @@ fn encode_invalid_numbers(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 
-fn decode_invalid_numbers(f: Frame<'_>) -> Returned {
+fn decode_invalid_numbers(f: Frame<'_>) -> ReturnCount {
     at_most(f, 1)?;
     let on = option(f, 1, f.machine.json.get().decode_invalid.into(), &SWITCH)? == 1;
     set(f, |c| c.decode_invalid = on);
@@ -192,7 +196,7 @@ fn decode_invalid_numbers(f: Frame<'_>) -> Returned {
     Ok(1)
 }
 /// `cjson.decode_array_with_array_mt(on)`, which is Redis 8.10's.
-fn decode_array_with_array_mt(f: Frame<'_>) -> Returned {
+fn decode_array_with_array_mt(f: Frame<'_>) -> ReturnCount {
     at_most(f, 1)?;
     let on = option(f, 1, f.machine.json.get().marks_arrays.into(), &SWITCH)? == 1;
     set(f, |c| c.marks_arrays = on);

@@ -101,7 +101,7 @@ use russet_base::wake::Wake;
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, DbIndex, Effects};
-use russet_persistence::aof::{AsideLine, Changed, Disk, Log, Owner, Time, Trouble};
+use russet_persistence::aof::{AsideLine, CompletedChange, Disk, Log, Owner, Time, Trouble};
 use russet_replication::{Position, ReplOffset, Stream};
 
 /// Bytes written to the file between two checks of the free space.
@@ -511,7 +511,9 @@ impl Aof {
     }
 
     /// The change of the set that has ended since the last call.
-    pub(in crate::server) fn take_change(&mut self) -> Option<(Owner, Result<Changed, String>)> {
+    pub(in crate::server) fn take_change(
+        &mut self,
+    ) -> Option<(Owner, Result<CompletedChange, String>)> {
         let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
         take(&mut self.log).or_else(|| take(&mut self.next))
     }

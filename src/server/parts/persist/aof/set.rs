@@ -12,7 +12,7 @@ use russet_base::hashing::crc64;
 use russet_config::{AppendFsync, Config, system_text};
 use russet_keyspace::Keyspace;
 use russet_persistence::aof::{
-    BaseForm, Log, Manifest, Names, OpenError, Owner, Retain, Rules, Sealed, SyncPolicy,
+    BaseForm, Log, Manifest, Names, OpenError, Owner, Retain, Rules, SealedSet, SyncPolicy,
 };
 use russet_persistence::rdb;
 use russet_replication::{ReplOffset, Stream};
@@ -193,7 +193,7 @@ impl Aof {
     }
 
     /// The set for a backup to link: none of its files is removed until [`Aof::unseal`].
-    pub(in crate::server) fn seal(&mut self) -> Option<Sealed> {
+    pub(in crate::server) fn seal(&mut self) -> Option<SealedSet> {
         Some(self.log.as_mut()?.sealed())
     }
 

@@ -33,7 +33,7 @@ use russet_base::wake::Wake;
 use russet_command::CommandError;
 use russet_config::{Config, system_text};
 use russet_keyspace::ClientId;
-use russet_persistence::aof::{Disk, Names, Sealed};
+use russet_persistence::aof::{Disk, Names, SealedSet};
 use russet_persistence::errand::Errand;
 
 /// See the module.
@@ -170,7 +170,7 @@ impl Backups {
     pub(in crate::server) fn link_files(
         &mut self,
         config: &Config,
-        sealed: Sealed,
+        sealed: SealedSet,
         names: Names,
         disk: Disk,
         wake: Wake,
