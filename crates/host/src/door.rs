@@ -1,7 +1,8 @@
 //! The sockets by which other nodes open links to a machine.
 //!
 //! An event, a registration or a round without a poll means that connections may wait; cron tries
-//! again what failed for want of a descriptor. Cost: a system call a connection, and one a socket.
+//! again what failed for want of a descriptor. Cost: a system call for each connection and for each
+//! socket.
 
 use std::io::{self, ErrorKind};
 
@@ -16,7 +17,7 @@ pub(super) struct Door {
     role: Option<Role>,
     /// A listener may have connections to accept.
     pub has_waiting: bool,
-    /// Perhaps no descriptor was left for one.
+    /// Perhaps no descriptor was left for a connection.
     pub retries: bool,
 }
 
@@ -31,13 +32,13 @@ impl Door {
         Ok(())
     }
 
-    /// Whether an event is one of its sockets'.
+    /// Whether an event is of this door's sockets.
     pub fn has(&self, token: Target) -> bool {
         self.role == Some(token.role)
     }
 
-    /// The next connection that waits at a listener; this is the first one to be asked. `None`: no
-    /// other waits. Error: why some may have to wait.
+    /// The next connection that waits at a listener; this is the first listener to be asked.
+    /// `None`: no other waits. Error: why some may have to wait.
     pub fn accept(&mut self, at: &mut usize) -> Option<io::Result<(AcceptedStream, Address)>> {
         while let Some(listener) = self.listeners.get(*at) {
             match listener.accept() {

@@ -253,7 +253,7 @@ pub trait Driver {
     }
 }
 
-/// A driver as the loop's list has it: a [`Driver`], or one that serves its links itself.
+/// A driver as the loop's list has it: a [`Driver`], or a driver that serves its links itself.
 pub trait LoopDriver {
     /// The poll has an event for this connection: serves it, if it is ours.
     fn serve_event(&mut self, token: Target);

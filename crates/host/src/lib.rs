@@ -24,9 +24,9 @@
 //!
 //! # A new machine
 //!
-//! - Its crate implements [`Machine`]: events that it shares with the others are [`Event`]'s, all
-//!   further ones are methods of its own. It gives its links their numbers, keeps one [`Outbox`],
-//!   and draws from one [`Random`].
+//! - Its crate implements [`Machine`]: events that it shares with the others are [`Event`]'s,
+//!   further events are methods of its own. The machine gives its links their numbers, keeps an
+//!   [`Outbox`], and draws from a [`Random`].
 //! - The server implements [`Driver`] for it: how it is reached, what its orders do, where its
 //!   state is saved, how its links are dialled. The loop has it in its list ([`LoopDriver`]).
 #![warn(missing_docs)]

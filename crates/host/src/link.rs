@@ -1,7 +1,7 @@
-//! One link: a socket with the messages that have not left yet.
+//! A link: a socket with the messages that have not left yet.
 //!
-//! Messages are shared: one to many links is one allocation. A link's queue has no bound of its
-//! own; the driver closes a link that has too much to send ([`super::Links::above`]).
+//! Messages are shared: a message to many links is one allocation. A link's queue has no bound of
+//! its own; the driver closes a link that has too much to send ([`super::Links::above`]).
 //!
 //! Cost: one vectored write for up to [`PIECES_MAX`] messages.
 
@@ -32,7 +32,7 @@ pub(super) struct Link {
     pub id: LinkId,
     pub token: Target,
     pub stage: LinkStage,
-    /// Messages not sent yet; of the first one, `sent` bytes are gone.
+    /// Messages not sent yet; of the first message, `sent` bytes are gone.
     queue: VecDeque<Bytes>,
     sent: usize,
     /// Bytes of the queue that are still to be sent.
@@ -96,7 +96,7 @@ impl Link {
         self.unsent + self.sent + self.queue.capacity() * size_of::<Bytes>()
     }
 
-    /// Writes as much as the socket takes; a full one is armed.
+    /// Writes as much as the socket takes; a full socket is armed.
     pub fn send(&mut self, registry: Option<&Registry>) -> Result<(), LostLink> {
         let is_full = match self.write() {
             Ok(()) => false,

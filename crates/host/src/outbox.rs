@@ -38,7 +38,7 @@ impl<O> Default for Outbox<O> {
 }
 
 impl<O> Outbox<O> {
-    /// Of a machine that falls silent if it cannot save: to its peers it is one that does not
+    /// Of a machine that falls silent if it cannot save: to its peers it is a node that does not
     /// answer.
     pub fn silent_unless_saved() -> Outbox<O> {
         Outbox {
@@ -61,7 +61,7 @@ impl<O> Outbox<O> {
         self.push(Action::Log { level, text });
     }
 
-    /// Asks for a save. One that was asked for and not handed out yet covers this change, too.
+    /// Asks for a save. A save that was requested and not handed out yet covers this change, too.
     pub fn persist(&mut self) {
         self.is_wanted = false;
         if !self.is_asked {
@@ -76,7 +76,7 @@ impl<O> Outbox<O> {
         self.is_wanted = true;
     }
 
-    /// Asks for the save that has waited, if there is one.
+    /// Requests the save that has waited, if any.
     pub fn persist_wanted(&mut self) {
         if self.is_wanted {
             self.persist();

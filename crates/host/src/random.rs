@@ -1,7 +1,6 @@
 //! Random numbers that a seed decides, for machines and for their simulations.
 
-/// A sequence of numbers from its seed (SplitMix64): each seed is a good one, 0 too. Not for
-/// secrets.
+/// A sequence of numbers from its seed (SplitMix64): each seed is good, 0 too. Not for secrets.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 

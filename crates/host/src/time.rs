@@ -2,7 +2,7 @@
 
 use russet_base::clock;
 
-/// The two clocks at one moment, in milliseconds. Timers use the monotonic one; the wall clock is
+/// The two clocks at one moment, in milliseconds. Timers use the monotonic clock; the wall clock is
 /// for times that users and other nodes see, and its jumps show that the system stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {

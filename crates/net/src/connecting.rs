@@ -4,7 +4,7 @@
 //!
 //! A name is resolved by a helper thread, because the system's resolver blocks. Each address is
 //! tried in the system's order; an address that refuses, or whose handshake fails, is followed by
-//! the next one. There is no time limit here: the owner drops a connection that takes too long.
+//! the next address. There is no time limit here: the owner drops a connection that takes too long.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -63,8 +63,9 @@ enum ConnectStage {
 }
 
 impl ConnectAttempt {
-    /// Begins to resolve the name, if it is one: to be followed by [`ConnectAttempt::advance`]. `wake`
-    /// is called by a helper thread when that can continue; later steps follow events of the poll.
+    /// Begins to resolve the destination if it is a name: to be followed by
+    /// [`ConnectAttempt::advance`]. `wake` is called by a helper thread when that can continue;
+    /// later steps follow events of the poll.
     ///
     /// Error: the system cannot provide a thread.
     pub fn begin(to: Destination, wake: Wake) -> io::Result<ConnectAttempt> {
@@ -105,7 +106,7 @@ impl ConnectAttempt {
     /// Continues: after `wake`, and after each event for `token`, under which its sockets are
     /// registered. Returns the stream once it is ready to be written, registered for reading.
     ///
-    /// Error: no address is left; it is the failure of the last one.
+    /// Error: no address is left; it is the failure of the last address.
     pub fn advance(&mut self, registry: &Registry, token: Token) -> io::Result<Option<Stream>> {
         loop {
             let stepped = match std::mem::replace(&mut self.stage, ConnectStage::Over) {

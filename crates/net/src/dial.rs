@@ -1,7 +1,7 @@
 //! A blocking outgoing connection, each step with a time limit, with TLS if configured: for
 //! commands that talk to another server while all clients wait (MIGRATE), and for tools.
 //!
-//! The limit of `connect` covers all addresses of the host and the handshake; that of `send` is one
+//! The limit of `connect` covers all addresses of the host and the handshake; `send` has a limit
 //! for each 64 KiB; `read_into` has an end. Resolving the name has no limit. A limit that has
 //! passed is `TimedOut`, whatever the system calls it. Links of the loop never use this: see
 //! `connecting`.
@@ -93,7 +93,7 @@ fn name_timeout(error: io::Error) -> io::Error {
     }
 }
 
-/// The name that is sent to a server (SNI); the certificate may have another one.
+/// The name that is sent to a server (SNI); the certificate may have another name.
 pub(super) fn server_name(host: &str) -> ServerName<'static> {
     ServerName::try_from(host.to_owned())
         .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)))
@@ -182,7 +182,7 @@ impl DialledStream {
         Ok(())
     }
 
-    /// Appends the arrived bytes to `into`, at least one; waits for it until `end`.
+    /// Appends the arrived bytes to `into`, at least 1; waits for it until `end`.
     pub fn read_into(&mut self, into: &mut Vec<u8>, end: Instant) -> io::Result<()> {
         let mut bytes = [0; READ_BYTES];
         loop {

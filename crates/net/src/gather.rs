@@ -11,9 +11,9 @@
 //! [`ROUND`]; after a bad round they are suspended, twice as long each time.
 //!
 //! Rests grow while they find few events, and shrink while they find too many of the clients
-//! waiting. A loop that works alone may double them; one that works with threads may rest for four
-//! times as long ([`Gather::set_threaded`]): each wakes the other for what it has done, and the
-//! shorter their turns, the more often.
+//! waiting. A loop that works alone may double them; a loop that works with threads may rest for
+//! four times as long ([`Gather::set_threaded`]): each wakes the other for what it has done, and
+//! the shorter their turns, the more often.
 
 use russet_base::backoff::Backoff;
 
@@ -29,15 +29,15 @@ const FOUND_SOME: u32 = 2;
 /// How far rests grow.
 #[derive(Clone, Copy, Debug)]
 struct Growth {
-    /// The longest rest, in shortest ones.
+    /// The longest rest, in units of the shortest.
     times_max: u32,
-    /// A rest is doubled while at most one client in so many comes to wait during it, and halved if
-    /// more than one in so many does.
+    /// A rest is doubled while at most every n-th client comes to wait during it, and halved if
+    /// more clients do.
     doubles: u32,
     halves: u32,
 }
 
-/// Of a loop alone, and of one that works with threads.
+/// Of a loop alone, and of a loop that works with threads.
 const ALONE: Growth = Growth {
     times_max: 2,
     doubles: 5,
@@ -59,7 +59,7 @@ const SKIP_MAX: u32 = 4096;
 pub struct Gather {
     /// Events of clients since the loop last slept or rested.
     run: u32,
-    /// The number of the round; a session stores the one in which it was last active.
+    /// The number of the round; a session stores the round in which it was last active.
     round: u32,
     /// Of this round: rests, distinct active clients, events that the rests found.
     rests: u32,
@@ -67,7 +67,7 @@ pub struct Gather {
     found: u32,
     /// The current turn handles events that a rest has gathered.
     rested: bool,
-    /// Length of a rest in shortest ones: a power of two.
+    /// Length of a rest in units of the shortest: a power of two.
     times: u32,
     growth: Growth,
     backoff: Backoff<SKIP_MAX>,
@@ -98,13 +98,13 @@ impl Gather {
         }
     }
 
-    /// Says whether other threads work with this one.
+    /// Sets whether other threads work with this thread.
     pub fn set_threaded(&mut self, is_threaded: bool) {
         self.growth = if is_threaded { THREADED } else { ALONE };
         self.times = self.times.min(self.growth.times_max);
     }
 
-    /// Length of the next rest, in shortest ones.
+    /// Length of the next rest, in units of the shortest.
     #[inline]
     pub fn times(&self) -> u32 {
         self.times
@@ -151,7 +151,7 @@ impl Gather {
         self.run = 0;
     }
 
-    /// At the end of a turn: judges the rest before it, if there was one.
+    /// At the end of a turn: judges the rest before it, if the loop rested.
     pub fn judge(&mut self) {
         if !std::mem::take(&mut self.rested) {
             return;
@@ -161,7 +161,7 @@ impl Gather {
             return;
         }
         // At most half of the clients may come to wait during a rest, or fewer if it is a longer
-        // one.
+        // rest.
         let growth = self.growth;
         let (found, all) = (self.found, ROUND * self.clients);
         let grows = self.times < growth.times_max

@@ -153,7 +153,8 @@ fn path_too_long(path: &Path) -> ListenError {
 
 impl Listener {
     /// Accepts the next connection and returns its peer's address; `WouldBlock` if there is none.
-    /// The address is the one at connect time: a peer that has disconnected since cannot hide it.
+    /// The address is the peer's at connect time: a peer that has disconnected since cannot hide
+    /// it.
     pub fn accept(&self) -> io::Result<(AcceptedStream, Address)> {
         match self {
             Listener::Tcp(l, transport) => {

@@ -1,6 +1,6 @@
 //! The outside of I/O threads: rings, polls, threads, the clock.
 //!
-//! `tests/protocol` includes the I/O threads with a module of its own in the place of this one: there
+//! `tests/protocol` includes the I/O threads with a module of its own instead of this module: there
 //! a scheduler decides which of the threads goes on.
 
 pub(crate) use std::sync::atomic;

@@ -13,7 +13,7 @@ thread_local! {
     static DIALLER: RefCell<Option<Dialler>> = const { RefCell::new(None) };
 }
 
-/// Sets the dialler of this thread; the one before.
+/// Sets the dialler of this thread; returns the dialler before.
 pub fn install(dialler: Option<Dialler>) -> Option<Dialler> {
     DIALLER.with(|its| std::mem::replace(&mut *its.borrow_mut(), dialler))
 }

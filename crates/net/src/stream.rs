@@ -1,4 +1,4 @@
-//! A client's socket: TCP, Unix, or TCP under TLS; one of these may also unpack what it reads.
+//! A client's socket: TCP, Unix, or TCP under TLS; each of them may also unpack what it reads.
 //!
 //! Invariants
 //!   1. A read that fills its buffer, or a `true` beside its length, may have left bytes: with
@@ -133,7 +133,7 @@ pub enum Stream {
     Unix(UnixStream),
     /// TCP under TLS; its handshake may be in progress ([`Stream::is_handshaking`]).
     Tls(Box<TlsLink>),
-    /// One of these, whose peer compresses its bytes.
+    /// Such a socket whose peer compresses its bytes.
     Unpacking(Box<UnpackingStream>),
     /// An I/O thread has the socket.
     Handoff(Box<Handoff>),
@@ -198,7 +198,7 @@ impl Stream {
         }
     }
 
-    /// The peer's verified certificate, if it has sent one.
+    /// The peer's verified certificate, if the peer has sent it.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
         match self {
             Stream::Handoff(handoff) => handoff.peer_certificate(),
@@ -319,7 +319,7 @@ impl Stream {
     }
 
     /// Our end. The address of the peer comes from accept ([`super::Listener::accept`]): a peer
-    /// that has disconnected no longer has one.
+    /// that has disconnected no longer has an address.
     pub fn local(&self) -> Address {
         if let Stream::Unpacking(s) = self {
             return s.inner().local();

@@ -3,8 +3,8 @@
 //!     generation: 32 bits | role: 4 bits | slot: 28 bits
 //!
 //! A role is the purpose of a connection, and thereby names the code that handles its events. A
-//! slot is the role's own number for one of its connections; the generation distinguishes an event
-//! for a connection that was closed earlier in the same turn from one for its successor.
+//! slot is the role's own number for a connection; the generation distinguishes an event for a
+//! connection that was closed earlier in the same turn from an event for its successor.
 //!
 //! To add a role, add a variant here, and in `server/run` a file with its type and a line in
 //! the turn (`server/run/mod.rs`).
@@ -75,7 +75,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The only target of its role, or one that is never replaced.
+    /// The only target of its role, or a target that is never replaced.
     pub fn lasting(role: Role, slot: usize) -> Target {
         let slot = u32::try_from(slot).expect("few of them");
         Target {

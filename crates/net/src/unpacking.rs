@@ -20,7 +20,8 @@ use super::sys::FillBuffer;
 
 /// Bytes of one read of the socket.
 const READ_BYTES: usize = 32 * 1024;
-/// Reads of the socket for one of ours: several may bring only parts of what can be unpacked.
+/// Reads of the socket for each read of the caller: several may bring only parts of what can be
+/// unpacked.
 const READS_MAX: usize = 4;
 /// Bytes that are copied at a time into memory that is not initialized.
 const COPY_BYTES: usize = 8 * 1024;
@@ -74,7 +75,7 @@ impl UnpackingStream {
     /// As [`Stream::fill`].
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
         // As long as this call has not read the socket: the event that led to this call may be of
-        // bytes there, and held ones are given first.
+        // bytes there, and held bytes are given first.
         let mut socket_has_more = true;
         for _ in 0..READS_MAX {
             let n = self.unpack.pull(into)?;

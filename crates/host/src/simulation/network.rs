@@ -66,7 +66,7 @@ impl Network {
         self.leads(a, b) && self.leads(b, a)
     }
 
-    /// A machine begins to open a link to another one, which answers at this moment.
+    /// A machine begins to open a link to another machine, which answers at this moment.
     pub fn dial(&mut self, from: MachineId, link: LinkId, to: MachineId, accepted_at: i64) {
         self.last += 1;
         let pipe = Pipe {
@@ -109,7 +109,8 @@ impl Network {
         Some(pipe.ends[1 - end].machine)
     }
 
-    /// A parcel leaves an end, and is due at the other one at this moment, or after those before.
+    /// A parcel leaves an end, and is due at the other end at this moment, or after earlier
+    /// parcels.
     pub fn send(&mut self, machine: MachineId, link: LinkId, at: i64, parcel: Parcel) {
         if let Some((pipe, end)) = self.find(machine, link) {
             let queue = &mut pipe.under_way[1 - end];
@@ -149,7 +150,7 @@ impl Network {
         true
     }
 
-    /// An end has received that the other one is closed.
+    /// An end has received that the other end is closed.
     fn remove(&mut self, pipe: u64) {
         if let Some(pipe) = self.pipes.remove(&pipe) {
             for end in pipe.ends {

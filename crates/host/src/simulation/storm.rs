@@ -1,5 +1,5 @@
-//! Storms: what happens in a simulated world, from a seed. One that fails is reduced to few events,
-//! and described with its history.
+//! Storms: what happens in a simulated world, from a seed. A storm that fails is reduced to few
+//! events, and described with its history.
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};

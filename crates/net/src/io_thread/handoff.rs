@@ -334,8 +334,8 @@ impl Handoff {
         self.pieces.is_empty() && self.out.len() < LONG_MIN
     }
 
-    /// Takes the shared piece, if it is the only one among short bytes, and how many of them come
-    /// before it: the usual form of a large string.
+    /// Takes the shared piece, if it is alone among short bytes, and how many of them come before
+    /// it: the usual form of a large string.
     #[inline]
     pub(super) fn take_lone_piece(&mut self) -> Option<(usize, Bytes)> {
         if self.pieces.len() != 1 || self.out.len() >= LONG_MIN {

@@ -16,7 +16,7 @@ use crate::stream::Stream;
 /// Bytes of a block into which an I/O thread reads.
 pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 
-/// One connection's place in the loop's table.
+/// A connection's slot in the loop's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionId {
     /// Its slot.
@@ -25,21 +25,21 @@ pub struct ConnectionId {
     pub generation: u32,
 }
 
-/// The reads of an I/O thread, and its news.
+/// The reads of an I/O thread, its reports, and the connections that it returns.
 #[derive(Debug, Default)]
 pub struct ReadBatch {
-    /// The bytes of all reads, one after the other.
+    /// The bytes of all reads, in their order.
     pub block: Bytes,
     /// Its reads and reports, in their order.
     pub reports: Vec<Report>,
     /// Connections that the loop gets back.
     pub recalled: Vec<(ConnectionId, Stream)>,
-    /// Orders that were carried out, to be used again.
+    /// Task batches that were carried out, to be used again.
     pub(super) spent: Vec<TaskBatch>,
 }
 
 impl ReadBatch {
-    /// An empty one with room for so many reports.
+    /// An empty batch with room for so many reports.
     pub(super) fn roomy(reports: usize) -> ReadBatch {
         ReadBatch {
             reports: Vec::with_capacity(reports),
@@ -48,7 +48,7 @@ impl ReadBatch {
     }
 }
 
-/// One read of a connection, or news of it.
+/// A read of a connection, or a change of its state.
 #[derive(Debug)]
 pub struct Report {
     /// The connection.
@@ -70,7 +70,7 @@ impl Report {
         self.len > 0 && matches!(self.reading, ReadState::Continues)
     }
 
-    /// Takes it: one that reports nothing is in its place.
+    /// Takes the report, and leaves a report of nothing in its place.
     #[inline]
     pub fn take(&mut self) -> Report {
         let nothing = Report {
@@ -83,7 +83,7 @@ impl Report {
     }
 }
 
-/// Parts of batches that are served later, with their bytes.
+/// Reports and returned connections that the loop serves later, with copies of their bytes.
 #[derive(Debug, Default)]
 pub struct DeferredReads {
     bytes: Vec<u8>,
@@ -91,7 +91,7 @@ pub struct DeferredReads {
 }
 
 impl DeferredReads {
-    /// Takes a report of a batch whose block this is.
+    /// Adds a report of a batch whose block this is.
     #[cold]
     pub fn add(&mut self, block: &[u8], report: Report) {
         let start = self.bytes.len() as u32;
@@ -101,13 +101,13 @@ impl DeferredReads {
         self.batch.reports.push(Report { start, ..report });
     }
 
-    /// Takes a connection that has come back.
+    /// Adds a connection that the I/O thread has returned.
     #[cold]
     pub fn recalled(&mut self, id: ConnectionId, stream: Stream) {
         self.batch.recalled.push((id, stream));
     }
 
-    /// All of it, if there is anything.
+    /// A batch of all that was deferred, if there is anything.
     #[inline]
     pub fn into_batch(mut self) -> Option<ReadBatch> {
         if self.batch.reports.is_empty() && self.batch.recalled.is_empty() {
@@ -121,7 +121,7 @@ impl DeferredReads {
 /// How reading goes on after a report.
 #[derive(Debug)]
 pub enum ReadState {
-    /// More comes by itself.
+    /// The I/O thread continues to read.
     Continues,
     /// The handshake is complete, and the peer has shown this certificate. Bytes come after it.
     Secured(Option<Box<CertificateDer<'static>>>),
@@ -133,27 +133,28 @@ pub enum ReadState {
     Broken(io::Error),
 }
 
-/// The work of an I/O thread.
+/// Tasks for an I/O thread, and the bytes of short replies.
 #[derive(Debug, Default)]
 pub struct TaskBatch {
-    /// The bytes of all short replies, one after the other.
+    /// The bytes of all short replies, in their order.
     pub(super) bytes: Vec<u8>,
     pub(super) list: Vec<Task>,
     /// Batches that were served, to be used again.
     pub(super) spent: Vec<ReadBatch>,
-    /// Its memory as the loop has counted it, while it is away.
+    /// The batch's memory as the loop has counted it, while the I/O thread has it.
     pub(super) counted: usize,
 }
 
-/// Bytes and orders that are room for from the start: they are an I/O thread's, as its blocks are.
+/// Bytes and tasks that a batch has room for from the start: they count as an I/O thread's memory,
+/// as its blocks do.
 const ROOMY_BYTES: usize = 4096;
 const ROOMY_TASKS: usize = 64;
 
 impl TaskBatch {
-    /// Bytes of the room that there is from the start.
+    /// Bytes of the room that a batch has from the start.
     pub(super) const ROOMY: usize = ROOMY_BYTES + ROOMY_TASKS * size_of::<Task>();
 
-    /// Empty ones with room for a little.
+    /// An empty batch with a little room.
     pub(super) fn roomy() -> TaskBatch {
         TaskBatch {
             bytes: Vec::with_capacity(ROOMY_BYTES),
@@ -162,21 +163,21 @@ impl TaskBatch {
         }
     }
 
-    /// Memory for bytes and orders, beyond the room that there is from the start.
+    /// Memory for bytes and tasks, beyond the room that there is from the start.
     pub(super) fn memory_bytes(&self) -> usize {
         let tasks = self.list.capacity().saturating_sub(ROOMY_TASKS);
         self.bytes.capacity().saturating_sub(ROOMY_BYTES) + tasks * size_of::<Task>()
     }
 }
 
-/// One order.
+/// A task of an I/O thread.
 #[derive(Debug)]
 pub(super) enum Task {
     /// The connection is the I/O thread's from here on.
     Adopt(ConnectionId, Stream),
     /// Sends the next bytes of the block.
     Send(ConnectionId, u32),
-    /// Sends shared bytes between the next ones of the block: so many before them, and after.
+    /// Sends shared bytes between the next bytes of the block: so many before them, and after.
     SendAround(ConnectionId, u32, Bytes, u32),
     /// Sends bytes that stand by themselves, or are shared.
     SendLong(ConnectionId, Vec<Bytes>),
@@ -190,7 +191,7 @@ pub(super) enum Task {
     ShutDown(ConnectionId),
     /// Closes the connection.
     Close(ConnectionId),
-    /// Closes all of them and ends the thread.
+    /// Closes all connections and ends the thread.
     Stop,
 }
 

@@ -40,25 +40,25 @@ use crate::outside::{
 };
 use crate::stream::Stream;
 
-/// Orders that were carried out and are kept for the next ones.
+/// Task batches that were carried out and are kept to be used again.
 const FREE_MAX: usize = 8;
-/// Bytes of replies that such orders keep room for.
+/// Bytes of replies that such batches keep room for.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// Figures of an I/O thread, which it counts and others read.
+/// Figures of an I/O thread: the thread counts, other threads read.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Reads that brought bytes.
     pub reads: AtomicU64,
     /// Writes that took bytes.
     pub writes: AtomicU64,
-    /// Times that it slept.
+    /// Times that the thread slept.
     pub sleeps: AtomicU64,
-    /// Microseconds that it worked.
+    /// Microseconds that the thread worked.
     pub busy_us: AtomicU64,
-    /// Orders to close a connection that were carried out.
+    /// Tasks to close a connection that were carried out.
     closed: AtomicU64,
-    /// Microseconds that it rests where many connections are active, set by the loop.
+    /// Microseconds that the thread rests if many connections are active, set by the loop.
     pub rest_us: AtomicU32,
 }
 
@@ -78,18 +78,18 @@ pub struct IoThread {
     waker: Arc<ThreadWaker>,
     figures: Arc<Figures>,
     thread: Option<JoinHandle<()>>,
-    /// The orders that are sent next.
+    /// The tasks that are sent next.
     open: TaskBatch,
-    /// A block goes back with them, which the I/O thread may wait for.
+    /// A block goes back with these tasks, and the I/O thread may wait for it.
     returns_block: bool,
-    /// Empty ones.
+    /// Empty task batches.
     free: Vec<TaskBatch>,
-    /// Memory of the orders that have been sent and have not come back.
+    /// Memory of the task batches that have been sent and have not come back.
     away: usize,
-    /// Unsent replies of connections that are ordered to be closed, each with the number of its
-    /// order, oldest first.
+    /// Bytes of unsent replies of connections that the I/O thread is to close, each with the number
+    /// of the task, oldest first.
     closing: VecDeque<(u64, usize)>,
-    /// Orders to close a connection so far.
+    /// Tasks to close a connection so far.
     closes: u64,
     /// Connections that it has.
     connections: usize,

@@ -7,21 +7,22 @@
 //!     some   all of them are busy for more than 70 %: one more
 //!            for [`SLACK_TICKS`] ticks, one fewer would be busy for less than 60 %: one fewer
 //!
-//! The first one comes early: on a machine that has other work, too, a loop that could do no more
-//! is seen to work for a small part of the time. Few clients keep their loop to themselves: handing
-//! over costs two wake-ups where each waits for its answer.
+//! The first I/O thread starts early, because on a machine that has other work, too, a loop that
+//! could do no more appears to work for a small part of the time. Few clients get no I/O thread,
+//! because a hand-over costs two wake-ups if each client waits for its answer.
 //!
-//! Connections go to the I/O thread with the fewest, and move from the busiest one to the others where
-//! that one is busy for [`UNEVEN`] of the time longer than the least busy one.
+//! A connection goes to the I/O thread with the fewest connections. Connections move from the
+//! busiest thread to the others if it is busy for [`UNEVEN`] of the time longer than the least busy
+//! thread.
 
 /// Clients that are active at the same time, at least, for I/O threads to help.
 const ACTIVE_MIN: usize = 12;
-/// With fewer than so many it helps no more: a client's request waits twice as long where each of
-/// eight clients waits for its answer.
+/// With fewer active clients an I/O thread helps no more: a client's request waits twice as long if
+/// each of eight clients waits for its answer.
 const ACTIVE_FEW: usize = 9;
-/// Ticks in which all is busy before one more is started.
+/// Ticks in which all threads are busy before a further thread is started.
 const BUSY_TICKS: u32 = 2;
-/// Ticks in which there is slack before one is stopped.
+/// Ticks in which there is slack before a thread is stopped.
 const SLACK_TICKS: u32 = 20;
 const LOOP_BUSY: f64 = 0.1;
 const LAST_BUSY: f64 = 0.05;
@@ -39,20 +40,20 @@ pub struct Scaling {
     slack: u32,
 }
 
-/// The change of their number.
+/// The change of the number of I/O threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// As many as there are.
+    /// The number stays.
     Keep,
-    /// One more.
+    /// Start a thread.
     More,
-    /// One fewer.
+    /// Stop a thread.
     Fewer,
 }
 
 impl Scaling {
     /// A tick: the shares of the time in which the loop and each I/O thread were busy. `are_active`
-    /// says whether so many clients are active, and is asked only where it matters.
+    /// returns whether so many clients are active, and is called only if it matters.
     pub fn advise(
         &mut self,
         of_loop: f64,
@@ -93,9 +94,9 @@ impl Scaling {
 /// How the work of I/O threads is spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
-    /// None has much to do.
+    /// No thread has much to do.
     Idle,
-    /// All that work have about as much to do.
+    /// All threads have about as much to do.
     Even,
     /// The I/O thread with this index should give away this part of its work.
     Uneven(usize, f64),

@@ -5,9 +5,9 @@
 //!     look at all rings once more      ring: is_asleep = false; if it was true, wake the sleeper
 //!     sleep, or get up at once
 //!
-//! Both sides change the flag by `swap`, so one of them sees the other: either the last look finds
-//! the message, or the sender finds the sleeper. `tests/sleep_flag` tries all orders of both
-//! sides' steps; it includes this file, with loom's atomics in the place of the usual ones.
+//! Both sides change the flag by `swap`, so either side sees the other: either the last look finds
+//! the message, or the sender finds the sleeper. `tests/sleep_flag` tries all orders of both sides'
+//! steps; it includes this file, with loom's atomics instead of the standard library's.
 
 use super::atomic::{AtomicBool, Ordering};
 
@@ -25,19 +25,20 @@ impl SleepFlag {
         }
     }
 
-    /// Its owner is about to sleep. It must look for messages once more before it does.
+    /// Called by the flag's owner, which is about to sleep. It must look for messages once more
+    /// before it sleeps.
     pub fn begin_sleep(&self) {
         self.is_asleep.swap(true, Ordering::SeqCst);
     }
 
-    /// Its owner is awake.
+    /// Called by the flag's owner, which is awake.
     pub fn end_sleep(&self) {
         if self.is_asleep.load(Ordering::Relaxed) {
             self.is_asleep.swap(false, Ordering::SeqCst);
         }
     }
 
-    /// Whether its owner must be woken; after the message is where it looks.
+    /// Whether the caller must wake the flag's owner. Call it after the message is in the ring.
     pub fn claim_wake(&self) -> bool {
         self.is_asleep.swap(false, Ordering::SeqCst)
     }

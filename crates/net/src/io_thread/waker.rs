@@ -1,4 +1,5 @@
-//! The bell of a thread that sleeps on a poll: a thread that has left a message for it rings.
+//! Wakes a thread that sleeps on a poll. A thread that has left a message for the sleeper calls
+//! [`ThreadWaker::wake`].
 //!
 //! Cost: no system call while the receiver is awake ([`SleepFlag`]).
 
@@ -18,7 +19,7 @@ pub struct ThreadWaker {
 }
 
 impl ThreadWaker {
-    /// A bell of the thread that polls `registry`, which gets an event with this token.
+    /// A waker of the thread that polls `registry`, which gets an event with this token.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Arc<ThreadWaker>> {
         Ok(Arc::new(ThreadWaker {
             flag: SleepFlag::new(),
@@ -26,20 +27,22 @@ impl ThreadWaker {
         }))
     }
 
-    /// Its owner is about to sleep. It must look for messages once more before it does.
+    /// Called by the waker's owner, which is about to sleep. It must look for messages once more
+    /// before it sleeps.
     pub fn begin_sleep(&self) {
         self.flag.begin_sleep();
     }
 
-    /// Its owner is awake.
+    /// Called by the waker's owner, which is awake.
     pub fn end_sleep(&self) {
         self.flag.end_sleep();
     }
 
-    /// Wakes the owner if it sleeps; after the message is where it looks.
+    /// Wakes the owner if it sleeps. Call it after the message is in the ring.
     pub fn wake(&self) {
         if self.flag.claim_wake() {
-            // Its poll is open as long as the bell is: an error means that it is woken already.
+            // The owner's poll is open as long as the waker exists: an error means that the owner
+            // is woken already.
             let _ = self.waker.wake();
         }
     }

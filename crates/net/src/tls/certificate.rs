@@ -180,7 +180,7 @@ pub(super) fn read_flag<'a>(reader: &mut impl Reader<'a>) -> der::Result<bool> {
     Ok(optional(reader, Tag::Boolean)?.is_some_and(|flag| flag != [0]))
 }
 
-/// The elements in a sequence's contents, up to a malformed one.
+/// The elements in a sequence's contents, up to a malformed element.
 fn elements(contents: &[u8]) -> impl Iterator<Item = AnyRef<'_>> {
     let mut reader = SliceReader::new(contents).ok();
     std::iter::from_fn(move || AnyRef::decode(reader.as_mut()?).ok())

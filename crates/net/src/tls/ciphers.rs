@@ -222,7 +222,7 @@ mod tests {
                     .into()
             )
         );
-        // Beside a known one, as in lists of other times, it is left out.
+        // If known names stand beside it, as in old lists, an unknown name is left out.
         assert_eq!(
             names("AES128-SHA256:ECDHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256"),
             Ok(vec!["ECDHE-RSA-AES128-GCM-SHA256"])

@@ -243,7 +243,7 @@ impl TlsLink {
         !self.plain.is_empty() || self.is_ended || self.failure.is_some()
     }
 
-    /// The peer's verified certificate, if it has sent one.
+    /// The peer's verified certificate, if the peer has sent it.
     pub fn peer_certificate(&self) -> Option<Certificate<'_>> {
         Certificate::read(self.peer_der()?)
     }
@@ -737,7 +737,7 @@ mod tests {
         assert_eq!(peer.common_name, Some(&b"a client"[..]));
     }
 
-    /// Bytes that come while decrypted ones wait may have no event but that of the read that gives
+    /// Bytes that come while decrypted bytes wait may have no event but that of the read that gives
     /// those.
     #[test]
     fn the_socket_is_read_after_the_bytes_that_waited() {
@@ -751,7 +751,7 @@ mod tests {
         assert_eq!(pair.server.fill(&mut into).expect("bytes"), (20, false));
     }
 
-    /// Regression: records of the same read as a damaged one were lost with it.
+    /// Regression: records of the same read as a damaged record were lost with it.
     #[test]
     fn records_before_a_damaged_one_are_read() {
         for room in [7, 100, 60_000] {

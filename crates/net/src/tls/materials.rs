@@ -1,6 +1,6 @@
 //! Certificates, keys and authorities from files, and the rustls configuration built from them.
 //!
-//! In three steps, so that the slow ones can run outside the loop: [`Settings`] name the files,
+//! In three steps, so that the slow steps can run outside the loop: [`Settings`] name the files,
 //! [`Files`] are their contents, [`Materials`] are built from both, completely or not at all.
 //! Connections keep the materials they began with.
 
@@ -32,9 +32,9 @@ const AUTHORITY_FILES_MAX: usize = 10_000;
 pub enum Authentication {
     /// Not requested.
     None,
-    /// A client may present none; one that it presents must be valid.
+    /// A client may present no certificate; if it presents a certificate, this must be valid.
     Optional,
-    /// A client must present a valid one.
+    /// A client must present a valid certificate.
     Mandatory,
 }
 
@@ -54,14 +54,14 @@ pub struct CertificateFiles {
 pub struct Settings {
     /// For connections that this process accepts.
     pub server: CertificateFiles,
-    /// For clients that cannot verify signatures of the server's, or that prefer this one's; may be
-    /// not set.
+    /// For clients that cannot verify signatures of the server's, or that prefer this
+    /// certificate's; may be not set.
     pub alternative: CertificateFiles,
     /// For connections that this process opens; if not set, the server's.
     pub client: CertificateFiles,
     /// `tls-ca-cert-file`: PEM, any number of certificates.
     pub ca_file: PathBuf,
-    /// `tls-ca-cert-dir`: a folder of such files; unreadable ones and others are skipped.
+    /// `tls-ca-cert-dir`: a folder of such files; unreadable and other files are skipped.
     pub ca_dir: PathBuf,
     /// `tls-auth-clients`.
     pub authentication: Authentication,
@@ -250,7 +250,7 @@ pub enum Trust {
     },
 }
 
-/// The materials of a tool that connects to one server: its own certificate, if it has one, and the
+/// The materials of a tool that connects to one server: its own certificate, if set, and the
 /// authorities that certify the server's. The name in a certificate is not checked, as in
 /// `redis-cli` without `--sni`.
 pub fn client_alone(
@@ -299,7 +299,7 @@ pub fn client_trusting(
     Ok(Arc::new(built))
 }
 
-/// The certificates of the authorities in these files; at least one.
+/// The certificates of the authorities in these files; at least 1.
 fn authorities_alone(
     own: &CertificateFiles,
     ca_file: &Path,
@@ -336,7 +336,7 @@ fn authorities_alone(
 
 impl Materials {
     /// Builds everything; `now` in Unix seconds. Refuses a certificate outside of its validity, or
-    /// one that does not fit its key.
+    /// a certificate that does not fit its key.
     pub fn build(settings: &Settings, files: &Files, now: i64) -> Result<Materials, TlsError> {
         let protocols = ciphers::protocols(&settings.protocols)?;
         let provider = Arc::new(CryptoProvider {
@@ -494,7 +494,7 @@ fn certified_key(
     Ok((Arc::new(CertifiedKey::new(chain, key)), facts))
 }
 
-/// All authorities, and the one that expires first.
+/// All authorities, and the authority that expires first.
 fn authorities(
     settings: &Settings,
     files: &Files,
@@ -551,7 +551,7 @@ impl ResolvesServerCert for SingleCertificate {
     }
 }
 
-/// Chooses from two certificates the one whose signature the client prefers; the first, if it can
+/// Chooses from two certificates by the signature that the client prefers; the first, if it can
 /// verify neither.
 #[derive(Debug)]
 struct EitherKey {

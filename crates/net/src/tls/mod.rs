@@ -1,8 +1,8 @@
 //! TLS: rustls between a socket and the plaintext that the rest of the server sees.
 //!
 //!   - `materials`: certificates, keys and authorities from files, and the rustls configuration.
-//!     Built completely or not at all; connections keep those that they began with.
-//!   - `keys`: private keys, also encrypted ones; `ciphers`: OpenSSL's names for rustls's ciphers.
+//!     Built completely or not at all; connections keep the materials that they began with.
+//!   - `keys`: private keys, also encrypted; `ciphers`: OpenSSL's names for rustls's ciphers.
 //!   - `verify`: trust in a peer's certificate; `resume`: session resumption.
 //!   - `certificate`: serial number, validity and names in a certificate; `usage`: its permitted
 //!     usage.
@@ -51,7 +51,7 @@ pub use materials::{
     client_trusting,
 };
 
-/// Why TLS cannot be set up. `Display` is the log line, in Redis's wording where it has one.
+/// Why TLS cannot be set up. `Display` is the log line, in Redis's wording if Redis logs it, too.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// TLS is in use without a certificate.

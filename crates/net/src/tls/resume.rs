@@ -1,6 +1,6 @@
 //! Session resumption: no certificates are sent or checked anew, so sessions have a limited
-//! lifetime, and live no longer than the materials they were agreed under: new
-//! [`super::Materials`] have new ones.
+//! lifetime, and live no longer than the materials they were agreed under: new [`super::Materials`]
+//! have new sessions.
 //!
 //! A client gets a ticket that holds the whole session, sealed with a key that only this process
 //! has; the server stores nothing. For clients of TLS 1.2 without tickets, a limited number of

@@ -77,7 +77,7 @@ struct ExtendedUsage {
 }
 
 impl Usage {
-    /// Fails when one of those above is malformed or occurs twice.
+    /// Fails if one of the extensions above is malformed or occurs twice.
     pub(super) fn read(extensions: &[Extension<'_>]) -> der::Result<Usage> {
         let mut usage = Usage::default();
         for extension in extensions {

@@ -15,7 +15,7 @@
 //!
 //!   - a certificate of version 1, as `openssl x509 -req` makes it without extensions, if a
 //!     self-issued authority signed it directly;
-//!   - a self-issued one that is in the files itself, whether it is an authority or not.
+//!   - a self-issued certificate that is in the files itself, whether it is an authority or not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,7 +54,7 @@ struct Current {
     /// Ends of chains, and the path length each allows (issuers between it and the leaf).
     roots: Vec<TrustAnchor<'static>>,
     path_lens: Vec<Option<usize>>,
-    /// Intermediates: authorities signed by another one.
+    /// Intermediates: authorities signed by another authority.
     links: Vec<CertificateDer<'static>>,
 }
 
@@ -545,7 +545,8 @@ mod tests {
         judge.expect("valid").verify(shown, &sent, now).is_ok()
     }
 
-    /// Regression: certificates signed by the key of one that is no authority were accepted.
+    /// Regression: certificates signed by the key of a certificate that is no authority were
+    /// accepted.
     #[test]
     fn a_certificate_that_is_no_authority_may_be_shown_and_signs_nothing() {
         let kinds: [fn(&mut CertificateParams); 4] = [
@@ -568,8 +569,8 @@ mod tests {
                 !believed(CLIENT, &[&alone, &ca], &leaf(&by_alone), &[&alone]),
                 "{n}"
             );
-            // A leaf is no issuer either; webpki accepts no authority as a leaf, except one that is
-            // in the file.
+            // A leaf is no issuer either; webpki accepts no authority as a leaf, except a
+            // certificate that is in the file.
             assert!(believed(CLIENT, &[&alone], &alone, &[]), "{n}");
             assert!(!believed(CLIENT, &[&ca], &alone, &[]), "{n}");
             let (between, by_between) = issue(&by_ca, "between", edit);

@@ -108,7 +108,7 @@ pub enum Stream {
     Handoff(Box<Handoff>),
 }
 
-/// No connection here is one.
+/// No connection here is of this kind.
 pub struct Tls;
 
 impl Tls {

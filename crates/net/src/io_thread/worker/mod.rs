@@ -39,24 +39,25 @@ use crate::token::{Role, Target};
 
 /// Blocks of an I/O thread, at the loop or here.
 pub(super) const BLOCKS_MAX: usize = 8;
-/// Bytes that the loop has not taken of one connection, at most.
+/// Bytes of a connection that the loop has not taken, at most.
 const READ_AHEAD: usize = 64 * 1024;
 /// A block with less room is delivered.
 const ROOM_MIN: usize = 4096;
-/// Reports of a batch, at most: the loop begins with the first ones while others are read.
+/// Reports of a batch, at most: the loop begins with the first reports while the thread reads on.
 const REPORTS_MAX: usize = 64;
-/// Bytes sent that are reported at once.
+/// From so many bytes sent on, they are reported at once.
 const REPORT_BYTES: usize = 64 * 1024;
-/// Other bytes sent are reported within this time.
+/// Fewer bytes sent are reported within this time.
 const REPORT_WITHIN: Duration = Duration::from_millis(5);
-/// A round's share for handshakes, as the loop's: their steps cost up to a millisecond each.
+/// An iteration's share for handshakes, as the loop's turn has: each step of a handshake costs up
+/// to a millisecond.
 const HANDSHAKES: Duration = Duration::from_micros(200);
 /// A ring that is full is tried again after this time.
 const FULL_AGAIN: Duration = Duration::from_millis(1);
 const EVENTS: usize = 1024;
 /// Bytes of an event of epoll.
 const EVENT_BYTES: usize = 12;
-/// Pieces of one write, at most.
+/// Pieces of a write, at most.
 const PIECES_MAX: usize = 16;
 
 /// A connection.
@@ -65,25 +66,25 @@ struct Connection {
     generation: u32,
     /// Replies that the socket did not take.
     out: Outgoing,
-    /// Bytes that may be read before the loop has taken all.
+    /// Bytes that the thread may read before the loop has taken all.
     room: usize,
     /// Bytes sent and not reported.
     sent: usize,
-    /// The poll reports when it is writable.
+    /// The poll reports when the socket is writable.
     is_armed: bool,
-    /// It is in the list of those to be read.
+    /// The connection is in `Worker::ready`.
     is_ready: bool,
-    /// It is in the list of those whose handshake goes on.
+    /// The connection is in `Worker::handshakes`.
     in_handshakes: bool,
-    /// It is in the list of those with bytes to report.
+    /// The connection is in `Worker::unreported`.
     is_unreported: bool,
-    /// A report is wanted once all is sent.
+    /// The loop wants a report once all is sent.
     wants_report: bool,
     /// The peer sends no more: reading goes on until the end is read.
     peer_closed: bool,
     /// The end, or an error, was reported: nothing is read.
     is_over: bool,
-    /// The loop wants it back.
+    /// The loop wants the connection back.
     is_recalled: bool,
     seen_in: u32,
 }
@@ -108,9 +109,9 @@ pub(crate) struct Worker {
     open: ReadBatch,
     block: Option<BytesMut>,
     filled: usize,
-    /// Served ones, empty.
+    /// Batches that the loop has served, empty.
     served: Vec<ReadBatch>,
-    /// Blocks that are free, and all there are.
+    /// Free blocks, and the number of all blocks.
     free: Vec<BytesMut>,
     blocks: usize,
     waker: Arc<ThreadWaker>,
@@ -121,7 +122,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Bytes that it has from the start: blocks, batches, and the events of a poll.
+    /// Bytes that the worker has from the start: blocks, batches, and the events of a poll.
     pub(super) const OWN_BYTES: usize = BLOCKS_MAX * BLOCK_BYTES
         + (FREE_MAX + 1) * REPORTS_MAX * size_of::<Report>()
         + EVENTS * EVENT_BYTES;
@@ -169,7 +170,7 @@ impl Worker {
         Arc::clone(&self.waker)
     }
 
-    /// Works until the order to stop.
+    /// Works until [`Task::Stop`].
     pub(super) fn run(mut self) {
         // Rests are shorter than the kernel's usual slack of 50 microseconds.
         let slack = std::num::NonZeroU64::new(1000);
@@ -190,7 +191,7 @@ impl Worker {
         }
     }
 
-    /// A round after its poll.
+    /// An iteration after its poll.
     pub(crate) fn work(&mut self) {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -284,7 +285,8 @@ impl Worker {
         }
     }
 
-    /// Reports what was sent: what is much or asked for at once, the rest when it is time.
+    /// Reports what was sent: many bytes, and reports that the loop asked for, at once; others when
+    /// [`REPORT_WITHIN`] is over.
     fn report_sent(&mut self) {
         if self.unreported.is_empty() {
             return;
@@ -302,7 +304,7 @@ impl Worker {
             };
             let wants = connection.wants_report && connection.out.is_empty();
             if connection.sent == 0 && !connection.wants_report {
-                // Its last read has reported it.
+                // The connection's last read has reported the bytes.
                 connection.is_unreported = false;
             } else if all && !connection.wants_report || wants || connection.sent >= REPORT_BYTES {
                 connection.wants_report &= !wants;
@@ -321,7 +323,7 @@ impl Worker {
         }
     }
 
-    /// Sends the batch to the loop, if there is anything in it.
+    /// Sends the batch to the loop if it is not empty.
     fn deliver(&mut self) {
         if !self.open.reports.is_empty() || !self.open.recalled.is_empty() {
             let next = self.served.pop().unwrap_or_default();
@@ -415,7 +417,7 @@ impl Worker {
         self.open.spent.push(tasks);
     }
 
-    /// A batch that the loop has served.
+    /// Takes back a batch that the loop has served.
     fn take_back(&mut self, mut batch: ReadBatch) {
         let block = std::mem::take(&mut batch.block);
         if self.served.len() < FREE_MAX {
@@ -430,7 +432,7 @@ impl Worker {
         }
     }
 
-    /// Gives a connection back that is asked for, if nothing waits to be sent.
+    /// Returns a connection that the loop has recalled, if nothing waits to be sent.
     fn give_back(&mut self, slot: u32) {
         let entry = &mut self.connections[slot as usize];
         let Some(mut connection) =
@@ -491,7 +493,7 @@ fn at(
     (connection.generation == generation).then_some(connection)
 }
 
-/// Notes that a connection has bytes to report.
+/// Queues a connection that has bytes to report.
 fn queue_report(connection: &mut Connection, slot: u32, unreported: &mut Vec<u32>) {
     if !connection.is_unreported {
         connection.is_unreported = true;

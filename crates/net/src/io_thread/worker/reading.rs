@@ -1,4 +1,4 @@
-//! An I/O thread's reads: of connections that are readable, and of those whose handshake goes on.
+//! An I/O thread's reads: of connections that are readable, and of connections in a handshake.
 //!
 //! Cost: one system call a read, into a block that all connections share.
 
@@ -56,7 +56,7 @@ impl Worker {
         self.handshakes.is_empty()
     }
 
-    /// Goes on with handshakes, first come, first served.
+    /// Continues handshakes, first come, first served.
     pub(super) fn continue_handshakes(&mut self) {
         if self.handshakes.is_empty() {
             return;
@@ -100,7 +100,7 @@ impl Worker {
         self.block.is_some()
     }
 
-    /// Reads once: now, or with the handshakes of this round.
+    /// Reads once: now, or with the handshakes of this iteration.
     pub(super) fn read(&mut self, slot: u32) {
         let Some(connection) = self
             .connections

@@ -1,6 +1,6 @@
-//! An I/O thread's writes: what the loop has ordered, and what a socket did not take before.
+//! An I/O thread's writes: the loop's tasks, and what a socket did not take before.
 //!
-//! Cost: one system call for each order; bytes are copied only if the socket is full.
+//! Cost: a system call for each task; bytes are copied only if the socket is full.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 
