@@ -1,10 +1,10 @@
 //! Rate limit for logins, by address: after too many failed attempts, an address waits before each
-//! further one is checked.
+//! further attempt is checked.
 //!
 //! Each address has a token bucket. Every attempt takes a token when it arrives, and a successful
-//! one returns it: an attempt whose client does not wait for the answer costs as much as a wrong
-//! one. While there are tokens, attempts are checked at once; then each is checked when its own
-//! token is due, right or wrong. So the time of an answer reveals nothing, and opening many
+//! attempt returns it: an attempt whose client does not wait for the answer costs as much as a
+//! wrong password. While there are tokens, attempts are checked at once; then each is checked when
+//! its own token is due, right or wrong. So the time of an answer reveals nothing, and opening many
 //! connections lets an address try no more passwords. An attempt that would wait longer than
 //! [`WAIT_MAX_MS`] is not checked at all. The table is bounded: the address whose last attempt is
 //! oldest is evicted.

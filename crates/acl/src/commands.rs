@@ -7,7 +7,7 @@
 //! Invariants
 //!   1. A family is the command and its subcommands; a category has whole families, whatever the
 //!      categories of the subcommands.
-//!   2. A reserved subcommand has a container here; without one it cannot be named.
+//!   2. A reserved subcommand has a container here; without a container it cannot be named.
 //!
 //! Cost: built once at start; a lookup by name is one hash, families and categories are bits to
 //! copy.

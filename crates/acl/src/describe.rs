@@ -14,8 +14,8 @@ use super::user::User;
 use russet_config::Dialect;
 
 impl User {
-    /// Its permissions as rules, one for each selector, those of its roles among them: another
-    /// server makes a user of them that may do the same.
+    /// The user's permissions as rules, a word for each selector, its roles' selectors among them:
+    /// another server makes a user of them that may do the same.
     pub fn rights(&self) -> Vec<Vec<u8>> {
         let mut rules = Vec::new();
         for selector in self.each_selector() {

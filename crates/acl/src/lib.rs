@@ -3,8 +3,8 @@
 //!     rule words --rule--> Rule --apply--> User { passwords, selectors }
 //!     user + command line --check--> allowed, or the denied part
 //!
-//! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if one of
-//! them allows all of it. A selector is compiled as rules are applied to it: a bit for every
+//! A [`User`] has a root [`Selector`] and any number of others; a command is allowed if any
+//! selector allows all of it. A selector is compiled as rules are applied to it: a bit for every
 //! command, precompiled key and channel patterns, databases. The command rules are also kept as
 //! text, in the order in which ACL LIST shows them.
 //!
@@ -29,24 +29,24 @@
 //! function. A connection has its user's number and a flag for a user that lacks any permission
 //! (`ClientFlags::RESTRICTED`): others need no check, and restricted users stay on the short way,
 //! too, as long as they are permitted (`Acl::permits`). `server::parts::users::Acl` owns the users;
-//! each of its methods acts on one connection, and the changes of users return the consequences
-//! for the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies
-//! of them, which a change of the role renews. `server/users/login.rs` carries that out: it closes
+//! each of its methods acts on one connection, and the changes of users return the consequences for
+//! the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies of them,
+//! which a change of the role renews. `server/users/login.rs` carries that out: it closes
 //! connections, and logs denials (`acl/log.rs`). When too many attempts from an address fail, each
-//! next one is delayed: it waits as a blocked command does, by `acl/attempts.rs`, a bounded table
-//! of addresses.
+//! next attempt is delayed: it waits as a blocked command does, by `acl/attempts.rs`, a bounded
+//! table of addresses.
 //!
 //! A user's budgets (`acl/budget.rs`) have an account (`parts/users/budgets.rs`) with token buckets
-//! that all its connections share. These have the flag `BUDGETED`, one of those that take a command
-//! the long way (`SLOW_PATH`), so other users' commands meet one more test of a flag only; theirs
-//! are asked in `users/budgets.rs` and take the short way again. One over its budget gets `HELD`:
-//! its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's queue:
-//! when 10 ms' worth is in the bucket, `run/budgets.rs` continues the first ones, each with a
-//! share, so that a flood does not wake the loop for each of its commands. `work=` is a gate
-//! (`gates/work.rs`): a row that may touch many elements has a function that counts them before it
-//! runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an excuse, of
-//! every command on data. `reply=` is a limit of one reply (`Reply::begin_bounded`), which leaves
-//! earlier ones alone.
+//! that all its connections share. These connections have the flag `BUDGETED`, which takes a
+//! command the long way (`SLOW_PATH`), so other users' commands meet no further test; theirs are
+//! checked in `users/budgets.rs` and take the short way again. A connection over its budget gets
+//! `HELD`: its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's
+//! queue: when 10 ms' worth is in the bucket, `run/budgets.rs` continues the first connections,
+//! each with a share, so that a flood does not wake the loop for each of its commands. `work=` is a
+//! gate (`gates/work.rs`): a row that may touch many elements has a function that counts them
+//! before it runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an
+//! excuse, of every command on data. `reply=` is a limit of a single reply
+//! (`Reply::begin_bounded`), which leaves earlier replies alone.
 #![warn(missing_docs)]
 
 mod attempts;

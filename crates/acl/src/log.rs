@@ -76,11 +76,11 @@ pub struct Event<'a> {
     pub context: Context,
     /// The command, key, channel or database.
     pub object: &'a [u8],
-    /// The user's name, or the one that was tried.
+    /// The user's name, or the name that was tried.
     pub user: &'a [u8],
 }
 
-/// One or more equal events.
+/// Equal events.
 #[derive(Debug)]
 pub struct Entry {
     pub reason: Reason,

@@ -1,8 +1,8 @@
 //! Commands that rules may name although the server does not have them: those of Sentinel
 //! and modules, and the newest of Redis 8.10 and Valkey 9.
 //!
-//! Rules are written for many servers and versions; a file that names one of these commands must
-//! load. Running one is still an error: unknown command. Each row has the facts of permission
+//! Rules are written for many servers and versions; a file that names such a command must load.
+//! Running the command is still an error: unknown command. Each row has the facts of permission
 //! checks: arity, keys, and the flags that categories follow from.
 
 use russet_command::{Arity, Category, Flags, KeySpec, Spec};

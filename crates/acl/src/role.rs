@@ -61,7 +61,7 @@ impl Role {
     }
 
     /// The role of a `role` line of the configuration, as far as its commands are known: unknown
-    /// ones are accepted.
+    /// commands are accepted.
     pub fn look_at_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
         commands: &Commands,
@@ -125,7 +125,7 @@ pub enum RoleNameError {
 pub struct Roles(BTreeMap<Box<[u8]>, Role>);
 
 impl Roles {
-    /// Whether a role may have this name: one that a file and a list of roles can hold.
+    /// Whether a role may have this name: a file and a list of roles can hold it.
     pub fn check_name(name: &[u8]) -> Result<(), RoleNameError> {
         if name.is_empty() {
             return Err(RoleNameError::Empty);
@@ -144,7 +144,7 @@ impl Roles {
         self.0.get(name)
     }
 
-    /// Stores a role under a name, replacing the present one.
+    /// Stores a role under a name, replacing the present role.
     pub fn put(&mut self, name: &[u8], role: Role) {
         self.0.insert(name.into(), role);
     }

@@ -9,16 +9,16 @@ pub enum RuleError {
     /// A command, subcommand or category that does not exist.
     #[error("Unknown command or category name in ACL")]
     Unknown,
-    /// A word that is no rule, or a malformed one.
+    /// A word that is no rule, or a malformed rule.
     #[error("Syntax error")]
     Syntax,
-    /// A pattern of keys, after one that matches all of them.
+    /// A pattern of keys, after a pattern that matches all keys.
     #[error(
         "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not \
          have any effect. Try 'resetkeys' to start with an empty list of patterns"
     )]
     AfterAllKeys,
-    /// A pattern of channels, after one that matches all of them.
+    /// A pattern of channels, after a pattern that matches all channels.
     #[error(
         "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does \
          not have any effect. Try 'resetchannels' to start with an empty list of channels"
@@ -56,7 +56,7 @@ pub enum RuleError {
 /// Why a list of rules is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RulesError {
-    /// The index of the rule, a selector counting as one, and its text.
+    /// The index of the rule, a selector counting as a rule, and its text.
     Rule {
         /// The rule's index, from 0.
         at: usize,
@@ -107,7 +107,7 @@ pub(super) fn accept_unknown(applied: Result<(), RuleError>) -> Result<(), RuleE
     }
 }
 
-/// Joins selectors that were split at their spaces: from a word that opens one to the next
+/// Joins selectors that were split at their spaces: from a word that opens a selector to the next
 /// that ends with `)`. The error is the opening word of a selector that is not closed.
 pub(super) fn join_selectors<'a>(
     words: impl Iterator<Item = &'a [u8]>,

@@ -296,8 +296,8 @@ impl Selector {
         }
     }
 
-    /// Appends a rule; it replaces an equal one, and those of the command's subcommands and first
-    /// arguments.
+    /// Appends a rule; it replaces an equal rule, and the rules of the command's subcommands and
+    /// first arguments.
     fn note_rule(&mut self, name: &str, allows: bool) {
         let name = name.to_ascii_lowercase();
         self.rules.retain(|known| {
@@ -444,7 +444,7 @@ impl Selector {
     }
 }
 
-/// Whether one of the patterns matches a channel; a pattern to subscribe to must equal one of them.
+/// Whether one of the patterns matches a channel; a pattern to subscribe to must equal a pattern.
 pub(super) fn allows_channel<'a>(
     allowed: impl IntoIterator<Item = &'a Pattern>,
     channel: &[u8],
@@ -460,8 +460,8 @@ pub(super) fn allows_channel<'a>(
     allowed.into_iter().any(fits)
 }
 
-/// Checks the databases that a command names, then the one it runs in. An invalid database number
-/// is left to the handler, which refuses it without an access.
+/// Checks the databases that a command names, then the database it runs in. An invalid database
+/// number is left to the handler, which refuses it without an access.
 fn check_databases(allowed: &[u32], line: &CommandLine<'_>) -> Result<(), Denial> {
     let named = |at: usize| {
         let named = line

@@ -116,7 +116,7 @@ impl Users {
         self.bytes.bytes()
     }
 
-    /// Stores a user under a name, replacing the present one.
+    /// Stores a user under a name, replacing the present user.
     pub fn put(&mut self, name: &[u8], user: User) -> UserId {
         let before = alloc::thread_balance();
         // A copy has no spare capacity, and its allocation is counted here.
@@ -178,8 +178,8 @@ impl Users {
         self.find(name).filter(|&id| self.get(id).admits(&hash))
     }
 
-    /// Whether a login of this user that has shown `proof` would be accepted again. One that was
-    /// deleted accepts none.
+    /// Whether a login of this user that has shown `proof` would be accepted again. A deleted user
+    /// accepts no login.
     pub fn still_admits(&self, id: UserId, proof: Proof) -> bool {
         let named = self.by_id.get(id.0 as usize).and_then(Option::as_ref);
         named.is_some_and(|named| named.user.still_admits(proof))
@@ -192,8 +192,8 @@ impl Users {
         &self.roles
     }
 
-    /// Stores a role under a name, replacing the present one: its holders have the new permissions.
-    /// O(users).
+    /// Stores a role under a name, replacing the present role: its holders have the new
+    /// permissions. O(users).
     pub fn put_role(&mut self, name: &[u8], role: Role) {
         let before = alloc::thread_balance();
         self.roles.put(name, role.clone());

@@ -185,7 +185,7 @@ impl User {
         Ok(())
     }
 
-    /// `requirepass`: the only password; an empty one: none is needed.
+    /// `requirepass`: the only password; if it is empty, no password is needed.
     pub fn set_only_password(&mut self, password: &[u8]) {
         self.passwords.clear();
         self.no_password = password.is_empty();
@@ -201,7 +201,7 @@ impl User {
         self.is_on
     }
 
-    /// Whether it has no password, and needs one.
+    /// Whether the user needs a password and has none.
     pub fn has_no_login(&self) -> bool {
         self.passwords.is_empty() && !self.no_password
     }
@@ -256,8 +256,8 @@ impl User {
         self.check_others(line, denied)
     }
 
-    /// Fast path of [`User::check`] for a command whose only key is this one. `false`: not
-    /// known, use the full check.
+    /// Fast path of [`User::check`] for a command whose only key is `key`. `false`: not known, use
+    /// the full check.
     #[inline]
     pub fn allows_at_once(&self, id: usize, only_key: Option<(&[u8], Access)>) -> bool {
         self.own.root.allows_at_once(id, only_key)

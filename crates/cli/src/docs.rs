@@ -96,7 +96,7 @@ impl Docs {
     pub(crate) fn hint(&self, words: &[Vec<u8>]) -> Option<String> {
         let (_, doc, count) = self.find(words)?;
         let mut rest = parts(&doc.arguments).into_iter();
-        // Plain words are filled in one by one; after a choice it is open which is next.
+        // The hint fills in plain words in turn; after a choice it is open which word is next.
         for _ in count..words.len() {
             let next = rest.clone().next()?;
             if next.starts_with('[') {

@@ -179,7 +179,7 @@ fn eval(mut options: Options, form: Form, file: &Path) -> io::Result<u8> {
     Session::new(options, form, false).run_arguments()
 }
 
-/// The commands of the standard input: at a prompt, or as lines without one.
+/// The commands of the standard input: at a prompt, or as lines without a prompt.
 fn lines(options: Options, form: Form) -> io::Result<u8> {
     if io::stdin().is_terminal() {
         return prompt::run(Session::new(options, form, true));

@@ -87,8 +87,8 @@ fn dial(options: &Options) -> io::Result<DialledStream> {
     DialledStream::connect_as(&options.host, options.port, limit, Some(&config), name)
 }
 
-/// With authorities of one's own any name will do, as in redis-cli; among the system's, which sign
-/// for the whole world, only the name makes it this server.
+/// With `--cacert` or `--cacertdir` any name will do, as in redis-cli; among the system's, which
+/// sign for the whole world, only the name makes it this server.
 fn trust(tls: &TlsOptions, host: &str) -> Trust {
     if tls.is_insecure {
         return Trust::Anyone;

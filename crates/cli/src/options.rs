@@ -49,7 +49,7 @@ pub(crate) enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FromInput {
     Nothing,
-    /// `-x`: one more at the end.
+    /// `-x`: a further argument at the end.
     Last,
     /// `-X tag`: in the place of the argument `tag`.
     Tag(Vec<u8>),

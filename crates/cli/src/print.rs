@@ -24,7 +24,7 @@ pub(crate) enum Form {
     QuotedJson,
 }
 
-/// Appends a reply; `delimiter` stands between the elements of a raw one.
+/// Appends a reply; `delimiter` stands between the elements of a raw reply.
 pub(crate) fn reply(out: &mut Vec<u8>, form: Form, value: &ReplyValue, delimiter: &[u8]) {
     match form {
         Form::Terminal => terminal(out, value, 0),
@@ -75,7 +75,7 @@ fn terminal(out: &mut Vec<u8>, value: &ReplyValue, indent: usize) {
     out.push(b'\n');
 }
 
-/// Elements under each other, each with its position; the first one on the line that has begun.
+/// Elements under each other, each with its position; the first element on the line that has begun.
 fn listed(out: &mut Vec<u8>, values: &[ReplyValue], indent: usize, mark: char, kind: &str) {
     if values.is_empty() {
         out.extend(format!("(empty {kind})\n").bytes());

@@ -46,7 +46,7 @@ fn first_word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     Some((word, rest))
 }
 
-/// Appends what stands between quotes, and returns what follows the closing one.
+/// Appends what stands between quotes, and returns what follows the closing quote.
 fn quoted<'l>(quote: u8, mut rest: &'l [u8], word: &mut Vec<u8>) -> Option<&'l [u8]> {
     loop {
         let (&byte, after) = rest.split_first()?;

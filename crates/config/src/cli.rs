@@ -84,7 +84,7 @@ pub struct Run {
 /// The mode and dialect that the program's name asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NameDefaults {
-    /// Whether the name is `redis-sentinel` or one like it.
+    /// Whether the name is `redis-sentinel` or alike.
     pub is_sentinel: bool,
     /// The dialect if no directive sets another.
     pub dialect: Dialect,

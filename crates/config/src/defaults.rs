@@ -20,7 +20,7 @@ impl Dialect {
 }
 
 impl Config {
-    /// The defaults of a server with this one's dialect, which its program's name implies.
+    /// The defaults of a server with this server's dialect, which its program's name implies.
     pub(super) fn defaults(&self) -> Config {
         let mut config = Config {
             dialect: self.named_dialect,

@@ -2,7 +2,7 @@
 //!
 //! One row for each difference, a method of [`Dialect`]; code asks where the difference shows and
 //! nowhere else. Features that do not clash are in both dialects and have no row: commands,
-//! options, fields and words that only one of them knows. The directive counts at start only, so
+//! options, fields and words that only one dialect knows. The directive counts at start only, so
 //! whatever is made then (defaults, the libraries of scripts) never changes.
 //!
 //! `docs/compatibility.md` describes the rows for users.
@@ -13,10 +13,10 @@
 //! `Dialect` with two values, and code asks it at the point where the difference shows
 //! (`server.config.dialect`; commands of data `Db::dialect`), never before. The directive counts at
 //! start only: scripts' libraries are built by it and the reader takes its defaults once all lines
-//! are known (`Dialect::set_defaults`; a rewrite compares with the same ones). Nothing on the way
-//! of a plain command asks. Commands from the append only file and the primary were taken before,
-//! perhaps in the other dialect: they are read in both (`Call::was_taken_before`). The oracle plays
-//! all groups beside Valkey, with russet in its dialect.
+//! are known (`Dialect::set_defaults`; a rewrite compares with the same defaults). Nothing on the
+//! way of a plain command asks. Commands from the append only file and the primary were taken
+//! before, perhaps in the other dialect: they are read in both (`Call::was_taken_before`). The
+//! oracle plays all groups beside Valkey, with russet in its dialect.
 
 use super::choices::Choice;
 use super::modules::{self, Module};
@@ -149,7 +149,7 @@ differences! {
     xread_ids: &'static str = "an ID, '+', or '$'", "an ID or '$'";
 
     /// OBJECT ENCODING: the length of key and text together, by the key's, up to which a string is
-    /// `embstr`: Redis from 8.2 on fits both in a block of 64 bytes, Valkey in one of 128.
+    /// `embstr`: Redis from 8.2 on fits both in a block of 64 bytes, Valkey in a block of 128.
     embstr_max: fn(usize) -> usize = |_| 41, |key| if key < 32 { 113 } else { 111 };
 
     /// CLIENT LIST ID is a filter as others: connections are in their order, once each. An ID that
@@ -229,7 +229,7 @@ differences! {
         "ERR Wrong number of args calling Redis command from script",
         "ERR Wrong number of args calling command from script";
     /// FUNCTION LOAD of code that registers a wrong name: the name is a function's, and the error
-    /// of loading, not one of the code.
+    /// is of loading, not of the code.
     checks_names_later: bool = false, true;
     /// The engine of a shebang has exactly the name `lua`; otherwise in any case.
     exact_engine: bool = true, false;

@@ -83,7 +83,7 @@ pub enum ValueKind {
         get: fn(&Config) -> i128,
         set: fn(&mut Config, i128),
     },
-    /// One of several names.
+    /// A choice among several names.
     Choice {
         /// The accepted names, in the order that a refusal lists them.
         names: fn(&Config) -> Vec<&'static str>,

@@ -1,7 +1,7 @@
 //! The modules of other servers whose commands are built in.
 //!
 //! Clients decide by the names and versions that INFO, MODULE LIST and HELLO show. A `loadmodule`
-//! line for one of the files loads nothing: what it would load is there. Its arguments are the
+//! line for such a file loads nothing: what it would load is there. Its arguments are the
 //! directives that Redis 8 has in their place.
 
 use super::words::Text;

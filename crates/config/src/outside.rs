@@ -30,14 +30,14 @@ impl fmt::Debug for ExternalValue {
     }
 }
 
-/// The directives of secrets, and those that name a file of one.
+/// The directives of secrets, and the directives that name a file with a secret.
 const SECRETS: [(&str, &str); 2] = [
     ("requirepass", "requirepass-file"),
     ("masterauth", "masterauth-file"),
 ];
 
 impl Config {
-    /// Whether the value of the directive of this name is still the one that came from elsewhere.
+    /// Whether the directive of this name still has the value that came from elsewhere.
     pub fn is_given_from_elsewhere(&self, name: &str) -> bool {
         find(name.as_bytes()).is_some_and(|directive| self.is_given(directive))
     }
@@ -56,7 +56,7 @@ impl Config {
         named.map(|file| place_of(file, self.dir.0.path()))
     }
 
-    /// Whether the directive's value is still the one that came from elsewhere.
+    /// Whether the directive still has the value that came from elsewhere.
     pub(super) fn is_given(&self, directive: &Directive) -> bool {
         let mut given = self.given.iter();
         given.any(|given| given.name == directive.name && given.text == directive.text(self))
@@ -76,8 +76,9 @@ impl Config {
         self.given.clone_from(&other.given);
     }
 
-    /// Reads the secrets' files into the directives that they stand for; `is_set`: whether one has
-    /// a line of its own. For each file the directive's name, or why it cannot be read.
+    /// Reads the secrets' files into the directives that they stand for; `is_set`: whether a
+    /// directive has a line of its own. For each file the directive's name, or why it cannot be
+    /// read.
     pub(super) fn read_secrets(
         &mut self,
         is_set: impl Fn(&str) -> bool,

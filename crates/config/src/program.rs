@@ -99,7 +99,7 @@ pub enum Errand {
     Ping,
     /// A report on its state, with advice.
     Doctor,
-    /// The stream, from this offset on; without one from its end.
+    /// The stream, from this offset on; without an offset from its end.
     Tail {
         /// An offset of the replication stream; `None`: its end.
         from: Option<u64>,
@@ -833,7 +833,7 @@ fn man_command() -> Command {
     )
 }
 
-/// The page of the program, or of one of [`SUBCOMMANDS`]. Each names all others.
+/// The page of the program, or of a subcommand ([`SUBCOMMANDS`]). Each names all others.
 fn man_page(of: Option<&str>) -> String {
     let mut program = command();
     // Gives the subcommands their names in full.

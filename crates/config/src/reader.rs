@@ -182,7 +182,7 @@ struct Reader {
     is_sentinel: bool,
     expands: bool,
     writer_wait: Duration,
-    /// Notes about lines that later ones of the same source replace.
+    /// Notes about lines that later lines of the same source replace.
     notes: Vec<String>,
     /// Directives whose line names a variable of the environment.
     from_environment: HashSet<&'static str>,
@@ -504,8 +504,8 @@ impl Reader {
 }
 
 impl Config {
-    /// The number of databases: in a cluster of Valkey's kind by a directive of its own, in one of
-    /// Redis's kind a single one.
+    /// The number of databases: in a cluster of Valkey's kind by a directive of its own, in a
+    /// cluster of Redis's kind 1.
     pub fn databases_served(&self) -> u32 {
         match (self.cluster_enabled, self.dialect) {
             (false, _) => self.databases,

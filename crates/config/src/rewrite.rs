@@ -2,13 +2,13 @@
 //!
 //! Comments, order and lines we do not own (`include`, `rename-command`, `loadmodule`) stay; `user`
 //! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written
-//! over its first remaining line, and its surplus lines are removed; one without a line is appended
-//! if its value is not the default, under a comment of CONFIG REWRITE. Of a directive's several
-//! values, those that differ from the default get the remaining lines first. A line that cannot be
-//! parsed becomes a comment. Runs of empty lines become one.
+//! over its first remaining line, and its surplus lines are removed; a directive without a line is
+//! appended if its value is not the default, under a comment of CONFIG REWRITE. Of a directive's
+//! several values, those that differ from the default get the remaining lines first. A line that
+//! cannot be parsed becomes a comment. Runs of empty lines become a single line.
 //!
-//! The file is replaced atomically: a new file beside it is written, synced and renamed over
-//! it, then the directory is synced. After a crash there is the old text or the new one. Only a
+//! The file is replaced atomically: a new file beside it is written, synced and renamed over it,
+//! then the directory is synced. After a crash there is the old text or the new text. Only a
 //! regular file is replaced: a rename over `/dev/null` or a pipe would take it from all others.
 
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ pub struct ForeignLines {
     pub main_word: fn(&[u8]) -> Vec<u8>,
     /// Directives that have no meaning there: their lines are removed.
     pub unused: &'static [&'static str],
-    /// The new lines; old ones that they do not replace are removed.
+    /// The new lines; old lines that they do not replace are removed.
     pub lines: Vec<RewriteLine>,
 }
 
@@ -80,7 +80,7 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = self.defaults();
         for directive in DIRECTIVES {
-            // Its line, if there is one, names the source of the value.
+            // Its line, if any, names the source of the value.
             if self.is_given(directive) {
                 continue;
             }
@@ -223,7 +223,7 @@ impl Page {
         self.left.get(name).map_or(0, VecDeque::len)
     }
 
-    /// Writes the lines of another module over its old ones, and blanks the rest of those.
+    /// Writes the lines of another module over its old lines, and blanks the rest of the old lines.
     fn put_foreign(&mut self, foreign: &ForeignLines) {
         for new in &foreign.lines {
             let key = foreign.key_of(new.word);
@@ -291,7 +291,7 @@ pub fn check_replaceable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces the file at `path` by `text` atomically; the new file has the old one's mode and, if
+/// Replaces the file at `path` by `text` atomically; the new file has the old file's mode and, if
 /// the process may give it away, its owner.
 ///
 /// Refuses anything but a regular file.
@@ -312,8 +312,8 @@ pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Creates a new file beside `path`. An existing one, even a planted link, is
-/// neither followed nor replaced: another name is tried.
+/// Creates a new file beside `path`. An existing file, even a planted link, is neither followed nor
+/// replaced: another name is tried.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     const TRIES: u32 = 100;
     let old = fs::metadata(path).ok();
@@ -343,7 +343,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     Err(refused)
 }
 
-/// Gives a new file the old one's owner and group, where that is permitted, and its mode, whatever
+/// Gives a new file the old file's owner and group, if that is permitted, and its mode, whatever
 /// the umask. A group that it cannot have gives no rights to the process's own.
 fn keep_access(file: &File, old: &Metadata) -> io::Result<()> {
     let new = file.metadata()?;

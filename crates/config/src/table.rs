@@ -44,7 +44,7 @@ macro_rules! directives {
         #[allow(non_snake_case, reason = "Redis has names with an underscore after a dash")]
         pub struct Config {
             $(pub $field: $type,)+
-            /// `rename-command` lines: a command's name, then its new one or nothing.
+            /// `rename-command` lines: a command's name, then its new name or nothing.
             pub renamed_commands: Vec<FileLine>,
             /// `loadmodule` lines of modules that are built in: nothing is loaded.
             pub built_in: Vec<FileLine>,

@@ -5,8 +5,8 @@
 //!     /proc/PID/net/...     listening sockets with their inodes: tcp, tcp6, unix
 //!
 //! A process's own tables are those of its network namespace. A wildcard address becomes a local
-//! one. Only Linux has these files; a table that is missing counts as empty, and one is read up to
-//! 16 MiB.
+//! address. Only Linux has these files; a table that is missing counts as empty, and a table is
+//! read up to 16 MiB.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,7 +22,7 @@ const TABLE_BYTES_MAX: u64 = 16 << 20;
 const LISTENS: &str = "0A";
 const UNIX_LISTENS: &str = "00010000";
 
-/// Copies of `like`, one for each place where the process listens, Unix sockets first.
+/// Copies of `like`, for each place where the process listens, Unix sockets first.
 ///
 /// Fails if there is no such process, or it belongs to another user.
 pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
@@ -50,8 +50,8 @@ pub fn places(pid: u32, like: &Target) -> io::Result<Vec<Target>> {
     Ok(found)
 }
 
-/// The process of this machine that listens on the port: its name and id. `None`: none, or one
-/// whose files this user may not see.
+/// The process of this machine that listens on the port: its name and id. `None`: no process
+/// listens, or this user may not see its files.
 pub fn holder(port: u16) -> Option<(String, u32)> {
     let mut inodes = HashSet::new();
     for name in ["tcp", "tcp6"] {
@@ -116,8 +116,9 @@ fn unix_paths(table: &str, own: &HashSet<String>) -> Vec<PathBuf> {
     table.lines().filter_map(row).collect()
 }
 
-/// Addresses of listening sockets in `own`: `sl local_address rem_address st tx:rx tr:when retrnsmt
-/// uid timeout inode`. A wildcard address is replaced by a local one.
+/// Addresses of listening sockets in `own`:
+/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode`. A wildcard address
+/// is replaced by a local address.
 fn addresses(table: &str, own: &HashSet<String>) -> Vec<(IpAddr, u16)> {
     let row = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -1,10 +1,10 @@
 //! `russet ping`: whether a server answers. For health checks: quick, prints a single line.
 //!
-//! One connection and one PING; with `--pid`, one for each place where the process listens, of
-//! which the best answer counts. Alive is not the same as well: a server that demands a password,
-//! or whose script runs for long, counts as alive. If the answer is not RESP, a second connection
-//! sends the beginning of a TLS handshake, so that the error can name the missing option.
-//! Cost: each step ends within `Target::limit`. How a link is opened: `operator::link`.
+//! A connection and a PING; with `--pid`, for each place where the process listens, of which the
+//! best answer counts. Alive is not the same as well: a server that demands a password, or whose
+//! script runs for long, counts as alive. If the answer is not RESP, a second connection sends the
+//! beginning of a TLS handshake, so that the error can name the missing option. Cost: each step
+//! ends within `Target::limit`. How a link is opened: `operator::link`.
 
 use std::io;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use russet_resp::ReplyValue;
 /// The text to print and the exit status: 0 if the server answers, 1 if it does not, or not yet.
 ///
 /// A server that demands a password, or whose script runs for long, counts as alive; of `--pid`
-/// also one that answers under TLS alone.
+/// also a server that answers under TLS alone.
 pub fn run(target: &Target) -> (String, i32) {
     let Some(pid) = target.pid else {
         return run_at(target);

@@ -5,10 +5,10 @@
 //!                        database; ? before the stream's first SELECT
 //!
 //! It attaches as a replica whose data ends at the given offset, and never asks for a snapshot: it
-//! checks first whether the backlog holds that offset, and leaves if the server wants to send one.
-//! It acknowledges the bytes that it has printed, so that it is not taken for a dead replica.
-//! `capa observer`: russet does not count it as one that has the data (WAIT, FAILOVER,
-//! min-replicas-to-write).
+//! checks first whether the backlog holds that offset, and leaves if the server wants to send a
+//! snapshot. It acknowledges the bytes that it has printed, so that it is not taken for a dead
+//! replica. `capa observer`: russet does not count it as a replica that has the data (WAIT,
+//! FAILOVER, min-replicas-to-write).
 
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -80,7 +80,7 @@ fn share(part: u64, all: u64) -> f64 {
     }
 }
 
-/// Walks all keys, and prints each new largest one and the report.
+/// Walks all keys, and prints each new largest key and the report.
 pub(crate) fn big_keys(link: &mut Link, options: &Options) -> Result<u8, ErrorLine> {
     println!("\n# Scanning the entire keyspace to find biggest keys as well as");
     println!("# average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec");

@@ -27,7 +27,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Whether it was the last one.
+    /// Whether it was the last reply.
     fn take(&mut self, reply: &ReplyValue, mark: &[u8]) -> bool {
         if matches!(reply, ReplyValue::Bulk(text) if text == mark) {
             return true;
@@ -112,7 +112,7 @@ fn arrived(link: &mut Link) -> io::Result<Option<ReplyValue>> {
     }
 }
 
-/// Takes replies up to the last one; `false`: none has come for the time limit after all was sent.
+/// Takes replies up to the last; `false`: none has come for the time limit after all was sent.
 fn await_last(
     link: &mut Link,
     options: &Options,

@@ -1,4 +1,4 @@
-//! `--rdb FILE`: a snapshot of the server, as a replica gets one.
+//! `--rdb FILE`: a snapshot of the server, as a replica gets it.
 //!
 //!     REPLCONF capa eof -> REPLCONF rdb-only 1 -> SYNC -> $<length> or $EOF:<mark> -> bytes
 //!

@@ -37,7 +37,7 @@ fn keys(info: &str) -> u64 {
     databases.sum()
 }
 
-/// A line, and the number of requests for the next one.
+/// A line, and the number of requests for the next line.
 fn line(info: &str, before: Option<i64>) -> (String, i64) {
     let number = |name| {
         field(info, name)

@@ -128,7 +128,7 @@ pub(super) fn is_secret(text: &[u8]) -> bool {
         "sentinel" => words
             .next()
             .is_some_and(|word| word.to_ascii_lowercase().ends_with("-pass")),
-        // A mistyped name of one has the password all the same.
+        // The line of a mistyped name has the password all the same.
         name => match find(name.as_bytes()) {
             Some(directive) => directive.flags.contains(Flags::SENSITIVE),
             None => {

@@ -45,7 +45,7 @@ pub enum Problem {
     Whole(String),
     /// A file cannot be opened.
     Unreadable {
-        /// The file: as named, or one that the named pattern matches.
+        /// The file: as named, or a file that the named pattern matches.
         path: PathBuf,
         /// Why it cannot be read, in one line.
         reason: String,

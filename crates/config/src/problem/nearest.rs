@@ -1,4 +1,4 @@
-//! "Did you mean": the known name nearest to a mistyped one.
+//! "Did you mean": the known name nearest to a mistyped name.
 
 /// The name among `names` that `word` was probably meant to be: at most a third of its letters are
 /// wrong, missing or swapped, and at most [`EDITS_MAX`]. O(names, letters squared).

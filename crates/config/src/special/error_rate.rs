@@ -1,4 +1,4 @@
-//! `bf-error-rate`: the error of Bloom filters that are made without one.
+//! `bf-error-rate`: the error of Bloom filters that are made without a rate.
 
 use super::Special;
 use crate::problem::refusal::ValueError;

@@ -4,7 +4,7 @@ use super::{Lines, Special, listed};
 use crate::problem::refusal::ValueError;
 use crate::words::Text;
 
-/// Maximum number of names, and bytes of one, as in DNS.
+/// Maximum number of names, and of the bytes of a name, as in DNS.
 const NAMES_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 253;
 

@@ -3,10 +3,9 @@
 //!     letter -> a bit of EventClass      `A` -> all classes marked so in the list below
 //!
 //! The list has each letter once, in the order in which Redis prints them; its place there is its
-//! bit. CONFIG GET prints `A` for all of its classes and omits the hidden ones beside it, as Redis
-//! does; the line that CONFIG REWRITE writes has them, so that it reads back the same.
-//! Cost: O(letters) to read and print; whether an event is published is one test of a bit in
-//! `keyspace`.
+//! bit. CONFIG GET prints `A` for all of its classes and omits the hidden classes beside it, as
+//! Redis does; the line that CONFIG REWRITE writes has them, so that it reads back the same. Cost:
+//! O(letters) to read and print; whether an event is published is one test of a bit in `keyspace`.
 
 use bitflags::bitflags;
 

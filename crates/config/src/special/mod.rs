@@ -51,7 +51,7 @@ pub enum Lines {
 }
 
 impl Lines {
-    /// The line of a list of words; an empty one is `""`.
+    /// The line of a list of words; an empty list is `""`.
     fn of_list(text: Vec<u8>, is_forced: bool) -> Lines {
         let line = if text.is_empty() {
             b"\"\"".to_vec()

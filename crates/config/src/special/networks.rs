@@ -22,7 +22,7 @@ impl Networks {
         Networks(nets.to_vec())
     }
 
-    /// Whether one of them contains the address. O(networks).
+    /// Whether any network contains the address. O(networks).
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

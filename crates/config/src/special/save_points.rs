@@ -8,7 +8,7 @@ use crate::words::{self, Text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavePoints(pub Vec<SavePoint>);
 
-/// A snapshot is due `seconds` after the last one if there were `changes` since.
+/// A snapshot is due `seconds` after the last snapshot if there were `changes` since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavePoint {
     /// At least 1.

@@ -28,7 +28,7 @@ impl Subnets {
         self.networks.0.is_empty()
     }
 
-    /// Whether one of them contains the address. O(networks).
+    /// Whether any subnet contains the address. O(networks).
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.contains(address)
     }

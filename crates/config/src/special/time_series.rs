@@ -52,7 +52,7 @@ pub struct CompactionPolicy(pub Vec<Compaction>);
 /// A rule: `aggregator:bucket:retention[:align]`, times as numbers with a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// One of the aggregators' names.
+    /// A name of an aggregator.
     pub aggregator: &'static str,
     /// Milliseconds, more than 0.
     pub bucket_ms: u64,

@@ -1,8 +1,8 @@
 //! Findings that servers make themselves (CLUSTER EXPLAIN FINDINGS, SENTINEL EXPLAIN FINDINGS),
 //! read and joined.
 //!
-//! Servers of one group find much the same: findings that differ only in a time are one, with the
-//! addresses of the servers that have it.
+//! Servers of a group find much the same: findings that differ only in a time become a single
+//! finding, with the addresses of the servers that have it.
 //!
 //! Cost: O(findings of all servers).
 

@@ -1,7 +1,7 @@
 //! The machine that the doctor runs on, which matters if the server runs there too: kernel settings
 //! and free space.
 //!
-//! Readings come from `/proc`, `/sys` and one statvfs; an unreadable one is `None`, and its check
+//! Readings come from `/proc`, `/sys` and a statvfs; an unreadable value is `None`, and its check
 //! gives no finding. The server's process is recognized by its id and executable, as the id may be
 //! another process here; without it only the checks before a start are made. The server's own
 //! figures are checked in `service`.
@@ -21,7 +21,7 @@ pub(super) struct Machine {
     /// The server's process runs on this machine.
     has_server: bool,
     overcommit: Option<i64>,
-    /// The selected word, the one in brackets.
+    /// The selected word, in brackets.
     huge_pages: Option<String>,
     somaxconn: Option<i64>,
     /// The process's limit of open files.
@@ -123,8 +123,7 @@ impl Machine {
         looks.into_iter().flatten().collect()
     }
 
-    /// The checks that matter before a start, with the settings of the configuration file, if there
-    /// is one.
+    /// The checks that matter before a start, with the settings of the configuration file, if any.
     pub(super) fn look_without_server(&self, answers: &Answers) -> Vec<Finding> {
         let looks = [
             self.look_at_overcommit(answers),

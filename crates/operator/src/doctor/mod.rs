@@ -6,7 +6,7 @@
 //! findings (`russet_base::finding`), so tests can simulate any machine.
 //!
 //! The server makes the same checks of itself ([`findings`]), and more: INFO's section `findings`
-//! has their list, which the console shows. The report takes the server's word where there is one,
+//! has their list, which the console shows. The report takes the server's finding if there is one,
 //! so that no two places disagree.
 //!
 //! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
@@ -165,7 +165,7 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     (report.end("").0, 2)
 }
 
-/// A server that answers with an error: it wants a login, or one with more rights.
+/// A server that answers with an error: it wants a login, or a login with more rights.
 fn refused(why: &str) -> Option<Finding> {
     let (text, mend) = match why.split(' ').next()? {
         "NOAUTH" => (

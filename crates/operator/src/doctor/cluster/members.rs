@@ -172,8 +172,8 @@ fn kind(said: &NodeReplies) -> &'static str {
     }
 }
 
-/// Redis and Valkey trouble each other: extension 4 of the bus is one's secret and the other's
-/// address.
+/// Redis and Valkey trouble each other: extension 4 of the bus is a secret to Redis or Valkey and
+/// an address to the other.
 fn kinds(cluster: &Cluster, found: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (at, said) in cluster.said() {

@@ -1,7 +1,7 @@
 //! `russet doctor --cluster HOST:PORT`: why a cluster is not well, and which failovers would not
 //! happen.
 //!
-//! `asking` collects the replies of all nodes that the given one knows (`facts`): it only reads,
+//! `asking` collects the replies of all nodes that the given node knows (`facts`): it only reads,
 //! and ends in bounded time. `verdicts` joins what the nodes themselves find. The other checks are
 //! of what no single node sees: `slots` (nodes that name different owners), `members` (which nodes
 //! know each other, at which address, with which settings). `view` is one node's table of nodes.

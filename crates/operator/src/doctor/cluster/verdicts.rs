@@ -1,7 +1,7 @@
 //! Findings of each node: its CLUSTER EXPLAIN, or the same rules applied to what it shows
 //! (`asking`).
 //!
-//! The same finding of several nodes is one (`joined`). Ids are shown as addresses. A node that
+//! The same finding of several nodes is joined (`joined`). Ids are shown as addresses. A node that
 //! does not answer here is reported with the reason (`members`), so what others find of its silence
 //! is left out.
 //!

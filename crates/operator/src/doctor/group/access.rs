@@ -233,8 +233,8 @@ fn unchecked(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     }
 }
 
-/// A node without `masterauth` cannot follow one with a password: the classic is the old primary,
-/// which never needed it.
+/// A node without `masterauth` cannot follow a node with a password: the classic is the old
+/// primary, which never needed it.
 fn primary_passwords(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     for (at, node) in watch.nodes() {
         let lacks = node.has_masterauth == Some(false);

@@ -2,8 +2,8 @@
 //!
 //! Checks, in the order of the report: different primaries under one name, settings that differ,
 //! Sentinels that others count but that do not watch the primary, Sentinels that do not know each
-//! other, and Sentinels that are held for down. Each reads one `Watch`; only Sentinels that
-//! answered are compared. Votes are counted in `quorum`.
+//! other, and Sentinels that are held for down. Each reads a `Watch`; only Sentinels that answered
+//! are compared. Votes are counted in `quorum`.
 
 use super::facts::{Sentinel, View, has_flag, text};
 use super::watch::{Watch, is_down};

@@ -178,7 +178,7 @@ pub(super) fn join(
             }
         };
         if said.id.is_empty() {
-            // Too old to report its id: the one by which others know it.
+            // Too old to report its id: the id by which others know it.
             said.id = ids.first().map_or_else(|| at.to_string(), String::clone);
         }
         let others = ids.iter().filter(|id| **id != said.id);

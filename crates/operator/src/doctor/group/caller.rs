@@ -41,8 +41,8 @@ pub(in crate::doctor) struct Caller {
 }
 
 impl Caller {
-    /// Connects, and logs in if there is a password. A server without one needs none: that is no
-    /// fault.
+    /// Connects, and logs in if there is a password. A server without a password needs none: that
+    /// is no fault.
     pub fn open(at: &Address, login: &Login, limits: Limits) -> Result<Caller, Fault> {
         let limit = limits.next();
         if limit.is_zero() {

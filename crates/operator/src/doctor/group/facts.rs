@@ -172,7 +172,7 @@ pub(super) struct Access {
 /// All that was learned.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// At least one: the first is the one that the arguments name.
+    /// Not empty: the first is the Sentinel that the arguments name.
     pub sentinels: Vec<Sentinel>,
     pub nodes: BTreeMap<Address, Result<DataNodeReplies, Fault>>,
     /// Addresses by which Sentinels are known that answered elsewhere or by another id, and why.

@@ -1,7 +1,7 @@
-//! Whether enough Sentinels can agree: that a primary is down (the quorum), and on the one of them
+//! Whether enough Sentinels can agree: that a primary is down (the quorum), and on the Sentinel
 //! that fails over (a majority of all that are known).
 //!
-//!     known       Sentinels that any of them counts, gone ones included
+//!     known       Sentinels that any of them counts, gone Sentinels included
 //!     needed      more than half of them, and at least the quorum: the votes of a leader
 //!     answering   Sentinels that answer here, watch the primary and are not in TILT
 //!
@@ -27,7 +27,7 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
 
 /// The votes that there are, and those that are needed.
 struct Votes {
-    /// Sentinels that any of them counts, gone ones included.
+    /// Sentinels that any of them counts, gone Sentinels included.
     known: usize,
     /// Votes that a leader needs: more than half, and at least the quorum.
     needed: usize,
@@ -208,7 +208,7 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
 fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
     for id in watch.known() {
-        // Its address as the others know it, which may not be the one that was asked.
+        // Its address as the others know it, which may differ from the address that was asked.
         let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);
         let mut named = peers
             .filter(|peer| text(peer, "runid") == id)
@@ -264,7 +264,7 @@ mod tests {
         fake.view(0).verdict = vec![lost];
         let wanted = ["FAIL majority", "WARN sentinel", "WARN sentinel"];
         assert_eq!(found(&fake), wanted);
-        // The one that answers reaches the others.
+        // The Sentinel that answers reaches the others.
         fake.view(0).verdict.clear();
         assert_eq!(found(&fake)[0], "WARN majority");
     }

@@ -1,5 +1,5 @@
 //! Facts that replicas show and no Sentinel reports: which primary they follow, and whether their
-//! data grows old. Whether one could be promoted, each Sentinel finds (`verdicts`).
+//! data grows old. Whether a replica could be promoted, each Sentinel finds (`verdicts`).
 
 use super::facts::{Address, number, text};
 use super::watch::Watch;
@@ -16,7 +16,7 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     }
 }
 
-/// One that its primary has, and no Sentinel.
+/// A replica that its primary has, and no Sentinel.
 fn unknown(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
     let node = watch.node(at).ok();
     // Sentinels do not show such a replica, and may promote it.

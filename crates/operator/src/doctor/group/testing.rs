@@ -181,7 +181,7 @@ impl Fake {
         self.group.sentinels[sentinel].said = Err(Fault::unreachable("Connection refused"));
     }
 
-    /// One that is gone, and that all others count.
+    /// A Sentinel that is gone, and that all others count.
     pub(crate) fn add_stale_sentinel(&mut self, number: usize) {
         let host = format!("10.0.9.{number}");
         for sentinel in 0..self.group.sentinels.len() {

@@ -3,7 +3,7 @@
 //!
 //! Whether a failover could run, each Sentinel decides by itself: whether it reaches enough others,
 //! is in TILT, and has a replica that it could promote. The same finding of several Sentinels is
-//! one (`joined`).
+//! joined (`joined`).
 
 use super::facts::{Address, Fields, View, clean, has_flag, number};
 use super::watch::{Watch, is_down};

@@ -19,7 +19,7 @@ use super::facts::{
 pub(super) struct Watch<'g> {
     pub group: &'g Group,
     pub name: &'g str,
-    /// The Sentinels that answered and watch it; at least one.
+    /// The Sentinels that answered and watch it; not empty.
     pub views: Vec<(&'g Sentinel, &'g View)>,
     /// By the view with the highest epoch.
     pub primary: Address,
@@ -35,7 +35,7 @@ impl<'g> Watch<'g> {
             Some((sentinel, view))
         };
         let views: Vec<_> = group.sentinels.iter().filter_map(view).collect();
-        // The first of the equal ones.
+        // The first of equal candidates.
         let newest = views.iter().rev().max_by_key(|(_, view)| epoch(view))?;
         let primary = newest.1.address()?;
         let mut replicas: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -76,7 +76,7 @@ impl<'g> Watch<'g> {
             .find(|sentinel| sentinel.id == id)
     }
 
-    /// The highest quorum that one of its Sentinels has.
+    /// The highest quorum that any of its Sentinels has.
     pub fn quorum(&self) -> usize {
         let quorum = |view: &View| number(&view.primary, "quorum").unwrap_or(0);
         let highest = self.views.iter().map(|(_, view)| quorum(view)).max();
