@@ -2,11 +2,12 @@
 //!
 //!   1. A voter votes once in an epoch, and its file knows before the vote leaves.
 //!   2. An epoch has one winner.
-//!   3. No epoch falls, in a node's view or over its restart; one that has left is in the file.
+//!   3. No epoch falls, in a node's view or over its restart; an epoch that has left is in the
+//!      file.
 //!   4. Two nodes never claim a slot with one epoch, unless an operator has gone round the votes.
 //!   5. A primary that reaches no majority stops taking writes within 1.5 node timeouts and 0.2 s.
-//!   6. An acknowledged write is lost only if its primary failed before the one that replaces it
-//!      had it, or if its primary had been replaced already; never in a manual failover.
+//!   6. An acknowledged write is lost only if its primary failed before its successor had it, or if
+//!      its primary had been replaced already; never in a manual failover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,8 @@ pub(super) struct Checks {
     pub(crate) are_clocks_skewed: bool,
     /// By slot: the newest epoch with which a node has served it.
     newest: BTreeMap<u16, u64>,
-    /// By machine: since when it receives from no majority, and since when it cannot talk with one.
+    /// By machine: since when it receives from no majority, and since when it cannot talk with a
+    /// majority.
     isolated: Vec<[Option<i64>; 2]>,
     /// Where each acknowledged write must be.
     writes: BTreeMap<Write, (u16, MachineId)>,
@@ -48,7 +50,7 @@ pub(super) struct Checks {
 /// A manual failover that has all data ends by then.
 const MANUAL_MS: i64 = 5200;
 /// When a primary in a minority must have stopped. Beyond the 1.5 timeouts: the tick that pings and
-/// the one that judges may each be as late as a tick is long, and this world's steps add to them.
+/// the tick that judges may each be as late as a tick is long, and this world's steps add to them.
 const STOPS_MS: i64 = TIMEOUT_MS * 3 / 2 + 2 * TICK_MS as i64 + 4 * STEP_MS;
 /// Added if clocks differ: by gossip of the minority a node has answered later than it has, so that
 /// it is pinged later.
@@ -271,7 +273,7 @@ impl Checks {
     }
 
     /// At the end: each acknowledged write is where its slot is served. Returns how many writes
-    /// there were and how many of them may be lost; or which one is.
+    /// there were and how many of them may be lost; or which write is lost.
     pub(super) fn survived(&self, machines: &[Machine]) -> Result<(usize, usize), String> {
         for (write, (slot, home)) in &self.writes {
             if self.excused.contains(write) {

@@ -70,8 +70,8 @@ impl Data {
         self.stream.push((number, now, change));
     }
 
-    /// Takes a primary's changes until this moment: the missing ones, or all of its data if its
-    /// stream is another one.
+    /// Takes a primary's changes until this moment: the missing changes, or all of its data if its
+    /// stream is another.
     pub(super) fn follow(&mut self, primary: &Data, until: i64) {
         let mine = self.stream.len();
         let same = |at: usize| primary.stream.get(at).map(|(number, ..)| number);

@@ -1,4 +1,4 @@
-//! Clusters in a simulated world: invariants in random ones (`checks`), and known situations in
+//! Clusters in a simulated world: invariants in random storms (`checks`), and known situations in
 //! known times.
 
 mod checks;

@@ -1,9 +1,9 @@
 //! One core among 100, 500 and 1,000 nodes that answer: the PINGs and bytes that it sends in a
 //! second.
 //!
-//! Each node is to be pinged twice in a node timeout and one more each second; a greeting has a
-//! header and entries of a tenth of the nodes. Redis's nodes send the same: by its formula a node
-//! of `n` sends at most `n / (T / 2) + 1` PINGs a second, and as many PONGs, of
+//! Each node is to be pinged twice in a node timeout, and a further node each second; a greeting
+//! has a header and entries of a tenth of the nodes. Redis's nodes send the same: by its formula a
+//! node of `n` sends at most `n / (T / 2) + 1` PINGs a second, and as many PONGs, of
 //! `2256 + 104 * n / 10` bytes.
 
 use crate::actions::Action;

@@ -172,7 +172,7 @@ fn a_forgotten_node_stays_away() {
                 .iter()
                 .any(|(_, node)| node.id.to_string() == id)
         };
-        // Only one receives the command: the others learn it from that one.
+        // Only one node receives the command: the others learn it from that node.
         world.ordered(0, &format!("CLUSTER FORGET {id}"));
         let gone = world.run_until(20_000, |world| (0..5).all(|at| !knows(world, at)));
         assert!(gone.is_some(), "{}", world.shown());

@@ -3,7 +3,7 @@
 //! time.
 //!
 //! `RUSSET_CLUSTER_STORMS`: how many seeds of each kind; few by default. `RUSSET_CLUSTER_SEED`:
-//! this one.
+//! this seed alone.
 
 use super::machine::TIMEOUT_MS;
 use super::world::World;
@@ -157,7 +157,7 @@ fn seeds(usual: u64) -> std::ops::RangeInclusive<u64> {
     }
 }
 
-/// Runs each storm; one that fails names its seed.
+/// Runs each storm; a storm that fails names its seed.
 fn weather(usual: u64, primaries: usize, count: usize, dialect: fn(u64, usize) -> Dialect) {
     let storm = |seed: u64| {
         let dialects: Vec<Dialect> = (0..count).map(|at| dialect(seed, at)).collect();

@@ -290,7 +290,7 @@ impl World {
         }
     }
 
-    /// The machines that replicate from this one, by links that are up.
+    /// The machines that replicate from this machine, by links that are up.
     fn followers(&self, primary: MachineId) -> Vec<MachineId> {
         let follows = |at: &MachineId| {
             let machine = &self.machines[*at];
@@ -369,7 +369,7 @@ impl World {
         is_taken && machine.follows.is_none() && !machine.is_paused(self.now)
     }
 
-    /// Carries a command out, and returns its reply; an empty one of a machine that is down.
+    /// Carries a command out, and returns its reply; empty if the machine is down.
     pub(super) fn command(&mut self, at: MachineId, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         if self.is_awake(at) {

@@ -2,8 +2,8 @@
 //!
 //! No action leaves before the save that precedes it (`russet_host::Outbox`): no epoch and no vote
 //! leaves before the file has it. If the save fails, the messages queued after it are dropped, and
-//! so are all others until a save succeeds: to its cluster a node that cannot save is one that does
-//! not answer.
+//! so are all others until a save succeeds: to its cluster a node that cannot save is a node that
+//! does not answer.
 
 use super::message::NodeId;
 
@@ -51,7 +51,7 @@ pub enum Order {
     /// The owners of slots, or their addresses, have changed: blocked clients, cached replies and
     /// clients that wait on slots are checked again.
     RoutesChanged,
-    /// A question of another node's command, or an answer to one of ours.
+    /// A question of another node's command, or an answer to a question of ours.
     Question {
         /// The node that sent it.
         from: NodeId,

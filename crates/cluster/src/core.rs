@@ -76,7 +76,7 @@ pub enum ReplyCondition {
         otherwise: Vec<u8>,
     },
     /// Valkey: the replicas must have the command first. Propagate it, and call again with
-    /// `Host::is_acknowledged` when one has acknowledged it; after the time the reply is
+    /// `Host::is_acknowledged` when a replica has acknowledged it; after the time the reply is
     /// `NOREPLICAS`.
     Acknowledged {
         /// Milliseconds to wait for a replica.
@@ -161,7 +161,7 @@ pub struct Cluster {
     /// The number of voters as last counted, and in which event; see `voters_now`.
     counted: Option<(u64, usize)>,
     events: u64,
-    /// Where the walk of ticks over the nodes begins: where the last one could open no more links.
+    /// Where the walk of ticks over the nodes begins: where the last walk could open no more links.
     pub(super) walk_from: usize,
     pub(super) current_epoch: u64,
     pub(super) last_vote_epoch: u64,
@@ -180,7 +180,7 @@ pub struct Cluster {
     pub(super) has_news: bool,
     last_tick: i64,
     next_tick: i64,
-    /// The state that was synced last, and the one that the save under way syncs.
+    /// The state that was synced last, and the state that the save under way syncs.
     synced: Option<DurableState>,
     syncing: Option<DurableState>,
     pub(super) slots_replies: super::commands::SlotsReplies,
@@ -415,7 +415,7 @@ impl Cluster {
         self.log(Level::Warning, text);
     }
 
-    /// A node for the log: its id, with its human name if it has one.
+    /// A node for the log: its id, with its human name, if any.
     pub(super) fn called(&self, at: NodeIndex) -> String {
         let node = &self.nodes[at];
         format!(

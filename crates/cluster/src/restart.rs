@@ -1,8 +1,8 @@
 //! Restarts: the text of nodes.conf, the state that is restored from it, keys without an owner.
 //!
 //! Written are epochs, slots, our open slots, and each node's id, address, names and flags; not the
-//! nodes in a handshake, nor those known from gossip alone, unless one is our primary. Links,
-//! reports and offsets are not restored, nor PFAIL: they are found anew.
+//! nodes in a handshake, nor those known from gossip alone, except our primary. Links, reports and
+//! offsets are not restored, nor PFAIL: they are found anew.
 //!
 //! Invariants
 //!   1. The current epoch is no smaller than any node's config epoch.
@@ -150,7 +150,7 @@ impl Cluster {
             OtherPort::NotSaid => (line.port, 0),
             OtherPort::Tls(other) | OtherPort::Tcp(other) => (line.port, other),
         };
-        // In a line without a second port the first one is TCP's.
+        // In a line without a second port the first port is TCP's.
         let is_tls = match line.other {
             OtherPort::Tcp(_) => true,
             OtherPort::Tls(_) | OtherPort::NotSaid => false,

@@ -156,7 +156,7 @@ pub fn bus_port(config: &Config) -> u16 {
     }
 }
 
-/// The client port that the bus announces as the first one.
+/// The client port that the bus announces as the first port.
 pub fn main_port(config: &Config) -> u16 {
     if config.tls_cluster || config.port == 0 {
         config.tls_port

@@ -1,7 +1,7 @@
 //! Questions of the server to the core, beside CLUSTER's subcommands.
 //!
 //! All but `greet_replicas_of`, `take_slots_without_vote` and `switches` change nothing. A node is
-//! named by the text of its id; one that is not known, or in a handshake, is answered like none.
+//! named by the text of its id; a node that is not known, or in a handshake, is answered like none.
 //!
 //! Cost: O(1), where nothing else is noted.
 //!
@@ -123,8 +123,9 @@ impl Cluster {
         node.is_some_and(|node| node.is_primary() && !node.is_failing())
     }
 
-    /// Whether a node that has failed, or follows another one, was replaced by a primary of its
-    /// shard, with slots: one without is a former primary, whose data is older. O(nodes).
+    /// Whether a node that has failed, or follows another node, was replaced by a primary of its
+    /// shard, with slots: a primary without slots is a former primary, whose data is older.
+    /// O(nodes).
     pub fn is_replaced(&self, id: &[u8]) -> bool {
         let Some(at) = self.find_text(id) else {
             return false;
@@ -140,7 +141,7 @@ impl Cluster {
     }
 
     /// Whether a primary has replicas, and each that has not failed has agreed since that moment on
-    /// what its primary serves, at this offset or a later one. O(replicas).
+    /// what its primary serves, at this offset or a later offset. O(replicas).
     pub fn replicas_agree(&self, id: &[u8], since_ms: i64, offset: u64) -> bool {
         let Some(at) = self.find_text(id).filter(|&at| self.nodes[at].is_primary()) else {
             return false;

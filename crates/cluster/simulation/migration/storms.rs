@@ -92,8 +92,8 @@ impl Storm {
         all.filter(|&at| self.world.nodes[at].is_owner()).collect()
     }
 
-    /// A client writes, unless two nodes serve the slot at the moment, as one has yet to receive
-    /// the other's claim.
+    /// A client writes, unless two nodes serve the slot at the moment, because a node has yet to
+    /// receive the other's claim.
     fn write(&mut self) {
         if self.owners().len() != 1 {
             return;

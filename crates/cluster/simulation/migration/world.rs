@@ -548,7 +548,7 @@ impl World {
         Some(node)
     }
 
-    /// Does one of the things that can happen now. `false`: nothing can.
+    /// Does something that can happen now. `false`: nothing can.
     pub(super) fn step(&mut self) -> bool {
         // Replicas are slow: their primaries' streams lag the links of a migration.
         if self.random(8) == 0 && self.replicate() {

@@ -2,9 +2,9 @@
 //!
 //! `cluster-bus-allow` names networks; `cluster-meet-secret` is known to the cluster's nodes. With
 //! the first alone, links from elsewhere are refused. With the second, a link must show once that
-//! its node may speak: a greeting has a proof of the secret (`message::Proof`), the address is in
-//! one of the networks, or it is the address of the known node that the message names. Real Redis
-//! and Valkey nodes have no proofs: they come in by address.
+//! its node may speak: a greeting has a proof of the secret (`message::Proof`), the address is in a
+//! named network, or it is the address of the known node that the message names. Real Redis and
+//! Valkey nodes have no proofs: they come in by address.
 
 use super::super::core::Cluster;
 use super::super::membership::nodes::NodeIndex;
@@ -12,7 +12,7 @@ use super::super::message::{Header, Ip, Proof};
 use russet_host::LinkId;
 
 impl Cluster {
-    /// Whether the address is in one of the networks; any is if none is named.
+    /// Whether the address is in a named network, or no network is named.
     pub fn is_let_in(&self, ip: &Ip) -> bool {
         let allowed = &self.settings.bus_allow;
         allowed.is_empty()
@@ -34,7 +34,7 @@ impl Cluster {
         !self.settings.meet_secret.is_empty() && self.settings.bus_allow.is_empty()
     }
 
-    /// Whether a greeting proves that its sender knows the secret, if there is one.
+    /// Whether a greeting proves that its sender knows the secret, if any.
     pub(crate) fn has_proven(&self, header: &Header<'_>, proof: Option<&Proof>) -> bool {
         let secret = &self.settings.meet_secret;
         let knows = |proof: &Proof| proof.is_valid(secret, header.sender, self.now.wall_ms);

@@ -1,14 +1,14 @@
 //! A tick's work for each other node: links, greetings, silence.
 //!
 //! Cost: O(nodes) per tick, a few words of each; at most `DIALS_MAX` links are opened; greetings
-//! themselves at most as many as the node timeout asks for (each node twice in it) and one a
+//! themselves at most as many as the node timeout asks for (each node twice in it) and another each
 //! second.
 
 use super::super::core::{Cluster, TICK_MS};
 use super::super::membership::nodes::NodeIndex;
 use super::super::message::{Kind, NodeFlags};
 
-/// Once in this many ticks a random greeting goes out: of this many nodes, to the one with the
+/// Once in this many ticks a random greeting goes out: of this many nodes, to the node with the
 /// oldest PONG.
 const RANDOM_TICKS: u64 = 1000 / TICK_MS;
 const RANDOM_NODES: usize = 5;
@@ -94,7 +94,7 @@ impl Cluster {
             return false;
         };
         let age = now - open.since;
-        // A link that does not open is stuck. One that is silent, though it was not opened just
+        // A link that does not open is stuck. A link that is silent, though it was not opened just
         // now, is dead: perhaps only the connection is, and not the node.
         let is_stuck = !open.is_open && age > timeout / 2;
         let silent = |since: i64| now - since > timeout / 2;

@@ -68,7 +68,7 @@ impl Links {
         self.all.get_mut(&link)
     }
 
-    /// The open ones, in the order of their age.
+    /// The open links, in the order of their age.
     pub fn iter(&self) -> impl Iterator<Item = (LinkId, &BusLink)> {
         let open = self.all.iter().filter(|(_, link)| link.is_open);
         open.map(|(id, link)| (*id, link))

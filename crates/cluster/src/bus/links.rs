@@ -1,4 +1,4 @@
-//! Links: one that we open to each node, one that each node opens to us.
+//! Links: we open a link to each node, and each node opens a link to us.
 //!
 //! PING, MEET and all messages that a node begins leave by its own link; a PONG goes back by the
 //! link of its PING.
@@ -222,8 +222,8 @@ impl Cluster {
     }
 }
 
-/// An address as messages have it: `ports` are that of clients (TLS's with `tls-cluster`), the
-/// other one, and the bus's.
+/// An address as messages have it: `ports` are the port of clients (TLS's with `tls-cluster`), the
+/// other client port, and the bus's.
 pub fn address(tls_cluster: bool, ip: Ip, ports: (u16, u16, u16)) -> Address {
     let (port, tls_port) = if tls_cluster {
         (ports.1, ports.0)

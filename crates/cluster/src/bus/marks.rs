@@ -1,7 +1,7 @@
 //! Marks of open slots in a full copy, in Valkey's form (the RDB field `cluster-slot-states`): a
 //! replica that was not there at SETSLOT learns them so, and they survive a failover.
 //!
-//!     marks = mark ...                   the importing ones first, each kind by ascending slot
+//!     marks = mark ...                   importing slots first, each kind by ascending slot
 //!     mark  = slot ('<' | '>') id ','    '<': imported from the node, '>': migrating to it
 
 use std::collections::BTreeMap;

@@ -229,7 +229,7 @@ impl Cluster {
         self.nodes[to].token = known;
     }
 
-    /// A member has refused a message without its token, which came with this one: again.
+    /// A member has refused a message without its token, which came with this message: again.
     fn receive_token(&mut self, from: NodeIndex, refused: &[u8]) {
         match refused.split_first() {
             Some((&VOUCHES, _)) => self.vouch_again(from),

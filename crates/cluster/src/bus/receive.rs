@@ -131,7 +131,7 @@ impl Cluster {
         });
     }
 
-    /// The sender. By a link that we have opened, only its node can be one.
+    /// The sender. By a link that we have opened, only its node can be the sender.
     fn sender(&self, link: LinkId, header: &Header<'_>) -> Sender {
         let open = self.links.get(link);
         let dialled = open
@@ -297,7 +297,7 @@ impl Cluster {
         Some(at)
     }
 
-    /// Another node answers by our link to this one, which is elsewhere, if at all.
+    /// Another node answers by our link to this node, which is elsewhere, if at all.
     fn lose_address(&mut self, at: NodeIndex, answers: &NodeId) {
         let called = self.called(at);
         self.note_of_others(format!("At the address of node {called} is node {answers}"));
@@ -319,8 +319,8 @@ impl Cluster {
         }
     }
 
-    /// A forgotten node that has not forgotten us sends MEET by itself when it misses our link. One
-    /// that was reset, and is to join again, knows none of ours.
+    /// A forgotten node that has not forgotten us sends MEET by itself when it misses our link. A
+    /// node that was reset, and is to join again, knows none of ours.
     fn is_still_forgotten(&self, sender: &NodeId, gossip: &[Gossip]) -> bool {
         let is_ours = |entry: &Gossip| self.nodes.find(&entry.node).is_some();
         self.blacklist.contains(sender) && gossip.iter().any(is_ours)
@@ -454,7 +454,7 @@ enum Sender {
     Me,
     Known(NodeIndex),
     Unknown,
-    /// Another node than the one to which we have opened the link.
+    /// Another node than the node to which we have opened the link.
     Other,
 }
 

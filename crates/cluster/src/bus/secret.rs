@@ -4,13 +4,13 @@
 //! Redis 8.4 has every node announce a secret on the bus and take the smallest that it receives,
 //! from any node that has greeted it. Here only the secrets of nodes that serve slots count, and
 //! only known nodes receive ours: a stranger that meets the bus neither chooses the secret nor
-//! learns it. For all to agree all the same, our own secret begins with zeros: a random one is
+//! learns it. For all to agree all the same, our own secret begins with zeros: a random secret is
 //! never smaller, and Redis's nodes take ours.
 //!
 //! Invariants
-//!   1. `shared` is the smallest secret of the nodes that serve slots, this one among them; of all
+//!   1. `shared` is the smallest secret of the nodes that serve slots, this node among them; of all
 //!      known nodes while none serves any.
-//!   2. Valkey has no such secret: its dialect neither announces nor accepts one.
+//!   2. Valkey has no such secret: its dialect neither announces nor accepts a secret.
 //!
 //! Cost: O(nodes) a tick.
 
@@ -43,7 +43,7 @@ impl Cluster {
         (!self.is_valkey()).then(|| self.secrets.shared.as_bytes())
     }
 
-    /// Sets a secret of our own, as a node that chooses one would have.
+    /// Sets a secret of our own, as a node that chooses a secret would have.
     #[cfg(test)]
     pub(crate) fn announce_secret(&mut self, secret: NodeId) {
         self.secrets = Secrets {

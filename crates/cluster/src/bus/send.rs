@@ -25,7 +25,7 @@ use russet_host::LinkId;
 /// At most this many forgotten ids are in a greeting.
 const FORGOTTEN_MAX: usize = 64;
 
-/// Changes of our own slots and epoch are announced one by one if they are this far apart.
+/// Changes of our own slots and epoch are each announced at once if they are this far apart.
 const ANNOUNCE_MS: i64 = 20;
 
 impl Cluster {
@@ -197,7 +197,7 @@ impl Cluster {
     }
 
     /// Announces a change of our own slots or epoch to all nodes at once; of many changes in a row,
-    /// the later ones with the next tick.
+    /// the later changes with the next tick.
     pub(crate) fn announce_change(&mut self) {
         let now = self.ms();
         if now - self.announced >= ANNOUNCE_MS {
@@ -212,7 +212,7 @@ impl Cluster {
         self.broadcast(Kind::Fail, Marks::empty(), Body::Fail(id));
     }
 
-    /// Sends a node the slots and the epoch of another, because it has claimed one of them by an
+    /// Sends a node the slots and the epoch of another, because it has claimed such a slot by an
     /// older epoch. Slots that their owner does not claim any more are left out.
     pub(crate) fn send_update(&mut self, to: NodeIndex, of: NodeIndex) {
         let node = &self.nodes[of];
@@ -262,7 +262,7 @@ impl Cluster {
         }
     }
 
-    /// Whether a node has the same primary as this one, or is it.
+    /// Whether a node has the same primary as this node, or is that primary.
     pub(crate) fn is_of_my_shard(&self, at: NodeIndex) -> bool {
         let root = |at: NodeIndex| self.nodes[at].primary.unwrap_or(at);
         root(at) == root(ME)

@@ -5,7 +5,7 @@ use crate::core::{Cluster, Host};
 use russet_resp::Reply;
 
 impl Cluster {
-    /// An array of maps, one for each link of a known node.
+    /// An array with a map for each link of a known node.
     pub(super) fn show_links(&self, host: &Host<'_>, reply: &mut Reply) -> CommandOutcome {
         let place = reply.defer();
         let mut count = 0;

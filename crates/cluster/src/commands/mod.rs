@@ -49,7 +49,7 @@ fn misused(name: &[u8]) -> String {
 }
 
 impl Cluster {
-    /// `CLUSTER subcommand ...`, if it is one of the core's; `args` begins with CLUSTER. The
+    /// `CLUSTER subcommand ...`, if the core has the subcommand; `args` begins with CLUSTER. The
     /// subcommand's row has checked the number of arguments. No reply: the subcommand is not the
     /// core's.
     pub fn command(

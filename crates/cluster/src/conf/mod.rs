@@ -5,7 +5,7 @@
 //!     vars currentEpoch 5 lastVoteEpoch 4 [tokenKey hex] [tokens id:hex,..] [strangers id,..]
 //!
 //! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
-//! `5` or `5-9`; on our own line also the open ones, `[5->-id]` (it migrates to id) and `[5-<-id]`
+//! `5` or `5-9`; on our own line also the open slots, `[5->-id]` (it migrates to id) and `[5-<-id]`
 //! (it is imported). Redis and Valkey differ in the values after the hostname (aux fields); both
 //! stop at one they do not know, so a file is written for a dialect. Both kinds are read, and files
 //! of Redis 7.0 and before, which have no aux fields. Unknown parts are skipped: other aux fields,
@@ -28,7 +28,7 @@ use super::message::{Ip, NodeFlags, NodeId};
 /// The content of nodes.conf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodesConf {
-    /// One of them is [`NodeFlags::MYSELF`].
+    /// One node is [`NodeFlags::MYSELF`].
     pub nodes: Vec<SavedNode>,
     /// `vars currentEpoch`: the highest epoch of the cluster that this node has seen.
     pub(crate) current_epoch: u64,
@@ -51,7 +51,7 @@ pub struct SavedNode {
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
-    /// The other one.
+    /// The other client port.
     pub other: OtherPort,
     /// The port of its bus.
     pub bus_port: u16,
@@ -88,7 +88,7 @@ pub struct SavedNode {
 /// A node's second client port, as its line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherPort {
-    /// The line has none (Redis 7.0): the first one is taken for TCP's.
+    /// The line has none (Redis 7.0): the first port is taken for TCP's.
     NotSaid,
     /// The first is TCP's, this is TLS's.
     Tls(u16),

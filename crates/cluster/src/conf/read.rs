@@ -1,7 +1,7 @@
 //! Reads nodes.conf: all of it or nothing; an error names the damaged line.
 //!
 //! Invariants of a file that has been read
-//!   1. one node is this one, and no id comes twice;
+//!   1. one node is this server, and no id comes twice;
 //!   2. each slot has at most one owner, and the ranges of a node are ascending;
 //!   3. a slot is open at most once in each direction.
 //!
@@ -45,7 +45,7 @@ impl NodesConf {
     }
 
     /// Reads nodes.conf, as this server, Redis or Valkey wrote it. An error names the line. An
-    /// empty file is one too: a server that finds it begins as a new node.
+    /// empty file is valid, too: a server that finds it begins as a new node.
     pub fn parse(text: &[u8]) -> Result<NodesConf, String> {
         let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
         let mut read = Reading::default();

@@ -122,7 +122,7 @@ fn majority(cluster: &Cluster) -> Option<Finding> {
     })
 }
 
-/// Why no replica would replace this primary; `None`: one would.
+/// Why no replica would replace this primary; `None`: a replica would.
 fn replicas(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Finding> {
     let called = cluster.called(at);
     if node.replicas.is_empty() {

@@ -1,8 +1,8 @@
 //! Faults of nodes, links, addresses, clocks and the disk.
 //!
-//! A node has at most one finding, for the first fault, the worst kinds first, and one for its
-//! clock. A fast clock has one from `CLOCK_MS`; a slow one only from a node timeout more, since
-//! gossip may be that old.
+//! A node has at most one finding, for the first fault, the worst kinds first, and a finding for
+//! its clock. A fast clock is a finding from `CLOCK_MS` on; a slow clock only from a node timeout
+//! more, since gossip may be that old.
 //!
 //! Cost: O(nodes log nodes) and the reports on suspects; nothing is kept.
 //!
@@ -133,7 +133,7 @@ fn clock(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Finding
     })
 }
 
-/// Nodes that announce one address: only one of them can be reached.
+/// Nodes that announce the same address: only one of them can be reached.
 fn shared_addresses(cluster: &Cluster) -> Vec<Finding> {
     let mut places: BTreeMap<(Vec<u8>, u16), Vec<NodeIndex>> = BTreeMap::new();
     let known = cluster

@@ -13,7 +13,7 @@ use super::super::message::{Body, Header, Kind, Marks, NodeFlags};
 use super::state::Obstacle;
 use russet_host::Level;
 
-/// Redis's delays: a fixed part and a random one up to it, and one for each better replica.
+/// Redis's delays: a fixed part, a random part up to it, and a part for each better replica.
 const DELAY_MS: i64 = 500;
 const RANK_DELAY_MS: i64 = 1000;
 /// Of the replica that an operator has chosen for a failover.
@@ -30,7 +30,7 @@ impl Cluster {
         (2 * self.settings.node_timeout.get()).max(ATTEMPT_MIN_MS)
     }
 
-    /// Continues the failover of our primary, if one is due.
+    /// Continues the failover of our primary, if due.
     pub(crate) fn try_election(&mut self) {
         if let Some(obstacle) = self.obstacle() {
             // An attempt that was under way ends; the obstacle is logged when it changes.
@@ -73,7 +73,7 @@ impl Cluster {
             self.short_delay(rank)
         } else if self.manual.is_running() && rank == 0 {
             // An operator has chosen this replica, and its primary has failed before it could hand
-            // over: no other one is waited for, only the news of the failure.
+            // over: it waits for no other replica, only for the news of the failure.
             CHOSEN_DELAY_MS
         } else {
             DELAY_MS + self.random.below(DELAY_MS) + rank * RANK_DELAY_MS
@@ -129,8 +129,8 @@ impl Cluster {
         ));
     }
 
-    /// How many replicas of our primary have more data; in Valkey one with as much and a smaller
-    /// id, too.
+    /// How many replicas of our primary have more data; in Valkey also a replica with as much and a
+    /// smaller id.
     pub fn rank(&self) -> i64 {
         let me = self.me();
         let Some(primary) = me.primary else {
@@ -149,8 +149,8 @@ impl Cluster {
         others.filter(|node| is_better(node)).count() as i64
     }
 
-    /// How many other failed primaries have a smaller shard id: so that their elections come one by
-    /// one.
+    /// How many other failed primaries have a smaller shard id: so that their elections do not
+    /// coincide.
     fn failed_shard_rank(&self) -> i64 {
         let shard = self.me().shard;
         let failed = self.nodes.iter().filter(|(at, node)| {

@@ -18,7 +18,7 @@ use super::state::ClusterFault;
 
 /// A primary that has just started is not well for this long: it may have been replaced.
 pub(crate) const START_MS: i64 = 2000;
-/// One that was in a minority is well again after a node timeout, but within these bounds.
+/// A node that was in a minority is well again after a node timeout, but within these bounds.
 const REJOIN_MIN_MS: i64 = 500;
 const REJOIN_MAX_MS: i64 = 5000;
 /// A shorter standstill is of no account, however short the node timeout is.
@@ -52,7 +52,7 @@ impl Cluster {
         }
         let is_ok = match ill {
             None => true,
-            // A cluster that is well stays so, one that is not waits.
+            // A cluster that is well stays so, a cluster that is not well waits.
             Some(ClusterFault::Waiting(_)) => self.health.is_ok,
             Some(_) => false,
         };

@@ -2,7 +2,7 @@
 //!
 //! One MEET makes a node believed, so that a stranger can announce any number of nodes. Each of
 //! them costs a link to be tried, a place in every walk, a line of the file. So a node that has not
-//! answered yet is left out of our gossip and of the file, makes room for newer ones after a
+//! answered yet is left out of our gossip and of the file, makes room for newer nodes after a
 //! second, and is forgotten when no gossip names it any more. A real node answers at once.
 
 use super::super::core::Cluster;
@@ -18,7 +18,7 @@ const ANSWER_MS: i64 = 1000;
 const KEPT_MS: i64 = 60_000;
 
 impl Cluster {
-    /// Whether one more node may become known from others now. O(nodes) if one must make room.
+    /// Whether a further node may become known from others now. O(nodes) if another must make room.
     pub(crate) fn takes_reports(&mut self) -> bool {
         let now = self.ms();
         if now - self.hearsay.since >= 1000 {

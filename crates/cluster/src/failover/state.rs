@@ -47,8 +47,8 @@ pub struct Election {
     /// When the votes are asked for; `None`: no attempt is planned.
     pub due: Option<i64>,
     pub rank: i64,
-    /// All replicas of the primary agree that it is down, and we are the best one: voters need not
-    /// see it.
+    /// All replicas of the primary agree that it is down, and we are the best replica: voters need
+    /// not see it.
     pub(super) is_forced: bool,
     pub is_asked: bool,
     pub epoch: u64,

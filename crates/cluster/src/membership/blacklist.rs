@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::message::NodeId;
 
-/// At most this many; the one that ends first makes room.
+/// At most this many; the entry that ends first makes room.
 const IDS_MAX: usize = 1024;
 
 /// Ids with the moment when they may come back, monotonic milliseconds.
@@ -12,7 +12,7 @@ const IDS_MAX: usize = 1024;
 pub(crate) struct Blacklist(BTreeMap<NodeId, i64>);
 
 impl Blacklist {
-    /// A later end replaces an earlier one.
+    /// A later end replaces an earlier end.
     pub fn add(&mut self, id: NodeId, until: i64) {
         let end = self.0.entry(id).or_insert(until);
         *end = until.max(*end);
@@ -40,7 +40,7 @@ impl Blacklist {
         self.0.clear();
     }
 
-    /// At most `max` of them with the seconds that are left, at least one.
+    /// At most `max` of them with the seconds that are left, at least 1.
     pub fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
         let left = |(id, end): (&NodeId, &i64)| (*id, (end - now).max(1000) as u64 / 1000);
         self.0.iter().map(left).take(max).collect()

@@ -24,7 +24,8 @@ impl Cluster {
         self.settings.node_timeout.get().max(1000)
     }
 
-    /// Begins a handshake, unless one with this address is under way. False: there are too many.
+    /// Begins a handshake, unless a handshake with this address is under way. False: there are too
+    /// many.
     pub fn meet(&mut self, address: Address, flags: NodeFlags) -> bool {
         let handshakes = self.nodes.iter().filter(|(_, node)| node.is_handshake());
         let mut count = 0;
@@ -61,8 +62,8 @@ impl Cluster {
         }
     }
 
-    /// Whether one more of the nodes that meet us may be met back; one that has not answered in
-    /// time makes room.
+    /// Whether a further node that meets us may be met back; a node that has not answered in time
+    /// makes room.
     fn has_room_for_met(&mut self) -> bool {
         let now = self.ms();
         let is_met =
@@ -80,7 +81,7 @@ impl Cluster {
         late.is_some()
     }
 
-    /// A node that we know meets us again: to it our link may be lost, so we open another one,
+    /// A node that we know meets us again: to it our link may be lost, so we open another link,
     /// whose PING shows it who we are.
     pub(crate) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
@@ -105,7 +106,7 @@ impl Cluster {
             }
             return;
         }
-        // A node that knows us dials us. One that does not has lost us; only Valkey's nodes, and
+        // A node that knows us dials us. A node that does not has lost us; only Valkey's nodes, and
         // ours, take a MEET from a node that they know.
         let waited = self.handshake_ms();
         if !node.is_handshake()
@@ -122,7 +123,7 @@ impl Cluster {
         }
     }
 
-    /// Another node has forgotten this one.
+    /// Another node has forgotten this node.
     pub(crate) fn receive_forgotten(&mut self, by: NodeIndex, id: &NodeId, seconds: u64) {
         if self.blacklist.contains(id) || seconds == 0 {
             return;

@@ -1,13 +1,14 @@
 //! Members: the nodes whose questions are answered, and that are asked (`bus::questions`).
 //!
 //! The bus lets any node in, and gossip, claims and addresses can be invented. So a known node is a
-//! stranger until one of these shows that it belongs here:
+//! stranger until any of these facts shows that it belongs here:
 //!
 //!   1. an operator of this node has named it: CLUSTER MEET, REPLICATE, SETSLOT, MIGRATESLOTS; or
 //!      this node hands slots over to it, or has accepted it as its replica;
 //!   2. it claims a slot that has never had an owner here, while this node has no key: a cluster is
 //!      being made, and there is nothing to ask for yet;
-//!   3. nodes.conf has it as an owner of slots or as the replica of one, and not as a stranger;
+//!   3. nodes.conf has it as an owner of slots or as the replica of an owner, and not as a
+//!      stranger;
 //!   4. it has proven `cluster-meet-secret`;
 //!   5. a member vouches for it, at the address where this node knows it.
 //!
@@ -19,13 +20,14 @@
 //!
 //!     a question, an answer, a vouch:  own token for the receiver | the receiver's token for us
 //!
-//! A message with another second token is not read; its sender is sent the right one by the link to
-//! its own address, and sends the message again. A member whose address changes is a stranger until
-//! it shows its token from there, because a node that claims an id can also claim to have moved.
+//! A message with another second token is not read; its sender is sent the right token by the link
+//! to its own address, and sends the message again. A member whose address changes is a stranger
+//! until it shows its token from there, because a node that claims an id can also claim to have
+//! moved.
 //!
 //! Invariants
 //!   1. No token leaves for a node that is not a member, and no message of such a node is read, but
-//!      for one with the token that it got when it was.
+//!      for a message with the token that the node got when it was a member.
 //!   2. The key of the tokens, and those of others, are in nodes.conf: a node that comes back
 //!      elsewhere is known by them.
 //!
@@ -36,7 +38,7 @@ use super::super::message::{Ip, NodeId};
 use super::nodes::{ClusterNode, ME, NodeIndex};
 use super::tokens::{Token, Trust};
 
-/// Milliseconds between two lists of all members, each to one of them in turn.
+/// Milliseconds between two lists of all members, each to the next member in turn.
 const VOUCH_MS: i64 = 10_000;
 /// Milliseconds between two lists of new members, which go to all.
 const NEWS_MS: i64 = 500;
@@ -118,7 +120,7 @@ impl Cluster {
         for at in self.nodes.others() {
             let node = &self.nodes[at];
             if self.has_part(node) {
-                // One of them may have been a member that moved: it has a token, then.
+                // A stranger may have been a member that moved: it has a token, then.
                 let is_stranger = strangers.contains(&node.id);
                 self.nodes[at].trust = if is_stranger {
                     Trust::Moved
@@ -135,7 +137,7 @@ impl Cluster {
         !primary.slots.is_empty()
     }
 
-    /// Sends lists of members that are due. Each tick; O(nodes) when one is.
+    /// Sends lists of members that are due. Each tick; O(nodes) if a list is due.
     pub(crate) fn tend_members(&mut self) {
         let now = self.ms();
         if !self.members.news.is_empty() && now - self.members.news_ms >= NEWS_MS {

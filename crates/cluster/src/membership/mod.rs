@@ -1,8 +1,8 @@
-//! The nodes that there are: met, gossiped of, forgotten, and unknown ones that knock.
+//! The nodes that there are: met, gossiped of, forgotten, and unknown nodes that knock.
 //!
-//! Invariants: a node becomes known by MEET or by the gossip of a known node (`meet`, `gossip`);
-//! one that was forgotten stays out for a time (`blacklist`). The number and the rate of nodes that
-//! only gossip names are bounded (`strangers`). Which of them may ask for data is decided apart
+//! Invariants: a node becomes known by MEET or by the gossip of a known node (`meet`, `gossip`); a
+//! forgotten node stays out for a time (`blacklist`). The number and the rate of nodes that only
+//! gossip names are bounded (`strangers`). Which of them may ask for data is decided apart
 //! (`members`).
 //!
 //! Cost: a lookup by id is O(1) (`nodes`); a message of gossip O(its entries).

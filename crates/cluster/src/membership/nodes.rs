@@ -1,4 +1,4 @@
-//! The nodes that this one knows, itself among them.
+//! The nodes that this node knows, itself among them.
 //!
 //! A node keeps its number (`NodeIndex`) as long as it is known; ours is always [`ME`]. A number is
 //! used again after its node is forgotten: `Cluster::forget` removes all references.
@@ -12,7 +12,7 @@ use super::tokens::{Token, Trust};
 use russet_host::LinkId;
 
 /// At most this many nodes are known. Redis recommends up to 1,000; without a bound, gossip could
-/// fill the memory with invented ones.
+/// fill the memory with invented nodes.
 pub const NODES_MAX: usize = 4096;
 
 /// At most this many at a time are being met by order.
@@ -25,7 +25,7 @@ pub struct NodeIndex(pub u32);
 /// This node.
 pub(crate) const ME: NodeIndex = NodeIndex(0);
 
-/// Where a node is. A port of 0 is one that it does not have.
+/// Where a node is. A port of 0: the node does not have this port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Address {
     pub ip: Ip,
@@ -86,7 +86,7 @@ pub struct ClusterNode {
     pub met: Option<i64>,
     /// Since when it has had no link to us.
     pub(crate) unlinked: i64,
-    /// The link that we have opened, and the one that the node has.
+    /// The link that we have opened, and the link that the node has opened.
     pub out: Option<LinkId>,
     pub(crate) inbound: Option<LinkId>,
     /// The primaries that see it failing, and when each last reported it.
@@ -164,7 +164,7 @@ impl ClusterNode {
         self.flags.contains(NodeFlags::REPLICA)
     }
 
-    /// A primary with slots: one that votes and counts for a majority.
+    /// A primary with slots: it votes and counts for a majority.
     pub fn is_voter(&self) -> bool {
         self.is_primary() && !self.slots.is_empty()
     }
@@ -218,7 +218,7 @@ impl Nodes {
         }
     }
 
-    /// The number of nodes, this one and handshakes included.
+    /// The number of nodes, this node and handshakes included.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -279,7 +279,7 @@ impl Nodes {
         numbered.filter_map(|(at, node)| Some((at, node.as_deref_mut()?)))
     }
 
-    /// The numbers of all nodes but this one.
+    /// The numbers of all nodes but this node.
     pub fn others(&self) -> Vec<NodeIndex> {
         self.iter()
             .map(|(at, _)| at)

@@ -2,7 +2,7 @@
 //!
 //! An inbound link is a stranger's until a known node has greeted by it. Strangers have a time for
 //! their first message and between messages, and a number together (`Settings::strange_links_max`):
-//! a newer link closes the one that has been silent for longest. A real node speaks as soon as its
+//! a newer link closes the link that has been silent for longest. A real node speaks as soon as its
 //! link is open, and then twice in a node timeout. The log takes `LINES_MAX` lines a second about
 //! them.
 
@@ -13,7 +13,7 @@ use russet_host::LinkId;
 
 /// The first message comes within this time, or a node timeout.
 const FIRST_MS: i64 = 5000;
-/// The next ones within this time, or two node timeouts.
+/// The next messages within this time, or two node timeouts.
 const NEXT_MS: i64 = 10_000;
 /// All links together hold no more than this of incomplete messages. The longest message has half
 /// of it.
@@ -56,7 +56,7 @@ impl Cluster {
         }
     }
 
-    /// Makes room for one more stranger. O(links) if one must go.
+    /// Makes room for a further stranger. O(links) if a link must go.
     pub(crate) fn make_room_for_stranger(&mut self) {
         let max = match self.settings.strange_links_max {
             0 => LINKS_MAX,
@@ -73,8 +73,8 @@ impl Cluster {
         }
     }
 
-    /// Closes links of strangers that are silent, and the one that holds most if all hold too much.
-    /// O(links).
+    /// Closes links of strangers that are silent, and the link that holds most if all hold too
+    /// much. O(links).
     pub(crate) fn tend_strangers(&mut self) {
         let now = self.ms();
         let timeout = self.settings.node_timeout.get();

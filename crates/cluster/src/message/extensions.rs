@@ -172,7 +172,7 @@ fn ended(payload: &[u8]) -> Result<&[u8], &'static str> {
     Ok(&payload[..end])
 }
 
-/// A name. `None`: an empty one, or one that we cannot keep.
+/// A name. `None`: an empty name, or a name that we cannot keep.
 fn name(payload: &[u8]) -> Result<Option<&[u8]>, &'static str> {
     let name = ended(payload)?;
     Ok((!name.is_empty() && is_plain_text(name)).then_some(name))

@@ -38,7 +38,7 @@ impl Fault {
     }
 }
 
-/// A message that is dropped. The sender is the one that its header names, if that is an id.
+/// A message that is dropped. The sender is the node that its header names, if that is an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectedMessage {
     pub sender: Option<NodeId>,

@@ -22,7 +22,7 @@ bitflags! {
         const NO_ADDRESS = 1 << 6;
         /// It is to be sent a MEET.
         const MEET = 1 << 7;
-        /// A primary that has or had replicas: orphans may be given one.
+        /// A primary that has or had replicas: an orphan may get a replica.
         const MIGRATE_TO = 1 << 8;
         /// A replica that begins no election.
         const NO_FAILOVER = 1 << 9;

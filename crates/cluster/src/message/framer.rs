@@ -56,7 +56,7 @@ impl Standing {
 
 /// The longest message of a node that is not known: a greeting of a large cluster.
 const STRANGER_BYTES_MAX: usize = 128 << 10;
-/// The longest one of a link that claims to be a known node's: most publications of nodes whose
+/// The longest message of a link that claims to be a known node's: most publications of nodes whose
 /// address others do not see (NAT).
 const CLAIMED_BYTES_MAX: usize = 1 << 20;
 /// Extensions: some thousands of forgotten nodes.

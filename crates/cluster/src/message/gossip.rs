@@ -16,7 +16,7 @@ pub struct Gossip {
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
-    /// The other one, or 0.
+    /// The other client port, or 0.
     pub(crate) other_port: u16,
     pub bus_port: u16,
     pub flags: NodeFlags,

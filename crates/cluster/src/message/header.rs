@@ -77,7 +77,7 @@ pub struct Header<'m> {
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
-    /// The other one, or 0.
+    /// The other client port, or 0.
     pub other_port: u16,
     /// The port of its bus.
     pub bus_port: u16,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use russet_host::Random;
 
-/// 40 bytes of `[0-9a-z]`; real nodes make hexadecimal ones.
+/// 40 bytes of `[0-9a-z]`; real nodes make hexadecimal ids.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; Self::LEN]);
 
@@ -25,7 +25,7 @@ impl NodeId {
         NodeId::parse(text.as_bytes()).expect("40 hexadecimal digits")
     }
 
-    /// The next one of a seed's numbers.
+    /// The next of a seed's numbers.
     pub(crate) fn drawn(random: &mut Random) -> NodeId {
         NodeId::of_random([random.next_u64(), random.next_u64(), random.next_u64()])
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 
-/// Up to 45 bytes; empty: not known. It may be a name, where a node announces one. No byte of it
+/// Up to 45 bytes; empty: not known. It may be a name, if a node announces a name. No byte of it
 /// can harm a line of nodes.conf or a reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ip {

@@ -17,10 +17,10 @@
 //!             MODULE: id u64, length u32, kind u8, payload        others: none
 //!
 //! A link's bytes go through its [`Framer`], which cuts them into messages; [`Message::parse`]
-//! reads one, [`Message::encode`] writes one. A message that was read has passed all checks that
-//! need no knowledge of the cluster: lengths add up, ids are ids, texts end where they must and
-//! hold nothing that nodes.conf cannot hold. A message with one wrong gossip entry is dropped as a
-//! whole.
+//! reads a message, [`Message::encode`] writes it. A message that was read has passed all checks
+//! that need no knowledge of the cluster: lengths add up, ids are ids, texts end where they must
+//! and hold nothing that nodes.conf cannot hold. A message with one wrong gossip entry is dropped
+//! as a whole.
 //!
 //! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be
 //! found, or which no node commits, close the link; all others drop the message.
@@ -77,14 +77,14 @@ const UPDATE_BYTES: usize = 8 + NodeId::LEN + Slots::BYTES;
 pub struct Message<'m> {
     /// The purpose, which decides on the body.
     pub kind: Kind,
-    /// `None`: a light one; its sender is the node at the other end of the link.
+    /// `None`: a light message; its sender is the node at the other end of the link.
     pub header: Option<Header<'m>>,
     /// The content after the header.
     pub body: Body<'m>,
 }
 
 /// The content of a message, beside its header.
-// Most messages are greetings, and none is kept: a box would be one more allocation for each.
+// Most messages are greetings, and none is kept: a box would be a further allocation for each.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'m> {

@@ -66,7 +66,7 @@ struct Start {
 }
 
 impl<'m> Message<'m> {
-    /// The kind that a whole message claims to be, for counts and filters. `None`: an unknown one.
+    /// The kind that a whole message claims to be, for counts and filters. `None`: an unknown kind.
     pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
         let number = bytes.get(12..14)?;
         let number = u16::from_be_bytes(number.try_into().ok()?);
@@ -227,7 +227,7 @@ impl<'m> Fields<'m> {
     }
 }
 
-/// All entries, or the fault of the first wrong one.
+/// All entries, or the fault of the first wrong entry.
 fn gossip(entries: &[u8]) -> Result<Vec<Gossip>, Fault> {
     let (entries, _) = entries.as_chunks::<GOSSIP_BYTES>();
     let numbered = (0..).zip(entries);

@@ -95,7 +95,7 @@ impl<'m> Slots<'m> {
         let mut ranges = Vec::new();
         let mut begun: Option<u16> = None;
         for (first, word) in (0..).step_by(64).zip(self.words()) {
-            // A bit for each slot that differs from the one before it.
+            // A bit for each slot that differs from the slot before it.
             let mut edges = word ^ (word << 1 | u64::from(begun.is_some()));
             while edges != 0 {
                 let at = first + edges.trailing_zeros() as u16;

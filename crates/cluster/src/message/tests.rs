@@ -1,7 +1,7 @@
 //! Messages written by real nodes, messages of any content, and each fault.
 //!
 //! `tests/data/cluster` has a PING of Redis 7.0, 8.0 and 8.10 and of Valkey 9.1: each is read, and
-//! written again byte for byte. A fault is one of them with some bytes replaced. Properties:
+//! written again byte for byte. A fault is such a message with some bytes replaced. Properties:
 //! messages are read as they were written. Framing: pieces of any length give the same messages,
 //! and nothing is allocated for bytes that have not come.
 
@@ -255,7 +255,7 @@ mod framing {
         }
     }
 
-    /// The link continues with the next message, and nothing of the wrong one was stored.
+    /// The link continues with the next message, and nothing of the wrong message was stored.
     #[test]
     fn a_wrong_length_drops_the_message_alone() {
         let wrong = with(REDIS_80, 14, &[0, 9]);

@@ -44,7 +44,7 @@ pub enum Action {
     Send {
         /// The open link to send them on.
         link: MigrationLink,
-        /// One or more commands or replies, in RESP.
+        /// Commands or replies, in RESP.
         bytes: Vec<u8>,
     },
     /// Close a link once its output has been sent. Nothing more is reported of it.
@@ -65,7 +65,7 @@ pub enum Action {
         /// The dialect in which keys and effects are written.
         wire: Wire,
     },
-    /// Append the waiting effects to the link, and later ones as they come.
+    /// Append the waiting effects to the link, and later effects as they come.
     Stream(Name),
     /// No more effects, no more of the snapshot.
     EndExport(Name),
@@ -136,7 +136,7 @@ pub trait MigrationContext {
     fn my_id(&self) -> Name;
     /// Whether this node is a primary, with slots or without.
     fn is_primary(&self) -> bool;
-    /// The primary of this node's shard: itself, or the one that it follows.
+    /// The primary of this node's shard: itself, or the primary that it follows.
     fn shard(&self) -> Option<Name>;
     /// The node that serves a slot.
     fn owner(&self, slot: u16) -> Option<Name>;

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 /// How the driver handles the next bytes of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputKind {
-    /// Replies, one at a time.
+    /// Replies, each by itself.
     Replies,
     /// Commands of the source (`applied`, `failed_to_apply`), and SYNCSLOTS (`request`).
     Commands,
@@ -146,7 +146,7 @@ pub(super) trait Conversation: std::fmt::Debug {
     /// The data of this node was flushed.
     fn flushed(&mut self) -> EventResult;
 
-    /// This node is a replica now, or is about to hand over to one.
+    /// This node is a replica now, or is about to hand over to a replica.
     fn demoted(&mut self) -> EventResult;
 
     /// The wait between a failed attempt and the next. `None`: there is no other.

@@ -295,14 +295,14 @@ impl Migrations {
         }
     }
 
-    /// This node is a replica now, or hands over to one of its replicas.
+    /// This node is a replica now, or hands over to a replica of its own.
     pub fn demoted(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| {
             let step = talk.demoted();
             if step.is_err() {
                 scene.head.again_ms = None;
             }
-            // No retry: another node is now the one to ask for the slots.
+            // No retry: now another node must be asked for the slots.
             step.map_err(|end| match end {
                 End::Failed(why) if scene.head.wire == Wire::Pull => End::Canceled(why),
                 end => end,

@@ -9,7 +9,7 @@
 //!            again                                                           --> returned
 //!
 //! A claim is one node's word until its replicas know of it. If it dies before, they are elected
-//! without the slots; then no node serves them and the only other copy of their keys is this one.
+//! without the slots; then no node serves them and the only other copy of their keys is this copy.
 //!
 //! **A returned copy is right** only if no node that works has taken writes since the claim. A
 //! claimer that works may have: if the slots come back nevertheless, by an operator's order, the

@@ -19,7 +19,7 @@
 //!   2. Until its claim, a target's keys are hidden, and dropped if the attempt ends in any other
 //!      way (`Scene::settle` gives all back, for every conversation), unless the cluster says that
 //!      the slots are this node's. It claims when the replicas that are in sync have the keys, or
-//!      after a time one of them has.
+//!      after a time a single replica has.
 //!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the
 //!      time for which the source holds writes, or not at all. A source that then serves the slots
 //!      again does so with a newer epoch, so that a claim which no other node has seen, of a target
@@ -39,9 +39,9 @@
 //!   order.
 //! - `tick` every 100 ms unless `is_idle`; `routes_changed` when the cluster's routes or this
 //!   node's role change, after the cluster's own claim or a peer's.
-//! - `expects(link)` decides where the bytes of a link go: replies one by one to `reply`, commands
-//!   to the keyspace (`applied`, `failed_to_apply`), or to `request` if they are CLUSTER SYNCSLOTS;
-//!   `Hold` keeps them unread, within a bound. When everything has been applied: `caught_up`.
+//! - `expects(link)` decides where the bytes of a link go: each reply to `reply`, commands to the
+//!   keyspace (`applied`, `failed_to_apply`), or to `request` if they are CLUSTER SYNCSLOTS; `Hold`
+//!   keeps them unread, within a bound. When everything has been applied: `caught_up`.
 //! - `lost` when another node has claimed slots of this primary's; `review_kept` as soon as routes
 //!   change, before a client can write to a slot that is this node's now; `give_up_kept` before
 //!   keys are evicted for want of memory.

@@ -185,7 +185,7 @@ impl Conversation for PullSource {
     }
 }
 
-/// The slots have several owners, or one that may not have them: not the target, or not yet.
+/// The slots have several owners, or an owner that may not have them: not the target, or not yet.
 pub(super) struct ForeignOwner;
 
 /// Whether an exporting node has handed its slots over: all of them are the target's now, or the

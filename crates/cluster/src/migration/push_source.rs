@@ -6,7 +6,7 @@
 //!     source                     FAILOVER-GRANTED
 //!     target    REQUEST-FAILOVER                   its claim, on the bus
 //!
-//! Both send ACK each second, and give up after `repl-timeout` without one. Writes are held from
+//! Both send ACK each second, and give up after `repl-timeout` without an ACK. Writes are held from
 //! PAUSED to the claim, or for twice `cluster-manual-failover-timeout`: then the migration has
 //! failed, and the slots are still ours. After the grant the target closes the link.
 

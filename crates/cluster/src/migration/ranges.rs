@@ -55,7 +55,7 @@ impl Ranges {
         ranges.find(|&(first, last)| other.overlapped(first, last).is_some())
     }
 
-    /// Whether the slot is in one of the ranges. O(ranges).
+    /// Whether the slot is in any range. O(ranges).
     pub fn contains(&self, slot: u16) -> bool {
         self.overlapped(slot, slot).is_some()
     }

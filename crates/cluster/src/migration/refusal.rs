@@ -45,7 +45,7 @@ pub enum Refusal {
     /// A running import has slots of this range (first, last).
     #[error("ERR overlapping import exists for slot range: {0}-{1}")]
     Overlapping(u16, u16),
-    /// Another migration of this node is running: Redis's way has one at a time.
+    /// Another migration of this node is running: Redis's way allows a single migration at a time.
     #[error("ERR another ASM task is already in progress")]
     Busy,
     /// TRIMSLOTS without its word RANGES.
@@ -65,7 +65,7 @@ pub enum Refusal {
     /// The range (first, last) has its ends in the wrong order.
     #[error("ERR Start slot number {0} is greater than end slot number {1}.")]
     StartAfterEnd(u16, u16),
-    /// A range, and an earlier one of the command that shares slots with it.
+    /// A range, and an earlier range of the command that shares slots with it.
     #[error("ERR Slot range {}-{} overlaps with previous range {}-{}.", .0.0, .0.1, .1.0, .1.1)]
     RangeOverlaps((u16, u16), (u16, u16)),
     /// A clause names a target, and no range.
@@ -83,7 +83,7 @@ pub enum Refusal {
     /// The slots are those of another node.
     #[error("ERR Slots are not served by this node.")]
     NotMine,
-    /// The word in the place of a node's id has not the form of one.
+    /// The word in the place of a node's id has not the form of an id.
     #[error("ERR Invalid node name: {}", String::from_utf8_lossy(.0))]
     BadNode(Vec<u8>),
     /// The cluster has no node with this id.

@@ -45,7 +45,7 @@ fn is(word: &[u8], text: &str) -> bool {
 }
 
 impl Migrations {
-    /// `CLUSTER SYNCSLOTS word ..`, from its first word on (there is one).
+    /// `CLUSTER SYNCSLOTS word ..`, from its first word on (not empty).
     pub fn request(
         &mut self,
         around: &dyn MigrationContext,

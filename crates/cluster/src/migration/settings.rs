@@ -3,8 +3,8 @@
 use russet_base::Millis;
 use russet_config::{Config, Dialect};
 
-/// Node timeouts for which a source keeps claimed slots: a failure is seen after one or two, an
-/// election takes two.
+/// Node timeouts for which a source keeps claimed slots: nodes see a failure after 1 to 2 timeouts,
+/// an election takes 2.
 const GRACE_TIMEOUTS: u64 = 4;
 
 /// See [`Settings::claim_wait`].

@@ -129,7 +129,7 @@ fn migration_of(job: &Job, remaining: usize, reply: &mut Reply) {
         reply.bulk(name.as_bytes());
         reply.int(value);
     };
-    // No child is forked, so nothing is copied for one.
+    // No child is forked, so nothing is copied for a child.
     number("cow_size", 0);
     number("remaining_repl_size", remaining as i64);
 }

@@ -1,8 +1,8 @@
 //! Claims: each primary announces its slots, and epochs decide between two claims of one slot.
 //!
 //! Each primary claims its slots, with its config epoch, in all its headers. A claim wins against
-//! an owner with a smaller epoch. Equal epochs do not last: of two primaries the one with the
-//! smaller id takes a new one.
+//! an owner with a smaller epoch. Equal epochs do not last: of two primaries the primary with the
+//! smaller id takes a new epoch.
 
 use super::super::actions::Order;
 use super::super::core::Cluster;
@@ -11,7 +11,7 @@ use super::super::message::{Header, NodeFlags, NodeId, Slots};
 use super::slots::ranges;
 use russet_host::Level;
 
-/// Epochs grow by one. One beyond this is invented, and would leave none for later elections.
+/// Epochs grow by 1. An epoch beyond this is invented, and would leave none for later elections.
 pub const EPOCH_MAX: u64 = 1 << 62;
 
 impl Cluster {
@@ -157,7 +157,7 @@ impl Cluster {
     }
 
     /// Sends an UPDATE to a node that claims slots which another node owns by a newer epoch. It
-    /// names one such owner; the next greeting is answered for the next one.
+    /// names one such owner; the next greeting is answered for the next owner.
     fn answer_stale_claim(&mut self, at: NodeIndex, claimer: NodeIndex, header: &Header<'_>) {
         let differing = header.slots.iter().filter(|&slot| {
             let owner = self.owners.owner(slot);
@@ -275,7 +275,7 @@ impl Cluster {
     }
 
     /// Slots that a primary has left out of its claim stay its own until another claims them; but
-    /// in Valkey the importer takes one at once that its source gives up.
+    /// in Valkey the importer takes a slot at once that its source gives up.
     fn mark_unclaimed(&mut self, claimer: NodeIndex, slots: Slots<'_>) -> bool {
         let has = |slot: &u16| !slots.contains(*slot);
         let left_out: Vec<u16> = self.nodes[claimer].slots.iter().filter(has).collect();
@@ -339,7 +339,7 @@ impl Cluster {
         self.out.push(Order::LoseSlots(ranges));
     }
 
-    /// Two primaries with one epoch: the smaller id takes a new one.
+    /// Two primaries with the same epoch: the smaller id takes a new epoch.
     fn end_collision(&mut self, at: NodeIndex, epoch: u64) {
         let me = self.me();
         let is_collision = me.is_primary() && epoch == me.config_epoch;

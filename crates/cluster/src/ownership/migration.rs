@@ -1,4 +1,4 @@
-//! A replica of a primary with many moves to a primary that has lost its last one.
+//! A replica of a primary with many moves to a primary that has lost its last replica.
 
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ME, NodeIndex};

@@ -6,7 +6,7 @@ use super::super::membership::nodes::{ME, NodeIndex};
 use super::super::message::NodeFlags;
 
 impl Cluster {
-    /// This node follows another one.
+    /// This node follows another node.
     pub(crate) fn become_replica(&mut self, primary: NodeIndex) {
         assert!(primary != ME, "a node does not follow itself");
         if self.me().primary != Some(primary) {
@@ -28,7 +28,7 @@ impl Cluster {
         self.end_manual();
         self.save();
         self.follow_primary();
-        // No node may take this one for a primary, not even until its next greeting.
+        // No node may take this node for a primary, not even until its next greeting.
         self.announce(false);
         (self.changed.health, self.changed.routes) = (true, true);
     }

@@ -23,9 +23,9 @@ use super::viewer::Viewer;
 pub enum Keys {
     /// Each of them.
     All,
-    /// At least one, and not each.
+    /// Some, but not all.
     Some,
-    /// Not one.
+    /// None.
     None,
 }
 
@@ -171,7 +171,7 @@ impl super::super::Cluster {
         line
     }
 
-    /// The host that a client is to connect to; `None`: the one that it is connected to.
+    /// The host that a client is to connect to; `None`: the host that it is connected to.
     pub fn endpoint<'n>(&self, node: &'n ClusterNode, viewer: Viewer) -> Option<&'n [u8]> {
         match self.settings.endpoint {
             Endpoint::Ip => Some(node.client_ip(viewer)),

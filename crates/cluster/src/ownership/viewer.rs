@@ -14,7 +14,7 @@ pub struct Viewer {
 }
 
 impl ClusterNode {
-    /// The address for clients: Valkey's nodes may have one for each family.
+    /// The address for clients: Valkey's nodes may have an address for each family.
     pub(crate) fn client_ip(&self, viewer: Viewer) -> &[u8] {
         let special = if viewer.is_ipv6 {
             &self.names.client_ipv6

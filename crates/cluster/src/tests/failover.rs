@@ -3,7 +3,7 @@
 //! Nodes of small clusters are killed, cut off, or kept from saving (`net`). Claims: one vote in an
 //! epoch, also across a crash; no vote leaves that is not saved; a primary in a minority stops; a
 //! replica with old data or none does not take over, unless an operator orders it; a replica moves
-//! to a primary that has lost its last one.
+//! to a primary that has lost its last replica.
 //!
 //! Elsewhere: random trouble, and how long a failover takes (`simulation`).
 
@@ -232,7 +232,7 @@ fn a_replica_that_was_never_in_sync_does_not_take_over() {
     }
 }
 
-/// A fourth node, which follows the first one and never gets its data.
+/// A fourth node, which follows the first node and never gets its data.
 fn with_replica(mut net: Net, dialect: russet_config::Dialect) -> Net {
     net.add(dialect);
     net.ok(0, "MEET 10.0.0.3 7003");

@@ -196,7 +196,7 @@ fn bytes(net: &Net, said: &StrangerMessage) -> Vec<u8> {
     let token = |which: u8| match which % 3 {
         0 => [0; 16],
         1 => [which; 16],
-        // One that this node has given to another.
+        // A token that this node has given to another.
         _ => net.nodes[0].core.members.token_for(&id(net, 4)),
     };
     let payload = [

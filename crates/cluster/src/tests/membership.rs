@@ -1,6 +1,6 @@
 //! Meeting, forgetting, the door.
 //!
-//! Claims: a MEET makes all nodes know all, also if one is lost; a handshake ends without an
+//! Claims: a MEET makes all nodes know all, also if a MEET is lost; a handshake ends without an
 //! answer; a forgotten node stays out at all nodes, for the time of the directive; a restarted node
 //! keeps its id, and a node that moves is found; without the secret of the cluster a MEET has no
 //! effect. Refusals have Redis's lines, byte for byte.

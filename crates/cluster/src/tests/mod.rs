@@ -1,4 +1,4 @@
-//! Small clusters on a network that delivers at once: the rules, one by one.
+//! Small clusters on a network that delivers at once: each rule by itself.
 //!
 //! A test issues commands, ticks and messages, and looks at replies, actions and the core's state.
 //! Clocks and seeds are the test's, so that it takes no real time and always ends alike. `net` has

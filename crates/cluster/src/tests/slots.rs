@@ -223,7 +223,7 @@ fn a_returning_primary_with_an_old_epoch_is_notified() {
 
 const TIMEOUT: i64 = super::net::TIMEOUT_MS;
 
-/// One such message would leave no epoch for later elections.
+/// A single such message would leave no epoch for later elections.
 #[test]
 fn an_invented_epoch_is_not_believed() {
     let mut net = Net::cluster(Redis, 3, 0);

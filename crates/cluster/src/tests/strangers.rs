@@ -82,7 +82,7 @@ impl LoneCore {
         self.settle();
     }
 
-    /// A node that has met this one and was met back: its link to us.
+    /// A node that has met this node and was met back: its link to us.
     fn met(&mut self, id: NodeId) -> LinkId {
         let link = self.link();
         self.receive(link, &greeting(Kind::Meet, id, Vec::new()));
@@ -224,8 +224,8 @@ fn a_thousand_nodes_become_known_by_one() {
     assert_eq!(alone.core.hearsay.len(), 0);
 }
 
-/// Links without a message, and with one: how many are open, at most and after the time for the
-/// next message.
+/// Links without a message, and with a message: how many are open, at most and after the time for
+/// the next message.
 fn cost_of_links(count: usize) -> (usize, usize) {
     let mut alone = LoneCore::new();
     let mut most = 0;
@@ -374,7 +374,7 @@ fn what_strangers_do_is_logged_at_a_rate() {
     assert_eq!(lines(4000), 12);
 }
 
-/// Nodes that meet this one are met back, a bounded number at a time.
+/// Nodes that meet this node are met back, a bounded number at a time.
 #[test]
 fn meeting_strangers_is_bounded() {
     let mut alone = LoneCore::new();

@@ -1,8 +1,8 @@
 //! Shards: replication, claims, greetings, and elections of replicas.
 //!
 //! A replica applies its primary's history one effect at a time; its offset is the length of its
-//! own. A claim waits for the replica's offset (`continue_claims`) and then reaches the other nodes
-//! one by one, in any order. A replica is elected by three of five primaries; a voter that knows a
+//! own. A claim waits for the replica's offset (`continue_claims`) and then reaches each of the
+//! other nodes, in any order. A replica is elected by three of five primaries; a voter that knows a
 //! newer claim refuses. Two nodes may be apart, and a replica may lag: the seed decides which
 //! (`disturb`).
 
@@ -74,7 +74,7 @@ impl World {
         self.nodes[node].history.len()
     }
 
-    /// The nodes of a shard, the primary first: that of the slots' owner, or the other one.
+    /// The nodes of a shard, the primary first: the shard of the slots' owner, or the other shard.
     pub(in super::super) fn primaries(&self) -> [usize; 2] {
         [SOURCE, TARGET].map(|shard| {
             let replica = REPLICAS[shard];
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    /// A replica applies one more effect.
+    /// A replica applies a further effect.
     pub(super) fn replicate(&mut self) -> bool {
         let first = self.random(self.nodes.len());
         let behind = (0..self.nodes.len()).filter_map(|at| {
