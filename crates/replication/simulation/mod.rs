@@ -1,6 +1,6 @@
 //! Replication in a simulated world: the machine of the link to the primary, with virtual time.
 //!
-//!     storms   what happens, from a seed; a failing one is reduced to few events
+//!     storms   what happens, from a seed; a failing storm is reduced to few events
 //!     world    nodes, connections, clients that wait; the steps of time
 //!     node     a server: the machine's host, its stream, its disk; the data is the simulation's
 //!     data     the data of a storm

@@ -56,7 +56,7 @@ pub struct Options {
     pub dual_channel: bool,
     /// Of the stream beside a second link.
     pub held_max_bytes: u64,
-    /// It asks for a compressed stream, and sends one that is asked for.
+    /// The node asks for a compressed stream, and sends it on request.
     pub lz4: bool,
     /// The rule that it breaks, so that it is seen that a claim can fail.
     pub fault: Option<Fault>,
@@ -71,7 +71,7 @@ pub enum Fault {
     OldPosition,
     /// More is acknowledged than was applied.
     EarlyAck,
-    /// A stream is continued that is another one's.
+    /// The node continues a stream of another history.
     WrongHistory,
 }
 
@@ -82,7 +82,7 @@ struct Load<D> {
     has_header: bool,
     has_begun: bool,
     is_done: bool,
-    /// The data that is loaded, beside the old one.
+    /// The data that is loaded, beside the old data.
     beside: Option<D>,
 }
 

@@ -34,7 +34,7 @@ pub enum State {
     Mute(ReplOffset),
     /// The stream was sent up to there.
     Online(ReplOffset),
-    /// The main link of Redis's kind, before the snapshot of the second one.
+    /// The main link of Redis's kind, before the snapshot of the second link.
     AwaitsSecond,
     /// A second link after its snapshot.
     Done,
@@ -93,7 +93,7 @@ pub struct Session {
     main: Option<u64>,
     is_second: bool,
     by_sync: bool,
-    /// A main link whose stream begins there, once its second one is found: by number, position.
+    /// A main link whose stream begins there, once its second link is found: by number, position.
     pub begins: Option<(u64, ReplOffset)>,
     newline_ms: u64,
 }
@@ -182,7 +182,7 @@ impl Session {
         if let State::Mute(from) = self.state {
             self.state = State::Online(from);
         }
-        // The replica of one that knows no PSYNC counts for itself.
+        // The replica of a primary that knows no PSYNC counts for itself.
         if let State::Online(sent) = self.state
             && !self.by_sync
         {

@@ -1,6 +1,6 @@
 //! Storms: random troubles from a seed. A seed that fails is reduced to few troubles, and printed.
 //!
-//! `RUSSET_REPLICATION_STORMS=N` tries N seeds in place of the usual ones, from
+//! `RUSSET_REPLICATION_STORMS=N` tries N seeds instead of the usual seeds, from
 //! `RUSSET_REPLICATION_FROM` on; with N = 1 its history is printed in any case.
 
 use std::sync::Mutex;

@@ -449,7 +449,7 @@ impl World {
                 Ask::Dial(link) => {
                     let to = self.places[number].node.follows.unwrap_or(number);
                     let is_parted = self.is_parted(number, to);
-                    // A node that is cut off does not answer; one that is down refuses.
+                    // A node that is cut off does not answer; a node that is down refuses.
                     let wait_ms = if is_parted {
                         TIMEOUT_MS * 3
                     } else {
@@ -562,7 +562,7 @@ impl World {
                 let its = connection.session.acked;
                 let is_acked = its.is_some_and(|acked| acked >= waiting.offset);
                 has_all &= is_acked;
-                // On one that the replica has left, it may have been said before a crash.
+                // On a link that the replica has left, it may have been said before a crash.
                 if is_acked && connection.is_open[0] {
                     acked.push(connection.from);
                 }
@@ -572,7 +572,7 @@ impl World {
             }
             for number in acked {
                 let place = &mut places[number];
-                // One that has died, or follows another one by now, owes nothing.
+                // A node that has died, or follows another node by now, owes nothing.
                 let is_there = place.node.is_up && place.node.follows == Some(waiting.at);
                 if is_there && !place.node.is_loading && place.node.is_online() {
                     place.owes |= 1 << waiting.bit;

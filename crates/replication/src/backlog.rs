@@ -8,8 +8,8 @@
 //! on, and a partial synchronization only sets that position.
 //!
 //! Invariants
-//!   1. The blocks are contiguous: each begins where the one before it ends, the first at `first`,
-//!      and the last ends at `end`.
+//!   1. The blocks are contiguous: each begins where the block before it ends, the first at
+//!      `first`, and the last ends at `end`.
 //!   2. A block is dropped whole, when the rest is at least as long as the configured size and no
 //!      reader is before the block's end.
 //!
@@ -35,7 +35,7 @@ const SPARE_FACTOR: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitPlace {
     pub offset: ReplOffset,
-    /// The database that is selected there; `None`: the next request selects one.
+    /// The database that is selected there; `None`: the next request selects a database.
     pub db: Option<DbIndex>,
 }
 
@@ -115,8 +115,8 @@ impl Backlog {
         (self.first..=self.end).contains(&at)
     }
 
-    /// The end is a place where a reader of units may begin. Kept if the last one is far enough
-    /// away.
+    /// The end is a place where a reader of units may begin. Kept if the last such position is far
+    /// enough away.
     #[inline]
     pub fn note_place(&mut self, db: Option<DbIndex>) {
         let last = self.places.back().map(|place| place.offset);

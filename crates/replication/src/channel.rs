@@ -1,5 +1,5 @@
 //! The conversations of a full synchronization by two links, once the primary has asked on the main
-//! link for a second one.
+//! link for a second link.
 //!
 //!     Redis 8, rdb channel
 //!       second: [AUTH] REPLCONF main-ch-client-id n -> PSYNC ? -1 -> +FULLRESYNC id off  snapshot
@@ -21,12 +21,12 @@ use russet_keyspace::DbIndex;
 /// How a primary has the two links joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelProtocol {
-    /// Redis 8: the second link names the primary's number for the main one.
+    /// Redis 8: the second link names the primary's number for the main link.
     RdbChannel {
         /// The primary's number for the main link.
         main: u64,
     },
-    /// Valkey 9: the main link names the primary's number for the second one.
+    /// Valkey 9: the main link names the primary's number for the second link.
     DualChannel,
 }
 

@@ -28,7 +28,7 @@ use russet_resp::write_request;
 pub struct Introduction {
     /// `masteruser`, `masterauth`.
     pub user: Option<Vec<u8>>,
-    /// Sent by AUTH, if there is one; alone, if there is no user.
+    /// The password, sent by AUTH, if set; alone, if there is no user.
     pub password: Option<Vec<u8>>,
     /// The port under which it is announced.
     pub port: u16,
@@ -43,7 +43,7 @@ pub struct Introduction {
     pub lz4: bool,
     /// The dialect of log lines; in Valkey's the replica names its release.
     pub dialect: russet_config::Dialect,
-    /// Its id as a node of a cluster, if it announces one (Valkey).
+    /// Its id as a node of a cluster, if it announces its id (Valkey).
     pub node_id: Option<Vec<u8>>,
     /// The position of its data. `None`: it needs everything.
     pub from: Option<Position>,
@@ -67,7 +67,7 @@ pub enum HandshakeOutcome {
 /// Why the conversation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// The error with which PING was answered, unless it was one of authentication.
+    /// The error with which PING was answered, unless it was an authentication error.
     #[error("Error reply to PING from master: '{0}'")]
     Ping(String),
     /// The error with which AUTH was answered.
@@ -460,7 +460,7 @@ mod tests {
             let (end, sent, _) = talk(both(), replies.as_bytes(), 3);
             assert_eq!(end, Ok(Some(HandshakeOutcome::TwoChannels(dialect))));
             assert!(sent.contains("capa $16 rdb-channel-repl $4 capa $12 dual-channel "));
-            // One that did not ask for it takes it for an unknown reply.
+            // A replica that did not ask for it takes it for an unknown reply.
             let (end, ..) = talk(introduction(), replies.as_bytes(), 3);
             assert_eq!(end, Ok(Some(HandshakeOutcome::Sync)));
         }

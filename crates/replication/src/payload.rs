@@ -4,7 +4,7 @@
 //!     \n ... $EOF:<mark>\r\n <bytes> <mark>           from a pass; the mark has 40 bytes
 //!
 //! A state machine without I/O. The end of the second form is found wherever the bytes are cut. A
-//! snapshot that is compressed inside of its frame (`compression`) comes out as a plain one.
+//! snapshot that is compressed inside of its frame (`compression`) comes out as a plain snapshot.
 
 use super::compression::{Damage, Kind, Unpacker};
 use russet_base::numbers::number::parse_digits;

@@ -97,9 +97,9 @@ fn number(bytes: &[u8], at: &mut usize, mark: u8, max: u64) -> Result<u64, NoReq
     }
 }
 
-/// The place of the first request in a stretch that may begin inside of one: the first place from
-/// which a whole request can be read, and no invalid one after it. O(bytes), unless values look
-/// like requests.
+/// The place of the first request in a stretch that may begin inside of a request: the first place
+/// from which a whole request can be read, and no invalid request after it. O(bytes), unless values
+/// look like requests.
 pub fn align(bytes: &[u8]) -> usize {
     let is_begin = |at: &usize| {
         let rest = &bytes[*at..];
@@ -121,7 +121,7 @@ pub struct Changes {
 }
 
 /// The changes of a stretch of the stream from `from` on. Earlier requests only select databases;
-/// `db` is the one at the stretch's beginning. Both positions are starts of requests.
+/// `db` is the database selected at the stretch's beginning. Both positions are starts of requests.
 pub fn changes(stretch: &[u8], from: usize, mut db: u32) -> Changes {
     const LEFT_OUT: [&[u8]; 4] = [b"PING", b"REPLCONF", b"PUBLISH", b"SPUBLISH"];
     const FRAME: [&[u8]; 3] = [b"SELECT", b"MULTI", b"EXEC"];

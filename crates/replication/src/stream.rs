@@ -10,9 +10,9 @@
 //! Invariants
 //!   1. The offset is the number of bytes that a replica has received since the history began.
 //!      Annotations of the append only file do not count.
-//!   2. Bytes that only one of the two receives count as well, so that both have one offset: the
-//!      file has a [`Mark::ReplicasOnly`] with the number of bytes it lacks; a replica receives
-//!      that many newlines for bytes of the file alone ([`Mark::LogOnly`]).
+//!   2. Bytes that only the log or only replicas receive count as well, so that both have one
+//!      offset: the file has a [`Mark::ReplicasOnly`] with the number of bytes it lacks; a replica
+//!      receives that many newlines for bytes of the file alone ([`Mark::LogOnly`]).
 //!   3. Bytes are counted only while there is a listener, as in Redis: encoding them costs a
 //!      write a tenth of its time. A dataset changed without a listener begins a new history with
 //!      its next listener.
@@ -105,7 +105,8 @@ impl Stream {
         self.is_counted.then(|| (self.position(), self.selected))
     }
 
-    /// The database of the next request, unless it selects another; `None`: it selects one.
+    /// The database of the next request, unless it selects another; `None`: the request selects a
+    /// database.
     pub fn selected(&self) -> Option<DbIndex> {
         self.selected.filter(|_| !self.selects_anew)
     }
@@ -172,7 +173,7 @@ impl Stream {
         self.is_past(from) && self.backlog.as_ref().is_some_and(|b| b.holds(from.offset))
     }
 
-    /// Whether a position is one of this dataset's past.
+    /// Whether a position is in this dataset's past.
     pub fn is_past(&self, at: Position) -> bool {
         let is_own = at.id == self.history.id && at.offset <= self.offset;
         let earlier = self.history.earlier;
@@ -187,7 +188,7 @@ impl Stream {
         &self.ancestors
     }
 
-    /// The dataset's history before the loaded one, oldest first: ids with their last offsets.
+    /// The dataset's history before the loaded history, oldest first: ids with their last offsets.
     pub fn add_ancestors(&mut self, ids: &[(ReplId, ReplOffset)]) {
         // Bytes before an end of counting have no known positions.
         let uncounted = ids.iter().rposition(|&(id, _)| id == ReplId::NONE);
@@ -196,7 +197,7 @@ impl Stream {
         self.ancestors = past.copied().collect();
     }
 
-    /// The history before the current one is about to be that before it.
+    /// The history before the current history is about to be that before it.
     fn remember_earlier(&mut self) {
         if let Some((id, end)) = self.history.earlier {
             self.ancestors.push((id, end.saturating_sub(1)));
@@ -238,7 +239,7 @@ impl Stream {
     }
 
     /// The primary continues our history under another id (+CONTINUE with an id). Returns whether
-    /// it is another one.
+    /// the id differs from ours.
     pub fn follow_as(&mut self, id: ReplId) -> bool {
         let changes = id != self.history.id;
         if changes {
@@ -279,7 +280,7 @@ impl Stream {
     }
 
     /// The dataset was loaded, with the position at which it was saved: the stream continues there,
-    /// in a history that continues the saved one.
+    /// in a history that continues the saved history.
     pub fn resume(&mut self, at: Position) {
         let offset = at.offset.min(OFFSET_MAX);
         self.history = History::after(at.id, offset);
@@ -290,7 +291,7 @@ impl Stream {
         self.backlog = None;
     }
 
-    /// A replica comes back: it is in its primary's history again, not in one of its own.
+    /// A replica comes back: it is in its primary's history again, not in its own.
     pub fn resume_following(&mut self) {
         if let Some((id, end)) = self.history.earlier
             && end == self.offset + 1

@@ -1,4 +1,4 @@
-//! Known situations, one at a time.
+//! Known situations, each in a test.
 //!
 //! Most tests begin with Sentinels that have found each other (`settled`), break something, and
 //! wait in simulated time for the outcome: events, the agreed primary, or that nothing happens.

@@ -1,4 +1,4 @@
-//! Random situations: nodes and Sentinels that die and return, cuts in one or both directions,
+//! Random situations: nodes and Sentinels that die and return, cuts in a single or both directions,
 //! clocks that jump, machines that stand still, disks that fail. `checks` look at every action;
 //! when all is well again, all must agree on one primary in bounded time.
 //!
@@ -76,8 +76,8 @@ fn trouble(world: &mut World) {
     }
 }
 
-/// Whether all agree, before long, for a while. A running failover may still be carried out, and
-/// one that TILT has postponed may begin.
+/// Whether all agree, before long, for a while. A running failover may still be carried out, and a
+/// failover that TILT has postponed may begin.
 fn calms(world: &mut World) -> bool {
     let (end, mut since) = (world.now + PEACE_MS, None);
     while world.now < end {

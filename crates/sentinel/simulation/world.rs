@@ -1,4 +1,4 @@
-//! Sentinels and data nodes on a network that loses its way: delays, cuts in one or both
+//! Sentinels and data nodes on a network that loses its way: delays, cuts in a single or both
 //! directions, crashes, clocks that jump. One seed decides everything. Invariants are checked as
 //! actions are carried out (`checks`).
 

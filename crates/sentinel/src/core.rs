@@ -39,8 +39,8 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// Begins with the settings and state of the file. Without an id it gets one, which is saved at
-    /// once.
+    /// Begins with the settings and state of the file. A Sentinel without an id draws an id and
+    /// saves it at once.
     pub fn new(setup: &Setup, own: ServerFacts, seed: u64, now: Now) -> Sentinel {
         let mut shared = Shared {
             now: now.monotonic_ms,
@@ -265,7 +265,7 @@ impl Sentinel {
         strangers::lost(&mut self.shared, link);
     }
 
-    /// An instance of a link: its only one, or any for a Sentinel.
+    /// An instance of a link: the only instance, or any for a Sentinel.
     fn target_of(&self, link: LinkId) -> Option<Target> {
         self.primaries.values().find_map(|primary| {
             let member = member_of(primary, link)?;
@@ -317,7 +317,7 @@ impl Sentinel {
         }
     }
 
-    /// Bytes of a connection, up to the end of one reply: its actions come before the next one.
+    /// Bytes of a connection, up to the end of one reply: its actions come before the next reply.
     fn received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         match self.shared.links.parse(conn, &mut rest) {

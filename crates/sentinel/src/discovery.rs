@@ -1,9 +1,9 @@
 //! Hellos of other Sentinels: their addresses, their epochs, their configurations.
 //!
-//! A hello of an unknown Sentinel, or of a known one at a new address, makes a candidate that must
-//! answer there first (`strangers`). A known Sentinel's newer epoch or configuration is taken over
-//! at most at the rate of `Strangers::changes`. A new Sentinel at the address of another replaces
-//! it, in all groups; a primary has at most `PEERS_MAX` others.
+//! A hello of an unknown Sentinel, or of a known Sentinel at a new address, makes a candidate that
+//! must answer there first (`strangers`). A known Sentinel's newer epoch or configuration is taken
+//! over at most at the rate of `Strangers::changes`. A new Sentinel at the address of another
+//! replaces it, in all groups; a primary has at most `PEERS_MAX` others.
 //!
 //! Cost: O(primaries) for a hello of a known Sentinel, and no save at once (`persist_soon`), unless
 //! the primary's address changes. Epochs are adopted in `votes`, addresses are switched in
@@ -26,7 +26,8 @@ use russet_host::Level;
 use strangers::{Candidate, PEERS_MAX};
 
 /// Takes a hello. One about an unknown primary, of ourselves, or with an epoch that no Sentinel can
-/// have is ignored. The sender of one is asked for its run id if it is not known (`strangers`).
+/// have is ignored. The sender of such a hello is asked for its run id if it is not known
+/// (`strangers`).
 pub fn receive_hello(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello) {
     if shared.is_me(&hello.run_id) || !primaries.contains_key(&hello.name) {
         return;
@@ -85,7 +86,7 @@ fn take(shared: &mut Shared, primaries: &mut Primaries, hello: &Hello, asked: &m
 /// Takes over the epoch and the configuration of a known Sentinel's hello.
 fn learn(shared: &mut Shared, primary: &mut Primary, hello: &Hello) {
     primary.calm_until = 0;
-    // A configuration's epoch was a current one.
+    // A configuration's epoch was a current epoch.
     let epoch = hello.current_epoch.max(hello.config_epoch);
     let is_newer = primary.config_epoch < hello.config_epoch;
     let now = shared.now;

@@ -3,9 +3,9 @@
 //! A replica's name is its address as it was when it was added; none is added at the address of
 //! another. A Sentinel that several groups know has one link, which counts them (`Links`). Each
 //! instance that leaves a group gives back its link. A switch of the primary's address keeps the
-//! old one as a replica, and asks for a save.
+//! old primary as a replica, and asks for a save.
 //!
-//! Cost: O(replicas) to add one, O(primaries) to add a Sentinel. Sentinels are found in
+//! Cost: O(replicas) to add a replica, O(primaries) to add a Sentinel. Sentinels are found in
 //! `discovery`, replicas in `refresh`; the file's text is `config`'s.
 
 use super::address::Address;
@@ -34,7 +34,7 @@ pub(crate) fn new_primary(
     Primary::new(name.to_vec(), settings, node)
 }
 
-/// Adds a replica, unless there is one at this address. Returns its name.
+/// Adds a replica, unless the group has a replica at this address. Returns its name.
 pub(crate) fn add_replica(
     shared: &mut Shared,
     primary: &mut Primary,
@@ -65,7 +65,7 @@ pub(crate) fn report_replica(shared: &mut Shared, primary: &Primary, name: &[u8]
 }
 
 /// The link to a Sentinel: that of another primary's group, if it is watched there, too; otherwise
-/// the link over which it was asked for its run id, or a new one.
+/// the link over which it was asked for its run id, or a new link.
 pub(crate) fn link_to_peer(
     shared: &mut Shared,
     others: &Primaries,
@@ -87,7 +87,7 @@ pub(crate) fn link_to_peer(
     }
 }
 
-/// Adds another Sentinel; the caller has removed one with the same run id.
+/// Adds another Sentinel; the caller has removed a Sentinel with the same run id.
 pub(crate) fn add_peer(
     shared: &mut Shared,
     primary: &mut Primary,

@@ -1,4 +1,4 @@
-//! Sentinel: watches primaries, agrees with other Sentinels that one is down, and promotes a
+//! Sentinel: watches primaries, agrees with other Sentinels that a primary is down, and promotes a
 //! replica.
 //!
 //! The core is a state machine without I/O. It speaks with Redis's and Valkey's Sentinels in one
@@ -28,8 +28,8 @@
 //! - Start: `config::from_file` reads the lines that `config::Config::sentinel_lines` kept (with
 //!   `Sources::is_sentinel`); `Sentinel::new`; carry out its actions.
 //! - The host's part (`russet_host::Driver`). A gap of more than two seconds between ticks is TILT.
-//!   The core gives up connections that do not come about; why one was refused is shown by the log
-//!   and by SENTINEL EXPLAIN.
+//!   The core gives up connections that do not come about; why a peer refused a connection is shown
+//!   by the log and by SENTINEL EXPLAIN.
 //! - `Persist`: `config::rewrite` with `Sentinel::setup()` and the server's own configuration, then
 //!   `russet_config::replace_file`.
 //! - Orders:
@@ -51,12 +51,12 @@
 //!   be; Redis logs it and goes on.
 //! - For the choice of a replica (`select`), a primary is down since its last valid reply; Redis
 //!   counts from SDOWN, and after a TILT may find no replica good enough.
-//! - A newer configuration that names another primary than the one that a failover of ours has
+//! - A newer configuration that names another primary than the primary that a failover of ours has
 //!   promoted ends that failover. Redis takes the epoch alone if it names the old primary, and goes
 //!   on: two Sentinels then keep two primaries of one epoch.
 //! - `rename-command` applies to data nodes only, not to other Sentinels.
-//! - INFO, a hello and the question whether a primary is down are not repeated while one has no
-//!   reply.
+//! - INFO, a hello and the question whether a primary is down are not repeated while such a request
+//!   has no reply.
 //! - Passwords and paths are always quoted in the file: Redis 8.0 writes some that it cannot read
 //!   again.
 //! - Valkey's words are known too: the primary words, and FAILOVER .. COORDINATED.

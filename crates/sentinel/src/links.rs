@@ -1,7 +1,8 @@
 //! Links to data nodes and to other Sentinels: their connections, and the replies they owe.
 //!
 //! A data node has two connections, for commands and for its channel of hellos. Another Sentinel
-//! has one, shared by all primaries that both of us watch: a link counts its owners.
+//! has a single connection, shared by all primaries that both of us watch: a link counts its
+//! owners.
 //!
 //! A connection has a number that is never used again, so that a late event of an old connection is
 //! recognised. Requests leave only on a connection that is established.
@@ -70,7 +71,8 @@ pub(crate) struct Conn {
     parser: ReplyParser,
 }
 
-/// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is not one.
+/// A data node's INFO and lists of a few kilobytes are expected; a peer that sends more is no data
+/// node.
 const BOUNDS: ReplyBounds = ReplyBounds {
     bulk_max: 4 << 20,
     values_max: 64 * 1024,
@@ -231,7 +233,7 @@ impl Links {
         });
     }
 
-    /// Closes a connection, if there is one.
+    /// Closes a connection, if any.
     pub fn close(&mut self, id: LinkId, kind: ConnKind, out: &mut Outbox) {
         if let Some(conn) = self.get_mut(id).conn_mut(kind).take() {
             self.by_conn.remove(&conn.id);

@@ -281,7 +281,7 @@ pub fn ping(shared: &mut Shared, link: LinkId, settings: &PrimarySettings, targe
     }
 }
 
-/// Whether a request is due `age` after the last one. Requests that are nearly due leave with a
+/// Whether a request is due `age` after the last request. Requests that are nearly due leave with a
 /// PING: one write, and one read of the replies.
 fn is_due(age: Ms, period: Ms, ping_period: Ms, with_ping: bool) -> bool {
     let slack = if period > ping_period {

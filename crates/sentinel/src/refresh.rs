@@ -98,7 +98,7 @@ fn refresh_replica(
     }
 }
 
-/// Whether the primary can be trusted to be the right one.
+/// Whether the primary can be trusted to be the right primary.
 fn is_sane(shared: &Shared, primary: &Primary) -> bool {
     let node = &primary.node;
     let age_max = shared.periods.info * 2;
@@ -108,7 +108,7 @@ fn is_sane(shared: &Shared, primary: &Primary) -> bool {
         && node.info_at.is_some_and(|at| shared.now - at < age_max)
 }
 
-/// Makes a replica one of the primary again, if it has differed for this long.
+/// Makes a replica follow the primary again, if it has differed for this long.
 fn put_back(
     shared: &mut Shared,
     primary: &Primary,
@@ -127,7 +127,7 @@ fn put_back(
     }
 }
 
-/// Handles a replica that reports to be a primary: the promoted one is confirmed, any other put
+/// Handles a replica that reports to be a primary: the promoted replica is confirmed, any other put
 /// back.
 fn found_as_primary(shared: &mut Shared, primary: &mut Primary, name: &[u8]) {
     if !primary.is_promoted(name) {

@@ -2,7 +2,7 @@
 //!
 //! At most 16 run at once and 256 are queued; beyond that the oldest that does not run is dropped.
 //! A script that exits with 1, or is killed by a signal, is tried again, ten times in all, after 30
-//! seconds and then twice as long each time. One that runs longer than a minute is killed.
+//! seconds and then twice as long each time. A script that runs longer than a minute is killed.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! The state that all primaries share: time, settings, links, actions, scripts; and the reports of
 //! events.
 //!
-//! `Sentinel` owns one `Shared` beside the primaries, so that a function can borrow both. `now` is
+//! `Sentinel` owns a `Shared` beside the primaries, so that a function can borrow both. `now` is
 //! set before each event and never read from a clock. Every effect leaves by `out`, in order. An
 //! event of level `Warning` about a primary also queues its notification script.
 //!
@@ -231,7 +231,7 @@ impl Reporter {
         port.ok().and_then(|port| port.parse().ok()).unwrap_or(0)
     }
 
-    /// Reports the event; a warning also runs the script, if there is one.
+    /// Reports the event; a warning also runs the script, if any.
     fn report(
         &self,
         shared: &mut Shared,

@@ -1,8 +1,8 @@
 //! Cursors: how far each consumer of the change stream has read.
 //!
-//! They belong to the stream: a note announces each change of one (`Note::Cursor`), and a snapshot
-//! has all of them in its aux fields ([`Cursors::AUX`]). So replicas and a server that starts again
-//! have them.
+//! They belong to the stream: a note announces each change of a cursor (`Note::Cursor`), and a
+//! snapshot has all of them in its aux fields ([`Cursors::AUX`]). So replicas and a server that
+//! starts again have them.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ const NAME_BYTES_MAX: usize = 256;
 pub struct Cursor {
     /// All changes up to here are acknowledged.
     pub offset: ReplOffset,
-    /// The offset is of another stream, which this one does not continue: its changes are gone.
+    /// The offset is of another stream, which this stream does not continue: its changes are gone.
     pub is_lost: bool,
 }
 
@@ -131,7 +131,7 @@ impl Cursors {
         self.iter().map(text)
     }
 
-    /// Takes the value of an aux field; one that is damaged counts for nothing.
+    /// Takes the value of an aux field; a damaged cursor counts for nothing.
     pub fn take_aux(&mut self, value: &[u8]) {
         let Some(space) = memchr::memchr(b' ', value) else {
             return;

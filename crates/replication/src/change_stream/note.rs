@@ -18,7 +18,7 @@ pub enum Note<'a> {
     By {
         /// Unix milliseconds.
         unix_ms: u64,
-        /// The database that the stream has selected; `None`: the next request selects one.
+        /// The database that the stream has selected; `None`: the next request selects a database.
         db: Option<DbIndex>,
         /// Empty: no user's, as expiries are.
         user: &'a [u8],
@@ -39,7 +39,7 @@ pub enum Note<'a> {
     },
 }
 
-/// Whether the message of a PING is a note, perhaps one of a later version.
+/// Whether the message of a PING is a note, perhaps of a later version.
 pub fn is_note(message: &[u8]) -> bool {
     message.starts_with(PREFIX)
 }

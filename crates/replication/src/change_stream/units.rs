@@ -20,7 +20,7 @@ const TAKEN_MAX: usize = 256 * 1024;
 /// Database, time and user of the changes that follow, as far as the stream has named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// `None`: the next request selects one.
+    /// `None`: the next request selects a database.
     pub db: Option<DbIndex>,
     /// Unix milliseconds; `None`: unknown.
     pub unix_ms: Option<u64>,
@@ -84,7 +84,7 @@ pub struct Units {
     /// No request ends before there are so many bytes.
     wanted: usize,
     context: Context,
-    /// The changes of the open unit, or of the one that was given last.
+    /// The changes of the open unit, or of the unit that was given last.
     changes: Vec<Change>,
     /// The context where the open transaction begins.
     before: Option<Context>,

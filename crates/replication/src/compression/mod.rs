@@ -32,7 +32,7 @@ const LZ4: u8 = 1;
 
 /// The frame of LZ4.
 const FRAME_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
-/// Bits of the flags. The two highest ones are the version, 01.
+/// Bits of the flags. The two highest bits are the version, 01.
 const FLAGS_VERSION: u8 = 0x40;
 const FLAG_INDEPENDENT: u8 = 0x20;
 const FLAG_BLOCK_SUM: u8 = 0x10;

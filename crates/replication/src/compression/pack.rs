@@ -25,7 +25,7 @@ const SKIPPED_MAX: u32 = 16;
 /// depends on its arguments alone.
 ///
 /// Data that does not shrink costs little: after a block that was not worth it, 1, 2, 4 .. 16
-/// blocks are stored as they are before the next one is tried.
+/// blocks are stored as they are before the packer tries the next block.
 pub struct Packer {
     table: CompressTable,
     room: Vec<u8>,

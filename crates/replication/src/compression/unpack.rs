@@ -106,7 +106,7 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    /// For a link whose envelope, if there is one, has this kind.
+    /// For a link whose envelope, if any, has this kind.
     pub fn new(kind: Kind) -> Unpacker {
         Unpacker {
             kind,

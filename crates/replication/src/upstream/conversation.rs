@@ -1,5 +1,5 @@
 //! The conversations of an attempt, on one link or on two, and the stream that the main link brings
-//! while the second one is at work.
+//! while the second link is at work.
 //!
 //! The messages are those of [`Handshake`], [`ChannelHandshake`] and [`Join`]; here is what follows
 //! from their ends.
@@ -68,7 +68,7 @@ impl Upstream {
         }
     }
 
-    /// Whether there is a main link beside the one that is at work, whose bytes are held.
+    /// Whether there is a main link beside the link that is at work, whose bytes are held.
     pub fn holds_main(&self) -> bool {
         let holds = !matches!(self.stage, Stage::Joining(_) | Stage::Online);
         holds && self.main.as_ref().is_some_and(|main| !main.is_lost)
@@ -227,7 +227,7 @@ impl Upstream {
         self.send(Link::Main, out);
     }
 
-    /// The conversation by which the main link joins the second one.
+    /// The conversation by which the main link joins the second link.
     fn join(&mut self, now_ms: u64, bytes: &[u8]) {
         let Stage::Joining(joining) = &mut self.stage else {
             return;
@@ -325,8 +325,8 @@ impl Upstream {
         });
     }
 
-    /// A snapshot is the dataset now: the stream follows. With two links, the main one brings it;
-    /// if that was lost, it is dialled again.
+    /// A snapshot is the dataset now: the stream follows. With two links, the main link brings it;
+    /// if the main link was lost, it is dialled again.
     pub(super) fn adopted(&mut self, now_ms: u64) {
         let Stage::Loading(loading) = &mut self.stage else {
             return;
@@ -347,7 +347,7 @@ impl Upstream {
         self.go_online(rest);
     }
 
-    /// The link's client gets the next part of the held bytes; after the last one, its socket.
+    /// The link's client gets the next part of the held bytes; after the last part, its socket.
     pub(super) fn replay(&mut self, now_ms: u64, bytes_max: usize) {
         if !self.is_replaying() {
             return;

@@ -22,7 +22,7 @@ use russet_keyspace::DbIndex;
 
 /// Delay after a refused attempt; from one attempt to the next after short links.
 pub(super) const RETRY_MS: u64 = 1000;
-/// A link that ended sooner than this after it began was a short one.
+/// A link that ended sooner than this after it began was a short link.
 pub(super) const SHORT_MS: u64 = 1000;
 /// Short links in a row after which the next attempt waits.
 const SHORT_LINKS: u32 = 3;
@@ -58,8 +58,8 @@ pub struct Upstream {
     pub has_data: bool,
     /// Our data is a copy of this address's: the link has been online, or was at the last run.
     pub is_familiar: bool,
-    /// Our data was this server's as a primary, whose slots the cluster has given to the one that
-    /// is followed.
+    /// Our data was this server's as a primary, whose slots the cluster has given to the node that
+    /// it follows.
     pub guards_own: bool,
     /// The next snapshot is taken even if it has few keys.
     pub(super) accepts_any: bool,
@@ -114,7 +114,7 @@ pub(super) enum Stage {
     Talking(Box<Handshake>),
     /// The conversation on the second link, before the snapshot.
     Announcing(Box<ChannelHandshake>),
-    /// The second link waits until the main one has joined it.
+    /// The second link waits until the main link has joined it.
     Joining(Box<SecondLink>),
     /// A snapshot comes next: it is not decided how it is received.
     Surveying(Option<Position>, Vec<u8>),
@@ -156,7 +156,7 @@ pub enum Phase {
     Talking,
     /// Lines are exchanged on the second link.
     Announcing,
-    /// Lines are exchanged on the main link, to join the second one.
+    /// Lines are exchanged on the main link, to join the second link.
     Joining,
     /// A snapshot is received into a file.
     Receiving,
@@ -453,7 +453,7 @@ impl Upstream {
         }
     }
 
-    /// A link that is silent for too long is lost; one that works is acknowledged.
+    /// A link that is silent for too long is lost; a link that works is acknowledged.
     fn check_time(&mut self, now_ms: u64) {
         let limit_ms = self.settings.timeout_ms;
         let is_silent = now_ms.saturating_sub(self.received_ms) > limit_ms;

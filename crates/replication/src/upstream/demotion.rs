@@ -56,7 +56,7 @@ pub fn lost_writes(
     let skipped = align(&stretch);
     stretch.drain(..skipped);
     let begin = begin + skipped as u64;
-    // An acknowledged position is between two commands; any other may be inside of one.
+    // An acknowledged position is between two commands; any other may be inside of a command.
     let mut at = from.saturating_sub(begin) as usize;
     if shared != Some(from) {
         at += align(&stretch[at..]);

@@ -13,7 +13,7 @@ use russet_keyspace::DbIndex;
 pub enum Link {
     /// It brings the stream, and as a rule the snapshot before it.
     Main,
-    /// It brings the snapshot while the main one brings the stream.
+    /// It brings the snapshot while the main link brings the stream.
     Second,
 }
 
@@ -132,14 +132,14 @@ pub enum Order {
     LoadFile,
     /// Prepare to load bytes as they come.
     LoadStream {
-        /// Into a keyspace beside the one in use.
+        /// Into a keyspace beside the keyspace in use.
         beside: bool,
         /// The first bytes are kept for [`CountedKeys::Head`].
         keeps_head: bool,
     },
     /// Bytes to load.
     Feed(Vec<u8>),
-    /// The old data goes, unless the new one is loaded beside it; the load begins.
+    /// The old data goes, unless the new data is loaded beside it; the load begins.
     BeginLoad {
         /// Clients see the old data meanwhile.
         serves_old: bool,

@@ -12,7 +12,7 @@ use super::core::{Delay, Stage, Upstream};
 use super::events::{CountedKeys, Order};
 use super::words::Words;
 
-/// Bytes of a snapshot that are looked at before the old data goes: all of a nearly empty one.
+/// Bytes of a snapshot that are looked at before the old data goes: all of a nearly empty snapshot.
 pub(super) const HEAD_MAX: usize = 256 << 10;
 
 /// A snapshot that was refused because it has too few keys.

@@ -6,8 +6,8 @@
 //!      +--------------------+-----------------------------------------------+---------+
 //!                                      an error, or silence
 //!
-//! If the snapshot comes by a second link, the first one becomes the main link, and the second one
-//! goes through the stages:
+//! If the snapshot comes by a second link, the first link becomes the main link, and the second
+//! link goes through the stages:
 //!
 //!     Talking -> Dialing -> Announcing -> Joining -> Surveying ... Loading -> Online (replaying)
 //!

@@ -4,7 +4,7 @@
 //!     stream  after the header the old data goes, or (`swapdb`) the new data is loaded beside it
 //!             and replaces it at the end
 //!
-//! A snapshot that cannot be loaded ends the attempt, not the server: the next one is delayed.
+//! A snapshot that cannot be loaded ends the attempt, not the server: the next attempt is delayed.
 
 use super::super::history::Position;
 use super::super::payload::Payload;
@@ -29,7 +29,7 @@ pub(super) struct SnapshotReceiver {
 /// A snapshot that is being loaded.
 #[derive(Debug)]
 pub(super) struct Loading {
-    /// The frame of one that is loaded as it comes.
+    /// The frame of a snapshot that is loaded as it comes.
     payload: Option<Payload>,
     position: Option<Position>,
     /// Bytes of the stream that came after the snapshot.

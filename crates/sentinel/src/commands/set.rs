@@ -1,6 +1,6 @@
-//! `SET name option value ...`: the settings of one primary.
+//! `SET name option value ...`: the settings of a primary.
 //!
-//! Options are applied in their order; one that is refused leaves those before it in force, and
+//! Options are applied in their order; a refused option leaves the options before it in force, and
 //! saved.
 
 use super::{Call, CallResult, error, error_naming};

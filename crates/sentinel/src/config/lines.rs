@@ -1,6 +1,6 @@
 //! Writes the lines of a [`Setup`], in Redis's order.
 //!
-//! A line takes the place of an old one with the same main word (`main_word`); the rest are
+//! A line takes the place of an old line with the same main word (`main_word`); the rest are
 //! appended, and old lines without a counterpart are removed. Comments and the server's own
 //! directives are kept by `Config::rewrite_with`. Defaults of a primary are not written. Users,
 //! passwords, paths and `announce-ip` are always quoted, names and run ids if the reader would take
@@ -25,7 +25,7 @@ fn main_word(word: &[u8]) -> Vec<u8> {
 struct Lines(Vec<RewriteLine>);
 
 impl Lines {
-    /// A line that is written in any case, or only over an old one.
+    /// A line that is written in any case, or only over an old line.
     fn put(&mut self, word: &'static str, values: &[&[u8]], is_forced: bool) {
         let mut line = format!("{KEYWORD} {word}").into_bytes();
         for value in values {
@@ -108,7 +108,7 @@ fn quoted(text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// Redis writes these values as they are, and then cannot read one with a blank or a quote.
+/// Redis writes these values as they are, and then cannot read a value with a blank or a quote.
 fn quoted_if_needed(text: &[u8]) -> Vec<u8> {
     let is_plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
     if !text.is_empty() && text.iter().all(is_plain) {
@@ -129,7 +129,7 @@ pub fn rewrite(setup: &Setup, server: &Config, old: &[u8]) -> Vec<u8> {
     server.rewrite_with(old, false, Some(&ours))
 }
 
-/// All lines, in the order in which they take the places of old ones.
+/// All lines, in the order in which they take the places of old lines.
 fn lines(setup: &Setup) -> Vec<RewriteLine> {
     let mut lines = Lines(Vec::new());
     let globals = &setup.globals;

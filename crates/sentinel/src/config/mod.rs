@@ -1,5 +1,5 @@
 //! The lines `sentinel ...` of the configuration file, which also hold the state: read into a
-//! [`Setup`], written from one.
+//! [`Setup`], written from a [`Setup`].
 //!
 //! Redis's and Valkey's words are read, the primary word beside the master word. Written are
 //! Redis's, which both read. The file's other lines belong to `russet_config`.

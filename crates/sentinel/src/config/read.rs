@@ -104,8 +104,8 @@ fn number(text: &[u8]) -> i64 {
     sign * digits.fold(0, add)
 }
 
-/// An epoch as C's `strtoull` reads it; a negative one is 0. One too high to be sent to others
-/// becomes `EPOCH_MAX`: files of older versions may have it.
+/// An epoch as C's `strtoull` reads it; a negative epoch is 0. An epoch too high to be sent to
+/// others becomes `EPOCH_MAX`: files of older versions may have it.
 fn epoch(text: &[u8]) -> u64 {
     let digits = text.trim_ascii_start().iter();
     let digits = digits.take_while(|b| b.is_ascii_digit());

@@ -228,7 +228,8 @@ pub fn answered(
 }
 
 /// Whether this is the reply of the Sentinel with this run id. A Sentinel older than Redis 6.2 does
-/// not know the question, and one that refuses us access answers nothing else: both are believed.
+/// not know the question, and a Sentinel that refuses us access answers nothing else: both are
+/// believed.
 fn is_its(reply: &ReplyValue, run_id: &[u8]) -> bool {
     match reply {
         ReplyValue::Bulk(text) | ReplyValue::Simple(text) => text.eq_ignore_ascii_case(run_id),

@@ -2,8 +2,8 @@
 //!
 //! Only the newest may be open: `note` adds a line to it, in the order of time, and drops the line
 //! if none is open. A primary has at most 20 episodes of 120 lines. A new episode displaces the
-//! oldest, a new line one from the middle, so that an episode keeps its beginning and its end. In
-//! memory only: a restart begins without episodes.
+//! oldest, a new line displaces a line from the middle, so that an episode keeps its beginning and
+//! its end. In memory only: a restart begins without episodes.
 //!
 //! Cost: O(1) for a line, O(lines) in a full episode. The lines are worded in `record`.
 
@@ -24,7 +24,7 @@ pub enum Obstacle {
     Delay(Ms),
 }
 
-/// An attempt of a failover, or a situation without one.
+/// An attempt of a failover, or a situation without an attempt.
 #[derive(Debug)]
 pub(super) struct Episode {
     pub began: Now,
@@ -60,7 +60,7 @@ impl Episode {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct History {
-    /// The newest is last; only that one may be open.
+    /// The newest is last; only the newest may be open.
     episodes: VecDeque<Episode>,
     /// The obstacle that was recorded last.
     obstacle: Option<Obstacle>,
@@ -85,7 +85,7 @@ impl History {
         self.current().is_some()
     }
 
-    /// Begins an episode, unless one is open.
+    /// Begins an episode, unless an episode is open.
     pub(super) fn open(&mut self, now: Now, about: String) {
         if self.is_open() {
             return;
@@ -110,7 +110,7 @@ impl History {
         }
     }
 
-    /// Adds a line to the open episode; without one it is dropped.
+    /// Adds a line to the open episode; without an open episode it is dropped.
     pub(super) fn note(&mut self, now: Now, line: String) {
         if let Some(episode) = self.current_mut() {
             episode.push(now, line);

@@ -109,7 +109,7 @@ pub fn findings(shared: &Shared, primary: &Primary) -> Vec<Finding> {
 const START_OTHERS: &str = "start the Sentinels that are missing, see that they reach each other";
 
 /// The state of a primary that is down or does not answer while no failover of it runs, and what is
-/// missing for one.
+/// missing for a failover.
 fn trouble(shared: &Shared, primary: &Primary) -> Option<Vec<Finding>> {
     let watch = &primary.node.watch;
     let received_at = shared.links.get(watch.link).available_at;
@@ -175,7 +175,7 @@ fn disk(shared: &Shared) -> Option<Finding> {
     (shared.out.has_failed()).then(|| Finding::critical("disk", text, remedy))
 }
 
-/// Whether one can be promoted, and why each of the others would not be.
+/// Whether a replica can be promoted, and why each of the others would not be.
 fn replicas(shared: &Shared, primary: &Primary) -> Vec<Finding> {
     let mut found = choice::findings(shared, primary, "would be chosen now");
     if select(shared, primary).is_none() {

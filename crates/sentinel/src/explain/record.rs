@@ -3,8 +3,8 @@
 //! The module that makes a change calls the function at that moment (`down`, `votes`, `failover`,
 //! `discovery`, `refresh`, `core`); nothing is decided here. SDOWN, a vote for another Sentinel, an
 //! attempt of ours, a refused SENTINEL FAILOVER and another Sentinel's switch open an episode; the
-//! other changes add a line to the open one, or nothing. A line is text from then on: later changes
-//! of its subject do not alter it.
+//! other changes add a line to the open episode, or nothing. A line is text from then on: later
+//! changes of its subject do not alter it.
 //!
 //! Cost: nothing while nothing changes; O(Sentinels) for lines that name each of them. Bounds are
 //! `history`'s, the comparison of replicas is `choice`'s.
@@ -35,7 +35,7 @@ pub(super) fn is_idle(shared: &Shared, primary: &Primary, episode: &Episode) -> 
     is_old && !primary.node.watch.is_down && !primary.failover.is_running()
 }
 
-/// Begins an episode, unless one is open; an idle one (`is_idle`) is closed first.
+/// Begins an episode, unless an episode is open; an idle episode (`is_idle`) is closed first.
 fn open(shared: &Shared, primary: &mut Primary, about: String) {
     let now = shared.clock();
     let current = primary.history.current();

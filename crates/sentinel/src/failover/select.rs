@@ -119,7 +119,7 @@ impl Fitness {
 /// The order of those that are fit: the smallest is the best.
 pub type Rank = (i64, Reverse<u64>, bool, Option<Vec<u8>>);
 
-/// Priority, offset, run id; one without a run id is last.
+/// Priority, offset, run id; a replica without a run id is last.
 pub fn rank(replica: &Replica) -> Rank {
     let node = &replica.node;
     let run_id = node.run_id.as_ref().map(|id| id.to_ascii_lowercase());

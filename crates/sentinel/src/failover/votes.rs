@@ -38,7 +38,7 @@ pub(crate) fn receive_epoch(shared: &mut Shared, reporter: &Reporter, epoch: u64
     }
 }
 
-/// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later one, already.
+/// Votes for `candidate` in `epoch`, unless we have voted in it, or in a later epoch, already.
 /// Returns our last vote and its epoch; the vote is unknown if an earlier process gave it.
 pub fn vote(
     shared: &mut Shared,
@@ -157,7 +157,7 @@ impl Reach {
     }
 }
 
-/// The elected leader of `epoch`, if there is one. Our own vote is given now if it was not.
+/// The elected leader of `epoch`, if any. Our own vote is given now if it was not.
 pub(crate) fn leader(shared: &mut Shared, primary: &mut Primary, epoch: u64) -> Option<Vec<u8>> {
     let mut votes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for peer in primary.peers.values() {

@@ -67,7 +67,7 @@ pub struct Failover {
     pub(crate) changed_at: Ms,
     /// The replica that is to be the primary, by its name.
     pub promoted: Option<Vec<u8>>,
-    /// The attempt for which it was logged that the next one must wait.
+    /// The attempt for which it was logged that the next attempt must wait.
     pub(crate) delay_logged: Option<Ms>,
 }
 
