@@ -3,7 +3,7 @@
 //! The loop hands over buffers; the thread computes their checksum, writes them, and has the system
 //! write them back a few megabytes at a time, so that the last fsync is short. At the end it
 //! appends the checksum, syncs the file, renames it and syncs the folder: under its name there is
-//! always a complete file, the old one or the new.
+//! always a complete file, old or new.
 //!
 //! Bound: [`BackgroundFile::has_room`] is false while more than [`WAITING_MAX`] bytes wait for the
 //! disk. Dropping the handle before the end removes the file.
@@ -61,7 +61,7 @@ pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 #[derive(Default)]
 struct SharedJob {
     waiting: AtomicUsize,
-    /// Memory of the buffers that the thread has, spare ones included.
+    /// Memory of the buffers that the thread has, spare buffers included.
     held: AtomicUsize,
     cancelled: AtomicBool,
     /// Held while the file is renamed or removed: the name is never another file's meanwhile.
@@ -153,7 +153,7 @@ impl BackgroundFile {
         self.shared.held.load(Ordering::Relaxed)
     }
 
-    /// Appends a buffer; returns an empty one.
+    /// Appends a buffer; returns an empty buffer.
     pub fn write(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let jobs = match &self.writer {
             FileHands::Thread(jobs) => jobs,
@@ -271,11 +271,11 @@ impl SharedJob {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
-    /// Removes the file, once; its name may then be used for another one.
+    /// Removes the file, once; its name may then be used for another file.
     fn remove(&self, temporary: &Path) {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.cancelled.swap(true, Ordering::Relaxed) {
-            // Best effort: a file that remains is overwritten by the next one.
+            // Best effort: a file that remains is overwritten by the next file.
             let _ = fs::remove_file(temporary);
         }
     }
@@ -335,8 +335,8 @@ impl WholeFile {
         self.written += bytes.len() as u64;
         self.unsynced += bytes.len();
         if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
-            // The disk writes the last part while the next one is made; the part before that must
-            // be finished, so that at most two parts are under way.
+            // The disk writes the last part while the loop makes the next part; the part before
+            // that must be finished, so that at most two parts are under way.
             let part = self.written - self.unsynced as u64..self.written;
             if let Some(before) = self.under_way.replace(part.clone()) {
                 sys::await_written_back(&self.file, before)?;

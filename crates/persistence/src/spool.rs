@@ -53,7 +53,7 @@ use writer::Writer;
 
 /// Capacity of the buffers handed to the writer.
 const BUFFER_BYTES: usize = 128 * 1024;
-/// Size at which the writer should hand one over: its last key usually fits, too.
+/// Size at which the writer should hand a buffer over: its last key usually fits, too.
 pub const CHUNK_BYTES: usize = BUFFER_BYTES - 8 * 1024;
 /// Bytes that a segment in memory counts besides its own.
 const SEGMENT_OVERHEAD: usize = 64;
@@ -77,8 +77,8 @@ pub struct SpoolPlan {
     pub disk: Disk,
 }
 
-/// See the module. Clones are the same spool; when the last one is dropped before the spool is
-/// whole, it has failed.
+/// See the module. Clones are the same spool; if the last clone is dropped before the spool is
+/// whole, the spool has failed.
 #[derive(Clone)]
 pub struct Spool(Arc<Handle>);
 
@@ -190,7 +190,7 @@ impl Spool {
         self.0.shared.waiting.load(Ordering::Relaxed)
     }
 
-    /// Appends a buffer; returns an empty one.
+    /// Appends a buffer; returns an empty buffer.
     pub fn write(&self, bytes: Vec<u8>) -> Vec<u8> {
         let waiting = &self.0.shared.waiting;
         waiting.fetch_add(bytes.len(), Ordering::Relaxed);

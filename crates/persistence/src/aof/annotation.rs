@@ -13,7 +13,7 @@
 //!
 //! The CRC-64 covers all bytes since the last `#CK` line, and this line up to the colon before the
 //! CRC: so offset and time are covered, too. The offset must be the line's own, which distinguishes
-//! a real line found by searching from bytes that merely look like one.
+//! a real line found by searching from bytes that merely look like a line.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ use russet_base::hashing::crc64;
 use russet_base::numbers::number::parse_digits;
 use russet_replication::Mark;
 
-/// Redis does not read longer ones.
+/// Redis does not read longer lines.
 pub const LINE_MAX: usize = 1024;
 
 const TIME: &[u8] = b"#TS:";
@@ -37,7 +37,7 @@ pub(crate) enum Annotation {
     Aside(AsideLine),
     /// Unknown here: another program's.
     Foreign,
-    /// It begins like one of ours but is malformed.
+    /// It begins like russet's lines but is malformed.
     Damaged,
 }
 
@@ -74,7 +74,7 @@ impl AsideLine {
         written.expect("a vector takes all");
     }
 
-    /// Parses a line, its end included. `None`: not such a line; `Some(None)`: a damaged one.
+    /// Parses a line, its end included. `None`: not such a line; `Some(None)`: a damaged line.
     fn parse(line: &[u8]) -> Option<Option<AsideLine>> {
         let (kind, rest) = line.split_at_checked(4)?;
         let n = || parse_digits(rest.strip_suffix(b"\r\n")?);
@@ -140,7 +140,7 @@ pub fn write_time(out: &mut Vec<u8>, unix_s: i64) {
     write!(out, "#TS:{unix_s}\r\n").expect("a vector takes all");
 }
 
-/// Length of the `#TS` line that `bytes` begin with; 0 without one.
+/// Length of the `#TS` line that `bytes` begin with; 0 without such a line.
 pub(crate) fn leading_time(bytes: &[u8]) -> usize {
     if bytes.starts_with(TIME) {
         memchr::memchr(b'\n', bytes).map_or(0, |end| end + 1)

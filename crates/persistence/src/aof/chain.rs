@@ -5,7 +5,7 @@
 //!     ^ first             ^ first  ^ first
 //!
 //! Invariants
-//!   1. Each file begins, in the stream, where the one before it ends, and has annotations of the
+//!   1. Each file begins, in the stream, where the file before it ends, and has annotations of the
 //!      stream from its begin on. A file without them begins no chain: the chain is empty until the
 //!      next file.
 //!   2. A file refers to its successor, so that a reader can continue after a rewrite removed both.
@@ -168,7 +168,7 @@ impl Chain {
         while self.forget_first() {}
     }
 
-    /// Forgets the first file. One that a reader is in or comes to stays open, wherever it goes.
+    /// Forgets the first file. A file that a reader is in or comes to stays open, wherever it goes.
     fn forget_first(&mut self) -> bool {
         let Some(file) = self.files.pop_front() else {
             return false;

@@ -7,11 +7,11 @@
 //!     base     a new base gets its final name and is listed in the manifest
 //!
 //! Invariants
-//!   1. A file is listed only when those before it are on disk: after a crash of the machine
-//!      only the last one can be torn.
+//!   1. A file is listed only when those before it are on disk: after a crash of the machine only
+//!      the last file can be torn.
 //!   2. A file is listed before it is written to: after a crash of the process nothing that
 //!      was acknowledged is in an unlisted file.
-//!   3. Until a change is taken the manifest in memory is the one before.
+//!   3. Until a change is taken the manifest in memory is the previous manifest.
 
 use std::fs::{self, File};
 use std::io;
@@ -132,7 +132,7 @@ impl SealedSet {
 }
 
 impl Log {
-    /// Whether a change is under way: another one must wait.
+    /// Whether a change is under way: another change must wait.
     pub fn is_changing(&self) -> bool {
         self.change.is_some() || self.is_linked
     }
@@ -173,7 +173,7 @@ impl Log {
 
     /// Switches to a new incremental file: bytes appended from now on go there. It does not wait
     /// for bytes that wait for the disk; the flushes that follow write them ([`LogWriter::flush`]),
-    /// and the change fails if one of them does. `offset`: the replication offset now.
+    /// and the change fails if such a flush fails. `offset`: the replication offset now.
     pub fn begin_next(
         &mut self,
         owner: Owner,
@@ -192,7 +192,7 @@ impl Log {
         Ok(())
     }
 
-    /// Begins the next file if the rest of the current one is written.
+    /// Begins the next file if the rest of the current file is written.
     pub(super) fn go_on_to_next(&mut self) {
         let awaits_rest = |change: &Change| matches!(change.stage, ChangeStage::Rest { .. });
         let is_written = self.writer.has_written_rest() && self.writer.trouble().is_none();
@@ -300,8 +300,8 @@ impl Log {
         Some((owner, self.adopt(ended)))
     }
 
-    /// Waits for the change under way, if there is one; one that has not begun to change anything
-    /// is given up.
+    /// Waits for the change under way, if any; a change that has not begun to change anything is
+    /// given up.
     pub fn settle(&mut self) -> Option<(Owner, Result<CompletedChange, String>)> {
         let Change { owner, stage } = self.change.take()?;
         let why = match stage {
@@ -367,14 +367,14 @@ impl Log {
         }
     }
 
-    /// A change has made it from the one before.
+    /// A change has made it from the previous manifest.
     fn adopt_manifest(&mut self, made: Manifest) {
         let undone = self.manifest.undone;
         self.manifest = made;
         self.manifest.undone = undone;
     }
 
-    /// All files but the current one, for a backup. None of them is removed until [`Log::unlink`].
+    /// All files but the current file, for a backup. None of them is removed until [`Log::unlink`].
     /// `offset`: the replication offset at which the current one begins.
     pub fn sealed(&mut self) -> SealedSet {
         let mut manifest = self.manifest.clone();

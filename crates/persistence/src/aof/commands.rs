@@ -57,7 +57,7 @@ impl CommandWriter {
         }
     }
 
-    /// Takes a key up into the MSET under way, or a new one, if it is a short string that does not
+    /// Takes a key up into the MSET under way, or a new MSET, if it is a short string that does not
     /// expire.
     fn gather(&mut self, db: DbIndex, view: &KeyView<'_>) -> bool {
         let is_short = match &view.value {

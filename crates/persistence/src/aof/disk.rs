@@ -91,7 +91,7 @@ impl Disk {
         OpenOptions::new().create(true).append(true).open(path)
     }
 
-    /// Creates an empty file; truncates an existing one.
+    /// Creates an empty file; truncates an existing file.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         self.enter(DiskCall::Create)?;
         File::create(path)
@@ -163,8 +163,8 @@ impl Disk {
         fs::remove_file(path)
     }
 
-    /// Replaces the content of file `name` in `dir` atomically: after a crash it is the old one or
-    /// the new one.
+    /// Replaces the content of file `name` in `dir` atomically: after a crash it is the old or the
+    /// new content.
     pub fn replace(&self, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = dir.join(format!("temp-{name}"));
         let written = self.create(&temporary).and_then(|file| {
@@ -173,7 +173,7 @@ impl Disk {
         });
         let replaced = written.and_then(|()| self.rename(&temporary, &dir.join(name)));
         if let Err(error) = replaced {
-            // The error reported is the first one.
+            // The error reported is the first error.
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }

@@ -6,7 +6,7 @@
 //!
 //! Cost: two buffers of at most 256 KiB; the files from its position on stay open, even if a
 //! rewrite removes them. Finding a position reads at most [`super::writer::PLACE_BYTES`] of a file
-//! that was written by this process, and up to all of an older one.
+//! that was written by this process, and up to all of an older file.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct LogFeed {
     /// Newlines of the current hole that are still to come.
     fill: u64,
     /// Positions of the stream that the log has as newlines alone, as far as `ready` has them, and
-    /// the one in which the reading began.
+    /// the position at which the reading began.
     holes: VecDeque<(ReplOffset, ReplOffset)>,
 }
 
@@ -196,7 +196,7 @@ impl LogFeed {
         Ok(false)
     }
 
-    /// Reads more of the file, or begins the next one. `false`: there is no more.
+    /// Reads more of the file, or begins the next file. `false`: there is no more.
     fn read_more(&mut self, log: Option<&Log>, left: &mut usize) -> Result<bool, String> {
         let written = log.and_then(|log| log.length_of(&self.file));
         let Some(length) = self.file.closed_length().or(written) else {

@@ -33,7 +33,7 @@ pub(super) struct CompletedWrite {
     pub head: Vec<u8>,
     pub bytes: Vec<u8>,
     pub result: io::Result<()>,
-    /// A part of the bytes may follow the valid ones in the file.
+    /// A part of the bytes may follow the valid bytes in the file.
     pub is_torn: bool,
     pub is_slow: bool,
 }
@@ -79,7 +79,7 @@ impl Hand {
         self.wake.is_some()
     }
 
-    /// Begins a write; the one before has been taken. Without a thread it is made at once, and
+    /// Begins a write; the previous write has been taken. Without a thread it is made at once, and
     /// `Some` is its end.
     pub fn write(&mut self, piece: Piece) -> Option<CompletedWrite> {
         if self.thread.is_none() {

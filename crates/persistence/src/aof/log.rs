@@ -82,7 +82,7 @@ const RETAINED_FILES_MAX: usize = 1024;
 
 /// How much of the replaced incremental files is kept: for replicas (`repl-log-retain`,
 /// `repl-log-retain-seconds`) at least `bytes`, and all of the last `seconds`; for consumers of the
-/// change stream (`changes-retain`) those that one of them has not read.
+/// change stream (`changes-retain`) the bytes that any of them has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retain {
     /// Bytes of replaced files that are kept; 0: none.
@@ -120,7 +120,7 @@ impl Names {
         format!("temp-{}.incr", self.basename)
     }
 
-    /// The manifest, or an empty one if there is no file.
+    /// The manifest, or an empty manifest if there is no file.
     pub fn read_manifest(&self) -> Result<Manifest, OpenError> {
         let name = self.manifest();
         match fs::read(self.path(&name)) {
@@ -345,7 +345,7 @@ impl Log {
         })
     }
 
-    /// The length of a file of the chain, if it is the current one.
+    /// The length of a file of the chain, if it is the current file.
     pub(super) fn length_of(&self, file: &Arc<LogFile>) -> Option<u64> {
         let current = self.chain.current()?;
         Arc::ptr_eq(current, file).then(|| self.writer.length())
@@ -372,7 +372,7 @@ impl Log {
         }
     }
 
-    /// Collects the files of the set that can be read as the stream, up to the current one.
+    /// Collects the files of the set that can be read as the stream, up to the current file.
     /// `offset`: the stream's now.
     fn find_chain(&mut self, offset: ReplOffset) {
         let mut paths = self
@@ -540,7 +540,7 @@ impl Log {
             .sum()
     }
 
-    /// Switches to a new incremental file at once: the one before was given up. With `unlisted`,
+    /// Switches to a new incremental file at once: the previous file was given up. With `unlisted`,
     /// there is none before, and the new one counts only when a base is complete. `offset`: the
     /// replication offset now. For the regular switch see [`Log::begin_next`].
     pub fn begin_incr(
@@ -552,7 +552,7 @@ impl Log {
         self.names.make_folder()?;
         self.folder = folder_id(&self.names.dir);
         if unlisted {
-            // The set before, if there is one, may be of another dataset.
+            // The set before, if any, may be of another dataset.
             self.chain.forget();
             let name = self.names.temp_incr();
             let path = self.names.path(&name);
@@ -595,7 +595,7 @@ impl Log {
         }
     }
 
-    /// The manifest has been replaced by one without some history files.
+    /// The manifest has been replaced by a manifest without some history files.
     pub(super) fn remove_unlisted_history(&mut self, manifest: Manifest) {
         let kept = manifest.history.iter().chain(&self.manifest.incrs);
         if let Some(first) = kept.filter_map(|part| part.start).min() {

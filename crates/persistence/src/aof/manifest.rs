@@ -301,7 +301,7 @@ impl Manifest {
         name
     }
 
-    /// Adds a new base; the old one, if any, and the incremental files that it replaces (all but
+    /// Adds a new base; the old base, if any, and the incremental files that it replaces (all but
     /// the last `kept`) become history. Returns the new name.
     pub fn replace_base(&mut self, basename: &str, form: BaseForm, kept: usize) -> String {
         self.base_seq += 1;

@@ -17,7 +17,7 @@ use russet_base::hashing::crc64;
 use russet_replication::{Mark, Position, ReplId, ReplOffset};
 
 const CHUNK: usize = 256 * 1024;
-/// Histories before the last one that are remembered.
+/// Histories before the last that are remembered.
 const EARLIER_MAX: usize = 64;
 
 /// Why reading stops before the end.
@@ -55,7 +55,7 @@ pub enum Fault {
         /// The Unix second of the checksum line after them.
         until_s: i64,
     },
-    /// The bytes from an offset on are damaged, and sound ones follow.
+    /// The bytes from an offset on are damaged, and sound bytes follow.
     #[error(
         "the bytes from offset {offset} on, written after the Unix time {since_s}, are damaged: \
          others with a checksum follow them"
@@ -100,7 +100,7 @@ pub struct Reader<R = File> {
     summed: usize,
     /// Where the last checksum line ended.
     covered_from: u64,
-    /// The time of the last annotation that has one.
+    /// The time of the last annotation that has a time.
     time_s: i64,
     aside: AsideLines,
     stop_after_s: Option<i64>,

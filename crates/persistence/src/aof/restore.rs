@@ -2,7 +2,7 @@
 //!
 //! The base and the incremental files are copied up to the last command or transaction that was
 //! complete by then; everything later is left out, whichever file the moment is in. The source set
-//! is not changed, and the new one can be started: `russet --dir DIR --appendonly yes`.
+//! is not changed, and a server can start with the new set: `russet --dir DIR --appendonly yes`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -73,9 +73,9 @@ struct CutPoint {
 }
 
 /// Restores as the module says; returns the messages and the exit status. `from`: the manifest, the
-/// folder with it, or a folder (a backup, the server's `dir`) with one such folder; `to`: a folder
-/// that is missing or empty, in which a folder by the set's name is made, unless it has that name
-/// itself.
+/// folder with it, or a folder (a backup, the server's `dir`) with a single such folder; `to`: a
+/// folder that is missing or empty, in which a folder by the set's name is made, unless it has that
+/// name itself.
 pub fn run(from: &Path, until: Option<&str>, to: &Path) -> (String, i32) {
     let until = until
         .map(Moment::parse)

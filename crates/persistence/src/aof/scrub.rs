@@ -76,7 +76,7 @@ pub enum End {
     Read {
         /// Bytes that were read.
         bytes: u64,
-        /// The faults found, at most one for each file.
+        /// The faults found, at most 1 for each file.
         damage: Vec<Damage>,
     },
     /// The files are not those of the plan any more.
@@ -113,7 +113,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Counts bytes that were read, and sleeps until the pace allows the next ones. An error: the
+    /// Counts bytes that were read, and sleeps until the pace allows the next bytes. An error: the
     /// pass is to stop.
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
         self.bytes += bytes;
@@ -336,7 +336,7 @@ mod tests {
     use russet_resp::write_request;
     use std::fs;
 
-    /// A set in a folder: a base of commands, a closed file, the current one.
+    /// A set in a folder: a base of commands, a closed file, the current file.
     fn set(folder: &Path) -> Plan {
         let names = Names {
             dir: folder.to_owned(),
@@ -429,7 +429,7 @@ mod tests {
         let current = plan.manifest.incrs.last().expect("a file");
         let path = plan.names.path(&current.name);
         let whole = fs::read(&path).expect("it is there");
-        // A command of the next turn, and a line like a checksum after half of one.
+        // A command of the next turn, and a line like a checksum after half of a command.
         let offset = whole.len() as u64 + 20;
         for rest in [
             b"*3\r\n$3\r\nSET\r\n".to_vec(),

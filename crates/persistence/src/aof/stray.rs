@@ -16,7 +16,7 @@ const EMPTY_BASE_MAX: u64 = 1024;
 /// Bytes compared at a time.
 const COMPARED_BYTES: usize = 64 * 1024;
 
-/// One of the files.
+/// A file of the set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stray {
     name: String,
@@ -170,14 +170,14 @@ fn has_no_keys(bytes: &[u8]) -> bool {
 fn after_text(bytes: &[u8]) -> &[u8] {
     let length = match bytes.first() {
         Some(&length @ 0..=0x3f) => length as usize,
-        // A number of one, two or four bytes.
+        // A number of 1, 2 or 4 bytes.
         Some(&form @ 0xc0..=0xc2) => 1 << (form & 3),
         _ => return &[],
     };
     bytes.get(1 + length..).unwrap_or_default()
 }
 
-/// Whether a file's bytes are the first ones of another.
+/// Whether a file's bytes are the first bytes of another file.
 fn begins_as(path: &Path, other: &Path) -> io::Result<bool> {
     let (file, other) = (File::open(path)?, File::open(other)?);
     let length = file.metadata()?.len();

@@ -83,7 +83,7 @@ enum Hands {
     Caller(Worker),
 }
 
-/// Executes the jobs one after the other.
+/// Executes the jobs in their order.
 struct Worker {
     disk: Disk,
     done: Arc<Mutex<Option<CompletedSync>>>,

@@ -3,10 +3,10 @@
 //! A unit is a command, or MULTI to EXEC. After each, the reader is marked sound up to its end: the
 //! position to which a faulty file is truncated.
 //!
-//! Two readers: [`Commands`] holds one command in memory and finds the faulty part of a broken one,
-//! in `redis-check-aof`'s words; [`pass_unit`] holds no argument, and knows only that a command is
-//! broken. Neither looks at a command's name, except for MULTI and EXEC. Cost: O(bytes); a broken
-//! command is read twice. Annotations and checksums are `aof::reader`'s, executing is
+//! Two readers: [`Commands`] holds one command in memory and finds the faulty part of a broken
+//! command, in `redis-check-aof`'s words; [`pass_unit`] holds no argument, and knows only that a
+//! command is broken. Neither looks at a command's name, except for MULTI and EXEC. Cost: O(bytes);
+//! a broken command is read twice. Annotations and checksums are `aof::reader`'s, executing is
 //! `aof::restore`'s.
 
 use std::io::{Read, Seek};

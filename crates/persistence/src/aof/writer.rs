@@ -6,7 +6,7 @@
 //!
 //! All three are replication offsets; the file has more bytes because of its annotations.
 //!
-//! The loop writes itself as long as writes are quick. Once one was slow, and while an fsync is
+//! The loop writes itself as long as writes are quick. Once a write was slow, and while an fsync is
 //! under way, which writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at
 //! a time, with everything that was appended meanwhile. Bytes on their way are not acknowledged,
 //! and once [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no
@@ -166,7 +166,7 @@ pub struct LogWriter {
     pub delay: Duration,
     open: Option<OpenFile>,
     buffer: Vec<u8>,
-    /// An empty one.
+    /// An empty buffer.
     spare: Vec<u8>,
     /// Bytes of the buffer that are written but, with `always`, not synced.
     unsynced: usize,
@@ -360,7 +360,7 @@ impl LogWriter {
         self.is_marked = false;
     }
 
-    /// The files before this one have positions.
+    /// The files before this file have positions.
     pub(super) fn note_marked(&mut self) {
         self.is_marked = true;
     }
@@ -554,7 +554,7 @@ impl LogWriter {
         });
     }
 
-    /// Whether everything for the file before the next one has been written.
+    /// Whether everything for the file before the next file has been written.
     pub(crate) fn has_written_rest(&self) -> bool {
         self.flight.is_none() && self.rest.is_none()
     }
@@ -569,7 +569,7 @@ impl LogWriter {
         }
     }
 
-    /// Resumes writing, to the file of before unless another one has been opened.
+    /// Resumes writing, to the previous file unless another file has been opened.
     pub fn release(&mut self) {
         self.held_from = None;
         self.join_rest();
@@ -746,7 +746,7 @@ impl LogWriter {
         true
     }
 
-    /// Waits for the write on its way, if there is one.
+    /// Waits for the write on its way, if any.
     pub fn settle(&mut self) {
         self.land(true);
     }
@@ -807,15 +807,15 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Takes the begin of a file from the buffer: a leading line with the time, if there is one,
-    /// then the line at which checksums begin. Returns these bytes and the length of the line with
-    /// the time. Empty in the midst of a file.
+    /// Takes the begin of a file from the buffer: a leading line with the time, if any, then the
+    /// line at which checksums begin. Returns these bytes and the length of the line with the time.
+    /// Empty in the midst of a file.
     fn take_head(&mut self, time: Time) -> (Vec<u8>, usize) {
         let open = self.open.as_ref().expect("looked at by the caller");
         if !self.rules.checksums || open.crc.is_some() {
             return (Vec::new(), 0);
         }
-        // A file with times has one in its first line.
+        // A file with times has a time in its first line.
         let at = annotation::leading_time(&self.buffer);
         let mut head: Vec<u8> = self.buffer.drain(..at).collect();
         annotation::write_begin(&mut head, open.length + at as u64, time.unix_s);
@@ -932,7 +932,7 @@ impl LogWriter {
         }
     }
 
-    /// Takes the result of a completed fsync; returns whether there was one.
+    /// Takes the result of a completed fsync; returns whether an fsync had completed.
     pub fn take_synced(&mut self) -> bool {
         let Some(done) = self.syncer.take_done() else {
             return false;

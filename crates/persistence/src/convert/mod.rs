@@ -11,7 +11,7 @@
 //!
 //! Memory: that of the largest value, and its bytes in the file from one write to the next. So a
 //! key that an RDB file holds twice, which no server writes, is not noticed: it is written twice,
-//! and the target refuses the file as it would have refused the first one.
+//! and the target refuses the file as it would have refused the first.
 
 mod obstacles;
 mod output;

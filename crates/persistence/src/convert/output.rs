@@ -215,7 +215,7 @@ impl<'a, 't> TargetFile<'a, 't> {
             named.map_err(|error| ConvertError::Io(name.clone(), error))
         });
         if named.is_err() {
-            // The error reported is the first one.
+            // The error reported is the first error.
             let _ = fs::remove_file(&temporary);
         }
         named.map(|()| Some(bytes))

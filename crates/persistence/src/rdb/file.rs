@@ -4,7 +4,7 @@
 //!     "VCS" | version 1 | codec: 1 LZ4, 2 Zstandard | 0 | kind: 1 snapshot | a frame of the codec
 //!
 //! The one frame contains a plain file. It is decompressed while it is read, so a compressed file
-//! needs no more memory than a plain one, but for the codec's window: 4 MB of LZ4, at most 128 MB
+//! needs no more memory than a plain file, but for the codec's window: 4 MB of LZ4, at most 128 MB
 //! of Zstandard. The checksums of a frame are verified; bytes after it are ignored, as after a
 //! plain file's end.
 
@@ -51,7 +51,8 @@ impl FileProgress {
         read.map_or(content, |read| read.min(self.bytes))
     }
 
-    /// Where the snapshot ends, of the length of its content. A compressed one is the whole file.
+    /// Where the snapshot ends, of the length of its content. A compressed snapshot is the whole
+    /// file.
     pub fn end(&self, content: u64) -> u64 {
         match self.packed {
             Some(_) => self.bytes,

@@ -79,7 +79,7 @@ pub mod array {
     pub(crate) const TEXT: u64 = 0;
     /// An i64, least significant byte first.
     pub const INT: u64 = 1;
-    /// An f64, least significant byte first: the text is its shortest one, with `.0` if whole.
+    /// An f64, least significant byte first: the text is its shortest form, with `.0` if whole.
     pub const FLOAT: u64 = 2;
     /// A text of up to seven bytes.
     pub const SHORT: u64 = 3;

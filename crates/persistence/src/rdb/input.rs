@@ -31,7 +31,7 @@ const SUM_BYTES: usize = 64 << 10;
 /// A string as encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'a> {
-    /// A number in one of the integer encodings.
+    /// A number in an integer encoding.
     Int(i64),
     /// The bytes of the text, unpacked.
     Bytes(&'a [u8]),
@@ -380,7 +380,7 @@ impl<'a> Input<'a> {
         usize::try_from(n).map_err(|_| Fault::Announced(n))
     }
 
-    /// A string, valid until the next one is read.
+    /// A string, valid until the next string is read.
     #[inline]
     pub fn string(&mut self) -> Result<Text<'_>, Fault> {
         match self.prefix()? {

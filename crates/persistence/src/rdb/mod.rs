@@ -31,7 +31,7 @@
 //! the same as from a file.
 //!
 //! Hashes of Redis 8.10 that take their names from a template of the file (`templates`), or from
-//! the payload, become plain ones. Data of modules ends a load with the module's name; with
+//! the payload, become plain hashes. Data of modules ends a load with the module's name; with
 //! `rdb-unknown-modules skip` it is passed over (`module`: its fields have an end that is known
 //! without the module), counted, and logged. Metadata of keys that is marked as ignorable is passed
 //! over in any case. A file of version 16 (Redis 8.12) is read up to the first key of a type of its
@@ -101,8 +101,8 @@ pub(crate) use writer::{VERSION_VALKEY, VERSION_VALKEY_PATHS};
 use russet_keyspace::Keyspace;
 use russet_types::Type;
 
-/// The lowest version of a file, from the usual one on, that can hold all keys. `of_valkey`: fields
-/// that expire, and path hashes, have Valkey's. O(databases).
+/// The lowest version of a file, from the usual version on, that can hold all keys. `of_valkey`:
+/// fields that expire, and path hashes, have Valkey's. O(databases).
 pub fn version_for(keyspace: &Keyspace, of_valkey: bool) -> u32 {
     match super::values::version_for(keyspace) {
         VERSION_FIELD_TTLS if of_valkey && !keyspace.any_of(Type::VectorSet) => {

@@ -140,7 +140,7 @@ pub(crate) fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// Reads a field that is a string, valid until the next one is read.
+/// Reads a field that is a string, valid until the next string is read.
 pub(crate) fn read_text<'i>(input: &'i mut Input<'_>) -> Result<Text<'i>, Fault> {
     match input.length()? {
         field::STRING => input.string(),

@@ -1,5 +1,5 @@
 //! The version of a file that another server will load: the newest that it reads, if the data does
-//! not need a newer one.
+//! not need a newer version.
 //!
 //! Two users. A full synchronization writes all keys in one version (`sync_version`,
 //! `version_with_imports`); if the peer cannot read it, the log reports the data that needs it, and
@@ -62,7 +62,7 @@ pub enum PeerFormat {
 pub struct Peer {
     /// Its product and version, for messages.
     pub name: String,
-    /// The versions of payloads that it reads, lowest first, from the usual one on.
+    /// The versions of payloads that it reads, lowest first, from the usual version on.
     versions: Vec<u32>,
     /// The types that it reads as data of a module.
     module_types: &'static [Type],
@@ -81,7 +81,7 @@ impl Peer {
             format!("{product} {major}.{minor}.{patch}")
         };
         // The more special name first: russet gives a version of Valkey or Redis for comparison,
-        // too, and Valkey one of Redis.
+        // too, and Valkey a version of Redis.
         if let Some(version) = release("russet_version") {
             let versions = VERSION_USUAL..=VERSION_NEWEST;
             return Some(Peer {
@@ -119,8 +119,8 @@ impl Peer {
         })
     }
 
-    /// Sets the version of `writer` to the lowest one that holds a value and that the server reads.
-    /// An error is the part of the value that no such version holds.
+    /// Sets the version of `writer` to the lowest version that holds a value and that the server
+    /// reads. An error is the part of the value that no such version holds.
     pub fn fit(&self, writer: &mut RdbWriter, value: &ValueView<'_>) -> Result<(), &'static str> {
         let kind = match value {
             ValueView::Container(container) => container.kind(),
@@ -152,7 +152,7 @@ fn redis_max(version: Release) -> u32 {
     }
 }
 
-/// The numbers of a release, whatever follows their digits. One without a third number has 0.
+/// The numbers of a release, whatever follows their digits. A release without a third number has 0.
 fn numbers(text: &str) -> Option<Release> {
     let mut parts = text.trim().splitn(3, '.');
     let mut number = || {
@@ -165,8 +165,8 @@ fn numbers(text: &str) -> Option<Release> {
 
 /// The version and dialect of a file of all keys for a peer: at most the usual version, unless the
 /// data needs more. A version that the peer cannot read is the lowest that holds the data; the log
-/// then names keys that need it. A Valkey that has no version for them gets the usual one, which
-/// the writer refuses at the first such key. O(databases).
+/// then names keys that need it. A Valkey that has no version for them gets the usual version,
+/// which the writer refuses at the first such key. O(databases).
 pub fn sync_version(keyspace: &Keyspace, wanted: PeerFormat) -> (u32, RdbOrigin) {
     let needs_ttls = keyspace.any_field_expires();
     // Redis 8 and Redis Stack 7.4 have the modules; others may have them.
@@ -272,11 +272,11 @@ pub struct Obstacle {
     pub what: &'static str,
     /// The lowest version of a file that has it.
     pub version: u32,
-    /// A key that has it, if one was found soon.
+    /// A key that has it, if it was found soon.
     pub key: Option<(DbIndex, Box<[u8]>)>,
 }
 
-/// Keys that are looked at for one of a type.
+/// Keys that are examined in search of a type.
 const LOOKED_AT_MAX: usize = 100_000;
 
 /// The first kind of data that a peer probably cannot read. O([`LOOKED_AT_MAX`]).

@@ -145,7 +145,7 @@ pub struct RdbEnd {
 pub enum Sum {
     /// The checksum is right.
     Verified,
-    /// The file was written without one.
+    /// The file was written without a checksum.
     Disabled,
     /// The version has none, or it was not requested.
     Unknown,
@@ -387,7 +387,7 @@ impl<'a> Reader<'a> {
                 self.db = loader.database(number)?;
             }
             opcode::RESIZEDB => {
-                // Number of keys that follow, and of volatile ones: unused, tables grow as needed.
+                // Number of keys that follow, and of volatile keys: unused, tables grow as needed.
                 self.doing = LoadStage::Length;
                 input.length()?;
                 input.length()?;

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_item_is_whole_with_its_last_byte() {
-        // A key, a hash of two fields: a string, an integer, a compressed string, a long one.
+        // A key, a hash of two fields: a string, an integer, a compressed string, a long string.
         let mut item = b"\x04\x01k\x02\x02ab\xC1\x00\x01\xC3\x05\x40\x64abcde".to_vec();
         item.extend_from_slice(b"\x41\x00");
         item.extend_from_slice(&[b'v'; 256]);

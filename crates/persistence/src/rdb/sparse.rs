@@ -1,10 +1,10 @@
 //! Blocks that are mostly zeros, as strings of LZF: a filter that was reserved has hundreds of
 //! megabytes of them.
 //!
-//! The block is cut into segments. One of zeros becomes the same few bytes each time, another one
-//! literals, which are copied: so neither takes longer than to read it. LZF refers to bytes a few
-//! kilobytes back at most, and here never beyond its segment, so that the codes of the segments,
-//! one after another, are the code of the block.
+//! The block is cut into segments. A segment of zeros becomes the same few bytes each time, another
+//! one literals, which are copied: so neither takes longer than to read it. LZF refers to bytes a
+//! few kilobytes back at most, and here never beyond its segment, so that the codes of the
+//! segments, joined in their order, are the code of the block.
 
 use std::sync::OnceLock;
 

@@ -3,7 +3,7 @@
 //!     template = id, n names, ascending by length, then by bytes
 //!
 //! A file has its templates before its first key; a hash in it has a template's ID and the values
-//! in the order of the names. Such hashes are loaded as plain ones.
+//! in the order of the names. Such hashes are loaded as plain hashes.
 
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ pub fn names(input: &mut Input<'_>) -> Result<Names, Fault> {
     in_order(names)
 }
 
-/// Checks names: at least one, and ascending.
+/// Checks names: not empty, and ascending.
 pub fn in_order(names: Vec<Box<[u8]>>) -> Result<Names, Fault> {
     let is_below = |pair: &[Box<[u8]>]| (pair[0].len(), &pair[0]) < (pair[1].len(), &pair[1]);
     if !names.is_empty() && names.windows(2).all(is_below) {

@@ -40,7 +40,7 @@ fn items(input: &mut Input<'_>) -> Result<(), Fault> {
     }
     let found = input.checksum().unwrap_or(0);
     let stated = u64::from_le_bytes(input.array()?);
-    // 0: it was written without one.
+    // 0: it was written without a checksum.
     if stated == 0 || stated == found {
         Ok(())
     } else {

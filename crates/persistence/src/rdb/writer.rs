@@ -30,7 +30,7 @@ use super::{module, sparse};
 pub const VERSION_USUAL: u32 = 11;
 /// A version that Redis 7.0 can read: for payloads sent to another server.
 pub const VERSION_MIGRATE: u32 = 10;
-/// Redis's first version with expiring fields; payloads have at least this one.
+/// Redis's first version with expiring fields; payloads have at least this version.
 pub const VERSION_FIELD_TTLS: u32 = 12;
 /// Redis's first version with streams' producers.
 pub(crate) const VERSION_PRODUCERS: u32 = 13;
@@ -52,7 +52,7 @@ pub(crate) const VERSION_LISTPACKS: u32 = 10;
 /// Strings up to this length are not compressed.
 const COMPRESS_MIN: usize = 20;
 
-/// Whether a version is one of Valkey's own.
+/// Whether a version is Valkey's own.
 pub fn is_valkey(version: u32) -> bool {
     RdbOrigin::of_written(version) == RdbOrigin::Valkey
 }
@@ -260,7 +260,7 @@ impl RdbWriter {
         }
     }
 
-    /// Begins the keys of another database; the number of keys, and of volatile ones, is written
+    /// Begins the keys of another database; the number of keys, and of volatile keys, is written
     /// once.
     pub fn select(&mut self, db: DbIndex, sizes: Option<(usize, usize)>) {
         self.out.push(opcode::SELECTDB);
@@ -337,8 +337,8 @@ impl RdbWriter {
         }
     }
 
-    /// A string: as an integer if it is one of up to 32 bits, compressed if that is shorter, else
-    /// unchanged.
+    /// A string: as an integer if it is an integer of up to 32 bits, compressed if that is shorter,
+    /// else unchanged.
     #[inline]
     pub fn string(&mut self, text: &[u8]) {
         if text.len() <= 11

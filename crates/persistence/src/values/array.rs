@@ -21,7 +21,7 @@ use russet_types::{Array, Container, Entry, Type};
 
 const ARRAY: u8 = 28;
 
-/// The longest text with the tag of short ones.
+/// The longest text with the tag of short texts.
 const SHORT_MAX: usize = 7;
 /// Words of one command: an index and a value each.
 const WORDS_MAX: usize = 64;
@@ -67,7 +67,7 @@ impl SavedContainer for Array {
                 }
                 _ => return Err(Fault::damaged("an array's value is of unknown kind")),
             };
-            // As in Redis, indexes may come in any order, and of one that comes twice the last
+            // As in Redis, indexes may come in any order, and if an index comes twice the last
             // value stays.
             array.set(index, text, limits);
         }

@@ -159,7 +159,7 @@ impl SavedContainer for Hash {
         let first_expiry = form.first_expiry.filter(|_| form.kind == METADATA);
         continued(self.scan(at, |field| {
             if let Some(first) = first_expiry {
-                // 0 means none; the others count from the first one.
+                // 0 means none; the others count from the first.
                 to.length(field.expire_ms.map_or(0, |when| when - first + 1));
             }
             to.element(field.name);
@@ -231,7 +231,8 @@ fn plain(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Hash, Fault> 
     }
 }
 
-/// Reads the fields of a path of a path hash, in the plain form; one that comes twice is a fault.
+/// Reads the fields of a path of a path hash, in the plain form; a field that comes twice is a
+/// fault.
 pub(super) fn distinct_fields(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
     table(input, rules, true)
 }
@@ -365,7 +366,7 @@ fn with_packed_values(names: &[Box<[u8]>], pack: &Listpack, rules: &Rules) -> Re
     hash.finish(rules.deep).ok_or(Fault::Duplicate)
 }
 
-/// Valkey's form of a hash with expiring fields: -1 is no expiry. Valkey knows later ones than are
+/// Valkey's form of a hash with expiring fields: -1 is no expiry. Valkey knows later times than are
 /// stored here: the latest counts.
 fn valkey_hash(input: &mut Input<'_>, rules: &Rules) -> Result<Hash, Fault> {
     let fields = input.count(10)?;

@@ -93,7 +93,7 @@ fn write_fields(document: &Document, to: &mut RdbWriter) {
 pub struct LongDocument(Document);
 
 impl LongDocument {
-    /// A shorter one is written as soon as it is handed over.
+    /// A shorter text is written as soon as it is handed over.
     const BYTES_MIN: usize = 256 * 1024;
 
     /// Of a value that is a large document.

@@ -96,7 +96,7 @@ fn text(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A signed number, which servers write as an unsigned one.
+/// A signed number, which servers write as an unsigned number.
 fn integer(input: &mut Input<'_>) -> Result<i64, Fault> {
     match input.length()? {
         field::SIGNED | field::UNSIGNED => Ok(input.length()? as i64),

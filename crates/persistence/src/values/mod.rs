@@ -48,14 +48,14 @@ pub(super) trait SavedContainer: Container + Into<AnyContainer> {
     /// Forms of Valkey's files alone, whose numbers may mean other forms elsewhere.
     const VALKEY_FORMS: &[NamedForm] = &[];
 
-    /// Reads a value in one of the forms. Every length and packed form is checked: whatever is
+    /// Reads a value in a form of its type. Every length and packed form is checked: whatever is
     /// read, the value is sound.
     fn load(input: &mut Input<'_>, kind: u8, rules: &Rules) -> Result<Self, Fault>;
 
     /// The form for files of a version.
     fn form(&self, version: u32) -> ValueForm;
 
-    /// The lowest version, from the usual one on, that can hold all values of the type.
+    /// The lowest version, from the usual version on, that can hold all values of the type.
     fn version_for(_keyspace: &Keyspace) -> u32 {
         VERSION_USUAL
     }
@@ -74,7 +74,7 @@ pub(super) trait SavedContainer: Container + Into<AnyContainer> {
     }
 
     /// Writes commands that add elements from `at` on, at most `most` for types with positions;
-    /// returns where the next ones begin, `None` at the end.
+    /// returns where the next elements begin, `None` at the end.
     fn rewrite(&self, to: &mut CommandWriter, key: &[u8], at: u64, most: usize) -> Option<u64>;
 }
 
@@ -257,7 +257,7 @@ pub(super) fn rewrite(
     )
 }
 
-/// The lowest version of a file, from the usual one on, that can hold all keys.
+/// The lowest version of a file, from the usual version on, that can hold all keys.
 pub(super) fn version_for(keyspace: &Keyspace) -> u32 {
     let each = |kind| {
         for_container!(

@@ -151,7 +151,7 @@ fn add(paths: &mut PathHash, path: &[u8], fields: Hash) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Numbers and strings in one of the forms.
+/// Numbers and strings in a form of path hashes.
 struct FormWriter<'a> {
     to: &'a mut RdbWriter,
     of_module: bool,

@@ -19,7 +19,7 @@ use russet_encodings::suggestions::{Change, Suggestions as Trie};
 use russet_resp::write_request;
 use russet_types::Suggestions;
 
-/// The version that is written, and the one before it, without payloads.
+/// The version that is written, and the version before it, without payloads.
 const VERSION: u64 = 1;
 /// The least bytes of an entry.
 const ENTRY_BYTES: u64 = 12;

@@ -31,7 +31,7 @@ use russet_timeseries::{
 };
 use russet_types::TimeSeries;
 
-/// The version that is written, and the one that counts the samples of open buckets.
+/// The version that is written, and the version that counts the samples of open buckets.
 const VERSION: u64 = 8;
 const COUNTED: u64 = 9;
 /// The versions that added a part. Before, a series has what is usual without it.
@@ -60,7 +60,7 @@ const PLAIN_BIT: u64 = 1;
 /// Forms of chunks.
 const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
-/// The start of the open bucket of a rule without one.
+/// The start of the open bucket of a rule without an open bucket.
 const NONE: u64 = u64::MAX;
 /// The least bytes of a label, a rule and a chunk.
 const LABEL_BYTES: u64 = 4;

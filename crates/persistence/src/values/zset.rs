@@ -89,7 +89,7 @@ impl SavedContainer for Zset {
     }
 }
 
-/// Members with scores, one by one.
+/// Members with scores, each by itself.
 fn scored(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<Zset, Fault> {
     let mut table = ScoredBuilder::default();
     let mut member = Vec::new();

@@ -9,7 +9,7 @@ const PART_ELEMENTS: usize = 16 * ELEMENTS_MAX;
 
 impl CommandWriter {
     /// Writes elements of a value from `at` on, at most `most` for types with positions; returns
-    /// where the next ones begin, `None` at the end.
+    /// where the next elements begin, `None` at the end.
     fn elements(&mut self, view: &KeyView<'_>, at: u64, most: usize) -> Option<u64> {
         match &view.value {
             ValueView::Int(n) => self.word_int(*n),

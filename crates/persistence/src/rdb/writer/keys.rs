@@ -1,7 +1,7 @@
 //! Keys and values, by the forms of their types: whole, in parts, or only measured.
 //!
-//! A value's form is chosen before its first byte ([`ValueForm`]); the version is one that holds
-//! it, or the key is refused by name.
+//! A value's form is chosen before its first byte ([`ValueForm`]); the version holds it, or the key
+//! is refused by name.
 
 use super::{
     RdbWriter, TooNew, Use, VERSION_FIELD_TTLS, VERSION_NEWEST, VERSION_PRODUCERS, VERSION_USUAL,
@@ -17,8 +17,8 @@ use russet_types::Type;
 const PART_ELEMENTS: usize = 64;
 
 impl RdbWriter {
-    /// Changes the version to the lowest one, from `least` on, that holds a value. `of_valkey`:
-    /// fields that expire, and path hashes, have Valkey's.
+    /// Changes the version to the lowest, from `least` on, that holds a value. `of_valkey`: fields
+    /// that expire, and path hashes, have Valkey's.
     pub fn fit(&mut self, least: u32, of_valkey: bool, value: &ValueView<'_>) {
         let (own, least) = if of_valkey {
             (VERSION_VALKEY, least.min(VERSION_USUAL))

@@ -21,7 +21,7 @@ const OPTIONS: u64 = 2;
 const GROWTH: u64 = 4;
 /// Of filters that forget.
 const ROTATING: u64 = 900;
-/// The growth of filters without one.
+/// The growth of filters that have none of their own.
 const GROWTH_USUAL: u64 = 2;
 /// Bytes of a chunk among commands.
 const CHUNK_BYTES: usize = 1 << 20;

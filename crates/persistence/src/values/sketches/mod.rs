@@ -5,8 +5,8 @@
 //! No version of the file matters: a reader knows the module, or refuses the file by the name of
 //! its type.
 //!
-//! As commands, filters are headers and chunks, because a payload of one may be longer than any
-//! argument; other sketches are payloads:
+//! As commands, filters are headers and chunks, because a payload of a filter may be longer than
+//! any argument; other sketches are payloads:
 //!
 //!     BF.LOADCHUNK key 1 header | BF.LOADCHUNK key end chunk | RESTORE key 0 payload
 
@@ -31,7 +31,7 @@ pub(crate) trait StoredSketch: Kind {
     /// The version of its fields that is written, as a rule.
     const VERSION: u64;
 
-    /// The version of the fields of this one.
+    /// The version of this sketch's fields.
     fn version(&self) -> u64 {
         Self::VERSION
     }
@@ -39,7 +39,7 @@ pub(crate) trait StoredSketch: Kind {
     /// Reads its fields of a version; every number is checked before anything is made from it.
     fn load(input: &mut Input<'_>, version: u64) -> Result<Self, Fault>;
 
-    /// Writes fields from a position on, 0 at first; returns where the next ones begin. `None`:
+    /// Writes fields from a position on, 0 at first; returns where the next fields begin. `None`:
     /// these were the last.
     fn save(&self, to: &mut RdbWriter, at: u64) -> Option<u64>;
 
@@ -150,7 +150,7 @@ fn read_block(input: &mut Input<'_>) -> Result<Block, Fault> {
     Ok(Block::from(text.bytes(&mut itoa::Buffer::new())))
 }
 
-/// Writes a piece of a block as a field, or a part of one.
+/// Writes a piece of a block as a field, or a part of a piece.
 fn write_piece(to: &mut RdbWriter, block: &[u8], piece: Range<usize>) {
     if piece.len() == block.len() {
         write_string(to, block);

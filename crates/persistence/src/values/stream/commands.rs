@@ -13,7 +13,7 @@ use russet_types::stream::{Consumer, Group, StreamId};
 use russet_types::{Container, Limits, Stream};
 
 /// Writes entries of up to `nodes` nodes from node number `at` on, and the rest of the stream after
-/// the last one; returns the number of the next node.
+/// the last node; returns the number of the next node.
 pub(super) fn part(
     out: &mut Vec<u8>,
     key: &[u8],

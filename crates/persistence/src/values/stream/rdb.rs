@@ -11,7 +11,7 @@
 //!     n producers: ID | n: idempotent ID | ms | seq
 //!     added | duplicates]
 //!
-//! A file of an older version is written unless the stream needs a newer one.
+//! A file of an older version is written unless the stream needs a newer version.
 
 use super::{STREAM, STREAM_3, STREAM_4, STREAM_5};
 use crate::rdb::Part::{self, All, Length, Raw, Text, Times};
@@ -91,7 +91,7 @@ fn damaged() -> Fault {
     Fault::damaged("a stream is damaged")
 }
 
-/// Reads a stream of one of the forms.
+/// Reads a stream in any form.
 pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<Stream, Fault> {
     let mut stream = StreamImport::new(limits);
     for _ in 0..input.count(2)? {
@@ -103,7 +103,7 @@ pub(super) fn read(input: &mut Input<'_>, kind: u8, limits: &Limits) -> Result<S
     let past = if kind == STREAM {
         None
     } else {
-        // The first ID is that of the first entry, not the one in the file.
+        // The first ID is that of the first entry, not the ID in the file.
         id(input)?;
         Some((id(input)?, input.length()?))
     };
