@@ -370,7 +370,7 @@ fn acl_check_cmd(f: Frame<'_>) -> ReturnCount {
     Err(raised(f, text))
 }
 
-/// `redis.debug(value, ...)`: shows values to the client that debugs the script, if there is one.
+/// `redis.debug(value, ...)`: shows values to the client that debugs the script, if any.
 fn debug(f: Frame<'_>) -> ReturnCount {
     f.machine.debug.log(|| {
         let line = f.place(1).map_or(0, |place| place.line);

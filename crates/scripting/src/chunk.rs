@@ -433,7 +433,7 @@ mod tests {
         );
     }
 
-    /// Each call used to search the whole text: a minute for this one.
+    /// Each call used to search the whole text: a minute for this text.
     #[test]
     fn many_calls_at_ends_cost_as_much_as_they_are() {
         let code = "return bit.x(1)\n".repeat(200_000);

@@ -12,7 +12,7 @@ use super::lua::{Frame, Raise};
 
 /// Steps between two checks whether the script must stop.
 const STEPS: u32 = 4096;
-/// Strings of this length or more are checked before they are made; shorter ones add up to a few
+/// Strings of this length or more are checked before they are made; shorter strings add up to a few
 /// megabytes at most between two checks.
 pub const LONG: usize = 1024;
 

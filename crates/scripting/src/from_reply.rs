@@ -39,8 +39,8 @@ pub(crate) fn push_reply(f: Frame<'_>, reply: &[u8], held: usize) -> Result<(), 
     })
 }
 
-/// The value of a reply that is an integer of few digits, the most frequent one. It needs no room:
-/// the arguments are off the stack.
+/// The value of a reply that is an integer of few digits, the most frequent reply. It needs no
+/// room: the arguments are off the stack.
 #[inline]
 fn short_integer(reply: &[u8]) -> Option<f64> {
     const DIGITS_MAX: usize = 9;
@@ -136,7 +136,7 @@ impl<'r> Reader<'_, 'r> {
         Ok(())
     }
 
-    /// Reads a header line. The reply is one of ours: complete and well-formed.
+    /// Reads a header line. The reply is russet's own: complete and well-formed.
     #[inline]
     fn head(&mut self) -> ReplyHead<'r> {
         let end = memchr::memchr(b'\r', self.rest).expect("a whole reply");

@@ -1,6 +1,6 @@
 //! Read-only tables for scripts; see `sandbox`.
 //!
-//! A guard is an empty table whose metatable has the real one. Invariant: functions of ours that
+//! A guard is an empty table whose metatable has the real table. Invariant: functions of ours that
 //! change a table ask [`check_writable`] first. Cost: a read through a guard is one metatable
 //! lookup more; the globals are no guard.
 

@@ -8,7 +8,7 @@
 //!     from_reply   replies to values; to_reply: values to replies
 //!     chunk        text to functions
 //!     debugger     SCRIPT DEBUG: stops at lines, and the commands of the client that debugs
-//!     functions    compiled and registered ones; vm: a state, called with keys and arguments
+//!     functions    compiled and registered functions; vm: a state, called with keys and arguments
 //!     scripts      the cache of EVAL; libraries: functions of FCALL
 //!
 //! A script is a text, named by its SHA-1. All its effects on the keyspace go through
@@ -23,7 +23,7 @@
 //! runs the allocator refuses nothing; the memory limit is checked after it, and in the middle by
 //! functions that a script can make work for long (`effort.rs`).
 //!
-//! A table that is read-only for scripts is an empty table in front of the real one (`guard.rs`);
+//! A table that is read-only for scripts is an empty table in front of the real table (`guard.rs`);
 //! the globals are the real table, because code that assigns to a global is recognized by its byte
 //! code (`chunk.rs`). That file also rewrites syntax that LuaJIT's parser refuses, and keeps calls
 //! at the end of a function from being tail calls, which lose the line of an error. Pattern

@@ -1,11 +1,11 @@
-//! Libraries of functions: loaded as a whole, called one by one, stored with the data.
+//! Libraries of functions: loaded as a whole, each called by its name, stored with the data.
 //!
 //!     code -> Head (name) -> runs once, registers functions (`register`) -> Prepared -> adopted
 //!
 //! Invariants
 //!   1. A library is visible only once all of its code has run. A failed load changes nothing, and
 //!      releases the functions that it compiled.
-//!   2. `functions` holds each function under its name in lowercase; no two libraries share one.
+//!   2. `functions` holds each function under its name in lowercase; no two libraries share a name.
 //!   3. All functions live in one state, which is created on first use and freed by a flush.
 //!
 //! Cost: a load O(its functions) and the run of its code, which FUNCTION LOAD bounds by
@@ -31,7 +31,7 @@ use super::{chunk, guard, shebang};
 /// Time limit for a library to register its functions.
 const LOAD_MAX: Duration = Duration::from_millis(500);
 
-/// Errors of a library that exceeds it, and of one that was killed.
+/// Errors of a library that exceeds it, and of a killed library.
 const TIMEOUT: &str = "FUNCTION LOAD timeout";
 const KILLED: &str = super::errors::KILLED;
 
@@ -253,8 +253,8 @@ impl Libraries {
         self.functions.get(folded.as_slice())
     }
 
-    /// Loads a library and returns its name. `replace`: it replaces one of the same name, unless
-    /// loading fails. `in_time`: loading must end within [`LOAD_MAX`].
+    /// Loads a library and returns its name. `replace`: it replaces a library of the same name,
+    /// unless loading fails. `in_time`: loading must end within [`LOAD_MAX`].
     pub fn load(
         &mut self,
         code: &[u8],
@@ -368,8 +368,8 @@ impl Libraries {
         true
     }
 
-    /// Removes all libraries; the next use creates a new state. Returns the removed ones, to be
-    /// freed.
+    /// Removes all libraries; the next use creates a new state. Returns the removed libraries, to
+    /// be freed.
     pub fn flush(&mut self) -> Libraries {
         std::mem::take(self)
     }

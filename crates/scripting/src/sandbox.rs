@@ -1,7 +1,7 @@
 //! The globals of a script, and their write protection.
 //!
 //! LuaJIT has no read-only tables. For each library a script gets an empty table in front of the
-//! real one:
+//! real table:
 //!
 //!     script --> { } --metatable--> __index: the real table, __newindex: refuses
 //!
@@ -92,7 +92,7 @@ fn only_clock(stack: Stack) {
     stack.pop(1);
 }
 
-/// Scripts reach the metatable of strings by `getmetatable('')`: they see a protected one.
+/// Scripts reach the metatable of strings by `getmetatable('')`: they see a protected metatable.
 fn protect_strings(stack: Stack) {
     stack.push_table(0, 1);
     stack.get_field(1, "string");

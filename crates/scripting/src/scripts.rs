@@ -63,7 +63,7 @@ pub struct Scripts {
     oldest: u32,
     newest: u32,
     evictable: usize,
-    /// Bytes of the evictable ones, and their maximum; 0: no limit.
+    /// Bytes of the evictable scripts, and their maximum; 0: no limit.
     evictable_bytes: usize,
     evictable_bytes_max: usize,
     bytes: OwnedBytes,
@@ -258,7 +258,7 @@ impl Scripts {
         (end < self.slots.len()).then_some(end)
     }
 
-    /// Removes all scripts; the next use creates a new state. Returns the removed ones, to be
+    /// Removes all scripts; the next use creates a new state. Returns the removed scripts, to be
     /// freed.
     pub fn flush(&mut self) -> Scripts {
         let fresh = Scripts {
@@ -354,7 +354,7 @@ mod tests {
         assert!(scripts.find(&body(159)).is_none() && scripts.find(&body(160)).is_some());
         scripts.add(&body(300), true, LIMIT).expect("a script");
         assert!(scripts.find(&body(160)).is_none() && scripts.len() == 41);
-        // One that is larger than the limit runs, and is the only one.
+        // A script that is larger than the limit runs, and is the only script.
         let large = format!("return '{}'", "x".repeat(100 * each));
         scripts
             .add(large.as_bytes(), true, LIMIT)

@@ -11,7 +11,7 @@ pub struct Shebang {
     pub len: usize,
 }
 
-/// The shebang of an EVAL script; without one the flags are [`Flags::COMPAT`].
+/// The shebang of an EVAL script; without a shebang the flags are [`Flags::COMPAT`].
 pub fn of_script(body: &[u8], dialect: Dialect) -> Result<Shebang, Vec<u8>> {
     if !body.starts_with(b"#!") {
         return Ok(Shebang {

@@ -212,7 +212,7 @@ impl<'m, 'r> ReplyWriter<'m, 'r> {
         Ok(())
     }
 
-    /// Writes and pops a table: the type that one of its fields names, else an array.
+    /// Writes and pops a table: the type that a field names, else an array.
     fn table(&mut self, depth: usize) -> WriteResult {
         self.weight += TABLE_BYTES;
         let stack = self.f.stack;

@@ -50,12 +50,12 @@ pub struct Vm {
 struct Garbage {
     /// Bytes held after the last collection.
     live: usize,
-    /// Cycles of the collector until everything that is garbage now is freed: the one that it may
-    /// be in the middle of has marked some of it.
+    /// Cycles of the collector until everything that is garbage now is freed: the cycle that the
+    /// collector may be in has marked some garbage already.
     cycles_left: u8,
 }
 
-/// So many bytes more than after the last collection are worth another one.
+/// So many bytes more than after the last collection are worth another collection.
 const GARBAGE_MIN: usize = 256 * 1024;
 
 /// Stack height between calls.

@@ -25,7 +25,7 @@ const ABORTED: &str = "script aborted for user request";
 const NOT_TEXT: &[u8] = b"(error object is not a string)";
 const OUT_OF_RANGE: &[u8] = b"<out of range source code line>";
 
-/// Lines around the current one that `list` shows.
+/// Lines around the current line that `list` shows.
 const CONTEXT: i64 = 5;
 const BREAKPOINTS_MAX: usize = 64;
 /// Levels of the call stack that are shown or searched.
@@ -93,7 +93,7 @@ impl Debugger {
         Next::Ask
     }
 
-    /// A line of the script with its number and marks: `->` the current one, `#` a breakpoint.
+    /// A line of the script with its number and marks: `->` the current line, `#` a breakpoint.
     pub(super) fn source_line(&self, line: usize) -> Vec<u8> {
         let current = if line == self.line { "->" } else { "  " };
         let breakpoint = if self.breakpoints.contains(&line) {
@@ -274,8 +274,8 @@ fn print_all(f: Frame<'_>) {
     }
 }
 
-/// Visits the local variables of a level, each with its value on top of the stack, until one is
-/// chosen, whose value stays there.
+/// Visits the local variables of a level, each with its value on top of the stack, until `f`
+/// chooses a variable, whose value stays there.
 fn locals(stack: Stack, level: i32, mut chooses: impl FnMut(&[u8]) -> bool) -> bool {
     for number in 1.. {
         let Some(name) = stack.push_local(level, number) else {

@@ -5,7 +5,7 @@
 //!                                                  ^                                  |
 //!                                    Host::debugger_sends <- Log <- lines ------------+
 //!
-//! An answer is an array of status lines: all that was logged since the last one. Commands and
+//! An answer is an array of status lines: all that was logged since the last answer. Commands and
 //! texts are those of Redis 8.10.
 //!
 //! Invariants

@@ -40,7 +40,7 @@ fn value(rest: &mut &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `count` values, with `middle` after every other one and a comma after the rest.
+/// Appends `count` values, with `middle` after every other value and a comma after the rest.
 fn list(
     rest: &mut &[u8],
     out: &mut Vec<u8>,

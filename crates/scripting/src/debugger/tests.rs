@@ -1,4 +1,4 @@
-//! Sessions beside recorded ones: `recorded.txt` has what Redis 8.10.2 sent.
+//! Sessions beside recorded sessions: `recorded.txt` has what Redis 8.10.2 sent.
 //!
 //!     = script       the text of a script, until the next line
 //!     = session      the lines sent at its first stop
@@ -13,7 +13,7 @@ use crate::{ScriptFailure, Use};
 use russet_config::Config;
 use russet_resp::{Args, CommandError, Span};
 
-/// A client that sends commands one by one, and keeps each answer.
+/// A client that sends single commands, and keeps each answer.
 #[derive(Default)]
 struct Client {
     commands: VecDeque<String>,
@@ -85,7 +85,7 @@ impl Host for Client {
     }
 }
 
-/// Debugs a script with these commands. How it ended, and all answers; the last one is of lines
+/// Debugs a script with these commands. How it ended, and all answers; the last answer is of lines
 /// that are sent at the end.
 fn debug(script: &str, commands: &[&str]) -> (ScriptOutcome, Vec<Vec<String>>) {
     let mut client = Client {

@@ -1,8 +1,8 @@
 //! Values of Lua as the debugger shows them: a table with the keys 1 to n as `{a; b}`, any other as
 //! `{[k]=v; ...}`.
 //!
-//! Cost: O(values shown). Tables are followed [`DEPTH_MAX`] deep, so one that holds itself may have
-//! many: the text ends at [`BYTES_MAX`].
+//! Cost: O(values shown). Tables are followed [`DEPTH_MAX`] deep, so a table that holds itself may
+//! have many: the text ends at [`BYTES_MAX`].
 
 use super::replies::double;
 use crate::guard;
@@ -40,7 +40,7 @@ fn value(stack: Stack, at: i32, depth: usize, out: &mut Vec<u8>) {
             quote(out, &text[..text.len().min(BYTES_MAX)]);
         }
         LuaType::Table => {
-            // The table that scripts see of a library is empty, and in front of the real one.
+            // The table that scripts see of a library is empty, and in front of the real table.
             let is_front = guard::push_real(stack, at);
             let at = if is_front { stack.top() } else { at };
             table(stack, at, depth + 1, out);

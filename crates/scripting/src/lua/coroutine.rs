@@ -15,9 +15,9 @@ use super::stack::Stack;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Suspended,
-    /// The one that asks.
+    /// The coroutine that asks.
     Running,
-    /// It has resumed another one.
+    /// It has resumed another coroutine.
     Normal,
     Dead,
 }
@@ -54,7 +54,7 @@ impl Stack {
         (!state.is_null()).then(|| Stack::new(state))
     }
 
-    /// The status of `coroutine`, as seen from this one.
+    /// The status of `coroutine`, as seen from the running coroutine.
     pub fn status_of(&self, coroutine: Stack) -> Status {
         if ptr::eq(coroutine.state, self.state) {
             return Status::Running;

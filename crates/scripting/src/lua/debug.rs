@@ -1,7 +1,7 @@
 //! The debugger's side of LuaJIT: the hook of lines, and the call stack with its local variables.
 //!
-//! While a hook runs LuaJIT calls no other, so code that the debugger runs inside of one could not
-//! be stopped. [`wake_hooks`] ends that state: the error of a coroutine does.
+//! While a hook runs LuaJIT calls no other, so code that the debugger runs inside of a hook could
+//! not be stopped. [`wake_hooks`] ends that state: the error of a coroutine does.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
@@ -46,7 +46,7 @@ pub fn set_line_hook<F: AtLine>(machine: &Machine, _: F) {
 
 const MASK: c_int = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
 
-/// Has LuaJIT call hooks again although one is running.
+/// Has LuaJIT call hooks again although a hook is running.
 pub fn wake_hooks(f: Frame<'_>) {
     fn fail(_: Frame<'_>) -> ReturnCount {
         Err(Raise::Plain("".into()))
@@ -71,7 +71,7 @@ unsafe extern "C-unwind" fn line_hook<F: AtLine>(
         (machine_of(state), is_count, line_of_script(&*record))
     };
     // SAFETY: `F` is zero-sized and `Copy`, so any dangling pointer is a valid value of it;
-    // `set_line_hook` was given one.
+    // `set_line_hook` was given an `F`.
     let at_line = unsafe { NonNull::<F>::dangling().as_ref() };
     machine.memory.strict.set(false);
     let stack = Stack::new(state);

@@ -70,7 +70,7 @@ pub(super) unsafe extern "C-unwind" fn enter<F: Function>(state: *mut ffi::lua_S
     // SAFETY: Lua calls this with a live state.
     let machine = unsafe { machine_of(state) };
     // SAFETY: `F` is zero-sized and `Copy`, so any dangling pointer is a valid value of it;
-    // `push_function` was given one.
+    // `push_function` was given an `F`.
     let function = unsafe { NonNull::<F>::dangling().as_ref() };
     let stack = Stack::new(state);
     machine.memory.strict.set(false);

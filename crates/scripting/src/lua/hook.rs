@@ -6,13 +6,13 @@
 //! loop's thread, whose handler sets the hook (one serves all coroutines). The hook calls the
 //! host, which serves other clients, and is removed until the watcher's next tick.
 //!
-//! LuaJIT lets a handler set hooks, but not while the thread itself sets one: `lua_sethook`
+//! LuaJIT lets a handler set hooks, but not while the thread itself sets a hook: `lua_sethook`
 //! writes the mask and then the table of instructions that the mask asks for
-//! (`lj_dispatch_update`), and a handler in between leaves a mask without its table: a hook that
-//! is set and never called. So the thread sets a flag while it changes the hook ([`set`]); the
-//! handler then does nothing, and the watcher's next signal sets the hook. There is no other
-//! race: the handler runs on the same thread and to its end, and without the compiler and the
-//! profiler, which scripts do not have, nothing else in LuaJIT writes that table.
+//! (`lj_dispatch_update`), and a handler in between leaves a mask without its table: a hook that is
+//! set and never called. So the thread sets a flag while it changes the hook ([`set`]); the handler
+//! then does nothing, and the watcher's next signal sets the hook. There is no other race: the
+//! handler runs on the same thread and to its end, and without the compiler and the profiler, which
+//! scripts do not have, nothing else in LuaJIT writes that table.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -111,7 +111,7 @@ pub(super) unsafe fn set(
     CHANGING.with(|changing| changing.store(false, Ordering::Relaxed));
 }
 
-/// Removes the hook, if there is one.
+/// Removes the hook, if any.
 #[inline]
 pub fn disarm(machine: &Machine) {
     let state = machine.state.get();
@@ -270,7 +270,7 @@ mod tests {
                 let _watched = watch(machine);
                 scope.spawn(|| {
                     while !is_over.load(Ordering::Relaxed) {
-                        // SAFETY: the signalled thread waits for this one.
+                        // SAFETY: the signalled thread waits for this thread.
                         unsafe { libc::pthread_kill(this, SIGNAL) };
                     }
                 });

@@ -138,7 +138,7 @@ pub(super) const TOO_DEEP: &[u8] = b"C stack overflow";
 ///
 /// # Safety
 ///
-/// `state` is a live state that [`Lua::new`](super::Lua::new) made, or a coroutine of one.
+/// `state` is a live state that [`Lua::new`](super::Lua::new) made, or a coroutine of such a state.
 #[inline]
 pub(super) unsafe fn machine_of<'m>(state: *mut ffi::lua_State) -> &'m Machine {
     let mut data: *mut c_void = ptr::null_mut();

@@ -30,7 +30,7 @@ const ALIGN: usize = 8;
 const FREE_BLOCK_MAX: usize = 128;
 
 /// Bytes of blocks that a state keeps. The tables and strings of a script's arguments, which are
-/// garbage after each call, are freed by the hundred and allocated again one by one.
+/// garbage after each call, are freed by the hundred and allocated again each by itself.
 const FREE_BYTES_MAX: usize = 64 << 10;
 
 /// Freed small blocks, in a list for each size; the first word of a block points to the next.
@@ -87,8 +87,8 @@ impl Drop for FreeLists {
     fn drop(&mut self) {
         for units in 1..self.lists.len() {
             while let Some(block) = self.take(units * ALIGN) {
-                // SAFETY: the block was allocated with this alignment, and a size that rounds up
-                // to this one: of the same size class, for classes are multiples of `ALIGN`.
+                // SAFETY: the block was allocated with this alignment, and a size that rounds up to
+                // this size: of the same size class, for classes are multiples of `ALIGN`.
                 unsafe {
                     let layout = Layout::from_size_align_unchecked(units * ALIGN, ALIGN);
                     std::alloc::dealloc(block.cast(), layout);

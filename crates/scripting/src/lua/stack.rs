@@ -55,8 +55,8 @@ impl LuaType {
     }
 }
 
-/// LuaJIT's strings are slightly shorter than 2 GiB; for a longer one it raises an error, through
-/// our frames.
+/// LuaJIT's strings are slightly shorter than 2 GiB; for a longer string it raises an error,
+/// through our frames.
 const STRING_MAX: usize = 0x7fff_0000;
 
 unsafe extern "C-unwind" {
@@ -146,14 +146,14 @@ impl Stack {
         }
     }
 
-    /// The value as a number; 0 if it is not one.
+    /// The value as a number; 0 if it is not a number.
     #[inline]
     pub fn number(&self, at: c_int) -> f64 {
         // SAFETY: see above.
         unsafe { ffi::lua_tonumber(self.state, at) }
     }
 
-    /// Whether it is a number, or a string that converts to one.
+    /// Whether it is a number, or a string that converts to a number.
     pub fn is_number(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_isnumber(self.state, at) != 0 }
@@ -332,7 +332,7 @@ impl Stack {
         self.raw_set(table);
     }
 
-    /// Moves all values of a table to another one, under the same keys.
+    /// Moves all values of a table to another table, under the same keys.
     pub(crate) fn move_fields(&self, from: c_int, to: c_int) {
         let (from, to) = (self.absolute(from), self.absolute(to));
         self.push_nil();
@@ -364,15 +364,15 @@ impl Stack {
         }
     }
 
-    /// Replaces the key on top by the next key and its value; `false`: there is none, and the
-    /// key is popped. The key must be one of the table's (or nil: the first).
+    /// Replaces the key on top by the next key and its value; `false`: there is none, and the key
+    /// is popped. The key must be in the table (or nil: the first).
     #[inline]
     pub fn next(&self, table: c_int) -> bool {
         // SAFETY: see above; the key comes from the table itself, so nothing is raised.
         unsafe { ffi::lua_next(self.state, table) != 0 }
     }
 
-    /// Pushes the metatable, if there is one.
+    /// Pushes the metatable, if any.
     pub(crate) fn metatable(&self, at: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_getmetatable(self.state, at) != 0 }
@@ -505,13 +505,13 @@ impl Stack {
         }
     }
 
-    /// Runs a step of the collector. Whether that was the last one of a cycle.
+    /// Runs a step of the collector. Whether that was the last step of a cycle.
     pub(crate) fn collect_step(&self, size: c_int) -> bool {
         // SAFETY: see above.
         unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, size) == 1 }
     }
 
-    /// Opens one of LuaJIT's own libraries as globals.
+    /// Opens a library of LuaJIT as globals.
     pub fn open(&self, library: Library) {
         let open = match library {
             Library::Base => ffi::luaopen_base,

@@ -1,4 +1,4 @@
-//! The libraries that scripts find in Lua: standard ones within their bounds, and Redis's.
+//! The libraries that scripts find in Lua: standard libraries within their bounds, and Redis's.
 //!
 //! Invariants
 //!   1. No function reads files, the environment or the time of the machine (`sandbox` has the

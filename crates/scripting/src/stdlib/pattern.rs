@@ -20,7 +20,7 @@ const STEPS: u32 = 20_000;
 
 /// Bytes of a back reference that take as long to compare as `STEPS` steps.
 const PIECE: usize = 64 * 1024;
-/// Sets up to this length are scanned for each character; longer ones become a bitmap.
+/// Sets up to this length are scanned for each character; longer sets become a bitmap.
 const SHORT_SET: usize = 64;
 
 const ESCAPE: u8 = b'%';
@@ -79,7 +79,7 @@ impl LongSet {
     }
 }
 
-/// The pattern without a leading `^`, and whether there was one.
+/// The pattern without a leading `^`, and whether it had it.
 pub(crate) fn anchored(pattern: &[u8]) -> (&[u8], bool) {
     match pattern.strip_prefix(b"^") {
         Some(rest) => (rest, true),

@@ -4,7 +4,7 @@
 //!     low ... middle ... high - 1, high
 //!
 //! The median of the ends and the middle is the pivot; it is kept at `high - 1` while the others
-//! are partitioned. The smaller part is sorted by recursion, the larger one by the loop.
+//! are partitioned. The smaller part is sorted by recursion, the larger part by the loop.
 //!
 //! LuaJIT's own sort cannot be stopped: millions of elements, or long texts with a common prefix,
 //! would block the server too long.
@@ -68,7 +68,7 @@ impl Sorter<'_> {
         Ok(())
     }
 
-    /// Swaps two elements if the higher one is less; returns whether it did.
+    /// Swaps two elements if the higher element is less; returns whether it did.
     fn order(&mut self, low: usize, high: usize) -> Result<bool, Raise> {
         let f = self.f;
         f.raw_get_at(1, low);
@@ -84,8 +84,8 @@ impl Sorter<'_> {
         Ok(is_less)
     }
 
-    /// Partitions the elements between `low` and `high` by the one at `middle`; those three are in
-    /// order already. Returns the pivot's final place.
+    /// Partitions the elements between `low` and `high` by the element at `middle`; these three
+    /// elements are in order already. Returns the pivot's final place.
     fn part(&mut self, low: usize, middle: usize, high: usize) -> Result<usize, Raise> {
         const DISORDER: &str = "invalid order function for sorting";
         let f = self.f;
@@ -169,7 +169,7 @@ impl Sorter<'_> {
         Ok(is_less)
     }
 
-    /// Pushes `__lt` if both values' metatables have the same one, else returns `false`.
+    /// Pushes `__lt` if both values' metatables have the same function, else returns `false`.
     fn push_shared_order(&self, a: i32, b: i32) -> bool {
         let f = self.f;
         let top = f.top();

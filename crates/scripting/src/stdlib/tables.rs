@@ -138,7 +138,7 @@ fn log(f: Frame<'_>) -> ReturnCount {
     Ok(1)
 }
 
-/// One more than the greatest random number.
+/// The greatest random number plus 1.
 const RANDOM_MAX: u64 = 0x7fff_ffff;
 
 /// The next number of `lrand48`, the random sequence that is the same on every server.

@@ -15,7 +15,7 @@ pub struct Config {
     pub(super) keep_buffer: bool,
     pub(super) encode_invalid: InvalidNumbers,
     pub(super) decode_invalid: bool,
-    /// Decoded arrays get a metatable, so that empty ones are encoded as arrays again.
+    /// Decoded arrays get a metatable, so that empty arrays are encoded as arrays again.
     pub(super) marks_arrays: bool,
 }
 

@@ -1,11 +1,10 @@
 //! `cjson.encode`: Lua values to JSON, by the rules of the library of that name.
 //!
 //! A table is an array if its keys are whole numbers from 1, which takes a pass over it; a sparse
-//! one is an error, or an object, by the library's settings. Nesting is bounded by
+//! array is an error, or an object, by the library's settings. Nesting is bounded by
 //! `encode_max_depth` and [`super::DEPTH_MAX`]. The output is the machine's scratch buffer, kept up
 //! to 1 MiB; with the tables' walk it counts as work and memory of the script (`effort`): an empty
-//! table can take long to iterate.
-//! Cost: O(values + bytes), each array's keys twice.
+//! table can take long to iterate. Cost: O(values + bytes), each array's keys twice.
 
 use super::{Config, DEPTH_MAX, InvalidNumbers};
 use crate::effort::Effort;
@@ -13,7 +12,7 @@ use crate::lua::{Frame, LuaType, Raise, ReturnCount, Stack};
 use crate::stdlib::number::write_g;
 
 /// `cjson.encode(value)`: its JSON. Tables whose keys are 1 to n are arrays, others objects; an
-/// empty one is an object, unless it was decoded as an array (`decode_array_with_array_mt`).
+/// empty table is an object, unless it was decoded as an array (`decode_array_with_array_mt`).
 pub fn encode(f: Frame<'_>) -> ReturnCount {
     if f.top() != 1 {
         return Err(Raise::Argument(1, "expected 1 argument".into()));

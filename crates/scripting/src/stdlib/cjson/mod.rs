@@ -105,7 +105,7 @@ fn number(f: Frame<'_>, at: i32, old: i64, min: i64, max: i64) -> Result<i64, Ra
     Ok(n)
 }
 
-/// An optional argument that is a boolean or one of `words`; returns its index in `words`.
+/// An optional argument that is a boolean or in `words`; returns its index in `words`.
 fn option(f: Frame<'_>, at: i32, old: usize, words: &[&str]) -> Result<usize, Raise> {
     match f.kind(at) {
         LuaType::Nil => Ok(old),
