@@ -4,8 +4,8 @@
 //!     rate=N            commands a second
 //!     bytes=IN|OUT      bytes a second received and sent; `bytes=0`: both without limit
 //!     clients=N         connections at a time
-//!     reply=BYTES       of one reply
-//!     work=N            elements that one command touches
+//!     reply=BYTES       of a reply
+//!     work=N            elements that a command touches
 //!     over=delay|error  a user over `rate` or `bytes` is read later, or refused
 //!     resetbudgets      none of these
 //!
@@ -40,9 +40,9 @@ pub struct Budgets {
     pub bytes_out: u64,
     /// Connections at a time.
     pub clients: u64,
-    /// Bytes of one reply.
+    /// Bytes of a reply.
     pub reply: u64,
-    /// Elements that one command touches.
+    /// Elements that a command touches.
     pub work: u64,
     /// The treatment of a user that is over `rate`, `bytes_in` or `bytes_out`.
     pub over: OverBudget,

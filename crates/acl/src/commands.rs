@@ -20,7 +20,7 @@ use super::selector::CommandLine;
 use russet_command::{Category, Facts, Flags, KeyPlan};
 use russet_resp::Args;
 
-/// One command or subcommand; its number is its index in the table, or after it if reserved.
+/// A command or subcommand; its number is its index in the table, or after it if reserved.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandFacts {
     /// `get`, `config|get`.

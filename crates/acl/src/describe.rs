@@ -86,7 +86,7 @@ impl<'a> Description<'a> {
         self.user.budgets.rules()
     }
 
-    /// All rules on one line, as ACL LIST shows them after the name.
+    /// All rules on a single line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
         self.words(as_shown).join(&b' ')
     }
@@ -114,7 +114,7 @@ impl<'a> Description<'a> {
 }
 
 impl Role {
-    /// All rules on one line, as ACL LIST shows them after the name.
+    /// All rules on a single line, as ACL LIST shows them after the name.
     pub fn line(&self) -> Vec<u8> {
         self.words(as_shown).join(&b' ')
     }

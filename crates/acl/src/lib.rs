@@ -24,7 +24,7 @@
 //!
 //! `acl` knows users and rules, but no server: `User::apply_all` compiles rules into selectors (a
 //! bit for each command of the table, patterns classified as name, prefix or glob), and
-//! `User::check` tests them for one command line, with the keys of the row's plan and the channels
+//! `User::check` tests them for a command line, with the keys of the row's plan and the channels
 //! and databases that the row declares. ACL DRYRUN, the gates, EXEC and scripts all use the same
 //! function. A connection has its user's number and a flag for a user that lacks any permission
 //! (`ClientFlags::RESTRICTED`): others need no check, and restricted users stay on the short way,

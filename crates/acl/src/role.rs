@@ -41,7 +41,7 @@ impl Role {
         Ok(())
     }
 
-    /// Applies one rule, selectors not split; on an error the role is unchanged.
+    /// Applies a rule, selectors not split; on an error the role is unchanged.
     pub(super) fn apply(
         &mut self,
         rule: &[u8],

@@ -78,7 +78,7 @@ pub struct Selector {
     pub(super) databases: Option<Vec<u32>>,
 }
 
-/// One command, as permission checks see it.
+/// A command, as permission checks see it.
 #[derive(Clone, Copy)]
 pub struct CommandLine<'a> {
     /// Its number.
@@ -166,7 +166,7 @@ impl Selector {
 
     // --- rules ---
 
-    /// Applies one rule; on an error the selector is unchanged.
+    /// Applies a rule; on an error the selector is unchanged.
     pub(super) fn apply(&mut self, rule: &[u8], commands: &Commands) -> Result<(), RuleError> {
         let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
         if is("allkeys") || is("~*") {

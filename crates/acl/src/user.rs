@@ -90,7 +90,7 @@ impl User {
         Ok(())
     }
 
-    /// Applies one rule, selectors not split; on an error the user is unchanged.
+    /// Applies a rule, selectors not split; on an error the user is unchanged.
     pub(super) fn apply(&mut self, rule: &[u8], terms: Terms<'_>) -> Result<(), RuleError> {
         let applied = self.apply_rule(rule, terms);
         self.update_allows_all();
@@ -273,38 +273,38 @@ impl User {
         Err(denied)
     }
 
-    /// Whether one selector allows both the command and reading all keys.
+    /// Whether a selector allows both the command and reading all keys.
     pub fn checks_and_reads_all_keys(&self, line: &CommandLine<'_>) -> bool {
         let mut selectors = self.each_selector();
         selectors.any(|s| s.reads_all_keys() && s.check(line).is_ok())
     }
 
-    /// Whether one selector allows both the command with this number and reading a key of a
+    /// Whether a selector allows both the command with this number and reading a key of a
     /// database.
     pub fn may_read(&self, id: usize, db: u32, key: &[u8]) -> bool {
         let mut selectors = self.each_selector();
         selectors.any(|selector| selector.reads_key(id, db, key))
     }
 
-    /// Whether one selector allows the command with this number to read all keys with a prefix.
+    /// Whether a selector allows the command with this number to read all keys with a prefix.
     pub fn may_read_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
         let mut selectors = self.each_selector();
         selectors.any(|selector| selector.allows_prefix(id, (db, prefix), Rights::READ))
     }
 
-    /// Whether one selector allows the command with this number to change and delete all keys with
+    /// Whether a selector allows the command with this number to change and delete all keys with
     /// a prefix.
     pub fn may_write_prefix(&self, id: usize, db: u32, prefix: &[u8]) -> bool {
         let mut selectors = self.each_selector();
         selectors.any(|selector| selector.allows_prefix(id, (db, prefix), Rights::WRITE))
     }
 
-    /// Whether one selector allows reading a key, in whichever database and by whichever command.
+    /// Whether a selector allows reading a key, in whichever database and by whichever command.
     pub fn may_see(&self, key: &[u8]) -> bool {
         self.each_selector().any(|selector| selector.sees_key(key))
     }
 
-    /// Whether one selector allows the command with this number, and reading and writing all keys.
+    /// Whether a selector allows the command with this number, and reading and writing all keys.
     pub fn owns_all_keys(&self, id: usize) -> bool {
         self.each_selector()
             .any(|selector| selector.owns_all_keys(id))

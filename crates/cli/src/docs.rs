@@ -134,7 +134,7 @@ fn words(list: &ReplyValue, between: &str) -> String {
     all.collect::<Vec<_>>().join(between)
 }
 
-/// One argument: its token, its name or its parts, whether it may be left out or repeated.
+/// An argument: its token, its name or its parts, whether it may be left out or repeated.
 fn word(argument: &ReplyValue) -> String {
     let fact = |name| {
         get(argument, name)

@@ -198,7 +198,7 @@ impl Link {
         self.link.reply(limit)
     }
 
-    /// One request and its reply.
+    /// A request and its reply.
     pub(crate) fn ask(&mut self, words: &[impl AsRef<[u8]>]) -> io::Result<ReplyValue> {
         self.send(words)?;
         loop {

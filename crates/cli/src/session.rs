@@ -33,7 +33,7 @@ const TEXTS: &[&[&str]] = &[
     &["latency", "doctor"],
 ];
 
-/// Redirections of one command; more are a circle.
+/// Redirections of a command; more are a circle.
 const REDIRECTS_MAX: usize = 16;
 
 /// A reply later than this has its time printed, at a prompt.

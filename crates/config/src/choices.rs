@@ -173,7 +173,7 @@ pub enum LogFormat {
     Redis,
     /// `name=value` pairs, as Valkey writes them.
     Logfmt,
-    /// One object per line.
+    /// An object per line.
     Json,
 }
 

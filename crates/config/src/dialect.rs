@@ -1,6 +1,6 @@
 //! `dialect`: where Redis and Valkey differ and both cannot be had.
 //!
-//! One row for each difference, a method of [`Dialect`]; code asks where the difference shows and
+//! A row for each difference, a method of [`Dialect`]; code asks where the difference shows and
 //! nowhere else. Features that do not clash are in both dialects and have no row: commands,
 //! options, fields and words that only one dialect knows. The directive counts at start only, so
 //! whatever is made then (defaults, the libraries of scripts) never changes.

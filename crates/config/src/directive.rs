@@ -8,7 +8,7 @@ use super::table::Config;
 use super::words::{self, Text};
 use russet_base::{glob, numbers::number};
 
-/// One row of the table.
+/// A row of the table.
 pub struct Directive {
     /// The name in documentation and rewritten files.
     pub name: &'static str,

@@ -13,7 +13,7 @@ const EXAMPLE: &str = include_str!("../../../redis.conf.example");
 pub struct Meaning {
     /// The heading it is under.
     pub section: &'static str,
-    /// The comment above it, as one line.
+    /// The comment above it, as a line.
     pub text: String,
 }
 

@@ -38,7 +38,7 @@ pub struct ForeignLines {
     pub lines: Vec<RewriteLine>,
 }
 
-/// One line to write.
+/// A line to write.
 pub struct RewriteLine {
     /// Its second word.
     pub word: &'static str,

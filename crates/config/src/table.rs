@@ -1,6 +1,6 @@
 //! The table of directives and their fields: name, value, default, limits.
 //!
-//! One row is one directive, in the order of `redis.conf.example`, which explains each of
+//! A row is a directive, in the order of `redis.conf.example`, which explains each of
 //! them. From the rows the macro generates
 //!
 //!   - [`Config`], with one typed public field per row,

@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The bytes of one configuration value: a path, a password, a name.
+/// The bytes of a configuration value: a path, a password, a name.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(Vec<u8>);
 

@@ -1,6 +1,6 @@
 //! A machine at work: its events and actions meet its links.
 //!
-//! Bounds: [`READS_MAX`] reads of [`READ_BYTES`] of one link in a turn; after each read the actions
+//! Bounds: [`READS_MAX`] reads of [`READ_BYTES`] of a link in a turn; after each read the actions
 //! are carried out, since they may close the link.
 
 use mio::Registry;
@@ -13,9 +13,9 @@ use russet_base::text::system_text;
 use russet_base::wake::Wake;
 use russet_net::{AcceptedStream, Address, Destination, Stream, Target};
 
-/// Connections accepted in one turn.
+/// Connections accepted in a single turn.
 const ACCEPTS_MAX: usize = 64;
-/// Reads of one link in one turn.
+/// Reads of a link in a single turn.
 const READS_MAX: usize = 8;
 const READ_BYTES: usize = 16 * 1024;
 

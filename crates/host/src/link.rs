@@ -14,7 +14,7 @@ use mio::Registry;
 use super::machine::LinkId;
 use russet_net::{Address, ConnectAttempt, Stream, Target};
 
-/// Messages in one write.
+/// Messages in a single write.
 const PIECES_MAX: usize = 64;
 /// Room for so many messages is kept when all are sent.
 const QUEUE_KEPT: usize = 4;
@@ -147,7 +147,7 @@ impl Link {
         stream.flush()
     }
 
-    /// One step after an event: continues to connect, sends what the socket takes now, or reads
+    /// A step after an event: continues to connect, sends what the socket takes now, or reads
     /// once.
     pub fn step(&mut self, registry: Option<&Registry>, buffer: &mut [u8]) -> Step {
         if let LinkStage::Connecting(connecting) = &mut self.stage {

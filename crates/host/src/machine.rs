@@ -1,6 +1,6 @@
 //! A machine without I/O: its events, its actions.
 //!
-//! Events of one machine alone are methods of its own; actions that it alone has are its `Order`.
+//! Events of a machine alone are methods of its own; actions that it alone has are its `Order`.
 
 use bytes::Bytes;
 

@@ -293,7 +293,7 @@ mod tests {
         panic!("nothing came");
     }
 
-    /// Echoes 5 bytes of one connection.
+    /// Echoes 5 bytes of a connection.
     fn echo(mut peer: impl Read + Write) {
         let mut bytes = [0; 5];
         peer.read_exact(&mut bytes).expect("bytes");

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// Bytes passed to one write.
+/// Bytes passed to a write.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Maximum bytes of one read.
+/// Maximum bytes of a read.
 const READ_BYTES: usize = 16 * 1024;
 
 #[derive(Debug)]

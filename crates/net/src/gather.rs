@@ -4,7 +4,7 @@
 //! for waking it: in a virtual machine that is more than the command costs. So when many clients
 //! are active, and all are answered, the loop does not wait on the poll, where any request would
 //! wake it, but rests for `event-coalesce-usec` and then handles all requests that came meanwhile
-//! in one turn.
+//! in a single turn.
 //!
 //! This pays only while other clients are busy during the rest. The events that a rest finds show
 //! it: few distinct clients that all wait have lost time already. Rests are tried in rounds of

@@ -88,7 +88,7 @@ impl SocketSettings {
     }
 }
 
-/// Listens on one address. IPv6 sockets accept only IPv6, as in Redis.
+/// Listens on a single address. IPv6 sockets accept only IPv6, as in Redis.
 pub fn bind_tcp(
     address: SocketAddr,
     transport: Transport,

@@ -7,7 +7,7 @@
 //!
 //! Cost: each operation O(1); iteration O(the maximum number of slots ever in use at once).
 
-/// One slot.
+/// A slot.
 #[derive(Debug)]
 struct SlabEntry<T> {
     generation: u32,

@@ -28,7 +28,7 @@ use super::sys;
 use super::tls::{Certificate, TlsLink};
 use super::unpacking::{Unpack, UnpackingStream};
 
-/// One end of a connection, as CLIENT LIST prints it.
+/// An end of a connection, as CLIENT LIST prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// Printed as `address:port`, IPv6 in brackets.
@@ -110,7 +110,7 @@ pub fn await_stream(stream: &Stream, to_write: bool, timeout_ms: u32) -> bool {
     poll(&mut asked, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
-/// One read of a socket. The system call is made here: that of the C library may end its thread
+/// A read of a socket. The system call is made here: that of the C library may end its thread
 /// (`pthread_cancel`), and to allow that costs 2 % of a request's time, with both calls.
 #[inline]
 fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
@@ -118,7 +118,7 @@ fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
     Ok(n)
 }
 
-/// One write to a socket, as [`receive`]. A peer that is gone raises no signal.
+/// A write to a socket, as [`receive`]. A peer that is gone raises no signal.
 #[inline]
 fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
@@ -363,7 +363,7 @@ impl Stream {
         }
     }
 
-    /// One read: the number of bytes, and whether there may be more without a further event.
+    /// A read: the number of bytes, and whether there may be more without a further event.
     /// 0 bytes: the peer sends no more.
     #[inline]
     pub fn fill(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
@@ -377,7 +377,7 @@ impl Stream {
         Ok((n, n == into.len()))
     }
 
-    /// One read into `first`, which may be uninitialized, and beyond its length into the second
+    /// A read into `first`, which may be uninitialized, and beyond its length into the second
     /// buffer. Returns the bytes in each, and whether there may be more.
     pub fn fill_vectored<'a>(
         &mut self,

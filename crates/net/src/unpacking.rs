@@ -18,7 +18,7 @@ use std::mem::MaybeUninit;
 use super::stream::Stream;
 use super::sys::FillBuffer;
 
-/// Bytes of one read of the socket.
+/// Bytes of a read of the socket.
 const READ_BYTES: usize = 32 * 1024;
 /// Reads of the socket for each read of the caller: several may bring only parts of what can be
 /// unpacked.

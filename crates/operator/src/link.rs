@@ -62,7 +62,7 @@ impl OperatorLink<'_> {
         Ok(link)
     }
 
-    /// Sends one command and reads its reply.
+    /// Sends a command and reads its reply.
     pub fn ask(&mut self, words: &[&[u8]]) -> io::Result<ReplyValue> {
         let mut request = Vec::new();
         write_request(&mut request, words.iter().copied());

@@ -1,6 +1,6 @@
 //! Replies of one line, cut out of the bytes of a link.
 
-/// Bytes of one line.
+/// Bytes of a line.
 pub const LINE_MAX: usize = 1024;
 
 /// A line is longer than [`LINE_MAX`].

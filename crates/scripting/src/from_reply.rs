@@ -189,7 +189,7 @@ impl<'r> Reader<'_, 'r> {
     }
 }
 
-/// Stack slots that one value needs: containers, a field name, an error.
+/// Stack slots that a value needs: containers, a field name, an error.
 const ROOM: i32 = 8;
 
 #[cfg(test)]

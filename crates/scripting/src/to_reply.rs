@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 7_990;
 const STEPS: u32 = 1024;
 /// A longer reply is measured first.
 const UNMEASURED_MAX: usize = 16 << 20;
-/// Memory of a table and of one element in Lua.
+/// Memory of a table and of an element in Lua.
 const TABLE_BYTES: usize = 64;
 const ELEMENT_BYTES: usize = 8;
 /// Maximum size of a string's header and line end.

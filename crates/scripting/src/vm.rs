@@ -272,7 +272,7 @@ const TOO_LARGE: &str = "not enough memory: what the script holds and its reply 
 /// The client is closed before it reads this; it appears in the error statistics.
 const TOO_LARGE_FOR_CLIENT: &str = "the script's reply is more than client-output-buffer-limit";
 
-/// Uncollected garbage of one script must not use up the memory of the next.
+/// Uncollected garbage of a script must not use up the memory of the next.
 #[inline]
 fn tidy(machine: &Machine, stack: Stack) {
     if machine.is_half_full() {

@@ -1,6 +1,6 @@
 //! Replies to commands, as Redis 8.0.6 gives them.
 //!
-//! One table of requests with their replies, byte for byte; then the fields of SENTINEL MASTER,
+//! A table of requests with their replies, byte for byte; then the fields of SENTINEL MASTER,
 //! REPLICAS and SENTINELS in their order, and the forms of INFO, ROLE, MYID, DEBUG, HELP and
 //! INFO-CACHE. Texts of EXPLAIN, our own command, are `explained`'s.
 

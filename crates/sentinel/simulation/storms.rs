@@ -1,6 +1,6 @@
 //! Random situations: nodes and Sentinels that die and return, cuts in a single or both directions,
 //! clocks that jump, machines that stand still, disks that fail. `checks` look at every action;
-//! when all is well again, all must agree on one primary in bounded time.
+//! when all is well again, all must agree on a single primary in bounded time.
 //!
 //! `RUSSET_SENTINEL_STORMS=N` tries N seeds in place of the usual few.
 
@@ -49,7 +49,7 @@ fn trouble(world: &mut World) {
             world.cut(&a, &b);
         }
         6 => {
-            // One side of the network cannot reach the other.
+            // A side of the network cannot reach the other.
             let mask = world.random.next_u64();
             let all = hosts(world);
             let side = |n: usize| mask >> n & 1;

@@ -23,7 +23,7 @@ pub(super) type HostAddress = (String, u16);
 /// The step of the simulated time.
 const STEP_MS: i64 = 20;
 
-/// One end of a pipe's data, not delivered yet.
+/// An end of a pipe's data, not delivered yet.
 type Queue<T> = VecDeque<(i64, T)>;
 
 /// A connection that a Sentinel has begun.
@@ -598,7 +598,7 @@ impl World {
         self.machines[n].core.as_ref().expect("it is running")
     }
 
-    /// The channels of one Sentinel's events since `from`, in order.
+    /// The channels of a Sentinel's events since `from`, in order.
     pub(super) fn channels(&self, n: usize, from: i64) -> Vec<&'static str> {
         let events = self.machines[n]
             .events
@@ -625,7 +625,7 @@ impl World {
     }
 }
 
-/// The words of one request.
+/// The words of a request.
 pub(super) fn words_of(request: &[u8]) -> Vec<Vec<u8>> {
     let mut input = request;
     let mut parser = ReplyParser::new(ReplyBounds::default());

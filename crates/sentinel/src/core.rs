@@ -317,7 +317,7 @@ impl Sentinel {
         }
     }
 
-    /// Bytes of a connection, up to the end of one reply: its actions come before the next reply.
+    /// Bytes of a connection, up to the end of a reply: its actions come before the next reply.
     fn received(&mut self, now: Now, conn: ConnId, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         match self.shared.links.parse(conn, &mut rest) {

@@ -90,7 +90,7 @@ fn turn_ms(shared: &Shared, primary: &Primary) -> Ms {
     before.min(TURNS_MAX) as Ms * TURN_MS
 }
 
-/// One step of the failover, or its start.
+/// A step of the failover, or its start.
 pub fn step(shared: &mut Shared, primary: &mut Primary) {
     if start_if_needed(shared, primary) {
         votes::ask(shared, primary, true);

@@ -58,7 +58,7 @@ pub enum ExpectedReply {
     Subscribed,
 }
 
-/// One connection of a link.
+/// A connection of a link.
 #[derive(Debug)]
 pub(crate) struct Conn {
     pub id: ConnId,

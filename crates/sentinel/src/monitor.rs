@@ -32,7 +32,7 @@ fn is_muted(primary: &Primary) -> bool {
     failover.kind == FailoverKind::Coordinated && failover.state <= FailoverState::WaitPromotion
 }
 
-/// The conditions of one instance's periodic requests.
+/// The conditions of an instance's periodic requests.
 struct DueRequests<'a> {
     target: Target,
     settings: &'a PrimarySettings,

@@ -183,7 +183,7 @@ impl PrimaryIntroduction {
     }
 }
 
-/// Reports events of one primary and of its group, and knows their common text.
+/// Reports events of a primary and of its group, and knows their common text.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     /// `name ip port` of the primary.

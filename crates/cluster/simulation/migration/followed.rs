@@ -1,6 +1,6 @@
 //! A replica follows its primary's imports, also those that the primary has forgotten.
 //!
-//! One replica's machine, without a network: its primary's stream brings ESTABLISH and FINISH, and
+//! A replica's machine, without a network: its primary's stream brings ESTABLISH and FINISH, and
 //! a hand-set view of the cluster shows the slots' owner. Each test compares the actions: which
 //! slots are hidden, shown, dropped or reclaimed.
 

@@ -35,7 +35,7 @@ pub(super) struct Greeting {
     pub follows: usize,
 }
 
-/// The cluster as one node sees it.
+/// The cluster as a node sees it.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub me: usize,
@@ -175,7 +175,7 @@ impl MigrationContext for View {
     }
 }
 
-/// One item of a primary's stream for its replica.
+/// An item of a primary's stream for its replica.
 #[derive(Clone, Debug)]
 enum Effect {
     Set(String, u64),
@@ -637,7 +637,7 @@ impl World {
         false
     }
 
-    /// Delivers one message to an end of some link, or reports to it that the other end has closed.
+    /// Delivers a message to an end of some link, or reports to it that the other end has closed.
     fn deliver(&mut self) -> bool {
         if self.wires.is_empty() {
             return false;

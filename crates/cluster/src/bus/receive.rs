@@ -25,7 +25,7 @@ use super::links;
 use russet_host::{Level, LinkId};
 
 impl Cluster {
-    /// Takes one message of a link. It may close the link and forget nodes.
+    /// Takes a message of a link. It may close the link and forget nodes.
     pub fn take(&mut self, link: LinkId, bytes: &[u8]) {
         // Counted before it is checked, as Redis does.
         if let Some(kind) = Message::kind_of(bytes) {

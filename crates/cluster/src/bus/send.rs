@@ -148,7 +148,7 @@ impl Cluster {
         super::super::message::Ip::parse(&self.settings.announce_ip).unwrap_or_default()
     }
 
-    /// Sends a message without gossip to one node, by the link that we have opened.
+    /// Sends a message without gossip to a node, by the link that we have opened.
     pub(crate) fn send_bare(&mut self, at: NodeIndex, kind: Kind, marks: Marks, body: Body<'_>) {
         let Some(link) = self.nodes.get(at).and_then(|node| node.out) else {
             return;

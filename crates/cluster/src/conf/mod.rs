@@ -4,7 +4,7 @@
 //!        epoch linkstate slots..                               (all of this is one line)
 //!     vars currentEpoch 5 lastVoteEpoch 4 [tokenKey hex] [tokens id:hex,..] [strangers id,..]
 //!
-//! One line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
+//! A line for each node; `vars` is last. With no hostname its place is empty (`,,`). Slots are
 //! `5` or `5-9`; on our own line also the open slots, `[5->-id]` (it migrates to id) and `[5-<-id]`
 //! (it is imported). Redis and Valkey differ in the values after the hostname (aux fields); both
 //! stop at one they do not know, so a file is written for a dialect. Both kinds are read, and files

@@ -1,7 +1,7 @@
 //! Files of real servers, files of any content, and each damage.
 //!
 //! Redis 7.0, Redis 8.0 and Valkey 9.1 wrote the files in `tests/data/cluster`. They are read, and
-//! written again for a dialect: that of Redis 8.0 byte for byte. Each damage is one change to it,
+//! written again for a dialect: that of Redis 8.0 byte for byte. Each damage is a change to it,
 //! and its error names the line. Property: a file that is written for Valkey, which has all fields,
 //! is read as the same nodes and epochs.
 

@@ -17,7 +17,7 @@ use super::core::Cluster;
 use russet_base::finding::Finding;
 use russet_resp::Reply;
 
-/// At most this many findings of one part; the rest is counted.
+/// At most this many findings of a part; the rest is counted.
 const FINDINGS_MAX: usize = 20;
 
 /// Remedies of several findings.

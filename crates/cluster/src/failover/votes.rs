@@ -8,7 +8,7 @@ use super::super::membership::nodes::NodeIndex;
 use super::super::message::{Body, Header, Kind, Marks};
 use super::health::START_MS;
 
-/// Redis votes for replicas of one primary once in this many node timeouts.
+/// Redis votes for replicas of a primary once in this many node timeouts.
 const AGAIN_TIMEOUTS: i64 = 2;
 
 impl Cluster {

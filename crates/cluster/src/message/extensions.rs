@@ -70,7 +70,7 @@ const HEAD: usize = 8;
 /// The longest text that is taken.
 const TEXT_MAX: usize = 255;
 
-/// Forgotten nodes in one message: no more are written.
+/// Forgotten nodes in a single message: no more are written.
 const FORGOTTEN_MAX: usize = 10_000;
 
 /// Whether a text can be in the nodes.conf of any server, in a reply and in the log as it is.

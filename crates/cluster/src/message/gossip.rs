@@ -7,7 +7,7 @@ use super::flags::NodeFlags;
 use super::id::NodeId;
 use super::ip::Ip;
 
-/// One entry. Times are seconds of the sender's wall clock, 0: none.
+/// An entry. Times are seconds of the sender's wall clock, 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gossip {
     pub node: NodeId,

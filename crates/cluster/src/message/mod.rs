@@ -25,7 +25,7 @@
 //! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be
 //! found, or which no node commits, close the link; all others drop the message.
 //!
-//! Cost: a link holds no more than the bytes of one message that it has received; parsing allocates
+//! Cost: a link holds no more than the bytes of a message that it has received; parsing allocates
 //! the lists of gossip entries (at most 65,535, each 104 bytes received) and of forgotten nodes,
 //! and nothing else.
 

@@ -103,7 +103,7 @@ impl Migrations {
         }
     }
 
-    /// `CLUSTER MIGRATION CANCEL`: ends one migration, or all. Returns how many.
+    /// `CLUSTER MIGRATION CANCEL`: ends a migration, or all. Returns how many.
     pub fn cancel(&mut self, around: &dyn MigrationContext, id: Option<&[u8]>) -> usize {
         let mut canceled = 0;
         for at in (0..self.jobs.len()).rev() {

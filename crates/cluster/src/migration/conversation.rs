@@ -48,7 +48,7 @@ pub enum Answer {
     Closed,
 }
 
-/// The events of one migration. See the module.
+/// The events of a migration. See the module.
 pub(super) trait Conversation: std::fmt::Debug {
     /// The name of its state, in the words of its dialect.
     fn state(&self) -> &'static str;

@@ -310,7 +310,7 @@ impl Migrations {
         });
     }
 
-    /// All keys, or all of one database, were flushed here.
+    /// All keys, or all of a database, were flushed here.
     pub fn flushed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, scene| match scene.head.outcome {
             None => talk.flushed(),

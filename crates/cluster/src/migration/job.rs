@@ -1,4 +1,4 @@
-//! One migration: the part that all conversations share, and the resources that an attempt must
+//! A migration: the part that all conversations share, and the resources that an attempt must
 //! give back.
 //!
 //! An attempt may hold links, the pause of clients' writes, an export, hidden slots and an import

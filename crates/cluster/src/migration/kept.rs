@@ -8,7 +8,7 @@
 //!       +--> the claim is lost with its node: this node serves the slots
 //!            again                                                           --> returned
 //!
-//! A claim is one node's word until its replicas know of it. If it dies before, they are elected
+//! A claim is a node's word until its replicas know of it. If it dies before, they are elected
 //! without the slots; then no node serves them and the only other copy of their keys is this copy.
 //!
 //! **A returned copy is right** only if no node that works has taken writes since the claim. A
@@ -35,7 +35,7 @@ const ASK_MS: i64 = 1000;
 /// reclaimed here.
 const RECLAIM_MS: i64 = 1000;
 
-/// The copy of slots that one node has claimed at one moment. Times are monotonic milliseconds.
+/// The copy of slots that a node has claimed at one moment. Times are monotonic milliseconds.
 #[derive(Debug)]
 pub(super) struct RetainedSlots {
     slots: Ranges,
@@ -49,7 +49,7 @@ pub(super) struct RetainedSlots {
     orphaned_ms: Option<i64>,
 }
 
-/// The fate of one slot's copy.
+/// The fate of a slot's copy.
 enum Fate {
     Stays,
     Goes(&'static str),

@@ -1,4 +1,4 @@
-//! Valkey's way, at the source: it sends slots to the target by one link.
+//! Valkey's way, at the source: it sends slots to the target by a single link.
 //!
 //!     source   [AUTH]      ESTABLISH      ACK  keys ..  SNAPSHOT-EOF  effects ..  PAUSED
 //!     target          +OK            +OK                         REQUEST-PAUSE

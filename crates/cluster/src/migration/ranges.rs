@@ -1,4 +1,4 @@
-//! The slots of one migration, as ranges of 4 bytes each.
+//! The slots of a migration, as ranges of 4 bytes each.
 //!
 //! Invariants: `first <= last < 16384`, and no two ranges overlap; so there are at most 16,384.
 //! Their order is the one given: Redis's commands sort and join them, Valkey's keep their order.

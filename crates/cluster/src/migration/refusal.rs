@@ -19,7 +19,7 @@ pub enum Refusal {
     /// The range (first, last) has its ends in the wrong order.
     #[error("ERR start slot number {0} is greater than end slot number {1}")]
     Reversed(u16, u16),
-    /// This slot is in two ranges of one command.
+    /// This slot is in two ranges of a command.
     #[error("ERR Slot {0} specified multiple times")]
     Twice(u16),
     /// A replica cannot import slots: its primary does.
@@ -95,7 +95,7 @@ pub enum Refusal {
     /// A running migration has this slot already.
     #[error("ERR I am already migrating slot {0}.")]
     AlreadyMigrating(u16),
-    /// Two migrations of one command share slots.
+    /// Two migrations of a command share slots.
     #[error("ERR Slot ranges in migrations overlap")]
     MigrationsOverlap,
     /// SETSLOT has marked a slot of this node as migrating.

@@ -1,4 +1,4 @@
-//! Claims: each primary announces its slots, and epochs decide between two claims of one slot.
+//! Claims: each primary announces its slots, and epochs decide between two claims of a slot.
 //!
 //! Each primary claims its slots, with its config epoch, in all its headers. A claim wins against
 //! an owner with a smaller epoch. Equal epochs do not last: of two primaries the primary with the

@@ -1,4 +1,4 @@
-//! A node's address as one client sees it.
+//! A node's address as a client sees it.
 
 use super::super::membership::nodes::ClusterNode;
 

@@ -20,7 +20,7 @@ fn id(net: &Net, at: usize) -> Id {
     net.nodes[at].core.my_id()
 }
 
-/// One node's knowledge of another.
+/// A node's knowledge of another.
 fn trust(net: &Net, of: usize, other: usize) -> Trust {
     let nodes = &net.nodes[of].core.nodes;
     let at = nodes.find(&id(net, other)).expect("it is known");

@@ -4,7 +4,7 @@
 //!     Whole        the lines contradict each other, or refer to something unusable
 //!     Unreadable   a file cannot be opened
 //!
-//! A problem is printed in two ways: as Redis does when a start fails (`Display`), and as one line
+//! A problem is printed in two ways: as Redis does when a start fails (`Display`), and as a line
 //! for `--check-config` (`finding`); both may add a hint at the nearest known name. Values can be
 //! secret: logs get `report_without_values`. A shown line is cut to 200 characters, its control
 //! characters are escaped. `reader` and `directive` find the problems; a check of the program's own
@@ -38,7 +38,7 @@ pub enum Problem {
     Line {
         /// Its place and text.
         origin: Origin,
-        /// Why it is invalid, in one line.
+        /// Why it is invalid, in a single line.
         reason: String,
     },
     /// The lines contradict each other, or refer to something unusable.
@@ -47,7 +47,7 @@ pub enum Problem {
     Unreadable {
         /// The file: as named, or a file that the named pattern matches.
         path: PathBuf,
-        /// Why it cannot be read, in one line.
+        /// Why it cannot be read, in a single line.
         reason: String,
         /// The `include` line; `None`: the command line names the file.
         origin: Option<Origin>,

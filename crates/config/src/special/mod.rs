@@ -79,7 +79,7 @@ pub(crate) trait Special: PartialEq + Sized {
     /// The value as CONFIG GET shows it.
     fn text(&self) -> Vec<u8>;
 
-    /// One line, forced if the value is not the default.
+    /// A line, forced if the value is not the default.
     fn lines(&self, default: &Self) -> Lines {
         Lines::Values(vec![(self.text(), self != default)])
     }

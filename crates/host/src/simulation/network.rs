@@ -13,14 +13,14 @@ use super::super::random::Random;
 /// A machine's number.
 pub type MachineId = usize;
 
-/// One end of a link. `None`: it is not open yet, or closed.
+/// An end of a link. `None`: it is not open yet, or closed.
 #[derive(Clone, Copy, Debug)]
 struct End {
     machine: MachineId,
     link: Option<LinkId>,
 }
 
-/// Something that is under way to one end.
+/// Something that is under way to an end.
 #[derive(Clone, Debug)]
 pub enum Parcel {
     /// Bytes of one message or more.
@@ -56,7 +56,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether bytes of one machine reach the other.
+    /// Whether bytes of a machine reach the other.
     pub fn leads(&self, from: MachineId, to: MachineId) -> bool {
         from == to || !self.cuts.contains(&(from, to))
     }
@@ -301,7 +301,7 @@ pub trait World {
         }
     }
 
-    /// Delivers the parcels to one end that are due, the bytes of each cut in two somewhere.
+    /// Delivers the parcels to an end that are due, the bytes of each cut in two somewhere.
     fn move_to_end(&mut self, number: u64, end: usize) {
         while let now_ms = self.now_ms()
             && let Some(pipe) = self.network().pipes.get_mut(&number)

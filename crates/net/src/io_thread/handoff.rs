@@ -29,7 +29,7 @@ use rustls::pki_types::CertificateDer;
 use crate::sys::FillBuffer;
 use crate::tls::Certificate;
 
-/// Bytes of replies that an I/O thread has at most, of one connection.
+/// Bytes of replies that an I/O thread has at most, of a connection.
 pub(crate) const WINDOW: usize = 256 * 1024;
 /// Bytes that must be free for more, once it was full.
 const WINDOW_AGAIN: usize = WINDOW / 2;
@@ -329,7 +329,7 @@ impl Handoff {
         !self.out.is_empty() || !self.pieces.is_empty() || self.wants_report || self.wants_more()
     }
 
-    /// Whether what was written is short, and in one piece: it is copied.
+    /// Whether what was written is short, and in a single piece: it is copied.
     pub(super) fn is_short(&self) -> bool {
         self.pieces.is_empty() && self.out.len() < LONG_MIN
     }

@@ -11,7 +11,7 @@
 //! rustls remembers offsets into input it has not consumed. So every call must pass those bytes,
 //! `held`, again, even if there is nothing new.
 //!
-//! One call reads from the socket at most once. The "more" result of [`TlsLink::fill`] is for an
+//! A call reads from the socket at most once. The "more" result of [`TlsLink::fill`] is for an
 //! edge-triggered poll: while it is true, no event will come. It always reports bytes that are
 //! buffered here.
 
@@ -32,14 +32,14 @@ use rustls::{ClientConfig, Error, ServerConfig};
 use super::Certificate;
 use crate::sys::FillBuffer;
 
-/// Maximum plaintext in one record.
+/// Maximum plaintext in a single record.
 const RECORD_BYTES: usize = 16 * 1024;
 /// Upper bound of the bytes that sealing adds to a record.
 const OVERHEAD_BYTES: usize = 64;
-/// Maximum and minimum size of one read.
+/// Maximum and minimum size of a read.
 const READ_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES_MIN: usize = 4 * 1024;
-/// Maximum plaintext sealed by one write.
+/// Maximum plaintext sealed by a single write.
 const WRITE_BYTES_MAX: usize = 4 * RECORD_BYTES;
 /// A peer that makes us answer (alerts, new keys) without reading is disconnected at this size.
 const UNSENT_BYTES_MAX: usize = 128 * 1024;
@@ -53,7 +53,7 @@ const NOT_TLS: &str = "the client does not speak TLS, but this port does";
 struct Scratch {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// Short pieces gathered into one record.
+    /// Short pieces gathered into a single record.
     gathered: Vec<u8>,
 }
 
@@ -346,7 +346,7 @@ impl TlsLink {
         })
     }
 
-    /// One read of the socket, processed by rustls. `true`: the socket has ended.
+    /// A read of the socket, processed by rustls. `true`: the socket has ended.
     fn pull(&mut self, room: usize, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         SCRATCH.with_borrow_mut(|scratch| {
             let incoming = &mut scratch.incoming;
@@ -454,7 +454,7 @@ impl TlsLink {
         Ok(())
     }
 
-    /// Seals as much of `pieces` as one write takes and sends it. Returns how many bytes were
+    /// Seals as much of `pieces` as a write takes and sends it. Returns how many bytes were
     /// taken; sealed bytes that the socket did not take are buffered ([`TlsLink::push`]).
     fn send(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.push()?;
@@ -646,7 +646,7 @@ mod tests {
             Pair::new(materials, client)
         }
 
-        /// Takes the bytes that one end has sent.
+        /// Takes the bytes that an end has sent.
         fn carry(socket: &mut std::net::TcpStream) -> Vec<u8> {
             let mut all = Vec::new();
             let mut bytes = [0; 65_536];

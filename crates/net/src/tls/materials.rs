@@ -250,7 +250,7 @@ pub enum Trust {
     },
 }
 
-/// The materials of a tool that connects to one server: its own certificate, if set, and the
+/// The materials of a tool that connects to a server: its own certificate, if set, and the
 /// authorities that certify the server's. The name in a certificate is not checked, as in
 /// `redis-cli` without `--sni`.
 pub fn client_alone(
@@ -266,7 +266,7 @@ pub fn client_alone(
     client_trusting(own, &trust)
 }
 
-/// The materials of a tool that connects to one server, by what it believes of that server.
+/// The materials of a tool that connects to a server, by what it believes of that server.
 pub fn client_trusting(
     own: &CertificateFiles,
     trust: &Trust,

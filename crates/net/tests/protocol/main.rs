@@ -81,7 +81,7 @@ fn peer(peer: Peer, mut poll: Poll, leaves: bool) {
     }
 }
 
-/// The loop's end of one connection.
+/// The loop's end of a connection.
 struct Client {
     stream: Option<Stream>,
     generation: u32,
@@ -225,7 +225,7 @@ impl Loop {
         }
     }
 
-    /// One turn, with a few of the things that commands do to connections.
+    /// A turn, with a few of the things that commands do to connections.
     fn turn(&mut self, may_close: bool) {
         self.receive();
         for at in 0..PEERS {

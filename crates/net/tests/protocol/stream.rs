@@ -52,7 +52,7 @@ impl State {
     }
 }
 
-/// One side of a connection; the server's closes it when it is dropped.
+/// A side of a connection; the server's closes it when it is dropped.
 #[derive(Debug)]
 pub struct Socket(Arc<Mutex<State>>);
 

@@ -1,4 +1,4 @@
-//! Data that one server reports, for the checks.
+//! Data that a server reports, for the checks.
 
 use std::collections::HashMap;
 

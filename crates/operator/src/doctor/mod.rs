@@ -9,7 +9,7 @@
 //! has their list, which the console shows. The report takes the server's finding if there is one,
 //! so that no two places disagree.
 //!
-//! `group` looks at Sentinels and their data nodes instead of one server, `cluster` at all nodes of
+//! `group` looks at Sentinels and their data nodes instead of a server, `cluster` at all nodes of
 //! a cluster. Both ask russet's servers for their own findings, which `joined` joins.
 
 mod answers;
@@ -67,7 +67,7 @@ pub fn run(target: &Target) -> (String, i32) {
     report.end("")
 }
 
-/// Settings that the checks of one server read.
+/// Settings that the checks of a server read.
 pub const SETTINGS: &[&str] = &[
     "aclfile",
     "appendfsync",

@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use russet_base::finding::{Finding, Weight};
 
-/// Findings of one list that are printed.
+/// Findings of a list that are printed.
 const FINDINGS_MAX: usize = 200;
 
 /// Names in a list before "and n more".

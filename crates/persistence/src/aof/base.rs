@@ -6,7 +6,7 @@
 //! (`keyspace::passes::snapshot`); the file becomes part of the log by a change (`aof::change`).
 //!
 //! Costs: the loop formats and computes checksums; the thread writes and forces to disk. Long
-//! strings are pinned instead of copied, and their checksums are the thread's. Memory is one piece
+//! strings are pinned instead of copied, and their checksums are the thread's. Memory is a piece
 //! of 256 KiB and the bytes that wait for the disk; from 8 MiB of these on, `has_room` is false.
 
 use std::fs::{self, File};

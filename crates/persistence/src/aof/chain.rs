@@ -45,7 +45,7 @@ enum Handle {
     At(PathBuf),
 }
 
-/// One file of the chain.
+/// A file of the chain.
 #[derive(Debug)]
 pub(super) struct LogFile {
     handle: Mutex<Handle>,

@@ -12,7 +12,7 @@ use russet_keyspace::{DbIndex, KeyView, ValueView, slot_of};
 use russet_resp::write_request;
 use russet_types::Entry;
 
-/// Most elements that one command adds.
+/// Most elements that a command adds.
 pub const ELEMENTS_MAX: usize = 64;
 /// Keys of an MSET, and the bytes of a value in it, at most: it stays a small part of a slice.
 const GATHERED_KEYS_MAX: usize = 16;

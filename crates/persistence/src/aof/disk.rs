@@ -108,7 +108,7 @@ impl Disk {
         Ok(file)
     }
 
-    /// One write; returns the number of bytes written.
+    /// A write; returns the number of bytes written.
     pub fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         match self.fault(DiskCall::Write) {
             None => file.write(bytes),

@@ -1,4 +1,4 @@
-//! A reader of the log for one replica: the stream from a position on, from the incremental files.
+//! A reader of the log for a replica: the stream from a position on, from the incremental files.
 //!
 //! The bytes differ from those in the memory backlog where the log has less than replicas received
 //! (`decode`), but the positions are the same. A reader may change from one source to the other

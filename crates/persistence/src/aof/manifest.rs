@@ -40,7 +40,7 @@ impl Role {
     }
 }
 
-/// One file of the append only file.
+/// A file of the append only file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The file's name, inside the folder.

@@ -63,7 +63,7 @@ impl LongText {
     }
 }
 
-/// Bytes of a long text passed to one write.
+/// Bytes of a long text passed to a write.
 const TEXT_PIECE_BYTES: usize = 16 << 20;
 
 /// A completed fsync.

@@ -312,7 +312,7 @@ impl FaultScan<'_> {
         self.line_end(begin)
     }
 
-    /// A line of one number, after a prefix.
+    /// A line of a number, after a prefix.
     fn number(&mut self, prefix: u8) -> Result<i64, FoundFault> {
         let begin = self.pos;
         let first = *self.bytes.get(begin).ok_or(None)?;

@@ -39,7 +39,7 @@ pub enum ConvertError {
     /// A file that is not sound.
     #[error("{}: {}", .0.display(), .1)]
     Damaged(PathBuf, RdbError),
-    /// Any other reason, as one line for the user.
+    /// Any other reason, as a line for the user.
     #[error("{0}")]
     Reported(String),
 }

@@ -610,7 +610,7 @@ mod tests {
         }
     }
 
-    /// Reads one value of a fed input, fed in steps of these sizes; returns how often it starved.
+    /// Reads a value of a fed input, fed in steps of these sizes; returns how often it starved.
     fn fed<R>(
         input: &mut Input<'_>,
         rest: &mut &[u8],

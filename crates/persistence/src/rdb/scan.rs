@@ -68,7 +68,7 @@ struct Frame {
     times: u64,
 }
 
-/// A scan of one item; see the module.
+/// A scan of an item; see the module.
 #[derive(Debug)]
 pub struct Scan {
     /// Bytes of the item that are scanned.

@@ -99,7 +99,7 @@ pub struct RdbWriter {
     surveyed: VecDeque<usize>,
 }
 
-/// How a block is written that is too long for one piece.
+/// How a block is written that is too long for a piece.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Blocks {
     /// Piece by piece, as they are.
@@ -296,7 +296,7 @@ impl RdbWriter {
 
     // --- strings and numbers ---
 
-    /// A packed value as one string.
+    /// A packed value as a string.
     #[inline]
     pub(crate) fn pack(&mut self, pack: &Pack) {
         self.string(pack.as_bytes());

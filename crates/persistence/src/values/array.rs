@@ -23,7 +23,7 @@ const ARRAY: u8 = 28;
 
 /// The longest text with the tag of short texts.
 const SHORT_MAX: usize = 7;
-/// Words of one command: an index and a value each.
+/// Words of a command: an index and a value each.
 const WORDS_MAX: usize = 64;
 
 impl SavedContainer for Array {

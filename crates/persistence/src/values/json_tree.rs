@@ -125,7 +125,7 @@ mod tests {
         Ok(String::from_utf8(out).expect("JSON is UTF-8"))
     }
 
-    /// A number as a field: of one byte, of two, or of eight.
+    /// A number as a field: of a byte, of two, or of eight.
     fn number(n: u64) -> Vec<u8> {
         let mut out = vec![2];
         match n {

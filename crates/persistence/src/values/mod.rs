@@ -60,7 +60,7 @@ pub(super) trait SavedContainer: Container + Into<AnyContainer> {
         VERSION_USUAL
     }
 
-    /// Writes everything before the elements; the whole value if it is one block.
+    /// Writes everything before the elements; the whole value if it is a block.
     fn save_head(&self, to: &mut RdbWriter, form: ValueForm);
 
     /// Writes elements from `at` on, about `limit` at most; returns where the next part begins.

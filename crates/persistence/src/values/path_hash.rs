@@ -32,7 +32,7 @@ const VERSION_MIN: u32 = VERSION_FIELD_TTLS;
 /// Bytes of a path, and of a field, with the kinds of fields in module data.
 const PATH_MIN: u64 = 4;
 const FIELD_MIN: u64 = 4;
-/// Words of one command.
+/// Words of a command.
 const WORDS_MAX: usize = 128;
 /// Fields that are written together in a command.
 const FIELDS_MAX: usize = 32;

@@ -94,7 +94,7 @@ pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<Sugges
             read_string(input, &mut payload)?;
         }
         text.pop_if(|last| *last == END);
-        // Redis Stack writes one byte after a payload, and not always a zero.
+        // Redis Stack writes a byte after a payload, and not always a zero.
         payload.pop();
         trie.add(&text, score, Change::Replace, &payload);
     }

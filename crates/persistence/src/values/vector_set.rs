@@ -144,7 +144,7 @@ fn attributes_flag(content: &Content) -> u64 {
     }
 }
 
-/// Two floats as one number.
+/// Two floats as a number.
 fn pair(low: u32, high: f32) -> u64 {
     u64::from(low) | u64::from(high.to_bits()) << 32
 }

@@ -46,7 +46,7 @@ impl Context {
     }
 }
 
-/// One change of a unit.
+/// A change of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub db: Option<DbIndex>,

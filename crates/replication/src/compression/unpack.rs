@@ -223,7 +223,7 @@ impl Unpacker {
         &self.input[self.at..]
     }
 
-    /// One step: `false` if more must come first.
+    /// A step: `false` if more must come first.
     fn advance(&mut self) -> Result<bool, Damage> {
         if let Some(damage) = self.damage {
             return Err(damage);

@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 10;
 const TOO_DEEP: &[u8] = b"<max recursion level reached! Nested table?>";
 /// Longer texts are not continued.
 const BYTES_MAX: usize = 1 << 20;
-/// Stack slots of one level.
+/// Stack slots of a level.
 const ROOM: i32 = 6;
 
 /// Appends the value at `at`.

@@ -1,6 +1,6 @@
 //! The values of a Lua stack. Indices are Lua's: from 1 up, or from -1 down.
 //!
-//! A method is one call of LuaJIT's interface, or a few: it reads or pushes values, sets fields
+//! A method is a call of LuaJIT's interface, or a few: it reads or pushes values, sets fields
 //! without metatables (`raw_*`, `*_field`), calls under protection, or compiles.
 //!
 //! Invariants

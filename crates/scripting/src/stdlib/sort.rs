@@ -133,7 +133,7 @@ impl Sorter<'_> {
         Ok(left)
     }
 
-    /// Whether one value on the stack is less than another, by the script's function or by `<`.
+    /// Whether a value on the stack is less than another, by the script's function or by `<`.
     fn is_less(&mut self, a: i32, b: i32) -> Result<bool, Raise> {
         self.effort.step(0)?;
         let f = self.f;

@@ -3,7 +3,7 @@
 //! Seven options, all of them `Globals` but `loglevel`, which is the server's: GET takes it from
 //! `Host`, SET asks the driver for it (`Order::SetLogLevel`). SET checks every option before it
 //! changes any, and its reply waits for the save. New credentials close the links to all other
-//! Sentinels. Settings of one primary are `set`'s.
+//! Sentinels. Settings of a primary are `set`'s.
 
 use super::{Call, CallResult, ReplyCondition, error, error_naming};
 use crate::actions::Order;

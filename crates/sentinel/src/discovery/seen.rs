@@ -37,7 +37,7 @@ impl Status {
     }
 }
 
-/// One primary, as it is seen now.
+/// A primary, as it is seen now.
 #[derive(Clone, Copy, Debug)]
 pub struct PrimaryView<'s> {
     /// The name of SENTINEL MONITOR.

@@ -18,7 +18,7 @@ use russet_base::text::Printable;
 use russet_host::Level;
 use russet_resp::ReplyValue;
 
-/// Sentinels of one primary that are taken from hellos.
+/// Sentinels of a primary that are taken from hellos.
 pub(crate) const PEERS_MAX: usize = 128;
 /// Candidates at a time.
 const CANDIDATES_MAX: usize = 32;

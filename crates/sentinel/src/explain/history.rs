@@ -1,4 +1,4 @@
-//! The episodes of one primary, oldest first.
+//! The episodes of a primary, oldest first.
 //!
 //! Only the newest may be open: `note` adds a line to it, in the order of time, and drops the line
 //! if none is open. A primary has at most 20 episodes of 120 lines. A new episode displaces the

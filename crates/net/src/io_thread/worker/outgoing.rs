@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 
 /// Pieces below this length are joined.
 const SHORT: usize = 1024;
-/// Bytes that are joined to one piece, at most.
+/// Bytes that are joined to a piece, at most.
 const JOINED_MAX: usize = 16 * 1024;
 
 /// See the module.

@@ -116,7 +116,7 @@ impl Worker {
         }
     }
 
-    /// One read. TLS may have to answer: what its socket does not take is sent when it is writable.
+    /// A read. TLS may have to answer: what its socket does not take is sent when it is writable.
     fn read_now(&mut self, slot: u32) {
         self.fill_from(slot);
         let connection = self.connections.get(slot as usize).and_then(Option::as_ref);

@@ -14,7 +14,7 @@ pub(super) struct Clock {
     pub(super) within_us: i64,
 }
 
-/// The replies of one node.
+/// The replies of a node.
 pub(super) struct NodeReplies {
     pub(super) view: View,
     /// `cluster_state` of CLUSTER INFO; empty if it may not be asked.

@@ -1,10 +1,10 @@
 //! The members of a cluster: which nodes know each other, at which address, with which settings.
 //!
 //! Checks, in the order of the report: nodes that do not answer, nodes that not all others know,
-//! one id at two places, different addresses of one node, settings that differ, clocks that differ,
+//! one id at two places, different addresses of a node, settings that differ, clocks that differ,
 //! and Redis beside Valkey. Each compares the views of all nodes that answered; a node that did not
 //! is reported once, and left out of the others. Cost: O(nodes^2). How the views are collected:
-//! `asking`; links and addresses that one node finds wrong: `verdicts`.
+//! `asking`; links and addresses that a node finds wrong: `verdicts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

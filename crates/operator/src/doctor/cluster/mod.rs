@@ -4,7 +4,7 @@
 //! `asking` collects the replies of all nodes that the given node knows (`facts`): it only reads,
 //! and ends in bounded time. `verdicts` joins what the nodes themselves find. The other checks are
 //! of what no single node sees: `slots` (nodes that name different owners), `members` (which nodes
-//! know each other, at which address, with which settings). `view` is one node's table of nodes.
+//! know each other, at which address, with which settings). `view` is a node's table of nodes.
 
 mod asking;
 mod facts;

@@ -10,7 +10,7 @@ use crate::doctor::group::facts::Address;
 pub(super) const NODES_MAX: usize = 2000;
 const SLOTS: usize = 16_384;
 
-/// One line.
+/// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NodeLine {
     pub id: String,

@@ -179,7 +179,7 @@ type UserDenials<'n> = (&'n str, Vec<&'n str>);
 
 /// Commands that the users of Sentinels may not run.
 fn permissions(watch: &Watch<'_>, to: &mut Vec<Finding>) {
-    // One finding for all nodes that are alike.
+    // A finding for all nodes that are alike.
     let mut found: BTreeMap<UserDenials<'_>, (Vec<&Address>, &str)> = BTreeMap::new();
     for (at, node) in watch.nodes() {
         for (user, refused) in &node.access.refused {

@@ -26,7 +26,7 @@ const STEPS: u32 = 10;
 const THREADS_MAX: usize = 16;
 const SENTINELS_MAX: usize = 64;
 const NODES_MAX: usize = 256;
-/// Primaries of one Sentinel that are looked at.
+/// Primaries of a Sentinel that are looked at.
 const PRIMARIES_MAX: usize = 64;
 /// How often newly learned Sentinels are asked for others.
 const ROUNDS_MAX: usize = 4;

@@ -1,4 +1,4 @@
-//! A connection to one server of a group: every reply is bounded in bytes and time.
+//! A connection to a server of a group: every reply is bounded in bytes and time.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use russet_config::Login;
 use russet_net::DialledStream;
 use russet_resp::{BlockingLink, ReplyBounds, ReplyParser, ReplyValue, write_request};
 
-/// Maximum bytes of one reply. CLIENT LIST of the most clients that are looked through fits.
+/// Maximum bytes of a reply. CLIENT LIST of the most clients that are looked through fits.
 const REPLY_BYTES_MAX: usize = 4 << 20;
 /// No expected reply has more values, or nests deeper.
 const BOUNDS: ReplyBounds = ReplyBounds {
@@ -70,7 +70,7 @@ impl Caller {
         Ok(caller)
     }
 
-    /// Sends one command and reads its reply.
+    /// Sends a command and reads its reply.
     pub fn ask(&mut self, words: &[&[u8]]) -> Result<ReplyValue, Fault> {
         let mut request = Vec::new();
         write_request(&mut request, words.iter().copied());

@@ -14,7 +14,7 @@ use russet_resp::ReplyValue;
 const TEXT_MAX: usize = 300;
 /// Maximum rows that are read of a reply such as SENTINEL REPLICAS.
 pub(super) const ROWS_MAX: usize = 256;
-/// Maximum names and values of one row, and lines of INFO.
+/// Maximum names and values of a row, and lines of INFO.
 const FIELDS_MAX: usize = 4096;
 
 pub(in crate::doctor) type Fields = HashMap<String, String>;
@@ -116,7 +116,7 @@ pub(super) struct SentinelReplies {
     pub views: BTreeMap<String, View>,
 }
 
-/// The replies of a Sentinel about one primary.
+/// The replies of a Sentinel about a primary.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub primary: Fields,

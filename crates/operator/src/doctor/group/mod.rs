@@ -5,7 +5,7 @@
 //! failover that is due does not happen. The other checks are of what no single Sentinel sees:
 //! `quorum` and `agreement` look at the Sentinels of a primary, `replicas` at which primary they
 //! follow, `versions` at whether each can load another's snapshot, `access` at whether all of them
-//! reach each other. `watch` joins the replies of all Sentinels about one primary.
+//! reach each other. `watch` joins the replies of all Sentinels about a primary.
 
 mod access;
 mod agreement;
@@ -83,7 +83,7 @@ fn names(group: &Group) -> BTreeSet<String> {
     said.flat_map(|said| said.views.keys().cloned()).collect()
 }
 
-/// All findings about one primary.
+/// All findings about a primary.
 fn look(watch: &Watch<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     verdicts::look(watch, &mut found);

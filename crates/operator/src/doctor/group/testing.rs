@@ -165,7 +165,7 @@ impl Fake {
         self.said(sentinel).views.get_mut(NAME).expect("it watches")
     }
 
-    /// Sets a field of the primary in the reply of one Sentinel.
+    /// Sets a field of the primary in the reply of a Sentinel.
     pub fn set(&mut self, sentinel: usize, name: &str, value: &str) {
         let fields = &mut self.view(sentinel).primary;
         fields.insert(name.to_owned(), value.to_owned());
@@ -243,7 +243,7 @@ impl Fake {
     }
 }
 
-/// The findings of one check, as weight and subject.
+/// The findings of a check, as weight and subject.
 pub(super) fn findings(fake: &Fake, look: fn(&Watch<'_>, &mut Vec<Finding>)) -> Vec<String> {
     let watch = Watch::new(&fake.group, NAME).expect("a primary");
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! One primary, as all Sentinels that watch it see it: what the checks of a group read.
+//! A primary, as all Sentinels that watch it see it: what the checks of a group read.
 //!
 //! Invariants
 //!   1. `views` has at least one Sentinel, and only Sentinels that answered.

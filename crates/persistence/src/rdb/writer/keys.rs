@@ -13,7 +13,7 @@ use crate::values::{self, ValueForm};
 use russet_keyspace::{KeyView, ValueView};
 use russet_types::Type;
 
-/// Elements of one part of a large container.
+/// Elements of a part of a large container.
 const PART_ELEMENTS: usize = 64;
 
 impl RdbWriter {
@@ -166,7 +166,7 @@ impl RdbWriter {
         }
     }
 
-    /// Writes everything before the elements; the whole value if it is one block.
+    /// Writes everything before the elements; the whole value if it is a block.
     #[inline]
     fn head(&mut self, value: &ValueView<'_>) {
         match value {

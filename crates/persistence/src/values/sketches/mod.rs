@@ -1,7 +1,7 @@
 //! Sketches, as values of Redis's module `bf`: an id, fields, and their end, in form MODULE_2.
 //!
 //! Large blocks are written in pieces, as they are, and in payloads packed, if they are sparse; a
-//! block of up to a megabyte is one string, which the writer may compress, as Redis does with all.
+//! block of up to a megabyte is a string, which the writer may compress, as Redis does with all.
 //! No version of the file matters: a reader knows the module, or refuses the file by the name of
 //! its type.
 //!
@@ -117,7 +117,7 @@ fn unknown_version() -> Fault {
 
 // --- blocks in pieces ---
 
-/// A block of up to so many bytes is one piece.
+/// A block of up to so many bytes is a piece.
 const WHOLE_MAX: usize = 1 << 20;
 /// Bytes of the pieces of a larger one: whole segments, because pieces are packed by themselves.
 const PIECE_BYTES: usize = 256 << 10;
