@@ -392,7 +392,7 @@ impl World {
                 !is_over && is_claimed && self.claim(host, &claim.slots, Some(acked > 0));
             self.note(|| format!("host {host}: {} is claimed: {is_taken}", claim.slots));
             self.with_moves(host, |m, around| {
-                m.taken(around, claim.job, is_taken);
+                m.slots_taken_over(around, claim.job, is_taken);
             });
         }
     }

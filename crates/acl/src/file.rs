@@ -242,7 +242,7 @@ pub fn write_file(path: &Path, users: &Users) -> io::Result<()> {
 impl User {
     /// Checks the rules of a `user` line in the configuration; unknown commands are accepted here.
     /// The error has the index of the wrong word, a selector counting as a word.
-    pub fn look_at_rules<'a>(
+    pub fn parse_known_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
         terms: Terms<'_>,
     ) -> Result<(), RulesError> {

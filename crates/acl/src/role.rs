@@ -62,7 +62,7 @@ impl Role {
 
     /// The role of a `role` line of the configuration, as far as its commands are known: unknown
     /// commands are accepted.
-    pub fn look_at_rules<'a>(
+    pub fn parse_known_rules<'a>(
         rules: impl Iterator<Item = &'a [u8]>,
         commands: &Commands,
         channels: PubsubDefault,

@@ -247,12 +247,12 @@ impl Selector {
             let changed = commands.category_bits(category);
             let changed = changed.ok_or(RuleError::Unknown)?;
             self.set_bits(changed, on);
-            self.note_rule(name, on);
+            self.record_rule(name, on);
             return Ok(());
         }
         if let Some(id) = commands.find(name) {
             self.set_bits(commands.family(id), on);
-            self.note_rule(commands.row(id).full_name, on);
+            self.record_rule(commands.row(id).full_name, on);
             return Ok(());
         }
         let (true, Some((command, argument))) = (on, name.rsplit_once('|')) else {
@@ -273,7 +273,7 @@ impl Selector {
              misuse of ACL and may get disabled in the future (offender: +{name})"
         );
         self.add_first_arg(id, argument.as_bytes());
-        self.note_rule(name, true);
+        self.record_rule(name, true);
         Ok(())
     }
 
@@ -298,7 +298,7 @@ impl Selector {
 
     /// Appends a rule; it replaces an equal rule, and the rules of the command's subcommands and
     /// first arguments.
-    fn note_rule(&mut self, name: &str, allows: bool) {
+    fn record_rule(&mut self, name: &str, allows: bool) {
         let name = name.to_ascii_lowercase();
         self.rules.retain(|known| {
             let rest = known.name.strip_prefix(name.as_str());

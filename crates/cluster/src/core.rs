@@ -18,7 +18,7 @@ use super::actions::{Action, Order, Outbox};
 use super::bus::link::Links;
 use super::bus::secret::Secrets;
 use super::conf::NodesConf;
-use super::failover::state::{Election, Health, Hearsay, Manual};
+use super::failover::state::{Election, GossipedNodes, Health, Manual};
 use super::membership::blacklist::Blacklist;
 use super::membership::nodes::{ClusterNode, ME, NodeIndex, Nodes};
 use super::membership::strangers::Lines;
@@ -156,7 +156,7 @@ pub struct Cluster {
     pub(super) links: Links,
     pub(super) blacklist: Blacklist,
     pub(super) members: Members,
-    pub(super) hearsay: Hearsay,
+    pub(super) gossiped: GossipedNodes,
     pub(super) lines: Lines,
     /// The number of voters as last counted, and in which event; see `voters_now`.
     counted: Option<(u64, usize)>,
@@ -212,7 +212,7 @@ impl Cluster {
             links: Links::default(),
             blacklist: Blacklist::default(),
             members,
-            hearsay: Hearsay::default(),
+            gossiped: GossipedNodes::default(),
             lines: Lines::default(),
             counted: None,
             events: 0,

@@ -442,13 +442,13 @@ impl Reader {
     }
 
     fn add_user(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
-        note_name(&mut self.user_names, "user", &values[0])?;
+        declare_name(&mut self.user_names, "user", &values[0])?;
         self.config.users.push(file_line(values, origin));
         Ok(())
     }
 
     fn add_role(&mut self, values: &[Text], origin: &Origin) -> Result<(), String> {
-        note_name(&mut self.role_names, "role", &values[0])?;
+        declare_name(&mut self.role_names, "role", &values[0])?;
         self.config.roles.push(file_line(values, origin));
         Ok(())
     }
@@ -521,7 +521,7 @@ impl Config {
 }
 
 /// Notes the name of a declared user or role; an error if it was declared before.
-fn note_name(names: &mut HashSet<Text>, what: &str, name: &Text) -> Result<(), String> {
+fn declare_name(names: &mut HashSet<Text>, what: &str, name: &Text) -> Result<(), String> {
     if names.insert(name.clone()) {
         return Ok(());
     }

@@ -121,7 +121,7 @@ impl Gather {
     }
 
     /// Whether the loop, with nothing left to do, should rest before it polls.
-    pub fn wants_rest(&mut self) -> bool {
+    pub fn decide_rest(&mut self) -> bool {
         if self.run < RUN_MIN {
             return false;
         }
@@ -194,7 +194,7 @@ mod tests {
         let mut rests = 0;
         for _ in 0..moments {
             seen.iter_mut().for_each(|s| gather.event(s));
-            if gather.wants_rest() {
+            if gather.decide_rest() {
                 rests += 1;
                 gather.rested();
                 seen[..found].iter_mut().for_each(|s| gather.event(s));
@@ -228,7 +228,7 @@ mod tests {
         let mut seen = vec![0; spoke];
         for _ in 0..200 {
             seen.iter_mut().for_each(|s| gather.event(s));
-            if !gather.wants_rest() {
+            if !gather.decide_rest() {
                 continue;
             }
             gather.rested();
@@ -275,7 +275,7 @@ mod tests {
         let (mut gather, mut seen) = (Gather::default(), 0);
         for _ in 0..100 {
             gather.event(&mut seen);
-            assert!(!gather.wants_rest());
+            assert!(!gather.decide_rest());
             gather.slept();
         }
     }

@@ -118,7 +118,7 @@ impl Backlog {
     /// The end is a place where a reader of units may begin. Kept if the last such position is far
     /// enough away.
     #[inline]
-    pub fn note_place(&mut self, db: Option<DbIndex>) {
+    pub fn record_position(&mut self, db: Option<DbIndex>) {
         let last = self.places.back().map(|place| place.offset);
         let distance = (self.size / BLOCKS).min(PLACE_BYTES_MAX);
         if last.is_none_or(|last| self.end >= last + distance) {

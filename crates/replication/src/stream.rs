@@ -150,15 +150,15 @@ impl Stream {
     pub fn keep_backlog(&mut self, size: u64) {
         let at = self.offset;
         self.backlog.get_or_insert_with(|| Backlog::new(size, at));
-        self.note_place();
+        self.record_position();
     }
 
-    /// The stream is between two units here: readers of units may begin ([`Backlog::note_place`]).
+    /// The stream is between two units here: readers of units may begin ([`Backlog::record_position`]).
     #[inline]
-    pub fn note_place(&mut self) {
+    pub fn record_position(&mut self) {
         let db = self.selected();
         if let Some(backlog) = &mut self.backlog {
-            backlog.note_place(db);
+            backlog.record_position(db);
         }
     }
 
@@ -235,7 +235,7 @@ impl Stream {
         if let Some(backlog) = &mut self.backlog {
             *backlog = Backlog::new(backlog.size(), self.offset);
         }
-        self.note_place();
+        self.record_position();
     }
 
     /// The primary continues our history under another id (+CONTINUE with an id). Returns whether

@@ -173,7 +173,7 @@ impl Sentinel {
 
     /// Handles news of a primary's group: the group is advanced at once if the primary is down or
     /// in a failover, otherwise, or if a clock has jumped, in the next tick.
-    fn go_on_with(&mut self, name: &[u8]) {
+    fn advance_group(&mut self, name: &[u8]) {
         if let Some(primary) = self.primaries.get_mut(name) {
             primary.calm_until = 0;
         }
@@ -357,7 +357,7 @@ impl Sentinel {
                 {
                     refresh::refresh(&mut self.shared, primary, &target.member, info);
                 }
-                self.go_on_with(&target.primary);
+                self.advance_group(&target.primary);
             }
             Some(ExpectedReply::Hello(target)) => {
                 let at = self.shared.now;
@@ -369,7 +369,7 @@ impl Sentinel {
             }
             Some(ExpectedReply::IsDown(target)) => {
                 self.answered(&target, &reply);
-                self.go_on_with(&target.primary);
+                self.advance_group(&target.primary);
             }
         }
     }
@@ -427,7 +427,7 @@ impl Sentinel {
         let is_there = is_pong || text.starts_with(b"LOADING") || text.starts_with(b"MASTERDOWN");
         let its = self.shared.links.get_mut(link);
         its.pong_at = now;
-        its.note_reply(text);
+        its.record_reply(text);
         if is_there {
             its.available_at = now;
             its.pinged_since = None;

@@ -147,7 +147,7 @@ impl InstanceLink {
     }
 
     /// Keeps the reply to a PING. A repeated reply costs nothing.
-    pub(crate) fn note_reply(&mut self, text: &[u8]) {
+    pub(crate) fn record_reply(&mut self, text: &[u8]) {
         let text = &text[..text.len().min(REPLY_BYTES_MAX)];
         if self.last_reply != text {
             self.last_reply.clear();

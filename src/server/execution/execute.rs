@@ -466,7 +466,7 @@ impl Server {
         {
             let notes = self.config.changes_retain > 0;
             if notes || self.changes.has_said() {
-                self.stream.note_place();
+                self.stream.record_position();
                 self.note_changes_by(by);
             }
             self.persist

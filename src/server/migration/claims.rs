@@ -98,7 +98,7 @@ impl Server {
                 }
             };
             self.with_migrations(keyspace, |machine, around| {
-                machine.taken(around, claim.job, is_taken);
+                machine.slots_taken_over(around, claim.job, is_taken);
             });
         }
     }

@@ -83,7 +83,7 @@ impl Loop {
         // Threads bring the pipelines of several clients at once: a rest gathers little more.
         let may_rest =
             server.connections.io_threads.is_empty() || !self.sleeper.gather.finds_pipelines(since);
-        if rest > 0 && may_rest && self.sleeper.gather.wants_rest() {
+        if rest > 0 && may_rest && self.sleeper.gather.decide_rest() {
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {
                 return Ok(());

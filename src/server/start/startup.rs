@@ -401,7 +401,7 @@ fn rules(line: &FileLine) -> impl Iterator<Item = &[u8]> {
 /// Whether the rules of a `user` line are well-formed: command names are resolved when all commands
 /// are known.
 fn look_at_user(terms: Terms<'_>, line: &FileLine) -> Result<(), Problem> {
-    let looked_at = User::look_at_rules(rules(line), terms);
+    let looked_at = User::parse_known_rules(rules(line), terms);
     looked_at.map_err(|error| declaration_problem("user", line, &error))
 }
 
@@ -416,7 +416,7 @@ fn look_at_role<'a>(
         let text = format!("Error in role declaration '{}': {why}", Printable(name));
         return Err(Problem::at(&line.origin, text));
     }
-    let looked_at = Role::look_at_rules(rules(line), commands, channels);
+    let looked_at = Role::parse_known_rules(rules(line), commands, channels);
     let role = looked_at.map_err(|error| declaration_problem("role", line, &error))?;
     Ok((name, role))
 }

@@ -124,7 +124,7 @@ impl Cluster {
                 Ok(None) => break,
                 Err(fault) => {
                     let from = self.from(link);
-                    self.note_of_others(format!("Bad bytes {from}: {fault}"));
+                    self.log_limited(format!("Bad bytes {from}: {fault}"));
                     if fault.closes_link() {
                         self.close(link);
                     }

@@ -43,7 +43,7 @@ impl Cluster {
             Err(rejected) => {
                 let from = self.from(link);
                 let sender = rejected.sender.map_or("?".into(), |id| id.to_string());
-                self.note_of_others(format!(
+                self.log_limited(format!(
                     "Dropped a message of {sender} {from}: {}",
                     rejected.fault
                 ));
@@ -58,7 +58,7 @@ impl Cluster {
         };
         if header.current_epoch.max(header.config_epoch) > EPOCH_MAX {
             let from = self.from(link);
-            self.note_of_others(format!("Dropped a message with an invented epoch {from}"));
+            self.log_limited(format!("Dropped a message with an invented epoch {from}"));
             return;
         }
         let sender = self.sender(link, header);
@@ -300,7 +300,7 @@ impl Cluster {
     /// Another node answers by our link to this node, which is elsewhere, if at all.
     fn lose_address(&mut self, at: NodeIndex, answers: &NodeId) {
         let called = self.called(at);
-        self.note_of_others(format!("At the address of node {called} is node {answers}"));
+        self.log_limited(format!("At the address of node {called} is node {answers}"));
         let is_new = self.nodes[at].has_address();
         if let Some(link) = self.nodes[at].out {
             self.close(link);
@@ -330,7 +330,7 @@ impl Cluster {
         let me = self.me().address.ip;
         if self.settings.announce_ip.is_empty() && !local_ip.is_empty() && me != local_ip {
             self.nodes.get_mut(ME).expect("ours").address.ip = local_ip;
-            self.note_of_others(format!("Our own address is now {local_ip}"));
+            self.log_limited(format!("Our own address is now {local_ip}"));
             self.changed.routes = true;
             self.save_soon();
         }
@@ -360,7 +360,7 @@ impl Cluster {
             return;
         }
         let called = self.called(at);
-        self.note_of_others(format!(
+        self.log_limited(format!(
             "Address of node {called} is now {}:{}",
             address.ip, address.port
         ));

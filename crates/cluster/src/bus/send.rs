@@ -82,7 +82,7 @@ impl Cluster {
         Extensions {
             hostname: some(&names.hostname),
             human_nodename: some(&names.human),
-            forgotten: self.blacklist.left(self.ms(), FORGOTTEN_MAX),
+            forgotten: self.blacklist.remaining(self.ms(), FORGOTTEN_MAX),
             shard: Some(self.me().shard),
             secret: to.and_then(|at| self.secret_for(at)),
             client_ipv4: some(&names.client_ipv4),

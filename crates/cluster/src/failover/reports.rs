@@ -19,22 +19,22 @@ const KEPT_MS: i64 = 60_000;
 
 impl Cluster {
     /// Whether a further node may become known from others now. O(nodes) if another must make room.
-    pub(crate) fn takes_reports(&mut self) -> bool {
+    pub(crate) fn make_room_for_report(&mut self) -> bool {
         let now = self.ms();
-        if now - self.hearsay.since >= 1000 {
-            (self.hearsay.since, self.hearsay.came) = (now, 0);
+        if now - self.gossiped.since >= 1000 {
+            (self.gossiped.since, self.gossiped.count) = (now, 0);
         }
-        if self.hearsay.came >= RATE_MAX {
+        if self.gossiped.count >= RATE_MAX {
             return false;
         }
-        if self.hearsay.nodes.len() < NODES_MAX {
+        if self.gossiped.nodes.len() < NODES_MAX {
             return true;
         }
         let has_had_time = |at: &NodeIndex| {
             let node = &self.nodes[*at];
             node.is_rumour() && now - node.created > ANSWER_MS
         };
-        let first = self.hearsay.nodes.iter().copied().find(has_had_time);
+        let first = self.gossiped.nodes.iter().copied().find(has_had_time);
         if let Some(first) = first {
             self.forget(first);
         }
@@ -43,8 +43,8 @@ impl Cluster {
 
     /// A node has answered at its address.
     pub(crate) fn confirm(&mut self, at: NodeIndex) {
-        if std::mem::take(&mut self.nodes[at].is_hearsay) {
-            self.hearsay.remove(at);
+        if std::mem::take(&mut self.nodes[at].is_gossiped) {
+            self.gossiped.remove(at);
             self.changed.routes = true;
             self.save_soon();
         }
@@ -57,7 +57,13 @@ impl Cluster {
             let node = &self.nodes[*at];
             node.is_rumour() && node.inbound.is_none() && node.mentioned < oldest
         };
-        let over: Vec<NodeIndex> = self.hearsay.nodes.iter().copied().filter(is_over).collect();
+        let over: Vec<NodeIndex> = self
+            .gossiped
+            .nodes
+            .iter()
+            .copied()
+            .filter(is_over)
+            .collect();
         for at in over {
             self.forget(at);
         }

@@ -114,17 +114,17 @@ impl Manual {
     }
 }
 
-/// See `reports`.
+/// Nodes that are known from gossip alone; see `reports`.
 #[derive(Debug, Default)]
-pub(crate) struct Hearsay {
-    /// In the order of their coming.
+pub(crate) struct GossipedNodes {
+    /// In the order in which they became known.
     pub(super) nodes: Vec<NodeIndex>,
     /// When the second of the rate began, and how many came in it.
     pub(super) since: i64,
-    pub(super) came: usize,
+    pub(super) count: usize,
 }
 
-impl Hearsay {
+impl GossipedNodes {
     /// The node has answered, or is forgotten.
     pub fn remove(&mut self, at: NodeIndex) {
         self.nodes.retain(|&other| other != at);
@@ -132,7 +132,7 @@ impl Hearsay {
 
     pub fn add(&mut self, at: NodeIndex) {
         self.nodes.push(at);
-        self.came += 1;
+        self.count += 1;
     }
 
     #[cfg(test)]

@@ -41,7 +41,7 @@ impl Blacklist {
     }
 
     /// At most `max` of them with the seconds that are left, at least 1.
-    pub fn left(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
+    pub fn remaining(&self, now: i64, max: usize) -> Vec<(NodeId, u64)> {
         let left = |(id, end): (&NodeId, &i64)| (*id, (end - now).max(1000) as u64 / 1000);
         self.0.iter().map(left).take(max).collect()
     }
@@ -57,7 +57,7 @@ mod tests {
         let mut list = Blacklist::default();
         list.add(id, 5000);
         list.add(id, 4000);
-        assert_eq!(list.left(1000, 9), [(id, 4)]);
+        assert_eq!(list.remaining(1000, 9), [(id, 4)]);
         list.expire(4999);
         assert!(list.contains(&id));
         list.expire(5000);

@@ -131,7 +131,7 @@ impl Cluster {
                 self.close(link);
             }
             let called = self.called(at);
-            self.note_of_others(format!(
+            self.log_limited(format!(
                 "Address of {called} is now {}:{}",
                 noticed.ip, noticed.port
             ));
@@ -152,7 +152,7 @@ impl Cluster {
             || entry.ip.is_empty()
             || entry.bus_port == 0
             || self.blacklist.contains(&entry.node)
-            || !self.takes_reports()
+            || !self.make_room_for_report()
         {
             return;
         }
@@ -167,9 +167,9 @@ impl Cluster {
         let mut node = ClusterNode::new(entry.node, shard, flags, self.ms());
         node.address = self.address_of(entry);
         node.failed = self.ms();
-        node.is_hearsay = true;
+        node.is_gossiped = true;
         if let Some(at) = self.nodes.add(node) {
-            self.hearsay.add(at);
+            self.gossiped.add(at);
             let text = format!("Node {} is known from {}", entry.node, self.called(sender));
             self.log(Level::Verbose, text);
             self.changed.routes = true;

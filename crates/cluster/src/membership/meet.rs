@@ -57,14 +57,14 @@ impl Cluster {
     /// An unknown node meets us: we dial it, and learn its name from its answer.
     pub(crate) fn meet_back(&mut self, link: LinkId, header: &Header<'_>) {
         let address = self.address_in(link, header);
-        if !address.ip.is_empty() && address.bus_port != 0 && self.has_room_for_met() {
+        if !address.ip.is_empty() && address.bus_port != 0 && self.make_room_for_met() {
             self.meet(address, NodeFlags::empty());
         }
     }
 
     /// Whether a further node that meets us may be met back; a node that has not answered in time
     /// makes room.
-    fn has_room_for_met(&mut self) -> bool {
+    fn make_room_for_met(&mut self) -> bool {
         let now = self.ms();
         let is_met =
             |node: &ClusterNode| node.is_handshake() && !node.flags.contains(NodeFlags::MEET);
@@ -85,7 +85,7 @@ impl Cluster {
     /// whose PING shows it who we are.
     pub(crate) fn receive_meet_again(&mut self, at: NodeIndex) {
         let called = self.called(at);
-        self.note_of_others(format!("Node {called} meets us again"));
+        self.log_limited(format!("Node {called} meets us again"));
         if let Some(link) = self.nodes[at].out {
             self.close(link);
         }
@@ -164,7 +164,7 @@ impl Cluster {
         for (_, other) in self.nodes.iter_mut() {
             other.reports.retain(|(by, _)| *by != at);
         }
-        self.hearsay.remove(at);
+        self.gossiped.remove(at);
         self.election.forget(at);
         if self.manual.forget(at) {
             self.end_manual();

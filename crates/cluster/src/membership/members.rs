@@ -78,7 +78,7 @@ impl Cluster {
         if node.trust == Trust::Member {
             node.trust = Trust::Moved;
             let called = self.called(at);
-            self.note_of_others(format!(
+            self.log_limited(format!(
                 "Node {called} is not asked or answered until it shows that it has moved"
             ));
         }

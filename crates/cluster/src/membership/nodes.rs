@@ -62,8 +62,8 @@ pub struct ClusterNode {
     pub offset: u64,
     /// When it became known, or its handshake began.
     pub created: i64,
-    /// Known from gossip alone: it has never answered at its address. See `hearsay`.
-    pub(crate) is_hearsay: bool,
+    /// Known from gossip alone: it has never answered at its address. See `reports`.
+    pub(crate) is_gossiped: bool,
     /// When gossip last named it.
     pub(crate) mentioned: i64,
     /// The PING that waits for its PONG.
@@ -132,7 +132,7 @@ impl ClusterNode {
             replicas: Vec::new(),
             offset: 0,
             created: now,
-            is_hearsay: false,
+            is_gossiped: false,
             mentioned: now,
             pinged: None,
             ponged: None,
@@ -183,7 +183,7 @@ impl ClusterNode {
 
     /// Nothing but its name and address is known, and that from others: it is not passed on.
     pub(crate) fn is_rumour(&self) -> bool {
-        self.is_hearsay && self.slots.is_empty() && self.replicas.is_empty()
+        self.is_gossiped && self.slots.is_empty() && self.replicas.is_empty()
     }
 
     /// Its address is not another node's by now (`NO_ADDRESS`).

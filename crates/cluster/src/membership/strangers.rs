@@ -36,7 +36,7 @@ pub struct Lines {
 
 impl Cluster {
     /// Logs a line that any node can cause; lines beyond the rate are counted.
-    pub(crate) fn note_of_others(&mut self, text: String) {
+    pub(crate) fn log_limited(&mut self, text: String) {
         let now = self.ms();
         if now - self.lines.since >= 1000 {
             let left_out = self.lines.count.saturating_sub(LINES_MAX);
@@ -123,7 +123,7 @@ impl Cluster {
 
     fn close_for_its_input(&mut self, link: LinkId) {
         let from = self.from(link);
-        self.note_of_others(format!("Closed the link {from}: too much input waits"));
+        self.log_limited(format!("Closed the link {from}: too much input waits"));
         self.close(link);
     }
 }

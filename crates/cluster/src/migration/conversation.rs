@@ -134,7 +134,7 @@ pub(super) trait Conversation: std::fmt::Debug {
         Err(End::Completed)
     }
 
-    fn taken(&mut self, _scene: &mut Scene<'_>) -> EventResult {
+    fn slots_taken_over(&mut self, _scene: &mut Scene<'_>) -> EventResult {
         Ok(())
     }
 

@@ -152,7 +152,7 @@ impl Migrations {
         if head.side == Side::Import {
             self.yield_kept(&head.slots);
         }
-        let text = format!("{} begins", head.shown());
+        let text = format!("{} begins", head.log_name());
         self.out.push_back(Action::Log {
             level: Level::Notice,
             text,
@@ -256,10 +256,10 @@ impl Migrations {
     }
 
     /// The outcome of `Action::Take`.
-    pub fn taken(&mut self, around: &dyn MigrationContext, name: Name, is_taken: bool) {
+    pub fn slots_taken_over(&mut self, around: &dyn MigrationContext, name: Name, is_taken: bool) {
         self.step(self.named(name), around, |talk, scene| {
             if is_taken {
-                talk.taken(scene)
+                talk.slots_taken_over(scene)
             } else {
                 Err(End::Failed("The slots could not be taken over".into()))
             }

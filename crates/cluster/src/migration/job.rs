@@ -141,7 +141,7 @@ impl JobHead {
     }
 
     /// Its name in the log.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn log_name(&self) -> String {
         let (side, peer) = match self.side {
             Side::Import => ("import", self.source),
             Side::Export => ("export", self.target),
@@ -234,7 +234,7 @@ impl Scene<'_> {
     /// Logs a change of the conversation's state.
     pub fn entered(&mut self, from: &str, to: &str) {
         self.head.updated_ms = self.now.wall_ms;
-        let text = format!("{}: {from} -> {to}", self.head.shown());
+        let text = format!("{}: {from} -> {to}", self.head.log_name());
         self.log(Level::Verbose, text);
     }
 
@@ -399,7 +399,7 @@ impl Scene<'_> {
     }
 
     fn log_end(&mut self, outcome: Outcome) {
-        let shown = self.head.shown();
+        let shown = self.head.log_name();
         match outcome {
             Outcome::Completed => self.log(Level::Notice, format!("{shown} has completed")),
             Outcome::Canceled => {

@@ -57,7 +57,7 @@ impl PullSource {
         if lag > scene.settings.handoff_max_lag || scene.settings.prevents_pause {
             return;
         }
-        let shown = scene.head.shown();
+        let shown = scene.head.log_name();
         scene.log(
             Level::Notice,
             format!("{shown} holds writes: {lag} bytes are missing"),

@@ -341,7 +341,7 @@ impl Conversation for PullTarget {
         }
     }
 
-    fn taken(&mut self, scene: &mut Scene<'_>) -> EventResult {
+    fn slots_taken_over(&mut self, scene: &mut Scene<'_>) -> EventResult {
         scene.show();
         Err(End::Completed)
     }

@@ -121,7 +121,7 @@ impl Conversation for PushTarget {
         self.received_ms = scene.now.monotonic_ms;
     }
 
-    fn taken(&mut self, scene: &mut Scene<'_>) -> EventResult {
+    fn slots_taken_over(&mut self, scene: &mut Scene<'_>) -> EventResult {
         scene.show();
         Err(End::Completed)
     }

@@ -67,7 +67,7 @@ impl Migrations {
             };
         }
         if sender.is_internal {
-            return match self.asked(around, sender, words) {
+            return match self.receive_sync(around, sender, words) {
                 Ok(status) => Answer::Status(status),
                 Err(refusal) => Answer::Refused(refusal),
             };
@@ -116,7 +116,7 @@ impl Migrations {
     }
 
     /// A request of a Redis target to its source: `SYNC` or `RDBCHANNEL`.
-    fn asked(
+    fn receive_sync(
         &mut self,
         around: &dyn MigrationContext,
         sender: &Sender,

@@ -189,7 +189,7 @@ fn invented_nodes_are_forgotten_and_not_passed_on() {
         alone.tick();
     }
     assert!(alone.core.nodes.len() <= 2);
-    assert_eq!(alone.core.hearsay.len(), 0);
+    assert_eq!(alone.core.gossiped.len(), 0);
 }
 
 /// Real nodes answer at once, and all become known.
@@ -221,7 +221,7 @@ fn a_thousand_nodes_become_known_by_one() {
     }
     assert!(seconds <= 5, "{seconds}");
     assert!(alone.core.nodes.find(&id(999)).is_some());
-    assert_eq!(alone.core.hearsay.len(), 0);
+    assert_eq!(alone.core.gossiped.len(), 0);
 }
 
 /// Links without a message, and with a message: how many are open, at most and after the time for

@@ -113,31 +113,31 @@ impl Machine {
             return vec![Finding::notice("machine", text)];
         }
         let looks = [
-            self.look_at_overcommit(answers),
-            self.look_at_huge_pages(answers),
-            self.look_at_backlog(answers),
-            self.look_at_files(answers),
-            self.look_at_swap(),
-            self.look_at_disk(answers),
+            self.check_overcommit(answers),
+            self.check_huge_pages(answers),
+            self.check_backlog(answers),
+            self.check_files(answers),
+            self.check_swap(),
+            self.check_disk(answers),
         ];
         looks.into_iter().flatten().collect()
     }
 
     /// The checks that matter before a start, with the settings of the configuration file, if any.
-    pub(super) fn look_without_server(&self, answers: &Answers) -> Vec<Finding> {
+    pub(super) fn check_without_server(&self, answers: &Answers) -> Vec<Finding> {
         let looks = [
-            self.look_at_overcommit(answers),
-            self.look_at_huge_pages(answers),
+            self.check_overcommit(answers),
+            self.check_huge_pages(answers),
             (!answers.config.is_empty())
-                .then(|| self.look_at_backlog(answers))
+                .then(|| self.check_backlog(answers))
                 .flatten(),
-            self.look_at_folder(),
+            self.check_folder(),
         ];
         looks.into_iter().flatten().collect()
     }
 
     /// `dir` of a server that does not run, for the user that asks.
-    fn look_at_folder(&self) -> Option<Finding> {
+    fn check_folder(&self) -> Option<Finding> {
         if self.folder.as_os_str().is_empty() {
             return None;
         }
@@ -166,7 +166,7 @@ impl Machine {
         })
     }
 
-    fn look_at_overcommit(&self, answers: &Answers) -> Option<Finding> {
+    fn check_overcommit(&self, answers: &Answers) -> Option<Finding> {
         let set = self.overcommit?;
         // Only a forked child can double the memory requested from the machine.
         let mend = "sysctl vm.overcommit_memory=1, and the same in /etc/sysctl.d/russet.conf; or \
@@ -192,7 +192,7 @@ impl Machine {
         })
     }
 
-    fn look_at_huge_pages(&self, answers: &Answers) -> Option<Finding> {
+    fn check_huge_pages(&self, answers: &Answers) -> Option<Finding> {
         let set = self.huge_pages.as_deref()?;
         Some(match (set, answers.config("snapshot-method")) {
             ("always", "fork") => Finding::warning(
@@ -204,7 +204,7 @@ impl Machine {
         })
     }
 
-    fn look_at_backlog(&self, answers: &Answers) -> Option<Finding> {
+    fn check_backlog(&self, answers: &Answers) -> Option<Finding> {
         let (limit, wanted) = (self.somaxconn?, answers.config_number("tcp-backlog"));
         Some(if limit < wanted {
             Finding::warning(
@@ -219,7 +219,7 @@ impl Machine {
         })
     }
 
-    fn look_at_files(&self, answers: &Answers) -> Option<Finding> {
+    fn check_files(&self, answers: &Answers) -> Option<Finding> {
         let (limit, clients) = (self.files?, answers.number("maxclients"));
         // Besides clients there are files, pipes and links.
         Some(if limit < clients + 32 {
@@ -233,7 +233,7 @@ impl Machine {
         })
     }
 
-    fn look_at_swap(&self) -> Option<Finding> {
+    fn check_swap(&self) -> Option<Finding> {
         let swapped = self.swapped?;
         Some(if swapped > 16 << 20 {
             Finding::warning(
@@ -249,7 +249,7 @@ impl Machine {
         })
     }
 
-    fn look_at_disk(&self, answers: &Answers) -> Option<Finding> {
+    fn check_disk(&self, answers: &Answers) -> Option<Finding> {
         let free = self.disk_free?;
         let aof = answers.is("aof_enabled", "1");
         if !aof && answers.config("save").is_empty() {

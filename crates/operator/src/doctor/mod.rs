@@ -159,7 +159,7 @@ fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
         ..Answers::default()
     };
     let mut findings = vec![down];
-    findings.extend(Machine::read(&answers).look_without_server(&answers));
+    findings.extend(Machine::read(&answers).check_without_server(&answers));
     let mut report = Report::headed(format!("{place}: no server\n"));
     report.add(findings);
     (report.end("").0, 2)

@@ -237,7 +237,7 @@ impl Chain {
     }
 
     /// Continues the log in another chain, whose first file begins no later.
-    pub fn go_on_in(&self, other: &Chain) {
+    pub fn continue_in(&self, other: &Chain) {
         if let (Some(last), Some(first)) = (self.files.back(), other.files.front()) {
             let _ = last.next.set(Arc::clone(first));
         }

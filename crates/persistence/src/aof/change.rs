@@ -188,12 +188,12 @@ impl Log {
         self.writer.hold();
         let stage = ChangeStage::Rest { manifest, name };
         self.change = Some(Change { owner, stage });
-        self.go_on_to_next();
+        self.begin_next_file();
         Ok(())
     }
 
     /// Begins the next file if the rest of the current file is written.
-    pub(super) fn go_on_to_next(&mut self) {
+    pub(super) fn begin_next_file(&mut self) {
         let awaits_rest = |change: &Change| matches!(change.stage, ChangeStage::Rest { .. });
         let is_written = self.writer.has_written_rest() && self.writer.trouble().is_none();
         if !is_written || !self.change.as_ref().is_some_and(awaits_rest) {
@@ -324,7 +324,7 @@ impl Log {
         self.writer.is_synced_elsewhere = false;
         match ended {
             Ok(ChangeOutput::Ahead { upto }) => {
-                self.writer.note_synced(upto);
+                self.writer.record_synced(upto);
                 Ok(CompletedChange::Ahead)
             }
             Ok(ChangeOutput::Next {
@@ -335,7 +335,7 @@ impl Log {
             }) => {
                 self.adopt_manifest(manifest);
                 self.finished_bytes += self.writer.length();
-                self.writer.note_all_synced();
+                self.writer.record_all_synced();
                 self.end_chain();
                 self.writer.open(file, path, length);
                 self.continue_chain();
@@ -360,7 +360,7 @@ impl Log {
             }
             Err(ChangeError::Sync(error)) => {
                 let why = russet_config::system_text(&error);
-                self.writer.note_sync_failed(error);
+                self.writer.record_sync_failure(error);
                 Err(why)
             }
             Err(ChangeError::Open(error)) => Err(error.to_string()),

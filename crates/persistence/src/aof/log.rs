@@ -332,8 +332,8 @@ impl Log {
     }
 
     /// The readers of this set continue in `next`.
-    pub fn go_on_in(&mut self, next: &Log) {
-        self.chain.go_on_in(&next.chain);
+    pub fn continue_in(&mut self, next: &Log) {
+        self.chain.continue_in(&next.chain);
     }
 
     /// The written part of the current file.
@@ -381,7 +381,7 @@ impl Log {
             .iter()
             .map(|part| self.names.path(&part.name));
         if paths.any(|path| matches!(position_at_begin(&path), Ok(Some(_)))) {
-            self.writer.note_marked();
+            self.writer.set_marked();
         }
         if !self.writer.rules.checksums {
             return;
@@ -453,7 +453,7 @@ impl Log {
             return Ok(());
         };
         let lack = error.lack_of_space().ok_or(error)?;
-        self.writer.note_write_failed(lack);
+        self.writer.record_write_failure(lack);
         let bytes = empty;
         self.waits_for_space = Some(EmptyBase { form, bytes });
         Ok(())
@@ -473,12 +473,12 @@ impl Log {
                 let lack = error.lack_of_space();
                 let lack = lack.unwrap_or_else(|| io::Error::other(error.to_string()));
                 self.waits_for_space = Some(base);
-                return self.writer.note_write_failed(lack);
+                return self.writer.record_write_failure(lack);
             }
-            self.writer.note_writable();
+            self.writer.record_writable();
         }
         self.writer.flush(time, now);
-        self.go_on_to_next();
+        self.begin_next_file();
     }
 
     /// Opens the last incremental file, or creates the first. If there are no files at all,

@@ -361,7 +361,7 @@ impl LogWriter {
     }
 
     /// The files before this file have positions.
-    pub(super) fn note_marked(&mut self) {
+    pub(super) fn set_marked(&mut self) {
         self.is_marked = true;
     }
 
@@ -464,7 +464,7 @@ impl LogWriter {
     }
 
     /// Writes a line before the next unit, or bytes of the stream.
-    pub fn note_aside(&mut self, line: AsideLine) {
+    pub fn add_aside_line(&mut self, line: AsideLine) {
         line.write(&mut self.aside_lines);
     }
 
@@ -486,7 +486,7 @@ impl LogWriter {
             self.syncer.close(old.file);
         }
         if length > 0 {
-            self.note_place();
+            self.record_position();
         }
         self.begins = self.buffer.is_empty();
         if !self.buffer.is_empty() {
@@ -499,7 +499,7 @@ impl LogWriter {
     }
 
     /// Everything written ends here: readers of the stream can begin.
-    fn note_place(&mut self) {
+    fn record_position(&mut self) {
         let offset = self.written;
         if let Some(open) = &mut self.open {
             let last = open.places.last().map_or(0, |place| place.at);
@@ -546,7 +546,7 @@ impl LogWriter {
         self.held_from = Some(self.appended);
         self.begins = true;
         if self.buffer.is_empty() {
-            return self.note_rest_written();
+            return self.finish_rest();
         }
         self.rest = Some(CutRemainder {
             bytes: std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare)),
@@ -560,7 +560,7 @@ impl LogWriter {
     }
 
     /// At the end of the rest of a cut.
-    fn note_rest_written(&mut self) {
+    fn finish_rest(&mut self) {
         if let Some(from) = self.held_from
             && self.has_written_rest()
         {
@@ -584,29 +584,29 @@ impl LogWriter {
     }
 
     /// The file's bytes up to `upto` of the stream are on disk.
-    pub(crate) fn note_synced(&mut self, upto: ReplOffset) {
+    pub(crate) fn record_synced(&mut self, upto: ReplOffset) {
         self.synced = self.synced.max(upto);
     }
 
     /// Everything written is on disk.
-    pub(crate) fn note_all_synced(&mut self) {
+    pub(crate) fn record_all_synced(&mut self) {
         self.synced = self.written;
     }
 
     /// There is no file to write to.
-    pub(super) fn note_write_failed(&mut self, error: io::Error) {
+    pub(super) fn record_write_failure(&mut self, error: io::Error) {
         self.note(Trouble::Write(error));
     }
 
     /// Writing is possible again.
-    pub(super) fn note_writable(&mut self) {
+    pub(super) fn record_writable(&mut self) {
         if self.trouble.take().is_some() {
             tracing::warn!("AOF write error looks solved. The server can write again.");
         }
     }
 
     /// An fsync of the file has failed.
-    pub(crate) fn note_sync_failed(&mut self, error: io::Error) {
+    pub(crate) fn record_sync_failure(&mut self, error: io::Error) {
         self.note(Trouble::Sync(error));
     }
 
@@ -652,7 +652,7 @@ impl LogWriter {
             return;
         }
         if self.buffer.len() > self.unsynced {
-            let written = if !waits && self.is_behind(time) {
+            let written = if !waits && self.check_lag(time) {
                 self.launch(time)
             } else {
                 self.write(time)
@@ -662,7 +662,7 @@ impl LogWriter {
                 return;
             }
             if self.flight.is_none() {
-                self.note_writable();
+                self.record_writable();
             }
         } else if self.written < self.appended {
             // Bytes of the stream for replicas alone, without annotations: the file lacks them.
@@ -709,8 +709,9 @@ impl LogWriter {
         self.rules.policy == SyncPolicy::Always && !self.rules.no_sync
     }
 
-    /// Whether the loop should not write: it would have to wait for the disk.
-    fn is_behind(&mut self, time: Time) -> bool {
+    /// Whether the loop should not write because it would have to wait for the disk. Counts
+    /// and logs an fsync that takes too long.
+    fn check_lag(&mut self, time: Time) -> bool {
         let is_slow = time.mono_ms < self.slow_until_ms;
         if !self.sync_in_progress() {
             self.met_sync_ms = None;
@@ -754,7 +755,7 @@ impl LogWriter {
     /// A write on its way has ended.
     fn landed(&mut self, done: CompletedWrite) {
         let flight = self.flight.take().expect("it was under way");
-        self.note_pace(done.is_slow);
+        self.record_pace(done.is_slow);
         let open = self.open.as_mut().expect("settled before it is closed");
         let mut bytes = done.bytes;
         if let Err(error) = done.result {
@@ -766,18 +767,18 @@ impl LogWriter {
         }
         open.count(flight.has_checksum, &done.head, &bytes);
         self.written = flight.upto;
-        self.note_rest_written();
-        self.note_place();
+        self.finish_rest();
+        self.record_position();
         bytes.clear();
         bytes.shrink_to(BUFFER_KEPT);
         self.spare = bytes;
         if matches!(self.trouble, Some(Trouble::Write(_))) {
-            self.note_writable();
+            self.record_writable();
         }
     }
 
     /// From a slow write on a thread writes for a while.
-    fn note_pace(&mut self, is_slow: bool) {
+    fn record_pace(&mut self, is_slow: bool) {
         if !is_slow || !self.hand.wakes() {
             return;
         }
@@ -868,7 +869,7 @@ impl LogWriter {
         let all_synced = self.synced == self.written;
         let (piece, flight) = self.take_piece(time);
         let done = piece.write(&self.disk);
-        self.note_pace(done.is_slow);
+        self.record_pace(done.is_slow);
         let open = self.open.as_mut().expect("looked at by the caller");
         open.torn = done.is_torn;
         if done.result.is_ok() {
@@ -882,7 +883,7 @@ impl LogWriter {
             return Err(error);
         }
         self.written = self.appended;
-        self.note_place();
+        self.record_position();
         // Annotations alone need no fsync: no write is acknowledged for them.
         if self.written > self.synced && self.must_sync() {
             self.unsynced = flight.effects;

@@ -156,7 +156,7 @@ impl<'a, 't> TargetFile<'a, 't> {
         if let ValueView::Container(container) = &view.value {
             self.obstacles.of_module(container.kind());
         }
-        if !self.is_written() {
+        if !self.continue_writing() {
             return Ok(());
         }
         if self.selected != Some(db) {
@@ -171,8 +171,9 @@ impl<'a, 't> TargetFile<'a, 't> {
         Ok(())
     }
 
-    /// Whether keys are still written: otherwise they are only judged.
-    fn is_written(&mut self) -> bool {
+    /// Whether keys are still written. Drops the file at the first obstacle: from then on keys are
+    /// only judged.
+    fn continue_writing(&mut self) -> bool {
         if !self.obstacles.are_none() && !self.skips {
             self.file = None;
         }
@@ -197,7 +198,7 @@ impl<'a, 't> TargetFile<'a, 't> {
     /// Ends the file and gives it its name: returns its bytes. `None`: there is no file, because it
     /// was not wanted or there were obstacles.
     pub fn finish(mut self) -> Result<Option<u64>, ConvertError> {
-        if !self.is_written() {
+        if !self.continue_writing() {
             return Ok(None);
         }
         self.writer.end();

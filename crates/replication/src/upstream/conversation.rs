@@ -60,7 +60,7 @@ impl Upstream {
         match (&self.stage, &self.main) {
             (Stage::Joining(_), _) => link == Link::Main,
             (Stage::Down | Stage::Online | Stage::Settled, _) => false,
-            (_, Some(main)) if link == Link::Main => !main.is_lost && self.has_room(),
+            (_, Some(main)) if link == Link::Main => !main.is_lost && self.check_room(),
             (Stage::Talking(_) | Stage::Announcing(_), _) => is_of_snapshot,
             (Stage::Receiving(receiving), _) => is_of_snapshot && !receiving.is_received(),
             (Stage::Loading(loading), _) => is_of_snapshot && !loading.is_received(),
@@ -74,8 +74,8 @@ impl Upstream {
         holds && self.main.as_ref().is_some_and(|main| !main.is_lost)
     }
 
-    /// Whether more of the stream may be held.
-    fn has_room(&mut self) -> bool {
+    /// Whether more of the stream may be held. Logs the first time that the limit is reached.
+    fn check_room(&mut self) -> bool {
         match self.held.check(self.settings.held_max_bytes) {
             Ok(is_full) => !is_full,
             Err(bytes) => {

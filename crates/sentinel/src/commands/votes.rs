@@ -46,7 +46,7 @@ pub(super) fn is_down(call: &mut Call<'_>) -> CallResult {
         return Ok(ReplyCondition::Send);
     }
     let epoch = u64::try_from(epoch).unwrap_or(0);
-    let (vote, vote_epoch) = votes::asked(shared, primary, epoch, candidate);
+    let (vote, vote_epoch) = votes::vote_on_request(shared, primary, epoch, candidate);
     let vote = vote.as_deref().unwrap_or(b"*");
     write(call.reply, is_down, vote, vote_epoch);
     if shared.out.is_saved() {

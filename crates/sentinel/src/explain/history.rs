@@ -118,7 +118,7 @@ impl History {
     }
 
     /// Adds a line to the last episode, which may have ended.
-    pub(super) fn note_after(&mut self, now: Now, line: String) {
+    pub(super) fn add_late_line(&mut self, now: Now, line: String) {
         if let Some(episode) = self.episodes.back_mut() {
             episode.push(now, line);
         }
@@ -131,8 +131,8 @@ impl History {
         }
     }
 
-    /// Whether this obstacle differs from the last, which it replaces.
-    pub(super) fn is_new(&mut self, obstacle: Obstacle) -> bool {
+    /// Records the obstacle in the place of the last. Returns whether the two differ.
+    pub(super) fn replace_obstacle(&mut self, obstacle: Obstacle) -> bool {
         self.obstacle.replace(obstacle) != Some(obstacle)
     }
 
@@ -165,7 +165,13 @@ mod tests {
         assert_eq!((newest.lines.len(), newest.left_out), (LINES_MAX, 2));
         let (before, after) = (&newest.lines[59].1, &newest.lines[60].1);
         assert_eq!((before.as_str(), after.as_str()), ("59", "62"));
-        assert!(history.is_new(Obstacle::Unsaved) && !history.is_new(Obstacle::Unsaved));
-        assert!(history.is_new(Obstacle::Delay(1)) && history.is_new(Obstacle::Delay(2)));
+        assert!(
+            history.replace_obstacle(Obstacle::Unsaved)
+                && !history.replace_obstacle(Obstacle::Unsaved)
+        );
+        assert!(
+            history.replace_obstacle(Obstacle::Delay(1))
+                && history.replace_obstacle(Obstacle::Delay(2))
+        );
     }
 }

@@ -114,7 +114,7 @@ pub fn up(shared: &Shared, primary: &mut Primary) {
     let after = span(shared.now - since);
     let line = format!("it is no longer seen as down, {after} after SDOWN");
     let history = &mut primary.history;
-    history.note_after(shared.clock(), line);
+    history.add_late_line(shared.clock(), line);
     if !primary.failover.is_running() {
         let outcome = format!("no failover: the primary answers again after {after}");
         history.close(shared.clock(), outcome);
@@ -236,7 +236,7 @@ pub(super) fn electorate(primary: &Primary, shared: &Shared) -> String {
 
 /// An attempt cannot begin.
 pub fn obstacle(shared: &Shared, primary: &mut Primary, obstacle: Obstacle) {
-    if !primary.history.is_new(obstacle) {
+    if !primary.history.replace_obstacle(obstacle) {
         return;
     }
     let line = match obstacle {
@@ -250,7 +250,7 @@ pub fn obstacle(shared: &Shared, primary: &mut Primary, obstacle: Obstacle) {
             span(until - shared.now)
         ),
     };
-    primary.history.note_after(shared.clock(), line);
+    primary.history.add_late_line(shared.clock(), line);
 }
 
 /// `+elected-leader`.
@@ -490,7 +490,7 @@ pub fn tilt(shared: &Shared, primary: &mut Primary) {
     if primary.history.is_open() || !primary.node.watch.is_down {
         note(shared, primary, line)
     } else {
-        primary.history.note_after(shared.clock(), line)
+        primary.history.add_late_line(shared.clock(), line)
     }
 }
 

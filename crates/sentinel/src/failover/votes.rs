@@ -66,7 +66,7 @@ pub fn vote(
 
 /// The vote for another Sentinel that asks for it; as [`vote`]. A request for an unknown candidate,
 /// or after too many others, changes nothing: else an invented name takes the vote of an epoch.
-pub fn asked(
+pub fn vote_on_request(
     shared: &mut Shared,
     primary: &mut Primary,
     epoch: u64,

@@ -61,7 +61,7 @@ impl Persist {
         left_out: u64,
     ) {
         let before = (stream.position(), stream.selected());
-        stream.note_place();
+        stream.record_position();
         stream.append(bytes);
         let after = stream.offset();
         let aof = &mut self.aof;

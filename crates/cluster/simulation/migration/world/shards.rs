@@ -153,7 +153,7 @@ impl World {
                 self.claim(node);
             }
             self.call(node, |m, view| {
-                m.taken(view, claim.job, has_keys);
+                m.slots_taken_over(view, claim.job, has_keys);
             });
         }
     }

@@ -217,7 +217,7 @@ impl Worker {
             return self.poll_for(Some(Duration::ZERO));
         }
         let rest = u64::from(self.figures.rest_us.load(Ordering::Relaxed));
-        if rest > 0 && self.gather.wants_rest() {
+        if rest > 0 && self.gather.decide_rest() {
             self.poll_for(Some(Duration::ZERO))?;
             if !self.events.is_empty() || self.has_tasks() {
                 return Ok(());

@@ -245,7 +245,7 @@ impl Aof {
     /// Records a line about flushes in the log, before the next unit, or bytes of the stream.
     pub(in crate::server) fn note_aside(&mut self, line: AsideLine) {
         let logs = self.log.iter_mut().chain(&mut self.next);
-        logs.for_each(|log| log.writer.note_aside(line));
+        logs.for_each(|log| log.writer.add_aside_line(line));
     }
 
     /// The unit that comes next may have a flush.

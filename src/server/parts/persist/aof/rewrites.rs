@@ -375,7 +375,7 @@ impl Aof {
         if let Some(mut old) = self.log.replace(next) {
             old.close(at, stream.offset());
             if let Some(log) = &self.log {
-                old.go_on_in(log);
+                old.continue_in(log);
             }
         }
     }
