@@ -257,7 +257,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
             &["--until", "nosuch.aof:5"],
             "the set has no file nosuch.aof",
         ),
-        (&["--until", "yesterday"], "'yesterday' is no moment"),
+        (&["--until", "yesterday"], "'yesterday' is not a time"),
         (&["--from", "nosuch"], "nosuch: No such file or directory"),
     ] {
         let (said, _) = restore(&server, until);
@@ -273,7 +273,10 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
         "a copy is not looked at: {said}"
     );
     let (said, _) = restore(&server, &["--until", "2100-01-01T00:00:00Z"]);
-    let hint = said.split("What stands before it: ").nth(1).expect(&said);
+    let hint = said
+        .split("To keep what precedes it: ")
+        .nth(1)
+        .expect(&said);
     let hint: Vec<&str> = hint.split_whitespace().collect();
     let (said, _folder) = restore(&server, &hint);
     assert!(said.contains("cut off"), "{hint:?}: {said}");

@@ -572,7 +572,7 @@ fn a_single_file_and_a_torn_end_are_converted_as_they_are() {
     let set = |key: &str| format!("*3\r\n$3\r\nSET\r\n$1\r\n{key}\r\n$1\r\n2\r\n").into_bytes();
     let place = folder();
     let (from, to) = (place.path().join("old.aof"), place.path().join("set"));
-    let torn = "old.aof: left out, 9 bytes from offset 54 on: its end is no whole command";
+    let torn = "old.aof: left out, 9 bytes from offset 54 on: its end is not a whole command";
     for (bytes, size, reported) in [
         (set("a"), 1, "Written: "),
         ([&snapshot[..], &set("b")].concat(), 2, "Written: "),

@@ -534,5 +534,5 @@ fn a_link_that_claims_a_known_id_holds_no_long_message() {
         log_bytes: 32 * 1024,
     };
     bounds.check("the start of a GiB", before, cost(&server));
-    server.wait_for_log("bytes, which is more than is taken");
+    server.wait_for_log("bytes, which is more than the limit");
 }

@@ -236,7 +236,7 @@ impl Options {
         let value = rest.next().ok_or_else(|| refused(option))?;
         let bytes = value.as_bytes().to_vec();
         let text = value.to_string_lossy();
-        let wrong = || format!("{option}: '{text}' is no valid value");
+        let wrong = || format!("{option}: '{text}' is not a valid value");
         match option {
             "-h" => self.host = text.into_owned(),
             "-p" => self.port = text.parse().map_err(|_| "Invalid server port.")?,
@@ -355,7 +355,7 @@ impl Options {
             self.port = port.parse().map_err(|_| "Invalid server port.")?;
         }
         if !database.is_empty() {
-            let wrong = |_| format!("'{database}' is no number of a database");
+            let wrong = |_| format!("'{database}' is not a database number");
             self.database = database.parse().map_err(wrong)?;
         }
         Ok(())

@@ -198,7 +198,7 @@ impl Cluster {
             match owner {
                 None => {
                     self.note(format!(
-                        "I have keys for slot {slot}, which nobody serves: taking it"
+                        "I have keys for slot {slot}, which no node serves: taking it"
                     ));
                     self.bind(slot, ME);
                     self.save();

@@ -64,9 +64,9 @@ pub(super) fn explain(target: &Target, error: &io::Error) -> String {
         {
             "it speaks TLS: add --tls --cacert FILE, or name its configuration file".to_owned()
         }
-        io::ErrorKind::InvalidData if is_plain => format!(
-            "another program holds the port: what it answers is not Redis's protocol ({error})"
-        ),
+        io::ErrorKind::InvalidData if is_plain => {
+            format!("another program uses the port and does not speak Redis's protocol ({error})")
+        }
         _ => error.to_string(),
     }
 }

@@ -147,7 +147,7 @@ impl Tail {
                 Err(NoRequest::Short) => break,
                 Err(NoRequest::Invalid) => {
                     let at = self.offset;
-                    return Err(format!("what follows offset {at} is no command"));
+                    return Err(format!("the bytes after offset {at} are not a command"));
                 }
             };
             self.db = request.selects().or(self.db);

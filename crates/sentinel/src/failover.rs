@@ -317,7 +317,7 @@ fn reconf_replicas(shared: &mut Shared, primary: &mut Primary) {
             replica.reconf = Reconf::Done;
             let channel = "-slave-reconf-sent-timeout";
             report_replica(shared, primary, &name, Level::Notice, channel);
-            let text = "does not follow in time: it is left alone";
+            let text = "does not follow in time: the failover continues without it";
             record::reconf(shared, primary, &name, text);
             continue;
         }

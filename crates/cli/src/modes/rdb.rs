@@ -71,7 +71,7 @@ fn receive(link: &mut Link, out: &mut impl Write, name: &str) -> Result<u64, Err
             "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
         );
         if mark.len() != MARK {
-            return Err("the mark of the end has another length".to_owned());
+            return Err("the end mark has a wrong length".to_owned());
         }
         let mut written = 0;
         loop {

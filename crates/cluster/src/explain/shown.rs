@@ -233,10 +233,10 @@ mod tests {
         gap[0] = gap[0].replace("0-5460", "5-5460");
         let found = codes(&gap, |shown| shown.is_ok = false);
         assert!(
-            found[0].contains("nobody serves 5 slots, the first is 0"),
+            found[0].contains("no node serves 5 slots, the first is 0"),
             "{found:?}"
         );
         let found = codes(&gap, |shown| shown.requires_full_coverage = false);
-        assert_eq!(found, ["critical slots: nobody serves 5 slots"]);
+        assert_eq!(found, ["critical slots: no node serves 5 slots"]);
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn partly(cluster: &Cluster) -> Vec<Finding> {
         let all = usize::from(crate::message::SLOTS);
         let unbound = all - cluster.owners.bound;
         if unbound > 0 {
-            let text = format!("nobody serves {}", count(unbound, "slot"));
+            let text = format!("no node serves {}", count(unbound, "slot"));
             found.push(Finding::critical("slots", text, FIX));
         }
         let failed = cluster
@@ -77,7 +77,7 @@ pub(super) fn illness(cluster: &Cluster) -> (String, &'static str) {
         Some(ClusterFault::Unsaved) => ("nodes.conf cannot be saved".into(), super::DISK),
         Some(ClusterFault::Unbound(first, number)) => (
             format!(
-                "nobody serves {}, the first is {first}; cluster-require-full-coverage asks for all",
+                "no node serves {}, the first is {first}; cluster-require-full-coverage asks for all",
                 count(number, "slot")
             ),
             FIX,

@@ -58,7 +58,7 @@ fn unclaimed(cluster: &Cluster) -> Vec<Finding> {
     }
     let line = |(owner, slots): (NodeIndex, Vec<u16>)| {
         let text = format!(
-            "node {} does not claim {} any more, and nobody else does: {}",
+            "node {} does not claim {} any more, and no other node does: {}",
             cluster.called(owner),
             count(slots.len(), "slot"),
             shown(&slots)
@@ -159,8 +159,8 @@ fn open_slots(cluster: &Cluster) -> Vec<Finding> {
                 cluster.called(other),
                 shown(&slots)
             );
-            let remedy =
-                "let redis-cli --cluster reshard end; if none runs, redis-cli --cluster fix";
+            let remedy = "wait for redis-cli --cluster reshard to finish; if none runs, \
+                          redis-cli --cluster fix";
             found.push(Finding::warning("open slots", text, remedy));
         }
     }

@@ -19,7 +19,7 @@ pub enum Fault {
     Kind(u16),
     #[error("a {kind:?} of {bytes} bytes, which it cannot have")]
     Length { kind: Kind, bytes: u32 },
-    #[error("a {kind:?} of {bytes} bytes, which is more than is taken")]
+    #[error("a {kind:?} of {bytes} bytes, which is more than the limit")]
     Long { kind: Kind, bytes: u32 },
     #[error("wrong {0} in the header")]
     Header(&'static str),

@@ -27,7 +27,7 @@ fn a_slot_that_nobody_serves_is_named() {
     has_line(
         &mut net,
         0,
-        &["not ok", "nobody serves 1 slot, the first is 5"],
+        &["not ok", "no node serves 1 slot, the first is 5"],
     );
 }
 

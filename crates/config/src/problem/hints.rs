@@ -60,7 +60,7 @@ fn value_hint(directive: &Directive, values: &[&str], reason: &str) -> Option<St
         && number.bytes().all(|byte| byte.is_ascii_digit())
         && is_unit(unit)
     {
-        return Some(format!("a size is one word: {number}{unit}"));
+        return Some(format!("write a size as one word: {number}{unit}"));
     }
     if let [size] = values
         && reason.contains("memory")
@@ -167,7 +167,7 @@ mod tests {
                 count,
                 "a comment stands on a line of its own",
             ),
-            ("maxmemory 1 gb", count, "a size is one word: 1gb"),
+            ("maxmemory 1 gb", count, "write a size as one word: 1gb"),
             ("maxmemory 1Gi", memory, "a size in units of 1024 is 1gb"),
             (
                 "maxmemory lots",

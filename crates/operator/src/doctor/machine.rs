@@ -109,7 +109,7 @@ impl Machine {
 
     pub(super) fn look(&self, answers: &Answers) -> Vec<Finding> {
         if !self.has_server {
-            let text = "the server's process is not here: the machine was not looked at";
+            let text = "the server's process is not visible here: this machine was not checked";
             return vec![Finding::notice("machine", text)];
         }
         let looks = [
@@ -185,8 +185,8 @@ impl Machine {
             _ => Finding::notice(
                 "overcommit",
                 format!(
-                    "vm.overcommit_memory is {set}, which only a fork would mind: snapshots are made \
-                     without one"
+                    "vm.overcommit_memory is {set}; this matters only to forks, and russet makes \
+                     snapshots without a fork"
                 ),
             ),
         })
@@ -197,7 +197,7 @@ impl Machine {
         Some(match (set, answers.config("snapshot-method")) {
             ("always", "fork") => Finding::warning(
                 "huge pages",
-                "always: each write beside a child that saves copies 2 MiB instead of 4 KiB",
+                "always: each write during a child's save copies 2 MiB instead of 4 KiB",
                 "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
             ),
             (set, _) => Finding::ok("huge pages", set),

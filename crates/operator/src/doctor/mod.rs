@@ -58,7 +58,7 @@ pub fn run(target: &Target) -> (String, i32) {
             .map_or("?", String::as_str);
         findings.push(Finding::critical(
             "port",
-            format!("another server (Redis {other}) holds it: russet does not serve there"),
+            format!("another server (Redis {other}) uses the port: russet does not serve there"),
             "stop that server (redis-server.service), or give one of the two another port",
         ));
     }
@@ -130,15 +130,15 @@ fn reported(answers: &Answers) -> Vec<Finding> {
 /// The report if no server answers: the reason, and findings about the machine. Exit status 2.
 fn without_server(target: &Target, place: &str, why: &str) -> (String, i32) {
     if why.starts_with("BUSY") {
-        let mut report = Report::headed(format!("{place}: a script holds it\n"));
-        let text = format!("one has run for long, and others wait: {why}");
+        let mut report = Report::headed(format!("{place}: a script is running\n"));
+        let text = format!("a script has run for long, and other clients wait: {why}");
         let mend = "SCRIPT KILL (FUNCTION KILL, of a function); one that has written ends with \
                     SHUTDOWN NOSAVE alone";
         report.add(vec![Finding::critical("script", text, mend)]);
         return report.end("");
     }
     if let Some(refused) = refused(why) {
-        let mut report = Report::headed(format!("{place}: it lets nobody look\n"));
+        let mut report = Report::headed(format!("{place}: access is denied\n"));
         report.add(vec![refused]);
         return (report.end("").0, 2);
     }

@@ -155,23 +155,23 @@ fn persistence(answers: &Answers, to: &mut Vec<Finding>) {
         to.push(Finding::critical(
             "snapshot",
             format!(
-                "the last one failed, and writes may be refused: {}",
+                "the last snapshot failed, and writes may be refused: {}",
                 why.map_or("see the log for the reason", String::as_str)
             ),
-            "make room or give dir to the server's user, then BGSAVE",
+            "free space or give dir to the server's user, then BGSAVE",
         ));
     }
     if answers.is("aof_last_write_status", "err") {
         to.push(Finding::critical(
             "append only file",
             "the last write failed: writes are refused",
-            "see the log for the reason, make room on the disk",
+            "see the log for the reason, free space on the disk",
         ));
     }
     if answers.is("aof_last_bgrewrite_status", "err") {
         to.push(Finding::warning(
             "rewrite",
-            "the last one failed: the append only file grows until one succeeds",
+            "the last rewrite failed: the append only file grows until a rewrite succeeds",
             "see the log for the reason, make room, BGREWRITEAOF",
         ));
     }
@@ -235,7 +235,7 @@ fn speed(answers: &Answers, to: &mut Vec<Finding>) {
     if fork > SLOW_US {
         to.push(Finding::warning(
             "fork",
-            format!("the last one held everybody up for {} ms", fork / 1000),
+            format!("the last fork blocked all clients for {} ms", fork / 1000),
             "CONFIG SET snapshot-method loop",
         ));
     }
@@ -243,7 +243,7 @@ fn speed(answers: &Answers, to: &mut Vec<Finding>) {
         Some((micros, words)) if *micros > SLOW_US => to.push(Finding::warning(
             "slow commands",
             format!(
-                "{words:?} took {} ms; nobody else is served meanwhile",
+                "{words:?} took {} ms; no other client is served meanwhile",
                 micros / 1000
             ),
             "SLOWLOG GET shows them; SCAN in place of KEYS, ranges in place of whole values",

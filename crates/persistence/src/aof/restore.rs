@@ -50,7 +50,7 @@ impl Moment {
         match text.rsplit_once(':').map(|(name, n)| (name, n.parse())) {
             Some(("offset", Ok(n))) => Ok(Moment::Offset(n)),
             Some((name, Ok(n))) if !name.is_empty() => Ok(Moment::Bytes(name.to_owned(), n)),
-            _ => Err(format!("'{text}' is no moment: {FORMS}")),
+            _ => Err(format!("'{text}' is not a time: {FORMS}")),
         }
     }
 }
@@ -197,14 +197,14 @@ fn source(from: &Path) -> Result<Names, RestoreError> {
             (1, Some(manifest)) => manifest,
             (0, _) => {
                 let text = format!(
-                    "{} holds no manifest of an append only file; a snapshot (dump.rdb) needs no \
+                    "{} has no manifest of an append only file; a snapshot (dump.rdb) needs no \
                          restoring: start with a copy of it in `dir`",
                     from.display()
                 );
                 return Err(RestoreError::Reported(text));
             }
             _ => {
-                let text = format!("{} holds several manifests: name one", from.display());
+                let text = format!("{} has several manifests: name one", from.display());
                 return Err(RestoreError::Reported(text));
             }
         }
@@ -383,7 +383,7 @@ fn look(
                 }
                 let name = folder_name(path);
                 return Err(RestoreError::Reported(format!(
-                    "{name}: {fault}. What stands before it: --until {name}:{sound}"
+                    "{name}: {fault}. To keep what precedes it: --until {name}:{sound}"
                 )));
             }
         }

@@ -151,8 +151,8 @@ impl<'a> Obstacles<'a> {
     /// The end of an append only file that is no whole command or transaction, as after a crash.
     pub fn cut_end(&mut self, file: &str, offset: u64, bytes: u64) {
         self.notes += &format!(
-            "{file}: left out, {bytes} bytes from offset {offset} on: its end is no whole command or \
-             transaction\n"
+            "{file}: left out, {bytes} bytes from offset {offset} on: its end is not a whole command \
+             or transaction\n"
         );
     }
 
@@ -236,7 +236,7 @@ mod tests {
              2 times fields that expire, 1 times the state of an import\n\
              Left out, as at a load: 1 keys that have no elements\n\
              redis-7.2 must have the module ReJSON: 1 keys are JSON documents\n\
-             a.aof: left out, 9 bytes from offset 54 on: its end is no whole command or transaction\n\
+             a.aof: left out, 9 bytes from offset 54 on: its end is not a whole command or transaction\n\
              redis-7.2 must be started with `databases 21` or more\n"
         );
         let reported = String::from_utf8(reported).expect("ASCII");

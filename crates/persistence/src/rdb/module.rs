@@ -112,7 +112,7 @@ pub(crate) fn write_double(to: &mut RdbWriter, n: f64) {
 pub(crate) fn read_double(input: &mut Input<'_>) -> Result<f64, Fault> {
     match input.length()? {
         field::DOUBLE => input.array().map(f64::from_le_bytes),
-        _ => Err(Fault::damaged("a field of module data is no double")),
+        _ => Err(Fault::damaged("a field of module data is not a double")),
     }
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn read_double(input: &mut Input<'_>) -> Result<f64, Fault> {
 pub fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
     match input.length()? {
         field::UNSIGNED => input.length(),
-        _ => Err(Fault::damaged("a field of module data is no number")),
+        _ => Err(Fault::damaged("a field of module data is not a number")),
     }
 }
 
@@ -128,7 +128,7 @@ pub fn read_number(input: &mut Input<'_>) -> Result<u64, Fault> {
 pub(crate) fn read_count(input: &mut Input<'_>, bytes: u64) -> Result<usize, Fault> {
     match input.length()? {
         field::UNSIGNED => input.count(bytes),
-        _ => Err(Fault::damaged("a field of module data is no number")),
+        _ => Err(Fault::damaged("a field of module data is not a number")),
     }
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn read_string(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<()
 pub(crate) fn read_text<'i>(input: &'i mut Input<'_>) -> Result<Text<'i>, Fault> {
     match input.length()? {
         field::STRING => input.string(),
-        _ => Err(Fault::damaged("a field of module data is no string")),
+        _ => Err(Fault::damaged("a field of module data is not a string")),
     }
 }
 

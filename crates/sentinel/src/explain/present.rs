@@ -155,7 +155,7 @@ fn trouble(shared: &Shared, primary: &Primary) -> Option<Vec<Finding>> {
 
 fn in_tilt(shared: &Shared) -> Option<Finding> {
     shared.tilt.since?;
-    let remedy = "if it comes back, see to the clock (slew, do not step) and the load";
+    let remedy = "if it happens again, check the clock (slew, do not step) and the load";
     Some(Finding::warning("tilt", tilt(shared), remedy))
 }
 
@@ -171,7 +171,7 @@ fn majority(shared: &Shared, primary: &Primary) -> Option<Finding> {
 
 fn disk(shared: &Shared) -> Option<Finding> {
     let text = "missing: a file that can be written, for the epoch and the vote";
-    let remedy = "see its log for the reason; make room, or the folder writable";
+    let remedy = "see its log for the reason; free space, or make the folder writable";
     (shared.out.has_failed()).then(|| Finding::critical("disk", text, remedy))
 }
 

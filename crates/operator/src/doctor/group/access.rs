@@ -61,7 +61,9 @@ fn addresses(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         let finding = match by {
             0 => Finding::warning(
                 "address",
-                format!("{what} does not answer here: {fault}; no Sentinel holds it for down"),
+                format!(
+                    "{what} does not answer this tool: {fault}; no Sentinel reports it as down"
+                ),
                 "if clients have this address from Sentinel and cannot reach it either: \
                  replica-announce-ip and replica-announce-port",
             ),
@@ -130,7 +132,10 @@ fn logins(watch: &Watch<'_>, to: &mut Vec<Finding>) {
         };
         to.push(Finding::warning(
             "auth",
-            format!("no login, so not looked at: {}: {why}{more}", list(&nodes)),
+            format!(
+                "not checked, because the login failed: {}: {why}{more}",
+                list(&nodes)
+            ),
             "--node-user and --node-pass, or $RUSSET_NODE_AUTH",
         ));
     }

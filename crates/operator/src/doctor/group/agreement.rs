@@ -78,8 +78,11 @@ fn settings(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     if !text.is_empty() {
         to.push(Finding::warning(
             "config-epoch",
-            format!("the Sentinels differ: {text}; those with the lower one miss the hello messages"),
-            "look again in some seconds; if it stays, see that all of them reach the same data nodes",
+            format!(
+                "the Sentinels differ: {text}; those with the lower one miss the hello messages"
+            ),
+            "check again in some seconds; if it persists, make sure that all reach the same data \
+             nodes",
         ));
     }
 }
@@ -140,7 +143,7 @@ fn refusals(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             to.push(Finding::warning(
                 "peers",
                 format!(
-                    "{} holds {} for down, though answered here",
+                    "{} reports {} as down, but it answers this tool",
                     sentinel.at,
                     list(answers)
                 ),

@@ -176,7 +176,7 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     if known < 3 {
         to.push(Finding::warning(
             "sentinels",
-            format!("{known}: without one of them there is no majority"),
+            format!("{known}: if any of them is missing, there is no majority"),
             "run three or five, on machines of their own",
         ));
     } else if known.is_multiple_of(2) {
@@ -199,7 +199,9 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     if quorum == known && known > 2 {
         to.push(Finding::warning(
             "quorum",
-            format!("{quorum}, all Sentinels: without one of them no primary is declared down"),
+            format!(
+                "{quorum}, all Sentinels: if any of them is missing, no primary is declared down"
+            ),
             set_quorum,
         ));
     }

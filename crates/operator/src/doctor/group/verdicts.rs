@@ -52,7 +52,7 @@ pub(super) fn of_replies(view: &View, info: &Fields, quorum: &ReplyValue) -> Vec
         found.push(Finding::warning(
             "tilt",
             "its clock has jumped or its process was paused, so for 30 seconds it only watches",
-            "if it comes back, see to the clock (slew, do not step) and the load",
+            "if it happens again, check the clock (slew, do not step) and the load",
         ));
     }
     let primary = &view.primary;
