@@ -1,13 +1,15 @@
 //! The state of a node, and its events.
 //!
-//! Each call of the driver begins an event: `begin` takes its time, the event gathers in `PendingChanges`
-//! what has to follow, and `end` acts on that once: health, lost shard channels, routes.
+//! Each call of the driver begins an event: `begin` takes its time, the event gathers in
+//! `PendingChanges` what has to follow, and `end` acts on that once: health, lost shard channels,
+//! routes.
 //!
 //! Invariants
 //!   1. No clock is read here: `now` is the time of the event under way.
 //!   2. After `end` a slot is in `served` only if its commands run here without a question
 //!      (`route`).
-//!   3. A save syncs the file only if a part that no crash may take back has changed (`DurableState`).
+//!   3. A save syncs the file only if a part that no crash may take back has changed
+//!      (`DurableState`).
 //!
 //! Cost: a tick visits each node, and sends the greetings that are due.
 //!

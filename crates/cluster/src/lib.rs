@@ -34,8 +34,8 @@
 //!
 //! # The driver's duties
 //!
-//! - Start: `NodesConf::parse` of the locked nodes.conf, or `NodesConf::fresh`; `Cluster::new`; carry out
-//!   its actions; `loaded` once the data is there.
+//! - Start: `NodesConf::parse` of the locked nodes.conf, or `NodesConf::fresh`; `Cluster::new`;
+//!   carry out its actions; `loaded` once the data is there.
 //! - A timer: `own` with this server's state, then `tick`, every [`TICK_MS`] milliseconds. `own`
 //!   reports a pause of writes together with the offset that is final then.
 //! - After **each** call, `pop` until there is nothing more, and carry out each action in its

@@ -3,7 +3,8 @@
 //! All are non-blocking before they are registered. An IPv6 socket takes IPv6 only, as in Redis; a
 //! stale Unix socket at the path is removed first, its mode is set before it listens. An error has
 //! the system call that failed, which the log names. TLS begins after accept, with the caller
-//! (`AcceptedStream::Tls`). Which addresses are bound, and how many connections a turn accepts: `server`.
+//! (`AcceptedStream::Tls`). Which addresses are bound, and how many connections a turn accepts:
+//! `server`.
 
 use std::io;
 use std::net::SocketAddr;

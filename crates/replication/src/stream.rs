@@ -153,7 +153,8 @@ impl Stream {
         self.record_position();
     }
 
-    /// The stream is between two units here: readers of units may begin ([`Backlog::record_position`]).
+    /// The stream is between two units here: readers of units may begin
+    /// ([`Backlog::record_position`]).
     #[inline]
     pub fn record_position(&mut self) {
         let db = self.selected();

@@ -12,8 +12,8 @@
 //!
 //! Invariants
 //!   1. One vote per primary and epoch, also across crashes: what the process decides is saved
-//!      before it leaves. After [`Action::Persist`] no action is handed
-//!      out until `persisted`, and a reply may have to wait for it ([`ReplyCondition`](commands::After)).
+//!      before it leaves. After [`Action::Persist`] no action is handed out until `persisted`, and
+//!      a reply may have to wait for it ([`ReplyCondition`](commands::After)).
 //!   2. A failover that no operator asked for needs the votes of a majority of all Sentinels ever
 //!      known, and the primary's quorum.
 //!   3. In TILT no data node gets an order, and no failover begins.
@@ -41,8 +41,8 @@
 //!     bytes at once). `KillScript`: SIGKILL to it.
 //!   - `Exit`: end the process with this status.
 //! - A client's SENTINEL, PUBLISH, ROLE, and INFO's section: `command`, `publish`, `role`, `info`.
-//!   If the answer is `ReplyCondition::Persist` and `persisted` reports a failure, `otherwise` is sent
-//!   instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
+//!   If the answer is `ReplyCondition::Persist` and `persisted` reports a failure, `otherwise` is
+//!   sent instead. `Host::resolve` looks a name up within a bounded time, for SENTINEL MONITOR.
 //! - Metrics, health: [`FIGURES`] of `primaries_seen` ([`PrimaryView`]), `is_saved`.
 //!
 //! # Where it differs from Redis

@@ -82,8 +82,8 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Gives a message straight to the I/O thread that has the client's socket, without a reply buffer in
-/// between. `false`: it goes the usual way, as after a reply that waits.
+/// Gives a message straight to the I/O thread that has the client's socket, without a reply buffer
+/// in between. `false`: it goes the usual way, as after a reply that waits.
 #[inline]
 fn hand_over(session: &mut Session, post: &Post) -> bool {
     let (Some(Stream::Handoff(handoff)), Post::Push(message)) = (&mut session.stream, post) else {

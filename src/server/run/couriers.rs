@@ -1,12 +1,13 @@
 //! Clients whose sockets are I/O threads' (`net::io_thread`).
 //!
-//!     place     a client's turn is over: its socket goes to an I/O thread; a new replica's comes back
-//!     batch    each report is served as an event of the poll: the client is read from, or flushed
-//!     flush     what was written goes into the I/O thread's orders
-//!     post      orders leave with the replies of the turn, and in between
+//!     place     a client's turn is over: its socket goes to an I/O thread; a new replica's socket
+//!               comes back
+//!     batch     each report is served as an event of the poll: the client is read from, or flushed
+//!     flush     the written bytes go into the I/O thread's tasks
+//!     post      tasks leave with the replies of the turn, and in between
 //!
-//! Pauses, limits, held clients and the order of replies and log are those of all clients: the
-//! session has never left. A report of a client that has gone finds no session.
+//! Pauses, limits, held clients and the order of replies and log are those of all clients, because
+//! the session stays with the loop. A report of a client that has gone finds no session.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -38,8 +39,8 @@ fn processors() -> usize {
 }
 
 impl Loop {
-    /// I/O threads that there may be: one fewer than `io-threads`, and than there are processors, as
-    /// threads that wait for each other's processor cost more than they help.
+    /// I/O threads that there may be: one fewer than `io-threads`, and than there are processors,
+    /// as threads that wait for each other's processor cost more than they help.
     fn io_threads_max(&self) -> usize {
         let config = &self.engine.server.config;
         let wanted = config.io_threads as usize - 1;
@@ -108,8 +109,8 @@ impl Loop {
         }
     }
 
-    /// A client's turn is over, and there are I/O threads: takes along what was written, and moves its
-    /// socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
+    /// A client's turn is over, and there are I/O threads: takes along what was written, and moves
+    /// its socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
     /// shared with the backlog, of which an I/O thread would have copies.
     #[inline]
     pub(super) fn id(&mut self, session: &mut Session) {

@@ -28,7 +28,7 @@ const SHARE_ALONE_BYTES: usize = 1024 * 1024;
 /// A rest of at most this part of a share is sent with it.
 const REST_PART: usize = 4;
 
-/// Clients after whose replies the I/O threads get their orders, so that they begin with them.
+/// Clients after whose replies the I/O threads get their tasks, so that they begin with them.
 const POSTED: usize = 32;
 
 /// The result of sending a client's replies in this turn.
@@ -42,8 +42,8 @@ pub(super) enum Sent {
     Over,
 }
 
-/// Gives replies to an I/O thread, without copying what is shared: about as much as `max` bytes and its
-/// room.
+/// Gives replies to an I/O thread, without copying what is shared: about as much as `max` bytes and
+/// its room.
 fn give_to(handoff: &mut Handoff, reply: &mut Reply, max: usize) -> io::Result<usize> {
     if handoff.is_broken() {
         return Err(ErrorKind::BrokenPipe.into());

@@ -1,8 +1,8 @@
 //! `CLUSTER subcommand ...`: the subcommands that read or change the state of this core.
 //!
-//! A subcommand is one event, and its `CommandOutcome` decides when the reply leaves: at once, after the save
-//! (`ReplyCondition::Persist`), or when a replica has acknowledged the command (`ReplyCondition::Acknowledged`: then
-//! it is called again, and has changed nothing yet).
+//! A subcommand is one event, and its `CommandOutcome` decides when the reply leaves: at once,
+//! after the save (`ReplyCondition::Persist`), or when a replica has acknowledged the command
+//! (`ReplyCondition::Acknowledged`: then it is called again, and has changed nothing yet).
 //!
 //! Elsewhere: the number of arguments, ACLs and subcommands on keys and migrations (the rows in
 //! `commands::cluster` of the server), sending the reply (the driver).

@@ -7,8 +7,8 @@
 //! Invariant: a primary that may have been replaced does not serve. After its start, a minority or
 //! a standstill it waits first: the others may have decided without it.
 //!
-//! Cost: O(nodes) at the end of an event that may change it (`PendingChanges::health`), and in each tick
-//! while the cluster is not well. A command reads a flag.
+//! Cost: O(nodes) at the end of an event that may change it (`PendingChanges::health`), and in each
+//! tick while the cluster is not well. A command reads a flag.
 //!
 //! Elsewhere: whether a node has failed (`failure`), the refusals (`route`).
 

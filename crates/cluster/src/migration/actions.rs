@@ -1,10 +1,10 @@
-//! The machine's two interfaces: `Action`, which the driver carries out, and `MigrationContext`, which
-//! answers questions about the cluster and the server.
+//! The machine's two interfaces: `Action`, which the driver carries out, and `MigrationContext`,
+//! which answers questions about the cluster and the server.
 //!
 //! Actions wait in a queue (`Migrations::pop`) and are carried out in its order. An action with an
 //! outcome (`Dial`, `Export`, `Take`) names the calls that report it. Actions own their bytes and
-//! slots: they borrow nothing of the machine. `MigrationContext` is asked during a call, and answers as of
-//! that call.
+//! slots: they borrow nothing of the machine. `MigrationContext` is asked during a call, and
+//! answers as of that call.
 
 use super::id::Name;
 use super::ranges::Ranges;

@@ -1,8 +1,8 @@
 //! The cost of strangers and invented nodes: n and 4n of each cost the same.
 //!
-//! A core without a network (`LoneCore`) takes links, greetings and gossip. Bounded are the nodes that
-//! it knows, the links that it opens and keeps, the bytes that it holds, the lines of its log and
-//! its file. Real nodes, many at once, still come in.
+//! A core without a network (`LoneCore`) takes links, greetings and gossip. Bounded are the nodes
+//! that it knows, the links that it opens and keeps, the bytes that it holds, the lines of its log
+//! and its file. Real nodes, many at once, still come in.
 //!
 //! Elsewhere: the bounds (`cluster::failover::reports`, `cluster::membership::strangers`,
 //! `cluster::membership::meet`).

@@ -1,21 +1,23 @@
-//! The loop's end of a connection whose socket an I/O thread has: what was read and not taken, what is
-//! to be sent.
+//! The loop's end of a connection whose socket an I/O thread has: bytes that the thread has read
+//! and the client has not taken, and bytes to be sent.
 //!
-//!     came, then kept      bytes that the I/O thread has read, in their order
-//!     out, pieces          bytes written here, and shared ones between them, which the next orders
+//!     block_part, then     bytes that the I/O thread has read, in their order: a part of a batch's
+//!     unread_copy          block, and copies
+//!     out, pieces          bytes written here, and shared bytes between them, which the next tasks
 //!                          take along
-//!     in_flight            bytes in orders that the I/O thread has not reported as sent
-//!     long                 the orders among them whose bytes were not copied
+//!     in_flight            bytes in tasks that the I/O thread has not reported as sent
+//!     long                 the tasks in flight whose bytes were not copied
 //!
 //! Invariants
-//!   1. At most [`WINDOW`] bytes of a connection, and one shared piece, are at the I/O thread, so
-//!      limits on pending replies hold as with a socket of one's own, whose buffer in the kernel is
-//!      as large.
-//!   2. During a handshake nothing is written. Its end is noticed by the read that follows it, as
-//!      if it had been done here.
-//!   3. The buffer of a long order is freed with its last byte: all of it counts as memory until
-//!      then. Shared pieces are the memory of their owners, and do not.
-//!   4. `block_part` shares the batch's block only while the batch is served ([`Handoff::keep`]).
+//!   1. The I/O thread has at most [`WINDOW`] bytes of a connection, and a single shared piece. So
+//!      limits on pending replies hold as if the loop had the socket, because the socket's buffer
+//!      in the kernel is as large.
+//!   2. During a handshake nothing is written. The read that follows the handshake notices its end,
+//!      as if the loop had done the handshake.
+//!   3. The buffer of a long task is freed with its last byte: until then all of the buffer counts
+//!      as memory. Shared pieces do not count, because they are the memory of their owners.
+//!   4. `block_part` shares the batch's block only while the loop serves the batch
+//!      ([`Handoff::keep`]).
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -31,7 +33,7 @@ use crate::tls::Certificate;
 
 /// Bytes of replies that an I/O thread has at most, of a connection.
 pub(crate) const WINDOW: usize = 256 * 1024;
-/// Bytes that must be free for more, once it was full.
+/// Bytes that must be free for further writes, once the window was full.
 const WINDOW_AGAIN: usize = WINDOW / 2;
 /// Replies from this length on are not copied again.
 const LONG_MIN: usize = 4096;
@@ -47,20 +49,20 @@ enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Handshake {
     Begun,
-    /// It is complete, and nothing has been read since.
+    /// The handshake is complete, and nothing has been read since.
     Done,
-    /// There was none, or its end has been noticed.
+    /// There was no handshake, or a read has noticed its end.
     Over,
 }
 
-/// An order in flight whose bytes were not copied.
+/// A task in flight whose bytes were not copied.
 #[derive(Debug)]
 struct LongTask {
-    /// Bytes that all orders had when it was the last of them.
+    /// Bytes of all tasks up to this task.
     end: u64,
-    /// Its bytes.
+    /// The task's bytes.
     len: usize,
-    /// Memory that it holds beside shared pieces.
+    /// Memory that the task holds beside shared pieces.
     memory: usize,
 }
 
@@ -73,16 +75,16 @@ pub struct Handoff {
     unread_copy: Vec<u8>,
     end: Option<End>,
     handshake: Handshake,
-    /// The peer's, until it is forgotten.
+    /// The peer's certificate, until [`Handoff::forget_certificate`].
     certificate: Option<Box<CertificateDer<'static>>>,
-    /// The I/O thread reads no further until all is taken.
+    /// The I/O thread reads no further until the loop has taken all bytes.
     is_waiting: bool,
     pub(super) out: Vec<u8>,
     /// Shared bytes, each with its place in `out`.
     pieces: Vec<(usize, Bytes)>,
     piece_bytes: usize,
     in_flight: usize,
-    /// Bytes of all orders so far.
+    /// Bytes of all tasks so far.
     task_bytes: u64,
     long: VecDeque<LongTask>,
     /// The sums of `long`.
@@ -90,7 +92,7 @@ pub struct Handoff {
     long_memory: usize,
     /// Bytes of messages written and not counted by the loop.
     uncounted: usize,
-    /// A report is wanted as soon as all is sent.
+    /// The loop wants a report as soon as all is sent.
     wants_report: bool,
     /// The socket is on its way back: nothing is written until it is here.
     is_recalled: bool,
@@ -174,7 +176,7 @@ impl Handoff {
         Certificate::read(self.certificate.as_ref()?)
     }
 
-    /// Frees the certificate, which has been looked at.
+    /// Frees the certificate, which the caller has read.
     pub fn forget_certificate(&mut self) {
         self.certificate = None;
     }
@@ -224,7 +226,7 @@ impl Handoff {
         std::mem::take(&mut self.uncounted)
     }
 
-    /// Memory that it holds here and at the I/O thread, bytes, without shared pieces.
+    /// Memory of the connection here and at the I/O thread, in bytes, without shared pieces.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
         let partly_sent = self.long.front().map_or(0, |long| {
@@ -238,7 +240,7 @@ impl Handoff {
             + alloc::vec_bytes(&self.out)
     }
 
-    /// Bytes of all orders that are known to be sent.
+    /// Bytes of all tasks that are known to be sent.
     fn sent_bytes(&self) -> u64 {
         self.task_bytes - self.in_flight as u64
     }
@@ -323,13 +325,13 @@ impl Handoff {
         }
     }
 
-    /// Whether orders are due for it.
+    /// Whether the connection has tasks for its I/O thread.
     #[inline]
     pub(super) fn has_tasks(&self) -> bool {
         !self.out.is_empty() || !self.pieces.is_empty() || self.wants_report || self.wants_more()
     }
 
-    /// Whether what was written is short, and in a single piece: it is copied.
+    /// Whether the written bytes are short, and without shared pieces: they are copied.
     pub(super) fn is_short(&self) -> bool {
         self.pieces.is_empty() && self.out.len() < LONG_MIN
     }
@@ -347,7 +349,7 @@ impl Handoff {
         Some((at, piece))
     }
 
-    /// Takes what was written, in its order.
+    /// Takes the bytes that were written, in their order.
     pub(super) fn take_out(&mut self) -> Vec<Bytes> {
         let mut all: Vec<Bytes> = Vec::with_capacity(2 * self.pieces.len() + 1);
         let shared = std::mem::take(&mut self.piece_bytes);

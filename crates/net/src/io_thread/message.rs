@@ -1,10 +1,10 @@
 //! The messages between the loop and an I/O thread.
 //!
-//!     up:   Parcel   a block with the bytes of many reads; empty Orders come back with it
-//!     down: Orders   replies in one block, and what is to be done; served Batches return with it
+//!     up:   ReadBatch   a block with the bytes of many reads; empty task batches return with it
+//!     down: TaskBatch   replies in one block, and tasks; served read batches return with it
 //!
-//! Each names connections by slot and generation, as tokens do: what concerns a connection that is
-//! gone finds nothing. Messages come in the order in which they were sent.
+//! A message names connections by slot and generation, as tokens do: a message about a connection
+//! that is gone has no effect. Messages arrive in the order in which they were sent.
 
 use std::io;
 

@@ -1,20 +1,21 @@
-//! I/O threads: threads that read and write for the loop, TLS included. The loop keeps all that is
-//! said; an I/O thread has the sockets that it was given, and nothing else.
+//! I/O threads: threads that read and write for the loop, TLS included. The loop has the protocol
+//! and the data; an I/O thread has the sockets that the loop gave to it, and nothing else.
 //!
-//!     loop     Stream::Carried  --Orders-->  I/O thread: Rounds with a poll of its own
-//!              (bytes, no socket) <--Parcel--         Wire (socket, TLS, replies not sent yet)
+//!     loop     Stream::Handoff  --TaskBatch-->  I/O thread: a Worker with a poll of its own
+//!              (bytes, no socket) <--ReadBatch--     Connection (socket, TLS, unsent replies)
 //!
-//! Two rings of messages for each I/O thread, one each way, bounded, without locks. A socket belongs
-//! to one thread at a time and moves by message ([`IoThread::adopt`], [`IoThread::recall`]). To the
-//! loop a handed-off connection is a [`Stream`] like any other: reads give what has come, writes fill
-//! up to a window, and the I/O thread's reports take the place of the poll's events.
+//! Each I/O thread has two rings of messages, a ring for each direction, bounded, without locks. A
+//! socket belongs to one thread at a time and moves by message ([`IoThread::adopt`],
+//! [`IoThread::recall`]). To the loop a handed-off connection is a [`Stream`] like any other: reads
+//! give the bytes that the thread has read, writes fill up to a window, and the I/O thread's
+//! reports take the place of the poll's events.
 //!
-//! No thread waits for a full ring. The loop keeps the orders that did not fit and adds to them; a
+//! No thread waits for a full ring. The loop keeps the tasks that did not fit and adds to them; an
 //! I/O thread keeps its batches and reads nothing before they are gone. An I/O thread has
-//! [`worker::BLOCKS_MAX`] blocks to read into and waits for the loop to return them, so bytes that
+//! [`worker::BLOCKS_MAX`] blocks to read into and waits until the loop returns them, so bytes that
 //! the loop does not take stay in the kernel.
 //!
-//! Cost a request: no system call of the loop; 20 to 40 bytes of report and order, and a copy of
+//! Cost of a request: no system call of the loop; 20 to 40 bytes of report and task, and a copy of
 //! the request and the reply. An I/O thread that has nothing to do sleeps without a timer.
 
 pub(crate) mod handoff;
@@ -151,17 +152,17 @@ impl IoThread {
         self.connections
     }
 
-    /// Memory that it has from the start, and for the sockets of its connections: blocks, rings,
-    /// and the room of messages.
+    /// Memory that the thread has from the start, and for the sockets of its connections: blocks,
+    /// rings, and the room of messages.
     pub fn own_bytes(&self) -> usize {
         let tasks = (FREE_MAX + 1) * TaskBatch::ROOMY;
         let rings = RING * (size_of::<TaskBatch>() + size_of::<ReadBatch>());
         tasks + rings + Worker::OWN_BYTES + self.connections * Worker::CONNECTION_BYTES
     }
 
-    /// Memory for replies on their way through it, beyond what it has from the start, and without
-    /// those of the connections that it has: orders, and replies of connections that it is to
-    /// close. O(free orders, and these).
+    /// Memory for replies on their way through the thread, beyond its memory from the start, and
+    /// without the replies of its connections: task batches, and replies of connections that it is
+    /// to close. O(free task batches, and these connections).
     pub fn memory_bytes(&self) -> usize {
         let closed = self.figures.closed.load(Ordering::Relaxed);
         let closing = self.closing.iter().rev();
@@ -171,8 +172,9 @@ impl IoThread {
         closing + self.away + self.open.memory_bytes() + free
     }
 
-    /// Gives it a connection, which is in no poll; returns the loop's end. It goes on with a
-    /// handshake, and the first report of its end says who the peer is ([`ReadState::Secured`]).
+    /// Gives the thread a connection, which is in no poll; returns the loop's end. The thread
+    /// continues a handshake, and reports its end with the peer's certificate
+    /// ([`ReadState::Secured`]).
     pub fn adopt(&mut self, id: ConnectionId, stream: Stream) -> Stream {
         let handoff = Handoff::new(self.number, stream.fd(), stream.is_handshaking());
         self.open.list.push(Task::Adopt(id, stream));
@@ -180,7 +182,7 @@ impl IoThread {
         Stream::Handoff(Box::new(handoff))
     }
 
-    /// Takes along what was written to a connection, and what its I/O thread is to do.
+    /// Collects the bytes that were written to a connection, and the tasks for its I/O thread.
     #[inline]
     pub fn collect(&mut self, id: ConnectionId, handoff: &mut Handoff) {
         if !handoff.has_tasks() {
@@ -207,15 +209,15 @@ impl IoThread {
         }
     }
 
-    /// Asks for a connection: a batch brings it back, after all that was read of it and once all
-    /// that was written is sent ([`IoThread::returned`]).
+    /// Asks for a connection: a batch brings it back, after all bytes that were read of it and once
+    /// all bytes that were written are sent ([`IoThread::returned`]).
     pub fn recall(&mut self, id: ConnectionId, handoff: &mut Handoff) {
         self.collect(id, handoff);
         handoff.recall();
         self.open.list.push(Task::Recall(id));
     }
 
-    /// A connection has come back, or has been closed here.
+    /// A connection has come back, or the loop has closed it.
     pub fn returned(&mut self) {
         self.connections -= 1;
     }
@@ -225,8 +227,8 @@ impl IoThread {
         self.open.list.push(Task::ShutDown(id));
     }
 
-    /// Closes a connection, after its socket has taken what it takes at once. `memory`: bytes that
-    /// replies hold which the socket is not known to have taken.
+    /// Closes a connection, after its socket has taken as many bytes as it takes at once. `memory`:
+    /// bytes that replies hold which the socket is not known to have taken.
     pub fn close(&mut self, id: ConnectionId, memory: usize) {
         self.closes += 1;
         if memory > 0 {
@@ -239,7 +241,7 @@ impl IoThread {
         self.returned();
     }
 
-    /// Sends the orders, if there are any. `false`: the ring is full, and they wait here.
+    /// Sends the tasks, if any. `false`: the ring is full, and the tasks wait here.
     pub fn post(&mut self) -> bool {
         if self.open.list.is_empty() && !self.returns_block {
             return true;
@@ -280,8 +282,9 @@ impl IoThread {
         Some(batch)
     }
 
-    /// Returns a batch that was served, of whose block no connection keeps a part. All of it goes
-    /// back: memory that one thread frees for the other is missing in the loop's own balance.
+    /// Returns a batch that was served, of whose block no connection keeps a part. All of the batch
+    /// goes back, because memory that one thread frees for the other is missing in the loop's own
+    /// balance.
     pub fn give_back(&mut self, mut batch: ReadBatch) {
         self.returns_block |= !batch.block.is_empty();
         batch.reports.clear();
@@ -290,8 +293,8 @@ impl IoThread {
         }
     }
 
-    /// Applies a report to the connection that it names: its bytes can be read, and what was sent
-    /// counts no more. Whether there is room for more replies again.
+    /// Applies a report to the connection that it names: the report's bytes can be read, and the
+    /// bytes sent count no more. Returns whether there is room for more replies again.
     #[inline]
     pub fn deliver(block: &bytes::Bytes, report: &mut Report, handoff: &mut Handoff) -> bool {
         if report.len > 0 {
@@ -308,7 +311,7 @@ impl IoThread {
         handoff.sent(report.sent as usize)
     }
 
-    /// Ends the thread: it carries out all orders first, and closes its connections.
+    /// Ends the thread: it carries out all tasks first, and closes its connections.
     pub fn stop(mut self) {
         self.open.list.push(Task::Stop);
         let Some(thread) = self.thread.take() else {

@@ -1,4 +1,4 @@
-//! How many I/O threads there should be, by how busy the loop and they have been.
+//! How many I/O threads there should be, by how busy the loop and the I/O threads have been.
 //!
 //!     none   the loop is busy for more than a tenth of [`BUSY_TICKS`] ticks, and [`ACTIVE_MIN`]
 //!            clients or more are active: one

@@ -1,12 +1,12 @@
-//! Whether a thread sleeps, so that others wake it only then.
+//! Whether a thread sleeps, so that other threads wake it only then.
 //!
-//!     sleeper                          sender
-//!     lie_down: is_asleep = true       push the message
-//!     look at all rings once more      ring: is_asleep = false; if it was true, wake the sleeper
-//!     sleep, or get up at once
+//!     sleeper                           sender
+//!     begin_sleep: is_asleep = true     push the message
+//!     look at all rings once more       claim_wake: is_asleep = false; if it was true, wake the
+//!     sleep, or end_sleep at once       sleeper
 //!
-//! Both sides change the flag by `swap`, so either side sees the other: either the last look finds
-//! the message, or the sender finds the sleeper. `tests/sleep_flag` tries all orders of both sides'
+//! Both sides change the flag by `swap`, so either side sees the other: the last look finds the
+//! message, or the sender finds the sleeper. `tests/sleep_flag` tries all orders of both sides'
 //! steps; it includes this file, with loom's atomics instead of the standard library's.
 
 use super::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! The loop and an I/O thread under shuttle, which tries orders of their steps: rings that are full,
-//! sockets that are recalled, given again, closed, and peers that come and go meanwhile.
+//! The loop and an I/O thread under shuttle, which tries orders of their steps: rings that are
+//! full, sockets that are recalled, given again, closed, and peers that come and go meanwhile.
 //!
 //! The I/O threads' own code runs here, with rings, polls, threads and sockets of this test instead
 //! of the real modules (`outside`, `stream`). The loop echoes all it reads. What must hold: each

@@ -1,6 +1,6 @@
-//! Rings and blocks between two threads as the loop and an I/O thread use them: what was written on one
-//! side is read on the other, and blocks come back to be filled again. Small, and without a system
-//! call, so that Miri runs it (the workflow `ci`).
+//! Rings and blocks between two threads as the loop and an I/O thread use them: what was written on
+//! one side is read on the other, and blocks come back to be filled again. Small, and without a
+//! system call, so that Miri runs it (the workflow `ci`).
 
 use std::sync::Arc;
 use std::thread;

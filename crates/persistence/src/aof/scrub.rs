@@ -5,9 +5,9 @@
 //! them. Of the file being written only the bytes that were whole when the pass began are read.
 //! Each file is read up to its first fault, the others after it as well.
 //!
-//! A pass is slow on purpose: at most [`BYTES_PER_S`], in small pieces ([`PacedFile`]). Its reads of
-//! files that are not written any more are dropped from the page cache, which commands and replicas
-//! need more.
+//! A pass is slow on purpose: at most [`BYTES_PER_S`], in small pieces ([`PacedFile`]). Its reads
+//! of files that are not written any more are dropped from the page cache, which commands and
+//! replicas need more.
 //!
 //! Files may be replaced meanwhile: a file that the manifest does not list any more is no damage,
 //! and the pass ends as [`End::Changed`].

@@ -352,8 +352,8 @@ impl<'a> KeyNews<'a> {
     }
 }
 
-/// Whether a client is there and gets messages. One that has sent QUIT does not, though an I/O thread
-/// may still have to write its last reply.
+/// Whether a client is there and gets messages. One that has sent QUIT does not, though an I/O
+/// thread may still have to write its last reply.
 fn is_reached(id: ClientId, clients: &Clients) -> bool {
     let ends = |session: &Session| session.client.flags.intersects(GONE);
     clients.is_connected(id) && !clients.get(id).is_some_and(ends)

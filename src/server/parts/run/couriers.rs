@@ -1,8 +1,9 @@
 //! The I/O threads of this server (`net::io_thread`): threads that read and write for clients.
 //!
 //! Invariants
-//!   1. A session whose stream is carried is a connection of the I/O thread that the stream names,
-//!      under the session's slot and generation, until [`IoThreads::close`] or its return.
+//!   1. A session whose stream is a [`Stream::Handoff`] is a connection of the I/O thread that the
+//!      stream names, under the session's slot and generation, until [`IoThreads::close`] or its
+//!      return.
 //!   2. A connection's reports are served in their order: those of batches that are being served,
 //!      then late ones, then those of further batches.
 
@@ -36,7 +37,7 @@ pub(in crate::server) struct IoThreads {
     waker: Option<Arc<ThreadWaker>>,
     /// Clients are given to I/O threads when their turn comes.
     pub(in crate::server) takes_clients: bool,
-    /// A ring was full: orders wait here.
+    /// A ring was full: tasks wait here.
     is_full: bool,
     /// Reads and writes of I/O threads that have ended.
     ended: (u64, u64),
@@ -115,8 +116,8 @@ impl IoThreads {
         self.all.get_mut(number as usize - 1)
     }
 
-    /// Gives a session's socket, which is in no poll, to the I/O thread with the fewest connections,
-    /// of those that have not too much to do.
+    /// Gives a session's socket, which is in no poll, to the I/O thread with the fewest
+    /// connections, of those that have not too much to do.
     pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
         let overloaded = self.overloaded;
@@ -237,8 +238,8 @@ impl IoThreads {
         false
     }
 
-    /// Begins to serve the next batch of an I/O thread, those first that came with a socket that was
-    /// fetched. `false`: there is none.
+    /// Begins to serve the next batch of an I/O thread, those first that came with a socket that
+    /// was fetched. `false`: there is none.
     #[inline]
     pub(in crate::server) fn begin(&mut self, at: usize) -> bool {
         let fetched = self.fetched.iter().position(|(of, _)| *of == at);
@@ -445,8 +446,8 @@ impl IoThreads {
         }
     }
 
-    /// Asks the I/O thread with the most for connections, up to half of what it has more than the one
-    /// with the fewest.
+    /// Asks the I/O thread with the most for connections, up to half of what it has more than the
+    /// one with the fewest.
     fn even_out_connections(&mut self, clients: &mut Clients) {
         let count = |io_thread: &&IoThread| io_thread.connections();
         let (Some(most), Some(fewest)) = (
@@ -466,7 +467,7 @@ impl IoThreads {
         moved.for_each(|session| self.recall(session));
     }
 
-    /// Sends all orders.
+    /// Sends all tasks.
     #[inline]
     pub(in crate::server) fn post(&mut self) {
         self.is_full = false;
@@ -475,7 +476,7 @@ impl IoThreads {
         }
     }
 
-    /// Whether orders wait for room in a ring.
+    /// Whether tasks wait for room in a ring.
     pub(in crate::server) fn is_full(&self) -> bool {
         self.is_full
     }

@@ -1,5 +1,6 @@
-//! TLS handshakes that an I/O thread does, stepped by hand: the loop learns of their end before it gets
-//! a byte, failures come as a link of the loop's own would report them, and none holds others up.
+//! TLS handshakes that an I/O thread does, stepped by hand: the loop learns of their end before it
+//! gets a byte, failures come as a link of the loop's own would report them, and none holds others
+//! up.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

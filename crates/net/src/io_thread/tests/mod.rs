@@ -1,5 +1,5 @@
-//! I/O threads that are stepped by hand, without a thread, beside plain sockets: bytes come whole and
-//! in order, whatever the order of steps; windows hold; ends and recalls come after the bytes.
+//! I/O threads that are stepped by hand, without a thread, beside plain sockets: bytes come whole
+//! and in order, whatever the order of steps; windows hold; ends and recalls come after the bytes.
 
 mod handshakes;
 
@@ -19,7 +19,8 @@ use crate::io_thread::{ConnectionId, Handoff, IoThread, ThreadWaker};
 use crate::outside::RING;
 use crate::stream::Stream;
 
-/// A loop without clients' commands: it has the carried ends, and steps an I/O thread.
+/// A loop without clients' commands: it has the loop's ends of connections, and steps an I/O
+/// thread.
 struct Bed {
     io_thread: IoThread,
     worker: Worker,
@@ -74,7 +75,7 @@ impl Bed {
         stream.handoff().expect("a io_thread has it")
     }
 
-    /// Sends the orders, and lets the I/O thread do a round.
+    /// Sends the tasks, and lets the I/O thread do an iteration.
     fn step(&mut self) {
         for (slot, stream) in self.streams.iter_mut().enumerate() {
             if let Some(Stream::Handoff(handoff)) = stream {

@@ -1,19 +1,19 @@
-//! The work of an I/O thread, round after round.
+//! The work of an I/O thread, in iterations.
 //!
-//!     orders     adopt, send, read on, close
-//!     handshakes a share of the round, at least one step
-//!     reports    connections that have sent all they were to send
-//!     poll       without sleep if reads are left; else rest where many are active, else sleep
-//!     read       one read for each readable connection, into one block
+//!     tasks      adopt, send, read on, close
+//!     handshakes a share of the iteration, at least one step
+//!     reports    connections that have sent all their bytes
+//!     poll       without sleep if reads are left; else rest if many are active, else sleep
+//!     read       a read for each readable connection, into a common block
 //!     deliver    the block and its reports, after every [`REPORTS_MAX`] of them
 //!
-//! `reading` has the reads and handshakes, `sending` the writes, `outgoing` what a socket did not
-//! take.
+//! `reading` has the reads and handshakes, `sending` the writes, `outgoing` the bytes that a socket
+//! did not take.
 //!
 //! Invariants
-//!   1. A connection is read for [`READ_AHEAD`] bytes; then it waits until the loop has taken them.
+//!   1. The worker reads at most [`READ_AHEAD`] bytes of a connection before the loop takes them.
 //!   2. Bytes sent are reported with the connection's next read, or within [`REPORT_WITHIN`].
-//!   3. The I/O thread sleeps only if it has no batch that the ring did not take.
+//!   3. While the ring has not taken a batch, the worker sleeps for [`FULL_AGAIN`] at most.
 
 mod outgoing;
 mod reading;

@@ -1,10 +1,10 @@
 //! Replies that a socket did not take, in their order.
 //!
-//!     pieces     long or shared ones, each by itself
-//!     tail       short ones after them, joined
+//!     pieces     long or shared replies, each by itself
+//!     tail       short replies after them, joined
 //!
-//! A peer that sends small requests and reads no replies makes thousands of replies of some bytes:
-//! each by itself would cost ten times its length.
+//! Short replies are joined because a peer that sends small requests and reads no replies causes
+//! thousands of replies of some bytes: each by itself would cost ten times its length.
 //! Cost: short replies are copied once; an empty queue holds no memory.
 
 use std::collections::VecDeque;
