@@ -3,7 +3,7 @@
 
 use super::input::Input;
 use russet_cluster::fuzzing::{
-    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, NodesConf, Peer, SlotMap, Standing,
+    Body, Framer, Header, Kind, Message, NodeFlags, NodeId, NodesConf, Peer, SenderStatus, SlotMap,
     Vendor,
 };
 use russet_config::Dialect;
@@ -28,9 +28,9 @@ pub fn cluster_bus(bytes: &[u8]) {
     let choice = input.byte();
     let peer = Peer {
         standing: if choice & 1 == 0 {
-            Standing::Stranger
+            SenderStatus::Stranger
         } else {
-            Standing::Proven
+            SenderStatus::Proven
         },
         is_light: choice & 2 != 0,
     };

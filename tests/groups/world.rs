@@ -16,7 +16,7 @@ use super::server::{Peer, Rules, Server};
 use super::watcher::Watcher;
 use russet_cluster::migration::MigrationLink;
 use russet_config::Dialect;
-use russet_host::simulation::{self, Clock, MachineId, Network, Parcel, World as _};
+use russet_host::simulation::{self, Clock, MachineId, Network, Packet, World as _};
 use russet_host::{Event, LinkId, Machine, Now, Random};
 use russet_replication::simulation::State;
 
@@ -462,7 +462,7 @@ impl World {
                 }
                 Ask::Send(link, bytes) => {
                     self.network
-                        .send(door, link, at, Parcel::Bytes(bytes.into()));
+                        .send(door, link, at, Packet::Bytes(bytes.into()));
                 }
                 Ask::HangUp => self.close_dialled(host, |_| true),
                 Ask::CloseSecond => {
@@ -531,7 +531,7 @@ impl World {
 
     pub fn send(&mut self, door: MachineId, link: LinkId, bytes: Vec<u8>) {
         let at = self.delay();
-        let bytes = Parcel::Bytes(Bytes::from(bytes));
+        let bytes = Packet::Bytes(Bytes::from(bytes));
         self.network.send(door, link, at, bytes);
     }
 

@@ -61,7 +61,7 @@ pub fn parse_users(
     channels: PubsubDefault,
     dialect: Dialect,
 ) -> Result<FileUsers, LoadError> {
-    let mut loading = Loading {
+    let mut loading = FileLoad {
         name,
         commands,
         channels,
@@ -93,7 +93,7 @@ pub fn parse_users(
     Err(LoadError(loading.errors))
 }
 
-struct Loading<'a> {
+struct FileLoad<'a> {
     name: &'a str,
     commands: &'a Commands,
     channels: PubsubDefault,
@@ -102,7 +102,7 @@ struct Loading<'a> {
     omitted: usize,
 }
 
-impl Loading<'_> {
+impl FileLoad<'_> {
     fn add_error(&mut self, error: String) {
         if self.errors.len() < ERRORS_BYTES_MAX {
             self.errors += &error

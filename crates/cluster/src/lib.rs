@@ -96,6 +96,6 @@ pub use settings::{Settings, bus_port, main_port};
 pub mod fuzzing {
     pub use super::conf::NodesConf;
     pub use super::message::{
-        Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SlotMap, Standing, Vendor,
+        Body, Framer, Header, Kind, Message, NodeFlags, NodeId, Peer, SenderStatus, SlotMap, Vendor,
     };
 }

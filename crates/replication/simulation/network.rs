@@ -6,7 +6,7 @@ use russet_host::{LinkId, Random};
 
 /// One direction of a connection.
 #[derive(Default)]
-pub struct Way {
+pub struct Direction {
     /// Bytes that were sent and have not arrived.
     pub bytes: Vec<u8>,
     /// The sender has closed its end.
@@ -24,7 +24,7 @@ pub struct Connection {
     pub id: LinkId,
     pub link: Link,
     /// To the primary, and to the replica.
-    pub ways: [Way; 2],
+    pub ways: [Direction; 2],
     /// The end of the replica, and of the primary, is open.
     pub is_open: [bool; 2],
     pub session: Session,

@@ -3,7 +3,7 @@
 use super::config::PrimarySettings;
 use super::explain::record;
 use super::instances::{Primary, Role, Watch};
-use super::links::{Conn, ConnKind};
+use super::links::{ConnKind, LinkConnection};
 use super::shared::{Reporter, Shared};
 use super::time::Ms;
 use russet_host::Level;
@@ -95,11 +95,11 @@ fn check_one(
 fn close_stale(shared: &mut Shared, watch: &Watch, down_after_ms: Ms) {
     let (now, periods) = (shared.now, &shared.periods);
     let link = shared.links.get(watch.link);
-    let is_old = |conn: &Conn| now - conn.since > periods.link_reconnect_min;
+    let is_old = |conn: &LinkConnection| now - conn.since > periods.link_reconnect_min;
     let late = |since: Ms| now - since > down_after_ms / 2;
     let no_pong = link.pinged_since.is_some_and(late) && late(link.pong_at);
     let no_hello = now - link.received_at > periods.publish * 3;
-    let is_stale = |conn: &Option<Conn>, sign| sign && conn.as_ref().is_some_and(is_old);
+    let is_stale = |conn: &Option<LinkConnection>, sign| sign && conn.as_ref().is_some_and(is_old);
     let commands = is_stale(&link.commands, no_pong);
     let subscription = is_stale(&link.subscription, no_hello);
     let (links, out) = (&mut shared.links, &mut shared.out);

@@ -60,7 +60,7 @@ pub enum ExpectedReply {
 
 /// A connection of a link.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct LinkConnection {
     pub id: ConnId,
     /// When it was begun.
     pub since: Ms,
@@ -84,8 +84,8 @@ const BOUNDS: ReplyBounds = ReplyBounds {
 pub(crate) struct InstanceLink {
     pub owners: usize,
     has_subscription: bool,
-    pub commands: Option<Conn>,
-    pub(crate) subscription: Option<Conn>,
+    pub commands: Option<LinkConnection>,
+    pub(crate) subscription: Option<LinkConnection>,
     /// The last message of the subscription.
     pub received_at: Ms,
     /// The last reply to PING that means that the instance is available.
@@ -128,7 +128,8 @@ impl InstanceLink {
 
     /// All its connections are established.
     pub fn is_up(&self) -> bool {
-        let is_up = |conn: &Option<Conn>| conn.as_ref().is_some_and(|c| c.local_ip.is_some());
+        let is_up =
+            |conn: &Option<LinkConnection>| conn.as_ref().is_some_and(|c| c.local_ip.is_some());
         is_up(&self.commands) && (!self.has_subscription || is_up(&self.subscription))
     }
 
@@ -155,7 +156,7 @@ impl InstanceLink {
         }
     }
 
-    fn conn_mut(&mut self, kind: ConnKind) -> &mut Option<Conn> {
+    fn conn_mut(&mut self, kind: ConnKind) -> &mut Option<LinkConnection> {
         match kind {
             ConnKind::Commands => &mut self.commands,
             ConnKind::Subscription => &mut self.subscription,
@@ -219,7 +220,7 @@ impl Links {
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         self.by_conn.insert(conn, (id, kind));
-        *self.get_mut(id).conn_mut(kind) = Some(Conn {
+        *self.get_mut(id).conn_mut(kind) = Some(LinkConnection {
             id: conn,
             since: now,
             local_ip: None,

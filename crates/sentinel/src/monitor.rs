@@ -15,7 +15,7 @@ use super::instances::{
     CHANNEL, DataNode, FailoverKind, FailoverSeen, FailoverState, Peer, Primary, Reconf, Role,
     Watch,
 };
-use super::links::{Conn, ConnKind, ExpectedReply, InstanceLink, LinkId, Member, Target};
+use super::links::{ConnKind, ExpectedReply, InstanceLink, LinkConnection, LinkId, Member, Target};
 use super::shared::{PrimaryIntroduction, Reporter, Shared};
 use super::time::Ms;
 use russet_host::Level;
@@ -364,7 +364,7 @@ pub(crate) fn ask_info(
 
 /// Whether a reply to such a request is still to come.
 fn awaits(link: &InstanceLink, expected: &ExpectedReply) -> bool {
-    let awaits = |conn: &Conn| conn.expected.contains(expected);
+    let awaits = |conn: &LinkConnection| conn.expected.contains(expected);
     link.commands.as_ref().is_some_and(awaits)
 }
 

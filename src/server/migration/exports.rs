@@ -15,7 +15,7 @@ use crate::server::parts::migration::{Export, ExportStage};
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
 use crate::server::state::Server;
 use crate::server::state::world::Engine;
-use russet_cluster::migration::{Name, Wire};
+use russet_cluster::migration::{MigrationProtocol, Name};
 use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_persistence::rdb::{RdbWriter, VERSION_MIGRATE};
@@ -108,7 +108,7 @@ impl Engine {
                 export.stage = ExportStage::Passing;
                 (export.snapshot, export.wire)
             });
-            if let Some((link, Wire::Pull)) = to {
+            if let Some((link, MigrationProtocol::Pull)) = to {
                 driver.send(link, &functions);
             }
         }

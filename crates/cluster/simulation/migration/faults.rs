@@ -46,13 +46,13 @@ fn settings(dialect: Dialect) -> Settings {
     }
 }
 
-fn begin(world: &mut World, wire: Wire) {
+fn begin(world: &mut World, wire: MigrationProtocol) {
     match wire {
-        Wire::Pull => {
+        MigrationProtocol::Pull => {
             let begun = world.call(TARGET, |m, view| m.import(view, &[b"0", b"10"]));
             begun.expect("begun");
         }
-        Wire::Push => {
+        MigrationProtocol::Push => {
             let target = id(TARGET);
             let words: [&[u8]; 5] = [b"SLOTSRANGE", b"0", b"10", b"NODE", target.as_bytes()];
             let begun = world.call(SOURCE, |m, view| m.migrate_slots(view, &words));
@@ -87,7 +87,13 @@ fn break_something(world: &mut World, fault: Fault) {
 
 /// Runs a migration of ten keys under writes, with a fault after this many steps. Returns the final
 /// owner of the slots.
-fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -> usize {
+fn run(
+    wire: MigrationProtocol,
+    dialects: [Dialect; 2],
+    fault: Fault,
+    at: usize,
+    seed: u64,
+) -> usize {
     let mut world = World::new(dialects.map(settings), seed + 2 * at as u64);
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
     for key in 0..10 {
@@ -149,7 +155,7 @@ fn run(wire: Wire, dialects: [Dialect; 2], fault: Fault, at: usize, seed: u64) -
 #[test]
 fn each_slot_ends_on_exactly_one_side_whatever_breaks() {
     let dialects = [Dialect::Redis, Dialect::Valkey];
-    for wire in [Wire::Pull, Wire::Push] {
+    for wire in [MigrationProtocol::Pull, MigrationProtocol::Push] {
         for source in dialects {
             for target in dialects {
                 for fault in FAULTS {
@@ -163,12 +169,13 @@ fn each_slot_ends_on_exactly_one_side_whatever_breaks() {
                     // The way back is found, too: the fault came early enough and late enough.
                     let is_final = match (wire, fault) {
                         (_, Fault::None) => ends[SOURCE] == 0,
-                        (Wire::Push, Fault::FlushOfOtherKeys) => ends[SOURCE] > 0,
-                        (Wire::Push, _) | (_, Fault::CancelAtTarget | Fault::TargetCrash) => {
+                        (MigrationProtocol::Push, Fault::FlushOfOtherKeys) => ends[SOURCE] > 0,
+                        (MigrationProtocol::Push, _)
+                        | (_, Fault::CancelAtTarget | Fault::TargetCrash) => {
                             ends[SOURCE] > 0 && ends[TARGET] > 0
                         }
                         // A pull is retried after every other fault.
-                        (Wire::Pull, _) => ends[TARGET] > 0,
+                        (MigrationProtocol::Pull, _) => ends[TARGET] > 0,
                     };
                     assert!(is_final, "{wire:?} {fault:?}: {ends:?}");
                 }
@@ -195,7 +202,7 @@ fn writes_are_held_once_little_waits_for_the_target() {
         };
         let mut world = World::new([settings.clone(), settings], 1);
         world.nodes[SOURCE].view.unsent = unsent;
-        begin(&mut world, Wire::Push);
+        begin(&mut world, MigrationProtocol::Push);
         for _ in 0..20 {
             while world.step() {}
             world.pass(100);

@@ -37,7 +37,7 @@ enum Mutation {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     mutation: Mutation,
-    wire: Wire,
+    wire: MigrationProtocol,
     dialect: Dialect,
     victim: usize,
     fate: Fate,
@@ -153,15 +153,15 @@ impl Storm {
         self.unacknowledged.retain(|(at, ..)| *at != node);
     }
 
-    fn begin(&mut self, wire: Wire) {
+    fn begin(&mut self, wire: MigrationProtocol) {
         let [source, target] = self.world.primaries();
         match wire {
-            Wire::Pull => {
+            MigrationProtocol::Pull => {
                 let words: [&[u8]; 2] = [b"0", b"10"];
                 let begun = self.world.call(target, |m, view| m.import(view, &words));
                 begun.expect("begun");
             }
-            Wire::Push => {
+            MigrationProtocol::Push => {
                 let target = id(target);
                 let words: [&[u8]; 5] = [b"SLOTSRANGE", b"0", b"10", b"NODE", target.as_bytes()];
                 let begun = self
@@ -248,9 +248,9 @@ fn shards_keep_what_a_replica_has_acknowledged_whoever_dies_and_whenever() {
     // Without a number: some of the moments.
     let stride = if seeds.is_some() { 1 } else { 5 };
     for (wire, dialect) in [
-        (Wire::Pull, Dialect::Redis),
-        (Wire::Push, Dialect::Redis),
-        (Wire::Push, Dialect::Valkey),
+        (MigrationProtocol::Pull, Dialect::Redis),
+        (MigrationProtocol::Push, Dialect::Redis),
+        (MigrationProtocol::Push, Dialect::Valkey),
     ] {
         for fate in [Fate::Back, Fate::Late, Fate::Replaced] {
             for victim in [SOURCE, TARGET, REPLICAS[SOURCE], REPLICAS[TARGET]] {
@@ -284,7 +284,7 @@ fn cases_until_loss(mutation: Mutation, cases: u64) -> u64 {
         for at in 0..200 {
             let case = Case {
                 mutation,
-                wire: Wire::Pull,
+                wire: MigrationProtocol::Pull,
                 dialect: Dialect::Redis,
                 victim: TARGET,
                 fate: Fate::Replaced,

@@ -818,7 +818,10 @@ impl World {
         let machine = &self.nodes[node].machine;
         let newest = machine.jobs.iter().rev().chain(&machine.ended).next();
         newest.map_or(("", ""), |job| {
-            (job.state(Wire::Pull), job.state(Wire::Push))
+            (
+                job.state(MigrationProtocol::Pull),
+                job.state(MigrationProtocol::Push),
+            )
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::membership::nodes::{NodeIndex, Nodes};
-use super::super::message::{Framer, Ip, Standing};
+use super::super::message::{Framer, Ip, SenderStatus};
 use russet_host::LinkId;
 
 /// See `links`. Times are monotonic milliseconds.
@@ -31,16 +31,16 @@ impl BusLink {
     }
 
     /// How far the other end has shown which node it is; `has_door`: see `door`.
-    pub fn standing(&self, nodes: &Nodes, has_door: bool) -> Standing {
+    pub fn standing(&self, nodes: &Nodes, has_door: bool) -> SenderStatus {
         let node = self.node.and_then(|at| nodes.get(at));
         let Some(node) = node.filter(|node| !node.is_handshake()) else {
-            return Standing::Stranger;
+            return SenderStatus::Stranger;
         };
         let is_at_home = !self.peer_ip.is_empty() && self.peer_ip == node.answered;
         if !self.is_inbound || is_at_home || has_door && self.is_trusted {
-            Standing::Proven
+            SenderStatus::Proven
         } else {
-            Standing::Claimed
+            SenderStatus::Claimed
         }
     }
 

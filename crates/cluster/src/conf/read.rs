@@ -48,7 +48,7 @@ impl NodesConf {
     /// empty file is valid, too: a server that finds it begins as a new node.
     pub fn parse(text: &[u8]) -> Result<NodesConf, String> {
         let text = text.strip_suffix(b"\n").ok_or("its last line is cut off")?;
-        let mut read = Reading::default();
+        let mut read = ConfReader::default();
         for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.is_empty() {
@@ -62,14 +62,14 @@ impl NodesConf {
 
 /// The lines that have been read so far.
 #[derive(Default)]
-struct Reading {
+struct ConfReader {
     saved: NodesConf,
     has_vars: bool,
     ids: BTreeSet<NodeId>,
     taken: SlotMap,
 }
 
-impl Reading {
+impl ConfReader {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let line = std::str::from_utf8(line).map_err(|_| "not a text")?;
         let mut words = line.split(is_blank).filter(|word| !word.is_empty());

@@ -8,7 +8,7 @@
 
 use super::super::bus::link::BusLink;
 use super::super::core::Cluster;
-use super::super::message::Standing;
+use super::super::message::SenderStatus;
 use russet_host::LinkId;
 
 /// The first message comes within this time, or a node timeout.
@@ -108,7 +108,7 @@ impl Cluster {
         let has_door = self.has_door();
         let open = self.links.iter();
         let unproven =
-            open.filter(|(_, link)| link.standing(&self.nodes, has_door) != Standing::Proven);
+            open.filter(|(_, link)| link.standing(&self.nodes, has_door) != SenderStatus::Proven);
         let mut held: Vec<(usize, LinkId)> =
             unproven.map(|(id, link)| (link.bytes(), id)).collect();
         held.sort_unstable();

@@ -6,7 +6,7 @@
 //!
 //! Invariants
 //!   1. Only 16 bytes are stored before the length has been checked: against the kind, and against
-//!      how far the link has shown which node it is (`Standing`).
+//!      how far the link has shown which node it is (`SenderStatus`).
 //!   2. No more is allocated than twice the bytes that have come, or `PART_BYTES_MIN`.
 //!   3. Nothing of a message that is dropped is stored.
 //!
@@ -26,14 +26,14 @@ use super::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// How far it is known; the bytes allowed in a message grow with it.
-    pub standing: Standing,
+    pub standing: SenderStatus,
     /// A header of it had [`NodeFlags::LIGHT_PUBLISH`](super::NodeFlags::LIGHT_PUBLISH).
     pub is_light: bool,
 }
 
 /// How far the other end has shown which node it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum SenderStatus {
     /// No known node has greeted by the link.
     #[default]
     Stranger,
@@ -43,13 +43,13 @@ pub enum Standing {
     Proven,
 }
 
-impl Standing {
+impl SenderStatus {
     /// The longest message.
     fn bytes_max(self) -> usize {
         match self {
-            Standing::Stranger => STRANGER_BYTES_MAX,
-            Standing::Claimed => CLAIMED_BYTES_MAX,
-            Standing::Proven => usize::MAX,
+            SenderStatus::Stranger => STRANGER_BYTES_MAX,
+            SenderStatus::Claimed => CLAIMED_BYTES_MAX,
+            SenderStatus::Proven => usize::MAX,
         }
     }
 }

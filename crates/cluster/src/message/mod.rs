@@ -49,7 +49,7 @@ pub use extensions::Vendor;
 pub(crate) use extensions::{Extensions, is_plain_text};
 pub(crate) use flags::Marks;
 pub use flags::NodeFlags;
-pub use framer::{Framer, Peer, Standing};
+pub use framer::{Framer, Peer, SenderStatus};
 pub(crate) use gossip::Gossip;
 pub use header::{Header, Kind};
 pub use id::NodeId;

@@ -16,7 +16,7 @@ const REDIS_810: &[u8] = include_bytes!("../../../../tests/data/cluster/redis-8.
 const VALKEY_91: &[u8] = include_bytes!("../../../../tests/data/cluster/valkey-9.1-ping.bin");
 
 const KNOWN: Peer = Peer {
-    standing: Standing::Proven,
+    standing: SenderStatus::Proven,
     is_light: true,
 };
 

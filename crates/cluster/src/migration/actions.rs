@@ -21,7 +21,7 @@ pub enum MigrationLink {
 
 /// Which way a migration is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wire {
+pub enum MigrationProtocol {
     /// The target asks the source for slots (Redis 8.4).
     Pull,
     /// The source sends slots to the target (Valkey 9).
@@ -63,7 +63,7 @@ pub enum Action {
         /// The link for the effects.
         stream: MigrationLink,
         /// The dialect in which keys and effects are written.
-        wire: Wire,
+        wire: MigrationProtocol,
     },
     /// Append the waiting effects to the link, and later effects as they come.
     Stream(Name),

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, MigrationContext, MigrationLink, Wire};
+use super::actions::{Action, MigrationContext, MigrationLink, MigrationProtocol};
 use super::conversation::{Answer, Conversation, InputKind};
 use super::id::Name;
 use super::job::{End, EventResult, JobHead, Outcome, Scene, Side};
@@ -304,7 +304,9 @@ impl Migrations {
             }
             // No retry: now another node must be asked for the slots.
             step.map_err(|end| match end {
-                End::Failed(why) if scene.head.wire == Wire::Pull => End::Canceled(why),
+                End::Failed(why) if scene.head.wire == MigrationProtocol::Pull => {
+                    End::Canceled(why)
+                }
                 end => end,
             })
         });
@@ -399,7 +401,13 @@ impl Migrations {
     /// Begins to pull slots.
     pub(super) fn pull(&mut self, around: &dyn MigrationContext, slots: Ranges) -> Name {
         let name = around.fresh_name();
-        let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, around.now());
+        let mut head = JobHead::new(
+            name,
+            slots,
+            Side::Import,
+            MigrationProtocol::Pull,
+            around.now(),
+        );
         head.target = Some(around.my_id());
         self.start(around, head, Box::new(PullTarget::new()));
         name
@@ -411,7 +419,7 @@ impl Migrations {
             around.fresh_name(),
             slots,
             Side::Export,
-            Wire::Push,
+            MigrationProtocol::Push,
             around.now(),
         );
         head.source = Some(around.my_id());
@@ -465,14 +473,14 @@ fn end_attempt(talk: &dyn Conversation, scene: &mut Scene<'_>, mut end: End) {
 impl Job {
     /// The name of its state: in Redis's words for CLUSTER MIGRATION, in Valkey's for
     /// GETSLOTMIGRATIONS.
-    pub(super) fn state(&self, wire: Wire) -> &'static str {
+    pub(super) fn state(&self, wire: MigrationProtocol) -> &'static str {
         match (self.head.outcome, wire) {
             (None, _) => self.talk.state(),
-            (Some(Outcome::Completed), Wire::Pull) => "completed",
-            (Some(Outcome::Completed), Wire::Push) => "success",
+            (Some(Outcome::Completed), MigrationProtocol::Pull) => "completed",
+            (Some(Outcome::Completed), MigrationProtocol::Push) => "success",
             (Some(Outcome::Failed), _) => "failed",
-            (Some(Outcome::Canceled), Wire::Pull) => "canceled",
-            (Some(Outcome::Canceled), Wire::Push) => "cancelled",
+            (Some(Outcome::Canceled), MigrationProtocol::Pull) => "canceled",
+            (Some(Outcome::Canceled), MigrationProtocol::Push) => "cancelled",
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::actions::{Action, MigrationContext, MigrationLink, Wire};
+use super::actions::{Action, MigrationContext, MigrationLink, MigrationProtocol};
 use super::id::Name;
 use super::ranges::Ranges;
 use super::settings::Settings;
@@ -84,7 +84,7 @@ pub(super) struct JobHead {
     pub source: Option<Name>,
     pub target: Option<Name>,
     pub side: Side,
-    pub wire: Wire,
+    pub wire: MigrationProtocol,
     /// Wall clock, milliseconds.
     pub created_ms: i64,
     pub started_ms: i64,
@@ -113,7 +113,13 @@ pub(super) struct JobHead {
 }
 
 impl JobHead {
-    pub(super) fn new(name: Name, slots: Ranges, side: Side, wire: Wire, now: Now) -> JobHead {
+    pub(super) fn new(
+        name: Name,
+        slots: Ranges,
+        side: Side,
+        wire: MigrationProtocol,
+        now: Now,
+    ) -> JobHead {
         JobHead {
             name,
             slots,

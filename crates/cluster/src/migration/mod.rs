@@ -74,7 +74,7 @@ mod tests;
 /// its ranges.
 pub const SLOT_IMPORT: &str = "slot-import";
 
-pub use actions::{Action, MigrationContext, MigrationLink, OpenSlots, Wire};
+pub use actions::{Action, MigrationContext, MigrationLink, MigrationProtocol, OpenSlots};
 pub use beside::NodeContext;
 pub use commands::trim_slots;
 pub use conversation::{Answer, InputKind};

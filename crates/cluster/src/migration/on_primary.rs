@@ -8,7 +8,7 @@
 //! the stream announced that claim before any write to these slots. Then this replica claims the
 //! slots in its place.
 
-use super::actions::{Action, MigrationContext, MigrationLink, Wire};
+use super::actions::{Action, MigrationContext, MigrationLink, MigrationProtocol};
 use super::conversation::Conversation;
 use super::core::Migrations;
 use super::id::Name;
@@ -42,7 +42,13 @@ impl Migrations {
 
     /// A full copy of our primary's data names an import, whose keys it has.
     pub fn follow_copied(&mut self, around: &dyn MigrationContext, name: Name, slots: Ranges) {
-        let head = JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
+        let head = JobHead::new(
+            name,
+            slots,
+            Side::Import,
+            MigrationProtocol::Push,
+            around.now(),
+        );
         self.follow(around, head);
     }
 }

@@ -4,7 +4,7 @@
 //! reply; a link of a migration, whose words go to its conversation; any other client, which may
 //! begin a migration (ESTABLISH, and with the cluster's secret SYNC and RDBCHANNEL) or is refused.
 
-use super::actions::{MigrationContext, MigrationLink, Wire};
+use super::actions::{MigrationContext, MigrationLink, MigrationProtocol};
 use super::commands::valkey_ranges;
 use super::conversation::Answer;
 use super::core::{Job, Migrations};
@@ -106,7 +106,13 @@ impl Migrations {
         if self.jobs.iter().any(|job| overlaps(&job.head)) {
             return Err(Refusal::AlreadyImported);
         }
-        let mut head = JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
+        let mut head = JobHead::new(
+            name,
+            slots,
+            Side::Import,
+            MigrationProtocol::Push,
+            around.now(),
+        );
         head.source = Some(source);
         head.target = Some(around.my_id());
         head.adopt(link);
@@ -172,7 +178,13 @@ impl Migrations {
         if self.jobs.iter().any(overlaps) {
             return Err(Refusal::TaskInProgress);
         }
-        let mut head = JobHead::new(name, slots, Side::Export, Wire::Pull, around.now());
+        let mut head = JobHead::new(
+            name,
+            slots,
+            Side::Export,
+            MigrationProtocol::Pull,
+            around.now(),
+        );
         head.source = Some(me);
         head.target = sender.node;
         head.adopt(sender.link);
@@ -191,7 +203,7 @@ impl Migrations {
         let awaits = |job: &Job| {
             job.head.name.as_bytes() == name
                 && job.head.side == Side::Export
-                && job.head.wire == Wire::Pull
+                && job.head.wire == MigrationProtocol::Pull
                 && job.talk.state() == "wait-rdbchannel"
         };
         let at = self.jobs.iter().position(awaits);
@@ -206,8 +218,13 @@ impl Migrations {
         match words {
             [word, rest @ ..] if is(word, "ESTABLISH") => {
                 if let Ok((source, name, slots)) = establish_words(rest) {
-                    let mut head =
-                        JobHead::new(name, slots, Side::Import, Wire::Push, around.now());
+                    let mut head = JobHead::new(
+                        name,
+                        slots,
+                        Side::Import,
+                        MigrationProtocol::Push,
+                        around.now(),
+                    );
                     head.source = Some(source);
                     self.follow(around, head);
                 }
@@ -258,7 +275,13 @@ impl Migrations {
                 self.unfollow(around, name, End::Failed(String::new()));
             }
             _ => {
-                let mut head = JobHead::new(name, slots, Side::Import, Wire::Pull, around.now());
+                let mut head = JobHead::new(
+                    name,
+                    slots,
+                    Side::Import,
+                    MigrationProtocol::Pull,
+                    around.now(),
+                );
                 head.source = Name::parse(source);
                 head.target = Name::parse(target);
                 self.follow(around, head);

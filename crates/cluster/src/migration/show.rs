@@ -1,6 +1,6 @@
 //! Migrations as clients see them: CLUSTER MIGRATION STATUS, GETSLOTMIGRATIONS, figures of INFO.
 
-use super::actions::Wire;
+use super::actions::MigrationProtocol;
 use super::core::{Job, Migrations};
 use super::id::Name;
 use super::job::Side;
@@ -81,7 +81,7 @@ fn status_of(job: &Job, reply: &mut Reply) {
     text("source", &node(head.source));
     text("dest", &node(head.target));
     text("operation", operation);
-    text("state", job.state(Wire::Pull));
+    text("state", job.state(MigrationProtocol::Pull));
     text("last_error", &head.error);
     let mut number = |name: &str, value: i64| {
         reply.bulk(name.as_bytes());
@@ -122,7 +122,7 @@ fn migration_of(job: &Job, remaining: usize, reply: &mut Reply) {
     number("last_update_time", head.updated_ms / 1000);
     number("last_ack_time", head.acked_ms / 1000);
     reply.bulk(b"state");
-    reply.bulk(job.state(Wire::Push).as_bytes());
+    reply.bulk(job.state(MigrationProtocol::Push).as_bytes());
     reply.bulk(b"message");
     reply.bulk(head.error.as_bytes());
     let mut number = |name: &str, value: i64| {

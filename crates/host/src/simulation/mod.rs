@@ -10,6 +10,6 @@ mod shorten;
 mod storm;
 
 pub use host::{Clock, Disk};
-pub use network::{MachineId, Network, Parcel, World};
+pub use network::{MachineId, Network, Packet, World};
 pub use shorten::shorten;
 pub use storm::{Storm, StormResult, caught, number, play_all};

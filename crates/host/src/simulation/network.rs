@@ -22,7 +22,7 @@ struct End {
 
 /// Something that is under way to an end.
 #[derive(Clone, Debug)]
-pub enum Parcel {
+pub enum Packet {
     /// Bytes of one message or more.
     Bytes(Bytes),
     /// The other end has closed.
@@ -41,7 +41,7 @@ struct Pipe {
     /// Parcels that may pass to each end while the way back is cut.
     window: [u8; 2],
     /// To each end.
-    under_way: [VecDeque<(i64, Parcel)>; 2],
+    under_way: [VecDeque<(i64, Packet)>; 2],
 }
 
 /// See the module.
@@ -111,7 +111,7 @@ impl Network {
 
     /// A parcel leaves an end, and is due at the other end at this moment, or after earlier
     /// parcels.
-    pub fn send(&mut self, machine: MachineId, link: LinkId, at: i64, parcel: Parcel) {
+    pub fn send(&mut self, machine: MachineId, link: LinkId, at: i64, parcel: Packet) {
         if let Some((pipe, end)) = self.find(machine, link) {
             let queue = &mut pipe.under_way[1 - end];
             let at = queue.back().map_or(at, |(last, _)| at.max(*last));
@@ -121,7 +121,7 @@ impl Network {
 
     /// An end closes, or the process at it dies; the close is under way to the other end.
     pub fn close(&mut self, machine: MachineId, link: LinkId, at: i64) {
-        self.send(machine, link, at, Parcel::End);
+        self.send(machine, link, at, Packet::End);
         if let Some((pipe, end)) = self.find(machine, link) {
             pipe.ends[end].link = None;
             pipe.under_way[end].clear();
@@ -222,7 +222,7 @@ pub trait World {
             }
             Action::Send { link, bytes } => {
                 let due = self.delay();
-                self.network().send(at, link, due, Parcel::Bytes(bytes));
+                self.network().send(at, link, due, Packet::Bytes(bytes));
             }
             Action::Close(link) => {
                 let due = self.delay();
@@ -316,7 +316,7 @@ pub trait World {
             let breaks = self.breaks();
             let pipe = self.network().pipes.get_mut(&number).expect("it is there");
             match pipe.under_way[end].pop_front() {
-                Some((_, Parcel::Bytes(bytes))) if !breaks => {
+                Some((_, Packet::Bytes(bytes))) if !breaks => {
                     let cut = self.random().place(bytes.len());
                     self.receive(to, link, &bytes[..cut]);
                     self.receive(to, link, &bytes[cut..]);

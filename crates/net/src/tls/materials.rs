@@ -97,7 +97,7 @@ pub struct Files {
 
 /// The fields of a certificate that INFO reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateFacts {
     /// Hexadecimal, uppercase.
     pub serial: String,
     /// The last second of its validity, Unix time.
@@ -112,13 +112,13 @@ pub struct Materials {
     /// For connections that this process opens; `None`: no authorities verify their peers.
     pub client: Option<Arc<ClientConfig>>,
     /// The certificate of `server`.
-    pub server_facts: Facts,
+    pub server_facts: CertificateFacts,
     /// The alternative certificate; `None`: there is none.
-    pub alternative_facts: Option<Facts>,
+    pub alternative_facts: Option<CertificateFacts>,
     /// The certificate of `client`; `None`: it has the server's.
-    pub client_facts: Option<Facts>,
+    pub client_facts: Option<CertificateFacts>,
     /// The authority that expires first.
-    pub authority_facts: Option<Facts>,
+    pub authority_facts: Option<CertificateFacts>,
     /// A digest of the files' contents.
     pub fingerprint: [u8; 32],
 }
@@ -444,9 +444,9 @@ fn invalidity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     (now > certificate.not_after).then(|| format!("expired {}", at(certificate.not_after)))
 }
 
-impl Facts {
-    fn of(certificate: &Certificate<'_>) -> Facts {
-        Facts {
+impl CertificateFacts {
+    fn of(certificate: &Certificate<'_>) -> CertificateFacts {
+        CertificateFacts {
             serial: certificate.serial_text(),
             not_after: certificate.not_after,
         }
@@ -459,7 +459,7 @@ fn certified_key(
     [certificate, key]: &[Vec<u8>; 2],
     provider: &CryptoProvider,
     now: i64,
-) -> Result<(Arc<CertifiedKey>, Facts), TlsError> {
+) -> Result<(Arc<CertifiedKey>, CertificateFacts), TlsError> {
     let path = || files.certificate.clone();
     let bad_certificate = |why: String| TlsError::Certificate { path: path(), why };
     let bad_key = |why: String| TlsError::Key {
@@ -490,7 +490,7 @@ fn certified_key(
             "key values mismatch: it is not the certificate's".into(),
         ));
     }
-    let facts = Facts::of(&read);
+    let facts = CertificateFacts::of(&read);
     Ok((Arc::new(CertifiedKey::new(chain, key)), facts))
 }
 
@@ -499,8 +499,8 @@ fn authorities(
     settings: &Settings,
     files: &Files,
     now: i64,
-) -> Result<(Vec<CertificateDer<'static>>, Option<Facts>), TlsError> {
-    let (mut all, mut first): (Vec<_>, Option<Facts>) = Default::default();
+) -> Result<(Vec<CertificateDer<'static>>, Option<CertificateFacts>), TlsError> {
+    let (mut all, mut first): (Vec<_>, Option<CertificateFacts>) = Default::default();
     for (path, text) in &files.authorities {
         let found = match certificates(text) {
             Ok(found) => found,
@@ -523,7 +523,7 @@ fn authorities(
                 .as_ref()
                 .is_none_or(|first| read.not_after < first.not_after)
             {
-                first = Some(Facts::of(&read));
+                first = Some(CertificateFacts::of(&read));
             }
             all.push(der);
         }
@@ -743,7 +743,7 @@ mod tests {
         let server = one.issue(&Subject::named("localhost"));
         let built = build(&mut wanted, Authority::shared(), &server).expect("all is well");
         let first = Certificate::read(&one.der).expect("a certificate");
-        assert_eq!(built.authority_facts, Some(Facts::of(&first)));
+        assert_eq!(built.authority_facts, Some(CertificateFacts::of(&first)));
         // Authorities expire.
         let later = first.not_after + 86_400 / 2;
         let refused = build_at(&mut wanted, Authority::shared(), &server, later);

@@ -47,8 +47,8 @@ use std::path::PathBuf;
 pub use certificate::Certificate;
 pub use link::TlsLink;
 pub use materials::{
-    Authentication, CertificateFiles, Facts, Files, Materials, Settings, Trust, client_alone,
-    client_trusting,
+    Authentication, CertificateFacts, CertificateFiles, Files, Materials, Settings, Trust,
+    client_alone, client_trusting,
 };
 
 /// Why TLS cannot be set up. `Display` is the log line, in Redis's wording if Redis logs it, too.

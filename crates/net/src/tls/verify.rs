@@ -44,12 +44,12 @@ pub(super) struct Verifier {
     /// The name that a server's certificate must have; empty: any.
     peer_name: String,
     provider: Arc<CryptoProvider>,
-    current: Mutex<Arc<Current>>,
+    current: Mutex<Arc<ChainParts>>,
 }
 
 /// The parts of chains, valid until a time, Unix seconds.
 #[derive(Debug)]
-struct Current {
+struct ChainParts {
     until: i64,
     /// Ends of chains, and the path length each allows (issuers between it and the leaf).
     roots: Vec<TrustAnchor<'static>>,
@@ -116,7 +116,7 @@ impl Verifier {
         provider: Arc<CryptoProvider>,
         now: i64,
     ) -> Result<Verifier, TlsError> {
-        let current = Current::at(now, &authorities, purpose)
+        let current = ChainParts::at(now, &authorities, purpose)
             .ok_or_else(|| TlsError::Authorities("none of them can be used".into()))?;
         Ok(Verifier {
             authorities,
@@ -156,10 +156,10 @@ impl Verifier {
         }
     }
 
-    fn at(&self, now: i64) -> Result<Arc<Current>, Error> {
+    fn at(&self, now: i64) -> Result<Arc<ChainParts>, Error> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if now > current.until {
-            let next = Current::at(now, &self.authorities, self.purpose);
+            let next = ChainParts::at(now, &self.authorities, self.purpose);
             *current = Arc::new(next.ok_or(CertificateError::UnknownIssuer)?);
         }
         Ok(Arc::clone(&current))
@@ -195,7 +195,7 @@ impl Verifier {
         &self,
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],
-        current: &Current,
+        current: &ChainParts,
         time: UnixTime,
     ) -> Result<(), Error> {
         let may_sign = |der: &&CertificateDer<'_>| {
@@ -263,7 +263,7 @@ impl Verifier {
     }
 
     /// Checks that a certificate of version 1 or 2 is signed directly by a root.
-    fn verify_old(&self, leaf: &Certificate<'_>, current: &Current) -> Result<(), Error> {
+    fn verify_old(&self, leaf: &Certificate<'_>, current: &ChainParts) -> Result<(), Error> {
         let roots = current.roots.iter();
         let mut roots = roots.filter(|root| root.subject.as_ref() == leaf.issuer);
         let algorithms = || {
@@ -317,10 +317,10 @@ impl Verifier {
     }
 }
 
-impl Current {
+impl ChainParts {
     /// `None`: no certificate of the files is valid.
-    fn at(now: i64, files: &[CertificateDer<'static>], purpose: Purpose) -> Option<Current> {
-        let mut current = Current {
+    fn at(now: i64, files: &[CertificateDer<'static>], purpose: Purpose) -> Option<ChainParts> {
+        let mut current = ChainParts {
             until: i64::MAX,
             roots: Vec::new(),
             path_lens: Vec::new(),

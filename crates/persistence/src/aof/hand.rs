@@ -61,17 +61,17 @@ impl Piece {
 }
 
 /// The thread, which starts with the first write.
-pub(super) struct Hand {
+pub(super) struct WriteThread {
     disk: Disk,
     wake: Option<Wake>,
     thread: Option<(Sender<Piece>, Receiver<CompletedWrite>)>,
 }
 
-impl Hand {
+impl WriteThread {
     /// `wake` is called after each write.
-    pub fn new(disk: Disk, wake: Option<Wake>) -> Hand {
+    pub fn new(disk: Disk, wake: Option<Wake>) -> WriteThread {
         let thread = None;
-        Hand { disk, wake, thread }
+        WriteThread { disk, wake, thread }
     }
 
     /// Whether the end of a write wakes a caller.

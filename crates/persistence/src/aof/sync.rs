@@ -75,7 +75,7 @@ pub struct CompletedSync {
 }
 
 /// The executor of the jobs.
-enum Hands {
+enum SyncExecutor {
     /// None yet: a thread starts with the first job.
     Idle(Option<Worker>),
     Thread(Sender<Job>),
@@ -95,7 +95,7 @@ struct Worker {
 
 /// The handle of the helper thread.
 pub struct Syncer {
-    hands: Hands,
+    hands: SyncExecutor,
     done: Arc<Mutex<Option<CompletedSync>>>,
     waiting: Arc<AtomicUsize>,
     in_progress: bool,
@@ -108,7 +108,7 @@ impl Syncer {
         Syncer {
             done: Arc::clone(&worker.done),
             waiting: Arc::clone(&worker.waiting),
-            hands: Hands::Idle(Some(worker)),
+            hands: SyncExecutor::Idle(Some(worker)),
             in_progress: false,
         }
     }
@@ -119,7 +119,7 @@ impl Syncer {
         Syncer {
             done: Arc::clone(&worker.done),
             waiting: Arc::clone(&worker.waiting),
-            hands: Hands::Caller(worker),
+            hands: SyncExecutor::Caller(worker),
             in_progress: false,
         }
     }
@@ -180,15 +180,17 @@ impl Syncer {
     }
 
     fn send(&mut self, job: Job) {
-        if let Hands::Idle(worker) = &mut self.hands
+        if let SyncExecutor::Idle(worker) = &mut self.hands
             && let Some(worker) = worker.take()
         {
-            self.hands = Hands::Thread(worker.start());
+            self.hands = SyncExecutor::Thread(worker.start());
         }
         match &mut self.hands {
-            Hands::Thread(sender) => sender.send(job).expect("the thread ends after its sender"),
-            Hands::Caller(worker) => worker.take(job),
-            Hands::Idle(_) => unreachable!("a thread has just been started"),
+            SyncExecutor::Thread(sender) => {
+                sender.send(job).expect("the thread ends after its sender")
+            }
+            SyncExecutor::Caller(worker) => worker.take(job),
+            SyncExecutor::Idle(_) => unreachable!("a thread has just been started"),
         }
     }
 }

@@ -7,10 +7,11 @@
 //! All three are replication offsets; the file has more bytes because of its annotations.
 //!
 //! The loop writes itself as long as writes are quick. Once a write was slow, and while an fsync is
-//! under way, which writes may have to wait for, a thread writes instead ([`Hand`]): one buffer at
-//! a time, with everything that was appended meanwhile. Bytes on their way are not acknowledged,
-//! and once [`WAITING_MAX`] bytes wait for their turn writers wait ([`LogWriter::is_full`]), no
-//! other client. With `always` the loop waits for the disk at each turn with writes.
+//! under way, which writes may have to wait for, a thread writes instead ([`WriteThread`]): one
+//! buffer at a time, with everything that was appended meanwhile. Bytes on their way are not
+//! acknowledged, and once [`WAITING_MAX`] bytes wait for their turn writers wait
+//! ([`LogWriter::is_full`]), no other client. With `always` the loop waits for the disk at each
+//! turn with writes.
 //!
 //! Another file begins with a cut ([`LogWriter::hold`]): bytes appended before go to the current
 //! file, by the thread if it must wait; bytes after stay in the buffer until the next file is open.
@@ -36,7 +37,7 @@ use std::time::Duration;
 use super::annotation::{self, AsideLine};
 use super::chain::FilePlace;
 use super::disk::Disk;
-use super::hand::{CompletedWrite, Hand, Piece};
+use super::hand::{CompletedWrite, Piece, WriteThread};
 use super::sync::Syncer;
 use russet_base::wake::Wake;
 use russet_base::{hashing::crc64, memory::alloc};
@@ -131,7 +132,7 @@ struct OpenFile {
 
 /// A buffer on its way to the file.
 #[derive(Clone, Copy, Debug)]
-struct Flight {
+struct WriteInFlight {
     /// Its bytes without the checksum line.
     effects: usize,
     /// The bytes of its head that were in the buffer: a line with the time.
@@ -157,8 +158,8 @@ struct CutRemainder {
 pub struct LogWriter {
     disk: Disk,
     syncer: Syncer,
-    hand: Hand,
-    flight: Option<Flight>,
+    hand: WriteThread,
+    flight: Option<WriteInFlight>,
     /// Until when, and for how long at a time, a thread writes.
     slow_until_ms: u64,
     slow_ms: u64,
@@ -223,7 +224,7 @@ impl LogWriter {
     pub fn new(disk: Disk, wake: Option<Wake>, offset: ReplOffset) -> LogWriter {
         LogWriter {
             syncer: Syncer::new(disk.clone(), wake.clone()),
-            hand: Hand::new(disk.clone(), wake),
+            hand: WriteThread::new(disk.clone(), wake),
             flight: None,
             slow_until_ms: 0,
             slow_ms: SLOW_MIN_MS / 2,
@@ -824,11 +825,11 @@ impl LogWriter {
     }
 
     /// The buffer with its checksum line, to be written at the end of the file.
-    fn take_piece(&mut self, time: Time) -> (Piece, Flight) {
+    fn take_piece(&mut self, time: Time) -> (Piece, WriteInFlight) {
         let (head, head_time) = self.take_head(time);
         let mut bytes = std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare));
         let open = self.open.as_ref().expect("looked at by the caller");
-        let mut flight = Flight {
+        let mut flight = WriteInFlight {
             effects: bytes.len(),
             head_time,
             memory: 0,

@@ -14,7 +14,7 @@ use super::super::held::HeldStream;
 use super::super::history::Position;
 use super::events::{Answer, Link, Loss, Order, Settings};
 use super::guard::RefusedSync;
-use super::snapshot::{Loading, SnapshotReceiver};
+use super::snapshot::{SnapshotLoad, SnapshotReceiver};
 use super::unit::Unit;
 use super::words::{Words, of_primary};
 use russet_host::{Action, Event, Level, LinkId, Machine, Now};
@@ -119,7 +119,7 @@ pub(super) enum Stage {
     /// A snapshot comes next: it is not decided how it is received.
     Surveying(Option<Position>, Vec<u8>),
     Receiving(Box<SnapshotReceiver>),
-    Loading(Box<Loading>),
+    Loading(Box<SnapshotLoad>),
     /// The dataset is the primary's: the link is about to be online.
     Settled,
     Online,

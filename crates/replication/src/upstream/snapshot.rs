@@ -28,7 +28,7 @@ pub(super) struct SnapshotReceiver {
 
 /// A snapshot that is being loaded.
 #[derive(Debug)]
-pub(super) struct Loading {
+pub(super) struct SnapshotLoad {
     /// The frame of a snapshot that is loaded as it comes.
     payload: Option<Payload>,
     position: Option<Position>,
@@ -56,7 +56,7 @@ impl SnapshotReceiver {
     }
 }
 
-impl Loading {
+impl SnapshotLoad {
     pub fn is_file(&self) -> bool {
         self.payload.is_none()
     }
@@ -132,7 +132,7 @@ impl Upstream {
         }
         let beside = own.diskless == DisklessLoad::SwapDb;
         let keeps_head = !beside && self.guards() && own.keys > 0;
-        self.stage = Stage::Loading(Box::new(Loading {
+        self.stage = Stage::Loading(Box::new(SnapshotLoad {
             payload: Some(Payload::default()),
             position,
             rest: Vec::new(),
@@ -194,7 +194,7 @@ impl Upstream {
             return;
         };
         let (position, rest) = (receiving.position, std::mem::take(&mut receiving.rest));
-        self.stage = Stage::Loading(Box::new(Loading {
+        self.stage = Stage::Loading(Box::new(SnapshotLoad {
             payload: None,
             position,
             rest,

@@ -11,7 +11,7 @@ use crate::lua::{Frame, LuaType, Stack};
 use russet_base::numbers::number::parse_i64;
 
 /// The step after a command.
-pub(super) enum Next {
+pub(super) enum NextStep {
     /// The answer is sent, and the client asked again.
     Ask,
     /// The script goes on.
@@ -60,17 +60,17 @@ const HELP: &[&str] = &[
 
 impl Debugger {
     /// Runs a command; its answer is logged.
-    pub(super) fn run(&mut self, f: Frame<'_>, words: &[Vec<u8>]) -> Next {
+    pub(super) fn run(&mut self, f: Frame<'_>, words: &[Vec<u8>]) -> NextStep {
         let session = &f.machine.debug;
         let name = words[0].to_ascii_lowercase();
         let number = |at: usize| words.get(at).map(|word| leading_number(word));
         match (&name[..], words.len()) {
             (b"s" | b"step" | b"n" | b"next", _) => {
                 session.steps.set(true);
-                return Next::GoOn;
+                return NextStep::GoOn;
             }
-            (b"c" | b"continue", _) => return Next::GoOn,
-            (b"a" | b"abort", _) => return Next::End(ABORTED),
+            (b"c" | b"continue", _) => return NextStep::GoOn,
+            (b"a" | b"abort", _) => return NextStep::End(ABORTED),
             (b"h" | b"help", _) => {
                 for line in HELP {
                     session.log(|| line.as_bytes().to_vec());
@@ -90,7 +90,7 @@ impl Debugger {
             (b"m" | b"maxlen", 1 | 2) => maxlen(f, number(1)),
             _ => session.log(|| UNKNOWN.to_vec()),
         }
-        Next::Ask
+        NextStep::Ask
     }
 
     /// A line of the script with its number and marks: `->` the current line, `#` a breakpoint.

@@ -58,9 +58,9 @@ impl Debugger {
             };
             let done = self.run(f, &words);
             match done {
-                commands::Next::Ask => send(f),
-                commands::Next::GoOn => return Ok(()),
-                commands::Next::End(why) => return Err(why),
+                commands::NextStep::Ask => send(f),
+                commands::NextStep::GoOn => return Ok(()),
+                commands::NextStep::End(why) => return Err(why),
             }
         }
     }

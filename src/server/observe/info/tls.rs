@@ -2,13 +2,13 @@
 
 use super::{InfoWriter, Source};
 
-use russet_net::tls::{Facts, Materials};
+use russet_net::tls::{CertificateFacts, Materials};
 
 pub(in crate::server) fn tls(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("TLS");
     let server = from.server;
     let materials = server.connections.tls.materials();
-    let facts = |of: fn(&Materials) -> Option<&Facts>| materials.and_then(of);
+    let facts = |of: fn(&Materials) -> Option<&CertificateFacts>| materials.and_then(of);
     for (kind, facts) in [
         ("server", facts(|all| Some(&all.server_facts))),
         ("client", facts(|all| all.client_facts.as_ref())),

@@ -1,7 +1,7 @@
 //! Exports: the snapshot of some slots, and the effects on them since its moment.
 
 use super::feed::SlotFeed;
-use russet_cluster::migration::{MigrationLink, Name, Ranges, Wire};
+use russet_cluster::migration::{MigrationLink, MigrationProtocol, Name, Ranges};
 use russet_keyspace::DbIndex;
 use russet_resp::write_request;
 
@@ -21,7 +21,7 @@ pub(in crate::server) struct Export {
     pub slots: Ranges,
     pub snapshot: MigrationLink,
     pub stream: MigrationLink,
-    pub wire: Wire,
+    pub wire: MigrationProtocol,
     pub stage: ExportStage,
     pub feed: SlotFeed,
     /// Effects that wait for the snapshot's end, because it goes by the same link.
@@ -42,7 +42,7 @@ impl Exports {
         (job, slots): (Name, Ranges),
         snapshot: MigrationLink,
         stream: MigrationLink,
-        wire: Wire,
+        wire: MigrationProtocol,
     ) {
         self.all.push(Export {
             job,

@@ -18,7 +18,7 @@ struct Peer {
     slot: usize,
 }
 
-impl Bed {
+impl TestBed {
     /// Has the I/O thread adopt a connection that begins with a handshake.
     fn accept(&mut self) -> Peer {
         let authority = Authority::shared();
@@ -45,7 +45,7 @@ impl Bed {
 }
 
 /// Steps until it is so: the kernel may deliver what was sent a little later.
-fn until(bed: &mut Bed, is_so: impl Fn(&mut Bed) -> bool) {
+fn until(bed: &mut TestBed, is_so: impl Fn(&mut TestBed) -> bool) {
     for _ in 0..10_000 {
         bed.step();
         bed.receive();
@@ -58,7 +58,7 @@ fn until(bed: &mut Bed, is_so: impl Fn(&mut Bed) -> bool) {
 }
 
 /// Whether the I/O thread's end of a connection has something for the loop.
-fn has_news(slot: usize) -> impl Fn(&mut Bed) -> bool {
+fn has_news(slot: usize) -> impl Fn(&mut TestBed) -> bool {
     move |bed| bed.handoff(slot).has_unread()
 }
 
@@ -81,7 +81,7 @@ impl Peer {
 
     /// Goes on with its handshake, in pieces of `n` bytes, until it is over here. `last` goes with
     /// its end.
-    fn shakes(&mut self, bed: &mut Bed, n: usize, last: &[u8]) {
+    fn shakes(&mut self, bed: &mut TestBed, n: usize, last: &[u8]) {
         for _ in 0..1000 {
             let is_last = !self.tls.is_handshaking();
             if is_last {
@@ -106,7 +106,7 @@ impl Peer {
 #[test]
 fn the_certificate_comes_before_the_first_byte_however_the_bytes_are_cut() {
     for n in [1, 7, 100, 1 << 16] {
-        let mut bed = Bed::new(0);
+        let mut bed = TestBed::new(0);
         let mut peer = bed.accept();
         assert!(bed.handoff(0).is_handshaking());
         peer.shakes(&mut bed, n, b"PING");
@@ -141,7 +141,7 @@ fn the_certificate_comes_before_the_first_byte_however_the_bytes_are_cut() {
 
 #[test]
 fn nothing_is_written_during_a_handshake() {
-    let mut bed = Bed::new(0);
+    let mut bed = TestBed::new(0);
     let _peer = bed.accept();
     bed.step();
     let error = bed.handoff(0).write(b"early").expect_err("no room");
@@ -150,7 +150,7 @@ fn nothing_is_written_during_a_handshake() {
 
 #[test]
 fn a_failed_handshake_is_the_error_of_a_read() {
-    let mut bed = Bed::new(0);
+    let mut bed = TestBed::new(0);
     let mut peer = bed.accept();
     peer.socket.write_all(b"GET / HTTP/1.1\r\n").expect("room");
     until(&mut bed, has_news(0));
@@ -164,7 +164,7 @@ fn a_failed_handshake_is_the_error_of_a_read() {
 
 #[test]
 fn a_peer_that_leaves_in_the_middle_of_its_handshake_is_at_its_end() {
-    let mut bed = Bed::new(0);
+    let mut bed = TestBed::new(0);
     let mut peer = bed.accept();
     let hello = peer.says();
     peer.socket
@@ -182,7 +182,7 @@ fn a_peer_that_leaves_in_the_middle_of_its_handshake_is_at_its_end() {
 
 #[test]
 fn a_handshake_goes_on_where_its_connection_is() {
-    let mut bed = Bed::new(0);
+    let mut bed = TestBed::new(0);
     let mut peer = bed.accept();
     let hello = peer.says();
     peer.socket.write_all(&hello).expect("room");
@@ -209,7 +209,7 @@ fn a_handshake_goes_on_where_its_connection_is() {
 
 #[test]
 fn many_handshakes_hold_nobody_up() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let mut peers: Vec<Peer> = (0..40).map(|_| bed.accept()).collect();
     bed.step();
     for peer in &mut peers {

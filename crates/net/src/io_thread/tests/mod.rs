@@ -21,7 +21,7 @@ use crate::stream::Stream;
 
 /// A loop without clients' commands: it has the loop's ends of connections, and steps an I/O
 /// thread.
-struct Bed {
+struct TestBed {
     io_thread: IoThread,
     worker: Worker,
     /// By slot; the generation is 1.
@@ -39,17 +39,17 @@ fn id(slot: usize) -> ConnectionId {
     }
 }
 
-impl Bed {
-    fn new(peers: usize) -> Bed {
-        Bed::with_rings(peers, RING)
+impl TestBed {
+    fn new(peers: usize) -> TestBed {
+        TestBed::with_rings(peers, RING)
     }
 
     /// A bed whose rings have room for so many messages.
-    fn with_rings(peers: usize, room: usize) -> Bed {
+    fn with_rings(peers: usize, room: usize) -> TestBed {
         let poll = Poll::new().expect("a poll");
         let waker = ThreadWaker::new(poll.registry(), Token(0)).expect("a waker");
         let (io_thread, worker) = IoThread::pair(1, waker, 0, room).expect("a poll");
-        let mut bed = Bed {
+        let mut bed = TestBed {
             io_thread,
             worker,
             streams: Vec::new(),
@@ -151,7 +151,7 @@ fn drain(stream: &mut impl FnMut(&mut [u8]) -> std::io::Result<usize>) -> (Vec<u
 
 #[test]
 fn bytes_go_both_ways_and_the_end_is_read_after_them() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     bed.peers[0].write_all(b"question").expect("room");
     bed.round();
     assert_eq!(bed.receive(), 1);
@@ -186,7 +186,7 @@ fn bytes_go_both_ways_and_the_end_is_read_after_them() {
 
 #[test]
 fn what_the_loop_does_not_take_stays_in_the_kernel() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let (mut sent, chunk) = (0, [7; 5000]);
     for _ in 0..1000 {
         if let Ok(n) = bed.peers[0].write(&chunk) {
@@ -209,7 +209,7 @@ fn what_the_loop_does_not_take_stays_in_the_kernel() {
 
 #[test]
 fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let mut written = 0;
     for _ in 0..200 {
         let stream = bed.streams[0].as_mut().expect("connected");
@@ -231,7 +231,7 @@ fn a_peer_that_does_not_read_fills_a_window_and_no_more() {
 
 #[test]
 fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let whole: Vec<u8> = vec![1; 500_000];
     bed.handoff(0).push_own(&whole);
     bed.step();
@@ -269,7 +269,7 @@ fn a_buffer_counts_until_its_last_byte_is_sent_and_shared_bytes_never() {
 /// Regression: a read into memory that filled it, with no second buffer, lost its bytes.
 #[test]
 fn reads_into_memory_take_as_much_as_fits() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let text: Vec<u8> = (0..10_000).map(|i| (i % 251) as u8).collect();
     bed.peers[0].write_all(&text).expect("room");
     bed.step();
@@ -292,7 +292,7 @@ fn reads_into_memory_take_as_much_as_fits() {
 /// A large string is shared between short bytes, also where the socket takes only a part of them.
 #[test]
 fn shared_bytes_go_between_those_around_them() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let (mut wanted, mut got) = (Vec::new(), Vec::new());
     for i in 0..200_usize {
         let text = vec![i as u8; 1 + i * 997 % 70_000];
@@ -327,7 +327,7 @@ fn shared_bytes_go_between_those_around_them() {
 
 #[test]
 fn short_messages_are_written_here_and_long_ones_are_refused() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let handoff = bed.handoff(0);
     assert!(handoff.push_message(b'>', b"one") && handoff.push_message(b'*', b"two"));
     assert!(
@@ -354,7 +354,7 @@ fn short_messages_are_written_here_and_long_ones_are_refused() {
 
 #[test]
 fn a_report_that_is_asked_for_comes_when_all_is_sent() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     let stream = bed.streams[0].as_mut().expect("connected");
     stream.write_all(b"bye").expect("room");
     assert!(bed.handoff(0).request_sent_report());
@@ -365,7 +365,7 @@ fn a_report_that_is_asked_for_comes_when_all_is_sent() {
 
 #[test]
 fn a_broken_connection_is_reported_once_and_the_others_go_on() {
-    let mut bed = Bed::new(2);
+    let mut bed = TestBed::new(2);
     drop(std::mem::replace(
         &mut bed.peers[0],
         Plain::pair().expect("sockets").0,
@@ -391,7 +391,7 @@ fn a_broken_connection_is_reported_once_and_the_others_go_on() {
 
 #[test]
 fn a_recalled_connection_comes_back_after_its_bytes() {
-    let mut bed = Bed::new(1);
+    let mut bed = TestBed::new(1);
     bed.peers[0].write_all(b"before").expect("room");
     let stream = bed.streams[0].as_mut().and_then(Stream::handoff);
     bed.io_thread
@@ -465,7 +465,7 @@ proptest! {
     /// with rings that are full at once, and with connections that come and go meanwhile.
     #[test]
     fn any_order_of_steps_keeps_the_order_of_bytes(steps in steps(3), room in 1..4_usize) {
-        let mut bed = Bed::with_rings(3, room);
+        let mut bed = TestBed::with_rings(3, room);
         let mut counter = 0_u8;
         let mut bytes = |n: usize| -> Vec<u8> {
             (0..n).map(|_| { counter = counter.wrapping_mul(31).wrapping_add(7); counter }).collect()
@@ -475,12 +475,12 @@ proptest! {
             let front: Vec<u8> = wanted.drain(..got.len()).collect();
             assert!(front == got);
         };
-        let take = |bed: &mut Bed, at: usize, up: &mut [VecDeque<u8>]| {
+        let take = |bed: &mut TestBed, at: usize, up: &mut [VecDeque<u8>]| {
             check(&mut up[at], &std::mem::take(&mut bed.unread[at]));
             let stream = bed.streams[at].as_mut().expect("connected");
             check(&mut up[at], &drain(&mut |part| Ok(stream.fill(part)?.0)).0);
         };
-        let read = |bed: &mut Bed, at: usize, down: &mut [VecDeque<u8>]| {
+        let read = |bed: &mut TestBed, at: usize, down: &mut [VecDeque<u8>]| {
             let peer = &mut bed.peers[at];
             check(&mut down[at], &drain(&mut |part| peer.read(part)).0);
         };

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use self::outgoing::Outgoing;
+use self::outgoing::OutgoingQueue;
 use super::message::{
     BLOCK_BYTES, ConnectionId, ReadBatch, ReadState, Report, Task, TaskBatch, new_block,
 };
@@ -65,7 +65,7 @@ struct Connection {
     stream: Stream,
     generation: u32,
     /// Replies that the socket did not take.
-    out: Outgoing,
+    out: OutgoingQueue,
     /// Bytes that the thread may read before the loop has taken all.
     room: usize,
     /// Bytes sent and not reported.
@@ -463,7 +463,7 @@ impl Worker {
         self.connections[at] = Some(Connection {
             stream,
             generation: id.generation,
-            out: Outgoing::default(),
+            out: OutgoingQueue::default(),
             room: READ_AHEAD,
             sent: 0,
             is_armed: false,

@@ -19,12 +19,12 @@ const JOINED_MAX: usize = 16 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct OutgoingQueue {
     pieces: VecDeque<Bytes>,
     tail: Vec<u8>,
 }
 
-impl Outgoing {
+impl OutgoingQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.tail.is_empty()
     }
@@ -84,7 +84,7 @@ impl Outgoing {
             }
         }
         if self.tail.is_empty() {
-            *self = Outgoing::default();
+            *self = OutgoingQueue::default();
         }
     }
 
@@ -106,8 +106,8 @@ mod tests {
         fn bytes_leave_in_the_order_in_which_they_came(
             steps in prop::collection::vec((0..3000usize, any::<bool>(), 0..5000usize), 1..60),
         ) {
-            let (mut out, mut all, mut sent) = (Outgoing::default(), Vec::new(), Vec::new());
-            let mut send = |out: &mut Outgoing, most: usize| {
+            let (mut out, mut all, mut sent) = (OutgoingQueue::default(), Vec::new(), Vec::new());
+            let mut send = |out: &mut OutgoingQueue, most: usize| {
                 let mut slices = [IoSlice::new(&[]); 4];
                 let n = out.front(&mut slices);
                 let bytes: Vec<u8> = slices[..n].iter().flat_map(|slice| slice.to_vec()).collect();
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn many_short_replies_cost_little_more_than_their_bytes() {
-        let mut out = Outgoing::default();
+        let mut out = OutgoingQueue::default();
         for _ in 0..20_000 {
             out.push_copy(b"+OK\r\n");
         }

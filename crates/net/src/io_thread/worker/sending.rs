@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::Figures;
 use super::super::message::{ConnectionId, ReadState};
-use super::outgoing::Outgoing;
+use super::outgoing::OutgoingQueue;
 use super::{PIECES_MAX, Worker, at, queue_report};
 use crate::token::Target;
 
@@ -173,7 +173,7 @@ impl Worker {
         else {
             return;
         };
-        connection.out = Outgoing::default();
+        connection.out = OutgoingQueue::default();
         connection.is_over = true;
         self.report(slot, 0, ReadState::Broken(error));
     }

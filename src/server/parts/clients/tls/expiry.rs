@@ -1,7 +1,7 @@
 //! Certificates that expire: a warning is logged a month, a week and a day before, and when one has
 //! expired.
 
-use russet_net::tls::{Facts, Materials};
+use russet_net::tls::{CertificateFacts, Materials};
 
 const DAY_S: i64 = 86_400;
 /// Stages of the warnings, the latest first: time before the expiry.
@@ -14,7 +14,7 @@ const EVERY_S: i64 = 60;
 pub(in crate::server) struct Warnings {
     next_look_s: i64,
     /// For each of the four kinds: the certificate, and the stage.
-    logged: [Option<(Facts, usize)>; 4],
+    logged: [Option<(CertificateFacts, usize)>; 4],
 }
 
 impl Warnings {
