@@ -8,14 +8,14 @@
 //! command, precompiled key and channel patterns, databases. The command rules are also kept as
 //! text, in the order in which ACL LIST shows them.
 //!
-//! A user may also hold roles (`role`), whose selectors count as its own.
+//! A user may also hold roles (`role`); a role's selectors count as the user's own.
 //!
-//! Its [`Budgets`] bound the use of its connections.
+//! A user's [`Budgets`] bound what its connections may use.
 //!
 //! Commands are known by their numbers in the server's table, whose names, categories and
-//! containers [`Commands`] holds; after them come those that the server lacks but rules may name
-//! (`reserved`). `rename-command` has no effect here. Which user a connection belongs to, and
-//! what follows from a change, is decided in `server::parts::users`.
+//! containers [`Commands`] holds; after them come commands that the server lacks but rules may name
+//! (`reserved`). `rename-command` has no effect here. `server::parts::users` decides which user a
+//! connection belongs to, and what follows from a change.
 //!
 //! Cost: a check is O(1) for the command, plus O(keys * patterns) unless all keys are allowed. A
 //! change is O(rules).
@@ -27,26 +27,27 @@
 //! `User::check` tests them for a command line, with the keys of the row's plan and the channels
 //! and databases that the row declares. ACL DRYRUN, the gates, EXEC and scripts all use the same
 //! function. A connection has its user's number and a flag for a user that lacks any permission
-//! (`ClientFlags::RESTRICTED`): others need no check, and restricted users stay on the short way,
-//! too, as long as they are permitted (`Acl::permits`). `server::parts::users::Acl` owns the users;
-//! each of its methods acts on one connection, and the changes of users return the consequences for
-//! the others. A role (`acl/role.rs`) is a named list of selectors; its users have copies of them,
-//! which a change of the role renews. `server/users/login.rs` carries that out: it closes
-//! connections, and logs denials (`acl/log.rs`). When too many attempts from an address fail, each
-//! next attempt is delayed: it waits as a blocked command does, by `acl/attempts.rs`, a bounded
-//! table of addresses.
+//! (`ClientFlags::RESTRICTED`): connections without the flag need no check, and restricted users
+//! stay on the short way, too, as long as their commands are permitted (`Acl::permits`).
+//! `server::parts::users::Acl` owns the users; each of its methods acts on one connection, and the
+//! changes of users return the consequences for the others. A role (`acl/role.rs`) is a named list
+//! of selectors; the role's users have copies of the selectors, and a change of the role renews the
+//! copies. `server/users/login.rs` carries out the consequences: it closes connections, and logs
+//! denials (`acl/log.rs`). When too many attempts from an address fail, the server delays each next
+//! attempt: the attempt waits as a blocked command does. `acl/attempts.rs` has a bounded table of
+//! addresses.
 //!
 //! A user's budgets (`acl/budget.rs`) have an account (`parts/users/budgets.rs`) with token buckets
 //! that all its connections share. These connections have the flag `BUDGETED`, which takes a
-//! command the long way (`SLOW_PATH`), so other users' commands meet no further test; theirs are
-//! checked in `users/budgets.rs` and take the short way again. A connection over its budget gets
-//! `HELD`: its command is postponed as for CLIENT PAUSE, and it is not read. It is in its account's
-//! queue: when 10 ms' worth is in the bucket, `run/budgets.rs` continues the first connections,
-//! each with a share, so that a flood does not wake the loop for each of its commands. `work=` is a
-//! gate (`gates/work.rs`): a row that may touch many elements has a function that counts them
-//! before it runs, with its handler's parser (`commands/work.rs`), and a test demands it, or an
-//! excuse, of every command on data. `reply=` is a limit of a single reply
-//! (`Reply::begin_bounded`), which leaves earlier replies alone.
+//! command the long way (`SLOW_PATH`), so other users' commands meet at most a further test of a
+//! flag; the commands of a budgeted user are checked in `users/budgets.rs` and take the short way
+//! again. A connection over its budget gets `HELD`: its command is postponed as for CLIENT PAUSE,
+//! and it is not read. It is in its account's queue: when 10 ms' worth is in the bucket,
+//! `run/budgets.rs` continues the first connections, each with a share, so that a flood does not
+//! wake the loop for each of its commands. `work=` is a gate (`gates/work.rs`): a row that may
+//! touch many elements has a function that counts them before it runs, with its handler's parser
+//! (`commands/work.rs`), and a test demands it, or an excuse, of every command on data. `reply=` is
+//! a limit of a single reply (`Reply::begin_bounded`), which leaves earlier replies alone.
 #![warn(missing_docs)]
 
 mod attempts;

@@ -2,7 +2,7 @@
 //!
 //! The core is a state machine without I/O. It speaks with Redis's and Valkey's nodes on one bus.
 //!
-//!     nodes.conf --conf--> Saved --> Cluster --conf--> nodes.conf
+//!     nodes.conf -conf-> NodesConf -> Cluster --conf--> nodes.conf
 //!                                     |  ^
 //!                       pop: Action   |  |  tick, opened, refused, accepted, received,
 //!                                     |  |  closed, own, persisted, command, publish,
@@ -19,18 +19,18 @@
 //!                    migration of replicas (migration)
 //!
 //! Invariants
-//!   1. One vote per epoch, also across crashes: what this node decides is saved before it leaves.
-//!      After [`Action::Persist`] no action is handed out until `persisted`; if it failed, no
+//!   1. One vote per epoch, also across crashes: this node's decisions are saved before they leave.
+//!      After [`Action::Persist`] no action is handed out until `persisted`; if the save failed, no
 //!      message is.
-//!   2. Nothing of a message is believed before all of it has been checked.
-//!   3. Each slot's owner has the slot in its set, and no other node has; `Cluster::bind` keeps it
-//!      so.
+//!   2. The core believes nothing of a message before it has checked all of the message.
+//!   3. The set of a slot's owner has the slot, and no other node's set has it; `Cluster::bind`
+//!      ensures this.
 //!   4. Nothing here reads a clock, a socket, a file or a source of randomness: times come with
 //!      each event, the seed with the start.
 //!
 //! Cost: a command of a slot that is served here asks one bit (`serves`). A tick visits each node;
-//! a greeting has entries of a tenth of them, at most 128. Memory: at most `NODES_MAX` nodes, of
-//! which each has 2 KiB if it serves slots; per link no more than one incomplete message.
+//! a greeting has entries of a tenth of the nodes, at most 128. Memory: at most `NODES_MAX` nodes,
+//! each with 2 KiB if it serves slots; for each link no more than one incomplete message.
 //!
 //! # The driver's duties
 //!
@@ -51,9 +51,9 @@
 //!   reached a majority for a while (`health`): writes that it took before could be lost.
 //! - Reports of failures count if their sender has slots (as in Valkey), a voter counts once per
 //!   election.
-//! - A PAUSED mark is sent once the pause is in force, so that its offset is final.
+//! - The node sends a PAUSED mark once the pause is in force, so that the mark's offset is final.
 //! - Gossip of forgotten nodes never removes this node's own primary.
-//! - The secret of internal clients is that of the nodes that serve slots, and no stranger's
+//! - The secret of internal clients is the secret of the nodes that serve slots, and no stranger's
 //!   (`secret`).
 //! - A door on the bus (`door`), and CLUSTER EXPLAIN (`explain`).
 #![warn(missing_docs)]

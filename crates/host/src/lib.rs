@@ -7,14 +7,14 @@
 //!                              Lookups: names
 //!
 //! A machine takes bytes and time, and hands out actions. It reads no clock, no socket, no file and
-//! no source of randomness, so that a seed repeats everything ([`Machine`]). Its own crate has it
-//! with its simulation; the server has one file that says what the machine's orders mean there
+//! no source of randomness, so that a seed repeats everything ([`Machine`]). The machine and its
+//! simulation are a crate; in the server a single file defines what the machine's orders mean there
 //! ([`Driver`]).
 //!
 //! Invariants
-//!   1. Actions are carried out at once after each event, in their order.
-//!   2. After [`Action::Persist`] no action is handed out before its outcome is known
-//!      ([`Outbox`]): nothing leaves before it is saved.
+//!   1. The host carries out actions at once after each event, in their order.
+//!   2. After [`Action::Persist`] no action is handed out before the outcome of the save is known
+//!      ([`Outbox`]), so nothing leaves before it is saved.
 //!   3. A link's number is never used again, so that a late event of an old link finds nothing.
 //!   4. Messages leave when the links are flushed, at the end of the turn: one write per link. A
 //!      message to many links is one allocation.
@@ -24,11 +24,12 @@
 //!
 //! # A new machine
 //!
-//! - Its crate implements [`Machine`]: events that it shares with the others are [`Event`]'s,
-//!   further events are methods of its own. The machine gives its links their numbers, keeps an
+//! - The machine's crate implements [`Machine`]: events that all machines share are in [`Event`],
+//!   further events are methods of the machine. The machine gives its links their numbers, keeps an
 //!   [`Outbox`], and draws from a [`Random`].
-//! - The server implements [`Driver`] for it: how it is reached, what its orders do, where its
-//!   state is saved, how its links are dialled. The loop has it in its list ([`LoopDriver`]).
+//! - The server implements [`Driver`] for the machine: how it is reached, what its orders do, where
+//!   its state is saved, how its links are dialled. The loop has the driver in its list
+//!   ([`LoopDriver`]).
 #![warn(missing_docs)]
 
 mod door;

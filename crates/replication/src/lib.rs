@@ -8,7 +8,7 @@
 //! its history with the history that it continues, and the selected database. A command records its
 //! effects in `keyspace::Effects`, each with its audience (the log, replicas, both); a complete
 //! unit is encoded once, with SELECT, MULTI and EXEC where needed, and the offset grows by the
-//! bytes that a replica receives. The log holds the same bytes. Where the two differ it has an
+//! bytes that a replica receives. The log holds the same bytes. If the two differ, the log has an
 //! annotation line (`replication::Mark`): `#SO` the position at the beginning of a file, `#RO` the
 //! number of bytes that only replicas receive (PUBLISH), `#LO` before bytes for the log alone
 //! (`redis.set_repl`), `#NS` before a SELECT that is not in the stream. So each place in the log
@@ -18,43 +18,46 @@
 //!
 //! The log is the backlog, too. `persistence/aof/chain.rs` holds the incremental files that can be
 //! read as the stream, oldest first; `decode.rs` turns their bytes into stream bytes (`#RO:n`
-//! becomes n newlines, which every replica counts and passes over), and a `LogFeed` reads them for
-//! one replica, at its socket's pace. Offsets are the same in both sources, and so are the bytes
-//! but for those newlines: a replica changes between the sources anywhere but inside such a hole.
-//! It is served from the log if PSYNC asks for a position that the backlog no longer holds, or if
-//! it reads so slowly that it would hold more than the backlog's size and 8 MiB, or if a rewrite is
-//! about to remove the file that has its position (`parts/replication/slow.rs`), and from the
-//! backlog again as soon as that has its position. While it reads from the log it holds back
-//! nothing in memory, and `client-output-buffer-limit` does not apply. A file that is no longer
-//! written is opened for each read; a file that a rewrite is about to remove while a reader is in
-//! it or before it stays open, and each refers to its successor, so that its removal does not hurt
-//! (a replica that has stopped keeps the disk space of its unread files until `repl-timeout`);
-//! `repl-log-retain` and `repl-log-retain-seconds` keep replaced files as history of the manifest,
-//! which the loader ignores, at most 1,024 of them. The writer notes a place of its file every 4
-//! MiB; a position in an older file is found by decoding from its begin, in slices of the loop.
+//! becomes n newlines, which every replica counts and skips), and a `LogFeed` reads them for a
+//! replica, at the pace of the replica's socket. Offsets are the same in both sources, and so are
+//! the bytes but for these newlines: a replica changes between the sources anywhere but inside such
+//! a hole. The server serves a replica from the log if PSYNC asks for a position that the backlog
+//! no longer holds, or if the replica reads so slowly that it would hold more than the backlog's
+//! size and 8 MiB, or if a rewrite is about to remove the file that has the replica's position
+//! (`parts/replication/slow.rs`); and from the backlog again as soon as the backlog has that
+//! position. While a replica reads from the log it holds nothing in memory, and
+//! `client-output-buffer-limit` does not apply. A file that is no longer written is opened for each
+//! read. A file that a rewrite is about to remove while a reader is in it or before it stays open,
+//! and each file refers to its successor, so that the removal does no harm (a replica that has
+//! stopped keeps the disk space of its unread files until `repl-timeout`). `repl-log-retain` and
+//! `repl-log-retain-seconds` keep replaced files as history of the manifest, which the loader
+//! ignores, at most 1,024 of them. The writer records a place of its file every 4 MiB; a reader
+//! finds a position in an older file by decoding the file from its begin, in slices of the loop.
 //! Without annotations (`aof-checksum no`) positions are unknown: a `#SO` line with an id of zeros
 //! marks the place where they end, and the log serves no replica.
 //!
 //! A full sync can take two links (Redis 8's rdb channel, Valkey 9's dual channel): the second link
-//! brings the snapshot while the main link brings the stream. As primary nothing is kept for it:
-//! the main link (`State::Streams`) is a reader of the backlog from the snapshot's position on,
-//! which pins it; for Valkey, whose main link comes later, a `Pin` does until it has joined
-//! (`replication/channel.rs`). As replica the main link waits while the second link goes through
-//! the stages (`upstream`); its stream is held (`HeldStream`) up to
-//! `replica-full-sync-buffer-limit`, then not read, and replayed in pieces once the snapshot is
-//! loaded. The primary's reply picks the dialect (`ChannelProtocol`).
+//! brings the snapshot while the main link brings the stream. A primary keeps nothing for the
+//! second link: the main link (`State::Streams`) is a reader of the backlog from the snapshot's
+//! position on, and so pins the backlog; for Valkey, whose main link comes later, a `Pin` holds the
+//! backlog until the main link has joined (`replication/channel.rs`). In a replica the main link
+//! waits while the second link goes through the stages (`upstream`). The replica holds the main
+//! link's stream (`HeldStream`) up to `replica-full-sync-buffer-limit`, then stops reading it, and
+//! replays it in pieces once the snapshot is loaded. The primary's reply picks the dialect
+//! (`ChannelProtocol`).
 //!
 //! With `changes-retain` the stream is read as changes, too (`replication/change_stream`). Notes
-//! add what it lacks: PINGs with a message, which hold time and user of the next units, and the
-//! positions of consumers. Every replica passes over them, and log, backlog and replicas count them
-//! alike; a replica of ours and a loader take them in (`Server::receive_note`). `Units` takes the
-//! stream apart; a reader (`parts/replication/changes.rs`) begins at a place between two units that
-//! the backlog or the log has noted, reads in slices, and stays with its client for the next
-//! command. `replicate/changes.rs` has the consequences for the log's files and the backlog.
+//! add what the stream lacks: they are PINGs with a message, which hold time and user of the next
+//! units, and the positions of consumers. Every replica skips notes, and log, backlog and replicas
+//! count them alike; a replica of russet and a loader apply them (`Server::receive_note`). `Units`
+//! takes the stream apart; a reader (`parts/replication/changes.rs`) begins at a place between two
+//! units that the backlog or the log has recorded, reads in slices, and stays with its client for
+//! the next command. `parts/replication/changes.rs` has the consequences for the log's files and
+//! the backlog.
 //!
-//! Nothing is encoded or counted while there is no listener, as in Redis: that would cost a write
-//! about a tenth of its time. A dataset changed meanwhile begins a new history with its next
-//! listener.
+//! While there is no listener, nothing is encoded or counted, as in Redis, because that would cost
+//! a write about a tenth of its time. A dataset that was changed meanwhile begins a new history
+//! with the next listener.
 #![warn(missing_docs)]
 
 mod backlog;

@@ -13,7 +13,7 @@
 //! Invariants
 //!   1. One vote per primary and epoch, also across crashes: what the process decides is saved
 //!      before it leaves. After [`Action::Persist`] no action is handed out until `persisted`, and
-//!      a reply may have to wait for it ([`ReplyCondition`](commands::After)).
+//!      a reply may have to wait for it ([`ReplyCondition`](commands::ReplyCondition)).
 //!   2. A failover that no operator asked for needs the votes of a majority of all Sentinels ever
 //!      known, and the primary's quorum.
 //!   3. In TILT no data node gets an order, and no failover begins.

@@ -1,7 +1,8 @@
 //! The nodes that this node knows, itself among them.
 //!
-//! A node keeps its number (`NodeIndex`) as long as it is known; ours is always [`ME`]. A number is
-//! used again after its node is forgotten: `Cluster::forget` removes all references.
+//! A node keeps its number (`NodeIndex`) as long as it is known; this node's number is always
+//! [`ME`]. A number is used again after its node is forgotten, because `Cluster::forget` removes
+//! all references.
 
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
@@ -15,7 +16,7 @@ use russet_host::LinkId;
 /// fill the memory with invented nodes.
 pub const NODES_MAX: usize = 4096;
 
-/// At most this many at a time are being met by order.
+/// Handshakes by CLUSTER MEET under way, at most.
 pub(crate) const HANDSHAKES_MAX: usize = 1024;
 
 /// A node's number in [`Nodes`].

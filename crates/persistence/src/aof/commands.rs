@@ -14,14 +14,15 @@ use russet_types::Entry;
 
 /// Most elements that a command adds.
 pub const ELEMENTS_MAX: usize = 64;
-/// Keys of an MSET, and the bytes of a value in it, at most: it stays a small part of a slice.
+/// Keys of an MSET, and the bytes of a value in it, at most, so that an MSET stays a small part of
+/// a slice.
 const GATHERED_KEYS_MAX: usize = 16;
 const GATHERED_VALUE_MAX: usize = 1024;
 
 /// Writes commands into a buffer, which its owner empties.
 #[derive(Debug, Default)]
 pub struct CommandWriter {
-    /// Commands in RESP, each whole: their owner takes them from here.
+    /// Whole commands in RESP: the writer's owner takes them from here.
     pub out: Vec<u8>,
     selected: Option<DbIndex>,
     /// Elements of the command under way, in their wire form.
@@ -128,8 +129,8 @@ impl CommandWriter {
         self.word(entry.bytes(&mut itoa::Buffer::new()));
     }
 
-    /// Ends the command under way, `name key` and its words, if it has at least `most` words, and
-    /// any at all.
+    /// Ends the command under way: writes `name`, `key` and the pending words. Does nothing if no
+    /// word is pending, or fewer than `most` words.
     #[inline]
     pub fn end_command(&mut self, name: &[u8], key: &[u8], most: usize) {
         if self.words == 0 || self.words < most {

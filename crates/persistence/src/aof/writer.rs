@@ -4,17 +4,18 @@
 //!     written    up to where they are in the file
 //!     synced     up to where they are certainly on disk
 //!
-//! All three are replication offsets; the file has more bytes because of its annotations.
+//! All three are replication offsets; the file is longer because it has annotations.
 //!
-//! The loop writes itself as long as writes are quick. Once a write was slow, and while an fsync is
-//! under way, which writes may have to wait for, a thread writes instead ([`WriteThread`]): one
+//! The loop writes itself as long as writes are quick. After a slow write, and during an fsync,
+//! because a write may have to wait for the fsync, a thread writes instead ([`WriteThread`]): one
 //! buffer at a time, with everything that was appended meanwhile. Bytes on their way are not
-//! acknowledged, and once [`WAITING_MAX`] bytes wait for their turn writers wait
-//! ([`LogWriter::is_full`]), no other client. With `always` the loop waits for the disk at each
-//! turn with writes.
+//! acknowledged. Once [`WAITING_MAX`] bytes wait for their turn, clients that write wait
+//! ([`LogWriter::is_full`]); other clients do not. With `always` the loop waits for the disk at
+//! each turn with writes.
 //!
-//! Another file begins with a cut ([`LogWriter::hold`]): bytes appended before go to the current
-//! file, by the thread if it must wait; bytes after stay in the buffer until the next file is open.
+//! Another file begins with a cut ([`LogWriter::hold`]): bytes appended before the cut go to the
+//! current file, by the thread if the loop would have to wait; bytes appended after the cut stay in
+//! the buffer until the next file is open.
 //!
 //!     current file | on its way | rest of a cut | buffer
 //!
@@ -23,8 +24,9 @@
 //!      hold the stream from `written` on, or, with `always`, the buffer from `synced` on.
 //!   2. Before a write the file is `length` bytes long: the rest of a failed write is cut off
 //!      first, and while that fails nothing is written. One write at a time is under way.
-//!   3. A failed fsync is final for its file: the kernel may have dropped the pages it could
-//!      not write and report success for the next fsync. Nothing more is written to that file.
+//!   3. A failed fsync is final for its file, because the kernel may have dropped the pages that it
+//!      could not write, and then reports success for the next fsync. Nothing more is written to
+//!      that file.
 //!
 //! The server decides what an error means: see [`Trouble`].
 
@@ -47,8 +49,8 @@ use russet_replication::{Mark, Position, ReplId, ReplOffset, Stream, write_selec
 
 /// Capacity kept for the next turn; more than that is released.
 const BUFFER_KEPT: usize = 1 << 20;
-/// Bytes that may wait for their turn while others are on their way: together twice as many. More
-/// would only wait longer; fewer would let the disk rest between two writes.
+/// Bytes that may wait for their turn while other bytes are on their way: together twice as many.
+/// More bytes would only wait longer; fewer would let the disk rest between two writes.
 pub const WAITING_MAX: usize = 2 << 20;
 /// A thread writes for so long after the last slow write; at each relapse for twice as long.
 const SLOW_MIN_MS: u64 = 10_000;

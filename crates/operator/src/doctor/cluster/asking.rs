@@ -2,7 +2,7 @@
 //! time.
 //!
 //! A russet node is asked for its own findings; of another the same rules are applied to its
-//! CLUSTER NODES, CLUSTER INFO and INFO (`russet_cluster::Shown`).
+//! CLUSTER NODES, CLUSTER INFO and INFO (`russet_cluster::ClusterView`).
 
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
