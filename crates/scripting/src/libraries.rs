@@ -1,6 +1,7 @@
 //! Libraries of functions: loaded as a whole, each called by its name, stored with the data.
 //!
-//!     code -> Head (name) -> runs once, registers functions (`register`) -> PreparedLibraries -> adopted
+//!     code -> Head (name) -> runs once, registers functions (`register`) ->
+//!             PreparedLibraries -> adopted
 //!
 //! Invariants
 //!   1. A library is visible only once all of its code has run. A failed load changes nothing, and
