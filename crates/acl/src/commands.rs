@@ -48,7 +48,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// `rows` are those of the table, in the order of their numbers.
+    /// `rows` are the table's rows, in the order of their numbers.
     pub fn new(rows: impl Iterator<Item = CommandFacts>) -> Commands {
         let mut rows: Vec<CommandFacts> = rows.collect();
         let built = rows.len();

@@ -1,11 +1,10 @@
 //! Users and roles as text: the rules that recreate them.
 //!
-//! ACL LIST, ACL GETUSER and the ACL file all print from here. The order is that of a user's rules:
-//! flags, password hashes, the root selector, `role=`, budgets, then each other selector in
+//! ACL LIST, ACL GETUSER and the ACL file all print from here. The order is the order of a user's
+//! rules: flags, password hashes, the root selector, `role=`, budgets, then each other selector in
 //! brackets. Command rules are printed as they were given (`Selector::rules`), after `+@all` or
 //! `-@all`. Passwords appear only as hashes. Inside brackets a file's words are quoted, as
-//! `config::split` reads them.
-//! Cost: O(rules). How rules are read: `user`, `role`, `selector`.
+//! `config::split` reads them. Cost: O(rules). How rules are read: `user`, `role`, `selector`.
 
 use super::pattern::Pattern;
 use super::role::Role;

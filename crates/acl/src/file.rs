@@ -1,5 +1,5 @@
 //! The ACL file (`aclfile`): on each line `user` or `role`, a name, rules. Roles may be defined
-//! after the users that hold them. Empty lines are skipped, and in Redis's dialect those that begin
+//! after the users that hold them. Empty lines are skipped, and in Redis's dialect lines that begin
 //! with `#`, which ACL SAVE does not keep.
 //!
 //! A file is loaded as a whole or not at all. All its errors are reported at once, up to the

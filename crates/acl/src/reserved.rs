@@ -1,5 +1,5 @@
-//! Commands that rules may name although the server does not have them: those of Sentinel
-//! and modules, and the newest of Redis 8.10 and Valkey 9.
+//! Commands that rules may name although the server does not have them: commands of Sentinel and
+//! modules, and the newest of Redis 8.10 and Valkey 9.
 //!
 //! Rules are written for many servers and versions; a file that names such a command must load.
 //! Running the command is still an error: unknown command. Each row has the facts of permission
@@ -35,7 +35,7 @@ const fn sentinel(name: &'static str) -> ReservedCommand {
     row(name, -2, Flags::ONLY_SENTINEL, PLAIN, NO_KEYS)
 }
 
-/// No categories but those derived from flags.
+/// No categories except the categories derived from flags.
 const PLAIN: Category = Category::empty();
 
 const NO_KEYS: &[KeySpec] = &[];

@@ -31,7 +31,7 @@ pub struct User {
     /// RESTORE does not verify this user's payloads.
     pub(super) skips_sanitizing: bool,
     pub(super) passwords: Vec<Hash>,
-    /// Its permissions but for those of its roles.
+    /// The user's permissions without its roles' permissions.
     pub(super) own: Role,
     /// The names of its roles, in the order of the rule.
     pub(super) roles: Vec<Box<[u8]>>,
@@ -326,7 +326,7 @@ impl User {
         is_less.then_some(left)
     }
 
-    /// Root first, those of its roles last.
+    /// Root first, its roles' selectors last.
     pub(super) fn each_selector(&self) -> impl Iterator<Item = &Selector> {
         self.own.each_selector().chain(&self.granted)
     }

@@ -1,4 +1,4 @@
-//! The command line: redis-cli's options, of which those that are missing here are refused by name.
+//! The command line: redis-cli's options; options that are missing here are refused by name.
 //!
 //!     [OPTION ...] [COMMAND [ARGUMENT ...]]
 //!

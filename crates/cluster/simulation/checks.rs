@@ -208,7 +208,7 @@ impl Checks {
     }
 
     /// Whether a machine reaches the majority that it knows; `reached`: the machines from which it
-    /// receives, and those that it can talk with.
+    /// receives, and the machines that it can talk with.
     pub(super) fn reaches(
         &mut self,
         at: MachineId,

@@ -52,7 +52,7 @@ pub struct Primary {
 /// on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerState {
-    /// The replication offset; a replica's is that of the last effect it has applied.
+    /// The replication offset; a replica's is the offset of the last effect that it has applied.
     pub offset: u64,
     /// `None`: this server is a primary.
     pub primary: Option<Primary>,

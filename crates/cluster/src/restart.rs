@@ -1,7 +1,7 @@
 //! Restarts: the text of nodes.conf, the state that is restored from it, keys without an owner.
 //!
 //! Written are epochs, slots, our open slots, and each node's id, address, names and flags; not the
-//! nodes in a handshake, nor those known from gossip alone, except our primary. Links, reports and
+//! nodes in a handshake, nor nodes known from gossip alone, except our primary. Links, reports and
 //! offsets are not restored, nor PFAIL: they are found anew.
 //!
 //! Invariants

@@ -161,8 +161,8 @@ impl Cluster {
         self.owners.importing.contains_key(&slot)
     }
 
-    /// Greets the replicas of a node, but those that owe a PONG: their PONGs show what they know.
-    /// O(replicas).
+    /// Greets the replicas of a node, except replicas that owe a PONG: their PONGs show what they
+    /// know. O(replicas).
     pub fn greet_replicas_of(&mut self, now: Now, id: &[u8]) {
         let Some(at) = self.find_text(id) else {
             return;

@@ -1,6 +1,7 @@
 //! Notes of `--check-config` about a configuration that loads: what it does that is seldom meant.
 //!
-//! Each is a function of the settings to a sentence; the start logs those about reachability.
+//! Each is a function of the settings to a sentence; the start logs the sentences about
+//! reachability.
 
 use super::table::Config;
 

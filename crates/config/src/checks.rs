@@ -87,7 +87,7 @@ fn is_empty_or<T: std::str::FromStr>(text: &[u8]) -> bool {
     text.is_empty() || std::str::from_utf8(text).is_ok_and(parses)
 }
 
-/// A node name to announce: without blanks, control characters and those that are special in
+/// A node name to announce: without blanks, control characters and characters that are special in
 /// `nodes.conf`.
 pub(crate) fn node_name(text: &[u8]) -> CheckResult {
     let is_special = |b: &u8| b.is_ascii_punctuation() && !b"-./_`".contains(b);

@@ -40,7 +40,7 @@ pub enum Startup {
         /// The server whose unreadable keys are named; `None`: the file is only checked.
         target: Option<Release>,
     },
-    /// Check append only files; the arguments are those of `redis-check-aof`.
+    /// Check append only files; the arguments are `redis-check-aof`'s.
     CheckAof(Vec<OsString>),
     /// Write the append only file in `from`, as of a point in time, to another directory.
     Restore {

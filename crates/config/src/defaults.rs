@@ -6,7 +6,7 @@ use super::table::{Config, find};
 use super::words;
 
 impl Dialect {
-    /// Sets the defaults that differ from the table's, but for those that `is_set` names.
+    /// Sets the defaults that differ from the table's, except the defaults that `is_set` names.
     pub(super) fn set_defaults(self, config: &mut Config, is_set: impl Fn(&Directive) -> bool) {
         for &(name, value) in self.defaults() {
             let directive = find(name.as_bytes()).expect("a directive of the table");

@@ -191,7 +191,7 @@ differences! {
     lists_path_hashes: bool = false, true;
     /// CLUSTER SLOT-STATS has `memory-bytes`.
     counts_slot_memory: bool = true, false;
-    /// ACL GETUSER shows `databases` for every user, not only for those that have such rules.
+    /// ACL GETUSER shows `databases` for every user, not only for users that have such rules.
     shows_all_databases: bool = false, true;
     /// Lines of an ACL file that begin with `#` are skipped.
     acl_file_comments: bool = true, false;

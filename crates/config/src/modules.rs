@@ -43,8 +43,8 @@ const UNUSED: &[&str] = &[
     "search-workers-priority-bias-threshold",
 ];
 
-/// The settings of Redis's search that no list here has are those of its later releases: a file
-/// that has them must not stop the start.
+/// The settings of Redis's search that no list here has are settings of later releases: a file that
+/// has them must not stop the start.
 const OF_SEARCH: &str = "search-";
 
 /// The setting that loads code, which is refused.
@@ -180,7 +180,7 @@ const SEARCH: Module = Module {
 
 /// Redis's, as its image has them.
 pub(super) const REDIS: &[Module] = &[VECTOR_SET, JSON, SKETCHES, SEARCH, TIME_SERIES];
-/// Valkey's, and those of Redis that do not clash with them.
+/// Valkey's settings, and Redis's settings that do not clash with them.
 pub(super) const VALKEY: &[Module] = &[LUA, JSON, SKETCHES, SEARCH, TIME_SERIES];
 
 /// The module whose file a `loadmodule` line names, if it is built in.

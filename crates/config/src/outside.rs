@@ -71,7 +71,7 @@ impl Config {
         }
     }
 
-    /// The values that came from elsewhere are now those of `other`.
+    /// The values that came from elsewhere are now `other`'s.
     pub fn take_given(&mut self, other: &Config) {
         self.given.clone_from(&other.given);
     }

@@ -188,7 +188,7 @@ struct Reader {
     from_environment: HashSet<&'static str>,
 }
 
-/// Directives of which each line adds to those before.
+/// Directives of which each line adds to the lines before.
 const ADDS_UP: [&str; 2] = ["save", "client-output-buffer-limit"];
 
 /// The port of a Sentinel without such a line.

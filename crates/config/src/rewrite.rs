@@ -4,8 +4,8 @@
 //! and `role` lines are replaced by `Config::users` and `Config::roles`. A directive is written
 //! over its first remaining line, and its surplus lines are removed; a directive without a line is
 //! appended if its value is not the default, under a comment of CONFIG REWRITE. Of a directive's
-//! several values, those that differ from the default get the remaining lines first. A line that
-//! cannot be parsed becomes a comment. Runs of empty lines become a single line.
+//! several values, the values that differ from the default get the remaining lines first. A line
+//! that cannot be parsed becomes a comment. Runs of empty lines become a single line.
 //!
 //! The file is replaced atomically: a new file beside it is written, synced and renamed over it,
 //! then the directory is synced. After a crash there is the old text or the new text. Only a

@@ -38,7 +38,7 @@ macro_rules! directives {
             [$($flag:ident)*], $support:expr;
     )+) => {
         /// All settings of a server. Fields are named after their directives, which
-        /// `redis.conf.example` explains; units are those of the directive.
+        /// `redis.conf.example` explains; units are the directive's.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "redis.conf.example describes the directives")]
         #[allow(non_snake_case, reason = "Redis has names with an underscore after a dash")]
@@ -81,7 +81,7 @@ macro_rules! directives {
             }
         }
 
-        /// All directives except those that occur only in files (`include`, `user`,
+        /// All directives except directives that occur only in files (`include`, `user`,
         /// `loadmodule`, `rename-command`).
         pub static DIRECTIVES: &[Directive] = &[$(Directive {
             name: $name,

@@ -220,7 +220,7 @@ pub trait Driver {
         self.flush();
     }
 
-    /// Sends the queued messages, and those that follow from links that are lost.
+    /// Sends the queued messages, and the messages that follow from lost links.
     fn flush(&mut self) {
         while let Some((links, registry)) = self.links()
             && let lost = links.flush(registry)

@@ -166,8 +166,8 @@ impl Links {
         step
     }
 
-    /// Sends the messages of this turn, those of a link in one write. Returns the links that were
-    /// lost, and are gone.
+    /// Sends the messages of this turn, the messages of a link in one write. Returns the links that
+    /// were lost, and are gone.
     pub(super) fn flush(&mut self, registry: Option<&Registry>) -> Vec<LinkId> {
         let mut lost = Vec::new();
         for id in std::mem::take(&mut self.unsent) {

@@ -51,7 +51,7 @@ pub enum Event<'e> {
     Refused {
         /// The link.
         link: LinkId,
-        /// The system's words, or those of TLS.
+        /// The system's words, or TLS's.
         why: &'e str,
     },
     /// Bytes of a link, in any pieces.

@@ -2,7 +2,7 @@
 //!
 //! After [`Action::Persist`] no further action is handed out until its outcome is reported
 //! ([`Outbox::persisted`]): what follows from a decision does not leave before the file has it.
-//! Cost: O(1) an action; a save that fails visits those that wait.
+//! Cost: O(1) an action; a save that fails visits the actions that wait.
 
 use std::collections::VecDeque;
 

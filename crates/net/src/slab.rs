@@ -47,7 +47,7 @@ impl<T> Slab<T> {
         (slot, place.generation)
     }
 
-    /// Number of slots in use, including those taken out.
+    /// Number of slots in use, including slots taken out.
     #[allow(
         clippy::len_without_is_empty,
         reason = "callers compare it with a maximum"

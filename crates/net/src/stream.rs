@@ -3,8 +3,8 @@
 //! Invariants
 //!   1. A read that fills its buffer, or a `true` beside its length, may have left bytes: with
 //!      edge-triggered events the caller must read again.
-//!   2. Bytes can be held here, by TLS or unpacking: [`Stream::has_unread`] knows of those that no
-//!      event announces, [`Stream::has_unsent`] of those that `flush` sends.
+//!   2. Bytes can be held here, by TLS or unpacking: [`Stream::has_unread`] knows of bytes that no
+//!      event announces, [`Stream::has_unsent`] of bytes that `flush` sends.
 //!
 //! Cost: one match per call beside the system's. Buffers for requests and replies belong to
 //! `server`.

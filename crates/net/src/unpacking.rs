@@ -170,7 +170,7 @@ mod tests {
         assert!(stream.has_unread() && stream.is_unpacking());
         let mut into = [0; 5];
         let mut all = Vec::new();
-        // Held bytes, with the last of which more may have come; then those of the socket.
+        // Held bytes, with the last of which more may have come; then bytes of the socket.
         for len in [5, 1, 5, 1] {
             assert_eq!(stream.fill(&mut into).expect("bytes"), (len, true));
             all.extend_from_slice(&into[..len]);

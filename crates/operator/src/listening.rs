@@ -4,9 +4,9 @@
 //!     /proc/PID/fd          inodes of its sockets
 //!     /proc/PID/net/...     listening sockets with their inodes: tcp, tcp6, unix
 //!
-//! A process's own tables are those of its network namespace. A wildcard address becomes a local
-//! address. Only Linux has these files; a table that is missing counts as empty, and a table is
-//! read up to 16 MiB.
+//! A process's own tables are the tables of its network namespace. A wildcard address becomes a
+//! local address. Only Linux has these files; a table that is missing counts as empty, and a table
+//! is read up to 16 MiB.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,8 +1,8 @@
 //! `check-rdb`: checks a file offline.
 //!
 //! Everything is read as a server reads it, including types that have no commands here; a fault is
-//! reported with its offset and its key. The lines are those of `redis-check-rdb`, which scripts
-//! match; additional information follows them.
+//! reported with its offset and its key. The lines are `redis-check-rdb`'s, because scripts match
+//! them; additional information follows them.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -312,7 +312,7 @@ impl Spool {
         self.0.shared.state().is_stuck
     }
 
-    /// Bytes in memory: those that wait, and those kept for readers.
+    /// Bytes in memory: bytes that wait, and bytes kept for readers.
     #[cfg(any(test, feature = "testing"))]
     pub fn memory_bytes(&self) -> usize {
         self.0.shared.memory_bytes()

@@ -79,7 +79,7 @@ impl Payload {
         self.is_whole
     }
 
-    /// Takes bytes of the link: appends those of the snapshot to `out`, and returns how many bytes
+    /// Takes bytes of the link: appends the snapshot's bytes to `out`, and returns how many bytes
     /// were taken. The rest comes after the snapshot.
     pub fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, PayloadError> {
         let mut taken = 0;

@@ -40,7 +40,7 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 #[derive(Debug)]
 pub struct Stream {
     history: History,
-    /// Histories before those of `history`, each with its last offset: the log names them.
+    /// Histories before `history`'s, each with its last offset: the log names them.
     ancestors: Vec<(ReplId, ReplOffset)>,
     offset: ReplOffset,
     /// The database that readers of the stream have selected at `offset`.

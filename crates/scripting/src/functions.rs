@@ -1,4 +1,4 @@
-//! Compiled functions in a state, and those that a library registers while it loads.
+//! Compiled functions in a state, and functions that a library registers while it loads.
 
 use std::collections::HashSet;
 use std::ffi::c_int;

@@ -314,8 +314,8 @@ impl Libraries {
         Ok(PreparedLibraries { libraries })
     }
 
-    /// Makes libraries prepared in this state visible, all or none. `replaces`: they replace those
-    /// of the same names.
+    /// Makes libraries prepared in this state visible, all or none. `replaces`: they replace
+    /// libraries of the same names.
     pub fn adopt(&mut self, prepared: PreparedLibraries, replaces: bool) -> Result<(), LoadError> {
         let PreparedLibraries { libraries } = prepared;
         let fits = self.check(&libraries, replaces);
@@ -339,7 +339,7 @@ impl Libraries {
         Ok(())
     }
 
-    /// Checks that the new libraries do not collide with those that stay.
+    /// Checks that the new libraries do not collide with the libraries that stay.
     fn check(&self, new: &[Library], replaces: bool) -> Result<(), LoadError> {
         let there = |library: &&Library| self.libraries.contains_key(&library.name);
         if !replaces && let Some(both) = new.iter().find(there) {
@@ -396,7 +396,7 @@ mod tests {
     use super::*;
 
     /// Each function used to be compared with all others: with its own library's when registered,
-    /// with those of the replaced library when its name was checked.
+    /// with the names of the replaced library when its name was checked.
     #[test]
     fn loading_a_library_costs_as_much_as_it_has_functions() {
         let took = |n: usize| {

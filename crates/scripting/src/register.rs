@@ -6,7 +6,7 @@
 //! Invariant: a function is either in `Registration` with its reference to the callback, or the
 //! reference has been released. Outside of a load there is no `Registration`, and the call is an
 //! error. Names are unique within the library, whatever other libraries have: `libraries` checks
-//! those. Redis checks a name here, Valkey after the load.
+//! the other libraries. Redis checks a name here, Valkey after the load.
 
 use super::errors::raised;
 use super::flags::Flags;

@@ -5,7 +5,7 @@
 //!     by_sha   name -> number
 //!     lru      a list through the slots of scripts that EVAL loaded, oldest first
 //!
-//! Scripts of SCRIPT LOAD stay; of those that EVAL loaded, the least recently used is evicted
+//! Scripts of SCRIPT LOAD stay; of the scripts that EVAL loaded, the least recently used is evicted
 //! when there are [`EVAL_SCRIPTS_MAX`], or when their bytes exceed a limit (`maxmemory-scripts`).
 
 use std::collections::HashMap;

@@ -531,7 +531,7 @@ impl World {
         }
     }
 
-    /// Primaries write, replicas follow those that they reach.
+    /// Primaries write, replicas follow the primaries that they reach.
     fn replicate(&mut self) {
         let now = self.now;
         let primaries = self.nodes.iter().filter(|n| n.is_up && n.primary.is_none());

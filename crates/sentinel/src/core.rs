@@ -239,7 +239,7 @@ impl Sentinel {
     }
 
     /// A connection could not be begun or established, for this reason: the system's words, or
-    /// those of TLS.
+    /// TLS's.
     pub(super) fn refused(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.due_at(now);
         let Some((link, kind)) = self.shared.links.find(conn) else {

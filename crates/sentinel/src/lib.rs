@@ -63,7 +63,7 @@
 //! - SENTINEL EXPLAIN (`explain`), and JSON for scripts on their standard input
 //!   (`docs/sentinel.md`).
 //! - The events `-cmd-link-reconnection` and `-pubsub-link-reconnection` (of level `Debug`) report
-//!   every connection that does not come about; Redis's only those that fail at once.
+//!   every connection that does not come about; Redis's reports only connections that fail at once.
 //!
 //! TLS of the links is decided by the server's `tls-replication`, not by `Dial`.
 #![warn(missing_docs)]

@@ -138,7 +138,7 @@ impl InstanceLink {
         self.commands.as_ref().map_or(0, |conn| conn.expected.len())
     }
 
-    /// Resets the health to that of a new link; the connections stay.
+    /// Resets the health to the health of a new link; the connections stay.
     pub(crate) fn forget_health(&mut self, now: Ms) {
         self.pinged_since = Some(now);
         self.pinged_at = None;

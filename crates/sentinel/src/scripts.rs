@@ -1,4 +1,5 @@
-//! The queue of scripts: those to be run, those that run, and those that wait for another attempt.
+//! The queue of scripts: scripts to be run, running scripts, and scripts that wait for another
+//! attempt.
 //!
 //! At most 16 run at once and 256 are queued; beyond that the oldest that does not run is dropped.
 //! A script that exits with 1, or is killed by a signal, is tried again, ten times in all, after 30
@@ -92,7 +93,7 @@ impl Scripts {
         }
     }
 
-    /// Starts scripts that may start, oldest first, and kills those that run too long.
+    /// Starts scripts that may start, oldest first, and kills scripts that run too long.
     pub fn tick(&mut self, now: Ms, periods: &Periods, out: &mut Outbox) {
         let mut running = self.running();
         for job in &mut self.jobs {

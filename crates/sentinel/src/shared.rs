@@ -132,7 +132,7 @@ impl Shared {
         self.links.send(link, kind, words, expected, &mut self.out)
     }
 
-    /// Our own address on a link: `announce-ip`, or that of the connection.
+    /// Our own address on a link: `announce-ip`, or the connection's address.
     fn announced_host(&self, link: LinkId) -> Option<Vec<u8>> {
         if !self.globals.announce_ip.is_empty() {
             return Some(self.globals.announce_ip.clone());

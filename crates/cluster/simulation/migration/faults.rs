@@ -105,7 +105,7 @@ fn run(
     let mut is_broken = false;
     let mut steps = 0;
     // A claim that is on its way when the other side gives up discards the later writes of that
-    // side: both servers' protocols have that, and this test leaves those writes out (`is_racing`).
+    // side: both servers' protocols have that, and this test leaves such writes out (`is_racing`).
     for turn in 0..160u64 {
         if steps == at && !is_broken {
             is_broken = true;

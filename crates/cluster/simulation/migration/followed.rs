@@ -1,4 +1,4 @@
-//! A replica follows its primary's imports, also those that the primary has forgotten.
+//! A replica follows its primary's imports, also imports that the primary has forgotten.
 //!
 //! A replica's machine, without a network: its primary's stream brings ESTABLISH and FINISH, and
 //! a hand-set view of the cluster shows the slots' owner. Each test compares the actions: which

@@ -12,7 +12,7 @@ use super::super::message::{Kind, NodeFlags};
 /// oldest PONG.
 const RANDOM_TICKS: u64 = 1000 / TICK_MS;
 const RANDOM_NODES: usize = 5;
-/// Links that a tick opens: those of 1,000 nodes within a second.
+/// Links that a tick opens: enough for 1,000 nodes within a second.
 const DIALS_MAX: usize = 128;
 
 impl Cluster {

@@ -45,8 +45,8 @@ impl Marks {
 }
 
 impl Cluster {
-    /// The marks of a full copy for a replica, which may be none: then it forgets those that it
-    /// has. `None`: this is a node of Redis's kind, whose replicas know of none.
+    /// The marks of a full copy for a replica, which may be none: then the replica forgets its
+    /// marks. `None`: this is a node of Redis's kind, whose replicas know of none.
     pub fn open_slots_text(&self) -> Option<Vec<u8>> {
         let owners = &self.owners;
         if !self.is_valkey() {
@@ -62,8 +62,8 @@ impl Cluster {
         Some(text)
     }
 
-    /// The primary's full copy had these marks: they replace those that this replica had. Marks
-    /// with nodes that it does not know as primaries are left out.
+    /// The primary's full copy had these marks: they replace this replica's marks. Marks with nodes
+    /// that it does not know as primaries are left out.
     pub fn take_open_slots(&mut self, now: Now, text: &[u8]) {
         if !self.me().is_replica() {
             return;

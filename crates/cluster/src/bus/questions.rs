@@ -80,7 +80,7 @@ impl Cluster {
         Ok(shards)
     }
 
-    /// The slots of this node, of a replica those of its primary, as ranges. O(slots).
+    /// The slots of this node, or of its primary if it is a replica, as ranges. O(slots).
     pub fn slots_of_mine(&self) -> Vec<(u16, u16)> {
         let mine = Some(self.me().primary.unwrap_or(ME));
         let runs = self.owners.runs().filter(|(_, _, owner)| *owner == mine);

@@ -179,9 +179,9 @@ impl Cluster {
         }
     }
 
-    /// Announces this node's state at once, to all nodes or to those of our shard. Those of the
-    /// shard come first: a node that drops the keys of a slot that is claimed must not learn of the
-    /// claim before the replicas do, which keep them if this node dies in between.
+    /// Announces this node's state at once, to all nodes or to the nodes of our shard. The nodes of
+    /// the shard come first: a node that drops the keys of a slot that is claimed must not learn of
+    /// the claim before the replicas do, which keep them if this node dies in between.
     pub fn announce(&mut self, only_shard: bool) {
         let mut others = self.nodes.others();
         others.sort_by_key(|&at| !self.is_of_my_shard(at));

@@ -23,7 +23,7 @@ const KINDS: [(Kind, &str); 11] = [
 ];
 
 impl Cluster {
-    /// The fields, each with its line end; those of slot migrations follow. O(nodes).
+    /// The fields, each with its line end; the fields of slot migrations follow. O(nodes).
     pub fn info(&self) -> String {
         let slots_of = |is: &dyn Fn(&ClusterNode) -> bool| -> usize {
             let nodes = self.nodes.iter().filter(|(_, node)| is(node));

@@ -11,7 +11,7 @@ use crate::ownership::viewer::Viewer;
 use russet_resp::Reply;
 
 impl Cluster {
-    /// An array of maps: slots as a flat array of ranges, nodes as maps, those with slots first;
+    /// An array of maps: slots as a flat array of ranges, nodes as maps, nodes with slots first;
     /// Valkey also the shard's id. A failed primary stays in its shard beside its successor.
     /// O(nodes * log(nodes)).
     pub(super) fn show_shards(&self, viewer: Viewer, reply: &mut Reply) -> CommandOutcome {

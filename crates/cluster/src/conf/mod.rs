@@ -66,7 +66,8 @@ pub struct SavedNode {
     pub(crate) client_tls_port: u16,
     /// Valkey: the zone that it announces.
     pub availability_zone: Vec<u8>,
-    /// Of those that are written: myself, primary or replica, PFAIL, FAIL, no address, no failover.
+    /// The flags that are written: myself, primary or replica, PFAIL, FAIL, no address, no
+    /// failover.
     pub flags: NodeFlags,
     /// Its line may be missing.
     pub primary: Option<NodeId>,

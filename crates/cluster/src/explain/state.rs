@@ -6,7 +6,7 @@ use crate::failover::state::ClusterFault;
 use crate::membership::nodes::ME;
 use russet_base::finding::Finding;
 
-/// The remedies of slots that no node serves, and of those of a failed node.
+/// The remedies of slots that no node serves, and of the slots of a failed node.
 const FIX: &str = "redis-cli --cluster fix with this node";
 const REPLACE: &str = "start it, or CLUSTER FAILOVER TAKEOVER at one of its replicas";
 

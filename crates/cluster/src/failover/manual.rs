@@ -112,7 +112,7 @@ impl Cluster {
         (self.data_age() > self.data_age_max()).then_some(Obstacle::DataAge)
     }
 
-    /// Whether our data is that of the primary that this node follows.
+    /// Whether our data is the data of the primary that this node follows.
     pub fn is_synced(&self) -> bool {
         self.own.primary.is_some_and(|primary| primary.is_synced)
     }

@@ -28,8 +28,8 @@
 //! Invariants
 //!   1. No token leaves for a node that is not a member, and no message of such a node is read, but
 //!      for a message with the token that the node got when it was a member.
-//!   2. The key of the tokens, and those of others, are in nodes.conf: a node that comes back
-//!      elsewhere is known by them.
+//!   2. The key of the tokens, and the tokens of other nodes, are in nodes.conf: a node that comes
+//!      back elsewhere is known by them.
 //!
 //! Cost: a hash for each message between members; a message with all members each [`VOUCH_MS`].
 

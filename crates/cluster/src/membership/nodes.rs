@@ -61,9 +61,9 @@ pub struct ClusterNode {
     pub primary: Option<NodeIndex>,
     pub replicas: Vec<NodeIndex>,
     pub offset: u64,
-    /// When it became known, or its handshake began.
+    /// When the node became known, or its handshake began.
     pub created: i64,
-    /// Known from gossip alone: it has never answered at its address. See `reports`.
+    /// The node is known from gossip alone: it has never answered at its address. See `reports`.
     pub(crate) is_gossiped: bool,
     /// When gossip last named it.
     pub(crate) mentioned: i64,
@@ -192,7 +192,7 @@ impl ClusterNode {
         !self.flags.contains(NodeFlags::NO_ADDRESS)
     }
 
-    /// Its headers are those of a Valkey node.
+    /// The node's headers are a Valkey node's.
     pub fn is_valkey(&self) -> bool {
         self.header_flags.contains(NodeFlags::LIGHT_PUBLISH)
     }

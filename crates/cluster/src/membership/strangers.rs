@@ -102,8 +102,8 @@ impl Cluster {
         }
     }
 
-    /// Closes links that have not proven which node they are, those that hold most first, until the
-    /// others hold little enough. O(links log links).
+    /// Closes links that have not proven which node they are, the links that hold most first, until
+    /// the others hold little enough. O(links log links).
     fn bound_unproven(&mut self) {
         let has_door = self.has_door();
         let open = self.links.iter();

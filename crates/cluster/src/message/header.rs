@@ -5,7 +5,7 @@ use super::id::NodeId;
 use super::ip::Ip;
 use super::slots::Slots;
 
-/// The kinds of messages; the numbers are those of the wire.
+/// The kinds of messages; the numbers are the numbers of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A greeting that asks for a PONG.

@@ -22,7 +22,7 @@
 //! and hold nothing that nodes.conf cannot hold. A message with one wrong gossip entry is dropped
 //! as a whole.
 //!
-//! Two kinds of faults ([`Fault::closes_link`]): those after which the next message cannot be
+//! Two kinds of faults ([`Fault::closes_link`]): faults after which the next message cannot be
 //! found, or which no node commits, close the link; all others drop the message.
 //!
 //! Cost: a link holds no more than the bytes of a message that it has received; parsing allocates
@@ -113,7 +113,7 @@ pub enum Body<'m> {
         /// All slots that it serves.
         slots: Slots<'m>,
     },
-    /// A message between modules; of russet's nodes those of [`super::bus`]'s questions.
+    /// A message between modules; between russet's nodes a message of [`super::bus`]'s questions.
     Module {
         /// The module's own number.
         module: u64,

@@ -1,8 +1,8 @@
 //! The migrations of this node: each event goes to the job of its link or name.
 //!
-//! - `jobs`: the attempts that run and those that wait for a retry. Few, so that links and names
-//!   are found by a linear search. A job that has ended for good moves to `ended`, which holds at
-//!   most `cluster-slot-migration-log-max-len`.
+//! - `jobs`: the attempts that run and the attempts that wait for a retry. Few, so that links and
+//!   names are found by a linear search. A job that has ended for good moves to `ended`, which
+//!   holds at most `cluster-slot-migration-log-max-len`.
 //! - An event for an unknown link or name changes nothing.
 //! - An import that starts deletes the kept keys of its slots (`kept`).
 //!
@@ -387,8 +387,8 @@ impl Migrations {
     }
 
     /// The primary's history has another id: it has started again, or another replica has taken its
-    /// place. Either way it has forgotten its imports; those that it has begun since follow in the
-    /// stream.
+    /// place. Either way it has forgotten its imports; imports that it has begun since follow in
+    /// the stream.
     pub fn history_changed(&mut self, around: &dyn MigrationContext) {
         self.all(around, |talk, _| {
             if talk.is_open_import() {

@@ -80,7 +80,7 @@ pub enum Refusal {
     /// The slots have more than one owner.
     #[error("ERR Requested slots span multiple shards")]
     SeveralShards,
-    /// The slots are those of another node.
+    /// The slots are another node's.
     #[error("ERR Slots are not served by this node.")]
     NotMine,
     /// The word in the place of a node's id has not the form of an id.

@@ -1,4 +1,5 @@
-//! CLUSTER SYNCSLOTS: the messages between peers, and those in a primary's stream for its replicas.
+//! CLUSTER SYNCSLOTS: the messages between peers, and the messages in a primary's stream for its
+//! replicas.
 //!
 //! Three senders, in this order of checks: our primary's stream, whose words are followed without a
 //! reply; a link of a migration, whose words go to its conversation; any other client, which may

@@ -105,9 +105,9 @@ pub(crate) struct Owners {
     /// slot that another node has taken is not counted: its claim is newer than ours, which a crash
     /// would bring back.
     pub(crate) gains: u64,
-    /// `gains`, but for the slots that SETSLOT gave since the last tick: those are synced with the
-    /// next tick, the others before anything else is sent, so that moving many slots, each by a
-    /// command, does not wait for the disk.
+    /// `gains`, but for the slots that SETSLOT gave since the last tick: these slots are synced
+    /// with the next tick, the others before anything else is sent, so that moving many slots, each
+    /// by a command, does not wait for the disk.
     pub(crate) vital_gains: u64,
     /// Bound slots that their owner has left out of its last claim. They stay bound until another
     /// node claims them, because to unbind them could make the cluster fail.

@@ -5,7 +5,7 @@ use super::super::membership::nodes::ClusterNode;
 /// The connection that a reply is for: it decides which address of a node the reply has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Viewer {
-    /// Over TLS: ports in replies are those of TLS.
+    /// Over TLS: ports in replies are TLS's.
     pub is_tls: bool,
     /// The address family of the client's connection, for Valkey's client addresses.
     pub is_ipv6: bool,

@@ -1,4 +1,4 @@
-//! The secret of internal clients: the nodes that choose it, and those that receive it.
+//! The secret of internal clients: the nodes that choose it, and the nodes that receive it.
 
 use super::net::Net;
 use crate::message::NodeId;

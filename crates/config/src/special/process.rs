@@ -85,7 +85,7 @@ enum ShutdownWord {
     Failover,
 }
 
-/// The names that a refusal lists: those of Redis.
+/// The names that a refusal lists: Redis's.
 const WORDS: &str = "default, save, nosave, now, force";
 
 impl Choice for ShutdownWord {

@@ -76,7 +76,7 @@ pub trait Storm {
     }
 }
 
-/// Plays the storms of these seeds, and passes on the figures of each. `is_brief`: those that fail
+/// Plays the storms of these seeds, and passes on the figures of each. `is_brief`: storms that fail
 /// are only named.
 ///
 /// # Panics

@@ -1,7 +1,7 @@
 //! The fields of a certificate that the server reports or checks: serial number, validity, names,
 //! permitted usage (`usage`). Crate `der` splits the bytes into elements and checks every length.
 //! Its types for numbers, booleans and times refuse forms that OpenSSL accepts and that
-//! certificates have: those are read here, from an element's contents.
+//! certificates have: this module reads such forms from an element's contents.
 //!
 //!     Certificate = SEQUENCE { tbs, signature algorithm, signature }
 //!     tbs         = SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject,

@@ -81,7 +81,7 @@ pub(super) fn ciphers(suites: &str, before: &str) -> Result<Vec<SupportedCipherS
     Ok(all)
 }
 
-/// Lists of real configurations name ciphers of other times beside those of today.
+/// Lists of real configurations name ciphers of other times beside today's.
 fn warn_of_unknown(directive: &str, unknown: &[&str]) {
     let names = unknown.join(":");
     tracing::warn!("{directive}: {names} is not available and left out; the others are used");

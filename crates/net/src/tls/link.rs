@@ -8,7 +8,7 @@
 //! records are opened and sealed in buffers that all connections share. So an idle connection is
 //! rustls's state and nothing else.
 //!
-//! rustls remembers offsets into input it has not consumed. So every call must pass those bytes,
+//! rustls remembers offsets into input it has not consumed. So every call must pass these bytes,
 //! `held`, again, even if there is nothing new.
 //!
 //! A call reads from the socket at most once. The "more" result of [`TlsLink::fill`] is for an
@@ -737,8 +737,8 @@ mod tests {
         assert_eq!(peer.common_name, Some(&b"a client"[..]));
     }
 
-    /// Bytes that come while decrypted bytes wait may have no event but that of the read that gives
-    /// those.
+    /// Bytes that come while decrypted bytes wait may have no event but the event of the read that
+    /// gives the decrypted bytes.
     #[test]
     fn the_socket_is_read_after_the_bytes_that_waited() {
         let mut pair = Pair::shared();

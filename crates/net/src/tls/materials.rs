@@ -41,7 +41,8 @@ pub enum Authentication {
 /// The files of a certificate and its key; empty if not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// PEM: the certificate, then those of authorities up to the root's, which may be left out.
+    /// PEM: the certificate, then the certificates of authorities up to the root's, which may be
+    /// left out.
     pub certificate: PathBuf,
     /// PEM: the private key.
     pub key: PathBuf,

@@ -1,5 +1,6 @@
-//! Whether to trust a peer's certificate: a client's, or that of a server to which this process
-//! connects. As in Redis, a server's certificate need not have the name it was connected by.
+//! Whether to trust a peer's certificate: a client's, or the certificate of a server to which this
+//! process connects. As in Redis, a server's certificate need not have the name it was connected
+//! by.
 //!
 //! webpki builds and verifies the chains, over the authorities that are currently valid. The
 //! further checks of OpenSSL, and therefore of Redis, are made here:
@@ -7,7 +8,7 @@
 //!   - an issuer must be an authority (`usage`), in the files as well as in what the peer sends: a
 //!     certificate that is no authority signs nothing, wherever it comes from;
 //!   - a chain ends in an authority that is self-issued. Other authorities in the files are
-//!     intermediates, like those that the peer sends;
+//!     intermediates, like the intermediates that the peer sends;
 //!   - the path length that the root allows is enforced;
 //!   - the peer's certificate must be permitted for that end of a connection.
 //!

@@ -1,5 +1,5 @@
-//! All orders of the steps of a thread that sleeps and of those that leave it messages: no message
-//! stays unseen while it sleeps.
+//! All orders of the steps of a thread that sleeps and of threads that leave it messages: no
+//! message stays unseen while it sleeps.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Notify};
@@ -94,7 +94,7 @@ fn two_threads_that_wait_for_each_other_both_go_on() {
 
 #[test]
 fn two_senders_to_one_sleeper_do_not_lose_each_others_messages() {
-    // All orders of three threads' steps are too many: those with few interruptions.
+    // All orders of three threads' steps are too many: the orders with few interruptions are tried.
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {

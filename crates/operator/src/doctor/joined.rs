@@ -27,8 +27,8 @@ pub(super) fn findings(reply: &ReplyValue) -> Vec<Finding> {
     values(reply).iter().filter_map(finding).collect()
 }
 
-/// Joins the findings of servers, but for those that say that something is in order. `all`: how
-/// many servers there are, and their noun.
+/// Joins the findings of servers, without findings that something is in order. `all`: how many
+/// servers there are, and their noun.
 pub(super) fn join<'f, A: Display>(
     found: impl IntoIterator<Item = (A, &'f Finding)>,
     (all, noun): (usize, &str),

@@ -54,7 +54,7 @@ fn number(path: &str) -> Option<i64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The n-th word after a name, in a file of lines such as those under /proc.
+/// The n-th word after a name, in a file of lines as under /proc.
 fn word(text: &str, name: &str, at: usize) -> Option<i64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     line[name.len()..].split_whitespace().nth(at)?.parse().ok()

@@ -107,7 +107,7 @@ fn look(answers: &Answers, machine: &Machine) -> Vec<Finding> {
     found
 }
 
-/// The findings of `first`, and those of `then` about what it does not speak of.
+/// The findings of `first`, and the findings of `then` on other subjects.
 pub fn its_own_first(first: Vec<Finding>, then: Vec<Finding>) -> Vec<Finding> {
     let is_new = |its: &Finding| first.iter().all(|known| known.code != its.code);
     let then: Vec<Finding> = then.into_iter().filter(is_new).collect();

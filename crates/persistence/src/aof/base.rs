@@ -1,7 +1,7 @@
 //! A base file being written: commands go to a thread in large pieces.
 //!
 //! The file is the keyspace as commands, perhaps after a `#TS` line, and in pieces that each end
-//! with a checksum line if those are wanted (`annotation`). Commands of values are
+//! with a checksum line if checksums are wanted (`annotation`). Commands of values are
 //! `CommandWriter`'s; which keys come, and when, is decided by the pass
 //! (`keyspace::passes::snapshot`); the file becomes part of the log by a change (`aof::change`).
 //!
@@ -124,7 +124,7 @@ impl BaseFile {
         self.thread.waiting_bytes()
     }
 
-    /// Memory of these bytes, and of those that the thread has not been given yet.
+    /// Memory of these bytes, and of the bytes that the thread has not got yet.
     pub fn memory_bytes(&self) -> usize {
         self.waiting_bytes() + self.commands.memory_bytes()
     }

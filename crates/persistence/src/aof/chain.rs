@@ -9,7 +9,7 @@
 //!      stream from its begin on. A file without them begins no chain: the chain is empty until the
 //!      next file.
 //!   2. A file refers to its successor, so that a reader can continue after a rewrite removed both.
-//!   3. Open are the file being written, and those that were forgotten while a reader was in them
+//!   3. Open are the file being written, and files that were forgotten while a reader was in them
 //!      or before them: retained files cost no descriptor until they are read. So files are
 //!      forgotten before they are removed.
 

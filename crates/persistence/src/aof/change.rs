@@ -7,8 +7,8 @@
 //!     base     a new base gets its final name and is listed in the manifest
 //!
 //! Invariants
-//!   1. A file is listed only when those before it are on disk: after a crash of the machine only
-//!      the last file can be torn.
+//!   1. A file is listed only when the files before it are on disk: after a crash of the machine
+//!      only the last file can be torn.
 //!   2. A file is listed before it is written to: after a crash of the process nothing that
 //!      was acknowledged is in an unlisted file.
 //!   3. Until a change is taken the manifest in memory is the previous manifest.

@@ -1,8 +1,8 @@
 //! A reader of the log for a replica: the stream from a position on, from the incremental files.
 //!
-//! The bytes differ from those in the memory backlog where the log has less than replicas received
-//! (`decode`), but the positions are the same. A reader may change from one source to the other
-//! anywhere but inside such a hole ([`LogFeed::is_inside_hole`]).
+//! The bytes differ from the bytes in the memory backlog where the log has less than replicas
+//! received (`decode`), but the positions are the same. A reader may change from one source to the
+//! other anywhere but inside such a hole ([`LogFeed::is_inside_hole`]).
 //!
 //! Cost: two buffers of at most 256 KiB; the files from its position on stay open, even if a
 //! rewrite removes them. Finding a position reads at most [`super::writer::PLACE_BYTES`] of a file
@@ -372,7 +372,7 @@ mod tests {
             let mut feed = bench.log.feed(from as u64).expect("the log has it");
             same(&bench.read(&mut feed, 1 << 20).expect("sound"), from);
         }
-        // Descriptors are those of the file being written, however many are retained.
+        // Only the file being written needs descriptors, however many files are retained.
         assert!(bench.log.manifest.incrs.len() > 4);
         assert_eq!(bench.log.chain.open_files(), 1);
         // A reader continues in files that have been removed.

@@ -283,7 +283,7 @@ impl Log {
     }
 
     /// Sets the writer's rules. A file with bytes that are not counted by annotations cannot be
-    /// read as the stream, nor those before it.
+    /// read as the stream, nor can the bytes before it.
     pub fn set_rules(&mut self, rules: Rules) {
         if !rules.checksums {
             self.chain.forget();
@@ -577,7 +577,7 @@ impl Log {
         Ok(())
     }
 
-    /// Removes replaced files, off the loop, but for those that are retained for replicas. A line
+    /// Removes replaced files, off the loop, except files that are retained for replicas. A line
     /// may name a file that is already gone: the loader does not read history.
     pub fn remove_history(&mut self) {
         if self.manifest.history.is_empty() || self.is_changing() {
@@ -619,7 +619,7 @@ impl Log {
             unread_bytes,
         } = self.retain;
         let (now, mut kept_bytes) = (SystemTime::now(), 0);
-        // Where the next newer file begins; those that are used begin at `used_from`.
+        // Where the next newer file begins; the used files begin at `used_from`.
         let used_from = manifest.incrs.first().and_then(|part| part.start);
         let mut end = used_from;
         let is_kept = |part: &&Part| {

@@ -40,7 +40,7 @@ pub enum Fault {
         /// The fault, in words.
         why: &'static str,
     },
-    /// The bytes between two checksum lines are not those that were written.
+    /// The bytes between two checksum lines are not the bytes that were written.
     #[error(
         "the bytes from offset {from} to {to}, written between the Unix times {since_s} and \
          {until_s}, do not have their checksum"

@@ -79,7 +79,7 @@ pub enum End {
         /// The faults found, at most 1 for each file.
         damage: Vec<Damage>,
     },
-    /// The files are not those of the plan any more.
+    /// The files are no longer the plan's files.
     Changed,
     /// It was asked to.
     Stopped,

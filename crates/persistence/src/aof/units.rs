@@ -20,7 +20,7 @@ use russet_resp::{Bounds, INLINE_MAX, ParseStep, Span, step};
 pub(super) struct Commands {
     spans: Vec<Span>,
     later: Option<u64>,
-    /// Lines of commands read, including those of a faulty command.
+    /// Lines of commands read, including the lines of a faulty command.
     lines: u64,
     misfit: Option<Misfit>,
 }
@@ -154,8 +154,8 @@ impl Commands {
     }
 }
 
-/// Passes over the next unit. As [`Commands::unit`], but holds no argument: memory is that of the
-/// reader's buffer, whatever the lengths are.
+/// Passes over the next unit. As [`Commands::unit`], but holds no argument: it needs the memory of
+/// the reader's buffer, whatever the lengths are.
 pub(super) fn pass_unit<R: Read + Seek>(reader: &mut Reader<R>) -> Result<bool, Fault> {
     let mut in_unit = false;
     loop {

@@ -177,8 +177,8 @@ pub struct LogWriter {
     keeps_unsynced: bool,
     /// The database that the stream had selected before the buffer's first byte.
     selected_first: Option<DbIndex>,
-    /// The file's next request must be readable without those before it: it selects its database,
-    /// and a line gives its position.
+    /// The file's next request must be readable without the requests before it: it selects its
+    /// database, and a line gives its position.
     begins: bool,
     /// The history that the stream belongs to.
     id: Option<ReplId>,

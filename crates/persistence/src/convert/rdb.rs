@@ -1,9 +1,10 @@
 //! Reading an RDB file key by key and writing each for a target.
 //!
-//! Each value is loaded alone into a keyspace of its own, written, and deleted: memory is that of
-//! the largest value. Expired keys are written like others. Of the file's facts (`aux`) only those
-//! are kept that hold for a copy. Every fault ends the work, and so do bytes after the snapshot.
-//! Obstacles that the target has are written out by `obstacles`; the target's format is `output`'s.
+//! Each value is loaded alone into a keyspace of its own, written, and deleted: the conversion
+//! needs the memory of the largest value. Expired keys are written like others. Of the file's facts
+//! (`aux`) only facts that hold for a copy are kept. Every fault ends the work, and so do bytes
+//! after the snapshot. Obstacles that the target has are written out by `obstacles`; the target's
+//! format is `output`'s.
 //!
 //! Cost: O(bytes). `commands_follow` and `report_left_out` each read the file once more.
 

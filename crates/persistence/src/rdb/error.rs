@@ -9,7 +9,7 @@ use super::format::RdbOrigin;
 use crate::values::form_name;
 use russet_base::text::Printable;
 
-/// The part that was being read at a fault; the words are those of `redis-check-rdb`.
+/// The part that was being read at a fault; the words are `redis-check-rdb`'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadStage {
     Start,

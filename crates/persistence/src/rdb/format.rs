@@ -31,7 +31,7 @@ pub(crate) mod opcode {
     pub const EOF: u8 = 255;
 }
 
-/// The form of a value that is no container; those of containers are in `persistence::values`.
+/// The form of a value that is no container; the forms of containers are in `persistence::values`.
 pub mod kind {
     /// A string: one text, which may be an integer or compressed.
     pub(crate) const STRING: u8 = 0;

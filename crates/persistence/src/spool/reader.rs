@@ -92,7 +92,7 @@ impl SpoolReader {
         Ok(Some(self.held.clone()))
     }
 
-    /// Passes `n` bytes of those that [`SpoolReader::peek`] has returned.
+    /// Passes `n` of the bytes that [`SpoolReader::peek`] has returned.
     pub fn advance(&mut self, n: usize) {
         self.held.advance(n);
         if self.held.is_empty() {

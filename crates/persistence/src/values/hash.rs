@@ -45,7 +45,7 @@ const LISTPACK_EX: u8 = 25;
 /// Field names and values apart, in payloads.
 const TEMPLATE_LISTPACK: u8 = 29;
 const TEMPLATE_ARRAY: u8 = 31;
-/// The field names are those of a template of the file.
+/// The field names are in a template of the file.
 const TEMPLATE_LISTPACK_REF: u8 = 30;
 const TEMPLATE_ARRAY_REF: u8 = 32;
 /// Valkey's number 22: fields that may expire.
@@ -187,7 +187,7 @@ impl SavedContainer for Hash {
 /// The command that adds fields.
 const ADDER: &[u8] = b"HMSET";
 
-/// Adds a field to the command under way, and its expiry's command to those that follow.
+/// Adds a field to the command under way, and its expiry's command to the commands that follow.
 fn add(to: &mut CommandWriter, key: &[u8], field: &HashField<'_>, expiries: &mut Vec<u8>) {
     to.entry(field.name);
     to.entry(field.value);

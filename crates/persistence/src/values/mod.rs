@@ -100,7 +100,7 @@ macro_rules! forms_by_type {
 const FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] FORMS);
 const VALKEY_FORMS: &[(Type, &[NamedForm])] = with_types!([forms_by_type] VALKEY_FORMS);
 
-/// The owner of each number, and of those that Valkey's files have alone.
+/// The owner of each number, and of the numbers that only Valkey's files have.
 static TYPES: [Option<Type>; 256] = types(FORMS);
 static VALKEY_TYPES: [Option<Type>; 256] = types(VALKEY_FORMS);
 

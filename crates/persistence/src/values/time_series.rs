@@ -416,7 +416,7 @@ fn load_form(input: &mut Input<'_>, version: u64) -> Result<bool, Fault> {
 
 /// A series of the samples that versions before chunks have.
 fn load_samples(input: &mut Input<'_>, options: Options, labels: Labels) -> Result<Series, Fault> {
-    // The options are checked as those of chunks are.
+    // The options are checked as the options of chunks are.
     Loader::new(options, labels.clone()).map_err(damaged)?;
     let mut series = Series::new(options, labels);
     for _ in 0..read_count(input, 2)? {

@@ -100,8 +100,8 @@ impl Packer {
         out.extend_from_slice(&sum(stored).to_le_bytes());
     }
 
-    /// Compresses into `room`; returns the length, which is that of `bytes` if it does not get
-    /// shorter.
+    /// Compresses into `room`; returns the length, which is the length of `bytes` if they do not
+    /// get shorter.
     fn compress(&mut self, before: &[u8], bytes: &[u8]) -> usize {
         let room = get_maximum_output_size(bytes.len());
         if self.room.len() < room {

@@ -44,7 +44,8 @@ pub enum Damage {
     /// Bytes of a block that are no LZ4.
     #[error("a block cannot be decompressed")]
     Block,
-    /// A checksum that differs from that of the bytes: the header's, a block's or the content's.
+    /// A checksum that differs from the checksum of the bytes: the header's, a block's or the
+    /// content's.
     #[error("a checksum is wrong")]
     Checksum,
     /// The link has ended inside the frame.
@@ -93,10 +94,10 @@ pub struct Unpacker {
     stage: UnpackStage,
     frame: Frame,
     content_sum: Option<ContentSum>,
-    /// The received bytes; those before `at` are taken.
+    /// The received bytes; the bytes before `at` are taken.
     input: Vec<u8>,
     at: usize,
-    /// The last decompressed bytes, `len` of them: the window for the next block. Those from
+    /// The last decompressed bytes, `len` of them: the window for the next block. The bytes from
     /// `given` on are still to be given out.
     output: Vec<u8>,
     len: usize,

@@ -1,8 +1,8 @@
 //! The conversations of an attempt, on one link or on two, and the stream that the main link brings
 //! while the second link is at work.
 //!
-//! The messages are those of [`Handshake`], [`ChannelHandshake`] and [`Join`]; here is what follows
-//! from their ends.
+//! The messages are the messages of [`Handshake`], [`ChannelHandshake`] and [`Join`]; here is what
+//! follows from their ends.
 
 use super::super::channel::{ChannelHandshake, ChannelProtocol, Join, SnapshotAnnouncement};
 use super::super::handshake::{Handshake, HandshakeError, HandshakeOutcome, Introduction};

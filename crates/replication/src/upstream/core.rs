@@ -299,7 +299,7 @@ impl Upstream {
         matches!(self.stage, Stage::Online)
     }
 
-    /// Whether the link is online, and held bytes come before those of its socket.
+    /// Whether the link is online, and held bytes come before the bytes of its socket.
     #[inline]
     pub fn is_replaying(&self) -> bool {
         self.replays && self.is_online()

@@ -14,8 +14,8 @@ use super::super::stream::Stream;
 /// Bytes before the lost part that are searched for the selected database.
 const LOOK_BACK_MAX: u64 = 16 << 20;
 
-/// The position that a replica at this address has acknowledged, of those known: addresses with
-/// positions.
+/// The position that a replica at this address has acknowledged, of the known positions: addresses
+/// with positions.
 pub fn acknowledged_by(
     known: &[(String, u16, ReplOffset)],
     host: &str,

@@ -4,8 +4,8 @@
 //!     one part  | one part: the offset moves after EXEC alone
 //!
 //! Invariants
-//!   1. The offset moves after a command, and after EXEC for those of a transaction, so a link that
-//!      is lost never leaves half a unit.
+//!   1. The offset moves after a command, and after EXEC for the commands of a transaction, so a
+//!      link that is lost never leaves half a unit.
 //!   2. Bytes are accounted for in order, newlines between commands too.
 //!
 //! Cost: a command alone is copied nowhere.

@@ -6,7 +6,7 @@
 //!                                    Host::debugger_sends <- Log <- lines ------------+
 //!
 //! An answer is an array of status lines: all that was logged since the last answer. Commands and
-//! texts are those of Redis 8.10.
+//! texts are Redis 8.10's.
 //!
 //! Invariants
 //!   1. While the client is asked, `Machine::debug` has no [`Debugger`]: code that a command runs

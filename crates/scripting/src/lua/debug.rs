@@ -120,7 +120,7 @@ impl Stack {
 
     /// Pushes local variable `number`, from 1, of a level, and returns its name.
     pub(crate) fn push_local(&self, level: c_int, number: c_int) -> Option<Vec<u8>> {
-        // SAFETY: see above; the level's record is filled before it is used, and a name is that of
+        // SAFETY: see above; the level's record is filled before it is used, and a name belongs to
         // a prototype on the stack.
         unsafe {
             let mut record: ffi::lua_Debug = std::mem::zeroed();

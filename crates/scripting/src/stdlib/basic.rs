@@ -1,4 +1,4 @@
-//! Functions of Lua's base library that scripts get in another form: those that would bypass a
+//! Functions of Lua's base library that scripts get in another form: functions that would bypass a
 //! guard, compile code, or catch the error that ends a script.
 //!
 //!     guards     rawget, rawset, next, pairs see the table under a guard, or refuse to write to it

@@ -5,7 +5,7 @@
 //!      list).
 //!   2. Functions whose work grows with their arguments can be interrupted, so that SCRIPT KILL
 //!      ends them (`effort`).
-//!   3. Replies are byte for byte those of Redis's libraries, odd cases included.
+//!   3. Replies equal the replies of Redis's libraries byte for byte, odd cases included.
 
 pub(super) mod basic;
 pub(super) mod cjson;

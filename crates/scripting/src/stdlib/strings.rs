@@ -2,10 +2,10 @@
 //!
 //! LuaJIT's own functions cannot be interrupted; these ask the host now and then whether to
 //! continue, and count copied bytes against the script's memory (`effort`). Offsets, truncations to
-//! C's int and errors are those of Lua 5.1: a pattern ends at its first NUL, a text does not.
-//! `gmatch` keeps text, pattern and position in the upvalues of its iterator. A replacement
-//! function or a metatable runs under protection, and its error ends `gsub`. Cost: that of the
-//! matcher, see `pattern`.
+//! C's int and errors are Lua 5.1's: a pattern ends at its first NUL, a text does not. `gmatch`
+//! keeps text, pattern and position in the upvalues of its iterator. A replacement function or a
+//! metatable runs under protection, and its error ends `gsub`. Cost: that of the matcher, see
+//! `pattern`.
 
 use super::super::effort::{self, Effort, LONG, check_room};
 use super::super::guard::push_real;

@@ -2,8 +2,8 @@
 //! write to a guard, or must behave as in Lua 5.1.
 //!
 //! `install` replaces them once for each state, and removes LuaJIT's extensions. Random numbers are
-//! those of `lrand48` with a fixed seed, so that a script gives the same on every server. Functions
-//! that can run long live elsewhere: `sort`, `strings`, `format`, `coroutines`.
+//! `lrand48`'s with a fixed seed, so that a script gives the same on every server. Functions that
+//! can run long live elsewhere: `sort`, `strings`, `format`, `coroutines`.
 
 use super::super::effort::Effort;
 use super::super::guard::check_writable;

@@ -5,7 +5,7 @@
 //! another one leaves if that failed ([`ReplyCondition`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
-//! errors are those of Redis; COORDINATED is Valkey's, EXPLAIN is our own.
+//! errors are Redis's; COORDINATED is Valkey's, EXPLAIN is our own.
 
 mod call;
 mod config;

@@ -177,8 +177,8 @@ mod tests {
             .to_owned()
     }
 
-    /// The new file is that of `redis-server --sentinel` 8.0.6, without the lines of its server's
-    /// own directives. (It writes `auth-pass` and script paths without quotes.)
+    /// The new file is the file of `redis-server --sentinel` 8.0.6, without the lines of its
+    /// server's own directives. (It writes `auth-pass` and script paths without quotes.)
     #[test]
     fn the_file_is_rewritten_as_redis_does() {
         let old = "# my comment\nsentinel known-slave mymaster 127.0.0.1 6390\n\

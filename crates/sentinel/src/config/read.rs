@@ -1,4 +1,4 @@
-//! Reads the lines: first those of the Sentinel itself, then the monitored primaries, then the
+//! Reads the lines: first the lines of the Sentinel itself, then the monitored primaries, then the
 //! rest, so that the order of the file does not matter.
 //!
 //! Refusals have Redis's words. Numbers are read as C does: `12x` is 12, and text is 0.

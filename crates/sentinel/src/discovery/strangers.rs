@@ -162,7 +162,7 @@ pub fn name(shared: &mut Shared, hello: &Hello) {
     tend(shared);
 }
 
-/// Connects to candidates whose addresses are known, and forgets those that do not answer.
+/// Connects to candidates whose addresses are known, and forgets candidates that do not answer.
 pub fn tend(shared: &mut Shared) {
     let Shared {
         strangers,

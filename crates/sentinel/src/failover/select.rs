@@ -2,7 +2,7 @@
 //!
 //! It must be reachable, have answered a PING within five PING periods and an INFO lately, have a
 //! priority other than 0, and not have been without its primary for much longer than that is down.
-//! Among those: the lowest priority, then the most data, then the smallest run id.
+//! Among the fit replicas: the lowest priority, then the most data, then the smallest run id.
 
 use std::cmp::Reverse;
 
@@ -116,7 +116,7 @@ impl Fitness {
     }
 }
 
-/// The order of those that are fit: the smallest is the best.
+/// The order of the fit replicas: the smallest is the best.
 pub type Rank = (i64, Reverse<u64>, bool, Option<Vec<u8>>);
 
 /// Priority, offset, run id; a replica without a run id is last.

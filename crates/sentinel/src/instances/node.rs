@@ -1,4 +1,5 @@
-//! One watched instance: the fields that all kinds share, and those of data nodes and Sentinels.
+//! One watched instance: the fields that all kinds share, and the fields of data nodes and
+//! Sentinels.
 //!
 //! Plain state. Decisions on it are made in `down` (SDOWN), `refresh` (INFO), `votes` (answers) and
 //! `discovery` (hellos). A data node keeps the text of its last INFO for SENTINEL INFO-CACHE,

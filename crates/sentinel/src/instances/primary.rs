@@ -62,7 +62,8 @@ pub struct Failover {
     pub kind: FailoverKind,
     /// The epoch in which we want to be elected.
     pub epoch: u64,
-    /// When the last attempt began, ours or that of the Sentinel we voted for, with a random delay.
+    /// When the last attempt began, ours or the attempt of the Sentinel that we voted for, with a
+    /// random delay.
     pub started_at: Option<Ms>,
     pub(crate) changed_at: Ms,
     /// The replica that is to be the primary, by its name.

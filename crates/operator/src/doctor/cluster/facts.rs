@@ -22,7 +22,7 @@ pub(super) struct NodeReplies {
     /// Its findings about its cluster, or the replies to judge it by.
     pub(super) verdict: Vec<Finding>,
     pub(super) info: Fields,
-    /// Its directives that begin with `cluster-`; without those that may not be read.
+    /// The node's directives that begin with `cluster-`; without directives that may not be read.
     pub(super) config: Fields,
     pub(super) clock: Option<Clock>,
 }

@@ -1,5 +1,5 @@
-//! Asks every server of a group: the Sentinel that is given, those that it names and those that
-//! they name, then the data nodes.
+//! Asks every server of a group: the given Sentinel, the Sentinels that it names, the Sentinels
+//! that these name, then the data nodes.
 //!
 //! Threads ask several at a time. When the time is over they are abandoned: even a name that the
 //! resolver cannot find does not delay the report.
@@ -77,7 +77,7 @@ pub(super) fn ask(target: &Target) -> Result<Group, Fault> {
     })
 }
 
-/// Calls `ask` for each address; `None` for those that have given no result at the end of time.
+/// Calls `ask` for each address; `None` for addresses without a result at the end of the time.
 pub(in crate::doctor) fn each<T: Send + 'static>(
     addresses: Vec<Address>,
     limits: Limits,
@@ -258,7 +258,7 @@ pub(in crate::doctor) fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T
     }
 }
 
-/// The data nodes that Sentinels name, then those that primaries name.
+/// The data nodes that Sentinels name, then the data nodes that primaries name.
 fn nodes(
     sentinels: &[Sentinel],
     login: &Login,

@@ -25,7 +25,7 @@ pub(super) fn look(watch: &Watch<'_>, to: &mut Vec<Finding>) {
     hosts(watch, &votes, to);
 }
 
-/// The votes that there are, and those that are needed.
+/// The votes that there are, and the votes that are needed.
 struct Votes {
     /// Sentinels that any of them counts, gone Sentinels included.
     known: usize,

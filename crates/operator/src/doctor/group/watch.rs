@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //!   1. `views` has at least one Sentinel, and only Sentinels that answered.
-//!   2. `primary` is the address in the view with the highest config epoch, the first of those.
+//!   2. `primary` is the address in the view with the highest config epoch, the first of such
+//!      views.
 //!   3. `replicas` are those of any Sentinel and of the primary's INFO, without the primary itself.
 //!
 //! Cost: built once per primary, O(Sentinels * replicas); a row is found by scanning the views.

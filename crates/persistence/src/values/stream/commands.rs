@@ -116,7 +116,7 @@ fn write_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
 /// Maximum number of IDs of an XNACK.
 const NACKED_MAX: usize = 64;
 
-/// Writes the entries without an owner in their order, those of equal counts together.
+/// Writes the entries without an owner in their order, entries of equal counts together.
 fn ownerless(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
     let count = |entry: &StreamId| {
         group
