@@ -113,7 +113,7 @@ impl Loop {
     /// its socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
     /// shared with the backlog, of which an I/O thread would have copies.
     #[inline]
-    pub(super) fn id(&mut self, session: &mut Session) {
+    pub(super) fn place(&mut self, session: &mut Session) {
         let io_threads = &mut self.engine.server.connections.io_threads;
         io_threads.collect(session);
         if session.client.io_thread == 0 {
