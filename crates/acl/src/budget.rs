@@ -22,7 +22,7 @@ const FIGURE_MAX: u64 = 1 << 40;
 /// The treatment of a user over its rate or bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OverBudget {
-    /// Its connections are read later.
+    /// The connections are read later.
     #[default]
     Delay,
     /// They are refused.

@@ -81,7 +81,7 @@ pub struct Selector {
 /// A command, as permission checks see it.
 #[derive(Clone, Copy)]
 pub struct CommandLine<'a> {
-    /// Its number.
+    /// The number.
     pub id: usize,
     /// The command's flags, as COMMAND INFO shows them.
     pub flags: Flags,

@@ -71,7 +71,7 @@ impl Machine {
         self.clock.at(now).monotonic_ms < self.paused_until
     }
 
-    /// Its state, as its core receives it.
+    /// The state, as its core receives it.
     pub(super) fn own(&self, now: i64, replicas_online: usize) -> ServerState {
         let has_data = self.follows.is_none() || self.is_synced;
         ServerState {

@@ -23,7 +23,7 @@ fn id(at: usize) -> NodeId {
     NodeId::of_random([at as u64; 3])
 }
 
-/// Its file: `nodes` primaries that share the slots.
+/// The file: `nodes` primaries that share the slots.
 fn saved(nodes: usize) -> NodesConf {
     let node = |at: usize| {
         let (first, last) = (at * 16_384 / nodes, (at + 1) * 16_384 / nodes - 1);

@@ -252,7 +252,7 @@ impl World {
             }
             Order::PauseWrites { until_ms } => self.machines[at].paused_until = until_ms,
             Order::ResumeWrites => self.machines[at].paused_until = 0,
-            // Its copy is of no use here.
+            // The copy is of no use here.
             Order::LoseSlots(_) if self.core(at).is_replica() => {}
             Order::DropSlots(ranges) | Order::LoseSlots(ranges) => {
                 assert!(

@@ -14,11 +14,11 @@ pub struct Directive {
     pub name: &'static str,
     /// An older name for the same field.
     pub alias: Option<&'static str>,
-    /// Its properties.
+    /// The properties.
     pub flags: Flags,
     /// Whether russet acts on it yet.
     pub support: Support,
-    /// Its value.
+    /// The value.
     pub kind: ValueKind,
 }
 
@@ -234,7 +234,7 @@ impl Directive {
         !self.flags.contains(Flags::HIDDEN) && self.names().any(fits)
     }
 
-    /// Its kind of value, in a word.
+    /// The kind of value, in a word.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
             ValueKind::Bool { .. } => "bool",
@@ -270,7 +270,7 @@ impl Directive {
         self.support == Support::Works
     }
 
-    /// Its name, then its alias.
+    /// The name, then its alias.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.alias)
     }

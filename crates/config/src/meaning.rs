@@ -18,7 +18,7 @@ pub struct Meaning {
 }
 
 impl Directive {
-    /// Its meaning; `None`: it is hidden.
+    /// The meaning; `None`: it is hidden.
     pub fn meaning(&self) -> Option<&'static Meaning> {
         static ALL: OnceLock<BTreeMap<&'static str, Meaning>> = OnceLock::new();
         ALL.get_or_init(|| meanings(EXAMPLE)).get(self.name)

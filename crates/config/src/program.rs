@@ -109,7 +109,7 @@ pub enum Errand {
 /// The place of a running server, as far as the arguments give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerAddress {
-    /// Its configuration file, which gives the rest.
+    /// The configuration file, which gives the rest.
     pub file: Option<PathBuf>,
     /// The host's name or address; `None`: the configuration file's `bind`, or 127.0.0.1.
     pub host: Option<String>,
@@ -263,7 +263,7 @@ impl ServerAddress {
 
 /// Parses the arguments, without the program's name.
 pub(super) fn read(arguments: &[OsString], dialect: Dialect) -> ProgramRequest {
-    // Its options are redis-cli's, `-h` among them: none of `clap`'s business.
+    // The options are redis-cli's, `-h` among them: none of `clap`'s business.
     if let [first, rest @ ..] = arguments
         && first == "cli"
     {

@@ -40,7 +40,7 @@ pub struct ForeignLines {
 
 /// A line to write.
 pub struct RewriteLine {
-    /// Its second word.
+    /// The second word.
     pub word: &'static str,
     /// All of it.
     pub line: Vec<u8>,
@@ -80,7 +80,7 @@ impl Config {
         let mut page = Page::read(old, foreign);
         let default = self.defaults();
         for directive in DIRECTIVES {
-            // Its line, if any, names the source of the value.
+            // The line, if any, names the source of the value.
             if self.is_given(directive) {
                 continue;
             }

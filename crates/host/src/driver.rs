@@ -28,7 +28,7 @@ pub trait Driver {
     /// The machine; `None`: this server has none.
     fn machine(&mut self) -> Option<&mut Self::Machine>;
 
-    /// Its links, and the poll; `None`: this server has no such machine.
+    /// The links, and the poll; `None`: this server has no such machine.
     fn links(&mut self) -> Option<(&mut Links, Option<&Registry>)>;
 
     /// The time of this turn.

@@ -75,7 +75,7 @@ pub enum Event<'e> {
     Resolved {
         /// As [`Action::Resolve`] had it.
         name: &'e [u8],
-        /// Its first address as text; `None`: it has none.
+        /// The first address as text; `None`: it has none.
         ip: Option<Vec<u8>>,
     },
     /// The outcome of [`Action::Persist`].
@@ -138,7 +138,7 @@ impl<O> From<O> for Action<O> {
 pub trait Machine {
     /// Answers its questions about the server and the machines around it; `()` if it has none.
     type Context<'a>: ?Sized;
-    /// Its orders to its server: see [`Action::Order`].
+    /// The orders to its server: see [`Action::Order`].
     type Order;
 
     /// Something has happened, at this moment. Its actions follow by [`Machine::pop`].

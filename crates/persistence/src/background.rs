@@ -35,9 +35,9 @@ const SPARE_MAX: usize = 8;
 /// The settings of a file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Its name while it is being written.
+    /// The name while it is being written.
     pub temporary: PathBuf,
-    /// Its name once it is whole: a file of this name is replaced.
+    /// The name once it is whole: a file of this name is replaced.
     pub name: PathBuf,
     /// A checksum is appended, or zero if `false`. `None`: neither.
     pub checksum: Option<bool>,

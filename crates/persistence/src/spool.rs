@@ -135,7 +135,7 @@ struct Segment {
 enum SegmentPlace {
     /// The number is its count as memory.
     Memory(Bytes, usize),
-    /// Its position in the file.
+    /// The position in the file.
     File(u64),
 }
 

@@ -97,18 +97,18 @@ pub enum Ask {
     HangUp,
     /// The second link is not needed any more.
     CloseSecond,
-    /// Its replicas are disconnected.
+    /// The replicas are disconnected.
     DropReplicas,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Node<D> {
-    /// Its settings.
+    /// The settings.
     pub options: Options,
     /// The stream of its data.
     pub stream: Stream,
-    /// Its data.
+    /// The data.
     pub data: D,
     /// The process runs.
     pub is_up: bool,
@@ -126,9 +126,9 @@ pub struct Node<D> {
     pub asks: Vec<Ask>,
     /// The offset may be another one now.
     pub is_replaced: bool,
-    /// Its data is being replaced.
+    /// The data is being replaced.
     pub is_loading: bool,
-    /// Its old data is gone, and no new data is complete.
+    /// The old data is gone, and no new data is complete.
     pub is_partial: bool,
     /// Copies that have begun to replace its data.
     pub copies: u64,

@@ -46,7 +46,7 @@ pub struct Serving<'s, D> {
     pub node: &'s mut Node<D>,
     /// The link's number, as the server counts.
     pub number: u64,
-    /// Its clock.
+    /// The clock.
     pub now_ms: u64,
     /// The seed's numbers.
     pub random: &'s mut Random,

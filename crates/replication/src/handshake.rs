@@ -43,7 +43,7 @@ pub struct Introduction {
     pub lz4: bool,
     /// The dialect of log lines; in Valkey's the replica names its release.
     pub dialect: russet_config::Dialect,
-    /// Its id as a node of a cluster, if it announces its id (Valkey).
+    /// The id as a node of a cluster, if it announces its id (Valkey).
     pub node_id: Option<Vec<u8>>,
     /// The position of its data. `None`: it needs everything.
     pub from: Option<Position>,

@@ -31,7 +31,7 @@ impl ReplId {
             .then(|| ReplId(id.map(|digit| digit.to_ascii_lowercase())))
     }
 
-    /// Its digits, lowercase.
+    /// The digits, lowercase.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hexadecimal digits")
     }

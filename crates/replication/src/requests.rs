@@ -40,7 +40,7 @@ impl Request<'_> {
 /// Why there is no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRequest {
-    /// Its end has not come.
+    /// The end has not come.
     Short,
     /// The bytes are none.
     Invalid,

@@ -80,7 +80,7 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// Its id, and the history that it continues.
+    /// The id, and the history that it continues.
     pub fn history(&self) -> &History {
         &self.history
     }
@@ -91,7 +91,7 @@ impl Stream {
         self.offset
     }
 
-    /// Its history's id with its offset: the position of the next byte.
+    /// The history's id with its offset: the position of the next byte.
     pub fn position(&self) -> Position {
         Position {
             id: self.history.id,

@@ -168,7 +168,7 @@ pub struct VmHandle {
 
 /// How a script ended.
 pub enum ScriptOutcome {
-    /// Its value is on the stack until [`VmHandle::reply`] replies with it.
+    /// The value is on the stack until [`VmHandle::reply`] replies with it.
     Returned,
     /// It raised an error, which it did not catch.
     Failed(ScriptFailure),

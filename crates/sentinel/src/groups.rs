@@ -133,7 +133,7 @@ fn release_peers(shared: &mut Shared, primary: &mut Primary) {
 }
 
 /// Forgets a primary's replicas, state and failover; with `with_peers` also the other Sentinels.
-/// Its settings, epochs and vote epoch stay.
+/// The settings, epochs and vote epoch stay.
 pub fn reset(shared: &mut Shared, primary: &mut Primary, with_peers: bool) {
     let now = shared.now;
     release_replicas(shared, primary);

@@ -130,7 +130,7 @@ fn reconnect(shared: &mut Shared, watch: &Watch, is_data_node: bool) {
         return;
     }
     shared.links.get_mut(watch.link).tried_at = Some(now);
-    // Its name may lead elsewhere by now; the answer is used by the next attempt.
+    // The name may lead elsewhere by now; the answer is used by the next attempt.
     if no_commands && shared.globals.resolve_hostnames && !is_ip(&watch.address.host) {
         shared.out.push(Action::Resolve(watch.address.host.clone()));
     }

@@ -32,7 +32,7 @@ pub(crate) enum JobState {
 pub struct Job {
     id: JobId,
     pub argv: Vec<Vec<u8>>,
-    /// Its standard input.
+    /// The standard input.
     input: Vec<u8>,
     pub attempts: u32,
     pub state: JobState,

@@ -22,7 +22,7 @@ enum Fate {
     Back,
     /// It comes back after some more steps.
     Late,
-    /// Its replica takes its place before it is back.
+    /// The replica takes its place before it is back.
     Replaced,
 }
 

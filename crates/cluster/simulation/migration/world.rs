@@ -221,7 +221,7 @@ pub(super) struct SimulatedNode {
     pub logged: Vec<String>,
     internal: Vec<MigrationLink>,
     nodes: BTreeMap<MigrationLink, Name>,
-    /// Its claim is on disk.
+    /// The claim is on disk.
     saved: (usize, u64),
     /// The stream that a primary has sent, or a replica has applied; on disk.
     history: Vec<Effect>,
@@ -491,7 +491,7 @@ impl World {
         }
         self.dials.retain(|&(from, ..)| from != node);
         self.waiting.retain(|claim| claim.node != node);
-        // Its last claims may not have been sent.
+        // The last claims may not have been sent.
         for (to, owner, epoch) in std::mem::take(&mut self.claims) {
             if owner != node || self.random(2) == 0 {
                 self.claims.push_back((to, owner, epoch));

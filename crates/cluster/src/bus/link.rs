@@ -17,7 +17,7 @@ pub(crate) struct BusLink {
     /// The address at the other end, and ours.
     pub(crate) peer_ip: Ip,
     pub local_ip: Ip,
-    /// Its sender was let in by address or has proved that it knows the secret; see `door`.
+    /// The sender was let in by address or has proved that it knows the secret; see `door`.
     pub(crate) is_trusted: bool,
     /// When the last message came completely.
     pub received_at: Option<i64>,

@@ -45,9 +45,9 @@ pub struct NodesConf {
 /// A node's line. Empty texts and ports of 0 are values that are not set or not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedNode {
-    /// Its name, which it keeps.
+    /// The name, which it keeps.
     pub id: NodeId,
-    /// Its address on the bus; empty: not known.
+    /// The address on the bus; empty: not known.
     pub ip: Ip,
     /// The port that the cluster's clients use: TLS's with `tls-cluster`.
     pub port: u16,
@@ -69,7 +69,7 @@ pub struct SavedNode {
     /// The flags that are written: myself, primary or replica, PFAIL, FAIL, no address, no
     /// failover.
     pub flags: NodeFlags,
-    /// Its line may be missing.
+    /// The line may be missing.
     pub primary: Option<NodeId>,
     /// Milliseconds of the wall clock; 0: none.
     pub(crate) ping_sent_ms: i64,

@@ -19,7 +19,7 @@ use russet_host::Now;
 pub struct ClusterView<'a> {
     /// CLUSTER NODES, as [`NodesConf::parse`] has read it.
     pub nodes: &'a NodesConf,
-    /// Its clock.
+    /// The clock.
     pub wall_ms: i64,
     /// `cluster_state` of CLUSTER INFO.
     pub is_ok: bool,

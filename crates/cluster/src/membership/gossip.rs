@@ -156,7 +156,7 @@ impl Cluster {
         {
             return;
         }
-        // Its role is a guess until its own header comes, and PFAIL is only the sender's view.
+        // The role is a guess until its own header comes, and PFAIL is only the sender's view.
         let copied =
             NodeFlags::PRIMARY | NodeFlags::REPLICA | NodeFlags::FAIL | NodeFlags::NO_FAILOVER;
         let mut flags = entry.flags & copied;

@@ -100,7 +100,7 @@ pub struct ClusterNode {
     /// Whether it may ask, and its token for us (`members`).
     pub(crate) trust: Trust,
     pub(crate) token: Token,
-    /// Its last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
+    /// The last header and gossip, for CLUSTER EXPLAIN and `replicas_agree`.
     pub(crate) noticed: NodeObservations,
 }
 
@@ -187,7 +187,7 @@ impl ClusterNode {
         self.is_gossiped && self.slots.is_empty() && self.replicas.is_empty()
     }
 
-    /// Its address is not another node's by now (`NO_ADDRESS`).
+    /// The address is not another node's by now (`NO_ADDRESS`).
     pub(crate) fn has_address(&self) -> bool {
         !self.flags.contains(NodeFlags::NO_ADDRESS)
     }

@@ -11,7 +11,7 @@ use super::{Body, GOSSIP_BYTES, LIGHT_BIT, LIGHT_BYTES, MODULE_BYTES, Message, S
 use super::{PUBLISH_LENGTHS, UPDATE_BYTES, VERSION, Vendor};
 
 impl Message<'_> {
-    /// Its bytes, for a node of this vendor. Extensions are written only with their mark.
+    /// The bytes, for a node of this vendor. Extensions are written only with their mark.
     ///
     /// Panics if the message cannot exist: lengths beyond 32 bits, more than 65,535 gossip entries.
     pub fn encode(&self, to: Vendor) -> Bytes {
@@ -61,7 +61,7 @@ impl Message<'_> {
         out.into()
     }
 
-    /// Its length but for extensions, which are short.
+    /// The length but for extensions, which are short.
     fn bytes_about(&self) -> usize {
         let header = self.header.map_or(LIGHT_BYTES, |_| Header::BYTES);
         let body = match &self.body {

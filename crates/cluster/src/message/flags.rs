@@ -16,9 +16,9 @@ bitflags! {
         const FAIL = 1 << 3;
         /// `myself`: the node that writes nodes.conf, or sends the header.
         const MYSELF = 1 << 4;
-        /// Its id is not known yet.
+        /// The id is not known yet.
         const HANDSHAKE = 1 << 5;
-        /// Its address is not known.
+        /// The address is not known.
         const NO_ADDRESS = 1 << 6;
         /// It is to be sent a MEET.
         const MEET = 1 << 7;

@@ -81,7 +81,7 @@ pub struct Header<'m> {
     pub other_port: u16,
     /// The port of its bus.
     pub bus_port: u16,
-    /// Its roles, and its features.
+    /// The roles, and its features.
     pub flags: NodeFlags,
     /// The cluster is well, as the sender sees it.
     pub is_ok: bool,
@@ -90,7 +90,7 @@ pub struct Header<'m> {
 }
 
 impl Header<'_> {
-    /// Its length.
+    /// The length.
     pub(super) const BYTES: usize = 2256;
     /// Bytes without a meaning, before the other port.
     pub(super) const PAD: usize = 30;

@@ -90,7 +90,7 @@ impl<'m> Slots<'m> {
             })
     }
 
-    /// Its runs, as first and last slot. O(256 + their number).
+    /// The runs, as first and last slot. O(256 + their number).
     pub fn ranges(self) -> Vec<(u16, u16)> {
         let mut ranges = Vec::new();
         let mut begun: Option<u16> = None;

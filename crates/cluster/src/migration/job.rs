@@ -146,7 +146,7 @@ impl JobHead {
         }
     }
 
-    /// Its name in the log.
+    /// The name in the log.
     pub(super) fn log_name(&self) -> String {
         let (side, peer) = match self.side {
             Side::Import => ("import", self.source),

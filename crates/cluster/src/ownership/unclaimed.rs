@@ -1,7 +1,7 @@
 //! Slots that were about to move and stay: the node that was to take them has not claimed them in
 //! time.
 //!
-//! Its claim may still exist: saved by a node that died before it announced it, and announced when
+//! The claim may still exist: saved by a node that died before it announced it, and announced when
 //! that node is back. It would win, since it is newer, over all that clients have written here
 //! meanwhile. So a node that serves such slots again does so with an epoch that is newer than that
 //! claim.

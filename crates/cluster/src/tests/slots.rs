@@ -190,7 +190,7 @@ fn a_slot_that_its_owner_drops_stays_bound_until_it_is_taken() {
         net.nodes[1].core.slot_owner(5).map(|id| id.to_string()),
         Some(owner)
     );
-    // Its epoch is older than the first owner's, but that does not claim it any more.
+    // The epoch is older than the first owner's, but that does not claim it any more.
     assert_eq!(net.command(0, "BUMPEPOCH"), "+BUMPED 4\r\n");
     assert_eq!(net.command(0, "BUMPEPOCH"), "+STILL 4\r\n");
     net.run(1000);

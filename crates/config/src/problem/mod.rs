@@ -36,7 +36,7 @@ pub(super) const COMMAND_LINE: &str = "command line";
 pub enum Problem {
     /// An invalid line.
     Line {
-        /// Its place and text.
+        /// The place and text.
         origin: Origin,
         /// Why it is invalid, in a single line.
         reason: String,
@@ -87,7 +87,7 @@ impl Problem {
         }
     }
 
-    /// Its line in the joined text; a problem without a line sorts last.
+    /// The line in the joined text; a problem without a line sorts last.
     fn joined_line(&self) -> usize {
         let origin = match self {
             Problem::Line { origin, .. } => Some(origin),

@@ -17,7 +17,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Its clocks, when the world's shows this.
+    /// The clocks, when the world's shows this.
     pub fn at(&self, now_ms: i64) -> Now {
         Now {
             monotonic_ms: now_ms + self.monotonic_skew_ms,
@@ -34,9 +34,9 @@ impl Clock {
 /// The file in which a machine is saved.
 #[derive(Clone, Debug, Default)]
 pub struct Disk<T> {
-    /// Its contents, as the next process reads them.
+    /// The contents, as the next process reads them.
     pub file: T,
-    /// Its contents after a crash of the host: as they were last synced.
+    /// The contents after a crash of the host: as they were last synced.
     pub synced: T,
     /// Saves fail.
     pub is_bad: bool,

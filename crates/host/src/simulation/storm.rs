@@ -20,7 +20,7 @@ pub trait Storm {
     /// How much has happened in a storm.
     type Figures;
 
-    /// Its seed, and what happens.
+    /// The seed, and what happens.
     fn plan(&self) -> (u64, &[Self::Event]);
 
     /// Plays it with these events in place of its own.
@@ -36,7 +36,7 @@ pub trait Storm {
         self.play(self.plan().1, false).0
     }
 
-    /// Its history, line by line.
+    /// The history, line by line.
     fn history(&self) -> Vec<String> {
         self.play(self.plan().1, true).1
     }
@@ -60,7 +60,7 @@ pub trait Storm {
         )
     }
 
-    /// Its history repeats, but for ids, which the system draws.
+    /// The history repeats, but for ids, which the system draws.
     ///
     /// # Panics
     /// It does not.

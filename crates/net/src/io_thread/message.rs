@@ -19,7 +19,7 @@ pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 /// A connection's slot in the loop's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionId {
-    /// Its slot.
+    /// The slot.
     pub slot: u32,
     /// Which use of the slot it is.
     pub generation: u32,
@@ -30,7 +30,7 @@ pub struct ConnectionId {
 pub struct ReadBatch {
     /// The bytes of all reads, in their order.
     pub block: Bytes,
-    /// Its reads and reports, in their order.
+    /// The reads and reports, in their order.
     pub reports: Vec<Report>,
     /// Connections that the loop gets back.
     pub recalled: Vec<(ConnectionId, Stream)>,

@@ -137,12 +137,12 @@ impl IoThread {
         Ok((io_thread, worker))
     }
 
-    /// Its number, from 1 on.
+    /// The number, from 1 on.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// Its counters.
+    /// The counters.
     pub fn figures(&self) -> &Figures {
         &self.figures
     }

@@ -719,7 +719,7 @@ mod tests {
         );
     }
 
-    /// Its owner may still present it.
+    /// The owner may still present it.
     #[test]
     fn a_file_without_an_authority_is_taken() {
         let alone = Authority::pretended(&Subject::named("alone"));

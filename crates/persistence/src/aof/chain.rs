@@ -72,12 +72,12 @@ impl LogFile {
         &self.name
     }
 
-    /// Its length, once it is not written any more.
+    /// The length, once it is not written any more.
     pub(crate) fn closed_length(&self) -> Option<u64> {
         self.closed.get().map(|closed| closed.length)
     }
 
-    /// Its length on disk.
+    /// The length on disk.
     pub fn size(&self) -> io::Result<u64> {
         Ok(self.file()?.metadata()?.len())
     }
@@ -98,7 +98,7 @@ impl LogFile {
     fn hold(&self) {
         match self.file() {
             Ok(file) => *self.handle() = Handle::Open(file),
-            // Its reader will report it.
+            // The reader will report it.
             Err(error) => tracing::debug!("{}: {error}", self.name),
         }
     }

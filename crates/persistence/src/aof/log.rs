@@ -207,7 +207,7 @@ pub struct Log {
     disk: Disk,
     /// The names and the folder of its files.
     pub names: Names,
-    /// Its files as the manifest on disk lists them.
+    /// The files as the manifest on disk lists them.
     pub manifest: Manifest,
     /// The writer of its current file.
     pub writer: LogWriter,

@@ -47,7 +47,7 @@ pub struct Part {
     pub name: String,
     /// The number in its name, which grows with each file of its role.
     pub(crate) seq: u64,
-    /// Its part in the set.
+    /// The part in the set.
     pub role: Role,
     /// The replication offset at which an incremental file begins (Redis 8.0), if it is known; a
     /// replaced one keeps it.

@@ -120,7 +120,7 @@ impl Trouble {
 struct OpenFile {
     file: Arc<File>,
     path: PathBuf,
-    /// Its valid bytes.
+    /// The valid bytes.
     length: u64,
     /// Bytes certainly on disk, as of the last time that all were.
     synced_length: u64,
@@ -135,7 +135,7 @@ struct OpenFile {
 /// A buffer on its way to the file.
 #[derive(Clone, Copy, Debug)]
 struct WriteInFlight {
-    /// Its bytes without the checksum line.
+    /// The bytes without the checksum line.
     effects: usize,
     /// The bytes of its head that were in the buffer: a line with the time.
     head_time: usize,

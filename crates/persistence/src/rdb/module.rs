@@ -215,7 +215,7 @@ pub(crate) fn read_settings(input: &mut Input<'_>) -> Result<Settings, Fault> {
 pub struct Settings {
     /// The module, and the version of the form.
     pub id: ModuleId,
-    /// Its fields, in order.
+    /// The fields, in order.
     pub items: Vec<Item>,
     /// Whether it stands after the keys.
     pub is_after: bool,

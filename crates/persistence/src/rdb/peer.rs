@@ -60,7 +60,7 @@ pub enum PeerFormat {
 /// Another server, as its INFO describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its product and version, for messages.
+    /// The product and version, for messages.
     pub name: String,
     /// The versions of payloads that it reads, lowest first, from the usual version on.
     versions: Vec<u32>,
@@ -268,7 +268,7 @@ pub fn version_with_imports(usual: (u32, RdbOrigin), wanted: PeerFormat) -> (u32
 /// Data that another server cannot read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// Its description, for example `array`.
+    /// The description, for example `array`.
     pub what: &'static str,
     /// The lowest version of a file that has it.
     pub version: u32,

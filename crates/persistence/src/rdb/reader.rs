@@ -25,7 +25,7 @@ use russet_types::Limits;
 pub struct KeyFacts {
     /// Unix milliseconds.
     pub expiry: Option<i64>,
-    /// Its idle time or frequency, if the file has it.
+    /// The idle time or frequency, if the file has it.
     pub last_use: Option<KeyUse>,
     /// Metadata of modules, all of which may be ignored, was passed over.
     pub(crate) had_metadata: bool,

@@ -42,7 +42,7 @@ type NamedForm = (u8, &'static str, Layout);
 
 /// A container that files can hold.
 pub(super) trait SavedContainer: Container + Into<AnyContainer> {
-    /// Its forms, old and new.
+    /// The forms, old and new.
     const FORMS: &[NamedForm];
 
     /// Forms of Valkey's files alone, whose numbers may mean other forms elsewhere.

@@ -50,7 +50,7 @@ impl Context {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub db: Option<DbIndex>,
-    /// Its bytes in [`Unit::bytes`]: a request.
+    /// The bytes in [`Unit::bytes`]: a request.
     pub place: Range<usize>,
 }
 
@@ -59,9 +59,9 @@ pub struct Change {
 pub struct Unit<'a> {
     /// The position of the stream after it.
     pub end: ReplOffset,
-    /// Its time and user, and the database that is selected after it.
+    /// The time and user, and the database that is selected after it.
     pub context: &'a Context,
-    /// Its changes, in their order.
+    /// The changes, in their order.
     pub changes: &'a [Change],
     /// All of its bytes in the stream.
     pub bytes: &'a [u8],

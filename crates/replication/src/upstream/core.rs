@@ -176,7 +176,7 @@ pub(super) enum Delay {
     Refused,
     /// The primary answers, but its snapshot cannot be taken: 1 s, doubling to 30 s.
     Unloadable,
-    /// Its snapshot would delete nearly everything: 30 s.
+    /// The snapshot would delete nearly everything: 30 s.
     Guarded,
 }
 

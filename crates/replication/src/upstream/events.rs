@@ -149,7 +149,7 @@ pub enum Order {
     /// The loaded data is the dataset from now on. Answer: [`Answer::Adopted`],
     /// [`Answer::Unloadable`].
     Adopt {
-        /// Its position. `None`: the primary has not announced it.
+        /// The position. `None`: the primary has not announced it.
         position: Option<Position>,
         /// The database that the stream has selected, if the primary announced it.
         selected: Option<Option<DbIndex>>,

@@ -13,7 +13,7 @@ use super::replies;
 pub struct Session {
     /// A script is being debugged.
     pub(super) is_on: Cell<bool>,
-    /// Its debugger, but while its client is asked.
+    /// The debugger, but while its client is asked.
     pub(super) debugger: RefCell<Option<Box<Debugger>>>,
     pub(super) log: RefCell<Log>,
     /// The script stops at the next line, and what it asks of the server is shown until then.
@@ -149,7 +149,7 @@ impl Session {
             let bare = line.strip_prefix(b"ERR ").or(line.strip_prefix(b"NOPERM "));
             match bare {
                 Some(text) => [b"<error> ", text].concat(),
-                // Its reply there, with the line end.
+                // The reply there, with the line end.
                 None => [b"<error> -", line, b"\r\n"].concat(),
             }
         });

@@ -59,7 +59,7 @@ impl Lua {
         Lua { machine }
     }
 
-    /// Its main stack.
+    /// The main stack.
     pub fn stack(&self) -> Stack {
         Stack::new(self.machine.state.get())
     }

@@ -43,7 +43,7 @@ pub enum Capture {
     Text { start: usize, len: usize },
     /// A position, from 0.
     Position(usize),
-    /// Its parenthesis is still open.
+    /// The parenthesis is still open.
     Open(usize),
 }
 

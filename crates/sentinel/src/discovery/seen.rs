@@ -42,9 +42,9 @@ impl Status {
 pub struct PrimaryView<'s> {
     /// The name of SENTINEL MONITOR.
     pub name: &'s [u8],
-    /// Its address as clients get it.
+    /// The address as clients get it.
     pub host: &'s [u8],
-    /// Its port as clients get it.
+    /// The port as clients get it.
     pub port: u16,
     /// Whether it is down.
     pub status: Status,

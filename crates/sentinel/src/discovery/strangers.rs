@@ -66,7 +66,7 @@ pub struct Candidate {
     pub address: Address,
     pub link: LinkId,
     since: Ms,
-    /// Its last hello about each primary.
+    /// The last hello about each primary.
     pub hellos: BTreeMap<Vec<u8>, Hello>,
 }
 

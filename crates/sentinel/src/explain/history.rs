@@ -28,7 +28,7 @@ pub enum Obstacle {
 #[derive(Debug)]
 pub(super) struct Episode {
     pub began: Now,
-    /// Its subject, for the headline.
+    /// The subject, for the headline.
     pub about: String,
     /// How it ended.
     pub end: Option<(Now, String)>,

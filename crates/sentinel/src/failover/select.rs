@@ -47,11 +47,11 @@ pub(crate) enum PromotionObstacle {
     Disconnected,
     /// No reply to PING for this long.
     Silent(Ms),
-    /// Its priority is 0.
+    /// The priority is 0.
     Excluded,
-    /// Its INFO was never seen.
+    /// The INFO was never seen.
     NoInfo,
-    /// Its last INFO is older than it may be.
+    /// The last INFO is older than it may be.
     OldInfo {
         age: Ms,
         max: Ms,

@@ -196,7 +196,7 @@ pub(crate) enum Reconf {
     Sent(Ms),
     /// It names the new primary.
     InProgress,
-    /// Its link is up.
+    /// The link is up.
     Done,
 }
 
@@ -210,12 +210,12 @@ pub struct Replica {
 #[derive(Debug)]
 pub struct Peer {
     pub watch: Watch,
-    /// Its last hello.
+    /// The last hello.
     pub received_at: Ms,
-    /// Its last answer to whether the primary is down.
+    /// The last answer to whether the primary is down.
     pub(crate) answered_at: Ms,
     pub(crate) says_down: bool,
-    /// Its vote, and the epoch of it.
+    /// The vote, and the epoch of it.
     pub vote: Option<Vec<u8>>,
     pub(crate) vote_epoch: u64,
 }

@@ -19,7 +19,7 @@ pub(super) struct NodeReplies {
     pub(super) view: View,
     /// `cluster_state` of CLUSTER INFO; empty if it may not be asked.
     pub(super) state: String,
-    /// Its findings about its cluster, or the replies to judge it by.
+    /// The findings about its cluster, or the replies to judge it by.
     pub(super) verdict: Vec<Finding>,
     pub(super) info: Fields,
     /// The node's directives that begin with `cluster-`; without directives that may not be read.

@@ -73,7 +73,7 @@ fn addresses(watch: &Watch<'_>, to: &mut Vec<Finding>) {
                 "start it; if no replica becomes primary within failover-timeout, the other findings \
                  say why",
             ),
-            // Its consequence is among the candidates.
+            // The consequence is among the candidates.
             _ => Finding::notice(
                 "address",
                 format!("{what} does not answer here either: {fault}"),

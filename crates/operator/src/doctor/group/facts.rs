@@ -122,7 +122,7 @@ pub(super) struct View {
     pub primary: Fields,
     pub peers: Vec<Fields>,
     pub replicas: Vec<Fields>,
-    /// Its findings about the primary: its own, or by its replies (`verdicts`).
+    /// The findings about the primary: its own, or by its replies (`verdicts`).
     pub verdict: Vec<Finding>,
 }
 

@@ -210,7 +210,7 @@ fn numbers(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
 fn hosts(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
     let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
     for id in watch.known() {
-        // Its address as the others know it, which may differ from the address that was asked.
+        // The address as the others know it, which may differ from the address that was asked.
         let peers = watch.views.iter().flat_map(|(_, view)| &view.peers);
         let mut named = peers
             .filter(|peer| text(peer, "runid") == id)

@@ -56,7 +56,7 @@ fn role(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
     ))
 }
 
-/// Its link to a primary that is up.
+/// The link to a primary that is up.
 fn link(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
     let info = &watch.node(at).ok()?.info;
     let is_primary_up =
