@@ -152,7 +152,7 @@ impl ConfReader {
         match self.saved.nodes.iter().filter(is_me).count() {
             1 => Ok(self.saved),
             0 => Err("no line of this node itself".to_owned()),
-            _ => Err("several nodes are this one itself".to_owned()),
+            _ => Err("several nodes have the flag myself".to_owned()),
         }
     }
 }

@@ -142,7 +142,7 @@ fn damage_names_its_line() {
         (
             " slave",
             " myself,slave",
-            "several nodes are this one itself",
+            "several nodes have the flag myself",
         ),
         (
             "lastVoteEpoch 0\n",

@@ -111,7 +111,7 @@ fn majority(cluster: &Cluster) -> Option<Finding> {
     let is_tight = voters > 0 && working - 1 < needed;
     is_tight.then(|| {
         let text = format!(
-            "no failover if one more primary fails: {} would be left, {needed} are needed",
+            "no failover if another primary fails: {} would be left, {needed} are needed",
             count(working - 1, "vote")
         );
         let remedy = match voters {

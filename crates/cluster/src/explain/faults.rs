@@ -51,8 +51,8 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
 }
 
 fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Finding> {
-    const START: &str =
-        "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others";
+    const START: &str = "start it, or open the network path; if it is gone for good, CLUSTER FORGET at \
+        all other nodes";
     const OPEN: &str = "open the bus port (10000 above the port) both ways";
     let now = cluster.now.monotonic_ms;
     let called = cluster.called(at);
@@ -64,7 +64,10 @@ fn node_fault(cluster: &Cluster, at: NodeIndex, node: &ClusterNode) -> Option<Fi
         return Some(Finding::notice("members", text));
     }
     if !node.has_address() {
-        let text = format!("node {called} has no address: another node answers at its last one");
+        let text = format!(
+            "node {called} has no address: another node answers at its last \
+                            address"
+        );
         return warning("addresses", text, super::ANNOUNCE);
     }
     if node.has_failed() {
@@ -148,10 +151,7 @@ fn shared_addresses(cluster: &Cluster) -> Vec<Finding> {
     let line = |((ip, port), nodes): ((Vec<u8>, u16), Vec<NodeIndex>)| {
         let names: Vec<String> = nodes.iter().map(|&at| cluster.called(at)).collect();
         let ip = String::from_utf8_lossy(&ip);
-        let text = format!(
-            "one address, {ip}:{port}, is said to be of nodes {}",
-            names.join(", ")
-        );
+        let text = format!("nodes share the address {ip}:{port}: {}", names.join(", "));
         Finding::warning("addresses", text, super::ANNOUNCE)
     };
     shared.map(line).collect()

@@ -23,7 +23,7 @@ const FINDINGS_MAX: usize = 20;
 /// Remedies of several findings.
 const DISK: &str = "see the log for the reason; make room in its directory";
 const START_OTHERS: &str =
-    "start the others, or CLUSTER FAILOVER TAKEOVER at replicas of those that are gone";
+    "start the others, or CLUSTER FAILOVER TAKEOVER at replicas of the primaries that are gone";
 const ANNOUNCE: &str = "cluster-announce-ip and -port at that node";
 
 impl Cluster {

@@ -14,7 +14,8 @@ use russet_base::finding::Finding;
 /// Views differ for a moment after each change.
 const MOMENT_MS: i64 = 1000;
 
-const WAIT: &str = "wait for two node timeouts; if it stays, redis-cli --cluster fix, and look whether \
+const WAIT: &str = "wait for two node timeouts; if it persists, redis-cli --cluster fix, and \
+                    check whether \
                     the nodes reach each other on the bus";
 
 pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
@@ -100,7 +101,8 @@ fn equal_epochs(cluster: &Cluster) -> Vec<Finding> {
         Finding::warning(
             "epochs",
             text,
-            "they end this by themselves once they reach each other; else CLUSTER BUMPEPOCH at one",
+            "the nodes resolve this once they reach each other; otherwise CLUSTER BUMPEPOCH at \
+             one of them",
         )
     };
     equal.map(line).collect()

@@ -51,10 +51,10 @@ pub(super) fn hint(origin: &Origin, reason: &str) -> Option<String> {
 
 fn value_hint(directive: &Directive, values: &[&str], reason: &str) -> Option<String> {
     if values.iter().any(|value| value.starts_with('#')) {
-        return Some("a comment stands on a line of its own".to_owned());
+        return Some("put a comment on a line of its own".to_owned());
     }
     if directive.flags.contains(Flags::SENSITIVE) {
-        return (values.len() > 1).then(|| "a password with blanks stands in quotes".to_owned());
+        return (values.len() > 1).then(|| "put a password with blanks in quotes".to_owned());
     }
     if let [number, unit] = values
         && number.bytes().all(|byte| byte.is_ascii_digit())
@@ -162,11 +162,7 @@ mod tests {
         let policies =
             "argument(s) must be one of the following: volatile-lru, allkeys-lru, noeviction";
         for (line, reason, wanted) in [
-            (
-                "port 6380 # x",
-                count,
-                "a comment stands on a line of its own",
-            ),
+            ("port 6380 # x", count, "put a comment on a line of its own"),
             ("maxmemory 1 gb", count, "write a size as one word: 1gb"),
             ("maxmemory 1Gi", memory, "a size in units of 1024 is 1gb"),
             (
@@ -187,7 +183,7 @@ mod tests {
             (
                 "requirepass a b",
                 count,
-                "a password with blanks stands in quotes",
+                "put a password with blanks in quotes",
             ),
             (
                 "user alice on secret",
@@ -208,7 +204,7 @@ mod tests {
         let said = of("maxmemory \"1Gi\"", COMMAND_LINE, memory);
         assert_eq!(said, "a size in units of 1024 is 1gb");
         let said = of("port \"7\" \"#\" \"x\"", COMMAND_LINE, count);
-        assert_eq!(said, "a comment stands on a line of its own");
+        assert_eq!(said, "put a comment on a line of its own");
         assert_eq!(
             of(
                 "port x",

@@ -152,8 +152,8 @@ fn replicas(answers: &Answers, to: &mut Vec<Finding>) {
         Some(bytes) if backlog > 0 && bytes > backlog / 2 => to.push(Finding::warning(
             "replicas",
             format!(
-                "one is {} behind, more than half of the backlog: if its link is lost it needs a full \
-                 sync",
+                "a replica is {} behind, more than half of the backlog: if its link is lost it \
+                 needs a full sync",
                 human(bytes)
             ),
             format!("CONFIG SET repl-backlog-size {}", bytes.saturating_mul(4)),

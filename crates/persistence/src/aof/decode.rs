@@ -47,7 +47,7 @@ pub(super) enum DecodeError {
     Annotation,
     #[error("positions are not recorded from here on")]
     Unmarked,
-    #[error("a line gives the position {0}, which is not the counted one")]
+    #[error("a line gives the position {0}, which differs from the counted position")]
     Position(ReplOffset),
 }
 

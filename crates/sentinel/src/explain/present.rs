@@ -180,7 +180,8 @@ fn replicas(shared: &Shared, primary: &Primary) -> Vec<Finding> {
     let mut found = choice::findings(shared, primary, "would be chosen now");
     if select(shared, primary).is_none() {
         let text = "missing: a replica that can be promoted";
-        let remedy = "see why each cannot be; one of priority 0 by CONFIG SET replica-priority 100";
+        let remedy = "see why no replica can be promoted; if a priority is 0: CONFIG SET \
+                      replica-priority 100";
         found.insert(0, Finding::critical("promotion", text, remedy));
     }
     found

@@ -54,7 +54,8 @@ fn silence(cluster: &Cluster, found: &mut Vec<Finding>) {
         } else {
             (
                 format!("{at} does not answer: {why}; {by} of {all} nodes see it failing"),
-                "start it, or open the way; if it is gone for good, CLUSTER FORGET at all others",
+                "start it, or open the network path; if it is gone for good, CLUSTER FORGET at \
+                 all other nodes",
             )
         };
         found.push(Finding::warning("nodes", text, mend));
@@ -97,8 +98,8 @@ fn identities(cluster: &Cluster, found: &mut Vec<Finding>) {
         if processes.len() > 1 {
             let places: Vec<String> = places.iter().map(ToString::to_string).collect();
             let text = format!("{} have the same id {}", places.join(" and "), short(id));
-            let mend =
-                "one has a copy of the other's nodes.conf: stop it, remove its file, add it as new";
+            let mend = "one node has a copy of the other's nodes.conf: stop that node, remove the \
+                        file, add the node as new";
             found.push(Finding::critical("ids", text, mend));
         }
     }

@@ -37,7 +37,8 @@ pub(super) fn look(cluster: &Cluster, found: &mut Vec<Finding>) {
                 cluster.first,
                 owner(first, a.as_deref()),
             );
-            let mend = "wait for two node timeouts; if it stays, redis-cli --cluster fix, and look whether \
+            let mend = "wait for two node timeouts; if it persists, redis-cli --cluster fix, and \
+                        check whether \
                         the two reach each other on the bus";
             found.push(Finding::warning("views", text, mend));
         }

@@ -92,7 +92,7 @@ fn majority(watch: &Watch<'_>, votes: &Votes, to: &mut Vec<Finding>) {
                     watch.name
                 ),
                 format!(
-                    "start those that are missing; if they are gone for good, SENTINEL RESET {} at \
+                    "start the missing Sentinels; if they are gone for good, SENTINEL RESET {} at \
                      each of the others, one after the other, 30 seconds apart",
                     watch.name
                 ),
@@ -136,8 +136,8 @@ fn silent(watch: &Watch<'_>, to: &mut Vec<Finding>) {
             match fault {
                 Fault::Odd(_) => format!("SENTINEL RESET {} at those that count it", watch.name),
                 _ => format!(
-                    "start it, or open the way; if it is gone for good, SENTINEL RESET {} at those \
-                     that count it",
+                    "start it, or open the network path; if it is gone for good, SENTINEL RESET \
+                     {} at the Sentinels that count it",
                     watch.name
                 ),
             },

@@ -25,8 +25,8 @@ fn unknown(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
         Finding::warning(
             "discovery",
             format!("{at}: its primary has it, and no Sentinel knows it"),
-            "if it stays for longer than 10 seconds: is the address that it announces right \
-             (replica-announce-ip, replica-announce-port)?",
+            "if it persists for longer than 10 seconds, check the address that the replica \
+             announces (replica-announce-ip, replica-announce-port)",
         )
     })
 }
@@ -38,7 +38,7 @@ fn role(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
             return Some(Finding::warning(
                 "role",
                 format!("{at}: it is a primary itself"),
-                "a Sentinel turns it into a replica after some seconds; if it stays, REPLICAOF",
+                "a Sentinel turns it into a replica after some seconds; if it persists, REPLICAOF",
             ));
         }
         Ok(node) => Address::of(&node.info, "master_host", "master_port"),
@@ -51,7 +51,8 @@ fn role(watch: &Watch<'_>, at: &Address) -> Option<Finding> {
     Some(Finding::warning(
         "role",
         format!("{at}: it follows {other} and not {}", watch.primary),
-        "a Sentinel corrects it after failover-timeout; if it stays, REPLICAOF with the primary's \
+        "a Sentinel corrects it after failover-timeout; if it persists, REPLICAOF with the \
+         primary's \
          address",
     ))
 }

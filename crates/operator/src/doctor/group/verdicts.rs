@@ -82,7 +82,8 @@ pub(super) fn of_replies(view: &View, info: &Fields, quorum: &ReplyValue) -> Vec
         Finding::critical(
             "promotion",
             "missing: a replica that can be promoted",
-            "see why each cannot be; one of priority 0 by CONFIG SET replica-priority 100",
+            "see why no replica can be promoted; if a priority is 0: CONFIG SET replica-priority \
+             100",
         )
     });
     found.append(&mut unfit);
