@@ -198,7 +198,7 @@ fn the_holder_of_a_port_and_a_busy_server_are_named() {
     });
     for (words, status) in [(["ping", "-p", &port], 1), (["doctor", "-p", &port], 2)] {
         let (text, code) = tool(&words);
-        assert!(text.contains("another program holds the port"), "{text}");
+        assert!(text.contains("another program uses the port"), "{text}");
         assert_eq!(code, Some(status));
         let holder = format!("(process {}) holds the port\n", std::process::id());
         assert_eq!(text.contains(&holder), words[0] == "doctor", "{text}");
