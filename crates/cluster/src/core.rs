@@ -1,7 +1,7 @@
 //! The state of a node, and its events.
 //!
-//! Each call of the driver begins an event: `begin` takes its time, the event gathers in
-//! `PendingChanges` what has to follow, and `end` acts on that once: health, lost shard channels,
+//! Each call of the driver begins an event: `begin` takes the event's time, the event gathers its
+//! consequences in `PendingChanges`, and `end` acts on them once: health, lost shard channels,
 //! routes.
 //!
 //! Invariants

@@ -8,7 +8,8 @@
 //!     check        redis-check-rdb; `convert`: a file rewritten for another server
 //!
 //! Nothing here knows the server: `server::parts::persist` decides when to save, rewrite and load,
-//! and what an error means. Bytes from a file are parsed, never asserted.
+//! and what an error means. Code that reads a file returns an error for wrong bytes, and never
+//! panics.
 #![warn(missing_docs)]
 
 pub mod aof;

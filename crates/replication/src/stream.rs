@@ -4,18 +4,18 @@
 //!     ^ offset 0                                             ^ offset
 //!
 //! `Stream` owns the replication offset, the history's ids and the selected database. Units of
-//! effects (`keyspace::listeners::effects`) are encoded once, with a SELECT where the database
-//! changes, and MULTI and EXEC around several requests.
+//! effects (`keyspace::listeners::effects`) are encoded once, with a SELECT if the database
+//! changes, and with MULTI and EXEC around several requests.
 //!
 //! Invariants
 //!   1. The offset is the number of bytes that a replica has received since the history began.
 //!      Annotations of the append only file do not count.
 //!   2. Bytes that only the log or only replicas receive count as well, so that both have one
-//!      offset: the file has a [`Mark::ReplicasOnly`] with the number of bytes it lacks; a replica
-//!      receives that many newlines for bytes of the file alone ([`Mark::LogOnly`]).
-//!   3. Bytes are counted only while there is a listener, as in Redis: encoding them costs a
-//!      write a tenth of its time. A dataset changed without a listener begins a new history with
-//!      its next listener.
+//!      offset: the file has a [`Mark::ReplicasOnly`] with the number of bytes that the file lacks;
+//!      for bytes of the file alone ([`Mark::LogOnly`]) a replica receives as many newlines.
+//!   3. Bytes are counted only while there is a listener, as in Redis, because encoding them costs
+//!      a write a tenth of its time. A dataset that was changed without a listener begins a new
+//!      history with the next listener.
 
 use super::backlog::Backlog;
 use super::change_stream::Cursors;

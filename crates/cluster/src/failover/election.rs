@@ -4,8 +4,8 @@
 //!     -> AUTH_ACK of a majority of the voters in time -> primary with that epoch;
 //!        else once more, after twice the time
 //!
-//! The dialect decides how long it waits. The votes are the same, so both kinds of nodes vote for
-//! each other.
+//! The dialect decides how long the replica waits. Redis's and Valkey's nodes vote for each other
+//! because the messages of votes are the same.
 
 use super::super::core::Cluster;
 use super::super::membership::nodes::{ClusterNode, ME, NodeIndex};

@@ -8,18 +8,19 @@
 //!       +--> the claim is lost with its node: this node serves the slots
 //!            again                                                           --> returned
 //!
-//! A claim is a node's word until its replicas know of it. If it dies before, they are elected
-//! without the slots; then no node serves them and the only other copy of their keys is this copy.
+//! Until the claimer's replicas know of its claim, only the claimer has the slots. If the claimer
+//! dies before, a replica is elected without the slots; then no node serves the slots, and this
+//! copy is the only other copy of their keys.
 //!
 //! **A returned copy is right** only if no node that works has taken writes since the claim. A
-//! claimer that works may have: if the slots come back nevertheless, by an operator's order, the
-//! copy is deleted. A write that a replica of the claimer has acknowledged is later in its stream
-//! than the end of the import; that replica claims the slots when it is promoted (`on_primary`),
-//! and this node sees the claim long before it reclaims them.
+//! claimer that works may have taken writes: if the slots come back nevertheless, by an operator's
+//! order, the copy is deleted. A write that a replica of the claimer has acknowledged comes after
+//! the end of the import in the replica's stream; the replica claims the slots when it is promoted
+//! (`on_primary`), and this node sees that claim long before it reclaims the slots.
 //!
-//! The confirmation needs no message of its own: each greeting of a replica has its primary's slots
-//! and its offset, in both dialects. Nothing here is saved; after a restart foreign keys are
-//! deleted once they are loaded.
+//! The confirmation needs no message of its own, because each greeting of a replica has its
+//! primary's slots and its offset, in both dialects. The copy is not saved as such; after a restart
+//! the node deletes foreign keys once they are loaded.
 
 use super::actions::{Action, MigrationContext};
 use super::core::Migrations;

@@ -2,36 +2,36 @@
 //!
 //! A state machine without I/O. It speaks Redis's way (the target pulls: CLUSTER MIGRATION) and
 //! Valkey's (the source pushes: CLUSTER MIGRATESLOTS), as source and as target, whatever this
-//! server's own dialect is: so slots move between nodes of both.
+//! server's own dialect is, so that slots move between Redis's and Valkey's nodes.
 //!
 //!     commands, peers' SYNCSLOTS --> Migrations --pop: Action--> driver
 //!                                        ^                          |
 //!                                        +--- links, snapshot, stream, routes, flush, roles, tick
 //!
-//! Each way has two ends, in a file each that draws it: `pull_target` and `pull_source`,
-//! `push_source` and `push_target`. `on_primary` follows the primary's imports on its replica.
-//! `kept` holds a source's keys of slots that another node has claimed.
+//! Each protocol has two ends, and a file for each end draws the messages: `pull_target` and
+//! `pull_source`, `push_source` and `push_target`. `on_primary` follows the primary's imports on
+//! its replica. `kept` holds a source's keys of slots that another node has claimed.
 //!
 //! Invariants
-//!   1. A slot is handed over only after the source holds its writes and the target has applied
-//!      every effect on it before that moment; and the target takes it by a claim of the bus, which
-//!      the source believes.
-//!   2. Until its claim, a target's keys are hidden, and dropped if the attempt ends in any other
-//!      way (`Scene::settle` gives all back, for every conversation), unless the cluster says that
-//!      the slots are this node's. It claims when the replicas that are in sync have the keys, or
-//!      after a time a single replica has.
-//!   3. Until it sees a claim, a source keeps all keys. A claim is made in the first half of the
-//!      time for which the source holds writes, or not at all. A source that then serves the slots
-//!      again does so with a newer epoch, so that a claim which no other node has seen, of a target
-//!      that died with it, does not win when the target is back. It keeps its keys of claimed slots
-//!      out of sight until the claimer's replicas know of the claim, for a bounded time (`kept`).
-//!   4. Holding writes ends at a time that is known when it begins.
+//!   1. The source hands a slot over only after it holds the slot's writes and the target has
+//!      applied every effect on the slot before that moment; the target takes the slot by a claim
+//!      on the bus, which the source believes.
+//!   2. Until the target claims the slots, it hides the imported keys, and drops them if the
+//!      attempt ends in any other way (`Scene::settle` gives all back, for every conversation),
+//!      unless in the cluster's view the slots are this node's. The target claims when the replicas
+//!      that are in sync have the keys, or after a time a single replica has.
+//!   3. Until it sees a claim, a source keeps all keys. The target claims in the first half of the
+//!      time for which the source holds writes, or not at all. A source that serves the slots again
+//!      after that time takes a newer epoch, so that a target that died with an unseen claim does
+//!      not win when it is back. After a claim the source keeps the keys of the claimed slots out
+//!      of sight until the claimer's replicas know of the claim, for a bounded time (`kept`).
+//!   4. The source knows when it begins to hold writes at which time it stops.
 //!   5. Nothing here reads a clock, a socket or a source of randomness.
 //!
-//! Nothing is saved: after a crash a node has no migration, and drops keys of slots that are not
-//! its own when it has loaded them. A crash of the target after it has saved its claim leaves the
-//! slots with it, if it is back, or its replica has taken its place, while the source still holds
-//! writes.
+//! Migrations are not saved: after a crash a node has no migration, and once it has loaded its data
+//! it drops keys of slots that are not its own. If the target crashes after it has saved its claim,
+//! the slots are the target's if the target is back, or a replica has replaced it, while the source
+//! still holds writes.
 //!
 //! # The driver's duties
 //!
@@ -42,7 +42,7 @@
 //! - `expects(link)` decides where the bytes of a link go: each reply to `reply`, commands to the
 //!   keyspace (`applied`, `failed_to_apply`), or to `request` if they are CLUSTER SYNCSLOTS; `Hold`
 //!   keeps them unread, within a bound. When everything has been applied: `caught_up`.
-//! - `lost` when another node has claimed slots of this primary's; `review_kept` as soon as routes
+//! - `lost` when another node has claimed slots of this primary; `review_kept` as soon as routes
 //!   change, before a client can write to a slot that is this node's now; `give_up_kept` before
 //!   keys are evicted for want of memory.
 //! - `Export`: a snapshot pass over the slots, and from its moment on the effects on them:
