@@ -90,7 +90,7 @@ choices! {
     /// `appendfsync`: when the append only file is synced to disk.
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
-    /// `repl-diskless-load`; the last one is Redis's `flushdb` and Valkey's `flush-before-load`.
+    /// `repl-diskless-load`; the last choice is Redis's `flushdb` and Valkey's `flush-before-load`.
     DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,
         "flushdb" FlushDb, "flush-before-load" FlushBeforeLoad }
 
@@ -106,8 +106,8 @@ choices! {
     /// `sanitize-dump-payload`.
     SanitizePayload { "no" No, "yes" Yes, "clients" Clients }
 
-    /// `enable-debug-command`, `enable-protected-configs`, `enable-module-command`:
-    /// allowed to no connection, all, or only local ones.
+    /// `enable-debug-command`, `enable-protected-configs`, `enable-module-command`: allowed to no
+    /// connection, all, or only local connections.
     Allowed { "no" No, "yes" Yes, "local" Local }
 
     /// `cluster-preferred-endpoint-type`.

@@ -1025,11 +1025,11 @@ mod tests {
         }
     }
 
-    /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and
-    /// this many hidden ones; ours adds forty-five of its own, those of metrics, Valkey's six of
-    /// the command logs, and its other names and eight hidden ones; then those of Redis 8.2 to 8.10
-    /// and Valkey 9.2, eight of Redis's module of filters, ten of that of time series, nineteen
-    /// of that of indexes.
+    /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and this
+    /// many hidden names; this table adds forty-five of its own, the names of metrics, Valkey's six
+    /// of the command logs, and its other names and eight hidden names; then the names of Redis 8.2
+    /// to 8.10 and Valkey 9.2, eight of Redis's module of filters, ten of that of time series,
+    /// nineteen of that of indexes.
     #[test]
     fn the_table_has_as_many_names_as_redis() {
         let hidden = |d: &&Directive| d.flags.contains(Flags::HIDDEN);

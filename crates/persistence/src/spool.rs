@@ -11,8 +11,8 @@
 //! parent adopts it ([`Spool::adopt_file`]).
 //!
 //! Invariants
-//!   1. Segments are contiguous and end at `end`; the first one begins at 0 until it is dropped,
-//!      and after that no reader can join.
+//!   1. Segments are contiguous and end at `end`; the first begins at 0 until it is dropped, and
+//!      after that no reader can join.
 //!   2. Buffers that wait and segments in memory are at most `memory_max` bytes and one buffer, as
 //!      long as the writer asks [`Spool::has_room`] first.
 //!   3. A spool ends once: whole, or failed. Without a reader left it fails, unless it is whole.

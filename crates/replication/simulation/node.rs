@@ -124,7 +124,7 @@ pub struct Node<D> {
     pub disk_is_full: bool,
     /// The orders to the network.
     pub asks: Vec<Ask>,
-    /// The offset may be another one now.
+    /// The offset may have changed.
     pub is_replaced: bool,
     /// The data is being replaced.
     pub is_loading: bool,

@@ -62,13 +62,14 @@ pub struct Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
     pub id: ReplId,
-    /// The history that this one continues, and the first offset that is no longer part of it
+    /// The history that this history continues, and the first offset that is no longer part of it
     /// (`master_replid2`, `second_repl_offset`).
     pub earlier: Option<(ReplId, ReplOffset)>,
 }
 
 impl History {
-    /// The id of the history that this one continues; zeros if there is none (`master_replid2`).
+    /// The id of the history that this history continues; zeros if there is none
+    /// (`master_replid2`).
     pub fn earlier_id(&self) -> String {
         match self.earlier {
             Some((id, _)) => id.to_string(),

@@ -15,7 +15,7 @@
 //! A claim with a newer epoch, a vote, a role, gossip and an age show nothing.
 //!
 //! **Tokens.** A message does not show its sender: a stranger may write any id into a header. Each
-//! node has a token for each other node, which only that one gets, by the link that this node has
+//! node has a token for each other node, which only that node gets, by the link that this node has
 //! opened to its address:
 //!
 //!     a question, an answer, a vouch:  own token for the receiver | the receiver's token for us

@@ -2,7 +2,7 @@
 //!
 //!     16 bytes, checked: signature, length, kind -> the rest of the message -> a whole message
 //!            |
-//!            +--> a fault: the link is closed, or the bytes of this one message are skipped
+//!            +--> a fault: the link is closed, or the bytes of this message are skipped
 //!
 //! Invariants
 //!   1. Only 16 bytes are stored before the length has been checked: against the kind, and against

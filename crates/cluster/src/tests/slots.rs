@@ -2,7 +2,7 @@
 //!
 //! Claims: equal epochs of two primaries vanish; a claim with a newer epoch wins, and the loser
 //! deletes the keys; a slot stays bound until another node claims it; an invented epoch changes
-//! nothing. ADDSLOTS and its like do all or nothing; SETSLOT moves a slot, and the last one takes
+//! nothing. ADDSLOTS and its like do all or nothing; SETSLOT moves a slot, and the last slot takes
 //! its node and the replicas along. Changes reach all nodes at once.
 //!
 //! Elsewhere: moves under load (`simulation`), atomic migrations (`migration`, beside

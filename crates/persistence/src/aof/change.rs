@@ -113,7 +113,7 @@ impl SealedSet {
     }
 
     /// As [`SealedSet::link`], into a folder that may have some of the files already, and without a
-    /// new file: the manifest records where the last one ends.
+    /// new file: the manifest records where the last file ends.
     pub fn link_closed(mut self, disk: &Disk, to: &Names) -> Result<(), OpenError> {
         to.make_folder()?;
         for part in self.manifest.parts() {

@@ -541,7 +541,7 @@ impl Log {
     }
 
     /// Switches to a new incremental file at once: the previous file was given up. With `unlisted`,
-    /// there is none before, and the new one counts only when a base is complete. `offset`: the
+    /// there is none before, and the new file counts only when a base is complete. `offset`: the
     /// replication offset now. For the regular switch see [`Log::begin_next`].
     pub fn begin_incr(
         &mut self,

@@ -61,7 +61,7 @@ pub struct TargetFile<'a, 't> {
     output: Option<Output>,
     /// The obstacles found so far.
     pub obstacles: &'a mut Obstacles<'t>,
-    /// Keys with obstacles are left out; otherwise the first one ends the file.
+    /// Keys with obstacles are left out; otherwise the first such key ends the file.
     skips: bool,
     selected: Option<DbIndex>,
 }

@@ -8,7 +8,7 @@
 //!
 //! A fed input ([`Input::of_feed`]) never waits: reading beyond the bytes fed so far fails with
 //! [`Fault::Starved`], and the reader then returns to the beginning of the current item
-//! ([`Input::rewind`]). So the window keeps an item until the next one begins, and the checksum
+//! ([`Input::rewind`]). So the window keeps an item until the next item begins, and the checksum
 //! never covers a part of an item. Cost of feeding: O(bytes), amortised.
 
 use std::io::{self, Read};

@@ -1,7 +1,7 @@
 //! Reading values: every type, old and new, into the encoding that the limits select.
 //!
 //! Packed forms are checked completely before they are used, so that no loaded value causes faults
-//! later. A listpack with a duplicate element is rejected if `deep` is set; else the first one
+//! later. A listpack with a duplicate element is rejected if `deep` is set; else the first element
 //! stays, and the others are dropped. The old forms reject duplicates in any case, as in Redis.
 
 use super::fault::Fault;

@@ -95,7 +95,7 @@ fn readers_go_at_their_own_pace_and_memory_is_bounded() {
     for n in 0..N {
         write(&spool, n);
         for (pace, (reader, into)) in readers.iter_mut().enumerate() {
-            // The first one reads nothing for long, the last one everything at once.
+            // The first reader reads nothing for long, the last reads everything at once.
             read(reader, into, pace * pace * CHUNK / 3);
         }
     }

@@ -78,7 +78,7 @@ impl SavedContainer for Suggestions {
 }
 
 /// Reads a dictionary after its id. As in Redis, entries that FT.SUGADD would ignore are, and of
-/// equal texts the last one counts.
+/// equal texts the last counts.
 pub(crate) fn load_fields(input: &mut Input<'_>, id: &ModuleId) -> Result<Suggestions, Fault> {
     if id.version > VERSION {
         return Err(Fault::damaged(

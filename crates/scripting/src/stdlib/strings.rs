@@ -155,7 +155,7 @@ fn next_match(f: Frame<'_>) -> ReturnCount {
     let Some((start, end)) = found.map_err(|trouble| raise(f, trouble))? else {
         return Ok(0);
     };
-    // After an empty match the next one begins a character further.
+    // After an empty match the next match begins a character further.
     let next = if end == start { end + 1 } else { end };
     f.push_number(next as f64);
     f.replace(Stack::upvalue(3));

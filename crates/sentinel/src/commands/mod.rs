@@ -1,8 +1,8 @@
 //! The commands of a Sentinel: SENTINEL and its subcommands, its INFO section, ROLE and PUBLISH.
 //!
 //! A handler gets the words and writes the reply. If a decision must be saved first, the reply must
-//! not leave before [`Action::Persist`](super::actions::Action) has been carried out, and
-//! another one leaves if that failed ([`ReplyCondition`]).
+//! not leave before [`Action::Persist`](super::actions::Action) has been carried out, and another
+//! reply leaves if that failed ([`ReplyCondition`]).
 //!
 //! Both the master and the primary words are known, and `slaves` beside `replicas`. Names and
 //! errors are Redis's; COORDINATED is Valkey's, EXPLAIN is our own.

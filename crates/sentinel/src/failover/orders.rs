@@ -1,5 +1,4 @@
-//! The orders to data nodes, each one transaction. Their replies are ignored: INFO shows the
-//! effect.
+//! The orders to data nodes, each a transaction. Their replies are ignored: INFO shows the effect.
 
 use super::super::address::Address;
 use super::super::config::PrimarySettings;

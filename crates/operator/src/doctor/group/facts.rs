@@ -136,7 +136,7 @@ impl View {
     }
 }
 
-/// A Sentinel that was asked, or that another one named.
+/// A Sentinel that was asked, or that another Sentinel named.
 #[derive(Clone, Debug)]
 pub(super) struct Sentinel {
     pub id: String,

@@ -43,7 +43,7 @@ impl RdbWriter {
     }
 
     /// Changes the version to the first of these that holds a value; an error is the part that the
-    /// last one cannot hold.
+    /// last version cannot hold.
     pub(crate) fn fit_one_of(
         &mut self,
         versions: impl Iterator<Item = u32>,
