@@ -1,7 +1,8 @@
 //! The functions of expressions: of numbers, texts, places and rows.
 //!
-//! A function is given the values of its arguments. `case` is made of steps of its own, as it wants
-//! one of two alone; so is `exists` of a property, which has no value where there is none.
+//! A function is given the values of its arguments. `case` is made of steps of its own, because it
+//! evaluates only one of two arguments; so is `exists` of a property, because a missing property
+//! has no value.
 
 use russet_encodings::geohash::Position;
 use russet_encodings::geohash::earth::Origin;
@@ -17,7 +18,7 @@ pub(super) const MATCHED_TERMS: &str = "matched_terms";
 /// Bytes of a text that `format` makes.
 const FORMATTED_MAX: usize = 16 << 20;
 
-/// A function: its name, what errors call it, how many arguments it takes, what it does.
+/// A function: the name, the name in errors, how many arguments it takes, the code.
 #[derive(Debug)]
 pub(super) struct Function {
     pub(super) name: &'static str,
@@ -55,7 +56,7 @@ const fn function(
     }
 }
 
-/// A function of one number, which errors call by its name in C.
+/// A function of a number; errors have the function's name in C.
 const fn of_number(
     name: &'static str,
     own_name: &'static str,
@@ -235,7 +236,7 @@ fn substr(args: &[Value]) -> Evaluated {
     Ok(Value::Text(text[start..end].to_vec()))
 }
 
-/// How often a text is in another; the empty one is before and after each byte.
+/// How often a text is in another; the empty text is before and after each byte.
 fn contains(args: &[Value]) -> Evaluated {
     let (text, part) = (text(args, "contains", 0)?, text(args, "contains", 1)?);
     let found = if part.is_empty() {
@@ -247,7 +248,7 @@ fn contains(args: &[Value]) -> Evaluated {
 }
 
 /// `format(pattern, values...)`, where `%s` stands for the next value and `%%` for `%`. The text
-/// has at most 16 MiB, because each of many APPLY may double that of the one before.
+/// has at most 16 MiB, because each of many APPLY may double the text of the APPLY before.
 fn format(args: &[Value]) -> Evaluated {
     let pattern = text(args, "format", 0)?;
     let error = |text: &str| Err(ExpressionError(text.into()));

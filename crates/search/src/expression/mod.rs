@@ -3,9 +3,9 @@
 //! From weak to strong: `||`, `&&`, `!`, comparisons, `+ -`, `* / %`, `^` (to the right), as Redis
 //! 8 has them; 7.4 knows three levels. A minus is a part of a number alone: `-3`, not `-@n`.
 //!
-//! An expression is a list of steps over a stack of values, operands before their operators. So no
-//! text, however long or nested, makes anything recursive: not its reading, its evaluation, its
-//! copy, nor its end.
+//! An expression is a list of steps over a stack of values, operands before their operators. So
+//! nothing recurses, however long or nested the text is: neither parsing, evaluation, copying nor
+//! dropping.
 //!
 //! | module | what |
 //! |---|---|
@@ -34,7 +34,7 @@ pub(crate) use value::{number_of, number_text};
 
 use functions::Function;
 
-/// An expression: its steps, and the properties that they name.
+/// An expression: the steps, and the properties that they name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     steps: Vec<Step>,
@@ -44,11 +44,11 @@ pub struct Expression {
     height: usize,
 }
 
-/// A step: takes its operands from the stack, and leaves its value there.
+/// A step: takes operands from the stack, and leaves a value there.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Literal(Value),
-    /// The property of this number; [`Step::Exists`] says whether there is one.
+    /// The property of this number; [`Step::Exists`] says whether the row has it.
     Property(usize),
     Exists(usize),
     Not,
@@ -98,8 +98,8 @@ pub struct ExpressionError(pub Vec<u8>);
 
 /// The values of a row by their names.
 pub trait Row {
-    /// A property of the row, the one of this number among those of the expression; `None`: it
-    /// has none of this name.
+    /// A property of the row; `at` is the property's number in the expression. `None`: the row has
+    /// no property of this name.
     fn property(&self, at: usize, name: &[u8]) -> Option<Value>;
 
     /// The words that the row's document matched.
@@ -111,7 +111,7 @@ pub trait Row {
 type Evaluated = Result<Value, ExpressionError>;
 
 impl Expression {
-    /// The names of its properties, each once, in the order of the text.
+    /// The names of the properties, each once, in the order of the text.
     pub fn properties(&self) -> &[Vec<u8>] {
         &self.properties
     }
@@ -123,7 +123,7 @@ impl Expression {
         self.steps.iter().any(asks)
     }
 
-    /// The name of its last step, as FT.PROFILE has it.
+    /// The name of the last step, as FT.PROFILE has it.
     pub(crate) fn name(&self) -> String {
         let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         match self.steps.last() {

@@ -1,6 +1,6 @@
 //! Values of expressions: numbers, texts, lists of them, maps, and null.
 //!
-//! A text that is a number compares with numbers as one.
+//! A text that is a number compares with numbers by that number.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -31,7 +31,7 @@ pub struct Several {
 }
 
 impl Value {
-    /// Whether it counts as true: numbers but 0, texts but the empty one, lists; several values
+    /// Whether it counts as true: numbers but 0, texts but the empty text, lists; several values
     /// never do.
     pub fn is_true(&self) -> bool {
         match self {
@@ -43,7 +43,7 @@ impl Value {
         }
     }
 
-    /// Its number; an empty text is 0. `None`: it is none.
+    /// The value as a number; an empty text is 0. `None`: the value is no number.
     pub fn number(&self) -> Option<f64> {
         match self {
             Value::Number(n) => Some(*n),
@@ -54,7 +54,7 @@ impl Value {
         }
     }
 
-    /// Its text, or that of the first of several; of null and of lists none.
+    /// The value as a text, or the first of several values as a text; null and lists have none.
     pub fn text(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Value::Number(n) => Some(number_text(*n).into_bytes().into()),
@@ -64,7 +64,7 @@ impl Value {
         }
     }
 
-    /// Its text in a row: of a list its parts with commas. `None`: null, which rows leave out.
+    /// The text in a row: the parts of a list, with commas. `None`: null, which rows leave out.
     pub fn shown(&self) -> Option<Vec<u8>> {
         let items = match self {
             Value::List(items) => items,
@@ -76,8 +76,8 @@ impl Value {
     }
 
     /// The order of two values: null is before all others, a list or several values beside a text
-    /// are an empty one, several values else their first one, lists are alike, and what is no
-    /// number is as large as any. `None`: they have none.
+    /// count as an empty text, several values else as the first of them, lists are equal, and NaN
+    /// is as large as any number. `None`: the values have no order.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ pub fn number_of(text: &[u8]) -> Option<f64> {
     text.trim_start().parse().ok()
 }
 
-/// A whole number as one, another as `%.12g` of C.
+/// A whole number without a fraction, any other as `%.12g` of C.
 pub fn number_text(n: f64) -> String {
     if n.is_nan() {
         return if n.is_sign_negative() { "-nan" } else { "nan" }.to_owned();

@@ -1,10 +1,10 @@
 //! Definitions of versions 17 to 27.
 //!
-//! A field has its path from version 18 on. There are vectors from version 19 on, and 20, 21, 22
+//! A field has a path from version 18 on. There are vectors from version 19 on, and 20, 21, 22
 //! (tiered graphs) add numbers to them; 25 drops two and adds a double, 27 adds a number. The rule
-//! has one more number from 24 on.
+//! has another number from 24 on.
 //!
-//! Cost: O(bytes); nothing is allocated for a length before its items are there.
+//! Cost: O(bytes); nothing is allocated for a length before the items are there.
 
 use super::{
     COMPRESSIONS, Damaged, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER, flags, options,
@@ -29,12 +29,12 @@ const TIERED: u64 = 22;
 const SPACES: u64 = 23;
 const RERANK: u64 = 27;
 
-/// The indexes that the fields of module data of a version define. Their numbers are as the file
-/// has them: who makes an index judges them first, as those of FT.CREATE.
+/// The indexes that the fields of module data of a version define. Numbers are as the file has
+/// them: before the caller makes an index, it checks them as it checks the numbers of FT.CREATE.
 ///
 /// # Errors
 ///
-/// Where the version is not known, or a field is not what its place says.
+/// If the version is unknown, or a field has not the type that its place demands.
 pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, Damaged> {
     if !(OLDEST..=NEWEST).contains(&version) {
         return Err(Damaged("definitions of indexes have an unknown version"));
@@ -81,7 +81,7 @@ impl<'i> Reader<'i> {
         size.ok_or(Damaged("a size is too large"))
     }
 
-    /// The number of things that follow, each of one item at least.
+    /// The number of things that follow, each has at least an item.
     fn count(&mut self) -> Result<usize, Damaged> {
         let count = self.size()?;
         if count > self.items.len() {
@@ -108,7 +108,7 @@ impl<'i> Reader<'i> {
         }
     }
 
-    /// A text before its NUL.
+    /// A text, without the NUL at the end.
     fn text(&mut self) -> Result<Vec<u8>, Damaged> {
         let text = self.bytes()?;
         Ok(text.strip_suffix(b"\0").unwrap_or(text).to_vec())
@@ -178,7 +178,7 @@ impl<'i> Reader<'i> {
         };
         let (kind, bits) = (self.number()?, self.number()?);
         let has = |bit: u64| bits & bit != 0;
-        // Where its value is among those of a document.
+        // The place of the field's value among a document's values.
         self.number()?;
         let kind = match kind {
             types::TEXT => {
@@ -202,7 +202,7 @@ impl<'i> Reader<'i> {
             }
             types::NUMBER => FieldKind::Number,
             types::GEO => FieldKind::Geo,
-            // Version 22 had one space, which it did not write.
+            // Version 22 had a single space, which it did not write.
             types::SHAPE if self.version < SPACES => FieldKind::Shape(ShapeSpace::Flat),
             types::SHAPE => FieldKind::Shape(match self.number()? {
                 0 => ShapeSpace::Flat,
@@ -322,7 +322,7 @@ impl<'i> Reader<'i> {
         })
     }
 
-    /// The rule for keys; the text of its filter if that cannot be read.
+    /// The rule for keys; the text of the filter if the filter cannot be read.
     fn rule(&mut self, schema: &mut Schema) -> Result<Option<Vec<u8>>, Damaged> {
         schema.key_type = match self.text()?.as_slice() {
             b"HASH" => KeyType::Hash,

@@ -1,7 +1,7 @@
 //! An index: the documents of a schema, found by what they hold.
 //!
 //! A document has a dense number, [`DocumentId`]; numbers are used again. A changed document keeps
-//! its number, and only what changed of it is written: nothing has to be collected later.
+//! the number, and only the changes are written, so that no garbage has to be collected later.
 //!
 //! | module | what |
 //! |---|---|
@@ -9,10 +9,10 @@
 //! | `gather` | the values of a document, or why it is refused |
 //! | `texts` | texts as entries of terms |
 //! | `pairs` | parts within words and tags: WITHSUFFIXTRIE |
-//! | `terms`, `order`, `postings` | the dictionary, its order, and the documents of each term |
+//! | `terms`, `order`, `postings` | the dictionary, the order of terms, and the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
-//! | `columns` | the values of SORTABLE fields; those of tags, each kept once |
+//! | `columns` | the values of SORTABLE fields; values of tags, each kept once |
 //! | `expand` | queries with the stems and synonyms of their words |
 //! | `figures`, `refusals` | what FT.INFO shows; what FT.ERRORS does |
 //!
@@ -74,10 +74,10 @@ use columns::Column;
 use documents::LongValues;
 use put::Room;
 
-/// The part of an index that a field has of its own.
+/// The part of an index that belongs to a field.
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// The bit of a text field; its words are in the dictionary.
+    /// The bit of a text field; the words are in the dictionary.
     Text(u8),
     Tags(Tags),
     /// Of NUMERIC and GEO.
@@ -179,7 +179,8 @@ impl Index {
     }
 
     /// Names the fields of documents with their score, language and payload, which the definition
-    /// does not name yet: those that are put from now on are read for them. Whether there were any.
+    /// does not name yet: documents that are put from now on are read for them. Returns whether any
+    /// were new.
     pub fn name_settings(&mut self, settings: Settings) -> bool {
         let schema = &mut self.schema;
         let name = |field: &mut Option<Vec<u8>>, named: Option<&[u8]>| {
@@ -200,7 +201,7 @@ impl Index {
         self.faults.count(message, key);
     }
 
-    /// The documents that it lacks, as they were refused, the last one last; at most 128.
+    /// The documents that the index refused, the latest last; at most 128.
     pub fn refused(&self) -> impl ExactSizeIterator<Item = &Refused> {
         self.refusals.iter()
     }
@@ -307,7 +308,7 @@ impl Index {
         self.documents.prefetch(id.0);
     }
 
-    /// A number that is above those of all documents.
+    /// A number above the numbers of all documents.
     pub fn documents_end(&self) -> u32 {
         self.documents.end()
     }
@@ -359,7 +360,7 @@ impl Index {
         }
     }
 
-    /// FT.TAGVALS: the tags of a field by their numbers, from one on. Of another field none.
+    /// FT.TAGVALS: the tags of a field by number, from `from` on. Fields of other types have none.
     pub fn tags_from(&self, field: usize, from: u32) -> impl Iterator<Item = (u32, &[u8])> {
         let tags = match self.fields.get(field).map(|field| &field.part) {
             Some(Part::Tags(tags)) => Some(tags),
@@ -380,7 +381,7 @@ impl Index {
         &self.terms
     }
 
-    /// The part of a field, with its place; `None`: the schema has none of this name.
+    /// The part of a field, with the field's place; `None`: the schema has no field of this name.
     pub(crate) fn part(&self, name: &[u8]) -> Option<(usize, &Part)> {
         let (place, _) = self.schema.field(name)?;
         Some((place, &self.fields[place].part))
@@ -401,7 +402,7 @@ impl Index {
         word.is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
-    /// The numbers of a living document in the field at a place. O(its record).
+    /// The numbers of a living document in the field at a place. O(the document's record).
     pub(crate) fn numbers_of(&self, id: u32, place: usize, out: &mut Vec<f64>) {
         let mut traces = self.documents.traces(id);
         traces.text_hash();

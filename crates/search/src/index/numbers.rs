@@ -1,11 +1,11 @@
-//! The numbers of a field, in order, each with its document.
+//! The numbers of a field, in order, each with a document.
 //!
 //!     parts ascending; a part = values f64 ... | documents u32 ...     by value, then document
 //!
 //! Places are numbers, too: their 52 bits of geohash.
 //!
 //! Invariants
-//!   1. Pairs ascend within a part and from one to the next; none is empty.
+//!   1. Pairs ascend within a part and from part to part; no part is empty.
 //!   2. A part has at most [`PART_MAX`] pairs.
 //!
 //! Cost: put and remove O(log n + PART_MAX); the size of a range O(parts it touches); 12 bytes a
@@ -83,13 +83,13 @@ impl Numbers {
         self.count
     }
 
-    /// The first part whose last pair is this one or a later one.
+    /// The first part whose last pair is this pair or a later pair.
     fn part(&self, value: f64, document: u32) -> usize {
         self.parts
             .partition_point(|part| part.last() < (value, document))
     }
 
-    /// Puts a pair; one that is there stays once.
+    /// Puts a pair, unless it is there.
     pub(crate) fn put(&mut self, value: f64, document: u32) {
         let mut part = self.part(value, document);
         if part == self.parts.len() {
@@ -148,7 +148,7 @@ impl Numbers {
         self.range_after(bounds, None)
     }
 
-    /// The same, of pairs above one: for a walk that goes on later.
+    /// The same, of pairs above `after`: for a walk that continues later.
     pub(crate) fn range_after(
         &self,
         bounds: Bounds,
@@ -195,7 +195,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// Pairs put and removed in any order, and ranges of them, are those of a set.
+        /// Pairs put and removed in any order, and ranges of them, are as in a set.
         #[test]
         fn numbers_are_a_set_of_pairs(
             steps in prop::collection::vec((-40..40i32, 0..60u32, prop::bool::weighted(0.7)), 0..3000),
@@ -219,7 +219,7 @@ mod tests {
                 let got: Vec<u32> = numbers.range(bounds).flat_map(|(_, d)| d.to_vec()).collect();
                 prop_assert_eq!(numbers.count(bounds), expected.len());
                 prop_assert_eq!(&got, &expected);
-                // The same in pieces, each after the last pair of the one before it.
+                // The same in pieces, each after the last pair of the piece before.
                 let (mut after, mut pieces) = (None, Vec::new());
                 while let Some((values, documents)) =
                     numbers.range_after(bounds, after).find(|(values, _)| !values.is_empty())

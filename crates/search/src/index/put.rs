@@ -20,7 +20,7 @@ use crate::hit::DocumentId;
 use crate::schema::{Field, FieldKind, Schema};
 use crate::text::Language;
 
-/// Room for the work on a document, kept from one to the next.
+/// Buffers for the work on a document, which the next document uses again.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     analysis: Analysis,
@@ -39,8 +39,8 @@ const TOGETHER: usize = 32;
 type Gathered<'d> = Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>;
 
 impl Index {
-    /// Puts a new document, or one that changed: all of it, or none. A refused one is removed, and
-    /// counted with its field.
+    /// Puts a new document, or one that changed: all of it, or nothing. A refused document is
+    /// removed, and counted with the field.
     pub fn put(&mut self, key: &[u8], document: &dyn Document) -> Outcome {
         let mut values = Vec::with_capacity(self.schema.fields.len());
         if let Err(refusal) = gather(&self.schema, document, &mut values) {
@@ -317,7 +317,7 @@ impl Index {
     }
 }
 
-/// Whether the value of a document's field is long, and the one that it had.
+/// Whether the value of a document's field is long, and the same as before.
 fn is_same(long: &mut LongValues, id: u32, values: &Values<'_>) -> bool {
     match values {
         Values::Texts(texts) => long.is_same(id, texts.iter().map(|text| &**text)),
@@ -354,7 +354,7 @@ fn put_numbers(kept: &mut Numbers, id: u32, values: &Values<'_>, room: &mut Room
     if let Values::Numbers(numbers) = values {
         room.numbers.extend_from_slice(numbers);
     }
-    // Sorted, the old and the new ones are compared in one walk over both.
+    // Once sorted, old and new numbers are compared in a single walk over both.
     room.numbers.sort_unstable_by(f64::total_cmp);
     room.numbers.dedup();
     let change = |number, is_new| {
@@ -368,7 +368,7 @@ fn put_numbers(kept: &mut Numbers, id: u32, values: &Values<'_>, room: &mut Room
     room.traces.numbers(&room.numbers);
 }
 
-/// Puts the shape of a document in place of the one that it has, or says why the text is none.
+/// Puts or replaces the shape of a document, or says why the text is no shape.
 fn put_shape(
     shapes: &mut Shapes,
     field: &Field,
@@ -389,8 +389,8 @@ fn put_shape(
     Ok(())
 }
 
-/// Calls `each` with the numbers that only one of two ascending lists has, and whether that is the
-/// second. O(n).
+/// Calls `each` with the numbers that a single one of two ascending lists has, and whether that is
+/// the second. O(n).
 fn compare(old: &[f64], new: &[f64], mut each: impl FnMut(f64, bool)) {
     let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     loop {
@@ -400,7 +400,7 @@ fn compare(old: &[f64], new: &[f64], mut each: impl FnMut(f64, bool)) {
             (None, Some(_)) => Ordering::Greater,
             (None, None) => return,
         };
-        // Of equal ones both go on.
+        // If they are equal, both lists advance.
         let before = old.next_if(|_| order != Ordering::Greater);
         let after = new.next_if(|_| order != Ordering::Less);
         match (before, after) {
@@ -429,7 +429,7 @@ fn language_of(schema: &Schema, document: &dyn Document) -> Language {
         .unwrap_or(schema.language)
 }
 
-/// The score that a document names, if it is one, or the index's.
+/// The score that a document names, if it is valid, or the index's score.
 fn score_of(schema: &Schema, document: &dyn Document) -> f32 {
     let named = schema
         .score_field

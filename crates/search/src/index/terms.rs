@@ -1,14 +1,14 @@
-//! The dictionary of an index: its terms, found by their bytes and walked in their order.
+//! The dictionary of an index: terms, found by their bytes and walked in order.
 //!
 //!     word `hello` | `+` stem | `~` group of synonyms | `<` sound
 //!
 //! A term has a number as long as a document holds it; numbers of terms that are gone are used
-//! again. A word remembers the number of its stem in the index's language, so that a word that is
+//! again. A word remembers the number of the stem in the index's language, so that a word that is
 //! known is stemmed once; the stem stays as long as a word remembers it.
 //!
 //! Invariant: `by_bytes` and `in_order` hold the numbers of all terms, and no others.
 //!
-//! Cost: a look-up is one hash; a new term is put in order, see `order`. Some 130 bytes a term.
+//! Cost: a look-up is a hash; a new term is put in order, see `order`. Some 130 bytes a term.
 
 use roaring::RoaringBitmap;
 use russet_base::hashing::hash::keys;
@@ -87,13 +87,13 @@ impl<'t> TermWalk<'t> {
         self.terms.in_order.get(self.place).map(|(_, id)| id)
     }
 
-    /// To the next one, from one.
+    /// Moves to the next term.
     #[inline]
     pub(crate) fn advance(&mut self) {
         self.place = self.terms.in_order.after(self.place);
     }
 
-    /// To the first one, from here on, that is `to` or more. O(log of the terms between).
+    /// Moves to the first term, from here on, that is `to` or more. O(log of the terms between).
     pub(crate) fn seek(&mut self, to: &[u8]) {
         let terms = &self.terms.terms;
         let text = |id| text_of(terms, id);
@@ -113,7 +113,7 @@ impl Terms {
             .expect("a term's number is that of a term")
     }
 
-    /// One more than the highest number of a term.
+    /// The number after the highest number of a term.
     pub(crate) fn end(&self) -> TermId {
         self.terms.len() as TermId
     }
@@ -182,8 +182,8 @@ impl Terms {
         id
     }
 
-    /// Forgets a term that no document holds and no word remembers, with its stem if that is
-    /// another such. One that is forgotten already stays so.
+    /// Forgets a term that no document holds and no word remembers, and the term's stem under the
+    /// same conditions. A term that is already forgotten stays so.
     pub(crate) fn release(&mut self, id: TermId) {
         let Some(term) = &self.terms[id as usize] else {
             return;
@@ -229,7 +229,7 @@ impl Terms {
         }
     }
 
-    /// Has a word remember its stem.
+    /// Has a word remember a stem.
     pub(crate) fn remember(&mut self, word: TermId, stem: Option<TermId>) {
         if let Some(stem) = stem {
             self.get_mut(stem).words += 1;

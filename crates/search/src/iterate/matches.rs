@@ -1,9 +1,10 @@
-//! The documents that a query matches, one by one, with their scores.
+//! Walks the documents that a query matches, and scores them.
 //!
-//! Documents of which nothing but their scores is asked come by the block, if their scores are
-//! sums; the others one by one, from the tree of cursors as it stands on each.
+//! If the caller asks for documents and scores alone, and scores are sums, documents come in blocks
+//! (`blocks`). Otherwise the tree of cursors moves from document to document, and the score, the
+//! distances and the words of each are read from the tree.
 //!
-//! Cost: a document is found as its parts find it, and scored in O(parts that match it).
+//! Cost: a document is found as the query's parts find it, and scored in O(parts that match).
 
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,18 +29,18 @@ pub struct Matches<'i> {
     with_terms: bool,
     distance_names: Vec<Vec<u8>>,
     is_cut: bool,
-    /// Documents that come by the block; `None`: they come one by one.
+    /// Documents that come in blocks; `None`: the tree moves from document to document.
     blocks: Option<Blocks>,
     /// A bit for each document that counts.
     among: Option<Arc<[u64]>>,
-    /// Of BM25STD.NORM: the score of which those of all documents are shares.
+    /// BM25STD.NORM: the best score, by which all scores are divided.
     best: Option<f64>,
-    /// Documents from this one on are not looked at.
+    /// The walk ends before the document of this number.
     limit: u32,
 }
 
 impl Index {
-    /// The documents of a prepared query from one on, below another.
+    /// The documents of a prepared query with numbers from `from` on, below `limit`.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// As [`Index::matches`]: those of a query that is prepared are found here.
+    /// As [`Index::matches`]: this call finds the errors of a query that is prepared in slices.
     pub fn check(&self, root: &Node, search: &Search) -> Result<Vec<Vec<u8>>, QueryError> {
         let mut builder = Builder::new(self, search);
         (builder.estimates, builder.checks, builder.limit) = (true, true, 0);
@@ -67,10 +68,10 @@ impl Index {
         Ok(builder.distance_names)
     }
 
-    /// About how many documents a query looks at: the estimate by which its parts are ordered. Of
-    /// an intersection it is the least of the parts', of a union their sum, of a vector that is
-    /// sought in a graph the nodes that are kept. Terms and tags that are asked for a pattern
-    /// count, too; the documents of many terms are taken for all.
+    /// About how many documents a query looks at: the estimate that orders parts. An intersection
+    /// counts the least estimate of the parts, a union the sum, the search of a graph of vectors
+    /// the nodes that it keeps. Terms and tags that are compared with a pattern count, too; the
+    /// documents of many terms are taken for all documents.
     ///
     /// # Errors
     ///
@@ -128,15 +129,16 @@ impl Matches<'_> {
         counted::profile(&self.root)
     }
 
-    /// The walk, whose reads are counted, ends between two documents: it goes on at the one that is
-    /// returned, and what was read from there on does not count.
+    /// Ends a walk with counted reads between two documents. Returns the document at which the next
+    /// walk continues; reads from that document on do not count.
     pub(super) fn leave(&mut self) -> u32 {
         let next = self.root.id();
         counted::take_back(&mut self.root, next);
         next
     }
 
-    /// The least document that the query may match after those that were taken, as far as is known.
+    /// The least document that the query may match after the documents that were taken, as far as
+    /// is known.
     pub(super) fn reached(&self) -> u32 {
         self.root.id()
     }
@@ -176,7 +178,8 @@ impl Matches<'_> {
         }));
     }
 
-    /// Passes over documents that do not count; the number of the one that it stands on then.
+    /// Passes over documents that do not count; returns the number of the document that the walk
+    /// then stands on.
     #[inline]
     fn seek_counted(&mut self) -> u32 {
         if let Some(among) = self.among.as_deref() {
@@ -191,7 +194,7 @@ impl Matches<'_> {
 impl Iterator for Matches<'_> {
     type Item = Hit;
 
-    /// The next document. Its distances are NaN where a vector's part did not match.
+    /// The next document. A distance is NaN if the vector's part did not match.
     fn next(&mut self) -> Option<Hit> {
         let documents = self.index.documents();
         if let Some(blocks) = &mut self.blocks {
@@ -246,8 +249,8 @@ impl Iterator for Matches<'_> {
 /// Words of a hit, at most.
 const TERMS_MAX: usize = 100;
 
-/// The words and tags of all parts that stand on the document, in the order of the parts: of those
-/// that must all match the rarest first.
+/// The words and tags of all parts that stand on the document, in the order of the parts: an
+/// intersection has the rarest part first.
 fn take_terms(part: &Cursor<'_>, id: u32, out: &mut Vec<Box<[u8]>>) {
     if part.id() != id || out.len() == TERMS_MAX {
         return;

@@ -1,14 +1,14 @@
 //! Queries as cursors over ascending document numbers.
 //!
 //! A cursor stands on a document that its part of the query matches, or on [`END`]. It is made on
-//! the first one from a number on; `advance` goes to the next, `seek` to the first of a number or
-//! above. Parts that combine others let all of them stand on the document, so that scores and
-//! positions are read from the tree of cursors as it stands.
+//! the first such document from a number on; `advance` goes to the next, `seek` to the first from a
+//! number on. A part that combines others lets all of them stand on the document, so that scores
+//! and positions are read from the tree of cursors as it stands.
 //!
-//! Each query is walked in windows of document numbers (`windows`), with cursors of its own for
-//! each. From a window's limit on a cursor looks at nothing: it stands there on the least document
-//! that its part may match, as far as it knows. So no step takes longer than its window, even if
-//! parts have no document in common.
+//! Each query is walked in windows of document numbers (`windows`), with new cursors for each
+//! window. From a window's limit on, a cursor looks at nothing: it stands on the least document
+//! that the part may match, as far as the cursor knows. So no step takes longer than the window,
+//! even if parts have no document in common.
 //!
 //! | module | what |
 //! |---|---|
@@ -79,7 +79,8 @@ pub(crate) enum Cursor<'i> {
     Counted(Box<Counted<'i>>),
 }
 
-/// A walk over all documents with a part of them: for NOT those outside, for OPTIONAL all.
+/// A walk over all documents with a part of them: for NOT the documents outside of it, for OPTIONAL
+/// all.
 pub(crate) struct Rest<'i> {
     pub(crate) all: Ids<'i>,
     pub(crate) part: Cursor<'i>,
@@ -88,7 +89,7 @@ pub(crate) struct Rest<'i> {
 }
 
 impl Rest<'_> {
-    /// To the first document, from this one on, that the part does not match.
+    /// Moves to the first document, from here on, that the part does not match.
     fn skip_part(&mut self) {
         while self.all.id() < self.limit {
             self.part.seek(self.all.id());
@@ -165,7 +166,7 @@ impl<'i> Cursor<'i> {
         }
     }
 
-    /// To the first document of a number that is `to` or more, if this is not one.
+    /// Moves to the first document with a number of `to` or more, unless the cursor is there.
     pub(crate) fn seek(&mut self, to: u32) {
         match self {
             Cursor::Empty => {}
@@ -186,7 +187,7 @@ impl<'i> Cursor<'i> {
         }
     }
 
-    /// Sets the factor of its score.
+    /// Sets the factor of the part's score.
     pub(crate) fn set_weight(&mut self, weight: f64) {
         match self {
             Cursor::Empty => {}
@@ -201,7 +202,7 @@ impl<'i> Cursor<'i> {
         }
     }
 
-    /// More documents than it has, or as many.
+    /// At least as many documents as the cursor has.
     pub(crate) fn estimate(&self) -> u64 {
         match self {
             Cursor::Empty => 0,

@@ -1,7 +1,7 @@
 //! Whether words stand near each other, in any order or in that of the query; and how near.
 //!
-//! Parts without positions (tags, numbers, what is missing) do not count; one part with positions
-//! beside them is near in order, but not near in any order, as in RediSearch.
+//! Parts without positions (tags, numbers, what is missing) do not count; a single part with
+//! positions beside them is near in order, but not near in any order, as in RediSearch.
 //!
 //! Source: SLOP, INORDER and scores of Redis Stack 7.4.
 
@@ -15,7 +15,7 @@ pub(crate) struct Nearness {
     pub(crate) in_order: bool,
 }
 
-/// Appends the positions of a part on its document, ascending; false: it has none.
+/// Appends the positions of a part on the present document, ascending; false: there are none.
 pub(crate) fn positions(part: &Cursor<'_>, out: &mut Vec<u32>) -> bool {
     let start = out.len();
     collect(part, out);
@@ -39,8 +39,8 @@ fn collect(part: &Cursor<'_>, out: &mut Vec<u32>) {
     }
 }
 
-/// Whether the words of parts, which all stand on one document, are near. `room` is kept for the
-/// next one.
+/// Whether the words of parts, which all stand on the same document, are near. The caller keeps
+/// `room` for the next document.
 pub(crate) fn are_near(parts: &[Cursor<'_>], nearness: Nearness, room: &mut Vec<Vec<u32>>) -> bool {
     room.resize_with(parts.len(), Vec::new);
     let mut count = 0;
@@ -61,7 +61,7 @@ pub(crate) fn are_near(parts: &[Cursor<'_>], nearness: Nearness, room: &mut Vec<
     }
 }
 
-/// Whether one position of each list follows that of the one before, with at most `slop` others
+/// Whether a position of each list can be chosen so that they ascend, with at most `slop` others
 /// between them in all.
 fn are_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
     // A later first word never lets the others stand before where they stood.
@@ -86,7 +86,7 @@ fn are_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
     false
 }
 
-/// Whether one position of each list lies in a window with at most `slop` others.
+/// Whether a window holds a position of each list and at most `slop` others.
 fn are_together(lists: &[Vec<u32>], slop: i64) -> bool {
     let mut at = vec![0; lists.len()];
     let between = slop + lists.len() as i64 - 1;
@@ -99,7 +99,7 @@ fn are_together(lists: &[Vec<u32>], slop: i64) -> bool {
             }
             most = most.max(position);
         }
-        // Parts on one position are one word.
+        // Parts on the same position are the same word.
         if least != most && i64::from(most - least) <= between {
             return true;
         }
@@ -144,7 +144,7 @@ pub(crate) fn spread(root: &Cursor<'_>) -> i64 {
     }
 }
 
-/// The least distance of two ascending lists, or one that is at most 1.
+/// The least distance of two ascending lists, or any distance of at most 1.
 fn distance(left: &[u32], right: &[u32]) -> i64 {
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
     let mut least = i64::MAX;

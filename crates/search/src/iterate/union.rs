@@ -1,8 +1,8 @@
 //! Documents that any part matches.
 //!
-//! Few parts are asked one by one; many stand in a heap by their documents, but those on the
-//! present one, which are listed. The heap is made with the first step: documents that are taken by
-//! the block (`blocks`) need none.
+//! A step asks each of a few parts. Many parts stand in a heap by their documents, and the parts on
+//! the present document in a list. The first step makes the heap, because documents that are taken
+//! in blocks (`blocks`) need no heap.
 //!
 //! Cost of a step: O(parts) up to [`FLAT_MAX`], then O(matched x log parts).
 
@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 
 use super::{Cursor, END};
 
-/// Parts that are asked one by one, at most.
+/// The most parts without a heap.
 const FLAT_MAX: usize = 16;
 
 /// A walk over the documents of any part.
@@ -19,11 +19,11 @@ pub(crate) struct Union<'i> {
     parts: Vec<Cursor<'i>>,
     id: u32,
     pub(crate) weight: f64,
-    /// Whether only the first part on a document counts for its score.
+    /// Whether only the first part on a document counts for the score.
     is_choice: bool,
     /// Whether many parts stand in a heap.
     is_heaped: bool,
-    /// Then: those that stand on the document, ascending; and all others but ended ones.
+    /// If so: the parts that stand on the document, ascending, and all others that have not ended.
     matched: Vec<usize>,
     heap: BinaryHeap<Reverse<(u32, usize)>>,
 }
@@ -43,7 +43,7 @@ impl<'i> Union<'i> {
         union
     }
 
-    /// A union of terms that one expression stands for: of those on a document, the first counts.
+    /// A union of terms that an expression stands for: the first term on a document counts.
     pub(crate) fn choice(parts: Vec<Cursor<'i>>, weight: f64) -> Union<'i> {
         Union {
             is_choice: true,
@@ -59,12 +59,12 @@ impl<'i> Union<'i> {
         &self.parts
     }
 
-    /// Whether only the first part on a document counts for its score.
+    /// Whether only the first part on a document counts for the score.
     pub(crate) fn is_choice(&self) -> bool {
         self.is_choice
     }
 
-    /// Moves its parts forward, by any steps, and then itself to the least of their documents.
+    /// Moves the parts forward, by any steps, and then the union to the least of their documents.
     pub(crate) fn move_parts(&mut self, forward: impl FnMut(&mut Cursor<'i>)) {
         self.parts.iter_mut().for_each(forward);
         self.is_heaped = false;

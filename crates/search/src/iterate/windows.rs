@@ -1,11 +1,11 @@
 //! A query's walk over all documents, window by window of their numbers.
 //!
-//! Cursors are made for each window, from where the walk stands, and end at its limit: so one step
-//! takes no longer than a window, whatever the parts of the query have in common. The first window
-//! is the narrower the more parts there are, as each may be asked of each document; later ones are
-//! wider if they are walked quickly, or in less time than it takes to make their cursors. Between
-//! two of them, and between two documents, the walk may stop, and go on later over an index that
-//! has changed.
+//! Cursors are made for each window, from where the walk stands, and end at the window's limit, so
+//! that a step takes no longer than a window, whatever the parts of the query have in common. The
+//! first window is the narrower the more parts there are, because each may be asked for each
+//! document; later ones are wider if they are walked quickly, or in less time than it takes to make
+//! their cursors. Between two windows, and between two documents, the walk may stop, and continue
+//! later over an index that has changed.
 //!
 //! Cost: O(parts) for each window; a window without documents is skipped as far as the parts know.
 
@@ -17,7 +17,7 @@ use crate::query::{Node, QueryError};
 use crate::search::Search;
 use russet_base::clock;
 
-/// Documents of the first window, and of one at least and at most.
+/// Documents of the first window, and of a window at least and at most.
 const WIDTH: u32 = 1 << 14;
 const WIDTH_MIN: u32 = 1 << 8;
 const WIDTH_MAX: u32 = 1 << 22;
@@ -85,8 +85,8 @@ pub struct Windows<'i, 'w> {
     search: &'w Search,
     course: &'w mut Course,
     matches: Option<Matches<'i>>,
-    /// The reading of the clock's ticks as the window was begun, and the ticks that its cursors
-    /// took.
+    /// The reading of the clock's ticks when the window was begun, and the ticks that making the
+    /// cursors took.
     began: u64,
     made: u64,
     failure: Option<QueryError>,
@@ -94,7 +94,7 @@ pub struct Windows<'i, 'w> {
 }
 
 impl<'i, 'w> Windows<'i, 'w> {
-    /// The documents that a query matches, a prepared tree of [`Index::expand`], from where its
+    /// The documents that a query matches, a prepared tree of [`Index::expand`], from where the
     /// course is.
     pub fn new(
         index: &'i Index,
@@ -115,7 +115,7 @@ impl<'i, 'w> Windows<'i, 'w> {
         }
     }
 
-    /// Whether there are no more documents; else those of a window may have ended.
+    /// Whether there are no more documents; if not, the documents of a window may have ended.
     pub fn is_over(&self) -> bool {
         self.course.is_over()
     }
@@ -176,8 +176,8 @@ impl<'i, 'w> Windows<'i, 'w> {
         }
     }
 
-    /// Goes back to a document, which was taken last or of those taken with it: the walk ends, and
-    /// goes on there.
+    /// Goes back to a document, which was taken last or together with the last: the walk ends, and
+    /// continues there.
     pub fn go_back_to(&mut self, hit: &Hit) {
         self.course.next = hit.document.0;
         self.has_gone_back = true;

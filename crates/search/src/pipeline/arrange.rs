@@ -1,13 +1,13 @@
-//! Rows in order, of which only the first ones are kept.
+//! Sorts rows, and keeps only the first of them.
 //!
-//! Rows without a value come last whichever the direction. Equal rows come in the order of their
-//! index, the other way round if the last key descends; equal groups in that of their properties,
-//! which is the same on one node and over the shards of a cluster.
+//! Rows without a value come last whichever the direction. Equal rows come in the order of the
+//! index, reversed if the last key descends; equal groups in the order of their properties, because
+//! that is the same on a single node and over the shards of a cluster.
 //!
 //! Rows stay where they are put; only their places are sorted, by their keys. Once all rows are in,
-//! the places leave the heap one by one, the last one first, each a unit of the budget.
+//! the places leave the heap, the last row's first, each for a unit of the budget.
 //!
-//! Cost: n rows of which k are kept take n comparisons with the last one kept, and O(k log k); a
+//! Cost: n rows of which k are kept take n comparisons with the last row kept, and O(k log k); a
 //! row that is not kept copies nothing.
 
 use smallvec::SmallVec;
@@ -28,17 +28,17 @@ pub(super) struct Arranged {
     by: By,
     /// Rows are groups, by so many properties, which have the first places. 0: they are none.
     properties: usize,
-    /// Rows that are kept, those that are skipped among them.
+    /// The most rows that are kept, skipped rows included.
     kept_max: usize,
     skipped: usize,
-    /// The rows that are kept, with their keys, and the places of both, the last one's on top.
+    /// The rows that are kept, with their keys, and the places of both, with the last row's on top.
     rows: Chunks<Row>,
     entries: Chunks<Entry>,
     heap: PlaceHeap,
     /// All rows are in.
     is_full: bool,
-    /// Places that have left the heap: all but those of rows that are skipped, once they are in
-    /// order. The first row's is on top.
+    /// Places that have left the heap: once rows are in order, the places of all rows but the
+    /// skipped. The first row's place is on top.
     ordered: Vec<u32>,
     is_ready: bool,
     /// Rows that came in.
@@ -123,7 +123,7 @@ impl Arranged {
         self.is_full
     }
 
-    /// Takes a row in, and leaves any row in its place.
+    /// Takes a row in; afterwards `row` is any row.
     pub(super) fn add(&mut self, row: &mut Row, names: &Names, index: &Index) {
         row.terms = Vec::new();
         let at = row
@@ -199,7 +199,7 @@ impl Arranged {
         }
         *row = Row::default();
         for Scored { document, score } in scored {
-            // Most documents of many are no match for those that are kept.
+            // Of many documents, most score less than the documents that are kept.
             if self.by == By::Score
                 && self.heap.len() == self.kept_max
                 && let Some(last) = self.heap.top()
@@ -220,7 +220,7 @@ impl Arranged {
     }
 
     /// Puts the rows that are in into order, each for a unit of the budget; `false`: the budget is
-    /// used up before the last one.
+    /// used up before the last row.
     pub(super) fn order(&mut self, budget: &mut u64) -> bool {
         while !self.is_ready && self.heap.len() > self.skipped {
             if *budget == 0 {
@@ -235,7 +235,7 @@ impl Arranged {
         true
     }
 
-    /// Puts the next row in order in the place of one; `false`: there are no more.
+    /// Puts the next row in order into `row`; `false`: there are no more rows.
     pub(super) fn next(&mut self, row: &mut Row) -> bool {
         let Some(place) = self.ordered.pop() else {
             return false;

@@ -1,12 +1,12 @@
-//! Rows of equal properties as one, in the order in which they first came.
+//! Merges rows of equal properties into groups, in the order in which the groups first appeared.
 //!
-//! A property that a row lacks is null; one that is a list puts the row into a group for each of
-//! its parts. Lists of several properties make as many groups as the product of their lengths, so
-//! such a row is kept and its combinations are taken one by one, each a unit of the budget.
+//! A property that a row lacks is null; a list puts the row into a group for each of its parts.
+//! Lists of several properties make as many groups as the product of their lengths, so the stage
+//! keeps such a row and takes a combination at a time, for a unit of the budget each.
 //!
-//! Cost: a row hashes its properties where they lie, in the index or in the row, and
-//! copies them only if its group is new. Documents that are grouped by a SORTABLE tag find their
-//! group by the number of the tag's value, without a hash.
+//! Cost: a row hashes the properties where they lie, in the index or in the row, and copies them
+//! only if the group is new. Documents that are grouped by a SORTABLE tag find their group by the
+//! number of the tag's value, without a hash.
 
 use ahash::RandomState;
 use smallvec::SmallVec;
@@ -20,7 +20,7 @@ use crate::expression::Value;
 use crate::hit::Scored;
 use crate::index::{IdTable, Index};
 
-/// Groups while rows come in, and then one by one.
+/// The groups: filled while rows come in, and then returned by [`Grouped::next`].
 #[derive(Debug)]
 pub(super) struct Grouped {
     /// Places of the rows that come in.
@@ -36,7 +36,7 @@ pub(super) struct Grouped {
     by_number: Vec<u32>,
     /// The generation of these numbers.
     generation: u64,
-    /// Set once all rows are in; those that are out are taken off.
+    /// Set once all rows are in; groups that were returned are taken off.
     ready: Option<IntoIter<Group>>,
     /// A cluster's shard: groups have what their reducers know instead of values.
     ships: bool,
@@ -48,12 +48,12 @@ pub(super) struct Grouped {
     combinations: u64,
 }
 
-/// A row that goes into a group for each combination of the parts of its lists.
+/// A row with lists, which goes into a group for each combination of their parts.
 #[derive(Debug)]
 struct Product {
     row: Row,
-    /// The part of each property that comes next, 0 of those that are no lists; the last property
-    /// changes fastest.
+    /// The next part of each property, 0 if the property is no list; the last property changes
+    /// fastest.
     parts: SmallVec<[usize; 4]>,
 }
 
@@ -91,7 +91,7 @@ impl Grouped {
         }
     }
 
-    /// Groups are for another node, which merges them with those of other shards.
+    /// Groups are for another node, which merges them with the groups of other shards.
     pub(super) fn ship(&mut self) {
         self.ships = true;
     }
@@ -111,12 +111,12 @@ impl Grouped {
         self.ready.is_some()
     }
 
-    /// Takes a row in, or begins to: see [`Grouped::take_product`]. A row of lists is taken out of
-    /// its place.
+    /// Takes a row in, or begins to: see [`Grouped::take_product`]. A row of lists is moved out of
+    /// `row`.
     ///
     /// # Errors
     ///
-    /// Where it would begin a group more than there may be.
+    /// If the row begins a group beyond `search-max-aggregate-groups`.
     pub(super) fn add(
         &mut self,
         row: &mut Row,
@@ -150,7 +150,7 @@ impl Grouped {
     }
 
     /// Takes the combinations of a row of lists that [`Grouped::add`] has begun with, each for a
-    /// unit of the budget; `false`: the budget is used up before the last one.
+    /// unit of the budget; `false`: the budget is used up before the last combination.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl Grouped {
         Ok(())
     }
 
-    /// Takes documents in by a row that is used again and again; `load` sets all of its values.
+    /// Takes documents in by a row that is used again and again; `load` sets all values of the row.
     pub(super) fn add_loaded(
         &mut self,
         scored: &[Scored],
@@ -274,7 +274,7 @@ impl Grouped {
         }
     }
 
-    /// Takes a group of a shard in. What is not as its reducer would have it is left out.
+    /// Takes a group of a shard in. A value that a reducer cannot merge is left out.
     fn merge_row(&mut self, row: &Row) -> Result<(), SearchError> {
         let value = |place: usize| match row.values.get(place) {
             Some(Some(value)) => value,
@@ -325,7 +325,7 @@ impl Grouped {
         count
     }
 
-    /// The next group: its properties, then the values of its reducers.
+    /// The next group: the properties, then the values of the reducers.
     pub(super) fn next(&mut self) -> Option<Row> {
         let group = self.ready.as_mut()?.next()?;
         let key = group.key.into_iter();
@@ -370,7 +370,7 @@ fn parts_of(row: &Row, place: usize, names: &Names, index: &Index) -> usize {
     }
 }
 
-/// Counts on to the next combination; `false`: it was the last one.
+/// Counts on to the next combination; `false`: `parts` was the last combination.
 fn advance(
     parts: &mut [usize],
     lengths: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator,

@@ -1,7 +1,7 @@
-//! A row while it goes through the pipeline, and where its values come from.
+//! A row while it goes through the pipeline, and where the values come from.
 //!
-//! Invariant: a place without a value of its own is read from its document, if it is a SORTABLE
-//! field's. Cost: O(1) to see a value; several values of JSON are compared by their first one.
+//! Invariant: the value of a SORTABLE field that a row lacks is read from the row's document. Cost:
+//! O(1) to see a value; several values of JSON are compared by the first.
 
 use smallvec::SmallVec;
 use std::cmp::Ordering;
@@ -10,9 +10,9 @@ use crate::expression::{Value, number_of, number_text};
 use crate::hit::{DocumentId, Explanation, Hit, Scored};
 use crate::iterate::Matches;
 
-/// The documents that match a query, one by one.
+/// A source of the documents that match a query.
 pub trait Hits {
-    /// The next one; `None`: there are no more for now, and none at all if [`Hits::are_over`].
+    /// The next document; `None`: there are no more for now, and none at all if [`Hits::are_over`].
     fn next_hit(&mut self) -> Option<Hit>;
 
     /// Whether there are no more, where none came.
@@ -25,7 +25,8 @@ pub trait Hits {
         false
     }
 
-    /// Adds the next ones with their scores, at most `most`; none as [`Hits::next_hit`] has none.
+    /// Adds at most `most` of the next documents with their scores; none if [`Hits::next_hit`] has
+    /// none.
     fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
         let hits = std::iter::from_fn(|| self.next_hit());
         out.extend(hits.take(most).map(|hit| Scored {
@@ -68,16 +69,16 @@ pub trait Loader {
     fn load_all(&self, key: &[u8]) -> Option<Vec<(Vec<u8>, Value)>>;
 }
 
-/// A row. A value that is not there is `None`; one that is null is shown as such.
+/// A row. A missing value is `None`; a null value is shown as null.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     /// `None`: it is a group.
     pub(super) document: Option<DocumentId>,
     pub(super) score: f64,
     pub(super) explanation: Option<Explanation>,
-    /// The words that its document matched, until rows are sorted.
+    /// The words that the document matched, until rows are sorted.
     pub(super) terms: Vec<Box<[u8]>>,
-    /// The value that it was sorted by, and whether its document is gone: for FT.SEARCH.
+    /// For FT.SEARCH: the value that the row was sorted by, and whether the document is gone.
     pub(super) sort_key: Option<Value>,
     pub(super) is_gone: bool,
     /// By place.
@@ -126,7 +127,7 @@ impl<'r> Seen<'r> {
         }
     }
 
-    /// Its number, of a text that is one, too.
+    /// The value as a number, also if it is a text that is a number.
     pub(super) fn number(self) -> Option<f64> {
         match self {
             Seen::Number(n) => Some(n),

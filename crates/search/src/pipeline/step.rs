@@ -1,8 +1,8 @@
 //! Steps, and the pipeline that they are; `pull` has how a row goes through them.
 //!
-//! A step pulls rows of the one before it, into one row that is used again and again. SORTBY and
-//! GROUPBY pull all rows before they give one; if the budget is used up meanwhile, they keep what
-//! they have, and go on with the next call.
+//! A step pulls rows of the step before it, into a single row that is used again and again. SORTBY
+//! and GROUPBY pull all rows before they give any; if the budget is used up meanwhile, they keep
+//! what they have, and continue with the next call.
 
 use super::arrange::Arranged;
 use super::group::Grouped;
@@ -75,7 +75,7 @@ pub struct Pipeline {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) rows: u64,
-    /// Ticks of the clock, with those of the steps before.
+    /// Ticks of the clock, the steps before included.
     pub(super) cycles: u64,
 }
 
@@ -103,7 +103,7 @@ pub(super) struct Source {
 #[derive(Debug, Default)]
 pub(super) struct ShardRows {
     pub(super) rows: VecDeque<Row>,
-    /// The documents that they are of; `None`: each row counts as one.
+    /// How many documents the rows are of; `None`: each row counts as a document.
     pub(super) total: Option<u64>,
 }
 
@@ -124,7 +124,7 @@ pub(super) enum Step {
     },
     Filter(Evaluated),
     Arrange(Box<Arranged>),
-    /// `counts`: rows after the last one are pulled as well, for the total.
+    /// `counts`: rows after the limit are pulled as well, for the total.
     Limit {
         skipped: u64,
         left: u64,
@@ -149,7 +149,7 @@ impl Step {
     }
 }
 
-/// An expression with the places of its properties.
+/// An expression, with the places of the properties.
 #[derive(Debug)]
 pub(super) struct Evaluated {
     pub(super) expression: Expression,
@@ -367,7 +367,7 @@ impl Pipeline {
         let distance = self.distance();
         let row = &mut self.row;
         let placed = shown.into_iter().filter_map(|at| {
-            // Its own values are taken: a list may be long.
+            // The row's own values are moved, because a list may be long.
             let own = row.values.get_mut(at).and_then(Option::take);
             let value = own.or_else(|| Some(names.value(row, at, index)?.to_value()))?;
             Some((FieldName::Place(at), value))

@@ -1,8 +1,8 @@
 //! The grammar of dialects 2 to 4.
 //!
 //! Neighbours bind stronger than `|`, and `-` and `~` take one unit. A unit that begins with a
-//! number, a star or another mark binds to its left neighbour before words do: `a b* c` is
-//! `(a b*) c`, and `-a b*` is `-(a b*)`. How strong a token binds is its [`strength`].
+//! number, a star or another mark binds to the left neighbour before words do: `a b* c` is `(a b*)
+//! c`, and `-a b*` is `-(a b*)`. [`strength`] says how strongly a token binds.
 
 use super::QueryError;
 use super::levels::{self, Begun, Grammar, Place};
@@ -134,7 +134,7 @@ fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
     }
 }
 
-/// A quoted text: its words, as they are; a `$` before a word is a part of it.
+/// A quoted text: the words, as they are; a `$` before a word is a part of it.
 fn phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
     if text.is_empty() {
         let mut empty = Node::word(Vec::new());
@@ -165,7 +165,7 @@ fn words_of(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Vec<Node>> {
 }
 
 /// `"a b"*`, as an index that extends the language has it: the last word of a phrase is the
-/// beginning of one; a single word is a prefix.
+/// beginning of a word; a single word is a prefix.
 fn begun_phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
     let mut phrase = phrase(p, text)?;
     if let Kind::Intersect { parts, .. } = &mut phrase.kind
@@ -345,7 +345,7 @@ fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
     })
 }
 
-/// `{a b|c*}`: values of tags, of which one must be there.
+/// `{a b|c*}`: values of tags; a document must have any of them.
 fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     p.expect(Token::OpenBrace)?;
     let mut values = vec![tag(p)?];
@@ -472,7 +472,7 @@ fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     }))))
 }
 
-/// `[KNN k @field $vector options AS name]` after `=>`, and its attributes.
+/// `[KNN k @field $vector options AS name]` after `=>`, and the attributes.
 fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
     p.expect(Token::OpenBracket)?;
     let word = p.expect(Token::Word)?;

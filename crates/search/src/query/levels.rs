@@ -1,9 +1,9 @@
 //! Units and what joins them, as both grammars read them.
 //!
-//! A unit binds to what stands before it as strong as its first token. What is open (parentheses,
-//! `-`, `~`, a field, a join that waits for its right side) waits in a list, not on the stack of
-//! the thread, so that only the tree's own depth is bounded: what walks it later goes down by
-//! calls.
+//! A unit binds to the part before it as strongly as the unit's first token. Open parts
+//! (parentheses, `-`, `~`, a field, a join that waits for its right side) wait in a list, not on
+//! the stack of the thread. Only the depth of the tree is bounded, because later walks of the tree
+//! recurse.
 
 use super::QueryError;
 use super::lexer::Kind as Token;
@@ -16,7 +16,7 @@ pub(super) const HEIGHT_MAX: u32 = 1024;
 /// Levels that are open at a time; each takes some 250 bytes.
 pub(super) const OPEN_MAX: usize = 1 << 16;
 
-/// The height of what a grammar reads as one unit, at most: a list of tags of several words.
+/// The most height of a unit of a grammar: a list of tags of several words.
 const UNIT_HEIGHT: u32 = 3;
 
 /// Where a part stands.
@@ -43,7 +43,7 @@ impl Place {
 pub(super) struct Grammar {
     /// The strength of a token that begins a unit; `None`: it begins none.
     pub(super) strength: fn(&Parser<'_>, Place) -> Option<u8>,
-    /// Reads a unit, or what stands before one.
+    /// Reads a unit, or a mark that stands before a unit.
     pub(super) begin: fn(&mut Parser<'_>, Place) -> Parsed<Begun>,
     pub(super) union: u8,
     pub(super) neighbours: u8,
@@ -64,7 +64,7 @@ pub(super) enum Begun {
     Field(Fields),
 }
 
-/// A beginning that waits for its part.
+/// A beginning that waits for a part.
 enum Open {
     Group,
     Not,
@@ -91,7 +91,7 @@ struct Level {
 struct Part {
     node: Option<Node>,
     height: u32,
-    /// Whether the empty text is among its words.
+    /// Whether the empty text is among the part's words.
     has_empty: bool,
 }
 
@@ -226,7 +226,7 @@ impl Part {
         })
     }
 
-    /// The part as that of another node; one that is nothing stays nothing.
+    /// Puts the part into another node; an empty part stays empty.
     fn within(self, kind: fn(Box<Node>) -> Kind) -> Parsed<Part> {
         match self.node {
             Some(node) => {
@@ -248,8 +248,8 @@ impl Part {
         self
     }
 
-    /// Two parts as those of one node: of the left one if it is such a join, and no field restricts
-    /// it, else of a new one. A part that is nothing leaves the other.
+    /// Joins two parts: in the left node if it is such a join and no field restricts it, else in a
+    /// new node. If a part is empty, the other remains.
     fn joined(self, join: Join, right: Part) -> Parsed<Part> {
         let has_empty = self.has_empty || right.has_empty;
         let (mut left, right_node) = match (self.node, right.node) {

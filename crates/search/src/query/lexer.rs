@@ -1,6 +1,7 @@
-//! A query as tokens, by the longest match at each place; of equal ones the first counts.
+//! Splits a query into tokens: the longest match at each place, and the first of equally long
+//! matches.
 //!
-//! Source: the tokens of RediSearch 2.10, as seen from outside by FT.EXPLAIN and its errors.
+//! Source: the tokens of RediSearch 2.10, as seen from outside by FT.EXPLAIN and by errors.
 
 use std::ops::Range;
 
@@ -54,9 +55,10 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) kind: Kind,
-    /// Where it stands, as an error says it.
+    /// The position that an error gives.
     pub(super) at: usize,
-    /// Its text; of a mark that of the text before it, which an error says it is near.
+    /// The text; for a mark, the text before it, because an error says that the mark is near that
+    /// text.
     pub(super) text: Range<usize>,
     /// The value of a number; the parameter that an affix or pattern names instead of a text.
     pub(super) number: f64,
@@ -149,17 +151,18 @@ fn blanks_end(text: &[u8], at: usize) -> usize {
         .count()
 }
 
-/// A query, with what is known of its quotes.
+/// A query, with the unclosed quotes that are known.
 struct Quotes<'t> {
     text: &'t [u8],
-    /// Whether a quote is known that nothing closes, of `'` and of `"`: nothing closes a later one
-    /// either, as texts in quotes are tokens, and the bytes after a backslash pair up the same way.
+    /// Whether a quote is known that nothing closes, of `'` and of `"`. Nothing closes a later
+    /// quote either, because texts in quotes are tokens, and the bytes after a backslash pair up
+    /// the same way.
     unclosed: [bool; 2],
 }
 
 impl Quotes<'_> {
-    /// The end of a text in `mark`s that begins at `at`, after its closing mark; a backslash takes
-    /// the next byte along. `at` if it is not closed.
+    /// The end of a text in `mark`s that begins at `at`, after the closing mark; a backslash takes
+    /// the next byte along. `at` if the text is not closed.
     fn end(&mut self, at: usize, mark: u8) -> usize {
         let text = self.text;
         let unclosed = &mut self.unclosed[usize::from(mark == b'"')];
@@ -179,7 +182,7 @@ impl Quotes<'_> {
     }
 }
 
-/// The longest of some matches: the first of equal ones.
+/// The longest of some matches, and the first of equally long matches.
 struct Longest {
     kind: Option<Kind>,
     end: usize,
@@ -212,7 +215,7 @@ impl Longest {
     }
 }
 
-/// A word, number, parameter or quoted text at `at` that may stand beside stars: where it ends, its
+/// A word, number, parameter or quoted text at `at` that may stand beside stars: the end and the
 /// text.
 fn starred(
     quotes: &mut Quotes<'_>,
@@ -233,7 +236,7 @@ fn starred(
     all.filter(|(_, part, _)| !part.is_empty())
 }
 
-/// Marks of one byte.
+/// Marks of a single byte.
 fn mark_kind(byte: u8) -> Option<Kind> {
     Some(match byte {
         b'|' => Kind::Or,
@@ -254,7 +257,8 @@ fn mark_kind(byte: u8) -> Option<Kind> {
     })
 }
 
-/// The token at `at` and its end; of bytes that are none the next one is looked at.
+/// The token at `at`, with where it ends. `None`: no token begins here, and the caller tries the
+/// next byte.
 fn token_at(
     quotes: &mut Quotes<'_>,
     at: usize,
@@ -409,7 +413,7 @@ fn value_of(digits: &[u8]) -> f64 {
 const TOKENS: usize = 24;
 
 /// All tokens of a query, [`Kind::End`] last; `None`: there are more than `most`. O(n) in the text,
-/// which ends at its first NUL.
+/// which ends at the first NUL.
 pub(super) fn tokens(text: &[u8], is_later: bool, most: usize) -> Option<Vec<Token>> {
     let text = &text[..text.iter().position(|&b| b == 0).unwrap_or(text.len())];
     let mut tokens: Vec<Token> = Vec::with_capacity(TOKENS);
@@ -474,7 +478,7 @@ pub(super) fn tokens(text: &[u8], is_later: bool, most: usize) -> Option<Vec<Tok
 }
 
 /// Whether a comparison from `at` to `end` stands between a field and a value, with blanks alone
-/// beside it: else its bytes are marks between words.
+/// beside it: else the bytes of the comparison are marks between words.
 fn stands_between(text: &[u8], last: Option<&Token>, at: usize, end: usize) -> bool {
     let field = last.filter(|last| last.kind == Kind::Field);
     field.is_some_and(|field| blanks_end(text, field.text.end) == at)

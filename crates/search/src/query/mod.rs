@@ -1,4 +1,4 @@
-//! The query language of FT.SEARCH: two grammars, one tree.
+//! The query language of FT.SEARCH: two grammars, the same tree.
 //!
 //! Dialect 1 binds `|` stronger than neighbours, and takes what follows `-`, `~` and a field up to
 //! the next mark; dialects 2 to 4 bind as other languages do, and have parameters, vectors, shapes,
@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `lexer` | tokens |
-//! | `parser` | what both grammars share: tokens one by one, errors, attributes, ranges |
+//! | `parser` | what both grammars share: tokens, errors, attributes, ranges |
 //! | `levels` | units and what joins them, as both grammars read them |
 //! | `first` | the grammar of dialect 1 |
 //! | `later` | the grammar of dialects 2 to 4 |
@@ -69,13 +69,13 @@ impl Dialect {
 
 /// The facts of an index that decide how a query is read.
 pub trait Schema {
-    /// The names of its text fields, in the order of their bits; at most 128.
+    /// The names of the text fields, in the order of their bits; at most 128.
     fn text_fields(&self) -> Vec<&[u8]>;
-    /// Whether it has a field of this name.
+    /// Whether the schema has a field of this name.
     fn has(&self, name: &[u8]) -> bool;
     /// Whether it knows which documents lack the field.
     fn indexes_missing(&self, name: &[u8]) -> bool;
-    /// Whether one of some text fields knows which documents have it empty.
+    /// Whether any of some text fields knows which documents have it empty.
     fn indexes_empty(&self, fields: Fields) -> bool;
     /// Whether a word is too common to be looked for.
     fn is_stop_word(&self, word: &[u8]) -> bool;
@@ -110,12 +110,12 @@ impl fmt::Display for QueryError {
 
 impl std::error::Error for QueryError {}
 
-/// The tree of a query; `None`: it matches nothing, as its words are all stop words.
+/// The tree of a query; `None`: it matches nothing, because all words are stop words.
 ///
 /// # Errors
 ///
-/// Where the text is not of the dialect's grammar, its tree is deeper than 1,024 nodes or has more
-/// than 1,048,576 tokens, it names a parameter that is not given, or gives a value that its place
+/// Where the text is not of the dialect's grammar, the tree is deeper than 1,024 nodes or has more
+/// than 1,048,576 tokens, it names a parameter that is not given, or gives a value that the place
 /// does not take.
 pub fn parse(
     text: &[u8],

@@ -1,13 +1,13 @@
-//! The part that both grammars share: tokens one by one, errors, attributes, ranges, fields.
+//! The part that both grammars share: tokens, errors, attributes, ranges, fields.
 //!
-//! An error of the grammar counts before one of a value or a parameter, wherever they stand.
+//! An error of the grammar counts before an error of a value or a parameter, wherever they stand.
 
 use super::lexer::{Kind as Token, Token as Found, is_mark, tokens};
 use super::tree::{Circle, Fields, Kind, Node, Range, Unit};
 use super::{Dialect, Params, QueryError, Schema};
 use crate::text::in_small_letters;
 
-/// Tokens of a query, and words of its quoted texts; each takes some 250 bytes with its node.
+/// Tokens of a query, and words of its quoted texts; each takes some 250 bytes with the node.
 pub(super) const PARTS_MAX: usize = 1 << 20;
 
 /// Bytes of parameters, each counted as often as it is named.
@@ -24,8 +24,8 @@ pub(super) struct Parser<'q> {
     pub(super) restricts: bool,
     pub(super) schema: &'q dyn Schema,
     params: &'q Params,
-    /// The error if the grammar finds none: the first parameter that is not given, a value that its
-    /// place does not take.
+    /// The error if the grammar finds none: the first parameter that is not given, or a value that
+    /// the place does not take.
     late: Option<QueryError>,
 }
 
@@ -136,7 +136,7 @@ impl<'q> Parser<'q> {
         self.late.map_or(Ok(()), Err)
     }
 
-    /// The value of a parameter; one that is not given is noted.
+    /// The value of a parameter; a parameter that is not given is recorded as an error.
     pub(super) fn param(&mut self, name: &[u8]) -> Vec<u8> {
         if let Some(value) = self.params.get(name) {
             self.param_bytes = self.param_bytes.saturating_add(value.len());
@@ -165,7 +165,8 @@ impl<'q> Parser<'q> {
         self.param_as(name, count).unwrap_or(0)
     }
 
-    /// The value of a parameter as `read` takes it; one that it does not take is noted.
+    /// The value of a parameter as `read` takes it; a value that `read` does not take is recorded
+    /// as an error.
     fn param_as<T>(&mut self, name: &[u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let is_given = self.params.contains_key(name);
         let value = self.param(name);
@@ -208,7 +209,8 @@ impl<'q> Parser<'q> {
         )
     }
 
-    /// Notes that a field is none, or of another type. `at`: where its mark stands.
+    /// Records an error if a field does not exist, or has another type. `at`: where the field's
+    /// mark stands.
     pub(super) fn check_field(&mut self, name: &[u8], at: usize, type_name: Option<&str>) {
         if let Some(objection) = self.schema.objection(name, type_name) {
             let before = format!("{objection} at offset {at} near ");
@@ -221,7 +223,7 @@ impl<'q> Parser<'q> {
         self.tokens[self.at].text.start.saturating_sub(1)
     }
 
-    /// `@a|b|c`: the names, of which each further one is a word.
+    /// `@a|b|c`: the names; each name after the first is a word.
     pub(super) fn field_names(&mut self) -> Parsed<Vec<Vec<u8>>> {
         let first = self.expect(Token::Field)?;
         let mut names = vec![unescaped(self.text_of(&first))];
@@ -234,7 +236,7 @@ impl<'q> Parser<'q> {
         Ok(names)
     }
 
-    /// The attributes after `=>`: `{$weight: 2; $slop: 1}`, put on a part if there is one.
+    /// The attributes after `=>`: `{$weight: 2; $slop: 1}`, put on `node` if there is a node.
     pub(super) fn attributes(&mut self, node: &mut Option<Node>) -> Parsed<()> {
         self.expect(Token::OpenBrace)?;
         let mut given = Vec::new();
@@ -270,7 +272,7 @@ impl<'q> Parser<'q> {
         }
     }
 
-    /// A range of numbers from its bounds.
+    /// A range of numbers from two bounds.
     pub(super) fn range(&self, from: &Bound, to: &Bound) -> Range {
         Range {
             min: from.value,

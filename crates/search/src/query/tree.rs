@@ -10,18 +10,19 @@ use std::fmt::{Debug, Formatter};
 pub struct Fields(pub u128);
 
 impl Fields {
-    /// Every text field, also those that are added later.
+    /// Every text field, also fields that are added later.
     pub const ALL: Fields = Fields(u128::MAX);
 }
 
-/// A part of a query, with what its attributes say.
+/// A part of a query, with the attributes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub kind: Kind,
     pub fields: Fields,
-    /// The factor of its score.
+    /// The factor of the part's score.
     pub weight: f64,
-    /// How many other words may stand between those of an intersection. `None`: as the query says.
+    /// How many other words may stand between the words of an intersection. `None`: as the query
+    /// says.
     pub slop: Option<u32>,
     /// Whether words must stand in the order of the query.
     pub in_order: bool,
@@ -81,9 +82,10 @@ pub enum Kind {
     /// `*`
     Everything,
     Word(Vec<u8>),
-    /// A term that stands for a word: `+` and its stem, its stem, `~` and a group of synonyms.
+    /// A term that stands for a word: `+` and the stem, the stem alone, or `~` and a group of
+    /// synonyms.
     Expanded(Vec<u8>),
-    /// All of them, in any order and distance, or as a phrase.
+    /// All parts, in any order and distance, or as a phrase.
     Intersect {
         parts: Vec<Node>,
         is_exact: bool,
@@ -134,7 +136,7 @@ pub struct Range {
     pub with_max: bool,
 }
 
-/// Places around one.
+/// The places within a circle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Circle {
     pub longitude: f64,
@@ -180,7 +182,7 @@ pub enum Relation {
     Intersects,
 }
 
-/// Vectors near to one.
+/// A search for vectors near to `vector`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorQuery {
     pub field: Vec<u8>,
@@ -235,7 +237,7 @@ impl Node {
         Node::new(Kind::Word(text))
     }
 
-    /// The parts of this one.
+    /// The parts of this node.
     pub fn parts(&self) -> &[Node] {
         match &self.kind {
             Kind::Intersect { parts, .. } | Kind::Union(parts) => parts,
@@ -267,7 +269,7 @@ impl Node {
         self.parts_mut().iter_mut().for_each(Node::forget);
     }
 
-    /// Leaves of the fields of each part those that its whole has.
+    /// Restricts the fields of each part to the fields of the whole.
     pub(super) fn spread_fields(&mut self) {
         let fields = self.fields.0;
         for part in self.parts_mut() {
@@ -276,7 +278,7 @@ impl Node {
         }
     }
 
-    /// Leaves of the fields of this part, and of all in it, those that are among `fields`.
+    /// Restricts the fields of this part, and of all parts in it, to `fields`.
     pub(crate) fn restrict(&mut self, fields: Fields) {
         self.fields.0 &= fields.0;
         for part in self.parts_mut() {

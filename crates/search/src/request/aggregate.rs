@@ -1,7 +1,7 @@
 //! FT.AGGREGATE's words: the shared options, and stages in the order of the command.
 //!
-//! Expressions and reducers are kept as they were given: a pipeline reads them, so that their
-//! errors come in its order.
+//! Expressions and reducers are kept as they were given: the pipeline reads them, so that errors
+//! come in the pipeline's order.
 
 use super::options::{Defaults, Limit, Options, owned, unknown};
 use super::search::{Returned, SortKey, named_paths};
@@ -12,10 +12,10 @@ use russet_base::numbers::number::parse_i64;
 /// Properties that SORTBY takes.
 const SORT_KEYS_MAX: usize = 8;
 
-/// Stages of a request: a row goes through each in a call of its own.
+/// Stages of a request: a row goes through each stage in a nested call.
 pub const STAGES_MAX: usize = 256;
 
-/// A field that LOAD reads, and its property's name.
+/// A field that LOAD reads, and the property's name.
 pub type Loaded = Returned;
 
 /// A step of the pipeline.
@@ -33,7 +33,7 @@ pub enum Stage {
     Arrange(Arrange),
 }
 
-/// GROUPBY with its reducers.
+/// GROUPBY with reducers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Names without their mark.
@@ -50,7 +50,7 @@ pub struct ReducerCall {
     pub name: Vec<u8>,
 }
 
-/// SORTBY and LIMIT, which are one stage wherever they stand between two GROUPBYs.
+/// SORTBY and LIMIT, which are a single stage wherever they stand between two GROUPBYs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrange {
     pub keys: Vec<SortKey>,
@@ -67,7 +67,7 @@ pub struct AggregateRequest {
     /// ADDSCORES: rows have `__score`.
     pub adds_scores: bool,
     pub stages: Vec<Stage>,
-    /// Whether a stage groups, and the place of SORTBY and LIMIT since the last one that does.
+    /// Whether a stage groups, and the place of SORTBY and LIMIT since the last stage that groups.
     is_grouped: bool,
     arranged: Option<usize>,
 }
@@ -106,8 +106,8 @@ impl AggregateRequest {
         }
     }
 
-    /// Whether all rows are counted before the first one is replied: WITHCOUNT without a cursor,
-    /// which 2.10 reads without effect.
+    /// Whether all rows are counted before the first row is sent: WITHCOUNT without a cursor, which
+    /// 2.10 reads without effect.
     pub fn counts_all(&self) -> bool {
         let options = &self.options;
         options.counts_all == Some(true) && options.cursor.is_none() && options.is_strict
@@ -120,7 +120,8 @@ impl AggregateRequest {
         options.counts_all == Some(true) && options.cursor.is_some() && options.is_strict
     }
 
-    /// Reads an option or a stage after its name, in capitals. `false`: there is none of the name.
+    /// Reads an option or a stage after the name, which is in capitals. `false`: neither has the
+    /// name.
     pub(super) fn read(
         &mut self,
         name: &[u8],

@@ -11,7 +11,7 @@ pub struct Field {
     /// How queries call it: the name after AS, else the path.
     pub name: Vec<u8>,
     pub kind: FieldKind,
-    /// SORTABLE: its values are kept beside the document.
+    /// SORTABLE: the index keeps the values beside the document.
     pub is_sortable: bool,
     /// UNF: kept for sorting as they are, with the case of their letters.
     pub is_unnormalised: bool,
@@ -24,7 +24,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Whether its path may find several values in no order.
+    /// Whether the field's path may find several values in no order.
     pub fn has_no_order(&self) -> bool {
         match &self.kind {
             FieldKind::Text(text) => text.has_no_order,
@@ -33,7 +33,7 @@ impl Field {
     }
 }
 
-/// The type of a field, with its options.
+/// A field's type, with the options of the type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldKind {
     Text(Text),
@@ -67,7 +67,7 @@ pub struct Text {
     pub phonetic: Option<Phonetic>,
     /// WITHSUFFIXTRIE: parts within words are found quickly.
     pub has_suffixes: bool,
-    /// Its path may find several texts in no order: no SLOP or INORDER.
+    /// The path may find several texts in no order, so there is no SLOP or INORDER.
     pub has_no_order: bool,
 }
 
@@ -83,7 +83,7 @@ pub enum Phonetic {
 /// Options of TAG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// `None`: the text is one tag, as JSON has it if none is named.
+    /// `None`: the whole text is a tag, as JSON has it if no separator is named.
     pub separator: Option<u8>,
     pub is_case_sensitive: bool,
     pub has_suffixes: bool,
@@ -105,7 +105,7 @@ pub struct Vector {
     pub metric: Metric,
     pub algorithm: Algorithm,
     pub initial_cap: usize,
-    /// Its path may find several vectors of a document, of which the nearest counts.
+    /// The path may find several vectors of a document; the nearest vector counts.
     pub takes_several: bool,
 }
 
@@ -113,10 +113,10 @@ impl Vector {
     /// Links of a row on the levels above the lowest, at most; on the lowest twice as many. No
     /// graph of RediSearch has more.
     pub const LINKS_MAX: usize = 32_767;
-    /// Bytes of a vector with its links, at most: as many as a string has.
+    /// The most bytes of a vector with links: as many as a string may have.
     pub const BYTES_MAX: usize = 512 << 20;
 
-    /// Bytes of a vector with its links, which the first one costs at least; at most `usize::MAX`.
+    /// Bytes of a vector with links, the least that the first vector costs; at most `usize::MAX`.
     pub fn bytes(&self) -> usize {
         let of_row = self.dimensions.saturating_mul(self.element.bytes());
         let links = self.algorithm.graph().map_or(0, |graph| {
@@ -129,8 +129,8 @@ impl Vector {
         of_row.saturating_add(links)
     }
 
-    /// Whether an index over such vectors can be made, if each may have `bytes_max` bytes with its
-    /// links, of a definition of any source.
+    /// Whether an index over such vectors can be made, if each may have `bytes_max` bytes with
+    /// links; the definition may have any source.
     ///
     /// # Errors
     ///
@@ -259,7 +259,7 @@ impl Element {
         }
     }
 
-    /// Its bytes.
+    /// Bytes of an element.
     pub fn bytes(self) -> usize {
         match self {
             Element::Float64 => 8,
@@ -273,7 +273,7 @@ impl Element {
 /// The distance of two vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// The square of the Euclidean one.
+    /// The square of the Euclidean distance.
     L2,
     /// 1 less the inner product.
     InnerProduct,
@@ -283,7 +283,7 @@ pub enum Metric {
 
 impl Metric {
     /// The metric by which a graph links vectors. Inner products are no distances (a vector is not
-    /// the nearest to itself): the Euclidean one takes their place.
+    /// the nearest to itself): the Euclidean distance takes their place.
     pub(crate) fn linking(self) -> Metric {
         match self {
             Metric::InnerProduct => Metric::L2,

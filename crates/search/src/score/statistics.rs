@@ -1,9 +1,9 @@
-//! The figures of all shards that scores depend on: as one shard has them, added up, as bytes.
+//! The figures of all shards that scores depend on: as a shard has them, added up, as bytes.
 //!
 //! A shard says how many documents it has, how long these are together, how many of them hold each
 //! term that the query stands for, and how many each part of the query has. The sums of all shards
-//! make scores those of one index with all documents, to the last bit: the order in which shares
-//! are added comes of the numbers of documents, too.
+//! make scores equal to the scores of a single index with all documents, to the last bit, because
+//! the order in which shares are added comes from these numbers, too.
 //!
 //!     documents | length | names of terms: (space, text, documents) ... | parts: (count, all) ...
 //!               | the best score, perhaps
@@ -18,7 +18,7 @@ use crate::pipeline::shards::wire::{Reader, Writer};
 /// Bytes of the terms and parts of all shards, at most.
 pub const BYTES_MAX: usize = 1 << 20;
 
-/// The space of words; a tag's is the place of its field, and one more.
+/// The space of words; a tag's space is the place of the field plus 1.
 pub(crate) const WORDS: u64 = 0;
 
 /// The documents of a part of a query.
@@ -44,7 +44,7 @@ pub struct Statistics {
     bytes: usize,
 }
 
-/// Bytes of a term besides its text, and of a part.
+/// Bytes of a term besides the text, and of a part.
 const ENTRY: usize = 24;
 
 impl Statistics {
@@ -95,7 +95,7 @@ impl Statistics {
         }
     }
 
-    /// Adds those of another shard. `false`: they are of another query, or too many.
+    /// Adds the figures of another shard. `false`: the figures are of another query, or too many.
     #[must_use]
     pub fn add(&mut self, other: &Statistics) -> bool {
         if self.parts.len() != other.parts.len() {
@@ -122,7 +122,7 @@ impl Statistics {
         self.is_bounded()
     }
 
-    /// Its bytes.
+    /// The statistics as bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.number(self.documents);

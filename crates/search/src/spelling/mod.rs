@@ -41,8 +41,9 @@ pub struct Speller<'a> {
 pub struct Misspelled {
     /// As the query has it, in small letters.
     pub word: Vec<u8>,
-    /// Terms near to it, with the documents that hold them: most documents first, those of equal
-    /// numbers in the order of their bytes; those of dictionaries alone come last, with 0.
+    /// Terms near to the word, with the number of documents that hold them: most documents first,
+    /// equal numbers in the order of the terms' bytes; terms of dictionaries alone come last, with
+    /// 0.
     pub suggestions: Vec<(usize, Vec<u8>)>,
 }
 
@@ -59,7 +60,7 @@ impl Speller<'_> {
 /// Words of a query that are looked at step by step.
 #[derive(Debug)]
 pub struct Checking {
-    /// Words with the fields that they are looked for in, the next one last.
+    /// Words with the fields that they are looked for in, the next word last.
     words: Vec<(Vec<u8>, Fields)>,
     stage: Stage,
     found: Vec<Misspelled>,
@@ -71,7 +72,8 @@ enum Stage {
     /// It is looked for in the index, and in the dictionaries of right words: in which, from which
     /// term on.
     Right(usize, Vec<u8>),
-    /// Terms near to it, from one on: those of most documents first.
+    /// Terms near to the word are looked for, from this term on; terms of most documents come
+    /// first.
     Near(Vec<u8>, Suggested),
     /// Terms of the dictionaries: of which, from which on.
     Others(usize, Vec<u8>, Suggested),
@@ -83,8 +85,8 @@ impl Stage {
     }
 }
 
-/// Terms by the documents that hold them, those of equal numbers in their order; those of
-/// dictionaries alone have none.
+/// Terms by the number of documents that hold them, and then in the order of their bytes; terms of
+/// dictionaries alone have 0.
 #[derive(Debug, Default)]
 struct Suggested {
     terms: BTreeSet<(Reverse<usize>, Vec<u8>)>,
@@ -182,8 +184,8 @@ fn add_words(part: &Node, out: &mut Vec<(Vec<u8>, Fields)>) {
 }
 
 impl Speller<'_> {
-    /// Whether a word is one of the index or of a dictionary of right ones, whatever the case of
-    /// its letters, from a term of such a one on. `None`: the time is over.
+    /// Whether a word is in the index or in a dictionary of right words, in letters of any case;
+    /// the look-up begins at a term of such a dictionary. `None`: the time is over.
     fn is_right(
         &self,
         index: &Index,
@@ -285,7 +287,7 @@ impl<'d> Texts for DictionaryWalk<'d> {
     }
 }
 
-/// Whether a document has a term in one of some fields.
+/// Whether any document has a term in any of some fields.
 fn is_in(index: &Index, term: &Term, fields: Fields) -> bool {
     if fields == Fields::ALL || term.postings.is_empty() {
         return !term.postings.is_empty();

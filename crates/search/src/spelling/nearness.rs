@@ -1,9 +1,9 @@
 //! Texts within a number of edits of a word, of texts that come in the order of their bytes.
 //!
 //! The states of the word's Levenshtein automaton are rows of distances, one for each letter of a
-//! text; texts with the same beginning share the rows of it. When no distance of a row is small
-//! enough, all texts that begin so are skipped, and with them those whose next letter would have to
-//! be one of the word's and is not.
+//! text; texts with the same beginning share the rows of that beginning. When no distance of a row
+//! is small enough, all texts that begin so are skipped, and also texts whose next letter would
+//! have to be a letter of the word and is not.
 
 use crate::index::to_successor;
 use crate::iterate::Clock;
@@ -22,7 +22,8 @@ struct Rows {
 enum Distance {
     Near,
     Far,
-    /// So are all that begin with so many of its bytes, which are so many letters, one or more.
+    /// So are all texts that begin with so many of the text's bytes, which are so many letters, at
+    /// least one.
     FarFrom {
         bytes: usize,
         letters: usize,
@@ -76,8 +77,8 @@ impl Rows {
         }
     }
 
-    /// Makes of a beginning that is too far, of so many letters, the next one that may be near;
-    /// `false`: there is none.
+    /// Turns a beginning of so many letters, which is too far, into the next beginning that may be
+    /// near; `false`: there is none.
     fn to_next(&self, start: &mut Vec<u8>, letters: usize) -> bool {
         let width = self.word.len() + 1;
         let before = &self.rows[(letters - 1) * width..][..width];
@@ -90,7 +91,7 @@ impl Rows {
         let own = own.filter(|(distance, letter)| **distance <= self.most && letter.is_ascii());
         let own = own.flat_map(|(_, letter)| [*letter as u8, letter.to_ascii_uppercase() as u8]);
         let next = own.filter(|letter| *letter > last).min();
-        // Letters of other alphabets are looked at one by one.
+        // Letters of other alphabets are looked at in turn.
         start.push(next.unwrap_or(0x80));
         true
     }

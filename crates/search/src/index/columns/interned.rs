@@ -1,13 +1,13 @@
 //! The values of a SORTABLE field of tags by document: a number each, as most documents share
 //! theirs with others.
 //!
-//!     of each document: number of its value, 0: it has none
-//!     of each value:    its bytes as `columns` has them | documents that have it
+//!     of each document: number of the value, 0: none
+//!     of each value:    the bytes as `columns` has them | documents that have it
 //!
-//! Invariant: a value has its number as long as a document has it; numbers of values that are gone
-//! are used again, which [`Interned::generation`] counts.
+//! Invariant: a value has a number as long as a document has the value; numbers of values that are
+//! gone are used again, which [`Interned::generation`] counts.
 //!
-//! Cost: O(1); 4 bytes a document, and some 40 and its bytes a value.
+//! Cost: O(1); 4 bytes a document, and some 40 and the bytes a value.
 
 use hashbrown::HashTable;
 use russet_base::hashing::hash::keys;
@@ -22,7 +22,7 @@ struct Value {
 #[derive(Debug, Default)]
 pub(crate) struct Interned {
     numbers: Vec<u32>,
-    /// The first one stands for no value.
+    /// The first stands for no value.
     values: Vec<Value>,
     free: Vec<u32>,
     by_bytes: HashTable<u32>,
@@ -37,7 +37,7 @@ impl Interned {
         self.numbers.get(id as usize).copied().unwrap_or(0)
     }
 
-    /// One more than the highest number of a value.
+    /// The number after the highest number of a value.
     pub(crate) fn end(&self) -> usize {
         self.values.len().max(1)
     }
@@ -66,7 +66,7 @@ impl Interned {
         }
     }
 
-    /// The number of a value, for one more document.
+    /// The number of a value, for another document.
     fn taken(&mut self, bytes: &[u8]) -> u32 {
         let hash = keys().hash(bytes);
         let values = &self.values;
@@ -134,8 +134,8 @@ mod tests {
             ..ProptestConfig::default()
         })]
 
-        /// Values of documents are those of a map; equal ones, and no others, share a number; and
-        /// numbers mean the same as long as the generation does.
+        /// Values of documents are as in a map; equal values, and no others, share a number; and
+        /// numbers keep their meaning as long as the generation stays.
         #[test]
         fn values_are_a_map(
             steps in prop::collection::vec((0..40u32, prop::option::weighted(0.8, "[ab]{0,3}")), 0..200),

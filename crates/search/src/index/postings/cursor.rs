@@ -1,7 +1,7 @@
 //! A walk over the postings of a term, in the order of ids.
 //!
 //! Cost: a step reads one entry, some 3 bytes. `seek` skips blocks by their last ids, O(log
-//! blocks), and then steps within one.
+//! blocks), and then steps within a block.
 
 use super::codec::{Body, FIRST_FIELD, Head, read_varint};
 use super::{Block, Postings};
@@ -13,9 +13,9 @@ pub(crate) const END: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(crate) struct PostingCursor<'i> {
     blocks: &'i [Block],
-    /// The block of the entry; those before it are passed.
+    /// The block of the entry; earlier blocks are passed.
     block: usize,
-    /// Where the entry after this one begins.
+    /// Where the next entry begins.
     at: usize,
     id: u32,
     body: Body,
@@ -75,7 +75,7 @@ impl<'i> PostingCursor<'i> {
         }
     }
 
-    /// To the first entry of the block, if there is one.
+    /// Moves to the first entry of the block, if there is a block.
     fn enter(&mut self) {
         self.at = 0;
         match self.blocks.get(self.block) {
@@ -105,7 +105,7 @@ impl<'i> PostingCursor<'i> {
         }
     }
 
-    /// One more than the last id of the block; [`END`] at the end.
+    /// The id after the last id of the block; [`END`] at the end.
     pub(crate) fn block_end(&self) -> u32 {
         let block = self.blocks.get(self.block);
         block.map_or(END, |block| block.last + 1)
@@ -152,7 +152,7 @@ impl<'i> PostingCursor<'i> {
         self.id = END;
     }
 
-    /// To the first entry of an id that is `to` or more, if this is not one.
+    /// Moves to the first entry with an id of `to` or more, unless the cursor is there.
     #[inline]
     pub(crate) fn seek(&mut self, to: u32) {
         if self.id >= to {
@@ -160,7 +160,7 @@ impl<'i> PostingCursor<'i> {
         }
         if self.blocks[self.block].last < to {
             let rest = &self.blocks[self.block + 1..];
-            // Mostly it is one of the next blocks.
+            // Mostly it is among the next blocks.
             let mut reach = 1;
             while reach < rest.len() && rest[reach - 1].last < to {
                 reach *= 2;

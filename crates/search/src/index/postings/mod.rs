@@ -6,11 +6,11 @@
 //!     entry    = head [frequency] [fields] [positions]      see `codec`
 //!
 //! Invariants
-//!   1. Ids ascend within a block and from one to the next; none comes twice.
+//!   1. Ids ascend within a block and from block to block; no id comes twice.
 //!   2. A block has 1 to [`BLOCK_MAX`] entries.
 //!
 //! Cost: an entry of a new document with the highest id is appended in O(1); any other is put or
-//! removed by writing the bytes of its block again, O(block) after O(log blocks). Typically 2 to 4
+//! removed by writing the bytes of the block again, O(block) after O(log blocks). Typically 2 to 4
 //! bytes an entry.
 
 mod codec;
@@ -78,7 +78,7 @@ impl Postings {
         &self.blocks
     }
 
-    /// Bytes of its heap blocks.
+    /// Bytes of the heap blocks.
     pub(crate) fn bytes(&self) -> usize {
         let heads = self.blocks.capacity() * size_of::<Block>();
         heads
@@ -89,8 +89,8 @@ impl Postings {
                 .sum::<usize>()
     }
 
-    /// Puts the entry of a document, in place of one that it has. `positions`: whether the schema
-    /// keeps them. Returns whether the document is new here, and by how much they grow.
+    /// Puts or replaces the entry of a document. `positions`: whether the schema keeps them.
+    /// Returns whether the document is new here, and by how much the postings grow.
     pub(crate) fn put(&mut self, id: u32, entry: &Entry<'_>, positions: bool) -> (bool, Growth) {
         if self.blocks.last().is_none_or(|block| block.last < id) {
             let last = self.blocks.len().saturating_sub(1);
@@ -111,7 +111,7 @@ impl Postings {
         })
     }
 
-    /// Changes a block and perhaps those that come or go with it, and measures that.
+    /// Changes a block, perhaps adds or removes blocks, and measures the growth.
     fn measured<T>(&mut self, at: usize, change: impl FnOnce(&mut Postings) -> T) -> (T, Growth) {
         let bytes = |its: &Postings, from_end: usize| {
             let blocks = its.blocks.iter();
@@ -129,7 +129,7 @@ impl Postings {
         (changed, growth)
     }
 
-    /// The block that a document's entry is in, if it has one.
+    /// The block of a document's entry, if there is an entry.
     pub(crate) fn block_of(&self, id: u32) -> usize {
         self.blocks.partition_point(|block| block.last < id)
     }
@@ -142,8 +142,8 @@ impl Postings {
         }
     }
 
-    /// Removes the entry of a document from its [block](Postings::block_of), and says by how much
-    /// they grow; `None`: there is none.
+    /// Removes the entry of a document from a [block](Postings::block_of), and returns by how much
+    /// the postings grow; `None`: there is none.
     pub(crate) fn remove(&mut self, at: usize, id: u32, positions: bool) -> Option<Growth> {
         if at >= self.blocks.len() {
             return None;
@@ -194,7 +194,7 @@ impl Postings {
 }
 
 impl Block {
-    /// Puts or replaces the entry of a document. Returns whether it had one.
+    /// Puts or replaces the entry of a document. Returns whether there was an entry.
     fn splice(&mut self, id: u32, entry: &Entry<'_>, positions: bool) -> bool {
         let place = self.place(id, positions);
         let mut middle = Vec::with_capacity(entry.bytes_max() + HEAD_MAX);

@@ -8,13 +8,14 @@
 //! | `globe` | the Earth as maps that are planes |
 //!
 //! FLAT is a plane. SPHERICAL is the Earth: shortest ways between the corners of a polygon are its
-//! edges. Two shapes are put on one map, on which these are straight; where they are too far apart
-//! for any, as half the Earth is, longitude and latitude are taken for a plane.
+//! edges. Two shapes are put on the same map, on which edges are straight; if the shapes are too
+//! far apart for any map, as half the Earth is, longitude and latitude are taken for a plane.
 //!
 //! A tree of boxes finds the shapes that may touch another, each of which is then looked at. Boxes
 //! of SPHERICAL are around directions, so that they know no edges of the map.
 //!
-//! Invariant: the tree has one leaf for each shape of `by_document`, whose box is [`box_of`] it.
+//! Invariant: the tree has a leaf for each shape of `by_document`; the leaf's box is [`box_of`] the
+//! shape.
 //!
 //! Cost: a shape O(log n) into the tree; 56 bytes a leaf and 16 bytes a point.
 
@@ -79,7 +80,7 @@ pub(crate) fn parse(text: &[u8], space: ShapeSpace) -> Result<Shape, Vec<u8>> {
     Ok(shape)
 }
 
-/// Puts the rings of a polygon right, which are judged on a map if one has them all.
+/// Puts the rings of a polygon right; they are judged on a map if a map has them all.
 fn correct(rings: &mut Vec<Ring>, space: ShapeSpace) -> Result<(), String> {
     let shape = Shape::Polygon(std::mem::take(rings));
     let map = Map::of(&shape);
@@ -131,7 +132,7 @@ impl RTreeObject for Leaf {
 /// Coordinates of boxes, at most: their products are numbers.
 const BOX_MAX: f64 = 1e75;
 
-/// The box of a shape: of its directions, or of its coordinates and 0.
+/// The box of a shape: of the shape's directions, or of the coordinates and 0.
 fn box_of(shape: &Shape, space: ShapeSpace) -> AABB<[f64; 3]> {
     let (low, high) = match space {
         ShapeSpace::Spherical => Cap::of(shape).corners(),
@@ -166,7 +167,7 @@ impl Shapes {
         }
     }
 
-    /// Gives a document its shape, or another.
+    /// Puts or replaces the shape of a document.
     pub(crate) fn put(&mut self, document: u32, shape: &Shape) {
         if self.by_document.get(&document) == Some(shape) {
             return;
@@ -180,7 +181,7 @@ impl Shapes {
         self.by_document.insert(document, shape.clone());
     }
 
-    /// Takes the shape of a document out, if it has one.
+    /// Removes the shape of a document, if there is any.
     pub(crate) fn remove(&mut self, document: u32) {
         let Some(shape) = self.by_document.remove(&document) else {
             return;
@@ -216,8 +217,8 @@ impl Shapes {
         (near.len() <= most).then_some(near)
     }
 
-    /// Whether the shape of a document, if it has one, lies so to another, and about how many steps
-    /// it takes to see that.
+    /// Whether a document has a shape with this relation to another shape, and about how many steps
+    /// the check takes.
     pub(crate) fn fits(&self, document: u32, relation: Relation, to: &Shape) -> (bool, usize) {
         let Some(own) = self.by_document.get(&document) else {
             return (false, 1);
@@ -275,7 +276,7 @@ fn lies_flat(own: &Shape, relation: Relation, to: &Shape, blur: f64) -> bool {
     }
 }
 
-/// Whether a shape lies in a polygon: a point not on its border. In a point there is none.
+/// Whether a shape lies in a polygon: a point must not be on the border. Nothing lies in a point.
 fn is_within(shape: &Shape, other: &Shape, blur: f64) -> bool {
     let Shape::Polygon(rings) = other else {
         return false;

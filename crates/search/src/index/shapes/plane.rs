@@ -1,10 +1,11 @@
-//! Polygons in the plane: where a point lies, whether two touch, whether one lies in the other.
+//! Polygons in the plane: where a point lies, whether two polygons touch, whether a polygon lies in
+//! another.
 //!
-//! A polygon is a list of closed rings: the outer one, then its holes. A point on a line to within
-//! rounding counts as on it: coordinates that come of a projection are exact to a `blur`, those of
-//! a flat space are as they are.
+//! A polygon is a list of closed rings: the outer ring, then the holes. A point on a line to within
+//! rounding counts as on it: coordinates that come of a projection are exact to a `blur`,
+//! coordinates of a flat space are as they are.
 //!
-//! Cost: pairs of edges, of which those whose boxes are apart are passed over.
+//! Cost: O(pairs of edges); pairs whose boxes are apart are passed over.
 
 use super::{Point, Ring};
 
@@ -48,7 +49,7 @@ fn boxes_touch((a, b): Edge, (c, d): Edge, blur: f64) -> bool {
     })
 }
 
-/// Whether a point is on an edge, its ends included.
+/// Whether a point is on an edge, the ends included.
 pub(super) fn is_on(edge: Edge, p: Point, blur: f64) -> bool {
     boxes_touch(edge, (p, p), blur) && side(edge, p, blur) == 0.0
 }
@@ -90,7 +91,7 @@ impl<'r> Area<'r> {
         pairs.map(|pair| (pair[0], pair[1]))
     }
 
-    /// Its box, as a diagonal.
+    /// The area's box, as a diagonal.
     fn bounds(self) -> Edge {
         bounds(self.rings.iter().flatten())
     }
@@ -130,12 +131,12 @@ impl<'r> Area<'r> {
         if edges.any(|edge| near.iter().any(|one| edges_touch(edge, *one, self.blur))) {
             return true;
         }
-        // Without a common edge one lies in the other, or in a hole of it, or apart.
+        // Without a common edge an area lies in the other, in a hole of the other, or apart.
         let first = |area: Area<'_>| area.rings[0][0];
         other.locate(first(self)) == Place::Inside || self.locate(first(other)) == Place::Inside
     }
 
-    /// Whether the area lies in another one; common borders are allowed.
+    /// Whether the area lies in another area; common borders are allowed.
     pub(super) fn is_within(self, other: Area<'_>) -> bool {
         let (mine, its) = (self.bounds(), other.bounds());
         if !boxes_touch(mine, its, self.blur) {

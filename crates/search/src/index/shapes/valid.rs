@@ -1,14 +1,14 @@
-//! Whether rings make a polygon: closed, of three points, without spikes and crossings, its holes
-//! inside of it and apart from each other.
+//! Whether rings make a polygon: closed, of three points, without spikes and crossings, with the
+//! holes inside and apart from each other.
 //!
-//! Rings are put right first: closed, without doubled points, the outer one clockwise and the holes
-//! against it.
+//! Rings are put right first: closed, without doubled points, the outer ring clockwise and the
+//! holes counter-clockwise.
 //!
-//! Cost: the edges are sorted by their left ends, and each is held against those that begin before
-//! it ends.
+//! Cost: the edges are sorted by their left ends, and each is compared with the edges that begin
+//! before it ends.
 //!
-//! Source: polygons put into Redis Stack 7.4, whose errors these are; of two edges that cross its
-//! words are given whole, of those that touch up to the point.
+//! Source: polygons put into Redis Stack 7.4, whose errors these are; for two edges that cross the
+//! whole text is given, for edges that touch the text up to the point.
 
 use russet_base::numbers::general;
 
@@ -82,7 +82,7 @@ fn of_ring(ring: &Ring, blur: f64, shown: &dyn Fn(Point) -> Point) -> Result<(),
     Ok(())
 }
 
-/// An edge with its ring and its place in it.
+/// An edge, with the ring and the edge's place in the ring.
 #[derive(Clone, Copy)]
 struct Segment {
     edge: Edge,
@@ -99,7 +99,7 @@ fn segments(rings: &[Ring]) -> Vec<Segment> {
     rings.iter().enumerate().flat_map(of_ring).collect()
 }
 
-/// Calls `each` with pairs of edges that have a point in common, the earlier one first; edges that
+/// Calls `each` with pairs of edges that have a point in common, the earlier edge first; edges that
 /// follow each other are no pair.
 fn for_each_pair(rings: &[Ring], blur: f64, mut each: impl FnMut(Segment, Segment)) {
     let mut sorted = segments(rings);
@@ -159,7 +159,8 @@ fn intersection_text(point: Point) -> String {
     )
 }
 
-/// Edges of a ring touch no others of it; those of two rings touch in single points.
+/// Edges of a ring touch no other edges of the same ring; edges of two rings touch in single
+/// points.
 fn check_turns(rings: &[Ring], blur: f64, shown: &dyn Fn(Point) -> Point) -> Result<(), String> {
     let mut worst: Option<(Segment, Segment)> = None;
     for_each_pair(rings, blur, |one, other| {
@@ -197,7 +198,8 @@ fn check_holes(rings: &[Ring], blur: f64, shown: &dyn Fn(Point) -> Point) -> Res
         let point = common_point(one.edge, other.edge, blur);
         touching.push((one.ring, other.ring, point));
     });
-    // A ring of which some pieces lie inside another and some outside crosses it in its corners.
+    // If some pieces of a ring lie inside another ring and some outside, the rings cross in
+    // corners.
     let place = |ring: usize, of: usize| -> Result<Place, String> {
         let area = |ring: usize| Area {
             rings: &rings[ring..=ring],
@@ -244,7 +246,8 @@ fn check_holes(rings: &[Ring], blur: f64, shown: &dyn Fn(Point) -> Point) -> Res
 
 /// Whether rings and the points in which they touch make a circle.
 fn cuts_off(rings: usize, touching: &[(usize, usize, Point)], blur: f64) -> bool {
-    // Rings first, then points; each has the number of one that it is connected with, or its own.
+    // Rings first, then points; each has the number of a ring or point that it is connected with,
+    // or its own.
     let mut roots: Vec<usize> = (0..rings).collect();
     let mut points: Vec<Point> = Vec::new();
     let mut links: Vec<(usize, usize)> = Vec::new();

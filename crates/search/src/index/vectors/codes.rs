@@ -3,16 +3,16 @@
 //!     chunk   codes: signed bytes, each a multiple of 16 long
 //!     tails   of each row, scale: f32 | squares: f32
 //!
-//! A walk waits for memory: a row of 128 floats has 8 lines, its code 2 (an allocator begins large
+//! A walk waits for memory: a row of 128 floats has 8 lines, the code 2 (an allocator begins large
 //! blocks as chunks are at a line). The greatest element of a row becomes 127. With `scale` =
-//! row*row / row*code the error of a code is at right angles to its row: errors of distances grow
+//! row*row / row*code the error of a code is at right angles to the row: errors of distances grow
 //! with the distance, not with the length of rows. `squares` is row*row. So
 //!
 //!     row*other    scale * scale' * (code*code'), the last of integers, exact
 //!     |row-other|^2    squares + squares' - 2 * row*other
 //!
-//! Codes only find rows and link them. Distances that are shown are those of the rows, which are
-//! measured again (`walk`); some more than asked are kept until then.
+//! Codes only find rows and link them. Distances in replies are measured again between rows
+//! (`walk`); until then a search keeps some more rows than it needs.
 //!
 //! Bounds
 //!   1. There are codes only with a graph, of floating elements from 32 dimensions on, and
@@ -34,18 +34,18 @@ use crate::schema::{self, Algorithm, Element, Metric};
 use russet_encodings::hnsw::{BATCH, DIM_MAX, dot_i8, dots_i8, quantize};
 use russet_encodings::prefetch::{prefetch, prefetch_lines};
 
-/// Shorter rows are few lines themselves; sums of products of longer ones are no i32.
+/// Shorter rows are few lines themselves; sums of products of longer rows exceed an i32.
 const DIMENSIONS: RangeInclusive<usize> = 32..=DIM_MAX as usize;
 /// Fewer rows stay in the processor's caches.
 const LEAST_ROWS: usize = 1024;
 /// Of more, numbers would not fit.
 const ROWS_MAX: usize = 1 << 31;
 
-/// Squares of rows that are neither 0 nor between these are no floats, or imprecise ones.
+/// Squares of rows are 0 or between these, because other squares are no floats, or imprecise.
 const SQUARES: RangeInclusive<f64> = 1e-25..=1e30;
 
 /// The share of the square of a near row's distance that the square of an error may have. Up to
-/// this one, walks by codes find what walks over rows find, within 1 % of recall at an EF of 10;
+/// this share, walks by codes find what walks over rows find, within 1 % of recall at an EF of 10;
 /// the order of inner products suffers sooner.
 const ERROR_MAX: f64 = 1e-3;
 const ERROR_MAX_OF_PRODUCTS: f64 = 3e-4;
@@ -60,12 +60,12 @@ struct Tail {
     squares: f32,
 }
 
-/// The code of one row, or of a target.
+/// The code of a row, or of a target.
 #[derive(Debug)]
 pub(super) struct Code {
     bytes: Box<[u8]>,
     tail: Tail,
-    /// The square of its error. `None`: it does not stand for the row.
+    /// The square of the code's error. `None`: the code does not stand for the row.
     error: Option<f64>,
 }
 
@@ -219,7 +219,7 @@ impl Codes {
         self.odd += usize::from(code.error.is_none());
     }
 
-    /// Takes note of the square of the distance of a row that is near to the one that came last.
+    /// Records the square of the distance between the row that came last and a row near to it.
     pub(super) fn note_gap(&mut self, gap: f64) {
         if !gap.is_finite() {
             return;

@@ -1,8 +1,8 @@
-//! A graph over rows by which the nearest ones are found: HNSW.
+//! HNSW: a graph over rows that leads a search to the nearest rows.
 //!
 //! After Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
-//! Hierarchical Navigable Small World graphs" (2016). A row has a level, 0 for all but one in M of
-//! them, and links to near rows on each level up to its own: 2M on level 0, M above.
+//! Hierarchical Navigable Small World graphs" (2016). A row has a level, 0 for all but a share of
+//! 1/M of the rows, and links to near rows on each level up to that level: 2M on level 0, M above.
 //!
 //!     level 0    chunks: of each row, count | 2M rows
 //!     above      of the few rows that reach there: lists of rows, level by level
@@ -10,16 +10,17 @@
 //! Invariants
 //!   1. Links are mutual on each level, never doubled, never to the row itself.
 //!   2. The entry is a row of the highest level.
-//!   3. Of level 0 there is one path through all rows (`path`): a search that finds fewer rows than
-//!      it wants has met all.
+//!   3. A path leads through all rows of level 0 (`path`), so a search that finds fewer rows than
+//!      it wants has met all rows.
 //!
-//! A row that is removed leaves no mark: its neighbours are linked among themselves.
+//! A removed row leaves no mark: the graph links the row's neighbours among themselves.
 //!
-//! Distances are those of codes while these are in use (`codes`), else of rows: any will do to link
-//! near rows. Searches: `walk`.
+//! Distances are measured between codes while codes are in use (`codes`), else between rows: both
+//! are good enough to link near rows. Searches: `walk`.
 //!
-//! Cost: an insertion, a search and some M^2 distances; 4 x (2M + 3) bytes a row. Of a great M or
-//! EF an insertion makes fewer links, of fewer candidates: it ends within some milliseconds.
+//! Cost: an insertion, a search and some M^2 distances; 4 x (2M + 3) bytes a row. With a great M or
+//! EF an insertion makes fewer links, from fewer candidates, so that it ends within some
+//! milliseconds.
 
 use std::cmp::Reverse;
 
@@ -38,9 +39,9 @@ const GAP_RANK: usize = 9;
 /// The highest level.
 const LEVEL_MAX: usize = 24;
 
-/// Distances by which one row's links are chosen, a full list gives up one, and all lists that a
-/// new row is linked with, or that a removed row leaves, are sorted: at most. An M of up to 180
-/// needs no more.
+/// The most distances that are measured to choose the links of a row, to choose the link that a
+/// full list gives up, and to sort all lists that a new row is linked with or that a removed row
+/// leaves. An M of up to 180 needs no more.
 const CHOICE_MAX: usize = 1 << 14;
 const HIDDEN_MAX: usize = 1 << 12;
 const SORTED_MAX: usize = 1 << 16;
@@ -76,7 +77,7 @@ impl Graph {
         }
     }
 
-    /// The row at which walks begin, and its level.
+    /// The row at which walks begin, and that row's level.
     pub(super) fn entry(&self) -> Option<(u32, usize)> {
         self.entry.map(|entry| (entry, self.level(entry)))
     }
@@ -139,7 +140,7 @@ impl Graph {
         self.set_links(row, level, &left);
     }
 
-    /// A level for a new row: each further one with a chance of 1/M.
+    /// A level for a new row: each further level has a chance of 1/M.
     fn draw_level(&mut self) -> usize {
         // xorshift64*
         self.random ^= self.random >> 12;
@@ -155,8 +156,8 @@ impl Graph {
         self.m.min((SORTED_MAX / (2 * self.m + 1)).max(2))
     }
 
-    /// Of candidates, ascending, those that no chosen one is nearer to than the target; then the
-    /// nearest others, up to `most`.
+    /// Chooses up to `most` of the candidates, which ascend: first each candidate to which no
+    /// chosen row is nearer than the target is, then the nearest others.
     fn choose(&self, rows: &Rows, candidates: &[Near], most: usize) -> Vec<u32> {
         let mut chosen: Vec<u32> = Vec::with_capacity(most);
         let mut others = Vec::new();
@@ -215,8 +216,8 @@ impl Graph {
         Some(near[dropped].document)
     }
 
-    /// Links two rows of a level, of which one that has too many links gives up one. A row that
-    /// would have no other link is not given up.
+    /// Links two rows of a level, and a row with too many links gives up a link. A row with M / 2
+    /// links or fewer keeps them all.
     fn link(&mut self, rows: &Rows, row: u32, other: u32, level: usize) {
         if row == other || self.links(row, level).contains(&other) {
             return;
@@ -274,7 +275,7 @@ impl Graph {
         }
     }
 
-    /// Puts a row into the graph. Returns the distance of one of the nearest to it.
+    /// Puts a row into the graph. Returns the distance of a row near to the new row.
     pub(super) fn insert(&mut self, rows: &Rows, row: u32) -> Option<f64> {
         let (stride, rows_each) = (2 * self.m + 1, self.shape.rows());
         while self.links.len() * rows_each <= row as usize {
@@ -313,7 +314,7 @@ impl Graph {
         Some(near[at].distance)
     }
 
-    /// The row of level 0 that is nearest to a new one, as far as is known.
+    /// The row of level 0 that is nearest to a new row, as far as is known.
     fn nearest_of(&self, row: u32, around: &[(usize, Vec<Near>)]) -> Option<u32> {
         let near = around.last().map_or(&[][..], |(_, near)| near);
         let mut near = near.iter().map(|near| near.document);

@@ -8,7 +8,7 @@
 //! | `element` | rows as numbers: reading, lengths, distances |
 //! | `codes` | rows once more in 8 bits an element |
 //! | `chunks` | how many rows are allocated at once |
-//! | `graph`, `path` | HNSW over rows: its links; those that stay |
+//! | `graph`, `path` | HNSW over rows: the links; the links that stay |
 //! | `walk` | walks of a graph, by codes or by rows |
 //! | `search` | searches of a graph, step by step |
 //! | `near` | the nearest of several |
@@ -40,14 +40,14 @@ use rows::Rows;
 /// No row, no document.
 const NONE: u32 = u32::MAX;
 
-/// The vectors of one document, row after row.
+/// The vectors of a document, row after row.
 pub(crate) type RowsOf = Vec<u8>;
 
 #[derive(Debug)]
 pub(crate) struct Vectors {
     rows: Rows,
     graph: Option<Graph>,
-    /// Of each row its document, and the document's next row.
+    /// The document of each row, and the document's next row.
     documents: Vec<u32>,
     next: Vec<u32>,
     /// The first row of each document.
@@ -71,8 +71,8 @@ pub(crate) fn of_bytes(options: &schema::Vector, bytes: &[u8]) -> Result<RowsOf,
     Ok(bytes.to_vec())
 }
 
-/// The vectors of a JSON document, of what its path finds: a list of numbers; of a path that may
-/// find several, lists of numbers and nulls, or one list of these that begins with a list.
+/// The vectors of a JSON document, of what its path finds: a list of numbers; if the path may find
+/// several, lists of numbers and nulls, or a single list of these that begins with a list.
 ///
 /// # Errors
 ///
@@ -142,8 +142,8 @@ impl Vectors {
         std::iter::successors(first.filter(|row| *row != NONE), next)
     }
 
-    /// Puts the vectors of a document, in place of those that it has. Rows that it has already stay
-    /// as they are. O(rows), and for each other one an insertion or a removal.
+    /// Puts or replaces the vectors of a document. Rows that the document has already stay as they
+    /// are. O(rows), and an insertion or a removal for each other row.
     pub(crate) fn put(&mut self, document: u32, rows: &[u8]) {
         let rows: Vec<Vec<u8>> = rows
             .chunks_exact(self.row_bytes())
@@ -251,7 +251,7 @@ impl Vectors {
     }
 
     /// Documents near to a target that pass, by the graph: `ef` of them, or all, ascending; first
-    /// those that the graph has.
+    /// the documents that the graph has.
     pub(crate) fn near(
         &self,
         target: &[u8],

@@ -2,10 +2,10 @@
 //!
 //!     chunk = row ... , each of elements, little endian
 //!
-//! Rows are kept as the elements that the field names; with COSINE, floating ones have length 1.
+//! Rows are kept as the elements that the field names; with COSINE, rows of floats have length 1.
 //! Numbers of rows that are gone are used again. A row is loose if its distance from itself is no
-//! number: one of zeros under COSINE, one with NaN or infinite elements. It is near to nothing, and
-//! has neither a code nor a place in a graph.
+//! number: a row of zeros under COSINE, a row with NaN or infinite elements. It is near to nothing,
+//! and has neither a code nor a place in a graph.
 
 use super::chunks::ChunkShape;
 use super::codes::Codes;
@@ -52,7 +52,7 @@ impl Rows {
         self.options.takes_several
     }
 
-    /// A radius as distances are: those of all but FLOAT64 are floats.
+    /// A radius in the precision of distances, which are floats for all elements but FLOAT64.
     pub(super) fn radius(&self, radius: f64) -> f64 {
         match self.options.element {
             Element::Float64 => radius,
@@ -60,7 +60,7 @@ impl Rows {
         }
     }
 
-    /// One more than the highest number of a row so far.
+    /// The number after the highest number of a row so far.
     pub(super) fn end(&self) -> u32 {
         self.count
     }
@@ -80,7 +80,7 @@ impl Rows {
         &self.chunks[chunk][place * self.row_bytes..(place + 1) * self.row_bytes]
     }
 
-    /// Keeps a row, and returns its number.
+    /// Keeps a row, and returns the row's number.
     pub(super) fn put(&mut self, bytes: &[u8]) -> u32 {
         let row = self.free.pop().unwrap_or_else(|| {
             if self.count as usize == self.chunks.len() * self.shape.rows() {
@@ -126,7 +126,7 @@ impl Rows {
         self.codes.as_ref().filter(|codes| codes.are_used())
     }
 
-    /// Takes note of the distance of a row that is near to a new one.
+    /// Records the distance of a row that is near to a new row.
     pub(super) fn note_gap(&mut self, gap: f64) {
         let is_cosine = self.options.metric == Metric::Cosine;
         if let Some(codes) = &mut self.codes {

@@ -3,9 +3,9 @@
 //!
 //!     begin -> a walk (`walk`) -> what was found is measured -> documents
 //!
-//! A short walk by codes is one step; all others go on until their time is over, and later over the
-//! graph as it is then. What was found is measured by the rows themselves, with the documents that
-//! they are of then.
+//! A short walk by codes is a single step; all other walks run until their time is over, and
+//! continue later over the graph as it is then. Rows that were found are measured by themselves,
+//! with the documents that they belong to then.
 //!
 //! Of documents with several vectors each, a walk may find too few: it begins anew for twice as
 //! many rows. If the graph has no more, the search says so ([`Searched::TooFew`]): vectors that are
@@ -22,12 +22,13 @@ use super::walk::{ByCodes, ByRows, Heaps, Ring};
 use super::{NONE, graph::Graph};
 use russet_encodings::hnsw::POOL_MAX;
 
-/// Rows found by codes beyond those asked for, from which the best by their distances are taken:
-/// so many and a share of `ef`.
+/// Rows that a walk by codes finds beyond the wanted number, because the best of all are then taken
+/// by their distances: so many and a share of `ef`.
 const SPARE: usize = 4;
 const SPARE_SHARE: usize = 16;
 
-/// Elements of rows that a walk in one step finds, at most: it measures some twenty times as many.
+/// The most elements of rows that a walk in a single step finds: it measures some twenty times as
+/// many.
 const AT_ONCE_ELEMENTS: usize = 1 << 18;
 
 /// Bytes of a row that are compared in a unit of work.
@@ -64,14 +65,14 @@ enum Stage {
     Ring(Ring),
     /// Rows that were found are measured; `bool`: the graph has no more.
     Measure(Vec<Near>, bool),
-    /// Rows that are not in the graph, from one on.
+    /// Rows that are not in the graph, from this row on.
     Loose(u32),
 }
 
 /// The outcome of a step.
 #[derive(Debug)]
 pub(crate) enum Searched {
-    /// Its time is over.
+    /// The step's time is over.
     More,
     /// Each document once, in no order.
     Found(Vec<Near>),
@@ -103,8 +104,8 @@ impl GraphSearch {
         }
     }
 
-    /// Goes on until `spend`, which learns of each few units of work, ends it. A target is one of
-    /// [`Vectors::target`].
+    /// Continues until `spend`, which learns of each few units of work, ends the step. Targets come
+    /// from [`Vectors::target`].
     pub(crate) fn step(
         &mut self,
         vectors: &Vectors,
@@ -225,7 +226,7 @@ impl GraphSearch {
         }
     }
 
-    /// Goes on with the walk; `None`: its time is over.
+    /// Continues the walk; `None`: the time is over.
     fn walk(
         &mut self,
         vectors: &Vectors,
@@ -279,8 +280,8 @@ impl GraphSearch {
         Some(Stage::Measure(found, is_all))
     }
 
-    /// Measures rows that were found, and has their documents. Whether the graph has no more;
-    /// `None`: its time is over.
+    /// Measures rows that were found, and adds their documents. Returns whether the graph has no
+    /// more; `None`: the time is over.
     fn measure(
         &mut self,
         vectors: &Vectors,
@@ -322,7 +323,7 @@ impl GraphSearch {
     }
 }
 
-/// So many rows before one is measured, it is prefetched.
+/// A row is prefetched so many rows before it is measured.
 const AHEAD: usize = 4;
 
 /// Units of work of a distance.
@@ -330,7 +331,7 @@ fn units(vectors: &Vectors) -> usize {
     1 + vectors.row_bytes() / BYTES_OF_UNIT
 }
 
-/// Adds a document with a distance, or gives one that is there a lesser distance.
+/// Adds a document with a distance, or lowers the distance of a known document.
 fn put(found: &mut Vec<Near>, places: &mut Option<HashMap<u32, usize, RandomState>>, near: Near) {
     if let Some(places) = places {
         let at = *places.entry(near.document).or_insert(found.len());

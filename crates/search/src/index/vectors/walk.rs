@@ -1,16 +1,16 @@
-//! Searches of a graph: the nearest rows, those within a radius, and where a new row belongs.
+//! Searches of a graph: the nearest rows, the rows within a radius, and where a new row belongs.
 //!
-//! Rows are compared by their codes where there are any in use (`codes`), else by themselves. The
-//! first is the walk that vector sets have, over one sorted array ([`Walk`]). A condition, or many
-//! results, need two heaps: rows to go on from, and rows found ([`Heaps`], [`Ring`]). Those go on
-//! step by step, over a graph that may change in between: a row that is gone leads nowhere, and a
-//! number that another row has got meanwhile is measured again at the end (`search`).
+//! Rows are compared by codes if codes are in use (`codes`), else by themselves. The first search
+//! is the walk that vector sets have, over a single sorted array ([`Walk`]). A condition, or many
+//! results, need two heaps: rows to go on from, and rows found ([`Heaps`], [`Ring`]). The heaps
+//! work step by step, over a graph that may change in between: a row that is gone leads nowhere,
+//! and a number that another row has meanwhile is measured again at the end (`search`).
 //!
 //! | compared by | what is searched for |
 //! |---|---|
 //! | codes, one array | the nearest, at most [`POOL_MAX`]; where a new row belongs |
-//! | codes, heaps | the nearest of those that pass, or of more |
-//! | rows, heaps | the same without codes; those within a radius |
+//! | codes, heaps | the nearest of the rows that pass, or of more |
+//! | rows, heaps | the same without codes; the rows within a radius |
 //!
 //! Elsewhere: `search` has the steps of a search, and measures what was found.
 //!
@@ -26,14 +26,14 @@ use super::rows::Rows;
 use crate::schema::Metric;
 use russet_encodings::hnsw::{self, BATCH, Nodes, POOL_MAX, UPPER_EF, Walk};
 
-/// So many rows before one is measured, it is prefetched.
+/// A row is prefetched so many rows before it is measured.
 const AHEAD: usize = 5;
 
 /// Room is made for so many of the nearest rows at first.
 const ROOM: usize = 256;
 
-/// Elements that are compared, and rows at least, where a new row looks for its neighbours: some
-/// milliseconds, which only a great EF_CONSTRUCTION or M would exceed.
+/// The most elements that are compared, but at least so many rows, when a new row looks for
+/// neighbours: some milliseconds, which only a great EF_CONSTRUCTION or M would exceed.
 const NEW_ELEMENTS_MAX: usize = 1 << 26;
 const NEW_ROWS_MIN: usize = 1 << 11;
 
@@ -171,7 +171,7 @@ impl ByCodes<'_> {
 }
 
 impl Graph {
-    /// The row of a level that greedy steps from one lead to.
+    /// The row of a level that greedy steps from `at` lead to.
     fn descend(&self, by: &impl Measure, mut at: Near, from: usize, to: usize) -> Near {
         for level in (to + 1..=from).rev() {
             loop {
@@ -216,7 +216,7 @@ impl Graph {
         heaps.found.into_sorted_vec()
     }
 
-    /// The rows near to a new one on a level and those below it, highest level first, ascending.
+    /// The rows near to a new row on a level and the levels below, highest level first, ascending.
     pub(super) fn around(&self, rows: &Rows, row: u32, level: usize) -> Vec<(usize, Vec<Near>)> {
         let Some((_, top)) = self.entry() else {
             return Vec::new();

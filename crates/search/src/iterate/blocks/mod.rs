@@ -1,16 +1,15 @@
 //! Documents of a query by the block, with their scores: for queries that ask nothing else of
 //! them.
 //!
-//! The documents of a term are read as they are stored, some 128 at once, those of a set by the
-//! window. Those of a union are taken by the window, too: each part adds its share to the sums of
-//! the documents within it, one part after another, and nothing is asked for the least document at
-//! each step. Unions within it have windows of their own. Any other part goes from document to
-//! document.
+//! The documents of a term are read as they are stored, some 128 at once, the documents of a set by
+//! the window. A union takes documents by the window, too: one part after another adds to the sums
+//! of the documents within the window, because so no step has to look for the least document.
+//! Unions within a union have windows of their own. Any other part goes from document to document.
 //!
 //!     window = a bit for each of WINDOW documents: a part has it | a sum for each
 //!
-//! Invariant: scores are those of [`Scoring::score`] to the last bit, as parts are added in the
-//! order of the query.
+//! Invariant: scores are equal to [`Scoring::score`] to the last bit, because parts are added in
+//! the order of the query.
 //!
 //! Cost: O(1) for each document of each part, and O(parts + WINDOW / 64) for a window.
 
@@ -25,7 +24,7 @@ use crate::score::Scoring;
 /// Documents of a window: their sums fit into the nearest cache.
 const WINDOW: u32 = 4096;
 
-/// Documents of a block, if they are found one by one.
+/// Documents of a block, if the cursor goes from document to document.
 const STEPS: usize = 128;
 
 /// Documents that were found and not taken yet.
@@ -96,12 +95,12 @@ impl Window {
 pub(super) struct Filler<'f> {
     pub(super) scoring: Option<&'f Scoring>,
     pub(super) documents: &'f Documents,
-    /// Documents from this one on are not taken.
+    /// Documents from this number on are not taken.
     pub(super) limit: u32,
 }
 
 impl Blocks {
-    /// The documents that may be taken next, some at least unless the query is at its end.
+    /// The documents that may be taken next, at least one unless the query is at the end.
     pub(super) fn next(&mut self, root: &mut Cursor<'_>, filler: Filler<'_>) -> &[Scored] {
         while self.taken == self.found.len() && root.id() < filler.limit {
             self.found.clear();

@@ -1,10 +1,10 @@
-//! The preparation of a query: its parts are found step by step before its documents are walked,
-//! and kept from slice to slice.
+//! Prepares a query: finds the terms and documents of the parts step by step, before documents are
+//! walked, and keeps them from slice to slice.
 //!
-//! The terms of a pattern, the documents of a circle, the vectors near to one: finding them may
-//! take long, and is done once. A step ends when its time is over, and the next one goes on where
-//! it was; the index may change in between. Cursors of all that was found are made quickly, for
-//! each window of documents anew.
+//! The terms of a pattern, the documents of a circle, the nearest vectors: finding them may take
+//! long, and is done once. A step ends when the time is over, and the next step continues there;
+//! the index may change in between. Cursors over the result are made quickly, for each window of
+//! documents anew.
 //!
 //! | module | what |
 //! |---|---|
@@ -14,16 +14,16 @@
 //! | `terms` | the terms, or tags, of a prefix, a part, a pattern or a fuzzy word |
 //! | `members` | the documents of a range, a circle, or of shapes that lie so to another |
 //! | `tallies` | the figures of nodes, for ANALYZE |
-//! | `nearest`, `options` | the documents of vectors near to one |
+//! | `nearest`, `options` | the documents of vectors near to a vector |
 //!
 //! Invariants
-//!   1. What was found names no document that is gone, and has those that changed as they are now:
-//!      [`Preparation`] looks at each change again. Terms that are gone are left out as cursors are
-//!      made.
-//!   2. A step takes some ten microseconds more than its time.
+//!   1. The result names no document that is gone, and has changed documents as they are now,
+//!      because [`Preparation`] looks at each change again. Terms that are gone are left out as
+//!      cursors are made.
+//!   2. A step takes some ten microseconds more than the time that it is given.
 //!
-//! Cost: that of finding; memory: a bit of a document for each part at most, 8 bytes and a bit for
-//! one of distances, 200 terms for one of terms.
+//! Cost: the searches of the parts. Memory of a part: a bit for each document at most, 8 bytes and
+//! a bit if the part has distances, 200 terms if it has terms.
 
 mod clock;
 pub(crate) mod found;
@@ -65,7 +65,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// The work for a part; `None`: there is none to be done before its cursor is made.
+    /// The work for a part; `None`: the part's cursor needs no preparation.
     fn begin(
         index: &Index,
         search: &Search,
@@ -133,7 +133,7 @@ fn look_again_at_own(index: &Index, node: &mut Node, changed: &[u32]) {
     }
 }
 
-/// Prepares a part and those in it. Whether all is found.
+/// Prepares a part and the parts in it. Returns whether all is found.
 fn prepare(
     index: &Index,
     search: &Search,
@@ -222,7 +222,7 @@ pub struct Preparation {
 }
 
 impl Index {
-    /// The documents that a query matches. The tree is one of [`Index::expand`]. All is prepared
+    /// The documents that a query matches. The tree comes from [`Index::expand`]. All is prepared
     /// and walked at once; for work in slices there are [`Preparation`] and [`Windows`].
     ///
     /// # Errors

@@ -1,12 +1,12 @@
-//! The documents of vectors near to one: the nearest K, with or without a condition, or all within
-//! a distance.
+//! The documents of vectors near to a vector: the nearest K, with or without a condition, or all
+//! within a distance.
 //!
 //! A condition is walked first, among the documents of INKEYS if keys are named. If few documents
 //! meet it, or a large share of all vectors is wanted, each document is compared; else the graph is
 //! searched for vectors whose documents meet it. Documents whose keys have expired are none of the
 //! nearest.
 //!
-//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
+//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and their errors.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const ELEMENTS: usize = 64;
 /// Documents that change while vectors are sought, and that are measured again at the end: more
 /// only count as what they were.
 const CHANGED_MAX: usize = 4096;
-/// Where one of so many vectors is wanted, it is quicker to compare all than to walk a graph.
+/// If one vector in so many is wanted, it is quicker to compare all vectors than to walk a graph.
 const SHARE: usize = 8;
 
 /// See the module.
@@ -47,10 +47,10 @@ pub(crate) struct NearestJob {
 enum Stage {
     /// The condition is walked.
     Condition(Course),
-    /// Documents are compared, from one on.
+    /// Documents are compared, from this number on.
     Compare(u32, Nearest),
     Graph(GraphSearch),
-    /// The nearest of those that the graph has given are chosen.
+    /// Chooses the nearest of the documents that the graph has given.
     Choose(Vec<Near>, Nearest),
     /// The documents that were found are put in order.
     Collect(Vec<Near>),
@@ -199,7 +199,7 @@ impl NearestJob {
         }))
     }
 
-    /// Compares documents one by one; `None`: the time is over.
+    /// Compares documents with the target; `None`: the time is over.
     fn compare(
         &mut self,
         index: &Index,
@@ -301,7 +301,7 @@ impl Stage {
         Stage::Compare(0, Nearest::new(k))
     }
 
-    /// The way through all vectors, or through those of documents that pass.
+    /// The way through all vectors, or through the vectors of documents that pass.
     fn of_all(reach: Reach, options: Options, vectors: &Vectors) -> Stage {
         let Options {
             ef_runtime,
@@ -324,8 +324,8 @@ impl Stage {
     }
 }
 
-/// Looks again at documents that have changed: those that were found keep their places if their
-/// distance is not above all others, and those within a distance are as they are now.
+/// Looks again at documents that have changed: found documents keep their places if their distance
+/// is not above all others, and documents within a distance are as they are now.
 pub(super) fn look_again_at(index: &Index, node: &Node, changed: &[u32], measured: &mut Measured) {
     let Kind::Vector(query) = &node.kind else {
         return;

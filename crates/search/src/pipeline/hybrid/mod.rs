@@ -1,7 +1,9 @@
-//! FT.HYBRID: the best documents of a query and the nearest ones of a vector, as one list.
+//! FT.HYBRID: the best documents of a query and the documents nearest to a vector, in a single
+//! list.
 //!
-//! Each side's best rows, as many as the window has, get one score for each document; documents of
-//! one side alone have that side's part. The list goes through the steps of FT.AGGREGATE.
+//! The best rows of each side, as many as the window has, get a combined score for each document; a
+//! document of a single side has that side's part alone. The list goes through the steps of
+//! FT.AGGREGATE.
 //!
 //! Source: Redis 8.10.
 
@@ -25,7 +27,7 @@ pub use shards::both_sides;
 
 const SCORE: &[u8] = b"__score";
 
-/// The places of documents among those of both sides.
+/// The places of documents in the combined list.
 type Places = HashMap<DocumentId, usize, RandomState>;
 
 impl Pipeline {
@@ -119,9 +121,9 @@ pub fn metric_of(request: &HybridRequest, schema: &Schema) -> Metric {
     }
 }
 
-/// The documents of both sides with their combined scores, the best ones first, of equal ones by
-/// their numbers. Their distances are the scores that the request names, in the order of the rows;
-/// NaN where that side lacks them.
+/// The documents of both sides with their combined scores, the best first, equal scores by document
+/// number. The distances are the scores that the request names, in the order of the rows; NaN if a
+/// side lacks the document.
 ///
 /// `texts` have scores, `vectors` a distance each. O(n log n).
 pub fn combine(
@@ -184,14 +186,14 @@ pub fn combine(
     hits.collect()
 }
 
-/// Keeps the hits with the highest scores, of equal ones those with the lowest numbers, in order.
-/// O(n log n).
+/// Keeps the hits with the highest scores, in order; of equal scores, the hits with the lowest
+/// numbers. O(n log n).
 pub fn keep_best(hits: &mut Vec<Hit>, count: usize) {
     best(hits, count, |a, b| b.score.total_cmp(&a.score));
 }
 
-/// Keeps the same hits as [`keep_best`], at least one, in any order; the lowest score among them.
-/// O(n).
+/// Keeps the same hits as [`keep_best`], at least one, in any order; returns the lowest score among
+/// them. O(n).
 pub fn keep_any_best(hits: &mut Vec<Hit>, count: usize) -> Option<f64> {
     let last = count.min(hits.len()).checked_sub(1)?;
     let order = |a: &Hit, b: &Hit| {
@@ -204,7 +206,7 @@ pub fn keep_any_best(hits: &mut Vec<Hit>, count: usize) -> Option<f64> {
     Some(least)
 }
 
-/// Keeps the first hits of an order, of equal ones by their numbers.
+/// Keeps the first hits of an order, equal hits by number.
 fn best(hits: &mut Vec<Hit>, count: usize, order: impl Fn(&Hit, &Hit) -> Ordering) {
     hits.sort_by(|a, b| order(a, b).then(a.document.cmp(&b.document)));
     hits.truncate(count);
