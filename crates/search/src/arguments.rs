@@ -1,5 +1,5 @@
-//! The words of a command, read one by one: keywords in letters of any case, numbers, and lists
-//! with a count before them.
+//! Reads the words of a command in order: keywords in letters of any case, numbers, and lists with
+//! a count before them.
 
 use russet_base::numbers::number::parse_i64;
 
@@ -94,7 +94,7 @@ pub(crate) fn is(word: &[u8], keyword: &str) -> bool {
     word.eq_ignore_ascii_case(keyword.as_bytes())
 }
 
-/// A word as a number, as C's `strtod` reads it; of an empty one none.
+/// A word as a number, as C's `strtod` reads it; an empty word is no number.
 pub(crate) fn number(word: &[u8]) -> Option<f64> {
     Value::Text(word.to_vec())
         .number()

@@ -1,7 +1,7 @@
 //! Why a command is refused, with the code word that Redis 8.8 and later put before the text.
 //!
-//! Texts are those of 8.10. Where 2.10 says something else, the error has both; every such pair is
-//! made in this file:
+//! Texts are 8.10's. If 2.10 has another text, the error has both; every such pair is made in this
+//! file:
 //!
 //! | 8.10 | 2.10 |
 //! |---|---|
@@ -99,7 +99,7 @@ impl SearchError {
         }
     }
 
-    /// No index has the name; `FT.SEARCH` and its like.
+    /// No index has the name: for `FT.SEARCH` and similar commands.
     pub fn no_such_index(name: &[u8]) -> SearchError {
         SearchError::of(NO_INDEX, &[b"Index not found: ", name])
             .worded_before([name, b": no such index"].concat())
@@ -149,7 +149,7 @@ impl SearchError {
         )
     }
 
-    /// A stage uses a property that no earlier one has made.
+    /// A stage uses a property that no earlier stage has made.
     pub fn not_in_pipeline(name: &[u8]) -> SearchError {
         let after = b"` not loaded nor in pipeline";
         SearchError::of(NO_PROPERTY, &[b"Property `", name, after])

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentId(pub u32);
 
-/// A document that a query matched, and its score.
+/// A document that a query matched, with the score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
     pub document: DocumentId,
@@ -18,8 +18,8 @@ pub struct Scored {
 pub struct Hit {
     pub document: DocumentId,
     pub score: f64,
-    /// Distances that vector parts of the query yield, in the order of
-    /// `Matches::distance_names`; NaN: its part did not match.
+    /// Distances that vector parts of the query yield, in the order of `Matches::distance_names`;
+    /// NaN: the part did not match.
     pub distances: SmallVec<[f64; 1]>,
     /// The words and tags that it matched, where they are asked for; at most 100.
     pub terms: Vec<Box<[u8]>>,
@@ -39,7 +39,7 @@ impl From<Scored> for Hit {
     }
 }
 
-/// A step of a score, with those that it is made of.
+/// A step of a score, with the steps that it is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     pub text: String,

@@ -61,14 +61,14 @@ impl NumberedDocuments {
 pub struct DocumentFacts {
     /// 0 to 1.
     pub score: f64,
-    /// Its words, weighted.
+    /// The document's words, weighted.
     pub words: u32,
-    /// The highest frequency of a term in it.
+    /// The highest frequency of a term in the document.
     pub frequency_max: u32,
 }
 
 impl Index {
-    /// The terms that documents hold, in the order of their bytes, from one on.
+    /// The terms that documents hold, in the order of their bytes, from `from` on.
     pub fn term_texts<'t>(&'t self, from: &[u8]) -> impl Iterator<Item = &'t [u8]> + use<'t> {
         let terms = self.terms().from(from);
         let held = terms.filter(|term| !term.postings.is_empty());

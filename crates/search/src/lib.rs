@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `arguments` | the words of a command, one by one |
+//! | `arguments` | reads the words of a command |
 //! | `document` | a document as an index reads it |
 //! | `error` | why a command is refused |
 //! | `expression` | the expressions of APPLY and FILTER |
@@ -13,7 +13,7 @@
 //! | `inspect` | what an index holds, piece by piece |
 //! | `iterate` | queries as cursors over documents |
 //! | `pipeline` | from documents that match to the rows of a reply |
-//! | `query` | the query language in both grammars, as one tree |
+//! | `query` | the query language: both grammars, the same tree |
 //! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
 //! | `score` | the score of a document |
 //! | `search` | how a query is asked, apart from its text |

@@ -76,7 +76,7 @@ pub struct Search {
     pub best: Option<f64>,
     /// FT.HYBRID: tags have no share in scores.
     pub is_hybrid: bool,
-    /// Whether scores and expanded words are those of RediSearch 2.10, not of Redis 8.10.
+    /// Whether scores and expanded words are as in RediSearch 2.10, not as in Redis 8.10.
     pub is_2_10: bool,
 }
 
@@ -86,7 +86,7 @@ impl Search {
         self.scores && self.scorer == Scorer::Bm25StdNorm && self.best.is_none()
     }
 
-    /// The same documents with the scores of which the best one is to be found.
+    /// The same documents, with the scores among which the best is looked for.
     pub(crate) fn for_best(&self) -> Search {
         Search {
             scorer: Scorer::Bm25Std,

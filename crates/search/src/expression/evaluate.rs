@@ -1,4 +1,4 @@
-//! The value of an expression for a row: its steps, one after the other, over a stack of values.
+//! Evaluates an expression for a row: runs the steps in order over a stack of values.
 //!
 //! The stack has the height that the parser found; every step leaves as many values as the parser
 //! counted. Cost: O(steps), and an allocation if the stack is higher than usual.
@@ -10,12 +10,12 @@ use super::{Comparison, Evaluated, Expression, ExpressionError, Operator, Row, S
 const USUAL_HEIGHT: usize = 8;
 
 impl Expression {
-    /// Its value for a row. O(steps).
+    /// The expression's value for a row. O(steps).
     ///
     /// # Errors
     ///
-    /// Where the row lacks a property, a text that is no number is computed with, or an argument
-    /// is not of its kind.
+    /// If the row lacks a property, a number is needed and a text is no number, or an argument has
+    /// the wrong kind.
     pub fn evaluate(&self, row: &dyn Row) -> Evaluated {
         self.run(row, Lack::Error)
     }
@@ -181,7 +181,8 @@ fn truth(is_true: bool) -> Value {
     Value::Number(f64::from(u8::from(is_true)))
 }
 
-/// A number as a whole one, as x86 has it: what is none, or too large, is the least.
+/// A number as a whole number, as x86 converts it: NaN, or a number that is too large, becomes the
+/// least.
 fn truncated(n: f64) -> i64 {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&n) {
         n as i64

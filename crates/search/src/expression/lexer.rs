@@ -1,5 +1,5 @@
-//! A text as tokens, each in time by its length: what was looked through once for a closing quote
-//! is not looked through again.
+//! Splits a text into tokens, each in time by the token's length: text that was searched once for a
+//! closing quote is not searched again.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub(super) enum Token {
     End,
 }
 
-/// Marks, longer ones first.
+/// Marks, longer marks first.
 const MARKS: [&str; 18] = [
     "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "%", "^", "(", ")", ",",
 ];
@@ -68,7 +68,7 @@ impl<'t> Lexer<'t> {
         Token::End
     }
 
-    /// The token here, and its end.
+    /// The token here, and where it ends.
     fn token(&mut self) -> Option<(Token, usize)> {
         let start = self.at;
         let rest = &self.text[start..];
@@ -96,7 +96,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// A text in quotes; `None`: nothing closes the quote on its line.
+    /// A text in quotes; `None`: nothing closes the quote on the same line.
     fn quoted(&mut self, start: usize) -> Option<(Token, usize)> {
         let mark = self.text[start];
         let unclosed = usize::from(mark == b'"');

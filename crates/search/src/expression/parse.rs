@@ -34,7 +34,7 @@ enum Waiting {
     Paren,
     Call(PendingCall),
     Not,
-    /// With the step that goes to its end.
+    /// With the step that jumps to the end of the operation.
     Either(usize),
     Both(usize),
     Compare(Comparison),
@@ -46,7 +46,7 @@ struct PendingCall {
     name: Vec<u8>,
     function: Option<&'static Function>,
     arguments: usize,
-    /// The first step of its arguments.
+    /// The first step of the arguments.
     start: usize,
     /// Of `case`: the step that goes to what comes after the argument that is being read.
     jump: Option<usize>,
@@ -70,8 +70,8 @@ type Parsed<T> = Result<T, ExpressionError>;
 ///
 /// # Errors
 ///
-/// Where it is none, names a function that there is not, gives one a wrong number of arguments, or
-/// has more steps than 262,144, or more parentheses that are open at a time than 65,536.
+/// If the text is no expression, names an unknown function, gives a function a wrong number of
+/// arguments, has more than 262,144 steps, or has more than 65,536 parentheses open at a time.
 pub fn parse(text: &[u8]) -> Result<Expression, ExpressionError> {
     let mut parser = Parser {
         lexer: Lexer::new(text),
@@ -226,7 +226,7 @@ impl Parser<'_> {
             "^" => (Strength::Power, Waiting::Compute(Operator::Power)),
             _ => return Err(self.syntax_error()),
         };
-        // Powers are taken from the right, comparisons not one after the other.
+        // Powers are taken from the right, comparisons not in a row.
         match strength {
             Strength::Power => {}
             Strength::Compare => {
@@ -275,7 +275,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// After an argument of a call. `case` evaluates one of two alone.
+    /// After an argument of a call. `case` evaluates only one of two.
     fn end_argument(&mut self, call: &mut PendingCall) -> Parsed<()> {
         call.arguments += 1;
         if call.function.is_none_or(|function| !function.is_case()) {
@@ -289,7 +289,7 @@ impl Parser<'_> {
             }
             2 => {
                 self.push(Step::Go(0))?;
-                // The other value takes the place of this one.
+                // The other value takes this value's place.
                 self.values -= 1;
                 let jump = call.jump.replace(here).expect("the first one was read");
                 self.steps[jump] = Step::Unless(here + 1);

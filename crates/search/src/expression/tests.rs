@@ -28,7 +28,7 @@ impl Row for Recorded {
         ];
         let (_, text) = fields.into_iter().find(|(field, _)| *field == name)?;
         Some(match name {
-            // The one that the index sorts by is a number.
+            // The property that the index sorts by is a number.
             b"n" => Value::Number(5.0),
             _ => Value::Text(text.into()),
         })

@@ -1,7 +1,7 @@
 //! Functions of times, in seconds since 1970 and in UTC.
 //!
-//! `minute`, `hour`, `day` and `month` round a time down. A time below 0, and one that is no
-//! number, has no parts: null.
+//! `minute`, `hour`, `day` and `month` round a time down. A time below 0, or NaN, has no parts:
+//! null.
 
 use jiff::civil::Date;
 use jiff::fmt::strtime::{self, BrokenDownTime};

@@ -77,7 +77,7 @@ impl Value {
 
     /// The order of two values: null is before all others, a list or several values beside a text
     /// count as an empty text, several values else as the first of them, lists are equal, and NaN
-    /// is as large as any number. `None`: the values have no order.
+    /// is equal to any number. `None`: the values have no order.
     ///
     /// # Errors
     ///

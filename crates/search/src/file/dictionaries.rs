@@ -27,7 +27,7 @@ pub fn write_dictionaries(all: &Dictionaries) -> Vec<Item> {
 ///
 /// # Errors
 ///
-/// Where a field is not what its place says.
+/// If a field has not the type that the place demands.
 pub fn read_dictionaries(items: &[Item]) -> Result<Dictionaries, Damaged> {
     const EARLY: Damaged = Damaged("dictionaries end early");
     let mut items = items.iter();

@@ -34,7 +34,7 @@ const RERANK: u64 = 27;
 ///
 /// # Errors
 ///
-/// If the version is unknown, or a field has not the type that its place demands.
+/// If the version is unknown, or a field has not the type that the place demands.
 pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, Damaged> {
     if !(OLDEST..=NEWEST).contains(&version) {
         return Err(Damaged("definitions of indexes have an unknown version"));

@@ -1,4 +1,4 @@
-//! Definitions are read as they were written, and damaged ones are refused.
+//! Definitions are read as they were written, and damaged definitions are refused.
 
 use super::*;
 use crate::schema::parse::{self, JsonPath};
@@ -79,7 +79,7 @@ fn vectors_of_earlier_versions_are_read() {
         let several = (version >= 21).then_some(0);
         let graph = [length(24), Some(1), Some(1), Some(3), Some(2), several];
         let flat = [length(8), Some(0), Some(0), Some(2), Some(1), several];
-        // Up to the capacity; the numbers after it are those of version 23.
+        // Up to the capacity; the numbers after it are as in version 23.
         let mut changes = vec![
             (numbers(&[24, 2, 1, 0, 1, 3, 2, 0]), graph),
             (numbers(&[8, 0, 0, 2, 1, 0]), flat),

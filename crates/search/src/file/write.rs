@@ -5,8 +5,8 @@
 use super::{Definition, INDEX_ALL, Item, NO_END, NONE, SHORTER, bits_of, flags, options, types};
 use crate::schema::{Algorithm, Element, Field, FieldKind, KeyType, Metric, Schema, ShapeSpace};
 
-/// The version that is written, and that which is where an index has vectors of SVS-VAMANA, which
-/// older ones cannot have.
+/// The version that is written, and the version if an index has vectors of SVS-VAMANA, because
+/// older versions cannot have such vectors.
 pub(super) const VERSION: u64 = 23;
 pub(super) const WITH_SVS: u64 = SHORTER;
 
@@ -40,7 +40,7 @@ impl Writer {
         self.items.push(Item::Number(n));
     }
 
-    /// A text and its NUL.
+    /// A text and a NUL.
     fn text(&mut self, text: &[u8]) {
         self.items.push(Item::Text([text, b"\0"].concat()));
     }

@@ -7,7 +7,7 @@ use super::Match;
 /// Words between two that are asked for, from which on they are in two fragments.
 const APART: u32 = 8;
 
-/// A part of a text from one word that is asked for to another.
+/// A part of a text, from a word that is asked for to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fragment {
     /// Bytes of the text.

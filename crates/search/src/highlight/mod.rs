@@ -44,7 +44,7 @@ pub struct Marker {
 struct Match {
     start: usize,
     end: usize,
-    /// Its number among the text's words.
+    /// The word's number among the text's words.
     position: u32,
     /// The part of the query that it fits.
     part: u64,
@@ -142,7 +142,7 @@ impl Marker {
         Some(test as u64)
     }
 
-    /// A text with its words marked, those that were found before `is_over`.
+    /// A text with words marked, as far as they were found before `is_over`.
     pub fn highlight(&self, text: &[u8], marks: &Marks, is_over: &dyn Fn() -> bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len() + 16);
         marked(
@@ -189,7 +189,7 @@ impl Marker {
         out
     }
 
-    /// About as many words of a text as a summary has, without the last one, and without blanks at
+    /// About as many words of a text as a summary has, without the last word, and without blanks at
     /// the end.
     pub fn beginning(text: &[u8], summary: &Summary) -> Vec<u8> {
         let words = u64::from(summary.words) * u64::from(summary.fragments);
@@ -233,7 +233,7 @@ impl Fragment {
         if self.end >= bounds.end {
             return start..self.end;
         }
-        // Forth, then back over a word that is cut, as the text's last one is, too, and the blanks
+        // Forth, then back over a word that is cut, as the text's last word is, too, and the blanks
         // before it; a byte stays.
         let mut last = (self.end + bytes).min(bounds.end - 1);
         while last > self.end && !is_separator(last) {
@@ -270,7 +270,7 @@ fn marked(
     out.extend_from_slice(&text[at..range.end]);
 }
 
-/// A text in which only one of several blanks is left.
+/// A text in which a single blank is left of several.
 fn without_double_blanks(text: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
     for byte in text {

@@ -26,7 +26,7 @@ impl Random {
     }
 }
 
-/// A word of its number: syllables, some with an ending.
+/// A word for a number: syllables, some with an ending.
 fn word(number: u64) -> String {
     const SYLLABLES: [&str; 30] = [
         "ba", "ko", "ri", "ta", "len", "mu", "so", "vi", "dra", "po", "ne", "fi", "gu", "ha", "je",

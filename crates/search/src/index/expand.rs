@@ -1,8 +1,8 @@
 //! Queries with the synonyms, sounds and stems of their words, as FT.EXPLAIN shows them.
 //!
-//! Words of phrases stay as they are, and in RediSearch 2.10 those of what must not or need not be
-//! there, and before `=>[KNN`. EXPANDER names what is looked for beside the words: all of it, the
-//! synonyms, the sounds, or the stems alone; another name stands for nothing.
+//! Words of phrases stay as they are, and in RediSearch 2.10 also words that must not or need not
+//! be there, and words before `=>[KNN`. EXPANDER names what is looked for beside the words: all of
+//! it, the synonyms, the sounds, or the stems alone; another name stands for nothing.
 
 use super::Index;
 use crate::query::{Fields, Kind, Node, QueryError};
@@ -23,7 +23,7 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// A word has the attribute $phonetic, and none of its fields is PHONETIC.
+    /// A word has the attribute $phonetic, and none of the word's fields is PHONETIC.
     pub fn expand(&self, node: &Node, search: &Search) -> Result<Node, QueryError> {
         let mut node = node.clone();
         if !search.verbatim {

@@ -1,6 +1,6 @@
 //! The values that an index takes from a document, or why it is refused.
 //!
-//! The first field with a bad value refuses the document; messages are those of RediSearch 2.10.
+//! The first field with a bad value refuses the document; messages are RediSearch 2.10's.
 //!
 //! Source: hashes and JSON documents put into Redis Stack 7.4.
 
@@ -27,15 +27,15 @@ pub(crate) enum Values<'d> {
     /// Of NUMERIC, or the geohashes of GEO.
     Numbers(SmallVec<[f64; 1]>),
     Vectors(RowsOf),
-    /// Of GEOSHAPE: its text, which may be none and does not refuse the document then.
+    /// GEOSHAPE: the text. A text that is no shape does not refuse the document.
     Shape(Cow<'d, [u8]>),
 }
 
-/// Gathers the values of a document, one for each field of the schema.
+/// Gathers the values of a document, in the order of the schema's fields.
 ///
 /// # Errors
 ///
-/// The first field whose value its type does not take.
+/// The first field whose type does not take the value.
 pub(crate) fn gather<'d>(
     schema: &Schema,
     document: &'d dyn Document,
@@ -81,7 +81,7 @@ fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
     let items = match found {
         Found::Nothing => return Ok((Values::Missing, None)),
         Found::One(Item::Null) => return Ok((Values::Missing, None)),
-        // A vector's path finds one list, or several; a shape is never one.
+        // A vector's path finds a list, or several; a shape is never a list.
         Found::One(Item::List(items)) if !takes_whole => items,
         Found::One(item) => vec![item],
         Found::Several(items) => items,

@@ -9,7 +9,7 @@
 //! | `gather` | the values of a document, or why it is refused |
 //! | `texts` | texts as entries of terms |
 //! | `pairs` | parts within words and tags: WITHSUFFIXTRIE |
-//! | `terms`, `order`, `postings` | the dictionary, the order of terms, and the documents of each term |
+//! | `terms`, `order`, `postings` | the dictionary, term order, the documents of each term |
 //! | `tags`, `numbers` | the values of TAG; of NUMERIC and GEO |
 //! | `shapes`, `vectors` | the values of GEOSHAPE; of VECTOR |
 //! | `columns` | the values of SORTABLE fields; values of tags, each kept once |

@@ -6,7 +6,7 @@
 //! Heads lie beside each other, so that most comparisons read no text: it is asked for where two
 //! heads are the same.
 //!
-//! Invariant: parts are never empty, and ascend from one to the next.
+//! Invariant: parts are never empty, and ascend from part to part.
 //!
 //! Cost: a place is found in O(log n); an insertion moves O(PART_MAX) numbers. 12 bytes a term.
 
@@ -42,7 +42,7 @@ pub(crate) fn head_of(text: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// The least text above all that begin with this one; false: there is none.
+/// The least text above all that begin with this text; false: there is none.
 pub(crate) fn to_successor(text: &mut Vec<u8>) -> bool {
     while let Some(last) = text.pop() {
         if last < u8::MAX {
@@ -58,7 +58,7 @@ impl Part {
     fn seek<'t>(&self, at: usize, to: &[u8], text: &impl Fn(TermId) -> &'t [u8]) -> usize {
         let head = head_of(to);
         let heads = &self.heads[at..];
-        // Mostly it is one of the next.
+        // Mostly it is among the next.
         let mut reach = 1;
         while reach < heads.len() && heads[reach - 1] < head {
             reach *= 2;
@@ -78,7 +78,7 @@ impl Order {
         self.seek(Place::default(), to, text)
     }
 
-    /// The first place, from one on, of a text that is `to` or more.
+    /// The first place, from `from` on, of a text that is `to` or more.
     pub(super) fn seek<'t>(
         &self,
         mut from: Place,
@@ -103,14 +103,14 @@ impl Order {
         from
     }
 
-    /// The term of a place, and the head of its text.
+    /// The term of a place, and the head of the term's text.
     #[inline]
     pub(super) fn get(&self, place: Place) -> Option<(u64, TermId)> {
         let part = self.parts.get(place.part)?;
         Some((part.heads[place.at], part.ids[place.at]))
     }
 
-    /// The place after one.
+    /// The place after `place`.
     #[inline]
     pub(super) fn after(&self, place: Place) -> Place {
         let len = self.parts[place.part].ids.len();

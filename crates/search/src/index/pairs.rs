@@ -3,8 +3,8 @@
 //!
 //!     hello -> he el ll lo o0
 //!
-//! A part of n bytes is in texts that have all of its pairs; these are then looked at. The end of a
-//! text is a pair of its last byte and 0, which no word has.
+//! Only texts with all pairs of a part may contain the part; these are then looked at. The end of a
+//! text is a pair of the last byte and 0, which no word has.
 //!
 //! Cost: a text of n bytes is put in n sets of numbers, some 2 bytes each; suffixes of all words,
 //! as Redis's module keeps them, take a list each.
@@ -30,7 +30,7 @@ pub(crate) fn pairs_of(part: &[u8], is_end: bool) -> impl Iterator<Item = Pair> 
 }
 
 impl Pairs {
-    /// Puts a text; one that is there stays.
+    /// Puts a text; a text that is there stays.
     pub(crate) fn put(&mut self, number: u32, text: &[u8]) {
         if self.all.insert(number) {
             for pair in pairs_of(text, true) {
@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Texts that have a part are among its candidates, and nothing is left of those removed.
+        /// Texts that have a part are among its candidates, and nothing is left of removed texts.
         #[test]
         fn candidates_hold_all_that_have_a_part(
             texts in prop::collection::vec("[abc]{0,6}", 1..40),

@@ -1,8 +1,8 @@
 //! The documents that an index lacks, as they were refused: for FT.ERRORS.
 //!
-//! Invariant: each key is here once, with its last reason, and is none of the index's documents.
-//! Of more than [`KEPT`] the oldest are forgotten. Cost of a put or a removal: one test while there
-//! are none, else O(kept).
+//! Invariant: each key is here once, with the last reason, and is none of the index's documents. Of
+//! more than [`KEPT`] the oldest are forgotten. Cost of a put or a removal: a test while there are
+//! none, else O(kept).
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
-//! The tags of a field, each with the set of its documents.
+//! The tags of a field, each with a set of documents.
 //!
 //! A tag has a number as long as a document has it; numbers of tags that are gone are used again.
 //!
-//! Cost: a look-up is one hash; 2 bytes a document at most, and less in dense sets.
+//! Cost: a look-up is a hash; 2 bytes a document at most, and less in dense sets.
 
 use hashbrown::HashTable;
 use roaring::RoaringBitmap;
@@ -73,7 +73,7 @@ impl Tags {
         let tag = self.tags[id as usize]
             .as_mut()
             .expect("a tag's number is that of a tag");
-        // One without documents is new.
+        // A tag without documents is new.
         let before = if tag.documents.is_empty() {
             0
         } else {
@@ -136,7 +136,7 @@ impl Tags {
         self.pairs.as_ref().map(|of| of.candidates(pairs))
     }
 
-    /// One more than the highest number of a tag.
+    /// The number after the highest number of a tag.
     pub(crate) fn end(&self) -> u32 {
         self.tags.len() as u32
     }

@@ -20,7 +20,7 @@ impl Document for Hash<'_> {
     }
 }
 
-/// A field of a type, found by its own name.
+/// A field of a type, found by the field's name.
 pub(crate) fn field(name: &str, kind: FieldKind) -> Field {
     Field {
         path: name.into(),

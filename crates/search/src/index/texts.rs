@@ -1,8 +1,8 @@
 //! The texts of a document as entries of terms: words, their stems and sounds, groups of synonyms.
 //!
-//! The fields of a document are read in the schema's order; positions go on from one to the next.
+//! The fields of a document are read in the schema's order; positions continue from field to field.
 //!
-//! Cost: one look-up a word and one a stem; the words are then sorted by their terms.
+//! Cost: a look-up for each word and each stem; the words are then sorted by their terms.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ struct Occurrence {
     frequency: u32,
 }
 
-/// Room for the words of a document, kept from one to the next.
+/// Buffers for the words of a document, which the next document uses again.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {
     occurrences: Vec<Occurrence>,
@@ -129,7 +129,7 @@ impl Analysis {
         }
     }
 
-    /// Calls `put` with each term, ascending by number, and its entry; returns the highest
+    /// Calls `put` with each term, ascending by number, and the term's entry; returns the highest
     /// frequency.
     pub(crate) fn for_each_term(
         &mut self,

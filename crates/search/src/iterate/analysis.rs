@@ -1,11 +1,11 @@
 //! A query that is run to see what each part of it costs: FT.EXPLAIN with ANALYZE.
 //!
-//! Each node of the tree has a tally, which the cursor that was made of it counts into; one cursor
-//! may be that of several nodes, as a union of one part is that part. Times include those of parts,
-//! and the making of cursors; not the preparation, where vectors are searched and terms expanded. A
-//! node whose cursor matches nothing has no steps.
+//! The cursor of each node of the tree counts into a tally; several nodes may have the same cursor,
+//! because a union of a single part is that part. Times include the times of parts and the making
+//! of cursors, but not the preparation, which searches vectors and expands terms. A node whose
+//! cursor matches nothing has no steps.
 //!
-//! The query is walked in slices; between two of them figures are kept by the nodes' places in the
+//! The query is walked in slices; between two slices figures are kept by the nodes' places in the
 //! tree.
 //!
 //! Cost: two looks at the clock a step; a query that is not analysed pays nothing.
@@ -139,11 +139,11 @@ mod tests {
         index
     }
 
-    /// The lines of the tree, each with its documents and whether it took steps.
+    /// The lines of the tree, each with the number of documents and whether it took steps.
     fn shown(index: &Index, query: &str, search: &Search) -> String {
         let root = index.expand(&root(index, query), search).expect("a tree");
         let mut analysis = Analysis::new(root, search);
-        // In one slice, and in slices that are over at once.
+        // In a single slice, and in slices that are over at once.
         let whole = text_of(index, &mut analysis, &|| false);
         let mut analysis = Analysis::new(analysis.root.clone(), search);
         let divided = text_of(index, &mut analysis, &|| true);

@@ -20,7 +20,7 @@ use russet_encodings::geohash::Position;
 /// Numbers of a leaf of RediSearch's tree that has not been split yet.
 pub(super) const LEAF_MAX: usize = 16;
 
-/// Makes cursors of the parts of one query.
+/// Makes cursors of the parts of a query.
 pub(super) struct Builder<'i, 's> {
     pub(super) index: &'i Index,
     pub(super) search: &'s Search,
@@ -191,8 +191,8 @@ impl<'i, 's> Builder<'i, 's> {
         self.scoring.idf(self.documents_with(WORDS, word.text, own))
     }
 
-    /// The cursor of a whole query; INKEYS is one more part of it, of nearest vectors the first
-    /// condition.
+    /// The cursor of a whole query; INKEYS is another part of the query, or the first condition of
+    /// nearest vectors.
     pub(super) fn build_root(&mut self, root: &Node) -> Built<'i> {
         if self.search.statistics.is_some() {
             self.numbers = Numbers::of(root);
@@ -227,7 +227,7 @@ impl<'i, 's> Builder<'i, 's> {
         })
     }
 
-    /// All of some parts, and of one that stands before them.
+    /// All of some parts, and of a part that stands before them.
     fn intersect(
         &mut self,
         node: &Node,
@@ -306,8 +306,8 @@ impl<'i, 's> Builder<'i, 's> {
         if count == 0 {
             return Ok(Cursor::Empty);
         }
-        // Few numbers are one leaf of RediSearch's tree, which is estimated as a whole: the order
-        // of parts, which EXPLAINSCORE shows, comes of it.
+        // Few numbers are a single leaf of RediSearch's tree, which estimates a leaf as a whole.
+        // The order of parts, which EXPLAINSCORE shows, depends on the estimate.
         let is_leaf = numbers.len() <= LEAF_MAX;
         let len = if is_leaf { numbers.len() } else { count };
         if self.estimates {
@@ -397,7 +397,7 @@ impl From<Range> for Bounds {
     }
 }
 
-/// Any of some parts that match something; a single one is it.
+/// Any of some parts that match something; a single part stays as it is.
 pub(super) fn union(mut parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     match parts.len() {
         0 => Cursor::Empty,
@@ -406,7 +406,8 @@ pub(super) fn union(mut parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     }
 }
 
-/// The terms that an expression stands for: a union, even of one, whose score its weight changes.
+/// The terms that an expression stands for: a union, even of a single term, because the union's
+/// weight changes the score.
 pub(super) fn expansion(parts: Vec<Cursor<'_>>, weight: f64) -> Cursor<'_> {
     if parts.is_empty() {
         return Cursor::Empty;

@@ -1,7 +1,7 @@
 //! Parts of a query whose reads are counted, for FT.PROFILE.
 //!
-//! A part that is counted stands between its own cursor and what reads it. All others are as they
-//! would be without.
+//! A counted part stands between the part's cursor and the reader. Parts that are not counted cost
+//! nothing more.
 
 use russet_base::clock;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub struct PartProfile {
     pub mode: Option<&'static str>,
     /// Documents that it stood on.
     pub reads: u64,
-    /// Ticks of the clock that its reads took, with those of its parts.
+    /// Ticks of the clock that the reads took, the parts of this part included.
     pub cycles: u64,
     /// Of a leaf: the documents that it has at most.
     pub estimate: Option<u64>,
@@ -36,7 +36,7 @@ pub(crate) struct Counted<'i> {
     facts: PartProfile,
     /// Of the nodes that it was made of, if the query is analysed.
     tallies: Vec<Rc<Tally>>,
-    /// Documents from this one on are counted by the next window.
+    /// The next window counts documents from this number on.
     limit: u32,
 }
 
@@ -188,8 +188,8 @@ fn circle_text(circle: &Circle) -> String {
     )
 }
 
-/// Takes back the reads of documents from one on: the walk ends before it, and goes on there with
-/// other cursors, which read them again.
+/// Takes back the reads of documents from `from` on: the walk ends before it, and continues there
+/// with other cursors, which read those documents again.
 pub(super) fn take_back(part: &mut Cursor<'_>, from: u32) {
     let again = |part: &mut Cursor<'_>| take_back(part, from);
     match part {
@@ -213,7 +213,7 @@ pub(super) fn take_back(part: &mut Cursor<'_>, from: u32) {
     }
 }
 
-/// The counts of a part and of those in it.
+/// The counts of a part and of the parts in it.
 pub(super) fn profile(part: &Cursor<'_>) -> PartProfile {
     let Cursor::Counted(counted) = part else {
         return PartProfile {

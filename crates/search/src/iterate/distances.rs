@@ -12,7 +12,7 @@ pub(crate) struct Distances<'i> {
     distance: f64,
     /// The condition that the documents passed, on the same document.
     filter: Option<Cursor<'i>>,
-    /// The place of its name among those of the query; `None`: it yields nothing.
+    /// The place of the distance's name among the query's names; `None`: no distance is yielded.
     pub(crate) place: Option<usize>,
     pub(crate) weight: f64,
 }

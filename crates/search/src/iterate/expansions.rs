@@ -129,7 +129,7 @@ fn pairs_of_pattern(pattern: &[u8]) -> Vec<Pair> {
     pairs
 }
 
-/// Whether a text fits a pattern: `?` is one character, `*` any number.
+/// Whether a text fits a pattern: `?` is a single character, `*` any number.
 fn fits(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // After the last star, and the text's place that it was tried with.
@@ -239,7 +239,8 @@ impl<'i> Builder<'i, '_> {
         self.counted(ids, PartProfile::of_tags)
     }
 
-    /// Adds the tags of a value, as one part; `tags`: those of a field, with its place.
+    /// Adds the tags of a value, as a single part; `tags`: the tags of a field, with the field's
+    /// place.
     pub(super) fn tag(
         &mut self,
         tags: (usize, &'i Tags),
@@ -261,7 +262,7 @@ impl<'i> Builder<'i, '_> {
     ) -> Result<Option<Cursor<'i>>, QueryError> {
         let text = match &value.kind {
             Kind::Word(text) => unescaped(text),
-            // Words that follow each other are one tag.
+            // Words that follow each other are a single tag.
             Kind::Intersect { parts, .. } => {
                 let words = parts.iter().filter_map(|part| match &part.kind {
                     Kind::Word(text) => Some(text.as_slice()),

@@ -17,7 +17,7 @@ pub(crate) enum Role<'i> {
     Tag { text: &'i [u8], idf: f64 },
     /// Numbers and places.
     Numbers,
-    /// Documents without a field, and those of keys.
+    /// Documents without a field, and the documents of keys.
     Plain,
 }
 
@@ -115,7 +115,7 @@ impl<'i> Ids<'i> {
         Ids::new(source, len, role, weight, from)
     }
 
-    /// Documents in any order, doubled ones once.
+    /// Documents in any order, doubled documents once.
     pub(crate) fn listed(mut list: Vec<u32>, role: Role<'i>, weight: f64, from: u32) -> Ids<'i> {
         list.sort_unstable();
         list.dedup();
@@ -134,7 +134,7 @@ impl<'i> Ids<'i> {
         self.id
     }
 
-    /// Its documents, or more.
+    /// The documents of the set, or more.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
@@ -169,8 +169,8 @@ impl<'i> Ids<'i> {
         };
     }
 
-    /// Calls `take` with the documents below `end`, from this one on; then it stands on the first
-    /// one that is not below `end`.
+    /// Calls `take` with the documents below `end`, from here on; then the set stands on the first
+    /// document that is not below `end`.
     #[inline]
     pub(crate) fn scan(&mut self, end: u32, mut take: impl FnMut(u32)) {
         if self.id >= end {
@@ -223,7 +223,7 @@ impl<'i> Ids<'i> {
     }
 }
 
-/// The first bit that is set, from one on.
+/// The first bit that is set, from `from` on.
 #[inline]
 pub(super) fn next_bit(bits: &[u64], from: u32) -> u32 {
     let mut at = from as usize / 64;

@@ -1,6 +1,6 @@
 //! Documents that all parts match, perhaps with their words near each other.
 //!
-//! The part with the fewest documents leads, the others seek to its documents.
+//! The part with the fewest documents leads, the others seek to the leader's documents.
 
 use super::positions::{self, Nearness};
 use super::{Cursor, END};
@@ -9,7 +9,7 @@ use super::{Cursor, END};
 pub(crate) struct Intersection<'i> {
     /// By their numbers of documents, unless the order of words counts.
     parts: Vec<Cursor<'i>>,
-    /// The one with the fewest documents.
+    /// The part with the fewest documents.
     lead: usize,
     id: u32,
     pub(crate) weight: f64,

@@ -1,4 +1,4 @@
-//! Places around one: squares of the map that cover the circle.
+//! Places within a circle: squares of the map that cover the circle.
 
 use russet_encodings::geohash::earth::RADIUS_M;
 use russet_encodings::geohash::{Cell, LATITUDE_MAX, Position};
@@ -24,7 +24,7 @@ fn cover(center: Position, radius_m: f64) -> Vec<Cell> {
     let height = (radius_m / RADIUS_M).to_degrees();
     let edge = (center.latitude.abs() + height).to_radians();
     let width = if edge < std::f64::consts::FRAC_PI_2 {
-        // The widest part of the circle lies nearer to the pole than its center.
+        // The widest part of the circle lies nearer to the pole than the center.
         (f64::min(
             1.0,
             (radius_m / RADIUS_M).sin() / center.latitude.to_radians().cos(),
@@ -34,7 +34,7 @@ fn cover(center: Position, radius_m: f64) -> Vec<Cell> {
     } else {
         180.0
     };
-    // A square and its neighbours cover a circle that is no larger than the square.
+    // A square and the neighbours cover a circle that is no larger than the square.
     let mut steps = 0;
     while steps < STEPS_MAX
         && 360.0 / f64::from(1u32 << (steps + 1)) >= width
@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// A place within a circle lies in one of its squares.
+        /// A place within a circle lies in any of the circle's squares.
         #[test]
         fn squares_cover_the_circle(
             longitude in -180.0..180.0f64,

@@ -11,7 +11,7 @@ type Set = BTreeSet<u32>;
 
 const DOCUMENTS: u32 = 300;
 
-/// A part of a query, with its documents as a set.
+/// A part of a query, with the documents as a set.
 #[derive(Clone, Debug)]
 enum Shape {
     Set(Set),
@@ -86,7 +86,7 @@ impl Shape {
 }
 
 proptest! {
-    /// A cursor's documents are those of the sets, stepped through or sought.
+    /// A cursor's documents are the same as the sets', stepped through or sought.
     #[test]
     fn cursors_are_sets(
         shape in shape(),
@@ -104,7 +104,7 @@ proptest! {
         }
         prop_assert_eq!(&got, &expected.iter().copied().collect::<Vec<_>>());
         prop_assert!(shape.cursor(&bits, (0, END)).estimate() >= got.len() as u64);
-        // Window by window, each from the document on which the one before it stood.
+        // Window by window, each from the document on which the window before it ended.
         let (mut from, mut windows) = (0, Vec::new());
         while from != END {
             let limit = from + width;

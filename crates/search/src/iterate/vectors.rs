@@ -1,4 +1,4 @@
-//! Cursors of vectors near to one, which `prepare::nearest` finds.
+//! Cursors of vectors near to a vector, which `prepare::nearest` finds.
 
 use super::build::{Builder, Built};
 use super::prepare::found::Found;
@@ -33,7 +33,8 @@ impl<'i> Builder<'i, '_> {
         let Found::Distances(measured) = self.found(node) else {
             return Ok(Cursor::Empty);
         };
-        // For the scores of those that are found, it was walked when they were: it is not counted.
+        // The filter is for the scores of found documents; it is not counted, because it was walked
+        // when they were found.
         let filter = query.filter.as_ref();
         let filter = filter.filter(|_| measured.len() > 0);
         let tallies = self.tallies.take();

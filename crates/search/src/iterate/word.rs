@@ -41,7 +41,7 @@ impl<'i> WordCursor<'i> {
 
     #[inline]
     fn skip_other_fields(&mut self) {
-        // At the end the fields are those of the last entry.
+        // At the end the cursor has the fields of the last entry.
         while self.cursor.id() < self.limit && self.cursor.fields() & self.fields == 0 {
             self.cursor.advance();
         }
@@ -64,13 +64,13 @@ impl<'i> WordCursor<'i> {
         self.skip_other_fields();
     }
 
-    /// One more than the last document that is stored beside this one; `END` at the end.
+    /// The number after the last document that is stored beside this one; `END` at the end.
     pub(crate) fn block_end(&self) -> u32 {
         self.cursor.block_end()
     }
 
-    /// Calls `take` with the documents below `end` and their frequencies, from this one on; then it
-    /// stands on the first document that is not below `end`.
+    /// Calls `take` with the documents below `end` and their frequencies, from here on; then the
+    /// cursor stands on the first document that is not below `end`.
     #[inline]
     pub(crate) fn scan(&mut self, end: u32, take: impl FnMut(u32, u32)) {
         self.cursor.scan(end, self.fields, take);

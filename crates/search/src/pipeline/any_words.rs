@@ -18,7 +18,7 @@ const WORDS: &str = "0 0 1 1 2 2 3 -1 9223372036854775807 99999999999999999999 0
 fn words() -> impl Strategy<Value = Vec<&'static [u8]>> {
     let all: Vec<&[u8]> = WORDS.split_ascii_whitespace().map(str::as_bytes).collect();
     let any = prop::sample::select(all);
-    // Stages that are right, so that rows get beyond those that are not.
+    // Stages that are right, so that rows get beyond wrong stages.
     let right: Vec<Vec<&[u8]>> = [
         "LOAD 1 @j",
         "LOAD *",

@@ -1,7 +1,7 @@
 //! The stages of FT.AGGREGATE as steps, with their names looked up.
 //!
-//! APPLY and FILTER see properties that are SORTABLE, loaded or made before; GROUPBY, its reducers
-//! and SORTBY load other fields of the schema by themselves.
+//! APPLY and FILTER see properties that are SORTABLE, loaded or made before; GROUPBY, reducers and
+//! SORTBY load other fields of the schema by themselves.
 
 use super::arrange::{Arranged, Key};
 use super::group::Grouped;
@@ -26,7 +26,7 @@ pub(super) struct Builder<'s> {
     pub(super) steps: Vec<(usize, Step)>,
     /// Groups of a GROUPBY at most.
     pub(super) groups_max: usize,
-    /// WITHCOUNT: rows after the last one of LIMIT count.
+    /// WITHCOUNT: rows after LIMIT's last row count.
     pub(super) counts_all: bool,
 }
 
@@ -61,7 +61,7 @@ impl Pipeline {
             builder.stage(stage)?;
         }
         if counts_all {
-            // The reply ends at its limit of rows, what is counted does not.
+            // The reply ends at the limit of rows, the count does not.
             builder.push(Step::Limit {
                 skipped: 0,
                 left: options.rows_max,
@@ -85,7 +85,7 @@ impl Builder<'_> {
         self.names.last_mut().expect("there is one at least")
     }
 
-    /// Whether all rows are known before the last step gives one.
+    /// Whether all rows are known before the last step gives a row.
     fn ends_collected(&self) -> bool {
         matches!(
             self.steps.last(),

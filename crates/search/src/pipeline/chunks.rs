@@ -1,7 +1,7 @@
 //! A list that grows without moving what it has: of many large items, moving all of them at once
 //! would be a long step.
 //!
-//!     chunk of 1,024 | chunk of 1,024 | ... | one that is not full
+//!     chunk of 1,024 | chunk of 1,024 | ... | a chunk that is not full
 //!
 //! Cost: O(1) for each item; the first chunk grows as any list does.
 

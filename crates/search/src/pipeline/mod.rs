@@ -9,24 +9,24 @@
 //! | `output` | rows as the command is given them |
 //! | `build` | the stages of FT.AGGREGATE as steps, names looked up |
 //! | `search` | FT.SEARCH as steps |
-//! | `hybrid` | FT.HYBRID: two lists of documents as one, and the steps after that |
+//! | `hybrid` | FT.HYBRID: two lists of documents merged, and the steps after that |
 //! | `mark` | texts of rows marked and cut, for FT.SEARCH |
 //! | `step` | steps, and the pipeline that they are |
 //! | `pull` | how a row is pulled through steps |
-//! | `arrange` | rows in order, of which only the first ones are kept |
+//! | `arrange` | rows in order, of which only the first are kept |
 //! | `chunks`, `heap` | rows and groups kept so that no growth is a long step |
-//! | `group` | rows of equal properties as one |
+//! | `group` | rows of equal properties merged |
 //! | `reduce` | the reducers of GROUPBY |
-//! | `shards` | answers of a cluster's shards, and how they are one |
-//! | `split` | the steps of a cluster's shards, and those of the node that was asked |
+//! | `shards` | answers of a cluster's shards, and how they are merged |
+//! | `split` | the steps of a cluster's shards, and the steps of the node that was asked |
 //!
 //! Invariants
-//!   1. A place in a row belongs to one name; only GROUPBY begins anew with other places.
+//!   1. A place in a row belongs to a single name; only GROUPBY begins anew with other places.
 //!   2. Nothing is borrowed between two calls of [`Pipeline::next_rows`]: documents may come and
 //!      go.
 //!   3. SORTABLE values are read from the index where they are needed, and are not copied before.
 //!
-//! Cost: a row of a GROUPBY by a SORTABLE field is a hash of its value and an update of each
+//! Cost: a row of a GROUPBY by a SORTABLE field is a hash of the value and an update of each
 //! reducer; documents are loaded only where a stage needs a field that is not SORTABLE. SORTBY with
 //! a limit of n keeps n rows.
 

@@ -54,7 +54,7 @@ pub(super) struct Names {
     by_name: HashMap<Vec<u8>, usize, RandomState>,
     /// `LOAD *` was there: all fields of the schema may be used, and any others may come.
     pub(super) is_open: bool,
-    /// FORMAT EXPAND: values are those of the document, even if they are SORTABLE.
+    /// FORMAT EXPAND: values come from the document, even if they are SORTABLE.
     is_expanded: bool,
     /// Dialects 1 and 2: a null of JSON is shown.
     shows_nulls: bool,
@@ -217,7 +217,7 @@ impl Load {
         self.stored.is_none() && !self.is_key
     }
 
-    /// The field's name in a hash, or its path in a JSON document.
+    /// The field's name in a hash, or the path in a JSON document.
     pub(super) fn path(&self) -> &[u8] {
         &self.path
     }

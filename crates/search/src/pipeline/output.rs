@@ -9,7 +9,7 @@ use crate::hit::{DocumentId, Explanation};
 pub struct Batch {
     pub rows: Vec<OutputRow>,
     pub ending: Ending,
-    /// Why the row after the last one has no value: then there are no more.
+    /// Why the row after the last has no value: then there are no more rows.
     pub failure: Option<SearchError>,
 }
 
@@ -35,7 +35,7 @@ pub struct OutputRow {
     pub explanation: Option<Explanation>,
     /// The value of the first SORTBY property.
     pub sort_key: Option<Value>,
-    /// Its texts are still to be marked, which takes long: see [`Pipeline::mark_row`].
+    /// The row's texts are still to be marked, which takes long: see [`Pipeline::mark_row`].
     ///
     /// [`Pipeline::mark_row`]: super::Pipeline::mark_row
     pub is_unmarked: bool,
@@ -82,7 +82,7 @@ pub enum FieldName {
 }
 
 impl FieldName {
-    /// The name; `of_place` has those of places.
+    /// The name; `of_place` has the names of places.
     pub fn bytes<'n>(&'n self, of_place: impl Fn(usize) -> &'n [u8]) -> &'n [u8] {
         match self {
             FieldName::Place(place) => of_place(*place),

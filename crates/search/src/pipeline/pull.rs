@@ -1,7 +1,7 @@
 //! How a row is pulled through steps.
 //!
-//! Each step is called by the one after it, so that steps nest on the stack: a request has no more
-//! than [`STAGES_MAX`] stages. What a step does counts against the budget, so that a pull pauses
+//! The next step calls each step, so that steps nest on the stack: a request has no more than
+//! [`STAGES_MAX`] stages. What a step does counts against the budget, so that a pull pauses
 //! whatever takes long: documents, rows at each step, bytes of texts, combinations of lists.
 //!
 //! [`STAGES_MAX`]: crate::request::STAGES_MAX
@@ -51,7 +51,7 @@ fn for_each_block(
     Ok(())
 }
 
-/// A pull of one row.
+/// A pull of a single row.
 pub(super) struct Pull<'p, 'c> {
     pub(super) names: &'p mut [Names],
     pub(super) source: &'p mut Source,
@@ -230,8 +230,8 @@ impl Pull<'_, '_> {
         }
     }
 
-    /// A row for an expression. One that has come when the budget is used up waits where it is, so
-    /// that each stage that is dear has a slice of its own.
+    /// A row for an expression. A row that comes when the budget is used up waits where it is, so
+    /// that each costly stage has a slice of its own.
     fn row_for(
         &mut self,
         of: &mut Evaluated,

@@ -16,7 +16,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where SORTBY, or without RETURN also HIGHLIGHT or SUMMARIZE, names one that is not there.
+    /// Where SORTBY, or without RETURN also HIGHLIGHT or SUMMARIZE, names a field that is not
+    /// there.
     pub fn search(
         request: &SearchRequest,
         schema: &Schema,
@@ -65,7 +66,7 @@ impl Pipeline {
             }
             None => {
                 for name in marked_fields(request) {
-                    // A whole JSON document has no fields but those that are SORTABLE.
+                    // A whole JSON document has no fields but SORTABLE fields.
                     let is_hash = schema.key_type == KeyType::Hash;
                     let field = schema.field(name);
                     let field = field.filter(|(_, field)| is_hash || field.is_sortable);

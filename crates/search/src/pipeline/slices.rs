@@ -1,7 +1,7 @@
-//! A pull does no more than its budget, whatever the stages make of a few documents.
+//! A pull does no more than the budget, whatever the stages make of a few documents.
 //!
 //! Work is counted by calls and rows, not by a clock. A stage whose work does not count fails here:
-//! its rows come in fewer calls than their budget allows.
+//! the rows come in fewer calls than the budget allows.
 
 use super::tests::{Server, defaults, fields, run, server};
 use super::{Batch, Context, Ending, Pipeline};
@@ -33,7 +33,7 @@ fn lists(count: usize) -> String {
     format!("{applies}GROUPBY {count}{by} REDUCE COUNT 0 AS c")
 }
 
-/// The product of lists held the loop for ever, and its end was not seen.
+/// The product of lists held the loop for ever, and the end was not seen.
 #[test]
 fn a_product_of_lists_pauses_and_ends_when_the_time_is_up() {
     let server = Server::new("SCHEMA n NUMERIC", "d1 n 1\nd2 n 2");
@@ -62,7 +62,7 @@ fn a_product_of_lists_pauses_and_ends_when_the_time_is_up() {
     assert!((500..2000).contains(&rows), "{rows} groups of 1,000 units");
 }
 
-/// Each combination counts once for its row, however the product is divided.
+/// Each combination counts once for the row, however the product is divided.
 #[test]
 fn a_product_is_the_same_in_slices() {
     let server = Server::new("SCHEMA n NUMERIC", "d1 n 1\nd2 n 2");
@@ -83,7 +83,7 @@ fn a_product_is_the_same_in_slices() {
     }
 }
 
-/// Every kind of stage pauses: the calls are no fewer than the rows at its steps need.
+/// Every kind of stage pauses: the calls are no fewer than the rows at the steps need.
 #[test]
 fn every_stage_counts_against_the_budget() {
     let lines: Vec<String> = (0..200)

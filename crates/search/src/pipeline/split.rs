@@ -1,16 +1,17 @@
 //! A pipeline that is divided between the shards of a cluster and the node that was asked.
 //!
 //!     LOAD, APPLY, FILTER                   at the shards
-//!     the first SORTBY, LIMIT or GROUPBY    at the shards: rows that may be among the first ones,
-//!                                           groups with what their reducers know so far
+//!     the first SORTBY, LIMIT or GROUPBY    at the shards: rows that may be among the first,
+//!                                           groups with what the reducers know so far
 //!     the same again, and all stages after  at the node that was asked, over rows of all shards
 //!
 //! Both sides build the whole pipeline from the same words, and leave out the other's steps; so
-//! errors are those of a single node. A row is sent with the values of all its places, by their
-//! names; LOADs of later stages run at the shards, since they read documents.
+//! errors are the same as on a single node. A shard sends a row with the values of all places, by
+//! name; LOADs of later stages run at the shards, because they read documents.
 //!
-//! Of the nearest vectors each shard has its own, and only the nearest of all may go through the
-//! stages: then all but LOAD run at the node that was asked.
+//! If the query is for the nearest vectors, each shard finds the nearest vectors that it has, and
+//! only the nearest of all may go through the stages: then all stages but LOAD run at the node that
+//! was asked.
 //!
 //! Cost: rows of all shards at the node that was asked, at once.
 
@@ -32,7 +33,7 @@ enum Cut {
     End,
 }
 
-/// The names of distances that a query yields, in the order in which its cursors are made.
+/// The names of distances that a query yields, in the order in which the cursors are made.
 pub fn distance_names(root: &Node) -> Vec<Vec<u8>> {
     fn add(node: &Node, names: &mut Vec<Vec<u8>>) {
         if let Some(name) = &node.distance_field
@@ -60,7 +61,7 @@ impl Pipeline {
         }
     }
 
-    /// The steps of a shard; `is_nearest`: the query is one for the nearest vectors.
+    /// The steps of a shard; `is_nearest`: the query is for the nearest vectors.
     #[must_use]
     pub fn of_shard(mut self, is_nearest: bool) -> Pipeline {
         let cut = self.cut(is_nearest);

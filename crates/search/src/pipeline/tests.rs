@@ -1,5 +1,5 @@
-//! Recorded replies to FT.AGGREGATE and FT.SEARCH over eight documents, of which one has a bad
-//! number and is left out.
+//! Recorded replies to FT.AGGREGATE and FT.SEARCH over eight documents, and a document with a bad
+//! number is left out.
 //!
 //! Groups come in no order that is kept: their rows are compared as a set.
 
@@ -225,7 +225,7 @@ fn reply_to_aggregate(
     Ok((pipeline.first_total().to_string(), shown.collect()))
 }
 
-/// A reply, its rows sorted if they are groups in no order.
+/// A reply, with the rows sorted if they are groups in no order.
 fn joined(line: &str, total: &str, mut rows: Vec<String>) -> String {
     let is_ordered = line.rfind("GROUPBY") < line.rfind("SORTBY") || !line.contains("GROUPBY");
     if !is_ordered {
@@ -318,7 +318,7 @@ fn rows_are_those_of_redis_stack() {
 #[test]
 fn rows_are_the_same_one_by_one_and_in_slices() {
     let record = include_str!("answers.txt").lines();
-    // An error ends a reply of several rows, and is the whole reply of one.
+    // An error ends a reply of several rows, and is the whole reply of a single row.
     let plain = |line: &&str| !line.contains("APPLY") && !line.contains("FILTER");
     let record = record.filter(plain).collect::<Vec<_>>().join("\n");
     for slice in [(1, u64::MAX), (2, 1), (100, 2)] {
@@ -337,7 +337,7 @@ fn names_and_reducers_are_refused_as_redis_stack_refuses_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A cursor keeps the documents that are left only where none of its stages has taken them all.
+/// A cursor keeps the documents that are left only if no stage has taken them all.
 #[test]
 fn sorted_rows_need_no_more_documents() {
     let server = server();

@@ -1,6 +1,6 @@
 //! A query as FT.EXPLAIN shows it: a line for each part, two blanks for each level.
 //!
-//! Source: FT.EXPLAIN of Redis Stack 7.4; numbers are those of C's `%g` and `%f`.
+//! Source: FT.EXPLAIN of Redis Stack 7.4; numbers are as C's `%g` and `%f` print them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -182,7 +182,7 @@ impl Shown<'_> {
         out.push(b'\n');
     }
 
-    /// The parts of a node, each on its lines, and the brace after them.
+    /// The parts of a node, each on separate lines, and the brace after them.
     fn block(self, node: &Node, depth: usize, opening: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(opening);
         self.end_line(node, out);
@@ -232,7 +232,7 @@ impl Shown<'_> {
     }
 }
 
-/// Whether a part's first line is not its last one.
+/// Whether a part has several lines.
 fn has_lines(node: &Node) -> bool {
     match &node.kind {
         Kind::Vector(query) => query.filter.is_some(),
@@ -245,7 +245,7 @@ fn has_lines(node: &Node) -> bool {
     }
 }
 
-/// A tag as its field has it.
+/// A tag as the field has it.
 fn fold(tag: &mut Node) {
     match &mut tag.kind {
         Kind::Word(text) => *text = in_small_letters(&unescaped(text)),

@@ -1,8 +1,8 @@
 //! The grammar of dialect 1.
 //!
-//! `|` binds stronger than neighbours do, but words that follow each other are one unit before it:
-//! `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take everything up to
-//! a token that binds less than they do; how strong a token binds is its [`strength`].
+//! `|` binds stronger than neighbours do, but words that follow each other are a single unit before
+//! it: `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take everything
+//! up to a token that binds less than they do; [`strength`] says how strongly a token binds.
 
 use super::levels::{self, Begun, Grammar, Place};
 use super::lexer::Kind as Token;
@@ -104,7 +104,7 @@ fn words(p: &mut Parser<'_>) -> Node {
     joined(parts, false)
 }
 
-/// One word, or all of several.
+/// A single word, or all of several words.
 fn joined(mut parts: Vec<Node>, is_exact: bool) -> Node {
     if parts.len() == 1 {
         return parts.remove(0);
@@ -246,7 +246,7 @@ fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     Ok(Node::new(Kind::Near { field, circle }))
 }
 
-/// A number with its signs and parentheses.
+/// A number with signs and parentheses.
 fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
     let (mut sign, mut is_exclusive) = (1.0, false);
     loop {

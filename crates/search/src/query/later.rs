@@ -204,8 +204,8 @@ fn affix(p: &mut Parser<'_>) -> Node {
     })
 }
 
-/// A pattern without backslashes but those that another one stands before: no byte of it counts
-/// for less after one.
+/// A pattern without the backslashes that escape a byte. Any byte may be escaped, and each counts
+/// as itself.
 fn without_escapes(pattern: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(pattern.len());
     let mut bytes = pattern.iter();
@@ -320,7 +320,7 @@ fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     })
 }
 
-/// A number with its signs, or a parameter that has one and at most one minus.
+/// A number with signs, or a parameter that holds a number, after at most one minus.
 fn number(p: &mut Parser<'_>) -> Parsed<f64> {
     let (mut sign, mut minuses) = (1.0, 0);
     while p.takes(Token::Minus) {

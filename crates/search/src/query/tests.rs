@@ -131,8 +131,8 @@ fn queries_are_read_as_redis_stack_reads_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Unions of three, one of which is a stop word or has a field of its own: 7.4 loses parts of them,
-/// refuses them, or ends.
+/// Unions of three parts, with a stop word or a part with a field of its own: 7.4 loses parts of
+/// them, refuses them, or ends.
 #[test]
 fn unions_keep_all_their_parts() {
     let dialect = Dialect::new(2).expect("a dialect");
@@ -266,7 +266,7 @@ fn a_count_of_vectors_is_a_whole_number() {
 }
 
 /// Every way to make a query longer or deeper: what begins it, what is repeated, what ends it, what
-/// closes each repetition; and how many nodes each is below the one before.
+/// closes each repetition; and how many nodes each repetition is below the one before.
 const PRODUCTIONS: [(&str, &str, &str, &str, u32); 34] = [
     ("", "foo ", "", "", 0),
     ("foo", "|foo", "", "", 0),
@@ -300,7 +300,7 @@ const PRODUCTIONS: [(&str, &str, &str, &str, u32); 34] = [
     ("@n:[", "-", "1 2]", "", 0),
     ("foo", " @n:[1 2]", "", "", 0),
     ("foo", " @n>=1", "", "", 0),
-    // These bind to their left neighbour before what stands there binds to its own.
+    // These bind to the left neighbour before that neighbour binds to the left.
     ("foo", " w'a*'", "", "", 1),
     ("foo", " %ba%", "", "", 1),
 ];

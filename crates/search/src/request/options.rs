@@ -1,7 +1,7 @@
 //! Options that FT.SEARCH and FT.AGGREGATE share.
 //!
-//! Each may be given several times, PARAMS alone excepted; the last counts. An option's own words
-//! are read here, its name by the command, which has options of its own besides.
+//! Each option but PARAMS may be given several times; the last counts. This module reads the words
+//! after an option's name. The command reads the name, because it has further options.
 
 use crate::arguments::{Arguments, NONE_PROVIDED, NOT_CONVERTED, OUT_OF_BOUNDS, is};
 use crate::error::{self, SearchError};
@@ -63,7 +63,7 @@ pub struct CursorOptions {
     pub max_idle_ms: Option<u64>,
 }
 
-/// The options of both commands; of a repeated one the last counts.
+/// The options of both commands; the last of a repeated option counts.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub dialect: Dialect,
@@ -86,11 +86,11 @@ pub struct Options {
     pub slop: Option<u32>,
     pub in_order: bool,
     pub language: Option<Language>,
-    /// One of nine names, in capitals; `None`: the server's default.
+    /// Any of nine names, in capitals; `None`: the server's default.
     pub scorer: Option<&'static str>,
     /// `BM25STD_TANH_FACTOR`, at least 1.
     pub tanh_factor: Option<u64>,
-    /// PAYLOAD, which HAMMING compares with those of documents.
+    /// PAYLOAD, which HAMMING compares with the payloads of documents.
     pub payload: Option<Vec<u8>>,
     /// 0: none.
     pub timeout_ms: Option<u64>,
@@ -149,7 +149,7 @@ impl Options {
         }
     }
 
-    /// Reads an option after its name, in capitals. `false`: there is none of the name.
+    /// Reads an option after the name, which is in capitals. `false`: no option has the name.
     pub(super) fn read(
         &mut self,
         name: &[u8],

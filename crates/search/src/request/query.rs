@@ -1,4 +1,4 @@
-//! The query of a request: its tree, with what VERBATIM, NOSTOPWORDS, INFIELDS, SLOP, INORDER and
+//! The query of a request: the tree, with what VERBATIM, NOSTOPWORDS, INFIELDS, SLOP, INORDER and
 //! FILTER say of it.
 
 use super::{Options, SearchRequest};
@@ -7,7 +7,7 @@ use crate::query::{self, Fields, Kind, Node, Reach};
 use crate::schema::{FieldKind, Schema, Text};
 
 impl Options {
-    /// The tree of a query. `None`: no document matches, as its words are all stop words.
+    /// The tree of a query. `None`: no document matches, because all words are stop words.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ impl SearchRequest {
     }
 }
 
-/// A query with filters before it, or before its parts if all of them must match; one for nearest
-/// vectors looks for them among what passes.
+/// A query with filters before it, or before its parts if all of them must match; a query for
+/// nearest vectors looks for them among the documents that pass.
 fn filtered(root: Node, filters: &[Node], options: &Options) -> Node {
     if filters.is_empty() {
         return root;

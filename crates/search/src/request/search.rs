@@ -155,7 +155,7 @@ fn returned(words: &mut Arguments<'_>) -> Result<Vec<Returned>, SearchError> {
 /// A path, and the name after AS.
 pub(super) type NamedPath<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// Paths with the names that AS gives them. `None`: the last has AS without one.
+/// Paths with the names that AS gives them. `None`: the last has AS without a name.
 pub(super) fn named_paths<'a>(list: &[&'a [u8]]) -> Option<Vec<NamedPath<'a>>> {
     let mut paths = Vec::new();
     let mut list = list.iter().copied().peekable();

@@ -1,7 +1,7 @@
 //! Recorded replies to FT.SEARCH and FT.AGGREGATE that depend on their words alone.
 //!
 //! `search.txt` and `aggregate.txt` have a line for each: the query with all words, `  =>  `, and
-//! `OK` or the error after its mark.
+//! `OK` or the error after the mark.
 
 use super::{
     AggregateRequest, Combine, Defaults, HybridReach, HybridRequest, SearchRequest, Stage,

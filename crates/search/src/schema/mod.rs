@@ -57,7 +57,7 @@ pub struct Schema {
     pub payload_field: Option<Vec<u8>>,
     /// MAXTEXTFIELDS: more than 32 text fields may come.
     pub is_wide: bool,
-    /// TEMPORARY: seconds after its last use that it ends.
+    /// TEMPORARY: the index ends so many seconds after the last use.
     pub temporary_s: Option<f64>,
     /// Positions of words are kept: not NOOFFSETS.
     pub has_offsets: bool,
@@ -111,12 +111,12 @@ impl Schema {
         self.named_database.unwrap_or(0)
     }
 
-    /// Whether a key begins as those of the index do. O(prefixes).
+    /// Whether a key begins with a prefix of the index. O(prefixes).
     pub fn covers(&self, key: &[u8]) -> bool {
         self.prefixes.iter().any(|prefix| key.starts_with(prefix))
     }
 
-    /// The field of a name, and its place among the fields. O(fields).
+    /// The field of a name, and the field's place. O(fields).
     pub fn field(&self, name: &[u8]) -> Option<(usize, &Field)> {
         let mut fields = self.fields.iter().enumerate();
         fields.find(|(_, field)| field.name == name)

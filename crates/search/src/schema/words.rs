@@ -120,7 +120,7 @@ impl Words {
                 }
             }
             FieldKind::Tag(tag) => {
-                // On hashes a comma is the usual one, on JSON there is none.
+                // On hashes a comma is usual, on JSON there is no separator.
                 let usual = (schema.key_type == KeyType::Hash).then_some(b',');
                 if tag.separator != usual
                     && let Some(separator) = tag.separator

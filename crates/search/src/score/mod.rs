@@ -1,6 +1,6 @@
 //! The score of a document, from the cursors of a query that stand on it.
 //!
-//!     N documents, n of them hold the term, f its weighted frequency in the document
+//!     N documents, n of them hold the term, f the term's weighted frequency in the document
 //!     idf      floor(log2(1 + (N + 1) / n));  BM25STD: ln(1 + (N - n + 0.5) / (n + 0.5))
 //!     TFIDF    w f idf, summed; times the document's score / highest f / spread
 //!     DOCNORM  the same / document length / spread
@@ -11,7 +11,7 @@
 //! k is 1.2, avg the average length of documents, spread how far words stand apart. RediSearch 2.10
 //! has b 0.5 for BM25STD, and no w for terms.
 //!
-//! Source: scores of Redis Stack 7.4; of Redis 8.10 as its documentation and clients' tests have
+//! Source: scores of Redis Stack 7.4; of Redis 8.10 as the documentation and clients' tests have
 //! them.
 
 mod explain;
@@ -154,8 +154,8 @@ impl Scoring {
         }
     }
 
-    /// The score of a document that the cursor stands on. With `steps`, they get one: how it comes
-    /// about.
+    /// The score of a document that the cursor stands on. With `steps`, a step is added that
+    /// explains the score.
     pub(crate) fn score(
         &self,
         root: &Cursor<'_>,
@@ -207,7 +207,7 @@ impl Scoring {
         self.scorer == Scorer::DisMax
     }
 
-    /// The score of a document, of its sum, if it [is of sums](Scoring::is_of_sums).
+    /// The score of a document from a sum, if scores [are sums](Scoring::is_of_sums).
     #[inline]
     pub(crate) fn whole(&self, sum: f64, facts: Facts) -> f64 {
         match self.scorer {
@@ -453,7 +453,7 @@ impl Scoring {
                 (1.0 + (all + 1.0) / n.max(1.0)).log2().floor()
             }
             Scorer::Bm25Std | Scorer::Bm25StdNorm | Scorer::Bm25StdTanh => {
-                // Up to the logarithm it is one of floats.
+                // RediSearch computes in floats up to the logarithm.
                 let (without, with) = ((all - n) as f32 + 0.5, n as f32 + 0.5);
                 f64::from(1.0 + without / with).ln()
             }

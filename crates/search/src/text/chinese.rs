@@ -1,9 +1,9 @@
 //! The words of Chinese, which has no blanks between them, by a dictionary.
 //!
-//! Only with the feature `chinese`; without it a run of signs up to the next mark of ASCII is one
-//! word, as in every other language. The dictionary is read when the first text comes, which
+//! Only with the feature `chinese`; without it a run of signs up to the next mark of ASCII is a
+//! single word, as in every other language. The dictionary is read when the first text comes, which
 //! takes part of a second, once, and 40 MB. Then a text costs O(signs * length of the longest
-//! word). A run with escaped marks is one word.
+//! word). A run with escaped marks is a single word.
 //!
 //! Source: words that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows, whose dictionary is another:
 //! most words are the same.
@@ -13,8 +13,8 @@ use std::ops::Range;
 /// Whether texts in Chinese are divided here.
 pub(crate) const IS_DIVIDED: bool = cfg!(feature = "chinese");
 
-/// The words of a run of signs, as ranges of its bytes, without punctuation; the last one first.
-/// `None`: it is one word.
+/// The words of a run of signs, as ranges of the run's bytes, without punctuation; the last word
+/// first. `None`: the run is a single word.
 #[cfg(feature = "chinese")]
 pub(super) fn words_backwards(run: &[u8]) -> Option<Vec<Range<usize>>> {
     use std::sync::LazyLock;
@@ -32,7 +32,8 @@ pub(super) fn words_backwards(run: &[u8]) -> Option<Vec<Range<usize>>> {
         let range = at..at + word.len();
         at = range.end;
         let is_word = word.chars().any(char::is_alphanumeric);
-        // Letters and digits belong together, whatever the dictionary has: `2024` and its sign.
+        // Letters and digits belong together, whatever the dictionary has: `2024` and the sign
+        // after it.
         let is_number =
             |range: &Range<usize>| text[range.clone()].bytes().all(|b| b.is_ascii_digit());
         match words.last_mut() {
@@ -47,7 +48,7 @@ pub(super) fn words_backwards(run: &[u8]) -> Option<Vec<Range<usize>>> {
     Some(words)
 }
 
-/// Without the dictionary every run is one word.
+/// Without the dictionary every run is a single word.
 #[cfg(not(feature = "chinese"))]
 pub(super) fn words_backwards(_: &[u8]) -> Option<Vec<Range<usize>>> {
     None

@@ -81,7 +81,7 @@ impl Language {
         found.map(|(language, _)| *language)
     }
 
-    /// Its number in files.
+    /// The language's number in files.
     pub fn number(self) -> u64 {
         self as u64
     }

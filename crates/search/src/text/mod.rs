@@ -39,7 +39,7 @@ pub struct TextSettings {
     pub stem_min: usize,
     /// Bytes of a word whose sound is indexed, at least: MIN_PHONETIC_TERM_LEN.
     pub sound_min: usize,
-    /// From the last word of a text to the first of the next one of its field: MULTI_TEXT_SLOP.
+    /// From the last word of a text to the first word of the field's next text: MULTI_TEXT_SLOP.
     pub gap: u32,
 }
 

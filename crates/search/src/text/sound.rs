@@ -1,7 +1,8 @@
-//! The sound of a word: its double metaphone, of which the first code counts.
+//! The sound of a word: the first code of the word's double metaphone.
 //!
-//! A code has at most four letters, of those that sound alike one: `0` is th, `X` is sh, vowels
-//! count as `A` at the beginning alone. Bytes above 127, digits and `_` are passed over.
+//! A code has at most four letters, and the same letter for sounds that are alike: `0` is th, `X`
+//! is sh, vowels count as `A` at the beginning alone. Bytes above 127, digits and `_` are passed
+//! over.
 //!
 //! Cost: O(length). Crate `rphonetic` has it, too; it ends the program on letters beyond ASCII, and
 //! needs seven more crates.
@@ -46,7 +47,7 @@ impl Word<'_> {
         self.letters.get(at).copied().unwrap_or(b' ')
     }
 
-    /// The letter some places before one; a blank where the word has not begun.
+    /// The letter some places before `at`; a blank before the beginning of the word.
     fn before(&self, at: usize, places: usize) -> u8 {
         at.checked_sub(places).map_or(b' ', |at| self.letter(at))
     }
@@ -59,7 +60,7 @@ impl Word<'_> {
         at.checked_sub(places).is_some_and(|at| self.is_vowel(at))
     }
 
-    /// Whether one of some texts stands at a place.
+    /// Whether any of some texts stands at a place.
     fn is(&self, at: usize, texts: &[&str]) -> bool {
         let stands = |text: &&str| {
             let mut letters = text.bytes().enumerate();
@@ -68,7 +69,7 @@ impl Word<'_> {
         texts.iter().any(stands)
     }
 
-    /// Whether one of some texts begins some places before one.
+    /// Whether any of some texts begins some places before `at`.
     fn was(&self, at: usize, places: usize, texts: &[&str]) -> bool {
         at.checked_sub(places).is_some_and(|at| self.is(at, texts))
     }

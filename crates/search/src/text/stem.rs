@@ -1,7 +1,7 @@
 //! The stems of words.
 //!
-//! Most languages are those of an older Snowball, whose stems are those of Redis Stack 7.4; Russian
-//! and eleven others are of the present one. Chinese has none.
+//! Most languages use an older Snowball, because Redis Stack 7.4 has its stems; Russian and eleven
+//! others use the present Snowball. Chinese has no stems.
 
 use super::Language;
 
@@ -49,7 +49,7 @@ fn algorithm(language: Language) -> Option<Algorithm> {
 }
 
 impl Language {
-    /// Whether its words have stems.
+    /// Whether words of the language have stems.
     pub fn has_stems(self) -> bool {
         algorithm(self).is_some()
     }

@@ -41,13 +41,13 @@ impl StopWords {
         }
     }
 
-    /// Whether a word, in small letters, is one of them. O(log n).
+    /// Whether a word, in small letters, is a stop word. O(log n).
     pub fn has(&self, word: &[u8]) -> bool {
         // Most words are longer than any of them.
         word.len() <= self.longest && self.words.contains(word)
     }
 
-    /// The words that an index named, sorted; `None`: it has the usual ones.
+    /// The words that an index named, sorted; `None`: it has the usual stop words.
     pub fn named(&self) -> Option<impl Iterator<Item = &[u8]>> {
         self.is_own.then(|| self.words.iter().map(Vec::as_slice))
     }

@@ -1,4 +1,4 @@
-//! A text as words, in one pass.
+//! Splits a text into words, in a single pass.
 //!
 //! Blanks, tabs and most marks of ASCII stand between words; `_`, backslashes and all bytes above
 //! 127 stand in them. A backslash before a mark or a blank makes it a part of the word, alone it
@@ -12,7 +12,7 @@ use super::chinese;
 use super::{Language, StopWords};
 
 /// Bytes of a word that count, of documents and of queries; more are left out. RediSearch 2.10 cuts
-/// those of documents alone, at 128.
+/// only the words of documents, at 128.
 pub(crate) const WORD_MAX: usize = 1024;
 
 /// A word of a text.
@@ -22,7 +22,7 @@ pub struct Word<'t> {
     pub text: Cow<'t, [u8]>,
     /// 1 for the first word that is no stop word.
     pub position: u32,
-    /// Its bytes in the text, with backslashes and all that was left out of it.
+    /// Where the word stands in the text, with backslashes and all that was left out of the word.
     pub start: usize,
     pub end: usize,
 }
@@ -34,7 +34,7 @@ pub struct Words<'t> {
     position: u32,
     stop_words: &'t StopWords,
     is_chinese: bool,
-    /// Of Chinese: words of the last run of signs that are still to come, the next one last.
+    /// Of Chinese: words of the last run of signs that are still to come, the next word last.
     parts: Vec<Range<usize>>,
 }
 
@@ -55,7 +55,7 @@ const IS_PLAIN: [bool; 256] = {
     plain
 };
 
-/// Letters made small by Unicode; of bytes that are not UTF-8 the ASCII ones.
+/// Letters made small by Unicode; only ASCII letters if the bytes are not UTF-8.
 pub(crate) fn in_small_letters(word: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(word) {
         Ok(word) => word.to_lowercase().into_bytes(),
@@ -115,7 +115,7 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// The next word, whether it is a stop word or not; its letters as they are.
+    /// The next word, whether it is a stop word or not; letters as they are.
     fn next_raw(&mut self) -> Option<(Cow<'t, [u8]>, usize, usize)> {
         let text = self.text;
         while text.get(self.at).is_some_and(|&byte| is_separator(byte)) {

@@ -1,10 +1,10 @@
-//! The values of a SORTABLE field by document: one array for each field.
+//! The values of a SORTABLE field by document: an array for each field.
 //!
 //!     numbers   f64 ..., NaN: the document has none
 //!     texts     length of the text | text | the text for sorting, unless it is the same
 //!     tags      as texts, each kept once: `interned`
 //!
-//! Cost: O(1); 8 bytes a number, 16 and its bytes a text, 4 a tag that others have, too.
+//! Cost: O(1); 8 bytes a number, 16 and the bytes a text, 4 a tag that others have, too.
 
 mod interned;
 
@@ -20,7 +20,7 @@ pub enum SortValue<'i> {
     Text {
         /// As the document has it.
         original: &'i [u8],
-        /// Without the case of its letters, unless the field is UNF.
+        /// Without the case of letters, unless the field is UNF.
         sorted: &'i [u8],
     },
 }

@@ -1,7 +1,6 @@
-//! Values by number, in chunks: growth moves no value, as that of one large array would.
+//! Values by number, in chunks: growth moves no value, as the growth of a single large array would.
 //!
-//! Invariant: all chunks but the last one have [`CHUNK`] values. Cost: one look more than in an
-//! array.
+//! Invariant: all chunks but the last have [`CHUNK`] values. Cost: a look more than in an array.
 
 use std::ops::{Index, IndexMut};
 

@@ -1,23 +1,23 @@
 //! Numbers by the hash of their texts, which stand elsewhere.
 //!
-//! A hash table that grows moves all of its numbers at once, and looks at the text of each for its
-//! hash: a tenth of a second for a million. So there are many small tables, each with the numbers
-//! of some hashes, and each grows by itself.
+//! A hash table that grows moves all numbers at once, and looks at the text of each for the hash: a
+//! tenth of a second for a million. So there are many small tables, which share the hashes, and
+//! each grows by itself.
 //!
-//! Invariant: a number is in the table of its hash. Cost: a look-up is one in a hash table; growth
-//! at once O(numbers / [`PARTS`]).
+//! Invariant: a number is in the table of the number's hash. Cost: a look-up in a hash table;
+//! growth at once O(numbers / [`PARTS`]).
 
 use hashbrown::HashTable;
 
 /// Tables, once there are more numbers than [`FEW`].
 const PARTS: usize = 256;
-/// So many numbers are in one table.
+/// So many numbers are in a single table.
 const FEW: usize = 4096;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct IdTable {
-    /// One, or [`PARTS`].
+    /// A single table, or [`PARTS`].
     parts: Vec<HashTable<u32>>,
     len: usize,
 }

@@ -2,7 +2,7 @@
 //! once more, so that a change of another field costs little of it.
 //!
 //! Invariant: a document that is noted has exactly the entries of the value with this hash. Cost: a
-//! hash of the value; 12 bytes for each document that has a long one.
+//! hash of the value; 12 bytes for each document with a long value.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ const LONG: usize = 4096;
 pub(crate) struct LongValues(HashMap<u32, u64>);
 
 impl LongValues {
-    /// Notes the value of a document, in parts. True: it is long, and the one that it had.
+    /// Notes the value of a document, in parts. True: the value is long, and the same as before.
     pub(crate) fn is_same<'v>(
         &mut self,
         document: u32,
@@ -33,7 +33,7 @@ impl LongValues {
         self.0.insert(document, hash) == Some(hash)
     }
 
-    /// The document has no value, or another one.
+    /// The document has no value, or a new value.
     pub(crate) fn forget(&mut self, document: u32) {
         if !self.0.is_empty() {
             self.0.remove(&document);

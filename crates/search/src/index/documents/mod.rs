@@ -4,14 +4,14 @@
 //!     field  = tags:    count, numbers of tags
 //!              numbers: count, f64 ...            geo: the same, of geohashes
 //!
-//! A record has what is needed to take a document out again without its text. Numbers of documents
-//! that are gone are used again, the lowest first to come being the last freed.
+//! A record has what is needed to take a document out again without the text. Numbers of documents
+//! that are gone are used again, the last freed first.
 //!
 //! Invariants
 //!   1. `by_key` holds the numbers of the living, and no others; so does `alive`, as bits.
 //!   2. `length_total` is the sum of their lengths.
 //!
-//! Cost: a look-up by key is one hash; 28 bytes, the record and some 6 bytes a document.
+//! Cost: a look-up by key is a hash; 28 bytes, the record and some 6 bytes a document.
 
 mod changes;
 mod chunks;
@@ -35,9 +35,9 @@ use super::postings::{read_varint, write_varint};
 pub(crate) struct Facts {
     /// 0 to 1.
     pub(crate) score: f32,
-    /// Its words, weighted.
+    /// The document's words, weighted.
     pub(crate) length: u32,
-    /// The highest frequency of a term in it.
+    /// The highest frequency of a term in the document.
     pub(crate) frequency_max: u32,
 }
 
@@ -65,7 +65,7 @@ impl Documents {
         self.by_key.len()
     }
 
-    /// One more than the highest number in use.
+    /// The number after the highest number in use.
     pub(crate) fn end(&self) -> u32 {
         self.records.len() as u32
     }
@@ -89,7 +89,7 @@ impl Documents {
         key_of(self.record(id))
     }
 
-    /// Prefetches the key of a document, if there is one of this number.
+    /// Prefetches the key of a document, if there is a document of this number.
     pub(crate) fn prefetch(&self, id: u32) {
         if id < self.end()
             && let Some(record) = &self.records[id]
@@ -239,7 +239,7 @@ impl TracesWriter {
     }
 }
 
-/// Reads what a document put into the index. After its end, which fields that came later reach,
+/// Reads what a document put into the index. After the end, which fields that came later reach,
 /// there is nothing of any kind.
 pub(crate) struct Traces<'d> {
     rest: &'d [u8],

@@ -2,7 +2,7 @@
 //!
 //!     head       varint: distance from the id before << 2 | has fields << 1 | is simple
 //!     frequency  varint, unless simple: then it is 1, with one position
-//!     fields     varint, if the head says so: else it is the first text field
+//!     fields     varint, if the head says so: else the first text field
 //!     positions  simple: varint; else varint length in bytes, and varint distances
 //!
 //! The first entry of a block has distance 0 from the block's first id. No positions stand where
@@ -88,7 +88,7 @@ pub(super) fn write_head(out: &mut Vec<u8>, distance: u32, flags: u64) {
 /// Bytes of a head at most.
 pub(super) const HEAD_MAX: usize = 5;
 
-/// Writes a head to the beginning of some bytes, and returns its length.
+/// Writes a head to the beginning of some bytes, and returns the head's length.
 pub(super) fn put_head(out: &mut [u8; HEAD_MAX], distance: u32, flags: u64) -> usize {
     let mut n = u64::from(distance) << 2 | flags;
     let mut len = 0;
@@ -138,7 +138,7 @@ pub(super) struct Head {
     pub(super) body: usize,
 }
 
-/// An entry without its positions.
+/// An entry without positions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Body {
     pub(super) frequency: u32,

@@ -43,7 +43,7 @@ struct Place {
     /// The document before it.
     before: Option<u32>,
     is_held: bool,
-    /// Where its entry ends, if it is held.
+    /// Where the document's entry ends, if it is held.
     end: usize,
     /// The head after it.
     next: Option<Head>,

@@ -37,7 +37,7 @@ fn value() -> impl Strategy<Value = (u32, u128, Vec<u32>)> {
 }
 
 proptest! {
-    /// Entries put and removed in any order are those of a map; seeks find what the map finds.
+    /// Entries put and removed in any order are as in a map; seeks find what the map finds.
     #[test]
     fn postings_are_a_map(
         steps in prop::collection::vec((0..600u32, prop::option::weighted(0.7, value())), 0..900),

@@ -1,10 +1,10 @@
 //! Points of the Earth as directions, and parts of it as maps on which shortest ways are straight.
 //!
 //! A shortest way lies in a plane through the middle of the Earth, to within some metres in a
-//! thousand kilometres; on a map from that middle, the gnomonic one, it is a straight line. A map
-//! has points that are less than 80 degrees from its own middle.
+//! thousand kilometres; on a map from that middle, the gnomonic map, it is a straight line. A map
+//! has points that are less than 80 degrees from the map's middle.
 //!
-//! Source: WGS 84, which SPHERICAL is on; the planes stand for its geodesics.
+//! Source: WGS 84, which SPHERICAL is on; the planes stand for the geodesics.
 
 use super::{Point, Ring, Shape};
 
@@ -49,7 +49,7 @@ fn place(of: Direction) -> Point {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
     center: Direction,
-    /// The cosine of its radius; a cap of half the Earth or more has 0, and is taken for all.
+    /// The cosine of the cap's radius; a cap of half the Earth or more has 0, and is taken for all.
     cos: f64,
 }
 
@@ -162,7 +162,7 @@ impl Map {
     }
 }
 
-/// Two shapes on one map.
+/// Two shapes on the same map.
 pub(super) fn map(one: &Shape, other: &Shape) -> Mapped {
     let (a, b) = (Cap::of(one), Cap::of(other));
     if a.is_apart(b) {

@@ -30,8 +30,8 @@ fn comparable(error: &str, space: ShapeSpace) -> &str {
     &error[..end.unwrap_or(error.len())]
 }
 
-/// `answers.txt` has the spaces one after the other: shapes that are put, by their line, with the
-/// error of those that are refused; then questions with the shapes that were found, or an error.
+/// `answers.txt` has the spaces in turn: shapes that are put, by their line, with the error of
+/// refused shapes; then questions with the shapes that were found, or an error.
 #[test]
 fn shapes_lie_as_redis_stack_has_them() {
     let mut shapes = Shapes::new(ShapeSpace::Flat);
@@ -114,7 +114,7 @@ fn spaces() -> impl Strategy<Value = ShapeSpace> {
 }
 
 proptest! {
-    /// Shapes put, changed and taken out: the tree finds those that a look at each finds.
+    /// Shapes put, changed and taken out: the tree finds the shapes that a look at each finds.
     #[test]
     fn the_tree_finds_what_a_look_at_each_finds(
         (space, steps, questions) in spaces().prop_flat_map(|space| (

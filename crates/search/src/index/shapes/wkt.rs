@@ -4,7 +4,7 @@
 //!     list    = "(" numbers ")"              of POINT
 //!             | "(" ring [","] ring .. ")"   of POLYGON
 //!     ring    = "(" numbers [","] numbers .. ")"
-//!     numbers = longitude latitude, or x y; one that is left out is 0
+//!     numbers = longitude latitude, or x y; a number that is left out is 0
 //!
 //! Source: shapes put into Redis Stack 7.4, whose errors these are.
 
@@ -22,7 +22,7 @@ struct Reader<'t> {
 
 type Parsed<T> = Result<T, Vec<u8>>;
 
-/// A shape as its text has it: rings may be open, and are not judged yet.
+/// A shape as the text has it: rings may be open, and are not judged yet.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Rows as numbers: six types of elements, three metrics.
 //!
 //! Distances of FLOAT64 are counted in doubles, of all others in floats, as RediSearch does; sums
-//! run in eight lanes, those of integers are exact before they are floats.
+//! run in eight lanes, sums of integers are exact before they are floats.
 
 use crate::schema::{Element, Metric};
 
@@ -28,7 +28,7 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// The nearest half; ties go to the even one.
+/// The nearest half; ties go to the even half.
 fn to_half(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16 & 0x8000) as u16;
@@ -40,7 +40,7 @@ fn to_half(value: f32) -> u16 {
         return sign | 0x7c00;
     }
     if magnitude < 0x3880_0000 {
-        // Below the least normal one: steps of 2^-24.
+        // Below the least normal number: steps of 2^-24.
         let steps = f32::from_bits(magnitude) * 16_777_216.0;
         return sign | steps.round_ties_even() as u16;
     }
@@ -109,8 +109,8 @@ fn integers(element: Element, row: &[u8]) -> impl Iterator<Item = i32> {
     })
 }
 
-/// Makes a row of floating elements one of length 1; zeros become NaN: such a row is near to
-/// nothing (`rows`).
+/// Scales a row of floating elements to length 1; zeros become NaN: such a row is near to nothing
+/// (`rows`).
 pub(super) fn normalise(element: Element, row: &mut [u8]) {
     let mut out = Vec::with_capacity(row.len());
     match element {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// A row, or a document, and its distance. Of equal distances the lower number comes first; a
+/// A row or a document, with a distance. Of equal distances the lower number comes first; a
 /// distance that is no number comes after all others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Near {

@@ -1,7 +1,7 @@
-//! One path through all rows of a graph's level 0, along links that are never given up: so every
-//! row is reached from every other, however alike rows are.
+//! A path through all rows of a graph's level 0, along links that are never given up: so every row
+//! is reached from every other, however alike rows are.
 //!
-//! A new row comes after the one that is nearest to it. Cost: O(1); 8 bytes a row.
+//! A new row comes after the row that is nearest to it. Cost: O(1); 8 bytes a row.
 
 /// No row.
 const NONE: u32 = u32::MAX;
@@ -18,7 +18,7 @@ impl Path {
         beside.unwrap_or([NONE; 2])
     }
 
-    /// The row after one.
+    /// The row after `row`.
     pub(super) fn after(&self, row: u32) -> Option<u32> {
         let [_, after] = self.get(row);
         Some(after).filter(|after| *after != NONE)
@@ -39,7 +39,7 @@ impl Path {
         }
     }
 
-    /// Puts a row after one that is there, or makes it the only one.
+    /// Puts a row after a row that is there, or makes it the only row.
     pub(super) fn put(&mut self, row: u32, after: Option<u32>) {
         if self.beside.len() <= row as usize {
             self.beside.resize(row as usize + 1, [NONE; 2]);

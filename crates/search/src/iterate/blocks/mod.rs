@@ -3,7 +3,7 @@
 //!
 //! The documents of a term are read as they are stored, some 128 at once, the documents of a set by
 //! the window. A union takes documents by the window, too: one part after another adds to the sums
-//! of the documents within the window, because so no step has to look for the least document.
+//! of the documents within the window, because this way no step has to look for the least document.
 //! Unions within a union have windows of their own. Any other part goes from document to document.
 //!
 //!     window = a bit for each of WINDOW documents: a part has it | a sum for each

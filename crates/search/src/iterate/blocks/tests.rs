@@ -1,6 +1,6 @@
-//! Documents by the block against documents one by one.
+//! Documents by the block against documents by single steps.
 //!
-//! A search whose reads are counted finds its documents one by one.
+//! A search whose reads are counted finds documents by single steps.
 
 use std::sync::OnceLock;
 
@@ -38,7 +38,7 @@ fn index() -> &'static Index {
         };
         for at in 0..DOCUMENTS {
             let mut words = |most: u64| {
-                // The first words are in many documents, the last one in few.
+                // The first words are in many documents, the last word in few.
                 let word = |draw: &mut dyn FnMut(u64) -> u64| {
                     let at = draw(WORDS.len() as u64).min(draw(WORDS.len() as u64));
                     WORDS[at as usize]

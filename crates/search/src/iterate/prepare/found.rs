@@ -47,7 +47,7 @@ impl TagField {
     }
 }
 
-/// A term or a tag that was found: its number, which may be another's by now, and its text.
+/// A term or a tag that was found: the number, which may be another's by now, and the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Known {
     pub(super) text: Box<[u8]>,

@@ -2,9 +2,9 @@
 //! slice.
 //!
 //! Few are a list, which is sorted at the end; many become bits: sorting a number takes about as
-//! long as clearing [`WORDS`] words. So the list is short, and its sorting no long step.
+//! long as clearing [`WORDS`] words. So the list is short, and sorting it is no long step.
 //!
-//! Cost: O(1) to add one; a bit for each document of the index at most.
+//! Cost: O(1) to add a document; a bit for each document of the index at most.
 
 use super::super::END;
 use super::super::ids::next_bit;
@@ -73,7 +73,7 @@ impl Gathered {
         self.list.dedup();
     }
 
-    /// How many there are; before the end doubled ones count twice.
+    /// How many there are; before the end doubled documents count twice.
     pub(crate) fn len(&self) -> usize {
         self.count + self.list.len()
     }
@@ -99,7 +99,7 @@ impl Gathered {
         }
     }
 
-    /// The first one of a finished set that is `from` or more.
+    /// The first document of a finished set that is `from` or more.
     pub(crate) fn next(&self, from: u32) -> Option<u32> {
         match &self.bits {
             Some(bits) => Some(next_bit(bits, from)).filter(|id| *id != END),

@@ -3,11 +3,12 @@
 //! Few are a list, which is sorted at the end; many have a place each, by their numbers, so that
 //! no long sorting is to be done at once.
 //!
-//! Cost: O(1) to add one; 16 bytes each, or 8 bytes and a bit for each document of the index.
+//! Cost: O(1) to add a document; 16 bytes each, or 8 bytes and a bit for each document of the
+//! index.
 
 use super::gathered::Gathered;
 
-/// Of so many documents of the index one is listed, at most.
+/// The list has at most one in so many documents of the index.
 const SPARSE: usize = 64;
 
 /// See the module.
@@ -50,7 +51,7 @@ impl Measured {
     }
 
     /// Gives documents that have changed, ascending, the distances that they have by now: `measure`
-    /// learns whether one is there; without a distance it is not from then on.
+    /// learns whether a document is there; a document without a distance is removed.
     ///
     /// O(n + changed) of few, O(changed) of many.
     pub(crate) fn update(

@@ -51,7 +51,7 @@ fn shapes_of(index: &Index, field: usize) -> Option<&Shapes> {
     }
 }
 
-/// Whether a living document is one of them.
+/// Whether a living document is among the members.
 fn have(members: &Members, index: &Index, id: u32, room: &mut Vec<f64>) -> bool {
     match members {
         Members::Range(field, bounds) => {

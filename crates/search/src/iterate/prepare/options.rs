@@ -1,6 +1,6 @@
 //! The options of a query over vectors, and their refusals.
 //!
-//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and its errors.
+//! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and their errors.
 
 use crate::index::{Index, Vectors};
 use crate::query::{QueryError, Reach, VectorQuery};

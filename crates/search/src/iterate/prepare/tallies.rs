@@ -14,9 +14,9 @@ use crate::query::Node;
 pub struct Figures {
     /// Documents that it stood on.
     pub documents: u64,
-    /// Calls that moved it: to the next document, or to one from a number on.
+    /// Calls that moved it: to the next document, or to the first from a number on.
     pub steps: u64,
-    /// Ticks of the clock, with those of its parts.
+    /// Ticks of the clock, the node's parts included.
     pub cycles: u64,
 }
 

@@ -1,9 +1,10 @@
 //! The terms, or the tags of a field, that a prefix, a part, a pattern or a fuzzy word stands for:
-//! the first ones in the order of their bytes, up to the search's limit.
+//! the first in the order of their bytes, up to the search's limit.
 //!
-//! Cost: a prefix asks its terms alone; a fuzzy word skips terms whose beginnings are too far;
-//! parts and patterns ask the terms that have their pairs of bytes with WITHSUFFIXTRIE, else all.
-//! Tags are asked in the order of their numbers, of which the least texts are kept.
+//! Cost: a prefix asks only the terms that begin with it; a fuzzy word skips terms whose beginnings
+//! are too far; parts and patterns ask the terms that have their pairs of bytes with
+//! WITHSUFFIXTRIE, else all. Tags are asked in the order of their numbers, and the tags with the
+//! least texts are kept.
 
 use std::collections::BinaryHeap;
 
@@ -18,7 +19,7 @@ use crate::index::{Index, Part, Tags, Term, to_successor};
 use crate::query::{Fields, Node, QueryError};
 use crate::search::Search;
 
-/// Some fields have WITHSUFFIXTRIE, and those that are asked lack it.
+/// Some fields have WITHSUFFIXTRIE, and the fields that are asked lack it.
 const NO_SUFFIXES: &[u8] = b"Contains query on fields without WITHSUFFIXTRIE support";
 
 /// See the module.
@@ -36,7 +37,7 @@ pub(crate) struct TermsJob {
 enum Way {
     /// In their order, from a text on.
     InOrder { from: Vec<u8>, found: Vec<Known> },
-    /// By their numbers, from one on; `among`: only these.
+    /// By number, from `next` on; `among`: only these.
     ByNumber {
         next: u32,
         among: Option<RoaringBitmap>,
@@ -163,7 +164,8 @@ impl TermsJob {
         Some(false)
     }
 
-    /// The same for a fuzzy word: terms with a beginning that its automaton refuses are skipped.
+    /// The same for a fuzzy word: terms with a beginning that the word's automaton refuses are
+    /// skipped.
     fn take_near(&mut self, index: &Index, clock: &mut Clock<'_>) -> Option<bool> {
         let (Test::Fuzzy(automaton), Way::InOrder { from, found }) = (&self.test, &mut self.way)
         else {
@@ -268,7 +270,7 @@ impl TermsJob {
             let Some(text) = text.filter(|text| self.test.passes(text)) else {
                 continue;
             };
-            // One more than it may stand for, so that it is known whether there are more.
+            // A text more than the limit is kept, to know whether there are more.
             if least.len() <= self.most {
                 least.push(Known::new(text, number));
             } else if least.peek().is_some_and(|last| *text < last.text) {

@@ -94,8 +94,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Documents that are found step by step, while some come, change and go, are those that are
-    /// there at the end.
+    /// Documents that are found step by step, while some come, change and go, are the documents
+    /// that are there at the end.
     #[test]
     fn what_was_found_follows_the_documents(
         parts in prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..5),

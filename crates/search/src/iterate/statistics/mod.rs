@@ -1,12 +1,12 @@
-//! The figures of a query at one shard, its terms and parts, and those of all shards, as the
-//! cursors of a query ask for them.
+//! The figures of a query's terms and parts: gathered at a single shard, and read by cursors as the
+//! sums of all shards.
 //!
 //! Nodes have numbers in the order of the tree: 0 is INKEYS, 1 the root. The tree is the same at
 //! all shards, as their schemas and synonyms are.
 //!
 //! Cost of gathering: the cursors of the query's words are made, and nothing is walked; ranges and
-//! places are found as the query finds them, vectors are not asked. While documents are there that
-//! do not count, those of each term are counted one by one.
+//! places are found as the query finds them, vectors are not asked. If the index also has documents
+//! that do not count, the documents of each term are walked and counted.
 
 #[cfg(test)]
 mod tests;
@@ -115,7 +115,7 @@ impl<'i> Builder<'i, '_> {
     fn gather(&mut self, node: &Node, out: &mut Statistics) -> Result<(), QueryError> {
         let mut part = PartCount::default();
         match &node.kind {
-            // Their documents come of those of their parts, or are all.
+            // The documents follow from the parts' documents, or are all.
             Kind::Union(_) | Kind::Intersect { .. } | Kind::Not(_) | Kind::Optional(_) => {}
             Kind::Vector(_) => part.count = self.index.len() as u64,
             Kind::Range { field, range } => {

@@ -1,5 +1,5 @@
-//! Documents in one index, and the same in three: with the statistics of all three, each document
-//! has the same score and the same explanation, to the last bit.
+//! Documents in a single index, and the same in three: with the statistics of all three, each
+//! document has the same score and the same explanation, to the last bit.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn next(seed: &mut u64) -> u64 {
     *seed >> 33
 }
 
-/// Words, of which some are rare, and some of one shard alone.
+/// Words, of which some are rare, and some of a single shard.
 fn words(seed: &mut u64, shard: usize) -> String {
     let of = [
         "red", "running", "runs", "blue", "bluebell", "blues", "world", "great",
@@ -49,7 +49,7 @@ fn words(seed: &mut u64, shard: usize) -> String {
     all.join(" ")
 }
 
-/// All documents in one index, and divided; some are put twice, and some removed.
+/// All documents in a single index, and divided; some are put twice, and some removed.
 fn filled(count: usize) -> (Index, Vec<Index>) {
     let (mut all, mut parts) = (empty(), vec![empty(), empty(), empty()]);
     let mut seed = 7;
@@ -213,7 +213,7 @@ fn shards_alone_have_other_scores() {
 #[test]
 fn documents_that_are_left_out_do_not_count() {
     let (all, parts) = filled(120);
-    // The documents of the third part are in the first one, too, where they do not count.
+    // The documents of the third part are in the first, too, where they do not count.
     let (mut first, mut among) = (empty(), Vec::new());
     let mut seed = 99;
     for at in 0..150 {

@@ -6,7 +6,7 @@ use crate::hit::Explanation;
 use crate::request::{Combine, HybridReach, HybridRequest};
 use russet_base::numbers::general;
 
-/// The part of a side in a document's score: its rank, from 1, and its own score.
+/// The part of a side in a document's score: the rank, from 1, and the side's score.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub(super) rank: usize,
@@ -18,14 +18,14 @@ fn line(text: impl Into<String>, parts: Vec<Explanation>) -> Explanation {
     Explanation { text, parts }
 }
 
-/// The steps of a combined score; `of_text` are those of the query's score.
+/// The steps of a combined score; `of_text` are the steps of the query's score.
 pub(super) fn explain(
     request: &HybridRequest,
     [text, vector]: [Option<Share>; 2],
     of_text: Option<Explanation>,
     score: f64,
 ) -> Explanation {
-    // A scorer that is not named is the server's: 8.10 has this one.
+    // Without a named scorer the server's counts; 8.10 has this scorer.
     let scorer = request.aggregate.options.scorer.unwrap_or("BM25STD");
     let scorer = format!("Text scorer: {scorer}");
     let window = request.window;

@@ -1,7 +1,7 @@
 //! FT.HYBRID over the shards of a cluster: each sends the best documents of both sides, and the
-//! node that was asked combines those of all.
+//! node that was asked combines the documents of all.
 //!
-//! A row has the score of its text and the distance of its vector under names that no field has.
+//! A row has the text's score and the vector's distance under names that no field has.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -19,8 +19,8 @@ use crate::schema::Metric;
 const TEXT: &[u8] = b"\0text";
 const VECTOR: &[u8] = b"\0vector";
 
-/// The documents of both sides that may be among the best ones of all shards, each with the score
-/// of its text and its distance; NaN: it is not of that side. O(n log n).
+/// The documents of both sides that may be among the best of all shards, each with the text's score
+/// and the vector's distance; NaN: the side lacks the document. O(n log n).
 pub fn both_sides(request: &HybridRequest, mut texts: Vec<Hit>, mut vectors: Vec<Hit>) -> Vec<Hit> {
     super::keep_best(&mut texts, request.window);
     let window = match request.reach {
@@ -68,7 +68,7 @@ impl Pipeline {
         shard
     }
 
-    /// Takes the documents of one side of all shards, 0 that of the query, into a pipeline of
+    /// Takes the documents of a side, 0 for the query's side, of all shards into a pipeline of
     /// [`Pipeline::of_shards`] that loads nothing: rows are keys and scores.
     pub fn take_side(
         &mut self,

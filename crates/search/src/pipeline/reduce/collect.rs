@@ -1,7 +1,7 @@
 //! `COLLECT n FIELDS k @f.. | FIELDS * [SORTBY n @f [ASC|DESC]..] [LIMIT offset count] [DISTINCT]`:
 //! the rows of a group as a list of maps.
 //!
-//! A field that a row lacks is left out of its map. Source: Redis 8.10's documentation.
+//! A field that a row lacks is left out of the row's map. Source: Redis 8.10's documentation.
 
 use std::cmp::Ordering;
 
@@ -137,8 +137,8 @@ impl Collect {
 }
 
 impl Collected {
-    /// The rows that another node merges with those of other shards: of rows that are sorted the
-    /// first ones, as many as the list may have.
+    /// The rows that another node merges with the rows of other shards: if rows are sorted, only
+    /// the first, as many as the list may have.
     pub(super) fn ship(mut self) -> Value {
         self.sort();
         self.rows.truncate(self.offset.saturating_add(self.count));

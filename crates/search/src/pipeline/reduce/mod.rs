@@ -1,4 +1,4 @@
-//! The reducers of GROUPBY: one value of many rows.
+//! The reducers of GROUPBY: a single value of many rows.
 //!
 //! | module | what |
 //! |---|---|
@@ -7,9 +7,8 @@
 //! | `collect` | COLLECT: rows as a list of maps |
 //! | `parts` | what a reducer knows of a shard's rows, and how it is merged |
 //!
-//! A value that a row lacks counts for none of them but FIRST_VALUE and COUNT; a text that is no
-//! number counts as nothing for those that compute, but for AVG as 0. QUANTILE keeps all numbers
-//! and is exact.
+//! A value that a row lacks counts only for FIRST_VALUE and COUNT; a text that is no number is left
+//! out by reducers that compute, but counts as 0 for AVG. QUANTILE keeps all numbers and is exact.
 
 mod collect;
 mod hll;
@@ -27,7 +26,7 @@ use hll::Estimate;
 
 pub(super) use parse::parse;
 
-/// A reducer with the places of its arguments.
+/// A reducer with the places of the arguments.
 #[derive(Clone, Debug)]
 pub(super) enum Reducer {
     Count,

@@ -1,7 +1,8 @@
-//! REDUCE's words as a reducer: functions, the number of their arguments, and the places of those.
+//! REDUCE's words as a reducer: functions, the number of their arguments, and the places of the
+//! arguments.
 //!
-//! Properties may lack their mark. Words after those that a function takes are refused by some
-//! functions, and left unread by the others, as Redis does.
+//! Properties may lack their mark. Some functions refuse words after their arguments, the others
+//! leave such words unread, as Redis does.
 
 use super::collect;
 use super::{Names, Reducer};
@@ -60,7 +61,7 @@ impl Call<'_, '_> {
     }
 }
 
-/// The reducer of a call; its fields that have to be loaded are added to `loads`.
+/// The reducer of a call; fields that have to be loaded are added to `loads`.
 ///
 /// # Errors
 ///

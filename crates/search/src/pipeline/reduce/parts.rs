@@ -12,8 +12,8 @@
 //!     RANDOM_SAMPLE              [rows seen, list of the values]
 //!     COLLECT                    list of [map, key or [] for each SORTBY ..]
 //!
-//! So all of them are what they would be of all rows at once, but for the order in which rows come
-//! and for what is random. Cost: that of a shard's values for those that keep values.
+//! So all reducers give the same as over all rows at once, but for the order in which rows come and
+//! for what is random. Cost: a shard's values for reducers that keep values.
 
 use super::{Distinct, Reducer, State, below, order};
 use crate::expression::Value;
@@ -34,7 +34,7 @@ fn items_of(value: &Value) -> &[Value] {
     }
 }
 
-/// Whether a value of BY comes before that of the row that was the first one.
+/// Whether a value of BY comes before the value of the row that was first.
 pub(super) fn comes_first(
     old: Option<Seen<'_>>,
     by: Option<Seen<'_>>,
@@ -174,7 +174,7 @@ fn add_all(distinct: &mut Distinct, values: &[Value]) {
     }
 }
 
-/// Makes one sample of two, each value of which stands for as many rows as its side has seen.
+/// Merges two samples, each value of which stands for as many rows as its side has seen.
 fn merge_samples(
     (seen, kept, random): (&mut u64, &mut Vec<Value>, &mut u64),
     (others_seen, others): (u64, &[Value]),

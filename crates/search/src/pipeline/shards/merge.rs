@@ -1,8 +1,8 @@
-//! Rows of all shards in one order.
+//! Merges the rows of all shards in a single order.
 //!
-//! Equal rows come in the order of their shards, and within a shard as it has them: so the order
-//! is the same whichever node is asked, and whichever part of it LIMIT asks for. Cost: each of the
-//! rows that are kept is compared with the next one of each shard.
+//! Equal rows come in the order of their shards, and within a shard as it has them: so the order is
+//! the same whichever node is asked, and whichever part LIMIT asks for. Cost: each of the rows that
+//! are kept is compared with the next row of each shard.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,7 @@ use crate::expression::Value;
 pub enum Order {
     /// The best score first.
     Score,
-    /// The value of SORTBY; rows without one come last.
+    /// The value of SORTBY; rows without a value come last.
     Key { is_descending: bool },
 }
 
@@ -40,8 +40,8 @@ fn compare_keys(a: Option<&Value>, b: Option<&Value>, is_descending: bool) -> Or
     }
 }
 
-/// Keeps the rows of the `k` smallest distances of all shards, in their order, and of equal ones
-/// those of the first shards.
+/// Keeps the rows of the `k` smallest distances of all shards, in their order, and of equal
+/// distances the rows of the first shards.
 pub fn keep_nearest(answers: &mut [Answer], k: usize) {
     let rows = answers.iter().enumerate().flat_map(|(shard, answer)| {
         let rows = answer.rows.iter().enumerate();
@@ -62,8 +62,8 @@ pub fn keep_nearest(answers: &mut [Answer], k: usize) {
     }
 }
 
-/// The rows of all answers from `offset` on, `count` at most, each with the number of its answer. A
-/// key that two shards have, since it moves between them, counts once.
+/// The rows of all answers from `offset` on, `count` at most, each with the number of the answer. A
+/// key that two shards have, because it moves between them, counts once.
 pub fn merge(
     answers: &mut [Answer],
     order: Order,

@@ -1,16 +1,16 @@
-//! Answers of a cluster's shards to a query, and how they are one.
+//! Answers of a cluster's shards to a query, and how they are merged.
 //!
 //! | module | what |
 //! |---|---|
 //! | `wire` | numbers, texts and values as bytes |
-//! | `merge` | rows of all shards in one order |
+//! | `merge` | rows of all shards in a single order |
 //!
 //! How the stages of FT.AGGREGATE are divided between shards and the node that was asked is the
 //! pipeline's (`pipeline::split`).
 //!
 //! Invariants
-//!   1. The rows of an answer are in the order in which its shard has them.
-//!   2. Values of a row are by the places of `names` of their answer.
+//!   1. The rows of an answer are in the order of the shard.
+//!   2. A row's values are in the order of the answer's `names`.
 
 mod merge;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub struct ShardRow {
     pub explanation: Option<Explanation>,
     pub sort_key: Option<Value>,
     pub payload: Option<Vec<u8>>,
-    /// Whether its document was gone when it was to be loaded.
+    /// Whether the row's document was gone when it was to be loaded.
     pub is_gone: bool,
     pub values: Vec<(FieldName, Value)>,
 }
@@ -51,12 +51,13 @@ pub struct Answer {
     /// The names of places.
     pub names: Vec<Vec<u8>>,
     pub rows: Vec<ShardRow>,
-    /// FT.PROFILE: its part of the reply, as replies of RESP2 and of RESP3. Empty: not asked for.
+    /// FT.PROFILE: the shard's part of the reply, as replies of RESP2 and of RESP3. Empty: not
+    /// asked for.
     pub profile: [Vec<u8>; 2],
 }
 
 impl Answer {
-    /// Rows of a pipeline; `key` and `payload` have those of their documents.
+    /// Rows of a pipeline; `key` and `payload` return the keys and payloads of documents.
     pub fn of<'k>(
         rows: Vec<OutputRow>,
         pipeline: &Pipeline,
@@ -101,7 +102,7 @@ impl Answer {
         }
     }
 
-    /// Its bytes.
+    /// The answer as bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.number(self.total);

@@ -1,9 +1,9 @@
 //! Numbers, texts and values as the nodes of a cluster send them to each other.
 //!
 //!     number   u64, big-endian; f64 by its bits
-//!     text     its length, its bytes
+//!     text     length, bytes
 //!     option   0, or 1 and what it is
-//!     value    a byte for its kind, and what it holds; lists and maps their length first
+//!     value    a byte for the kind, and what it holds; lists and maps their length first
 //!
 //! Nothing that is read is trusted: lengths are compared with what is left before anything is
 //! allocated, and lists in lists end at [`DEPTH_MAX`].

@@ -1,12 +1,13 @@
-//! FT.HYBRID's words after the index: a query, vectors near to one, and how both are combined.
+//! FT.HYBRID's words after the index: a query, the vectors near to a vector, and how both are
+//! combined.
 //!
 //!     SEARCH query [SCORER s] [YIELD_SCORE_AS a]
 //!     VSIM @field $vector [KNN n K k .. | RANGE n RADIUS r ..]
 //!         [FILTER [n] query ..] [YIELD_SCORE_AS a]
 //!     [COMBINE RRF|LINEAR n .. [YIELD_SCORE_AS a]] and the stages and options of FT.AGGREGATE
 //!
-//! `query` makes the trees of both sides. Source: Redis 8.10, its documentation, and its replies
-//! as other servers' tests have them.
+//! `query` makes the trees of both sides. Source: Redis 8.10: the documentation, and replies as
+//! other servers' tests have them.
 
 mod query;
 
@@ -22,7 +23,7 @@ const WINDOW: usize = 20;
 /// Rows of each side at most.
 const WINDOW_MAX: usize = 1_000_000;
 
-/// How two ranks or scores are one.
+/// How two ranks or scores are combined.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Combine {
     /// The sum of 1 / (constant + rank), ranks from 1.
@@ -46,7 +47,7 @@ pub struct HybridRequest {
     /// Without their marks.
     pub field: Vec<u8>,
     pub param: Vec<u8>,
-    /// `None`: the ten nearest ones.
+    /// `None`: the ten nearest.
     pub reach: Option<HybridReach>,
     pub vector_options: Vec<(Vec<u8>, Vec<u8>)>,
     /// The query that vectors' documents must match, too.

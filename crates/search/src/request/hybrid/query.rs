@@ -22,7 +22,7 @@ impl HybridRequest {
         Ok(root)
     }
 
-    /// The tree of the vectors' side, which yields one distance. `None`: no document matches.
+    /// The tree of the vectors' side, which yields a single distance. `None`: no document matches.
     ///
     /// # Errors
     ///

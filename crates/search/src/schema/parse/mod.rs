@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `vector` | the parameters of VECTOR |
 //!
-//! Source: FT.CREATE of Redis Stack 7.4, and of 8.10 for its codes and later options.
+//! Source: FT.CREATE of Redis Stack 7.4, and of 8.10 for error codes and later options.
 
 mod vector;
 
@@ -28,9 +28,9 @@ const TEXTS_MAX: usize = 128;
 /// A text that is a path into JSON documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonPath {
-    /// The values it finds have one order.
+    /// The values that the path finds have an order.
     Ordered,
-    /// They have none, as those of `$..a` and `$[*]`.
+    /// They have none, as the values of `$..a` and `$[*]`.
     Unordered,
 }
 
@@ -123,7 +123,7 @@ fn option(schema: &mut Schema, word: &[u8], words: &mut Arguments<'_>) -> Result
         b"LANGUAGE" => {
             let language = Language::named(words.value("LANGUAGE")?);
             schema.language = language.ok_or_else(|| bad(b"Invalid language"))?;
-            // English is as good as none: files have one form for both.
+            // English is as good as no language, because files have the same form for both.
             schema.names_language = schema.language != Language::English;
         }
         b"LANGUAGE_FIELD" => {

@@ -82,7 +82,7 @@ fn errors_have_the_codes_of_redis_8() {
     }
 }
 
-/// The words of a vector field of an algorithm with one more parameter.
+/// The words of a vector field of an algorithm with another parameter.
 fn vector_field(algorithm: &str, element: &str, key: &str, value: &str) -> String {
     let (dimensions, more) = match key {
         "DIM" => (value.to_owned(), String::new()),
@@ -179,7 +179,7 @@ fn check_index(schema: Schema, of: &str) {
     );
 }
 
-/// A document that is one vector.
+/// A document that is a single vector.
 struct Blob(Vec<u8>);
 
 impl Document for Blob {

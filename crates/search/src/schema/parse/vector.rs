@@ -18,7 +18,7 @@ const BLOCK_SIZE: usize = 1024;
 /// A size by which nothing is allocated: of candidates there are as many as vectors, and capacities
 /// and thresholds have no effect.
 const ANY: RangeInclusive<usize> = 1..=usize::MAX;
-/// The M of a graph, and the degree of one, of which M is half.
+/// The M of a graph, and the degree of a graph, which is twice M.
 const LINKS: RangeInclusive<usize> = 1..=Vector::LINKS_MAX;
 const DEGREE: RangeInclusive<usize> = 1..=2 * Vector::LINKS_MAX;
 
@@ -88,7 +88,7 @@ struct Parameters {
     initial_cap: usize,
 }
 
-/// A parameter that is being read: its name in 8.10's errors and in 2.10's.
+/// A parameter that is being read: the name in 8.10's errors and in 2.10's.
 #[derive(Clone, Copy)]
 struct Key {
     algorithm: &'static str,

@@ -1,6 +1,6 @@
-//! Rows that are alike, or near to nothing: equal ones, groups of nearly equal ones,
-//! zeros, elements that are no numbers. As many documents are found as are wanted or there are, and
-//! no distance that is no number comes before another.
+//! Rows that are alike, or near to nothing: equal rows, groups of nearly equal rows, zeros,
+//! elements that are no numbers. As many documents are found as are wanted or there are, and no
+//! distance that is no number comes before another.
 
 use super::*;
 use proptest::prelude::*;
@@ -105,7 +105,7 @@ fn check_near(vectors: &Vectors, target: &[u8], documents: usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Documents of one row or several are put, changed and removed.
+    /// Documents of a row or several are put, changed and removed.
     #[test]
     fn as_many_are_found_as_there_are(
         steps in prop::collection::vec((0..40u32, prop::collection::vec(row(), 0..4)), 1..120),

@@ -159,7 +159,7 @@ fn conditions_many_results_and_radii_are_met_by_codes() {
         let passing = recall(&vectors, &targets, 60, Some(|id| id % 5 == 1));
         assert!(passing >= 0.9, "{metric:?}: {passing}");
         assert_eq!(vectors.near(&targets[0], usize::MAX, None).len(), 1500);
-        // More than one array has room for.
+        // More than a single array has room for.
         let many = recall(&vectors, &targets[..3], 1200, None);
         assert!(many >= 0.99, "{metric:?}: {many}");
         for target in &targets {
@@ -209,7 +209,7 @@ fn a_graph_stays_sound_and_found_as_rows_change() {
 
 #[test]
 fn codes_that_do_not_tell_rows_apart_are_not_used() {
-    // All far from the origin; clusters within one step of a code.
+    // All far from the origin; clusters within a step of a code.
     for (centres, noise, offset) in [(1, 1.0, 100.0), (30, 0.02, 0.0)] {
         let data = Data {
             options: field(Element::Float32, 64, Metric::L2),
