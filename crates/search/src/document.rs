@@ -1,4 +1,4 @@
-//! A document as an index reads it: values that paths find.
+//! A document as an index reads it: the values that paths find.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! The content of an index, piece by piece, for `FT.DEBUG`. Documents are numbered from 1 here, so
-//! that 0 is none.
+//! The content of an index, piece by piece, for `FT.DEBUG`. Documents are numbered from 1 here,
+//! because 0 means no document.
 
 use roaring::RoaringBitmap;
 

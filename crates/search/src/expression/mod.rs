@@ -1,7 +1,7 @@
 //! The expressions of APPLY and FILTER in FT.AGGREGATE, and of FILTER in FT.CREATE.
 //!
 //! From weak to strong: `||`, `&&`, `!`, comparisons, `+ -`, `* / %`, `^` (to the right), as Redis
-//! 8 has them; 7.4 knows three levels. A minus is a part of a number alone: `-3`, not `-@n`.
+//! 8 has them; 7.4 knows three levels. Only a number may have a minus: `-3`, not `-@n`.
 //!
 //! An expression is a list of steps over a stack of values, operands before their operators. So
 //! nothing recurses, however long or nested the text is: neither parsing, evaluation, copying nor

@@ -1,8 +1,8 @@
-//! Tokens as an expression: operators wait until the operand after them is read, and then become
-//! steps.
+//! Parses tokens into an expression: an operator waits until the operand after it is read, and then
+//! becomes a step.
 //!
-//! A syntax error names the place and the text of the unexpected token, as Redis does: for a mark
-//! that is the text of the token before it.
+//! A syntax error names the place and the text of the unexpected token, as Redis does; the text of
+//! a mark is the text of the token before it.
 
 use std::collections::HashMap;
 

@@ -2,8 +2,8 @@
 //! `scdtype00`.
 //!
 //! Strings end with a NUL that counts, but for stop words and separators. Redis Stack 7.4 writes
-//! version 23, Redis 8.10 version 27; 23 is written here, which both read. Documents are in no
-//! file: an index reads them again.
+//! version 23, Redis 8.10 version 27. This module writes 23, because both read it. Files have no
+//! documents: an index reads them again.
 //!
 //! | module | what |
 //! |---|---|

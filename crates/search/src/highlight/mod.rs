@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `fragments` | words near each other as fragments, and the text before and after each |
 //!
-//! A text is read anew; the index is not asked. Cost: O(text), and a stem for each word.
+//! This module reads the text anew and does not use the index. Cost: O(text), and a stem for each
+//! word.
 //!
 //! Source: FT.SEARCH of Redis Stack 7.4.
 

@@ -1,6 +1,6 @@
 //! Time and bytes of an index of 100,000 documents, of twelve words with a tag and a number each,
 //! and of a graph of vectors: `cargo test --release -p russet-search costs -- --ignored --nocapture
-//! --test-threads 1`. Of a query the best of a hundred times counts.
+//! --test-threads 1`. The best of a hundred times counts for a query.
 
 use std::hint::black_box;
 use std::time::Instant;

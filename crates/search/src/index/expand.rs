@@ -1,8 +1,8 @@
 //! Queries with the synonyms, sounds and stems of their words, as FT.EXPLAIN shows them.
 //!
 //! Words of phrases stay as they are, and in RediSearch 2.10 also words that must not or need not
-//! be there, and words before `=>[KNN`. EXPANDER names what is looked for beside the words: all of
-//! it, the synonyms, the sounds, or the stems alone; another name stands for nothing.
+//! be there, and words before `=>[KNN`. EXPANDER names the terms that are looked for beside the
+//! words: all, the synonyms, the sounds, or the stems alone; another name stands for none.
 
 use super::Index;
 use crate::query::{Fields, Kind, Node, QueryError};

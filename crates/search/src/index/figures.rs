@@ -1,7 +1,7 @@
 //! The figures of an index that FT.INFO shows: sizes in bytes, counts, refused documents.
 //!
-//! The figures of terms and tags are kept up to date with each change: they take no longer to ask
-//! for the more terms there are.
+//! Each change updates the figures of terms and tags, so that FT.INFO takes no longer if there are
+//! more terms.
 
 use super::{Index, Part};
 

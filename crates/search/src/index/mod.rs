@@ -18,7 +18,7 @@
 //!
 //! Invariants
 //!   1. A refused document is in no part of the index.
-//!   2. What a living document's record names is what the parts hold of it, and nothing else.
+//!   2. The parts hold of a living document exactly what its record names.
 //!
 //! Cost of a put: a hash and a posting for each word and stem; some 170 bytes for a text of twelve
 //! words with a tag and a number.

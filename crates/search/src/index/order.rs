@@ -3,8 +3,8 @@
 //!     part = heads: u64 ... | ids: u32 ...      both ascending, at most PART_MAX
 //!     head = the first 8 bytes of a text, the first of them on top, then zeros
 //!
-//! Heads lie beside each other, so that most comparisons read no text: it is asked for where two
-//! heads are the same.
+//! Heads lie beside each other, so that most comparisons read no text: it is read only if two heads
+//! are the same.
 //!
 //! Invariant: parts are never empty, and ascend from part to part.
 //!

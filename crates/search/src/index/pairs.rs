@@ -1,5 +1,5 @@
-//! The pairs of bytes of texts, each with the texts that have it: parts within words and their
-//! ends are found without a walk over all words. WITHSUFFIXTRIE asks for it.
+//! The pairs of bytes of texts, each with the texts that have it: parts within words and their ends
+//! are found without a walk over all words. WITHSUFFIXTRIE asks for these pairs.
 //!
 //!     hello -> he el ll lo o0
 //!

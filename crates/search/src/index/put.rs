@@ -1,8 +1,8 @@
-//! Documents into an index and out of it.
+//! Puts documents into an index, and removes them.
 //!
-//! A document is first gathered, which may refuse it, and then put: texts, and long tags and
-//! shapes, only if their hash is another than before, tags and numbers by their difference from the
-//! record.
+//! The values of a document are first gathered, which may refuse it, and then put. Texts, long tags
+//! and shapes are written only if their hash has changed; tags and numbers only as far as they
+//! differ from the record.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -1,4 +1,4 @@
-//! A query that is run to see what each part of it costs: FT.EXPLAIN with ANALYZE.
+//! Runs a query to see what each part of it costs: FT.EXPLAIN with ANALYZE.
 //!
 //! The cursor of each node of the tree counts into a tally; several nodes may have the same cursor,
 //! because a union of a single part is that part. Times include the times of parts and the making

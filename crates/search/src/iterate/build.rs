@@ -1,4 +1,4 @@
-//! The tree of a query as cursors.
+//! Makes cursors of the tree of a query.
 //!
 //! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
 

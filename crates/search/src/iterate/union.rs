@@ -1,8 +1,8 @@
 //! Documents that any part matches.
 //!
-//! A step asks each of a few parts. Many parts stand in a heap by their documents, and the parts on
-//! the present document in a list. The first step makes the heap, because documents that are taken
-//! in blocks (`blocks`) need no heap.
+//! If parts are few, a step asks each. Many parts stand in a heap by their documents, and the parts
+//! on the present document in a list. The first step makes the heap, because documents that are
+//! taken in blocks (`blocks`) need no heap.
 //!
 //! Cost of a step: O(parts) up to [`FLAT_MAX`], then O(matched x log parts).
 

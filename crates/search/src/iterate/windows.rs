@@ -2,10 +2,10 @@
 //!
 //! Cursors are made for each window, from where the walk stands, and end at the window's limit, so
 //! that a step takes no longer than a window, whatever the parts of the query have in common. The
-//! first window is the narrower the more parts there are, because each may be asked for each
-//! document; later ones are wider if they are walked quickly, or in less time than it takes to make
-//! their cursors. Between two windows, and between two documents, the walk may stop, and continue
-//! later over an index that has changed.
+//! first window is narrower if there are more parts, because each part may be asked for each
+//! document. Later windows are wider if they are walked quickly, or in less time than it takes to
+//! make their cursors. Between two windows, and between two documents, the walk may stop, and
+//! continue later over an index that has changed.
 //!
 //! Cost: O(parts) for each window; a window without documents is skipped as far as the parts know.
 

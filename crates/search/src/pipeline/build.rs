@@ -1,4 +1,4 @@
-//! The stages of FT.AGGREGATE as steps, with their names looked up.
+//! Turns the stages of FT.AGGREGATE into steps, and looks up the names.
 //!
 //! APPLY and FILTER see properties that are SORTABLE, loaded or made before; GROUPBY, reducers and
 //! SORTBY load other fields of the schema by themselves.

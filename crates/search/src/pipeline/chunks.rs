@@ -1,5 +1,5 @@
-//! A list that grows without moving what it has: of many large items, moving all of them at once
-//! would be a long step.
+//! A list that grows without moving its items, because moving many large items at once would be a
+//! long step.
 //!
 //!     chunk of 1,024 | chunk of 1,024 | ... | a chunk that is not full
 //!

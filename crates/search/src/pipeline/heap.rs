@@ -1,5 +1,5 @@
-//! A heap of places of things that are compared elsewhere: it has four bytes of each, however large
-//! they are, so that it grows in no long step.
+//! A heap of the places of items that are elsewhere: it has four bytes for each item, however
+//! large, so that growth is no long step.
 //!
 //! Cost: O(log n) comparisons a step.
 

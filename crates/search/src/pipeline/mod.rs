@@ -24,11 +24,11 @@
 //!   1. A place in a row belongs to a single name; only GROUPBY begins anew with other places.
 //!   2. Nothing is borrowed between two calls of [`Pipeline::next_rows`]: documents may come and
 //!      go.
-//!   3. SORTABLE values are read from the index where they are needed, and are not copied before.
+//!   3. SORTABLE values are read from the index when they are needed, and are not copied before.
 //!
 //! Cost: a row of a GROUPBY by a SORTABLE field is a hash of the value and an update of each
-//! reducer; documents are loaded only where a stage needs a field that is not SORTABLE. SORTBY with
-//! a limit of n keeps n rows.
+//! reducer; documents are loaded only if a stage needs a field that is not SORTABLE. SORTBY with a
+//! limit of n keeps n rows.
 
 mod arrange;
 mod build;

@@ -1,7 +1,7 @@
 //! The names of properties as places in rows.
 //!
-//! Looked up while the pipeline is built; `LOAD *` alone finds names later, too: the first of them
-//! get places, the others stay with their rows.
+//! Names are looked up while the pipeline is built. Only `LOAD *` finds names later, too: the first
+//! of them get places, the others stay with their rows.
 
 use ahash::RandomState;
 use hashbrown::HashMap;

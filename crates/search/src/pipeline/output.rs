@@ -1,4 +1,4 @@
-//! Rows as a pipeline gives them to the command that writes the reply.
+//! The rows that a pipeline returns to the command that writes the reply.
 
 use crate::error::SearchError;
 use crate::expression::Value;

@@ -1,7 +1,7 @@
 //! How a row is pulled through steps.
 //!
 //! The next step calls each step, so that steps nest on the stack: a request has no more than
-//! [`STAGES_MAX`] stages. What a step does counts against the budget, so that a pull pauses
+//! [`STAGES_MAX`] stages. The work of a step counts against the budget, so that a pull pauses
 //! whatever takes long: documents, rows at each step, bytes of texts, combinations of lists.
 //!
 //! [`STAGES_MAX`]: crate::request::STAGES_MAX

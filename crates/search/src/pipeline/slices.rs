@@ -1,4 +1,4 @@
-//! A pull does no more than the budget, whatever the stages make of a few documents.
+//! A pull does no more work than the budget allows, whatever the stages make of a few documents.
 //!
 //! Work is counted by calls and rows, not by a clock. A stage whose work does not count fails here:
 //! the rows come in fewer calls than the budget allows.

@@ -1,4 +1,4 @@
-//! Steps, and the pipeline that they are; `pull` has how a row goes through them.
+//! Steps, and the pipeline that they form; `pull` takes rows through them.
 //!
 //! A step pulls rows of the step before it, into a single row that is used again and again. SORTBY
 //! and GROUPBY pull all rows before they give any; if the budget is used up meanwhile, they keep

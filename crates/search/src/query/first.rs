@@ -1,8 +1,9 @@
 //! The grammar of dialect 1.
 //!
-//! `|` binds stronger than neighbours do, but words that follow each other are a single unit before
-//! it: `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take everything
-//! up to a token that binds less than they do; [`strength`] says how strongly a token binds.
+//! `|` binds more strongly than neighbours do, but words that follow each other are a single unit
+//! before it: `a b|c d` is `(a b)|(c d)`, `x|"y" z` is `(x|"y") z`. `-`, `~` and a field take
+//! everything up to a token that binds less than they do; [`strength`] says how strongly a token
+//! binds.
 
 use super::levels::{self, Begun, Grammar, Place};
 use super::lexer::Kind as Token;

@@ -1,8 +1,8 @@
 //! The grammar of dialects 2 to 4.
 //!
-//! Neighbours bind stronger than `|`, and `-` and `~` take one unit. A unit that begins with a
-//! number, a star or another mark binds to the left neighbour before words do: `a b* c` is `(a b*)
-//! c`, and `-a b*` is `-(a b*)`. [`strength`] says how strongly a token binds.
+//! Neighbours bind more strongly than `|`, and `-` and `~` take a single unit. A unit that begins
+//! with a number, a star or another mark binds to the left neighbour before words do: `a b* c` is
+//! `(a b*) c`, and `-a b*` is `-(a b*)`. [`strength`] says how strongly a token binds.
 
 use super::QueryError;
 use super::levels::{self, Begun, Grammar, Place};

@@ -1,8 +1,8 @@
 //! The query language of FT.SEARCH: two grammars, the same tree.
 //!
-//! Dialect 1 binds `|` stronger than neighbours, and takes what follows `-`, `~` and a field up to
-//! the next mark; dialects 2 to 4 bind as other languages do, and have parameters, vectors, shapes,
-//! patterns and comparisons.
+//! Dialect 1 binds `|` more strongly than neighbours, and `-`, `~` and a field take everything up
+//! to the next mark; dialects 2 to 4 bind as other languages do, and have parameters, vectors,
+//! shapes, patterns and comparisons.
 //!
 //! | module | what |
 //! |---|---|

@@ -1,6 +1,7 @@
 //! The part that both grammars share: tokens, errors, attributes, ranges, fields.
 //!
-//! An error of the grammar counts before an error of a value or a parameter, wherever they stand.
+//! An error of the grammar counts before an error of a value or a parameter, wherever the errors
+//! stand.
 
 use super::lexer::{Kind as Token, Token as Found, is_mark, tokens};
 use super::tree::{Circle, Fields, Kind, Node, Range, Unit};

@@ -1,6 +1,6 @@
 //! A query as a tree: parts that match documents, in some text fields, with their attributes.
 //!
-//! Both grammars make it; it says nothing of how a part is found.
+//! Both grammars make this tree, which says nothing about how a part is found.
 
 use std::any::Any;
 use std::fmt::{Debug, Formatter};

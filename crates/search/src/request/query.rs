@@ -1,5 +1,5 @@
-//! The query of a request: the tree, with what VERBATIM, NOSTOPWORDS, INFIELDS, SLOP, INORDER and
-//! FILTER say of it.
+//! The query of a request: the tree, changed by VERBATIM, NOSTOPWORDS, INFIELDS, SLOP, INORDER and
+//! FILTER.
 
 use super::{Options, SearchRequest};
 use crate::error::{self, SearchError};

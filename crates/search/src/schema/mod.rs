@@ -1,4 +1,4 @@
-//! The schema of an index: which documents it has, and which of their fields, how.
+//! The schema of an index: the documents that the index has, and how it has their fields.
 //!
 //! | module | what |
 //! |---|---|

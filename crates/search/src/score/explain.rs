@@ -1,6 +1,6 @@
 //! The steps of scores as EXPLAINSCORE shows them.
 //!
-//! Source: EXPLAINSCORE of Redis Stack 7.4, and of Redis 8.10 where `weight` is given.
+//! Source: EXPLAINSCORE of Redis Stack 7.4, and of Redis 8.10 if `weight` is given.
 
 use super::{Scorer, Steps};
 use crate::hit::Explanation;

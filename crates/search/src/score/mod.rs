@@ -1,4 +1,4 @@
-//! The score of a document, from the cursors of a query that stand on it.
+//! Computes the score of a document from the cursors of a query that stand on it.
 //!
 //!     N documents, n of them hold the term, f the term's weighted frequency in the document
 //!     idf      floor(log2(1 + (N + 1) / n));  BM25STD: ln(1 + (N - n + 0.5) / (n + 0.5))
@@ -8,8 +8,8 @@
 //!     BM25STD  w idf f (k + 1) / (f + k (1 - b + b length / avg)), b 0.75; times score
 //!     DISMAX   w f; the highest of a union
 //!
-//! k is 1.2, avg the average length of documents, spread how far words stand apart. RediSearch 2.10
-//! has b 0.5 for BM25STD, and no w for terms.
+//! k is 1.2, avg the average length of documents, spread the distance between words. RediSearch
+//! 2.10 has b 0.5 for BM25STD, and no w for terms.
 //!
 //! Source: scores of Redis Stack 7.4; of Redis 8.10 as the documentation and clients' tests have
 //! them.

@@ -1,15 +1,15 @@
 //! The figures of all shards that scores depend on: as a shard has them, added up, as bytes.
 //!
-//! A shard says how many documents it has, how long these are together, how many of them hold each
-//! term that the query stands for, and how many each part of the query has. The sums of all shards
-//! make scores equal to the scores of a single index with all documents, to the last bit, because
-//! the order in which shares are added comes from these numbers, too.
+//! A shard reports the number of its documents, their total length, and the number of documents of
+//! each term that the query stands for and of each part of the query. The sums of all shards make
+//! scores equal to the scores of a single index with all documents, to the last bit, because the
+//! order in which shares are added comes from these numbers, too.
 //!
 //!     documents | length | names of terms: (space, text, documents) ... | parts: (count, all) ...
 //!               | the best score, perhaps
 //!
-//! Invariant: what is read is bounded by [`BYTES_MAX`], and nothing is allocated for a length that
-//! the bytes do not have. Cost: O(terms + parts of the query).
+//! Invariant: [`BYTES_MAX`] bounds the bytes that are read, and nothing is allocated for a length
+//! that the bytes do not have. Cost: O(terms + parts of the query).
 
 use std::collections::BTreeMap;
 

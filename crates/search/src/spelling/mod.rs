@@ -3,7 +3,7 @@
 //!     nearness    how many edits lie between a word and texts that come in order
 //!
 //! Cost: for each such word, the terms of the index and of the dictionaries whose beginnings are
-//! near to it, and what they cost to reach: O(log n) for each beginning that is too far.
+//! near to the word, and the way to them: O(log n) for each beginning that is too far.
 
 mod nearness;
 

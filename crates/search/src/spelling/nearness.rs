@@ -1,4 +1,4 @@
-//! Texts within a number of edits of a word, of texts that come in the order of their bytes.
+//! Finds texts within a number of edits of a word, among texts in the order of their bytes.
 //!
 //! The states of the word's Levenshtein automaton are rows of distances, one for each letter of a
 //! text; texts with the same beginning share the rows of that beginning. When no distance of a row

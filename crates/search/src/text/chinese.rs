@@ -1,7 +1,7 @@
 //! The words of Chinese, which has no blanks between them, by a dictionary.
 //!
 //! Only with the feature `chinese`; without it a run of signs up to the next mark of ASCII is a
-//! single word, as in every other language. The dictionary is read when the first text comes, which
+//! single word, as in every other language. The first text makes it read the dictionary, which
 //! takes part of a second, once, and 40 MB. Then a text costs O(signs * length of the longest
 //! word). A run with escaped marks is a single word.
 //!

@@ -10,8 +10,8 @@
 //! | `sound` | words that sound alike |
 //! | `sorting` | texts as SORTBY compares them |
 //!
-//! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; letters are made small as
-//! Redis 8 does, by Unicode.
+//! Source: the tokens that FT.DEBUG DUMP_TERMS of Redis Stack 7.4 shows; Unicode makes letters
+//! small, as in Redis 8.
 
 mod chinese;
 mod language;

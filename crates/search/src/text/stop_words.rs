@@ -1,4 +1,4 @@
-//! Words that are too common to be indexed: in small letters, and without a position of their own.
+//! Words that are too common to be indexed: in small letters, and without positions.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Splits a text into words, in a single pass.
 //!
 //! Blanks, tabs and most marks of ASCII stand between words; `_`, backslashes and all bytes above
-//! 127 stand in them. A backslash before a mark or a blank makes it a part of the word, alone it
-//! vanishes; control characters do so, too. A NUL ends the text.
+//! 127 stand in them. A backslash before a mark, a blank or a backslash makes that byte a part of
+//! the word. Any other backslash vanishes, and so do control characters. A NUL ends the text.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! The values of a SORTABLE field of tags by document: a number each, as most documents share
-//! theirs with others.
+//! The values of a SORTABLE field of tags by document: a number each, because most documents share
+//! a value with others.
 //!
 //!     of each document: number of the value, 0: none
 //!     of each value:    the bytes as `columns` has them | documents that have it

@@ -1,5 +1,5 @@
-//! The documents that have changed of late: queries that go on in slices look at what they have
-//! found before once more, where it has changed.
+//! The documents that have changed of late, because a query in slices looks once more at documents
+//! that it has found and that have changed since.
 //!
 //! Cost: 4 bytes a change, of the last [`KEPT_MAX`].
 

@@ -1,7 +1,7 @@
-//! The long values of a field, by their hashes: a value that is the same again is not taken apart
-//! once more, so that a change of another field costs little of it.
+//! The hashes of a field's long values. An unchanged value is not split into words again, so that a
+//! change of another field costs little.
 //!
-//! Invariant: a document that is noted has exactly the entries of the value with this hash. Cost: a
+//! Invariant: a document with a hash has exactly the entries of the value with this hash. Cost: a
 //! hash of the value; 12 bytes for each document with a long value.
 
 use std::collections::HashMap;

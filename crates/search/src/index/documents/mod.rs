@@ -1,4 +1,4 @@
-//! The documents of an index: their keys and numbers, and what each put into it.
+//! The documents of an index: their keys and numbers, and what each document put into the index.
 //!
 //!     record = key length | key | text hash u64 | terms: count, distances | fields ...
 //!     field  = tags:    count, numbers of tags

@@ -5,7 +5,7 @@
 //!     fields     varint, if the head says so: else the first text field
 //!     positions  simple: varint; else varint length in bytes, and varint distances
 //!
-//! The first entry of a block has distance 0 from the block's first id. No positions stand where
+//! The first entry of a block has distance 0 from the block's first id. There are no positions if
 //! the schema keeps none (NOOFFSETS).
 
 /// A term in a document.

@@ -12,7 +12,7 @@
 //! far apart for any map, as half the Earth is, longitude and latitude are taken for a plane.
 //!
 //! A tree of boxes finds the shapes that may touch another, each of which is then looked at. Boxes
-//! of SPHERICAL are around directions, so that they know no edges of the map.
+//! of SPHERICAL are around directions, because directions have no edge of a map.
 //!
 //! Invariant: the tree has a leaf for each shape of `by_document`; the leaf's box is [`box_of`] the
 //! shape.

@@ -2,8 +2,8 @@
 //! another.
 //!
 //! A polygon is a list of closed rings: the outer ring, then the holes. A point on a line to within
-//! rounding counts as on it: coordinates that come of a projection are exact to a `blur`,
-//! coordinates of a flat space are as they are.
+//! rounding counts as on it: coordinates from a projection are exact to a `blur`, coordinates of a
+//! flat space are as they are.
 //!
 //! Cost: O(pairs of edges); pairs whose boxes are apart are passed over.
 

@@ -1,5 +1,5 @@
-//! How many rows a chunk has: fewer of longer rows, so that the first row of a field costs little
-//! more than itself.
+//! The number of rows in a chunk: fewer if rows are longer, so that the first row of a field costs
+//! little more than itself.
 //!
 //! Cost: a shift and a mask for each row that is looked up.
 

@@ -1,4 +1,4 @@
-//! Rows once more in 8 bits an element, by which a graph is walked.
+//! Rows once more in 8 bits an element, because walks of a graph are faster over codes.
 //!
 //!     chunk   codes: signed bytes, each a multiple of 16 long
 //!     tails   of each row, scale: f32 | squares: f32
@@ -18,11 +18,12 @@
 //!   1. There are codes only with a graph, of floating elements from 32 dimensions on, and
 //!      only if they are at most 30 % more bytes a row.
 //!   2. They are used from [`LEAST_ROWS`] on, as long as errors of codes are small beside the
-//!      distances of near rows: not where an offset common to all rows or a few great elements hide
-//!      what sets rows apart, nor among many equal rows. Else the rows themselves are walked over.
+//!      distances of near rows: not if an offset common to all rows or a few great elements hide
+//!      the differences between rows, nor among many equal rows. Else walks compare the rows
+//!      themselves.
 //!   3. As long as there is a row whose squares a float does not hold well, codes are not used.
 //!      Rows that are near to nothing (`rows`) have none.
-//!   4. Rows beyond 2^31 have numbers that a walk by codes does not take: none are used then.
+//!   4. A walk by codes does not take row numbers beyond 2^31: codes are not used then.
 //!
 //! Cost: O(dimensions) each. Memory: an element's byte, and 8 bytes a row.
 

@@ -1,7 +1,7 @@
 //! Rows as numbers: six types of elements, three metrics.
 //!
-//! Distances of FLOAT64 are counted in doubles, of all others in floats, as RediSearch does; sums
-//! run in eight lanes, sums of integers are exact before they are floats.
+//! Distances of FLOAT64 are computed in doubles, of all other types in floats, as RediSearch does;
+//! sums run in eight lanes, sums of integers are exact before they are floats.
 
 use crate::schema::{Element, Metric};
 

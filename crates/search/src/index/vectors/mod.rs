@@ -13,7 +13,8 @@
 //! | `search` | searches of a graph, step by step |
 //! | `near` | the nearest of several |
 //!
-//! Cost: FLAT asks every row, O(rows x dimensions); HNSW and what is searched as it: `graph`.
+//! Cost: FLAT compares every row, O(rows x dimensions); HNSW, and SVS-VAMANA which is searched like
+//! it: `graph`.
 
 mod chunks;
 mod codes;

@@ -1,5 +1,5 @@
-//! A path through all rows of a graph's level 0, along links that are never given up: so every row
-//! is reached from every other, however alike rows are.
+//! A path through all rows of a graph's level 0, along links that are never given up, so that every
+//! row is reached from every other, however alike rows are.
 //!
 //! A new row comes after the row that is nearest to it. Cost: O(1); 8 bytes a row.
 

@@ -1,4 +1,4 @@
-//! Rows of vectors: their bytes in chunks, and the distances of them.
+//! Rows of vectors: their bytes in chunks, and their distances.
 //!
 //!     chunk = row ... , each of elements, little endian
 //!

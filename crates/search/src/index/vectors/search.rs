@@ -7,11 +7,11 @@
 //! continue later over the graph as it is then. Rows that were found are measured by themselves,
 //! with the documents that they belong to then.
 //!
-//! Of documents with several vectors each, a walk may find too few: it begins anew for twice as
-//! many rows. If the graph has no more, the search says so ([`Searched::TooFew`]): vectors that are
-//! near to nothing are not in it, and the caller compares all.
+//! If documents have several vectors, a walk may find too few documents: the search begins anew for
+//! twice as many rows. If the graph has no more, the search says so ([`Searched::TooFew`]): vectors
+//! that are near to nothing are not in it, and the caller compares all.
 //!
-//! Cost: that of the walk, a distance for each row that was found.
+//! Cost: the walk, and a distance for each row that was found.
 
 use ahash::RandomState;
 use hashbrown::HashMap;

@@ -2,9 +2,10 @@
 //!
 //! Rows are compared by codes if codes are in use (`codes`), else by themselves. The first search
 //! is the walk that vector sets have, over a single sorted array ([`Walk`]). A condition, or many
-//! results, need two heaps: rows to go on from, and rows found ([`Heaps`], [`Ring`]). The heaps
+//! results, need two heaps: rows to continue from, and rows found ([`Heaps`], [`Ring`]). The heaps
 //! work step by step, over a graph that may change in between: a row that is gone leads nowhere,
-//! and a number that another row has meanwhile is measured again at the end (`search`).
+//! and the end of the search measures found rows again, because a number may be another row's by
+//! then (`search`).
 //!
 //! | compared by | what is searched for |
 //! |---|---|

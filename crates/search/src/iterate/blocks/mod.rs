@@ -1,5 +1,4 @@
-//! Documents of a query by the block, with their scores: for queries that ask nothing else of
-//! them.
+//! Documents of a query in blocks, with their scores, for queries that ask for nothing else.
 //!
 //! The documents of a term are read as they are stored, some 128 at once, the documents of a set by
 //! the window. A union takes documents by the window, too: one part after another adds to the sums

@@ -1,4 +1,4 @@
-//! How long a step of a query's work may go on, and which documents it may find meanwhile.
+//! The time that a step of a query's work may take, and the documents that it may find.
 
 /// Units of work between two looks at the clock: some 10 microseconds.
 const UNITS: usize = 256;

@@ -1,8 +1,8 @@
-//! Documents that were gathered for a part of a query, in any order, and are kept from slice to
-//! slice.
+//! The documents of a part of a query, gathered in any order and kept from slice to slice.
 //!
-//! Few are a list, which is sorted at the end; many become bits: sorting a number takes about as
-//! long as clearing [`WORDS`] words. So the list is short, and sorting it is no long step.
+//! Few documents are a list, which is sorted at the end. Many become bits, because sorting a number
+//! takes about as long as clearing [`WORDS`] words. So the list is short, and sorting it is no long
+//! step.
 //!
 //! Cost: O(1) to add a document; a bit for each document of the index at most.
 

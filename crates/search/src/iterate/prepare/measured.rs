@@ -1,7 +1,7 @@
 //! Documents with their distances from a vector, kept from slice to slice.
 //!
-//! Few are a list, which is sorted at the end; many have a place each, by their numbers, so that
-//! no long sorting is to be done at once.
+//! Few documents are a list, which is sorted at the end. Many have a place each, by number, so that
+//! there is no long sorting at once.
 //!
 //! Cost: O(1) to add a document; 16 bytes each, or 8 bytes and a bit for each document of the
 //! index.

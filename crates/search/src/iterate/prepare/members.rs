@@ -1,7 +1,7 @@
-//! The documents of a range of numbers, of a circle, or of shapes that lie so to another.
+//! The documents of a range of numbers, of a circle, or of shapes with a relation to another shape.
 //!
-//! Numbers are read in their order, shapes as the tree of boxes has them; if these are many, or the
-//! tree could change before all are seen, each document's shape is looked at in turn.
+//! Numbers are read in their order, shapes as the tree of boxes has them; if shapes are many, or
+//! the tree could change before all are seen, each document's shape is tested in turn.
 
 use std::sync::Arc;
 

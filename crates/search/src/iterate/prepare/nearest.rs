@@ -3,7 +3,7 @@
 //!
 //! A condition is walked first, among the documents of INKEYS if keys are named. If few documents
 //! meet it, or a large share of all vectors is wanted, each document is compared; else the graph is
-//! searched for vectors whose documents meet it. Documents whose keys have expired are none of the
+//! searched for vectors whose documents meet it. Documents with expired keys are never among the
 //! nearest.
 //!
 //! Source: KNN and VECTOR_RANGE of Redis Stack 7.4, and their errors.

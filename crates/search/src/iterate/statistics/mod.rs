@@ -2,7 +2,7 @@
 //! sums of all shards.
 //!
 //! Nodes have numbers in the order of the tree: 0 is INKEYS, 1 the root. The tree is the same at
-//! all shards, as their schemas and synonyms are.
+//! all shards, because their schemas and synonyms are.
 //!
 //! Cost of gathering: the cursors of the query's words are made, and nothing is walked; ranges and
 //! places are found as the query finds them, vectors are not asked. If the index also has documents

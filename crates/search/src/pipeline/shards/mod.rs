@@ -5,8 +5,7 @@
 //! | `wire` | numbers, texts and values as bytes |
 //! | `merge` | rows of all shards in a single order |
 //!
-//! How the stages of FT.AGGREGATE are divided between shards and the node that was asked is the
-//! pipeline's (`pipeline::split`).
+//! `pipeline::split` divides the stages of FT.AGGREGATE between shards and the node that was asked.
 //!
 //! Invariants
 //!   1. The rows of an answer are in the order of the shard.

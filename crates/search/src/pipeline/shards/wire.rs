@@ -5,8 +5,8 @@
 //!     option   0, or 1 and what it is
 //!     value    a byte for the kind, and what it holds; lists and maps their length first
 //!
-//! Nothing that is read is trusted: lengths are compared with what is left before anything is
-//! allocated, and lists in lists end at [`DEPTH_MAX`].
+//! Bytes from other nodes are not trusted: lengths are compared with the bytes that are left before
+//! anything is allocated, and lists in lists end at [`DEPTH_MAX`].
 
 use crate::expression::{Several, Value};
 use crate::hit::Explanation;

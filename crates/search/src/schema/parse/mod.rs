@@ -1,7 +1,7 @@
-//! The words of FT.CREATE and FT.ALTER as a schema.
+//! Reads the words of FT.CREATE and FT.ALTER as a schema.
 //!
-//! Options before SCHEMA come in any order, the last of a kind counts. A field is read in two
-//! turns: the options of its type in any order, then SORTABLE [UNF] and NOINDEX; a word that fits
+//! Options before SCHEMA come in any order, and the last of a kind counts. A field is read in two
+//! parts: the options of its type in any order, then SORTABLE [UNF] and NOINDEX; a word that fits
 //! neither is the name of the next field.
 //!
 //! | module | what |

@@ -1,7 +1,7 @@
 //! `VECTOR algorithm count key value ...`: the parameters of a vector index.
 //!
-//! The count alone says where they end; of a repeated key the last value counts. Which keys there
-//! are depends on the algorithm; TYPE, DIM and DISTANCE_METRIC are needed by all.
+//! Only the count says where they end; the last value of a repeated key counts. The valid keys
+//! depend on the algorithm; all algorithms need TYPE, DIM and DISTANCE_METRIC.
 
 use std::ops::RangeInclusive;
 
