@@ -52,11 +52,11 @@ pub const VECTOR_NOT_ALLOWED: &str = "SEARCH_VECTOR_NOT_ALLOWED";
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchError {
-    /// Empty where 8.10 sends the text alone.
+    /// Empty if 8.10 sends only the text.
     pub code: &'static str,
     /// As 8.10 words it; may hold any bytes of the command.
     pub text: Vec<u8>,
-    /// As 2.10 words it, where it does so differently.
+    /// The text of 2.10, if it differs.
     old_text: Option<Vec<u8>>,
 }
 

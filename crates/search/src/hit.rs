@@ -21,9 +21,9 @@ pub struct Hit {
     /// Distances that vector parts of the query yield, in the order of `Matches::distance_names`;
     /// NaN: the part did not match.
     pub distances: SmallVec<[f64; 1]>,
-    /// The words and tags that it matched, where they are asked for; at most 100.
+    /// The words and tags that it matched, if the query asks for them; at most 100.
     pub terms: Vec<Box<[u8]>>,
-    /// The steps of the score, where they are asked for.
+    /// The steps of the score, if the query asks for them.
     pub explanation: Option<Explanation>,
 }
 

@@ -131,7 +131,7 @@ impl Index {
         TagDocuments(found.map_or_else(RoaringBitmap::new, |tag| tag.documents.clone()))
     }
 
-    /// The number of a document; 0: there is none of this key.
+    /// The number of a document; 0: no document has this key.
     pub fn number_of(&self, key: &[u8]) -> u32 {
         self.id(key).map_or(0, |id| id.0 + 1)
     }
@@ -142,7 +142,7 @@ impl Index {
         self.living_key(crate::hit::DocumentId(id))
     }
 
-    /// Facts of a document; `None`: there is none of this key.
+    /// Facts of a document; `None`: no document has this key.
     pub fn document_facts(&self, key: &[u8]) -> Option<DocumentFacts> {
         let id = self.id(key)?;
         let facts = self.documents().facts(id.0);

@@ -6,7 +6,7 @@
 use super::value::Value;
 use super::{Comparison, Evaluated, Expression, ExpressionError, Operator, Row, Step};
 
-/// Expressions that have no more values on the stack keep it where they run.
+/// A stack of up to so many values needs no allocation.
 const USUAL_HEIGHT: usize = 8;
 
 impl Expression {
@@ -148,9 +148,9 @@ impl Machine<'_, '_> {
         let is_of_sameness = matches!(how, Comparison::Equal | Comparison::NotEqual);
         let lacks = left == Value::Null || right == Value::Null;
         let order = match left.compare(&right) {
-            // Null has no order where it stands for what a document lacks.
+            // Null has no order if it stands for a value that a document lacks.
             Ok(_) if self.lack == Lack::Null && lacks && left != right => None,
-            // A number is no text that is none.
+            // A number is not equal to a text that is no number.
             Err(_) if is_of_sameness || self.lack == Lack::Null => None,
             order => order?,
         };

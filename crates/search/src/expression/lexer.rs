@@ -22,8 +22,8 @@ const MARKS: [&str; 18] = [
 pub(super) struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
-    /// Of the last token: where it stands, and the text that an error shows, which for a mark is
-    /// that of the token before it.
+    /// The place of the last token, and the text that an error shows: for a mark, the text of the
+    /// token before it.
     token_at: usize,
     near: Range<usize>,
     /// Whether the last token ends an operand: a plus after it is no sign.
@@ -131,8 +131,8 @@ fn word_len(text: &[u8]) -> usize {
     text.iter().take_while(is_letter).count()
 }
 
-/// The bytes of `-1.5e-3` or `-inf` at the start of a text; 0 if there is no number. A minus
-/// always belongs to it, a plus only where an operand may stand.
+/// The bytes of `-1.5e-3` or `-inf` at the start of a text; 0 if there is no number. A minus always
+/// belongs to the number, a plus only if an operand may stand there.
 fn number_len(text: &[u8], takes_plus: bool) -> usize {
     let digits = |at: usize| {
         let rest = text.get(at..).unwrap_or_default();

@@ -387,7 +387,7 @@ impl Waiting {
 }
 
 impl Step {
-    /// The values that it takes from the stack, where it does not go elsewhere.
+    /// The values that it takes from the stack, unless it jumps.
     fn takes(&self) -> usize {
         match self {
             Step::Literal(_) | Step::Property(_) | Step::Exists(_) => 0,
@@ -399,7 +399,7 @@ impl Step {
         }
     }
 
-    /// The values that it leaves there, where it does not go elsewhere.
+    /// The values that it leaves on the stack, unless it jumps.
     fn gives(&self) -> usize {
         match self {
             Step::Unless(_) | Step::Go(_) | Step::Chosen => 0,

@@ -209,7 +209,7 @@ const UNFINISHED: [&str; 12] = [
     "(", "!", "abs(", "2^", "1+", "case(1,", "'\\'", "\"", "'\"\n", ")", ",", "@n ",
 ];
 
-/// The stack of the thread that runs commands, where nothing sets another.
+/// The stack of the thread that runs commands, if nothing sets another.
 const STACK_BYTES: usize = 8 << 20;
 
 #[test]

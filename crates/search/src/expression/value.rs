@@ -81,7 +81,7 @@ impl Value {
     ///
     /// # Errors
     ///
-    /// Where a number is compared with a text that is none.
+    /// If a number is compared with a text that is no number.
     pub fn compare(&self, other: &Value) -> Result<Option<Ordering>, ExpressionError> {
         Ok(match (self, other) {
             (Value::Several(a), Value::Several(b)) => a.first.compare(&b.first)?,

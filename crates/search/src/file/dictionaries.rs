@@ -23,7 +23,7 @@ pub fn write_dictionaries(all: &Dictionaries) -> Vec<Item> {
     out
 }
 
-/// The dictionaries of the fields of module data; none of no field.
+/// The dictionaries of the fields of module data; none if there are no fields.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ const WORD_BYTES: usize = 6;
 /// The words that a query asks for.
 pub struct Marker {
     words: HashSet<Vec<u8>>,
-    /// Stems, where stems are asked for.
+    /// Stems, if the query asks for stems.
     stems: HashSet<Vec<u8>>,
     tests: Vec<Test>,
     language: Language,

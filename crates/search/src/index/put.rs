@@ -304,7 +304,8 @@ impl Index {
         true
     }
 
-    /// Gives a document another key; a document that has it is removed. False: there is none.
+    /// Gives a document another key; a document that has it is removed. False: no document has the
+    /// key `old`.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> bool {
         let Some(DocumentId(id)) = self.id(old) else {
             return false;

@@ -141,7 +141,7 @@ impl Tags {
         self.tags.len() as u32
     }
 
-    /// The tag of a number; `None`: there is none.
+    /// The tag of a number; `None`: no tag has the number.
     pub(crate) fn known(&self, id: u32) -> Option<&TagEntry> {
         self.tags.get(id as usize)?.as_ref()
     }

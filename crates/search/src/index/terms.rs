@@ -69,20 +69,20 @@ pub(crate) struct TermWalk<'t> {
 }
 
 impl<'t> TermWalk<'t> {
-    /// The first 8 bytes of the term's text, then zeros, where it stands; `None`: at the end.
+    /// The first 8 bytes of the term's text, then zeros; `None`: at the end.
     #[inline]
     pub(crate) fn head(&self) -> Option<[u8; 8]> {
         let (head, _) = self.terms.in_order.get(self.place)?;
         Some(head.to_be_bytes())
     }
 
-    /// The term where it stands; `None`: at the end.
+    /// The present term; `None`: at the end.
     pub(crate) fn term(&self) -> Option<&'t Term> {
         let (_, id) = self.terms.in_order.get(self.place)?;
         Some(self.terms.get(id))
     }
 
-    /// The number of the term where it stands.
+    /// The number of the present term.
     pub(crate) fn number(&self) -> Option<TermId> {
         self.terms.in_order.get(self.place).map(|(_, id)| id)
     }
@@ -118,7 +118,7 @@ impl Terms {
         self.terms.len() as TermId
     }
 
-    /// The term of a number; `None`: there is none.
+    /// The term of a number; `None`: no term has the number.
     pub(crate) fn known(&self, id: TermId) -> Option<&Term> {
         self.terms.get(id as usize)?.as_ref()
     }
@@ -278,7 +278,7 @@ impl Terms {
     }
 
     /// Removes the entry of a document from a [block](Postings::block_of) of a term's postings;
-    /// false: there is none.
+    /// false: there is no entry.
     pub(crate) fn remove(
         &mut self,
         id: TermId,

@@ -106,7 +106,7 @@ fn automaton(word: &[u8], distance: u8) -> DFA {
     builder.build_dfa(&String::from_utf8_lossy(word))
 }
 
-/// Bytes of the character that a text begins with; 1 where it is not UTF-8.
+/// Bytes of the character that a text begins with; 1 if the text is not UTF-8.
 fn character_bytes(text: &[u8]) -> usize {
     let rest = text[1..].iter().take_while(|byte| **byte & 0xc0 == 0x80);
     1 + rest.take(3).count()

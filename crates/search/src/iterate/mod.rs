@@ -122,7 +122,7 @@ impl<'i> Cursor<'i> {
         Cursor::Optional(rest)
     }
 
-    /// The cursor itself, where it is counted.
+    /// The cursor without the counting part around it.
     pub(crate) fn plain_mut(&mut self) -> &mut Cursor<'i> {
         match self {
             Cursor::Counted(of) => &mut of.part,

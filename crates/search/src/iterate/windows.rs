@@ -206,7 +206,7 @@ impl<'i, 'w> Windows<'i, 'w> {
 impl Iterator for Windows<'_, '_> {
     type Item = Hit;
 
-    /// The next document; `None`: there is none in this window, and none at all if
+    /// The next document; `None`: there are no more in this window, and none at all if
     /// [`Windows::is_over`].
     fn next(&mut self) -> Option<Hit> {
         let hit = self.window()?.next();

@@ -172,7 +172,7 @@ impl Arranged {
         self.heap.push(place, |a, b| entries[a].cmp(&entries[b]));
     }
 
-    /// The properties of a group; none of a document.
+    /// The properties of a group; a document has none.
     fn group_of<'r>(
         &self,
         row: &'r Row,

@@ -36,7 +36,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where a stage names a property that is not there, or an expression or a reducer is wrong.
+    /// If a stage names a property that is not there, or an expression or a reducer is wrong.
     pub fn aggregate(
         request: &AggregateRequest,
         schema: &Schema,

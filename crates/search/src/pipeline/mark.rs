@@ -17,7 +17,7 @@ pub(super) struct Marking {
     highlight: Option<Highlight>,
 }
 
-/// Texts of a row that are read where it is pulled: a few milliseconds.
+/// Texts of a row that are read when it is pulled, at most: a few milliseconds.
 const AT_ONCE_BYTES: usize = 64 << 10;
 
 impl Pipeline {

@@ -45,7 +45,7 @@ pub struct OutputRow {
     ///
     /// [`Pipeline::name`]: super::Pipeline::name
     pub fields: Vec<(FieldName, Value)>,
-    /// The fields as a reply has them, where they were written before; then there are none.
+    /// The fields as a reply has them, if they were written before; `fields` is empty then.
     pub written: Option<Box<[u8]>>,
 }
 

@@ -15,7 +15,7 @@ pub trait Hits {
     /// The next document; `None`: there are no more for now, and none at all if [`Hits::are_over`].
     fn next_hit(&mut self) -> Option<Hit>;
 
-    /// Whether there are no more, where none came.
+    /// Whether there are no more documents at all, after none came.
     fn are_over(&self) -> bool {
         true
     }
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-/// A value that is looked at where it lies.
+/// A value that is read in place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Seen<'r> {
     Number(f64),
@@ -162,12 +162,12 @@ impl<'r> Seen<'r> {
     }
 }
 
-/// The order of two values: null, then numbers and texts; of lists there is none.
+/// The order of two values: null, then numbers and texts; lists have no order.
 pub fn order_of(a: &Value, b: &Value) -> Ordering {
     order(Seen::of(a), Seen::of(b))
 }
 
-/// The order of two values: null, then numbers and texts; of lists there is none.
+/// The order of two values: null, then numbers and texts; lists have no order.
 pub(super) fn order(a: Seen<'_>, b: Seen<'_>) -> Ordering {
     let mixed = |n: f64, text: &[u8]| match number_of(text) {
         Some(other) => n.total_cmp(&other),

@@ -16,8 +16,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where SORTBY, or without RETURN also HIGHLIGHT or SUMMARIZE, names a field that is not
-    /// there.
+    /// If SORTBY, or without RETURN also HIGHLIGHT or SUMMARIZE, names a field that is not there.
     pub fn search(
         request: &SearchRequest,
         schema: &Schema,

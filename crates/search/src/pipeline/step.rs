@@ -200,7 +200,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where an expression has no value for a row. If there were rows before it in the same call,
+    /// If an expression has no value for a row. If there were rows before it in the same call,
     /// these are returned with the error, and the pipeline ends.
     pub fn next_rows(
         &mut self,
@@ -260,7 +260,7 @@ impl Pipeline {
     }
 
     /// The number that FT.AGGREGATE's replies begin with: documents pulled for the first row, or
-    /// groups. It is right where the rows are sorted or grouped, and with WITHCOUNT.
+    /// groups. It is right if rows are sorted or grouped, and with WITHCOUNT.
     pub fn first_total(&self) -> u64 {
         match self.first_total {
             Some(total) if !self.counts_all => total,

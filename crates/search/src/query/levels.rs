@@ -95,8 +95,8 @@ struct Part {
     has_empty: bool,
 }
 
-/// Units and what joins them, to the first token that binds to none of them; at the whole query
-/// also to `=>[`.
+/// Reads units and the joins between them, up to the first token that binds to none of them; at the
+/// whole query also to `=>[`.
 pub(super) fn expression(
     p: &mut Parser<'_>,
     grammar: &Grammar,

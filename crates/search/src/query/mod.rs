@@ -39,7 +39,7 @@ use std::fmt;
 pub struct Dialect(u8);
 
 impl Dialect {
-    /// The oldest, which counts where none is named.
+    /// The oldest, which counts if no dialect is named.
     pub const FIRST: Dialect = Dialect(1);
 
     /// 1 to 4.
@@ -114,7 +114,7 @@ impl std::error::Error for QueryError {}
 ///
 /// # Errors
 ///
-/// Where the text is not of the dialect's grammar, the tree is deeper than 1,024 nodes or has more
+/// If the text is not of the dialect's grammar, the tree is deeper than 1,024 nodes or has more
 /// than 1,048,576 tokens, it names a parameter that is not given, or gives a value that the place
 /// does not take.
 pub fn parse(

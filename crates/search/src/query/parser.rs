@@ -122,7 +122,7 @@ impl<'q> Parser<'q> {
         QueryError(text)
     }
 
-    /// Keeps the first error that counts only where the grammar finds none.
+    /// Keeps the first of the errors that count only if the grammar finds none.
     pub(super) fn note(&mut self, error: impl FnOnce() -> Vec<u8>) {
         if self.late.is_none() {
             self.late = Some(QueryError(error()));
@@ -219,7 +219,7 @@ impl<'q> Parser<'q> {
         }
     }
 
-    /// Where the mark of the field stands that is the next token.
+    /// The place of the mark of a field that is the next token.
     pub(super) fn field_at(&self) -> usize {
         self.tokens[self.at].text.start.saturating_sub(1)
     }

@@ -311,7 +311,7 @@ const UNFINISHED: [&str; 16] = [
     "@n>  ", "*\"",
 ];
 
-/// The stack of the thread that runs commands, where nothing sets another.
+/// The stack of the thread that runs commands, if nothing sets another.
 const STACK_BYTES: usize = 8 << 20;
 
 #[test]

@@ -197,7 +197,7 @@ pub struct VectorQuery {
 }
 
 impl VectorQuery {
-    /// The name of the distances where the query gives none.
+    /// The name of the distances if the query gives none.
     pub fn usual_distance_field(&self) -> Vec<u8> {
         [b"__", self.field.as_slice(), b"_score"].concat()
     }

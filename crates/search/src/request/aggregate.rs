@@ -81,7 +81,7 @@ impl AggregateRequest {
     ///
     /// # Errors
     ///
-    /// Where a word does not fit. Names, functions and reducers are looked up later.
+    /// If a word does not fit. Names, functions and reducers are looked up later.
     pub fn parse(words: &[&[u8]], defaults: &Defaults) -> Result<AggregateRequest, SearchError> {
         let mut words = Arguments::new(words);
         let mut request = AggregateRequest::new(defaults);

@@ -96,8 +96,8 @@ pub struct Options {
     pub timeout_ms: Option<u64>,
     pub format: Format,
     pub cursor: Option<CursorOptions>,
-    /// Queries of dialects 2 to 4 that name a field which is none, or of another type, are refused
-    /// as in Redis 8. False until it is set: Redis Stack finds nothing.
+    /// Queries of dialects 2 to 4 that name an unknown field, or a field of another type, are
+    /// refused as in Redis 8. False until it is set: Redis Stack finds nothing.
     pub is_strict: bool,
     /// WITHCOUNT and WITHOUTCOUNT.
     pub counts_all: Option<bool>,

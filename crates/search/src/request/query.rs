@@ -11,7 +11,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Where it is none of the dialect, or asks for an order of words in fields that have none.
+    /// If the text is no query of the dialect, or asks for an order of words in fields that have
+    /// none.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
         let seen = Seen {
             schema,
@@ -60,8 +61,8 @@ impl SearchRequest {
     ///
     /// # Errors
     ///
-    /// As [`Options::query`], where a filter's range is the wrong way round, or words are to be
-    /// marked that the index has no places of.
+    /// As [`Options::query`], and if a filter's range is the wrong way round, or words are to be
+    /// marked but the index has no places of words.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
         let marks = self.highlight.is_some() || self.summary.is_some();
         if marks && !(schema.has_offsets && schema.has_highlights) {

@@ -9,7 +9,7 @@ use crate::query::{Circle, Kind, Node, QueryError, Range, Unit};
 /// A field of a reply's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Returned {
-    /// A field's name, or where documents have it.
+    /// A field's name, or the path in documents.
     pub path: Vec<u8>,
     /// How the reply calls it.
     pub name: Vec<u8>,
@@ -71,7 +71,7 @@ impl SearchRequest {
     ///
     /// # Errors
     ///
-    /// Where a word does not fit. Names are looked up later.
+    /// If a word does not fit. Names are looked up later.
     pub fn parse(words: &[&[u8]], defaults: &Defaults) -> Result<SearchRequest, SearchError> {
         let mut words = Arguments::new(words);
         let mut request = SearchRequest {

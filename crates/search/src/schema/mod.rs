@@ -44,7 +44,7 @@ pub struct Schema {
     pub key_type: KeyType,
     /// The database of the keys, if DB was given.
     pub named_database: Option<u32>,
-    /// Where the keys begin; never empty: `""` is all keys.
+    /// The beginnings of keys; never empty: `""` is all keys.
     pub prefixes: Vec<Vec<u8>>,
     pub filter: Option<Filter>,
     pub language: Language,
@@ -61,7 +61,7 @@ pub struct Schema {
     pub temporary_s: Option<f64>,
     /// Positions of words are kept: not NOOFFSETS.
     pub has_offsets: bool,
-    /// Where words stand in their text is kept: neither NOHL nor NOOFFSETS.
+    /// The index keeps the places of words in texts: neither NOHL nor NOOFFSETS.
     pub has_highlights: bool,
     /// The fields of words are kept: not NOFIELDS.
     pub has_fields: bool,

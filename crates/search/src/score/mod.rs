@@ -73,7 +73,7 @@ impl Scorer {
     }
 }
 
-/// Steps of a score, where they are asked for.
+/// Steps of a score, if the query asks for them.
 pub(crate) type Steps<'s> = Option<&'s mut Vec<Explanation>>;
 
 /// 1.2 as a float, as RediSearch has it.
@@ -92,7 +92,7 @@ pub(crate) struct Scoring {
     payload: Option<Vec<u8>>,
 }
 
-/// The part of a term in the scores of documents, where they are sums of such parts.
+/// The part of a term in the scores of documents, if scores are sums of such parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TermScore {
     /// BM25STD.

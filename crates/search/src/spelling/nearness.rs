@@ -2,8 +2,8 @@
 //!
 //! The states of the word's Levenshtein automaton are rows of distances, one for each letter of a
 //! text; texts with the same beginning share the rows of that beginning. When no distance of a row
-//! is small enough, all texts that begin so are skipped, and also texts whose next letter would
-//! have to be a letter of the word and is not.
+//! is small enough, all texts with this beginning are skipped, and also texts whose next letter
+//! would have to be a letter of the word and is not.
 
 use crate::index::to_successor;
 use crate::iterate::Clock;
@@ -116,9 +116,9 @@ impl Rows {
 pub(super) trait Texts {
     type Entry;
 
-    /// The first bytes of the text where it stands, up to a zero; `None`: at the end.
+    /// The first bytes of the present text, up to a zero; `None`: at the end.
     fn head(&self) -> Option<[u8; 8]>;
-    /// The entry where it stands, which is not at the end.
+    /// The present entry; the walk must not be at the end.
     fn entry(&self) -> Self::Entry;
     fn text(entry: &Self::Entry) -> &[u8];
     fn advance(&mut self);
@@ -127,7 +127,7 @@ pub(super) trait Texts {
 }
 
 /// Calls `take` with the entries whose texts are within `most` edits of a word, in order, from the
-/// text `from` on. `false`: the time is over, and `from` is where it goes on.
+/// text `from` on. `false`: the time is over, and the next call continues at `from`.
 pub(super) fn near<T: Texts>(
     (word, most): (&[u8], usize),
     texts: &mut T,

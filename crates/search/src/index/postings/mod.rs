@@ -49,7 +49,7 @@ struct Place {
     next: Option<Head>,
 }
 
-/// The growth of postings by a change, negative where they shrink.
+/// The growth of postings by a change, negative if they shrink.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Growth {
     /// As [`Postings::bytes`] counts them.
@@ -143,7 +143,7 @@ impl Postings {
     }
 
     /// Removes the entry of a document from a [block](Postings::block_of), and returns by how much
-    /// the postings grow; `None`: there is none.
+    /// the postings grow; `None`: there is no entry.
     pub(crate) fn remove(&mut self, at: usize, id: u32, positions: bool) -> Option<Growth> {
         if at >= self.blocks.len() {
             return None;
@@ -216,7 +216,7 @@ impl Block {
         place.is_held
     }
 
-    /// Removes the entry of a document; false: there is none.
+    /// Removes the entry of a document; false: there is no entry.
     fn remove(&mut self, id: u32, positions: bool) -> bool {
         let Place {
             at,

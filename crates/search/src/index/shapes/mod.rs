@@ -56,7 +56,7 @@ pub(crate) enum Shape {
 ///
 /// # Errors
 ///
-/// Where it is none, in the words of Redis Stack 7.4.
+/// If the text is no shape, in the words of Redis Stack 7.4.
 pub(crate) fn parse(text: &[u8], space: ShapeSpace) -> Result<Shape, Vec<u8>> {
     let mut shape = wkt::parse(text)?;
     let wrong = |why: String| format!("invalid geometry: {why}").into_bytes();
@@ -196,7 +196,7 @@ impl Shapes {
     ///
     /// # Errors
     ///
-    /// A text that is none.
+    /// If the text is no shape.
     pub(crate) fn parse(&self, text: &[u8]) -> Result<Shape, QueryError> {
         parse(text, self.space)
             .map_err(|why| QueryError([b"Error querying geoshape index: ", &*why].concat()))

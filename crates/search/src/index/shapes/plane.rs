@@ -29,8 +29,8 @@ pub(super) enum Place {
 /// An edge, from a point to the next.
 pub(super) type Edge = (Point, Point);
 
-/// Twice the area of a triangle, positive where `p` lies left of the way from `a` to `b`; 0 to
-/// within rounding: on the line.
+/// Twice the area of a triangle, positive if `p` lies left of the way from `a` to `b`; 0 to within
+/// rounding: on the line.
 pub(super) fn side((a, b): Edge, p: Point, blur: f64) -> f64 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let (px, py) = (p[0] - a[0], p[1] - a[1]);
@@ -218,7 +218,7 @@ pub(super) fn bounds<'p>(points: impl Iterator<Item = &'p Point>) -> Edge {
     })
 }
 
-/// Twice the area of a closed ring, positive where it turns left.
+/// Twice the area of a closed ring, positive if it turns left.
 pub(super) fn twice_area(ring: &Ring) -> f64 {
     let Some(&origin) = ring.first() else {
         return 0.0;

@@ -26,7 +26,7 @@ type Parsed<T> = Result<T, Vec<u8>>;
 ///
 /// # Errors
 ///
-/// Where the text is no shape, or longer than [`TEXT_MAX`] or [`POINTS_MAX`] allow.
+/// If the text is no shape, or longer than [`TEXT_MAX`] or [`POINTS_MAX`] allow.
 pub(super) fn parse(text: &[u8]) -> Parsed<Shape> {
     let name: &[u8] = if text.starts_with(b"POINT") {
         b"POINT"
@@ -146,7 +146,7 @@ impl<'t> Reader<'t> {
         Err(self.error(&format!("Expected '{mark}'")))
     }
 
-    /// Whether a list goes on.
+    /// Whether a list has more items.
     fn has_more(&self) -> bool {
         self.peek().is_some_and(|token| token != b")")
     }
@@ -198,7 +198,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A decimal number, `inf` or `nan`. `None`: it is none, or too large.
+/// A decimal number, `inf` or `nan`. `None`: the token is no number, or too large.
 fn number(token: &[u8]) -> Option<f64> {
     let number: f64 = std::str::from_utf8(token).ok()?.parse().ok()?;
     let is_decimal = token.iter().any(u8::is_ascii_digit);

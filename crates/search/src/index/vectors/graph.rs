@@ -33,7 +33,7 @@ use super::path::Path;
 use super::rows::Rows;
 use russet_encodings::prefetch::prefetch;
 
-/// The rank of the row whose distance is noted, so that a few equal rows do not count.
+/// The rank of the row whose distance is recorded, so that a few equal rows do not count.
 const GAP_RANK: usize = 9;
 
 /// The highest level.

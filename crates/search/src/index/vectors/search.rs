@@ -39,11 +39,11 @@ const BYTES_OF_UNIT: usize = 64;
 pub(crate) struct GraphSearch {
     goal: Goal,
     stage: Stage,
-    /// Rows that the walk may find: more than documents where these have several.
+    /// Rows that the walk may find: more than documents if these have several.
     rows_max: usize,
     /// Documents with their distances; of each the least.
     pub(super) found: Vec<Near>,
-    /// The places of documents in `found`, where they may have several rows.
+    /// The places of documents in `found`, if documents may have several rows.
     places: Option<HashMap<u32, usize, RandomState>>,
 }
 

@@ -262,8 +262,8 @@ impl Graph {
     }
 }
 
-/// A walk of a level for the nearest rows, at most `ef`, as far as it is: rows to go on from, and
-/// rows found, the farthest on top. Rows that do not pass are walked over.
+/// A walk of a level for the nearest rows, at most `ef`, as far as it is: rows to continue from,
+/// and rows found, the farthest on top. Rows that do not pass are walked over.
 #[derive(Debug)]
 pub(super) struct Heaps {
     ef: usize,
@@ -348,8 +348,8 @@ impl Heaps {
     }
 }
 
-/// A walk of the lowest level for the rows within a radius, as far as it is. It goes on as long as
-/// rows are within the radius and a share of it, `epsilon`, more.
+/// A walk of the lowest level for the rows within a radius, as far as it is. It continues as long
+/// as rows are within the radius and a share of it, `epsilon`, more.
 #[derive(Debug)]
 pub(super) struct Ring {
     radius: f64,

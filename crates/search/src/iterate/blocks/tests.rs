@@ -142,7 +142,7 @@ proptest! {
             .collect();
         let expected = bits(&expected);
         prop_assert_eq!(&bits(&by_block(&mut matches(index, &root, &search), most)), &expected);
-        // As hits, of which some are taken before the walk goes on at another place, in windows.
+        // As hits, of which some are taken before the walk continues at another place, in windows.
         let (root, search) = index.prepared(&root, &search).expect("a query");
         let mut course = Course::at(0, width);
         let mut windows = Windows::new(index, &root, &search, &mut course);

@@ -34,7 +34,7 @@ pub(crate) struct TagField {
 }
 
 impl TagField {
-    /// `None`: the field is none of tags.
+    /// `None`: the field is no TAG field.
     pub(crate) fn of(index: &Index, field: &[u8]) -> Option<TagField> {
         let (place, Part::Tags(_)) = index.part(field)? else {
             return None;

@@ -125,7 +125,7 @@ impl Measured {
             .map(|(_, distance)| distance)
     }
 
-    /// The greatest distance; `None`: there is none. O(n).
+    /// The greatest distance; `None`: there are no documents. O(n).
     pub(crate) fn farthest(&self) -> Option<f64> {
         let mut farthest: Option<f64> = None;
         let mut from = 0;

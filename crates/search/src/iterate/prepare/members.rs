@@ -27,7 +27,7 @@ pub(crate) struct MembersJob {
     from: From,
 }
 
-/// Where documents are taken from, and how far it is.
+/// The source of documents, and how far it has been read.
 #[derive(Debug)]
 enum From {
     /// Bounds of numbers, the last pair of the first of them that was seen.

@@ -8,11 +8,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `clock` | how long a step goes on |
+//! | `clock` | how long a step takes |
 //! | `found` | what cursors are made of |
 //! | `gathered`, `measured` | documents that were found, without and with distances |
 //! | `terms` | the terms, or tags, of a prefix, a part, a pattern or a fuzzy word |
-//! | `members` | the documents of a range, a circle, or of shapes that lie so to another |
+//! | `members` | the documents of a range, a circle, or of shapes with a relation to another |
 //! | `tallies` | the figures of nodes, for ANALYZE |
 //! | `nearest`, `options` | the documents of vectors near to a vector |
 //!
@@ -213,7 +213,7 @@ fn look_again_at(index: &Index, node: &mut Node, changed: &[u32]) {
 /// How far a query is prepared.
 #[derive(Debug, Default)]
 pub struct Preparation {
-    /// Where the log of changes stood when all of them were looked at.
+    /// The place in the log of changes up to which all changes were looked at.
     mark: Option<u64>,
     is_done: bool,
     /// The best score so far, of a query whose scores are shares of it.
@@ -257,9 +257,9 @@ impl Preparation {
         is_cut(root)
     }
 
-    /// Goes on with the preparation of a query, a tree of [`Index::expand`], until the time is over
-    /// or all is prepared; whether it is. To be called before each slice of the query's walk: what
-    /// was found is looked at again where documents have changed.
+    /// Continues the preparation of a query, a tree of [`Index::expand`], until the time is over or
+    /// all is prepared; returns whether all is. The caller calls it before each slice of the
+    /// query's walk, because it looks again at documents that have changed.
     ///
     /// # Errors
     ///

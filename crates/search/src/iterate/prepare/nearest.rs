@@ -274,7 +274,7 @@ impl NearestJob {
         }
     }
 
-    /// Notes documents that have changed, ascending.
+    /// Records documents that have changed, ascending.
     pub(super) fn note_changed(&mut self, index: &Index, changed: &[u32]) {
         if let Some(vectors) = vectors_of(index, self.field) {
             let (measured, target) = (&mut self.measured, &self.target);

@@ -6,7 +6,7 @@ use crate::index::{Index, Vectors};
 use crate::query::{QueryError, Reach, VectorQuery};
 use crate::schema::FieldKind;
 
-/// The options of a query, or of the field where it names none.
+/// The options of a query, or of the field if the query names none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) ef_runtime: usize,

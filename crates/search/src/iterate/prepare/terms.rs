@@ -281,7 +281,7 @@ impl TermsJob {
     }
 }
 
-/// Where an automaton refuses a text: after so many bytes of it; else the state that it is in then.
+/// After how many bytes an automaton refuses a text; or the state at the end of the text.
 fn refusal(automaton: &DFA, text: &[u8]) -> Result<usize, u32> {
     let mut state = automaton.initial_state();
     let refused = text.iter().position(|byte| {

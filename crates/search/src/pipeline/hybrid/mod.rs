@@ -37,7 +37,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Where a stage names a property that is not there, or an expression or a reducer is wrong.
+    /// If a stage names a property that is not there, or an expression or a reducer is wrong.
     pub fn hybrid(request: &HybridRequest, schema: &Schema) -> Result<Pipeline, SearchError> {
         let mut builder = Builder {
             schema: Some(schema),

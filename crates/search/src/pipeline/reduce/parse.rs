@@ -65,7 +65,7 @@ impl Call<'_, '_> {
 ///
 /// # Errors
 ///
-/// Where there is no such function or property, or an argument is missing, too much or wrong.
+/// If there is no such function or property, or an argument is missing, superfluous or wrong.
 pub(in crate::pipeline) fn parse(
     call: &ReducerCall,
     names: &mut Names,

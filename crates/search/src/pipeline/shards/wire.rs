@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// The inner `None`: there is none.
+    /// The inner `None`: the option is empty.
     pub fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Reader<'a>) -> Option<T>,

@@ -92,7 +92,7 @@ impl HybridRequest {
     ///
     /// # Errors
     ///
-    /// Where a word does not fit. Names are looked up later.
+    /// If a word does not fit. Names are looked up later.
     pub fn parse(words: &[&[u8]], defaults: &Defaults) -> Result<HybridRequest, SearchError> {
         let mut words = Arguments::new(words);
         if !words.take("SEARCH") {

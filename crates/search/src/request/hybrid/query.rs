@@ -15,7 +15,7 @@ impl HybridRequest {
     ///
     /// # Errors
     ///
-    /// Where it is none, or looks for vectors.
+    /// If the text is no query, or looks for vectors.
     pub fn text_query(&self, schema: &Schema) -> Result<Option<Node>, SearchError> {
         let root = self.aggregate.options.query(&self.text, schema)?;
         root.as_ref().map_or(Ok(()), refuse_vectors)?;
@@ -26,7 +26,7 @@ impl HybridRequest {
     ///
     /// # Errors
     ///
-    /// Where the field or the parameter is not there, or the filter is wrong.
+    /// If the field or the parameter is not there, or the filter is wrong.
     pub fn vector_query(&self, schema: &Schema) -> Result<Option<Node>, SearchError> {
         match schema.field(&self.field) {
             Some((_, field)) if matches!(field.kind, FieldKind::Vector(_)) => {}

@@ -34,14 +34,14 @@ pub enum JsonPath {
     Unordered,
 }
 
-/// Says of a text whether it is a path. `None`: it is none.
+/// Says whether a text is a path. `None`: it is no path.
 pub type CheckPath<'c> = &'c dyn Fn(&[u8]) -> Option<JsonPath>;
 
 /// The schema that the words after the name of an index say; `name` is for errors alone.
 ///
 /// # Errors
 ///
-/// Where a word does not fit, in the words of 8.10.
+/// If a word does not fit, in the words of 8.10.
 pub fn create(
     name: &[u8],
     words: &[&[u8]],
@@ -70,7 +70,7 @@ pub fn create(
 ///
 /// # Errors
 ///
-/// Where a word does not fit, or the schema has a field already ([`is_duplicate`]).
+/// If a word does not fit, or the schema has a field already ([`is_duplicate`]).
 pub fn alter(
     schema: &Schema,
     name: &[u8],
@@ -275,7 +275,7 @@ fn texts_in(schema: &Schema) -> usize {
         .count()
 }
 
-/// Reads an option of the field's type. `false`: the next word is none.
+/// Reads an option of the field's type. `false`: the next word is no option.
 fn type_option(field: &mut Field, words: &mut Arguments<'_>) -> Result<bool, SearchError> {
     if words.take("INDEXMISSING") {
         field.indexes_missing = true;

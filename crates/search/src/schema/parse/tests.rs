@@ -137,7 +137,7 @@ fn greatest(algorithm: &str, element: &str, key: &str) -> i64 {
     low
 }
 
-/// Each size is taken up to a border, where an index works, and refused beyond it; nothing is
+/// Each size is taken up to a limit, at which an index works, and refused beyond it; nothing is
 /// allocated for a size alone, and the first document costs no more than a chunk.
 #[test]
 fn sizes_of_vectors_are_bounded_and_work_at_their_borders() {

@@ -213,7 +213,7 @@ impl Parameters {
     }
 }
 
-/// Sets a parameter of SVS-VAMANA. `false`: it has none of the name.
+/// Sets a parameter of SVS-VAMANA. `false`: no parameter has the name.
 fn set_svs(svs: &mut Svs, key: &[u8], value: &[u8]) -> Result<bool, SearchError> {
     let named = |name| Key {
         algorithm: "SVS-VAMANA",
