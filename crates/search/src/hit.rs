@@ -13,7 +13,7 @@ pub struct Scored {
     pub score: f64,
 }
 
-/// A document that a query matched, with all that is known of it.
+/// A document that a query matched, with its score, distances and terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     pub document: DocumentId,

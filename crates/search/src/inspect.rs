@@ -6,7 +6,7 @@ use roaring::RoaringBitmap;
 use crate::index::{Bounds, Index, Part};
 use crate::iterate::{END, WordCursor};
 
-/// The documents of a tag, as they are when it is asked.
+/// The documents of a tag at the time of the call.
 #[derive(Debug)]
 pub struct TagDocuments(RoaringBitmap);
 

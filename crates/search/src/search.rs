@@ -7,7 +7,7 @@ use crate::hit::DocumentId;
 use crate::score::{Scorer, Statistics};
 use crate::text::Language;
 
-/// EXPANDER: what is looked for beside a query's words.
+/// EXPANDER: the terms that are looked for beside a query's words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expander {
     /// `DEFAULT`: their synonyms, sounds and stems.

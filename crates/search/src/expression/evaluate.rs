@@ -199,7 +199,7 @@ impl Operator {
             Operator::Remainder => left % right,
             other => other.compute(left, right),
         };
-        // The sign of what is no number is that of the processor.
+        // The sign of a NaN depends on the processor.
         if number.is_nan() { f64::NAN } else { number }
     }
 

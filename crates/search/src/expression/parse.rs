@@ -48,7 +48,7 @@ struct PendingCall {
     arguments: usize,
     /// The first step of the arguments.
     start: usize,
-    /// Of `case`: the step that goes to what comes after the argument that is being read.
+    /// For `case`: the step that jumps to the end of the argument that is being read.
     jump: Option<usize>,
 }
 
@@ -170,7 +170,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads what follows an operand up to the next operand. `false`: nothing does.
+    /// Reads everything between an operand and the next operand. `false`: nothing follows.
     fn operator(&mut self) -> Parsed<bool> {
         loop {
             let Token::Mark(mark) = self.next else {
@@ -346,7 +346,7 @@ impl Parser<'_> {
         at
     }
 
-    /// Adds a step; what is computed of numbers alone is a number.
+    /// Adds a step; a step over literal numbers alone becomes a number.
     fn push(&mut self, step: Step) -> Parsed<()> {
         if let (Step::Compute(how), Some((rest, [left, right]))) =
             (&step, self.steps.split_last_chunk::<2>())

@@ -171,8 +171,8 @@ fn filters_of_indexes_take_what_a_document_lacks_as_null() {
     }
 }
 
-/// Every way to make an expression longer or deeper: what begins it, what is repeated, what ends
-/// it, and what closes each repetition.
+/// Every way to make an expression longer or deeper: the beginning, the repeated part, the end, and
+/// the close of each repetition.
 const PRODUCTIONS: [(&str, &str, &str, &str); 28] = [
     ("1", "+1", "", ""),
     ("@n", "+1", "", ""),

@@ -110,7 +110,7 @@ impl Value {
     }
 }
 
-/// As C orders by two comparisons, each of which is false for what is no number.
+/// As C orders by two comparisons, each of which is false for NaN.
 fn order(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or(Ordering::Equal)
 }

@@ -26,7 +26,7 @@ use fragments::{Fragment, fragments};
 /// Words of a text that are read between two looks at the clock.
 const WORDS_BETWEEN_LOOKS: usize = 1024;
 
-/// Bytes of a word with the blank after it, as they are guessed.
+/// A guess of the bytes of a word with the blank after it.
 const WORD_BYTES: usize = 6;
 
 /// The words that a query asks for.

@@ -25,7 +25,7 @@ impl Faults {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub documents: usize,
-    /// The highest number of a document so far that is not used again.
+    /// The highest number that a document has had so far.
     pub document_id_max: usize,
     pub terms: usize,
     /// Entries of terms, tags and numbers.

@@ -34,7 +34,7 @@ pub(super) struct Place {
     at: usize,
 }
 
-/// The first bytes of a text as a number that is ordered as they are.
+/// The first bytes of a text as a number with the same order.
 pub(crate) fn head_of(text: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     let len = text.len().min(8);
@@ -157,7 +157,7 @@ impl Order {
         }
     }
 
-    /// Takes a term out that is in it.
+    /// Removes a term, which must be there.
     pub(super) fn remove<'t>(&mut self, id: TermId, text: &impl Fn(TermId) -> &'t [u8]) {
         let place = self.find(text(id), text);
         let part = &mut self.parts[place.part];

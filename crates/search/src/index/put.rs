@@ -33,7 +33,7 @@ pub(super) struct Room {
     old_numbers: Vec<f64>,
 }
 
-/// Terms that a document is taken out of beside each other.
+/// A document is taken out of so many terms together.
 const TOGETHER: usize = 32;
 
 type Gathered<'d> = Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>;

@@ -1,5 +1,5 @@
-//! An index after any changes against one that is built anew; refusals; values of JSON documents;
-//! synonyms, fields that come later, values for sorting.
+//! An index after any changes against an index that is built anew; refusals; values of JSON
+//! documents; synonyms, fields that come later, values for sorting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -537,7 +537,7 @@ fn parts_within_words_are_found_with_and_without_suffixes() {
     assert_eq!(found(&index, "*ell*") + found(&index, "@g:{*ell*}"), 0);
 }
 
-/// Words near each other, beside parts that stand nowhere.
+/// Words near each other, beside parts without positions.
 #[test]
 fn distances_are_of_words_alone() {
     let mut index = Index::new(schema(true));

@@ -33,7 +33,7 @@ pub(super) struct Builder<'i, 's> {
     pub(super) estimates: bool,
     /// Not even these: the query is only checked.
     pub(super) checks: bool,
-    /// Terms and tags that must be asked before cursors are made, beside what they estimate.
+    /// Terms and tags that must be compared before cursors are made; estimates add them.
     pub(super) looked_at: usize,
     /// Terms and tags that have been asked for estimates.
     pub(super) asked: usize,

@@ -15,7 +15,7 @@ use crate::query::{Circle, Kind, Node, Range, Reach};
 pub struct PartProfile {
     /// `TEXT`, `UNION` and the like.
     pub kind: &'static str,
-    /// Of a union: what stands for several terms.
+    /// A union: the word or pattern that stands for several terms.
     pub query: Option<Vec<u8>>,
     /// The word, the tag, the range.
     pub term: Option<Vec<u8>>,
@@ -41,7 +41,7 @@ pub(crate) struct Counted<'i> {
 }
 
 impl<'i> Counted<'i> {
-    /// A part, with what it is called.
+    /// A counted part, with the name that FT.PROFILE shows.
     pub(super) fn of(part: Cursor<'i>, facts: PartProfile, limit: u32) -> Cursor<'i> {
         let reads = u64::from(part.id() < limit);
         let facts = PartProfile { reads, ..facts };

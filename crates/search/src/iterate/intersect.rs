@@ -57,7 +57,7 @@ impl<'i> Intersection<'i> {
         self.id
     }
 
-    /// To the first document of all parts, from that of the lead on.
+    /// Moves to the first document of all parts, from the lead's document on.
     fn settle(&mut self) {
         'documents: loop {
             let id = self.parts.get(self.lead).map_or(END, Cursor::id);

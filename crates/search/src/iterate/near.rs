@@ -6,7 +6,7 @@ use russet_encodings::geohash::{Cell, LATITUDE_MAX, Position};
 use crate::index::Bounds;
 use crate::query::{Circle, Unit};
 
-/// Halvings of a square that is still looked into.
+/// The most halvings of a square.
 const STEPS_MAX: u32 = 26;
 
 pub(super) fn metres(circle: &Circle) -> f64 {

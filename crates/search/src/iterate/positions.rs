@@ -1,4 +1,4 @@
-//! Whether words stand near each other, in any order or in that of the query; and how near.
+//! Whether words stand near each other, in any order or in the order of the query; and how near.
 //!
 //! Parts without positions (tags, numbers, what is missing) do not count; a single part with
 //! positions beside them is near in order, but not near in any order, as in RediSearch.

@@ -10,7 +10,7 @@ pub(crate) struct WordCursor<'i> {
     pub(crate) text: &'i [u8],
     documents: usize,
     pub(crate) weight: f64,
-    /// How much the term says of a document, as the scorer has it.
+    /// The inverse document frequency, as the scorer has it.
     pub(crate) idf: f64,
     /// From this document on it is not known whether the fields count.
     limit: u32,

@@ -189,7 +189,7 @@ impl Grouped {
         self.combinations
     }
 
-    /// Leaves out what is left of a row of lists: the time of the query is up.
+    /// Drops the rest of a row of lists, because the time of the query is up.
     pub(super) fn drop_product(&mut self) {
         self.product = None;
     }
@@ -345,7 +345,7 @@ impl Grouped {
     }
 }
 
-/// A part of a property that is a list, or the property itself; of an empty list null.
+/// A part of a property that is a list, or the property itself; null for an empty list.
 fn part_of<'r>(
     row: &'r Row,
     place: usize,
@@ -362,7 +362,7 @@ fn part_of<'r>(
     }
 }
 
-/// The parts of a property: 1 of what is no list.
+/// The number of parts of a property: 1 if it is no list.
 fn parts_of(row: &Row, place: usize, names: &Names, index: &Index) -> usize {
     match names.value(row, place, index) {
         Some(Seen::Other(Value::List(items))) => items.len(),

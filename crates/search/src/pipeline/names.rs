@@ -43,7 +43,7 @@ pub(super) struct Load {
     is_key: bool,
     /// The SORTABLE field that has it, so that no document is read.
     stored: Option<usize>,
-    /// A document that has no value to sort by is read, as it may have a null.
+    /// A document without a value to sort by is read, because it may have a null.
     finds_null: bool,
 }
 
@@ -132,8 +132,8 @@ impl Names {
         self.find(name)
     }
 
-    /// Loads the field of a name, or what stands at a path, into the place of another name.
-    /// `None`: the place has it without a step of the pipeline.
+    /// Loads the field of a name, or the value at a path, into the place of another name. `None`:
+    /// the place has it without a step of the pipeline.
     pub(super) fn load(
         &mut self,
         path: &[u8],

@@ -103,7 +103,7 @@ fn marked_fields(request: &SearchRequest) -> impl Iterator<Item = &Vec<u8>> {
     summary.chain(highlight.flat_map(|highlight| &highlight.fields))
 }
 
-/// Reads the fields of RETURN; of a name that is there twice the first counts.
+/// Reads the fields of RETURN; if a name is there twice, the first counts.
 fn returned<'r>(
     names: &mut Names,
     fields: impl Iterator<Item = &'r Returned>,

@@ -244,7 +244,7 @@ mod tests {
             "SORTBY 2 @n DESC LIMIT 3 6 LOAD 1 @m APPLY @m*2 AS y",
             "SORTBY 2 @n DESC LIMIT 0 20 GROUPBY 1 @g REDUCE MAX 1 @m AS b SORTBY 2 @g ASC",
             "GROUPBY 1 @g REDUCE COUNT 0 AS c GROUPBY 1 @c REDUCE COUNT 0 AS k SORTBY 2 @c ASC",
-            // Groups that are equal in what they are sorted by.
+            // Groups with equal sort keys.
             "GROUPBY 1 @g REDUCE COUNT 0 AS c SORTBY 2 @c DESC",
             "GROUPBY 1 @g REDUCE COUNT 0 AS c SORTBY 2 @c ASC LIMIT 2 3",
             "GROUPBY 2 @m @g REDUCE COUNT 0 AS c SORTBY 2 @c DESC MAX 12",

@@ -25,8 +25,8 @@ pub struct Context<'c> {
     pub loader: &'c dyn Loader,
     /// Work that may yet be done, a document or a row at a step each; counts down.
     pub budget: u64,
-    /// The time of the query is up: no documents come any more, and what is left of a row that
-    /// goes into many groups is left out.
+    /// The time of the query is up: no documents come any more, and the rest of a row that goes
+    /// into many groups is dropped.
     pub is_over: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Pipeline {
     pub(super) marking: Option<Marking>,
     /// Fields that rows never show: they say how a document is indexed.
     settings: Vec<Vec<u8>>,
-    /// WITHCOUNT: the total is that of all rows.
+    /// WITHCOUNT: the total counts all rows.
     counts_all: bool,
     /// Rows that FILTER leaves out do not count, as in Redis 8.
     counts_filtered: bool,
@@ -90,7 +90,7 @@ pub struct StepProfile {
     pub cycles: u64,
 }
 
-/// The places of what the query itself yields.
+/// The places of the values that the query itself yields.
 #[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) score: Option<usize>,

@@ -491,7 +491,7 @@ fn groups_of_tags_are_right_while_the_index_changes() {
             break;
         }
         if turn == 0 {
-            // The number of `x`, which has a group, is that of `w` from now on.
+            // From now on `w` has the number of `x`, which has a group.
             server.index.remove(b"d1");
             server
                 .index

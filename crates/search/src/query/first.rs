@@ -20,7 +20,7 @@ const NEIGHBOURS: u8 = 17;
 const UNION: u8 = 18;
 const ARROW: u8 = 20;
 
-/// How strong a token that begins a unit binds to what stands before it; `None`: it begins none.
+/// How strongly a token that begins a unit binds to the part before it; `None`: it begins no unit.
 fn strength(p: &Parser<'_>) -> Option<u8> {
     Some(match p.peek() {
         Token::Tilde => OPTIONAL,
@@ -165,7 +165,7 @@ fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
     }))
 }
 
-/// `@field:`, with what it must hold unless these are words.
+/// `@field:`, with the values that it must hold unless these are words.
 fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
     let names = p.field_names()?;
     p.expect(Token::Colon)?;

@@ -17,7 +17,7 @@ const NEIGHBOURS: u8 = 12;
 const ARROW: u8 = 15;
 const FIELD: u8 = 16;
 
-/// How strong a token that begins a unit binds to what stands before it; `None`: it begins none.
+/// How strongly a token that begins a unit binds to the part before it; `None`: it begins no unit.
 fn strength(kind: Token) -> Option<u8> {
     Some(match kind {
         Token::IsMissing => 5,
@@ -259,7 +259,7 @@ fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
     Ok(Node::new(Kind::Missing(field)))
 }
 
-/// `@field:`, with what it must hold unless these are words, or `@field > 5`.
+/// `@field:`, with the values that it must hold unless these are words, or `@field > 5`.
 fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
     let unit = |node| Ok(Begun::Unit(Some(node)));
     let at = p.field_at();

@@ -1,4 +1,4 @@
-//! Units and what joins them, as both grammars read them.
+//! Reads units and the joins between them, for both grammars.
 //!
 //! A unit binds to the part before it as strongly as the unit's first token. Open parts
 //! (parentheses, `-`, `~`, a field, a join that waits for its right side) wait in a list, not on
@@ -41,7 +41,7 @@ impl Place {
 
 /// How a grammar joins units, and how strong.
 pub(super) struct Grammar {
-    /// The strength of a token that begins a unit; `None`: it begins none.
+    /// The strength of a token that begins a unit; `None`: it begins no unit.
     pub(super) strength: fn(&Parser<'_>, Place) -> Option<u8>,
     /// Reads a unit, or a mark that stands before a unit.
     pub(super) begin: fn(&mut Parser<'_>, Place) -> Parsed<Begun>,
@@ -133,8 +133,8 @@ struct Levels {
 }
 
 impl Levels {
-    /// Reads what follows a part, and closes what ends with it. `None`: a unit is next; else the
-    /// whole.
+    /// Reads the token after a part, and closes all that ends with the part. `None`: a unit is
+    /// next; else the whole.
     fn joined(
         &mut self,
         p: &mut Parser<'_>,
@@ -187,7 +187,7 @@ impl Levels {
         Ok(())
     }
 
-    /// The part of a beginning and of what follows it.
+    /// Joins a beginning with the part that follows it.
     fn closed(&mut self, p: &mut Parser<'_>, open: Open, part: Part) -> Parsed<Part> {
         match open {
             Open::Group => {
@@ -295,7 +295,7 @@ impl Join {
     }
 }
 
-/// That no text field has what is empty.
+/// The error that no text field indexes empty texts.
 const EMPTY: &[u8] =
     b"Use `INDEXEMPTY` in field creation in order to index and query for empty strings";
 

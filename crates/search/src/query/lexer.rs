@@ -383,7 +383,7 @@ fn marks_of_later(quotes: &mut Quotes<'_>, at: usize, best: &mut Longest) {
     }
 }
 
-/// Marks that say in an error what was before them.
+/// Marks for which an error names the text before them.
 fn is_nameless(kind: Kind) -> bool {
     !matches!(
         kind,

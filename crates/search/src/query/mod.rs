@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `lexer` | tokens |
-//! | `parser` | what both grammars share: tokens, errors, attributes, ranges |
+//! | `parser` | the part that both grammars share: tokens, errors, attributes, ranges |
 //! | `levels` | units and what joins them, as both grammars read them |
 //! | `first` | the grammar of dialect 1 |
 //! | `later` | the grammar of dialects 2 to 4 |

@@ -265,8 +265,8 @@ fn a_count_of_vectors_is_a_whole_number() {
     }
 }
 
-/// Every way to make a query longer or deeper: what begins it, what is repeated, what ends it, what
-/// closes each repetition; and how many nodes each repetition is below the one before.
+/// Every way to make a query longer or deeper: the beginning, the repeated part, the end, the close
+/// of each repetition; and how many nodes each repetition is below the one before.
 const PRODUCTIONS: [(&str, &str, &str, &str, u32); 34] = [
     ("", "foo ", "", "", 0),
     ("foo", "|foo", "", "", 0),

@@ -173,7 +173,7 @@ impl Unit {
     }
 }
 
-/// How an indexed shape lies to that of a query.
+/// The relation of an indexed shape to the shape of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     Contains,
@@ -263,7 +263,7 @@ impl Node {
         self.distance_field.is_some() || self.parts().iter().any(Node::has_distances)
     }
 
-    /// Forgets what an index has found for it: the index may have changed.
+    /// Forgets the results of the preparation, because the index may have changed.
     pub fn forget(&mut self) {
         self.found = Memo::default();
         self.parts_mut().iter_mut().for_each(Node::forget);

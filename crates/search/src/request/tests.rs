@@ -56,7 +56,7 @@ fn aggregate(line: &str) -> Result<AggregateRequest, SearchError> {
     Ok(request)
 }
 
-/// Lines whose reply, an error or `OK`, is not that of `of`.
+/// Lines whose reply, an error or `OK`, differs from the result of `of`.
 fn differing(record: &str, of: impl Fn(&str) -> Result<(), SearchError>) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in record.lines().filter(|line| !line.starts_with('#')) {

@@ -31,7 +31,7 @@ pub enum KeyType {
     Json,
 }
 
-/// A condition of FILTER: the text as it was given, and what it says.
+/// A condition of FILTER: the text as it was given, and the expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     pub text: Vec<u8>,

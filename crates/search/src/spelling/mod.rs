@@ -66,7 +66,7 @@ pub struct Checking {
     found: Vec<Misspelled>,
 }
 
-/// The work on a word, and how far that is.
+/// The work on a word, and the progress of that work.
 #[derive(Debug)]
 enum Stage {
     /// It is looked for in the index, and in the dictionaries of right words: in which, from which

@@ -122,7 +122,7 @@ pub(super) trait Texts {
     fn entry(&self) -> Self::Entry;
     fn text(entry: &Self::Entry) -> &[u8];
     fn advance(&mut self);
-    /// To the first text, from here on, that is `to` or more.
+    /// Moves to the first text, from here on, that is `to` or more.
     fn seek(&mut self, to: &[u8]);
 }
 

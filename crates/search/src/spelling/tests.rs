@@ -1,4 +1,4 @@
-//! Terms near to words, beside distances computed whole.
+//! Terms near to words, compared with distances that are computed whole.
 
 use super::nearness::near;
 use super::*;

@@ -35,7 +35,7 @@ pub use words::{Word, Words};
 /// Settings of the analysis of documents' texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextSettings {
-    /// Bytes of a word that is stemmed, at least: MINSTEMLEN.
+    /// The least bytes of a word that is stemmed: MINSTEMLEN.
     pub stem_min: usize,
     /// Bytes of a word whose sound is indexed, at least: MIN_PHONETIC_TERM_LEN.
     pub sound_min: usize,

@@ -47,7 +47,7 @@ impl IdTable {
         self.parts[part].find(hash, is_it).copied()
     }
 
-    /// Adds a number that is not there; `hash_of` has the hash of each that is.
+    /// Adds a number that is not there; `hash_of` returns the hash of a number that is there.
     pub(crate) fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(&u32) -> u64) {
         if self.len == FEW && self.parts.len() == 1 {
             let few = std::mem::take(&mut self.parts[0]);

@@ -239,8 +239,8 @@ impl TracesWriter {
     }
 }
 
-/// Reads what a document put into the index. After the end, which fields that came later reach,
-/// there is nothing of any kind.
+/// Reads what a document put into the index. Fields that the schema got later read beyond the end,
+/// where there is nothing of any kind.
 pub(crate) struct Traces<'d> {
     rest: &'d [u8],
 }

@@ -134,7 +134,7 @@ pub(super) fn write_entry(out: &mut Vec<u8>, distance: u32, entry: &Entry<'_>, p
 pub(super) struct Head {
     pub(super) id: u32,
     pub(super) flags: u64,
-    /// Where what follows it begins.
+    /// Where the part after the head begins.
     pub(super) body: usize,
 }
 

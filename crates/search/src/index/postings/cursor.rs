@@ -112,7 +112,7 @@ impl<'i> PostingCursor<'i> {
     }
 
     /// Calls `take` with the ids below `end` and their frequencies, from this entry on, that are in
-    /// some of the fields; then it stands on the first entry that is not below `end`.
+    /// some of the fields; then the cursor stands on the first entry that is not below `end`.
     #[inline]
     pub(crate) fn scan(&mut self, end: u32, fields: u128, mut take: impl FnMut(u32, u32)) {
         if self.id >= end {

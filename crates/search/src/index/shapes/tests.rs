@@ -20,7 +20,7 @@ fn relation(name: &str) -> Relation {
     }
 }
 
-/// Errors up to what is said of two edges that touch; of edges on the Earth, up to the point.
+/// Errors up to the text about two edges that touch; for edges on the Earth, up to the point.
 fn comparable(error: &str, space: ShapeSpace) -> &str {
     let end = match space {
         ShapeSpace::Spherical => error.find(" found at "),

@@ -91,7 +91,7 @@ fn doubles(row: &[u8]) -> impl Iterator<Item = f64> {
     words.iter().map(|bytes| f64::from_le_bytes(*bytes))
 }
 
-/// Elements of a floating type as floats; returns the sum of the squares of what they were.
+/// Elements of a floating type as floats; returns the sum of their squares before.
 pub(super) fn as_floats(element: Element, row: &[u8], out: &mut Vec<f32>) -> f64 {
     if element == Element::Float64 {
         out.clear();

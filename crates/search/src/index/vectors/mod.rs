@@ -61,7 +61,7 @@ pub(crate) struct Vectors {
 ///
 /// # Errors
 ///
-/// A size that is not that of the field.
+/// If the size is not the field's.
 pub(crate) fn of_bytes(options: &schema::Vector, bytes: &[u8]) -> Result<RowsOf, Vec<u8>> {
     let expected = options.dimensions * options.element.bytes();
     if bytes.len() != expected {

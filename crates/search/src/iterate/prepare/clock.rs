@@ -3,7 +3,7 @@
 /// Units of work between two looks at the clock: some 10 microseconds.
 const UNITS: usize = 256;
 
-/// Asks now and then whether the time is over. A unit of work is that of some tens of nanoseconds.
+/// Asks now and then whether the time is over. A unit of work takes some tens of nanoseconds.
 pub struct Clock<'c> {
     is_over: &'c dyn Fn() -> bool,
     /// Whether the key of a document has not expired; `None`: no key has.

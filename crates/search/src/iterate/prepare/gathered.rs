@@ -118,7 +118,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// A list and bits hold what a set holds.
+        /// A list and bits hold the same as a set.
         #[test]
         fn they_are_a_set(
             steps in prop::collection::vec((0..3000u32, prop::bool::weighted(0.8)), 0..400),

@@ -144,7 +144,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
-        /// A list and places hold what a map holds.
+        /// A list and places hold the same as a map.
         #[test]
         fn they_are_a_map(
             steps in prop::collection::vec((0..3000u32, prop::option::weighted(0.8, 0..9u8)), 0..400),

@@ -22,8 +22,8 @@ use crate::search::Search;
 const COMPARED_MAX: usize = 2048;
 /// Elements of vectors that are compared in a unit of work.
 const ELEMENTS: usize = 64;
-/// Documents that change while vectors are sought, and that are measured again at the end: more
-/// only count as what they were.
+/// Documents that change during the search of vectors, and are measured again at the end: further
+/// documents count as they were.
 const CHANGED_MAX: usize = 4096;
 /// If one vector in so many is wanted, it is quicker to compare all vectors than to walk a graph.
 const SHARE: usize = 8;

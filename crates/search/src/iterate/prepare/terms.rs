@@ -32,7 +32,7 @@ pub(crate) struct TermsJob {
     fields: u128,
 }
 
-/// How they are looked for, and how far that is.
+/// How terms are looked for, and how far the search is.
 #[derive(Debug)]
 enum Way {
     /// In their order, from a text on.

@@ -84,7 +84,7 @@ impl Pipeline {
         let is_limited = stages.iter().any(has_limit);
         for stage in stages {
             match stage {
-                // A limit that is not given holds for the order that is.
+                // An order without a limit gets the usual limit.
                 Stage::Arrange(arrange) if !is_limited => {
                     let limit = Some(limit);
                     let arrange = Arrange {

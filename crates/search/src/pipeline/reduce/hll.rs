@@ -28,7 +28,7 @@ impl Estimate {
         *register = rank.max(*register);
     }
 
-    /// Adds what the bytes of another hold. `false`: they are none.
+    /// Adds the bytes of another HyperLogLog. `false`: the bytes are none.
     pub(super) fn merge(&mut self, bytes: &[u8]) -> bool {
         let Some(registers) = bytes.strip_prefix(&HEAD) else {
             return false;

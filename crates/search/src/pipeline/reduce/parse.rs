@@ -42,7 +42,7 @@ impl Call<'_, '_> {
         })
     }
 
-    /// Refuses a word, or any that is left.
+    /// Refuses a word, or any word that is left.
     pub(super) fn unknown(&self, word: &[u8]) -> SearchError {
         let after = format!("` at position {} for ", self.words.read() - 1);
         let pieces: [&[u8]; 4] = [b"Unknown argument `", word, after.as_bytes(), self.name];
@@ -65,7 +65,8 @@ impl Call<'_, '_> {
 ///
 /// # Errors
 ///
-/// If there is no such function or property, or an argument is missing, superfluous or wrong.
+/// If there is no such function or property, or an argument is missing or wrong, or there are too
+/// many.
 pub(in crate::pipeline) fn parse(
     call: &ReducerCall,
     names: &mut Names,

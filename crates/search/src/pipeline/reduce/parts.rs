@@ -85,7 +85,7 @@ impl Reducer {
         }
     }
 
-    /// Takes in what a shard knows; what it cannot know is left out.
+    /// Adds the state of a shard; values that no shard can have are left out.
     pub(in crate::pipeline) fn merge(&self, state: &mut State, part: &Value) {
         let items = items_of(part);
         match (self, state) {

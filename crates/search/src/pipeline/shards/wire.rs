@@ -2,8 +2,8 @@
 //!
 //!     number   u64, big-endian; f64 by its bits
 //!     text     length, bytes
-//!     option   0, or 1 and what it is
-//!     value    a byte for the kind, and what it holds; lists and maps their length first
+//!     option   0, or 1 and the value
+//!     value    a byte for the kind, and the content; lists and maps their length first
 //!
 //! Bytes from other nodes are not trusted: lengths are compared with the bytes that are left before
 //! anything is allocated, and lists in lists end at [`DEPTH_MAX`].

@@ -353,7 +353,7 @@ fn tag_option(tag: &mut Tag, words: &mut Arguments<'_>) -> Result<bool, SearchEr
 
 /// SORTABLE [UNF] and NOINDEX, in any order.
 fn sorting(field: &mut Field, key_type: KeyType, words: &mut Arguments<'_>) {
-    // A shape has no order: SORTABLE is read, and that is all.
+    // A shape has no order, so SORTABLE is read without effect.
     let can_sort = !matches!(field.kind, FieldKind::Shape(_));
     loop {
         if words.take("SORTABLE") {

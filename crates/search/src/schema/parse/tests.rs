@@ -118,7 +118,7 @@ const SIZES: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// The greatest value of a parameter that is taken.
+/// The greatest valid value of a parameter.
 fn greatest(algorithm: &str, element: &str, key: &str) -> i64 {
     let is_taken = |n: i64| created(&vector_field(algorithm, element, key, &n.to_string())).is_ok();
     let (mut low, mut high) = (2048, i64::MAX);
