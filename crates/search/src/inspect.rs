@@ -16,7 +16,7 @@ impl TagDocuments {
         self.0.len() as usize
     }
 
-    /// Whether there are none.
+    /// Whether no document has the tag.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -88,8 +88,8 @@ impl Index {
         }))
     }
 
-    /// Goes on with the documents of a field of numbers or places, until all are gathered or
-    /// `is_over`, which is asked for each few hundred of them: then it is false.
+    /// Continues to gather the documents of a field of numbers or places, until all are gathered or
+    /// `is_over`, which is asked for each few hundred documents: then it returns false.
     pub fn gather_numbered(
         &self,
         field: &[u8],

@@ -16,7 +16,7 @@
 //! | `query` | the query language: both grammars, the same tree |
 //! | `request` | the words of FT.SEARCH and FT.AGGREGATE |
 //! | `score` | the score of a document |
-//! | `search` | how a query is asked, apart from its text |
+//! | `search` | the options of a query, apart from its text |
 //! | `schema` | which documents an index has, and how |
 //! | `spelling` | words that no document has, and terms near to them |
 //! | `text` | words of texts |

@@ -1,5 +1,5 @@
-//! How a query is asked, apart from its text: the options of FT.SEARCH and FT.AGGREGATE that decide
-//! which documents match, and their scores.
+//! The options of a query, apart from its text: the options of FT.SEARCH and FT.AGGREGATE that
+//! decide which documents match, and their scores.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub enum Expander {
     Sounds,
     /// `SBSTEM`
     Stems,
-    /// Of another name.
+    /// Of another name: no terms are added.
     Nothing,
 }
 
@@ -41,7 +41,7 @@ impl Expander {
     }
 }
 
-/// How a query is asked.
+/// The options of a query.
 #[derive(Clone, Debug)]
 pub struct Search {
     pub scorer: Scorer,
@@ -50,7 +50,7 @@ pub struct Search {
     /// VERBATIM: words are not expanded.
     pub verbatim: bool,
     pub expander: Expander,
-    /// INKEYS: the only documents that are asked.
+    /// INKEYS: the only documents that may match.
     pub in_keys: Option<Vec<DocumentId>>,
     /// A bit for each document that counts; `None`: all do.
     pub among: Option<Arc<[u64]>>,

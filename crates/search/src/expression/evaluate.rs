@@ -192,7 +192,7 @@ fn truncated(n: f64) -> i64 {
 }
 
 impl Operator {
-    /// As numbers of the text itself are computed with since Redis 8, by C alone.
+    /// Computes with literal numbers of the text, as C does, since Redis 8.
     pub(super) fn compute_literals(self, left: f64, right: f64) -> f64 {
         let number = match self {
             Operator::Divide => left / right,

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use super::value::Value;
 use super::{Evaluated, functions};
 
-/// The form of a time that names none.
+/// The form of a time if the call names none.
 const USUAL_FORM: &str = "%FT%TZ";
 
 fn zoned(seconds: f64) -> Option<Zoned> {

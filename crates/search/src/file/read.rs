@@ -264,7 +264,7 @@ impl<'i> Reader<'i> {
             2 => Metric::Cosine,
             _ => return Err(Damaged("a distance of vectors is not known")),
         };
-        // Of files before this fact was written the path says it.
+        // In files from before this fact was written, the path shows it.
         let is_manifold = |path: &[u8]| has(path, b"[*]") || has(path, b"..");
         let says_several = self.version >= SEVERAL && self.flag()?;
         let takes_several = says_several || path.is_some_and(is_manifold);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Match;
 
-/// Words between two that are asked for, from which on they are in two fragments.
+/// Two words of the query with so many words between them are in two fragments.
 const APART: u32 = 8;
 
 /// A part of a text, from a word that is asked for to another.

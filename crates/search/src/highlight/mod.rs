@@ -40,7 +40,7 @@ pub struct Marker {
     stop_words: StopWords,
 }
 
-/// A word of a text that is asked for.
+/// A word of a text that the query asks for.
 #[derive(Clone, Copy, Debug)]
 struct Match {
     start: usize,
@@ -106,7 +106,7 @@ impl Marker {
         }
     }
 
-    /// The words of a text that are asked for, in order; once `is_over` no more of them.
+    /// The words of a text that the query asks for, in order, until `is_over`.
     fn matches(&self, text: &[u8], is_over: &dyn Fn() -> bool) -> Vec<Match> {
         let words = Words::in_language(self.language, text, &self.stop_words);
         let words = words.enumerate();

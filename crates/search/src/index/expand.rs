@@ -60,7 +60,7 @@ impl Index {
                 if node.phonetic.is_some() && !sounds {
                     return Err(QueryError(b"field does not support phonetics".to_vec()));
                 }
-                // EXPLAIN shows sounds for fields that are none, too.
+                // EXPLAIN shows sounds for unknown fields, too.
                 let sounds = sounds || node.fields == Fields(0) && self.sounds();
                 let finds_sounds = expander.finds(Expander::Sounds);
                 if finds_sounds && sounds && node.phonetic != Some(false) {
@@ -144,7 +144,7 @@ impl Index {
     /// Whether words of some fields are stemmed.
     fn stems(&self, fields: Fields) -> bool {
         let mut none_stems = self.texts(fields).map(|text| text.no_stem).peekable();
-        // Fields that are none are stemmed, too: EXPLAIN shows it.
+        // Words of unknown fields are stemmed, too, because EXPLAIN shows the stems.
         none_stems.peek().is_none() || none_stems.any(|no_stem| !no_stem)
     }
 }

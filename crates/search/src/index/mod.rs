@@ -117,7 +117,7 @@ pub struct Index {
     terms: Terms,
     /// Groups of a word.
     synonyms: BTreeMap<Box<[u8]>, Vec<Box<[u8]>>>,
-    /// Counts what changes the entries of a text that stays the same.
+    /// Counts changes that give an unchanged text other entries.
     generation: u64,
     text_settings: TextSettings,
     faults: Faults,

@@ -25,7 +25,7 @@ pub struct PartProfile {
     pub reads: u64,
     /// Ticks of the clock that the reads took, the parts of this part included.
     pub cycles: u64,
-    /// Of a leaf: the documents that it has at most.
+    /// A leaf: the documents that it has at most.
     pub estimate: Option<u64>,
     pub parts: Vec<PartProfile>,
 }

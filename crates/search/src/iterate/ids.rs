@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::END;
 use super::prepare::Gathered;
 
-/// Of which part of a query a set is, as scores ask.
+/// The part of a query that a set stands for, because scores depend on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Role<'i> {
     /// `*`
@@ -139,7 +139,7 @@ impl<'i> Ids<'i> {
         self.len
     }
 
-    /// To the first of `from` or more.
+    /// Moves to the first document that is `from` or more.
     fn find(&mut self, from: u32) {
         self.id = match &mut self.source {
             Source::Bitmap(iter) => {

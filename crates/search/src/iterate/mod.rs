@@ -84,7 +84,7 @@ pub(crate) enum Cursor<'i> {
 pub(crate) struct Rest<'i> {
     pub(crate) all: Ids<'i>,
     pub(crate) part: Cursor<'i>,
-    /// From this document on the part is not asked.
+    /// The part is not asked from this document on.
     pub(crate) limit: u32,
 }
 
@@ -145,7 +145,7 @@ impl<'i> Cursor<'i> {
         }
     }
 
-    /// To the next document.
+    /// Moves to the next document.
     pub(crate) fn advance(&mut self) {
         match self {
             Cursor::Empty => {}

@@ -44,7 +44,7 @@ impl<'i> Builder<'i, '_> {
         Ok(Cursor::Distances(Box::new(distances)))
     }
 
-    /// As many documents as are compared, or as the condition has; `ef`: of a graph.
+    /// The number of documents that are compared, or that meet the condition; `ef`: the graph's.
     fn vector_estimate(&mut self, query: &VectorQuery, ef: Option<usize>) -> Built<'i> {
         if let Some(filter) = &query.filter {
             return self.build(filter);

@@ -49,7 +49,8 @@ fn place(of: Direction) -> Point {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
     center: Direction,
-    /// The cosine of the cap's radius; a cap of half the Earth or more has 0, and is taken for all.
+    /// The cosine of the cap's radius; a cap of half the Earth or more has 0, and is taken for the
+    /// whole Earth.
     cos: f64,
 }
 

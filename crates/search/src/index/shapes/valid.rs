@@ -7,8 +7,8 @@
 //! Cost: the edges are sorted by their left ends, and each is compared with the edges that begin
 //! before it ends.
 //!
-//! Source: polygons put into Redis Stack 7.4, whose errors these are; for two edges that cross the
-//! whole text is given, for edges that touch the text up to the point.
+//! Source: polygons put into Redis Stack 7.4, whose errors these are; this module gives the whole
+//! text for edges that cross, and the text up to the point for edges that touch.
 
 use russet_base::numbers::general;
 

@@ -53,7 +53,7 @@ pub(super) struct Graph {
     shape: ChunkShape,
     links: Vec<Box<[u32]>>,
     path: Path,
-    /// Of rows above level 0: their links of level 1, 2, ...
+    /// The links of level 1, 2, ... of rows above level 0.
     above: HashMap<u32, Vec<Vec<u32>>, RandomState>,
     entry: Option<u32>,
     /// The rows that are in it, as bits.
@@ -199,8 +199,8 @@ impl Graph {
         level == 0 && self.path.is_beside(row, other)
     }
 
-    /// Which of a full list's rows, ascending, is given up: the farthest that another is nearer to
-    /// than the list's own row, else the farthest.
+    /// The row that a full list, ascending, gives up: the farthest row to which another is nearer
+    /// than the list's own row is, else the farthest row.
     fn dropped(&self, rows: &Rows, a: u32, near: &[Near], level: usize) -> Option<u32> {
         let mut left = HIDDEN_MAX;
         let mut is_hidden = |at: usize| {

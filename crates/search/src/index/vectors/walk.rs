@@ -67,7 +67,7 @@ pub(super) trait Measure {
     fn fetch(&self, row: u32);
 }
 
-/// By themselves.
+/// Compares rows by themselves.
 pub(super) struct ByRows<'r> {
     pub(super) rows: &'r Rows,
     pub(super) metric: Metric,
@@ -87,7 +87,7 @@ impl Measure for ByRows<'_> {
     }
 }
 
-/// By their codes, along the links of a graph.
+/// Compares rows by their codes, along the links of a graph.
 pub(super) struct ByCodes<'r> {
     pub(super) graph: &'r Graph,
     pub(super) codes: &'r Codes,
@@ -291,8 +291,8 @@ impl Heaps {
         }
     }
 
-    /// Goes on until all is found. `false`: `spend`, which learns how many rows each step has
-    /// measured, has ended it before.
+    /// Continues until all is found. `false`: `spend`, which learns how many rows each step has
+    /// measured, has ended the walk before.
     pub(super) fn advance(
         &mut self,
         (graph, level): (&Graph, usize),
