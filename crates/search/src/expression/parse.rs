@@ -226,7 +226,7 @@ impl Parser<'_> {
             "^" => (Strength::Power, Waiting::Compute(Operator::Power)),
             _ => return Err(self.syntax_error()),
         };
-        // Powers are taken from the right, comparisons not in a row.
+        // Powers are taken from the right, comparisons cannot be chained.
         match strength {
             Strength::Power => {}
             Strength::Compare => {
