@@ -25,7 +25,7 @@ static DOCS: LazyLock<Vec<Doc>> = LazyLock::new(|| {
     docs
 });
 
-/// The documentation of a command or subcommand (`config|get`), named as by its row.
+/// The documentation of a command or subcommand (`config|get`), by the name in the command's row.
 ///
 /// Commands documented here before they have a row are not shown.
 pub fn docs_for(full_name: &str) -> Option<&'static Doc> {

@@ -14,7 +14,7 @@ pub(super) const fn row(handler: Handler) -> Spec {
 }
 
 /// Writes a container's help as an array of status lines: a headline with the container's name as
-/// called, `lines` (syntax, then its meaning indented by four), and HELP itself.
+/// called, `lines` (the syntax, then the meaning indented by four), and HELP itself.
 pub(super) fn write_help(call: &mut Call<'_>, lines: &[&str]) {
     let reply = &mut *call.reply;
     reply.array(lines.len() + 3);
@@ -29,7 +29,7 @@ pub(super) fn write_help(call: &mut Call<'_>, lines: &[&str]) {
     reply.simple("    Print this help.");
 }
 
-/// The error for an unknown subcommand, or for a wrong number of its arguments.
+/// The error for an unknown subcommand, or for a subcommand with a wrong number of arguments.
 pub(super) fn misused(args: Args<'_>) -> CommandError {
     const MISUSED: &str = "ERR unknown subcommand or wrong number of arguments for '";
     let (container, subcommand) = (up_to_nul(args.at(0)), args.at(1));

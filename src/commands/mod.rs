@@ -1,7 +1,8 @@
-//! Every command: rows, handlers and documentation, one folder per Redis group.
+//! Every command: rows, handlers and documentation, in a folder for each Redis group.
 //!
 //! A row (`Spec`) stands beside its handler and has all that the server knows about the command;
-//! `server` names no command. `GROUPS` is the only list of groups; each group lists its own rows.
+//! `server` names no command. `GROUPS` is the only list of groups; each group lists the rows of the
+//! group.
 //!
 //! Shared by groups: `arguments` (parsing), `help` (HELP of containers), `stored` (results of the
 //! STORE forms), `work` (elements that a command would touch). `conformance` tests all rows at
@@ -101,7 +102,7 @@ pub fn table() -> Vec<&'static [Spec]> {
     GROUPS.iter().map(|(specs, _)| *specs).collect()
 }
 
-/// All rows, by group, those that only a Sentinel has included.
+/// All rows, by group, including the rows that only a Sentinel has.
 pub fn all_tables() -> Vec<&'static [Spec]> {
     [table(), vec![sentinel::SPECS]].concat()
 }

@@ -2,10 +2,10 @@
 //! values, before anything is done: the budget `work=` of a user
 //! (`server::execution::gates::work`).
 //!
-//! A row states its work by one of the constants below, or by a function beside its handler
-//! ([`by`]): the function that counts, and the cheaper way that the error names. What an option
-//! says is read by the handler's own parser, so that both understand the same. A row without work
-//! touches one element, or has an excuse: the test has the list, with the reasons.
+//! A row gives the work of its command by a constant below, or by a function beside the handler
+//! ([`by`]): the function that counts, and the cheaper way that the error names. The function reads
+//! options with the handler's own parser, so that both understand them alike. A row without work
+//! touches a single element, or has an excuse: the test has the list, with the reasons.
 //!
 //! A function that counts changes nothing and counts no use of a key. If the arguments are wrong it
 //! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets;
@@ -61,7 +61,7 @@ pub(super) fn look<T: Container, R>(
     key: &[u8],
     find: impl FnOnce(&T) -> R,
 ) -> Option<R> {
-    // One that has expired is not removed here.
+    // This function does not remove an expired key.
     call.db.info(key)?;
     let view = call.db.peek_view(key)?;
     Some(find(&*view.value.get::<T>()?))
@@ -103,7 +103,8 @@ fn smallest(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A count as the second operand: at most so many different ones, or so many repeated ones.
+/// A count as the second operand: at most so many different elements, or, if negative, exactly so
+/// many, with repeats.
 fn drawn(call: &mut Call<'_>) -> CommandResult {
     let touched = match number(call, 2) {
         None => 1,
@@ -121,7 +122,8 @@ fn popped(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// COUNT elements of the value. One with a packed encoding is given whole, as its limits permit.
+/// COUNT elements of the value. A value with a packed encoding is read whole, because its size is
+/// limited.
 fn scanned(call: &mut Call<'_>) -> CommandResult {
     let of = match call.name {
         "hscan" => Of::Hash,
@@ -146,7 +148,7 @@ fn scanned_keys(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Elements from one index to another, both included; negative ones count from the end.
+/// Elements between two indexes, both included; negative indexes count from the end.
 fn between(call: &Call<'_>) -> Result<u64, CommandError> {
     let (start, end) = (
         element::index(call.args.at(2))?,
@@ -162,7 +164,7 @@ fn indexes(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// All but those that stay.
+/// All elements except the elements that stay.
 fn trimmed(call: &mut Call<'_>) -> CommandResult {
     let touched = length(call).saturating_sub(between(call)?);
     call.touches(touched);

@@ -1,6 +1,6 @@
 //! AGGREGATE; CURSOR, which reads on.
 //!
-//! A cursor keeps its walk; the READs of one begin where the last one ended.
+//! A cursor keeps the walk of its query, so each READ begins where the READ before ended.
 
 use super::reply::{format_name, reply_row_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
@@ -42,7 +42,7 @@ pub(super) struct Reading {
     format: Format,
     /// Rows of a READ that names no number.
     count: usize,
-    /// Of the READ under way, whose client may go before its rows are there.
+    /// The ticket of the READ under way, because the client may leave before the rows are there.
     ticket: Option<ReadTicket>,
 }
 
@@ -67,7 +67,7 @@ impl AsMut<Walk> for Reading {
 /// the number of a cursor for the others.
 ///
 /// Reply: RESP2: array of a number and rows; RESP3: map of totals and rows; with a cursor an array
-/// of that and its number. O(documents that parts of the query match).
+/// of this reply and the cursor's number. O(documents that parts of the query match).
 fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     if call.waits_to_begin() {
@@ -245,11 +245,12 @@ pub(super) const CURSOR: Spec = Spec {
     ..Spec::new("FT.CURSOR", cursor)
 };
 
-/// `FT.CURSOR READ index id [COUNT n]`: the next rows of a cursor, and its number, or 0 after the
-/// last; `FT.CURSOR DEL index id`: ends it; `FT.CURSOR GC index 0`: ends those that idle too long.
+/// `FT.CURSOR READ index id [COUNT n]`: the next rows of a cursor, and the cursor's number, or 0
+/// after the last row; `FT.CURSOR DEL index id`: ends the cursor; `FT.CURSOR GC index 0`: ends the
+/// cursors that idle too long.
 ///
-/// Reply: as of AGGREGATE; of DEL OK; of GC integer, their number. O(documents that it goes
-/// through).
+/// Reply: as of AGGREGATE; of DEL OK; of GC integer, the cursors that ended. O(documents that the
+/// walk goes through).
 fn cursor(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     catch_up(call)?;
@@ -283,8 +284,8 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
     read(call, id, count, began)
 }
 
-/// Reads on. While the client waits for its rows the cursor keeps its place, so that it counts, and
-/// is found by no other READ.
+/// Continues a cursor. While the client waits for rows the cursor keeps its place in the table, so
+/// that limits still count it, but no other READ finds it.
 fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> CommandResult {
     let now_ms = call.server.now.mono_ms;
     let reading = match call.server.searches.take_done::<Reading>() {
@@ -319,12 +320,12 @@ fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> Comma
     Ok(())
 }
 
-/// Whether a cursor is of the named index, and of the client's user; one that may do everything
-/// reads any user's.
+/// Whether a cursor is of the named index, and of the client's user. A user that may do everything
+/// reads the cursors of any user.
 ///
 /// # Errors
 ///
-/// Where the user may not read the index.
+/// If the user may not read the index.
 fn is_own_cursor(call: &Call<'_>, id: u64) -> Result<bool, CommandError> {
     let (indexes, acl) = (&call.server.search, &call.server.acl);
     let Some(name) = indexes.name_of(call.args.at(2)) else {

@@ -55,8 +55,8 @@ fn update(call: &mut Call<'_>) -> CommandResult {
     set(call, b"FT.ALIASUPDATE")
 }
 
-/// The user may read the index that an alias names now, if it names one: who may not can also not
-/// take the name from it.
+/// Refuses a user that may not read the index that the alias names now, because such a user may not
+/// take the name from this index either.
 fn check_named(call: &Call<'_>) -> CommandResult {
     let indexes = &call.server.search;
     let named = indexes.alias(call.args.at(1));

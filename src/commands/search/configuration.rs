@@ -14,7 +14,7 @@ const NOT_NOW: CommandError = CommandError::Text("SEARCH_PARSE_ARGS Not modifiab
 const NO_ACTION: CommandError =
     CommandError::Text("SEARCH_PARSE_ARGS No such configuration action");
 
-/// An option: its name, the directive, and what HELP says of it.
+/// An option: the name, the directive, and the text of HELP.
 const OPTIONS: [(&str, &str, &str); 19] = [
     (
         "BM25STD_TANH_FACTOR",

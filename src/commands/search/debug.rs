@@ -167,7 +167,7 @@ struct Numbers {
     len: usize,
     /// The number from which it goes on.
     next: u32,
-    /// Of a field of numbers: its documents so far, and whether these are all.
+    /// Of a field of numbers: the documents found so far, and whether these are all.
     gathered: NumberedDocuments,
     is_gathered: bool,
 }

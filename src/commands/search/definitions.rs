@@ -78,7 +78,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     if schema.database() as usize >= call.db.whole().databases() {
         return Err(NO_DATABASE);
     }
-    // A client of another database has to name the one that it means.
+    // A client of another database has to name the database that it means.
     let is_named = schema.named_database.is_some();
     if call.name == CREATE.name && call.db.index() != DATABASE && !is_named {
         return Err(OTHER_DATABASE);
@@ -111,7 +111,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A client may define no vectors of which one has more than a tenth of the memory limit.
+/// Refuses a definition in which a single vector takes more than a tenth of the memory limit.
 fn check_vectors(call: &Call<'_>, fields: &[Field]) -> CommandResult {
     let limit = call.server.memory.limit.maxmemory() as usize;
     if limit == 0 || matches!(call.origin, Origin::Loading | Origin::Primary) {
@@ -151,7 +151,7 @@ pub(super) const ALTERIFNX: Spec = Spec {
 };
 
 /// `FT.ALTER index [SKIPINITIALSCAN] SCHEMA ADD field type [option ...] ...`: adds fields to an
-/// index; all its documents are read again, in slices of the loop.
+/// index; the server reads all documents of the index again, in slices of the loop.
 ///
 /// Reply: OK. O(fields).
 fn alter(call: &mut Call<'_>) -> CommandResult {
@@ -247,7 +247,7 @@ fn keeps_documents(call: &Call<'_>) -> bool {
     args.len() > 2 && (args.is(2, "KEEPDOCS") || args.is(2, "_FORCEKEEPDOCS"))
 }
 
-/// `FT.DROPINDEX index [DD]`: removes an index; with DD its documents, too.
+/// `FT.DROPINDEX index [DD]`: removes an index; with DD the documents, too.
 ///
 /// Reply: OK, once all is deleted. O(1), with DD O(documents), in slices.
 fn drop_index(call: &mut Call<'_>) -> CommandResult {
@@ -256,7 +256,7 @@ fn drop_index(call: &mut Call<'_>) -> CommandResult {
     remove(call, with_documents)
 }
 
-/// The last argument is one of these words, or there is none: a word that is not known must not
+/// Refuses a last argument that is not among the `known` words, because an unknown word must not
 /// remove anything.
 fn check_word(call: &Call<'_>, known: &[&str]) -> CommandResult {
     match call.args.get(2) {
@@ -267,7 +267,7 @@ fn check_word(call: &Call<'_>, known: &[&str]) -> CommandResult {
     }
 }
 
-/// `FT.DROP index [KEEPDOCS]`: removes an index with its documents. Deprecated.
+/// `FT.DROP index [KEEPDOCS]`: removes an index and the documents in it. Deprecated.
 ///
 /// Reply: OK, once all is deleted. O(documents), in slices.
 fn drop_with_documents(call: &mut Call<'_>) -> CommandResult {
@@ -334,7 +334,7 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
 /// The birth of an index whose documents are deleted in slices.
 struct LongDrop(u64);
 
-/// Replies once the index is gone with its documents; until then the client waits.
+/// Replies once the index and the documents in it are gone; until then the client waits.
 fn wait_for_drop(call: &mut Call<'_>, drop: LongDrop) -> CommandResult {
     if call.server.search.has_birth(drop.0) {
         call.wait_for_turn(Box::new(drop), None);

@@ -1,4 +1,4 @@
-//! Definitions that come back by a log, and after flushes; those that a release does not take; the
+//! Definitions that a log restores, also after flushes; definitions that a release refuses; the
 //! owners of cursors and names.
 
 use crate::server::Testbed;
@@ -52,7 +52,7 @@ fn definitions(t: &mut Testbed) -> Vec<String> {
     all
 }
 
-/// A server that reads what another one has recorded.
+/// A server that reads the effects that another server has recorded.
 fn reader(t: &mut Testbed) -> Testbed {
     let mut reader = Testbed::new();
     let client = reader.connect();
@@ -72,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// FT.CREATE, FLUSHALL, the end of the process: the index must not come back, nor take the
-    /// place of one that was made since.
+    /// place of an index that was made since.
     #[test]
     fn a_log_makes_the_definitions_that_were_there(
         lines in proptest::collection::vec(proptest::sample::select(LINES), 1..30),
@@ -88,7 +88,7 @@ proptest! {
     }
 }
 
-/// An index and an alias never have one name; the first to take the name keeps it.
+/// An index and an alias never have the same name; the first to take the name keeps it.
 #[test]
 fn a_name_is_an_indexs_or_an_aliass() {
     let mut t = Testbed::new();
@@ -182,7 +182,7 @@ fn a_cursor_is_its_indexs_and_its_users() {
     }
     let read = format!("FT.CURSOR READ al {cursor} COUNT 2");
     assert!(t.run_as(one, &read).starts_with("*2"));
-    // One that may do everything reads any.
+    // A user that may do everything reads any cursor.
     assert!(t.run(&read).starts_with("*2"));
     assert_eq!(
         t.run_as(one, &format!("FT.CURSOR DEL i {cursor}")),

@@ -26,7 +26,7 @@ pub(super) const INFO: Spec = Spec {
     ..Spec::new("FT.INFO", info)
 };
 
-/// `FT.INFO index`: its definition and figures.
+/// `FT.INFO index`: the index's definition and figures.
 ///
 /// Reply: map (RESP2: array) of names and facts. O(fields).
 fn info(call: &mut Call<'_>) -> CommandResult {
@@ -86,11 +86,11 @@ pub(super) const ERRORS: Spec = Spec {
     ..INFO
 };
 
-/// `FT.ERRORS index`: the documents that an index lacks, as they were refused, the last one last:
+/// `FT.ERRORS index`: the documents that an index lacks because it refused them, the latest last:
 /// 128 at most, of keys of at most 1,024 bytes. russet's own.
 ///
 /// Reply: map of the number of failures so far, and of an array of maps: `key`, `attribute`,
-/// `error`. O(documents that it shows).
+/// `error`. O(documents in the reply).
 fn errors(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let name = call.args.at(1);
@@ -126,7 +126,7 @@ fn held_fields(call: &Call<'_>, name: &[u8]) -> usize {
     held.map_or(0, |held| held.index.schema().fields.len())
 }
 
-/// The figures of an index, of a cluster those of all shards.
+/// The figures of an index; in a cluster the sums over all shards.
 #[derive(Default)]
 struct Sums {
     figures: Figures,

@@ -3,8 +3,8 @@
 //! A document is a hash like any other: ADD writes it, whatever the prefixes of the index, and the
 //! log and replicas are sent HSET and DEL. The first ADD with a score, a language or a payload
 //! names the field of the document that has it in the definition of the index, as Redis does; the
-//! log and replicas are sent this ADD itself. In a cluster it names none, because definitions are
-//! those of all nodes.
+//! log and replicas are sent this ADD itself. In a cluster ADD names no field, because all nodes
+//! share the definitions.
 
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;
@@ -22,7 +22,7 @@ use russet_search::schema::KeyType;
 use russet_search::text::Language;
 use russet_types::{Expiry, Hash};
 
-/// The fields that ADD keeps its options in, which GET leaves out.
+/// The fields in which ADD keeps the options, and which GET leaves out.
 const SCORE: &[u8] = b"__score";
 const LANGUAGE: &[u8] = b"__language";
 const PAYLOAD: &[u8] = b"__payload";
@@ -50,7 +50,7 @@ pub(super) const SAFEADD: Spec = Spec {
     ..ADD
 };
 
-/// The words of ADD after its score.
+/// The words of ADD after the score.
 #[derive(Default)]
 struct Addition<'a> {
     replaces: bool,
@@ -304,7 +304,8 @@ fn remove(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The index is there, and the user may read its keys; `old`: what 2.10 says if it is not.
+/// Refuses unless the index exists and the user may read its keys; `old`: the error text of 2.10
+/// for an unknown index.
 fn check_index(call: &mut Call<'_>, old: &str) -> CommandResult {
     catch_up(call)?;
     let name = call.args.at(1);

@@ -1,6 +1,6 @@
 //! SEARCH.
 //!
-//! Cost: documents that parts of the query match; only those that are shown are loaded.
+//! Cost: documents that parts of the query match; the query loads only the documents of the reply.
 
 use super::reply::{format_name, reply_explanation, reply_row_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
@@ -200,7 +200,7 @@ impl<'r> Row<'r> {
         }
     }
 
-    /// Writes it as an element of the reply's array, or of its map of RESP3.
+    /// Writes the row as an element of the reply's array, or of the map of RESP3.
     fn reply(&self, request: &SearchRequest, name: impl Fn(usize) -> &'r [u8], reply: &mut Reply) {
         if reply.resp3() {
             self.reply_map(request, name, reply);
@@ -270,7 +270,7 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Number of parts of a row besides its key.
+/// Number of parts of a row besides the key.
 fn parts(options: &Options) -> usize {
     let parts = [
         options.with_scores,

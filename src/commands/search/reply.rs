@@ -7,8 +7,8 @@ use russet_search::hit::Explanation;
 use russet_search::pipeline::FieldName;
 use russet_search::request::Format;
 
-/// The fields of a row as a map (RESP2: an array), in its order. `written`: they were written
-/// before.
+/// The fields of a row as a map (RESP2: an array), in the row's order. `written`: the bytes, if the
+/// fields were written before.
 pub(super) fn reply_row_fields<'n>(
     (fields, written): (&'n [(FieldName, Value)], Option<&[u8]>),
     name: impl Fn(usize) -> &'n [u8],
@@ -22,7 +22,7 @@ pub(super) fn reply_row_fields<'n>(
     reply_fields(fields, name, format, reply);
 }
 
-/// Names and values of a row, in its order.
+/// Names and values of a row, in the row's order.
 fn reply_fields<'n>(
     fields: &'n [(FieldName, Value)],
     name: impl Fn(usize) -> &'n [u8],

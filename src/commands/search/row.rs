@@ -1,8 +1,9 @@
 //! The rows' common parts: flags, categories, refusals, the index of a name.
 //!
-//! Indexes are no keys: who creates, changes, names or reads one needs read access to all keys with
-//! its prefixes, and write access if the documents go with it: by DROPINDEX DD, by DROP, or when a
-//! TEMPORARY one ends. `commands::conformance::rights` has a line for each command.
+//! Indexes are no keys: a user that creates, changes, names or reads an index needs read access to
+//! all keys with the index's prefixes, and write access if the documents go with the index: by
+//! DROPINDEX DD, by DROP, or at the end of a TEMPORARY index. `commands::conformance::rights` has a
+//! line for each command.
 
 use super::shards::statistics;
 use crate::server::Call;
@@ -36,7 +37,7 @@ pub(super) fn refusal(error: &SearchError) -> CommandError {
     CommandError::Bytes(error.wire(Wording::Redis8))
 }
 
-/// The arguments from one on, as the parsers take them.
+/// The arguments from position `from`, as the parsers take them.
 pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
     let mut words = call.args.from(from).to_vec();
     let own = words.len().saturating_sub(statistics::extra_words(call));

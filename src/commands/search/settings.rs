@@ -1,5 +1,5 @@
-//! The settings of queries: what words of a command stand for, and how an index is asked by its
-//! options and the `search-*` directives.
+//! The settings of queries: the meaning of a command's words, and the settings that a query takes
+//! from the index's options and the `search-*` directives.
 
 use crate::server::Server;
 use russet_config::{Config, SearchScorer};

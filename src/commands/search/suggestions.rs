@@ -33,7 +33,7 @@ const PREFIX_BYTES_MAX: usize = 200;
 const USUAL_MAX: usize = 5;
 /// Nodes and entries between two looks at the clock.
 const BUDGET: usize = 64;
-/// TRIM leaves those out whose score is less than this part of the best.
+/// TRIM drops texts whose score is less than the best score divided by this.
 const TRIM_FACTOR: f32 = 10.0;
 
 pub(super) const SUGADD: Spec = Spec {
@@ -44,8 +44,8 @@ pub(super) const SUGADD: Spec = Spec {
     ..Spec::new("FT.SUGADD", add)
 };
 
-/// `FT.SUGADD key text score [INCR] [PAYLOAD payload]`: adds a text or changes its score; INCR adds
-/// to the score that it has. An empty or too long text changes nothing, and makes no key.
+/// `FT.SUGADD key text score [INCR] [PAYLOAD payload]`: adds a text or changes the score; INCR adds
+/// to the score that the text has. An empty or too long text changes nothing, and makes no key.
 ///
 /// Reply: integer, the entries now. O(length).
 fn add(call: &mut Call<'_>) -> CommandResult {
@@ -91,7 +91,7 @@ pub(super) const SUGDEL: Spec = Spec {
     ..Spec::new("FT.SUGDEL", remove)
 };
 
-/// `FT.SUGDEL key text`: removes a text, and with the last one the key, as Redis 8 does.
+/// `FT.SUGDEL key text`: removes a text, and with the last text the key, as Redis 8 does.
 ///
 /// Reply: integer, 1 if it was there, else 0. O(length).
 fn remove(call: &mut Call<'_>) -> CommandResult {
@@ -140,7 +140,7 @@ pub(super) const SUGGET: Spec = Spec {
     ..Spec::new("FT.SUGGET", get)
 };
 
-/// The work of SUGGET: as many texts as are wanted; those near a text may be any.
+/// The work of SUGGET: as many texts as are wanted; FUZZY may look at any text.
 fn looked_at(call: &mut Call<'_>) -> CommandResult {
     let wanted = Wanted::of(call)?;
     let key = call.args.at(1);
@@ -168,9 +168,9 @@ struct Wanted {
 /// `FT.SUGGET key prefix [FUZZY] [WITHSCORES] [WITHPAYLOADS] [MAX n]`: the texts of the best scores
 /// that begin so, by default 5; FUZZY: also with one letter more, less or other.
 ///
-/// Reply: array of texts, each followed by its score (double) and payload (or null) if they are
-/// asked for; none without the key. O(length + n * log(n)) as a rule; the texts that begin so at
-/// worst.
+/// Reply: array of texts, each followed by the score (double) and the payload (or null) if the
+/// client asked for them; empty if the key is missing. O(length + n * log(n)) as a rule; the texts
+/// that begin so at worst.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (key, prefix) = (call.args.at(1), call.args.at(2));
     let wanted = Wanted::of(call)?;
@@ -215,12 +215,12 @@ struct Hunting {
     /// The suggestions that were found.
     pieces: Pieces,
     len: usize,
-    /// The score of the first one.
+    /// The score of the first text.
     best: Option<f32>,
 }
 
 impl Hunting {
-    /// Goes on until the slice is over, or all are written.
+    /// Continues until the slice is over, or all texts are written.
     fn continue_hunt(&mut self, dictionary: &Trie, wanted: &Wanted, slice: Slice) -> Progress {
         let Hunting {
             hunt,

@@ -46,7 +46,7 @@ fn tag_values(call: &mut Call<'_>) -> CommandResult {
         return Err(NOT_A_TAG);
     }
     if !call.is_for_other_node() && call.is_of_many_shards()? {
-        // This one is asked as well.
+        // The survey asks this node as well.
         if let Some(values) = shards::tag_values(call)? {
             call.reply.set(values.len());
             values.iter().for_each(|value| call.reply.bulk(value));
@@ -125,7 +125,7 @@ pub(super) const SYNDUMP: Spec = Spec {
     ..Spec::new("FT.SYNDUMP", dump_synonyms)
 };
 
-/// `FT.SYNDUMP index`: the terms that have synonyms, each with its groups.
+/// `FT.SYNDUMP index`: the terms that have synonyms, each with the term's groups.
 ///
 /// Reply: map (RESP2: array) of terms and arrays of groups. O(terms).
 fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
@@ -161,9 +161,9 @@ pub(super) const DICTADD: Spec = Spec {
     ..Spec::new("FT.DICTADD", add_terms)
 };
 
-/// `FT.DICTADD dictionary term ...`: adds terms to a dictionary of correctly spelled ones.
+/// `FT.DICTADD dictionary term ...`: adds terms to a dictionary of correctly spelled terms.
 ///
-/// Reply: integer, the terms that it had not. O(terms * log n).
+/// Reply: integer, the terms that the dictionary did not have. O(terms * log n).
 fn add_terms(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     catch_up(call)?;
@@ -221,7 +221,7 @@ pub(super) const DICTDUMP: Spec = Spec {
     ..Spec::new("FT.DICTDUMP", dump_terms)
 };
 
-/// `FT.DICTDUMP dictionary`: its terms.
+/// `FT.DICTDUMP dictionary`: the terms of the dictionary.
 ///
 /// Reply: set (RESP2: array) of bulk strings, sorted by bytes. O(terms).
 fn dump_terms(call: &mut Call<'_>) -> CommandResult {

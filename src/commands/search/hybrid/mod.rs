@@ -1,11 +1,11 @@
-//! HYBRID: a query's best documents and a vector's nearest ones as one list.
+//! HYBRID: the best documents of a query and the nearest documents of a vector, as a single list.
 //!
 //!     sides    both sides' documents, gathered in slices
 //!
 //! Decided elsewhere: how both sides are merged, and the stages after that:
 //! `russet_search::pipeline`; the profile of all of it: `profile::hybrid`.
 //!
-//! Cost: that of both queries.
+//! Cost: the cost of both queries.
 
 pub(super) mod sides;
 
@@ -40,9 +40,9 @@ pub(super) const HYBRID: Spec = Spec {
 /// `FT.HYBRID index SEARCH query VSIM @field $vector [option ...]`: documents by a score that is
 /// combined of both, through the stages of AGGREGATE. WITHCURSOR: a cursor for each side instead.
 ///
-/// Reply: map (RESP2: array) of the total, rows, warnings and milliseconds; with WITHCURSOR of the
-/// numbers of both cursors, and warnings. O(documents that parts of the query match, and those
-/// around the vector).
+/// Reply: map (RESP2: array) of the total, rows, warnings and milliseconds; with WITHCURSOR a map
+/// of the numbers of both cursors, and warnings. O(documents that parts of the query match, and
+/// those around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     if call.waits_to_begin() {
@@ -157,8 +157,8 @@ pub(super) fn begin(
     })
 }
 
-/// The request of cursors over the documents of each side: with its own scores and without the
-/// stages.
+/// The request of cursors over the documents of each side: with the scores of that side and without
+/// the stages.
 fn request_of_cursors(request: &HybridRequest) -> HybridRequest {
     let mut request = request.clone();
     request.combine = Combine::Linear {

@@ -1,4 +1,5 @@
-//! The documents of FT.HYBRID, gathered in slices: a query's best ones, then a vector's nearest.
+//! The documents of FT.HYBRID, gathered in slices: first the best of the query, then the nearest of
+//! the vector.
 //!
 //! Invariant: of the query's side no more than two windows and a slice's documents are kept. Cost:
 //! O(documents that match), and one comparison of the vector, which is not divided.
@@ -26,7 +27,7 @@ pub(in crate::commands::search) struct Sides {
     pub(in crate::commands::search) text: Option<Node>,
     pub(in crate::commands::search) vector: Option<Node>,
     texts: Vec<Hit>,
-    /// The score of the last one of the window, as far as it is known.
+    /// The score of the window's last document, as far as it is known.
     least: Option<f64>,
     vectors: Vec<Hit>,
     /// How far each side is.
@@ -37,7 +38,7 @@ pub(in crate::commands::search) struct Sides {
     /// Of a request that is profiled, once it is gathered: see [`Sides::gather`].
     pub(in crate::commands::search) profiles: Option<([SideProfile; 2], u64)>,
     counted: [SideProfile; 2],
-    /// The documents are for another node, which combines them with those of other shards.
+    /// The documents are for another node, which combines them with the documents of other shards.
     pub(in crate::commands::search) ships: bool,
 }
 
@@ -46,10 +47,10 @@ pub(in crate::commands::search) struct Sides {
 pub(in crate::commands::search) struct SideProfile {
     /// `None`: nothing matches.
     pub(in crate::commands::search) parts: Option<PartProfile>,
-    /// Documents that were found, and those of them in the window.
+    /// Documents that the side found, and how many of these are in the window.
     pub(in crate::commands::search) found: u64,
     pub(in crate::commands::search) kept: u64,
-    /// Ticks of the clock until all were found, and until they were in order.
+    /// Ticks of the clock until all documents were found, and until they were in order.
     pub(in crate::commands::search) cycles: u64,
     pub(in crate::commands::search) sort_cycles: u64,
     pub(in crate::commands::search) is_late: bool,
@@ -99,8 +100,8 @@ impl Sides {
         Ok(())
     }
 
-    /// Leaves out documents that are none of the best ones, once there are twice as many as the
-    /// window has: O(1) for each document.
+    /// Drops the documents that are not among the best, once there are twice as many as the window
+    /// has: O(1) for each document.
     fn trim(&mut self) {
         let window = self.request.window;
         if self.texts.len() >= (2 * window).max(window + BUDGET as usize) {
@@ -108,14 +109,15 @@ impl Sides {
         }
     }
 
-    /// Adds documents of the query's side, of which the best are kept, but those that do not live.
+    /// Adds documents of the query's side, except documents whose keys have expired, and keeps the
+    /// best.
     fn add_hits(&mut self, hits: Vec<Hit>, expiring: Option<Expiring<'_>>) {
         let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
         self.texts.extend(hits.into_iter().filter(lives));
         self.trim();
     }
 
-    /// The same, of documents of which nothing is asked but their scores.
+    /// As `add_hits`, for documents of which the caller has only the scores.
     fn add_scored(&mut self, mut scored: Vec<Scored>, expiring: Option<Expiring<'_>>) {
         if let Some(expiring) = expiring {
             scored.retain(|hit| expiring.lives(hit.document));
@@ -280,7 +282,7 @@ impl Sides {
     }
 }
 
-/// The documents of both sides, which are to be one list.
+/// The documents of both sides, which become a single list.
 pub(in crate::commands::search) struct Merger {
     request: HybridRequest,
     metric: Metric,

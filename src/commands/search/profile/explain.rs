@@ -127,7 +127,7 @@ impl Until {
 /// A query that is analysed.
 struct Analyzed {
     analysis: Analysis,
-    /// That of its index.
+    /// The birth of the query's index.
     birth: u64,
     until: Option<Until>,
 }

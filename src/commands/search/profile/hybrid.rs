@@ -1,6 +1,6 @@
-//! PROFILE of HYBRID: each side as a query of its own, and the stages after both were merged.
+//! PROFILE of HYBRID: each side as a separate query, and the stages after the merger.
 //!
-//! A side finds documents, keeps those of its window in order, and has their keys at hand: its
+//! A side finds documents, keeps those in the window in order, and has the keys at hand: so its
 //! loader takes no time. Fields are loaded by the stages after the merger.
 
 use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::Walk};
@@ -112,7 +112,8 @@ fn step(name: &str, rows: u64, cycles: u64) -> StepProfile {
     }
 }
 
-/// The stages of a side: what its parts read, then scores and their order, or distances.
+/// The stages of a side: first the reads of the query's parts, then the scores and the sorting, or
+/// the distances.
 fn steps_of_side(side: &SideProfile, is_text: bool) -> Vec<StepProfile> {
     let reading = side.parts.as_ref().map_or(0, |parts| parts.cycles);
     let reading = reading.min(side.cycles);
@@ -126,7 +127,7 @@ fn steps_of_side(side: &SideProfile, is_text: bool) -> Vec<StepProfile> {
             loader,
         ];
     }
-    // Vectors are compared while their part of the query is made, before its first read.
+    // The vector part of the query compares vectors while it is made, before its first read.
     vec![
         step("Index", side.found, side.cycles),
         step("Metrics Applier", side.found, 0),
@@ -135,8 +136,8 @@ fn steps_of_side(side: &SideProfile, is_text: bool) -> Vec<StepProfile> {
     ]
 }
 
-/// The stages after both sides, of which the first one has merged them. The order by the merged
-/// score is the merger's; the stage that is shown for it leaves out rows.
+/// The stages after both sides; the first stage is the merger. The merger also sorts by the merged
+/// score, so the sorting stage in the profile only drops rows.
 fn steps_after(walk: &Walk, request: &HybridRequest, merging: u64) -> Vec<StepProfile> {
     let mut steps = walk.pipeline().step_profiles();
     // Without LOAD the second stage takes the keys, which are at hand.

@@ -1,10 +1,12 @@
-//! PROFILE: a query with what its parts read and its stages gave, and the time that they took.
+//! PROFILE: a query with the reads of its parts, the rows of its stages, and the time that both
+//! took.
 //!
 //! The query runs in slices, as any other: reads that the next slice makes again do not count.
-//! Times are wall-clock milliseconds; those of a part include the parts in it, those of a stage do
-//! not include the stages before. Without `search-_print-profile-clock` they are left out.
+//! Times are wall-clock milliseconds. The time of a part includes the parts in it; the time of a
+//! stage does not include the stages before. Without `search-_print-profile-clock` the reply has no
+//! times.
 //!
-//!     hybrid    HYBRID: both sides, and what is done with their documents
+//!     hybrid    HYBRID: both sides, and the stages after them
 //!     explain   EXPLAIN, EXPLAINCLI: a query as it is read, with ANALYZE what its parts cost
 
 mod explain;
@@ -52,12 +54,12 @@ impl Times {
 }
 
 /// `FT.PROFILE index SEARCH | AGGREGATE | HYBRID [LIMITED] QUERY query [option ...]`: the reply of
-/// the command with what its parts read; LIMITED: of the terms that a prefix or the like stands
-/// for, their number alone.
+/// the command, and the reads of the query's parts; LIMITED: only the number of the terms that a
+/// prefix or the like stands for.
 ///
 /// Reply: RESP2: array of the command's reply and an array; RESP3: map of `Results` and `Profile`;
-/// of HYBRID its own reply with the profile as one entry more. O(documents that parts of the query
-/// match).
+/// of HYBRID the usual reply with the profile as an additional entry. O(documents that parts of the
+/// query match).
 fn profile(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     if call.waits_to_begin() {
@@ -184,7 +186,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Answers another node: the rows of a walk, and its profile in both protocols.
+/// Answers another node with the rows of a walk, and the profile in both protocols.
 fn answer(
     call: &mut Call<'_>,
     mut walk: Walk,
@@ -283,7 +285,7 @@ impl Shown {
         if self.has_clock { 4 } else { 0 }
     }
 
-    /// The times of a command, and its warnings.
+    /// The times and the warnings of a command.
     fn reply_head(&self, times: &Times, warnings: &[&str], reply: &mut Reply) {
         if self.has_clock {
             let total = clock::cycles().wrapping_sub(times.began);
@@ -379,7 +381,8 @@ impl Shown {
     }
 }
 
-/// The stages of a query. The time of the first one without that of the reads is of scores.
+/// The stages of a query. The first stage's time less the time of the reads is the time of the
+/// scores.
 fn steps(walk: &Walk, root: &PartProfile, scores: bool) -> Vec<StepProfile> {
     let mut steps = walk.pipeline().step_profiles();
     if let Some(first) = steps.first_mut().filter(|_| scores) {

@@ -1,21 +1,21 @@
-//! Queries over all shards of a cluster: the node that a client asks asks every shard, itself among
-//! them, and makes one reply of the answers.
+//! Queries over all shards of a cluster: the node that a client asks sends the question to every
+//! shard, also to itself, and merges the answers into a single reply.
 //!
 //!     asked node: words of the client -> question -> every shard: the command, `of_shard`
 //!     shard:      "=" and the bytes of an [`Answer`], "-" and an error
 //!
-//! The asked node reads the words first, so errors in them and rights are its own; defaults that
-//! directives give are added to the words, so that all shards go by the same ones.
+//! The asked node parses the words and checks the rights first, so it reports errors itself. It
+//! adds the defaults that directives give to the words, so that all shards use the same defaults.
 //!
-//! **Which documents count.** Each shard counts the documents of the slots that it is asked for,
-//! which must be all slots that it has (`server::cluster::surveys`): a slot is counted once, by the
-//! node that has it as it answers. Documents in slots that are being received, or that another node
-//! has claimed, do not count ([`Walk`]). While SETSLOT moves keys one by one, those that have
-//! arrived count at the new node; one that moves as it is counted may be left out, or be there
-//! twice; rows with equal keys are one.
+//! **Which documents count.** Each shard counts the documents of the slots that the question names,
+//! which must be all slots of the shard (`server::cluster::surveys`): a slot is counted once, by
+//! the node that owns the slot when it answers. Documents in slots that a node is receiving, or
+//! that another node has claimed, do not count ([`Walk`]). While SETSLOT moves keys singly, a key
+//! counts at the new node after it has arrived. A key that moves during the count may be left out
+//! or be counted twice; the merger makes a single row of rows with equal keys.
 //!
-//! Cost: that of the query at each shard, and O(rows of all shards) here: a worker reads, merges
-//! and writes them where they are many ([`merging`]).
+//! Cost: the query's cost at each shard, and O(rows of all shards) here: a worker reads, merges and
+//! writes the rows if they are many ([`merging`]).
 
 mod merging;
 mod reducible;
@@ -41,7 +41,7 @@ pub(super) use reducible::{answer_tag_values, documents, figures, spelling, tag_
 
 /// Milliseconds that shards may take longer than the query's own time.
 const GRACE_MS: u64 = 2000;
-/// Milliseconds for a query without a time of its own.
+/// Milliseconds for a query without a TIMEOUT.
 const WAIT_MS: u64 = 60_000;
 
 /// Rows of all shards, in order, as they were written.
@@ -53,13 +53,13 @@ pub(super) struct Merged {
     pub profiles: Profiles,
 }
 
-/// Writes a row; the names of its places are those of its shard.
+/// Writes a row; the shard of the row gives the names of its columns.
 pub(super) type WriteRow = fn(&SearchRequest, &[Vec<u8>], &ShardRow, &mut Reply);
 
 /// The parts of the shards in the reply of FT.PROFILE, in RESP2 and in RESP3.
 pub(super) type Profiles = Vec<[Vec<u8>; 2]>;
 
-/// The number of nearest vectors that a query is for.
+/// The number of nearest vectors that a query asks for.
 pub(super) fn nearest_of(root: Option<&Node>) -> Option<usize> {
     match &root?.kind {
         Kind::Vector(vector) => match vector.reach {
@@ -105,7 +105,7 @@ pub(super) fn search(
     merged.transpose()
 }
 
-/// The rows of all shards as one list, from which LIMIT takes.
+/// The rows of all shards as a single list, from which LIMIT takes.
 fn merged(
     mut answers: Vec<Answer>,
     k: Option<usize>,
@@ -141,8 +141,8 @@ fn merged(
     }
 }
 
-/// A walk over the rows of all shards for FT.AGGREGATE of a query's text; `counts`: the rows of its
-/// stages are counted. `None`: the client waits, and the command runs again.
+/// A walk over the rows of all shards for FT.AGGREGATE of a query's text; `counts`: the walk counts
+/// the rows of the stages. `None`: the client waits, and the command runs again.
 pub(super) fn aggregate(
     call: &mut Call<'_>,
     request: &AggregateRequest,
@@ -204,8 +204,8 @@ fn walk_over(call: &mut Call<'_>, options: &Options, taken: Taken) -> Result<Wal
     Walk::of_shards(call, call.args.at(1), options, taken)
 }
 
-/// A walk over the documents of all shards for FT.HYBRID; `counts`: the rows of its stages are
-/// counted. `None`: the client waits, and the command runs again.
+/// A walk over the documents of all shards for FT.HYBRID; `counts`: the walk counts the rows of the
+/// stages. `None`: the client waits, and the command runs again.
 pub(super) fn hybrid(
     call: &mut Call<'_>,
     request: &HybridRequest,
@@ -248,8 +248,8 @@ fn metric(call: &Call<'_>, request: &HybridRequest) -> Result<Metric, CommandErr
     Ok(metric_of(request, held.index.schema()))
 }
 
-/// The walks of FT.HYBRID's cursors, one for each side; `request` has their stages. `None`: the
-/// client waits, and the command runs again.
+/// The walks of FT.HYBRID's two cursors; `request` has the stages of both. `None`: the client
+/// waits, and the command runs again.
 pub(super) fn both_sides(
     call: &mut Call<'_>,
     request: &HybridRequest,
@@ -313,13 +313,13 @@ fn of_both(call: &Call<'_>, request: &HybridRequest) -> Result<Pipeline, Command
     pipeline.map_err(|error| refusal(&error))
 }
 
-/// Whether an index may have one more cursor, if one is asked for.
+/// Refuses a request for a cursor if the index has the most cursors that it may have.
 pub(super) fn check_cursors(
     server: &Server,
     name: &[u8],
     options: &Options,
 ) -> Result<(), CommandError> {
-    // Cursors by an alias are its index's.
+    // A cursor by an alias counts for the index of the alias.
     let name = server.search.name_of(name).unwrap_or(name);
     let (of_index, _) = server.search.cursors.count(name);
     if options.cursor.is_some() && of_index as u64 >= server.config.search_index_cursor_limit {
@@ -329,8 +329,8 @@ pub(super) fn check_cursors(
     Ok(())
 }
 
-/// The words of the client, then others, then those that directives stand for. `scores`: whether a
-/// scorer is one of these, and a dialect.
+/// The words of the client, then `more`, then the words for the defaults of directives. `scores`:
+/// whether a scorer and a dialect are among these.
 fn question(call: &Call<'_>, options: &Options, more: &[&[u8]], scores: bool) -> OwnedArgs {
     let config = &call.server.config;
     let dialect = options.dialect.number().to_string();
@@ -416,8 +416,8 @@ pub(super) fn answer(call: &mut Call<'_>, answer: &Answer) {
     call.reply.raw(&[b"=", &*answer.bytes()].concat());
 }
 
-/// Answers another node with the rows of a walk that is over, and its profile if that was asked
-/// for.
+/// Answers another node with the rows of a finished walk, and with the profile if the question
+/// asked for it.
 pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk, profile: [Vec<u8>; 2]) {
     let rows = walk.take_rows();
     let held = call.server.search.get(walk.index());

@@ -1,7 +1,7 @@
 //! Answers of shards that are lists of names or numbers: TAGVALS, SPELLCHECK, INFO, MGET.
 //!
-//! Each function takes what this node has, and gives what all shards have; at a node that answers
-//! another one it writes the answer. Cost: what each shard has, once.
+//! Each function takes the values of this node, and returns the values of all shards; at a node
+//! that answers another node the function writes the answer. Cost: the values of each shard, once.
 
 use super::{Answer, DAMAGED};
 use crate::server::Call;
@@ -84,7 +84,7 @@ pub(in crate::commands::search) fn spelling(
 /// Fields of a document with their values.
 pub(in crate::commands::search) type Fields = Vec<(Vec<u8>, Value)>;
 
-/// The documents of some keys at any shard; `None` of those that no shard has.
+/// The documents of some keys at any shard; `None` for a key that no shard has.
 pub(in crate::commands::search) fn documents(
     call: &mut Call<'_>,
     own: Vec<Option<Fields>>,
@@ -121,8 +121,8 @@ pub(in crate::commands::search) fn documents(
     Ok(Some(all))
 }
 
-/// The figures of an index at all shards, as values that `FT.INFO` makes of its own. `None`: the
-/// client waits, or another node is answered.
+/// The figures of an index at all shards, as the values that `FT.INFO` makes of this node's
+/// figures. `None`: the client waits, or the answer to another node is written.
 pub(in crate::commands::search) fn figures(
     call: &mut Call<'_>,
     own: Vec<Value>,

@@ -4,15 +4,17 @@
 //!                 their sum
 //!                 question "+" sum -> every shard: its rows, scored by the sum
 //!
-//! The words of a question are those of the query, and two more: [`MARK`] and the sign with what
-//! belongs to it. BM25STD.NORM, whose scores are shares of the best one, has a survey in between:
-//! "^" sum, answered with "^" and the best score of the shard. Statistics that are too many for a
-//! message (`Statistics::is_bounded`) are given up: with "-" each shard goes by its own, and warns.
+//! The words of a question are the words of the query, and two more: [`MARK`] and the sign with its
+//! bytes. BM25STD.NORM, whose scores are shares of the best score, has a survey in between: "^"
+//! sum, answered with "^" and the best score of the shard. If the statistics are too many for a
+//! message (`Statistics::is_bounded`) the asked node sends "-": then each shard scores by its own
+//! statistics, and warns.
 //!
-//! Nothing is kept between the surveys but the sum, at the survey: when slots have moved meanwhile
-//! all begins anew, within the time that the query has.
+//! Between the surveys the asked node keeps only the sum, in the survey: if slots have moved
+//! meanwhile the query begins anew, within its time.
 //!
-//! Cost: a survey more, of a message of the terms; at a shard that of finding them.
+//! Cost: an additional survey, whose message has the terms; at a shard the cost of finding the
+//! terms.
 
 use super::super::row::refusal;
 use super::super::settings::{scorer_of, search_of};
@@ -29,8 +31,8 @@ use russet_search::schema::Schema;
 use russet_search::score::{Scorer, Statistics};
 use std::sync::Arc;
 
-/// The word before the last one of a question about statistics, or with them. No client sends it:
-/// it is a word to nodes alone.
+/// The last word but one of a question that asks for statistics or carries them. No client sends
+/// it, because only nodes know it.
 const MARK: &[u8] = b"\0statistics";
 
 const TOO_MANY: &str =
@@ -40,11 +42,11 @@ const TOO_MANY: &str =
 pub(super) enum Next {
     /// Their rows are there.
     Nothing,
-    /// The sign with its bytes; what is kept until the answers come.
+    /// The sign with its bytes; the bytes that the survey keeps until the answers come.
     Question { word: Vec<u8>, kept: Vec<u8> },
 }
 
-/// Whether the shards are asked for their statistics first; `scores`: whether rows have scores.
+/// Whether the node asks the shards for statistics first; `scores`: whether rows have scores.
 pub(super) fn are_needed(
     call: &Call<'_>,
     options: &Options,
@@ -59,7 +61,7 @@ pub(super) fn are_needed(
     is_on && scores && has_terms && scorer_of(&call.server.config, options).uses_statistics()
 }
 
-/// A question with the sign and its bytes.
+/// The question with a sign and the sign's bytes.
 pub(super) fn marked(question: &OwnedArgs, word: &[u8]) -> OwnedArgs {
     let mut words = OwnedArgs::new();
     question.args().iter().for_each(|word| words.push(word));
@@ -135,7 +137,7 @@ fn with_best(answers: &[Vec<u8>], kept: &[u8]) -> Result<Next, CommandError> {
     })
 }
 
-/// The sign of another node's question, with its bytes.
+/// The sign of another node's question, with the sign's bytes.
 fn asked<'a>(call: &Call<'a>) -> Option<(u8, &'a [u8])> {
     if !call.is_for_other_node() {
         return None;
@@ -171,8 +173,8 @@ pub(in crate::commands::search) fn given(
     }
 }
 
-/// Answers another node's question about statistics; `false`: it is none. `tree` makes the query's
-/// tree of its text.
+/// Answers another node's question about statistics; `false`: the question is not about statistics.
+/// `tree` parses the text of the query.
 pub(in crate::commands::search) fn answer(
     call: &mut Call<'_>,
     options: &Options,
@@ -245,7 +247,7 @@ mod tests {
         let given = word(next(&best, &bytes, Scorer::Bm25StdNorm));
         let given = Statistics::read(&given[1..]).expect("whole");
         assert_eq!(given.best, Some(1.5));
-        // One shard has too many.
+        // A single shard has too many.
         let all = [own.clone(), answer(b"#", b"")];
         assert_eq!(word(next(&all, b"", Scorer::Bm25Std)), b"-");
         assert_eq!(

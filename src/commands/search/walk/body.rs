@@ -1,8 +1,8 @@
 //! The rows of a reply, written as they come.
 //!
-//! A reply begins with the number of its rows, which is known last. So rows are written aside, and
-//! the reply takes their bytes over without copying the most of them. A row is not kept beside its
-//! bytes.
+//! A reply begins with the number of rows, which is known last. So the walk writes the rows aside,
+//! and the reply takes over the bytes without copying most of them. The walk does not keep a row
+//! beside the bytes of that row.
 
 use russet_resp::{Reply, message};
 

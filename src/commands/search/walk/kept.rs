@@ -1,8 +1,8 @@
 //! The rows and groups that a query keeps between its slices.
 //!
-//! They are clients' memory, as replies are: they do not count towards `maxmemory`, so that no key
-//! is evicted for them. Large ones are freed by a thread of their own, because they are many small
-//! blocks.
+//! Rows and groups are clients' memory, as replies are: they do not count towards `maxmemory`, so
+//! that the server evicts no key for them. A separate thread frees large ones, because they are
+//! many small blocks.
 
 use russet_base::memory::alloc::{self, ForReplies};
 use russet_base::threads;
@@ -31,7 +31,7 @@ impl<T: Send + 'static> Kept<T> {
     /// Sets how many bytes are kept.
     pub(in crate::commands::search) fn set_bytes(&mut self, bytes: usize) {
         self.bytes = bytes;
-        // The new figure counts before the old one goes.
+        // The new figure counts before the old figure goes.
         self.counted = Some(ForReplies::new(bytes));
     }
 }

@@ -112,12 +112,12 @@ impl Listing {
         Progress::Done
     }
 
-    /// The first one, in order, of those that were gathered and not written.
+    /// Takes the first text, in order, of the gathered texts that are not written yet.
     pub(in crate::commands::search) fn take_first(&mut self) -> Option<Box<[u8]>> {
         self.sorted.pop_first()
     }
 
-    /// Replies the texts, in what `begin` begins: an array, a set or a map.
+    /// Writes the texts to the reply, within the array, set or map that `begin` begins.
     pub(in crate::commands::search) fn reply(
         self,
         call: &mut Call<'_>,

@@ -1,8 +1,9 @@
 //! Fields of documents that replies and stages ask for.
 //!
-//! Of a hash they are its texts. Of JSON dialects 1 and 2 have the first value that a path finds:
-//! numbers and truths as numbers, arrays and objects as their text; dialects 3 and 4 an array of
-//! all of them, of which the first counts, or of an array its first one.
+//! A field of a hash is its text. A field of a JSON document is in dialects 1 and 2 the first value
+//! that the path finds: numbers and booleans as numbers, arrays and objects as text. In dialects 3
+//! and 4 it is an array of all values, of which the first counts; if the first is an array, that
+//! array's first element counts.
 
 use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
@@ -24,7 +25,7 @@ pub(in crate::commands::search) struct Reader<'d> {
     has_all: bool,
     /// Documents that were found before they are read, by the addresses of their keys in the index.
     ahead: RefCell<SmallVec<[(usize, AnyRef<'d>); 16]>>,
-    /// The one of these that was read last.
+    /// The entry of `ahead` that was read last.
     last: Cell<usize>,
 }
 
@@ -63,7 +64,7 @@ impl<'d> Reader<'d> {
     fn found(&self, key: &[u8]) -> Option<AnyRef<'d>> {
         let (ahead, last) = (self.ahead.borrow(), self.last.get());
         let address = key.as_ptr().addr();
-        // It is the last one or the next, as a rule.
+        // It is the last entry or the next, as a rule.
         let after = ahead
             .iter()
             .skip(last)

@@ -1,15 +1,16 @@
 //! A query under way: its documents pulled through the stages, in slices of the loop.
 //!
-//! After a slice the loop serves others and the command runs again where it was. The terms and
-//! documents that parts of the query stand for are found first, once ([`Preparation`]); then its
-//! documents are taken window by window ([`Windows`]). Documents that change meanwhile keep their
-//! numbers, so that none comes twice; one that is removed is left out. In a script and in EXEC a
-//! query runs to its end at once. When its time is up (TIMEOUT, `search-timeout`) it replies what
-//! it has, or an error (`search-on-timeout`), in whichever step it is.
+//! After a slice the loop serves other clients, and the command runs again and continues where it
+//! stopped. The walk first finds the terms and documents that parts of the query stand for, once
+//! ([`Preparation`]); then it takes the matching documents window by window ([`Windows`]). A
+//! document that changes meanwhile keeps its number, so that no document comes twice; the walk
+//! leaves out a document that is removed. In a script and in EXEC a query runs to its end at once.
+//! A query whose time is up (TIMEOUT, `search-timeout`) replies with the rows that it has, or with
+//! an error (`search-on-timeout`), in whichever step it is.
 //!
-//! Rows and groups that it keeps between slices are clients' memory ([`kept`]), and have a bound: a
-//! query beyond it is refused, after idle cursors have made room. Rows are written as they come
-//! ([`body`]).
+//! Rows and groups that the walk keeps between slices are clients' memory ([`kept`]), and have a
+//! bound: the server first ends idle cursors to make room, then refuses a query beyond the bound.
+//! The walk writes rows as they come ([`body`]).
 //!
 //!     body      the rows of a reply, written as they come
 //!     kept      the memory of a query between its slices
@@ -86,7 +87,7 @@ pub(super) struct Walk {
     rows: Rows,
     /// Values of JSON are arrays of all that a path finds.
     has_all: bool,
-    /// Monotonic milliseconds at which its time is up.
+    /// Monotonic milliseconds at which the query's time is up.
     until_ms: Option<u64>,
     is_over: bool,
     is_done: bool,
@@ -97,11 +98,11 @@ pub(super) struct Walk {
     late: Vec<&'static str>,
     /// The warnings of shards.
     of_shards: Vec<String>,
-    /// Why there is no row after those that there are.
+    /// Why no row follows the rows so far.
     failure: Option<String>,
     /// The reading of the clock's cycles.
     began: u64,
-    /// The same of both sides of FT.HYBRID, and the ticks that their merging took.
+    /// The figures of both sides of FT.HYBRID, and the ticks that the merger took.
     sides: Option<([SideProfile; 2], u64)>,
     /// The parts of shards for FT.PROFILE; `None`: the documents are this server's.
     shard_profiles: Option<Profiles>,
@@ -119,8 +120,8 @@ enum Source {
     List(std::vec::IntoIter<Hit>),
 }
 
-/// Runs a walk, or what has one, until it has `most` rows, or all. `None`: the client waits, and
-/// the command runs again and takes the same back.
+/// Runs a walk, or a task that has a walk, until it has `most` rows, or all. `None`: the client
+/// waits, and the command runs again and takes the same back.
 pub(super) fn run<T: Task + AsMut<Walk>>(
     mut task: Box<T>,
     call: &mut Call<'_>,
@@ -192,9 +193,9 @@ struct Ahead<'w, 'd, 'i> {
     windows: Windows<'i, 'w>,
     /// Documents are prefetched if each of them is read, with these fields.
     reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
-    /// Documents that were prefetched, the next one last.
+    /// Documents that were prefetched, the next document last.
     ahead: Vec<Hit>,
-    /// Documents whose keys have expired are left out; `None`: there are none.
+    /// Leaves out documents whose keys have expired; `None`: no key has expired.
     expiring: Option<Expiring<'w>>,
 }
 
@@ -206,7 +207,7 @@ pub(super) struct Expiring<'e> {
 }
 
 impl Expiring<'_> {
-    /// Whether a document counts: its key has not expired.
+    /// Whether a document counts, because the document's key has not expired.
     pub(super) fn lives(&self, document: DocumentId) -> bool {
         let key = self.index.living_key(document);
         key.is_none_or(|key| !self.db.is_expired(key))
@@ -276,7 +277,7 @@ impl Ahead<'_, '_, '_> {
     }
 }
 
-/// The documents that a walk asks for, apart from its stages.
+/// The documents that a walk asks for, without the stages.
 pub(super) struct Question<'a> {
     pub index: &'a [u8],
     pub asked: Asked,
@@ -295,8 +296,8 @@ pub(super) enum Asked {
 }
 
 impl Walk {
-    /// A walk from the first document on; `stages` makes its pipeline of the names of distances
-    /// and the query with the stems of its words.
+    /// A walk from the first document on; `stages` makes the pipeline from the names of distances
+    /// and the query with the stems of the words.
     pub(super) fn begin(
         call: &mut Call<'_>,
         question: Question<'_>,
@@ -448,7 +449,7 @@ impl Walk {
         progress
     }
 
-    /// Merges both sides of FT.HYBRID, if they are there and are not one yet.
+    /// Merges both sides of FT.HYBRID, if they are there and are not merged yet.
     fn merge(&mut self) {
         if let Source::Merging(merger) = &mut self.source {
             let began = clock::cycles();
@@ -608,8 +609,9 @@ impl Walk {
         matches!(self.source, Source::Merging(_)) || self.rows.wait_for_worker()
     }
 
-    /// If its time is up no document is taken any more; some time later the walk ends where it is
-    /// (`true`), with the rows that are written. `began`: the command, in this turn.
+    /// If the query's time is up the walk takes no more documents; some time later the walk ends
+    /// where it is (`true`), with the rows that are written. `began`: when the command began, in
+    /// this turn.
     fn check_time(&mut self, server: &Server, began: u64) -> Result<bool, CommandError> {
         let passed_us = server.cycles.micros(clock::cycles().wrapping_sub(began));
         let now_ms = server.now.mono_ms + passed_us / 1000;

@@ -29,7 +29,7 @@ impl<'w> Written<'w> {
     }
 }
 
-/// Writes a row to the reply of its command.
+/// Writes a row to the reply.
 pub(in crate::commands::search) type Writer<'w> = &'w dyn Fn(&OutputRow, Written<'_>, &mut Reply);
 
 /// See the module.

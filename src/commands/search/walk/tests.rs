@@ -1,6 +1,7 @@
-//! Queries as clients have them: what they keep, what ends them, and which documents count.
+//! Queries from a client's view: the memory that queries keep, the reasons why they end, and the
+//! documents that count.
 //!
-//! Nothing wakes the loop here, so that each query runs all of its slices in one command.
+//! Nothing wakes the loop here, so each query runs all slices in a single command.
 
 use crate::server::Testbed;
 
@@ -123,8 +124,8 @@ fn documents_whose_keys_have_expired_do_not_count() {
     }
 }
 
-/// The nearest were chosen first, and those whose keys have expired left out then: too few were
-/// found.
+/// The query once chose the nearest documents first, and dropped documents whose keys have expired
+/// afterwards: it found too few.
 #[test]
 fn the_nearest_are_chosen_among_documents_whose_keys_have_not_expired() {
     for algorithm in ["FLAT", "HNSW"] {

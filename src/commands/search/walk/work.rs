@@ -1,10 +1,10 @@
 //! About how many documents a query looks at, for the budget `work=` of a user: the estimate of
 //! [`Index::estimate`], of both sides for HYBRID.
 //!
-//! In a cluster it is that of the asked node's own documents. Pages of a cursor count their rows.
-//! Combinations of lists that GROUPBY makes of a document are counted as the query runs, because
-//! they depend on its values. Cost: that of reading the query, and of finding the places of ranges
-//! and circles.
+//! In a cluster the estimate covers the asked node's own documents. A READ of a cursor counts the
+//! rows that it returns. The query counts the combinations of lists that GROUPBY makes of a
+//! document as it runs, because they depend on the document's values. Cost: parsing the query, and
+//! finding the places of ranges and circles.
 //!
 //! [`Index::estimate`]: russet_search::index::Index::estimate
 
