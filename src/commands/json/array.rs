@@ -99,7 +99,7 @@ pub(super) const ARRINSERT: Spec = Spec {
 /// `JSON.ARRINSERT key path index value ...`: inserts values before an index, which may count from
 /// the end.
 ///
-/// Reply: as of ARRAPPEND. An index outside of one of the arrays is an error.
+/// Reply: as of ARRAPPEND. An index outside of any of the arrays is an error.
 fn arrinsert(call: &mut Call<'_>) -> CommandResult {
     path_at(call.args, 2)?;
     parse_i64(call.args.at(3)).ok_or(BAD_INTEGER)?;
@@ -217,11 +217,11 @@ pub(super) const ARRPOP: Spec = Spec {
 };
 
 /// `JSON.ARRPOP key [FORMAT STRINGS | EXPAND1 | EXPAND] [path [index]]`: removes an element, by
-/// default the last one. An index outside of the array is that of its nearest element; one that is
-/// no number is the last.
+/// default the last. An index outside of the array means the nearest element; an index that is no
+/// number means the last.
 ///
-/// Reply: array of JSON texts, null for an empty array and a match that is none; of a legacy path
-/// the last. EXPAND and EXPAND1, RESP3 alone: values of the protocol.
+/// Reply: array of JSON texts, null for an empty array and for a match that is no array; of a
+/// legacy path the last text. EXPAND and EXPAND1, RESP3 alone: values of the protocol.
 fn arrpop(call: &mut Call<'_>) -> CommandResult {
     PopArgs::parse(call.args, call.reply.resp3())?;
     edit_there(call, "json.arrpop", None, pop)
@@ -340,13 +340,13 @@ fn values_of<'e>(edit: &Edit<'e>, from: usize) -> Result<Cow<'e, [Document]>, Co
     values.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
 }
 
-/// The matches of a path, with the lengths of those that are arrays.
+/// The matches of a path, with the length of each match that is an array.
 struct Arrays {
     found: Vec<(Location, Option<usize>)>,
 }
 
 impl Arrays {
-    /// A path, and what it finds.
+    /// Compiles a path, and finds the matches.
     fn find(
         json: &Json,
         means: &mut Means<'_>,
@@ -372,13 +372,13 @@ impl Arrays {
         arrays.map(|(location, _)| location)
     }
 
-    /// Pays for copies of a value, one for each array.
+    /// Pays for a copy of a value for each array.
     fn pay(&self, value: &Document, means: &Means<'_>) -> CommandResult {
         pay_for_copies(value, self.places().count(), means.budget)
     }
 
-    /// Changes each array, given its length, those within others first; returns the results in the
-    /// order of the matches, `None` for a match that is no array.
+    /// Changes each array, given the length, arrays within other arrays first; returns the results
+    /// in the order of the matches, `None` for a match that is no array.
     fn each<R>(
         &self,
         json: &mut Json,

@@ -1,7 +1,7 @@
 //! Values set at the matches of a path.
 //!
-//! A path that matches replaces each match. One that matches nothing makes a member, if it is
-//! static (names and indexes alone) and all but its last step find an object.
+//! A path with matches replaces each match. A path without matches makes a member, if the path is
+//! static (names and indexes alone) and the steps before the last find an object.
 //!
 //! Cost: O(length of the value) for each match, and the values that the path visits.
 
@@ -22,7 +22,7 @@ const _: () = assert!(DEPTH_MAX == 512);
 /// The deepest nesting of a value that was parsed.
 const TEXT_DEPTH_MAX: usize = 127;
 
-/// The condition that SET sets on its path.
+/// The condition of SET on the path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     Always,
@@ -103,7 +103,7 @@ pub(super) fn outermost(locations: &mut [Location]) -> impl Iterator<Item = &[u3
     })
 }
 
-/// Pays for so many copies of a value; a single one was paid as its text was read.
+/// Pays for so many copies of a value, except the first: the parser paid for that copy.
 pub(super) fn pay_for_copies(value: &Document, copies: usize, budget: &Budget) -> CommandResult {
     let bytes = value
         .memory_bytes()

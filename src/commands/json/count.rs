@@ -1,9 +1,9 @@
-//! How many values each command would touch: its work (`commands::work`).
+//! How many values each command would touch: the work of the command (`commands::work`).
 //!
-//! A value is taken to have [`VALUE_BYTES`], in a document as in a text. A path of names and
-//! indexes visits one value, or all that is in it where the command reads or frees that; any other
-//! path may visit the whole document. O(1), but for the size of a value in a large document, which
-//! is asked for in a few chunks: beyond those it counts as the document.
+//! A value counts as [`VALUE_BYTES`], in a document as in a text. A path of names and indexes
+//! visits a single value, and also the values in it if the command reads or frees them; any other
+//! path may visit the whole document. O(1), except for the size of a value in a large document: the
+//! function sums a few chunks, and a value with more chunks counts as the document.
 
 use super::get::GetOptions;
 use super::row::{compiled, path_at};
@@ -21,17 +21,17 @@ const CHUNKS_MAX: usize = 16;
 const STATIC_PATH: &str = "a path of names and indexes touches what it names alone";
 const PARTS: &str = "read or change parts of the document at their paths";
 
-/// One value at the path.
+/// A single value at the path.
 pub(super) const ONE: Work = work::by(one, STATIC_PATH);
 /// The names of an object at the path.
 pub(super) const NAMES: Work = work::by(names, STATIC_PATH);
-/// All values in those at the path.
+/// All values within the values at the path.
 pub(super) const CONTENT: Work = work::by(content, PARTS);
-/// JSON.GET's.
+/// The work of JSON.GET.
 pub(super) const SHOWN: Work = work::by(shown, PARTS);
-/// JSON.DEBUG's.
+/// The work of JSON.DEBUG.
 pub(super) const MEASURED: Work = work::by(measured, PARTS);
-/// One value at the path of each key.
+/// A single value at the path of each key.
 pub(super) const EACH_KEY: Work = work::by(each_key, work::FEWER_NAMES);
 /// A path and a text.
 pub(super) const WRITTEN: Work = work::by(written, PARTS);
@@ -45,10 +45,10 @@ pub(super) const APPENDED: Work = work::by(appended, work::FEWER_NAMES);
 pub(super) const JOINED: Work = work::by(joined, STATIC_PATH);
 /// The content of an array, and a text.
 pub(super) const SEARCHED: Work = work::by(searched, PARTS);
-/// An element of an array; its path may follow a format.
+/// An element of an array; the path may follow a format.
 pub(super) const POPPED: Work = work::by(popped, STATIC_PATH);
 
-/// The part of a value that a command touches where its path finds one.
+/// The part that a command touches of a value that the path finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     Itself,
@@ -56,7 +56,7 @@ enum Reach {
     Content,
 }
 
-/// The values that a path touches in the document at a key; none without one.
+/// The values that a path touches in the document at a key; 0 without a document.
 fn at_path(call: &mut Call<'_>, key: &[u8], text: &str, reach: Reach) -> Result<u64, CommandError> {
     let path = compiled(&mut call.server.json_paths, text)?;
     let touched = look::<Json, _>(call, key, |json| {

@@ -32,9 +32,9 @@ pub(super) const DEBUG: Spec = Spec {
 };
 
 /// `JSON.DEBUG MEMORY key [path]`, `JSON.DEBUG HELP`: bytes that values take in the document; the
-/// root's are those of the whole document in the allocator.
+/// root takes the bytes of the whole document in the allocator.
 ///
-/// Reply: array of integers, of a legacy path one; without the key 0, or an empty array.
+/// Reply: array of integers, of a legacy path an integer; without the key 0, or an empty array.
 fn debug(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.is(1, "HELP") {

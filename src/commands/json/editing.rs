@@ -2,11 +2,12 @@
 //!
 //!     ARRPOP at many places -> a thread changes a copy -> ARRPOP again, with the copy
 //!
-//! A command is taken to be brief (`Budget::brief`). If that is spent before anything is changed, a
-//! thread does all of it in a copy, which shares all chunks but the changed ones with the document.
-//! If the document has changed meanwhile, the thread begins anew; after some such times, and where
-//! no client can wait (MULTI, scripts, `vset-threads 0`), the loop does the work, as far as it is
-//! linear in the document. What another server has carried out has no bound here.
+//! A command starts with a brief budget (`Budget::brief`). If the budget is spent before the
+//! command changes anything, a thread does all of the work in a copy, which shares all unchanged
+//! chunks with the document. If the document has changed meanwhile, the thread begins anew; after
+//! some such times, and if no client can wait (MULTI, scripts, `vset-threads 0`), the loop does the
+//! work, as far as the work is linear in the document. A command that another server has carried
+//! out has no bound here.
 //!
 //! Values of long texts, and SET and MERGE, which may replace the document: `parsing`.
 
@@ -23,7 +24,7 @@ use russet_types::vector_set::Progress;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Copies that are made until the document is the one that was copied.
+/// Copies to make before the loop does the work, because the document changed during each copy.
 pub(super) const COPIES_MAX: u32 = 3;
 
 /// The outcome for a document.
@@ -45,16 +46,17 @@ pub(super) struct Edit<'e> {
     pub max: u64,
     /// Integers wrap around instead of an error.
     pub wraps: bool,
-    /// The values of its texts, if they are parsed.
+    /// The values of the command's texts, if they are parsed.
     pub values: Option<&'e [Document]>,
 }
 
-/// Changes a document and writes the reply. It has paid for all its work before its first change.
+/// Changes a document and writes the reply. The function pays for all of the work before the first
+/// change.
 pub(super) type Apply =
     fn(&mut Json, Edit<'_>, &mut Means<'_>, &mut Reply) -> Result<Change, CommandError>;
 
-/// The budget of a command on a document of so many bytes, and whether a thread may do the work
-/// if that is spent.
+/// The budget of a command on a document of so many bytes, and whether a thread may do the work if
+/// the budget is spent.
 pub(super) fn budget(call: &mut Call<'_>, bytes: usize, copies: u32) -> (Budget, bool) {
     if call.was_taken_before() {
         return (Budget::unlimited(), false);
@@ -70,8 +72,8 @@ pub(super) fn pay_from(budget: &Budget) -> impl Fn(u64) -> Result<(), CommandErr
     |visits| budget.spend(visits).map_err(plain)
 }
 
-/// Has `apply` change the document at the first argument, now or later, with the values of its
-/// texts if they are parsed. `false`: there is no document.
+/// Has `apply` change the document at the first argument, now or later, with the values of the
+/// command's texts if they are parsed. `false`: there is no document.
 pub(super) fn edit(
     call: &mut Call<'_>,
     event: &'static str,
@@ -233,7 +235,8 @@ fn finish(call: &mut Call<'_>, event: &'static str, change: Change) {
     match change {
         Change::Nothing => return,
         Change::Changed => {}
-        // A server before 8.2 kept it, and what comes after the command in its stream may need it.
+        // A server before 8.2 kept the empty document, and later commands of that server's stream
+        // may need the document.
         Change::Emptied if call.was_taken_before() => {}
         Change::Removed | Change::Emptied => {
             call.db.delete(key, Cause::User);
@@ -263,7 +266,8 @@ pub(super) fn edit_there(
 mod tests {
     use crate::server::Testbed;
 
-    /// Values of texts and copies are both done elsewhere: the answer of one is not the other's.
+    /// Threads both parse texts and change copies: the command must not take the answer of the
+    /// parser for the answer of the copy.
     #[test]
     fn values_appended_at_many_places_come_once() {
         let mut t = Testbed::new();

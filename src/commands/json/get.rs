@@ -27,13 +27,13 @@ pub(super) const GET: Spec = Spec {
     ..Spec::new("json.get", get)
 };
 
-/// The options of GET, which may stand before and after its paths.
+/// The options of GET, which may stand before and after the paths.
 pub(super) struct GetOptions<'a> {
     format: Format<'a>,
     /// Values of the protocol instead of text, down to this depth.
     depth: Option<usize>,
     pub(super) paths: Vec<&'a str>,
-    /// Whether the reply is an object, a member for each path.
+    /// Whether the reply is an object with a member for each path.
     is_object: bool,
 }
 
@@ -93,9 +93,9 @@ impl<'a> GetOptions<'a> {
 /// `JSON.GET key [INDENT text] [NEWLINE text] [SPACE text] [NOESCAPE] [FORMAT STRING | EXPAND1 |
 /// EXPAND] [path ...]`: the values at paths as JSON text. NOESCAPE has no effect.
 ///
-/// Reply: bulk string: of JSONPath an array of the matches, of a legacy path the first of them; of
-/// several paths an object, a member for each, in the order given, all as arrays if one of the
-/// paths is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the
+/// Reply: bulk string: of JSONPath an array of the matches, of a legacy path the first match; of
+/// several paths an object with a member for each path, in the order given, all as arrays if any of
+/// the paths is JSONPath. EXPAND and EXPAND1, RESP3 alone: an array for each path, of values of the
 /// protocol.
 fn get(call: &mut Call<'_>) -> CommandResult {
     if let Some(outcome) = printing::printed(call) {
@@ -144,13 +144,13 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     printing::print(call, vec![Some(document)], form)
 }
 
-/// Whether there is one path, or none, and no option.
+/// Whether there is at most a single path, and no option.
 fn is_plain(args: Args<'_>) -> bool {
     let is_option = |at| GetOptions::WORDS.iter().any(|word| args.is(at, word));
     args.len() == 2 || (args.len() == 3 && !is_option(2))
 }
 
-/// The text of a command that replies one.
+/// The text that a command replies.
 pub(super) fn text(
     (args, is_resp3, name): (Args<'_>, bool, &str),
     means: &mut Means<'_>,
@@ -163,7 +163,7 @@ pub(super) fn text(
     texts(&options, means, document.root())
 }
 
-/// The text of what one path finds.
+/// The text of the values that a single path finds.
 fn plain_text(
     text: &str,
     means: &mut Means<'_>,
@@ -210,7 +210,7 @@ fn print_matches(
     Ok(true)
 }
 
-/// Appends an element, and pays for its text.
+/// Appends an element, and pays for the element's text.
 fn add_element(
     array: &mut Composer<'_, '_>,
     found: Value<'_>,
@@ -269,7 +269,7 @@ fn texts(
     Ok(out)
 }
 
-/// The reply of a command that has its values expanded.
+/// Writes the reply of a command with expanded values.
 fn write_expansion(
     args: Args<'_>,
     name: &str,
@@ -282,7 +282,7 @@ fn write_expansion(
     expand(&options, depth, means, document.root(), reply)
 }
 
-/// Replies an array for each path, of its matches as values of the protocol.
+/// Writes an array for each path, with the matches as values of the protocol.
 fn expand(
     options: &GetOptions<'_>,
     depth: usize,
@@ -321,8 +321,8 @@ pub(super) const MGET: Spec = Spec {
 
 /// `JSON.MGET key ... path`: the values at a path of several documents.
 ///
-/// Reply: array of bulk strings as of GET; null for a missing key, one of another type, and a path
-/// that is wrong, or legacy and matches nothing.
+/// Reply: array of bulk strings as of GET; null for a missing key, for a key of another type, for a
+/// wrong path, and for a legacy path that matches nothing.
 fn mget(call: &mut Call<'_>) -> CommandResult {
     if let Some(outcome) = printing::printed(call) {
         return outcome;
@@ -380,14 +380,15 @@ pub(super) fn mget_texts(
     let text =
         |document: &Option<Document>| found_text(path.as_deref()?, document.as_ref()?, budget);
     let texts = documents.iter().map(text).collect();
-    // One budget is for all keys, and there is no reply of some of them.
+    // All keys share a budget, and MGET never replies some of the keys alone.
     if budget.is_spent() {
         return Err(plain(EvalError::TooMuchWork));
     }
     Ok(texts)
 }
 
-/// The text of what a path finds; `None`: it is legacy and matches nothing, or takes too long.
+/// The text of the values that a path finds; `None`: the path is legacy and matches nothing, or
+/// takes too long.
 fn found_text(path: &Path, document: &Document, budget: &Budget) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let format = &Format::default();

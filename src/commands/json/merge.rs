@@ -30,7 +30,7 @@ pub(super) const MERGE: Spec = Spec {
     ..Spec::new("json.merge", merge)
 };
 
-/// `JSON.MERGE key path value [FORMAT STRING | JSON]`: merges a value into those at a path.
+/// `JSON.MERGE key path value [FORMAT STRING | JSON]`: merges a value into the values at a path.
 ///
 /// Reply: OK, or null if the path cannot be made.
 fn merge(call: &mut Call<'_>) -> CommandResult {

@@ -1,8 +1,9 @@
 //! The commands of JSON documents.
 //!
 //! A path is JSONPath (`$...`) or legacy (`.a.b`, the default `.`). JSONPath answers an array with
-//! a result for each match; a legacy path answers one result, that of its first match for commands
-//! that read and of its last for those that write, and an error where there is none.
+//! a result for each match; a legacy path answers a single result: reading commands answer the
+//! result of the first match, writing commands of the last match, and both an error if there is no
+//! match.
 //!
 //!     parsing      long texts, off the loop
 //!     printing     replies that take long
@@ -13,10 +14,10 @@
 //!     assignment   values set at the matches of a path
 //!     set, mset, merge, get, shape, number, text, array, remove, debug     the commands
 //!
-//! A command that changes several matches checks all of them first: it changes all or nothing. What
-//! a path matches twice is changed twice.
-//! Matches within other matches are changed first, and later elements before earlier ones, so that
-//! the locations of those still to come hold.
+//! A command that changes several matches checks all of them first: it changes all or nothing. It
+//! changes a value twice that a path matches twice. The command changes matches within other
+//! matches first, and later elements before earlier elements, so that the remaining locations stay
+//! valid.
 //!
 //! Decided elsewhere: how a document is stored, which values a path finds: `russet_json`.
 

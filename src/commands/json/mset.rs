@@ -3,14 +3,14 @@
 //!     MSET -> the loop judges and sets
 //!          -> a thread parses, judges, sets in copies -> MSET again, with the copies
 //!
-//! It checks the types of all keys, parses all values and paths, and judges the paths by the
-//! documents as they are, before it sets anything. A member without a parent is passed over; later
-//! triplets see what earlier ones have set.
+//! MSET checks the types of all keys, parses all values and paths, and judges the paths by the
+//! documents as they are, before it sets anything. MSET skips a member without a parent; later
+//! triplets see the values that earlier triplets have set.
 //!
-//! The way is that of other edits (`editing`): what is not brief a thread does in copies of all
-//! documents, which take the place of these if none has changed meanwhile.
+//! MSET runs as other edits do (`editing`): a thread does work that is not brief in copies of all
+//! documents, and the copies replace the documents if no document has changed meanwhile.
 //!
-//! Cost: of each triplet that of SET.
+//! Cost: for each triplet the cost of SET.
 
 use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, check_makes, set_at};
 use super::count;
@@ -44,7 +44,7 @@ pub(super) const MSET: Spec = Spec {
 
 /// `JSON.MSET key path value [key path value ...]`: sets values at paths.
 ///
-/// Reply: OK; null if one of them could not be made.
+/// Reply: OK; null if MSET could not make one of the values.
 fn mset(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() % 3 != 1 {
         return Err(CommandError::WrongArity(call.name.to_owned()));
@@ -104,7 +104,7 @@ fn bytes(call: &mut Call<'_>) -> usize {
     each.fold(0, usize::saturating_add)
 }
 
-/// Checks a triplet without its document's values; returns whether there is a document.
+/// Checks a triplet without the values of the document; returns whether there is a document.
 fn check(call: &mut Call<'_>, at: usize) -> Result<bool, CommandError> {
     let is_there = call.db.place(call.args.at(at)).holds::<Json>();
     let is_there = is_there.map_err(|_| OTHER_TYPE)?;
@@ -186,7 +186,7 @@ struct Setting {
     before: Vec<(usize, Option<Document>)>,
     /// The document of each triplet.
     documents: Vec<usize>,
-    /// The first triplet that is refused whatever its document's values are.
+    /// The first triplet that MSET refuses whatever the document's values are.
     refused: Option<(usize, CommandError)>,
     /// Copies that were made before.
     copies: u32,

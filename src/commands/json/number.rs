@@ -1,8 +1,8 @@
 //! NUMINCRBY, NUMMULTBY and NUMPOWBY.
 //!
-//! An integer and an integer make an integer; one beyond 64 bits is an error, or wraps around, as
-//! in Redis before 8.8, with `json-integers-wrap`. Anything else makes a float. All results are
-//! computed before one is stored.
+//! An integer and an integer make an integer; a result beyond 64 bits is an error, or wraps around,
+//! as in Redis before 8.8, with `json-integers-wrap`. Anything else makes a float. The command
+//! computes all results before it stores any.
 //!
 //! Cost: O(values that the path visits).
 
@@ -104,8 +104,8 @@ impl Operation {
         }
     }
 
-    /// The wrapped result, and whether it is exact. As in Redis, the exponent of a power is its
-    /// lower 32 bits, without its sign.
+    /// The wrapped result, and whether the result is exact. As in Redis, the exponent of a power is
+    /// the operand's lower 32 bits, without the sign.
     fn of_integers(self, left: i64, right: i64) -> (i64, bool) {
         let (result, wrapped) = match self {
             Operation::Add => left.overflowing_add(right),
@@ -156,7 +156,7 @@ fn apply(
     let mut results: SmallVec<[Option<Number>; 1]> = SmallVec::new();
     let mut latest = HashMap::new();
     for (location, number) in &found {
-        // A match that is repeated goes on from its last result.
+        // A repeated match continues from the result of the match before.
         let old = latest.get(location).copied().or(*number);
         let new = old
             .map(|number| operation.of(number, by, wraps))

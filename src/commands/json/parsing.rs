@@ -1,12 +1,12 @@
-//! Long texts of commands become documents off the loop, or a part of one; and so do short ones at
-//! a path that takes long.
+//! A thread turns long texts of commands into documents or parts of documents, off the loop; also
+//! short texts whose path takes long.
 //!
 //!     MSET with a long text -> a thread parses -> MSET again, with the documents
 //!     SET at a path         -> a thread parses, sets it in a copy -> SET again, with the copy
 //!
 //! The copy shares all chunks but the changed ones with the document. If the document has changed
 //! meanwhile, the thread begins anew; after some such times the loop sets, or merges, the value.
-//! Commands of several texts ([`Values`]) have them parsed alone: the loop sets them.
+//! For commands of several texts ([`Values`]) the thread only parses: the loop sets the values.
 //!
 //! The thread and the command that runs again share the text as it came from the socket. In MULTI,
 //! scripts and without threads (`vset-threads 0`) the loop parses.
@@ -37,12 +37,12 @@ pub(super) const LONG: usize = 1 << 20;
 /// The time that a byte takes to parse, about.
 const BYTE_NANOS: usize = 4;
 
-/// A command's way to put its value into a document.
+/// How a command puts a value into a document.
 #[derive(Clone, Copy)]
 pub(super) struct Edit {
     pub apply: fn(&mut Json, &Path, Document, Rule, &Budget) -> Result<Outcome, CommandError>,
     pub rule: Rule,
-    /// Whether it does more than replace the document if the path is the root.
+    /// Whether `apply` does more than replace the document if the path is the root.
     pub edits_root: bool,
 }
 
@@ -54,7 +54,7 @@ struct Target {
     edit: Edit,
 }
 
-/// A document with the value, and the one that it was.
+/// A document with the value, and the document before.
 struct Edited {
     before: Document,
     after: Json,
@@ -77,7 +77,7 @@ pub(super) enum Taken {
     Outcome(Outcome),
 }
 
-/// A text: as it came from the socket, if it is a large one.
+/// A text: if large, the buffer in which it came from the socket.
 enum Text {
     Large(LargeText),
     Short(Box<[u8]>),

@@ -1,12 +1,12 @@
-//! Replies that take long are made off the loop.
+//! A thread makes replies that take long, off the loop.
 //!
 //!     GET -> the document as it is now, shared -> a thread replies -> GET again, with the reply
 //!
-//! A command is taken to be brief, unless its document is long: it has the work of a brief one
-//! (`Budget::brief`), and if that is spent it begins again on a thread, which has a bounded time,
-//! too. The document is not copied, unless it is a small one: a write to it before the thread is
-//! done copies what it changes (`Document::share`). In MULTI, scripts and without threads
-//! (`vset-threads 0`) the loop does the work, as far as it is linear in the document.
+//! A command starts with a brief budget (`Budget::brief`), unless the document is long. If the
+//! budget is spent the command begins again on a thread, which has a bounded time, too. The thread
+//! shares the document and copies only a small document: a write before the thread is done copies
+//! the chunks that it changes (`Document::share`). In MULTI, scripts and without threads
+//! (`vset-threads 0`) the loop does the work, as far as the work is linear in the document.
 
 use super::get::{mget_texts, text};
 use super::row::{compiled, read};
@@ -23,23 +23,23 @@ use std::sync::atomic::AtomicBool;
 const LONG: usize = 1 << 18;
 /// Chunks of a document with fewer bytes than that, and some more.
 const CHUNKS_MAX: usize = 40;
-/// Paths of one command that are kept compiled, and their bytes.
+/// Paths of a command that the cache keeps compiled, and the bytes of these paths.
 pub(super) const PATHS: usize = 16;
 pub(super) const PATHS_BYTES: usize = 1 << 20;
 
-/// The means by which paths are evaluated.
+/// What evaluating a path needs: compiled paths and a budget.
 pub(super) struct Means<'m> {
     pub paths: &'m mut PathCache,
     pub budget: &'m Budget,
 }
 
-/// Writes the reply of a command with these arguments and this name from its document.
+/// Writes the reply of a command with these arguments and this name from the document.
 pub(super) type Write = fn(Args<'_>, &str, &Document, &mut Means<'_>, &mut Reply) -> CommandResult;
 
 /// The form of a reply.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
-    /// One text.
+    /// A single text.
     Text,
     /// A text for each document, or null.
     Texts,
@@ -72,7 +72,7 @@ impl Printed {
     }
 }
 
-/// A command on its way to its reply.
+/// A command whose reply a thread makes.
 struct Print {
     args: OwnedArgs,
     is_resp3: bool,

@@ -25,9 +25,8 @@ pub(super) const FORGET: Spec = Spec {
     ..DEL
 };
 
-/// `JSON.DEL key [path]`: deletes the values at a path; the root is the key, which also goes when
-/// nothing is left in it. Of an object's members the last one takes the place of one that is
-/// deleted.
+/// `JSON.DEL key [path]`: deletes the values at a path; the root is the key, and the key also goes
+/// when the document is empty. The last member of an object takes the place of a deleted member.
 ///
 /// Reply: the number of deleted values, without those within others.
 fn del(call: &mut Call<'_>) -> CommandResult {
@@ -71,7 +70,8 @@ fn clear(call: &mut Call<'_>) -> CommandResult {
     path_at(call.args, 2)?;
     edit_there(call, "json.clear", None, |json, edit, means, reply| {
         let path = compiled(means.paths, path_at(edit.args, 2)?)?;
-        // A container is emptied after those within it, which count, too, as does what is repeated.
+        // CLEAR empties a container after the containers within it, which count, too, as repeated
+        // matches do.
         let mut full: Vec<Location> = Vec::new();
         let take = |location: &Location, value: Value<'_>| {
             if is_full(value) {

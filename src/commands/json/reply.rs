@@ -18,7 +18,7 @@ pub(super) fn kind_name(value: Value<'_>) -> &'static str {
     }
 }
 
-/// The forms of JSON.RESP: a container begins with its bracket.
+/// The forms of JSON.RESP: a container begins with a bracket.
 pub(super) fn write_forms(reply: &mut Reply, value: Value<'_>) {
     match value.kind() {
         Kind::Null => reply.null(),
@@ -43,8 +43,8 @@ pub(super) fn write_forms(reply: &mut Reply, value: Value<'_>) {
     }
 }
 
-/// A value with RESP3's own types, containers within down to `depth`; deeper ones, and strings
-/// there, are JSON text.
+/// A value with RESP3's own types, containers within down to `depth`; deeper containers, and
+/// strings there, are JSON text.
 pub(super) fn write_expanded(reply: &mut Reply, value: Value<'_>, depth: usize) {
     match value.kind() {
         Kind::Null => reply.null(),
@@ -81,13 +81,13 @@ pub(super) fn write_number(reply: &mut Reply, number: Number) {
     }
 }
 
-/// The result that a legacy path has of a command that writes: the last one of a match of the kind.
+/// The result of a legacy path in a writing command: the last result of a match of the kind.
 pub(super) fn last<T>(results: &[Option<T>]) -> Option<&T> {
     results.iter().rev().find_map(Option::as_ref)
 }
 
-/// Replies the new lengths of the matches, null for one of another kind; of a legacy path the last
-/// length, and if there is none the error.
+/// Writes the new lengths of the matches, null for a match of another kind; of a legacy path the
+/// last length, or the error `none` if no match has a length.
 pub(super) fn reply_lengths(
     reply: &mut Reply,
     path: &Path,

@@ -1,7 +1,8 @@
 //! The rows' common parts: flags, keys, finding a document, compiled paths, errors.
 //!
 //! A handler looks its key up first, then compiles the path, then evaluates it: errors come in
-//! Redis's order. A path is compiled once and kept by its text (`Server::json_paths`).
+//! Redis's order. The server compiles a path once and keeps it by the path's text
+//! (`Server::json_paths`).
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -83,7 +84,7 @@ pub(super) fn each_result(
     each_match(path, root, budget, take)
 }
 
-/// Calls `take` with each result of a path, in order, also of a legacy one.
+/// Calls `take` with each result of a path, in order, also of a legacy path.
 pub(super) fn each_match(
     path: &Path,
     root: Value<'_>,

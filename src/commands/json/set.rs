@@ -6,7 +6,7 @@
 //! Effects: a time becomes a PEXPIREAT after the command without it, so that servers with the
 //! module, which knows no times, can repeat both.
 //!
-//! Cost: that of an `assignment`.
+//! Cost: the cost of an `assignment`.
 
 use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, set_at};
 use super::count;
@@ -112,13 +112,14 @@ impl<'a> SetOptions<'a> {
 /// `JSON.SET key path value [NX | XX] [FPHA FP16 | BF16 | FP32 | FP64] [FORMAT STRING | JSON]
 /// [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`: sets the value at a path.
 ///
-/// FPHA keeps arrays of floats in that type. Without a time the key keeps its own; one that has
-/// passed deletes the key. Reply: OK; null if the condition does not hold, or the path cannot be
+/// FPHA keeps arrays of floats in that type. Without a time the key keeps its expiry; a time in the
+/// past deletes the key. Reply: OK; null if the condition does not hold, or the path cannot be
 /// made.
 fn set(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, text, value) = (args.at(1), path_at(args, 2)?, args.at(3));
-    // Of two mistakes Redis names the text's; alone it is found as the text is parsed.
+    // Of two mistakes Redis reports the mistake in the text; if the options are right, the parser
+    // finds the mistake in the text.
     let options =
         SetOptions::parse(args, call.name).or_else(|error| utf8(value).and(Err(error)))?;
     let until = match options.expire {

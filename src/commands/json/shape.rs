@@ -1,7 +1,7 @@
 //! Commands that look at values: TYPE, STRLEN, ARRLEN, OBJLEN, OBJKEYS, ARRINDEX, RESP.
 //!
-//! JSONPath answers an array with a result for each match, null where the match is of another kind.
-//! A legacy path answers the result of its first match; another kind is an error.
+//! JSONPath answers an array with a result for each match, null if the match is of another kind. A
+//! legacy path answers the result of the first match; a match of another kind is an error.
 //!
 //! Cost: O(values that the path visits), and the size of the reply.
 
@@ -35,8 +35,8 @@ pub(super) const TYPE: Spec = Spec {
 
 /// `JSON.TYPE key [path]`: the types of values.
 ///
-/// Reply: array of bulk strings, of a legacy path one; null without a match. RESP3 wraps either in
-/// one more array.
+/// Reply: array of bulk strings, of a legacy path a bulk string; null without a match. RESP3 wraps
+/// either in another array.
 fn kind(call: &mut Call<'_>) -> CommandResult {
     path_at(call.args, 2)?;
     let write: Write = |args, _, document, means, reply| {
@@ -75,7 +75,7 @@ pub(super) const STRLEN: Spec = Spec {
 
 /// `JSON.STRLEN key [path]`: the lengths of strings in bytes.
 ///
-/// Reply: array of integers or nulls, of a legacy path one.
+/// Reply: array of integers or nulls, of a legacy path an integer.
 fn strlen(call: &mut Call<'_>) -> CommandResult {
     let text = path_at(call.args, 2)?;
     let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
@@ -105,7 +105,7 @@ pub(super) const ARRLEN: Spec = Spec {
 
 /// `JSON.ARRLEN key [path]`: the lengths of arrays.
 ///
-/// Reply: array of integers or nulls, of a legacy path one.
+/// Reply: array of integers or nulls, of a legacy path an integer.
 fn arrlen(call: &mut Call<'_>) -> CommandResult {
     let text = path_at(call.args, 2)?;
     let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
@@ -137,7 +137,7 @@ pub(super) const OBJLEN: Spec = Spec {
 
 /// `JSON.OBJLEN key [path]`: the numbers of members of objects.
 ///
-/// Reply: array of integers or nulls, of a legacy path one; null without a match.
+/// Reply: array of integers or nulls, of a legacy path an integer; null without a match.
 fn objlen(call: &mut Call<'_>) -> CommandResult {
     let text = path_at(call.args, 2)?;
     let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
@@ -167,7 +167,7 @@ pub(super) const OBJKEYS: Spec = Spec {
 
 /// `JSON.OBJKEYS key [path]`: the names of members.
 ///
-/// Reply: array of arrays or nulls, of a legacy path one; null without a match.
+/// Reply: array of arrays or nulls, of a legacy path an array; null without a match.
 fn objkeys(call: &mut Call<'_>) -> CommandResult {
     let text = path_at(call.args, 2)?;
     let is_answered = reply_from(call, call.args.at(1), |args, _, document, means, reply| {
@@ -202,7 +202,7 @@ pub(super) const RESP: Spec = Spec {
 /// `JSON.RESP key [path]`: values as replies: an array begins with `[`, an object with `{` and has
 /// names and values in turn.
 ///
-/// Reply: array of such forms, of a legacy path one.
+/// Reply: array of such forms, of a legacy path a single form.
 fn resp(call: &mut Call<'_>) -> CommandResult {
     if let Some(outcome) = printing::printed(call) {
         return outcome;
@@ -248,8 +248,8 @@ pub(super) const ARRINDEX: Spec = Spec {
 /// `JSON.ARRINDEX key path value [start [stop]]`: where a value first stands in arrays.
 ///
 /// `stop` is exclusive, 0 and below count from the end, 0 being the end itself; a start beyond the
-/// last element is that element. Reply: array of integers, -1 if it is not there, or nulls; of a
-/// legacy path one.
+/// last element means the last element. Reply: array of integers, -1 if the value is not there, or
+/// nulls; of a legacy path an integer.
 fn arrindex(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() > 6 {
@@ -258,7 +258,7 @@ fn arrindex(call: &mut Call<'_>) -> CommandResult {
     let (text, wanted) = (path_at(args, 2)?, utf8(args.at(3))?);
     SearchedRange::parse(args)?;
     if let Err(error) = Document::parse(wanted.as_bytes()) {
-        // The key is looked up first, but its type is judged after the value.
+        // The handler looks up the key first, but judges the key's type after the value.
         let _ = read(&mut call.db, args.at(1));
         return Err(coded(error));
     }

@@ -42,7 +42,7 @@ fn reply_to(t: &mut Testbed, line: &str) -> String {
     reply.replace("\r\n", " ")
 }
 
-/// Runs commands, each with its reply.
+/// Runs commands, and checks the reply of each.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         assert_eq!(reply_to(t, line), *expected, "{line}");
@@ -103,7 +103,7 @@ fn what_the_newer_module_changed_is_as_there() {
         ("JSON.TOGGLE d $.t x", arity("json.toggle")),
         ("JSON.NUMINCRBY d $.n 1 x", arity("json.numincrby")),
         ("JSON.ARRTRIM d $.a 0 1 x", arity("json.arrtrim")),
-        // A comparison with several nodes holds if one of them does.
+        // A comparison with several nodes holds if it holds for any of them.
         ("JSON.GET d $.o[?(@.*==2)]", "$9 [{\"x\":2}]".to_owned()),
         ("JSON.GET d '$[?(@[*]==3)]'", "$9 [[1,2,3]]".to_owned()),
         ("JSON.GET d '$.a[?(!(@==2))]'", "$5 [1,3]".to_owned()),
@@ -119,7 +119,7 @@ fn what_the_newer_module_changed_is_as_there() {
 fn changes_leave_the_document_that_the_module_leaves() {
     let mut t = Testbed::new();
     for (before, line, after) in [
-        // The last member takes the place of one that goes.
+        // The last member takes the place of a deleted member.
         (
             r#"{"a":1,"b":2,"c":3,"d":4}"#,
             "JSON.DEL d $.b",
@@ -130,7 +130,7 @@ fn changes_leave_the_document_that_the_module_leaves() {
             "JSON.DEL d $.a[0,2]",
             r#"{"a":[2,4]}"#,
         ),
-        // All matches go, also those within others.
+        // All matches go, also matches within other matches.
         (
             r#"{"a":{"a":1},"b":{"a":{"a":2}},"c":3}"#,
             "JSON.DEL d $..a",
@@ -210,7 +210,7 @@ fn changes_leave_the_document_that_the_module_leaves() {
             "JSON.NUMINCRBY d $[0] 1",
             "[9223372036854775807]",
         ),
-        // Nothing changes if one of the results cannot be.
+        // Nothing changes if any of the results is impossible.
         ("[1,1e308]", "JSON.NUMMULTBY d $[*] 1e308", "[1,1e308]"),
         ("[[1],[]]", "JSON.ARRINSERT d $[*] 1 0", "[[1],[]]"),
     ] {
@@ -411,7 +411,7 @@ fn a_payload_is_that_of_redis_stack() {
         b"$",
         br#"{"a":1,"b":[true,null,"x"],"c":1.5}"#,
     ]);
-    // The type's number, its module with version 3, a string, the end.
+    // The type's number, the module with version 3, a string, the end.
     let mut of_stack = b"\x07\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03\x05\x23".to_vec();
     of_stack.extend_from_slice(br#"{"a":1,"b":[true,null,"x"],"c":1.5}"#);
     of_stack.push(0);
@@ -429,7 +429,7 @@ fn a_payload_is_that_of_redis_stack() {
     russet_persistence::rdb::seal(&mut older, 12);
     assert_eq!(t.run_args(&[b"RESTORE", b"j3", b"0", &older]), b"+OK\r\n");
     for damaged in [
-        // A text that is no JSON, one that ends early, no end of the module, a newer version.
+        // A text that is no JSON, a text that ends early, no end of the module, a newer version.
         &b"\x07\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03\x05\x02{a\x00"[..],
         b"\x07\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03\x05\x09{\x00",
         b"\x07\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03\x05\x01\x31",
@@ -569,8 +569,8 @@ fn bad_texts_are_refused_and_nothing_is_lost() {
     assert_eq!(document(&mut t, "d"), whole);
 }
 
-/// Each command with a path, as a line with the path in place of `P`. One that is not here has no
-/// path, or is forgotten.
+/// Each command with a path, as a line with the path in place of `P`. A command that is not here
+/// has no path, or is forgotten.
 const WITH_A_PATH: &[&str] = &[
     "JSON.ARRAPPEND d P 1",
     "JSON.ARRINSERT d P 0 1",
@@ -600,7 +600,7 @@ const WITH_A_PATH: &[&str] = &[
 ];
 
 /// Products of indexes, descents in descents, filters over everything, patterns of the document:
-/// each held the loop for seconds, in one command or another, and some filled the memory.
+/// each held the loop for seconds, in some command, and some filled the memory.
 #[test]
 fn no_command_goes_on_for_longer_than_its_budget() {
     let named = |line: &&str| line.split(' ').next().unwrap_or_default().to_lowercase();
@@ -638,7 +638,7 @@ fn no_command_goes_on_for_longer_than_its_budget() {
     }
 }
 
-/// An indentation of a kilobyte, and the whole document once for each path, are of one reply.
+/// A single reply has an indentation of a kilobyte, and the whole document once for each path.
 #[test]
 fn a_reply_has_a_bound_that_follows_from_the_document() {
     let mut t = Testbed::new();

@@ -35,7 +35,7 @@ fn strappend(call: &mut Call<'_>) -> CommandResult {
     edit_there(call, "json.strappend", None, append)
 }
 
-/// The path of STRAPPEND, and its value.
+/// The path and the value of STRAPPEND.
 fn append_args(args: Args<'_>) -> Result<(&str, &str), CommandError> {
     match args.get(3) {
         Some(value) => Ok((path_at(args, 2)?, utf8(value)?)),
@@ -83,7 +83,7 @@ fn append(
     })
 }
 
-/// The locations of a path's matches, and the numbers of those that are of a kind.
+/// The locations of a path's matches, and the positions of the matches that are of a kind.
 fn found_of(
     json: &Json,
     path: &Path,

@@ -68,8 +68,8 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
     }
     let limits = *call.db.limits();
     let states = call.effects_wanted();
-    // The log and replicas have an added entry with its ID: without one, the command was a
-    // duplicate when it was first run, though the iid may have expired here.
+    // The log and replicas receive an added entry with the entry's ID: a command without an ID was
+    // a duplicate when it first ran, though the iid may have expired here.
     let was_duplicate = options.idmp.is_some() && options.id.is_none() && call.was_taken_before();
     if (options.no_make || was_duplicate) && call.db.write::<Stream>(key)?.is_none() {
         call.reply.null();
@@ -109,8 +109,8 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         let due = |stream: &Stream| stream.idempotence().next_due();
         let before = due(&stream);
         stream.record_iid(pid, iid, id);
-        // Not only the first line: a producer's next one may be older than the one that it
-        // displaces.
+        // Not only the first line, because a producer's next line may be older than the line that
+        // it displaces.
         expires_sooner = before.is_none_or(|before| due(&stream).is_some_and(|now| now < before));
     }
     let trimmed = match options.trim {

@@ -63,10 +63,10 @@ fn all_missing(reply: &mut Reply, ids: Args<'_>) {
 }
 
 /// `XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]`: deletes entries. DELREF also removes
-/// them from the pending entries of all groups; ACKED keeps those that a group has pending or has
-/// yet to read.
+/// the entries from the pending entries of all groups; ACKED keeps entries that a group has pending
+/// or has yet to read.
 ///
-/// Reply: array of integers: 1 deleted, -1 no such entry, 2 kept. If one ID is invalid, nothing is
+/// Reply: array of integers: 1 deleted, -1 no such entry, 2 kept. If any ID is invalid, nothing is
 /// deleted. O(log n + a node's entries + groups) an ID.
 fn xdelex(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
@@ -96,7 +96,7 @@ fn xdelex(call: &mut Call<'_>) -> CommandResult {
 /// and deletes them, as XDELEX does.
 ///
 /// Reply: array of integers: 1 acknowledged and deleted, -1 not pending, 2 acknowledged and kept.
-/// If one ID is invalid, nothing is done. O(log n + a node's entries + groups) an ID.
+/// If any ID is invalid, nothing is done. O(log n + a node's entries + groups) an ID.
 fn xackdel(call: &mut Call<'_>) -> CommandResult {
     let (key, name) = (call.args.at(1), call.args.at(2));
     let args = call.args;

@@ -36,8 +36,8 @@ pub(super) const XDEL: Spec = Spec {
 
 /// `XDEL key id [id ...]`: deletes entries; an empty stream stays.
 ///
-/// Reply: integer, the number deleted. If one ID is invalid, none is deleted.
-/// O(log n + a node's entries) an ID.
+/// Reply: integer, the number deleted. If any ID is invalid, nothing is deleted. O(log n + a node's
+/// entries) an ID.
 fn xdel(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let ids = call.args.from(2);

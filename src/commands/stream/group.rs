@@ -4,8 +4,8 @@
 //! wakes clients that wait for the group, which then get an error, and frees the group's memory
 //! between turns. `entries_read` is never above the entries ever added.
 //!
-//! Each change counts as one change of the dataset and is propagated as given; `$` is the last ID
-//! at the time.
+//! Each change counts as a single change of the dataset, and the handler propagates the command as
+//! given; `$` means the last ID when the command runs.
 //!
 //! Cost: O(log groups), O(log consumers); DELCONSUMER O(pending log n).
 
@@ -193,7 +193,7 @@ const DESTROY: Spec = Spec {
     ..Spec::new("destroy", destroy)
 };
 
-/// `XGROUP DESTROY key group`: removes a group with its pending entries.
+/// `XGROUP DESTROY key group`: removes a group and the group's pending entries.
 ///
 /// Reply: integer, 1 if it existed. Clients blocked on it are woken. O(1); freed between turns.
 fn destroy(call: &mut Call<'_>) -> CommandResult {
@@ -259,7 +259,7 @@ fn count_released(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `XGROUP DELCONSUMER key group consumer`: removes a consumer with its pending entries.
+/// `XGROUP DELCONSUMER key group consumer`: removes a consumer and the consumer's pending entries.
 ///
 /// Reply: integer, the number of these entries. O(pending log n).
 fn delete_consumer(call: &mut Call<'_>) -> CommandResult {

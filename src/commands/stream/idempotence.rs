@@ -2,10 +2,10 @@
 //!
 //! A producer (pid) that sends an entry again under the same idempotent ID (iid) gets the ID of the
 //! entry that is there, and nothing is added. IDMPAUTO makes the iid from the entry's content: 128
-//! bits, whatever the order of its pairs, equal to Redis's.
+//! bits, whatever the order of the pairs, equal to Redis's iid.
 //!
-//! An iid is kept for IDMP-DURATION seconds, at most IDMP-MAXSIZE of them for each producer; a
-//! change of either setting drops all. XIDMPRECORD rebuilds one from a log.
+//! The stream keeps an iid for IDMP-DURATION seconds, at most IDMP-MAXSIZE iids for each producer;
+//! a change of either setting drops all iids. XIDMPRECORD restores an iid from a log.
 //!
 //! Decided elsewhere: the table of iids: `types::stream`, `encodings::idmp`.
 
@@ -19,7 +19,7 @@ use russet_types::stream::{DURATION_MAX, Pairs, SIZE_MAX};
 
 use super::ids;
 
-/// `IDMP pid iid` or `IDMPAUTO pid` among XADD's options, by its position.
+/// `IDMP pid iid` or `IDMPAUTO pid` among XADD's options, by position.
 #[derive(Clone, Copy)]
 pub(super) struct IdmpOption {
     at: usize,
@@ -27,7 +27,7 @@ pub(super) struct IdmpOption {
 }
 
 impl IdmpOption {
-    /// The option at a position, if it is one with all its operands.
+    /// The option at a position, if all operands follow it.
     pub fn at(args: Args<'_>, at: usize) -> Option<IdmpOption> {
         let is_auto = match args.len() - at - 1 {
             0 => return None,
@@ -63,7 +63,7 @@ impl IdmpOption {
         args.at(self.at + 1)
     }
 
-    /// The idempotent ID: the one given, or that of the entry, which is put into `made`.
+    /// The idempotent ID: the given iid, or the iid of the entry, which goes into `made`.
     pub fn iid<'a>(
         self,
         args: Args<'a>,
@@ -79,7 +79,7 @@ impl IdmpOption {
     }
 }
 
-/// An ID of an entry's content, whatever the order of its pairs. O(bytes).
+/// An ID of an entry's content, whatever the order of the pairs. O(bytes).
 fn entry_iid<'a>(pairs: impl Pairs<'a>) -> [u8; 16] {
     let mut sums = [0u64; 2];
     let mut xors = [0u64; 2];

@@ -41,7 +41,7 @@ pub(super) fn end(arg: &[u8]) -> Result<StreamId, CommandError> {
     }
 }
 
-/// An error that names two words, each up to its first NUL byte.
+/// An error that names two words, each up to the word's first NUL byte.
 pub(super) fn naming(parts: [&[u8]; 5]) -> CommandError {
     let [before, first, between, second, after] = parts;
     let line = [before, up_to_nul(first), between, up_to_nul(second), after];

@@ -1,8 +1,8 @@
 //! XINFO: information about a stream, its groups and their consumers.
 //!
-//! Field names and their order are Redis's: `radix-tree-keys` and `-nodes` are those that Redis
-//! would have, since streams here are no radix tree. Lag and entries read are null where they are
-//! unknown.
+//! Field names and their order are Redis's: `radix-tree-keys` and `-nodes` are the numbers that
+//! Redis would have, because streams here are no radix tree. Lag and entries read are null if they
+//! are unknown.
 //!
 //! Cost: STREAM O(nodes); GROUPS O(groups), CONSUMERS O(consumers), in one turn; FULL is limited by
 //! COUNT for each list.
@@ -70,8 +70,9 @@ fn count_consumers(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `XINFO CONSUMERS key group`: array of maps, by name: number of pending entries, milliseconds
-/// since its last request and since its last delivery (-1: never). O(consumers).
+/// `XINFO CONSUMERS key group`: array of maps, ordered by name: number of pending entries,
+/// milliseconds since the consumer's last request and since the last delivery (-1: never).
+/// O(consumers).
 fn xinfo_consumers(call: &mut Call<'_>) -> CommandResult {
     let [_, _, key, name] = call.args.exactly();
     let now_ms = call.db.now_ms();
@@ -158,7 +159,7 @@ const STREAM: Spec = Spec {
     ..Spec::new("stream", xinfo_stream)
 };
 
-/// FULL: how many entries, of the stream and of each list of pending ones; `None`: not FULL.
+/// FULL: how many entries, of the stream and of each list of pending entries; `None`: not FULL.
 fn parse_full(args: Args<'_>) -> Result<Option<usize>, CommandError> {
     match args.len() {
         3 => Ok(None),

@@ -4,9 +4,9 @@
 //! entries, delivered but not acknowledged; an entry that XNACK gave back is pending without an
 //! owner.
 //!
-//! Reading with a group is a write. Its effects are Redis's plain commands with IDs and times
-//! (`stated`), so that a replica decides nothing: XCLAIM for each entry, XGROUP SETID, XACK. Trims
-//! are propagated with the exact bound that they reached (`trim`).
+//! Reading with a group is a write. The effects are Redis's plain commands with IDs and times
+//! (`stated`), so that a replica decides nothing: XCLAIM for each entry, XGROUP SETID, XACK. A trim
+//! propagates the exact bound that it reached (`trim`).
 //!
 //! Decided elsewhere: nodes, groups and costs: `types::stream`; readers that wait:
 //! `server::execution::blocking`.

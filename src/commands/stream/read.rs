@@ -4,11 +4,11 @@
 //!     CLAIM ms    first, pending entries idle for so long, of any consumer or none
 //!     another ID  the consumer's own pending entries after it
 //!
-//! A read without entries blocks its client; the command runs again when a key is signalled, with
-//! `$` replaced by the ID that it stood for. A reader that claims is also woken when the next entry
-//! will have been idle for long enough.
+//! A read without entries blocks the client; the command runs again when a write signals a key,
+//! with `$` replaced by the ID that it stood for. A timer also wakes a reader with CLAIM when the
+//! next entry has been idle for long enough.
 //!
-//! Effects: XCLAIM of each entry and XGROUP SETID; the read itself is not propagated.
+//! Effects: XCLAIM of each entry and XGROUP SETID; the read does not propagate itself.
 //!
 //! Decided elsewhere: arguments: `read_args`; limits of the reply: `served`; effects: `stated`.
 
@@ -63,9 +63,9 @@ pub(super) const XREADGROUP: Spec = Spec {
 };
 
 /// `XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key [key ...] id [id ...]`: the
-/// entries of each stream after an ID; `$` is the stream's last ID, `+` the one before its last
-/// entry. COUNT limits the entries of each stream, MAXCOUNT those of all; MAXSIZE stops after the
-/// entry that makes the reply so long.
+/// entries of each stream after an ID; `$` is the stream's last ID, `+` the ID before the last
+/// entry. COUNT limits the entries of each stream, MAXCOUNT the entries of all streams; MAXSIZE
+/// stops after the entry that makes the reply so long.
 ///
 /// Reply: array of `[key, entries]` (RESP3: a map) of the streams with entries; a null array if
 /// there are none, or on timeout. O(log n + a node's entries + reply) a stream.
@@ -110,7 +110,7 @@ fn wait(call: &mut Call<'_>, read: &ReadArgs<'_>, ids: &[StreamId]) {
         call.reply.null_array();
         return;
     };
-    // `$` means the present last ID, not the one at wakeup.
+    // `$` means the last ID now, not the last ID at wakeup.
     let mut args = OwnedArgs::new();
     for (at, arg) in call.args.iter().enumerate() {
         match at.checked_sub(read.ids_at) {
@@ -161,11 +161,11 @@ fn claimable_at(
 /// min-idle-ms] [NOACK] STREAMS key ... id ...`: XREAD for a consumer of a group. `>` delivers
 /// entries new to the group; unless NOACK, they are then pending with the consumer. CLAIM delivers
 /// first the pending entries that have been idle for so long, whichever consumer has them, and
-/// those without an owner (idle since 1970). Any other ID returns the consumer's pending entries
+/// entries without an owner (idle since 1970). Any other ID returns the consumer's pending entries
 /// after that ID.
 ///
 /// Reply: as XREAD; a null replaces the pairs of a deleted entry. With CLAIM each entry has also
-/// the milliseconds for which it was idle and the number of deliveries before, 0 for new ones.
+/// the milliseconds for which it was idle and the number of deliveries before, 0 for new entries.
 /// Propagated as XCLAIM of each entry and XGROUP SETID.
 fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
@@ -178,7 +178,8 @@ fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
             break;
         }
         if after != UNREAD {
-            // As in Redis, CLAIM does not hold for the streams after one whose history is read.
+            // As in Redis, CLAIM does not hold for the streams after a stream whose history is
+            // read.
             claim_idle_ms = None;
         }
         read_group(call, &read, (key, after, claim_idle_ms), &mut served)?;
@@ -201,7 +202,7 @@ struct Done {
     moved: Option<(StreamId, i64)>,
 }
 
-/// A read of one stream by a consumer.
+/// A read of a single stream by a consumer.
 struct Reading<'a> {
     reply: &'a mut Reply,
     served: &'a mut Served,
@@ -214,7 +215,7 @@ struct Reading<'a> {
     /// Where the array of entries begins, if it has begun.
     place: Option<DeferredHeader>,
     noack: bool,
-    /// Whether each entry has its idle time and deliveries.
+    /// Whether the reply has the idle time and deliveries of each entry.
     claims: bool,
     /// Whether effects are recorded.
     stated: bool,
@@ -320,7 +321,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Writes the range's current entry; `before`: for how long it was idle, and its deliveries.
+    /// Writes the range's current entry; `before`: the milliseconds that the entry was idle, and
+    /// the entry's deliveries.
     fn write(&mut self, entries: &mut Range<'_>, id: StreamId, before: (i64, u64)) {
         if self.claims {
             self.reply.array(4);
@@ -355,8 +357,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Claims pending entries that have been idle for long enough. Those no longer in the stream
-    /// stay as they are.
+    /// Claims pending entries that have been idle for long enough. Pending entries that are no
+    /// longer in the stream stay as they are.
     fn idle(&mut self, stream: &Stream, group: &mut Group, of: ConsumerId, min_idle_ms: i64) {
         /// Entries looked up at a time, if the reply is limited only by its length.
         const BATCH: usize = 1024;

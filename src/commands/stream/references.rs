@@ -1,11 +1,11 @@
-//! The words KEEPREF, DELREF and ACKED, and a list of IDs with its length.
+//! The words KEEPREF, DELREF and ACKED, and a list of IDs after a number of IDs.
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
 use russet_types::stream::References;
 
-/// The mode that a word means, if it is one of the three.
+/// The mode that a word means, if the word is among the three.
 #[inline]
 pub(super) fn word(args: Args<'_>, at: usize) -> Option<References> {
     if args.is(at, "keepref") {

@@ -1,4 +1,4 @@
-//! The streams in the reply of a read, and the rest of its limits.
+//! The streams in the reply of a read, and the remaining limits of the read.
 
 use russet_resp::{DeferredHeader, Reply};
 use russet_types::stream::Range;
@@ -13,8 +13,9 @@ pub(super) struct Served {
     /// Entries that may be added.
     left: usize,
     any_entry: bool,
-    /// The reply's length before the first stream, and the length at which it is full. The header
-    /// of all streams and of the last one's entries are written at the end, and do not count.
+    /// The reply's length before the first stream, and the length at which it is full. The headers
+    /// of all streams and of the last stream's entries do not count, because they are written at
+    /// the end.
     begin: usize,
     bytes_max: usize,
 }

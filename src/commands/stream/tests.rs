@@ -27,7 +27,8 @@ fn filled(count: u32) -> Testbed {
     t
 }
 
-/// Redis propagates the first ID of the node, and its replicas keep entries that it has removed.
+/// Redis propagates the first ID of the node, so Redis's replicas keep entries that the primary has
+/// removed.
 #[test]
 fn a_trim_that_looks_at_references_is_stated_as_far_as_it_came() {
     let mut primary = filled(9);

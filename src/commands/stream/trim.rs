@@ -1,8 +1,8 @@
 //! XTRIM, and the options it shares with XADD.
 //!
-//! `=` trims to the bound; `~` removes whole nodes only, at most LIMIT entries, so it is cheap.
-//! Since nodes differ between servers, an approximate trim is propagated as the exact one that it
-//! was ([`TrimOptions::stated`]).
+//! `~` removes whole nodes only, at most LIMIT entries, so it is cheap. Because nodes differ
+//! between servers, the handler propagates an approximate trim as the exact trim that it was
+//! ([`TrimOptions::stated`]).
 //!
 //! DELREF removes the entries' references from all groups, ACKED keeps entries that a group still
 //! needs: both visit entries instead of nodes.
@@ -26,7 +26,7 @@ use russet_keyspace::Class;
 
 /// Default LIMIT of an approximate trim, in nodes.
 const NODES: u64 = 100;
-/// Default LIMIT in entries if nodes have no maximum of entries, and its upper bound otherwise.
+/// Default LIMIT in entries if nodes have no maximum of entries, and the upper bound otherwise.
 const UNLIMITED_NODES: i64 = 10_000;
 const ENTRIES_MAX: i64 = 1_000_000;
 
@@ -196,8 +196,8 @@ impl TrimOptions {
     }
 
     /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
-    /// its first ID. A trim with DELREF or ACKED has also removed entries of nodes that stay, and
-    /// skipped others: its bound is the ID that it reached, which Redis leaves out.
+    /// the first ID. A trim with DELREF or ACKED has also removed entries of nodes that stay, and
+    /// skipped other entries: so the bound is the ID that the trim reached, which Redis leaves out.
     pub fn stated(&self, stream: &Stream, visited_below: Option<StreamId>) -> Option<Stated> {
         let trim = self.trim.filter(|trim| trim.approximate)?;
         let threshold = match trim.bound {
@@ -267,12 +267,12 @@ pub(super) fn count_trimmed(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`: removes the
-/// oldest entries. DELREF also removes them from the pending entries of all groups; ACKED keeps
-/// those that a group has pending or has yet to read.
+/// oldest entries. DELREF also removes the entries from the pending entries of all groups; ACKED
+/// keeps entries that a group has pending or has yet to read.
 ///
 /// Reply: integer, the number removed; 0 for a missing key. `~` removes only whole nodes, and at
-/// most LIMIT entries (0: no limit; default: those of a hundred nodes). O(nodes removed); they are
-/// freed between turns. O(entries visited) with DELREF and ACKED.
+/// most LIMIT entries (0: no limit; default: the entries of a hundred nodes). O(nodes removed); the
+/// server frees them between turns. O(entries visited) with DELREF and ACKED.
 fn xtrim(call: &mut Call<'_>) -> CommandResult {
     let options = TrimOptions::parse(call, false)?;
     let key = call.args.at(1);

@@ -20,8 +20,8 @@ pub(in crate::commands::stream) const XACK: Spec = Spec {
 
 /// `XACK key group id [id ...]`: acknowledges pending entries.
 ///
-/// Reply: integer, the number acknowledged; 0 without such a key or group. If one ID is invalid,
-/// none is acknowledged. O(log n) an ID.
+/// Reply: integer, the number acknowledged; 0 without such a key or group. If any ID is invalid,
+/// nothing is acknowledged. O(log n) an ID.
 fn xack(call: &mut Call<'_>) -> CommandResult {
     let (key, ids) = (call.args.at(1), call.args.from(3));
     let Some(mut stream) = call.db.write::<Stream>(key)? else {

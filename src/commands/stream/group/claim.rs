@@ -1,12 +1,13 @@
 //! XCLAIM and XAUTOCLAIM: transfer pending entries to another consumer.
 //!
-//! An entry is claimed if it is pending, or with FORCE, and has been idle for long enough; one
-//! without an owner at once. A pending entry that is no longer in the stream is acknowledged
-//! instead. The consumer is created by being named.
+//! The command claims an entry that is pending, or any entry with FORCE, if the entry has been idle
+//! for long enough; an entry without an owner at once. The command acknowledges a pending entry
+//! that is no longer in the stream, instead of claiming it, and creates the consumer if it is
+//! missing.
 //!
-//! XAUTOCLAIM checks at most ten pending entries for each one it may claim, and replies where to
-//! continue. Both are propagated entry by entry, with the time and the count that the entry got
-//! (`stated`).
+//! XAUTOCLAIM checks at most ten pending entries for each entry that it may claim, and replies
+//! where to continue. Both propagate each claimed entry by itself, with the time and the count that
+//! the entry got (`stated`).
 //!
 //! Cost: O(log n + a node's entries) an ID.
 
@@ -48,7 +49,7 @@ struct Claim {
     min_idle_ms: i64,
     /// The new delivery time.
     delivered_ms: i64,
-    /// The new delivery count; `None`: one more than before, unless `just_id`.
+    /// The new delivery count; `None`: the count before and 1, unless `just_id`.
     deliveries: Option<u64>,
     /// Also claims entries that are not pending.
     force: bool,
@@ -57,12 +58,12 @@ struct Claim {
     stated: bool,
 }
 
-/// The outcome for one entry.
+/// The outcome for an entry.
 enum ClaimOutcome {
     Claimed,
-    /// It was pending, but is no longer in the stream.
+    /// The entry was pending, but is no longer in the stream.
     Gone,
-    /// It is not pending, or not idle for long enough.
+    /// The entry is not pending, or not idle for long enough.
     Kept,
 }
 
@@ -87,7 +88,7 @@ impl Claim {
     ) -> ClaimOutcome {
         let old = group.pending().get(id).copied();
         let mut entry = stream.range(id, id);
-        // This range only checks existence; another one writes the entry if it is claimed.
+        // This range only checks existence; another range writes the entry if it is claimed.
         if entry.next().is_none() {
             let Some(nack) = old else {
                 return ClaimOutcome::Kept;
@@ -349,8 +350,9 @@ fn count_attempts(call: &mut Call<'_>) -> CommandResult {
 /// `XAUTOCLAIM key group consumer min-idle-ms start [COUNT n] [JUSTID]`: transfers pending entries,
 /// from an ID on, to this consumer.
 ///
-/// Reply: the ID to continue from (0-0 at the end), the entries (or IDs), the IDs of those no
-/// longer in the stream. Checks up to ten times COUNT (100) entries. Propagated as XCLAIM.
+/// Reply: the ID to continue from (0-0 at the end), the entries (or IDs), the IDs of pending
+/// entries that are no longer in the stream. Checks up to ten times COUNT (100) entries. Propagated
+/// as XCLAIM.
 fn xautoclaim(call: &mut Call<'_>) -> CommandResult {
     const BAD_IDLE: CommandError =
         CommandError::Text("ERR Invalid min-idle-time argument for XAUTOCLAIM");

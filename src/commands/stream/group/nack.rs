@@ -125,9 +125,9 @@ impl<'a> NackOptions<'a> {
 /// `XNACK key group SILENT|FAIL|FATAL IDS numids id [id ...] [RETRYCOUNT count] [FORCE]`: gives
 /// pending entries back. They have no owner then, and any consumer can claim them at once.
 ///
-/// SILENT takes the last delivery off the count, FATAL sets the greatest one; RETRYCOUNT sets
-/// another. FORCE makes an entry pending that is not. Reply: integer, the number of entries given
-/// back. If one ID is invalid, none is. O(log n) an ID.
+/// SILENT takes the last delivery off the count, FATAL sets the greatest count; RETRYCOUNT sets the
+/// given count. FORCE makes an entry pending that is not. Reply: integer, the number of entries
+/// given back. If any ID is invalid, nothing is given back. O(log n) an ID.
 fn xnack(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (key, name) = (args.at(1), args.at(2));

@@ -1,11 +1,11 @@
 //! XPENDING.
 //!
 //! Two forms: a summary of the group, and a list of entries in a range of IDs. The list walks the
-//! group's pending entries, or those of the consumer if one is named; both are ordered by ID. An
-//! entry without an owner (XNACK) meets any IDLE and shows -1.
+//! pending entries of the group, or of the consumer if the command names a consumer; both are
+//! ordered by ID. An entry without an owner (XNACK) meets any IDLE and shows -1.
 //!
-//! Cost: summary O(consumers); list O(log n + entries visited), which IDLE may make more than those
-//! replied. Nothing is changed: reading does not count as a delivery.
+//! Cost: summary O(consumers); list O(log n + entries visited); with IDLE the list may visit more
+//! entries than it replies. XPENDING changes nothing, because reading does not count as a delivery.
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -136,7 +136,7 @@ fn list(reply: &mut Reply, group: &Group, wanted: &PendingRequest<'_>, now_ms: i
         if left == 0 || id > wanted.end {
             return false;
         }
-        // Any consumer can claim one without an owner at once.
+        // Any consumer can claim an entry without an owner at once.
         let owner = nack.owner();
         let idle_ms = owner.map(|_| now_ms.saturating_sub(nack.delivered_ms()));
         if wanted.idle_ms == 0 || idle_ms.is_none_or(|idle_ms| idle_ms >= wanted.idle_ms) {

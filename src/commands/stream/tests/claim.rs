@@ -1,5 +1,5 @@
 //! Claiming by idle time, entries without an owner, the limits of a read. The expected replies are
-//! those of Redis 8.10.
+//! the replies of Redis 8.10.
 
 use crate::server::Testbed;
 
@@ -93,7 +93,7 @@ fn a_waiting_reader_runs_when_an_entry_can_be_claimed() {
     let none = [String::new(), String::new()];
     assert_eq!(at(&mut t, 99), none);
     assert_eq!(t.claim_timers(), 2);
-    // The first in line gets it; the second one waits from then on.
+    // The first in line gets the entry; the second client waits from then on.
     assert_eq!(
         at(&mut t, 1),
         ["s 4-0 f 4 :100 :1".to_owned(), String::new()]
@@ -104,7 +104,7 @@ fn a_waiting_reader_runs_when_an_entry_can_be_claimed() {
         [String::new(), "s 4-0 f 4 :100 :2".to_owned()]
     );
     t.run("XACK s g 4-0");
-    // Without a pending entry there is no timer, until there is one.
+    // Without a pending entry there is no timer; a pending entry sets the timer.
     for (client, name) in [(first, "one"), (second, "two")] {
         t.run_as(client, &line.replace("NAME", name));
     }
@@ -114,7 +114,8 @@ fn a_waiting_reader_runs_when_an_entry_can_be_claimed() {
     t.run("XACK s g 1-0");
     assert_eq!(at(&mut t, 100), none);
     assert_eq!(t.claim_timers(), 0);
-    // An entry that is given back, and one whose delivery is set back, can be claimed at once.
+    // A consumer can claim an entry at once that was given back, or whose delivery time was set
+    // back.
     t.run("XNACK s g FAIL IDS 1 2-0 FORCE");
     t.run("XCLAIM s g o 0 1-0 IDLE 500 FORCE JUSTID");
     let [one, two] = at(&mut t, 0);

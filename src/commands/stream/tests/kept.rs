@@ -1,8 +1,8 @@
 //! Idempotent IDs and entries without an owner, kept through copies, payloads, files and logs.
 //!
-//! One stream has both kinds of data. Its figures and its pending entries are compared after COPY
-//! and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines of
-//! producers expire by the clock, and a lookup alone removes none.
+//! A single stream has both kinds of data. The test compares its figures and pending entries after
+//! COPY and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines
+//! of producers expire by the clock, and a lookup alone removes none.
 
 use crate::server::Testbed;
 
@@ -58,7 +58,7 @@ fn an_entry_sent_twice_is_added_once() {
             "XADD s IDMP q x 1000000000-2 f v",
         ]
     );
-    // The same value is no change; another one forgets everything.
+    // The same value is no change; another value drops everything.
     t.run("XCFGSET s IDMP-DURATION 100");
     assert!(t.take_effects().is_empty());
     t.run("XCFGSET s IDMP-MAXSIZE 1");
@@ -123,7 +123,7 @@ fn copies_and_payloads_keep_everything() {
     let claimed = t.run("XREADGROUP GROUP g d CLAIM 0 STREAMS r >");
     let at = |id: &str| claimed.find(id).unwrap_or_else(|| panic!("{claimed}"));
     assert!(at("3000000000-0") < at("1000000000-0\r") && at("1000000000-0\r") < at("1000000000-1"));
-    // Without ownerless entries, and without both, the form is an older one.
+    // Without ownerless entries, and without both, the payload has an older form.
     t.run("XACK s g 3000000000-0 1000000000-0 1000000000-1");
     let kind = |t: &mut Testbed| {
         let dump = t.run_args(&[b"DUMP", b"s"]);
