@@ -1,7 +1,8 @@
 //! COMMANDLOG (Valkey): the last commands that were slow, large or had large replies.
 //!
-//! Three logs with entries of one form. The slow log is SLOWLOG's own: a reset of either empties
-//! both, and only the replies differ (SLOWLOG adds the number of arguments).
+//! Three logs whose entries have the same form. The slow log is the log that SLOWLOG shows: a reset
+//! by either command empties it, and only the replies differ (SLOWLOG adds the number of
+//! arguments).
 //!
 //! Cost: GET O(entries replied), LEN O(1).
 //!

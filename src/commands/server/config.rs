@@ -1,10 +1,11 @@
 //! CONFIG: reading, changing and saving the settings of a running server.
 //!
-//! SET changes all of its directives or none: if one cannot take effect, all old values are
-//! restored. Its reply comes when everything is in effect. Protected directives, and what strangers
-//! may set, are checked before.
+//! SET changes all directives that it names, or none: if any cannot take effect, the server
+//! restores all old values. SET replies when everything is in effect. Before that the handler
+//! checks protected directives, and the directives that a stranger may set.
 //!
-//! Values of secrets stay out of the slow log, and so does a value whose directive is mistyped.
+//! The slow log has no values of secrets, and no value whose directive is mistyped, because such a
+//! value may be a secret.
 //!
 //! Cost: GET and DOCS O(directives); DOCS and REWRITE read the file on the loop.
 //!
@@ -80,8 +81,8 @@ const CONFIG_SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// Whether an argument is the value of a directive that holds a secret, or may be one, since a name
-/// is mistyped or a word is missing.
+/// Whether an argument is a secret directive's value, or may be a secret, because a name is
+/// mistyped or a word is missing.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     if !args.len().is_multiple_of(2) {
         return at >= 2 && russet_config::find(args.at(at)).is_none();
@@ -111,9 +112,10 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 ///
 /// Reply: a map of names to maps: `section` and `summary` (from redis.conf.example), `type`,
 /// `default`, `value`, `file` (the value that the configuration file gives now; null without a
-/// file, or if it cannot be read), `mutable` (CONFIG SET takes it), `effect` (it has one),
-/// `sensitive` (its value is a secret), and `alias` (its other name), `min`, `max` or `values`
-/// where it has them. Secrets have no value, default or file. O(directives), and the file is read.
+/// file, or if the file cannot be read), `mutable` (CONFIG SET takes the directive), `effect` (the
+/// directive has an effect), `sensitive` (the value is a secret), and `alias` (the other name),
+/// `min`, `max` or `values` if the directive has them. Secrets have no value, default or file.
+/// O(directives), and reading the file.
 fn docs(call: &mut Call<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = call.args.from(2).iter().collect();
     let server = &*call.server;
@@ -137,7 +139,7 @@ fn docs(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Writes one directive; the configs are the defaults, the values in use and those of the file.
+/// Writes a directive; the configs are the defaults, the values in use and the values of the file.
 fn write_docs(
     reply: &mut Reply,
     directive: &russet_config::Directive,
@@ -201,7 +203,7 @@ fn write_docs(
     }
 }
 
-/// `CONFIG HELP`: the subcommands, one status line each.
+/// `CONFIG HELP`: the subcommands, a status line each.
 fn help(call: &mut Call<'_>) -> CommandResult {
     let lines = [
         "GET <pattern>",
@@ -253,10 +255,10 @@ fn resetstat(call: &mut Call<'_>) -> CommandResult {
 pub(super) const NO_FILE: CommandError =
     CommandError::Text("ERR The server is running without a config file");
 
-/// `CONFIG REWRITE`: writes the current values to the server's configuration file; its comments and
-/// order stay, and it is replaced atomically.
+/// `CONFIG REWRITE`: writes the current values to the server's configuration file. The comments and
+/// the order stay; the server replaces the file atomically.
 ///
-/// Reply: OK, or an error if there is no file or it cannot be written.
+/// Reply: OK, or an error if there is no file or the server cannot write it.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let Some(file) = &server.identity.config_file else {
@@ -323,7 +325,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let names = changes.names().to_vec();
     if let Err(refused) = server.settings_changed(keyspace, &names, origin) {
         let error = changes.roll_back(&mut server.config, refused.name, &refused.why);
-        // The old values worked before; one that now fails has been logged.
+        // The old values worked before; the server has logged an old value that fails now.
         server.settings_restored(keyspace, &names, &refused, origin);
         return Err(CommandError::Bytes(error.line()));
     }

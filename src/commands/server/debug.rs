@@ -1,6 +1,6 @@
 //! DEBUG: inspects or breaks the server on purpose, for tests and experiments.
 //!
-//! As in Redis, the subcommands are not rows of the table: DEBUG is one command for ACLs and
+//! As in Redis, the subcommands are not rows of the table: DEBUG is a single command for ACLs and
 //! statistics. Nothing here is for production; the gate decides who may use it
 //! (`enable-debug-command`).
 
@@ -34,7 +34,7 @@ pub(super) const DEBUG: Spec = Spec {
     ..Spec::new("debug", debug)
 };
 
-/// A subcommand: its name, its number of arguments (including DEBUG and itself), its handler.
+/// A subcommand: the name, the number of arguments (including DEBUG and the name), the handler.
 struct Subcommand {
     name: &'static str,
     args: std::ops::RangeInclusive<usize>,
@@ -333,7 +333,7 @@ fn reply_buffer(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Maximum size of a list element before it needs a node of its own.
+/// Maximum size of a list element before the element needs a separate node.
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
 fn packed_threshold(call: &mut Call<'_>) -> CommandResult {
@@ -345,7 +345,7 @@ fn packed_threshold(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG POPULATE count [prefix] [size]`: creates keys; existing ones are left unchanged.
+/// `DEBUG POPULATE count [prefix] [size]`: creates keys; existing keys stay unchanged.
 fn populate(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let amount = |at: usize| match args.get(at) {
@@ -404,7 +404,7 @@ fn aof_flush_sleep(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The files are read by a thread; INFO reports its end.
+/// A thread reads the files; INFO reports when it has ended.
 fn aof_scrub(call: &mut Call<'_>) -> CommandResult {
     let aof = &mut call.server.persist.aof;
     if aof.log().is_none() {

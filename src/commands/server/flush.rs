@@ -42,11 +42,11 @@ const PENDING: Spec = Spec {
     ..Spec::new("pending", pending)
 };
 
-/// `FLUSH PENDING`: the flushes whose data is set aside, the last one first.
+/// `FLUSH PENDING`: the flushes whose data is set aside, the latest first.
 ///
 /// Reply: array of maps (flat arrays in RESP2): `id`; `age-seconds`, `seconds-left`; `keys`,
-/// `bytes` (an estimate); `databases`, a map from the number of each database to its keys.
-/// O(flushes).
+/// `bytes` (an estimate); `databases`, a map from the number of each database to the number of its
+/// keys. O(flushes).
 fn pending(call: &mut Call<'_>) -> CommandResult {
     let world = call.world();
     let now_ms = world.keyspace.now_ms();
@@ -91,12 +91,13 @@ const UNDO: Spec = Spec {
 };
 
 /// `FLUSH UNDO [DB index] [REPLACE]`: restores the data of the last flush that is set aside, with
-/// its expiries; with DB that of the last flush of this database, and this database alone. The
-/// databases must be empty; with REPLACE their keys are flushed, and set aside as by FLUSHDB.
+/// the keys' expiries; with DB the data of the last flush of this database, and this database
+/// alone. The databases must be empty; with REPLACE the handler flushes their keys, and sets them
+/// aside as FLUSHDB does.
 ///
-/// Reply: integer, the keys that are restored, without those of slots that other nodes serve by
-/// now. O(watched keys and keys that clients wait for). Propagated with `OF back keys`, which names
-/// the flush by the number of flushes since, and is only understood there.
+/// Reply: integer, the keys that are restored, without keys of slots that other nodes serve by now.
+/// O(watched keys and keys that clients wait for). Propagated with `OF back keys`, which names the
+/// flush by the number of flushes since, and is only understood there.
 fn undo(call: &mut Call<'_>) -> CommandResult {
     let asked = parse(call)?;
     let (args, origin) = (call.args, call.origin);

@@ -3,10 +3,10 @@
 //!     none --START--> active --STOP, or DURATION is over--> ended --RESET--> none
 //!                                                           ended --START--> active
 //!
-//! There is one session for the whole server. GET shows an active or an ended one. Without any it
-//! shows the windows of `hotkey-top-k` (Valkey), or null.
+//! The whole server has a single session. GET shows an active or an ended session. Without a
+//! session GET shows the windows of `hotkey-top-k` (Valkey), or null.
 //!
-//! Cost: while a session is active each sampled command counts its keys (SAMPLE).
+//! Cost: while a session is active the server counts the keys of each sampled command (SAMPLE).
 //!
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
@@ -72,7 +72,7 @@ fn number(arg: &[u8], min: i64, max: i64, error: &'static str) -> Result<i64, Co
 /// `HOTKEYS START METRICS count [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio]
 /// [SLOTS count slot ...]`.
 ///
-/// Reply: OK. Unknown metrics are ignored if at least one is known. O(COUNT).
+/// Reply: OK. The handler ignores unknown metrics if it knows at least one. O(COUNT).
 fn start(call: &mut Call<'_>) -> CommandResult {
     const GOES_ON: &str = "ERR hotkey tracking session already in progress";
     if call.server.hotkeys().is_some_and(HotkeysSession::is_active) {
@@ -250,9 +250,9 @@ const GET: Spec = Spec {
 
 /// `HOTKEYS GET`.
 ///
-/// Reply: an array of one map, so that replies of several servers can be concatenated. If there was
-/// no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps` of the last full
-/// window, the hottest first, as in Valkey; else null. O(counters).
+/// Reply: an array of a single map, so that a client can concatenate the replies of several
+/// servers. If there was no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps`
+/// of the last full window, the hottest first, as in Valkey; else null. O(counters).
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
     if call.server.hotkeys().is_none() {

@@ -1,11 +1,11 @@
 //! Whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 //!
-//! A flush takes the tables away in O(watched keys); their memory is freed by a thread, or by the
-//! command itself where its client cannot block. SYNC waits for that, the loop does not. With
-//! `flush-grace` the data is set aside instead, and FLUSH UNDO brings it back.
+//! A flush takes the tables away in O(watched keys). A thread frees their memory, or the command
+//! itself if the client cannot block. SYNC waits for the thread, the loop does not. With
+//! `flush-grace` the flush sets the data aside instead, and FLUSH UNDO restores it.
 //!
-//! FLUSHALL also ends a save and full synchronizations, whose data would be old. It is propagated
-//! under the client's own word, which may be renamed.
+//! FLUSHALL also ends a save and full synchronizations, because their data would be old. The
+//! handler propagates the client's own word for the command, which may be renamed.
 //!
 //! Decided elsewhere: freeing: `keyspace`; data set aside: `flush`, `Server::flush_aside`.
 
@@ -23,7 +23,7 @@ pub(super) const DBSIZE: Spec = Spec {
     ..Spec::new("dbsize", dbsize)
 };
 
-/// `DBSIZE`: the number of keys in the database, including expired ones not yet deleted.
+/// `DBSIZE`: the number of keys in the database, including expired keys that are not deleted yet.
 ///
 /// Reply: integer. O(1).
 fn dbsize(call: &mut Call<'_>) -> CommandResult {
@@ -52,7 +52,7 @@ enum Freeing {
     Later,
     /// Before the reply, by the helper thread: only this client waits.
     Awaited,
-    /// Before the reply, by the command itself: its client cannot block (EXEC, scripts).
+    /// Before the reply, by the command itself, because the client cannot block (EXEC, scripts).
     Here,
 }
 
@@ -139,12 +139,13 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     };
     let world = call.world();
     world.server.cancel_save(world.keyspace);
-    // Replicas need no snapshot of the old data: those that receive one synchronize again.
+    // Replicas need no snapshot of the old data: replicas that are receiving it synchronize again.
     world.server.give_up_sync(world.keyspace);
     let all = 0..world.keyspace.databases() as u32;
     let all: Vec<DbIndex> = all.map(DbIndex).collect();
     let is_awaited = empty(call, &all, freeing, now);
-    // The command is repeated under the client's word: it may be renamed, here and on the receiver.
+    // The effect has the client's word for the command, because it may be renamed, here and on the
+    // receiver.
     let name = args.at(0);
     let keeps = call.server.config.flush_grace > 0;
     if now {
@@ -236,8 +237,8 @@ mod tests {
         }
     }
 
-    /// Makes the helper thread report each mark and then block until released; it is already
-    /// blocked at the first one.
+    /// Makes the helper thread report each mark and then block until released; the thread is
+    /// already blocked at the first mark.
     fn hold_helper(t: &mut Testbed) -> (Receiver<()>, Sender<()>) {
         let ((reported, freed), (go, gate)) = (channel(), channel());
         let gate = Mutex::new(gate);
@@ -337,7 +338,7 @@ mod tests {
         t.run("SWAPDB 0 1");
         assert!(lost(&mut t));
         t.run("SWAPDB 0 1");
-        // A missing key that becomes an expired one counts as unchanged.
+        // A missing key that becomes an expired key counts as unchanged.
         t.run("SET x 1 PX 1");
         t.advance_ms(2);
         t.run_as(watcher, "SELECT 1");

@@ -1,8 +1,8 @@
 //! LATENCY: spikes by event, and histograms of command durations.
 //!
-//! A spike is an event that took at least `latency-monitor-threshold` ms; of each second the worst
-//! is kept. An event exists from its first spike to its reset. Histograms count every call,
-//! whatever the threshold, while `latency-tracking` is on.
+//! A spike is an occurrence of an event that took at least `latency-monitor-threshold` ms; the
+//! server keeps the worst of each second. An event exists from the first spike to a reset.
+//! Histograms count every call, whatever the threshold, while `latency-tracking` is on.
 //!
 //! Cost: replies O(spikes) or O(commands).
 //!
@@ -114,7 +114,7 @@ const HISTOGRAM: Spec = Spec {
 ///
 /// Reply: a map of `{calls, histogram_usec}` by command; the inner map gives, at each doubling of
 /// the microseconds, the number of calls that took no longer. A container stands for all its
-/// subcommands; unknown commands and those never called are left out.
+/// subcommands; the reply leaves out unknown commands and commands never called.
 fn histogram(call: &mut Call<'_>) -> CommandResult {
     let server = &*call.server;
     let mut wanted: Vec<&Row> = Vec::new();

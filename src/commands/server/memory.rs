@@ -65,8 +65,8 @@ const USAGE: Spec = Spec {
 
 /// `MEMORY USAGE key [SAMPLES count]`: integer; null for a missing key.
 ///
-/// Bytes of key and value in the allocator's size classes, exact whatever `count` is: containers
-/// track their size. O(1); for a stream O(its groups).
+/// Bytes of key and value in the allocator's size classes, exact whatever `count` is, because
+/// containers track their size. O(1); for a stream O(groups).
 fn usage(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut at = 3;

@@ -1,11 +1,11 @@
 //! The server commands.
 //!
-//! Most read a figure, change a setting or begin work that ends later: saving, flushing,
-//! synchronizing and shutting down are begun here and done by `server`, in slices, threads or a
-//! child process. Container commands check their arity by the rows of their subcommands.
+//! Most handlers read a figure, change a setting or begin work that ends later: they begin to save,
+//! flush, synchronize and shut down, and `server` does the work, in slices, threads or a child
+//! process. Container commands check the arity by the rows of their subcommands.
 //!
-//! A text or a table of one command is in that command's file; figures are counted where they arise
-//! (`server::parts::observe`, `server::figures`).
+//! A text or a table of a single command is in the command's file; the server counts figures where
+//! they arise (`server::parts::observe`, `server::figures`).
 //!
 //! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `russet_config`; roles
 //! and the stream: `server::replication`.

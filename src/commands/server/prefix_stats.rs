@@ -19,7 +19,7 @@ pub(super) const PREFIXSTATS: Spec = Spec {
     ..Spec::new("prefixstats", prefixstats)
 };
 
-/// The index of the figure with this name, whatever its case.
+/// The index of the figure with this name, in any case of letters.
 fn place_of(name: &[u8]) -> Option<usize> {
     let mut names = PrefixFigures::default().named().into_iter();
     names.position(|(its, _)| name.eq_ignore_ascii_case(its.as_bytes()))
@@ -28,10 +28,10 @@ fn place_of(name: &[u8]) -> Option<usize> {
 /// `PREFIXSTATS [COUNT n] [BY bytes|keys|reads|writes|misses|expired]`: figures of the selected
 /// database's keys by prefix, the greatest first.
 ///
-/// Reply: an array of maps: `prefix` (with its delimiter; `(none)`: keys without one; `(other)`:
-/// prefixes beyond the table's capacity), `keys`, `bytes` (as MEMORY USAGE counts them), `reads`,
-/// `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; default 10.
-/// O(n log n), n = prefixes in the table.
+/// Reply: an array of maps: `prefix` (with the delimiter; `(none)`: keys without a prefix;
+/// `(other)`: prefixes beyond the table's capacity), `keys`, `bytes` (as MEMORY USAGE counts them),
+/// `reads`, `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; default
+/// 10. O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (mut count, mut order) = (LINES, place_of(b"bytes").expect("one of the names"));

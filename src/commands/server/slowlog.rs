@@ -1,8 +1,8 @@
 //! SLOWLOG: the last slow commands.
 //!
-//! An entry is kept when the command ends, a blocked one included; secrets are replaced, long
-//! arguments and long commands are cut. Numbers are never used twice, RESET only empties the log. A
-//! length of 0 turns it off and keeps the entries.
+//! The server adds an entry when a command ends, also a blocked command. It replaces secrets, and
+//! cuts long arguments and long commands. No number is used twice, because RESET only empties the
+//! log. A length of 0 turns the log off and keeps the entries.
 //!
 //! Cost: GET O(entries replied), LEN O(1).
 //!

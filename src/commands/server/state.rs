@@ -1,8 +1,8 @@
 //! TIME, MONITOR, LOLWUT: the clock, the stream of commands.
 //!
-//! TIME stands still in a transaction and in a script, since it decides what they do; outside it is
-//! the system's clock, not the turn's. A monitor receives every command that runs, in order and
-//! without its secrets.
+//! TIME stands still in a transaction and in a script, because it decides what they do; elsewhere
+//! TIME is the system's clock, not the turn's. A monitor receives every command that runs, in order
+//! and without secrets.
 //!
 //! Decided elsewhere: the times: `Turn::time_of_commands_us`; monitors: `server.messages`.
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(t.take_reply(watcher), b"");
     }
 
-    /// A monitor did not see its own commands, and could access keys.
+    /// A monitor once did not see its own commands, and could access keys.
     #[test]
     fn a_monitor_sees_its_own_commands_and_leaves_keys_alone() {
         let mut t = Testbed::new();

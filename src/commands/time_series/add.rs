@@ -146,7 +146,7 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A sample is one element.
+/// A sample is a single element.
 fn each_triple(call: &mut Call<'_>) -> CommandResult {
     call.touches(call.args.len() as u64 / 3);
     Ok(())

@@ -42,8 +42,8 @@ pub(super) const ALTER: Spec = Spec {
     ..CREATE
 };
 
-/// `TS.ALTER key [options of CREATE, but ENCODING]`: keeps a series another way. Retention and
-/// labels change at once, the size of chunks with the next one; LABELS replaces all labels.
+/// `TS.ALTER key [options of CREATE, but ENCODING]`: changes the options of a series. Retention and
+/// labels change at once, the size of chunks with the next chunk; LABELS replaces all labels.
 ///
 /// Reply: OK. O(labels).
 fn alter(call: &mut Call<'_>) -> CommandResult {

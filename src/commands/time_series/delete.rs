@@ -23,11 +23,11 @@ pub(super) const DEL: Spec = Spec {
     ..Spec::new("ts.del", del)
 };
 
-/// `TS.DEL key from to`: removes samples. A series without samples stays. Destinations of its rules
-/// get the values that are left of the buckets.
+/// `TS.DEL key from to`: removes samples. A series without samples stays. The destinations of the
+/// series' rules get the values of the buckets without these samples.
 ///
-/// Reply: the number of samples removed. O(chunks of the range), and the samples of those at its
-/// ends.
+/// Reply: the number of samples removed. O(chunks of the range), and the samples of the chunks at
+/// the ends of the range.
 fn del(call: &mut Call<'_>) -> CommandResult {
     let [_, key, from, to] = call.args.exactly();
     let (from, to) = bounds(from, to)?;

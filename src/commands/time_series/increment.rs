@@ -26,11 +26,11 @@ pub(super) const INCRBY: Spec = Spec {
 };
 
 /// `TS.INCRBY key n [TIMESTAMP timestamp] [options of CREATE]`: adds a sample whose value is
-/// greater than that of the newest one by `n`, and makes the series if it is missing. At the newest
-/// sample's timestamp it replaces that one.
+/// greater than the newest sample's value by `n`, and makes the series if it is missing. At the
+/// newest sample's timestamp the command replaces that sample.
 ///
-/// Reply: the timestamp. The log and replicas get it, too. O(1); at the newest sample's timestamp
-/// O(samples between two marks).
+/// Reply: the timestamp. The log and replicas get the timestamp, too. O(1); at the newest sample's
+/// timestamp O(samples between two marks).
 fn incrby(call: &mut Call<'_>) -> CommandResult {
     change(call, 1.0)
 }
@@ -116,8 +116,8 @@ fn raise(
     added.map_err(|_| NOT_NEWEST)
 }
 
-/// Records the command with its timestamp, where it had none that is a number, or must be recorded
-/// after others.
+/// Records the command with the timestamp, if the client's words had no number for it, or if the
+/// command must be recorded after other effects.
 fn record(call: &mut Call<'_>, time: u64, time_at: Option<usize>, after_others: bool) {
     let args = call.args;
     let mut digits = itoa::Buffer::new();

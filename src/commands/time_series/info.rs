@@ -14,7 +14,7 @@ use russet_resp::Reply;
 use russet_timeseries::{ChunkFigures, Labels, Rule, Series};
 use russet_types::TimeSeries;
 
-/// Fields, and those that DEBUG adds.
+/// The number of fields, and of the fields that DEBUG adds.
 const FIELDS: usize = 14;
 const DEBUG_FIELDS: usize = 2;
 

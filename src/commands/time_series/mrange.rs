@@ -1,6 +1,7 @@
-//! MRANGE and MREVRANGE: their words; [`Gathered`] has the rows of one keyspace.
+//! MRANGE and MREVRANGE: the parser of their words; [`Gathered`] has the rows of a single keyspace.
 //!
-//! In a cluster the others send the rows of their series: [`gather`]. Groups are made here.
+//! In a cluster the other shards send the rows of their series: [`gather`]. The node that replies
+//! makes the groups.
 
 use super::count;
 use super::filters::{Shown, parse_filters};
@@ -74,9 +75,9 @@ fn count_ranges(call: &mut Call<'_>) -> CommandResult {
 
 /// `TS.MRANGE from to [options of RANGE] [WITHLABELS | SELECTED_LABELS name ...] [EXCLUDEEMPTY]
 /// FILTER filter ... [GROUPBY label REDUCE reducer]`: the rows of the series of this database whose
-/// labels satisfy all filters, with EXCLUDEEMPTY of those that have any; with GROUPBY one series
-/// for each value of a label, whose values are reduced at each timestamp. The client must be
-/// allowed to read each of the series.
+/// labels satisfy all filters, with EXCLUDEEMPTY only of series that have rows; with GROUPBY a
+/// single series for each value of a label, with the values reduced at each timestamp. The client
+/// must be allowed to read each of the series.
 ///
 /// Reply: map (RESP2: array) by key, or by `label=value`, of labels and rows; in RESP3 with the
 /// aggregators, or with reducers and sources. O(samples of the ranges).
@@ -105,7 +106,7 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// The words after FILTER: those of the filters, and a group.
+    /// The words after FILTER: the filters, and a group.
     fn parse(words: Args<'a>, name: &str) -> Result<(Args<'a>, Option<Group<'a>>), CommandError> {
         let Some(at) = find(words, 0, "GROUPBY") else {
             return Ok((words, None));

@@ -1,8 +1,8 @@
 //! NRANGE and NREVRANGE: the rows of several series, joined by their timestamps.
 //!
-//! The rows of each series are made one after another, and held until they are joined. Values
-//! beyond those of the first series are bounded (`Allowance`): a key may be named many times.
-//! Cost: O(samples), and rows * keys.
+//! The command makes the rows of the series in order, and keeps them until it joins them. The
+//! values beyond the first series' values are bounded (`Allowance`), because a client may name a
+//! key many times. Cost: O(samples), and rows * keys.
 
 use super::compact::latest;
 use super::count;
@@ -30,9 +30,9 @@ pub(super) const NRANGE: Spec = Spec {
 };
 
 /// `TS.NRANGE numkeys key [key ...] from to [options of RANGE]`: the rows of several series, joined
-/// by their timestamps; a series without a row at one has NaN there. AGGREGATION has an argument
-/// for each key, in their order: an aggregator, or several with commas between them. COUNT limits
-/// the joined rows.
+/// by their timestamps; a series without a row at a timestamp has NaN there. AGGREGATION has an
+/// argument for each key, in the order of the keys: an aggregator, or several with commas between
+/// them. COUNT limits the joined rows.
 ///
 /// Reply: array of arrays of a timestamp and an array of values (RESP2: simple strings).
 /// O(samples + rows * keys).
@@ -53,7 +53,7 @@ fn nrevrange(call: &mut Call<'_>) -> CommandResult {
     reply_joined(call, true)
 }
 
-/// The rows of a series, with those that are not joined yet.
+/// The rows of a series; the rows from `at` on are not joined yet.
 struct Joined {
     width: usize,
     times: Vec<u64>,

@@ -30,7 +30,7 @@ const NEGATIVE_IGNORE: CommandError =
 /// Bytes of a chunk.
 const CHUNK_BYTES: std::ops::RangeInclusive<i64> = 48..=1 << 20;
 
-/// The options that a command has; `None`: not this one.
+/// The options of a command; `None`: the command does not have the option.
 #[derive(Default)]
 pub(super) struct Asked<'a> {
     retention_ms: Option<u64>,
@@ -104,14 +104,14 @@ impl<'a> Asked<'a> {
         russet_timeseries::Series::new(self.options(config), labels).into()
     }
 
-    /// Changes the options of an existing series, but its labels.
+    /// Changes the options of an existing series, except the labels.
     pub(super) fn alter(&self, series: &mut TimeSeries) {
         let options = self.change(*series.options());
         series.set_options(options);
     }
 }
 
-/// The options that the settings give a new series.
+/// The options that the settings give to a new series.
 pub(super) fn defaults(config: &Config) -> Options {
     Options {
         retention_ms: config.ts_retention_policy,
@@ -123,7 +123,8 @@ pub(super) fn defaults(config: &Config) -> Options {
     }
 }
 
-/// The policy of a series for a second sample at a timestamp, by its options or the settings.
+/// The policy of a series for a second sample at a timestamp, by the series' options or the
+/// settings.
 pub(super) fn policy_of(series: &TimeSeries, config: &Config) -> Policy {
     let usual = || match config.ts_duplicate_policy {
         SeriesPolicy::Block => Policy::Block,
@@ -145,7 +146,7 @@ pub(super) fn policy(args: Args<'_>, at: Option<usize>) -> Result<Option<Policy>
     Policy::by_name(word).map(Some).ok_or(BAD_POLICY)
 }
 
-/// The labels after the word at an index: an odd last one is dropped.
+/// The labels after the word at an index, without an odd last word.
 fn labels(args: Args<'_>, at: Option<usize>) -> Result<Option<Args<'_>>, CommandError> {
     let Some(at) = at else {
         return Ok(None);
@@ -176,7 +177,7 @@ fn chunk_bytes(text: Option<&[u8]>) -> Result<u32, CommandError> {
     }
 }
 
-/// Whether chunks are compressed, by ENCODING or by one of the words alone.
+/// Whether chunks are compressed, by ENCODING or by COMPRESSED or UNCOMPRESSED alone.
 fn encoding(args: Args<'_>, from: usize, name: &str) -> Result<Option<bool>, CommandError> {
     let of = |at: usize| match at {
         at if args.is(at, "COMPRESSED") => Some(true),

@@ -83,7 +83,7 @@ fn reply_range(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     Ok(())
 }
 
-/// Makes the rows of the one series.
+/// Makes the rows of the single series.
 fn make_rows(
     args: &RangeArgs,
     series: &[Column<'_>],

@@ -71,7 +71,7 @@ pub(super) type List = SmallVec<[Aggregator; 2]>;
 
 /// The options of AGGREGATION.
 pub(super) struct Buckets {
-    /// One list, or one for each key.
+    /// A single list, or a list for each key.
     lists: SmallVec<[List; 1]>,
     spans: Spans,
     stamp: Stamp,
@@ -228,8 +228,8 @@ impl RangeArgs {
         self.count
     }
 
-    /// Calls `row` with the time and the values of each row of a series, with `extra` after its
-    /// samples. `allowance`: of all series of the command.
+    /// Calls `row` with the time and the values of each row of a series, with `extra` after the
+    /// series' samples. `allowance`: of all series of the command.
     pub(super) fn run(
         &self,
         series: &Series,
@@ -367,7 +367,7 @@ impl Duration {
         ms.or_else(|| parse_span(word).map(Duration::Calendar))
     }
 
-    /// With the name of a time zone, if there is one.
+    /// The spans, in the time zone of this name, if the command names a time zone.
     fn spans(self, zone: Option<&[u8]>) -> Result<Spans, CommandError> {
         match self {
             Duration::Ms(..=0) => Err(BAD_DURATION),

@@ -1,8 +1,8 @@
 //! READ: the samples from a timestamp on, immediately or when there are enough of them.
 //!
-//! A read that waits blocks its client; the command runs again when the series gets a sample, with
-//! `+` and `$` replaced by the timestamps that they stood for, and when its key is removed.
-//! Readers take nothing from each other.
+//! A read that waits blocks the client; the command runs again when the series gets a sample, with
+//! `+` and `$` replaced by the timestamps that they stood for, and when the key is removed. Readers
+//! take nothing from each other.
 
 use super::count as counted;
 use super::row::{READ_KEY, READING, READS};
@@ -48,9 +48,9 @@ struct Asked {
 }
 
 /// `TS.READ key timestamp [BLOCK milliseconds min_count] [MAX_COUNT max_count]`: the oldest samples
-/// from a timestamp on; `-` is the earliest time, `+` the newest sample's timestamp, `$` the one
-/// after it. With BLOCK the command waits for `min_count` samples, for the time (0: for ever), or
-/// for the removal of the key, and replies what there is.
+/// from a timestamp on; `-` is the earliest time, `+` the newest sample's timestamp, `$` the
+/// timestamp after it. With BLOCK the command waits for `min_count` samples, for the time (0: for
+/// ever), or for the removal of the key, and replies the samples that are there.
 ///
 /// Reply: array of arrays of a timestamp and a value (RESP2: simple string), empty if the key is
 /// missing. O(log chunks + samples).
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(text(t.take_reply(reader)), "*1\r\n*2\r\n:0\r\n+1\r\n");
     }
 
-    /// The removal of its key, and the end of its time, end a wait without an error.
+    /// The removal of the key, and the end of the time, end a wait without an error.
     #[test]
     fn a_wait_ends_with_what_there_is() {
         for line in [

@@ -1,6 +1,7 @@
 //! The rows' common parts: flags, keys, categories, errors, timestamps, values.
 //!
-//! A value is a number as JSON has it; most have few digits, and are read by one division.
+//! A value is a number as JSON has it; most have few digits, and the parser reads them by a single
+//! division.
 
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Category, CommandError, Flags, KeySpec};
@@ -19,7 +20,7 @@ pub(super) const WRITING: Category = Category::TIMESERIES.union(Category::WRITE)
 
 /// No series is at the key.
 pub(super) const MISSING: CommandError = CommandError::Text("ERR TSDB: the key does not exist");
-/// Another type is at the key: most commands, and those that add.
+/// Another type is at the key: the error of most commands, and the error of commands that add.
 pub(super) const WRONG_TYPE: CommandError =
     CommandError::Text("ERR WRONGTYPE Operation against a key holding the wrong kind of value");
 pub(super) const NOT_A_SERIES: CommandError =

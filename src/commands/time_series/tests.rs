@@ -1,6 +1,6 @@
 //! Recorded replies of Redis Stack 7.4, payloads, effects, bounds.
 //!
-//! The lines are in `answers`, each with its reply in both protocols.
+//! The lines are in `answers`, each with the reply in both protocols.
 
 use crate::commands::sketches::transcript::{check_refused, converse, hex, payload, play};
 use crate::server::Testbed;
@@ -32,8 +32,8 @@ fn replies_to_grafana_are_those_of_redis() {
     play(include_str!("answers/grafana.txt"));
 }
 
-/// Makes a series by lines; its payload is that of Redis, which makes the same series again. It has
-/// the key's name.
+/// Makes a series by lines, and checks that its payload equals Redis's payload, and that this
+/// payload makes the same series again. `of_redis` has the key's name.
 fn check_series(lines: &[&str], key: &str, of_redis: &str) {
     let mut t = Testbed::new();
     t.run("CONFIG SET rdbcompression no");
@@ -128,8 +128,8 @@ fn effects_have_the_timestamps() {
     );
 }
 
-/// The range stands before the words, whatever it says: FILTER in its place ended the arguments
-/// before it.
+/// The range stands before the words, whatever its text is: FILTER in the range's place once ended
+/// the arguments before it.
 #[test]
 fn a_word_in_the_place_of_the_range_is_no_word() {
     let mut t = Testbed::new();
@@ -168,7 +168,7 @@ fn damaged_payloads_are_refused() {
     );
 }
 
-/// Rows of buckets without samples are bounded: one command may not fill the memory.
+/// Rows of buckets without samples are bounded: a single command may not fill the memory.
 #[test]
 fn empty_rows_are_bounded() {
     let mut t = Testbed::new();

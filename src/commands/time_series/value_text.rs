@@ -1,7 +1,7 @@
 //! Values as Redis's time series reply them in RESP2: the shortest digits that read back to the
-//! same double, without an exponent if these reach to the point, or if it is an integer below
-//! 2^52; else as `5E-1` and `1.25E20`. All else that Redis prints has the digits of Grisu2, of
-//! which five in a thousand are one too many: `russet_base::numbers::float`.
+//! same double, without an exponent if the digits reach to the point, or if the value is an integer
+//! below 2^52; else as `5E-1` and `1.25E20`. Other doubles that Redis prints have the digits of
+//! Grisu2, which prints a digit too many five times in a thousand: `russet_base::numbers::float`.
 //!
 //! Cost: 10 ns for integers and for up to three decimals, else about 40.
 
@@ -13,12 +13,12 @@ pub(super) const TEXT_MAX: usize = 32;
 
 /// Decimals are tried as a whole number of thousandths.
 const SCALE: u64 = 1000;
-/// A decimal of fewer than 16 digits is the only one of those that reads back to its double.
+/// No other decimal of fewer than 16 digits reads back to the same double.
 const EXACT: f64 = 1e15;
-/// Integers below this are printed as such.
+/// Integers below this are printed without an exponent.
 const INTEGERS: f64 = (1_u64 << 52) as f64;
 
-/// A text under way.
+/// The text written so far.
 struct Text<'r> {
     room: &'r mut [u8; TEXT_MAX],
     len: usize,
@@ -38,7 +38,7 @@ impl Text<'_> {
     }
 }
 
-/// Writes a value; see the module. Returns the length of its text.
+/// Writes a value; see the module. Returns the length of the text.
 #[inline]
 pub(super) fn write_value(room: &mut [u8; TEXT_MAX], value: f64) -> usize {
     let size = value.abs();

@@ -1,7 +1,7 @@
 //! DEBUG DIGEST and DIGEST-VALUE: signatures of contents, identical to Redis's.
 //!
-//! Equal contents have equal signatures, whatever their encoding and table order; an empty server
-//! has forty zeros. Of a key's expiry only its existence counts, not its time.
+//! Equal contents have equal signatures, whatever the encoding and table order; an empty server has
+//! forty zeros. Of a key's expiry only the existence counts, not the time.
 
 use crate::server::{Call, CommandResult};
 use russet_keyspace::{Db, DbIndex};
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(t.run("DEBUG DIGEST-VALUE"), "*0\r\n");
     }
 
-    /// The figures could not be compared with those of other servers.
+    /// The figures could not be compared with the figures of other servers.
     #[test]
     fn signatures_are_those_of_redis() {
         let mut t = bed();

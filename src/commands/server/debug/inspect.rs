@@ -136,7 +136,7 @@ pub(in crate::commands::server) fn listpack(call: &mut Call<'_>) -> CommandResul
     Ok(())
 }
 
-/// One line with the totals, then one per entry.
+/// A line with the totals, then a line for each entry.
 fn show(pack: &Listpack) -> String {
     let mut text = format!(
         "listpack: {} bytes, {} entries\n",

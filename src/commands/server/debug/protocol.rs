@@ -79,8 +79,8 @@ fn attribute(reply: &mut Reply) -> CommandResult {
     Ok(())
 }
 
-/// A push is not a reply; one is sent as well, so that clients that drop pushes can continue. Like
-/// every push caused by a client's own command, this one comes after the reply.
+/// A push is not a reply; the handler writes a reply, too, so that clients that drop pushes can
+/// continue. Like every push that a client's own command causes, this push comes after the reply.
 fn push(reply: &mut Reply) -> CommandResult {
     if !reply.resp3() {
         const NOT_IN_RESP2: &str = "ERR RESP2 is not supported by this command";

@@ -8,7 +8,7 @@ const NOT_LOADED: &str = "ERR Error trying to load the RDB dump, check server lo
 const NOT_SAVED: &str = "ERR";
 
 /// `DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]`: saves, empties the databases, loads the file. NOSAVE:
-/// skips the save. NOFLUSH: keeps existing keys. MERGE: loaded keys replace existing ones.
+/// skips the save. NOFLUSH: keeps existing keys. MERGE: loaded keys replace existing keys.
 ///
 /// Reply: OK. O(all data).
 pub(in crate::commands::server) fn reload(call: &mut Call<'_>) -> CommandResult {

@@ -1,15 +1,15 @@
 //! MEMORY DOCTOR: memory problems, where they are, and the commands that help.
 //!
-//! Each finding is one line, with the amount and the command or setting against it. Amounts below
-//! `WORTH_A_LINE` are not reported, and there is no diagnosis below `WORTH_A_LOOK` of used memory.
+//! Each finding is a line, with the amount and the command or setting against it. DOCTOR does not
+//! report amounts below `WORTH_A_LINE`, and makes no diagnosis below `WORTH_A_LOOK` of used memory.
 //!
 //!     (verdict) the faults of memory that the verdict on the server has (`observe::verdict`)
 //!     held      memory that the process has but does not use
 //!     limit     maxmemory against what the machine has
 //!     buffers   memory other than data
-//!     prefix    the prefix with most of the data, and one that is never read
+//!     prefix    the prefix with most of the data, and a prefix that is never read
 //!
-//! It reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
+//! DOCTOR reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
 
 use crate::server::info::{MemoryFigures, excess};
 use crate::server::{Call, OF_MEMORY, World};
@@ -49,7 +49,7 @@ pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigu
         return "Nothing is wrong with the memory of this server.\n".into();
     }
     let line = |finding: &Finding| match &finding.remedy {
-        // A fault of the verdict names its remedy only.
+        // A fault of the verdict names only the remedy.
         Some(remedy) if OF_MEMORY.contains(&&*finding.code) => {
             format!("* {}: {}. Fix: {remedy}\n", finding.code, finding.text)
         }
@@ -115,7 +115,7 @@ fn held(m: &MemoryFigures, found: &mut Vec<Finding>) {
     }
 }
 
-/// Used memory against its limit.
+/// Used memory against the limit.
 fn limit(call: &Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
     let limit = call.server.memory.limit.maxmemory();
     if call.server.memory.limit.resident_exceeded() {
@@ -223,7 +223,7 @@ fn buffers(m: &MemoryFigures, found: &mut Vec<Finding>) {
     }
 }
 
-/// The prefix with the most bytes, and one that is written but never read.
+/// The prefix with the most bytes, and a prefix that is written but never read.
 fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
     let db = call.db.index();
     let keyspace = call.db.keyspace();

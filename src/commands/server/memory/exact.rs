@@ -1,4 +1,4 @@
-//! Compares MEMORY USAGE of a key with the bytes freed by its deletion.
+//! Compares MEMORY USAGE of a key with the bytes that the key's deletion frees.
 
 use std::collections::BTreeSet;
 

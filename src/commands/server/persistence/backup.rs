@@ -1,5 +1,5 @@
-//! BACKUP: sealed sets of the server's files. CREATE makes one at once (russet's own); START and
-//! SEAL are Redis's two steps, between which the base can be copied elsewhere.
+//! BACKUP: sealed sets of the server's files. CREATE makes a set at once (russet's own); START and
+//! SEAL are Redis's two steps, between which an operator can copy the base elsewhere.
 
 use crate::commands::help::{self, misused, write_help};
 use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
@@ -29,9 +29,9 @@ const CREATE: Spec = Spec {
     ..Spec::new("create", create)
 };
 
-/// `BACKUP CREATE [name]`: makes a set of all data acknowledged so far, in its own folder; the
-/// client waits for it. With the append only file the set consists of hard links, made at once;
-/// otherwise a snapshot is saved first, as by BGSAVE.
+/// `BACKUP CREATE [name]`: makes a set of all data acknowledged so far, in a separate folder; the
+/// client waits for the set. With the append only file the set consists of hard links, made at
+/// once; otherwise the server saves a snapshot first, as BGSAVE does.
 ///
 /// Reply: the folder. O(files), or O(all data) between other work.
 fn create(call: &mut Call<'_>) -> CommandResult {
@@ -97,11 +97,11 @@ const START: Spec = Spec {
     ..Spec::new("start", start)
 };
 
-/// `BACKUP START`: begins a backup with a new base of the append only file, which is switched on
-/// for its time if it is off.
+/// `BACKUP START`: begins a backup with a new base of the append only file. If this file is off the
+/// server switches it on for the time of the backup.
 ///
-/// Reply: OK; STATUS has the progress. An error if one is under way or sealed, or the folder has
-/// files. O(all data), between other work.
+/// Reply: OK; STATUS has the progress. An error if a backup is under way or sealed, or the folder
+/// has files. O(all data), between other work.
 fn start(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let in_transaction = call.origin == Origin::Exec;
@@ -117,8 +117,8 @@ const SEAL: Spec = Spec {
     ..Spec::new("seal", seal)
 };
 
-/// `BACKUP SEAL`: completes the backup with everything written so far, and its manifest. The client
-/// waits for it, except inside MULTI.
+/// `BACKUP SEAL`: completes the backup with everything written so far, and the manifest. The client
+/// waits until the backup is sealed, except inside MULTI.
 ///
 /// Reply: OK, or an error without a base to complete. O(files).
 fn seal(call: &mut Call<'_>) -> CommandResult {
@@ -146,9 +146,9 @@ const ABORT: Spec = Spec {
     ..Spec::new("abort", abort)
 };
 
-/// `BACKUP ABORT`: ends a backup that is not sealed, and removes its files.
+/// `BACKUP ABORT`: ends a backup that is not sealed, and removes the backup's files.
 ///
-/// Reply: OK, or an error if none is under way.
+/// Reply: OK, or an error if no backup is under way.
 fn abort(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let world = call.world();
@@ -165,7 +165,7 @@ const CLEANUP: Spec = Spec {
 
 /// `BACKUP CLEANUP`: removes the files of a sealed or failed backup.
 ///
-/// Reply: OK, or an error while one is under way. O(files), in a thread.
+/// Reply: OK, or an error while a backup is under way. O(files), in a thread.
 fn clean_up(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let session = &mut call.server.persist.backups.session;
@@ -205,7 +205,7 @@ const DROP: Spec = Spec {
     ..Spec::new("drop", drop_set)
 };
 
-/// `BACKUP DROP name`: removes a set; files shared with other sets stay in those.
+/// `BACKUP DROP name`: removes a set; files that it shares with other sets stay in the other sets.
 ///
 /// Reply: OK, or an error if there is no set of this name.
 fn drop_set(call: &mut Call<'_>) -> CommandResult {

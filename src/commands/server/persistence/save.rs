@@ -5,7 +5,7 @@ use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_config::SnapshotMethod;
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
-/// Redis replies `ERR` alone, and has the reason in its log.
+/// Redis replies `ERR` alone, and logs the reason.
 fn failed(server: &Server) -> CommandError {
     CommandError::owned(format!("ERR {}", server.persist.saving.last_error))
 }
@@ -21,7 +21,7 @@ pub(in crate::commands::server) const SAVE: Spec = Spec {
 
 /// `SAVE`: writes a snapshot and blocks the server meanwhile.
 ///
-/// Reply: OK once the file is on disk under its name. O(all data).
+/// Reply: OK once the file is on disk under the final name. O(all data).
 fn save(call: &mut Call<'_>) -> CommandResult {
     if call.server.persist.saving.in_progress() {
         return Err(IN_PROGRESS);
@@ -48,9 +48,10 @@ pub(in crate::commands::server) const BGSAVE: Spec = Spec {
 };
 
 /// `BGSAVE [SCHEDULE | CANCEL] [FORK | FORKLESS]`: writes a snapshot of the present databases
-/// between other work. Inside a transaction it is scheduled. CANCEL cancels the running save and
-/// the scheduled one. FORK and FORKLESS (Valkey 9.2) choose how this save is made, in place of
-/// `snapshot-method`: by a child, or between other work; a scheduled save follows the directive.
+/// between other work. Inside a transaction the handler schedules the save. CANCEL cancels the
+/// running and the scheduled save. FORK and FORKLESS (Valkey 9.2) choose the method of this save,
+/// in place of `snapshot-method`: a child, or between other work; a scheduled save follows the
+/// directive.
 ///
 /// Reply: simple string.
 fn bgsave(call: &mut Call<'_>) -> CommandResult {

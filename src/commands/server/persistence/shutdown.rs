@@ -28,8 +28,8 @@ const CANNOT_SAVE: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 ///
 /// Reply: none, the connection closes; an error if the server keeps running because the final
 /// snapshot failed and FORCE was not given. Without SAVE or NOSAVE the save points decide whether
-/// to take one. SAFE: an error on a primary of a cluster that votes. FAILOVER: a replica of the
-/// cluster is asked to take over before. ABORT excludes all other options.
+/// to take one. SAFE: an error on a primary of a cluster that votes. FAILOVER: the server first
+/// asks a replica of the cluster to take over. ABORT excludes all other options.
 fn shutdown(call: &mut Call<'_>) -> CommandResult {
     let mut request = ShutdownRequest::default();
     let mut aborts = false;
@@ -72,13 +72,13 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
         return Err(call.server.scripting.busy_error(call.server.config.dialect));
     }
     if call.server.shutdown.waiting.is_some() && !request.now {
-        // The client waits with the one that requested the shutdown first.
+        // The client waits together with the client that requested the shutdown first.
         call.block_until_shutdown();
         return Ok(());
     }
     tracing::info!("User requested shutdown...");
     if !call.server.scripting.is_running() {
-        // Changes of this turn are saved as well.
+        // The save includes changes of this turn.
         call.server.begin_shutdown(request, false);
         call.block_until_shutdown();
         return Ok(());
@@ -89,7 +89,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
     if !server.end_shutdown(keyspace, request, false) {
         return Err(CommandError::Text(CANNOT_SAVE));
     }
-    // Commands that the client sent after this one do not run.
+    // Commands that the client sent after SHUTDOWN do not run.
     call.client.flags |= ClientFlags::CLOSE_ASAP;
     call.client.ends_by(EndReason::Shutdown);
     Ok(())

@@ -1,8 +1,8 @@
-//! PREFIXSTATS: figures counted by commands equal those of a walk.
+//! PREFIXSTATS: figures that commands count equal the figures of a walk.
 //!
-//! Keys, bytes, reads, writes, misses and expired keys are counted under their prefix while
-//! commands run. Keys that were there before the setting was turned on are walked in slices while
-//! they change; random commands of all types check that both ways give the same figures.
+//! Commands count keys, bytes, reads, writes, misses and expired keys by prefix. A walk counts keys
+//! that were there before the setting was turned on, in slices, while they change; random commands
+//! of all types check that both ways give the same figures.
 
 use std::collections::BTreeMap;
 

@@ -79,12 +79,13 @@ const READ: Spec = Spec {
 /// ...] [REPLICAS n]`: the changes after a position, whole units only.
 ///
 /// Reply: array of two: the position after all that was read, for the next READ or an ACK; and an
-/// array of changes. A change is an array of six: the offset after its unit, Unix milliseconds (of
-/// a note at most 100 ms before; null: unknown), database (null: unknown), user (empty: no user's,
-/// as expiries are; null: unknown), the command as an array, those of its keys that were asked for.
+/// array of changes. A change is an array of six: the offset after the change's unit, Unix
+/// milliseconds (of a note at most 100 ms before; null: unknown), database (null: unknown), user
+/// (empty: no user's, as expiries are; null: unknown), the command as an array, and the command's
+/// keys that the client asked for.
 ///
-/// Errors: CHANGESLOST, if what follows the position is not kept; DIVERGED, if the position is not
-/// of this dataset's past. O(bytes of the stream that are read), in slices.
+/// Errors: CHANGESLOST, if the server does not keep the stream after the position; DIVERGED, if the
+/// position is not of this dataset's past. O(bytes of the stream that are read), in slices.
 fn read(call: &mut Call<'_>) -> CommandResult {
     if call.server.config.changes_retain == 0 {
         call.server.changes.drop_reader(call.client.id);
@@ -205,7 +206,7 @@ impl PositionWord {
         place.ok_or(BAD_POSITION)
     }
 
-    /// Its offset, which is in this dataset's past.
+    /// The offset of the position, which is in this dataset's past.
     fn offset(self, call: &Call<'_>) -> Result<ReplOffset, CommandError> {
         let server = &call.server;
         let end = server.stream.offset();
@@ -269,7 +270,8 @@ impl<'a> ChangesRequest<'a> {
         };
         while at < args.len() {
             let operand = args.get(at + 1).ok_or(CommandError::Syntax)?;
-            // The first of a list is taken as it is, so that a prefix may be one of these words.
+            // The parser takes the first word of a list as it is, so that a prefix may equal an
+            // option's word.
             let behind = at
                 + 2
                 + args
@@ -465,7 +467,7 @@ mod tests {
         t
     }
 
-    /// The commands of the changes in a reply, each with its keys.
+    /// The commands of the changes in a reply, each with the keys.
     fn read(t: &mut Testbed, line: &str) -> Vec<String> {
         let reply = t.run(line);
         let words = |text: &str| -> Vec<String> {

@@ -13,10 +13,10 @@ pub(in crate::commands::server) const FAILOVER: Spec = Spec {
     ..Spec::new("failover", failover)
 };
 
-/// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`: writes wait until a replica has all of
-/// them; then it becomes the primary, and this server its replica.
+/// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`: writes wait until a replica has received
+/// all earlier writes; then the replica becomes the primary, and this server follows it.
 ///
-/// Reply: OK when it has begun; INFO replication reports its progress.
+/// Reply: OK when the failover has begun; INFO replication reports the progress.
 fn failover(call: &mut Call<'_>) -> CommandResult {
     if call.server.cluster.is_some() {
         const TEXT: &str =

@@ -1,8 +1,8 @@
 //! PSYNC, SYNC, REPLCONF: the words of replicas, and of a primary that asks for an acknowledgement.
 //!
 //! A replica introduces itself by REPLCONF (port, address, abilities), then asks by PSYNC; facts of
-//! a replica come from another machine, so lengths and numbers are checked, and unknown abilities
-//! are ignored as those of newer servers. ACK has no reply.
+//! a replica come from another machine, so the handler checks lengths and numbers. It ignores
+//! unknown abilities, because newer servers may send them. ACK has no reply.
 //!
 //!     PSYNC ? -1          full: +FULLRESYNC id offset, a snapshot, the stream
 //!     PSYNC id offset     +CONTINUE and the stream, if the backlog still has the offset
@@ -89,10 +89,10 @@ pub(in crate::commands::server) const REPLCONF: Spec = Spec {
 /// Bytes of the id of a cluster's node.
 const NODE_ID_LEN: usize = 40;
 
-/// `REPLCONF option value ...`: facts of a replica about itself, and its acknowledgements; from a
+/// `REPLCONF option value ...`: facts of a replica about itself, and acknowledgements; from a
 /// primary the request for an acknowledgement.
 ///
-/// Reply: OK; none to ACK and GETACK.
+/// Reply: OK; no reply to ACK and GETACK.
 fn replconf(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len().is_multiple_of(2) {
@@ -128,7 +128,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                     value.len()
                 )));
             }
-            // Unknown words are those of newer servers.
+            // Unknown words come from newer servers.
             b"capa" => match &value.to_ascii_lowercase()[..] {
                 b"eof" => facts.eof = true,
                 b"psync2" => facts.psync2 = true,

@@ -21,8 +21,8 @@ pub(in crate::commands::server) const SLAVEOF: Spec = Spec {
     ..REPLICAOF
 };
 
-/// `REPLICAOF host port`: the server follows another one from now on; `REPLICAOF NO ONE`: it is a
-/// primary.
+/// `REPLICAOF host port`: the server follows another server from now on; `REPLICAOF NO ONE`: it
+/// becomes a primary.
 ///
 /// Reply: OK, before the link is up: INFO replication reports the link.
 fn replicaof(call: &mut Call<'_>) -> CommandResult {

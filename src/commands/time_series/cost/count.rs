@@ -1,8 +1,9 @@
-//! How many samples and series each command would touch: its work (`commands::work`).
+//! How many samples and series each command would touch: the work of the command
+//! (`commands::work`).
 //!
-//! Samples are counted by the lengths of their chunks: those at the ends of a range count whole. A
-//! sample counts once for each aggregator. O(log chunks) and the chunks of the range; of commands
-//! that find series by their labels also the search for these.
+//! The functions count samples by the lengths of chunks: the chunks at the ends of a range count
+//! whole. A sample counts once for each aggregator. O(log chunks) and the chunks of the range; for
+//! commands that find series by labels also the search for the series.
 
 use super::super::filters::parse_filters;
 use super::super::range::bounds;

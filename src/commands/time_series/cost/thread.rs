@@ -1,9 +1,9 @@
-//! Ranges that take long are read off the loop.
+//! A thread reads ranges that take long, off the loop.
 //!
-//!     RANGE -> the chunks of its range, copied -> a thread makes the rows -> RANGE again
+//!     RANGE -> the chunks of the range, copied -> a thread makes the rows -> RANGE again
 //!
-//! A copy of a chunk takes a hundredth of the time that its samples take to become text. In MULTI,
-//! scripts and without threads (`vset-threads 0`) the loop makes the rows.
+//! A copy of a chunk takes a hundredth of the time that the chunk's samples take to become text. In
+//! MULTI, scripts and without threads (`vset-threads 0`) the loop makes the rows.
 
 use super::super::rows_text::RowsText;
 use crate::server::searches::Task;
@@ -19,11 +19,11 @@ const LONG: u64 = 1 << 15;
 /// A series, and the sample after it that is asked, too.
 pub(in crate::commands::time_series) type Column<'s> = (&'s Series, Option<Sample>);
 
-/// Makes the rows of a command with these arguments and this name from its series.
+/// Makes the rows of a command with these arguments and this name from the series.
 pub(in crate::commands::time_series) type MakeRows =
     fn(Args<'_>, &str, &[Column<'_>], &mut RowsText) -> Result<(), CommandError>;
 
-/// Rows on their way.
+/// Rows that a thread makes.
 struct Rows {
     args: OwnedArgs,
     name: &'static str,

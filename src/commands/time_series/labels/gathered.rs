@@ -1,6 +1,6 @@
-//! MRANGE takes series: their rows are written as they come, with GROUPBY merged.
+//! MRANGE takes series and writes the rows as they come, with GROUPBY merged.
 //!
-//! Groups are written after all series, some rows of one in a step.
+//! It writes groups after all series, some rows of a group in a step.
 
 use super::super::compact::latest;
 use super::super::filters::{Shown, begin_labels, reply_label};
@@ -53,7 +53,7 @@ impl Gathered {
         }
     }
 
-    /// Takes a series into its group.
+    /// Merges a series into the group of its label.
     fn merge(
         &mut self,
         (key, series): (&[u8], &Series),
@@ -199,7 +199,7 @@ pub(in crate::commands::time_series) fn extra_of(
     }
 }
 
-/// Begins what is replied of a series with its key and its labels.
+/// Begins the reply's part of a series with the key and the labels.
 pub(in crate::commands::time_series) fn begin_series(
     reply: &mut Reply,
     (key, labels): (&[u8], &Labels),

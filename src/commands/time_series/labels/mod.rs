@@ -1,7 +1,7 @@
 //! Series by their labels: QUERYINDEX, MGET and QUERYLABELS, and parts of MRANGE.
 //!
 //!     filters     conditions on labels, the labels that are shown
-//!     slices      the series that satisfy them, one after the other, in slices
+//!     slices      the series that satisfy conditions, in order, in slices
 //!     gathered    the rows that MRANGE makes of series
 //!     shards      series of all shards of a cluster
 //!     query       QUERYINDEX, MGET

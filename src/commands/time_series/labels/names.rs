@@ -27,8 +27,8 @@ pub(in crate::commands::time_series) const QUERYLABELS: Spec = Spec {
 };
 
 /// `TS.QUERYLABELS LABELS | VALUES label [FILTER filter [filter ...]]`: the names of labels, or the
-/// values of one, of the series of this database whose labels satisfy all filters; without FILTER
-/// of all series. Series that the client may not read are left out.
+/// values of a label, of the series of this database whose labels satisfy all filters; without
+/// FILTER of all series. The reply leaves out series that the client may not read.
 ///
 /// Reply: set (RESP2: array) of names or values, sorted. O(series * labels).
 fn querylabels(call: &mut Call<'_>) -> CommandResult {
@@ -69,7 +69,7 @@ fn querylabels(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The names of labels, or the values of one.
+/// The names of labels, or the values of a label.
 #[derive(Default)]
 struct Texts(BTreeSet<Box<[u8]>>);
 

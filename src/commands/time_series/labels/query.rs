@@ -1,6 +1,6 @@
 //! QUERYINDEX and MGET: keys, or the newest samples, of the series that satisfy conditions.
 //!
-//! In slices on one server; in a cluster all shards are asked first.
+//! In slices on a single server; in a cluster the node first asks all shards.
 
 use super::super::compact::open_bucket;
 use super::super::count;
@@ -25,7 +25,7 @@ pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
 };
 
 /// `TS.QUERYINDEX filter [filter ...]`: the keys of the series of this database whose labels
-/// satisfy all filters, in a cluster those of all shards.
+/// satisfy all filters, in a cluster of all shards.
 ///
 /// Reply: set (RESP2: array) of keys, sorted. O(series of the rarest label * filters).
 fn queryindex(call: &mut Call<'_>) -> CommandResult {

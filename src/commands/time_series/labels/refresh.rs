@@ -1,9 +1,9 @@
 //! TIMESERIES.REFRESHCLUSTER, which the module's tests and tools send to each node first.
 //!
-//! Redis's module keeps a copy of the cluster's topology, to be renewed by this command. Here each
-//! M-command asks the shards that the bus knows at that moment, so that no copy can be old. What
-//! else Redis registers under TIMESERIES its nodes alone may call; CLUSTERSET, by which Redis
-//! Enterprise sets a topology, does not exist.
+//! Redis's module keeps a copy of the cluster's topology, which this command renews. Here each
+//! M-command asks the shards that the bus knows at that moment, so that no copy can be old. Only
+//! Redis's own nodes may call the other commands that Redis registers under TIMESERIES; CLUSTERSET,
+//! by which Redis Enterprise sets a topology, does not exist.
 
 use super::super::row::READS;
 use crate::server::{Call, CommandResult, Spec};

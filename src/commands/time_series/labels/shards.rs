@@ -1,13 +1,13 @@
 //! Series of all shards, for the commands that find series by their labels: the node that a client
-//! asks merges its own with those of the others, sorted by key.
+//! asks merges its series with the series of the other shards, sorted by key.
 //!
 //!     answer:  "=" | count u32 | series ...
 //!     series:  key | labels u32 | (name, value) ... | rows u32 | values of a row u32
 //!              | times u64 ... | values f64 ...
 //!     texts have their length before them, a u32; all numbers are big-endian
 //!
-//! A node that answers looks at no user: the one that replies asks whether its client may read what
-//! came.
+//! A node that answers checks no user's rights: the node that replies checks whether the client may
+//! read the series.
 
 use super::filters::DENIED;
 use super::slices::{Unreadable, Wanted};
@@ -37,7 +37,7 @@ impl Found {
         self.values.extend_from_slice(values);
     }
 
-    /// The rows, each a time with its values.
+    /// The rows, each a time with the values.
     pub(in crate::commands::time_series) fn rows(
         &self,
     ) -> impl ExactSizeIterator<Item = (u64, &[f64])> {
@@ -48,8 +48,8 @@ impl Found {
     }
 }
 
-/// The wanted series of all shards, with the rows that `rows` gives those of this node. `None`: the
-/// other shards are asked, or were answered.
+/// The wanted series of all shards; `rows` makes the rows of this node's series. `None`: the node
+/// has asked the other shards, or has answered another node.
 pub(in crate::commands::time_series) fn gather(
     call: &mut Call<'_>,
     wanted: Wanted<'_>,

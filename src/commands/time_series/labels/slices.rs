@@ -1,10 +1,11 @@
-//! The series that satisfy conditions, one after the other, and what a command makes of each.
+//! The series that satisfy conditions, in order, and what a command makes of each.
 //!
-//! Work of a client's command that takes long is divided: after a slice (`execution::slices`) the
-//! loop serves others, and the command runs again where it was. Meanwhile series may change: each
-//! is read at one time between the command's beginning and its end; those that are gone by then, or
-//! have other labels, are left out. In a script and in EXEC nothing changes meanwhile. A series
-//! that takes long by itself is copied, and a thread takes it.
+//! A client's command with long work runs in slices (`execution::slices`): after a slice the loop
+//! serves other clients, and the command runs again and continues where it stopped. Meanwhile
+//! series may change: the command reads each series at some time between its beginning and its end,
+//! and leaves out series that are gone by then, or have other labels. In a script and in EXEC
+//! nothing changes meanwhile. The command copies a series that takes long by itself, and a thread
+//! reads the copy.
 
 use super::filters::DENIED;
 use crate::server::searches::Task;
@@ -62,14 +63,14 @@ impl Wanted<'_> {
     }
 }
 
-/// A series that is for a thread, as it was when its turn came.
+/// A copy of a series for a thread, as the series was when the command came to it.
 pub(in crate::commands::time_series) struct Pending {
     pub key: Box<[u8]>,
     pub series: Series,
     pub extra: Option<Sample>,
 }
 
-/// A command's work: takes series, and keeps what it knows between slices.
+/// A command's work: takes series, and keeps the results so far between slices.
 pub(in crate::commands::time_series) trait Gather:
     Send + 'static
 {
@@ -114,7 +115,7 @@ pub(in crate::commands::time_series) trait Gather:
 
 /// The reply without its length.
 pub(in crate::commands::time_series) struct Parts {
-    /// The text of this slice, and those of the slices before it: a single one would be copied as
+    /// The text of this slice, and the texts of the slices before. A single text would be copied as
     /// it grows.
     pub reply: Reply,
     texts: Vec<Bytes>,
@@ -149,13 +150,13 @@ struct Slices<G> {
     is_later: bool,
     gather: G,
     parts: Parts,
-    /// For a thread, with the command and its name.
+    /// For a thread: the series, the command's words and the command's name.
     pending: Option<(Pending, OwnedArgs, &'static str)>,
     refused: Option<CommandError>,
 }
 
 impl<G: Gather> Task for Slices<G> {
-    /// Takes the long series: nothing else can be done without the keyspace.
+    /// Takes the long series, because a thread without the keyspace can do nothing else.
     fn step(&mut self, _nanos: usize) -> Progress {
         if let Some((pending, args, name)) = self.pending.take() {
             let parts = &mut self.parts;

@@ -1,10 +1,10 @@
-//! Compaction: what samples of a source write to the destinations of its rules.
+//! Compaction: the samples that a source writes to the destinations of its rules.
 //!
-//! Links are of two sides, and both must agree: a rule whose destination is gone, or has another
-//! source, is none. So no key needs to be looked at when another one is deleted, expires or is
-//! replaced; a rename reaches the other side (`keyspace::access::relocate`).
+//! A link has two sides, and both must agree: a rule has no effect if the destination is gone, or
+//! has another source. So the server needs to look at no other key when a key is deleted, expires
+//! or is replaced; a rename updates the other side (`keyspace::access::relocate`).
 //!
-//! The log and replicas get the samples of sources alone, and compute the rest.
+//! The log and replicas get the samples of sources alone, and compute the destinations' samples.
 
 use crate::server::Call;
 use russet_keyspace::{Class, Db};
@@ -110,8 +110,8 @@ mod tests {
         t
     }
 
-    /// A rule writes to a key that its command does not name: those who look at that key must learn
-    /// of it all the same.
+    /// A rule writes to a key that the command does not name: clients that watch that key must
+    /// learn of the write all the same.
     #[test]
     fn a_destination_is_watched() {
         for (line, touches) in [

@@ -3,10 +3,11 @@
 //!     key_AGGREGATOR_bucket[_align]     a destination's key; in a cluster `{key}_...`, if that is
 //!                                       what it needs to be in the slot of its source
 //!
-//! ADD, INCRBY and DECRBY make them, CREATE does not, as in Redis. A key that is taken is left out.
+//! ADD, INCRBY and DECRBY make destinations, CREATE does not, as in Redis. They skip a destination
+//! whose key is taken.
 //!
 //! Effects: CREATE of the source and of each destination, CREATERULE, then the command, which finds
-//! its series. So the log and replicas need no policy of their own.
+//! the series. So the log and replicas need no policy.
 
 use super::super::options::defaults;
 use crate::server::Call;
@@ -95,7 +96,7 @@ fn name(key: &[u8], of: Aggregator, asked: &Compaction, is_cluster: bool) -> Opt
     Some([b"{", key, b"}", rest.as_bytes()].concat()).filter(is_right)
 }
 
-/// Records that a destination is made, with its rule.
+/// Records the commands that make a destination and the rule.
 fn record(
     call: &mut Call<'_>,
     key: &[u8],

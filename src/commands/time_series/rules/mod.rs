@@ -46,9 +46,9 @@ pub(super) const CREATERULE: Spec = Spec {
     ..Spec::new("ts.createrule", createrule)
 };
 
-/// `TS.CREATERULE source destination AGGREGATION aggregator duration [align]`: from now on a sample
-/// of each bucket of the source is written to the destination when the bucket is over. A
-/// destination has one source, and no rules of its own.
+/// `TS.CREATERULE source destination AGGREGATION aggregator duration [align]`: from now on the
+/// server writes a sample for each bucket of the source to the destination when the bucket is over.
+/// A destination has a single source, and no rules itself.
 ///
 /// Reply: OK. O(rules).
 fn createrule(call: &mut Call<'_>) -> CommandResult {
@@ -96,7 +96,7 @@ fn createrule(call: &mut Call<'_>) -> CommandResult {
     let rule = Rule::new(dest, of, EvenBuckets { duration, align });
     let mut series = call.db.write::<TimeSeries>(source)?.ok_or(MISSING)?;
     series.change_rules(|rules| {
-        // One that is no longer agreed on.
+        // Drops an old rule for this destination, to which the destination no longer agrees.
         rules.retain(|rule| rule.dest() != dest);
         rules.push(rule);
     });
@@ -119,8 +119,8 @@ pub(super) const DELETERULE: Spec = Spec {
     ..Spec::new("ts.deleterule", deleterule)
 };
 
-/// `TS.DELETERULE source destination`: nothing more of the source is written to the destination,
-/// which keeps its samples.
+/// `TS.DELETERULE source destination`: the server writes nothing more of the source to the
+/// destination, and the destination keeps the samples.
 ///
 /// Reply: OK; an error without such a rule. O(rules).
 fn deleterule(call: &mut Call<'_>) -> CommandResult {
