@@ -19,13 +19,13 @@ pub(super) fn index(arg: &[u8]) -> Result<u64, CommandError> {
     })
 }
 
-/// Parses an index, or the position after the last one.
+/// Parses an index, or the position after the last index.
 #[inline]
 pub(super) fn position(arg: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(arg).ok_or(INVALID_INDEX)
 }
 
-/// The lower and the higher of two indexes, and whether the first one is the higher.
+/// The lower and the higher of two indexes, and whether the first is the higher.
 #[derive(Clone, Copy)]
 pub(super) struct Range {
     pub first: u64,
@@ -47,7 +47,7 @@ impl Range {
         (self.last - self.first).saturating_add(1)
     }
 
-    /// The rest of the range from one of its indexes on, in its direction.
+    /// The rest of the range from an index on, in the range's direction.
     pub fn from(self, at: u64) -> Range {
         if self.backward {
             Range { last: at, ..self }

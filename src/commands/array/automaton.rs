@@ -1,11 +1,11 @@
-//! An expression that is matched against long texts, in slices.
+//! An expression that is matched with long texts, in slices.
 //!
 //! A text without any of the texts that a match must end with has no match. Otherwise a lazy DFA
-//! comes first: a lookup for each byte, and O(program) for each of its states that is new. If its
-//! states do not fit their memory and more are made than used, it gives up, and the text is matched
-//! from its beginning by sets of the NFA's states: O(program) for each byte, nothing kept.
+//! comes first: a lookup for each byte, and O(program) for each new state. If the states do not fit
+//! in the DFA's memory and it makes more states than it uses, the DFA gives up. Then sets of the
+//! NFA's states match the text from the beginning: O(program) for each byte, nothing kept.
 //!
-//! Invariant: the text is the same in all slices, from the first to the one that decides.
+//! Invariant: the text is the same in all slices, from the first to the slice that decides.
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -20,7 +20,7 @@ use super::deadline::Deadline;
 
 /// Steps that a new state of the DFA costs, for each state of the program.
 const NEW_STATE: usize = 3;
-/// The DFA gives up once it has filled its memory this often and each state was used for fewer
+/// The DFA gives up once it has filled its memory this often and has used each state for fewer
 /// bytes than this.
 const CLEARED_MAX: usize = 3;
 const BYTES_PER_STATE_MIN: usize = 10;
@@ -28,7 +28,7 @@ const BYTES_PER_STATE_MIN: usize = 10;
 /// A compiled expression.
 pub(super) struct Program {
     nfa: NFA,
-    /// Each match ends with one of these texts.
+    /// Each match ends with any of these texts.
     required: Option<Prefilter>,
 }
 
@@ -199,7 +199,7 @@ impl Automaton {
                     Err(_) => return MatchStep::GaveUp,
                 }
             }
-            // Matches are noticed one byte late.
+            // The DFA notices a match a byte late.
             if next.is_match() || next.is_dead() {
                 cache.search_finish(self.at);
                 return MatchStep::Decided(next.is_match());
@@ -294,8 +294,8 @@ impl Sets {
         MatchStep::Decided(false)
     }
 
-    /// Adds the states to `next` that are reached from one without a byte, at a position. Returns
-    /// whether the end of the program is among them, and how many states were looked at.
+    /// Adds to `next` the states that `from` reaches without a byte, at a position. Returns whether
+    /// the end of the program is among them, and how many states were looked at.
     fn reach(&mut self, program: &NFA, from: StateID, text: &[u8], at: usize) -> (bool, usize) {
         let mut steps = 0;
         self.pending.clear();

@@ -60,9 +60,10 @@ fn count_removed(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `ARDELRANGE key start end [start end ...]`: removes all values of ranges, whose ends may come in
-/// either order; deletes the array if none are left.
+/// either order; deletes the array if no values are left.
 ///
-/// Reply: the number of values removed. O(slices in the ranges, and slots of those at their ends).
+/// Reply: the number of values removed. O(slices in the ranges, and slots of the slices at the
+/// ends).
 fn ardelrange(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() % 2 == 1 {

@@ -1,10 +1,10 @@
 //! Reading by index: ARGET, ARMGET, ARGETRANGE, ARLEN, ARCOUNT.
 //!
 //! A missing key is an empty array. ARGET and ARMGET check the type of the key before the indexes,
-//! ARGETRANGE its range before the key; clients see that order.
+//! ARGETRANGE checks the range before the key; clients see that order.
 //!
-//! Cost: O(1) an index. ARGETRANGE writes a null for each gap, so its range is limited to a million
-//! indexes; ARSCAN skips gaps.
+//! Cost: O(1) an index. ARGETRANGE limits the range to a million indexes, because it writes a null
+//! for each gap; ARSCAN skips gaps.
 
 use super::args::{Range, index, write_index};
 use crate::commands::arguments::element;
@@ -71,7 +71,7 @@ fn armget(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Positions of one reply of ARGETRANGE.
+/// Positions in a reply of ARGETRANGE.
 const RANGE_MAX: u64 = 1_000_000;
 const TOO_LONG: CommandError = CommandError::Text("ERR range exceeds maximum of 1000000 items");
 
@@ -92,7 +92,7 @@ fn count_indexes(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `ARGETRANGE key start end`: the values of all indexes of a range, backwards if the start is the
-/// higher one.
+/// higher index.
 ///
 /// Reply: array of bulk strings and nulls. O(length of the range).
 fn argetrange(call: &mut Call<'_>) -> CommandResult {

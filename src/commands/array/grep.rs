@@ -1,11 +1,11 @@
 //! ARGREP: the values of a range that predicates select.
 //!
-//! A long search is divided. A client's search leaves the loop after [`AT_ONCE_NANOS`], or sooner
-//! if other slices have taken the turn: the values that remain are copied, batch by batch, and a
-//! task tests them; between two batches the array may change, so that a value is that of some time
-//! between the command's beginning and its end. In a script and in EXEC nothing changes meanwhile:
-//! a script serves others between two slices and is asked whether it must end, in EXEC the command
-//! ends with an error after `busy-reply-threshold`.
+//! A long search runs in parts. A client's search leaves the loop after [`AT_ONCE_NANOS`], or
+//! sooner if other slices have taken the turn: the command copies the values that remain, batch by
+//! batch, and a task tests them. Between two batches the array may change, so the search sees each
+//! value as it was at some time between the command's beginning and end. In a script and in EXEC
+//! nothing changes meanwhile: a script serves other clients between two slices and checks whether
+//! it must end; in EXEC the command ends with an error after `busy-reply-threshold`.
 
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;
@@ -25,7 +25,7 @@ const TOO_MANY: CommandError = CommandError::Text("ERR too many predicates, maxi
 const AT_ONCE_NANOS: usize = 2_000_000;
 /// Time between two checks whether a script must end.
 const SLICE_NANOS: usize = 1_000_000;
-/// Maximum size of a batch that is copied for a task; a longer value is a batch of its own.
+/// Maximum size of a batch that the command copies for a task; a longer value is a separate batch.
 const BATCH_BYTES: usize = 64 << 10;
 const BATCH_VALUES: usize = 4096;
 
@@ -40,10 +40,10 @@ pub(super) const ARGREP: Spec = Spec {
 
 /// `ARGREP key start end (EXACT text | MATCH text | GLOB pattern | RE pattern)... [AND | OR] [LIMIT
 /// count] [WITHVALUES] [NOCASE]`: the indexes whose values fit any predicate, with AND all of them.
-/// `-` is 0, `+` the highest index with a value; backwards if the start is the higher one.
+/// `-` is 0, `+` the highest index with a value; backwards if the start is the higher index.
 ///
-/// Reply: array of indexes, with WITHVALUES of pairs. O(slots of the slices in the range, and the
-/// predicates for each value), until the limit is reached.
+/// Reply: array of indexes, with WITHVALUES array of pairs. O(slots of the slices in the range, and
+/// the predicates for each value), until the limit is reached.
 fn argrep(call: &mut Call<'_>) -> CommandResult {
     match call.server.searches.take_done::<Grep>() {
         Some(grep) => advance(call, grep),
@@ -212,18 +212,18 @@ struct Hit {
     value: Option<Box<[u8]>>,
 }
 
-/// Values to be tested, their texts one after the other.
+/// Values to be tested, with all texts in a single buffer.
 #[derive(Default)]
 struct Batch {
     texts: Vec<u8>,
-    /// The index of each value, and the end of its text.
+    /// The index of each value, and the end of the value's text.
     values: Vec<(u64, usize)>,
     /// The value to test next.
     next: usize,
 }
 
 impl Grep {
-    /// Copies the next values of the range; returns whether there is one.
+    /// Copies the next values of the range; returns whether there is a value.
     fn take_batch(&mut self, array: &Array) -> bool {
         let Batch {
             texts,
@@ -280,7 +280,7 @@ impl Task for Grep {
     }
 }
 
-/// The values that ARGREP tests, if it does not reach its limit.
+/// The values that ARGREP tests, if it does not reach the limit.
 fn count_searched(call: &mut Call<'_>) -> CommandResult {
     let ends = (bound(call.args.at(2))?, bound(call.args.at(3))?);
     let span = match ends {
@@ -292,7 +292,7 @@ fn count_searched(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// One end of the range; `None`: the highest index with a value.
+/// An end of the range; `None`: the highest index with a value.
 fn bound(arg: &[u8]) -> Result<Option<u64>, CommandError> {
     match arg {
         b"-" => Ok(Some(0)),
@@ -323,7 +323,8 @@ impl Default for Words<'_> {
 }
 
 impl<'a> Words<'a> {
-    /// Takes a word, and its operand if it has one; returns how many arguments it took.
+    /// Takes a word, and the operand if the word has an operand; returns how many arguments it
+    /// took.
     fn take(&mut self, word: &[u8], operand: Option<&'a [u8]>) -> Result<usize, CommandError> {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         if is("AND") || is("OR") {

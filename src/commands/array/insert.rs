@@ -18,7 +18,7 @@ pub(super) const ARINSERT: Spec = Spec {
     ..Spec::new("arinsert", arinsert)
 };
 
-/// `ARINSERT key value [value ...]`: writes values after the last one inserted.
+/// `ARINSERT key value [value ...]`: writes values after the last inserted value.
 ///
 /// Reply: the last index written. O(values).
 fn arinsert(call: &mut Call<'_>) -> CommandResult {
@@ -26,7 +26,7 @@ fn arinsert(call: &mut Call<'_>) -> CommandResult {
     let values = call.args.from(2);
     let limits = *call.db.limits();
     let mut array = call.db.write_or(key, || Array::new(&limits))?;
-    // The last position is that after the last index.
+    // The last position is the position after the last index.
     if values.len() as u64 > u64::MAX - array.next() {
         return Err(OVERFLOW);
     }

@@ -1,11 +1,11 @@
 //! AROP: a number computed of the values of a range.
 //!
 //! SUM, MIN and MAX take values that are numbers and ignore the others. Integers are exact as long
-//! as the result fits 64 bits; from there on, and with decimals, it is a long double, printed with
-//! 17 digits. AND, OR and XOR drop decimals and ignore numbers beyond 64 bits. USED and MATCH count
-//! values of any kind.
+//! as the result fits 64 bits; from there on, and with decimals, the result is a long double,
+//! printed with 17 digits. AND, OR and XOR drop decimals and ignore numbers beyond 64 bits. USED
+//! and MATCH count values of any kind.
 //!
-//! Cost: one walk over the slices of the range, nothing kept.
+//! Cost: a single walk over the slices of the range, nothing kept.
 
 use super::args::Range;
 use crate::commands::work;
@@ -172,7 +172,7 @@ fn visit<'a>(array: Option<&'a Array>, range: Range, mut see: impl FnMut(Entry<'
     }
 }
 
-/// A value without its decimals; `None` if it is no number, or not in the range.
+/// A value without decimals; `None` if the value is no number, or not in the range.
 #[inline]
 fn integer(value: Entry<'_>) -> Option<i64> {
     if let Entry::Int(n) = value {

@@ -1,12 +1,12 @@
-//! Regular expressions of ARGREP: POSIX extended ones with TRE's additions, over bytes.
+//! Regular expressions of ARGREP: POSIX extended expressions with TRE's additions, over bytes.
 //!
-//! Each is rewritten for the crate `regex`, whose time is linear in the text, whatever the
-//! expression; the memory of a compiled one is limited. Only whether there is a match counts, so
-//! which of several is found makes no difference.
+//! The parser rewrites each expression for the crate `regex`, because its time is linear in the
+//! text, whatever the expression; the memory of a compiled expression is limited. Only the
+//! existence of a match counts, so it makes no difference which of several matches `regex` finds.
 //!
 //! Cost: O(text * program), whose worst case takes some 5 ns for each byte and state. `regex` is
-//! much faster than that for nearly all, but cannot be interrupted: beyond a bound of that product
-//! the text is matched in slices (`automaton`).
+//! much faster than that for nearly all expressions, but cannot be interrupted: beyond a bound of
+//! that product `automaton` matches the text in slices.
 
 use regex::bytes::RegexBuilder;
 
@@ -32,7 +32,7 @@ const EMPTY: CommandError = CommandError::Text("ERR regular expression is empty"
 const BACKREFERENCES: CommandError =
     CommandError::Text("ERR regular expression backreferences are not supported");
 
-/// Bytes of the text, times states of the program, of a match in one piece: 5 ms at most.
+/// Bytes of the text, times states of the program, of an undivided match: 5 ms at most.
 const PIECE_MAX: usize = 1 << 20;
 
 /// See the module.
@@ -89,11 +89,12 @@ impl From<Wrong> for CommandError {
 }
 
 impl Regex {
-    /// Compiles one of the `count` expressions of a command.
+    /// Compiles an expression among the `count` expressions of a command.
     ///
     /// # Errors
     ///
-    /// TRE's errors, and `Out of memory` for an expression that takes more than its share.
+    /// TRE's errors, and `Out of memory` for an expression that takes more than an equal share of
+    /// the memory.
     pub fn new(expression: &[u8], nocase: bool, count: usize) -> Result<Regex, CommandError> {
         if expression.len() > LENGTH_MAX {
             return Err(TOO_LONG);
@@ -279,7 +280,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// A byte by its number: `\x41` or `\x{41}`.
+    /// A byte by number: `\x41` or `\x{41}`.
     fn code(&mut self) -> Result<(), Wrong> {
         let in_braces = self.skip(b"{");
         let digits_max = if in_braces { 8 } else { 2 };
@@ -338,7 +339,7 @@ impl Rewriter<'_> {
     }
 
     /// Repeats the item before the operator. The least repetition finds a match wherever the
-    /// greatest one does.
+    /// greatest repetition does.
     fn repeat(&mut self, operator: &str) -> Result<(), Wrong> {
         if self.before == Before::Nothing {
             self.atom("(?:)");
@@ -554,7 +555,7 @@ mod tests {
         }
     }
 
-    /// Regression: some expressions took 5 s for a text of 100 KB, in one piece.
+    /// Regression: some expressions took 5 s for a text of 100 KB, without a pause.
     #[test]
     fn a_long_text_is_matched_in_slices() {
         let expression = "((a|b)*a(a|b){120}){10}c";
@@ -562,7 +563,7 @@ mod tests {
         let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();
         assert_eq!(fits_in_slices(expression, &text, GIVES_UP), (false, 1));
         text[100] = b'c';
-        // So that it fits with one more `c` at its end.
+        // So that the text fits with another `c` at the end.
         text[20_000 - 121] = b'a';
         for states_max in [GIVES_UP, STATES_MAX] {
             let (fits, slices) = fits_in_slices(expression, &text, states_max);
@@ -570,7 +571,7 @@ mod tests {
         }
         let fitting = [&text[..], b"c"].concat();
         assert!(fits_in_slices(expression, &fitting, STATES_MAX).0);
-        // Simple ones are not slower than the clock.
+        // Simple expressions end within a few slices.
         let (fits, slices) = fits_in_slices("cc+$", &text, STATES_MAX);
         assert!(!fits && slices < 10, "{slices}");
     }

@@ -21,7 +21,7 @@ pub(super) const ARRING: Spec = Spec {
     ..Spec::new("arring", arring)
 };
 
-/// The values that ARRING writes, and those that it moves if the size is another.
+/// The values that ARRING writes, and the values that it moves if the size is another.
 fn count_written(call: &mut Call<'_>) -> CommandResult {
     let values = call.args.from(3).len() as u64;
     let size = parse_i64(call.args.at(2)).unwrap_or(0).max(0) as u64;
@@ -41,8 +41,8 @@ fn count_last(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ARRING key size value [value ...]`: writes values after the last one inserted, and from the
-/// beginning again after `size` values. An array of another size is rearranged first.
+/// `ARRING key size value [value ...]`: writes values after the last inserted value, and from the
+/// beginning again after `size` values. ARRING first rearranges an array of another size.
 ///
 /// Reply: the last index written. O(values), O(size) if the size is another.
 fn arring(call: &mut Call<'_>) -> CommandResult {

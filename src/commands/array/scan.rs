@@ -16,7 +16,7 @@ pub(super) const ARSCAN: Spec = Spec {
     ..Spec::new("arscan", arscan)
 };
 
-/// The range, and how many of its values.
+/// The range, and how many values of it.
 fn parse(call: &Call<'_>) -> Result<(Range, usize), CommandError> {
     let args = call.args;
     let range = Range::parse(args.at(2), args.at(3))?;
@@ -36,8 +36,8 @@ fn count_scanned(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ARSCAN key start end [LIMIT count]`: indexes and values of a range, without those that have
-/// none; backwards if the start is the higher index.
+/// `ARSCAN key start end [LIMIT count]`: indexes and values of a range, without the indexes that
+/// have no value; backwards if the start is the higher index.
 ///
 /// Reply: array of pairs. O(slots of the slices in the range, until the limit is reached).
 fn arscan(call: &mut Call<'_>) -> CommandResult {

@@ -1,7 +1,7 @@
 //! Conversations whose replies are Redis 8.10's.
 //!
-//! A line is a command with its whole reply, so that errors, nulls and the order of checks are
-//! compared byte for byte. Beyond that: effects and events, DUMP payloads, and the bound on the
+//! A line is a command with the whole reply, so that the test compares errors, nulls and the order
+//! of checks byte for byte. Beyond that: effects and events, DUMP payloads, and the bound on the
 //! time of ARGREP in a transaction and in a script.
 
 use rand::rngs::SmallRng;
@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use crate::server::Testbed;
 use russet_config::Allowed;
 
-/// Runs commands; each line has a command and its reply, with spaces for line ends.
+/// Runs commands; each line has a command and the reply, with spaces for line ends.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         let reply = t.run(line).replace("\r\n", " ");
@@ -275,7 +275,7 @@ fn damaged_payloads_are_refused() {
         &[28, 0, 0][..],
         &[28, 3, 0, 0, 3, 1, b'x'],
         &[28, 1, 0, 0, 4, 1, b'x'],
-        // A long text as a short one; an index beyond the last one; a cursor without a next index.
+        // A long text as a short text; an index beyond the last; a cursor without a next index.
         &[
             28, 1, 0, 0, 3, 8, b'x', b'x', b'x', b'x', b'x', b'x', b'x', b'x',
         ],
@@ -291,7 +291,7 @@ fn damaged_payloads_are_refused() {
     }
 }
 
-/// An array of one text, and a search whose expression takes longer than any threshold.
+/// An array with a single long text, and a search whose expression takes longer than any threshold.
 fn long_search(t: &mut Testbed) -> Vec<Vec<u8>> {
     let mut rng = SmallRng::seed_from_u64(1);
     let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();

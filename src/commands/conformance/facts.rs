@@ -1,5 +1,5 @@
-//! Checks every row and its documentation against the recorded facts of Redis
-//! (`tests/data/commands.json`; commands that only Valkey has are Valkey 9.1's).
+//! Checks every row and the row's documentation against the recorded facts of Redis
+//! (`tests/data/commands.json`; for commands that only Valkey has, against facts of Valkey 9.1).
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use russet_command::docs::{Arg, Doc};
 use russet_command::{Access, BeginSearch, Flags, KeyExtent, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
 
-/// russet's own commands, and one that has other subcommands than Redis's.
+/// russet's own commands, and a command that has other subcommands than Redis's.
 const OWN: [&str; 11] = [
     "FT.ERRORS",
     "backup",
@@ -31,7 +31,7 @@ fn facts() -> Map<String, Value> {
     serde_json::from_str(text).expect("recorded facts are JSON")
 }
 
-/// Calls `check` with every row, its name in full and its facts.
+/// Calls `check` with every row, the row's full name and the facts.
 fn for_every_row(check: impl Fn(&Spec, &str, &Value)) {
     let facts = facts();
     let known_elsewhere = |spec: &&Spec| !OWN.contains(&spec.name);

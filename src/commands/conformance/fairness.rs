@@ -16,7 +16,7 @@ fn words(reply: &str) -> impl Iterator<Item = &str> {
 }
 
 /// How far the `counts` of `n` elements are from equal, in standard deviations of their
-/// chi-squared. `share`: the part of all elements that one pick takes without repetition; 0: with
+/// chi-squared. `share`: the part of all elements that a pick takes without repetition; 0: with
 /// repetition.
 fn deviation(counts: &HashMap<String, usize>, n: usize, share: f64) -> f64 {
     let total: usize = counts.values().sum();
@@ -71,7 +71,7 @@ fn picks_from_every_encoding_are_fair() {
         }
         let shown = t.run("OBJECT ENCODING k");
         assert_eq!(words(&shown).next(), Some(encoding));
-        // One; several with repetition; a few distinct ones; nearly all.
+        // A single element; several with repetition; a few distinct elements; nearly all.
         for (count, each) in [(None, 1), (Some(-9), 9), (Some(4), 4), (Some(40), 40)] {
             let pick = match count {
                 None => format!("{command} k"),
@@ -101,7 +101,7 @@ fn spop_takes_any_member() {
                 t.run(&format!("SADD k {word}"));
             }
         }
-        // The three of one pick are distinct: the deviation is a little smaller.
+        // The three elements of a pick are distinct: the deviation is a little smaller.
         let z = deviation(&counts, n, 0.0);
         assert!(z.abs() < Z_MAX, "{n} of {member}: {z}");
     }

@@ -81,7 +81,7 @@ fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
     vec![(1, used | Access::ACCESS)]
 }
 
-/// The key in its old position, or those after KEYS, found among the options.
+/// The key in the old position, or the keys after KEYS, found among the options.
 fn migrate(args: &[&[u8]]) -> Reported {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
     let mut at = 6;
@@ -236,7 +236,7 @@ fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Reported {
     Some(found)
 }
 
-/// Random words, mostly those that matter to finders and counts.
+/// Random words, mostly words that matter to finders and counts.
 fn words() -> impl Strategy<Value = Vec<String>> {
     let word = prop_oneof![
         3 => proptest::sample::select(vec![

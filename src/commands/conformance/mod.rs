@@ -1,13 +1,13 @@
 //! Tests of every command at once: rows against recorded facts, key plans, costs, scans, snapshots.
 //!
-//! They find commands through `commands::table` and words through the documentation, so a new row
-//! is tested without a line here; a row that cannot meet a check is in a list beside it, with the
-//! reason.
+//! They find commands through `commands::table` and words through the documentation, so they test a
+//! new row without a line here; a row that cannot meet a check is in a list beside the check, with
+//! the reason.
 //!
 //!     facts        rows and documentation, against Redis and Valkey as recorded
-//!     key_plans, opened_keys   the keys that a row plans, and those that its handler opens
+//!     key_plans, opened_keys   the keys that a row plans, and the keys that the handler opens
 //!     growth, work             time by the size of the input, and the elements counted before
-//!     rights                   what the engines' commands read, write and delete, by ACL
+//!     rights                   the keys that the engines' commands read, write and delete, by ACL
 //!     bounds               time, work and memory of small commands of the engines
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs

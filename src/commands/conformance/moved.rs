@@ -1,11 +1,12 @@
 //! Active defragmentation moves the blocks of every type and encoding and changes nothing.
 //!
-//! One database holds values of every type in every encoding, large and small. After a move of
+//! A single database holds values of every type in every encoding, large and small. After a move of
 //! every block the digest, and all replies that depend on positions (order, cursors, ranks, pending
-//! entries, due fields), equal those before; then the values are changed, expired and freed, and
-//! invariants are checked.
+//! entries, due fields), equal the replies before; then the test changes, expires and frees the
+//! values, and checks invariants.
 //!
-//! A string that is being sent stays where it is. Sparse slabs are emptied (jemalloc only).
+//! A string that a client is receiving stays where it is. Defragmentation empties sparse slabs
+//! (jemalloc only).
 
 use crate::server::Testbed;
 use russet_base::memory::mover::Mover;

@@ -1,5 +1,6 @@
-//! Checks that every key a handler opens is among its row's planned keys, and every key it changes
-//! is planned as written: permissions, the undo log and read-only views rely on that.
+//! Checks that every key that a handler opens is among the row's planned keys, and that every key
+//! that it changes is planned as written, because permissions, the undo log and read-only views
+//! rely on the plan.
 //!
 //! Command lines follow the documented syntax of each row, with the freedoms of clients: options
 //! repeated and reordered, keys and operands named like options, words too many and too few. The
@@ -15,14 +16,14 @@ use russet_command::keys::KeyAt;
 use russet_command::{Access, Flags};
 use russet_resp::OwnedArgs;
 
-/// Command lines per row, and per row whose options decide its keys.
+/// Command lines per row, and per row whose options decide the keys.
 const LINES: usize = 300;
 const LINES_OF_OPTIONS: usize = 3000;
 
-/// Number of lines between two fillings of the database.
+/// Lines between two fillings of the database.
 const LINES_OF_A_FILLING: usize = 25;
 
-/// Rows that are not run, with the reason.
+/// Rows that the test does not run, with the reason.
 const EXEMPT: &[(&str, &str)] = &[
     (
         "debug",
@@ -44,11 +45,11 @@ const EXEMPT: &[(&str, &str)] = &[
     ("randomkey", "as keys"),
 ];
 
-/// A row that caches its result in the value: plain read access is enough for it.
+/// A row that caches the result in the value: plain read access is enough.
 const CACHES: &str = "pfcount";
 
-/// Rows that read, but never write, keys that are not among their arguments: their users need
-/// permission to read all keys.
+/// Rows that read, but never write, keys that are not among the arguments: a user needs permission
+/// to read all keys.
 const READ_BY_PATTERN: &[&str] = &["sort", "sort_ro"];
 
 /// Generates command lines from the syntax.
@@ -179,7 +180,7 @@ impl Lines {
         chunks
     }
 
-    /// A line of the command: its name, then random words by its syntax.
+    /// A line of the command: the name, then random words by the syntax.
     fn line(&mut self, name: &str, args: &'static [Arg]) -> Vec<String> {
         let chunks = self.chunks(args);
         let (mut options, mut line) = (Vec::new(), Vec::new());
@@ -268,7 +269,7 @@ fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
     }
 }
 
-/// Whether the handler opened any key; an error if one was not planned.
+/// Whether the handler opened any key; an error if a key was not planned.
 fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
     let args: OwnedArgs = line.iter().map(|word| word.as_bytes()).collect();
     let args = args.args();
@@ -303,9 +304,9 @@ fn judge(t: &mut Testbed, row: &Row, line: &[String]) -> Result<bool, String> {
     Ok(!opened.is_empty())
 }
 
-/// Handlers and plans disagreed: GEORADIUS and GEORADIUSBYMEMBER took the last destination, SORT
-/// one whose word the plan read as an operand, XREADGROUP the streams after the second STREAMS. For
-/// PFMERGE without sources the plan had no key at all.
+/// Handlers and plans disagreed: GEORADIUS and GEORADIUSBYMEMBER took the last destination, SORT a
+/// destination whose word the plan read as an operand, XREADGROUP the streams after the second
+/// STREAMS. For PFMERGE without sources the plan had no key at all.
 #[test]
 fn handlers_open_the_keys_that_plans_give() {
     let mut t = Testbed::unheard();
@@ -329,7 +330,7 @@ fn handlers_open_the_keys_that_plans_give() {
             Some(_) => LINES_OF_OPTIONS,
             None => LINES,
         };
-        // A few rows need more until one of their lines is good.
+        // A few rows need more lines before a line is valid.
         for i in 0..8 * count {
             if i >= count && opened {
                 break;

@@ -1,10 +1,11 @@
-//! A table of command lines has what each command of the engines reads, writes and deletes; the
-//! cases of ACL are derived from it.
+//! A table of command lines has the keys that each command of the engines reads, writes and
+//! deletes; the test derives the cases of ACL from the table.
 //!
-//! All keys begin with `a:`. An index over that prefix, and what its queries find, counts as these
-//! keys. For each line: a user without rights on them is refused, and so is one that may only read
-//! if the line writes or deletes; neither changes anything. A user with just the rights of the line
-//! is not refused. A command that has no line fails the test.
+//! All keys begin with `a:`. An index over that prefix, and the documents that its queries find,
+//! count as these keys. For each line: the server refuses a user without rights on the keys, and if
+//! the line writes or deletes also a user that may only read; neither changes anything. The server
+//! does not refuse a user with just the rights of the line. The test fails if a command has no
+//! line.
 
 use super::super::table;
 use crate::server::Testbed;
@@ -198,7 +199,7 @@ const ELSEWHERE: &[&str] = &[
     // Series that may not be read are left out: `labels`.
     "ts.queryindex",
     "ts.querylabels",
-    // Several keys, or a wait: as those of one.
+    // Several keys, or a wait: as the commands of a single key.
     "ts.nrange",
     "ts.nrevrange",
     "ts.read",

@@ -74,7 +74,7 @@ fn what_stays_is_shown_while_tables_grow_and_shrink() {
             let mut rng = SmallRng::seed_from_u64(seed);
             let mut t = Testbed::unheard();
             (0..STAY).for_each(|n| _ = t.run(&(kind.add)(n)));
-            // Some scans see a table grow, some see one shrink, some both.
+            // Some scans see a table grow, some see a table shrink, some both.
             let mut present = if seed == 0 { 0 } else { MORE };
             (0..present).for_each(|n| _ = t.run(&(kind.add)(STAY + n)));
             let (mut seen, mut cursor, mut steps) = (HashSet::new(), "0".to_owned(), 0);

@@ -1,5 +1,5 @@
-//! A snapshot taken between ticks equals the databases at its start, whatever commands run
-//! meanwhile on values of any type.
+//! A snapshot taken between ticks equals the databases at the start of the snapshot, whatever
+//! commands run meanwhile on values of any type.
 
 use std::collections::BTreeMap;
 
@@ -133,7 +133,7 @@ impl Saver for Collector {
     }
 }
 
-/// The contents of all databases, by an undisturbed pass of its own.
+/// The contents of all databases, by a separate, undisturbed pass.
 fn model(t: &mut Testbed) -> Model {
     let mut collector = Collector::default();
     t.engine.keyspace.begin_pass();
@@ -141,7 +141,7 @@ fn model(t: &mut Testbed) -> Model {
     collector.saved
 }
 
-/// One of a few keys, some with small values and some with large ones.
+/// Any of a few keys, some with small values and some with large values.
 fn key() -> impl Strategy<Value = String> {
     (0..12u32).prop_map(|n| format!("k{n}"))
 }
@@ -222,7 +222,7 @@ proptest! {
         t.engine.keyspace.large_min = large_min;
         before.iter().for_each(|line| run(&mut t, line));
         if aborted {
-            // A pass that was aborted must not disturb the next one.
+            // A pass that was aborted must not disturb the next pass.
             let mut nobody = Collector::default();
             t.engine.keyspace.begin_pass();
             t.engine.keyspace.pass_slice(&mut nobody, 0);

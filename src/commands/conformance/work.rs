@@ -1,11 +1,11 @@
-//! Every command on data that may touch more than one element counts its work, or is in a list with
-//! the reason.
+//! Every command on data that may touch several elements counts its work, or is in a list with the
+//! reason.
 
 use super::super::{docs_for, table};
 use crate::server::{Spec, Testbed};
 use russet_command::{Arity, Flags};
 
-/// Commands that touch one element, or none, at a cost that grows with something else.
+/// Commands that touch at most a single element, at a cost that grows with something else.
 const ELSEWHERE: &[&str] = &[
     // Bytes of strings, which are no elements.
     "bitcount",
@@ -19,7 +19,7 @@ const ELSEWHERE: &[&str] = &[
     "lcs",
     "setrange",
     "substr",
-    // One element, wherever it is.
+    // A single element, wherever it is.
     "FT.DEL",
     "arinfo",
     "bf.add",
@@ -67,7 +67,7 @@ const ELSEWHERE: &[&str] = &[
     "xgroup|destroy",
 ];
 
-/// Commands on one key as a whole, with options.
+/// Commands on a whole key, with options.
 const ONE_VALUE: &[&str] = &[
     "bf.debug",
     "bf.info",
@@ -143,7 +143,7 @@ const NO_DATA: &[&str] = &[
     "trimslots",
 ];
 
-/// Every row with its full name.
+/// Every row with the full name.
 fn rows() -> Vec<(String, &'static Spec)> {
     let mut rows = Vec::new();
     for spec in table().into_iter().flatten() {
@@ -154,8 +154,8 @@ fn rows() -> Vec<(String, &'static Spec)> {
     rows
 }
 
-/// Whether it may touch more than one element: its arguments may be many, or its documented cost
-/// has a term that grows by more than a logarithm, or there is none.
+/// Whether the row's command may touch several elements: the arguments may be many, or the
+/// documented cost has a term that grows by more than a logarithm, or there is no documented cost.
 fn may_touch_many(full_name: &str, spec: &Spec) -> bool {
     let cost = docs_for(full_name).map_or("", |doc| doc.complexity);
     let mut terms = cost.split("O(").skip(1);
@@ -180,7 +180,7 @@ fn every_command_that_may_touch_many_elements_counts_them() {
         match excused(&name) + usize::from(spec.work.is_some()) {
             0 if is_asked => silent.push(name),
             0 => {}
-            // A row without need may count its work, too.
+            // A row without need may count work, too.
             1 if is_asked || spec.work.is_some() => {}
             _ => needless.push(name),
         }

@@ -11,12 +11,12 @@ use russet_types::Container;
 
 /// A filter of either kind.
 pub(super) trait Filter: Container + Clone {
-    /// The command that makes a filter again, of its header and its chunks.
+    /// The command that makes a filter again from its header and chunks.
     const LOADCHUNK: &'static [u8];
     /// No filter is at the key.
     const NOT_FOUND: CommandError = CommandError::Text("ERR not found");
 
-    /// Whether an item is in the filter at a time, or seems so.
+    /// Whether an item is in the filter at a time, or seems to be.
     fn has(&self, item: &[u8], now_ms: i64) -> bool;
 
     /// Calls `see` with the same for each item.
@@ -65,15 +65,15 @@ pub(super) fn mexists<F: Filter>(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `BF.MERGE destination source ...`, `CF.MERGE`, which are russet's own: adds the items of filters
-/// to another, which is made if it does not exist. An item that is in several cuckoo filters is
-/// there several times.
+/// to another filter, and makes this filter if it does not exist. An item of several cuckoo filters
+/// is in the sum several times.
 ///
-/// Reply: OK; an error if the filters were made with different numbers, none exists, or not all
-/// items have room in as many parts as there may be: then nothing has changed. The number of items
-/// becomes the sum. O(bytes of all).
+/// Reply: OK; an error, and no change, if the filters were made with different numbers, no filter
+/// exists, or the items have no room in the largest number of parts. The number of items becomes
+/// the sum. O(bytes of all).
 ///
-/// Its effect are commands that every server with the module knows: the key is deleted and made
-/// again of its chunks, with its expiry.
+/// The effects are commands that every server with the module knows: they delete the key and make
+/// it again from the chunks, with the key's expiry.
 pub(super) fn merge<F: Filter>(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let key = call.args.at(1);
@@ -118,12 +118,12 @@ fn record<F: Filter>(call: &mut Call<'_>, key: &[u8], filter: &F) {
     }
 }
 
-/// An option of INSERT was not one; the text is that of Redis, without a code.
+/// An unknown word among INSERT's options; the text is Redis's, without a code.
 pub(super) const UNKNOWN: CommandError = CommandError::Text("Unknown argument received");
 
-/// Reads the arguments of INSERT after the key: whether a missing key is made, and the items.
-/// `take` takes the other option whose word is at a position, and returns the number of its
-/// arguments.
+/// Reads the arguments of INSERT after the key: whether INSERT makes a missing key, and the items.
+/// `take` takes any other option whose word is at a position, and returns the number of the
+/// option's arguments.
 pub(super) fn insert_args<'a>(
     args: Args<'a>,
     arity: impl Fn() -> CommandError,

@@ -1,18 +1,18 @@
-//! The commands of sketches, one folder for each kind.
+//! The commands of sketches, a folder for each kind.
 //!
-//!     row         what the rows of all of them share
+//!     row         common parts of all rows
 //!     count       the work of some of them, for budgets
 //!     room        how large a sketch may become
-//!     each        commands that ask about each of their items
-//!     filter      what Bloom and cuckoo filters have in common
+//!     each        commands that ask about each item
+//!     filter      common parts of Bloom and cuckoo filters
 //!     bloom       BF.*: was this item added?
 //!     cuckoo      CF.*: the same, and items can be deleted
 //!     count_min   CMS.*: how often was this item added?
 //!     top_k       TOPK.*: which items were added most often?
 //!     t_digest    TDIGEST.*: quantiles of values
 //!
-//! A command that changes nothing is not repeated by the log and by replicas, unlike in Redis; one
-//! that makes a key by this server's own settings is repeated with them.
+//! The log and replicas do not receive a command that changes nothing, unlike in Redis. A command
+//! that makes a key by this server's settings reaches them with these settings.
 //!
 //! Decided elsewhere: what a sketch is, and that its bytes are Redis's: `russet_sketches`.
 

@@ -8,7 +8,7 @@ pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
 pub(super) const GROWS: Flags = WRITES.union(Flags::DENYOOM);
 
 pub(super) const READ_KEY: &[KeySpec] = &[KeySpec::one(1, Access::READ)];
-/// The key that takes, then those that give.
+/// The destination, then the sources.
 pub(super) const MERGED_KEYS: &[KeySpec] = &[
     KeySpec::one(1, Access::MODIFY),
     KeySpec::range(2, -1, 1, Access::READ),
@@ -21,7 +21,7 @@ pub(super) const ONE_ITEM: Option<ElementArgs> = Some(ElementArgs::One(2));
 /// All arguments after the key are items.
 pub(super) const EACH_ITEM: Option<ElementArgs> = Some(ElementArgs::Every { first: 2, step: 1 });
 
-/// A destination that is read, too, and counted sources after it.
+/// A destination that the command also reads, and counted sources after it.
 pub(super) const COUNTED_KEYS: &[KeySpec] = &[
     KeySpec::one(1, Access::MODIFY),
     KeySpec::counted(2, Access::READ),

@@ -2,7 +2,7 @@
 
 use crate::server::Testbed;
 
-/// The words of a line: split at spaces; `''` is an empty one.
+/// The words of a line, split at spaces; `''` is an empty word.
 fn words(line: &str) -> Vec<Vec<u8>> {
     let words = line.split(' ').filter(|word| !word.is_empty());
     words
@@ -58,7 +58,7 @@ pub(in crate::commands) fn play(answers: &str) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Runs lines, each with its reply.
+/// Runs lines, and checks the reply of each.
 pub(in crate::commands) fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         assert_eq!(reply_to(t, line), *expected, "{line}");
@@ -79,7 +79,8 @@ pub(in crate::commands) fn hex(digits: &str) -> Vec<u8> {
     digits.map(|two| byte(two).expect("two digits")).collect()
 }
 
-/// Makes a value by lines; its payload is that of Redis, which makes the same value again.
+/// Makes a value by lines, and checks that its payload equals Redis's payload, and that this
+/// payload makes the same value again.
 pub(in crate::commands) fn check_payload(lines: &[&str], key: &str, of_redis: &str) {
     let mut t = Testbed::new();
     t.run("CONFIG SET rdbcompression no");

@@ -1,9 +1,9 @@
-//! Cases that run in a process of their own, because a command may hold it for ever, overflow its
+//! Cases that run in a child process, because a command may hold the process for ever, overflow the
 //! stack or abort.
 //!
 //! The parent starts the test again with the number of the first case; the child prints a line
-//! before and after each. If it dies, or computes for too long without a line, the case that it was
-//! at has failed, and another child begins with the next one.
+//! before and after each. If the child dies, or computes for too long without a line, its current
+//! case has failed, and another child begins with the next case.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 const FIRST: &str = "RUSSET_BOUNDS_FIRST";
 /// A child that computes for so long without a line is at a case that does not end.
 const WORK_MAX: Duration = Duration::from_secs(12);
-/// One that waits for so long does not end, either.
+/// A child that waits for so long does not end, either.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Time between looks at a silent child.
 const LOOK: Duration = Duration::from_millis(500);
-/// Marks lines of a child among those of the test harness.
+/// Marks lines of a child among the lines of the test harness.
 const MARK: &str = "@bounds ";
-/// As the server's first thread has it.
+/// The stack of the server's first thread.
 const STACK_BYTES: usize = 8 << 20;
 
-/// A word about a case that has passed, or why it has not.
+/// A word about a case that has passed, or why it has failed.
 pub type Outcome = Result<String, String>;
 
 /// A case that was not passed.
@@ -33,8 +33,8 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// Runs cases `0..count` in child processes of the test `name`; in a child, runs them on a thread
-/// of its own with what `begin` makes there, and ends the process. Returns the failures.
+/// Runs cases `0..count` in child processes of the test `name`; in a child, runs the cases on a new
+/// thread with the function that `begin` makes there, and ends the process. Returns the failures.
 pub fn run<F: FnMut(usize) -> Outcome>(
     name: &str,
     count: usize,

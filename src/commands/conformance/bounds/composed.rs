@@ -1,5 +1,5 @@
 //! Small commands that syntax alone does not lead to: several options that are dear together.
-//! `composed.txt` has most of them, this file those that are made of many equal words.
+//! `composed.txt` has most of them, this file has the commands that consist of many equal words.
 
 use super::lines::{BYTES_MAX, Line};
 use super::values::render;
@@ -24,7 +24,7 @@ pub fn composed() -> Vec<(World, Line)> {
     all
 }
 
-/// The words of a line: those with blanks stand between single quotes.
+/// The words of a line; words with blanks stand between single quotes.
 fn words_of(line: &'static str) -> Vec<&'static str> {
     let (mut words, mut rest) = (Vec::new(), line);
     while !rest.is_empty() {

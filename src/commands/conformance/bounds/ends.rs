@@ -14,7 +14,7 @@ use russet_base::usage::thread_time;
 const SLICES: [usize; 4] = [1, 2, 5, 17];
 /// Work after the end, in a debug build: 50 ms of a release build.
 const AFTER_MAX: Duration = Duration::from_millis(250);
-/// Turns after the end: the slice that finds it, and the removal of its values.
+/// Turns after the end: the slice that finds the end, and the removal of the command's values.
 const TURNS: usize = 4;
 /// Bytes that may stay: room of tables and lists that are used again.
 const BYTES_MAX: usize = 512 << 10;
@@ -69,7 +69,7 @@ fn end(place: &mut Place, line: &Line, way: Way, slices: usize) -> Result<bool, 
     Ok(is_under_way)
 }
 
-/// A case: the command at each of its slices.
+/// A case: the command ends at each of its slices.
 fn at_each_slice(world: World, line: &Line) -> child::Outcome {
     let mut ended = 0;
     for way in [Way::Killed, Way::TimeUp] {

@@ -1,5 +1,5 @@
-//! The syntax that lines are generated from: that of COMMAND DOCS, or a finer one of `grammar.txt`
-//! for rows whose documentation leaves options or subcommands open.
+//! The syntax from which the tests generate lines: the syntax of COMMAND DOCS, or a finer syntax of
+//! `grammar.txt` for rows whose documentation leaves options or subcommands open.
 
 use std::sync::LazyLock;
 

@@ -64,14 +64,14 @@ pub const KNOWN: &[Known] = &[
 pub struct Known {
     /// `small`, `ends`, `crowd`, `numbers` or `long`.
     pub test: &'static str,
-    /// The row; with a point at its end all rows that begin so.
+    /// The row; a name with a point at the end means all rows that begin so.
     pub row: &'static str,
     pub part: &'static str,
     pub reason: &'static str,
 }
 
 impl Known {
-    /// Whether it is about a case of the test, by the case's name.
+    /// Whether the entry is about a case of the test, by the case's name.
     pub fn is_of(&self, name: &str) -> bool {
         let row = name.split(' ').next().unwrap_or_default();
         let row = row.to_ascii_lowercase();

@@ -1,21 +1,22 @@
 //! Small commands that are as dear as a kilobyte lets them be, generated from documented syntax.
 //!
-//! For each row: its shortest line; each argument with each of its worst values; each argument that
-//! may be repeated as often as fits; and mixtures of options with random ones of these values. The
-//! values come from `values`, by an argument's kind and name, and a syntax finer than that of
-//! COMMAND DOCS from `grammar.txt`.
+//! For each row: the shortest line; each argument with each of the worst values; each repeatable
+//! argument as often as fits; and mixtures of options with random values among these. The values
+//! come from `values`, by an argument's kind and name, and a finer syntax than COMMAND DOCS has
+//! from `grammar.txt`.
 //!
-//! Invariant: a line has no more bytes than asked for unless its fixed words alone are longer.
+//! Invariant: a line has no more bytes than the caller allows, unless the fixed words alone are
+//! longer.
 
 use super::values::{self, render};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use russet_command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
-/// Bytes of a small command: of its words and a space after each.
+/// Bytes of a small command: the bytes of the words and a space after each.
 pub const BYTES_MAX: usize = 1000;
 
-/// A command with the reason that it is generated for.
+/// A command with the reason for which it is generated.
 pub struct Line {
     pub row: &'static str,
     pub about: String,
@@ -25,9 +26,9 @@ pub struct Line {
 /// How an argument in focus is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// Once, with its value of this number.
+    /// Once, with the argument's value of this number.
     Value(usize),
-    /// As often as fits, with its value of this number (of each part).
+    /// As often as fits, with the argument's value of this number (of each part).
     Often(usize),
 }
 
@@ -51,7 +52,7 @@ pub fn with_number(
     line(row, args, &arg.name, plan, BYTES_MAX)
 }
 
-/// All lines of a row, of no more than so many bytes; `mixtures`: random ones.
+/// All lines of a row, of no more than so many bytes; `mixtures`: the number of random lines.
 pub fn lines(row: &'static str, doc: &'static Doc, mixtures: usize, bytes_max: usize) -> Vec<Line> {
     let line =
         |row, args, about: &str, plan: &mut Plan<'_>| line(row, args, about, plan, bytes_max);
@@ -100,7 +101,7 @@ fn collect(args: &'static [Arg], all: &mut Vec<&'static Arg>) {
     }
 }
 
-/// A line by a plan: written with one repetition and with two, then with as many as fit.
+/// A line by a plan: written with a single repetition and with two, then with as many as fit.
 fn line(
     row: &'static str,
     args: &'static [Arg],
@@ -147,12 +148,12 @@ struct Writer {
     words: Vec<Vec<u8>>,
 }
 
-/// Whether an argument leads to the one in focus.
+/// Whether an argument leads to the argument in focus.
 fn leads_to(arg: &'static Arg, focus: &'static Arg) -> bool {
     std::ptr::eq(arg, focus) || arg.args.iter().any(|part| leads_to(part, focus))
 }
 
-/// Whether it is the number of the words that follow.
+/// Whether the argument is the number of the words that follow.
 fn is_count(arg: &Arg, next: Option<&Arg>) -> bool {
     let counts = ["count", "nargs", "numkeys"].contains(&&*arg.name);
     let is_list = next.is_some_and(|next| next.flags.contains(ArgFlags::MULTIPLE));

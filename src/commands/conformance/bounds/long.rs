@@ -11,7 +11,7 @@ use super::{Place, measure, rows};
 use russet_command::docs::Doc;
 
 const BYTES: [usize; 2] = [20_000, 100_000];
-/// Shorter lines are those of the other tests.
+/// The other tests have shorter lines.
 const LONG: usize = 8_000;
 const PEAK_MAX: u64 = 512 << 20;
 /// Elements of the world.

@@ -1,8 +1,9 @@
-//! The cost of a command: the processor time of its longest turn, of all its turns, and the memory
-//! that it has at its peak.
+//! The cost of a command: the processor time of the longest turn, of all turns, and the command's
+//! peak of memory.
 //!
-//! Processor time of this thread is no clock: a busy machine does not lengthen it. Workers' time is
-//! not the loop's, and is not counted. Cost: that of the command.
+//! A busy machine does not lengthen the processor time of this thread, as it would lengthen
+//! wall-clock time. Workers' time does not count, because it is not the loop's. Cost: the cost of
+//! the command.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub struct Cost {
     pub has_ended: bool,
 }
 
-/// Runs a command of the first client to its end.
+/// Runs a command of the first client to the end.
 pub fn run(bed: &mut Testbed, words: &[Vec<u8>]) -> Cost {
     let client = bed.first_client();
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

@@ -1,21 +1,22 @@
-//! The property "one command of at most 1 kB": no command of the engines holds the loop for longer
-//! the more data there is, works more than in proportion to it, or has more memory than a multiple
-//! of it and [`verdict`]'s figure, whatever its words.
+//! The property of commands of at most 1 kB: whatever the words, no command of the engines holds
+//! the loop for longer if there is more data, works more than in proportion to the data, or takes
+//! more memory than a multiple of the data and [`verdict`]'s figure.
 //!
 //!     grammar, values, lines   the worst small lines of each row, from documented syntax
 //!     composed                 lines of options that are dear together
-//!     worlds                   data that is hard on them
-//!     measure, verdict         longest turn, work and memory; what they may be
-//!     ends, crowd              commands that are ended, and those of many clients
-//!     numbers, long            sizes at their ends, and lists and nests of many kilobytes
-//!     child                    cases run in processes of their own
+//!     worlds                   data that is hard on the commands
+//!     measure, verdict         longest turn, work and memory; their limits
+//!     ends, crowd              commands that a client or a limit ends; commands of many clients
+//!     numbers, long            extreme sizes, and lists and nests of many kilobytes
+//!     child                    cases run in child processes
 //!     known                    cases that are not bounded yet
 //!
-//! The server takes its machine for [`SLOWNESS`] times slower than it is, so that a world of
-//! thousands of documents takes as many slices as one of a hundred thousand.
+//! The server takes the machine for [`SLOWNESS`] times slower than it is, so that a world of
+//! thousands of documents takes as many slices as a world of a hundred thousand.
 //! `RUSSET_BOUNDS=FT.SEARCH,json.get` in the environment runs only these rows,
-//! `RUSSET_BOUNDS_SCALE=4` makes worlds four times as large. Cost: a minute. Beside other tests the
-//! processor's time says little, so `cargo test` leaves these out: `just bounds` runs them alone.
+//! `RUSSET_BOUNDS_SCALE=4` makes worlds four times as large. Cost: a minute. `cargo test` leaves
+//! these tests out, because processor time says little while other tests run: `just bounds` runs
+//! them alone.
 
 mod child;
 mod composed;
@@ -107,7 +108,7 @@ fn rows() -> Vec<(&'static str, &'static Doc, bool)> {
     rows.collect()
 }
 
-/// All cases, those of a world one after the other, writing ones last.
+/// All cases, ordered by world, the writing cases last.
 fn cases() -> Vec<Case> {
     let rows = rows();
     let mut cases = Vec::new();
@@ -137,7 +138,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A world of a size, with its bytes.
+/// A world of a size, with the world's bytes.
 struct Place {
     bed: Testbed,
     bytes: u64,
@@ -226,7 +227,7 @@ fn report_all<'l>(test: &str, lines: impl Iterator<Item = &'l Line>, failures: &
     report(names.collect(), failures, test);
 }
 
-/// Compares the failures of a test with those that are known.
+/// Compares the failures of a test with the known failures.
 fn report(names: Vec<String>, failures: &[Failure], test: &str) {
     let of_test = || KNOWN.iter().filter(|known| known.test == test);
     let is_known = |name: &str| of_test().any(|known| known.is_of(name));

@@ -1,8 +1,8 @@
-//! Sizes from outside at their ends: each numeric argument of each row at every power that
-//! overflows something, and at the largest value that the row takes; then the value is used.
+//! Extreme sizes from outside: each numeric argument of each row at every power that overflows
+//! something, and at the largest value that the row takes; then the test uses the value.
 //!
-//! Nothing panics (a case runs in a process of its own), no turn is long, and no command has more
-//! memory than `maxmemory` allows: a size beyond it is refused before memory is taken.
+//! Nothing panics (a case runs in a child process), no turn is long, and no command has more memory
+//! than `maxmemory` allows: the command refuses a size beyond `maxmemory` before it takes memory.
 
 use std::time::Duration;
 

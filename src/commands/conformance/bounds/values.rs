@@ -1,8 +1,8 @@
-//! The worst values of each argument, by its name and its row's engine.
+//! The worst values of each argument, by the argument's name and the row's engine.
 //!
-//! A value is a template: `#` is the number of the repetition, and what stands between `«` and `»`
-//! is repeated as often as there is room, with its own number as `#`. The first template of an
-//! argument is the one that other arguments are tried with. Names are those of `worlds`.
+//! A value is a template: `#` is the number of the repetition, and the text between `«` and `»` is
+//! repeated as often as there is room, with the number of the inner repetition as `#`. Tests of
+//! other arguments use the first template of an argument. The names are the names of `worlds`.
 
 use russet_command::docs::{Arg, ArgKind};
 
@@ -359,7 +359,7 @@ pub fn count(row: &str, arg: &Arg) -> usize {
     templates(row, arg).len()
 }
 
-/// The `n`th value of an argument, or its last.
+/// The `n`th value of an argument, or the last.
 pub fn template(row: &str, arg: &Arg, n: usize) -> &'static str {
     let templates = templates(row, arg);
     templates[n.min(templates.len() - 1)]

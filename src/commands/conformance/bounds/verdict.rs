@@ -1,9 +1,10 @@
-//! Decides whether a command is bounded: its longest turn, all its work, and its memory.
+//! Decides whether a command is bounded: by the longest turn, all work, and memory.
 //!
-//! The largest world is tried first; a command that is cheap there is bounded. Others are compared
-//! with themselves in worlds of a quarter and a sixteenth of the size. A turn that grows with the
-//! world is held by the command for as long as it takes: slices would have ended it. Work may grow
-//! in proportion to the world, as in `growth::judge`. The least of several tries counts.
+//! The judge tries the largest world first; a command that is cheap there is bounded. The judge
+//! runs other commands again in worlds of a quarter and a sixteenth of the size, and compares the
+//! costs. If a turn grows with the world the command holds the loop to its end, because slices
+//! would have ended the turn. Work may grow in proportion to the world, as in `growth::judge`. The
+//! least of several tries counts.
 
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ const BYTES_FREE: u64 = 16 << 20;
 /// How many times the world's bytes.
 const BYTES_TIMES: u64 = 8;
 
-/// Costs of a command by the size of its world: the sizes are `1`, `4` and `16` sixteenths of the
-/// largest. `world_bytes`: of the largest.
+/// Judges the costs of a command by the size of the world: the sizes are `1`, `4` and `16`
+/// sixteenths of the largest. `world_bytes`: of the largest world.
 pub fn judge(
     world_bytes: u64,
     is_clocked: bool,
@@ -75,7 +76,7 @@ pub fn judge(
             one.0, four.0, sixteen.0
         ));
     }
-    // Less at four than at one: a worker does the larger one.
+    // The time at four may be less than at one, because a worker does the larger work.
     let least = (four.1 / 16).max(Duration::from_micros(200));
     let first = four.1.abs_diff(one.1).max(least);
     let growth = sixteen.1.saturating_sub(four.1).as_secs_f64() / first.as_secs_f64();

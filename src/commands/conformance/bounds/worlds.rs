@@ -1,8 +1,9 @@
-//! Data that is hard on commands: many distinct terms, values that are lists, equal and empty ones.
+//! Data that is hard on commands: many distinct terms, values that are lists, equal and empty
+//! values.
 //!
 //! Each world has `n` documents, samples or elements, under the names that `values` gives to
-//! arguments: the index `i`, the keys `k` and `k1`, the dictionary `d`. They are made by commands,
-//! whose errors end the test.
+//! arguments: the index `i`, the keys `k` and `k1`, the dictionary `d`. Commands make the data, and
+//! an error of a command ends the test.
 
 use std::fmt::Write;
 
@@ -16,18 +17,18 @@ pub enum World {
     Hashes,
     /// Documents whose fields are lists.
     Documents,
-    /// One hash with a text of `n` words.
+    /// A single hash with a text of `n` words.
     LongText,
-    /// Hashes each of which has a field of its own name.
+    /// Hashes, each with a field name that no other hash has.
     OwnFields,
-    /// One document with `n` indexed numbers.
+    /// A single document with `n` indexed numbers.
     Numbers,
     /// Many vectors of zeros among others, in a graph.
     Zeros,
     /// Vectors of which no two are equal, in a graph.
     Graph,
     /// Arrays of numbers, of texts, of booleans, of objects with a text and a pattern, of arrays,
-    /// and nested ones.
+    /// and nested arrays.
     Json,
     /// A series of `n` samples, two far apart, and many series with labels.
     Series,
@@ -103,8 +104,8 @@ impl World {
         }
     }
 
-    /// Whether its commands end their slices by the clock, and not by counts that stand for a time
-    /// of a release build.
+    /// Whether the world's commands end their slices by the clock, and not by counts that stand for
+    /// a time of a release build.
     pub fn is_clocked(self) -> bool {
         use World::{Documents, Graph, Hashes, LongText, OwnFields, Series, Suggestions, Zeros};
         let clocked = [
@@ -274,7 +275,7 @@ fn numbers(bed: &mut Testbed, n: usize) {
     );
 }
 
-/// Clients that wait for one sample more than there are.
+/// Clients that wait for more samples than there are.
 fn readers(bed: &mut Testbed, n: usize) {
     run(bed, "TS.CREATE k");
     in_batches(bed, "TS.MADD", n, |i| format!("k {i} 1"));

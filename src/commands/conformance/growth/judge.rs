@@ -11,13 +11,14 @@ use std::time::Duration;
 
 /// The second difference over the first: between `n log n` and `n^2`.
 const GROWTH_MAX: f64 = 8.0;
-/// A single measurement above this is repeated: noise in the middle one hides a steep cost.
+/// The judge repeats a single measurement above this, because noise in the middle measurement hides
+/// a steep cost.
 const GROWTH_DOUBTED: f64 = 5.5;
 /// Smaller differences are noise.
 const DIFFERENCE_MIN: Duration = Duration::from_micros(50);
 /// `n` is no longer enlarged once `16n` takes this long.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
-/// A cost above this is measured with smaller `n`.
+/// The judge measures a cost above this with smaller `n`.
 const DEAR: Duration = Duration::from_millis(10);
 /// Measurements of the same `n` if the first looked steep.
 const TRIES: usize = 3;
@@ -86,7 +87,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges `cost`, the time for a given size, by sizes up to `n_max`; larger ones are tried only in
+/// Judges `cost`, the time for a given size, by sizes up to `n_max`; tries larger sizes only in
 /// case of doubt.
 pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
     let mut n = n_max / 16;

@@ -1,12 +1,12 @@
-//! The cost of each command as a property: it must not grow faster than in proportion (or `n log
-//! n`) to the input, or the command is listed with its reason.
+//! The cost of each command as a property: the cost must not grow faster than in proportion (or `n
+//! log n`) to the input, or a list has the command with the reason.
 //!
-//! The dimensions come from rows and documented syntax, so that a new row is measured without a
-//! line here: each argument that may be repeated, long or a large number, the size of the values of
-//! its keys in each form, the number of keys, and the number of calls.
+//! The dimensions come from rows and documented syntax, so that the test measures a new row without
+//! a line here: each argument that may be repeated, long or a large number, the size of the values
+//! of the row's keys in each form, the number of keys, and the number of calls.
 //!
-//! Sizes are small, so that all rows take seconds; only a cost that looks steep is measured with
-//! larger ones. `just growth` starts with larger sizes and shows each cost.
+//! Sizes are small, so that all rows take seconds; the test measures only a cost that looks steep
+//! with larger sizes. `just growth` starts with larger sizes and shows each cost.
 
 mod judge;
 mod words;
@@ -52,7 +52,7 @@ impl Dimension {
         match self {
             Dimension::Argument(grown) if grown.is_many() || grown.is_many_keys() => 1_024,
             Dimension::Argument(_) | Dimension::Held(GrownValue::Text) => 4_096,
-            // Each vector is joined with its neighbours.
+            // The graph joins each vector with the vector's neighbours.
             Dimension::Held(GrownValue::Vectors) => 256,
             _ => 1_024,
         }
@@ -72,7 +72,8 @@ impl fmt::Display for Dimension {
     }
 }
 
-/// Rows that are not run, with the reason (a container's name means all its rows).
+/// Rows that the test does not run, with the reason (a container's name means all rows of the
+/// container).
 const EXEMPT: &[(&str, &str)] = &[
     ("acl|save", "writes a file"),
     ("backup", "a thread copies files"),
@@ -88,7 +89,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("shutdown", "ends the process"),
 ];
 
-/// Superlinear by definition: the row, the prefix of its dimension's name, the reason.
+/// Superlinear by definition: the row, the prefix of the dimension's name, the reason.
 const BY_DESIGN: &[(&str, &str, &str)] = &[
     (
         "cf.insert",
@@ -112,7 +113,7 @@ const BY_DESIGN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A row with its documentation.
+/// A row and the row's documentation.
 #[derive(Clone, Copy)]
 struct Subject {
     name: &'static str,
@@ -202,7 +203,7 @@ impl Subject {
         bed
     }
 
-    /// The processor time of the command, or of all its calls, and whether one was refused.
+    /// The processor time of the command, or of all calls, and whether a call was refused.
     fn run(&self, dimension: Dimension, n: usize) -> (Duration, bool) {
         let mut bed = self.world(dimension, n);
         let line = |grown, n, i| words(self.name, self.doc, grown, n, i);

@@ -1,12 +1,12 @@
-//! A command's words, generated from its documentation, with one argument that grows.
+//! A command's words, generated from the documentation, with a single argument that grows.
 //!
-//! An argument grows in up to four ways ([`How`]). Optional arguments are left out unless they lead
-//! to the growing one or the command needs them; of alternatives usually the first is taken. A
-//! count (`numkeys`) follows the arguments that it counts.
+//! An argument grows in up to four ways ([`How`]). The generator leaves out optional arguments
+//! unless they lead to the growing argument or the command needs them; of alternatives it usually
+//! takes the first. A count (`numkeys`) follows the arguments that it counts.
 //!
-//! Two calls of a command differ in their values, not in their keys, so that a repeated call does
-//! not find its work done. Values that a command accepts come from `value`, by the argument's type
-//! and name: a new name falls through to `m1`, `m2` ...
+//! Two calls of a command differ in values, not in keys, because a repeated call must not find its
+//! work done. Values that a command accepts come from `value`, by the argument's type and name: a
+//! new name falls through to `m1`, `m2` ...
 
 use russet_command::docs::{Arg, ArgFlags, ArgKind, Doc};
 
@@ -246,7 +246,8 @@ fn usual_choice(name: &str, arg: &Arg) -> usize {
     place.unwrap_or(0)
 }
 
-/// A text of about `n` bytes: for patterns one that is slow to match, for libraries many functions.
+/// A text of about `n` bytes: for patterns a text that is slow to match, for libraries many
+/// functions.
 fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
     match &*arg.name {
         "min" | "max" if name.contains("lex") => [b"[".to_vec(), vec![b'm'; n]].concat(),
@@ -265,7 +266,7 @@ fn long(name: &str, arg: &Arg, n: usize) -> Vec<u8> {
     }
 }
 
-/// The `at`th value of an argument: one that the command accepts.
+/// The `at`th value of an argument, which the command accepts.
 fn value(name: &str, arg: &Arg, at: usize) -> String {
     match (arg.kind, &*arg.name) {
         (ArgKind::Key, "destination" | "newkey" | "destkey" | "dst" | "storekey") => "d".to_owned(),
@@ -364,7 +365,7 @@ fn value(name: &str, arg: &Arg, at: usize) -> String {
     }
 }
 
-/// A word of a command of time series, about the grown one and its label `l`.
+/// A word of a command of time series, about the grown series and the label `l`.
 fn time_series(argument: &str, at: usize) -> String {
     match argument {
         "timestamp" => (1_000_000_000 + at).to_string(),

@@ -1,10 +1,10 @@
 //! The content of the database before a command is measured.
 //!
 //! A [`GrownValue`] is the value of keys that the command takes, a [`GrownState`] something else
-//! that the server holds: keys, libraries, subscriptions, users, clients. Both are made by
-//! commands, whose errors end the test, so that a measurement never runs on an empty world.
+//! that the server holds: keys, libraries, subscriptions, users, clients. Commands make both, and
+//! an error of a command ends the test, so that a measurement never runs on an empty world.
 //!
-//! The key is `k`, a second one `k1`; elements are `m0`, `m1` ... or `f0`, `f1` ..., the names that
+//! The key is `k`, a second key `k1`; elements are `m0`, `m1` ... or `f0`, `f1` ..., the names that
 //! `words` gives to arguments.
 
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ pub enum GrownValue {
     Vectors,
     /// Of a path hash, each with a field.
     Paths,
-    /// A document with an array of numbers and an object; beside them one value of each kind.
+    /// A document with an array of numbers and an object; beside them a value of each kind.
     Document,
     /// Filters, with elements that were added to them.
     Bloom,
@@ -116,7 +116,7 @@ pub fn usual_form(name: &str, group: Group) -> GrownValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrownState {
     Keys,
-    /// In one library.
+    /// In a single library.
     Functions,
     Libraries,
     /// Channels, shard channels and patterns that another client has subscribed to.
@@ -214,7 +214,8 @@ pub fn make_wait(bed: &mut Testbed, group: Group, n: usize) {
     }
 }
 
-/// Returns the payload for a command that restores one; writes the file that a command reads.
+/// Returns the payload for a command that restores a payload; writes the file for a command that
+/// reads a file.
 pub fn payload(bed: &mut Testbed, name: &str) -> Option<Vec<u8>> {
     match name {
         "restore" | "restore-asking" => Some(bulk(bed, &["DUMP", "k"])),
@@ -309,14 +310,14 @@ pub fn fill(bed: &mut Testbed, key: &str, form: GrownValue, n: usize) {
     }
 }
 
-/// Fills two keys: the one that every command has, and a second for commands with several.
+/// Fills two keys: the key that every command has, and a second key for commands with several.
 pub fn fill_two(bed: &mut Testbed, form: GrownValue, n: usize) {
     fill(bed, "k", form, n);
     fill(bed, "k1", form, n);
 }
 
-/// Gives `key` one element, `n` times the letter `a`, and stores a key of that name: to match
-/// patterns against.
+/// Gives `key` a single element, `n` times the letter `a`, and stores a key of that name, so that
+/// patterns have a name to match.
 pub fn fill_to_match(bed: &mut Testbed, key: &str, form: GrownValue, n: usize) {
     let name = "a".repeat(n);
     fill(bed, &name, GrownValue::Text, 1);

@@ -1,11 +1,11 @@
 //! The texts of LATENCY GRAPH and LATENCY DOCTOR.
 //!
 //! GRAPH draws a bar for each spike, up to 80 in a part and 4 rows high; the lowest spike is the
-//! base. Its age stands below it, read downwards.
+//! base. The age of a spike stands below the bar, read downwards.
 //!
 //! DOCTOR begins with the faults of the verdict that slow the server, then names each event with
-//! its figures, then the advice for those events (`ADVICE`). Both only format figures that are
-//! there; nothing is measured here.
+//! the event's figures, then the advice for these events (`ADVICE`). Both only format existing
+//! figures and measure nothing.
 
 use std::fmt::Write;
 
@@ -14,10 +14,10 @@ use russet_base::finding::{Finding, Weight};
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 4;
-/// The top of a bar within its row, from low to high.
+/// The top of a bar within a row, from low to high.
 const ENDS: [char; 3] = ['_', 'o', '#'];
 
-/// A bar for each spike, with its age below.
+/// A bar for each spike, with the spike's age below.
 pub(in crate::commands::server) fn graph_text(
     event: &str,
     series: &EventSeries,
@@ -76,8 +76,8 @@ fn draw(bars: &[(u64, String)], range: u64) -> String {
     out
 }
 
-/// A finding for each event: its spikes, and what may help. The last, if the slow log misses some,
-/// is of the log.
+/// A finding for each event: the spikes, and advice. If the slow log misses some commands, the last
+/// finding is about the log.
 fn findings(server: &Server) -> Vec<Finding> {
     let latency = &server.diagnostics.latency;
     let now_s = server.now.unix_s();

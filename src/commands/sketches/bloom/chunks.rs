@@ -1,7 +1,7 @@
 //! SCANDUMP and LOADCHUNK: a filter as header and chunks.
 //!
-//! A chunk is named by the position after it, so that one may be sent twice. Loading is repeated by
-//! the log and by replicas as it is.
+//! The position after a chunk is the chunk's name, so that a client may send a chunk twice. The log
+//! and replicas repeat LOADCHUNK as it is.
 
 use super::super::room::room;
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};

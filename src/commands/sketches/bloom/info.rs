@@ -1,6 +1,6 @@
 //! INFO, CARD and DEBUG.
 //!
-//! Sizes are those of Redis's structures, so that figures of both servers compare.
+//! Sizes are the sizes of Redis's structures, so that figures of both servers compare.
 
 use super::super::row::{READ_KEY, READS_FAST};
 use super::row::{NOT_FOUND, READING};
@@ -64,8 +64,8 @@ const FIELDS: [Field; 5] = [
     },
 ];
 
-/// Russet's own, which only their words ask for; the last ones come with all of a filter that
-/// forgets.
+/// Russet's own fields, which the reply has only if the client asks by their words. The reply of
+/// all fields has the last of these, too, if the filter forgets.
 const OWN_FIELDS: [Field; 3] = [
     Field {
         word: "ERROR",
@@ -103,12 +103,12 @@ fn size(filter: &Bloom) -> usize {
 }
 
 /// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION | ERROR | ROTATION | GENERATIONS]`:
-/// facts of a filter, or one. ERROR: the share of items not added that would be found, by the bits
-/// that are set. Of a filter that forgets the facts are those of the generations that are asked
-/// now, but for SIZE.
+/// facts of a filter, or a single fact. ERROR: the share of items not added that the filter would
+/// find, by the bits that are set. If a filter forgets, all facts except SIZE are about the
+/// generations that lookups ask now.
 ///
-/// Reply: map (RESP2: array) of names and integers; of one fact, RESP2 has the integer alone in
-/// the array. Expansion is null for a filter that does not scale.
+/// Reply: map (RESP2: array) of names and integers; of a single fact, RESP2 has the integer alone
+/// in the array. Expansion is null for a filter that does not scale.
 fn info(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() > 3 {
@@ -172,7 +172,7 @@ pub(super) const DEBUG: Spec = Spec {
 
 /// `BF.DEBUG key`: the links of a filter.
 ///
-/// Reply: array of a text for the filter and one for each link.
+/// Reply: array of a text for the filter and a text for each link.
 fn debug(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let filter = call.db.read::<Bloom>(key)?.ok_or(NOT_FOUND)?;

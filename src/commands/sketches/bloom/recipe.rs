@@ -91,7 +91,7 @@ impl Recipe {
         made.map(Bloom::from).ok_or(BAD_ROTATION)
     }
 
-    /// The words after RESERVE's key, or with `as_options` those of INSERT before ITEMS.
+    /// The words after RESERVE's key, or with `as_options` the words of INSERT before ITEMS.
     pub fn words(&self, as_options: bool) -> Vec<Vec<u8>> {
         let error = format!("{}", self.error.min(ERROR_MAX)).into_bytes();
         let capacity = self.capacity.to_string().into_bytes();
@@ -100,7 +100,7 @@ impl Recipe {
         } else {
             vec![error, capacity]
         };
-        // RESERVE refuses both, and its growth without scaling is the usual one.
+        // RESERVE refuses both, and without scaling it takes the usual growth.
         if !self.scales {
             words.push(b"NONSCALING".to_vec());
         }
@@ -111,9 +111,8 @@ impl Recipe {
         words
     }
 
-    /// Whether every server makes the same of the words by which this one was described, if
-    /// `defaults` were those settings that they left open; `is_named`: a word said that it does not
-    /// scale, or it does.
+    /// Whether every server makes the same filter from the command's words, if the words left the
+    /// settings in `defaults` open; `is_named`: the filter scales, or a word says that it does not.
     pub fn is_plain(&self, defaults: Recipe, is_named: bool) -> bool {
         self.error <= ERROR_MAX && is_named && defaults == Recipe::of(&Config::default())
     }
@@ -218,12 +217,13 @@ fn parse_rotation(args: Args<'_>, at: usize, since_ms: i64) -> Result<Rotation, 
 /// an empty filter.
 ///
 /// Reply: OK; an error if the key exists. An error rate above 0.25 is 0.25, and an expansion of 0
-/// means NONSCALING. Other words are ignored. O(1): memory is taken as it is used.
+/// means NONSCALING. The handler ignores other words. O(1), because the filter takes memory as it
+/// is used.
 ///
 /// ROTATE, which is russet's own: the filter forgets. It has up to n generations, each of the
-/// capacity and a share of the error; one begins every so many milliseconds, the first at SINCE,
-/// else now. An item is found for n - 1 times as long after it was last added, and no longer than
-/// for n times.
+/// capacity and a share of the error; a generation begins every so many milliseconds, the first at
+/// SINCE, else now. Lookups find an item for n - 1 times as long after it was last added, and no
+/// longer than for n times.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let args = call.args;

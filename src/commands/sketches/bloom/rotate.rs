@@ -1,8 +1,8 @@
 //! ROTATE, which is russet's own: a generation of a filter that forgets begins.
 //!
-//! Commands that add items begin the generation that is due by the command's clock. Their effect is
-//! then ROTATE with its beginning, and the command itself; a server that repeats effects begins
-//! none by its own clock, so that all have the same bytes.
+//! Commands that add items begin the generation that is due by the command's clock. The effects are
+//! then ROTATE with the generation's beginning, and the command itself. A server that repeats
+//! effects begins no generation by its own clock, so that all servers have the same bytes.
 
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};

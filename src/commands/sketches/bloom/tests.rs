@@ -1,6 +1,6 @@
 //! Replies of a real server (answers.txt), and beyond replies: payloads, effects, settings, chunks.
 //!
-//! Payloads are those of Redis Stack 7.4, whole and damaged in each of their fields.
+//! Payloads come from Redis Stack 7.4, whole and damaged in each field.
 
 use super::super::transcript::{
     check_payload, check_refused, converse, hex, payload, play, reply_to,
@@ -328,7 +328,7 @@ fn a_filter_that_rotates_forgets() {
     converse(
         &mut t,
         &[
-            // Renewed, and a new one.
+            // A renewed item, and a new item.
             ("BF.INSERT k ITEMS a c", "*2 :0 :1"),
             ("BF.ADD k a", ":0"),
             ("BF.CARD k", ":4"),

@@ -24,8 +24,8 @@ pub(super) const INCRBY: Spec = Spec {
 
 /// `CMS.INCRBY key item n [item n ...]`: adds items.
 ///
-/// Reply: array with the estimate of each, or an error if its counters are full: they stay so. A
-/// wrong number changes nothing. O(items * depth).
+/// Reply: array with the estimate of each, or an error if the item's counters are full: the
+/// counters stay full. A wrong number changes nothing. O(items * depth).
 fn incrby(call: &mut Call<'_>) -> CommandResult {
     let (key, pairs) = (call.args.at(1), call.args.from(2));
     if pairs.len() % 2 == 1 {

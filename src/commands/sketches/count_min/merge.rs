@@ -1,10 +1,10 @@
 //! MERGE: a weighted sum of sketches, in slices.
 //!
-//! Between two slices sources may change. The sum is of one time: the stamps of its sources are
-//! compared at each slice, and if one has changed the sum begins anew; after some such beginnings
-//! it is made at once.
+//! Between two slices sources may change. But all sources must be from the same moment: so each
+//! slice compares the stamps of the sources, and begins the sum anew if a source has changed; after
+//! some such beginnings the command makes the sum at once.
 //!
-//! Cost: O(counters * sources), a source that is named often counted once.
+//! Cost: O(counters * sources), where a source that the client names often counts once.
 
 use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
@@ -21,10 +21,11 @@ use russet_types::vector_set::Progress;
 use russet_types::{BoxedValue, CountMin};
 use std::collections::HashMap;
 
-/// Counters of all sources that are summed between two looks at the time, and of one.
+/// Counters of all sources to sum before the next look at the clock, and counters of a single
+/// source.
 const STEP: usize = 1 << 17;
 const STEP_MAX: usize = 1 << 13;
-/// Sums that are begun until one goes on to its end.
+/// Sums to begin before a sum runs to its end at once.
 const BEGINNINGS_MAX: u32 = 3;
 
 const BAD_COUNT: CommandError = CommandError::Text("CMS: invalid numkeys");
@@ -87,14 +88,13 @@ fn count_counters(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `CMS.MERGE destination numkeys source ... [WEIGHTS weight ...]`: replaces a sketch by the
-/// weighted sum of others of the same shape; it may be one of them.
+/// weighted sum of sketches of the same shape; the destination may be among them.
 ///
-/// Reply: OK; an error, and nothing is changed, if a sum is negative or too large. O(counters *
-/// sources).
+/// Reply: OK; an error, and no change, if a sum is negative or too large. O(counters * sources).
 fn merge(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
-    // Before any key: with a wrong number of them no key is the command's. Redis looks at the
-    // destination first.
+    // Before any key, because with a wrong number of keys the command has no key. Redis looks at
+    // the destination first.
     let sources = Sources::parse(call.args)?;
     let work = match call.taken::<Merge>() {
         Some(work) => work,
@@ -126,8 +126,8 @@ fn refused(error: MergeError) -> CommandError {
     }
 }
 
-/// A sum on its way: slice by slice, from the beginning if a source has changed meanwhile, and if
-/// that goes on at once.
+/// A sum in slices: it begins anew if a source has changed meanwhile, and runs at once if sources
+/// keep changing.
 struct Merge {
     merging: WeightedMerge,
     /// The sources, each once if their weights can be summed: its number, its weight, its stamp.
@@ -135,7 +135,7 @@ struct Merge {
     beginnings: u32,
 }
 
-/// Checks the keys, and begins their sum.
+/// Checks the keys, and begins the sum.
 fn begin(
     call: &mut Call<'_>,
     sources: &Sources<'_>,
@@ -145,7 +145,7 @@ fn begin(
     if call.db.write::<CountMin>(key)?.is_none() {
         return Err(MISSING);
     }
-    // Each source counts as read, and its errors come in order.
+    // Each source counts as read, and errors come in the order of the sources.
     for (at, source) in sources.keys.iter().enumerate() {
         sources.weight(at)?;
         let is_there = call.db.read::<CountMin>(source)?.is_some();
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(t.run("CMS.QUERY k a b"), "*2\r\n:6\r\n:12\r\n");
     }
 
-    /// A source that changes while it is read must not be in the sum with some of its counters.
+    /// A source that changes while MERGE reads it must not be in the sum with only some counters.
     #[test]
     fn a_source_that_changes_is_summed_as_a_whole() {
         let mut t = Testbed::new();

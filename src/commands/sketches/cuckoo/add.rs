@@ -1,6 +1,7 @@
 //! ADD, ADDNX, INSERT and INSERTNX.
 //!
-//! An item without room leaves the filter as it was, and the next ones are tried nevertheless.
+//! An item without room leaves the filter as it was, and the command tries the next items
+//! nevertheless.
 
 use super::super::filter::{UNKNOWN, insert_args};
 use super::super::room::room;
@@ -96,8 +97,8 @@ fn add_one(call: &mut Call<'_>, only_new: bool) -> CommandResult {
     Ok(())
 }
 
-/// Sets a key to a new filter; if other servers would make another one of the command, its effect
-/// says how it is made.
+/// Sets a key to a new filter. If other servers would make a different filter from the command, a
+/// RESERVE with all numbers goes before it.
 fn put(call: &mut Call<'_>, key: &[u8], recipe: Recipe, filter: Cuckoo, with_capacity: bool) {
     call.db.put(key, filter);
     if !recipe.is_plain(with_capacity) && call.effects_wanted() {
@@ -174,8 +175,7 @@ pub(super) const INSERTNX: Spec = Spec {
 
 /// `CF.INSERTNX key [CAPACITY n] [NOCREATE] ITEMS item ...`: adds items that are not there.
 ///
-/// Reply: array of 1, 0 for an item that is there, -1 for one for which there is no room; in RESP3,
-/// too.
+/// Reply: array of 1, 0 for an item that is there, -1 for an item without room; in RESP3, too.
 fn insertnx(call: &mut Call<'_>) -> CommandResult {
     insert_each(call, true, |reply, added| reply.int(added))
 }

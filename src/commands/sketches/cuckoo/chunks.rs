@@ -1,6 +1,6 @@
-//! SCANDUMP and LOADCHUNK: a filter as header and chunks, named as those of Bloom filters.
+//! SCANDUMP and LOADCHUNK: a filter as header and chunks, with names as for Bloom filters.
 //!
-//! Chunks reach the log and replicas as the header does; Redis loses them there before 8.2.
+//! The command propagates chunks as it does the header; Redis before 8.2 propagates no chunks.
 
 use super::super::room::room;
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};

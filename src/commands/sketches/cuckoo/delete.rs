@@ -54,10 +54,10 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CF.COMPACT key`: moves what is in later parts to earlier ones.
+/// `CF.COMPACT key`: moves items of later parts to earlier parts.
 ///
-/// Reply: OK; an error without a filter. A write, unlike in Redis, where it is a read that is
-/// repeated by replicas. O(slots).
+/// Reply: OK; an error without a filter. A write, unlike in Redis, where COMPACT is a read that
+/// replicas repeat. O(slots).
 fn compact(call: &mut Call<'_>) -> CommandResult {
     let [_, key] = call.args.exactly();
     let filter = call.db.write::<Cuckoo>(key).ok().flatten();

@@ -1,7 +1,7 @@
 //! How a filter is made: by RESERVE's arguments, else by the settings.
 //!
-//! Effects: a server that repeats a command which makes a filter may have other settings, so where
-//! these are not the usual ones a RESERVE with all numbers precedes the command.
+//! Effects: a server that repeats a command which makes a filter may have other settings. So if
+//! this server's settings are not the defaults a RESERVE with all numbers precedes the command.
 
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};

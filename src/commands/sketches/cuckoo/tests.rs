@@ -1,6 +1,6 @@
 //! Replies of a real server (answers.txt), and beyond replies: payloads, effects, settings.
 //!
-//! Payloads are those of Redis Stack 7.4, whole and damaged in each of their fields.
+//! Payloads come from Redis Stack 7.4, whole and damaged in each field.
 
 use super::super::transcript::{check_payload, check_refused, converse, hex, play, reply_to};
 use crate::server::Testbed;

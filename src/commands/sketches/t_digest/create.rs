@@ -37,7 +37,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     }
     let mut exactness = COMPRESSION_USUAL;
     if args.len() == 4 {
-        // Redis finds the word in either place, and the number in the last one.
+        // Redis finds the word in either place, and the number in the last.
         if !args.is(2, COMPRESSION) && !args.is(3, COMPRESSION) {
             return Err(BAD_WORD);
         }

@@ -1,7 +1,7 @@
-//! MERGE: the values of several digests in one.
+//! MERGE: the values of several digests in a single digest.
 //!
-//! Many nodes are summed on a thread, from copies of the digests. If one has changed meanwhile, by
-//! its stamp, the sum begins anew; after some such beginnings the loop makes it.
+//! A thread sums many nodes, from copies of the digests. If the stamp of a digest has changed
+//! meanwhile, the sum begins anew; after some such beginnings the loop makes the sum.
 //!
 //! Cost: O(nodes of all), and a copy of each digest for the thread.
 
@@ -25,7 +25,7 @@ const NO_KEYS: CommandError =
     CommandError::Text("ERR T-Digest: numkeys needs to be a positive integer");
 /// Nodes that are summed at once: a millisecond or two.
 const NODES_MAX: usize = 1 << 13;
-/// Sums that are begun on a thread until the loop makes one.
+/// Sums to begin on a thread before the loop makes the sum.
 const BEGINNINGS_MAX: u32 = 3;
 const NO_ROOM: &str = "ERR T-Digest: allocation of destination digest failed";
 
@@ -78,15 +78,15 @@ impl<'a> MergeArgs<'a> {
 }
 
 /// `TDIGEST.MERGE destination numkeys source ... [COMPRESSION n] [OVERRIDE]`: adds the values of
-/// digests to another one, or replaces it by their sum.
+/// digests to another digest, or replaces it by their sum.
 ///
-/// A new digest has the greatest compression of the sources, unless one is given. Reply: OK.
-/// O(nodes of all).
+/// A new digest has the greatest compression of the sources, unless the command gives a
+/// compression. Reply: OK. O(nodes of all).
 fn merge(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let key = call.args.at(1);
-    // Before any key: with a wrong number of them no key is the command's. Redis looks at the
-    // destination first.
+    // Before any key, because with a wrong number of keys the command has no key. Redis looks at
+    // the destination first.
     let args = MergeArgs::parse(call.args, call.name)?;
     let mut beginnings = 0;
     if let Some(done) = call.server.searches.take_done::<Summing>() {
@@ -157,7 +157,7 @@ fn is_long<'k>(call: &Call<'_>, parts: impl Iterator<Item = &'k [u8]>) -> bool {
 struct Summing {
     /// The digests, each once, with their keys and the stamps of the originals.
     digests: Vec<(Box<[u8]>, u64, Sketch)>,
-    /// Digests that are yet to be added, the next one last.
+    /// Digests that are yet to be added, the next digest last.
     parts: Vec<usize>,
     sum: Sketch,
     is_too_large: bool,

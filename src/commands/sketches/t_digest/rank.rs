@@ -20,7 +20,8 @@ pub(super) const RANK: Spec = Spec {
     ..Spec::new("tdigest.rank", rank)
 };
 
-/// `TDIGEST.RANK key value ...`: how many values are below these, and half of those equal to them.
+/// `TDIGEST.RANK key value ...`: for each of these values how many are below it, and half of the
+/// values equal to it.
 ///
 /// Reply: array of integers: -1 below all values, their number above all, -2 without values.
 /// O(nodes) for each.
@@ -34,8 +35,8 @@ pub(super) const REVRANK: Spec = Spec {
     ..RANK
 };
 
-/// `TDIGEST.REVRANK key value ...`: how many values are above these, and half of those equal to
-/// them.
+/// `TDIGEST.REVRANK key value ...`: for each of these values how many are above it, and half of the
+/// values equal to it.
 ///
 /// Reply: as of RANK, with -1 above all values and their number below all.
 fn reverse_rank(call: &mut Call<'_>) -> CommandResult {

@@ -16,7 +16,7 @@ pub(super) const OVERFLOW: CommandError = CommandError::Text("ERR T-Digest: over
 pub(super) const BAD_WORD: CommandError = CommandError::Text("ERR T-Digest: wrong keyword");
 pub(super) const COMPRESSION: &str = "COMPRESSION";
 
-/// A compression; `no_room`: the error of one that is too large.
+/// A compression; `no_room`: the error if it is too large.
 pub(super) fn compression(text: &[u8], no_room: &'static str) -> Result<i64, CommandError> {
     const NO_NUMBER: CommandError =
         CommandError::Text("ERR T-Digest: error parsing compression parameter");
@@ -29,7 +29,7 @@ pub(super) fn compression(text: &[u8], no_room: &'static str) -> Result<i64, Com
     }
 }
 
-/// A digest whose nodes are merged, here or in its copy.
+/// A digest whose nodes are merged, here or in the digest's copy.
 pub(super) fn asked<'d>(db: &'d mut Db<'_>, key: &[u8]) -> Result<Ref<'d, TDigest>, CommandError> {
     let wants_copy = db.read::<TDigest>(key)?.ok_or(MISSING)?.wants_copy();
     if wants_copy {

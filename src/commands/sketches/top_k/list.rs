@@ -63,7 +63,7 @@ pub(super) const INFO: Spec = Spec {
     ..Spec::new("topk.info", info)
 };
 
-/// `TOPK.INFO key`: the size of a list and its decay.
+/// `TOPK.INFO key`: the size and the decay of a list.
 ///
 /// Reply: map (RESP2: array) of names and numbers; decay is a double.
 fn info(call: &mut Call<'_>) -> CommandResult {

@@ -33,7 +33,7 @@ pub(super) const COUNT: Spec = Spec {
     ..QUERY
 };
 
-/// `TOPK.COUNT key item ...`: about how often items were added, 0 for those that were displaced.
+/// `TOPK.COUNT key item ...`: about how often items were added, 0 for displaced items.
 ///
 /// Reply: array of integers. O(items * (depth + k)).
 fn count(call: &mut Call<'_>) -> CommandResult {

@@ -60,7 +60,8 @@ fn parse(args: Args<'_>) -> Result<Shape, CommandError> {
     })
 }
 
-/// Each addition looks for its item among all places, and counts it in each row.
+/// Bounds k and depth, because each addition looks for the item among all places, and counts it in
+/// each row.
 fn check_bounds(shape: Shape) -> Result<(), CommandError> {
     if shape.k > K_MAX {
         return Err(BAD_K);
@@ -91,7 +92,7 @@ fn reserve(call: &mut Call<'_>) -> CommandResult {
     }
     let given = args.get(5).and_then(seed::within);
     let seed = given.unwrap_or_else(|| call.db.rng().next_u64());
-    // Whatever the shape is, its numbers are in their ranges.
+    // Whatever the shape is, the numbers are in their ranges.
     let list = TopK::new(shape, seed).map_err(|_| NO_MEMORY)?;
     call.db.put(key, BoxedValue::from(list));
     call.db.changed(key, Class::MODULE, call.name);

@@ -7,7 +7,7 @@
 //! that, and no number of so few digits is as near to the middle of two doubles. A server of this
 //! kind reads the seed as well.
 
-/// Digits after the point, before those of the seed, and theirs.
+/// Digits after the point before the seed's digits, and the seed's digits.
 const FRACTION_DIGITS: usize = 80;
 const SEED_DIGITS: usize = 20;
 
@@ -19,7 +19,7 @@ pub(super) fn after(decay: f64, seed: u64) -> String {
     format!("{whole}.{fraction:0<FRACTION_DIGITS$}{seed:0SEED_DIGITS$}e{exponent}")
 }
 
-/// The seed after a decay, if there is one.
+/// The seed after a decay, if the text has a seed.
 pub(super) fn within(decay: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(decay).ok()?;
     let (mantissa, _) = text.split_once('e')?;

@@ -1,13 +1,14 @@
 use super::super::transcript::{payload, play};
 use crate::server::Testbed;
 
-/// Replies of Redis Stack 7.4 to the same lines, but for what is its own.
+/// Replies of Redis Stack 7.4 to the same lines, except where Redis Stack differs.
 #[test]
 fn replies_are_those_of_redis() {
     play(include_str!("answers.txt"));
 }
 
-/// Additions that wear cells of other items are drawn; a server that repeats them has the same.
+/// Random draws decide whether an addition wears cells of other items; a server that repeats the
+/// additions draws the same.
 #[test]
 fn effects_lead_to_the_same_list() {
     let mut t = Testbed::new();
@@ -39,7 +40,7 @@ fn effects_lead_to_the_same_list() {
     assert_eq!(payload(&mut t, "t"), payload(&mut t, "v"));
 }
 
-/// Each list has its own seed, of the server's generator.
+/// Each list has a seed from the server's generator.
 #[test]
 fn lists_have_seeds_of_their_own() {
     let mut t = Testbed::new();

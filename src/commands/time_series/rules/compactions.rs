@@ -1,7 +1,7 @@
 //! The destinations that `ts-compaction-policy` makes with a new series.
 //!
-//!     key_AGGREGATOR_bucket[_align]     a destination's key; in a cluster `{key}_...`, if that is
-//!                                       what it needs to be in the slot of its source
+//!     key_AGGREGATOR_bucket[_align]     a destination's key; in a cluster `{key}_...`, if only so
+//!                                       the key is in the slot of the source
 //!
 //! ADD, INCRBY and DECRBY make destinations, CREATE does not, as in Redis. They skip a destination
 //! whose key is taken.
