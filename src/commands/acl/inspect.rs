@@ -24,8 +24,9 @@ use russet_resp::Reply;
 ///
 /// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
 /// selector a map of commands, keys and channels; null if there is no such user. If the user has
-/// rules about databases, or the dialect always shows them, each map also has `databases`; if it
-/// has roles, their names follow; if it has budgets, their rules on one line are last.
+/// rules about databases, or the dialect always shows them, each map also has `databases`; if the
+/// user has roles, their names follow; if the user has budgets, their rules on a single line are
+/// last.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {
@@ -142,7 +143,7 @@ pub(super) fn who_am_i(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ACL CAT [category]`: all categories, or the commands and subcommands of one.
+/// `ACL CAT [category]`: all categories, or the commands and subcommands of a category.
 pub(super) fn cat(call: &mut Call<'_>) -> CommandResult {
     let commands = &call.server.acl.commands;
     let Some(category) = at_most_one(call.args)? else {

@@ -8,8 +8,8 @@ use russet_command::CommandError;
 
 /// `ACL LOG [count | RESET]`: the newest entries, 10 unless `count` says more.
 ///
-/// Reply: an array of maps; a denial repeated within a minute is counted in one entry. RESET clears
-/// the log: OK.
+/// Reply: an array of maps; a single entry counts a denial that is repeated within a minute. RESET
+/// clears the log: OK.
 pub(super) fn log(call: &mut Call<'_>) -> CommandResult {
     let count = match at_most_one(call.args)? {
         None => LOG_SHOWN,

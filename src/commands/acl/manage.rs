@@ -45,10 +45,10 @@ fn needs_file(call: &Call<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// `ACL LOAD`: replaces all users by those of the file.
+/// `ACL LOAD`: replaces all users by the users of the file.
 ///
 /// Reply: OK, or all errors in the file; then nothing has changed. Closes connections of deleted
-/// users and those with subscriptions that their user may no longer have.
+/// users, and connections with subscriptions that their user may no longer have.
 pub(super) fn load(call: &mut Call<'_>) -> CommandResult {
     needs_file(call)?;
     call.world()

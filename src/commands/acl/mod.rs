@@ -106,7 +106,8 @@ fn is_secret(_: Args<'_>, at: usize) -> bool {
     at >= 2
 }
 
-/// Roles have no passwords, but one may be given by mistake: a word with a password's sign.
+/// Roles have no passwords, but an operator may give a password by mistake: a word with a
+/// password's sign.
 fn is_password(args: Args<'_>, at: usize) -> bool {
     at >= 2 && matches!(args.at(at).first(), Some(b'<' | b'>' | b'#' | b'!'))
 }
@@ -119,7 +120,7 @@ fn at_most_one(args: Args<'_>) -> Result<Option<&[u8]>, CommandError> {
     }
 }
 
-/// `ACL HELP`: the subcommands, one status line each.
+/// `ACL HELP`: the subcommands, a status line each.
 fn help(call: &mut Call<'_>) -> CommandResult {
     let lines = [
         "CAT [<category>]",

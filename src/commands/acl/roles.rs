@@ -1,7 +1,7 @@
 //! ACL SETROLE, DELROLE, GETROLE, ROLES: roles of users, as in Valkey 9.2.
 //!
-//! A role is a named set of rules that users hold. A change applies to its users at once. A role
-//! that a user holds cannot be deleted: DELROLE then deletes nothing.
+//! A role is a named set of rules that users hold. A change applies to the users of the role at
+//! once. If a user holds any of the roles DELROLE deletes nothing.
 //!
 //! Cost: SETROLE and GETROLE O(rules + users), DELROLE O(names * users), ROLES O(roles).
 //!
@@ -16,8 +16,8 @@ use russet_command::CommandError;
 /// `ACL SETROLE name [rule ...]`: changes a role, or creates one without any permission.
 ///
 /// Reply: OK, or an error for the first wrong rule; then nothing has changed. Closes connections of
-/// its users with subscriptions to channels that they may no longer read. O(rules + users), and
-/// O(connections) if a user has gained or lost all rights.
+/// the role's users with subscriptions to channels that the users may no longer read. O(rules +
+/// users), and O(connections) if a user has gained or lost all rights.
 pub(super) fn set(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let name = args.at(2);
@@ -29,8 +29,8 @@ pub(super) fn set(call: &mut Call<'_>) -> CommandResult {
 
 /// `ACL DELROLE name ...`: deletes roles.
 ///
-/// Reply: how many existed. If a user holds one of them it is an error, and none is deleted.
-/// O(names * users).
+/// Reply: how many existed. If a user holds any of the roles the reply is an error, and no role is
+/// deleted. O(names * users).
 pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
     let names = call.args.from(2);
     let users = &mut call.server.acl.users;
@@ -49,7 +49,8 @@ pub(super) fn delete(call: &mut Call<'_>) -> CommandResult {
 /// `ACL GETROLE name`.
 ///
 /// Reply: a map of commands, keys, channels, databases, selectors (each a map of the first four)
-/// and users, the names of those that hold it; null if there is no such role. O(rules + users).
+/// and users, the names of the users that hold the role; null if there is no such role. O(rules +
+/// users).
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let (users, name) = (&call.server.acl.users, call.args.at(2));
     let Some(role) = users.roles().get(name) else {
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!(t.run_as(other, "GET x"), "$-1\r\n");
         t.run("ACL SETROLE live -get");
         assert!(t.run_as(other, "GET x").starts_with("-NOPERM"));
-        // Its connections that listen to lost channels are closed.
+        // The server closes the user's connections that are subscribed to lost channels.
         let users = |t: &mut Testbed| t.run("CLIENT LIST").matches("user=carol").count();
         let before = users(&mut t);
         t.run("ACL SETROLE live resetchannels &alerts:*");

@@ -33,7 +33,7 @@ pub(in crate::commands) fn at_least(
     }
 }
 
-/// Parses a count whose sign is a direction: its negation must not overflow.
+/// Parses a count whose sign is a direction: the count's negation must not overflow.
 pub(in crate::commands) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
     match parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
@@ -42,8 +42,8 @@ pub(in crate::commands) fn signed_count(arg: &[u8]) -> Result<i64, CommandError>
     }
 }
 
-/// The part of `len` elements between two inclusive indexes, negative ones counted from the end:
-/// its start and length. `None`: empty.
+/// The part of `len` elements between two inclusive indexes, negative indexes counted from the end:
+/// the start and length of the part. `None`: empty.
 #[inline]
 pub(in crate::commands) fn span(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;

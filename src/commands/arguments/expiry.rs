@@ -62,7 +62,7 @@ pub(in crate::commands) struct ExpireArg<'a> {
 }
 
 impl<'a> ExpireArg<'a> {
-    /// The option at `at` and its value; `None` if it is none of these.
+    /// The option at `at` and the option's value; `None` if the word is no such option.
     pub fn parse(args: Args<'a>, at: usize) -> Option<ExpireArg<'a>> {
         let (text, form) = (args.get(at + 1)?, TimeForm::named(args, at)?);
         Some(ExpireArg { text, form })

@@ -1,10 +1,11 @@
 //! The options of SCAN, CLUSTERSCAN, HSCAN, SSCAN and ZSCAN.
 //!
-//! One parser for all: an option of another command is an error. A cursor is parsed by the caller,
-//! before the key is looked up.
+//! A single parser for all: an option of another command is an error. The caller parses the cursor,
+//! before it looks up the key.
 //!
-//! Bound of a call: COUNT elements seen, matching or not, or ten times as many table steps, since a
-//! sparse table yields few elements a step ([`ScanArgs::run`]). One step may see more than COUNT.
+//! Bound of a call: COUNT elements seen, matching or not, or ten times as many table steps, because
+//! a sparse table yields few elements a step ([`ScanArgs::run`]). A single step may see more than
+//! COUNT.
 //!
 //! Decided elsewhere: cursors and the order of elements: the tables in `encodings`.
 
@@ -82,7 +83,7 @@ impl<'a> ScanArgs<'a> {
         Ok((all, wanted.kind))
     }
 
-    /// The options of CLUSTERSCAN: those of SCAN, and SLOT.
+    /// The options of CLUSTERSCAN: the options of SCAN, and SLOT.
     pub fn parse_of_cluster(
         args: Args<'a>,
         at: usize,

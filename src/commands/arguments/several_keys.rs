@@ -1,5 +1,5 @@
-//! Pops from the first of several keys that exists, or blocks until one does: shared by lists and
-//! sorted sets.
+//! Pops from the first of several keys that exists, or blocks until a key exists: shared by lists
+//! and sorted sets.
 
 use crate::commands::arguments::{element, timeout};
 use crate::commands::work::{self, Work};

@@ -14,7 +14,7 @@ pub(super) const SETBIT: Spec = Spec {
     ..Spec::new("setbit", setbit)
 };
 
-/// `SETBIT key offset bit`: sets or clears one bit; creates a missing key and extends a string that
+/// `SETBIT key offset bit`: sets or clears a bit; creates a missing key and extends a string that
 /// is too short with zeros.
 ///
 /// Reply: the bit's old value. Offsets are limited to `proto-max-bulk-len` bytes. O(1), plus the

@@ -1,11 +1,11 @@
 //! BITOP: strings combined bit by bit.
 //!
-//! The result is as long as the longest source; shorter ones and missing keys count as zeros. It is
-//! complete before the destination is written, so the destination may be a source. An empty result
-//! deletes the destination.
+//! The result is as long as the longest source; missing keys and the missing ends of shorter
+//! sources count as zeros. The destination may be a source, because the handler completes the
+//! result before it writes the destination. An empty result deletes the destination.
 //!
-//! Cost: O(bytes of all sources) in one pass, and the result's bytes; a result of `LARGE_MIN` bytes
-//! or more is built in the block that becomes the value.
+//! Cost: O(bytes of all sources) in a single pass, and the result's bytes; the handler builds a
+//! result of `LARGE_MIN` bytes or more in the block that becomes the value.
 //!
 //! Decided elsewhere: the operations on words: `encodings::bits`.
 
@@ -111,7 +111,7 @@ fn compute(
     Ok(result)
 }
 
-/// A result; a large one in the block that becomes the key's value.
+/// A result; a large result in the block that becomes the key's value.
 enum Computed {
     Small(Vec<u8>),
     Large(LargeText),

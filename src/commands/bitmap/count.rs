@@ -1,8 +1,8 @@
 //! Counting and finding bits: BITCOUNT and BITPOS.
 //!
-//! Offsets are bytes, or bits after the word BIT; negative ones count from the end. A missing key
-//! is an empty string. BITPOS of a clear bit without an end finds the first bit after a string of
-//! ones; with an end it does not.
+//! Offsets are bytes, or bits after the word BIT; negative offsets count from the end. A missing
+//! key is an empty string. BITPOS of a clear bit without an end finds the first bit after a string
+//! of set bits; with an end it does not.
 //!
 //! Cost: O(bytes of the range); BITPOS stops at the bit.
 //!

@@ -1,8 +1,8 @@
 //! BITFIELD and BITFIELD_RO: integers of any width inside a string.
 //!
-//! All operations are parsed before the first one runs, so an error changes nothing. The string is
-//! extended once, to the end of the last integer written. The command is propagated only if the
-//! string changed.
+//! The handler parses all operations before the first runs, so an error changes nothing. It extends
+//! the string once, to the end of the last integer written. The command propagates itself only if
+//! the string changed.
 //!
 //! BITFIELD with GET alone is a read: the key then needs no write permission (`keys`).
 //!
@@ -30,16 +30,16 @@ enum Action {
     IncrBy(i64),
 }
 
-/// One of a command's operations.
+/// An operation of a command.
 struct Operation {
     action: Action,
     int: IntType,
-    /// Its first bit.
+    /// The integer's first bit.
     at: u64,
     overflow: Overflow,
 }
 
-/// The effect of an operation on its integer.
+/// The effect of an operation on the integer.
 #[derive(PartialEq, Eq)]
 enum FieldOutcome {
     Changed,
@@ -49,8 +49,8 @@ enum FieldOutcome {
 }
 
 impl Operation {
-    /// Reads the integer, writes it if it changes, and replies: the value for GET, the old one for
-    /// SET, the new one for INCRBY, null if the new value does not fit.
+    /// Reads the integer, writes it if it changes, and replies: the value for GET, the old value
+    /// for SET, the new value for INCRBY, null if the new value does not fit.
     fn run(&self, text: &mut [u8], reply: &mut Reply) -> FieldOutcome {
         let old = self.int.get(text, self.at);
         let wanted = match self.action {

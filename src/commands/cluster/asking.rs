@@ -1,4 +1,4 @@
-//! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for its next commands.
+//! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for the commands that follow.
 
 use crate::server::{Call, ClientFlags, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};

@@ -1,4 +1,4 @@
-//! CLUSTERSCAN: a scan that goes through all nodes of a cluster. Its cursor is routed like a key.
+//! CLUSTERSCAN: a scan that goes through all nodes of a cluster. Nodes route the cursor like a key.
 //!
 //!     cursor        fingerprint-{tag}-n
 //!     tag           a text of the slot that is being scanned
@@ -32,7 +32,7 @@ pub(super) const CLUSTERSCAN: Spec = Spec {
     ..Spec::new("clusterscan", clusterscan)
 };
 
-/// Where a cursor is: its slot, and the cursor in it, as `Db::scan_slot` takes it.
+/// Where a cursor is: the slot, and the cursor in this slot, as `Db::scan_slot` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Position {
     slot: u16,
@@ -42,9 +42,9 @@ struct Position {
 /// `CLUSTERSCAN cursor [MATCH pattern] [COUNT n] [TYPE type] [SLOT slot]`: some keys of this node.
 ///
 /// Reply: the next cursor (0 at the end), then an array of keys. The cursor leads through the slots
-/// in their order: to the next node when another one serves the next slot. With SLOT it ends after
-/// that slot. A key that exists from the first call to the last is returned at least once, also if
-/// its slot moves, unless it moves before the scan. O(1) a call, O(n) in all.
+/// in order: to the next node when another node serves the next slot. With SLOT the scan ends after
+/// that slot. The calls return each key at least once that exists from the first call to the last,
+/// also if the key's slot moves, unless the slot moves before the scan. O(1) a call, O(n) in all.
 fn clusterscan(call: &mut Call<'_>) -> CommandResult {
     if call.server.cluster.is_none() {
         return Err(CommandError::Text(super::enabled::DISABLED));
@@ -90,7 +90,7 @@ fn clusterscan(call: &mut Call<'_>) -> CommandResult {
         if at.cursor != 0 {
             return 1;
         }
-        // The next slot with keys, or one that another node serves.
+        // The next slot with keys, or the next slot that another node serves.
         let mut rest = (at.slot + 1..SLOTS as u16).filter(|_| of.slot.is_none());
         let next = rest.find(|&slot| db.slot_len(slot) > 0 || owner(slot) != first_owner);
         let Some(slot) = next else {

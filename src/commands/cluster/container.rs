@@ -113,7 +113,7 @@ fn of_core(call: &mut Call<'_>) -> CommandResult {
     call.run_in_cluster()
 }
 
-/// `CLUSTER INFO`: verbatim string of lines; those of slot migrations are last.
+/// `CLUSTER INFO`: verbatim string of lines; the lines of slot migrations are last.
 fn info(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     let cluster = call.server.cluster.as_ref();
@@ -250,7 +250,7 @@ const HELP: &[&str] = &[
 mod tests {
     use crate::server::Testbed;
 
-    /// Clients ask for the nodes and their own one while a node loads its data.
+    /// Clients ask for the nodes, and for this node, while it loads data.
     #[test]
     fn what_only_reads_the_map_is_allowed_while_loading() {
         let mut t = Testbed::new();

@@ -50,7 +50,7 @@ pub(super) const TRIMSLOTS: Spec = Spec {
     ..Spec::new("trimslots", trimslots)
 };
 
-/// `CLUSTER MIGRATION IMPORT first last [first last ..]`: this node pulls slots from the one that
+/// `CLUSTER MIGRATION IMPORT first last [first last ..]`: this node pulls slots from the node that
 /// serves them. Reply: the id of the task, at once.
 ///
 /// `.. STATUS ID id|ALL`: array of maps, newest first. `.. CANCEL ID id|ALL`: how many were
@@ -95,8 +95,8 @@ fn cancelslotmigrations(call: &mut Call<'_>) -> CommandResult {
     call.cancel_slot_exports()
 }
 
-/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: the running ones, and the last that
-/// ended.
+/// `CLUSTER GETSLOTMIGRATIONS`: array of maps, newest first: the running migrations, and the last
+/// that ended.
 fn getslotmigrations(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.show_slot_migrations();

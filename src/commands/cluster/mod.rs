@@ -2,9 +2,10 @@
 //!
 //! Rows and arguments: `russet_cluster` knows nodes, slots and votes, and `container` forwards
 //! CLUSTER's subcommands to it. `migration` has the rows of slots that move, `asking` a client's
-//! flags; `clusterscan` and `slot_stats` are answered here. `debug`: DEBUG's switches of the bus.
+//! flags; `clusterscan` and `slot_stats` answer by themselves. `debug`: DEBUG's switches of the
+//! bus.
 //!
-//! Outside of a cluster each of these commands is refused with one error, CLUSTER HELP too.
+//! Outside of a cluster each of these commands, also CLUSTER HELP, replies the same error.
 //!
 //! Decided elsewhere: redirections (MOVED, ASK): a gate before the handler.
 

@@ -80,9 +80,9 @@ fn is_ours(call: &Call<'_>, slot: u16) -> bool {
 
 /// `CLUSTER SLOT-STATS SLOTSRANGE first last`, `.. ORDERBY figure [LIMIT n] [ASC | DESC]`.
 ///
-/// Reply: array of (slot, map of figures), by slot or by the figure, equal ones by slot; only slots
-/// that this node's shard serves. The defaults are DESC and no limit. O(slots), O(slots log slots)
-/// with ORDERBY.
+/// Reply: array of (slot, map of figures), by slot or by the figure, equal figures by slot; only
+/// slots that this node's shard serves. The defaults are DESC and no limit. O(slots), O(slots log
+/// slots) with ORDERBY.
 fn slot_stats(call: &mut Call<'_>) -> CommandResult {
     super::enabled::check_enabled(call)?;
     let args = call.args.from(2);

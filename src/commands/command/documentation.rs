@@ -1,7 +1,7 @@
 //! COMMAND DOCS: a command's documentation as the protocol shows it.
 //!
-//! Fields come in Redis's order, and an empty one is left out: clients see both. Maps are flat
-//! arrays in RESP2. A subcommand without a row is not shown, even if it is documented.
+//! Fields come in Redis's order, and the reply leaves out an empty field: clients see both. Maps
+//! are flat arrays in RESP2. A subcommand without a row is not shown, even if it is documented.
 //!
 //! Cost: O(size of the documentation); no reply is cached.
 //!
@@ -12,8 +12,8 @@ use russet_command::Spec;
 use russet_command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};
 use russet_resp::Reply;
 
-/// Writes the name and the documentation of a command with all its subcommands; returns false and
-/// writes nothing if it has none.
+/// Writes the name and the documentation of a command with all subcommands; returns false and
+/// writes nothing if the command has no documentation.
 pub(super) fn write_docs<H>(reply: &mut Reply, full_name: &str, spec: &Spec<H>) -> bool {
     let Some(doc) = docs_for(full_name) else {
         return false;

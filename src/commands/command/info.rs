@@ -1,8 +1,8 @@
 //! COMMAND INFO: a row as the protocol shows it.
 //!
-//! All ten fields are computed from the row; first key, last key, step and `movablekeys` come from
-//! its key plan, so no row states them. Names are written in Redis's order. A flag that is in none
-//! of the lists below is internal and stays hidden.
+//! COMMAND computes all ten fields from the row; first key, last key, step and `movablekeys` come
+//! from the row's key plan, so no row repeats them. Names come in Redis's order. A flag that is in
+//! none of the lists below is internal and stays hidden.
 //!
 //! Cost: O(flags + key specs), and as much for each subcommand.
 //!
@@ -67,7 +67,7 @@ pub(super) fn write_access(reply: &mut Reply, access: Access) {
     );
 }
 
-/// The category of this name, without its `@`, in any case.
+/// The category of this name, without the `@`, in any case.
 pub(super) fn category_named(name: &[u8]) -> Option<Category> {
     let known = |(_, text): &&(Category, &str)| name.eq_ignore_ascii_case(&text.as_bytes()[1..]);
     CATEGORIES.iter().find(known).map(|(category, _)| *category)

@@ -1,6 +1,6 @@
-//! COMMAND: what the server knows about its own commands, computed from their rows.
+//! COMMAND: facts about the server's commands, computed from the commands' rows.
 //!
-//! Nothing is stored for it but the documentation. A subcommand is named `config|get`; names are
+//! The server stores only the documentation for this. A subcommand is named `config|get`; names are
 //! case-insensitive.
 //!
 //! Cost: O(commands) for COUNT, LIST and DOCS without names; COMMAND's own reply is written once
@@ -74,8 +74,8 @@ const INFO: Spec = Spec {
 
 /// `COMMAND INFO [name ...]`: facts about these commands, or about all.
 ///
-/// Reply: an array with ten fields for each name, null for an unknown one. A subcommand is
-/// named `config|get`.
+/// Reply: an array with ten fields for each name, null for an unknown name. A subcommand is named
+/// `config|get`.
 fn info(call: &mut Call<'_>) -> CommandResult {
     let names = call.args.from(2);
     if names.is_empty() {
@@ -181,7 +181,7 @@ const GETKEYSANDFLAGS: Spec = Spec {
 
 /// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the keys of a full command and their access.
 ///
-/// Reply: array of pairs: a key and the set of its access flags as in key specs.
+/// Reply: array of pairs: a key and the set of the key's access flags as in key specs.
 fn getkeysandflags(call: &mut Call<'_>) -> CommandResult {
     let args = call.args.from(2);
     let keys = keys_in(&call.server.table, args)?;

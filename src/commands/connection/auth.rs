@@ -1,11 +1,11 @@
 //! AUTH and HELLO: authentication and protocol version.
 //!
-//! HELLO parses all options before it applies the first: a wrong one changes nothing. Both rows are
-//! sensitive, so that passwords stay out of SLOWLOG, MONITOR and crash reports; of HELLO only the
-//! words after AUTH are secrets (`stands_behind_auth`).
+//! HELLO parses all options before it applies the first, so a wrong option changes nothing. Both
+//! rows are sensitive, so that passwords stay out of SLOWLOG, MONITOR and crash reports; of HELLO
+//! only the words after AUTH are secrets (`stands_behind_auth`).
 //!
-//! A password is compared in constant time. After too many failures from an address its next
-//! attempt waits before the check, right or wrong.
+//! The comparison of a password takes constant time. After too many failures from an address the
+//! next attempt from there waits before the check, right or wrong.
 //!
 //! Decided elsewhere: users and passwords: `russet_acl`; the delay: `Call::begins_to_log_in`.
 
@@ -41,8 +41,8 @@ const NO_PASSWORD_SET: &str = "ERR AUTH <password> called without any password c
 /// `AUTH [username] password`.
 ///
 /// Reply: OK. The comparison takes constant time, wherever the first difference is and whether or
-/// not the user exists. After too many failures from one address, every further attempt is delayed
-/// before it is checked, right or wrong.
+/// not the user exists. After too many failures from an address, the server delays every further
+/// attempt before the check, right or wrong.
 fn auth(call: &mut Call<'_>) -> CommandResult {
     if let Some(result) = call.log_in_as_node() {
         return result;
@@ -91,8 +91,8 @@ pub(super) const HELLO: Spec = Spec {
     ..Spec::new("hello", hello)
 };
 
-/// The name and the password after AUTH, wherever it is, and everything after an unknown option,
-/// since its meaning cannot be known.
+/// The name and the password after AUTH, wherever AUTH is, and everything after an unknown option,
+/// because the meaning cannot be known.
 fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
     // The search is bounded: every argument after the first options counts as a secret.
     const SHOWN_OPTIONS_MAX: usize = 64;

@@ -1,8 +1,9 @@
 //! CLIENT: the container, and the subcommands about the connection itself.
 //!
-//! Each of these reads or sets fields of its own connection, O(1); the others are in `client_list`,
-//! `client_control`, `client_tracking` and `client_closed`. The names of a connection and of its
-//! library are printable ASCII without spaces: CLIENT LIST stays one line per connection.
+//! Each of these reads or sets fields of the client's own connection, O(1); the other subcommands
+//! are in `client_list`, `client_control`, `client_tracking` and `client_closed`. The names of a
+//! connection and of the client's library are printable ASCII without spaces, because CLIENT LIST
+//! has a line per connection.
 //!
 //! Decided elsewhere, by flags that are set here: replies that CLIENT REPLY drops (dispatch),
 //! eviction of clients (NO-EVICT), use of keys (NO-TOUCH), expired keys (IMPORT-SOURCE).

@@ -18,8 +18,8 @@ pub(super) const CLOSED: Spec = Spec {
 
 /// `CLIENT CLOSED [count]`: the connections that ended last, newest first, at most 128.
 ///
-/// Reply: array of maps (flat arrays in RESP2). `reason` is one of a fixed list of words, `detail`
-/// has figures and names, and may be empty. O(count).
+/// Reply: array of maps (flat arrays in RESP2). `reason` is a word of a fixed list, `detail` has
+/// figures and names, and may be empty. O(count).
 fn closed(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let count = match args.len() {

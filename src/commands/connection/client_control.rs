@@ -1,7 +1,7 @@
 //! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: control of other connections.
 //!
-//! A client that kills itself is closed only after its reply. There is one pause for the whole
-//! server: a second one keeps the later end and takes the new mode.
+//! The server closes a client that kills itself only after the reply. The whole server has a single
+//! pause: a second CLIENT PAUSE keeps the later end and takes the new mode.
 //!
 //! Cost: KILL O(connections), whatever the filter.
 //!
@@ -27,8 +27,8 @@ pub(super) const KILL: Spec = Spec {
 /// `CLIENT KILL ip:port`, `CLIENT KILL filter value ... [SKIPME yes|no]`; the filters are in
 /// `client_filter`.
 ///
-/// Reply: OK or an error in the old form, the number of closed connections in the new one.
-/// This connection is closed after its reply is sent; the old form does not spare it.
+/// Reply: OK or an error in the old form, the number of closed connections in the new form. The
+/// server closes this connection after the reply is sent; the old form does not spare it.
 fn kill(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let old_form = args.len() == 3;
@@ -83,7 +83,7 @@ pub(super) const PAUSE: Spec = Spec {
 
 /// `CLIENT PAUSE milliseconds [WRITE|ALL]`: delays commands; connections stay open.
 ///
-/// A running pause that ends later keeps its end but takes the new mode.
+/// A running pause that ends later keeps the later end but takes the new mode.
 fn pause(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let all = match args.len() {
@@ -137,9 +137,10 @@ pub(super) const UNBLOCK: Spec = Spec {
     ..Spec::new("unblock", unblock)
 };
 
-/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`: ends a wait as its deadline would, or with an error.
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`: ends a wait as the deadline would, or with an error.
 ///
-/// Reply: 1, or 0 if no client with this ID is blocked, or only its login attempt is delayed.
+/// Reply: 1, or 0 if no client with this ID is blocked, or only the client's login attempt is
+/// delayed.
 fn unblock(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let error = match args.len() {

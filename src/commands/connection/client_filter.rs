@@ -32,7 +32,7 @@ pub(super) const NAMES: &[&[u8]] = &[
     b"SKIPME",
 ];
 
-/// One condition.
+/// A condition.
 enum Test<'a> {
     /// Any of these.
     Id(Vec<u64>),
@@ -54,7 +54,7 @@ enum Test<'a> {
     Idle(i64),
 }
 
-/// All conditions; each must hold, those with `NOT-` must not.
+/// All conditions; each must hold, except that conditions with `NOT-` must not.
 #[derive(Default)]
 pub(super) struct Filter<'a> {
     tests: Vec<(Test<'a>, bool)>,
@@ -71,7 +71,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Parses conditions from argument `at` to the end. A repeated condition replaces the earlier
-    /// one, as in Redis.
+    /// condition, as in Redis.
     pub(super) fn parse(
         server: &Server,
         args: Args<'a>,
@@ -215,7 +215,7 @@ fn db(server: &Server, text: &[u8], is_wanted: bool) -> Result<i64, CommandError
     }
 }
 
-/// `text` if all its letters are known.
+/// `text` if all letters are known.
 fn known<'a>(
     text: &'a [u8],
     letters: &[u8],

@@ -1,6 +1,6 @@
-//! CLIENT LIST and CLIENT INFO: one line per connection.
+//! CLIENT LIST and CLIENT INFO: a line per connection.
 //!
-//! Cost: O(connections) for the filter, a line for each that it selects.
+//! Cost: O(connections) for the filter, and a line for each connection that it selects.
 
 use super::client_filter::{self, Filter};
 use super::client_flags::USUAL;
@@ -38,8 +38,8 @@ pub(super) const LIST: Spec = Spec {
 
 /// `CLIENT LIST [TYPE type | ID id ...]`, and the filters of `client_filter`.
 ///
-/// Reply: verbatim text (bulk string in RESP2), one line per connection, oldest first; with ID in
-/// the order given, without unknown IDs, unless the dialect takes them as a filter. O(connections).
+/// Reply: verbatim text (bulk string in RESP2), a line per connection, oldest first; with ID in the
+/// order given, without unknown IDs, unless the dialect takes them as a filter. O(connections).
 fn list(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut text = Vec::new();
@@ -83,7 +83,7 @@ fn everybody(call: &Call<'_>, filter: &Filter<'_>) -> Vec<ClientId> {
     ids
 }
 
-/// A connection's line with its line end; empty if there is none with this ID.
+/// A connection's line with the line end; empty if no connection has this ID.
 fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
     let own = (&*call.client, &*call.reply);
     let Some((client, reply)) = call.server.clients.find(id, Some(own)) else {

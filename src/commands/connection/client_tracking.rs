@@ -147,7 +147,7 @@ fn check_prefixes(prefixes: &[&[u8]], before: Option<&Tracker>) -> Result<(), Co
     Ok(())
 }
 
-/// The first prefix that overlaps a later one, and the first such later one. O(n log n).
+/// The first prefix that overlaps a later prefix, and the first such later prefix. O(n log n).
 fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
     let mut order: Vec<usize> = (0..prefixes.len()).collect();
     order.sort_unstable_by_key(|&at| prefixes[at]);

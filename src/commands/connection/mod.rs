@@ -4,7 +4,7 @@
 //! UNBLOCK), never on keys.
 //!
 //!     auth      AUTH, HELLO              client_*  CLIENT's subcommands by subject
-//!     client    CLIENT, its own fields   session   PING, ECHO, SELECT, QUIT, RESET
+//!     client    CLIENT, own fields       session   PING, ECHO, SELECT, QUIT, RESET
 //!
 //! Decided elsewhere: connections and their state: `server::clients`; users: `russet_acl`.
 

@@ -1,6 +1,7 @@
 //! PING, ECHO, SELECT, QUIT, RESET: the connection itself.
 //!
-//! Each reads or sets fields of its own connection, in O(1); RESET also leaves its channels.
+//! Each reads or sets fields of the client's own connection, in O(1); RESET also leaves the
+//! client's channels.
 
 use crate::commands::arguments::db_index;
 use crate::server::{Call, ClientFlags, CommandResult, EndReason, Spec};

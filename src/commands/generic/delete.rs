@@ -1,10 +1,10 @@
 //! DEL, UNLINK, EXISTS, TYPE and TOUCH.
 //!
-//! An expired key counts as missing. A key named twice is deleted once but counted twice by EXISTS
-//! and TOUCH. EXISTS and TYPE are no use of a key (LRU, LFU); TOUCH is one, even under CLIENT
+//! An expired key counts as missing. DEL deletes a key named twice once, but EXISTS and TOUCH count
+//! it twice. EXISTS and TYPE are no use of a key (LRU, LFU); TOUCH is a use, even under CLIENT
 //! NO-TOUCH.
 //!
-//! Cost: O(keys). A big value is freed by a thread or in slices, whichever command deletes it.
+//! Cost: O(keys). A thread or slices free a big value, whichever command deletes it.
 //!
 //! Decided elsewhere: how a value is freed: `keyspace::passes::lazyfree`.
 

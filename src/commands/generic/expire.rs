@@ -1,8 +1,8 @@
 //! EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT: setting a key's expiry.
 //!
-//! One function for four forms of time. Errors come in Redis's order: conditions, time, key. A time
-//! that has passed deletes the key: the effect is then DEL or UNLINK, otherwise PEXPIREAT with the
-//! conditions as given, so that a replica does not count from its own clock.
+//! A single function for four forms of time. Errors come in Redis's order: conditions, time, key. A
+//! time that has passed deletes the key: the effect is then DEL or UNLINK, otherwise PEXPIREAT with
+//! the conditions as given, because a replica must not count from its own clock.
 //!
 //! Cost: O(1).
 //!
@@ -40,8 +40,8 @@ pub(super) const PEXPIREAT: Spec = Spec {
 };
 
 /// `EXPIRE key seconds [NX | XX] [GT | LT]`: sets the key's expiry; a time that has passed deletes
-/// the key at once. NX: only if it has no expiry; XX: only if it has one; GT, LT: only if the new
-/// expiry is later, earlier than the old one (no expiry counts as infinite).
+/// the key at once. NX: only if the key has no expiry; XX: only if it has an expiry; GT, LT: only
+/// if the new expiry is later, earlier than the old expiry (no expiry counts as infinite).
 ///
 /// Reply: 1, or 0 if the key is missing or a condition does not hold. O(1), as all four.
 fn expire(call: &mut Call<'_>) -> CommandResult {

@@ -1,14 +1,15 @@
 //! MIGRATE: moves keys to another server.
 //!
-//!     DUMP here -> RESTORE there -> its OK -> deleted here
+//!     DUMP here -> RESTORE there -> OK from there -> deleted here
 //!
-//! A key is deleted here only after the other server has acknowledged it: an error or a timeout may
-//! leave it on both servers, but never on neither. The server blocks meanwhile, as in Redis: no
-//! client sees a key on neither server or on both.
+//! The handler deletes a key here only after the other server has acknowledged it: an error or a
+//! timeout may leave the key on both servers, but never on neither. The server blocks meanwhile, as
+//! in Redis, so that no client sees a key on neither server or on both.
 //!
-//! Payloads have the form that every server from Redis 7.0 on reads. If a value has none in it, as
-//! a hash whose fields expire, the other server is asked for its version first (INFO, once per
-//! connection) and gets the form that it reads; if there is none, nothing is sent.
+//! Payloads have the form that every server from Redis 7.0 on reads. If this form cannot hold a
+//! value, such as a hash whose fields expire, the handler first asks the other server for the
+//! version (INFO, once per connection) and sends a form that this version reads; if there is no
+//! such form, the handler sends nothing.
 
 use std::io;
 use std::time::Duration;
@@ -84,7 +85,7 @@ fn options(args: Args<'_>) -> options::OptionReader<'_, MigrateOption> {
     options::OptionReader::new(args, OPTIONS, WORDS)
 }
 
-/// The key in its old position, or those after `KEYS` if that position holds an empty string.
+/// The key in the old position, or the keys after `KEYS` if that position holds an empty string.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let many = options(args)
         .flatten()
@@ -101,7 +102,7 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
 const SHOWN_OPTIONS_MAX: usize = 64;
 
 /// The arguments of AUTH and AUTH2 among the options, and everything from the first argument on
-/// that does not have MIGRATE's form, since its meaning cannot be known.
+/// that does not have MIGRATE's form, because the meaning cannot be known.
 fn is_secret(args: Args<'_>, at: usize) -> bool {
     let is_number = |at: usize| args.get(at).is_some_and(|arg| parse_i64(arg).is_some());
     if !(is_number(OPTIONS - 2) && is_number(OPTIONS - 1)) {
@@ -177,7 +178,8 @@ impl<'a> MigrateOptions<'a> {
         })
     }
 
-    /// Writes the request that logs in, if one is wanted; returns the number of its replies.
+    /// Writes the request that logs in, if a login is wanted; returns the number of replies to
+    /// expect.
     fn login(&self, out: &mut Vec<u8>) -> usize {
         let Some((user, password)) = self.auth else {
             return 0;
@@ -243,7 +245,7 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// The keys that exist, and whether one has a value without the form that all servers read.
+/// The keys that exist, and whether any value has no form that all servers read.
 fn find<'a>(call: &mut Call<'a>, options: &MigrateOptions<'_>) -> (Vec<&'a [u8]>, bool) {
     let args = call.args;
     let writer = RdbWriter::new(VERSION_MIGRATE, false);
@@ -257,8 +259,8 @@ fn find<'a>(call: &mut Call<'a>, options: &MigrateOptions<'_>) -> (Vec<&'a [u8]>
     (keys, asks)
 }
 
-/// Sends the keys and deletes those that are acknowledged. If the other server has closed a cached
-/// connection in the meantime, a new one is tried. `asks`: the other server's version matters.
+/// Sends the keys and deletes the acknowledged keys. If the other server has closed a cached
+/// connection in the meantime, tries a new connection. `asks`: the other server's version matters.
 fn exchange(
     call: &mut Call<'_>,
     options: &MigrateOptions<'_>,
@@ -319,8 +321,8 @@ fn is_refusal(failed: &Option<Failed>) -> bool {
     matches!(failed, Some(Failed::There(_)))
 }
 
-/// Asks the other server for its version. A server that does not reply with one may still read the
-/// keys.
+/// Asks the other server for the version. A server that does not reply with a version may still
+/// read the keys.
 fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), Sent> {
     let mut requests = Vec::new();
     let logins = options.login(&mut requests);

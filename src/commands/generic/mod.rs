@@ -1,7 +1,7 @@
 //! The generic commands: keys of any type.
 //!
 //! A key is found, moved, deleted or expired whatever its value is; `sort` alone reads elements.
-//! Expiry times are Unix milliseconds, and effects name absolute times, so that a replica does not
+//! Expiry times are Unix milliseconds, and effects name absolute times, because a replica must not
 //! count from its own clock.
 //!
 //! MIGRATE talks to another server and blocks the loop; WAIT and WAITAOF block their client alone.

@@ -105,7 +105,7 @@ const NO_FREQ: &str = "ERR An LFU maxmemory policy is not selected, access frequ
 tracked. Please note that when switching between policies at runtime LRU and LFU data will \
 take some time to adjust.";
 
-/// `OBJECT IDLETIME key`: seconds since its last use. Reply: integer, null for a missing key;
+/// `OBJECT IDLETIME key`: seconds since the key's last use. Reply: integer, null for a missing key;
 /// an error under an LFU policy. O(1).
 fn idletime(call: &mut Call<'_>) -> CommandResult {
     let Some(info) = look(call) else {
@@ -118,8 +118,8 @@ fn idletime(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `OBJECT FREQ key`: the logarithmic counter of its uses. Reply: integer, null for a missing key;
-/// an error except under an LFU policy. O(1).
+/// `OBJECT FREQ key`: the logarithmic counter of the key's uses. Reply: integer, null for a missing
+/// key; an error except under an LFU policy. O(1).
 fn freq(call: &mut Call<'_>) -> CommandResult {
     let Some(info) = look(call) else {
         return Ok(());

@@ -1,10 +1,10 @@
 //! RESTORE: creates a key from a DUMP payload.
 //!
-//! A payload is outside data: version and checksum are verified first, then it is read whole; until
-//! then the key is as it was. A checksum of zero is none.
+//! A payload is outside data: the handler verifies version and checksum first, then reads the whole
+//! payload; until then the key is as it was. A checksum of zero means no checksum.
 //!
 //! A relative time becomes absolute in the effect; a time that has passed leaves no key, and
-//! deletes the one to be replaced.
+//! deletes the key to be replaced.
 //!
 //! Cost: O(size of the value). Whether lengths inside are checked deeply: `sanitize-dump-payload`.
 //! The format: `persistence::rdb`.

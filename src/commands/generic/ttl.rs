@@ -42,12 +42,12 @@ fn pttl(call: &mut Call<'_>) -> CommandResult {
     reply_time_left(call, TimeForm::Px)
 }
 
-/// `EXPIRETIME key`: the Unix second of its expiry, rounded to nearest.
+/// `EXPIRETIME key`: the Unix second of the key's expiry, rounded to nearest.
 fn expiretime(call: &mut Call<'_>) -> CommandResult {
     reply_time_left(call, TimeForm::ExAt)
 }
 
-/// `PEXPIRETIME key`: the Unix millisecond of its expiry.
+/// `PEXPIRETIME key`: the Unix millisecond of the key's expiry.
 fn pexpiretime(call: &mut Call<'_>) -> CommandResult {
     reply_time_left(call, TimeForm::PxAt)
 }

@@ -1,7 +1,8 @@
 //! GEOADD.
 //!
-//! All positions are parsed before the first is stored: one outside the map changes nothing. A
-//! position becomes the score of a sorted set, so its precision is that of a 52-bit geohash.
+//! The handler parses all positions before it stores the first, so a position outside the map
+//! changes nothing. A position becomes the score of a sorted set, so it has the precision of a
+//! 52-bit geohash.
 //!
 //! The effect is the ZADD of the scores, as in Redis: no replica computes a geohash.
 //!
@@ -27,7 +28,7 @@ pub(super) const GEOADD: Spec = Spec {
     ..Spec::new("geoadd", geoadd)
 };
 
-/// The members that GEOADD names; a condition counts for a third of one.
+/// The members that GEOADD names; a condition counts for a third of a member.
 fn count_points(call: &mut Call<'_>) -> CommandResult {
     let points = call.args.from(2).len() / 3;
     call.touches(points as u64);
@@ -37,8 +38,8 @@ fn count_points(call: &mut Call<'_>) -> CommandResult {
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`: ZADD
 /// with the geohash as the score.
 ///
-/// Reply: the number of new members, with CH also of moved ones. One position outside the map
-/// refuses the whole command. O(log n) a member.
+/// Reply: the number of new members, with CH also of moved members. If any position is outside the
+/// map the handler refuses the whole command. O(log n) a member.
 fn geoadd(call: &mut Call<'_>) -> CommandResult {
     let (mut conditions, mut count_moved, mut first) = (Conditions::default(), false, 2);
     loop {

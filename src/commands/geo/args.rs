@@ -34,7 +34,7 @@ pub(super) fn unit_m(word: &[u8]) -> Result<f64, CommandError> {
         .ok_or(CommandError::Text(UNKNOWN))
 }
 
-/// A radius and its unit in metres.
+/// A radius and the unit in metres.
 pub(super) fn radius(
     radius: &[u8],
     unit: &[u8],

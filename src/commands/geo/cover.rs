@@ -1,8 +1,8 @@
-//! The squares of the map to search for a shape: the one around its centre, and those of its eight
-//! neighbours that the shape extends into.
+//! The squares of the map to search for a shape: the square around the shape's centre, and each of
+//! the eight neighbours into which the shape extends.
 //!
-//! The squares and their order are visible: results come in the order of the squares, COUNT ANY may
-//! stop before the last, and near the poles Redis leaves some out.
+//! Clients see the squares and their order, because results come in the order of the squares, COUNT
+//! ANY may stop before the last, and near the poles Redis leaves some out.
 
 use smallvec::SmallVec;
 

@@ -1,11 +1,11 @@
 //! Partial sort: the first `wanted` of many items.
 //!
-//! The choice and order among equals is visible to clients, so the steps are Redis's: the quicksort
-//! of Bentley and McIlroy ("Engineering a Sort Function", 1993), which skips partitions after the
+//! Clients see the choice and the order among equals, so the steps are Redis's: the quicksort of
+//! Bentley and McIlroy ("Engineering a Sort Function", 1993), which skips partitions after the
 //! wanted part.
 //!
 //! Cost: O(n + k log k) on average. Redis's worst case is quadratic; here, after a limited number
-//! of rounds, a stable sort finishes, with its own order of equals.
+//! of rounds, a stable sort finishes, whose order of equals differs.
 
 use std::cmp::Ordering;
 
@@ -39,7 +39,7 @@ fn sort_part<T: Copy>(
         let (rest, right) = items.split_at_mut(items.len() - greater);
         let wanted_right = wanted.saturating_sub(rest.len());
         let left = &mut rest[..less];
-        // Their order does not matter; iterating over the longer one keeps the stack shallow.
+        // Their order does not matter; iterating over the longer part keeps the stack shallow.
         if left.len() < right.len() {
             sort_part(left, wanted, order, rounds);
             (items, wanted) = (right, wanted_right);
@@ -63,7 +63,7 @@ fn insert_in_order<T: Copy>(items: &mut [T], order: &impl Fn(&T, &T) -> Ordering
     }
 }
 
-/// Moves items less than a pivot to the front and greater ones to the end; returns both counts.
+/// Moves items less than a pivot to the front and greater items to the end; returns both counts.
 fn partition<T: Copy>(items: &mut [T], order: &impl Fn(&T, &T) -> Ordering) -> (usize, usize) {
     let n = items.len();
     items.swap(0, pivot(items, order));

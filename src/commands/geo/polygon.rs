@@ -36,7 +36,7 @@ struct Edge {
 
 impl Edge {
     /// Whether the edge crosses the point's parallel to the east of it. Half open: a parallel
-    /// through a vertex crosses one of its two edges, or both, or none.
+    /// through a vertex crosses either edge of the vertex, or both, or none.
     #[inline]
     fn is_east_of(&self, point: Position) -> bool {
         let Edge { from, to } = self;
@@ -78,7 +78,7 @@ impl Polygon {
         unfiled.filed(bands)
     }
 
-    /// The polygon, its edges filed under at most this many bands.
+    /// The polygon, with the edges filed under at most this many bands.
     fn filed(self, mut bands: usize) -> Polygon {
         let span = |edge: &Edge, bands| {
             let (south, north) = edge.latitudes();

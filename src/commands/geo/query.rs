@@ -1,13 +1,13 @@
-//! GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands: one grammar.
+//! The grammar of GEOSEARCH, GEOSEARCHSTORE and the older GEORADIUS commands.
 //!
-//! A [`GeoGrammar`] says where options begin and which are allowed; then all commands parse into
-//! one [`Query`]. Key, then options from left to right, then the checks of the whole: that order of
-//! errors is Redis's. GEORADIUSBYMEMBER of a missing key checks not even its radius.
+//! A [`GeoGrammar`] says where options begin and which are allowed; then all commands parse into a
+//! [`Query`]. Key, then options from left to right, then the checks of the whole: this order of
+//! errors is Redis's. GEORADIUSBYMEMBER of a missing key does not even check the radius.
 //!
-//! The keys of STORE depend on the options, so rows name them by [`keys`], with the handler's own
-//! grammar.
+//! The keys of STORE depend on the options, so rows find them by [`keys`], with the same grammar as
+//! the handler.
 //!
-//! Decided elsewhere: the search, its order and the reply: `search`; the area: `shape`.
+//! Decided elsewhere: the search, the order and the reply: `search`; the area: `shape`.
 
 use super::args;
 use super::search::{self, Extras, Order, ResultLimit};
@@ -38,7 +38,8 @@ pub(super) const GEOSEARCH: Spec = Spec {
 /// [longitude latitude ...]`, with distances from the vertices' centroid, in metres.
 ///
 /// Reply: array of members, or with a WITH option of arrays of member, distance, geohash and
-/// position. O(members in the squares around the area), with an order O(n log n) of its members.
+/// position. O(members in the squares around the area), with an order O(n log n) of the members in
+/// the area.
 fn geosearch(call: &mut Call<'_>) -> CommandResult {
     run(call, GeoGrammar::Search)
 }
@@ -226,7 +227,7 @@ fn keys(args: Args<'_>, form: GeoGrammar) -> Result<Keys, BadKeys> {
     Ok(Keys::source_and(destinations.last().map(|(_, at)| at + 1)))
 }
 
-/// The requested shape, and the metres of its unit.
+/// The requested shape, and the metres of the unit.
 enum By {
     Radius {
         radius: f64,
@@ -398,7 +399,7 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    /// The area and its unit in metres; `None` around a member of a missing key.
+    /// The area and the unit in metres; `None` around a member of a missing key.
     fn area(&self) -> Option<(Area, f64)> {
         let center = match self.from {
             Some(From::Position(position)) => Some(position),
@@ -455,7 +456,7 @@ fn position_of(zset: &Zset, member: &[u8], dialect: Dialect) -> Result<Position,
         .ok_or_else(unknown)
 }
 
-/// Parses a polygon: the number of its vertices, then the vertices.
+/// Parses a polygon: the number of vertices, then the vertices.
 fn vertices(args: Args<'_>, dialect: Dialect) -> Result<Vec<Position>, CommandError> {
     const NO_NUMBER: &str = "ERR invalid number of vertices";
     const TOO_FEW: &str = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";

@@ -29,7 +29,7 @@ pub(super) const GEODIST: Spec = Spec {
 
 /// `GEODIST key member1 member2 [M | KM | FT | MI]`.
 ///
-/// Reply: bulk string with four decimal places; null if one of the members is missing. O(1).
+/// Reply: bulk string with four decimal places; null if either member is missing. O(1).
 fn geodist(call: &mut Call<'_>) -> CommandResult {
     let unit_m = match call.args.len() {
         4 => 1.0,

@@ -1,12 +1,12 @@
 //! Searching: the members in an area, their order and the reply.
 //!
-//! The squares of `cover` are ranges of scores; a member of a square is tested against the area.
-//! COUNT ANY stops at the first so many; COUNT without ANY takes the nearest (or the farthest) of
-//! all, by a partial sort. Without an order results come as found, square by square: clients see
-//! that order.
+//! The squares of `cover` are ranges of scores; the search tests each member of a square against
+//! the area. COUNT ANY stops at the first so many; COUNT without ANY takes the nearest (or the
+//! farthest) of all, by a partial sort. Without an order results come as found, square by square,
+//! and clients see this order.
 //!
-//! Cost: O(members in the squares), a partial sort O(n + k log k), a full one O(n log n). Members
-//! are borrowed from the set until they are written.
+//! Cost: O(members in the squares), a partial sort O(n + k log k), a full sort O(n log n). The
+//! search borrows members from the set until it writes them.
 
 use std::cmp::Ordering;
 
@@ -37,11 +37,11 @@ pub(super) enum ResultLimit {
     All,
     /// This many, from the nearest on (or the farthest).
     First(usize),
-    /// The first ones found, this many.
+    /// The first members found, this many.
     Any(usize),
 }
 
-/// One member in an area.
+/// A member in an area.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
     distance_m: f64,
@@ -210,7 +210,7 @@ mod tests {
         zset
     }
 
-    /// All members in the area, tested one by one, ordered by name.
+    /// All members in the area, each tested by itself, ordered by name.
     fn brute_force(zset: &Zset, area: &Area) -> Vec<(Vec<u8>, f64)> {
         let within = |(score, member): (f64, russet_types::Entry<'_>)| {
             let distance = area.distance_within(Position::of_score(score))?;

@@ -1,4 +1,4 @@
-//! The searched area: a circle, a box or a polygon, and the distance of points from its centre.
+//! The searched area: a circle, a box or a polygon, and the distance of points from the centre.
 
 use super::earth::{Origin, RADIUS_M, degrees, distance_of, haversine_of, radians};
 use super::polygon::Polygon;
@@ -65,7 +65,7 @@ impl Area {
         self.origin.position
     }
 
-    /// The distance in metres from the centre to a point inside; `None` for one outside.
+    /// The distance in metres from the centre to a point inside; `None` for a point outside.
     #[inline]
     pub fn distance_within(&self, to: Position) -> Option<f64> {
         match &self.form {
@@ -105,7 +105,7 @@ impl Area {
         }
     }
 
-    /// The reach of the shape from its centre, in metres.
+    /// The reach of the shape from the centre, in metres.
     pub fn reach_m(&self) -> f64 {
         match &self.form {
             ShapeKind::Circle { radius_m, .. } => *radius_m,
@@ -129,7 +129,7 @@ impl Area {
             latitude,
         } = self.center();
         let north = degrees(y / RADIUS_M);
-        // Where the shape is widest in degrees: at its end nearer to a pole.
+        // Where the shape is widest in degrees: at the end nearer to a pole.
         let widest = if latitude < 0.0 {
             latitude - north
         } else {

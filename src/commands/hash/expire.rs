@@ -1,14 +1,15 @@
 //! HEXPIRE, HPEXPIRE, HEXPIREAT and HPEXPIREAT.
 //!
-//! All fields of a command get the same time, so it has passed for all or for none: the effect is
-//! HDEL of the fields, or HPEXPIREAT with the absolute time of those that were set.
+//! All fields of a command get the same time, so the time has passed for all or for none: the
+//! effect is HDEL of the fields, or HPEXPIREAT with the absolute time and the fields that the
+//! handler set.
 //!
-//! Redis checks the key's type before the arguments, Valkey after; repeated commands are parsed in
-//! Valkey's grammar first, then in Redis's.
+//! Redis checks the key's type before the arguments, Valkey after; the handler parses repeated
+//! commands in Valkey's grammar first, then in Redis's.
 //!
 //! Cost: O(fields given). `record_field_expiry` schedules the key for the expire cycle.
 //!
-//! Decided elsewhere: conditions and one field's expiry: `field_args`.
+//! Decided elsewhere: conditions and a field's expiry: `field_args`.
 
 use smallvec::SmallVec;
 
@@ -38,8 +39,8 @@ pub(super) const HEXPIRE: Spec = Spec {
 /// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`; the others are alike.
 ///
 /// Reply: array of integers: 1 set, 0 condition not met, 2 deleted because the time has passed, -2
-/// no such field (or key). Propagated as HPEXPIREAT of the fields set and HDEL of those deleted.
-/// O(fields given).
+/// no such field (or key). Propagated as HPEXPIREAT of the fields set and HDEL of the fields
+/// deleted. O(fields given).
 fn hexpire(call: &mut Call<'_>) -> CommandResult {
     expire(call, TimeForm::Ex)
 }
@@ -211,7 +212,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     open.make_expirable();
     let word = condition.map(|(word, _)| word.as_bytes());
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
-    // Usually one field: no allocation for a few.
+    // Usually a single field: no allocation for a few.
     let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
     let hides = by.0.keeps_expired_fields() && !is_repeated;
     for field in fields.iter() {

@@ -1,9 +1,9 @@
-//! Shared by the field expiry commands: times, `FIELDS n field ...`, and the expiry of one field.
+//! Shared by the field expiry commands: times, `FIELDS n field ...`, and the expiry of a field.
 //!
-//! A time is at most 2^46 - 1 ms, Redis's bits; a later one is refused or cut, by the dialect. A
-//! past time is valid: [`expire_field`] then deletes the field.
+//! A time is at most 2^46 - 1 ms, Redis's bits; the dialect decides whether a later time is refused
+//! or cut. A past time is valid: [`expire_field`] then deletes the field.
 //!
-//! Cost: O(1) to parse, since the fields stay arguments; no field is copied.
+//! Cost: O(1) to parse, because the fields stay arguments; no field is copied.
 //!
 //! Decided elsewhere: Valkey's grammar: `fields_last`; the stored expiry: `types::hash`.
 

@@ -57,7 +57,7 @@ fn fields(
     }
 }
 
-/// The options of HGETEX and HSETEX. Of a repeated option the last one counts.
+/// The options of HGETEX and HSETEX. Of a repeated option the last occurrence counts.
 #[derive(Default)]
 pub(super) struct Options<'a> {
     pub time: Option<(TimeForm, &'a [u8])>,
@@ -70,7 +70,7 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Parses the options before the block at `end`; `sets`: those of HSETEX.
+    /// Parses the options before the block at `end`; `sets`: the options of HSETEX.
     pub(super) fn parse(args: Args<'a>, end: usize, sets: bool) -> Result<Self, CommandError> {
         let mut options = Options::default();
         let mut at = 2;

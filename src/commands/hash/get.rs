@@ -1,10 +1,10 @@
 //! Reading fields: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
 //!
-//! An expired field is missing. A command that names it deletes it (HGET, HMGET, HSTRLEN, HEXISTS);
-//! the walks over all fields only skip it, and HLEN still counts it.
+//! An expired field is missing. A command that names the field deletes it (HGET, HMGET, HSTRLEN,
+//! HEXISTS); the walks over all fields only skip it, and HLEN still counts it.
 //!
-//! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in one turn, HLEN O(1). Values are
-//! written into the reply from where they are.
+//! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in a single turn, HLEN O(1). The handlers
+//! write values into the reply from where they are.
 
 use crate::commands::arguments::element;
 use crate::commands::work;
@@ -12,7 +12,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_types::{Container, Entry, Hash, HashField};
 
-/// Calls `see` with the field found; an expired one counts as missing and is deleted.
+/// Calls `see` with the field found; deletes an expired field, which counts as missing.
 #[inline]
 fn with_field<R>(
     call: &mut Call<'_>,
@@ -134,7 +134,7 @@ pub(super) const HLEN: Spec = Spec {
     ..Spec::new("hlen", hlen)
 };
 
-/// `HLEN key`: the number of fields, including expired ones not yet deleted.
+/// `HLEN key`: the number of fields, including expired fields that are not deleted yet.
 ///
 /// Reply: integer, 0 if the key is missing. O(1).
 fn hlen(call: &mut Call<'_>) -> CommandResult {

@@ -1,8 +1,8 @@
 //! HGETEX and HGETDEL: read fields and change their expiry or delete them.
 //!
-//! Values are replied before the change. The effect names a plain command with an absolute time:
-//! HPEXPIREAT, HPERSIST or HDEL; nothing is propagated if no field changed. An expired field that
-//! is met is deleted as by the expire cycle, with effects of its own.
+//! The handlers reply values before the change. The effect is a plain command with an absolute
+//! time: HPEXPIREAT, HPERSIST or HDEL; there is no effect if no field changed. A handler deletes an
+//! expired field that it meets as the expire cycle does, with a separate effect.
 //!
 //! Cost: O(fields given).
 //!
@@ -177,7 +177,7 @@ fn parse_options<'a>(
     Ok((change, fields))
 }
 
-/// Records that the `updated` ones of these fields got another expiry, or lost theirs.
+/// Records that the `updated` fields of these got another expiry, or lost their expiry.
 fn expiries_changed(
     call: &mut Call<'_>,
     key: &[u8],

@@ -1,7 +1,7 @@
 //! HIMPORT: hashes that share their field names, which a connection names once.
 //!
-//! A fieldset belongs to its connection: it ends with it, and at RESET. SET replaces the whole
-//! hash; its effect is DEL and HSET, which need no fieldset.
+//! A fieldset belongs to a connection: it ends with the connection, and at RESET. SET replaces the
+//! whole hash; the effect is DEL and HSET, because they need no fieldset.
 //!
 //! Cost: PREPARE O(n log n), SET O(values), without a lookup by name.
 //!
@@ -65,8 +65,8 @@ fn prepare(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `HIMPORT SET key fieldset value [value ...]`: makes a hash of a fieldset's names and these
-/// values, in the order of PREPARE. A hash at the key is replaced, with its expiry and those of its
-/// fields. The new one has its fields ascending by length, then by bytes.
+/// values, in the order of PREPARE. SET replaces a hash at the key, with the expiries of the key
+/// and of the fields. The new hash has the fields ascending by length, then by bytes.
 ///
 /// Reply: OK. O(values).
 fn set(call: &mut Call<'_>) -> CommandResult {
@@ -131,7 +131,7 @@ mod tests {
 
     const NO_FIELDSET: &str = "-ERR no such fieldset\r\n";
 
-    /// Replies as those of Redis 8.10.2.
+    /// The replies are the replies of Redis 8.10.2.
     #[test]
     fn hashes_are_made_of_fieldsets() {
         let mut t = Testbed::new();

@@ -1,9 +1,9 @@
 //! HINCRBY and HINCRBYFLOAT: fields as numbers. They keep a field's expiry.
 //!
-//! A missing or expired field counts as 0; the expired one is deleted first, so the new field has
-//! no expiry. Overflow is an error and changes nothing.
+//! A missing or expired field counts as 0; the handler deletes an expired field first, so the new
+//! field has no expiry. Overflow is an error and changes nothing.
 //!
-//! A float is a long double, as in Redis. Its effect is the text of the result, since other
+//! A float is a long double, as in Redis. The effect has the text of the result, because other
 //! machines may round otherwise: HSET, or HSETEX KEEPTTL if the field has an expiry.
 //!
 //! Cost: O(1).
@@ -22,7 +22,7 @@ struct Old<T> {
     volatile: bool,
 }
 
-/// Reads a field for a command that will write it; an expired one is deleted.
+/// Reads a field for a command that will write it; deletes an expired field.
 fn read<T>(
     call: &mut Call<'_>,
     key: &[u8],
@@ -45,7 +45,7 @@ fn read<T>(
     Ok(Old { number, volatile })
 }
 
-/// Sets a field and keeps its expiry.
+/// Sets a field and keeps the field's expiry.
 fn write(call: &mut Call<'_>, key: &[u8], field: &[u8], text: &[u8]) -> CommandResult {
     let limits = *call.db.limits();
     let mut hash = call.db.write_or(key, Hash::new)?;
@@ -160,7 +160,8 @@ mod tests {
         }
     }
 
-    /// Regression: on a writable replica the new number got the old one's expiry, which was over.
+    /// Regression: on a writable replica the new number got the old number's expiry, which was
+    /// over.
     #[test]
     fn a_field_that_has_expired_is_replaced_where_it_is_only_hidden() {
         for (write, shown) in [

@@ -1,7 +1,8 @@
 //! The hash commands.
 //!
-//! Fields may expire. An expired field is missing to every reader, though HLEN counts it until it
-//! is deleted; most commands that are given its name delete it. The last field takes the key along.
+//! Fields may expire. An expired field is missing to every reader, though HLEN counts the field
+//! until it is deleted; most commands that name the field delete it. A command that deletes the
+//! last field deletes the key.
 //!
 //! The field expiry commands have two grammars: Redis's (`field_args`: `FIELDS` among the options,
 //! the key's type checked first) and Valkey's (`fields_last`: at the end, arguments checked first).

@@ -1,14 +1,14 @@
 //! HRANDFIELD.
 //!
-//! All live fields are equally likely; expired ones are deleted before the draw. A positive count
-//! gives distinct fields, in no order that means anything; a negative one gives that many, with
-//! repetition, until the reply is full.
+//! All live fields are equally likely; the handler deletes expired fields before the draw. A
+//! positive count gives distinct fields, in no order that means anything; a negative count gives
+//! that many, with repetition, until the reply is full.
 //!
 //! Three ways, by count and encoding:
 //!
-//!     negative, or one     a random field each time            O(count)
+//!     negative, or 1        a random field each time            O(count)
 //!     few of a table       draw until enough are distinct      O(count)
-//!     others               one pass that takes some of them    O(fields)
+//!     others               a pass that takes some of them      O(fields)
 //!
 //! Decided elsewhere: [`is_few`] and the pass: `arguments::sample`.
 
@@ -34,11 +34,11 @@ pub(super) const HRANDFIELD: Spec = Spec {
     ..Spec::new("hrandfield", hrandfield)
 };
 
-/// `HRANDFIELD key [count [WITHVALUES]]`: random fields: distinct ones, or with a negative count
-/// that many with repetition. Expired fields are deleted first.
+/// `HRANDFIELD key [count [WITHVALUES]]`: random fields: distinct fields, or with a negative count
+/// that many with repetition. The handler deletes expired fields first.
 ///
-/// Reply: without a count one bulk string or null; else an array of fields, with WITHVALUES
-/// of fields and values (RESP3: of pairs). O(count), at most O(fields).
+/// Reply: without a count a bulk string or null; else an array of fields, with WITHVALUES of fields
+/// and values (RESP3: of pairs). O(count), at most O(fields).
 fn hrandfield(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let asked = SampleArgs::parse(call.args, "WITHVALUES")?;
@@ -78,7 +78,7 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else if hash.is_table() && is_few(wanted, len) {
-        // A borrowed table does not move its names: picks are compared by address.
+        // A borrowed table does not move its names, so this loop compares picks by address.
         let mut picked = HashSet::with_capacity(wanted);
         while picked.len() < wanted {
             let field = hash.random(&mut rng).expect("not empty");
@@ -116,7 +116,7 @@ mod tests {
     use crate::server::Testbed;
     use std::collections::BTreeSet;
 
-    /// Bug: a field due in the next millisecond was deleted together with an expired one.
+    /// Bug: a field due in the next millisecond was deleted together with an expired field.
     #[test]
     fn expired_fields_are_deleted_first_and_no_others() {
         let mut t = Testbed::new();

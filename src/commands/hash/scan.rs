@@ -17,8 +17,8 @@ pub(super) const HSCAN: Spec = Spec {
     ..Spec::new("hscan", hscan)
 };
 
-/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`: some of the fields. Those that
-/// exist from the first call to the last are returned at least once.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`: some of the fields. The calls
+/// return each field at least once that exists from the first call to the last.
 ///
 /// Reply: the next cursor (0 at the end), then a flat array of fields and values, or of fields
 /// only. A packed hash is returned whole. O(1) a call, O(n) in all.

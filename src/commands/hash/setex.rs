@@ -1,10 +1,11 @@
 //! HSETEX.
 //!
-//! All fields are set with one expiry, or none if a condition (FNX, FXX, Valkey's NX, XX) does not
-//! hold. A time that has passed deletes them. KEEPTTL keeps each field's own expiry.
+//! HSETEX sets all fields with the same expiry, or no field if a condition (FNX, FXX, Valkey's NX,
+//! XX) does not hold. A time that has passed deletes the fields. KEEPTTL keeps the expiry of each
+//! field.
 //!
 //! The effect has the options first and an absolute time (PXAT), a form that Redis and Valkey both
-//! parse; a command without a time that has that form already is repeated as it is.
+//! parse; the handler propagates a command without a time as it is, if it has that form already.
 //!
 //! Cost: O(fields given).
 //!
@@ -225,8 +226,8 @@ fn parse_fields_last<'a>(call: &mut Call<'a>) -> Result<Option<SetexOptions<'a>>
     }))
 }
 
-/// Propagates options before the pairs, as all servers take them, and an absolute time: a relative
-/// one would differ on replay.
+/// Propagates options before the pairs, as all servers take them, and an absolute time, because a
+/// relative time would differ on replay.
 fn repeat_plainly(call: &mut Call<'_>, options: &SetexOptions<'_>) {
     if !call.effects_wanted() {
         return;
@@ -250,8 +251,8 @@ fn repeat_plainly(call: &mut Call<'_>, options: &SetexOptions<'_>) {
     call.rewrite(&effect);
 }
 
-/// Whether the fields meet FNX or FXX; deletes the expired ones that it checks, in Valkey's dialect
-/// those that will be set.
+/// Whether the fields meet FNX or FXX; deletes the expired fields that it checks, in Valkey's
+/// dialect the expired fields that the handler will set.
 fn holds(call: &mut Call<'_>, options: &SetexOptions<'_>, now: u64) -> Result<bool, CommandError> {
     let key = call.args.at(1);
     let keeps_expired = call.db.dialect().keeps_expired_fields();

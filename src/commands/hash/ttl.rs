@@ -3,7 +3,7 @@
 //! A reply is an array with an integer for each field: -2 no such field (or expired, or no key), -1
 //! no expiry. Seconds are rounded up, so a live field never shows 0.
 //!
-//! The readers delete nothing. HPERSIST is propagated as it is, and only if a field lost its
+//! The readers delete nothing. HPERSIST propagates itself as it is, and only if a field lost an
 //! expiry.
 //!
 //! Cost: O(fields given).

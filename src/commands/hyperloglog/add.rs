@@ -1,13 +1,14 @@
 //! PFADD.
 //!
-//! A missing key becomes a sparse HyperLogLog; a sparse one becomes dense beyond
-//! `hll-sparse-max-bytes`, and never sparse again. If no register rises nothing is written, and the
-//! command is not propagated.
+//! A missing key becomes a sparse HyperLogLog; a sparse HyperLogLog becomes dense beyond
+//! `hll-sparse-max-bytes`, and never sparse again. If no register rises the handler writes nothing,
+//! and does not propagate the command.
 //!
-//! Damage found in a sparse one ends the command with an error. Elements added before stay, as in
-//! Redis, and only these are propagated.
+//! Damage in a sparse HyperLogLog ends the command with an error. Elements added before stay, as in
+//! Redis, and the handler propagates only these.
 //!
-//! Cost: a dense one is searched for the first element that changes it before it is written.
+//! Cost: before the handler writes a dense HyperLogLog it searches for the first element that
+//! changes it.
 
 use super::{check, damaged, store};
 use crate::commands::work;
@@ -39,7 +40,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (mut updated, mut outcome): (_, CommandResult) = (0, Ok(()));
     let mut added_before_damage = None;
     if let Some((text, RegisterForm::Dense)) = old {
-        // One with many elements rarely changes, and reading it is cheaper.
+        // A HyperLogLog with many elements rarely changes, and reading is cheaper than writing.
         if let Some(first) = elements.iter().position(|element| raises(text, element)) {
             let hll = place.grow(DENSE_BYTES);
             let changing = elements.from(first);

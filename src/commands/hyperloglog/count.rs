@@ -1,11 +1,12 @@
 //! PFCOUNT and PFMERGE.
 //!
-//! Missing keys are empty. The count of one key is cached in its value: PFCOUNT is a reader that
-//! may write, and then propagates (MAY_REPLICATE) without a keyspace event. The count of several
-//! keys is never cached.
+//! Missing keys are empty. PFCOUNT caches the count of a single key in the value: it is a reader
+//! that may write, and then propagates (MAY_REPLICATE) without a keyspace event. It never caches
+//! the count of several keys.
 //!
-//! Cost: O(1) with a cached count, else O(registers) a key. Dense ones are merged together at the
-//! end; sparse ones in the order of keys, so that the first damaged one is the error.
+//! Cost: O(1) with a cached count, else O(registers) a key. The handlers merge dense HyperLogLogs
+//! together at the end; sparse HyperLogLogs in the order of keys, because the first damaged value
+//! decides the error.
 
 use super::{check, damaged, store};
 use crate::commands::work;
@@ -32,10 +33,10 @@ pub(super) const PFCOUNT: Spec = Spec {
     ..Spec::new("pfcount", pfcount)
 };
 
-/// `PFCOUNT key [key ...]`: the approximate number of distinct elements in their union.
+/// `PFCOUNT key [key ...]`: the approximate number of distinct elements in the union of the keys.
 ///
-/// Reply: integer; missing keys are empty. The standard error is 0.81 %. The count of a single key
-/// is cached in its value: O(1) until it changes. O(registers) a key for several.
+/// Reply: integer; missing keys are empty. The standard error is 0.81 %. PFCOUNT caches the count
+/// of a single key in the value: O(1) until the value changes. O(registers) a key for several.
 fn pfcount(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() > 2 {
         return count_union(call);
@@ -69,9 +70,9 @@ fn count_union(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Merges the HyperLogLogs into `union` and returns whether one of them is dense. Sparse ones are
-/// merged as they are found, so that the first damaged one is refused before later keys are looked
-/// up; the dense ones, which cannot be damaged, are merged together at the end.
+/// Merges the HyperLogLogs into `union` and returns whether any of them is dense. Merges sparse
+/// values as it finds them, so that it refuses the first damaged value before it looks up later
+/// keys; merges the dense values, which cannot be damaged, together at the end.
 fn merge_all(union: &mut Registers, db: &mut Db<'_>, keys: Args<'_>) -> Result<bool, CommandError> {
     let found = db.strings_as(keys.iter(), |text| {
         let Some((hll, _)) = text.map(check).transpose()? else {

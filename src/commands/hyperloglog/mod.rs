@@ -1,11 +1,11 @@
 //! The HyperLogLog commands. `encodings::hyperloglog` defines the string format.
 //!
 //! A HyperLogLog is a string, which any string command may change. So each command checks the
-//! header first (WRONGTYPE with a text of its own), and a sparse one may turn out damaged later
-//! (INVALIDOBJ).
+//! header first (WRONGTYPE with a special text), and a sparse HyperLogLog may turn out damaged
+//! later (INVALIDOBJ).
 //!
-//! A change of registers invalidates the count that PFCOUNT caches in the header. A value of the
-//! same length is written in place.
+//! A change of registers invalidates the count that PFCOUNT caches in the header. The handlers
+//! write a value of the same length in place.
 
 mod add;
 mod count;

@@ -1,8 +1,8 @@
 //! LSET, LINSERT, LREM, LTRIM: changes inside lists.
 //!
 //! A missing key is an error for LSET alone. LINSERT wakes clients that wait for the list. LTRIM
-//! sends its event even if it removed nothing, but is not propagated then. A list that was
-//! shortened may return to the smaller encoding (`shrunk`).
+//! sends the event even if it removed nothing, but does not propagate itself then. A shortened list
+//! may return to the smaller encoding (`shrunk`).
 //!
 //! Cost: LSET O(nodes up to the index), LINSERT and LREM O(length), LTRIM O(elements removed).
 //!

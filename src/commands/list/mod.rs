@@ -1,11 +1,11 @@
 //! The list commands.
 //!
-//! An index counts from the head, a negative one from the tail; a range has both ends included. No
-//! list is empty: the last element deletes the key.
+//! An index counts from the head, a negative index from the tail; a range has both ends included.
+//! No list is empty, because the removal of the last element deletes the key.
 //!
-//! A command that blocks simply runs again when its list has elements; its effect is that of the
-//! plain command, so a replica never waits. A push signals the key, and waiting clients are served
-//! after the command or the transaction.
+//! A command that blocks simply runs again when the list has elements; the effect is the effect of
+//! the plain command, so a replica never waits. A push signals the key, and the server serves
+//! waiting clients after the command or the transaction.
 //!
 //! Decided elsewhere: encodings: `types::list`; clients that wait: `server::execution::blocking`.
 

@@ -4,8 +4,8 @@
 //!     BULK     LEFT: a b c x y ..    RIGHT: .. x y a b c
 //!     OBO      LEFT: c b a x y ..    RIGHT: .. x y a b c
 //!
-//! BULK keeps the block's order; OBO ("one by one") pops and pushes each element, so a block that
-//! goes to the end it comes from is reversed.
+//! BULK keeps the block's order; OBO ("one by one") pops and pushes each element, so it reverses a
+//! block that goes to the end from which it comes.
 
 use super::pop::{parse_end, taken};
 use super::push;
@@ -81,13 +81,13 @@ impl Block {
         self.one_by_one && self.from == self.to
     }
 
-    /// The word for its order.
+    /// The word for the block's order.
     fn order(&self) -> &'static [u8] {
         if self.one_by_one { b"OBO" } else { b"BULK" }
     }
 
-    /// Moves the block and replies it in its new order. Returns the number of elements; `None`:
-    /// there is no source, or it is too short. The destination's type is checked only if there is
+    /// Moves the block and replies it in the new order. Returns the number of elements; `None`:
+    /// there is no source, or it is too short. Checks the destination's type only if there is
     /// something to move.
     fn transfer(&self, call: &mut Call<'_>) -> Result<Option<usize>, CommandError> {
         let (source, destination) = (call.args.at(1), call.args.at(2));
@@ -123,7 +123,7 @@ impl Block {
         Ok(Some(count))
     }
 
-    /// Moves a block within its list.
+    /// Moves a block within the list.
     fn turn(&self, list: &mut List, count: usize, reply: &mut Reply, limits: &Limits) {
         if self.from == self.to && !self.one_by_one {
             self.copy(list, count, reply);
@@ -133,7 +133,7 @@ impl Block {
         }
     }
 
-    /// Copies the block, in its new order, and replies it.
+    /// Copies the block, in the new order, and replies it.
     fn copy(&self, list: &List, count: usize, reply: &mut Reply) -> OwnedArgs {
         let (first, last) = self.span(list, count);
         let start = if self.turns() { last } else { first };
@@ -165,7 +165,7 @@ impl Block {
         block
     }
 
-    /// Adds a block that is in its new order.
+    /// Adds a block that is in the new order.
     fn put(&self, list: &mut List, block: Args<'_>, limits: &Limits) {
         list.prepare(block.bytes(), block.len(), limits);
         for at in 0..block.len() {
@@ -179,11 +179,11 @@ impl Block {
 }
 
 /// `LMOVEM source destination LEFT|RIGHT LEFT|RIGHT [COUNT count | EXACTLY count OBO|BULK]`: moves
-/// elements from one end of a list to an end of another, or of the same list; one by default, with
-/// EXACTLY that many or none.
+/// elements from an end of a list to an end of another, or of the same list; a single element by
+/// default, with EXACTLY that many or none.
 ///
 /// Reply: array of the elements in the order in which the destination has them; a null array if
-/// there is no source, or with EXACTLY if it is too short. O(elements), as BLMOVEM.
+/// there is no source, or with EXACTLY if the source is too short. O(elements), as BLMOVEM.
 fn lmovem(call: &mut Call<'_>) -> CommandResult {
     let mut block = Block::parse(call.args)?;
     block.parse_selector(call.args, 5)?;

@@ -1,8 +1,8 @@
 //! LMOVE, RPOPLPUSH and their blocking forms: move an element between lists.
 //!
-//! The element is popped only after both keys' types are checked: an error loses nothing. Source
-//! and destination may be one list, which then rotates. The push is recorded before the pop, as in
-//! Redis.
+//! The handlers pop the element only after they have checked both keys' types, so an error loses
+//! nothing. Source and destination may be the same list, which then rotates. The push is recorded
+//! before the pop, as in Redis.
 //!
 //! The blocking forms wait for the source alone; their effect is LMOVE or RPOPLPUSH. In a
 //! transaction they reply null instead.
@@ -34,7 +34,7 @@ pub(super) const RPOPLPUSH: Spec = Spec {
     ..Spec::new("rpoplpush", rpoplpush)
 };
 
-/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`: moves an element from one end of a list to an
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`: moves an element from an end of a list to an
 /// end of another, or of the same list.
 ///
 /// Reply: the element; null when there is no source. O(1), as the other three.

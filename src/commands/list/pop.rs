@@ -1,10 +1,10 @@
 //! LPOP, RPOP, LMPOP and their blocking forms: pop elements from an end.
 //!
-//! Of several keys the first that exists gives all elements. The effect names it: LPOP or RPOP,
-//! with the number popped. An emptied list is deleted.
+//! Of several keys the first that exists gives all elements. The effect names this key: LPOP or
+//! RPOP, with the number popped. The handler deletes an emptied list.
 //!
-//! Cost: O(keys + elements popped). A client that waits costs nothing until a key of its list is
-//! signalled; then the command runs again.
+//! Cost: O(keys + elements popped). A client that waits costs nothing until a write signals a key
+//! for which it waits; then the command runs again.
 //!
 //! Decided elsewhere: the arguments of LMPOP and the wait: `arguments::several_keys`.
 
@@ -41,7 +41,7 @@ fn lpop(call: &mut Call<'_>) -> CommandResult {
     pop(call, End::Front)
 }
 
-/// `RPOP key [count]`: removes elements from the tail, the last one first.
+/// `RPOP key [count]`: removes elements from the tail, the last first.
 fn rpop(call: &mut Call<'_>) -> CommandResult {
     pop(call, End::Back)
 }
@@ -225,10 +225,10 @@ pub(super) const BLMPOP: Spec = Spec {
 };
 
 /// `BLPOP key ... timeout`: pops an element from the head of the first list that exists, or waits
-/// for one.
+/// for an element.
 ///
 /// Reply: array of key and element; a null array on timeout, or at once inside a transaction. The
-/// effect is that of LPOP. O(keys), as the other two.
+/// effect is LPOP. O(keys), as the other two.
 fn blpop(call: &mut Call<'_>) -> CommandResult {
     blocking_pop(call, End::Front)
 }

@@ -1,12 +1,12 @@
 //! LPUSH, RPUSH and their forms that never create a list.
 //!
-//! Elements are pushed one by one, so LPUSH reverses them. The key is signalled after the push:
-//! waiting clients are served when the command, or its transaction, has ended, and the reply is the
-//! length before that.
+//! The handlers push elements singly, so LPUSH reverses them. They signal the key after the push:
+//! the server serves waiting clients when the command, or the transaction, has ended, and the reply
+//! is the length before that.
 //!
 //! Cost: O(1) an element.
 //!
-//! Decided elsewhere: when it converts: `types::list`.
+//! Decided elsewhere: when a list converts: `types::list`.
 
 use crate::commands::work;
 use crate::server::{Call, CommandResult, Spec};
@@ -50,8 +50,8 @@ pub(super) const RPUSHX: Spec = Spec {
     ..Spec::new("rpushx", rpushx)
 };
 
-/// `LPUSH key element ...`: pushes elements at the head one by one, so the last ends up first.
-/// Creates a missing list.
+/// `LPUSH key element ...`: pushes elements at the head singly, so the last ends up first. Creates
+/// a missing list.
 ///
 /// Reply: the length of the list. O(1) an element, as the other three.
 fn lpush(call: &mut Call<'_>) -> CommandResult {
@@ -103,7 +103,7 @@ fn push(call: &mut Call<'_>, end: End, create: bool) -> CommandResult {
     Ok(())
 }
 
-/// Pushes one element to a list that may be new.
+/// Pushes an element to a list that may be new.
 pub(super) fn push_one(list: &mut List, end: End, element: &[u8], limits: &Limits) {
     list.prepare(element.len(), 1, limits);
     list.push(end, element);

@@ -3,8 +3,8 @@
 //! LRANGE parses its indexes before the key is looked up, LINDEX after; clients see the order of
 //! errors. A range beyond the ends is cut. LPOS compares as text, an integer as a number.
 //!
-//! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE that and its elements; LPOS O(elements
-//! compared), which MAXLEN bounds.
+//! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE O(nodes before the range + elements);
+//! LPOS O(elements compared), which MAXLEN bounds.
 
 use crate::commands::arguments::element;
 use crate::commands::work;
@@ -58,7 +58,7 @@ fn llen(call: &mut Call<'_>) -> CommandResult {
 /// `LRANGE key start stop`: the elements between two inclusive indexes.
 ///
 /// Reply: array, empty if the key is missing or the range is empty. Indexes are checked before the
-/// key. O(nodes before the range + its elements).
+/// key. O(nodes before the range + elements of the range).
 fn lrange(call: &mut Call<'_>) -> CommandResult {
     let [_, key, start, stop] = call.args.exactly();
     let (start, stop) = (element::index(start)?, element::index(stop)?);
@@ -99,7 +99,7 @@ fn lindex(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Converts an index from either end to one from the head; `None`: before the head.
+/// Converts an index from either end to an index from the head; `None`: before the head.
 #[inline]
 pub(super) fn absolute(index: i64, len: usize) -> Option<usize> {
     let index = if index < 0 {
@@ -115,7 +115,7 @@ struct Search {
     /// The first match to report, from 1.
     rank: u64,
     backward: bool,
-    /// Number of matches; 0: all. `None`: one, not in an array.
+    /// Number of matches; 0: all. `None`: a single match, not in an array.
     count: Option<usize>,
     /// Maximum number of elements to compare.
     compared_max: usize,

@@ -27,13 +27,13 @@ pub(super) fn length(arg: &[u8]) -> Result<usize, CommandError> {
     }
 }
 
-/// A path and its fields: `path FIELDS n field [value] ...`.
+/// A path and the path's fields: `path FIELDS n field [value] ...`.
 pub(super) struct Group<'a> {
     pub path: &'a [u8],
     pub fields: Fields<'a>,
 }
 
-/// The words of a group's fields: of one word each, or of a name and a value.
+/// The words of a group's fields: a single word each, or a name and a value.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     args: Args<'a>,
@@ -133,7 +133,7 @@ pub(super) fn write_all(reply: &mut Reply, fields: &Hash) {
     });
 }
 
-/// Writes the value of each named field, null for one that is not there.
+/// Writes the value of each named field, null for a missing field.
 pub(super) fn write_named<'a>(
     reply: &mut Reply,
     fields: Option<&Hash>,

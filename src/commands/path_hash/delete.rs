@@ -30,8 +30,8 @@ fn count_removed(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `PHDEL key path [field ...]`: removes fields of a path, and the path with its last one; without
-/// fields the path. Deletes the key with its last path.
+/// `PHDEL key path [field ...]`: removes fields of a path, and the path with the last field;
+/// without fields the path. Deletes the key with the last path.
 ///
 /// Reply: the number of fields removed; of a whole path 1. O(length of the path + fields).
 fn phdel(call: &mut Call<'_>) -> CommandResult {
@@ -71,8 +71,8 @@ fn count_below(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `PHDELPREFIX key prefix`: removes all paths that begin with a prefix; the empty one removes all.
-/// Deletes the key with its last path.
+/// `PHDELPREFIX key prefix`: removes all paths that begin with a prefix; the empty prefix removes
+/// all. Deletes the key with the last path.
 ///
 /// Reply: the number of paths removed. O(length of the prefix + paths), the fields are freed later.
 fn phdelprefix(call: &mut Call<'_>) -> CommandResult {

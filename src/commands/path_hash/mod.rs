@@ -1,8 +1,9 @@
 //! The path hash commands of Valkey 9.2.
 //!
 //! A path hash maps paths, which are plain bytes, to fields: a key, then a path, then a field name.
-//! A path goes with its last field, the key with its last path. Arguments are checked before the
-//! key is looked up, conditions (FNX, FXX) before the first field is set.
+//! A command that removes the last field removes the path, with the last path the key. The handlers
+//! check arguments before they look up the key, conditions (FNX, FXX) before they set the first
+//! field.
 //!
 //! Paths come in the order of their bytes, in replies and in pages of PHSCAN.
 //!

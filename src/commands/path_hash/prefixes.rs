@@ -1,10 +1,10 @@
 //! Paths that are prefixes of a query: PHLONGEST and PHPREFIXES.
 //!
-//! All prefixes of a query are on one way down the tree, so one walk of O(length of the query)
-//! finds them, shortest first. COUNT keeps the longest ones of those that MAXPATHLEN admits.
+//! All prefixes of a query are on the same way down the tree, so a single walk of O(length of the
+//! query) finds them, shortest first. COUNT keeps the longest of the paths that MAXPATHLEN admits.
 //!
-//! One parser for both: LENGTH of PHLONGEST is LENGTHS for PHPREFIXES, which alone takes COUNT and
-//! MAXPATHLEN.
+//! A single parser for both: LENGTH of PHLONGEST is LENGTHS for PHPREFIXES, which alone takes COUNT
+//! and MAXPATHLEN.
 
 use std::collections::VecDeque;
 
@@ -36,13 +36,13 @@ struct Options<'a> {
     /// Lengths of paths instead of the paths.
     lengths: bool,
     values: Values<'a>,
-    /// At most so many paths, the longest ones.
+    /// At most so many paths, the longest.
     count: Option<usize>,
     max_len: Option<usize>,
 }
 
 impl<'a> Options<'a> {
-    /// `of_many`: those of PHPREFIXES.
+    /// `of_many`: the options of PHPREFIXES.
     fn parse(args: Args<'a>, of_many: bool) -> Result<Options<'a>, CommandError> {
         let mut options = Options {
             lengths: false,
@@ -155,8 +155,8 @@ fn count_longest(call: &mut Call<'_>) -> CommandResult {
 /// `PHLONGEST key query [LENGTH] [WITHVALUES | FIELDS n field ...]`: the longest path that is a
 /// prefix of a query.
 ///
-/// Reply: the path, or its length; with values an array of it and a map of all fields, or an array
-/// of values and nulls. Null if there is none. O(length of the query + fields).
+/// Reply: the path, or the path's length; with values an array of the path and a map of all fields,
+/// or an array of values and nulls. Null if no path is a prefix. O(length of the query + fields).
 fn phlongest(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let options = Options::parse(args, false)?;
@@ -191,8 +191,8 @@ fn count_prefixes(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `PHPREFIXES key query [LENGTHS] [WITHVALUES | FIELDS n field ...] [COUNT n] [MAXPATHLEN n]`: all
-/// paths that are prefixes of a query, shortest first. Of those of MAXPATHLEN bytes at most, the
-/// COUNT longest ones.
+/// paths that are prefixes of a query, shortest first. Of the paths of at most MAXPATHLEN bytes,
+/// the COUNT longest.
 ///
 /// Reply: array, each element as of PHLONGEST. O(length of the query + fields).
 fn phprefixes(call: &mut Call<'_>) -> CommandResult {

@@ -4,8 +4,8 @@
 //!              "1:" hex of a path  continue after this path
 //!
 //! A cursor is the last path of a page: it needs no state in the server, and stays valid whatever
-//! changes. A path that exists throughout is in exactly one page. A cursor outside of PREFIX is
-//! refused.
+//! changes. A path that exists throughout is in exactly one page. The handler refuses a cursor
+//! outside of PREFIX.
 //!
 //! Cost: O(length of cursor and prefix + page).
 
@@ -120,11 +120,11 @@ fn count_scanned(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `PHSCAN key cursor [PREFIX prefix] [COUNT n] [WITHVALUES]`: a page of the paths that begin with
-/// a prefix, in the order of their bytes. Paths that are there throughout are in one page each,
+/// a prefix, in the order of their bytes. A path that is there throughout is in exactly one page,
 /// whatever changes in between.
 ///
 /// Reply: array of the next cursor (0: this page is the last) and an array of paths, or of arrays
-/// of a path and a map of its fields. O(length of cursor and prefix + page).
+/// of a path and a map of the path's fields. O(length of cursor and prefix + page).
 fn phscan(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let options = Options::parse(args)?;

@@ -1,14 +1,14 @@
 //! Conversations whose replies are Valkey 9.2's.
 //!
-//! A line is a command with its whole reply, so that errors, nulls and the order of checks are
-//! compared byte for byte. Beyond that: events and dirty counts, ACL categories, the work that is
-//! counted, payloads of each dialect, and damaged payloads.
+//! A line is a command with the whole reply, so that the test compares errors, nulls and the order
+//! of checks byte for byte. Beyond that: events and dirty counts, ACL categories, the counted work,
+//! payloads of each dialect, and damaged payloads.
 
 use crate::server::Testbed;
 use russet_config::Dialect;
 
-/// Runs commands; each line has a command and its reply, with spaces for line ends. A word `""` is
-/// an empty one.
+/// Runs commands; each line has a command and the reply, with spaces for line ends. A word `""` is
+/// an empty word.
 fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         assert_eq!(reply_to(t, line), *expected, "{line}");
@@ -374,7 +374,7 @@ fn work_is_the_paths_and_fields_that_are_touched() {
     }
 }
 
-/// The value after DUMP in a dialect, and its version.
+/// The value after DUMP in a dialect, and the payload's version.
 fn dump(t: &mut Testbed, key: &str) -> (Vec<u8>, u16) {
     let reply = t.run_args(&[b"DUMP", key.as_bytes()]);
     let start = reply.iter().position(|&b| b == b'\n').expect("a header") + 1;

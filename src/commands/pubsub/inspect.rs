@@ -89,7 +89,7 @@ const SHARDNUMSUB: Spec = Spec {
 
 /// `PUBSUB NUMSUB|SHARDNUMSUB [channel ...]`.
 ///
-/// Reply: array of names, each followed by its number of subscribers, in the order given.
+/// Reply: array of names, each followed by the number of subscribers, in the order given.
 fn numsub(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let names = call.args.from(2);
     call.reply.array(names.len() * 2);

@@ -1,11 +1,11 @@
 //! The pubsub commands: subscribing, publishing, inspecting subscriptions.
 //!
-//! A subscription is the client's and ends with it. A shard channel has a slot, like a key, but is
-//! none. Subscribing replies one message for each name, in RESP3 as pushes.
+//! A subscription belongs to a client and ends with the connection. A shard channel has a slot,
+//! like a key, but is no key. Subscribing replies a message for each name, in RESP3 as pushes.
 //!
-//! PUBLISH delivers within the command; a client's copy waits in its output buffer. In a cluster
-//! the bus carries it to the other nodes, otherwise the stream to the replicas; the append only
-//! file never has it.
+//! PUBLISH delivers within the command; a client's copy waits in the client's output buffer. In a
+//! cluster the bus carries the message to the other nodes, otherwise the stream to the replicas;
+//! the append only file never has it.
 //!
 //! Decided elsewhere: channels and patterns: `crate::pubsub`; ACL of channels: the gates, by the
 //! row's `channels`.
@@ -75,12 +75,12 @@ const SSUBSCRIBE: Spec = Spec {
 
 /// `SUBSCRIBE channel ...`, `PSUBSCRIBE pattern ...`, `SSUBSCRIBE shardchannel ...`.
 ///
-/// Reply: one message per name (push in RESP3): the word, the name, the client's number of
+/// Reply: a message per name (push in RESP3): the word, the name, the client's number of
 /// subscriptions now. O(names).
 fn subscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
-    // In a transaction it could subscribe, at EXEC, to a channel whose slot is not that of the
-    // other commands: all servers refuse it.
+    // In a transaction the client could subscribe, at EXEC, to a channel whose slot is not the slot
+    // of the other commands: all servers refuse this.
     if kind == Kind::Shard && !call.may_block() {
         const NOT_HERE: &str = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
         return Err(CommandError::Text(NOT_HERE));
@@ -120,7 +120,7 @@ const SUNSUBSCRIBE: Spec = Spec {
 /// `UNSUBSCRIBE [channel ...]`, `PUNSUBSCRIBE [pattern ...]`, `SUNSUBSCRIBE
 /// [shardchannel ...]`; without names, from all of the kind.
 ///
-/// Reply: as for [`subscribe`]; one message with a null name if there was no subscription.
+/// Reply: as for [`subscribe`]; a single message with a null name if there was no subscription.
 fn unsubscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
     call.world().unsubscribe(kind, args.from(1).iter());
@@ -144,10 +144,10 @@ const SPUBLISH: Spec = Spec {
 
 /// `PUBLISH channel message`, `SPUBLISH shardchannel message`.
 ///
-/// Reply: the number of deliveries; a client counts once for the channel and once for each of its
-/// matching patterns. O(receivers + patterns that share a prefix with the channel). Propagated to
-/// replicas, but not written to the append only file. A Sentinel takes hellos of other Sentinels
-/// only.
+/// Reply: the number of deliveries; a client counts once for the channel and once for each matching
+/// pattern of the client. O(receivers + patterns that share a prefix with the channel). Propagated
+/// to replicas, but not written to the append only file. A Sentinel only takes hellos of other
+/// Sentinels.
 fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let (channel, text) = (call.args.at(1), call.args.at(2));
     if call.server.is_sentinel() {
@@ -165,7 +165,7 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     Ok(())
 }
 
-/// The error for more than one argument to a subcommand.
+/// The error for several arguments to a subcommand.
 fn too_many(call: &Call<'_>) -> CommandError {
     crate::commands::help::misused(call.args)
 }

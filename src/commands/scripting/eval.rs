@@ -1,7 +1,7 @@
 //! EVAL, EVALSHA and their read-only forms.
 //!
-//! Each finds its program, compiled once, and hands it to `Call::run_script`. An EVAL of a client
-//! that debugs begins a session first (`server::execution::debugging`).
+//! Each finds the script's program, compiled once, and hands it to `Call::run_script`. An EVAL of a
+//! client that debugs begins a session first (`server::execution::debugging`).
 
 use super::changes::check_idle;
 use super::row::RUNS;
@@ -47,9 +47,9 @@ pub(super) const EVALSHA_RO: Spec = Spec {
 
 /// `EVAL script numkeys [key ...] [arg ...]`: runs a script and caches it for EVALSHA.
 ///
-/// Reply: its return value: numbers cut to integers, a table as an array up to its first nil or as
-/// the value of its field `err`, `ok`, `double`, `map`, `set`, `big_number` or `verbatim_string`.
-/// Fatal errors name script and line. The script's effects form one unit.
+/// Reply: the script's return value: numbers cut to integers, a table as an array up to the first
+/// nil or as the value of the field `err`, `ok`, `double`, `map`, `set`, `big_number` or
+/// `verbatim_string`. Fatal errors name script and line. The script's effects form a single unit.
 fn eval(call: &mut Call<'_>) -> CommandResult {
     by_text(call, false)
 }
@@ -150,7 +150,7 @@ pub(super) fn keys_and_args(
     Ok((rest.first(count), rest.from(count)))
 }
 
-/// Shows monitors the command that runs a script before those that the script runs.
+/// Shows monitors the command that runs a script before the commands that the script runs.
 pub(super) fn feed_monitors(call: &mut Call<'_>) {
     if !call.server.messages.monitors.is_empty() {
         let (row, args, origin) = (call.row, call.args, call.origin);

@@ -24,7 +24,7 @@ pub(super) const FCALL_RO: Spec = Spec {
 
 /// `FCALL function numkeys [key ...] [arg ...]`: runs a function of a library.
 ///
-/// Reply: its return value, as for EVAL; ERR if there is no such function.
+/// Reply: the function's return value, as for EVAL; ERR if there is no such function.
 fn fcall(call: &mut Call<'_>) -> CommandResult {
     run(call, false)
 }

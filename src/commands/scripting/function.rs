@@ -1,9 +1,10 @@
 //! FUNCTION: loading, deleting and stopping libraries.
 //!
-//! Each change of libraries counts as one change of the dataset and is always propagated. None is
-//! made while a script runs: FUNCTION KILL stops a running function, unless it has written.
+//! Each change of libraries counts as a single change of the dataset, and FUNCTION always
+//! propagates it. No change happens while a script runs: FUNCTION KILL stops a running function,
+//! unless the function has written.
 //!
-//! LOAD runs the library's code to register its functions. A client's load has a time limit; one
+//! LOAD runs the library's code to register the functions. A client's load has a time limit; a load
 //! from the log or a primary has none.
 //!
 //! Decided elsewhere: libraries: `scripting::libraries`; DUMP and RESTORE: `function_dump`; LIST
@@ -97,8 +98,7 @@ pub(super) const FUNCTION: Spec = Spec {
     ..Spec::new("function", write_help)
 };
 
-/// `FUNCTION LOAD [REPLACE] code`: loads a library, named by its first line:
-/// `#!lua name=mylib`.
+/// `FUNCTION LOAD [REPLACE] code`: loads a library, named by the first line: `#!lua name=mylib`.
 ///
 /// Reply: the library's name.
 fn load(call: &mut Call<'_>) -> CommandResult {

@@ -71,7 +71,7 @@ pub(super) fn list(call: &mut Call<'_>) -> CommandResult {
 /// `FUNCTION STATS`.
 ///
 /// Reply: a map of `running_script` (null, or a map of `name`, `command`, `duration_ms`) and
-/// `engines` (a map of engines, each with the numbers of its libraries and functions).
+/// `engines` (a map of engines, each with the numbers of libraries and functions).
 pub(super) fn stats(call: &mut Call<'_>) -> CommandResult {
     let reply = &mut *call.reply;
     let scripting = &call.server.scripting;

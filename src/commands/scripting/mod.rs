@@ -1,9 +1,10 @@
 //! The scripting commands: scripts by text and by SHA-1, functions of libraries.
 //!
 //! Scripts are cached by SHA-1, libraries by name; libraries may not change while a script runs
-//! (`changes`). Libraries are data: FUNCTION's changes are propagated; SCRIPT's cache is not.
+//! (`changes`). Libraries are data: FUNCTION propagates changes; SCRIPT does not propagate the
+//! cache.
 //!
-//! Memory of a whole cache is freed by a thread, unless SYNC or few objects.
+//! A thread frees the memory of a whole cache, except with SYNC or few objects.
 //!
 //! Decided elsewhere: Lua and its sandbox: `russet_scripting`; running, undo and effects of a
 //! script: `server::execution::script`.

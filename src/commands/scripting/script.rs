@@ -67,7 +67,7 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
 
 /// `SCRIPT LOAD script`: caches a script until the next flush, without running it.
 ///
-/// Reply: its SHA-1; an error if it cannot be compiled.
+/// Reply: the script's SHA-1; an error if the script cannot be compiled.
 fn load(call: &mut Call<'_>) -> CommandResult {
     check_idle(call)?;
     let setup = Setup::of(&call.server.config);
@@ -102,11 +102,12 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SCRIPT DEBUG YES | SYNC | NO`: whether the client's scripts are debugged: in a child, whose
-/// changes are lost, or here, where nothing else is done meanwhile and they stay.
+/// `SCRIPT DEBUG YES | SYNC | NO`: whether the client's scripts run in the debugger: YES in a child
+/// process, whose changes are lost; SYNC in the server, which does nothing else meanwhile and keeps
+/// the changes.
 ///
 /// The next EVAL begins a session: the client sends the debugger's commands, and gets arrays of
-/// status lines. Its connection ends with the session.
+/// status lines. The client's connection ends with the session.
 fn debug(call: &mut Call<'_>) -> CommandResult {
     const UNKNOWN: &str = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
     let mode = if call.args.is(2, "no") {

@@ -1,14 +1,15 @@
 //! SINTER, SUNION, SDIFF and their STORE forms.
 //!
-//! All keys are looked up before the first is read, so a wrong type is an error whatever the other
-//! sets hold. A result replaces its destination, which may be a source; an empty one deletes it.
+//! The handlers look up all keys before they read the first, so a wrong type is an error whatever
+//! the other sets hold. A result replaces the destination, which may be a source; an empty result
+//! deletes it.
 //!
 //!     SINTER   the smallest set, each member looked up in the others
-//!     SUNION   members of all sets; one set alone is replied as it is
+//!     SUNION   members of all sets; a single set is replied as it is
 //!     SDIFF    look up, or take away, whichever is less work ([`Plan`])
 //!
-//! Cost: see each command; replies are written during the walk, without a set for the result, where
-//! that gives each member once.
+//! Cost: see each command; a handler writes the reply during the walk, without a set for the
+//! result, if the walk gives each member once.
 
 use crate::commands::arguments::element;
 use crate::commands::stored::store;
@@ -19,10 +20,10 @@ use russet_keyspace::{Class, Db, Ref};
 use russet_resp::Args;
 use russet_types::{Container, Limits, Set, SetBuilder, difference, intersect, union};
 
-/// The sets at some keys; missing ones are `None`.
+/// The sets at some keys; missing sets are `None`.
 pub(super) type Sets<'d> = Vec<Option<Ref<'d, Set>>>;
 
-/// Looks up all keys first; another type is refused.
+/// Looks up all keys first; refuses another type.
 pub(super) fn look_up<'d>(db: &'d mut Db<'_>, keys: Args<'_>) -> Result<Sets<'d>, CommandError> {
     for key in keys.iter() {
         db.read::<Set>(key)?;
@@ -76,7 +77,7 @@ fn sinter(call: &mut Call<'_>) -> CommandResult {
 
 /// `SINTERSTORE destination key ...`: stores the result of SINTER.
 ///
-/// Reply: its number of members; an empty result deletes the destination.
+/// Reply: the result's number of members; an empty result deletes the destination.
 fn sinterstore(call: &mut Call<'_>) -> CommandResult {
     let limits = *call.db.limits();
     let sets = look_up(&mut call.db, call.args.from(2))?;
@@ -95,7 +96,7 @@ fn sinterstore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// All sets, the smallest first; `None` if one is missing: the intersection is empty.
+/// All sets, the smallest first; `None` if any is missing, because then the intersection is empty.
 pub(super) fn by_size<'s>(sets: &'s Sets<'_>) -> Option<Vec<&'s Set>> {
     let sets: Option<Vec<&Set>> = sets.iter().map(|set| set.as_deref()).collect();
     sets.map(|mut sets| {
@@ -179,8 +180,8 @@ fn sunionstore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether every set with as many members is a table: then a clone of this one equals a set built
-/// by adding its members.
+/// Whether every set with as many members is a table: then a clone of this set equals a set built
+/// by adding the members.
 fn is_large(set: &Set, limits: &Limits) -> bool {
     let packed_max = limits
         .set_max_intset_entries

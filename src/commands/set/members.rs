@@ -1,10 +1,10 @@
 //! SADD, SREM, SMOVE, and the commands that read a set's members.
 //!
-//! A command is propagated only if it changed a set. SMOVE checks the destination's type before it
-//! takes the member away, and sends events of both keys; a member that both sets have is removed
+//! A command propagates itself only if it changed a set. SMOVE checks the destination's type before
+//! it takes the member away, and sends events of both keys; it removes a member that both sets have
 //! from the source alone.
 //!
-//! Cost: O(1) a member; SMEMBERS O(members) in one turn.
+//! Cost: O(1) a member; SMEMBERS O(members) in a single turn.
 //!
 //! Decided elsewhere: encodings, and when they change: `types::set`.
 
@@ -86,7 +86,7 @@ pub(super) const SMOVE: Spec = Spec {
     ..Spec::new("smove", smove)
 };
 
-/// `SMOVE source destination member`: moves a member from one set to another.
+/// `SMOVE source destination member`: moves a member from a set to another.
 ///
 /// Reply: 1, or 0 if the source does not have it. The destination's type is checked only if the
 /// source exists. O(1).

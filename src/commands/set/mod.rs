@@ -1,7 +1,8 @@
 //! The set commands.
 //!
-//! A missing key is an empty set, and no set is empty: the last member deletes the key. Members
-//! come in no order, but those of a set of integers are sorted; clients see that.
+//! A missing key is an empty set, and no set is empty, because the removal of the last member
+//! deletes the key. Members come in no order, except that members of a set of integers are sorted;
+//! clients see that.
 //!
 //! Commands on several sets look up all keys first, so that a wrong type is an error before any
 //! reply.

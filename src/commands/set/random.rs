@@ -1,10 +1,10 @@
 //! SPOP, SRANDMEMBER: random members, all equally likely.
 //!
-//! SPOP removes a few members one by one, or picks those that stay and replaces the set, or deletes
-//! the key, by the part that is removed. Its effects name the members: SREM in batches of 1024, DEL
-//! or UNLINK for all; no replica draws by itself.
+//! SPOP removes a few members singly, or picks the members that stay and replaces the set, or
+//! deletes the key, by the part that is removed. The effects name the members: SREM in batches of
+//! 1024, DEL or UNLINK for all; so no replica draws by itself.
 //!
-//! SRANDMEMBER with a positive count gives distinct members; with a negative one that many, with
+//! SRANDMEMBER with a positive count gives distinct members; with a negative count that many, with
 //! repetition, until the reply is full.
 //!
 //! Cost: O(count), at most O(members).
@@ -63,7 +63,7 @@ fn spop_one(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SPOP picks the members that stay if they are at most one `STAY_PART`th of those removed.
+/// SPOP picks the members that stay if they are at most a `STAY_PART`th of the removed members.
 const STAY_PART: usize = 5;
 
 fn spop_many(call: &mut Call<'_>) -> CommandResult {
@@ -191,7 +191,7 @@ pub(super) const SRANDMEMBER: Spec = Spec {
     ..Spec::new("srandmember", srandmember)
 };
 
-/// `SRANDMEMBER key [count]`: random members: distinct ones, or with a negative count that many
+/// `SRANDMEMBER key [count]`: random members: distinct members, or with a negative count that many
 /// with repetition.
 ///
 /// Reply: a member or null; with `count` an array. O(picks), at most O(members).

@@ -17,8 +17,8 @@ pub(super) const SSCAN: Spec = Spec {
     ..Spec::new("sscan", sscan)
 };
 
-/// `SSCAN key cursor [MATCH pattern] [COUNT count]`: some of the members. Those that exist from the
-/// first call to the last are returned at least once.
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`: some of the members. The calls return each
+/// member at least once that exists from the first call to the last.
 ///
 /// Reply: the next cursor (0 at the end) and an array of members. A packed set is returned whole.
 /// O(1) a call, O(n) in all.

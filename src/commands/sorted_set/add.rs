@@ -1,11 +1,11 @@
 //! ZADD and ZINCRBY.
 //!
-//! All scores are parsed before the first is set, so a syntax error changes nothing. NX, XX, GT and
-//! LT decide member by member; a member with the score it had is no change. NaN is refused where an
-//! increment would make one (inf - inf).
+//! The handlers parse all scores before they set the first, so a syntax error changes nothing. NX,
+//! XX, GT and LT decide member by member; a member with the score that it had is no change. ZADD
+//! INCR and ZINCRBY refuse an increment that would make NaN (inf - inf).
 //!
 //! The effect is the command itself, and only if a member was added or moved: scores as text give
-//! the same double on every machine. GEOADD sets its scores through [`set_scores`].
+//! the same double on every machine. GEOADD sets scores through [`set_scores`].
 //!
 //! Cost: O(log n) a member.
 
@@ -31,11 +31,11 @@ pub(in crate::commands) struct Conditions {
     increment: bool,
 }
 
-/// The outcome for one member.
+/// The outcome for a member.
 enum AddOutcome {
     Added(f64),
     Moved(f64),
-    /// It had this score already.
+    /// The member had this score already.
     Same(f64),
     Refused,
 }
@@ -103,8 +103,8 @@ pub(super) const ZADD: Spec = Spec {
 
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`.
 ///
-/// Reply: the number of new members, with CH also of those that moved; with INCR the new score, or
-/// null if the conditions refused it. O(log n) a member.
+/// Reply: the number of new members, with CH also of members that moved; with INCR the new score,
+/// or null if the conditions refused it. O(log n) a member.
 fn zadd(call: &mut Call<'_>) -> CommandResult {
     let (mut conditions, mut count_moved) = (Conditions::default(), false);
     let mut at = 2;
@@ -185,7 +185,7 @@ fn add<'a>(
     Ok(())
 }
 
-/// The changes that a command made to its members.
+/// The changes that a command made to members.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::commands) struct Changes {
     added: u64,
@@ -195,7 +195,7 @@ pub(in crate::commands) struct Changes {
 }
 
 impl Changes {
-    /// The number of new members, with `with_moved` also of those that moved.
+    /// The number of new members, with `with_moved` also of members that moved.
     pub fn count(&self, with_moved: bool) -> u64 {
         self.added + if with_moved { self.moved } else { 0 }
     }

@@ -1,10 +1,10 @@
 //! Ranges of scores, of members and of ranks: parsing, and finding their first and last rank.
 //!
 //! A range of scores or members becomes a range of ranks: O(log n) in a large set, a walk in a
-//! packed one.
+//! packed set.
 //!
-//! A range of members is defined for equal scores only. With different ones a packed set gives
-//! Redis's result, that of a walk from the end where the command begins: hence two ends,
+//! A range of members is defined for equal scores only. With different scores a packed set gives
+//! Redis's result, the result of a walk from the end where the command begins: hence two ends,
 //! [`LexRange::end`] and [`LexRange::end_from_behind`].
 
 use russet_base::numbers::float::parse_score_bound;
@@ -82,7 +82,7 @@ impl ScoreRange {
     }
 }
 
-/// One end of a range of members.
+/// An end of a range of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LexBound<'a> {
     /// `-`: before every member.
@@ -107,7 +107,7 @@ impl<'a> LexBound<'a> {
 }
 
 /// Members between two ends, in a set whose scores are all equal. With different scores a packed
-/// set gives Redis's result, that of a walk from one end; the result for a large set is
+/// set gives Redis's result, the result of a walk from an end; the result for a large set is
 /// unspecified.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LexRange<'a> {
@@ -135,7 +135,8 @@ impl<'a> LexRange<'a> {
         if in_range { start } else { zset.len() }
     }
 
-    /// The rank after the range, as found from its first element; 0 if no member is in the range.
+    /// The rank after the range, as found from the set's first element; 0 if no member is in the
+    /// range.
     pub fn end(&self, zset: &Zset) -> usize {
         if !self.meets(zset) {
             return 0;
@@ -143,7 +144,8 @@ impl<'a> LexRange<'a> {
         zset.partition_point(|_, member| !self.is_above_min(member) || self.is_below_max(member))
     }
 
-    /// First rank and number of elements in a large set, without checking its first and last.
+    /// First rank and number of elements in a large set, without checking the set's first and last
+    /// element.
     pub fn within_table(&self, zset: &Zset) -> (usize, usize) {
         let start = zset.partition_point(|_, member| !self.is_above_min(member));
         let end = zset.partition_point(|_, member| self.is_below_max(member));
@@ -167,7 +169,8 @@ impl<'a> LexRange<'a> {
         if in_range { end } else { 0 }
     }
 
-    /// False if the range is empty, or the set's last element is below or its first above it.
+    /// False if the range is empty, or the set's last element is below the range, or the first
+    /// above it.
     fn meets(&self, zset: &Zset) -> bool {
         self.has_room()
             && member_is(zset, zset.len() - 1, |last| self.is_above_min(last))
@@ -216,7 +219,7 @@ fn member_is(zset: &Zset, rank: usize, wanted: impl Fn(&[u8]) -> bool) -> bool {
     found
 }
 
-/// Ranks from one to another, negative ones counted from the end.
+/// Ranks between two ranks, negative ranks counted from the end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RankRange {
     start: i64,

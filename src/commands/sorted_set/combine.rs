@@ -64,7 +64,7 @@ fn number_or_zero(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
-/// Keys and options of one command.
+/// Keys and options of a command.
 struct Inputs<'a> {
     keys: Vec<&'a [u8]>,
     weights: Vec<f64>,

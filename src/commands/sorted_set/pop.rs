@@ -1,12 +1,13 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and their blocking forms.
 //!
-//! Of several keys the first that exists gives all members. The effect names it: ZPOPMIN or
-//! ZPOPMAX, with the number popped. An emptied set is deleted.
+//! Of several keys the first that exists gives all members. The effect names this key: ZPOPMIN or
+//! ZPOPMAX, with the number popped. The handler deletes an emptied set.
 //!
 //! The reply has four forms ([`PopReply`]), by command and protocol: flat or in pairs, with or
 //! without the key.
 //!
-//! Cost: O(keys + count log n). A client that waits runs its command again when a key is signalled.
+//! Cost: O(keys + count log n). The command of a client that waits runs again when a write signals
+//! a key.
 //!
 //! Decided elsewhere: arguments of ZMPOP, and the wait: `arguments::several_keys`.
 

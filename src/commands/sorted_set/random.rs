@@ -22,11 +22,11 @@ pub(super) const ZRANDMEMBER: Spec = Spec {
     ..Spec::new("zrandmember", zrandmember)
 };
 
-/// `ZRANDMEMBER key [count [WITHSCORES]]`: random members: distinct ones, or with a negative count
-/// that many with repetition.
+/// `ZRANDMEMBER key [count [WITHSCORES]]`: random members: distinct members, or with a negative
+/// count that many with repetition.
 ///
-/// Reply: without a count one bulk string or null; else an array of members, with
-/// WITHSCORES of members and scores (RESP3: of pairs). O(count), at most O(members).
+/// Reply: without a count a bulk string or null; else an array of members, with WITHSCORES of
+/// members and scores (RESP3: of pairs). O(count), at most O(members).
 fn zrandmember(call: &mut Call<'_>) -> CommandResult {
     let asked = SampleArgs::parse(call.args, "WITHSCORES")?;
     let mut rng = SmallRng::from_rng(call.db.rng());
@@ -61,7 +61,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else if zset.is_table() && is_few(wanted, len) {
-        // A borrowed table does not move its members: picks are compared by address.
+        // A borrowed table does not move its members, so this loop compares picks by address.
         let mut picked = HashSet::with_capacity(wanted);
         while picked.len() < wanted {
             let (score, member) = zset.random(&mut rng).expect("not empty");

@@ -1,13 +1,13 @@
 //! ZRANGE, its older forms under other names, and ZRANGESTORE.
 //!
-//! One parser and one walk for seven commands: a range ([`Range`]), a direction, LIMIT. The range
-//! becomes a first rank and a number of elements ([`RangeRequest::run`]); the walk ends earlier at
-//! the first element outside ([`RangeRequest::reaches`]).
+//! A single parser and a single walk for seven commands: a range ([`Range`]), a direction, LIMIT.
+//! The range becomes a first rank and a number of elements ([`RangeRequest::run`]); the walk ends
+//! earlier at the first element outside ([`RangeRequest::reaches`]).
 //!
 //! A negative offset yields nothing, but for Valkey's large sets, where it counts back from the far
 //! end: clients see that.
 //!
-//! Cost: O(log n + elements replied); ZRANGESTORE builds its result in order.
+//! Cost: O(log n + elements replied); ZRANGESTORE builds the result in order.
 //!
 //! Decided elsewhere: bounds: `bounds`; encodings: `types::zset`.
 
@@ -121,7 +121,7 @@ impl<'a> RangeRequest<'a> {
             };
             return (count > 0).then_some((start, count));
         }
-        // At most a large set counts a negative offset from the far end; a packed one yields
+        // At most a large set counts a negative offset from the far end; a packed set yields
         // nothing.
         if self.offset < 0 && !(zset.is_table() && dialect.negative_offset_counts_back()) {
             return None;
@@ -144,7 +144,7 @@ impl<'a> RangeRequest<'a> {
             let start = self.start(zset).checked_add(offset)?;
             (start < len).then_some(start)?
         } else {
-            // Counted back from one past the last rank.
+            // Counted back from the position after the last rank.
             let steps = if self.offset < 0 {
                 offset
             } else {
@@ -213,8 +213,8 @@ fn count_range(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The elements that a range command would touch; `None`: its handler will refuse it, or there is
-/// no such set.
+/// The elements that a range command would touch; `None`: the handler will refuse the command, or
+/// there is no such set.
 fn touched_by_range(call: &mut Call<'_>) -> Option<usize> {
     let (by, backward) = match call.name {
         "zrange" | "zrangestore" => (None, None),
@@ -345,7 +345,7 @@ fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> C
     Ok(())
 }
 
-/// Writes a member, with its score if requested: in RESP3 as a pair.
+/// Writes a member, with the score if requested: in RESP3 as a pair.
 #[inline]
 pub(super) fn write_element(reply: &mut Reply, score: f64, member: Entry<'_>, with_score: bool) {
     if with_score && reply.resp3() {

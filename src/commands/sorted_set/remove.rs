@@ -1,8 +1,8 @@
 //! ZREM and ZREMRANGEBYRANK, -SCORE, -LEX.
 //!
-//! A command is propagated only if it removed a member. A range that covers the whole set deletes
-//! the key, so that its memory is freed as that of any big value; the last member deletes it as
-//! well.
+//! A command propagates itself only if it removed a member. A range that covers the whole set
+//! deletes the key, so that the server frees the set as any big value; the removal of the last
+//! member deletes the key as well.
 //!
 //! Cost: ZREM O(log n) a member; ranges O(log n + removed).
 //!
@@ -70,8 +70,8 @@ fn count_removed(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The elements that one of the three would remove; `None`: its handler will refuse it, or there is
-/// no such set.
+/// The elements that any of the three commands would remove; `None`: the handler will refuse the
+/// command, or there is no such set.
 fn touched_by_removal(call: &mut Call<'_>) -> Option<usize> {
     let [_, _, min, max] = call.args.exactly();
     match call.name {

@@ -19,7 +19,8 @@ pub(super) const ZSCAN: Spec = Spec {
 };
 
 /// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`: some of the members, with or
-/// without scores. Those that exist from the first call to the last are returned at least once.
+/// without scores. The calls return each member at least once that exists from the first call to
+/// the last.
 ///
 /// Reply: the next cursor (0 at the end), then a flat array of members and scores, as bulk strings;
 /// scores of a large set have 17 digits, as in Redis. O(1) a call.

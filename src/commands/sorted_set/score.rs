@@ -1,10 +1,10 @@
 //! Scores, ranks and counts: ZSCORE, ZMSCORE, ZRANK, ZREVRANK, ZCARD, ZCOUNT, ZLEXCOUNT.
 //!
-//! A missing key is an empty set, and a missing member null. A score is a double in RESP3, its
-//! shortest text in RESP2. Bounds are parsed before the key is looked up.
+//! A missing key is an empty set, and a missing member null. A score is a double in RESP3, the
+//! shortest text in RESP2. The handlers parse bounds before they look up the key.
 //!
-//! Cost: O(1) for a score and ZCARD, O(log n) for a rank or a count: both ends of a range are
-//! ranks, and nothing between them is visited.
+//! Cost: O(1) for a score and ZCARD, O(log n) for a rank or a count, because both ends of a range
+//! are ranks, and nothing between them is visited.
 //!
 //! Decided elsewhere: bounds: `bounds`.
 

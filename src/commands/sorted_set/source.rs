@@ -6,14 +6,14 @@ use russet_command::CommandError;
 use russet_keyspace::{Db, Ref};
 use russet_types::{Container, Entry, Set, Type, Zset};
 
-/// One input.
+/// An input.
 pub(super) enum Source<'a> {
     Missing,
     Zset(Ref<'a, Zset>),
     Set(Ref<'a, Set>),
 }
 
-/// A member with its score.
+/// A member with the score.
 pub(super) type Scored<'a> = (f64, Cow<'a, [u8]>);
 
 impl<'a> Source<'a> {

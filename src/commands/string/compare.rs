@@ -124,7 +124,8 @@ pub(super) const DELEX: Spec = Spec {
     ..Spec::new("delex", delex)
 };
 
-/// DELEX's key: it is read only for a condition. As in Redis, any argument may be its word.
+/// DELEX's key: the handler reads the value only for a condition. As in Redis, any argument may be
+/// the condition's word.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let has_condition = (2..args.len()).any(|at| Comparison::is_word(args, at));
     let access = if has_condition {

@@ -1,8 +1,9 @@
 //! Commands that read a string and change its key: GETEX, GETDEL, DELIFEQ.
 //!
-//! The string is replied before the change, from where it is. Effects are plain commands:
-//! PEXPIREAT, PERSIST, DEL or UNLINK; GETEX without an option, or on a missing key, has none. GETEX
-//! checks syntax, key, time in this order; in Valkey's dialect the time comes before the key.
+//! The handler replies the string before the change, from where the string is. Effects are plain
+//! commands: PEXPIREAT, PERSIST, DEL or UNLINK; GETEX without an option, or on a missing key, has
+//! none. GETEX checks syntax, key, time in this order; in Valkey's dialect the time comes before
+//! the key.
 //!
 //! Cost: O(1) plus the length.
 //!
@@ -51,7 +52,7 @@ fn parse_getex(args: Args<'_>) -> Result<NewExpiry<'_>, CommandError> {
     Ok(wanted)
 }
 
-/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`: the string at `key`; changes its
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`: the string at `key`; changes the key's
 /// expiry. An absolute time that has passed deletes the key.
 ///
 /// Reply: bulk string, or null if the key is missing (the time is then not checked).
@@ -134,9 +135,9 @@ pub(super) const DELIFEQ: Spec = Spec {
     ..Spec::new("delifeq", delifeq)
 };
 
-/// `DELIFEQ key value`: deletes the key if its string equals `value`.
+/// `DELIFEQ key value`: deletes the key if the string equals `value`.
 ///
-/// Reply: 1, or 0 if it is missing or different. O(length).
+/// Reply: 1, or 0 if the string is missing or different. O(length).
 fn delifeq(call: &mut Call<'_>) -> CommandResult {
     let [_, key, wanted] = call.args.exactly();
     let place = call.db.place(key);

@@ -36,14 +36,14 @@ pub(super) const DECRBY: Spec = Spec {
     ..COUNTER
 };
 
-/// `INCR key`: adds one; a missing key counts as 0.
+/// `INCR key`: adds 1; a missing key counts as 0.
 ///
 /// Reply: the new value. Errors: not an integer, overflow. O(1), as the other three.
 fn incr(call: &mut Call<'_>) -> CommandResult {
     add(call, 1)
 }
 
-/// `DECR key`: subtracts one.
+/// `DECR key`: subtracts 1.
 fn decr(call: &mut Call<'_>) -> CommandResult {
     add(call, -1)
 }

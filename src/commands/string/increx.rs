@@ -1,11 +1,11 @@
 //! INCREX: a counter with bounds and an expiry.
 //!
-//! One implementation for both kinds of numbers ([`Number`]): 64-bit integers, and long doubles
-//! with BYFLOAT. A result out of bounds, or an overflow, changes nothing, the expiry included; with
-//! SATURATE it becomes the bound.
+//! A single implementation for both kinds of numbers ([`Number`]): 64-bit integers, and long
+//! doubles with BYFLOAT. A result out of bounds, or an overflow, changes nothing, the expiry
+//! included; with SATURATE it becomes the bound.
 //!
-//! The value is changed in place if it is an integer already, and is not overwritten: no event of
-//! an overwritten key is sent. The effect is SET of the result, with KEEPTTL or PXAT.
+//! The handler changes an integer in place, which does not count as an overwrite: so it sends no
+//! event of an overwritten key. The effect is SET of the result, with KEEPTTL or PXAT.
 //!
 //! Cost: O(1).
 //!
@@ -135,7 +135,7 @@ trait Number: Copy {
     /// The difference; `None` on overflow.
     fn minus(self, other: Self) -> Option<Self>;
     fn write(self, out: &mut Vec<u8>);
-    /// Stores it; `text` is its text if it is stored as such.
+    /// Stores the number; `text` is the number's text if it is stored as text.
     fn store(self, text: &[u8], place: Place<'_, '_, '_>, expiry: Expiry);
     fn reply(self, reply: &mut Reply);
 }
@@ -262,7 +262,7 @@ impl Number for LongDouble {
     }
 }
 
-/// Gives the string another value, which does not count as overwritten, or makes one.
+/// Gives the string another value, which does not count as overwritten, or makes a string.
 fn modify(mut place: Place<'_, '_, '_>, value: NewValue<'_>, expiry: Expiry) {
     if place.is_taken() {
         set_expiry(&mut place, expiry);
@@ -286,7 +286,7 @@ fn increment<N: Number>(text: &[u8]) -> Result<N, CommandError> {
     Ok(by)
 }
 
-/// An increment and its bounds.
+/// An increment and the bounds of the result.
 struct Increment<N> {
     by: N,
     lower: N,
@@ -315,7 +315,8 @@ impl<N: Number> Increment<N> {
         })
     }
 
-    /// The new value and how far it is from the old one; `None`: it would be out of bounds.
+    /// The new value and how far it is from the old value; `None`: the new value would be out of
+    /// bounds.
     fn apply(&self, old: N) -> Result<Option<(N, N)>, CommandError> {
         let sum = old.plus(self.by);
         let against = |bound: N| match sum {
@@ -335,12 +336,12 @@ impl<N: Number> Increment<N> {
 }
 
 /// `INCREX key [BYINT n | BYFLOAT x] [LBOUND n] [UBOUND n] [SATURATE] [EX s | PX ms | EXAT s |
-/// PXAT ms | PERSIST] [ENX] [NX | XX]`: adds to a number, one by default; a missing key counts as
+/// PXAT ms | PERSIST] [ENX] [NX | XX]`: adds to a number, 1 by default; a missing key counts as
 /// 0. A result out of bounds changes nothing, or becomes the bound with SATURATE. With ENX the
 /// expiry is set only if there is none. NX and XX are Valkey's.
 ///
-/// Reply: array of the new value and the difference from the old one: integers, with BYFLOAT
-/// doubles (RESP2: bulk strings); of the old value and 0 if nothing was changed. Errors: no number,
+/// Reply: array of the new value and the difference from the old value: integers, with BYFLOAT
+/// doubles (RESP2: bulk strings); of the old value and 0 if nothing changed. Errors: no number,
 /// bounds in the wrong order, a difference out of range. O(1).
 ///
 /// Propagated as SET: other machines may round differently, and expiries are absolute.

@@ -1,10 +1,10 @@
 //! LCS: the longest common subsequence of two strings.
 //!
-//! 64 pairs of bytes are compared at a time ([`Table`]), and one bit of memory for each pair
-//! remains, from which the subsequence is walked back. Of several longest ones the reply is
-//! Redis's.
+//! The handler compares 64 pairs of bytes at a time ([`Table`]) and keeps a bit for each pair; a
+//! walk back over the bits gives the subsequence. Of several longest subsequences the reply is the
+//! one that Redis gives.
 //!
-//! Cost: O(n * m / 64) time and n * m / 8 bytes, in one turn; refused where Redis's table, four
+//! Cost: O(n * m / 64) time and n * m / 8 bytes, in a single turn; refused if Redis's table, four
 //! bytes a pair, would exceed `proto-max-bulk-len`. A table that cannot be allocated is an error.
 
 use crate::server::{Call, CommandResult, Spec};
@@ -64,10 +64,10 @@ impl LcsOptions {
 
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN]`.
 ///
-/// Reply: the subsequence as a bulk string; with LEN its length; with IDX a map of `matches`,
-/// pairs of inclusive ranges from the last to the first, and `len`. A missing key is empty.
-/// O(n * m), 64 pairs of bytes at a time; one bit of memory per pair. Refused if Redis's table, at
-/// four bytes per pair, would exceed `proto-max-bulk-len`.
+/// Reply: the subsequence as a bulk string; with LEN the length; with IDX a map of `matches`, pairs
+/// of inclusive ranges from the last to the first, and `len`. A missing key is empty. O(n * m), 64
+/// pairs of bytes at a time; a bit of memory per pair. Refused if Redis's table, at four bytes per
+/// pair, would exceed `proto-max-bulk-len`.
 fn lcs(call: &mut Call<'_>) -> CommandResult {
     let (key1, key2) = (call.args.at(1), call.args.at(2));
     // Both lookups count as reads, even if an option is wrong.
@@ -104,7 +104,7 @@ fn lcs(call: &mut Call<'_>) -> CommandResult {
 ///
 ///     row i, bit j:  0 where length(i, j + 1) = length(i, j) + 1,  1 where they are equal
 ///
-/// Along a row lengths rise by 0 or 1. A row follows from the one above in a few operations on
+/// Along a row lengths rise by 0 or 1. A row follows from the row above in a few operations on
 /// whole words: the addition carries a rise from its old position to the next equal pair (H. Hyyrö,
 /// "Bit-parallel LCS-length computation revisited", 2004).
 ///
@@ -166,7 +166,7 @@ impl<'a> Table<'a> {
         word >> ((j - 1) % 64) & 1 == 0
     }
 
-    /// Visits the positions of one longest common subsequence in both strings, last first.
+    /// Visits the positions of a longest common subsequence in both strings, last first.
     fn walk_back(&self, mut see: impl FnMut(usize, usize)) {
         let (mut i, mut j) = (self.a.len(), self.b.len());
         while i > 0 && j > 0 {
@@ -183,7 +183,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The positions of each byte of `a` in `b`: one row of bits per distinct byte.
+/// The positions of each byte of `a` in `b`: a row of bits per distinct byte.
 struct Places {
     rows: [usize; 256],
     width: usize,

@@ -1,11 +1,11 @@
 //! The string commands.
 //!
-//! A string is text or a 64-bit integer; a reader sees the text of either. A command that writes
-//! loses or keeps the key's expiry as its comment says: SET and its variants lose it, changes in
-//! place (APPEND, SETRANGE, INCR) keep it.
+//! A string is text or a 64-bit integer; a reader sees the text of either. A writing command drops
+//! or keeps the key's expiry: SET and its variants drop the expiry, changes in place (APPEND,
+//! SETRANGE, INCR) keep it.
 //!
-//! Effects name the result wherever it depends on the clock or on rounding: SET with PXAT, SET
-//! KEEPTTL.
+//! If the result depends on the clock or on rounding the effect names the result: SET with PXAT,
+//! SET KEEPTTL.
 //!
 //! Decided elsewhere: storage of strings: `keyspace`; times: `arguments::expiry`; conditions on a
 //! value: `compare`.

@@ -1,7 +1,7 @@
 //! MGET, MSET, MSETNX, MSETEX: several strings at once.
 //!
-//! Conditions are checked for all keys before the first is set: all or none. MGET replies null for
-//! a key of another type. Keys are set in order, and each sends its own event.
+//! The handlers check conditions for all keys before they set the first: all or none. MGET replies
+//! null for a key of another type. The handlers set keys in order, with an event for each.
 //!
 //! MSETEX is propagated as MSET or SETs with an absolute time, for servers that do not have it.
 //!
@@ -135,8 +135,8 @@ pub(super) const MSETEX: Spec = Spec {
     ..Spec::new("msetex", msetex)
 };
 
-/// `MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`:
-/// sets all of the keys, or none if one does not meet the condition.
+/// `MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`: sets all
+/// of the keys, or none if any key does not meet the condition.
 ///
 /// Reply: 1, or 0 if nothing was set. O(keys).
 ///

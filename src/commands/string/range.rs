@@ -1,6 +1,6 @@
 //! Parts of strings: STRLEN, GETRANGE, SUBSTR, SETRANGE, APPEND.
 //!
-//! Offsets are bytes; negative ones count from the end, both ends of a range are included, and a
+//! Offsets are bytes; negative offsets count from the end, both ends of a range are included, and a
 //! range is cut to the string. SETRANGE fills a gap with zeros; no string grows beyond
 //! `proto-max-bulk-len`. An empty value of SETRANGE changes nothing.
 //!
@@ -43,8 +43,8 @@ pub(super) const SUBSTR: Spec = Spec {
 
 /// `GETRANGE key start end`: the bytes between two inclusive offsets.
 ///
-/// Reply: bulk string; empty if the key is missing or the range is empty.
-/// Offsets are bytes; negative ones count back from the end. O(length of reply).
+/// Reply: bulk string; empty if the key is missing or the range is empty. Offsets are bytes;
+/// negative offsets count back from the end. O(length of reply).
 fn getrange(call: &mut Call<'_>) -> CommandResult {
     let [_, key, start, end] = call.args.exactly();
     // Offsets before the key: Redis reports a bad integer even on a list.

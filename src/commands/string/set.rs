@@ -1,11 +1,11 @@
-//! SET, and the commands that are variants of it.
+//! SET, and the variants of SET.
 //!
-//! GET is here, too: SET with GET is both. A SET without options takes the short way: one lookup,
-//! no parsing. Otherwise the order is options, time, key's type (with GET or a condition on the
-//! value), condition.
+//! GET is here, too, because SET with GET is both. A SET without options takes the short way: a
+//! single lookup, no parsing. Otherwise the order is options, time, key's type (with GET or a
+//! condition on the value), condition.
 //!
-//! Effects: a relative time becomes PXAT; GET and conditions on the value, which held, are left
-//! out; a time that has passed deletes the key, and DEL or UNLINK is the effect.
+//! Effects: a relative time becomes PXAT; the effect leaves out GET and conditions on the value,
+//! because they held; a time that has passed deletes the key, and DEL or UNLINK is the effect.
 //!
 //! Cost: O(1) plus the length; a large value is not copied.
 //!
@@ -53,8 +53,8 @@ pub(super) const SET: Spec = Spec {
     ..Spec::new("set", set)
 };
 
-/// SET's key: with `GET` it is also read, with a condition on its value compared. As in Redis, the
-/// words count in any position, even as operands.
+/// SET's key: with `GET` the handler also reads the value, with a condition it compares the value.
+/// As in Redis, the words count in any position, even as operands.
 fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let options = 3..args.len();
     let access = if options.clone().any(|at| args.is(at, "GET")) {
@@ -84,7 +84,7 @@ struct SetOptions<'a> {
 }
 
 impl<'a> SetOptions<'a> {
-    /// Options may be repeated unless they contradict each other; the last one applies.
+    /// Options may be repeated unless they contradict each other; the last occurrence applies.
     fn parse(args: Args<'a>) -> Result<SetOptions<'a>, CommandError> {
         use Condition::{Always, IfMissing, IfThere, IfValue};
         let mut o = SetOptions {
@@ -222,7 +222,7 @@ fn lifetime(args: Args<'_>) -> Option<ExpireArg<'_>> {
     Some(ExpireArg { text, form })
 }
 
-/// Propagates an absolute time: a relative one would differ on replay.
+/// Propagates an absolute time, because a relative time would differ on replay.
 pub(super) fn record_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], when_ms: i64) {
     if !call.effects_wanted() {
         return;
@@ -333,7 +333,7 @@ pub(super) const GETSET: Spec = Spec {
     ..Spec::new("getset", getset)
 };
 
-/// `GETSET key value`: sets the key and removes its expiry.
+/// `GETSET key value`: sets the key and removes the key's expiry.
 ///
 /// Reply: the old string, or null. O(1) plus the length.
 fn getset(call: &mut Call<'_>) -> CommandResult {

@@ -56,7 +56,7 @@ const EXEC: Spec = Spec {
 ///
 /// Reply: array of the replies, including errors; null if a watched key was touched; EXECABORT if a
 /// command could not be queued. A command that the user may no longer run yields an error in the
-/// array. The effects form one unit.
+/// array. The effects form a single unit.
 fn exec(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR EXEC without MULTI"));
@@ -141,7 +141,7 @@ const WATCH: Spec = Spec {
     ..Spec::new("watch", watch)
 };
 
-/// `WATCH key ...`: EXEC replies null if one of the keys is touched before it.
+/// `WATCH key ...`: EXEC replies null if any of the keys is touched before it.
 fn watch(call: &mut Call<'_>) -> CommandResult {
     if call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR WATCH inside MULTI is not allowed"));

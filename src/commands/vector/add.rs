@@ -3,11 +3,12 @@
 //!     parse -> project (REDUCE) -> search for neighbours -> link
 //!              may leave the loop   may leave the loop      on the loop
 //!
-//! The handler runs again after each part that has left the loop, with its result. An element is
-//! linked only into the set that was searched: if the key has another one by then, all is done
-//! anew. A command whose options do not fit the set changes nothing.
+//! The handler runs again after each part that has left the loop, with the part's result. The
+//! handler links an element only into the set that was searched: if the key has another set by
+//! then, the handler begins anew. A command whose options do not fit the set changes nothing.
 //!
-//! The effect is the command without CAS, which changes nothing and which Redis cannot replay.
+//! The effect is the command without CAS, because CAS changes nothing in the set and Redis cannot
+//! replay it.
 //!
 //! Cost: O(log n) with a large factor, by EF, M and the dimension; the estimate that decides is
 //! `nanos`.
@@ -37,7 +38,7 @@ pub(super) const VADD: Spec = Spec {
     ..Spec::new("VADD", vadd)
 };
 
-/// One element with the usual EF; with a greater one, the elements that the search visits.
+/// A single element with the usual EF; with a greater EF, the elements that the search visits.
 fn count_visited(call: &mut Call<'_>) -> CommandResult {
     let at = Given::parse(call.args, 2, true)?.next;
     if at >= call.args.len() {
@@ -120,7 +121,7 @@ fn vadd(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Adds the element where a search off the loop has placed it, in this set. `None`: the key has
-/// another one by now.
+/// another set by now.
 fn add_planned(
     call: &mut Call<'_>,
     mut placement: Placement,

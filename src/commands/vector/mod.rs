@@ -1,12 +1,12 @@
-//! The commands of vector sets, which in Redis are those of its module.
+//! The commands of vector sets, which in Redis belong to a module.
 //!
-//! Hence one key spec for reading and writing, no ACL category of their own, and names in upper
+//! Hence the same key spec for reading and writing, no separate ACL category, and names in upper
 //! case. A set is made by its first VADD, which fixes dimension, quantization, M and projection;
 //! the last element deletes the key.
 //!
-//! VADD, VSIM and VRANGE may leave the loop: a search is begun, the client waits, and the handler
-//! runs again with the answer. Where the client cannot wait (scripts, transactions), the loop does
-//! all of it.
+//! VADD, VSIM and VRANGE may leave the loop: the handler begins a search, the client waits, and the
+//! handler runs again with the answer. If the client cannot wait (scripts, transactions), the loop
+//! does all of the work.
 //!
 //! Decided elsewhere: vectors and their graph: `types::vector_set`, `encodings::hnsw`; threads:
 //! `server::parts::execution::searches`.

@@ -1,7 +1,8 @@
 //! VRANDMEMBER.
 //!
-//! Many elements are picked in slices, between which the set may change: each is one that it has at
-//! some time between the command's beginning and its end, and distinct ones are distinct nodes.
+//! The command picks many elements in slices, between which the set may change: the set has each
+//! picked element at some time between the command's beginning and end, and distinct elements are
+//! distinct nodes.
 
 use std::collections::HashSet;
 
@@ -29,10 +30,10 @@ pub(super) const VRANDMEMBER: Spec = Spec {
 const NO_INTEGER: CommandError = CommandError::Text("ERR COUNT value is not an integer");
 const OUT_OF_RANGE: CommandError = CommandError::Text("ERR COUNT value is out of range");
 
-/// `VRANDMEMBER key [count]`: random elements, distinct ones if the count is positive.
+/// `VRANDMEMBER key [count]`: random elements, distinct if the count is positive.
 ///
 /// Reply: bulk string or null; with a count an array. O(count), and O(elements) if the count is a
-/// large part of them.
+/// large part of the elements.
 fn vrandmember(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() > 3 {
@@ -97,13 +98,13 @@ const STEP: usize = 256;
 enum Way {
     /// Any element each time.
     Repeated,
-    /// The same, without those that were picked before.
+    /// Random elements, without elements that were picked before.
     Distinct,
     /// In a pass over all.
     Pass { cursor: u64, passing: Passing },
 }
 
-/// Elements that are picked, and those that are yet to be.
+/// The elements picked so far, and the number still to pick.
 struct Picks {
     rng: SmallRng,
     way: Way,

@@ -37,8 +37,8 @@ fn parse_end(text: &[u8]) -> Option<End> {
     }
 }
 
-/// `VRANGE key start end [count]`: the names of elements from one to another, by their bytes; a
-/// negative count is none.
+/// `VRANGE key start end [count]`: the names of elements between two names, ordered by bytes; a
+/// negative count means no limit.
 ///
 /// Reply: array, empty if the key is missing. O(elements), and O(log count) for each in the range.
 fn vrange(call: &mut Call<'_>) -> CommandResult {

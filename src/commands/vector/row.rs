@@ -2,7 +2,8 @@
 
 use russet_command::{Access, CommandError, Flags, KeySpec};
 
-/// Commands of a module have no further ACL category, and one key spec for reading and writing.
+/// Commands of a module have no further ACL category, and the same key spec for reading and
+/// writing.
 pub(super) const KEYS: &[KeySpec] = &[KeySpec::one(1, Access::MODIFY)];
 pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
 pub(super) const READS_FAST: Flags = READS.union(Flags::FAST);

@@ -154,8 +154,8 @@ enum Target {
     Reduced(Projection, Vec<f32>),
 }
 
-/// The vector that is searched for, and the position of the argument after it. `product` has its
-/// numbers if it was parsed before.
+/// The vector to search for, and the position of the argument after it. `product` has the vector's
+/// numbers if they were parsed before.
 fn target(
     args: Args<'_>,
     content: &Content,
@@ -260,7 +260,7 @@ fn bad_filter(near: &[u8]) -> CommandError {
 }
 
 impl Shown {
-    /// Writes the reply: of each element its name, distance and attributes.
+    /// Writes the reply: name, distance and attributes of each element.
     fn write<'a>(
         self,
         reply: &mut Reply,

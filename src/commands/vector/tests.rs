@@ -1,8 +1,8 @@
 //! Replies and effects; `tests/oracle` compares the rest with Redis.
 //!
 //! Four elements in two dimensions, whose order by similarity is known. Beyond order: attributes,
-//! effects without CAS, payloads (a damaged one is refused), projections, and the bound on the time
-//! of a search in a transaction and in a script.
+//! effects without CAS, payloads (RESTORE refuses a damaged payload), projections, and the bound on
+//! the time of a search in a transaction and in a script.
 
 use std::sync::atomic::Ordering;
 

@@ -67,7 +67,7 @@ impl Given {
         }
     }
 
-    /// The argument after a vector (or ELE and its element), which has been parsed before.
+    /// The argument after a vector (or ELE and an element), which has been parsed before.
     pub fn end(args: Args<'_>, at: usize) -> usize {
         if args.is(at, "reduce") {
             return Given::end(args, at + 2);

@@ -1,5 +1,5 @@
-//! `russet_acl` with the table of commands, which its own tests lack: the names that rules may use,
-//! rules of users, ACL files.
+//! `russet_acl` with the table of commands, which the crate's own tests lack: the names that rules
+//! may use, rules of users, ACL files.
 
 mod files;
 mod users;

@@ -1,5 +1,5 @@
-//! SORT, SORT_RO: the sorted elements of a list, set or sorted set, by their own values or by those
-//! of other keys.
+//! SORT, SORT_RO: the sorted elements of a list, set or sorted set, by their own values or by the
+//! values of other keys.
 //!
 //! `options` reads the words, `pattern` looks up what BY and GET name, `sorting` loads the
 //! elements, weighs and orders them; this module replies or stores the result.
@@ -60,13 +60,13 @@ pub(super) const SORT_RO: Spec = Spec {
     ..Spec::new("sort_ro", sort_ro)
 };
 
-/// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA]
-/// [STORE destination]`: the elements in numeric order of their own values, or of those of keys
-/// named by `pattern`; with ALPHA in byte order, or in that of a language (`locale-collate`), which
+/// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE
+/// destination]`: the elements in numeric order of their own values, or of the values of keys named
+/// by `pattern`; with ALPHA in byte order, or in the order of a language (`locale-collate`), which
 /// STORE never uses.
 ///
-/// Reply: array of elements, or of what GET patterns find (null for nothing); with STORE the length
-/// of the stored list. O(n log n), with a short LIMIT O(n).
+/// Reply: array of elements, or of the values that GET patterns find (null for a missing value);
+/// with STORE the length of the stored list. O(n log n), with a short LIMIT O(n).
 fn sort(call: &mut Call<'_>) -> CommandResult {
     sort_generic(call, false)
 }
@@ -93,7 +93,7 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
     let mut o = o?;
     let is_kept = o.store.is_some() || call.origin == Origin::Script;
     if o.unsorted && is_kept && call.db.info(key).is_some_and(|i| i.kind == Type::Set) {
-        // A stored result, or one that a script sees, must not depend on hash table order.
+        // A stored result, or a result that a script sees, must not depend on hash table order.
         (o.unsorted, o.alpha, o.by) = (false, true, None);
     }
     let mut sorting = Sorting::default();

@@ -1,4 +1,4 @@
-//! BY and GET patterns: a key, or a field of one, with the element in place of `*`.
+//! BY and GET patterns: a key, or a field of a key, with the element in place of `*`.
 
 use russet_keyspace::Db;
 use russet_types::{Entry, Hash};

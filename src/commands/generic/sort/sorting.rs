@@ -1,6 +1,6 @@
 //! Loads and sorts the elements of a key.
 //!
-//! All texts (elements, and weights for ALPHA) are copied into one buffer, so that sorting
+//! All texts (elements, and weights for ALPHA) are copied into a single buffer, so that sorting
 //! moves small records and lookups are free to expire keys.
 
 use std::cmp::Ordering;
@@ -21,7 +21,7 @@ pub(super) struct Sorting {
     is_set: bool,
 }
 
-/// An element and its weight.
+/// An element and the element's weight.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
     pub(super) text: Text,
@@ -132,7 +132,7 @@ impl Sorting {
         Ok(ordered)
     }
 
-    /// Determines each element's weight, a text: its own, or that which `by` finds.
+    /// Determines each element's weight, a text: the element itself, or the text that `by` finds.
     pub(super) fn weigh_texts(
         &mut self,
         db: &mut Db<'_>,
@@ -167,7 +167,7 @@ impl Sorting {
         buffer.append(&mut weights);
     }
 
-    /// Determines each element's weight, a number; `false` if one is none.
+    /// Determines each element's weight, a number; `false` if any weight is no number.
     pub(super) fn weigh_numbers(
         &mut self,
         db: &mut Db<'_>,
@@ -194,8 +194,9 @@ impl Sorting {
     }
 
     /// Puts the elements from `start` to `end` into order. Equal weights are ordered by the
-    /// elements' bytes, except texts found by BY for a list or sorted set: those keep the order in
-    /// which they were loaded. A set's differs from server to server.
+    /// elements' bytes, except for texts that BY finds for a list or sorted set: elements with
+    /// equal texts keep the order in which they were loaded. A set's order differs from server to
+    /// server.
     pub(super) fn sort(&mut self, start: i64, end: i64, o: &SortOptions<'_>) {
         let Sorting {
             buffer,

@@ -140,7 +140,7 @@ fn a_script_that_fails_leaves_no_trace() {
     fail(&mut t, &all, &[]);
     assert_eq!(state(&mut t), before);
     assert_eq!(t.take_effects(), [""; 0]);
-    // The same script without the failure has all its effects.
+    // The same script without the failure has all effects.
     let reported = eval(&mut t, &format!("{ATOMIC}{all} return 'done'"), &[], &[]);
     assert_eq!(reported, "$4\r\ndone\r\n");
     assert_ne!(state(&mut t), before);
@@ -210,7 +210,7 @@ fn random_scripts_that_fail_leave_no_trace() {
             "{round}: {events:?}\n{body}"
         );
         assert_eq!(state(&mut t), before, "{round}:\n{body}");
-        // Some rounds complete, so that the next ones start from another state.
+        // Some rounds complete, so that the next rounds start from another state.
         if round % 3 == 0 {
             eval(&mut t, &format!("{ATOMIC}{body}"), &[], &[]);
         }
@@ -241,7 +241,7 @@ fn what_cannot_be_undone_is_not_run() {
     let reported = eval(&mut t, &script, &[], &[]);
     assert!(reported.contains("script-undo-max-bytes"), "{reported}");
     assert_eq!(state(&mut t), before);
-    // If the script catches the error, it continues and keeps its other effects.
+    // If the script catches the error, it continues and keeps the other effects.
     let script = format!("{ATOMIC}redis.call('set', 's', 'x') redis.pcall('append', 'long', 'x')");
     assert_eq!(eval(&mut t, &script, &[], &[]), "$-1\r\n");
     assert_eq!(t.run("GET s"), "$1\r\nx\r\n");

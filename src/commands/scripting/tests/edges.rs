@@ -64,7 +64,7 @@ coroutine.resume(coroutine.create(function(...)return...end),#) coroutine.wrap(#
 redis.call('echo',#) redis.setresp(#) redis.set_repl(#) redis.log(#,'x') redis.sha1hex(#)
 ";
 
-/// `table.insert({}, -1e300, 1)` never ended, and its neighbours stopped the server.
+/// `table.insert({}, -1e300, 1)` never ended, and similar calls stopped the server.
 #[test]
 fn every_function_ends_soon_with_numbers_at_the_edges() {
     const LIMIT: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ fn every_function_ends_soon_with_numbers_at_the_edges() {
     for call in CALLS.split_whitespace() {
         let places = call.matches('#').count();
         for (at, &edge) in EDGES.iter().enumerate() {
-            // Each edge in each position: beside 1, beside itself, and beside another one.
+            // Each edge in each position: beside 1, beside itself, and beside another edge.
             let mut lines: Vec<Vec<&str>> = vec![vec![edge; places]];
             for place in 0..places {
                 let mut line = vec!["1"; places];

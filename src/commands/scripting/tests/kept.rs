@@ -92,8 +92,8 @@ fn a_library_that_fails_leaves_those_that_are_there() {
     }
 }
 
-/// RESTORE dropped the old library before the new one was known to load: the new one does not fit
-/// beside what the VM still holds of the old one.
+/// RESTORE once dropped the old library before it knew that the new library loads: the new library
+/// does not fit beside the old library's memory that the VM still holds.
 #[test]
 fn a_payload_that_cannot_be_loaded_changes_nothing() {
     let mut t = Testbed::unheard();
