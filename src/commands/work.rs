@@ -5,7 +5,7 @@
 //! A row gives the work of its command by a constant below, or by a function beside the handler
 //! ([`by`]): the function that counts, and the cheaper way that the error names. The function reads
 //! options with the handler's own parser, so that both understand them alike. A row without work
-//! touches a single element, or has an excuse: the test has the list, with the reasons.
+//! touches one element, or has an excuse: the test has the list, with the reasons.
 //!
 //! A function that counts changes nothing and counts no use of a key. If the arguments are wrong it
 //! counts nothing: the handler will say so. O(keys) each, O(log n) for ranges of sorted sets;

@@ -25,8 +25,7 @@ use russet_resp::Reply;
 /// Reply: a map of flags (a set), passwords (SHA-256), commands, keys, channels and selectors, each
 /// selector a map of commands, keys and channels; null if there is no such user. If the user has
 /// rules about databases, or the dialect always shows them, each map also has `databases`; if the
-/// user has roles, their names follow; if the user has budgets, their rules on a single line are
-/// last.
+/// user has roles, their names follow; if the user has budgets, their rules on one line are last.
 pub(super) fn get(call: &mut Call<'_>) -> CommandResult {
     let users = &call.server.acl.users;
     let Some(id) = users.find(call.args.at(2)) else {

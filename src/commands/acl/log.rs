@@ -8,7 +8,7 @@ use russet_command::CommandError;
 
 /// `ACL LOG [count | RESET]`: the newest entries, 10 unless `count` says more.
 ///
-/// Reply: an array of maps; a single entry counts a denial that is repeated within a minute. RESET
+/// Reply: an array of maps; one entry counts a denial that is repeated within a minute. RESET
 /// clears the log: OK.
 pub(super) fn log(call: &mut Call<'_>) -> CommandResult {
     let count = match at_most_one(call.args)? {

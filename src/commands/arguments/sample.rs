@@ -32,7 +32,7 @@ impl SampleArgs {
     }
 }
 
-/// Selects `wanted` of `left` elements in a single pass over them: all subsets are equally likely.
+/// Selects `wanted` of `left` elements in one pass over them: all subsets are equally likely.
 pub(in crate::commands) struct Passing {
     wanted: usize,
     left: usize,

@@ -1,11 +1,10 @@
 //! The options of SCAN, CLUSTERSCAN, HSCAN, SSCAN and ZSCAN.
 //!
-//! A single parser for all: an option of another command is an error. The caller parses the cursor,
+//! One parser for all: an option of another command is an error. The caller parses the cursor,
 //! before it looks up the key.
 //!
 //! Bound of a call: COUNT elements seen, matching or not, or ten times as many table steps, because
-//! a sparse table yields few elements a step ([`ScanArgs::run`]). A single step may see more than
-//! COUNT.
+//! a sparse table yields few elements a step ([`ScanArgs::run`]). One step may see more than COUNT.
 //!
 //! Decided elsewhere: cursors and the order of elements: the tables in `encodings`.
 

@@ -157,7 +157,8 @@ impl Automaton {
         }
     }
 
-    /// Whether the text has what each match ends with. O(text), at memory's speed.
+    /// Whether the text has any of the texts with which each match ends. O(text), at memory's
+    /// speed.
     fn may_fit(&self, text: &[u8], deadline: &mut Deadline) -> bool {
         const BYTES_PER_STEP: usize = 16;
         let Some(required) = &self.required else {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Steps between two looks at the clock: some 30 us where a step takes as long as it may.
+/// Steps between two looks at the clock: some 30 us if each step takes the longest time.
 const STEPS: usize = 1 << 13;
 
 /// See the module. A step is a look at a state of an expression's program, or at a few bytes of a

@@ -212,7 +212,7 @@ struct Hit {
     value: Option<Box<[u8]>>,
 }
 
-/// Values to be tested, with all texts in a single buffer.
+/// Values to be tested, with all texts in one buffer.
 #[derive(Default)]
 struct Batch {
     texts: Vec<u8>,

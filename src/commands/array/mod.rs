@@ -4,8 +4,8 @@
 //! is `start end`, both included; if the start is the higher index, it runs backwards. ARINSERT and
 //! ARRING continue after the value inserted last.
 //!
-//! `grep` searches values: `predicate` tests a single value, `pattern` compiles a regular
-//! expression, `automaton` matches long texts in slices, `deadline` ends a slice.
+//! `grep` searches values: `predicate` tests one value, `pattern` compiles a regular expression,
+//! `automaton` matches long texts in slices, `deadline` ends a slice.
 //!
 //! Decided elsewhere: the bytes of an array, and the costs: `types::array`.
 

@@ -5,7 +5,7 @@
 //! printed with 17 digits. AND, OR and XOR drop decimals and ignore numbers beyond 64 bits. USED
 //! and MATCH count values of any kind.
 //!
-//! Cost: a single walk over the slices of the range, nothing kept.
+//! Cost: one walk over the slices of the range, nothing kept.
 
 use super::args::Range;
 use crate::commands::work;

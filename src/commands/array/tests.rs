@@ -291,7 +291,7 @@ fn damaged_payloads_are_refused() {
     }
 }
 
-/// An array with a single long text, and a search whose expression takes longer than any threshold.
+/// An array with one long text, and a search whose expression takes longer than any threshold.
 fn long_search(t: &mut Testbed) -> Vec<Vec<u8>> {
     let mut rng = SmallRng::seed_from_u64(1);
     let mut text: Vec<u8> = (0..20_000).map(|_| rng.random_range(b'a'..=b'b')).collect();

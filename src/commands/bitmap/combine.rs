@@ -4,8 +4,8 @@
 //! sources count as zeros. The destination may be a source, because the handler completes the
 //! result before it writes the destination. An empty result deletes the destination.
 //!
-//! Cost: O(bytes of all sources) in a single pass, and the result's bytes; the handler builds a
-//! result of `LARGE_MIN` bytes or more in the block that becomes the value.
+//! Cost: O(bytes of all sources) in one pass, and the result's bytes; the handler builds a result
+//! of `LARGE_MIN` bytes or more in the block that becomes the value.
 //!
 //! Decided elsewhere: the operations on words: `encodings::bits`.
 

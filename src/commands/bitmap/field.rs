@@ -180,9 +180,9 @@ pub(super) const BITFIELD: Spec = Spec {
 /// type offset increment)] ...`: runs the operations in order; before that, it extends the string
 /// with zeros to hold every integer written.
 ///
-/// Reply: array of integers, null where a value does not fit with `OVERFLOW FAIL`. Types are
-/// `i1` to `i64` and `u1` to `u63`; `#n` is the offset of the n-th such integer. O(1) an
-/// operation, plus the growth.
+/// Reply: array of integers, null for a value that does not fit with `OVERFLOW FAIL`. Types are
+/// `i1` to `i64` and `u1` to `u63`; `#n` is the offset of the n-th such integer. O(1) an operation,
+/// plus the growth.
 fn bitfield(call: &mut Call<'_>) -> CommandResult {
     let operations = parse(call.args, call.string_max())?;
     let writes = operations.iter().filter(|op| op.action != Action::Get);

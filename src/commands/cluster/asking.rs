@@ -27,8 +27,8 @@ pub(super) const READONLY: Spec = Spec {
     ..Spec::new("readonly", readonly)
 };
 
-/// `READONLY`: the connection's reads are answered by this node also while it is a replica of their
-/// slots' owner. Reply: OK. O(1).
+/// `READONLY`: this node answers the connection's reads also while it is a replica of their slots'
+/// owner. Reply: OK. O(1).
 fn readonly(call: &mut Call<'_>) -> CommandResult {
     set(call, ClientFlags::READS_HERE, true)
 }

@@ -89,7 +89,7 @@ fn migrateslots(call: &mut Call<'_>) -> CommandResult {
     call.migrate_slots()
 }
 
-/// `CLUSTER CANCELSLOTMIGRATIONS`: ends what MIGRATESLOTS began here. Reply: OK.
+/// `CLUSTER CANCELSLOTMIGRATIONS`: ends the migrations that MIGRATESLOTS began here. Reply: OK.
 fn cancelslotmigrations(call: &mut Call<'_>) -> CommandResult {
     check_enabled(call)?;
     call.cancel_slot_exports()

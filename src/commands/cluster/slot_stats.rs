@@ -23,7 +23,7 @@ pub(super) const SLOT_STATS: Spec = Spec {
     ..Spec::new("slot-stats", slot_stats)
 };
 
-/// The name of a figure, what must be counted for it, and where it is taken.
+/// A figure: the name, the counting that it needs, and the function that reads it.
 struct Figure {
     name: &'static str,
     needs: Wanted,

@@ -201,7 +201,7 @@ const HELP: Spec = Spec {
     ..Spec::new("help", help)
 };
 
-/// `COMMAND HELP`: what the other subcommands do.
+/// `COMMAND HELP`: the other subcommands and their meaning.
 fn help(call: &mut Call<'_>) -> CommandResult {
     let lines = [
         "(no subcommand)",

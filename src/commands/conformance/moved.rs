@@ -1,6 +1,6 @@
 //! Active defragmentation moves the blocks of every type and encoding and changes nothing.
 //!
-//! A single database holds values of every type in every encoding, large and small. After a move of
+//! One database holds values of every type in every encoding, large and small. After a move of
 //! every block the digest, and all replies that depend on positions (order, cursors, ranks, pending
 //! entries, due fields), equal the replies before; then the test changes, expires and frees the
 //! values, and checks invariants.

@@ -356,7 +356,7 @@ fn handlers_open_the_keys_that_plans_give() {
     assert!(idle.is_empty(), "never opened a key: {idle:?}");
 }
 
-/// Rows whose lines are refused, since there is no index.
+/// Rows that refuse all lines, because there is no index.
 const NEED_AN_INDEX: &[&str] = &["FT.ADD", "FT.DEL", "FT.GET", "FT.SAFEADD"];
 
 /// Option words that select keys, also used as names of keys and operands.

@@ -199,7 +199,7 @@ const ELSEWHERE: &[&str] = &[
     // Series that may not be read are left out: `labels`.
     "ts.queryindex",
     "ts.querylabels",
-    // Several keys, or a wait: as the commands of a single key.
+    // Several keys, or a wait: as the commands of one key.
     "ts.nrange",
     "ts.nrevrange",
     "ts.read",

@@ -5,7 +5,7 @@ use super::super::{docs_for, table};
 use crate::server::{Spec, Testbed};
 use russet_command::{Arity, Flags};
 
-/// Commands that touch at most a single element, at a cost that grows with something else.
+/// Commands that touch at most one element, at a cost that grows with something else.
 const ELSEWHERE: &[&str] = &[
     // Bytes of strings, which are no elements.
     "bitcount",
@@ -19,7 +19,7 @@ const ELSEWHERE: &[&str] = &[
     "lcs",
     "setrange",
     "substr",
-    // A single element, wherever it is.
+    // One element, wherever it is.
     "FT.DEL",
     "arinfo",
     "bf.add",
@@ -60,7 +60,7 @@ const ELSEWHERE: &[&str] = &[
     "phexists",
     "restore",
     "restore-asking",
-    // The memory is freed by a thread or in slices.
+    // A thread or slices free the memory.
     "cluster|flushslot",
     "flushall",
     "flushdb",
@@ -101,7 +101,7 @@ const ONE_VALUE: &[&str] = &[
     "VINFO",
 ];
 
-/// Commands whose work shows only as they run: `reply=` bounds what they answer.
+/// Commands whose work shows only as they run: `reply=` bounds their replies.
 const UNKNOWN_BEFORE: &[&str] = &[
     "changes|read",
     "FT.GET",
@@ -391,7 +391,7 @@ fn documents_of_a_dropped_index_and_suggestions_count() {
     }
 }
 
-/// Items, samples and series are counted by their cost, not by the words that ask for them.
+/// Items, samples and series count by their cost, not by the words that ask for them.
 #[test]
 fn sketches_and_series_count_what_they_touch() {
     let mut t = Testbed::new();

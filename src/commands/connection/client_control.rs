@@ -1,6 +1,6 @@
 //! CLIENT KILL, PAUSE, UNPAUSE, UNBLOCK: control of other connections.
 //!
-//! The server closes a client that kills itself only after the reply. The whole server has a single
+//! The server closes a client that kills itself only after the reply. The whole server has one
 //! pause: a second CLIENT PAUSE keeps the later end and takes the new mode.
 //!
 //! Cost: KILL O(connections), whatever the filter.

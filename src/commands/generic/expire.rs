@@ -1,8 +1,8 @@
 //! EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT: setting a key's expiry.
 //!
-//! A single function for four forms of time. Errors come in Redis's order: conditions, time, key. A
-//! time that has passed deletes the key: the effect is then DEL or UNLINK, otherwise PEXPIREAT with
-//! the conditions as given, because a replica must not count from its own clock.
+//! One function for four forms of time. Errors come in Redis's order: conditions, time, key. A time
+//! that has passed deletes the key: the effect is then DEL or UNLINK, otherwise PEXPIREAT with the
+//! conditions as given, because a replica must not count from its own clock.
 //!
 //! Cost: O(1).
 //!

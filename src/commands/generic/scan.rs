@@ -2,10 +2,10 @@
 //!
 //! SCAN returns each key that exists throughout at least once, and may return a key twice. SCAN
 //! deletes the expired keys that it meets and that fit the pattern; KEYS only hides them. A pattern
-//! with a hash tag restricts both to a single slot in a cluster.
+//! with a hash tag restricts both to one slot in a cluster.
 //!
-//! Cost: KEYS O(keys) in a single turn; SCAN as COUNT says (`arguments::scan`); RANDOMKEY O(1), all
-//! keys equally likely.
+//! Cost: KEYS O(keys) in one turn; SCAN as COUNT says (`arguments::scan`); RANDOMKEY O(1), all keys
+//! equally likely.
 //!
 //! Decided elsewhere: cursors: the table of `keyspace`.
 

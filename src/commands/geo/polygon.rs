@@ -1,7 +1,7 @@
 //! Point in polygon: an odd number of the edges that cross the point's parallel do so east of it.
 //! The map is treated as flat and ends at the date line, as in Valkey.
 //!
-//! Edges are filed by bands of latitude, so that a point is tested against few edges of a large
+//! Edges are filed by bands of latitude, so that a test of a point needs few edges of a large
 //! polygon. The number of bands is limited so that an edge is in few of them on average; if all
 //! edges span the polygon, every point is tested against most.
 //!
@@ -11,7 +11,7 @@
 use super::earth::{Origin, degrees, radians};
 use russet_encodings::geohash::{Bounds, Position};
 
-/// Up to this many edges use a single band.
+/// Up to this many edges use one band.
 const UNFILED: usize = 16;
 const BANDS_MAX: usize = 1 << 14;
 /// Maximum number of bands per edge, on average.

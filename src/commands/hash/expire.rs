@@ -212,7 +212,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
     open.make_expirable();
     let word = condition.map(|(word, _)| word.as_bytes());
     let condition = condition.map_or(Condition::Always, |&(_, condition)| condition);
-    // Usually a single field: no allocation for a few.
+    // Usually one field: no allocation for a few.
     let (mut set, mut deleted) = (SmallVec::<[&[u8]; 4]>::new(), SmallVec::<[&[u8]; 4]>::new());
     let hides = by.0.keeps_expired_fields() && !is_repeated;
     for field in fields.iter() {

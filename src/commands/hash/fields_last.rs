@@ -1,8 +1,9 @@
 //! Arguments of the commands of expiring fields in Valkey's dialect: `FIELDS n field ...` at the
 //! end.
 //!
-//! The block begins at the first word FIELDS that something follows. All is parsed before the key's
-//! type is looked at, but for times after an option (EX and the like), which come after it.
+//! The block begins at the first word FIELDS that is not the last word. The handlers parse all
+//! arguments before they look at the key's type, except times after an option (EX and the like),
+//! which they parse after it.
 
 use crate::commands::arguments::expiry::TimeForm;
 use russet_base::numbers::number::parse_i64;

@@ -3,7 +3,7 @@
 //! An expired field is missing. A command that names the field deletes it (HGET, HMGET, HSTRLEN,
 //! HEXISTS); the walks over all fields only skip it, and HLEN still counts it.
 //!
-//! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in a single turn, HLEN O(1). The handlers
+//! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in one turn, HLEN O(1). The handlers
 //! write values into the reply from where they are.
 
 use crate::commands::arguments::element;

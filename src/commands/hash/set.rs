@@ -3,8 +3,8 @@
 //! A field that is set loses its expiry. HSETNX treats an expired field as missing and deletes it
 //! first. Names are parsed in pairs: an odd number is an arity error before the key is looked up.
 //!
-//! Cost: O(fields given). A new hash whose names equal the names of other hashes becomes a single
-//! record without a table of names (`Hash::of_known`).
+//! Cost: O(fields given). A new hash whose names equal the names of other hashes becomes one record
+//! without a table of names (`Hash::of_known`).
 //!
 //! Decided elsewhere: encodings, and when names are shared: `types::hash`.
 

@@ -19,7 +19,7 @@ pub(super) const PFDEBUG: Spec = Spec {
 /// `PFDEBUG GETREG key`: all registers, as an array; converts a sparse HyperLogLog to dense.
 /// `PFDEBUG DECODE key`: the runs of a sparse HyperLogLog, as text. `PFDEBUG ENCODING key`:
 /// `sparse` or `dense`. `PFDEBUG TODENSE key`: 1 if it was converted from sparse, else 0. `PFDEBUG
-/// SIMD (ON | OFF)`: `disabled`, because russet's loops have only a single form.
+/// SIMD (ON | OFF)`: `disabled`, because russet's loops have only one form.
 ///
 /// O(registers).
 fn pfdebug(call: &mut Call<'_>) -> CommandResult {

@@ -89,8 +89,8 @@ pub(super) fn set_at(
     Ok(Outcome::Set)
 }
 
-/// The locations that are within no other, each once: what is replaced or emptied takes all that it
-/// holds with it.
+/// The locations that are within no other location, each once, because a replaced or emptied value
+/// takes all inner values with it.
 pub(super) fn outermost(locations: &mut [Location]) -> impl Iterator<Item = &[u32]> {
     locations.sort_unstable();
     let mut last: Option<&Location> = None;
@@ -111,8 +111,8 @@ pub(super) fn pay_for_copies(value: &Document, copies: usize, budget: &Budget) -
     budget.spend_bytes(bytes).map_err(plain)
 }
 
-/// Refuses a path that finds nothing and cannot make a member, and pays for the edits of what it
-/// finds.
+/// Refuses a path that finds nothing and cannot make a member, and pays for the edits of the values
+/// that the path finds.
 pub(super) fn check_makes(json: &Document, path: &Path, budget: &Budget) -> CommandResult {
     if path.is_static() && matches!(path.last_key(), Some(Key::Name(_))) {
         return Ok(());
@@ -145,8 +145,8 @@ pub(super) fn make_at(json: &mut Json, path: &Path, value: Document) -> Result<b
     Ok(true)
 }
 
-/// Refuses what would make a document longer than a string may be, or nested too deeply: a value
-/// at each of these places, `below` containers further down.
+/// Refuses an edit that would make a document longer than a string may be, or nested too deeply:
+/// the edit puts a value at each of these places, `below` containers further down.
 pub(super) fn check_growth<'a>(
     json: &Json,
     value: &Document,

@@ -1,8 +1,8 @@
 //! How many values each command would touch: the work of the command (`commands::work`).
 //!
 //! A value counts as [`VALUE_BYTES`], in a document as in a text. A path of names and indexes
-//! visits a single value, and also the values in it if the command reads or frees them; any other
-//! path may visit the whole document. O(1), except for the size of a value in a large document: the
+//! visits one value, and also the values in it if the command reads or frees them; any other path
+//! may visit the whole document. O(1), except for the size of a value in a large document: the
 //! function sums a few chunks, and a value with more chunks counts as the document.
 
 use super::get::GetOptions;
@@ -21,7 +21,7 @@ const CHUNKS_MAX: usize = 16;
 const STATIC_PATH: &str = "a path of names and indexes touches what it names alone";
 const PARTS: &str = "read or change parts of the document at their paths";
 
-/// A single value at the path.
+/// One value at the path.
 pub(super) const ONE: Work = work::by(one, STATIC_PATH);
 /// The names of an object at the path.
 pub(super) const NAMES: Work = work::by(names, STATIC_PATH);
@@ -31,7 +31,7 @@ pub(super) const CONTENT: Work = work::by(content, PARTS);
 pub(super) const SHOWN: Work = work::by(shown, PARTS);
 /// The work of JSON.DEBUG.
 pub(super) const MEASURED: Work = work::by(measured, PARTS);
-/// A single value at the path of each key.
+/// One value at the path of each key.
 pub(super) const EACH_KEY: Work = work::by(each_key, work::FEWER_NAMES);
 /// A path and a text.
 pub(super) const WRITTEN: Work = work::by(written, PARTS);
@@ -92,7 +92,7 @@ fn of_texts(texts: Args<'_>) -> u64 {
     texts.iter().map(|text| values(text.len())).sum()
 }
 
-/// Counts what the path after the key touches, and so many others.
+/// Counts the values that the path after the key touches, and `others`.
 fn count(call: &mut Call<'_>, reach: Reach, others: u64) -> CommandResult {
     let args = call.args;
     let touched = at_path(call, args.at(1), path_at(args, 2)?, reach)?;

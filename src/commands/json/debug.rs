@@ -1,4 +1,4 @@
-//! DEBUG MEMORY: what values take.
+//! DEBUG MEMORY: the bytes that values take.
 
 use super::count;
 use super::printing::{Means, reply_from};

@@ -229,7 +229,7 @@ fn take_over(call: &mut Call<'_>, copied: Copied) -> Result<Option<Change>, Comm
     Ok(Some(change))
 }
 
-/// Records what happened to the document.
+/// Records the change of the document.
 fn finish(call: &mut Call<'_>, event: &'static str, change: Change) {
     let key = call.args.at(1);
     match change {

@@ -144,7 +144,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
     printing::print(call, vec![Some(document)], form)
 }
 
-/// Whether there is at most a single path, and no option.
+/// Whether there is at most one path, and no option.
 fn is_plain(args: Args<'_>) -> bool {
     let is_option = |at| GetOptions::WORDS.iter().any(|word| args.is(at, word));
     args.len() == 2 || (args.len() == 3 && !is_option(2))
@@ -163,7 +163,7 @@ pub(super) fn text(
     texts(&options, means, document.root())
 }
 
-/// The text of the values that a single path finds.
+/// The text of the values that one path finds.
 fn plain_text(
     text: &str,
     means: &mut Means<'_>,
@@ -184,8 +184,8 @@ fn plain_text(
     Ok(out)
 }
 
-/// Appends what a path finds: of JSONPath an array of the matches, of a legacy path the first.
-/// `false`: a legacy path matches nothing.
+/// Appends the result of a path: of JSONPath an array of the matches, of a legacy path the first
+/// match. `false`: a legacy path matches nothing.
 fn print_matches(
     path: &Path,
     root: Value<'_>,
@@ -221,7 +221,7 @@ fn add_element(
     budget.spend_result(array.text_len() - before)
 }
 
-/// The text of what the paths find: of several an object, in the order given.
+/// The text of the values that the paths find: of several paths an object, in the order given.
 fn texts(
     options: &GetOptions<'_>,
     means: &mut Means<'_>,

@@ -1,8 +1,8 @@
 //! MERGE: RFC 7396, a JSON value as a patch.
 //!
-//! A member of the patch that is null removes the member of that name, an object is merged into it,
-//! anything else replaces it. A match that is merged with null becomes null. Where a path makes a
-//! member, or a key is made, the value is stored as it is, nulls included.
+//! A null member of the patch removes the member of the same name, an object is merged into it,
+//! anything else replaces it. A match that is merged with null becomes null. If a path makes a
+//! member, or MERGE makes a key, it stores the value as it is, nulls included.
 //!
 //! Cost: O(members of the patch) for each match, and the values that the path visits.
 

@@ -1,14 +1,13 @@
 //! The commands of JSON documents.
 //!
 //! A path is JSONPath (`$...`) or legacy (`.a.b`, the default `.`). JSONPath answers an array with
-//! a result for each match; a legacy path answers a single result: reading commands answer the
-//! result of the first match, writing commands of the last match, and both an error if there is no
-//! match.
+//! a result for each match; a legacy path answers one result: reading commands answer the result of
+//! the first match, writing commands of the last match, and both an error if there is no match.
 //!
 //!     parsing      long texts, off the loop
 //!     printing     replies that take long
 //!     editing      changes that take long
-//!     row          what the rows share, finding a document, compiled paths, errors
+//!     row          common parts of rows, finding a document, compiled paths, errors
 //!     count        the work of each command, for budgets
 //!     reply        results by dialect of the path; values as replies of the protocol
 //!     assignment   values set at the matches of a path

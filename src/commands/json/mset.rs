@@ -181,8 +181,8 @@ fn reply(call: &mut Call<'_>, are_set: &[bool]) {
 struct Setting {
     args: OwnedArgs,
     rule: Rule,
-    /// The documents of all keys as they are, none where there is no key yet, with the first
-    /// argument of a triplet of the key.
+    /// The documents of all keys as they are, `None` for a missing key, with the first argument of
+    /// a triplet of the key.
     before: Vec<(usize, Option<Document>)>,
     /// The document of each triplet.
     documents: Vec<usize>,

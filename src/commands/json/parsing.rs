@@ -235,8 +235,8 @@ fn take_over(call: &mut Call<'_>, edited: Edited) -> Result<Option<Outcome>, Com
     }))
 }
 
-/// The document that a thread is to set a value in: none where it is replaced, or of a path that is
-/// wrong.
+/// The document in which a thread is to set a value: `None` if the value replaces the document, or
+/// the path is wrong.
 fn target(call: &mut Call<'_>, edit: Edit) -> Result<Option<Target>, CommandError> {
     let text = path_at(call.args, PATH)?;
     let Some(json) = read(&mut call.db, call.args.at(KEY))? else {

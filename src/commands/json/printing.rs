@@ -27,7 +27,7 @@ const CHUNKS_MAX: usize = 40;
 pub(super) const PATHS: usize = 16;
 pub(super) const PATHS_BYTES: usize = 1 << 20;
 
-/// What evaluating a path needs: compiled paths and a budget.
+/// The compiled paths and the budget for evaluating paths.
 pub(super) struct Means<'m> {
     pub paths: &'m mut PathCache,
     pub budget: &'m Budget,
@@ -39,7 +39,7 @@ pub(super) type Write = fn(Args<'_>, &str, &Document, &mut Means<'_>, &mut Reply
 /// The form of a reply.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
-    /// A single text.
+    /// One text.
     Text,
     /// A text for each document, or null.
     Texts,
@@ -134,7 +134,7 @@ pub(super) fn share(json: &Document) -> Document {
     json.share().unwrap_or_else(|| json.clone())
 }
 
-/// The document, shared, if it may take long to print what these paths find.
+/// The document, shared, if it may take long to print the matches of these paths.
 #[inline]
 pub(super) fn shared(json: &Document, texts: &[&str], paths: &mut PathCache) -> Option<Document> {
     if json.memory_bytes() < LONG {
@@ -178,7 +178,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// Replies what a command has waited for; `None`: it has not.
+/// Writes the reply for which a command has waited; `None`: the command has not waited.
 pub(super) fn printed(call: &mut Call<'_>) -> Option<CommandResult> {
     if !call.is_retry() {
         return None;
@@ -187,7 +187,8 @@ pub(super) fn printed(call: &mut Call<'_>) -> Option<CommandResult> {
     Some(outcome.map(|printed| printed.write(call.reply)))
 }
 
-/// Replies what `write` makes of the document at a key, now or later. `false`: there is none.
+/// Writes the reply that `write` makes of the document at a key, now or later. `false`: there is no
+/// document.
 pub(super) fn reply_from(
     call: &mut Call<'_>,
     key: &[u8],

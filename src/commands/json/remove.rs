@@ -1,6 +1,6 @@
 //! DEL, FORGET and CLEAR.
 //!
-//! Cost: O(values that the path visits); a large value is freed by a thread or in slices.
+//! Cost: O(values that the path visits); a thread or slices free a large value.
 
 use super::assignment::outermost;
 use super::count;

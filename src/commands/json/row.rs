@@ -65,7 +65,8 @@ pub(super) fn compiled(paths: &mut PathCache, text: &str) -> Result<Arc<Path>, C
     paths.get(text).map_err(refused)
 }
 
-/// Whether a path, not yet compiled, is the root: where a new key may be made.
+/// Whether a path, not yet compiled, is the root, because only at the root a command may make a
+/// key.
 pub(super) fn is_root(paths: &mut PathCache, text: &str) -> bool {
     compiled(paths, text).is_ok_and(|path| path.is_root())
 }

@@ -161,7 +161,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     finish(call, outcome, until, options.time_words)
 }
 
-/// Records what was set, and replies.
+/// Records the change, and replies.
 fn finish(
     call: &mut Call<'_>,
     outcome: Outcome,

@@ -61,7 +61,7 @@ fn kind(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The reply of some commands where a legacy path matches nothing.
+/// The reply of some commands if a legacy path matches nothing.
 fn null(reply: &mut Reply) -> CommandResult {
     reply.null();
     Ok(())
@@ -202,7 +202,7 @@ pub(super) const RESP: Spec = Spec {
 /// `JSON.RESP key [path]`: values as replies: an array begins with `[`, an object with `{` and has
 /// names and values in turn.
 ///
-/// Reply: array of such forms, of a legacy path a single form.
+/// Reply: array of such forms, of a legacy path one form.
 fn resp(call: &mut Call<'_>) -> CommandResult {
     if let Some(outcome) = printing::printed(call) {
         return outcome;
@@ -245,7 +245,7 @@ pub(super) const ARRINDEX: Spec = Spec {
     ..LOOKS
 };
 
-/// `JSON.ARRINDEX key path value [start [stop]]`: where a value first stands in arrays.
+/// `JSON.ARRINDEX key path value [start [stop]]`: the first index of a value in arrays.
 ///
 /// `stop` is exclusive, 0 and below count from the end, 0 being the end itself; a start beyond the
 /// last element means the last element. Reply: array of integers, -1 if the value is not there, or
@@ -354,8 +354,8 @@ fn without_document(reply: &mut Reply, text: &str, error: CommandError) -> Comma
     Err(error)
 }
 
-/// Answers with what `write` makes of each match; a legacy path that matches nothing is answered
-/// by `none`.
+/// Answers with the replies that `write` makes of each match; `none` answers a legacy path that
+/// matches nothing.
 fn answer(
     reply: &mut Reply,
     path: &Path,

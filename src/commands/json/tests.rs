@@ -10,7 +10,7 @@ const DOCUMENT: &str = concat!(
     r#""e":[],"o":{"x":1,"y":{"x":2}},"eo":{}}"#
 );
 
-/// The words of a line: split at spaces, with quotes of both kinds around what has some.
+/// The words of a line: split at spaces, with quotes of both kinds around words that have spaces.
 fn words(line: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut rest = line.trim_start();
@@ -90,7 +90,7 @@ fn commands_answer_as_the_module_does() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Where 8.10 answers otherwise than 7.4, it counts.
+/// If 8.10 answers otherwise than 7.4, the answer of 8.10 counts.
 #[test]
 fn what_the_newer_module_changed_is_as_there() {
     let arity = |name| format!("-ERR wrong number of arguments for '{name}' command");
@@ -98,7 +98,7 @@ fn what_the_newer_module_changed_is_as_there() {
         // 7.4 leaves some of the matches that are within others.
         ("JSON.DEL d $.*", ":9".to_owned()),
         ("JSON.DEL d $..*", ":9".to_owned()),
-        // 7.4 ignores what follows.
+        // 7.4 ignores further words.
         ("JSON.CLEAR d $.n $.a", arity("json.clear")),
         ("JSON.TOGGLE d $.t x", arity("json.toggle")),
         ("JSON.NUMINCRBY d $.n 1 x", arity("json.numincrby")),
@@ -537,7 +537,7 @@ fn bad_texts_are_refused_and_nothing_is_lost() {
     for (value, error) in [
         (&b"\xff"[..], "-Couldn't parse as UTF-8 string\r\n"),
         (b"1e999", "-number out of range at line 1 column 5\r\n"),
-        // 8.8 refuses what follows a value; 7.4 ignores it.
+        // 8.8 refuses text after a value; 7.4 ignores it.
         (b"1 2", "-trailing characters at line 1 column 3\r\n"),
         (b"nul", "-EOF while parsing a value at line 1 column 3\r\n"),
         (b"[1,]", "-trailing comma at line 1 column 4\r\n"),
@@ -638,7 +638,7 @@ fn no_command_goes_on_for_longer_than_its_budget() {
     }
 }
 
-/// A single reply has an indentation of a kilobyte, and the whole document once for each path.
+/// One reply has an indentation of a kilobyte, and the whole document once for each path.
 #[test]
 fn a_reply_has_a_bound_that_follows_from_the_document() {
     let mut t = Testbed::new();

@@ -47,7 +47,7 @@ struct Block {
 }
 
 impl Block {
-    /// Parses the ends at arguments 3 and 4; a single element.
+    /// Parses the ends at arguments 3 and 4; one element.
     fn parse(args: Args<'_>) -> Result<Block, CommandError> {
         Ok(Block {
             from: parse_end(args, 3)?,
@@ -179,7 +179,7 @@ impl Block {
 }
 
 /// `LMOVEM source destination LEFT|RIGHT LEFT|RIGHT [COUNT count | EXACTLY count OBO|BULK]`: moves
-/// elements from an end of a list to an end of another, or of the same list; a single element by
+/// elements from an end of a list to an end of another, or of the same list; one element by
 /// default, with EXACTLY that many or none.
 ///
 /// Reply: array of the elements in the order in which the destination has them; a null array if

@@ -115,7 +115,7 @@ struct Search {
     /// The first match to report, from 1.
     rank: u64,
     backward: bool,
-    /// Number of matches; 0: all. `None`: a single match, not in an array.
+    /// Number of matches; 0: all. `None`: one match, not in an array.
     count: Option<usize>,
     /// Maximum number of elements to compare.
     compared_max: usize,

@@ -33,7 +33,7 @@ pub(super) struct Group<'a> {
     pub fields: Fields<'a>,
 }
 
-/// The words of a group's fields: a single word each, or a name and a value.
+/// The words of a group's fields: one word each, or a name and a value.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     args: Args<'a>,

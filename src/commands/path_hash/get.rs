@@ -19,7 +19,7 @@ pub(super) const PHGET: Spec = Spec {
 
 /// `PHGET key path field [field ...]`: values of fields of a path.
 ///
-/// Reply: array of bulk strings and nulls, also for a single field. O(length of the path + fields
+/// Reply: array of bulk strings and nulls, also for one field. O(length of the path + fields
 /// given).
 fn phget(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
@@ -49,7 +49,7 @@ fn count_got(call: &mut Call<'_>) -> CommandResult {
 /// `PHMGET key path FIELDS n field ... [path FIELDS n field ...] ...`: values of fields of several
 /// paths.
 ///
-/// Reply: a single array of bulk strings and nulls. O(lengths of the paths + fields given).
+/// Reply: one array of bulk strings and nulls. O(lengths of the paths + fields given).
 fn phmget(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let fields = Groups::check(args, 1)?;

@@ -1,10 +1,10 @@
 //! Paths that are prefixes of a query: PHLONGEST and PHPREFIXES.
 //!
-//! All prefixes of a query are on the same way down the tree, so a single walk of O(length of the
-//! query) finds them, shortest first. COUNT keeps the longest of the paths that MAXPATHLEN admits.
+//! All prefixes of a query are on the same way down the tree, so one walk of O(length of the query)
+//! finds them, shortest first. COUNT keeps the longest of the paths that MAXPATHLEN admits.
 //!
-//! A single parser for both: LENGTH of PHLONGEST is LENGTHS for PHPREFIXES, which alone takes COUNT
-//! and MAXPATHLEN.
+//! One parser for both: LENGTH of PHLONGEST is LENGTHS for PHPREFIXES, which alone takes COUNT and
+//! MAXPATHLEN.
 
 use std::collections::VecDeque;
 

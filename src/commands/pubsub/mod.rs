@@ -120,7 +120,7 @@ const SUNSUBSCRIBE: Spec = Spec {
 /// `UNSUBSCRIBE [channel ...]`, `PUNSUBSCRIBE [pattern ...]`, `SUNSUBSCRIBE
 /// [shardchannel ...]`; without names, from all of the kind.
 ///
-/// Reply: as for [`subscribe`]; a single message with a null name if there was no subscription.
+/// Reply: as for [`subscribe`]; one message with a null name if there was no subscription.
 fn unsubscribe(call: &mut Call<'_>, kind: Kind) -> CommandResult {
     let args = call.args;
     call.world().unsubscribe(kind, args.from(1).iter());

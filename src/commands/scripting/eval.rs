@@ -49,7 +49,7 @@ pub(super) const EVALSHA_RO: Spec = Spec {
 ///
 /// Reply: the script's return value: numbers cut to integers, a table as an array up to the first
 /// nil or as the value of the field `err`, `ok`, `double`, `map`, `set`, `big_number` or
-/// `verbatim_string`. Fatal errors name script and line. The script's effects form a single unit.
+/// `verbatim_string`. Fatal errors name script and line. The script's effects form one unit.
 fn eval(call: &mut Call<'_>) -> CommandResult {
     by_text(call, false)
 }

@@ -1,8 +1,8 @@
 //! FUNCTION: loading, deleting and stopping libraries.
 //!
-//! Each change of libraries counts as a single change of the dataset, and FUNCTION always
-//! propagates it. No change happens while a script runs: FUNCTION KILL stops a running function,
-//! unless the function has written.
+//! Each change of libraries counts as one change of the dataset, and FUNCTION always propagates it.
+//! No change happens while a script runs: FUNCTION KILL stops a running function, unless the
+//! function has written.
 //!
 //! LOAD runs the library's code to register the functions. A client's load has a time limit; a load
 //! from the log or a primary has none.

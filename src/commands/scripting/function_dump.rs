@@ -1,4 +1,4 @@
-//! FUNCTION DUMP and RESTORE: all libraries as a single payload.
+//! FUNCTION DUMP and RESTORE: all libraries as one payload.
 //!
 //!     (245 | code: string)* | version: u16le | checksum: u64le
 

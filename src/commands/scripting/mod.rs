@@ -1,7 +1,7 @@
 //! The scripting commands: scripts by text and by SHA-1, functions of libraries.
 //!
-//! Scripts are cached by SHA-1, libraries by name; libraries may not change while a script runs
-//! (`changes`). Libraries are data: FUNCTION propagates changes; SCRIPT does not propagate the
+//! The server caches scripts by SHA-1, libraries by name; libraries may not change while a script
+//! runs (`changes`). Libraries are data: FUNCTION propagates changes; SCRIPT does not propagate the
 //! cache.
 //!
 //! A thread frees the memory of a whole cache, except with SYNC or few objects.

@@ -1,4 +1,5 @@
-//! FT.DEBUG, which Redis 8 calls _FT.DEBUG: what an index holds, for tests and for finding faults.
+//! FT.DEBUG, which Redis 8 calls _FT.DEBUG: the content of an index, for tests and for finding
+//! faults.
 //!
 //! Nothing is collected later here, so that the subcommands of the collector have nothing to do.
 
@@ -61,7 +62,7 @@ pub(super) const OLD_DEBUG: Spec = Spec {
 
 /// `_FT.DEBUG subcommand [index [word]]`: see [`SUBCOMMANDS`].
 ///
-/// Reply: of the subcommand. O(what it shows).
+/// Reply: the reply of the subcommand. O(length of the reply).
 fn debug(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let args = call.args;
@@ -72,7 +73,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
         return Err(CommandError::Bytes(text.into_bytes()));
     };
     let given = args.len() - 2;
-    // The collector's subcommands ignore what follows.
+    // The collector's subcommands ignore further words.
     if given < *words || given > *words && !name.starts_with("GC_") {
         return Err(CommandError::WrongArity(format!("{}|{name}", call.name)));
     }
@@ -184,7 +185,8 @@ impl Numbers {
     }
 }
 
-/// Writes numbers of documents until the slice is over, and has where it goes on then.
+/// Writes numbers of documents until the slice is over, and sets `next` to the number from which
+/// the next slice continues.
 fn write_numbers(
     numbers: impl Iterator<Item = u32>,
     (reply, len, next): (&mut Reply, &mut usize, &mut u32),

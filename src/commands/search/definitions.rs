@@ -1,5 +1,5 @@
-//! CREATE, ALTER, DROPINDEX, _LIST, and the forms of them that log and replicas are sent, which are
-//! content with what is there already, or gone.
+//! CREATE, ALTER, DROPINDEX, _LIST, and the forms of these commands for log and replicas, which
+//! accept an index that is there already, or gone.
 
 use super::row::{
     GROWS, READS, REMOVING, WRITES, catch_up, check_deletion, check_prefixes, refusal, words,

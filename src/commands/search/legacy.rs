@@ -236,7 +236,7 @@ pub(super) const MGET: Spec = Spec {
 
 /// `FT.MGET index key ...`: the fields of documents of an index.
 ///
-/// Reply: array with what GET replies for each. O(fields of all).
+/// Reply: array with the reply of GET for each. O(fields of all).
 fn get_many(call: &mut Call<'_>) -> CommandResult {
     reply_documents(call, true)
 }

@@ -36,8 +36,8 @@ pub(super) const SEARCH: Spec = Spec {
 /// `FT.SEARCH index query [option ...]`: the documents that match a query, by score or by SORTBY,
 /// ten if no LIMIT is given.
 ///
-/// Reply: RESP2: array of the number of matches, and of keys with what was asked of each; RESP3:
-/// map of totals and results. O(documents that parts of the query match).
+/// Reply: RESP2: array of the number of matches, and of keys with the fields that the request asks
+/// for; RESP3: map of totals and results. O(documents that parts of the query match).
 fn search(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
     if call.waits_to_begin() {
@@ -281,7 +281,7 @@ fn parts(options: &Options) -> usize {
     parts.iter().filter(|is_set| **is_set).count()
 }
 
-/// Rows that are written, with what the request says of them.
+/// The rows to write, and the request that says how.
 struct Shown<'s> {
     request: &'s SearchRequest,
     /// Documents that match.

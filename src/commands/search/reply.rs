@@ -121,7 +121,7 @@ pub(super) fn format_name(format: Format) -> &'static str {
     }
 }
 
-/// Warnings about what the rows lack.
+/// Warnings about missing rows.
 pub(super) fn reply_warnings<'w>(warnings: impl Iterator<Item = &'w str>, reply: &mut Reply) {
     let warnings: Vec<&str> = warnings.collect();
     reply.array(warnings.len());

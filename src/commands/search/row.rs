@@ -45,7 +45,7 @@ pub(super) fn words<'a>(call: &Call<'a>, from: usize) -> Vec<&'a [u8]> {
     words
 }
 
-/// Makes sure that indexes are what the keys are now.
+/// Makes sure that indexes match the keys as they are now.
 pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
     call.server.search.catch_up(
         &mut call.server.json_paths,
@@ -59,7 +59,7 @@ pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
 ///
 /// # Errors
 ///
-/// Where there is none, or the user lacks the right.
+/// If there is no such index, or the user lacks the right.
 pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, CommandError> {
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;

@@ -1,8 +1,8 @@
 //! SENTINEL: the rows of the command and the subcommands; `russet_sentinel` runs them.
 //!
-//! Only a Sentinel has these rows (`commands::all_tables`). A single handler serves all: it hands
-//! the words over, and `russet_sentinel` writes replies and errors. The rows check arity and
-//! secrets, as for other commands.
+//! Only a Sentinel has these rows (`commands::all_tables`). One handler serves all: it hands the
+//! words over, and `russet_sentinel` writes replies and errors. The rows check arity and secrets,
+//! as for other commands.
 
 use crate::commands::help::row as help_row;
 use crate::server::{Call, CommandResult, Spec};

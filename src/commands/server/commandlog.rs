@@ -6,7 +6,7 @@
 //!
 //! Cost: GET O(entries replied), LEN O(1).
 //!
-//! Decided elsewhere: thresholds and lengths, and what is kept of long commands:
+//! Decided elsewhere: thresholds and lengths, and how long commands are cut:
 //! `server::parts::observe::command_log`.
 
 use super::slowlog;

@@ -291,7 +291,7 @@ const OF_APPLICATIONS: [&str; 5] = [
 ];
 
 /// `CONFIG SET name value [name value ...]`: changes all of them, or none. Strangers
-/// (`remote-admin-without-auth no`) may set only what applications do.
+/// (`remote-admin-without-auth no`) may set only the directives that applications set.
 ///
 /// Reply: OK once everything is in effect, such as new listening sockets or the new folder.
 fn set(call: &mut Call<'_>) -> CommandResult {

@@ -1,6 +1,6 @@
 //! DEBUG: inspects or breaks the server on purpose, for tests and experiments.
 //!
-//! As in Redis, the subcommands are not rows of the table: DEBUG is a single command for ACLs and
+//! As in Redis, the subcommands are not rows of the table: DEBUG is one command for ACLs and
 //! statistics. Nothing here is for production; the gate decides who may use it
 //! (`enable-debug-command`).
 

@@ -1,5 +1,5 @@
-//! FLUSH UNDO, FLUSH PENDING: what flushes have set aside (`flush-grace`). russet's own; no other
-//! server has them.
+//! FLUSH UNDO, FLUSH PENDING: the data that flushes have set aside (`flush-grace`). russet's own;
+//! no other server has them.
 
 use crate::commands::arguments::db_index;
 use crate::commands::help::{self, write_help};

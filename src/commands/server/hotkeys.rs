@@ -3,8 +3,8 @@
 //!     none --START--> active --STOP, or DURATION is over--> ended --RESET--> none
 //!                                                           ended --START--> active
 //!
-//! The whole server has a single session. GET shows an active or an ended session. Without a
-//! session GET shows the windows of `hotkey-top-k` (Valkey), or null.
+//! The whole server has one session. GET shows an active or an ended session. Without a session GET
+//! shows the windows of `hotkey-top-k` (Valkey), or null.
 //!
 //! Cost: while a session is active the server counts the keys of each sampled command (SAMPLE).
 //!
@@ -250,9 +250,9 @@ const GET: Spec = Spec {
 
 /// `HOTKEYS GET`.
 ///
-/// Reply: an array of a single map, so that a client can concatenate the replies of several
-/// servers. If there was no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps`
-/// of the last full window, the hottest first, as in Valkey; else null. O(counters).
+/// Reply: an array of one map, so that a client can concatenate the replies of several servers. If
+/// there was no session, but `hotkey-top-k` is set: an array of maps `key`, `db`, `qps` of the last
+/// full window, the hottest first, as in Valkey; else null. O(counters).
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (now, cycles) = (call.server.now.mono_ms, call.server.cycles.clone());
     if call.server.hotkeys().is_none() {

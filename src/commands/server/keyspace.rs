@@ -81,9 +81,8 @@ fn parse_freeing(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
     Ok(Freeing::of(call, later))
 }
 
-/// Empties databases: what was in them is set aside for `flush-grace`, or freed; with `now`
-/// everything that was set aside before, too. Returns whether the reply waits until the memory is
-/// free.
+/// Empties databases: sets their data aside for `flush-grace`, or frees it; with `now` frees all
+/// data that was set aside before, too. Returns whether the reply waits until the memory is free.
 fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: Freeing, now: bool) -> bool {
     let origin = call.origin;
     let world = call.world();

@@ -243,8 +243,8 @@ const PURGE: Spec = Spec {
 
 /// `MEMORY PURGE`: returns free memory to the system.
 ///
-/// A helper thread does it, at about 100 ms a gigabyte; the client waits, the loop does not. Where
-/// the client cannot block (EXEC, scripts), the loop does it.
+/// A helper thread does the work, at about 100 ms a gigabyte; the client waits, the loop does not.
+/// If the client cannot block (EXEC, scripts), the loop does the work.
 ///
 /// Reply: OK, when it is done.
 fn purge(call: &mut Call<'_>) -> CommandResult {

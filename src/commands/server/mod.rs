@@ -4,8 +4,8 @@
 //! flush, synchronize and shut down, and `server` does the work, in slices, threads or a child
 //! process. Container commands check the arity by the rows of their subcommands.
 //!
-//! A text or a table of a single command is in the command's file; the server counts figures where
-//! they arise (`server::parts::observe`, `server::figures`).
+//! A text or a table of one command is in the command's file; the server counts figures where they
+//! arise (`server::parts::observe`, `server::figures`).
 //!
 //! Decided elsewhere: INFO's sections: `server::observe::info`; settings: `russet_config`; roles
 //! and the stream: `server::replication`.

@@ -30,8 +30,8 @@ fn place_of(name: &[u8]) -> Option<usize> {
 ///
 /// Reply: an array of maps: `prefix` (with the delimiter; `(none)`: keys without a prefix;
 /// `(other)`: prefixes beyond the table's capacity), `keys`, `bytes` (as MEMORY USAGE counts them),
-/// `reads`, `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; default
-/// 10. O(n log n), n = prefixes in the table.
+/// `reads`, `writes`, `misses`, `expired` (since counting began). COUNT 0 means all lines; the
+/// default is 10. O(n log n), n = prefixes in the table.
 fn prefixstats(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let (mut count, mut order) = (LINES, place_of(b"bytes").expect("one of the names"));

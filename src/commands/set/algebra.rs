@@ -5,7 +5,7 @@
 //! deletes it.
 //!
 //!     SINTER   the smallest set, each member looked up in the others
-//!     SUNION   members of all sets; a single set is replied as it is
+//!     SUNION   members of all sets; one set is replied as it is
 //!     SDIFF    look up, or take away, whichever is less work ([`Plan`])
 //!
 //! Cost: see each command; a handler writes the reply during the walk, without a set for the

@@ -4,7 +4,7 @@
 //! it takes the member away, and sends events of both keys; it removes a member that both sets have
 //! from the source alone.
 //!
-//! Cost: O(1) a member; SMEMBERS O(members) in a single turn.
+//! Cost: O(1) a member; SMEMBERS O(members) in one turn.
 //!
 //! Decided elsewhere: encodings, and when they change: `types::set`.
 

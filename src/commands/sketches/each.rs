@@ -5,8 +5,8 @@ use russet_command::CommandError;
 use russet_resp::Reply;
 use russet_types::Container;
 
-/// Writes an array with what `answer` says of each item after the key; `missing`: the error without
-/// a sketch. O(items) times the answer.
+/// Writes an array with the answer of `answer` for each item after the key; `missing`: the error
+/// without a sketch. O(items) times the answer.
 #[inline]
 pub(super) fn ask_each<S: Container>(
     call: &mut Call<'_>,

@@ -14,7 +14,7 @@
 //! The log and replicas do not receive a command that changes nothing, unlike in Redis. A command
 //! that makes a key by this server's settings reaches them with these settings.
 //!
-//! Decided elsewhere: what a sketch is, and that its bytes are Redis's: `russet_sketches`.
+//! Decided elsewhere: sketches, and that their bytes are Redis's: `russet_sketches`.
 
 pub(super) mod bloom;
 mod count;

@@ -1,11 +1,11 @@
 //! ZRANGE, its older forms under other names, and ZRANGESTORE.
 //!
-//! A single parser and a single walk for seven commands: a range ([`Range`]), a direction, LIMIT.
-//! The range becomes a first rank and a number of elements ([`RangeRequest::run`]); the walk ends
-//! earlier at the first element outside ([`RangeRequest::reaches`]).
+//! One parser and one walk for seven commands: a range ([`Range`]), a direction, LIMIT. The range
+//! becomes a first rank and a number of elements ([`RangeRequest::run`]); the walk ends earlier at
+//! the first element outside ([`RangeRequest::reaches`]).
 //!
-//! A negative offset yields nothing, but for Valkey's large sets, where it counts back from the far
-//! end: clients see that.
+//! A negative offset yields nothing, except in large sets of Valkey's dialect, where it counts back
+//! from the far end: clients see that.
 //!
 //! Cost: O(log n + elements replied); ZRANGESTORE builds the result in order.
 //!

@@ -1,10 +1,10 @@
 //! XGROUP: groups and their consumers.
 //!
-//! The key must exist, but for CREATE with MKSTREAM; an empty stream with groups is a key. DESTROY
-//! wakes clients that wait for the group, which then get an error, and frees the group's memory
-//! between turns. `entries_read` is never above the entries ever added.
+//! The key must exist, except for CREATE with MKSTREAM; an empty stream with groups is a key.
+//! DESTROY wakes clients that wait for the group, which then get an error, and frees the group's
+//! memory between turns. `entries_read` is never above the entries ever added.
 //!
-//! Each change counts as a single change of the dataset, and the handler propagates the command as
+//! Each change counts as one change of the dataset, and the handler propagates the command as
 //! given; `$` means the last ID when the command runs.
 //!
 //! Cost: O(log groups), O(log consumers); DELCONSUMER O(pending log n).

@@ -150,7 +150,7 @@ impl Settings {
 /// `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count]`: how long a stream remembers
 /// idempotent IDs, and how many of each producer. A changed value makes it forget all of them.
 ///
-/// Reply: OK. O(1); what is forgotten is freed between turns.
+/// Reply: OK. O(1); the server frees dropped iids between turns.
 fn xcfgset(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
     let stream = call.db.write::<Stream>(key)?;

@@ -202,7 +202,7 @@ struct Done {
     moved: Option<(StreamId, i64)>,
 }
 
-/// A read of a single stream by a consumer.
+/// A read of one stream by a consumer.
 struct Reading<'a> {
     reply: &'a mut Reply,
     served: &'a mut Served,

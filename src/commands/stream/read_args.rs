@@ -3,8 +3,8 @@
 //! Options come in any order up to STREAMS, which is last: the first half of the rest are keys, the
 //! other half IDs. Dispatch finds the keys by the same option words ([`keys`]).
 //!
-//! IDs are parsed after the keys are looked up ([`ReadArgs::resolve`]), since `$` and `+` depend on
-//! the stream: a wrong type or a missing group is an error before a wrong ID.
+//! The handlers parse IDs after they look up the keys ([`ReadArgs::resolve`]), because `$` and `+`
+//! depend on the stream: a wrong type or a missing group is an error before a wrong ID.
 //!
 //! Cost: O(words), O(1) a stream to resolve.
 
@@ -45,7 +45,7 @@ const WORDS: &[Word<ReadOption>] = &[
     Word::last("STREAMS", 1, ReadOption::Streams),
 ];
 
-/// The keys of XREAD and XREADGROUP: the first half of what follows `STREAMS`.
+/// The keys of XREAD and XREADGROUP: the first half of the arguments after `STREAMS`.
 pub(super) fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
     let mut options = OptionReader::new(args, 1, WORDS).flatten();
     let Some((_, at)) = options.find(|(asked, _)| *asked == ReadOption::Streams) else {

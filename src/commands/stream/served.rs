@@ -47,7 +47,8 @@ impl Served {
         self.is_full_with(reply, 0)
     }
 
-    /// Writes what precedes the entries of a stream; false, and nothing, if no entry had room then.
+    /// Writes the header of a stream's entries; returns false, and writes nothing, if no entry
+    /// would have room then.
     pub fn begin(&mut self, reply: &mut Reply, key: &[u8]) -> bool {
         let header = if reply.resp3() { 0 } else { "*2\r\n".len() };
         let digits = itoa::Buffer::new().format(key.len()).len();

@@ -1,8 +1,8 @@
 //! Streams: replies, effects, wakeups.
 //!
-//! Effects are compared as commands, and run on a second server where what they leave matters: it
-//! must equal the first. Errors are compared as text. Others: each entry of a group once, readers
-//! that wait, groups that go, copies and payloads.
+//! The tests compare effects as commands. If the resulting data matters they also run the effects
+//! on a second server, whose data must equal the first server's. They compare errors as text.
+//! Others: each entry of a group once, readers that wait, groups that go, copies and payloads.
 //!
 //! Claims are in `claim_tests`, data that must survive files in `kept_tests`.
 

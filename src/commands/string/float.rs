@@ -16,7 +16,7 @@ pub(super) const INCRBYFLOAT: Spec = Spec {
 /// `INCRBYFLOAT key increment`: adds in 80-bit long doubles; a missing key counts as 0.
 ///
 /// Reply: the new value as a bulk string, at most 17 decimals, no exponent. Propagated as SET,
-/// since other machines may round differently. O(1).
+/// because other machines may round differently. O(1).
 fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
     let [_, key, by] = call.args.exactly();
     let place = call.db.place(key);

@@ -1,8 +1,8 @@
 //! INCREX: a counter with bounds and an expiry.
 //!
-//! A single implementation for both kinds of numbers ([`Number`]): 64-bit integers, and long
-//! doubles with BYFLOAT. A result out of bounds, or an overflow, changes nothing, the expiry
-//! included; with SATURATE it becomes the bound.
+//! One implementation for both kinds of numbers ([`Number`]): 64-bit integers, and long doubles
+//! with BYFLOAT. A result out of bounds, or an overflow, changes nothing, the expiry included; with
+//! SATURATE it becomes the bound.
 //!
 //! The handler changes an integer in place, which does not count as an overwrite: so it sends no
 //! event of an overwritten key. The effect is SET of the result, with KEEPTTL or PXAT.

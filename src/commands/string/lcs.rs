@@ -4,8 +4,8 @@
 //! walk back over the bits gives the subsequence. Of several longest subsequences the reply is the
 //! one that Redis gives.
 //!
-//! Cost: O(n * m / 64) time and n * m / 8 bytes, in a single turn; refused if Redis's table, four
-//! bytes a pair, would exceed `proto-max-bulk-len`. A table that cannot be allocated is an error.
+//! Cost: O(n * m / 64) time and n * m / 8 bytes, in one turn; refused if Redis's table, four bytes
+//! a pair, would exceed `proto-max-bulk-len`. A table that cannot be allocated is an error.
 
 use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;

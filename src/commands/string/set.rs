@@ -1,8 +1,8 @@
 //! SET, and the variants of SET.
 //!
-//! GET is here, too, because SET with GET is both. A SET without options takes the short way: a
-//! single lookup, no parsing. Otherwise the order is options, time, key's type (with GET or a
-//! condition on the value), condition.
+//! GET is here, too, because SET with GET is both. A SET without options takes the short way: one
+//! lookup, no parsing. Otherwise the order is options, time, key's type (with GET or a condition on
+//! the value), condition.
 //!
 //! Effects: a relative time becomes PXAT; the effect leaves out GET and conditions on the value,
 //! because they held; a time that has passed deletes the key, and DEL or UNLINK is the effect.
@@ -232,8 +232,8 @@ pub(super) fn record_set_until(call: &mut Call<'_>, key: &[u8], text: &[u8], whe
     call.rewrite(&[b"SET", key, text, b"PXAT", when]);
 }
 
-/// Records that a write with an expiry in the past has deleted the key, which is propagated by that
-/// `word`, or found none.
+/// Records that a write with an expiry in the past has deleted the key, or found no key; the
+/// command's `word` names the effect.
 pub(super) fn record_past_expiry(call: &mut Call<'_>, key: &[u8], word: Option<&[u8]>) {
     call.db.keyspace().stats.expired += 1;
     if let Some(word) = word {

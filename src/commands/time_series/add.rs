@@ -45,7 +45,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
         };
         let mut series = place.open::<TimeSeries>();
         let own = policy_of(&series, config);
-        // The series' own policy decides about what is ignored.
+        // The series' own policy decides which samples to ignore.
         let ignores = own == Policy::Last;
         let added = series.add_to(sample, asked.unwrap_or(own), ignores, &mut writes);
         match added.map_err(refusal)? {
@@ -146,7 +146,7 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A sample is a single element.
+/// A sample is one element.
 fn each_triple(call: &mut Call<'_>) -> CommandResult {
     call.touches(call.args.len() as u64 / 3);
     Ok(())

@@ -1,7 +1,7 @@
 //! INFO.
 //!
-//! `memoryUsage` is that of Redis, which allocates all of a chunk at once; MEMORY USAGE replies
-//! what the series takes here.
+//! `memoryUsage` is the figure of Redis, which allocates all of a chunk at once; MEMORY USAGE
+//! replies the bytes that the series takes here.
 
 use super::compact::{is_linked, rule_of};
 use super::filters::{begin_labels, reply_label};

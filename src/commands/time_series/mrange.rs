@@ -1,4 +1,4 @@
-//! MRANGE and MREVRANGE: the parser of their words; [`Gathered`] has the rows of a single keyspace.
+//! MRANGE and MREVRANGE: the parser of their words; [`Gathered`] has the rows of one keyspace.
 //!
 //! In a cluster the other shards send the rows of their series: [`gather`]. The node that replies
 //! makes the groups.
@@ -75,9 +75,9 @@ fn count_ranges(call: &mut Call<'_>) -> CommandResult {
 
 /// `TS.MRANGE from to [options of RANGE] [WITHLABELS | SELECTED_LABELS name ...] [EXCLUDEEMPTY]
 /// FILTER filter ... [GROUPBY label REDUCE reducer]`: the rows of the series of this database whose
-/// labels satisfy all filters, with EXCLUDEEMPTY only of series that have rows; with GROUPBY a
-/// single series for each value of a label, with the values reduced at each timestamp. The client
-/// must be allowed to read each of the series.
+/// labels satisfy all filters, with EXCLUDEEMPTY only of series that have rows; with GROUPBY one
+/// series for each value of a label, with the values reduced at each timestamp. The client must be
+/// allowed to read each of the series.
 ///
 /// Reply: map (RESP2: array) by key, or by `label=value`, of labels and rows; in RESP3 with the
 /// aggregators, or with reducers and sources. O(samples of the ranges).

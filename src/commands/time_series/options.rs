@@ -77,7 +77,7 @@ impl<'a> Asked<'a> {
         self.change(defaults(config))
     }
 
-    /// Other options, with what is asked.
+    /// The given options, changed as the command asks.
     fn change(&self, options: Options) -> Options {
         let ignored = (options.ignored_ms, options.ignored_change);
         let (ignored_ms, ignored_change) = self.ignored.unwrap_or(ignored);

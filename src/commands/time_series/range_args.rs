@@ -71,7 +71,7 @@ pub(super) type List = SmallVec<[Aggregator; 2]>;
 
 /// The options of AGGREGATION.
 pub(super) struct Buckets {
-    /// A single list, or a list for each key.
+    /// One list, or a list for each key.
     lists: SmallVec<[List; 1]>,
     spans: Spans,
     stamp: Stamp,
@@ -208,8 +208,8 @@ impl RangeArgs {
         samples.saturating_mul(width).saturating_add(filled)
     }
 
-    /// A copy of what the rows of a series are made from: all of it, where they depend on samples
-    /// beyond the range.
+    /// A copy of the samples from which the rows of a series are made: of all samples, if the rows
+    /// depend on samples beyond the range.
     pub(super) fn excerpt(&self, series: &Series, key: usize) -> Series {
         let is_beyond = |one: &Aggregator| matches!(one, Aggregator::Twa | Aggregator::Last);
         if self.aggregators_of(key).iter().any(is_beyond) {

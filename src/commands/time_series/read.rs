@@ -206,7 +206,7 @@ mod tests {
         String::from_utf8(reply).expect("text")
     }
 
-    /// `$` is what it was when the command came, and each reader gets all samples.
+    /// `$` keeps the meaning that it had when the command came, and each reader gets all samples.
     #[test]
     fn readers_wait_until_there_are_enough_samples() {
         let mut t = Testbed::new();

@@ -1,6 +1,6 @@
 //! The rows' common parts: flags, keys, categories, errors, timestamps, values.
 //!
-//! A value is a number as JSON has it; most have few digits, and the parser reads them by a single
+//! A value is a number as JSON has it; most have few digits, and the parser reads them by one
 //! division.
 
 use russet_base::numbers::number::parse_i64;

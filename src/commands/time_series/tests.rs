@@ -94,7 +94,8 @@ fn payloads_are_those_of_redis() {
     );
 }
 
-/// A replica has the time of the primary, and what the primary refused or ignored never reaches it.
+/// A replica has the timestamps of the primary, and samples that the primary refused or ignored
+/// never reach it.
 #[test]
 fn effects_have_the_timestamps() {
     let mut t = Testbed::new();
@@ -168,7 +169,7 @@ fn damaged_payloads_are_refused() {
     );
 }
 
-/// Rows of buckets without samples are bounded: a single command may not fill the memory.
+/// Rows of buckets without samples are bounded: one command may not fill the memory.
 #[test]
 fn empty_rows_are_bounded() {
     let mut t = Testbed::new();

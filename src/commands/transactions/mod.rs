@@ -56,7 +56,7 @@ const EXEC: Spec = Spec {
 ///
 /// Reply: array of the replies, including errors; null if a watched key was touched; EXECABORT if a
 /// command could not be queued. A command that the user may no longer run yields an error in the
-/// array. The effects form a single unit.
+/// array. The effects form one unit.
 fn exec(call: &mut Call<'_>) -> CommandResult {
     if !call.client.flags.contains(ClientFlags::MULTI) {
         return Err(CommandError::Text("ERR EXEC without MULTI"));
@@ -100,8 +100,8 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Whether a key that was live when watched has expired since: that counts as touched, even if it
-/// is not yet deleted.
+/// Whether a key that was live when watched has expired since: an expired key counts as touched,
+/// even if it is not yet deleted.
 fn watched_key_expired(call: &mut Call<'_>) -> bool {
     let client = &*call.client;
     let db = &mut call.db;

@@ -38,7 +38,7 @@ pub(super) const VADD: Spec = Spec {
     ..Spec::new("VADD", vadd)
 };
 
-/// A single element with the usual EF; with a greater EF, the elements that the search visits.
+/// One element with the usual EF; with a greater EF, the elements that the search visits.
 fn count_visited(call: &mut Call<'_>) -> CommandResult {
     let at = Given::parse(call.args, 2, true)?.next;
     if at >= call.args.len() {

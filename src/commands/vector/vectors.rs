@@ -89,8 +89,8 @@ impl Task for Product {
 const SLICE_NANOS: usize = 1_000_000;
 
 /// The image of a vector. `done`: a product that was computed off the loop; if the projection has
-/// changed since, it is computed again. `leaves`: a long product may leave the loop. `None`: it has
-/// left, and the client waits for it.
+/// changed since, the handler computes the product again. `leaves`: a long product may leave the
+/// loop. `None`: it has left, and the client waits for it.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! The same small command from 200 clients in a single turn: the clients share the turn's time, so
-//! that the turn takes no longer than a turn of a few clients.
+//! The same small command from 200 clients in one turn: the clients share the turn's time, so that
+//! the turn takes no longer than a turn of a few clients.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::{Place, child};
 use russet_base::usage::thread_time;
 
 const CLIENTS: usize = 200;
-/// As for a single client, and for each client a share to read its words and to postpone its
-/// command, in a debug build.
+/// As for one client, and for each client a share to read its words and to postpone its command, in
+/// a debug build.
 const TURN_MAX: Duration = Duration::from_millis(150);
 /// Turns that the test measures: later turns are the same.
 const TURNS: usize = 8;

@@ -57,7 +57,7 @@ fn end(place: &mut Place, line: &Line, way: Way, slices: usize) -> Result<bool, 
     if !bed.is_at_rest() {
         return Err("leaves work".to_owned());
     }
-    // Large values are freed by a thread.
+    // A thread frees large values.
     let left = || alloc::used_memory().saturating_sub(before);
     let waits = Instant::now();
     while left() > BYTES_MAX && waits.elapsed() < FREED_WITHIN {

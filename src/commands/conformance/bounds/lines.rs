@@ -101,7 +101,7 @@ fn collect(args: &'static [Arg], all: &mut Vec<&'static Arg>) {
     }
 }
 
-/// A line by a plan: written with a single repetition and with two, then with as many as fit.
+/// A line by a plan: written with one repetition and with two, then with as many as fit.
 fn line(
     row: &'static str,
     args: &'static [Arg],

@@ -30,7 +30,8 @@ const EXTREMES: [&str; 16] = [
     "-1e308",
 ];
 
-/// Commands that use what an accepted size has made, whatever it is: errors are answers, too.
+/// Commands that use the value that an accepted size has made, of any type: errors are answers,
+/// too.
 const USES: &[&[&str]] = &[
     &["BF.ADD", "KEY", "x"],
     &["CF.ADD", "KEY", "x"],

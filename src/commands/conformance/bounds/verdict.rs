@@ -22,7 +22,7 @@ const TURN_GROWTH_MAX: f64 = 2.2;
 const WORK_FLOOR: Duration = Duration::from_millis(8);
 /// As in `growth::judge`, between `n log n` and `n^2`.
 const WORK_GROWTH_MAX: f64 = 8.0;
-/// Tries of what looked unbounded.
+/// Tries of a command that looked unbounded.
 const TRIES: usize = 2;
 
 /// Bytes that a command may have besides a multiple of the world's.

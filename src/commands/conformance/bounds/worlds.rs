@@ -17,11 +17,11 @@ pub enum World {
     Hashes,
     /// Documents whose fields are lists.
     Documents,
-    /// A single hash with a text of `n` words.
+    /// One hash with a text of `n` words.
     LongText,
     /// Hashes, each with a field name that no other hash has.
     OwnFields,
-    /// A single document with `n` indexed numbers.
+    /// One document with `n` indexed numbers.
     Numbers,
     /// Many vectors of zeros among others, in a graph.
     Zeros,
@@ -156,7 +156,7 @@ impl World {
                 in_batches(bed, "TDIGEST.ADD k", n, |i| (i * 7919 % 10_007).to_string());
             }
         }
-        // The index reads what has come.
+        // The index reads the new documents.
         bed.turn(true);
     }
 }

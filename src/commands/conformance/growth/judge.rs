@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// The second difference over the first: between `n log n` and `n^2`.
 const GROWTH_MAX: f64 = 8.0;
-/// The judge repeats a single measurement above this, because noise in the middle measurement hides
-/// a steep cost.
+/// The judge repeats one measurement above this, because noise in the middle measurement hides a
+/// steep cost.
 const GROWTH_DOUBTED: f64 = 5.5;
 /// Smaller differences are noise.
 const DIFFERENCE_MIN: Duration = Duration::from_micros(50);
@@ -185,7 +185,7 @@ mod tests {
                 assert_eq!(reply, format!(":{n}\r\n").into_bytes());
                 thread_time() - before
             };
-            // Large enough for what is measured, and no larger: the square costs seconds.
+            // Large enough for the measurement, and no larger, because the square costs seconds.
             judge(3_072, &mut cost)
         };
         let pairs = "local n = 0 for _, a in ipairs(ARGV) do n = n + 1 \

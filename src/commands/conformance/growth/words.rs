@@ -1,4 +1,4 @@
-//! A command's words, generated from the documentation, with a single argument that grows.
+//! A command's words, generated from the documentation, with one argument that grows.
 //!
 //! An argument grows in up to four ways ([`How`]). The generator leaves out optional arguments
 //! unless they lead to the growing argument or the command needs them; of alternatives it usually
@@ -149,7 +149,7 @@ impl Words<'_> {
     }
 
     /// How often an argument occurs among `siblings`. There are as many weights and IDs as keys,
-    /// and two keys where several are allowed.
+    /// and two keys if several are allowed.
     fn times(&self, arg: &'static Arg, siblings: &'static [Arg]) -> usize {
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
         let is_paired = |arg: &Arg| ["weight", "id", "key"].contains(&&*arg.name);

@@ -116,7 +116,7 @@ pub fn usual_form(name: &str, group: Group) -> GrownValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrownState {
     Keys,
-    /// In a single library.
+    /// In one library.
     Functions,
     Libraries,
     /// Channels, shard channels and patterns that another client has subscribed to.
@@ -240,7 +240,7 @@ fn bulk(bed: &mut Testbed, words: &[&str]) -> Vec<u8> {
     reply[head..reply.len() - 2].to_vec()
 }
 
-/// Sets up what a command needs to succeed.
+/// Makes the data that a command needs to succeed.
 pub fn prepare(bed: &mut Testbed, name: &str) {
     const FUNCTION: &str = "#!lua name=called\nredis.register_function{function_name='f0', \
                             callback=function() end, flags={'no-writes'}}";
@@ -316,7 +316,7 @@ pub fn fill_two(bed: &mut Testbed, form: GrownValue, n: usize) {
     fill(bed, "k1", form, n);
 }
 
-/// Gives `key` a single element, `n` times the letter `a`, and stores a key of that name, so that
+/// Gives `key` one element, `n` times the letter `a`, and stores a key of that name, so that
 /// patterns have a name to match.
 pub fn fill_to_match(bed: &mut Testbed, key: &str, form: GrownValue, n: usize) {
     let name = "a".repeat(n);

@@ -1,7 +1,7 @@
 //! SORT, SORT_RO: the sorted elements of a list, set or sorted set, by their own values or by the
 //! values of other keys.
 //!
-//! `options` reads the words, `pattern` looks up what BY and GET name, `sorting` loads the
+//! `options` reads the words, `pattern` looks up the keys that BY and GET name, `sorting` loads the
 //! elements, weighs and orders them; this module replies or stores the result.
 
 mod options;

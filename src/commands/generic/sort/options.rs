@@ -54,7 +54,7 @@ const GET_OTHER_SLOTS: &str = "ERR GET option of SORT denied in Cluster mode whe
 pattern may be in different slots.";
 
 impl<'a> SortOptions<'a> {
-    /// `may_read_all`: whether the client may read every key, since patterns can name any.
+    /// `may_read_all`: whether the client may read every key, because patterns can name any key.
     /// `may_name`: whether a command that uses the key's slot may use the keys that a pattern
     /// names.
     pub(super) fn parse(

@@ -1,4 +1,4 @@
-//! Scripts run in process: their replies, what is cached of them, their effects.
+//! Scripts run in process: their replies, the cache of scripts, their effects.
 //!
 //!     atomic   scripts that fail and are undone
 //!     edges    library functions at the limits of their numbers

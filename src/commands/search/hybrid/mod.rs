@@ -1,4 +1,4 @@
-//! HYBRID: the best documents of a query and the nearest documents of a vector, as a single list.
+//! HYBRID: the best documents of a query and the nearest documents of a vector, as one list.
 //!
 //!     sides    both sides' documents, gathered in slices
 //!

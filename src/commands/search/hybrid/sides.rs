@@ -282,7 +282,7 @@ impl Sides {
     }
 }
 
-/// The documents of both sides, which become a single list.
+/// The documents of both sides, which become one list.
 pub(in crate::commands::search) struct Merger {
     request: HybridRequest,
     metric: Metric,

@@ -1,8 +1,8 @@
-//! EXPLAIN, EXPLAINCLI: a query as it is read, and with ANALYZE, which is russet's own, what each
-//! part of it costs.
+//! EXPLAIN, EXPLAINCLI: a query as the parser reads it, and with ANALYZE, which is russet's own,
+//! the cost of each part.
 //!
 //! ANALYZE finds all documents of the query, in slices, and neither scores nor loads them: PROFILE
-//! shows these. It ends with the query's time, and shows what it has then.
+//! shows these. ANALYZE ends when the query's time is up, and shows the figures so far.
 
 use super::super::query::parse;
 use super::super::row::{READS, catch_up, readable, refusal};
@@ -35,8 +35,8 @@ pub(in super::super) const EXPLAIN: Spec = Spec {
     ..Spec::new("FT.EXPLAIN", explain)
 };
 
-/// `FT.EXPLAIN index query [ANALYZE] [option ...]`: the query as it is read; ANALYZE: with what
-/// each part of it found, and what that took.
+/// `FT.EXPLAIN index query [ANALYZE] [option ...]`: the query as the parser reads it; ANALYZE: with
+/// the documents that each part found, and the time that this took.
 ///
 /// Reply: bulk string of lines. O(parts of the query); ANALYZE: O(documents that parts match).
 fn explain(call: &mut Call<'_>) -> CommandResult {

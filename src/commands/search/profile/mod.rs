@@ -7,7 +7,7 @@
 //! times.
 //!
 //!     hybrid    HYBRID: both sides, and the stages after them
-//!     explain   EXPLAIN, EXPLAINCLI: a query as it is read, with ANALYZE what its parts cost
+//!     explain   EXPLAIN, EXPLAINCLI: a query as the parser reads it, with ANALYZE the costs
 
 mod explain;
 mod hybrid;

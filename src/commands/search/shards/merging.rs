@@ -1,7 +1,7 @@
 //! Work with the answers of all shards: reading them, merging their rows, writing these.
 //!
-//! It needs nothing of the keyspace, so a worker does it where the answers are long; the client
-//! waits meanwhile, and the command runs again, which takes the result.
+//! The merger needs nothing of the keyspace, so a worker merges long answers; the client waits
+//! meanwhile, and the command runs again and takes the result.
 
 use crate::server::Call;
 use crate::server::searches::Task;

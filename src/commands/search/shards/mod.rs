@@ -1,5 +1,5 @@
 //! Queries over all shards of a cluster: the node that a client asks sends the question to every
-//! shard, also to itself, and merges the answers into a single reply.
+//! shard, also to itself, and merges the answers into one reply.
 //!
 //!     asked node: words of the client -> question -> every shard: the command, `of_shard`
 //!     shard:      "=" and the bytes of an [`Answer`], "-" and an error
@@ -12,7 +12,7 @@
 //! the node that owns the slot when it answers. Documents in slots that a node is receiving, or
 //! that another node has claimed, do not count ([`Walk`]). While SETSLOT moves keys singly, a key
 //! counts at the new node after it has arrived. A key that moves during the count may be left out
-//! or be counted twice; the merger makes a single row of rows with equal keys.
+//! or be counted twice; the merger makes one row of rows with equal keys.
 //!
 //! Cost: the query's cost at each shard, and O(rows of all shards) here: a worker reads, merges and
 //! writes the rows if they are many ([`merging`]).
@@ -105,7 +105,7 @@ pub(super) fn search(
     merged.transpose()
 }
 
-/// The rows of all shards as a single list, from which LIMIT takes.
+/// The rows of all shards as one list, from which LIMIT takes.
 fn merged(
     mut answers: Vec<Answer>,
     k: Option<usize>,

@@ -46,7 +46,7 @@ impl Listing {
         self.write_each_from(texts, slice, |reply, text, ()| reply.bulk(text))
     }
 
-    /// The same with what belongs to each text, as `write` has both.
+    /// The same with a value for each text: `write` takes both.
     pub(in crate::commands::search) fn write_each_from<'t, T>(
         &mut self,
         texts: impl Iterator<Item = (&'t [u8], T)>,

@@ -542,7 +542,7 @@ impl Walk {
             Source::List(hits) => hits,
             _ => &mut none,
         };
-        // Cursors of many terms take a while to make, which is not to be most of what a slice does.
+        // Cursors of many terms take a while to make, and this time must not fill most of a slice.
         let (made, mut end) = (slice.passed(), None);
         let left_ms = until_ms.map(|ms| ms.saturating_sub(now_ms));
         self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
@@ -672,7 +672,7 @@ impl Walk {
         body.unwrap_or_else(|| Body::new(reply.resp3()))
     }
 
-    /// Rows are written from now on, but for another node.
+    /// From now on writes rows, except in an answer to another node.
     fn begin_rows(&mut self, call: &Call<'_>) {
         if !call.is_for_other_node() {
             let resp3 = call.reply.resp3();
@@ -728,7 +728,7 @@ impl Walk {
         &self.index
     }
 
-    /// Words about what the rows lack.
+    /// Warnings about missing rows.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
         let is_late = self.is_over && self.late.is_empty();
         let time = is_late.then_some("Timeout limit was reached");

@@ -1,7 +1,7 @@
 //! Queries from a client's view: the memory that queries keep, the reasons why they end, and the
 //! documents that count.
 //!
-//! Nothing wakes the loop here, so each query runs all slices in a single command.
+//! Nothing wakes the loop here, so each query runs all slices in one command.
 
 use crate::server::Testbed;
 

@@ -4,7 +4,7 @@
 //! here, by segments and cache lines. No look is a use of a key, and OBJECT finds expired keys,
 //! too.
 //!
-//! Cost: OBJECT O(length of the value), since it measures the RDB form; HTSTATS O(segments).
+//! Cost: OBJECT O(length of the value), because it measures the RDB form; HTSTATS O(segments).
 
 use std::fmt::Write;
 

@@ -5,7 +5,7 @@
 //!
 //!     (verdict) the faults of memory that the verdict on the server has (`observe::verdict`)
 //!     held      memory that the process has but does not use
-//!     limit     maxmemory against what the machine has
+//!     limit     maxmemory against the machine's memory
 //!     buffers   memory other than data
 //!     prefix    the prefix with most of the data, and a prefix that is never read
 //!

@@ -1,4 +1,4 @@
-//! Commands about what is kept on disk, and the end of the server.
+//! Commands about the files on disk, and the end of the server.
 //!
 //! SAVE, BGSAVE, LASTSAVE (`save`), BGREWRITEAOF and the append only file's orders (`append_only`),
 //! BACKUP (`backup`), SHUTDOWN (`shutdown`). Handlers check arguments and state; the work is

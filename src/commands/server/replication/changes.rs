@@ -348,7 +348,7 @@ const CONSUMER: Spec = Spec {
 ///
 /// Reply: CREATE: OK. ACK: 1, or 0 if the consumer was there before. DROP: 1, or 0 if there is
 /// none. LIST: array of maps (flat arrays in RESP2): `name`, `offset`, `lag` (bytes of the stream),
-/// `lost` (1: what follows is not kept any more). O(consumers).
+/// `lost` (1: the server no longer keeps the stream after the offset). O(consumers).
 fn consumer(call: &mut Call<'_>) -> CommandResult {
     if call.server.config.changes_retain == 0 {
         return Err(OFF);

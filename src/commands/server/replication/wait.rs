@@ -1,7 +1,8 @@
 //! WAIT and WAITAOF: wait until replicas or the disk have this client's writes.
 //!
-//! Replicas acknowledge what they have applied, and what is on their disks; they are asked before
-//! the loop sleeps. The append only file acknowledges what an fsync has covered.
+//! Replicas acknowledge the offset that they have applied, and the offset that is on their disks;
+//! the server asks them before the loop sleeps. The append only file acknowledges the offset that
+//! an fsync has covered.
 
 use crate::commands::arguments::timeout;
 use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};

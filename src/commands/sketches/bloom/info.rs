@@ -103,12 +103,12 @@ fn size(filter: &Bloom) -> usize {
 }
 
 /// `BF.INFO key [CAPACITY | SIZE | FILTERS | ITEMS | EXPANSION | ERROR | ROTATION | GENERATIONS]`:
-/// facts of a filter, or a single fact. ERROR: the share of items not added that the filter would
-/// find, by the bits that are set. If a filter forgets, all facts except SIZE are about the
-/// generations that lookups ask now.
+/// facts of a filter, or one fact. ERROR: the share of items not added that the filter would find,
+/// by the bits that are set. If a filter forgets, all facts except SIZE are about the generations
+/// that lookups ask now.
 ///
-/// Reply: map (RESP2: array) of names and integers; of a single fact, RESP2 has the integer alone
-/// in the array. Expansion is null for a filter that does not scale.
+/// Reply: map (RESP2: array) of names and integers; of one fact, RESP2 has the integer alone in the
+/// array. Expansion is null for a filter that does not scale.
 fn info(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     if args.len() > 3 {

@@ -1,7 +1,7 @@
 //! How a filter is made: by RESERVE's arguments and INSERT's options, else by the settings.
 //!
 //! Effects: a server that repeats the command may have other settings, and other rules of the
-//! arguments: 7.4 takes errors above a quarter as they are, and no expansion of 0. So where these
+//! arguments: 7.4 takes errors above a quarter as they are, and no expansion of 0. So if these
 //! matter the effect has all numbers in words that every server understands alike.
 
 use super::super::room::room;

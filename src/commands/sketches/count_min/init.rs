@@ -48,7 +48,7 @@ pub(super) const INITBYPROB: Spec = Spec {
 };
 
 /// `CMS.INITBYPROB key error probability`: makes a sketch whose estimates are too high by at most
-/// `error` of all additions, but for a share of `probability` of the items.
+/// `error` of all additions, except for a share of `probability` of the items.
 ///
 /// Reply: as of INITBYDIM.
 fn init_by_prob(call: &mut Call<'_>) -> CommandResult {

@@ -21,8 +21,7 @@ use russet_types::vector_set::Progress;
 use russet_types::{BoxedValue, CountMin};
 use std::collections::HashMap;
 
-/// Counters of all sources to sum before the next look at the clock, and counters of a single
-/// source.
+/// Counters of all sources to sum before the next look at the clock, and counters of one source.
 const STEP: usize = 1 << 17;
 const STEP_MAX: usize = 1 << 13;
 /// Sums to begin before a sum runs to its end at once.

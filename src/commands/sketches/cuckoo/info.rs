@@ -51,7 +51,7 @@ pub(super) const DEBUG: Spec = Spec {
     ..INFO
 };
 
-/// `CF.DEBUG key`: facts of a filter in a single line.
+/// `CF.DEBUG key`: facts of a filter in one line.
 ///
 /// Reply: bulk string.
 fn debug(call: &mut Call<'_>) -> CommandResult {

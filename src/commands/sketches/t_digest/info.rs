@@ -6,7 +6,7 @@ use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_types::TDigest;
 
-/// Bytes of a node, and of what is beside them, as INFO counts.
+/// Bytes of a node, and of the data beside the nodes, as INFO counts.
 const NODE_BYTES: usize = 16;
 const OTHER_BYTES: usize = 8;
 

@@ -1,4 +1,4 @@
-//! MERGE: the values of several digests in a single digest.
+//! MERGE: the values of several digests in one digest.
 //!
 //! A thread sums many nodes, from copies of the digests. If the stamp of a digest has changed
 //! meanwhile, the sum begins anew; after some such beginnings the loop makes the sum.

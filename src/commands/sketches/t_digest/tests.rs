@@ -1,7 +1,7 @@
 use super::super::transcript::{check_payload, payload, play};
 use crate::server::Testbed;
 
-/// Replies of Redis Stack 7.4 to the same lines, except the lines about a single value.
+/// Replies of Redis Stack 7.4 to the same lines, except the lines about one value.
 #[test]
 fn replies_are_those_of_redis() {
     play(include_str!("answers.txt"));

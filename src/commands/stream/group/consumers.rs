@@ -1,4 +1,4 @@
-//! Consumers that are created by being named.
+//! Consumers: a command that names a missing consumer creates it.
 
 use crate::server::Call;
 use russet_keyspace::Class;

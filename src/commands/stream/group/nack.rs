@@ -1,8 +1,8 @@
 //! XNACK: gives pending entries back to their group.
 //!
 //! An entry given back has no owner and counts as idle since 1970: XCLAIM, XAUTOCLAIM and
-//! XREADGROUP CLAIM take it immediately, so waiting readers are woken. All IDs are parsed before
-//! the first entry is released; IDs that are not pending are skipped, unless FORCE.
+//! XREADGROUP CLAIM take it immediately, so the handler wakes waiting readers. The handler parses
+//! all IDs before it releases the first entry; it skips IDs that are not pending, unless FORCE.
 //!
 //! Cost: O(log n) an ID.
 //!

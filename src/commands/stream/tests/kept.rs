@@ -1,8 +1,8 @@
 //! Idempotent IDs and entries without an owner, kept through copies, payloads, files and logs.
 //!
-//! A single stream has both kinds of data. The test compares its figures and pending entries after
-//! COPY and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines
-//! of producers expire by the clock, and a lookup alone removes none.
+//! One stream has both kinds of data. The test compares its figures and pending entries after COPY
+//! and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines of
+//! producers expire by the clock, and a lookup alone removes none.
 
 use crate::server::Testbed;
 

@@ -74,7 +74,7 @@ fn several(call: &mut Call<'_>) -> CommandResult {
 
 fn newer(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    // `+` and `$` read no more than the newest sample, and what comes.
+    // `+` and `$` read no more than the newest sample, and samples that come later.
     let from = match args.at(2) {
         b"-" => 0,
         b"+" | b"$" => TIMESTAMP_MAX,

@@ -3,7 +3,7 @@
 //!     count      how many samples and series a command would touch, for budgets
 //!     thread     ranges that a thread reads
 //!
-//! A command is counted before it runs; what it takes to run is known by the lengths of chunks.
+//! The server counts a command before it runs, and knows the work by the lengths of chunks.
 
 pub(super) mod count;
 pub(super) mod thread;

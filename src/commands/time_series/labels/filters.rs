@@ -3,7 +3,7 @@
 //!     l=v  l!=v  l=(a,b)  l!=(a,b)     any of the values, or none of them
 //!     l=   l!=                         there is no such label; there is such a label
 //!
-//! At least a single condition must ask for a value, so that no command looks at all series.
+//! At least one condition must ask for a value, so that no command looks at all series.
 
 use super::super::info::reply_labels;
 use super::super::row::find;
@@ -60,7 +60,7 @@ fn parse(word: &[u8]) -> Option<Filter> {
     })
 }
 
-/// The values of a list, or a single value; the inner `None`: nothing. `None`: a malformed list.
+/// The values of a list, or one value; the inner `None`: nothing. `None`: a malformed list.
 fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
     let list = match text {
         [] => return Some(None),

@@ -124,7 +124,7 @@ impl Gather for Gathered {
         self.take_with(&asked, (key, series), *extra, out)
     }
 
-    /// Writes the next rows of a group, before the first of them what the group is.
+    /// Writes the next rows of a group, before the first row the group's label and value.
     fn write_next(&mut self, asked: &Asked<'_>, out: &mut Parts) -> bool {
         let reply = &mut out.reply;
         if self.unwritten.is_none() {
@@ -214,7 +214,7 @@ pub(in crate::commands::time_series) fn begin_series(
     }
 }
 
-/// Begins what is replied of a group.
+/// Begins the reply's part of a group.
 pub(in crate::commands::time_series) fn begin_group(
     reply: &mut Reply,
     (group, value): (Group<'_>, &[u8]),

@@ -1,6 +1,6 @@
 //! QUERYINDEX and MGET: keys, or the newest samples, of the series that satisfy conditions.
 //!
-//! In slices on a single server; in a cluster the node first asks all shards.
+//! In slices on one server; in a cluster the node first asks all shards.
 
 use super::super::compact::open_bucket;
 use super::super::count;
@@ -176,7 +176,7 @@ pub(in crate::commands::time_series) fn begin_keys(reply: &mut Reply, keys: usiz
     }
 }
 
-/// Begins what is replied of a key, `parts` without it.
+/// Begins the reply's part of a key; `parts`: the number of parts without the key.
 pub(in crate::commands::time_series) fn begin_key(reply: &mut Reply, key: &[u8], parts: usize) {
     if reply.resp3() {
         reply.bulk(key);

@@ -1,4 +1,4 @@
-//! The series that satisfy conditions, in order, and what a command makes of each.
+//! The series that satisfy conditions, in order, and the command's work on each.
 //!
 //! A client's command with long work runs in slices (`execution::slices`): after a slice the loop
 //! serves other clients, and the command runs again and continues where it stopped. Meanwhile
@@ -115,8 +115,8 @@ pub(in crate::commands::time_series) trait Gather:
 
 /// The reply without its length.
 pub(in crate::commands::time_series) struct Parts {
-    /// The text of this slice, and the texts of the slices before. A single text would be copied as
-    /// it grows.
+    /// The text of this slice, and the texts of the slices before. One text would be copied as it
+    /// grows.
     pub reply: Reply,
     texts: Vec<Bytes>,
     /// Parts that are written.
@@ -131,7 +131,7 @@ impl Parts {
         self.texts.push(message(self.reply.take_text()));
     }
 
-    /// Replies them, after what `begin` writes about their number.
+    /// Writes the parts to the reply, after `begin` has written their number.
     pub(in crate::commands::time_series) fn reply(
         mut self,
         reply: &mut Reply,

@@ -48,7 +48,7 @@ pub(super) const CREATERULE: Spec = Spec {
 
 /// `TS.CREATERULE source destination AGGREGATION aggregator duration [align]`: from now on the
 /// server writes a sample for each bucket of the source to the destination when the bucket is over.
-/// A destination has a single source, and no rules itself.
+/// A destination has one source, and no rules itself.
 ///
 /// Reply: OK. O(rules).
 fn createrule(call: &mut Call<'_>) -> CommandResult {
