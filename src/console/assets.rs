@@ -1,18 +1,18 @@
 //! The files of the console, embedded by `build.rs`: each raw and gzipped.
 //!
-//! Invariant: `FILES` is sorted by name. A file is neither read nor compressed at run time: it
-//! costs its bytes in the program, and [`find`] O(log files). `server::console` chooses raw or
+//! Invariant: `FILES` is sorted by name. A file is neither read nor compressed at run time: its
+//! bytes are part of the program, and [`find`] takes O(log files). `server::console` chooses raw or
 //! gzip.
 //!
 //! A URL has the hash of all files as a folder (`a/HASH/views/keys.js`), so that modules import
-//! each other by relative paths and a browser keeps all of them until one changes.
+//! each other by relative paths and a browser keeps all modules until any module changes.
 
-/// One file.
+/// A file.
 #[derive(Debug)]
 pub struct File {
-    /// Its path below `console/`.
+    /// The file's path below `console/`.
     pub name: &'static str,
-    /// Its media type.
+    /// The file's media type.
     pub kind: &'static str,
     pub raw: &'static [u8],
     pub gzip: &'static [u8],
@@ -63,7 +63,7 @@ mod tests {
         }
     }
 
-    /// Adds a module, and those that it imports, by their paths below `console/`.
+    /// Adds a module, and the modules that it imports, by their paths below `console/`.
     fn add_modules(name: &str, to: &mut BTreeSet<String>) {
         if !to.insert(name.to_owned()) {
             return;
@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    /// Without this, a browser would learn of a module only from the one that imports it.
+    /// Without this, a browser would learn of a module only from the module that imports it.
     #[test]
     fn the_page_names_all_modules_of_the_first_view() {
         let mut modules = BTreeSet::new();

@@ -4,27 +4,27 @@
 //!     api/login     Login { user, password }
 //!     api/stream    StreamCall { db, stats, subscriptions, monitor }
 //!
-//! Each list and number has a limit here, and so has the number of values of a body: they are
-//! counted before the body is parsed, because a value takes far more memory than its bytes. `http`
-//! limits the size of a body. Permissions are not checked here: `server::console` runs the commands
-//! as the user of the session.
+//! Each list and number has a limit here, and so has the number of values of a body: `object`
+//! counts the values before it parses the body, because a value takes far more memory than its
+//! bytes. `http` limits the size of a body. This module checks no permissions, because
+//! `server::console` runs the commands as the user of the session.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-/// Maximum commands of one call, checks included.
+/// Maximum commands of a call, checks included.
 pub const COMMANDS_MAX: usize = 512;
-/// Maximum topics of one stream, and channels of one topic.
+/// Maximum topics of a stream, and channels of a topic.
 const TOPICS_MAX: usize = 64;
 
-/// Maximum values in a body: each costs far more than its bytes.
+/// Maximum values in a body, because each costs far more memory than its bytes.
 const VALUES_MAX: usize = 65_536;
 
 /// The fault of a body, as the answer's text.
 pub type Wrong = &'static str;
 
-/// A command: its arguments.
+/// A command: the arguments, with the name first.
 pub type Command = Vec<Vec<u8>>;
 
 /// A condition: a command, and the reply that it must have.
@@ -66,7 +66,7 @@ pub struct StreamCall {
 pub struct Monitor {
     /// Name of the command, lower case.
     pub command: Option<String>,
-    /// Pattern of one of its arguments.
+    /// Pattern that some argument of the command must match.
     pub key: Option<Vec<u8>>,
     pub user: Option<Vec<u8>>,
     /// Events a second.
@@ -74,7 +74,7 @@ pub struct Monitor {
     pub seconds: u32,
 }
 
-/// The most that a monitor shows, and its usual bounds.
+/// The highest bounds of a monitor, and the usual bounds.
 const RATE_MAX: u64 = 5000;
 const RATE: u64 = 500;
 const SECONDS_MAX: u64 = 600;
@@ -92,8 +92,8 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
     }
 }
 
-/// As many values as these bytes have, or a few more: one for each comma and bracket outside of
-/// strings.
+/// An upper bound of the values in these bytes: a value for each comma and opening bracket outside
+/// of strings.
 fn values_at_most(body: &[u8]) -> usize {
     let (mut count, mut at) = (0, 0);
     while let Some(&byte) = body.get(at) {
@@ -101,7 +101,7 @@ fn values_at_most(body: &[u8]) -> usize {
         match byte {
             b'[' | b'{' | b',' => count += 1,
             b'"' => {
-                // To the place after its end.
+                // To the place after the end of the string.
                 loop {
                     let rest = body.get(at..).unwrap_or_default();
                     let Some(step) = memchr::memchr2(b'"', b'\\', rest) else {

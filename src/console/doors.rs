@@ -1,10 +1,10 @@
-//! The admission of requests: checks before anything is done for one.
+//! The admission of requests: checks before the server does anything for a request.
 //!
 //! A page of another site can have a browser send requests here, and can have its own name resolve
-//! to this machine. So the host must be one that no foreign name can be (`localhost`, an address)
-//! or is listed (`console-hosts`); and a call must come from our own page: its `Origin` is this
-//! host, and it has a header and a type that another page may send only after a preflight, which is
-//! refused. Addresses are checked where connections are accepted.
+//! to this machine. So the host must be a name that no foreign site can have (`localhost`, an
+//! address) or a listed name (`console-hosts`). A call must come from our own page: the `Origin` is
+//! this host, and the call has a header and a type that another page may send only after a
+//! preflight, which the server refuses. The server checks addresses when it accepts connections.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -35,7 +35,7 @@ pub enum Named {
 }
 
 impl Doors<'_> {
-    /// How `Host` names this server; `None`: it names another one.
+    /// How `Host` names this server; `None`: it names another server.
     pub fn named(&self, host: &str) -> Option<Named> {
         let name = without_port(host)?;
         if name.eq_ignore_ascii_case("localhost") {

@@ -12,7 +12,7 @@ use russet_resp::{ReplyHead, Text};
 /// Bytes of a channel, a pattern or a message that an event shows.
 pub const SHOWN_BYTES_MAX: usize = 16 * 1024;
 
-/// Appends one event; `data` is JSON, which has no line ends.
+/// Appends an event; `data` is JSON, which has no line ends.
 pub fn write(id: u64, event: &str, data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("id: {id}\nevent: {event}\ndata: ").as_bytes());
     out.extend_from_slice(data);
@@ -26,7 +26,7 @@ pub const HEARTBEAT: &[u8] = b":\n\n";
 #[derive(Debug, Default)]
 struct Part {
     bytes: Vec<u8>,
-    /// Its whole length.
+    /// The whole length of the part.
     length: usize,
 }
 
@@ -52,11 +52,11 @@ pub struct Messages {
     parts: Vec<Part>,
     /// Parts to come.
     missing: usize,
-    /// Bytes of the last part to come, with its line end.
+    /// Bytes of the last part to come, with the line end.
     text: usize,
 }
 
-/// Bytes of a line that are kept: a length, or a short reply.
+/// Bytes to keep of a line: a length, or a short reply.
 const LINE_BYTES_MAX: usize = 64;
 
 impl Messages {
@@ -92,8 +92,8 @@ impl Messages {
         }
     }
 
-    /// Begins a part with the line of its head. A part that is no string, such as the count of
-    /// subscriptions, makes the reply no message.
+    /// Begins a part with the line of the part's head. If a part is no string, such as the count of
+    /// subscriptions, the reply is no message.
     fn begin(&mut self, line: &[u8]) {
         match ReplyHead::parse(line) {
             Ok(ReplyHead::Values(_, count)) => (self.missing, self.parts) = (count, Vec::new()),
@@ -111,8 +111,8 @@ impl Messages {
     }
 }
 
-/// A published message as JSON: `{"channel":..,"pattern":..,"message":..}`, and its length as
-/// `bytes` if it is cut; `None`: another reply.
+/// A published message as JSON: `{"channel":..,"pattern":..,"message":..}`, and the message's
+/// length as `bytes` if the message is cut; `None`: another reply.
 fn message_of(parts: &[Part]) -> Option<Vec<u8>> {
     let (channel, pattern, message) = match parts {
         [kind, channel, text] if matches!(&kind.bytes[..], b"message" | b"smessage") => {

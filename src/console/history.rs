@@ -51,10 +51,10 @@ pub const FIELDS: [(&str, Joined); 27] = [
     ("disk_free", Joined::Last),
 ];
 
-/// One row; NaN: unknown.
+/// A row; NaN: unknown.
 pub type Row = [f64; FIELDS.len()];
 
-/// Rows that a ring has room for at first.
+/// Rows for which a ring has room at first.
 const ROWS_FIRST: usize = 60;
 
 /// A ring.
@@ -217,7 +217,7 @@ impl History {
     }
 }
 
-/// A row as a list of numbers; unknown ones are null. Fractions have two digits.
+/// A row as a list of numbers; unknown numbers are null. Fractions have two digits.
 pub fn write_row(row: &Row, out: &mut Vec<u8>) {
     json::list(row, out, |value, out| {
         json::write_number((value * 100.0).round() / 100.0, out);

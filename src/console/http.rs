@@ -30,14 +30,14 @@ pub struct RequestHead {
     pub accepts_gzip: bool,
     /// The connection stays open after the answer.
     pub keep_alive: bool,
-    /// Bytes of the head, with its empty line.
+    /// Bytes of the head, with the empty line.
     pub bytes: usize,
     /// Bytes of the body that follows.
     pub body: usize,
 }
 
-/// Parses the head of a request; `None`: it is incomplete. A request that is refused closes its
-/// connection: its end is unknown.
+/// Parses the head of a request; `None`: it is incomplete. A refused request closes the connection,
+/// because the end of the request is unknown.
 pub fn parse(bytes: &[u8]) -> Result<Option<Box<RequestHead>>, Status> {
     let mut headers = NO_HEADERS;
     match read(bytes, HEAD_BYTES_MAX, &mut headers)? {
@@ -93,7 +93,7 @@ fn own(head: &Head<'_, '_>) -> Result<RequestHead, Status> {
     })
 }
 
-/// Whether a header is one that proxies add. Its value is never believed.
+/// Whether proxies add a header of this name. The server never trusts the value.
 fn is_of_proxy(name: &str) -> bool {
     const NAMES: [&str; 3] = ["forwarded", "via", "x-real-ip"];
     const PREFIX: &str = "x-forwarded-";
@@ -140,7 +140,7 @@ pub struct Answer {
     pub kind: &'static str,
     /// `Cache-Control`.
     pub cache: &'static str,
-    /// Further header lines, each with its end.
+    /// Further header lines, each with the line end.
     pub headers: String,
     pub body: Vec<u8>,
 }
@@ -171,14 +171,14 @@ impl Answer {
         }
     }
 
-    /// A refusal in the words of its status.
+    /// A refusal in the words of the status.
     pub fn refusal(status: Status) -> Answer {
         Answer::error(status, status.1)
     }
 
     /// The bytes to send.
     pub fn bytes(&self, keep_alive: bool, method: Method) -> Vec<u8> {
-        // A 304 would state the length of the body that it leaves out.
+        // A 304 would have the length of the body that it leaves out.
         let length = (self.status != NOT_MODIFIED).then_some(self.body.len());
         self.write(keep_alive, method, length)
     }

@@ -11,7 +11,7 @@
 //! | null, boolean | `null`, `true` |
 //!
 //! Attributes are left out. A status, an error or a verbatim string that is not UTF-8 has
-//! `{"b":..}` in the place of its text.
+//! `{"b":..}` in the place of the text.
 //!
 //! Cost: O(bytes), with a stack for the aggregates instead of recursion.
 
@@ -49,7 +49,7 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
         let line = &reply[pos..pos + line_end];
         pos += line_end + 2;
         match (line.first(), ReplyHead::parse(line).map_err(|_| NotAReply)?) {
-            // Its text is kept: a double read and written again could differ.
+            // Keeps the text, because a double that is read and written again could differ.
             (Some(b','), _) => write_wrapped(b"d", &line[1..], out),
             (_, ReplyHead::Simple(text)) => write_wrapped(b"s", text, out),
             (_, ReplyHead::Error(text)) => write_wrapped(b"e", text, out),
@@ -77,7 +77,7 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
         if pos > reply.len() {
             return Err(NotAReply);
         }
-        // The value just written ends those aggregates of which it is the last one.
+        // The value just written ends each aggregate of which it is the last value.
         let mut is_new = open.last().is_some_and(|last| last.missing == 0);
         loop {
             let Some(last) = open.last_mut() else {

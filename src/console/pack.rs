@@ -1,11 +1,11 @@
-//! Answers compressed by gzip, in steps between which the loop serves others.
+//! Answers compressed by gzip, in steps between which the loop serves other clients.
 //!
-//! Only answers that hold no data of clients are: those of `api/history` and `api/me`. The length
-//! of a compressed answer reveals whether one part of it repeats another. In an answer of
-//! `api/command` a secret may stand beside text that another client can choose, and choose anew for
-//! each look of the page (a key's name, a line of a log): an observer of the lengths on the wire
-//! could guess it piece by piece (BREACH). TLS hides no lengths, and that of a proxy is not known
-//! here. The same is true of streams.
+//! The server compresses only answers without data of clients: the answers of `api/history` and
+//! `api/me`. The length of a compressed answer reveals whether a part repeats another part. In an
+//! answer of `api/command` a secret may stand beside text that another client can choose, and
+//! choose anew for each look of the page (a key's name, a line of a log): an observer of the
+//! lengths on the wire could guess it piece by piece (BREACH). TLS hides no lengths, and the server
+//! does not know whether a proxy adds TLS. The same is true of streams.
 
 use std::io::Write as _;
 
@@ -19,8 +19,8 @@ const BYTES_MIN: usize = 1024;
 /// Bytes of a step, some 0.3 ms.
 const STEP_BYTES: usize = 32 * 1024;
 
-/// An answer that is being compressed. Memory: its body, the result, and 0.4 MB of tables until it
-/// is done.
+/// An answer that is being compressed. Memory: the body, the result, and 0.4 MB of tables until the
+/// end.
 pub struct Packing {
     answer: Answer,
     /// Bytes of the body that are compressed.

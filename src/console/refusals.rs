@@ -1,8 +1,8 @@
 //! Refusals that a person may meet in a browser, in words to act on: a call gets `{"error":TEXT}`
 //! as always, a page the same in a few lines of plain text, with the directives that open the way.
 //!
-//! Plain text, so that nothing of it needs escaping: it shows the peer's address, or its `Host` if
-//! that is a plain name.
+//! Plain text, because plain text needs no escaping: it shows the peer's address, or the request's
+//! `Host` if this is a plain name.
 
 use super::http::{self, Answer, Method, RequestHead, Status};
 
@@ -25,7 +25,7 @@ impl Refusal<'_> {
         }
     }
 
-    /// One line: what is wrong, and the directives that matter.
+    /// The fault and the directives that matter, in a line.
     pub fn line(self) -> &'static str {
         match self {
             Refusal::Foreign(_) => "console-allow does not permit this address",
@@ -87,7 +87,7 @@ impl Refusal<'_> {
 const TUNNEL: &str = "With no change of a server outside of containers: \
                       ssh -L 8001:127.0.0.1:8001 HOST, then http://localhost:8001\n";
 
-/// The name of a `Host` without its port, if it is of letters, digits, dots and hyphens.
+/// The name of a `Host` without the port, if the name has only letters, digits, dots and hyphens.
 fn plain(host: &str) -> Option<&str> {
     let name = host.split(':').next().unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');

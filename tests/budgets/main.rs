@@ -1,12 +1,12 @@
-//! Budgets: what a server may spend on inputs that grow.
+//! Budgets: the CPU time and memory that a server may spend on inputs that grow.
 //!
-//! Each row of `rows` is measured with `n` and with `2n` of something, in a fresh server: CPU must
-//! not grow much faster than the input, memory and the loop's longest turn have stated bounds, and
-//! nothing may cost many times what a real Redis 8.0 spends, where it is installed. Quadratic costs
-//! show here; `benches/` measures the speed of linear ones.
+//! The test measures each row of `rows` with `n` and with `2n` of something, in a fresh server: CPU
+//! must not grow much faster than the input, memory and the loop's longest turn have stated bounds,
+//! and nothing may cost many times as much as in a real Redis 8.0, if it is installed. Quadratic
+//! costs show here; `benches/` measures the speed of linear commands.
 //!
-//! A table is printed (`-- --nocapture`). `RUSSET_BUDGETS=WATCH,DEL` runs the rows whose names have
-//! these prefixes.
+//! The test prints a table (`-- --nocapture`). `RUSSET_BUDGETS=WATCH,DEL` runs the rows whose names
+//! have these prefixes.
 
 mod measure;
 mod rows;
@@ -28,7 +28,7 @@ const BYTES_SLACK: f64 = 8.0 * 1024.0 * 1024.0;
 /// A debug build compared with an optimized Redis.
 const BESIDE_MAX: f64 = 8.0;
 const BESIDE_SLACK_MS: f64 = 60.0;
-/// A row over its budget is measured again; the lowest figures count.
+/// The test measures a row over budget again; the lowest figures count.
 const TRIES: usize = 6;
 
 /// A row with n and with 2n.
@@ -50,7 +50,7 @@ fn measured(program: &Path, row: &Row) -> Costs {
     }
 }
 
-/// The exceeded budgets, one clause each.
+/// The exceeded budgets, a clause each.
 fn overrun(row: &Row, costs: &Costs, beside: Option<&Costs>) -> Vec<String> {
     let Costs { once, twice } = costs;
     let mut over = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `group` | nodes, what all of them must agree on, redis-cli's orders |
+//! | `group` | nodes, the facts on which all must agree, redis-cli's orders |
 //! | `channels` | sharded publications while slots move |
 //! | `client` | a client that follows redirections |
 //! | `last_slot` | a primary without slots follows the shard that has taken them |
@@ -11,19 +11,19 @@
 //! | `slots` | slots move at once, in both ways, also from and to Redis 8.10 and Valkey 9.1 |
 //! | `mixed` | the same with nodes of Redis 8.0, Redis 8.10 and Valkey 9.1 |
 //! | `copies` | full copies: how others see the replica meanwhile, the facts of the cluster |
-//! | `writers` | clients that write meanwhile, and what may not be lost |
+//! | `writers` | clients that write meanwhile, and the writes that must not be lost |
 //! | `undone` | FLUSH UNDO after slots have moved away |
-//! | `kept` | what a source keeps of slots that have moved |
+//! | `kept` | the data that a source keeps of slots that have moved |
 //! | `promoted` | slots that have moved stay when the target dies |
 //! | `storm` | slots that move between shards of which any part is killed, while clients write |
-//! | `roles` | what a connection may do that takes part in a migration |
+//! | `roles` | the rights of a connection that takes part in a migration |
 //! | `search` | indexes over all shards, from any node |
 //! | `series` | time series of all shards, from any node |
 //! | `unsynced` | a replica that never had its primary's data |
 //! | `tls`, `ipv6` | the bus under TLS, and over IPv6 |
 //! | `shards` | a small cluster that is put together by hand |
 //!
-//! What needs real servers, or redis-cli, follows the rule of `support::peers`.
+//! Tests that need real servers, or redis-cli, follow the rule of `support::peers`.
 
 mod channels;
 mod client;

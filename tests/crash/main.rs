@@ -1,11 +1,11 @@
-//! Crash safety: a server whose file system calls fail one after the other, or that is killed
-//! there, loses nothing that it has acknowledged.
+//! Crash safety: a server loses no acknowledged write if any file system call fails, or if the
+//! server is killed at any such call.
 //!
 //! The daemon runs unmodified, with a preloaded library (`fault.c`, built by the machine's C
-//! compiler) that makes the n-th `open`, `write`, `fsync`, `ftruncate`, `rename` or `unlink`
-//! fail: an error, a short write, SIGKILL before or after it. For each kind of call and
-//! fault n increases until the story has fewer calls. Then the server is killed and
-//! restarted on what is left, which is compared with what it had acknowledged.
+//! compiler) that makes the n-th `open`, `write`, `fsync`, `ftruncate`, `rename` or `unlink` fail:
+//! an error, a short write, SIGKILL before or after it. For each kind of call and fault n increases
+//! until the story has fewer calls. Then the test kills the server, restarts it on the files that
+//! are left, and compares the data with the acknowledged writes.
 
 mod indexes;
 mod neighbours;
@@ -136,7 +136,8 @@ impl Faulty {
     }
 }
 
-/// A list of numbers, each pushed after the previous one was acknowledged.
+/// A list of numbers; the writer pushes each number after the server acknowledged the number
+/// before.
 struct Writer {
     c: Connection,
     acknowledged: u64,
@@ -344,7 +345,7 @@ fn flush_story(point: Point, nth: usize) -> bool {
     hit
 }
 
-/// A complete snapshot, then another one. Returns whether the fault occurred.
+/// A complete snapshot, then another snapshot. Returns whether the fault occurred.
 fn snapshot_story(command: &str, method: &str, point: Point, nth: usize) -> bool {
     // Files that take several writes.
     let save = ["--save", "3600 1000000", "--rdbcompression", "no"];

@@ -1,7 +1,7 @@
 //! Malicious scripts, each on a budget.
 //!
-//! A seed makes a program (`russet::fuzzing::programs`). It runs with little memory, and is killed
-//! as soon as others get the BUSY error. Then, for each program:
+//! A seed makes a program (`russet::fuzzing::programs`). The program runs with little memory, and
+//! the test kills it as soon as other clients get the BUSY error. Then, for each program:
 //!
 //!  - other clients are answered within [`ANSWER`] meanwhile, and the killed script has ended
 //!    within [`END`];
@@ -9,8 +9,8 @@
 //!  - the same process serves afterwards.
 //!
 //! The times are for an optimized build on an idle machine; a debug build and a shared machine get
-//! [`SLACK`] times as much, and a program that was too slow is run again alone, twice: all three
-//! runs must fail. A failing program is shortened and printed with its seed.
+//! [`SLACK`] times as much, and the test runs a program that was too slow again alone, twice: all
+//! three runs must fail. The test shortens a failing program and prints it with the seed.
 //!
 //! `RUSSET_HOSTILE_PROGRAMS`: the number of programs; `RUSSET_HOSTILE_SEED`: the first seed.
 
@@ -130,7 +130,7 @@ fn is_late(error: &std::io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// A server that runs programs one after the other.
+/// A server that runs programs in sequence.
 struct Victim {
     server: Daemon,
     runner: Client,

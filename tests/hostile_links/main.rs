@@ -1,10 +1,10 @@
 //! Primaries and replicas that mean no good, as tapes of whole conversations
 //! (`russet::fuzzing::links`), which `fuzz/` plays for longer.
 //!
-//! Each seed of `fuzz/seeds` is played as it is, and then with changes. A failure names the seed's
-//! file and the number of the change; `RUSSET_LINKS_CASES`: how many are played of each seed,
-//! `RUSSET_LINKS_FROM`: the first. `RUSSET_LINKS_RECORD=1` replaces the seeds by conversations of
-//! two servers of now; `RUSSET_LINKS_LOG=1` shows what servers log.
+//! The test plays each seed of `fuzz/seeds` as it is, and then with changes. A failure names the
+//! seed's file and the number of the change; `RUSSET_LINKS_CASES`: the number of changes for each
+//! seed, `RUSSET_LINKS_FROM`: the first. `RUSSET_LINKS_RECORD=1` replaces the seeds by
+//! conversations of two servers of now; `RUSSET_LINKS_LOG=1` shows what servers log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn conversations_play_as_they_were_recorded() {
     }
 }
 
-/// A tape of this first byte, whose primary says this, one after the other, on the newest link.
+/// A tape with this first byte, whose primary sends these messages, in order, on the newest link.
 fn tape(how: u8, said: &[&[u8]]) -> Vec<u8> {
     let mut tape = vec![how];
     for bytes in said {

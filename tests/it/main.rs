@@ -14,7 +14,7 @@
 //! | `config` | CONFIG on a running server |
 //! | `connections` | accepting and ending connections |
 //! | `console` | `console-port`: doors, sessions, commands, streams |
-//! | `convert` | files for other servers, and what these cannot read |
+//! | `convert` | files for other servers, and data that these cannot read |
 //! | `estimates` | count-min sketches, top-k lists and t-digests, beside Redis Stack |
 //! | `flush_undo` | flushed data that comes back |
 //! | `full_disk` | a full disk, and recovery from it |
@@ -22,7 +22,7 @@
 //! | `json` | JSON documents: files, payloads, the log and replication, to and from Redis Stack |
 //! | `known_holes` | the published vulnerabilities of Redis and Valkey |
 //! | `large` | large arguments |
-//! | `long_documents` | documents that take long: others are served meanwhile |
+//! | `long_documents` | documents that take long: the server serves other clients meanwhile |
 //! | `memory` | used memory: when it is allocated and freed |
 //! | `metrics` | the answers of `metrics-port` |
 //! | `messages` | pub/sub, events and client-side caching, under strain |
@@ -33,7 +33,7 @@
 //! | `process` | the daemon's own process: background, pid file, signals, log, crash report |
 //! | `rdb` | files and payloads, exchanged with other servers |
 //! | `redis_cli` | Redis's own tools |
-//! | `reload` | a configuration read again, secrets from elsewhere, clients that are waited for |
+//! | `reload` | a configuration read again, secrets from elsewhere, waiting for clients |
 //! | `repl_compression` | compressed links: forms, switches, damage, other makers, without it |
 //! | `replication` | primaries and replicas: refusals, demotions, `russet tail`, figures |
 //! | `replication_tls` | links to a primary under TLS, with the real Redis too |
@@ -45,9 +45,9 @@
 //! | `sketches` | filters: files, payloads, chunks, the log, replication, beside Redis Stack |
 //! | `slices` | commands that take long by themselves |
 //! | `snapshots` | snapshots as files |
-//! | `stack` | a Redis Stack beside russet, for the tests that need one |
+//! | `stack` | a Redis Stack beside russet, for the tests that need it |
 //! | `startup` | how a server starts, and how it refuses to |
-//! | `strangers` | what strangers cost by their number, and how long others wait meanwhile |
+//! | `strangers` | the cost of strangers by their number, and how long others wait meanwhile |
 //! | `time_series` | time series: files, rules, the log, replication, beside Redis Stack |
 //! | `tls` | connections under TLS, and failing handshakes |
 //! | `vectors` | vector sets: searches off the loop, the log, replicas |

@@ -1,28 +1,28 @@
 //! The oracle: a real server's answer is right.
 //!
-//! A seeded generator makes streams of commands, group by group: valid, borderline and
-//! wrong arguments, wrong types, RESP2 and RESP3, bursts and single commands, inside and
-//! outside MULTI, keys that expire. Each stream is played to a real Redis 8.10 and to
-//! russet; replies are compared as bytes, and afterwards the whole contents of both. A
-//! stream that differs is shrunk and printed as redis-cli lines. Some of the streams are
-//! also played to Redis 8.0 and 7.0, and to Valkey beside russet in its dialect.
+//! A seeded generator makes streams of commands, group by group: valid, borderline and wrong
+//! arguments, wrong types, RESP2 and RESP3, bursts and single commands, inside and outside MULTI,
+//! keys that expire. The test plays each stream to a real Redis 8.10 and to russet, and compares
+//! the replies as bytes, and afterwards the whole contents of both. It shrinks a stream that
+//! differs and prints it as redis-cli lines. It also plays some of the streams to Redis 8.0 and
+//! 7.0, and to Valkey beside russet in Valkey's dialect.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `streams::rows` | one line for each command |
 //! | `streams::grammar`, `words`, `pools`, `json` | from lines to calls |
 //! | `streams::source` | from calls to streams |
-//! | `play` | a stream, and a server it is played to |
+//! | `play` | a stream, and a server to which the test plays it |
 //! | `compare`, `accepted` | whether two answers are the same |
 //! | `search` | streams about indexes, and their comparison |
 //! | `events`, `state` | keyspace events meanwhile; the contents afterwards |
-//! | `expressions` | what Lua computes |
+//! | `expressions` | the results of Lua |
 //! | `conversations` | conversations of several clients |
-//! | `permissions` | categories and what they allow, command by command |
+//! | `permissions` | categories and the commands that they allow, command by command |
 //! | `misleading` | lines with misleading words: their keys, permissions, watchers |
-//! | `soak` | a mixed load, and what Redis loads of it afterwards |
-//! | `caches` | what a full cache loses to memory that goes away by itself |
-//! | `followers` | whatever a primary takes, its replicas take: russet and Redis |
+//! | `soak` | a mixed load, whose files Redis loads afterwards |
+//! | `caches` | the keys that a full cache loses to memory that goes away by itself |
+//! | `followers` | a replica takes every write that the primary takes: russet and Redis |
 //! | `shrink` | reduces a stream to the few commands that matter |
 //!
 //! Plays `RUSSET_ORACLE_STREAMS` streams per group (default 120) from `RUSSET_ORACLE_SEED`
@@ -66,13 +66,13 @@ use streams::{
 };
 use support::{Daemon, peers, peers::Peer, random};
 
-/// Maximum number of distinct mistakes reported for one group.
+/// Maximum number of distinct mistakes reported for a group.
 const REPORTED_MAX: usize = 12;
 
-/// Maximum plays to shrink one stream.
+/// Maximum plays to shrink a stream.
 const SHRINK_PLAYS_MAX: usize = 300;
 
-/// Thresholds between encodings: the defaults, and small ones that streams cross often.
+/// Thresholds between encodings: the defaults, and small thresholds that streams cross often.
 const DEFAULTS: &[(&str, &str)] = &[
     ("hash-max-listpack-entries", "512"),
     ("hash-max-listpack-value", "64"),
@@ -316,7 +316,7 @@ fn play_all(mut bench: Bench, name: &str, plan: &Plan, stream_of: impl Fn(u64) -
         peer.name(),
         found.len()
     );
-    // Ended before the verdict: then a healthy server does not print its log.
+    // Ends the servers before the verdict, because then a healthy server does not print its log.
     drop(bench);
     let report: String = found.into_values().collect();
     assert!(
@@ -397,8 +397,8 @@ macro_rules! groups {
             )*
         }
 
-        /// Beside Valkey, in its dialect. Left out are payloads of RESTORE, which are of Redis's
-        /// newer versions.
+        /// Beside Valkey, in Valkey's dialect. Without payloads of RESTORE, because they are of
+        /// Redis's newer versions.
         mod valkey9 {
             $(
                 #[test]
@@ -461,15 +461,15 @@ groups! {
     dumps_answer_as_redis: DUMP;
 }
 
-/// Not compared with Redis 7.0: since 7.2 a waiting client's command reruns when one of its keys
-/// becomes ready, so its first keys decide, not the ready one.
+/// Not compared with Redis 7.0: since 7.2 a waiting client's command reruns when any of the
+/// command's keys becomes ready, so the first keys decide, not the ready key.
 #[test]
 fn waiting_clients_are_served_as_by_redis() {
     check(&rows::BLOCKING, Peer::Redis810);
 }
 
-/// Not compared with Redis 7.0: its lag ignores deleted entries, and an empty stream wakes its
-/// waiting clients.
+/// Not compared with Redis 7.0: its lag ignores deleted entries, and an empty stream wakes waiting
+/// clients.
 #[test]
 fn stream_commands_answer_as_redis() {
     check(&rows::STREAM, Peer::Redis810);
@@ -514,7 +514,7 @@ fn sketches_answer_as_redis_stacks() {
     check(&rows::SKETCHES, Peer::Stack7);
 }
 
-/// Compared with the one peer that has the module; `search::differences` names what differs.
+/// Compared with the only peer that has the module; `search::differences` names the differences.
 #[test]
 fn indexes_answer_as_redis_stacks() {
     let Some(bench) = Bench::new(Peer::Stack7, "indexes beside Redis Stack") else {
@@ -523,7 +523,7 @@ fn indexes_answer_as_redis_stacks() {
     let mut plan = Plan::from_environment("indexes", Peer::Stack7);
     let seconds = env::var("RUSSET_ORACLE_STACK_SECONDS").ok();
     plan.seconds_min = seconds.and_then(|text| text.parse().ok()).unwrap_or(20);
-    // A stream takes longer than others: garbage is collected before its questions.
+    // A stream takes longer than others, because the collector runs before the questions.
     plan.streams = plan.streams.min(20);
     play_all(bench, "indexes", &plan, search::stream);
 }
@@ -580,7 +580,7 @@ fn generated() -> BTreeSet<String> {
     names
 }
 
-/// Enough calls of a row to produce each of its alternatives.
+/// Enough calls of a row to produce each alternative.
 const CALLS_A_ROW: usize = 200;
 
 /// A command that is not generated is never compared.

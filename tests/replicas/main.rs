@@ -1,16 +1,17 @@
 //! Replication between two processes: russet and the real servers, each as primary and as replica.
 //!
-//! A pair goes through a fresh full sync, cuts of its link, a restart of the replica and one of the
-//! primary, while commands of all types are written. After each step the writes pause, the offsets
-//! meet, and the data of both is the same; the primary's counters tell that a partial sync was one.
+//! A pair goes through a fresh full sync, cuts of the link, a restart of the replica and a restart
+//! of the primary, while clients write commands of all types. After each step the writes pause, the
+//! offsets meet, and the data of both is the same; the primary's counters prove that a partial sync
+//! was partial.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `matrix` | the pairs, the forms of full sync, what each end knows |
-//! | `steps` | what each pair goes through |
+//! | `matrix` | the pairs, the forms of full sync, the abilities of each end |
+//! | `steps` | the steps of each pair |
 //! | `node` | a server of a pair |
 //! | `link` | the network between them, which can be cut, halted and slowed |
-//! | `writes` | what is written meanwhile, and a reader of the replica |
+//! | `writes` | the writes meanwhile, and a reader of the replica |
 //! | `compare` | whether both hold the same |
 //! | `faults` | crashes of either end, a replica that does not read |
 //! | `log` | partial syncs from the append only file |
@@ -154,7 +155,7 @@ fn no_crash_makes_a_full_sync_necessary() {
     let seed = matrix::number("RUSSET_SEED").unwrap_or(1);
     each_log_replica(|kind| {
         log::crash(kind, &[], cycles, seed);
-        // Redis does not continue from its append only file.
+        // Redis does not continue from the append only file.
         if kind == Kind::Russet {
             log::crash(kind, &["--appendonly", "yes"], cycles, seed);
         }

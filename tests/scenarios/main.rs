@@ -1,19 +1,19 @@
 //! Scenarios: interactions of several connections, compared with a real Redis 8.10.
 //!
-//! A seeded generator makes steps over four connections: commands that block, reply
-//! modes, pauses, kills, transactions, watches, expiry, eviction, CONFIG SET at any time.
-//! They are played to a real Redis and to russet, step by step; after each step the bytes
-//! received by every connection are compared, then figures of CLIENT LIST and INFO, and
-//! at the end the keys. A scenario that differs is shrunk and printed as a script.
+//! A seeded generator makes steps over four connections: commands that block, reply modes, pauses,
+//! kills, transactions, watches, expiry, eviction, CONFIG SET at any time. The test plays the steps
+//! to a real Redis and to russet, step by step. After each step it compares the bytes that every
+//! connection has received, then figures of CLIENT LIST and INFO, and at the end the keys. It
+//! shrinks a scenario that differs and prints it as a script.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `scenario` | steps, and their text form |
 //! | `generate` | from a seed to a scenario |
-//! | `play`, `figures` | one server, and what is observed after a step |
-//! | `compare`, `accepted` | differences, and which of them are known |
+//! | `play`, `figures` | a server, and the figures after a step |
+//! | `compare`, `accepted` | differences, and the known differences |
 //!
-//! Runs `RUSSET_SCENARIOS` of them (default 150) from seed `RUSSET_ORACLE_SEED` (default 1), or
+//! Runs `RUSSET_SCENARIOS` scenarios (default 150) from seed `RUSSET_ORACLE_SEED` (default 1), or
 //! for `RUSSET_ORACLE_SECONDS`.
 
 mod accepted;
@@ -42,7 +42,7 @@ use support::{Daemon, peers::Peer, random};
 /// Maximum number of distinct mistakes reported.
 const REPORTED_MAX: usize = 12;
 
-/// Maximum plays to shrink one scenario.
+/// Maximum plays to shrink a scenario.
 const SHRINK_PLAYS_MAX: usize = 250;
 
 /// Two servers side by side.
@@ -123,9 +123,9 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Scenarios that are left out: a client's FLUSHDB ASYNC and its CLIENT KILL by another come within
-/// microseconds. A build that is not optimised takes both in one turn, and the reply goes with its
-/// client; Redis takes two.
+/// Scenarios that are left out: a client's FLUSHDB ASYNC and another client's CLIENT KILL of this
+/// client come within microseconds. A build that is not optimised takes both in one turn, and the
+/// reply is lost with the client; Redis takes two turns.
 const BY_CHANCE: [u64; 1] = [126];
 
 /// Plays scenarios and returns the distinct mistakes found, shrunk, as scripts.
@@ -150,7 +150,7 @@ fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
             continue;
         }
         // Play it again, to separate chance (two connections' commands in one turn, or in two) from
-        // lasting differences. With I/O threads an answer says nothing of other connections'
+        // lasting differences. With I/O threads an answer says nothing about other connections'
         // commands, which may still be on their way on a busy machine.
         let again = if number("RUSSET_IO_THREADS").is_some() {
             20
@@ -208,7 +208,7 @@ fn connections_meet_as_in_redis() {
     };
     let mut bench = Bench::new(reference, Daemon::start(&[]));
     let found = mistakes(&mut bench, number("RUSSET_SCENARIOS").unwrap_or(150));
-    // Ended before the verdict: then a healthy server does not print its log.
+    // Ends the servers before the verdict, because then a healthy server does not print its log.
     drop(bench);
     let report: String = found.into_values().collect();
     assert!(report.is_empty(), "otherwise than Redis 8.10:\n{report}");

@@ -3,18 +3,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `group` | Sentinels and the servers they watch, and what all of them must agree on |
-//! | `process` | one Sentinel: its file, its log, its events |
+//! | `group` | Sentinels and the servers they watch, and the facts on which all must agree |
+//! | `process` | one Sentinel: file, log, events |
 //! | `mixed` | crashes of primaries and of leading Sentinels, in a quorum of three programs |
-//! | `saved` | the file: kill -9, what cannot be written, what is kept |
+//! | `saved` | the file: kill -9, failing writes, kept lines |
 //! | `secured` | TLS and passwords on every link |
 //! | `scripts` | notification and reconfiguration scripts |
 //! | `strangers` | hellos and requests of Sentinels that do not exist |
 //! | `operated` | commands and events, changes at run time, TILT |
 //! | `clients` | a client of the `redis` crate that goes on writing through a failover |
 //!
-//! What needs real servers follows the rule of `support::peers`. Scenarios mostly wait: those of
-//! one test run side by side in threads.
+//! Tests that need real servers follow the rule of `support::peers`. Because scenarios mostly wait,
+//! the scenarios of a test run side by side in threads.
 
 mod clients;
 mod group;

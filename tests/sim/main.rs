@@ -1,44 +1,47 @@
 //! Seeded simulation of replication: a primary, replicas and their replicas in one thread, over a
 //! network and with clocks that the simulator owns.
 //!
-//!     plan      what happens, from a seed: writes, cuts, silence, crashes, changes of role
+//!     plan      events from a seed: writes, cuts, silence, crashes, changes of role
 //!     world     nodes, clients, connections; the steps of time
 //!     net       a connection: delays, splits at any byte, cuts, half-open
-//!     checks    what holds after each step
+//!     checks    the claims after each step
 //!
-//! A failing seed is reduced to few events, and printed. `SIM_SEED=n` runs one seed, `SIM_RUNS=n`
-//! that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed; `SIM_BRIEF=1`
-//! does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they panic.
+//! The test reduces a failing seed to few events, and prints them. `SIM_SEED=n` runs one seed,
+//! `SIM_RUNS=n` that many from a random one (`SIM_FROM`), until `SIM_FAILURES` (1) have failed;
+//! `SIM_BRIEF=1` does not reduce, `SIM_LOG=1` shows what servers log, `SIM_PANIC=1` where they
+//! panic.
 //!
-//! Beside it: `full`, a simulation of one server whose memory is full. The link of a replica to its
-//! primary alone is simulated in its crate, in virtual time (`crates/replication/simulation`).
+//! Beside it: `full`, a simulation of one server whose memory is full. The replication crate
+//! simulates the link of a replica to the primary alone, in virtual time
+//! (`crates/replication/simulation`).
 //!
 //! # Simulation of replication
 //!
-//! `tests/sim` runs two to four whole servers in one thread (`server/node`, feature `testing`).
-//! A node is a real loop, driven turn by turn without sleep at a time that is given
-//! (`run/by_hand.rs`); its clock is set by hand, a dialler in `server.connections` replaces name
-//! and network, and its sockets are pairs whose other ends the simulator holds: it delays, splits,
-//! cuts and silences them, kills nodes down to their files, changes roles and moves clocks, all
-//! from one seed. After each step it checks positions against data and stream bytes,
-//! acknowledgements, units, the backlog, and what a replica says; after the network has healed,
-//! that all nodes are equal, without full syncs that a backlog covered. Threads that write files
-//! stay real and are waited for, so a seed repeats almost always, not by construction.
+//! `tests/sim` runs two to four whole servers in one thread (`server/node`, feature `testing`). A
+//! node is a real loop, which the simulator drives turn by turn without sleep at a given time
+//! (`run/by_hand.rs`). The simulator sets the node's clock, a dialler in `server.connections`
+//! replaces name and network, and the node's sockets are pairs whose other ends the simulator
+//! holds: it delays, splits, cuts and silences them, kills nodes down to their files, changes roles
+//! and moves clocks, all from one seed. After each step it checks positions against data and stream
+//! bytes, acknowledgements, units, the backlog, and a replica's replies; after the network has
+//! healed, that all nodes are equal, without full syncs that a backlog covered. Threads that write
+//! files stay real, and the simulator waits for them, so a seed repeats almost always, not by
+//! construction.
 //!
 //! **Hostile ends.** `fuzzing/links` uses the same node with a tape in place of the simulator:
 //! steps that write bytes to a link, close it, leave it unread or let time pass. One target plays
 //! the primary of a replica (conversation, both frames, both dialects of two links, the stream),
-//! the other the replicas of a primary that is written to. A replica's data is that of its
+//! the other the replicas of a primary that is written to. A replica's data matches the replica's
 //! position, and stays as it was until a snapshot has begun; the backlog ends at the offset and has
-//! what replicas have not been sent; when the peer is gone or silent the server loads nothing, has
-//! no replica, and answers. Seeds are conversations of two nodes (`RUSSET_LINKS_RECORD=1`), so they
-//! change with what the servers say; `tests/hostile_links` plays them with changes from a seed,
-//! `fuzz/` with libFuzzer.
+//! all bytes that replicas have not been sent; when the peer is gone or silent the server loads
+//! nothing, has no replica, and answers. Seeds are conversations of two nodes
+//! (`RUSSET_LINKS_RECORD=1`), so they change with the servers' messages; `tests/hostile_links`
+//! plays them with changes from a seed, `fuzz/` with libFuzzer.
 //!
-//! Links under TLS are tested between processes (`tests/it/replication_tls.rs`), with Redis in both
-//! roles: each form of synchronization, cuts, certificates that are not trusted, users, FAILOVER.
-//! Full disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and
-//! tries again at growing intervals; a primary whose spool cannot grow waits, and serves others.
+//! `tests/it/replication_tls.rs` tests links under TLS between processes, with Redis in both roles:
+//! each form of synchronization, cuts, certificates that are not trusted, users, FAILOVER. Full
+//! disks (`tests/it/full_disk.rs`): a replica that cannot store a snapshot keeps its data and tries
+//! again at growing intervals; a primary whose spool cannot grow waits, and serves other clients.
 
 #[path = "../support/folders.rs"]
 mod folders;
@@ -83,7 +86,7 @@ const FOUND: [u64; 14] = [
     50540,
     179_535_967_388_073,
 ];
-/// The time in which they begin; `SIM_FRESH=1` spends the rest of it on fresh ones.
+/// The time in which the seeds begin; `SIM_FRESH=1` spends the rest of the time on fresh seeds.
 const FRESH: Duration = Duration::from_secs(14);
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -91,7 +94,7 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 /// Held by a test while it runs: servers' files are in the process's working folder.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// The folder of a run. Helper threads of an earlier one may go on in its folder.
+/// The folder of a run. Helper threads of an earlier run may continue in the folder of that run.
 fn new_folder() -> PathBuf {
     folders::of_simulation("sim").join(RUNS.fetch_add(1, Relaxed).to_string())
 }
@@ -103,7 +106,7 @@ fn request(words: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// Runs a plan; an error is a fault, a panic is one as well.
+/// Runs a plan; an error is a fault, and so is a panic.
 fn run(plan: &Plan, keeps: bool) -> (Result<Figures, String>, Vec<String>) {
     let folder = new_folder();
     let mut world = World::new(plan, &folder, keeps);

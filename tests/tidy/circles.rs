@@ -16,7 +16,7 @@ const HOPS_MAX: usize = 8;
 /// A module's path below the root package's root; a crate is a module there.
 type Path = Vec<String>;
 
-/// What one file imports.
+/// The imports of a file.
 struct File {
     /// Imported names and where they lead.
     names: BTreeMap<String, Path>,
@@ -255,7 +255,7 @@ fn defining<'a>(
     None
 }
 
-/// The circles, each as the names of its files: those of equal reach in both directions.
+/// The circles, each as the names of the files in it: files that reach each other.
 fn circles(arrows: &BTreeMap<&Path, BTreeSet<&Path>>) -> Vec<Vec<String>> {
     let reached = |from: &Path| {
         let mut seen = BTreeSet::new();

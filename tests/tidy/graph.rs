@@ -1,6 +1,6 @@
 //! The graph of the workspace's crates, as `docs/architecture.md` has it: generated from the
-//! manifests, so that the picture lacks no arrow. Each crate also says in a line what it is, in its
-//! manifest and in README.md.
+//! manifests, so that the picture lacks no arrow. Each crate also has a line of description, in the
+//! crate's manifest and in README.md.
 //!
 //! `TIDY_WRITE=1 cargo test --test tidy graph` writes the picture anew.
 
@@ -52,7 +52,7 @@ fn read(manifest: &str) -> Member {
     }
 }
 
-/// The floor of a crate: one above the highest that it uses.
+/// The floor of a crate: the floor above the highest crate that it uses.
 fn floor(name: &str, members: &BTreeMap<String, Member>) -> usize {
     let uses = &members[name].uses;
     let below = uses.iter().map(|used| floor(used, members) + 1);

@@ -1,9 +1,9 @@
 //! Tidiness that neither rustfmt nor clippy holds: words with one meaning, comments of 100 columns,
-//! folders that open with their purpose and hold what one looks through, small circles of files, no
-//! file outside the tree, and the graph of crates as its picture has it.
+//! folders that open with their purpose and hold few enough entries to look through, small circles
+//! of files, no file outside the tree, and the graph of crates as its picture has it.
 //!
 //! Each rule has a ceiling: the number of places that break it today. A change may lower a ceiling,
-//! never raise it. A rule whose ceiling is 0 is kept everywhere. CONTRIBUTING.md has the words.
+//! never raise it. No place breaks a rule whose ceiling is 0. CONTRIBUTING.md has the words.
 //!
 //! Reads the repository only; takes a second.
 
@@ -13,7 +13,7 @@ mod graph;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Lines over which a file owes an opening of more than one line.
+/// A file with more lines than this owes an opening of several lines.
 const OPENING_FROM: usize = 150;
 /// Columns of a comment.
 const COLUMNS: usize = 100;
@@ -92,7 +92,7 @@ fn hold(rule: &str, ceiling: usize, places: &[String]) {
     );
 }
 
-/// A word as a whole, whatever its case.
+/// Whether a line has a word as a whole, in any case of letters.
 fn has_word(line: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let lower = line.to_lowercase();
@@ -216,7 +216,7 @@ fn folders_hold_what_one_looks_through() {
     for source in sources(CRATES) {
         let mut path = source.path.as_path();
         while let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-            // The crates are drawn and described one by one (`graph`).
+            // `graph` draws and describes each crate.
             if parent == Path::new("crates") {
                 break;
             }
