@@ -1,7 +1,7 @@
 //! ACL GETUSER, LIST, DIGEST, USERS, WHOAMI, CAT, GENPASS, DRYRUN: the read-only subcommands.
 //!
-//! None of them changes a user or a key. Users and roles are listed in the order of their names; a
-//! user's rules are printed in the form that ACL SETUSER and the configuration file take, passwords
+//! No subcommand here changes a user or a key. They list users and roles in the order of the names,
+//! and print a user's rules in the form that ACL SETUSER and the configuration file take, passwords
 //! as SHA-256 only.
 //!
 //! Cost: WHOAMI O(1), USERS O(users), LIST and DIGEST O(rules of all users and roles), CAT

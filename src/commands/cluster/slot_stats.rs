@@ -1,8 +1,8 @@
 //! CLUSTER SLOT-STATS: figures of the slots that this node's shard serves.
 //!
-//! A reply has only the figures that are taken (`cluster-slot-stats-enabled`; memory only in the
-//! dialect that counts it); `key-count` always is. An unknown or untaken figure after ORDERBY is an
-//! error, found before the options.
+//! A reply has `key-count`, and the figures that the server counts (`cluster-slot-stats-enabled`;
+//! memory only in the dialect that counts it). A figure after ORDERBY that is unknown or not
+//! counted is an error, which the handler finds before errors in the options.
 //!
 //! Cost: O(slots), a lookup for each slot and figure; ORDERBY sorts them.
 //!

@@ -1,5 +1,5 @@
-//! The guarantee of SCAN and the like, checked through replies: an element that exists from the
-//! first step to the last is returned, despite concurrent additions and removals.
+//! The guarantee of SCAN and the like, checked through replies: they return each element that
+//! exists from the first step to the last, despite concurrent additions and removals.
 
 use std::collections::HashSet;
 

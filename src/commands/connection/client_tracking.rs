@@ -1,8 +1,8 @@
 //! CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO: client-side caching.
 //!
-//! Options are checked against the client's present mode before anything changes: BCAST on either
-//! side, and OPTIN to OPTOUT or back, need OFF in between. No two prefixes of a client overlap, so
-//! that a key is reported once.
+//! The handler checks options against the client's present mode before it changes anything: BCAST
+//! on either side, and OPTIN to OPTOUT or back, need OFF in between. No two prefixes of a client
+//! overlap, because the server must report a key once.
 //!
 //! Cost: O(prefixes log prefixes) to check and to add them; else O(1).
 //!

@@ -1,5 +1,5 @@
 //! Point in polygon: an odd number of the edges that cross the point's parallel do so east of it.
-//! The map is treated as flat and ends at the date line, as in Valkey.
+//! The test treats the map as flat, with an end at the date line, as in Valkey.
 //!
 //! Edges are filed by bands of latitude, so that a test of a point needs few edges of a large
 //! polygon. The number of bands is limited so that an edge is in few of them on average; if all

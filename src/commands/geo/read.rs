@@ -1,8 +1,8 @@
 //! Distances, geohashes and positions of members: GEODIST, GEOHASH, GEOPOS.
 //!
-//! Any sorted set will do: a score is read as a position, whatever wrote it. A missing member, or
-//! key, is null. Distances have four decimal places, positions as many digits as the dialect
-//! writes.
+//! Any sorted set will do: the handlers read a score as a position, whatever command wrote it. A
+//! missing member, or key, is null. Distances have four decimal places, positions as many digits as
+//! the dialect writes.
 //!
 //! Cost: O(1) a member.
 //!

@@ -6,7 +6,7 @@
 //!
 //! Three ways, by count and encoding:
 //!
-//!     negative, or 1        a random field each time            O(count)
+//!     negative, or 1       a random field each time            O(count)
 //!     few of a table       draw until enough are distinct      O(count)
 //!     others               a pass that takes some of them      O(fields)
 //!

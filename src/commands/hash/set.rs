@@ -1,7 +1,8 @@
 //! HSET, HMSET and HSETNX.
 //!
 //! A field that is set loses its expiry. HSETNX treats an expired field as missing and deletes it
-//! first. Names are parsed in pairs: an odd number is an arity error before the key is looked up.
+//! first. The handlers parse names and values in pairs: an odd number is an arity error before they
+//! look up the key.
 //!
 //! Cost: O(fields given). A new hash whose names equal the names of other hashes becomes one record
 //! without a table of names (`Hash::of_known`).

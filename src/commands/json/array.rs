@@ -1,7 +1,7 @@
 //! ARRAPPEND, ARRINSERT, ARRPOP and ARRTRIM.
 //!
-//! An array within another match is changed before it. Cost: O(values that the path visits), and
-//! the elements that are moved.
+//! The commands change an array within another match before the outer match. Cost: O(values that
+//! the path visits), and the elements that are moved.
 
 use super::assignment::{check_growth, pay_for_copies};
 use super::count;

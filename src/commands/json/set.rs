@@ -1,10 +1,10 @@
 //! SET.
 //!
-//! A new key is made at the root. The key keeps its expiry, also at the root, unless an option says
-//! otherwise.
+//! SET makes a key only at the root. The key keeps its expiry, also at the root, unless an option
+//! changes it.
 //!
-//! Effects: a time becomes a PEXPIREAT after the command without it, so that servers with the
-//! module, which knows no times, can repeat both.
+//! Effects: SET with a time becomes SET without the time, then PEXPIREAT, because servers with the
+//! module know no times in JSON.SET.
 //!
 //! Cost: the cost of an `assignment`.
 

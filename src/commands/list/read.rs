@@ -1,6 +1,6 @@
 //! LLEN, LRANGE, LINDEX, LPOS: reading lists.
 //!
-//! LRANGE parses its indexes before the key is looked up, LINDEX after; clients see the order of
+//! LRANGE parses the indexes before it looks up the key, LINDEX after; clients see the order of
 //! errors. A range beyond the ends is cut. LPOS compares as text, an integer as a number.
 //!
 //! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE O(nodes before the range + elements);

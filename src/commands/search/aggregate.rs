@@ -1,4 +1,4 @@
-//! AGGREGATE; CURSOR, which reads on.
+//! AGGREGATE; CURSOR, which continues an AGGREGATE.
 //!
 //! A cursor keeps the walk of its query, so each READ begins where the READ before ended.
 

@@ -1,7 +1,7 @@
 //! FT.DEBUG, which Redis 8 calls _FT.DEBUG: the content of an index, for tests and for finding
 //! faults.
 //!
-//! Nothing is collected later here, so that the subcommands of the collector have nothing to do.
+//! Indexes leave no garbage for later, so the subcommands of the collector have nothing to do.
 
 use super::row::{READS, catch_up, check_prefixes};
 use super::walk::listing::Listing;

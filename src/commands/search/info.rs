@@ -1,7 +1,7 @@
 //! INFO: the definition and figures of an index.
 //!
 //! The order is Redis's: clients of RESP2 find fields by their positions. In RESP3 lists of pairs
-//! are maps, numbers with a point doubles, and the flags of a field a list of their own.
+//! are maps, numbers with a point doubles, and the flags of a field a separate list.
 
 use super::row::{READS, catch_up, check_prefixes, refusal};
 use super::shards;

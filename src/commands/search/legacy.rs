@@ -1,9 +1,9 @@
 //! ADD, SAFEADD, GET, MGET, DEL, SYNADD: the commands of RediSearch 1, as 2.10 answers them.
 //!
 //! A document is a hash like any other: ADD writes it, whatever the prefixes of the index, and the
-//! log and replicas are sent HSET and DEL. The first ADD with a score, a language or a payload
-//! names the field of the document that has it in the definition of the index, as Redis does; the
-//! log and replicas are sent this ADD itself. In a cluster ADD names no field, because all nodes
+//! log and replicas receive HSET and DEL. The first ADD with a score, a language or a payload
+//! records in the definition of the index which field of the document has it, as Redis does; the
+//! log and replicas receive this ADD itself. In a cluster ADD names no field, because all nodes
 //! share the definitions.
 
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};

@@ -1,6 +1,6 @@
 //! SUGADD, SUGGET, SUGDEL, SUGLEN: dictionaries of suggestions, which are keys.
 //!
-//! They belong to no index. Redis emits no events of their changes.
+//! The dictionaries belong to no index. Redis emits no events of their changes.
 
 use super::row::{GROWS, READS, WRITES, refusal};
 use crate::commands::work::{by, look};

@@ -1,7 +1,7 @@
 //! DEBUG: inspects or breaks the server on purpose, for tests and experiments.
 //!
 //! As in Redis, the subcommands are not rows of the table: DEBUG is one command for ACLs and
-//! statistics. Nothing here is for production; the gate decides who may use it
+//! statistics. Nothing here is for production; a gate decides which clients may use DEBUG
 //! (`enable-debug-command`).
 
 pub(super) mod allocator;

@@ -1,7 +1,7 @@
 //! MEMORY: memory use of keys and of the server.
 //!
-//! USAGE is exact: values track their bytes in the allocator's size classes, so no sampling is
-//! needed, and SAMPLES is only checked. STATS and DOCTOR show INFO's figures.
+//! USAGE is exact: values track their bytes in the allocator's size classes, so USAGE needs no
+//! sampling, and only checks SAMPLES. STATS and DOCTOR show INFO's figures.
 //!
 //! Cost: USAGE O(1), a stream O(groups); STATS and DOCTOR as INFO memory. PURGE leaves the loop.
 //!

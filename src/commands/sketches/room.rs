@@ -1,5 +1,5 @@
-//! The room that a command has for a sketch: `maxmemory`, if there is a limit. A larger sketch is
-//! refused before memory is taken, and no key is evicted for it.
+//! The room that a command has for a sketch: `maxmemory`, if there is a limit. The handlers refuse
+//! a larger sketch before they take memory, and the server evicts no key for a sketch.
 
 use crate::server::Call;
 use russet_sketches::Room;

@@ -1,8 +1,9 @@
 //! ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD.
 //!
-//! Inputs are sorted sets and sets (score 1); a missing key is empty. Types of all keys are checked
-//! before the options. A union and an intersection combine scores from the smallest input to the
-//! largest, as Redis does: floating-point sums depend on the order. A sum that would be NaN is 0.
+//! Inputs are sorted sets and sets (score 1); a missing key is empty. The handlers check the types
+//! of all keys before the options. A union and an intersection combine scores from the smallest
+//! input to the largest, as Redis does: floating-point sums depend on the order. A sum that would
+//! be NaN is 0.
 //!
 //! Cost: ZUNION O(n log n) in all members, with a table of them; ZINTER and ZINTERCARD O(smallest x
 //! inputs), ZDIFF O(first x inputs), with O(m log m) to order m results. ZINTERCARD stops at LIMIT

@@ -1,7 +1,8 @@
 //! The sorted set commands.
 //!
 //! Members are ordered by score, then by bytes. A rank is a position in that order, from 0; scores
-//! are doubles, never NaN. No sorted set is empty: the last member deletes the key.
+//! are doubles, never NaN. No sorted set is empty, because the removal of the last member deletes
+//! the key.
 //!
 //!     add, remove, pop       changes, with `members_removed` for the last member
 //!     bounds                 ranges of scores, members and ranks, as positions

@@ -4,8 +4,8 @@
 //! Redis would have, because streams here are no radix tree. Lag and entries read are null if they
 //! are unknown.
 //!
-//! Cost: STREAM O(nodes); GROUPS O(groups), CONSUMERS O(consumers), in one turn; FULL is limited by
-//! COUNT for each list.
+//! Cost: STREAM O(nodes); GROUPS O(groups), CONSUMERS O(consumers), in one turn; COUNT limits each
+//! list of FULL.
 //!
 //! Decided elsewhere: FULL: `info_full`; the figures: `types::stream`.
 

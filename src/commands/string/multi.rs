@@ -3,7 +3,7 @@
 //! The handlers check conditions for all keys before they set the first: all or none. MGET replies
 //! null for a key of another type. The handlers set keys in order, with an event for each.
 //!
-//! MSETEX is propagated as MSET or SETs with an absolute time, for servers that do not have it.
+//! MSETEX propagates MSET or SETs with an absolute time, because other servers may not have MSETEX.
 //!
 //! Cost: O(keys) lookups; a large value is not copied (`NewValue::argument`).
 

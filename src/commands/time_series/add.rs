@@ -1,7 +1,7 @@
 //! ADD and MADD.
 //!
-//! A sample that is refused or ignored changes nothing, and is neither an event nor repeated by the
-//! log and by replicas; `*` reaches them as the time that it was.
+//! A refused or ignored sample changes nothing, causes no event, and does not reach the log and
+//! replicas; `*` reaches them as the time that it stood for.
 
 use super::options::{Asked, policy, policy_of};
 use super::row::{

@@ -1,7 +1,7 @@
 //! How a series is kept: the options of CREATE, ALTER, ADD and INCRBY.
 //!
-//! Words are found anywhere after the key, and others are ignored, as in Redis; LABELS takes all
-//! that follows it as pairs, words with a meaning included.
+//! The parser finds words anywhere after the key, and ignores unknown words, as in Redis; LABELS
+//! takes all later words as pairs, also words with a meaning.
 
 use super::row::find;
 use russet_base::numbers::float::parse_double;

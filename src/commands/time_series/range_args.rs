@@ -1,6 +1,6 @@
 //! The options of ranges, in Redis's order of checks.
 //!
-//! Words are found anywhere and others are ignored, as in Redis.
+//! The parser finds words anywhere and ignores unknown words, as in Redis.
 
 use super::range::bounds;
 use super::row::find;

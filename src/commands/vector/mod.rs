@@ -1,8 +1,8 @@
 //! The commands of vector sets, which in Redis belong to a module.
 //!
 //! Hence the same key spec for reading and writing, no separate ACL category, and names in upper
-//! case. A set is made by its first VADD, which fixes dimension, quantization, M and projection;
-//! the last element deletes the key.
+//! case. The first VADD makes a set, and fixes dimension, quantization, M and projection; the
+//! removal of the last element deletes the key.
 //!
 //! VADD, VSIM and VRANGE may leave the loop: the handler begins a search, the client waits, and the
 //! handler runs again with the answer. If the client cannot wait (scripts, transactions), the loop

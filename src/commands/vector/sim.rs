@@ -4,11 +4,11 @@
 //!              may leave the loop, unless NOTHREAD
 //!
 //! A search that leaves the loop reads a set that may change meanwhile: it gives elements that were
-//! there at some time during the command. Arguments are parsed again when the answer arrives, but
-//! neither the vector nor the filter is.
+//! there at some time during the command. When the answer arrives the handler parses the arguments
+//! again, except the vector and the filter.
 //!
-//! A search that cannot leave runs in slices of `DISTANCES_PER_SLICE`; between two a script serves
-//! others.
+//! A search that cannot leave runs in slices of `DISTANCES_PER_SLICE`; between two slices a script
+//! serves other clients.
 //!
 //! Cost: O(EF * M) distances, O(elements) with TRUTH; FILTER visits up to FILTER-EF elements.
 

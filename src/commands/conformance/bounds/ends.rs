@@ -1,5 +1,5 @@
-//! Commands under way that are ended at their k-th slice, by CLIENT KILL or because their time is
-//! up: they end at once, and nothing of them remains.
+//! Commands that CLIENT KILL or the end of their time stops at the k-th slice: they end at once,
+//! and leave nothing in memory.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! Cases that are not bounded yet: the test, the row, a part of the case's name, and the reason.
-//! The list only sinks: a test fails, too, when no case of an entry fails any more.
+//! The list only shrinks: a test also fails if no case of an entry fails any more.
 
 /// See the module.
 pub const KNOWN: &[Known] = &[

@@ -1,8 +1,8 @@
 //! Lists and nests far beyond a kilobyte: no parser and no evaluator has a frame of the stack for
 //! each of their parts.
 //!
-//! The lines of `lines`, made of up to [`BYTES`] bytes, run in processes of their own on a stack of
-//! the server's size. A stack that overflows ends the process, which fails the row.
+//! The lines of `lines`, made of up to [`BYTES`] bytes, run in child processes on a stack of the
+//! server's size, because a stack that overflows ends the process, which fails the row.
 
 use super::child::{Outcome, announce, run};
 use super::lines::lines;

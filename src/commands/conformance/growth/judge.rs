@@ -1,10 +1,10 @@
 //! Decides whether a cost grows in proportion to `n`.
 //!
-//! The costs of `n`, `4n` and `16n` are compared by their differences, so that a constant part
-//! cancels out: the second difference is 4 times the first if the cost is linear, a little more for
-//! `n log n`, and 16 times if it is quadratic. A cost near the limit is measured again, several
-//! times and with larger `n`, before it is called steep. The minimum counts, because load on the
-//! machine only adds time.
+//! The judge compares the costs of `n`, `4n` and `16n` by their differences, so that a constant
+//! part cancels out: the second difference is 4 times the first if the cost is linear, a little
+//! more for `n log n`, and 16 times if it is quadratic. The judge measures a cost near the limit
+//! again, several times and with larger `n`, before it calls the cost steep. The minimum counts,
+//! because load on the machine only adds time.
 
 use std::fmt;
 use std::time::Duration;

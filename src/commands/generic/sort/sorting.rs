@@ -1,7 +1,7 @@
 //! Loads and sorts the elements of a key.
 //!
-//! All texts (elements, and weights for ALPHA) are copied into one buffer, so that sorting moves
-//! small records and lookups are free to expire keys.
+//! `Sorting` copies all texts (elements, and weights for ALPHA) into one buffer, so that sorting
+//! moves small records and lookups may expire keys.
 
 use std::cmp::Ordering;
 

@@ -1,8 +1,7 @@
 //! A failed atomic script leaves no trace.
 //!
-//! The state before and after is compared: every key of three databases with type, expiry and
-//! digest. Random scripts fail at random points; commands that cannot be undone are refused instead
-//! of run.
+//! The tests compare the state before and after: every key of three databases with type, expiry and
+//! digest. Random scripts fail at random points; the server refuses commands that it cannot undo.
 //!
 //! No trace also means: no event, no message, no invalidation, no effect, no woken client, and no
 //! use of a key.

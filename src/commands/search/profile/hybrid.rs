@@ -1,7 +1,7 @@
 //! PROFILE of HYBRID: each side as a separate query, and the stages after the merger.
 //!
-//! A side finds documents, keeps those in the window in order, and has the keys at hand: so its
-//! loader takes no time. The stages after the merger load fields.
+//! A side finds documents, keeps the documents of the window in order, and has the keys at hand: so
+//! its loader takes no time. The stages after the merger load fields.
 
 use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::Walk};
 use super::{Shown, Times, in_both};

@@ -1,4 +1,4 @@
-//! Work with the answers of all shards: reading them, merging their rows, writing these.
+//! Work with the answers of all shards: reading the answers, merging and writing their rows.
 //!
 //! The merger needs nothing of the keyspace, so a worker merges long answers; the client waits
 //! meanwhile, and the command runs again and takes the result.

@@ -1,6 +1,6 @@
 //! Long lists of texts as replies: gathered, sorted and written in slices.
 //!
-//! Texts that come or go meanwhile may be left out, or shown; each that stays is there once.
+//! The list may have or lack a text that comes or goes meanwhile; it has each text that stays once.
 //!
 //! Cost: O(texts), and O(log n) for each if they come in no order.
 

@@ -1,7 +1,7 @@
 //! DEBUG MALLCTL and MALLCTL-STR: jemalloc's controls by name.
 //!
-//! Controls are read, or performed if they have no value; none is set, and text is read only from
-//! controls known to hold text, because jemalloc does not check the type.
+//! DEBUG reads a control, or performs a control without a value; it sets no control, and reads text
+//! only from controls that are known to hold text, because jemalloc does not check the type.
 
 use std::ffi::CString;
 use std::io;

@@ -1,8 +1,8 @@
 //! DEBUG OBJECT, HTSTATS, HTSTATS-KEY, LISTPACK: how values are stored.
 //!
-//! The texts are Redis's where tools parse them (OBJECT); the tables are described as they are
-//! here, by segments and cache lines. No look is a use of a key, and OBJECT finds expired keys,
-//! too.
+//! The text of OBJECT is Redis's, because tools parse it; the texts about tables describe russet's
+//! tables, by segments and cache lines. No subcommand counts as a use of a key, and OBJECT finds
+//! expired keys, too.
 //!
 //! Cost: OBJECT O(length of the value), because it measures the RDB form; HTSTATS O(segments).
 

@@ -1,6 +1,6 @@
 //! ADD, MADD and INSERT.
 //!
-//! Items that come together are added in order, and the first that has no room ends the reply.
+//! MADD and INSERT add items in order, and the first item without room ends the reply.
 
 use super::super::filter::{UNKNOWN, insert_args};
 use super::super::room::room;

@@ -4,7 +4,7 @@
 //! slice compares the stamps of the sources, and begins the sum anew if a source has changed; after
 //! some such beginnings the command makes the sum at once.
 //!
-//! Cost: O(counters * sources), where a source that the client names often counts once.
+//! Cost: O(counters * sources); a source that the client names several times counts once.
 
 use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};

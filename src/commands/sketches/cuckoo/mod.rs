@@ -4,7 +4,8 @@
 //!     recipe     how a filter is made: options and settings, and their effect
 //!     add, delete, exists, info, chunks, merge     the commands
 //!
-//! Deleting an item that is not in the filter may delete another: the caller must know that it is.
+//! Deleting an item that is not in the filter may delete another item: the client must know that
+//! the item is there.
 
 mod add;
 mod chunks;

@@ -3,8 +3,8 @@
 //!     row                                     errors, compressions, a digest to ask
 //!     create, add, merge, ask, rank, info     the commands
 //!
-//! Questions are about a compressed copy, which is kept beside the digest until the next change:
-//! reads change nothing that is saved, repeated or reported, unlike in Redis.
+//! Reads ask a compressed copy, which the value keeps beside the digest until the next change: so
+//! they change nothing that the server saves, propagates or reports, unlike in Redis.
 
 mod add;
 mod ask;

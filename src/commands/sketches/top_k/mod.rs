@@ -3,10 +3,10 @@
 //!     reserve, add, query, list     the commands
 //!     seed                          the seed in the effect of RESERVE
 //!
-//! An addition's outcome is partly drawn. The draws are of the list's own generator, so that ADD
-//! and INCRBY are repeated as they are, and RESERVE with the seed ([`seed`]): replicas and logs
-//! arrive at the same list. A Redis takes these effects, too, and draws otherwise. Errors have no
-//! code, as in Redis.
+//! An addition's outcome is partly random. The draws come from the list's own generator. So the
+//! handlers propagate ADD and INCRBY as they are, and RESERVE with the seed ([`seed`]), and
+//! replicas and logs arrive at the same list. A Redis server takes these effects, too, but draws
+//! otherwise. Errors have no code, as in Redis.
 
 mod add;
 mod list;

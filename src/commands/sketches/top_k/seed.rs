@@ -4,8 +4,8 @@
 //!                                      80 digits, then 20 of the seed
 //!
 //! Any server reads the decay as the double that it was: the digits before the zeros are enough for
-//! that, and no number of so few digits is as near to the middle of two doubles. A server of this
-//! kind reads the seed as well.
+//! that, and no number of so few digits is as near to the middle of two doubles. russet also reads
+//! the seed.
 
 /// Digits after the point before the seed's digits, and the seed's digits.
 const FRACTION_DIGITS: usize = 80;

@@ -2,10 +2,10 @@
 //!
 //! A client's command with long work runs in slices (`execution::slices`): after a slice the loop
 //! serves other clients, and the command runs again and continues where it stopped. Meanwhile
-//! series may change: the command reads each series at some time between its beginning and its end,
-//! and leaves out series that are gone by then, or have other labels. In a script and in EXEC
-//! nothing changes meanwhile. The command copies a series that takes long by itself, and a thread
-//! reads the copy.
+//! series may change: the command reads each series at some time between the command's beginning
+//! and end, and leaves out series that are gone by then, or have other labels. In a script and in
+//! EXEC nothing changes meanwhile. The command copies a series that takes long by itself, and a
+//! thread reads the copy.
 
 use super::filters::DENIED;
 use crate::server::searches::Task;
