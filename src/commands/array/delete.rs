@@ -80,7 +80,7 @@ fn ardelrange(call: &mut Call<'_>) -> CommandResult {
         for at in (2..args.len()).step_by(2) {
             let range = range(at)?;
             if removed == 0 && range.first == 0 && range.last >= array.end() - 1 {
-                // The array is freed as a whole, in slices if it is large.
+                // The server frees the array as a whole, in slices if the array is large.
                 removed = array.count();
                 emptied = true;
                 break;

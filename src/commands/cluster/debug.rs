@@ -47,7 +47,7 @@ pub(in crate::commands) fn no_reconnection(call: &mut Call<'_>) -> CommandResult
     set(call, |switches| switches.no_reconnection = on)
 }
 
-/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share. It shows
+/// `DEBUG INTERNAL_SECRET`: integer, a checksum of the secret that the nodes share, which shows
 /// whether two nodes have the same secret.
 pub(in crate::commands) fn internal_secret(call: &mut Call<'_>) -> CommandResult {
     let (checksum, _) = crc16::checksum(core(call)?.internal_secret().map_or(&[][..], |s| s), 1);

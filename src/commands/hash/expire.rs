@@ -36,7 +36,8 @@ pub(super) const HEXPIRE: Spec = Spec {
     ..Spec::new("hexpire", hexpire)
 };
 
-/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`; the others are alike.
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS n field ...`; the other three commands are
+/// alike.
 ///
 /// Reply: array of integers: 1 set, 0 condition not met, 2 deleted because the time has passed, -2
 /// no such field (or key). Propagated as HPEXPIREAT of the fields set and HDEL of the fields
@@ -229,7 +230,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
         }
     }
     drop(hash);
-    // All fields get the same time: it has passed for all or for none.
+    // All fields get the same time, so the time has passed for all or for none.
     if !deleted.is_empty() {
         fields_deleted(call, key, &deleted);
     } else if !set.is_empty() {

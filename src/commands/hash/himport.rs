@@ -53,7 +53,7 @@ const NO_FIELDSET: &str = "ERR no such fieldset";
 const WRONG_COUNT: &str = "ERR value count does not match fieldset field count";
 
 /// `HIMPORT PREPARE fieldset field [field ...]`: keeps a list of field names for this connection,
-/// until it ends or is reset; a fieldset of the same name is replaced.
+/// until the connection ends or is reset; replaces a fieldset of the same name.
 ///
 /// Reply: OK. O(n log n).
 fn prepare(call: &mut Call<'_>) -> CommandResult {

@@ -30,8 +30,8 @@ pub(super) const PFADD: Spec = Spec {
 
 /// `PFADD key [element ...]`: adds elements; creates a missing key.
 ///
-/// Reply: 1 if it was created or a register has risen, else 0. O(elements) if it is dense,
-/// O(elements x bytes) if it is sparse, which is at most `hll-sparse-max-bytes` long.
+/// Reply: 1 if the key was created or a register has risen, else 0. O(elements) for a dense value,
+/// O(elements x bytes) for a sparse value, which has at most `hll-sparse-max-bytes`.
 fn pfadd(call: &mut Call<'_>) -> CommandResult {
     let (key, elements) = (call.args.at(1), call.args.from(2));
     let bytes_max = call.server.config.hll_sparse_max_bytes;

@@ -203,7 +203,8 @@ impl Task for Copied {
     }
 }
 
-/// Makes a changed copy the document, if that is as it was, and replies; `None`: it is not.
+/// Makes a changed copy the document, if the document has not changed meanwhile, and replies;
+/// `None`: the document has changed.
 fn take_over(call: &mut Call<'_>, copied: Copied) -> Result<Option<Change>, CommandError> {
     let Some(edited) = copied.edited else {
         return Ok(None);
@@ -244,7 +245,7 @@ fn finish(call: &mut Call<'_>, event: &'static str, change: Change) {
     }
     call.db.changed(key, Class::MODULE, event);
     if change == Change::Emptied && !call.was_taken_before() {
-        // So it goes on every server, whatever that makes of an empty document.
+        // So every server deletes the key, whatever it makes of an empty document.
         call.rewrite(&[b"JSON.DEL", key]);
     }
 }

@@ -346,7 +346,7 @@ fn take_over(call: &mut Call<'_>, setting: Setting) -> Option<CommandResult> {
 mod tests {
     use crate::server::Testbed;
 
-    /// Values at many places are set by a thread, again if a document has changed meanwhile.
+    /// A thread sets values at many places, and begins again if a document has changed meanwhile.
     #[test]
     fn values_at_many_places_are_set_at_once_or_not_at_all() {
         let mut t = Testbed::new();

@@ -48,7 +48,7 @@ pub(super) struct Edit {
 
 /// A document that a value is to be set in.
 struct Target {
-    /// As it was when the thread began.
+    /// The document as it was when the thread began.
     document: Document,
     path: Arc<Path>,
     edit: Edit,
@@ -218,7 +218,8 @@ fn parsed(call: &mut Call<'_>) -> Option<Parsed> {
     call.server.searches.take_done::<Parse>()?.outcome
 }
 
-/// Makes a copy with the value the document, if that is as it was; `None`: it is not.
+/// Makes a copy with the value the document, if the document has not changed meanwhile; `None`: the
+/// document has changed.
 fn take_over(call: &mut Call<'_>, edited: Edited) -> Result<Option<Outcome>, CommandError> {
     let place = call.db.place(call.args.at(KEY));
     if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {

@@ -28,7 +28,7 @@ pub(super) const FORGET: Spec = Spec {
 /// `JSON.DEL key [path]`: deletes the values at a path; the root is the key, and the key also goes
 /// when the document is empty. The last member of an object takes the place of a deleted member.
 ///
-/// Reply: the number of deleted values, without those within others.
+/// Reply: the number of deleted values, without values within other deleted values.
 fn del(call: &mut Call<'_>) -> CommandResult {
     path_at(call.args, 2)?;
     let apply: Apply = |json, edit, means, reply| {

@@ -101,8 +101,8 @@ fn linsert(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `LREM key count element`: removes equal elements; from the tail when `count` is negative,
-/// all when it is 0.
+/// `LREM key count element`: removes equal elements; from the tail if `count` is negative, all if
+/// `count` is 0.
 ///
 /// Reply: the number removed. O(length).
 fn lrem(call: &mut Call<'_>) -> CommandResult {

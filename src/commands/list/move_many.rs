@@ -204,7 +204,7 @@ fn count_moved(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `BLMOVEM source destination LEFT|RIGHT LEFT|RIGHT timeout [..]`: like LMOVEM, but waits for the
-/// source, with EXACTLY until it is long enough.
+/// source, with EXACTLY until the source is long enough.
 ///
 /// Reply: as LMOVEM's; a null array on timeout, or at once inside a transaction. The effect is
 /// LMOVEM of exactly the elements moved.

@@ -59,8 +59,8 @@ fn eval_ro(call: &mut Call<'_>) -> CommandResult {
     by_text(call, true)
 }
 
-/// `EVALSHA sha1 numkeys [key ...] [arg ...]`: like EVAL, for a cached script; NOSCRIPT if it is
-/// not cached.
+/// `EVALSHA sha1 numkeys [key ...] [arg ...]`: like EVAL, for a cached script; NOSCRIPT if the
+/// script is not cached.
 fn evalsha(call: &mut Call<'_>) -> CommandResult {
     by_sha(call, false)
 }

@@ -62,9 +62,9 @@ impl AsMut<Walk> for Reading {
     }
 }
 
-/// `FT.AGGREGATE index query [stage ...]`: rows of the documents that match a query, through
-/// LOAD, APPLY, FILTER, GROUPBY, SORTBY and LIMIT in the order given. WITHCURSOR: some rows, and
-/// the number of a cursor for the others.
+/// `FT.AGGREGATE index query [stage ...]`: rows of the documents that match a query, through LOAD,
+/// APPLY, FILTER, GROUPBY, SORTBY and LIMIT in the order given. WITHCURSOR: some rows, and the
+/// number of a cursor for the remaining rows.
 ///
 /// Reply: RESP2: array of a number and rows; RESP3: map of totals and rows; with a cursor an array
 /// of this reply and the cursor's number. O(documents that parts of the query match).

@@ -44,7 +44,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
     set(call, b"FT._ALIASADDIFNX")
 }
 
-/// `FT.ALIASUPDATE alias index`: the same, whatever the alias named before.
+/// `FT.ALIASUPDATE alias index`: as ALIASADD, whatever the alias named before.
 ///
 /// Reply: OK. O(log n).
 fn update(call: &mut Call<'_>) -> CommandResult {

@@ -166,7 +166,7 @@ fn dump_terms(call: &mut Call<'_>) -> CommandResult {
 struct Numbers {
     pieces: Pieces,
     len: usize,
-    /// The number from which it goes on.
+    /// The number from which the next slice continues.
     next: u32,
     /// Of a field of numbers: the documents found so far, and whether these are all.
     gathered: NumberedDocuments,
@@ -264,7 +264,8 @@ fn dump_documents_of_numbers(call: &mut Call<'_>) -> CommandResult {
 /// The tags of a field with their documents, which are written in slices.
 struct TagDump {
     tags: Listing,
-    /// The tag whose documents are written, and the number from which that goes on.
+    /// The tag whose documents are being written, and the number from which the next slice
+    /// continues.
     open: Option<(TagDocuments, u32)>,
     pieces: Pieces,
     len: usize,

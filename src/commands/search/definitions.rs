@@ -48,7 +48,7 @@ fn create(call: &mut Call<'_>) -> CommandResult {
     make(call)
 }
 
-/// `FT._CREATEIFNX`: the same, OK if the index exists.
+/// `FT._CREATEIFNX`: as CREATE, but OK if the index exists.
 fn create_if_missing(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     if is_taken(call) && !call.is_spread() {
@@ -91,7 +91,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     if !call.spread()? {
         return Ok(());
     }
-    // Another node may have sent it meanwhile.
+    // Another node may have sent the definition meanwhile.
     if call.server.search.is_index(name) {
         call.reply.ok();
         return Ok(());

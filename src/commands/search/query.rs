@@ -159,7 +159,7 @@ pub(super) fn begin(
     })
 }
 
-/// A row as it is replied.
+/// A row of the reply.
 struct Row<'r> {
     key: &'r [u8],
     score: f64,

@@ -27,7 +27,7 @@ const NO_PAYLOAD: CommandError =
 const TOO_LONG: CommandError = CommandError::Text("Invalid query length");
 const TOO_MANY_LETTERS: CommandError = CommandError::Text("Invalid query");
 
-/// Bytes of a prefix from which on it is refused, whatever is at the key.
+/// A prefix of so many bytes is refused, whatever is at the key.
 const PREFIX_BYTES_MAX: usize = 200;
 /// Suggestions without MAX.
 const USUAL_MAX: usize = 5;

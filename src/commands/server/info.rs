@@ -25,7 +25,8 @@ fn info(call: &mut Call<'_>) -> CommandResult {
     let asking = Some((&*call.client, &*call.reply));
     let source = Source::new(call.db.keyspace(), call.server, asking);
     let text = info::info(&source, &call.args.from(1).to_vec());
-    // The text's buffer is freed once it is sent, so that the next INFO does not count it.
+    // The server frees the text's buffer once the reply is sent, because the next INFO must not
+    // count it.
     call.reply.verbatim_owned("txt", text);
     Ok(())
 }

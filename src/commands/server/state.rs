@@ -21,10 +21,10 @@ pub(super) const TIME: Spec = Spec {
     ..Spec::new("time", time)
 };
 
-/// `TIME`: array of two bulk strings, Unix seconds and the microseconds within the second. It is
-/// constant during a transaction and a script, until the script is busy: from then on it is the
-/// time at which others were last served, so that a script that waits for a time ends. Keys expire
-/// by the constant time.
+/// `TIME`: array of two bulk strings, Unix seconds and the microseconds within the second. The time
+/// is constant during a transaction and a script, until the script is busy: from then on it is the
+/// time at which the server last served other clients, so that a script that waits for a time ends.
+/// Keys expire by the constant time.
 fn time(call: &mut Call<'_>) -> CommandResult {
     let now = match call.origin {
         Origin::Script | Origin::Exec => call.server.turn.time_of_commands_us(&call.server.now),

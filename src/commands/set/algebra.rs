@@ -207,11 +207,11 @@ pub(super) const SDIFFSTORE: Spec = Spec {
 
 /// How to compute a difference.
 pub(super) enum Plan<'s> {
-    /// The result is empty: there is no first set, or it is also among the others.
+    /// The result is empty: there is no first set, or the first set is also among the others.
     Empty,
-    /// Look up each member of the first set in the others, the biggest of them first.
+    /// Look up each member of the first set in the other sets, the biggest first.
     Seek(&'s Set, Vec<&'s Set>),
-    /// Remove the members of the others from a copy of the first set.
+    /// Remove the members of the other sets from a copy of the first set.
     TakeAway(&'s Set, Vec<&'s Set>),
 }
 

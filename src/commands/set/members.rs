@@ -170,8 +170,8 @@ fn sismember(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `SMISMEMBER key member ...`: an array with 1 for each member of the set, 0 for others.
-/// O(members).
+/// `SMISMEMBER key member ...`: an array with 1 for each member of the set, 0 for each other
+/// argument. O(members).
 fn smismember(call: &mut Call<'_>) -> CommandResult {
     let members = call.args.from(2);
     let set = call.db.read::<Set>(call.args.at(1))?;

@@ -27,7 +27,7 @@ pub(super) trait Filter: Container + Clone {
         see: impl FnMut(bool),
     );
 
-    /// Adds the items of another filter; after an error it is not used any more.
+    /// Adds the items of another filter; after an error the caller drops this filter.
     fn take_in(&mut self, other: &Self, config: &Config) -> CommandResult;
 
     /// All of it but the blocks.
@@ -50,7 +50,7 @@ pub(super) fn exists<F: Filter>(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `BF.MEXISTS key item ...`, `CF.MEXISTS`: the same for each of the items.
+/// `BF.MEXISTS key item ...`, `CF.MEXISTS`: EXISTS for each of the items.
 ///
 /// Reply: array with the reply of EXISTS for each. O(items) times EXISTS.
 pub(super) fn mexists<F: Filter>(call: &mut Call<'_>) -> CommandResult {

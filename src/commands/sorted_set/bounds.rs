@@ -116,7 +116,7 @@ pub(super) struct LexRange<'a> {
 }
 
 impl<'a> LexRange<'a> {
-    /// Two ends: `[member`, `(member` if it is excluded, `-` or `+`.
+    /// Two ends: `[member`, `(member` for an excluded member, `-` or `+`.
     pub fn parse(min: &'a [u8], max: &'a [u8]) -> Result<LexRange<'a>, CommandError> {
         Ok(LexRange {
             min: LexBound::parse(min)?,

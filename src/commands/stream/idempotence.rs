@@ -180,7 +180,7 @@ pub(super) const XIDMPRECORD: Spec = Spec {
 /// `XIDMPRECORD key pid iid id`: records that a producer has added an entry under an idempotent ID,
 /// to rebuild a stream.
 ///
-/// Reply: OK, also if it is recorded already. O(log n + a node's entries).
+/// Reply: OK, also if the iid is recorded already. O(log n + a node's entries).
 fn xidmprecord(call: &mut Call<'_>) -> CommandResult {
     const NO_PID: CommandError = CommandError::Text("ERR producer ID must be non-empty");
     const NO_IID: CommandError = CommandError::Text("ERR idempotent ID must be non-empty");

@@ -28,7 +28,7 @@ pub(super) const ADD: Spec = Spec {
 /// `TS.ADD key timestamp value [options of CREATE] [ON_DUPLICATE policy]`: adds a sample, and makes
 /// the series if it is missing. `*` is the time of the server.
 ///
-/// Reply: the timestamp; of the newest sample, if the sample is ignored by the series' options.
+/// Reply: the timestamp; if the series' options ignore the sample, the newest sample's timestamp.
 /// O(1) for the newest sample, else O(samples of a chunk).
 fn add(call: &mut Call<'_>) -> CommandResult {
     let (args, key) = (call.args, call.args.at(1));

@@ -189,7 +189,7 @@ fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
     Ok(())
 }
 
-/// Replies the series of all shards; the others send the rows of theirs.
+/// Replies the series of all shards; the other shards send the rows of their series.
 fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
     let (range, backwards) = (&asked.range, asked.backwards);
     let allowance = Allowance::default();

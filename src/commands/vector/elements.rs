@@ -65,8 +65,8 @@ pub(super) const VEMB: Spec = Spec {
     ..Spec::new("VEMB", vemb)
 };
 
-/// `VEMB key element [RAW]`: an element's vector, as near as it is stored; with RAW as it is
-/// stored.
+/// `VEMB key element [RAW]`: an element's vector, as near as the stored form allows; with RAW the
+/// stored form.
 ///
 /// Reply: array of doubles, or null; RAW: quantization, bytes, norm, and for Q8 the range. O(dim).
 fn vemb(call: &mut Call<'_>) -> CommandResult {

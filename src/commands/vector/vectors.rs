@@ -15,7 +15,7 @@ pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector 
 /// A vector as it was given.
 pub(super) struct Given {
     pub numbers: Vec<f32>,
-    /// The dimension that it is to be reduced to.
+    /// The dimension to which the projection reduces the vector.
     pub reduced: Option<u32>,
     /// The argument after it.
     pub next: usize,

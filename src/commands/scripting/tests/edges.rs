@@ -133,7 +133,7 @@ fn numbers_too_wide_for_an_int_are_cut_as_lua_cuts_them() {
     }
 }
 
-/// The order of `sort`'s comparisons is visible: it is Lua 5.1's.
+/// Scripts see the order of `sort`'s comparisons, so the order is Lua 5.1's.
 #[test]
 fn sort_compares_in_the_order_of_lua() {
     let mut t = Testbed::unheard();

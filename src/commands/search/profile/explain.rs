@@ -52,7 +52,7 @@ pub(in super::super) const EXPLAINCLI: Spec = Spec {
     ..EXPLAIN
 };
 
-/// `FT.EXPLAINCLI index query [ANALYZE] [option ...]`: the same by lines.
+/// `FT.EXPLAINCLI index query [ANALYZE] [option ...]`: as EXPLAIN, by lines.
 ///
 /// Reply: array of simple strings. O(parts of the query); ANALYZE: O(documents that parts match).
 fn explain_lines(call: &mut Call<'_>) -> CommandResult {

@@ -259,7 +259,7 @@ impl Shown {
         reply.simple("Coordinator");
     }
 
-    /// The name of the shard that this server is, if it is a node of a cluster.
+    /// The name of this server's shard, if this server is a node of a cluster.
     fn reply_name(&self, reply: &mut Reply) {
         if let Some(shard) = &self.shard {
             reply.simple("Shard ID");

@@ -6,7 +6,7 @@
 
 use russet_resp::{Reply, message};
 
-/// Bytes after which the next rows are written to a chunk of their own.
+/// Bytes after which the next rows go to a new chunk.
 const CHUNK_BYTES: usize = 256 << 10;
 /// Room for a page of short rows.
 const FIRST_BYTES: usize = 512;

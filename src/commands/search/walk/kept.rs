@@ -13,7 +13,7 @@ const LARGE_BYTES: usize = 1 << 20;
 
 /// See the module.
 pub(in crate::commands::search) struct Kept<T: Send + 'static> {
-    /// `None`: it is being dropped.
+    /// `None`: the value is being dropped.
     what: Option<T>,
     bytes: usize,
     counted: Option<ForReplies>,
@@ -56,7 +56,7 @@ impl<T: Send + 'static> Drop for Kept<T> {
             return;
         }
         let (what, gone) = (self.what.take(), alloc::let_go(self.bytes));
-        // Without a thread it is freed here.
+        // If no thread starts, this thread frees the value.
         let _ = threads::start("search-free", move || {
             drop(what);
             drop(gone);

@@ -14,9 +14,11 @@ const BUDGET: usize = 64;
 
 /// A list under way.
 pub(in crate::commands::search) struct Listing {
-    /// Of a source in order: the text from which it goes on; all before it are written.
+    /// Of a source in order: the text from which the next slice continues; all texts before are
+    /// written.
     from: Vec<u8>,
-    /// Of a source in no order: the number from which it goes on, and the texts so far.
+    /// Of a source in no order: the number from which the next slice continues, and the texts so
+    /// far.
     next: u32,
     sorted: BTreeSet<Box<[u8]>>,
     is_gathered: bool,
@@ -65,12 +67,12 @@ impl Listing {
         Progress::Done
     }
 
-    /// The text from which a source in order goes on.
+    /// The text from which a source in order continues.
     pub(in crate::commands::search) fn from(&self) -> Vec<u8> {
         self.from.clone()
     }
 
-    /// The number from which a source in no order goes on; `None`: all is gathered.
+    /// The number from which a source in no order continues; `None`: all texts are gathered.
     pub(in crate::commands::search) fn next(&self) -> Option<u32> {
         (!self.is_gathered).then_some(self.next)
     }

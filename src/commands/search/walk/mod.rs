@@ -64,7 +64,7 @@ pub(super) const BUDGET: u64 = 256;
 
 /// Milliseconds for rows that there are when the time is up.
 const GRACE_MS: u64 = 25;
-/// A query that keeps fewer bytes goes on, however much others keep.
+/// A query that keeps fewer bytes continues, however much other queries keep.
 const ALWAYS_KEPT: usize = 1 << 20;
 
 fn out_of_memory() -> SearchError {
@@ -629,7 +629,8 @@ impl Walk {
         Ok(false)
     }
 
-    /// Refuses to go on if it keeps much, and all queries together more than they may.
+    /// Refuses to continue if the query keeps much, and all queries together keep more than they
+    /// may.
     fn check_memory(&self, server: &mut Server) -> Result<(), CommandError> {
         if self.bytes.bytes() < ALWAYS_KEPT || server.make_room_for_queries() {
             return Ok(());
@@ -654,7 +655,7 @@ impl Walk {
         call.server.searches.take_done::<Walk>().map(|walk| *walk)
     }
 
-    /// The same walk, counted.
+    /// This walk, with counted reads and rows.
     #[must_use]
     pub(super) fn counted(mut self) -> Walk {
         self.search.profiles = true;
@@ -718,7 +719,7 @@ impl Walk {
         self.began
     }
 
-    /// Since it began, the time of others included.
+    /// Milliseconds since the query began, including the time of other clients.
     pub(super) fn milliseconds(&self, server: &Server) -> f64 {
         let passed = clock::cycles().wrapping_sub(self.began);
         server.cycles.micros(passed) as f64 / 1000.0

@@ -36,7 +36,7 @@ pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigu
     limit(call, m, &mut found);
     buffers(m, &mut found);
     prefix(call, m, &mut found);
-    // The same in other words is not reported twice.
+    // DOCTOR does not report the same problem twice in other words.
     let is_told = |code: &str| found.iter().any(|its| its.code == code && its.is_fault());
     let (limit_told, held_told) = (is_told("limit"), is_told("held"));
     let is_new = |its: &Finding| match &*its.code {
@@ -314,7 +314,7 @@ mod tests {
             text.contains(WARNING) && text.contains("scripts "),
             "{text}"
         );
-        // A quarter of it is for clients.
+        // A quarter of `maxmemory` is for clients.
         t.run(&format!("CONFIG SET maxmemory {}", all / 10 * 9));
         let text = t.run("MEMORY DOCTOR");
         assert!(

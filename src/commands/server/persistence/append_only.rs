@@ -14,7 +14,7 @@ pub(in crate::commands::server) const BGREWRITEAOF: Spec = Spec {
 /// `BGREWRITEAOF`: rewrites the append only file from the keyspace, in steps between ticks; if a
 /// snapshot is in progress, starts after it.
 ///
-/// Reply: status. Inside MULTI it is scheduled.
+/// Reply: status. Inside MULTI the handler schedules the rewrite.
 fn rewrite(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let in_transaction = call.origin == Origin::Exec;

@@ -180,7 +180,7 @@ enum Start<'a> {
     Consumer(&'a [u8]),
 }
 
-/// A position as it is written.
+/// A position in the words of a client.
 #[derive(Clone, Copy)]
 enum PositionWord {
     Beginning,

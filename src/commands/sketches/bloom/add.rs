@@ -77,7 +77,7 @@ fn madd(call: &mut Call<'_>) -> CommandResult {
     add_items(call, key, items, None, true)
 }
 
-/// Adds items to a filter, which is made if it is missing and `creates` says so.
+/// Adds items to a filter; makes a missing filter if `creates`.
 fn add_items(
     call: &mut Call<'_>,
     key: &[u8],

@@ -17,7 +17,7 @@ use russet_resp::Args;
 use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation};
 use russet_types::Bloom;
 
-/// An error above it is this.
+/// A higher error becomes this.
 const ERROR_MAX: f64 = 0.25;
 
 const BAD_ROTATION: CommandError =

@@ -52,7 +52,7 @@ pub(super) const ADDNX: Spec = Spec {
     ..ADD
 };
 
-/// `CF.ADDNX key item`: adds an item unless it is there, or seems so.
+/// `CF.ADDNX key item`: adds an item unless the item is there, or seems to be.
 ///
 /// Reply: boolean (RESP2: integer), whether it was added; errors as of ADD.
 fn addnx(call: &mut Call<'_>) -> CommandResult {

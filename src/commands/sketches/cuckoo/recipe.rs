@@ -95,7 +95,7 @@ pub(super) const RESERVE: Spec = Spec {
     ..Spec::new("cf.reserve", reserve)
 };
 
-/// The number after a word, if it is there.
+/// The number after a word, if the word is there.
 fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u16>, CommandError> {
     let Some(at) = (3..args.len()).find(|at| args.is(*at, word)) else {
         return Ok(None);
@@ -115,7 +115,7 @@ fn option(args: Args<'_>, word: &str, least: u16, most: u16) -> Result<Option<u1
 /// `CF.RESERVE key capacity [BUCKETSIZE n] [MAXITERATIONS n] [EXPANSION n]`: makes an empty filter.
 ///
 /// Reply: OK; an error if the key exists. Buckets and the expansion are rounded up to powers of
-/// two. Other words are ignored. O(1): memory is taken as it is used.
+/// two. The handler ignores other words. O(1), because the filter takes memory as it is used.
 fn reserve(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let args = call.args;

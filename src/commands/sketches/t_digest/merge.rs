@@ -45,7 +45,7 @@ struct MergeArgs<'a> {
 }
 
 impl<'a> MergeArgs<'a> {
-    /// Words may come in any order, and others beside them are ignored, as in Redis.
+    /// Words may come in any order, and the parser ignores unknown words, as in Redis.
     fn parse(args: Args<'a>, name: &str) -> Result<MergeArgs<'a>, CommandError> {
         let arity = || CommandError::WrongArity(name.to_owned());
         let n = match parse_i64(args.at(2)).ok_or(NO_COUNT)? {
@@ -152,8 +152,8 @@ fn is_long<'k>(call: &Call<'_>, parts: impl Iterator<Item = &'k [u8]>) -> bool {
     nodes.sum::<usize>() > NODES_MAX
 }
 
-/// A sum of copies of digests, on a thread. It is the destination's if none of them has changed
-/// when it is done; if that happens again and again the loop sums them.
+/// A sum of copies of digests, on a thread. The sum becomes the destination's value if no digest
+/// has changed when the thread is done; if digests change again and again the loop makes the sum.
 struct Summing {
     /// The digests, each once, with their keys and the stamps of the originals.
     digests: Vec<(Box<[u8]>, u64, Sketch)>,

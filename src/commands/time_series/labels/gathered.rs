@@ -186,7 +186,7 @@ impl Gathered {
     }
 }
 
-/// The open bucket of a destination, if it is asked.
+/// The open bucket of a destination, if the command asks for it.
 pub(in crate::commands::time_series) fn extra_of(
     call: &Call<'_>,
     range: &RangeArgs,
@@ -252,7 +252,7 @@ fn reply_group(
         (b"__reducer__", reducer.as_bytes()),
         (b"__source__", &joined),
     ];
-    // In RESP3 the others have places of their own.
+    // In RESP3 the other parts have separate places.
     let own = if is_map { &own[..1] } else { &own[..] };
     match shown {
         Shown::Nothing => begin_labels(reply, 0),

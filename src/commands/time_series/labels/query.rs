@@ -142,7 +142,7 @@ impl Gather for Samples {
     }
 }
 
-/// The same, of the series of all shards.
+/// As `mget`, of the series of all shards.
 fn mget_of_shards(call: &mut Call<'_>, wanted: Wanted<'_>, asked: &Newest<'_>) -> CommandResult {
     let found = gather(call, wanted, |call, one| {
         let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
