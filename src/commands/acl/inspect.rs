@@ -190,8 +190,8 @@ pub(super) fn generate(call: &mut Call<'_>) -> CommandResult {
 
 /// `ACL DRYRUN name command [arg ...]`: whether a user may run a command, by the gates' own check.
 ///
-/// Reply: OK, or the denial as a bulk string; an error if there is no such user or command.
-/// Commands that exist only for rules are checked as if they were implemented.
+/// Reply: OK, or the denial as a bulk string; an error if there is no such user or command. The
+/// handler checks commands that exist only for rules as if they were implemented.
 pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
     let (name, args) = (call.args.at(2), call.args.from(3));
     let server = &*call.server;

@@ -58,7 +58,7 @@ pub(super) fn load(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `ACL SAVE`: writes all users to the file, which is replaced atomically.
+/// `ACL SAVE`: writes all users to the file, and replaces the file atomically.
 pub(super) fn save(call: &mut Call<'_>) -> CommandResult {
     const FAILED: &str = "ERR There was an error trying to save the ACLs. Please check the server \
                           logs for more information";

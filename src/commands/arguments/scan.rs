@@ -19,7 +19,7 @@ use russet_types::{Entry, Type};
 /// Maximum number of table steps per requested element: a sparse table yields few a step.
 const STEPS_PER_ELEMENT: usize = 10;
 
-/// Parses a cursor; anything else is refused before the key lookup.
+/// Parses a cursor; refuses anything else before the key lookup.
 pub(in crate::commands) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
 }

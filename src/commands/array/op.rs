@@ -135,8 +135,8 @@ fn reply_bits(reply: &mut Reply, result: Option<i64>) {
     }
 }
 
-/// The numbers among the values combined in order; `None`: there are none. Two integers are
-/// combined by `integers` if that has a result.
+/// The numbers among the values combined in order; `None`: there are no numbers. `integers`
+/// combines two integers if it has a result.
 fn folded(
     array: Option<&Array>,
     range: Range,

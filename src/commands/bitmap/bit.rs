@@ -17,8 +17,7 @@ pub(super) const SETBIT: Spec = Spec {
 /// `SETBIT key offset bit`: sets or clears a bit; creates a missing key and extends a string that
 /// is too short with zeros.
 ///
-/// Reply: the bit's old value. Offsets are limited to `proto-max-bulk-len` bytes. O(1), plus the
-/// growth.
+/// Reply: the bit's old value. `proto-max-bulk-len` limits offsets. O(1), plus the growth.
 fn setbit(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_BIT: CommandError = CommandError::Text("ERR bit is not an integer or out of range");
     let [_, key, offset, bit] = call.args.exactly();

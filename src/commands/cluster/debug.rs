@@ -41,7 +41,7 @@ pub(in crate::commands) fn no_random_ping(call: &mut Call<'_>) -> CommandResult 
     set(call, |switches| switches.no_random_ping = on)
 }
 
-/// `DEBUG DISABLE-CLUSTER-RECONNECTION 0|1`: a lost link is not made again.
+/// `DEBUG DISABLE-CLUSTER-RECONNECTION 0|1`: the node does not restore a lost link.
 pub(in crate::commands) fn no_reconnection(call: &mut Call<'_>) -> CommandResult {
     let on = on_off(call.args.at(2));
     set(call, |switches| switches.no_reconnection = on)

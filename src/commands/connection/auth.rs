@@ -185,7 +185,7 @@ impl<'a> Greeting<'a> {
 /// `HELLO [protover [AUTH username password] [SETNAME name]]`.
 ///
 /// Reply: a map of facts about the server, in the requested protocol. Nothing changes unless every
-/// option is valid. The login is checked as for AUTH.
+/// option is valid. HELLO checks the login as AUTH does.
 fn hello(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let greeting = Greeting::parse(args)?;

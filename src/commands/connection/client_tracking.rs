@@ -175,8 +175,8 @@ fn first_overlap(prefixes: &[&[u8]]) -> Option<(usize, usize)> {
 /// `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT]
 /// [NOLOOP]`.
 ///
-/// Reply: OK. Invalidations are sent as pushes, or as messages on `__redis__:invalidate` to the
-/// connection named by REDIRECT.
+/// Reply: OK. The server sends invalidations as pushes, or as messages on `__redis__:invalidate` to
+/// the connection that REDIRECT names.
 fn tracking(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let options = TrackingOptions::parse(call, args)?;
@@ -241,8 +241,8 @@ pub(super) const GETREDIR: Spec = Spec {
     ..Spec::new("getredir", getredir)
 };
 
-/// `CLIENT GETREDIR`: the ID of the connection that invalidations are redirected to; 0: none; -1:
-/// tracking is off.
+/// `CLIENT GETREDIR`: the ID of the connection to which the server redirects invalidations; 0:
+/// none; -1: tracking is off.
 fn getredir(call: &mut Call<'_>) -> CommandResult {
     call.reply.int(redirection(call));
     Ok(())

@@ -84,9 +84,9 @@ pub(super) const SCAN: Spec = Spec {
 
 /// `SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]`: some keys.
 ///
-/// Reply: the next cursor (0 at the end), then an array of keys. A key that exists from the first
-/// call to the last is returned at least once. O(1) a call, O(n) in all. An unknown type matches no
-/// keys, or is an error, by the dialect.
+/// Reply: the next cursor (0 at the end), then an array of keys. The calls return each key at least
+/// once that exists from the first call to the last. O(1) a call, O(n) in all. An unknown type
+/// matches no keys, or is an error, by the dialect.
 fn scan(call: &mut Call<'_>) -> CommandResult {
     let cursor = parse_cursor(call.args.at(1))?;
     let (options, wanted) = ScanArgs::parse_of_keys(call.args, 2, call.db.dialect())?;

@@ -192,7 +192,7 @@ fn expire(call: &mut Call<'_>, form: TimeForm) -> CommandResult {
             Err(error) => return Err(error),
         }
     } else {
-        // The type of the key is checked before the arguments.
+        // Checks the type of the key before the arguments.
         None
     };
     let mut hash = call.db.write::<Hash>(key)?;

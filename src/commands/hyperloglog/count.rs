@@ -101,8 +101,8 @@ pub(super) const PFMERGE: Spec = Spec {
     ..Spec::new("pfmerge", pfmerge)
 };
 
-/// `PFMERGE destination [source ...]`: merges the sources into `destination`, which is created if
-/// missing. It becomes dense if any of them is.
+/// `PFMERGE destination [source ...]`: merges the sources into `destination`; creates a missing
+/// destination. The destination becomes dense if any of the values is.
 ///
 /// Reply: OK. O(registers) a key.
 fn pfmerge(call: &mut Call<'_>) -> CommandResult {

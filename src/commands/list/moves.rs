@@ -54,8 +54,8 @@ fn rpoplpush(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Moves an element and replies it; `false`: no source. The destination's type is checked only if
-/// there is an element to move.
+/// Moves an element and replies it; `false`: no source. Checks the destination's type only if there
+/// is an element to move.
 fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandError> {
     let (source, destination) = (call.args.at(1), call.args.at(2));
     let limits = *call.db.limits();

@@ -81,7 +81,7 @@ fn lrange(call: &mut Call<'_>) -> CommandResult {
 
 /// `LINDEX key index`: the element at an index; null if there is none.
 ///
-/// The key is looked up before the index is parsed. O(nodes up to it).
+/// The handler looks up the key before it parses the index. O(nodes up to the element).
 fn lindex(call: &mut Call<'_>) -> CommandResult {
     let [_, key, index] = call.args.exactly();
     let reply = &mut *call.reply;

@@ -74,14 +74,15 @@ fn count_below(call: &mut Call<'_>) -> CommandResult {
 /// `PHDELPREFIX key prefix`: removes all paths that begin with a prefix; the empty prefix removes
 /// all. Deletes the key with the last path.
 ///
-/// Reply: the number of paths removed. O(length of the prefix + paths), the fields are freed later.
+/// Reply: the number of paths removed. O(length of the prefix + paths); the server frees the fields
+/// later.
 fn phdelprefix(call: &mut Call<'_>) -> CommandResult {
     let [_, key, prefix] = call.args.exactly();
     let (mut removed, mut part, mut emptied) = (0, None, false);
     if let Some(mut paths) = call.db.write::<PathHash>(key)? {
         removed = paths.count_below(prefix);
         emptied = removed == paths.len();
-        // If nothing is left the whole value is freed with the key.
+        // If nothing is left the server frees the whole value with the key.
         if !emptied {
             part = paths.take_below(prefix);
         }

@@ -51,9 +51,8 @@ fn count_set(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `PHSET key path [FNX | FXX] FIELDS n field value ...`: sets fields of a path, which is created
-/// if it does not exist. With FNX only if none of the fields exists, with FXX only if all of them
-/// do.
+/// `PHSET key path [FNX | FXX] FIELDS n field value ...`: sets fields of a path; creates a missing
+/// path. With FNX only if none of the fields exists, with FXX only if all of them do.
 ///
 /// Reply: OK; null if the condition is not met. O(length of the path + fields given).
 fn phset(call: &mut Call<'_>) -> CommandResult {

@@ -4,8 +4,8 @@ use crate::server::Call;
 use russet_command::CommandError;
 use russet_keyspace::FEW;
 
-/// Parses SYNC or ASYNC after `FLUSH`; the default is `lazyfree-lazy-user-flush`. `true`: the
-/// memory is freed later.
+/// Parses SYNC or ASYNC after `FLUSH`; the default is `lazyfree-lazy-user-flush`. `true`: a thread
+/// frees the memory later.
 pub(super) fn frees_later(call: &Call<'_>, wrong: &'static str) -> Result<bool, CommandError> {
     let args = call.args;
     match args.len() {

@@ -36,7 +36,7 @@ pub(super) const AGGREGATE: Spec = Spec {
     ..Spec::new("FT.AGGREGATE", aggregate)
 };
 
-/// A walk whose rows are replied in parts.
+/// A walk whose rows FT.CURSOR READ replies in parts.
 pub(super) struct Reading {
     walk: Walk,
     format: Format,

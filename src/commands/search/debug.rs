@@ -162,7 +162,7 @@ fn dump_terms(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Documents that are written in slices.
+/// Documents that DEBUG writes in slices.
 struct Numbers {
     pieces: Pieces,
     len: usize,

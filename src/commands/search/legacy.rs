@@ -54,7 +54,7 @@ pub(super) const SAFEADD: Spec = Spec {
 #[derive(Default)]
 struct Addition<'a> {
     replaces: bool,
-    /// Fields that are not given stay.
+    /// Fields that the command does not name stay.
     is_partial: bool,
     must_exist: bool,
     condition: Option<&'a [u8]>,

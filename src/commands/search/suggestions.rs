@@ -68,7 +68,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
         }
         at += 1;
     }
-    // The type is checked before the score.
+    // The handler checks the key's type before the score.
     call.db.write::<Suggestions>(key)?;
     let score = parse_double(args.at(3)).ok_or(INVALID_SCORE)?;
     if !Trie::takes(text) {

@@ -229,7 +229,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `DEBUG ERROR text`: an error reply that is not counted as an error.
+/// `DEBUG ERROR text`: an error reply that INFO does not count as an error.
 fn error(call: &mut Call<'_>) -> CommandResult {
     let flat = |&b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { b };
     let text: Vec<u8> = call.args.at(2).iter().map(flat).collect();

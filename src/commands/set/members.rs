@@ -88,8 +88,8 @@ pub(super) const SMOVE: Spec = Spec {
 
 /// `SMOVE source destination member`: moves a member from a set to another.
 ///
-/// Reply: 1, or 0 if the source does not have it. The destination's type is checked only if the
-/// source exists. O(1).
+/// Reply: 1, or 0 if the source does not have it. The handler checks the destination's type only if
+/// the source exists. O(1).
 fn smove(call: &mut Call<'_>) -> CommandResult {
     let [_, source, destination, member] = call.args.exactly();
     let limits = *call.db.limits();

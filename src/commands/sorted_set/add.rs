@@ -171,7 +171,7 @@ fn add<'a>(
     count_moved: bool,
 ) -> CommandResult {
     let dialect = call.number_dialect();
-    // All scores are parsed before the first is set.
+    // Parses all scores before it sets the first.
     let mut scores = SmallVec::<[f64; 16]>::with_capacity(pairs.len() / 2);
     for text in pairs.iter().step_by(2) {
         scores.push(dialect.parse_double(text).ok_or(CommandError::NotAFloat)?);

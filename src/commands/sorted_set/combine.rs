@@ -81,7 +81,7 @@ enum Output {
 }
 
 impl<'a> Inputs<'a> {
-    /// Parses `numkeys key ... [options]` from argument `at` on. Key types are checked before the
+    /// Parses `numkeys key ... [options]` from argument `at` on. Checks key types before the
     /// options.
     fn parse(
         call: &mut Call<'a>,

@@ -43,11 +43,11 @@ fn pairs<'a>(args: Args<'a>, from: usize) -> impl Pairs<'a> {
 
 /// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMPAUTO pid|IDMP pid iid] [MAXLEN|MINID [=|~]
 /// threshold [LIMIT count]] *|ms-*|id name value [name value ...]`: appends an entry, and trims the
-/// stream as XTRIM does. An entry that the producer has added before is not added again.
+/// stream as XTRIM does. XADD does not add an entry again that the producer has added before.
 ///
-/// Reply: bulk string, the entry's ID, or that of the entry added before; null with NOMKSTREAM for
-/// a missing key. O(pairs), plus the cost of XTRIM. Propagated with the assigned ID, and with the
-/// exact length or first ID that an approximate trim has left.
+/// Reply: bulk string, the entry's ID, or the ID of the entry added before; null with NOMKSTREAM
+/// for a missing key. O(pairs), plus the cost of XTRIM. Propagated with the assigned ID, and with
+/// the exact length or first ID that an approximate trim has left.
 fn xadd(call: &mut Call<'_>) -> CommandResult {
     let options = TrimOptions::parse(call, true)?;
     let args = call.args;

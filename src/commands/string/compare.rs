@@ -139,8 +139,8 @@ fn keys(args: Args<'_>) -> Result<Keys, BadKeys> {
 /// `DELEX key [IFEQ text | IFNE text | IFDEQ digest | IFDNE digest]`: deletes a key of any type, or
 /// a string if a condition on it holds.
 ///
-/// Reply: 1, or 0 if nothing was deleted. O(length) with a condition. A condition's word is checked
-/// only if the key exists.
+/// Reply: 1, or 0 if nothing was deleted. O(length) with a condition. The handler checks a
+/// condition's word only if the key exists.
 fn delex(call: &mut Call<'_>) -> CommandResult {
     const NOT_A_STRING: CommandError =
         CommandError::Text("ERR Key should be of string type if conditions are specified");

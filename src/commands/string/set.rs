@@ -191,7 +191,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     call.db.changed(key, Class::STRING, "set");
     if let Expiry::At(when) = expiry {
         call.db.event(key, Class::GENERIC, "expire");
-        // A point in time is repeated as it was given, as in Redis.
+        // The effect has a point in time as the client gave it, as in Redis.
         let is_given = (options.expire).is_some_and(|arg| arg.form == TimeForm::PxAt);
         if !is_given || matches!(options.condition, Condition::IfValue(_)) {
             record_set_until(call, key, call.args.at(2), when);

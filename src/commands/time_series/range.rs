@@ -35,7 +35,7 @@ pub(super) const RANGE: Spec = Spec {
 /// samples, or rows of buckets.
 ///
 /// Reply: array of arrays of a timestamp and values (RESP2: simple strings); a row has a value for
-/// each aggregator, of which a list is joined by commas. O(log chunks + samples).
+/// each aggregator; commas join a list of aggregators. O(log chunks + samples).
 fn range(call: &mut Call<'_>) -> CommandResult {
     reply_range(call, false)
 }
@@ -48,8 +48,8 @@ pub(super) const REVRANGE: Spec = Spec {
 
 /// `TS.REVRANGE key from to [options of RANGE]`: as RANGE, the latest first.
 ///
-/// Reply: as of RANGE. O(log chunks + samples); without AGGREGATION and with COUNT, samples are
-/// decoded from the end.
+/// Reply: as of RANGE. O(log chunks + samples); without AGGREGATION and with COUNT, the handler
+/// decodes samples from the end.
 fn revrange(call: &mut Call<'_>) -> CommandResult {
     reply_range(call, true)
 }

@@ -70,8 +70,9 @@ const M_RANGE: std::ops::RangeInclusive<i64> = 4..=4096;
 /// `VADD key [REDUCE dim] (FP32 blob | VALUES n number ...) element [CAS] [NOQUANT | Q8 | BIN] [EF
 /// n] [SETATTR attributes] [M n]`: adds an element, or gives it another vector.
 ///
-/// Reply: whether the element is new (RESP2: integer). CAS is accepted: a large set is searched
-/// off the loop with and without it. O(log n) with a large factor, by EF, M and the dimension.
+/// Reply: whether the element is new (RESP2: integer). CAS has no effect, because VADD searches a
+/// large set off the loop with and without it. O(log n) with a large factor, by EF, M and the
+/// dimension.
 fn vadd(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut product = call.server.searches.take_done::<Product>();

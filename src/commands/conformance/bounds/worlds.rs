@@ -2,8 +2,8 @@
 //! values.
 //!
 //! Each world has `n` documents, samples or elements, under the names that `values` gives to
-//! arguments: the index `i`, the keys `k` and `k1`, the dictionary `d`. Commands make the data, and
-//! an error of a command ends the test.
+//! arguments: the index `i`, the keys `k` and `k1`, the dictionary `d`. Commands make the data; an
+//! error of a command ends the test.
 
 use std::fmt::Write;
 

@@ -37,8 +37,9 @@ pub(super) const HYBRID: Spec = Spec {
     ..Spec::new("FT.HYBRID", hybrid)
 };
 
-/// `FT.HYBRID index SEARCH query VSIM @field $vector [option ...]`: documents by a score that is
-/// combined of both, through the stages of AGGREGATE. WITHCURSOR: a cursor for each side instead.
+/// `FT.HYBRID index SEARCH query VSIM @field $vector [option ...]`: documents by a score that
+/// combines both sides' scores, through the stages of AGGREGATE. WITHCURSOR: a cursor for each side
+/// instead.
 ///
 /// Reply: map (RESP2: array) of the total, rows, warnings and milliseconds; with WITHCURSOR a map
 /// of the numbers of both cursors, and warnings. O(documents that parts of the query match, and

@@ -288,7 +288,7 @@ pub(super) struct Question<'a> {
     pub profiles: bool,
 }
 
-/// The documents that are asked for.
+/// The documents that the query asks for.
 pub(super) enum Asked {
     /// `None`: nothing matches.
     Query(Option<Node>),

@@ -17,7 +17,7 @@ use russet_resp::{Args, Reply};
 /// Changes in a reply: the default and the maximum.
 const COUNT: usize = 100;
 const COUNT_MAX: u64 = 100_000;
-/// Maximum number of prefixes: each key is compared with all of them.
+/// Maximum number of prefixes, because READ compares each key with all of them.
 const PREFIXES_MAX: usize = 1024;
 /// Maximum number of slices in a transaction, which serves no other client between two of them.
 const SLICES_AT_ONCE: usize = 32;
@@ -430,7 +430,7 @@ fn drop_consumer(call: &mut Call<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Cursors are changed by the primary alone.
+/// Only a primary changes consumers' positions.
 fn writes(call: &Call<'_>) -> Result<(), CommandError> {
     if call.server.replication.is_replica() {
         Err(CommandError::Text(

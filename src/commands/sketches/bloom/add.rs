@@ -38,7 +38,7 @@ pub(super) const ADD: Spec = Spec {
     ..Spec::new("bf.add", add)
 };
 
-/// `BF.ADD key item`: adds an item; a missing key is made by the settings.
+/// `BF.ADD key item`: adds an item; makes a missing key by the settings.
 ///
 /// Reply: boolean (RESP2: integer), whether the item was new. O(links * hashes).
 fn add(call: &mut Call<'_>) -> CommandResult {
@@ -68,7 +68,7 @@ pub(super) const MADD: Spec = Spec {
     ..ADD
 };
 
-/// `BF.MADD key item ...`: adds items; a missing key is made by the settings.
+/// `BF.MADD key item ...`: adds items; makes a missing key by the settings.
 ///
 /// Reply: array with the reply of ADD for each; an error ends it. O(items * links * hashes).
 fn madd(call: &mut Call<'_>) -> CommandResult {
@@ -222,10 +222,10 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `BF.INSERT key [CAPACITY n] [ERROR e] [EXPANSION n] [NOCREATE] [NONSCALING] ITEMS item ...`:
-/// adds items; a missing key is made by the options, else by the settings.
+/// adds items; makes a missing key by the options, else by the settings.
 ///
-/// Reply: as of MADD; an error without a filter if NOCREATE says so. Options have no effect on a
-/// filter that exists.
+/// Reply: as of MADD; an error if there is no filter and the command has NOCREATE. Options have no
+/// effect on a filter that exists.
 fn insert(call: &mut Call<'_>) -> CommandResult {
     let _room = room(call);
     let key = call.args.at(1);

@@ -23,7 +23,7 @@ pub(super) const ROTATE: Spec = Spec {
 };
 
 /// `BF.ROTATE key unix-ms`: begins a generation of a filter that forgets, as of a time that is not
-/// in the future; the oldest is dropped if there would be too many.
+/// in the future; drops the oldest generation if there would be too many.
 ///
 /// Reply: boolean (RESP2: integer); false if the newest generation does not begin earlier. An error
 /// if the filter does not forget. O(links).

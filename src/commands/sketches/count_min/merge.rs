@@ -97,7 +97,8 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let sources = Sources::parse(call.args)?;
     let work = match call.taken::<Merge>() {
         Some(work) => work,
-        // A merge that another server has made is not refused for the time that it takes.
+        // The server does not refuse a merge that another server has made for the time that it
+        // takes.
         None if call.was_taken_before() => begin(call, &sources, BEGINNINGS_MAX)?,
         None => begin(call, &sources, 0)?,
     };

@@ -38,7 +38,7 @@ pub(super) const ADD: Spec = Spec {
     ..Spec::new("cf.add", add)
 };
 
-/// `CF.ADD key item`: adds an item, also a second time; a missing key is made by the settings.
+/// `CF.ADD key item`: adds an item, also a second time; makes a missing key by the settings.
 ///
 /// Reply: true (RESP2: integer); an error if the filter is full, or has too many parts. O(parts),
 /// and the moves that make room.
@@ -153,8 +153,8 @@ fn count_items(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// `CF.INSERT key [CAPACITY n] [NOCREATE] ITEMS item ...`: adds items, also such as are there; a
-/// missing key is made by the capacity and the settings.
+/// `CF.INSERT key [CAPACITY n] [NOCREATE] ITEMS item ...`: adds items, also items that are there;
+/// makes a missing key by the capacity and the settings.
 ///
 /// Reply: array of 1, or -1 for an item for which there is no room (RESP3: true, false).
 fn insert(call: &mut Call<'_>) -> CommandResult {

@@ -22,8 +22,8 @@ pub(super) const DEL: Spec = Spec {
 
 /// `CF.DEL key item`: deletes an item once.
 ///
-/// Reply: boolean (RESP2: integer), whether it was there; an error without a filter. O(parts); a
-/// filter with several parts is compacted after many deletes, O(slots).
+/// Reply: boolean (RESP2: integer), whether the item was there; an error without a filter.
+/// O(parts); after many deletes the handler compacts a filter with several parts, O(slots).
 fn del(call: &mut Call<'_>) -> CommandResult {
     let [_, key, item] = call.args.exactly();
     let filter = call.db.write::<Cuckoo>(key).map_err(|_| NO_FILTER)?;
