@@ -95,7 +95,7 @@ fn inputs(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Each element of the smallest value is looked for in all of them.
+/// The command looks for each element of the smallest value in all values.
 fn smallest(call: &mut Call<'_>) -> CommandResult {
     let lengths = lengths(call);
     let least = lengths.iter().min().copied().unwrap_or(0);

@@ -40,7 +40,7 @@ pub(super) struct Regex {
     whole: regex::bytes::Regex,
     program: Program,
     states_max: usize,
-    /// For long texts; created for the first of them.
+    /// For long texts; created for the first long text.
     sliced: Option<Box<Automaton>>,
 }
 

@@ -72,7 +72,7 @@ impl Predicate {
 /// All predicates of a command.
 pub(super) struct Predicates {
     list: Vec<Predicate>,
-    /// All of them must fit, not any.
+    /// All predicates must fit, not any.
     all: bool,
     /// The predicate that the text under way has reached.
     at: usize,

@@ -156,7 +156,7 @@ fn own_fingerprint() -> &'static [u8; 6] {
 const TAG_LEN: usize = 3;
 const TAG_BYTES: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A text of this slot: letters and digits. All of them are computed with the first: 240,000
+/// A text of this slot: letters and digits. The first call computes the texts of all slots: 240,000
 /// checksums.
 fn tag_of(slot: u16) -> &'static [u8; TAG_LEN] {
     static TAGS: OnceLock<Vec<[u8; TAG_LEN]>> = OnceLock::new();

@@ -146,7 +146,7 @@ fn leave(
     call.block_on_task(Box::new(copied));
 }
 
-/// A command on its way to a changed copy.
+/// A command for which a thread makes a changed copy.
 struct Copied {
     args: OwnedArgs,
     is_resp3: bool,

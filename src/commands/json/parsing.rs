@@ -94,7 +94,7 @@ impl Deref for Text {
     }
 }
 
-/// A text on its way to a document.
+/// A text that a thread turns into a document.
 struct Parse {
     text: Option<Text>,
     fpha: Option<Fpha>,

@@ -65,7 +65,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Loads libraries by the policy; nothing changes unless all of them load.
+/// Loads libraries by the policy; nothing changes unless all libraries load.
 fn restore_all(call: &mut Call<'_>, codes: &[&[u8]], policy: Policy) -> Result<(), LoadError> {
     let setup = Setup::of(&call.server.config);
     if policy == Policy::Flush {

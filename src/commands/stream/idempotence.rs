@@ -147,8 +147,8 @@ impl Settings {
     }
 }
 
-/// `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count]`: how long a stream remembers
-/// idempotent IDs, and how many of each producer. A changed value makes it forget all of them.
+/// `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count]`: how long a stream keeps idempotent
+/// IDs, and how many of each producer. A changed value drops all of them.
 ///
 /// Reply: OK. O(1); the server frees dropped iids between turns.
 fn xcfgset(call: &mut Call<'_>) -> CommandResult {

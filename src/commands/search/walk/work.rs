@@ -110,7 +110,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
     }
 }
 
-/// Without ANALYZE nothing is looked at.
+/// Without ANALYZE the command looks at no document.
 fn explain(call: &mut Call<'_>) -> CommandResult {
     if call.args.is(3, "ANALYZE") {
         of_search(call, 2, 4)

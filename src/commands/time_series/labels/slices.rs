@@ -36,8 +36,7 @@ pub(in crate::commands::time_series) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// A search for them that has found all keys, for work that is not divided. Some of them may
-    /// have expired.
+    /// A finished search for the series, for work that is not divided. Some keys may have expired.
     pub(in crate::commands::time_series) fn search(
         self,
         call: &Call<'_>,
