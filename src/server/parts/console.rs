@@ -24,8 +24,9 @@ use russet_net::Address;
 use russet_replication::ReplOffset;
 use russet_resp::Args;
 
-/// Sessions at a time, and those of one user. Beyond the user's, the longest unused one of the user
-/// ends; beyond all, that of the user with the most sessions.
+/// Sessions at a time, of all users and of a single user. Beyond the user's limit, the server ends
+/// the user's longest unused session; beyond the limit of all, the longest unused session of the
+/// user with the most sessions.
 pub const SESSIONS_MAX: usize = 32;
 pub const USER_SESSIONS_MAX: usize = 8;
 /// Connections that carry a stream.
@@ -128,7 +129,7 @@ pub struct Counted {
 
 /// The present work of a connection.
 pub enum Task {
-    /// It waits for a request, or for the rest of one.
+    /// The connection waits for a request, or for the rest of a request.
     Read,
     /// A login is judged at this time, monotonic milliseconds.
     LogIn {
@@ -143,7 +144,7 @@ pub enum Task {
     Run(Box<Job>),
     /// The answer is being compressed.
     Pack(Box<Packing>),
-    /// Events are sent until one side ends it.
+    /// Events are sent until either side closes the connection.
     Stream(Box<Feed>),
     /// It is closed when the output is sent.
     Close,
@@ -191,7 +192,7 @@ pub struct Feed {
     pub stats: bool,
     /// Number of the last event.
     pub last_id: u64,
-    /// Events dropped since the last one that was sent.
+    /// Events dropped since the last sent event.
     pub dropped: u64,
     pub heartbeat_due_ms: u64,
     pub messages: Messages,
@@ -222,7 +223,7 @@ fn hash(token: &str) -> [u8; 32] {
 }
 
 impl Sessions {
-    /// Adds a session; returns the client of the one that makes room for it, which has ended.
+    /// Adds a session; returns the client of the session that ended to make room, if any.
     pub fn open(
         &mut self,
         token: &str,
@@ -248,7 +249,7 @@ impl Sessions {
         gone
     }
 
-    /// The user that loses a session to a new one of `new`.
+    /// The user that loses a session when `new` opens another session.
     fn user_to_lose(&self, new: UserId) -> Option<UserId> {
         let live = || self.all.iter().filter(|opened| !opened.is_ended);
         let count = |user| live().filter(|opened| opened.user == user).count();
@@ -274,8 +275,8 @@ impl Sessions {
         Some(opened.client)
     }
 
-    /// Ends the sessions whose login would not be accepted again: their user is off, or has no such
-    /// password any more.
+    /// Ends the sessions whose login would not be accepted again: the user is off, or no longer has
+    /// the password.
     pub fn end_unproven(&mut self, still_admits: impl Fn(UserId, Proof) -> bool) {
         for opened in &mut self.all {
             opened.is_ended |= !still_admits(opened.user, opened.proof);
@@ -289,8 +290,8 @@ impl Sessions {
         }
     }
 
-    /// Sessions that are over, to close their clients. They are listed until those are gone: while
-    /// its command runs, a client cannot be closed.
+    /// Sessions that are over, to close their clients. A session is listed until its client is
+    /// gone, because a client cannot be closed while its command runs.
     pub fn end_due(&mut self, now_ms: u64, is_there: impl Fn(ClientId) -> bool) -> Vec<ClientId> {
         self.all.retain(|opened| is_there(opened.client));
         let due = self.all.iter().filter(|opened| opened.is_over(now_ms));

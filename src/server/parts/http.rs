@@ -102,8 +102,8 @@ impl Pool {
             .collect()
     }
 
-    /// The connection that makes room for another one, so that those with half a request, or none,
-    /// keep no page and no health check out.
+    /// The connection to close when a new connection needs room: idle or half-sent requests must
+    /// not keep pages and health checks out.
     pub fn longest_waiting(&self) -> Option<(u32, u32)> {
         let waiting = self.slab.iter().filter_map(|(slot, generation, c)| {
             let rank = c.waits_for_peer()?;
@@ -121,7 +121,7 @@ impl Pool {
     }
 }
 
-/// One connection.
+/// An HTTP connection.
 pub struct Connection {
     pub port: Port,
     pub stream: Stream,
@@ -135,8 +135,8 @@ pub struct Connection {
     pub sent: usize,
     pub write_armed: bool,
     pub task: Task,
-    /// Why its one request is refused, once it has been read: a browser shows no answer that
-    /// precedes its request.
+    /// Why the server refuses the connection's only request. The answer waits until the request has
+    /// been read, because a browser shows no answer that precedes its request.
     pub refused: Option<Refused>,
     /// The method of the request being answered.
     pub method: Method,
@@ -170,7 +170,8 @@ impl Connection {
         }
     }
 
-    /// Gives it time until then. That of a scrape is limited in total.
+    /// Extends the deadline of a console connection. A scrape's total time is limited, so its
+    /// deadline stays.
     pub fn extend(&mut self, due_ms: u64) {
         if self.port == Port::Console {
             self.due_ms = due_ms;
@@ -182,9 +183,9 @@ impl Connection {
         self.output.len() - self.sent
     }
 
-    /// Whether nothing happens until its peer sends or takes something, and in which order such
-    /// connections make room for others: those that have not sent one whole request first, then
-    /// those between requests or within a later one, then those that do not take their answer.
+    /// The priority for closing the connection when a new connection needs room, 0 first; `None` if
+    /// the server itself is at work for it. 0: the peer has sent no whole request yet. 1: the
+    /// connection waits for a later request. 2: the peer does not read its answer.
     pub fn waits_for_peer(&self) -> Option<u8> {
         match self.task {
             Task::Read | Task::Close | Task::Drain { .. } => {}

@@ -4,7 +4,8 @@
 //!   1. The file at the path is whole: a new text replaces it by a rename. A text that must survive
 //!      a crash of the machine is synced before the rename, and the folder after it; any other
 //!      survives the end of the process.
-//!   2. While this process lives no other one opens the file: it is locked (`flock`), and each new
+//!   2. While this process lives no other process opens the file: it is locked (`flock`), and each
+//!      new
 //!      file is locked before it gets the name.
 
 use std::fs::{self, File, OpenOptions};
@@ -43,8 +44,8 @@ pub(in crate::server) struct StateFile {
     /// The text of the file, and whether it is synced.
     saved: Vec<u8>,
     is_synced: bool,
-    /// The thread that closes replaced files: closing one waits until the system's writes of it are
-    /// on disk. Without the thread, or with a full queue, [`StateFile::save`] closes the file.
+    /// The thread that closes replaced files: closing a file waits until the system has written it
+    /// to disk. Without the thread, or with a full queue, [`StateFile::save`] closes the file.
     closer: Option<SyncSender<File>>,
 }
 
@@ -111,7 +112,7 @@ impl StateFile {
         beside.push(format!(".tmp-{}", std::process::id()));
         let replaced = self.replace(&text, Path::new(&beside), sync);
         let replaced = replaced.inspect_err(|_| {
-            // The first error is the one that matters.
+            // Only the first error matters.
             let _ = fs::remove_file(&beside);
         })?;
         let old = std::mem::replace(&mut self.locked, replaced);

@@ -1,9 +1,9 @@
 //! The cost of the commands of each slot (`cluster-slot-stats-enabled`; CLUSTER SLOT-STATS).
 //!
 //! `World::run` reports every command by the same test that MONITOR uses: without figures it costs
-//! nothing. A command's slot is that of its keys. EXEC and scripts have the slot of the commands
-//! that they ran, and count nowhere if these had several; a script's time and bytes are its own, a
-//! transaction's time and request bytes those of its commands.
+//! nothing. A command's slot is the slot of its keys. EXEC and scripts have the slot of the
+//! commands that they ran, and count nowhere if these had several; a script counts with its own
+//! time and bytes, a transaction with the time and request bytes of its commands.
 //!
 //! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable
 //! when they are enabled again.
@@ -29,7 +29,7 @@ pub struct SlotFigures {
     pub bytes_out: u64,
 }
 
-/// The slot of the commands that one command has run.
+/// The slot of the commands that a command (EXEC, a script) has run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Inner {
     #[default]
@@ -121,7 +121,7 @@ impl SlotStats {
         }
         if self.wanted.contains(Wanted::NET) {
             its.bytes_in += args.wire_bytes() as u64;
-            // The reply of EXEC has those of its commands.
+            // EXEC's reply contains its commands' replies.
             its.bytes_out += if is_queued { 0 } else { replied as u64 };
             if is_exec {
                 its.bytes_in += MULTI_BYTES;
@@ -131,7 +131,7 @@ impl SlotStats {
     }
 }
 
-/// The slot of a command's first key, or of its first channel if that has one.
+/// The slot of a command's first key, or of its first channel if the channel has a slot.
 pub(in crate::server) fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
     let ahead = row.plan.fixed_keys(args).next();
     let first = match ahead {

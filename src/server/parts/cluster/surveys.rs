@@ -6,9 +6,9 @@
 //!     number u64 | bytes of the command's own                            an answer
 //!     0 u64      | bytes of definitions (`server::search::spread`)       a message without answer
 //!
-//! A question that names slots is answered by the node whose slots are exactly these, once its view
-//! of them is the asker's: it waits for [`VIEWS_MS`] and then says that they differ
-//! ([`OTHER_SLOTS`]), so that the asker, who may be late itself, asks anew.
+//! A question that names slots is answered by the node that has exactly these slots, once both
+//! nodes have the same view of them. The node waits for [`VIEWS_MS`] and then replies that its
+//! slots differ ([`OTHER_SLOTS`]); the asker asks anew, because its own view may be the old one.
 //!
 //! A question has the permissions of the user that asks: rules of ACL, one for each selector, none
 //! for a user that may do everything. The node that answers judges the command by them, as it would
@@ -16,7 +16,7 @@
 //!
 //! Invariants
 //!   1. A survey is complete when each node that was asked has answered, once.
-//!   2. What is held of answers is bounded, for each node and for each survey; a survey that is
+//!   2. The bytes of held answers are bounded, for each node and for each survey; a survey that is
 //!      given up, or whose client is gone, ends with its time.
 //!   3. A question that may be repeated is, each [`AGAIN_MS`], until it is answered: a node that
 //!      joins may be unknown to the nodes that it asks, which drop the question then. A node that
@@ -43,9 +43,9 @@ const PENDING_MAX: usize = 4096;
 const VIEWS_MS: u64 = 25;
 /// Milliseconds after which a question is asked again.
 const AGAIN_MS: u64 = 500;
-/// The answer of a node whose slots are not those of the question.
+/// The answer of a node whose slots differ from the question's slots.
 pub(in crate::server) const OTHER_SLOTS: &[u8] = b"!";
-/// The answer in place of one that is too long.
+/// The answer in place of an answer that is too long.
 pub(in crate::server) const TOO_LONG: &[u8] =
     b"-ERR A multi-shard command failed because the answer of a shard is too large: ask for less at a time";
 
@@ -110,14 +110,14 @@ struct Survey {
     /// Monotonic milliseconds.
     until_ms: u64,
     questions: Vec<(NodeId, Vec<u8>)>,
-    /// When those without an answer are asked again, monotonic milliseconds; `None`: never.
+    /// When the nodes without an answer are asked again, monotonic milliseconds; `None`: never.
     again_ms: Option<u64>,
     kept: Vec<u8>,
 }
 
 impl Surveys {
-    /// Begins a survey; its number. `kept`: what the asker needs again with the answers. `None`:
-    /// there are too many.
+    /// Begins a survey; returns its number. `kept`: data that the asker gets back with the answers.
+    /// `None`: there are too many.
     pub fn begin(
         &mut self,
         client: ClientId,
@@ -149,8 +149,8 @@ impl Surveys {
         self.open.retain(|_, survey| survey.until_ms > now_ms);
     }
 
-    /// Keeps the questions of a survey for nodes that have not read them, and if there is a time
-    /// (monotonic milliseconds) for those that have not answered by then.
+    /// Keeps the questions of a survey for nodes that have not read them, and, if `now_ms` is given
+    /// (monotonic milliseconds), for nodes that do not answer in time.
     pub fn keep(&mut self, number: u64, questions: Vec<(NodeId, Vec<u8>)>, now_ms: Option<u64>) {
         if let Some(survey) = self.open.get_mut(&number) {
             survey.questions = questions;
@@ -254,7 +254,7 @@ impl Surveys {
         self.complete.is_some()
     }
 
-    /// Keeps what the command that answers has still to do.
+    /// Keeps the task of the command that answers, to continue it later.
     pub fn leave(&mut self, task: Box<dyn Any + Send>) {
         self.left = Some(task);
     }
@@ -302,7 +302,7 @@ impl Surveys {
     }
 }
 
-/// A question's bytes; `slots`: those that the node is asked for.
+/// A question's bytes; `slots`: the slots that the question is about.
 pub(in crate::server) fn question(
     number: u64,
     db: DbIndex,
@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(surveys.unanswered(AGAIN_MS), []);
         assert_eq!(surveys.unanswered(2000), []);
         surveys.give_up(number);
-        // One whose time is over is given up.
+        // A survey whose time is over is given up.
         surveys.begin(ClientId(5), vec![node(0)], (0, 100), Vec::new());
         surveys.begin(ClientId(6), vec![node(0)], (100, 200), Vec::new());
         assert_eq!(surveys.open.len(), 1);

@@ -13,7 +13,7 @@ use russet_command::Flags;
 
 /// State that is tested for each command, recomputed when its sources change.
 pub struct Gates {
-    /// Commands that must pass the gates one by one.
+    /// Commands that must be checked at each gate.
     pub(in crate::server) interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
@@ -61,7 +61,7 @@ impl Default for Gates {
     }
 }
 
-/// Slots whose writes wait, by the job that holds them. Few.
+/// Slots whose writes wait, by the job that holds the slots. Few.
 #[derive(Debug, Default)]
 pub(in crate::server) struct HeldSlots {
     all: Vec<(Name, Ranges)>,
@@ -102,7 +102,7 @@ pub struct Pause {
 }
 
 impl Gates {
-    /// The pause in force: the longest one, of all commands if one is.
+    /// The pause in force: the longest, and a pause of all commands if any pause is of all.
     pub fn pause(&self) -> Option<Pause> {
         let writes = if self.fails_over || self.shuts_down {
             Some(u64::MAX)
@@ -130,8 +130,8 @@ pub struct PauseReport {
 }
 
 impl Gates {
-    /// A pause of all commands is shown before one of writes, and of several the longest. A pause
-    /// whose end is not known has `i64::MAX` ms left.
+    /// A pause of all commands is shown before a pause of writes, and the longest of several
+    /// pauses. A pause whose end is not known has `i64::MAX` ms left.
     pub fn pause_report(&self, now_ms: u64) -> PauseReport {
         let pause = |holds: bool| holds.then_some(u64::MAX);
         let writes = [
@@ -186,7 +186,7 @@ bitflags::bitflags! {
         const BUSY = 1 << 6;
         /// A replica that clients may not write to.
         const READ_ONLY = 1 << 7;
-        /// A replica without its primary, whose data may not be shown.
+        /// A replica without its primary; the settings forbid showing its data.
         const STALE = 1 << 8;
         /// Fewer replicas than `min-replicas-to-write`.
         const FEW_REPLICAS = 1 << 9;
@@ -200,7 +200,7 @@ bitflags::bitflags! {
 /// Which commands must pass the gates in the current state.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Interest {
-    /// Rows with one of these flags.
+    /// Rows with any of these flags.
     pub(in crate::server) flags: Flags,
     /// All rows.
     pub(in crate::server) all: bool,
@@ -257,7 +257,7 @@ impl Interest {
         }
     }
 
-    /// Whether a command must pass the gates one by one.
+    /// Whether a command must be checked at each gate.
     #[inline]
     pub fn concerns(&self, row: Flags) -> bool {
         row.intersects(self.flags)

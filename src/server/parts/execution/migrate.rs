@@ -47,7 +47,7 @@ impl MigrateLinks {
         self.links.len()
     }
 
-    /// The cached connection to this server, or a new one, under `tls` if given.
+    /// The cached connection to this server, or a new connection, under `tls` if given.
     pub fn take(
         &mut self,
         host: &[u8],

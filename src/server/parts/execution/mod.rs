@@ -1,11 +1,11 @@
 //! State of the execution of commands that outlives a command.
 //!
 //! [`gates`]: which commands need the gates at all; recomputed when its sources change, so that a
-//! command that no gate concerns costs one test. [`scripting`]: the caches, and the running script,
-//! of which there is at most one. [`searches`]: long work, in slices of the loop or on worker
-//! threads. [`turn_queue`]: commands that go on in slices, on the keyspace. [`debugging`]: the
-//! session of the script debugger, and its children. [`migrate`]: connections to other servers that
-//! MIGRATE keeps.
+//! command that no gate concerns costs one test. [`scripting`]: the caches, and the running script
+//! (at most one). [`searches`]: long work, in slices of the loop or on worker threads.
+//! [`turn_queue`]: commands that continue in slices, on the keyspace. [`debugging`]: the session of
+//! the script debugger, and its children. [`migrate`]: connections to other servers that MIGRATE
+//! keeps.
 //!
 //! How a command runs: `server::execution`.
 

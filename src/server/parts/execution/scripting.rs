@@ -20,7 +20,7 @@ use russet_keyspace::ClientId;
 use russet_resp::{OwnedArgs, Reply};
 use russet_scripting::{Libraries, Scripts, Use};
 
-/// The share of a turn of cron for the garbage of one of the states that scripts run in.
+/// The share of a turn of cron for collecting the garbage of one Lua state.
 const GARBAGE_NANOS: u64 = 2_000_000;
 
 /// Capacity of the buffer for replies to a script's commands that is kept between scripts.
@@ -35,7 +35,7 @@ pub struct Scripting {
     pub running: Option<Running>,
     /// The client that its commands run as; kept between scripts.
     pub(in crate::server) spare: Option<Box<Spare>>,
-    /// The session of the script debugger that the running EVAL is, and those of children.
+    /// The debugger session that the running EVAL belongs to, and the sessions of forked children.
     pub(in crate::server) debugging: Option<Box<Debugging>>,
     pub(in crate::server) children: Children,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
@@ -50,7 +50,7 @@ pub(in crate::server) enum Sample {
     /// None: the script is not in the sample, or has been counted.
     #[default]
     Over,
-    /// The use of keys of another slot than this one, or of a second slot if none has been used.
+    /// The use of a key outside this slot, or of a second slot if no key has been used before.
     Slot(Option<u16>),
 }
 

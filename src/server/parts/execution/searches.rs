@@ -5,12 +5,12 @@
 //! A client's command that needs a long search leaves it here and blocks ([`Until::Search`]). If
 //! the loop's next turn has no event, the loop itself runs a slice, and so on from turn to turn:
 //! the vectors are then in the cache of the processor that will link the new node, and no thread
-//! has to be woken, which takes as long as a short search. A search that waits while the loop has
-//! something to do, or beside another one, is for the workers, and so is a task that cannot be
-//! divided ([`Task::is_for_workers`]). When it ends the command runs again with the [`Answer`].
+//! has to be woken, which takes as long as a short search. Workers take a search that waits while
+//! the loop has other work or another search, and a task that cannot be divided
+//! ([`Task::is_for_workers`]). When the search ends, the command runs again with the [`Answer`].
 //!
 //! A worker holds the set's lock for a slice at a time, so that a writer waits for no longer.
-//! Workers take turns with the searches: one that takes long delays the others by no more than its
+//! Workers take turns with the searches, so a long search delays the others by no more than its
 //! share.
 //!
 //! Invariants
@@ -42,7 +42,8 @@ pub trait Task: Any + Send {
     /// Continues for about `nanos`; a step that cannot be divided may take more.
     fn step(&mut self, nanos: usize) -> Progress;
 
-    /// Whether a step may take much more: then a worker does it, if there is one, and not the loop.
+    /// Whether a step may take much more: then a worker, if there is any, does the step instead of
+    /// the loop.
     fn is_for_workers(&self) -> bool {
         false
     }
@@ -127,7 +128,7 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Jobs in the queue that the loop may continue, for it to see without the lock.
     waiting: AtomicUsize,
-    /// There is a job, or one worker too many.
+    /// There is a job, or there are too many workers.
     has_news: Condvar,
     ended: Mutex<Vec<Ended>>,
 }
@@ -155,7 +156,7 @@ const NAME_NANOS: usize = 60;
 /// Slices after which the next search has its turn.
 const SLICES_PER_SHARE: usize = 8;
 
-/// Nanoseconds of one distance among `len` vectors, about.
+/// Approximate nanoseconds to compute a distance among `len` vectors.
 fn distance_nanos(parameters: &Parameters, len: usize) -> usize {
     let bytes = parameters.vector_bytes();
     let first = if len.saturating_mul(bytes) <= CACHED_BYTES {
@@ -336,12 +337,12 @@ impl Searches {
         self.answer = Some(answer);
     }
 
-    /// The task of the command that runs again, if it waited for one.
+    /// The task of the command that runs again, if the command waited for a task.
     pub fn take_done<T: Any>(&mut self) -> Option<Box<T>> {
         match self.answer.take() {
             Some(Answer::Done(task)) => match task.downcast() {
                 Ok(task) => Some(task),
-                // A command may wait for tasks of several kinds, one after the other.
+                // A command may wait for tasks of several kinds in sequence.
                 Err(task) => {
                     self.answer = Some(Answer::Done(task));
                     None

@@ -1,16 +1,17 @@
-//! Commands that go on in slices, because they need the keyspace: whose turn it is, and how long
-//! all of them may hold a turn of the loop.
+//! Commands that continue in slices on the loop, because they need the keyspace: which command is
+//! next, and how long all of them together may hold a turn of the loop.
 //!
 //! A command whose slice is over leaves its work here and blocks; in a later turn it runs again and
-//! takes the work back. Commands take turns, the one that has waited longest first, but those whose
-//! time is up (TIMEOUT) before all others, because they only reply what they have.
+//! takes the work back. Commands take turns. The command that has waited longest comes first, but
+//! commands whose time is up (TIMEOUT) come before all others, because they only reply with the
+//! results they have.
 //!
 //! Invariants
-//!   1. All slices of a turn together take about [`TURN_NANOS`], however many clients wait: what
-//!      one turn cannot do the next one does. Commands that begin may take [`FIRST_NANOS`], so that
-//!      short ones need not wait.
-//!   2. In each turn one command at least goes on.
-//!   3. Work whose client is gone is freed in the next turn.
+//!   1. All slices of a turn together take about [`TURN_NANOS`], however many clients wait; the
+//!      next turn continues. A command's first slice may take [`FIRST_NANOS`], so that short
+//!      commands need not wait.
+//!   2. In each turn at least a single command continues.
+//!   3. The work of a client that is gone is freed in the next turn.
 //!
 //! Cost: O(waiting commands) a turn, some nanoseconds each.
 
@@ -90,7 +91,7 @@ impl TurnQueue {
     }
 
     /// Begins a turn: frees the work of clients that are gone, and puts commands whose time is up
-    /// first. How many wait.
+    /// first. Returns how many commands wait.
     pub fn begin_turn(&mut self, now_ms: u64) -> usize {
         let is_dropped = |its: &Waiting| its.is_dropped.load(Ordering::Relaxed);
         self.waiting.retain(|its| !is_dropped(its));
@@ -104,7 +105,7 @@ impl TurnQueue {
         self.waiting.len()
     }
 
-    /// The command whose turn it is.
+    /// The next command.
     pub fn take_next(&mut self) -> Option<Waiting> {
         self.waiting.pop_front()
     }

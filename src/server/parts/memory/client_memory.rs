@@ -1,8 +1,8 @@
 //! The memory of all clients: its size, and the clients that a limit closes.
 //!
 //! While there is a limit every session's memory is added up as it changes: after its commands,
-//! after others have sent it much, and after its output is flushed; cron counts each anew about
-//! once a second. Without a limit nothing is counted.
+//! after other clients have sent it much, and after its output is flushed; cron counts each session
+//! anew about once a second. Without a limit nothing is counted.
 //!
 //! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory
 //! beside `maxmemory` ([`bound_beside`]), because clients' memory does not count towards
@@ -128,7 +128,8 @@ impl ClientMemory {
         (self.limit, self.is_share)
     }
 
-    /// Whether clients hold so much that those whose replies wait are not read from.
+    /// Whether clients hold so much memory that the loop does not read from clients whose replies
+    /// wait.
     #[inline]
     pub(in crate::server) fn holds_readers(&self) -> bool {
         self.is_share && self.held() > self.limit / 2

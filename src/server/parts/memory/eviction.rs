@@ -1,11 +1,11 @@
-//! Eviction as configured: the policy, and how long one eviction may take. The limit itself:
+//! Eviction as configured: the policy, and how long an eviction may take. The limit itself:
 //! `parts::memory::memory_limit`.
 
 use russet_config::{Config, MaxmemoryPolicy};
 use russet_keyspace::{Eviction, EvictionOrder};
 
-/// Time limit of one eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds
-/// per step up to ten, then 15 % more for each further step, unlimited at 100.
+/// Time limit of an eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds per
+/// step up to ten, then 15 % more for each further step, unlimited at 100.
 pub(in crate::server) fn time_limit_nanos(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => u64::from(tenacity) * 50_000,

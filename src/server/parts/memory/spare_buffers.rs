@@ -9,7 +9,7 @@ const SPARE_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of all of them that are kept although keys are evicted.
 const SPARE_BYTES_FREE: usize = 4096;
 
-/// Empty output buffers: a client has one only while replies are pending.
+/// Empty output buffers: a client has a buffer only while replies are pending.
 #[derive(Debug, Default)]
 pub(in crate::server) struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
@@ -29,7 +29,7 @@ impl SpareBuffers {
         is_worth_it
     }
 
-    /// Gives a client without a buffer one for its next replies.
+    /// Gives a client a buffer for its next replies if it has none.
     #[inline]
     pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
         if session.reply.capacity() == 0

@@ -7,7 +7,7 @@ use crate::server::clients::client::{Client, ClientFlags};
 use russet_keyspace::ClientId;
 use russet_resp::{Reply, write_request};
 
-/// The channel on which a RESP2 connection gets another one's invalidations.
+/// The channel on which a RESP2 connection gets another connection's invalidations.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// Encodes strings as an array.

@@ -11,7 +11,7 @@ use crate::server::parts::messages::message::Notice;
 use russet_keyspace::ClientId;
 use russet_resp::Reply;
 
-/// One item for a client.
+/// A message for a client.
 #[derive(Clone, Debug)]
 pub enum Post {
     /// A message encoded for the client's protocol, shared by all receivers.
@@ -36,7 +36,7 @@ impl Outbox {
         self.posts.push((to, post));
     }
 
-    /// Puts messages taken earlier before those posted since.
+    /// Puts messages taken earlier before messages posted since.
     pub(in crate::server) fn put_before(&mut self, mut earlier: Outbox) {
         earlier.posts.append(&mut self.posts);
         *self = earlier;

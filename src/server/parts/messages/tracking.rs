@@ -5,9 +5,10 @@
 //!     BCAST             keys are gathered by prefix, and sent once   [`Tracking::take_broadcast`]
 //!                       before the loop sleeps
 //!
-//! A client in RESP3 gets a push `invalidate`; for one in RESP2 another connection, subscribed to
-//! the channel `__redis__:invalidate`, gets it. Methods return the messages, in order; they are
-//! delivered by `messages::tracking`. A client that runs a command gets its own after its reply.
+//! A client in RESP3 gets a push `invalidate`; for a RESP2 client another connection, subscribed to
+//! the channel `__redis__:invalidate`, gets the message. Methods return the messages, in order;
+//! they are delivered by `messages::tracking`. A client that runs a command gets its own after its
+//! reply.
 //!
 //! Invariants
 //!   1. A remembered key is forgotten once its readers are notified: one message per read.
@@ -51,11 +52,11 @@ pub enum Mode {
     OptIn,
     /// All that it has read, except immediately after CLIENT CACHING NO.
     OptOut,
-    /// All that begin with one of its prefixes.
+    /// All keys that begin with any of the client's prefixes.
     Broadcast,
 }
 
-/// How one client is notified.
+/// How a client is notified.
 #[derive(Debug, Default)]
 pub struct Tracker {
     pub mode: Mode,
@@ -83,7 +84,7 @@ impl Tracker {
         }
     }
 
-    /// Memory of its prefixes, in its own list and in the shared tree, bytes.
+    /// Memory of the client's prefixes, in the client's list and in the shared tree, bytes.
     fn prefix_bytes(&self) -> usize {
         self.prefixes.memory_bytes() + self.shared_bytes
     }
@@ -139,8 +140,8 @@ impl Tracking {
 
     // --- start and end ---
 
-    /// Starts or changes a client's tracking; `prefixes`, sorted, are added to those it has.
-    /// `true`: it is the first client.
+    /// Starts or changes a client's tracking; `prefixes`, sorted, are added to the client's
+    /// prefixes. `true`: this client is the first in the table.
     #[must_use]
     pub(in crate::server) fn track(
         &mut self,
@@ -289,7 +290,7 @@ impl Tracking {
             .collect()
     }
 
-    /// Broadcast clients' keys that have changed since the last time, without those that a client's
+    /// Broadcast clients' keys that have changed since the last time, without keys that a client's
     /// user may not read now.
     #[must_use]
     pub(in crate::server) fn take_broadcast(
@@ -352,8 +353,8 @@ impl<'a> KeyNews<'a> {
     }
 }
 
-/// Whether a client is there and gets messages. One that has sent QUIT does not, though an I/O
-/// thread may still have to write its last reply.
+/// Whether a client is there and gets messages. A client that has sent QUIT gets none, though a
+/// courier may still have to write its last reply.
 fn is_reached(id: ClientId, clients: &Clients) -> bool {
     let ends = |session: &Session| session.client.flags.intersects(GONE);
     clients.is_connected(id) && !clients.get(id).is_some_and(ends)

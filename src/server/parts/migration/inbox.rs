@@ -2,7 +2,7 @@
 //! front.
 //!
 //! Cost: O(1) a byte, independent of the bytes that wait and of the bytes taken at a time. After
-//! [`Inbox::use_up`] there are never more used bytes than waiting ones.
+//! [`Inbox::use_up`] there are never more used bytes than waiting bytes.
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -6,7 +6,8 @@
 //! at a time limit (`closes_at_ms`).
 //!
 //! Cost: O(1) by number; O(links), which are few, by place. Read buffer and batch are shared by all
-//! links, and freed with the last one. Which link is dialled, and why: `russet_cluster::migration`.
+//! links, and freed with the last link. Which link is dialled, and why:
+//! `russet_cluster::migration`.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};

@@ -36,7 +36,7 @@ pub(crate) struct MigrationDriver {
     pub(in crate::server) nodes: HashMap<u64, Name>,
     /// Commands of sources that have been run.
     pub(in crate::server) commands: u64,
-    /// The link whose command runs, if it is not a client's own.
+    /// The link whose command runs, if a link and not a client sent it.
     pub(in crate::server) serving: Option<MigrationLink>,
     /// Claims of slots that wait for replicas.
     pub(in crate::server) claims: Vec<Claim>,
@@ -172,7 +172,7 @@ impl MigrationDriver {
     }
 }
 
-/// The figures of slots that move, in lines as those of CLUSTER INFO.
+/// The figures of slots that move, in lines as CLUSTER INFO has them.
 pub(in crate::server) fn figures(
     migrations: Option<&MigrationDriver>,
     keyspace: &Keyspace,

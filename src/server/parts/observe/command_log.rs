@@ -3,8 +3,8 @@
 //! or `commandlog-reply-larger-than`.
 //!
 //! A command costs three comparisons with the [`Thresholds`], which are computed when settings
-//! change. What reaches one is judged again here: a threshold for time is also the latency
-//! monitor's.
+//! change. A command that reaches a threshold is judged again here, because the latency monitor
+//! shares the threshold for time.
 //!
 //! Invariant: a log has at most as many entries as its `-max-len`; each entry has at most
 //! `slowlog-entry-max-argc` arguments of about `slowlog-entry-max-string-len` bytes.
@@ -28,15 +28,15 @@ pub enum LogKind {
     LargeReply,
 }
 
-/// One command.
+/// A logged command.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
     pub id: u64,
     /// Unix seconds.
     pub at: i64,
-    /// Microseconds of a slow command, bytes of a large one.
+    /// Microseconds of a slow command, bytes of a large request or reply.
     pub value: u64,
-    /// The arguments as they are kept: long ones are cut.
+    /// The arguments; long arguments are cut.
     pub args: Vec<Vec<u8>>,
     /// How many arguments the command had.
     pub argc: usize,
@@ -122,7 +122,8 @@ impl CommandLogs {
         self.of_mut(kind).truncate(0);
     }
 
-    /// Logs a command in one log if `value` reaches its threshold. `now_s`: Unix seconds.
+    /// Logs a command in the given log if `value` reaches the log's threshold. `now_s`: Unix
+    /// seconds.
     pub(in crate::server) fn note<H>(
         &mut self,
         kind: LogKind,
@@ -149,7 +150,8 @@ impl CommandLogs {
         self.of_mut(kind).push(entry, len_max);
     }
 
-    /// Logs a command if its request, unless it had none of its own, or its reply is large.
+    /// Logs a command if its request or its reply is large. A command without a request of its own
+    /// is judged by its reply alone.
     pub(in crate::server) fn note_large<H>(
         &mut self,
         ran: &Logged<'_, H>,
@@ -253,8 +255,8 @@ impl Thresholds {
         reply_bytes: usize::MAX,
     };
 
-    /// The thresholds that the settings give: for time the lower one of the slow log's and the
-    /// latency monitor's.
+    /// The thresholds that the settings give: for time the lower of the slow log's and the latency
+    /// monitor's thresholds.
     pub fn of(config: &Config, cycles: &Cycles) -> Thresholds {
         let slowlog = config.slowlog_log_slower_than;
         let latency = config.latency_monitor_threshold;

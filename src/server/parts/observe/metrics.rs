@@ -7,7 +7,7 @@ use crate::server::parts::observe::percentiles::Percentiles;
 pub struct Metrics {
     pub(in crate::server) percentiles: Percentiles,
     pub figures: Figures,
-    /// Bytes of the last text, an estimate for the next one.
+    /// Bytes of the last text, an estimate for the next text.
     pub(in crate::server) text_bytes: usize,
 }
 

@@ -4,10 +4,10 @@
 //! them would hold the loop for milliseconds. Each scrape reads up to [`LOOKS_MAX`] histograms of
 //! commands, in turn; the others keep their values.
 //!
-//! Percentiles are those of the last minute, so that an alert ends with its reason: of the calls
-//! since a copy of the histogram that is between [`STEP_MS`] and twice that old. A command without
-//! calls in that time has none. Memory: two histograms (48 KiB) for each command that is called,
-//! from the first scrape on.
+//! Percentiles are of the last minute, so that an alert ends with its reason: of the calls since a
+//! copy of the histogram that is between [`STEP_MS`] and twice that old. A command without calls in
+//! that time has none. Memory: two histograms (48 KiB) for each command that is called, from the
+//! first scrape on.
 
 use smallvec::SmallVec;
 
@@ -16,10 +16,10 @@ use crate::server::figures::stats::CommandStats;
 
 /// Histograms read per scrape: a quarter of a millisecond.
 const LOOKS_MAX: usize = 24;
-/// The age at which a copy becomes the one that is subtracted.
+/// The age from which a copy is subtracted.
 const STEP_MS: u64 = 30_000;
 
-/// The last read of one command's histogram.
+/// The last read of a command's histogram.
 #[derive(Clone, Debug, Default)]
 pub(in crate::server) struct Found {
     /// Calls at that time, and the ticks of the cycle counter that they took.

@@ -3,14 +3,14 @@
 use russet_keyspace::{Change, Class, DbIndex, Effects, Journal};
 use russet_resp::OwnedArgs;
 
-/// One propagated request, and its database.
+/// A propagated request, and its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
     pub db: DbIndex,
     pub args: OwnedArgs,
 }
 
-/// One keyspace event: database, class, name, key.
+/// A keyspace event: database, class, name, key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEvent {
     pub db: DbIndex,

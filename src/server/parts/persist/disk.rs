@@ -18,8 +18,8 @@ pub struct DiskWatch {
 }
 
 impl DiskWatch {
-    /// Free bytes as last seen; `None`: not known yet, or there is no answer. Begins a look if one
-    /// is due.
+    /// Free bytes as last seen; `None`: not known yet, or there is no answer. Asks the system anew
+    /// if the figure is too old.
     pub fn free(&mut self, now_ms: u64) -> Option<u64> {
         if let Some(look) = self.look.take_if(|look| look.is_finished()) {
             self.free = look.join().ok().flatten();

@@ -2,7 +2,8 @@
 //!
 //! Each part decides and writes; it returns the consequences for clients, gates and other parts,
 //! which `server::persist` carries out. At most one snapshot is in progress ([`snapshot`]), and one
-//! change of the append only file's set ([`aof`]); `server::persist` has one part wait for another.
+//! change of the append only file's set ([`aof`]); `server::persist` lets a part wait for another
+//! part.
 //!
 //! Formats of files: `russet_persistence`.
 

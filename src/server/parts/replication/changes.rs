@@ -2,8 +2,8 @@
 //!
 //! A reader takes units from the backlog, or from the files of the append only file if these reach
 //! further back, and keeps its position between two commands of its client: a client that continues
-//! to read pays for nothing twice. Changes that a command has found wait here until there are
-//! enough, or no more.
+//! to read pays for nothing twice. Changes that a command has found wait here until they are enough
+//! for a reply, or until the stream has no more.
 
 use russet_replication::Stream;
 use std::collections::HashMap;
@@ -253,7 +253,7 @@ impl Changes {
         self.served_at = None;
     }
 
-    /// The command is answered; its reader is kept for the next one.
+    /// The command is answered; its reader is kept for the client's next command.
     pub fn keep(&mut self, client: ClientId, mut reader: Reader, now_ms: u64) {
         reader.answered();
         reader.units.shrink();
@@ -296,12 +296,13 @@ impl Changes {
         self.waiting.iter().any(|waiting| waiting.limit.is_none())
     }
 
-    /// Whether there may be more for one of them, now that the limit and the history are these.
+    /// Whether there may be more for any waiting client, now that the limit and the history are
+    /// these.
     pub(in crate::server) fn may_have_news(&self, now: (ReplOffset, ReplId)) -> bool {
         self.waiting_for_replicas > 0 || self.served_at != Some(now) || self.has_work()
     }
 
-    /// Takes the clients that wait, to serve them; those that have to wait longer register again.
+    /// Takes the clients that wait, to serve them; clients that have to wait longer register again.
     pub(in crate::server) fn take_waiting(&mut self) -> Vec<Waiting> {
         self.waiting_for_replicas = 0;
         std::mem::take(&mut self.waiting)

@@ -1,5 +1,6 @@
 //! Replicas that were sent whole copies and have acknowledged none: they cannot load them, or their
-//! links break each time. The copies to one have pauses between them, 1 s doubling to 30 s.
+//! links break each time. Between the copies to such a replica the primary pauses, 1 s doubling to
+//! 30 s.
 //!
 //! A replica is known by its announced address. A first copy that fails has no consequence: links
 //! are lost.
@@ -71,7 +72,7 @@ impl Failing {
             .retain(|its| name != format!("{}:{}", its.ip, its.port));
     }
 
-    /// The replica at this address, if it is one of these.
+    /// The replica at this address, if it is in the list.
     pub(in crate::server) fn at(&mut self, ip: &str, port: u16) -> Option<&mut FailingReplica> {
         self.0.iter_mut().find(|its| its.is_at(ip, port))
     }

@@ -1,4 +1,4 @@
-//! Replication: which servers follow this one ([`replicas`]), and which one it follows
+//! Replication: which servers follow this one ([`replicas`]), and which server it follows
 //! ([`upstream`]). The stream itself, its offset and its history, belongs to `replication::Stream`.
 //!
 //! Both own state and answer questions; the loop drives the sockets (`run::upstream`,
@@ -77,7 +77,7 @@ pub struct Replication {
     pub pause_at: Option<PausePoint>,
     /// Replicas that had more of the stream than this server, which has lost its end.
     pub ahead: ReplicasAhead,
-    /// Full synchronizations begun, partial ones granted and refused.
+    /// Full synchronizations begun, partial synchronizations granted and refused.
     pub syncs: SyncCounts,
 }
 
@@ -85,7 +85,8 @@ pub struct Replication {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplicasAhead {
     pub count: u64,
-    /// The position that the last one asked for, and the end of the history that both share.
+    /// The position that the last replica asked for, and the end of the history that both servers
+    /// share.
     pub last: Option<(ReplOffset, ReplOffset)>,
 }
 
@@ -128,7 +129,7 @@ impl Replication {
     pub(in crate::server) fn pause_at(&self, point: PausePoint) {
         if self.pauses_at(point) {
             tracing::warn!("Process is about to stop: DEBUG REPL-PAUSE");
-            // It cannot fail: the process is this one.
+            // It cannot fail, because the process is the caller.
             let _ = kill_process(getpid(), Signal::STOP);
         }
     }
@@ -152,7 +153,8 @@ impl Replication {
         self.upstream.is_some()
     }
 
-    /// Whether this is a replica that has lost its primary, and whose data may not be shown.
+    /// Whether this is a replica that has lost its primary, and the settings forbid showing its
+    /// data.
     pub(in crate::server) fn is_stale(&self, config: &Config) -> bool {
         !config.replica_serve_stale_data && self.is_cut_off()
     }

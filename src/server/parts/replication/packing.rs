@@ -4,11 +4,12 @@
 //!     link A   begins ^            ^      with knowledge of the bytes before it on the link
 //!     link B   begins ^            ^      the same block, made once
 //!
-//! A block depends only on the bytes it is made of, and on those before it that are known to the
-//! link. Links at one position are therefore sent the same blocks, in any order of service.
+//! A block depends only on the bytes it is made of, and on the earlier bytes that the link knows.
+//! Links at one position are therefore sent the same blocks, in any order of service.
 //!
-//! Positions are those of the stream. A link's ([`Replica::sent`](super::replicas::Replica::sent))
-//! is before the block that is being written to its socket.
+//! Positions are positions in the stream. A link's
+//! ([`Replica::sent`](super::replicas::Replica::sent)) is before the block that is being written to
+//! its socket.
 
 use std::collections::VecDeque;
 
@@ -100,14 +101,14 @@ struct Made {
 #[derive(Debug, Default)]
 pub struct Packs {
     packer: Option<Box<Packer>>,
-    /// The bytes of a block, with those before it.
+    /// The bytes of a block, with the known bytes before it.
     bytes: Vec<u8>,
     kept: VecDeque<(Made, Bytes)>,
 }
 
 impl Packs {
     /// The next block for a link at a position, of bytes before `end`; and its length in bytes of
-    /// the stream. `is_shared`: other links may be sent the same one.
+    /// the stream. `is_shared`: other links may be sent the same block.
     pub(in crate::server) fn block(
         &mut self,
         backlog: &Backlog,

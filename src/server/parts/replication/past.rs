@@ -13,8 +13,8 @@ use russet_replication::change_stream::{Context, Units};
 use russet_replication::{Position, ReplOffset, Stream};
 use russet_resp::write_request;
 
-/// A reader of a file begins this far before the requested position: if the file has notes, one is
-/// within that distance.
+/// A reader of a file begins this far before the requested position: if the file has notes, a note
+/// is within that distance.
 pub(in crate::server) const LOOK_BACK_BYTES: u64 = 128 * 1024;
 /// Bytes that are taken from the source at a time.
 pub(in crate::server) const PIECE_BYTES: usize = 64 * 1024;

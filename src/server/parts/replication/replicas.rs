@@ -9,8 +9,8 @@
 //!     main    Introduced -> AwaitsSnapshot -> Streams -> Online
 //!     second  Introduced -> Waits -> Sending -> closed
 //!
-//! Redis names the main link on the second one ([`Facts::main`]) and has the main one stream from
-//! the snapshot's position on by itself. Valkey names the second link on the main one
+//! Redis names the main link on the second link ([`Facts::main`]), and the main link streams from
+//! the snapshot's position on by itself. Valkey names the second link on the main link
 //! ([`Facts::second`]), which asks for the stream by PSYNC; until then, or for a grace period after
 //! the second link's end, the stream from the snapshot's position on is kept ([`Pin`]).
 //!
@@ -60,9 +60,9 @@ pub struct Facts {
     pub rdb_only: bool,
     /// `rdb-channel 1`: the second link of a replica.
     pub rdb_channel_link: bool,
-    /// `main-ch-client-id` (Redis 8), on the second link: the main one.
+    /// `main-ch-client-id` (Redis 8), on the second link: the main link.
     pub main: Option<ClientId>,
-    /// `set-rdb-client-id` (Valkey), on the main link: the second one.
+    /// `set-rdb-client-id` (Valkey), on the main link: the second link.
     pub second: Option<ClientId>,
     /// `rdb-filter-only`: which parts of a snapshot it wants.
     pub filter: Option<Filter>,
@@ -103,7 +103,7 @@ pub(in crate::server) enum ReplicaState {
     Waits(Waiting),
     /// The main link of two, before the snapshot has begun.
     AwaitsSnapshot,
-    /// The main link of two: it gets the stream while the second one brings the snapshot.
+    /// The main link of two: it gets the stream while the second link brings the snapshot.
     Streams,
     /// Its snapshot is being made or sent.
     Sending(Box<Sending>),
@@ -120,7 +120,7 @@ pub(in crate::server) struct Waiting {
     pub by_sync: bool,
 }
 
-/// One replica.
+/// A replica.
 #[derive(Debug)]
 pub struct Replica {
     pub id: ClientId,
@@ -140,8 +140,9 @@ pub struct Replica {
     /// The acknowledged position counts: on this link the replica has sent it, or asked to continue
     /// from there. Before, it may still be loading its snapshot.
     pub(in crate::server) is_confirmed: bool,
-    /// A later link has the same announced address, and this one has brought nothing since: it is
-    /// the half-open link of a replica that has connected again, and does not count twice.
+    /// A later link has the same announced address, and this link has brought nothing since. It is
+    /// the half-open link of a replica that has connected again, and the replica does not count
+    /// twice.
     pub(in crate::server) is_replaced: bool,
     /// When its last bytes were received, monotonic milliseconds.
     pub received_ms: u64,
@@ -183,7 +184,7 @@ impl Replica {
         self.facts.main.is_some()
     }
 
-    /// INFO's word for one of two links, as in Valkey.
+    /// INFO's word for either of two links, as in Valkey.
     pub fn link_name(&self) -> Option<&'static str> {
         if self.facts.rdb_channel_link && self.facts.main.is_none() {
             return Some("rdb-channel");
@@ -249,7 +250,7 @@ struct Pin {
     until_ms: Option<u64>,
 }
 
-/// How long a main link may take to join after the second one has ended.
+/// How long a main link may take to join after the second link has ended.
 const GRACE_MS: u64 = 5000;
 
 impl Replicas {
@@ -266,7 +267,8 @@ impl Replicas {
             .filter(|r| !matches!(r.state, ReplicaState::Introduced))
     }
 
-    /// Replicas as INFO lists them: one with two links once, as Redis does, unless it is Valkey's.
+    /// Replicas as INFO lists them. A replica with two links is listed once, as in Redis, unless it
+    /// connects as Valkey does.
     pub fn listed(&self) -> impl Iterator<Item = &Replica> {
         self.iter().filter(|replica| !replica.is_unlisted())
     }
@@ -279,8 +281,8 @@ impl Replicas {
 
     // --- two links ---
 
-    /// Second links that have not asked for a snapshot within `limit_ms`. While there is one, its
-    /// silent main link is not disconnected.
+    /// Second links that have not asked for a snapshot within `limit_ms`. While such a link exists,
+    /// the primary does not disconnect the silent main link.
     pub(in crate::server) fn silent(
         &self,
         now_ms: u64,
@@ -294,14 +296,14 @@ impl Replicas {
         self.all.iter().filter(is_silent).map(|replica| replica.id)
     }
 
-    /// Whether the second link of this main one is there.
+    /// Whether the second link of this main link is there.
     pub(in crate::server) fn has_second(&self, main: &Replica) -> bool {
         let is_second =
             |r: &Replica| r.facts.main == Some(main.id) || main.facts.second == Some(r.id);
         self.all.iter().any(is_second)
     }
 
-    /// The stream from here on is kept for the main link of this second one.
+    /// Keeps the stream from here on for the main link of this second link.
     pub(in crate::server) fn pin(&mut self, second: ClientId, from: ReplOffset) {
         self.pins.push(Pin {
             second,
@@ -310,12 +312,12 @@ impl Replicas {
         });
     }
 
-    /// Whether a main link can join this second one.
+    /// Whether a main link can join this second link.
     pub fn can_join(&self, second: ClientId) -> bool {
         self.pins.iter().any(|pin| pin.second == second)
     }
 
-    /// The main link of this second one has joined, or never will.
+    /// The main link of this second link has joined, or never will.
     pub(in crate::server) fn unpin(&mut self, second: ClientId) {
         self.pins.retain(|pin| pin.second != second);
     }

@@ -26,7 +26,7 @@ pub(in crate::server) enum SnapshotFraming {
     Mark,
 }
 
-/// A replica's requirements of a snapshot: replicas with the same needs share one.
+/// A replica's requirements of a snapshot: replicas with the same needs share a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,

@@ -1,7 +1,8 @@
 //! Replicas that read slower than writes come: with the append only file on, they hold only a
 //! bounded part of the backlog. Beyond that they are sent the stream from the files of the log
-//! ([`LogFeed`](russet_persistence::aof::LogFeed)), until they have caught up with the backlog. So
-//! are those whose positions are in files that a rewrite replaces: a feed keeps its files.
+//! ([`LogFeed`](russet_persistence::aof::LogFeed)), until they have caught up with the backlog. The
+//! same holds for replicas whose positions are in files that a rewrite replaces, because a feed
+//! keeps its files.
 
 use super::replicas::{Replica, ReplicaState, Replicas};
 
@@ -12,7 +13,7 @@ use russet_replication::{ReplOffset, Stream};
 const SEEK_MAX: usize = 16 << 20;
 /// Bytes that are copied for a replica that is inside a request which the log does not have.
 const REST_MAX: u64 = 4 << 20;
-/// Delay of the next try after one that failed.
+/// Delay of the next try after a failure.
 const RETRY_MS: u64 = 1000;
 
 /// The log cannot be read as the stream.
@@ -73,8 +74,8 @@ impl Replicas {
     }
 }
 
-/// The bytes up to `end` for a replica that has the first ones of a request which the log does not
-/// have; `None`: they are too many.
+/// The bytes up to `end` for a replica that has received the beginning of a request that the log
+/// does not have; `None`: they are too many.
 fn rest_of_request(stream: &Stream, replica: &Replica, end: ReplOffset) -> Option<Vec<u8>> {
     let backlog = stream.backlog()?;
     let n = usize::try_from(end - replica.sent).ok()?;

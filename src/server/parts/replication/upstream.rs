@@ -1,4 +1,4 @@
-//! The link to the primary: its machine, and what it holds beside: connections, a file, a load.
+//! The link to the primary: its machine, and the machine's resources: connections, a file, a load.
 //!
 //! `russet_replication::upstream` decides; `replication::upstream` carries its actions out, and
 //! `run::upstream` reads the connections. Once the link is online it is a client with the
@@ -121,13 +121,13 @@ impl Drop for SyncFile {
 /// A snapshot that is being loaded (`replication::load`).
 pub(in crate::server) struct SyncLoad {
     pub source: Source,
-    /// The keyspace that is loaded beside the one in use (`swapdb`).
+    /// The keyspace that is loaded beside the keyspace in use (`swapdb`).
     pub beside: Option<Box<Keyspace>>,
     /// A copy of the first bytes, while it is to be seen whether the snapshot has enough keys.
     pub head: Option<Vec<u8>>,
     /// The header has been read, and the load has begun.
     pub has_begun: bool,
-    /// The new data waits until the helper thread has freed the old one, up to this mark.
+    /// The new data waits until the helper thread has freed the old data, up to this mark.
     pub awaits_freed: Option<u64>,
     /// The last step needed bytes that have not come.
     pub is_starved: bool,

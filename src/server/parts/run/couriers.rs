@@ -1,11 +1,10 @@
 //! The I/O threads of this server (`net::io_thread`): threads that read and write for clients.
 //!
 //! Invariants
-//!   1. A session whose stream is a [`Stream::Handoff`] is a connection of the I/O thread that the
-//!      stream names, under the session's slot and generation, until [`IoThreads::close`] or its
-//!      return.
-//!   2. A connection's reports are served in their order: those of batches that are being served,
-//!      then late ones, then those of further batches.
+//!   1. A session whose stream is carried is a connection of the courier that the stream names,
+//!      under the session's slot and generation, until [`Couriers::close`] or its return.
+//!   2. A connection's reports are served in their order: first the reports of parcels that are
+//!      being served, then late reports, then the reports of further parcels.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,7 +23,7 @@ use crate::server::clients::client::ClientFlags;
 use crate::server::clients::session::Session;
 use crate::server::clients::table::Clients;
 
-/// Connections that one I/O thread has more than another, at least, before some are moved.
+/// Connections that a courier must have more than another courier before some are moved.
 const UNEVEN_MIN: usize = 4;
 /// A socket that is wanted at once has come within this time.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
@@ -41,7 +40,7 @@ pub(in crate::server) struct IoThreads {
     is_full: bool,
     /// Reads and writes of I/O threads that have ended.
     ended: (u64, u64),
-    /// Whether the last one is to end, when it has no connection.
+    /// Whether the last courier is to end, when it has no connection.
     retires: bool,
     scaling: Scaling,
     /// Batches that came while a socket was fetched, each with its I/O thread's index.
@@ -55,7 +54,7 @@ pub(in crate::server) struct IoThreads {
     last: (u64, u64, Vec<u64>),
     /// The shares of the time before it in which the loop and each I/O thread were busy.
     shares: (f64, Vec<f64>),
-    /// The number of the I/O thread whose connections go to others now.
+    /// The number of the courier that hands connections to others now.
     overloaded: Option<u32>,
 }
 
@@ -92,7 +91,7 @@ impl IoThreads {
         self.all.iter()
     }
 
-    /// Starts one more, which wakes the poll of `registry`.
+    /// Starts a further courier, which wakes the poll of `registry`.
     pub(in crate::server) fn start(
         &mut self,
         registry: &mio::Registry,
@@ -116,8 +115,8 @@ impl IoThreads {
         self.all.get_mut(number as usize - 1)
     }
 
-    /// Gives a session's socket, which is in no poll, to the I/O thread with the fewest
-    /// connections, of those that have not too much to do.
+    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections,
+    /// among couriers that are not overloaded.
     pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
         let overloaded = self.overloaded;
@@ -238,8 +237,8 @@ impl IoThreads {
         false
     }
 
-    /// Begins to serve the next batch of an I/O thread, those first that came with a socket that
-    /// was fetched. `false`: there is none.
+    /// Begins to serve the next parcel of a courier, first the parcels that came with a fetched
+    /// socket. `false`: there is none.
     #[inline]
     pub(in crate::server) fn begin(&mut self, at: usize) -> bool {
         let fetched = self.fetched.iter().position(|(of, _)| *of == at);
@@ -280,8 +279,8 @@ impl IoThreads {
         Some(report)
     }
 
-    /// A report that was not served of the batch that is: its turn comes before all later ones of
-    /// its connection.
+    /// A report of the parcel that is being served, not served itself: it comes before all later
+    /// reports of its connection.
     #[cold]
     pub(in crate::server) fn defer(&mut self, report: Report) {
         let mut deferred = DeferredReads::default();
@@ -364,7 +363,7 @@ impl IoThreads {
     }
 
     /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: measures how
-    /// busy the loop and the I/O threads were since the last one.
+    /// busy the loop and the couriers were since the last tick.
     pub(in crate::server) fn measure(&mut self, now_us: u64, turns_us: u64) {
         let busy = |io_thread: &IoThread| io_thread.figures().busy_us.load(Relaxed);
         let works: Vec<u64> = self.all.iter().map(busy).collect();
@@ -411,7 +410,7 @@ impl IoThreads {
         }
     }
 
-    /// Whether one is about to end.
+    /// Whether a courier is about to end.
     pub(in crate::server) fn retires(&self) -> bool {
         self.retires
     }
@@ -434,7 +433,8 @@ impl IoThreads {
                     session.client.io_thread == number && is_active(session)
                 };
                 let mut active: Vec<_> = clients.iter_mut().filter(its).collect();
-                // One that is busy by itself stays: it would be as busy elsewhere.
+                // A connection that keeps a courier busy by itself stays, because it would keep
+                // another courier as busy.
                 let moved = (active.len() as f64 * part) as usize;
                 if moved > 0 {
                     self.overloaded = Some(number);
@@ -446,8 +446,8 @@ impl IoThreads {
         }
     }
 
-    /// Asks the I/O thread with the most for connections, up to half of what it has more than the
-    /// one with the fewest.
+    /// Asks the courier with the most connections to give some away: up to half of the difference
+    /// to the courier with the fewest.
     fn even_out_connections(&mut self, clients: &mut Clients) {
         let count = |io_thread: &&IoThread| io_thread.connections();
         let (Some(most), Some(fewest)) = (

@@ -36,7 +36,7 @@ impl Early {
         self.reads.is_empty()
     }
 
-    /// Keeps what was read of a client, with the hash of its key in the client's database.
+    /// Keeps the bytes read of a client, with the hash of its key in the client's database.
     pub(in crate::server) fn add(&mut self, session: &Session, bytes: &[u8], key: Option<KeyHash>) {
         let mut kept = self.unused.pop().unwrap_or_default();
         kept.clear();
@@ -51,8 +51,8 @@ impl Early {
         }
     }
 
-    /// Prefetches what the lookups of the keys will read; returns how many keys. One alone gains
-    /// nothing: its lookup follows immediately.
+    /// Prefetches the memory that the lookups of the keys will read; returns how many keys. A
+    /// single key gains nothing: its lookup follows immediately.
     pub(in crate::server) fn prefetch(&mut self, keyspace: &Keyspace) -> usize {
         let many = if self.keys.len() > 1 {
             &self.keys[..]
@@ -70,7 +70,7 @@ impl Early {
         count
     }
 
-    /// The next one to run.
+    /// The next read to run.
     pub(in crate::server) fn next(&mut self) -> Option<EarlyRead> {
         self.reads.pop_front()
     }

@@ -21,7 +21,7 @@ const RECENT_NANOS: u64 = 20_000_000;
 pub(in crate::server) const SLICE_NANOS: u64 = 25_000;
 /// A yield that took this long gave the core to no client, but to a program that computes.
 const LONG_YIELD_NANOS: u64 = 1_000_000;
-/// How long there is no other yield then, in lengths of the long one.
+/// How long no other yield follows, in multiples of the long yield's duration.
 const KEEPS: u64 = 10;
 
 /// See the module.

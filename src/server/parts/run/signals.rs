@@ -1,5 +1,5 @@
 //! Signals that request a shutdown, or that the configuration is read again: a thread of its own
-//! receives them, so that a second SIGINT works even while the loop is busy with one long command.
+//! receives them, so that a second SIGINT works even while the loop is busy with a long command.
 
 use std::io;
 use std::sync::Arc;

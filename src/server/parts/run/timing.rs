@@ -1,23 +1,23 @@
 //! When commands begin and end, by the cycle counter.
 //!
 //! A read of the counter takes as long as a small command: about 10 ns, and 20 or more on some
-//! virtual machines. So a command of a batch starts where the one before it ended, and neighbours
-//! that are calls of one fast command are timed together, at most [`TOGETHER_MAX`] of them: each
-//! counts with their average. A large request or reply ends such a group, because it may take long:
-//! its time is its own but for the small calls before it. If a group takes long, its last call is
-//! logged.
+//! virtual machines. So a command of a batch starts when the previous command ended, and neighbours
+//! that are calls of the same fast command are timed together, at most [`TOGETHER_MAX`] of them:
+//! each counts with their average. A large request or reply ends such a group, because it may take
+//! long: it counts with its own time, plus the small calls before it. If a group takes long, its
+//! last call is logged.
 //!
-//! Invariant: calls that wait for their time are of one row. They get it before any other command
-//! runs.
+//! Invariant: calls that wait for their time are of a single row. They get it before any other
+//! command runs.
 
 use russet_base::clock;
 
 /// Calls that are timed together.
 pub(in crate::server) const TOGETHER_MAX: usize = 4;
-/// Bytes of a request and its reply above which no call waits for the end of the next one.
+/// Bytes of a request and its reply above which no call waits for the end of the next call.
 const SMALL: usize = 4096;
 
-/// The time of calls of one row.
+/// The time of calls of a single row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Timed {
     /// Of all of them.
@@ -31,7 +31,7 @@ pub(in crate::server) struct Timed {
 pub(in crate::server) struct Timing {
     /// When the last timed call ended.
     ended: u64,
-    /// Calls, after the one that runs next, which are timed together with it.
+    /// Calls after the next call that are timed together with it.
     left: usize,
     /// Calls that wait for their time.
     waiting: u64,
@@ -66,7 +66,7 @@ impl Timing {
     }
 
     /// A call has ended, with so many bytes of request and reply. It may have to wait for the end
-    /// of the next one.
+    /// of the next call.
     #[inline(always)]
     pub(in crate::server) fn end(&mut self, bytes: usize) -> Timed {
         if self.left > 0 {

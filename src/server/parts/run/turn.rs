@@ -36,7 +36,7 @@ pub struct Turn {
     pub(in crate::server) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
     pub(in crate::server) freeing: bool,
-    /// New indexes have still to read what is there.
+    /// New indexes have still to read the existing keys.
     pub(in crate::server) indexing: bool,
     /// Keys of slots that were lost are still to be recorded as deleted and freed.
     pub(in crate::server) dropping: bool,

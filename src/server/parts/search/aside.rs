@@ -21,8 +21,8 @@ struct Flushed {
 pub(super) struct Aside(Vec<Flushed>);
 
 impl Indexes {
-    /// The data of databases is about to be set aside, by the flush of this number; `oldest`: that
-    /// of the oldest flush whose data is kept.
+    /// The data of databases is about to be set aside, by the flush of this number; `oldest`: the
+    /// number of the oldest flush whose data is kept.
     pub fn set_aside(&mut self, number: u64, dbs: &[DbIndex], oldest: u64, now_ms: u64) {
         self.aside.0.retain(|flushed| flushed.number >= oldest);
         for &db in dbs {
@@ -64,7 +64,8 @@ impl Indexes {
         }
     }
 
-    /// Makes indexes of files, or those that come back: one whose name is taken is left out.
+    /// Makes the indexes of a file, or of an undone flush. An index whose name is taken is left
+    /// out.
     pub(super) fn make_again(&mut self, all: Vec<Definition>, texts: TextSettings, now_ms: u64) {
         for definition in all {
             let name = &definition.name;

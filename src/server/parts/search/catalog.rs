@@ -3,23 +3,25 @@
 //!     message      kind: u8 | has slots: u8 | version: u64 | digest: 16 bytes | definitions
 //!     definitions  as commands: count: u32 | words: u32 | length: u32, word ...
 //!
-//! A change of definitions is made at all primaries with slots by the command itself. A node that
-//! missed it (it joins, gets its first slots, was away, has started again, or was promoted) learns
-//! of it by notes: each primary that has definitions sends its version and the digest of them to
-//! one other in turn, each second, and to all when they have changed. `server::search::spread` has
-//! the exchange.
+//! A command that changes definitions changes them at all primaries with slots. A node may miss the
+//! change: because it joins, gets its first slots, was away, has started again, or was promoted. It
+//! learns of the change by notes: each second, a primary that has definitions sends their version
+//! and digest to another primary, each in turn, and after a change to all primaries.
+//! `server::search::spread` has the exchange.
 //!
 //! **Which definitions win.** A version counts the changes that a primary with slots has seen since
 //! it started. Of two nodes
-//!   1. the one with the lower version takes over all definitions of the other: it creates, alters
+//!   1. the node with the lower version takes over all definitions of the other node: it creates,
+//!      alters
 //!      and drops until they are the same;
-//!   2. with equal versions, 0 at both among them, both have the union: of two indexes with one
-//!      name the one whose words are later in the order of bytes, of an alias the later target, of
-//!      a dictionary all terms. If that is new to both, it is a further version, unless it is 0;
+//!   2. with equal versions, also if both are 0, both nodes take the union: of two indexes with the
+//!      same name the index whose words are later in the order of bytes, of an alias the later
+//!      target, of a dictionary all terms. A union that is new to both nodes gets the next version,
+//!      unless the version is 0;
 //!   3. a node without slots takes over, and is never taken from, while the other has slots.
 //!
-//! A change that was acknowledged is at all primaries with slots, so their versions have counted
-//! it. Versions are in no file: a node that starts takes over what the others have now.
+//! An acknowledged change is at all primaries with slots, so their versions have counted it.
+//! Versions are in no file: a node that starts takes over what the others have now.
 //!
 //! Files have the definitions of indexes over other databases than 0 in this form, too: Redis's
 //! form has no room for the database.

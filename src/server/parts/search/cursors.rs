@@ -1,9 +1,9 @@
 //! Cursors: queries whose rows are fetched a part at a time.
 //!
 //! A cursor belongs to one index and to the user that made it. It ends with the index, after its
-//! last row, when it was not read for some time, or when the client of a READ is gone before its
-//! rows are there. Its number cannot be guessed; numbers of 53
-//! bits are the longest that every client can hold.
+//! last row, when no client has read it for some time, or when the client of a READ is gone before
+//! the rows are there. The number of a cursor cannot be guessed; numbers of 53 bits are the longest
+//! that every client can hold.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ impl Cursors {
         self.all.remove(&id)
     }
 
-    /// Cursors that were not read for long enough end, and those whose readers are gone.
+    /// Cursors that were not read for long enough end, and cursors whose readers are gone.
     /// O(cursors).
     pub fn expire(&mut self, now_ms: u64) {
         self.all.retain(|_, its| {
@@ -146,7 +146,7 @@ mod tests {
         drop(ticket);
         cursors.expire(8);
         assert_eq!(cursors.count(b"i"), (1, 1));
-        // The client of this one is killed.
+        // The client that reads this cursor is killed.
         drop(cursors.begin_read(id, 9));
         assert_eq!(cursors.count(b"i"), (0, 0));
         cursors.expire(10);

@@ -2,8 +2,8 @@
 //!
 //! An index follows the keys of a database, 0 unless its definition names another: the server notes
 //! each changed key here, and reads it again before the next command
-//! ([`Indexes::take_changed`]). An index that is new, or whose data was loaded, reads the keys that
-//! are there in slices ([`Scan`]).
+//! ([`Indexes::take_changed`]). An index that is new, or whose data was loaded, reads the existing
+//! keys in slices ([`Scan`]).
 //!
 //! Invariants
 //!   1. An alias names an index that exists, and no index has its name.
@@ -33,43 +33,46 @@ pub(in crate::server) use refused::REFUSED_INDEXES;
 /// dictionaries, too.
 pub const DATABASE: DbIndex = DbIndex(0);
 
-/// How far an index has read the keys that were there before it.
+/// How far an index has read the keys that existed before the index.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
     /// As of SCAN.
     pub cursor: u64,
     /// Keys looked at, of any name.
     pub seen: u64,
-    /// A command asked for it: it ends where used memory exceeds the limit. What indexes had before
-    /// a restart is read whatever it takes.
+    /// A command made the index: the scan ends if used memory exceeds the limit. After a restart
+    /// the scan reads all keys, whatever memory it takes, because the index had them before.
     pub ends_at_limit: bool,
 }
 
-/// An index with its surroundings.
+/// An index with its scan of existing keys and its figures: use, cost, and why it may lack
+/// documents.
 pub struct Held {
     pub index: Index,
-    /// Keys that it has not read yet; `None`: it has read all.
+    /// The scan of the keys that the index has not read yet; `None`: it has read all.
     pub scan: Option<Scan>,
-    /// The keys that it has not read yet were there before the server started, or came as a whole
-    /// copy: until it has read them, queries find less than they did.
+    /// The keys that the index has not read yet existed before the server started, or came in a
+    /// full synchronization: until the scan ends, queries find less than before.
     pub is_recovering: bool,
-    /// Commands that asked it.
+    /// Commands that queried the index.
     pub uses: u64,
     /// Microseconds spent on indexing.
     pub indexing_us: u64,
-    /// Its last use, monotonic milliseconds: a TEMPORARY one ends some time after it.
+    /// The last use, monotonic milliseconds: a TEMPORARY index ends some time after it.
     pub used_ms: u64,
-    /// The number of its making: a cursor of an index that was made anew is not its own.
+    /// Distinguishes this index from an earlier index of the same name, whose cursors do not belong
+    /// to this index.
     pub birth: u64,
-    /// A bit for each dialect that was asked in.
+    /// A bit for each query dialect that commands have used.
     pub dialects: u8,
-    /// Slots were dropped: documents from this number on may be of keys that went with them.
+    /// Slots were dropped: documents from this number on may belong to keys that were dropped with
+    /// the slots.
     pub sweep: Option<u32>,
-    /// Used memory exceeded the limit while keys were read: the others are not indexed, nor is any
-    /// new one.
+    /// Used memory exceeded the limit while keys were read: the other keys are not indexed, nor are
+    /// new keys.
     pub is_partial: bool,
-    /// It is being dropped with its documents: those from this number on are still to be deleted.
-    /// Commands find it no more, and changes do not reach it.
+    /// FT.DROPINDEX is deleting the index with its documents: documents from this number on are
+    /// still to be deleted. Commands no longer find the index, and changes do not reach it.
     pub dropping: Option<u32>,
 }
 
@@ -110,7 +113,7 @@ impl Held {
         self.dialects |= 1 << (dialect.number() - 1);
     }
 
-    /// Whether a key of a database is one of its documents' keys.
+    /// Whether a key of a database is a document of the index.
     pub fn covers(&self, db: DbIndex, key: &[u8]) -> bool {
         self.dropping.is_none() && self.database() == db && self.index.schema().covers(key)
     }
@@ -320,7 +323,7 @@ impl Indexes {
         commands
     }
 
-    /// The indexes and dictionaries are those of a file from now on.
+    /// Replaces all indexes and dictionaries by those of a file.
     pub fn restore(
         &mut self,
         definitions: Vec<Definition>,
@@ -333,7 +336,7 @@ impl Indexes {
         self.make_again(definitions, texts, now_ms);
     }
 
-    /// Takes an index out, with its aliases, by its name or one of them.
+    /// Takes an index out, with its aliases, by its name or an alias.
     pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Held)> {
         let name: Box<[u8]> = self.resolve(name).into();
         let (name, held) = self.held.remove_entry(&name)?;

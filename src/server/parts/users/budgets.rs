@@ -6,9 +6,9 @@
 //!     held: first in, first out; a resumed connection runs its share, then the next one
 //!
 //! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. A command that
-//! runs is never stopped: a bucket may be overdrawn, and the next ones wait for the debt. Commands
-//! of a transaction are charged as they are queued, those of a script when it has ended, a
-//! command's reply when it has run, other messages when they are written.
+//! runs is never stopped: a bucket may be overdrawn, and the next commands wait until the debt is
+//! paid. Commands of a transaction are charged as they are queued, those of a script when it has
+//! ended, a command's reply when it has run, other messages when they are written.
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
@@ -17,8 +17,8 @@
 //!      servers (`BETWEEN_SERVERS`).
 //!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
 //!
-//! Cost: a connection without the flag is never looked up here. With it O(1) for each command, read
-//! and write, O(log n) to hold one and to resume it.
+//! Cost: a connection without the flag is never looked up here. A connection with the flag costs
+//! O(1) for each command, read and write, O(log n) to hold and to resume.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,8 @@ use russet_keyspace::ClientId;
 
 /// A bucket counts in thousandths, so that a millisecond's refill is exact.
 const PARTS: i64 = 1000;
-/// The longest debt, seconds: of a user that is held, and of one that is refused.
+/// The longest debt, seconds: of a user whose commands are held, and of a user whose commands are
+/// refused.
 const DEBT_S: i64 = 60;
 const DEBT_REFUSED_S: i64 = 1;
 /// Connections that are held continue when so much time's worth is free, milliseconds. Otherwise
@@ -54,7 +55,7 @@ pub(in crate::server) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     fn new(per_s: u64, debt_s: i64) -> Bucket {
         let per_s = i64::try_from(per_s).expect("figures have a bound");
         if per_s == 0 {
@@ -131,7 +132,8 @@ pub(in crate::server) enum Verdict {
 /// Counts of a user's delayed and refused commands, for INFO and the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) struct Figures {
-    /// Commands and reads that waited, and the total wait of those that have continued.
+    /// Commands and reads that waited, and the total wait of the commands and reads that have
+    /// continued.
     pub(in crate::server) delayed: u64,
     pub(in crate::server) delayed_ms: u64,
     /// Commands refused for the rate or the bytes (`over=error`).
@@ -158,7 +160,7 @@ fn debt_s(over: OverBudget) -> i64 {
     }
 }
 
-/// The account of one user.
+/// The account of a user.
 #[derive(Debug)]
 pub(in crate::server) struct Account {
     pub(in crate::server) budgets: Budgets,
@@ -179,7 +181,7 @@ pub(in crate::server) struct Account {
     next_ticket: u64,
     /// The budget that was used up last.
     last: Budget,
-    /// Commands that the resumed connection may still run before the next one's turn.
+    /// Commands that the resumed connection may still run before the next connection's turn.
     share: Option<u64>,
     pub(in crate::server) figures: Figures,
 }
@@ -241,7 +243,7 @@ impl Account {
         }
     }
 
-    /// The budget that is used up, if one is.
+    /// The budget that is used up, if any.
     #[inline]
     fn used_up(&self) -> Option<Budget> {
         if !self.rate.is_open() {
@@ -294,7 +296,7 @@ impl Account {
             return Verdict::Refuse(budget, self.opens_in_ms());
         }
         match &mut self.share {
-            // It is its turn, as long as its share and the buckets last.
+            // The connection's turn lasts as long as its share and the buckets.
             Some(0) => return Verdict::Hold(self.last),
             Some(left) => *left -= 1,
             // Others came before.
@@ -533,7 +535,8 @@ impl Accounts {
     }
 
     /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] its
-    /// commands are asked against its share. `None`: the budgets are used up, or none waits.
+    /// commands are asked against its share. `None`: the budgets are used up, or no connection
+    /// waits.
     pub(in crate::server) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
         let account = self.all.get_mut(at)?.as_deref_mut()?;
         if account.used_up().is_some() {
@@ -646,7 +649,7 @@ mod tests {
             assert_eq!(account.ask(false, 0), Verdict::Within);
         }
         assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
-        // One that did not run after all has its place in the share again.
+        // A command that did not run after all gives its part of the share back.
         let mut accounts = Accounts {
             all: vec![Some(Box::new(account))],
             waiting: 4,
@@ -656,7 +659,7 @@ mod tests {
         assert_eq!(account.ask(false, 0), Verdict::Within);
         assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.share = None;
-        // A newcomer comes after those that wait, although the bucket is open.
+        // A newcomer comes after the waiting connections, although the bucket is open.
         assert_eq!(account.ask(false, 0), Verdict::Hold(Budget::Rate));
         account.held.clear();
         assert_eq!(account.ask(false, 0), Verdict::Within);

@@ -17,7 +17,7 @@ use crate::server::clients::client::Client;
 use russet_acl::{FileUsers, Pattern, Role, RulesError, Terms, User, UserId, Users, keeps};
 use russet_config::Config;
 
-/// A user that has lost channels: its connections that listen to one of them must be closed.
+/// A user that has lost channels: its connections that listen to any of them must be closed.
 pub(in crate::server) struct FewerChannels {
     user: UserId,
     /// The patterns of the remaining channels.
@@ -37,7 +37,7 @@ impl FewerChannels {
     }
 }
 
-/// The consequences of the change of one user.
+/// The consequences of the change of a user.
 #[must_use]
 pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
@@ -142,7 +142,7 @@ impl Acl {
         Ok(changed)
     }
 
-    /// Replaces all users and roles; the default user stays, and known ones keep their numbers.
+    /// Replaces all users and roles; the default user stays, and known users keep their numbers.
     pub(in crate::server) fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> Replaced {
         let Acl {
             users: known,

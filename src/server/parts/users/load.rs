@@ -1,9 +1,10 @@
 //! Users and roles in files: `user` and `role` lines of the configuration, or a file of their own
 //! (`aclfile`).
 //!
-//! Only one of the two may have users. A faulty line or file ends the start. Roles are loaded
-//! first, because users refer to them. A password from `requirepass-file` belongs to the default
-//! user, and is never written to the configuration's file.
+//! Only the configuration's file or the ACL file may have users, not both. A faulty line or file
+//! ends the start. Roles are loaded first, because users refer to them. A password from
+//! `requirepass-file` belongs to the default user, and is never written to the configuration's
+//! file.
 //!
 //! Cost: O(rules), before the first connection. Syntax of rules and of the users file: `acl`. ACL
 //! LOAD at run time: [`Acl::users_of_file`], then [`Acl::replace`].

@@ -85,8 +85,8 @@ impl Acl {
         client.flags.contains(ClientFlags::UNAUTHENTICATED) && self.password_required()
     }
 
-    /// A new or reset connection: it belongs to the default user, and counts as one of its own once
-    /// it is welcome ([`Acl::enter_account`]).
+    /// A new or reset connection belongs to the default user, and counts as a connection of that
+    /// user once it is welcome ([`Acl::enter_account`]).
     pub fn greet(&mut self, client: &mut Client) {
         self.leave_account(client);
         let unknown = self.password_required();
@@ -97,7 +97,7 @@ impl Acl {
     }
 
     /// A connection that is to be closed: until then it has the default user's permissions, and
-    /// those only after a login.
+    /// only after a login.
     pub(in crate::server) fn disown(&mut self, client: &mut Client) {
         self.greet(client);
         client.flags |= ClientFlags::UNAUTHENTICATED;
@@ -141,7 +141,7 @@ impl Acl {
         }
     }
 
-    /// The connection becomes one between servers, which its user's budgets do not concern.
+    /// The connection becomes a link between servers, which the user's budgets do not concern.
     pub(in crate::server) fn becomes_link(&mut self, client: &mut Client, kind: ClientFlags) {
         debug_assert!(ClientFlags::BETWEEN_SERVERS.contains(kind));
         self.leave_account(client);
@@ -171,7 +171,7 @@ impl Acl {
         }
     }
 
-    /// The client is no longer held. O(log of those that are).
+    /// The client is no longer held. O(log of the held clients).
     pub(in crate::server) fn resume(&mut self, client: &mut Client) {
         if let Some(held) = client.held.take() {
             client.flags.remove(ClientFlags::HELD);
@@ -179,8 +179,8 @@ impl Acl {
         }
     }
 
-    /// Why no further connection may be this user's, if so; it is counted. `client`: one that may
-    /// be its already.
+    /// Why this user may have no further connection, if so; counts the refusal. `client`: a
+    /// connection that may be the user's already.
     fn refuses_client(&mut self, user: UserId, client: Option<&Client>) -> Option<CommandError> {
         let counts = |c: &Client| c.user == user && c.flags.contains(ClientFlags::BUDGETED);
         let most = self.accounts.lacks_room(user)?;
@@ -330,7 +330,7 @@ impl Acl {
         args: Args<'_>,
         config: &Config,
     ) -> bool {
-        // The common case: one key and no channels.
+        // The common case: a single key and no channels.
         let key = row.plan.only_key();
         let key = key.map(|(at, access)| (args.at(at), access));
         self.users.get(client.user).allows_at_once(row.id, key) || {
@@ -339,8 +339,8 @@ impl Acl {
         }
     }
 
-    /// ACL DRYRUN: the denial a user would get for a command, which may be a reserved one; `None`
-    /// if it is permitted.
+    /// ACL DRYRUN: the denial a user would get for a command, which may be a reserved command;
+    /// `None` if it is permitted.
     pub fn denial_of(&self, user: UserId, line: &CommandLine<'_>) -> Option<Vec<u8>> {
         let denied = self.users.get(user).check(line).err()?;
         Some(self.denial(denied, user, (line.id, line.args), true))
@@ -381,7 +381,7 @@ impl Acl {
         }
     }
 
-    /// The object of a denial, for the log: the command, or one of its arguments.
+    /// The object of a denial, for the log: the command, or an argument of the command.
     pub(in crate::server) fn denied_object<'a>(
         &self,
         denied: Denial,
@@ -420,7 +420,7 @@ impl Acl {
         self.accounts.send(client.user, more as u64, now_ms);
     }
 
-    /// Bytes have left for a connection whose user has budgets: those that no command has been
+    /// Bytes have left for a connection whose user has budgets: bytes that no command has been
     /// charged for are charged now.
     pub(in crate::server) fn note_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
         let charged = &mut client.traffic.charged;

@@ -1,5 +1,5 @@
-//! Certificates that expire: a warning is logged a month, a week and a day before, and when one has
-//! expired.
+//! Certificates that expire: the server logs a warning a month, a week and a day before a
+//! certificate expires, and when it has expired.
 
 use russet_net::tls::{CertificateFacts, Materials};
 

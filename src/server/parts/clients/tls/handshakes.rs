@@ -20,7 +20,7 @@ const REPORT_EVERY_MS: u64 = 10_000;
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Handshakes {
-    /// Clients whose handshake has data to read; one may be in the queue more than once.
+    /// Clients whose handshake has data to read; a client may be in the queue more than once.
     pub(in crate::server) ready: VecDeque<ClientId>,
     /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
     begun: VecDeque<(u64, ClientId)>,
@@ -35,7 +35,7 @@ impl Handshakes {
             .push_back((now_ms + LIMIT.as_millis() as u64, id));
     }
 
-    /// The next client whose handshake exceeded the limit; it is returned once.
+    /// The next client whose handshake exceeded the limit; each client is returned once.
     pub(in crate::server) fn next_overdue(
         &mut self,
         clients: &Clients,

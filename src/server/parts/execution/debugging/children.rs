@@ -20,7 +20,7 @@ const LIFE_MAX: Duration = Duration::from_secs(2 * 3600);
 pub struct Children(Vec<(Pid, u64)>);
 
 impl Children {
-    /// Whether another one may be made.
+    /// Whether another child may be forked.
     pub fn has_room(&mut self) -> bool {
         self.0.len() < CHILDREN_MAX
     }

@@ -1,4 +1,5 @@
-//! A session of the script debugger: the connection of its client, and the children that have one.
+//! A session of the script debugger: the connection of its client, and the forked children that
+//! have a session.
 //!
 //!     offered   an EVAL of a client that debugs is on its way to its handler
 //!     here      this process runs it

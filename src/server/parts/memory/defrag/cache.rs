@@ -1,8 +1,9 @@
 //! Flushes the allocator's thread cache when the server is idle.
 //!
 //! jemalloc caches some hundred freed blocks of each size for a thread's next allocations, and each
-//! of them pins the pages around it. After a second without a command, those of the loop's thread
-//! are released. (The helper thread that frees flushes its own: `keyspace::passes::lazyfree`.)
+//! of them pins the pages around it. After a second without a command, the server releases the
+//! cached blocks of the loop's thread. (The helper thread that frees values flushes its own cache:
+//! `keyspace::passes::lazyfree`.)
 
 use russet_base::memory::alloc;
 

@@ -14,8 +14,8 @@
 //! `activedefrag`, from [`IDLE_IGNORE_BYTES`] on: it starts when no command has come for
 //! [`IDLE_MS`], and without `activedefrag` it takes no time while commands come.
 //!
-//! A turn becomes longer by at most [`SLICE_US_MAX`] plus the last step of a slice. What it may
-//! move, and why that is safe: `keyspace::passes::defrag`.
+//! A turn becomes longer by at most [`SLICE_US_MAX`] plus the last step of a slice. Which blocks a
+//! slice may move, and why moving is safe: `keyspace::passes::defrag`.
 //!
 //! While a child saves nothing is moved: each page written would be copied.
 //!
@@ -50,13 +50,13 @@ const IDLE_IGNORE_BYTES: u64 = 2 << 20;
 const LOOK_MS: u64 = 1000;
 /// The interval is shorter while data is loaded: a load is short.
 const LOADING_LOOK_MS: u64 = 100;
-/// A walk is futile if it frees less than one part in `GAIN_PART` of the unused bytes and moves
-/// less than one part in `MOVED_PART` of the blocks offered.
+/// A walk is futile if it frees less than `1/GAIN_PART` of the unused bytes and moves less than
+/// `1/MOVED_PART` of the blocks offered to it.
 const GAIN_PART: usize = 20;
 const MOVED_PART: u64 = 50;
 /// It stops at this part of the threshold at which it starts, so that it does not soon start again.
 const ENOUGH_PART: f64 = 3.0;
-/// Delay of the next attempt after a futile one, milliseconds; doubles each time.
+/// Delay after a futile walk, milliseconds; doubles with each further futile walk.
 const RETRY_MS: u64 = 10_000;
 const RETRY_MS_MAX: u64 = 640_000;
 

@@ -1,4 +1,5 @@
-//! A walk over everything that defragmentation may move: its position, and its gain so far.
+//! A walk over everything that defragmentation may move: the position of the walk, and the bytes
+//! gained so far.
 
 use crate::pubsub;
 use russet_base::clock;

@@ -1,4 +1,4 @@
-//! One line of the audit: a JSON object.
+//! A line of the audit: a JSON object.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -65,7 +65,7 @@ fn quoted(text: &[u8], to: &mut Vec<u8>) {
     json::string(&out, Escapes::Short, to);
 }
 
-/// The line that stands for those that found no room.
+/// The line that counts the lines that found no room.
 pub fn dropped(unix_us: i64, lines: u64) -> Vec<u8> {
     let mut line = Line::new(unix_us);
     line.number("dropped", lines);

@@ -1,14 +1,14 @@
 //! The audit: which commands of which users are recorded (`audit-categories`, `audit-users`), as
 //! lines of JSON that a thread writes to `audit-log`.
 //!
-//! One line is a command: `time` (RFC 3339, UTC, microseconds), `client`, `addr`, `user`, `name`
-//! and `lib` of the connection, `db`, `command`, `args` (shortened; secrets as `(redacted)`),
-//! `keys`, `by` if a transaction or a script ran it, `result` (`ok`, `error`, `refused`, `accepted`
-//! of a command that takes effect later), `error`, `us`. Lines that found no room in the queue are
-//! counted, and a line `{"time":..,"dropped":n}` stands in their place.
+//! A line describes a command: `time` (RFC 3339, UTC, microseconds), `client`, `addr`, `user`,
+//! `name` and `lib` of the connection, `db`, `command`, `args` (shortened; secrets as
+//! `(redacted)`), `keys`, `by` if a transaction or a script ran it, `result` (`ok`, `error`,
+//! `refused`, `accepted` of a command that takes effect later), `error`, `us`. Lines that found no
+//! room in the queue are counted, and a line `{"time":..,"dropped":n}` stands in their place.
 //!
-//! Cost while the audit is on: one look at a table for each command; a recorded one costs about as
-//! much as an entry of the slow log.
+//! Cost while the audit is on: a look at a table for each command; a recorded command costs about
+//! as much as an entry of the slow log.
 
 pub mod line;
 pub mod rules;

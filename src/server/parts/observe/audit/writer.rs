@@ -61,7 +61,7 @@ impl Target {
     }
 }
 
-/// Whether a file lacks its last newline. `false` for one that is not regular or cannot be read.
+/// Whether a file lacks its last newline. `false` for a file that is not regular or cannot be read.
 fn ends_within_a_line(path: &Path) -> bool {
     let last = || -> io::Result<Option<u8>> {
         if !path.metadata()?.is_file() {
@@ -330,7 +330,7 @@ mod tests {
         while writer.send(b"x\n".to_vec()) {
             sent += 1;
         }
-        // One batch was taken out of the queue at most.
+        // At most a single batch was taken out of the queue.
         assert!(
             (QUEUE_LINES..=QUEUE_LINES + BATCH_BYTES / 2 + 1).contains(&sent),
             "{sent}"

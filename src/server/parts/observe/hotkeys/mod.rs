@@ -7,12 +7,12 @@
 //! costs nothing. A command's time is split evenly among its keys, each of which has a counter in a
 //! sketch of bounded size ([`sketch`]).
 //!
-//! A session may spend a share of the commands' own time (one part in [`session::SHARE`]), and
-//! starts with credit for some ten thousand of them. While credit lasts, every command is counted.
-//! Without credit commands are skipped; the next counted one also represents their time: samples
-//! fall where most of the time is spent, so the sums stay unbiased.
+//! A session may spend a share of the commands' own time (1 in [`session::SHARE`]), and starts with
+//! credit for some ten thousand of them. While credit lasts, every command is counted. Without
+//! credit commands are skipped; the next counted command also represents their time: samples fall
+//! where most of the time is spent, so the sums stay unbiased.
 //!
-//! Commands inside a script count for the script, whose keys are those it declares.
+//! Commands inside a script count for the script, with the keys that the script declares.
 
 mod session;
 mod sketch;
@@ -75,7 +75,8 @@ impl Hotkeys {
         windows + self.last.as_ref().map_or(0, |its| its.memory_bytes())
     }
 
-    /// Starts a session, and discards the results of the last one. `false`: one is running.
+    /// Starts a session, and discards the results of the last session. `false`: a session is
+    /// running.
     #[must_use]
     pub(in crate::server) fn start(
         &mut self,

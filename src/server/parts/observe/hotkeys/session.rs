@@ -1,8 +1,8 @@
-//! One session of HOTKEYS: it counts keys by time and by bytes, within its share of the commands'
+//! A session of HOTKEYS: it counts keys by time and by bytes, within its share of the commands'
 //! time.
 //!
-//! Each counted key costs credit, and each command earns one part in [`SHARE`] of its time. Without
-//! credit commands are skipped, and the next counted one stands for their time as well, so the sums
+//! Each counted key costs credit, and each command earns `1/SHARE` of its time. Without credit
+//! commands are skipped, and the next counted command stands for their time as well, so the sums
 //! stay unbiased. The totals are of all commands with keys, sampled or not.
 //!
 //! Cost of a skipped command: a few additions, and a look at its arguments' lengths. Memory: two
@@ -21,7 +21,7 @@ use russet_command::table::Row;
 use russet_keyspace::SlotSet;
 use russet_resp::Args;
 
-/// The share of the commands' time that a session may take: one part in this.
+/// The share of the commands' time that a session may take: 1 in `SHARE`.
 const SHARE: u64 = 64;
 /// Approximate cost of counting a key.
 const KEY_NANOS: u64 = 150;
@@ -39,9 +39,9 @@ pub struct SessionSettings {
     pub keys: usize,
     /// 0: until it is stopped.
     pub duration_ms: u64,
-    /// One command in this many is counted.
+    /// Of this many commands, a single command is counted.
     pub sample_ratio: u32,
-    /// The slots whose keys are counted; `None`: those of all slots.
+    /// The slots whose keys are counted; `None`: all slots.
     pub slots: Option<SlotSet>,
 }
 
@@ -75,9 +75,9 @@ pub struct Session {
     pub net: Option<Sketch>,
     /// Of all commands with keys.
     pub all: Sums,
-    /// Of those whose slot is selected.
+    /// Sums of the commands whose slot is selected.
     pub selected: Sums,
-    /// Of those that `sample_ratio` picked among them.
+    /// Sums of the commands that `sample_ratio` picked among them.
     pub sampled: Sums,
     /// The process's CPU time at its start and end.
     cpu_began: CpuTime,
@@ -87,7 +87,7 @@ pub struct Session {
     credit: u64,
     credit_max: u64,
     key_price: u64,
-    /// Ticks of commands skipped since one was counted.
+    /// Ticks of commands skipped since the last counted command.
     passed: u64,
 }
 
@@ -121,7 +121,7 @@ impl Session {
         self.active
     }
 
-    /// Milliseconds from its start to its end, or to now.
+    /// Milliseconds from the session's start to the session's end, or to now.
     pub fn lasted_ms(&self, mono_ms: u64) -> u64 {
         if self.active {
             mono_ms.saturating_sub(self.began_ms)

@@ -2,9 +2,9 @@
 //! Abbadi, 2005), with weights.
 //!
 //! A fixed number of keys have a counter. A key without one takes over the smallest counter, and
-//! starts with its count: an overestimate by at most that. The reported figure is the part that is
-//! certainly the key's own. Every key with more than the total divided by the number of counters
-//! has a counter.
+//! starts with the counter's count: an overestimate by at most that count. The reported figure is
+//! the part that is certainly the key's own. Every key with more than the total divided by the
+//! number of counters has a counter.
 //!
 //! Cost: a hash, a probe, and a path in a heap of a few hundred counters. The first [`KEY_MAX`]
 //! bytes of a key are kept; hash and length distinguish keys.

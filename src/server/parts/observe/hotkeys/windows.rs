@@ -5,7 +5,7 @@
 //!     frozen   the first keys of the last full window, which HOTKEYS GET reports
 //!
 //! Cost: without it none; with it a random number per command, and a sketch's addition for each key
-//! of a sampled one.
+//! of a sampled command.
 
 use rand::RngExt;
 

@@ -4,26 +4,8 @@
 //!                                                       (and fsync, with `always`)
 //!
 //! A write is acknowledged when it is safe under the policy: with `always` on disk, otherwise
-//! handed to the kernel. While the disk lags, a thread does that (`persistence::aof::writer`), and
-//! the replies of writers wait for it; once much waits, writers wait themselves
-//! (`Gates::log_is_full`). While writing fails, replies are held ([`Aof::withholds`]), new writes
-//! are refused with the cause ([`Aof::refusal`]), and the file is retried until it succeeds. After
-//! some seconds the connections whose replies are held end ([`Aof::is_overdue`]): their writes are
-//! in memory, and may or may not reach the file, so that no reply would be true.
-//!
-//! A failed fsync is final for its file. The unsynced bytes go to a new file if the buffer still
-//! has them (`always`); otherwise only a rewrite from the keyspace makes the set whole
-//! ([`Flushed::rewrites`]).
-//!
-//! [`scrubs`] reads the files again, at intervals.
-//!
-//! [`set`] opens, switches and closes the set of files, [`rewrites`] compacts it; both change it
-//! off the loop (`persistence::aof::change`), one change at a time. The consequences for clients,
-//! gates and snapshots are returned to `persist::aof`, which also replays the set at start.
-//!
-//! Cost: one write per turn, whatever the number of commands; without a file one test per turn.
-//!
-//! # The append only file
+//! handed to the kernel. Cost: one write per turn, whatever the number of commands; without a file
+//! one test per turn.
 //!
 //! `persistence/aof` handles files; `Aof` (`server/parts/persist/aof`) decides when, and returns
 //! the consequences for clients, gates and snapshots to `server/persist/aof`. `Aof::take_effects`
@@ -34,24 +16,27 @@
 //! its reply while that offset is not safe under the policy, WAITAOF waits for it. Every file
 //! system call goes through `Disk`, where tests make it fail.
 //!
-//! The loop writes itself as long as writes are quick. Once one has taken longer than 2 ms and 1 us
-//! for 100 bytes, for ten seconds or more after it, and during an fsync of `everysec`, a thread
-//! writes (`Hand`, `LogWriter::launch`): the whole buffer moves to it, bytes appended meanwhile go
-//! to another one, and the loop is woken when it has been written and takes the result with the
-//! next flush. `written` advances then, and held replies leave. Once 2 MiB wait beside the bytes on
-//! their way (`LogWriter::is_full`), `Gates::log_is_full` postpones commands that write, as CLIENT
-//! PAUSE WRITE does, and the primary's stream. A rewrite or a backup begins another file with a cut
-//! (`LogWriter::hold`): the thread writes the waiting bytes to the current file, later ones stay in
-//! the buffer for the next one, and the base is made from the keyspace at the cut. The end of the
-//! file, which needs it at rest at once, waits for the write on its way (`LogWriter::settle`) and
-//! gives the cut up.
+//! The loop writes itself as long as writes are quick. After a write that took longer than 2 ms and
+//! 1 us for 100 bytes, for ten seconds or more, and during an fsync of `everysec`, a thread writes
+//! (`Hand`, `LogWriter::launch`): the whole buffer moves to the thread, bytes appended meanwhile go
+//! to another buffer, and the thread wakes the loop when the buffer has been written. The loop
+//! takes the result with the next flush. `written` advances then, and held replies leave. Once 2
+//! MiB wait beside the bytes on their way (`LogWriter::is_full`), `Gates::log_is_full` postpones
+//! commands that write, as CLIENT PAUSE WRITE does, and the primary's stream. A rewrite or a backup
+//! begins another file with a cut (`LogWriter::hold`): the thread writes the waiting bytes to the
+//! current file, later bytes stay in the buffer for the next file, and the base is made from the
+//! keyspace at the cut. Closing the file needs the file at rest at once, so it waits for the write
+//! on its way (`LogWriter::settle`) and gives the cut up.
 //!
-//! Errors: a failed write is cut off and retried, and writes are refused meanwhile; after 5 s
-//! connections whose replies are held end (`Persist::give_up_held`): their writes are applied, so
-//! that neither an error nor their replies would be true. If there is no space at start, the file
-//! is opened once there is (`Log::open_or_wait`). A failed fsync is final for its file: with
-//! `always` the buffer still has the unsynced bytes, which go to the next incremental file;
-//! otherwise a rewrite makes the set whole, and writes are refused until then.
+//! Errors: a failed write is cut off and retried until it succeeds. Meanwhile the server refuses
+//! writes with the cause ([`Aof::refusal`]) and holds replies ([`Aof::withholds`]). After 5 s
+//! ([`Aof::is_overdue`]) it closes the connections whose replies are held
+//! (`Persist::give_up_held`), because neither an error nor a reply would be true: the writes are in
+//! memory, and may or may not reach the file. If there is no space at start, the file is opened
+//! once there is (`Log::open_or_wait`). A failed fsync is final for its file: with `always` the
+//! buffer still has the unsynced bytes, which go to the next incremental file; otherwise only a
+//! rewrite from the keyspace makes the set whole ([`Flushed::rewrites`]), and the server refuses
+//! writes until then.
 //!
 //! No new set is begun in a folder that has a set's files with data but no manifest (`stray.rs`).
 //!
@@ -61,7 +46,8 @@
 //! listed. A new base is installed the same way.
 //!
 //! A backup (`Backups`; `server/persist/backup.rs` runs it) begins a new incremental file, so that
-//! all previous files no longer grow, and a thread links those into a folder of its own
+//! all previous files no longer grow, and a thread links the previous files into a folder of the
+//! backup's own
 //! (`Log::sealed`). `russet restore` (`persistence/aof/restore.rs`) copies a set up to the last
 //! unit that was complete at a given moment.
 //!
@@ -460,8 +446,8 @@ impl Aof {
         !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
     }
 
-    /// Takes the clients whose replies are held: each is checked again ([`Aof::withholds`]). None,
-    /// in O(1), if no more is safe than at the last call.
+    /// Takes the clients whose replies are held: each is checked again ([`Aof::withholds`]). No
+    /// clients, in O(1), if no more bytes are safe than at the last call.
     pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
         let safe = self.log.as_ref().map(|log| log.writer.safe());
         if safe.is_some() && safe == self.released {
@@ -481,7 +467,7 @@ impl Aof {
         self.awaiting.push((offset, id));
     }
 
-    /// Takes the clients that wait for the disk, with their offsets; those that must wait on
+    /// Takes the clients that wait for the disk, with their offsets; clients that must wait longer
     /// register again.
     pub(in crate::server) fn take_awaiting(&mut self) -> Vec<(ReplOffset, ClientId)> {
         std::mem::take(&mut self.awaiting)
@@ -522,8 +508,8 @@ impl Aof {
         self.log.as_ref()?.writer.trouble()
     }
 
-    /// Switched on at the start, there was no space for the base: writes are refused until a
-    /// rewrite has made one.
+    /// The file was switched on at the start, but there was no space for the base: writes are
+    /// refused until a rewrite has made the base.
     pub(in crate::server) fn await_base(&mut self) {
         self.incomplete = true;
     }

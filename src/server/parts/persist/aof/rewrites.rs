@@ -13,7 +13,7 @@
 //! The old files stay until the manifest names the new base, so a crash at any point leaves a whole
 //! set. If the file was off before, effects go to a file that the manifest does not name until
 //! then. If the server has moved to another folder (CONFIG SET dir), the new set is made there,
-//! while the old one remains whole and is still written.
+//! while the old set remains whole and is still written.
 //!
 //! The size of the base is unknown before it is made, and the size of the log does not predict it:
 //! a rewrite is always tried. Where space is short, it is the remedy. After failures, automatic
@@ -66,7 +66,7 @@ impl Running {
         matches!(self.stage, RewriteStage::Saving)
     }
 
-    /// Removes its base; an unfinished one belongs to the driver of snapshots.
+    /// Removes the rewrite's base; an unfinished base belongs to the driver of snapshots.
     fn forget(&self) {
         if let RewriteStage::Made(path, _) | RewriteStage::Installing(path) = &self.stage {
             // Best effort: the next rewrite replaces it.
@@ -91,14 +91,14 @@ pub(in crate::server) enum Begun {
 pub(in crate::server) enum Ended {
     /// The set is whole: writes that were refused for its sake are accepted.
     Whole,
-    /// It failed. `is_needed`: another one must follow as soon as possible.
+    /// The rewrite failed. `is_needed`: another rewrite must follow as soon as possible.
     Failed { is_needed: bool },
 }
 
 /// See the module.
 pub struct Rewrites {
     pub last_ok: bool,
-    /// Seconds that the last one took; -1: none yet.
+    /// Seconds that the last rewrite took; -1: none yet.
     pub last_time_s: i64,
     pub done: u64,
     pub failed_in_a_row: u64,
@@ -136,13 +136,13 @@ impl Rewrites {
         self.running.is_some()
     }
 
-    /// Seconds that the current one has taken so far; -1: none.
+    /// Seconds that the current rewrite has taken so far; -1: none.
     pub fn current_time_s(&self, now_ms: u64) -> i64 {
         let running = self.running.as_ref();
         running.map_or(-1, |r| (now_ms.saturating_sub(r.began_ms) / 1000) as i64)
     }
 
-    /// Takes the one under way, to end it or to put it back.
+    /// Takes the current rewrite, to end it or to put it back.
     pub(in crate::server) fn take(&mut self) -> Option<Running> {
         self.running.take()
     }
@@ -151,12 +151,12 @@ impl Rewrites {
         self.running = Some(running);
     }
 
-    /// Takes the one under way if its base is being made.
+    /// Takes the current rewrite if its base is being made.
     pub(in crate::server) fn take_saving(&mut self) -> Option<Running> {
         self.running.take_if(|running| running.is_saving())
     }
 
-    /// The base of the one under way is whole, at this path.
+    /// The base of the current rewrite is whole, at this path.
     pub(in crate::server) fn base_made(&mut self, path: PathBuf, form: BaseForm) {
         if let Some(running) = &mut self.running
             && running.is_saving()
@@ -170,7 +170,7 @@ impl Rewrites {
         self.restarts = true;
     }
 
-    /// Whether the current one must begin again; once.
+    /// Whether the current rewrite must begin again; `true` only once.
     pub(in crate::server) fn take_restart(&mut self) -> bool {
         std::mem::take(&mut self.restarts)
     }
@@ -181,8 +181,8 @@ impl Rewrites {
         self.retry_ms = now_ms + RETRY_MS;
     }
 
-    /// Whether the next one must wait because of repeated failures. `incrs`: incremental files that
-    /// no rewrite has replaced.
+    /// Whether the next rewrite must wait because of repeated failures. `incrs`: incremental files
+    /// that no rewrite has replaced.
     fn is_limited(&mut self, incrs: usize, now_ms: u64) -> bool {
         if now_ms < self.retry_ms {
             return true;
@@ -209,7 +209,7 @@ impl Rewrites {
     }
 }
 
-/// Whether one is due.
+/// Whether a rewrite is due.
 impl Aof {
     /// Whether the file has grown enough for an automatic rewrite.
     pub(in crate::server) fn is_rewrite_due(&self, config: &Config) -> bool {
@@ -226,8 +226,8 @@ impl Aof {
     }
 
     /// Whether disk space is short and a rewrite would probably free some: a base takes about as
-    /// much as the data does in memory, or as the last base did. The growth settings alone may not
-    /// start one before the disk is full. `startup_bytes`: the memory used without data.
+    /// much space as the data in memory, or as the last base. The growth settings alone may not
+    /// start a rewrite before the disk is full. `startup_bytes`: the memory used without data.
     pub(in crate::server) fn is_room_short(&self, config: &Config, startup_bytes: usize) -> bool {
         let Some(log) = &self.log else {
             return false;
@@ -238,7 +238,7 @@ impl Aof {
         let data = alloc::used_memory() as u64;
         let base = data.saturating_sub(startup_bytes as u64);
         let base = base.max(log.base_file_bytes);
-        // At least half of the log is freed, so the rest has to double before the next one.
+        // At least half of the log is freed, so the rest has to double before the next rewrite.
         if log.current_bytes() < ROOM_MIN.max(2 * base) {
             return false;
         }
@@ -316,7 +316,7 @@ impl Aof {
         self.begin_next_incr(Owner::Rewrite, WHY, now, stream)
     }
 
-    /// Begins a separate set, which replaces the current one when it is whole.
+    /// Begins a separate set, which replaces the current set when it is whole.
     fn begin_next_set(
         &mut self,
         names: Names,
@@ -351,7 +351,7 @@ impl Aof {
         self.apply_settings(config);
     }
 
-    /// Discards the set that was to replace the current one.
+    /// Discards the set that was to replace the current set.
     pub(in crate::server) fn give_up_next_set(&mut self) {
         if let Some(mut next) = self.next.take() {
             next.settle();
@@ -359,7 +359,7 @@ impl Aof {
         }
     }
 
-    /// The separate set is whole: it becomes the current one.
+    /// The separate set is whole: it becomes the current set.
     fn take_next_set(&mut self, now: &Now, stream: &Stream) {
         let Some(mut next) = self.next.take() else {
             return;
@@ -368,7 +368,7 @@ impl Aof {
             return;
         }
         let at = time(now);
-        // Writes acknowledged by the old set are in the new one too, and as safe.
+        // Writes acknowledged by the old set are in the new set too, and as safe.
         if let Err(error) = next.writer.finish(at) {
             tracing::warn!("{}", system_text(&error));
         }

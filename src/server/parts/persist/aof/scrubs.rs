@@ -15,8 +15,8 @@ use russet_persistence::aof::{Damage, Log, Manifest, Names, ScrubEnd, ScrubPlan,
 use russet_persistence::errand::Errand;
 
 const HOUR_MS: u64 = 3_600_000;
-/// Delay of the next try if no thread could be started, and of the first one after a change of the
-/// set.
+/// Delay of the next try if no thread could be started, and of the first scrub after a change of
+/// the set.
 const AGAIN_MS: u64 = 1000;
 /// The number of passes in a row that changes of the set have ended, at which this is logged.
 const CHANGES_REPORTED: u32 = 6;
@@ -72,8 +72,8 @@ impl Default for Scrubs {
     }
 }
 
-/// The delay after so many passes in a row that changes have ended: twice the one before, up to an
-/// hour.
+/// The delay after so many scrubs in a row that changes have ended: each time twice the last delay,
+/// up to an hour.
 fn delay_ms(changes: u32) -> u64 {
     let doubled = changes.saturating_sub(1).min(20);
     (AGAIN_MS << doubled).min(HOUR_MS)
@@ -148,7 +148,7 @@ impl Scrubs {
                 self.end(running, 0, vec![damage], now);
             }
             (ScrubEnd::Changed, None) => self.begin_again(&running, now),
-            // The folder has another name now: files were missing only under the old one.
+            // The folder has another name now: files were missing only under the old name.
             (ScrubEnd::Read { damage, .. }, _) if !is_there && !damage.is_empty() => {
                 self.begin_again(&running, now);
             }

@@ -32,7 +32,7 @@ impl Aof {
     }
 
     /// The names of the set that is being written, even if the server has changed its folder
-    /// since; without a file those that the settings give.
+    /// since; without a file the names that the settings give.
     pub(in crate::server) fn current_names(&self, config: &Config) -> Names {
         match &self.log {
             Some(log) => log.names.clone(),
@@ -51,8 +51,8 @@ impl Aof {
 
     /// The form of a base.
     ///
-    /// A graph of vectors is a snapshot whatever the setting: no commands make the same one again,
-    /// but for RESTORE, whose payload may be longer than a bulk may be.
+    /// A graph of vectors is a snapshot whatever the setting: no commands except RESTORE make the
+    /// same graph again, and RESTORE's payload may exceed the limit of a bulk string.
     pub(in crate::server) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
         let has_graphs = config.rdb_version == 0 && keyspace.any_of(Type::VectorSet);
         if config.aof_use_rdb_preamble || has_graphs {
@@ -203,7 +203,7 @@ impl Aof {
         }
     }
 
-    /// The file of the base, if there is one.
+    /// The file of the base, if any.
     pub(in crate::server) fn base_path(&self) -> Option<std::path::PathBuf> {
         let log = self.log.as_ref()?;
         let base = log.manifest.base.as_ref()?;

@@ -3,10 +3,10 @@
 //!     dir/backups/NAME/appendonlydir/...     append only file: hard links, made at once
 //!     dir/backups/NAME/dump.rdb              without it: a snapshot saved for the backup
 //!
-//! A folder gets its name when it is whole; an unfinished one is called `NAME.part` and is removed
-//! on failure. A thread does the disk I/O; only the client that asked blocks. A server starts on a
-//! set as it is (`--dir dir/backups/NAME`): it writes to new files, so it changes neither the set
-//! nor its source.
+//! A folder gets its name when it is whole; an unfinished folder is called `NAME.part` and is
+//! removed on failure. A thread does the disk I/O; only the client that asked blocks. A server
+//! starts on a set as it is (`--dir dir/backups/NAME`): it writes to new files, so it changes
+//! neither the set nor its source.
 //!
 //! [`session`] is Redis's way, BACKUP START and SEAL, which seals in the same way.
 //!
@@ -39,7 +39,7 @@ use russet_persistence::errand::Errand;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Backups {
-    /// The one in progress.
+    /// The backup in progress.
     pending: Option<Pending>,
     pub session: Session,
 }

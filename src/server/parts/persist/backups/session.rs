@@ -68,7 +68,7 @@ pub struct Session {
     pub ended_s: i64,
     /// The append only file was off: it is switched off again at the end.
     pub(in crate::server) switched_on: bool,
-    /// Rewrites done, and failed in a row, when this one's began.
+    /// Rewrites done, and failed in a row, when this session's rewrite began.
     pub(in crate::server) rewrites: (u64, u64),
 }
 
@@ -116,7 +116,7 @@ impl Session {
         Ok(())
     }
 
-    /// Its rewrite begins; `rewrites`: those done, and failed in a row.
+    /// The session's rewrite begins; `rewrites`: rewrites done, and failed in a row.
     pub(in crate::server) fn note_begun(&mut self, rewrites: (u64, u64), now: &Now) {
         self.state = SessionState::Snapshotting;
         self.started_s = now.unix_s();
@@ -199,8 +199,8 @@ impl Folder {
         files
     }
 
-    /// Links a file into the folder, which is made if it is missing. One that is there already is
-    /// replaced.
+    /// Links a file into the folder, which is made if it is missing. A file that is there already
+    /// is replaced.
     pub fn link(&self, from: &Path) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
         let to = self.0.join(from.file_name().unwrap_or(from.as_os_str()));
@@ -230,7 +230,7 @@ impl Folder {
             }
         }
         let remove = move || {
-            // Best effort: the next one removes the rest.
+            // Best effort: the next session removes the rest.
             let _ = fs::remove_dir_all(&dropped);
         };
         if let Err(error) = threads::start("drop", remove) {

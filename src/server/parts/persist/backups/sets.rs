@@ -69,7 +69,7 @@ impl Sets {
         let part = begin_folder(&self.root, name).map_err(reported)?;
         let made = fill(&part).and_then(|()| end_folder(&part, &self.root, name).map_err(reported));
         if made.is_err() {
-            // The first error is the one to report; BACKUP DROP removes the rest.
+            // Only the first error is reported; BACKUP DROP removes the rest.
             let _ = fs::remove_dir_all(&part);
         }
         made
@@ -150,8 +150,8 @@ pub(super) fn check_name(name: &[u8]) -> Result<String, CommandError> {
     ))
 }
 
-/// The name of a set that BACKUP LIST shows as `name`: without the end that an unfinished one has,
-/// and whether it has that end.
+/// The name of a set that BACKUP LIST shows as `name`: without the suffix of an unfinished set, and
+/// whether it has that suffix.
 pub(super) fn whole_name(name: &[u8]) -> (&[u8], bool) {
     let whole = name.strip_suffix(b".part").unwrap_or(name);
     (whole, whole.len() != name.len())
@@ -171,7 +171,7 @@ fn end_folder(part: &Path, root: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes an empty folder for a new set, replacing one left by a crash.
+/// Makes an empty folder for a new set, replacing a folder left by a crash.
 fn begin_folder(root: &Path, name: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(root)?;
     let part = root.join(unfinished(name));

@@ -1,7 +1,7 @@
 //! Loading persisted data: the progress of the current load ([`Loading`]), and RDB files (`rdb`).
 //!
-//! At most one load is in progress at a time: at the start, for DEBUG RELOAD and LOADAOF, or of a
-//! primary's snapshot. While it is, clients get -LOADING, unless the old data is shown meanwhile
+//! At most one load is in progress: at the start, for DEBUG RELOAD and LOADAOF, or of a primary's
+//! snapshot. During a load clients get -LOADING, unless the old data is shown meanwhile
 //! ([`Loading::is_async`]).
 //!
 //! The slices of a load: `server::persist::load_steps`. A primary's snapshot:
@@ -25,7 +25,7 @@ use russet_search::file::Damaged;
 /// With `key-load-delay`, the longest pause of the loop at a time.
 const PAUSE_MAX_US: u64 = 1000;
 
-/// The current load, and the last one.
+/// The current load, and the result of the last load.
 #[derive(Default)]
 pub struct Loading {
     progress: Option<LoadProgress>,

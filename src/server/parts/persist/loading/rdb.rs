@@ -6,7 +6,7 @@
 //! file leaves the keys read before the fault in the keyspace.
 //!
 //! Cost: O(bytes of the file), in slices of about the given bytes, but whole keys. A stream needs
-//! memory for the bytes that wait, at least those of the current key.
+//! memory for the bytes that wait, at least the bytes of the current key.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -222,7 +222,7 @@ impl Loader for Filler<'_> {
     }
 }
 
-/// A load under way, from a file or a socket, and what it has found beside the keys.
+/// A load under way, from a file or a socket, and the data that it has found beside the keys.
 pub(in crate::server) struct RdbLoad {
     reader: Reader<'static>,
     options: LoadOptions,
@@ -275,8 +275,8 @@ impl RdbLoad {
         std::mem::take(&mut self.collected.expired)
     }
 
-    /// Loads the libraries read so far. One that exists is replaced if the file merges, otherwise
-    /// it is an error.
+    /// Loads the libraries read so far. A library that exists already is replaced if the file
+    /// merges, otherwise it is an error.
     pub fn load_functions(
         &mut self,
         libraries: &mut Libraries,
@@ -409,8 +409,8 @@ impl RdbStream {
         Ok(self.load.reader.read_fed_header(&mut filler)?)
     }
 
-    /// Loads about `bytes` bytes of those fed. [`LoadStep::Starved`]: not before
-    /// [`RdbStream::feed`]. After [`LoadStep::Done`] there must be no further step.
+    /// Loads about `bytes` of the bytes fed. [`LoadStep::Starved`]: not before [`RdbStream::feed`].
+    /// After [`LoadStep::Done`] there must be no further step.
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<LoadStep, LoadError> {
         self.load.step(keyspace, bytes)
     }
@@ -722,7 +722,7 @@ mod tests {
             })
         }
 
-        /// Runs a command whose reply is one line.
+        /// Runs a command whose reply is a single line.
         fn ask(&mut self, line: &str) -> String {
             let stream = self.replies.get_mut();
             stream.write_all(line.as_bytes()).expect("written");

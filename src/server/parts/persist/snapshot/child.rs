@@ -45,7 +45,7 @@ const REPORTED_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Forks {
     pub total: u64,
-    /// Microseconds of the last one.
+    /// Microseconds of the last fork.
     pub last_us: u64,
     /// Private pages of the child of the last save and of the last rewrite, bytes.
     pub save_cow: u64,

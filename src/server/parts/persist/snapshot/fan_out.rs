@@ -1,8 +1,8 @@
 //! The targets of a snapshot, each with its maker: a sink in this process, or the child.
 //!
 //! [`FanOut`] is the `Saver` that feeds several sinks from one pass: each sink has its own position
-//! in a large value, because their forms divide it differently. The driver ends a target that no
-//! reader is left of.
+//! in a large value, because their forms divide it differently. The driver ends a target that has
+//! no reader left.
 
 use super::end::SnapshotEnd;
 use super::making::{Hands, Making};
@@ -191,7 +191,7 @@ impl Saver for FanOut {
         is_open.then_some(0)
     }
 
-    /// The slowest sink decides; a failed one does not.
+    /// The slowest sink decides; failed sinks do not count.
     fn has_room(&self) -> bool {
         self.outlets.iter().all(|outlet| match &outlet.maker {
             Maker::Sink(sink) => outlet.end.is_some() || sink.has_room(),

@@ -98,7 +98,7 @@ impl Making<'_> {
                 form: BaseForm::Rdb,
                 ..
             } => {
-                // A child's file has only one name until the manifest names it.
+                // A child's file has only its own name until the manifest names it.
                 let temporary = match hands {
                     Hands::Thread(_) => path.with_extension("part"),
                     Hands::Here => path.clone(),

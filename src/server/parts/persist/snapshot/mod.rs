@@ -13,8 +13,9 @@
 //! a save, and clients.
 //!
 //! Invariants
-//!   1. One snapshot is in progress at a time. SAVE's ends within the call and is not counted.
-//!   2. The keyspace has one pass at a time: SAVE first completes the current one's keys.
+//!   1. One snapshot is in progress at a time. SAVE's snapshot ends within the call and is not
+//!      counted.
+//!   2. The keyspace has one pass at a time: SAVE first completes the keys of the current pass.
 //!   3. The moment of a snapshot is the call of [`Snapshots::begin`]: figures that a consumer
 //!      stores with the data, for example an offset of the stream of effects, are read at that
 //!      call.
@@ -23,9 +24,9 @@
 //!   5. No snapshot begins inside a transaction or script: the consumers ensure that.
 //!
 //! Costs: without a snapshot two tests a turn. A pass takes a third of a busy turn, within
-//! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`]; of an idle one up to the latter, or the former if a
-//! client has just been served. Values that change before they are saved take memory, which
-//! [`writers`] bounds.
+//! [`SLICE_NANOS_MIN`] and [`SLICE_NANOS_MAX`]; an idle turn gives a pass up to `SLICE_NANOS_MAX`,
+//! or only `SLICE_NANOS_MIN` if a client has just been served. Values that change before they are
+//! saved take memory, which [`writers`] bounds.
 //!
 //! # Snapshots
 //!
@@ -34,9 +35,9 @@
 //! flags means "saved in this pass", and its meaning flips with every pass; code that is about to
 //! change, move or remove an entry that is not saved has it saved first. All such code goes
 //! through `Database`: `detach`, `detach_to_move`, `replace`, `set_expiry`, `grow_string`,
-//! `set_int`, `write`. A small value is copied to the early list, a large string is pinned (a huge
-//! one is compressed or summed, and written, by the thread), and the pass takes ownership of a
-//! removed container. Large containers are saved in slices; their writers block (the gate
+//! `set_int`, `write`. A small value is copied to the early list, a large string is pinned (the
+//! writing thread compresses or sums a huge string, and writes it), and the pass takes ownership of
+//! a removed container. Large containers are saved in slices; their writers block (the gate
 //! `snapshot`), each client separately, and the walk turns to the key that they wait for. `FLUSHDB`
 //! hands a whole database over; `FLUSHALL` ends the pass, and the entries left are marked in slices
 //! until every entry has the same bit again.
@@ -47,7 +48,7 @@
 //! for the data of replicas (`replication/full_sync.rs`). For each target (`target.rs`) the driver
 //! makes a sink (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass
 //! feeds all sinks that begin at the same moment (`fan_out.rs`); each has its own position in a
-//! large value, and a failing one does not affect the others. When a target's file is whole, or
+//! large value, and a failing sink does not affect the others. When a target's file is whole, or
 //! cannot be made, `Server::snapshot_ended` notifies its consumer, and the backup that waits for a
 //! save. A consumer that finds the driver busy is queued; cron begins snapshots that are queued or
 //! due.
@@ -121,7 +122,7 @@ const BUSY_PART: u64 = 3;
 /// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
 const SLICE_NANOS_MIN: u64 = 10_000;
 const SLICE_NANOS_MAX: u64 = 400_000;
-/// Approximate elements of one container that a pass saves per millisecond, with half of a busy
+/// Approximate elements of a container that a pass saves per millisecond, with half of a busy
 /// loop's time.
 const ELEMENTS_PER_MS: u64 = 2_500;
 
@@ -139,9 +140,9 @@ pub(in crate::server) struct Begun {
 #[derive(Default)]
 pub struct Snapshots {
     running: Option<Running>,
-    /// How the next one is made, in place of `snapshot-method`.
+    /// How the next snapshot is made, in place of `snapshot-method`.
     pub method_once: Option<SnapshotMethod>,
-    /// Whether the last one was made by a child.
+    /// Whether a child made the last snapshot.
     pub last_forked: bool,
     /// Consumers that want a snapshot as soon as possible, each once. Cron serves them, a rewrite
     /// first.
@@ -161,7 +162,7 @@ pub(in crate::server) struct Turn {
     pub busy_ticks: u64,
     /// No client waits for the loop.
     pub idle: bool,
-    /// Clients are being served: one may send a command at any moment.
+    /// Clients are being served: a command may arrive at any moment.
     pub beside_clients: bool,
     /// The length of the slice, if it is not derived from the turn.
     pub nanos: Option<u64>,
@@ -295,7 +296,7 @@ impl Snapshots {
         })
     }
 
-    /// Begins a pass, after completing the current one. `wake` is called when a sink ends.
+    /// Begins a pass, after completing the current pass. `wake` is called when a sink ends.
     fn begin_pass(
         &mut self,
         keyspace: &mut Keyspace,
@@ -317,7 +318,7 @@ impl Snapshots {
             running.save_rest(keyspace, 0);
         }
         if keyspace.in_pass() {
-            // Entries left by a cancelled pass are marked before the next one begins.
+            // Entries left by a cancelled pass are marked before the next pass begins.
             keyspace.continue_marking(u64::MAX);
         }
         match slots {
@@ -330,8 +331,8 @@ impl Snapshots {
         })
     }
 
-    /// Makes a snapshot at once, beside one in progress, whose keys it completes. An error: it
-    /// could not begin, or how it ended without a file. O(all data).
+    /// Makes a snapshot at once, beside a snapshot in progress, whose keys it completes. An error:
+    /// it could not begin, or how it ended without a file. O(all data).
     pub(in crate::server) fn make_now(
         &mut self,
         keyspace: &mut Keyspace,

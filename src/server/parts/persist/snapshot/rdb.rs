@@ -94,7 +94,7 @@ pub(super) struct RdbSink {
     selected: Option<DbIndex>,
     /// Databases whose sizes have been written.
     reported: Vec<DbIndex>,
-    /// Keys, and those that expire, of the database last announced.
+    /// Keys, and keys that expire, of the database last announced.
     sizes: (usize, usize),
     /// Why the requested file cannot be made.
     refused: Option<String>,
@@ -307,7 +307,7 @@ impl Saver for RdbSink {
     }
 }
 
-/// An [`RdbSink`] without keys. Its pass, if it has one at all, is that of other sinks.
+/// An [`RdbSink`] without keys. If a pass feeds it at all, the pass is made for other sinks.
 pub(super) struct Keyless(pub RdbSink);
 
 impl Sink for Keyless {

@@ -1,9 +1,10 @@
-//! Saves: snapshots that become the dump file. When one is due (save points), the one in progress,
-//! and the result of the last one.
+//! Saves: snapshots that become the dump file. When a save is due (save points), the save in
+//! progress, and the result of the last save.
 //!
 //! Invariants
 //!   1. At most one save is in progress.
-//!   2. A save that succeeds takes off the changes counted when it began; later ones stay counted.
+//!   2. A save that succeeds takes off the changes counted when it began; later changes stay
+//!      counted.
 //!   3. A save that is cancelled changes no result: neither the last status nor the last time.
 //!
 //! After a failure save points wait five seconds, and writes are refused if configured
@@ -32,14 +33,14 @@ pub struct Saving {
     /// Unix seconds.
     pub last_save_s: i64,
     pub last_status_ok: bool,
-    /// Why the last one failed; empty after one that succeeded.
+    /// Why the last save failed; empty after a save that succeeded.
     pub last_error: String,
-    /// Seconds that the last one took; -1: none yet.
+    /// Seconds that the last save took; -1: none yet.
     pub last_time_s: i64,
     last_try_ms: u64,
     pub saves: u64,
     pub failed_in_a_row: u64,
-    /// Whether a child made the last one.
+    /// Whether a child made the last save.
     pub last_forked: bool,
     /// Whether files are made; not for commands run in a test's process.
     pub on_disk: bool,
@@ -122,7 +123,7 @@ impl Saving {
         self.last_try_ms = now.mono_ms;
     }
 
-    /// A save has begun, with this many changes since the last one.
+    /// A save has begun, with this many changes since the last save.
     pub(in crate::server) fn note_begun(&mut self, now: &Now, dirty: u64) {
         self.running = Some(Running {
             began_ms: now.mono_ms,
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn a_save_point_is_due_after_its_time_and_waits_after_a_failure() {
         let (config, mut saving) = (Config::default(), Saving::new(1000));
-        // By default after an hour with one change.
+        // By default after an hour with a single change.
         assert!(!saving.is_due(&config, &at(4600), 1));
         assert!(saving.is_due(&config, &at(4601), 1));
         assert!(!saving.is_due(&config, &at(4601), 0));

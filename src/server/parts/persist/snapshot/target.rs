@@ -136,7 +136,7 @@ impl Target {
         if let What::Slots { .. } = &self.what {
             return;
         }
-        // Best effort: it may never have been made, and the next one replaces it.
+        // Best effort: it may never have been made, and the next file replaces it.
         let _ = std::fs::remove_file(self.path());
     }
 
