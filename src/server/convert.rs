@@ -1,8 +1,8 @@
 //! `russet convert` and `russet check-rdb --for`: data for another server (`persistence::convert`).
 //!
 //! An RDB file is read and written key by key. An append only file is applied to an engine without
-//! sockets, as at a start, and a base of its keys is the new set: all of its data must fit in
-//! memory. Sources are only read.
+//! sockets, as at a start, and a base made from the keys is the new set: all data of the file must
+//! fit in memory. Sources are only read.
 //!
 //!     0   done                          1   obstacles: nothing was written
 //!     2   a file cannot be read or written, or the arguments do not fit
@@ -206,7 +206,7 @@ fn convert_log(
     let place = SetPlace::new(asked)?;
     for part in manifest.parts() {
         let path = names.path(&part.name);
-        // One that cannot be read is reported when it is applied.
+        // A file that cannot be read is reported when it is applied.
         if is_snapshot(&path).unwrap_or(false) {
             report_left_out(&path, obstacles)?;
         }

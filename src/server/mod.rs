@@ -2,9 +2,9 @@
 //!
 //! The modules are listed in the order of their layers: each uses only modules above it in the list
 //! (`layers.rs` checks that). From the top: the process and its surroundings; figures; clients; the
-//! server's parts, each a type that owns its state and knows no other; `state`, which is all of
-//! them together, and a handler's view of it; then the work with them: on clients' messages, data
-//! on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
+//! server's parts, each a type that owns its state and knows no other part; `state`, which has all
+//! parts together, and a handler's view of it; then the work with the parts: clients' messages,
+//! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
 //! that a handler can borrow both; `Loop` drives it. Nothing here compares a command's name
 //! (`layers.rs` checks that, too): its row states the facts (`command::Facts`); `main` passes the
 //! table in.

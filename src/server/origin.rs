@@ -17,7 +17,7 @@ pub enum Origin {
     /// or notified.
     Loading,
     /// The primary that this server follows: its commands bypass the gates, and their effects are
-    /// its own bytes.
+    /// the primary's own bytes.
     Primary,
 }
 

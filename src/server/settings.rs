@@ -1,8 +1,8 @@
-//! Applies changed settings: one list maps directives to actions.
+//! Applies changed settings: a list maps directives to actions.
 //!
 //! At the start and by CONFIG SET all state that is derived from settings is computed anew
 //! ([`derive`]); it cannot fail. An action that reaches outside the process, or acts on data, is a
-//! row of [`ROWS`], which runs once if one of its directives has changed, in the order of the list.
+//! row of [`ROWS`], which runs once if any of its directives has changed, in the order of the list.
 //!
 //! Cost: O(clients), for their limits.
 
@@ -38,7 +38,7 @@ pub struct Refused {
     /// The directive.
     pub name: &'static str,
     pub why: String,
-    /// Rows that were tried before this one's.
+    /// Rows that were tried before this action's row.
     rows: usize,
 }
 
@@ -268,7 +268,7 @@ impl Server {
         };
         for row in &ROWS[..=refused.rows] {
             if row.of.iter().any(|name| changed.contains(name)) {
-                // They worked before; one that now fails has been logged.
+                // The actions worked before; an action that fails now has been logged.
                 let _ = (row.act)(&mut on);
             }
         }
@@ -390,8 +390,8 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
     }
 }
 
-/// A limit below the used memory evicts when the next turn begins, as far as the policy allows: the
-/// changes of a transaction stay one unit.
+/// A limit below the used memory evicts when the next turn begins, as far as the policy allows: so
+/// that the changes of a transaction stay one unit.
 fn shrink(on: &mut Changed<'_>) {
     let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {

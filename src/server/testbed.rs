@@ -1,11 +1,10 @@
 //! Runs commands in process, for tests and fuzzing: a hand-set clock, raw reply bytes, the recorded
 //! effects.
 //!
-//! Commands pass the gates as those of a client, unless a method says otherwise. There are no
+//! Commands pass the gates as a client's commands do, unless a method says otherwise. There are no
 //! sockets, no loop and no cron: blocked clients, timeouts and freed memory move only when a test
-//! calls for it. Time stands still between calls.
-//! Cost: a copy of the table of all commands and an empty keyspace for each bed.
-//! Elsewhere: `tests/it` runs the daemon.
+//! calls for it. Time stands still between calls. Cost: a copy of the table of all commands and an
+//! empty keyspace for each bed. Elsewhere: `tests/it` runs the daemon.
 
 #[cfg(test)]
 mod turns;
@@ -39,7 +38,7 @@ static TABLE: LazyLock<CommandTable> =
     LazyLock::new(|| CommandTable::new(&crate::commands::table()));
 
 impl Testbed {
-    /// All commands, default configuration, one client; the clock is at 1,000,000 seconds.
+    /// All commands, default configuration, a single client; the clock is at 1,000,000 seconds.
     pub(crate) fn new() -> Testbed {
         let mut bed = Testbed::unheard();
         bed.engine.server.debug.recorder = Some(Recorder::default());
@@ -76,7 +75,7 @@ impl Testbed {
         server.settings_loaded(keyspace);
     }
 
-    /// Another client. Commands run as the first one unless [`Testbed::run_as`] says otherwise.
+    /// Another client. Commands run as the first client unless [`Testbed::run_as`] says otherwise.
     pub(crate) fn connect(&mut self) -> ClientId {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());

@@ -2,10 +2,10 @@
 //!
 //! Up to [`COMMANDS_MAX`] commands (or [`KEYS_MAX`] keys) are parsed and hashed. Their directory
 //! words and table lines are prefetched meanwhile, [`GROUP`] keys at a time; the entries of a group
-//! before the group in front of it runs (`execution::batch`), one command after the other. A
+//! are prefetched before the previous group runs (`execution::batch`). Commands run in sequence. A
 //! prefetch is only a hint: any command may change the table, so handlers look up again.
 //!
-//! The loop has one `Batch`, whose memory all clients reuse; each lends it the spans of an
+//! The loop has one `Batch`, whose memory all clients reuse; each client lends it the spans of an
 //! unfinished command.
 
 use std::ops::Range;
@@ -31,7 +31,7 @@ const COMMAND_KEYS_MAX: usize = 64;
 pub(in crate::server) const GROUP: usize = 4;
 /// Elements sought within containers.
 const SOUGHT_MAX: usize = 64;
-/// Commands that one client may run in a turn.
+/// Commands that a client may run in a turn.
 pub(in crate::server) const BUDGET: usize = 1024;
 /// Argument spans whose memory is kept for the next command; more is freed.
 const SPANS_KEPT: usize = 4096;
@@ -74,7 +74,7 @@ pub(in crate::server) struct Neighbour<'t, H: 'static> {
 }
 
 impl<H: 'static> Neighbour<'_, H> {
-    /// Whether its name is this one, in the same letters.
+    /// Whether the command's name is `name`, in the same letters.
     #[inline]
     fn is_called(&self, buf: &[u8], name: &[u8]) -> bool {
         let Span { start, len } = self.name;
@@ -349,7 +349,7 @@ impl Batch {
         let first_hash = self.hashes.len();
         if let Some(row) = row {
             if let Some(at) = row.plan.only_key_at() {
-                // Without one the arity is wrong.
+                // Without a key the arity is wrong.
                 if at < args.len() {
                     let key = keyspace.hasher().hash(args.at(at));
                     keyspace.prefetch_directory(db, key);
@@ -398,7 +398,8 @@ impl Batch {
         }
     }
 
-    /// Prefetches what the first `commands` will read; [`Batch::prefetch_next`] the rest.
+    /// Prefetches the memory that the first `commands` will read; [`Batch::prefetch_next`]
+    /// prefetches the rest.
     #[inline]
     pub(in crate::server) fn prefetch(
         &mut self,
@@ -446,7 +447,7 @@ impl Batch {
                 ParseStep::Incomplete if self.commands.is_empty() => {
                     break RequestsEnd::Incomplete(progress.expects().unwrap_or(0));
                 }
-                // It is the first one next time.
+                // The command is the first of the next batch.
                 _ if !self.commands.is_empty() => break RequestsEnd::Commands,
                 ParseStep::Nothing => break RequestsEnd::Nothing(pos),
                 _ => break RequestsEnd::Error,
@@ -498,7 +499,7 @@ impl Batch {
         })
     }
 
-    /// The arguments of one of its commands.
+    /// The arguments of a command of the batch.
     #[inline]
     pub(in crate::server) fn args<'a>(&'a self, command: Parsed, buf: &'a [u8]) -> Args<'a> {
         let spans = &self.spans[command.first_span..][..command.spans];
@@ -511,7 +512,7 @@ impl Batch {
         self.apart = apart;
     }
 
-    /// Returns the borrowed spans, with those parsed since, and the large arguments of a first
+    /// Returns the borrowed spans, with the spans parsed since, and the large arguments of a first
     /// command that did not run.
     pub fn give_back(&mut self, spans: &mut Vec<Span>) -> Option<Box<LargeArgs>> {
         std::mem::swap(&mut self.spans, spans);

@@ -4,11 +4,11 @@
 //! A command that finds nothing names the keys or the condition that it waits for
 //! ([`crate::server::Call::block_on_keys`]); its client blocks, with the arguments kept. When a key
 //! gets a value of the right type, the command runs again from the start, first come first served;
-//! it either answers or keeps its place in the wait queue. So each command has one implementation,
-//! not a second one for blocked clients. The reply to a timeout is computed when the time is up
+//! it either answers or keeps its place in the wait queue. So each command has a single
+//! implementation, for blocked clients too. The reply to a timeout is computed when the time is up
 //! ([`OnTimeout`]).
 //!
-//! Deadlines are ordered by time: O(log n) to add and to remove one. A blocked client's next
+//! Deadlines are ordered by time: O(log n) to add and to remove a deadline. A blocked client's next
 //! commands stay in its input and run when it resumes.
 
 use std::collections::BTreeSet;
@@ -33,8 +33,8 @@ pub enum OnTimeout {
 /// The condition that ends a client's wait.
 #[derive(Debug)]
 pub enum Until {
-    /// One of the keys has a value of this type; with `guards` also when one of them is removed or
-    /// changes its type, which the command itself must report.
+    /// One of the keys has a value of this type; with `guards` the client also wakes when a key is
+    /// removed or changes its type, because the command itself must report that.
     Keys {
         keys: Vec<Box<[u8]>>,
         kind: Type,
@@ -193,7 +193,7 @@ impl Deadlines {
         self.by_time.first().map(|d| d.0)
     }
 
-    /// Takes one client whose time is up.
+    /// Takes a client whose time is up.
     #[inline]
     pub fn take_due(&mut self, now_ms: u64) -> Option<ClientId> {
         let first = *self.by_time.first().filter(|d| d.0 <= now_ms)?;

@@ -3,7 +3,7 @@
 //! Invariants
 //!   1. Between commands, the flag `BLOCKED` is set if and only if `blocked` is.
 //!   2. The flag `HELD` is set if and only if `held` is.
-//!   3. `ending` is the first reason that was given: later ones do not replace it.
+//!   3. `ending` is the first reason given: later reasons do not replace it.
 //!
 //! Cost: state that few clients have (transaction, subscriptions, waits) is boxed. Reads of flags
 //! are O(1); with none of `SLOW_PATH` a command skips the long way through the gates.
@@ -91,7 +91,7 @@ bitflags! {
         const SENDS_SLOTS = 1 << 31;
         /// It counts in the account of its user, which has budgets.
         const BUDGETED = 1 << 32;
-        /// Its user is over a budget: its next command and its next read wait.
+        /// The client's user is over a budget: the client's next command and next read wait.
         const HELD = 1 << 33;
         /// SCRIPT DEBUG: its scripts are debugged.
         const DEBUGS = 1 << 34;
@@ -170,7 +170,7 @@ pub struct Transaction {
     pub args_bytes: usize,
 }
 
-/// One queued command.
+/// A queued command.
 #[derive(Debug)]
 pub struct Queued {
     /// Its row's number in the command table.
@@ -241,7 +241,7 @@ pub struct ClientBuffers {
     pub query_list: usize,
     /// Memory of its prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
-    /// Reply bytes at its I/O thread, which its socket is not known to have taken.
+    /// Reply bytes at the client's courier that the socket is not known to have taken.
     pub in_flight: usize,
     /// Memory that this client alone has at its I/O thread, and on the way there and back.
     pub at_io_thread: usize,
@@ -265,7 +265,8 @@ impl ClientBuffers {
 /// A client's part of the totals of all clients (`parts::memory::client_memory`), bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountedBytes {
-    /// Towards the limit of all clients; 0 for those that it does not concern.
+    /// Bytes that count towards the limit of all clients; 0 for clients that the limit does not
+    /// concern.
     pub limited: usize,
     /// Memory of this client alone (`own_bytes`).
     pub own: usize,
@@ -286,7 +287,7 @@ pub struct Traffic {
     pub last_command: Option<usize>,
     /// The last time the client sent or received anything, monotonic milliseconds.
     pub last_active_ms: u64,
-    /// Pending bytes of its replies that its user has been charged for.
+    /// Pending reply bytes that the user's budget has been charged for.
     pub charged: usize,
 }
 
@@ -414,7 +415,7 @@ impl Client {
         self.transaction.as_ref().map_or(0, |t| of(t))
     }
 
-    /// Its connection ends for this reason, unless an earlier one was given.
+    /// The server will close the connection for this reason, unless an earlier reason was given.
     pub fn ends_by(&mut self, ending: impl Into<Ending>) {
         if self.ending.is_none() {
             self.ending = Some(Box::new(ending.into()));
@@ -443,7 +444,7 @@ impl Client {
         self.identity.peer.is_local()
     }
 
-    /// The peer's IP address, if it has one.
+    /// The peer's IP address; none for a Unix socket.
     pub fn ip(&self) -> Option<SocketAddr> {
         match &self.identity.peer {
             Address::Tcp(a) => Some(*a),
@@ -451,7 +452,7 @@ impl Client {
         }
     }
 
-    /// Whether a command repeats one of the log or of the primary, also within a transaction.
+    /// Whether a command repeats a command of the log or of the primary, also within a transaction.
     pub fn repeats(&self, origin: Origin) -> bool {
         origin == Origin::Loading || self.flags.contains(ClientFlags::PRIMARY)
     }

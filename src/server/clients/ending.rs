@@ -18,7 +18,7 @@ pub enum EndReason {
     OutputLimit,
     /// Over `client-query-buffer-limit`.
     QueryLimit,
-    /// One of the largest while all clients were over `maxmemory-clients`.
+    /// The client was among the largest while all clients were over `maxmemory-clients`.
     ClientMemory,
     /// A request that is not RESP.
     Protocol,

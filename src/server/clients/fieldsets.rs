@@ -58,7 +58,7 @@ impl Fieldsets {
         self.sets.get(name)
     }
 
-    /// Adds a fieldset; one of the same name is replaced.
+    /// Adds a fieldset; it replaces a fieldset of the same name.
     pub fn insert(&mut self, name: &[u8], set: Fieldset) {
         self.remove(name);
         self.bytes += Fieldsets::bytes_of(name, &set);

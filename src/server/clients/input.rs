@@ -3,7 +3,8 @@
 //! Invariants
 //!   1. `buf[start..]` begins with a command; bytes before `start` are executed.
 //!   2. `pos` and `spans` are relative to `start`, and belong to the first command alone.
-//!   3. At most one large argument is in progress: the last of `apart`. Its bytes come next.
+//!   3. At most one large argument is in progress: the last of `apart`. The bytes of that argument
+//!      come next.
 //!
 //! Elsewhere: `run::read` decides when and how much is read, and enforces
 //! `client-query-buffer-limit`; `execution::batch` parses and runs.
@@ -20,15 +21,15 @@ use russet_resp::{Args, LargeArgs, Progress, Source, Span, write_request};
 const SPARE_MAX: usize = 32 * 1024;
 
 /// Received bytes that have not been executed. Empty (and without memory) for a client whose
-/// commands arrive whole: those never leave the loop's shared buffer. The short beginning of a
-/// command returns there with the next read.
+/// commands arrive whole: such commands never leave the loop's shared buffer. The short beginning
+/// of a command returns there with the next read.
 ///
 ///     buf    | executed | parsed ...... | not parsed ........... |
 ///            0        start        start + pos
 ///
 /// An incomplete large argument moves to a block of its own, and further bytes are read straight
-/// into it; `buf` continues with the end of its line. A command that did not run is put back in one
-/// piece (`put_first`).
+/// into it; `buf` continues with the end of its line. A command that did not run is put back whole
+/// (`put_first`).
 ///
 /// Cost: executed bytes are removed only when they are half of the buffer, so a byte is moved a few
 /// times at most, over however many turns the commands run. The spans of an unfinished command's
@@ -73,7 +74,8 @@ impl Input {
         (self.pos, std::mem::take(&mut self.progress))
     }
 
-    /// Takes back what was lent; `rest` is how the batch left the buffer.
+    /// Takes back the spans and large arguments that were lent; `rest` is how the batch left the
+    /// buffer.
     pub fn take_back(&mut self, batch: &mut Batch, rest: Rest) {
         let apart = batch.give_back(&mut self.spans);
         match rest {
@@ -190,7 +192,7 @@ impl Input {
         self.large().is_some()
     }
 
-    /// One read that appends to the kept bytes, using `inbuf`; returns how many bytes came, and
+    /// A read that appends to the kept bytes, using `inbuf`; returns how many bytes came, and
     /// whether there may be more.
     pub fn read(&mut self, from: &mut Stream, inbuf: &mut [u8]) -> io::Result<(usize, bool)> {
         if let Some(large) = self.large() {
@@ -242,7 +244,7 @@ impl Input {
         self.waiting().len() + self.apart.as_ref().map_or(0, |apart| apart.bytes())
     }
 
-    /// Bytes received and not parsed, those of large arguments included.
+    /// Bytes received and not parsed, bytes of large arguments included.
     pub fn unparsed_bytes(&self) -> usize {
         self.bytes() - self.pos
     }

@@ -3,7 +3,8 @@
 //! Invariants
 //!   1. `flush_queued`, `ready_queued` and `held_queued` say that the session is in that list, so
 //!      it is in each at most once.
-//!   2. `slot` and `generation` are those of its token; an event of an older generation is not its.
+//!   2. `slot` and `generation` are in the session's token; an event of an older generation belongs
+//!      to an earlier session.
 //!
 //! Cost: the input's sizes in `ClientBuffers` are kept current (`note_query_buffer`), so limits and
 //! CLIENT LIST read figures only.
@@ -41,11 +42,11 @@ pub struct Session {
     pub more_to_read: bool,
     /// The peer will send no more; some of its bytes may be unread.
     pub peer_closed: bool,
-    /// Nothing more is read from it, and it is closed as soon as its replies have left or its peer
-    /// does not take them.
+    /// The loop reads nothing more from the client, and closes it as soon as its replies have left,
+    /// or if the peer does not read them.
     pub ends: bool,
-    /// Its last command had a large argument, so the next may have one: most of a long read would
-    /// have to be copied.
+    /// The client's last command had a large argument, so the next may have a large argument too:
+    /// most of a long read would have to be copied.
     pub expects_large: bool,
     /// The push with the reason of its end was sent, or must not be.
     reported_end: bool,
@@ -77,7 +78,7 @@ impl Client {
     }
 
     /// As [`Client::memory_bytes`], but only bytes allocated for this client alone, now: without
-    /// those that its replies share with the keyspace or with other clients
+    /// bytes that its replies share with the keyspace or with other clients
     /// (`alloc::bytes_for_replies`).
     pub fn own_bytes(&self, reply: &Reply) -> usize {
         let buffers = &self.buffers;

@@ -38,7 +38,7 @@ impl Clients {
         self.slab.table_bytes() + by_id
     }
 
-    /// Number of connected clients, the running one included.
+    /// Number of connected clients, the running client included.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -48,7 +48,7 @@ impl Clients {
         self.by_id.is_empty()
     }
 
-    /// Number of clients with a reserved connection, the running one included.
+    /// Number of clients with a reserved connection, the running client included.
     pub fn with_priority(&self) -> usize {
         self.with_priority
     }
@@ -89,7 +89,7 @@ impl Clients {
         self.slab.take(slot)
     }
 
-    /// Number of slots: those of all clients are below it.
+    /// Number of slots: every client's slot is below it.
     pub fn slots(&self) -> u32 {
         self.slab.slots()
     }
@@ -113,7 +113,7 @@ impl Clients {
         self.slab.free(session.slot);
     }
 
-    /// Whether there is such a client, the running one included.
+    /// Whether there is such a client, the running client included.
     pub fn is_connected(&self, id: ClientId) -> bool {
         self.by_id.contains_key(&id)
     }
@@ -135,7 +135,7 @@ impl Clients {
         })
     }
 
-    /// Brings the session some slots after one, if there is one, into the processor's caches.
+    /// Brings a session some slots after `slot`, if any, into the processor's caches.
     pub(in crate::server) fn prefetch_after(&self, slot: u32) {
         const AHEAD: u32 = 4;
         const LINE: usize = 64;
@@ -147,8 +147,8 @@ impl Clients {
         }
     }
 
-    /// All clients, in no order, the `running` one as any other: it is taken out of the table, and
-    /// the caller lends it.
+    /// All clients, in no order, the `running` client as any other: it is out of the table while
+    /// its command runs, and the caller lends it.
     pub fn all<'a>(
         &'a self,
         running: Option<(&'a Client, &'a Reply)>,
@@ -157,7 +157,7 @@ impl Clients {
         others.chain(running)
     }
 
-    /// One of [`Clients::all`].
+    /// A client of [`Clients::all`].
     pub fn find<'a>(
         &'a self,
         id: ClientId,

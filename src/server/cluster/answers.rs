@@ -1,5 +1,5 @@
-//! Answers to the questions of other nodes (`surveys`): a command that was asked passes what a
-//! client's command passes.
+//! Answers to the questions of other nodes (`surveys`): a command that another node asks for passes
+//! the same gates as a client's command.
 //!
 //!     question -> a command that asks nodes itself? -> its arity -> a user with the asker's rights
 //!              -> the gates -> the user's budget of elements -> the handler, in slices
@@ -51,7 +51,7 @@ enum Outcome {
 
 impl Engine {
     /// Answers the questions of other nodes, and runs the commands again whose questions have been
-    /// answered. Of those that take long one goes on.
+    /// answered. Of the answers that take long, a single answer continues in each turn.
     pub(in crate::server) fn serve_surveys(&mut self) {
         while let Some(driver) = &mut self.server.cluster
             && let Some(message) = driver.surveys.next_message()
@@ -148,7 +148,7 @@ impl Engine {
         }
     }
 
-    /// Whether the slots of a question are those of this node.
+    /// Whether the question's slots are exactly this node's slots.
     fn has_slots(&self, slots: &[(u16, u16)]) -> bool {
         #[cfg(feature = "testing")]
         if self.server.debug.broken_rule == Some(BrokenRule::AnswersForOthers) {
@@ -192,7 +192,7 @@ impl Engine {
         Outcome::Answer([&number[..], &answer].concat())
     }
 
-    /// Runs the command of a question as a user with the rights of the one that asks.
+    /// Runs the command of a question as a user with the asking user's rights.
     fn run_question(&mut self, question: &Asked, has_begun: bool) -> Result<Vec<u8>, Stop> {
         let (args, asker) = (question.args.args(), &question.asker);
         let name = args.get(0).ok_or(NOT_ASKED)?;
@@ -227,7 +227,7 @@ impl Engine {
         }
     }
 
-    /// A user with the rights of the one that asks, for as long as its command runs.
+    /// A user with the asking user's rights, for as long as the question's command runs.
     fn lend_user(&mut self, asker: &Asker) -> Result<UserId, CommandError> {
         let acl = &mut self.server.acl;
         let mut user = User::new(PubsubDefault::ResetChannels);

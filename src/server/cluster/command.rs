@@ -67,7 +67,7 @@ impl Call<'_> {
         after
     }
 
-    /// Sends the command to the replicas, and blocks the client until one of them has it.
+    /// Sends the command to the replicas, and blocks the client until any replica has it.
     fn await_replica(&mut self, timeout_ms: i64) {
         // The stream's next bytes are this command's, perhaps after a SELECT, which is shorter.
         let words = self.args.iter().map(|word| word.len() as u64);

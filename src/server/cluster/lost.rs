@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// Routes have changed. A primary shows or deletes the kept keys of slots that are its own
-    /// again, before a client writes to them; a replica shows those of its shard's slots.
+    /// again, before a client writes to them; a replica shows the keys of its shard's slots.
     pub(super) fn review_kept_slots(&mut self, keyspace: &mut Keyspace) {
         if !keyspace.has_kept() {
             return;
@@ -99,8 +99,8 @@ impl Server {
         }
     }
 
-    /// Drops keys of slots that are of other nodes: those of a new primary, whose former one may
-    /// have lost slots, and those that an undone flush has brought back. Returns their number.
+    /// Drops keys of slots that other nodes own: a new primary may have keys of slots that the
+    /// former primary lost, and an undone flush may bring such keys back. Returns their number.
     pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
         let Some(driver) = &self.cluster else {
             return 0;

@@ -6,8 +6,9 @@
 //! order: a save is on disk before the next message is queued, and before the reply of the command.
 //! Queued messages leave at the end of the turn.
 //!
-//! Actions on keys and on this server's role wait while a script runs or data is being loaded, with
-//! all later ones of their kind. Actions on clients' sessions are left to the end of the turn.
+//! Actions on keys and on this server's role wait while a script runs or data is being loaded, and
+//! all later actions of their kind wait too. Actions on clients' sessions are left to the end of
+//! the turn.
 //!
 //! # Cluster
 //!
@@ -20,7 +21,7 @@
 //! - `message`: the bytes of the bus: a framer that caps lengths before it allocates, a parser that
 //!   checks a whole message before any of it counts, encoders for both kinds of peers
 //! - `conf`: `nodes.conf` of both dialects
-//! - `nodes`, `slots`, `links`: the table of nodes, the owner of each slot, one link in each
+//! - `nodes`, `slots`, `links`: the table of nodes, the owner of each slot, a link in each
 //!   direction for each node
 //! - `receive`, `send`, `gossip`, `heartbeat`, `meet`: the content of messages, and their times
 //! - `hearsay`, `strangers`: bounds of number, rate, bytes and lines for invented nodes and for
@@ -42,15 +43,15 @@
 //! `ClusterHost` says what the core's actions mean here (`russet_host::Driver`): they are carried
 //! out at once, in their order. The core is called by events of links and by its timer
 //! (`run/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
-//! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is part of
-//! carrying out: it is in the file, and synced if it decides an election, before the next message
-//! is queued and before the reply of the command. Messages leave at the end of the turn
-//! (`Driver::flush`), those of a link in one write; a message to many nodes is one allocation.
-//! Actions on keys and on the role wait while a script runs or data is loaded; the bus itself is
-//! served meanwhile, by the guest loop of a busy script and by the turns of a load, so that the
-//! others do not take the node for failing. Actions on clients' sessions (blocked clients that must
-//! go elsewhere, shard channels that moved) are left to `Engine::after_cluster`, at the end of the
-//! turn's work.
+//! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is an
+//! action as well: the state is in the file, and synced if it decides an election, before the next
+//! message is queued and before the reply of the command. Messages leave at the end of the turn
+//! (`Driver::flush`), all messages of a link in one write; a message to many nodes is a single
+//! allocation. Actions on keys and on the role wait while a script runs or data is loaded; the bus
+//! itself is served meanwhile, by the guest loop of a busy script and by the turns of a load, so
+//! that the other nodes do not judge the node as failing. Actions on clients' sessions (blocked
+//! clients that must go elsewhere, shard channels that moved) are left to `Engine::after_cluster`,
+//! at the end of the turn's work.
 //!
 //! `StateFile` (`parts/cluster/file.rs`) replaces nodes.conf by a rename and holds a lock on it for
 //! the life of the process; each new file is locked before it gets the name. A failover by hand
@@ -59,10 +60,10 @@
 //!
 //! **Routing** is a gate (`execution/gates/slots.rs`). The slot comes with the key's hash;
 //! `Cluster::serves` has a bit for each slot that is ours and does not move while the cluster is
-//! well, and a command with one such key, or none, skips the gates as in any other server. All
-//! others are asked one after the other, EXEC with all keys of its queue. Scripts keep the slot of
-//! their declared keys (`RunningScript::slot`). `gates/compatible.rs` counts by the same functions
-//! the commands that a cluster would refuse.
+//! well, and a command with a single such key, or without keys, skips the gates as in any other
+//! server. All other commands are routed key by key, EXEC with all keys of its queue. Scripts keep
+//! the slot of their declared keys (`RunningScript::slot`). `gates/compatible.rs` counts by the
+//! same functions the commands that a cluster would refuse.
 //!
 //! **Slots that another node has claimed** are kept out of sight (`migration/kept.rs`,
 //! `server/cluster/lost.rs`): their keys stay in their tables, hidden, and are deleted when each
@@ -71,11 +72,11 @@
 //! grace of four node timeouts, for want of memory, or before the same slots are imported. Replicas
 //! hide them too, and delete what their primary deletes, so the log and every stream have the keys
 //! until then; after a restart they are foreign keys, which are deleted once they are loaded. If
-//! the claimer dies and a replica takes its place without the slots, no node has them but this one:
-//! it waits for a second, in which a replica that knows more may claim them (it does when the
-//! stream of its primary had the end of the import, which comes before any write to the slots), and
-//! claims them anew. An operator's SETSLOT does the same. From a claimer that works, which may have
-//! acknowledged newer writes, nothing returns.
+//! the claimer dies and a replica takes its place without the slots, only this node has their keys.
+//! It waits for a second, in which a replica that knows more may claim the slots (a replica does so
+//! if its primary's stream had the end of the import, which comes before any write to the slots),
+//! and then claims the slots anew. An operator's SETSLOT does the same. From a claimer that works,
+//! which may have acknowledged newer writes, nothing returns.
 //!
 //! **Slots that move at once** are copied beside clients at a pace (`parts/run/pace.rs`): the
 //! source's snapshot, its application at the target, and the removal of lost keys come in slices
@@ -255,7 +256,7 @@ impl Server {
     }
 
     /// Carries out the core's actions until there are no more. Messages leave at the end of the
-    /// turn, many in one write.
+    /// turn, many in a write.
     pub(in crate::server) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
         let server = self;
         ClusterHost { server, keyspace }.carry_out();
@@ -396,8 +397,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Carries out the core's actions on clients, at the end of a turn's work, and those that were
-    /// deferred.
+    /// Carries out the core's actions on clients, at the end of a turn's work, and deferred
+    /// actions.
     pub(in crate::server) fn after_cluster(&mut self) {
         if self.server.cluster.is_none() {
             return;
@@ -473,8 +474,8 @@ fn own(
     let replicas = replication.replicas.iter();
     let is_loading = persist.loading.in_progress();
     // The replica's data is about to be replaced, perhaps by a stream of other offsets, or was
-    // never its primary's: its offset makes it no candidate, and the other nodes hide it from
-    // clients.
+    // never its primary's data. Its offset must not make the replica a candidate, and the other
+    // nodes hide it from clients.
     let is_foreign = primary.is_some_and(|primary| !primary.is_synced);
     let is_replaced =
         is_foreign || upstream.is_some_and(|upstream| is_loading || upstream.core.is_syncing());

@@ -31,7 +31,7 @@ pub(in crate::server) enum StartError {
     Listen(u16),
 }
 
-/// The port of the bus; 0 if this is no node, or its port is too high for one.
+/// The port of the bus; 0 if this is no node, or if the port is too high to derive a bus port.
 pub(in crate::server) fn bus_port_of(config: &Config) -> u16 {
     if config.cluster_enabled && !config.is_sentinel {
         bus_port(config)
@@ -65,7 +65,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<NodesConf, StartError> {
     })
 }
 
-/// A node's start: its locked file, its saved state, its listeners.
+/// The start of a node: the locked file, the saved state, the listeners.
 pub(in crate::server) struct Begun {
     file: StateFile,
     saved: NodesConf,

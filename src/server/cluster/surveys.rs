@@ -1,17 +1,17 @@
-//! Commands that read keys of all shards: the node that a client asks asks the primaries of the
-//! others over the bus, and the client waits for its one reply.
+//! Commands that read keys of all shards: the node that receives the command asks the primaries of
+//! all other shards over the bus, and the client waits for a single reply.
 //!
 //!     handler: ask_shards -> questions -> blocked ... answers -> the handler runs again, with them
 //!     another node:  question -> its handler, as `is_for_other_node` -> answer
 //!
 //! Nothing partial is replied: a shard that cannot be asked, or has not answered in time, is an
-//! error. What an answer holds is the command's own. Users and their rules are of the node that the
-//! client asks: each question has those of its user, and the others judge by them (`answers`).
+//! error. Each command defines its own answers. The node that the client asked knows its user: each
+//! question carries the user's rules, and the other nodes judge by these rules (`answers`).
 //!
 //! **Questions about slots** (FT.*) go to this node, too, so that all shards answer in the same
-//! way. Each names the slots that its node is asked for: a node whose slots are others does not
-//! answer it, so every slot is counted once, by the node that has it as it answers. Such questions
-//! are answered in slices, one slice in a turn.
+//! way. Each question names the slots that its node is asked for. A node with other slots does not
+//! answer, so every slot is counted once, by the node that has it at the time of the answer. Nodes
+//! answer such questions in slices, one slice a turn.
 //!
 //! **Changes of definitions** (FT.CREATE and the like) are questions as well: the other primaries
 //! make the change first, then this node.
@@ -109,7 +109,7 @@ impl Call<'_> {
         Ok((!are_asked).then(Vec::new))
     }
 
-    /// The answers of all shards, this one's among them, to a question of other words, in the order
+    /// The answers of all shards, including this shard, to a question of other words, in the order
     /// of their nodes' ids. `None`: they are asked, and the client is blocked until the command
     /// runs again, `wait_ms` at most.
     ///
@@ -162,8 +162,8 @@ impl Call<'_> {
         Ok(Surveyed::NotYet { until_ms })
     }
 
-    /// Asks all shards, this one among them; the client is blocked until the command runs again.
-    /// `kept` comes with their answers.
+    /// Asks all shards, including this shard, and blocks the client until the command runs again.
+    /// The command then gets `kept` with the answers.
     ///
     /// # Errors
     ///
@@ -303,7 +303,7 @@ impl Server {
         cluster.is_some_and(|driver| driver.surveys.is_answering)
     }
 
-    /// Ends surveys whose time is over, and asks those again that have not answered. Called at each
+    /// Ends surveys whose time is over, and asks nodes again that have not answered. Called at each
     /// tick of the cluster's core.
     pub(in crate::server) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
         let now_ms = self.now.mono_ms;

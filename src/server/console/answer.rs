@@ -3,7 +3,8 @@
 //! Order of checks: the doors (host, origin, headers), the path, the session, the call's body.
 //! Invariants
 //!   1. Without a session only files, `login` and `me` are answered.
-//!   2. A body over `STRANGER_BODY_MAX` is refused by its head, unless its session is known.
+//!   2. A body over `STRANGER_BODY_MAX` is refused after the request's head, unless the session is
+//!      known.
 //!
 //! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
 //! streams become a [`Next`], which the connection continues later (`run::http`).
@@ -54,7 +55,7 @@ const STRANGER_BODY_MAX: usize = 4096;
 pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
 
 impl Engine {
-    /// Refuses a request by its head if its body is longer than it may be.
+    /// Refuses a request, after its head, if the body is too long.
     pub(in crate::server) fn refuse_body(&mut self, head: &RequestHead) -> Option<Answer> {
         let fits = head.body <= STRANGER_BODY_MAX
             || head.path != LOGIN && self.console_session(head).is_some();
@@ -305,7 +306,7 @@ pub(in crate::server) fn is_safe_for_console(
     is_tls || peer.is_local() || config.console_insecure
 }
 
-/// The name of the cookie: cookies of one host are shared by its ports.
+/// The name of the cookie: all ports of a host share its cookies.
 pub(in crate::server) fn console_cookie(config: &Config) -> String {
     format!("russet-{}", config.console_port)
 }

@@ -1,9 +1,9 @@
 //! Runs the commands of a call: each passes the gates of any client, and the client is the
 //! session's.
 //!
-//! A call's share of a turn is that of a pipeline ([`BUDGET`], [`OUTPUT_BUDGET`]); an atomic one,
-//! and one with conditions, runs in one turn. Replies are limited to [`REPLY_BYTES_MAX`] of JSON in
-//! all.
+//! A call's share of a turn is a pipeline's share ([`BUDGET`], [`OUTPUT_BUDGET`]); an atomic call,
+//! and a call with conditions, runs in a single turn. Replies are limited to [`REPLY_BYTES_MAX`] of
+//! JSON in all.
 
 use crate::console::calls::Command;
 use crate::console::http::{self, Answer};
@@ -200,7 +200,7 @@ impl Engine {
         }
         let is_error = |reply: &&Vec<u8>| reply.starts_with(b"{\"e\":");
         if let Some(error) = reported.iter().find(is_error).cloned() {
-            // Each command without an error of its own has the first one's.
+            // Each command without an error of its own has the first command's error.
             let own = reported[1..].iter().map(|reply| {
                 if is_error(&reply) {
                     reply.clone()
@@ -222,7 +222,7 @@ impl Engine {
         }
         job.replies = match reply.as_slice() {
             [b'[', inside @ .., b']'] => inside.to_vec(),
-            // All of it has failed, for one reason.
+            // All of the call has failed, for a single reason.
             _ => vec![reply; job.call.commands.len()].join(&b','),
         };
         let ticks = clock::cycles().wrapping_sub(began);

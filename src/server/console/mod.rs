@@ -12,21 +12,21 @@
 //! # The console
 //!
 //! `console` knows its protocol, but no server: requests and answers of HTTP, the doors, bodies of
-//! calls, RESP3 as JSON, events, the rings of figures. What it shares with `metrics-port` of
-//! HTTP is in `crate::http`, and their connections in `run/http.rs`.
-//! `build.rs` embeds the files of `console/`, plain and gzipped, and puts the hash of all of them
-//! into their URLs, so that a browser keeps them for ever; nothing in it depends on time or place.
-//! Scripts are served as they are written.
+//! calls, RESP3 as JSON, events, the rings of figures. HTTP that it shares with `metrics-port` is
+//! in `crate::http`, and the connections of both in `run/http.rs`. `build.rs` embeds the files of
+//! `console/`, plain and gzipped, and puts the hash of all of them into their URLs, so that a
+//! browser keeps them for ever; nothing in it depends on time or place. Scripts are served as they
+//! are written.
 //!
 //! `server::console` runs the calls. A session is a client in the table of clients that has no
 //! connection (`Client::console`): CLIENT LIST shows it, CLIENT KILL and changes of users end it,
 //! and each of its commands takes the careful way through the gates (`Engine::dispatch`), because
 //! `NO_TOUCH` is set. The lock is a gate (`unlocked`): fixed rules of ACL on top of the user's own
 //! (`parts/users/lock.rs`), asked of the caller for commands of scripts, too. A call continues over
-//! several turns, with a pipeline's share of each; one with conditions, or atomic, runs in one
-//! turn. Replies are RESP3 in a limited buffer and become JSON when the command has run
+//! several turns, with a pipeline's share of each; a call with conditions, or an atomic call, runs
+//! in a single turn. Replies are RESP3 in a limited buffer and become JSON when the command has run
 //! (`commands.rs`). While a script of a session runs, its client is not in the table: other calls
-//! of it run on a client that stands in for it, of the same user, database and lock
+//! of the session run on a substitute client, with the same user, database and lock
 //! (`with_console_session`).
 //!
 //! A stream's subscriptions belong to a second client; its messages become events at the end of the
@@ -37,8 +37,8 @@
 //! could send neither header nor body.
 //!
 //! The history is sampled by cron, once a second (`sample.rs`): three figures of the process and
-//! counters, about 20 us. Percentiles are those of the loop's turns: a histogram of all commands
-//! would cost each of them.
+//! counters, about 20 us. Percentiles are of the loop's turns, because a histogram of all commands
+//! would cost time in each command.
 
 pub mod answer;
 pub mod commands;

@@ -1,10 +1,10 @@
 //! Rows of the history: once a second, while the console has a port.
 //!
 //! A row has levels (memory, keys, clients) and rates: counters less those of the last row, per
-//! second. The first call only records the counters; a standstill leaves a gap, not a row of it.
-//! A figure that does not apply is NaN.
-//! Cost: O(replicas + databases) a second, and none with port 0, which also drops the history.
-//! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
+//! second. The first call only records the counters; a standstill leaves a gap, not a row. A figure
+//! that does not apply is NaN. Cost: O(replicas + databases) a second, and none with port 0, which
+//! also drops the history. Elsewhere: `console::history` has the fields and the rings; `streams`
+//! sends the rows.
 
 use crate::console::calls;
 use crate::console::history::{FIELDS, History, Row};
@@ -22,7 +22,7 @@ use russet_keyspace::Keyspace;
 const STEP_MS: u64 = 1000;
 
 impl Server {
-    /// Called by cron: adds a row if one is due. O(replicas + databases), and reading three figures
+    /// Called by cron: adds a row if it is due. O(replicas + databases), and reading three figures
     /// of the process. Returns whether there is a new row.
     pub(in crate::server) fn sample_history(&mut self, keyspace: &Keyspace) -> bool {
         let console = &mut self.connections.console;

@@ -4,9 +4,9 @@
 //!   1. A session is a client without a connection in the table of clients; its cookie's token is
 //!      256 random bits.
 //!   2. A user without a password has a session from this machine only.
-//!   3. A login ends the browser's previous session, and at a limit of their number the least
-//!      recently used one of a user.
-//!   4. Every login counts as an attempt of its address, one with an unreadable body too.
+//!   3. A login ends the browser's previous session, and, when the number of sessions is at its
+//!      limit, the least recently used session of a user.
+//!   4. Every login counts as an attempt of its address, also a login with an unreadable body.
 //!
 //! Cost: O(1) but for `api/me`, which is O(commands).
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
@@ -63,7 +63,7 @@ pub(in crate::server) struct Who {
     /// From this machine, which the request names as such.
     pub is_here: bool,
     pub is_tls: bool,
-    /// The session that the browser had, which the new one replaces.
+    /// The browser's earlier session, which the new session replaces.
     pub before: Option<ClientId>,
 }
 

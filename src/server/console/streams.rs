@@ -65,7 +65,7 @@ impl Engine {
         }))
     }
 
-    /// Users who may run INFO may see the history: it has the same figures.
+    /// Users who may run INFO may see the history, because it has the same figures.
     pub(in crate::server) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
         let may = |engine: &mut Engine, session: &mut Session| {
             engine.server.may_in_console(session, &[b"INFO"])
@@ -88,7 +88,7 @@ impl Engine {
         let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
         let mut client = new_client(&mut self.server, &of.peer);
         (client.user, client.flags, client.db) = (of.user, of.flags, of.db);
-        // It counts as one more connection of its user.
+        // The client counts as a further connection of its user.
         self.server.acl.enter_account(&mut client);
         client.console = Some(OfConsole {
             is_locked: of.is_locked,

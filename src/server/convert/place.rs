@@ -8,7 +8,7 @@
 //!   1. A folder that is not empty is replaced only if the caller asks for it, and is then kept.
 //!   2. If the second rename fails, the first is undone: the old folder has its name again.
 //!
-//! Cost: two renames and one sync of a folder; no data is copied. `convert` writes the files.
+//! Cost: two renames and a sync of a folder; no data is copied. `convert` writes the files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -80,7 +80,7 @@ impl SetPlace {
         })
     }
 
-    /// The new name of the folder that was replaced, if there was one.
+    /// The new name of the replaced folder, if there was a folder.
     pub(super) fn kept(&self) -> Option<&Path> {
         self.kept.as_deref()
     }
@@ -113,7 +113,7 @@ impl SetPlace {
         }
         if let Err(error) = fs::rename(&self.temporary, &self.to) {
             if let Some(kept) = &self.kept {
-                // The error reported is the first one.
+                // The first error is reported.
                 let _ = fs::rename(kept, &self.to);
             }
             return Err(error);

@@ -39,14 +39,14 @@ pub(in crate::server) enum Applier {
 /// A command that is not applied.
 #[derive(Debug)]
 pub(in crate::server) struct Failure {
-    /// Its row's number, if it has one.
+    /// The number of the command's row; `None`: unknown command.
     pub row: Option<usize>,
     pub error: CommandError,
 }
 
 impl Applier {
-    /// Applies one command; `row` is its own or its container's, `hashes` are those of its first
-    /// keys.
+    /// Applies a command; `row` is the command's or its container's row, `hashes` the hashes of the
+    /// first keys.
     ///
     /// # Errors
     ///

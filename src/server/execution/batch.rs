@@ -1,5 +1,5 @@
-//! The commands of one client's buffer, run in batches (`clients::batch`). A turn's work for one
-//! client is bounded by [`BUDGET`] commands and [`OUTPUT_BUDGET`] reply bytes.
+//! The commands of a client's buffer, run in batches (`clients::batch`). A turn's work for a client
+//! is bounded by [`BUDGET`] commands and [`OUTPUT_BUDGET`] reply bytes.
 //!
 //!     parse a batch -> prefetch its keys -> run it -> next batch, until input or budget end
 //!
@@ -52,7 +52,7 @@ pub(in crate::server) trait Runs {
         bytes: Range<usize>,
     ) -> Option<Rest>;
 
-    /// Runs a request in one line, of these bytes. `false`: it waits.
+    /// Runs an inline request, of these bytes. `false`: it waits.
     fn run_line(
         engine: &mut Engine,
         session: &mut Session,
@@ -246,7 +246,7 @@ impl Engine {
     }
 
     /// Parses the command that `buf` consists of into the empty batch, to prefetch its keys.
-    /// `false`: it is not one command.
+    /// `false`: `buf` is not a single command.
     pub(in crate::server) fn parse_only_command(
         &mut self,
         session: &Session,
@@ -277,7 +277,8 @@ impl Engine {
     ) -> ParseEnd {
         batch.clear_commands();
         let bounds = self.bounds(session);
-        // Before login one command a batch: AUTH changes the limits for the next one.
+        // Before login a batch is a single command, because AUTH changes the limits for the next
+        // command.
         let commands_max = if bounds.unauthenticated {
             1
         } else {
@@ -290,7 +291,7 @@ impl Engine {
             if batch.commands.len() >= commands_max || batch.hashes.len() >= KEYS_MAX {
                 return ParseEnd::Full;
             }
-            // The first one may have begun earlier.
+            // The first command may have begun earlier.
             if let Some(last) = &last
                 && batch.repeat((keyspace, db), last, buf, pos, bounds)
             {
@@ -316,8 +317,8 @@ impl Engine {
     }
 
     /// The start of an unreadable request as others may see it; `None`: it may be a password's.
-    /// That is so before the login, after a command with secrets or an unknown one (of which it may
-    /// be the rest), and where a command with secrets is named.
+    /// It may be before the login, after a command with secrets or an unknown command (of which it
+    /// may be the rest), and if it names a command with secrets.
     fn shown_input<'a>(
         &self,
         session: &Session,
@@ -327,7 +328,7 @@ impl Engine {
         let server = &self.server;
         let client = &session.client;
         let shown = &input[..input.len().min(SHOWN_INPUT)];
-        // A request in one line begins with its name; any bytes may follow.
+        // An inline request begins with the command's name; any bytes may follow.
         let shown = match error {
             ProtocolError::UnbalancedQuotes
             | ProtocolError::InlineTooLong
@@ -405,7 +406,7 @@ fn unfinished(batch: &Batch, buf: &[u8], start: usize, pos: usize, progress: Pro
     }
 }
 
-/// The client runs no further command, and the next one starts at `next`.
+/// The client runs no further command; the next command starts at `next`.
 pub(in crate::server) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
     const CLOSED: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
     if session.client.flags.intersects(CLOSED) {

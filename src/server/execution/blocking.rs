@@ -55,7 +55,7 @@ impl Engine {
     }
 
     /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
-    /// keys ready; repeats until none is.
+    /// keys ready; repeats until no key is ready.
     #[cold]
     pub fn serve_ready_keys(&mut self) {
         while self.keyspace.waiting.has_ready() {
@@ -140,7 +140,7 @@ impl Engine {
             self.keyspace.lazyfree.drop_later(Box::new(args), 0, 0);
         }
         if session.client.flags.contains(ClientFlags::BLOCKED) {
-            // It keeps waiting, in its old places: its keys and its deadline are the same.
+            // The client keeps waiting in its old places, with the same keys and deadline.
             let wake = session.client.blocked.as_ref().map(|blocked| blocked.wake);
             let wake = wake.unwrap_or_default();
             self.server
@@ -273,8 +273,8 @@ impl Server {
         }
     }
 
-    /// Whether CLIENT UNBLOCK does not shorten the client's wait: it waits for the decision on its
-    /// login attempt, or for its work off the loop.
+    /// Whether CLIENT UNBLOCK cannot shorten the client's wait, because the client waits for the
+    /// decision on a login attempt, or for work off the loop.
     pub fn waits_in_any_case(&self, id: ClientId) -> bool {
         let blocked = self
             .clients

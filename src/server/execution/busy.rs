@@ -1,5 +1,5 @@
 //! The loop while a script runs for long: other clients are read from and answered with BUSY, or
-//! served if their command is one of the few that are allowed.
+//! served if their command is among the few that are allowed.
 //!
 //! The script is in the middle of a turn of the loop, which has lent out the engine. So a guest, a
 //! second loop without a poll, takes the engine's place: keyspace and server are swapped into it
@@ -10,7 +10,7 @@ use crate::server::state::world::Guest;
 use crate::server::state::{Connections, Server};
 use russet_keyspace::Keyspace;
 
-/// One round: accepts, reads, answers. The script's clock does not advance, except for TIME.
+/// A round: accepts, reads, answers. The script's clock does not advance, except for TIME.
 #[cold]
 pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let Some(mut guest) = server.connections.take_guest() else {

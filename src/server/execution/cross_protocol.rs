@@ -11,7 +11,7 @@ use crate::server::parts::run::turn::Turn;
 use crate::server::state::Server;
 use russet_base::clock::Now;
 
-/// The log reports at most one request in this time.
+/// The log reports at most a single request in this time.
 const REPORT_EVERY_MS: u64 = 60_000;
 
 /// Whether an unknown command's name is a word that lines of an HTTP request begin with.

@@ -1,5 +1,5 @@
-//! Sessions of the script debugger: a client that has asked for one (SCRIPT DEBUG) and calls EVAL
-//! takes the loop's place, so to speak, until its script ends.
+//! Sessions of the script debugger: a client that has sent SCRIPT DEBUG and calls EVAL takes the
+//! loop's place until its script ends.
 //!
 //!     SCRIPT DEBUG YES, SYNC    the client is marked
 //!     EVAL -> Engine::debug     its socket is lent to the session; its earlier replies leave
@@ -17,11 +17,11 @@
 //! Invariants
 //!   1. A session begins in a handler that a client's own EVAL runs: not in MULTI, in a script, by
 //!      the stream of a primary, or while the server loads; none of them has lent a socket.
-//!   2. It passes the gates of EVAL, and all its commands run as those of a script: by the client's
-//!      user.
-//!   3. The child has no thread, touches no file and no connection but its client's, and never
+//!   2. The session passes the gates of EVAL, and all commands of the session run as a script's
+//!      commands: with the rights of the client's user.
+//!   3. The child has no thread, touches no file and only its client's connection, and never
 //!      returns to the loop. It ends with its parent, its client, or its time.
-//!   4. The parent bounds the number of children, and kills one that outlives its time.
+//!   4. The parent bounds the number of children, and kills a child that outlives its time.
 //!
 //! Elsewhere: `russet_scripting::Debugger` has the commands; `execution::script` runs the script.
 
@@ -48,7 +48,8 @@ use russet_scripting::Debugger;
 
 /// How long a session that holds the loop waits for its client's next command.
 const SYNC_PATIENCE: Duration = Duration::from_secs(600);
-/// How long one of a child does, and how long it lasts at most.
+/// How long a session in a child waits for a word of its client, and the longest time that a child
+/// lives.
 const CHILD_PATIENCE: Duration = Duration::from_secs(3600);
 /// Address space that a child may use beyond that of its parent at the fork, bytes; beside it
 /// `maxmemory` and `script-memory-limit` hold.
@@ -194,7 +195,7 @@ pub enum DebugMode {
     Sync,
 }
 
-/// Makes the forked process one that has nothing but its data and the descriptor `kept`.
+/// Reduces the forked process to its data and the descriptor `kept`.
 fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
     use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
     sys::close_all_but(kept);

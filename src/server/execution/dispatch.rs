@@ -37,7 +37,8 @@ const ECHO: &[u8] = b", with args beginning with:";
 const ECHOED_ARGS_MAX: usize = 128;
 
 impl Engine {
-    /// Takes one command of `session` through the gates. `hashes` are those of its first keys.
+    /// Takes a command of `session` through the gates. `hashes` are the hashes of the command's
+    /// first keys.
     #[inline(always)]
     pub fn dispatch(
         &mut self,
@@ -99,8 +100,8 @@ impl Engine {
             && (self.server.acl).permits(client, row, args, &self.server.config)
     }
 
-    /// The command of a client whose only special state is its transaction: one that no gate
-    /// concerns is queued at once.
+    /// The command of a client whose only special state is its transaction: if no gate concerns the
+    /// command, it is queued at once.
     fn dispatch_queued(
         &mut self,
         session: &mut Session,
@@ -168,7 +169,8 @@ impl Engine {
         outcome
     }
 
-    /// After a command: ends the effect of CLIENT CACHING and ASKING, which is for one command.
+    /// After a command: ends the effect of CLIENT CACHING and ASKING, which is for a single
+    /// command.
     pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
         let Server {
             table, messages, ..
@@ -240,7 +242,7 @@ impl Engine {
             }
         };
         let spec = server.table.row(id).spec;
-        // A refused or postponed command counts as the last one, too.
+        // A refused or postponed command counts as the last command, too.
         session.client.traffic.last_command = Some(id);
         let asked = GatedCommand::new(server, id, args, Origin::Client);
         let Session { client, reply, .. } = session;
@@ -462,8 +464,8 @@ pub(in crate::server) fn reject(
     );
 }
 
-/// Replies that a command does not run, counts and audits it. EXEC's transaction is over; one being
-/// queued will fail.
+/// Replies that a command does not run, counts and audits it. EXEC's transaction is over; a
+/// transaction being queued will fail.
 fn refuse(
     server: &mut Server,
     keyspace: &mut Keyspace,

@@ -4,7 +4,7 @@
 //! Invariants
 //!   1. [`World::run`] is the only place that calls a handler; it nests for EXEC and scripts. Its
 //!      code is a part of the way of a client's own command ([`World::run_inlined`]).
-//!   2. A command's effects, and those of commands it runs, are propagated as one unit.
+//!   2. A command's effects, and the effects of commands that it runs, are propagated as one unit.
 //!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
 
 use crate::server::clients::blocked::Until;
@@ -59,8 +59,8 @@ impl Engine {
 
     /// Runs a client's command; if its user has budgets, the reply is measured and charged.
     ///
-    /// Part of its callers, as all between the gates and [`World::run`]: each call of its own would
-    /// pass six arguments on.
+    /// Inlined into its callers, like all functions between the gates and [`World::run`], because
+    /// each call would pass on six arguments.
     #[inline(always)]
     pub(super) fn run_charged(
         &mut self,
@@ -91,7 +91,7 @@ impl Engine {
         self.end_charged(session, id, &charged);
     }
 
-    /// Runs a command; its effects, and those of commands that it runs, are one unit.
+    /// Runs a command; its effects, and the effects of commands that it runs, are one unit.
     #[inline(always)]
     pub(in crate::server) fn run_unit(
         &mut self,
@@ -148,13 +148,13 @@ impl World<'_> {
         }
     }
 
-    /// Runs one handler, for EXEC and scripts. Returns its errors.
+    /// Runs a handler, for EXEC and scripts. Returns the handler's errors.
     #[inline(never)]
     pub fn run(&mut self, origin: Origin, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> Errors {
         self.run_inlined(origin, id, args, hashes)
     }
 
-    /// Runs one handler: the only place that calls one. Returns its errors.
+    /// Runs a handler; no other place calls handlers. Returns the handler's errors.
     #[inline(always)]
     fn run_inlined(
         &mut self,
@@ -396,7 +396,7 @@ impl World<'_> {
 /// The outcome of a unit.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct UnitOutcome {
-    /// Its command, or one that it has run, replied with an error.
+    /// The command, or a command that it has run, replied with an error.
     pub failed: bool,
 }
 
@@ -424,7 +424,7 @@ pub(in crate::server) enum Author<'a> {
 }
 
 impl Server {
-    /// The keys of a read command are tracked for its client, or its script's caller (CLIENT
+    /// Tracks the keys of a read command for the client, or for the caller of the script (CLIENT
     /// TRACKING).
     fn track_read(&mut self, reader: ClientId, ran: &Ran<'_>) {
         let spec = self.table.row(ran.id).spec;
@@ -472,7 +472,7 @@ impl Server {
             self.persist
                 .aof
                 .take_effects(&keyspace.effects, &mut self.stream, &self.now);
-            // Within the turn, too: the kept input of one client may be long.
+            // Within the turn, too, because the kept input of a client may be long.
             if self.persist.aof.is_full() && !self.gates.log_is_full {
                 self.set_log_full(true);
             }

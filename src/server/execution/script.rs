@@ -1,4 +1,5 @@
-//! Runs scripts (`parts::execution::scripting` has the caches, and the record that one runs).
+//! Runs scripts (`parts::execution::scripting` has the caches, and the record of the running
+//! script).
 //!
 //!     handler (EVAL, FCALL) -> Call::run_script -> Lua -> ScriptHost::call -> World::run
 //!
@@ -125,7 +126,7 @@ impl Call<'_> {
         if let Some(undo) = undo {
             if failed {
                 undo.roll_back(keyspace);
-                // Within the script indexes may have read what is undone now.
+                // Within the script indexes may have read values that are undone now.
                 server.search.note(&keyspace.journal);
                 keyspace.journal.forget_written();
                 server.messages.outbox.take_back(posts);
@@ -410,7 +411,7 @@ impl Host for ScriptHost<'_> {
             self.keyspace.effects.address(mark, self.audience);
             if self.keyspace.flushes() != flushes {
                 // The log or the replicas keep that data, and number flushes otherwise from now on:
-                // none of the earlier ones can be undone.
+                // no earlier flush can be undone.
                 self.keyspace.forget_aside();
                 self.server.note_aside(self.keyspace);
             }

@@ -1,5 +1,5 @@
-//! Commands in slices: how long a slice may take, how a command waits for its next one, and who
-//! goes on in a turn of the loop.
+//! Commands in slices: how long a slice may take, how a command waits for its next slice, and which
+//! commands continue in a turn of the loop.
 //!
 //!     handler: in_slices, work until a slice is over -> a later turn: the handler again, `taken`
 //!
@@ -63,7 +63,7 @@ impl Call<'_> {
         if !self.may_leave_loop() {
             return Some(self.whole_slice());
         }
-        // One that runs again has been given its turn.
+        // A command that runs again has been given its turn.
         let is_given = self.is_retry() || self.is_for_other_node();
         let of_turn = if is_given { TURN_NANOS } else { FIRST_NANOS };
         let of_turn = cycles.ticks(of_turn);
@@ -105,7 +105,7 @@ impl Call<'_> {
         FIRST_NANOS.saturating_sub(spent).min(most)
     }
 
-    /// Counts the time of a slice that is over, with what came before it since `began`.
+    /// Counts the time of a slice that is over, with the work before it since `began`.
     pub fn end_slice(&mut self, began: u64) {
         let turn = self.server.stats.turns;
         let ticks = clock::cycles().wrapping_sub(began);
@@ -169,8 +169,8 @@ impl Call<'_> {
 
 /// A part of a reply that is written slice by slice.
 pub struct Pieces {
-    /// The text of this slice, and those of the slices before it: a single one would be copied as
-    /// it grows.
+    /// The text of this slice, and the texts of the slices before it: a single text would be copied
+    /// as it grows.
     pub reply: Reply,
     texts: Vec<Bytes>,
 }
@@ -202,7 +202,7 @@ impl Pieces {
 }
 
 impl Engine {
-    /// Has commands go on whose turn it is.
+    /// Continues the commands whose turn it is.
     pub(in crate::server) fn continue_commands(&mut self) {
         let Engine {
             keyspace, server, ..
@@ -241,7 +241,7 @@ impl Engine {
             self.retry(&mut session);
             // Left over if a gate has refused the command.
             self.server.searches.take_answer();
-            // The command counts its slice; what is around it counts, too.
+            // The command counts its slice; the work around the slice counts, too.
             let counted = self.server.turns.spent(turn) - before;
             let ticks = clock::cycles().wrapping_sub(began);
             self.server.turns.spend(turn, ticks.saturating_sub(counted));

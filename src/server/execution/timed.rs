@@ -1,6 +1,6 @@
 //! Counts calls, and the time that they took (INFO commandstats, latencystats, LATENCY HISTOGRAM).
 //!
-//! A call is counted when it has ended, and its time then or with its neighbours'
+//! A call is counted when it has ended; its time is counted then, or together with its neighbours
 //! (`parts::run::timing`).
 
 use crate::server::clients::batch::Parsed;
@@ -8,7 +8,7 @@ use crate::server::parts::run::timing::{TOGETHER_MAX, Timed};
 use crate::server::state::Server;
 
 impl Server {
-    /// Counts one finished call.
+    /// Counts a finished call.
     #[inline(always)]
     pub(super) fn count_call(&mut self, id: usize, failed: bool) {
         let stats = &mut self.diagnostics.command_stats[id];
@@ -29,7 +29,7 @@ impl Server {
         }
     }
 
-    /// How many of these commands, which run next, are timed together: at least one.
+    /// How many of these commands, which run next, are timed together; at least 1.
     #[inline]
     pub(super) fn begin_timed(&mut self, commands: &[Parsed]) -> usize {
         self.settle_times();
@@ -38,7 +38,8 @@ impl Server {
         joint
     }
 
-    /// Neighbours that are calls of one fast command, unless it is asked for how long each takes.
+    /// Neighbours that are calls of the same fast command, unless a setting needs the time of each
+    /// call.
     #[inline]
     fn timed_jointly(&self, commands: &[Parsed]) -> usize {
         let Some(row) = commands[0].row else {
@@ -55,7 +56,7 @@ impl Server {
             .count()
     }
 
-    /// Ends the time of calls that wait for it; what runs next is timed alone.
+    /// Ends the time of calls that wait for it; the next command is timed alone.
     #[inline]
     pub(super) fn settle_times(&mut self) {
         if self.turn.timing.part() {
@@ -82,7 +83,7 @@ mod tests {
         request(words.args())
     }
 
-    /// Calls of a command, those whose time is counted, and whether their sum is.
+    /// Calls of a command, calls whose time is counted, and whether their sum is.
     fn counted(t: &Testbed, name: &str) -> (u64, u64, bool) {
         let server = &t.engine.server;
         let row = server.table.find(name.as_bytes()).expect("a command").id;
@@ -140,7 +141,7 @@ mod tests {
         ];
         let lines: Vec<String> = (0..50).flat_map(|_| round).map(str::to_owned).collect();
         let t = pipeline(&lines);
-        // The script's GET and those of the transaction are calls, too.
+        // The GETs of the script and of the transaction are calls, too.
         assert_eq!(counted(&t, "get"), (50 * 14, 50 * 14, true));
         assert_eq!(counted(&t, "set"), (50 * 2, 50 * 2, true));
         assert_eq!(counted(&t, "hget"), (50, 50, true));

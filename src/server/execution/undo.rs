@@ -1,9 +1,9 @@
 //! The undo log of an atomic script: the previous values of the keys that it writes.
 //!
 //! Before a command writes, each of its keys not yet in the log is added: its value as a DUMP
-//! payload, or its absence; so are the keys that a time series is linked with: its samples write to
-//! the destinations of its rules, and a rename reaches both sides. A script that fails is undone
-//! from that. A command whose undo would exceed the bound is refused before it runs, and so is one
+//! payload, or its absence; so are the keys that a time series is linked with, because its samples
+//! write to the destinations of its rules, and a rename reaches both sides. The log undoes a script
+//! that fails. The server refuses, before it runs, a command whose undo would exceed the bound, or
 //! whose keys cannot be determined (FLUSHALL). Watches on a key touched meanwhile are lost all the
 //! same.
 //!
@@ -146,7 +146,8 @@ impl Undo {
     }
 }
 
-/// The keys that a time series is linked with: the destinations of its rules, and its source.
+/// The keys that a time series is linked with: the destinations of the series' rules, and the
+/// source of the series.
 fn linked(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Vec<Box<[u8]>> {
     let db = keyspace.db(db);
     let Ok(Some(series)) = db.peek::<TimeSeries>(key) else {

@@ -1,13 +1,14 @@
 //! The durations of a command's calls, to two significant digits.
 //!
-//! The counters are crate `histogram`'s, laid out as those of HdrHistogram, which Redis has: one
-//! per nanosecond up to 256, then 128 of equal width per doubling, up to a second. Percentiles and
-//! buckets (INFO latencystats, LATENCY HISTOGRAM) are computed here, to round as Redis does: the
-//! crate rounds up to a whole call where Redis takes the nearest (the 99th percentile of 60 calls
-//! is the 59th, not the 60th), and its buckets end below a power of two, not at it.
+//! The counters are crate `histogram`'s, laid out as in HdrHistogram, which Redis uses: a counter
+//! per nanosecond up to 256, then 128 counters of equal width per doubling, up to a second.
+//! Percentiles and buckets (INFO latencystats, LATENCY HISTOGRAM) are computed here, to round as
+//! Redis does: the crate rounds up to a whole call where Redis takes the nearest (the 99th
+//! percentile of 60 calls is the 59th, not the 60th), and its buckets end below a power of two, not
+//! at it.
 //!
 //! Cost: every command is recorded, in some 15 instructions. Crate `hdrhistogram`, whose bounds
-//! are of any kind, took 50, one in thirty of what a pipelined GET takes.
+//! are of any kind, took 50, a thirtieth of the instructions of a pipelined GET.
 
 use russet_base::memory::alloc;
 

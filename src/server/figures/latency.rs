@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::server::figures::histogram::Histogram;
 
-/// Spikes kept of one event.
+/// Spikes kept of an event.
 const SERIES_LEN: usize = 160;
 
-/// The spikes of one event, oldest first.
+/// The spikes of an event, oldest first.
 #[derive(Debug, Default)]
 pub struct EventSeries {
     /// Unix seconds and milliseconds of duration.
@@ -41,7 +41,7 @@ impl Latency {
         let series = self.series.entry(event).or_default();
         series.max_ms = series.max_ms.max(ms);
         match series.samples.back_mut() {
-            // One sample a second: the worst.
+            // A sample a second: the worst.
             Some((at, worst)) if *at == self.now_s => *worst = (*worst).max(ms),
             _ => {
                 if series.samples.len() == SERIES_LEN {
@@ -52,7 +52,7 @@ impl Latency {
         }
     }
 
-    /// Counts one turn of the loop.
+    /// Counts a turn of the loop.
     #[inline]
     pub fn sample_turn(&mut self, micros: u64) {
         self.turns.record(micros, 1);

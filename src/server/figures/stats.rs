@@ -1,7 +1,7 @@
 //! Counters: of the server as a whole, of every command, of every error code.
 //!
 //! Invariants
-//!   1. `errors` has at most [`ERROR_CODES_MAX`] codes; the next one ends counting by code until
+//!   1. `errors` has at most [`ERROR_CODES_MAX`] codes; a further code ends counting by code until
 //!      CONFIG RESETSTAT; `total_error_replies` still counts.
 //!   2. Counters only grow, but for CONFIG RESETSTAT; `..._max` and `slowest_...` are the highest
 //!      value since then.
@@ -17,7 +17,7 @@ use russet_base::text::Printable;
 /// The most distinct error codes counted separately (INFO errorstats).
 const ERROR_CODES_MAX: usize = 128;
 
-/// Counters of one command or subcommand.
+/// Counters of a command or subcommand.
 #[derive(Debug, Default)]
 pub struct CommandStats {
     pub calls: u64,
@@ -34,7 +34,7 @@ pub struct CommandStats {
 
 impl CommandStats {
     /// Adds calls that took so many nanoseconds together to the histogram. `bytes` is the memory of
-    /// all commands' histograms, to which a new one adds its own.
+    /// all commands' histograms, to which a new histogram adds its own.
     #[inline]
     pub fn record_latency(&mut self, nanos: u64, calls: u64, bytes: &mut usize) {
         let make = || {
@@ -43,7 +43,7 @@ impl CommandStats {
             histogram
         };
         let histogram = self.latency.get_or_insert_with(make);
-        // Mostly it is one, and a division takes as long as the rest.
+        // Mostly `calls` is 1, and a division takes as long as the rest.
         let each = if calls > 1 { nanos / calls } else { nanos };
         histogram.record(each, calls);
     }
@@ -54,9 +54,9 @@ impl CommandStats {
 pub struct ClientStats {
     pub connections: u64,
     pub rejected_connections: u64,
-    /// The rejected ones that came from networks with reserved connections.
+    /// Rejected connections that came from networks with reserved connections.
     pub rejected_priority_connections: u64,
-    /// Handshakes of TLS, and those that failed.
+    /// Handshakes of TLS, and failed handshakes.
     pub handshakes: u64,
     pub failed_handshakes: u64,
     pub query_buffer_disconnections: u64,
@@ -91,7 +91,7 @@ pub struct BatchStats {
     /// Batches parsed, and their commands: the length of pipelines.
     pub parsed: u64,
     pub commands: u64,
-    /// Batches whose keys were prefetched, and those keys.
+    /// Batches whose keys were prefetched, and the number of these keys.
     pub prefetches: u64,
     pub keys_prefetched: u64,
 }
@@ -131,7 +131,7 @@ pub struct Stats {
     pub turn_us: u64,
     pub command_ticks: u64,
     pub cron_ticks: u64,
-    /// The most commands of one turn.
+    /// The most commands of a turn.
     pub commands_per_turn_max: u64,
     pub active_expire_us: u64,
     /// Keys deleted by the active expire cycle since the last cron.
@@ -141,7 +141,7 @@ pub struct Stats {
     exceeded: Exceeded,
     /// Errors by their code.
     pub errors: BTreeMap<Box<[u8]>, u64>,
-    /// There are too many codes: new ones are not counted separately.
+    /// There are too many codes: new codes are not counted separately.
     pub errors_overflowed: bool,
 }
 

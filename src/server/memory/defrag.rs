@@ -95,7 +95,7 @@ fn move_channels(
     next
 }
 
-/// One step; `false`: everything has been offered.
+/// A step; `false`: everything has been offered.
 fn defrag_step(
     scripting: &mut Scripting,
     messages: &mut Messages,

@@ -20,7 +20,7 @@ use russet_base::text::Printable;
 use russet_config::Config;
 use russet_net::Address;
 
-/// The least number of clients that one cron turn checks; all are checked about once a second.
+/// The least number of clients that a cron turn checks; all are checked about once a second.
 const CLIENTS_PER_CRON_MIN: u64 = 50;
 
 const PROTECTED_MODE: &str = "-DENIED russet is running in protected mode because protected \
@@ -30,7 +30,7 @@ requirepass or in the configuration file, or disable protected mode ('CONFIG SET
 no' from the same host, or the configuration file) once the network keeps strangers away.\r\n";
 
 impl Server {
-    /// Closes the client if its output is over the limit of its class.
+    /// Closes the client if its output is over the limit of the client's class.
     pub(in crate::server) fn enforce_output_limit(&mut self, session: &mut Session) {
         let closing = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if closing {
@@ -54,14 +54,15 @@ impl Server {
         );
     }
 
-    /// Logs that a client was closed for its own fault, with its figures.
+    /// Logs, with the client's figures, that the server closed a client through the client's own
+    /// fault.
     pub fn log_dropped(&self, session: &Session, reason: &str) {
         let line = client_line(self, &session.client, &session.reply, None);
         let line = Printable(&line);
         tracing::warn!("Closing client ({reason}): {line}");
     }
 
-    /// Closes idle clients and those over their soft limits; shrinks buffers; counts memory anew.
+    /// Closes idle clients and clients over their soft limits; shrinks buffers; counts memory anew.
     /// Walks all clients once a second. Sessions are prefetched some steps ahead, because each is
     /// several cache misses of its own.
     pub(in crate::server) fn watch_clients(&mut self) {
@@ -146,8 +147,8 @@ pub(in crate::server) fn has_priority(config: &Config, peer: &Address) -> bool {
     }
 }
 
-/// Whether no more clients are accepted from there: `maxclients` are connected, or all of them
-/// but those that are reserved for others (`maxclients-reserved`).
+/// Whether no more clients are accepted from there: `maxclients` are connected, or only connections
+/// reserved for other networks are left (`maxclients-reserved`).
 pub(in crate::server) fn is_full(config: &Config, clients: &Clients, peer: &Address) -> bool {
     let (config, clients) = (config, clients);
     let max = config.maxclients as usize;

@@ -1,7 +1,7 @@
 //! The memory limit at work: evicts, and updates state that depends on the limit
 //! (`parts::memory::memory_limit`).
 //!
-//! Invariant: one eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
+//! Invariant: an eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.
 
 use crate::server::clients::client::Client;
@@ -136,14 +136,14 @@ impl Server {
     }
 }
 
-/// One eviction, which borrows what it needs of the server.
+/// An eviction, which borrows the parts of the server that it needs.
 struct Evicting<'a> {
     /// Used bytes that it comes down to.
     limit: usize,
     config: &'a Config,
     cycles: &'a Cycles,
     latency: &'a mut Latency,
-    /// One before it has used up its time, and continues between turns.
+    /// An earlier eviction has used up its time, and continues between turns.
     is_continued: bool,
 }
 

@@ -37,7 +37,8 @@ impl Engine {
             } else if let Some(mut session) = server.clients.take(to) {
                 receive(&mut session, post, keyspace);
                 server.enforce_output_limit(&mut session);
-                // The next command of this batch may ask what does not count towards `maxmemory`.
+                // The next command of this batch may ask for the memory that does not count towards
+                // `maxmemory`.
                 server.memory.clients.count(&mut session);
                 server.put_back(session);
             } else if server.clients.is_connected(to) {

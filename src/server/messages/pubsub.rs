@@ -1,8 +1,8 @@
 //! Publishing: a message is encoded once and delivered to every subscriber, at once except to the
 //! client whose command runs, which gets it after its reply (`outbox`).
 //!
-//! Order, as in Redis: subscribers of the channel, then those of patterns. Messages are sent even
-//! after CLIENT REPLY OFF.
+//! Order, as in Redis: subscribers of the channel, then subscribers of patterns. Messages are sent
+//! even after CLIENT REPLY OFF.
 
 use bytes::Bytes;
 
@@ -128,8 +128,8 @@ impl Server {
         receivers
     }
 
-    /// Closes the clients whose output is over its limit, and counts the pending output of the
-    /// others.
+    /// Closes the clients whose output is over the limit, and counts the pending output of the
+    /// other clients.
     pub(in crate::server) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {
@@ -172,7 +172,7 @@ impl Server {
         }
     }
 
-    /// Publishes one event on its channels; `channel` is a buffer for their names.
+    /// Publishes an event on its channels; `channel` is a buffer for their names.
     fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
         let DbIndex(db) = change.db;
         let mut digits = itoa::Buffer::new();
@@ -196,7 +196,7 @@ impl Server {
     }
 
     /// Publishes an event with the fields that it touched: named by key, by event, by key and field
-    /// (one message per field), by event and key.
+    /// (a message per field), by event and key.
     #[cold]
     fn publish_subkeys(&mut self, change: Change<'_>, wanted: KeyspaceEvents, db: &[u8]) {
         let (key, event, list) = (change.key, change.event.as_bytes(), change.subkeys);
@@ -214,7 +214,8 @@ impl Server {
                 &[len.as_bytes(), b":", key, b"|", list],
             );
         }
-        // A line feed separates key and field: with one in the key the name would be ambiguous.
+        // A line feed separates key and field: with a line feed in the key the name would be
+        // ambiguous.
         if wants(Class::SUBKEYSPACE_ITEM) && !key.contains(&b'\n') {
             for field in subkeys(list) {
                 say(
@@ -350,7 +351,7 @@ impl Server {
     }
 }
 
-/// A client without subscriptions is an ordinary one again.
+/// A client without subscriptions is an ordinary client again.
 fn end_subscriptions(client: &mut Client) {
     let has_some = |its: &Subscriptions| !its.is_empty();
     if client.subscriptions.as_deref().is_some_and(has_some) {

@@ -10,7 +10,8 @@ use russet_keyspace::{Change, ClientId, Keyspace};
 use russet_resp::Args;
 
 impl Server {
-    /// Starts or changes a client's tracking; `prefixes`, sorted, are added to those it has.
+    /// Starts or changes a client's tracking; `prefixes`, sorted, are added to the client's
+    /// prefixes.
     pub fn track(
         &mut self,
         keyspace: &mut Keyspace,

@@ -129,8 +129,8 @@ impl World<'_> {
     }
 }
 
-/// Whether a source may send this command: a write whose keys are all of slots of its
-/// migration, or one that belongs to no slot.
+/// Whether a source may send this command: a write whose keys are all in slots of the migration, or
+/// a command that belongs to no slot.
 fn may_be_sent(
     table: &CommandTable,
     migrations: Option<&MigrationDriver>,

@@ -55,8 +55,8 @@ impl Server {
         self.continue_claims(keyspace);
     }
 
-    /// Claims the slots whose keys the replicas have. Called each turn; O(claims x replicas), of
-    /// which there are few.
+    /// Claims the slots whose keys the replicas have. Called each turn; O(claims x replicas); both
+    /// are few.
     pub(super) fn continue_claims(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &mut self.migrations else {
             return;

@@ -2,9 +2,12 @@
 //!
 //! Orders and requests go to the machine (`russet_cluster::migration`), which answers them; before
 //! a request the machine receives all recorded results, so it judges by the current state.
-//! Invariants 1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console. 2. A
-//! connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys. 3. A node's
-//! secret is compared in full, however early a byte differs.
+//!
+//! Invariants
+//!   1. SYNCSLOTS runs only on a link: not for transactions, scripts or the console.
+//!   2. A connection becomes a source (`SENDS_SLOTS`) only if its user may RESTORE all keys.
+//!   3. A node's secret is compared in full, however early a byte differs, because the time of the
+//!      comparison must not reveal the secret.
 //!
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `migration::applied` lists the commands that such links may run.
@@ -247,7 +250,7 @@ impl Call<'_> {
     }
 
     fn judge_node(&mut self, secret: &[u8]) -> CommandResult {
-        // All bytes are compared, however early one differs.
+        // All bytes are compared, however early a byte differs.
         let given = self.args.at(2);
         let differences = given
             .iter()
@@ -275,8 +278,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Refuses an order about slots that a migration has: SETSLOT and the like. `slot`: the
-    /// order's, if it is about one.
+    /// Refuses an order about slots that a migration has: SETSLOT and the like. `slot`: the order's
+    /// slot, if the order is about a single slot.
     pub fn check_slot_order(&self, slot: Option<u16>) -> CommandResult {
         let Some(driver) = &self.server.migrations else {
             return Ok(());

@@ -3,8 +3,8 @@
 //!     Waits --no other snapshot--> Passing --snapshot ends--> Sent
 //!
 //! Invariants
-//!   1. All writes before the snapshot are in it; all later ones are streamed as effects.
-//!   2. A link never has more than [`UNSENT_MAX`] to send, and one more piece of the snapshot.
+//!   1. All writes before the snapshot are in it; all later writes are streamed as effects.
+//!   2. A link never has more to send than [`UNSENT_MAX`] and another piece of the snapshot.
 //!
 //! Cost: one snapshot at a time, of any purpose; each turn O(exports) and the bytes passed on.
 //! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
@@ -82,7 +82,7 @@ impl Engine {
         self.server.migrations.as_mut()?.exports.find(job)
     }
 
-    /// Takes the snapshot: earlier writes are in it, later ones are streamed.
+    /// Takes the snapshot: earlier writes are in it, later writes are streamed.
     fn begin_export(&mut self, job: Name) {
         self.take_effects();
         let Some(export) = self.export(job) else {

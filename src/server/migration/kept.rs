@@ -5,7 +5,7 @@ use crate::server::state::Server;
 use russet_base::memory::alloc;
 use russet_keyspace::Keyspace;
 
-/// The time that one command spends on deleting kept keys when memory is short.
+/// The time that a command spends on deleting kept keys when memory is short.
 const ROOM_NANOS: u64 = 500_000;
 
 impl Server {

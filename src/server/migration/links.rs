@@ -1,11 +1,11 @@
 //! The links of migrations: dialled, read and written. A source's commands are applied as they
 //! arrive, in slices.
 //!
-//! Bounds: [`READS_MAX`] reads and [`COMMANDS_MAX`] commands of one link in a turn, a slice beside
+//! Bounds: [`READS_MAX`] reads and [`COMMANDS_MAX`] commands of a link in a turn, a slice beside
 //! clients; [`INPUT_MAX`] unparsed bytes, or [`held_max`] while a snapshot is awaited. A target
-//! that does not read is dropped at the output limit of replicas.
-//! Invariant: bytes of one link keep their order: effects of a turn leave before later messages.
-//! Elsewhere: `russet_cluster::migration` decides what a link expects, `migration::applied` what it
+//! that does not read is dropped at the output limit of replicas. Invariant: bytes of a link keep
+//! their order: effects of a turn leave before later messages. Elsewhere:
+//! `russet_cluster::migration` decides what a link expects, `migration::applied` which commands it
 //! may run.
 
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ use russet_keyspace::{ClientId, KeyHash, Keyspace};
 use russet_net::{ConnectAttempt, Destination, Target};
 use russet_resp::Args;
 
-/// Reads of one link in one turn, and commands that are applied.
+/// Reads of a link in a turn, and commands of a link that a turn applies.
 const READS_MAX: usize = 8;
 const COMMANDS_MAX: usize = 512;
 const READ_BYTES: usize = 64 * 1024;
@@ -45,7 +45,7 @@ fn held_max(config: &Config) -> usize {
     }
 }
 
-/// The rest of a turn's share for the commands of one link.
+/// The rest of a turn's share for the commands of a link.
 struct Allowance {
     commands: usize,
     /// The end, in ticks, beside clients.
@@ -99,7 +99,8 @@ fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
 }
 
 impl MigrationDriver {
-    /// Closes a link of ours, or a client that is one, once its queued bytes are sent.
+    /// Closes a link that this node has dialled, or a client that is a link, once its queued bytes
+    /// are sent.
     pub(super) fn close(&mut self, link: MigrationLink, now_ms: u64) {
         match link {
             MigrationLink::Dialled(number) => {
@@ -419,7 +420,7 @@ impl Engine {
         stepped
     }
 
-    /// Applies one command of a link, of so many bytes. `Some`: no further one runs now.
+    /// Applies a command of a link, of so many bytes. `Some`: no further command runs now.
     fn run_command_of(
         &mut self,
         session: &mut Session,
@@ -476,8 +477,8 @@ impl MigrationDriver {
         is_more
     }
 
-    /// Whether the commands of a link leave room for clients: those of a snapshot do, and those of
-    /// a stream unless it lags, since it would never end then.
+    /// Whether the commands of a link leave room for clients: commands of a snapshot do, and
+    /// commands of a stream unless it lags, because a lagging stream would never end.
     fn is_paced(&self, number: u64) -> bool {
         match self.machine.expects(MigrationLink::Dialled(number)) {
             Some(InputKind::Snapshot) => true,

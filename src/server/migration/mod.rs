@@ -5,7 +5,7 @@
 //! subcommands (`commands`), by the timer, and when routes, roles or data have changed. After each
 //! call its actions are carried out at once, in their order. A link's queued bytes leave at the end
 //! of the turn, after the effects that were passed on before (`Engine::send_migrations`), so bytes
-//! of one link keep their order.
+//! of a link keep their order.
 
 mod applied;
 mod claims;

@@ -35,13 +35,13 @@ use russet_types::{Container, Signature, Type, for_container};
 const TURNS_MAX: usize = 20_000;
 /// The wait for a helper thread between two turns.
 const HELPER_WAIT: Duration = Duration::from_micros(20);
-/// The longest wait for one.
+/// The longest wait for a helper thread.
 const HELPER_MAX: Duration = Duration::from_secs(1);
 
 /// A place in a history: its id, and an offset.
 pub type HistoryPlace = (String, u64);
 
-/// A node's knowledge of one of its replicas.
+/// A node's knowledge of a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaFacts {
     pub port: u16,
@@ -176,7 +176,7 @@ impl ServerNode {
         })
     }
 
-    /// Sets both clocks; the monotonic one counts from the node's start.
+    /// Sets both clocks; the monotonic clock counts from the node's start.
     pub fn set_time(&mut self, unix_us: i64, mono_ms: u64) {
         self.now = Now { unix_us, mono_ms };
     }
@@ -190,7 +190,7 @@ impl ServerNode {
         Ok(())
     }
 
-    /// One turn. Returns whether there was something to do.
+    /// A turn of the loop. Returns whether there was something to do.
     pub fn turn(&mut self) -> Result<bool, String> {
         self.with_dialler(ServerNode::turn_now)
     }
@@ -363,7 +363,7 @@ impl ServerNode {
         all.hex()
     }
 
-    /// Each key with its database, and a readable form of its value: to show a difference.
+    /// Each key with its database and a readable form of the value, to show a difference.
     pub fn contents(&mut self) -> Vec<String> {
         let keyspace = &mut self.all.engine.keyspace;
         let now_ms = keyspace.now_ms();

@@ -1,5 +1,5 @@
-//! A node of a cluster over a network that a simulator owns: its bus, its moves of slots, and what
-//! it holds of questions to all shards.
+//! A node of a cluster over a network that a simulator owns: the node's bus, its migrations of
+//! slots, and its open questions to all shards.
 
 use std::ffi::OsString;
 use std::io;
@@ -31,7 +31,7 @@ pub struct ShardFacts {
 
 impl ServerNode {
     /// As [`ServerNode::start`], for a node of a cluster; the numbers of its machine come of
-    /// `seed`. `dial` makes all of its connections.
+    /// `seed`. `dial` makes all of the node's connections.
     ///
     /// Error: as there, or its state is another's.
     pub fn start_in_cluster(

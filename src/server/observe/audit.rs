@@ -6,7 +6,7 @@
 //!   2. Commands of the primary's stream are not recorded: the primary has recorded them.
 //!   3. With `audit-on-full block` audited commands are refused while the log takes no lines.
 //!
-//! Cost: one test for a command that the audit does not concern; else O(its keys).
+//! Cost: a test for a command that the audit does not concern; else O(keys of the command).
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
@@ -22,7 +22,8 @@ use russet_resp::Args;
 
 /// The outcome of a command.
 pub(in crate::server) enum AuditResult<'a> {
-    /// It ran for so many ticks of the cycle counter; an error's code, if it replied one.
+    /// The command ran for so many ticks of the cycle counter; `error`: the code of its error
+    /// reply, if any.
     Ran { ticks: u64, error: Option<&'a [u8]> },
     /// It takes effect later.
     Accepted,
@@ -58,8 +59,8 @@ impl Server {
         }
     }
 
-    /// Records that a command was refused, if the audit concerns its row. `error`: its line, or its
-    /// code.
+    /// Records that a command was refused, if the audit concerns the command's row. `error`: the
+    /// error's line, or its code.
     #[cold]
     pub(in crate::server) fn record_refused(
         &mut self,
@@ -122,7 +123,7 @@ impl Server {
             }
         };
         line.list("args", (1..args.len()).map(shown));
-        // Only a command of its full arity shows where its keys are.
+        // Only a command with the right number of arguments shows where its keys are.
         if row.spec.arity.admits(args.len())
             && let Ok(keys) = row.keys(args)
             && keys.len() > 0

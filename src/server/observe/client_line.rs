@@ -1,4 +1,4 @@
-//! A client as one line of text: CLIENT LIST, CLIENT INFO, the log.
+//! A client as a line of text: CLIENT LIST, CLIENT INFO, the log.
 //!
 //!     id=3 addr=127.0.0.1:50000 laddr=... fd=8 name= age=1 idle=0 flags=N db=0 ... cmd=get ...
 //!
@@ -125,7 +125,7 @@ pub fn client_line(
     line
 }
 
-/// One letter a flag, in Redis's order; `N` when there is none.
+/// A letter for each flag, in Redis's order; `N` without flags.
 pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
     let letters = [
         (ClientFlags::MONITOR, 'O'),

@@ -1,4 +1,4 @@
-//! Connections that end: one line in the log at verbose, one record for CLIENT CLOSED, one count.
+//! Connections that end: a line in the log at verbose, a record for CLIENT CLOSED, a count.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;

@@ -27,7 +27,7 @@ use russet_base::sys::{self, FixedText, SignalFacts};
 use russet_config::Config;
 use russet_net::Address;
 
-/// The row of the running command, plus one; zero: none.
+/// The row of the running command, plus 1; 0: none.
 static COMMAND: AtomicU32 = AtomicU32::new(0);
 static COMMAND_NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
 
@@ -44,7 +44,7 @@ static INFO: Kept = Kept::new();
 static REPORTING: AtomicBool = AtomicBool::new(false);
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
 
-/// Frames of a backtrace that are named: those of the crash, and those that lead to it.
+/// Frames of a backtrace that are named: the frames of the crash, and the frames that lead to it.
 const INNERMOST: usize = 64;
 const OUTERMOST: usize = 16;
 /// Frames that are walked.

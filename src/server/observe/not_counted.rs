@@ -32,7 +32,7 @@ pub(in crate::server) struct NotCounted {
 }
 
 impl NotCounted {
-    /// All owners but those that take a walk. `clients`: their bytes.
+    /// All owners except those that need a walk. `clients`: their bytes.
     pub(in crate::server) fn measure(
         server: &Server,
         keyspace: &Keyspace,

@@ -1,8 +1,8 @@
 //! The observers of every command: monitors, a session of HOTKEYS (`parts::observe::hotkeys`),
 //! figures of slots (`parts::cluster::slot_stats`).
 //!
-//! Invariant: `gates.is_observed` is whether there are any. It is the one test made per command, so
-//! all code that starts or ends one updates it ([`Server::update_observers`]).
+//! Invariant: `gates.is_observed` is whether there are any observers. Each command tests only this
+//! flag, so all code that starts or ends an observer updates it ([`Server::update_observers`]).
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
@@ -12,7 +12,8 @@ use russet_command::Flags;
 use russet_resp::Args;
 
 impl Server {
-    /// Starts a session, and discards the results of the last one. `false`: one is running.
+    /// Starts a session, and discards the results of the last session. `false`: a session is
+    /// running.
     pub fn start_hotkeys(&mut self, wanted: SessionSettings) -> bool {
         let hotkeys = &mut self.diagnostics.hotkeys;
         let started = hotkeys.start(wanted, &self.now, &self.cycles);

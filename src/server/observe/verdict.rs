@@ -1,10 +1,10 @@
 //! The findings about this server in one list: INFO's section `findings` prints it for `russet
 //! doctor`, the console shows it, MEMORY DOCTOR and LATENCY DOCTOR begin with their part of it.
 //!
-//! The checks of `russet doctor` are made here of the server's own INFO, so that nothing is well in
-//! one place and a fault in another. A Sentinel gives what SENTINEL EXPLAIN finds of each primary,
-//! a node of a cluster also what CLUSTER EXPLAIN finds. The reasons why the server is not ready
-//! (`metrics::health`) are among them. Figures of the last minutes are the console's history.
+//! The checks of `russet doctor` are made here of the server's own INFO, so that both always agree.
+//! A Sentinel gives what SENTINEL EXPLAIN finds of each primary, a node of a cluster also what
+//! CLUSTER EXPLAIN finds. The reasons why the server is not ready (`metrics::health`) are among
+//! them. Figures of the last minutes come from the console's history.
 //!
 //! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
 //! readings of `/proc`; at a node of a cluster O(nodes * replicas).
@@ -72,8 +72,8 @@ pub const OF_LATENCY: &[&str] = &[
     "spikes",
 ];
 
-/// Adds the reasons why the server is not ready. Where another check has found the same, its words
-/// stay, which say more, with the weight of the heavier one.
+/// Adds the reasons why the server is not ready. If another check has found the same fault, that
+/// check's words stay, because they say more, with the heavier of both weights.
 fn add_unready(reasons: impl Iterator<Item = Finding>, to: &mut Vec<Finding>) {
     for reason in reasons {
         match to
@@ -359,7 +359,7 @@ mod tests {
     use crate::console::history::FIELDS;
     use crate::server::Testbed;
 
-    /// Faults, but for those of memory and the machine, which all tests share.
+    /// Faults, except faults of memory and of the machine, which all tests share.
     fn codes(t: &Testbed) -> Vec<(Weight, String)> {
         const SHARED: [&str; 6] = [
             "memory",

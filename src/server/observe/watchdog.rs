@@ -1,12 +1,12 @@
 //! The watchdog (`watchdog-period`): a thread that looks at the loop from outside, and logs where
-//! it stands when one turn takes longer than the period.
+//! it stands when a turn takes longer than the period.
 //!
 //! The log gets the time, the running command, the length of its first key, the client, and the
 //! loop's stack; then, when the turn has ended, how long it took. Clients that are served beside a
 //! busy script change nothing: the script's turn goes on.
 //!
-//! Off, it costs two stores a turn, and one test a command. On, the thread wakes four times a
-//! period, and each command stores the length of its first key.
+//! Off, it costs two stores a turn, and a test a command. On, the thread wakes four times a period,
+//! and each command stores the length of its first key.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
@@ -24,8 +24,8 @@ use russet_resp::Args;
 
 /// When the running turn began, in ticks; 0: the loop sleeps.
 static TURN: AtomicU64 = AtomicU64::new(0);
-/// The noted keys, of the client's command and of its script's: the row plus one, and the key's
-/// length plus one in the lower 32 bits.
+/// The noted keys, of the client's command and of its script's: the row plus 1, and the key's
+/// length plus 1 in the lower 32 bits.
 static KEYS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 static PERIOD_MS: AtomicU32 = AtomicU32::new(0);
 /// The thread that watches; `None`: it does not run.
@@ -55,7 +55,7 @@ pub(in crate::server) fn note_key(row: &Row, id: usize, args: Args<'_>, origin: 
     KEYS[place].store((id as u64 + 1) << 32 | key, Relaxed);
 }
 
-/// The calling thread runs the loop: the one that is watched.
+/// The calling thread runs the loop: the watchdog watches this thread.
 pub(in crate::server) fn set_loop() {
     LOOP.get_or_init(ThreadNumber::mine);
 }

@@ -270,7 +270,7 @@ impl Server {
 }
 
 impl Persist {
-    /// Begins the file after those that the backup links.
+    /// Begins the file that follows the files linked by the backup.
     pub(in crate::server) fn begin_sealing(
         &mut self,
         stream: &Stream,

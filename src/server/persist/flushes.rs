@@ -405,7 +405,7 @@ fn find_flush(keyspace: &Keyspace, asked: UndoRequest) -> Result<PendingFlush, C
     }
 }
 
-/// Whether slots are being migrated: keys that came back could be at two nodes, the older ones
+/// Whether slots are being migrated: keys that came back could be at two nodes, the older copies
 /// here.
 fn migrates_slots(migrations: Option<&MigrationDriver>, cluster: Option<&ClusterDriver>) -> bool {
     let is_open = cluster.is_some_and(|driver| driver.core.open_slots() != (false, false));

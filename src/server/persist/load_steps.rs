@@ -12,7 +12,7 @@ use crate::server::state::Server;
 use crate::server::state::world::{Engine, Load};
 use russet_keyspace::{Audience, Keyspace};
 
-/// Bytes of one step for a caller that waits for the whole load.
+/// Bytes of a step for a caller that waits for the whole load.
 const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 impl Server {
@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Continues loading for one slice of a turn.
+    /// Continues loading for a slice of a turn.
     pub(in crate::server) fn continue_load(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace,

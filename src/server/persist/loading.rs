@@ -1,10 +1,11 @@
 //! Loads RDB files (`parts::persist::loading`) into keyspace and scripts: at the start, for DEBUG
 //! RELOAD. At the start a faulty file ends the server.
 //!
-//! At the start the file is read in slices, and its position becomes the stream's, so that replicas
-//! can continue. Expired keys are left out and their deletion is recorded, because replicas have
-//! them; a server that is to be a replica keeps them. With `appendonly yes` and no append only file
-//! yet, a copy of the file becomes its first base. DEBUG RELOAD reads the whole file at once.
+//! At the start the file is read in slices, and the file's position becomes the stream's, so that
+//! replicas can continue. Expired keys are left out and their deletion is recorded, because
+//! replicas have these keys; a server that is to be a replica keeps expired keys. With `appendonly
+//! yes` and no append only file yet, a copy of the file becomes its first base. DEBUG RELOAD reads
+//! the whole file at once.
 //!
 //! Cost: O(bytes of the file). A primary's snapshot is loaded by `server::replication::load`.
 

@@ -2,8 +2,8 @@
 //!
 //! Each has its state and its decisions in a type of `parts`, which takes settings, time and events
 //! and returns the consequences. They are carried out here: clients resume, the gates are
-//! recomputed, one part waits for another (a rewrite for a snapshot, a backup for the append only
-//! file or a save).
+//! recomputed, a part waits for another part (a rewrite for a snapshot, a backup for the append
+//! only file or a save).
 
 pub mod aof;
 pub mod backup;

@@ -37,7 +37,7 @@ impl Preload {
         }
     }
 
-    /// The set that it is: its folder, and its files.
+    /// The set of files at the path: the names of its folder, and the manifest.
     fn set(&self) -> Result<(Names, Manifest), LoadFailed> {
         let dir = self.path.parent().unwrap_or(Path::new("/")).to_owned();
         let name = self.path.file_name().unwrap_or_default();

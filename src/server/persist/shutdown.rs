@@ -197,7 +197,7 @@ impl Server {
         aborted
     }
 
-    /// Clients whose SHUTDOWN waited are answered: it did not happen.
+    /// Replies to clients whose SHUTDOWN waited, because the shutdown did not happen.
     fn end_shutdown_waits(&mut self, keyspace: &mut Keyspace) {
         const FAILED: CommandError =
             CommandError::Text("ERR Errors trying to SHUTDOWN. Check logs.");

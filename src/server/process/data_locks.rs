@@ -62,14 +62,15 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still locked, so that it is this server's file. One that stays does no harm.
+        // Removed while it is still locked, so that it is this server's file. A file that stays
+        // does no harm.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl DataLocks {
-    /// Holds the locks that the settings ask for, and no others. On an error those held before
-    /// stay, with some of the new ones.
+    /// Holds the locks that the settings ask for, and no others. On an error the locks held before
+    /// stay, with some of the new locks.
     pub fn follow(&mut self, config: &Config) -> Result<(), InUse> {
         let wanted = wanted(config);
         for (data, path) in &wanted {
@@ -136,7 +137,7 @@ fn remove_stale(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Takes a lock; `None`: it is held, by another process or by this one.
+/// Takes a lock; `None`: it is held, by another process or by this process.
 fn take(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -14,7 +14,7 @@ pub enum FileLimit {
     Enough,
     /// Only this many clients can be served.
     Clients(u32),
-    /// Not even one; only this many descriptors are allowed.
+    /// Not even a single client; only this many descriptors are allowed.
     TooLow(u64),
 }
 
@@ -87,7 +87,7 @@ fn raise(old: u64, wanted: u64, maximum: Option<u64>) -> (u64, Option<rustix::io
     (old, first_error)
 }
 
-/// The maximum, if it is lower than what was tried.
+/// The maximum, if it is lower than `tried`.
 fn limit_below(tried: u64, maximum: Option<u64>) -> Option<u64> {
     maximum.filter(|&maximum| maximum < tried)
 }

@@ -15,7 +15,7 @@ use russet_net::{
     unix_address,
 };
 
-/// One address of `bind`.
+/// An address of `bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct WantedSocket {
     /// The configured name, without the `-`.
@@ -70,7 +70,7 @@ fn give_to_group(config: &Config) -> Result<(), String> {
         .map_err(|e| system_text(&e))
 }
 
-/// The number of that group, if one is set.
+/// The number of the group, if the setting names a group.
 fn socket_group(config: &Config) -> Result<Option<u32>, String> {
     let name = config.unixsocketgroup.lossy();
     if name.is_empty() {
@@ -107,11 +107,11 @@ pub enum OpenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged;
 
-/// Replaces the TCP sockets in `listeners` by those that `config` asks for; all or none.
+/// Replaces the TCP sockets in `listeners` by the sockets that `config` asks for; all or none.
 ///
 /// Sockets that are still wanted stay open, with the clients in their queues. A socket that
-/// conflicts with a new one (all addresses against a single one) is closed first, and reopened if
-/// the new one fails.
+/// conflicts with a new socket (all addresses against a single address) is closed first, and
+/// reopened if the new socket fails.
 pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     let wanted = resolve_all(&all_wanted(config))?;
     let mut new = Vec::new();
@@ -167,7 +167,7 @@ fn reopen_over_old(
     }
 }
 
-/// Replaces the sockets for scrapes by those that `config` asks for; all or none.
+/// Replaces the sockets for scrapes by the sockets that `config` asks for; all or none.
 pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     reopen_tcp(&for_metrics(config), listeners)
 }
@@ -181,7 +181,7 @@ fn for_metrics(config: &Config) -> Config {
     }
 }
 
-/// Replaces the sockets of the console by those that `config` asks for; all or none.
+/// Replaces the sockets of the console by the sockets that `config` asks for; all or none.
 pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
     reopen_tcp(&for_console(config), listeners)
 }
@@ -318,7 +318,7 @@ fn resolve_all(wanted: &[WantedSocket]) -> Result<Vec<(WantedSocket, SocketAddr)
     let mut resolved: Vec<(WantedSocket, SocketAddr)> = Vec::new();
     for want in wanted {
         match want.resolve() {
-            // Also if one open socket would serve both: the next start would fail.
+            // Also if a single open socket would serve both: the next start would fail.
             Ok(address) if resolved.iter().any(|(_, known)| *known == address) => {
                 return Err(want.warn("bind: Address already in use"));
             }
@@ -326,7 +326,7 @@ fn resolve_all(wanted: &[WantedSocket]) -> Result<Vec<(WantedSocket, SocketAddr)
             Err(why) => return Err(want.warn(&why)),
         }
     }
-    // One token is kept for the Unix socket, and half of the others for each transport.
+    // A token is kept for the Unix socket, and half of the other tokens for each transport.
     resolved.truncate(LISTENERS_MAX - 1);
     Ok(resolved)
 }

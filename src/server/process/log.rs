@@ -1,17 +1,17 @@
-//! The log: Redis's line, pairs (`logfmt`), or one JSON object a line, to standard output, a file,
+//! The log: Redis's line, pairs (`logfmt`), or a JSON object a line, to standard output, a file,
 //! syslog.
 //!
 //!     4711:M 20 Nov 2026 08:00:00.123 * Server initialized
 //!
 //! The marks are Redis's levels: `.` debug (trace! here), `-` verbose (debug!), `*` notice (info!),
-//! `#` warning (warn! and error!). Fields follow the message as ` name=value`. An event is one
+//! `#` warning (warn! and error!). Fields follow the message as ` name=value`. An event is a single
 //! line, whatever clients or directives put into it: control characters are written as `\n` or
 //! `\x1b`. Bytes that may not be UTF-8 must be wrapped by the caller ([`Printable`]). JSON lines
 //! have the form of `tracing-subscriber`.
 //!
 //! A log file is opened for every line, so that log rotation works without a signal. Standard
-//! output is only appended to. A line is one write: lines of different threads do not mix, and a
-//! forked child finds no lock held by another thread. Lines before [`init`] are lost.
+//! output is only appended to. A line is a single write: lines of different threads do not mix, and
+//! a forked child finds no lock held by another thread. Lines before [`init`] are lost.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! The daemon's process settings: background, pid file, title, limits.
 //!
-//! Each of these is one setting or a few, applied at start; those that CONFIG SET may change are
-//! applied again by `commands::server::config`.
+//! Each module applies a setting or a few at start; `commands::server::config` applies settings
+//! again that CONFIG SET may change.
 
 pub mod background;
 pub mod data_locks;

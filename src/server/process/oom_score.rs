@@ -18,7 +18,8 @@ static FOUND: Mutex<Option<i64>> = Mutex::new(None);
 ///
 /// # Errors
 ///
-/// The file cannot be read or written: mostly a score below the current one, without privileges.
+/// The file cannot be read or written: mostly because the process lacks the privilege to lower its
+/// score.
 pub fn apply_oom_score(config: &Config) -> io::Result<()> {
     let [primary, replica, ..] = config.oom_score_adj_values.0;
     let value = match config.replicaof.0 {

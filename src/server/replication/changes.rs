@@ -3,9 +3,9 @@
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
 //! record when and for whom changes were made (`replication::change_stream`). A reader gets only
-//! what survives a kill ([`Past::recoverable`]): a restarted server has everything that its
-//! readers have. With REPLICAS a reader gets only what that many replicas have acknowledged, so
-//! that the same holds after a failover.
+//! what survives a kill ([`Past::recoverable`]): a restarted server has everything that its readers
+//! have. With REPLICAS a reader gets only changes that so many replicas have acknowledged, so that
+//! the same holds after a failover.
 
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -30,10 +30,10 @@ const ANSWER_BYTES: usize = 1 << 20;
 
 /// The filters and limits of a reader.
 pub struct Wanted<'a> {
-    /// A change is wanted if one of its keys begins with one of these; empty: any.
+    /// A change is wanted if any of its keys begins with any of these prefixes; empty: any change.
     pub prefixes: Vec<&'a [u8]>,
     pub db: Option<DbIndex>,
-    /// A change is wanted if its command is of one of these types, or of none.
+    /// A change is wanted if its command is of any of these types, or of no type.
     pub types: Option<Category>,
     /// Changes after which an answer is full.
     pub count: usize,
@@ -43,7 +43,7 @@ pub struct Wanted<'a> {
     pub row: usize,
 }
 
-/// The result of one slice of reading.
+/// The result of a slice of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// The answer is full, or has taken long enough.
@@ -209,7 +209,7 @@ impl Server {
                 is_settled = true;
                 continue;
             }
-            // Replicas are asked to acknowledge what they have; later writes ask by themselves.
+            // Replicas are asked to acknowledge their offsets; later writes ask by themselves.
             self.replication.asks_acks |= wanted.replicas > 0 && self.changes.wrote_to() > limit;
             return Ok(Read::AtEnd(limit));
         }

@@ -27,13 +27,13 @@ impl Server {
 }
 
 impl Replication {
-    /// Whether this client is a main link that waits for its second one.
+    /// Whether this client is a main link that waits for its second link.
     pub fn has_main_link(&self, main: ClientId) -> bool {
         let replica = self.replicas.get(main);
         replica.is_some_and(|replica| matches!(replica.state, ReplicaState::AwaitsSnapshot))
     }
 
-    /// The second link's snapshot has begun: the main one gets the stream from there on.
+    /// The second link's snapshot has begun: the main link gets the stream from there on.
     pub(in crate::server) fn begin_streaming(
         &mut self,
         config: &Config,

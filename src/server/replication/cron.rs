@@ -1,8 +1,8 @@
 //! Cron's work for the replication links, once a second: PINGs, acknowledgements, time limits.
 //!
-//! A link that is silent for `repl-timeout` ends; one that waits for a snapshot is kept alive by a
-//! newline. Cost: O(replicas), and at most 10,000 keys whose expiry this replica's own clients set.
-//! The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
+//! A link that is silent for `repl-timeout` ends; a link that waits for a snapshot is kept alive by
+//! a newline. Cost: O(replicas), and at most 10,000 keys whose expiry this replica's own clients
+//! set. The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
 //!
 //! The link to the primary, and its time limits: `russet_replication::upstream`. States of
 //! replicas: `parts::replication::replicas`. What the change stream keeps: `changes`.
@@ -78,8 +78,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Replicas that are silent or stuck for too long are disconnected; those that wait for a
-    /// snapshot get a newline, those online a PING now and then.
+    /// Disconnects replicas that are silent or stuck for too long; sends a newline to replicas that
+    /// wait for a snapshot, and a PING now and then to replicas that are online.
     fn tend_replicas(&mut self) {
         let Engine {
             keyspace, server, ..
@@ -133,7 +133,7 @@ impl Engine {
                 {
                     late.push((replica.id, "streaming sync"));
                 }
-                // The main link of two is silent while the other one is at work.
+                // The main link of two is silent while the second link is at work.
                 ReplicaState::AwaitsSnapshot | ReplicaState::Streams
                     if now_ms.saturating_sub(replica.received_ms) > limit_ms
                         && !server.replication.replicas.has_second(replica) =>

@@ -13,7 +13,7 @@ use russet_persistence::spool::{Spool, SpoolPlan};
 
 impl Server {
     /// Begins a snapshot for replicas; they read the spool ([`Spool::reader`]) from now on. The
-    /// position in the stream of effects that follows it is the one at this call.
+    /// stream of effects that follows the snapshot begins at the position of this call.
     ///
     /// Error: why it cannot begin, for example because another snapshot or a rewrite is in
     /// progress. Cost: as

@@ -40,7 +40,7 @@ pub(super) fn sync_file_path(unix_s: i64) -> PathBuf {
 }
 
 impl Server {
-    /// The old data goes, unless it stays until the new one is complete. `length`: bytes of the
+    /// Removes the old data, unless it stays until the new data is complete. `length`: bytes of the
     /// snapshot that a link brings, if they are known.
     pub(super) fn begin_sync_load(
         &mut self,
@@ -361,8 +361,8 @@ pub(super) fn survey(
 }
 
 impl Replication {
-    /// This server's keys, and those of a snapshot, as far as they need counting: O(its bytes) at
-    /// most, as a rule its first ones.
+    /// This server's keys, and those of a snapshot, as far as they need counting: O(bytes of the
+    /// snapshot) at most, as a rule only its first bytes.
     pub(in crate::server) fn count_for_guard(
         &self,
         keyspace: &Keyspace,

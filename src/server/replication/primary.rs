@@ -3,7 +3,7 @@
 //! Invariants
 //!   1. A replica is sent no byte of the stream beyond [`Past::sendable`].
 //!   2. At most one snapshot for replicas is being made; all waiting replicas with the same needs
-//!      share it, and one with other needs waits for its end.
+//!      share it, and a replica with other needs waits for the snapshot's end.
 //!   3. A replica continues only within this dataset's history, from the backlog or from the log.
 //!
 //! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
@@ -229,7 +229,7 @@ impl Server {
         } else {
             reply.raw(b"+CONTINUE\r\n")
         }
-        // The main link of two gets the stream while the other one brings the snapshot.
+        // The main link of two gets the stream while the second link brings the snapshot.
         replica.state = match replica.facts.second {
             Some(_) => ReplicaState::Streams,
             None => ReplicaState::Online,
@@ -381,8 +381,8 @@ impl Server {
 }
 
 impl Engine {
-    /// Begins the snapshot that replicas wait for, if it is due; or lets them join the one under
-    /// way.
+    /// Begins the snapshot that replicas wait for, if it is due; or lets them join the current
+    /// snapshot.
     pub(in crate::server) fn begin_due_syncs(&mut self) {
         let Engine {
             keyspace, server, ..
@@ -442,7 +442,7 @@ impl Engine {
         match server.begin_sync_snapshot(keyspace, form) {
             Ok(spool) => {
                 // In Valkey's dialect the snapshot names the imports: the stream must not, since
-                // Valkey's replicas take an import that begins for one without keys.
+                // Valkey's replicas take an import that begins for an import without keys.
                 if server.config.dialect == Dialect::Redis {
                     server.with_migrations(keyspace, |m, around| m.announce_again(around));
                 }
@@ -569,7 +569,7 @@ impl Replication {
     }
 
     /// The waiting replicas without those in a pause: a replica that has acknowledged none of its
-    /// earlier copies waits before the next one. Logs the pauses.
+    /// earlier copies waits before the next copy. Logs the pauses.
     pub(in crate::server) fn without_failing(
         &mut self,
         clients: &Clients,
@@ -638,9 +638,9 @@ impl Replication {
         }
     }
 
-    /// Other links with the announced address of this one count as replaced until an
-    /// acknowledgement arrives on them: that distinguishes replicas that share an address from a
-    /// replica that has connected again.
+    /// Other links with this link's announced address count as replaced until an acknowledgement
+    /// arrives on them: that distinguishes replicas that share an address from a replica that has
+    /// connected again.
     pub(in crate::server) fn doubt_earlier_links(&mut self, clients: &Clients, client: &Client) {
         let replicas = &self.replicas;
         let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {

@@ -2,8 +2,8 @@
 //!
 //! Invariants
 //!   1. Following keeps data and history: the new primary is asked to continue from our position.
-//!   2. A promotion begins a new id that continues the old one up to its offset; all replicas are
-//!      disconnected, to learn it.
+//!   2. A promotion begins a new id that continues the old id up to its offset. The server
+//!      disconnects all replicas, so that they learn the new id.
 //!   3. No wait of a client outlives the change from primary to replica; in a cluster of Valkey's
 //!      dialect the new routes decide on it.
 //!
@@ -49,8 +49,8 @@ impl Server {
         }
     }
 
-    /// REPLICAOF: this server follows another one from now on. Its data is replaced, or continued
-    /// if that server has the same history.
+    /// REPLICAOF: this server follows another server from now on. Its data is replaced, or
+    /// continued if that server has the same history.
     pub fn follow(&mut self, keyspace: &mut Keyspace, host: &[u8], port: u16) {
         let was_replica = self.replication.is_replica();
         self.drop_link(keyspace);
@@ -67,7 +67,7 @@ impl Server {
             Some(before) => before.core.demoted,
             None => Some(self.stream.position()),
         };
-        // A former primary, or a replica of another one, has data that may be continued.
+        // A former primary, or a replica of another primary, has data that may be continued.
         upstream.core.has_data = self.stream.is_known();
         self.replication.upstream = Some(Box::new(upstream));
         self.config.replicaof = ReplicaOf(Some((Text::from(host.as_bytes()), port)));

@@ -1,14 +1,14 @@
-//! The stream of the primary that this server follows: its commands are applied, and its bytes
-//! become this server's stream.
+//! The stream of the primary that this server follows: this server applies the commands, and the
+//! bytes become its own stream.
 //!
 //!     bytes -> batch -> Applier::Primary -> World::run -> the same bytes: backlog, log
 //!
 //! Effects are not recorded: the primary's own bytes are what sub-replicas and the append only file
-//! get, so all of them have one offset. A turn's work is bounded as a client's is (`batch`).
+//! get, so all of them have the same offset. A turn's work is bounded as a client's is (`batch`).
 //!
 //! Invariants
-//!   1. The offset moves after a command, and after EXEC for those of a transaction, so a link that
-//!      is lost never leaves half a unit.
+//!   1. The offset moves after a command, and for the commands of a transaction after EXEC, so a
+//!      lost link never leaves half a unit.
 //!   2. Bytes are accounted for in order, newlines between commands too.
 //!
 //! Elsewhere: `applier` has the rules by which the commands run.
@@ -138,7 +138,7 @@ impl Engine {
         holds
     }
 
-    /// Applies one command of the stream, and serves the clients that waited for it.
+    /// Applies a command of the stream, and serves the clients that waited for it.
     fn apply(
         &mut self,
         session: &mut Session,
@@ -258,7 +258,7 @@ impl Server {
             PropagationErrors::Ignore => false,
             PropagationErrors::Panic | PropagationErrors::PanicOnReplicas => true,
         };
-        // A writable replica may have keys of its own, with which its primary's commands fail.
+        // A writable replica may have keys of its own, that make the primary's commands fail.
         if panics && self.config.replica_read_only {
             tracing::warn!(
                 "This replica panicked sending an error to its {MASTER_INSIDE} after processing a command \
@@ -269,8 +269,8 @@ impl Server {
     }
 }
 
-/// Whether the stream waits: on a paused replica, and on one whose disk refuses its writes or
-/// lags.
+/// Whether the stream waits: on a paused replica, and on a replica whose disk lags or refuses
+/// writes.
 pub(in crate::server) fn holds_stream(
     now: &Now,
     gates: &Gates,

@@ -31,7 +31,7 @@ use russet_replication::compression::{Kind, Unpacker};
 use russet_replication::upstream::{Answer, Loss, Order, Settings, StoreFault};
 
 impl Server {
-    /// Passes an event to the machine of the link, and carries out what follows from it.
+    /// Passes an event to the machine of the link, and carries out the machine's actions.
     pub(in crate::server) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
         let (now, settings) = (
             self.now.into(),
@@ -49,7 +49,7 @@ impl Server {
         self.act_on_upstream(keyspace);
     }
 
-    /// Passes an answer to the machine of the link, and carries out what follows from it.
+    /// Passes an answer to the machine of the link, and carries out the machine's actions.
     pub(in crate::server) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
         let (now, settings) = (
             self.now.into(),

@@ -1,4 +1,4 @@
-//! Acknowledgements that clients wait for (WAIT, WAITAOF), and those that writes need
+//! Acknowledgements that clients wait for (WAIT, WAITAOF), and acknowledgements that writes need
 //! (`min-replicas-to-write`).
 
 use crate::server::clients::blocked::Until;

@@ -17,7 +17,7 @@ use russet_config::system_text;
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Address, LISTENERS_MAX, Role, Stream, Target};
 
-/// The log reports at most one failure in this time.
+/// The log reports at most a single failure in this time.
 const REPORT_EVERY_MS: u64 = 10_000;
 
 /// Listeners by their numbers.

@@ -1,18 +1,17 @@
 //! Connections held by their user's budgets resume when their turn comes.
 //!
 //! `parts::users::budgets` has a queue for each user, first in, first out, and decides when the
-//! next connection is due and which share it has; here it runs. Its input stayed in its session or
-//! in its socket, so commands keep their order and none is lost.
-//! Cost: at most one turn for each connection that waits, for each user that is due; `sleep` wakes
-//! the loop when the next one is.
-//! Elsewhere: `users::budgets` admits, measures and charges commands.
+//! next connection is due and which share it has; here the connection runs. Its input stayed in the
+//! session or in the socket, so commands keep their order and no command is lost. Cost: for each
+//! user that is due, at most one turn for each waiting connection; `sleep` wakes the loop when the
+//! next connection is due. Elsewhere: `users::budgets` admits, measures and charges commands.
 
 use super::Loop;
 
 impl Loop {
     /// Resumes connections, each user's in the order in which they were held, as long as their
-    /// budgets last: each runs its share of the budget that has come back. One with more to run
-    /// waits again, after the others. At most one turn for each that waits.
+    /// budgets last: each runs its share of the budget that has come back. A connection with more
+    /// to run waits again, after the others. At most one turn for each waiting connection.
     pub(in crate::server) fn resume_held(&mut self) {
         let now_ms = self.engine.server.now.mono_ms;
         for (user, waiting) in self.engine.server.acl.accounts.due(now_ms) {
@@ -102,7 +101,7 @@ mod tests {
             let line = format!("INCR n{at}\r\n");
             socket.write_all(line.repeat(900).as_bytes()).expect("room");
         }
-        // 2,000 at once, which the first ones take; then each has its share.
+        // 2,000 at once, which the first connections take; then each has its share.
         let began = Instant::now();
         run_until(&mut peer, |_| began.elapsed() > Duration::from_millis(600));
         let mut got: Vec<usize> = Vec::new();

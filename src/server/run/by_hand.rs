@@ -9,7 +9,7 @@ use crate::server::state::world::Flow;
 use russet_base::clock::Now;
 
 impl Loop {
-    /// One turn, with the events that have come. Returns whether there was one.
+    /// A turn, with the events that have come. Returns whether there was an event.
     pub(in crate::server) fn turn_at(&mut self, now: Now) -> io::Result<(Flow, bool)> {
         self.poll_for(Duration::ZERO)?;
         let had_events = !self.events.is_empty();

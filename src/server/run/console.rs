@@ -3,7 +3,7 @@
 //!
 //! The answer to a command acknowledges its writes, so answers leave with the replies of clients,
 //! after the turn's writes are in the log ([`Loop::flush_consoles`]). A call that does not end
-//! within its share of a turn continues in the next ones.
+//! within its share of a turn continues in the next turns.
 
 use super::http::{BUFFER_BYTES_KEPT, CALL_MS, Exchange, READ_BYTES, Read};
 
@@ -28,7 +28,7 @@ impl Loop {
         &mut self.engine.server.connections.console
     }
 
-    /// Continues calls and answers. O(connections), if one of them asks for it.
+    /// Continues calls and answers. O(connections), if any connection asks for it.
     pub(in crate::server) fn drive_consoles(&mut self) {
         if !self.consoles().is_urgent {
             return;
@@ -45,7 +45,8 @@ impl Loop {
         }
     }
 
-    /// Compresses one step of one answer, so that many answers hold a turn no longer than one.
+    /// Compresses a step of a single answer, so that many answers hold a turn no longer than a
+    /// single answer.
     pub(super) fn pack_one(&mut self) {
         let Some((slot, generation)) = self.consoles().next_to_pack() else {
             return;

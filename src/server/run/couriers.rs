@@ -6,8 +6,8 @@
 //!     flush     the written bytes go into the I/O thread's tasks
 //!     post      tasks leave with the replies of the turn, and in between
 //!
-//! Pauses, limits, held clients and the order of replies and log are those of all clients, because
-//! the session stays with the loop. A report of a client that has gone finds no session.
+//! Pauses, limits, holding, and the order of replies and log are the same as for other clients,
+//! because the session never leaves the loop. A report of a client that has gone finds no session.
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -109,9 +109,9 @@ impl Loop {
         }
     }
 
-    /// A client's turn is over, and there are I/O threads: takes along what was written, and moves
-    /// its socket if it is on the wrong side. A replica's is the loop's: it is sent blocks that are
-    /// shared with the backlog, of which an I/O thread would have copies.
+    /// A client's turn is over, and there are couriers: takes along what was written, and moves its
+    /// socket if it is on the wrong side. A replica's socket stays with the loop, because the loop
+    /// sends blocks shared with the backlog, while a courier would need copies.
     #[inline]
     pub(super) fn place(&mut self, session: &mut Session) {
         let io_threads = &mut self.engine.server.connections.io_threads;
@@ -178,7 +178,8 @@ impl Loop {
         }
     }
 
-    /// Serves what I/O threads have read, each a share. Whether there was anything.
+    /// Serves the requests that couriers have read, a share for each courier. Returns whether there
+    /// was anything.
     ///
     /// The guest of a busy script begins with the rest of what the loop was serving: the command
     /// that ends the script may be there.
@@ -267,9 +268,9 @@ impl Loop {
         }
     }
 
-    /// Prefetches the keys of the first command of each of the next reports, from this one on,
-    /// where the keys are too many for the caches: one after the other, each lookup would wait for
-    /// memory by itself.
+    /// Prefetches the keys of the first command of each of the next reports, from `from` on, if the
+    /// keys are too many for the caches: otherwise each lookup in sequence would wait for memory by
+    /// itself.
     fn look_ahead(&mut self, from: usize) {
         let server = &self.engine.server;
         let Some((block, reports)) = server.connections.io_threads.served() else {
@@ -321,7 +322,7 @@ impl Loop {
         if has_room && session.write_armed {
             server.turn.queue_flush(&mut session);
         }
-        // A killed one is closed before the loop sleeps: the end of its socket is no news.
+        // A killed client is closed before the loop sleeps: the end of its socket is no news.
         let is_over = session.ends || session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !has_unread || is_over {
             server.memory.clients.count(&mut session);
@@ -342,8 +343,8 @@ impl Loop {
         true
     }
 
-    /// Whether what was read of a client can be run where it lies: nothing precedes it, and it need
-    /// not wait.
+    /// Whether the bytes read of a client can be run in place: no earlier input precedes them, and
+    /// the client need not wait.
     #[inline]
     fn runs_from_block(&self, session: &Session) -> bool {
         session.client.runs()

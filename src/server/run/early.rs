@@ -1,5 +1,5 @@
-//! Early reads: the requests of several clients, of which each sends one short command at a time,
-//! are read before the first of them runs, so that their keys are in the cache by then.
+//! Early reads: the requests of several clients, of which each sends a single short command at a
+//! time, are read before the first request runs, so that their keys are in the cache by then.
 //!
 //!     read, read, read ...  -> directory words prefetched, bytes kept in `Turn::early`
 //!     before the first runs -> table lines, then entries, of all keys
@@ -10,12 +10,12 @@
 //! half a microsecond of a GET among a million keys, of seven.
 //!
 //! Invariants
-//!   1. Commands run in the order of their clients' reads: a read that is not early waits for those
-//!      that are, in the client's own input.
+//!   1. Commands run in the order of their clients' reads: a read that is not early waits, in the
+//!      client's own input, for the early reads.
 //!   2. A client's early bytes run before any that are read of it later: a guest, which reads from
 //!      clients while a script is busy, gets them first ([`Loop::give_back_early`]).
 //!   3. Between its read and its run a client is in the table, as any other: commands may stop or
-//!      close it, and what was read is then kept in its input.
+//!      close it, and the bytes read are then kept in its input.
 //!
 //! Cost: a copy of up to [`EARLY_BYTES_MAX`] bytes, and the command is parsed twice.
 
@@ -26,7 +26,7 @@ use crate::server::clients::session::Session;
 use crate::server::parts::run::early::{EARLY_BYTES_MAX, EARLY_MAX};
 
 impl Loop {
-    /// Before an event: if as many reads wait as may, they run, and the next ones are early.
+    /// Before an event: if the most reads wait, they run, and the next reads are early.
     #[inline]
     pub(super) fn begin_early(&mut self) {
         if !self.reads_early {
@@ -41,7 +41,7 @@ impl Loop {
         self.run_early();
     }
 
-    /// Whether what was read is one short command that runs later: it is kept then.
+    /// Whether the bytes read are a single short command, which is kept and runs later.
     #[inline]
     pub(super) fn takes_early(&mut self, session: &Session, bytes: &[u8]) -> bool {
         self.reads_early && bytes.len() <= EARLY_BYTES_MAX && self.keep_early(session, bytes)
@@ -62,7 +62,7 @@ impl Loop {
         true
     }
 
-    /// Runs what was read early, in the order of the reads.
+    /// Runs the early reads, in their order.
     fn run_early(&mut self) {
         let engine = &mut self.engine;
         let keys = engine.server.turn.early.prefetch(&engine.keyspace);
@@ -85,8 +85,8 @@ impl Loop {
         }
     }
 
-    /// Runs the early reads before what was read of this client, which is in its input; `None`: the
-    /// client has been closed.
+    /// Runs the early reads that precede this client's read, whose bytes are in its input; `None`:
+    /// the client has been closed.
     #[cold]
     pub(super) fn after_early(&mut self, session: Box<Session>) -> Option<Box<Session>> {
         let (slot, generation) = (session.slot, session.generation);
@@ -95,7 +95,7 @@ impl Loop {
         self.engine.server.clients.take_at(slot, generation)
     }
 
-    /// A guest runs what was read early, before it reads more of these clients.
+    /// A guest runs the early reads, before it reads more of their clients.
     pub(super) fn give_back_early(&mut self) {
         while let Some(read) = self.engine.server.turn.early.next() {
             let clients = &mut self.engine.server.clients;
@@ -117,7 +117,7 @@ mod tests {
     use super::super::tests::{Peer, connect, request, word};
     use super::*;
 
-    /// Clients that send one piece each before a turn.
+    /// Clients that each send a piece before a turn.
     struct Many {
         peer: Peer,
         sockets: Vec<UnixStream>,
@@ -153,7 +153,7 @@ mod tests {
         }
 
         fn id(&self, client: usize) -> u64 {
-            // The first one is the peer's own.
+            // The first client is the peer's own.
             self.peer.all.engine.server.clients.ids()[client + 1].0
         }
     }

@@ -23,17 +23,17 @@ const SEEK_BYTES: usize = 512 * 1024;
 /// A replica is sent the stream from the backlog again if it is no further back than the backlog's
 /// size and this; `replication::cron` allows twice as much.
 const NEAR_BYTES: u64 = 4 << 20;
-/// Blocks of one write.
+/// Blocks of a write.
 const SLICES_MAX: usize = 16;
 
-/// Bytes of the stream that are compressed for a replica in one turn: half a millisecond.
+/// Bytes of the stream that are compressed for a replica in a turn: half a millisecond.
 const PACKED_BYTES: usize = 256 * 1024;
 
 /// While turn follows turn, less of the stream than this waits for more, for at most that long.
 const GATHER_BYTES: u64 = 64 * 1024;
 const GATHER_NANOS: u64 = 1_000_000;
 
-/// How one write to a replica's socket ended.
+/// How a write to a replica's socket ended.
 enum Wrote {
     Bytes(usize),
     /// Nothing yet: the position is still looked for in the log.
@@ -60,8 +60,8 @@ impl Server {
     /// Queues replicas for which there is something to send. O(replicas).
     ///
     /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that
-    /// one write takes the bytes of several turns; `None`: the loop is about to sleep, and all is
-    /// sent. Nothing is delayed while a client waits for acknowledgements.
+    /// a single write takes the bytes of several turns; `None`: the loop is about to sleep, and all
+    /// is sent. Nothing is delayed while a client waits for acknowledgements.
     pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
         let sends_at_once = std::mem::take(&mut self.replication.sends_at_once);
         if self.replication.replicas.is_empty() {
@@ -136,7 +136,7 @@ impl Loop {
         }
     }
 
-    /// One write. `None`: there is nothing to send now.
+    /// A write. `None`: there is nothing to send now.
     fn feed_once(&mut self, session: &mut Session, most: usize) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
         let (id, now_ms, sendable) = (
@@ -243,8 +243,8 @@ impl Loop {
         Ok(Some(wrote.unwrap_or(Wrote::Bytes(0))))
     }
 
-    /// One write to a replica whose stream is compressed. Its cost is counted as the bytes of the
-    /// stream that were compressed for it, since these take the time.
+    /// A write to a replica whose stream is compressed. The cost is counted in bytes of the stream
+    /// that were compressed, because compression takes the time.
     fn feed_packed(&mut self, session: &mut Session) -> Result<Option<Wrote>, String> {
         let server = &mut self.engine.server;
         let (id, now_ms, sendable) = (

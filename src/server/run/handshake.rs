@@ -1,11 +1,11 @@
 //! TLS handshakes: a bounded share of every turn.
 //!
-//! The cost of a step is known only afterwards, so the share is checked after each: a turn takes at
-//! least one step, and with 2,048-bit RSA keys at most one. Other clients wait no longer than that
-//! for handshakes, however many arrive at once.
+//! The cost of a step is known only afterwards, so the share is checked after each step: a turn
+//! takes at least one step, and with 2,048-bit RSA keys at most one step. Other clients wait no
+//! longer than that for handshakes, however many arrive at once.
 //!
-//! With I/O threads (`couriers.rs`) they do the work, each with a share of its own rounds: here is
-//! what follows from a handshake's end or failure, in both cases.
+//! With couriers (`couriers.rs`) the couriers do the work, each with a share of its own rounds. The
+//! end or failure of a handshake is handled here in both cases.
 
 use std::io::ErrorKind;
 
@@ -148,7 +148,7 @@ mod tests {
         with_threads(1, many)
     }
 
-    /// The same, with so many I/O threads, which do the handshakes if there are more than one.
+    /// The same, with so many I/O threads, which do the handshakes if there are at least two.
     fn with_threads(threads: u32, many: usize) -> (Peer, Vec<TcpStream>) {
         let mut peer = Peer::new();
         let config = &mut peer.all.engine.server.config;
@@ -220,7 +220,7 @@ mod tests {
                 client.writer().write_all(b"SET k v\r\n").expect("room");
                 has_sent = true;
             }
-            // One write: the server reads the end of the handshake and the command at once.
+            // A single write: the server reads the end of the handshake and the command at once.
             let mut bytes = Vec::new();
             while client.wants_write() {
                 client.write_tls(&mut bytes).expect("a vector");

@@ -1,11 +1,11 @@
 //! Connections that speak HTTP: pages on `console-port`, scrapes and probes on `metrics-port`.
 //!
 //! They are accepted, read, written and ended here; `console` decides what a page does,
-//! `observe::metrics` answers a scrape. A scrape runs no command, so that its one answer
-//! acknowledges nothing and leaves at once. Bounds: `Port::connections_max`, the bytes of a request
-//! (`console::http`, `observe::metrics::http`), and the times below, each until something has
-//! happened; a scrape has [`HEAD_MS`] in total. One connection more takes the place of one that
-//! only waits (`Connection::waits_for_peer`).
+//! `observe::metrics` answers a scrape. A scrape runs no command, so its answer acknowledges
+//! nothing and leaves at once. Bounds: `Port::connections_max`, the bytes of a request
+//! (`console::http`, `observe::metrics::http`), and the time limits below, each for a step; a
+//! scrape has [`HEAD_MS`] in total. A connection beyond the limit takes the place of a connection
+//! that only waits (`Connection::waits_for_peer`).
 
 use crate::server::console::answer::is_safe_for_console;
 use std::io::{self, ErrorKind, Write};
@@ -29,7 +29,7 @@ const IDLE_MS: u64 = 30_000;
 const DRAIN_MS: u64 = 2000;
 /// Time limit for a call to run, and for the peer to take more of the answer.
 pub(super) const CALL_MS: u64 = 60_000;
-/// Bytes of one read.
+/// Bytes of a read.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 /// A buffer that is kept between requests.
 pub(super) const BUFFER_BYTES_KEPT: usize = 64 * 1024;
@@ -149,12 +149,13 @@ impl Loop {
         let mut connection = Box::new(Connection::new(port, stream, peer, due_ms));
         connection.refused = refused;
         self.pool(port).slab.put_back(place.0, connection);
-        // Its request may be there already: once read, later ones cannot take its place.
+        // The request may be there already: once it is read, later connections cannot take this
+        // connection's place.
         self.drive_page(port, place);
     }
 
-    /// Whether one more request may be read that will be refused: they are few, and make no other
-    /// connection end.
+    /// Whether a further request may be read only to be refused. Such requests are few, and make no
+    /// other connection end.
     fn has_room_to_refuse(&mut self) -> bool {
         let pool = self.pool(Port::Console);
         let refused = pool.slab.iter().filter(|(_, _, c)| c.refused.is_some());
@@ -374,7 +375,8 @@ impl Loop {
         Exchange::Ended
     }
 
-    /// Answers a request that took too long. A page that has sent nothing of one asked for nothing.
+    /// Answers a request that took too long. A page that has sent no byte of a request asked for
+    /// nothing.
     fn answer_late(&mut self, c: &mut Connection) {
         if !matches!(c.task, Task::Read) || c.unsent() > 0 {
             return;

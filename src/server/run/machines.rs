@@ -1,6 +1,6 @@
 //! The machines without I/O: the link to the primary, Sentinel, a cluster's node, slots that move.
-//! One list, in the order of their turn: events, urgency, due times, guest service and cron are
-//! loops over it.
+//! A list, in the order in which they are served: events, urgency, due times, guest service and
+//! cron are loops over it.
 //!
 //! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`,
 //! `server::migration`, `server::replication`). How events, links and timers of Sentinel and

@@ -12,64 +12,45 @@
 //!     before      clients whose keys became ready, replies (one write per client), closes
 //!     sleep
 //!
-//! mio is edge-triggered. A read shorter than its buffer means that the socket is drained, so no
-//! second read is needed; a full read puts the client on the ready list. While that list is not
-//! empty the poll does not sleep, so no event is lost.
-//!
-//! Replies leave only before the loop sleeps, in a fixed order ([`Loop::before_sleep`]): the writes
-//! that they acknowledge are done and, where promised, persisted. A client whose connection ends
-//! meanwhile, or whose socket becomes writable, is only put on the list.
-//!
-//! Budgets: accepting, each client's commands and replies, handshakes, expiry, snapshots and
-//! defragmentation have one each per turn, and continue in the next turn.
-//!
-//! Each kind of connection, and each part of a turn, has a file of its own beside this one; an
-//! event's token names the connection that it belongs to (`net::Role`).
-//!
-//! # One turn of the loop
-//!
-//! `Loop::turn` polls (mio, edge-triggered), reads the clock once, accepts a bounded number of
-//! clients, gives every readable client one read, continues with clients that have more work than
-//! their budget, runs timers, and before it sleeps writes the replies, one write per client.
-//!
-//! - An event's token has role, slot and generation of its connection (`net::Role`). Each role is a
-//!   type with a file of its own beside the turn: the control pipe, listeners, clients, scrapes.
-//!   Only `net` touches descriptors.
+//! - mio is edge-triggered. A read that does not fill its buffer means that the socket is drained,
+//!   so no second read is needed; a full read puts the client on the ready list. While that list is
+//!   not empty the poll does not sleep, so no event is lost and no client starves the others.
+//! - Work that has a budget in each turn continues in the next turn: accepting, each client's
+//!   commands and replies, handshakes, expiry, snapshots, defragmentation.
+//! - An event's token has role, slot and generation of its connection (`net::Role`). The generation
+//!   distinguishes an event of a connection closed earlier in the turn from an event of the
+//!   connection that got its slot. Each role is a type with a file of its own beside this file: the
+//!   control pipe, listeners, clients, scrapes. Only `net` touches descriptors.
 //! - Roles that are not clients (`http.rs`, `console.rs`, `upstream.rs`, `machines.rs`) keep their
 //!   connections apart from the poll, so that they are served beside a busy script, too
 //!   (`execution::busy`). Scrapes (`http.rs`) are HTTP on
-//!   `metrics-port`: not clients, one answer each, bounded in number, bytes and time. The answer
+//!   `metrics-port`: not clients, a single answer each, bounded in number, bytes and time. The
+//!   answer
 //!   has INFO's fields under `redis_exporter`'s names (`server/observe/metrics/fields.rs`) and the
 //!   metrics with labels (`families.rs`). A scrape takes about 0.2 ms of the loop (and less than
 //!   0.1 ms per thousand clients, which are visited once for all sections), because each reads the
 //!   latency percentiles of only a few commands (`percentiles.rs`).
-//! - Pages of the console (`console.rs`) are HTTP on `console-port`, with keep-alive and one
-//!   request at a time, and share the file of scrapes. Its answers acknowledge commands, so they
-//!   leave with the replies of clients (`flush_consoles`).
+//! - Pages of the console (`console.rs`) are HTTP on `console-port`, with keep-alive and a single
+//!   request at a time, and share the file of scrapes. The console's answers acknowledge commands,
+//!   so they leave with the replies of clients (`flush_consoles`).
 //! - systemd's watchdog is fed by cron, by the loop that serves others beside a script, and by SAVE
 //!   (`process::feed_watchdog`): by all work that may hold the loop for long.
-//! - All replies leave in `Loop::flush_replies`, after everything that the turn must persist before
-//!   it acknowledges (`Loop::before_sleep` has the order). A closing client, or a socket that
-//!   becomes writable, is only put on the list. A client's share of a turn is 64 KiB (1 MiB while
-//!   no other client waits), and a quarter more if that is the rest, so that a long reply delays no
-//!   other client.
-//!
-//! - A read that does not fill its buffer means that the socket is drained: no second read is
-//!   needed. A full read puts the client on the ready list, and while that list is not empty the
-//!   poll does not sleep. No event is lost and no client starves the others.
+//! - All replies leave in `Loop::flush_replies`, before the loop sleeps and after the turn has
+//!   persisted the writes that the replies acknowledge (`Loop::before_sleep` has the order). A
+//!   closing client, or a socket that becomes writable, is only put on the list of clients to
+//!   flush. A client's share of a turn is 64 KiB (1 MiB while no other client waits), and a quarter
+//!   more if that is the rest, so that a long reply delays no other client.
 //! - While many clients are active, the loop does not sleep for each next request. It rests for
 //!   `event-coalesce-usec` (a timer, not the poll: no client pays for a wake-up) and handles the
-//!   requests that gathered in one turn (`net::gather`). With one request per client at a
-//!   time nearly all of the cost is the kernel's: sleeping, waking, polling. The rests are judged
-//!   by what they find: they are doubled while that is little, and stop when few distinct clients
-//!   are active or all of them wait.
+//!   requests that gathered in one turn (`net::gather`). With a single request per client at a time
+//!   nearly all of the cost is the kernel's: sleeping, waking, polling. The loop judges each rest
+//!   by the requests that it gathered: it doubles the rests while they gather few, and stops them
+//!   when few distinct clients are active or all of them wait.
 //! - Before it blocks, the loop polls for up to `busy-poll-usec` microseconds, if the last sleep
 //!   was short and most of the previous polls found something (`server/run/spin.rs`): with few
 //!   clients that each wait for their reply, the next request finds the loop awake and pays for no
 //!   wake-up. With 2 to 24 such clients ten microseconds reach the throughput of a slower loop,
 //!   which sleeps less, for no more CPU per request; with more clients the rests do.
-//! - The generation in a token distinguishes an event of a connection closed earlier in the turn
-//!   from an event of its successor.
 
 pub mod accept;
 pub mod budgets;
@@ -115,7 +96,7 @@ use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_net::{Listener, Role, Target};
 
-/// The active expire cycle's share of one turn.
+/// The active expire cycle's share of a turn.
 const EXPIRE_BUDGET: Duration = Duration::from_micros(1000);
 
 /// The reactor: the poll, the listeners and the engine.
@@ -130,7 +111,7 @@ pub struct Loop {
     inbuf: Box<[u8]>,
     batch: Batch,
     sleeper: Sleeper,
-    /// The next short read may be an early one.
+    /// The next short read may be an early read.
     reads_early: bool,
     /// When this turn began, in ticks.
     began: u64,
@@ -203,7 +184,7 @@ impl Loop {
         }
     }
 
-    /// One round of a guest: reads once from each readable client and answers it.
+    /// A round of a guest: reads once from each readable client and answers it.
     pub(in crate::server) fn serve_others(&mut self) {
         crate::server::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
@@ -285,7 +266,7 @@ impl Loop {
         if alloc::exceeds(server.eviction_bound()) {
             server.memory.spare.give_up();
         }
-        // With the clock of this turn, and all buffers of the last one returned.
+        // With the clock of this turn, and all buffers of the last turn returned.
         self.engine.continue_eviction();
         let server = &mut self.engine.server;
         server.stats.turns += 1;
@@ -445,8 +426,8 @@ impl Loop {
     /// 2. Writes that must be persisted before they are acknowledged go to the append only file.
     /// 3. All replies of the turn leave.
     /// 4. Clients to be closed are closed.
-    /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then new
-    ///    indexes read what is there, and active defragmentation gets the time it is owed.
+    /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then new indexes
+    ///    read the existing keys, and active defragmentation gets its share of time.
     fn before_sleep(&mut self, idle: bool) {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
@@ -481,7 +462,7 @@ mod tests {
     use crate::server::parts::run::signals::Signals;
     use russet_net::{Address, Stream};
 
-    /// A loop with one client, whose other end is `socket`.
+    /// A loop with a single client, whose other end is `socket`.
     pub(in crate::server) struct Peer {
         pub(in crate::server) all: Loop,
         pub(in crate::server) socket: UnixStream,

@@ -1,4 +1,4 @@
-//! Reads from clients: one read per turn into the one shared buffer, and the commands it completes.
+//! Reads from clients: a read per turn into the shared buffer, and the commands that it completes.
 //!
 //!     client runs, little is kept  -> shared buffer: kept bytes, then the read -> run_buffer
 //!     one short command            -> after the next clients' reads (`early`)  -> run_buffer
@@ -7,7 +7,8 @@
 //!
 //! Invariants
 //!   1. A full read, or the peer's end, sets `more_to_read`: no event will report the rest.
-//!   2. A held client, or one that must take its replies first, is not read from.
+//!   2. The loop does not read from a held client, or from a client that must take its replies
+//!      first.
 //!   3. A request over `client-query-buffer-limit` ends the client; before login the limit is a
 //!      few inline commands.
 //!
@@ -44,7 +45,7 @@ enum Came {
     Nothing { keep: bool },
     /// Bytes in the client's own input.
     Own,
-    /// `n` bytes in the shared buffer, after the `kept` ones of the client's input.
+    /// `n` bytes in the shared buffer, after the `kept` bytes of the client's input.
     Shared { kept: usize, n: usize },
 }
 
@@ -66,9 +67,9 @@ impl Loop {
         }
     }
 
-    /// Reads from a client that has sent something, unless it must wait. One that `is_reset` will
-    /// not read an answer: it ends now. Its end alone may be that of its commands, which still
-    /// count.
+    /// Reads from a client that has sent something, unless it must wait. A client that `is_reset`
+    /// will not read an answer, and ends now. A plain end may only be the end of the client's
+    /// commands, which still run.
     pub(super) fn read_if_free(&mut self, mut session: Box<Session>, is_reset: bool) {
         // It is read when its turn comes.
         if session.client.flags.contains(ClientFlags::HELD) && !is_reset {
@@ -134,7 +135,7 @@ impl Loop {
         }
     }
 
-    /// One read, and the commands that it completes; that of an early read runs later.
+    /// A read, and the commands that it completes; the command of an early read runs later.
     pub(in crate::server) fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);
         let mut came = self.receive(&mut session, &mut inbuf);
@@ -145,7 +146,7 @@ impl Loop {
             self.inbuf = inbuf;
             return;
         }
-        // The first bytes may be those of TLS, which only the shared buffer is searched for.
+        // The first bytes may be TLS's, which only the shared buffer is searched for.
         if !self.engine.server.turn.early.is_empty() && session.client.traffic.reads > 1 {
             if let Came::Shared { kept, n } = came {
                 session.input.give(inbuf[kept..][..n].to_vec());
@@ -268,7 +269,7 @@ impl Loop {
         false
     }
 
-    /// Runs the commands in bytes that were read, after the `kept` ones of the client's input.
+    /// Runs the commands in bytes that were read, after the `kept` bytes of the client's input.
     /// `false`: the connection is over.
     pub(super) fn run_read(&mut self, session: &mut Session, bytes: &[u8], kept: usize) -> bool {
         let is_first = session.client.traffic.reads == 1;
@@ -458,7 +459,7 @@ mod tests {
     use russet_base::memory::large::LARGE_MIN;
     use russet_base::usage::{CpuOwner, cpu_time};
 
-    /// The replies when each command arrives alone and in one piece.
+    /// The replies when each command arrives alone and whole.
     fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
         let mut t = Testbed::unheard();
         let run = |args: &Vec<Vec<u8>>| {

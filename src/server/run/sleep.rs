@@ -8,7 +8,7 @@
 //!
 //! Invariant: all work without an event of its own is in `has_urgent` or has a deadline in
 //! `timeout`; cron bounds every sleep.
-//! Cost: O(1) and one system call per turn; O(users) while connections are held by budgets.
+//! Cost: O(1) and a system call per turn; O(users) while connections are held by budgets.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Loop {
         if let Some(driver) = &mut self.engine.server.sentinel
             && std::mem::take(&mut driver.may_rest)
         {
-            // Replies of many data nodes are read in one turn.
+            // Replies of many data nodes are read in a single turn.
             std::thread::sleep(SENTINEL_REST);
         }
         let server = &self.engine.server;

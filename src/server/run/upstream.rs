@@ -22,10 +22,10 @@ use russet_host::{Action, Event, LinkId, LoopDriver, Machine};
 use russet_net::{ConnectAttempt, Destination, Role, Stream, Target};
 use russet_replication::upstream::{Answer, Link, Loss, Order, Phase};
 
-/// Reads of one turn: of a snapshot, or of a conversation, in which a primary may send newlines
+/// Reads of a turn: of a snapshot, or of a conversation, in which a primary may send newlines
 /// without end.
 const READS_MAX: usize = 16;
-/// Bytes that a compressed snapshot may grow to in one turn: a read more.
+/// Bytes that a compressed snapshot may grow to in a turn; a read may exceed them.
 const UNPACKED_MAX: usize = 4 << 20;
 
 /// The attempt and its stage: a change of either ends a round of reads.
@@ -33,7 +33,8 @@ fn progress(upstream: &Upstream) -> (u64, Phase) {
     (upstream.core.generation, upstream.core.phase())
 }
 
-/// The loop around the link: its sockets are read on demand, and one becomes a client's.
+/// The loop around the link: the link's sockets are read on demand, and one of them becomes a
+/// client's.
 pub(super) struct UpstreamHost<'l>(pub &'l mut Loop);
 
 impl LoopDriver for UpstreamHost<'_> {
@@ -58,8 +59,8 @@ impl LoopDriver for UpstreamHost<'_> {
 }
 
 impl Loop {
-    /// Drives the link as far as it goes now. Called each turn: without a primary, or with one that
-    /// is online, it costs three tests.
+    /// Drives the link as far as it goes now. Called each turn: without a primary, or with an
+    /// online primary, it costs three tests.
     fn drive_upstream(&mut self) {
         self.engine.server.turn.receives = false;
         let now_ms = self.engine.server.now.mono_ms as i64;
@@ -383,7 +384,7 @@ impl Loop {
         stream.want_write(&self.registry, token, false).is_ok()
     }
 
-    /// Gives the link's client the next part of the held bytes; after the last one, its socket.
+    /// Gives the link's client the next part of the held bytes; after the last part, its socket.
     fn replay(&mut self) {
         let server = &mut self.engine.server;
         let now_ms = server.now.mono_ms;

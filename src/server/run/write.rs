@@ -1,4 +1,4 @@
-//! Sends replies: those of a turn in [`Loop::flush_replies`], one write per client.
+//! Sends replies: the replies of a turn in [`Loop::flush_replies`], a write per client.
 //!
 //! Writing to a client's reply puts the client on `Server::flush`. A client's writes per turn are
 //! bounded, and the rest is sent in the next turns, so that a long reply delays no other client.
@@ -386,7 +386,7 @@ mod tests {
         peer.all.turn().expect("a turn");
         let mut answers = Vec::new();
         take(&mut other, &mut answers);
-        // The element was delivered to one client or stayed for the others.
+        // The element was delivered to a single client or stayed for the others.
         let stayed = answers.ends_with(b":1\r\n");
         assert_eq!(stayed, got == b"+PONG\r\n");
     }

@@ -1,7 +1,7 @@
 //! Hashes and JSON documents as an index reads them.
 //!
-//! Fields that have expired are not there. Paths of JSON are compiled once (`json_paths`); one that
-//! cannot be compiled finds nothing.
+//! Expired fields are left out. Paths of JSON are compiled once (`json_paths`); a path that cannot
+//! be compiled finds nothing.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -140,7 +140,7 @@ impl JsonDocument<'_> {
         };
         let compiled = self.paths.borrow_mut().get(text);
         if let Ok(path) = compiled {
-            // Documents are read one after another, and no document holds the others for long.
+            // Documents are read in sequence, and no document holds the others for long.
             let budget = Budget::linear(self.json.memory_bytes());
             let root = self.json.root();
             return path

@@ -4,10 +4,10 @@
 //!     FT.DROPINDEX DD -> begin_drop -> a slice in each turn: DEL of some keys -> the index goes
 //!
 //! The index stays in files and in the log until all of its documents are deleted: after a crash in
-//! between it is there again, with those that are left, and can be dropped anew. Commands find it
-//! no more from the beginning. A server that becomes a replica meanwhile has it again, as its
-//! primary has it. SWAPDB waits until the documents are deleted: their names would be those of
-//! other keys.
+//! between the index is there again, with the documents that are left, and can be dropped anew.
+//! Commands no longer find it from the beginning. A server that becomes a replica meanwhile has the
+//! index again, as its primary has. SWAPDB waits until the documents are deleted, because their
+//! names would otherwise name other keys.
 //!
 //! Cost: O(documents), a bounded share of each turn.
 

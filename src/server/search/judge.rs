@@ -1,6 +1,7 @@
-//! Definitions of files, logs and primaries are judged by the bounds of those that clients send.
-//! One that does not pass is kept aside as commands (`parts::search::refused`), and the server
-//! starts without its index: a definition that would end this server must not end each start.
+//! Definitions of files, logs and primaries are judged by the same bounds as definitions that
+//! clients send. A definition that does not pass is kept aside as commands
+//! (`parts::search::refused`), and the server starts without the index, because a definition that
+//! would end this server must not end each start.
 
 use super::documents::check_path;
 use crate::server::parts::search::{Indexes, Line};
@@ -68,8 +69,9 @@ impl Indexes {
 }
 
 impl Call<'_> {
-    /// A command about an index that a server has taken before, and this one does not take: it is
-    /// kept aside, and has no other effect. `false`: it is a client's, which is refused.
+    /// Keeps aside a command about an index that another server has accepted and this server does
+    /// not accept; the command has no other effect. `false`: a client sent the command, which is
+    /// refused.
     pub fn keeps_aside(&mut self, name: &[u8], why: &[u8]) -> bool {
         if !self.was_taken_before() {
             return false;

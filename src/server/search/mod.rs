@@ -1,13 +1,13 @@
-//! Indexes beside the keyspace: changed keys are read again, new indexes read what is there.
+//! Indexes beside the keyspace: changed keys are read again, new indexes read the existing keys.
 //!
 //!     documents     hashes and JSON documents as an index reads them
 //!     dropping      indexes that go with their documents
 //!     judge         definitions of files and logs that this release does not take
 //!     spread        definitions that all nodes of a cluster have
 //!
-//! Elsewhere: `parts::search` has the indexes and what they have still to read, `russet_search`
-//! the engine.
-//! Cost: a turn without an index two tests; a changed key of an index that of its document.
+//! Elsewhere: `parts::search` has the indexes and the keys that they have still to read,
+//! `russet_search` the engine. Cost: a turn without an index two tests; a changed key of an index
+//! costs the reading of its document.
 
 pub mod documents;
 mod dropping;
@@ -45,7 +45,7 @@ const QUERIES_MAX: usize = 1 << 30;
 /// Documents between two looks at the clock.
 const SWEPT: u32 = 64;
 
-/// Why an index lacks documents: its reading ended, and those that came later are left out.
+/// Why an index lacks documents: the scan of existing keys ended, and later documents are left out.
 const ENDED: &str = "Used memory is more than 100 percent of max memory, cancelling the scan";
 const LEFT_OUT: &[u8] = b"Index background scan did not complete due to OOM. New documents will \
     not be indexed.";
@@ -79,9 +79,10 @@ impl Server {
         Some(bits.into())
     }
 
-    /// Makes room for what queries and cursors keep between their slices: idle cursors end, the
-    /// oldest first. `false`: they still keep more than they may, which is what all clients may
-    /// (`maxmemory-clients`, or the share beside `maxmemory`), or without a limit [`QUERIES_MAX`].
+    /// Bounds the memory that queries and cursors keep between their slices: ends idle cursors, the
+    /// oldest first. `false`: queries and cursors still keep more than the limit, which is the
+    /// limit of all clients (`maxmemory-clients`, or the share beside `maxmemory`), or without such
+    /// a limit [`QUERIES_MAX`].
     pub fn make_room_for_queries(&mut self) -> bool {
         let bound = match self.memory.clients.limit() {
             (0, _) => QUERIES_MAX,
@@ -244,7 +245,7 @@ fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) ->
     })
 }
 
-/// Ends the reading of keys at the memory limit: the index has what it has.
+/// Ends the scan of existing keys at the memory limit: the index keeps the documents read so far.
 fn end_reading(name: &[u8], held: &mut Held) {
     held.scan = None;
     held.is_partial = true;
@@ -253,8 +254,8 @@ fn end_reading(name: &[u8], held: &mut Held) {
     tracing::warn!("{ENDED}: index {name} has the documents that it has read so far");
 }
 
-/// Removes those of the next few documents whose keys are gone; where it stands then, `None` at the
-/// end.
+/// Removes, among the next few documents, the documents whose keys are gone. Returns the next
+/// position; `None` at the end.
 fn sweep_some(db: &Db<'_>, from: u32, held: &mut Held) -> Option<u32> {
     let end = held.index.documents_end();
     let next = from.saturating_add(SWEPT).min(end);
@@ -367,9 +368,9 @@ impl Indexes {
         self.note_drops(keyspace.slot_drops());
     }
 
-    /// Removes an index by its name or an alias, and if asked its documents of `db`: its own name,
-    /// and the keys that are gone, which the caller has to record. `None`: there is no such index.
-    /// O(1), with documents O(documents).
+    /// Removes an index by its name or an alias, and its documents of `db` if asked. Returns the
+    /// index's own name, and the deleted keys, which the caller has to record. `None`: there is no
+    /// such index. O(1), with documents O(documents).
     pub fn drop_index(
         &mut self,
         db: &mut Db<'_>,

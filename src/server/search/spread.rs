@@ -6,9 +6,10 @@
 //!                                      content ->            it takes over, or unites
 //!                                              <- note       its version is higher
 //!
-//! Primaries alone take part: a replica has what its primary's stream brings. What is taken over is
-//! recorded for log and replicas as commands. A flush, which removes all definitions of a node, and
-//! the end of a TEMPORARY index are changes like others: they spread.
+//! Only primaries take part: a replica has the definitions that its primary's stream brings.
+//! Definitions that a primary takes over are recorded for log and replicas as commands. A flush,
+//! which removes all definitions of a node, and the end of a TEMPORARY index are changes like
+//! others: they spread.
 
 use super::documents::check_path;
 use super::{DATABASE, Held};
@@ -69,7 +70,7 @@ impl Server {
         }
     }
 
-    /// Sends a note to a node that has not read one.
+    /// Sends a note to a node that has not read a note before.
     pub(in crate::server) fn note_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId) {
         if spreads(self.cluster.as_deref(), &self.persist).is_some() {
             self.send_definitions(keyspace, to, Kind::Note);
@@ -179,7 +180,7 @@ impl Server {
         }
     }
 
-    /// Makes definitions those that are wanted.
+    /// Changes the definitions `before` into those of `wanted`.
     fn redefine(&mut self, keyspace: &mut Keyspace, before: &Definitions, wanted: &Definitions) {
         let now_ms = self.now.mono_ms;
         let mut effects: Vec<Line> = Vec::new();
@@ -276,7 +277,7 @@ impl Indexes {
         true
     }
 
-    /// Counts the changes of definitions since the last call as one version.
+    /// Counts the changes of definitions since the last call as a single version.
     pub(in crate::server) fn refresh_catalog(
         &mut self,
         cluster: Option<&ClusterDriver>,

@@ -3,8 +3,8 @@
 //!
 //! The core is called by events of its links (`run::machines`), by the timer, by commands of
 //! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
-//! order. A save is part of that: it is on disk before the next action, and before the reply of a
-//! command.
+//! order. A save is an action as well: the state is on disk before the next action, and before the
+//! reply of a command.
 //!
 //! # Sentinel
 //!
@@ -13,26 +13,28 @@
 //! which is `SentinelDriver` (`server/parts/sentinel.rs`): the core with its links and processes of
 //! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` says what the
 //! core's actions mean here (`russet_host::Driver`): they are carried out at once, in their order;
-//! a save is part of that, so it is on disk before the next action and before the reply of the
-//! command. The core is called by events of links and by its timer (`run/machines.rs`), and
-//! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, those of a
-//! link in one write. The command table has only rows with `Flags::SENTINEL`; INFO
-//! has sections of its own, and no keyspace is loaded. `/metrics` reads the core's `FIGURES`
+//! a save is an action as well, so the state is on disk before the next action and before the reply
+//! of the command. The core is called by events of links and by its timer (`run/machines.rs`), and
+//! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, all
+//! requests of a link in a single write. The command table has only rows with `Flags::SENTINEL`;
+//! INFO has sections of its own, and no keyspace is loaded. `/metrics` reads the core's `FIGURES`
 //! (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.
 //!
-//! `config/` reads and writes its lines of the file, which also hold its state (epochs, votes,
+//! `config/` reads and writes the Sentinel's lines of the file, which also hold its state (epochs,
+//! votes,
 //! found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes both).
 //! `instances/` are the watched servers, `monitor` asks them, `refresh` and `discovery` take their
 //! answers, `strangers` bounds claims of any peer (Sentinels are believed when they answer, epochs
 //! when others can follow them, changes by a rate), `down`, `votes` and `failover` decide, `orders`
 //! are the transactions sent to data nodes, `commands/` answers clients.
 //!
-//! `Outbox` is where safety lies: after `Action::Persist` nothing is handed out until the driver
-//! has reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
-//! election is won before. `simulation` (`crates/sentinel`) drives three and five over a network
-//! that delays and cuts (also in one direction), with crashes back to the last save, jumping clocks
-//! and failing disks. It looks at every action: one vote per epoch, one leader per epoch with a
-//! majority, no act in TILT; and when all is well again, one agreed primary in bounded time.
+//! Safety lies in `Outbox`: after `Action::Persist` nothing is handed out until the driver has
+//! reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
+//! election is won before. `simulation` (`crates/sentinel`) drives three and five Sentinels over a
+//! network that delays and cuts (also in one direction), with crashes back to the last save,
+//! jumping clocks and failing disks. It looks at every action: one vote per epoch, one leader per
+//! epoch with a majority, no act in TILT; and when all is well again, one agreed primary in bounded
+//! time.
 
 mod file;
 mod scripts;

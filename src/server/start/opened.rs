@@ -17,11 +17,11 @@ use crate::server::{cluster, process::listen};
 use russet_base::text::system_text;
 use russet_config::Config;
 
-/// The reasons why a start would fail or could keep nothing, one each.
+/// The reasons why a start would fail or could keep nothing.
 pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let dir = config.dir.0.path();
-    // From here on relative names are those of the server.
+    // From here on relative names resolve as the server's do.
     match std::env::set_current_dir(dir) {
         Err(error) => {
             let why = system_text(&error);
@@ -139,7 +139,7 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
     ))
 }
 
-/// Whose a folder is, who this process is, and the two ways out.
+/// The folder's owner, this process's user, and the two remedies.
 pub(in crate::server) fn owners_text(folder: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
     match std::fs::metadata(folder) {
@@ -159,8 +159,8 @@ fn owners(owner: u32, own: u32) -> String {
     )
 }
 
-/// Whether the folder is missing and one of those that systemd makes before the start and removes
-/// after the stop (`RuntimeDirectory`).
+/// Whether the folder is missing, and systemd makes it before the start and removes it after the
+/// stop (`RuntimeDirectory`).
 fn is_made_by_the_start(folder: &Path) -> bool {
     let is_runtime = ["/run", "/var/run"]
         .iter()

@@ -1,9 +1,9 @@
 //! SIGHUP: the configuration is read again, from the same file and with the same options.
 //!
-//! Directives that have changed in it since it was last read are set, as by one CONFIG SET: all of
-//! them, or none if one value is refused. Directives that a running server cannot change are named.
-//! Changes by CONFIG SET stay, unless the file changes the same directive. Certificates are read
-//! again in any case.
+//! Directives that have changed in it since it was last read are set, as by a single CONFIG SET:
+//! all of them, or none if any value is refused. Directives that a running server cannot change are
+//! named. Changes by CONFIG SET stay, unless the file changes the same directive. Certificates are
+//! read again in any case.
 
 use crate::server::origin::Origin;
 use crate::server::state::Server;
@@ -36,8 +36,8 @@ impl Server {
         self.identity.reload = Some(reload);
     }
 
-    /// Sets the directives that differ between `old` and `new`. `false`: one is refused, and none
-    /// is set.
+    /// Sets the directives that differ between `old` and `new`. `false`: a directive is refused,
+    /// and none is set.
     fn apply_config(&mut self, keyspace: &mut Keyspace, old: &Config, new: &Config) -> bool {
         let (mut args, mut fixed): (Vec<Vec<u8>>, Vec<&str>) = Default::default();
         for directive in DIRECTIVES {
@@ -84,7 +84,7 @@ impl Server {
         true
     }
 
-    /// Sets directives as CONFIG SET does; returns the names of the changed ones.
+    /// Sets directives as CONFIG SET does; returns the names of the changed directives.
     fn set_all(
         &mut self,
         keyspace: &mut Keyspace,

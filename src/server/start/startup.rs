@@ -150,7 +150,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         tracing::warn!("{error}");
         return 1;
     }
-    // Only now: a second server must not overwrite the pid file of the one that has the port.
+    // Only now: a second server must not overwrite the pid file of the server that has the port.
     let pidfile = PidFile::write(&config, in_background);
     process::show_title(&config);
     let place = Surroundings {
@@ -405,7 +405,8 @@ fn look_at_user(terms: Terms<'_>, line: &FileLine) -> Result<(), Problem> {
     looked_at.map_err(|error| declaration_problem("user", line, &error))
 }
 
-/// As [`look_at_user`], of a `role` line: its name, and the role as far as its commands are known.
+/// As [`look_at_user`], of a `role` line: the role's name, and the role as far as its commands are
+/// known.
 fn look_at_role<'a>(
     commands: &Commands,
     line: &'a FileLine,
@@ -493,7 +494,7 @@ fn log_built_in(config: &Config) {
     }
 }
 
-/// The logo on a terminal or if always wanted; otherwise, and in a JSON log, one line.
+/// The logo on a terminal or if always wanted; otherwise, and in a JSON log, a single line.
 fn show_logo(config: &Config) {
     let mode = config.mode();
     let port = match config.port {

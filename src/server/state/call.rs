@@ -1,14 +1,14 @@
-//! A handler's view of the server: the arguments, the reply, one database, the client.
+//! A handler's view of the server: the arguments, the reply, a database, the client.
 //!
 //! Invariants
 //!   1. An effect is the command's own arguments, unless the handler records others ([`Effect`]).
 //!   2. A handler that blocks writes no reply: it comes from a later run, or from [`OnTimeout`].
 //!   3. No command blocks inside EXEC or a script (`may_block`).
 //!
-//! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once, on a task
-//! it shares large ones.
-//! Elsewhere: `execution::execute` makes it and calls the handler, `execution::blocking` runs
-//! blocked commands again, `keyspace::listeners::effects` encodes effects.
+//! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once, but
+//! shares large arguments with a task. Elsewhere: `execution::execute` makes a `Call` and calls the
+//! handler, `execution::blocking` runs blocked commands again, `keyspace::listeners::effects`
+//! encodes effects.
 
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
@@ -54,7 +54,7 @@ pub enum Effect {
     Rewritten,
 }
 
-/// One command being run. Data groups use only `args`, `reply` and `db`.
+/// A command being run. Data groups use only `args`, `reply` and `db`.
 pub struct Call<'a> {
     pub args: Args<'a>,
     pub reply: &'a mut Reply,
@@ -88,8 +88,8 @@ impl Call<'_> {
         row.keys(self.args).expect("the specs fit every form")
     }
 
-    /// Records another command as this one's effect; several calls record several. To be called
-    /// where the command has changed something.
+    /// Records another command as the effect of this command; each call adds an effect. Call it
+    /// after the command has changed something.
     #[inline]
     pub fn rewrite(&mut self, args: &[&[u8]]) {
         self.rewrite_in(self.db.index(), args);
@@ -111,7 +111,7 @@ impl Call<'_> {
     fn rewrite_iter<'w>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'w [u8]>) {
         self.effect = Effect::Rewritten;
         let (server, row, own) = (&*self.server, self.row, self.args);
-        // All keys of a command are of one slot, and its effects have no others.
+        // All keys of a command have the same slot, and its effects have no other keys.
         let slot = || server.table.row(row).first_key(own).map(slot_of);
         self.db.effects().record(db, slot, args);
     }
@@ -147,8 +147,8 @@ impl Call<'_> {
         self.origin == Origin::Loading || self.client.sends_taken()
     }
 
-    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. A command that
-    /// was taken before was within another server's limit, or an earlier one.
+    /// The longest string that the command may make, bytes: `proto-max-bulk-len`. A command that a
+    /// server has executed before was within that server's limit, or within an earlier limit.
     pub fn string_max(&self) -> u64 {
         let max = self.server.config.proto_max_bulk_len;
         if self.was_taken_before() {
@@ -158,7 +158,8 @@ impl Call<'_> {
         }
     }
 
-    /// The dialect of numbers in arguments: the wider one for commands that were taken before.
+    /// The dialect of numbers in arguments: the wider dialect for commands that a server has
+    /// executed before.
     #[inline]
     pub fn number_dialect(&self) -> Dialect {
         if self.was_taken_before() {
@@ -184,7 +185,7 @@ impl Call<'_> {
         self.origin == Origin::Retry
     }
 
-    /// Blocks the client until one of `keys` has a value of type `kind`, when the command runs
+    /// Blocks the client until any of `keys` has a value of type `kind`, when the command runs
     /// again from the start, or until `timeout_ms` (0: for ever) have passed.
     pub fn block_on_keys(
         &mut self,
@@ -202,8 +203,8 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, on_timeout);
     }
 
-    /// As [`Call::block_on_keys`], with other arguments for the retry; `guards`: also when one of
-    /// the keys is removed or changes its type.
+    /// As [`Call::block_on_keys`], with other arguments for the retry; `guards`: the command also
+    /// runs again when any of the keys is removed or changes its type.
     pub fn block_on_keys_as(
         &mut self,
         args: OwnedArgs,

@@ -101,7 +101,7 @@ pub struct Connections {
     pub(crate) relisten: bool,
     /// Where the loop registers connections; `None` without a loop.
     pub(in crate::server) registry: Option<mio::Registry>,
-    /// Wakes the loop, for those who work on a thread of their own.
+    /// Wakes the loop, for work on other threads.
     pub(in crate::server) wake: Wake,
     /// The threads that read and write for clients.
     pub(in crate::server) io_threads: IoThreads,

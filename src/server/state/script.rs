@@ -1,9 +1,10 @@
-//! The running script, as the commands that it calls see it: who called it, its limits, and what
-//! it has done so far.
+//! The running script, as the commands that it calls see it: its caller, its limits, and its
+//! effects so far.
 //!
-//! It is a parameter: `execution::script` makes one for each run, and [`World::script`] has it for
-//! the gates and the handlers of the script's commands, and for no other command. Clients that are
-//! served while the script is paused see the record in `parts::execution::scripting` instead.
+//! It is a parameter: `execution::script` makes a `RunningScript` for each run, and
+//! [`World::script`] has it for the gates and the handlers of the script's commands, and for no
+//! other command. Clients that are served while the script is paused see the record in
+//! `parts::execution::scripting` instead.
 //!
 //! Invariants
 //!   1. While it exists the script's code runs: the reply of its caller is not written to.
@@ -30,8 +31,8 @@ pub struct RunningScript<'a> {
     pub(in crate::server) limits: Limits,
     /// It has written.
     pub wrote: Cell<bool>,
-    /// The slot that its keys must have, in a cluster: of those that it declares, else of the first
-    /// used.
+    /// In a cluster, the slot that the script's keys must have: the slot of the declared keys, else
+    /// of the first key used.
     pub slot: Cell<Option<u16>>,
     /// Commands that it has called.
     pub calls: Cell<u64>,
@@ -39,7 +40,7 @@ pub struct RunningScript<'a> {
     pub touched: Cell<u64>,
 }
 
-/// The limits of one run of a script.
+/// The limits of a run of a script.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Limits {
     pub read_only: bool,

@@ -1,9 +1,9 @@
 //! Keyspace and server together: [`Engine`] owns both, side by side, so that a handler can borrow
-//! both; [`World`] borrows them for one client.
+//! both; [`World`] borrows them for a client.
 //!
-//! `World::run` (`execution::execute`) is the one way to run a command: a client's own, one of a
-//! transaction, a retry of one that had blocked. It nests (EXEC runs queued commands): it restores
-//! the statistics and notes of the outer command.
+//! `World::run` (`execution::execute`) is the only way to run a command: a client's own, a command
+//! of a transaction, a retry of a command that had blocked. It nests (EXEC runs queued commands),
+//! and then restores the statistics and notes of the outer command.
 
 use std::io;
 
@@ -58,7 +58,7 @@ pub(in crate::server) type NewGuest = fn(&mio::Registry) -> io::Result<Box<dyn G
 
 /// Serves other clients in the middle of a script (`execution::busy`).
 pub(in crate::server) trait Guest {
-    /// One round: accepts, reads, answers.
+    /// A round: accepts, reads, answers.
     fn serve(&mut self, keyspace: &mut Keyspace, server: &mut Server);
 }
 
@@ -90,7 +90,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The same for a command that a script calls, if it is one.
+    /// The same, if a script calls the command.
     #[inline]
     pub(in crate::server) fn in_script(
         mut self,

@@ -16,8 +16,8 @@ impl Testbed {
     /// Lets long commands leave the loop. `workers`: threads for work that cannot be divided; 0:
     /// the loop does it itself.
     ///
-    /// The server takes its machine for `slowness` times slower than it is: slices end so much
-    /// earlier, so that a small world has as many of them as a large one.
+    /// The server believes its machine `slowness` times slower than it is: slices end so much
+    /// earlier, so that a small world has as many slices as a large world.
     pub(crate) fn serve_in_turns(&mut self, workers: u32, slowness: u64) {
         let server = &mut self.engine.server;
         server.searches.set_wake(Wake::default());
@@ -25,7 +25,7 @@ impl Testbed {
         server.cycles.slow_down(slowness);
     }
 
-    /// Begins a command of each of these clients in one turn; the replies stay with them.
+    /// Begins a command of each of these clients in a single turn; the replies stay with them.
     pub(crate) fn begin(&mut self, clients: &[ClientId], args: &[&[u8]]) {
         let owned: OwnedArgs = args.iter().copied().collect();
         self.engine.server.stats.turns += 1;
@@ -38,7 +38,7 @@ impl Testbed {
         self.engine.serve_ready_keys();
     }
 
-    /// One more turn; `is_idle`: it has no events.
+    /// Another turn; `is_idle`: it has no events.
     pub(crate) fn turn(&mut self, is_idle: bool) {
         let engine = &mut self.engine;
         engine.server.stats.turns += 1;

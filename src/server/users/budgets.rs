@@ -1,16 +1,16 @@
 //! Commands of connections whose user has budgets: each is checked before it runs, and its reply is
 //! measured afterwards (`parts::users::budgets` keeps the accounts).
 //!
-//! A connection over the rate or the bytes is held: its command stays in its input, nothing more is
-//! read from it, and it resumes when its turn comes (`run/budgets.rs`). So its commands keep their
-//! order, and none is lost. A session of the console is not held in the middle of a call: its calls
-//! wait as a whole (`console/commands.rs`). The commands by which a replica introduces itself wait
-//! for their turn, whatever `over=` says, so that a replica comes through at last; as a link it has
-//! no budgets any more.
+//! A connection over the rate or the bytes is held: its next command stays in its input, the loop
+//! reads nothing more from it, and it resumes when its turn comes (`run/budgets.rs`). So commands
+//! keep their order, and no command is lost. A session of the console is not held in the middle of
+//! a call: the calls wait as a whole (`console/commands.rs`). The commands by which a replica
+//! introduces itself wait for their turn, whatever `over=` says, so that a replica can connect in
+//! the end; once it is a link, no budgets concern it.
 //!
-//! A reply is charged when its command has run, so that neither a closed connection nor a slow one
-//! gets more. Short replies, and messages and invalidations, which other clients cause, are charged
-//! when they are written.
+//! A reply is charged when its command has run, so that neither a closed nor a slow connection gets
+//! more. Short replies, and messages and invalidations, which other clients cause, are charged when
+//! they are written.
 //!
 //! The gates check how many elements a command would touch (`gates/work.rs`).
 
@@ -29,7 +29,7 @@ use russet_config::memory_text;
 use russet_resp::{Args, BoundedReply, Extent};
 
 /// Rows whose replies are written in full before they are measured: their commands may change
-/// something, themselves or by others that they run.
+/// something, themselves or by commands that they run.
 const IN_FULL: Flags = Flags::WRITE
     .union(RUNS_SCRIPT)
     .union(Flags::RUNS_QUEUE)
@@ -46,7 +46,7 @@ const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDG
 
 impl Engine {
     /// Whether the next command of a connection whose user has budgets may run now, and by which
-    /// way; it is charged if so.
+    /// way; if so, the command is charged.
     #[inline]
     pub(in crate::server) fn admit(
         &mut self,
@@ -69,8 +69,8 @@ impl Engine {
         })
     }
 
-    /// As [`Engine::admit`], for a connection that is held or whose turn it is, or whose user is
-    /// over a budget or has others that are held.
+    /// [`Engine::admit`] when the budgets matter: the connection is held, or it is a held
+    /// connection's turn to run, or the user is over a budget or has held connections.
     #[cold]
     #[inline(never)]
     fn ask_to_run(
@@ -435,7 +435,7 @@ mod tests {
         let client = user(&mut t, "bytes=0|1000 over=error");
         t.run(&format!("SET k {}", "x".repeat(393)));
         let sent = |t: &mut Testbed| t.run_as(client, "GET k").starts_with("$393");
-        // 400 bytes each, 100 of the login: none of them has left when the next one is asked.
+        // 400 bytes each, 100 of the login: no reply has left when the next command is checked.
         assert!(sent(&mut t) && sent(&mut t) && sent(&mut t));
         assert!(!sent(&mut t));
         let mut session = t.engine.server.clients.take(client).expect("connected");
@@ -540,7 +540,7 @@ mod tests {
             assert!(!reported.contains("OVERBUDGET"), "{line}: {reported}");
         }
         t.run_as(client, "SELECT 0");
-        // A value that one of its commands has made longer counts with its new length.
+        // A value that a command of the transaction has made longer counts with the new length.
         for line in ["MULTI", "RPUSH s d", "LRANGE s 0 -1"] {
             t.run_as(client, line);
         }

@@ -5,7 +5,7 @@
 //!   1. A change of users takes all of its rules, or none.
 //!   2. A connection whose user is deleted has only the default user's permissions until it is
 //!      closed.
-//!   3. Failed attempts of an address delay its next ones; a delayed client is blocked, not the
+//!   3. Failed attempts of an address delay its next attempts; a delayed client is blocked, not the
 //!      loop.
 //!
 //! Cost: O(connections) for each change of users.
@@ -66,9 +66,9 @@ impl Server {
         self.acl.log = log;
     }
 
-    /// The default user has lost its password or got one by `requirepass`: connections that have
-    /// not authenticated count as its own, or no longer. One that sets it has authenticated.
-    /// O(connections).
+    /// The default user has lost its password or got one by `requirepass`: from now on connections
+    /// that have not authenticated count as the default user's, or no longer do. The connection
+    /// that sets the password has authenticated. O(connections).
     pub(in crate::server) fn requirepass_changed(&mut self) {
         self.acl.requirepass_changed(&self.config);
         let mut freed = Vec::new();
@@ -215,7 +215,7 @@ impl World<'_> {
         true
     }
 
-    /// ACL LOAD: replaces all users by those of the file; an error names all of its mistakes.
+    /// ACL LOAD: replaces all users by those of the file; an error names all mistakes in the file.
     pub fn reload_users(&mut self) -> Result<(), LoadError> {
         let users = self.server.acl.users_of_file(&self.server.config)?;
         let Replaced {
@@ -233,8 +233,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Closes connections; the running one gets its reply before. Until then each has only the
-    /// default user's permissions.
+    /// Closes connections; the running connection gets its reply before. Until then each connection
+    /// has only the default user's permissions.
     fn end_clients(&mut self, ends: &dyn Fn(&Client) -> bool) {
         let World {
             keyspace,
@@ -259,8 +259,8 @@ impl World<'_> {
 
 impl Call<'_> {
     /// AUTH, HELLO AUTH: whether the attempt is judged now ([`World::log_in`]). If not, the client
-    /// blocks, and the handler judges it when its time is up. Refused if it cannot block, or if too
-    /// many attempts from its address are already waiting.
+    /// blocks, and the handler judges it when its time is up. The attempt is refused if the client
+    /// cannot block, or if too many attempts from its address are already waiting.
     pub fn begins_to_log_in(&mut self) -> Result<bool, CommandError> {
         if self.is_time_up() {
             return Ok(true);

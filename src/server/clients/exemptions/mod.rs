@@ -3,15 +3,16 @@
 //!
 //! Links and clients without a connection:
 //!
-//! - `REPLICA`, `RDB_CHANNEL`: by PSYNC or SYNC of a user who may run it. Exempt from its user's
-//!   budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's. It
-//!   touches no key, and any reply to it, or CLIENT REPLY OFF, ends it.
+//! - `REPLICA`, `RDB_CHANNEL`: by PSYNC or SYNC of a user who may run it. Exempt from the user's
+//!   budgets, `timeout`, `maxmemory-clients`, CLIENT PAUSE; the limit of replies is a replica's.
+//!   The connection touches no key; the server closes it at any reply to it, and at CLIENT REPLY
+//!   OFF.
 //! - `PRIMARY`: a connection that this server has made to its primary. Exempt from all gates, and
-//!   from limits of requests and replies: its commands are the stream.
+//!   from limits of requests and replies, because its commands are the stream.
 //! - `SENDS_SLOTS`: by CLUSTER SYNCSLOTS ESTABLISH at a node, of a user with RESTORE on all keys;
-//!   or a connection that this node has made to a source. Exempt from the gates but its user's
-//!   permissions, from limits of requests, budgets, `timeout`; it runs a list of commands, on the
-//!   slots of its migration.
+//!   or a connection that this node has made to a source. Exempt from all gates except the user's
+//!   permissions, from limits of requests, budgets, `timeout`; the connection may run only a list
+//!   of commands, on the slots of the migration.
 //! - `INTERNAL`: by AUTH with the cluster's secret, `dialect redis`. Exempt from its user's
 //!   permissions, budgets, `timeout`; it runs a list of commands that move slots.
 //! - `FAKE`: no connection, but scripts, the loader, modules. Exempt from gates for clients, CLIENT
@@ -34,8 +35,8 @@
 //! Conversely `UNAUTHENTICATED`, `RESTRICTED` and `BUDGETED` bind a connection: only a login, or
 //! the commands that make it a link, take them away.
 //!
-//! `DEBUGS`, `DEBUGS_HERE` are given by SCRIPT DEBUG and exempt from nothing: the commands of the
-//! debugger are its user's, and the connection ends with its session.
+//! `DEBUGS`, `DEBUGS_HERE` are given by SCRIPT DEBUG and exempt from nothing: the debugger's
+//! commands run as the client's user, and the connection ends with the debugger's session.
 //!
 //! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot
 //! become a link.

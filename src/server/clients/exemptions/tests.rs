@@ -1,11 +1,11 @@
 //! Every flag is judged, and no single right changes what its user may do.
 //!
-//! `GIVEN_BY`, `TAKEN_BY` and `OTHERS` together are all flags: a new one fails until it is in one
-//! of them. Each command in turn is a user's only right, alone, in MULTI and in EVAL, with many
+//! `GIVEN_BY`, `TAKEN_BY` and `OTHERS` together are all flags: a new flag fails until a table has
+//! it. Each command in turn is a user's only right, alone, in MULTI and in EVAL, with many
 //! arguments; afterwards the connection may have no flag that the command does not give, and lines
-//! that its user may not run must fail. Rights to administer (`ADMINISTER`) are left out.
-//! Cost: over 10,000 lines, one server per command.
-//! Elsewhere: `tests/cluster/roles.rs` has links between nodes.
+//! that its user may not run must fail. Rights to administer (`ADMINISTER`) are left out. Cost:
+//! over 10,000 lines, a server per command. Elsewhere: `tests/cluster/roles.rs` has links between
+//! nodes.
 
 use crate::server::Testbed;
 use crate::server::clients::client::ClientFlags;
@@ -31,7 +31,7 @@ const GIVEN_BY: [(ClientFlags, &[&str]); 15] = [
     (ClientFlags::NO_TOUCH, &["client|no-touch"]),
 ];
 
-/// Flags that bind a connection, and the commands after which one may be without.
+/// Flags that bind a connection, and the commands after which a connection may lack the flag.
 const TAKEN_BY: [(ClientFlags, &[&str]); 2] = [
     (ClientFlags::RESTRICTED, &[]),
     (ClientFlags::BUDGETED, &["psync", "sync", "reset"]),
@@ -130,7 +130,7 @@ fn rights(t: &mut Testbed) -> String {
     listed + &limit
 }
 
-/// After a command of its only right, a connection still cannot exceed its user's rights.
+/// After the command that is its only right, a connection still cannot exceed its user's rights.
 fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
     let now = flags(t, client);
     for (flag, by) in GIVEN_BY {
@@ -169,8 +169,8 @@ fn probe(t: &mut Testbed, client: ClientId, name: &str, said: &str) {
     }
 }
 
-/// Lines of a command: each has one word as often as the command takes, or is one of the command's
-/// own in [`LINES`].
+/// Lines of a command: each has the same word as often as the command takes, or is a line of the
+/// command in [`LINES`].
 fn lines_of(name: &str, arity: usize) -> Vec<String> {
     let start = name.replace('|', " ");
     let words = start.split(' ').count();
@@ -262,7 +262,7 @@ fn a_replica_is_bound_by_its_replies_alone_and_cannot_do_without() {
         let now = flags(&t, client);
         assert!(now.contains(ClientFlags::CLOSE_ASAP), "{lines:?}: {now:?}");
     }
-    // As in Redis, one that receives commands does not receive the stream, nor the other way round.
+    // As in Redis, a monitor does not become a replica, nor a replica a monitor.
     for (lines, is) in [
         (["MONITOR", "PSYNC ? -1"], ClientFlags::MONITOR),
         (["PSYNC ? -1", "MONITOR"], ClientFlags::REPLICA),

@@ -76,7 +76,7 @@ fn state(t: &mut Testbed) -> Vec<String> {
     .to_vec()
 }
 
-/// Each command with few words: no node ends, and what nodes do not ask does nothing.
+/// Each command with few words: no node ends, and a command that nodes never ask for does nothing.
 #[test]
 fn a_question_is_a_command_that_nodes_ask_with_its_words() {
     let mut t = node();

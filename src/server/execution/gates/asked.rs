@@ -1,5 +1,5 @@
-//! A command at the gates: its flags, with those of the commands that it runs, and how it is
-//! stopped.
+//! A command at the gates: its flags, with the flags of commands that it runs, and how a gate stops
+//! it.
 
 use crate::server::clients::client::{Client, ClientFlags};
 use crate::server::origin::Origin;
@@ -21,7 +21,7 @@ pub(in crate::server) struct GatedCommand<'a> {
     pub row: usize,
     pub args: Args<'a>,
     pub origin: Origin,
-    /// Its flags; for a command that runs a script, those that the script declares.
+    /// The command's flags; for a command that runs a script, the flags that the script declares.
     pub flags: Flags,
 }
 
@@ -64,7 +64,7 @@ pub(in crate::server) enum Wait {
 pub(in crate::server) const MASTERDOWN: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
-/// A command's flags; for a command that runs a script, those that the script declares.
+/// A command's flags; for a command that runs a script, the flags that the script declares.
 fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
     if !spec.flags.intersects(RUNS_SCRIPT) {
         return spec.flags;
@@ -92,7 +92,7 @@ pub(in crate::server) fn queues(client: &Client, spec: &Spec) -> bool {
     client.flags.contains(ClientFlags::MULTI) && !spec.flags.contains(Flags::NOT_QUEUED)
 }
 
-/// Whether the command has one of these flags, or for EXEC one that it runs.
+/// Whether the command, or for EXEC any command that it runs, has any of these flags.
 pub(super) fn has(world: &World<'_>, asked: &GatedCommand<'_>, flags: Flags) -> bool {
     asked.flags.intersects(flags)
         || asked.flags.contains(Flags::RUNS_QUEUE) && queue_has(world.server, world.client, flags)
@@ -103,7 +103,7 @@ pub(super) fn queue_lacks(server: &Server, client: &Client, flags: Flags) -> boo
     queued_flags(server, client).any(|its| !its.contains(flags))
 }
 
-/// Whether a command with one of these flags waits in the client's transaction.
+/// Whether a command with any of these flags waits in the client's transaction.
 pub(super) fn queue_has(server: &Server, client: &Client, flags: Flags) -> bool {
     queued_flags(server, client).any(|its| its.intersects(flags))
 }

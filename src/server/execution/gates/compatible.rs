@@ -1,8 +1,8 @@
 //! Counts commands that a cluster would refuse (`cluster-compatibility-sample-ratio`), on a server
-//! that may join one: commands, transactions and scripts with keys of several slots. Nothing is
-//! refused.
+//! that may join a cluster: commands, transactions and scripts with keys of several slots. Nothing
+//! is refused.
 //!
-//! Cost: nothing while the ratio is 0; else all commands take the long way, and those of the sample
+//! Cost: nothing while the ratio is 0; else all commands take the long way, and sampled commands
 //! hash their keys.
 
 use crate::server::execution::gates::slots::slots_of;

@@ -4,7 +4,7 @@
 //! Gates see the row, the arguments, the client and the origin ([`GatedCommand`]); they make the
 //! same exceptions for commands of a transaction as Redis. A server in no special state has no gate
 //! for a plain command: one test of [`Interest`] decides which rows must be checked, so that a
-//! limit or a password costs the others nothing. A script is checked once before it runs
+//! limit or a password costs other commands nothing. A script is checked once before it runs
 //! ([`script`]), and its commands by the same list.
 //!
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
@@ -50,8 +50,8 @@ bitflags::bitflags! {
 }
 
 /// Asks all gates that concern commands of such an origin, in Redis's order. The origin is a
-/// constant of each caller, and the gates are called by name: a small one is a test in the caller,
-/// where a call through a table costs ten instructions.
+/// constant of each caller, and the gates are called by name: a small gate becomes a test in the
+/// caller, while a call through a table costs ten instructions.
 #[inline(always)]
 fn ask_all(from: Origins, world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     const CLIENT: Origins = Origins::CLIENT;
@@ -102,14 +102,14 @@ pub(in crate::server) fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -
         Origin::Client | Origin::Retry | Origin::TimeUp => ask_all(Origins::CLIENT, world, asked),
         Origin::Exec => ask_all(Origins::EXEC, world, asked),
         Origin::Script => ask_all(Origins::SCRIPT, world, asked),
-        // A script that the primary sent runs as one of a file.
+        // A script that the primary sent runs like a script of a file.
         Origin::Loading | Origin::Primary => ask_all(Origins::LOADING, world, asked),
     }
 }
 
 impl World<'_> {
-    /// EXEC: whether the user may still run a queued command. Asked before each of them, since
-    /// those before it may have changed the user's rules.
+    /// EXEC: whether the user may still run a queued command. Asked before each queued command,
+    /// because earlier commands may have changed the user's rules.
     #[inline]
     pub fn permits_queued(&mut self, row: usize, args: Args<'_>) -> Result<(), CommandError> {
         // The clients that a gate of EXEC's commands may refuse.
@@ -147,7 +147,8 @@ impl World<'_> {
 }
 
 /// Refuses commands that the audit should record while its log takes no lines (`audit-on-full
-/// block`), but for those that mend or end that: a login, CONFIG SET of the audit, SHUTDOWN.
+/// block`), except commands that can repair or end that state: a login, CONFIG SET of the audit,
+/// SHUTDOWN.
 #[inline]
 fn audited(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     const STUCK: &str = "ERR The audit log takes no lines, and audit-on-full is block";
@@ -218,7 +219,7 @@ pub(in crate::server) fn permitted(
         return Ok(());
     }
     // The other server has checked its own users; a transaction of its stream runs whole. A source
-    // of slots that has dialled us has the rights of the user as which it has logged in.
+    // of slots that has dialled us has the rights of the user that it has logged in as.
     let caller = world.script.map_or(client, |by| by.caller.0);
     let is_dialled_source = caller
         .flags

@@ -1,8 +1,8 @@
-//! The gate of a cluster node: a command whose keys another node serves is sent there.
+//! The gate of a cluster node: a command whose keys another node serves is redirected to that node.
 //!
-//! All keys of a command, and of all that EXEC is about to run, must have one slot. The core
-//! decides where that slot is served (`russet_cluster::Cluster::route`); one bit shows a slot that
-//! this node serves and that does not move, before any gate ([`runs_here`]).
+//! All keys of a command, and of all commands that EXEC is about to run, must have the same slot.
+//! The core decides where that slot is served (`russet_cluster::Cluster::route`); one bit shows a
+//! slot that this node serves and that does not move, before any gate ([`runs_here`]).
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
@@ -79,7 +79,7 @@ impl<'a> Slots<'a> {
 }
 
 /// SUNSUBSCRIBE: Redis 8.10 takes it anywhere, so that a client may leave a channel whose slot has
-/// moved, and several at once; Valkey only where the slot is served.
+/// moved, and several at once; Valkey takes it only at the node that serves the slot.
 fn leaves_channels(server: &Server, row: &Row) -> bool {
     server.config.dialect == Dialect::Redis && row.spec.channels.is_none()
 }
@@ -101,7 +101,7 @@ fn each_key<'a>(server: &Server, row: &Row, args: Args<'a>, mut visit: impl FnMu
     }
 }
 
-/// Calls `visit` with the keys of a command, or of those that EXEC runs.
+/// Calls `visit` with the keys of a command, or of the commands that EXEC runs.
 fn each_asked<'a>(
     (server, client): (&Server, &'a Client),
     asked: &GatedCommand<'a>,
@@ -134,7 +134,8 @@ pub(super) fn slots_of<'a>(
     slots
 }
 
-/// Where the command's slot is served. The slot, if it has one. O(keys).
+/// Finds the node that serves the command's slot. Returns the slot if this node serves it; `None`:
+/// the command has no slot. O(keys).
 fn place(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<Option<u16>, Redirect> {
     let is_write = has(world, asked, Flags::WRITE);
     let is_exec = asked.spec.flags.contains(Flags::RUNS_QUEUE);
@@ -374,8 +375,8 @@ fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[K
 }
 
 /// Whether a command needs no routing: this is no cluster node, the command has no keys, or all
-/// of them have one slot that is served here and does not move. `hashes` may have those of the
-/// keys. O(keys).
+/// keys have the same slot, which this node serves and which does not move. `hashes` may have the
+/// hashes of the keys. O(keys).
 #[inline(always)]
 pub(in crate::server) fn runs_here(
     cluster: Option<&ClusterDriver>,

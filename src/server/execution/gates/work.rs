@@ -1,11 +1,12 @@
 //! How many elements a command may touch (`work=` of its user's budgets).
 //!
 //! A row counts from the arguments and the lengths of the values (`Spec::work`), before anything is
-//! done. EXEC is refused if one of its commands would touch too many, up to the first SELECT; each
-//! is asked again when its turn comes, since earlier ones may have made the values longer. The
-//! commands of a script are counted together, one element for each that touches none; one that is
-//! too many fails, and the script's writes until then stay as after any other error. A
-//! command that waits for its keys is counted again when they have something, as it runs again.
+//! done. EXEC is refused if any of its commands, up to the first SELECT, would touch too many
+//! elements; each command is checked again before it runs, because earlier commands may have made
+//! the values longer. The commands of a script are counted together, a command that touches none as
+//! a single element; the command that exceeds the limit fails, and the script's writes until then
+//! stay as after any other error. A command that waits for its keys is counted again when they have
+//! something, as it runs again.
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
@@ -19,7 +20,7 @@ use crate::server::users::budgets::over_budget;
 use russet_command::{CommandError, Facts, Flags};
 use russet_resp::{Args, Reply};
 
-/// The budget of the client's user, if it has one.
+/// The budget of the client's user, if any.
 fn limit(world: &World<'_>, client: &Client) -> Option<u64> {
     if !client.flags.contains(ClientFlags::BUDGETED) {
         return None;
@@ -55,7 +56,8 @@ pub(super) fn bounded(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result
 }
 
 impl Call<'_> {
-    /// The command touches no more elements than its user may: for what is known only as it runs.
+    /// The command touches no more elements than its user may: for a command whose work is known
+    /// only as it runs.
     ///
     /// # Errors
     ///
@@ -93,7 +95,7 @@ fn of_queue(world: &mut World<'_>, most: u64) -> Result<(), Stop> {
     let Some(transaction) = world.client.transaction.take() else {
         return Ok(());
     };
-    // After a SELECT the values are those of another database.
+    // After a SELECT the values are in another database.
     let facts = |row| world.server.table.row(row).spec.facts;
     let selects = |row| facts(row).contains(Facts::SELECTS);
     let queued = transaction.commands.iter();

@@ -1,13 +1,13 @@
 //! INFO as a crash report shows it: a text kept in static memory, because a broken process must not
 //! build one.
 //!
-//! There are two places, and `shown` names the complete one: a crash amid a renewal reports the
+//! There are two places, and `shown` names the complete place: a crash amid a renewal reports the
 //! text before it. They are atomics, whose plain loads and stores cost as much as a copy of the
 //! text (16 KiB, about a microsecond), and a signal handler may read them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of a text; a longer one is cut after its last whole line.
+/// Bytes of a text; a longer text is cut after its last whole line.
 const TEXT_BYTES: usize = 16 * 1024;
 const WORD_BYTES: usize = 8;
 /// Words that are read at once, into the stack.
@@ -15,7 +15,7 @@ const CHUNK_WORDS: usize = 128;
 
 pub struct Kept {
     places: [KeptText; 2],
-    /// The index of the complete place, plus one; zero: nothing is kept yet.
+    /// The index of the complete place, plus 1; 0: nothing is kept yet.
     shown: AtomicUsize,
 }
 
@@ -44,7 +44,7 @@ impl Kept {
         }
     }
 
-    /// Replaces the text. Of one thread at a time.
+    /// Replaces the text. Only one thread at a time may call it.
     pub fn renew(&self, text: &str, unix_us: u64) {
         let text = text.as_bytes();
         let text = match text.get(..TEXT_BYTES) {

@@ -1,8 +1,8 @@
 //! INFO persistence and stats: saves, the append only file, counters and rates.
 //!
 //! Fields that only russet or Valkey has stand among Redis's, each with a comment. The append only
-//! file's fields are shown while it is open, those of loading while data is loaded.
-//! Cost: O(1). Elsewhere: `figures::stats` counts; `replication` writes that section.
+//! file's fields are shown while it is open, the fields of loading while data is loaded. Cost:
+//! O(1). Elsewhere: `figures::stats` counts; `replication` writes that section.
 
 use super::writer::{Hundredths, Value};
 use super::{InfoWriter, Source};
@@ -167,7 +167,7 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-/// One line a field, in Redis's order: long, and flat.
+/// A line per field, in Redis's order: long, and flat.
 pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     let syncs = from.server.replication.syncs;
     let server = from.server;

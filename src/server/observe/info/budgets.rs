@@ -10,7 +10,7 @@ use crate::server::parts::users::budgets::Figures;
 use crate::server::state::Server;
 use russet_base::text::Printable;
 
-/// Users that have a line here and samples in the metrics: the first ones by name.
+/// Users that have a line here and samples in the metrics: the first users by name.
 const USERS_MAX: usize = 1000;
 
 /// A user with budgets.

@@ -13,8 +13,8 @@ use super::{InfoWriter, Source};
 use russet_keyspace::{DbIndex, KeySizes};
 use russet_types::Type;
 
-/// Entries sampled for the average time to live; table order is hash order, so the first ones are a
-/// fair sample.
+/// Entries sampled for the average time to live; table order is hash order, so the first entries
+/// are a fair sample.
 const TTL_SAMPLES: usize = 1000;
 
 pub(in crate::server) fn keyspace(from: &Source<'_>, to: &mut InfoWriter) {
@@ -50,7 +50,7 @@ const BYTE_DISTRIBUTIONS: [(Type, &str); 4] = [
     (Type::Hash, "hashes_sizes"),
 ];
 
-/// One line for each database and type in use: `lower bound=keys` of each non-empty bin.
+/// A line for each database and type in use: `lower bound=keys` of each non-empty bin.
 pub(in crate::server) fn keysizes(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Keysizes");
     for (at, db) in from.keyspace.in_use() {
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(shown, ["0", "1", "512", "1K", "512K", "1M", "32G", "4E"]);
     }
 
-    /// Every command updates the histogram: it drifts if one forgets to.
+    /// Every command updates the histogram: it drifts if a command forgets to.
     #[test]
     fn keysizes_follow_every_kind_of_change() {
         let mut t = Testbed::new();
@@ -151,7 +151,7 @@ mod tests {
         after(&["HEXPIRE h 0 FIELDS 1 b"], "");
     }
 
-    /// The bytes are those of MEMORY USAGE, which adds the table's own ten.
+    /// The bytes are MEMORY USAGE's, which adds the table's own ten.
     #[test]
     fn keys_are_counted_by_their_bytes_on_request() {
         let mut t = Testbed::new();

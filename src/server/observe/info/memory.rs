@@ -1,10 +1,10 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
 //!
-//! [`MemoryFigures`] is taken once for each report. russet's own figures are declared once, in one
-//! list (`OwnFigures`): their lines in INFO, MEMORY STATS and the metrics come from it.
-//! Cost: O(clients + databases), and one walk over owners whose bytes no counter has
-//! (`not_counted::walked`). The allocator's figures and `rss` are up to 0.1 s old.
-//! Elsewhere: `not_counted` has memory without effect on `maxmemory`, `base::memory` the allocator.
+//! [`MemoryFigures`] is taken once for each report. russet's own figures are declared once, in a
+//! list (`OwnFigures`) from which INFO, MEMORY STATS and the metrics take their lines. Cost:
+//! O(clients + databases), and one walk over owners whose bytes no counter has
+//! (`not_counted::walked`). The allocator's figures and `rss` are up to 0.1 s old. Elsewhere:
+//! `not_counted` has memory without effect on `maxmemory`, `base::memory` the allocator.
 
 use std::sync::LazyLock;
 
@@ -255,7 +255,7 @@ static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(|| {
 
 static ALLOCATOR: LazyLock<String> = LazyLock::new(|| format!("jemalloc-{}", alloc::version()));
 
-/// One line a field, in Redis's order: long, and flat.
+/// A line per field, in Redis's order: long, and flat.
 pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     let m = memory_figures(from);
     let config = &from.server.config;

@@ -103,8 +103,8 @@ pub fn info(source: &Source<'_>, wanted: &[&[u8]]) -> String {
     for section in sections {
         // Redis has two names for the list of modules.
         let also = section.name == "modules" && names("module_list");
-        // `search` looks at all terms, and Redis, too, shows it by its name and those of all
-        // modules alone; `findings` looks at the machine.
+        // `search` looks at all terms, and Redis, too, shows it only by its name and by the names
+        // of all modules; `findings` looks at the machine.
         let is_asked = match section.name {
             "search" => names("search") || names("modules") || names("everything"),
             "findings" => names("findings") || names("everything"),

@@ -7,7 +7,7 @@ use super::{InfoWriter, Source};
 
 use russet_base::text::Printable;
 
-/// Lines per database, those with the most bytes; PREFIXSTATS reports all.
+/// Lines per database, of the prefixes with the most bytes; PREFIXSTATS reports all.
 const LINES: usize = 100;
 
 pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut InfoWriter) {

@@ -2,8 +2,8 @@
 //!
 //! The fields' names, and some values, depend on the dialect. A Sentinel has its own sections of
 //! server and clients, and the text of its core.
-//! Cost: O(listeners), and for clients one pass over all of them (`Source::client_totals`), which
-//! all sections of a report share. Processor times are a few system calls.
+//! Cost: O(listeners), and a pass over all clients (`Source::client_totals`), which all sections of
+//! a report share. Processor times are a few system calls.
 
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;

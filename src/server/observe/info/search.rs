@@ -1,5 +1,5 @@
-//! INFO search: all indexes together. The names are those of Redis's module; what does not exist
-//! here is left out, or 0 where that is true.
+//! INFO search: all indexes together. The names are as in Redis's module; figures that do not exist
+//! here are left out, or 0 if 0 is true.
 
 use super::{InfoWriter, Source};
 use crate::server::parts::search::Held;

@@ -68,7 +68,7 @@ impl<'a> Source<'a> {
         all.filter(|(_, stats)| stats.calls > 0 || stats.failed > 0 || stats.rejected > 0)
     }
 
-    /// Over every connected client, the asking one included: one pass for all sections.
+    /// Totals over every connected client, the asking client included: one pass for all sections.
     pub(super) fn client_totals(&self) -> &ClientTotals {
         self.clients.get_or_init(|| {
             let mut totals = ClientTotals::default();

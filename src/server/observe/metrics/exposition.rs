@@ -2,7 +2,7 @@
 //! older Prometheus text, which differs only in its `#` lines.
 //!
 //! A family without samples is left out. Integers stay integers, and counters do not fall below 0.
-//! Cost: O(samples); the older text is made from the other, by one more pass over it.
+//! Cost: O(samples); the older text format is made from the newer text, by another pass over it.
 //! Elsewhere: `fields` and `families` fill the families.
 
 use std::fmt;

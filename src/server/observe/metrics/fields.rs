@@ -1,4 +1,4 @@
-//! Which of INFO's fields are metrics, and their names: `redis_exporter`'s where it has one, so
+//! Which of INFO's fields are metrics, and their names: `redis_exporter`'s if it has a name, so
 //! that dashboards made for it work unchanged; `russet_*` for russet's own.
 //!
 //! INFO remains the only source of figures: a field that changes there changes here.
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::exposition::MetricKind::{self, Counter, Gauge, Unknown};
 use crate::server::observe::info::OWN_METRICS;
 
-/// One metric that is a field of INFO.
+/// A metric that is a field of INFO.
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Row {
     /// The field's name in INFO.
@@ -33,7 +33,7 @@ const fn row(
     }
 }
 
-/// All rows: those below, and those of the memory's own figures.
+/// All rows: the rows below, and the rows of the memory's own figures.
 fn rows() -> impl Iterator<Item = Row> {
     let own = OWN_METRICS.iter();
     let own = own.map(|(field, metric, help)| row(field, metric, Gauge, help));

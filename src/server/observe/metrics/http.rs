@@ -1,7 +1,7 @@
-//! HTTP for scrapes and probes: one request per connection, GET or HEAD, no body.
+//! HTTP for scrapes and probes: a single request per connection, GET or HEAD, no body.
 //!
 //! Invariants
-//!   1. A request has at most [`REQUEST_BYTES_MAX`] bytes; a longer one is refused with 431.
+//!   1. A request has at most [`REQUEST_BYTES_MAX`] bytes; a longer request is refused with 431.
 //!   2. Every response closes the connection; HEAD has the length of the body, not the body.
 //!
 //! Elsewhere: `run::http` has the connections and their times, `metrics` the answers.

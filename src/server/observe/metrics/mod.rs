@@ -1,7 +1,7 @@
 //! The endpoints of `metrics-port`: `/metrics` for Prometheus, `/healthz` and `/readyz` for
 //! orchestrators. `server/run/http.rs` handles the connections.
 //!
-//! Most metrics are fields of INFO under other names (`fields`); those with labels are made from
+//! Most metrics are fields of INFO under other names (`fields`); metrics with labels are made from
 //! INFO's sources (`families`). Cost: INFO's, and some microseconds for each command that has been
 //! called; `percentiles` bounds the most expensive part.
 

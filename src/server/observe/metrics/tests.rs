@@ -1,9 +1,8 @@
 //! The content of a scrape, and its cost.
 //!
 //! Requests are answered in process, without sockets. Tests hold the names that redis_exporter has,
-//! those that dashboards and alerts ask for, readiness, passwords and address lists, and the bound
-//! on histograms that one scrape reads.
-//! Elsewhere: `tests/it/metrics.rs` tests connections.
+//! the names that dashboards and alerts ask for, readiness, passwords and address lists, and the
+//! bound on histograms that a scrape reads. Elsewhere: `tests/it/metrics.rs` tests connections.
 
 use super::*;
 

@@ -64,7 +64,7 @@ pub struct AofLoader {
     stream: (Option<ReplId>, ReplOffset),
     /// The database that the stream has selected there, if the files record it.
     selected: Option<DbIndex>,
-    /// The histories before that one, each with its last offset.
+    /// The earlier histories, each with its last offset.
     earlier: Vec<(ReplId, ReplOffset)>,
     /// Bytes of the files that are done.
     done_bytes: u64,
@@ -147,7 +147,7 @@ impl AofLoader {
         Ok((loader, total))
     }
 
-    /// The damaged end of the last file, which was not replayed, if there is one.
+    /// The damaged end of the last file, which was not replayed, if any.
     pub(in crate::server) fn cut_end(&self) -> Option<&CutEnd> {
         self.cut_end.as_ref()
     }
@@ -201,7 +201,7 @@ impl AofLoader {
         is_damage && current.is_last && tail <= server.config.aof_load_corrupt_tail_max_size
     }
 
-    /// The current file, or the next one.
+    /// The current file, or the next file.
     fn next_file(
         &mut self,
         keyspace: &mut Keyspace,

@@ -178,7 +178,8 @@ impl Engine {
         }
     }
 
-    /// The append only file is off: logs a warning if there is one with data, which is not loaded.
+    /// The append only file is off: logs a warning if a file with data exists, because it is not
+    /// loaded.
     pub(super) fn warn_of_unused_aof(&self) {
         let config = &self.server.config;
         let names = Aof::names(config);

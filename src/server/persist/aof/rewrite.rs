@@ -1,5 +1,5 @@
-//! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when one begins, the
-//! snapshot that makes its base, and the consequences of its end.
+//! Rewrites of the append only file at work (`parts::persist::aof::rewrites`): when a rewrite
+//! begins, the snapshot that makes the base, and the consequences of the rewrite's end.
 //!
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
@@ -57,7 +57,8 @@ impl Server {
     ) -> Result<&'static str, &'static str> {
         if self.persist.aof.rewrites.in_progress() {
             if self.persist.backups.session.state == SessionState::Snapshotting {
-                // The rewrite under way is the backup's, which keeps its base: another one follows.
+                // The current rewrite belongs to the backup, which keeps its base: another rewrite
+                // follows.
                 self.persist.schedule_rewrite(true);
                 return Ok("Background append only file rewriting scheduled");
             }

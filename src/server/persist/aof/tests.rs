@@ -2,7 +2,7 @@
 //! file system.
 //!
 //! A server without sockets writes a set into a temporary folder, through a `Disk` that fails or
-//! waits as a test plans. Another one loads the set, and must have every acknowledged write, or
+//! waits as a test plans. Another server loads the set, and must have every acknowledged write, or
 //! refuse to start.
 
 use std::fs;
@@ -52,7 +52,7 @@ fn load(folder: &Path) -> Result<Testbed, LoadFailed> {
     let mut loader = loader.expect("a set");
     let (keyspace, server) = (&mut t.engine.keyspace, &mut t.engine.server);
     server.begin_loading(keyspace, bytes);
-    // Slices of one byte: one command each.
+    // Slices of one byte: a single command each.
     while loader.step(keyspace, server, 1)? == Progress::More {}
     Box::new(loader).finish(keyspace, server)?;
     Ok(t)
@@ -233,7 +233,7 @@ fn is_synced(t: &Testbed) -> bool {
 }
 
 /// Regression: a server that was killed while a write waited for an fsync restarted at a position
-/// before those of its readers, which it then refused.
+/// before its readers' positions, and then refused the readers.
 #[test]
 fn a_change_is_given_when_its_write_does_not_wait_for_an_fsync_any_more() {
     let folder = TempDir::new().expect("a folder");
@@ -287,7 +287,7 @@ fn a_failed_fsync_that_may_have_lost_data_refuses_writes_at_once() {
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
     fails.store(1, Ordering::Relaxed);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    // Each turn writes; one of them requests the fsync, a later one learns of its failure.
+    // Each turn writes; a turn requests the fsync, a later turn learns of its failure.
     loop {
         t.run("INCR n");
         t.advance_ms(400);
@@ -327,7 +327,8 @@ fn logged(act: impl FnOnce()) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Regression: a line every 100 ms, as long as no file could follow the one whose fsync had failed.
+/// Regression: a line every 100 ms, as long as no file could follow the file whose fsync had
+/// failed.
 #[test]
 fn a_failed_fsync_on_a_full_disk_is_logged_every_thirty_seconds() {
     let folder = TempDir::new().expect("a folder");
@@ -415,7 +416,8 @@ fn rewrite_keeps_everything(folder: &TempDir, mut t: Testbed, base: &str) {
     assert_eq!(manifest.base.expect("a base").name, base);
 }
 
-/// The keyspace allows one pass at a time: SAVE ends that of a rewrite, and both files are whole.
+/// The keyspace allows one pass at a time: SAVE ends the pass of a rewrite, and both files are
+/// whole.
 #[test]
 fn a_save_beside_a_rewrite_leaves_both_whole() {
     let folder = TempDir::new().expect("a folder");
@@ -695,8 +697,8 @@ fn stuck_disk() -> (Disk, Arc<Stuck>) {
     (disk, stuck)
 }
 
-/// A rewrite whose base is being made while one write is on its way to a disk that is stuck, and
-/// another waits for it.
+/// A rewrite whose base is being made while a write is on its way to a disk that is stuck, and
+/// another write waits for it.
 fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<Stuck>) {
     let (disk, stuck) = stuck_disk();
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
@@ -752,7 +754,7 @@ fn a_rewrite_begins_while_the_disk_is_stuck_and_has_each_effect_once() {
 fn a_rewrite_fails_if_what_waits_before_its_file_cannot_be_written_and_nothing_is_lost() {
     let folder = TempDir::new().expect("a folder");
     let (mut t, stuck) = rewriting_while_stuck(&folder);
-    // The base may take one of them.
+    // The base may take one of the failures.
     stuck.failing.store(2, Ordering::Relaxed);
     stuck.on.store(false, Ordering::Relaxed);
     finish_rewrite(&mut t);

@@ -113,7 +113,8 @@ impl Server {
         }
     }
 
-    /// Clients that waited for a container continue; one that must wait for another waits again.
+    /// Clients that waited for a container continue; a client that must wait for another container
+    /// waits again.
     fn release_awaiting(&mut self) {
         let awaiting = self.persist.snapshots.writers.take_awaiting();
         self.resume_postponed(awaiting);

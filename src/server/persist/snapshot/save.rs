@@ -93,7 +93,7 @@ impl Server {
 }
 
 impl Engine {
-    /// Begins a scheduled save, or one that a save point triggers.
+    /// Begins a scheduled save, or a save that a save point triggers.
     pub(super) fn begin_due_save(&mut self) {
         let Engine {
             keyspace, server, ..
