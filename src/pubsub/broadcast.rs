@@ -1,8 +1,9 @@
-//! Clients that track every changed key with one of their prefixes, and the keys changed since
-//! those clients were last notified.
+//! Clients that track every changed key with any of their prefixes, and the keys changed since the
+//! server last notified these clients.
 //!
-//! A prefix is stored once for all its clients, in a tree (`prefix_tree`); its value is their set
-//! (`client_sets`). Changes are stored separately: few prefixes have news at any time.
+//! A prefix is stored once for all its clients, in a tree (`prefix_tree`); the prefix's value is
+//! the set of its clients (`client_sets`). Changes are stored separately: few prefixes have news at
+//! any time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,7 +26,7 @@ pub struct Broadcast {
     bytes: OwnedBytes,
 }
 
-/// The notification for one client: the changed keys of a prefix.
+/// The notification for a client: the changed keys of a prefix.
 #[derive(Debug, PartialEq, Eq)]
 pub struct News<'a> {
     pub client: ClientId,

@@ -32,7 +32,7 @@ impl Default for Bucket {
 pub struct Renewed {
     pub kind: Kind,
     pub name: Name,
-    /// The old block: drop it after all new ones are made.
+    /// The old block: drop it after all new blocks are made.
     pub _old: Name,
     /// The clients that share the name.
     pub clients: Vec<ClientId>,

@@ -1,5 +1,5 @@
-//! Sets of clients, deduplicated: a thousand clients with the same ten thousand prefixes are one
-//! set.
+//! Sets of clients, deduplicated: a thousand clients with the same ten thousand prefixes share a
+//! single set.
 //!
 //! A set is identified by a small number while it has users. Adding or removing a client returns
 //! the number of another set. Cost: O(clients of the set); allocates only if the resulting set is

@@ -206,7 +206,7 @@ impl Registry {
     }
 }
 
-/// The subscriptions of one client.
+/// The subscriptions of a client.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     channels: HashSet<Name, Hashed>,

@@ -1,15 +1,15 @@
-//! The prefixes of one client, sorted, front-coded in blocks.
+//! The prefixes of a client, sorted, front-coded in blocks.
 //!
 //!     block: entry ...
 //!     entry: bytes shared with the previous one: varint | more bytes: varint | those bytes
 //!
 //! The first entry of a block shares nothing, so blocks can be searched by it. A block has at
-//! most [`BLOCK_MAX`] bytes, or one entry. Sequential names of any length take 4 bytes each.
+//! most [`BLOCK_MAX`] bytes, or a single entry. Sequential names of any length take 4 bytes each.
 //!
-//! Prefixes do not overlap each other, except for the empty one, which CLIENT TRACKING ON BCAST
+//! Prefixes do not overlap each other, except for the empty prefix, which CLIENT TRACKING ON BCAST
 //! without PREFIX adds to any others.
 //!
-//! Cost: a search O(log blocks + block); adding n sorted ones O(n + affected blocks).
+//! Cost: a search O(log blocks + block); adding n sorted prefixes O(n + affected blocks).
 
 use std::iter::Peekable;
 
@@ -127,7 +127,7 @@ impl ListWriter {
         }
     }
 
-    /// Writes the union of a block's texts and new ones.
+    /// Writes the union of a block's texts and new texts.
     fn merge(mut self, block: &[u8], new: &[&[u8]]) -> ListWriter {
         let mut old = Entries::of(block);
         let mut new: Peekable<_> = new.iter().peekable();
@@ -171,7 +171,7 @@ impl PrefixList {
         self.blocks.partition_point(|block| first_of(block) <= text)
     }
 
-    /// Adds prefixes, which must be sorted and distinct; those already there stay.
+    /// Adds prefixes, which must be sorted and distinct; prefixes already there stay.
     pub fn add(&mut self, mut new: &[&[u8]]) {
         while let Some(first) = new.first() {
             let at = self.blocks_up_to(first).saturating_sub(1);
@@ -211,8 +211,9 @@ impl PrefixList {
         if first.is_empty() {
             return Some(Vec::new());
         }
-        // Between `prefix` and one that overlaps it there are only others that overlap it: so check
-        // the last one up to `prefix` and the first one after it.
+        // Prefixes in the list do not overlap each other. So, in sorted order, a listed prefix
+        // between `prefix` and an overlapping prefix overlaps `prefix` too, and it is enough to
+        // check the last listed prefix up to `prefix`, and the first after it.
         let at = self.blocks_up_to(prefix);
         if let Some(block) = at.checked_sub(1).and_then(|at| self.blocks.get(at)) {
             let mut entries = Entries::of(block);

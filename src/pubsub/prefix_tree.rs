@@ -7,14 +7,14 @@
 //!           ├─ "0:"  value
 //!           └─ "1:"  value
 //!
-//! Nodes are in one array and refer to each other by index; labels are in one buffer. A split
-//! shares the label's bytes between both halves, without copying.
+//! Nodes are in an array and refer to each other by index; labels are in a buffer. A split shares
+//! the label's bytes between both halves, without copying.
 //!
 //! Invariants
 //!   1. Node 0 is the root. It has no label and no parent: as a link, 0 means none.
 //!   2. Children are linked by `next`, sorted by the first bytes of their labels, which differ.
 //!   3. A label has 1 to [`LABEL_MAX`] bytes; a longer text is a chain of nodes.
-//!   4. A free node has an empty label; `next` links the free ones.
+//!   4. A free node has an empty label; `next` links the free nodes.
 //!   5. An empty tree holds no memory.
 //!
 //! Cost: each operation O(text + nodes passed), at most 256 at each branch. A node takes 20
@@ -165,7 +165,7 @@ impl PrefixTree {
         found
     }
 
-    /// Sets the value of a prefix and returns the previous one.
+    /// Sets the value of a prefix and returns the previous value.
     pub fn insert(&mut self, prefix: &[u8], value: u32) -> Option<u32> {
         if self.nodes.is_empty() {
             grow(&mut self.nodes, 1);
@@ -287,7 +287,7 @@ impl PrefixTree {
         Some(value)
     }
 
-    /// The nodes from the root to the one where the text ends.
+    /// The nodes from the root to the node where the text ends.
     fn path(&self, text: &[u8]) -> Option<Vec<u32>> {
         let (mut path, mut at) = (Vec::new(), 0);
         let mut node = self.nodes.first()?;

@@ -20,8 +20,9 @@ pub struct Readers {
     bytes: OwnedBytes,
 }
 
-/// A tracked key and its readers. Reading one again is the common case, and comparing the key's
-/// bytes would be one more cache miss: a key is identified by its length and a seeded 64-bit hash.
+/// A tracked key and its readers. Reading a tracked key again is the common case. A key is
+/// identified by its length and a seeded 64-bit hash, because comparing the key's bytes would be
+/// another cache miss.
 #[derive(Debug)]
 struct Kept {
     hash: u64,
@@ -66,7 +67,7 @@ impl Readers {
         }
     }
 
-    /// The same for a random key, which is returned if there was one. O(1): the table is at least
+    /// The same for a random key, which is returned if there was any. O(1): the table is at least
     /// an eighth full, or small.
     pub fn forget_any(&mut self, visit: impl FnMut(ClientId)) -> Option<Box<[u8]>> {
         if self.by_key.is_empty() {

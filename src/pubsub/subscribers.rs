@@ -1,5 +1,5 @@
-//! The clients of one channel or pattern. A single one needs no allocation; with ten thousand,
-//! each leaves in constant time.
+//! The clients of a channel or pattern. A single client needs no allocation; among ten thousand
+//! clients, each leaves in constant time.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub(super) enum Subscribers {
     Many(Box<Many>),
 }
 
-/// Two or more, in order of arrival until one leaves.
+/// Two or more, in order of arrival until a client leaves.
 #[derive(Debug, Default)]
 pub(super) struct Many {
     ids: Vec<ClientId>,
