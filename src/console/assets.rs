@@ -5,9 +5,9 @@
 //! gzip.
 //!
 //! A URL has the hash of all files as a folder (`a/HASH/views/keys.js`), so that modules import
-//! each other by relative paths and a browser keeps all modules until any module changes.
+//! each other by relative paths and a browser keeps all files until any file changes.
 
-/// A file.
+/// An embedded file.
 #[derive(Debug)]
 pub struct File {
     /// The file's path below `console/`.
@@ -32,9 +32,9 @@ mod tests {
 
     use super::*;
 
-    /// The most that a browser loads if it opens every view; 28,000 bytes of it are vendored, and
-    /// 50,000 are what few open (Search, the topology, the editor of users, filters and ranges,
-    /// import and export), which no first view loads.
+    /// The most that a browser loads if it opens every view; 28,000 of these bytes are vendored,
+    /// and 50,000 belong to parts that few users open and no first view loads (Search, the
+    /// topology, the editor of users, filters and ranges, import and export).
     const GZIP_BYTES_MAX: usize = 235 * 1000;
 
     #[test]

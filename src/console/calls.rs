@@ -66,7 +66,7 @@ pub struct StreamCall {
 pub struct Monitor {
     /// Name of the command, lower case.
     pub command: Option<String>,
-    /// Pattern that some argument of the command must match.
+    /// Pattern of an argument of the command.
     pub key: Option<Vec<u8>>,
     pub user: Option<Vec<u8>>,
     /// Events a second.
@@ -92,8 +92,8 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
     }
 }
 
-/// An upper bound of the values in these bytes: a value for each comma and opening bracket outside
-/// of strings.
+/// As many values as these bytes have, or a few more: a value for each comma and bracket outside of
+/// strings.
 fn values_at_most(body: &[u8]) -> usize {
     let (mut count, mut at) = (0, 0);
     while let Some(&byte) = body.get(at) {

@@ -1,10 +1,11 @@
 //! The admission of requests: checks before the server does anything for a request.
 //!
-//! A page of another site can have a browser send requests here, and can have its own name resolve
-//! to this machine. So the host must be a name that no foreign site can have (`localhost`, an
-//! address) or a listed name (`console-hosts`). A call must come from our own page: the `Origin` is
-//! this host, and the call has a header and a type that another page may send only after a
-//! preflight, which the server refuses. The server checks addresses when it accepts connections.
+//! A page of another site can have a browser send requests here, and can make its own name resolve
+//! to this machine. So the request's host must be `localhost` or an address, because no foreign
+//! name can be these, or a host listed in `console-hosts`. A call must come from the console's own
+//! page: its `Origin` is this host, and it has a header and a type that another page may send only
+//! after a preflight, which the server refuses. Addresses are checked where connections are
+//! accepted.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -36,8 +36,8 @@ pub struct RequestHead {
     pub body: usize,
 }
 
-/// Parses the head of a request; `None`: it is incomplete. A refused request closes the connection,
-/// because the end of the request is unknown.
+/// Parses the head of a request; `None`: it is incomplete. The server closes the connection of a
+/// refused request, because the end of the request is unknown.
 pub fn parse(bytes: &[u8]) -> Result<Option<Box<RequestHead>>, Status> {
     let mut headers = NO_HEADERS;
     match read(bytes, HEAD_BYTES_MAX, &mut headers)? {
@@ -93,7 +93,7 @@ fn own(head: &Head<'_, '_>) -> Result<RequestHead, Status> {
     })
 }
 
-/// Whether proxies add a header of this name. The server never trusts the value.
+/// Whether proxies add this header. The server never believes the header's value.
 fn is_of_proxy(name: &str) -> bool {
     const NAMES: [&str; 3] = ["forwarded", "via", "x-real-ip"];
     const PREFIX: &str = "x-forwarded-";

@@ -77,7 +77,7 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
         if pos > reply.len() {
             return Err(NotAReply);
         }
-        // The value just written ends each aggregate of which it is the last value.
+        // The value just written ends the aggregates whose last value it is.
         let mut is_new = open.last().is_some_and(|last| last.missing == 0);
         loop {
             let Some(last) = open.last_mut() else {

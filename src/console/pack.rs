@@ -1,11 +1,11 @@
 //! Answers compressed by gzip, in steps between which the loop serves other clients.
 //!
-//! The server compresses only answers without data of clients: the answers of `api/history` and
-//! `api/me`. The length of a compressed answer reveals whether a part repeats another part. In an
-//! answer of `api/command` a secret may stand beside text that another client can choose, and
+//! Only answers without data of clients are compressed: the answers of `api/history` and `api/me`.
+//! The length of a compressed answer reveals whether a part of the answer repeats another part. In
+//! an answer of `api/command` a secret may stand beside text that another client can choose, and
 //! choose anew for each look of the page (a key's name, a line of a log): an observer of the
-//! lengths on the wire could guess it piece by piece (BREACH). TLS hides no lengths, and the server
-//! does not know whether a proxy adds TLS. The same is true of streams.
+//! lengths on the wire could guess the secret piece by piece (BREACH). TLS hides no lengths, and
+//! the lengths that a proxy sends are not known here. The same is true of streams.
 
 use std::io::Write as _;
 

@@ -25,7 +25,7 @@ impl Refusal<'_> {
         }
     }
 
-    /// The fault and the directives that matter, in a line.
+    /// A line with the fault and the directives that matter.
     pub fn line(self) -> &'static str {
         match self {
             Refusal::Foreign(_) => "console-allow does not permit this address",
