@@ -31,7 +31,7 @@ impl Origin {
         }
     }
 
-    /// Whether an outer command runs this one, whose time includes it.
+    /// Whether an outer command runs this command; the outer command's time then includes it.
     pub fn is_nested(self) -> bool {
         matches!(self, Origin::Exec | Origin::Script)
     }

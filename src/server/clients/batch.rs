@@ -66,7 +66,7 @@ pub struct Batch {
     sought: Vec<Sought>,
 }
 
-/// The command before the one that is parsed.
+/// The command before the command that is being parsed.
 pub(in crate::server) struct Neighbour<'t, H: 'static> {
     name: Span,
     head: Option<Head>,
@@ -89,7 +89,7 @@ pub(in crate::server) struct Sought {
     key: Span,
     hash: KeyHash,
     name: Span,
-    /// Its new score, if the command gives it one.
+    /// The element's new score, if the command gives a score.
     score: Option<Span>,
     order: Order,
 }
@@ -265,7 +265,7 @@ impl Batch {
         self.with_lines = self.hashes.len();
     }
 
-    /// Prefetches the entries of the keys up to this one.
+    /// Prefetches the entries of the keys up to `end`.
     #[inline(always)]
     fn prefetch_entries(&mut self, keyspace: &Keyspace, db: DbIndex, end: usize) {
         keyspace.prefetch_entries(db, &self.hashes[self.with_entries..end]);
@@ -334,7 +334,7 @@ impl Batch {
         self.add(keyspace, db, buf, (at, first_span), row);
     }
 
-    /// Adds a command with its row, whose spans are the last ones: hashes its keys.
+    /// Adds a command with its row; the command's spans are the last spans. Hashes its keys.
     #[inline(always)]
     fn add<H: 'static>(
         &mut self,

@@ -33,7 +33,7 @@ pub enum OnTimeout {
 /// The condition that ends a client's wait.
 #[derive(Debug)]
 pub enum Until {
-    /// One of the keys has a value of this type; with `guards` the client also wakes when a key is
+    /// Any of the keys has a value of this type; with `guards` the client also wakes when a key is
     /// removed or changes its type, because the command itself must report that.
     Keys {
         keys: Vec<Box<[u8]>>,

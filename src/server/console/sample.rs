@@ -1,10 +1,10 @@
 //! Rows of the history: once a second, while the console has a port.
 //!
-//! A row has levels (memory, keys, clients) and rates: counters less those of the last row, per
-//! second. The first call only records the counters; a standstill leaves a gap, not a row. A figure
-//! that does not apply is NaN. Cost: O(replicas + databases) a second, and none with port 0, which
-//! also drops the history. Elsewhere: `console::history` has the fields and the rings; `streams`
-//! sends the rows.
+//! A row has levels (memory, keys, clients) and rates: the difference of counters since the last
+//! row, per second. The first call only records the counters; a standstill leaves a gap, not a row.
+//! A figure that does not apply is NaN. Cost: O(replicas + databases) a second, and none with port
+//! 0, which also drops the history. Elsewhere: `console::history` has the fields and the rings;
+//! `streams` sends the rows.
 
 use crate::console::calls;
 use crate::console::history::{FIELDS, History, Row};

@@ -34,7 +34,7 @@ pub const STREAMS_MAX: usize = 8;
 /// A session ends after this time without a call, and after this time in all.
 const IDLE_MS: u64 = 30 * 60 * 1000;
 const AGE_MS: u64 = 12 * 3600 * 1000;
-/// Bytes of events that wait for a stream's connection; later ones are dropped.
+/// Bytes of events that wait for a stream's connection; later events are dropped.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
 /// See the module.

@@ -7,11 +7,11 @@
 //!     the log    has the flush and `FLUSH UNDO`; lines record which flushes were set aside, and
 //!                which were freed since (`AsideLine`). A replay does the same, whatever
 //!                `flush-grace` is then. A base has no data that is set aside: rewrites wait for
-//!                the end of the grace; one that cannot wait frees the data
+//!                the end of the grace; a rewrite that cannot wait frees the data
 //!     indexes    the definitions of a database's indexes are kept beside its data, and made again
-//!     replicas   repeat flush and undo. One that has not set the data aside asks for a full copy;
-//!                one that has not announced that it knows the command (`capa flush-undo`) is
-//!                given one
+//!     replicas   repeat flush and undo. A replica that has not set the data aside asks for a full
+//!                synchronization; the primary gives a full synchronization to a replica that has
+//!                not announced that it knows the command (`capa flush-undo`)
 //!
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
 //! is before it there; a replay has the data that the flush deleted.

@@ -2,7 +2,7 @@
 //! the server's own.
 //!
 //!     aof:/PATH.manifest    a set of append only files
-//!     aof:/PATH.aof         a single one
+//!     aof:/PATH.aof         a single file
 //!     rdb:/PATH.rdb         a snapshot
 //!
 //! With `appendonly yes` the files are copied into the server's own set, which is then loaded as

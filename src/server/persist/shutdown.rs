@@ -3,7 +3,7 @@
 //!     drain      clients finish and leave              at most `shutdown-drain-seconds`
 //!     replicas   writes are held until replicas        at most `shutdown-timeout`
 //!                have acknowledged the whole stream
-//!     successor  with FAILOVER: one takes over         at most `SUCCESSOR_MS`
+//!     successor  with FAILOVER: a replica takes over   at most `SUCCESSOR_MS`
 //!     end        snapshots are cancelled, the log is fsynced, the final snapshot is saved
 //!
 //! NOW skips the waits. A failed save cancels the shutdown, unless it is forced. Until the end

@@ -406,7 +406,7 @@ fn write_pairs(to: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
     write_time(to, stored(&TIMESTAMP))?;
     let mut message = String::new();
     event.record(&mut Plain(OneLine(&mut message)));
-    // A quote would end the text for a parser; Valkey replaces it by this one.
+    // A quote would end the text for a parser; Valkey, too, replaces it by an apostrophe.
     writeln!(
         to,
         "\" level={level} message=\"{}\"",

@@ -96,7 +96,7 @@ impl Server {
         }
     }
 
-    /// Continues a failover: called each turn while one is in progress.
+    /// Continues a failover: called each turn while a failover is in progress.
     pub(in crate::server) fn continue_failover(&mut self, keyspace: &mut Keyspace) {
         let Some(failover) = &self.replication.failover else {
             return;

@@ -38,8 +38,8 @@
 //! knows, so replicas at the same position are sent the same blocks
 //! (`parts/replication/packing.rs`), and a link holds a single block. A replica unpacks the stream
 //! where it comes in, by a `Stream` that wraps the socket (`net/unpacking.rs`), no more than the
-//! reader takes and a block; the first bytes distinguish a compressed stream from a plain one. So
-//! the backlog, offsets, acknowledgements, and the bytes held while a second link brings the
+//! reader takes and a block; the first bytes distinguish a compressed stream from a plain stream.
+//! So the backlog, offsets, acknowledgements, and the bytes held while a second link brings the
 //! snapshot are of the plain stream. A damaged block ends the link; everything applied before it
 //! was sound, and PSYNC continues there. Whether the stream is compressed is decided when it
 //! begins, and stays so until the link ends.

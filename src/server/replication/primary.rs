@@ -568,7 +568,7 @@ impl Replication {
         false
     }
 
-    /// The waiting replicas without those in a pause: a replica that has acknowledged none of its
+    /// The waiting replicas except replicas in a pause: a replica that has acknowledged none of its
     /// earlier copies waits before the next copy. Logs the pauses.
     pub(in crate::server) fn without_failing(
         &mut self,
@@ -613,7 +613,7 @@ impl Replication {
                         id: history,
                         offset,
                     } = sync.at;
-                    // -1: no database; the stream selects one.
+                    // -1: no database; the stream selects it.
                     let line = format!("$ENDOFF:{offset} {history} -1 {}\r\n", id.0);
                     session.reply.raw(line.as_bytes());
                     pinned = Some(id);

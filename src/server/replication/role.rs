@@ -76,8 +76,8 @@ impl Server {
         tracing::info!("Connecting to {MASTER} {host}:{port}");
     }
 
-    /// REPLICAOF NO ONE: a replica becomes a primary. Its replicas must reconnect, because the id
-    /// of the history changes.
+    /// REPLICAOF NO ONE: a replica becomes a primary. This server's replicas must reconnect,
+    /// because the id of the history changes.
     pub fn become_primary(&mut self, keyspace: &mut Keyspace) {
         if !self.replication.is_replica() {
             return;

@@ -198,7 +198,7 @@ fn a_save_and_two_syncs_share_a_pass() {
     );
     let mut reader = first.reader().expect("a reader");
     let other = second.reader().expect("a reader");
-    // The second one is given up with its reader, the others continue.
+    // The second target is given up with its reader, the other targets continue.
     let mut other = Some(other);
     let bytes = read_all(&mut t, &mut reader, |_| drop(other.take()));
     assert!(second.is_unread());

@@ -176,7 +176,7 @@ mod tests {
                 got.len() >= wanted
             });
         }
-        // 100 KiB at once; the fourth one waits until the first three are paid for.
+        // 100 KiB at once; the fourth reply waits until the first three are paid for.
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(400), "{took:?}");
     }

@@ -33,7 +33,7 @@ fn progress(upstream: &Upstream) -> (u64, Phase) {
     (upstream.core.generation, upstream.core.phase())
 }
 
-/// The loop around the link: the link's sockets are read on demand, and one of them becomes a
+/// The loop around the link: the link's sockets are read on demand, and a socket becomes a
 /// client's.
 pub(super) struct UpstreamHost<'l>(pub &'l mut Loop);
 

@@ -143,7 +143,7 @@ impl Server {
         }
     }
 
-    /// The indexes are those of a file from now on; they read the keys in slices.
+    /// Replaces all indexes by those of a file; they read the keys in slices.
     pub(in crate::server) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
         // The data that was there before went with its indexes.
         if keyspace.has_news() {

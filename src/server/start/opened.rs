@@ -1,7 +1,8 @@
 //! The checks of `--check-config` beyond the configuration itself, on the files and addresses that
 //! a start opens: `dir`, the log file, the addresses, the socket's folder, the files of TLS and
-//! their dates, a cluster's file. Nothing is created or changed. The rights are those of the user
-//! who checks; root's process becomes the user of the service first ([`become_service_user`]).
+//! their dates, a cluster's file. Nothing is created or changed. The check runs with the rights of
+//! the user who starts it; a process of root becomes the user of the service first
+//! ([`become_service_user`]).
 
 use std::fs::OpenOptions;
 use std::io;

@@ -66,9 +66,9 @@ impl Server {
         self.acl.log = log;
     }
 
-    /// The default user has lost its password or got one by `requirepass`: from now on connections
-    /// that have not authenticated count as the default user's, or no longer do. The connection
-    /// that sets the password has authenticated. O(connections).
+    /// The default user has lost its password or got a password by `requirepass`: from now on
+    /// connections that have not authenticated count as the default user's, or no longer do. The
+    /// connection that sets the password has authenticated. O(connections).
     pub(in crate::server) fn requirepass_changed(&mut self) {
         self.acl.requirepass_changed(&self.config);
         let mut freed = Vec::new();
@@ -99,8 +99,8 @@ impl Server {
         self.budgets_changed(running);
     }
 
-    /// Counts all connections again in the accounts of their users, and resumes the held ones: each
-    /// is checked anew. O(users + connections).
+    /// Counts all connections again in the accounts of their users, and resumes the held
+    /// connections, each of which is checked anew. O(users + connections).
     pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
         let Server { acl, now, .. } = self;
         let freed = acl.accounts.renew(&acl.users, now.mono_ms);
@@ -215,7 +215,8 @@ impl World<'_> {
         true
     }
 
-    /// ACL LOAD: replaces all users by those of the file; an error names all mistakes in the file.
+    /// ACL LOAD: replaces all users by the users of the file; an error names all mistakes in the
+    /// file.
     pub fn reload_users(&mut self) -> Result<(), LoadError> {
         let users = self.server.acl.users_of_file(&self.server.config)?;
         let Replaced {

@@ -1,5 +1,5 @@
 //! INFO as a crash report shows it: a text kept in static memory, because a broken process must not
-//! build one.
+//! build a text.
 //!
 //! There are two places, and `shown` names the complete place: a crash amid a renewal reports the
 //! text before it. They are atomics, whose plain loads and stores cost as much as a copy of the

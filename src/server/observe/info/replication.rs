@@ -95,7 +95,7 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
     if is_up {
         let up_s = now_ms.saturating_sub(core.figures.up_since_ms) / 1000;
         to.field("master_link_up_since_seconds", up_s);
-        // The loop's thread is the only one for clients.
+        // Only the loop's thread executes clients' commands.
         to.field("master_client_io_thread", 0);
     }
     to.field(

@@ -3,8 +3,8 @@
 //!
 //! Actions on keys and roles wait while a script runs or data is being loaded
 //! ([`ClusterDriver::deferred`]). `cluster-link-sendbuf-limit` limits the queues of links.
-//! The core alone decides which node owns a slot and which one is primary
-//! (`russet_cluster`). It does no I/O.
+//! The core alone decides which node owns a slot and which node is primary (`russet_cluster`). It
+//! does no I/O.
 
 mod file;
 pub mod slot_stats;

@@ -8,11 +8,11 @@
 //!
 //! A question that names slots is answered by the node that has exactly these slots, once both
 //! nodes have the same view of them. The node waits for [`VIEWS_MS`] and then replies that its
-//! slots differ ([`OTHER_SLOTS`]); the asker asks anew, because its own view may be the old one.
+//! slots differ ([`OTHER_SLOTS`]); the asker asks anew, because its own view may be out of date.
 //!
-//! A question has the permissions of the user that asks: rules of ACL, one for each selector, none
-//! for a user that may do everything. The node that answers judges the command by them, as it would
-//! judge a client's.
+//! A question has the permissions of the user that asks: rules of ACL, a rule for each selector, no
+//! rule for a user that may do everything. The node that answers judges the command by them, as it
+//! would judge a client's.
 //!
 //! Invariants
 //!   1. A survey is complete when each node that was asked has answered, once.

@@ -1,6 +1,6 @@
 //! Messages to clients: they wait here until the command that caused them has replied, and are then
-//! delivered in order. A client in the middle of its own command (for example one that serves
-//! blocked clients) gets its messages after that command.
+//! delivered in order. A client in the middle of its own command (for example a client whose
+//! command serves blocked clients) gets its messages after that command.
 //!
 //! Invariant: a message is never inside a command's reply. O(messages) to deliver.
 

@@ -144,11 +144,12 @@ pub struct Changes {
     readers: HashMap<ClientId, Reader>,
     /// Clients whose commands wait or have more to read.
     waiting: Vec<Waiting>,
-    /// How many of them get only changes that replicas have acknowledged.
+    /// How many waiting clients get only changes that replicas have acknowledged.
     waiting_for_replicas: usize,
-    /// The first position that one of them has still to read, those that are not at the end aside.
+    /// The lowest position that any waiting client has still to read; clients with more to read do
+    /// not count.
     lowest_waiting: Option<ReplOffset>,
-    /// The limit and the history with which they were served last.
+    /// The limit and the history with which the waiting clients were served last.
     served_at: Option<(ReplOffset, ReplId)>,
     /// The position after the last unit of this server.
     wrote_to: ReplOffset,
@@ -195,7 +196,7 @@ impl Changes {
         }
     }
 
-    /// Whether readers of the stream take the next units for those of the last note.
+    /// Whether readers of the stream attribute the next units to the last note.
     #[inline]
     pub(in crate::server) fn has_said(&self) -> bool {
         self.said.is_some()

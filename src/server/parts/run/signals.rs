@@ -57,7 +57,7 @@ impl Signals {
         let before = self.stop.load(Ordering::Acquire);
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
-            // The final snapshot, if one is being saved, remains unfinished.
+            // The final snapshot, if it is being saved, remains unfinished.
             let _ = std::fs::remove_file(crate::server::parts::persist::snapshot::temp_name(
                 std::process::id(),
             ));

@@ -61,8 +61,8 @@ pub(crate) struct Catalog {
     pub has_news: bool,
 }
 
-/// The highest version: no node counts so many changes, so a higher one is invented. At it versions
-/// are equal, and definitions are united.
+/// The highest version. No node counts so many changes, so a message with a higher version is
+/// invalid. Two nodes at this version have equal versions, and take the union of their definitions.
 const VERSION_MAX: u64 = 1 << 40;
 
 impl Catalog {

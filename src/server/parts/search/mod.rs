@@ -385,7 +385,7 @@ impl Indexes {
         }
     }
 
-    /// Removes an alias; whether there was one.
+    /// Removes an alias; `false`: there is no such alias.
     pub fn remove_alias(&mut self, alias: &[u8]) -> bool {
         self.aliases.remove(alias).is_some()
     }

@@ -7,8 +7,9 @@
 //!
 //! A [`Bucket`] holds up to one second's worth and is refilled by the loop's clock. A command that
 //! runs is never stopped: a bucket may be overdrawn, and the next commands wait until the debt is
-//! paid. Commands of a transaction are charged as they are queued, those of a script when it has
-//! ended, a command's reply when it has run, other messages when they are written.
+//! paid. Commands of a transaction are charged as they are queued, commands of a script when the
+//! script has ended, a command's reply when the command has run, other messages when they are
+//! written.
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
@@ -362,8 +363,9 @@ impl Accounts {
         self.all.get_mut(user.index())?.as_deref_mut()
     }
 
-    /// Users have changed: an account for each with budgets and no other. No connection counts any
-    /// more, and none is held: the caller counts them again and resumes the returned ones.
+    /// Users have changed: an account for each with budgets and no other. Afterwards no connection
+    /// counts, and no connection is held: the caller counts all connections again and resumes the
+    /// returned connections.
     pub(in crate::server) fn renew(&mut self, users: &Users, now_ms: u64) -> Vec<ClientId> {
         let mut freed = Vec::new();
         for account in self.all.iter_mut().flatten() {

@@ -115,8 +115,8 @@ impl Acl {
 
     // --- budgets ---
 
-    /// The connection counts in its user's account, if there is one and it has authenticated. Links
-    /// between servers never do.
+    /// The connection counts in its user's account, if the user has an account and the connection
+    /// has authenticated. Links between servers never do.
     pub fn enter_account(&mut self, client: &mut Client) {
         const NEVER: ClientFlags = ClientFlags::BETWEEN_SERVERS.union(ClientFlags::CLOSE_ASAP);
         client.flags.remove(ClientFlags::BUDGETED);

@@ -60,7 +60,7 @@ pub struct AofLoader {
     client: Client,
     reply: Reply,
     batch: Batch,
-    /// Stream position after the files that are done; the history id if a file has named one.
+    /// Stream position after the files that are done; the history id if a file has named it.
     stream: (Option<ReplId>, ReplOffset),
     /// The database that the stream has selected there, if the files record it.
     selected: Option<DbIndex>,

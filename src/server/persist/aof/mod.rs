@@ -195,8 +195,8 @@ impl Engine {
         }
     }
 
-    /// Prepares to load the append only file. If there is none, it begins with the data of the
-    /// snapshot, or empty without one.
+    /// Prepares to load the append only file. If no such file exists, it begins with the data of
+    /// the snapshot, or empty if no snapshot exists either.
     pub(super) fn begin_loading_aof(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace, server, ..

@@ -44,7 +44,7 @@ impl Children {
         Ok(true)
     }
 
-    /// Lets go of children that have ended, and ends those that live too long. O(children).
+    /// Forgets children that have ended, and kills children that live too long. O(children).
     pub fn tend(&mut self, now_ms: u64) {
         self.0.retain(|&(pid, began_ms)| {
             if Duration::from_millis(now_ms.saturating_sub(began_ms)) > LIFE_MAX {

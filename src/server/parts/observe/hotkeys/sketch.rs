@@ -1,9 +1,9 @@
 //! The heaviest keys of a stream, in bounded memory: Space-Saving (Metwally, Agrawal and El
 //! Abbadi, 2005), with weights.
 //!
-//! A fixed number of keys have a counter. A key without one takes over the smallest counter, and
-//! starts with the counter's count: an overestimate by at most that count. The reported figure is
-//! the part that is certainly the key's own. Every key with more than the total divided by the
+//! A fixed number of keys have a counter. A key without a counter takes over the smallest counter,
+//! and starts with the counter's count: an overestimate by at most that count. The reported figure
+//! is the part that is certainly the key's own. Every key with more than the total divided by the
 //! number of counters has a counter.
 //!
 //! Cost: a hash, a probe, and a path in a heap of a few hundred counters. The first [`KEY_MAX`]

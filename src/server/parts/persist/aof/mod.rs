@@ -134,7 +134,8 @@ pub struct Aof {
     looked_at_bytes: u64,
     /// No other try to write before this time.
     retry_ms: u64,
-    /// When it was last logged that no file follows one whose fsync failed, monotonic milliseconds.
+    /// When it was last logged that no file follows the file whose fsync failed, monotonic
+    /// milliseconds.
     logged_ms: Option<u64>,
     /// Since when writing fails.
     failing_since_ms: Option<u64>,

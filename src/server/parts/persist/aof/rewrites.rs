@@ -414,7 +414,7 @@ impl Aof {
         Ok(())
     }
 
-    /// Discards a rewrite whose snapshot, if it had one, has been given up.
+    /// Discards a rewrite whose snapshot, if any, has been given up.
     pub(in crate::server) fn discard_rewrite(&mut self, running: &Running, config: &Config) {
         self.give_up_next_set();
         if let Some(log) = &mut self.log {

@@ -54,7 +54,7 @@
 //! due.
 //!
 //! The driver gives the pass a share of every turn, after the replies: a third of the time that the
-//! rest of the turn took, within bounds, and up to 0.4 ms of an idle one. SAVE, FLUSHALL with save
+//! rest of the turn took, within bounds, and up to 0.4 ms of an idle turn. SAVE, FLUSHALL with save
 //! points and the server's shutdown run a pass to its end at once; a pass already in progress for a
 //! rewrite first saves its remaining keys, because the keyspace has one pass at a time.
 //! `persistence/rdb/writer.rs` makes the bytes of an RDB file, the same as for DUMP, and a thread

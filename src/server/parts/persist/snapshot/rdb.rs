@@ -134,8 +134,8 @@ impl RdbSink {
         }
     }
 
-    /// Writes to `output`, at first everything before the keys: facts, `facts` after the standard
-    /// ones, and the function libraries if they are wanted.
+    /// Writes to `output`, at first everything before the keys: the standard facts, then `facts`,
+    /// and the function libraries if they are wanted.
     pub fn new(
         keyspace: &Keyspace,
         making: &Making<'_>,

@@ -32,7 +32,7 @@ pub(super) enum Work {
 }
 
 impl Running {
-    /// Saves for `ticks`, at least a key or a part of one. Returns the outcome, and how many keys
+    /// Saves for `ticks`, at least a key or a part of a key. Returns the outcome, and how many keys
     /// were saved, unless they were the last keys.
     pub fn slice(&mut self, keyspace: &mut Keyspace, ticks: u64) -> (Slice, u64) {
         let before = keyspace.pass_progress().0;
