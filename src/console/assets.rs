@@ -10,7 +10,7 @@
 /// An embedded file.
 #[derive(Debug)]
 pub struct File {
-    /// The file's path below `console/`.
+    /// The path of the file below `console/`.
     pub name: &'static str,
     /// The file's media type.
     pub kind: &'static str,

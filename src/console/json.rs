@@ -49,7 +49,7 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
         let line = &reply[pos..pos + line_end];
         pos += line_end + 2;
         match (line.first(), ReplyHead::parse(line).map_err(|_| NotAReply)?) {
-            // Keeps the text, because a double that is read and written again could differ.
+            // The text is kept, because a double that is read and written again could differ.
             (Some(b','), _) => write_wrapped(b"d", &line[1..], out),
             (_, ReplyHead::Simple(text)) => write_wrapped(b"s", text, out),
             (_, ReplyHead::Error(text)) => write_wrapped(b"e", text, out),

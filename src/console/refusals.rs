@@ -11,7 +11,7 @@ use super::http::{self, Answer, Method, RequestHead, Status};
 pub enum Refusal<'a> {
     /// `console-allow` does not have this address.
     Foreign(&'a str),
-    /// It would be without TLS, from this address of another machine or container.
+    /// The request would be without TLS, from this address of another machine or container.
     Open(&'a str),
     /// `Host` is no name of the console's.
     Name,

@@ -215,7 +215,7 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Its names of a kind, unordered.
+    /// The client's names of a kind, unordered.
     pub fn of(&self, kind: Kind) -> &HashSet<Name, Hashed> {
         match kind {
             Kind::Channel => &self.channels,
@@ -253,7 +253,7 @@ impl Subscriptions {
         self.channels.is_empty() && self.patterns.is_empty() && self.shards.is_empty()
     }
 
-    /// Approximate bytes of its tables; the names belong to the registry.
+    /// Approximate bytes of the client's tables; the names belong to the registry.
     pub fn memory_bytes(&self) -> usize {
         let sets = [&self.channels, &self.patterns, &self.shards];
         let slots: usize = sets.iter().map(|set| set.capacity()).sum();

@@ -110,7 +110,7 @@ mod tests {
     }
 
     proptest! {
-        /// The index finds exactly what trying every pattern finds.
+        /// The index finds the same patterns as trying each pattern.
         #[test]
         fn no_match_is_missed_and_none_made(
             patterns in proptest::collection::hash_set("[ab*?\\[\\]\\\\^-]{0,5}", 0..20),

@@ -79,7 +79,7 @@ impl PrefixNode {
         self.len == 0
     }
 
-    /// Sets its label to `labels[at..at + len]`.
+    /// Sets the node's label to `labels[at..at + len]`.
     fn label(&mut self, labels: &[u8], at: usize, len: usize) {
         self.at_low = at as u32;
         self.at_high = u8::try_from(at >> 32).expect("less than 2^40 bytes of labels");
@@ -90,7 +90,7 @@ impl PrefixNode {
 
 /// The position of a label with a certain first byte among a node's children.
 struct Position {
-    /// The child before it; 0: none, it is the first.
+    /// The previous sibling; 0: the node is the first child.
     before: u32,
     /// The child with this first byte; 0: none.
     child: u32,

@@ -167,7 +167,8 @@ const ROWS: &[Row] = &[
         let (wanted, in_transaction) = (on.server.config.appendonly, on.origin == Origin::Exec);
         let session = &mut on.server.persist.backups.session;
         if session.switched_on && !wanted {
-            // It was `no` before: the file is on for a backup alone, and goes off with it.
+            // The directive was `no` before: the file is on only for a backup, and is switched off
+            // with the backup.
             return Ok(());
         }
         session.switched_on = false;
@@ -347,7 +348,8 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
     }));
     let counts_slots = config.cluster_slot_stats_enabled.contains(SlotStats::MEM)
         && config.dialect.counts_slot_memory();
-    // As in Redis, where memory is counted for slots INFO keysizes has its distribution, too.
+    // As in Redis, if memory is counted for slots, INFO keysizes has the distribution of memory,
+    // too.
     keyspace
         .set_counts_bytes(config.key_memory_histograms || counts_slots && config.cluster_enabled);
     keyspace.set_counts_slot_bytes(counts_slots);

@@ -60,7 +60,7 @@ pub struct Batch {
     pub(in crate::server) apart: Option<Box<LargeArgs>>,
     pub(in crate::server) commands: Vec<Parsed>,
     pub(in crate::server) hashes: Vec<KeyHash>,
-    /// Of so many keys the lines, and of so many the entries, are prefetched.
+    /// The number of keys whose lines, and whose entries, are prefetched.
     with_lines: usize,
     with_entries: usize,
     sought: Vec<Sought>,
@@ -116,7 +116,7 @@ pub enum RequestsEnd {
 
 /// The state of the buffer after [`Engine::run_buffer`]: it decides what the caller keeps.
 pub enum Rest {
-    /// All of it is executed.
+    /// All bytes are executed.
     Nothing,
     /// The command that starts at `start` is incomplete; parsed up to `pos`.
     Partial {
@@ -283,8 +283,8 @@ impl Batch {
         }
     }
 
-    /// Parses and adds the request at `*pos`, if it is whole and begins as `last`, the command
-    /// before it, does. `false`: nothing has changed.
+    /// Parses and adds the request at `*pos`, if it is whole and begins like `last`, the previous
+    /// command. `false`: nothing has changed.
     #[inline(always)]
     pub(in crate::server) fn repeat<H: 'static>(
         &mut self,
@@ -320,8 +320,8 @@ impl Batch {
         let first_span = self.commands.last().map_or(0, |c| c.first_span + c.spans);
         let spans = &self.spans[first_span..];
         let name = Args::of(Source::new(buf, self.apart.as_deref()), spans).at(0);
-        // Neighbours are mostly calls of the same command; where they are not, heads cost more than
-        // they spare.
+        // Neighbours are mostly calls of the same command; otherwise heads cost more than they
+        // save.
         let (row, head) = match last {
             Some(last) if last.is_called(buf, name) => (last.row, Head::of(buf, at.start, spans)),
             _ => (table.find(name), None),

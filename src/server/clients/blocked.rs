@@ -22,7 +22,7 @@ use russet_types::Type;
 /// How a client whose time is up is answered.
 #[derive(Clone, Copy, Debug)]
 pub enum OnTimeout {
-    /// By a reply that depends on nothing.
+    /// By a fixed reply.
     Reply(fn(&mut Reply)),
     /// By the command's handler, which runs once more, with [`Origin::TimeUp`].
     ///
@@ -45,8 +45,8 @@ pub enum Until {
     /// The append only file is on disk up to this offset; `None`: that, and a condition that cannot
     /// be met.
     Synced { offset: Option<u64> },
-    /// So many replicas have acknowledged the stream up to this offset; with `local`, have it on
-    /// disk, and (`Some(true)`) this server has, too.
+    /// So many replicas have acknowledged the stream up to this offset; with `local` they have it
+    /// on disk, and with `Some(true)` this server has it on disk, too.
     Acked {
         offset: u64,
         replicas: usize,
@@ -54,15 +54,15 @@ pub enum Until {
     },
     /// The end of the service, for which replicas have to catch up.
     Shutdown,
-    /// Its backup is made.
+    /// The client's backup is made.
     Backup,
     /// The stream has more changes to read.
     Changes,
-    /// Its work off the loop has ended: a search of a vector set, or a task.
+    /// The client's work off the loop has ended: a search of a vector set, or a task.
     Search(Ticket),
-    /// The other shards have answered its question.
+    /// The other shards have answered the client's question.
     Survey { number: u64 },
-    /// Its login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
+    /// The client's login attempt is decided at the deadline; CLIENT UNBLOCK does not shorten that.
     LogIn,
 }
 
@@ -129,15 +129,15 @@ pub struct Blocked {
     pub deadline_ms: Option<u64>,
     pub wake: Wake,
     pub on_timeout: OnTimeout,
-    /// The command that waits, by its row's number.
+    /// The number of the row of the command that waits.
     pub row: usize,
     pub args: OwnedArgs,
-    /// Ticks of the cycle counter spent on its tries so far.
+    /// Ticks of the cycle counter spent on the command's tries so far.
     pub ticks: u64,
 }
 
 impl Blocked {
-    /// The keys that it waits for.
+    /// The keys that the client waits for.
     pub fn keys(&self) -> &[Box<[u8]>] {
         match &self.until {
             Until::Keys { keys, .. } => keys,
@@ -145,13 +145,13 @@ impl Blocked {
         }
     }
 
-    /// Whether it must be woken when a key is removed or changes its type.
+    /// Whether the client must be woken when a key is removed or changes its type.
     pub(in crate::server) fn guards(&self) -> bool {
         matches!(self.until, Until::Keys { guards: true, .. })
     }
 
-    /// Whether a key wakes it that now has the type `found` (`None`: there is no such key);
-    /// `has_news`: it has new elements.
+    /// Whether a key that now has the type `found` (`None`: no such key) wakes the client;
+    /// `has_news`: the key has new elements.
     pub(in crate::server) fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
         match self.until {
             Until::Keys { kind, .. } if found == Some(kind) => has_news,

@@ -65,9 +65,9 @@ bitflags! {
         const TRACKING = 1 << 19;
         /// Tracking by keys read: receives their invalidations.
         const CACHES = 1 << 20;
-        /// CLIENT CACHING applies to its next command.
+        /// CLIENT CACHING applies to the client's next command.
         const CACHING_SAID = 1 << 21;
-        /// Its user lacks some permission.
+        /// The client's user lacks some permission.
         const RESTRICTED = 1 << 22;
         /// Has authenticated with a password.
         const PROVEN = 1 << 23;
@@ -77,7 +77,7 @@ bitflags! {
         const IMPORTS = 1 << 25;
         /// The link to the primary that this server follows: its commands are the stream.
         const PRIMARY = 1 << 26;
-        /// The second link of a replica, which brings it the snapshot.
+        /// The second link of a replica, which carries the snapshot.
         const RDB_CHANNEL = 1 << 28;
         /// READONLY: a client that knows of a cluster, or follows redirections, reads from this
         /// replica.
@@ -87,9 +87,9 @@ bitflags! {
         const TLS = 1 << 30;
         /// A node of this cluster that has shown its secret.
         const INTERNAL = 1 << 16;
-        /// A node that sends its slots: its commands are applied.
+        /// A node that sends its slots; this server applies the commands.
         const SENDS_SLOTS = 1 << 31;
-        /// It counts in the account of its user, which has budgets.
+        /// The client counts in the account of its user, which has budgets.
         const BUDGETED = 1 << 32;
         /// The client's user is over a budget: the client's next command and next read wait.
         const HELD = 1 << 33;
@@ -101,7 +101,7 @@ bitflags! {
 }
 
 impl ClientFlags {
-    /// With any of these a command takes the long way through the gates.
+    /// With any of these flags a command takes the long way through the gates.
     pub const SLOW_PATH: ClientFlags = ClientFlags::MULTI
         .union(ClientFlags::UNAUTHENTICATED)
         .union(ClientFlags::PUBSUB)
@@ -128,11 +128,11 @@ impl ClientFlags {
         .union(ClientFlags::SENDS_SLOTS)
         .union(ClientFlags::FAKE);
 
-    /// Links whose commands another server has taken: this server's limits for clients do not
+    /// Links whose commands another server has executed: this server's limits for clients do not
     /// apply to them.
     pub const SENDS_TAKEN: ClientFlags = ClientFlags::PRIMARY.union(ClientFlags::SENDS_SLOTS);
 
-    /// The replies of its commands are discarded.
+    /// The replies to the client's commands are discarded.
     pub const UNHEARD: ClientFlags = ClientFlags::REPLY_OFF.union(ClientFlags::REPLY_SKIP);
 }
 
@@ -164,7 +164,7 @@ impl ClientKind {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub commands: Vec<Queued>,
-    /// Bytes that its commands' arguments hold.
+    /// Bytes of the queued commands' arguments.
     pub bytes: usize,
     /// Bytes that Redis would report (`multi-mem`): the arguments and a pointer to each.
     pub args_bytes: usize,
@@ -173,7 +173,7 @@ pub struct Transaction {
 /// A queued command.
 #[derive(Debug)]
 pub struct Queued {
-    /// Its row's number in the command table.
+    /// The number of the command's row in the command table.
     pub row: usize,
     pub args: OwnedArgs,
 }
@@ -185,35 +185,35 @@ pub struct Client {
     pub flags: ClientFlags,
     pub db: DbIndex,
     pub user: UserId,
-    /// It has a connection that is reserved for its network (`priority-subnets`).
+    /// The client has a connection that is reserved for its network (`priority-subnets`).
     pub has_priority: bool,
     /// The thread that has its socket (`net::io_thread`); 0: the loop.
     pub io_thread: u32,
     pub identity: ClientIdentity,
     pub transaction: Option<Box<Transaction>>,
     pub watched: WatchList,
-    /// Its subscriptions, if any.
+    /// The client's subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
     pub blocked: Option<Box<Blocked>>,
-    /// Its place in its user's queue, while it has the flag `HELD`.
+    /// The client's place in its user's queue, while the client has the flag `HELD`.
     pub held: Option<Box<Held>>,
     pub fieldsets: Fieldsets,
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
     /// The log offset after this client's last write: up to there the file must be safe.
     pub wrote_to: ReplOffset,
-    /// Why its connection ends, once something has decided it.
+    /// Why the connection ends, once the server has decided to close it.
     pub ending: Option<Box<Ending>>,
-    /// Set if it belongs to a page of the console and has no connection of its own.
+    /// Set if the client belongs to a page of the console and has no connection of its own.
     pub console: Option<OfConsole>,
 }
 
 /// A client of the console: a session, or the subscriptions of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfConsole {
-    /// It runs only commands that read.
+    /// The session runs only commands that read.
     pub is_locked: bool,
-    /// Slot and generation of the connection that its messages go to.
+    /// Slot and generation of the connection that the client's messages go to.
     pub stream: Option<(u32, u32)>,
 }
 
@@ -239,7 +239,7 @@ pub struct ClientBuffers {
     pub query_growth: usize,
     /// Memory of the list of an unfinished command's arguments so far.
     pub query_list: usize,
-    /// Memory of its prefixes (CLIENT TRACKING BCAST).
+    /// Memory of the client's prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
     /// Reply bytes at the client's courier that the socket is not known to have taken.
     pub in_flight: usize,
@@ -247,9 +247,9 @@ pub struct ClientBuffers {
     pub at_io_thread: usize,
     /// The most reply bytes pending at once since the last check (`rbp`).
     pub reply_peak: usize,
-    /// Since when the output has been over its soft limit, monotonic milliseconds.
+    /// Since when the output has been over the soft limit, monotonic milliseconds.
     pub soft_limit_since_ms: Option<u64>,
-    /// Its part of all clients' totals.
+    /// The client's part of all clients' totals.
     pub counted: CountedBytes,
 }
 
@@ -278,9 +278,9 @@ pub struct Traffic {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub commands: u64,
-    /// Reads from its connection.
+    /// Reads from the client's connection.
     pub reads: u64,
-    /// Batches of its input, and the commands in them.
+    /// Batches of the client's input, and the commands in them.
     pub batches: u64,
     pub batched: u64,
     /// The row of the last command.
@@ -356,7 +356,7 @@ impl Client {
         self.flags |= ClientFlags::BLOCKED;
     }
 
-    /// Ends all its watches.
+    /// Ends all watches of the client.
     pub fn unwatch(&mut self, watchers: &mut Watchers) {
         watchers.unwatch(&std::mem::take(&mut self.watched), self.id);
     }
@@ -367,7 +367,7 @@ impl Client {
         self.unwatch(watchers);
     }
 
-    /// Ends the transaction and its watches; returns the queued commands.
+    /// Ends the transaction and the client's watches; returns the queued commands.
     pub fn leave_transaction(&mut self, watchers: &mut Watchers) -> Option<Box<Transaction>> {
         self.unwatch(watchers);
         let flags = ClientFlags::MULTI | ClientFlags::DIRTY_CAS | ClientFlags::DIRTY_EXEC;
@@ -375,7 +375,7 @@ impl Client {
         self.transaction.take()
     }
 
-    /// Adds a command to its transaction.
+    /// Adds a command to the client's transaction.
     pub(in crate::server) fn queue(&mut self, row: usize, args: Args<'_>) {
         let transaction = self.transaction.get_or_insert_with(Box::default);
         transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
@@ -384,14 +384,14 @@ impl Client {
         transaction.commands.push(Queued { row, args });
     }
 
-    /// The number of its subscriptions of a kind.
+    /// The number of the client's subscriptions of a kind.
     pub fn subscribed(&self, kind: Kind) -> usize {
         self.subscriptions
             .as_ref()
             .map_or(0, |its| its.of(kind).len())
     }
 
-    /// Its class.
+    /// The client's class.
     pub fn kind(&self) -> ClientKind {
         if self.flags.contains(ClientFlags::PRIMARY) {
             ClientKind::Primary
@@ -404,12 +404,13 @@ impl Client {
         }
     }
 
-    /// Whether its commands have been taken by another server: see [`ClientFlags::SENDS_TAKEN`].
+    /// Whether another server has executed the client's commands before: see
+    /// [`ClientFlags::SENDS_TAKEN`].
     pub fn sends_taken(&self) -> bool {
         self.flags.intersects(ClientFlags::SENDS_TAKEN)
     }
 
-    /// Bytes of the commands it has queued in MULTI.
+    /// Bytes of the commands that the client has queued in MULTI.
     pub fn multi_bytes(&self) -> usize {
         let of = |t: &Transaction| t.bytes + alloc::vec_bytes(&t.commands);
         self.transaction.as_ref().map_or(0, |t| of(t))
@@ -422,7 +423,7 @@ impl Client {
         }
     }
 
-    /// Its connection is closed once the replies so far are sent.
+    /// The server will close the connection once the replies so far are sent.
     pub fn close_after_reply(&mut self, ending: impl Into<Ending>) {
         self.flags |= ClientFlags::CLOSE_AFTER_REPLY;
         self.ends_by(ending);

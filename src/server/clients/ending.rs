@@ -4,7 +4,7 @@
 /// change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The peer closed it.
+    /// The peer closed the connection.
     Peer,
     /// Reading or writing failed.
     Broken,
@@ -22,9 +22,9 @@ pub enum EndReason {
     ClientMemory,
     /// A request that is not RESP.
     Protocol,
-    /// Its address or certificate is not admitted, or its TLS handshake failed.
+    /// The client's address or certificate is not admitted, or the TLS handshake failed.
     Refused,
-    /// Its user was deleted or lost permissions that the connection uses.
+    /// The client's user was deleted or lost permissions that the connection uses.
     User,
     /// The server became a replica or a primary.
     Role,

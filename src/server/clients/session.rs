@@ -28,15 +28,16 @@ pub struct Session {
     pub stream: Option<Stream>,
     pub slot: u32,
     pub generation: u32,
-    /// The round of the loop's rests in which it was last active, see `gather`.
+    /// The round of the loop's rests in which the client was last active, see `gather`.
     pub seen_in: u32,
     /// The poll reports when the socket is writable.
     pub write_armed: bool,
-    /// It is in the list of clients to be flushed this turn.
+    /// The client is in the list of clients to be flushed this turn.
     pub flush_queued: bool,
-    /// It is in the list of clients with more to read or execute.
+    /// The client is in the list of clients with more to read or execute.
     pub ready_queued: bool,
-    /// It is in the list of clients that are not read from until they take their replies.
+    /// The client is in the list of clients that the loop does not read from until they take their
+    /// replies.
     pub held_queued: bool,
     /// The last read filled its buffer: the socket may hold more, and no event will report it.
     pub more_to_read: bool,
@@ -48,7 +49,7 @@ pub struct Session {
     /// The client's last command had a large argument, so the next may have a large argument too:
     /// most of a long read would have to be copied.
     pub expects_large: bool,
-    /// The push with the reason of its end was sent, or must not be.
+    /// The push with the reason of the connection's end was sent, or must not be sent.
     reported_end: bool,
 }
 

@@ -45,7 +45,8 @@ enum Outcome {
     /// It is none.
     Nothing,
     Answer(Vec<u8>),
-    /// Later: it goes on, or waits for this node's view of the slots, or at a gate.
+    /// The answer comes later: the command continues, or waits for this node's view of the slots,
+    /// or at a gate.
     Later(Pending),
 }
 
@@ -100,7 +101,7 @@ impl Engine {
         }
     }
 
-    /// Answers a question, or goes on with it.
+    /// Answers a question, or continues its command.
     fn answer_node(&mut self, pending: Pending) {
         let from = pending.from;
         let answer = match self.answer_question(pending) {

@@ -160,8 +160,8 @@ impl Server {
     }
 }
 
-/// The listeners that get a deletion for each dropped key, where no single request stands for
-/// the drop. On a replica the stream is the primary's.
+/// The listeners that get a deletion for each dropped key, if no single request stands for the
+/// drop. On a replica the stream is the primary's.
 fn drop_audience(replication: &Replication) -> Audience {
     if replication.is_replica() {
         Audience::LOG

@@ -123,7 +123,7 @@ use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Destination, Stream};
 
-/// This server around its node.
+/// The server as the host of its cluster node.
 pub(in crate::server) struct ClusterHost<'s> {
     pub server: &'s mut Server,
     pub keyspace: &'s mut Keyspace,

@@ -75,7 +75,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Where a shard cannot be asked.
+    /// If a shard cannot be asked.
     pub fn is_of_many_shards(&self) -> Result<bool, CommandError> {
         if self.is_for_other_node() || self.was_taken_before() {
             return Ok(false);
@@ -115,7 +115,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Where a shard cannot be asked, has not answered in time, or answers with an error.
+    /// If a shard cannot be asked, has not answered in time, or answers with an error.
     pub fn ask_all_shards(
         &mut self,
         words: Args<'_>,
@@ -135,7 +135,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Where a shard has not answered in time, or answers with an error.
+    /// If a shard has not answered in time, or answers with an error.
     pub fn answers_of_all(&mut self, wait_ms: u64) -> Result<Surveyed, CommandError> {
         let now_ms = self.server.now.mono_ms;
         let Some(complete) = self.take_answers()? else {
@@ -167,7 +167,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Where a shard cannot be asked.
+    /// If a shard cannot be asked.
     pub fn ask_all(
         &mut self,
         words: Args<'_>,
@@ -188,7 +188,7 @@ impl Call<'_> {
     ///
     /// # Errors
     ///
-    /// Where a shard cannot be asked, has not answered in time, or refuses. Some may have made the
+    /// If a shard cannot be asked, has not answered in time, or refuses. Some may have made the
     /// change then: it spreads later (`server::search::spread`).
     pub fn spread(&mut self) -> Result<bool, CommandError> {
         if self.is_for_other_node() || self.was_taken_before() {

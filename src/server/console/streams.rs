@@ -172,7 +172,7 @@ impl Feed {
         self.add("stats", &data, to);
     }
 
-    /// Adds messages that its subscriber has received, in their wire form.
+    /// Adds messages that the stream's subscriber has received, in their wire form.
     fn add_messages(&mut self, reply: &Reply, to: &mut Output<'_>) {
         let mut messages = std::mem::take(&mut self.messages);
         reply.each_piece(|piece| {
@@ -196,7 +196,7 @@ impl Output<'_> {
 }
 
 impl Connection {
-    /// The stream it carries, and where its events go.
+    /// The stream that the connection carries, and the output for its events.
     pub(in crate::server) fn feed(&mut self) -> Option<(&mut Feed, Output<'_>)> {
         match &mut self.task {
             Task::Stream(feed) => {

@@ -189,9 +189,9 @@ impl Call<'_> {
 /// Where a session runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DebugMode {
-    /// In a child: others are served, and its changes are lost.
+    /// In a child: other clients are served, and the script's changes are lost.
     Child,
-    /// Here: nothing else is done, and its changes stay.
+    /// In the loop: no other client is served, and the script's changes stay.
     Sync,
 }
 

@@ -402,14 +402,14 @@ pub(in crate::server) struct UnitOutcome {
 
 /// A command that has run.
 struct Ran<'a> {
-    /// Its row's number.
+    /// The number of the command's row.
     id: usize,
     origin: Origin,
     args: Args<'a>,
     timed: Timed,
-    /// Bytes of its arguments, at most.
+    /// Bytes of the command's arguments, at most.
     asked: usize,
-    /// Bytes of its reply.
+    /// Bytes of the command's reply.
     replied: usize,
 }
 

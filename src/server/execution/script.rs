@@ -290,13 +290,13 @@ pub struct Program<'a> {
     pub vm: VmHandle,
     pub function: CompiledFunction,
     pub flags: Flags,
-    /// Its SHA-1, or the function's name, for error messages.
+    /// The script's SHA-1, or the function's name, for error messages.
     pub name: &'a [u8],
     /// Called by a read-only command.
     pub read_only: bool,
     pub keys: Args<'a>,
     pub args: Args<'a>,
-    /// It is debugged.
+    /// The debugger session, if the script is debugged.
     pub debugger: Option<Debugger>,
 }
 
@@ -305,7 +305,7 @@ pub struct Program<'a> {
 struct NoCommands<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
-    /// Its name and command, for reports.
+    /// The script's name and command, for reports.
     paused: (&'a [u8], Args<'a>),
     /// Clients are served meanwhile, but not while a library comes from a file.
     serves: bool,

@@ -25,7 +25,7 @@ use russet_types::vector_set::Progress;
 
 /// A slice takes no longer than this.
 const SLICE_NANOS: u64 = 1_000_000;
-/// A slice that has begun takes as long as this at least, so that it gets anywhere.
+/// The least time of a slice, so that each slice makes progress.
 const SLICE_NANOS_MIN: u64 = 200_000;
 
 /// A share of a turn of the loop.
@@ -42,13 +42,13 @@ impl Slice {
         self.passed() >= self.ticks
     }
 
-    /// Ticks since it began.
+    /// Ticks since the slice began.
     #[inline]
     pub fn passed(&self) -> u64 {
         clock::cycles().wrapping_sub(self.began)
     }
 
-    /// Ticks that it may take.
+    /// Ticks that the slice may take.
     pub fn ticks(&self) -> u64 {
         self.ticks
     }
@@ -117,8 +117,8 @@ impl Call<'_> {
         self.server.searches.take_done::<T>().map(|work| *work)
     }
 
-    /// Goes on with work, slice by slice, until it is done. `None`: the client waits, and the
-    /// command runs again, which takes the work back ([`Call::taken`]).
+    /// Continues work, slice by slice, until it is done. `None`: the client waits; the command will
+    /// run again and take the work back ([`Call::taken`]).
     ///
     /// # Errors
     ///
@@ -148,9 +148,9 @@ impl Call<'_> {
         }
     }
 
-    /// Blocks the client until it is the command's turn again, when it runs again and takes the
-    /// work back ([`Call::taken`]); `until_ms`: the monotonic milliseconds at which its time is up.
-    /// A command that answers another node runs again in the same way.
+    /// Blocks the client until it is the command's turn again. The command then runs again and
+    /// takes the work back ([`Call::taken`]); `until_ms`: the monotonic milliseconds at which the
+    /// command's time is up. A command that answers another node runs again in the same way.
     pub fn wait_for_turn(&mut self, task: Box<dyn Any + Send>, until_ms: Option<u64>) {
         if self.is_for_other_node() {
             if let Some(driver) = &mut self.server.cluster {
@@ -194,7 +194,7 @@ impl Pieces {
         }
     }
 
-    /// Adds all of it to a reply. O(slices).
+    /// Adds all pieces to a reply. O(slices).
     pub fn reply(mut self, reply: &mut Reply) {
         self.end_slice();
         self.texts.into_iter().for_each(|text| reply.shared(text));
@@ -213,7 +213,7 @@ impl Engine {
         }
         let (turn, now_ms) = (self.server.stats.turns, self.server.now.mono_ms);
         let of_turn = self.server.cycles.ticks(TURN_NANOS);
-        // A command that goes on and waits again is not asked twice.
+        // A command that continues and waits again is not asked twice.
         for _ in 0..self.server.turns.begin_turn(now_ms) {
             self.continue_next();
             if self.server.turns.spent(turn) >= of_turn {

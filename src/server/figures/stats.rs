@@ -23,7 +23,7 @@ pub struct CommandStats {
     pub calls: u64,
     /// Time in handlers, in cycle-counter ticks.
     pub ticks: u64,
-    /// Refused before it ran.
+    /// Calls refused before they ran.
     pub rejected: u64,
     /// Ran and answered with an error.
     pub failed: u64,

@@ -138,7 +138,7 @@ impl Server {
 
 /// An eviction, which borrows the parts of the server that it needs.
 struct Evicting<'a> {
-    /// Used bytes that it comes down to.
+    /// Used bytes at which the eviction ends.
     limit: usize,
     config: &'a Config,
     cycles: &'a Cycles,

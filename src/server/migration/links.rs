@@ -33,10 +33,11 @@ const READ_BYTES: usize = 64 * 1024;
 const LINE_MAX: usize = 4096;
 /// The time for a link that is closed to send its remaining bytes, milliseconds.
 const CLOSING_MS: u64 = 5000;
-/// Unparsed input of a link whose commands run; then it is not read.
+/// Unparsed input of a link whose commands run; beyond this the loop does not read the link.
 const INPUT_MAX: usize = 1 << 20;
 
-/// Bytes that are kept of a link that waits for the snapshot; then it is not read.
+/// Bytes that are kept of a link that waits for the snapshot; beyond this the loop does not read
+/// the link.
 fn held_max(config: &Config) -> usize {
     const DEFAULT: usize = 256 << 20;
     match config.replica_full_sync_buffer_limit as usize {

@@ -30,7 +30,7 @@ use russet_net::{Role, Target};
 /// The period of the machine's ticks, milliseconds.
 const TICK_MS: u64 = 100;
 
-/// This server around its migrations.
+/// The server as the host of its migrations.
 pub(in crate::server) struct MigrationHost<'e>(pub &'e mut Engine);
 
 impl LoopDriver for MigrationHost<'_> {

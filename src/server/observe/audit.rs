@@ -25,9 +25,9 @@ pub(in crate::server) enum AuditResult<'a> {
     /// The command ran for so many ticks of the cycle counter; `error`: the code of its error
     /// reply, if any.
     Ran { ticks: u64, error: Option<&'a [u8]> },
-    /// It takes effect later.
+    /// The command takes effect later.
     Accepted,
-    /// It was not run; the error's code.
+    /// The command was not run; the error's code.
     Refused(&'a [u8]),
 }
 

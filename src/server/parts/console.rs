@@ -1,5 +1,5 @@
-//! The state of the console: its connections, and the sessions of users who have logged in.
-//! `run::http` and `run::console` drive the connections, `server::console` answers calls.
+//! The state of the console: its connections, and the sessions of logged-in users. `run::http` and
+//! `run::console` drive the connections, `server::console` answers calls.
 //!
 //! A session is a client without a connection of its own, so that CLIENT LIST shows it, CLIENT KILL
 //! and changes of users end it, and each of its commands passes the gates. A token opens it; only

@@ -3,9 +3,9 @@
 //!
 //! With `changes-retain` the stream is counted and kept in memory even without replicas, and notes
 //! record when and for whom changes were made (`replication::change_stream`). A reader gets only
-//! what survives a kill ([`Past::recoverable`]): a restarted server has everything that its readers
-//! have. With REPLICAS a reader gets only changes that so many replicas have acknowledged, so that
-//! the same holds after a failover.
+//! changes that survive a kill ([`Past::recoverable`]): a restarted server has everything that its
+//! readers have. With REPLICAS a reader gets only changes that so many replicas have acknowledged,
+//! so that the same holds after a failover.
 
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::{Client, ClientFlags};
@@ -119,8 +119,8 @@ impl Server {
         self.changes.received(note, self.stream.offset());
     }
 
-    /// With the change stream on: opens the backlog, and keeps what consumers have not read. With
-    /// it off: drops the readers, and waiting commands run again.
+    /// With the change stream on: opens the backlog, and keeps the changes that consumers have not
+    /// read. With the change stream off: drops the readers, and runs waiting commands again.
     pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
         if self.config.changes_retain == 0 {
             self.changes.end_all();

@@ -5,7 +5,7 @@
 //! set. The limit on unsent bytes of a replica ([`Server::limit_replicas`]) is applied each turn.
 //!
 //! The link to the primary, and its time limits: `russet_replication::upstream`. States of
-//! replicas: `parts::replication::replicas`. What the change stream keeps: `changes`.
+//! replicas: `parts::replication::replicas`. The change stream: `changes`.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::parts::persist::Persist;

@@ -1,8 +1,8 @@
 //! The snapshot of a full synchronization, as this replica loads it: in slices of the loop, as data
 //! is loaded at the start.
 //!
-//! The machine of the link decides what is loaded, when the old data goes, and what follows from a
-//! fault (`russet_replication::upstream`); here is the load itself.
+//! The machine of the link decides which snapshot is loaded, when the old data is removed, and the
+//! consequences of a fault (`russet_replication::upstream`); here is the load itself.
 
 use crate::server::parts::execution::scripting::Scripting;
 use crate::server::parts::replication::Replication;

@@ -317,7 +317,8 @@ impl Server {
         }
         let now_ms = self.now.mono_ms;
         let replica = self.replication.replicas.get(id);
-        // An operator who ends its link says nothing about what it can load.
+        // If an operator ends the link, that says nothing about the snapshots that the replica can
+        // load.
         let ending = client.ending.as_deref();
         let is_killed = ending.is_some_and(|ending| ending.reason == EndReason::Killed);
         if let Some(replica) = replica.filter(|replica| !is_killed && replica.owes_ack_of_copy()) {
@@ -344,7 +345,7 @@ impl Server {
         }
     }
 
-    /// Waiting replicas join the snapshot under way if it meets their needs, can be read from its
+    /// Waiting replicas join the current snapshot if it meets their needs, can be read from its
     /// begin, and the backlog has the stream after it.
     fn join_sync(&mut self, ids: &[ClientId], needs: SyncNeeds) -> bool {
         let Some(sync) = self.replication.sync.take() else {
@@ -441,7 +442,7 @@ impl Engine {
         );
         match server.begin_sync_snapshot(keyspace, form) {
             Ok(spool) => {
-                // In Valkey's dialect the snapshot names the imports: the stream must not, since
+                // In Valkey's dialect the snapshot names the imports: the stream must not, because
                 // Valkey's replicas take an import that begins for an import without keys.
                 if server.config.dialect == Dialect::Redis {
                     server.with_migrations(keyspace, |m, around| m.announce_again(around));
@@ -667,7 +668,7 @@ fn packs_for(config: &Config, facts: &Facts) -> bool {
     config.repl_compression.is_on() && facts.lz4
 }
 
-/// Whether its stream is compressed and should no longer be, or the reverse.
+/// Whether the replica's stream is compressed and should no longer be, or the reverse.
 fn is_packed_otherwise(config: &Config, replica: &Replica) -> bool {
     replica.is_online() && replica.packing.is_some() != packs_for(config, &replica.facts)
 }

@@ -3,8 +3,8 @@
 //!
 //!     bytes -> batch -> Applier::Primary -> World::run -> the same bytes: backlog, log
 //!
-//! Effects are not recorded: the primary's own bytes are what sub-replicas and the append only file
-//! get, so all of them have the same offset. A turn's work is bounded as a client's is (`batch`).
+//! Effects are not recorded: sub-replicas and the append only file get the primary's own bytes, so
+//! all of them have the same offset. A turn's work is bounded as a client's is (`batch`).
 //!
 //! Invariants
 //!   1. The offset moves after a command, and for the commands of a transaction after EXEC, so a
@@ -124,7 +124,7 @@ impl Engine {
         self.run_commands::<OfPrimary>(session, batch, buf, pos, progress)
     }
 
-    /// Whether the stream waits; then its link does until the loop resumes it.
+    /// Whether the stream waits; if so, the link waits until the loop resumes it.
     fn holds_stream(&self, session: &mut Session) -> bool {
         let holds = holds_stream(
             &self.server.now,
@@ -233,7 +233,7 @@ impl Server {
             .close_soon(session, Ending::new(EndReason::Link, detail));
     }
 
-    /// A command of the primary has failed here, although it succeeded there.
+    /// A command of the primary has failed on this server, although it succeeded on the primary.
     #[cold]
     fn note_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
         let upstream = self.replication.upstream.as_ref();
@@ -258,7 +258,7 @@ impl Server {
             PropagationErrors::Ignore => false,
             PropagationErrors::Panic | PropagationErrors::PanicOnReplicas => true,
         };
-        // A writable replica may have keys of its own, that make the primary's commands fail.
+        // A writable replica may have keys of its own, which make the primary's commands fail.
         if panics && self.config.replica_read_only {
             tracing::warn!(
                 "This replica panicked sending an error to its {MASTER_INSIDE} after processing a command \

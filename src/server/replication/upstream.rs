@@ -62,7 +62,7 @@ impl Server {
         self.act_on_upstream(keyspace);
     }
 
-    /// Carries out what the machine of the link has decided.
+    /// Carries out the decisions of the link's machine.
     pub(in crate::server) fn act_on_upstream(&mut self, keyspace: &mut Keyspace) {
         while let Some(upstream) = &mut self.replication.upstream
             && let Some(action) = upstream.core.pop()
@@ -243,7 +243,7 @@ fn upstream_settings(config: &Config, is_cluster: bool, persist: &Persist) -> Se
 }
 
 impl Replication {
-    /// The client that is the link gets bytes that were held for it.
+    /// Gives the link's client the bytes that were held for it.
     pub(in crate::server) fn replay_to_client(
         &mut self,
         clients: &mut Clients,

@@ -109,9 +109,10 @@ impl Loop {
         }
     }
 
-    /// A client's turn is over, and there are couriers: takes along what was written, and moves its
-    /// socket if it is on the wrong side. A replica's socket stays with the loop, because the loop
-    /// sends blocks shared with the backlog, while a courier would need copies.
+    /// A client's turn is over, and there are couriers: collects the replies, and moves the
+    /// client's socket if it should be with a courier, or with the loop. A replica's socket stays
+    /// with the loop, because the loop sends blocks shared with the backlog, while a courier would
+    /// need copies.
     #[inline]
     pub(super) fn place(&mut self, session: &mut Session) {
         let io_threads = &mut self.engine.server.connections.io_threads;
@@ -125,7 +126,7 @@ impl Loop {
         }
     }
 
-    /// Gives a client's socket to an I/O thread, where it may go.
+    /// Gives a client's socket to a courier, if the socket may move.
     #[cold]
     fn hand_over(&mut self, session: &mut Session) {
         const STAYS: ClientFlags = ClientFlags::REPLICA
@@ -204,8 +205,8 @@ impl Loop {
         has_served
     }
 
-    /// Serves what came for clients in the middle of a command, of which there are none now.
-    /// Whether there was anything.
+    /// Serves the reports that came for clients in the middle of a command, when no client is in
+    /// the middle of a command any more. Whether there was anything.
     #[inline]
     fn serve_late(&mut self) -> bool {
         let mut has_served = false;

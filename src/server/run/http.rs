@@ -1,6 +1,6 @@
 //! Connections that speak HTTP: pages on `console-port`, scrapes and probes on `metrics-port`.
 //!
-//! They are accepted, read, written and ended here; `console` decides what a page does,
+//! This file accepts, reads, writes and ends the connections; `console` decides what a page does,
 //! `observe::metrics` answers a scrape. A scrape runs no command, so its answer acknowledges
 //! nothing and leaves at once. Bounds: `Port::connections_max`, the bytes of a request
 //! (`console::http`, `observe::metrics::http`), and the time limits below, each for a step; a
@@ -274,8 +274,8 @@ impl Loop {
         }
     }
 
-    /// Sends what waits, as much of it as the socket takes. Nothing leaves before the writes that
-    /// it acknowledges are in the log.
+    /// Sends pending bytes, as many as the socket takes. No answer leaves before the writes that it
+    /// acknowledges are in the log.
     pub(super) fn flush_page(&mut self, c: &mut Connection, place: (u32, u32)) -> Exchange {
         let server = &mut self.engine.server;
         if c.unsent() > 0

@@ -1,8 +1,8 @@
 //! The link to the primary until it is online: dialling, and reads and writes of its connections.
 //! Then its socket becomes a client's, and the loop reads it as any other.
 //!
-//! `russet_replication::upstream` decides, `replication::upstream` carries out what needs no poll.
-//! A snapshot gets a bounded share of a turn.
+//! `russet_replication::upstream` decides, `replication::upstream` carries out actions that need no
+//! poll. A snapshot gets a bounded share of a turn.
 
 use crate::server::parts::run::dial::link_socket;
 use crate::server::replication::role::greet_primary;
@@ -120,7 +120,7 @@ impl Loop {
         server.answer_upstream(keyspace, answer);
     }
 
-    /// Carries out what needs the poll.
+    /// Carries out actions that need the poll.
     fn act_for_upstream(&mut self) {
         while let Some(upstream) = &mut self.engine.server.replication.upstream
             && let Some(action) = upstream.for_loop.pop_front()
@@ -248,7 +248,8 @@ impl Loop {
         self.on_upstream(Event::Opened { link, local_ip });
     }
 
-    /// Gives the machine what a connection brings, up to the next stage, or the share of a turn.
+    /// Gives the machine the bytes of a connection, up to the next stage, or to the share of a
+    /// turn.
     fn read_upstream(&mut self, link: Link) {
         let Loop { engine, inbuf, .. } = self;
         let Engine {

@@ -34,7 +34,7 @@ const POSTED: usize = 32;
 /// The result of sending a client's replies in this turn.
 pub(super) enum Sent {
     All,
-    /// Its share is used up, and the socket would take more.
+    /// The client's share is used up, and the socket would take more.
     Part,
     /// The socket is full; the poll reports when it is writable.
     Stuck,
@@ -103,7 +103,7 @@ impl Loop {
         };
         session.flush_queued = false;
         if session.client.console.is_some() {
-            // It has no connection of its own.
+            // The client has no connection of its own.
             self.engine.server.connections.console.is_urgent = true;
             pass_messages(&mut self.engine.server.connections, &mut session);
             return self.engine.server.clients.put_back(session);
@@ -268,7 +268,8 @@ impl Loop {
 
     pub(in crate::server) fn close(&mut self, mut session: Box<Session>) {
         if self.engine.server.shutdown.request.is_some() {
-            // It is closed with all the others: a client that sees its end finds the server gone.
+            // The connection is closed with all others, so that a client that sees the end finds
+            // the server gone.
             return self.engine.server.clients.put_back(session);
         }
         session.push_ending();

@@ -26,8 +26,8 @@ const SLICE_NANOS: u64 = 1_000_000;
 const BUDGET: usize = 16;
 
 impl Indexes {
-    /// Begins to drop an index with its documents. `false`: these are so few that they are to be
-    /// deleted at once.
+    /// Begins to drop an index with its documents. `false`: the documents are so few that the
+    /// caller deletes them at once.
     pub fn begin_drop(&mut self, name: &[u8]) -> bool {
         let Some(held) = self.get_mut(name).filter(|held| held.index.len() > AT_ONCE) else {
             return false;
@@ -63,7 +63,7 @@ impl Server {
         }
         let (began, ticks) = (clock::cycles(), self.cycles.ticks(SLICE_NANOS));
         self.drop_until(keyspace, || clock::cycles().wrapping_sub(began) >= ticks);
-        // Commands that go on share the turn with it.
+        // Continued commands share the turn with the deletion.
         let turn = self.stats.turns;
         self.turns.spend(turn, clock::cycles().wrapping_sub(began));
         if keyspace.has_news() {

@@ -10,7 +10,7 @@ use russet_search::file::Definition;
 use russet_search::schema::parse::{self, JsonPath};
 use russet_search::schema::words;
 
-/// A path that is none finds nothing, as it did where the definition was made.
+/// A path with a syntax error finds nothing, as on the server that made the definition.
 fn any_path(text: &[u8]) -> Option<JsonPath> {
     check_path(text).or(Some(JsonPath::Unordered))
 }

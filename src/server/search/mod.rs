@@ -224,7 +224,7 @@ impl Engine {
     }
 }
 
-/// Reads the next few keys; where it stands then, `None` at the end.
+/// Reads the next few keys. Returns the next position; `None` at the end.
 fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) -> Option<Scan> {
     let (mut keys, mut seen) = (Vec::new(), scan.seen);
     let schema = held.index.schema();

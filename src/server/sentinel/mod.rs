@@ -62,7 +62,7 @@ use russet_sentinel::{Host, Order, ReplyCondition, Sentinel, ServerFacts, Setup}
 /// For as long an operator's command may hold the loop for a name.
 const RESOLVE_MAX: Duration = Duration::from_secs(1);
 
-/// This server around its Sentinel.
+/// The server as the host of its Sentinel.
 pub(in crate::server) struct SentinelHost<'s>(pub &'s mut Server);
 
 impl Driver for SentinelHost<'_> {

@@ -43,14 +43,14 @@ pub type CommandTable = table::CommandTable<Handler>;
 /// A command's effect on the keyspace, as it is propagated to the log and replicas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
-    /// Its own arguments, if it changed something.
+    /// The command's own arguments, if it changed something.
     #[default]
     Verbatim,
-    /// Its own arguments, even if it changed nothing (FLUSHALL).
+    /// The command's own arguments, even if it changed nothing (FLUSHALL).
     Always,
     /// Nothing, whatever it changed.
     Nothing,
-    /// Other commands, which it has recorded.
+    /// Other commands, which the command has recorded.
     Rewritten,
 }
 
@@ -64,7 +64,7 @@ pub struct Call<'a> {
     pub effect: Effect,
     /// The full name of the command (`client|list`), for errors that name it.
     pub name: &'static str,
-    /// Its row's number in the command table.
+    /// The number of the command's row in the command table.
     pub row: usize,
     pub origin: Origin,
     /// The script that calls the command.
@@ -244,7 +244,8 @@ impl Call<'_> {
     }
 
     /// Blocks the client until `replicas` have acknowledged its writes, or for `timeout_ms` (0: for
-    /// ever). `local`: until they are on their disks, and, if it is true, on ours.
+    /// ever). `local`: until the writes are on the replicas' disks, and, with `Some(true)`, on this
+    /// server's disk.
     pub fn block_until_acked(&mut self, replicas: usize, local: Option<bool>, timeout_ms: u64) {
         let until = Until::Acked {
             offset: self.client.written(&self.server.stream),
@@ -368,7 +369,7 @@ impl Call<'_> {
     }
 
     /// Blocks the client until the helper thread has freed everything it was given so far; the
-    /// reply is OK. `false`: it has already, or the loop cannot be woken.
+    /// reply is OK. `false`: everything is freed already, or the thread cannot wake the loop.
     pub fn block_until_freed(&mut self) -> bool {
         let mark = self.db.keyspace().lazyfree.mark();
         self.block_until_mark(mark)

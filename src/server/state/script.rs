@@ -21,22 +21,22 @@ use russet_resp::{Args, Reply};
 
 /// See the module.
 pub struct RunningScript<'a> {
-    /// The client that called it, and its reply until then. The script's commands run as a client
-    /// of their own.
+    /// The client that called the script, and the client's reply until then. The script's commands
+    /// run as a client of their own.
     pub caller: (&'a Client, &'a Reply),
-    /// Its SHA-1, or the function's name.
+    /// The script's SHA-1, or the function's name.
     pub name: &'a [u8],
-    /// The command that runs it.
+    /// The command that runs the script.
     pub command: Args<'a>,
     pub(in crate::server) limits: Limits,
-    /// It has written.
+    /// The script has written.
     pub wrote: Cell<bool>,
     /// In a cluster, the slot that the script's keys must have: the slot of the declared keys, else
     /// of the first key used.
     pub slot: Cell<Option<u16>>,
-    /// Commands that it has called.
+    /// Commands that the script has called.
     pub calls: Cell<u64>,
-    /// Elements that they touched, if its caller has a budget of them.
+    /// Elements that these commands touched, if the caller has a budget of elements.
     pub touched: Cell<u64>,
 }
 
@@ -44,8 +44,9 @@ pub struct RunningScript<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Limits {
     pub read_only: bool,
-    /// Memory was over the limit when it began, and it did not declare that it may go on.
+    /// Memory was over the limit when it began, and the script did not declare that it may
+    /// continue.
     pub lacks_memory: bool,
-    /// Its keys may have different slots of a cluster.
+    /// The script's keys may have different slots of a cluster.
     pub crosses_slots: bool,
 }

@@ -1,6 +1,6 @@
 //! Turns of the loop by hand: commands that wait for their next slice get it when a test says so.
 //!
-//! A turn is what `run::Loop::work` does for commands under way, without sockets: due timeouts, a
+//! A turn is what `run::Loop::work` does for running commands, without sockets: due timeouts, a
 //! slice of long work, ready keys, freed values, indexes. Between two turns a server would serve
 //! its other clients, so the longest turn is the time that a command holds the loop.
 

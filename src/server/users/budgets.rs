@@ -41,7 +41,7 @@ const PASSES_MESSAGES: Flags = Flags::PUBSUB_CONTEXT.union(Flags::MAY_REPLICATE)
 /// Rows that act outside of the keyspace: its changes do not show whether they have acted.
 const ACTS: Flags = Flags::PUBSUB.union(Flags::ADMIN);
 
-/// Flags of a connection that take a command the long way whether it has budgets or not.
+/// Flags of a connection that take a command the long way whether the user has budgets or not.
 const SPECIAL: ClientFlags = ClientFlags::SLOW_PATH.difference(ClientFlags::BUDGETED);
 
 impl Engine {
@@ -63,7 +63,7 @@ impl Engine {
         let counts_work = || row.is_some_and(|id| self.server.table.row(id).spec.work.is_some());
         Ok(match session.client.flags.intersects(SPECIAL) {
             true => Way::Specially,
-            // The gates check the elements that it would touch.
+            // The gates check the elements that the command would touch.
             false if bounds_work && counts_work() => Way::Carefully,
             false => Way::Plainly,
         })
@@ -211,7 +211,7 @@ pub(in crate::server) struct Charged {
     /// Pending replies of this many bytes together are charged before they are sent.
     settles_from: usize,
     user: UserId,
-    /// Changes of the keyspace before it.
+    /// Changes of the keyspace before the command.
     changes: u64,
 }
 
@@ -573,7 +573,7 @@ mod tests {
         assert!(reported.starts_with(much), "{reported}");
         figures(&mut t, "much_work=1,");
         assert_eq!(t.run("LLEN l"), ":4\r\n");
-        // It waits no more.
+        // The connection no longer waits.
         assert!(
             t.run_as(client, "BLMPOP 0 1 l LEFT COUNT 2")
                 .starts_with("*2\r\n")

@@ -17,7 +17,7 @@ use super::script;
 #[derive(Clone, Copy)]
 pub(in crate::server) struct GatedCommand<'a> {
     pub spec: &'static Spec,
-    /// Its row's number.
+    /// The number of the command's row.
     pub row: usize,
     pub args: Args<'a>,
     pub origin: Origin,
@@ -41,7 +41,8 @@ impl<'a> GatedCommand<'a> {
 /// Why a command does not run now.
 pub(in crate::server) enum Stop {
     Refused(CommandError),
-    /// Another node of the cluster is to run it, or none can. A transaction ends with this reply.
+    /// Another node of the cluster is to run the command, or no node can. A transaction ends with
+    /// this reply.
     Elsewhere(CommandError),
     Postponed(Wait),
 }

@@ -42,7 +42,7 @@ fn slot_by(hash: Option<&KeyHash>, key: &[u8]) -> u16 {
     }
 }
 
-/// Whether its arguments are channels of slots.
+/// Whether the command's arguments are channels of slots.
 fn has_channels(row: &Row) -> bool {
     let first = row.spec.keys.first();
     first.is_some_and(|keys| keys.access.contains(Access::NOT_KEY))
@@ -55,7 +55,7 @@ pub(super) struct Slots<'a> {
     pub first: (&'a [u8], u16),
     /// There are others.
     are_several: bool,
-    /// They are of different slots.
+    /// The keys are of different slots.
     pub cross: bool,
 }
 
@@ -163,7 +163,8 @@ fn place(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<Option<u16>,
     let keys = || {
         let (mut present, mut missing) = (false, false);
         each_asked((server, client), asked, |key, is_channel| {
-            // Its messages are sent here until the slot is gone, whatever keys it has.
+            // A channel's messages are sent to this node until the slot is gone, whatever keys the
+            // slot has.
             if is_channel {
                 return;
             }
@@ -317,7 +318,8 @@ impl Engine {
                 slot: slot_of(key),
                 is_write: spec.flags.contains(Flags::WRITE),
                 is_shard_pubsub: false,
-                // It was admitted when it came: it waits here even for keys that move meanwhile.
+                // The command was admitted when it came: it waits on this node even for keys that
+                // move meanwhile.
                 is_asking: true,
                 is_readonly: client.flags.contains(ClientFlags::READS_HERE),
                 is_migrate: false,

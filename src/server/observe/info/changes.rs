@@ -16,9 +16,9 @@ use russet_base::text::Printable;
 pub(in crate::server) struct Line {
     pub(in crate::server) name: String,
     pub(in crate::server) offset: u64,
-    /// Bytes of the stream that it has not acknowledged.
+    /// Bytes of the stream that the consumer has not acknowledged.
     pub(in crate::server) lag: u64,
-    /// The stream after its offset is not kept any more.
+    /// The server no longer keeps the stream after the consumer's offset.
     pub(in crate::server) is_lost: bool,
 }
 

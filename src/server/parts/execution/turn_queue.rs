@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::server::clients::blocked::Ticket;
 use russet_keyspace::ClientId;
 
-/// Time of a turn for commands that go on.
+/// Time of a turn for commands that continue.
 pub const TURN_NANOS: u64 = 2_000_000;
 /// Time of a turn until which commands begin.
 pub const FIRST_NANOS: u64 = 4_000_000;

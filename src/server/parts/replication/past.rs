@@ -1,8 +1,9 @@
 //! The part of the stream that can still be read: in the backlog, in the files of the append only
 //! file, and how far of it survives a kill.
 //!
-//! Invariant: a reader, unlike a replica, cannot take back what it has passed on, so readers get
-//! only what a restarted server has ([`Past::recoverable`]). O(1) but for the look into files.
+//! Invariant: a reader, unlike a replica, cannot take back changes that it has passed on, so
+//! readers get only changes that a restarted server has ([`Past::recoverable`]). O(1) except for
+//! the look into files.
 
 use crate::server::parts::persist::Persist;
 use crate::server::parts::replication::Replication;
@@ -72,8 +73,8 @@ impl Past<'_> {
     }
 
     /// The lowest position to which this server can restart if it is killed now. A write that waits
-    /// for an fsync does not count: a reader, unlike a replica, cannot take back what it has passed
-    /// on.
+    /// for an fsync does not count, because a reader, unlike a replica, cannot take back changes
+    /// that it has passed on.
     pub(in crate::server) fn recoverable(&self) -> ReplOffset {
         let written = self.persist.aof.log().map(|log| log.writer.written());
         let sendable = self.sendable();

@@ -134,7 +134,7 @@ impl IoThreads {
         }
     }
 
-    /// Takes along what was written to a session, and what its I/O thread is to do.
+    /// Collects the replies written to a session, and the orders for its courier.
     #[inline]
     pub(in crate::server) fn collect(&mut self, session: &mut Session) {
         let id = id_of(session);
@@ -185,7 +185,7 @@ impl IoThreads {
     }
 
     /// Has a session's socket back at once, in the poll of this registry. It takes a round of its
-    /// I/O thread; what others have sent meanwhile is served later.
+    /// courier; reports of other connections that come meanwhile are served later.
     pub(in crate::server) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
         if session.client.io_thread == 0 || !self.has_back(session) {
             return;
@@ -249,7 +249,8 @@ impl IoThreads {
         self.serve(Some(at), batch)
     }
 
-    /// Begins to serve what came for clients in the middle of a command. `false`: there is nothing.
+    /// Begins to serve the reports that came for clients in the middle of a command. `false`: there
+    /// is nothing.
     #[inline]
     pub(in crate::server) fn begin_deferred(&mut self) -> bool {
         let batch = self.deferred.pop_front();
@@ -415,7 +416,7 @@ impl IoThreads {
         self.retires
     }
 
-    /// Evens out the I/O threads' work, by how busy they were; where none is, their connections.
+    /// Evens out the couriers' work, by how busy they were; if none was busy, their connections.
     pub(in crate::server) fn even_out(
         &mut self,
         clients: &mut Clients,

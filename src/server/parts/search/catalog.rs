@@ -21,7 +21,8 @@
 //!   3. a node without slots takes over, and is never taken from, while the other has slots.
 //!
 //! An acknowledged change is at all primaries with slots, so their versions have counted it.
-//! Versions are in no file: a node that starts takes over what the others have now.
+//! Versions are in no file: a node that starts takes over the current definitions of the other
+//! nodes.
 //!
 //! Files have the definitions of indexes over other databases than 0 in this form, too: Redis's
 //! form has no room for the database.

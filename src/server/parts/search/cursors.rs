@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use rand::RngExt;
 
-/// A query that goes on.
+/// A query that continues.
 pub struct Cursor {
     pub index: Box<[u8]>,
     /// The name of the user that made it.

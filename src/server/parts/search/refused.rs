@@ -39,7 +39,7 @@ impl Indexes {
         self.refused.0.contains_key(name)
     }
 
-    /// Ends what is kept aside about an index.
+    /// Forgets the commands that are kept aside for an index.
     pub fn forget_refused(&mut self, name: &[u8]) {
         self.refused.0.remove(name);
     }

@@ -40,7 +40,7 @@ impl Wire {
         self.stream.fd()
     }
 
-    /// Another process goes on with the connection.
+    /// Another process continues with the connection.
     pub fn hand_over(&mut self) {
         self.stream.hand_over();
     }

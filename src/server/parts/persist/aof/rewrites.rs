@@ -16,7 +16,7 @@
 //! while the old set remains whole and is still written.
 //!
 //! The size of the base is unknown before it is made, and the size of the log does not predict it:
-//! a rewrite is always tried. Where space is short, it is the remedy. After failures, automatic
+//! a rewrite is always tried. If space is short, a rewrite is the remedy. After failures, automatic
 //! tries wait a second, and with many incremental files up to an hour.
 
 use std::path::PathBuf;
