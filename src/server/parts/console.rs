@@ -146,16 +146,16 @@ pub enum Task {
     Pack(Box<Packing>),
     /// Events are sent until either side closes the connection.
     Stream(Box<Feed>),
-    /// It is closed when the output is sent.
+    /// The connection is closed when the output is sent.
     Close,
-    /// The request is refused before all of it is there. When the refusal is sent, so many more
-    /// bytes are read and dropped: closed with unread input, the peer would see a reset instead of
-    /// the refusal.
+    /// The server refuses the request before all of it is there. After the refusal it reads and
+    /// drops so many more bytes, because a peer whose connection closes with unread input sees a
+    /// reset instead of the refusal.
     Drain { left: usize },
 }
 
 impl Task {
-    /// Whether it continues in each turn, without an event.
+    /// Whether the task continues in each turn, without an event.
     pub fn continues(&self) -> bool {
         match self {
             Task::Run(job) => !job.waits,
@@ -178,7 +178,7 @@ pub struct Job {
     /// Ticks (`clock::cycles`) of all earlier turns, and when this turn of it began.
     pub ticks: u64,
     pub began: u64,
-    /// It runs on a client that stands in for the session.
+    /// The call runs on a client that stands in for the session.
     pub stands_in: bool,
     /// A command waits, for the end of CLIENT PAUSE or of a snapshot.
     pub waits: bool,
@@ -187,7 +187,7 @@ pub struct Job {
 /// The content of a stream.
 pub struct Feed {
     pub session: ClientId,
-    /// The client that has its subscriptions, if it has any.
+    /// The client that has the stream's subscriptions, if any.
     pub subscriber: Option<ClientId>,
     pub stats: bool,
     /// Number of the last event.
@@ -206,9 +206,9 @@ struct Opened {
     user: UserId,
     began_ms: u64,
     used_ms: u64,
-    /// The proof that its login gave.
+    /// The proof that the session's login gave.
     proof: Proof,
-    /// Its token no longer opens it; its client is to be closed.
+    /// The token no longer opens the session; the session's client is to be closed.
     is_ended: bool,
 }
 
@@ -309,10 +309,10 @@ impl Opened {
 
 /// A stream's filter of commands, and the commands that wait to be sent to it.
 pub struct Tap {
-    /// Slot and generation of its connection.
+    /// Slot and generation of the stream's connection.
     pub place: (u32, u32),
     pub wish: Monitor,
-    /// When it ends, monotonic milliseconds.
+    /// When the tap ends, monotonic milliseconds.
     pub ends_ms: u64,
     /// Events since the start of a second.
     second_ms: u64,

@@ -66,9 +66,9 @@ impl Port {
 /// Why the console shows nothing to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// `console-allow` does not have it.
+    /// `console-allow` does not have the address.
     Foreign,
-    /// It is of another machine, and there is no TLS.
+    /// The peer is another machine, and there is no TLS.
     Open,
 }
 

@@ -15,7 +15,7 @@ use russet_base::finding::{Finding, Weight};
 use russet_base::text::Printable;
 use russet_sentinel::{PrimaryView, Sentinel};
 
-/// The reasons why it is not ready; empty when it is.
+/// The reasons why the server is not ready; empty when it is ready.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Readiness(Vec<Finding>);
 

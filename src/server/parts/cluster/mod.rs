@@ -93,7 +93,7 @@ impl ClusterDriver {
     }
 }
 
-/// A rule of queries over shards that can be broken on purpose, to see that it is missed.
+/// A rule of queries over shards that a test breaks on purpose, to show that the checks notice it.
 #[cfg(feature = "testing")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokenRule {

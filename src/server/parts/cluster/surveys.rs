@@ -79,9 +79,9 @@ pub(in crate::server) struct Complete {
 pub(in crate::server) struct Pending {
     pub from: NodeId,
     pub payload: Vec<u8>,
-    /// The rest of its command's work; `None`: it has not begun.
+    /// The rest of the command's work; `None`: the command has not begun.
     pub task: Option<Box<dyn Any + Send>>,
-    /// Monotonic milliseconds until which it waits for this node's view of the slots.
+    /// Monotonic milliseconds until which the question waits for this node's view of the slots.
     pub waits_until_ms: u64,
 }
 
@@ -96,7 +96,7 @@ pub(in crate::server) enum Message {
 /// The user that asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) struct Asker {
-    /// Rules of its selectors; empty: it may do everything.
+    /// Rules of the user's selectors; empty: the user may do everything.
     pub rights: Vec<Vec<u8>>,
     /// Elements that a command may touch; 0: any number.
     pub work: u64,
@@ -216,7 +216,7 @@ impl Surveys {
         self.inbox.pop_front()
     }
 
-    /// Takes an answer; the client of a survey that is complete now, with its number.
+    /// Takes an answer. If the answer completes a survey, returns the survey's client and number.
     pub fn take_answer(&mut self, from: NodeId, payload: &[u8]) -> Option<(ClientId, u64)> {
         let (number, bytes) = payload.split_first_chunk()?;
         let number = u64::from_be_bytes(*number);
@@ -339,7 +339,7 @@ pub(in crate::server) struct Asked {
     pub slots: Vec<(u16, u16)>,
 }
 
-/// A question of its bytes. `None`: it is damaged.
+/// Parses a question's bytes. `None`: they are damaged.
 pub(in crate::server) fn asked(payload: &[u8]) -> Option<Asked> {
     fn number(from: &mut &[u8]) -> Option<u32> {
         let (number, rest) = from.split_first_chunk()?;

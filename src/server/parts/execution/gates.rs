@@ -21,7 +21,7 @@ pub struct Gates {
     pub(in crate::server) is_watched: bool,
     /// The audit is on.
     pub(in crate::server) is_audited: bool,
-    /// The audit's log is stuck, and commands that belong into it are refused.
+    /// The audit's log is stuck, and commands that belong into the log are refused.
     pub(in crate::server) refuses_audited: bool,
     pub latency_tracking: bool,
     /// Thresholds above which commands may be logged.

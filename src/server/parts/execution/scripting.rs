@@ -33,7 +33,7 @@ pub struct Scripting {
     pub libraries: Libraries,
     /// The running script.
     pub running: Option<Running>,
-    /// The client that its commands run as; kept between scripts.
+    /// The client that a script's commands run as; kept between scripts.
     pub(in crate::server) spare: Option<Box<Spare>>,
     /// The debugger session that the running EVAL belongs to, and the sessions of forked children.
     pub(in crate::server) debugging: Option<Box<Debugging>>,
@@ -54,22 +54,22 @@ pub(in crate::server) enum Sample {
     Slot(Option<u16>),
 }
 
-/// The running script, as others see it: that it runs, and whether it can be ended. Its commands
-/// see it as `state::script::RunningScript`.
+/// The running script, as other clients see it: that it runs, and whether it can be ended. The
+/// script's own commands see `state::script::RunningScript`.
 #[derive(Debug)]
 pub struct Running {
     pub of: Use,
-    /// When it began, in ticks of the cycle counter.
+    /// When the script began, in ticks of the cycle counter.
     pub began: u64,
     /// Other clients are served meanwhile.
     pub is_slow: bool,
-    /// Its changes are undone if it fails: they are not notified before it ends.
+    /// The script's changes are undone if it fails, so they are not notified before it ends.
     is_atomic: bool,
-    /// It has written, nothing would undo that, and its code has not ended.
+    /// The script has written, nothing would undo its writes, and its code has not ended.
     cannot_end: bool,
-    /// It has been asked to end.
+    /// A client has asked the script to end.
     pub is_killed: bool,
-    /// Its name and command, set once it is slow.
+    /// The script's name and command, set once the script is slow.
     pub reported: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 

@@ -48,8 +48,8 @@ pub trait Task: Any + Send {
         false
     }
 
-    /// Gives it the flag that is set when its client is gone: a step that takes much more looks at
-    /// it, and ends.
+    /// Gives the task the flag that is set when its client is gone: a step that takes much more
+    /// checks the flag, and ends.
     fn watch(&mut self, _is_dropped: Arc<AtomicBool>) {}
 }
 
@@ -64,7 +64,7 @@ pub enum Work {
 pub enum Answer {
     Hits(Vec<Hit>),
     Names(Vec<Box<[u8]>>),
-    /// The planned placement, with its set.
+    /// The planned placement, with the set.
     Planned(Box<Placement>, VectorSet),
     /// The task, which has ended.
     Done(Box<dyn Any + Send>),
@@ -83,13 +83,13 @@ pub struct Hit {
 pub struct Ended {
     pub client: ClientId,
     pub answer: Answer,
-    /// Ticks of the cycle counter that it took.
+    /// Ticks of the cycle counter that the work took.
     pub ticks: u64,
     number: u64,
 }
 
 impl Ended {
-    /// Whether it ended for the holder of this ticket.
+    /// Whether the work ended for the holder of this ticket.
     pub fn is_for(&self, ticket: &Ticket) -> bool {
         self.number == ticket.number()
     }
@@ -99,7 +99,7 @@ struct Job {
     ended: Ended,
     subject: Subject,
     is_dropped: Arc<AtomicBool>,
-    /// The turn of the loop that it began in.
+    /// The turn of the loop that the job began in.
     turn: u64,
 }
 
@@ -118,7 +118,7 @@ pub struct Searches {
     next: u64,
     /// The answer for the command that runs again.
     answer: Option<Answer>,
-    /// The turn of the loop, and how long it has searched itself, about.
+    /// The turn of the loop, and approximately how long the loop itself has searched in it.
     turn: u64,
     spent_nanos: usize,
 }
@@ -126,7 +126,7 @@ pub struct Searches {
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Jobs in the queue that the loop may continue, for it to see without the lock.
+    /// Jobs in the queue that the loop may continue; the loop reads this without the lock.
     waiting: AtomicUsize,
     /// There is a job, or there are too many workers.
     has_news: Condvar,

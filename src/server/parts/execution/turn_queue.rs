@@ -31,16 +31,16 @@ pub const FIRST_NANOS: u64 = 4_000_000;
 /// A command that waits for its turn.
 pub struct Waiting {
     pub client: ClientId,
-    /// Its work so far.
+    /// The command's work so far.
     pub task: Box<dyn Any + Send>,
     number: u64,
     is_dropped: Arc<AtomicBool>,
-    /// Monotonic milliseconds at which its time is up.
+    /// Monotonic milliseconds at which the command's time is up.
     until_ms: Option<u64>,
 }
 
 impl Waiting {
-    /// Whether it belongs to the holder of this ticket.
+    /// Whether the command belongs to the holder of this ticket.
     pub fn is_for(&self, ticket: &Ticket) -> bool {
         self.number == ticket.number()
     }

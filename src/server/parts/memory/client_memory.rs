@@ -33,14 +33,15 @@ const LIMIT_MIN: usize = 128 * 1024;
 const SHARE: u64 = 4;
 const SHARE_MIN: u64 = 32 << 20;
 
-/// So much of clients' buffers counts towards `maxmemory`: the few that any server always has. With
-/// it used memory stays at the limit, where clients expect it, while connections are few and idle.
+/// Bytes of clients' buffers that count towards `maxmemory`: the few bytes that any server always
+/// has. Because they count, used memory stays at the limit, as clients expect, while connections
+/// are few and idle.
 const FEW_BYTES: usize = 64 * 1024;
 
 /// Replies of fewer bytes never keep a client from being read.
 const HELD_MIN: usize = 64 * 1024;
 
-/// Seconds for which a client that is not read from may take none of its replies.
+/// Seconds for which a client that the loop does not read from may take none of its replies.
 pub(in crate::server) const HELD_MAX_S: u64 = 60;
 
 /// See the module.
@@ -135,8 +136,8 @@ impl ClientMemory {
         self.is_share && self.held() > self.limit / 2
     }
 
-    /// Whether this client is not read from until it takes its replies: many of them wait, and all
-    /// clients together hold much.
+    /// Whether the loop does not read from this client until it takes its replies, because many of
+    /// them wait and all clients together hold much memory.
     #[inline]
     pub(in crate::server) fn holds(&self, session: &Session) -> bool {
         self.holds_readers() && session.reply.pending_len() > HELD_MIN && is_candidate(session)

@@ -57,8 +57,8 @@ impl MemoryLimit {
         self.walked = (turn, bytes);
     }
 
-    /// So many bytes are set aside by flushes now: they do not count, and are freed as soon as used
-    /// memory and they exceed the limit. `true`: that has changed.
+    /// Records how many bytes flushes have set aside. These bytes do not count, and are freed as
+    /// soon as used memory plus these bytes exceeds the limit. `true`: the figure has changed.
     #[must_use]
     pub(in crate::server) fn note_aside(&mut self, bytes: usize) -> bool {
         std::mem::replace(&mut self.set_aside, bytes) != bytes
@@ -82,8 +82,8 @@ impl MemoryLimit {
         self.resident_exceeded
     }
 
-    /// So many bytes do not count now (`observe::not_counted`). `true`: the eviction bound may have
-    /// changed.
+    /// Records how many bytes do not count now (`observe::not_counted`). `true`: the eviction bound
+    /// may have changed.
     #[inline]
     #[must_use]
     pub(in crate::server) fn set_not_counted(&mut self, bytes: usize) -> bool {

@@ -13,13 +13,13 @@ const SPARE_BYTES_FREE: usize = 4096;
 #[derive(Debug, Default)]
 pub(in crate::server) struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
-    /// Their capacities.
+    /// The capacities of the spare buffers.
     bytes: usize,
 }
 
 impl SpareBuffers {
-    /// Returns all of them to the allocator, because the limit of memory is reached, unless they
-    /// have only a few bytes. Whether it did.
+    /// Returns all spare buffers to the allocator, because memory has reached its limit, unless the
+    /// buffers have only a few bytes. `true`: they are returned.
     #[cold]
     pub(in crate::server) fn give_up(&mut self) -> bool {
         let is_worth_it = self.bytes > SPARE_BYTES_FREE;

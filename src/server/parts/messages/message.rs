@@ -24,7 +24,7 @@ pub enum Notice {
     /// Keys have changed: an array in its wire form; `None`: all keys.
     Changed {
         keys: Option<Bytes>,
-        /// It is for another client, by redirection.
+        /// The message is for another client, by redirection.
         redirected: bool,
     },
     /// The target of the redirection is gone.
@@ -32,7 +32,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Writes it in the client's protocol; in RESP2 there may be no form for it.
+    /// Writes the message in the client's protocol; RESP2 may have no form for it.
     pub(in crate::server) fn write(&self, client: &Client, reply: &mut Reply) {
         match self {
             Notice::Changed { keys, .. } if reply.resp3() => {

@@ -16,8 +16,7 @@ use russet_resp::Reply;
 pub enum Post {
     /// A message encoded for the client's protocol, shared by all receivers.
     Message(Bytes),
-    /// An array in RESP2, the form it has here, and a push in RESP3. CLIENT REPLY does not suppress
-    /// it.
+    /// An array in RESP2, as stored here, and a push in RESP3. CLIENT REPLY does not suppress it.
     Push(Bytes),
     /// An invalidation: a key that it has read has changed.
     Notice(Notice),

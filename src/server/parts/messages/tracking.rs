@@ -45,12 +45,12 @@ pub(in crate::server) type Notices = Vec<(ClientId, Notice)>;
 /// The keys that a client is notified of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// All that it has read.
+    /// All keys that the client has read.
     #[default]
     Read,
     /// Keys read immediately after CLIENT CACHING YES.
     OptIn,
-    /// All that it has read, except immediately after CLIENT CACHING NO.
+    /// All keys that the client has read, except immediately after CLIENT CACHING NO.
     OptOut,
     /// All keys that begin with any of the client's prefixes.
     Broadcast,
@@ -68,8 +68,8 @@ pub struct Tracker {
     pub is_broken: bool,
     /// The prefixes of [`Mode::Broadcast`]; the empty prefix matches every key.
     pub prefixes: PrefixList,
-    /// Bytes that its prefixes have added to the shared tree: a shared prefix counts for the first
-    /// client.
+    /// Bytes that the client's prefixes have added to the shared tree: a shared prefix counts for
+    /// the first client.
     shared_bytes: usize,
 }
 

@@ -24,7 +24,7 @@ pub(in crate::server) struct Export {
     pub wire: MigrationProtocol,
     pub stage: ExportStage,
     pub feed: SlotFeed,
-    /// Effects that wait for the snapshot's end, because it goes by the same link.
+    /// Effects that wait for the snapshot's end, because the snapshot goes by the same link.
     pub held: Option<Vec<u8>>,
     /// The database of the last effect.
     selected: Option<DbIndex>,
@@ -88,7 +88,7 @@ impl Exports {
 }
 
 impl Export {
-    /// The bytes that repeat an effect on its slots at the target.
+    /// The bytes that repeat, at the target, an effect on the export's slots.
     pub fn encode(&mut self, db: DbIndex, request: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(request.len() + 32);
         if self.selected.replace(db) != Some(db) {

@@ -36,7 +36,7 @@ impl SlotFeed {
         std::mem::take(&mut self.fed().bytes)
     }
 
-    /// How it ended; saved commands may still have to be taken.
+    /// How the snapshot ended; saved commands may still have to be taken.
     pub fn end(&self) -> Option<SnapshotEnd> {
         self.fed().end.clone()
     }

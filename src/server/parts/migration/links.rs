@@ -36,13 +36,13 @@ pub(in crate::server) struct Dialled {
     /// Runs the source's commands. `None` while it does.
     pub session: Option<Box<Session>>,
     pub write_armed: bool,
-    /// It is closed once everything has been sent, or at this moment, monotonic milliseconds.
+    /// The link is closed once everything has been sent, or at this moment, monotonic milliseconds.
     pub closes_at_ms: Option<u64>,
-    /// The socket has ended; its input may still be run.
+    /// The socket has ended; commands received before may still run.
     pub is_over: bool,
     /// The last command is incomplete: more must be read.
     pub lacks_bytes: bool,
-    /// Its commands are run; before, they were only kept.
+    /// The link's commands run; before, they were only kept.
     pub is_running: bool,
 }
 

@@ -67,7 +67,7 @@ pub(in crate::server) struct Claim {
 #[derive(Debug, Default)]
 pub(in crate::server) struct ToClient {
     pub bytes: Vec<u8>,
-    /// Close it after that.
+    /// Close the link after that.
     pub closes: bool,
 }
 

@@ -11,7 +11,7 @@ const REMEMBERED: usize = 128;
 #[derive(Clone, Debug)]
 pub struct ClosedClient {
     pub id: u64,
-    /// When it ended, Unix milliseconds.
+    /// When the connection ended, Unix milliseconds.
     pub at_ms: i64,
     pub addr: String,
     pub laddr: String,
@@ -20,7 +20,7 @@ pub struct ClosedClient {
     pub lib_name: Option<Box<str>>,
     pub lib_ver: Option<Box<str>>,
     pub db: usize,
-    /// Seconds that it lasted, and since it was last active.
+    /// Seconds that the connection lasted, and seconds since it was last active.
     pub age_s: u64,
     pub idle_s: u64,
     pub commands: u64,

@@ -45,7 +45,7 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Memory that it owns, bytes.
+    /// Memory that the entry owns, bytes.
     fn owned_bytes(&self) -> usize {
         let args = self.args.iter().map(alloc::vec_bytes).sum::<usize>();
         let texts = [self.peer.capacity(), self.name.capacity()];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct ShutdownRequest {
     /// Skip all waits.
     pub now: bool,
-    /// Ignore errors that would prevent it.
+    /// Ignore errors that would prevent the shutdown.
     pub force: bool,
     /// `Some(true)`: SAVE, `Some(false)`: NOSAVE.
     pub save: Option<bool>,
@@ -26,12 +26,12 @@ pub struct WaitingShutdown {
     pub request: ShutdownRequest,
     /// Monotonic milliseconds.
     pub deadline_ms: u64,
-    /// It was requested by a signal.
+    /// A signal requested the shutdown.
     pub by_signal: bool,
     /// A replica was asked to take over.
     pub has_reported: bool,
     /// Until when clients may finish their work (`shutdown-drain-seconds`), monotonic milliseconds;
-    /// `None`: that is over.
+    /// `None`: that time is over.
     pub drains_until_ms: Option<u64>,
 }
 

@@ -31,14 +31,14 @@ pub enum Source {
 
 /// A change that a reader has found for its client.
 pub struct Found {
-    /// The position of the stream after its unit.
+    /// The position of the stream after the change's unit.
     pub end: ReplOffset,
     pub unix_ms: Option<u64>,
     pub db: Option<DbIndex>,
     pub user: Option<Arc<[u8]>>,
     /// The request, in [`Reader::bytes`].
     pub request: Range<usize>,
-    /// Its keys that match the request, in [`Reader::bytes`].
+    /// The change's keys that match the request, in [`Reader::bytes`].
     pub keys: Vec<Range<usize>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Found {
 pub struct Reader {
     pub units: Units,
     pub source: Source,
-    /// The history in which it has read.
+    /// The history in which the client has read.
     pub history: ReplId,
     /// Units that end here or before have been read.
     pub from: ReplOffset,
@@ -56,7 +56,7 @@ pub struct Reader {
     pub bytes: Vec<u8>,
     /// Bytes of the stream that the command has read after `from`.
     pub scanned: u64,
-    /// It has begun with the begin of a file.
+    /// The reader has begun at the begin of a file.
     pub is_from_begin: bool,
     is_waiting: bool,
     used_ms: u64,
@@ -131,7 +131,7 @@ impl Reader {
 #[derive(Default)]
 struct Said {
     context: Context,
-    /// The position after it.
+    /// The position after the note.
     at: ReplOffset,
 }
 
@@ -159,11 +159,11 @@ pub struct Changes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Waiting {
     pub client: ClientId,
-    /// It has read up to here; `None`: there is more to read.
+    /// The client has read up to here; `None`: there is more to read.
     pub limit: Option<ReplOffset>,
-    /// It gets only changes that so many replicas have acknowledged.
+    /// The client gets only changes that so many replicas have acknowledged.
     pub replicas: usize,
-    /// The history in which it has read.
+    /// The history in which the client has read.
     pub history: ReplId,
 }
 
@@ -228,7 +228,8 @@ impl Changes {
         }
     }
 
-    /// Takes the client's reader out, if its command was answered and it is at this position.
+    /// Takes the client's reader out, if the client's command was answered and the reader is at
+    /// this position.
     pub fn reader_at(&mut self, client: ClientId, from: ReplOffset) -> Option<Reader> {
         let reader = self.reader_of(client)?;
         // A command that ended without an answer may have passed over changes that the next wants.
@@ -267,7 +268,7 @@ impl Changes {
     /// The client is gone, or its command has failed.
     pub fn drop_reader(&mut self, client: ClientId) {
         if !self.readers.is_empty() && self.readers.remove(&client).is_some() {
-            // It may have been waiting: `lowest_waiting` has to be found anew.
+            // The client may have been waiting: `lowest_waiting` has to be found anew.
             self.served_at = None;
         }
     }

@@ -21,12 +21,12 @@ const PAUSE_MAX_MS: u64 = 30_000;
 pub struct FailingReplica {
     pub ip: String,
     pub port: u16,
-    /// Copies in a row that it has not acknowledged.
+    /// Copies in a row that the replica has not acknowledged.
     pub copies: u32,
     /// The next copy does not begin before, monotonic milliseconds.
     pub retry_ms: u64,
     failed_ms: u64,
-    /// The data that it cannot read, as far as that is known.
+    /// The data that the replica cannot read, if known.
     pub obstacle: Option<Obstacle>,
     /// The failure of the last copy has been logged.
     pub is_reported: bool,

@@ -39,7 +39,7 @@ use upstream::Upstream;
 #[derive(Default)]
 pub struct Replication {
     pub replicas: Replicas,
-    /// Replicas that do not load the copies they are sent.
+    /// Replicas that do not load the snapshots that they are sent.
     pub failing: Failing,
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
@@ -73,9 +73,10 @@ pub struct Replication {
     pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
-    /// DEBUG REPL-PAUSE: where the process stops itself.
+    /// DEBUG REPL-PAUSE: the point at which the process stops itself.
     pub pause_at: Option<PausePoint>,
-    /// Replicas that had more of the stream than this server, which has lost its end.
+    /// Replicas that had more of the stream than this server, because this server has lost the end
+    /// of its stream.
     pub ahead: ReplicasAhead,
     /// Full synchronizations begun, partial synchronizations granted and refused.
     pub syncs: SyncCounts,
@@ -108,7 +109,7 @@ pub struct SyncCounts {
     pub partial_err: u64,
 }
 
-/// Where DEBUG REPL-PAUSE stops the process, until it gets SIGCONT.
+/// The point at which DEBUG REPL-PAUSE stops the process, until it gets SIGCONT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PausePoint {
     /// A primary, when a snapshot for replicas has begun.

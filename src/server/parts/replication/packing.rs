@@ -18,8 +18,8 @@ use bytes::{Buf, Bytes};
 use russet_replication::compression::{BLOCK_BYTES, Kind, Packer};
 use russet_replication::{Backlog, Position, ReplOffset};
 
-/// Bytes before a block that it can refer to. Each is hashed once for each block, so it is less
-/// than the format permits.
+/// Bytes before a block that the block can refer to. Each of these bytes is hashed once for each
+/// block, so the figure is less than the format permits.
 const KNOWN_BYTES: usize = 16 * 1024;
 /// Blocks that are kept for other links.
 const KEPT_BLOCKS: usize = 8;
@@ -215,7 +215,7 @@ mod tests {
         let mut first = link(50);
         backlog.push(&text(0, 100_000));
         assert!(send(&mut packs, &backlog, &mut first, 777, true) == text(0, 100_000));
-        // The bytes before are not known to it.
+        // The link does not know the bytes before.
         let mut second = link(backlog.end());
         for round in 1..40 {
             let more = text(round * 31, round * 517);

@@ -74,7 +74,7 @@ impl Facts {
         self.flush_undo || self.observer
     }
 
-    /// The address that a replica has announced, else that of its connection.
+    /// The address that a replica has announced, else the address of its connection.
     pub(in crate::server) fn announced_ip(&self, client: Option<&Client>) -> String {
         match &self.ip {
             Some(ip) => String::from_utf8_lossy(ip).into_owned(),
@@ -96,18 +96,19 @@ pub enum Filter {
 /// The state of a replica.
 #[derive(Debug, Default)]
 pub(in crate::server) enum ReplicaState {
-    /// It has announced a fact, and asked for nothing yet.
+    /// The replica has announced a fact, and asked for nothing yet.
     #[default]
     Introduced,
-    /// It waits for a snapshot to begin.
+    /// The replica waits for a snapshot to begin.
     Waits(Waiting),
     /// The main link of two, before the snapshot has begun.
     AwaitsSnapshot,
     /// The main link of two: it gets the stream while the second link brings the snapshot.
     Streams,
-    /// Its snapshot is being made or sent.
+    /// The replica's snapshot is being made or sent.
     Sending(Box<Sending>),
-    /// It has a whole snapshot of unannounced length: it is sent nothing until it acknowledges.
+    /// The replica has a whole snapshot of unannounced length. The primary sends nothing until the
+    /// replica acknowledges.
     AwaitsAck,
     Online,
 }
@@ -116,7 +117,7 @@ pub(in crate::server) enum ReplicaState {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Waiting {
     pub since_ms: u64,
-    /// It asked by SYNC: no +FULLRESYNC, no ACKs.
+    /// The replica asked by SYNC: no +FULLRESYNC, no ACKs.
     pub by_sync: bool,
 }
 
@@ -126,15 +127,15 @@ pub struct Replica {
     pub id: ClientId,
     pub facts: Facts,
     pub(in crate::server) state: ReplicaState,
-    /// The position up to which the stream has been given to its socket.
+    /// The position up to which the stream has been given to the replica's socket.
     pub(in crate::server) sent: ReplOffset,
-    /// Its stream is compressed.
+    /// State of the compression, if the replica's stream is compressed.
     pub(in crate::server) packing: Option<Box<Packing>>,
-    /// It is served from the log; `None`: from the backlog.
+    /// The reader of the log that serves the replica; `None`: the backlog serves it.
     pub(in crate::server) log: Option<Box<LogFeed>>,
-    /// It is not tried to serve it from the log before this time, monotonic milliseconds.
+    /// The earliest time of the next try to serve the replica from the log, monotonic milliseconds.
     pub(in crate::server) log_retry_ms: u64,
-    /// The positions that it has acknowledged: applied, and on its disk.
+    /// The positions that the replica has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
     /// The acknowledged position counts: on this link the replica has sent it, or asked to continue
@@ -144,26 +145,26 @@ pub struct Replica {
     /// the half-open link of a replica that has connected again, and the replica does not count
     /// twice.
     pub(in crate::server) is_replaced: bool,
-    /// When its last bytes were received, monotonic milliseconds.
+    /// When the replica's last bytes were received, monotonic milliseconds.
     pub received_ms: u64,
-    /// Bytes received from it up to cron's last check.
+    /// Bytes received from the replica up to cron's last check.
     pub(in crate::server) received_bytes: u64,
-    /// Since when the bytes still to be sent to it exceed the soft limit, monotonic milliseconds.
+    /// Since when the replica's unsent bytes exceed the soft limit, monotonic milliseconds.
     pub(in crate::server) over_soft_since_ms: Option<u64>,
-    /// Its socket has the settings for replicas.
+    /// The replica's socket has the settings for replicas.
     pub(in crate::server) is_tuned: bool,
-    /// It asked by SYNC, and never acknowledges.
+    /// The replica asked by SYNC, and never acknowledges.
     pub(in crate::server) is_mute: bool,
 }
 
 impl Replica {
-    /// Whether it has acknowledged the data up to a position.
+    /// Whether the replica has acknowledged the data up to a position.
     pub(in crate::server) fn has_acked(&self, offset: ReplOffset) -> bool {
         self.is_online() && self.is_confirmed && self.acked >= offset
     }
 
-    /// Whether it is being sent, or was, a whole copy, and has acknowledged nothing that it would
-    /// acknowledge.
+    /// Whether the primary has sent the replica a whole snapshot, or is sending it, and the
+    /// replica, which would acknowledge it, has acknowledged nothing.
     pub(in crate::server) fn owes_ack_of_copy(&self) -> bool {
         let facts = &self.facts;
         // Without a port, replicas cannot be distinguished.
@@ -179,7 +180,7 @@ impl Replica {
         acknowledges && has_copy && !self.is_confirmed && self.acked == 0
     }
 
-    /// Whether it is the second link of a replica whose main link is listed as well.
+    /// Whether this is the second link of a replica whose main link is listed as well.
     fn is_unlisted(&self) -> bool {
         self.facts.main.is_some()
     }
@@ -192,12 +193,12 @@ impl Replica {
         self.facts.second.map(|_| "main-channel")
     }
 
-    /// Whether it is sent the stream.
+    /// Whether the primary sends this link the stream.
     pub(in crate::server) fn gets_stream(&self) -> bool {
         matches!(self.state, ReplicaState::Online | ReplicaState::Streams)
     }
 
-    /// Whether its socket has taken only a part of the last block.
+    /// Whether the replica's socket has taken only a part of the last block.
     pub(in crate::server) fn is_inside_block(&self) -> bool {
         let packing = self.packing.as_ref();
         packing.is_some_and(|packing| !packing.unsent().is_empty())
@@ -207,7 +208,7 @@ impl Replica {
         matches!(self.state, ReplicaState::Online)
     }
 
-    /// INFO's word for its state.
+    /// INFO's word for the replica's state.
     pub fn state_name(&self) -> &'static str {
         match &self.state {
             ReplicaState::Introduced | ReplicaState::Waits(_) | ReplicaState::AwaitsSnapshot => {
@@ -246,7 +247,7 @@ struct Pin {
     /// The second link, which may have ended.
     second: ClientId,
     from: ReplOffset,
-    /// When it is given up, monotonic milliseconds; `None`: while the second link is there.
+    /// When the pin is given up, monotonic milliseconds; `None`: while the second link is there.
     until_ms: Option<u64>,
 }
 
@@ -404,7 +405,7 @@ impl Replicas {
             self.unpin(id)
         }
         for main in self.all.iter_mut().filter(|r| r.facts.second == Some(id)) {
-            // Its time for an acknowledgement begins.
+            // The main link's time for an acknowledgement begins.
             main.received_ms = now_ms;
         }
         let is_useless = |other: &&Replica| {

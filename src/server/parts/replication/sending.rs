@@ -32,9 +32,9 @@ pub(in crate::server) struct SyncNeeds {
     pub reads: PeerFormat,
     pub content: SyncContent,
     pub sent_as: SnapshotFraming,
-    /// It is sent by a second link.
+    /// A second link sends the snapshot.
     pub by_channel: bool,
-    /// It is compressed as a whole.
+    /// The snapshot is compressed as a whole.
     pub packed: bool,
 }
 
@@ -42,7 +42,7 @@ pub(in crate::server) struct SyncNeeds {
 pub(in crate::server) struct SharedSync {
     pub spool: Spool,
     pub needs: SyncNeeds,
-    /// The position of the stream that follows it.
+    /// The position of the stream that follows the snapshot.
     pub at: Position,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::server) struct Sending {
     /// Bytes of the frame that are still to be sent: the line before the content, or the mark.
     frame: Bytes,
     stage: SendStage,
-    /// When its socket took bytes last, monotonic milliseconds.
+    /// When the replica's socket last took bytes, monotonic milliseconds.
     pub moved_ms: u64,
 }
 
@@ -96,7 +96,7 @@ impl Sending {
         }
     }
 
-    /// Whether nothing of it can be sent before the snapshot is whole.
+    /// Whether no byte can be sent before the snapshot is whole.
     pub fn waits(&self) -> bool {
         self.stage == SendStage::Before
             && self.form == SnapshotFraming::Length

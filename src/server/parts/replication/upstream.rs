@@ -26,10 +26,10 @@ pub struct Upstream {
     pub(in crate::server) second: Option<Socket>,
     /// The snapshot's file, while it is received.
     pub(in crate::server) file: Option<SyncFile>,
-    /// Bytes that were stored in it in this turn.
+    /// Bytes that were stored in the file in this turn.
     pub(in crate::server) stored: usize,
     pub(in crate::server) load: Option<Box<SyncLoad>>,
-    /// The client that is the link, while it is online.
+    /// The client that is the link, while the link is online.
     pub client: Option<ClientId>,
     /// Actions that need the loop's poll.
     pub(in crate::server) for_loop: VecDeque<Action<Order>>,
@@ -38,7 +38,7 @@ pub struct Upstream {
 /// A connection to the primary that is no client's.
 pub(in crate::server) struct Socket {
     pub stream: Stream,
-    /// Bytes that it has not taken.
+    /// Bytes that the socket has not taken.
     pub out: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ impl Socket {
         }
     }
 
-    /// Writes as much as it takes. Error: that of the system.
+    /// Writes as many bytes as the socket takes. Error: the system's.
     pub fn send(&mut self) -> io::Result<()> {
         let Socket { stream, out } = self;
         while !out.is_empty() {
@@ -96,12 +96,12 @@ impl SyncFile {
         self.file.write_all(bytes)
     }
 
-    /// Waits until all of it is on disk. Error: that of the system.
+    /// Waits until the whole file is on disk. Error: the system's.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
-    /// Renames it; it stays. Error: that of the system; the file is deleted.
+    /// Renames the file, which stays. Error: the system's; the file is deleted.
     pub fn keep_as(mut self, name: &Path) -> io::Result<()> {
         std::fs::rename(&self.path, name)?;
         self.path = PathBuf::new();
@@ -123,7 +123,7 @@ pub(in crate::server) struct SyncLoad {
     pub source: Source,
     /// The keyspace that is loaded beside the keyspace in use (`swapdb`).
     pub beside: Option<Box<Keyspace>>,
-    /// A copy of the first bytes, while it is to be seen whether the snapshot has enough keys.
+    /// A copy of the first bytes, until it is known whether the snapshot has enough keys.
     pub head: Option<Vec<u8>>,
     /// The header has been read, and the load has begun.
     pub has_begun: bool,
@@ -182,7 +182,7 @@ impl Upstream {
         matches!(self.core.phase(), Phase::LoadingFile | Phase::LoadingStream)
     }
 
-    /// The snapshot under way: bytes expected (0: unknown) and received.
+    /// The current snapshot: bytes expected (0: unknown) and received.
     pub fn transfer(&self) -> Option<(u64, u64)> {
         match self.load.as_ref().map(|load| &load.source) {
             Some(Source::File(file)) => Some((file.bytes(), file.bytes())),

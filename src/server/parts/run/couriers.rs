@@ -52,7 +52,7 @@ pub(in crate::server) struct IoThreads {
     serving: Vec<Serving>,
     /// At the last tick: the clock, the microseconds of turns, and of each I/O thread's work.
     last: (u64, u64, Vec<u64>),
-    /// The shares of the time before it in which the loop and each I/O thread were busy.
+    /// The shares of the time before the last tick in which the loop and each courier were busy.
     shares: (f64, Vec<f64>),
     /// The number of the courier that hands connections to others now.
     overloaded: Option<u32>,
@@ -61,7 +61,7 @@ pub(in crate::server) struct IoThreads {
 /// A batch that is being served.
 #[derive(Debug)]
 struct Serving {
-    /// Its I/O thread's index; `None`: its block is no I/O thread's.
+    /// The index of the parcel's courier; `None`: the block is no courier's.
     at: Option<usize>,
     batch: ReadBatch,
     /// The next report.
@@ -325,8 +325,8 @@ impl IoThreads {
         Some(recalled.remove(free))
     }
 
-    /// The batch that is being served is at its end, and goes back to its I/O thread; what a
-    /// connection has not taken of its block is copied.
+    /// The parcel that is being served is at its end: returns it to its courier, and copies the
+    /// bytes of its block that a connection has not taken.
     #[inline]
     pub(in crate::server) fn end(&mut self, clients: &mut Clients) {
         let Some(Serving { at, batch, .. }) = self.serving.pop() else {
@@ -510,8 +510,8 @@ impl IoThreads {
         }
     }
 
-    /// Memory for replies on their way through I/O threads, beyond the room that they have from the
-    /// start: that, and their blocks, count as any memory does. O(I/O threads).
+    /// Memory for replies on their way through couriers, beyond their initial room: the initial
+    /// room and the blocks count as any memory does. O(couriers).
     pub(in crate::server) fn memory_bytes(&self) -> usize {
         self.all.iter().map(IoThread::memory_bytes).sum()
     }
@@ -529,7 +529,7 @@ impl IoThreads {
             })
     }
 
-    /// Ends all of them, with their connections.
+    /// Ends all couriers, with their connections.
     pub(in crate::server) fn stop(&mut self) {
         self.all.drain(..).for_each(IoThread::stop);
     }

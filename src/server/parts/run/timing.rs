@@ -20,7 +20,7 @@ const SMALL: usize = 4096;
 /// The time of calls of a single row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Timed {
-    /// Of all of them.
+    /// Ticks of all these calls.
     pub(in crate::server) ticks: u64,
     /// 0: their time is not known yet.
     pub(in crate::server) calls: u64,

@@ -74,7 +74,7 @@ impl Catalog {
     }
 }
 
-/// Definitions by what they define.
+/// The definitions of indexes, aliases and dictionaries, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) struct Definitions {
     /// The commands of an index: CREATE, and SYNUPDATE for each term of a group.
@@ -86,11 +86,11 @@ pub(in crate::server) struct Definitions {
 /// The kinds of messages between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Kind {
-    /// Its version and digest.
+    /// The node's version and digest.
     Note = 1,
-    /// The same, and it wants the receiver's definitions.
+    /// The same, and the node wants the receiver's definitions.
     Request = 2,
-    /// The same, with its definitions.
+    /// The same, with the node's definitions.
     Content = 3,
 }
 

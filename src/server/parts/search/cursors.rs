@@ -15,19 +15,19 @@ use rand::RngExt;
 /// A query that continues.
 pub struct Cursor {
     pub index: Box<[u8]>,
-    /// The name of the user that made it.
+    /// The name of the user that made the cursor.
     pub user: Box<[u8]>,
     pub max_idle_ms: u64,
-    /// Monotonic milliseconds of its last use.
+    /// Monotonic milliseconds of the cursor's last use.
     pub used_ms: u64,
-    /// The query, which its command knows. `None`: a READ waits for its rows.
+    /// The query, of a type that its command knows. `None`: a READ waits for rows.
     pub walk: Option<Box<dyn Any + Send>>,
     /// Of the last READ.
     pub reader: Weak<()>,
 }
 
-/// A READ under way: it goes with the query, and by its end the cursor notices that the client is
-/// gone.
+/// The current READ. The ticket travels with the query; when the ticket is dropped, the cursor
+/// notices that the client is gone.
 pub struct ReadTicket {
     _reader: Arc<()>,
 }

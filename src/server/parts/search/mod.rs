@@ -80,12 +80,12 @@ pub struct Held {
 pub type ChangedKey = (DbIndex, Box<[u8]>);
 
 impl Held {
-    /// The database of its keys.
+    /// The database of the index's keys.
     pub fn database(&self) -> DbIndex {
         DbIndex(self.index.schema().database())
     }
 
-    /// The warning of queries, if its reading has ended at the memory limit.
+    /// The warning of queries, if the scan of existing keys has ended at the memory limit.
     pub fn shortfall(&self) -> Option<String> {
         let text = "Index contains partial data due to an indexing failure caused by insufficient \
                     memory";
@@ -101,12 +101,12 @@ impl Held {
         });
     }
 
-    /// Whether it has still to read keys that it had read before the server started.
+    /// Whether the index has still to read keys that it had read before the server started.
     pub fn is_short(&self) -> bool {
         self.is_recovering && self.scan.is_some()
     }
 
-    /// A command asks it, at a monotonic time, in a dialect.
+    /// Records that a command queries the index, at a monotonic time, in a query dialect.
     pub fn note_use(&mut self, now_ms: u64, dialect: Dialect) {
         self.uses += 1;
         self.used_ms = now_ms;
@@ -228,12 +228,12 @@ impl Indexes {
         found.map(|(name, held)| (&**name, held))
     }
 
-    /// Whether the index of a birth is there, be it that it is being dropped. O(indexes).
+    /// Whether the index with this `birth` exists, even if it is being dropped. O(indexes).
     pub fn has_birth(&self, birth: u64) -> bool {
         self.held.values().any(|held| held.birth == birth)
     }
 
-    /// The TEMPORARY indexes that were not used for as long as they say. O(indexes).
+    /// The TEMPORARY indexes that no command has used for their time. O(indexes).
     pub fn outlived(&self, now_ms: u64) -> Vec<Box<[u8]>> {
         let is_over = |held: &Held| {
             let idle_ms = now_ms.saturating_sub(held.used_ms);

@@ -54,12 +54,12 @@ impl Indexes {
         self.refused.0.len()
     }
 
-    /// All of them, in their order.
+    /// All kept commands, in their order.
     pub(in crate::server) fn refused_lines(&self) -> impl Iterator<Item = &Line> {
         self.refused.0.values().flatten()
     }
 
-    /// Their bytes in an RDB file; `None`: there are none.
+    /// The bytes of the kept commands in an RDB file; `None`: there are none.
     pub(crate) fn refused_bytes(&self) -> Option<Vec<u8>> {
         let has_any = !self.refused.0.is_empty();
         has_any.then(|| lines_bytes(self.refused_lines()))

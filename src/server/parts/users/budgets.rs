@@ -73,7 +73,7 @@ impl Bucket {
         }
     }
 
-    /// So much time has passed.
+    /// Refills the bucket for the time that has passed.
     fn refill(&mut self, passed_ms: u64) {
         let longest_ms = (DEBT_S + 1) as u64 * 1000;
         let passed_ms = passed_ms.min(longest_ms) as i64;
@@ -98,7 +98,7 @@ impl Bucket {
         self.level > 0
     }
 
-    /// How long until it is open again, if nothing is taken.
+    /// How long until the bucket is open again, if nothing is taken.
     fn opens_in_ms(&self) -> u64 {
         if self.is_open() {
             0
@@ -122,11 +122,11 @@ impl Bucket {
 /// The verdict on a connection's next command or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Verdict {
-    /// It may run.
+    /// The command may run.
     Within,
-    /// It waits for its turn.
+    /// The command waits for its turn.
     Hold(Budget),
-    /// It is refused; the budget is free again in so many milliseconds.
+    /// The command is refused; the budget is free again in so many milliseconds.
     Refuse(Budget, u64),
 }
 
@@ -172,7 +172,7 @@ pub(in crate::server) struct Account {
     rate: Bucket,
     received: Bucket,
     sent: Bucket,
-    /// When they were refilled last, monotonic milliseconds: with each question, and before the
+    /// When the buckets were last refilled, monotonic milliseconds: at each check, and before the
     /// loop sleeps while a connection is held.
     at_ms: u64,
     /// Connections.
@@ -559,8 +559,8 @@ impl Accounts {
 
     // --- the number of connections ---
 
-    /// Whether one more connection of this user is within its budget. `Some`: it is not, and this
-    /// is the budget.
+    /// Whether the user has no room for another connection. `Some`: the budget of connections,
+    /// which is used up.
     pub(in crate::server) fn lacks_room(&self, user: UserId) -> Option<u64> {
         let account = self.of(user)?;
         let most = account.budgets.clients;

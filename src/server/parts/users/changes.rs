@@ -41,7 +41,7 @@ impl FewerChannels {
 #[must_use]
 pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
-    /// It has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
+    /// The user has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
     pub(in crate::server) restricts_otherwise: bool,
     /// Connections are to be counted again, see [`Accounts::renew`]: it has other budgets, or it is
     /// the default user and others must log in than before.
@@ -55,7 +55,7 @@ pub(in crate::server) struct Changed {
 #[derive(Default)]
 pub(in crate::server) struct RoleChanged {
     pub(in crate::server) fewer_channels: Vec<FewerChannels>,
-    /// As [`Changed::restricts_otherwise`], of any of them.
+    /// As [`Changed::restricts_otherwise`], of any user.
     pub(in crate::server) restricts_otherwise: bool,
 }
 

@@ -39,7 +39,7 @@ use russet_resp::Args;
 pub(in crate::server) enum NotIn {
     /// The password is wrong, or there is no such user, or it is disabled.
     Wrong,
-    /// The user has no room for it (`clients=`).
+    /// The user has no room for another connection (`clients=`).
     Full(CommandError),
 }
 
@@ -235,9 +235,9 @@ impl Acl {
         Ok(())
     }
 
-    /// Logs a client in as the first enabled user that its certificate names. If it names none, the
-    /// client remains the default user, which may have to log in, and the reply is `false`. An
-    /// error is the refusal of a user that has no room for it.
+    /// Logs a client in as the first enabled user that its certificate names. If the certificate
+    /// names none, the client remains the default user, which may have to log in, and the reply is
+    /// `false`. An error is the refusal, because the user has no room for another connection.
     pub(in crate::server) fn log_in_by_certificate(
         &mut self,
         client: &mut Client,

@@ -26,8 +26,8 @@ pub struct Debugging {
 pub enum Stage {
     /// EVAL has not reached its handler.
     Offered,
-    /// This process runs it.
+    /// This process runs the script.
     Here,
-    /// A child runs it.
+    /// A child runs the script.
     InChild,
 }

@@ -34,7 +34,7 @@ use russet_base::clock::Cycles;
 use russet_base::{clock, memory::alloc};
 use russet_config::Config;
 
-/// Its share of time while clients are served, percent.
+/// The share of time for defragmentation while clients are served, percent.
 const BUSY_PERCENT: u32 = 4;
 /// A larger debt of time is forfeited: a long command does not cause a long slice.
 const OWED_US_MAX: u64 = 2_000;
@@ -54,7 +54,8 @@ const LOADING_LOOK_MS: u64 = 100;
 /// `1/MOVED_PART` of the blocks offered to it.
 const GAIN_PART: usize = 20;
 const MOVED_PART: u64 = 50;
-/// It stops at this part of the threshold at which it starts, so that it does not soon start again.
+/// Defragmentation stops when fragmentation is at the starting threshold divided by this, so that
+/// it does not soon start again.
 const ENOUGH_PART: f64 = 3.0;
 /// Delay after a futile walk, milliseconds; doubles with each further futile walk.
 const RETRY_MS: u64 = 10_000;
@@ -78,16 +79,16 @@ pub struct Figures {
 pub struct Defrag {
     pub(in crate::server) cache: Cache,
     work: Option<Box<Work>>,
-    /// Its share of the time, percent; 0: it is not running.
+    /// The current share of time, percent; 0: not running.
     percent: u32,
-    /// Time owed to it, in hundredths of microseconds.
+    /// Unspent time, in hundredths of microseconds.
     owed: u64,
     /// When time was last credited, ticks of the cycle counter, and the commands until then.
     asked: u64,
     commands: u64,
     /// When commands ran last, ticks.
     served: u64,
-    /// It takes no time until commands stop coming: cron checks for that.
+    /// Defragmentation waits until commands stop coming; cron checks for that.
     waits: bool,
     look_due_ms: u64,
     /// The settings have changed: its share is recomputed, and may also fall.
@@ -192,7 +193,7 @@ impl Defrag {
     }
 
     fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {
-        // Blocks cached there would pin their slabs.
+        // Blocks in the thread's cache would pin their slabs.
         let _ = alloc::perform(c"thread.tcache.flush");
         if self.percent == 0 {
             self.percent = share(config, found.percent);
@@ -276,7 +277,7 @@ impl Defrag {
         self.allowance(cycles, SLICE_US_MAX, LOADING_SLICE_US_MAX)
     }
 
-    /// The time owed to it is lost: nothing may be moved now.
+    /// Drops the unspent time, because nothing may be moved now.
     pub(in crate::server) fn forfeit(&mut self) {
         self.owed = 0;
     }
@@ -316,7 +317,7 @@ impl Defrag {
         took_us
     }
 
-    /// Credits its share of the time since the last call.
+    /// Adds the share of the time since the last call to the unspent time.
     fn earn(&mut self, cycles: &Cycles, percent: u32, most_us: u64) {
         let now = clock::cycles();
         let passed_us = cycles.micros(now.wrapping_sub(self.asked));
@@ -325,7 +326,7 @@ impl Defrag {
         self.owed = (self.owed + passed_us * u64::from(percent)).min(owed_max);
     }
 
-    /// Ticks that it may take now; `None`: less than a slice is owed.
+    /// Ticks that a slice may take now; `None`: the unspent time is less than a slice.
     fn allowance(&self, cycles: &Cycles, slice_us: u64, most_us: u64) -> Option<u64> {
         let owed_us = self.owed / 100;
         (owed_us >= slice_us).then(|| cycles.ticks(owed_us.min(most_us) * 1000))
@@ -340,12 +341,12 @@ impl Defrag {
         Some((missing / u64::from(self.idle_percent(config))).div_ceil(1000))
     }
 
-    /// Its share of the time while no command comes.
+    /// The share of the time while no command comes.
     fn idle_percent(&self, config: &Config) -> u32 {
         self.percent.max(config.active_defrag_cycle_max)
     }
 
-    /// Its share of the time while commands come.
+    /// The share of the time while commands come.
     fn busy_percent(&self, config: &Config) -> u32 {
         if config.activedefrag {
             self.percent

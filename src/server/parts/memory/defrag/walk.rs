@@ -22,7 +22,7 @@ pub(in crate::server) enum WalkStage {
 pub(in crate::server) struct Work {
     pub(in crate::server) walk: Walk,
     pub(in crate::server) stage: WalkStage,
-    /// Unused bytes when it began.
+    /// Unused bytes when the walk began.
     pub(super) unused: usize,
     slices: u32,
     /// Blocks moved so far, and blocks offered.
@@ -48,7 +48,7 @@ impl Work {
 pub(in crate::server) struct Slice {
     pub(in crate::server) work: Box<Work>,
     pub(super) began: u64,
-    /// How long it may take, ticks of the cycle counter.
+    /// How long the slice may take, ticks of the cycle counter.
     ticks: u64,
 }
 
@@ -64,7 +64,7 @@ impl Slice {
         Slice { work, began, ticks }
     }
 
-    /// Whether its time is up.
+    /// Whether the slice's time is up.
     #[inline]
     pub(in crate::server) fn is_over(&self) -> bool {
         clock::cycles().wrapping_sub(self.began) >= self.ticks

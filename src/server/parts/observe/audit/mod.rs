@@ -86,7 +86,7 @@ impl Audit {
         self.on.as_ref().is_some_and(|on| on.rules.concerns(row))
     }
 
-    /// Whether it records this user's commands of the rows that it concerns.
+    /// Whether the audit records this user's commands, among the rows that it concerns.
     pub fn concerns_user(&self, user: &[u8]) -> bool {
         self.on
             .as_ref()

@@ -27,7 +27,7 @@ use russet_config::{SyslogFacility, system_text};
 
 /// Lines that wait at most, commonly of 300 bytes.
 const QUEUE_LINES: usize = 8192;
-/// Their bytes; a line of many long arguments has up to 50 KiB.
+/// Bytes of the queued lines; a line of many long arguments has up to 50 KiB.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes written at once, as far as lines wait.
 const BATCH_BYTES: usize = 64 * 1024;

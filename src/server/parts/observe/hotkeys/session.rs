@@ -68,18 +68,18 @@ pub struct Session {
     active: bool,
     pub began_unix_ms: i64,
     began_ms: u64,
-    /// Its duration, once it is over.
+    /// The session's duration, once it is over.
     lasted_ms: u64,
     /// The keys by time, in ticks of the cycle counter, and by bytes.
     pub cpu: Option<Sketch>,
     pub net: Option<Sketch>,
-    /// Of all commands with keys.
+    /// Sums of all commands with keys.
     pub all: Sums,
     /// Sums of the commands whose slot is selected.
     pub selected: Sums,
     /// Sums of the commands that `sample_ratio` picked among them.
     pub sampled: Sums,
-    /// The process's CPU time at its start and end.
+    /// The process's CPU time at the session's start and end.
     cpu_began: CpuTime,
     cpu_ended: Option<CpuTime>,
     rng: SmallRng,
@@ -142,7 +142,7 @@ impl Session {
         )
     }
 
-    /// Memory that it holds, bytes.
+    /// Memory that the session holds, bytes.
     pub fn memory_bytes(&self) -> usize {
         let sketches = self.cpu.iter().chain(&self.net);
         let slots = self.wanted.slots.as_ref().map_or(0, SlotSet::memory_bytes);
@@ -151,7 +151,7 @@ impl Session {
             + sketches.map(Sketch::memory_bytes).sum::<usize>()
     }
 
-    /// Whether it is active although its time is up.
+    /// Whether the session is active although its time is up.
     pub(super) fn is_due(&self, mono_ms: u64) -> bool {
         let duration_ms = self.wanted.duration_ms;
         self.active && duration_ms > 0 && self.lasted_ms(mono_ms) >= duration_ms

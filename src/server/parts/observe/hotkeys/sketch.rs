@@ -24,7 +24,7 @@ struct Counter {
     count: u64,
     /// The part of the count that may belong to other keys.
     others: u64,
-    /// Its place in the heap.
+    /// The counter's place in the heap.
     place: usize,
 }
 

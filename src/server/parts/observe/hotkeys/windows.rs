@@ -126,7 +126,7 @@ impl Windows {
         }
     }
 
-    /// Memory that it holds, bytes.
+    /// Memory that the windows hold, bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         russet_base::memory::alloc::boxed_bytes::<Windows>() + self.live.memory_bytes()
     }

@@ -143,11 +143,11 @@ pub struct Aof {
     pub flush_sleep_us: u64,
     /// The flush of the unit that comes next has set its data aside at this Unix millisecond.
     pub(in crate::server) flushed_aside_ms: Option<i64>,
-    /// Up to where all consumers of the change stream have read.
+    /// The offset up to which all consumers of the change stream have read.
     unread: Option<ReplOffset>,
     /// Clients whose replies are held until their writes are safe.
     held: Vec<ClientId>,
-    /// The offset up to which they were released.
+    /// The offset up to which held replies were released.
     released: Option<ReplOffset>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
     awaiting: Vec<(ReplOffset, ClientId)>,

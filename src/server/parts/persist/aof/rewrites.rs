@@ -61,7 +61,7 @@ enum RewriteStage {
 }
 
 impl Running {
-    /// Whether the driver of snapshots makes its base.
+    /// Whether the driver of snapshots makes the rewrite's base.
     pub fn is_saving(&self) -> bool {
         matches!(self.stage, RewriteStage::Saving)
     }

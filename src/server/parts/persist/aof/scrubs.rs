@@ -26,7 +26,7 @@ struct Running {
     errand: Errand<ScrubEnd>,
     stop: Arc<AtomicBool>,
     began_ms: u64,
-    /// `DEBUG AOF-SCRUB` has asked for it.
+    /// `DEBUG AOF-SCRUB` has asked for the pass.
     was_asked: bool,
     /// The names of the set, with the folder as it was at the begin.
     names: Names,

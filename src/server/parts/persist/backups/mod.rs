@@ -50,7 +50,7 @@ struct Pending {
     name: String,
     client: ClientId,
     stage: BackupStage,
-    /// How it ended.
+    /// How the backup ended.
     ended: Option<Result<PathBuf, String>>,
 }
 
@@ -59,10 +59,10 @@ struct Pending {
 enum BackupStage {
     /// The end of another change of the append only file.
     Turn,
-    /// Its own change, after which the existing files no longer grow.
+    /// The backup's own change of the set, after which the existing files no longer grow.
     Sealing,
     Snapshot,
-    /// The links in its folder.
+    /// The links in the backup's folder.
     Links(Errand<Result<PathBuf, String>>),
 }
 
@@ -138,7 +138,8 @@ impl Backups {
         });
     }
 
-    /// Takes its turn to change the append only file. `false`: no backup waits for that.
+    /// Takes the backup's turn to change the append only file. `false`: no backup waits for its
+    /// turn.
     pub(in crate::server) fn take_turn(&mut self) -> bool {
         match &mut self.pending {
             Some(pending) if matches!(pending.stage, BackupStage::Turn) => {

@@ -61,7 +61,7 @@ impl SessionState {
 #[derive(Debug, Default)]
 pub struct Session {
     pub state: SessionState,
-    /// Why it failed.
+    /// Why the session failed.
     pub error: String,
     /// Unix seconds; 0: not yet.
     pub started_s: i64,
@@ -73,7 +73,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether it has to be checked in every turn.
+    /// Whether the session has to be checked in every turn.
     #[inline]
     pub(in crate::server) fn is_waiting(&self) -> bool {
         matches!(
@@ -123,19 +123,19 @@ impl Session {
         self.rewrites = rewrites;
     }
 
-    /// Whether its base is made and not linked yet; `done`: rewrites done.
+    /// Whether the session's base is made and not linked yet; `done`: rewrites done.
     pub(in crate::server) fn awaits_link(&self, done: u64) -> bool {
         self.state == SessionState::Snapshotting && done > self.rewrites.0
     }
 
-    /// Its folder has all files.
+    /// The session's folder has all files.
     pub(in crate::server) fn note_sealed(&mut self, now: &Now) {
         self.state = SessionState::Sealed;
         self.ended_s = now.unix_s();
         tracing::info!("Backup sealed");
     }
 
-    /// It has failed, or was aborted: its files are removed.
+    /// The session has failed, or was aborted: removes its files.
     pub(in crate::server) fn note_failed(&mut self, config: &Config, why: &str) {
         tracing::warn!("Backup failed: {why}");
         self.state = SessionState::Failed;
@@ -151,7 +151,7 @@ impl Session {
         *self = Session::default();
         let folder = Folder::of(config);
         folder.clear();
-        // It stays if it has sets, or never was there.
+        // The folder stays if it has sets; or it never existed.
         let _ = fs::remove_dir(&folder.0);
         Ok(())
     }
@@ -186,7 +186,8 @@ impl Folder {
         &self.0
     }
 
-    /// Its files, without folders: by kind (base, incremental files, manifest), then by name.
+    /// The files of the folder, without subfolders: by kind (base, incremental files, manifest),
+    /// then by name.
     pub fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_dir());

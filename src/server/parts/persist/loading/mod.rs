@@ -169,7 +169,7 @@ pub struct LoadFigures {
     pub empty_keys: u64,
     /// Function libraries.
     pub functions: u64,
-    /// `used_memory` where the file was made, as stored in it.
+    /// `used_memory` of the server that made the file, as stored in the file.
     pub used_mem: u64,
     /// The stream position stored in the file.
     repl_id: Option<ReplId>,
@@ -242,7 +242,7 @@ pub struct LoadProgress {
     pub began_mono_ms: u64,
     pub total_bytes: u64,
     pub loaded_bytes: u64,
-    /// `used_memory` where the snapshot was made, as stored in the file.
+    /// `used_memory` of the server that made the snapshot, as stored in the file.
     pub rdb_used_mem: u64,
 }
 

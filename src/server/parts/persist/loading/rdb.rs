@@ -31,12 +31,13 @@ use russet_types::Limits;
 /// The treatment of keys that have expired already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) enum ExpiredKeys {
-    /// They are left out.
+    /// Expired keys are left out.
     #[default]
     Skip,
-    /// They are left out, and their names kept: a primary repeats their removal to its replicas.
+    /// Expired keys are left out, and their names kept: a primary repeats their removal to its
+    /// replicas.
     SkipNamed,
-    /// They are loaded: a replica hides them until its primary deletes them.
+    /// Expired keys are loaded: a replica hides them until its primary deletes them.
     Keep,
 }
 
@@ -73,7 +74,7 @@ struct Collected {
     expired: Vec<NamedKey>,
     /// Keys and settings left out, by module.
     modules: BTreeMap<String, (u64, u64)>,
-    /// Marks of slots that were open where the file was made.
+    /// Marks of slots that were open on the node that made the file.
     open_slots: Option<Vec<u8>>,
     /// The imports of slots under way there: each a name and ranges, as `SLOT_IMPORT` has them.
     slot_imports: Vec<Vec<u8>>,
@@ -222,7 +223,7 @@ impl Loader for Filler<'_> {
     }
 }
 
-/// A load under way, from a file or a socket, and the data that it has found beside the keys.
+/// A load in progress, from a file or a socket, and the data that it has found beside the keys.
 pub(in crate::server) struct RdbLoad {
     reader: Reader<'static>,
     options: LoadOptions,
@@ -265,7 +266,7 @@ impl RdbLoad {
         std::mem::take(&mut self.collected.slot_imports)
     }
 
-    /// The cursors of the change stream where the file was made.
+    /// The cursors of the change stream on the server that made the file.
     pub fn take_cursors(&mut self) -> Cursors {
         std::mem::take(&mut self.collected.cursors)
     }
@@ -351,7 +352,7 @@ impl RdbFile {
         Ok(RdbFile { load, progress })
     }
 
-    /// Loads about `bytes` bytes; at the end returns its offset.
+    /// Loads about `bytes` bytes; at the end of the file returns the file's offset.
     pub fn step(&mut self, keyspace: &mut Keyspace, bytes: u64) -> Result<Option<u64>, LoadError> {
         let step = self.load.step(keyspace, bytes)?;
         let end = || self.progress.end(self.load.reader.offset());
@@ -398,7 +399,7 @@ impl RdbStream {
         self.load.reader.waiting_bytes()
     }
 
-    /// Reads the header, if it has arrived; true once it has been read. A caller that keeps its
+    /// Reads the header, if it has arrived; true once it has been read. A caller that keeps the old
     /// data until then loses it only to a file of a known version.
     pub fn read_header(&mut self, keyspace: &mut Keyspace) -> Result<bool, LoadError> {
         let mut filler = Filler {
@@ -620,8 +621,8 @@ mod tests {
         }
     }
 
-    /// A module's value in a file with settings of the module, and keys around it. It is a vector
-    /// set of Redis 8.10, by the name of a module that is not there: `wectorset`.
+    /// A module's value in a file with settings of the module, and keys around it. The value is a
+    /// vector set of Redis 8.10, under the name of a module that does not exist: `wectorset`.
     #[test]
     fn data_of_modules_ends_a_load_or_is_left_out() {
         let payload = newer("7 ");

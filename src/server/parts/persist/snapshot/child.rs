@@ -60,7 +60,7 @@ pub struct ChildProgress {
     /// Private pages of the child, bytes: as last reported, and the maximum.
     pub cow: u64,
     pub cow_peak: u64,
-    /// When it last reported, monotonic milliseconds.
+    /// When the child last reported, monotonic milliseconds.
     pub reported_ms: u64,
 }
 
@@ -229,13 +229,13 @@ impl Child {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Reads the child's messages; returns how it ended, once it has.
+    /// Reads the child's messages; returns how the child ended, once it has ended.
     pub fn look(&mut self, now_ms: u64) -> Option<SnapshotEnd> {
         // The end first: the pipe then holds everything sent before it.
         let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(None) => None,
             Ok(Some((_, status))) => Some(status),
-            // It was waited for elsewhere: its status is unknown.
+            // Other code has waited for the child: its status is unknown.
             Err(error) => {
                 self.ended = true;
                 return Some(SnapshotEnd::Failed(system_text(&error.into())));

@@ -12,9 +12,9 @@ pub enum SnapshotEnd {
     Failed(String),
     /// The child was ended by this signal.
     Killed(i32),
-    /// The child was ended by SIGUSR1, because it is not wanted: no failure.
+    /// SIGUSR1 ended the child, because the snapshot is not wanted: no failure.
     Unwanted,
-    /// Its consumer cancelled it.
+    /// The consumer cancelled the snapshot.
     Cancelled,
 }
 

@@ -27,7 +27,7 @@ struct Outlet {
 enum Maker {
     Sink(Box<dyn Sink>),
     Child,
-    /// A child has made it: it is being renamed.
+    /// A child has made the file, which is being renamed.
     Name(BackgroundFile),
 }
 

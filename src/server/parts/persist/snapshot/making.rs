@@ -49,7 +49,7 @@ pub(in crate::server) struct Making<'a> {
     pub disk: &'a Disk,
     /// A node of a cluster: replicas learn which slots are open.
     pub cluster: Option<&'a Cluster>,
-    /// And which imports of slots are under way.
+    /// The imports of slots in progress.
     pub migrations: Option<&'a Migrations>,
 }
 

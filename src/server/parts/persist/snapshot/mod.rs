@@ -117,7 +117,7 @@ use russet_config::{Config, SnapshotMethod};
 use russet_keyspace::{Keyspace, Saver, SlotSet};
 use russet_persistence::spool::SpoolUsage;
 
-/// In a busy turn a pass takes the time of the other work divided by this.
+/// In a busy turn a pass takes the time of the other work, divided by `BUSY_PART`.
 const BUSY_PART: u64 = 3;
 /// Nanoseconds of a slice: the minimum, so that a pass ends; the maximum, to bound the latency.
 const SLICE_NANOS_MIN: u64 = 10_000;
@@ -158,7 +158,7 @@ pub struct Snapshots {
 /// A turn of the loop, as a pass sees it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Turn {
-    /// The ticks that its other work took.
+    /// The ticks that the turn's other work took.
     pub busy_ticks: u64,
     /// No client waits for the loop.
     pub idle: bool,
@@ -214,7 +214,7 @@ impl Snapshots {
             .sum()
     }
 
-    /// How far the child under way is.
+    /// How far the current child is.
     pub fn child_progress(&self) -> Option<&ChildProgress> {
         self.child().map(|child| &child.progress)
     }
@@ -245,8 +245,8 @@ impl Snapshots {
     }
 
     /// Begins a snapshot of all databases as they are now, by a pass or, as `snapshot-method`
-    /// decides, by a child. None may be in progress. An error: nothing has begun, and no file is
-    /// left.
+    /// decides, by a child. No snapshot may be in progress. An error: nothing has begun, and no
+    /// file is left.
     ///
     /// O(1) for a pass, unless entries of a cancelled pass are still to be marked: then O(all
     /// keys). The cost of a fork grows with the pages of the process.
@@ -332,7 +332,7 @@ impl Snapshots {
     }
 
     /// Makes a snapshot at once, beside a snapshot in progress, whose keys it completes. An error:
-    /// it could not begin, or how it ended without a file. O(all data).
+    /// the snapshot could not begin, or ended without a file. O(all data).
     pub(in crate::server) fn make_now(
         &mut self,
         keyspace: &mut Keyspace,

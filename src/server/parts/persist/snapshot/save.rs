@@ -23,7 +23,7 @@ const RETRY_MS: u64 = 5_000;
 /// A save in progress.
 struct Running {
     began_ms: u64,
-    /// Changes counted when it began.
+    /// Changes counted when the save began.
     dirty: u64,
 }
 

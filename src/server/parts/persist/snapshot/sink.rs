@@ -16,11 +16,12 @@ pub(in crate::server) trait Sink: Saver {
     /// Bytes that wait to be written.
     fn waiting_bytes(&self) -> usize;
 
-    /// How it ended, once it has and once alone. It may end before [`Sink::finish`], with an
-    /// error.
+    /// How the sink ended, once it has ended; returned only once. The sink may end before
+    /// [`Sink::finish`], with an error.
     fn ended(&mut self) -> Option<io::Result<()>>;
 
-    /// Fails if it would have room only after the loop has served others, which wait now.
+    /// Fails the sink if it would have room only after the loop has served other clients, because
+    /// they wait now.
     fn fail_if_stuck(&mut self) {}
 }
 

@@ -30,7 +30,7 @@ pub enum Consumer {
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Target {
     pub what: What,
-    /// The process that writes it, for the temporary name.
+    /// The process that writes the file, for the temporary name.
     writer: u32,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::server) enum What {
     Base {
         names: Names,
         form: BaseForm,
-        /// When it was begun, Unix seconds.
+        /// When the file was begun, Unix seconds.
         unix_s: i64,
     },
     /// The data that replicas receive.
@@ -59,7 +59,7 @@ pub(in crate::server) struct SyncForm {
     pub version: u32,
     pub dialect: RdbOrigin,
     pub content: SyncContent,
-    /// They receive it compressed.
+    /// The replicas receive the snapshot compressed.
     pub packed: bool,
 }
 
@@ -95,7 +95,7 @@ impl Target {
         }
     }
 
-    /// Whether it has keys: others need no pass.
+    /// Whether the target has keys: targets without keys need no pass.
     pub(super) fn has_keys(&self) -> bool {
         match &self.what {
             What::Dump { .. } | What::Base { .. } | What::Slots { .. } => true,
@@ -110,7 +110,7 @@ impl Target {
         }
     }
 
-    /// Whether it is a spool whose readers have all gone.
+    /// Whether the target is a spool whose readers have all gone.
     pub(super) fn is_unread(&self) -> bool {
         matches!(&self.what, What::Spool { spool, .. } if spool.is_unread())
     }
@@ -118,7 +118,7 @@ impl Target {
     /// The name of the file until its consumer renames it.
     pub(in crate::server) fn path(&self) -> PathBuf {
         match &self.what {
-            // It has no file.
+            // Such a target has no file.
             What::Slots { .. } => PathBuf::new(),
             What::Dump { name } => name.with_file_name(temp_name(self.writer)),
             What::Base { names, .. } => {
