@@ -3,9 +3,9 @@
 //! Cron runs `effective_hz` times a second. Work that may take long is continued in slices, a slice
 //! in each turn: eviction, freed values ([`FREE_NANOS`]), keys counted by prefix ([`WALK_NANOS`]).
 //! Invariant: every change of a state that a gate reads calls `update_interest`, so
-//! `gates.interest` always fits the current state. Elsewhere: `state::world` has the types, `run`
-//! the loop that calls all this, `execution` the commands, `persist` and `replication` their own
-//! parts of cron.
+//! `gates.interest` always fits the current state.
+//! Elsewhere: `state::world` has the types, `run` the loop that calls all this, `execution` the
+//! commands, `persist` and `replication` their own parts of cron.
 
 use crate::server::parts::replication::Replication;
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 //!
 //! Commands pass the gates as a client's commands do, unless a method says otherwise. There are no
 //! sockets, no loop and no cron: blocked clients, timeouts and freed memory move only when a test
-//! calls for it. Time stands still between calls. Cost: a copy of the table of all commands and an
-//! empty keyspace for each bed. Elsewhere: `tests/it` runs the daemon.
+//! calls for it. Time stands still between calls.
+//! Cost: a copy of the table of all commands and an empty keyspace for each bed. Elsewhere:
+//! `tests/it` runs the daemon.
 
 #[cfg(test)]
 mod turns;

@@ -9,9 +9,10 @@
 //! Invariants
 //!   1. A question can do no more than russet's own questions, of which each row says that it asks
 //!      them ([`Facts::ASKS_NODES`]), and no more than the user for whom it is asked.
-//!   2. Its command is judged before its first slice; the rights are looked at in each.
+//!   2. The question's command is judged before its first slice; the rights are checked in each
+//!      slice.
 //!
-//! Cost: that of the command, and of reading the rules of a user that may not do everything.
+//! Cost: the command, and parsing the rules of a user that may not do everything.
 
 use crate::server::clients::blocked::Until;
 use crate::server::clients::client::Client;

@@ -1,17 +1,6 @@
 //! A node of a cluster at work: carries out the actions of the core (`russet_cluster`), and returns
 //! their results to it.
 //!
-//! The core is called by events of the bus (`run::machines`), by the timer, by commands of
-//! clients (`commands::cluster`). After each call its actions are carried out at once, in their
-//! order: a save is on disk before the next message is queued, and before the reply of the command.
-//! Queued messages leave at the end of the turn.
-//!
-//! Actions on keys and on this server's role wait while a script runs or data is being loaded, and
-//! all later actions of their kind wait too. Actions on clients' sessions are left to the end of
-//! the turn.
-//!
-//! # Cluster
-//!
 //! The core of a cluster node is a state machine without I/O, as Sentinel's: `Cluster` takes ticks,
 //! bytes of links, commands and the outcome of saves, and hands out actions. `cluster/mod.rs` has
 //! the duties of a driver, which is `ClusterDriver` (`server/parts/cluster`): the core with its
@@ -31,27 +20,28 @@
 //! - `route`: where a command runs, and the error that sends it elsewhere
 //! - `commands`: CLUSTER's subcommands, EXPLAIN among them
 //!
-//! Safety lies in the order of actions, as in a Sentinel: after `Action::Persist` nothing is handed
-//! out until the file is saved, and it is synced if a vote, an epoch or a role changed, or the node
-//! got a slot; a slot that SETSLOT gave it is synced with the next tick. `simulation`
-//! (`crates/cluster`) drives 2 to 12 cores of both dialects over a network that delays and cuts, in
-//! one direction too, with crashes back to the last synced file, standstills, failing disks, skewed
-//! clocks and operators. It looks at every step: one vote per voter and epoch, one winner per
-//! epoch, one owner per slot and epoch, epochs that never fall, a minority that stops; and after
-//! the faults, equal views in bounded time.
+//! Safety lies in the order of actions, as in a Sentinel: after `Action::Persist` the core hands
+//! out nothing until the driver has saved the file, and the driver syncs the file if a vote, an
+//! epoch or a role changed, or the node got a slot; a slot that SETSLOT gave it is synced with the
+//! next tick. `simulation` (`crates/cluster`) drives 2 to 12 cores of both dialects over a network
+//! that delays and cuts, in one direction too, with crashes back to the last synced file,
+//! standstills, failing disks, skewed clocks and operators. The simulation checks at every step:
+//! one vote per voter and epoch, one winner per epoch, one owner per slot and epoch, epochs that
+//! never fall, a minority that stops; and after the faults, equal views in bounded time.
 //!
-//! `ClusterHost` says what the core's actions mean here (`russet_host::Driver`): they are carried
-//! out at once, in their order. The core is called by events of links and by its timer
+//! `ClusterHost` gives the core's actions their meaning for this server (`russet_host::Driver`),
+//! and carries them out at once, in their order. The core is called by events of links and by its
+//! timer
 //! (`run/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
 //! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is an
 //! action as well: the state is in the file, and synced if it decides an election, before the next
 //! message is queued and before the reply of the command. Messages leave at the end of the turn
 //! (`Driver::flush`), all messages of a link in one write; a message to many nodes is a single
-//! allocation. Actions on keys and on the role wait while a script runs or data is loaded; the bus
-//! itself is served meanwhile, by the guest loop of a busy script and by the turns of a load, so
-//! that the other nodes do not judge the node as failing. Actions on clients' sessions (blocked
-//! clients that must go elsewhere, shard channels that moved) are left to `Engine::after_cluster`,
-//! at the end of the turn's work.
+//! allocation. Actions on keys and on the role wait while a script runs or data is loaded, and all
+//! later actions of their kind wait too; the bus itself is served meanwhile, by the guest loop of a
+//! busy script and by the turns of a load, so that the other nodes do not judge the node as
+//! failing. Actions on clients' sessions (blocked clients that must go elsewhere, shard channels
+//! that moved) are left to `Engine::after_cluster`, at the end of the turn's work.
 //!
 //! `StateFile` (`parts/cluster/file.rs`) replaces nodes.conf by a rename and holds a lock on it for
 //! the life of the process; each new file is locked before it gets the name. A failover by hand
@@ -59,23 +49,23 @@
 //! back, which would move the offset that the replica waits for.
 //!
 //! **Routing** is a gate (`execution/gates/slots.rs`). The slot comes with the key's hash;
-//! `Cluster::serves` has a bit for each slot that is ours and does not move while the cluster is
-//! well, and a command with a single such key, or without keys, skips the gates as in any other
-//! server. All other commands are routed key by key, EXEC with all keys of its queue. Scripts keep
-//! the slot of their declared keys (`RunningScript::slot`). `gates/compatible.rs` counts by the
-//! same functions the commands that a cluster would refuse.
+//! `Cluster::serves` has a bit for each slot that this node serves and that does not move, while
+//! the cluster is well, and a command with a single such key, or without keys, skips the gates as
+//! in any other server. All other commands are routed key by key, EXEC with all keys of its queue.
+//! Scripts keep the slot of their declared keys (`RunningScript::slot`). `gates/compatible.rs`
+//! counts by the same functions the commands that a cluster would refuse.
 //!
-//! **Slots that another node has claimed** are kept out of sight (`migration/kept.rs`,
-//! `server/cluster/lost.rs`): their keys stay in their tables, hidden, and are deleted when each
-//! replica of the claimer that works has shown in a greeting the slots of its primary and an offset
-//! that is not below the claimer's as of its claim (headers of both dialects have both), after a
-//! grace of four node timeouts, for want of memory, or before the same slots are imported. Replicas
-//! hide them too, and delete what their primary deletes, so the log and every stream have the keys
-//! until then; after a restart they are foreign keys, which are deleted once they are loaded. If
-//! the claimer dies and a replica takes its place without the slots, only this node has their keys.
-//! It waits for a second, in which a replica that knows more may claim the slots (a replica does so
-//! if its primary's stream had the end of the import, which comes before any write to the slots),
-//! and then claims the slots anew. An operator's SETSLOT does the same. From a claimer that works,
+//! **The keys of slots that another node has claimed** are hidden (`migration/kept.rs`,
+//! `server/cluster/lost.rs`): they stay in their tables, and are deleted when each replica of the
+//! claimer that works has shown in a greeting the slots of its primary and an offset that is not
+//! below the claimer's as of its claim (headers of both dialects have both), after a grace of four
+//! node timeouts, if memory is short, or before the same slots are imported. Replicas hide them
+//! too, and delete what their primary deletes, so the log and every stream have the keys until
+//! then; after a restart they are foreign keys, which are deleted once they are loaded. If the
+//! claimer dies and a replica takes its place without the slots, only this node has their keys. It
+//! waits for a second, in which a replica that knows more may claim the slots (a replica does so if
+//! its primary's stream had the end of the import, which comes before any write to the slots), and
+//! then claims the slots anew. An operator's SETSLOT does the same. From a claimer that works,
 //! which may have acknowledged newer writes, nothing returns.
 //!
 //! **Slots that move at once** are copied beside clients at a pace (`parts/run/pace.rs`): the
@@ -83,7 +73,7 @@
 //! of 25 us, each followed by a rest as long, in which the loop serves clients or sleeps.
 //! Slices without rests are faster, but two servers that never sleep leave the clients of a small
 //! machine to the scheduler: milliseconds for each hundredth request. Without clients for 20 ms
-//! there is no pace. A stream that lags by 1 MiB has none either: it would never end.
+//! there is no pace. A stream that lags by 1 MiB has no pace either, because it would never end.
 //!
 //! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
 //! and Valkey 9.1; redis-cli gives the orders.

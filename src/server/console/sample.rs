@@ -2,9 +2,9 @@
 //!
 //! A row has levels (memory, keys, clients) and rates: the difference of counters since the last
 //! row, per second. The first call only records the counters; a standstill leaves a gap, not a row.
-//! A figure that does not apply is NaN. Cost: O(replicas + databases) a second, and none with port
-//! 0, which also drops the history. Elsewhere: `console::history` has the fields and the rings;
-//! `streams` sends the rows.
+//! A figure that does not apply is NaN.
+//! Cost: O(replicas + databases) a second, and none with port 0, which also drops the history.
+//! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
 
 use crate::console::calls;
 use crate::console::history::{FIELDS, History, Row};

@@ -11,8 +11,8 @@
 //!     errors      are logged      are logged                   end the link
 //!
 //! Invariants
-//!   1. They bypass the gates; expired keys count as live until a command removes them.
-//!   2. A command that is queued is permitted then, and runs by the rules of its EXEC.
+//!   1. The commands bypass the gates; expired keys count as live until a command removes them.
+//!   2. A queued command is checked when it is queued, and runs by the rules of its EXEC.
 //!
 //! Elsewhere: `persist::aof::loader`, `replication::stream` and `migration::links` parse, decide
 //! how much is applied in a turn, and carry out the consequence; `migration::applied` knows a

@@ -1,5 +1,5 @@
-//! The loop while a script runs for long: other clients are read from and answered with BUSY, or
-//! served if their command is among the few that are allowed.
+//! The loop while a script runs for long: the server reads from other clients and answers BUSY, or
+//! runs their command if it is among the few that are allowed.
 //!
 //! The script is in the middle of a turn of the loop, which has lent out the engine. So a guest, a
 //! second loop without a poll, takes the engine's place: keyspace and server are swapped into it

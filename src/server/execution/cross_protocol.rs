@@ -1,8 +1,8 @@
 //! Rejects other protocols, recognized by their first bytes.
 //!
 //! HTTP: a web page can make a browser send a request with commands in its body. The first line of
-//! a POST and the `Host:` header, which every request has, precede the body; a connection that
-//! sends either is closed before it runs anything more.
+//! a POST and the `Host:` header, which every request has, precede the body; the server closes a
+//! connection that sends either, before it runs any further command.
 
 use crate::server::clients::ending::{EndReason, Ending};
 use crate::server::clients::session::Session;

@@ -7,12 +7,12 @@
 //!          -> run_script        the script, with a `Debugger`: lines out, commands in, by `Wire`
 //!          -> end_session       `<endsession>`, the reply; the child exits, SYNC closes the client
 //!
-//! A session of YES is a forked child. It has all data as they were, others are served as if it
-//! were not there, and nothing of it is kept, whatever its script does: no code undoes anything.
-//! The other ways would have been the loop's guest beside a busy script, with the undo of atomic
-//! scripts: then others would see the changes, or each stop had to take them back; or a script in a
-//! coroutine, which cannot yield from inside a callback. A fork costs time by the pages of the
-//! process, once a session.
+//! A session of YES is a forked child. The child has all data as of the fork, and the parent serves
+//! other clients as if the child were not there. The child's changes are lost with it, so no code
+//! has to undo them. Two other designs were rejected. With the loop's guest beside a busy script,
+//! and the undo of atomic scripts, other clients would see the changes, or each stop would have to
+//! take them back. A script in a coroutine cannot yield from inside a callback. A fork costs time
+//! by the pages of the process, once a session.
 //!
 //! Invariants
 //!   1. A session begins in a handler that a client's own EVAL runs: not in MULTI, in a script, by

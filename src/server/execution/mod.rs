@@ -45,8 +45,7 @@
 //!    `World` is all parts at once (keyspace, server, client, reply); `Origin` is what runs the
 //!    command: a client, a retry of a blocked command, EXEC, a script, the loader. `World::run`
 //!    nests, and restores the notes and counts of the outer command. It times the handler with the
-//!    cycle counter, which is read once for up to four neighbours of a batch that are calls of the
-//!    same
+//!    cycle counter, which is read once for up to four neighbours of a batch that call the same
 //!    fast command (`execution/timed.rs`); it counts, logs slow commands, and reports to the
 //!    observers of every command (`Server::observe`): MONITOR, and a session of HOTKEYS
 //!    (`server/parts/observe/hotkeys`), whose sketch and time are bounded. A flag says whether
@@ -72,10 +71,9 @@
 //!    start, so each command has a single implementation. Readers of a group also run again when
 //!    their key is removed or changes its type (`Waiting::touch`), and reply with the error
 //!    themselves. A client waits `Until` a condition (`clients/blocked.rs`), and the reply to a
-//!    timeout is computed when the time is up: a fixed reply, or the handler's, which runs once
-//!    more
-//!    with `Origin::TimeUp` (`execution/blocking.rs`). Messages to clients (MONITOR, a touched
-//!    watch) wait in the outbox (`server/parts/messages/outbox.rs`) until the command that caused
+//!    timeout is computed when the time is up: a fixed reply, or the handler's, which runs
+//!    again with `Origin::TimeUp` (`execution/blocking.rs`). Messages to clients (MONITOR, a
+//!    touched watch) wait in the outbox (`server/parts/messages/outbox.rs`) until the command that caused
 //!    them has replied.
 //! 8. **Reply.** Replies are appended to a buffer of the client, taken from a pool and returned
 //!    when all is sent. A string of 16 KiB or more is pinned instead of copied

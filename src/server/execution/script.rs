@@ -5,8 +5,8 @@
 //!
 //! A script's commands pass gates of their own (`gates::script`), in Redis's order, and run as
 //! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
-//! the script. A [`RunningScript`] goes with each of them. After `busy-reply-threshold` the loop
-//! serves others meanwhile (`busy`).
+//! the script. Each of these commands gets the [`RunningScript`]. After `busy-reply-threshold` the
+//! loop serves others meanwhile (`busy`).
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;

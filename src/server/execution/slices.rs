@@ -5,8 +5,8 @@
 //!
 //! Replies that are long are written in slices, too ([`Pieces`]).
 //!
-//! A command that cannot wait (EXEC, a script, another server's) works on, a slice after the other,
-//! and asks between two whether it may ([`Call::may_continue`]).
+//! A command that cannot wait (EXEC, a script, another server's) works without a wait, slice after
+//! slice, and asks between two slices whether it may continue ([`Call::may_continue`]).
 //!
 //! Elsewhere: `parts::execution::turn_queue` has the line of commands and the time of a turn.
 

@@ -20,24 +20,24 @@
 //! with it between commands, under AddressSanitizer too.
 //!
 //! Memory beyond the first 16 MiB is asked for in huge pages (`base/memory/huge_pages.rs`,
-//! `huge-pages`), where the kernel leaves that to programs: a read at random misses in the
-//! processor's table of pages less often, and a growing heap has a fault for 2 MiB instead of 4
-//! KiB. A SET of a million new keys costs 0.71 us instead of 0.82 (pipeline 64, medians of nine),
-//! GET and SET of known keys 2 to 6 % less, 2 MB more stay resident. Pages that were cleared first
-//! for a whole heap (`thp:always`) had cost a quarter while it grew. Vector sets gain nothing:
-//! their large blocks are in an arena of jemalloc's own. So are the large blocks of filters, which
-//! ask for huge pages by themselves: BF.MEXISTS of ten among ten million items takes 2.8 us instead
-//! of 4.0. From a fork on (`snapshot-method fork`) kernels before 5.8 copy 2 MiB at the first write
-//! to a page: `huge-pages no` is for them. It is jemalloc's `alloc` hook of the loop's arena that
-//! asks, for the newest region alone; an older region gets no new huge pages, so that the kernel's
-//! collector does not fill pages that were given back. If a huge page takes longer than 1 ms (a
-//! virtual machine whose host must find the memory first: 4 ms), the region and the next regions
-//! have small pages, because a SET of a million new keys took a sixth more with such huge pages,
-//! and each of them stopped the loop. jemalloc's own `thp:always` would ask for huge pages for all
-//! memory from the first byte on.
+//! `huge-pages`), if the kernel leaves that to programs: a read at random misses in the processor's
+//! table of pages less often, and a growing heap has a fault for 2 MiB instead of 4 KiB. A SET of a
+//! million new keys costs 0.71 us instead of 0.82 (pipeline 64, medians of nine), GET and SET of
+//! known keys 2 to 6 % less, 2 MB more stay resident. Pages that were cleared first for a whole
+//! heap (`thp:always`) had cost a quarter while it grew. Vector sets gain nothing: their large
+//! blocks are in an arena of jemalloc's own. So are the large blocks of filters, which ask for huge
+//! pages by themselves: BF.MEXISTS of ten among ten million items takes 2.8 us instead of 4.0. From
+//! a fork on (`snapshot-method fork`) kernels before 5.8 copy 2 MiB at the first write to a page:
+//! `huge-pages no` is for them. It is jemalloc's `alloc` hook of the loop's arena that asks, for
+//! the newest region alone; an older region gets no new huge pages, so that the kernel's collector
+//! does not fill pages that were given back. If a huge page takes longer than 1 ms (a virtual
+//! machine whose host must find the memory first: 4 ms), the region and the next regions have small
+//! pages, because a SET of a million new keys took a sixth more with such huge pages, and each of
+//! them stopped the loop. jemalloc's own `thp:always` would ask for huge pages for all memory from
+//! the first byte on.
 //!
-//! jemalloc's own thread returns unused pages (`jemalloc-bg-thread`); MEMORY PURGE has the
-//! lazy-free thread do it at once, and only its client waits for that, not the loop.
+//! jemalloc's own thread returns unused pages (`jemalloc-bg-thread`); for MEMORY PURGE the
+//! lazy-free thread returns them at once; only the client waits for that, not the loop.
 
 pub mod client_eviction;
 pub mod defrag;

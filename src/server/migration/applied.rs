@@ -1,10 +1,10 @@
 //! The stream of slots that move: effects on slots that leave are passed on to their targets, and
 //! commands from the source of slots that arrive are applied.
 //!
-//! A source's commands are applied as the primary's are (`applier`), and their effects recorded for
-//! our replicas and the log. Only a list of them is applied: writes to the slots of the migration,
-//! functions, and the commands that frame them. If the source has dialled, each must also be
-//! permitted to its user.
+//! A source's commands are applied as the primary's are (`applier`), and their effects are recorded
+//! for this node's replicas and the log. Only listed commands are applied: writes to the slots of
+//! the migration, functions, and the commands that frame them. If the source has dialled, its user
+//! must also be permitted to run each command.
 
 use crate::server::clients::client::ClientFlags;
 use crate::server::clients::ending::{EndReason, Ending};

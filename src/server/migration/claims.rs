@@ -1,8 +1,8 @@
-//! The claim of slots that have come: by the bus, once the replicas have their keys.
+//! The claim of slots that have come: over the bus, once the replicas have the slots' keys.
 //!
-//! The source deletes its keys when it sees the claim. A replica that takes this node's place later
-//! must have them by then, so the claim waits for acknowledgements, as WAIT does; with a bound,
-//! because the source holds writes meanwhile and serves them again after a time.
+//! The source deletes its keys when it sees the claim. A replica that later takes this node's place
+//! must have the keys by then, so the claim waits for acknowledgements, as WAIT does. The wait has
+//! a bound, because the source holds writes meanwhile, and serves the slots again after a time.
 
 use super::unclaimed::CLAIM_WAITS;
 

@@ -1,5 +1,5 @@
 //! Keys that a source keeps of slots that other nodes have claimed (`russet_cluster::migration`,
-//! its `kept`): their deletion, at the end of their grace or for want of memory.
+//! its `kept`): their deletion, at the end of their grace or if memory is short.
 
 use crate::server::state::Server;
 use russet_base::memory::alloc;

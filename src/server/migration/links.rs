@@ -3,10 +3,10 @@
 //!
 //! Bounds: [`READS_MAX`] reads and [`COMMANDS_MAX`] commands of a link in a turn, a slice beside
 //! clients; [`INPUT_MAX`] unparsed bytes, or [`held_max`] while a snapshot is awaited. A target
-//! that does not read is dropped at the output limit of replicas. Invariant: bytes of a link keep
-//! their order: effects of a turn leave before later messages. Elsewhere:
-//! `russet_cluster::migration` decides what a link expects, `migration::applied` which commands it
-//! may run.
+//! that does not read is dropped at the output limit of replicas.
+//! Invariant: bytes of a link keep their order: effects of a turn leave before later messages.
+//! Elsewhere: `russet_cluster::migration` decides what a link expects, `migration::applied` which
+//! commands it may run.
 
 use std::io::ErrorKind;
 

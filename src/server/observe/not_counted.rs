@@ -1,14 +1,15 @@
-//! Memory that does not count towards `maxmemory`: it is freed without any client's loss, or has a
-//! bound of its own. Keys are never evicted, and writes never refused, because of it.
+//! Memory that does not count towards `maxmemory`: the server can free it without a loss for any
+//! client, or it has a bound of its own. Keys are never evicted, and writes never refused, because
+//! of it.
 //!
-//! The bound of used memory is `maxmemory` and all of this (`parts::memory::memory_limit`). It is
-//! known at the moment of the check: a command compares used memory with the bound as of the last
-//! look, and only if that is exceeded everything is measured anew (`memory::memory_limit`).
-//! `keyspace/mod.rs` has a list of all owners of memory.
+//! The bound of used memory is `maxmemory` plus all of this memory (`parts::memory::memory_limit`).
+//! A command compares used memory with the bound as of the last measurement; only if used memory
+//! exceeds that bound, everything is measured anew (`memory::memory_limit`). The opening of
+//! `russet_keyspace` has a list of all owners of memory.
 //!
-//! Cost: O(1), but for the owners that take a walk ([`walked`]); these are measured at most once a
-//! turn, and only while the others do not suffice. Within a client's batch their figures do not
-//! change, except for messages to other nodes.
+//! Cost: O(1), but for the owners that take a walk ([`walked`]); these owners are measured at most
+//! once a turn, and only while the others do not suffice. Within a client's batch their figures do
+//! not change, except for messages to other nodes.
 
 use crate::server::state::Server;
 use russet_keyspace::Keyspace;

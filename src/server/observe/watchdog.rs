@@ -3,7 +3,7 @@
 //!
 //! The log gets the time, the running command, the length of its first key, the client, and the
 //! loop's stack; then, when the turn has ended, how long it took. Clients that are served beside a
-//! busy script change nothing: the script's turn goes on.
+//! busy script change nothing: the script's turn continues.
 //!
 //! Off, it costs two stores a turn, and a test a command. On, the thread wakes four times a period,
 //! and each command stores the length of its first key.

@@ -1,5 +1,5 @@
 //! Loads persisted data in slices: between them the loop serves clients, which get the error that
-//! the server is loading (`execution::gates`) but may ask for the progress or shut it down.
+//! the server is loading (`execution::gates`) but may ask for the progress or shut the server down.
 //!
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
 //! `parts::persist::loading` has the progress, and the pace of slices.

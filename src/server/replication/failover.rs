@@ -5,8 +5,8 @@
 //!
 //! Held writes continue when the failover ends or is aborted; with FORCE the deadline leads to
 //! `InProgress` without the acknowledgement. An observer is never a target. Cost: O(replicas) a
-//! turn while a failover is under way.
-//! Its state: `parts::replication::failover`. The change of role itself: `role`.
+//! turn while a failover is in progress. Its state: `parts::replication::failover`. The change of
+//! role itself: `role`.
 
 use crate::server::clients::table::Clients;
 use crate::server::parts::replication::Replication;

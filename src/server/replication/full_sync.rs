@@ -1,6 +1,6 @@
 //! Snapshots for full syncs at work: replicas read their bytes from a spool (`persistence::spool`)
 //! while the pass makes them. `server::replication::primary` decides which replicas wait for a
-//! snapshot and in which form they are sent it.
+//! snapshot, and the form of the snapshot.
 
 use crate::server::parts::persist::Persist;
 use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};

@@ -15,8 +15,8 @@
 //! `server/replication` composes: changes of role, full synchronizations, waits for
 //! acknowledgements, cron.
 //!
-//! **A replica of ours** is a client with the flag `REPLICA`. The stream is not copied to it: a
-//! replica is a position in the backlog (`replication/backlog.rs`), and `Loop::feed`
+//! **A replica of this server** is a client with the flag `REPLICA`. The stream is not copied to
+//! it: a replica is a position in the backlog (`replication/backlog.rs`), and `Loop::feed`
 //! (`run/feed.rs`) writes from the shared blocks to its socket, at most a write a turn. While turn
 //! follows turn, less than 64 KB of the stream waits for more, for at most 1 ms; before the loop
 //! sleeps, and when a client waits for acknowledgements, all of it leaves. That takes most of the
@@ -50,7 +50,7 @@
 //! acknowledgement arrives on it, because it is the half-open link of a replica that has connected
 //! again, unless two replicas share an address.
 //!
-//! **The primary of ours** is reached by a link with stages, whose machine decides
+//! **The link to this server's primary** has stages, and its machine decides
 //! (`russet_replication::upstream`): dialling, conversation, a snapshot that is received into a
 //! file or loaded from the socket (`load.rs`) in slices, resumable within a key. The loop reads and
 //! writes its connections (`run/upstream.rs`), `upstream.rs` does the rest. A
@@ -76,14 +76,14 @@
 //! offset, and disconnects replicas so that they learn the new id. FAILOVER (`failover.rs`) holds
 //! writes until a replica has everything, follows it, and asks it by PSYNC to take over.
 //!
-//! Before a full sync replaces a replica's data, two questions are asked. The machine's guard: was
-//! the data in sync with this address, and does the snapshot have far fewer keys? Then it is
-//! refused. The keys are counted in the received file without reading values (`rdb/census.rs`,
-//! which usually ends with the first announced number), in the keyspace loaded beside, or in the
-//! first bytes. `demotion.rs`: was this server a primary with writes that its new primary
-//! has not acknowledged? Then they are written to a file from the backlog
-//! (`replication/requests.rs` finds commands in a stretch of the stream). Acknowledged offsets of
-//! disconnected replicas are remembered for it (`Replicas::departed`).
+//! Before a full sync replaces a replica's data, two checks run. The machine's guard refuses the
+//! snapshot if the data was in sync with this address and the snapshot has far fewer keys. The keys
+//! are counted in the received file without reading values (`rdb/census.rs`, which usually ends
+//! with the first announced number), in the keyspace loaded beside, or in the first bytes.
+//! `demotion.rs`: if this server was a primary with writes that its new primary has not
+//! acknowledged, it writes them from the backlog to a file (`replication/requests.rs` finds
+//! commands in a stretch of the stream). For this the server remembers the acknowledged offsets of
+//! disconnected replicas (`Replicas::departed`).
 
 pub mod changes;
 mod channel;

@@ -2,9 +2,10 @@
 //!
 //! `parts::users::budgets` has a queue for each user, first in, first out, and decides when the
 //! next connection is due and which share it has; here the connection runs. Its input stayed in the
-//! session or in the socket, so commands keep their order and no command is lost. Cost: for each
-//! user that is due, at most one turn for each waiting connection; `sleep` wakes the loop when the
-//! next connection is due. Elsewhere: `users::budgets` admits, measures and charges commands.
+//! session or in the socket, so commands keep their order and no command is lost.
+//! Cost: for each user that is due, at most one turn for each waiting connection; `sleep` wakes the
+//! loop when the next connection is due. Elsewhere: `users::budgets` admits, measures and charges
+//! commands.
 
 use super::Loop;
 

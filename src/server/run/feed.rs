@@ -1,7 +1,7 @@
 //! Writes to replicas: the snapshot of a full synchronization from its spool, and the stream from
-//! the backlog. Nothing is copied for a replica: its socket is written to from the shared blocks. A
-//! replica that is further back is sent the stream from the files of the log until the backlog has
-//! its position.
+//! the backlog. Nothing is copied for a replica: the loop writes to its socket from the shared
+//! blocks. A replica that is further back gets the stream from the files of the log, until the
+//! backlog has the replica's position.
 
 use std::io::{ErrorKind, IoSlice, Write};
 

@@ -24,8 +24,7 @@
 //! - Roles that are not clients (`http.rs`, `console.rs`, `upstream.rs`, `machines.rs`) keep their
 //!   connections apart from the poll, so that they are served beside a busy script, too
 //!   (`execution::busy`). Scrapes (`http.rs`) are HTTP on
-//!   `metrics-port`: not clients, a single answer each, bounded in number, bytes and time. The
-//!   answer
+//!   `metrics-port`: not clients; a single answer each, bounded in number, bytes, time. An answer
 //!   has INFO's fields under `redis_exporter`'s names (`server/observe/metrics/fields.rs`) and the
 //!   metrics with labels (`families.rs`). A scrape takes about 0.2 ms of the loop (and less than
 //!   0.1 ms per thousand clients, which are visited once for all sections), because each reads the

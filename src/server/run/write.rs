@@ -1,8 +1,9 @@
 //! Sends replies: the replies of a turn in [`Loop::flush_replies`], a write per client.
 //!
-//! Writing to a client's reply puts the client on `Server::flush`. A client's writes per turn are
-//! bounded, and the rest is sent in the next turns, so that a long reply delays no other client.
-//! For a full socket the poll reports when it is writable, and the client is put on the list again.
+//! Writing to a client's reply puts the client on the list `Turn::flush`. A client's writes per
+//! turn are bounded, and the rest is sent in the next turns, so that a long reply delays no other
+//! client. For a full socket the poll reports when it is writable, and the client is put on the
+//! list again.
 
 use crate::server::console::streams::pass_messages;
 use std::io::{self, ErrorKind, Write};

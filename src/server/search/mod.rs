@@ -6,8 +6,9 @@
 //!     spread        definitions that all nodes of a cluster have
 //!
 //! Elsewhere: `parts::search` has the indexes and the keys that they have still to read,
-//! `russet_search` the engine. Cost: a turn without an index two tests; a changed key of an index
-//! costs the reading of its document.
+//! `russet_search` the engine.
+//! Cost: a turn without an index two tests; a changed key of an index costs the reading of its
+//! document.
 
 pub mod documents;
 mod dropping;

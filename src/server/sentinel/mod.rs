@@ -1,19 +1,13 @@
 //! Sentinel at work: carries out the actions of the core (`russet_sentinel`), and returns their
 //! results to it.
 //!
-//! The core is called by events of its links (`run::machines`), by the timer, by commands of
-//! clients (`commands::sentinel`). After each call its actions are carried out at once, in their
-//! order. A save is an action as well: the state is on disk before the next action, and before the
-//! reply of a command.
-//!
-//! # Sentinel
-//!
 //! The core of a Sentinel is a state machine without I/O: `Sentinel` takes ticks, replies, commands
 //! and the outcome of saves, and hands out actions. `sentinel/mod.rs` has the duties of a driver,
 //! which is `SentinelDriver` (`server/parts/sentinel.rs`): the core with its links and processes of
-//! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` says what the
-//! core's actions mean here (`russet_host::Driver`): they are carried out at once, in their order;
-//! a save is an action as well, so the state is on disk before the next action and before the reply
+//! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` gives the core's
+//! actions their meaning for this server (`russet_host::Driver`), and carries them out at once, in
+//! their order; a save is an action as well, so the state is on disk before the next action and
+//! before the reply
 //! of the command. The core is called by events of links and by its timer (`run/machines.rs`), and
 //! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, all
 //! requests of a link in a single write. The command table has only rows with `Flags::SENTINEL`;
@@ -21,20 +15,19 @@
 //! (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.
 //!
 //! `config/` reads and writes the Sentinel's lines of the file, which also hold its state (epochs,
-//! votes,
-//! found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes both).
-//! `instances/` are the watched servers, `monitor` asks them, `refresh` and `discovery` take their
-//! answers, `strangers` bounds claims of any peer (Sentinels are believed when they answer, epochs
-//! when others can follow them, changes by a rate), `down`, `votes` and `failover` decide, `orders`
-//! are the transactions sent to data nodes, `commands/` answers clients.
+//! votes, found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes
+//! both). `instances/` are the watched servers, `monitor` asks them, `refresh` and `discovery` take
+//! their answers, `strangers` bounds claims of any peer (Sentinels are believed when they answer,
+//! epochs when others can follow them, changes by a rate), `down`, `votes` and `failover` decide,
+//! `orders` are the transactions sent to data nodes, `commands/` answers clients.
 //!
-//! Safety lies in `Outbox`: after `Action::Persist` nothing is handed out until the driver has
+//! Safety lies in `Outbox`: after `Action::Persist` the core hands out nothing until the driver has
 //! reported that the file is synced, so no vote and no epoch leaves before it is saved, and no
 //! election is won before. `simulation` (`crates/sentinel`) drives three and five Sentinels over a
 //! network that delays and cuts (also in one direction), with crashes back to the last save,
-//! jumping clocks and failing disks. It looks at every action: one vote per epoch, one leader per
-//! epoch with a majority, no act in TILT; and when all is well again, one agreed primary in bounded
-//! time.
+//! jumping clocks and failing disks. The simulation checks at every action: one vote per epoch, one
+//! leader per epoch with a majority, no act in TILT; and when all is well again, one agreed primary
+//! in bounded time.
 
 mod file;
 mod scripts;

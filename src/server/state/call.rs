@@ -6,9 +6,9 @@
 //!   3. No command blocks inside EXEC or a script (`may_block`).
 //!
 //! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once, but
-//! shares large arguments with a task. Elsewhere: `execution::execute` makes a `Call` and calls the
-//! handler, `execution::blocking` runs blocked commands again, `keyspace::listeners::effects`
-//! encodes effects.
+//! shares large arguments with a task.
+//! Elsewhere: `execution::execute` makes a `Call` and calls the handler, `execution::blocking` runs
+//! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
 use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
 use crate::server::clients::client::{Client, TAKEN_BULK_MAX};

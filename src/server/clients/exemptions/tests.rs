@@ -3,9 +3,9 @@
 //! `GIVEN_BY`, `TAKEN_BY` and `OTHERS` together are all flags: a new flag fails until a table has
 //! it. Each command in turn is a user's only right, alone, in MULTI and in EVAL, with many
 //! arguments; afterwards the connection may have no flag that the command does not give, and lines
-//! that its user may not run must fail. Rights to administer (`ADMINISTER`) are left out. Cost:
-//! over 10,000 lines, a server per command. Elsewhere: `tests/cluster/roles.rs` has links between
-//! nodes.
+//! that its user may not run must fail. Rights to administer (`ADMINISTER`) are left out.
+//! Cost: over 10,000 lines, a server per command. Elsewhere: `tests/cluster/roles.rs` has links
+//! between nodes.
 
 use crate::server::Testbed;
 use crate::server::clients::client::ClientFlags;

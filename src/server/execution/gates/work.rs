@@ -5,8 +5,8 @@
 //! elements; each command is checked again before it runs, because earlier commands may have made
 //! the values longer. The commands of a script are counted together, a command that touches none as
 //! a single element; the command that exceeds the limit fails, and the script's writes until then
-//! stay as after any other error. A command that waits for its keys is counted again when they have
-//! something, as it runs again.
+//! stay as after any other error. A command that waits for its keys is counted again when the keys
+//! have elements, because it runs again.
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 

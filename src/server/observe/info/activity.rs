@@ -1,8 +1,8 @@
 //! INFO persistence and stats: saves, the append only file, counters and rates.
 //!
 //! Fields that only russet or Valkey has stand among Redis's, each with a comment. The append only
-//! file's fields are shown while it is open, the fields of loading while data is loaded. Cost:
-//! O(1). Elsewhere: `figures::stats` counts; `replication` writes that section.
+//! file's fields are shown while it is open, the fields of loading while data is loaded.
+//! Cost: O(1). Elsewhere: `figures::stats` counts; `replication` writes that section.
 
 use super::writer::{Hundredths, Value};
 use super::{InfoWriter, Source};

@@ -1,8 +1,8 @@
 //! INFO memory, and the figures that MEMORY STATS and MEMORY DOCTOR share with it.
 //!
 //! [`MemoryFigures`] is taken once for each report. russet's own figures are declared once, in a
-//! list (`OwnFigures`) from which INFO, MEMORY STATS and the metrics take their lines. Cost:
-//! O(clients + databases), and one walk over owners whose bytes no counter has
+//! list (`OwnFigures`) from which INFO, MEMORY STATS and the metrics take their lines.
+//! Cost: O(clients + databases), and one walk over owners whose bytes no counter has
 //! (`not_counted::walked`). The allocator's figures and `rss` are up to 0.1 s old. Elsewhere:
 //! `not_counted` has memory without effect on `maxmemory`, `base::memory` the allocator.
 

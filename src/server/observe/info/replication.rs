@@ -1,8 +1,8 @@
 //! INFO replication: the role, the link to the primary, a line for each replica.
 //!
-//! Names and order are Redis's, old words included (`master_link_status`, `slave0`), since clients
-//! and Sentinels parse them. The metrics (`metrics::fields`) read these lines too.
-//! Cost: O(replicas). Elsewhere: `parts::replication` has the state.
+//! Names and order are Redis's, old words included (`master_link_status`, `slave0`), because
+//! clients and Sentinels parse them. The metrics (`metrics::fields`) read these lines too. Cost:
+//! O(replicas). Elsewhere: `parts::replication` has the state.
 
 use super::{InfoWriter, Source};
 

@@ -1,12 +1,12 @@
 //! Readiness of the server: `/readyz`.
 //!
-//! Any answer shows that it is alive. It is not ready from SIGTERM or SHUTDOWN on, while data is
-//! being loaded, while writes are refused because they could not be persisted, while
-//! `min-replicas-to-write` lacks replicas that do not load what they are sent, and while a replica
-//! has lost its primary or has received nothing from it for `ready-max-lag`.
+//! Any answer shows that the server is alive. The server is not ready from SIGTERM or SHUTDOWN on,
+//! while data is being loaded, while writes are refused because they could not be persisted, while
+//! `min-replicas-to-write` lacks replicas because they do not load their snapshots, and while this
+//! server, as a replica, has lost its primary or has received nothing from it for `ready-max-lag`.
 //!
 //! A Sentinel is ready while enough Sentinels can be reached for a failover of each primary, and
-//! its file can be written. Without primaries it is.
+//! its file can be written. A Sentinel without primaries is ready.
 
 use std::fmt;
 

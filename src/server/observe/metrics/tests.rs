@@ -2,7 +2,8 @@
 //!
 //! Requests are answered in process, without sockets. Tests hold the names that redis_exporter has,
 //! the names that dashboards and alerts ask for, readiness, passwords and address lists, and the
-//! bound on histograms that a scrape reads. Elsewhere: `tests/it/metrics.rs` tests connections.
+//! bound on histograms that a scrape reads.
+//! Elsewhere: `tests/it/metrics.rs` tests connections.
 
 use super::*;
 

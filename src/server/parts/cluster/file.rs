@@ -5,8 +5,7 @@
 //!      a crash of the machine is synced before the rename, and the folder after it; any other
 //!      survives the end of the process.
 //!   2. While this process lives no other process opens the file: it is locked (`flock`), and each
-//!      new
-//!      file is locked before it gets the name.
+//!      new file is locked before it gets the name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

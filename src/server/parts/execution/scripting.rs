@@ -5,11 +5,11 @@
 //! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
 //! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
 //! the script. One script runs at a time, and its state is kept until it has ended
-//! ([`Scripting::is_running`] keeps others from changing it).
+//! ([`Scripting::is_running`] keeps other commands from changing it).
 //!
-//! An atomic script is undone if it fails: its changes are not notified and its messages are held
-//! until it has ended, by clients served meanwhile, too: the record has that. After
-//! `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
+//! An atomic script is undone if it fails. So, until it has ended, the server notifies none of its
+//! changes and holds its messages, also while it serves other clients; the record has this fact.
+//! After `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
 use crate::server::clients::client::Client;
 use crate::server::parts::execution::debugging::{Children, Debugging};

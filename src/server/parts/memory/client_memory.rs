@@ -6,8 +6,8 @@
 //!
 //! The limit is `maxmemory-clients`. If that is 0 but `maxmemory` is set, it is a share of memory
 //! beside `maxmemory` ([`bound_beside`]), because clients' memory does not count towards
-//! `maxmemory` (`observe::not_counted`). From half of that share on, clients whose replies wait are
-//! not read from ([`ClientMemory::holds_readers`]).
+//! `maxmemory` (`observe::not_counted`). From half of that share on, the loop does not read from
+//! clients whose replies wait ([`ClientMemory::holds_readers`]).
 //!
 //! Invariants
 //!   1. The totals are the sums of the sessions' `ClientBuffers::counted`, but for sessions that

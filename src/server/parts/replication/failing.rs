@@ -2,8 +2,8 @@
 //! links break each time. Between the copies to such a replica the primary pauses, 1 s doubling to
 //! 30 s.
 //!
-//! A replica is known by its announced address. A first copy that fails has no consequence: links
-//! are lost.
+//! A replica is known by its announced address. A first copy that fails has no consequence, because
+//! any link may break.
 
 use std::collections::VecDeque;
 

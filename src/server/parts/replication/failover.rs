@@ -4,9 +4,9 @@
 //!           |                |
 //!           +----------------+-> abort: a primary again
 //!
-//! While it is in progress writes wait, as with CLIENT PAUSE WRITE. In `WaitingForSync` a replica
-//! must acknowledge everything; in `InProgress` this server has become its replica, and asks it to
-//! take over (PSYNC with FAILOVER).
+//! While a failover is in progress writes wait, as with CLIENT PAUSE WRITE. In `WaitingForSync` a
+//! replica must acknowledge everything; in `InProgress` this server follows that replica, and asks
+//! it to take over (PSYNC with FAILOVER).
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Keys of a writable replica to which its own clients gave a time to live. The primary does not
-//! know these keys and never deletes them: the replica does.
+//! know these keys and never deletes them, so the replica does.
 //!
 //! Keys are ordered by their expiry when they were added; their present expiry is looked up when
-//! that has come. At most [`KEYS_MAX`] are kept; expired keys beyond them are only hidden. Cost:
-//! O(log keys) each.
+//! the recorded expiry has come. At most [`KEYS_MAX`] are kept; expired keys beyond them are only
+//! hidden. Cost: O(log keys) each.
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@
 //! A block depends only on the bytes it is made of, and on the earlier bytes that the link knows.
 //! Links at one position are therefore sent the same blocks, in any order of service.
 //!
-//! Positions are positions in the stream. A link's
+//! Positions count bytes of the plain stream. A link's
 //! ([`Replica::sent`](super::replicas::Replica::sent)) is before the block that is being written to
 //! its socket.
 

@@ -7,9 +7,9 @@
 //! at once, and if none does, no time is lost. (Sleeping between slices costs far more: the kernel
 //! adds 50 us to each sleep.)
 //!
-//! A program that computes without pause would get a time slice of milliseconds for each of ours.
-//! After a yield as long as that the scheduler's own fairness has to do, for [`KEEPS`] times its
-//! length.
+//! A program that computes without pause would get a time slice of milliseconds for each slice of
+//! this work. After such a long yield the work does not yield for [`KEEPS`] times the yield's
+//! length: the scheduler's own fairness has to suffice.
 //!
 //! Without clients the work gets all the time there is.
 

@@ -12,13 +12,12 @@
 //! **Which definitions win.** A version counts the changes that a primary with slots has seen since
 //! it started. Of two nodes
 //!   1. the node with the lower version takes over all definitions of the other node: it creates,
-//!      alters
-//!      and drops until they are the same;
+//!      alters and drops until both nodes have the same;
 //!   2. with equal versions, also if both are 0, both nodes take the union: of two indexes with the
 //!      same name the index whose words are later in the order of bytes, of an alias the later
 //!      target, of a dictionary all terms. A union that is new to both nodes gets the next version,
 //!      unless the version is 0;
-//!   3. a node without slots takes over, and is never taken from, while the other has slots.
+//!   3. a node without slots takes over the definitions of a node with slots, never the reverse.
 //!
 //! An acknowledged change is at all primaries with slots, so their versions have counted it.
 //! Versions are in no file: a node that starts takes over the current definitions of the other
@@ -27,8 +26,8 @@
 //! Files have the definitions of indexes over other databases than 0 in this form, too: Redis's
 //! form has no room for the database.
 //!
-//! Invariant: the digest is that of the definitions when `seen` changes were counted.
-//! Cost: O(definitions) after each change; a message a second without any.
+//! Invariant: the digest is of the definitions as they were when `seen` changes were counted. Cost:
+//! O(definitions) after each change; a message a second without changes.
 
 use super::{DATABASE, Held, Indexes, synonyms_of};
 use russet_base::hashing::xxh3;

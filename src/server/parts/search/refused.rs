@@ -1,14 +1,15 @@
-//! Definitions of a log, a file or a primary that this server does not take: they are beyond a
-//! bound of this release, or of another release's language.
+//! Definitions of a log, a file or a primary that this server does not accept, because they exceed
+//! a bound of this release or use another release's language.
 //!
-//! They are kept as the commands that they came as, by index, and written again with each file, so
-//! that nothing is lost: a release that takes them makes the index. An index that is made with the
-//! name, its removal, and a flush of its data end them.
+//! The server keeps the commands of such definitions, by index, and writes them again with each
+//! file, so that nothing is lost: a release that accepts the commands makes the index. The server
+//! forgets the commands when an index of the name is made or removed, or when a flush removes its
+//! data.
 //!
 //!     bytes   count u32 | (words u32 | (length u32, word) ...) ...
 //!
-//! Cost: their bytes, which come from a file; a command of an index looks for its name only while
-//! data is loaded.
+//! Cost: the bytes of the commands, which come from a file; a command of an index looks for its
+//! name only while data is loaded.
 
 use std::collections::BTreeMap;
 

@@ -13,9 +13,9 @@
 //!
 //! Invariants
 //!   1. A user has an account if and only if it has budgets ([`Accounts::renew`]).
-//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account. One
-//!      that has yet to authenticate or to end its TLS handshake does not, nor does a link between
-//!      servers (`BETWEEN_SERVERS`).
+//!   2. A connection has the flag `BUDGETED` if and only if it counts in its user's account. A
+//!      connection that has yet to authenticate or to end its TLS handshake does not count, nor
+//!      does a link between servers (`BETWEEN_SERVERS`).
 //!   3. A connection has the flag `HELD` if and only if it is in its account's queue.
 //!
 //! Cost: a connection without the flag is never looked up here. A connection with the flag costs

@@ -9,8 +9,9 @@
 //! the caller carries them out (`users/login.rs`): it updates flags ([`Acl::note_restrictions`])
 //! and closes the connections of deleted users.
 //!
-//! Invariant: no connection refers to a deleted user. It becomes the default user's, without its
-//! permissions until it logs in ([`Acl::disown`]), and is closed.
+//! Invariant: no connection refers to a deleted user. A deleted user's connection becomes the
+//! default user's, without that user's permissions until it logs in ([`Acl::disown`]), and the
+//! server closes it.
 //!
 //! Cost: a check is one test of a flag for a user with all permissions, otherwise `acl`'s.
 

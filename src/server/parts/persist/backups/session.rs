@@ -6,8 +6,8 @@
 //!                  \------------\-------------\------------\-> failed -> idle (CLEANUP), or START
 //!
 //! While the base is linked and the rest is not, the append only file is not rewritten: base and
-//! manifest belong together. `persist::backup` does the work; this module has the state, and its
-//! files.
+//! manifest belong together. `persist::backup` does the work; this module has the session's state
+//! and files.
 
 use std::fs;
 use std::io;

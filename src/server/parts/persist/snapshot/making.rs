@@ -1,5 +1,5 @@
 //! Makes the sinks of a snapshot ([`Sink`]): which file, with which name until it is whole, and the
-//! facts that it gets besides the keys. They are read at the snapshot's moment.
+//! facts that it gets besides the keys. The facts are read at the snapshot's moment.
 //!
 //!     dump      RDB     position in the stream, cursors
 //!     base      RDB     cursors; or commands, with libraries and cursors as notes

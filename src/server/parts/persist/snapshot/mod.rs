@@ -6,11 +6,7 @@
 //! This is the driver. It owns the parts that all snapshots share: the current pass
 //! (`keyspace::passes::snapshot`) or forked child ([`child`]), the pass's share of a turn, the list
 //! of consumers that want a snapshot as soon as possible, and the clients whose writes wait for the
-//! pass. A [`sink`] receives the keys; one pass, or one child, feeds all sinks that begin at the
-//! same moment. A consumer asks for targets and handles their end: saves ([`save`]), rewrites of
-//! the append only file (`parts::persist::aof::rewrites`) and full syncs of replicas
-//! (`replication::full_sync`). `persist::snapshot` notifies them, backups that wait for the end of
-//! a save, and clients.
+//! pass.
 //!
 //! Invariants
 //!   1. One snapshot is in progress at a time. SAVE's snapshot ends within the call and is not
@@ -28,19 +24,17 @@
 //! or only `SLICE_NANOS_MIN` if a client has just been served. Values that change before they are
 //! saved take memory, which [`writers`] bounds.
 //!
-//! # Snapshots
-//!
-//! A snapshot is all databases as they were at one moment, made between ticks without a fork
-//! (`keyspace/passes/snapshot.rs`). A pass walks the tables in slices. One bit in each entry's
+//! A pass makes a snapshot between ticks, without a fork
+//! (`keyspace/passes/snapshot.rs`). It walks the tables in slices. One bit in each entry's
 //! flags means "saved in this pass", and its meaning flips with every pass; code that is about to
-//! change, move or remove an entry that is not saved has it saved first. All such code goes
-//! through `Database`: `detach`, `detach_to_move`, `replace`, `set_expiry`, `grow_string`,
-//! `set_int`, `write`. A small value is copied to the early list, a large string is pinned (the
-//! writing thread compresses or sums a huge string, and writes it), and the pass takes ownership of
-//! a removed container. Large containers are saved in slices; their writers block (the gate
-//! `snapshot`), each client separately, and the walk turns to the key that they wait for. `FLUSHDB`
-//! hands a whole database over; `FLUSHALL` ends the pass, and the entries left are marked in slices
-//! until every entry has the same bit again.
+//! change, move or remove an unsaved entry has the pass save it first. All such code goes through
+//! `Database`: `detach`, `detach_to_move`, `replace`, `set_expiry`, `grow_string`, `set_int`,
+//! `write`. A small value is copied to the early list, a large string is pinned (the writing thread
+//! compresses or sums a huge string, and writes it), and the pass takes ownership of a removed
+//! container. Large containers are saved in slices; their writers block (the gate `snapshot`), each
+//! client separately, and the walk turns to the key that they wait for. `FLUSHDB` hands a whole
+//! database over; `FLUSHALL` ends the pass, and the entries left are marked in slices until every
+//! entry has the same bit again.
 //!
 //! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
 //! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
@@ -74,10 +68,10 @@
 //!
 //! If writers of a large container would wait for a pass longer than `snapshot-max-wait-ms`, and
 //! with `snapshot-method fork`, the driver forks a child instead (`Forks::fork`), which feeds the
-//! same sinks (a spool adopts its file). It has only the loop's thread, writes its files itself,
-//! marks no entry (each page it writes to is copied), logs nothing and reports through a pipe,
-//! which cron reads. The parent names its files, so that a child that outlives its server replaces
-//! nothing.
+//! same sinks (a spool adopts its file). The child has only the loop's thread, writes its files
+//! itself, marks no entry (each page it writes to is copied), logs nothing and reports through a
+//! pipe, which cron reads. The parent names its files, so that a child that outlives its server
+//! replaces nothing.
 //!
 //! **Files for others** (`persistence/convert`; `server/convert.rs` runs it). An RDB file is read
 //! by the same reader, and each value goes through a keyspace of one key to the same writer, with
