@@ -30,12 +30,11 @@
 //! never fall, a minority that stops; and after the faults, equal views in bounded time.
 //!
 //! `ClusterHost` gives the core's actions their meaning for this server (`russet_host::Driver`),
-//! and carries them out at once, in their order. The core is called by events of links and by its
-//! timer
-//! (`run/machines.rs`, `sleep.rs` wakes the loop for it), by CLUSTER and PUBLISH
-//! (`commands/cluster`, `server/cluster/command.rs`), and when directives change. A save is an
-//! action as well: the state is in the file, and synced if it decides an election, before the next
-//! message is queued and before the reply of the command. Messages leave at the end of the turn
+//! and carries them out at once, in their order. Events of links call the core, and so do its timer
+//! (`run/machines.rs`, `sleep.rs` wakes the loop for it), CLUSTER and PUBLISH
+//! (`commands/cluster`, `server/cluster/command.rs`), and changed directives. A save is an action
+//! as well: the state is in the file, and synced if it decides an election, before the next message
+//! is queued and before the reply of the command. Messages leave at the end of the turn
 //! (`Driver::flush`), all messages of a link in one write; a message to many nodes is a single
 //! allocation. Actions on keys and on the role wait while a script runs or data is loaded, and all
 //! later actions of their kind wait too; the bus itself is served meanwhile, by the guest loop of a

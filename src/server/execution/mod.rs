@@ -73,8 +73,8 @@
 //!    themselves. A client waits `Until` a condition (`clients/blocked.rs`), and the reply to a
 //!    timeout is computed when the time is up: a fixed reply, or the handler's, which runs
 //!    again with `Origin::TimeUp` (`execution/blocking.rs`). Messages to clients (MONITOR, a
-//!    touched watch) wait in the outbox (`server/parts/messages/outbox.rs`) until the command that caused
-//!    them has replied.
+//!    touched watch) wait in the outbox (`server/parts/messages/outbox.rs`) until the command that
+//!    caused them has replied.
 //! 8. **Reply.** Replies are appended to a buffer of the client, taken from a pool and returned
 //!    when all is sent. A string of 16 KiB or more is pinned instead of copied
 //!    (`base/memory/pin.rs`) and sent from its place by `writev`; changing or freeing it meanwhile

@@ -1,4 +1,4 @@
-//! Counts calls, and the time that they took (INFO commandstats, latencystats, LATENCY HISTOGRAM).
+//! Counts calls and their time (INFO commandstats, latencystats, LATENCY HISTOGRAM).
 //!
 //! A call is counted when it has ended; its time is counted then, or together with its neighbours
 //! (`parts::run::timing`).

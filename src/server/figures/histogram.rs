@@ -3,7 +3,7 @@
 //! The counters are crate `histogram`'s, laid out as in HdrHistogram, which Redis uses: a counter
 //! per nanosecond up to 256, then 128 counters of equal width per doubling, up to a second.
 //! Percentiles and buckets (INFO latencystats, LATENCY HISTOGRAM) are computed here, to round as
-//! Redis does: the crate rounds up to a whole call where Redis takes the nearest (the 99th
+//! Redis does: the crate rounds up to a whole call, while Redis takes the nearest (the 99th
 //! percentile of 60 calls is the 59th, not the 60th), and its buckets end below a power of two, not
 //! at it.
 //!

@@ -16,8 +16,8 @@
 //! replies leave. A receiver's pending messages count as its memory and against its output limit at
 //! once.
 //!
-//! A key that a caching client has read is stored as its seeded 64-bit hash and length: comparing
-//! the bytes would cost another cache miss at every read.
+//! A key that a caching client has read is stored as its seeded 64-bit hash and length, because
+//! comparing the bytes would cost another cache miss at every read.
 
 pub mod monitor;
 pub mod outbox;

@@ -1,4 +1,4 @@
-//! Commands that reach a threshold are reported to the command logs and the latency monitor.
+//! Records commands that reach a threshold in the command logs and the latency monitor.
 
 use crate::server::clients::client::Client;
 use crate::server::figures::stats::Stats;

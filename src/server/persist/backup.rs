@@ -1,7 +1,7 @@
 //! Backups at work (`parts::persist::backups`): a backup's turns with the append only file, the
 //! save that it waits for, and its client. Redis's way (`parts::persist::backups::session`) begins
-//! with a rewrite of the append only file, which is switched on for it if necessary, and ends like
-//! BACKUP CREATE, with the seal.
+//! with a rewrite of the append only file, which is switched on for the backup if necessary, and
+//! ends like BACKUP CREATE, with the seal.
 
 use crate::server::state::Connections;
 use russet_base::clock::Now;

@@ -1,7 +1,7 @@
 //! Persistence at work: the append only file, snapshots, backups, loading, shutdown.
 //!
-//! Each has its state and its decisions in a type of `parts`, which takes settings, time and events
-//! and returns the consequences. They are carried out here: clients resume, the gates are
+//! Each part has its state and its decisions in a type of `parts`, which takes settings, time and
+//! events and returns the consequences. This folder carries them out: clients resume, the gates are
 //! recomputed, a part waits for another part (a rewrite for a snapshot, a backup for the append
 //! only file or a save).
 

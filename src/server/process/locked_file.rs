@@ -1,4 +1,4 @@
-//! A file with a lock that ends with it.
+//! A file with a lock that ends when the file is closed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -1,5 +1,5 @@
-//! A former primary that takes the snapshot of its new primary keeps in a file the writes that the
-//! new primary does not have.
+//! A former primary that loads its new primary's snapshot keeps in a file the writes that the new
+//! primary does not have.
 //!
 //! `russet_replication::upstream` finds them in the backlog ([`lost_writes`]).
 //!

@@ -1,7 +1,8 @@
 //! Changes of role: REPLICAOF, the end of a link, a link that comes online.
 //!
 //! Invariants
-//!   1. Following keeps data and history: the new primary is asked to continue from our position.
+//!   1. Following keeps data and history: this server asks the new primary to continue from its own
+//!      position.
 //!   2. A promotion begins a new id that continues the old id up to its offset. The server
 //!      disconnects all replicas, so that they learn the new id.
 //!   3. No wait of a client outlives the change from primary to replica; in a cluster of Valkey's

@@ -5,8 +5,9 @@
 //!                       dial, go online, read: the loop's, run::upstream
 //!
 //! Invariants
-//!   1. An action is carried out before the next is taken. Its answer is an event, at once.
-//!   2. An action may change the role: the machine is looked up anew for each.
+//!   1. An action is carried out before the next action is taken. The action's answer is an event,
+//!      at once.
+//!   2. An action may change the role: the machine is looked up anew for each action.
 //!
 //! Elsewhere: `load` has the load itself, `demotion` the file of lost writes.
 

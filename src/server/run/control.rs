@@ -1,7 +1,7 @@
 //! The pipe that wakes the loop: signals and helper threads write to it ([`Wake`]).
 //!
-//! Its bytes have no meaning. After any, the loop looks at the results of all helper threads; the
-//! end of the turn looks at the signals' flags.
+//! Its bytes have no meaning. After any byte, the loop checks the results of all helper threads,
+//! and at the end of the turn the signals' flags.
 
 use std::io::{self, Read, Write};
 

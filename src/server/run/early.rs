@@ -12,7 +12,7 @@
 //! Invariants
 //!   1. Commands run in the order of their clients' reads: a read that is not early waits, in the
 //!      client's own input, for the early reads.
-//!   2. A client's early bytes run before any that are read of it later: a guest, which reads from
+//!   2. A client's early bytes run before any later bytes of the client: a guest, which reads from
 //!      clients while a script is busy, gets them first ([`Loop::give_back_early`]).
 //!   3. Between its read and its run a client is in the table, as any other: commands may stop or
 //!      close it, and the bytes read are then kept in its input.

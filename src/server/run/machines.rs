@@ -3,8 +3,8 @@
 //! cron are loops over it.
 //!
 //! The meaning of a machine's actions is decided beside it (`server::sentinel`, `server::cluster`,
-//! `server::migration`, `server::replication`). How events, links and timers of Sentinel and
-//! Cluster meet is the host's (`russet_host::Driver`); the other two serve their links themselves
+//! `server::migration`, `server::replication`). The host joins events, links and timers of Sentinel
+//! and Cluster (`russet_host::Driver`); the other two machines serve their links themselves
 //! (docs/decisions.md says why).
 
 use super::upstream::UpstreamHost;

@@ -1,5 +1,5 @@
-//! Indexes that are dropped with their documents: these are deleted in slices of the loop, then the
-//! index goes.
+//! Indexes that are dropped with their documents: the loop deletes the documents in slices, then
+//! removes the index.
 //!
 //!     FT.DROPINDEX DD -> begin_drop -> a slice in each turn: DEL of some keys -> the index goes
 //!

@@ -1,5 +1,5 @@
-//! The definitions of indexes at all nodes of a cluster: which of two nodes' definitions win is
-//! decided in `parts::search::catalog`; here they are exchanged and taken over.
+//! The definitions of indexes at all nodes of a cluster: `parts::search::catalog` decides which of
+//! two nodes' definitions win; this file exchanges definitions and takes them over.
 //!
 //!     each second, and after changes   note ->
 //!                                              <- request    its version is not higher

@@ -7,9 +7,8 @@
 //! scripts. It is a field of `Server`, `None` in any other server. `SentinelHost` gives the core's
 //! actions their meaning for this server (`russet_host::Driver`), and carries them out at once, in
 //! their order; a save is an action as well, so the state is on disk before the next action and
-//! before the reply
-//! of the command. The core is called by events of links and by its timer (`run/machines.rs`), and
-//! by SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, all
+//! before the reply of the command. Events of links call the core, and so do its timer
+//! (`run/machines.rs`), SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, all
 //! requests of a link in a single write. The command table has only rows with `Flags::SENTINEL`;
 //! INFO has sections of its own, and no keyspace is loaded. `/metrics` reads the core's `FIGURES`
 //! (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.

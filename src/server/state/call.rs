@@ -1,8 +1,10 @@
 //! A handler's view of the server: the arguments, the reply, a database, the client.
 //!
 //! Invariants
-//!   1. An effect is the command's own arguments, unless the handler records others ([`Effect`]).
-//!   2. A handler that blocks writes no reply: it comes from a later run, or from [`OnTimeout`].
+//!   1. An effect is the command's own arguments, unless the handler records other commands
+//!      ([`Effect`]).
+//!   2. A handler that blocks writes no reply: the reply comes from a later run, or from
+//!      [`OnTimeout`].
 //!   3. No command blocks inside EXEC or a script (`may_block`).
 //!
 //! Cost: `Call` borrows all parts and copies nothing; blocking copies the arguments once, but

@@ -1,11 +1,11 @@
 //! The server's state, all parts together; [`world`] holds it beside the keyspace, [`call`] is a
 //! command's view of it.
 //!
-//! [`Server`] is a struct of parts (`server::parts`), each owning its state and knowing no other;
-//! work that needs several borrows them here. `cluster`, `migrations` and `sentinel` are boxed and
-//! `None` in a server that is no such node.
-//! Invariant: only the loop's thread has it; other threads get clones, channels or atomics.
-//! Elsewhere: `engine` makes it, `settings` derives state from directives.
+//! [`Server`] is a struct of parts (`server::parts`), each owning its state and knowing no other
+//! part; work that needs several borrows them here. `cluster`, `migrations` and `sentinel` are
+//! boxed and `None` in a server that is no such node. Invariant: only the loop's thread has the
+//! server; other threads get clones, channels or atomics. Elsewhere: `engine` makes it, `settings`
+//! derives state from directives.
 
 pub mod call;
 pub mod script;

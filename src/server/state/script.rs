@@ -1,14 +1,15 @@
 //! The running script, as the commands that it calls see it: its caller, its limits, and its
 //! effects so far.
 //!
-//! It is a parameter: `execution::script` makes a `RunningScript` for each run, and
+//! A `RunningScript` is a parameter: `execution::script` makes it for each run, and
 //! [`World::script`] has it for the gates and the handlers of the script's commands, and for no
 //! other command. Clients that are served while the script is paused see the record in
 //! `parts::execution::scripting` instead.
 //!
 //! Invariants
-//!   1. While it exists the script's code runs: the reply of its caller is not written to.
-//!   2. Its commands change it through cells, because each of them shares it.
+//!   1. While a `RunningScript` exists the script's code runs, and the caller's reply is not
+//!      written to.
+//!   2. The script's commands change it through cells, because all of them share it.
 //!
 //! Cost: none for a command outside of a script; no allocation.
 //!

@@ -1,4 +1,5 @@
-//! Turns of the loop by hand: commands that wait for their next slice get it when a test says so.
+//! Turns of the loop by hand: commands that wait for their next slice get the slice when a test
+//! asks for it.
 //!
 //! A turn is what `run::Loop::work` does for running commands, without sockets: due timeouts, a
 //! slice of long work, ready keys, freed values, indexes. Between two turns a server would serve

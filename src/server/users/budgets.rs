@@ -1,5 +1,5 @@
-//! Commands of connections whose user has budgets: each is checked before it runs, and its reply is
-//! measured afterwards (`parts::users::budgets` keeps the accounts).
+//! Commands of connections whose user has budgets: each command is checked before it runs, and its
+//! reply is measured afterwards (`parts::users::budgets` keeps the accounts).
 //!
 //! A connection over the rate or the bytes is held: its next command stays in its input, the loop
 //! reads nothing more from it, and it resumes when its turn comes (`run/budgets.rs`). So commands
@@ -8,9 +8,9 @@
 //! introduces itself wait for their turn, whatever `over=` says, so that a replica can connect in
 //! the end; once it is a link, no budgets concern it.
 //!
-//! A reply is charged when its command has run, so that neither a closed nor a slow connection gets
-//! more. Short replies, and messages and invalidations, which other clients cause, are charged when
-//! they are written.
+//! The server charges a reply when its command has run, so that neither a closed nor a slow
+//! connection gets more. Short replies, and messages and invalidations, which other clients cause,
+//! are charged when they are written.
 //!
 //! The gates check how many elements a command would touch (`gates/work.rs`).
 

@@ -1,4 +1,4 @@
-//! Messages to clients that no command of theirs caused.
+//! Messages to clients that the client's own command did not cause.
 //!
 //! [`message`]: their form, encoded once for all receivers. [`outbox`]: messages wait there until
 //! the command that caused them has replied, so none is ever inside a reply. [`tracking`]: which

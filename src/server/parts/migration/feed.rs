@@ -1,8 +1,8 @@
 //! The keys of some slots, as commands, for another node: made by a pass, taken by the writer of
 //! the link.
 //!
-//! Between the two is a [`SlotFeed`], which holds little: the pass waits while it is full. Large
-//! values are several commands, as in a base file.
+//! Between the two is a [`SlotFeed`] of bounded size: the pass waits while it is full. Large values
+//! are several commands, as in a base file.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,7 +1,7 @@
 //! The links that this node has dialled: to the source of slots, or to their target.
 //!
 //! A link that brings a source's commands has a session, which runs them like a client without a
-//! socket. Output has no limit here: an export sends no more of its snapshot while much waits
+//! socket. Output has no limit here, because an export pauses its snapshot while much output waits
 //! (`MigrationDriver::awaits_room`). A link that is given up is closed when everything is sent, or
 //! at a time limit (`closes_at_ms`).
 //!

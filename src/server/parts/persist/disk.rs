@@ -1,4 +1,5 @@
-//! How much the disk of `dir` has left. A thread asks: a file system of the network may not answer.
+//! How much space the disk of `dir` has left. A thread asks, because a network file system may not
+//! answer.
 
 use std::path::Path;
 use std::thread::JoinHandle;

@@ -1,4 +1,4 @@
-//! Reads the files of TLS again in a thread: they may be on a slow disk.
+//! Reads the files of TLS again in a thread, because they may be on a slow disk.
 
 use std::sync::mpsc::{self, Receiver};
 

@@ -1,7 +1,8 @@
 //! The connection of a client that debugs: written and read in turn, waiting each time.
 //!
 //! The socket stays as it is, without blocking: the wait is a poll of its own, in slices, between
-//! which the session may be ended. A client that takes no bytes for [`WRITE_PATIENCE`] has gone.
+//! which the session may be ended. A client that takes no bytes for [`WRITE_PATIENCE`] counts as
+//! gone.
 
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};

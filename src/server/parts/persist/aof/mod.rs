@@ -46,8 +46,7 @@
 //! listed. A new base is installed the same way.
 //!
 //! A backup (`Backups`; `server/persist/backup.rs` runs it) begins a new incremental file, so that
-//! all previous files no longer grow, and a thread links the previous files into a folder of the
-//! backup's own
+//! all previous files no longer grow, and a thread links them into the backup's own folder
 //! (`Log::sealed`). `russet restore` (`persistence/aof/restore.rs`) copies a set up to the last
 //! unit that was complete at a given moment.
 //!
