@@ -94,7 +94,7 @@ pub fn write_reply(reply: &[u8], out: &mut Vec<u8>) -> Result<usize, NotAReply> 
             let (kind, at) = (last.kind, last.at);
             open.pop();
             if kind == Aggregate::Attribute {
-                // It is followed by the value it belongs to.
+                // An attribute is followed by the value that it belongs to.
                 out.truncate(at);
                 break;
             }

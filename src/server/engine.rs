@@ -225,7 +225,7 @@ impl Engine {
         } = self;
         server.cycles.calibrate();
         server.diagnostics.latency.now_s = server.now.unix_s();
-        // Updates its peak and the memory of other threads.
+        // Updates the peak and the memory of other threads.
         russet_base::memory::alloc::used_memory();
         server.stats.note_peak(
             russet_base::memory::alloc::peak_memory(),
@@ -288,8 +288,7 @@ impl Engine {
 }
 
 impl Server {
-    /// Removes the client from everything in which it takes part: watches, waits, its user's queue,
-    /// MONITOR, subscriptions.
+    /// Removes the client from watches, waits, its user's queue, MONITOR and subscriptions.
     pub(super) fn let_go(&mut self, keyspace: &mut Keyspace, client: &mut Client) {
         client.unwatch(&mut keyspace.watchers);
         if client.blocked.as_ref().is_some_and(|b| b.until.is_done()) {

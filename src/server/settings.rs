@@ -151,7 +151,7 @@ const ROWS: &[Row] = &[
     }),
     row(&["cluster-slot-stats-enabled"], |on| {
         let wants = on.server.config.cluster_slot_stats_enabled;
-        // Valkey has no such figure, and its `yes` does not ask for it.
+        // Valkey has no such figure, and Valkey's `yes` does not ask for it.
         let is_late = wants.contains(SlotStats::MEM) && !on.keyspace.counts_slot_bytes();
         if is_late && on.server.config.dialect.counts_slot_memory() {
             Err(COUNTS_LATE.to_owned())
@@ -375,7 +375,7 @@ pub(in crate::server) fn log_compression(config: &Config) {
 
 fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {
     let server = &mut *on.server;
-    // In any case: sockets may have been closed and reopened.
+    // In any case, because sockets may have been closed and reopened.
     server.connections.relisten = true;
     let listeners = &mut server.connections.listeners;
     listen::reopen_tcp(&server.config, listeners).map_err(|_| failed.to_owned())

@@ -90,7 +90,8 @@ impl Server {
         }
     }
 
-    /// A promoted replica keeps the slots that its primary kept, as long as the primary would.
+    /// A promoted replica keeps the slots that its primary kept, for as long as the primary would
+    /// have kept them.
     pub(super) fn adopt_kept_slots(&mut self, keyspace: &mut Keyspace) {
         let kept: Vec<(u16, u16)> = keyspace.kept_slots().map(|slot| (slot, slot)).collect();
         if !kept.is_empty() {

@@ -356,8 +356,8 @@ impl Server {
             }
             Order::Lead => {
                 self.become_primary(keyspace);
-                // Slots that the former primary has claimed are claimed again before they could be
-                // taken for another's.
+                // Slots that the former primary has claimed are claimed again, before this node
+                // could judge them as another node's.
                 self.with_migrations(keyspace, |m, around| m.routes_changed(around));
                 self.adopt_kept_slots(keyspace);
                 self.drop_foreign_slots(keyspace);
@@ -374,7 +374,7 @@ impl Server {
         self.cancel_save(keyspace);
         self.give_up_sync(keyspace);
         keyspace.flush_all(true);
-        // Log and replicas count it.
+        // The log and the replicas count the flush.
         keyspace.count_flush();
         self.note_aside(keyspace);
         let words: [&[u8]; 1] = [b"FLUSHALL"];

@@ -71,7 +71,7 @@ pub(in crate::server) struct Begun {
     saved: NodesConf,
     is_new: bool,
     listeners: Vec<Listener>,
-    /// Of the core's random numbers.
+    /// The seed of the core's random numbers.
     seed: u64,
 }
 

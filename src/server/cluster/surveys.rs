@@ -49,7 +49,8 @@ fn refusal(error: ShardError) -> CommandError {
 
 /// How far a question to all shards is.
 pub enum Surveyed {
-    /// It is to be asked, or asked anew, as slots have moved; until then it must be answered.
+    /// The question is to be asked, or asked anew because slots have moved; it must be answered by
+    /// this time.
     NotYet { until_ms: u64 },
     Complete {
         answers: Vec<Vec<u8>>,
@@ -205,7 +206,7 @@ impl Call<'_> {
     }
 
     /// The answers for which the command runs again, and when their time would have ended; `None`:
-    /// nothing was asked yet.
+    /// no question was asked yet.
     fn take_answers(&mut self) -> Result<Option<Complete>, CommandError> {
         if self.origin == Origin::TimeUp && !self.is_for_other_node() {
             return Err(CommandError::Text(LATE));

@@ -124,7 +124,7 @@ impl Engine {
         {
             session.client.traffic.last_active_ms = now_ms;
         }
-        // While a command of it runs it is not in the table.
+        // While a command of the session runs, its client is not in the table.
         self.server.clients.is_connected(id).then_some(id)
     }
 

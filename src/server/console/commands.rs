@@ -32,7 +32,7 @@ const NO_REPLY: &[u8] = b"{\"e\":\"CONSOLE the command has no single reply\"}";
 /// How a command has ended.
 enum Ran {
     Done,
-    /// It must wait: it is tried again.
+    /// The command must wait: it is tried again.
     Waits,
     /// The session is over.
     Over,
@@ -177,7 +177,8 @@ impl Engine {
         None
     }
 
-    /// As MULTI, the commands, EXEC. Each command's reply is its own, or why none has run.
+    /// As MULTI, the commands, EXEC. Each command's reply is its own, or the reason why no command
+    /// has run.
     fn run_atomically(&mut self, session: &mut Session, job: &mut Job) -> Option<Answer> {
         let began = clock::cycles();
         let mut reported: Vec<Vec<u8>> = Vec::new();
@@ -301,7 +302,7 @@ impl Engine {
         }
         let before = out.len();
         if waited && reply.is_empty() {
-            // Work that it has begun continues: a backup is listed when it is complete.
+            // Work that the command has begun continues: a backup is listed when it is complete.
             out.extend_from_slice(b"null");
         } else if is_full {
             out.extend_from_slice(TOO_LARGE);

@@ -68,8 +68,8 @@ pub(in crate::server) struct Who {
 }
 
 impl Engine {
-    /// Runs `act` with a session; while a command of it runs, with a client that stands in for it:
-    /// of the same user and database, and as locked. `None`: the session is over.
+    /// Runs `act` with a session. While a command of the session runs, `act` gets a substitute
+    /// client, with the same user, database and lock. `None`: the session is over.
     pub(in crate::server) fn with_console_session<R>(
         &mut self,
         id: ClientId,

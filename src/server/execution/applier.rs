@@ -99,7 +99,7 @@ impl Applier {
         }
     }
 
-    /// Returns whether it has failed.
+    /// Returns whether the command has failed.
     #[inline]
     fn run(self, world: &mut World<'_>, id: usize, args: Args<'_>, hashes: &[KeyHash]) -> bool {
         let expiring = world.keyspace.set_expiring(ExpiryMode::Replay);

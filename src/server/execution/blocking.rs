@@ -122,7 +122,8 @@ impl Engine {
                 );
             }
             Err(Stop::Postponed(_)) => {
-                // Its wait is over; when the pause ends the command runs as if it were new.
+                // The client's wait is over; when the pause ends, the command runs as if it were
+                // new.
                 session.input.put_first(args.args());
                 session.client.flags |= ClientFlags::POSTPONED;
                 self.server.turn.stop_waiting(
@@ -234,7 +235,7 @@ impl Engine {
         let waiting = &mut self.server.turn.awaiting_memory;
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
         for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
-            // It may have been unblocked, and be waiting for something else by now.
+            // The client may have been unblocked, and may be waiting for something else by now.
             let still = |b: &Blocked| matches!(b.until, Until::Memory { mark: m } if m == mark);
             if let Some(session) = self.server.clients.get_mut(id)
                 && session.client.blocked.as_deref().is_some_and(still)

@@ -51,8 +51,8 @@ const SYNC_PATIENCE: Duration = Duration::from_secs(600);
 /// How long a session in a child waits for a word of its client, and the longest time that a child
 /// lives.
 const CHILD_PATIENCE: Duration = Duration::from_secs(3600);
-/// Address space that a child may use beyond that of its parent at the fork, bytes; beside it
-/// `maxmemory` and `script-memory-limit` hold.
+/// Address space that a child may use beyond its parent's address space at the fork, bytes; beside
+/// it `maxmemory` and `script-memory-limit` hold.
 const MEMORY_MORE: u64 = 1 << 30;
 
 const ELSEWHERE: &str = "ERR a script is debugged by a client's own EVAL only, outside of MULTI";
@@ -199,11 +199,11 @@ pub enum DebugMode {
 fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
     use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
     sys::close_all_but(kept);
-    // Meant for the server, which ends its children.
+    // The signals are meant for the server, which ends its children.
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = sys::ignore_signal(signal);
     }
-    // Its end by a want of memory is no crash of the server.
+    // If the child ends because memory is short, the server has not crashed.
     let _ = sys::reset_signal(SIGABRT);
     apply_oom_score_of_child(&server.config);
     keyspace.lazyfree.stay_here();

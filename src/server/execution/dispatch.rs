@@ -109,7 +109,7 @@ impl Engine {
         args: Args<'_>,
         hashes: &[KeyHash],
     ) -> Outcome {
-        // A dialect refuses them in a transaction, or they run at once.
+        // A dialect refuses these commands in a transaction, or they run at once.
         const SPECIAL: Flags = Flags::NOT_QUEUED
             .union(Flags::NO_MULTI)
             .union(Flags::NO_MULTI_IN_VALKEY);
@@ -156,7 +156,7 @@ impl Engine {
         } else {
             self.dispatch_carefully(session, row, args, hashes)
         };
-        // Without its replies (CLIENT REPLY) it would run commands that nothing bounds.
+        // Without replies (CLIENT REPLY) nothing would bound the commands that a replica may run.
         const SILENT: ClientFlags = ClientFlags::UNHEARD.union(ClientFlags::REPLY_SKIP_NEXT);
         let talks =
             session.reply.pending_len() > replied || session.client.flags.intersects(SILENT);
@@ -269,7 +269,7 @@ impl Engine {
                         .await_saved(world.client.id);
                 }
                 if session.client.flags.contains(ClientFlags::BUDGETED) {
-                    // Its retry passes the gates, and is charged.
+                    // The command's retry passes the gates, and is charged.
                     server.acl.accounts.give_back(session.client.user);
                 }
                 session.client.flags |= ClientFlags::POSTPONED;
@@ -285,7 +285,7 @@ impl Engine {
         self.execute_apart(session, id, args, hashes);
         after_reply(session, mark);
         if !received && !self.server.messages.outbox.is_empty() {
-            // Messages to it are sent all the same.
+            // Messages to the client are sent all the same.
             self.deliver_posts(Some(session));
             self.server.turn.timing.begin();
         }

@@ -40,7 +40,8 @@ impl Engine {
         if session.client.flags.contains(ClientFlags::BLOCKED) {
             self.enter_blocked(session);
         }
-        // A busy script serves others in its middle: blocked clients wait until it has ended.
+        // While a script is busy the loop serves other clients: blocked clients wait until the
+        // script has ended.
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             self.server.settle_times();
             // Keys that a long transaction wrote may have expired by now.
@@ -322,7 +323,7 @@ impl World<'_> {
         } = self;
         let errors = reply.end_errors(outer_errors);
         if client.flags.contains(ClientFlags::BLOCKED) {
-            // Counted when it has been served.
+            // The command is counted when its client has been served.
             client.traffic.commands -= 1;
             let Some(blocked) = &mut client.blocked else {
                 return errors;

@@ -213,7 +213,7 @@ fn interrupt(
         return false;
     };
     if is_debugging {
-        // Its client says when it ends; no other client is served.
+        // The debugger's client decides when the session ends; no other client is served.
         return is_signalled;
     }
     if is_signalled && !running.cannot_end() {

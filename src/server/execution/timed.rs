@@ -149,7 +149,7 @@ mod tests {
         let sum: u64 = (t.engine.server.diagnostics.command_stats.iter())
             .map(|stats| stats.ticks)
             .sum();
-        // Calls in a transaction or a script are a part of its time.
+        // The time of calls in a transaction or a script is a part of the outer command's time.
         assert!(t.engine.server.stats.command_ticks < sum);
     }
 

@@ -29,7 +29,7 @@ impl Server {
             self.exceeds_measured(keyspace, running);
             self.free_aside_for_room(keyspace);
         }
-        // Kept keys of slots that are another's are next; while they are being deleted no key is
+        // The kept keys of other nodes' slots are next; while they are being deleted no key is
         // evicted.
         let may_free = self.migrations.as_ref().is_some_and(|it| it.has_kept())
             && self.gates.pause().is_none();

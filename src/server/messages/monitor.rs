@@ -84,8 +84,8 @@ impl Connections {
 }
 
 impl Messages {
-    /// Shows a command to all monitors; a monitor's own commands follow their replies, but commands
-    /// they run in turn are not shown to it.
+    /// Shows a command to all monitors; a monitor's own commands follow their replies, but a
+    /// monitor does not see the commands that its own commands run.
     #[cold]
     pub fn feed_monitors(
         &mut self,

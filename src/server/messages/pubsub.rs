@@ -29,7 +29,7 @@ pub(in crate::server) struct Delivery<'a> {
     flush: &'a mut Vec<ClientId>,
     /// All messages are held in the outbox.
     held: bool,
-    /// Clients with so much pending that their limits must be checked.
+    /// Clients with so many pending bytes that their limits must be checked.
     pub(in crate::server) long: Vec<ClientId>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Delivery<'a> {
             return self.outbox.add(id, post.clone());
         };
         if hand_over(session, post) {
-            // It is short, and nothing waits before it.
+            // The message is short, and nothing waits before it.
         } else {
             write_post(&session.client, &mut session.reply, post);
         }

@@ -271,7 +271,8 @@ impl Call<'_> {
         );
         self.server.acl.becomes_link(client, ClientFlags::INTERNAL);
         let flags = &mut client.flags;
-        // Whatever its user's rights, it runs only commands that move slots (`migration::applied`).
+        // Whatever the user's rights, the connection runs only commands that move slots
+        // (`migration::applied`).
         flags.remove(ClientFlags::UNAUTHENTICATED | ClientFlags::RESTRICTED);
         flags.insert(ClientFlags::PROVEN);
         self.reply.ok();

@@ -156,7 +156,8 @@ impl Server {
             Action::Forget(slots) => {
                 self.drop_slots(keyspace, slots.pairs());
                 keyspace.release_slots(slots.pairs());
-                // They may be this node's again, or be imported: no deletion may meet a new key.
+                // The slots may be this node's again, or be imported: no deletion may meet a new
+                // key.
                 self.record_returned_slots(keyspace);
             }
             Action::Return(slots) => keyspace.release_slots(slots.pairs()),

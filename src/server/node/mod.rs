@@ -85,7 +85,7 @@ pub struct Facts {
     pub clients: usize,
 }
 
-/// Memory as its limit sees it.
+/// Memory as the memory limit counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryFacts {
     /// Used bytes.
@@ -116,7 +116,7 @@ pub struct ServerNode {
     now: Now,
     is_loaded: bool,
     has_stopped: bool,
-    /// Of a node of a cluster: it makes all connections.
+    /// For a node of a cluster: makes all connections.
     dialler: Option<simulated::Dialler>,
 }
 
@@ -256,7 +256,7 @@ impl ServerNode {
             })
     }
 
-    /// Whether SHUTDOWN has ended it.
+    /// Whether SHUTDOWN has ended the node.
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
     }

@@ -91,7 +91,7 @@ impl ServerNode {
         self.all.engine.server.debug.broken_rule = rule;
     }
 
-    /// The state of its part of the cluster.
+    /// The state of the node's part of the cluster.
     pub fn shard_facts(&self) -> ShardFacts {
         let server = &self.all.engine.server;
         let Some(driver) = &server.cluster else {

@@ -33,7 +33,7 @@ static COMMAND_NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 /// The client being served; zero: none yet.
 static CLIENT: AtomicU64 = AtomicU64::new(0);
-/// Its address as 128 bits of IPv6 and a port; port zero: a Unix socket.
+/// The client's address as 128 bits of IPv6 and a port; port 0: a Unix socket.
 static ADDRESS_HIGH: AtomicU64 = AtomicU64::new(0);
 static ADDRESS_LOW: AtomicU64 = AtomicU64::new(0);
 static PORT: AtomicU32 = AtomicU32::new(0);

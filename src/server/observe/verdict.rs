@@ -2,9 +2,9 @@
 //! doctor`, the console shows it, MEMORY DOCTOR and LATENCY DOCTOR begin with their part of it.
 //!
 //! The checks of `russet doctor` run here on the server's own INFO, so that both always agree. A
-//! Sentinel adds the findings of SENTINEL EXPLAIN about each primary, a node of a cluster those of
-//! CLUSTER EXPLAIN. The reasons why the server is not ready (`metrics::health`) are among them.
-//! Figures of the last minutes come from the console's history.
+//! Sentinel adds the findings of SENTINEL EXPLAIN about each primary, a node of a cluster the
+//! findings of CLUSTER EXPLAIN. The reasons why the server is not ready (`metrics::health`) are
+//! among them. Figures of the last minutes come from the console's history.
 //!
 //! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
 //! readings of `/proc`; at a node of a cluster O(nodes * replicas).

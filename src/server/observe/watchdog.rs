@@ -93,7 +93,7 @@ fn look() {
         let period_ms = PERIOD_MS.load(Relaxed);
         if period_ms == 0 {
             let mut watcher = WATCHER.lock().unwrap_or_else(|broken| broken.into_inner());
-            // It may have been set again meanwhile.
+            // The period may have been set again meanwhile.
             if PERIOD_MS.load(Relaxed) == 0 {
                 *watcher = None;
                 return;

@@ -114,13 +114,12 @@ impl Server {
         {
             self.fail_session(keyspace, "appendonly is stopped");
         } else if session.is_outdated(&self.config, &self.now) {
-            // It is sealed, so this cannot be refused.
+            // The session is sealed, so this cannot be refused.
             let _ = session.clean_up(&self.config);
         }
     }
 
-    /// Begins the rewrite of a session as soon as nothing is in its way, and links the base when it
-    /// is made.
+    /// Begins the rewrite of a session as soon as possible, and links the base when it is made.
     fn advance_session(&mut self, keyspace: &mut Keyspace) {
         let Persist {
             aof,
@@ -208,7 +207,7 @@ impl Server {
         }
     }
 
-    /// A save has ended; on success it is in the file `name`.
+    /// A save has ended; on success the snapshot is in the file `name`.
     pub(super) fn backup_saved(&mut self, keyspace: &mut Keyspace, name: &Path, end: &SnapshotEnd) {
         let backups = &mut self.persist.backups;
         if !backups.awaits_snapshot() {

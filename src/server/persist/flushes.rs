@@ -55,7 +55,7 @@ const SAVES: CommandError =
 #[derive(Clone, Copy, Debug)]
 pub struct UndoRequest {
     pub db: Option<DbIndex>,
-    /// The present data of the databases is set aside in its turn.
+    /// The present data of the databases is set aside in turn.
     pub replaces: bool,
     /// From the log or the primary: the flush that was undone there, by the number of flushes after
     /// it, and its keys.
@@ -150,7 +150,8 @@ impl Server {
                 );
             }
             if keyspace.is_saving() {
-                // Its databases are exchanged. FLUSHALL, too, ends a save; a rewrite begins again.
+                // The flush's databases are exchanged. FLUSHALL, too, ends a save; a rewrite begins
+                // again.
                 self.cancel_save(keyspace);
                 self.give_up_sync(keyspace);
                 self.restart_rewrite(keyspace);
@@ -238,7 +239,7 @@ impl Server {
         }
     }
 
-    /// Frees data that is set aside, oldest first, as far as it and the used memory exceed
+    /// Frees data that is set aside, oldest first, as far as this data and the used memory exceed
     /// `maxmemory`.
     pub(in crate::server) fn free_aside_for_room(&mut self, keyspace: &mut Keyspace) {
         let bound = self.memory.limit.eviction_bound();

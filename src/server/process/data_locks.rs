@@ -42,12 +42,12 @@ pub struct InUse {
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
-    /// Closing it ends the lock.
+    /// Closing the file ends the lock.
     file: File,
 }
 
 impl Lock {
-    /// Whether this path leads to its file.
+    /// Whether this path leads to the lock's file.
     fn is_at(&self, path: &Path) -> bool {
         let number = |of: fs::Metadata| (of.dev(), of.ino());
         let there = fs::symlink_metadata(path).map(number);
@@ -83,7 +83,7 @@ impl DataLocks {
                     file,
                 }),
                 Ok(None) => match self.held.iter_mut().find(|lock| lock.is_at(path)) {
-                    // Its folder has been renamed.
+                    // The lock's folder has been renamed.
                     Some(own) => own.path.clone_from(path),
                     None => {
                         return Err(InUse {
@@ -129,7 +129,7 @@ fn remove_stale(path: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOFOLLOW);
     match open_locked(path, &options) {
-        // Held while it is removed, so that no server has it.
+        // The lock is held while its file is removed, so that no server has it.
         Ok(Some(_held)) => Ok(fs::remove_file(path).is_ok()),
         Ok(None) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
@@ -166,7 +166,7 @@ fn take(path: &Path) -> io::Result<Option<File>> {
 
 /// The number of the process that holds a lock, as far as its file says.
 fn pid_in(path: &Path) -> String {
-    /// More is not of our making.
+    /// A longer text is not russet's.
     const DIGITS_MAX: u64 = 20;
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(DIGITS_MAX).read_to_string(&mut text));

@@ -51,7 +51,7 @@ static FORMAT: AtomicU8 = AtomicU8::new(0);
 static TIMESTAMP: AtomicU8 = AtomicU8::new(0);
 /// The serving process; 0 until it is known.
 static MAIN_PID: AtomicU32 = AtomicU32::new(0);
-/// It is a Sentinel.
+/// The process is a Sentinel.
 static IS_SENTINEL: AtomicBool = AtomicBool::new(false);
 /// The process speaks Valkey's dialect.
 static IS_VALKEY: AtomicBool = AtomicBool::new(false);

@@ -39,7 +39,7 @@ impl PidFile {
 
     /// As [`PidFile::remove`], but without a log line.
     pub fn remove_silently(&self) {
-        // It may have been removed already.
+        // The file may have been removed already.
         let _ = fs::remove_file(&self.path);
     }
 }

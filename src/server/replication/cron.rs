@@ -58,7 +58,7 @@ impl Engine {
             if !keyspace.expire_if_past(db, &key)
                 && let Some(when) = keyspace.expiry_of(db, &key)
             {
-                // Its time to live has been changed since.
+                // The key's time to live has changed since.
                 local.add(when, db, &key);
             }
         }

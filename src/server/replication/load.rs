@@ -66,8 +66,8 @@ impl Server {
         self.replication.put_load(load);
     }
 
-    /// The old data goes, and with it everything that refers to it. Returns the mark of the helper
-    /// thread at which it is free, if the new data has to wait for that.
+    /// Removes the old data, and everything that refers to it. Returns the mark of the helper
+    /// thread at which the old data is freed, if the new data has to wait for that.
     fn empty_for_sync(&mut self, keyspace: &mut Keyspace) -> Option<u64> {
         tracing::info!("{MASTER} <-> REPLICA sync: Flushing old data");
         self.leave_old_data(keyspace);

@@ -194,7 +194,7 @@ impl Server {
                 .get(id)
                 .and_then(|s| s.client.blocked.as_deref());
             if blocked.is_some_and(|b| matches!(b.until, Until::Memory { .. })) {
-                // Its work is done: only the memory is still to be freed.
+                // The client's work is done: only the memory is still to be freed.
                 self.unblock_client(keyspace, id, None);
                 continue;
             }

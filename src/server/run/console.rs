@@ -117,7 +117,7 @@ impl Loop {
                     return Exchange::Continues;
                 }
                 Task::Stream(_) => {
-                    // Nothing more is expected from it but its end.
+                    // Only the end of the connection is still expected.
                     return match self.read_page(c) {
                         Read::Over => Exchange::Ended,
                         Read::Some if c.input.len() > READ_BYTES => Exchange::Ended,
@@ -330,7 +330,7 @@ impl Loop {
                 b"{\"topic\":\"session\",\"reason\":\"the session is over\"}",
                 &mut output,
             );
-            // As much of it as the socket takes now.
+            // As many bytes as the socket takes now.
             let _ = self.flush_page(c, place);
             return Exchange::Ended;
         }

@@ -160,7 +160,7 @@ mod tests {
 
     fn read(socket: &mut UnixStream) -> String {
         let mut bytes = Vec::new();
-        // It would wait, or has ended, when all is read.
+        // The read would wait, or the connection has ended, when all is read.
         let _ = socket.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     }

@@ -299,7 +299,7 @@ impl Loop {
             return Ok(Flow::Fail);
         }
         self.before_sleep(idle);
-        // Not before: the final snapshot has all that the turn has done, and its offset.
+        // Not before, because the final snapshot must have all changes of the turn, and its offset.
         self.engine.handle_signals();
         let server = &mut self.engine.server;
         let micros = server

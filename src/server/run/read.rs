@@ -71,12 +71,12 @@ impl Loop {
     /// will not read an answer, and ends now. A plain end may only be the end of the client's
     /// commands, which still run.
     pub(super) fn read_if_free(&mut self, mut session: Box<Session>, is_reset: bool) {
-        // It is read when its turn comes.
+        // The client is read from when its turn comes.
         if session.client.flags.contains(ClientFlags::HELD) && !is_reset {
             session.more_to_read = true;
             return self.engine.server.clients.put_back(session);
         }
-        // Its replies must be taken first.
+        // The client must take its replies first.
         if self.engine.server.memory.clients.holds(&session) && !is_reset {
             return self.hold(session);
         }
@@ -381,7 +381,7 @@ impl Loop {
         if self.engine.server.memory.clients.holds(&session) {
             return self.hold(session);
         }
-        // Its replies leave first, as long as its socket takes them.
+        // The client's replies leave first, as long as the socket takes them.
         if session.flush_queued && session.reply.pending_len() > OUTPUT_BUDGET {
             return self.settle(session, true);
         }
@@ -700,7 +700,7 @@ mod tests {
         peer.all.engine.server.config.client_query_buffer_limit = 1 << 20;
         peer.send(b"*1000000\r\n");
         for piece in b"$0\r\n\r\n".repeat(100_000).chunks(60_000) {
-            // It is closed on the way.
+            // The server closes the connection on the way.
             let _ = peer.socket.write_all(piece);
             peer.all.turn().expect("a turn");
         }

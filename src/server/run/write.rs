@@ -409,7 +409,7 @@ mod tests {
             input.extend_from_slice(b"SET not run\r\n");
             peer.replies.clear();
             for piece in input.chunks(50_000) {
-                // It is closed before the rest is read.
+                // The server closes the connection before the rest is read.
                 let _ = peer.socket.write_all(piece);
                 peer.all.turn().expect("a turn");
             }

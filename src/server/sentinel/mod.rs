@@ -8,10 +8,10 @@
 //! actions their meaning for this server (`russet_host::Driver`), and carries them out at once, in
 //! their order; a save is an action as well, so the state is on disk before the next action and
 //! before the reply of the command. Events of links call the core, and so do its timer
-//! (`run/machines.rs`), SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of the turn, all
-//! requests of a link in a single write. The command table has only rows with `Flags::SENTINEL`;
-//! INFO has sections of its own, and no keyspace is loaded. `/metrics` reads the core's `FIGURES`
-//! (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.
+//! (`run/machines.rs`), SENTINEL and PUBLISH (`commands/sentinel`). Requests leave at the end of
+//! the turn, all requests of a link in a single write. The command table has only rows with
+//! `Flags::SENTINEL`; INFO has sections of its own, and no keyspace is loaded. `/metrics` reads the
+//! core's `FIGURES` (`observe/metrics/families.rs`), `/readyz` the result of CKQUORUM.
 //!
 //! `config/` reads and writes the Sentinel's lines of the file, which also hold its state (epochs,
 //! votes, found instances); the rest of the file is the server's (`server/sentinel/file.rs` writes

@@ -16,7 +16,7 @@ use russet_config::system_text;
 use russet_host::Now;
 use russet_sentinel::JobId;
 
-/// Writes as much as the pipe takes now, and closes it. A script need not read it.
+/// Writes as much as the pipe takes now, and closes it, because a script need not read its input.
 fn give(mut pipe: ChildStdin, input: &[u8]) {
     let flags = fcntl_getfl(&pipe);
     if flags.is_ok_and(|flags| fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).is_ok()) {
@@ -57,7 +57,7 @@ impl SentinelDriver {
     pub(super) fn kill_script(&mut self, pid: i64) {
         let mut scripts = self.scripts.iter_mut();
         if let Some(script) = scripts.find(|script| i64::from(script.id()) == pid) {
-            // It may have ended already.
+            // The script may have ended already.
             let _ = script.kill();
         }
     }
@@ -72,7 +72,7 @@ impl SentinelDriver {
                 core.script_ended(now, i64::from(script.id()), exit, signal);
                 false
             }
-            // Its exit status cannot be known.
+            // The script's exit status cannot be known.
             Err(_) => {
                 core.script_ended(now, i64::from(script.id()), 0, 0);
                 false

@@ -65,7 +65,7 @@ pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
                 ));
             }
             Ok(_) => found.extend(read_only("appenddirname", folder, folder)),
-            // The first start makes it.
+            // The first start makes the file.
             Err(_) => {}
         }
     }

@@ -598,9 +598,9 @@ fn warn_of_open_secrets(config: &Config) {
 
 /// How the service ended.
 enum ServeEnd {
-    /// It was asked to stop.
+    /// The server was asked to stop.
     Asked,
-    /// It did not begin: the data cannot be loaded.
+    /// The server did not begin: the data cannot be loaded.
     NotLoaded,
 }
 
@@ -734,7 +734,7 @@ fn serve(
     supervisor.announce_stopping();
     for path in paths {
         tracing::info!("Removing the unix socket file.");
-        // It may be gone already.
+        // The file may be gone already.
         let _ = std::fs::remove_file(path);
     }
     Ok(ServeEnd::Asked)

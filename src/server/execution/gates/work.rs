@@ -44,7 +44,7 @@ pub(super) fn bounded(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result
     match asked.origin {
         _ if asked.spec.flags.contains(Flags::RUNS_QUEUE) => of_queue(world, most),
         Origin::Exec => of_one(world, (asked.row, asked.args), most),
-        // The new elements of its keys are counted when it is served.
+        // The new elements of the client's keys are counted when the client is served.
         Origin::Retry if waits_for_keys(world.client) => {
             of_one(world, (asked.row, asked.args), most)
         }
@@ -143,7 +143,7 @@ pub(in crate::server) fn count(world: &mut World<'_>, (id, args): (usize, Args<'
         origin: Origin::TimeUp,
         script: world.script,
     };
-    // Wrong arguments are its handler's to refuse.
+    // The handler refuses wrong arguments.
     match (work.count)(&mut call) {
         Ok(()) => world.server.turn.touched,
         Err(_) => 0,

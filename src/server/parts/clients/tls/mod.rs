@@ -105,7 +105,7 @@ impl Tls {
             Reloaded::Failed(error) => {
                 tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
             }
-            // A CONFIG SET has overtaken it.
+            // A CONFIG SET has overtaken the reload.
             Reloaded::Changed(built) if built.0 != settings(config) => {}
             Reloaded::Changed(built) => {
                 self.materials = Some(built.1);

@@ -147,7 +147,7 @@ impl Writer {
         let bytes = self.shared.queued_bytes.load(Ordering::Relaxed) + line.len();
         let has_room = lines < QUEUE_LINES && bytes <= QUEUE_BYTES;
         if has_room && let Some(queue) = &self.queue {
-            // Before the thread can take it.
+            // Counted before the thread can take the line.
             self.shared.queued_lines.fetch_add(1, Ordering::Relaxed);
             (self.shared.queued_bytes).fetch_add(line.len(), Ordering::Relaxed);
             if queue.send(line).is_ok() {

@@ -138,7 +138,7 @@ impl Scrubs {
         let same = log.filter(is_same).filter(|_| is_there);
         match (end, same) {
             (ScrubEnd::Stopped, _) => {}
-            // Another program has changed it.
+            // Another program has changed the set.
             (ScrubEnd::Changed, Some(log)) => {
                 let damage = Damage {
                     file: log.names.manifest(),
