@@ -167,8 +167,8 @@ fn convert_any(
     }
 }
 
-/// Writes the summary of a conversion; returns its exit status. `bytes`: of the file that was
-/// written.
+/// Writes the summary of a conversion; returns its exit status. `bytes`: the size of the written
+/// file.
 fn write_summary(asked: &Conversion, bytes: Option<u64>, obstacles: &mut Obstacles<'_>) -> u8 {
     let to = asked.to.display();
     let end = match bytes {
@@ -325,8 +325,8 @@ fn write_all(
     Ok(())
 }
 
-/// Judges libraries of functions for a target: they are loaded in its dialect. Their calls are
-/// not judged, except that Redis has no `server` table.
+/// Judges libraries of functions for a target: the libraries are loaded in the target's dialect.
+/// Their calls are not judged, except that Redis has no `server` table.
 struct Judge {
     target: Release,
     setup: Setup,

@@ -314,8 +314,8 @@ impl Server {
         self.changes.drop_reader(client.id);
     }
 
-    /// CLIENT KILL of another client: removes it from everything now; it is closed before the loop
-    /// sleeps. `false`: there is no such client.
+    /// CLIENT KILL of another client: removes the client from all queues now; the loop closes the
+    /// connection before it sleeps. `false`: there is no such client.
     pub fn kill_client(
         &mut self,
         keyspace: &mut Keyspace,

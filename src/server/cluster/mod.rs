@@ -261,8 +261,8 @@ impl Server {
         }
     }
 
-    /// A node of the cluster is a member: an operator's command names it, or it has shown the
-    /// rights of a replica or a taker of slots.
+    /// Trusts a node as a member of the cluster, because an operator's command names the node, or
+    /// because the node has shown the rights of a replica or of a target of slots.
     pub(in crate::server) fn trust_node(&mut self, id: &[u8], why: &str) {
         let now = Now::from(self.now);
         if let Some(driver) = &mut self.cluster {

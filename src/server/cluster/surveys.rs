@@ -88,8 +88,8 @@ impl Call<'_> {
         Ok(!matches!(&shards[..], [only] if only.node == driver.core.my_id()))
     }
 
-    /// The answers of the other shards, none without any. The inner `None`: they are asked, and the
-    /// client is blocked until the command runs again.
+    /// The answers of the other shards; empty if there are no other shards. The inner `None`: the
+    /// shards are asked, and the client is blocked until the command runs again.
     pub fn ask_shards(&mut self) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
         if self.server.cluster.is_none() {
             return Ok(Some(Vec::new()));
@@ -111,8 +111,8 @@ impl Call<'_> {
     }
 
     /// The answers of all shards, including this shard, to a question of other words, in the order
-    /// of their nodes' ids. `None`: they are asked, and the client is blocked until the command
-    /// runs again, `wait_ms` at most.
+    /// of their nodes' ids. `None`: the shards are asked, and the client is blocked until the
+    /// command runs again, `wait_ms` at most.
     ///
     /// # Errors
     ///
@@ -183,14 +183,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Has the other primaries with slots make a change of definitions first. `true`: all have made
-    /// it, or there are none; `false`: they are asked, and the client is blocked until the command
-    /// runs again.
+    /// Asks the other primaries with slots to make a change of definitions first. `true`: all have
+    /// made the change, or there are no others; `false`: they are asked, and the client is blocked
+    /// until the command runs again.
     ///
     /// # Errors
     ///
-    /// If a shard cannot be asked, has not answered in time, or refuses. Some may have made the
-    /// change then: it spreads later (`server::search::spread`).
+    /// If a shard cannot be asked, has not answered in time, or refuses. Some shards may have made
+    /// the change then: it spreads later (`server::search::spread`).
     pub fn spread(&mut self) -> Result<bool, CommandError> {
         if self.is_for_other_node() || self.was_taken_before() {
             return Ok(true);

@@ -43,7 +43,7 @@ enum ParseEnd {
 /// How the commands of a buffer run.
 pub(in crate::server) trait Runs {
     /// Runs the commands of the batch, which are these bytes of `buf`. `Some`: the client stopped
-    /// before their end.
+    /// before the batch's end.
     fn run_parsed(
         engine: &mut Engine,
         session: &mut Session,

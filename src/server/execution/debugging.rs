@@ -140,8 +140,8 @@ impl Call<'_> {
         self.script.is_none() && self.client.flags.contains(ClientFlags::DEBUGS)
     }
 
-    /// Begins the session of this EVAL. `false`: a child has it, and there is nothing to be done
-    /// here.
+    /// Begins the session of this EVAL. `false`: a child has the session, and this process has
+    /// nothing to do.
     ///
     /// # Errors
     ///
@@ -241,8 +241,8 @@ impl Scripting {
         }
     }
 
-    /// Waits for bytes of that client. `false`: it has gone, has waited too long, or the server is
-    /// to end.
+    /// Waits for bytes of that client. `false`: the client has gone or has sent nothing for too
+    /// long, or the server is to end.
     pub(in crate::server) fn receive_of_debugger(
         &mut self,
         shutdown: &Shutdown,

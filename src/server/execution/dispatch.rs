@@ -293,8 +293,8 @@ impl Engine {
     }
 }
 
-/// The row that counts a command which `resolve` has refused: its own if the number of arguments is
-/// wrong; an unknown name has none.
+/// The row that counts a command which `resolve` has refused: the command's own row if the number
+/// of arguments is wrong; an unknown name has no row.
 fn known_row(
     server: &Server,
     row: Option<usize>,

@@ -253,8 +253,8 @@ impl World<'_> {
         self.account(&ran, outer_errors)
     }
 
-    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Only
-    /// an error is counted; the call is, at the end of the wait.
+    /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Here
+    /// only an error is counted; the call is counted at the end of the wait.
     pub(in crate::server) fn answer(&mut self, id: usize, args: Args<'_>) {
         let row = self.server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);

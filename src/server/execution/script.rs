@@ -171,8 +171,9 @@ fn reply_failure(ended: ScriptOutcome, name: &[u8], dialect: Dialect, to: &mut R
 }
 
 impl Call<'_> {
-    /// Runs the code of libraries being loaded, see [`Libraries::prepare`]; meanwhile they count as
-    /// the running script: others are served when it takes long, and FUNCTION KILL ends it.
+    /// Runs the code of libraries being loaded, see [`Libraries::prepare`]; meanwhile the libraries
+    /// count as the running script: other clients are served if loading takes long, and FUNCTION
+    /// KILL ends it.
     pub fn prepare_libraries(
         &mut self,
         vm: VmHandle,
@@ -199,8 +200,9 @@ impl Call<'_> {
     }
 }
 
-/// The running script has reached the hook: serves others if it has run for long. Returns whether
-/// it must end. It is reported by its name and the command that runs it.
+/// The running script has reached the hook: serves other clients if the script has run for long.
+/// Returns whether the script must end. Reports show the script's name and the command that runs
+/// it.
 fn interrupt(
     keyspace: &mut Keyspace,
     server: &mut Server,
@@ -250,8 +252,8 @@ fn interrupt(
 
 impl Call<'_> {
     /// To be called between the slices of a command that may take long and cannot leave the loop;
-    /// `began`: when it started (`clock::cycles`). Its script serves others and is asked whether it
-    /// must end, as it does between two instructions.
+    /// `began`: when it started (`clock::cycles`). As between two instructions of the command's
+    /// script, other clients are served, and the script may have to end.
     ///
     /// # Errors
     ///

@@ -92,8 +92,8 @@ impl Engine {
 }
 
 impl World<'_> {
-    /// Whether a source may send a command, and the user as which it has logged in may run it. A
-    /// source that we have dialled has none.
+    /// Whether a source may send a command, and the user that the source has logged in as may run
+    /// it. A source that this node has dialled has no user.
     pub(in crate::server) fn permits_source(
         &mut self,
         link: MigrationLink,

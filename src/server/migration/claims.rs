@@ -103,8 +103,8 @@ impl Server {
         }
     }
 
-    /// Serves slots from now on: the claim is sent after it has been saved. If it cannot be saved
-    /// now, the core tries again, and announces it to no node before.
+    /// Serves slots from now on: the claim is sent after it has been saved. If the claim cannot be
+    /// saved now, the core tries again, and announces the claim to no node before.
     pub(super) fn claim_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> bool {
         // The claim shows the offset by which its replicas have the keys.
         self.update_own(keyspace);

@@ -162,8 +162,8 @@ impl Call<'_> {
     }
 
     /// SYNCSLOTS is taken from our primary's stream, from a link that we have dialled, and from a
-    /// connection by itself. `begins`: it becomes the source of slots, so its user must own all
-    /// keys; a user with fewer rights could take slots from their node.
+    /// connection by itself. `begins`: the connection becomes the source of slots, so its user must
+    /// own all keys; a user with fewer rights could take slots from their node.
     fn check_slots_link(&self, begins: bool) -> CommandResult {
         let is_dialled = (self.server.migrations.as_ref()).is_some_and(|d| d.serving.is_some());
         if self.origin == Origin::Primary || is_dialled {

@@ -155,7 +155,8 @@ impl Server {
 }
 
 /// Whether an argument is the name of a user or role that ACL changes or shows: the audit records
-/// it; other logs do not, as in Redis. A password with its sign, given instead of a name, is none.
+/// it; other logs do not, as in Redis. A password with its sign, given instead of a name, is no
+/// name.
 fn names_user(secrets: &Secrets<'_, Handler>, at: usize) -> bool {
     let Some((row, args, begin)) = secrets.inner() else {
         return false;

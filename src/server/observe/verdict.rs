@@ -195,8 +195,8 @@ fn severity(is_critical: bool) -> Weight {
     }
 }
 
-/// A finding whose remedy is in words: they go into its text, the command that shows more in their
-/// place.
+/// A finding whose remedy is in words: moves the words into the finding's text, and puts the
+/// command that shows more in their place.
 fn shown_by(command: &str, mut finding: Finding) -> Finding {
     if let Some(words) = finding.remedy.replace(command.to_owned()) {
         finding.text = format!("{}; {words}", finding.text);

@@ -64,8 +64,8 @@ pub struct UndoRequest {
 
 impl Server {
     /// FLUSHALL and FLUSHDB: sets aside the data of these databases, and returns the number of its
-    /// keys. `None`: it may not be set aside, and the caller frees it. With `now` that is so, and
-    /// all data that was set aside before is freed.
+    /// keys. `None`: the data may not be set aside, and the caller frees it. With `now` the result
+    /// is always `None`, and all data that was set aside before is freed.
     pub fn flush_aside(
         &mut self,
         keyspace: &mut Keyspace,
@@ -197,8 +197,8 @@ impl Server {
         self.update_listeners(keyspace);
     }
 
-    /// The effect of an undo is recorded: keys of slots that are served elsewhere by now are
-    /// deleted. Returns their number.
+    /// The effect of an undo is recorded: deletes keys of slots that other nodes serve by now.
+    /// Returns their number.
     pub fn flush_undone(&mut self, keyspace: &mut Keyspace) -> usize {
         if self.replication.is_replica() || self.persist.loading.in_progress() {
             0
@@ -318,8 +318,9 @@ impl Server {
 }
 
 impl Replication {
-    /// Disconnects replicas that do not know FLUSH UNDO before they are sent it: they reconnect,
-    /// and are given a full copy. A second link stays, because it does not carry the stream.
+    /// Disconnects replicas that do not know FLUSH UNDO before the command reaches them: they
+    /// reconnect, and get a full synchronization. A second link stays, because it does not carry
+    /// the stream.
     pub(in crate::server) fn drop_replicas_without_undo(
         &mut self,
         clients: &mut Clients,
@@ -360,8 +361,8 @@ impl Replication {
         turn.to_close.push(client.id);
     }
 
-    /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps it
-    /// longer than its primary, because it receives the undo later.
+    /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps flushed
+    /// data longer than its primary, because it receives the undo later.
     pub(in crate::server) fn flush_grace_ms(&self, config: &Config) -> i64 {
         let grace_ms = i64::from(config.flush_grace) * 1000;
         if self.is_replica() && grace_ms > 0 {

@@ -47,8 +47,8 @@ impl Server {
     }
 
     /// DEBUG RELOAD: loads the data from the file, in place of (`flushes`) or on top of the current
-    /// keys. `false`: it could not be read; the reason is in the log, and the keys read before the
-    /// fault are in the keyspace.
+    /// keys. `false`: the file could not be read; the reason is in the log, and the keys read
+    /// before the fault are in the keyspace.
     pub fn reload(&mut self, keyspace: &mut Keyspace, flushes: bool, merges: bool) -> bool {
         self.cancel_save(keyspace);
         if flushes {

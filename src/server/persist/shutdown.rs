@@ -53,7 +53,8 @@ impl Engine {
         self.continue_shutdown();
     }
 
-    /// Continues a shutdown that waits: it ends when replicas have everything, or at the deadline.
+    /// Continues a shutdown that waits: the wait ends when replicas have everything, or at the
+    /// deadline.
     pub(in crate::server) fn continue_shutdown(&mut self) {
         let Engine {
             keyspace, server, ..
@@ -243,7 +244,7 @@ impl Server {
     }
 
     /// Prepares the shutdown: saves if that is requested, or configured and not forbidden. `false`:
-    /// it failed, and the server continues unless it is forced.
+    /// the save failed, and the server continues unless the shutdown is forced.
     fn prepare_shutdown(&mut self, keyspace: &mut Keyspace, request: ShutdownRequest) -> bool {
         let is_voter = self
             .cluster

@@ -123,8 +123,8 @@ fn wanted(config: &Config) -> Vec<(PathBuf, PathBuf)> {
     wanted
 }
 
-/// Removes the file that a crashed server of another user has left, which only that user may write.
-/// `false`: this user may not read it, or not change the folder.
+/// Removes the file left by a crashed server of another user, which only that user may write.
+/// `false`: this user may not read the file, or may not change the folder.
 fn remove_stale(path: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOFOLLOW);

@@ -140,7 +140,7 @@ impl Server {
     }
 
     /// The position from which on the backlog is kept for consumers, and for commands that wait.
-    /// With the append only file its files are kept instead.
+    /// With the append only file, the log's files are kept instead.
     pub(in crate::server) fn unread_in_memory(&self) -> Option<ReplOffset> {
         let lowest = self.stream.cursors.lowest();
         let lowest = lowest
@@ -301,8 +301,8 @@ impl Engine {
     }
 }
 
-/// The keys of a change that a client wants and may see, by their arguments; `None`: it wants,
-/// or may see, nothing of it.
+/// The keys of a change that a client wants and may see, by their arguments; `None`: the client
+/// wants no part of the change, or may see none.
 fn keys_wanted(
     acl: &Acl,
     (row, args): (Option<&Row>, Args<'_>),

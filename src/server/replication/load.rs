@@ -361,8 +361,8 @@ pub(super) fn survey(
 }
 
 impl Replication {
-    /// This server's keys, and the keys of a snapshot, as far as they need counting: O(bytes of the
-    /// snapshot) at most, as a rule only its first bytes.
+    /// This server's keys, and the keys of a snapshot, as far as the guard needs the count: O(bytes
+    /// of the snapshot) at most, as a rule only its first bytes.
     pub(in crate::server) fn count_for_guard(
         &self,
         keyspace: &Keyspace,

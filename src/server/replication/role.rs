@@ -134,8 +134,8 @@ impl Server {
         }
     }
 
-    /// +CONTINUE: the primary's stream continues ours, perhaps under another id. Returns whether it
-    /// does.
+    /// +CONTINUE: the primary's stream continues this server's stream, perhaps under another id.
+    /// Returns whether it does.
     pub(in crate::server) fn continues(&mut self, id: Option<russet_replication::ReplId>) -> bool {
         let is_other = id.filter(|&id| self.stream.follow_as(id));
         if let Some(id) = is_other {

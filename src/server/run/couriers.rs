@@ -246,8 +246,8 @@ impl Loop {
         server.connections.io_threads.end(&mut server.clients);
     }
 
-    /// A guest: serves the rest of the batch that the loop was serving when the script began, but
-    /// for clients in the middle of a command. The loop ends it.
+    /// A guest: serves the rest of the parcel that the loop was serving when the script began,
+    /// except for clients in the middle of a command. The loop ends the parcel.
     fn serve_rest(&mut self) {
         let Server {
             connections,

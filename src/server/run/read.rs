@@ -83,7 +83,8 @@ impl Loop {
         self.read_in_turn(session);
     }
 
-    /// The client is not read from: clients hold too much memory, and it does not take its replies.
+    /// Stops reading from the client, because clients hold too much memory, and this client does
+    /// not take its replies.
     fn hold(&mut self, mut session: Box<Session>) {
         let server = &mut self.engine.server;
         session.more_to_read = true;

@@ -76,8 +76,8 @@ pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
 }
 
 /// Root may open everything, so that its check would find nothing wrong: this thread becomes the
-/// user of the service, which the file's folder is named after (`/etc/russet/russet.conf`). Its
-/// name; `None`: the process is not root's, or there is no such user.
+/// user of the service, which the file's folder is named after (`/etc/russet/russet.conf`). Returns
+/// the user's name; `None`: the process is not root's, or there is no such user.
 pub(in crate::server) fn become_service_user(file: &Path) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return None;

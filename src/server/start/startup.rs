@@ -55,8 +55,8 @@ use russet_net::Listener;
 use russet_net::tls::Materials;
 use russet_sentinel::{Setup, from_file};
 
-/// Runs a server until it is asked to stop; returns the exit status. `program` is the name it was
-/// called by. To be called while the process has a single thread.
+/// Runs a server until it is asked to stop; returns the exit status. `program` is the name by which
+/// the user called the program. To be called while the process has a single thread.
 pub fn run(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let code = run_configured(run, program, specs);
     if code != 0 {
@@ -191,8 +191,8 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     }
 }
 
-/// The title, limits and priority of the process, and its threads. `false`: it cannot serve; the
-/// reason is in the log.
+/// The title, limits and priority of the process, and its threads. `false`: the server cannot
+/// serve; the reason is in the log.
 fn set_up_process(config: &mut Config, program: &OsStr, file: Option<&Path>) -> bool {
     if config.set_proc_title {
         let path = file.map_or(&b""[..], |f| f.as_os_str().as_bytes());

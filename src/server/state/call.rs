@@ -142,9 +142,9 @@ impl Call<'_> {
         self.effect = Effect::Nothing;
     }
 
-    /// Whether a server has taken the command before, perhaps in the other dialect: it comes from
-    /// the append only file, from the primary, or from a node that sends its slots, be it in a
-    /// transaction.
+    /// Whether a server has executed the command before, perhaps in the other dialect: the command
+    /// comes from the append only file, from the primary, or from a node that sends its slots, also
+    /// within a transaction.
     pub fn was_taken_before(&self) -> bool {
         self.origin == Origin::Loading || self.client.sends_taken()
     }
@@ -232,8 +232,8 @@ impl Call<'_> {
         }
     }
 
-    /// Blocks the client for `wait_ms`, which nothing shortens: then the handler decides on its
-    /// login attempt.
+    /// Blocks the client for `wait_ms`, which nothing shortens; then the handler decides on the
+    /// client's login attempt.
     pub(in crate::server) fn block_to_log_in(&mut self, wait_ms: u64) {
         self.block_until(Until::LogIn, wait_ms, OnTimeout::Handler);
     }
@@ -270,8 +270,8 @@ impl Call<'_> {
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
-    /// Whether work that takes about so long is to leave the loop: the client can wait for it, and
-    /// the loop has no time for it in this turn.
+    /// Whether work that takes about so long is to leave the loop, because the client can wait for
+    /// it and the loop has no time for it in this turn.
     pub fn leaves_loop(&mut self, nanos: usize) -> bool {
         let turn = self.server.stats.turns;
         self.may_leave_loop() && !self.server.searches.has_time(turn, nanos)

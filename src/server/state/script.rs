@@ -45,7 +45,7 @@ pub struct RunningScript<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Limits {
     pub read_only: bool,
-    /// Memory was over the limit when it began, and the script did not declare that it may
+    /// Memory was over the limit when the script began, and the script did not declare that it may
     /// continue.
     pub lacks_memory: bool,
     /// The script's keys may have different slots of a cluster.

@@ -15,7 +15,7 @@ use russet_resp::OwnedArgs;
 
 impl Testbed {
     /// Lets long commands leave the loop. `workers`: threads for work that cannot be divided; 0:
-    /// the loop does it itself.
+    /// the loop does such work itself.
     ///
     /// The server believes its machine `slowness` times slower than it is: slices end so much
     /// earlier, so that a small world has as many slices as a large world.

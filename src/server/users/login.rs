@@ -183,8 +183,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// ACL SETROLE: makes or changes a role, by all of the rules or none. Connections of its users
-    /// that listen to channels no longer permitted are closed.
+    /// ACL SETROLE: makes or changes a role, by all of the rules or none. Closes connections of the
+    /// role's users that listen to channels no longer permitted.
     pub fn set_role<'a>(
         &mut self,
         name: &[u8],
@@ -260,8 +260,8 @@ impl World<'_> {
 
 impl Call<'_> {
     /// AUTH, HELLO AUTH: whether the attempt is judged now ([`World::log_in`]). If not, the client
-    /// blocks, and the handler judges it when its time is up. The attempt is refused if the client
-    /// cannot block, or if too many attempts from its address are already waiting.
+    /// blocks, and the handler judges the attempt when the time is up. The attempt is refused if
+    /// the client cannot block, or if too many attempts from its address are already waiting.
     pub fn begins_to_log_in(&mut self) -> Result<bool, CommandError> {
         if self.is_time_up() {
             return Ok(true);

@@ -111,7 +111,8 @@ fn fault(code: &'static str, text: impl Into<String>) -> Finding {
     Finding::new(Weight::Critical, code, text)
 }
 
-/// The replicas that fail to load while `min-replicas-to-write` lacks some; `None`: it lacks none.
+/// The replicas that fail to load while `min-replicas-to-write` lacks replicas; `None`: no replicas
+/// are lacking.
 fn failing_replicas(server: &Server) -> Option<String> {
     let wanted = server.config.min_replicas_to_write;
     let failing = server.replication.failing.repeatedly(server.now.mono_ms);

@@ -52,8 +52,8 @@ pub(in crate::server) struct StateFile {
 const CLOSING_MAX: usize = 64;
 
 impl StateFile {
-    /// The text of the file, empty if it is not there and can be made; it is neither made nor
-    /// locked.
+    /// The text of the file, empty if the file does not exist and can be made. Neither makes nor
+    /// locks the file.
     pub fn look(path: &Path) -> Result<Vec<u8>, OpenError> {
         let unusable = |why: String| OpenError::Unusable {
             path: path.display().to_string(),

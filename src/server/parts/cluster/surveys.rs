@@ -117,7 +117,7 @@ struct Survey {
 
 impl Surveys {
     /// Begins a survey; returns its number. `kept`: data that the asker gets back with the answers.
-    /// `None`: there are too many.
+    /// `None`: there are too many surveys.
     pub fn begin(
         &mut self,
         client: ClientId,

@@ -408,8 +408,8 @@ impl Shared {
         }
     }
 
-    /// Continues a job for so many slices, or longer if no other waits; returns it if it has not
-    /// ended.
+    /// Continues a job for so many slices, or longer if no other job waits; returns the job if it
+    /// has not ended.
     fn run_share(&self, mut job: Job, slices: usize) -> Option<Job> {
         let began = clock::cycles();
         let _watch = cancel::watch(&job.is_dropped);

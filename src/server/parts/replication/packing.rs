@@ -52,9 +52,9 @@ impl Packing {
         }
     }
 
-    /// From `sent` on the link is served from the backlog. Bytes that came from the log do not
-    /// count as known, because they may differ: the log has newlines in place of bytes that are not
-    /// for replicas.
+    /// From `sent` on the backlog serves the link. Bytes that came from the log do not count as
+    /// known, because they may differ: the log has newlines in place of bytes that are not for
+    /// replicas.
     pub fn leaves_log(&mut self, sent: ReplOffset) {
         self.begin = sent;
     }

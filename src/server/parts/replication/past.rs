@@ -201,8 +201,8 @@ impl Past<'_> {
         }
     }
 
-    /// The backlog has dropped bytes that the reader has not read: the files have them, or they are
-    /// lost.
+    /// The backlog has dropped bytes that the reader has not read: the files have these bytes, or
+    /// they are lost.
     pub(in crate::server) fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let at = reader.units.position();
         let log = self.persist.aof.log();

@@ -138,8 +138,8 @@ pub struct Replica {
     /// The positions that the replica has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
-    /// The acknowledged position counts: on this link the replica has sent it, or asked to continue
-    /// from there. Before, it may still be loading its snapshot.
+    /// The acknowledged position counts, because on this link the replica has sent it, or has asked
+    /// to continue from it. Before, the replica may still be loading its snapshot.
     pub(in crate::server) is_confirmed: bool,
     /// A later link has the same announced address, and this link has brought nothing since. It is
     /// the half-open link of a replica that has connected again, and the replica does not count

@@ -22,8 +22,8 @@ pub(in crate::server) struct Unreadable;
 
 impl Replicas {
     /// Replicas that have been sent the stream up to a position before `before` only continue from
-    /// the log, if it has their positions. O(replicas), and a bounded read of a file for each that
-    /// changes.
+    /// the log, if the log has their positions. O(replicas), and a bounded read of a file for each
+    /// replica that changes.
     pub(in crate::server) fn move_to_log(
         &mut self,
         before: ReplOffset,

@@ -184,8 +184,8 @@ impl IoThreads {
         }
     }
 
-    /// Has a session's socket back at once, in the poll of this registry. It takes a round of its
-    /// courier; reports of other connections that come meanwhile are served later.
+    /// Takes a session's socket back at once, into the poll of this registry. This takes a round of
+    /// the session's courier; reports of other connections that come meanwhile are served later.
     pub(in crate::server) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
         if session.client.io_thread == 0 || !self.has_back(session) {
             return;

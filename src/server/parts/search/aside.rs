@@ -43,8 +43,8 @@ impl Indexes {
         }
     }
 
-    /// The data is back which the flush of this number had set aside, or that of database `only`:
-    /// its indexes are made again, and read it.
+    /// The data that the flush of this number had set aside is back, or only the data of database
+    /// `only`: makes the indexes of that data again, which then read it.
     pub fn bring_back(
         &mut self,
         (number, only): (u64, Option<DbIndex>),

@@ -58,7 +58,7 @@ impl Cursors {
         }
     }
 
-    /// Takes the query of a cursor for a READ, beside which the cursor counts on. `None`: there is
+    /// Takes the query of a cursor for a READ; the cursor still counts meanwhile. `None`: there is
     /// no such cursor, or another READ has its query.
     pub fn begin_read(
         &mut self,

@@ -285,7 +285,8 @@ impl Account {
         continues
     }
 
-    /// Whether a command may run; it is charged if so. `waits`: it is held rather than refused.
+    /// Whether a command may run; if so, the command is charged. `waits`: the command is held
+    /// rather than refused.
     fn ask(&mut self, waits: bool, now_ms: u64) -> Verdict {
         self.refill(now_ms);
         if let Some(budget) = self.used_up() {
@@ -395,8 +396,8 @@ impl Accounts {
 
     // --- commands ---
 
-    /// Whether the connection's next command may run; it is charged if so. `waits`: it is held
-    /// rather than refused.
+    /// Whether the connection's next command may run; if so, the command is charged. `waits`: the
+    /// command is held rather than refused.
     pub(in crate::server) fn ask_to_run(
         &mut self,
         client: &Client,
@@ -536,9 +537,9 @@ impl Accounts {
         due
     }
 
-    /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] its
-    /// commands are asked against its share. `None`: the budgets are used up, or no connection
-    /// waits.
+    /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] the
+    /// connection's commands are checked against its share. `None`: the budgets are used up, or no
+    /// connection waits.
     pub(in crate::server) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
         let account = self.all.get_mut(at)?.as_deref_mut()?;
         if account.used_up().is_some() {

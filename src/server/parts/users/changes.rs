@@ -43,8 +43,8 @@ pub(in crate::server) struct Changed {
     pub(in crate::server) fewer_channels: Option<FewerChannels>,
     /// The user has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
     pub(in crate::server) restricts_otherwise: bool,
-    /// Connections are to be counted again, see [`Accounts::renew`]: it has other budgets, or it is
-    /// the default user and others must log in than before.
+    /// Connections are to be counted again, see [`Accounts::renew`]: the user has other budgets, or
+    /// it is the default user, and other connections than before must log in.
     ///
     /// [`Accounts::renew`]: super::budgets::Accounts::renew
     pub(in crate::server) recounts: bool,

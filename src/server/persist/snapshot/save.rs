@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// BGSAVE: the snapshot begins now, and continues between turns or in a child. An error, which
-    /// is also logged: why it could not begin.
+    /// is also logged: the reason why the snapshot could not begin.
     pub fn save_in_background(&mut self, keyspace: &mut Keyspace) -> Result<(), String> {
         self.save_in_background_with(keyspace, Vec::new())
     }
@@ -74,8 +74,8 @@ impl Server {
         }
     }
 
-    /// Cancels the current save (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); its file is removed. `false`:
-    /// there is none.
+    /// Cancels the current save (FLUSHALL, SHUTDOWN, BGSAVE CANCEL); removes the save's file.
+    /// `false`: no save is in progress.
     pub fn cancel_save(&mut self, keyspace: &mut Keyspace) -> bool {
         let was_running = self.persist.saving.in_progress();
         if was_running {

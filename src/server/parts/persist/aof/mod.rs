@@ -373,8 +373,8 @@ impl Aof {
         }
     }
 
-    /// An fsync failed: the file is written no more. Bytes that it may lack go to the next file.
-    /// Returns whether data is lost, which only the keyspace has.
+    /// An fsync failed: stops writing the file. Bytes that the file may lack go to the next file.
+    /// Returns whether the log has lost data that only the keyspace has now.
     fn leave_unsynced_file(&mut self, at: Time, stream: &Stream) -> bool {
         let Some(log) = &mut self.log else {
             return false;

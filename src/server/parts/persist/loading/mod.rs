@@ -116,7 +116,8 @@ impl Loading {
     }
 
     /// Bytes of the next slice. `None`: with `key-load-delay`, which makes a load slow for tests,
-    /// it is not due yet; a part of the delay has been slept. `started`: when the process began.
+    /// the slice is not due yet; the call has slept for a part of the delay. `started`: when the
+    /// process began.
     pub(in crate::server) fn slice_bytes(&self, config: &Config, started: Instant) -> Option<u64> {
         if config.key_load_delay == 0 {
             return Some(match config.loading_process_events_interval_bytes {

@@ -140,8 +140,8 @@ impl Target {
         let _ = std::fs::remove_file(self.path());
     }
 
-    /// Takes a file written by a child: begins to rename it, or has a spool adopt it. `None`: it is
-    /// complete.
+    /// Takes a file written by a child: begins to rename it, or has a spool adopt it. `None`: the
+    /// file is complete.
     pub(super) fn take_from_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
         let name = match &self.what {
             What::Dump { name } => name,
