@@ -142,7 +142,7 @@ fn words_on_damaged(known: &Known, input: &mut Input<'_>) -> Vec<Vec<u8>> {
 }
 
 fn is_there(bed: &mut Testbed, key: &[u8]) -> bool {
-    bed.engine.keyspace.db(DbIndex(0)).look(key).is_some()
+    bed.engine.keyspace.db(DbIndex(0)).peek_view(key).is_some()
 }
 
 /// Names of all keys of a database.
@@ -194,7 +194,7 @@ fn survives_files(mut bed: Testbed) {
         for key in keys_of(&mut bed, at) {
             forget_signs_of_zero(&mut bed, &key);
             let mut db = bed.engine.keyspace.db(at);
-            let view = db.look(&key).expect("it was just there");
+            let view = db.peek_view(&key).expect("it was just there");
             file.key(&view, Use::Nothing);
             log.key(at, &view);
         }
