@@ -62,8 +62,8 @@ pub struct Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
     pub id: ReplId,
-    /// The history that this history continues, and the first offset that is no longer part of it
-    /// (`master_replid2`, `second_repl_offset`).
+    /// The earlier history that this history continues, and the first offset that is no longer part
+    /// of it (`master_replid2`, `second_repl_offset`).
     pub earlier: Option<(ReplId, ReplOffset)>,
 }
 
