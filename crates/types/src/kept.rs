@@ -207,7 +207,11 @@ mod tests {
         let sketch = russet_sketches::CountMin::new(5, 2).expect("small");
         let mut a = CountMin::from(sketch);
         let first = BoxedValue::stamp(&a);
-        let read = (BoxedValue::stamp(&a), a.estimate(b"foo"), BoxedValue::stamp(&a));
+        let read = (
+            BoxedValue::stamp(&a),
+            a.estimate(b"foo"),
+            BoxedValue::stamp(&a),
+        );
         assert_eq!(read, (first, 0, first));
         let copy = a.clone();
         assert_ne!(BoxedValue::stamp(&copy), first);
