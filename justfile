@@ -111,11 +111,11 @@ fuzz TARGET="" SECONDS="60":
 # What each command costs at n, 4n and 16n of whatever may grow: `just growth`, `just growth sort,lcs`.
 # Its sizes are SCALE times those of `cargo test`.
 growth ROWS="" SCALE="4":
-    RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test -p russet --lib commands::conformance::growth -- --nocapture
+    RUSSET_GROWTH={{ ROWS }} RUSSET_GROWTH_SCALE={{ SCALE }} cargo test -p russet-commands --lib conformance::growth -- --nocapture
 
 # The worst small commands of the engines: the longest turn, the work, the memory, ends and sizes.
 bounds ROWS="":
-    RUSSET_BOUNDS={{ ROWS }} cargo test -p russet --lib conformance::bounds -- --ignored --test-threads=1
+    RUSSET_BOUNDS={{ ROWS }} cargo test -p russet-commands --lib conformance::bounds -- --ignored --test-threads=1
 
 # Damaged payloads, and every command after RESTORE: PERCENT of the cases of `cargo test`.
 restored PERCENT="2000":

@@ -6,7 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use russet::testing::Testbed;
+use russet::testing::{AllCommands as _, Testbed};
 
 const NAMES: usize = 100_000;
 const PIPELINE: usize = 64;

@@ -1,32 +1,14 @@
 //! russet: a Redis-compatible server daemon.
 //!
-//! `docs/architecture.md` is the map. The modules below are layers: each uses only modules above it
-//! in the list (`layers.rs` checks that). None of them is a public library: `main` uses [`daemon`].
+//! `docs/architecture.md` is the map. The server and its commands are crates (`crates/`); here they
+//! meet: the table of commands is handed to the server. This is no public library: `main` uses
+//! [`daemon`].
 #![deny(unsafe_code)]
-
-/// Channels and patterns with their subscribers.
-mod pubsub;
-
-/// HTTP, as the web console and the endpoints of metrics share it.
-mod http;
-
-/// The web console's HTTP and JSON, without a server.
-mod console;
-
-/// Everything that needs all of the above: the loop and the way of a command.
-mod server;
-
-/// Rows and handlers, one folder for each Redis group.
-mod commands;
 
 /// Fuzz targets as functions of bytes. Outside of `src`: nothing here is for the program.
 #[cfg(feature = "testing")]
 #[path = "../tests/fuzzing/mod.rs"]
 pub mod fuzzing;
-
-/// Tests that each module uses only what stands above it.
-#[cfg(test)]
-mod layers;
 
 /// The interface of the program. No type of the server is named in it: what nothing calls is then
 /// seen by the compiler, wherever it stands.
@@ -34,13 +16,10 @@ pub mod daemon {
     use std::ffi::OsStr;
     use std::io::Write;
 
-    use crate::commands::all_tables;
-    use crate::server;
-    use crate::server::start::startup;
+    use russet_commands::all_tables;
     use russet_config::{Check, Conversion, Run};
+    use russet_server::start::startup;
 
-    pub use crate::server::convert::check_for;
-    pub use crate::server::start::startup::fail;
     pub use russet_config::{Dialect, Errand, NameDefaults, Startup, start, version};
     pub use russet_operator::{
         Target, doctor::run as doctor, ping::run as ping, tail::run as tail,
@@ -48,6 +27,8 @@ pub mod daemon {
     pub use russet_persistence::aof::check::run as check_aof;
     pub use russet_persistence::aof::restore::run as restore_aof;
     pub use russet_persistence::check::check_rdb;
+    pub use russet_server::convert::check_for;
+    pub use russet_server::start::startup::fail;
 
     /// The server, until it ends: its exit status.
     pub fn run(run: Run, program: &OsStr) -> u8 {
@@ -61,17 +42,17 @@ pub mod daemon {
 
     /// `russet convert`: its exit status.
     pub fn convert(asked: &Conversion, out: &mut dyn Write) -> u8 {
-        server::convert::convert(asked, &all_tables(), out)
+        russet_server::convert::convert(asked, &all_tables(), out)
     }
 }
 
 /// The interface of `benches/`.
 #[cfg(feature = "testing")]
 pub mod testing {
-    pub use crate::server::Testbed;
-    pub use crate::server::node;
     pub use russet_base::clock::{Cycles, cycles};
     pub use russet_base::hashing::hash::HashKeys;
+    pub use russet_commands::testbed::{AllCommands, Testbed, command_table};
     pub use russet_encodings::hashtable::{HashTable, Word};
     pub use russet_resp::{Args, Bounds, ParseStep, Progress, Span, step};
+    pub use russet_server::node;
 }

@@ -1,6 +1,5 @@
 //! Embeds the web console: a table of the files of `console/`, plain and gzipped, and the hash of
-//! all of them, by which their URLs change when a file does (`src/console/assets.rs`). Names the
-//! profile of the build, for INFO.
+//! all of them, by which their URLs change when a file does (`src/assets.rs`).
 //!
 //! The output depends only on names and contents: two builds are equal byte for byte.
 
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
-/// What is served, by the end of its name: anything else in the folder is not embedded.
+/// The files that are served, by the end of their name: nothing else in the folder is embedded.
 const TYPES: [(&str, &str); 5] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
@@ -27,15 +26,11 @@ const TYPES: [(&str, &str); 5] = [
 const PLACE: &str = "a/HASH/";
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=console");
+    println!("cargo::rerun-if-changed=../../console");
     println!("cargo::rerun-if-changed=build.rs");
     let variable = |name| env::var_os(name).map(PathBuf::from).expect("set by cargo");
-    let folder = variable("CARGO_MANIFEST_DIR").join("console");
+    let folder = variable("CARGO_MANIFEST_DIR").join("../../console");
     let out = variable("OUT_DIR");
-    // Under the target folder: PROFILE/build/NAME/out.
-    let profile = out.ancestors().nth(3).and_then(Path::file_name);
-    let profile = profile.and_then(|name| name.to_str()).unwrap_or("");
-    println!("cargo::rustc-env=RUSSET_PROFILE={profile}");
     let mut files = BTreeMap::new();
     collect(&folder, "", &mut files)?;
     let hash = hash(&files);

@@ -4,10 +4,10 @@
 use std::sync::OnceLock;
 
 use super::input::Input;
-use crate::server::{CommandTable, commands_of};
 use russet_acl::{CommandLine, Commands, Role, Roles, Terms, User, parse_users};
 use russet_config::{Dialect, PubsubDefault};
 use russet_resp::OwnedArgs;
+use russet_server::{CommandTable, commands_of};
 
 const WORDS: [&str; 48] = [
     "on",
@@ -75,7 +75,7 @@ const CALLS: [&[&[u8]]; 9] = [
 fn table() -> &'static (CommandTable, Commands) {
     static TABLE: OnceLock<(CommandTable, Commands)> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let table = CommandTable::new(&crate::commands::table());
+        let table = CommandTable::new(&russet_commands::table());
         let commands = commands_of(&table);
         (table, commands)
     })

@@ -11,8 +11,8 @@ use rand::rngs::SmallRng;
 
 use super::input::Input;
 use super::{reply, words};
-use crate::server::Testbed;
 use russet_base::memory::mover::Mover;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 use russet_keyspace::{ClientId, DbIndex, Walk};
 use russet_types::Limits;

@@ -2,10 +2,10 @@
 //! fields, and every reply is JSON.
 
 use super::input::Input;
-use crate::console::calls::{CommandCall, Login, StreamCall};
-use crate::console::doors::Doors;
-use crate::console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX};
-use crate::console::json;
+use russet_console::calls::{CommandCall, Login, StreamCall};
+use russet_console::doors::Doors;
+use russet_console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX};
+use russet_console::json;
 
 /// The first byte chooses how the rest is read: as a request, a call's body, a reply.
 pub fn console(bytes: &[u8]) {

@@ -13,7 +13,7 @@ use std::env;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::server::Testbed;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 use russet_persistence::rdb::seal;
 

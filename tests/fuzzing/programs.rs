@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use super::input::Input;
-use crate::server::Testbed;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 
 /// Values that statements share: `v[1]` to `v[VALUES]`.
 const VALUES: usize = 6;

@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 
-use crate::server::Testbed;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 use russet_keyspace::{DbIndex, Keyspace, OwnedValue};
 use russet_persistence::rdb::seal;
 use russet_persistence::rdb::{Fault, Input, KeyFacts, Loader, RdbError, ReadOptions, Reader};

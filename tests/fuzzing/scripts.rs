@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use crate::server::Testbed;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 
 /// The first argument is the text, cut in two at a place chosen by the bytes.
 const SCRIPTS: [&str; 8] = [

@@ -7,7 +7,7 @@
 //! made in a testbed of its own, without compression, so that a changed byte changes a structure. A
 //! new type or encoding joins `LINES`.
 
-use crate::server::Testbed;
+use russet_commands::testbed::{AllCommands as _, Testbed};
 
 /// Commands, separated by semicolons, that make a key `k` of each type and encoding.
 pub(super) const LINES: &[&str] = &[

@@ -8,10 +8,10 @@
 //! MIGRATE. No randomness: the same input gives the same commands.
 
 use super::input::Input;
-use crate::commands::docs_for;
-use crate::server::CommandTable;
 use russet_command::Flags;
 use russet_command::docs::{Arg, ArgFlags, ArgKind, Doc, Group};
+use russet_commands::docs_for;
+use russet_server::CommandTable;
 
 /// Maximum repetitions of a value.
 const REPEATS_MAX: usize = 5;
@@ -200,7 +200,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Testbed;
+    use russet_commands::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn data_commands_are_known_and_administration_is_not() {

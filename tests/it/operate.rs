@@ -189,8 +189,8 @@ fn the_dashboard_asks_for_what_is_served() {
     assert!(names.len() > 20, "{names:?}");
     // Those that need a replica, a Sentinel, a scrub or a spike are in the sources alone.
     const SOURCES: [&str; 3] = [
-        include_str!("../../src/server/observe/metrics/fields.rs"),
-        include_str!("../../src/server/observe/metrics/families.rs"),
+        include_str!("../../crates/server/src/observe/metrics/fields.rs"),
+        include_str!("../../crates/server/src/observe/metrics/families.rs"),
         include_str!("../../crates/sentinel/src/discovery/figures.rs"),
     ];
     let literals = SOURCES.iter().flat_map(|source| source.split('"'));

@@ -380,7 +380,7 @@ fn a_panic_leaves_a_report_with_command_and_place() {
         for part in [
             "=== REDIS BUG REPORT START",
             "=== ASSERTION FAILED ===",
-            "src/commands/server/debug.rs:",
+            "crates/commands/src/server/debug.rs:",
             message,
             "# Running command: debug",
             "# Last served client: id=",

@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use russet::testing::command_table;
 use russet::testing::node::{BrokenRule, ServerNode, ShardFacts};
 use russet_host::Random;
 
@@ -168,7 +169,8 @@ impl World {
         let place = &mut self.places[number];
         let seed = self.seed * 1000 + number as u64 * 100 + place.lives;
         let unix_us = BASE_US + now_ms as i64 * 1000;
-        let mut node = ServerNode::start_in_cluster(&options, (unix_us, seed), dial)?;
+        let mut node =
+            ServerNode::start_in_cluster(command_table(), &options, (unix_us, seed), dial)?;
         node.break_rule(self.broken);
         place.node = Some(node);
         place.started_ms = now_ms;

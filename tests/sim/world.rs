@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use russet::testing::command_table;
 use russet::testing::node::{Facts, ServerNode};
 
 use crate::checks::{Cursor, Seen, covers};
@@ -287,7 +288,7 @@ impl World {
             options.push(format!("127.0.0.1 {}", PORT + to as u16));
         }
         let unix_us = BASE_US + (self.now_ms as i64 + place.skew_ms) * 1000;
-        let started = ServerNode::start(&options, unix_us, dial);
+        let started = ServerNode::start(command_table(), &options, unix_us, dial);
         let mut node = started.map_err(|why| {
             let files = listing(&place.folder);
             let files: Vec<String> = files

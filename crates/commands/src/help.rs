@@ -1,8 +1,8 @@
 //! The HELP subcommand of containers.
 
-use crate::server::{Call, Handler, Spec};
 use russet_command::{Arity, CommandError, Flags, up_to_nul};
 use russet_resp::Args;
+use russet_server::{Call, Handler, Spec};
 
 /// The row of a HELP subcommand.
 pub(super) const fn row(handler: Handler) -> Spec {
@@ -40,7 +40,7 @@ pub(super) fn misused(args: Args<'_>) -> CommandError {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn help_is_an_array_of_status_lines() {

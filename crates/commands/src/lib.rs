@@ -40,6 +40,9 @@ mod time_series;
 mod transactions;
 mod vector;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testbed;
+
 mod docs;
 mod help;
 mod stored;
@@ -47,7 +50,7 @@ mod work;
 
 pub use docs::docs_for;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 /// A group's documentation as path and text.
 type Text = (&'static str, &'static str);
@@ -55,7 +58,7 @@ type Text = (&'static str, &'static str);
 macro_rules! text {
     ($group:literal) => {
         (
-            concat!("src/commands/", $group, "/docs.txt"),
+            concat!("crates/commands/src/", $group, "/docs.txt"),
             include_str!(concat!($group, "/docs.txt")),
         )
     };

@@ -1,7 +1,7 @@
 //! Stores the results of the STORE forms.
 
-use crate::server::Call;
 use russet_keyspace::{Cause, Class};
+use russet_server::Call;
 use russet_types::Container;
 
 /// Stores a result at `key`, replacing any value, and counts `changes`; an empty result deletes the

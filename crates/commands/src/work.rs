@@ -13,9 +13,9 @@
 
 use super::arguments::element;
 use super::arguments::scan::{Of, ScanArgs};
-use crate::server::{Call, CommandResult, Handler};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, CommandError};
+use russet_server::{Call, CommandResult, Handler};
 use russet_types::Container;
 
 /// The work of a row.

@@ -2,9 +2,9 @@
 //!
 //! Strict: a request that two readers could understand differently is refused (a header twice, a
 //! line that ends without CR, a transfer encoding). Bounds: [`HEAD_BYTES_MAX`], [`BODY_BYTES_MAX`].
-//! Shared with the metrics: `crate::http`.
+//! Shared with the metrics: `crate::wire`.
 
-pub use crate::http::*;
+pub use crate::wire::*;
 
 /// Maximum bytes of request line and headers.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! The web console's protocol, without a server: requests and answers of HTTP (`http`), their
 //! compression (`pack`), their admission (`doors`) and the words of a refusal (`refusals`), the
 //! embedded files (`assets`), the bodies of calls (`calls`), replies as JSON (`json`), events of
-//! streams (`events`), figures over time (`history`).
+//! streams (`events`), figures over time (`history`); and HTTP as the metrics share it (`wire`).
 //!
 //! `server::console` runs the calls, `server/run/http.rs` and `console.rs` drive the connections.
 
@@ -14,3 +14,4 @@ pub mod http;
 pub mod json;
 pub mod pack;
 pub mod refusals;
+pub mod wire;

@@ -7,27 +7,27 @@
 //! Elsewhere: `state::world` has the types, `run` the loop that calls all this, `execution` the
 //! commands, `persist` and `replication` their own parts of cron.
 
-use crate::server::parts::replication::Replication;
+use crate::parts::replication::Replication;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::figures::stats::{CommandStats, Stats};
-use crate::server::observe::{crash, info};
-use crate::server::parts::execution::gates::{GateState, Gates, Interest};
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::shutdown::Shutdown;
-use crate::server::parts::run::identity::Identity;
-use crate::server::parts::run::signals::Signals;
-use crate::server::parts::search::Indexes;
-use crate::server::parts::users::Acl;
-use crate::server::state::Server;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::Engine;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::figures::stats::{CommandStats, Stats};
+use crate::observe::{crash, info};
+use crate::parts::execution::gates::{GateState, Gates, Interest};
+use crate::parts::observe::Diagnostics;
+use crate::parts::persist::Persist;
+use crate::parts::persist::shutdown::Shutdown;
+use crate::parts::run::identity::Identity;
+use crate::parts::run::signals::Signals;
+use crate::parts::search::Indexes;
+use crate::parts::users::Acl;
+use crate::state::Server;
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
 use russet_base::clock::{self, Cycles, Now};
 use russet_base::random;
 use russet_cluster::migration::Name;
@@ -143,7 +143,7 @@ impl Engine {
     }
 
     /// Continues an eviction that ran out of time.
-    pub(super) fn continue_eviction(&mut self) {
+    pub fn continue_eviction(&mut self) {
         if std::mem::take(&mut self.server.turn.evicting)
             && self.server.memory.limit.maxmemory() > 0
         {
@@ -374,7 +374,7 @@ impl Server {
     }
 
     /// The server's state has changed: recomputes the commands that concern the gates.
-    pub(super) fn update_interest(&mut self) {
+    pub fn update_interest(&mut self) {
         self.gates.interest = self.interest();
     }
 

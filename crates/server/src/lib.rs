@@ -1,12 +1,12 @@
 //! The server: clients and their state, the way of a command, data on disk, the run loop.
 //!
 //! The modules are listed in the order of their layers: each uses only modules above it in the list
-//! (`layers.rs` checks that). From the top: the process and its surroundings; figures; clients; the
-//! server's parts, each a type that owns its state and knows no other part; `state`, which has all
+//! (`tests/tidy` checks that). From the top: the process and its surroundings; figures; clients;
+//! the server's parts, each a type that owns its state and knows no other part; `state`, which has all
 //! parts together, and a handler's view of it; then the work with the parts: clients' messages,
 //! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
 //! that a handler can borrow both; `Loop` drives it. Nothing here compares a command's name
-//! (`layers.rs` checks that, too): its row states the facts (`command::Facts`); `main` passes the
+//! (`russet-commands` checks that): its row states the facts (`command::Facts`); `main` passes the
 //! table in.
 
 pub mod process;
@@ -54,6 +54,39 @@ mod run;
 pub mod start;
 
 pub mod convert;
+
+/// The inside, as tests of real commands see it (`russet-commands`, `conformance/server`).
+#[cfg(feature = "testing")]
+pub mod inside {
+    pub use crate::clients::batch::{Batch, Rest};
+    pub use crate::clients::input::request;
+    pub use crate::cluster::answers::NOT_ASKED;
+    pub use crate::execution::gates::Stop;
+    pub use crate::memory::limits::PROTECTED_MODE;
+    pub use crate::observe::info::keyspace::short;
+    pub use crate::observe::metrics::OPEN_METRICS;
+    pub use crate::observe::metrics::fields::rows;
+    pub use crate::observe::metrics::health::Readiness;
+    pub use crate::parts::cluster::{Asked, Asker, ClusterDriver, Surveys};
+    pub use crate::parts::http::Port;
+    pub use crate::parts::memory::client_memory::HELD_MAX_S;
+    pub use crate::parts::observe::audit::rules::Rules;
+    pub use crate::parts::observe::recorder::KeyEvent;
+    pub use crate::parts::persist::aof::AofState;
+    pub use crate::parts::persist::loading::rdb::load_pieces;
+    pub use crate::parts::persist::loading::{LoadFailed, Progress};
+    pub use crate::parts::persist::snapshot::{SyncContent, SyncForm, Target, What};
+    pub use crate::parts::replication::replicas::Facts;
+    pub use crate::parts::run::early::{EARLY_BYTES_MAX, EARLY_MAX};
+    pub use crate::parts::run::signals::Signals;
+    pub use crate::parts::sentinel::SentinelDriver;
+    pub use crate::parts::users::lock::lock;
+    pub use crate::persist::aof::loader::AofLoader;
+    pub use crate::run::Loop;
+    pub use crate::run::read::READ_BYTES;
+    pub use crate::run::write::{REST_PART, SHARE_BYTES};
+    pub use crate::state::world::{Engine, Load};
+}
 
 #[cfg(feature = "testing")]
 mod testbed;

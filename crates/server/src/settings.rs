@@ -6,15 +6,15 @@
 //!
 //! Cost: O(clients), for their limits.
 
-use crate::server::origin::Origin;
-use crate::server::parts::observe::command_log::Thresholds;
-use crate::server::parts::{
+use crate::origin::Origin;
+use crate::parts::observe::command_log::Thresholds;
+use crate::parts::{
     clients::{output_limits, tls},
     memory::eviction,
 };
-use crate::server::process::{self, FileLimit};
-use crate::server::state::Server;
-use crate::server::{
+use crate::process::{self, FileLimit};
+use crate::state::Server;
+use crate::{
     observe::{crash, watchdog},
     process::{listen, log},
 };
@@ -226,7 +226,7 @@ const REPL_BACKLOG_MIN: u64 = 16 * 1024;
 
 impl Server {
     /// The configuration is complete: derives all state from it.
-    pub(in crate::server) fn settings_loaded(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn settings_loaded(&mut self, keyspace: &mut Keyspace) {
         derive(keyspace, self);
     }
 
@@ -363,7 +363,7 @@ fn keyspace_settings(keyspace: &mut Keyspace, config: &Config) {
 }
 
 /// Logs the effect of `rdbcompression`, if it asks for a form that is not written.
-pub(in crate::server) fn log_compression(config: &Config) {
+pub(crate) fn log_compression(config: &Config) {
     if config.rdbcompression.is_for_whole_files() {
         tracing::warn!(
             "rdbcompression {}: snapshots are written as with 'yes', which compresses strings; files \

@@ -4,24 +4,22 @@
 //! Commands pass the gates as a client's commands do, unless a method says otherwise. There are no
 //! sockets, no loop and no cron: blocked clients, timeouts and freed memory move only when a test
 //! calls for it. Time stands still between calls.
-//! Cost: a copy of the table of all commands and an empty keyspace for each bed. Elsewhere:
+//! Cost: a copy of the table of commands and an empty keyspace for each bed. Elsewhere:
 //! `tests/it` runs the daemon.
 
-#[cfg(test)]
 mod turns;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use crate::server::clients::batch::{Batch, Rest};
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
-use crate::server::origin::Origin;
-#[cfg(test)]
-use crate::server::parts::observe::recorder::KeyEvent;
-use crate::server::parts::observe::recorder::{Recorder, Stated};
-use crate::server::parts::run::signals::Signals;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::Engine;
+use crate::clients::batch::{Batch, Rest};
+use crate::clients::client::Client;
+use crate::clients::session::Session;
+use crate::origin::Origin;
+use crate::parts::observe::recorder::KeyEvent;
+use crate::parts::observe::recorder::{Recorder, Stated};
+use crate::parts::run::signals::Signals;
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
 use russet_config::Config;
 use russet_keyspace::{Audience, ClientId};
 use russet_net::Address;
@@ -29,19 +27,15 @@ use russet_resp::{Args, OwnedArgs, Progress};
 
 /// An engine without sockets.
 pub struct Testbed {
-    pub(crate) engine: Engine,
+    pub engine: Engine,
     client: ClientId,
     batch: Batch,
 }
 
-/// The table of all commands, made once: that takes longer than most tests do.
-static TABLE: LazyLock<CommandTable> =
-    LazyLock::new(|| CommandTable::new(&crate::commands::table()));
-
 impl Testbed {
-    /// All commands, default configuration, a single client; the clock is at 1,000,000 seconds.
-    pub(crate) fn new() -> Testbed {
-        let mut bed = Testbed::unheard();
+    /// Default configuration, a single client; the clock is at 1,000,000 seconds.
+    pub fn with(table: CommandTable) -> Testbed {
+        let mut bed = Testbed::unheard_with(table);
         bed.engine.server.debug.recorder = Some(Recorder::default());
         bed.engine.keyspace.effects.set_wanted(Audience::LOG);
         let Engine {
@@ -51,9 +45,8 @@ impl Testbed {
         bed
     }
 
-    /// As [`Testbed::new`], but without a recorder of effects and changes.
-    pub fn unheard() -> Testbed {
-        let table = TABLE.clone();
+    /// As [`Testbed::with`], but without a recorder of effects and changes.
+    pub fn unheard_with(table: CommandTable) -> Testbed {
         let mut engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
         engine.server.debug.clock_by_hand = true;
         let (client, batch) = (ClientId(0), Batch::default());
@@ -68,8 +61,7 @@ impl Testbed {
     }
 
     /// Applies changes of the configuration.
-    #[cfg(test)]
-    pub(crate) fn apply_config(&mut self) {
+    pub fn apply_config(&mut self) {
         let Engine {
             keyspace, server, ..
         } = &mut self.engine;
@@ -77,7 +69,7 @@ impl Testbed {
     }
 
     /// Another client. Commands run as the first client unless [`Testbed::run_as`] says otherwise.
-    pub(crate) fn connect(&mut self) -> ClientId {
+    pub fn connect(&mut self) -> ClientId {
         let id = self.engine.server.clients.next_id();
         let nowhere = Address::Unix("/test".into());
         let mut client = Client::new(id, nowhere.clone(), nowhere, -1, 0);
@@ -91,31 +83,30 @@ impl Testbed {
     }
 
     /// As [`Testbed::connect`]: commands run as this client from now on.
-    pub(crate) fn reconnect(&mut self) {
+    pub fn reconnect(&mut self) {
         self.client = self.connect();
     }
 
     /// Sets both clocks; Unix time in milliseconds.
-    pub(crate) fn set_time_ms(&mut self, ms: i64) {
+    pub fn set_time_ms(&mut self, ms: i64) {
         self.engine.server.now.unix_us = ms * 1000;
         self.engine.server.now.mono_ms = ms as u64;
         self.engine.keyspace.set_now_ms(ms);
     }
 
     /// Lets time pass; nothing is expired actively.
-    pub(crate) fn advance_ms(&mut self, ms: i64) {
+    pub fn advance_ms(&mut self, ms: i64) {
         self.set_time_ms(self.engine.keyspace.now_ms() + ms);
     }
 
     /// Runs a command, its words split at spaces; returns the raw reply.
-    pub(crate) fn run(&mut self, line: &str) -> String {
+    pub fn run(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         String::from_utf8_lossy(&self.run_args(&words)).into_owned()
     }
 
     /// As [`Testbed::run`], by another client.
-    #[cfg(test)]
-    pub(crate) fn run_as(&mut self, client: ClientId, line: &str) -> String {
+    pub fn run_as(&mut self, client: ClientId, line: &str) -> String {
         let mine = std::mem::replace(&mut self.client, client);
         let reply = self.run(line);
         self.client = mine;
@@ -123,7 +114,7 @@ impl Testbed {
     }
 
     /// As [`Testbed::run_args`], by another client.
-    pub(crate) fn run_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+    pub fn run_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let mine = std::mem::replace(&mut self.client, client);
         let reply = self.run_args(args);
         self.client = mine;
@@ -136,7 +127,7 @@ impl Testbed {
     }
 
     /// Runs a command of any bytes.
-    pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
+    pub fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         self.dispatch(owned.args());
         self.engine.serve_ready_keys();
@@ -155,7 +146,7 @@ impl Testbed {
     }
 
     /// Runs a command as the loader replays it.
-    pub(crate) fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
+    pub fn repeat_args_as(&mut self, client: ClientId, args: &[&[u8]]) -> Vec<u8> {
         let owned: OwnedArgs = args.iter().copied().collect();
         let args = owned.args();
         let row = self.engine.server.table.find(args.at(0));
@@ -168,8 +159,7 @@ impl Testbed {
     }
 
     /// Runs the handler of a row as EXEC does: it bypasses the gates and cannot block.
-    #[cfg(test)]
-    pub(crate) fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
+    pub fn run_row(&mut self, id: usize, args: Args<'_>) -> Vec<u8> {
         let mut session = self.take_session();
         self.engine
             .run_unit(&mut session, Origin::Exec, id, args, &[]);
@@ -178,8 +168,7 @@ impl Testbed {
     }
 
     /// How many elements a command would touch, as its row counts them before it runs.
-    #[cfg(test)]
-    pub(crate) fn work_of(&mut self, line: &str) -> u64 {
+    pub fn work_of(&mut self, line: &str) -> u64 {
         let owned: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
         let mut session = self.take_session();
         let server = &self.engine.server;
@@ -220,7 +209,7 @@ impl Testbed {
     }
 
     /// The bytes sent to a client since the last call (blocked clients, messages).
-    pub(crate) fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
+    pub fn take_reply(&mut self, client: ClientId) -> Vec<u8> {
         let session = self
             .engine
             .server
@@ -233,25 +222,22 @@ impl Testbed {
     }
 
     /// Unblocks clients whose time is up.
-    pub(crate) fn time_out_blocked(&mut self) {
+    pub fn time_out_blocked(&mut self) {
         self.engine.time_out_blocked();
     }
 
     /// Runs the commands of clients again that wait for a pending entry which can be claimed now.
-    #[cfg(test)]
-    pub(crate) fn wake_claimants(&mut self) {
+    pub fn wake_claimants(&mut self) {
         self.engine.wake_claimants();
     }
 
     /// The number of clients that wait with a timer for such an entry.
-    #[cfg(test)]
-    pub(crate) fn claim_timers(&self) -> usize {
+    pub fn claim_timers(&self) -> usize {
         self.engine.server.turn.wakes.len()
     }
 
     /// Answers clients whose flushed databases have been freed.
-    #[cfg(test)]
-    pub(crate) fn serve_freed(&mut self) {
+    pub fn serve_freed(&mut self) {
         self.engine.serve_freed();
     }
 
@@ -260,8 +246,7 @@ impl Testbed {
     }
 
     /// The arguments of the slow log's newest entry.
-    #[cfg(test)]
-    pub(crate) fn newest_slow(&self) -> Vec<String> {
+    pub fn newest_slow(&self) -> Vec<String> {
         let log = self
             .engine
             .server
@@ -274,86 +259,24 @@ impl Testbed {
     }
 
     /// The units of effects recorded since the last call.
-    pub(crate) fn take_units(&mut self) -> Vec<Vec<Stated>> {
+    pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
         std::mem::take(&mut self.recorder().units)
     }
 
     /// The effects recorded since the last call.
-    pub(crate) fn take_recorded(&mut self) -> Vec<Stated> {
+    pub fn take_recorded(&mut self) -> Vec<Stated> {
         self.take_units().into_iter().flatten().collect()
     }
 
     /// The keyspace events since the last call.
-    #[cfg(test)]
-    pub(crate) fn take_events(&mut self) -> Vec<KeyEvent> {
+    pub fn take_events(&mut self) -> Vec<KeyEvent> {
         std::mem::take(&mut self.recorder().events)
     }
 
     /// The effects recorded since the last call, as words joined by spaces.
-    #[cfg(test)]
-    pub(crate) fn take_effects(&mut self) -> Vec<String> {
+    pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
         let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
         self.take_recorded().iter().map(line).collect()
-    }
-}
-
-impl Default for Testbed {
-    fn default() -> Testbed {
-        Testbed::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_transaction_states_its_effects_as_one_unit() {
-        let mut t = Testbed::new();
-        assert_eq!(t.run("MULTI"), "+OK\r\n");
-        assert_eq!(t.run("SET a 1"), "+QUEUED\r\n");
-        assert_eq!(t.run("INCR a"), "+QUEUED\r\n");
-        assert_eq!(t.take_effects(), Vec::<String>::new());
-        assert_eq!(t.run("EXEC"), "*2\r\n+OK\r\n:2\r\n");
-        assert_eq!(t.take_units()[0].len(), 2);
-    }
-
-    #[test]
-    fn events_report_changes_in_order() {
-        let mut t = Testbed::new();
-        t.run("MULTI");
-        t.run("SET a 1 EX 10");
-        t.run("LPUSH l x");
-        t.run("LPOP l");
-        t.run("EXEC");
-        let event = |e: &KeyEvent| format!("{} {}", e.event, String::from_utf8_lossy(&e.key));
-        let events: Vec<String> = t.take_events().iter().map(event).collect();
-        let wanted = [
-            "new a", "set a", "expire a", "new l", "lpush l", "lpop l", "del l",
-        ];
-        assert_eq!(events, wanted);
-    }
-
-    #[test]
-    fn a_touched_key_stops_its_watcher() {
-        let mut t = Testbed::new();
-        let other = t.connect();
-        t.run("WATCH a");
-        t.run("MULTI");
-        t.run("SET b 1");
-        t.run_as(other, "SET a 2");
-        assert_eq!(t.run("EXEC"), "*-1\r\n");
-        assert_eq!(t.run("GET b"), "$-1\r\n");
-    }
-
-    #[test]
-    fn a_key_that_expires_on_access_is_deleted_for_everybody() {
-        let mut t = Testbed::new();
-        t.run("SET a 1 PX 100");
-        t.take_effects();
-        t.advance_ms(101);
-        assert_eq!(t.run("GET a"), "$-1\r\n");
-        assert_eq!(t.take_effects(), ["DEL a"]);
     }
 }

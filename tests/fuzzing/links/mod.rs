@@ -25,7 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::input::Input;
-use crate::server::node::ServerNode;
+use russet_commands::testbed::command_table;
+use russet_server::node::ServerNode;
 
 pub use mutation::mutate;
 pub use primary::hostile_primary;
@@ -286,7 +287,8 @@ impl Site {
         options: &[String],
         dial: impl FnMut(&str, u16) -> std::io::Result<UnixStream> + 'static,
     ) -> Site {
-        let mut node = ServerNode::start(options, BASE_US, dial).expect("it starts");
+        let mut node =
+            ServerNode::start(command_table(), options, BASE_US, dial).expect("it starts");
         node.run().expect("it rests");
         let client = End::to(&mut node, 9);
         Site {

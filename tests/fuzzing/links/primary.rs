@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use super::{Act, END_MS, End, LINKS_MAX, LinkStep, Play, Played, Site, play, words, write_step};
-use crate::server::node::Facts;
+use russet_server::node::Facts;
 
 /// Bits of a tape's first byte, after two for `repl-diskless-load`.
 pub(super) const RDB_CHANNEL: u8 = 4;

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use russet::testing::command_table;
 use russet::testing::node::{MemoryFacts, ServerNode};
 
 const BASE_US: i64 = 1_700_000_000_000_000;
@@ -72,7 +73,7 @@ impl Server {
         let (sender, ends) = sync_channel(1);
         let work = move || {
             let refuse = |_: &str, _: u16| Err(std::io::ErrorKind::ConnectionRefused.into());
-            let started = ServerNode::start(&options, BASE_US, refuse);
+            let started = ServerNode::start(command_table(), &options, BASE_US, refuse);
             drop(options);
             let mut node = match started {
                 Ok(node) => node,

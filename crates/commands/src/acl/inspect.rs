@@ -13,12 +13,12 @@
 use super::at_most_one;
 use sha2::{Digest as _, Sha256};
 
-use crate::server::{Call, CommandResult};
 use russet_acl::{CommandLine, Selector, Users};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{CommandError, up_to_nul};
 use russet_config::Dialect;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult};
 
 /// `ACL GETUSER name`.
 ///
@@ -227,7 +227,7 @@ pub(super) fn dry_run(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn rules_may_name_commands_that_the_server_does_not_have() {

@@ -1,10 +1,10 @@
 //! ACL LOG: recent denials.
 
 use super::at_most_one;
-use crate::server::{Call, CommandResult};
 use russet_acl::LOG_SHOWN;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult};
 
 /// `ACL LOG [count | RESET]`: the newest entries, 10 unless `count` says more.
 ///

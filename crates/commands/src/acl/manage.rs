@@ -1,9 +1,9 @@
 //! ACL SETUSER, DELUSER, LOAD, SAVE: the subcommands that change users.
 
-use crate::server::{Call, CommandResult};
 use russet_acl::{Users, write_file};
 use russet_command::CommandError;
 use russet_config::system_text;
+use russet_server::{Call, CommandResult};
 
 /// `ACL SETUSER name [rule ...]`: changes a user, or creates one without any rights.
 ///

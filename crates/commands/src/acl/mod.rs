@@ -10,10 +10,10 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
-use crate::commands::help::{misused, row as help_row, write_help};
-use crate::server::{Call, CommandResult, Handler, Spec};
+use crate::help::{misused, row as help_row, write_help};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Handler, Spec};
 
 pub(super) static SPECS: &[Spec] = &[ACL];
 

@@ -9,9 +9,9 @@
 //! channel: `World::set_role`.
 
 use super::inspect::write_selector;
-use crate::server::{Call, CommandResult};
 use russet_acl::Roles;
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult};
 
 /// `ACL SETROLE name [rule ...]`: changes a role, or creates one without any permission.
 ///
@@ -86,7 +86,7 @@ pub(super) fn names(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn roles_are_made_shown_and_deleted() {

@@ -7,7 +7,7 @@ use russet_types::Entry;
 
 /// Writes an element as a bulk string.
 #[inline(always)]
-pub(in crate::commands) fn write(reply: &mut Reply, entry: Entry<'_>) {
+pub(crate) fn write(reply: &mut Reply, entry: Entry<'_>) {
     match entry {
         Entry::Str(text) => reply.bulk(text),
         Entry::Int(value) => reply.bulk_int(value),
@@ -16,13 +16,13 @@ pub(in crate::commands) fn write(reply: &mut Reply, entry: Entry<'_>) {
 
 /// Parses an index: any 64-bit integer.
 #[inline]
-pub(in crate::commands) fn index(arg: &[u8]) -> Result<i64, CommandError> {
+pub(crate) fn index(arg: &[u8]) -> Result<i64, CommandError> {
     parse_i64(arg).ok_or(CommandError::NotAnInteger)
 }
 
 /// Parses an integer of at least `least`; anything else is the error `otherwise`.
 #[inline]
-pub(in crate::commands) fn at_least(
+pub(crate) fn at_least(
     arg: &[u8],
     least: i64,
     otherwise: CommandError,
@@ -34,7 +34,7 @@ pub(in crate::commands) fn at_least(
 }
 
 /// Parses a count whose sign is a direction: the count's negation must not overflow.
-pub(in crate::commands) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
+pub(crate) fn signed_count(arg: &[u8]) -> Result<i64, CommandError> {
     match parse_i64(arg) {
         None => Err(CommandError::NotAnInteger),
         Some(i64::MIN) => Err(CommandError::CountTooLow),
@@ -45,7 +45,7 @@ pub(in crate::commands) fn signed_count(arg: &[u8]) -> Result<i64, CommandError>
 /// The part of `len` elements between two inclusive indexes, negative indexes counted from the end:
 /// the start and length of the part. `None`: empty.
 #[inline]
-pub(in crate::commands) fn span(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
+pub(crate) fn span(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
     let len = len as i64;
     let from_end = |index: i64| {
         if index < 0 {

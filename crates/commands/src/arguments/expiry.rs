@@ -4,11 +4,11 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
 
-pub(in crate::commands) const KEEPTTL: &str = "KEEPTTL";
+pub(crate) const KEEPTTL: &str = "KEEPTTL";
 
 /// The form of a time in an argument or a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) enum TimeForm {
+pub(crate) enum TimeForm {
     /// Seconds from now.
     Ex,
     /// Milliseconds from now.
@@ -56,7 +56,7 @@ impl TimeForm {
 
 /// A time as given by a client.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::commands) struct ExpireArg<'a> {
+pub(crate) struct ExpireArg<'a> {
     pub text: &'a [u8],
     pub form: TimeForm,
 }

@@ -1,13 +1,13 @@
 //! Random elements of a container: shared by HRANDFIELD, ZRANDMEMBER and the like.
 
-use crate::commands::arguments::element;
+use crate::arguments::element;
 use rand::{Rng, RngExt};
 use russet_command::CommandError;
 use russet_resp::Args;
 
 /// The arguments after the key: `count [word]`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::commands) struct SampleArgs {
+pub(crate) struct SampleArgs {
     /// Distinct elements if not negative, else that many with repetition.
     pub count: i64,
     /// The word was given: reply values or scores, too.
@@ -33,7 +33,7 @@ impl SampleArgs {
 }
 
 /// Selects `wanted` of `left` elements in one pass over them: all subsets are equally likely.
-pub(in crate::commands) struct Passing {
+pub(crate) struct Passing {
     wanted: usize,
     left: usize,
 }
@@ -60,7 +60,7 @@ impl Passing {
 
 /// Whether `wanted` is so small that random picks, with duplicates discarded, are cheaper than a
 /// pass over all.
-pub(in crate::commands) fn is_few(wanted: usize, of: usize) -> bool {
+pub(crate) fn is_few(wanted: usize, of: usize) -> bool {
     wanted.saturating_mul(3) <= of
 }
 

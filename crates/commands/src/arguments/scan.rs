@@ -20,13 +20,13 @@ use russet_types::{Entry, Type};
 const STEPS_PER_ELEMENT: usize = 10;
 
 /// Parses a cursor; refuses anything else before the key lookup.
-pub(in crate::commands) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
+pub(crate) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
     parse_u64_lenient(text).ok_or(CommandError::Text("ERR invalid cursor"))
 }
 
 /// The kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) enum Of {
+pub(crate) enum Of {
     Hash,
     Zset,
     Others,
@@ -34,7 +34,7 @@ pub(in crate::commands) enum Of {
 
 /// The options after the cursor.
 #[derive(Debug)]
-pub(in crate::commands) struct ScanArgs<'a> {
+pub(crate) struct ScanArgs<'a> {
     count: usize,
     /// `None`: everything matches.
     pattern: Option<(&'a [u8], Glob<'a>)>,
@@ -42,7 +42,7 @@ pub(in crate::commands) struct ScanArgs<'a> {
 }
 
 /// The options that select keys in SCAN and CLUSTERSCAN.
-pub(in crate::commands) struct WantedKeys<'a> {
+pub(crate) struct WantedKeys<'a> {
     /// TYPE.
     pub kind: Option<&'a [u8]>,
     /// An unknown type is an error.

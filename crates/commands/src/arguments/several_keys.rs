@@ -1,11 +1,11 @@
 //! Pops from the first of several keys that exists, or blocks until a key exists: shared by lists
 //! and sorted sets.
 
-use crate::commands::arguments::{element, timeout};
-use crate::commands::work::{self, Work};
-use crate::server::{Call, CommandResult, OnTimeout};
+use crate::arguments::{element, timeout};
+use crate::work::{self, Work};
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, OnTimeout};
 use russet_types::Type;
 
 /// The arguments of LMPOP and ZMPOP: `numkeys key ... END [COUNT count]`.
@@ -73,7 +73,7 @@ impl<'a, E> Request<'a, E> {
 
 /// LMPOP, ZMPOP: `end` parses the word for the end; `pop` pops up to that many elements from that
 /// end of a key and returns whether the key existed.
-pub(in crate::commands) fn mpop<'c, E: Copy>(
+pub(crate) fn mpop<'c, E: Copy>(
     call: &mut Call<'c>,
     end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
     pop: impl FnMut(&mut Call<'c>, &[u8], E, usize) -> Result<bool, CommandError>,
@@ -86,7 +86,7 @@ pub(in crate::commands) fn mpop<'c, E: Copy>(
 }
 
 /// BLMPOP, BZMPOP: [`mpop`] after a timeout argument; if no key exists, the client blocks.
-pub(in crate::commands) fn mpop_or_wait<'c, E: Copy>(
+pub(crate) fn mpop_or_wait<'c, E: Copy>(
     call: &mut Call<'c>,
     kind: Type,
     end: impl FnOnce(Args<'c>, usize) -> Result<E, CommandError>,
@@ -110,11 +110,11 @@ fn count_popped(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(in crate::commands) const POPPED: Work = work::by(count_popped, work::SMALLER_COUNT);
+pub(crate) const POPPED: Work = work::by(count_popped, work::SMALLER_COUNT);
 
 /// `key ... timeout`: `pop` pops from a key and returns whether it existed; if no key exists, the
 /// client blocks.
-pub(in crate::commands) fn pop_or_wait(
+pub(crate) fn pop_or_wait(
     call: &mut Call<'_>,
     kind: Type,
     mut pop: impl FnMut(&mut Call<'_>, &[u8]) -> Result<bool, CommandError>,

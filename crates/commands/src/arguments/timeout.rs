@@ -6,7 +6,7 @@ use russet_command::CommandError;
 
 /// Seconds, with a fraction, as milliseconds rounded up; 0: for ever. `now_ms` is Unix time: the
 /// end of the wait must fit in 64 bits.
-pub(in crate::commands) fn seconds(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
+pub(crate) fn seconds(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
     let timeout = LongDouble::parse(arg).ok_or(CommandError::BadTimeout)?;
     let ms = timeout
         .thousandfold()
@@ -21,7 +21,7 @@ pub(in crate::commands) fn seconds(arg: &[u8], now_ms: i64) -> Result<u64, Comma
 }
 
 /// Milliseconds, a whole number; 0: for ever. `now_ms` as above.
-pub(in crate::commands) fn millis(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
+pub(crate) fn millis(arg: &[u8], now_ms: i64) -> Result<u64, CommandError> {
     let ms = parse_i64(arg).ok_or(CommandError::BadTimeoutMs)?;
     if ms < 0 {
         return Err(CommandError::NegativeTimeout);

@@ -1,10 +1,10 @@
 //! ARDEL and ARDELRANGE.
 
 use super::args::{Range, index};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Array, Container};
 
 pub(super) const ARDEL: Spec = Spec {

@@ -7,11 +7,11 @@
 //! for each gap; ARSCAN skips gaps.
 
 use super::args::{Range, index, write_index};
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Array, Entry};
 
 /// Writes a value, or null.

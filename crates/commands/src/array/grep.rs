@@ -10,12 +10,12 @@
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;
 use super::predicate::{Given, Predicates};
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_base::clock;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Progress;
 use russet_types::{Array, Entry};
 

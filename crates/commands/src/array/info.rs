@@ -1,8 +1,8 @@
 //! ARINFO.
 
 use super::args::write_index;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Array;
 
 pub(super) const ARINFO: Spec = Spec {

@@ -1,10 +1,10 @@
 //! The cursor: ARINSERT, ARNEXT, ARSEEK.
 
 use super::args::{position, write_index};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Array;
 
 const OVERFLOW: CommandError = CommandError::Text("ERR insert index overflow");

@@ -26,7 +26,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     delete::ARDEL,

@@ -8,12 +8,12 @@
 //! Cost: one walk over the slices of the range, nothing kept.
 
 use super::args::Range;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::long_double::LongDouble;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Array, Entry};
 
 pub(super) const AROP: Spec = Spec {

@@ -2,11 +2,11 @@
 
 use super::args::write_index;
 use super::get;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Array;
 
 pub(super) const ARRING: Spec = Spec {

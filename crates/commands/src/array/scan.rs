@@ -1,10 +1,10 @@
 //! ARSCAN.
 
 use super::args::{Range, limit, write_index};
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Array;
 
 pub(super) const ARSCAN: Spec = Spec {

@@ -7,7 +7,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 
 /// Runs commands; each line has a command and the reply, with spaces for line ends.

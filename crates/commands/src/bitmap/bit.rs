@@ -1,10 +1,10 @@
 //! Single bits: SETBIT and GETBIT.
 
 use super::parse_offset;
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const SETBIT: Spec = Spec {
     arity: Arity::Exactly(4),
@@ -66,7 +66,7 @@ fn getbit(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn bits_are_set_and_the_string_grows() {

@@ -11,12 +11,12 @@
 
 use std::borrow::Cow;
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::bits::{Operation, combine};
 use russet_keyspace::{Cause, Class, Db, Expiry, NewValue, Str};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const BITOP: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -152,7 +152,7 @@ impl Computed {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn bed() -> Testbed {
         let mut t = Testbed::new();

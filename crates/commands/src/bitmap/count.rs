@@ -9,10 +9,10 @@
 //! Decided elsewhere: the syntax of ranges: `range`; counting: `encodings::bits`.
 
 use super::range::BitRange;
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::bits;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const BITCOUNT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -89,7 +89,7 @@ fn parse_bitpos_range(call: &Call<'_>) -> Result<BitRange, CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn bits_are_counted_by_byte_and_by_bit() {

@@ -13,7 +13,6 @@
 use smallvec::SmallVec;
 
 use super::{check_offset, parse_offset};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::Keys;
 use russet_command::options::{OptionReader, Word};
@@ -21,6 +20,7 @@ use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeyS
 use russet_encodings::bits::{IntType, Overflow};
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 /// An operation on an integer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -246,7 +246,7 @@ fn bitfield_ro(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn ints(t: &mut Testbed, line: &str) -> String {
         let reply = t.run(line);

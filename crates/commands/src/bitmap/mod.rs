@@ -8,9 +8,9 @@ mod count;
 mod field;
 mod range;
 
-use crate::server::Spec;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     bit::SETBIT,

@@ -1,7 +1,7 @@
 //! ASKING, READONLY, READWRITE: flags that a client of a cluster sets for the commands that follow.
 
-use crate::server::{Call, ClientFlags, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_server::{Call, ClientFlags, CommandResult, Spec};
 
 pub(super) const ASKING: Spec = Spec {
     arity: Arity::Exactly(1),

@@ -8,12 +8,12 @@
 
 use std::sync::OnceLock;
 
-use crate::commands::arguments::scan::ScanArgs;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::scan::ScanArgs;
+use crate::work;
 use russet_base::hashing::hash;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{SLOTS, slot_of};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Type};
 
 const CURSOR: &[KeySpec] = &[KeySpec::one(1, Access::NOT_KEY)];

@@ -2,12 +2,12 @@
 //! of them, are in `russet_cluster`.
 
 use super::enabled::check_enabled;
-use crate::commands::help::{misused, row as help_row, write_help};
-use crate::server::{Call, CommandResult, Handler, Origin, Spec};
+use crate::help::{misused, row as help_row, write_help};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_config::Dialect;
 use russet_keyspace::{SLOTS, slot_of};
+use russet_server::{Call, CommandResult, Handler, Origin, Spec};
 
 /// Flags of subcommands that change something.
 const CHANGES: Flags = Flags::ADMIN
@@ -248,7 +248,7 @@ const HELP: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// Clients ask for the nodes, and for this node, while it loads data.
     #[test]

@@ -1,7 +1,7 @@
 //! The refusal of these commands outside of a cluster.
 
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult};
 
 /// The error of all these commands outside of a cluster.
 pub(super) const DISABLED: &str = "ERR This instance has cluster support disabled";

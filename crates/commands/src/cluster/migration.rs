@@ -2,8 +2,8 @@
 //! GETSLOTMIGRATIONS (Valkey), SYNCSLOTS (between nodes), TRIMSLOTS.
 
 use super::enabled::check_enabled;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_server::{Call, CommandResult, Spec};
 
 /// Flags of subcommands that begin or end a migration.
 const CHANGES: Flags = Flags::ADMIN

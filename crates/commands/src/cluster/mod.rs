@@ -17,7 +17,7 @@ mod enabled;
 mod migration;
 mod slot_stats;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     container::CLUSTER,

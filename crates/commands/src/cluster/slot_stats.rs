@@ -8,12 +8,12 @@
 //!
 //! Decided elsewhere: counting: `server.diagnostics.slot_stats` and the keyspace's tables.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_config::SlotStats as Wanted;
 use russet_keyspace::SLOTS;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const SLOT_STATS: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -119,7 +119,7 @@ fn slot_stats(call: &mut Call<'_>) -> CommandResult {
         reply(call, &slots);
         return Ok(());
     }
-    Err(crate::commands::help::misused(call.args))
+    Err(crate::help::misused(call.args))
 }
 
 fn slot_at(text: &[u8]) -> Result<u16, CommandError> {

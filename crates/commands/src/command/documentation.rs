@@ -7,7 +7,7 @@
 //!
 //! Decided elsewhere: the texts: `commands/<group>/docs.txt`; their form: `russet_command::docs`.
 
-use crate::commands::docs_for;
+use crate::docs_for;
 use russet_command::Spec;
 use russet_command::docs::{Arg, ArgFlags, Doc, DocFlags, Group};
 use russet_resp::Reply;

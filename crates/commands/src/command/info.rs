@@ -9,10 +9,10 @@
 //! Decided elsewhere: the plan: `command::plan`; ACL categories that follow from flags:
 //! `Spec::all_categories`.
 
-use crate::server::{CommandTable, Row};
 use russet_command::{Access, BeginSearch, Category, Flags, KeyExtent, KeySpec};
 use russet_config::Dialect;
 use russet_resp::Reply;
+use russet_server::{CommandTable, Row};
 
 /// Writes the ten fields of a command: name, arity, flags, first key, last key, step,
 /// categories, tips, key specs, subcommands. Flags, categories, tips and specs are sets.
@@ -221,8 +221,8 @@ const CATEGORIES: [(Category, &str); 30] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Spec;
     use russet_command::Arity;
+    use russet_server::Spec;
 
     #[test]
     fn a_row_is_shown_as_redis_shows_it() {

@@ -1,9 +1,9 @@
 //! COMMAND GETKEYS: the keys of a full command, or the reason why it has none.
 
-use crate::server::CommandTable;
 use russet_command::keys::Keys;
 use russet_command::{CommandError, Flags, KeyPlan, Spec};
 use russet_resp::Args;
+use russet_server::CommandTable;
 
 /// The keys of the command line `args`.
 pub(super) fn keys_in(table: &CommandTable, args: Args<'_>) -> Result<Keys, CommandError> {

@@ -1,9 +1,9 @@
 //! COMMAND LIST: names of commands and subcommands, filtered.
 
-use crate::server::Row;
 use russet_base::glob;
 use russet_command::{Category, CommandError};
 use russet_resp::Args;
+use russet_server::Row;
 
 use super::info::category_named;
 

@@ -13,8 +13,8 @@ mod info;
 mod keys;
 mod list;
 
-use crate::server::{Call, CommandResult, Row, Spec};
 use russet_command::{Arity, Category, Facts, Flags};
+use russet_server::{Call, CommandResult, Row, Spec};
 
 use super::help::write_help;
 use documentation::write_docs;

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{docs_for, table};
-use crate::server::{CommandTable, Spec, commands_of};
 use russet_command::docs::{Arg, Doc};
 use russet_command::{Access, BeginSearch, Flags, KeyExtent, KeyPlan, KeySpec};
 use russet_resp::OwnedArgs;
+use russet_server::{CommandTable, Spec, commands_of};
 
 /// russet's own commands, and a command that has other subcommands than Redis's.
 const OWN: [&str; 11] = [
@@ -27,7 +27,7 @@ const OWN: [&str; 11] = [
 const LONGER: [&str; 1] = ["cluster|replicate"];
 
 fn facts() -> Map<String, Value> {
-    let text = include_str!("../../../tests/data/commands.json");
+    let text = include_str!("../../../../tests/data/commands.json");
     serde_json::from_str(text).expect("recorded facts are JSON")
 }
 

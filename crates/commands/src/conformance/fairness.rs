@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// Average number of picks of each element.
 const PICKS: usize = 80;

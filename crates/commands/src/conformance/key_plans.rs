@@ -4,11 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::server::{CommandTable, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::KeyAt;
 use russet_command::{Access, BeginSearch, KeyExtent, KeySpec};
 use russet_resp::OwnedArgs;
+use russet_server::{CommandTable, Spec};
 
 /// The keys of a command line; `None` if it does not have the command's form.
 type Reported = Option<Vec<KeyAt>>;
@@ -253,7 +253,7 @@ fn words() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #[test]
     fn plans_agree_with_the_key_specs(words in words()) {
-        let table = CommandTable::new(&crate::commands::table());
+        let table = CommandTable::new(&crate::table());
         for row in table.rows() {
             let mut args: Vec<&[u8]> = row.full_name.split('|').map(str::as_bytes).collect();
             args.extend(words.iter().map(String::as_bytes));
@@ -272,7 +272,7 @@ proptest! {
     /// Prefetched arguments are keys if the command line has the command's form.
     #[test]
     fn positions_that_plans_give_ahead_are_keys(words in words()) {
-        let table = CommandTable::new(&crate::commands::table());
+        let table = CommandTable::new(&crate::table());
         for row in table.rows() {
             let name = row.full_name.split('|').map(str::as_bytes);
             let args: OwnedArgs = name.chain(words.iter().map(String::as_bytes)).collect();

@@ -11,6 +11,8 @@
 //!     bounds               time, work and memory of small commands of the engines
 //!     scans, fairness          guarantees of SCAN, equal chances of random picks
 //!     snapshots, moved         values while a snapshot or a defragmentation runs
+//!     names                no name of a command in the server's code
+//!     server               the server's parts, as real commands drive them
 
 #[cfg(test)]
 pub(super) mod bounds;
@@ -25,11 +27,15 @@ pub(super) mod key_plans;
 #[cfg(test)]
 pub(super) mod moved;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 pub(super) mod opened_keys;
 #[cfg(test)]
 pub(super) mod rights;
 #[cfg(test)]
 pub(super) mod scans;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 pub(super) mod snapshots;
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! A string that a client is receiving stays where it is. Defragmentation empties sparse slabs
 //! (jemalloc only).
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_base::memory::mover::Mover;
 use russet_keyspace::{DbIndex, Str, Walk};
 use russet_resp::Reply;

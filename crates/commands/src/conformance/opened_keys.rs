@@ -10,11 +10,12 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::super::docs_for;
-use crate::server::{CommandTable, Row, Testbed};
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_command::docs::{Arg, ArgFlags, ArgKind, Group};
 use russet_command::keys::KeyAt;
 use russet_command::{Access, Flags};
 use russet_resp::OwnedArgs;
+use russet_server::{CommandTable, Row};
 
 /// Command lines per row, and per row whose options decide the keys.
 const LINES: usize = 300;

@@ -8,7 +8,7 @@
 //! line.
 
 use super::super::table;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_command::Category;
 use russet_keyspace::ClientId;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_base::memory::mover::Mover;
 use russet_keyspace::{DbIndex, KeyView, Saver, Slice, ValueView, Walk};
 use russet_types::stream::StreamId;

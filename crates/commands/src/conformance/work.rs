@@ -2,8 +2,9 @@
 //! reason.
 
 use super::super::{docs_for, table};
-use crate::server::{Spec, Testbed};
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_command::{Arity, Flags};
+use russet_server::Spec;
 
 /// Commands that touch at most one element, at a cost that grows with something else.
 const ELSEWHERE: &[&str] = &[

@@ -9,13 +9,13 @@
 //!
 //! Decided elsewhere: users and passwords: `russet_acl`; the delay: `Call::begins_to_log_in`.
 
-use crate::commands::server::write_modules;
-use crate::server::{Call, ClientFlags, CommandResult, Server, Spec, World};
+use crate::server::write_modules;
 use russet_acl::Context;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_keyspace::ClientId;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, ClientFlags, CommandResult, Server, Spec, World};
 
 const GREETING: Flags = Flags::NOSCRIPT
     .union(Flags::LOADING)
@@ -228,7 +228,7 @@ fn write_facts(reply: &mut Reply, id: ClientId, server: &Server) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn only_what_stands_behind_auth_is_kept_out_of_the_slow_log() {

@@ -13,8 +13,8 @@ use super::{
     client_closed as closed, client_control as control, client_list as list,
     client_tracking as tracking,
 };
-use crate::server::{Call, ClientFlags, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
+use russet_server::{Call, ClientFlags, CommandResult, Spec};
 
 const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
@@ -57,7 +57,7 @@ const HELP: Spec = Spec {
 
 /// `CLIENT HELP`.
 fn help(call: &mut Call<'_>) -> CommandResult {
-    crate::commands::help::write_help(
+    crate::help::write_help(
         call,
         &[
             "CACHING (YES|NO)",
@@ -305,7 +305,7 @@ fn switch(call: &mut Call<'_>, flag: ClientFlags) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn import_source_is_for_clients_while_the_server_allows_it() {

@@ -1,11 +1,11 @@
 //! CLIENT CLOSED: why connections ended. russet's own; no other server has it.
 
 use super::client_flags::USUAL;
-use crate::commands::help::misused;
-use crate::server::{Call, ClosedClient, CommandResult, Spec};
+use crate::help::misused;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_resp::Reply;
+use russet_server::{Call, ClosedClient, CommandResult, Spec};
 
 pub(super) const CLOSED: Spec = Spec {
     arity: Arity::AtLeast(2),

@@ -9,13 +9,13 @@
 
 use super::client_filter::Filter;
 use super::client_flags::USUAL;
-use crate::commands::help::misused;
-use crate::server::{Call, CommandResult, Pause, Spec, World};
-use crate::server::{EndReason, Ending};
+use crate::help::misused;
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, Category, CommandError, Flags};
 use russet_keyspace::ClientId;
+use russet_server::{Call, CommandResult, Pause, Spec, World};
+use russet_server::{EndReason, Ending};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -171,7 +171,7 @@ const UNBLOCKED: CommandError = CommandError::Text("UNBLOCKED client unblocked v
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn the_old_form_kills_by_address_and_does_not_spare_itself() {

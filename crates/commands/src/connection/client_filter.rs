@@ -2,11 +2,11 @@
 //! prefix negates most of them.
 
 use super::client_list::client_kind;
-use crate::server::{Client, ClientFlags, ClientKind, Server, flag_letters};
 use russet_acl::UserId;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;
+use russet_server::{Client, ClientFlags, ClientKind, Server, flag_letters};
 
 /// Letters that CLIENT LIST shows as flags.
 const LETTERS: &[u8] = b"AbBcCdeEgiIMNOPrRStTuUx";
@@ -236,7 +236,7 @@ fn known<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn conditions_are_joined_and_turned_round() {

@@ -4,10 +4,10 @@
 
 use super::client_filter::{self, Filter};
 use super::client_flags::USUAL;
-use crate::server::{Call, ClientKind, CommandResult, Spec, client_line};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_keyspace::ClientId;
+use russet_server::{Call, ClientKind, CommandResult, Spec, client_line};
 
 const TIPS: &[&str] = &["nondeterministic_output"];
 
@@ -97,7 +97,7 @@ fn line_of(call: &Call<'_>, id: ClientId) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn everybody_is_listed_oldest_first() {

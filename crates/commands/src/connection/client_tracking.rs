@@ -9,11 +9,11 @@
 //! Decided elsewhere: tracked keys and invalidations: `server.messages.tracking`.
 
 use super::client_flags::USUAL;
-use crate::server::{Call, ClientFlags, CommandResult, Spec, Tracker, TrackingMode, World};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, up_to_nul};
 use russet_keyspace::ClientId;
 use russet_resp::Args;
+use russet_server::{Call, ClientFlags, CommandResult, Spec, Tracker, TrackingMode, World};
 
 pub(super) const TRACKING: Spec = Spec {
     arity: Arity::AtLeast(3),

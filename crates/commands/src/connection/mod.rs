@@ -18,7 +18,7 @@ mod client_list;
 mod client_tracking;
 mod session;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     auth::AUTH,

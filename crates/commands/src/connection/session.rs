@@ -3,11 +3,11 @@
 //! Each reads or sets fields of the client's own connection, in O(1); RESET also leaves the
 //! client's channels.
 
-use crate::commands::arguments::db_index;
-use crate::server::{Call, ClientFlags, CommandResult, EndReason, Spec};
+use crate::arguments::db_index;
 use russet_command::{Arity, Category, CommandError, DatabaseUse, Facts, Flags};
 use russet_keyspace::DbIndex;
 use russet_replication::change_stream::is_note;
+use russet_server::{Call, ClientFlags, CommandResult, EndReason, Spec};
 
 pub(super) const PING: Spec = Spec {
     arity: Arity::AtLeast(1),

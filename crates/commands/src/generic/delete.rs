@@ -8,10 +8,10 @@
 //!
 //! Decided elsewhere: how a value is freed: `keyspace::passes::lazyfree`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::{Cause, Class};
+use russet_server::{Call, CommandResult, Spec};
 
 const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
@@ -117,7 +117,7 @@ fn kind(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn keys_are_counted_as_often_as_they_are_named() {

@@ -4,14 +4,14 @@
 //! Other large values are serialized in slices, all of one state: if a command has changed the value
 //! between two slices, the payload begins anew, and after some such beginnings it is made at once.
 
-use crate::commands::work;
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult, Slice, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::ValueView;
 use russet_persistence::rdb::{
     LongDocument, RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large,
 };
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult, Slice, Spec};
 use russet_types::vector_set::Progress;
 
 /// The time that a byte of a document takes, about: printing, compression, checksum.
@@ -116,7 +116,7 @@ fn dump_in_slices(call: &mut Call<'_>, work: LargeDump) -> CommandResult {
 impl LargeDump {
     fn advance(&mut self, call: &mut Call<'_>, slice: Slice) -> Progress {
         let (key, settings) = (call.args.at(1), WriterSettings::of(call));
-        let Some(view) = call.db.look(key) else {
+        let Some(view) = call.db.peek_view(key) else {
             self.stamp = None;
             return Progress::Done;
         };
@@ -180,7 +180,7 @@ pub(super) fn payload_of(writer: &mut RdbWriter, value: &ValueView<'_>) -> Vec<u
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn dump(t: &mut Testbed, key: &str) -> Vec<u8> {
         let reply = t.run_args(&[b"DUMP", key.as_bytes()]);

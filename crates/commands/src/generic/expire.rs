@@ -9,12 +9,12 @@
 //! Decided elsewhere: the arithmetic of times: `arguments::expiry`; deletion when the time comes:
 //! `keyspace`.
 
-use crate::commands::arguments::expiry::TimeForm;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::TimeForm;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const EXPIRE: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -155,7 +155,7 @@ fn record(call: &mut Call<'_>, when: i64) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn conditions_compare_with_the_expiry_that_is_there() {

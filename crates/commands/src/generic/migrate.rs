@@ -15,8 +15,7 @@ use std::io;
 use std::time::Duration;
 
 use super::dump::payload_of;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, MigrateLink, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::keys::{KeyRun, Keys};
@@ -27,6 +26,7 @@ use russet_command::{
 use russet_keyspace::{Cause, Class};
 use russet_persistence::rdb::{Peer, RdbWriter, VERSION_MIGRATE};
 use russet_resp::{Args, ReplyValue, write_request};
+use russet_server::{Call, CommandResult, MigrateLink, Spec};
 
 const ACCESS: Access = Access::TAKE;
 
@@ -463,7 +463,7 @@ fn delete(call: &mut Call<'_>, moved: &[&[u8]]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn passwords_stay_out_of_the_slow_log() {

@@ -22,10 +22,10 @@ mod sort;
 mod tests;
 mod ttl;
 
-pub(in crate::commands) use object::references;
+pub(crate) use object::references;
 
-use crate::commands::server::replication::wait;
-use crate::server::Spec;
+use crate::server::replication::wait;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     delete::DEL,

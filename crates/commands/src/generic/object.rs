@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: encodings: `types`; uses: `keyspace`.
 
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::{self, write_help};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_config::MaxmemoryPolicy;
 use russet_keyspace::{KeyInfo, Str};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Encoding, Hash};
 
 pub(super) const OBJECT: Spec = Spec {
@@ -146,7 +146,7 @@ fn refcount(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The value's reference count as Redis would report it.
-pub(in crate::commands) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
+pub(crate) fn references(call: &Call<'_>, key: &[u8]) -> i64 {
     let config = &call.server.config;
     let shares =
         call.server.memory.limit.maxmemory() == 0 || counts_uses(config.maxmemory_policy).is_none();
@@ -180,7 +180,7 @@ fn help(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::MaxmemoryPolicy;
 
     #[test]

@@ -11,12 +11,12 @@
 //! Decided elsewhere: databases that a cluster allows: `arguments::db_index`.
 
 use super::dump::payload_of;
-use crate::commands::arguments::db_index;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Slice, Spec};
+use crate::arguments::db_index;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
 use russet_keyspace::{Class, DbIndex, ValueView};
 use russet_persistence::rdb::{RdbWriter, SlicedPayload, VERSION_FIELD_TTLS, stamp_of_large};
+use russet_server::{Call, CommandResult, Slice, Spec};
 use russet_types::vector_set::Progress;
 use russet_types::{AnyContainer, Type};
 
@@ -216,7 +216,7 @@ impl LargeCopy {
             return Some(copy);
         }
         let wants_payload = call.effects_wanted();
-        let view = call.db.look(key)?;
+        let view = call.db.peek_view(key)?;
         LargeCopy::begin(&view.value, wants_payload)
     }
 
@@ -237,7 +237,7 @@ impl LargeCopy {
 
     fn advance(&mut self, call: &mut Call<'_>, slice: Slice) -> Progress {
         let (key, wants_payload) = (call.args.at(1), self.payload.is_some());
-        let view = call.db.look(key);
+        let view = call.db.peek_view(key);
         let stamp = view.as_ref().and_then(|view| stamp_of_large(&view.value));
         let (Some(view), Some(stamp)) = (view, stamp) else {
             self.is_gone = true;
@@ -312,7 +312,7 @@ fn move_key(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_keyspace::DbIndex;
 
     #[test]

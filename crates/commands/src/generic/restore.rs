@@ -9,12 +9,12 @@
 //! Cost: O(size of the value). Whether lengths inside are checked deeply: `sanitize-dump-payload`.
 //! The format: `persistence::rdb`.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use russet_config::SanitizePayload;
 use russet_keyspace::{Cause, Class, KeyUse};
 use russet_persistence::rdb::Payload;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const RESTORE: Spec = Spec {
     arity: Arity::AtLeast(4),
@@ -158,11 +158,11 @@ fn restore(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// The payloads of `tests/data/redis-8.10-payloads.txt`: kind, commands, bytes.
     fn newer() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-        let text = include_str!("../../../tests/data/redis-8.10-payloads.txt");
+        let text = include_str!("../../../../tests/data/redis-8.10-payloads.txt");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines
             .map(|line| {

@@ -9,12 +9,12 @@
 //!
 //! Decided elsewhere: cursors: the table of `keyspace`.
 
-use crate::commands::arguments::scan::{ScanArgs, parse_cursor};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::scan::{ScanArgs, parse_cursor};
+use crate::work;
 use russet_base::glob::Glob;
 use russet_command::{Arity, Category, Flags};
 use russet_keyspace::slot_of_pattern;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Type};
 
 pub(super) const KEYS: Spec = Spec {
@@ -134,7 +134,7 @@ fn randomkey(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     fn scan_all(t: &mut Testbed, options: &str) -> BTreeSet<String> {

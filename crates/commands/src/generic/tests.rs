@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_keyspace::DbIndex;
 
 type Model = BTreeMap<String, (String, Option<i64>)>;

@@ -1,9 +1,9 @@
 //! Reading and removing a key's expiry: TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST.
 
-use crate::commands::arguments::expiry::TimeForm;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::TimeForm;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const TTL: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -100,7 +100,7 @@ fn persist(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn seconds_are_rounded_to_the_nearest() {

@@ -13,10 +13,10 @@
 use smallvec::SmallVec;
 
 use super::args;
-use crate::commands::sorted_set::{Conditions, set_scores};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::sorted_set::{Conditions, set_scores};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const GEOADD: Spec = Spec {
     arity: Arity::AtLeast(5),
@@ -95,7 +95,7 @@ fn record_zadd(call: &mut Call<'_>, first: usize, scores: &[f64]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn positions_are_added_as_scores() {

@@ -13,8 +13,8 @@ mod read;
 mod search;
 mod shape;
 
-use crate::server::Spec;
 use russet_encodings::geohash::earth;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::GEOADD,

@@ -12,8 +12,7 @@
 use super::args;
 use super::search::{self, Extras, Order, ResultLimit};
 use super::shape::Area;
-use crate::commands::stored::store;
-use crate::server::{Call, CommandResult, Spec};
+use crate::stored::store;
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::Keys;
 use russet_command::options::{OptionReader, Word};
@@ -22,6 +21,7 @@ use russet_config::Dialect;
 use russet_encodings::geohash::Position;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Limits, Zset};
 
 pub(super) const GEOSEARCH: Spec = Spec {

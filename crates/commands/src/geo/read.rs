@@ -11,11 +11,11 @@
 use super::args;
 use super::earth::Origin;
 use super::search::{write_distance, write_position};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_encodings::geohash::Position;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Zset;
 
 pub(super) const GEODIST: Spec = Spec {
@@ -106,7 +106,7 @@ fn for_each_member(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn distances_hashes_and_positions() {

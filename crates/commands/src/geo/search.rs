@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::cover::cover;
 use super::partial_sort::sort_first;
 use super::shape::Area;
-use crate::commands::arguments::element;
+use crate::arguments::element;
 use russet_base::numbers::float::write_fixed4;
 use russet_config::Dialect;
 use russet_encodings::geohash::Position;

@@ -1,9 +1,9 @@
 //! HDEL.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Hash, HashField};
 
 pub(super) const HDEL: Spec = Spec {
@@ -60,7 +60,7 @@ fn hdel(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn the_last_field_takes_the_hash_along() {

@@ -18,13 +18,13 @@ use super::field_args::{
     unknown_argument,
 };
 use super::fields_last;
-use crate::commands::arguments::expiry::TimeForm;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::TimeForm;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Hash;
 
 pub(super) const HEXPIRE: Spec = Spec {
@@ -262,7 +262,7 @@ pub(super) fn fields_deleted(call: &mut Call<'_>, key: &[u8], fields: &[&[u8]]) 
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn each_field_has_its_own_answer() {

@@ -7,7 +7,7 @@
 //!
 //! Decided elsewhere: Valkey's grammar: `fields_last`; the stored expiry: `types::hash`.
 
-use crate::commands::arguments::expiry::TimeForm;
+use crate::arguments::expiry::TimeForm;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_config::Dialect;

@@ -5,7 +5,7 @@
 //! arguments before they look at the key's type, except times after an option (EX and the like),
 //! which they parse after it.
 
-use crate::commands::arguments::expiry::TimeForm;
+use crate::arguments::expiry::TimeForm;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::Args;

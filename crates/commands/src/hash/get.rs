@@ -6,10 +6,10 @@
 //! Cost: O(1) a field; HGETALL, HKEYS and HVALS O(fields) in one turn, HLEN O(1). The handlers
 //! write values into the reply from where they are.
 
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Entry, Hash, HashField};
 
 /// Calls `see` with the field found; deletes an expired field, which counts as missing.
@@ -223,7 +223,7 @@ fn all(call: &mut Call<'_>, names: bool, values: bool) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn single_fields_are_read() {

@@ -16,14 +16,14 @@ use super::field_args::{
     parse_block, parse_fields, parse_when, unknown_argument,
 };
 use super::fields_last;
-use crate::commands::arguments::element;
-use crate::commands::arguments::expiry::TimeForm;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::expiry::TimeForm;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Hash;
 
 /// The change that HGETEX makes to the fields it reads.
@@ -271,7 +271,7 @@ fn hgetdel(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn hgetex_reads_and_sets_expiries() {

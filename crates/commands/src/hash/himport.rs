@@ -8,9 +8,9 @@
 //! Decided elsewhere: fieldsets: `server::clients::fieldsets`; hashes that share their names:
 //! `types::hash`.
 
-use crate::server::{Call, CommandResult, Fieldset, Fieldsets, Spec};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Fieldset, Fieldsets, Spec};
 use russet_types::Hash;
 
 pub(super) const HIMPORT: Spec = Spec {
@@ -127,7 +127,7 @@ fn discard_all(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     const NO_FIELDSET: &str = "-ERR no such fieldset\r\n";
 

@@ -8,11 +8,11 @@
 //!
 //! Cost: O(1).
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::long_double::LongDouble;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Expiry, Hash};
 
 /// The number that a field held.
@@ -123,7 +123,7 @@ fn hincrbyfloat(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn integers_add_up_to_the_limits() {

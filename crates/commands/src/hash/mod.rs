@@ -25,7 +25,7 @@ mod set;
 mod setex;
 mod ttl;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     delete::HDEL,

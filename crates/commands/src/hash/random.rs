@@ -14,14 +14,14 @@
 
 use std::collections::HashSet;
 
-use crate::commands::arguments::element;
-use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::sample::{Passing, SampleArgs, is_few};
+use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Entry, Hash, HashField};
 
 pub(super) const HRANDFIELD: Spec = Spec {
@@ -113,7 +113,7 @@ fn write_field(reply: &mut Reply, field: HashField<'_>, paired: bool) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     /// Bug: a field due in the next millisecond was deleted together with an expired field.

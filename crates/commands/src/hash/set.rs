@@ -9,10 +9,10 @@
 //!
 //! Decided elsewhere: encodings, and when names are shared: `types::hash`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Expiry, Hash};
 
 pub(super) const HSET: Spec = Spec {
@@ -136,7 +136,7 @@ fn hsetnx(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn new_fields_are_counted() {

@@ -16,13 +16,13 @@ use super::field_args::{
     INVALID_COUNT, NO_TIME, SECOND_FIELDS_WORD, parse_block, parse_when, unknown_argument,
 };
 use super::fields_last;
-use crate::commands::arguments::expiry::TimeForm;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::TimeForm;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Expiry, Hash};
 
 pub(super) const HSETEX: Spec = Spec {
@@ -298,7 +298,7 @@ fn holds(call: &mut Call<'_>, options: &SetexOptions<'_>, now: u64) -> Result<bo
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn fields_are_set_with_their_expiry() {

@@ -10,11 +10,11 @@
 
 use super::field_args::{BAD_COUNT, parse_fields};
 use super::fields_last::block_only;
-use crate::commands::arguments::expiry::TimeForm;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::TimeForm;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Hash;
 
 const NO_FIELD: i64 = -2;
@@ -153,7 +153,7 @@ fn hpersist(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn times_are_given_in_four_ways() {

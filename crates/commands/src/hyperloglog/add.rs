@@ -11,13 +11,13 @@
 //! changes it.
 
 use super::{check, damaged, store};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_encodings::hyperloglog::{
     self, DENSE_BYTES, RegisterForm, add_dense, empty, invalidate, raises,
 };
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const PFADD: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -82,7 +82,7 @@ fn pfadd(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn elements_count_once() {

@@ -9,8 +9,7 @@
 //! decides the error.
 
 use super::{check, damaged, store};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::hyperloglog::{
     DENSE_BYTES, RegisterForm, Registers, as_dense, cached, count, empty, invalidate, set_cached,
@@ -18,6 +17,7 @@ use russet_encodings::hyperloglog::{
 };
 use russet_keyspace::{Class, Db};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const PFCOUNT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -135,7 +135,7 @@ fn pfmerge(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn a_union_is_counted_and_merged() {

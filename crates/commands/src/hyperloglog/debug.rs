@@ -4,9 +4,9 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::{check, damaged, store};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::hyperloglog::{RegisterForm, Registers, describe_runs, self_test, to_dense};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const PFDEBUG: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -97,7 +97,7 @@ fn pfselftest(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn registers_and_runs_are_shown() {

@@ -11,10 +11,10 @@ mod add;
 mod count;
 mod debug;
 
-use crate::server::Spec;
 use russet_command::CommandError;
 use russet_encodings::hyperloglog::{Damage, RegisterForm, form};
 use russet_keyspace::{NewValue, Place, Str};
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::PFADD,

@@ -12,12 +12,12 @@ use super::reply::{last, reply_lengths, write_expanded};
 use super::row::{
     BAD_INTEGER, GROWS, WRITES, WRITING, WRITTEN_KEY, at, compiled, missing_or_not, path_at, plain,
 };
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Format, Kind, Location, Path, Value, View};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 use std::borrow::Cow;
 use std::sync::Arc;

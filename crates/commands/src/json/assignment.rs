@@ -7,9 +7,9 @@
 
 use super::editing::pay_from;
 use super::row::plain;
-use crate::server::CommandResult;
 use russet_command::CommandError;
 use russet_json::{Budget, DEPTH_MAX, Document, Key, Kind, Location, Path, View};
+use russet_server::CommandResult;
 use russet_types::Json;
 
 /// A document that does not exist is only made at the root.

@@ -7,11 +7,11 @@
 
 use super::get::GetOptions;
 use super::row::{compiled, path_at};
-use crate::commands::work::{self, Work, look};
-use crate::server::{Call, CommandResult};
+use crate::work::{self, Work, look};
 use russet_command::CommandError;
 use russet_json::{Value, View};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult};
 use russet_types::Json;
 
 const VALUE_BYTES: u64 = 16;

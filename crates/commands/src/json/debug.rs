@@ -3,10 +3,10 @@
 use super::count;
 use super::printing::{Means, reply_from};
 use super::row::{READING, READS, compiled, each_result, missing, path_at, utf8, whole};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, BeginSearch, CommandError, KeyExtent, KeySpec};
 use russet_json::{Budget, Document, EvalError, Path, Value};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 const UNKNOWN: CommandError = CommandError::Text("ERR unknown subcommand - try `JSON.DEBUG HELP`");
 

@@ -13,12 +13,12 @@
 
 use super::printing::{Means, PATHS, PATHS_BYTES, share};
 use super::row::{OTHER_TYPE, plain, write};
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_json::{Budget, Document, PathCache};
 use russet_keyspace::{Cause, Class};
 use russet_resp::{Args, OwnedArgs, Reply, message};
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult};
 use russet_types::Json;
 use russet_types::vector_set::Progress;
 use std::sync::Arc;
@@ -265,7 +265,7 @@ pub(super) fn edit_there(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// Threads both parse texts and change copies: the command must not take the answer of the
     /// parser for the answer of the copy.

@@ -9,10 +9,10 @@ use super::row::{
     READ_KEY, READING, READS, compiled, each_match, each_result, missing, path_at, plain, read,
     utf8, whole,
 };
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{Budget, Composer, Document, EvalError, Format, Path, Value};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 const NOT_IN_RESP2: CommandError =
     CommandError::Text("ERR FORMAT argument is not supported on RESP2");

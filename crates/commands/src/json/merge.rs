@@ -14,11 +14,11 @@ use super::editing::pay_from;
 use super::parsing::{self, Edit, Taken};
 use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, is_root, path_at, plain, utf8};
 use super::set::check_format;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Budget, Document, Kind, Location, Path, Value, View};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 
 pub(super) const MERGE: Spec = Spec {

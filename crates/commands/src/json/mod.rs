@@ -40,7 +40,7 @@ mod shape;
 mod tests;
 mod text;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     array::ARRAPPEND,

@@ -19,12 +19,12 @@ use super::parsing::LONG;
 use super::printing::{PATHS, PATHS_BYTES, share};
 use super::row::{GROWS, OTHER_TYPE, WRITING, compiled, is_root, path_at, plain};
 use super::set::SET;
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_json::{Budget, Document, EvalError, PathCache};
 use russet_keyspace::Class;
 use russet_resp::{Args, OwnedArgs};
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 use russet_types::vector_set::Progress;
 use std::collections::HashMap;
@@ -344,7 +344,7 @@ fn take_over(call: &mut Call<'_>, setting: Setting) -> Option<CommandResult> {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// A thread sets values at many places, and begins again if a document has changed meanwhile.
     #[test]

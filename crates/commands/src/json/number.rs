@@ -13,10 +13,10 @@ use super::reply::{last, write_number};
 use super::row::{
     WRITES, WRITING, WRITTEN_KEY, coded, compiled, missing_or_not, path_at, plain, utf8,
 };
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Kind, Location, Number, Path, Value, View, number_of, print_number};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 use smallvec::SmallVec;
 use std::collections::HashMap;

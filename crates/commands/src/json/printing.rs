@@ -10,11 +10,11 @@
 
 use super::get::{mget_texts, text};
 use super::row::{compiled, read};
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_json::{Budget, Document, PathCache};
 use russet_resp::{Args, OwnedArgs, Reply, message};
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult};
 use russet_types::vector_set::Progress;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

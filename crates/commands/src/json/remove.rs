@@ -6,9 +6,9 @@ use super::assignment::outermost;
 use super::count;
 use super::editing::{Apply, Change, edit, edit_there, pay_from};
 use super::row::{WRITES, WRITING, WRITTEN_KEY, compiled, path_at, plain};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Kind, Location, Value, View};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const DEL: Spec = Spec {
     arity: Arity::AtLeast(2),

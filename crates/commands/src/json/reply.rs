@@ -1,9 +1,9 @@
 //! Values as replies.
 
-use crate::server::CommandResult;
 use russet_command::CommandError;
 use russet_json::{Format, Kind, Number, Path, Value, View};
 use russet_resp::Reply;
+use russet_server::CommandResult;
 
 /// The name of a value's type, as JSON.TYPE has it.
 pub(super) fn kind_name(value: Value<'_>) -> &'static str {

@@ -14,12 +14,12 @@ use super::parsing::{self, Edit, Taken};
 use super::row::{
     GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, is_root, path_at, plain, utf8,
 };
-use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::{ExpireArg, KEEPTTL};
 use russet_command::{Arity, CommandError};
 use russet_json::Fpha;
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 use std::ops::Range;
 

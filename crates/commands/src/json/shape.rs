@@ -12,12 +12,12 @@ use super::row::{
     BAD_INTEGER, NO_DOCUMENT, READ_KEY, READING, READS, coded, compiled, each_result, missing,
     missing_or_not, path_at, plain, read, utf8, whole, wrong_value,
 };
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, EvalError, Kind, Path, Value, View};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 const LOOKS: Spec = Spec {
     arity: Arity::AtLeast(2),

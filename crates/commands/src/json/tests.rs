@@ -1,7 +1,7 @@
 //! Lines whose replies are a real server's (answers.txt), and beyond replies: documents after
 //! changes, events, effects, WATCH, copies, payloads, times, integers that do not fit.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 
 const ANSWERS: &str = include_str!("answers.txt");

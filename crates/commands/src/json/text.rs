@@ -11,10 +11,10 @@ use super::row::{
     GROWS, WRITES, WRITING, WRITTEN_KEY, at, coded, compiled, missing_or_not, path_at, plain, utf8,
     wrong_value,
 };
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_json::{Document, Kind, Location, Path, Value, View};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Json;
 
 pub(super) const STRAPPEND: Spec = Spec {

@@ -9,11 +9,11 @@
 //! Decided elsewhere: encodings and nodes: `types::list`.
 
 use super::read::absolute;
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, End, List};
 
 pub(super) const LSET: Spec = Spec {
@@ -165,7 +165,7 @@ fn ltrim(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn an_index_is_read_only_when_there_is_a_list() {

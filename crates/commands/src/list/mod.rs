@@ -16,7 +16,7 @@ mod pop;
 mod push;
 mod read;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     push::LPUSH,

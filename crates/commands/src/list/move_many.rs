@@ -9,12 +9,12 @@
 
 use super::pop::{parse_end, taken};
 use super::push;
-use crate::commands::arguments::{element, timeout};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, OnTimeout, Spec};
+use crate::arguments::{element, timeout};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::{Args, OwnedArgs, Reply};
+use russet_server::{Call, CommandResult, OnTimeout, Spec};
 use russet_types::{Container, End, Limits, List, Type};
 
 pub(super) const LMOVEM: Spec = Spec {
@@ -238,7 +238,7 @@ fn blmovem(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn array(words: &str) -> String {
         let mut reply = format!("*{}\r\n", words.split_whitespace().count());

@@ -11,11 +11,11 @@
 
 use super::pop::{parse_end, taken};
 use super::push::{self, push_one};
-use crate::commands::arguments::{element, timeout};
-use crate::server::{Call, CommandResult, OnTimeout, Spec};
+use crate::arguments::{element, timeout};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, OnTimeout, Spec};
 use russet_types::{Container, End, List, Type};
 
 pub(super) const LMOVE: Spec = Spec {
@@ -146,7 +146,7 @@ fn wait(call: &mut Call<'_>, timeout_ms: u64) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn an_element_goes_from_end_to_end() {

@@ -8,13 +8,13 @@
 //!
 //! Decided elsewhere: the arguments of LMPOP and the wait: `arguments::several_keys`.
 
-use crate::commands::arguments::element;
-use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, End, List, Type};
 
 pub(super) const LPOP: Spec = Spec {
@@ -255,7 +255,7 @@ fn blmpop(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn pops_take_from_their_end() {

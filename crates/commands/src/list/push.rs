@@ -8,10 +8,10 @@
 //!
 //! Decided elsewhere: when a list converts: `types::list`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::{Class, RefMut};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, End, Limits, List};
 
 pub(super) const LPUSH: Spec = Spec {
@@ -120,7 +120,7 @@ pub(super) fn event(end: End) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn elements_are_pushed_one_after_the_other() {

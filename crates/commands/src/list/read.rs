@@ -6,11 +6,11 @@
 //! Cost: LLEN O(1); LINDEX O(nodes up to the index); LRANGE O(nodes before the range + elements);
 //! LPOS O(elements compared), which MAXLEN bounds.
 
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Entry, List};
 
 pub(super) const LLEN: Spec = Spec {
@@ -227,7 +227,7 @@ fn lpos(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn ranges_reach_across_nodes_and_past_the_ends() {

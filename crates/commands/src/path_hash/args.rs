@@ -1,6 +1,6 @@
 //! Numbers and groups of fields as arguments, and fields in replies.
 
-use crate::commands::arguments::element;
+use crate::arguments::element;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};

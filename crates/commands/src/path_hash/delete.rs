@@ -1,9 +1,9 @@
 //! PHDEL and PHDELPREFIX.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, PathHash};
 
 const DELETES: &[KeySpec] = &[KeySpec::one(1, Access::TAKE)];

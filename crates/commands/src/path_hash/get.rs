@@ -1,9 +1,9 @@
 //! Reading exact paths: PHGET, PHMGET, PHGETALL, PHEXISTS, PHCARD.
 
 use super::args::{Fields, Groups, write_all, write_named};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, PathHash};
 
 const READ_FAST: Flags = Flags::READONLY.union(Flags::FAST);

@@ -18,7 +18,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     delete::PHDEL,

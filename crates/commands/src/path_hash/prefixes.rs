@@ -9,10 +9,10 @@
 use std::collections::VecDeque;
 
 use super::args::{Fields, count, length, write_all, write_named};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Hash, PathHash};
 
 pub(super) const PHLONGEST: Spec = Spec {

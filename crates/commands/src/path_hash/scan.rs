@@ -10,10 +10,10 @@
 //! Cost: O(length of cursor and prefix + page).
 
 use super::args::{count, write_all};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::PathHash;
 
 const INVALID_CURSOR: CommandError = CommandError::Text("ERR invalid cursor");

@@ -1,10 +1,10 @@
 //! PHSET and PHMSET.
 
 use super::args::{Fields, Groups, count};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::PathHash;
 
 pub(super) const PHSET: Spec = Spec {

@@ -4,7 +4,7 @@
 //! of checks byte for byte. Beyond that: events and dirty counts, ACL categories, the counted work,
 //! payloads of each dialect, and damaged payloads.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Dialect;
 
 /// Runs commands; each line has a command and the reply, with spaces for line ends. A word `""` is

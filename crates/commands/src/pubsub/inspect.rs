@@ -1,11 +1,11 @@
 //! PUBSUB: channels and patterns with subscribers, and their numbers.
 
 use super::too_many;
-use crate::commands::help;
-use crate::pubsub::{Kind, Name};
-use crate::server::{Call, CommandResult, Spec};
+use crate::help;
 use russet_base::glob;
 use russet_command::{Arity, Facts, Flags};
+use russet_pubsub::{Kind, Name};
+use russet_server::{Call, CommandResult, Spec};
 
 const FLAGS: Flags = Flags::PUBSUB.union(Flags::LOADING).union(Flags::STALE);
 

@@ -7,15 +7,15 @@
 //! cluster the bus carries the message to the other nodes, otherwise the stream to the replicas;
 //! the append only file never has it.
 //!
-//! Decided elsewhere: channels and patterns: `crate::pubsub`; ACL of channels: the gates, by the
+//! Decided elsewhere: channels and patterns: `russet_pubsub`; ACL of channels: the gates, by the
 //! row's `channels`.
 
 mod inspect;
 
-use crate::pubsub::Kind;
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::glob;
 use russet_command::{Access, Arity, ChannelUse, CommandError, Facts, Flags, KeySpec};
+use russet_pubsub::Kind;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) static SPECS: &[Spec] = &[
     PSUBSCRIBE,
@@ -167,5 +167,5 @@ fn publish(call: &mut Call<'_>, kind: Kind) -> CommandResult {
 
 /// The error for several arguments to a subcommand.
 fn too_many(call: &Call<'_>) -> CommandError {
-    crate::commands::help::misused(call.args)
+    crate::help::misused(call.args)
 }

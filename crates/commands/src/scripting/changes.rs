@@ -1,8 +1,8 @@
 //! Changes of the cache and of the libraries: not while a script runs, and freed later.
 
-use crate::server::Call;
 use russet_command::CommandError;
 use russet_keyspace::FEW;
+use russet_server::Call;
 
 /// Parses SYNC or ASYNC after `FLUSH`; the default is `lazyfree-lazy-user-flush`. `true`: a thread
 /// frees the memory later.

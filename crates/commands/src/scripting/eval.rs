@@ -5,11 +5,11 @@
 
 use super::changes::check_idle;
 use super::row::RUNS;
-use crate::server::{Call, CommandResult, Program, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
 use russet_scripting::{ScriptId, Setup, Use};
+use russet_server::{Call, CommandResult, Program, Spec};
 
 const EVAL_ONLY: &str = "ERR Please use EVAL instead of EVALSHA for debugging";
 

@@ -3,10 +3,10 @@
 use super::changes::check_idle;
 use super::eval::{EVAL, EVAL_RO, feed_monitors, keys_and_args};
 use super::row::RUNS;
-use crate::server::{Call, CommandResult, Program, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{CommandError, Flags};
 use russet_scripting::{Setup, Use};
+use russet_server::{Call, CommandResult, Program, Spec};
 
 pub(super) const FCALL: Spec = Spec {
     name: "fcall",

@@ -13,10 +13,10 @@
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
 use super::{function_dump, function_list};
-use crate::commands::help;
-use crate::server::{Call, CommandResult, Spec};
+use crate::help;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_scripting::{Setup, Use};
+use russet_server::{Call, CommandResult, Spec};
 
 const WRITES: Flags = Flags::WRITE;
 const ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];

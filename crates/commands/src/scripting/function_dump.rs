@@ -3,11 +3,11 @@
 //!     (245 | code: string)* | version: u16le | checksum: u64le
 
 use super::changes::check_idle;
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_config::Dialect;
 use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS, VERSION_MIGRATE};
 use russet_scripting::{Libraries, LoadError, Setup};
+use russet_server::{Call, CommandResult};
 
 /// `FUNCTION DUMP`.
 ///
@@ -44,7 +44,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     check_idle(call)?;
     let args = call.args;
     if args.len() > 4 {
-        return Err(crate::commands::help::misused(args));
+        return Err(crate::help::misused(args));
     }
     let policy = match args.len() {
         3 => Policy::Append,

@@ -1,9 +1,9 @@
 //! FUNCTION LIST and STATS.
 
-use crate::server::{Call, CommandResult};
 use russet_base::clock;
 use russet_base::glob::{check, matches};
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult};
 
 /// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`.
 ///

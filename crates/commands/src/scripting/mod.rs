@@ -21,7 +21,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     eval::EVAL,

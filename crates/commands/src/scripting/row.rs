@@ -1,7 +1,7 @@
 //! The parts of rows that these commands share.
 
-use crate::server::Spec;
 use russet_command::{Arity, Category, Flags};
+use russet_server::Spec;
 
 /// Common flags of the commands that run a script.
 pub(super) const RUNS: Flags = Flags::NOSCRIPT
@@ -13,7 +13,7 @@ pub(super) const RUNS: Flags = Flags::NOSCRIPT
 /// The row of a subcommand.
 pub(super) const fn sub(
     name: &'static str,
-    handler: crate::server::Handler,
+    handler: russet_server::Handler,
     arity: Arity,
     flags: Flags,
 ) -> Spec {

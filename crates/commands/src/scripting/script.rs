@@ -2,10 +2,10 @@
 
 use super::changes::{check_idle, free, frees_later};
 use super::row::sub;
-use crate::commands::help;
-use crate::server::{Call, CommandResult, DebugMode, Spec};
+use crate::help;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_scripting::{Setup, Use};
+use russet_server::{Call, CommandResult, DebugMode, Spec};
 
 pub(super) const SCRIPT: Spec = Spec {
     arity: Arity::AtLeast(2),

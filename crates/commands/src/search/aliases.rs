@@ -2,9 +2,9 @@
 
 use super::definitions::changed;
 use super::row::{READS, WRITES, catch_up, check_prefixes, refusal};
-use crate::server::{Call, CommandResult, Handler, Spec};
 use russet_command::{Arity, Category, Facts};
 use russet_search::error::{ALIAS_CONFLICT, NO_INDEX, SearchError};
+use russet_server::{Call, CommandResult, Handler, Spec};
 
 const fn row(name: &'static str, handler: Handler, words: u8) -> Spec {
     Spec {

@@ -3,9 +3,9 @@
 //! Options without a directive here, of threads, forks and pools, are not listed.
 
 use super::row::READS;
-use crate::server::{Call, CommandResult, Spec, World};
 use russet_command::{Arity, Category, CommandError};
 use russet_config::{Directive, Flags, Gate, find};
+use russet_server::{Call, CommandResult, Spec, World};
 
 const NOT_AN_OPTION: CommandError = CommandError::Text("SEARCH_OPTION_INVALID Invalid option");
 const BAD_VALUE: CommandError =

@@ -5,14 +5,14 @@
 
 use super::row::{READS, catch_up, check_prefixes};
 use super::walk::listing::Listing;
-use crate::server::search::Held;
-use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
 use russet_search::index::Index;
 use russet_search::inspect::{NumberedDocuments, TagDocuments};
 use russet_search::schema::{Algorithm, FieldKind};
+use russet_server::search::Held;
+use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::vector_set::Progress;
 
 const NO_INDEX: CommandError = CommandError::Text("Can not create a search ctx");

@@ -4,13 +4,13 @@
 use super::row::{
     GROWS, READS, REMOVING, WRITES, catch_up, check_deletion, check_prefixes, refusal, words,
 };
-use crate::commands::work::by;
-use crate::server::search::documents::check_path;
-use crate::server::search::{DATABASE, text_settings};
-use crate::server::{Call, CommandResult, Origin, Spec};
+use crate::work::by;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::error::{INDEX_EXISTS, SearchError};
 use russet_search::schema::{Field, FieldKind, parse};
+use russet_server::search::documents::check_path;
+use russet_server::search::{DATABASE, text_settings};
+use russet_server::{Call, CommandResult, Origin, Spec};
 
 const OTHER_DATABASE: CommandError = CommandError::Text("Cannot create index on db != 0");
 const NO_DATABASE: CommandError = CommandError::Text("ERR DB index is out of range");
@@ -207,7 +207,7 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const fn removing(name: &'static str, handler: crate::server::Handler) -> Spec {
+const fn removing(name: &'static str, handler: russet_server::Handler) -> Spec {
     Spec {
         arity: Arity::AtLeast(2),
         flags: WRITES,

@@ -1,7 +1,7 @@
 //! Definitions that a log restores, also after flushes; definitions that a release refuses; the
 //! owners of cursors and names.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use proptest::prelude::*;
 use russet_keyspace::ClientId;
 

@@ -5,14 +5,14 @@
 
 use super::row::{READS, catch_up, check_prefixes, refusal};
 use super::shards;
-use crate::server::search::Held;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
 use russet_resp::{DeferredHeader, Reply};
 use russet_search::error::SearchError;
 use russet_search::expression::Value;
 use russet_search::index::{Faults, Figures};
 use russet_search::schema::{Algorithm, Field, FieldKind, KeyType, Schema, ShapeSpace, Vector};
+use russet_server::search::Held;
+use russet_server::{Call, CommandResult, Spec};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// Of SVS-VAMANA with a compression, unless a definition says another.

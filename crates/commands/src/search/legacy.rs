@@ -9,7 +9,6 @@
 use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, refusal};
 use super::shards;
 use super::walk::loading::Reader;
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Access, Arity, Category, CommandError, Facts, KeySpec};
 use russet_keyspace::{Cause, Class};
@@ -20,6 +19,7 @@ use russet_search::index::Settings;
 use russet_search::pipeline::Loader;
 use russet_search::schema::KeyType;
 use russet_search::text::Language;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Expiry, Hash};
 
 /// The fields in which ADD keeps the options, and which GET leaves out.

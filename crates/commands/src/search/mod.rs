@@ -43,7 +43,7 @@ mod suggestions;
 mod walk;
 mod words;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     aggregate::AGGREGATE,

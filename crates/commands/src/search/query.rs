@@ -7,7 +7,6 @@ use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, Merged, statistics};
 use super::walk::{Asked, Body, Question, Walk, Written, work};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_base::numbers::general;
 use russet_command::{Arity, CommandError, Facts};
@@ -20,6 +19,7 @@ use russet_search::pipeline::shards::ShardRow;
 use russet_search::pipeline::{FieldName, OutputRow, Pipeline};
 use russet_search::request::{Format, Options, SearchRequest};
 use russet_search::schema::Schema;
+use russet_server::{Call, CommandResult, Spec};
 
 /// The words of options begin here.
 const OPTIONS_AT: usize = 3;

@@ -6,13 +6,13 @@
 //! line for each command.
 
 use super::shards::statistics;
-use crate::server::Call;
-use crate::server::search::Held;
 use russet_command::{Category, CommandError, Flags};
 use russet_config::SearchOnLoading;
 use russet_keyspace::DbIndex;
 use russet_search::error::{SearchError, Wording};
 use russet_search::schema::Schema;
+use russet_server::Call;
+use russet_server::search::Held;
 
 pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
 pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);

@@ -1,7 +1,6 @@
 //! The settings of queries: the meaning of a command's words, and the settings that a query takes
 //! from the index's options and the `search-*` directives.
 
-use crate::server::Server;
 use russet_config::{Config, SearchScorer};
 use russet_search::hit::DocumentId;
 use russet_search::index::Index;
@@ -9,6 +8,7 @@ use russet_search::query::Dialect;
 use russet_search::request::{Defaults, Options};
 use russet_search::score::Scorer;
 use russet_search::search::Search;
+use russet_server::Server;
 
 /// The settings that words of a command stand for.
 pub(super) fn defaults(server: &Server, rows_max: u64, is_resp3: bool) -> Defaults {

@@ -7,12 +7,12 @@ use super::row::{READS, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards;
 use super::walk::work;
-use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::iterate::Clock;
 use russet_search::request::SearchRequest;
 use russet_search::spelling::{Checking, Misspelled, Speller};
+use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::vector_set::Progress;
 
 const BAD_DISTANCE: CommandError =

@@ -3,8 +3,7 @@
 //! The dictionaries belong to no index. Redis emits no events of their changes.
 
 use super::row::{GROWS, READS, WRITES, refusal};
-use crate::commands::work::{by, look};
-use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
+use crate::work::{by, look};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, KeySpec};
@@ -13,6 +12,7 @@ use russet_encodings::suggestions::{
 };
 use russet_resp::Reply;
 use russet_search::error::{PARSE_ARGS, SearchError};
+use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::Suggestions;
 use russet_types::vector_set::Progress;
 

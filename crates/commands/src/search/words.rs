@@ -7,11 +7,11 @@ use super::row::{GROWS, READS, WRITES, catch_up, check_prefixes, readable, refus
 use super::shards;
 use super::walk::listing::Listing;
 use super::walk::work;
-use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::error::SearchError;
 use russet_search::schema::FieldKind;
+use russet_server::{Call, CommandResult, Origin, Spec};
 use russet_types::vector_set::Progress;
 use std::ops::Bound;
 

@@ -4,9 +4,9 @@
 //! words over, and `russet_sentinel` writes replies and errors. The rows check arity and secrets,
 //! as for other commands.
 
-use crate::commands::help::row as help_row;
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::row as help_row;
 use russet_command::{Arity, Facts, Flags};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) static SPECS: &[Spec] = &[SENTINEL];
 

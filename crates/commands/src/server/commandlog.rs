@@ -10,9 +10,9 @@
 //! `server::parts::observe::command_log`.
 
 use super::slowlog;
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, LogKind, Spec};
+use crate::help::{self, write_help};
 use russet_command::{Arity, CommandError, Flags};
+use russet_server::{Call, CommandResult, LogKind, Spec};
 
 pub(super) const COMMANDLOG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -101,7 +101,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn large_requests_and_replies_are_kept_with_their_bytes() {

@@ -12,15 +12,15 @@
 //! Decided elsewhere: directives and their texts: `russet_config`; taking effect:
 //! `server::settings`.
 
-use crate::commands::help::{self, write_help};
-use crate::server::{
-    Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
-    is_stranger,
-};
+use crate::help::{self, write_help};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_config::{Config, Gate, system_text};
 use russet_keyspace::KeyspaceStats;
 use russet_resp::{Args, Reply};
+use russet_server::{
+    Call, CommandResult, CommandStats, Histogram, Rates, Spec, Stats, TO_STRANGERS, World,
+    is_stranger,
+};
 
 const CONFIG_FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -335,7 +335,7 @@ fn set(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn values_are_set_and_got() {

@@ -11,9 +11,8 @@ pub(super) mod protocol;
 pub(super) mod reload;
 
 use super::config::NO_FILE;
-use crate::commands::cluster::debug as cluster;
-use crate::commands::help::{misused, write_help};
-use crate::server::{Call, CommandResult, PausePoint, Spec, World};
+use crate::cluster::debug as cluster;
+use crate::help::{misused, write_help};
 use reload::reload;
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
@@ -22,6 +21,7 @@ use russet_command::{Arity, CommandError, Flags};
 use russet_config::{parse_memory, system_text};
 use russet_encodings::quicklist;
 use russet_keyspace::{Class, Expiry, NewValue};
+use russet_server::{Call, CommandResult, PausePoint, Spec, World};
 
 pub(super) const DEBUG: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -126,7 +126,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// `0` is off, other numbers are on; text that is no number is 0, as for C's `atoi`.
-pub(in crate::commands) fn on_off(text: &[u8]) -> bool {
+pub(crate) fn on_off(text: &[u8]) -> bool {
     let digits = text.iter().take_while(|b| b.is_ascii_digit());
     digits.into_iter().any(|&b| b != b'0')
 }
@@ -495,7 +495,7 @@ fn segfault(_: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Allowed;
 
     fn bed() -> Testbed {

@@ -1,11 +1,11 @@
 //! FLUSH UNDO, FLUSH PENDING: the data that flushes have set aside (`flush-grace`). russet's own;
 //! no other server has them.
 
-use crate::commands::arguments::db_index;
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, Spec, UndoRequest};
+use crate::arguments::db_index;
+use crate::help::{self, write_help};
 use russet_base::numbers::number::parse_digits;
 use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
+use russet_server::{Call, CommandResult, Spec, UndoRequest};
 
 const CATEGORIES: Category = Category::KEYSPACE.union(Category::DANGEROUS);
 
@@ -152,7 +152,7 @@ fn parse(call: &mut Call<'_>) -> Result<UndoRequest, CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn bed() -> Testbed {
         let mut t = Testbed::new();

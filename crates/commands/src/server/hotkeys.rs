@@ -10,13 +10,13 @@
 //!
 //! Decided elsewhere: counting, and the memory for it: `server::parts::observe::hotkeys`.
 
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Server, Spec};
+use crate::help::{self, write_help};
 use russet_base::numbers::number::parse_i64;
 use russet_cluster::slot_ranges;
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::{SLOTS, SlotSet};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, HotkeysSession, HotkeysSettings, Server, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
 
@@ -375,7 +375,7 @@ fn keys_of<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn what_redis_refuses_is_refused() {

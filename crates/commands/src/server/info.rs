@@ -1,8 +1,8 @@
 //! INFO.
 
-use crate::server::info::{self, Source};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, Facts, Flags};
+use russet_server::info::{self, Source};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const INFO: Spec = Spec {
     arity: Arity::AtLeast(1),
@@ -33,7 +33,7 @@ fn info(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn titles(t: &mut Testbed, command: &str) -> String {
         let text = t.run(command);

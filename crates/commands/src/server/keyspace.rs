@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: freeing: `keyspace`; data set aside: `flush`, `Server::flush_aside`.
 
-use crate::commands::arguments::db_index;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::db_index;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use russet_keyspace::DbIndex;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const DBSIZE: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -204,7 +204,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_base::wake::Wake;
 
     #[test]

@@ -11,11 +11,11 @@
 
 pub(super) mod report;
 
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, Histogram, OF_LATENCY, Row, Spec, World};
+use crate::help::{self, write_help};
 use report::{doctor_text, graph_text};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Histogram, OF_LATENCY, Row, Spec, World};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -227,7 +227,7 @@ fn reset(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn with_spikes() -> Testbed {
         let mut t = Testbed::new();

@@ -7,15 +7,15 @@
 //!
 //! Decided elsewhere: the figures: `server::observe::info`; the allocator: `base::memory`.
 
-use crate::commands::help::{self, write_help};
-use crate::server::info::{MemoryFigures, Source, excess, memory_figures};
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::{self, write_help};
 use doctor::diagnosis;
 use russet_base::memory::alloc;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, CommandError, Facts, Flags, KeySpec};
 use russet_keyspace::DbIndex;
 use russet_resp::Reply;
+use russet_server::info::{MemoryFigures, Source, excess, memory_figures};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::shared_figures;
 
 const TIPS: &[&str] = &[
@@ -278,7 +278,7 @@ pub(super) mod doctor;
 mod exact;
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn usage_grows_with_the_value() {

@@ -30,7 +30,7 @@ mod state;
 
 pub(super) use module::write_modules;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     persistence::append_only::BGREWRITEAOF,

@@ -1,11 +1,11 @@
 //! MODULE: russet loads no modules. The commands of modules that it has are built in.
 
-use crate::commands::help::{self, write_help};
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::{self, write_help};
 use russet_base::text::Printable;
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_config::Dialect;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 
 const LOADS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
@@ -56,7 +56,7 @@ fn list(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The list of modules, of MODULE LIST and HELLO.
-pub(in crate::commands) fn write_modules(reply: &mut Reply, dialect: Dialect) {
+pub(crate) fn write_modules(reply: &mut Reply, dialect: Dialect) {
     let modules = dialect.modules();
     reply.array(modules.len());
     for module in modules {
@@ -107,7 +107,7 @@ fn unload(_: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn no_module_is_loaded_and_the_refusal_names_it() {

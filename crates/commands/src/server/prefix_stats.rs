@@ -1,9 +1,9 @@
 //! PREFIXSTATS: figures by the prefixes of keys. russet's own; no other server has it.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Flags};
 use russet_keyspace::PrefixFigures;
+use russet_server::{Call, CommandResult, Spec};
 
 /// Default COUNT.
 const LINES: usize = 10;

@@ -9,10 +9,10 @@
 //! Decided elsewhere: recording: `server::parts::observe::command_log`. `commandlog` shares these
 //! functions for all three logs.
 
-use crate::commands::help::{self, misused, write_help};
-use crate::server::{Call, CommandResult, LogKind, Spec};
+use crate::help::{self, misused, write_help};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_server::{Call, CommandResult, LogKind, Spec};
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
 /// Default count of GET.
@@ -143,7 +143,7 @@ pub(super) fn empty(call: &mut Call<'_>, kind: LogKind) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// A test bed in which every command counts as slow.
     fn bed() -> Testbed {

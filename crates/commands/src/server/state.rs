@@ -8,10 +8,10 @@
 
 use rand::Rng;
 
-use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
 use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts, Flags};
+use russet_server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) const TIME: Spec = Spec {
     arity: Arity::Exactly(1),
@@ -116,7 +116,7 @@ fn lolwut(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn the_time_stands_still_in_a_transaction_and_a_script() {

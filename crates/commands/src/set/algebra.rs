@@ -11,13 +11,13 @@
 //! Cost: see each command; a handler writes the reply during the walk, without a set for the
 //! result, if the walk gives each member once.
 
-use crate::commands::arguments::element;
-use crate::commands::stored::store;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::stored::store;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, Db, Ref};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Limits, Set, SetBuilder, difference, intersect, union};
 
 /// The sets at some keys; missing sets are `None`.
@@ -310,7 +310,7 @@ fn sdiffstore(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn filled() -> Testbed {
         let mut t = Testbed::new();

@@ -7,12 +7,12 @@
 //! Cost: as SINTER, SUNION and SDIFF, whose plans are shared (`algebra`).
 
 use super::algebra::{Plan, Sets, by_size, look_up, taken_away};
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_encodings::hyperloglog::Registers;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Set, difference_len, intersection_len, union_len};
 
 pub(super) const SINTERCARD: Spec = Spec {
@@ -140,7 +140,7 @@ fn sdiffcard(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn filled() -> Testbed {
         let mut t = Testbed::new();

@@ -8,11 +8,11 @@
 //!
 //! Decided elsewhere: encodings, and when they change: `types::set`.
 
-use crate::commands::arguments::element;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::work;
 use russet_command::{Access, Arity, Category, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Set};
 
 pub(super) const SADD: Spec = Spec {
@@ -209,7 +209,7 @@ fn smembers(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn members_are_there_once() {

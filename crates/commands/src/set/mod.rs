@@ -16,7 +16,7 @@ mod members;
 mod random;
 mod scan;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     members::SADD,

@@ -11,15 +11,15 @@
 
 use std::collections::HashSet;
 
-use crate::commands::arguments::element;
-use crate::commands::arguments::sample::{Passing, is_few};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::sample::{Passing, is_few};
+use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::OwnedArgs;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Limits, Set};
 
 pub(super) const SPOP: Spec = Spec {
@@ -256,7 +256,7 @@ fn srandmember(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     fn members(reply: &str) -> Vec<String> {

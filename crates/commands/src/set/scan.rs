@@ -1,10 +1,10 @@
 //! SSCAN.
 
-use crate::commands::arguments::element;
-use crate::commands::arguments::scan::{Of, ScanArgs, parse_cursor};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::scan::{Of, ScanArgs, parse_cursor};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Set};
 
 pub(super) const SSCAN: Spec = Spec {
@@ -54,7 +54,7 @@ fn sscan(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     #[test]

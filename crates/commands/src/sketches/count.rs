@@ -1,8 +1,8 @@
 //! How many cells and places the commands of count-min sketches and top-k lists would touch: their
 //! work (`commands::work`). O(1).
 
-use crate::commands::work::{self, Work, look};
-use crate::server::{Call, CommandResult};
+use crate::work::{self, Work, look};
+use russet_server::{Call, CommandResult};
 use russet_types::{CountMin, TopK};
 
 /// A counter in each row for each item.

@@ -1,8 +1,8 @@
 //! Commands that ask a sketch about each of their items.
 
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult};
 use russet_types::Container;
 
 /// Writes an array with the answer of `answer` for each item after the key; `missing`: the error

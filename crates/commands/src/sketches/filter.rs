@@ -2,11 +2,11 @@
 //! arguments of INSERT.
 
 use super::room::room;
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult};
 use russet_types::Container;
 
 /// A filter of either kind.

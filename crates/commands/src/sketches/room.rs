@@ -1,7 +1,7 @@
 //! The room that a command has for a sketch: `maxmemory`, if there is a limit. The handlers refuse
 //! a larger sketch before they take memory, and the server evicts no key for a sketch.
 
-use crate::server::Call;
+use russet_server::Call;
 use russet_sketches::Room;
 
 /// Bounds the sketches that the command makes or enlarges, until it is dropped. A command that was

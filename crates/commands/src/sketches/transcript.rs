@@ -1,6 +1,6 @@
 //! Plays recorded lines against a server in the process, and compares the replies.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// The words of a line, split at spaces; `''` is an empty word.
 fn words(line: &str) -> Vec<Vec<u8>> {
@@ -12,7 +12,7 @@ fn words(line: &str) -> Vec<Vec<u8>> {
 }
 
 /// A line's reply, with spaces for line ends and other bytes escaped.
-pub(in crate::commands) fn reply_to(t: &mut Testbed, line: &str) -> String {
+pub(crate) fn reply_to(t: &mut Testbed, line: &str) -> String {
     let words = words(line);
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     shown(&t.run_args(&words))
@@ -34,7 +34,7 @@ fn shown(reply: &[u8]) -> String {
 }
 
 /// Plays lines in both protocols, each in an empty database with the string `str`.
-pub(in crate::commands) fn play(answers: &str) {
+pub(crate) fn play(answers: &str) {
     let mut wrong = Vec::new();
     for resp3 in [false, true] {
         let mut t = Testbed::new();
@@ -59,21 +59,21 @@ pub(in crate::commands) fn play(answers: &str) {
 }
 
 /// Runs lines, and checks the reply of each.
-pub(in crate::commands) fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
+pub(crate) fn converse(t: &mut Testbed, lines: &[(&str, &str)]) {
     for (line, expected) in lines {
         assert_eq!(reply_to(t, line), *expected, "{line}");
     }
 }
 
 /// The payload of a key.
-pub(in crate::commands) fn payload(t: &mut Testbed, key: &str) -> Vec<u8> {
+pub(crate) fn payload(t: &mut Testbed, key: &str) -> Vec<u8> {
     let reply = t.run_args(&[b"DUMP", key.as_bytes()]);
     let start = reply.iter().position(|byte| *byte == b'\n').expect("bulk") + 1;
     reply[start..reply.len() - 2].to_vec()
 }
 
 /// Bytes from hexadecimal digits.
-pub(in crate::commands) fn hex(digits: &str) -> Vec<u8> {
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits = digits.as_bytes().chunks(2);
     let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
     digits.map(|two| byte(two).expect("two digits")).collect()
@@ -81,7 +81,7 @@ pub(in crate::commands) fn hex(digits: &str) -> Vec<u8> {
 
 /// Makes a value by lines, and checks that its payload equals Redis's payload, and that this
 /// payload makes the same value again.
-pub(in crate::commands) fn check_payload(lines: &[&str], key: &str, of_redis: &str) {
+pub(crate) fn check_payload(lines: &[&str], key: &str, of_redis: &str) {
     let mut t = Testbed::new();
     t.run("CONFIG SET rdbcompression no");
     for line in lines {
@@ -98,7 +98,7 @@ pub(in crate::commands) fn check_payload(lines: &[&str], key: &str, of_redis: &s
 }
 
 /// Refuses a payload, whose version and checksum are added here.
-pub(in crate::commands) fn check_refused(what: &str, fields: &[u8]) {
+pub(crate) fn check_refused(what: &str, fields: &[u8]) {
     let mut t = Testbed::new();
     let mut payload = fields.to_vec();
     russet_persistence::rdb::seal(&mut payload, 12);

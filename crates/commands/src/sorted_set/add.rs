@@ -9,17 +9,17 @@
 //!
 //! Cost: O(log n) a member.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Limits, Zset};
 use smallvec::SmallVec;
 
 /// Conditions for setting a member's score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::commands) struct Conditions {
+pub(crate) struct Conditions {
     /// NX: only new members.
     pub new: bool,
     /// XX: only existing members.
@@ -187,7 +187,7 @@ fn add<'a>(
 
 /// The changes that a command made to members.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::commands) struct Changes {
+pub(crate) struct Changes {
     added: u64,
     moved: u64,
     /// The last member's score, unless the conditions refused it.
@@ -202,7 +202,7 @@ impl Changes {
 }
 
 /// Sets the scores of members of the sorted set at argument 1 and records the change.
-pub(in crate::commands) fn set_scores<'a>(
+pub(crate) fn set_scores<'a>(
     call: &mut Call<'a>,
     scores: &[f64],
     member_at: impl Fn(usize) -> &'a [u8],
@@ -254,7 +254,7 @@ pub(in crate::commands) fn set_scores<'a>(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn members_are_added_and_moved() {

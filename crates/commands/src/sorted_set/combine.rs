@@ -14,14 +14,14 @@ use std::collections::HashMap;
 
 use super::range::write_element;
 use super::source::{Scored, Source};
-use crate::commands::arguments::element;
-use crate::commands::stored::store;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::stored::store;
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, Db};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Zset};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -371,7 +371,7 @@ fn zintercard(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn words(reply: &str) -> String {
         let words = reply.split("\r\n").skip(2).step_by(2);

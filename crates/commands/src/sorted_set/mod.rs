@@ -25,8 +25,8 @@ mod source;
 
 pub(super) use add::{Conditions, set_scores};
 
-use crate::server::{Call, Spec};
 use russet_keyspace::Class;
+use russet_server::{Call, Spec};
 
 pub(super) static SPECS: &[Spec] = &[
     add::ZADD,

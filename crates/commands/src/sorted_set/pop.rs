@@ -12,13 +12,13 @@
 //! Decided elsewhere: arguments of ZMPOP, and the wait: `arguments::several_keys`.
 
 use super::members_removed;
-use crate::commands::arguments::element;
-use crate::commands::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::several_keys::{self, mpop, mpop_or_wait, pop_or_wait};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Type, Zset};
 
 /// The end to pop from.
@@ -249,7 +249,7 @@ fn bzmpop(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn both_ends_give_up_their_members() {

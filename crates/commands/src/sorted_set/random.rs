@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use super::range::write_element;
-use crate::commands::arguments::element;
-use crate::commands::arguments::sample::{Passing, SampleArgs, is_few};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::sample::{Passing, SampleArgs, is_few};
+use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Entry, Zset};
 
 pub(super) const ZRANDMEMBER: Spec = Spec {
@@ -86,7 +86,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     #[test]

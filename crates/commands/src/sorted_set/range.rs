@@ -12,15 +12,15 @@
 //! Decided elsewhere: bounds: `bounds`; encodings: `types::zset`.
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
-use crate::commands::arguments::element;
-use crate::commands::stored::store;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::stored::store;
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Entry, Zset};
 
 /// The kind of a range's bounds.
@@ -411,7 +411,7 @@ fn zrangestore(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Dialect;
 
     /// Members of a reply without scores.

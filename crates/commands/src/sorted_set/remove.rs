@@ -10,9 +10,9 @@
 
 use super::bounds::{LexRange, RankRange, ScoreRange};
 use super::members_removed;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Zset};
 
 pub(super) const ZREM: Spec = Spec {
@@ -166,7 +166,7 @@ fn remove_range(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn the_last_member_takes_the_set_along() {

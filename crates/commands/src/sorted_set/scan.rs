@@ -1,11 +1,11 @@
 //! ZSCAN.
 
-use crate::commands::arguments::element;
-use crate::commands::arguments::scan::{Of, ScanArgs, parse_cursor};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::element;
+use crate::arguments::scan::{Of, ScanArgs, parse_cursor};
+use crate::work;
 use russet_base::numbers::float::{write_double, write_g17};
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Entry, Zset};
 
 pub(super) const ZSCAN: Spec = Spec {
@@ -68,7 +68,7 @@ fn zscan(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use std::collections::BTreeSet;
 
     #[test]

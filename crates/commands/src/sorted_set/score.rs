@@ -9,9 +9,9 @@
 //! Decided elsewhere: bounds: `bounds`.
 
 use super::bounds::{LexRange, ScoreRange};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, ElementArgs, Flags, KeySpec};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::{Container, Zset};
 
 pub(super) const ZSCORE: Spec = Spec {
@@ -189,7 +189,7 @@ fn rank(call: &mut Call<'_>, from_highest: bool) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn scores_and_ranks_are_given() {

@@ -1,10 +1,10 @@
 //! XADD.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::{
     AppendError, ENTRY_BYTES_MAX, GivenId, NewId, Pairs, StreamId, TrimResult,

@@ -1,10 +1,10 @@
 //! XDELEX and XACKDEL: delete entries, depending on the groups that refer to them.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_keyspace::{Class, RefMut};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::{DeleteOutcome, StreamId};
 

@@ -15,13 +15,13 @@ pub(super) mod consumers;
 pub(super) mod nack;
 pub(super) mod pending;
 
-use crate::commands::help::{self, misused, write_help};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::{self, misused, write_help};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::StreamId;
 

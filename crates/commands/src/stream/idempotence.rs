@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: the table of iids: `types::stream`, `encodings::idmp`.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::hashing::xxh3;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::{DURATION_MAX, Pairs, SIZE_MAX};
 
@@ -220,7 +220,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_keyspace::ExpiryMode;
 
     #[test]

@@ -9,13 +9,13 @@
 //!
 //! Decided elsewhere: FULL: `info_full`; the figures: `types::stream`.
 
-use crate::commands::help::{self, misused, write_help};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::help::{self, misused, write_help};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::stream::{Group, StreamId};
 use russet_types::{Container, Stream};
 

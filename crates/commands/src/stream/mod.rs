@@ -28,7 +28,7 @@ mod served;
 mod stated;
 mod trim;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::XADD,

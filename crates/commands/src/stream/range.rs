@@ -1,10 +1,10 @@
 //! XRANGE and XREVRANGE.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::StreamId;
 

@@ -12,10 +12,10 @@
 //!
 //! Decided elsewhere: arguments: `read_args`; limits of the reply: `served`; effects: `stated`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, OnTimeout, Spec};
+use crate::work;
 use russet_command::{Access, Arity, BeginSearch, Category, Flags, KeyExtent, KeySpec};
 use russet_resp::{DeferredHeader, OwnedArgs, Reply};
+use russet_server::{Call, CommandResult, OnTimeout, Spec};
 use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, IdleCursor, Range, StreamId};
 use russet_types::{Stream, Type};
 

@@ -8,14 +8,14 @@
 //!
 //! Cost: O(words), O(1) a stream to resolve.
 
-use crate::commands::arguments::timeout;
-use crate::server::Call;
+use crate::arguments::timeout;
 use russet_base::numbers::number::parse_i64;
 use russet_command::keys::{KeyRun, Keys};
 use russet_command::options::{OptionReader, Word};
 use russet_command::{Access, BadKeys, CommandError};
 use russet_config::Dialect;
 use russet_resp::Args;
+use russet_server::Call;
 use russet_types::stream::StreamId;
 use russet_types::{Container, Stream};
 

@@ -1,6 +1,6 @@
 //! Entries in replies: `[ID, [name, value, ...]]`.
 
-use crate::commands::arguments::element;
+use crate::arguments::element;
 use russet_resp::Reply;
 use russet_types::stream::{Range, StreamId};
 

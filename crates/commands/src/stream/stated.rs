@@ -1,6 +1,6 @@
 //! The effects of reading with groups, written as Redis's commands.
 
-use crate::server::Call;
+use russet_server::Call;
 use russet_types::stream::StreamId;
 
 /// An entry that was assigned to a consumer, or is no longer pending.

@@ -11,7 +11,7 @@ pub(super) mod claim;
 #[cfg(test)]
 pub(super) mod kept;
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 fn bulk(text: &str) -> String {
     format!("${}\r\n{text}\r\n", text.len())

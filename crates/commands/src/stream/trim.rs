@@ -11,11 +11,11 @@
 //!
 //! Decided elsewhere: the trim itself: `types::stream`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::stream::{Bound, GivenId, References, StreamId, Trim, TrimResult};
 use russet_types::{Container, Stream};
 

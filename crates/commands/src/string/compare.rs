@@ -6,11 +6,11 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::keys::Keys;
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Cause, Class, Str};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 /// Length of a digest's text.
 const DIGEST_DIGITS: usize = 16;
@@ -178,7 +178,7 @@ fn delex(call: &mut Call<'_>) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// Taken from Redis 8.10.2.
     #[test]

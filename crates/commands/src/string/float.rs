@@ -1,9 +1,9 @@
 //! INCRBYFLOAT: strings as long doubles.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::long_double::LongDouble;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, NewValue};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const INCRBYFLOAT: Spec = Spec {
     arity: Arity::Exactly(3),
@@ -43,7 +43,7 @@ fn incrbyfloat(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn sums_are_written_without_exponents() {

@@ -9,11 +9,11 @@
 //!
 //! Decided elsewhere: forms of time: `arguments::expiry`.
 
-use crate::commands::arguments::expiry::ExpireArg;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::ExpireArg;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Cause, Class};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const GETEX: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -155,7 +155,7 @@ fn delifeq(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn getex_states_what_it_did_to_the_expiry() {

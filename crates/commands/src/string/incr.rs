@@ -1,9 +1,9 @@
 //! INCR, DECR, INCRBY, DECRBY: strings as 64-bit integers.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, NewValue, Str};
+use russet_server::{Call, CommandResult, Spec};
 
 const COUNTER: Spec = Spec {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),

@@ -15,13 +15,13 @@
 use std::cmp::Ordering;
 
 use super::set::{record_past_expiry, record_set_until};
-use crate::commands::arguments::expiry::ExpireArg;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::ExpireArg;
 use russet_base::numbers::long_double::LongDouble;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Cause, Class, Expiry, NewValue, Place, Str};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const INCREX: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -424,7 +424,7 @@ fn reply_pair<N: Number>(call: &mut Call<'_>, value: N, difference: N) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn pair(one: i64, other: i64) -> String {
         format!("*2\r\n:{one}\r\n:{other}\r\n")

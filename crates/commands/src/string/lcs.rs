@@ -7,10 +7,10 @@
 //! Cost: O(n * m / 64) time and n * m / 8 bytes, in one turn; refused if Redis's table, four bytes
 //! a pair, would exceed `proto-max-bulk-len`. A table that cannot be allocated is an error.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const LCS: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -267,7 +267,7 @@ fn write_matches(reply: &mut Reply, table: &Table<'_>, options: &LcsOptions, len
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use proptest::collection::vec;
     use proptest::prelude::*;
 

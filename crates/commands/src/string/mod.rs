@@ -20,7 +20,7 @@ mod multi;
 mod range;
 mod set;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     set::GET,

@@ -8,15 +8,15 @@
 //! Cost: O(keys) lookups; a large value is not copied (`NewValue::argument`).
 
 use super::set::record_set_until;
-use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::{ExpireArg, KEEPTTL};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{
     Access, Arity, BeginSearch, Category, CommandError, Flags, KeyExtent, KeySpec,
 };
 use russet_keyspace::{Class, Expiry, NewValue};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const MGET: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -215,7 +215,7 @@ fn record_sets(call: &mut Call<'_>, pairs: Args<'_>, expiry: Expiry) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn msetnx_sets_all_or_nothing() {

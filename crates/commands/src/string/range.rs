@@ -6,10 +6,10 @@
 //!
 //! Cost: O(bytes read or written), and the growth.
 
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, Expiry, NewValue};
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const STRLEN: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -145,7 +145,7 @@ fn append(call: &mut Call<'_>) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use super::slice;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn ranges_are_inclusive_and_cut_to_the_string() {

@@ -13,13 +13,13 @@
 //! storing: `keyspace`'s `Place`.
 
 use super::compare::Comparison;
-use crate::commands::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
-use crate::server::{Call, CommandResult, Spec};
+use crate::arguments::expiry::{ExpireArg, KEEPTTL, TimeForm};
 use russet_command::keys::Keys;
 use russet_command::{Access, Arity, BadKeys, Category, CommandError, Facts, Flags, KeySpec};
 use russet_config::Dialect;
 use russet_keyspace::{Cause, Class, Expiry, NewValue};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 
 pub(super) const GET: Spec = Spec {
     arity: Arity::Exactly(2),
@@ -352,7 +352,7 @@ fn getset(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn conditions_exclude_each_other_but_not_themselves() {

@@ -8,10 +8,10 @@ use super::row::{
     BLOCKED, GROWS, NOT_A_SERIES, TOO_OLD, WRITING, WRITTEN_KEY, find, timestamp, value,
 };
 use super::{compact, compactions};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::series::{AddError, AddOutcome, Write};
 use russet_timeseries::{Policy, Sample};
 use russet_types::TimeSeries;

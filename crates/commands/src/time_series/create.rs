@@ -2,9 +2,9 @@
 
 use super::options::Asked;
 use super::row::{GROWS, MISSING, WRITING, WRITTEN_KEY, WRONG_TYPE};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TimeSeries;
 
 const EXISTS: CommandError = CommandError::Text("ERR TSDB: key already exists");

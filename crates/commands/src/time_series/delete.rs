@@ -4,9 +4,9 @@ use super::compact;
 use super::count;
 use super::range::bounds;
 use super::row::{MISSING, WRITES, WRITING, WRITTEN_KEY, WRONG_TYPE};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TimeSeries;
 
 const BEYOND: CommandError = CommandError::Text(

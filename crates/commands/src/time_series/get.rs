@@ -3,8 +3,8 @@
 use super::compact::open_bucket;
 use super::row::{MISSING, READ_KEY, READING, READS, WRONG_TYPE};
 use super::rows_text::reply_sample;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TimeSeries;
 
 const BAD_WORD: CommandError = CommandError::Text("ERR TSDB: wrong 3rd argument");

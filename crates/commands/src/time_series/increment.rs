@@ -3,10 +3,10 @@
 use super::options::{Asked, policy_of};
 use super::row::{GROWS, WRITING, WRITTEN_KEY, WRONG_TYPE, find, timestamp};
 use super::{compact, compactions};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::series::{AddOutcome, Write};
 use russet_timeseries::{Policy, Sample};
 use russet_types::TimeSeries;

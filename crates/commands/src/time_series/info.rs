@@ -7,10 +7,10 @@ use super::compact::{is_linked, rule_of};
 use super::filters::{begin_labels, reply_label};
 use super::options::policy_of;
 use super::row::{MISSING, READ_KEY, READING, READS, WRONG_TYPE};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::write_double;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::{ChunkFigures, Labels, Rule, Series};
 use russet_types::TimeSeries;
 

@@ -37,7 +37,7 @@ use cost::{count, thread};
 use labels::{filters, gathered, query, shards, slices};
 use rules::{compact, compactions};
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::ADD,

@@ -13,10 +13,10 @@ use super::row::{READING, READS, find};
 use super::rows_text::RowsText;
 use super::shards::{Found, gather};
 use super::slices::{Unreadable, Wanted, in_slices};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::Aggregator;
 use russet_timeseries::index::Filter;
 use russet_timeseries::range::Allowance;
@@ -124,7 +124,7 @@ impl<'a> Group<'a> {
 }
 
 /// The words of the command.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     pub range: RangeArgs,
     pub shown: Shown<'a>,
     pub group: Option<Group<'a>>,

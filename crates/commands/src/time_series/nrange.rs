@@ -11,10 +11,10 @@ use super::range_args::RangeArgs;
 use super::row::{MISSING, READING, READS};
 use super::rows_text::RowsText;
 use super::thread::{self, Column, MakeRows};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, CommandError, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::range::{Allowance, TooManyValues};
 use russet_types::TimeSeries;
 

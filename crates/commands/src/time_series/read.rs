@@ -8,10 +8,10 @@ use super::count as counted;
 use super::row::{READ_KEY, READING, READS};
 use super::rows_text::RowsText;
 use super::thread::{self, Column};
-use crate::server::{Call, CommandResult, OnTimeout, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_resp::{Args, OwnedArgs};
+use russet_server::{Call, CommandResult, OnTimeout, Spec};
 use russet_timeseries::Series;
 use russet_types::{TimeSeries, Type};
 use std::ops::ControlFlow;
@@ -200,7 +200,7 @@ fn wait(call: &mut Call<'_>, cursor: u64, timeout_ms: u64) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn text(reply: Vec<u8>) -> String {
         String::from_utf8(reply).expect("text")

@@ -2,8 +2,8 @@
 //!
 //! The lines are in `answers`, each with the reply in both protocols.
 
-use crate::commands::sketches::transcript::{check_refused, converse, hex, payload, play};
-use crate::server::Testbed;
+use crate::sketches::transcript::{check_refused, converse, hex, payload, play};
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// Replies of Redis Stack 7.4 to the same lines.
 #[test]

@@ -3,9 +3,9 @@
 //! Dispatch queues the commands after MULTI (`server::execution::dispatch`); this module runs or
 //! discards the queue. Touched keys mark their watchers through `keyspace::listeners::watch`.
 
-use crate::commands::work;
-use crate::server::{Call, ClientFlags, CommandResult, Origin, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Facts, Flags, KeySpec};
+use russet_server::{Call, ClientFlags, CommandResult, Origin, Spec};
 
 pub(super) static SPECS: &[Spec] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
 

@@ -18,12 +18,12 @@ use rand::rngs::SmallRng;
 
 use super::row::{KEYS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, INVALID, image};
-use crate::commands::work;
-use crate::server::searches::{self, Answer, Work};
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Flags};
 use russet_resp::Args;
+use russet_server::searches::{self, Answer, Work};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::{
     AddOutcome, Content, EF_CONSTRUCTION, M_DEFAULT, Parameters, Placement, Product, Projection,

@@ -1,8 +1,8 @@
 //! VSETATTR, VGETATTR.
 
 use super::row::{KEYS, READS_FAST};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Facts, Flags};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 
 pub(super) const VSETATTR: Spec = Spec {

@@ -1,9 +1,9 @@
 //! VREM, VISMEMBER, VEMB.
 
 use super::row::{KEYS, READS, READS_FAST};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::Cause;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Quantization;
 use russet_types::{Container, VectorSet};
 

@@ -1,8 +1,8 @@
 //! VCARD, VDIM, VINFO.
 
 use super::row::{KEYS, READS_FAST};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::vector_set::Projection;
 use russet_types::{Container, VectorSet};
 

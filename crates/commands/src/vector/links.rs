@@ -1,8 +1,8 @@
 //! VLINKS.
 
 use super::row::{KEYS, READS_FAST};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 
 pub(super) const VLINKS: Spec = Spec {

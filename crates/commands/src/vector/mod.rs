@@ -24,7 +24,7 @@ mod sim;
 mod tests;
 mod vectors;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
 pub(super) static SPECS: &[Spec] = &[
     add::VADD,

@@ -10,11 +10,11 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::row::{KEYS, READS};
-use crate::commands::arguments::sample::{Passing, is_few};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Pieces, Slice, Spec};
+use crate::arguments::sample::{Passing, is_few};
+use crate::work;
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Facts};
+use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::{Content, NodeId, Progress};
 

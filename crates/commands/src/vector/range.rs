@@ -1,11 +1,11 @@
 //! VRANGE.
 
 use super::row::{KEYS, READS};
-use crate::commands::work;
-use crate::server::searches::{self, Answer, Work};
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::{clock, numbers::number};
 use russet_command::{Arity, CommandError, Facts};
+use russet_server::searches::{self, Answer, Work};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::{End, Names, Progress};
 

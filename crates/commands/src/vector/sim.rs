@@ -14,15 +14,15 @@
 
 use super::row::{KEYS, READS, dimension_mismatch, input_mismatch};
 use super::vectors::{Given, image};
-use crate::commands::work;
-use crate::server::searches::{self, Answer, Work};
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::{
     clock,
     numbers::{float, number},
 };
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
+use russet_server::searches::{self, Answer, Work};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::VectorSet;
 use russet_types::vector_set::filter::Filter;
 use russet_types::vector_set::{

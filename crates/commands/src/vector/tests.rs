@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 fn filled(options: &str) -> Testbed {
     let mut t = Testbed::new();

@@ -1,13 +1,12 @@
 //! Vectors as arguments: `[REDUCE dim] (FP32 blob | VALUES n number ...)`.
 
-use crate::server::Call;
-use crate::server::searches::Task;
 use russet_base::{
     clock,
     numbers::{float, number},
 };
 use russet_command::CommandError;
 use russet_resp::Args;
+use russet_server::Call;
 use russet_types::vector_set::{DIM_MAX, Product, Progress, Projection};
 
 pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector specification");
@@ -76,12 +75,6 @@ impl Given {
             Some(count) if args.is(at, "values") => at + 2 + count as usize,
             _ => at + 2,
         }
-    }
-}
-
-impl Task for Product {
-    fn step(&mut self, nanos: usize) -> Progress {
-        Product::step(self, nanos)
     }
 }
 

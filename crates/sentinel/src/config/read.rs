@@ -312,7 +312,7 @@ pub(super) mod tests {
         text.lines().zip(1..).filter_map(line).collect()
     }
 
-    pub(in crate::config) fn read_text(text: &str) -> Result<Setup, (usize, &'static str)> {
+    pub(crate) fn read_text(text: &str) -> Result<Setup, (usize, &'static str)> {
         read(&lines_of(text), &|path| path != b"/nonexistent")
     }
 

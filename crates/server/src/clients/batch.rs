@@ -23,43 +23,43 @@ use smallvec::SmallVec;
 /// Commands of a batch. Their prefetched lines, five or six per key, must stay in the first-level
 /// cache beside the loop's own data until they run: with 32, a SET among a million keys costs a
 /// fifth more, because its stores wait for lines that were evicted again.
-pub(in crate::server) const COMMANDS_MAX: usize = 16;
+pub(crate) const COMMANDS_MAX: usize = 16;
 /// A batch takes no further command after this many keys; `COMMAND_KEYS_MAX` is per command.
-pub(in crate::server) const KEYS_MAX: usize = 16;
+pub(crate) const KEYS_MAX: usize = 16;
 const COMMAND_KEYS_MAX: usize = 64;
 /// Keys of which each stage is prefetched together.
-pub(in crate::server) const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 /// Elements sought within containers.
 const SOUGHT_MAX: usize = 64;
 /// Commands that a client may run in a turn.
-pub(in crate::server) const BUDGET: usize = 1024;
+pub(crate) const BUDGET: usize = 1024;
 /// Argument spans whose memory is kept for the next command; more is freed.
 const SPANS_KEPT: usize = 4096;
 /// Bytes of input that the log shows when a client breaks the protocol.
-pub(in crate::server) const SHOWN_INPUT: usize = 128;
+pub(crate) const SHOWN_INPUT: usize = 128;
 /// Reply bytes after which a client waits for its next turn, so that they are sent first.
-pub(in crate::server) const OUTPUT_BUDGET: usize = 256 * 1024;
+pub(crate) const OUTPUT_BUDGET: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Parsed {
+pub struct Parsed {
     /// Where the command starts and ends in the buffer.
-    pub(in crate::server) start: usize,
-    pub(in crate::server) end: usize,
-    pub(in crate::server) first_span: usize,
-    pub(in crate::server) spans: usize,
-    pub(in crate::server) row: Option<usize>,
-    pub(in crate::server) first_hash: usize,
-    pub(in crate::server) hashes: usize,
+    pub start: usize,
+    pub end: usize,
+    pub(crate) first_span: usize,
+    pub spans: usize,
+    pub row: Option<usize>,
+    pub(crate) first_hash: usize,
+    pub hashes: usize,
 }
 
 /// The loop's reusable memory for a batch.
 #[derive(Default)]
 pub struct Batch {
-    pub(in crate::server) spans: Vec<Span>,
+    pub spans: Vec<Span>,
     /// Large arguments of the first command, if it began earlier.
-    pub(in crate::server) apart: Option<Box<LargeArgs>>,
-    pub(in crate::server) commands: Vec<Parsed>,
-    pub(in crate::server) hashes: Vec<KeyHash>,
+    pub(crate) apart: Option<Box<LargeArgs>>,
+    pub commands: Vec<Parsed>,
+    pub hashes: Vec<KeyHash>,
     /// The number of keys whose lines, and whose entries, are prefetched.
     with_lines: usize,
     with_entries: usize,
@@ -67,7 +67,7 @@ pub struct Batch {
 }
 
 /// The command before the command that is being parsed.
-pub(in crate::server) struct Neighbour<'t, H: 'static> {
+pub struct Neighbour<'t, H: 'static> {
     name: Span,
     head: Option<Head>,
     row: Option<&'t Row<H>>,
@@ -85,7 +85,7 @@ impl<H: 'static> Neighbour<'_, H> {
 
 /// An element that a command seeks inside its first key's container.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Sought {
+pub struct Sought {
     key: Span,
     hash: KeyHash,
     name: Span,
@@ -251,7 +251,7 @@ fn prefetch_places(probes: &[Probe<'_, '_>], source: Source<'_>) {
 }
 
 impl Batch {
-    pub(in crate::server) fn clear_commands(&mut self) {
+    pub(crate) fn clear_commands(&mut self) {
         self.commands.clear();
         self.hashes.clear();
         (self.with_lines, self.with_entries) = (0, 0);
@@ -276,7 +276,7 @@ impl Batch {
     /// prefetch waits for the processor's table of pages: a few at once, beside other work, cost
     /// less than all before the first command.
     #[inline(always)]
-    pub(in crate::server) fn prefetch_next(&mut self, i: usize, keyspace: &Keyspace, db: DbIndex) {
+    pub(crate) fn prefetch_next(&mut self, i: usize, keyspace: &Keyspace, db: DbIndex) {
         if i.is_multiple_of(GROUP) && self.with_entries < self.with_lines {
             let end = (i + 2 * GROUP).min(self.with_lines);
             self.prefetch_entries(keyspace, db, end);
@@ -286,7 +286,7 @@ impl Batch {
     /// Parses and adds the request at `*pos`, if it is whole and begins like `last`, the previous
     /// command. `false`: nothing has changed.
     #[inline(always)]
-    pub(in crate::server) fn repeat<H: 'static>(
+    pub fn repeat<H: 'static>(
         &mut self,
         (keyspace, db): (&Keyspace, DbIndex),
         last: &Neighbour<'_, H>,
@@ -308,7 +308,7 @@ impl Batch {
     /// Adds the command parsed last, which is at `at` in `buf`: finds its row, hashes its keys.
     /// `last` is the command before it.
     #[inline(always)]
-    pub(in crate::server) fn file<'t, H: 'static>(
+    pub fn file<'t, H: 'static>(
         &mut self,
         keyspace: &Keyspace,
         table: &'t CommandTable<H>,
@@ -401,13 +401,7 @@ impl Batch {
     /// Prefetches the memory that the first `commands` will read; [`Batch::prefetch_next`]
     /// prefetches the rest.
     #[inline]
-    pub(in crate::server) fn prefetch(
-        &mut self,
-        keyspace: &Keyspace,
-        db: DbIndex,
-        buf: &[u8],
-        commands: usize,
-    ) {
+    pub fn prefetch(&mut self, keyspace: &Keyspace, db: DbIndex, buf: &[u8], commands: usize) {
         let is_within = self.sought.len() > 1;
         // Elements within containers are found from the entries.
         let ahead = if is_within { COMMANDS_MAX } else { commands };
@@ -460,7 +454,7 @@ impl Batch {
     /// Hashes the keys of the first request in `buf`, if it is whole, for [`Batch::prefetch_all`].
     /// It is parsed again when it runs.
     #[inline]
-    pub(in crate::server) fn look_at<H: 'static>(
+    pub(crate) fn look_at<H: 'static>(
         &mut self,
         keyspace: &Keyspace,
         table: &CommandTable<H>,
@@ -481,7 +475,7 @@ impl Batch {
     }
 
     /// Prefetches the keys that were looked at.
-    pub(in crate::server) fn prefetch_all(&mut self, keyspace: &Keyspace, db: DbIndex) {
+    pub(crate) fn prefetch_all(&mut self, keyspace: &Keyspace, db: DbIndex) {
         self.prefetch_rest(keyspace, db, COMMANDS_MAX);
         self.clear_commands();
     }
@@ -501,7 +495,7 @@ impl Batch {
 
     /// The arguments of a command of the batch.
     #[inline]
-    pub(in crate::server) fn args<'a>(&'a self, command: Parsed, buf: &'a [u8]) -> Args<'a> {
+    pub fn args<'a>(&'a self, command: Parsed, buf: &'a [u8]) -> Args<'a> {
         let spans = &self.spans[command.first_span..][..command.spans];
         Args::of(Source::new(buf, self.apart.as_deref()), spans)
     }
@@ -525,7 +519,7 @@ impl Batch {
     }
 
     /// The hash of the first key.
-    pub(in crate::server) fn first_key(&self) -> Option<KeyHash> {
+    pub(crate) fn first_key(&self) -> Option<KeyHash> {
         self.hashes.first().copied()
     }
 

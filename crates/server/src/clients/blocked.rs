@@ -2,7 +2,7 @@
 //! freed, or data is on disk.
 //!
 //! A command that finds nothing names the keys or the condition that it waits for
-//! ([`crate::server::Call::block_on_keys`]); its client blocks, with the arguments kept. When a key
+//! ([`crate::Call::block_on_keys`]); its client blocks, with the arguments kept. When a key
 //! gets a value of the right type, the command runs again from the start, first come first served;
 //! it either answers or keeps its place in the wait queue. So each command has a single
 //! implementation, for blocked clients too. The reply to a timeout is computed when the time is up
@@ -26,7 +26,7 @@ pub enum OnTimeout {
     Reply(fn(&mut Reply)),
     /// By the command's handler, which runs once more, with [`Origin::TimeUp`].
     ///
-    /// [`Origin::TimeUp`]: crate::server::Origin::TimeUp
+    /// [`Origin::TimeUp`]: crate::Origin::TimeUp
     Handler,
 }
 
@@ -69,7 +69,7 @@ pub enum Until {
 impl Until {
     /// Whether the command has done its work and only its reply is pending: it counts as a call
     /// even if the client is gone.
-    pub(in crate::server) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         !matches!(
             self,
             Until::Keys { .. } | Until::Changes | Until::Search(_) | Until::Survey { .. }
@@ -86,19 +86,19 @@ pub struct Ticket {
 
 impl Ticket {
     /// Each number is used once.
-    pub(in crate::server) fn new(number: u64) -> Ticket {
+    pub fn new(number: u64) -> Ticket {
         Ticket {
             number,
             is_dropped: Arc::default(),
         }
     }
 
-    pub(in crate::server) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.number
     }
 
     /// Set when no client waits any more; the search reads it.
-    pub(in crate::server) fn is_dropped(&self) -> Arc<AtomicBool> {
+    pub fn is_dropped(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_dropped)
     }
 }
@@ -146,13 +146,13 @@ impl Blocked {
     }
 
     /// Whether the client must be woken when a key is removed or changes its type.
-    pub(in crate::server) fn guards(&self) -> bool {
+    pub(crate) fn guards(&self) -> bool {
         matches!(self.until, Until::Keys { guards: true, .. })
     }
 
     /// Whether a key that now has the type `found` (`None`: no such key) wakes the client;
     /// `has_news`: the key has new elements.
-    pub(in crate::server) fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
+    pub(crate) fn wants(&self, found: Option<Type>, has_news: bool) -> bool {
         match self.until {
             Until::Keys { kind, .. } if found == Some(kind) => has_news,
             Until::Keys { guards, .. } => guards,

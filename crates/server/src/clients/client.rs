@@ -13,17 +13,17 @@ use std::net::SocketAddr;
 
 use bitflags::bitflags;
 
-use crate::pubsub::{Kind, Subscriptions};
-use crate::server::clients::blocked::Blocked;
-use crate::server::clients::ending::Ending;
-use crate::server::clients::fieldsets::Fieldsets;
-use crate::server::clients::held::Held;
-use crate::server::origin::Origin;
+use crate::clients::blocked::Blocked;
+use crate::clients::ending::Ending;
+use crate::clients::fieldsets::Fieldsets;
+use crate::clients::held::Held;
+use crate::origin::Origin;
 use russet_acl::UserId;
 use russet_base::memory::alloc;
 use russet_keyspace::{ClientId, DbIndex, WatchList, Watchers};
 use russet_net::Address;
 use russet_net::io_thread::Handoff;
+use russet_pubsub::{Kind, Subscriptions};
 use russet_replication::{ReplOffset, Stream};
 use russet_resp::{Args, OwnedArgs};
 
@@ -346,7 +346,7 @@ impl Client {
     }
 
     /// Blocks the client; on a retry of the same command it keeps its place in the wait queues.
-    pub(in crate::server) fn block(&mut self, mut blocked: Blocked, retry: bool) {
+    pub fn block(&mut self, mut blocked: Blocked, retry: bool) {
         // The deadline of the first try counts.
         if retry && let Some(old) = &self.blocked {
             blocked.deadline_ms = old.deadline_ms;
@@ -362,7 +362,7 @@ impl Client {
     }
 
     /// A watched key was touched: EXEC will refuse, and its watches end.
-    pub(in crate::server) fn lose_watches(&mut self, watchers: &mut Watchers) {
+    pub(crate) fn lose_watches(&mut self, watchers: &mut Watchers) {
         self.flags |= ClientFlags::DIRTY_CAS;
         self.unwatch(watchers);
     }
@@ -376,7 +376,7 @@ impl Client {
     }
 
     /// Adds a command to the client's transaction.
-    pub(in crate::server) fn queue(&mut self, row: usize, args: Args<'_>) {
+    pub(crate) fn queue(&mut self, row: usize, args: Args<'_>) {
         let transaction = self.transaction.get_or_insert_with(Box::default);
         transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
         let args = args.to_owned();

@@ -79,7 +79,7 @@ impl EndReason {
     }
 
     /// Whether the server ends the connection without an error reply that gives the reason.
-    pub(in crate::server) fn needs_reason(self) -> bool {
+    pub(crate) fn needs_reason(self) -> bool {
         matches!(
             self,
             EndReason::Killed

@@ -23,7 +23,7 @@ impl Budget {
 /// The client's place in its user's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    pub(in crate::server) ticket: u64,
+    pub ticket: u64,
     pub budget: Budget,
     /// Monotonic milliseconds.
     pub since_ms: u64,

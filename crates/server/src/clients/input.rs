@@ -11,7 +11,7 @@
 
 use std::io;
 
-use crate::server::clients::batch::{Batch, Rest};
+use crate::clients::batch::{Batch, Rest};
 use russet_base::memory::alloc;
 use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_net::Stream;
@@ -281,7 +281,7 @@ impl Input {
 }
 
 /// A command in its wire form.
-pub(in crate::server) fn request(args: Args<'_>) -> Vec<u8> {
+pub fn request(args: Args<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(args.bytes() + 16 * (args.len() + 1));
     write_request(&mut out, args.iter());
     out

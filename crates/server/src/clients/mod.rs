@@ -10,7 +10,6 @@ pub mod batch;
 pub mod blocked;
 pub mod client;
 pub mod ending;
-#[cfg(test)]
 mod exemptions;
 pub mod fieldsets;
 pub mod held;

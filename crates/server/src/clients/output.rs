@@ -1,15 +1,15 @@
 //! A client's pending output and its buffers, as limits and INFO count them.
 
-use crate::server::clients::client::Client;
-use crate::server::figures::recent::Buffers;
+use crate::clients::client::Client;
+use crate::figures::recent::Buffers;
 use russet_resp::Reply;
 
 /// Pending reply bytes up to this size are reported as `obl`, more as `omem`, and only the latter
 /// count for the output buffer limits: Redis's static buffer has this size.
-pub(in crate::server) const STATIC_REPLY_BYTES: usize = 16 * 1024;
+pub(crate) const STATIC_REPLY_BYTES: usize = 16 * 1024;
 
 /// Pending bytes beyond that buffer, which is bypassed once Redis keeps a list of blocks.
-pub(in crate::server) fn listed_bytes(reply: &Reply) -> usize {
+pub(crate) fn listed_bytes(reply: &Reply) -> usize {
     if reply.has_deferred() {
         reply.pending_len()
     } else {

@@ -12,9 +12,9 @@
 
 use std::io::Write;
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::EndReason;
-use crate::server::clients::input::Input;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::EndReason;
+use crate::clients::input::Input;
 use russet_net::Stream;
 use russet_resp::Reply;
 
@@ -126,7 +126,7 @@ impl Session {
     /// DETAIL`, once, if no reply waits before it and the socket takes it now. It does not name the
     /// client that killed it. A client with subscriptions gets no push: libraries would pass it to
     /// the application as a message.
-    pub(in crate::server) fn push_ending(&mut self) {
+    pub(crate) fn push_ending(&mut self) {
         let Some(ending) = &self.client.ending else {
             return;
         };

@@ -6,8 +6,8 @@
 use russet_config::Config;
 use std::collections::HashMap;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
+use crate::clients::client::Client;
+use crate::clients::session::Session;
 use russet_encodings::prefetch::prefetch;
 use russet_keyspace::ClientId;
 use russet_net::Slab;
@@ -43,7 +43,7 @@ impl Clients {
         self.by_id.len()
     }
 
-    #[cfg(test)]
+    #[cfg(feature = "testing")]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
@@ -70,17 +70,17 @@ impl Clients {
     }
 
     /// Whether the connection is there, and its session is taken out.
-    pub(in crate::server) fn is_taken_out(&self, slot: u32, generation: u32) -> bool {
+    pub(crate) fn is_taken_out(&self, slot: u32, generation: u32) -> bool {
         self.slab.is_taken_out(slot, generation)
     }
 
     /// The session in a slot, if it is not taken out.
-    pub(in crate::server) fn at(&self, slot: u32) -> Option<&Session> {
+    pub fn at(&self, slot: u32) -> Option<&Session> {
         self.slab.at(slot).map(Box::as_ref)
     }
 
     /// As [`Clients::at`], to change it.
-    pub(in crate::server) fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
         self.slab.at_mut(slot).map(Box::as_mut)
     }
 
@@ -136,7 +136,7 @@ impl Clients {
     }
 
     /// Brings a session some slots after `slot`, if any, into the processor's caches.
-    pub(in crate::server) fn prefetch_after(&self, slot: u32) {
+    pub(crate) fn prefetch_after(&self, slot: u32) {
         const AHEAD: u32 = 4;
         const LINE: usize = 64;
         if let Some(session) = self.at(slot + AHEAD) {
@@ -190,7 +190,7 @@ impl Clients {
     }
 
     /// The ids of all clients that are not taken out, oldest first.
-    #[cfg(test)]
+    #[cfg(feature = "testing")]
     pub fn ids(&self) -> Vec<ClientId> {
         let mut ids: Vec<ClientId> = self.iter().map(|s| s.client.id).collect();
         ids.sort_unstable();

@@ -14,19 +14,19 @@
 //!
 //! Cost: the command, and parsing the rules of a user that may not do everything.
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::Client;
-use crate::server::execution::execute::Author;
-use crate::server::execution::gates::{self, GatedCommand, Stop, work};
-use crate::server::origin::Origin;
+use crate::clients::blocked::Until;
+use crate::clients::client::Client;
+use crate::execution::execute::Author;
+use crate::execution::gates::{self, GatedCommand, Stop, work};
+use crate::origin::Origin;
 #[cfg(feature = "testing")]
-use crate::server::parts::cluster::BrokenRule;
-use crate::server::parts::cluster::{
+use crate::parts::cluster::BrokenRule;
+use crate::parts::cluster::{
     ANSWER_BYTES_MAX, Asked, Asker, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
 };
-use crate::server::parts::execution::searches::Answer;
-use crate::server::state::call::{Call, Effect};
-use crate::server::state::world::{Engine, World};
+use crate::parts::execution::searches::Answer;
+use crate::state::call::{Call, Effect};
+use crate::state::world::{Engine, World};
 use russet_acl::{User, UserId};
 use russet_cluster::NodeId;
 use russet_command::{CommandError, Facts, Flags};
@@ -36,7 +36,7 @@ use russet_resp::{Args, Reply};
 
 use super::surveys::BUSY;
 
-const NOT_ASKED: CommandError =
+pub const NOT_ASKED: CommandError =
     CommandError::Text("ERR Nodes do not ask each other for this command");
 const NO_RIGHTS: CommandError =
     CommandError::Text("NOPERM The rights of the user that asks cannot be read here");
@@ -54,7 +54,7 @@ enum Outcome {
 impl Engine {
     /// Answers the questions of other nodes, and runs the commands again whose questions have been
     /// answered. Of the answers that take long, a single answer continues in each turn.
-    pub(in crate::server) fn serve_surveys(&mut self) {
+    pub(crate) fn serve_surveys(&mut self) {
         while let Some(driver) = &mut self.server.cluster
             && let Some(message) = driver.surveys.next_message()
         {
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// Answers a question, or continues its command.
-    fn answer_node(&mut self, pending: Pending) {
+    pub fn answer_node(&mut self, pending: Pending) {
         let from = pending.from;
         let answer = match self.answer_question(pending) {
             Outcome::Nothing => return,
@@ -195,7 +195,7 @@ impl Engine {
     }
 
     /// Runs the command of a question as a user with the asking user's rights.
-    fn run_question(&mut self, question: &Asked, has_begun: bool) -> Result<Vec<u8>, Stop> {
+    pub fn run_question(&mut self, question: &Asked, has_begun: bool) -> Result<Vec<u8>, Stop> {
         let (args, asker) = (question.args.args(), &question.asker);
         let name = args.get(0).ok_or(NOT_ASKED)?;
         let row = self.server.table.find(name).ok_or(NOT_ASKED)?;
@@ -301,6 +301,3 @@ impl Engine {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,12 @@
 //! CLUSTER's subcommands that are the core's, and PUBLISH's messages to other nodes.
 
-use crate::pubsub::Kind;
-use crate::server::execution::gates::slots::viewer;
-use crate::server::state::call::{Call, CommandResult};
-use crate::server::state::world::World;
+use crate::execution::gates::slots::viewer;
+use crate::state::call::{Call, CommandResult};
+use crate::state::world::World;
 use russet_cluster::{Host, ReplyCondition};
 use russet_command::CommandError;
 use russet_host::Now;
+use russet_pubsub::Kind;
 
 const NOT_ACKNOWLEDGED: &str = "NOREPLICAS Not enough good replicas to write.";
 

@@ -4,9 +4,9 @@
 //! first, until the claim is safe (`migration`, its `kept`); a replica hides them and deletes the
 //! keys that its primary deletes.
 
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::replication::Replication;
-use crate::server::state::Server;
+use crate::parts::cluster::ClusterDriver;
+use crate::parts::replication::Replication;
+use crate::state::Server;
 use russet_cluster::migration::Ranges;
 use russet_keyspace::{Audience, DbIndex, Keyspace};
 
@@ -16,11 +16,7 @@ const UNSENT_MAX: u64 = 8 << 20;
 
 impl Server {
     /// Drops keys of slots that this node does not serve, or not yet. Returns their number.
-    pub(in crate::server) fn drop_slots(
-        &mut self,
-        keyspace: &mut Keyspace,
-        slots: &[(u16, u16)],
-    ) -> usize {
+    pub(crate) fn drop_slots(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) -> usize {
         let keys = keyspace.drop_slots(slots, drop_audience(&self.replication));
         self.repeat_effects(keyspace);
         keys
@@ -102,7 +98,7 @@ impl Server {
 
     /// Drops keys of slots that other nodes own: a new primary may have keys of slots that the
     /// former primary lost, and an undone flush may bring such keys back. Returns their number.
-    pub(in crate::server) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
+    pub(crate) fn drop_foreign_slots(&mut self, keyspace: &mut Keyspace) -> usize {
         let Some(driver) = &self.cluster else {
             return 0;
         };
@@ -129,7 +125,7 @@ impl Server {
 
     /// Routes have changed: if a slot whose keys are being deleted takes keys again, all remaining
     /// deletions are recorded now.
-    pub(in crate::server) fn record_returned_slots(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn record_returned_slots(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded()
             && keyspace
                 .unrecorded_slots()
@@ -140,7 +136,7 @@ impl Server {
     }
 
     /// Records the deletions of all remaining dropped keys now. O(keys).
-    pub(in crate::server) fn record_all_dropped_keys(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn record_all_dropped_keys(&mut self, keyspace: &mut Keyspace) {
         if keyspace.has_unrecorded() {
             keyspace.record_dropped(drop_audience(&self.replication));
             self.repeat_effects(keyspace);
@@ -150,7 +146,7 @@ impl Server {
     /// Continues to record the deletions of dropped keys, and to free them. Nothing is recorded
     /// while writes are paused, because a failover waits for the stream's offset then, or while a
     /// replica has more than `UNSENT_MAX` to be sent.
-    pub(in crate::server) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
+    pub(crate) fn free_dropped(&mut self, keyspace: &mut Keyspace, nanos: u64) {
         let end = self.stream.offset();
         let unsent = self.replication.replicas.unsent();
         let is_far = unsent.is_some_and(|unsent| end.saturating_sub(unsent) > UNSENT_MAX);

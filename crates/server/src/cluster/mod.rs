@@ -77,7 +77,7 @@
 //! `tests/cluster` starts clusters of processes: russet alone, and mixed with Redis 8.0, Redis 8.10
 //! and Valkey 9.1; redis-cli gives the orders.
 
-mod answers;
+pub mod answers;
 mod command;
 mod lost;
 mod start;
@@ -85,25 +85,24 @@ mod surveys;
 
 pub use surveys::Surveyed;
 
-pub(in crate::server) use start::{Begun, bus_port_of, fault};
+pub(crate) use start::{Begun, bus_port_of, fault};
 
-use crate::server::cluster::lost::flush_slot;
-use crate::server::parts::execution::gates::Gates;
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::run::dial::destination;
+use crate::cluster::lost::flush_slot;
+use crate::parts::execution::gates::Gates;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::persist::Persist;
+use crate::parts::replication::Replication;
+use crate::parts::run::dial::destination;
 use russet_config::Config;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use mio::Registry;
 
-use crate::pubsub::Kind;
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::process;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::cluster::ClusterDriver;
+use crate::process;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::wake::Wake;
 use russet_cluster::{Cluster, Order, Primary, ServerState, Settings};
 use russet_config::{ClusterConfigSave, system_text};
@@ -111,9 +110,10 @@ use russet_host::{Driver, Event, Links, Machine, Now};
 use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Destination, Stream};
+use russet_pubsub::Kind;
 
 /// The server as the host of its cluster node.
-pub(in crate::server) struct ClusterHost<'s> {
+pub struct ClusterHost<'s> {
     pub server: &'s mut Server,
     pub keyspace: &'s mut Keyspace,
 }
@@ -207,7 +207,7 @@ const STRANGE_LINKS: RangeInclusive<usize> = 16..=128;
 
 impl Server {
     /// Calls the core, and carries out its actions. `None`: this is no node of a cluster.
-    pub(in crate::server) fn with_cluster<R>(
+    pub(crate) fn with_cluster<R>(
         &mut self,
         keyspace: &mut Keyspace,
         call: impl FnOnce(&mut ClusterDriver, Now) -> R,
@@ -220,7 +220,7 @@ impl Server {
     }
 
     /// Passes this server's state to the core: role, offset, links.
-    pub(in crate::server) fn update_own(&mut self, keyspace: &Keyspace) {
+    pub(crate) fn update_own(&mut self, keyspace: &Keyspace) {
         let own = own(
             &self.replication,
             &self.persist,
@@ -235,7 +235,7 @@ impl Server {
     }
 
     /// Directives may have changed: the core receives its own.
-    pub(in crate::server) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn cluster_settings_changed(&mut self, keyspace: &mut Keyspace) {
         if self.cluster.is_some() {
             let settings = cluster_settings(&self.config);
             self.with_cluster(keyspace, |driver, now| {
@@ -246,7 +246,7 @@ impl Server {
 
     /// Carries out the core's actions until there are no more. Messages leave at the end of the
     /// turn, many in a write.
-    pub(in crate::server) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn continue_cluster(&mut self, keyspace: &mut Keyspace) {
         let server = self;
         ClusterHost { server, keyspace }.carry_out();
     }
@@ -263,7 +263,7 @@ impl Server {
 
     /// Trusts a node as a member of the cluster, because an operator's command names the node, or
     /// because the node has shown the rights of a replica or of a target of slots.
-    pub(in crate::server) fn trust_node(&mut self, id: &[u8], why: &str) {
+    pub(crate) fn trust_node(&mut self, id: &[u8], why: &str) {
         let now = Now::from(self.now);
         if let Some(driver) = &mut self.cluster {
             driver.core.trust_node(now, id, why);
@@ -388,7 +388,7 @@ impl Server {
 impl Engine {
     /// Carries out the core's actions on clients, at the end of a turn's work, and deferred
     /// actions.
-    pub(in crate::server) fn after_cluster(&mut self) {
+    pub(crate) fn after_cluster(&mut self) {
         if self.server.cluster.is_none() {
             return;
         }
@@ -431,7 +431,7 @@ fn save_cluster(driver: &mut ClusterDriver, config: &Config, sync: bool) -> bool
 }
 
 /// The core's settings: from the configuration, and from this process's limit of files.
-pub(in crate::server) fn cluster_settings(config: &Config) -> Settings {
+pub(crate) fn cluster_settings(config: &Config) -> Settings {
     let spare = process::spare_files(config.maxclients);
     Settings {
         strange_links_max: spare.clamp(*STRANGE_LINKS.start(), *STRANGE_LINKS.end()),

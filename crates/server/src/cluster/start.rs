@@ -2,13 +2,13 @@
 //!
 //! Invariant: a file that cannot be read, locked or written is noticed before the node takes part.
 
-use crate::server::cluster::cluster_settings;
-use crate::server::parts::migration::MigrationDriver;
+use crate::cluster::cluster_settings;
+use crate::parts::migration::MigrationDriver;
 use std::path::Path;
 
-use crate::server::parts::cluster::{ClusterDriver, StateFile};
-use crate::server::process::listen;
-use crate::server::state::Server;
+use crate::parts::cluster::{ClusterDriver, StateFile};
+use crate::process::listen;
+use crate::state::Server;
 use russet_cluster::{Cluster, NodesConf, bus_port, main_port};
 use russet_config::Config;
 use russet_host::Now;
@@ -17,7 +17,7 @@ use russet_net::Listener;
 
 /// Why this process cannot be a node. `Display` is the last line of the log.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::server) enum StartError {
+pub enum StartError {
     #[error("{0}")]
     File(String),
     #[error("Unrecoverable error: corrupted cluster config file {path}: {why}")]
@@ -32,7 +32,7 @@ pub(in crate::server) enum StartError {
 }
 
 /// The port of the bus; 0 if this is no node, or if the port is too high to derive a bus port.
-pub(in crate::server) fn bus_port_of(config: &Config) -> u16 {
+pub(crate) fn bus_port_of(config: &Config) -> u16 {
     if config.cluster_enabled && !config.is_sentinel {
         bus_port(config)
     } else {
@@ -41,7 +41,7 @@ pub(in crate::server) fn bus_port_of(config: &Config) -> u16 {
 }
 
 /// Why a start could not become a node as configured: nothing is made or locked.
-pub(in crate::server) fn fault(config: &Config) -> Option<String> {
+pub fn fault(config: &Config) -> Option<String> {
     if !config.cluster_enabled || config.is_sentinel {
         return None;
     }
@@ -66,7 +66,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<NodesConf, StartError> {
 }
 
 /// The start of a node: the locked file, the saved state, the listeners.
-pub(in crate::server) struct Begun {
+pub struct Begun {
     file: StateFile,
     saved: NodesConf,
     is_new: bool,
@@ -77,7 +77,7 @@ pub(in crate::server) struct Begun {
 
 impl Begun {
     /// Reads and locks the file of the state, and opens the sockets of the bus.
-    pub(in crate::server) fn new(config: &Config) -> Result<Begun, StartError> {
+    pub fn new(config: &Config) -> Result<Begun, StartError> {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
@@ -100,7 +100,7 @@ impl Begun {
 
     /// The same for a simulator: nothing listens, and a new node's id comes of the seed.
     #[cfg(feature = "testing")]
-    pub(in crate::server) fn by_hand(config: &Config, seed: u64) -> Result<Begun, StartError> {
+    pub(crate) fn by_hand(config: &Config, seed: u64) -> Result<Begun, StartError> {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
@@ -122,11 +122,7 @@ impl Begun {
 
 impl Server {
     /// Becomes a node. `false`: its state cannot be saved; the log has the reason.
-    pub(in crate::server) fn begin_cluster(
-        &mut self,
-        keyspace: &mut Keyspace,
-        begun: Begun,
-    ) -> bool {
+    pub(crate) fn begin_cluster(&mut self, keyspace: &mut Keyspace, begun: Begun) -> bool {
         let Begun {
             mut file,
             saved,
@@ -158,7 +154,7 @@ impl Server {
     }
 
     /// The persisted data is loaded. `false`: it has keys in databases that a node does not have.
-    pub(in crate::server) fn cluster_loaded(&mut self, keyspace: &mut Keyspace) -> bool {
+    pub(crate) fn cluster_loaded(&mut self, keyspace: &mut Keyspace) -> bool {
         if self.cluster.is_none() {
             return true;
         }

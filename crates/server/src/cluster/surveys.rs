@@ -16,14 +16,14 @@
 //! **Changes of definitions** (FT.CREATE and the like) are questions as well: the other primaries
 //! make the change first, then this node.
 
-use crate::server::clients::blocked::{OnTimeout, Until};
-use crate::server::clients::client::ClientFlags;
-use crate::server::origin::Origin;
+use crate::clients::blocked::{OnTimeout, Until};
+use crate::clients::client::ClientFlags;
+use crate::origin::Origin;
 #[cfg(feature = "testing")]
-use crate::server::parts::cluster::BrokenRule;
-use crate::server::parts::cluster::{Asker, Complete, OTHER_SLOTS, question};
-use crate::server::state::Server;
-use crate::server::state::call::Call;
+use crate::parts::cluster::BrokenRule;
+use crate::parts::cluster::{Asker, Complete, OTHER_SLOTS, question};
+use crate::state::Server;
+use crate::state::call::Call;
 use russet_cluster::{Shard, ShardError};
 use russet_command::{CommandError, Flags};
 use russet_keyspace::Keyspace;
@@ -306,7 +306,7 @@ impl Server {
 
     /// Ends surveys whose time is over, and asks nodes again that have not answered. Called at each
     /// tick of the cluster's core.
-    pub(in crate::server) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn repeat_questions(&mut self, keyspace: &mut Keyspace) {
         let now_ms = self.now.mono_ms;
         #[cfg(feature = "testing")]
         let ends = self.debug.broken_rule != Some(BrokenRule::KeepsSurveys);

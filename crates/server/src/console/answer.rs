@@ -8,25 +8,25 @@
 //!
 //! Cost: a file is in the executable and copied once into the answer. Commands, delayed logins and
 //! streams become a [`Next`], which the connection continues later (`run::http`).
-//! Elsewhere: `crate::console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
+//! Elsewhere: `russet_console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
 //! `streams` and `sample` do the calls.
 
-use crate::console::calls::{self, CommandCall, Login, StreamCall};
-use crate::console::doors::{self, Doors, Named};
-use crate::console::http::{self, Answer, Method, RequestHead, Status};
-use crate::console::{assets, json};
-use crate::server::console::sessions::{Who, set_console_lock};
-use crate::server::parts::console::{Job, STREAMS_MAX, Task};
-use crate::server::parts::http::Connection;
-use crate::server::state::world::Engine;
+use crate::console::sessions::{Who, set_console_lock};
+use crate::parts::console::{Job, STREAMS_MAX, Task};
+use crate::parts::http::Connection;
+use crate::state::world::Engine;
 use russet_base::clock;
 use russet_base::json::Object;
 use russet_config::Config;
+use russet_console::calls::{self, CommandCall, Login, StreamCall};
+use russet_console::doors::{self, Doors, Named};
+use russet_console::http::{self, Answer, Method, RequestHead, Status};
+use russet_console::{assets, json};
 use russet_keyspace::ClientId;
 use russet_net::Address;
 
 /// The next step for a request.
-pub(in crate::server) enum Next {
+pub enum Next {
     Answer(Answer),
     /// An answer without data of clients: it may be compressed (`console::pack`).
     Figures(Answer),
@@ -44,7 +44,7 @@ impl From<Answer> for Next {
 const LOGIN: &str = "/api/login";
 
 /// A body that is not as expected.
-pub(in crate::server) fn bad(text: &str) -> Answer {
+pub(crate) fn bad(text: &str) -> Answer {
     Answer::error(http::BAD_REQUEST, text)
 }
 
@@ -52,18 +52,18 @@ pub(in crate::server) fn bad(text: &str) -> Answer {
 const STRANGER_BODY_MAX: usize = 4096;
 
 /// No session, in the words of the protocol.
-pub(in crate::server) const NO_AUTH: &str = "NOAUTH Authentication required.";
+pub const NO_AUTH: &str = "NOAUTH Authentication required.";
 
 impl Engine {
     /// Refuses a request, after its head, if the body is too long.
-    pub(in crate::server) fn refuse_body(&mut self, head: &RequestHead) -> Option<Answer> {
+    pub(crate) fn refuse_body(&mut self, head: &RequestHead) -> Option<Answer> {
         let fits = head.body <= STRANGER_BODY_MAX
             || head.path != LOGIN && self.console_session(head).is_some();
         (!fits).then(|| Answer::refusal(http::TOO_LARGE))
     }
 
     /// Answers a request, or returns its task or stream.
-    pub(in crate::server) fn answer_console(
+    pub(crate) fn answer_console(
         &mut self,
         connection: &Connection,
         head: &RequestHead,
@@ -290,7 +290,7 @@ fn with_file(
 }
 
 /// An object that begins with the name of a user.
-pub(in crate::server) fn with_user(name: &[u8]) -> Object {
+pub(crate) fn with_user(name: &[u8]) -> Object {
     let mut body = json::object();
     json::write_bytes(name, body.name("user"));
     body
@@ -298,15 +298,11 @@ pub(in crate::server) fn with_user(name: &[u8]) -> Object {
 
 /// Whether passwords may come from this address: over TLS, from this machine, or if the
 /// configuration says so.
-pub(in crate::server) fn is_safe_for_console(
-    config: &Config,
-    peer: &Address,
-    is_tls: bool,
-) -> bool {
+pub(crate) fn is_safe_for_console(config: &Config, peer: &Address, is_tls: bool) -> bool {
     is_tls || peer.is_local() || config.console_insecure
 }
 
 /// The name of the cookie: all ports of a host share its cookies.
-pub(in crate::server) fn console_cookie(config: &Config) -> String {
+pub(crate) fn console_cookie(config: &Config) -> String {
     format!("russet-{}", config.console_port)
 }

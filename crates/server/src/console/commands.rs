@@ -5,20 +5,20 @@
 //! and a call with conditions, runs in a single turn. Replies are limited to [`REPLY_BYTES_MAX`] of
 //! JSON in all.
 
-use crate::console::calls::Command;
-use crate::console::http::{self, Answer};
-use crate::console::json;
-use crate::server::clients::batch::{BUDGET, OUTPUT_BUDGET};
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::EndReason;
-use crate::server::clients::session::Session;
-use crate::server::console::answer::{NO_AUTH, bad};
-use crate::server::execution::dispatch::Outcome;
-use crate::server::parts::console::{Job, Running};
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::Engine;
+use crate::clients::batch::{BUDGET, OUTPUT_BUDGET};
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::EndReason;
+use crate::clients::session::Session;
+use crate::console::answer::{NO_AUTH, bad};
+use crate::execution::dispatch::Outcome;
+use crate::parts::console::{Job, Running};
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
 use russet_base::clock;
 use russet_command::Facts;
+use russet_console::calls::Command;
+use russet_console::http::{self, Answer};
+use russet_console::json;
 use russet_resp::OwnedArgs;
 
 /// Bytes of all replies of a call as JSON.
@@ -40,9 +40,9 @@ enum Ran {
 
 impl Job {
     /// `began`: when the call came, ticks.
-    pub(in crate::server) fn new(
+    pub fn new(
         session: russet_keyspace::ClientId,
-        call: crate::console::calls::CommandCall,
+        call: russet_console::calls::CommandCall,
         began: u64,
     ) -> Job {
         Job {
@@ -61,7 +61,7 @@ impl Job {
 
 impl Engine {
     /// Continues a call; the answer when it is complete.
-    pub(in crate::server) fn go_on_with_call(&mut self, job: &mut Job) -> Option<Answer> {
+    pub(crate) fn go_on_with_call(&mut self, job: &mut Job) -> Option<Answer> {
         (job.waits, job.began) = (false, clock::cycles());
         if u64::from(job.call.db) >= self.keyspace.databases() as u64 {
             return Some(bad("there is no such database"));

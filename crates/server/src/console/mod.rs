@@ -1,4 +1,4 @@
-//! The console's calls. `crate::console` parses and formats them, `run::console` has their
+//! The console's calls. `russet_console` parses and formats them, `run::console` has their
 //! connections, `parts::console` the state.
 //!
 //! | file | does |
@@ -13,7 +13,7 @@
 //!
 //! `console` knows its protocol, but no server: requests and answers of HTTP, the doors, bodies of
 //! calls, RESP3 as JSON, events, the rings of figures. HTTP that it shares with `metrics-port` is
-//! in `crate::http`, and the connections of both in `run/http.rs`. `build.rs` embeds the files of
+//! in `russet_console::wire`, and the connections of both in `run/http.rs`. `build.rs` embeds the files of
 //! `console/`, plain and gzipped, and puts the hash of all of them into their URLs, so that a
 //! browser keeps them for ever; the result depends neither on time nor on place. Scripts are served
 //! as they are written.

@@ -6,16 +6,16 @@
 //! Cost: O(replicas + databases) a second, and none with port 0, which also drops the history.
 //! Elsewhere: `console::history` has the fields and the rings; `streams` sends the rows.
 
-use crate::console::calls;
-use crate::console::history::{FIELDS, History, Row};
-use crate::console::http::Answer;
-use crate::server::console::answer::bad;
-use crate::server::figures::stats::Stats;
-use crate::server::parts::console::Counted;
-use crate::server::state::Server;
+use crate::console::answer::bad;
+use crate::figures::stats::Stats;
+use crate::parts::console::Counted;
+use crate::state::Server;
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
 use russet_base::usage::{self, CpuOwner};
+use russet_console::calls;
+use russet_console::history::{FIELDS, History, Row};
+use russet_console::http::Answer;
 use russet_keyspace::Keyspace;
 
 /// Milliseconds between rows.
@@ -24,7 +24,7 @@ const STEP_MS: u64 = 1000;
 impl Server {
     /// Called by cron: adds a row if it is due. O(replicas + databases), and reading three figures
     /// of the process. Returns whether there is a new row.
-    pub(in crate::server) fn sample_history(&mut self, keyspace: &Keyspace) -> bool {
+    pub(crate) fn sample_history(&mut self, keyspace: &Keyspace) -> bool {
         let console = &mut self.connections.console;
         if self.config.console_port == 0 {
             (console.history, console.turns) = (None, None);
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// `api/history`; with `{"tiers":[1]}` only these steps. Its `findings` are the verdict.
-    pub(in crate::server) fn console_history(&self, keyspace: &Keyspace, body: &[u8]) -> Answer {
+    pub(crate) fn console_history(&self, keyspace: &Keyspace, body: &[u8]) -> Answer {
         let fields = match calls::object(body) {
             Ok(fields) => fields,
             Err(wrong) => return bad(wrong),

@@ -11,21 +11,21 @@
 //! Cost: O(1) but for `api/me`, which is O(commands).
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
 
-use crate::console::http::{self, Answer};
-use crate::console::{calls::Login, json};
-use crate::server::clients::client::{Client, ClientFlags, OfConsole};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::console::answer::{NO_AUTH, Next, bad, console_cookie, with_user};
-use crate::server::parts::console::Task;
-use crate::server::parts::users::Acl;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::Engine;
-use crate::server::state::{Connections, Server};
+use crate::clients::client::{Client, ClientFlags, OfConsole};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::console::answer::{NO_AUTH, Next, bad, console_cookie, with_user};
+use crate::parts::console::Task;
+use crate::parts::users::Acl;
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
+use crate::state::{Connections, Server};
 use russet_acl::{CheckTime, CommandLine, Context};
 use russet_base::random;
 use russet_config::Config;
+use russet_console::http::{self, Answer};
+use russet_console::{calls::Login, json};
 use russet_keyspace::{ClientId, DbIndex};
 use russet_net::Address;
 use russet_resp::OwnedArgs;
@@ -36,7 +36,7 @@ const TOKEN_DIGITS: usize = 64;
 const LIBRARY: &str = "russet-console";
 
 /// A client of the console, which has no connection of its own.
-pub(in crate::server) fn new_client(server: &mut Server, peer: &Address) -> Client {
+pub(crate) fn new_client(server: &mut Server, peer: &Address) -> Client {
     let id = server.clients.next_id();
     let mut client = Client::new(id, peer.clone(), Address::Unknown, -1, server.now.mono_ms);
     client.identity.lib_name = Some(LIBRARY.into());
@@ -51,7 +51,7 @@ pub(in crate::server) fn new_client(server: &mut Server, peer: &Address) -> Clie
 }
 
 /// As [`new_client`], with its replies, which are RESP3.
-pub(in crate::server) fn new_session(client: Client) -> Session {
+pub(crate) fn new_session(client: Client) -> Session {
     let mut session = Session::new(client, None);
     session.reply.set_resp3(true);
     session
@@ -59,7 +59,7 @@ pub(in crate::server) fn new_session(client: Client) -> Session {
 
 /// The origin of a login.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Who {
+pub struct Who {
     /// From this machine, which the request names as such.
     pub is_here: bool,
     pub is_tls: bool,
@@ -70,7 +70,7 @@ pub(in crate::server) struct Who {
 impl Engine {
     /// Runs `act` with a session. While a command of the session runs, `act` gets a substitute
     /// client, with the same user, database and lock. `None`: the session is over.
-    pub(in crate::server) fn with_console_session<R>(
+    pub(crate) fn with_console_session<R>(
         &mut self,
         id: ClientId,
         act: impl FnOnce(&mut Engine, &mut Session) -> R,
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// An unreadable login counts as an attempt, too: parsing it costs as much.
-    pub(in crate::server) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
+    pub(crate) fn refuse_login(&mut self, peer: &Address, wrong: &str) -> Answer {
         let server = &mut self.server;
         let asking = new_client(server, peer);
         let now_ms = server.now.mono_ms;
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// A login: judged now, or when the limit of its address permits.
-    pub(in crate::server) fn console_login_when_due(
+    pub(crate) fn console_login_when_due(
         &mut self,
         peer: &Address,
         login: Login,
@@ -131,12 +131,7 @@ impl Engine {
     }
 
     /// Judges a login, and opens a session for it.
-    pub(in crate::server) fn console_login(
-        &mut self,
-        peer: &Address,
-        login: &Login,
-        who: Who,
-    ) -> Answer {
+    pub(crate) fn console_login(&mut self, peer: &Address, login: &Login, who: Who) -> Answer {
         let mut session = new_session(new_client(&mut self.server, peer));
         let mut world = self.world(&mut session);
         let pair = (&login.user[..], &login.password[..]);
@@ -176,7 +171,7 @@ impl Engine {
     }
 
     /// Ends a session and its streams.
-    pub(in crate::server) fn end_console_session(&mut self, id: ClientId) -> Answer {
+    pub(crate) fn end_console_session(&mut self, id: ClientId) -> Answer {
         self.server.connections.console.sessions.end(id);
         self.server
             .kill_client(&mut self.keyspace, id, EndReason::Quit);
@@ -188,7 +183,7 @@ impl Engine {
     }
 
     /// `api/me` without a session.
-    pub(in crate::server) fn stranger(&self, is_here: bool) -> Answer {
+    pub(crate) fn stranger(&self, is_here: bool) -> Answer {
         let is_open = is_here && !self.server.acl.password_required();
         let body = json::object().text("error", NO_AUTH);
         Answer {
@@ -198,7 +193,7 @@ impl Engine {
     }
 
     /// `api/me`: the user, the server, and the commands that the user may run. O(commands).
-    pub(in crate::server) fn console_rights(&mut self, id: ClientId) -> Answer {
+    pub(crate) fn console_rights(&mut self, id: ClientId) -> Answer {
         self.with_console_session(id, |engine, session| engine.rights_of(&session.client))
             .unwrap_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))
     }
@@ -237,7 +232,7 @@ fn too_many_logins() -> Answer {
 impl Server {
     /// Whether the session's user may run a command that the console runs in its place; a denial is
     /// logged as any other.
-    pub(in crate::server) fn may_in_console(
+    pub(crate) fn may_in_console(
         &mut self,
         session: &Session,
         words: &[&[u8]],
@@ -265,7 +260,7 @@ impl Server {
     }
 
     /// Gives the session another database, as SELECT would.
-    pub(in crate::server) fn select_in_console(
+    pub(crate) fn select_in_console(
         &mut self,
         session: &mut Session,
         db: u32,
@@ -304,7 +299,7 @@ fn permitted_commands(
 }
 
 /// Locks a session, or opens its lock.
-pub(in crate::server) fn set_console_lock(
+pub(crate) fn set_console_lock(
     clients: &mut Clients,
     connections: &mut Connections,
     id: ClientId,

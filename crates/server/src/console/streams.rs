@@ -3,28 +3,28 @@
 //! Subscriptions belong to a client of their own, which SUBSCRIBE makes through the gates; its
 //! replies become events. Commands of others come from taps (`messages::monitor`).
 
-use crate::console::calls::StreamCall;
-use crate::console::http::{self, Answer};
-use crate::console::{events, history, json};
-use crate::server::clients::client::OfConsole;
-use crate::server::clients::ending::EndReason;
-use crate::server::clients::session::Session;
-use crate::server::console::answer::{NO_AUTH, bad};
-use crate::server::console::sessions::{new_client, new_session};
-use crate::server::execution::dispatch::Outcome;
-use crate::server::parts::console::{EVENT_BYTES_MAX, Feed, Running, Tap, Task};
-use crate::server::parts::http::Connection;
-use crate::server::state::Connections;
-use crate::server::state::world::Engine;
+use crate::clients::client::OfConsole;
+use crate::clients::ending::EndReason;
+use crate::clients::session::Session;
+use crate::console::answer::{NO_AUTH, bad};
+use crate::console::sessions::{new_client, new_session};
+use crate::execution::dispatch::Outcome;
+use crate::parts::console::{EVENT_BYTES_MAX, Feed, Running, Tap, Task};
+use crate::parts::http::Connection;
+use crate::state::Connections;
+use crate::state::world::Engine;
+use russet_console::calls::StreamCall;
+use russet_console::http::{self, Answer};
+use russet_console::{events, history, json};
 use russet_keyspace::ClientId;
 use russet_resp::{OwnedArgs, Reply};
 
 /// Milliseconds between comments that keep a connection alive.
-pub(in crate::server) const HEARTBEAT_MS: u64 = 15_000;
+pub(crate) const HEARTBEAT_MS: u64 = 15_000;
 
 impl Engine {
     /// Begins a stream at the connection `place`.
-    pub(in crate::server) fn open_stream(
+    pub(crate) fn open_stream(
         &mut self,
         id: ClientId,
         place: (u32, u32),
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Users who may run INFO may see the history, because it has the same figures.
-    pub(in crate::server) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
+    pub(crate) fn may_see_figures(&mut self, id: ClientId) -> Result<(), Answer> {
         let may = |engine: &mut Engine, session: &mut Session| {
             engine.server.may_in_console(session, &[b"INFO"])
         };
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// A stream is over: removes its taps. Its subscriber is closed at the end of the turn.
-    pub(in crate::server) fn close_stream(&mut self, feed: &Feed, place: (u32, u32)) {
+    pub(crate) fn close_stream(&mut self, feed: &Feed, place: (u32, u32)) {
         if let Some(subscriber) = feed.subscriber {
             self.server
                 .kill_client(&mut self.keyspace, subscriber, EndReason::Peer);
@@ -142,7 +142,7 @@ impl Engine {
 
 impl Feed {
     /// Appends an event to the connection's output, unless too much waits there already.
-    pub(in crate::server) fn add(&mut self, event: &str, data: &[u8], to: &mut Output<'_>) {
+    pub fn add(&mut self, event: &str, data: &[u8], to: &mut Output<'_>) {
         if to.unsent().saturating_add(data.len()) > EVENT_BYTES_MAX {
             self.dropped += 1;
             return;
@@ -152,7 +152,7 @@ impl Feed {
     }
 
     /// Appends how many events were dropped, if any.
-    pub(in crate::server) fn append_dropped(&mut self, to: &mut Output<'_>) {
+    pub(crate) fn append_dropped(&mut self, to: &mut Output<'_>) {
         if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
             let data = json::object().number("dropped", dropped).end();
@@ -166,7 +166,7 @@ impl Feed {
     }
 
     /// The row of a second.
-    pub(in crate::server) fn add_row(&mut self, row: &history::Row, to: &mut Output<'_>) {
+    pub(crate) fn add_row(&mut self, row: &history::Row, to: &mut Output<'_>) {
         let mut data = Vec::new();
         history::write_row(row, &mut data);
         self.add("stats", &data, to);
@@ -184,7 +184,7 @@ impl Feed {
 }
 
 /// The output of a connection that carries a stream.
-pub(in crate::server) struct Output<'a> {
+pub struct Output<'a> {
     pub output: &'a mut Vec<u8>,
     pub sent: usize,
 }
@@ -197,7 +197,7 @@ impl Output<'_> {
 
 impl Connection {
     /// The stream that the connection carries, and the output for its events.
-    pub(in crate::server) fn feed(&mut self) -> Option<(&mut Feed, Output<'_>)> {
+    pub fn feed(&mut self) -> Option<(&mut Feed, Output<'_>)> {
         match &mut self.task {
             Task::Stream(feed) => {
                 let output = Output {
@@ -212,7 +212,7 @@ impl Connection {
 }
 
 /// Passes the messages of a stream's subscriber to its connection.
-pub(in crate::server) fn pass_messages(connections: &mut Connections, session: &mut Session) {
+pub(crate) fn pass_messages(connections: &mut Connections, session: &mut Session) {
     let bytes = session.reply.pending_len();
     session.client.traffic.bytes_out += bytes as u64;
     let console = &mut connections.console;

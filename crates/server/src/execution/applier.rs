@@ -18,11 +18,11 @@
 //! how much is applied in a turn, and carry out the consequence; `migration::applied` knows a
 //! source's rights.
 
-use crate::server::clients::client::ClientFlags;
-use crate::server::execution::dispatch::resolve;
-use crate::server::origin::Origin;
-use crate::server::state::call::CommandResult;
-use crate::server::state::world::World;
+use crate::clients::client::ClientFlags;
+use crate::execution::dispatch::resolve;
+use crate::origin::Origin;
+use crate::state::call::CommandResult;
+use crate::state::world::World;
 use russet_cluster::migration::MigrationLink;
 use russet_command::{CommandError, Facts, Flags};
 use russet_keyspace::{EffectRecording, ExpiryMode, KeyHash};
@@ -30,7 +30,7 @@ use russet_resp::Args;
 
 /// Applies commands by the rules of the place that they come from.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) enum Applier {
+pub enum Applier {
     File,
     Primary,
     Source(MigrationLink),
@@ -38,7 +38,7 @@ pub(in crate::server) enum Applier {
 
 /// A command that is not applied.
 #[derive(Debug)]
-pub(in crate::server) struct Failure {
+pub struct Failure {
     /// The number of the command's row; `None`: unknown command.
     pub row: Option<usize>,
     pub error: CommandError,

@@ -12,18 +12,18 @@
 
 use std::ops::Range;
 
-use crate::server::clients::batch::{
+use crate::clients::batch::{
     BUDGET, Batch, COMMANDS_MAX, GROUP, KEYS_MAX, Neighbour, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
 };
-use crate::server::clients::client::{ClientFlags, TAKEN_BULK_MAX};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::{Outcome, after_reply};
-use crate::server::observe::client_line::client_line;
-use crate::server::observe::crash;
-use crate::server::parts::clients::output_limits;
-use crate::server::state::call::Handler;
-use crate::server::state::world::Engine;
+use crate::clients::client::{ClientFlags, TAKEN_BULK_MAX};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::execution::dispatch::{Outcome, after_reply};
+use crate::observe::client_line::client_line;
+use crate::observe::crash;
+use crate::parts::clients::output_limits;
+use crate::state::call::Handler;
+use crate::state::world::Engine;
 use russet_base::text::Printable;
 use russet_command::CommandError;
 use russet_command::secrets::REDACTED;
@@ -41,7 +41,7 @@ enum ParseEnd {
 }
 
 /// How the commands of a buffer run.
-pub(in crate::server) trait Runs {
+pub trait Runs {
     /// Runs the commands of the batch, which are these bytes of `buf`. `Some`: the client stopped
     /// before the batch's end.
     fn run_parsed(
@@ -145,7 +145,7 @@ impl Engine {
     }
 
     /// Parses and runs commands as [`Engine::run_buffer`] does.
-    pub(in crate::server) fn run_commands<R: Runs>(
+    pub(crate) fn run_commands<R: Runs>(
         &mut self,
         session: &mut Session,
         batch: &mut Batch,
@@ -221,7 +221,7 @@ impl Engine {
 
     /// Whether the client's next command may run.
     #[inline]
-    pub(in crate::server) fn continues(&mut self, session: &mut Session) -> bool {
+    pub(crate) fn continues(&mut self, session: &mut Session) -> bool {
         if session.reply.is_full() {
             self.server.enforce_output_limit(session);
         }
@@ -247,7 +247,7 @@ impl Engine {
 
     /// Parses the command that `buf` consists of into the empty batch, to prefetch its keys.
     /// `false`: `buf` is not a single command.
-    pub(in crate::server) fn parse_only_command(
+    pub(crate) fn parse_only_command(
         &mut self,
         session: &Session,
         batch: &mut Batch,
@@ -407,7 +407,7 @@ fn unfinished(batch: &Batch, buf: &[u8], start: usize, pos: usize, progress: Pro
 }
 
 /// The client runs no further command; the next command starts at `next`.
-pub(in crate::server) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
+pub(crate) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
     const CLOSED: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
     if session.client.flags.intersects(CLOSED) {
         Rest::Closed

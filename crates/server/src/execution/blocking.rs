@@ -12,21 +12,21 @@
 //! Cost: O(clients that wait for the key) for each ready key; O(log n) for a deadline.
 //! Elsewhere: the keyspace has the wait queues (`Waiting`) and decides that a key is ready.
 
-use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::after_reply;
-use crate::server::execution::gates::{self, GatedCommand, Stop};
-use crate::server::origin::Origin;
-use crate::server::state::Server;
-use crate::server::state::world::{Engine, World};
+use crate::clients::blocked::{Blocked, OnTimeout, Until, Wake};
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::session::Session;
+use crate::execution::dispatch::after_reply;
+use crate::execution::gates::{self, GatedCommand, Stop};
+use crate::origin::Origin;
+use crate::state::Server;
+use crate::state::world::{Engine, World};
 use russet_command::CommandError;
 use russet_keyspace::{ClientId, Keyspace, ReadyKey};
 
 impl Engine {
     /// The command that has just run blocks: adds its client to the wait queues of its keys and to
     /// the deadlines.
-    pub(in crate::server) fn enter_blocked(&mut self, session: &mut Session) {
+    pub(crate) fn enter_blocked(&mut self, session: &mut Session) {
         let client = &session.client;
         let Some(blocked) = &client.blocked else {
             return;
@@ -89,8 +89,8 @@ impl Engine {
     }
 
     /// Runs a blocked client's command again.
-    pub(in crate::server) fn retry(&mut self, session: &mut Session) {
-        crate::server::observe::crash::note_client(&session.client);
+    pub(crate) fn retry(&mut self, session: &mut Session) {
+        crate::observe::crash::note_client(&session.client);
         let Some(blocked) = session.client.blocked.as_mut() else {
             return;
         };
@@ -159,7 +159,7 @@ impl Engine {
     }
 
     /// Runs the command of a blocked client again.
-    pub(in crate::server) fn retry_by_id(&mut self, id: ClientId) {
+    pub(crate) fn retry_by_id(&mut self, id: ClientId) {
         if let Some(mut session) = self.server.clients.take(id) {
             self.retry(&mut session);
             self.server.put_back(session);
@@ -168,7 +168,7 @@ impl Engine {
 
     /// Runs the commands of clients again that wait for a pending entry of a stream which can be
     /// claimed now, in the order of their arrival.
-    pub(in crate::server) fn wake_claimants(&mut self) {
+    pub fn wake_claimants(&mut self) {
         let now = self.server.now.mono_ms;
         if self.server.turn.wakes.next().is_none_or(|due| due > now) {
             return;
@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// Answers clients whose time is up, and unblocks them.
-    pub(in crate::server) fn time_out_blocked(&mut self) {
+    pub fn time_out_blocked(&mut self) {
         let now = self.server.now.mono_ms;
         while let Some(id) = self.server.turn.deadlines.take_due(now) {
             self.end_wait(id);
@@ -194,12 +194,12 @@ impl Engine {
     }
 
     /// Gives a client its timeout reply, and unblocks it.
-    pub(in crate::server) fn end_wait(&mut self, id: ClientId) {
+    pub(crate) fn end_wait(&mut self, id: ClientId) {
         self.server.unblock_client(&mut self.keyspace, id, None);
     }
 
     /// Runs the commands again whose work off the loop has ended.
-    pub(in crate::server) fn serve_searches(&mut self) {
+    pub(crate) fn serve_searches(&mut self) {
         for ended in self.server.searches.take_ended() {
             let Some(mut session) = self.server.clients.take(ended.client) else {
                 continue;
@@ -221,7 +221,7 @@ impl Engine {
     }
 
     /// Continues long work of a command; `is_idle`: the turn has had nothing else to do.
-    pub(in crate::server) fn continue_search(&mut self, is_idle: bool) {
+    pub(crate) fn continue_search(&mut self, is_idle: bool) {
         if self.server.searches.has_slices() {
             let turn = self.server.stats.turns;
             self.server.searches.run_slice(turn, is_idle);
@@ -230,7 +230,7 @@ impl Engine {
     }
 
     /// Answers clients whose flushed databases have been freed (FLUSHALL SYNC).
-    pub(in crate::server) fn serve_freed(&mut self) {
+    pub fn serve_freed(&mut self) {
         let met = self.keyspace.lazyfree.marks_met();
         let waiting = &mut self.server.turn.awaiting_memory;
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
@@ -248,11 +248,7 @@ impl Engine {
 
 impl Server {
     /// Ends the waits for the append only file with an error, in the order of the clients.
-    pub(in crate::server) fn refuse_waits_for_aof(
-        &mut self,
-        keyspace: &mut Keyspace,
-        error: &CommandError,
-    ) {
+    pub(crate) fn refuse_waits_for_aof(&mut self, keyspace: &mut Keyspace, error: &CommandError) {
         let waits = |client: &&Client| {
             let until = client.blocked.as_deref().map(|blocked| &blocked.until);
             matches!(

@@ -6,13 +6,13 @@
 //! for a moment and back. It asks the kernel which sockets are readable with `poll`. The loop's own
 //! poll is edge-triggered: it will report these events later, when there is nothing left to read.
 
-use crate::server::state::world::Guest;
-use crate::server::state::{Connections, Server};
+use crate::state::world::Guest;
+use crate::state::{Connections, Server};
 use russet_keyspace::Keyspace;
 
 /// A round: accepts, reads, answers. The script's clock does not advance, except for TIME.
 #[cold]
-pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
+pub(crate) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
     let Some(mut guest) = server.connections.take_guest() else {
         return;
     };
@@ -33,7 +33,7 @@ pub(in crate::server) fn serve(keyspace: &mut Keyspace, server: &mut Server) {
 
 impl Connections {
     /// The loop that serves others meanwhile; `None` without a loop (tests).
-    pub(in crate::server) fn take_guest(&mut self) -> Option<Box<dyn Guest>> {
+    pub(crate) fn take_guest(&mut self) -> Option<Box<dyn Guest>> {
         if let Some(guest) = self.guest.take() {
             return Some(guest);
         }

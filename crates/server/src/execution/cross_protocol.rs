@@ -4,18 +4,18 @@
 //! a POST and the `Host:` header, which every request has, precede the body; the server closes a
 //! connection that sends either, before it runs any further command.
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::run::turn::Turn;
-use crate::server::state::Server;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::parts::observe::Diagnostics;
+use crate::parts::run::turn::Turn;
+use crate::state::Server;
 use russet_base::clock::Now;
 
 /// The log reports at most a single request in this time.
 const REPORT_EVERY_MS: u64 = 60_000;
 
 /// Whether an unknown command's name is a word that lines of an HTTP request begin with.
-pub(in crate::server) fn is_http(name: &[u8]) -> bool {
+pub(crate) fn is_http(name: &[u8]) -> bool {
     [&b"post"[..], b"host:"]
         .iter()
         .any(|word| name.eq_ignore_ascii_case(word))
@@ -23,14 +23,14 @@ pub(in crate::server) fn is_http(name: &[u8]) -> bool {
 
 /// Whether a connection begins with a TLS handshake record.
 #[inline]
-pub(in crate::server) fn is_tls_hello(bytes: &[u8]) -> bool {
+pub(crate) fn is_tls_hello(bytes: &[u8]) -> bool {
     matches!(bytes, [0x16, 0x03, 0..=4, ..])
 }
 
 impl Server {
     /// A TLS client on a plain port: it would wait for a reply for ever.
     #[cold]
-    pub(in crate::server) fn refuse_tls(&mut self, session: &Session) {
+    pub(crate) fn refuse_tls(&mut self, session: &Session) {
         self.connections.log_failed_handshake(
             &mut self.stats,
             &self.now,
@@ -42,7 +42,7 @@ impl Server {
 
 /// Closes an HTTP client, without a reply.
 #[cold]
-pub(in crate::server) fn refuse_http(
+pub(crate) fn refuse_http(
     turn: &mut Turn,
     diagnostics: &mut Diagnostics,
     now: &Now,
@@ -63,26 +63,4 @@ pub(in crate::server) fn refuse_http(
     }
     let detail = "an HTTP request";
     turn.close_soon(session, Ending::new(EndReason::Protocol, detail));
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::{ClientFlags, Testbed};
-
-    #[test]
-    fn an_http_request_closes_its_client_before_its_body_runs() {
-        for first_line in ["POST / HTTP/1.1", "host: localhost", "Host:"] {
-            let mut t = Testbed::new();
-            let browser = t.connect();
-            assert_eq!(t.run_as(browser, first_line), "", "{first_line}");
-            let session = t
-                .engine
-                .server
-                .clients
-                .get(browser)
-                .expect("until the turn ends");
-            assert!(session.client.flags.contains(ClientFlags::CLOSE_ASAP));
-            assert!(t.engine.server.diagnostics.http_reported_ms.is_some());
-        }
-    }
 }

@@ -25,21 +25,21 @@
 //!
 //! Elsewhere: `russet_scripting::Debugger` has the commands; `execution::script` runs the script.
 
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::persist::shutdown::Shutdown;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::persist::shutdown::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::session::Session;
-use crate::server::execution::dispatch::Outcome;
-use crate::server::parts::execution::debugging::{Debugging, Stage, Wire};
-use crate::server::process::{apply_oom_score_of_child, feed_watchdog};
-use crate::server::state::Server;
-use crate::server::state::call::Call;
-use crate::server::state::world::Engine;
+use crate::clients::client::ClientFlags;
+use crate::clients::session::Session;
+use crate::execution::dispatch::Outcome;
+use crate::parts::execution::debugging::{Debugging, Stage, Wire};
+use crate::process::{apply_oom_score_of_child, feed_watchdog};
+use crate::state::Server;
+use crate::state::call::Call;
+use crate::state::world::Engine;
 use russet_base::sys;
 use russet_command::CommandError;
 use russet_keyspace::{KeyHash, Keyspace};
@@ -65,7 +65,7 @@ const TOO_MANY: &str = "ERR too many scripts are being debugged";
 impl Engine {
     /// Runs an EVAL of a client that debugs.
     #[cold]
-    pub(in crate::server) fn debug(
+    pub fn debug(
         &mut self,
         session: &mut Session,
         row: Option<usize>,
@@ -222,20 +222,20 @@ fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
 
 impl Scripting {
     /// A script is being debugged by this process.
-    pub(in crate::server) fn is_debugging(&self) -> bool {
+    pub(crate) fn is_debugging(&self) -> bool {
         let debugging = self.debugging.as_ref();
         debugging.is_some_and(|debugging| debugging.stage == Stage::Here)
     }
 
     /// Sends lines to the client that debugs.
-    pub(in crate::server) fn send_to_debugger(&mut self, lines: &[u8]) {
+    pub(crate) fn send_to_debugger(&mut self, lines: &[u8]) {
         if let Some(debugging) = &mut self.debugging {
             debugging.wire.send(lines);
         }
     }
 
     /// Keeps the lines that a script has logged since its last stop.
-    pub(in crate::server) fn keep_debugger_lines(&mut self, lines: Vec<Vec<u8>>) {
+    pub(crate) fn keep_debugger_lines(&mut self, lines: Vec<Vec<u8>>) {
         if let Some(debugging) = &mut self.debugging {
             debugging.lines = lines;
         }
@@ -243,11 +243,7 @@ impl Scripting {
 
     /// Waits for bytes of that client. `false`: the client has gone or has sent nothing for too
     /// long, or the server is to end.
-    pub(in crate::server) fn receive_of_debugger(
-        &mut self,
-        shutdown: &Shutdown,
-        into: &mut Vec<u8>,
-    ) -> bool {
+    pub(crate) fn receive_of_debugger(&mut self, shutdown: &Shutdown, into: &mut Vec<u8>) -> bool {
         let Some(debugging) = &mut self.debugging else {
             return false;
         };

@@ -6,17 +6,17 @@
 //! tests of flag words before execution, or before it is queued in a transaction. Everything else
 //! takes the long way.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::execution::cross_protocol::{is_http, refuse_http};
-use crate::server::execution::gates::slots::runs_here;
-use crate::server::execution::gates::{self, GatedCommand, Stop, Wait};
-use crate::server::origin::Origin;
-use crate::server::state::Server;
-use crate::server::state::call::Row;
-use crate::server::state::world::{Engine, World};
-use crate::server::users::budgets::Way;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::execution::cross_protocol::{is_http, refuse_http};
+use crate::execution::gates::slots::runs_here;
+use crate::execution::gates::{self, GatedCommand, Stop, Wait};
+use crate::origin::Origin;
+use crate::state::Server;
+use crate::state::call::Row;
+use crate::state::world::{Engine, World};
+use crate::users::budgets::Way;
 use russet_cluster::migration::MigrationLink;
 use russet_command::{CommandError, Facts, Flags, up_to_nul};
 use russet_keyspace::{KeyHash, Keyspace};
@@ -171,7 +171,7 @@ impl Engine {
 
     /// After a command: ends the effect of CLIENT CACHING and ASKING, which is for a single
     /// command.
-    pub(in crate::server) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
+    pub(crate) fn end_one_shots(&mut self, session: &mut Session, row: Option<usize>) {
         let Server {
             table, messages, ..
         } = &self.server;
@@ -310,7 +310,7 @@ fn known_row(
 
 /// CLIENT REPLY: discards the reply if the client does not want it. A blocked command replies when
 /// its wait ends.
-pub(in crate::server) fn after_reply(session: &mut Session, mark: Mark) {
+pub(crate) fn after_reply(session: &mut Session, mark: Mark) {
     let flags = &mut session.client.flags;
     if flags.intersects(ClientFlags::UNHEARD) {
         session.reply.truncate(mark);
@@ -398,11 +398,7 @@ fn unknown_subcommand(args: Args<'_>) -> CommandError {
 
 /// An error's line for the log: without the arguments of an unknown command, and its code alone if
 /// the command, by its row's number, may have secrets.
-pub(in crate::server) fn error_for_log<'a>(
-    server: &Server,
-    row: Option<usize>,
-    line: &'a [u8],
-) -> &'a [u8] {
+pub(crate) fn error_for_log<'a>(server: &Server, row: Option<usize>, line: &'a [u8]) -> &'a [u8] {
     let line = line.strip_prefix(b"-").unwrap_or(line).trim_ascii_end();
     let has_secrets = row.is_some_and(|id| server.table.may_hide(server.table.row(id)));
     let end = if has_secrets {
@@ -438,7 +434,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
 }
 
 /// Refuses a command before execution; EXEC's refusal says that the transaction is discarded.
-pub(in crate::server) fn reject(
+pub(crate) fn reject(
     server: &mut Server,
     keyspace: &mut Keyspace,
     session: &mut Session,
@@ -488,79 +484,5 @@ fn refuse(
     }
     if session.client.flags.contains(ClientFlags::MULTI) {
         session.client.flags |= ClientFlags::DIRTY_EXEC;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-
-    #[test]
-    fn the_last_command_is_the_last_one_asked_for() {
-        let mut t = Testbed::new();
-        let client = t.connect();
-        for (line, name) in [
-            ("PING", Some("ping")),
-            ("GET", Some("get")),
-            ("CLIENT ID x", Some("client|id")),
-            ("NOSUCH", None),
-        ] {
-            t.run_as(client, line);
-            let server = &t.engine.server;
-            let session = server.clients.get(client).expect("connected");
-            let last = session.client.traffic.last_command;
-            let last = last.map(|id| server.table.row(id).full_name);
-            assert_eq!(last, name, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_reply_after_a_wait_is_suppressed_as_any_other() {
-        type End = fn(&mut Testbed, russet_keyspace::ClientId);
-        let ends: [(&str, End); 6] = [
-            ("BLPOP q 0.1", |t, _| {
-                t.advance_ms(200);
-                t.time_out_blocked();
-            }),
-            ("BLMOVE q w LEFT LEFT 0.1", |t, _| {
-                t.advance_ms(200);
-                t.time_out_blocked();
-            }),
-            ("WAIT 1 100", |t, _| {
-                t.advance_ms(200);
-                t.time_out_blocked();
-            }),
-            ("BLPOP q 0", |t, _| _ = t.run("RPUSH q a")),
-            ("BLPOP q 0", |t, id| {
-                _ = t.run(&format!("CLIENT UNBLOCK {}", id.0))
-            }),
-            ("BZPOPMIN q 0", |t, id| {
-                _ = t.run(&format!("CLIENT UNBLOCK {} ERROR", id.0));
-            }),
-        ];
-        for (command, end) in ends {
-            for mode in ["OFF", "SKIP", "ON"] {
-                let mut t = Testbed::new();
-                let client = t.connect();
-                t.run_as(client, &format!("CLIENT REPLY {mode}"));
-                assert_eq!(t.run_as(client, command), "");
-                end(&mut t, client);
-                let received = !t.take_reply(client).is_empty();
-                assert_eq!(received, mode == "ON", "{command} {mode}");
-                let next = if mode == "OFF" { "" } else { "+PONG\r\n" };
-                assert_eq!(t.run_as(client, "PING"), next, "{command} {mode}");
-                assert_eq!(t.run_as(client, "CLIENT REPLY ON"), "+OK\r\n");
-            }
-        }
-    }
-
-    #[test]
-    fn a_skipped_reset_is_not_answered() {
-        let mut t = Testbed::new();
-        assert_eq!(t.run("CLIENT REPLY SKIP"), "");
-        assert_eq!(t.run("RESET"), "");
-        assert_eq!(t.run("PING"), "+PONG\r\n");
-        assert_eq!(t.run("CLIENT REPLY OFF"), "");
-        assert_eq!(t.run("RESET"), "+RESET\r\n");
     }
 }

@@ -7,19 +7,19 @@
 //!   2. A command's effects, and the effects of commands that it runs, are propagated as one unit.
 //!   3. Blocked clients are served after the command's own reply, never in the middle of a script.
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::session::Session;
-use crate::server::observe::audit::AuditResult;
-use crate::server::observe::{crash, watchdog};
-use crate::server::origin::Origin;
-use crate::server::parts::messages::outbox::Post;
-use crate::server::parts::migration::exports_slots;
-use crate::server::parts::observe::command_log::{HEADER_MAX, Logged};
-use crate::server::parts::run::timing::Timed;
-use crate::server::state::Server;
-use crate::server::state::call::{Call, Effect};
-use crate::server::state::world::{Engine, World};
+use crate::clients::blocked::Until;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::session::Session;
+use crate::observe::audit::AuditResult;
+use crate::observe::{crash, watchdog};
+use crate::origin::Origin;
+use crate::parts::messages::outbox::Post;
+use crate::parts::migration::exports_slots;
+use crate::parts::observe::command_log::{HEADER_MAX, Logged};
+use crate::parts::run::timing::Timed;
+use crate::state::Server;
+use crate::state::call::{Call, Effect};
+use crate::state::world::{Engine, World};
 use russet_base::clock;
 use russet_command::{Category, Flags};
 use russet_keyspace::{Audience, ClientId, KeyHash, Keyspace, slot_of};
@@ -94,7 +94,7 @@ impl Engine {
 
     /// Runs a command; its effects, and the effects of commands that it runs, are one unit.
     #[inline(always)]
-    pub(in crate::server) fn run_unit(
+    pub(crate) fn run_unit(
         &mut self,
         session: &mut Session,
         origin: Origin,
@@ -107,14 +107,14 @@ impl Engine {
 
     /// Propagates complete units of effects to the log and replicas.
     #[inline]
-    pub(in crate::server) fn take_effects(&mut self) {
+    pub fn take_effects(&mut self) {
         if self.keyspace.effects.has_complete() {
             self.server.repeat(&mut self.keyspace, None);
         }
     }
 
     /// Propagates effects and notifies changes of keys removed by expiry or eviction.
-    pub(in crate::server) fn after_removals(&mut self) {
+    pub(crate) fn after_removals(&mut self) {
         self.take_effects();
         if self.keyspace.has_news() {
             self.server
@@ -255,7 +255,7 @@ impl World<'_> {
 
     /// A blocked client's time is up: its command's handler answers, with [`Origin::TimeUp`]. Here
     /// only an error is counted; the call is counted at the end of the wait.
-    pub(in crate::server) fn answer(&mut self, id: usize, args: Args<'_>) {
+    pub fn answer(&mut self, id: usize, args: Args<'_>) {
         let row = self.server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
         let mut call = Call {
@@ -396,7 +396,7 @@ impl World<'_> {
 
 /// The outcome of a unit.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct UnitOutcome {
+pub struct UnitOutcome {
     /// The command, or a command that it has run, replied with an error.
     pub failed: bool,
 }
@@ -415,7 +415,7 @@ struct Ran<'a> {
 }
 
 /// The author of changes that are notified.
-pub(in crate::server) enum Author<'a> {
+pub enum Author<'a> {
     /// The client whose command runs, which is not in the table of clients.
     Client(&'a mut Client),
     /// A script that this client has called.
@@ -438,7 +438,7 @@ impl Server {
 
     /// Counts the command of a client whose wait ended without a retry: by its deadline or by
     /// CLIENT UNBLOCK.
-    pub(in crate::server) fn count_unserved(&mut self, client: &Client, failed: bool) {
+    pub(crate) fn count_unserved(&mut self, client: &Client, failed: bool) {
         let Some(blocked) = &client.blocked else {
             return;
         };
@@ -454,7 +454,7 @@ impl Server {
 
     /// Propagates the complete units of effects, of a client's command or of none.
     #[cold]
-    pub(in crate::server) fn repeat(&mut self, keyspace: &mut Keyspace, by: Option<&Client>) {
+    pub fn repeat(&mut self, keyspace: &mut Keyspace, by: Option<&Client>) {
         if let Some(recorder) = &mut self.debug.recorder {
             recorder.take_effects(&keyspace.effects);
         }
@@ -486,11 +486,7 @@ impl Server {
 
     /// Notifies clients of the last command's changes: the journal's, and touched watches.
     #[cold]
-    pub(in crate::server) fn notify_changes(
-        &mut self,
-        keyspace: &mut Keyspace,
-        mut by: Author<'_>,
-    ) {
+    pub(crate) fn notify_changes(&mut self, keyspace: &mut Keyspace, mut by: Author<'_>) {
         for id in keyspace.watchers.take_touched() {
             match &mut by {
                 Author::Client(client) if client.id == id => {

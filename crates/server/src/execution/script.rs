@@ -11,19 +11,19 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::dispatch::resolve;
-use crate::server::execution::execute::Author;
-use crate::server::execution::gates::script::prepare;
-use crate::server::execution::gates::slots::declared_slot;
-use crate::server::execution::gates::{self, GatedCommand, Stop};
-use crate::server::execution::undo::Undo;
-use crate::server::origin::Origin;
-use crate::server::parts::execution::scripting::{REPLY_KEPT, Spare};
-use crate::server::state::Server;
-use crate::server::state::call::{Call, CommandResult};
-use crate::server::state::script::RunningScript;
-use crate::server::state::world::World;
+use crate::clients::client::{Client, ClientFlags};
+use crate::execution::dispatch::resolve;
+use crate::execution::execute::Author;
+use crate::execution::gates::script::prepare;
+use crate::execution::gates::slots::declared_slot;
+use crate::execution::gates::{self, GatedCommand, Stop};
+use crate::execution::undo::Undo;
+use crate::origin::Origin;
+use crate::parts::execution::scripting::{REPLY_KEPT, Spare};
+use crate::state::Server;
+use crate::state::call::{Call, CommandResult};
+use crate::state::script::RunningScript;
+use crate::state::world::World;
 use russet_acl::CommandLine;
 use russet_base::clock;
 use russet_command::{CommandError, Flags as RowFlags};
@@ -241,7 +241,7 @@ fn interrupt(
         );
         server.update_interest();
     }
-    crate::server::execution::busy::serve(keyspace, server);
+    crate::execution::busy::serve(keyspace, server);
     let running = server.scripting.running.as_ref();
     let killed = running.is_some_and(|script| script.is_killed);
     if killed {

@@ -12,11 +12,11 @@
 
 use std::any::Any;
 
-use crate::server::clients::blocked::{OnTimeout, Until};
-use crate::server::parts::execution::searches::Answer;
-use crate::server::parts::execution::turn_queue::{FIRST_NANOS, TURN_NANOS};
-use crate::server::state::call::Call;
-use crate::server::state::world::Engine;
+use crate::clients::blocked::{OnTimeout, Until};
+use crate::parts::execution::searches::Answer;
+use crate::parts::execution::turn_queue::{FIRST_NANOS, TURN_NANOS};
+use crate::state::call::Call;
+use crate::state::world::Engine;
 use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
@@ -203,7 +203,7 @@ impl Pieces {
 
 impl Engine {
     /// Continues the commands whose turn it is.
-    pub(in crate::server) fn continue_commands(&mut self) {
+    pub(crate) fn continue_commands(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;

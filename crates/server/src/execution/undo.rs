@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use crate::server::state::call::Row;
+use crate::state::call::Row;
 use russet_command::{Access, CommandError, Flags};
 use russet_keyspace::{Cause, DbIndex, Keyspace, ValueView};
 use russet_persistence::rdb::{Payload, RdbWriter, VERSION_FIELD_TTLS};

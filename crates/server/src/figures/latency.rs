@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::server::figures::histogram::Histogram;
+use crate::figures::histogram::Histogram;
 
 /// Spikes kept of an event.
 const SERIES_LEN: usize = 160;

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::figures::histogram::Histogram;
+use crate::figures::histogram::Histogram;
 use russet_base::text::Printable;
 
 /// The most distinct error codes counted separately (INFO errorstats).

@@ -1,14 +1,14 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::state::world::Engine;
+use crate::clients::ending::{EndReason, Ending};
+use crate::state::world::Engine;
 use russet_keyspace::ClientId;
 
 impl Engine {
     /// Ends the largest clients until the others fit. Their connections are closed at the end of
     /// the turn, or by the caller before.
     #[inline]
-    pub(in crate::server) fn evict_clients(&mut self) -> Vec<ClientId> {
+    pub fn evict_clients(&mut self) -> Vec<ClientId> {
         if self.server.memory.clients.is_exceeded() {
             self.evict_largest_clients()
         } else {
@@ -46,49 +46,5 @@ impl Engine {
             }
         }
         largest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-
-    #[test]
-    fn a_tiny_limit_still_lets_clients_take_it_back() {
-        let mut t = Testbed::new();
-        let client = t.connect();
-        for limit in ["1", "1%"] {
-            assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
-            let set = format!("CONFIG SET maxmemory-clients {limit}");
-            assert_eq!(t.run_as(client, &set), "+OK\r\n");
-            t.engine.evict_clients();
-            assert_eq!(t.engine.server.stats.clients.evicted_clients, 0);
-        }
-    }
-
-    #[test]
-    fn the_largest_client_goes_unless_it_is_exempt() {
-        let mut t = Testbed::new();
-        let (big, exempt) = (t.connect(), t.connect());
-        for client in [big, exempt] {
-            t.run_as(client, "MULTI");
-            t.run_as(client, &format!("SET a {}", "x".repeat(100_000)));
-        }
-        let session = t.engine.server.clients.get_mut(exempt).expect("connected");
-        session.client.flags |= crate::server::ClientFlags::NO_EVICT;
-        assert_eq!(t.run("CONFIG SET maxmemory-clients 150k"), "+OK\r\n");
-        t.engine.evict_clients();
-        assert_eq!(t.engine.server.stats.clients.evicted_clients, 1);
-        let flags = |id| {
-            t.engine
-                .server
-                .clients
-                .get(id)
-                .expect("still there")
-                .client
-                .flags
-        };
-        assert!(flags(big).contains(crate::server::ClientFlags::CLOSE_ASAP));
-        assert!(!flags(exempt).contains(crate::server::ClientFlags::CLOSE_ASAP));
     }
 }

@@ -1,16 +1,16 @@
 //! The steps of active defragmentation, over the keyspace, the scripts and the channels
 //! (`parts::memory::defrag` has the schedule).
 
-use crate::pubsub;
-use crate::server::clients::table::Clients;
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::memory::defrag::walk::{WalkStage, Work};
-use crate::server::parts::messages::Messages;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::table::Clients;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::memory::defrag::walk::{WalkStage, Work};
+use crate::parts::messages::Messages;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::memory::alloc;
 use russet_base::memory::mover::Mover;
 use russet_keyspace::Keyspace;
+use russet_pubsub as pubsub;
 use russet_scripting::Scripts;
 
 /// Scripts or channels per step.
@@ -18,7 +18,7 @@ const NAMES_STEP: usize = 64;
 
 impl Server {
     /// Defragments while data is loaded and no client is served.
-    pub(in crate::server) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn defrag_while_loading(&mut self, keyspace: &mut Keyspace) {
         let defrag = &mut self.memory.defrag;
         if self.config.activedefrag {
             let now_ms = self.identity.started.elapsed().as_millis() as u64;
@@ -54,7 +54,7 @@ impl Server {
 
 impl Engine {
     /// Defragments after a turn if a slice is owed.
-    pub(in crate::server) fn continue_defrag(&mut self) {
+    pub(crate) fn continue_defrag(&mut self) {
         let Server {
             stats,
             memory,

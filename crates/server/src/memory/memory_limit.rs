@@ -4,11 +4,11 @@
 //! Invariant: an eviction is bounded in time (`maxmemory-eviction-tenacity`); the rest continues
 //! between turns, while each command evicts a few keys as well.
 
-use crate::server::clients::client::Client;
-use crate::server::figures::latency::Latency;
-use crate::server::observe::not_counted::{NotCounted, walked};
-use crate::server::parts::memory::eviction;
-use crate::server::state::Server;
+use crate::clients::client::Client;
+use crate::figures::latency::Latency;
+use crate::observe::not_counted::{NotCounted, walked};
+use crate::parts::memory::eviction;
+use crate::state::Server;
 use russet_base::clock::Cycles;
 use russet_base::{clock, memory::alloc};
 use russet_config::Config;
@@ -68,8 +68,8 @@ impl Server {
         !self.memory.spare.give_up() || alloc::exceeds(self.eviction_bound())
     }
 
-    /// See [`Memory::eviction_bound`](crate::server::parts::memory::Memory::eviction_bound).
-    pub(in crate::server) fn eviction_bound(&self) -> usize {
+    /// See [`Memory::eviction_bound`](crate::parts::memory::Memory::eviction_bound).
+    pub(crate) fn eviction_bound(&self) -> usize {
         self.memory.eviction_bound(&self.replication, &self.config)
     }
 
@@ -80,7 +80,7 @@ impl Server {
 
     /// Each turn: measures the owners that are O(1), so that freed memory does not count any more.
     #[inline]
-    pub(in crate::server) fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
+    pub fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
             if !self.connections.io_threads.is_empty() {
                 // I/O threads free what the loop has written: the commands of this turn compare
@@ -95,7 +95,7 @@ impl Server {
     /// Used memory exceeds the bound as of the last look: measures memory that does not count, and
     /// returns whether used memory still exceeds the bound. `running`: the client of the command.
     #[cold]
-    pub(in crate::server) fn exceeds_measured(
+    pub(crate) fn exceeds_measured(
         &mut self,
         keyspace: &Keyspace,
         running: Option<(&Client, &Reply)>,
@@ -120,7 +120,7 @@ impl Server {
     }
 
     /// Cron: follows the available memory, and checks resident memory.
-    pub(in crate::server) fn watch_memory_limit(&mut self) {
+    pub fn watch_memory_limit(&mut self) {
         if self.memory.limit.watch(&self.config, self.now.mono_ms) {
             self.update_interest();
             self.memory
@@ -169,92 +169,5 @@ impl Evicting<'_> {
         let micros = self.cycles.micros(clock::cycles().wrapping_sub(began));
         self.latency.add_if_slow("eviction-cycle", micros / 1000);
         evicted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-    use crate::server::state::world::Engine;
-
-    #[test]
-    fn auto_is_the_memory_less_the_reserve_and_stays_auto() {
-        let mut t = Testbed::new();
-        assert_eq!(
-            t.run("CONFIG SET maxmemory auto maxmemory-reserve 50%"),
-            "+OK\r\n"
-        );
-        let (memory, _) = t.engine.server.memory.limit.found().expect("auto");
-        assert_eq!(
-            t.engine.server.memory.limit.maxmemory(),
-            memory - memory / 2
-        );
-        assert_eq!(
-            t.run("CONFIG GET maxmemory"),
-            "*2\r\n$9\r\nmaxmemory\r\n$4\r\nauto\r\n"
-        );
-        assert_eq!(t.run("CONFIG SET maxmemory-reserve 1mb"), "+OK\r\n");
-        assert_eq!(t.engine.server.memory.limit.maxmemory(), memory - (1 << 20));
-        let info = t.run("INFO memory");
-        assert!(
-            info.contains(&format!("maxmemory:{}\r\n", memory - (1 << 20))),
-            "{info}"
-        );
-        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
-        assert_eq!(t.engine.server.memory.limit.maxmemory(), 0);
-        assert!(t.engine.server.memory.limit.found().is_none());
-    }
-
-    #[test]
-    fn a_limit_set_in_a_transaction_evicts_after_it() {
-        let mut t = Testbed::new();
-        t.run("MULTI");
-        t.run("INCR a");
-        t.run("CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru");
-        t.run("INCR a");
-        assert_eq!(t.run("EXEC"), "*3\r\n:1\r\n+OK\r\n:2\r\n");
-        t.engine.continue_eviction();
-        assert_eq!(t.run("CONFIG SET maxmemory 0"), "+OK\r\n");
-        assert_eq!(t.run("EXISTS a"), ":0\r\n");
-    }
-
-    #[test]
-    fn what_waits_for_the_disk_does_not_count_towards_the_limit() {
-        let mut t = Testbed::new();
-        t.run("CONFIG SET maxmemory 1 maxmemory-policy noeviction");
-        assert!(t.run("SET a 1").starts_with("-OOM"));
-        let server = &mut t.engine.server;
-        assert!(server.memory.limit.set_not_counted(1 << 40));
-        server.update_interest();
-        assert_eq!(t.run("SET a 1"), "+OK\r\n");
-        assert_eq!(
-            t.run("EVAL return(redis.call('set','a','2').ok) 0"),
-            "$2\r\nOK\r\n"
-        );
-        // The log is off, and no snapshot is under way.
-        let Engine {
-            server, keyspace, ..
-        } = &mut t.engine;
-        server.look_at_not_counted(keyspace);
-        assert!(t.run("SET a 1").starts_with("-OOM"));
-    }
-
-    #[test]
-    fn resident_memory_far_beyond_the_limit_is_logged() {
-        let mut t = Testbed::new();
-        assert_eq!(t.run("CONFIG SET maxmemory 1mb"), "+OK\r\n");
-        let server = &mut t.engine.server;
-        server.now.mono_ms += 2000;
-        server.watch_memory_limit();
-        assert!(server.memory.limit.resident_exceeded());
-        assert!(
-            t.run("INFO memory")
-                .contains("maxmemory_resident_exceeded:1\r\n")
-        );
-        assert_eq!(t.run("CONFIG SET maxmemory-resident-warning 0"), "+OK\r\n");
-        let server = &mut t.engine.server;
-        server.now.mono_ms += 2000;
-        server.watch_memory_limit();
-        assert!(!server.memory.limit.resident_exceeded());
     }
 }

@@ -1,21 +1,21 @@
 //! TLS for clients and links: new materials, overdue handshakes. `parts::clients::tls` keeps the
 //! materials and the handshakes.
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::figures::stats::Stats;
-use crate::server::parts::clients::tls::Logged;
-use crate::server::parts::run::turn::Turn;
-use crate::server::state::Connections;
-use crate::server::state::Server;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::figures::stats::Stats;
+use crate::parts::clients::tls::Logged;
+use crate::parts::run::turn::Turn;
+use crate::state::Connections;
+use crate::state::Server;
 use russet_base::clock::Now;
 use russet_config::Config;
 
 impl Server {
     /// Cron's part: reads files again, ends handshakes that take too long, warns of certificates
     /// about to expire.
-    pub(in crate::server) fn watch_tls(&mut self) {
+    pub fn watch_tls(&mut self) {
         let (stats, clients, turn) = (&mut self.stats, &mut self.clients, &mut self.turn);
         let connections = &mut self.connections;
         connections.end_overdue_handshakes(stats, clients, turn, &self.now);
@@ -25,11 +25,7 @@ impl Server {
 
 impl Connections {
     /// Applies the current configuration, or leaves everything as it was.
-    pub(in crate::server) fn configure_tls(
-        &mut self,
-        config: &Config,
-        now: &Now,
-    ) -> Result<(), Logged> {
+    pub(crate) fn configure_tls(&mut self, config: &Config, now: &Now) -> Result<(), Logged> {
         let connections = self;
         connections.tls.configure(config, now.mono_ms)?;
         // Links to other servers have the old materials.
@@ -39,7 +35,7 @@ impl Connections {
 
     /// Logs and counts a failed handshake.
     #[cold]
-    pub(in crate::server) fn log_failed_handshake(
+    pub(crate) fn log_failed_handshake(
         &mut self,
         stats: &mut Stats,
         now: &Now,
@@ -51,7 +47,7 @@ impl Connections {
         handshakes.log_failed(session, why, now.mono_ms);
     }
 
-    pub(in crate::server) fn end_overdue_handshakes(
+    pub(crate) fn end_overdue_handshakes(
         &mut self,
         stats: &mut Stats,
         clients: &mut Clients,

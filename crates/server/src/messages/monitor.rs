@@ -1,21 +1,21 @@
 //! MONITOR: every command, as text, to the clients that asked for it.
 
-use crate::server::parts::messages::Messages;
-use crate::server::parts::users::Acl;
-use crate::server::state::Connections;
-use crate::server::state::call::CommandTable;
+use crate::parts::messages::Messages;
+use crate::parts::users::Acl;
+use crate::state::Connections;
+use crate::state::call::CommandTable;
 use russet_base::clock::Now;
 use std::io::Write;
 
-use crate::console::json;
-use crate::server::clients::client::Client;
-use crate::server::origin::Origin;
-use crate::server::parts::messages::outbox::Post;
-use crate::server::state::Server;
+use crate::clients::client::Client;
+use crate::origin::Origin;
+use crate::parts::messages::outbox::Post;
+use crate::state::Server;
 use russet_base::clock;
 use russet_command::Flags;
 use russet_command::secrets::Secrets;
 use russet_config::quote;
+use russet_console::json;
 use russet_keyspace::ClientId;
 use russet_net::Address;
 use russet_resp::Args;
@@ -54,7 +54,7 @@ impl Connections {
     /// Shows a command to the streams of the console that want to see it. O(streams), each bounded
     /// in events and bytes.
     #[cold]
-    pub(in crate::server) fn feed_taps(
+    pub(crate) fn feed_taps(
         &mut self,
         table: &CommandTable,
         acl: &Acl,

@@ -1,10 +1,10 @@
 //! Delivers the messages of the outbox (`parts::messages::outbox`).
 
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
-use crate::server::parts::messages::outbox::{Outbox, Post, write_post};
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::client::Client;
+use crate::clients::session::Session;
+use crate::parts::messages::outbox::{Outbox, Post, write_post};
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_keyspace::ClientId;
 use russet_resp::Reply;
 
@@ -26,7 +26,7 @@ impl Engine {
     /// Delivers the outbox. `running` is the client that has just been answered, which is out of
     /// the list of clients.
     #[cold]
-    pub(in crate::server) fn deliver_posts(&mut self, mut running: Option<&mut Session>) {
+    pub(crate) fn deliver_posts(&mut self, mut running: Option<&mut Session>) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -53,7 +53,7 @@ impl Engine {
 impl Outbox {
     /// Delivers the items of a client before its command runs.
     #[cold]
-    pub(in crate::server) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
+    pub(crate) fn deliver_early(&mut self, client: &Client, reply: &mut Reply) {
         let is_its = |(to, _): &mut (ClientId, Post)| *to == client.id;
         for (_, post) in self.posts.extract_if(.., is_its) {
             write_post(client, reply, &post);

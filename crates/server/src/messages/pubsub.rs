@@ -6,35 +6,35 @@
 
 use bytes::Bytes;
 
-use crate::pubsub::{Kind, Subscriptions};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::output::STATIC_REPLY_BYTES;
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::parts::clients::output_limits;
-use crate::server::parts::messages::Messages;
-use crate::server::parts::messages::message::message;
-use crate::server::parts::messages::outbox::{GONE, Outbox, Post, write_post};
-use crate::server::state::Server;
-use crate::server::state::world::World;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::output::STATIC_REPLY_BYTES;
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::parts::clients::output_limits;
+use crate::parts::messages::Messages;
+use crate::parts::messages::message::message;
+use crate::parts::messages::outbox::{GONE, Outbox, Post, write_post};
+use crate::state::Server;
+use crate::state::world::World;
 use russet_config::KeyspaceEvents;
 use russet_keyspace::{Change, ChangeKind, Class, ClientId, DbIndex, Journal, Keyspace, subkeys};
 use russet_net::Stream;
+use russet_pubsub::{Kind, Subscriptions};
 use russet_resp::Reply;
 
 /// Delivers messages to clients.
-pub(in crate::server) struct Delivery<'a> {
+pub struct Delivery<'a> {
     clients: &'a mut Clients,
     outbox: &'a mut Outbox,
     flush: &'a mut Vec<ClientId>,
     /// All messages are held in the outbox.
     held: bool,
     /// Clients with so many pending bytes that their limits must be checked.
-    pub(in crate::server) long: Vec<ClientId>,
+    pub long: Vec<ClientId>,
 }
 
 impl<'a> Delivery<'a> {
-    pub(in crate::server) fn new(
+    pub fn new(
         clients: &'a mut Clients,
         outbox: &'a mut Outbox,
         flush: &'a mut Vec<ClientId>,
@@ -58,7 +58,7 @@ impl<'a> Delivery<'a> {
 
     /// Delivers an item to a client, at once unless the client is being served.
     #[inline]
-    pub(in crate::server) fn give(&mut self, id: ClientId, post: &Post) {
+    pub(crate) fn give(&mut self, id: ClientId, post: &Post) {
         let session = if self.held {
             None
         } else {
@@ -130,7 +130,7 @@ impl Server {
 
     /// Closes the clients whose output is over the limit, and counts the pending output of the
     /// other clients.
-    pub(in crate::server) fn limit_long(&mut self, long: Vec<ClientId>) {
+    pub(crate) fn limit_long(&mut self, long: Vec<ClientId>) {
         for id in long {
             if let Some(mut session) = self.clients.take(id) {
                 self.enforce_output_limit(&mut session);
@@ -142,11 +142,7 @@ impl Server {
 
     /// Notifies the journal's changes to clients that track keys, and to subscribers of the events
     /// that `notify-keyspace-events` selects. `running` is the client that made the changes.
-    pub(in crate::server) fn notify_journal(
-        &mut self,
-        journal: &Journal,
-        running: Option<ClientId>,
-    ) {
+    pub(crate) fn notify_journal(&mut self, journal: &Journal, running: Option<ClientId>) {
         let wanted = self.config.notify_keyspace_events;
         let (tracks, publishes) = (
             self.messages.tracking.is_on(),

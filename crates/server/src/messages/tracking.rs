@@ -1,11 +1,11 @@
 //! CLIENT TRACKING at work: delivers the invalidations that `parts::messages::tracking` returns,
 //! and listens to the journal while a client tracks keys.
 
-use crate::server::clients::client::Client;
-use crate::server::messages::pubsub::Delivery;
-use crate::server::parts::messages::outbox::Post;
-use crate::server::parts::messages::tracking::{Notices, Tracker};
-use crate::server::state::Server;
+use crate::clients::client::Client;
+use crate::messages::pubsub::Delivery;
+use crate::parts::messages::outbox::Post;
+use crate::parts::messages::tracking::{Notices, Tracker};
+use crate::state::Server;
 use russet_keyspace::{Change, ClientId, Keyspace};
 use russet_resp::Args;
 
@@ -32,12 +32,7 @@ impl Server {
     }
 
     /// Remembers the keys of a read command for its client. O(keys).
-    pub(in crate::server) fn remember_keys(
-        &mut self,
-        client: ClientId,
-        row: usize,
-        args: Args<'_>,
-    ) {
+    pub(crate) fn remember_keys(&mut self, client: ClientId, row: usize, args: Args<'_>) {
         let (row, tracking) = (self.table.row(row), &mut self.messages.tracking);
         if tracking.remember(client, row, args, &self.config) {
             self.limit_readers(Some(client));
@@ -46,32 +41,28 @@ impl Server {
 
     /// Evicts remembered keys if there are too many, notifying their readers.
     #[cold]
-    pub(in crate::server) fn limit_readers(&mut self, running: Option<ClientId>) {
+    pub(crate) fn limit_readers(&mut self, running: Option<ClientId>) {
         let tracking = &mut self.messages.tracking;
         let notices = tracking.limit(&self.config, running, &self.clients);
         self.notify(notices);
     }
 
     /// Notifies the readers of a changed key. `running` is the client whose command changed it.
-    pub(in crate::server) fn notify_trackers(
-        &mut self,
-        change: Change<'_>,
-        running: Option<ClientId>,
-    ) {
+    pub(crate) fn notify_trackers(&mut self, change: Change<'_>, running: Option<ClientId>) {
         let tracking = &mut self.messages.tracking;
         let notices = tracking.changed(change, running, &self.clients);
         self.notify(notices);
     }
 
     /// Notifies all tracking clients that every key is invalid.
-    pub(in crate::server) fn notify_all_changed(&mut self) {
+    pub(crate) fn notify_all_changed(&mut self) {
         let notices = self.messages.tracking.all_changed(&self.clients);
         self.notify(notices);
     }
 
     /// Notifies broadcast clients of keys changed since the last time.
     #[cold]
-    pub(in crate::server) fn notify_broadcast(&mut self) {
+    pub(crate) fn notify_broadcast(&mut self) {
         let (tracking, users) = (&mut self.messages.tracking, &self.acl.users);
         let notices = tracking.take_broadcast(&self.clients, users);
         self.notify(notices);

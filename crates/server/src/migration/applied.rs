@@ -6,18 +6,18 @@
 //! the migration, functions, and the commands that frame them. If the source has dialled, its user
 //! must also be permitted to run each command.
 
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::execution::applier::Applier;
-use crate::server::execution::dispatch::error_for_log;
-use crate::server::execution::gates::{self, GatedCommand, Stop};
-use crate::server::origin::Origin;
-use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
-use crate::server::parts::migration::{ExportStage, MigrationDriver};
-use crate::server::state::Server;
-use crate::server::state::call::{CommandResult, CommandTable};
-use crate::server::state::world::{Engine, World};
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::execution::applier::Applier;
+use crate::execution::dispatch::error_for_log;
+use crate::execution::gates::{self, GatedCommand, Stop};
+use crate::origin::Origin;
+use crate::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
+use crate::parts::migration::{ExportStage, MigrationDriver};
+use crate::state::Server;
+use crate::state::call::{CommandResult, CommandTable};
+use crate::state::world::{Engine, World};
 use russet_cluster::migration::MigrationLink;
 use russet_command::{CommandError, Facts};
 use russet_keyspace::{Audience, Effects, KeyHash, slot_of};
@@ -26,7 +26,7 @@ use russet_resp::Args;
 impl Server {
     /// Passes effects on slots that leave on. O(bytes), only while slots leave.
     #[cold]
-    pub(in crate::server) fn export_effects(&mut self, effects: &Effects) {
+    pub(crate) fn export_effects(&mut self, effects: &Effects) {
         let Some(mut driver) = self.migrations.take() else {
             return;
         };
@@ -61,7 +61,7 @@ impl Server {
 impl Engine {
     /// Applies a command of a source, of so many bytes in its stream. Its result is recorded for
     /// the machine; after a failure no further command of the link is run.
-    pub(in crate::server) fn apply_slots(
+    pub(crate) fn apply_slots(
         &mut self,
         session: &mut Session,
         link: MigrationLink,
@@ -94,7 +94,7 @@ impl Engine {
 impl World<'_> {
     /// Whether a source may send a command, and the user that the source has logged in as may run
     /// it. A source that this node has dialled has no user.
-    pub(in crate::server) fn permits_source(
+    pub(crate) fn permits_source(
         &mut self,
         link: MigrationLink,
         id: usize,
@@ -120,7 +120,7 @@ impl World<'_> {
     }
 
     /// Evicts keys for a source's command, if there is a limit.
-    pub(in crate::server) fn make_room_for_source(&mut self) -> CommandResult {
+    pub(crate) fn make_room_for_source(&mut self) -> CommandResult {
         let has_limit = self.server.memory.limit.maxmemory() > 0;
         if has_limit && !self.server.make_room(self.keyspace, None) {
             return Err(CommandError::OutOfMemory);
@@ -157,39 +157,4 @@ fn may_be_sent(
         return false;
     };
     keys.all(|(at, _)| slots.contains(slot_of(args.at(at))))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-    use crate::server::clients::client::ClientFlags;
-
-    #[test]
-    fn a_node_that_has_logged_in_moves_slots_and_nothing_else() {
-        let mut t = Testbed::new();
-        let node = t.connect();
-        let session = t.engine.server.clients.get_mut(node).expect("connected");
-        session.client.flags |= ClientFlags::INTERNAL;
-        let lines = [
-            "GET k",
-            "SET k v",
-            "MULTI",
-            "EVAL return'' 0",
-            "ACL SETUSER thief on nopass +@all",
-            "CONFIG GET *",
-            "CLUSTER NODES",
-            "SUBSCRIBE c",
-            "REPLICAOF no one",
-            "PSYNC ? -1",
-            "MONITOR",
-            "RESET",
-        ];
-        for line in lines {
-            let reply = t.run_as(node, line);
-            assert!(reply.starts_with("-NOPERM "), "{line}: {reply}");
-        }
-        assert_eq!(t.run_as(node, "PING"), "+PONG\r\n");
-        assert!(t.run("ACL LOG").contains("psync"), "denials are logged");
-        assert_eq!(t.run("EXISTS k"), ":0\r\n");
-    }
 }

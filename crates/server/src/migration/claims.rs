@@ -6,8 +6,8 @@
 
 use super::unclaimed::CLAIM_WAITS;
 
-use crate::server::parts::migration::Claim;
-use crate::server::state::Server;
+use crate::parts::migration::Claim;
+use crate::state::Server;
 use russet_cluster::migration::{Name, Ranges, Settings};
 use russet_keyspace::Keyspace;
 

@@ -12,13 +12,13 @@
 //! Cost: O(migrations) but for TRIMSLOTS, whose keys are deleted in slices.
 //! Elsewhere: `migration::applied` lists the commands that such links may run.
 
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::EndReason;
-use crate::server::origin::Origin;
-use crate::server::parts::migration;
-use crate::server::state::Server;
-use crate::server::state::call::{Call, CommandResult};
-use crate::server::state::world::World;
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::EndReason;
+use crate::origin::Origin;
+use crate::parts::migration;
+use crate::state::Server;
+use crate::state::call::{Call, CommandResult};
+use crate::state::world::World;
 use russet_cluster::migration::{
     Answer, BusySide, MigrationContext, MigrationLink, Migrations, Name, Refusal, Sender,
     trim_slots,

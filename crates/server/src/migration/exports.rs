@@ -10,11 +10,11 @@
 //! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
 //! `migration::applied` passes effects on, `links` writes.
 
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::migration::{Export, ExportStage};
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::migration::{Export, ExportStage};
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_cluster::migration::{MigrationProtocol, Name};
 use russet_config::Config;
 use russet_keyspace::Keyspace;

@@ -10,13 +10,13 @@
 
 use std::io::ErrorKind;
 
-use crate::server::clients::batch::RequestsEnd;
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::EndReason;
-use crate::server::clients::session::Session;
-use crate::server::parts::migration::{Dialled, MigrationDriver, MigrationLinkStage};
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::batch::RequestsEnd;
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::EndReason;
+use crate::clients::session::Session;
+use crate::parts::migration::{Dialled, MigrationDriver, MigrationLinkStage};
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::clock;
 use russet_base::wake::Wake;
 use russet_cluster::migration::{InputKind, MigrationLink};
@@ -221,7 +221,7 @@ impl Server {
 
 impl Engine {
     /// Sends this turn's effects and messages.
-    pub(in crate::server) fn send_migrations(&mut self) {
+    pub(crate) fn send_migrations(&mut self) {
         let Some(driver) = &self.server.migrations else {
             return;
         };
@@ -258,7 +258,7 @@ impl Engine {
     }
 
     /// A link has had an event, or has more to be read or run.
-    pub(in crate::server) fn serve_slot_link(&mut self, number: u64) {
+    pub(crate) fn serve_slot_link(&mut self, number: u64) {
         if !self.server.open_slot_link(&mut self.keyspace, number) {
             return;
         }

@@ -15,10 +15,10 @@ mod kept;
 mod links;
 mod unclaimed;
 
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::run::dial::destination;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::migration::MigrationDriver;
+use crate::parts::run::dial::destination;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::random;
 use russet_cluster::migration::{
     Action, MigrationContext, MigrationLink, Migrations, Name, NodeContext, Ranges,
@@ -31,7 +31,7 @@ use russet_net::{Role, Target};
 const TICK_MS: u64 = 100;
 
 /// The server as the host of its migrations.
-pub(in crate::server) struct MigrationHost<'e>(pub &'e mut Engine);
+pub struct MigrationHost<'e>(pub &'e mut Engine);
 
 impl LoopDriver for MigrationHost<'_> {
     fn serve_event(&mut self, token: Target) {
@@ -66,7 +66,7 @@ impl LoopDriver for MigrationHost<'_> {
 
 impl Server {
     /// Calls the machine, and carries out its actions. `None`: this is no node of a cluster.
-    pub(in crate::server) fn with_migrations<R>(
+    pub(crate) fn with_migrations<R>(
         &mut self,
         keyspace: &mut Keyspace,
         call: impl FnOnce(&mut Migrations, &dyn MigrationContext) -> R,
@@ -177,7 +177,7 @@ impl Server {
         }
     }
 
-    pub(in crate::server) fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn repeat_effects(&mut self, keyspace: &mut Keyspace) {
         if keyspace.effects.has_complete() {
             self.repeat(keyspace, None);
         }
@@ -185,11 +185,7 @@ impl Server {
 
     /// Ends exports of slots that are served elsewhere now: the removal of their keys here is no
     /// effect for the node that has them.
-    pub(in crate::server) fn stop_exports(
-        &mut self,
-        keyspace: &mut Keyspace,
-        slots: &[(u16, u16)],
-    ) {
+    pub(crate) fn stop_exports(&mut self, keyspace: &mut Keyspace, slots: &[(u16, u16)]) {
         let Some(driver) = &self.migrations else {
             return;
         };
@@ -208,11 +204,7 @@ impl Server {
     }
 
     /// A full copy of our primary's data has named these imports.
-    pub(in crate::server) fn follow_copied_imports(
-        &mut self,
-        keyspace: &mut Keyspace,
-        imports: &[Vec<u8>],
-    ) {
+    pub(crate) fn follow_copied_imports(&mut self, keyspace: &mut Keyspace, imports: &[Vec<u8>]) {
         for text in imports {
             let parts = text.split_at_checked(Name::LEN);
             let import = parts.and_then(|(name, slots)| {
@@ -237,7 +229,7 @@ impl Server {
     }
 
     /// Passes the results recorded since the last call to the machine.
-    pub(in crate::server) fn notify_migrations(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn notify_migrations(&mut self, keyspace: &mut Keyspace) {
         let Some(driver) = &mut self.migrations else {
             return;
         };
@@ -269,7 +261,7 @@ impl Server {
 
 impl Engine {
     /// The work of migrations in each turn.
-    pub(in crate::server) fn drive_migrations(&mut self) {
+    pub(crate) fn drive_migrations(&mut self) {
         if self.server.migrations.is_none() {
             return;
         }

@@ -1,7 +1,7 @@
 //! Slots that stay with their source, after it has held their writes for a target that has not
 //! claimed them.
 
-use crate::server::state::Server;
+use crate::state::Server;
 use russet_cluster::migration::{Name, Settings};
 use russet_config::Config;
 use russet_keyspace::Keyspace;

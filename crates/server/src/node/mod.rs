@@ -8,7 +8,7 @@
 
 mod shards;
 
-pub use crate::server::parts::cluster::BrokenRule;
+pub use crate::parts::cluster::BrokenRule;
 pub use shards::ShardFacts;
 
 use std::ffi::OsString;
@@ -17,12 +17,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::server::observe::not_counted::NotCounted;
-use crate::server::parts::replication::failover::FailoverStage;
-use crate::server::parts::run::signals::Signals;
-use crate::server::run::Loop;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::{Engine, Flow};
+use crate::observe::not_counted::NotCounted;
+use crate::parts::replication::failover::FailoverStage;
+use crate::parts::run::signals::Signals;
+use crate::run::Loop;
+use crate::state::call::CommandTable;
+use crate::state::world::{Engine, Flow};
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
 use russet_config::{NameDefaults, Startup, start};
@@ -121,20 +121,22 @@ pub struct ServerNode {
 }
 
 impl ServerNode {
-    /// A server with these options, which loads the files of the working folder. `dial` connects to
-    /// a primary's host and port.
+    /// A server with these commands and options, which loads the files of the working folder.
+    /// `dial` connects to a primary's host and port.
     ///
     /// Error: an option is refused, or the data cannot be loaded.
     pub fn start(
+        table: CommandTable,
         options: &[String],
         unix_us: i64,
         dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
     ) -> Result<ServerNode, String> {
-        ServerNode::start_with(options, unix_us, dial, |_| true)
+        ServerNode::start_with(table, options, unix_us, dial, |_| true)
     }
 
     /// `prepare` comes before the data is loaded; `false`: it has failed.
     fn start_with(
+        table: CommandTable,
         options: &[String],
         unix_us: i64,
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
@@ -146,7 +148,6 @@ impl ServerNode {
             _ => return Err(format!("refused: {options:?}")),
         };
         let text = |error: io::Error| error.to_string();
-        let table = CommandTable::new(&crate::commands::table());
         let mut engine = Engine::new(config, table, Arc::new(Signals::default()));
         engine.server.persist.saving.on_disk = true;
         engine.server.debug.clock_by_hand = true;

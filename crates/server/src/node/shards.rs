@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use super::ServerNode;
-use crate::server::cluster::{Begun, ClusterHost};
-use crate::server::parts::cluster::BrokenRule;
-use crate::server::state::world::Engine;
+use crate::cluster::{Begun, ClusterHost};
+use crate::parts::cluster::BrokenRule;
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
 use russet_config::{NameDefaults, Startup, start};
 use russet_host::Driver;
 use russet_net::{AcceptedStream, Address, Stream, simulated};
@@ -35,6 +36,7 @@ impl ServerNode {
     ///
     /// Error: as there, or its state is another's.
     pub fn start_in_cluster(
+        table: CommandTable,
         options: &[String],
         (unix_us, seed): (i64, u64),
         mut dial: impl FnMut(&str, u16) -> io::Result<UnixStream> + 'static,
@@ -46,7 +48,7 @@ impl ServerNode {
         };
         let begun = Begun::by_hand(&run.config, seed).map_err(|error| error.to_string())?;
         let none = |_: &str, _| Err(io::ErrorKind::ConnectionRefused.into());
-        let mut node = ServerNode::start_with(options, unix_us, none, |engine| {
+        let mut node = ServerNode::start_with(table, options, unix_us, none, |engine| {
             engine.server.connections.dialler = None;
             let Engine {
                 keyspace, server, ..

@@ -8,20 +8,20 @@
 //!
 //! Cost: a test for a command that the audit does not concern; else O(keys of the command).
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::origin::Origin;
-use crate::server::parts::observe::audit::line::Line;
-use crate::server::parts::observe::audit::rules::Rules;
-use crate::server::state::Server;
-use crate::server::state::call::Handler;
-use crate::server::state::script::RunningScript;
+use crate::clients::client::{Client, ClientFlags};
+use crate::origin::Origin;
+use crate::parts::observe::audit::line::Line;
+use crate::parts::observe::audit::rules::Rules;
+use crate::state::Server;
+use crate::state::call::Handler;
+use crate::state::script::RunningScript;
 use russet_command::Facts;
 use russet_command::secrets::Secrets;
 use russet_config::AuditOnFull;
 use russet_resp::Args;
 
 /// The outcome of a command.
-pub(in crate::server) enum AuditResult<'a> {
+pub enum AuditResult<'a> {
     /// The command ran for so many ticks of the cycle counter; `error`: the code of its error
     /// reply, if any.
     Ran { ticks: u64, error: Option<&'a [u8]> },
@@ -34,7 +34,7 @@ pub(in crate::server) enum AuditResult<'a> {
 impl Server {
     /// Applies the audit's settings. An error names the directive that is wrong, and the reason;
     /// then nothing has changed.
-    pub(in crate::server) fn configure_audit(&mut self) -> Result<(), String> {
+    pub(crate) fn configure_audit(&mut self) -> Result<(), String> {
         let config = &self.config;
         let commands = &self.acl.commands;
         let rules = Rules::new(&config.audit_categories, &config.audit_users, commands)
@@ -50,7 +50,7 @@ impl Server {
 
     /// Begins or ends to refuse audited commands, as the state of the log requires, and updates the
     /// gates' interest. Called by cron, and when a line finds no room.
-    pub(in crate::server) fn watch_audit(&mut self) {
+    pub(crate) fn watch_audit(&mut self) {
         let blocks = self.config.audit_on_full == AuditOnFull::Block;
         let is_stuck = blocks && self.diagnostics.audit.is_stuck();
         if is_stuck != self.gates.refuses_audited {
@@ -62,7 +62,7 @@ impl Server {
     /// Records that a command was refused, if the audit concerns the command's row. `error`: the
     /// error's line, or its code.
     #[cold]
-    pub(in crate::server) fn record_refused(
+    pub(crate) fn record_refused(
         &mut self,
         by: (&Client, Option<&RunningScript<'_>>),
         (row, args): (usize, Args<'_>),
@@ -79,7 +79,7 @@ impl Server {
     /// not concern, for the stream of a primary, which has recorded its commands, and for HELLO
     /// without a login.
     #[cold]
-    pub(in crate::server) fn record_audited(
+    pub(crate) fn record_audited(
         &mut self,
         (client, script): (&Client, Option<&RunningScript<'_>>),
         (row, args): (usize, Args<'_>),

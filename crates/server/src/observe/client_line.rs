@@ -8,12 +8,12 @@
 
 use std::io::Write;
 
-use crate::pubsub::Kind;
-use crate::server::TrackingMode;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::output::listed_bytes;
-use crate::server::parts::messages::tracking::Tracker;
-use crate::server::state::Server;
+use crate::TrackingMode;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::output::listed_bytes;
+use crate::parts::messages::tracking::Tracker;
+use crate::state::Server;
+use russet_pubsub::Kind;
 use russet_resp::{Args, Reply};
 
 /// The line, without its end: `id=3 addr=... avg-pipeline-len-cnt=1`. `running`: the arguments of
@@ -160,21 +160,6 @@ pub fn flag_letters(flags: ClientFlags, tracker: Option<&Tracker>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_queue_weighs_its_arguments_and_a_pointer_to_each() {
-        let mut t = crate::server::Testbed::new();
-        let queues = t.connect();
-        t.run_as(queues, "MULTI");
-        t.run_as(queues, "SET k v");
-        let listed =
-            |t: &mut crate::server::Testbed| t.run(&format!("CLIENT LIST ID {}", queues.0));
-        assert!(listed(&mut t).contains(" multi=1 ") && listed(&mut t).contains(" multi-mem=29 "));
-        t.run_as(queues, "GET k");
-        assert!(listed(&mut t).contains(" multi-mem=49 "));
-        t.run_as(queues, "DISCARD");
-        assert!(listed(&mut t).contains(" multi-mem=0 "));
-    }
 
     #[test]
     fn letters_stand_in_redis_order() {

@@ -1,10 +1,10 @@
 //! Connections that end: a line in the log at verbose, a record for CLIENT CLOSED, a count.
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::observe::client_line::client_line;
-use crate::server::parts::observe::closed::ClosedClient;
-use crate::server::state::Server;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::observe::client_line::client_line;
+use crate::parts::observe::closed::ClosedClient;
+use crate::state::Server;
 use russet_base::text::Printable;
 
 /// Bytes kept of each text that a client chose.
@@ -20,7 +20,7 @@ fn cut(text: &str) -> Box<str> {
 
 impl Server {
     /// A connection ends. Without a recorded reason, the peer has closed it.
-    pub(in crate::server) fn note_closed(&mut self, session: &mut Session) {
+    pub(crate) fn note_closed(&mut self, session: &mut Session) {
         let client = &mut session.client;
         let ending = match client.ending.take() {
             Some(ending) => *ending,

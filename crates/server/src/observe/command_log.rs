@@ -1,17 +1,17 @@
 //! Records commands that reach a threshold in the command logs and the latency monitor.
 
-use crate::server::clients::client::Client;
-use crate::server::figures::stats::Stats;
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::observe::command_log::{LogKind, Logged};
-use crate::server::state::call::{CommandTable, Handler};
+use crate::clients::client::Client;
+use crate::figures::stats::Stats;
+use crate::parts::observe::Diagnostics;
+use crate::parts::observe::command_log::{LogKind, Logged};
+use crate::state::call::{CommandTable, Handler};
 use russet_command::Flags;
 use russet_config::Config;
 use russet_resp::Args;
 
 impl<'a> Logged<'a, Handler> {
     /// The command of the row `id`.
-    pub(in crate::server) fn of(
+    pub fn of(
         table: &'a CommandTable,
         client: &'a Client,
         (id, args): (usize, Args<'a>),
@@ -29,7 +29,7 @@ impl Diagnostics {
     /// Reports a command that took so many microseconds, over the threshold. `at`: the settings,
     /// and Unix seconds.
     #[cold]
-    pub(in crate::server) fn note_slow(
+    pub(crate) fn note_slow(
         &mut self,
         ran: &Logged<'_, Handler>,
         micros: u64,

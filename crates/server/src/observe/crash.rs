@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use kept::Kept;
 
-use crate::server::clients::client::Client;
-use crate::server::process::log;
+use crate::clients::client::Client;
+use crate::process::log;
 use russet_base::clock;
 use russet_base::registers::Registers;
 use russet_base::sys::{self, FixedText, SignalFacts};
@@ -71,26 +71,26 @@ pub fn catch_signals(on: bool) {
 }
 
 /// The names of the rows for [`note_command`]. Only the first call counts.
-pub(in crate::server) fn set_command_names(names: impl Iterator<Item = &'static str>) {
+pub(crate) fn set_command_names(names: impl Iterator<Item = &'static str>) {
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
 /// Records the running command; returns the outer command, for [`note_back`].
 #[inline]
-pub(in crate::server) fn note_command(row: usize) -> u32 {
+pub(crate) fn note_command(row: usize) -> u32 {
     let outer = COMMAND.load(Relaxed);
     COMMAND.store(row as u32 + 1, Relaxed);
     outer
 }
 
 /// The row and name of the running command.
-pub(in crate::server) fn running() -> Option<(usize, &'static str)> {
+pub fn running() -> Option<(usize, &'static str)> {
     let row = (COMMAND.load(Relaxed) as usize).checked_sub(1)?;
     Some((row, COMMAND_NAMES.get()?.get(row)?))
 }
 
 /// The client served last, as the end of a log line; empty: none yet.
-pub(in crate::server) fn last_client() -> String {
+pub(crate) fn last_client() -> String {
     let id = CLIENT.load(Relaxed);
     if id == 0 {
         return String::new();
@@ -104,7 +104,7 @@ pub(in crate::server) fn last_client() -> String {
 
 /// A frame of a stack: the function, with its place where the program has line tables, or the
 /// address.
-pub(in crate::server) fn name_of(frame: usize) -> String {
+pub fn name_of(frame: usize) -> String {
     let mut text = String::new();
     backtrace::resolve(frame as *mut _, |symbol| {
         if let Some(name) = symbol.name() {
@@ -126,12 +126,12 @@ pub(in crate::server) fn name_of(frame: usize) -> String {
 
 /// The command has ended, and the outer one continues.
 #[inline]
-pub(in crate::server) fn note_back(outer: u32) {
+pub(crate) fn note_back(outer: u32) {
     COMMAND.store(outer, Relaxed);
 }
 
 #[inline]
-pub(in crate::server) fn note_client(client: &Client) {
+pub(crate) fn note_client(client: &Client) {
     CLIENT.store(client.id.0, Relaxed);
     let (bits, port) = match &client.identity.peer {
         Address::Tcp(address) => {
@@ -149,7 +149,7 @@ pub(in crate::server) fn note_client(client: &Client) {
 }
 
 /// Replaces the report's INFO, which was true at this Unix time.
-pub(in crate::server) fn renew_info(text: &str, unix_us: i64) {
+pub(crate) fn renew_info(text: &str, unix_us: i64) {
     INFO.renew(text, unix_us as u64);
 }
 

@@ -11,12 +11,12 @@
 //! once a turn, and only while the others do not suffice. Within a client's batch their figures do
 //! not change, except for messages to other nodes.
 
-use crate::server::state::Server;
+use crate::state::Server;
 use russet_keyspace::Keyspace;
 
 /// Bytes by owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct NotCounted {
+pub struct NotCounted {
     /// The append only file's buffer, and effects on their way to it and to replicas.
     pub log: usize,
     /// Bytes that snapshots have yet to write or send, and old values that they have yet to save.
@@ -34,11 +34,7 @@ pub(in crate::server) struct NotCounted {
 
 impl NotCounted {
     /// All owners except those that need a walk. `clients`: their bytes.
-    pub(in crate::server) fn measure(
-        server: &Server,
-        keyspace: &Keyspace,
-        clients: usize,
-    ) -> NotCounted {
+    pub fn measure(server: &Server, keyspace: &Keyspace, clients: usize) -> NotCounted {
         let persist = &server.persist;
         let log = persist.aof.log().map_or(0, |log| log.writer.memory_bytes());
         let snapshots = &persist.snapshots;
@@ -62,19 +58,19 @@ impl NotCounted {
     }
 
     /// Adds the owners that take a walk.
-    pub(in crate::server) fn with_walked(self, server: &Server) -> NotCounted {
+    pub(crate) fn with_walked(self, server: &Server) -> NotCounted {
         NotCounted {
             others: walked(server),
             ..self
         }
     }
 
-    pub(in crate::server) fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.lines().iter().map(|(_, bytes)| bytes).sum()
     }
 
     /// The owners and their bytes.
-    pub(in crate::server) fn lines(&self) -> [(&'static str, usize); 6] {
+    pub fn lines(&self) -> [(&'static str, usize); 6] {
         [
             ("log", self.log),
             ("snapshots", self.snapshots),
@@ -88,7 +84,7 @@ impl NotCounted {
 
 /// Links of the cluster's bus and of slots on their way, readers of the change stream, command
 /// logs, connections of the console and of metrics. O(all of these).
-pub(in crate::server) fn walked(server: &Server) -> usize {
+pub(crate) fn walked(server: &Server) -> usize {
     let (slots_out, slots_in) = server
         .migrations
         .as_ref()

@@ -9,25 +9,25 @@
 //! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
 //! readings of `/proc`; at a node of a cluster O(nodes * replicas).
 
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::memory::Memory;
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::persist::Persist;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::memory::Memory;
+use crate::parts::observe::Diagnostics;
+use crate::parts::persist::Persist;
 use russet_base::clock::{Cycles, Now};
 use russet_config::Config;
 use std::fmt::Display;
 
-use crate::console::history::History;
-use crate::server::observe::info::{self, Source, budgets, changes};
-use crate::server::observe::metrics::Readiness;
-use crate::server::parts::memory::eviction;
-use crate::server::parts::observe::command_log::LogKind;
-use crate::server::parts::persist::aof::AofState;
-use crate::server::state::Server;
+use crate::observe::info::{self, Source, budgets, changes};
+use crate::observe::metrics::Readiness;
+use crate::parts::memory::eviction;
+use crate::parts::observe::command_log::LogKind;
+use crate::parts::persist::aof::AofState;
+use crate::state::Server;
 use russet_base::finding::{Finding, Weight};
 use russet_base::memory::alloc;
 use russet_base::text::{Printable, human, system_text};
 use russet_base::{clock, usage};
+use russet_console::history::History;
 use russet_keyspace::Keyspace;
 use russet_operator::doctor;
 use russet_scripting::Use;
@@ -216,7 +216,7 @@ fn some<T: Display>(names: impl Iterator<Item = T>) -> Option<String> {
 }
 
 /// A script that holds others up.
-pub(in crate::server) fn script(scripting: &Scripting, cycles: &Cycles, to: &mut Vec<Finding>) {
+pub fn script(scripting: &Scripting, cycles: &Cycles, to: &mut Vec<Finding>) {
     let Some(script) = scripting.running.as_ref().filter(|its| its.is_slow) else {
         return;
     };
@@ -356,89 +356,6 @@ fn lately(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::history::FIELDS;
-    use crate::server::Testbed;
-
-    /// Faults, except faults of memory and of the machine, which all tests share.
-    fn codes(t: &Testbed) -> Vec<(Weight, String)> {
-        const SHARED: [&str; 6] = [
-            "memory",
-            "fragmentation",
-            "swap",
-            "huge pages",
-            "backlog",
-            "open files",
-        ];
-        let found = t.engine.server.verdict(&t.engine.keyspace).into_iter();
-        let found = found.filter(|its| its.is_fault() && !SHARED.contains(&&*its.code));
-        found
-            .map(|its| (its.weight, its.code.into_owned()))
-            .collect()
-    }
-
-    /// The history's only row has this figure.
-    fn show(t: &mut Testbed, name: &str, value: f64) {
-        let mut row = [f64::NAN; FIELDS.len()];
-        row[FIELDS
-            .iter()
-            .position(|(its, _)| *its == name)
-            .expect("a field")] = value;
-        let mut history = History::default();
-        history.add(&row);
-        t.engine.server.connections.console.history = Some(Box::new(history));
-    }
-
-    #[test]
-    fn a_server_in_order_has_no_faults() {
-        let t = Testbed::new();
-        assert_eq!(codes(&t), []);
-    }
-
-    #[test]
-    fn the_worst_comes_first() {
-        let mut t = Testbed::new();
-        let warning = |code: &str| (Weight::Warning, code.to_owned());
-        let critical = |code: &str| (Weight::Critical, code.to_owned());
-        t.engine.server.persist.aof.rewrites.last_ok = false;
-        assert_eq!(codes(&t), [warning("rewrite")]);
-        t.engine.server.persist.saving.last_status_ok = false;
-        assert_eq!(codes(&t), [critical("snapshot"), warning("rewrite")]);
-        t.run("CONFIG SET stop-writes-on-bgsave-error no");
-        assert_eq!(codes(&t), [critical("snapshot"), warning("rewrite")]);
-    }
-
-    #[test]
-    fn changes_that_a_crash_would_cost_are_told_of() {
-        let mut t = Testbed::new();
-        t.run("CONFIG SET save \"3600 1\"");
-        t.run("SET a b");
-        let found = t.engine.server.verdict(&t.engine.keyspace);
-        let snapshot = found.iter().find(|its| its.code == "snapshot");
-        let snapshot = snapshot.expect("it is told of");
-        assert_eq!(snapshot.weight, Weight::Notice);
-        assert!(
-            snapshot.text.starts_with("a crash now loses 1 change"),
-            "{}",
-            snapshot.text
-        );
-    }
-
-    #[test]
-    fn the_history_shows_what_was_refused_or_lost() {
-        let mut t = Testbed::new();
-        for (name, value, weight, code) in [
-            ("rejected", 2.0, Weight::Critical, "clients"),
-            ("evicted", 2.0, Weight::Warning, "eviction"),
-            ("busy_permille", 950.0, Weight::Warning, "loop"),
-            ("p99_us", 47_000.0, Weight::Warning, "latency"),
-            ("disk_free", 1e6, Weight::Warning, "disk"),
-        ] {
-            show(&mut t, name, value);
-            assert_eq!(codes(&t), [(weight, code.to_owned())]);
-        }
-        show(&mut t, "disk_free", 1e12);
-        assert_eq!(codes(&t), []);
-    }
 
     #[test]
     fn some_names_stand_for_all() {

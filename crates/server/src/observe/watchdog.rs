@@ -14,8 +14,8 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use super::crash;
-use crate::server::origin::Origin;
-use crate::server::state::call::Row;
+use crate::origin::Origin;
+use crate::state::call::Row;
 use russet_base::clock::{self, Cycles};
 use russet_base::sys::stacks::{self, ThreadNumber};
 use russet_base::threads;
@@ -34,19 +34,19 @@ static LOOP: OnceLock<ThreadNumber> = OnceLock::new();
 
 /// A turn of the loop begins.
 #[inline]
-pub(in crate::server) fn turn_begins(ticks: u64) {
+pub(crate) fn turn_begins(ticks: u64) {
     TURN.store(ticks.max(1), Relaxed);
 }
 
 /// The turn has ended.
 #[inline]
-pub(in crate::server) fn turn_ends() {
+pub(crate) fn turn_ends() {
     TURN.store(0, Relaxed);
 }
 
 /// Notes the first key of a command that is about to run.
 #[cold]
-pub(in crate::server) fn note_key(row: &Row, id: usize, args: Args<'_>, origin: Origin) {
+pub(crate) fn note_key(row: &Row, id: usize, args: Args<'_>, origin: Origin) {
     let key = row
         .first_key(args)
         .map_or(0, |key| key.len() as u64 + 1)
@@ -56,12 +56,12 @@ pub(in crate::server) fn note_key(row: &Row, id: usize, args: Args<'_>, origin: 
 }
 
 /// The calling thread runs the loop: the watchdog watches this thread.
-pub(in crate::server) fn set_loop() {
+pub(crate) fn set_loop() {
     LOOP.get_or_init(ThreadNumber::mine);
 }
 
 /// The period in effect, milliseconds: at least two cycles of cron, as in Redis; 0: off.
-pub(in crate::server) fn period_ms(config: &Config) -> u32 {
+pub fn period_ms(config: &Config) -> u32 {
     match config.watchdog_period {
         0 => 0,
         asked => asked.max(2000 / config.hz.max(1)),
@@ -69,7 +69,7 @@ pub(in crate::server) fn period_ms(config: &Config) -> u32 {
 }
 
 /// Watches the loop with this period in milliseconds; 0 ends that.
-pub(in crate::server) fn watch(period_ms: u32) {
+pub fn watch(period_ms: u32) {
     if LOOP.get().is_none() {
         return;
     }

@@ -9,16 +9,16 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::console::calls::{CommandCall, Login, Monitor};
-use crate::console::events::Messages;
-use crate::console::history::History;
-use crate::console::pack::Packing;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::figures::histogram::Histogram;
-use crate::server::parts::http::Pool;
-use crate::server::parts::persist::disk::DiskWatch;
+use crate::clients::client::{Client, ClientFlags};
+use crate::figures::histogram::Histogram;
+use crate::parts::http::Pool;
+use crate::parts::persist::disk::DiskWatch;
 use russet_acl::{Proof, UserId};
 use russet_base::glob;
+use russet_console::calls::{CommandCall, Login, Monitor};
+use russet_console::events::Messages;
+use russet_console::history::History;
+use russet_console::pack::Packing;
 use russet_keyspace::{ClientId, DbIndex};
 use russet_net::Address;
 use russet_replication::ReplOffset;

@@ -3,10 +3,10 @@
 //!
 //! Bounds: [`Port::connections_max`] at a time, of each port.
 
-use crate::console::http::{Method, RequestHead};
-use crate::console::refusals::Refusal;
-use crate::server::parts::console::Task;
+use crate::parts::console::Task;
 use russet_config::Config;
+use russet_console::http::{Method, RequestHead};
+use russet_console::refusals::Refusal;
 use russet_keyspace::ClientId;
 use russet_net::{Address, Listener, Role, Slab, Stream, Target};
 

@@ -9,27 +9,22 @@ use russet_net::Role;
 use russet_sentinel::{Sentinel, ServerFacts, Setup};
 
 /// See the module.
-pub(crate) struct SentinelDriver {
-    pub(crate) core: Sentinel,
-    pub(in crate::server) links: Links,
+pub struct SentinelDriver {
+    pub core: Sentinel,
+    pub links: Links,
     /// The processes of scripts.
-    pub(in crate::server) scripts: Vec<Child>,
+    pub scripts: Vec<Child>,
     /// No primary is about to be seen as down, and no failover is under way.
     pub is_calm: bool,
     /// Replies arrived in the last turn, and nothing is urgent: the loop waits for more of them.
     pub may_rest: bool,
     /// The text of the file as this process has saved it last.
-    pub(in crate::server) saved: Vec<u8>,
+    pub saved: Vec<u8>,
 }
 
 impl SentinelDriver {
     /// `seed`: for the core's random numbers.
-    pub(in crate::server) fn new(
-        setup: &Setup,
-        own: ServerFacts,
-        seed: u64,
-        now: &clock::Now,
-    ) -> SentinelDriver {
+    pub fn new(setup: &Setup, own: ServerFacts, seed: u64, now: &clock::Now) -> SentinelDriver {
         SentinelDriver {
             core: Sentinel::new(setup, own, seed, Now::from(*now)),
             links: Links::new(Role::SentinelLink),

@@ -3,18 +3,18 @@
 //! with a rewrite of the append only file, which is switched on for the backup if necessary, and
 //! ends like BACKUP CREATE, with the seal.
 
-use crate::server::state::Connections;
+use crate::state::Connections;
 use russet_base::clock::Now;
 use russet_config::Config;
 use russet_replication::Stream;
 use std::path::{Path, PathBuf};
 
-use crate::server::clients::blocked::Until;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::aof::{Aof, AofState};
-use crate::server::parts::persist::backups::{Folder, SessionState, Way};
-use crate::server::parts::persist::snapshot::SnapshotEnd;
-use crate::server::state::Server;
+use crate::clients::blocked::Until;
+use crate::parts::persist::Persist;
+use crate::parts::persist::aof::{Aof, AofState};
+use crate::parts::persist::backups::{Folder, SessionState, Way};
+use crate::parts::persist::snapshot::SnapshotEnd;
+use crate::state::Server;
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, Keyspace};
@@ -108,7 +108,7 @@ impl Server {
 
     /// Cron's check of a session: fails it if the append only file was switched off, and cleans up
     /// a sealed backup whose time is over.
-    pub(in crate::server) fn look_at_session(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn look_at_session(&mut self, keyspace: &mut Keyspace) {
         let session = &mut self.persist.backups.session;
         if session.state == SessionState::Incrementing && self.persist.aof.state() == AofState::Off
         {
@@ -270,21 +270,13 @@ impl Server {
 
 impl Persist {
     /// Begins the file that follows the files linked by the backup.
-    pub(in crate::server) fn begin_sealing(
-        &mut self,
-        stream: &Stream,
-        now: &Now,
-    ) -> Result<(), String> {
+    pub(crate) fn begin_sealing(&mut self, stream: &Stream, now: &Now) -> Result<(), String> {
         let (aof, now) = (&mut self.aof, now);
         aof.begin_next_incr(Owner::Backup, "backup", now, stream)
     }
 
     /// Begins to seal the append only file if nothing else changes it just now.
-    pub(in crate::server) fn take_turn(
-        &mut self,
-        stream: &Stream,
-        now: &Now,
-    ) -> Result<(), String> {
+    pub(crate) fn take_turn(&mut self, stream: &Stream, now: &Now) -> Result<(), String> {
         let Persist { aof, backups, .. } = self;
         if aof.is_changing() || !backups.take_turn() {
             return Ok(());
@@ -297,7 +289,7 @@ impl Persist {
     }
 
     /// The files are sealed: begins to link them.
-    pub(in crate::server) fn link_sealed(
+    pub(crate) fn link_sealed(
         &mut self,
         connections: &Connections,
         config: &Config,

@@ -16,23 +16,23 @@
 //! Invariant: an undo in the log, or in the stream from a replica's position on, names a flush that
 //! is before it there; a replay has the data that the flush deleted.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::table::Clients;
-use crate::server::execution::execute::Author;
-use crate::server::origin::Origin;
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::aof::AofState;
-use crate::server::parts::persist::loading::Loading;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::replicas::{Replica, ReplicaState};
-use crate::server::parts::run::turn::Turn;
-use crate::server::persist::aof::rewrite::is_in_unit;
-use crate::server::search::text_settings;
-use crate::server::state::Server;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::table::Clients;
+use crate::execution::execute::Author;
+use crate::origin::Origin;
+use crate::parts::cluster::ClusterDriver;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::migration::MigrationDriver;
+use crate::parts::persist::Persist;
+use crate::parts::persist::aof::AofState;
+use crate::parts::persist::loading::Loading;
+use crate::parts::replication::Replication;
+use crate::parts::replication::replicas::{Replica, ReplicaState};
+use crate::parts::run::turn::Turn;
+use crate::persist::aof::rewrite::is_in_unit;
+use crate::search::text_settings;
+use crate::state::Server;
 use russet_base::memory::{alloc, pressure};
 use russet_command::CommandError;
 use russet_config::Config;
@@ -210,7 +210,7 @@ impl Server {
     // --- freeing ---
 
     /// Cron: frees data that has waited for long enough, or whose memory is needed.
-    pub(in crate::server) fn tend_aside(&mut self, keyspace: &mut Keyspace) {
+    pub fn tend_aside(&mut self, keyspace: &mut Keyspace) {
         if self.persist.loading.in_progress() {
             return;
         }
@@ -241,7 +241,7 @@ impl Server {
 
     /// Frees data that is set aside, oldest first, as far as this data and the used memory exceed
     /// `maxmemory`.
-    pub(in crate::server) fn free_aside_for_room(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn free_aside_for_room(&mut self, keyspace: &mut Keyspace) {
         let bound = self.memory.limit.eviction_bound();
         let mut freed = 0;
         while keyspace.has_aside() {
@@ -321,11 +321,7 @@ impl Replication {
     /// Disconnects replicas that do not know FLUSH UNDO before the command reaches them: they
     /// reconnect, and get a full synchronization. A second link stays, because it does not carry
     /// the stream.
-    pub(in crate::server) fn drop_replicas_without_undo(
-        &mut self,
-        clients: &mut Clients,
-        turn: &mut Turn,
-    ) {
+    pub(crate) fn drop_replicas_without_undo(&mut self, clients: &mut Clients, turn: &mut Turn) {
         self.undone_now = true;
         let is_later = |its: &Replica| {
             matches!(
@@ -345,7 +341,7 @@ impl Replication {
     }
 
     /// The primary's undo names a flush that this replica lacks: everything is copied anew.
-    pub(in crate::server) fn ask_full_copy(&mut self, turn: &mut Turn, client: &mut Client) {
+    pub(crate) fn ask_full_copy(&mut self, turn: &mut Turn, client: &mut Client) {
         let Some(upstream) = &mut self.upstream else {
             return;
         };
@@ -363,7 +359,7 @@ impl Replication {
 
     /// How long flushed data waits, milliseconds; 0: nothing is set aside. A replica keeps flushed
     /// data longer than its primary, because it receives the undo later.
-    pub(in crate::server) fn flush_grace_ms(&self, config: &Config) -> i64 {
+    pub(crate) fn flush_grace_ms(&self, config: &Config) -> i64 {
         let grace_ms = i64::from(config.flush_grace) * 1000;
         if self.is_replica() && grace_ms > 0 {
             grace_ms + i64::from(config.repl_timeout) * 1000
@@ -378,13 +374,13 @@ impl Replication {
     }
 
     /// The last undo in the stream is before this position.
-    pub(in crate::server) fn note_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
+    pub(crate) fn note_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
         self.undone_at = at;
         persist.aof.note_undone(at);
     }
 
     /// Notes the position of an undo, once the stream has it.
-    pub(in crate::server) fn settle_undo(
+    pub(crate) fn settle_undo(
         &mut self,
         scripting: &Scripting,
         stream: &Stream,
@@ -427,7 +423,7 @@ fn record_freed(persist: &mut Persist, scripting: &Scripting, keyspace: &mut Key
 
 impl Loading {
     /// The replay of the log has come to lines about flushes that were set aside.
-    pub(in crate::server) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
+    pub(crate) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
         if let Some(kept) = lines.kept {
             keyspace.keep_flushes(kept);
         }
@@ -440,93 +436,10 @@ impl Loading {
 
     /// A unit of the log has been replayed: flushes after it are set aside only if another line
     /// orders it.
-    pub(in crate::server) fn replayed_unit(&mut self, keyspace: &Keyspace) {
+    pub(crate) fn replayed_unit(&mut self, keyspace: &Keyspace) {
         let flushes = &mut self.flushes;
         if flushes.set_aside_ms.is_some() && flushes.before != keyspace.flushes() {
             flushes.set_aside_ms = None;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::Testbed;
-    use crate::server::parts::replication::replicas::Facts;
-    use crate::server::state::world::Engine;
-
-    fn flushed() -> Testbed {
-        let mut t = Testbed::new();
-        t.run("CONFIG SET flush-grace 60");
-        for key in 0..1000 {
-            t.run(&format!("SET key:{key} {}", "v".repeat(500)));
-        }
-        t.run("FLUSHALL");
-        assert!(t.engine.keyspace.has_aside());
-        t
-    }
-
-    fn tend(t: &mut Testbed) -> bool {
-        t.engine.server.tend_aside(&mut t.engine.keyspace);
-        t.engine.keyspace.has_aside()
-    }
-
-    #[test]
-    fn the_grace_ends_by_time() {
-        let mut t = flushed();
-        t.advance_ms(59_999);
-        assert!(tend(&mut t));
-        t.advance_ms(1);
-        assert!(!tend(&mut t));
-    }
-
-    #[test]
-    #[cfg(not(feature = "system-allocator"))]
-    fn it_is_freed_when_it_and_what_is_used_exceed_the_limit() {
-        let mut t = flushed();
-        let bytes = t.engine.keyspace.aside_bytes();
-        assert!(bytes > 500_000);
-        let used = alloc::used_memory();
-        t.run(&format!(
-            "CONFIG SET maxmemory {}",
-            used + bytes + (1 << 20)
-        ));
-        assert_eq!(t.run("SET a 1"), "+OK\r\n");
-        assert!(t.engine.keyspace.has_aside());
-        t.run(&format!("CONFIG SET maxmemory {}", used + bytes / 2));
-        assert_eq!(t.run("SET a 1"), "+OK\r\n");
-        assert!(!t.engine.keyspace.has_aside());
-    }
-
-    #[test]
-    fn an_undo_fails_at_servers_that_do_not_know_it() {
-        let mut t = flushed();
-        let (old, new) = (
-            Facts::default(),
-            Facts {
-                flush_undo: true,
-                ..Facts::default()
-            },
-        );
-        let crosses =
-            |t: &Testbed, facts, from| t.engine.server.replication.crosses_undo(facts, from);
-        assert!(!crosses(&t, &old, 0));
-        assert_eq!(t.run("FLUSH UNDO"), ":1000\r\n");
-        assert!(crosses(&t, &old, u64::MAX), "it is not in the stream yet");
-        assert!(!crosses(&t, &new, 0));
-        // While a log is loaded, the stream's position is not known yet.
-        let Engine {
-            server, keyspace, ..
-        } = &mut t.engine;
-        server.begin_loading(keyspace, 0);
-        tend(&mut t);
-        assert!(crosses(&t, &old, u64::MAX));
-        let Engine {
-            server, keyspace, ..
-        } = &mut t.engine;
-        server.end_loading(keyspace);
-        tend(&mut t);
-        let end = t.engine.server.stream.offset();
-        assert!(!crosses(&t, &old, end));
     }
 }

@@ -4,12 +4,12 @@
 //! A loader ([`Load`]) is resumable: `loading` reads snapshots, `aof::loader` the append only file.
 //! `parts::persist::loading` has the progress, and the pace of slices.
 
-use crate::server::figures::stats::Stats;
-use crate::server::parts::persist::loading::{LoadFailed, Progress};
-use crate::server::persist::aof::loader::AofLoader;
-use crate::server::persist::loading::AfterLoading;
-use crate::server::state::Server;
-use crate::server::state::world::{Engine, Load};
+use crate::figures::stats::Stats;
+use crate::parts::persist::loading::{LoadFailed, Progress};
+use crate::persist::aof::loader::AofLoader;
+use crate::persist::loading::AfterLoading;
+use crate::state::Server;
+use crate::state::world::{Engine, Load};
 use russet_keyspace::{Audience, Keyspace};
 
 /// Bytes of a step for a caller that waits for the whole load.
@@ -17,13 +17,13 @@ const RELOAD_STEP_BYTES: u64 = 64 * 1024;
 
 impl Server {
     /// From now on, commands are refused and no effects are recorded.
-    pub(in crate::server) fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
+    pub fn begin_loading(&mut self, keyspace: &mut Keyspace, total_bytes: u64) {
         self.persist.loading.begin(&self.now, total_bytes);
         keyspace.effects.set_wanted(Audience::empty());
         self.update_interest();
     }
 
-    pub(in crate::server) fn end_loading(&mut self, keyspace: &mut Keyspace) {
+    pub fn end_loading(&mut self, keyspace: &mut Keyspace) {
         self.persist.loading.end();
         self.search.reindex();
         self.changes.repeat_note();
@@ -49,7 +49,7 @@ pub(super) fn reload_now(
 
 impl Engine {
     /// Prepares to load the configured persisted data, if any.
-    pub(in crate::server) fn begin_loading_data(&mut self) -> Result<(), LoadFailed> {
+    pub(crate) fn begin_loading_data(&mut self) -> Result<(), LoadFailed> {
         let config = &self.server.config;
         if !config.preload_file.is_empty() {
             return self.begin_preloading();
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// Continues loading for a slice of a turn.
-    pub(in crate::server) fn continue_load(&mut self) -> Result<(), LoadFailed> {
+    pub(crate) fn continue_load(&mut self) -> Result<(), LoadFailed> {
         let Engine {
             keyspace,
             server,
@@ -99,7 +99,7 @@ impl Engine {
 impl Stats {
     /// A command of the file being loaded has failed, although it succeeded when it was written.
     #[cold]
-    pub(in crate::server) fn note_load_error(&mut self, error: &[u8], name: &str) {
+    pub(crate) fn note_load_error(&mut self, error: &[u8], name: &str) {
         self.unexpected_error_replies += 1;
         tracing::warn!(
             "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' \

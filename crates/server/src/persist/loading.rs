@@ -9,18 +9,18 @@
 //!
 //! Cost: O(bytes of the file). A primary's snapshot is loaded by `server::replication::load`.
 
-use crate::server::parts::run::debug::Debugging;
+use crate::parts::run::debug::Debugging;
 use russet_config::Config;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::server::parts::persist::aof::Aof;
-use crate::server::parts::persist::loading::{
+use crate::parts::persist::aof::Aof;
+use crate::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadFailed, LoadOptions, Progress, RdbFile, read_options, reason,
 };
-use crate::server::state::Server;
-use crate::server::state::world::{Engine, Load};
+use crate::state::Server;
+use crate::state::world::{Engine, Load};
 use russet_keyspace::{Keyspace, slot_of};
 use russet_persistence::check::FaultReport;
 
@@ -239,7 +239,7 @@ fn log_fatal(path: &Path, error: &LoadError) -> LoadFailed {
 }
 
 /// How files are loaded.
-pub(in crate::server) fn load_options(config: &Config, debug: &Debugging) -> LoadOptions {
+pub(crate) fn load_options(config: &Config, debug: &Debugging) -> LoadOptions {
     LoadOptions {
         read: read_options(config, debug.skips_checksums),
         merges: false,

@@ -12,11 +12,11 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::server::parts::persist::aof::Aof;
-use crate::server::parts::persist::loading::LoadFailed;
-use crate::server::persist::aof::AofLoader;
-use crate::server::persist::loading::AfterLoading;
-use crate::server::state::world::Engine;
+use crate::parts::persist::aof::Aof;
+use crate::parts::persist::loading::LoadFailed;
+use crate::persist::aof::AofLoader;
+use crate::persist::loading::AfterLoading;
+use crate::state::world::Engine;
 use russet_config::system_text;
 use russet_persistence::aof::{Disk, Manifest, Names};
 

@@ -10,21 +10,21 @@
 //! SHUTDOWN ABORT cancels it. Cost: O(replicas) a turn while it waits; the save blocks, O(data).
 //! The request and its flags: `parts::persist::shutdown`.
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::replication::Replication;
+use crate::clients::table::Clients;
+use crate::parts::replication::Replication;
 use russet_base::clock::Now;
 use russet_replication::Stream;
 use std::sync::atomic::Ordering;
 
 use signal_hook::consts::SIGINT;
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::ClientKind;
-use crate::server::clients::session::Session;
-use crate::server::parts::persist::shutdown::{Shutdown, ShutdownRequest, WaitingShutdown};
-use crate::server::process::log::MASTER_INSIDE;
-use crate::server::state::Server;
-use crate::server::state::world::{Engine, Flow};
+use crate::clients::blocked::Until;
+use crate::clients::client::ClientKind;
+use crate::clients::session::Session;
+use crate::parts::persist::shutdown::{Shutdown, ShutdownRequest, WaitingShutdown};
+use crate::process::log::MASTER_INSIDE;
+use crate::state::Server;
+use crate::state::world::{Engine, Flow};
 use russet_command::CommandError;
 use russet_config::Config;
 use russet_keyspace::{Audience, ClientId, DbIndex, Keyspace};
@@ -34,7 +34,7 @@ const SUCCESSOR_MS: u64 = 500;
 
 impl Engine {
     /// Handles requests made by signals.
-    pub(in crate::server) fn handle_signals(&mut self) {
+    pub(crate) fn handle_signals(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -55,7 +55,7 @@ impl Engine {
 
     /// Continues a shutdown that waits: the wait ends when replicas have everything, or at the
     /// deadline.
-    pub(in crate::server) fn continue_shutdown(&mut self) {
+    pub(crate) fn continue_shutdown(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// Whether the loop stops: a shutdown was requested and is prepared.
-    pub(in crate::server) fn shutdown_flow(&self) -> Flow {
+    pub(crate) fn shutdown_flow(&self) -> Flow {
         match self.server.shutdown.request {
             Some(_) => Flow::Stop,
             None => Flow::GoOn,
@@ -126,7 +126,7 @@ impl Shutdown {
     }
 
     /// Whether a signal or SHUTDOWN has asked for the end.
-    pub(in crate::server) fn is_under_way(&self) -> bool {
+    pub fn is_under_way(&self) -> bool {
         let is_requested = self.request.is_some() || self.waiting.is_some();
         is_requested || self.signals.stop.load(Ordering::Acquire) > 0
     }
@@ -310,7 +310,7 @@ fn clients_to_drain(clients: &Clients) -> usize {
 
 impl Replication {
     /// Online replicas that have not acknowledged everything.
-    pub(in crate::server) fn lagging_replicas(&self, stream: &Stream) -> usize {
+    pub(crate) fn lagging_replicas(&self, stream: &Stream) -> usize {
         if self.is_replica() {
             return 0;
         }

@@ -207,7 +207,7 @@ pub fn is_terminal() -> bool {
 }
 
 /// A descriptor for a crash report, without allocating; `None`: output is discarded.
-pub(in crate::server) fn crash_fd() -> Option<i32> {
+pub(crate) fn crash_fd() -> Option<i32> {
     use std::os::fd::IntoRawFd;
     let output = OUTPUT.get()?;
     match &output.file {
@@ -223,7 +223,7 @@ fn zone() -> &'static TimeZone {
 
 /// The start of a line, `PID:M time `, also for crash reports. As in Redis the role is `X` in a
 /// Sentinel, `C` in children and until the configuration is loaded.
-pub(in crate::server) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
+pub(crate) fn write_stamp(to: &mut impl fmt::Write) -> fmt::Result {
     let pid = std::process::id();
     let role = match MAIN_PID.load(Ordering::Relaxed) == pid {
         true if IS_SENTINEL.load(Ordering::Relaxed) => 'X',
@@ -331,7 +331,7 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-pub(in crate::server) fn facility(facility: SyslogFacility) -> i32 {
+pub(crate) fn facility(facility: SyslogFacility) -> i32 {
     match facility {
         SyslogFacility::User => libc::LOG_USER,
         SyslogFacility::Local0 => libc::LOG_LOCAL0,

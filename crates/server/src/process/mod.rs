@@ -19,6 +19,6 @@ pub use data_locks::DataLocks;
 pub use file_limit::{FileLimit, raise_file_limit, spare_files};
 pub use locked_file::open_locked;
 pub use oom_score::apply_oom_score;
-pub(in crate::server) use oom_score::apply_oom_score_of_child;
+pub(crate) use oom_score::apply_oom_score_of_child;
 pub use supervised::{feed_watchdog, supervisor};
 pub use title::{show_title, take_title};

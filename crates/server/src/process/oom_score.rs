@@ -34,7 +34,7 @@ pub fn apply_oom_score(config: &Config) -> io::Result<()> {
 }
 
 /// In a forked child: sets the score configured for background children.
-pub(in crate::server) fn apply_oom_score_of_child(config: &Config) {
+pub(crate) fn apply_oom_score_of_child(config: &Config) {
     let [.., child] = config.oom_score_adj_values.0;
     // A child logs nothing, and can work with its parent's score as well.
     let _ = apply(config.oom_score_adj, i64::from(child));

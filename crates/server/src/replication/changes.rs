@@ -7,14 +7,14 @@
 //! readers have. With REPLICAS a reader gets only changes that so many replicas have acknowledged,
 //! so that the same holds after a failover.
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::replication::changes::{Reader, Waiting};
-use crate::server::parts::replication::past::{PIECE_BYTES, Past, SLICE_BYTES};
-use crate::server::parts::users::Acl;
-use crate::server::state::Server;
-use crate::server::state::call::{CommandTable, Row};
-use crate::server::state::world::Engine;
+use crate::clients::blocked::Until;
+use crate::clients::client::{Client, ClientFlags};
+use crate::parts::replication::changes::{Reader, Waiting};
+use crate::parts::replication::past::{PIECE_BYTES, Past, SLICE_BYTES};
+use crate::parts::users::Acl;
+use crate::state::Server;
+use crate::state::call::{CommandTable, Row};
+use crate::state::world::Engine;
 use russet_command::{Category, CommandError, DatabaseUse, Facts, Flags};
 use russet_keyspace::{DbIndex, Keyspace};
 use russet_replication::change_stream::{Context, Note, Unit, Units};
@@ -89,7 +89,7 @@ impl Server {
     /// The next units are from this client: appends a note with its name, unless the last note has
     /// it. With the change stream off, the note marks them as unknown.
     #[inline]
-    pub(in crate::server) fn note_changes_by(&mut self, by: Option<&Client>) {
+    pub(crate) fn note_changes_by(&mut self, by: Option<&Client>) {
         if self.stream.is_followed() {
             return;
         }
@@ -121,7 +121,7 @@ impl Server {
 
     /// With the change stream on: opens the backlog, and keeps the changes that consumers have not
     /// read. With the change stream off: drops the readers, and runs waiting commands again.
-    pub(in crate::server) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn tend_changes(&mut self, keyspace: &mut Keyspace) {
         if self.config.changes_retain == 0 {
             self.changes.end_all();
             return self.hold_unread();
@@ -141,7 +141,7 @@ impl Server {
 
     /// The position from which on the backlog is kept for consumers, and for commands that wait.
     /// With the append only file, the log's files are kept instead.
-    pub(in crate::server) fn unread_in_memory(&self) -> Option<ReplOffset> {
+    pub(crate) fn unread_in_memory(&self) -> Option<ReplOffset> {
         let lowest = self.stream.cursors.lowest();
         let lowest = lowest
             .into_iter()
@@ -254,7 +254,7 @@ fn idempotent(facts: Facts, words: &[&[u8]]) -> Option<(std::ops::Range<usize>, 
 impl Engine {
     /// Continues the commands that read the change stream, if there is more for them.
     #[inline]
-    pub(in crate::server) fn serve_changes(&mut self) {
+    pub(crate) fn serve_changes(&mut self) {
         if self.server.changes.waiting() > 0 {
             let now = (
                 self.server.past().recoverable(),

@@ -5,11 +5,11 @@
 //! snapshot goes the usual way (`replication::primary`, `run::feed`); no stream is copied for the
 //! main link, which reads the backlog from the snapshot's position on.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::replicas::ReplicaState;
-use crate::server::parts::users::Acl;
-use crate::server::state::Server;
+use crate::clients::client::{Client, ClientFlags};
+use crate::parts::replication::Replication;
+use crate::parts::replication::replicas::ReplicaState;
+use crate::parts::users::Acl;
+use crate::state::Server;
 use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::ClientId;
@@ -18,7 +18,7 @@ use russet_resp::Reply;
 
 impl Server {
     /// The second link has been sent the whole snapshot, and ends.
-    pub(in crate::server) fn second_link_done(&mut self, main: ClientId, name: &str) {
+    pub(crate) fn second_link_done(&mut self, main: ClientId, name: &str) {
         let replica = self.replication.replicas.get(main);
         if replica.is_some_and(|replica| matches!(replica.state, ReplicaState::Streams)) {
             self.replica_online(main, name);
@@ -34,7 +34,7 @@ impl Replication {
     }
 
     /// The second link's snapshot has begun: the main link gets the stream from there on.
-    pub(in crate::server) fn begin_streaming(
+    pub(crate) fn begin_streaming(
         &mut self,
         config: &Config,
         now: &Now,
@@ -53,7 +53,7 @@ impl Replication {
     }
 
     /// Asks a replica that needs everything to open a second link, if it can and may.
-    pub(in crate::server) fn offer_channel(
+    pub(crate) fn offer_channel(
         &mut self,
         config: &Config,
         now: &Now,

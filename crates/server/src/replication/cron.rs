@@ -7,13 +7,13 @@
 //! The link to the primary, and its time limits: `russet_replication::upstream`. States of
 //! replicas: `parts::replication::replicas`. The change stream: `changes`.
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::parts::persist::Persist;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::replicas::ReplicaState;
-use crate::server::state::Server;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::Engine;
+use crate::clients::ending::{EndReason, Ending};
+use crate::parts::persist::Persist;
+use crate::parts::replication::Replication;
+use crate::parts::replication::replicas::ReplicaState;
+use crate::state::Server;
+use crate::state::call::CommandTable;
+use crate::state::world::Engine;
 use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::{ClientId, DbIndex, Keyspace};
@@ -27,7 +27,7 @@ const BESIDE_MAX: u64 = 8 << 20;
 
 impl Engine {
     /// Called by cron in each of its cycles; works once a second.
-    pub(in crate::server) fn tend_replication(&mut self) {
+    pub(crate) fn tend_replication(&mut self) {
         let second = self.server.now.mono_ms / 1000;
         if std::mem::replace(&mut self.server.replication.tended_s, second) == second {
             return;
@@ -68,7 +68,7 @@ impl Engine {
 
 impl Server {
     /// Sends the primary our position.
-    pub(in crate::server) fn send_ack(&mut self, id: ClientId) {
+    pub(crate) fn send_ack(&mut self, id: ClientId) {
         let Some(mut session) = self.clients.take(id) else {
             return;
         };
@@ -195,7 +195,7 @@ impl Server {
 
     /// Disconnects replicas that hold too much of the stream (`client-output-buffer-limit
     /// replica`). With the append only file on, they are sent the stream from its files instead.
-    pub(in crate::server) fn limit_replicas(&mut self) {
+    pub(crate) fn limit_replicas(&mut self) {
         self.replication
             .move_slow_to_log(&mut self.persist, &self.stream, &self.config, &self.now);
         let limit = self.config.client_output_buffer_limit.replica;
@@ -243,7 +243,7 @@ impl Server {
 impl Replication {
     /// A client of this replica has written: keys that expire now are deleted when they do.
     #[cold]
-    pub(in crate::server) fn note_local_write(
+    pub(crate) fn note_local_write(
         &mut self,
         table: &CommandTable,
         keyspace: &mut Keyspace,
@@ -264,7 +264,7 @@ impl Replication {
     }
 
     /// Replicas that hold more than the backlog are sent the stream from the log's files.
-    pub(in crate::server) fn move_slow_to_log(
+    pub(crate) fn move_slow_to_log(
         &mut self,
         persist: &mut Persist,
         stream: &Stream,

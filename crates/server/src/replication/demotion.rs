@@ -6,16 +6,16 @@
 //! The file has at most `demotion-lost-max-bytes` of the stream, its last bytes. It can be applied
 //! with `redis-cli --pipe`, or read as an append only file.
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::replication::Replication;
+use crate::clients::table::Clients;
+use crate::parts::replication::Replication;
 use russet_config::Config;
 use russet_replication::Stream;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::server::parts::replication::LostWrites;
-use crate::server::process::log::{MASTER, MASTER_INSIDE};
+use crate::parts::replication::LostWrites;
+use crate::process::log::{MASTER, MASTER_INSIDE};
 use russet_config::system_text;
 use russet_replication::ReplOffset;
 use russet_replication::upstream::{acknowledged_by, lost_writes};
@@ -30,7 +30,7 @@ fn write_file(name: &str, bytes: &[u8]) -> std::io::Result<()> {
 impl Replication {
     /// The positions that replicas have acknowledged, now or before they were disconnected, with
     /// their addresses.
-    pub(in crate::server) fn acknowledged_positions(
+    pub(crate) fn acknowledged_positions(
         &self,
         clients: &Clients,
     ) -> Vec<(String, u16, ReplOffset)> {
@@ -44,12 +44,7 @@ impl Replication {
 
     /// Before the old data is deleted: writes to a file the commands that this server executed as a
     /// primary and its new primary lacks. Parses and writes at most `demotion-lost-max-bytes`.
-    pub(in crate::server) fn keep_lost_writes(
-        &mut self,
-        config: &Config,
-        stream: &Stream,
-        clients: &Clients,
-    ) {
+    pub(crate) fn keep_lost_writes(&mut self, config: &Config, stream: &Stream, clients: &Clients) {
         let Some(upstream) = &mut self.upstream else {
             return;
         };

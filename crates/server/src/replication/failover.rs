@@ -8,11 +8,11 @@
 //! turn while a failover is in progress. Its state: `parts::replication::failover`. The change of
 //! role itself: `role`.
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::failover::{Failover, FailoverStage};
-use crate::server::parts::replication::replicas::Replica;
-use crate::server::state::Server;
+use crate::clients::table::Clients;
+use crate::parts::replication::Replication;
+use crate::parts::replication::failover::{Failover, FailoverStage};
+use crate::parts::replication::replicas::Replica;
+use crate::state::Server;
 use russet_command::CommandError;
 use russet_keyspace::Keyspace;
 
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// The failover has succeeded: this server is a replica now.
-    pub(in crate::server) fn end_failover(&mut self) {
+    pub(crate) fn end_failover(&mut self) {
         if self.replication.failover.take().is_some() {
             self.change_pause(|gates| gates.fails_over = false);
         }
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Continues a failover: called each turn while a failover is in progress.
-    pub(in crate::server) fn continue_failover(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn continue_failover(&mut self, keyspace: &mut Keyspace) {
         let Some(failover) = &self.replication.failover else {
             return;
         };
@@ -170,12 +170,7 @@ impl Server {
 }
 
 impl Replication {
-    pub(in crate::server) fn replica_at(
-        &self,
-        clients: &Clients,
-        host: &str,
-        port: u16,
-    ) -> Option<&Replica> {
+    pub(crate) fn replica_at(&self, clients: &Clients, host: &str, port: u16) -> Option<&Replica> {
         let mut replicas = self.replicas.iter();
         replicas.find(|replica| {
             let (ip, its_port) = replica.address(clients);

@@ -2,11 +2,11 @@
 //! while the pass makes them. `server::replication::primary` decides which replicas wait for a
 //! snapshot, and the form of the snapshot.
 
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::sending::{SharedSync, SnapshotFraming};
-use crate::server::state::{Connections, Server};
+use crate::parts::persist::Persist;
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
+use crate::parts::replication::Replication;
+use crate::parts::replication::sending::{SharedSync, SnapshotFraming};
+use crate::state::{Connections, Server};
 use russet_config::Config;
 use russet_keyspace::Keyspace;
 use russet_persistence::spool::{Spool, SpoolPlan};
@@ -17,8 +17,8 @@ impl Server {
     ///
     /// Error: why it cannot begin, for example because another snapshot or a rewrite is in
     /// progress. Cost: as
-    /// [`Snapshots::begin`](crate::server::parts::persist::snapshot::Snapshots::begin).
-    pub(in crate::server) fn begin_sync_snapshot(
+    /// [`Snapshots::begin`](crate::parts::persist::snapshot::Snapshots::begin).
+    pub fn begin_sync_snapshot(
         &mut self,
         keyspace: &mut Keyspace,
         form: SyncForm,
@@ -51,7 +51,7 @@ impl Server {
 impl Persist {
     /// An empty spool, and the target that fills it, for [`Server::begin_snapshot`]: alone, or
     /// beside others that begin at the same moment.
-    pub(in crate::server) fn sync_target(
+    pub fn sync_target(
         &self,
         config: &Config,
         connections: &Connections,
@@ -75,7 +75,7 @@ impl Persist {
 
 impl Replication {
     /// The snapshot of a spool has ended: it is whole, or fails.
-    pub(in crate::server) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
+    pub(crate) fn sync_snapshot_ended(&mut self, spool: &Spool, end: &SnapshotEnd) {
         match end {
             SnapshotEnd::Done => {
                 let sync = self.sync.as_ref();

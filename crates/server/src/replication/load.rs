@@ -4,21 +4,21 @@
 //! The machine of the link decides which snapshot is loaded, when the old data is removed, and the
 //! consequences of a fault (`russet_replication::upstream`); here is the load itself.
 
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::run::debug::Debugging;
-use crate::server::persist::loading::load_options;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::replication::Replication;
+use crate::parts::run::debug::Debugging;
+use crate::persist::loading::load_options;
 use russet_config::Config;
 use russet_replication::Stream;
 use std::path::PathBuf;
 
-use crate::server::parts::persist::loading::{
+use crate::parts::persist::loading::{
     ExpiredKeys, LoadError, LoadOptions, LoadStep, RdbFile, RdbLoad, RdbStream, reason,
 };
-use crate::server::parts::replication::upstream::{Source, SyncLoad};
-use crate::server::process::log::MASTER;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::replication::upstream::{Source, SyncLoad};
+use crate::process::log::MASTER;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_config::system_text;
 use russet_keyspace::{DbIndex, ExpiryMode, Keyspace};
 use russet_persistence::rdb::{self, Input, count_keys};
@@ -100,14 +100,14 @@ impl Server {
     }
 
     /// Loading ends, well or not.
-    pub(in crate::server) fn end_sync_loading(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn end_sync_loading(&mut self, keyspace: &mut Keyspace) {
         self.read_clock(keyspace);
         self.end_loading(keyspace);
         self.begin_log_again(keyspace);
     }
 
     /// Begins the append only file that ended with the old data.
-    pub(in crate::server) fn begin_log_again(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn begin_log_again(&mut self, keyspace: &mut Keyspace) {
         if self.config.appendonly
             && self.persist.aof.log().is_none()
             && let Err(why) = self.set_appendonly(keyspace, true, false)
@@ -144,7 +144,7 @@ type Slice = Result<Option<Step>, String>;
 
 impl Engine {
     /// Continues to load a snapshot for its slice of the turn.
-    pub(in crate::server) fn continue_sync_load(&mut self) {
+    pub(crate) fn continue_sync_load(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -319,7 +319,7 @@ impl SyncLoad {
     }
 
     /// Whether so much waits to be loaded that the link is not read.
-    pub(in crate::server) fn has_much(&self) -> bool {
+    pub(crate) fn has_much(&self) -> bool {
         match &self.source {
             Source::File(_) => true,
             Source::Link(rdb) => rdb.buffered() > WAITING_MAX && !self.is_starved,
@@ -363,7 +363,7 @@ pub(super) fn survey(
 impl Replication {
     /// This server's keys, and the keys of a snapshot, as far as the guard needs the count: O(bytes
     /// of the snapshot) at most, as a rule only its first bytes.
-    pub(in crate::server) fn count_for_guard(
+    pub(crate) fn count_for_guard(
         &self,
         keyspace: &Keyspace,
         counted: CountedKeys,
@@ -391,7 +391,7 @@ impl Replication {
     }
 
     /// A snapshot is to be loaded as the link brings it.
-    pub(in crate::server) fn prepare_stream(
+    pub(crate) fn prepare_stream(
         &mut self,
         config: &Config,
         debug: &Debugging,
@@ -409,7 +409,7 @@ impl Replication {
     }
 
     /// The file that was received is to be loaded. Error: a line for the log.
-    pub(in crate::server) fn prepare_file(
+    pub(crate) fn prepare_file(
         &mut self,
         config: &Config,
         debug: &Debugging,
@@ -443,11 +443,11 @@ impl Replication {
         Ok(())
     }
 
-    pub(in crate::server) fn take_load(&mut self) -> Option<Box<SyncLoad>> {
+    pub(crate) fn take_load(&mut self) -> Option<Box<SyncLoad>> {
         self.upstream.as_mut()?.load.take()
     }
 
-    pub(in crate::server) fn put_load(&mut self, load: Box<SyncLoad>) {
+    pub(crate) fn put_load(&mut self, load: Box<SyncLoad>) {
         if let Some(upstream) = &mut self.upstream {
             upstream.load = Some(load);
         }

@@ -95,7 +95,5 @@ pub mod load;
 pub mod primary;
 pub mod role;
 pub mod stream;
-#[cfg(test)]
-mod tests;
 pub mod upstream;
 pub mod wait;

@@ -9,18 +9,18 @@
 //! Cost: PSYNC and the start of a snapshot O(replicas); the snapshot is written by
 //! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::table::Clients;
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
-use crate::server::parts::replication::packing::Packing;
-use crate::server::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, Waiting};
-use crate::server::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
-use crate::server::parts::replication::{PausePoint, Replication};
-use crate::server::parts::run::turn::Turn;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::table::Clients;
+use crate::parts::migration::MigrationDriver;
+use crate::parts::persist::snapshot::{SyncContent, SyncForm};
+use crate::parts::replication::packing::Packing;
+use crate::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, Waiting};
+use crate::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
+use crate::parts::replication::{PausePoint, Replication};
+use crate::parts::run::turn::Turn;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::clock::Now;
 use russet_base::text::with_article;
 use russet_command::CommandError;
@@ -288,7 +288,7 @@ impl Server {
     }
 
     /// A replica has everything: it gets the stream from here on.
-    pub(in crate::server) fn replica_online(&mut self, id: ClientId, name: &str) {
+    pub(crate) fn replica_online(&mut self, id: ClientId, name: &str) {
         let now_ms = self.now.mono_ms;
         let replica = self.replication.replicas.get(id);
         if replica.is_some_and(|replica| !replica.gets_stream()) {
@@ -308,7 +308,7 @@ impl Server {
     }
 
     /// A client is gone: forgets it if it was a replica. Called for every client that ends.
-    pub(in crate::server) fn replica_gone(&mut self, client: &Client) {
+    pub(crate) fn replica_gone(&mut self, client: &Client) {
         let id = client.id;
         if let Some(replica) = self.replication.replicas.get(id).filter(|r| r.acked > 0) {
             let (port, acked) = (replica.facts.port, replica.acked);
@@ -384,7 +384,7 @@ impl Server {
 impl Engine {
     /// Begins the snapshot that replicas wait for, if it is due; or lets them join the current
     /// snapshot.
-    pub(in crate::server) fn begin_due_syncs(&mut self) {
+    pub(crate) fn begin_due_syncs(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -493,7 +493,7 @@ impl Replication {
     }
 
     /// The stream begins for this replica: whether it is compressed stays so as long as the link.
-    pub(in crate::server) fn begin_packing(&mut self, config: &Config, id: ClientId) {
+    pub(crate) fn begin_packing(&mut self, config: &Config, id: ClientId) {
         let replica = self.replicas.get(id);
         let packs = replica.is_some_and(|replica| packs_for(config, &replica.facts));
         if let Some(replica) = self.replicas.get_mut(id) {
@@ -503,7 +503,7 @@ impl Replication {
 
     /// `repl-compression` has changed: links that it concerns are made anew, and continue where
     /// they were. During a snapshot that waits until the replica is online.
-    pub(in crate::server) fn repl_compression_changed(
+    pub(crate) fn repl_compression_changed(
         &mut self,
         config: &Config,
         clients: &mut Clients,
@@ -522,18 +522,14 @@ impl Replication {
     }
 
     /// The address of a link's replica in the table of replicas that fail to load their copies.
-    pub(in crate::server) fn failing_address(
-        &self,
-        clients: &Clients,
-        replica: &Replica,
-    ) -> (String, u16) {
+    pub(crate) fn failing_address(&self, clients: &Clients, replica: &Replica) -> (String, u16) {
         let main = replica.facts.main;
         let main = main.and_then(|main| self.replicas.get(main));
         main.unwrap_or(replica).address(clients)
     }
 
     /// Whether the copy for a replica may begin now. If not, logs it, once for each copy.
-    pub(in crate::server) fn log_failing(
+    pub(crate) fn log_failing(
         &mut self,
         clients: &Clients,
         now: &Now,
@@ -571,7 +567,7 @@ impl Replication {
 
     /// The waiting replicas except replicas in a pause: a replica that has acknowledged none of its
     /// earlier copies waits before the next copy. Logs the pauses.
-    pub(in crate::server) fn without_failing(
+    pub(crate) fn without_failing(
         &mut self,
         clients: &Clients,
         now: &Now,
@@ -586,7 +582,7 @@ impl Replication {
     }
 
     /// Sends this snapshot to these waiting replicas.
-    pub(in crate::server) fn send_snapshot(
+    pub(crate) fn send_snapshot(
         &mut self,
         config: &Config,
         now: &Now,
@@ -642,7 +638,7 @@ impl Replication {
     /// Other links with this link's announced address count as replaced until an acknowledgement
     /// arrives on them: that distinguishes replicas that share an address from a replica that has
     /// connected again.
-    pub(in crate::server) fn doubt_earlier_links(&mut self, clients: &Clients, client: &Client) {
+    pub(crate) fn doubt_earlier_links(&mut self, clients: &Clients, client: &Client) {
         let replicas = &self.replicas;
         let Some(this) = replicas.get(client.id).map(|replica| &replica.facts) else {
             return;

@@ -12,19 +12,19 @@
 //! Stages of the link: `russet_replication::upstream`, whose actions `upstream` carries out. The
 //! snapshot: `load`.
 
-use crate::server::clients::blocked::{Blocked, Until};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::upstream::Upstream;
-use crate::server::parts::run::turn::Turn;
-use crate::server::process;
-use crate::server::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
-use crate::server::replication::stream::holds_stream;
-use crate::server::state::Server;
+use crate::clients::blocked::{Blocked, Until};
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::parts::cluster::ClusterDriver;
+use crate::parts::replication::Replication;
+use crate::parts::replication::upstream::Upstream;
+use crate::parts::run::turn::Turn;
+use crate::process;
+use crate::process::log::{MASTER, MASTER_FIRST, MASTER_INSIDE};
+use crate::replication::stream::holds_stream;
+use crate::state::Server;
 use russet_base::clock::Now;
 use russet_command::CommandError;
 use russet_config::{Config, ReplicaOf, Text};
@@ -38,7 +38,7 @@ const UNBLOCKED: CommandError = CommandError::Text(
 
 impl Server {
     /// The primary of the configuration file, once the data is loaded.
-    pub(in crate::server) fn follow_configured(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn follow_configured(&mut self, keyspace: &mut Keyspace) {
         if let Some((host, port)) = self.config.replicaof.0.clone() {
             self.stream.resume_following();
             self.follow(keyspace, &host, port);
@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// Ends the link to the primary, whatever its stage.
-    pub(in crate::server) fn drop_link(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn drop_link(&mut self, keyspace: &mut Keyspace) {
         let upstream = self.replication.upstream.as_ref();
         let client = upstream.and_then(|upstream| upstream.client);
         self.answer_upstream(keyspace, Answer::GivenUp);
@@ -125,7 +125,7 @@ impl Server {
     }
 
     /// Continues a stream that was held, if nothing holds it any more.
-    pub(in crate::server) fn resume_stream(&mut self, id: ClientId) {
+    pub(crate) fn resume_stream(&mut self, id: ClientId) {
         let is_held = |s: &Session| s.client.flags.contains(ClientFlags::POSTPONED);
         if self.clients.get(id).is_some_and(is_held)
             && !holds_stream(&self.now, &self.gates, &self.persist, &self.config)
@@ -136,7 +136,7 @@ impl Server {
 
     /// +CONTINUE: the primary's stream continues this server's stream, perhaps under another id.
     /// Returns whether it does.
-    pub(in crate::server) fn continues(&mut self, id: Option<russet_replication::ReplId>) -> bool {
+    pub(crate) fn continues(&mut self, id: Option<russet_replication::ReplId>) -> bool {
         let is_other = id.filter(|&id| self.stream.follow_as(id));
         if let Some(id) = is_other {
             tracing::info!("{MASTER_FIRST} replication ID changed to {id}");
@@ -152,7 +152,7 @@ impl Server {
     }
 
     /// The dataset is the primary's at this position: our stream is the primary's.
-    pub(in crate::server) fn adopt_stream(
+    pub(crate) fn adopt_stream(
         &mut self,
         keyspace: &mut Keyspace,
         at: Option<Position>,
@@ -225,7 +225,7 @@ fn goes_elsewhere(session: &Session) -> bool {
 
 impl Replication {
     /// Disconnects all replicas: they reconnect and learn the new id.
-    pub(in crate::server) fn drop_replicas(&mut self, clients: &mut Clients, turn: &mut Turn) {
+    pub(crate) fn drop_replicas(&mut self, clients: &mut Clients, turn: &mut Turn) {
         let ids: Vec<ClientId> = self.replicas.iter().map(|r| r.id).collect();
         for id in ids {
             turn.close_by_id(clients, id, EndReason::Role);
@@ -241,7 +241,7 @@ impl Replication {
     }
 
     /// The primary has sent something.
-    pub(in crate::server) fn note_primary_alive(&mut self, now: &Now) {
+    pub(crate) fn note_primary_alive(&mut self, now: &Now) {
         let now_ms = now.mono_ms;
         if let Some(upstream) = &mut self.upstream {
             upstream.core.received_ms = now_ms;
@@ -251,11 +251,7 @@ impl Replication {
     /// A client, as a rule the primary, has sent a damaged compressed block: its connection ends.
     /// The stream continues after the part that was applied, which was sound.
     #[cold]
-    pub(in crate::server) fn log_damaged_stream(
-        &mut self,
-        stream: &Stream,
-        error: &std::io::Error,
-    ) {
+    pub(crate) fn log_damaged_stream(&mut self, stream: &Stream, error: &std::io::Error) {
         self.compression_errors += 1;
         tracing::warn!(
             "The compressed stream of {MASTER_INSIDE} is damaged: {error}. The link is made anew, and \
@@ -266,7 +262,7 @@ impl Replication {
 }
 
 /// The facts that this server may announce to its primary.
-pub(in crate::server) fn introduction(
+pub(crate) fn introduction(
     config: &Config,
     cluster: Option<&ClusterDriver>,
     stream: &Stream,
@@ -297,36 +293,7 @@ pub(in crate::server) fn introduction(
 }
 
 /// The flags of the client that is the link to the primary.
-pub(in crate::server) fn greet_primary(stream: &Stream, client: &mut Client) {
+pub(crate) fn greet_primary(stream: &Stream, client: &mut Client) {
     client.flags |= ClientFlags::PRIMARY;
     client.db = stream.selected().unwrap_or_default();
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-
-    #[test]
-    fn clients_that_follow_redirections_are_sent_to_the_new_primary() {
-        let mut t = Testbed::new();
-        let (plain, able) = (t.connect(), t.connect());
-        t.run_as(able, "CLIENT CAPA REDIRECT");
-        for client in [plain, able] {
-            assert_eq!(t.run_as(client, "BLPOP k 0"), "");
-        }
-        assert_eq!(t.run("REPLICAOF 10.1.2.3 7000"), "+OK\r\n");
-        let reported = |t: &mut Testbed, client| {
-            let reply = t.take_reply(client);
-            let session = t.engine.server.clients.get(client);
-            let closes = session.is_none_or(|session| session.client.ending.is_some());
-            (String::from_utf8_lossy(&reply).into_owned(), closes)
-        };
-        let (reply, closes) = reported(&mut t, plain);
-        assert!(
-            reply.starts_with("-UNBLOCKED force unblock") && closes,
-            "{reply}"
-        );
-        let sent = ("-REDIRECT 10.1.2.3:7000\r\n".to_owned(), false);
-        assert_eq!(reported(&mut t, able), sent);
-    }
 }

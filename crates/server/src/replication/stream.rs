@@ -15,19 +15,19 @@
 
 use std::ops::Range;
 
-use crate::server::clients::batch::{Batch, Rest};
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::input::request;
-use crate::server::clients::session::Session;
-use crate::server::execution::applier::{Applier, Failure};
-use crate::server::execution::batch::{Runs, ended};
-use crate::server::execution::dispatch::error_for_log;
-use crate::server::parts::execution::gates::Gates;
-use crate::server::parts::persist::Persist;
-use crate::server::process::log::MASTER_INSIDE;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::batch::{Batch, Rest};
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::input::request;
+use crate::clients::session::Session;
+use crate::execution::applier::{Applier, Failure};
+use crate::execution::batch::{Runs, ended};
+use crate::execution::dispatch::error_for_log;
+use crate::parts::execution::gates::Gates;
+use crate::parts::persist::Persist;
+use crate::process::log::MASTER_INSIDE;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_base::clock::Now;
 use russet_command::Flags;
 use russet_config::{Config, PropagationErrors};
@@ -113,7 +113,7 @@ impl Runs for OfPrimary {
 
 impl Engine {
     /// Parses and applies the stream's bytes in `buf` from `pos` on, see [`Engine::run_buffer`].
-    pub(in crate::server) fn run_stream(
+    pub(crate) fn run_stream(
         &mut self,
         session: &mut Session,
         batch: &mut Batch,
@@ -200,7 +200,7 @@ impl Server {
     /// A replica has sent a command that is answered, after `replied` pending bytes: the reply
     /// would be taken for the stream.
     #[cold]
-    pub(in crate::server) fn drop_talking_replica(
+    pub(crate) fn drop_talking_replica(
         &mut self,
         session: &mut Session,
         name: &[u8],
@@ -271,50 +271,9 @@ impl Server {
 
 /// Whether the stream waits: on a paused replica, and on a replica whose disk lags or refuses
 /// writes.
-pub(in crate::server) fn holds_stream(
-    now: &Now,
-    gates: &Gates,
-    persist: &Persist,
-    config: &Config,
-) -> bool {
+pub(crate) fn holds_stream(now: &Now, gates: &Gates, persist: &Persist, config: &Config) -> bool {
     let now_ms = now.mono_ms;
     let is_paused = gates.pause().is_some_and(|pause| pause.until_ms > now_ms);
     let refuses = persist.aof.refuses_writes() || persist.saving.stops_writes(config);
     is_paused || gates.log_is_full || refuses && !config.replica_ignore_disk_write_errors
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::Testbed;
-
-    /// Newlines before a command that a pause held were left out of the offset, so the replica
-    /// would have continued at a wrong byte.
-    #[test]
-    fn newlines_before_a_held_command_count_when_it_is_applied() {
-        let mut t = Testbed::new();
-        let link = t.connect();
-        let Engine {
-            keyspace, server, ..
-        } = &mut t.engine;
-        server.follow(keyspace, b"127.0.0.1", 1);
-        let mut session = server.clients.take(link).expect("connected");
-        session.client.flags |= ClientFlags::PRIMARY;
-        let stream = b"\n\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n\n";
-        let mut run = |t: &mut Testbed| {
-            let mut batch = Batch::default();
-            session.client.flags.remove(ClientFlags::POSTPONED);
-            let before = t.engine.server.stream.offset();
-            let begin = Progress::default();
-            let rest = (t.engine).run_buffer(&mut session, &mut batch, stream, 0, begin);
-            (rest, t.engine.server.stream.offset() - before)
-        };
-        assert_eq!(t.run("CLIENT PAUSE 1000"), "+OK\r\n");
-        assert!(matches!(run(&mut t), (Rest::Stopped { start: 0 }, 0)));
-        t.advance_ms(2000);
-        let (rest, applied) = run(&mut t);
-        assert!(matches!(rest, Rest::Nothing));
-        assert_eq!(applied, stream.len() as u64);
-        assert_eq!(t.run("GET k"), "$1\r\nv\r\n");
-    }
 }

@@ -11,20 +11,20 @@
 //!
 //! Elsewhere: `load` has the load itself, `demotion` the file of lost writes.
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::run::turn::Turn;
-use crate::server::replication::load::survey;
-use crate::server::replication::role::introduction;
+use crate::clients::table::Clients;
+use crate::parts::persist::Persist;
+use crate::parts::replication::Replication;
+use crate::parts::run::turn::Turn;
+use crate::replication::load::survey;
+use crate::replication::role::introduction;
 use russet_config::Config;
 use std::io::Write;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::ending::EndReason;
-use crate::server::parts::replication::upstream::{Socket, SyncFile};
-use crate::server::replication::load::sync_file_path;
-use crate::server::state::Server;
+use crate::clients::client::Client;
+use crate::clients::ending::EndReason;
+use crate::parts::replication::upstream::{Socket, SyncFile};
+use crate::replication::load::sync_file_path;
+use crate::state::Server;
 use russet_config::system_text;
 use russet_host::{Action, Event, LinkId, Machine};
 use russet_keyspace::Keyspace;
@@ -33,7 +33,7 @@ use russet_replication::upstream::{Answer, Loss, Order, Settings, StoreFault};
 
 impl Server {
     /// Passes an event to the machine of the link, and carries out the machine's actions.
-    pub(in crate::server) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
+    pub(crate) fn upstream_event(&mut self, keyspace: &mut Keyspace, event: Event<'_>) {
         let (now, settings) = (
             self.now.into(),
             upstream_settings(&self.config, self.cluster.is_some(), &self.persist),
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Passes an answer to the machine of the link, and carries out the machine's actions.
-    pub(in crate::server) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
+    pub(crate) fn answer_upstream(&mut self, keyspace: &mut Keyspace, answer: Answer) {
         let (now, settings) = (
             self.now.into(),
             upstream_settings(&self.config, self.cluster.is_some(), &self.persist),
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Carries out the decisions of the link's machine.
-    pub(in crate::server) fn act_on_upstream(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn act_on_upstream(&mut self, keyspace: &mut Keyspace) {
         while let Some(upstream) = &mut self.replication.upstream
             && let Some(action) = upstream.core.pop()
         {
@@ -209,7 +209,7 @@ impl Server {
     }
 
     /// The client that was the link to the primary is gone.
-    pub(in crate::server) fn primary_gone(&mut self, keyspace: &mut Keyspace, client: &Client) {
+    pub(crate) fn primary_gone(&mut self, keyspace: &mut Keyspace, client: &Client) {
         let upstream = self.replication.upstream.as_ref();
         if upstream.is_some_and(|upstream| upstream.client == Some(client.id)) {
             self.answer_upstream(keyspace, Answer::StreamEnded);
@@ -221,7 +221,7 @@ impl Server {
 
 /// The stream follows on this connection, `rest` first, which was read already, and may be
 /// compressed.
-pub(in crate::server) fn unpacking(socket: Socket, rest: &[u8]) -> Socket {
+pub(crate) fn unpacking(socket: Socket, rest: &[u8]) -> Socket {
     let unpacker = Unpacker::new(Kind::Stream);
     Socket {
         stream: socket.stream.unpacking(Box::new(unpacker), rest),
@@ -245,7 +245,7 @@ fn upstream_settings(config: &Config, is_cluster: bool, persist: &Persist) -> Se
 
 impl Replication {
     /// Gives the link's client the bytes that were held for it.
-    pub(in crate::server) fn replay_to_client(
+    pub(crate) fn replay_to_client(
         &mut self,
         clients: &mut Clients,
         turn: &mut Turn,

@@ -1,12 +1,12 @@
 //! Acknowledgements that clients wait for (WAIT, WAITAOF), and acknowledgements that writes need
 //! (`min-replicas-to-write`).
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::input::request;
-use crate::server::parts::execution::gates::Gates;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::replication::Replication;
-use crate::server::state::world::Engine;
+use crate::clients::blocked::Until;
+use crate::clients::input::request;
+use crate::parts::execution::gates::Gates;
+use crate::parts::persist::Persist;
+use crate::parts::replication::Replication;
+use crate::state::world::Engine;
 use russet_base::clock::Now;
 use russet_keyspace::ClientId;
 use russet_replication::Stream;
@@ -20,7 +20,7 @@ impl Engine {
     /// Before the stream of the turn leaves: full synchronizations that are due, requests for
     /// acknowledgements, and clients that have theirs.
     #[inline]
-    pub(in crate::server) fn before_stream(&mut self) {
+    pub(crate) fn before_stream(&mut self) {
         let replication = &self.server.replication;
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
@@ -85,24 +85,14 @@ impl Engine {
 
 impl Persist {
     /// Appends a request for replicas alone; the log records only its length.
-    pub(in crate::server) fn append_for_replicas(
-        &mut self,
-        stream: &mut Stream,
-        now: &Now,
-        bytes: &[u8],
-    ) {
+    pub(crate) fn append_for_replicas(&mut self, stream: &mut Stream, now: &Now, bytes: &[u8]) {
         self.append_stream(stream, now, bytes, &[], bytes.len() as u64);
     }
 }
 
 impl Replication {
     /// Asks all replicas for an acknowledgement.
-    pub(in crate::server) fn request_acks(
-        &mut self,
-        persist: &mut Persist,
-        stream: &mut Stream,
-        now: &Now,
-    ) {
+    pub(crate) fn request_acks(&mut self, persist: &mut Persist, stream: &mut Stream, now: &Now) {
         if !self.is_replica() {
             persist.append_for_replicas(stream, now, GETACK);
             self.sends_at_once = true;
@@ -123,7 +113,7 @@ impl Replication {
     }
 
     /// Keeps links alive that have nothing to carry.
-    pub(in crate::server) fn ping_replicas(
+    pub(crate) fn ping_replicas(
         &mut self,
         gates: &Gates,
         persist: &mut Persist,

@@ -4,15 +4,15 @@
 //! listener that cannot be drained, because the process has no descriptor left, is `held`: it is
 //! retried with cron and not before, even if more clients connect.
 
-use crate::server::memory::limits::{count_refused, has_priority, is_full};
+use crate::memory::limits::{count_refused, has_priority, is_full};
 use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;
 
 use super::Loop;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
+use crate::clients::client::Client;
+use crate::clients::session::Session;
 use russet_config::system_text;
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Address, LISTENERS_MAX, Role, Stream, Target};
@@ -48,7 +48,7 @@ impl ListenerSet {
 
 /// The listeners that must be served; see the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Acceptor {
+pub struct Acceptor {
     waiting: ListenerSet,
     held: ListenerSet,
     logged_ms: Option<u64>,
@@ -58,19 +58,19 @@ pub(in crate::server) struct Acceptor {
 
 impl Acceptor {
     /// Connections are waiting at this listener.
-    pub(in crate::server) fn event(&mut self, listener: usize) {
+    pub fn event(&mut self, listener: usize) {
         if !self.held.contains(listener) {
             self.waiting.insert(listener);
         }
     }
 
     /// Whether no listener has connections left to accept.
-    pub(in crate::server) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// Retries listeners that failed.
-    pub(in crate::server) fn retry(&mut self) {
+    pub(crate) fn retry(&mut self) {
         self.waiting.0 |= std::mem::take(&mut self.held).0;
     }
 
@@ -109,7 +109,7 @@ impl Loop {
         self.listen_for_http()
     }
 
-    pub(in crate::server) fn accept_waiting(&mut self) {
+    pub(crate) fn accept_waiting(&mut self) {
         let config = &self.engine.server.config;
         let mut plain_left = config.max_new_connections_per_cycle;
         let mut tls_left = config.max_new_tls_connections_per_cycle;
@@ -144,7 +144,7 @@ impl Loop {
 
     /// Accepts a TLS client, which must complete its handshake first: a refusal with an error line
     /// is sent only after that.
-    pub(in crate::server) fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
+    pub fn welcome_tls(&mut self, socket: TcpStream, peer: Address) {
         let server = &mut self.engine.server;
         if is_full(&server.config, &server.clients, &peer) {
             count_refused(&mut server.stats, &server.config, &peer);
@@ -159,7 +159,7 @@ impl Loop {
         }
     }
 
-    pub(in crate::server) fn welcome(&mut self, mut stream: Stream, peer: Address) {
+    pub fn welcome(&mut self, mut stream: Stream, peer: Address) {
         let server = &mut self.engine.server;
         if let Some(refusal) = server.refuses(&peer) {
             // Best effort: a peer that does not read it is closed all the same.

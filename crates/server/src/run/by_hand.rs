@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::Loop;
 
-use crate::server::state::world::Flow;
+use crate::state::world::Flow;
 use russet_base::clock::Now;
 
 impl Loop {
     /// A turn, with the events that have come. Returns whether there was an event.
-    pub(in crate::server) fn turn_at(&mut self, now: Now) -> io::Result<(Flow, bool)> {
+    pub(crate) fn turn_at(&mut self, now: Now) -> io::Result<(Flow, bool)> {
         self.poll_for(Duration::ZERO)?;
         let had_events = !self.events.is_empty();
         self.engine.server.now = now;
@@ -18,7 +18,7 @@ impl Loop {
     }
 
     /// Whether the loop would not sleep now.
-    pub(in crate::server) fn is_urgent(&mut self) -> bool {
+    pub(crate) fn is_urgent(&mut self) -> bool {
         self.timeout().is_zero() || self.engine.server.replication.gathers_since.is_some()
     }
 }

@@ -7,16 +7,16 @@
 
 use super::http::{BUFFER_BYTES_KEPT, CALL_MS, Exchange, READ_BYTES, Read};
 
-use crate::console::http::{self, Answer, Method};
-use crate::console::pack::Packing;
-use crate::console::{calls, events};
-use crate::server::clients::ending::EndReason;
-use crate::server::console::answer::Next;
-use crate::server::console::sessions::Who;
-use crate::server::console::streams::HEARTBEAT_MS;
-use crate::server::parts::console::{Console, Task};
-use crate::server::parts::http::{Connection, Port};
-use crate::server::run::Loop;
+use crate::clients::ending::EndReason;
+use crate::console::answer::Next;
+use crate::console::sessions::Who;
+use crate::console::streams::HEARTBEAT_MS;
+use crate::parts::console::{Console, Task};
+use crate::parts::http::{Connection, Port};
+use crate::run::Loop;
+use russet_console::http::{self, Answer, Method};
+use russet_console::pack::Packing;
+use russet_console::{calls, events};
 
 /// Time limit from the end of a request's head to the end of its body.
 const BODY_MS: u64 = 30_000;
@@ -29,7 +29,7 @@ impl Loop {
     }
 
     /// Continues calls and answers. O(connections), if any connection asks for it.
-    pub(in crate::server) fn drive_consoles(&mut self) {
+    pub(crate) fn drive_consoles(&mut self) {
         if !self.consoles().is_urgent {
             return;
         }
@@ -251,7 +251,7 @@ impl Loop {
 
     /// Sends pending answers, after the writes that they acknowledge are in the log.
     /// O(connections), if there are any.
-    pub(in crate::server) fn flush_consoles(&mut self) {
+    pub(crate) fn flush_consoles(&mut self) {
         if !std::mem::take(&mut self.consoles().is_urgent) {
             return;
         }
@@ -335,7 +335,7 @@ impl Loop {
             return Exchange::Ended;
         }
         let is_over =
-            |tap: &crate::server::parts::console::Tap| tap.place == place && tap.ends_ms <= now_ms;
+            |tap: &crate::parts::console::Tap| tap.place == place && tap.ends_ms <= now_ms;
         if console.taps.iter().any(is_over) {
             console.taps.retain(|tap| !is_over(tap));
             feed.add(

@@ -13,11 +13,11 @@ use russet_base::wake::Wake;
 use russet_net::{Role, Target};
 
 /// The end of the pipe that the loop reads.
-pub(in crate::server) struct Control(mio::unix::pipe::Receiver);
+pub struct Control(mio::unix::pipe::Receiver);
 
 impl Control {
     /// A pipe that wakes the poll of this registry.
-    pub(in crate::server) fn open(registry: &Registry) -> io::Result<(Control, Wake)> {
+    pub fn open(registry: &Registry) -> io::Result<(Control, Wake)> {
         let (sender, mut receiver) = mio::unix::pipe::new()?;
         let token = Target::lasting(Role::Control, 0).into();
         registry.register(&mut receiver, token, Interest::READABLE)?;
@@ -34,7 +34,7 @@ impl Control {
 
 impl Loop {
     /// Something has woken the loop.
-    pub(in crate::server) fn control_event(&mut self) {
+    pub(crate) fn control_event(&mut self) {
         if let Some(control) = &mut self.control {
             control.drain();
         }

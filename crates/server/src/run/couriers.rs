@@ -17,10 +17,10 @@ use bytes::Bytes;
 use super::Loop;
 use super::read::go_on_soon;
 
-use crate::server::clients::batch::COMMANDS_MAX;
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::session::Session;
-use crate::server::state::Server;
+use crate::clients::batch::COMMANDS_MAX;
+use crate::clients::client::ClientFlags;
+use crate::clients::session::Session;
+use crate::state::Server;
 use russet_net::io_thread::scaling::Advice;
 use russet_net::io_thread::{ConnectionId, IoThread, Report};
 use russet_net::{Stream, Target};
@@ -63,7 +63,7 @@ impl Loop {
     }
 
     /// Starts the I/O threads that are always active.
-    pub(in crate::server) fn start_io_threads(&mut self) {
+    pub fn start_io_threads(&mut self) {
         if self.engine.server.config.io_threads_always_active {
             while self.engine.server.connections.io_threads.len() < self.io_threads_max()
                 && self.start_io_thread()
@@ -73,7 +73,7 @@ impl Loop {
 
     /// A tick: starts or ends I/O threads by how busy they and the loop are, and evens out their
     /// connections.
-    pub(in crate::server) fn tend_io_threads(&mut self) {
+    pub(crate) fn tend_io_threads(&mut self) {
         let most = self.io_threads_max();
         let server = &mut self.engine.server;
         let is_alone = server.connections.io_threads.is_empty();
@@ -184,7 +184,7 @@ impl Loop {
     ///
     /// The guest of a busy script begins with the rest of what the loop was serving: the command
     /// that ends the script may be there.
-    pub(in crate::server) fn serve_io_threads(&mut self) -> bool {
+    pub(crate) fn serve_io_threads(&mut self) -> bool {
         let is_guest = self.poll.is_none();
         if is_guest {
             self.serve_rest();
@@ -357,7 +357,7 @@ impl Loop {
 
     /// Sends all tasks to the I/O threads.
     #[inline]
-    pub(in crate::server) fn post_io_threads(&mut self) {
+    pub fn post_io_threads(&mut self) {
         let io_threads = &mut self.engine.server.connections.io_threads;
         if !io_threads.is_empty() {
             io_threads.post();

@@ -8,11 +8,11 @@ use std::io::{ErrorKind, IoSlice, Write};
 use super::Loop;
 use super::write::Sent;
 
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::session::Session;
-use crate::server::parts::replication::replicas::{Replica, ReplicaState};
-use crate::server::parts::replication::sending::{Next, SnapshotFraming};
-use crate::server::state::Server;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::session::Session;
+use crate::parts::replication::replicas::{Replica, ReplicaState};
+use crate::parts::replication::sending::{Next, SnapshotFraming};
+use crate::state::Server;
 use russet_keyspace::ClientId;
 use russet_persistence::aof::Feed;
 use russet_replication::compression::BLOCK_BYTES;
@@ -62,7 +62,7 @@ impl Server {
     /// While turn follows turn (`began`, in ticks), a little of the stream waits for more, so that
     /// a single write takes the bytes of several turns; `None`: the loop is about to sleep, and all
     /// is sent. Nothing is delayed while a client waits for acknowledgements.
-    pub(in crate::server) fn queue_replicas(&mut self, began: Option<u64>) {
+    pub(crate) fn queue_replicas(&mut self, began: Option<u64>) {
         let sends_at_once = std::mem::take(&mut self.replication.sends_at_once);
         if self.replication.replicas.is_empty() {
             self.replication.gathers_since = None;

@@ -7,15 +7,15 @@
 //! scrape has [`HEAD_MS`] in total. A connection beyond the limit takes the place of a connection
 //! that only waits (`Connection::waits_for_peer`).
 
-use crate::server::console::answer::is_safe_for_console;
+use crate::console::answer::is_safe_for_console;
 use std::io::{self, ErrorKind, Write};
 
-use crate::console::http::{Answer, Method};
-use crate::http::{self, Status};
-use crate::server::observe::metrics::http as scrapes;
-use crate::server::parts::console::Task;
-use crate::server::parts::http::{Connection, Pool, Port, Refused};
-use crate::server::run::Loop;
+use crate::observe::metrics::http as scrapes;
+use crate::parts::console::Task;
+use crate::parts::http::{Connection, Pool, Port, Refused};
+use crate::run::Loop;
+use russet_console::http::{Answer, Method};
+use russet_console::wire::{self as http, Status};
 use russet_net::tls::TlsLink;
 use russet_net::{AcceptedStream, Address, Stream, readable};
 
@@ -59,7 +59,7 @@ impl Loop {
     }
 
     /// Accepts connections from the sockets of both ports (start-up, CONFIG SET).
-    pub(in crate::server) fn listen_for_http(&mut self) -> io::Result<()> {
+    pub(crate) fn listen_for_http(&mut self) -> io::Result<()> {
         for port in Port::ALL {
             let mut listeners = std::mem::take(&mut self.pool(port).listeners);
             let registered = listeners
@@ -77,7 +77,7 @@ impl Loop {
         Ok(())
     }
 
-    pub(in crate::server) fn accept_http(&mut self, port: Port) {
+    pub(crate) fn accept_http(&mut self, port: Port) {
         self.pool(port).waiting = false;
         let mut left = ACCEPTS_MAX;
         for i in 0..self.pool(port).listeners.len() {
@@ -187,14 +187,14 @@ impl Loop {
         }
     }
 
-    pub(in crate::server) fn http_event(&mut self, port: Port, place: (u32, u32)) {
+    pub(crate) fn http_event(&mut self, port: Port, place: (u32, u32)) {
         // A socket that was full may take more now.
         self.consoles().is_urgent |= port == Port::Console;
         self.drive_page(port, place);
     }
 
     /// A round of the guest of a busy script: asks the kernel which connections are readable.
-    pub(in crate::server) fn serve_http(&mut self, port: Port) {
+    pub(crate) fn serve_http(&mut self, port: Port) {
         self.accept_http(port);
         if port == Port::Console {
             self.pack_one();
@@ -345,7 +345,7 @@ impl Loop {
 
     /// Called by cron: deadlines, and connections that could not be accepted; of the console also a
     /// row of the history and the ends of sessions.
-    pub(in crate::server) fn tend_http(&mut self, port: Port) {
+    pub(crate) fn tend_http(&mut self, port: Port) {
         let engine = &mut self.engine;
         let has_row = port == Port::Console && engine.server.sample_history(&engine.keyspace);
         if self.pool(port).waiting {

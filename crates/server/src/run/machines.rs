@@ -8,16 +8,16 @@
 //! (docs/decisions.md says why).
 
 use super::upstream::UpstreamHost;
-use crate::server::cluster::ClusterHost;
-use crate::server::migration::MigrationHost;
-use crate::server::run::Loop;
-use crate::server::sentinel::SentinelHost;
+use crate::cluster::ClusterHost;
+use crate::migration::MigrationHost;
+use crate::run::Loop;
+use crate::sentinel::SentinelHost;
 use russet_host::LoopDriver;
 use russet_net::Target;
 
 impl Loop {
     /// Calls each machine that this server may have, in the order of their turn.
-    pub(in crate::server) fn each_machine(&mut self, mut call: impl FnMut(&mut dyn LoopDriver)) {
+    pub(crate) fn each_machine(&mut self, mut call: impl FnMut(&mut dyn LoopDriver)) {
         call(&mut UpstreamHost(self));
         let (server, keyspace) = (&mut self.engine.server, &mut self.engine.keyspace);
         call(&mut SentinelHost(server));
@@ -26,24 +26,24 @@ impl Loop {
     }
 
     /// A link of a machine has had an event.
-    pub(in crate::server) fn machine_event(&mut self, token: Target) {
+    pub(crate) fn machine_event(&mut self, token: Target) {
         self.each_machine(|machine| machine.serve_event(token));
     }
 
     /// The machines' work in each turn.
-    pub(in crate::server) fn drive_machines(&mut self) {
+    pub(crate) fn drive_machines(&mut self) {
         self.each_machine(|machine| machine.turn());
     }
 
     /// Whether a machine has work that waits for no event.
-    pub(in crate::server) fn machines_are_urgent(&mut self) -> bool {
+    pub(crate) fn machines_are_urgent(&mut self) -> bool {
         let mut is_urgent = false;
         self.each_machine(|machine| is_urgent |= machine.is_urgent());
         is_urgent
     }
 
     /// When the next machine is due, monotonic milliseconds.
-    pub(in crate::server) fn machines_due_ms(&mut self) -> Option<i64> {
+    pub(crate) fn machines_due_ms(&mut self) -> Option<i64> {
         let mut due_ms = None;
         self.each_machine(|machine| due_ms = due_ms.into_iter().chain(machine.due_ms()).min());
         due_ms

@@ -82,12 +82,12 @@ use self::control::Control;
 use self::read::READ_BYTES;
 use self::sleep::Sleeper;
 
-use crate::server::clients::batch::Batch;
-use crate::server::observe::watchdog;
-use crate::server::parts::http::Port;
-use crate::server::state::Server;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::{Engine, Flow, Guest};
+use crate::clients::batch::Batch;
+use crate::observe::watchdog;
+use crate::parts::http::Port;
+use crate::state::Server;
+use crate::state::call::CommandTable;
+use crate::state::world::{Engine, Flow, Guest};
 use russet_base::clock::{self, Now};
 use russet_base::memory::alloc;
 use russet_base::wake::Wake;
@@ -184,8 +184,8 @@ impl Loop {
     }
 
     /// A round of a guest: reads once from each readable client and answers it.
-    pub(in crate::server) fn serve_others(&mut self) {
-        crate::server::process::feed_watchdog();
+    pub(crate) fn serve_others(&mut self) {
+        crate::process::feed_watchdog();
         let Engine { server, .. } = &mut self.engine;
         server.now = Now::read(server.identity.started);
         self.give_back_early();
@@ -246,7 +246,7 @@ impl Loop {
         Ok(Flow::GoOn)
     }
 
-    fn turn(&mut self) -> io::Result<Flow> {
+    pub fn turn(&mut self) -> io::Result<Flow> {
         self.sleep()?;
         let server = &mut self.engine.server;
         server.now = Now::read(server.identity.started);
@@ -406,7 +406,7 @@ impl Loop {
         let engine = &mut self.engine;
         if engine.server.now.mono_ms >= engine.server.turn.cron_due_ms {
             engine.cron();
-            crate::server::process::feed_watchdog();
+            crate::process::feed_watchdog();
             self.acceptor.retry();
             for port in Port::ALL {
                 self.tend_http(port);
@@ -448,79 +448,5 @@ impl Loop {
         self.engine.continue_snapshot(busy, idle);
         self.engine.continue_indexing();
         self.engine.continue_defrag();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::server::parts::run::signals::Signals;
-    use russet_net::{Address, Stream};
-
-    /// A loop with a single client, whose other end is `socket`.
-    pub(in crate::server) struct Peer {
-        pub(in crate::server) all: Loop,
-        pub(in crate::server) socket: UnixStream,
-        pub(in crate::server) replies: Vec<u8>,
-    }
-
-    impl Peer {
-        pub(in crate::server) fn new() -> Peer {
-            let table = CommandTable::new(&crate::commands::table());
-            let engine = Engine::new(Config::default(), table, Arc::new(Signals::default()));
-            let poll = Poll::new().expect("a poll");
-            let mut all = Loop::new(engine, poll).expect("a loop");
-            let socket = connect(&mut all);
-            Peer {
-                all,
-                socket,
-                replies: Vec::new(),
-            }
-        }
-
-        /// Sends a piece and runs the loop until it has read all of it.
-        pub(in crate::server) fn send(&mut self, piece: &[u8]) {
-            if piece.is_empty() {
-                return;
-            }
-            self.socket.write_all(piece).expect("room in the socket");
-            loop {
-                self.all.turn().expect("a turn");
-                let before = self.replies.len();
-                let _ = self.socket.read_to_end(&mut self.replies);
-                // The socket may have been full: the rest comes in another turn.
-                let may_be_full = self.replies.len() - before > 100_000;
-                if self.all.engine.server.turn.ready.is_empty() && !may_be_full {
-                    return;
-                }
-            }
-        }
-    }
-
-    pub(in crate::server) fn connect(all: &mut Loop) -> UnixStream {
-        let (here, there) = UnixStream::pair().expect("sockets");
-        there.set_nonblocking(true).expect("a socket");
-        here.set_nonblocking(true).expect("a socket");
-        let stream = Stream::Unix(mio::net::UnixStream::from_std(there));
-        all.welcome(stream, Address::Unix("/test".into()));
-        here
-    }
-
-    pub(in crate::server) fn request(args: &[Vec<u8>]) -> Vec<u8> {
-        let mut out = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args {
-            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-            out.extend_from_slice(arg);
-            out.extend_from_slice(b"\r\n");
-        }
-        out
-    }
-
-    pub(in crate::server) fn word(text: &str) -> Vec<u8> {
-        text.as_bytes().to_vec()
     }
 }

@@ -28,10 +28,10 @@ const SHORT: u64 = 4;
 const SENTINEL_REST: Duration = Duration::from_millis(1);
 
 /// The loop's record of its sleeps.
-pub(in crate::server) struct Sleeper {
+pub struct Sleeper {
     /// Length of the last sleep, in ticks: a short one predicts another.
     last: u64,
-    pub(in crate::server) gather: Gather,
+    pub gather: Gather,
     /// All commands until the last sleep or rest.
     commands: u64,
     spin: Spin,
@@ -49,7 +49,7 @@ impl Default for Sleeper {
 }
 
 impl Loop {
-    pub(in crate::server) fn sleep(&mut self) -> io::Result<()> {
+    pub fn sleep(&mut self) -> io::Result<()> {
         let server = &mut self.engine.server;
         server.turn.pace.give_way(&server.cycles);
         let mut timeout = self.timeout();

@@ -14,7 +14,7 @@ const SKIP_MAX: u32 = 8192;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Spin {
+pub struct Spin {
     tried: u32,
     met: u32,
     backoff: Backoff<SKIP_MAX>,
@@ -23,13 +23,13 @@ pub(in crate::server) struct Spin {
 impl Spin {
     /// Whether to poll before this sleep.
     #[inline]
-    pub(in crate::server) fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         !self.backoff.skips()
     }
 
     /// Counts a poll and whether it found something.
     #[inline]
-    pub(in crate::server) fn count(&mut self, met: bool) {
+    pub fn count(&mut self, met: bool) {
         self.tried += 1;
         self.met += u32::from(met);
         if self.tried < ROUND {

@@ -4,19 +4,19 @@
 //! `russet_replication::upstream` decides, `replication::upstream` carries out actions that need no
 //! poll. A snapshot gets a bounded share of a turn.
 
-use crate::server::parts::run::dial::link_socket;
-use crate::server::replication::role::greet_primary;
+use crate::parts::run::dial::link_socket;
+use crate::replication::role::greet_primary;
 use std::io::ErrorKind;
 use std::time::Instant;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
-use crate::server::parts::replication::PausePoint;
-use crate::server::parts::replication::upstream::{Socket, Upstream};
-use crate::server::replication::upstream::unpacking;
-use crate::server::run::Loop;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::client::Client;
+use crate::clients::session::Session;
+use crate::parts::replication::PausePoint;
+use crate::parts::replication::upstream::{Socket, Upstream};
+use crate::replication::upstream::unpacking;
+use crate::run::Loop;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_config::system_text;
 use russet_host::{Action, Event, LinkId, LoopDriver, Machine};
 use russet_net::{ConnectAttempt, Destination, Role, Stream, Target};

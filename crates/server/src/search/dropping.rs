@@ -11,9 +11,9 @@
 //!
 //! Cost: O(documents), a bounded share of each turn.
 
-use crate::server::execution::execute::Author;
-use crate::server::parts::search::{DATABASE, Indexes};
-use crate::server::state::Server;
+use crate::execution::execute::Author;
+use crate::parts::search::{DATABASE, Indexes};
+use crate::state::Server;
 use russet_base::clock;
 use russet_keyspace::{Cause, Class, Keyspace, slot_of};
 use russet_search::hit::DocumentId;
@@ -53,7 +53,7 @@ impl Indexes {
 
 impl Server {
     /// Deletes documents of indexes that are dropped with them, for a slice.
-    pub(in crate::server) fn continue_drops(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn continue_drops(&mut self, keyspace: &mut Keyspace) {
         if !self.search.are_dropped {
             return;
         }

@@ -4,8 +4,8 @@
 //! would end this server must not end each start.
 
 use super::documents::check_path;
-use crate::server::parts::search::{Indexes, Line};
-use crate::server::state::call::Call;
+use crate::parts::search::{Indexes, Line};
+use crate::state::call::Call;
 use russet_search::file::Definition;
 use russet_search::schema::parse::{self, JsonPath};
 use russet_search::schema::words;

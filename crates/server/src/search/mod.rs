@@ -15,17 +15,17 @@ mod dropping;
 mod judge;
 mod spread;
 
-use crate::server::parts::search::Indexes;
+use crate::parts::search::Indexes;
 use russet_base::clock::Cycles;
 use russet_config::Config;
 use std::sync::Arc;
 
-use crate::server::execution::execute::Author;
-use crate::server::parts::persist::loading::SearchData;
-pub use crate::server::parts::search::{Cursor, DATABASE, Held, ReadTicket, Scan};
+use crate::execution::execute::Author;
+use crate::parts::persist::loading::SearchData;
+pub use crate::parts::search::{Cursor, DATABASE, Held, ReadTicket, Scan};
 
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::state::Server;
+use crate::state::world::Engine;
 use documents::AnyDocument;
 use russet_base::{clock, memory::alloc};
 use russet_json::PathCache;
@@ -60,7 +60,7 @@ impl Server {
     pub fn documents_that_count(&self, keyspace: &Keyspace, held: &Held) -> Option<Arc<[u64]>> {
         let core = self.cluster.as_ref().map(|driver| &driver.core)?;
         #[cfg(feature = "testing")]
-        if self.debug.broken_rule == Some(crate::server::parts::cluster::BrokenRule::CountsAll) {
+        if self.debug.broken_rule == Some(crate::parts::cluster::BrokenRule::CountsAll) {
             return None;
         }
         if held.sweep.is_none() && !keyspace.has_hidden() {
@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// Replaces all indexes by those of a file; they read the keys in slices.
-    pub(in crate::server) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
+    pub(crate) fn restore_indexes(&mut self, keyspace: &mut Keyspace, data: SearchData) {
         // The data that was there before went with its indexes.
         if keyspace.has_news() {
             self.notify_changes(keyspace, Author::Server);
@@ -180,7 +180,7 @@ impl Server {
 
     /// Ends cursors that idle, and TEMPORARY indexes with their documents: a primary's, which its
     /// replicas are sent. O(indexes + cursors).
-    pub(in crate::server) fn tend_indexes(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn tend_indexes(&mut self, keyspace: &mut Keyspace) {
         let now_ms = self.now.mono_ms;
         self.search.cursors.expire(now_ms);
         let is_replica = self.replication.is_replica();
@@ -215,7 +215,7 @@ impl Server {
 
 impl Engine {
     /// See [`Server::continue_indexing`].
-    pub(crate) fn continue_indexing(&mut self) {
+    pub fn continue_indexing(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -332,7 +332,7 @@ fn value_of(item: Item<'_>) -> Option<Value> {
 impl Indexes {
     /// Reads the keys again that were noted.
     #[cold]
-    pub(in crate::server) fn read_changed(
+    pub(crate) fn read_changed(
         &mut self,
         json_paths: &mut PathCache,
         cycles: &Cycles,
@@ -391,7 +391,7 @@ impl Indexes {
     }
 
     /// All data was replaced by a file's: every index reads it.
-    pub(in crate::server) fn reindex(&mut self) {
+    pub(crate) fn reindex(&mut self) {
         if !self.is_empty() {
             self.start_over();
         }

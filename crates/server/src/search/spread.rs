@@ -13,12 +13,12 @@
 
 use super::documents::check_path;
 use super::{DATABASE, Held};
-use crate::server::execution::execute::Author;
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::search::{Catalog, Definitions, Indexes, Kind, Line, Message};
-use crate::server::search::text_settings;
-use crate::server::state::Server;
+use crate::execution::execute::Author;
+use crate::parts::cluster::ClusterDriver;
+use crate::parts::persist::Persist;
+use crate::parts::search::{Catalog, Definitions, Indexes, Kind, Line, Message};
+use crate::search::text_settings;
+use crate::state::Server;
 use russet_cluster::NodeId;
 use russet_config::Config;
 use russet_keyspace::Keyspace;
@@ -34,7 +34,7 @@ const NO_NUMBER: [u8; 8] = [0; 8];
 
 impl Server {
     /// Sends notes that are due. Called at each tick of the cluster's core.
-    pub(in crate::server) fn tend_definitions(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn tend_definitions(&mut self, keyspace: &mut Keyspace) {
         let Some(has_slots) = spreads(self.cluster.as_deref(), &self.persist) else {
             self.search.catalog = Catalog::default();
             return;
@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// Sends a note to a node that has not read a note before.
-    pub(in crate::server) fn note_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId) {
+    pub(crate) fn note_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId) {
         if spreads(self.cluster.as_deref(), &self.persist).is_some() {
             self.send_definitions(keyspace, to, Kind::Note);
         }
@@ -99,12 +99,7 @@ impl Server {
     }
 
     /// Takes a message of another node.
-    pub(in crate::server) fn take_definitions(
-        &mut self,
-        keyspace: &mut Keyspace,
-        from: NodeId,
-        payload: &[u8],
-    ) {
+    pub fn take_definitions(&mut self, keyspace: &mut Keyspace, from: NodeId, payload: &[u8]) {
         let (Some(has_slots), Some(message)) = (
             spreads(self.cluster.as_deref(), &self.persist),
             Message::read(payload),
@@ -154,9 +149,7 @@ impl Server {
         (own, its): (u64, u64),
     ) {
         #[cfg(feature = "testing")]
-        if self.debug.broken_rule
-            == Some(crate::server::parts::cluster::BrokenRule::KeepsDefinitions)
-        {
+        if self.debug.broken_rule == Some(crate::parts::cluster::BrokenRule::KeepsDefinitions) {
             return;
         }
         let before = Definitions::of(&self.search);
@@ -247,7 +240,7 @@ impl Server {
 
 impl Indexes {
     /// Makes an index of its commands. `false`: they are not of this release.
-    pub(in crate::server) fn define(
+    pub(crate) fn define(
         &mut self,
         config: &Config,
         name: &[u8],
@@ -278,11 +271,7 @@ impl Indexes {
     }
 
     /// Counts the changes of definitions since the last call as a single version.
-    pub(in crate::server) fn refresh_catalog(
-        &mut self,
-        cluster: Option<&ClusterDriver>,
-        has_slots: bool,
-    ) {
+    pub(crate) fn refresh_catalog(&mut self, cluster: Option<&ClusterDriver>, has_slots: bool) {
         let changes = self.changes();
         if self.catalog.seen == Some(changes) {
             return;

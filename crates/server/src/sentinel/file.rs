@@ -1,8 +1,8 @@
 //! The file of a Sentinel: settings and saved state.
 
-use crate::server::parts::run::identity::Identity;
-use crate::server::parts::sentinel::SentinelDriver;
-use crate::server::parts::users::Acl;
+use crate::parts::run::identity::Identity;
+use crate::parts::sentinel::SentinelDriver;
+use crate::parts::users::Acl;
 use russet_config::Config;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::{fs, io};
 
 use rustix::fs::{Access, access};
 
-use crate::server::state::Server;
+use crate::state::Server;
 use russet_config::{check_replaceable, replace_file, system_text};
 use russet_sentinel::rewrite;
 

@@ -32,22 +32,22 @@ mod file;
 mod scripts;
 
 pub use file::check_file;
-pub(in crate::server) use scripts::is_executable;
+pub(crate) use scripts::is_executable;
 
-use crate::server::parts::run::dial::destination;
+use crate::parts::run::dial::destination;
 use std::time::Duration;
 
 use mio::Registry;
 
-use crate::pubsub::Kind;
-use crate::server::parts::sentinel::SentinelDriver;
-use crate::server::process::log;
-use crate::server::state::Server;
+use crate::parts::sentinel::SentinelDriver;
+use crate::process::log;
+use crate::state::Server;
 use russet_base::text::Printable;
 use russet_base::wake::Wake;
 use russet_config::{Choice, LogLevel};
 use russet_host::{Driver, Event, Level, Links, Machine, Now, resolve_within};
 use russet_net::Destination;
+use russet_pubsub::Kind;
 use russet_resp::Reply;
 use russet_sentinel::{Host, Order, ReplyCondition, Sentinel, ServerFacts, Setup};
 
@@ -55,7 +55,7 @@ use russet_sentinel::{Host, Order, ReplyCondition, Sentinel, ServerFacts, Setup}
 const RESOLVE_MAX: Duration = Duration::from_secs(1);
 
 /// The server as the host of its Sentinel.
-pub(in crate::server) struct SentinelHost<'s>(pub &'s mut Server);
+pub struct SentinelHost<'s>(pub &'s mut Server);
 
 impl Driver for SentinelHost<'_> {
     type Machine = Sentinel;
@@ -151,7 +151,7 @@ impl Server {
     }
 
     /// Begins to be a Sentinel. `false`: its state cannot be saved; the log has the reason.
-    pub(in crate::server) fn begin_sentinel(&mut self, setup: &Setup) -> bool {
+    pub(crate) fn begin_sentinel(&mut self, setup: &Setup) -> bool {
         let config = &self.config;
         let port = if config.tls_replication && config.tls_port != 0 || config.port == 0 {
             config.tls_port

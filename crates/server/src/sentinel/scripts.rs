@@ -9,8 +9,8 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
-use crate::server::parts::run::signals::IGNORED;
-use crate::server::parts::sentinel::SentinelDriver;
+use crate::parts::run::signals::IGNORED;
+use crate::parts::sentinel::SentinelDriver;
 use russet_base::sys;
 use russet_config::system_text;
 use russet_host::Now;
@@ -25,7 +25,7 @@ fn give(mut pipe: ChildStdin, input: &[u8]) {
 }
 
 /// Whether a script can be run, in a process with this directory.
-pub(in crate::server) fn is_executable(dir: &Path, path: &[u8]) -> bool {
+pub(crate) fn is_executable(dir: &Path, path: &[u8]) -> bool {
     access(dir.join(OsStr::from_bytes(path)), Access::EXEC_OK).is_ok()
 }
 

@@ -13,13 +13,13 @@ use rustix::fs::{Access, OFlags, access};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::server::parts::{clients::tls, observe::audit};
-use crate::server::{cluster, process::listen};
+use crate::parts::{clients::tls, observe::audit};
+use crate::{cluster, process::listen};
 use russet_base::text::system_text;
 use russet_config::Config;
 
 /// The reasons why a start would fail or could keep nothing.
-pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
+pub fn faults(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let dir = config.dir.0.path();
     // From here on relative names resolve as the server's do.
@@ -78,7 +78,7 @@ pub(in crate::server) fn faults(config: &Config) -> Vec<String> {
 /// Root may open everything, so that its check would find nothing wrong: this thread becomes the
 /// user of the service, which the file's folder is named after (`/etc/russet/russet.conf`). Returns
 /// the user's name; `None`: the process is not root's, or there is no such user.
-pub(in crate::server) fn become_service_user(file: &Path) -> Option<String> {
+pub(crate) fn become_service_user(file: &Path) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -113,20 +113,20 @@ fn account(passwd: &str, group: &str, name: &str) -> Option<(u32, Vec<u32>)> {
 }
 
 /// The configuration itself, if this user may not read it.
-pub(in crate::server) fn unreadable(file: &Path) -> Option<String> {
+pub fn unreadable(file: &Path) -> Option<String> {
     let error = std::fs::File::open(file).err()?;
     let why = system_text(&error);
     Some(format!("the configuration '{}': {why}", file.display()))
 }
 
 /// Whether something is written to `dir`.
-pub(in crate::server) fn needs_dir(config: &Config) -> bool {
+pub(crate) fn needs_dir(config: &Config) -> bool {
     // A Sentinel keeps all in its configuration file.
     !config.is_sentinel
         && (config.appendonly || !config.save.0.is_empty() || config.cluster_enabled)
 }
 
-pub(in crate::server) fn is_writable(folder: &Path) -> bool {
+pub(crate) fn is_writable(folder: &Path) -> bool {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
@@ -141,7 +141,7 @@ fn read_only(what: &str, folder: &Path, shown: &Path) -> Option<String> {
 }
 
 /// The folder's owner, this process's user, and the two remedies.
-pub(in crate::server) fn owners_text(folder: &Path) -> String {
+pub(crate) fn owners_text(folder: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
     match std::fs::metadata(folder) {
         Ok(meta) if meta.uid() != own => owners(meta.uid(), own),

@@ -5,14 +5,14 @@
 //! named. Changes by CONFIG SET stay, unless the file changes the same directive. Certificates are
 //! read again in any case.
 
-use crate::server::origin::Origin;
-use crate::server::state::Server;
+use crate::origin::Origin;
+use crate::state::Server;
 use russet_config::{Config, DIRECTIVES, Flags, Gate, Problem, load};
 use russet_keyspace::Keyspace;
 
 impl Server {
     /// Reads the configuration again, and logs the result.
-    pub(in crate::server) fn reload_config(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn reload_config(&mut self, keyspace: &mut Keyspace) {
         let Some(mut reload) = self.identity.reload.take() else {
             tracing::info!("Received SIGHUP, and there is no configuration file to be read again.");
             return;

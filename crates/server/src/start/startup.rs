@@ -19,22 +19,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::server::cluster::Begun;
-use crate::server::parts::clients::tls::load as load_tls;
-use crate::server::parts::observe::audit::rules::Rules;
-use crate::server::parts::run::reload::Reload;
-use crate::server::parts::run::signals::Signals;
-use crate::server::parts::users;
-use crate::server::parts::users::load::rule_problem;
-use crate::server::process::DataLocks;
-use crate::server::process::file_limit::FileLimit;
-use crate::server::process::pidfile::PidFile;
-use crate::server::process::supervised::Supervisor;
-use crate::server::run::Loop;
-use crate::server::state::Server;
-use crate::server::state::call::{CommandTable, Spec};
-use crate::server::state::world::{Engine, Flow};
-use crate::server::{
+use crate::cluster::Begun;
+use crate::parts::clients::tls::load as load_tls;
+use crate::parts::observe::audit::rules::Rules;
+use crate::parts::run::reload::Reload;
+use crate::parts::run::signals::Signals;
+use crate::parts::users;
+use crate::parts::users::load::rule_problem;
+use crate::process::DataLocks;
+use crate::process::file_limit::FileLimit;
+use crate::process::pidfile::PidFile;
+use crate::process::supervised::Supervisor;
+use crate::run::Loop;
+use crate::state::Server;
+use crate::state::call::{CommandTable, Spec};
+use crate::state::world::{Engine, Flow};
+use crate::{
     observe::crash,
     process::{self, listen, log},
     sentinel,
@@ -281,10 +281,7 @@ fn rows(specs: &[&'static [Spec]], is_sentinel: bool) -> CommandTable {
 }
 
 /// The commands, renamed by `rename-command`.
-pub(in crate::server) fn command_table(
-    specs: &[&'static [Spec]],
-    config: &Config,
-) -> Result<CommandTable, Problem> {
+pub fn command_table(specs: &[&'static [Spec]], config: &Config) -> Result<CommandTable, Problem> {
     let mut table = rows(specs, config.is_sentinel);
     for line in &config.renamed_commands {
         rename(&mut table, line)?;

@@ -12,14 +12,14 @@
 //! Elsewhere: `execution::execute` makes a `Call` and calls the handler, `execution::blocking` runs
 //! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
-use crate::server::clients::blocked::{Blocked, OnTimeout, Until, Wake};
-use crate::server::clients::client::{Client, TAKEN_BULK_MAX};
-use crate::server::origin::Origin;
-use crate::server::parts::execution::searches::{Task, Work};
-use crate::server::parts::replication::changes::{Reader as ChangeReader, Waiting};
-use crate::server::state::Server;
-use crate::server::state::script::RunningScript;
-use crate::server::state::world::World;
+use crate::clients::blocked::{Blocked, OnTimeout, Until, Wake};
+use crate::clients::client::{Client, TAKEN_BULK_MAX};
+use crate::origin::Origin;
+use crate::parts::execution::searches::{Task, Work};
+use crate::parts::replication::changes::{Reader as ChangeReader, Waiting};
+use crate::state::Server;
+use crate::state::script::RunningScript;
+use crate::state::world::World;
 use russet_command::keys::Keys;
 use russet_command::{CommandError, table};
 use russet_config::Dialect;
@@ -70,7 +70,7 @@ pub struct Call<'a> {
     pub row: usize,
     pub origin: Origin,
     /// The script that calls the command.
-    pub(in crate::server) script: Option<&'a RunningScript<'a>>,
+    pub script: Option<&'a RunningScript<'a>>,
 }
 
 impl Call<'_> {
@@ -80,11 +80,13 @@ impl Call<'_> {
     }
 
     /// Records how many elements the command would touch (`Work::count`).
+    #[inline]
     pub fn touches(&mut self, elements: u64) {
         self.server.turn.touched = elements;
     }
 
     /// The keys of a command whose key specs fit every arity that it admits.
+    #[inline]
     pub fn keys(&self) -> Keys {
         let row = self.server.table.row(self.row);
         row.keys(self.args).expect("the specs fit every form")
@@ -119,6 +121,7 @@ impl Call<'_> {
     }
 
     /// Records the command's own arguments as its effect, whether it changed something or not.
+    #[inline]
     pub fn always_effect(&mut self) {
         self.effect = Effect::Always;
     }
@@ -138,6 +141,7 @@ impl Call<'_> {
     }
 
     /// The command has no effect to propagate.
+    #[inline]
     pub fn no_effect(&mut self) {
         self.effect = Effect::Nothing;
     }
@@ -145,12 +149,14 @@ impl Call<'_> {
     /// Whether a server has executed the command before, perhaps in the other dialect: the command
     /// comes from the append only file, from the primary, or from a node that sends its slots, also
     /// within a transaction.
+    #[inline]
     pub fn was_taken_before(&self) -> bool {
         self.origin == Origin::Loading || self.client.sends_taken()
     }
 
     /// The longest string that the command may make, bytes: `proto-max-bulk-len`. A command that a
     /// server has executed before was within that server's limit, or within an earlier limit.
+    #[inline]
     pub fn string_max(&self) -> u64 {
         let max = self.server.config.proto_max_bulk_len;
         if self.was_taken_before() {
@@ -173,16 +179,19 @@ impl Call<'_> {
 
     /// Whether this client may block: not inside EXEC, and not another server, whose next command
     /// follows at once.
+    #[inline]
     pub fn may_block(&self) -> bool {
         self.origin.may_block() && self.client.console.is_none() && !self.client.sends_taken()
     }
 
     /// Whether the client has waited, its time is up, and the handler is only to answer.
+    #[inline]
     pub fn is_time_up(&self) -> bool {
         self.origin == Origin::TimeUp
     }
 
     /// Whether this is a retry of a command that had blocked.
+    #[inline]
     pub fn is_retry(&self) -> bool {
         self.origin == Origin::Retry
     }
@@ -234,7 +243,7 @@ impl Call<'_> {
 
     /// Blocks the client for `wait_ms`, which nothing shortens; then the handler decides on the
     /// client's login attempt.
-    pub(in crate::server) fn block_to_log_in(&mut self, wait_ms: u64) {
+    pub(crate) fn block_to_log_in(&mut self, wait_ms: u64) {
         self.block_until(Until::LogIn, wait_ms, OnTimeout::Handler);
     }
 
@@ -260,7 +269,7 @@ impl Call<'_> {
 
     /// Blocks the client until a replica has acknowledged the stream up to `offset`, or for
     /// `timeout_ms`.
-    pub(in crate::server) fn block_until_acked_at(&mut self, offset: u64, timeout_ms: u64) {
+    pub(crate) fn block_until_acked_at(&mut self, offset: u64, timeout_ms: u64) {
         let until = Until::Acked {
             offset,
             replicas: 1,
@@ -340,16 +349,11 @@ impl Call<'_> {
     }
 
     /// Blocks the client until `until`, or until `timeout_ms` (0: for ever) have passed.
-    pub(in crate::server) fn block_until(
-        &mut self,
-        until: Until,
-        timeout_ms: u64,
-        on_timeout: OnTimeout,
-    ) {
+    pub(crate) fn block_until(&mut self, until: Until, timeout_ms: u64, on_timeout: OnTimeout) {
         self.block_args_until(self.args.to_owned(), until, timeout_ms, on_timeout);
     }
 
-    pub(in crate::server) fn block_args_until(
+    pub(crate) fn block_args_until(
         &mut self,
         args: OwnedArgs,
         until: Until,

@@ -11,34 +11,34 @@ pub mod call;
 pub mod script;
 pub mod world;
 
-use crate::server::clients::table::Clients;
-use crate::server::figures::stats::Stats;
-use crate::server::parts::clients::tls::Tls;
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::console::Console;
-use crate::server::parts::execution::gates::Gates;
-use crate::server::parts::execution::migrate::MigrateLinks;
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::execution::searches::Searches;
-use crate::server::parts::execution::turn_queue::TurnQueue;
-use crate::server::parts::http::Pool;
-use crate::server::parts::memory::Memory;
-use crate::server::parts::messages::Messages;
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::observe::Diagnostics;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::shutdown::Shutdown;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::changes::Changes;
-use crate::server::parts::run::couriers::IoThreads;
-use crate::server::parts::run::debug::Debugging;
-use crate::server::parts::run::identity::Identity;
-use crate::server::parts::run::turn::Turn;
-use crate::server::parts::search::Indexes;
-use crate::server::parts::sentinel::SentinelDriver;
-use crate::server::parts::users::Acl;
-use crate::server::state::call::CommandTable;
-use crate::server::state::world::{Guest, NewGuest};
+use crate::clients::table::Clients;
+use crate::figures::stats::Stats;
+use crate::parts::clients::tls::Tls;
+use crate::parts::cluster::ClusterDriver;
+use crate::parts::console::Console;
+use crate::parts::execution::gates::Gates;
+use crate::parts::execution::migrate::MigrateLinks;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::searches::Searches;
+use crate::parts::execution::turn_queue::TurnQueue;
+use crate::parts::http::Pool;
+use crate::parts::memory::Memory;
+use crate::parts::messages::Messages;
+use crate::parts::migration::MigrationDriver;
+use crate::parts::observe::Diagnostics;
+use crate::parts::persist::Persist;
+use crate::parts::persist::shutdown::Shutdown;
+use crate::parts::replication::Replication;
+use crate::parts::replication::changes::Changes;
+use crate::parts::run::couriers::IoThreads;
+use crate::parts::run::debug::Debugging;
+use crate::parts::run::identity::Identity;
+use crate::parts::run::turn::Turn;
+use crate::parts::search::Indexes;
+use crate::parts::sentinel::SentinelDriver;
+use crate::parts::users::Acl;
+use crate::state::call::CommandTable;
+use crate::state::world::{Guest, NewGuest};
 use russet_base::clock::{Cycles, Now};
 use russet_base::sys::locale::Collation;
 use russet_base::wake::Wake;
@@ -82,11 +82,11 @@ pub struct Server {
     pub persist: Persist,
     pub shutdown: Shutdown,
     /// The driver of a cluster's node (`cluster-enabled`).
-    pub(crate) cluster: Option<Box<ClusterDriver>>,
+    pub cluster: Option<Box<ClusterDriver>>,
     /// Slots on their way from and to this node.
     pub(crate) migrations: Option<Box<MigrationDriver>>,
     /// The driver of a process that is a Sentinel.
-    pub(crate) sentinel: Option<Box<SentinelDriver>>,
+    pub sentinel: Option<Box<SentinelDriver>>,
     pub debug: Debugging,
 }
 
@@ -100,24 +100,23 @@ pub struct Connections {
     /// The listeners have changed: the loop must register them.
     pub(crate) relisten: bool,
     /// Where the loop registers connections; `None` without a loop.
-    pub(in crate::server) registry: Option<mio::Registry>,
+    pub(crate) registry: Option<mio::Registry>,
     /// Wakes the loop, for work on other threads.
-    pub(in crate::server) wake: Wake,
+    pub wake: Wake,
     /// The threads that read and write for clients.
-    pub(in crate::server) io_threads: IoThreads,
+    pub(crate) io_threads: IoThreads,
     /// Scrapes of metrics, and probes.
-    pub(in crate::server) scrapes: Pool,
+    pub(crate) scrapes: Pool,
     /// Pages of the console.
-    pub(in crate::server) console: Console,
+    pub console: Console,
     /// The loop that serves others while a script runs for long, and its maker.
-    pub(in crate::server) guest: Option<Box<dyn Guest>>,
-    pub(in crate::server) new_guest: Option<NewGuest>,
+    pub(crate) guest: Option<Box<dyn Guest>>,
+    pub(crate) new_guest: Option<NewGuest>,
     /// Connects to the primary over a simulated network.
     #[cfg(feature = "testing")]
-    pub(in crate::server) dialler: Option<Dialler>,
+    pub(crate) dialler: Option<Dialler>,
 }
 
 /// Connects to a host and a port.
 #[cfg(feature = "testing")]
-pub(in crate::server) type Dialler =
-    Box<dyn FnMut(&str, u16) -> std::io::Result<russet_net::Stream>>;
+pub type Dialler = Box<dyn FnMut(&str, u16) -> std::io::Result<russet_net::Stream>>;

@@ -13,11 +13,11 @@
 //!
 //! Cost: none for a command outside of a script; no allocation.
 //!
-//! [`World::script`]: crate::server::state::world::World::script
+//! [`World::script`]: crate::state::world::World::script
 
 use std::cell::Cell;
 
-use crate::server::clients::client::Client;
+use crate::clients::client::Client;
 use russet_resp::{Args, Reply};
 
 /// See the module.
@@ -29,7 +29,7 @@ pub struct RunningScript<'a> {
     pub name: &'a [u8],
     /// The command that runs the script.
     pub command: Args<'a>,
-    pub(in crate::server) limits: Limits,
+    pub limits: Limits,
     /// The script has written.
     pub wrote: Cell<bool>,
     /// In a cluster, the slot that the script's keys must have: the slot of the declared keys, else
@@ -43,7 +43,7 @@ pub struct RunningScript<'a> {
 
 /// The limits of a run of a script.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Limits {
+pub struct Limits {
     pub read_only: bool,
     /// Memory was over the limit when the script began, and the script did not declare that it may
     /// continue.

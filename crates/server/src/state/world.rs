@@ -7,11 +7,11 @@
 
 use std::io;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::session::Session;
-use crate::server::parts::persist::loading::{LoadFailed, Progress};
-use crate::server::state::Server;
-use crate::server::state::script::RunningScript;
+use crate::clients::client::Client;
+use crate::clients::session::Session;
+use crate::parts::persist::loading::{LoadFailed, Progress};
+use crate::state::Server;
+use crate::state::script::RunningScript;
 use russet_keyspace::Keyspace;
 use russet_resp::Reply;
 
@@ -29,11 +29,11 @@ pub struct Engine {
     pub keyspace: Keyspace,
     pub server: Server,
     /// The persisted data that is loaded at the start, until that is done.
-    pub(in crate::server) loader: Option<Box<dyn Load>>,
+    pub(crate) loader: Option<Box<dyn Load>>,
 }
 
 /// Loads persisted data in slices (`persist::load_steps`).
-pub(in crate::server) trait Load {
+pub trait Load {
     /// Loads about `bytes` bytes.
     fn step(
         &mut self,
@@ -54,10 +54,10 @@ pub(in crate::server) trait Load {
 }
 
 /// Makes a guest of the loop whose connections are registered here.
-pub(in crate::server) type NewGuest = fn(&mio::Registry) -> io::Result<Box<dyn Guest>>;
+pub type NewGuest = fn(&mio::Registry) -> io::Result<Box<dyn Guest>>;
 
 /// Serves other clients in the middle of a script (`execution::busy`).
-pub(in crate::server) trait Guest {
+pub trait Guest {
     /// A round: accepts, reads, answers.
     fn serve(&mut self, keyspace: &mut Keyspace, server: &mut Server);
 }
@@ -75,7 +75,7 @@ pub struct World<'a> {
 impl<'a> World<'a> {
     /// All parts, for a command that no script calls.
     #[inline]
-    pub(in crate::server) fn new(
+    pub fn new(
         keyspace: &'a mut Keyspace,
         server: &'a mut Server,
         client: &'a mut Client,
@@ -92,10 +92,7 @@ impl<'a> World<'a> {
 
     /// The same, if a script calls the command.
     #[inline]
-    pub(in crate::server) fn in_script(
-        mut self,
-        script: Option<&'a RunningScript<'a>>,
-    ) -> World<'a> {
+    pub(crate) fn in_script(mut self, script: Option<&'a RunningScript<'a>>) -> World<'a> {
         self.script = script;
         self
     }
@@ -104,7 +101,7 @@ impl<'a> World<'a> {
 impl Engine {
     /// All parts, for the client of a session.
     #[inline]
-    pub(in crate::server) fn world<'a>(&'a mut self, session: &'a mut Session) -> World<'a> {
+    pub fn world<'a>(&'a mut self, session: &'a mut Session) -> World<'a> {
         let Engine {
             keyspace, server, ..
         } = self;

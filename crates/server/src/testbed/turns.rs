@@ -6,9 +6,9 @@
 //! its other clients, so the longest turn is the time that a command holds the loop.
 
 use super::Testbed;
-use crate::server::clients::blocked::Until;
-use crate::server::clients::ending::EndReason;
-use crate::server::state::world::Engine;
+use crate::clients::blocked::Until;
+use crate::clients::ending::EndReason;
+use crate::state::world::Engine;
 use russet_base::wake::Wake;
 use russet_keyspace::ClientId;
 use russet_resp::OwnedArgs;
@@ -19,7 +19,7 @@ impl Testbed {
     ///
     /// The server believes its machine `slowness` times slower than it is: slices end so much
     /// earlier, so that a small world has as many slices as a large world.
-    pub(crate) fn serve_in_turns(&mut self, workers: u32, slowness: u64) {
+    pub fn serve_in_turns(&mut self, workers: u32, slowness: u64) {
         let server = &mut self.engine.server;
         server.searches.set_wake(Wake::default());
         server.config.vset_threads = workers;
@@ -27,7 +27,7 @@ impl Testbed {
     }
 
     /// Begins a command of each of these clients in a single turn; the replies stay with them.
-    pub(crate) fn begin(&mut self, clients: &[ClientId], args: &[&[u8]]) {
+    pub fn begin(&mut self, clients: &[ClientId], args: &[&[u8]]) {
         let owned: OwnedArgs = args.iter().copied().collect();
         self.engine.server.stats.turns += 1;
         let mine = self.client;
@@ -40,7 +40,7 @@ impl Testbed {
     }
 
     /// Another turn; `is_idle`: it has no events.
-    pub(crate) fn turn(&mut self, is_idle: bool) {
+    pub fn turn(&mut self, is_idle: bool) {
         let engine = &mut self.engine;
         engine.server.stats.turns += 1;
         engine.time_out_blocked();
@@ -54,14 +54,14 @@ impl Testbed {
     }
 
     /// Whether a client waits for its command's next slice.
-    pub(crate) fn is_under_way(&self, client: ClientId) -> bool {
+    pub fn is_under_way(&self, client: ClientId) -> bool {
         let session = self.engine.server.clients.get(client);
         let blocked = session.and_then(|session| session.client.blocked.as_deref());
         blocked.is_some_and(|blocked| matches!(blocked.until, Until::Search(_)))
     }
 
     /// CLIENT KILL, and the end of the connection.
-    pub(crate) fn kill(&mut self, client: ClientId) {
+    pub fn kill(&mut self, client: ClientId) {
         let Engine {
             keyspace, server, ..
         } = &mut self.engine;
@@ -72,19 +72,19 @@ impl Testbed {
     }
 
     /// Ends all cursors.
-    pub(crate) fn end_cursors(&mut self) {
+    pub fn end_cursors(&mut self) {
         self.engine.server.search.cursors.expire(u64::MAX);
     }
 
     /// Whether no work of commands under way and no cursor is left.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         let server = &self.engine.server;
         let is_done = !server.searches.has_slices() && server.turns.is_empty();
         is_done && server.search.cursors.count(b"").1 == 0
     }
 
     /// The client whose commands [`Testbed::run`] runs.
-    pub(crate) fn first_client(&self) -> ClientId {
+    pub fn first_client(&self) -> ClientId {
         self.client
     }
 }

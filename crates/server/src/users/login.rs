@@ -10,15 +10,15 @@
 //!
 //! Cost: O(connections) for each change of users.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::EndReason;
-use crate::server::observe::client_line::client_line;
-use crate::server::origin::Origin;
-use crate::server::parts::users::NotIn;
-use crate::server::parts::users::changes::{Changed, Replaced, RoleChanged};
-use crate::server::state::Server;
-use crate::server::state::call::Call;
-use crate::server::state::world::World;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::EndReason;
+use crate::observe::client_line::client_line;
+use crate::origin::Origin;
+use crate::parts::users::NotIn;
+use crate::parts::users::changes::{Changed, Replaced, RoleChanged};
+use crate::state::Server;
+use crate::state::call::Call;
+use crate::state::world::World;
 use russet_acl::{CheckTime, CommandLine, Context, Denial, Event, LoadError, Reason, RulesError};
 use russet_command::CommandError;
 use russet_keyspace::{ClientId, DbIndex};
@@ -33,7 +33,7 @@ const TOO_MANY_ATTEMPTS: CommandError = CommandError::Text(
 
 impl Server {
     /// Logs a denial; `client` and `reply` are of the connection that asked.
-    pub(in crate::server) fn note_denied(
+    pub(crate) fn note_denied(
         &mut self,
         (client, reply): (&Client, &Reply),
         context: Context,
@@ -69,7 +69,7 @@ impl Server {
     /// The default user has lost its password or got a password by `requirepass`: from now on
     /// connections that have not authenticated count as the default user's, or no longer do. The
     /// connection that sets the password has authenticated. O(connections).
-    pub(in crate::server) fn requirepass_changed(&mut self) {
+    pub(crate) fn requirepass_changed(&mut self) {
         self.acl.requirepass_changed(&self.config);
         let mut freed = Vec::new();
         for session in self.clients.iter_mut() {
@@ -101,7 +101,7 @@ impl Server {
 
     /// Counts all connections again in the accounts of their users, and resumes the held
     /// connections, each of which is checked anew. O(users + connections).
-    pub(in crate::server) fn budgets_changed(&mut self, running: &mut Client) {
+    pub(crate) fn budgets_changed(&mut self, running: &mut Client) {
         let Server { acl, now, .. } = self;
         let freed = acl.accounts.renew(&acl.users, now.mono_ms);
         acl.enter_account(running);
@@ -146,7 +146,7 @@ impl World<'_> {
     }
 
     /// ACL LOG: an attempt to log in as `user` has failed.
-    pub(in crate::server) fn note_failed_login(
+    pub(crate) fn note_failed_login(
         &mut self,
         (context, command, user): (Context, &[u8], &[u8]),
         running: Option<Args<'_>>,
@@ -326,165 +326,5 @@ impl Call<'_> {
             CommandLine::of(row, self.args, db, databases)
         };
         user.allows_all() || user.checks_and_reads_all_keys(&line())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::{ClientFlags, Testbed};
-    use russet_net::Address;
-
-    /// A client on another machine.
-    fn connect_from_afar(t: &mut Testbed) -> ClientId {
-        let id = t.connect();
-        let session = t.engine.server.clients.get_mut(id).expect("connected");
-        session.client.identity.peer = Address::Tcp(([192, 0, 2, 1], 1234).into());
-        id
-    }
-
-    #[test]
-    fn strangers_from_other_machines_do_not_take_the_server_over() {
-        let mut t = Testbed::new();
-        t.run("SET k v");
-        t.run("FUNCTION LOAD #!lua name=l\nredis.register_function('f', function() end)");
-        t.run("ACL SETUSER open on nopass +@all ~* &*");
-        t.run("ACL SETUSER known on >secret +@all ~* &*");
-        let far = connect_from_afar(&mut t);
-        let save = "CONFIG SET remote-admin-without-auth yes";
-        assert_eq!(t.run_as(far, save), "+OK\r\n", "as in Redis");
-        t.run("CONFIG SET remote-admin-without-auth no");
-        let dangerous = [
-            "CONFIG SET dir /tmp",
-            "CONFIG SET dbfilename x.so",
-            "CONFIG SET notify-keyspace-events KEA dir /tmp",
-            "CONFIG SET requirepass mine",
-            "CONFIG SET maxmemory 0",
-            "CONFIG REWRITE",
-            "DEBUG JMAP",
-            "MODULE LOAD /tmp/x.so",
-            "ACL SETUSER x on",
-            "ACL LIST",
-            "SHUTDOWN NOSAVE",
-            "REPLICAOF h 1",
-            "SLAVEOF h 1",
-            "FAILOVER",
-            "MIGRATE h 1 k 0 1",
-            "BACKUP CREATE",
-        ];
-        for line in dangerous {
-            let reported = t.run_as(far, line);
-            let refused = ["-DENIED ", "-ERR DEBUG command", "-ERR MODULE command"];
-            let refused = refused.iter().any(|start| reported.starts_with(start));
-            assert!(refused, "{line}: {reported}");
-        }
-        // Commands of BullMQ, redlock, Spring Session and backups by cron.
-        for line in [
-            "GET k",
-            "SET k v",
-            "CONFIG GET dir",
-            "CONFIG SET notify-keyspace-events Egx",
-            "ACL WHOAMI",
-            "INFO server",
-            "FLUSHDB",
-            "FLUSHALL ASYNC",
-            "EVAL return 0",
-            "SCRIPT LOAD x",
-            "SCRIPT FLUSH",
-            "FUNCTION FLUSH",
-            "SAVE",
-            "BGSAVE",
-            "BGREWRITEAOF",
-        ] {
-            assert!(!t.run_as(far, line).starts_with("-DENIED"), "{line}");
-        }
-        t.run_as(far, "MULTI");
-        assert!(t.run_as(far, "ACL LIST").starts_with("-DENIED "));
-        assert!(t.run_as(far, "EXEC").starts_with("-EXECABORT"));
-        // A user without a password proves nothing.
-        assert_eq!(t.run_as(far, "AUTH open x"), "+OK\r\n");
-        let harmless = "CONFIG SET hz 10";
-        assert!(t.run_as(far, harmless).starts_with("-DENIED "));
-        assert_eq!(t.run_as(far, "AUTH known secret"), "+OK\r\n");
-        assert_eq!(t.run_as(far, harmless), "+OK\r\n");
-        assert_eq!(t.run_as(far, "RESET"), "+RESET\r\n");
-        assert!(t.run_as(far, harmless).starts_with("-DENIED "));
-        assert_eq!(t.run(harmless), "+OK\r\n", "from this machine");
-    }
-
-    #[test]
-    fn scripts_of_strangers_do_not_either() {
-        let mut t = Testbed::new();
-        let far = connect_from_afar(&mut t);
-        let migrates = b"return redis.call('migrate', 'h', 1, 'k', 0, 1)";
-        let sha = t.run_args(&[b"SCRIPT", b"LOAD", migrates]);
-        let sha = String::from_utf8_lossy(&sha[5..45]).into_owned();
-        t.run("CONFIG SET remote-admin-without-auth no");
-        let reported = t.run_as(far, &format!("EVALSHA {sha} 0"));
-        assert!(reported.starts_with("-DENIED "), "{reported}");
-        assert_eq!(t.run(&format!("EVALSHA {sha} 0")), "+NOKEY\r\n");
-    }
-
-    #[test]
-    fn a_user_with_all_rights_takes_the_short_way_until_one_is_missing() {
-        let mut t = Testbed::new();
-        let restricted = |t: &Testbed, id: ClientId| {
-            let session = t.engine.server.clients.get(id).expect("connected");
-            session.client.flags.contains(ClientFlags::RESTRICTED)
-        };
-        let other = t.connect();
-        assert!(!restricted(&t, other));
-        t.run("ACL SETUSER default -keys");
-        assert!(restricted(&t, other) && t.run_as(other, "KEYS *").starts_with("-NOPERM"));
-        assert_eq!(t.run_as(other, "GET a"), "$-1\r\n");
-        t.run("ACL SETUSER default +@all");
-        assert!(!restricted(&t, other));
-        t.run("ACL SETUSER u on nopass +@all ~* &* db=0");
-        t.run_as(other, "AUTH u x");
-        assert!(restricted(&t, other));
-        t.run("ACL SETUSER u alldbs");
-        assert!(!restricted(&t, other));
-    }
-
-    #[test]
-    fn a_deleted_user_has_no_rights_even_inside_a_transaction() {
-        let mut t = Testbed::new();
-        t.run("ACL SETUSER u on nopass +@all ~*");
-        t.run("ACL SETUSER default resetkeys");
-        let client = t.connect();
-        t.run_as(client, "AUTH u x");
-        t.run_as(client, "MULTI");
-        t.run_as(client, "ACL DELUSER u");
-        t.run_as(client, "GET a");
-        let reported = t.run_as(client, "EXEC");
-        assert!(
-            reported.starts_with("*2\r\n:1\r\n-NOPERM ACLs rules changed"),
-            "{reported}"
-        );
-        let session = t.engine.server.clients.get(client).expect("connected");
-        assert!(
-            session
-                .client
-                .flags
-                .contains(ClientFlags::CLOSE_AFTER_REPLY)
-        );
-    }
-
-    #[test]
-    fn a_script_without_a_right_fails_and_is_logged_with_its_caller() {
-        let mut t = Testbed::new();
-        t.run("ACL SETUSER u on nopass +eval +get ~a*");
-        let client = t.connect();
-        t.run_as(client, "AUTH u x");
-        let ran = t.run_args_as(client, &[b"EVAL", b"return redis.call('get','b')", b"0"]);
-        let reported = String::from_utf8_lossy(&ran).into_owned();
-        let wanted = "-ERR ACL failure in script: No permissions to access a key script: ";
-        assert!(reported.starts_with(wanted), "{reported}");
-        let log = t.run("ACL LOG");
-        assert!(
-            log.contains("$3\r\nlua\r\n") && log.contains("cmd=eval user=u "),
-            "{log}"
-        );
-        assert!(t.run("INFO stats").contains("acl_access_denied_key:1\r\n"));
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 impl World {
     /// Source and target with a replica each, and three more primaries. The seed decides which
     /// nodes are slow or apart.
-    pub(in super::super) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
+    pub(crate) fn of_shards(settings: [Settings; 2], seed: u64) -> World {
         let mut world = World::new(settings.clone(), seed);
         let [source, target] = settings;
         world.nodes.push(SimulatedNode::new(OTHER, source.clone()));
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// From now on a replica may lag, and two nodes may be apart, for some time.
-    pub(in super::super) fn disturb(&mut self) {
+    pub(crate) fn disturb(&mut self) {
         let now_ms = self.now.monotonic_ms;
         if self.random(2) == 0 {
             let replica = REPLICAS[self.random(2)];
@@ -64,18 +64,18 @@ impl World {
     }
 
     /// The living replica of a node.
-    pub(in super::super) fn replica_of(&self, primary: usize) -> Option<usize> {
+    pub(crate) fn replica_of(&self, primary: usize) -> Option<usize> {
         let mut all = self.nodes.iter();
         all.position(|node| node.is_up && !node.view.is_primary && node.view.follows == primary)
     }
 
     /// A node's offset: the length of its history.
-    pub(in super::super) fn offset(&self, node: usize) -> usize {
+    pub(crate) fn offset(&self, node: usize) -> usize {
         self.nodes[node].history.len()
     }
 
     /// The nodes of a shard, the primary first: the shard of the slots' owner, or the other shard.
-    pub(in super::super) fn primaries(&self) -> [usize; 2] {
+    pub(crate) fn primaries(&self) -> [usize; 2] {
         [SOURCE, TARGET].map(|shard| {
             let replica = REPLICAS[shard];
             let is_promoted = self.nodes[replica].view.is_primary;
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// The replica of a dead primary asks the other primaries for its place. `false`: not now.
-    pub(in super::super) fn promote(&mut self, replica: usize) -> bool {
+    pub(crate) fn promote(&mut self, replica: usize) -> bool {
         let view = &self.nodes[replica].view;
         let (primary, epoch) = (view.follows, view.epoch);
         let takes_slots = view.owner == primary;
@@ -256,7 +256,7 @@ impl World {
 
     /// A killed node starts again: its replication continues, or it follows the replica that has
     /// taken its place. It receives the others' claims before it serves anything.
-    pub(in super::super) fn rejoin(&mut self, node: usize) {
+    pub(crate) fn rejoin(&mut self, node: usize) {
         self.start(node);
         let living = self.nodes.iter().filter(|other| other.is_up);
         let newest = living

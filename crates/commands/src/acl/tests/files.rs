@@ -1,8 +1,8 @@
 //! ACL files, with every command of the table.
 
-use crate::server::{CommandTable, commands_of};
 use russet_acl::{User, parse_users};
 use russet_config::{Dialect, PubsubDefault};
+use russet_server::{CommandTable, commands_of};
 
 /// Far more than the report of mistakes may have.
 const REPORT_BYTES_MAX: usize = 65 * 1024;
@@ -12,7 +12,7 @@ fn read(text: &[u8]) -> Result<Vec<String>, String> {
 }
 
 fn read_as(dialect: Dialect, text: &[u8]) -> Result<Vec<String>, String> {
-    let commands = commands_of(&CommandTable::new(&crate::commands::table()));
+    let commands = commands_of(&CommandTable::new(&crate::table()));
     let channels = PubsubDefault::ResetChannels;
     let users = parse_users("f", text, &commands, channels, dialect).map_err(|e| e.to_string())?;
     let line = |(name, user): (&Vec<u8>, &User)| {

@@ -4,12 +4,12 @@
 mod files;
 mod users;
 
-use crate::server::{CommandTable, commands_of};
 use russet_acl::reserved_names;
+use russet_server::{CommandTable, commands_of};
 
 #[test]
 fn no_command_of_the_table_is_reserved() {
-    let table = CommandTable::new(&crate::commands::table());
+    let table = CommandTable::new(&crate::table());
     let built = |name: &&str| table.find_full(name.as_bytes()).is_some();
     let built: Vec<&str> = reserved_names().filter(built).collect();
     assert_eq!(built, Vec::<&str>::new());

@@ -1,12 +1,12 @@
 //! Rules of users, with every command of the table: how they are listed, and which commands,
 //! keys and channels they allow.
 
-use crate::server::{CommandTable, commands_of};
 use russet_acl::{
     CommandLine, Commands, Denial, Hash, Role, Roles, RuleError, RulesError, Terms, User,
 };
 use russet_config::PubsubDefault;
 use russet_resp::OwnedArgs;
+use russet_server::{CommandTable, commands_of};
 
 const NOTHING: PubsubDefault = PubsubDefault::ResetChannels;
 
@@ -18,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let table = CommandTable::new(&crate::commands::table());
+        let table = CommandTable::new(&crate::table());
         let commands = commands_of(&table);
         let mut roles = Roles::default();
         for (name, rules) in [("reader", "~r* +@read"), ("all", "~* &* +@all (+get)")] {

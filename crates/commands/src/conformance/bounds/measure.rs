@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::server::Testbed;
+use crate::testbed::Testbed;
 use russet_base::memory::alloc;
 use russet_base::usage::thread_time;
 

@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::docs_for;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use child::Failure;
 use known::{KNOWN, Known};
 use lines::{BYTES_MAX, Line, lines};

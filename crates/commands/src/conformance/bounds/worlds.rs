@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use crate::server::Testbed;
+use crate::testbed::Testbed;
 use russet_command::docs::Group;
 
 /// See the module.

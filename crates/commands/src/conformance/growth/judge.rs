@@ -129,7 +129,7 @@ pub fn judge(n_max: usize, cost: &mut dyn FnMut(usize) -> Duration) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_base::usage::thread_time;
 
     fn verdict(nanoseconds: impl Fn(u64) -> u64) -> Verdict {

@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::super::docs_for;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use judge::{Verdict, judge};
 use russet_base::usage::thread_time;
 use russet_command::docs::{ArgKind, Doc, Group};

@@ -9,7 +9,7 @@
 
 use tempfile::TempDir;
 
-use crate::server::Testbed;
+use crate::testbed::Testbed;
 use russet_command::docs::Group;
 
 thread_local! {

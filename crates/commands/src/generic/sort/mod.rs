@@ -10,15 +10,15 @@ mod sorting;
 
 use std::cell::Cell;
 
-use crate::commands::arguments::element;
-use crate::commands::stored::store;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Origin, Spec};
+use crate::arguments::element;
+use crate::stored::store;
+use crate::work;
 use options::SortOptions;
 use pattern::Pattern;
 use russet_command::keys::Keys;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, slot_of, slot_of_pattern};
+use russet_server::{Call, CommandResult, Origin, Spec};
 use russet_types::{Container, End, Entry, List, Type};
 use sorting::{Item, Sorting};
 
@@ -190,7 +190,7 @@ fn store_list(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// The bulk strings of a reply, nulls as `-`.
     fn words(reply: &str) -> String {

@@ -1,7 +1,7 @@
 //! The options of SORT.
 
 use super::pattern::Pattern;
-use crate::commands::arguments::element;
+use crate::arguments::element;
 use russet_command::keys::Keys;
 use russet_command::options::{self, Word};
 use russet_command::{BadKeys, CommandError};

@@ -9,7 +9,7 @@
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::eval;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// The first line of an atomic script.
 const ATOMIC: &str = "#!lua flags=atomic\n";

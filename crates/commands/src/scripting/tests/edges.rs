@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::eval;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 const EDGES: [&str; 25] = [
     "0",

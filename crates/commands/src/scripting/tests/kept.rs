@@ -1,7 +1,7 @@
 //! Cached scripts and libraries, and their memory accounting.
 
 use super::eval;
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_scripting::EVAL_SCRIPTS_MAX;
 
 fn info(t: &mut Testbed, section: &str, field: &str) -> u64 {

@@ -8,7 +8,7 @@ mod atomic;
 mod edges;
 mod kept;
 
-use crate::server::Testbed;
+use crate::testbed::Testbed;
 
 /// EVAL of a script with these keys and arguments.
 fn eval(t: &mut Testbed, script: &str, keys: &[&str], args: &[&str]) -> String {

@@ -15,7 +15,6 @@ use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
 use super::walk::{Asked, Question, Walk, Written, work};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock;
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
@@ -26,6 +25,7 @@ use russet_search::request::{
     Arrange, Combine, CursorOptions, Format, HybridRequest, Limit, Stage,
 };
 use russet_search::schema::Schema;
+use russet_server::{Call, CommandResult, Spec};
 use sides::Sides;
 
 pub(super) const HYBRID: Spec = Spec {

@@ -22,10 +22,10 @@ use russet_search::search::Search;
 const MERGED_AT_ONCE: usize = 10_000;
 
 /// Both sides of a request. A side that is `None` has no documents, or none any more.
-pub(in crate::commands::search) struct Sides {
-    pub(in crate::commands::search) request: HybridRequest,
-    pub(in crate::commands::search) text: Option<Node>,
-    pub(in crate::commands::search) vector: Option<Node>,
+pub(crate) struct Sides {
+    pub(crate) request: HybridRequest,
+    pub(crate) text: Option<Node>,
+    pub(crate) vector: Option<Node>,
     texts: Vec<Hit>,
     /// The score of the window's last document, as far as it is known.
     least: Option<f64>,
@@ -34,40 +34,36 @@ pub(in crate::commands::search) struct Sides {
     preparations: [Preparation; 2],
     courses: [Course; 2],
     /// The sides whose time was up before they were done.
-    pub(in crate::commands::search) late: Vec<&'static str>,
+    pub(crate) late: Vec<&'static str>,
     /// Of a request that is profiled, once it is gathered: see [`Sides::gather`].
-    pub(in crate::commands::search) profiles: Option<([SideProfile; 2], u64)>,
+    pub(crate) profiles: Option<([SideProfile; 2], u64)>,
     counted: [SideProfile; 2],
     /// The documents are for another node, which combines them with the documents of other shards.
-    pub(in crate::commands::search) ships: bool,
+    pub(crate) ships: bool,
 }
 
 /// The work of a side, for FT.PROFILE.
 #[derive(Clone, Debug, Default)]
-pub(in crate::commands::search) struct SideProfile {
+pub(crate) struct SideProfile {
     /// `None`: nothing matches.
-    pub(in crate::commands::search) parts: Option<PartProfile>,
+    pub(crate) parts: Option<PartProfile>,
     /// Documents that the side found, and how many of these are in the window.
-    pub(in crate::commands::search) found: u64,
-    pub(in crate::commands::search) kept: u64,
+    pub(crate) found: u64,
+    pub(crate) kept: u64,
     /// Ticks of the clock until all documents were found, and until they were in order.
-    pub(in crate::commands::search) cycles: u64,
-    pub(in crate::commands::search) sort_cycles: u64,
-    pub(in crate::commands::search) is_late: bool,
+    pub(crate) cycles: u64,
+    pub(crate) sort_cycles: u64,
+    pub(crate) is_late: bool,
 }
 
 /// When a slice, and the whole command, is over.
-pub(in crate::commands::search) struct Clock<'c> {
-    pub(in crate::commands::search) is_slice_over: &'c dyn Fn() -> bool,
-    pub(in crate::commands::search) is_late: &'c dyn Fn() -> bool,
+pub(crate) struct Clock<'c> {
+    pub(crate) is_slice_over: &'c dyn Fn() -> bool,
+    pub(crate) is_late: &'c dyn Fn() -> bool,
 }
 
 impl Sides {
-    pub(in crate::commands::search) fn new(
-        request: HybridRequest,
-        text: Option<Node>,
-        vector: Option<Node>,
-    ) -> Sides {
+    pub(crate) fn new(request: HybridRequest, text: Option<Node>, vector: Option<Node>) -> Sides {
         Sides {
             request,
             text,
@@ -85,11 +81,7 @@ impl Sides {
     }
 
     /// The trees with the sounds and stems of their words.
-    pub(in crate::commands::search) fn expand(
-        &mut self,
-        index: &Index,
-        search: &Search,
-    ) -> Result<(), QueryError> {
+    pub(crate) fn expand(&mut self, index: &Index, search: &Search) -> Result<(), QueryError> {
         for side in [&mut self.text, &mut self.vector] {
             let expanded = side.take().map(|root| index.expand(&root, search));
             *side = expanded.transpose()?;
@@ -134,7 +126,7 @@ impl Sides {
     ///
     /// Documents that do not live, by `expiring`, are left out. Of a request that is profiled
     /// `profiles` has the figures.
-    pub(in crate::commands::search) fn gather(
+    pub(crate) fn gather(
         &mut self,
         index: &Index,
         search: &mut Search,
@@ -283,7 +275,7 @@ impl Sides {
 }
 
 /// The documents of both sides, which become one list.
-pub(in crate::commands::search) struct Merger {
+pub(crate) struct Merger {
     request: HybridRequest,
     metric: Metric,
     ships: bool,
@@ -293,12 +285,12 @@ pub(in crate::commands::search) struct Merger {
 
 impl Merger {
     /// Whether the merging takes more than some milliseconds.
-    pub(in crate::commands::search) fn takes_long(&self) -> bool {
+    pub(crate) fn takes_long(&self) -> bool {
         self.texts.len() + self.vectors.len() > MERGED_AT_ONCE
     }
 
     /// The documents with their combined scores, or of both sides for another node. O(n log n).
-    pub(in crate::commands::search) fn merge(&mut self) -> Vec<Hit> {
+    pub(crate) fn merge(&mut self) -> Vec<Hit> {
         let sides = [&mut self.texts, &mut self.vectors].map(std::mem::take);
         let [texts, vectors] = sides;
         if self.ships {

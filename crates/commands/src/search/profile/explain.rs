@@ -8,7 +8,6 @@ use super::super::query::parse;
 use super::super::row::{READS, catch_up, readable, refusal};
 use super::super::settings::search_of;
 use super::super::walk::work;
-use crate::server::{Call, CommandResult, Server, Spec};
 use russet_base::clock;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_config::SearchOnTimeout;
@@ -17,6 +16,7 @@ use russet_search::iterate::{self, Analysis, Figures};
 use russet_search::query::{self, Node};
 use russet_search::request::SearchRequest;
 use russet_search::search::Search;
+use russet_server::{Call, CommandResult, Server, Spec};
 
 const NO_QUERY: CommandError = CommandError::Text("SEARCH_PARSE_ARGS No query string provided");
 
@@ -26,7 +26,7 @@ const NOT_HERE: CommandError =
 /// ANALYZE, or the words of options, begin here.
 const OPTIONS_AT: usize = 3;
 
-pub(in super::super) const EXPLAIN: Spec = Spec {
+pub(crate) const EXPLAIN: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: READS,
     categories: Category::SEARCH,
@@ -46,7 +46,7 @@ fn explain(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(in super::super) const EXPLAINCLI: Spec = Spec {
+pub(crate) const EXPLAINCLI: Spec = Spec {
     handler: explain_lines,
     name: "FT.EXPLAINCLI",
     ..EXPLAIN

@@ -5,12 +5,12 @@
 
 use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::Walk};
 use super::{Shown, Times, in_both};
-use crate::server::{Call, CommandResult};
 use russet_base::clock;
 use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
 use russet_search::pipeline::StepProfile;
 use russet_search::request::{HybridRequest, Stage};
+use russet_server::{Call, CommandResult};
 
 /// The reply of HYBRID with an entry more; `from`: the word after QUERY.
 pub(super) fn profile(

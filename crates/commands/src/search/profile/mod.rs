@@ -18,13 +18,13 @@ use super::row::{READS, SEARCHING, catch_up};
 use super::shards::{self, Profiles, statistics};
 use super::walk::{Walk, work};
 use super::{aggregate, query};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::clock::{self, Cycles};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
 use russet_search::pipeline::StepProfile;
 use russet_search::schema::Schema;
+use russet_server::{Call, CommandResult, Spec};
 
 const NO_KIND: CommandError = CommandError::Text("No `SEARCH`, `AGGREGATE`, or `HYBRID` provided");
 const NO_QUERY: CommandError = CommandError::Text("The QUERY keyword is expected");

@@ -3,13 +3,13 @@
 //! The merger needs nothing of the keyspace, so a worker merges long answers; the client waits
 //! meanwhile, and the command runs again and takes the result.
 
-use crate::server::Call;
-use crate::server::searches::Task;
 use russet_command::CommandError;
 use russet_search::pipeline::shards::Answer;
+use russet_server::Call;
+use russet_server::searches::Task;
 use russet_types::vector_set::Progress;
 
-pub(in super::super) const DAMAGED: CommandError =
+pub(crate) const DAMAGED: CommandError =
     CommandError::Text("ERR The answer of a shard is damaged, or of another release");
 
 /// Bytes of answers that are read at once: some hundred microseconds.

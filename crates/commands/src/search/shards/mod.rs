@@ -24,7 +24,6 @@ pub(super) mod statistics;
 use super::row::{readable, refusal};
 use super::settings::{default_scorer, scorer_of};
 use super::walk::{Body, Walk};
-use crate::server::{Call, Server, Surveyed};
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_resp::Reply;
@@ -34,6 +33,7 @@ use russet_search::pipeline::{Pipeline, distance_names, metric_of};
 use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
 use russet_search::schema::Metric;
+use russet_server::{Call, Server, Surveyed};
 use statistics::Next;
 
 pub(super) use merging::DAMAGED;

@@ -4,13 +4,13 @@
 //! that answers another node the function writes the answer. Cost: the values of each shard, once.
 
 use super::{Answer, DAMAGED};
-use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::expression::Value;
 use russet_search::pipeline::FieldName;
 use russet_search::pipeline::shards::ShardRow;
 use russet_search::spelling::Misspelled;
+use russet_server::Call;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Milliseconds until all shards must have answered.
@@ -33,10 +33,7 @@ fn ask_same(call: &mut Call<'_>) -> Result<Option<Vec<Answer>>, CommandError> {
 }
 
 /// Answers another node with the tags that documents have.
-pub(in crate::commands::search) fn answer_tag_values(
-    call: &mut Call<'_>,
-    own: impl Iterator<Item = Box<[u8]>>,
-) {
+pub(crate) fn answer_tag_values(call: &mut Call<'_>, own: impl Iterator<Item = Box<[u8]>>) {
     let answer = Answer {
         names: own.map(<[u8]>::into_vec).collect(),
         ..Answer::default()
@@ -45,9 +42,7 @@ pub(in crate::commands::search) fn answer_tag_values(
 }
 
 /// The tags that documents of any shard have. `None`: the client waits, and the command runs again.
-pub(in crate::commands::search) fn tag_values(
-    call: &mut Call<'_>,
-) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
+pub(crate) fn tag_values(call: &mut Call<'_>) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
     let Some(answers) = ask_same(call)? else {
         return Ok(None);
     };
@@ -57,7 +52,7 @@ pub(in crate::commands::search) fn tag_values(
 }
 
 /// The words that no document of any shard has, with the number of all documents.
-pub(in crate::commands::search) fn spelling(
+pub(crate) fn spelling(
     call: &mut Call<'_>,
     own: Vec<Misspelled>,
     documents: usize,
@@ -82,10 +77,10 @@ pub(in crate::commands::search) fn spelling(
 }
 
 /// Fields of a document with their values.
-pub(in crate::commands::search) type Fields = Vec<(Vec<u8>, Value)>;
+pub(crate) type Fields = Vec<(Vec<u8>, Value)>;
 
 /// The documents of some keys at any shard; `None` for a key that no shard has.
-pub(in crate::commands::search) fn documents(
+pub(crate) fn documents(
     call: &mut Call<'_>,
     own: Vec<Option<Fields>>,
 ) -> Result<Option<Vec<Option<Fields>>>, CommandError> {
@@ -123,7 +118,7 @@ pub(in crate::commands::search) fn documents(
 
 /// The figures of an index at all shards, as the values that `FT.INFO` makes of this node's
 /// figures. `None`: the client waits, or the answer to another node is written.
-pub(in crate::commands::search) fn figures(
+pub(crate) fn figures(
     call: &mut Call<'_>,
     own: Vec<Value>,
 ) -> Result<Option<Vec<Vec<Value>>>, CommandError> {

@@ -19,9 +19,6 @@
 use super::super::row::refusal;
 use super::super::settings::{scorer_of, search_of};
 use super::DAMAGED;
-#[cfg(feature = "testing")]
-use crate::server::BrokenRule;
-use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_search::error::SearchError;
@@ -29,6 +26,9 @@ use russet_search::query::{Kind, Node};
 use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::score::{Scorer, Statistics};
+#[cfg(feature = "testing")]
+use russet_server::BrokenRule;
+use russet_server::Call;
 use std::sync::Arc;
 
 /// The last word but one of a question that asks for statistics or carries them. No client sends
@@ -151,12 +151,12 @@ fn asked<'a>(call: &Call<'a>) -> Option<(u8, &'a [u8])> {
 }
 
 /// How many words at the end of a command are none of the client's.
-pub(in crate::commands::search) fn extra_words(call: &Call<'_>) -> usize {
+pub(crate) fn extra_words(call: &Call<'_>) -> usize {
     if asked(call).is_some() { 2 } else { 0 }
 }
 
 /// The statistics that a question gives, and a warning.
-pub(in crate::commands::search) fn given(
+pub(crate) fn given(
     call: &Call<'_>,
 ) -> Result<(Option<Arc<Statistics>>, Option<String>), CommandError> {
     #[cfg(feature = "testing")]
@@ -175,7 +175,7 @@ pub(in crate::commands::search) fn given(
 
 /// Answers another node's question about statistics; `false`: the question is not about statistics.
 /// `tree` parses the text of the query.
-pub(in crate::commands::search) fn answer(
+pub(crate) fn answer(
     call: &mut Call<'_>,
     options: &Options,
     is_hybrid: bool,

@@ -12,7 +12,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 const FIRST_BYTES: usize = 512;
 
 /// See the module.
-pub(in crate::commands::search) struct Body {
+pub(crate) struct Body {
     /// The last chunk, to which rows are added.
     open: Reply,
     chunks: Vec<Vec<u8>>,
@@ -21,7 +21,7 @@ pub(in crate::commands::search) struct Body {
 
 impl Body {
     /// No rows yet, of a reply in RESP3 or RESP2.
-    pub(in crate::commands::search) fn new(resp3: bool) -> Body {
+    pub(crate) fn new(resp3: bool) -> Body {
         Body {
             open: Body::chunk(resp3),
             chunks: Vec::new(),
@@ -37,12 +37,12 @@ impl Body {
     }
 
     /// Rows that were written.
-    pub(in crate::commands::search) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
     /// Adds a row.
-    pub(in crate::commands::search) fn add(&mut self, write: impl FnOnce(&mut Reply)) {
+    pub(crate) fn add(&mut self, write: impl FnOnce(&mut Reply)) {
         if self.rows == 0 {
             self.open.make_room(FIRST_BYTES);
         }
@@ -56,7 +56,7 @@ impl Body {
     }
 
     /// Adds the bytes of all rows to a reply.
-    pub(in crate::commands::search) fn reply(mut self, reply: &mut Reply) {
+    pub(crate) fn reply(mut self, reply: &mut Reply) {
         for chunk in self.chunks {
             reply.shared(message(chunk));
         }

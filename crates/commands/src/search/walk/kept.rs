@@ -12,7 +12,7 @@ use std::ops::{Deref, DerefMut};
 const LARGE_BYTES: usize = 1 << 20;
 
 /// See the module.
-pub(in crate::commands::search) struct Kept<T: Send + 'static> {
+pub(crate) struct Kept<T: Send + 'static> {
     /// `None`: the value is being dropped.
     what: Option<T>,
     bytes: usize,
@@ -20,7 +20,7 @@ pub(in crate::commands::search) struct Kept<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Kept<T> {
-    pub(in crate::commands::search) fn new(what: T) -> Kept<T> {
+    pub(crate) fn new(what: T) -> Kept<T> {
         Kept {
             what: Some(what),
             bytes: 0,
@@ -29,7 +29,7 @@ impl<T: Send + 'static> Kept<T> {
     }
 
     /// Sets how many bytes are kept.
-    pub(in crate::commands::search) fn set_bytes(&mut self, bytes: usize) {
+    pub(crate) fn set_bytes(&mut self, bytes: usize) {
         self.bytes = bytes;
         // The new figure counts before the old figure goes.
         self.counted = Some(ForReplies::new(bytes));

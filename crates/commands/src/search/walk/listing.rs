@@ -4,8 +4,8 @@
 //!
 //! Cost: O(texts), and O(log n) for each if they come in no order.
 
-use crate::server::{Call, Pieces, Slice};
 use russet_resp::Reply;
+use russet_server::{Call, Pieces, Slice};
 use russet_types::vector_set::Progress;
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 const BUDGET: usize = 64;
 
 /// A list under way.
-pub(in crate::commands::search) struct Listing {
+pub(crate) struct Listing {
     /// Of a source in order: the text from which the next slice continues; all texts before are
     /// written.
     from: Vec<u8>,
@@ -27,7 +27,7 @@ pub(in crate::commands::search) struct Listing {
 }
 
 impl Listing {
-    pub(in crate::commands::search) fn taken(call: &mut Call<'_>) -> Listing {
+    pub(crate) fn taken(call: &mut Call<'_>) -> Listing {
         call.taken().unwrap_or_else(|| Listing {
             from: Vec::new(),
             next: 0,
@@ -39,7 +39,7 @@ impl Listing {
     }
 
     /// Writes the texts of a source in order, until the slice is over.
-    pub(in crate::commands::search) fn write_from<'t>(
+    pub(crate) fn write_from<'t>(
         &mut self,
         texts: impl Iterator<Item = &'t [u8]>,
         slice: Slice,
@@ -49,7 +49,7 @@ impl Listing {
     }
 
     /// The same with a value for each text: `write` takes both.
-    pub(in crate::commands::search) fn write_each_from<'t, T>(
+    pub(crate) fn write_each_from<'t, T>(
         &mut self,
         texts: impl Iterator<Item = (&'t [u8], T)>,
         slice: Slice,
@@ -68,22 +68,22 @@ impl Listing {
     }
 
     /// The text from which a source in order continues.
-    pub(in crate::commands::search) fn from(&self) -> Vec<u8> {
+    pub(crate) fn from(&self) -> Vec<u8> {
         self.from.clone()
     }
 
     /// The number from which a source in no order continues; `None`: all texts are gathered.
-    pub(in crate::commands::search) fn next(&self) -> Option<u32> {
+    pub(crate) fn next(&self) -> Option<u32> {
         (!self.is_gathered).then_some(self.next)
     }
 
     /// The texts that were gathered and not written.
-    pub(in crate::commands::search) fn into_sorted(self) -> impl Iterator<Item = Box<[u8]>> {
+    pub(crate) fn into_sorted(self) -> impl Iterator<Item = Box<[u8]>> {
         self.sorted.into_iter()
     }
 
     /// Takes texts of a source in no order, until the slice is over (`false`).
-    pub(in crate::commands::search) fn gather<'t>(
+    pub(crate) fn gather<'t>(
         &mut self,
         texts: impl Iterator<Item = (u32, &'t [u8])>,
         slice: Slice,
@@ -100,7 +100,7 @@ impl Listing {
     }
 
     /// Writes the texts that were gathered, until the slice is over.
-    pub(in crate::commands::search) fn write_sorted(&mut self, slice: Slice) -> Progress {
+    pub(crate) fn write_sorted(&mut self, slice: Slice) -> Progress {
         let mut written = 0;
         while let Some(text) = self.sorted.pop_first() {
             self.pieces.reply.bulk(&text);
@@ -115,16 +115,12 @@ impl Listing {
     }
 
     /// Takes the first text, in order, of the gathered texts that are not written yet.
-    pub(in crate::commands::search) fn take_first(&mut self) -> Option<Box<[u8]>> {
+    pub(crate) fn take_first(&mut self) -> Option<Box<[u8]>> {
         self.sorted.pop_first()
     }
 
     /// Writes the texts to the reply, within the array, set or map that `begin` begins.
-    pub(in crate::commands::search) fn reply(
-        self,
-        call: &mut Call<'_>,
-        begin: impl FnOnce(&mut Reply, usize),
-    ) {
+    pub(crate) fn reply(self, call: &mut Call<'_>, begin: impl FnOnce(&mut Reply, usize)) {
         begin(call.reply, self.len);
         self.pieces.reply(call.reply);
     }

@@ -5,7 +5,6 @@
 //! and 4 it is an array of all values, of which the first counts; if the first is an array, that
 //! array's first element counts.
 
-use crate::server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use russet_json::{Format, Kind, PathCache, Value as Json, View};
 use russet_keyspace::{AnyRef, Db};
 use russet_search::expression::{Several, Value};
@@ -13,11 +12,12 @@ use russet_search::hit::DocumentId;
 use russet_search::index::Index;
 use russet_search::pipeline::Loader;
 use russet_search::schema::KeyType;
+use russet_server::search::documents::{AnyDocument, JsonDocument, text_of_fields};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 
 /// The documents of an index.
-pub(in crate::commands::search) struct Reader<'d> {
+pub(crate) struct Reader<'d> {
     db: &'d Db<'d>,
     paths: RefCell<&'d mut PathCache>,
     key_type: KeyType,
@@ -30,7 +30,7 @@ pub(in crate::commands::search) struct Reader<'d> {
 }
 
 impl<'d> Reader<'d> {
-    pub(in crate::commands::search) fn new(
+    pub(crate) fn new(
         db: &'d Db<'d>,
         paths: &'d mut PathCache,
         key_type: KeyType,
@@ -47,7 +47,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Calls `read` with a document. `None`: there is none of the index's type.
-    pub(in crate::commands::search) fn with<T>(
+    pub(crate) fn with<T>(
         &self,
         key: &[u8],
         read: impl FnOnce(&AnyDocument<'_>) -> T,
@@ -74,7 +74,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Finds documents that are read next, and prefetches them with these fields.
-    pub(in crate::commands::search) fn find_ahead(
+    pub(crate) fn find_ahead(
         &self,
         index: &Index,
         documents: impl Iterator<Item = DocumentId> + Clone,

@@ -36,8 +36,6 @@ use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
 use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
 use super::shards::{Profiles, Taken, statistics};
-use crate::server::searches::Task;
-use crate::server::{Call, Server, Slice};
 use kept::Kept;
 use loading::Reader;
 use rows::Rows;
@@ -56,6 +54,8 @@ use russet_search::query::Node;
 use russet_search::request::Options;
 use russet_search::schema::Schema;
 use russet_search::search::Search;
+use russet_server::searches::Task;
+use russet_server::{Call, Server, Slice};
 use russet_types::vector_set::Progress;
 use std::time::{Duration, Instant};
 

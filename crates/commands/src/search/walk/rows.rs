@@ -4,7 +4,7 @@
 //! walk), and the rows after them with them. So do rows of very many values, which the worker
 //! writes.
 //!
-//! [`Task::step`]: crate::server::searches::Task::step
+//! [`Task::step`]: russet_server::searches::Task::step
 
 use super::super::reply::reply_row_fields;
 use super::Body;
@@ -18,9 +18,9 @@ use std::time::Instant;
 
 /// The surroundings of a row as it is written.
 #[derive(Clone, Copy)]
-pub(in crate::commands::search) struct Written<'w> {
-    pub(in crate::commands::search) pipeline: &'w Pipeline,
-    pub(in crate::commands::search) index: &'w Index,
+pub(crate) struct Written<'w> {
+    pub(crate) pipeline: &'w Pipeline,
+    pub(crate) index: &'w Index,
 }
 
 impl<'w> Written<'w> {
@@ -30,7 +30,7 @@ impl<'w> Written<'w> {
 }
 
 /// Writes a row to the reply.
-pub(in crate::commands::search) type Writer<'w> = &'w dyn Fn(&OutputRow, Written<'_>, &mut Reply);
+pub(crate) type Writer<'w> = &'w dyn Fn(&OutputRow, Written<'_>, &mut Reply);
 
 /// See the module.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 //!
 //! Nothing wakes the loop here, so each query runs all slices in one command.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// An index over documents of so many bytes each.
 fn bed(documents: usize, bytes: usize) -> Testbed {

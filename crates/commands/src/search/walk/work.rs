@@ -11,29 +11,27 @@
 use super::super::row::{catch_up, readable, refusal};
 use super::super::settings::search_of;
 use super::super::{aggregate, hybrid, query};
-use crate::commands::work::{Work, by};
-use crate::server::{Call, CommandResult};
+use crate::work::{Work, by};
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
 use russet_search::query::Node;
 use russet_search::request::Options;
+use russet_server::{Call, CommandResult};
 
 const NARROWER: &str = "narrow the query by a part that few documents match";
 
-pub(in crate::commands::search) const SEARCH: Work = by(search, NARROWER);
-pub(in crate::commands::search) const AGGREGATE: Work = by(aggregate, NARROWER);
-pub(in crate::commands::search) const HYBRID: Work = by(hybrid, NARROWER);
-pub(in crate::commands::search) const PROFILE: Work = by(profile, NARROWER);
-pub(in crate::commands::search) const EXPLAIN: Work = by(explain, NARROWER);
+pub(crate) const SEARCH: Work = by(search, NARROWER);
+pub(crate) const AGGREGATE: Work = by(aggregate, NARROWER);
+pub(crate) const HYBRID: Work = by(hybrid, NARROWER);
+pub(crate) const PROFILE: Work = by(profile, NARROWER);
+pub(crate) const EXPLAIN: Work = by(explain, NARROWER);
 
-pub(in crate::commands::search) const TAGS: Work = by(tags, "FT.AGGREGATE with LIMIT and a cursor");
-pub(in crate::commands::search) const SPELLING: Work = by(spelling, "check fewer words at a time");
-pub(in crate::commands::search) const SYNONYMS: Work =
-    by(synonyms, "read the definition of the index elsewhere");
-pub(in crate::commands::search) const DICTIONARY: Work =
-    by(dictionary, "keep terms in several dictionaries");
-pub(in crate::commands::search) const CURSOR: Work = by(cursor, "use a smaller COUNT");
+pub(crate) const TAGS: Work = by(tags, "FT.AGGREGATE with LIMIT and a cursor");
+pub(crate) const SPELLING: Work = by(spelling, "check fewer words at a time");
+pub(crate) const SYNONYMS: Work = by(synonyms, "read the definition of the index elsewhere");
+pub(crate) const DICTIONARY: Work = by(dictionary, "keep terms in several dictionaries");
+pub(crate) const CURSOR: Work = by(cursor, "use a smaller COUNT");
 
 fn search(call: &mut Call<'_>) -> CommandResult {
     of_search(call, 2, 3)

@@ -6,15 +6,15 @@
 use std::ffi::CString;
 use std::io;
 
-use crate::server::{Call, CommandResult};
 use russet_base::memory::alloc;
 use russet_command::CommandError;
 use russet_config::system_text;
+use russet_server::{Call, CommandResult};
 
 /// `DEBUG MALLCTL name`.
 ///
 /// Reply: the number.
-pub(in crate::commands::server) fn number(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn number(call: &mut Call<'_>) -> CommandResult {
     let value = alloc::control_number(&name(call)?).map_err(refusal)?;
     call.reply.int(value as i64);
     Ok(())
@@ -23,7 +23,7 @@ pub(in crate::commands::server) fn number(call: &mut Call<'_>) -> CommandResult 
 /// `DEBUG MALLCTL-STR name [VOID]`.
 ///
 /// Reply: the text, or OK.
-pub(in crate::commands::server) fn text(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn text(call: &mut Call<'_>) -> CommandResult {
     if call.args.len() == 4 {
         if !call.args.is(3, "VOID") {
             return Err(refusal(io::ErrorKind::PermissionDenied.into()));
@@ -51,7 +51,7 @@ fn refusal(error: io::Error) -> CommandError {
 
 #[cfg(all(test, not(feature = "system-allocator")))]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Allowed;
 
     #[test]

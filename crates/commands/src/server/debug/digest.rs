@@ -3,12 +3,12 @@
 //! Equal contents have equal signatures, whatever the encoding and table order; an empty server has
 //! forty zeros. Of a key's expiry only the existence counts, not the time.
 
-use crate::server::{Call, CommandResult};
 use russet_keyspace::{Db, DbIndex};
+use russet_server::{Call, CommandResult};
 use russet_types::{Container, Signature, Type, for_container};
 
 /// `DEBUG DIGEST`: simple string, forty hexadecimal digits. O(all elements).
-pub(in crate::commands::server) fn digest(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn digest(call: &mut Call<'_>) -> CommandResult {
     let keyspace = call.db.keyspace();
     let used: Vec<DbIndex> = keyspace.in_use().map(|(at, _)| at).collect();
     let mut all = Signature::default();
@@ -27,7 +27,7 @@ pub(in crate::commands::server) fn digest(call: &mut Call<'_>) -> CommandResult 
 }
 
 /// `DEBUG DIGEST-VALUE key [key ...]`: array of simple strings; zeros for a missing key.
-pub(in crate::commands::server) fn digest_value(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn digest_value(call: &mut Call<'_>) -> CommandResult {
     let keys = call.args.from(2);
     call.reply.array(keys.len());
     for key in keys.iter() {
@@ -60,7 +60,7 @@ fn sign(signature: &mut Signature, db: &Db<'_>, key: &[u8], kind: Type) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Allowed;
 
     fn bed() -> Testbed {

@@ -8,19 +8,19 @@
 
 use std::fmt::Write;
 
-use crate::commands::generic::references;
-use crate::server::{Call, CommandResult};
+use crate::generic::references;
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
 use russet_encodings::hashtable::Shape;
 use russet_encodings::listpack::Listpack;
 use russet_keyspace::DbIndex;
 use russet_persistence::rdb::{RdbWriter, VERSION_NEWEST};
+use russet_server::{Call, CommandResult};
 use russet_types::{Container, List, Type, for_container};
 
 /// `DEBUG OBJECT key`: a simple string of `name:value` pairs, including the value's size in an RDB
 /// file in bytes. O(length of the value).
-pub(in crate::commands::server) fn object(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn object(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let info = call
         .db
@@ -65,7 +65,7 @@ pub(in crate::commands::server) fn object(call: &mut Call<'_>) -> CommandResult 
 }
 
 /// `DEBUG HTSTATS dbid [full]`: verbatim text.
-pub(in crate::commands::server) fn htstats(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn htstats(call: &mut Call<'_>) -> CommandResult {
     let n = parse_i64(call.args.at(2)).ok_or(CommandError::NotAnInteger)?;
     let keyspace = call.db.keyspace();
     if n < 0 || n as u64 >= keyspace.databases() as u64 {
@@ -84,7 +84,7 @@ pub(in crate::commands::server) fn htstats(call: &mut Call<'_>) -> CommandResult
 }
 
 /// `DEBUG HTSTATS-KEY key [full]`: verbatim text.
-pub(in crate::commands::server) fn htstats_key(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn htstats_key(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let info = call.db.info(key).ok_or(CommandError::NoSuchKey)?;
     let shape = for_container!(
@@ -122,7 +122,7 @@ fn describe(shape: &Shape, text: &mut String) {
 }
 
 /// `DEBUG LISTPACK key`: prints the entries to standard output, where the tests' logs are.
-pub(in crate::commands::server) fn listpack(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn listpack(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(2);
     let kind = call.db.info(key).ok_or(CommandError::NoSuchKey)?.kind;
     let shown = for_container!(
@@ -152,7 +152,7 @@ fn show(pack: &Listpack) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Allowed;
 
     #[test]

@@ -5,9 +5,9 @@
     reason = "one line a type, with the values that clients' tests know"
 )]
 
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult};
 
 type Write = fn(&mut Reply) -> CommandResult;
 
@@ -35,7 +35,7 @@ const UNKNOWN: &str = "ERR Wrong protocol type name. Please use one of the follo
     string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
 
 /// `DEBUG PROTOCOL type`.
-pub(in crate::commands::server) fn protocol(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn protocol(call: &mut Call<'_>) -> CommandResult {
     let found = TYPES.iter().find(|(name, _)| call.args.is(2, name));
     let (_, write) = found.ok_or(CommandError::Text(UNKNOWN))?;
     write(call.reply)
@@ -95,7 +95,7 @@ fn push(reply: &mut Reply) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
     use russet_config::Allowed;
 
     #[test]

@@ -1,7 +1,7 @@
 //! DEBUG RELOAD: saves the data and loads it again.
 
-use crate::server::{Call, CommandResult, World};
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult, World};
 
 const NOT_LOADED: &str = "ERR Error trying to load the RDB dump, check server logs.";
 /// All that Redis replies; the log has the reason.
@@ -11,7 +11,7 @@ const NOT_SAVED: &str = "ERR";
 /// skips the save. NOFLUSH: keeps existing keys. MERGE: loaded keys replace existing keys.
 ///
 /// Reply: OK. O(all data).
-pub(in crate::commands::server) fn reload(call: &mut Call<'_>) -> CommandResult {
+pub(crate) fn reload(call: &mut Call<'_>) -> CommandResult {
     let (mut saves, mut flushes, mut merges) = (true, true, false);
     for at in 2..call.args.len() {
         if call.args.is(at, "NOSAVE") {

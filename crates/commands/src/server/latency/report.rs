@@ -9,8 +9,8 @@
 
 use std::fmt::Write;
 
-use crate::server::{EventSeries, Server};
 use russet_base::finding::{Finding, Weight};
+use russet_server::{EventSeries, Server};
 
 const COLUMNS: usize = 80;
 const ROWS: usize = 4;
@@ -18,11 +18,7 @@ const ROWS: usize = 4;
 const ENDS: [char; 3] = ['_', 'o', '#'];
 
 /// A bar for each spike, with the spike's age below.
-pub(in crate::commands::server) fn graph_text(
-    event: &str,
-    series: &EventSeries,
-    now_s: i64,
-) -> String {
+pub(crate) fn graph_text(event: &str, series: &EventSeries, now_s: i64) -> String {
     let spikes = series.samples.iter().map(|&(_, ms)| ms);
     let (high, low) = (spikes.clone().max().unwrap_or(0), spikes.min().unwrap_or(0));
     let most = series.max_ms;
@@ -122,7 +118,7 @@ fn spikes(series: &EventSeries, now_s: i64) -> String {
 }
 
 /// The faults of the verdict that slow the server, statistics of the spikes, and possible remedies.
-pub(in crate::commands::server) fn doctor_text(server: &Server, faults: &[Finding]) -> String {
+pub(crate) fn doctor_text(server: &Server, faults: &[Finding]) -> String {
     let mut out = String::new();
     for Finding {
         code, text, remedy, ..

@@ -11,11 +11,11 @@
 //!
 //! DOCTOR reads the figures of MEMORY STATS and the prefix statistics, and changes nothing.
 
-use crate::server::info::{MemoryFigures, excess};
-use crate::server::{Call, OF_MEMORY, World};
 use russet_base::finding::Finding;
 use russet_base::text::{Printable, human};
 use russet_keyspace::PrefixFigures;
+use russet_server::info::{MemoryFigures, excess};
+use russet_server::{Call, OF_MEMORY, World};
 
 /// Below this amount of used memory there is no diagnosis.
 const WORTH_A_LOOK: usize = 5 << 20;
@@ -23,7 +23,7 @@ const WORTH_A_LOOK: usize = 5 << 20;
 const WORTH_A_LINE: usize = 10 << 20;
 
 /// The text: a line for each finding.
-pub(in crate::commands::server) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
+pub(crate) fn diagnosis(call: &mut Call<'_>, m: &MemoryFigures) -> String {
     let World {
         keyspace, server, ..
     } = call.world();
@@ -266,7 +266,7 @@ fn prefix(call: &mut Call<'_>, m: &MemoryFigures, found: &mut Vec<Finding>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn figures_show_the_memory_in_use() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::server::some_commands::{next, some_command};
-use crate::server::Testbed;
+use crate::server::some_commands::{next, some_command};
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_base::memory::alloc;
 use russet_keyspace::DbIndex;
 

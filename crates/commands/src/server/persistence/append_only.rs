@@ -1,9 +1,9 @@
 //! BGREWRITEAOF.
 
-use crate::server::{Call, CommandResult, Origin, Spec};
 use russet_command::{Arity, CommandError, Flags};
+use russet_server::{Call, CommandResult, Origin, Spec};
 
-pub(in crate::commands::server) const BGREWRITEAOF: Spec = Spec {
+pub(crate) const BGREWRITEAOF: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

@@ -1,9 +1,9 @@
 //! BACKUP: sealed sets of the server's files. CREATE makes a set at once (russet's own); START and
 //! SEAL are Redis's two steps, between which an operator can copy the base elsewhere.
 
-use crate::commands::help::{self, misused, write_help};
-use crate::server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
+use crate::help::{self, misused, write_help};
 use russet_command::{Arity, Facts, Flags};
+use russet_server::{Backups, Call, CommandResult, Origin, SessionState, Spec};
 
 /// Flags of Redis's subcommands that change something.
 const ACTS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::TAKES_OVER);
@@ -14,7 +14,7 @@ const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NO_MULTI)
     .union(Flags::NO_ASYNC_LOADING);
 
-pub(in crate::commands::server) const BACKUP: Spec = Spec {
+pub(crate) const BACKUP: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[

@@ -1,8 +1,8 @@
 //! SAVE, BGSAVE, LASTSAVE: snapshots of the databases in a file.
 
-use crate::server::{Call, CommandResult, Origin, Server, Spec, World};
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_config::SnapshotMethod;
+use russet_server::{Call, CommandResult, Origin, Server, Spec, World};
 
 const IN_PROGRESS: CommandError = CommandError::Text("ERR Background save already in progress");
 /// Redis replies `ERR` alone, and logs the reason.
@@ -10,7 +10,7 @@ fn failed(server: &Server) -> CommandError {
     CommandError::owned(format!("ERR {}", server.persist.saving.last_error))
 }
 
-pub(in crate::commands::server) const SAVE: Spec = Spec {
+pub(crate) const SAVE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -39,7 +39,7 @@ fn save(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(in crate::commands::server) const BGSAVE: Spec = Spec {
+pub(crate) const BGSAVE: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -113,7 +113,7 @@ fn bgsave(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(in crate::commands::server) const LASTSAVE: Spec = Spec {
+pub(crate) const LASTSAVE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::ADMIN.union(Category::DANGEROUS),

@@ -1,11 +1,11 @@
 //! SHUTDOWN.
 
-use crate::server::EndReason;
-use crate::server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_config::Dialect;
+use russet_server::EndReason;
+use russet_server::{Call, ClientFlags, CommandResult, ShutdownRequest, Spec, World};
 
-pub(in crate::commands::server) const SHUTDOWN: Spec = Spec {
+pub(crate) const SHUTDOWN: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::TAKES_OVER
         .union(Flags::ADMIN)
@@ -97,7 +97,7 @@ fn shutdown(call: &mut Call<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn options_that_contradict_are_a_syntax_error() {

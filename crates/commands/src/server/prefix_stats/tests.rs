@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::commands::server::some_commands::{next, some_command};
-use crate::server::Testbed;
+use crate::server::some_commands::{next, some_command};
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_keyspace::DbIndex;
 
 /// The lines of a database: name, then keys, bytes, reads, writes, misses, expired.

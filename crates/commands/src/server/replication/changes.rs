@@ -1,18 +1,18 @@
 //! CHANGES READ, CHANGES CONSUMER: the stream of effects as a list of changes (`changes-retain`),
 //! and the positions up to which consumers have read it. russet's own; no other server has them.
 
-use crate::commands::arguments::{db_index, timeout};
-use crate::commands::help::{self, misused, write_help};
-use crate::server::{
-    CHANGE_TYPES, Call, ChangeReader, ChangesRead, ChangesWanted, CommandResult, Found, Origin,
-    Spec,
-};
+use crate::arguments::{db_index, timeout};
+use crate::help::{self, misused, write_help};
 use russet_base::numbers::number::{parse_digits, parse_i64};
 use russet_command::{Arity, Category, CommandError, DatabaseUse, Flags};
 use russet_keyspace::DbIndex;
 use russet_replication::change_stream::{CursorError, Note};
 use russet_replication::{Position, ReplId, ReplOffset, first_request};
 use russet_resp::{Args, Reply};
+use russet_server::{
+    CHANGE_TYPES, Call, ChangeReader, ChangesRead, ChangesWanted, CommandResult, Found, Origin,
+    Spec,
+};
 
 /// Changes in a reply: the default and the maximum.
 const COUNT: usize = 100;
@@ -30,7 +30,7 @@ const BAD_POSITION: CommandError = CommandError::Text(
     "ERR Invalid position: an offset, <history>:<offset>, $ for the end, or - for the beginning",
 );
 
-pub(in crate::commands) const CHANGES: Spec = Spec {
+pub(crate) const CHANGES: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: Flags::CONTAINER,
     subcommands: &[CONSUMER, HELP, READ],
@@ -459,7 +459,7 @@ fn refusal(error: CursorError) -> CommandError {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn bed() -> Testbed {
         let mut t = Testbed::unheard();

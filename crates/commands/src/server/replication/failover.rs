@@ -1,10 +1,10 @@
 //! FAILOVER: a replica takes over this primary's role.
 
-use crate::server::{Call, CommandResult, FailoverRequest, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Flags};
+use russet_server::{Call, CommandResult, FailoverRequest, Spec};
 
-pub(in crate::commands::server) const FAILOVER: Spec = Spec {
+pub(crate) const FAILOVER: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

@@ -8,4 +8,4 @@ pub(super) mod changes;
 pub(super) mod failover;
 pub(super) mod psync;
 pub(super) mod replicaof;
-pub(in crate::commands) mod wait;
+pub(crate) mod wait;

@@ -9,23 +9,23 @@
 //!
 //! Decided elsewhere: whether the stream continues, and the snapshot: `server::replication`.
 
-use crate::server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
 use russet_base::numbers::number::{parse_digits, parse_i64};
 use russet_command::{Arity, CommandError, Facts, Flags};
 use russet_keyspace::ClientId;
 use russet_replication::{Position, ReplId};
+use russet_server::{Call, ClientFlags, CommandResult, Filter, Origin, Spec, SyncRequest};
 
 /// Bytes of an announced address.
 const ADDRESS_MAX: usize = 255;
 
-pub(in crate::commands::server) const PSYNC: Spec = Spec {
+pub(crate) const PSYNC: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: SYNC.flags,
     facts: Facts::JOINS.union(Facts::NOT_IN_CONSOLE),
     ..Spec::new("psync", psync)
 };
 
-pub(in crate::commands::server) const SYNC: Spec = Spec {
+pub(crate) const SYNC: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
@@ -74,7 +74,7 @@ fn synchronize(call: &mut Call<'_>, asked: SyncRequest) -> CommandResult {
     server.synchronize(keyspace, world.client, world.reply, asked)
 }
 
-pub(in crate::commands::server) const REPLCONF: Spec = Spec {
+pub(crate) const REPLCONF: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)

@@ -1,22 +1,22 @@
 //! REPLICAOF, SLAVEOF, ROLE: the server's role in replication.
 
-use crate::server::{Call, CommandResult, Server, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts, Flags};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Server, Spec};
 
 const FLAGS: Flags = Flags::ADMIN
     .union(Flags::NOSCRIPT)
     .union(Flags::STALE)
     .union(Flags::NO_ASYNC_LOADING);
 
-pub(in crate::commands::server) const REPLICAOF: Spec = Spec {
+pub(crate) const REPLICAOF: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: FLAGS.union(Flags::TAKES_OVER),
     ..Spec::new("replicaof", replicaof)
 };
 
-pub(in crate::commands::server) const SLAVEOF: Spec = Spec {
+pub(crate) const SLAVEOF: Spec = Spec {
     name: "slaveof",
     ..REPLICAOF
 };
@@ -72,7 +72,7 @@ fn replicaof(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-pub(in crate::commands::server) const ROLE: Spec = Spec {
+pub(crate) const ROLE: Spec = Spec {
     arity: Arity::Exactly(1),
     flags: Flags::NOSCRIPT
         .union(Flags::LOADING)

@@ -4,13 +4,13 @@
 //! the server asks them before the loop sleeps. The append only file acknowledges the offset that
 //! an fsync has covered.
 
-use crate::commands::arguments::timeout;
-use crate::server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};
+use crate::arguments::timeout;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Flags};
 use russet_resp::Reply;
+use russet_server::{AofState, Call, Client, CommandResult, NO_AOF, Server, Spec};
 
-pub(in crate::commands) const WAIT: Spec = Spec {
+pub(crate) const WAIT: Spec = Spec {
     arity: Arity::Exactly(3),
     flags: Flags::BLOCKING,
     categories: Category::CONNECTION,
@@ -51,7 +51,7 @@ const AOF_ON_REPLICA: CommandError = CommandError::Text(
      are just local and are not propagated.",
 );
 
-pub(in crate::commands) const WAITAOF: Spec = Spec {
+pub(crate) const WAITAOF: Spec = Spec {
     arity: Arity::Exactly(4),
     flags: Flags::BLOCKING,
     categories: Category::CONNECTION,
@@ -110,7 +110,7 @@ fn write_both(reply: &mut Reply, both: [i64; 2]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn without_replicas_one_waits_for_the_end_of_time() {

@@ -8,13 +8,13 @@ use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::Recipe;
 use super::rotate::{begin_due, record_with};
 use super::row::{NOT_FOUND, WRITING};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::bloom::BloomError;
 use russet_types::Bloom;
 

@@ -3,9 +3,9 @@
 use super::super::filter::{exists, mexists};
 use super::super::row::{ONE_ITEM, READ_KEY, READS_FAST};
 use super::row::READING;
-use crate::commands::work;
-use crate::server::Spec;
+use crate::work;
 use russet_command::Arity;
+use russet_server::Spec;
 use russet_types::Bloom;
 
 pub(super) const EXISTS: Spec = Spec {

@@ -4,10 +4,10 @@
 
 use super::super::row::{READ_KEY, READS_FAST};
 use super::row::{NOT_FOUND, READING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::general;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::bloom::LivingLinks;
 use russet_types::Bloom;
 

@@ -17,9 +17,9 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
+use russet_server::Spec;
 
-pub(in crate::commands) static SPECS: &[Spec] = &[
+pub(crate) static SPECS: &[Spec] = &[
     add::ADD,
     add::INSERT,
     add::MADD,

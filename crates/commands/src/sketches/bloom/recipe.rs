@@ -7,13 +7,13 @@
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{ITEM_EXISTS, WRITING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_config::Config;
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::bloom::{BloomError, GROWTH_USUAL, Rotation};
 use russet_types::Bloom;
 

@@ -7,10 +7,10 @@
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{NOT_FOUND, WRITING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::bloom::BloomError;
 use russet_types::Bloom;
 

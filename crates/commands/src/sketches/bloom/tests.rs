@@ -5,7 +5,7 @@
 use super::super::transcript::{
     check_payload, check_refused, converse, hex, payload, play, reply_to,
 };
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 
 #[test]

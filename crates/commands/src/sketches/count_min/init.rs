@@ -3,11 +3,11 @@
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{NO_MEMORY, WRITING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::count_min::CountMinError;
 use russet_sketches::{CountMin, DEPTH_MAX};
 use russet_types::BoxedValue;

@@ -9,12 +9,12 @@
 use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
 use super::{MISSING, NO_MEMORY, WRITING};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Slice, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Slice, Spec};
 use russet_sketches::CountMin as Sketch;
 use russet_sketches::count_min::{MergeError, WeightedMerge};
 use russet_types::vector_set::Progress;
@@ -222,7 +222,7 @@ fn is_current(call: &Call<'_>, sources: &Sources<'_>, work: &Merge) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     /// Two keys of many counters, and a client that merges them into the first.
     fn begin(t: &mut Testbed) -> russet_keyspace::ClientId {

@@ -11,8 +11,8 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
 use russet_command::{Category, CommandError};
+use russet_server::Spec;
 
 /// Commands of a module are in the categories that they name alone.
 const READING: Category = Category::CMS.union(Category::READ);
@@ -22,7 +22,7 @@ const WRITING: Category = Category::CMS.union(Category::WRITE);
 const MISSING: CommandError = CommandError::Text("CMS: key does not exist");
 const NO_MEMORY: CommandError = CommandError::Text("CMS: Insufficient memory to create the key");
 
-pub(in crate::commands) static SPECS: &[Spec] = &[
+pub(crate) static SPECS: &[Spec] = &[
     change::INCRBY,
     init::INITBYDIM,
     init::INITBYPROB,

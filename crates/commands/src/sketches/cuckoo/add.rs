@@ -8,12 +8,12 @@ use super::super::room::room;
 use super::super::row::{GROWS, ONE_ITEM, WRITTEN_KEY};
 use super::recipe::{BAD_CAPACITY, Recipe, TOO_SMALL};
 use super::row::{NOT_FOUND, TOO_MANY_PARTS, WRITING};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::cuckoo::CuckooError;
 use russet_types::Cuckoo;
 

@@ -5,10 +5,10 @@
 use super::super::room::room;
 use super::super::row::{GROWS, READ_KEY, READS_FAST, WRITTEN_KEY};
 use super::row::{ITEM_EXISTS, NOT_FOUND, READING, WRITING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Cuckoo;
 
 const BAD_POSITION: CommandError = CommandError::Text("Invalid position");

@@ -2,10 +2,10 @@
 
 use super::super::row::{ONE_ITEM, WRITES, WRITTEN_KEY};
 use super::row::WRITING;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Arity, CommandError, Flags};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Cuckoo;
 
 const NO_FILTER: CommandError = CommandError::Text("Not found");

@@ -3,9 +3,9 @@
 use super::super::filter::{exists, mexists};
 use super::super::row::{EACH_ITEM, ONE_ITEM, READ_KEY, READS_FAST};
 use super::row::READING;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::Arity;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Cuckoo;
 
 pub(super) const EXISTS: Spec = Spec {

@@ -2,8 +2,8 @@
 
 use super::super::row::{READ_KEY, READS_FAST};
 use super::row::{NOT_FOUND, READING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Cuckoo;
 
 /// Bytes of Redis's structs of a filter and of a part, which INFO counts.

@@ -3,10 +3,10 @@
 use super::super::filter::{Filter, merge};
 use super::super::row::{GROWS, MERGED_KEYS};
 use super::row::{TOO_MANY_PARTS, WRITING};
-use crate::commands::work;
-use crate::server::{CommandResult, Spec};
+use crate::work;
 use russet_command::{Arity, CommandError};
 use russet_config::Config;
+use russet_server::{CommandResult, Spec};
 use russet_sketches::cuckoo::MergeError;
 use russet_types::Cuckoo;
 

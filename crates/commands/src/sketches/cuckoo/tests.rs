@@ -3,7 +3,7 @@
 //! Payloads come from Redis Stack 7.4, whole and damaged in each field.
 
 use super::super::transcript::{check_payload, check_refused, converse, hex, play, reply_to};
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 
 #[test]

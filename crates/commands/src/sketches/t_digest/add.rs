@@ -2,11 +2,11 @@
 
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{MISSING, OVERFLOW, WRITING};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TDigest;
 use smallvec::SmallVec;
 

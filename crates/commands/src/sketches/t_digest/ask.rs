@@ -2,11 +2,11 @@
 
 use super::super::row::{READ_KEY, READS};
 use super::row::{READING, asked};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::t_digest::Summary;
 use smallvec::SmallVec;
 

@@ -3,9 +3,9 @@
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::row::{BAD_WORD, COMPRESSION, MISSING, WRITING, compression};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::t_digest::COMPRESSION_USUAL;
 use russet_types::{BoxedValue, TDigest, Type};
 

@@ -2,8 +2,8 @@
 
 use super::super::row::{READ_KEY, READS};
 use super::row::{MISSING, READING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Category};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TDigest;
 
 /// Bytes of a node, and of the data beside the nodes, as INFO counts.

@@ -8,13 +8,13 @@
 use super::super::room::room;
 use super::super::row::{COUNTED_KEYS, GROWS};
 use super::row::{BAD_WORD, COMPRESSION, MISSING, OVERFLOW, WRITING, compression};
-use crate::commands::work;
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::TDigest as Sketch;
 use russet_types::vector_set::Progress;
 use russet_types::{BoxedValue, TDigest};
@@ -222,7 +222,7 @@ impl Task for Summing {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     #[test]
     fn a_sum_on_a_thread_is_that_of_the_loop() {

@@ -3,12 +3,12 @@
 use super::super::row::{READ_KEY, READS};
 use super::ask::ask_each;
 use super::row::READING;
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::t_digest::Summary;
 
 pub(super) const RANK: Spec = Spec {

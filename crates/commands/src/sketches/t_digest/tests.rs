@@ -1,5 +1,5 @@
 use super::super::transcript::{check_payload, payload, play};
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// Replies of Redis Stack 7.4 to the same lines, except the lines about one value.
 #[test]

@@ -3,11 +3,11 @@
 use super::super::count;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{MISSING, WRITING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TopK;
 
 /// With the blanks that Redis has.

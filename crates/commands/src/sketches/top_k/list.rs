@@ -2,9 +2,9 @@
 
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Arity, Category, CommandError};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TopK;
 
 const BAD_WORD: CommandError = CommandError::Text("WITHCOUNT keyword expected");

@@ -16,8 +16,8 @@ mod seed;
 #[cfg(test)]
 mod tests;
 
-use crate::server::Spec;
 use russet_command::{Category, CommandError};
+use russet_server::Spec;
 
 /// Commands of a module are in the categories that they name alone.
 const READING: Category = Category::TOPK.union(Category::READ);
@@ -26,7 +26,7 @@ const WRITING: Category = Category::TOPK.union(Category::WRITE);
 /// No list is at the key.
 const MISSING: CommandError = CommandError::Text("TopK: key does not exist");
 
-pub(in crate::commands) static SPECS: &[Spec] = &[
+pub(crate) static SPECS: &[Spec] = &[
     add::ADD,
     add::INCRBY,
     list::INFO,

@@ -4,8 +4,8 @@ use super::super::count as work;
 use super::super::each::ask_each;
 use super::super::row::{READ_KEY, READS};
 use super::{MISSING, READING};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::Arity;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::TopK;
 
 pub(super) const QUERY: Spec = Spec {

@@ -3,13 +3,13 @@
 use super::super::room::room;
 use super::super::row::{GROWS, WRITTEN_KEY};
 use super::{WRITING, seed};
-use crate::server::{Call, CommandResult, Spec};
 use rand::Rng;
 use russet_base::numbers::float::parse_double;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_sketches::top_k::{K_MAX, Shape};
 use russet_sketches::{DEPTH_MAX, TopK};
 use russet_types::BoxedValue;

@@ -1,5 +1,5 @@
 use super::super::transcript::{payload, play};
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// Replies of Redis Stack 7.4 to the same lines, except where Redis Stack differs.
 #[test]

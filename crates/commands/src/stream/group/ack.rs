@@ -1,15 +1,15 @@
 //! XACK.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::Group;
 
 use super::super::ids;
 
-pub(in crate::commands::stream) const XACK: Spec = Spec {
+pub(crate) const XACK: Spec = Spec {
     arity: Arity::AtLeast(4),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],

@@ -11,12 +11,12 @@
 //!
 //! Cost: O(log n + a node's entries) an ID.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::Ref;
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
 
@@ -24,7 +24,7 @@ use super::super::reply::{write_id, write_next};
 use super::super::stated::{self, Claimed};
 use super::{super::ids, consumers};
 
-pub(in crate::commands::stream) const XCLAIM: Spec = Spec {
+pub(crate) const XCLAIM: Spec = Spec {
     arity: Arity::AtLeast(6),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],
@@ -34,7 +34,7 @@ pub(in crate::commands::stream) const XCLAIM: Spec = Spec {
     ..Spec::new("xclaim", xclaim)
 };
 
-pub(in crate::commands::stream) const XAUTOCLAIM: Spec = Spec {
+pub(crate) const XAUTOCLAIM: Spec = Spec {
     keys: &[KeySpec::one(1, Access::REMOVE)],
     name: "xautoclaim",
     work: work::by(count_attempts, work::SMALLER_COUNT),

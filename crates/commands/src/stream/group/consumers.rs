@@ -1,15 +1,11 @@
 //! Consumers: a command that names a missing consumer creates it.
 
-use crate::server::Call;
 use russet_keyspace::Class;
+use russet_server::Call;
 use russet_types::stream::{ConsumerId, Group};
 
 /// The consumer of this name, marked as seen now, and whether it was created.
-pub(in crate::commands::stream) fn find_or_make(
-    group: &mut Group,
-    name: &[u8],
-    now_ms: i64,
-) -> (ConsumerId, bool) {
+pub(crate) fn find_or_make(group: &mut Group, name: &[u8], now_ms: i64) -> (ConsumerId, bool) {
     if let Some(id) = group.find(name) {
         group.consumer_mut(id).seen_ms = now_ms;
         return (id, false);
@@ -19,7 +15,7 @@ pub(in crate::commands::stream) fn find_or_make(
 }
 
 /// Records that a consumer was created.
-pub(in crate::commands::stream) fn record_made(call: &mut Call<'_>, key: &[u8]) {
+pub(crate) fn record_made(call: &mut Call<'_>, key: &[u8]) {
     call.db.changed_within(key, 1);
     call.db.event(key, Class::STREAM, "xgroup-createconsumer");
 }

@@ -9,17 +9,17 @@
 //! Decided elsewhere: entries without an owner in files: `persistence`; the delivery count's limit:
 //! `COUNTER_MAX`.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::Args;
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::COUNTER_MAX;
 
 use super::super::ids;
 
-pub(in crate::commands::stream) const XNACK: Spec = Spec {
+pub(crate) const XNACK: Spec = Spec {
     arity: Arity::AtLeast(7),
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::one(1, Access::CHANGE)],

@@ -7,18 +7,18 @@
 //! Cost: summary O(consumers); list O(log n + entries visited); with IDLE the list may visit more
 //! entries than it replies. XPENDING changes nothing, because reading does not count as a delivery.
 
-use crate::commands::work;
-use crate::server::{Call, CommandResult, Spec};
+use crate::work;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_resp::{Args, Reply};
+use russet_server::{Call, CommandResult, Spec};
 use russet_types::Stream;
 use russet_types::stream::{ConsumerId, Group, Nack, StreamId};
 
 use super::super::ids;
 use super::super::reply::write_id;
 
-pub(in crate::commands::stream) const XPENDING: Spec = Spec {
+pub(crate) const XPENDING: Spec = Spec {
     arity: Arity::AtLeast(3),
     flags: Flags::READONLY,
     keys: &[KeySpec::one(1, Access::READ)],

@@ -1,7 +1,7 @@
 //! Claiming by idle time, entries without an owner, the limits of a read. The expected replies are
 //! the replies of Redis 8.10.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// Entries `1-0` to `4-0`, and a group at their beginning.
 fn with_group() -> Testbed {

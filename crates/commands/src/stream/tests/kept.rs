@@ -4,7 +4,7 @@
 //! and RENAME, after DUMP and RESTORE, and on a server that runs the rewritten commands; lines of
 //! producers expire by the clock, and a lookup alone removes none.
 
-use crate::server::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 
 /// The figures of XINFO STREAM about producers.
 fn figures(t: &mut Testbed, key: &str) -> Vec<String> {

@@ -10,28 +10,27 @@ use super::super::range::bounds;
 use super::super::range_args::RangeArgs;
 use super::super::row::find;
 use super::super::slices::{Unreadable, Wanted};
-use crate::commands::work::{self, Work, look};
-use crate::server::{Call, CommandResult};
+use crate::work::{self, Work, look};
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
+use russet_server::{Call, CommandResult};
 use russet_timeseries::TIMESTAMP_MAX;
 use russet_types::TimeSeries;
 
-pub(in crate::commands::time_series) const FEWER_SERIES: &str =
-    "use filters that fewer series satisfy, or a shorter range";
+pub(crate) const FEWER_SERIES: &str = "use filters that fewer series satisfy, or a shorter range";
 
 /// TS.RANGE's.
-pub(in crate::commands::time_series) const RANGE: Work = work::by(range, work::SHORTER);
+pub(crate) const RANGE: Work = work::by(range, work::SHORTER);
 /// TS.NRANGE's.
-pub(in crate::commands::time_series) const SEVERAL: Work = work::by(several, work::SHORTER);
+pub(crate) const SEVERAL: Work = work::by(several, work::SHORTER);
 /// TS.READ's.
-pub(in crate::commands::time_series) const NEWER: Work = work::by(newer, "use a smaller MAX_COUNT");
+pub(crate) const NEWER: Work = work::by(newer, "use a smaller MAX_COUNT");
 /// TS.DEL's.
-pub(in crate::commands::time_series) const DELETED: Work = work::by(deleted, work::SHORTER);
+pub(crate) const DELETED: Work = work::by(deleted, work::SHORTER);
 /// TS.MGET's: the series after FILTER.
-pub(in crate::commands::time_series) const FILTERED: Work = work::by(filtered, FEWER_SERIES);
+pub(crate) const FILTERED: Work = work::by(filtered, FEWER_SERIES);
 /// TS.QUERYINDEX's: the series of the first words.
-pub(in crate::commands::time_series) const MATCHED: Work = work::by(matched, FEWER_SERIES);
+pub(crate) const MATCHED: Work = work::by(matched, FEWER_SERIES);
 
 /// Samples of the series at a key in a range; none without a series.
 fn samples(call: &mut Call<'_>, key: &[u8], (from, to): (u64, u64)) -> u64 {
@@ -40,12 +39,7 @@ fn samples(call: &mut Call<'_>, key: &[u8], (from, to): (u64, u64)) -> u64 {
 }
 
 /// The work of the rows of a key's series.
-pub(in crate::commands::time_series) fn of_series(
-    call: &mut Call<'_>,
-    key: &[u8],
-    args: &RangeArgs,
-    at: usize,
-) -> u64 {
+pub(crate) fn of_series(call: &mut Call<'_>, key: &[u8], args: &RangeArgs, at: usize) -> u64 {
     let samples = samples(call, key, args.bounds());
     if args.aggregators().is_empty() {
         return samples.min(args.count() as u64);

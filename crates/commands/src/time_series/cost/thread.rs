@@ -6,10 +6,10 @@
 //! MULTI, scripts and without threads (`vset-threads 0`) the loop makes the rows.
 
 use super::super::rows_text::RowsText;
-use crate::server::searches::Task;
-use crate::server::{Call, CommandResult};
 use russet_command::CommandError;
 use russet_resp::{Args, OwnedArgs, Reply, message};
+use russet_server::searches::Task;
+use russet_server::{Call, CommandResult};
 use russet_timeseries::{Sample, Series};
 use russet_types::vector_set::Progress;
 
@@ -17,10 +17,10 @@ use russet_types::vector_set::Progress;
 const LONG: u64 = 1 << 15;
 
 /// A series, and the sample after it that is asked, too.
-pub(in crate::commands::time_series) type Column<'s> = (&'s Series, Option<Sample>);
+pub(crate) type Column<'s> = (&'s Series, Option<Sample>);
 
 /// Makes the rows of a command with these arguments and this name from the series.
-pub(in crate::commands::time_series) type MakeRows =
+pub(crate) type MakeRows =
     fn(Args<'_>, &str, &[Column<'_>], &mut RowsText) -> Result<(), CommandError>;
 
 /// Rows that a thread makes.
@@ -63,7 +63,7 @@ impl Task for Rows {
 }
 
 /// Replies the rows that the command has waited for; `None`: it has not.
-pub(in crate::commands::time_series) fn made(call: &mut Call<'_>) -> Option<CommandResult> {
+pub(crate) fn made(call: &mut Call<'_>) -> Option<CommandResult> {
     if !call.is_retry() {
         return None;
     }
@@ -72,13 +72,13 @@ pub(in crate::commands::time_series) fn made(call: &mut Call<'_>) -> Option<Comm
 }
 
 /// Whether so many samples, times aggregators, are for a thread.
-pub(in crate::commands::time_series) fn is_long(call: &Call<'_>, work: u64) -> bool {
+pub(crate) fn is_long(call: &Call<'_>, work: u64) -> bool {
     work > LONG && call.may_leave_loop()
 }
 
 /// Has a thread make the rows of copies of series; the client waits.
 #[cold]
-pub(in crate::commands::time_series) fn leave(
+pub(crate) fn leave(
     call: &mut Call<'_>,
     series: Vec<(Series, Option<Sample>)>,
     make: MakeRows,

@@ -22,9 +22,7 @@ const BOTH: CommandError =
     CommandError::Text("ERR TSDB: cannot accept WITHLABELS and SELECT_LABELS together");
 
 /// The conditions that words state.
-pub(in crate::commands::time_series) fn parse_filters(
-    words: Args<'_>,
-) -> Result<Vec<Filter>, CommandError> {
+pub(crate) fn parse_filters(words: Args<'_>) -> Result<Vec<Filter>, CommandError> {
     let filters = words.iter().map(|word| parse(word).ok_or(MALFORMED));
     let filters: Vec<Filter> = filters.collect::<Result<_, _>>()?;
     let is_matcher = |filter: &Filter| matches!(filter.test, Test::OneOf(_));
@@ -79,7 +77,7 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
 
 /// The labels that are replied with a series.
 #[derive(Clone, Copy)]
-pub(in crate::commands::time_series) enum Shown<'a> {
+pub(crate) enum Shown<'a> {
     Nothing,
     All,
     /// These, in this order.
@@ -88,7 +86,7 @@ pub(in crate::commands::time_series) enum Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// From the words before FILTER, or GROUPBY; `words` end the names.
-    pub(in crate::commands::time_series) fn parse(
+    pub(crate) fn parse(
         args: Args<'a>,
         from: usize,
         words: &[&str],
@@ -116,7 +114,7 @@ impl<'a> Shown<'a> {
 
 impl Shown<'_> {
     /// Replies labels of a series: a map, in RESP2 an array of pairs.
-    pub(in crate::commands::time_series) fn reply(self, labels: &Labels, reply: &mut Reply) {
+    pub(crate) fn reply(self, labels: &Labels, reply: &mut Reply) {
         match self {
             Shown::Nothing => begin_labels(reply, 0),
             Shown::All => reply_labels(labels, reply),
@@ -125,7 +123,7 @@ impl Shown<'_> {
     }
 
     /// Replies the named labels by a function that finds them.
-    pub(in crate::commands::time_series) fn reply_named<'v>(
+    pub(crate) fn reply_named<'v>(
         self,
         names: Args<'_>,
         find: impl Fn(&[u8]) -> Option<&'v [u8]>,
@@ -139,7 +137,7 @@ impl Shown<'_> {
 }
 
 /// Begins a number of labels.
-pub(in crate::commands::time_series) fn begin_labels(reply: &mut Reply, labels: usize) {
+pub(crate) fn begin_labels(reply: &mut Reply, labels: usize) {
     if reply.resp3() {
         reply.map(labels);
     } else {
@@ -148,11 +146,7 @@ pub(in crate::commands::time_series) fn begin_labels(reply: &mut Reply, labels: 
 }
 
 /// Replies a label, in RESP2 a pair.
-pub(in crate::commands::time_series) fn reply_label(
-    name: &[u8],
-    value: Option<&[u8]>,
-    reply: &mut Reply,
-) {
+pub(crate) fn reply_label(name: &[u8], value: Option<&[u8]>, reply: &mut Reply) {
     if !reply.resp3() {
         reply.array(2);
     }

@@ -11,9 +11,9 @@ use super::super::range_args::RangeArgs;
 use super::super::rows_text::RowsText;
 use super::super::slices::{Gather, Parts, Pending};
 use super::super::thread;
-use crate::server::Call;
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};
+use russet_server::Call;
 use russet_timeseries::range::Allowance;
 use russet_timeseries::reduce::Reduction;
 use russet_timeseries::{Aggregator, Labels, Sample, Series};
@@ -36,7 +36,7 @@ struct Unwritten {
 const STEP_ROWS: usize = 1 << 12;
 
 /// See the module.
-pub(in crate::commands::time_series) struct Gathered {
+pub(crate) struct Gathered {
     groups: BTreeMap<Box<[u8]>, Members>,
     unwritten: Option<Unwritten>,
     rows: RowsText,
@@ -44,7 +44,7 @@ pub(in crate::commands::time_series) struct Gathered {
 }
 
 impl Gathered {
-    pub(in crate::commands::time_series) fn new(reply: &Reply) -> Gathered {
+    pub(crate) fn new(reply: &Reply) -> Gathered {
         Gathered {
             groups: BTreeMap::new(),
             unwritten: None,
@@ -187,11 +187,7 @@ impl Gathered {
 }
 
 /// The open bucket of a destination, if the command asks for it.
-pub(in crate::commands::time_series) fn extra_of(
-    call: &Call<'_>,
-    range: &RangeArgs,
-    key: &[u8],
-) -> Option<Sample> {
+pub(crate) fn extra_of(call: &Call<'_>, range: &RangeArgs, key: &[u8]) -> Option<Sample> {
     if range.latest {
         latest(&call.db, key)
     } else {
@@ -200,11 +196,7 @@ pub(in crate::commands::time_series) fn extra_of(
 }
 
 /// Begins the reply's part of a series with the key and the labels.
-pub(in crate::commands::time_series) fn begin_series(
-    reply: &mut Reply,
-    (key, labels): (&[u8], &Labels),
-    asked: &Asked<'_>,
-) {
+pub(crate) fn begin_series(reply: &mut Reply, (key, labels): (&[u8], &Labels), asked: &Asked<'_>) {
     let is_map = reply.resp3();
     begin_key(reply, key, if is_map { 3 } else { 2 });
     asked.shown.reply(labels, reply);
@@ -215,7 +207,7 @@ pub(in crate::commands::time_series) fn begin_series(
 }
 
 /// Begins the reply's part of a group.
-pub(in crate::commands::time_series) fn begin_group(
+pub(crate) fn begin_group(
     reply: &mut Reply,
     (group, value): (Group<'_>, &[u8]),
     sources: &[&[u8]],

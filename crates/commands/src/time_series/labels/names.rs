@@ -4,9 +4,9 @@ use super::super::row::{READING, READS};
 use super::filters::parse_filters;
 use super::shards::gather;
 use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::{Labels, Series};
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const NOT_A_FILTER: CommandError =
 const NO_FILTERS: CommandError =
     CommandError::Text("ERR TSDB: FILTER given with no filter expressions");
 
-pub(in crate::commands::time_series) const QUERYLABELS: Spec = Spec {
+pub(crate) const QUERYLABELS: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     categories: READING,

@@ -9,13 +9,13 @@ use super::super::rows_text::reply_sample;
 use super::filters::{Shown, parse_filters};
 use super::shards::gather;
 use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
+use russet_server::{Call, CommandResult, Spec};
 use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
 
-pub(in crate::commands::time_series) const QUERYINDEX: Spec = Spec {
+pub(crate) const QUERYINDEX: Spec = Spec {
     arity: Arity::AtLeast(2),
     flags: READS,
     categories: READING,
@@ -66,7 +66,7 @@ impl Gather for Names {
     }
 }
 
-pub(in crate::commands::time_series) const MGET: Spec = Spec {
+pub(crate) const MGET: Spec = Spec {
     arity: Arity::AtLeast(3),
     handler: mget,
     name: "ts.mget",
@@ -168,7 +168,7 @@ fn mget_of_shards(call: &mut Call<'_>, wanted: Wanted<'_>, asked: &Newest<'_>) -
 }
 
 /// Begins a reply by keys: a map, in RESP2 an array.
-pub(in crate::commands::time_series) fn begin_keys(reply: &mut Reply, keys: usize) {
+pub(crate) fn begin_keys(reply: &mut Reply, keys: usize) {
     if reply.resp3() {
         reply.map(keys);
     } else {
@@ -177,7 +177,7 @@ pub(in crate::commands::time_series) fn begin_keys(reply: &mut Reply, keys: usiz
 }
 
 /// Begins the reply's part of a key; `parts`: the number of parts without the key.
-pub(in crate::commands::time_series) fn begin_key(reply: &mut Reply, key: &[u8], parts: usize) {
+pub(crate) fn begin_key(reply: &mut Reply, key: &[u8], parts: usize) {
     if reply.resp3() {
         reply.bulk(key);
         reply.array(parts);

@@ -6,10 +6,10 @@
 //! by which Redis Enterprise sets a topology, does not exist.
 
 use super::super::row::READS;
-use crate::server::{Call, CommandResult, Spec};
 use russet_command::{Arity, Flags};
+use russet_server::{Call, CommandResult, Spec};
 
-pub(in crate::commands::time_series) const REFRESHCLUSTER: Spec = Spec {
+pub(crate) const REFRESHCLUSTER: Spec = Spec {
     arity: Arity::AtLeast(1),
     flags: READS.union(Flags::NOSCRIPT),
     ..Spec::new("timeseries.REFRESHCLUSTER", refreshcluster)

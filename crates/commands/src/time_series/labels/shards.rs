@@ -11,8 +11,8 @@
 
 use super::filters::DENIED;
 use super::slices::{Unreadable, Wanted};
-use crate::server::Call;
 use russet_command::CommandError;
+use russet_server::Call;
 use russet_timeseries::Labels;
 use russet_types::TimeSeries;
 
@@ -20,7 +20,7 @@ const DAMAGED: CommandError =
     CommandError::Text("ERR TSDB: the answer of a shard is damaged, or of another release");
 
 /// A series that was found, with the rows that are asked.
-pub(in crate::commands::time_series) struct Found {
+pub(crate) struct Found {
     pub key: Box<[u8]>,
     pub labels: Labels,
     /// Values of a row.
@@ -31,16 +31,14 @@ pub(in crate::commands::time_series) struct Found {
 
 impl Found {
     /// Adds a row.
-    pub(in crate::commands::time_series) fn push(&mut self, time: u64, values: &[f64]) {
+    pub(crate) fn push(&mut self, time: u64, values: &[f64]) {
         self.width = values.len();
         self.times.push(time);
         self.values.extend_from_slice(values);
     }
 
     /// The rows, each a time with the values.
-    pub(in crate::commands::time_series) fn rows(
-        &self,
-    ) -> impl ExactSizeIterator<Item = (u64, &[f64])> {
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = (u64, &[f64])> {
         let width = self.width;
         let values = move |row: usize| &self.values[row * width..(row + 1) * width];
         let times = self.times.iter().enumerate();
@@ -50,7 +48,7 @@ impl Found {
 
 /// The wanted series of all shards; `rows` makes the rows of this node's series. `None`: the node
 /// has asked the other shards, or has answered another node.
-pub(in crate::commands::time_series) fn gather(
+pub(crate) fn gather(
     call: &mut Call<'_>,
     wanted: Wanted<'_>,
     mut rows: impl FnMut(&mut Call<'_>, &mut Found) -> Result<(), CommandError>,

@@ -8,12 +8,12 @@
 //! thread reads the copy.
 
 use super::filters::DENIED;
-use crate::server::searches::Task;
-use crate::server::{Call, Slice};
 use bytes::Bytes;
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_resp::{Args, OwnedArgs, Reply, message};
+use russet_server::searches::Task;
+use russet_server::{Call, Slice};
 use russet_timeseries::index::{Filter, Search};
 use russet_timeseries::{Sample, Series};
 use russet_types::TimeSeries;
@@ -21,7 +21,7 @@ use russet_types::vector_set::Progress;
 
 /// Series that the client may not read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::commands::time_series) enum Unreadable {
+pub(crate) enum Unreadable {
     Named,
     LeftOut,
     Refused,
@@ -29,7 +29,7 @@ pub(in crate::commands::time_series) enum Unreadable {
 
 /// The series that a command asks for.
 #[derive(Clone, Copy)]
-pub(in crate::commands::time_series) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Without them all series.
     pub filters: Option<&'a [Filter]>,
     pub unreadable: Unreadable,
@@ -37,10 +37,7 @@ pub(in crate::commands::time_series) struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// A finished search for the series, for work that is not divided. Some keys may have expired.
-    pub(in crate::commands::time_series) fn search(
-        self,
-        call: &Call<'_>,
-    ) -> Result<Search, CommandError> {
+    pub(crate) fn search(self, call: &Call<'_>) -> Result<Search, CommandError> {
         let index = call.db.labels();
         let mut search = Search::new(index, self.filters);
         let filters = self.filters.unwrap_or_default();
@@ -63,16 +60,14 @@ impl Wanted<'_> {
 }
 
 /// A copy of a series for a thread, as the series was when the command came to it.
-pub(in crate::commands::time_series) struct Pending {
+pub(crate) struct Pending {
     pub key: Box<[u8]>,
     pub series: Series,
     pub extra: Option<Sample>,
 }
 
 /// A command's work: takes series, and keeps the results so far between slices.
-pub(in crate::commands::time_series) trait Gather:
-    Send + 'static
-{
+pub(crate) trait Gather: Send + 'static {
     /// The words of the command.
     type Asked<'a>;
 
@@ -113,7 +108,7 @@ pub(in crate::commands::time_series) trait Gather:
 }
 
 /// The reply without its length.
-pub(in crate::commands::time_series) struct Parts {
+pub(crate) struct Parts {
     /// The text of this slice, and the texts of the slices before. One text would be copied as it
     /// grows.
     pub reply: Reply,
@@ -131,11 +126,7 @@ impl Parts {
     }
 
     /// Writes the parts to the reply, after `begin` has written their number.
-    pub(in crate::commands::time_series) fn reply(
-        mut self,
-        reply: &mut Reply,
-        begin: impl FnOnce(&mut Reply, usize),
-    ) {
+    pub(crate) fn reply(mut self, reply: &mut Reply, begin: impl FnOnce(&mut Reply, usize)) {
         begin(reply, self.len);
         self.end_slice();
         self.texts.into_iter().for_each(|text| reply.shared(text));
@@ -172,7 +163,7 @@ impl<G: Gather> Task for Slices<G> {
 }
 
 /// Takes all series that are wanted. `None`: the client waits, and the command runs again.
-pub(in crate::commands::time_series) fn in_slices<G: Gather>(
+pub(crate) fn in_slices<G: Gather>(
     call: &mut Call<'_>,
     asked: &G::Asked<'_>,
     wanted: Wanted<'_>,

@@ -6,18 +6,14 @@
 //!
 //! The log and replicas get the samples of sources alone, and compute the destinations' samples.
 
-use crate::server::Call;
 use russet_keyspace::{Class, Db};
+use russet_server::Call;
 use russet_timeseries::series::{Change, Write};
 use russet_timeseries::{Policy, Rule, Sample};
 use russet_types::TimeSeries;
 
 /// Applies writes of a source; a rule that turns out to be none is removed.
-pub(in crate::commands::time_series) fn apply(
-    call: &mut Call<'_>,
-    source: &[u8],
-    writes: &[Write],
-) {
+pub(crate) fn apply(call: &mut Call<'_>, source: &[u8], writes: &[Write]) {
     for Write { dest, change } in writes {
         let event = match *change {
             Change::Set(sample) => set(&mut call.db, source, dest, sample),
@@ -62,15 +58,12 @@ fn remove(
 }
 
 /// Whether both sides agree that the source's rule writes to the destination.
-pub(in crate::commands::time_series) fn is_linked(db: &Db<'_>, source: &[u8], dest: &[u8]) -> bool {
+pub(crate) fn is_linked(db: &Db<'_>, source: &[u8], dest: &[u8]) -> bool {
     rule_of(db, dest).is_some_and(|(its, _)| *its == *source)
 }
 
 /// The source of a destination with the rule that writes to it, if both sides agree.
-pub(in crate::commands::time_series) fn rule_of(
-    db: &Db<'_>,
-    dest: &[u8],
-) -> Option<(Box<[u8]>, Rule)> {
+pub(crate) fn rule_of(db: &Db<'_>, dest: &[u8]) -> Option<(Box<[u8]>, Rule)> {
     let series = db.peek::<TimeSeries>(dest).ok()??;
     let source: Box<[u8]> = series.source()?.into();
     let rules = db.peek::<TimeSeries>(&source).ok()??;
@@ -79,12 +72,12 @@ pub(in crate::commands::time_series) fn rule_of(
 }
 
 /// The open bucket of the rule that writes to a destination.
-pub(in crate::commands::time_series) fn open_bucket(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
+pub(crate) fn open_bucket(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
     rule_of(db, dest)?.1.latest()
 }
 
 /// As [`open_bucket`], if it is after all samples of the destination.
-pub(in crate::commands::time_series) fn latest(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
+pub(crate) fn latest(db: &Db<'_>, dest: &[u8]) -> Option<Sample> {
     let series = db.peek::<TimeSeries>(dest).ok()??;
     let latest = open_bucket(db, dest)?;
     let is_last = series
@@ -95,7 +88,7 @@ pub(in crate::commands::time_series) fn latest(db: &Db<'_>, dest: &[u8]) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     fn linked() -> Testbed {
         let mut t = Testbed::new();

@@ -10,21 +10,17 @@
 //! the series. So the log and replicas need no policy.
 
 use super::super::options::defaults;
-use crate::server::Call;
 use russet_config::Compaction;
 use russet_keyspace::{Class, slot_of};
 use russet_resp::Args;
+use russet_server::Call;
 use russet_timeseries::range::EvenBuckets;
 use russet_timeseries::{Aggregator, Labels, Options, Rule, Series};
 use russet_types::TimeSeries;
 
 /// Makes the destinations of a series that has just been made, without samples; `options`: the
 /// words with which it was. `false`: there is no policy.
-pub(in crate::commands::time_series) fn make(
-    call: &mut Call<'_>,
-    key: &[u8],
-    options: Args<'_>,
-) -> bool {
+pub(crate) fn make(call: &mut Call<'_>, key: &[u8], options: Args<'_>) -> bool {
     if call.server.config.ts_compaction_policy.0.is_empty() {
         return false;
     }
@@ -140,7 +136,7 @@ fn record(
 
 #[cfg(test)]
 mod tests {
-    use crate::server::Testbed;
+    use crate::testbed::{AllCommands as _, Testbed};
 
     const POLICY: &str = "CONFIG SET ts-compaction-policy max:10m:1h;sum:1M:0d:500m";
 

@@ -197,7 +197,7 @@ impl Draft<'_, '_> {
     }
 
     /// Splits a container's part into chunks of about `limit` bytes.
-    pub(in crate::document) fn split(&mut self, part: Part<'_>, limit: usize) -> Chunks {
+    pub(crate) fn split(&mut self, part: Part<'_>, limit: usize) -> Chunks {
         let fpha = part.run.fpha().filter(|_| part.body == Body::Run);
         self.begin(part.body == Body::Object);
         let old = std::mem::replace(&mut self.limit, limit);

@@ -11,7 +11,7 @@ use crate::view::{Kind, Number, View};
 
 impl Draft<'_, '_> {
     /// Any value.
-    pub(in crate::document) fn view<'a>(&mut self, value: impl View<'a>) {
+    pub(crate) fn view<'a>(&mut self, value: impl View<'a>) {
         let is_object = match value.kind() {
             Kind::Null => return self.null(),
             Kind::Bool(value) => return self.bool(value),
@@ -36,7 +36,7 @@ impl Draft<'_, '_> {
     }
 
     /// A value of any document.
-    pub(in crate::document) fn copy(&mut self, value: Value<'_>) {
+    pub(crate) fn copy(&mut self, value: Value<'_>) {
         let Some(bytes) = value.bytes() else {
             if let bytes::Item::Number(number) = value.item() {
                 self.number(number);
@@ -85,7 +85,7 @@ impl Draft<'_, '_> {
 
     /// Children of a container whose bytes are in the same document already: references to its
     /// nodes and names stay.
-    pub(in crate::document) fn keep_part(&mut self, part: Part<'_>) {
+    pub(crate) fn keep_part(&mut self, part: Part<'_>) {
         let mut at = part.start;
         while at < part.bytes.len() {
             match part.body {
@@ -112,7 +112,7 @@ impl Draft<'_, '_> {
     }
 
     /// As [`Draft::keep_part`], for a value; returns where it ends.
-    pub(in crate::document) fn keep(&mut self, buffer: &[u8], at: usize) -> usize {
+    pub(crate) fn keep(&mut self, buffer: &[u8], at: usize) -> usize {
         match bytes::item(buffer, at) {
             bytes::Item::Null => self.null(),
             bytes::Item::Bool(value) => self.bool(value),

@@ -130,7 +130,7 @@ fn write_run(back: &mut BackwardBytes, tokens: &[Token], fpha: Option<Fpha>) -> 
 }
 
 /// The bytes of a chunk of numbers, all of which are of the requested type.
-pub(in crate::document) fn numbers_chunk(numbers: &[Number], fpha: Option<Fpha>) -> Vec<u8> {
+pub(crate) fn numbers_chunk(numbers: &[Number], fpha: Option<Fpha>) -> Vec<u8> {
     let typed = fpha.and_then(NumberType::typed);
     let Some(run) = typed.or_else(|| NumberType::shorter(numbers.iter().copied())) else {
         let mut new = vec![PLAIN];
@@ -148,7 +148,7 @@ pub(in crate::document) fn numbers_chunk(numbers: &[Number], fpha: Option<Fpha>)
 }
 
 /// The numbers of a part that has only such.
-pub(in crate::document) fn numbers_of(part: Part<'_>) -> impl Iterator<Item = Number> + Clone {
+pub(crate) fn numbers_of(part: Part<'_>) -> impl Iterator<Item = Number> + Clone {
     let mut at = part.start;
     (0..part.count).map(move |_| {
         let number = match part.body {

@@ -78,7 +78,7 @@ pub(super) fn ask(target: &Target) -> Result<Group, Fault> {
 }
 
 /// Calls `ask` for each address; `None` for addresses without a result at the end of the time.
-pub(in crate::doctor) fn each<T: Send + 'static>(
+pub(crate) fn each<T: Send + 'static>(
     addresses: Vec<Address>,
     limits: Limits,
     ask: impl Fn(&Address) -> T + Send + Sync + 'static,
@@ -110,7 +110,7 @@ pub(in crate::doctor) fn each<T: Send + 'static>(
     found
 }
 
-pub(in crate::doctor) fn late<T>(result: Option<Result<T, Fault>>) -> Result<T, Fault> {
+pub(crate) fn late<T>(result: Option<Result<T, Fault>>) -> Result<T, Fault> {
     result.unwrap_or_else(|| Err(Fault::unreachable("no answer in time")))
 }
 
@@ -250,7 +250,7 @@ fn ask_sentinel(at: &Address, login: &Login, limits: Limits) -> Result<SentinelR
 }
 
 /// `None` for a refusal, which does not end the conversation.
-pub(in crate::doctor) fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(crate) fn optional<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match reply {
         Ok(reply) => Ok(Some(reply)),
         Err(Fault::Refused(_)) => Ok(None),

@@ -18,7 +18,7 @@ const BOUNDS: ReplyBounds = ReplyBounds {
 
 /// Time limits.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::doctor) struct Limits {
+pub(crate) struct Limits {
     /// The time for each step: connecting, one command.
     pub step: Duration,
     /// The end of all steps.
@@ -33,7 +33,7 @@ impl Limits {
 }
 
 /// See the module.
-pub(in crate::doctor) struct Caller {
+pub(crate) struct Caller {
     link: BlockingLink,
     limits: Limits,
     /// The server has a password, and ours was right.

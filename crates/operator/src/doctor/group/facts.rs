@@ -17,14 +17,14 @@ pub(super) const ROWS_MAX: usize = 256;
 /// Maximum names and values of a row, and lines of INFO.
 const FIELDS_MAX: usize = 4096;
 
-pub(in crate::doctor) type Fields = HashMap<String, String>;
+pub(crate) type Fields = HashMap<String, String>;
 
 /// The value of a field, empty if it is missing.
-pub(in crate::doctor) fn text<'f>(fields: &'f Fields, name: &str) -> &'f str {
+pub(crate) fn text<'f>(fields: &'f Fields, name: &str) -> &'f str {
     fields.get(name).map_or("", String::as_str)
 }
 
-pub(in crate::doctor) fn number(fields: &Fields, name: &str) -> Option<i64> {
+pub(crate) fn number(fields: &Fields, name: &str) -> Option<i64> {
     text(fields, name).parse().ok()
 }
 
@@ -35,7 +35,7 @@ pub(super) fn has_flag(fields: &Fields, flag: &str) -> bool {
 
 /// The address of a server, as others report it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::doctor) struct Address {
+pub(crate) struct Address {
     pub host: String,
     pub port: u16,
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Address {
 
 /// Why a server did not reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::doctor) enum Fault {
+pub(crate) enum Fault {
     /// No connection, or it was lost, or no reply in time.
     Unreachable(String),
     /// An error reply, such as to AUTH.
@@ -182,14 +182,14 @@ pub(super) struct Group {
 }
 
 /// Text from elsewhere, fit for a terminal.
-pub(in crate::doctor) fn clean(bytes: &[u8]) -> String {
+pub(crate) fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * TEXT_MAX)]);
     let shown = |c: char| if c.is_control() { '?' } else { c };
     text.trim().chars().take(TEXT_MAX).map(shown).collect()
 }
 
 /// A reply as text; empty if it is none.
-pub(in crate::doctor) fn word(reply: &ReplyValue) -> String {
+pub(crate) fn word(reply: &ReplyValue) -> String {
     match reply {
         ReplyValue::Simple(text) | ReplyValue::Bulk(text) => clean(text),
         ReplyValue::Integer(n) => n.to_string(),
@@ -197,7 +197,7 @@ pub(in crate::doctor) fn word(reply: &ReplyValue) -> String {
     }
 }
 
-pub(in crate::doctor) fn values(reply: &ReplyValue) -> &[ReplyValue] {
+pub(crate) fn values(reply: &ReplyValue) -> &[ReplyValue] {
     match reply {
         ReplyValue::Array(values) | ReplyValue::Map(values) => values,
         _ => &[],
@@ -205,7 +205,7 @@ pub(in crate::doctor) fn values(reply: &ReplyValue) -> &[ReplyValue] {
 }
 
 /// Names and values in turn; an odd last name has no value.
-pub(in crate::doctor) fn fields(reply: &ReplyValue) -> Fields {
+pub(crate) fn fields(reply: &ReplyValue) -> Fields {
     let pairs = values(reply).chunks_exact(2).take(FIELDS_MAX);
     let pairs = pairs.map(|pair| (word(&pair[0]), word(&pair[1])));
     pairs.filter(|(name, _)| !name.is_empty()).collect()
@@ -218,7 +218,7 @@ pub(super) fn rows(reply: &ReplyValue) -> Vec<Fields> {
 }
 
 /// `[seconds, microseconds]` of TIME, in microseconds.
-pub(in crate::doctor) fn time_us(reply: &ReplyValue) -> Option<i64> {
+pub(crate) fn time_us(reply: &ReplyValue) -> Option<i64> {
     let [seconds, micros] = values(reply) else {
         return None;
     };
@@ -229,7 +229,7 @@ pub(in crate::doctor) fn time_us(reply: &ReplyValue) -> Option<i64> {
 }
 
 /// Lines of `name:value`.
-pub(in crate::doctor) fn info(reply: &ReplyValue) -> Fields {
+pub(crate) fn info(reply: &ReplyValue) -> Fields {
     let (ReplyValue::Bulk(text) | ReplyValue::Simple(text) | ReplyValue::Verbatim(text)) = reply
     else {
         return Fields::new();

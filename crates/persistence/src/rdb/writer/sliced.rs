@@ -166,7 +166,7 @@ mod tests {
             assert!(keyspace.load(DbIndex(0), name.as_bytes(), value, None, None));
             let mut db = keyspace.db(DbIndex(0));
             for compress in [false, true] {
-                let view = db.look(name.as_bytes()).expect("it was set");
+                let view = db.peek_view(name.as_bytes()).expect("it was set");
                 assert!(stamp_of_large(&view.value).is_some(), "{name}");
                 let mut at_once = RdbWriter::new(VERSION_USUAL, compress);
                 at_once.pack_blocks();

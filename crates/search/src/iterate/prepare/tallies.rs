@@ -21,7 +21,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub(in crate::iterate) fn add(&mut self, other: Figures) {
+    pub(crate) fn add(&mut self, other: Figures) {
         self.documents += other.documents;
         self.steps += other.steps;
         self.cycles += other.cycles;
@@ -30,7 +30,7 @@ impl Figures {
 
 /// Figures while they are counted.
 #[derive(Debug, Default)]
-pub(in crate::iterate) struct Tally(pub(in crate::iterate) Cell<Figures>);
+pub(crate) struct Tally(pub(crate) Cell<Figures>);
 
 impl Tally {
     fn add(&self, documents: u64, steps: u64, cycles: u64) {
@@ -44,33 +44,25 @@ impl Tally {
     }
 
     /// A document is read again later.
-    pub(in crate::iterate) fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         let mut figures = self.0.get();
         figures.documents = figures.documents.saturating_sub(1);
         self.0.set(figures);
     }
 
     /// A call that moved a cursor, to another document or not.
-    pub(in crate::iterate) fn step(&self, has_moved: bool, cycles: u64) {
+    pub(crate) fn step(&self, has_moved: bool, cycles: u64) {
         self.add(u64::from(has_moved), 1, cycles);
     }
 }
 
 /// The tallies of a tree's nodes, by their addresses: the tree is borrowed meanwhile.
 #[derive(Clone, Debug, Default)]
-pub(in crate::iterate) struct Tallies(
-    pub(in crate::iterate) Rc<RefCell<HashMap<*const Node, Rc<Tally>>>>,
-);
+pub(crate) struct Tallies(pub(crate) Rc<RefCell<HashMap<*const Node, Rc<Tally>>>>);
 
 impl Tallies {
     /// Has a cursor count for the node that it was made of.
-    pub(in crate::iterate) fn attach(
-        &self,
-        node: &Node,
-        cursor: &mut Cursor<'_>,
-        limit: u32,
-        cycles: u64,
-    ) {
+    pub(crate) fn attach(&self, node: &Node, cursor: &mut Cursor<'_>, limit: u32, cycles: u64) {
         let mut tallies = self.0.borrow_mut();
         let tally = tallies.entry(std::ptr::from_ref(node)).or_default();
         tally.add(u64::from(cursor.id() < limit), 0, cycles);

@@ -17,7 +17,7 @@ use russet_base::numbers::number::parse_i64;
 
 /// The words of a call.
 #[derive(Clone, Debug)]
-pub(in crate::pipeline) struct Collect {
+pub(crate) struct Collect {
     /// `None`: every field that the reply would have.
     fields: Option<Vec<usize>>,
     keys: Vec<(usize, bool)>,
@@ -28,7 +28,7 @@ pub(in crate::pipeline) struct Collect {
 
 /// Maps with the values that they are sorted by.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Collected {
+pub(crate) struct Collected {
     rows: Vec<(Vec<Option<Value>>, Value)>,
     distinct: Option<Distinct>,
     /// Whether each key descends.

@@ -13,7 +13,7 @@ const HEAD: [u8; 5] = [0, 0, 0, 0, BITS as u8];
 
 /// A set whose size can be estimated.
 #[derive(Clone, Debug)]
-pub(in crate::pipeline) struct Estimate([u8; REGISTERS]);
+pub(crate) struct Estimate([u8; REGISTERS]);
 
 impl Estimate {
     pub(super) fn new() -> Estimate {

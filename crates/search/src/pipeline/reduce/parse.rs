@@ -67,7 +67,7 @@ impl Call<'_, '_> {
 ///
 /// If there is no such function or property, or an argument is missing or wrong, or there are too
 /// many.
-pub(in crate::pipeline) fn parse(
+pub(crate) fn parse(
     call: &ReducerCall,
     names: &mut Names,
     schema: Option<&Schema>,

@@ -57,7 +57,7 @@ pub(super) fn comes_first(
 
 impl Reducer {
     /// The state of a group.
-    pub(in crate::pipeline) fn ship(&self, state: State) -> Value {
+    pub(crate) fn ship(&self, state: State) -> Value {
         let numbers = |all: &[f64]| all.iter().copied().map(Value::Number).collect();
         match state {
             State::Count(count) => Value::Number(count as f64),
@@ -86,7 +86,7 @@ impl Reducer {
     }
 
     /// Adds the state of a shard; values that no shard can have are left out.
-    pub(in crate::pipeline) fn merge(&self, state: &mut State, part: &Value) {
+    pub(crate) fn merge(&self, state: &mut State, part: &Value) {
         let items = items_of(part);
         match (self, state) {
             (_, State::Count(count)) => *count += number_of(part).unwrap_or(0.0) as u64,

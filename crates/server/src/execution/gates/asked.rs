@@ -1,12 +1,12 @@
 //! A command at the gates: its flags, with the flags of commands that it runs, and how a gate stops
 //! it.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::origin::Origin;
-use crate::server::parts::execution::gates::RUNS_SCRIPT;
-use crate::server::state::Server;
-use crate::server::state::call::Spec;
-use crate::server::state::world::World;
+use crate::clients::client::{Client, ClientFlags};
+use crate::origin::Origin;
+use crate::parts::execution::gates::RUNS_SCRIPT;
+use crate::state::Server;
+use crate::state::call::Spec;
+use crate::state::world::World;
 use russet_command::{CommandError, Flags};
 use russet_resp::Args;
 use russet_scripting::shebang_of;
@@ -15,7 +15,7 @@ use super::script;
 
 /// A command at the gates.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct GatedCommand<'a> {
+pub struct GatedCommand<'a> {
     pub spec: &'static Spec,
     /// The number of the command's row.
     pub row: usize,
@@ -39,7 +39,7 @@ impl<'a> GatedCommand<'a> {
 }
 
 /// Why a command does not run now.
-pub(in crate::server) enum Stop {
+pub enum Stop {
     Refused(CommandError),
     /// Another node of the cluster is to run the command, or no node can. A transaction ends with
     /// this reply.
@@ -55,14 +55,14 @@ impl From<CommandError> for Stop {
 
 /// The condition that a postponed command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Wait {
+pub enum Wait {
     /// The end of CLIENT PAUSE, or room in the append only file's buffer.
     Pause,
     /// A snapshot must first save the keys that the command would change.
     Snapshot,
 }
 
-pub(in crate::server) const MASTERDOWN: &str =
+pub(crate) const MASTERDOWN: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// A command's flags; for a command that runs a script, the flags that the script declares.
@@ -89,7 +89,7 @@ fn effective(server: &Server, spec: &Spec, args: Args<'_>) -> Flags {
 }
 
 /// Whether the command waits for EXEC.
-pub(in crate::server) fn queues(client: &Client, spec: &Spec) -> bool {
+pub(crate) fn queues(client: &Client, spec: &Spec) -> bool {
     client.flags.contains(ClientFlags::MULTI) && !spec.flags.contains(Flags::NOT_QUEUED)
 }
 

@@ -5,11 +5,11 @@
 //! Cost: nothing while the ratio is 0; else all commands take the long way, and sampled commands
 //! hash their keys.
 
-use crate::server::execution::gates::slots::slots_of;
-use crate::server::execution::gates::{GatedCommand, Stop};
-use crate::server::parts::execution::gates::RUNS_SCRIPT;
-use crate::server::parts::execution::scripting::Sample;
-use crate::server::state::world::World;
+use crate::execution::gates::slots::slots_of;
+use crate::execution::gates::{GatedCommand, Stop};
+use crate::parts::execution::gates::RUNS_SCRIPT;
+use crate::parts::execution::scripting::Sample;
+use crate::state::world::World;
 
 /// See the module.
 pub(super) fn count(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {

@@ -10,15 +10,15 @@
 //! Cost: one test of flags for a command that no gate concerns; O(queued commands) for EXEC, and
 //! O(keys) for a write while a snapshot is made.
 //!
-//! [`Interest`]: crate::server::parts::execution::gates::Interest
+//! [`Interest`]: crate::parts::execution::gates::Interest
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::execute::Author;
-use crate::server::origin::Origin;
-use crate::server::parts::execution::gates::{PAUSED, UNSAFE};
-use crate::server::state::Server;
-use crate::server::state::call::Row;
-use crate::server::state::world::World;
+use crate::clients::client::{Client, ClientFlags};
+use crate::execution::execute::Author;
+use crate::origin::Origin;
+use crate::parts::execution::gates::{PAUSED, UNSAFE};
+use crate::state::Server;
+use crate::state::call::Row;
+use crate::state::world::World;
 use russet_acl::{CommandLine, Context, Denial};
 use russet_command::{Access, CommandError, Facts, Flags};
 use russet_config::{Allowed, Choice, Config, Dialect};
@@ -33,7 +33,8 @@ pub mod work;
 
 use self::asked::{has, queue_has, queue_lacks};
 
-pub(in crate::server) use self::asked::{GatedCommand, MASTERDOWN, Stop, Wait, queues};
+pub use self::asked::Stop;
+pub(crate) use self::asked::{GatedCommand, MASTERDOWN, Wait, queues};
 
 bitflags::bitflags! {
     /// Origins of commands.
@@ -97,7 +98,7 @@ fn ask_all(from: Origins, world: &mut World<'_>, asked: &GatedCommand<'_>) -> Re
 }
 
 /// Takes a command through the gates. O(queued commands) for EXEC.
-pub(in crate::server) fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+pub fn pass(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     match asked.origin {
         Origin::Client | Origin::Retry | Origin::TimeUp => ask_all(Origins::CLIENT, world, asked),
         Origin::Exec => ask_all(Origins::EXEC, world, asked),
@@ -199,10 +200,7 @@ const INTERNAL_ONLY: CommandError = CommandError::Text(
 /// The client's user may run the command; a denial is logged. O(1) for a user with all permissions,
 /// otherwise as `acl` checks it.
 #[inline]
-pub(in crate::server) fn permitted(
-    world: &mut World<'_>,
-    asked: &GatedCommand<'_>,
-) -> Result<(), Stop> {
+pub fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = &*world.client;
     // A node that has logged in with the cluster's secret moves slots, nothing else.
     let facts = world.server.table.row(asked.row).spec.facts;
@@ -262,7 +260,7 @@ pub(in crate::server) fn permitted(
 /// A locked session of the console runs only commands that read ([`Acl::lock`]), even if its user
 /// may run others.
 ///
-/// [`Acl::lock`]: crate::server::parts::users::Acl
+/// [`Acl::lock`]: crate::parts::users::Acl
 #[inline]
 fn unlocked(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     let client = match world.script {
@@ -646,37 +644,4 @@ pub fn is_stranger(config: &Config, client: &Client) -> bool {
     !config.remote_admin_without_auth
         && !client.is_local()
         && !client.flags.contains(ClientFlags::PROVEN)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::{Pause, Testbed};
-
-    #[test]
-    fn a_limit_that_is_not_reached_and_a_pause_of_writes_leave_readers_the_short_way() {
-        let mut t = Testbed::unheard();
-        let concerns = |t: &Testbed, name: &[u8]| {
-            let flags = t.engine.server.table.find(name).expect("a row").spec.flags;
-            t.engine.server.gates.interest.concerns(flags)
-        };
-        assert!(!concerns(&t, b"get") && !concerns(&t, b"set") && concerns(&t, b"config"));
-        t.run("CONFIG SET maxmemory 100gb");
-        assert!(!concerns(&t, b"get") && !concerns(&t, b"set"));
-        let pause = |all| Pause {
-            until_ms: u64::MAX,
-            all,
-        };
-        t.engine
-            .server
-            .change_pause(|gates| gates.client_pause = Some(pause(false)));
-        assert!(!concerns(&t, b"get") && concerns(&t, b"set") && concerns(&t, b"exec"));
-        t.engine
-            .server
-            .change_pause(|gates| gates.client_pause = Some(pause(true)));
-        assert!(concerns(&t, b"get"));
-        t.engine
-            .server
-            .change_pause(|gates| gates.client_pause = None);
-        assert!(!concerns(&t, b"get"));
-    }
 }

@@ -10,10 +10,10 @@
 //!
 //! Cost: O(1). Elsewhere: `gates` has the list of all gates, `execution::script` runs scripts.
 
-use crate::server::execution::gates::{GatedCommand, MASTERDOWN, Stop};
-use crate::server::origin::Origin;
-use crate::server::state::script::Limits;
-use crate::server::state::world::World;
+use crate::execution::gates::{GatedCommand, MASTERDOWN, Stop};
+use crate::origin::Origin;
+use crate::state::script::Limits;
+use crate::state::world::World;
 use russet_base::memory::alloc;
 use russet_command::{CommandError, Flags as RowFlags};
 use russet_scripting::Flags;
@@ -35,7 +35,7 @@ scripts. AOF error: ";
 
 /// Whether a script with these flags may run, and its limits. `read_only`: a read-only command
 /// calls it.
-pub(in crate::server) fn prepare(
+pub fn prepare(
     world: &mut World<'_>,
     (flags, read_only): (Flags, bool),
     origin: Origin,
@@ -127,7 +127,7 @@ pub(super) fn memory(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<
 
 /// The gates' flags of a command that runs a script: the flags that the script declares are
 /// trusted.
-pub(in crate::server) fn flags_of(row: RowFlags, script: Option<Flags>) -> RowFlags {
+pub(crate) fn flags_of(row: RowFlags, script: Option<Flags>) -> RowFlags {
     let Some(script) = script.filter(|flags| !flags.contains(Flags::COMPAT)) else {
         return row;
     };

@@ -6,26 +6,26 @@
 //!
 //! Commands of the primary and of the log were routed where they came from.
 
-use crate::server::parts::cluster::ClusterDriver;
+use crate::parts::cluster::ClusterDriver;
 use std::cell::RefCell;
 
-use crate::pubsub::Kind;
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::gates::{GatedCommand, Stop, has, queues};
-use crate::server::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
-use crate::server::state::Server;
-use crate::server::state::call::Row;
-use crate::server::state::world::{Engine, World};
+use crate::clients::blocked::Until;
+use crate::clients::client::{Client, ClientFlags};
+use crate::execution::gates::{GatedCommand, Stop, has, queues};
+use crate::parts::execution::gates::{PAUSED, RUNS_SCRIPT};
+use crate::state::Server;
+use crate::state::call::Row;
+use crate::state::world::{Engine, World};
 use russet_cluster::{Keys, Redirect, Request, Viewer};
 use russet_command::{Access, CommandError, Facts, Flags};
 use russet_config::Dialect;
 use russet_keyspace::{ClientId, KeyHash, slot_of};
 use russet_net::Address;
+use russet_pubsub::Kind;
 use russet_resp::Args;
 
 /// The properties of a client that decide which addresses it is shown.
-pub(in crate::server) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
+pub(crate) fn viewer(client: &Client, is_resp3: bool) -> Viewer {
     Viewer {
         is_tls: client.flags.contains(ClientFlags::TLS),
         is_ipv6: matches!(&client.identity.local, Address::Tcp(at) if at.ip().to_canonical().is_ipv6()),
@@ -289,7 +289,7 @@ fn in_declared_slot(world: &World<'_>, slot: Option<u16>) -> Result<(), Stop> {
 }
 
 /// The slot of the keys that a command that runs a script declares.
-pub(in crate::server) fn declared_slot(server: &Server, keys: Args<'_>) -> Option<u16> {
+pub(crate) fn declared_slot(server: &Server, keys: Args<'_>) -> Option<u16> {
     server.cluster.as_ref()?;
     keys.iter().next().map(slot_of)
 }
@@ -297,7 +297,7 @@ pub(in crate::server) fn declared_slot(server: &Server, keys: Args<'_>) -> Optio
 impl Engine {
     /// Routes have changed: redirects clients that wait for keys of slots that this node does not
     /// serve any more. O(blocked clients).
-    pub(in crate::server) fn redirect_blocked(&mut self) {
+    pub(crate) fn redirect_blocked(&mut self) {
         let Some(cluster) = &self.server.cluster else {
             return;
         };
@@ -338,7 +338,7 @@ impl Engine {
 
     /// Ends the subscriptions to shard channels of slots (first, last) that are served elsewhere,
     /// and notifies each client as SUNSUBSCRIBE does. O(shard channels).
-    pub(in crate::server) fn drop_shard_channels(&mut self, slots: &[(u16, u16)]) {
+    pub(crate) fn drop_shard_channels(&mut self, slots: &[(u16, u16)]) {
         let is_lost = |name: &[u8]| {
             let slot = slot_of(name);
             slots
@@ -347,7 +347,7 @@ impl Engine {
         };
         let pubsub = &self.server.messages.pubsub;
         let names = pubsub.names(Kind::Shard).filter(|name| is_lost(name));
-        let mut lost: Vec<(ClientId, crate::pubsub::Name)> = Vec::new();
+        let mut lost: Vec<(ClientId, russet_pubsub::Name)> = Vec::new();
         for name in names {
             let clients = pubsub.subscribers(Kind::Shard, name);
             lost.extend(clients.iter().map(|id| (*id, name.clone())));
@@ -380,7 +380,7 @@ fn runs_all_here(cluster: &ClusterDriver, row: &Row, args: Args<'_>, hashes: &[K
 /// keys have the same slot, which this node serves and which does not move. `hashes` may have the
 /// hashes of the keys. O(keys).
 #[inline(always)]
-pub(in crate::server) fn runs_here(
+pub(crate) fn runs_here(
     cluster: Option<&ClusterDriver>,
     row: &Row,
     args: Args<'_>,

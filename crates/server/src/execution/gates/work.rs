@@ -10,13 +10,13 @@
 //!
 //! O(keys) for a command of a user with this budget, O(queued commands) for EXEC.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::gates::{GatedCommand, Stop, queues};
-use crate::server::origin::Origin;
-use crate::server::state::call::{Call, CommandResult, Effect};
-use crate::server::state::script::RunningScript;
-use crate::server::state::world::World;
-use crate::server::users::budgets::over_budget;
+use crate::clients::client::{Client, ClientFlags};
+use crate::execution::gates::{GatedCommand, Stop, queues};
+use crate::origin::Origin;
+use crate::state::call::{Call, CommandResult, Effect};
+use crate::state::script::RunningScript;
+use crate::state::world::World;
+use crate::users::budgets::over_budget;
 use russet_command::{CommandError, Facts, Flags};
 use russet_resp::{Args, Reply};
 
@@ -123,7 +123,7 @@ fn of_script(
 }
 
 /// Elements that a command would touch, as its row counts them.
-pub(in crate::server) fn count(world: &mut World<'_>, (id, args): (usize, Args<'_>)) -> u64 {
+pub fn count(world: &mut World<'_>, (id, args): (usize, Args<'_>)) -> u64 {
     let row = world.server.table.row(id);
     let (spec, name) = (row.spec, row.full_name);
     let Some(work) = &spec.work else {

@@ -7,15 +7,15 @@
 use super::writer::{Hundredths, Value};
 use super::{InfoWriter, Source};
 
-use crate::pubsub::Kind;
-use crate::server::parts::persist::aof::AofState;
-use crate::server::parts::persist::snapshot::Consumer;
-use crate::server::parts::persist::snapshot::child::ChildProgress;
+use crate::parts::persist::aof::AofState;
+use crate::parts::persist::snapshot::Consumer;
+use crate::parts::persist::snapshot::child::ChildProgress;
 use russet_acl::Reason;
 use russet_base::text::Printable;
+use russet_pubsub::Kind;
 use russet_types::shared_figures;
 
-pub(in crate::server) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
+pub(crate) fn persistence(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Persistence");
     let loading = &from.server.persist.loading;
     let is_async = loading.is_async();
@@ -168,7 +168,7 @@ fn aof_file(from: &Source<'_>, to: &mut InfoWriter) {
 }
 
 /// A line per field, in Redis's order: long, and flat.
-pub(in crate::server) fn stats(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn stats(from: &Source<'_>, to: &mut InfoWriter) {
     let syncs = from.server.replication.syncs;
     let server = from.server;
     let (stats, rates, keys) = (

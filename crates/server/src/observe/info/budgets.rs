@@ -6,24 +6,24 @@
 
 use super::{InfoWriter, Source};
 
-use crate::server::parts::users::budgets::Figures;
-use crate::server::state::Server;
+use crate::parts::users::budgets::Figures;
+use crate::state::Server;
 use russet_base::text::Printable;
 
 /// Users that have a line here and samples in the metrics: the first users by name.
 const USERS_MAX: usize = 1000;
 
 /// A user with budgets.
-pub(in crate::server) struct Line {
-    pub(in crate::server) user: String,
-    pub(in crate::server) clients: u64,
+pub struct Line {
+    pub user: String,
+    pub clients: u64,
     /// Connections held back now.
-    pub(in crate::server) held: u64,
-    pub(in crate::server) figures: Figures,
+    pub(crate) held: u64,
+    pub figures: Figures,
 }
 
 /// The first users with budgets, in the order of their names, and how many there are.
-pub(in crate::server) fn accounts(server: &Server) -> (Vec<Line>, usize) {
+pub fn accounts(server: &Server) -> (Vec<Line>, usize) {
     let users = server.acl.users.iter();
     let lines = users.filter_map(|(name, id)| {
         let account = server.acl.accounts.of(id)?;
@@ -37,7 +37,7 @@ pub(in crate::server) fn accounts(server: &Server) -> (Vec<Line>, usize) {
     (lines.take(USERS_MAX).collect(), server.acl.accounts.len())
 }
 
-pub(in crate::server) fn budgets(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn budgets(from: &Source<'_>, to: &mut InfoWriter) {
     let (lines, users) = accounts(from.server);
     to.section("Budgets");
     to.field("users_with_budgets", users);

@@ -9,21 +9,21 @@
 
 use super::{InfoWriter, Source};
 
-use crate::server::state::Server;
+use crate::state::Server;
 use russet_base::text::Printable;
 
 /// A consumer.
-pub(in crate::server) struct Line {
-    pub(in crate::server) name: String,
-    pub(in crate::server) offset: u64,
+pub struct Line {
+    pub name: String,
+    pub offset: u64,
     /// Bytes of the stream that the consumer has not acknowledged.
-    pub(in crate::server) lag: u64,
+    pub lag: u64,
     /// The server no longer keeps the stream after the consumer's offset.
-    pub(in crate::server) is_lost: bool,
+    pub is_lost: bool,
 }
 
 /// All consumers, in the order of their names.
-pub(in crate::server) fn consumers(server: &Server) -> impl Iterator<Item = Line> {
+pub fn consumers(server: &Server) -> impl Iterator<Item = Line> {
     let end = server.stream.offset();
     let first = server.past().first_change();
     server
@@ -39,7 +39,7 @@ pub(in crate::server) fn consumers(server: &Server) -> impl Iterator<Item = Line
         })
 }
 
-pub(in crate::server) fn changes(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn changes(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let first = server
         .past()

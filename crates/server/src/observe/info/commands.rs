@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::{InfoWriter, Source};
-use crate::server::figures::stats::SlowStats;
+use crate::figures::stats::SlowStats;
 use russet_config::percentile_text;
 
-pub(in crate::server) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
+pub(crate) fn commandstats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     to.section("Commandstats");
     for (row, stats) in from.commands_used() {
@@ -47,7 +47,7 @@ impl fmt::Display for SlowText<'_> {
     }
 }
 
-pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut InfoWriter) {
+pub(crate) fn errorstats(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Errorstats");
     for (code, count) in &from.server.stats.errors {
         // The code may come from a client (DEBUG ERROR): keep the line whole.
@@ -65,7 +65,7 @@ pub(in crate::server) fn errorstats(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-pub(in crate::server) fn latencystats(from: &Source<'_>, to: &mut InfoWriter) {
+pub(crate) fn latencystats(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     to.section("Latencystats");
     if !server.config.latency_tracking {

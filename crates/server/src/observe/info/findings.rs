@@ -11,7 +11,7 @@ use super::{InfoWriter, Source};
 
 use russet_base::text::Printable;
 
-pub(in crate::server) fn findings(from: &Source<'_>, to: &mut InfoWriter) {
+pub(crate) fn findings(from: &Source<'_>, to: &mut InfoWriter) {
     let found = from.server.verdict(from.keyspace);
     to.section("Findings");
     to.field("findings", found.len());

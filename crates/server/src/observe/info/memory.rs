@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 use super::writer::{Hundredths, Percent};
 use super::{InfoWriter, Source};
 
-use crate::server::observe::not_counted::NotCounted;
-use crate::server::parts::memory::client_memory::not_counted_of;
-use crate::server::parts::replication::replicas::Replica;
+use crate::observe::not_counted::NotCounted;
+use crate::parts::memory::client_memory::not_counted_of;
+use crate::parts::replication::replicas::Replica;
 use russet_base::text::human;
 
 use russet_base::memory::cgroup::Owner;
@@ -98,7 +98,7 @@ own_figures! {
 
 impl Source<'_> {
     /// Memory that does not count towards `maxmemory`, measured now.
-    pub(in crate::server) fn not_counted(&self) -> NotCounted {
+    pub fn not_counted(&self) -> NotCounted {
         let clients = not_counted_of(self.client_totals().own);
         NotCounted::measure(self.server, self.keyspace, clients).with_walked(self.server)
     }
@@ -256,7 +256,7 @@ static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(|| {
 static ALLOCATOR: LazyLock<String> = LazyLock::new(|| format!("jemalloc-{}", alloc::version()));
 
 /// A line per field, in Redis's order: long, and flat.
-pub(in crate::server) fn memory(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn memory(from: &Source<'_>, to: &mut InfoWriter) {
     let m = memory_figures(from);
     let config = &from.server.config;
     let lazyfree = &from.keyspace.lazyfree;

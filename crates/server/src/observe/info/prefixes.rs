@@ -10,7 +10,7 @@ use russet_base::text::Printable;
 /// Lines per database, of the prefixes with the most bytes; PREFIXSTATS reports all.
 const LINES: usize = 100;
 
-pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn prefix_stats(from: &Source<'_>, to: &mut InfoWriter) {
     let keyspace = from.keyspace;
     to.section("Prefixstats");
     to.field("prefix_stats", u8::from(from.server.config.prefix_stats));
@@ -28,22 +28,5 @@ pub(in crate::server) fn prefix_stats(from: &Source<'_>, to: &mut InfoWriter) {
                 Printable(name),
             ));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::server::Testbed;
-
-    #[test]
-    fn the_section_is_shown_where_it_is_asked_for() {
-        let mut t = Testbed::new();
-        assert!(!t.run("INFO").contains("# Prefixstats"));
-        assert!(t.run("INFO prefixstats").contains("prefix_stats:0\r\n"));
-        t.run("CONFIG SET prefix-stats yes");
-        t.run("SET a,b:1 x");
-        let line = "db0_prefix_1:keys=1,bytes=16,reads=0,writes=1,misses=0,expired=0,prefix=a,b:";
-        let info = t.run("INFO all");
-        assert!(info.contains(line), "{info}");
     }
 }

@@ -23,7 +23,7 @@ const POLL: &str = "epoll";
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const POLL: &str = "kqueue";
 
-pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn server(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let config = &server.config;
     let system = rustix::system::uname();
@@ -94,7 +94,7 @@ pub(in crate::server) fn server(from: &Source<'_>, to: &mut InfoWriter) {
 }
 
 /// A Sentinel's own section.
-pub(in crate::server) fn sentinel(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn sentinel(from: &Source<'_>, to: &mut InfoWriter) {
     if let Some(driver) = &from.server.sentinel {
         let text = driver.core.info();
         let text = String::from_utf8_lossy(&text);
@@ -138,7 +138,7 @@ fn listeners(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn clients(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let totals = from.client_totals();
     let recent = server.diagnostics.recent.max(server.now.mono_ms);
@@ -183,7 +183,7 @@ pub(in crate::server) fn clients(from: &Source<'_>, to: &mut InfoWriter) {
     ]);
 }
 
-pub(in crate::server) fn threads(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn threads(from: &Source<'_>, to: &mut InfoWriter) {
     let (server, stats) = (from.server, &from.server.stats);
     let io_threads = &server.connections.io_threads;
     let handed_off: usize = io_threads.iter().map(IoThread::connections).sum();
@@ -217,7 +217,7 @@ impl Value for Seconds {
     }
 }
 
-pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
+pub fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("CPU");
     let suffixes = ["", "_children", "_main_thread"];
     for (suffix, time) in suffixes.into_iter().zip(recent_cpu_times()) {
@@ -230,11 +230,11 @@ pub(in crate::server) fn cpu(_: &Source<'_>, to: &mut InfoWriter) {
 }
 
 /// Only the title, as in Redis while no session runs: HOTKEYS GET has the figures.
-pub(in crate::server) fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
+pub fn hotkeys(_: &Source<'_>, to: &mut InfoWriter) {
     to.section("Hotkeys");
 }
 
-pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Modules");
     for module in from.server.config.dialect.modules() {
         to.line(format_args!(
@@ -244,12 +244,12 @@ pub(in crate::server) fn modules(from: &Source<'_>, to: &mut InfoWriter) {
     }
 }
 
-pub(in crate::server) fn cluster(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn cluster(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Cluster");
     to.field("cluster_enabled", u8::from(from.server.cluster.is_some()));
 }
 
-pub(in crate::server) fn debug(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn debug(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("Debug");
     let (stats, cycles) = (&from.server.stats, &from.server.cycles);
     to.fields(&[

@@ -6,11 +6,11 @@
 
 use super::{InfoWriter, Source};
 
-use crate::server::parts::replication::failover;
-use crate::server::parts::replication::upstream::Upstream;
-use crate::server::state::Server;
+use crate::parts::replication::failover;
+use crate::parts::replication::upstream::Upstream;
+use crate::state::Server;
 
-pub(in crate::server) fn replication(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     let server = from.server;
     let replication = &server.replication;
     to.section("Replication");

@@ -2,7 +2,7 @@
 //! here are left out, or 0 if 0 is true.
 
 use super::{InfoWriter, Source};
-use crate::server::parts::search::Held;
+use crate::parts::search::Held;
 use russet_config::SearchOnTimeout;
 use russet_search::index::Figures;
 use russet_search::schema::{Algorithm, FieldKind};
@@ -10,7 +10,7 @@ use russet_search::schema::{Algorithm, FieldKind};
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// O(fields of all indexes).
-pub(in crate::server) fn search(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
     let indexes = &from.server.search;
     let held: Vec<&Held> = indexes.iter().map(|(_, held)| held).collect();
     let figures: Vec<Figures> = held.iter().map(|held| held.index.figures()).collect();

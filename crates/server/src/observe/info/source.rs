@@ -2,12 +2,12 @@
 
 use std::cell::OnceCell;
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::output::buffers;
-use crate::server::figures::recent::Buffers;
-use crate::server::figures::stats::CommandStats;
-use crate::server::state::Server;
-use crate::server::state::call::Row;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::output::buffers;
+use crate::figures::recent::Buffers;
+use crate::figures::stats::CommandStats;
+use crate::state::Server;
+use crate::state::call::Row;
 use russet_base::memory::alloc;
 use russet_keyspace::Keyspace;
 use russet_resp::Reply;
@@ -60,9 +60,7 @@ impl<'a> Source<'a> {
     }
 
     /// Commands that were called or refused, with their counters.
-    pub(in crate::server) fn commands_used(
-        &self,
-    ) -> impl Iterator<Item = (&'a Row, &'a CommandStats)> {
+    pub(crate) fn commands_used(&self) -> impl Iterator<Item = (&'a Row, &'a CommandStats)> {
         let rows = self.server.table.rows().iter();
         let all = rows.zip(&self.server.diagnostics.command_stats);
         all.filter(|(_, stats)| stats.calls > 0 || stats.failed > 0 || stats.rejected > 0)

@@ -4,7 +4,7 @@ use super::{InfoWriter, Source};
 
 use russet_net::tls::{CertificateFacts, Materials};
 
-pub(in crate::server) fn tls(from: &Source<'_>, to: &mut InfoWriter) {
+pub fn tls(from: &Source<'_>, to: &mut InfoWriter) {
     to.section("TLS");
     let server = from.server;
     let materials = server.connections.tls.materials();

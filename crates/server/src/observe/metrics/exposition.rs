@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum MetricKind {
+pub enum MetricKind {
     /// Grows until the server or its statistics restart; its name ends in `_total`.
     Counter,
     Gauge,
@@ -30,14 +30,14 @@ pub(in crate::server) enum MetricKind {
 
 /// A value: integers stay integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::server) enum Value {
+pub enum Value {
     Whole(i64),
     Real(f64),
 }
 
 /// Names and values of labels.
 #[derive(Clone, Debug, Default)]
-pub(in crate::server) struct Labels(pub SmallVec<[(&'static str, String); 2]>);
+pub struct Labels(pub SmallVec<[(&'static str, String); 2]>);
 
 impl EncodeLabelSet for Labels {
     fn encode(&self, to: &mut LabelSetEncoder<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ impl EncodeLabelSet for Labels {
 
 /// A metric with its samples, which differ in their labels.
 #[derive(Debug)]
-pub(in crate::server) struct Family {
+pub struct Family {
     pub name: &'static str,
     pub kind: MetricKind,
     pub help: &'static str,
@@ -59,11 +59,11 @@ pub(in crate::server) struct Family {
 
 /// All metrics at one moment.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Families(pub Vec<Family>);
+pub struct Families(pub Vec<Family>);
 
 impl Families {
     /// A metric without labels.
-    pub(in crate::server) fn single(
+    pub(crate) fn single(
         &mut self,
         name: &'static str,
         kind: MetricKind,
@@ -74,7 +74,7 @@ impl Families {
     }
 
     /// A metric with labels; without samples it is left out.
-    pub(in crate::server) fn several(
+    pub(crate) fn several(
         &mut self,
         name: &'static str,
         kind: MetricKind,
@@ -133,7 +133,7 @@ impl Value {
 }
 
 /// OpenMetrics 1.0 text, with its end mark. `bytes`: capacity to reserve.
-pub(in crate::server) fn open_metrics(families: Families, bytes: usize) -> String {
+pub(crate) fn open_metrics(families: Families, bytes: usize) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(families));
     let mut text = String::with_capacity(bytes);
@@ -143,7 +143,7 @@ pub(in crate::server) fn open_metrics(families: Families, bytes: usize) -> Strin
 
 /// Prometheus text 0.0.4 from OpenMetrics text: there a counter's `#` lines have its full name,
 /// nothing is `unknown`, and there is no end mark.
-pub(in crate::server) fn prometheus(open_metrics: &str) -> String {
+pub(crate) fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 8);
     // HELP comes first: it is held until TYPE says whether this is a counter.
     let mut help = None;

@@ -10,9 +10,9 @@
 use super::exposition::{Families, Labels, MetricKind, Value};
 use super::number;
 
-use crate::server::observe::info;
-use crate::server::observe::info::Source;
-use crate::server::parts::observe::command_log::LogKind;
+use crate::observe::info;
+use crate::observe::info::Source;
+use crate::parts::observe::command_log::LogKind;
 use russet_base::{memory::alloc, usage};
 use russet_config::Choice;
 use russet_sentinel::{FIGURES, Number, Sentinel};
@@ -30,7 +30,7 @@ fn whole(n: u64) -> Value {
 }
 
 /// `redis_up`, and an info metric whose labels identify the server.
-pub(in crate::server) fn add_instance(from: &Source<'_>, to: &mut Families) {
+pub(crate) fn add_instance(from: &Source<'_>, to: &mut Families) {
     let server = from.server;
     to.single(
         "redis_up",
@@ -110,7 +110,7 @@ fn fragmentation() -> Value {
     Value::Real(usage::resident_bytes() as f64 / used)
 }
 
-pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
+pub fn add_all(from: &Source<'_>, to: &mut Families) {
     commands(from, to);
     errors(from, to);
     closed_connections(from, to);
@@ -123,7 +123,7 @@ pub(in crate::server) fn add_all(from: &Source<'_>, to: &mut Families) {
 }
 
 /// The figures of a Sentinel's primaries (`russet_sentinel::FIGURES`). O(instances).
-pub(in crate::server) fn add_sentinel(core: &Sentinel, to: &mut Families) {
+pub(crate) fn add_sentinel(core: &Sentinel, to: &mut Families) {
     let primaries: Vec<_> = core.primaries_seen().collect();
     for figure in FIGURES {
         let kind = if figure.metric.ends_with("_total") {
@@ -439,7 +439,7 @@ fn scrapes(from: &Source<'_>, to: &mut Families) {
 }
 
 /// INFO replication of a primary, and its line for each replica.
-pub(in crate::server) fn add_replication(info: &str, to: &mut Families) {
+pub(crate) fn add_replication(info: &str, to: &mut Families) {
     let field = |name: &str| {
         let mut lines = info.lines().filter_map(|line| line.split_once(':'));
         lines

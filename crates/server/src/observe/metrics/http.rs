@@ -9,9 +9,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::http::{self, Head, Method, NO_HEADERS};
+use russet_console::wire::{self as http, Head, Method, NO_HEADERS};
 
-pub(in crate::server) use crate::http::{
+pub(crate) use russet_console::wire::{
     BAD_REQUEST, NOT_ALLOWED, NOT_FOUND, OK, Status, UNAUTHORIZED, UNAVAILABLE,
 };
 
@@ -20,7 +20,7 @@ pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
 /// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::server) struct Request<'a> {
+pub struct Request<'a> {
     /// Without the query after `?`.
     pub path: &'a str,
     pub method: Method,
@@ -30,7 +30,7 @@ pub(in crate::server) struct Request<'a> {
 }
 
 /// Parses a request; `None`: it is incomplete.
-pub(in crate::server) fn parse(bytes: &[u8]) -> Result<Option<Request<'_>>, Status> {
+pub fn parse(bytes: &[u8]) -> Result<Option<Request<'_>>, Status> {
     let mut headers = NO_HEADERS;
     let head = match http::read(bytes, REQUEST_BYTES_MAX, &mut headers) {
         Err(http::VERSION) => return Err(BAD_REQUEST),
@@ -72,7 +72,7 @@ fn secret(authorization: &str) -> Option<Vec<u8>> {
 }
 
 /// A complete response.
-pub(in crate::server) fn answer(status: Status, kind: &str, body: &str, method: Method) -> Vec<u8> {
+pub fn answer(status: Status, kind: &str, body: &str, method: Method) -> Vec<u8> {
     let challenge = match status {
         UNAUTHORIZED => "WWW-Authenticate: Basic realm=\"russet\"\r\n",
         NOT_ALLOWED => "Allow: GET, HEAD\r\n",
@@ -87,11 +87,11 @@ pub(in crate::server) fn answer(status: Status, kind: &str, body: &str, method: 
 }
 
 /// A refusal with its status text as body.
-pub(in crate::server) fn refuse(status: Status) -> Vec<u8> {
+pub(crate) fn refuse(status: Status) -> Vec<u8> {
     answer(status, TEXT, &format!("{}\n", status.1), Method::Get)
 }
 
-pub(in crate::server) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 #[cfg(test)]
 mod tests {

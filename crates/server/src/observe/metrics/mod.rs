@@ -12,7 +12,7 @@ pub mod health;
 pub mod http;
 pub mod percentiles;
 
-use crate::server::parts::migration;
+use crate::parts::migration;
 use sha2::{Digest, Sha256};
 
 pub use health::Readiness;
@@ -20,9 +20,9 @@ pub use health::Readiness;
 use self::exposition::{Families, Value, open_metrics, prometheus};
 use self::http::Request;
 
-use crate::server::observe::info;
-use crate::server::observe::info::Source;
-use crate::server::state::world::Engine;
+use crate::observe::info;
+use crate::observe::info::Source;
+use crate::state::world::Engine;
 
 /// A number as INFO writes it; `ok` is 1, `err` and `fail` are 0.
 fn number(text: &str) -> Option<Value> {
@@ -62,12 +62,12 @@ fn add_fields(source: &Source<'_>, to: &mut Families) {
     families::add_replication(&text, to);
 }
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Engine {
     /// Answers the request whose first bytes are `bytes`; `None`: it is incomplete.
-    pub(in crate::server) fn answer_scrape(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer_scrape(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let request = match http::parse(bytes) {
             Ok(request) => request?,
             Err(status) => {
@@ -115,7 +115,7 @@ impl Engine {
     }
 
     /// All metrics, as OpenMetrics text or as Prometheus's older text.
-    fn metrics_text(&mut self, is_open_metrics: bool) -> String {
+    pub fn metrics_text(&mut self, is_open_metrics: bool) -> String {
         let began = std::time::Instant::now();
         let Engine {
             server, keyspace, ..
@@ -143,4 +143,25 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replication_is_read_from_its_lines() {
+        let mut families = Families::default();
+        let info = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
+                    master_last_io_seconds_ago:3\r\nslave_read_only:1\r\n\
+                    slave0:ip=10.0.0.2,port=7,state=online,offset=14,lag=1\r\n";
+        families::add_replication(info, &mut families);
+        let text = open_metrics(families, 0);
+        for line in [
+            "redis_master_link_up{master_host=\"10.0.0.1\",master_port=\"6379\"} 1",
+            "redis_master_last_io_seconds_ago{master_host=\"10.0.0.1\",master_port=\"6379\"} 3",
+            "redis_slave_info{master_host=\"10.0.0.1\",master_port=\"6379\",read_only=\"1\"} 1",
+            "redis_connected_slave_offset_bytes{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 14",
+            "redis_connected_slave_lag_seconds{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

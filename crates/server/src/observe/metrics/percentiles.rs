@@ -5,14 +5,14 @@
 
 use std::fmt::Write;
 
-use crate::server::parts::observe::percentiles::Percentiles;
-use crate::server::state::Server;
+use crate::parts::observe::percentiles::Percentiles;
+use crate::state::Server;
 use russet_config::percentile_text;
 
 impl Percentiles {
     /// Puts both before the end mark, in either format. OpenMetrics allows no quantile above 1 in a
     /// summary: in it the three names are families of type `unknown`.
-    pub(in crate::server) fn write(&self, server: &Server, is_open_metrics: bool, to: &mut String) {
+    pub fn write(&self, server: &Server, is_open_metrics: bool, to: &mut String) {
         const END: &str = "# EOF\n";
         let has_end = to.ends_with(END);
         if has_end {

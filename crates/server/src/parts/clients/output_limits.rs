@@ -7,11 +7,11 @@
 //! Functions of the configuration and a client, O(1); the limit last applied is in the reply
 //! itself.
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
 use russet_config::{Config, OutputBufferLimit};
 use russet_resp::Reply;
 
@@ -36,7 +36,7 @@ fn of_class(config: &Config, client: &Client) -> OutputBufferLimit {
 /// Limits the client's replies to the hard limit of its class: the excess is not even written, and
 /// the client is then over its limit ([`is_exceeded`]).
 #[inline]
-pub(in crate::server) fn limit(client: &Client, reply: &mut Reply, config: &Config) {
+pub fn limit(client: &Client, reply: &mut Reply, config: &Config) {
     let limit = match of_class(config, client).hard_bytes {
         0 => usize::MAX,
         _ if client
@@ -53,7 +53,7 @@ pub(in crate::server) fn limit(client: &Client, reply: &mut Reply, config: &Conf
 }
 
 /// The limits have changed. O(clients).
-pub(in crate::server) fn limit_all(clients: &mut Clients, config: &Config) {
+pub(crate) fn limit_all(clients: &mut Clients, config: &Config) {
     for session in clients.iter_mut() {
         limit(&session.client, &mut session.reply, config);
     }
@@ -61,7 +61,7 @@ pub(in crate::server) fn limit_all(clients: &mut Clients, config: &Config) {
 
 /// Whether the client has had too much output pending, or for too long. A client that must log in
 /// first has a smaller limit.
-pub(in crate::server) fn is_exceeded(
+pub(crate) fn is_exceeded(
     session: &mut Session,
     must_authenticate: bool,
     config: &Config,
@@ -90,11 +90,7 @@ pub(in crate::server) fn is_exceeded(
 
 /// Why a client that is over its limit is closed, with the figures.
 #[cold]
-pub(in crate::server) fn ending(
-    session: &Session,
-    must_authenticate: bool,
-    config: &Config,
-) -> Ending {
+pub fn ending(session: &Session, must_authenticate: bool, config: &Config) -> Ending {
     let limit = of_class(config, &session.client);
     let waiting = session.reply.pending_len() as u64;
     let detail = if must_authenticate && waiting > UNAUTHENTICATED_OUTPUT_MAX {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, FlockOperation, access, flock};
 
-use crate::server::process::open_locked;
+use crate::process::open_locked;
 use russet_base::{given_file, threads};
 
 /// Far more than the state of thousands of nodes.
@@ -24,7 +24,7 @@ const BYTES_MAX: u64 = 64 << 20;
 
 /// Why a node cannot use its file.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::server) enum OpenError {
+pub enum OpenError {
     #[error(
         "Sorry, the cluster configuration file {0} is already used by a different node. Each node needs \
          a file of its own."
@@ -36,7 +36,7 @@ pub(in crate::server) enum OpenError {
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::server) struct StateFile {
+pub struct StateFile {
     path: PathBuf,
     /// Holds the lock.
     locked: File,

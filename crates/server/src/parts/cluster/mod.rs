@@ -10,11 +10,11 @@ mod file;
 pub mod slot_stats;
 mod surveys;
 
-pub(in crate::server) use file::StateFile;
-pub(in crate::server) use surveys::{
-    ANSWER_BYTES_MAX, Asked, Asker, Complete, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG,
-    asked, question,
+pub(crate) use file::StateFile;
+pub(crate) use surveys::{
+    ANSWER_BYTES_MAX, Complete, Message, OTHER_SLOTS, Pending, TOO_LONG, asked, question,
 };
+pub use surveys::{Asked, Asker, Surveys};
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,31 +27,27 @@ use russet_keyspace::{DbIndex, Keyspace};
 use russet_net::{Listener, Role};
 
 /// See the module.
-pub(crate) struct ClusterDriver {
+pub struct ClusterDriver {
     /// Which slots are served here, and where the others are.
-    pub(crate) core: Cluster,
-    pub(in crate::server) links: Links,
+    pub core: Cluster,
+    pub links: Links,
     /// Where the core's state is kept; `None` in tests.
-    pub(in crate::server) file: Option<StateFile>,
+    pub file: Option<StateFile>,
     /// Orders on keys and roles that wait until no script runs and no data is being loaded.
-    pub(in crate::server) deferred: VecDeque<Order>,
+    pub(crate) deferred: VecDeque<Order>,
     /// Slots are served by other nodes than before: waiting clients are checked again at the end of
     /// the turn.
-    pub(in crate::server) routes_changed: bool,
+    pub(crate) routes_changed: bool,
     /// Slots whose shard channels are served elsewhere now; their clients are notified at the end
     /// of the turn.
-    pub(in crate::server) lost_channels: Vec<(u16, u16)>,
+    pub(crate) lost_channels: Vec<(u16, u16)>,
     /// The questions of commands to the other shards.
-    pub(in crate::server) surveys: Surveys,
+    pub surveys: Surveys,
 }
 
 impl ClusterDriver {
     /// `file`: where the core's state is kept from now on.
-    pub(in crate::server) fn new(
-        core: Cluster,
-        listeners: Vec<Listener>,
-        file: Option<StateFile>,
-    ) -> ClusterDriver {
+    pub fn new(core: Cluster, listeners: Vec<Listener>, file: Option<StateFile>) -> ClusterDriver {
         let mut links = Links::new(Role::ClusterLink);
         links.listen(listeners);
         ClusterDriver {
@@ -66,13 +62,13 @@ impl ClusterDriver {
     }
 
     /// Accepts nodes from the sockets of the bus, from now on.
-    pub(in crate::server) fn listen(&mut self, registry: &Registry) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, registry: &Registry) -> io::Result<()> {
         self.links.register(registry, Role::ClusterListener)
     }
 
     /// Hides keys of another shard's slots. A replica has loaded its primary's data, and the
     /// primary may have kept such keys.
-    pub(in crate::server) fn hide_foreign_slots(&self, keyspace: &mut Keyspace) {
+    pub(crate) fn hide_foreign_slots(&self, keyspace: &mut Keyspace) {
         if !self.core.is_replica() {
             return;
         }
@@ -88,7 +84,7 @@ impl ClusterDriver {
     }
 
     /// Memory of the links of the bus. O(links).
-    pub(in crate::server) fn link_bytes(&self) -> usize {
+    pub(crate) fn link_bytes(&self) -> usize {
         self.links.bytes() + self.core.links_bytes()
     }
 }

@@ -8,7 +8,7 @@
 //! Memory: 384 KiB while figures are on, and after that until the server ends: they stay readable
 //! when they are enabled again.
 
-use crate::server::origin::Origin;
+use crate::origin::Origin;
 use russet_command::Flags;
 use russet_command::table::Row;
 use russet_config::SlotStats as Wanted;
@@ -51,7 +51,7 @@ pub struct SlotStats {
 
 impl SlotStats {
     /// Begins or stops to count; figures so far stay.
-    pub(in crate::server) fn apply_settings(&mut self, wanted: Wanted) {
+    pub(crate) fn apply_settings(&mut self, wanted: Wanted) {
         self.wanted = wanted;
         if self.is_counting() {
             self.slots.resize(SLOTS, SlotFigures::default());
@@ -59,7 +59,7 @@ impl SlotStats {
     }
 
     /// Whether commands are counted.
-    pub(in crate::server) fn is_counting(&self) -> bool {
+    pub(crate) fn is_counting(&self) -> bool {
         self.wanted.intersects(Wanted::CPU | Wanted::NET)
     }
 
@@ -75,7 +75,7 @@ impl SlotStats {
     }
 
     /// Counts a command that took `ticks` and replied `replied` bytes.
-    pub(in crate::server) fn count<H>(
+    pub fn count<H>(
         &mut self,
         row: &Row<H>,
         args: Args<'_>,
@@ -132,7 +132,7 @@ impl SlotStats {
 }
 
 /// The slot of a command's first key, or of its first channel if the channel has a slot.
-pub(in crate::server) fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
+pub(crate) fn slot_of_command<H>(row: &Row<H>, args: Args<'_>) -> Option<u16> {
     let ahead = row.plan.fixed_keys(args).next();
     let first = match ahead {
         Some((at, _)) => at,

@@ -33,7 +33,7 @@ use russet_keyspace::{ClientId, DbIndex};
 use russet_resp::{Args, OwnedArgs};
 
 /// Bytes of an answer at most, and of all of a survey.
-pub(in crate::server) const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
 const SURVEY_BYTES_MAX: usize = 256 << 20;
 /// Surveys under way.
 const SURVEYS_MAX: usize = 1024;
@@ -44,14 +44,14 @@ const VIEWS_MS: u64 = 25;
 /// Milliseconds after which a question is asked again.
 const AGAIN_MS: u64 = 500;
 /// The answer of a node whose slots differ from the question's slots.
-pub(in crate::server) const OTHER_SLOTS: &[u8] = b"!";
+pub(crate) const OTHER_SLOTS: &[u8] = b"!";
 /// The answer in place of an answer that is too long.
-pub(in crate::server) const TOO_LONG: &[u8] =
+pub(crate) const TOO_LONG: &[u8] =
     b"-ERR A multi-shard command failed because the answer of a shard is too large: ask for less at a time";
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Surveys {
+pub struct Surveys {
     next: u64,
     open: HashMap<u64, Survey, ahash::RandomState>,
     /// Messages that came in this turn.
@@ -67,7 +67,7 @@ pub(crate) struct Surveys {
 }
 
 /// The answers of all nodes that were asked, by their ids.
-pub(in crate::server) struct Complete {
+pub struct Complete {
     pub answers: Vec<Vec<u8>>,
     /// Monotonic milliseconds at which the survey would have ended.
     pub until_ms: u64,
@@ -76,7 +76,7 @@ pub(in crate::server) struct Complete {
 }
 
 /// A question that is being answered.
-pub(in crate::server) struct Pending {
+pub struct Pending {
     pub from: NodeId,
     pub payload: Vec<u8>,
     /// The rest of the command's work; `None`: the command has not begun.
@@ -86,7 +86,7 @@ pub(in crate::server) struct Pending {
 }
 
 /// A message of another node.
-pub(in crate::server) enum Message {
+pub enum Message {
     Question(NodeId, Vec<u8>),
     Answer(NodeId, Vec<u8>),
     /// A node has not read the question of this number.
@@ -95,7 +95,7 @@ pub(in crate::server) enum Message {
 
 /// The user that asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Asker {
+pub struct Asker {
     /// Rules of the user's selectors; empty: the user may do everything.
     pub rights: Vec<Vec<u8>>,
     /// Elements that a command may touch; 0: any number.
@@ -303,7 +303,7 @@ impl Surveys {
 }
 
 /// A question's bytes; `slots`: the slots that the question is about.
-pub(in crate::server) fn question(
+pub(crate) fn question(
     number: u64,
     db: DbIndex,
     asker: &Asker,
@@ -330,7 +330,7 @@ pub(in crate::server) fn question(
 }
 
 /// A question as it was asked.
-pub(in crate::server) struct Asked {
+pub struct Asked {
     pub number: u64,
     pub db: DbIndex,
     pub asker: Asker,
@@ -340,7 +340,7 @@ pub(in crate::server) struct Asked {
 }
 
 /// Parses a question's bytes. `None`: they are damaged.
-pub(in crate::server) fn asked(payload: &[u8]) -> Option<Asked> {
+pub(crate) fn asked(payload: &[u8]) -> Option<Asked> {
     fn number(from: &mut &[u8]) -> Option<u32> {
         let (number, rest) = from.split_first_chunk()?;
         *from = rest;

@@ -6,7 +6,7 @@
 //! that other commands may skip that gate. CLIENT PAUSE, FAILOVER, a shutdown and a failover of the
 //! cluster each have a pause of their own; [`Gates::pause`] joins them.
 
-use crate::server::parts::observe::command_log::Thresholds;
+use crate::parts::observe::command_log::Thresholds;
 use russet_base::memory::alloc;
 use russet_cluster::migration::{Name, Ranges};
 use russet_command::Flags;
@@ -14,31 +14,31 @@ use russet_command::Flags;
 /// State that is tested for each command, recomputed when its sources change.
 pub struct Gates {
     /// Commands that must be checked at each gate.
-    pub(in crate::server) interest: Interest,
+    pub interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
     /// The watchdog notes the key of every command.
-    pub(in crate::server) is_watched: bool,
+    pub(crate) is_watched: bool,
     /// The audit is on.
-    pub(in crate::server) is_audited: bool,
+    pub(crate) is_audited: bool,
     /// The audit's log is stuck, and commands that belong into the log are refused.
-    pub(in crate::server) refuses_audited: bool,
+    pub(crate) refuses_audited: bool,
     pub latency_tracking: bool,
     /// Thresholds above which commands may be logged.
-    pub(in crate::server) thresholds: Thresholds,
+    pub(crate) thresholds: Thresholds,
     /// CLIENT PAUSE.
     pub client_pause: Option<Pause>,
     /// FAILOVER holds writes.
-    pub(in crate::server) fails_over: bool,
+    pub(crate) fails_over: bool,
     /// A shutdown that waits for replicas holds writes.
-    pub(in crate::server) shuts_down: bool,
+    pub(crate) shuts_down: bool,
     /// The append only file's buffer is full, because the disk lags: writes wait.
-    pub(in crate::server) log_is_full: bool,
+    pub log_is_full: bool,
     /// Writes to these slots wait until another node has taken them over.
-    pub(in crate::server) held_slots: HeldSlots,
+    pub(crate) held_slots: HeldSlots,
     /// Until when a failover that a replica has requested on the cluster's bus holds writes,
     /// monotonic milliseconds.
-    pub(in crate::server) hands_over_until_ms: Option<u64>,
+    pub(crate) hands_over_until_ms: Option<u64>,
 }
 
 impl Default for Gates {
@@ -63,7 +63,7 @@ impl Default for Gates {
 
 /// Slots whose writes wait, by the job that holds the slots. Few.
 #[derive(Debug, Default)]
-pub(in crate::server) struct HeldSlots {
+pub struct HeldSlots {
     all: Vec<(Name, Ranges)>,
 }
 
@@ -168,7 +168,7 @@ impl Gates {
 bitflags::bitflags! {
     /// The parts of the server's state that concern the gates.
     #[derive(Clone, Copy, Debug)]
-    pub(in crate::server) struct GateState: u16 {
+    pub struct GateState: u16 {
         /// CLIENT PAUSE WRITE.
         const PAUSED = 1;
         /// CLIENT PAUSE ALL.
@@ -199,13 +199,13 @@ bitflags::bitflags! {
 
 /// Which commands must pass the gates in the current state.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Interest {
+pub struct Interest {
     /// Rows with any of these flags.
-    pub(in crate::server) flags: Flags,
+    pub flags: Flags,
     /// All rows.
-    pub(in crate::server) all: bool,
+    pub all: bool,
     /// All rows, once more memory is used.
-    pub(in crate::server) memory_limit: usize,
+    pub(crate) memory_limit: usize,
 }
 
 impl Default for Interest {
@@ -267,13 +267,13 @@ impl Interest {
 }
 
 /// Commands refused while the writes that they would acknowledge cannot be persisted.
-pub(in crate::server) const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
+pub(crate) const UNSAFE: Flags = Flags::WRITE.union(Flags::REPORTS_DISK);
 
 /// Commands that CLIENT PAUSE WRITE holds.
-pub(in crate::server) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
+pub(crate) const PAUSED: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);
 
 /// Commands that run a script.
-pub(in crate::server) const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
+pub(crate) const RUNS_SCRIPT: Flags = Flags::RUNS_TEXT
     .union(Flags::RUNS_SHA)
     .union(Flags::RUNS_FUNCTION);
 

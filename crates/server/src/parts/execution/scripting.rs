@@ -11,8 +11,8 @@
 //! changes and holds its messages, also while it serves other clients; the record has this fact.
 //! After `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
-use crate::server::clients::client::Client;
-use crate::server::parts::execution::debugging::{Children, Debugging};
+use crate::clients::client::Client;
+use crate::parts::execution::debugging::{Children, Debugging};
 use russet_base::clock::Cycles;
 use russet_command::CommandError;
 use russet_config::Dialect;
@@ -24,7 +24,7 @@ use russet_scripting::{Libraries, Scripts, Use};
 const GARBAGE_NANOS: u64 = 2_000_000;
 
 /// Capacity of the buffer for replies to a script's commands that is kept between scripts.
-pub(in crate::server) const REPLY_KEPT: usize = 64 * 1024;
+pub(crate) const REPLY_KEPT: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Default)]
@@ -34,19 +34,19 @@ pub struct Scripting {
     /// The running script.
     pub running: Option<Running>,
     /// The client that a script's commands run as; kept between scripts.
-    pub(in crate::server) spare: Option<Box<Spare>>,
+    pub(crate) spare: Option<Box<Spare>>,
     /// The debugger session that the running EVAL belongs to, and the sessions of forked children.
-    pub(in crate::server) debugging: Option<Box<Debugging>>,
-    pub(in crate::server) children: Children,
+    pub debugging: Option<Box<Debugging>>,
+    pub children: Children,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
     /// The uses of keys by the running script that are counted because a cluster would refuse them.
-    pub(in crate::server) sample: Sample,
+    pub sample: Sample,
 }
 
 /// The use of keys by a script that is counted (`cluster-compatibility-sample-ratio`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) enum Sample {
+pub enum Sample {
     /// None: the script is not in the sample, or has been counted.
     #[default]
     Over,
@@ -79,13 +79,13 @@ impl Running {
     }
 }
 
-pub(in crate::server) struct Spare {
-    pub(in crate::server) client: Client,
-    pub(in crate::server) reply: Reply,
+pub struct Spare {
+    pub client: Client,
+    pub reply: Reply,
 }
 
 impl Spare {
-    pub(in crate::server) fn new() -> Box<Spare> {
+    pub fn new() -> Box<Spare> {
         let client = Client::fake(ClientId(u64::MAX));
         let mut reply = Reply::new();
         reply.copy_pieces();
@@ -174,7 +174,7 @@ impl Scripting {
     }
 
     /// Cron: collects the garbage that scripts have left in their states, a slice each time.
-    pub(in crate::server) fn collect_garbage(&self, cycles: &Cycles) {
+    pub(crate) fn collect_garbage(&self, cycles: &Cycles) {
         if self.is_running() {
             return;
         }

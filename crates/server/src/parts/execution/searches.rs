@@ -21,21 +21,21 @@
 //! Cost: the second run of the command, and with a worker two wake-ups, some 40 us of CPU. So each
 //! turn of the loop runs some searches at once, as far as they are short.
 //!
-//! [`Until::Search`]: crate::server::clients::blocked::Until
+//! [`Until::Search`]: crate::clients::blocked::Until
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::server::clients::blocked::Ticket;
+use crate::clients::blocked::Ticket;
 use russet_base::clock;
 use russet_base::threads::{self, cancel};
 use russet_base::wake::Wake;
 use russet_config::Config;
 use russet_keyspace::ClientId;
 use russet_types::VectorSet;
-use russet_types::vector_set::{Names, Parameters, Placement, Progress, SimilaritySearch};
+use russet_types::vector_set::{Names, Parameters, Placement, Product, Progress, SimilaritySearch};
 
 /// Long work that needs nothing of the keyspace.
 pub trait Task: Any + Send {
@@ -51,6 +51,12 @@ pub trait Task: Any + Send {
     /// Gives the task the flag that is set when its client is gone: a step that takes much more
     /// checks the flag, and ends.
     fn watch(&mut self, _is_dropped: Arc<AtomicBool>) {}
+}
+
+impl Task for Product {
+    fn step(&mut self, nanos: usize) -> Progress {
+        Product::step(self, nanos)
+    }
 }
 
 /// A search in a vector set.

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::server::clients::blocked::Ticket;
+use crate::clients::blocked::Ticket;
 use russet_keyspace::ClientId;
 
 /// Time of a turn for commands that continue.

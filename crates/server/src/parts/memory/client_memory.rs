@@ -17,10 +17,10 @@
 //!
 //! Cost: O(1) per session counted; a recount and the choice of clients are O(clients).
 
-use crate::server::clients::client::{Client, ClientFlags, CountedBytes};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::parts::memory::memory_limit::MemoryLimit;
+use crate::clients::client::{Client, ClientFlags, CountedBytes};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::parts::memory::memory_limit::MemoryLimit;
 use russet_base::memory::alloc;
 use russet_config::{Config, MemoryOrPercent};
 use russet_keyspace::ClientId;
@@ -42,7 +42,7 @@ const FEW_BYTES: usize = 64 * 1024;
 const HELD_MIN: usize = 64 * 1024;
 
 /// Seconds for which a client that the loop does not read from may take none of its replies.
-pub(in crate::server) const HELD_MAX_S: u64 = 60;
+pub const HELD_MAX_S: u64 = 60;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -62,12 +62,7 @@ pub struct ClientMemory {
 
 impl ClientMemory {
     /// Takes the limit from the configuration and recounts.
-    pub(in crate::server) fn set_limit(
-        &mut self,
-        config: &Config,
-        limit: &MemoryLimit,
-        clients: &mut Clients,
-    ) {
+    pub fn set_limit(&mut self, config: &Config, limit: &MemoryLimit, clients: &mut Clients) {
         self.limit = limit_bytes(config, limit.maxmemory());
         self.is_share = self.limit == 0 && limit.maxmemory() > 0;
         if self.is_share {
@@ -90,7 +85,7 @@ impl ClientMemory {
 
     /// A session's memory may have changed.
     #[inline]
-    pub(in crate::server) fn count(&mut self, session: &mut Session) {
+    pub fn count(&mut self, session: &mut Session) {
         if self.limit == 0 {
             return;
         }
@@ -101,7 +96,7 @@ impl ClientMemory {
     }
 
     /// Removes an ended session from the totals.
-    pub(in crate::server) fn uncount(&mut self, session: &mut Session) {
+    pub(crate) fn uncount(&mut self, session: &mut Session) {
         let before = std::mem::take(&mut session.client.buffers.counted);
         self.limited = self.limited.saturating_sub(before.limited);
         self.own = self.own.saturating_sub(before.own);
@@ -109,7 +104,7 @@ impl ClientMemory {
 
     /// Whether clients must be closed ([`ClientMemory::largest`]).
     #[inline]
-    pub(in crate::server) fn is_exceeded(&self) -> bool {
+    pub(crate) fn is_exceeded(&self) -> bool {
         self.limit > 0 && self.held() > self.limit
     }
 
@@ -125,33 +120,33 @@ impl ClientMemory {
     }
 
     /// The limit, bytes, and whether it is the share beside `maxmemory`.
-    pub(in crate::server) fn limit(&self) -> (usize, bool) {
+    pub fn limit(&self) -> (usize, bool) {
         (self.limit, self.is_share)
     }
 
     /// Whether clients hold so much memory that the loop does not read from clients whose replies
     /// wait.
     #[inline]
-    pub(in crate::server) fn holds_readers(&self) -> bool {
+    pub(crate) fn holds_readers(&self) -> bool {
         self.is_share && self.held() > self.limit / 2
     }
 
     /// Whether the loop does not read from this client until it takes its replies, because many of
     /// them wait and all clients together hold much memory.
     #[inline]
-    pub(in crate::server) fn holds(&self, session: &Session) -> bool {
+    pub fn holds(&self, session: &Session) -> bool {
         self.holds_readers() && session.reply.pending_len() > HELD_MIN && is_candidate(session)
     }
 
     /// The client waits until its replies are taken. O(1).
-    pub(in crate::server) fn hold(&mut self, session: &mut Session) {
+    pub fn hold(&mut self, session: &mut Session) {
         if !std::mem::replace(&mut session.held_queued, true) {
             self.held_readers.push(session.client.id);
         }
     }
 
     /// Takes the waiting clients that need not wait any more. O(clients that wait).
-    pub(in crate::server) fn resume(&mut self, clients: &mut Clients) -> Vec<ClientId> {
+    pub fn resume(&mut self, clients: &mut Clients) -> Vec<ClientId> {
         let mut free = Vec::new();
         for id in std::mem::take(&mut self.held_readers) {
             let Some(session) = clients.get_mut(id) else {
@@ -169,7 +164,7 @@ impl ClientMemory {
 
     /// Bytes of clients that do not count towards `maxmemory`. `running`: the client whose command
     /// asks, with its replies, which have grown since it was counted. O(1).
-    pub(in crate::server) fn not_counted(&self, running: Option<(&Client, &Reply)>) -> usize {
+    pub fn not_counted(&self, running: Option<(&Client, &Reply)>) -> usize {
         let grown = running.map_or(0, |(client, reply)| {
             client
                 .own_bytes(reply)
@@ -180,7 +175,7 @@ impl ClientMemory {
 
     /// The largest clients that the limit may close, largest first: without them the others fit,
     /// if that is possible.
-    pub(in crate::server) fn largest(&self, clients: &Clients) -> Vec<ClientId> {
+    pub(crate) fn largest(&self, clients: &Clients) -> Vec<ClientId> {
         let candidates = clients.iter().filter(|session| is_candidate(session));
         let limited = |session: &Session| session.client.buffers.counted.limited;
         let mut sizes: Vec<(usize, ClientId)> = candidates
@@ -204,7 +199,7 @@ impl ClientMemory {
 }
 
 /// Bytes that do not count towards `maxmemory`, of clients that have so many of their own.
-pub(in crate::server) fn not_counted_of(own: usize) -> usize {
+pub(crate) fn not_counted_of(own: usize) -> usize {
     (own + alloc::bytes_for_replies()).saturating_sub(FEW_BYTES)
 }
 

@@ -6,7 +6,7 @@ use russet_keyspace::{Eviction, EvictionOrder};
 
 /// Time limit of an eviction, for a `maxmemory-eviction-tenacity`, as in Redis: 50 microseconds per
 /// step up to ten, then 15 % more for each further step, unlimited at 100.
-pub(in crate::server) fn time_limit_nanos(tenacity: u32) -> u64 {
+pub(crate) fn time_limit_nanos(tenacity: u32) -> u64 {
     match tenacity {
         0..=10 => u64::from(tenacity) * 50_000,
         11..=99 => (500_000.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64,
@@ -15,7 +15,7 @@ pub(in crate::server) fn time_limit_nanos(tenacity: u32) -> u64 {
 }
 
 /// The eviction policy; `None`: nothing is evicted.
-pub(in crate::server) fn policy(config: &Config) -> Option<Eviction> {
+pub fn policy(config: &Config) -> Option<Eviction> {
     use EvictionOrder::{
         LeastFrequentlyUsed, LeastRecentlyModified, LeastRecentlyUsed, Random, SoonestExpiry,
     };

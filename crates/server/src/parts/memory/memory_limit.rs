@@ -41,7 +41,7 @@ impl MemoryLimit {
 
     /// Used bytes from which on keys are evicted; `usize::MAX`: there is no limit.
     #[inline]
-    pub(in crate::server) fn eviction_bound(&self) -> usize {
+    pub(crate) fn eviction_bound(&self) -> usize {
         match self.bytes {
             0 => usize::MAX,
             limit => (limit as usize).saturating_add(self.not_counted),
@@ -49,23 +49,23 @@ impl MemoryLimit {
     }
 
     /// Bytes of memory that takes a walk to measure, if that was done in this turn.
-    pub(in crate::server) fn walked(&self, turn: u64) -> Option<usize> {
+    pub(crate) fn walked(&self, turn: u64) -> Option<usize> {
         (self.walked.0 == turn).then_some(self.walked.1)
     }
 
-    pub(in crate::server) fn set_walked(&mut self, turn: u64, bytes: usize) {
+    pub(crate) fn set_walked(&mut self, turn: u64, bytes: usize) {
         self.walked = (turn, bytes);
     }
 
     /// Records how many bytes flushes have set aside. These bytes do not count, and are freed as
     /// soon as used memory plus these bytes exceeds the limit. `true`: the figure has changed.
     #[must_use]
-    pub(in crate::server) fn note_aside(&mut self, bytes: usize) -> bool {
+    pub(crate) fn note_aside(&mut self, bytes: usize) -> bool {
         std::mem::replace(&mut self.set_aside, bytes) != bytes
     }
 
     /// Used bytes from which on memory must be freed: keys, or data that flushes have set aside.
-    pub(in crate::server) fn room_bound(&self, eviction_bound: usize) -> usize {
+    pub(crate) fn room_bound(&self, eviction_bound: usize) -> usize {
         match self.set_aside {
             0 => eviction_bound,
             bytes => eviction_bound.min(self.eviction_bound().saturating_sub(bytes)),
@@ -86,13 +86,13 @@ impl MemoryLimit {
     /// may have changed.
     #[inline]
     #[must_use]
-    pub(in crate::server) fn set_not_counted(&mut self, bytes: usize) -> bool {
+    pub fn set_not_counted(&mut self, bytes: usize) -> bool {
         std::mem::replace(&mut self.not_counted, bytes) != bytes
     }
 
     /// Works out the limit from the configuration and, with `auto`, from the memory that there
     /// is now. Whether it has changed.
-    pub(in crate::server) fn update(&mut self, config: &Config) -> bool {
+    pub fn update(&mut self, config: &Config) -> bool {
         let before = self.bytes;
         (self.bytes, self.found) = match config.maxmemory {
             MaxMemory::Bytes(bytes) => (bytes, None),
@@ -109,7 +109,7 @@ impl MemoryLimit {
     /// Cron: follows the available memory, and checks resident memory. Whether the limit has
     /// changed.
     #[must_use]
-    pub(in crate::server) fn watch(&mut self, config: &Config, mono_ms: u64) -> bool {
+    pub fn watch(&mut self, config: &Config, mono_ms: u64) -> bool {
         if mono_ms.saturating_sub(self.looked_ms) < LOOK_EVERY_MS {
             return false;
         }

@@ -13,8 +13,8 @@ pub mod eviction;
 pub mod memory_limit;
 pub mod spare_buffers;
 
-use crate::server::clients::table::Clients;
-use crate::server::parts::replication::Replication;
+use crate::clients::table::Clients;
+use crate::parts::replication::Replication;
 use client_memory::ClientMemory;
 use defrag::Defrag;
 use memory_limit::MemoryLimit;
@@ -26,19 +26,15 @@ use spare_buffers::SpareBuffers;
 pub struct Memory {
     pub limit: MemoryLimit,
     /// `maxmemory-clients`.
-    pub(in crate::server) clients: ClientMemory,
-    pub(in crate::server) spare: SpareBuffers,
+    pub clients: ClientMemory,
+    pub(crate) spare: SpareBuffers,
     pub defrag: Defrag,
 }
 
 impl Memory {
     /// Used bytes from which on keys are evicted. A replica evicts nothing of its own, unless
     /// `replica-ignore-maxmemory` is off.
-    pub(in crate::server) fn eviction_bound(
-        &self,
-        replication: &Replication,
-        config: &Config,
-    ) -> usize {
+    pub(crate) fn eviction_bound(&self, replication: &Replication, config: &Config) -> usize {
         if replication.is_replica() && config.replica_ignore_maxmemory {
             usize::MAX
         } else {
@@ -47,11 +43,7 @@ impl Memory {
     }
 
     /// `maxmemory` or the clients' limit may have changed.
-    pub(in crate::server) fn set_client_memory_limit(
-        &mut self,
-        config: &Config,
-        sessions: &mut Clients,
-    ) {
+    pub(crate) fn set_client_memory_limit(&mut self, config: &Config, sessions: &mut Clients) {
         let Memory { limit, clients, .. } = self;
         clients.set_limit(config, limit, sessions);
     }

@@ -1,7 +1,7 @@
 //! Output buffers that no client has, kept for the next replies. They are returned to the allocator
 //! before a key is evicted.
 
-use crate::server::clients::session::Session;
+use crate::clients::session::Session;
 
 /// Output buffers kept for reuse, and the largest capacity worth keeping.
 const SPARE_BUFFERS_MAX: usize = 64;
@@ -11,7 +11,7 @@ const SPARE_BYTES_FREE: usize = 4096;
 
 /// Empty output buffers: a client has a buffer only while replies are pending.
 #[derive(Debug, Default)]
-pub(in crate::server) struct SpareBuffers {
+pub struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
     /// The capacities of the spare buffers.
     bytes: usize,
@@ -21,7 +21,7 @@ impl SpareBuffers {
     /// Returns all spare buffers to the allocator, because memory has reached its limit, unless the
     /// buffers have only a few bytes. `true`: they are returned.
     #[cold]
-    pub(in crate::server) fn give_up(&mut self) -> bool {
+    pub(crate) fn give_up(&mut self) -> bool {
         let is_worth_it = self.bytes > SPARE_BYTES_FREE;
         if is_worth_it {
             *self = SpareBuffers::default();
@@ -31,7 +31,7 @@ impl SpareBuffers {
 
     /// Gives a client a buffer for its next replies if it has none.
     #[inline]
-    pub(in crate::server) fn give_to(&mut self, session: &mut Session) {
+    pub(crate) fn give_to(&mut self, session: &mut Session) {
         if session.reply.capacity() == 0
             && let Some(buffer) = self.buffers.pop()
         {
@@ -42,7 +42,7 @@ impl SpareBuffers {
 
     /// Takes the buffer of a client whose replies are all sent.
     #[inline]
-    pub(in crate::server) fn take_from(&mut self, session: &mut Session) {
+    pub(crate) fn take_from(&mut self, session: &mut Session) {
         let capacity = session.reply.capacity();
         if capacity > 0 {
             let buffer = session.reply.take_buffer();
@@ -54,7 +54,7 @@ impl SpareBuffers {
     }
 
     /// Returns most of them to the allocator: now and then, while few are needed.
-    pub(in crate::server) fn shrink(&mut self) {
+    pub fn shrink(&mut self) {
         self.buffers.truncate(SPARE_BUFFERS_MAX / 4);
         self.bytes = self.buffers.iter().map(Vec::capacity).sum();
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::server::clients::client::{Client, ClientFlags};
+use crate::clients::client::{Client, ClientFlags};
 use russet_keyspace::ClientId;
 use russet_resp::{Reply, write_request};
 
@@ -11,7 +11,7 @@ use russet_resp::{Reply, write_request};
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// Encodes strings as an array.
-pub(in crate::server) fn message(parts: &[&[u8]]) -> Bytes {
+pub(crate) fn message(parts: &[&[u8]]) -> Bytes {
     let bytes: usize = parts.iter().map(|part| part.len() + 16).sum();
     let mut out = Vec::with_capacity(bytes + 8);
     write_request(&mut out, parts.iter().copied());
@@ -33,7 +33,7 @@ pub enum Notice {
 
 impl Notice {
     /// Writes the message in the client's protocol; RESP2 may have no form for it.
-    pub(in crate::server) fn write(&self, client: &Client, reply: &mut Reply) {
+    pub fn write(&self, client: &Client, reply: &mut Reply) {
         match self {
             Notice::Changed { keys, .. } if reply.resp3() => {
                 reply.push(2);

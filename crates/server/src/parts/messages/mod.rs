@@ -10,15 +10,15 @@ pub mod message;
 pub mod outbox;
 pub mod tracking;
 
-use crate::pubsub::Registry;
 use outbox::Outbox;
 use russet_keyspace::ClientId;
+use russet_pubsub::Registry;
 use tracking::Tracking;
 
 /// Messages between clients, and their receivers.
 #[derive(Default)]
 pub struct Messages {
-    pub(in crate::server) outbox: Outbox,
+    pub(crate) outbox: Outbox,
     /// Subscriptions.
     pub pubsub: Registry,
     /// Clients that track keys.

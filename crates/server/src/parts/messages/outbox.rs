@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::parts::messages::message::Notice;
+use crate::clients::client::{Client, ClientFlags};
+use crate::parts::messages::message::Notice;
 use russet_keyspace::ClientId;
 use russet_resp::Reply;
 
@@ -27,27 +27,27 @@ pub enum Post {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    pub(in crate::server) posts: Vec<(ClientId, Post)>,
+    pub(crate) posts: Vec<(ClientId, Post)>,
 }
 
 impl Outbox {
-    pub(in crate::server) fn add(&mut self, to: ClientId, post: Post) {
+    pub fn add(&mut self, to: ClientId, post: Post) {
         self.posts.push((to, post));
     }
 
     /// Puts messages taken earlier before messages posted since.
-    pub(in crate::server) fn put_before(&mut self, mut earlier: Outbox) {
+    pub(crate) fn put_before(&mut self, mut earlier: Outbox) {
         earlier.posts.append(&mut self.posts);
         *self = earlier;
     }
 
     /// The current length; later messages can be taken back.
-    pub(in crate::server) fn mark(&self) -> usize {
+    pub fn mark(&self) -> usize {
         self.posts.len()
     }
 
     /// Drops the messages posted since `mark`.
-    pub(in crate::server) fn take_back(&mut self, mark: usize) {
+    pub(crate) fn take_back(&mut self, mark: usize) {
         self.posts.truncate(mark);
     }
 
@@ -58,12 +58,11 @@ impl Outbox {
 }
 
 /// Clients that get nothing more.
-pub(in crate::server) const GONE: ClientFlags =
-    ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
+pub(crate) const GONE: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
 
 /// Writes an item after the pending replies.
 #[inline]
-pub(in crate::server) fn write_post(client: &Client, reply: &mut Reply, post: &Post) {
+pub(crate) fn write_post(client: &Client, reply: &mut Reply, post: &Post) {
     if client.flags.intersects(GONE) {
         return;
     }

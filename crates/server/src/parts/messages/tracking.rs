@@ -24,23 +24,23 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::pubsub::{Broadcast, News, PrefixList, Readers};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::parts::messages::message::{Notice, message};
-use crate::server::parts::messages::outbox::GONE;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::parts::messages::message::{Notice, message};
+use crate::parts::messages::outbox::GONE;
 use russet_acl::Users;
 use russet_command::table::Row;
 use russet_config::Config;
 use russet_keyspace::{Change, ChangeKind, ClientId};
+use russet_pubsub::{Broadcast, News, PrefixList, Readers};
 use russet_resp::Args;
 
 /// Keys evicted at once when there are too many; more, the longer that lasts.
 const GIVE_UP_BATCH: usize = 100;
 
 /// Messages with their receivers, in order.
-pub(in crate::server) type Notices = Vec<(ClientId, Notice)>;
+pub type Notices = Vec<(ClientId, Notice)>;
 
 /// The keys that a client is notified of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,12 +143,7 @@ impl Tracking {
     /// Starts or changes a client's tracking; `prefixes`, sorted, are added to the client's
     /// prefixes. `true`: this client is the first in the table.
     #[must_use]
-    pub(in crate::server) fn track(
-        &mut self,
-        client: &mut Client,
-        asked: Tracker,
-        prefixes: &[&[u8]],
-    ) -> bool {
+    pub fn track(&mut self, client: &mut Client, asked: Tracker, prefixes: &[&[u8]]) -> bool {
         let is_first = !self.is_on();
         let tracker = self.trackers.entry(client.id).or_default();
         *tracker = Tracker {
@@ -173,7 +168,7 @@ impl Tracking {
 
     /// Ends a client's tracking. `true`: it was the last client.
     #[must_use]
-    pub(in crate::server) fn end(&mut self, client: &mut Client) -> bool {
+    pub fn end(&mut self, client: &mut Client) -> bool {
         let all = ClientFlags::TRACKING | ClientFlags::CACHES | ClientFlags::CACHING_SAID;
         client.flags.remove(all);
         client.buffers.tracking_bytes = 0;
@@ -193,7 +188,7 @@ impl Tracking {
 
     /// CLIENT CACHING ends after the command that follows it, or the transaction.
     #[cold]
-    pub(in crate::server) fn end_caching(&self, client: &mut Client) {
+    pub(crate) fn end_caching(&self, client: &mut Client) {
         if client.flags.contains(ClientFlags::MULTI) {
             return;
         }
@@ -208,7 +203,7 @@ impl Tracking {
     /// Remembers the keys of a read command for its client. O(keys). `true`: there are too many
     /// keys now ([`Tracking::limit`]).
     #[must_use]
-    pub(in crate::server) fn remember<H>(
+    pub(crate) fn remember<H>(
         &mut self,
         client: ClientId,
         row: &Row<H>,
@@ -227,7 +222,7 @@ impl Tracking {
     /// Evicts keys until at most `tracking-table-max-keys` are left or this call's share is used
     /// up. `running` is the client whose command runs.
     #[must_use]
-    pub(in crate::server) fn limit(
+    pub fn limit(
         &mut self,
         config: &Config,
         running: Option<ClientId>,
@@ -255,7 +250,7 @@ impl Tracking {
 
     /// A key has changed. `running` is the client whose command changed it.
     #[must_use]
-    pub(in crate::server) fn changed(
+    pub fn changed(
         &mut self,
         change: Change<'_>,
         running: Option<ClientId>,
@@ -279,7 +274,7 @@ impl Tracking {
 
     /// Every key is invalid.
     #[must_use]
-    pub(in crate::server) fn all_changed(&mut self, clients: &Clients) -> Notices {
+    pub(crate) fn all_changed(&mut self, clients: &Clients) -> Notices {
         self.readers.clear();
         let mut all: Vec<ClientId> = self.trackers.keys().copied().collect();
         all.sort_unstable();
@@ -293,11 +288,7 @@ impl Tracking {
     /// Broadcast clients' keys that have changed since the last time, without keys that a client's
     /// user may not read now.
     #[must_use]
-    pub(in crate::server) fn take_broadcast(
-        &mut self,
-        clients: &Clients,
-        users: &Users,
-    ) -> Notices {
+    pub(crate) fn take_broadcast(&mut self, clients: &Clients, users: &Users) -> Notices {
         let mut news = Vec::new();
         let trackers = &mut self.trackers;
         let spares = |client| trackers.get(&client).is_some_and(|tracker| tracker.noloop);

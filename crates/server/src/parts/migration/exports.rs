@@ -7,7 +7,7 @@ use russet_resp::write_request;
 
 /// The stage of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum ExportStage {
+pub enum ExportStage {
     /// Another snapshot is being made.
     Waits,
     Passing,
@@ -16,7 +16,7 @@ pub(in crate::server) enum ExportStage {
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::server) struct Export {
+pub struct Export {
     pub job: Name,
     pub slots: Ranges,
     pub snapshot: MigrationLink,
@@ -32,7 +32,7 @@ pub(in crate::server) struct Export {
 
 /// All exports; few.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Exports {
+pub struct Exports {
     pub all: Vec<Export>,
 }
 

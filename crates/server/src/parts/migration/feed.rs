@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::server::parts::persist::snapshot::{Sink, SnapshotEnd};
+use crate::parts::persist::snapshot::{Sink, SnapshotEnd};
 use russet_keyspace::{DbIndex, KeyView, Saver};
 use russet_persistence::aof::CommandWriter;
 
@@ -22,7 +22,7 @@ struct Fed {
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(in crate::server) struct SlotFeed(Arc<Mutex<Fed>>);
+pub struct SlotFeed(Arc<Mutex<Fed>>);
 
 impl SlotFeed {
     fn fed(&self) -> MutexGuard<'_, Fed> {
@@ -52,7 +52,7 @@ impl SlotFeed {
 }
 
 /// See the module.
-pub(in crate::server) struct SlotsSink {
+pub struct SlotsSink {
     commands: CommandWriter,
     feed: SlotFeed,
     is_finished: bool,

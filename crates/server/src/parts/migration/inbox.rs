@@ -6,7 +6,7 @@
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Inbox {
+pub struct Inbox {
     bytes: Vec<u8>,
     used: usize,
 }

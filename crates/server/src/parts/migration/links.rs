@@ -13,20 +13,20 @@ use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
 
 use super::inbox::Inbox;
-use crate::server::clients::batch::Batch;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::session::Session;
+use crate::clients::batch::Batch;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::session::Session;
 use russet_keyspace::ClientId;
 use russet_net::{ConnectAttempt, Slab, Stream};
 
 /// The stage of a link.
-pub(in crate::server) enum MigrationLinkStage {
+pub enum MigrationLinkStage {
     Connecting(Box<ConnectAttempt>),
     Open(Stream),
 }
 
 /// See the module.
-pub(in crate::server) struct Dialled {
+pub struct Dialled {
     pub number: u64,
     pub stage: MigrationLinkStage,
     out: Vec<u8>,
@@ -97,7 +97,7 @@ impl Dialled {
 
 /// All of them; few.
 #[derive(Default)]
-pub(in crate::server) struct Links {
+pub struct Links {
     pub slab: Slab<Box<Dialled>>,
     places: HashMap<u64, (u32, u32)>,
     /// Links with bytes to read or to run that no event reports.

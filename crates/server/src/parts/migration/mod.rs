@@ -9,9 +9,9 @@ mod feed;
 mod inbox;
 mod links;
 
-pub(in crate::server) use exports::{Export, ExportStage, Exports};
-pub(in crate::server) use feed::{SlotFeed, SlotsSink};
-pub(in crate::server) use links::{Dialled, Links, MigrationLinkStage};
+pub(crate) use exports::{Export, ExportStage, Exports};
+pub(crate) use feed::{SlotFeed, SlotsSink};
+pub(crate) use links::{Dialled, Links, MigrationLinkStage};
 
 use russet_keyspace::{DropProgress, Keyspace};
 use std::collections::HashMap;
@@ -20,38 +20,38 @@ use russet_cluster::migration::{MigrationLink, Migrations, Name, Ranges, Setting
 use russet_replication::ReplOffset;
 
 /// See the module.
-pub(crate) struct MigrationDriver {
+pub struct MigrationDriver {
     pub(crate) machine: Migrations,
-    pub(in crate::server) links: Links,
-    pub(in crate::server) exports: Exports,
+    pub links: Links,
+    pub(crate) exports: Exports,
     /// Bytes for clients that are links, sent at the end of the turn.
-    pub(in crate::server) to_clients: HashMap<u64, ToClient>,
+    pub(crate) to_clients: HashMap<u64, ToClient>,
     /// Bytes of sources' commands that have been applied, and commands that failed, since the last
     /// report to the machine.
-    pub(in crate::server) applied: Vec<(MigrationLink, usize)>,
-    pub(in crate::server) failures: Vec<(MigrationLink, String)>,
+    pub(crate) applied: Vec<(MigrationLink, usize)>,
+    pub(crate) failures: Vec<(MigrationLink, String)>,
     /// Clients that are gone.
-    pub(in crate::server) gone: Vec<u64>,
+    pub gone: Vec<u64>,
     /// The ids that peers have announced by `CONF NODE-ID`.
-    pub(in crate::server) nodes: HashMap<u64, Name>,
+    pub nodes: HashMap<u64, Name>,
     /// Commands of sources that have been run.
-    pub(in crate::server) commands: u64,
+    pub commands: u64,
     /// The link whose command runs, if a link and not a client sent it.
-    pub(in crate::server) serving: Option<MigrationLink>,
+    pub(crate) serving: Option<MigrationLink>,
     /// Claims of slots that wait for replicas.
-    pub(in crate::server) claims: Vec<Claim>,
-    pub(in crate::server) routes_changed: bool,
-    pub(in crate::server) was_flushed: bool,
-    pub(in crate::server) tick_due_ms: u64,
+    pub claims: Vec<Claim>,
+    pub(crate) routes_changed: bool,
+    pub(crate) was_flushed: bool,
+    pub(crate) tick_due_ms: u64,
     /// Kept keys of slots are being deleted for want of memory.
-    pub(in crate::server) frees_kept: bool,
+    pub(crate) frees_kept: bool,
     /// An export waits until its link has sent more.
-    pub(in crate::server) awaits_room: bool,
+    pub(crate) awaits_room: bool,
 }
 
 /// Slots that have been received whole, and are claimed once the replicas have them, too.
 #[derive(Debug)]
-pub(in crate::server) struct Claim {
+pub struct Claim {
     pub job: Name,
     pub slots: Ranges,
     /// The end of the import in the stream of effects.
@@ -65,14 +65,14 @@ pub(in crate::server) struct Claim {
 
 /// See [`MigrationDriver::to_clients`].
 #[derive(Debug, Default)]
-pub(in crate::server) struct ToClient {
+pub struct ToClient {
     pub bytes: Vec<u8>,
     /// Close the link after that.
     pub closes: bool,
 }
 
 impl MigrationDriver {
-    pub(in crate::server) fn new(settings: Settings) -> MigrationDriver {
+    pub fn new(settings: Settings) -> MigrationDriver {
         MigrationDriver {
             machine: Migrations::new(settings),
             links: Links::default(),
@@ -94,7 +94,7 @@ impl MigrationDriver {
     }
 
     /// Directives may have changed.
-    pub(in crate::server) fn set_settings(&mut self, fresh: Settings) {
+    pub(crate) fn set_settings(&mut self, fresh: Settings) {
         let settings = self.machine.settings_mut();
         *settings = Settings {
             // DEBUG's, not directives'.
@@ -106,7 +106,7 @@ impl MigrationDriver {
     }
 
     /// Whether there is something to do that no event reports.
-    pub(in crate::server) fn has_urgent(&self) -> bool {
+    pub fn has_urgent(&self) -> bool {
         !self.to_clients.is_empty()
             || !self.applied.is_empty()
             || !self.failures.is_empty()
@@ -118,7 +118,7 @@ impl MigrationDriver {
     }
 
     /// Notes that a command of so many bytes has been applied.
-    pub(in crate::server) fn note_applied(&mut self, link: MigrationLink, bytes: usize) {
+    pub(crate) fn note_applied(&mut self, link: MigrationLink, bytes: usize) {
         match self.applied.iter_mut().find(|(of, _)| *of == link) {
             Some((_, sum)) => *sum += bytes,
             None => self.applied.push((link, bytes)),
@@ -126,12 +126,12 @@ impl MigrationDriver {
     }
 
     /// When the machine's next tick is due, monotonic milliseconds; `None`: it is idle.
-    pub(in crate::server) fn due_ms(&self) -> Option<u64> {
+    pub fn due_ms(&self) -> Option<u64> {
         (!self.machine.is_idle()).then_some(self.tick_due_ms)
     }
 
     /// Appends bytes to a link's output.
-    pub(in crate::server) fn send(&mut self, link: MigrationLink, bytes: &[u8]) {
+    pub fn send(&mut self, link: MigrationLink, bytes: &[u8]) {
         match link {
             MigrationLink::Dialled(number) => self.links.send(number, bytes),
             MigrationLink::Client(id) => {
@@ -142,7 +142,7 @@ impl MigrationDriver {
     }
 
     /// Bytes of effects that wait for the end of a migration's snapshot, or to be sent.
-    pub(in crate::server) fn unsent_of(&self, job: Name) -> usize {
+    pub(crate) fn unsent_of(&self, job: Name) -> usize {
         let export = self.exports.all.iter().find(|export| export.job == job);
         export.map_or(0, |export| {
             let held = export.held.as_ref().map_or(0, Vec::len);
@@ -156,7 +156,7 @@ impl MigrationDriver {
     }
 
     /// Bytes of buffers: (output, input).
-    pub(in crate::server) fn memory_bytes(&self) -> (usize, usize) {
+    pub fn memory_bytes(&self) -> (usize, usize) {
         let waiting: usize = self
             .to_clients
             .values()
@@ -167,16 +167,13 @@ impl MigrationDriver {
     }
 
     /// Whether keys are kept of slots that another node has claimed.
-    pub(in crate::server) fn has_kept(&self) -> bool {
+    pub(crate) fn has_kept(&self) -> bool {
         self.machine.has_kept() || self.frees_kept
     }
 }
 
 /// The figures of slots that move, in lines as CLUSTER INFO has them.
-pub(in crate::server) fn figures(
-    migrations: Option<&MigrationDriver>,
-    keyspace: &Keyspace,
-) -> String {
+pub fn figures(migrations: Option<&MigrationDriver>, keyspace: &Keyspace) -> String {
     let active = migrations.map_or(0, |driver| driver.machine.active());
     let DropProgress {
         running,
@@ -198,6 +195,6 @@ pub(in crate::server) fn figures(
 
 /// Whether effects are passed on to other nodes.
 #[inline]
-pub(in crate::server) fn exports_slots(migrations: Option<&MigrationDriver>) -> bool {
+pub(crate) fn exports_slots(migrations: Option<&MigrationDriver>) -> bool {
     migrations.is_some_and(|driver| driver.exports.are_streamed())
 }

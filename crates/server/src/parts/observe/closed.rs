@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::server::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{EndReason, Ending};
 
 /// Connections remembered.
 const REMEMBERED: usize = 128;

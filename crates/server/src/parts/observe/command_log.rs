@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::server::clients::client::Client;
+use crate::clients::client::Client;
 use russet_base::clock::Cycles;
 use russet_base::memory::alloc;
 use russet_command::Flags;
@@ -124,7 +124,7 @@ impl CommandLogs {
 
     /// Logs a command in the given log if `value` reaches the log's threshold. `now_s`: Unix
     /// seconds.
-    pub(in crate::server) fn note<H>(
+    pub fn note<H>(
         &mut self,
         kind: LogKind,
         ran: &Logged<'_, H>,
@@ -152,7 +152,7 @@ impl CommandLogs {
 
     /// Logs a command if its request or its reply is large. A command without a request of its own
     /// is judged by its reply alone.
-    pub(in crate::server) fn note_large<H>(
+    pub(crate) fn note_large<H>(
         &mut self,
         ran: &Logged<'_, H>,
         with_request: bool,
@@ -167,7 +167,7 @@ impl CommandLogs {
     }
 
     /// Trims the logs to lengths that were lowered. A disabled log keeps its entries.
-    pub(in crate::server) fn trim(&mut self, config: &Config) {
+    pub fn trim(&mut self, config: &Config) {
         for kind in [LogKind::Slow, LogKind::LargeRequest, LogKind::LargeReply] {
             let (threshold, len_max) = limits(config, kind);
             if len_max > 0 && threshold >= 0 {
@@ -178,7 +178,7 @@ impl CommandLogs {
 }
 
 /// A command that has run, as the logs see it.
-pub(in crate::server) struct Logged<'a, H: 'static> {
+pub struct Logged<'a, H: 'static> {
     pub client: &'a Client,
     pub table: &'a CommandTable<H>,
     pub row: &'a Row<H>,
@@ -230,14 +230,14 @@ fn shortened<H>(ran: &Logged<'_, H>, config: &Config) -> Vec<Vec<u8>> {
 }
 
 /// Upper bound on the bytes that a bulk string adds to its text on the wire.
-pub(in crate::server) const HEADER_MAX: usize = 16;
+pub(crate) const HEADER_MAX: usize = 16;
 
 /// A threshold for time that is long for a fast command, microseconds.
 const LONG_US: u64 = 1000;
 
 /// Thresholds from which a command is checked against the logs.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Thresholds {
+pub struct Thresholds {
     pub ticks: u64,
     /// Of time: no call of a fast command takes as long, unless something is wrong.
     pub are_long: bool,

@@ -1,14 +1,14 @@
 //! The state of the endpoints of `metrics-port` (`observe::metrics`).
 
-use crate::server::parts::observe::percentiles::Percentiles;
+use crate::parts::observe::percentiles::Percentiles;
 
 /// See the module.
 #[derive(Default)]
 pub struct Metrics {
-    pub(in crate::server) percentiles: Percentiles,
+    pub(crate) percentiles: Percentiles,
     pub figures: Figures,
     /// Bytes of the last text, an estimate for the next text.
-    pub(in crate::server) text_bytes: usize,
+    pub text_bytes: usize,
 }
 
 /// Statistics of scraping.

@@ -15,11 +15,11 @@ pub mod metrics;
 pub mod percentiles;
 pub mod recorder;
 
-use crate::server::figures::latency::Latency;
-use crate::server::figures::recent::RecentPeaks;
-use crate::server::figures::stats::{CommandStats, Rate, Stats};
-use crate::server::parts::cluster::slot_stats::SlotStats;
-use crate::server::parts::observe::hotkeys::Windows;
+use crate::figures::latency::Latency;
+use crate::figures::recent::RecentPeaks;
+use crate::figures::stats::{CommandStats, Rate, Stats};
+use crate::parts::cluster::slot_stats::SlotStats;
+use crate::parts::observe::hotkeys::Windows;
 use audit::Audit;
 use closed::Closed;
 use command_log::CommandLogs;
@@ -40,16 +40,16 @@ pub struct Diagnostics {
     pub latency: Latency,
     /// Peaks of clients' buffers in the last seconds.
     pub recent: RecentPeaks,
-    pub(in crate::server) hotkeys: Hotkeys,
+    pub hotkeys: Hotkeys,
     pub audit: Audit,
     /// Connections that ended.
     pub closed: Closed,
     /// Figures of slots.
     pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.
-    pub(in crate::server) http_reported_ms: Option<u64>,
+    pub http_reported_ms: Option<u64>,
     /// When the crash report's INFO is renewed, monotonic milliseconds.
-    pub(in crate::server) report_due_ms: u64,
+    pub(crate) report_due_ms: u64,
 }
 
 /// INFO's `instantaneous_*`.
@@ -65,7 +65,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub(in crate::server) fn sample(&mut self, stats: &Stats, now_ms: u64) {
+    pub fn sample(&mut self, stats: &Stats, now_ms: u64) {
         self.commands.sample(stats.commands, now_ms);
         self.input.sample(stats.net_input_bytes, now_ms);
         self.output.sample(stats.net_output_bytes, now_ms);

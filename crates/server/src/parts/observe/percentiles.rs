@@ -11,8 +11,8 @@
 
 use smallvec::SmallVec;
 
-use crate::server::figures::histogram::Histogram;
-use crate::server::figures::stats::CommandStats;
+use crate::figures::histogram::Histogram;
+use crate::figures::stats::CommandStats;
 
 /// Histograms read per scrape: a quarter of a millisecond.
 const LOOKS_MAX: usize = 24;
@@ -21,14 +21,14 @@ const STEP_MS: u64 = 30_000;
 
 /// The last read of a command's histogram.
 #[derive(Clone, Debug, Default)]
-pub(in crate::server) struct Found {
+pub struct Found {
     /// Calls at that time, and the ticks of the cycle counter that they took.
-    pub(in crate::server) calls: u64,
-    pub(in crate::server) ticks: u64,
+    pub calls: u64,
+    pub ticks: u64,
     /// Microseconds, in the order of `latency-tracking-info-percentiles`; of the last minute.
-    pub(in crate::server) micros: SmallVec<[f64; 4]>,
+    pub micros: SmallVec<[f64; 4]>,
     /// `(microseconds, calls that took no longer)`, since the start.
-    pub(in crate::server) levels: Vec<(u64, u64)>,
+    pub(crate) levels: Vec<(u64, u64)>,
     read_ms: u64,
     /// The copy that is subtracted, and the copy that replaces it when it is old enough.
     base: Option<Box<Histogram>>,
@@ -37,22 +37,17 @@ pub(in crate::server) struct Found {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Percentiles {
-    pub(in crate::server) found: Vec<Found>,
+pub struct Percentiles {
+    pub found: Vec<Found>,
     /// The configured percentiles.
-    pub(in crate::server) percents: Vec<f64>,
+    pub(crate) percents: Vec<f64>,
     /// The next row to read.
-    pub(in crate::server) next: usize,
+    pub next: usize,
 }
 
 impl Percentiles {
     /// Reads some histograms of the commands' `stats` again.
-    pub(in crate::server) fn look(
-        &mut self,
-        percents: &[f64],
-        stats: &[CommandStats],
-        now_ms: u64,
-    ) {
+    pub fn look(&mut self, percents: &[f64], stats: &[CommandStats], now_ms: u64) {
         if *percents != self.percents {
             self.percents = percents.to_vec();
             self.found.clear();

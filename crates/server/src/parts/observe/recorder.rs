@@ -28,7 +28,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub(in crate::server) fn take_effects(&mut self, effects: &Effects) {
+    pub fn take_effects(&mut self, effects: &Effects) {
         for unit in effects.units() {
             let stated = unit.requests().map(|request| Stated {
                 db: request.db,
@@ -38,7 +38,7 @@ impl Recorder {
         }
     }
 
-    pub(in crate::server) fn take_changes(&mut self, journal: &Journal) {
+    pub(crate) fn take_changes(&mut self, journal: &Journal) {
         let named = journal.changes().filter(|change| !change.event.is_empty());
         let event = |change: Change<'_>| KeyEvent {
             db: change.db,

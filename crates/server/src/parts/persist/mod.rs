@@ -14,7 +14,7 @@ pub mod loading;
 pub mod shutdown;
 pub mod snapshot;
 
-use crate::server::process::DataLocks;
+use crate::process::DataLocks;
 use aof::Aof;
 use backups::Backups;
 use loading::Loading;
@@ -39,7 +39,7 @@ pub struct Persist {
 
 impl Persist {
     /// `now_s`: Unix seconds.
-    pub(in crate::server) fn new(now_s: i64) -> Persist {
+    pub fn new(now_s: i64) -> Persist {
         Persist {
             loading: Loading::default(),
             snapshots: Snapshots::default(),
@@ -53,7 +53,7 @@ impl Persist {
     /// Appends bytes to this server's stream; the log takes `logged` in their place, which lacks
     /// `left_out` bytes at its end.
     #[inline]
-    pub(in crate::server) fn append_stream(
+    pub(crate) fn append_stream(
         &mut self,
         stream: &mut Stream,
         now: &Now,
@@ -70,13 +70,7 @@ impl Persist {
     }
 
     /// Appends a part of the primary's stream. `db`: the database selected after it.
-    pub(in crate::server) fn append_unit(
-        &mut self,
-        stream: &mut Stream,
-        now: &Now,
-        db: DbIndex,
-        unit: &Unit,
-    ) {
+    pub(crate) fn append_unit(&mut self, stream: &mut Stream, now: &Now, db: DbIndex, unit: &Unit) {
         self.append_stream(stream, now, &unit.bytes, &unit.logged, unit.left_out);
         stream.set_selected(Some(db));
     }

@@ -1,6 +1,6 @@
 //! The options of a shutdown, given by SHUTDOWN or by the setting for a signal.
 
-use crate::server::parts::run::signals::Signals;
+use crate::parts::run::signals::Signals;
 use russet_config::ShutdownFlags;
 use std::sync::Arc;
 

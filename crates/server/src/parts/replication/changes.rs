@@ -157,7 +157,7 @@ pub struct Changes {
 
 /// A client whose command waits or has more to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct Waiting {
+pub struct Waiting {
     pub client: ClientId,
     /// The client has read up to here; `None`: there is more to read.
     pub limit: Option<ReplOffset>,
@@ -170,7 +170,7 @@ pub(in crate::server) struct Waiting {
 impl Changes {
     /// Whether the next unit, of this time, user and position, needs no note before it.
     #[inline]
-    pub(in crate::server) fn is_said(&self, unix_ms: u64, user: &[u8], at: ReplOffset) -> bool {
+    pub(crate) fn is_said(&self, unix_ms: u64, user: &[u8], at: ReplOffset) -> bool {
         !self.is_stale
             && self.said.as_ref().is_some_and(|said| {
                 let before = said.context.unix_ms.unwrap_or(0);
@@ -181,7 +181,7 @@ impl Changes {
     }
 
     /// A note is in the stream, before the position `at`.
-    pub(in crate::server) fn received(&mut self, note: Note<'_>, at: ReplOffset) {
+    pub(crate) fn received(&mut self, note: Note<'_>, at: ReplOffset) {
         match note {
             Note::By { unix_ms, user, .. } => {
                 let said = self.said.get_or_insert_default();
@@ -198,29 +198,29 @@ impl Changes {
 
     /// Whether readers of the stream attribute the next units to the last note.
     #[inline]
-    pub(in crate::server) fn has_said(&self) -> bool {
+    pub fn has_said(&self) -> bool {
         self.said.is_some()
     }
 
     /// Units of this server are in the stream, before the position `at`. Returns whether a client
     /// waits for replicas to acknowledge them.
-    pub(in crate::server) fn wrote(&mut self, at: ReplOffset) -> bool {
+    pub(crate) fn wrote(&mut self, at: ReplOffset) -> bool {
         self.wrote_to = at;
         self.waiting_for_replicas > 0
     }
 
     /// The position after the last unit of this server.
-    pub(in crate::server) fn wrote_to(&self) -> ReplOffset {
+    pub(crate) fn wrote_to(&self) -> ReplOffset {
         self.wrote_to
     }
 
     /// The next unit needs a note in any case: readers of memory begin anew.
-    pub(in crate::server) fn repeat_note(&mut self) {
+    pub(crate) fn repeat_note(&mut self) {
         self.is_stale = true;
     }
 
     /// The context (database, user, time) of the next change of the stream.
-    pub(in crate::server) fn context(&self, db: Option<DbIndex>) -> Context {
+    pub fn context(&self, db: Option<DbIndex>) -> Context {
         let said = self.said.as_ref().map(|said| said.context.clone());
         Context {
             db,
@@ -245,7 +245,7 @@ impl Changes {
     }
 
     /// Keeps the reader of a client's command, which continues later.
-    pub(in crate::server) fn go_on_later(&mut self, waiting: Waiting, mut reader: Reader) {
+    pub(crate) fn go_on_later(&mut self, waiting: Waiting, mut reader: Reader) {
         reader.units.shrink();
         reader.is_waiting = true;
         self.readers.insert(waiting.client, reader);
@@ -275,14 +275,14 @@ impl Changes {
 
     /// The client does not wait any more. If it was answered, its reader is kept for its next
     /// command.
-    pub(in crate::server) fn drop_unserved(&mut self, client: ClientId) {
+    pub(crate) fn drop_unserved(&mut self, client: ClientId) {
         if (self.readers.get(&client)).is_some_and(|reader| reader.is_waiting) {
             self.drop_reader(client);
         }
     }
 
     /// Drops the readers that no command has used for a while.
-    pub(in crate::server) fn drop_idle(&mut self, now_ms: u64) {
+    pub(crate) fn drop_idle(&mut self, now_ms: u64) {
         let is_used = |reader: &Reader| now_ms.saturating_sub(reader.used_ms) < IDLE_MS;
         self.readers
             .retain(|_, reader| reader.is_waiting || is_used(reader));
@@ -294,29 +294,25 @@ impl Changes {
     }
 
     /// Whether a command can continue at once.
-    pub(in crate::server) fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.waiting.iter().any(|waiting| waiting.limit.is_none())
     }
 
     /// Whether there may be more for any waiting client, now that the limit and the history are
     /// these.
-    pub(in crate::server) fn may_have_news(&self, now: (ReplOffset, ReplId)) -> bool {
+    pub(crate) fn may_have_news(&self, now: (ReplOffset, ReplId)) -> bool {
         self.waiting_for_replicas > 0 || self.served_at != Some(now) || self.has_work()
     }
 
     /// Takes the clients that wait, to serve them; clients that have to wait longer register again.
-    pub(in crate::server) fn take_waiting(&mut self) -> Vec<Waiting> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
         self.waiting_for_replicas = 0;
         std::mem::take(&mut self.waiting)
     }
 
     /// These wait as before, and are the first to be served next; the others have been served with
     /// this limit and history.
-    pub(in crate::server) fn wait_again(
-        &mut self,
-        mut first: Vec<Waiting>,
-        now: (ReplOffset, ReplId),
-    ) {
+    pub(crate) fn wait_again(&mut self, mut first: Vec<Waiting>, now: (ReplOffset, ReplId)) {
         let for_replicas = first.iter().filter(|waiting| waiting.replicas > 0);
         self.waiting_for_replicas += for_replicas.count();
         first.append(&mut self.waiting);
@@ -327,12 +323,12 @@ impl Changes {
     }
 
     /// The first position that a client which waits has still to read.
-    pub(in crate::server) fn lowest_waiting(&self) -> Option<ReplOffset> {
+    pub(crate) fn lowest_waiting(&self) -> Option<ReplOffset> {
         self.lowest_waiting
     }
 
     /// The change stream is off: commands that wait are to run again, and no place is kept.
-    pub(in crate::server) fn end_all(&mut self) {
+    pub(crate) fn end_all(&mut self) {
         self.readers.retain(|_, reader| reader.is_waiting);
         for waiting in &mut self.waiting {
             waiting.limit = None;

@@ -42,7 +42,7 @@ impl Failing {
     }
 
     /// A replica is gone that was sent a copy and has acknowledged nothing.
-    pub(in crate::server) fn note(&mut self, (ip, port): (String, u16), now_ms: u64) {
+    pub fn note(&mut self, (ip, port): (String, u16), now_ms: u64) {
         self.0
             .retain(|its| now_ms.saturating_sub(its.failed_ms) < FORGET_MS);
         let before = self.0.iter().position(|its| its.is_at(&ip, port));
@@ -67,13 +67,13 @@ impl Failing {
     }
 
     /// A replica, named by its address and port, has acknowledged its copy.
-    pub(in crate::server) fn recovered(&mut self, name: &str) {
+    pub(crate) fn recovered(&mut self, name: &str) {
         self.0
             .retain(|its| name != format!("{}:{}", its.ip, its.port));
     }
 
     /// The replica at this address, if it is in the list.
-    pub(in crate::server) fn at(&mut self, ip: &str, port: u16) -> Option<&mut FailingReplica> {
+    pub fn at(&mut self, ip: &str, port: u16) -> Option<&mut FailingReplica> {
         self.0.iter_mut().find(|its| its.is_at(ip, port))
     }
 

@@ -13,11 +13,11 @@
 pub struct Failover {
     pub stage: FailoverStage,
     /// The replica that is to take over; `None`: the first that has everything.
-    pub(in crate::server) target: Option<(String, u16)>,
+    pub target: Option<(String, u16)>,
     /// At the deadline the target takes over even without the whole stream.
-    pub(in crate::server) forced: bool,
+    pub forced: bool,
     /// Monotonic milliseconds.
-    pub(in crate::server) deadline_ms: Option<u64>,
+    pub(crate) deadline_ms: Option<u64>,
 }
 
 /// The stage of a failover.

@@ -18,19 +18,19 @@ pub struct LocalExpiries(BTreeSet<(i64, DbIndex, Box<[u8]>)>);
 
 impl LocalExpiries {
     /// A key that expires at `when`, Unix milliseconds.
-    pub(in crate::server) fn add(&mut self, when: i64, db: DbIndex, key: &[u8]) {
+    pub fn add(&mut self, when: i64, db: DbIndex, key: &[u8]) {
         if self.0.len() < KEYS_MAX {
             self.0.insert((when, db, key.into()));
         }
     }
 
     /// Takes a key that was to expire before `now_ms`.
-    pub(in crate::server) fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Box<[u8]>)> {
+    pub(crate) fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Box<[u8]>)> {
         self.0.first().filter(|(when, ..)| *when < now_ms)?;
         self.0.pop_first().map(|(_, db, key)| (db, key))
     }
 
-    pub(in crate::server) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 

@@ -16,7 +16,7 @@ pub mod sending;
 mod slow;
 pub mod upstream;
 
-use crate::server::parts::replication::replicas::{Facts, Replica, ReplicaState};
+use crate::parts::replication::replicas::{Facts, Replica, ReplicaState};
 use russet_base::clock::Now;
 use russet_config::Config;
 use russet_keyspace::ClientId;
@@ -44,31 +44,31 @@ pub struct Replication {
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
     /// Since when a primary has no replica, monotonic milliseconds.
-    pub(in crate::server) alone_since_ms: Option<u64>,
+    pub(crate) alone_since_ms: Option<u64>,
     /// The last second in which cron checked the links.
-    pub(in crate::server) tended_s: u64,
+    pub(crate) tended_s: u64,
     /// When the stream had its last PING, monotonic milliseconds.
-    pub(in crate::server) pinged_ms: u64,
+    pub(crate) pinged_ms: u64,
     /// A client waits for acknowledgements: the stream gets a GETACK in this turn.
-    pub(in crate::server) asks_acks: bool,
+    pub(crate) asks_acks: bool,
     /// The stream leaves in this turn, without waiting for more bytes.
-    pub(in crate::server) sends_at_once: bool,
+    pub(crate) sends_at_once: bool,
     /// Since when a part of the stream waits for more, in ticks (`run::feed`).
-    pub(in crate::server) gathers_since: Option<u64>,
+    pub(crate) gathers_since: Option<u64>,
     /// Acknowledgements have been received since the clients that wait for them were last checked.
-    pub(in crate::server) has_acks: bool,
+    pub(crate) has_acks: bool,
     /// The snapshot for replicas that was begun last.
-    pub(in crate::server) sync: Option<SharedSync>,
+    pub sync: Option<SharedSync>,
     /// Compresses the stream for replicas that take it so.
-    pub(in crate::server) packs: Packs,
+    pub(crate) packs: Packs,
     /// Links on which compressed bytes were damaged.
     pub compression_errors: u64,
     /// Keys that this replica expires by itself.
     pub local_expiries: LocalExpiries,
     /// The last undo of a flush is before this position of the stream.
-    pub(in crate::server) undone_at: Option<ReplOffset>,
+    pub(crate) undone_at: Option<ReplOffset>,
     /// Another undo is at the end of the stream, or about to be.
-    pub(in crate::server) undone_now: bool,
+    pub(crate) undone_now: bool,
     /// The writes that the last demotion has lost.
     pub lost: Option<LostWrites>,
     /// FAILOVER in progress.
@@ -122,12 +122,12 @@ pub enum PausePoint {
 
 impl Replication {
     /// Whether DEBUG REPL-PAUSE has named this point.
-    pub(in crate::server) fn pauses_at(&self, point: PausePoint) -> bool {
+    pub(crate) fn pauses_at(&self, point: PausePoint) -> bool {
         self.pause_at == Some(point)
     }
 
     /// Stops the process if DEBUG REPL-PAUSE has named this point.
-    pub(in crate::server) fn pause_at(&self, point: PausePoint) {
+    pub fn pause_at(&self, point: PausePoint) {
         if self.pauses_at(point) {
             tracing::warn!("Process is about to stop: DEBUG REPL-PAUSE");
             // It cannot fail, because the process is the caller.
@@ -136,7 +136,7 @@ impl Replication {
     }
 
     /// Whether a snapshot of the primary is being loaded.
-    pub(in crate::server) fn loads(&self) -> bool {
+    pub(crate) fn loads(&self) -> bool {
         // A socket has events; a file has none.
         let phase = self.upstream.as_ref().map(|upstream| upstream.core.phase());
         phase == Some(Phase::LoadingFile)
@@ -156,7 +156,7 @@ impl Replication {
 
     /// Whether this is a replica that has lost its primary, and the settings forbid showing its
     /// data.
-    pub(in crate::server) fn is_stale(&self, config: &Config) -> bool {
+    pub(crate) fn is_stale(&self, config: &Config) -> bool {
         !config.replica_serve_stale_data && self.is_cut_off()
     }
 
@@ -169,7 +169,7 @@ impl Replication {
 
     /// Whether a write has to be refused because there are too few good replicas
     /// (`min-replicas-to-write`).
-    pub(in crate::server) fn lacks_replicas(&self, config: &Config, now: &Now) -> bool {
+    pub(crate) fn lacks_replicas(&self, config: &Config, now: &Now) -> bool {
         let wanted = config.min_replicas_to_write as usize;
         wanted > 0
             && config.min_replicas_max_lag > 0
@@ -178,14 +178,14 @@ impl Replication {
     }
 
     /// Whether the stream after `from` has an undo, and the replica does not know FLUSH UNDO.
-    pub(in crate::server) fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
+    pub fn crosses_undo(&self, facts: &Facts, from: ReplOffset) -> bool {
         let is_later = self.undone_at.is_some_and(|at| from < at);
         !facts.knows_undo() && (is_later || self.undone_now)
     }
 
     /// Bytes of the stream that a client, if it is a replica, has still to be sent. They are in the
     /// backlog.
-    pub(in crate::server) fn unsent_to(&self, stream: &Stream, id: ClientId) -> usize {
+    pub(crate) fn unsent_to(&self, stream: &Stream, id: ClientId) -> usize {
         let replica = self.replicas.get(id);
         let reads =
             |r: &&Replica| !matches!(r.state, ReplicaState::Introduced | ReplicaState::Waits(_));

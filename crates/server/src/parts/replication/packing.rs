@@ -26,7 +26,7 @@ const KEPT_BLOCKS: usize = 8;
 
 /// A link whose stream is compressed.
 #[derive(Debug)]
-pub(in crate::server) struct Packing {
+pub struct Packing {
     /// The position from which on the backlog has the bytes that were sent on this link.
     begin: ReplOffset,
     has_begun: bool,
@@ -109,7 +109,7 @@ pub struct Packs {
 impl Packs {
     /// The next block for a link at a position, of bytes before `end`; and its length in bytes of
     /// the stream. `is_shared`: other links may be sent the same block.
-    pub(in crate::server) fn block(
+    pub fn block(
         &mut self,
         backlog: &Backlog,
         packing: &Packing,
@@ -151,7 +151,7 @@ impl Packs {
     }
 
     /// A block of bytes that are not in the backlog.
-    pub(in crate::server) fn pack(&mut self, before: &[u8], bytes: &[u8]) -> Bytes {
+    pub fn pack(&mut self, before: &[u8], bytes: &[u8]) -> Bytes {
         let mut block = Vec::new();
         let packer = self.packer.get_or_insert_default();
         packer.block(before, bytes, &mut block);
@@ -159,7 +159,7 @@ impl Packs {
     }
 
     /// No link is compressed any more.
-    pub(in crate::server) fn free(&mut self) {
+    pub(crate) fn free(&mut self) {
         *self = Packs::default();
     }
 }

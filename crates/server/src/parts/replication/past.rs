@@ -5,9 +5,9 @@
 //! readers get only changes that a restarted server has ([`Past::recoverable`]). O(1) except for
 //! the look into files.
 
-use crate::server::parts::persist::Persist;
-use crate::server::parts::replication::Replication;
-use crate::server::parts::replication::changes::{Changes, Reader, Source};
+use crate::parts::persist::Persist;
+use crate::parts::replication::Replication;
+use crate::parts::replication::changes::{Changes, Reader, Source};
 use russet_command::CommandError;
 use russet_persistence::aof::{Feed, LogFeed};
 use russet_replication::change_stream::{Context, Units};
@@ -16,30 +16,30 @@ use russet_resp::write_request;
 
 /// A reader of a file begins this far before the requested position: if the file has notes, a note
 /// is within that distance.
-pub(in crate::server) const LOOK_BACK_BYTES: u64 = 128 * 1024;
+pub(crate) const LOOK_BACK_BYTES: u64 = 128 * 1024;
 /// Bytes that are taken from the source at a time.
-pub(in crate::server) const PIECE_BYTES: usize = 64 * 1024;
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 /// Bytes of the stream that a command reads before others have their turn.
-pub(in crate::server) const SLICE_BYTES: u64 = 256 * 1024;
+pub(crate) const SLICE_BYTES: u64 = 256 * 1024;
 
 /// See the module.
 #[derive(Clone, Copy)]
 pub struct Past<'a> {
-    pub(in crate::server) stream: &'a Stream,
-    pub(in crate::server) persist: &'a Persist,
-    pub(in crate::server) replication: &'a Replication,
+    pub stream: &'a Stream,
+    pub persist: &'a Persist,
+    pub replication: &'a Replication,
 }
 
 impl Past<'_> {
     /// The position up to which replicas may be sent the stream: the part that the append only file
     /// promises to keep. So a primary that restarts has everything that its replicas have.
-    pub(in crate::server) fn sendable(&self) -> ReplOffset {
+    pub(crate) fn sendable(&self) -> ReplOffset {
         let safe = self.persist.aof.log().map(|log| log.writer.safe());
         safe.map_or(self.stream.offset(), |safe| safe.min(self.stream.offset()))
     }
 
     /// A reader of the log for a replica at a position, if the log has the stream after it.
-    pub(in crate::server) fn log_feed(&self, from: Position) -> Option<LogFeed> {
+    pub(crate) fn log_feed(&self, from: Position) -> Option<LogFeed> {
         let log = self.persist.aof.log()?;
         let is_past = self.stream.is_past(from);
         is_past.then(|| log.feed(from.offset)).flatten()
@@ -75,14 +75,14 @@ impl Past<'_> {
     /// The lowest position to which this server can restart if it is killed now. A write that waits
     /// for an fsync does not count, because a reader, unlike a replica, cannot take back changes
     /// that it has passed on.
-    pub(in crate::server) fn recoverable(&self) -> ReplOffset {
+    pub(crate) fn recoverable(&self) -> ReplOffset {
         let written = self.persist.aof.log().map(|log| log.writer.written());
         let sendable = self.sendable();
         written.map_or(sendable, |written| written.min(sendable))
     }
 
     /// The position up to which changes are given.
-    pub(in crate::server) fn changes_limit(&self, replicas: usize) -> ReplOffset {
+    pub(crate) fn changes_limit(&self, replicas: usize) -> ReplOffset {
         let safe = self.recoverable();
         match replicas {
             0 => safe,
@@ -90,12 +90,7 @@ impl Past<'_> {
         }
     }
 
-    pub(in crate::server) fn changes_reader(
-        &self,
-        units: Units,
-        source: Source,
-        from: ReplOffset,
-    ) -> Reader {
+    pub(crate) fn changes_reader(&self, units: Units, source: Source, from: ReplOffset) -> Reader {
         Reader::new(units, source, (self.stream.history().id, from))
     }
 
@@ -135,10 +130,7 @@ impl Past<'_> {
 
     /// The reader has begun in the middle of a file without notes: only the begin of the file
     /// names the selected database, so the reader starts again there.
-    pub(in crate::server) fn begin_with_file(
-        &self,
-        reader: &mut Reader,
-    ) -> Result<(), CommandError> {
+    pub(crate) fn begin_with_file(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let log = self.persist.aof.log();
         let found = log.and_then(|log| log.feed_of_file(reader.from));
         let (begin, feed) = found.ok_or_else(|| self.changes_lost(reader.next))?;
@@ -149,11 +141,7 @@ impl Past<'_> {
     }
 
     /// Gives the reader more bytes. `false`: there are none yet.
-    pub(in crate::server) fn fill(
-        &self,
-        reader: &mut Reader,
-        left: &mut u64,
-    ) -> Result<bool, CommandError> {
+    pub fn fill(&self, reader: &mut Reader, left: &mut u64) -> Result<bool, CommandError> {
         let at = reader.units.end();
         let holds = |at| {
             self.stream
@@ -203,7 +191,7 @@ impl Past<'_> {
 
     /// The backlog has dropped bytes that the reader has not read: the files have these bytes, or
     /// they are lost.
-    pub(in crate::server) fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
+    pub(crate) fn move_to_log(&self, reader: &mut Reader) -> Result<(), CommandError> {
         let at = reader.units.position();
         let log = self.persist.aof.log();
         let feed = log.and_then(|log| log.feed(at));

@@ -19,8 +19,8 @@
 //! further back than the backlog is sent the stream from the files of the log ([`Replica::log`]).
 //! Few replicas are expected: the table is a list.
 
-use crate::server::clients::client::Client;
-use crate::server::clients::table::Clients;
+use crate::clients::client::Client;
+use crate::clients::table::Clients;
 use std::collections::VecDeque;
 
 use super::packing::Packing;
@@ -70,12 +70,12 @@ pub struct Facts {
 
 impl Facts {
     /// Whether a replica can be sent an undo; a tool that watches the stream can.
-    pub(in crate::server) fn knows_undo(&self) -> bool {
+    pub(crate) fn knows_undo(&self) -> bool {
         self.flush_undo || self.observer
     }
 
     /// The address that a replica has announced, else the address of its connection.
-    pub(in crate::server) fn announced_ip(&self, client: Option<&Client>) -> String {
+    pub(crate) fn announced_ip(&self, client: Option<&Client>) -> String {
         match &self.ip {
             Some(ip) => String::from_utf8_lossy(ip).into_owned(),
             None => {
@@ -95,7 +95,7 @@ pub enum Filter {
 
 /// The state of a replica.
 #[derive(Debug, Default)]
-pub(in crate::server) enum ReplicaState {
+pub enum ReplicaState {
     /// The replica has announced a fact, and asked for nothing yet.
     #[default]
     Introduced,
@@ -115,7 +115,7 @@ pub(in crate::server) enum ReplicaState {
 
 /// A replica that waits for a snapshot to begin.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Waiting {
+pub struct Waiting {
     pub since_ms: u64,
     /// The replica asked by SYNC: no +FULLRESYNC, no ACKs.
     pub by_sync: bool,
@@ -126,46 +126,46 @@ pub(in crate::server) struct Waiting {
 pub struct Replica {
     pub id: ClientId,
     pub facts: Facts,
-    pub(in crate::server) state: ReplicaState,
+    pub state: ReplicaState,
     /// The position up to which the stream has been given to the replica's socket.
-    pub(in crate::server) sent: ReplOffset,
+    pub sent: ReplOffset,
     /// State of the compression, if the replica's stream is compressed.
-    pub(in crate::server) packing: Option<Box<Packing>>,
+    pub(crate) packing: Option<Box<Packing>>,
     /// The reader of the log that serves the replica; `None`: the backlog serves it.
-    pub(in crate::server) log: Option<Box<LogFeed>>,
+    pub log: Option<Box<LogFeed>>,
     /// The earliest time of the next try to serve the replica from the log, monotonic milliseconds.
-    pub(in crate::server) log_retry_ms: u64,
+    pub(crate) log_retry_ms: u64,
     /// The positions that the replica has acknowledged: applied, and on its disk.
     pub acked: ReplOffset,
     pub acked_on_disk: ReplOffset,
     /// The acknowledged position counts, because on this link the replica has sent it, or has asked
     /// to continue from it. Before, the replica may still be loading its snapshot.
-    pub(in crate::server) is_confirmed: bool,
+    pub(crate) is_confirmed: bool,
     /// A later link has the same announced address, and this link has brought nothing since. It is
     /// the half-open link of a replica that has connected again, and the replica does not count
     /// twice.
-    pub(in crate::server) is_replaced: bool,
+    pub(crate) is_replaced: bool,
     /// When the replica's last bytes were received, monotonic milliseconds.
     pub received_ms: u64,
     /// Bytes received from the replica up to cron's last check.
-    pub(in crate::server) received_bytes: u64,
+    pub(crate) received_bytes: u64,
     /// Since when the replica's unsent bytes exceed the soft limit, monotonic milliseconds.
-    pub(in crate::server) over_soft_since_ms: Option<u64>,
+    pub(crate) over_soft_since_ms: Option<u64>,
     /// The replica's socket has the settings for replicas.
-    pub(in crate::server) is_tuned: bool,
+    pub(crate) is_tuned: bool,
     /// The replica asked by SYNC, and never acknowledges.
-    pub(in crate::server) is_mute: bool,
+    pub(crate) is_mute: bool,
 }
 
 impl Replica {
     /// Whether the replica has acknowledged the data up to a position.
-    pub(in crate::server) fn has_acked(&self, offset: ReplOffset) -> bool {
+    pub(crate) fn has_acked(&self, offset: ReplOffset) -> bool {
         self.is_online() && self.is_confirmed && self.acked >= offset
     }
 
     /// Whether the primary has sent the replica a whole snapshot, or is sending it, and the
     /// replica, which would acknowledge it, has acknowledged nothing.
-    pub(in crate::server) fn owes_ack_of_copy(&self) -> bool {
+    pub(crate) fn owes_ack_of_copy(&self) -> bool {
         let facts = &self.facts;
         // Without a port, replicas cannot be distinguished.
         let acknowledges = facts.port > 0
@@ -194,12 +194,12 @@ impl Replica {
     }
 
     /// Whether the primary sends this link the stream.
-    pub(in crate::server) fn gets_stream(&self) -> bool {
+    pub(crate) fn gets_stream(&self) -> bool {
         matches!(self.state, ReplicaState::Online | ReplicaState::Streams)
     }
 
     /// Whether the replica's socket has taken only a part of the last block.
-    pub(in crate::server) fn is_inside_block(&self) -> bool {
+    pub(crate) fn is_inside_block(&self) -> bool {
         let packing = self.packing.as_ref();
         packing.is_some_and(|packing| !packing.unsent().is_empty())
     }
@@ -262,7 +262,7 @@ impl Replicas {
             .filter(|r| !matches!(r.state, ReplicaState::Introduced))
     }
 
-    pub(in crate::server) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
         self.all
             .iter_mut()
             .filter(|r| !matches!(r.state, ReplicaState::Introduced))
@@ -275,7 +275,7 @@ impl Replicas {
     }
 
     /// Replicas whose stream is compressed.
-    pub(in crate::server) fn packing(&self) -> usize {
+    pub(crate) fn packing(&self) -> usize {
         let all = self.all.iter();
         all.filter(|replica| replica.packing.is_some()).count()
     }
@@ -284,11 +284,7 @@ impl Replicas {
 
     /// Second links that have not asked for a snapshot within `limit_ms`. While such a link exists,
     /// the primary does not disconnect the silent main link.
-    pub(in crate::server) fn silent(
-        &self,
-        now_ms: u64,
-        limit_ms: u64,
-    ) -> impl Iterator<Item = ClientId> {
+    pub(crate) fn silent(&self, now_ms: u64, limit_ms: u64) -> impl Iterator<Item = ClientId> {
         let is_silent = move |r: &&Replica| {
             r.facts.rdb_channel_link
                 && matches!(r.state, ReplicaState::Introduced)
@@ -298,14 +294,14 @@ impl Replicas {
     }
 
     /// Whether the second link of this main link is there.
-    pub(in crate::server) fn has_second(&self, main: &Replica) -> bool {
+    pub(crate) fn has_second(&self, main: &Replica) -> bool {
         let is_second =
             |r: &Replica| r.facts.main == Some(main.id) || main.facts.second == Some(r.id);
         self.all.iter().any(is_second)
     }
 
     /// Keeps the stream from here on for the main link of this second link.
-    pub(in crate::server) fn pin(&mut self, second: ClientId, from: ReplOffset) {
+    pub(crate) fn pin(&mut self, second: ClientId, from: ReplOffset) {
         self.pins.push(Pin {
             second,
             from,
@@ -319,7 +315,7 @@ impl Replicas {
     }
 
     /// The main link of this second link has joined, or never will.
-    pub(in crate::server) fn unpin(&mut self, second: ClientId) {
+    pub(crate) fn unpin(&mut self, second: ClientId) {
         self.pins.retain(|pin| pin.second != second);
     }
 
@@ -331,7 +327,7 @@ impl Replicas {
     }
 
     /// Drops the pins for main links that have not joined in time. Returns their number.
-    pub(in crate::server) fn drop_old_pins(&mut self, now_ms: u64) -> usize {
+    pub(crate) fn drop_old_pins(&mut self, now_ms: u64) -> usize {
         let before = self.pins.len();
         self.pins
             .retain(|pin| pin.until_ms.is_none_or(|until_ms| now_ms < until_ms));
@@ -351,7 +347,7 @@ impl Replicas {
         self.all.iter().find(|replica| replica.id == id)
     }
 
-    pub(in crate::server) fn get_mut(&mut self, id: ClientId) -> Option<&mut Replica> {
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Replica> {
         self.all.iter_mut().find(|replica| replica.id == id)
     }
 
@@ -392,7 +388,7 @@ impl Replicas {
 
     /// The client is gone. Returns whether it was a replica, and the other links of its replica
     /// that are of no use without it.
-    pub(in crate::server) fn remove(&mut self, id: ClientId, now_ms: u64) -> (bool, Vec<ClientId>) {
+    pub fn remove(&mut self, id: ClientId, now_ms: u64) -> (bool, Vec<ClientId>) {
         let Some(at) = self.all.iter().position(|replica| replica.id == id) else {
             return (false, Vec::new());
         };
@@ -425,7 +421,7 @@ impl Replicas {
     }
 
     /// A replica that has acknowledged something is disconnected; `ip` as it is announced.
-    pub(in crate::server) fn remember(&mut self, ip: String, port: u16, acked: ReplOffset) {
+    pub(crate) fn remember(&mut self, ip: String, port: u16, acked: ReplOffset) {
         self.departed
             .retain(|(its_ip, its_port, _)| (its_ip, *its_port) != (&ip, port));
         self.departed.push_back((ip, port, acked));
@@ -435,11 +431,11 @@ impl Replicas {
     }
 
     /// See [`Replicas::remember`].
-    pub(in crate::server) fn departed(&self) -> impl Iterator<Item = &(String, u16, ReplOffset)> {
+    pub(crate) fn departed(&self) -> impl Iterator<Item = &(String, u16, ReplOffset)> {
         self.departed.iter()
     }
 
-    pub(in crate::server) fn forget_departed(&mut self) {
+    pub(crate) fn forget_departed(&mut self) {
         self.departed.clear();
     }
 
@@ -455,7 +451,7 @@ impl Replicas {
     }
 
     /// The first position of the stream that a replica has still to be sent from the backlog.
-    pub(in crate::server) fn unsent(&self) -> Option<ReplOffset> {
+    pub fn unsent(&self) -> Option<ReplOffset> {
         let readers = self.readers().filter(|replica| replica.log.is_none());
         let unsent = readers.map(|replica| replica.sent);
         unsent.chain(self.pins.iter().map(|pin| pin.from)).min()

@@ -9,7 +9,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::server::parts::persist::snapshot::SyncContent;
+use crate::parts::persist::snapshot::SyncContent;
 use russet_base::random;
 use russet_persistence::rdb::PeerFormat;
 use russet_persistence::spool::{Spool, SpoolReader};
@@ -19,7 +19,7 @@ const MARK_BYTES: usize = 40;
 
 /// The form in which a snapshot is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum SnapshotFraming {
+pub enum SnapshotFraming {
     /// `$<length>`: begins when the whole snapshot is there.
     Length,
     /// `$EOF:<mark>`: begins at once.
@@ -28,7 +28,7 @@ pub(in crate::server) enum SnapshotFraming {
 
 /// A replica's requirements of a snapshot: replicas with the same needs share a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct SyncNeeds {
+pub struct SyncNeeds {
     pub reads: PeerFormat,
     pub content: SyncContent,
     pub sent_as: SnapshotFraming,
@@ -39,7 +39,7 @@ pub(in crate::server) struct SyncNeeds {
 }
 
 /// A snapshot for replicas that is being made, which others may join.
-pub(in crate::server) struct SharedSync {
+pub struct SharedSync {
     pub spool: Spool,
     pub needs: SyncNeeds,
     /// The position of the stream that follows the snapshot.
@@ -48,7 +48,7 @@ pub(in crate::server) struct SharedSync {
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::server) struct Sending {
+pub struct Sending {
     spool: Spool,
     reader: SpoolReader,
     form: SnapshotFraming,
@@ -68,7 +68,7 @@ enum SendStage {
 }
 
 /// The next step for the socket.
-pub(in crate::server) enum Next {
+pub enum Next {
     /// These bytes are to be written; [`Sending::advance`] takes how many were.
     Bytes(Bytes),
     /// Nothing can be sent now; the spool wakes the loop.

@@ -18,13 +18,13 @@ const RETRY_MS: u64 = 1000;
 
 /// The log cannot be read as the stream.
 #[derive(Debug)]
-pub(in crate::server) struct Unreadable;
+pub struct Unreadable;
 
 impl Replicas {
     /// Replicas that have been sent the stream up to a position before `before` only continue from
     /// the log, if the log has their positions. O(replicas), and a bounded read of a file for each
     /// replica that changes.
-    pub(in crate::server) fn move_to_log(
+    pub(crate) fn move_to_log(
         &mut self,
         before: ReplOffset,
         log: &Log,

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::server::parts::persist::loading::{RdbFile, RdbStream};
+use crate::parts::persist::loading::{RdbFile, RdbStream};
 use russet_host::{Action, LinkId};
 use russet_keyspace::{ClientId, Keyspace};
 use russet_net::{ConnectAttempt, Stream};
@@ -20,23 +20,23 @@ pub struct Upstream {
     /// The machine that decides.
     pub core: machine::Upstream,
     /// A connection that is being made.
-    pub(in crate::server) dialing: Option<(LinkId, Box<ConnectAttempt>)>,
+    pub(crate) dialing: Option<(LinkId, Box<ConnectAttempt>)>,
     /// The connections that are made.
-    pub(in crate::server) main: Option<Socket>,
-    pub(in crate::server) second: Option<Socket>,
+    pub main: Option<Socket>,
+    pub second: Option<Socket>,
     /// The snapshot's file, while it is received.
-    pub(in crate::server) file: Option<SyncFile>,
+    pub file: Option<SyncFile>,
     /// Bytes that were stored in the file in this turn.
-    pub(in crate::server) stored: usize,
-    pub(in crate::server) load: Option<Box<SyncLoad>>,
+    pub stored: usize,
+    pub load: Option<Box<SyncLoad>>,
     /// The client that is the link, while the link is online.
     pub client: Option<ClientId>,
     /// Actions that need the loop's poll.
-    pub(in crate::server) for_loop: VecDeque<Action<Order>>,
+    pub(crate) for_loop: VecDeque<Action<Order>>,
 }
 
 /// A connection to the primary that is no client's.
-pub(in crate::server) struct Socket {
+pub struct Socket {
     pub stream: Stream,
     /// Bytes that the socket has not taken.
     pub out: Vec<u8>,
@@ -70,7 +70,7 @@ impl Socket {
 }
 
 /// A file for a snapshot. Dropped, it is deleted.
-pub(in crate::server) struct SyncFile {
+pub struct SyncFile {
     file: File,
     path: PathBuf,
 }
@@ -119,7 +119,7 @@ impl Drop for SyncFile {
 }
 
 /// A snapshot that is being loaded (`replication::load`).
-pub(in crate::server) struct SyncLoad {
+pub struct SyncLoad {
     pub source: Source,
     /// The keyspace that is loaded beside the keyspace in use (`swapdb`).
     pub beside: Option<Box<Keyspace>>,
@@ -134,7 +134,7 @@ pub(in crate::server) struct SyncLoad {
 }
 
 /// The source of a snapshot.
-pub(in crate::server) enum Source {
+pub enum Source {
     File(Box<RdbFile>),
     /// The link, as its bytes come.
     Link(Box<RdbStream>),
@@ -155,7 +155,7 @@ impl Upstream {
         }
     }
 
-    pub(in crate::server) fn socket(&mut self, link: Link) -> Option<&mut Socket> {
+    pub fn socket(&mut self, link: Link) -> Option<&mut Socket> {
         match link {
             Link::Main => self.main.as_mut(),
             Link::Second => self.second.as_mut(),
@@ -163,7 +163,7 @@ impl Upstream {
     }
 
     /// Ends what an attempt has made, but for a load.
-    pub(in crate::server) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         (self.main, self.second, self.dialing) = (None, None, None);
         (self.file, self.client) = (None, None);
         self.for_loop.clear();
@@ -177,7 +177,7 @@ impl Upstream {
 
     /// Whether a snapshot is being loaded.
     #[cfg(any(test, feature = "testing"))]
-    pub(in crate::server) fn is_loading(&self) -> bool {
+    pub fn is_loading(&self) -> bool {
         use russet_replication::upstream::Phase;
         matches!(self.core.phase(), Phase::LoadingFile | Phase::LoadingStream)
     }

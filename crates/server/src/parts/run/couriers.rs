@@ -19,9 +19,9 @@ use russet_net::io_thread::{
 };
 use russet_net::{Role, Stream, Target};
 
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
+use crate::clients::client::ClientFlags;
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
 
 /// Connections that a courier must have more than another courier before some are moved.
 const UNEVEN_MIN: usize = 4;
@@ -30,12 +30,12 @@ const FETCH_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct IoThreads {
+pub struct IoThreads {
     all: Vec<IoThread>,
     /// The loop's, once there was an I/O thread.
     waker: Option<Arc<ThreadWaker>>,
     /// Clients are given to I/O threads when their turn comes.
-    pub(in crate::server) takes_clients: bool,
+    pub(crate) takes_clients: bool,
     /// A ring was full: tasks wait here.
     is_full: bool,
     /// Reads and writes of I/O threads that have ended.
@@ -78,25 +78,21 @@ fn id_of(session: &Session) -> ConnectionId {
 
 impl IoThreads {
     #[inline]
-    pub(in crate::server) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    pub(in crate::server) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.all.len()
     }
 
     /// All of them, by their numbers.
-    pub(in crate::server) fn iter(&self) -> impl Iterator<Item = &IoThread> {
+    pub fn iter(&self) -> impl Iterator<Item = &IoThread> {
         self.all.iter()
     }
 
     /// Starts a further courier, which wakes the poll of `registry`.
-    pub(in crate::server) fn start(
-        &mut self,
-        registry: &mio::Registry,
-        rest_us: u32,
-    ) -> io::Result<()> {
+    pub fn start(&mut self, registry: &mio::Registry, rest_us: u32) -> io::Result<()> {
         let waker = match &self.waker {
             Some(waker) => Arc::clone(waker),
             None => {
@@ -117,7 +113,7 @@ impl IoThreads {
 
     /// Gives a session's socket, which is in no poll, to the courier with the fewest connections,
     /// among couriers that are not overloaded.
-    pub(in crate::server) fn adopt(&mut self, session: &mut Session) {
+    pub fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
         let overloaded = self.overloaded;
         let fewest = self.all[..staying].iter_mut().min_by_key(|io_thread| {
@@ -136,7 +132,7 @@ impl IoThreads {
 
     /// Collects the replies written to a session, and the orders for its courier.
     #[inline]
-    pub(in crate::server) fn collect(&mut self, session: &mut Session) {
+    pub fn collect(&mut self, session: &mut Session) {
         let id = id_of(session);
         if let Some(Stream::Handoff(handoff)) = &mut session.stream
             && let Some(io_thread) = self.all.get_mut(handoff.io_thread() as usize - 1)
@@ -147,7 +143,7 @@ impl IoThreads {
     }
 
     /// Ends a session's connection in both directions, now.
-    pub(in crate::server) fn shut_down(&mut self, session: &mut Session) {
+    pub(crate) fn shut_down(&mut self, session: &mut Session) {
         self.collect(session);
         let id = id_of(session);
         if let Some(io_thread) = self.of(session) {
@@ -157,7 +153,7 @@ impl IoThreads {
     }
 
     /// Has a session's socket closed; `false`: it is not an I/O thread's.
-    pub(in crate::server) fn close(&mut self, session: &mut Session) -> bool {
+    pub(crate) fn close(&mut self, session: &mut Session) -> bool {
         self.collect(session);
         let id = id_of(session);
         let buffers = &session.client.buffers;
@@ -174,7 +170,7 @@ impl IoThreads {
     }
 
     /// Asks for a session's socket.
-    pub(in crate::server) fn recall(&mut self, session: &mut Session) {
+    pub(crate) fn recall(&mut self, session: &mut Session) {
         let id = id_of(session);
         if let Some(Stream::Handoff(handoff)) = &mut session.stream
             && !handoff.is_recalled()
@@ -186,7 +182,7 @@ impl IoThreads {
 
     /// Takes a session's socket back at once, into the poll of this registry. This takes a round of
     /// the session's courier; reports of other connections that come meanwhile are served later.
-    pub(in crate::server) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
+    pub(crate) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
         if session.client.io_thread == 0 || !self.has_back(session) {
             return;
         }
@@ -240,7 +236,7 @@ impl IoThreads {
     /// Begins to serve the next parcel of a courier, first the parcels that came with a fetched
     /// socket. `false`: there is none.
     #[inline]
-    pub(in crate::server) fn begin(&mut self, at: usize) -> bool {
+    pub fn begin(&mut self, at: usize) -> bool {
         let fetched = self.fetched.iter().position(|(of, _)| *of == at);
         let batch = match fetched.and_then(|index| self.fetched.remove(index)) {
             Some((_, batch)) => Some(batch),
@@ -252,7 +248,7 @@ impl IoThreads {
     /// Begins to serve the reports that came for clients in the middle of a command. `false`: there
     /// is nothing.
     #[inline]
-    pub(in crate::server) fn begin_deferred(&mut self) -> bool {
+    pub(crate) fn begin_deferred(&mut self) -> bool {
         let batch = self.deferred.pop_front();
         self.serve(None, batch)
     }
@@ -266,14 +262,14 @@ impl IoThreads {
 
     /// The block, and all reports, of the batch that is being served.
     #[inline]
-    pub(in crate::server) fn served(&self) -> Option<(&Bytes, &[Report])> {
+    pub fn served(&self) -> Option<(&Bytes, &[Report])> {
         let batch = &self.serving.last()?.batch;
         Some((&batch.block, &batch.reports))
     }
 
     /// The next report of the batch that is being served.
     #[inline]
-    pub(in crate::server) fn next_report(&mut self) -> Option<Report> {
+    pub(crate) fn next_report(&mut self) -> Option<Report> {
         let serving = self.serving.last_mut()?;
         let report = serving.batch.reports.get_mut(serving.next)?.take();
         serving.next += 1;
@@ -283,7 +279,7 @@ impl IoThreads {
     /// A report of the parcel that is being served, not served itself: it comes before all later
     /// reports of its connection.
     #[cold]
-    pub(in crate::server) fn defer(&mut self, report: Report) {
+    pub(crate) fn defer(&mut self, report: Report) {
         let mut deferred = DeferredReads::default();
         if let Some(serving) = self.serving.last() {
             deferred.add(&serving.batch.block, report);
@@ -293,7 +289,7 @@ impl IoThreads {
 
     /// As [`IoThreads::defer`], for a socket that has come back.
     #[cold]
-    pub(in crate::server) fn defer_socket(&mut self, id: ConnectionId, socket: Stream) {
+    pub(crate) fn defer_socket(&mut self, id: ConnectionId, socket: Stream) {
         let mut deferred = DeferredReads::default();
         deferred.recalled(id, socket);
         self.deferred.extend(deferred.into_batch());
@@ -301,10 +297,7 @@ impl IoThreads {
 
     /// For a guest: the reports that are left of the loop's batch, of connections for which
     /// `is_free`.
-    pub(in crate::server) fn take_reports(
-        &mut self,
-        is_free: impl Fn(ConnectionId) -> bool,
-    ) -> Vec<Report> {
+    pub(crate) fn take_reports(&mut self, is_free: impl Fn(ConnectionId) -> bool) -> Vec<Report> {
         let Some(Serving { batch, next, .. }) = self.serving.last_mut() else {
             return Vec::new();
         };
@@ -316,7 +309,7 @@ impl IoThreads {
     /// The next socket that the batch that is being served has brought back, of a connection for
     /// which `is_free`.
     #[inline]
-    pub(in crate::server) fn next_recalled(
+    pub(crate) fn next_recalled(
         &mut self,
         is_free: impl Fn(ConnectionId) -> bool,
     ) -> Option<(ConnectionId, Stream)> {
@@ -328,7 +321,7 @@ impl IoThreads {
     /// The parcel that is being served is at its end: returns it to its courier, and copies the
     /// bytes of its block that a connection has not taken.
     #[inline]
-    pub(in crate::server) fn end(&mut self, clients: &mut Clients) {
+    pub fn end(&mut self, clients: &mut Clients) {
         let Some(Serving { at, batch, .. }) = self.serving.pop() else {
             return;
         };
@@ -348,7 +341,7 @@ impl IoThreads {
     }
 
     /// A session's socket has come back.
-    pub(in crate::server) fn returned(&mut self, session: &mut Session, socket: Stream) {
+    pub(crate) fn returned(&mut self, session: &mut Session, socket: Stream) {
         if let Some(io_thread) = self.of(session) {
             io_thread.returned();
         }
@@ -365,7 +358,7 @@ impl IoThreads {
 
     /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: measures how
     /// busy the loop and the couriers were since the last tick.
-    pub(in crate::server) fn measure(&mut self, now_us: u64, turns_us: u64) {
+    pub fn measure(&mut self, now_us: u64, turns_us: u64) {
         let busy = |io_thread: &IoThread| io_thread.figures().busy_us.load(Relaxed);
         let works: Vec<u64> = self.all.iter().map(busy).collect();
         let (then_us, turns_then, works_then) =
@@ -378,17 +371,13 @@ impl IoThreads {
     }
 
     /// The change of the number of I/O threads, of which there may be `most`.
-    pub(in crate::server) fn advise(
-        &mut self,
-        most: usize,
-        are_active: impl Fn(usize) -> bool,
-    ) -> Advice {
+    pub(crate) fn advise(&mut self, most: usize, are_active: impl Fn(usize) -> bool) -> Advice {
         let (of_loop, io_threads) = &self.shares;
         self.scaling.advise(*of_loop, io_threads, most, are_active)
     }
 
     /// The last I/O thread is to end: its connections are asked for. Ends it if it has none.
-    pub(in crate::server) fn retire(&mut self, clients: &mut Clients) {
+    pub(crate) fn retire(&mut self, clients: &mut Clients) {
         self.retires = false;
         let Some(last) = self.all.last() else {
             return;
@@ -412,16 +401,12 @@ impl IoThreads {
     }
 
     /// Whether a courier is about to end.
-    pub(in crate::server) fn retires(&self) -> bool {
+    pub(crate) fn retires(&self) -> bool {
         self.retires
     }
 
     /// Evens out the couriers' work, by how busy they were; if none was busy, their connections.
-    pub(in crate::server) fn even_out(
-        &mut self,
-        clients: &mut Clients,
-        is_active: impl Fn(&Session) -> bool,
-    ) {
+    pub(crate) fn even_out(&mut self, clients: &mut Clients, is_active: impl Fn(&Session) -> bool) {
         self.overloaded = None;
         match spread(&self.shares.1) {
             Spread::Even => {}
@@ -470,7 +455,7 @@ impl IoThreads {
 
     /// Sends all tasks.
     #[inline]
-    pub(in crate::server) fn post(&mut self) {
+    pub(crate) fn post(&mut self) {
         self.is_full = false;
         for io_thread in &mut self.all {
             self.is_full |= !io_thread.post();
@@ -478,20 +463,20 @@ impl IoThreads {
     }
 
     /// Whether tasks wait for room in a ring.
-    pub(in crate::server) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Whether any has something for the loop.
     #[inline]
-    pub(in crate::server) fn have_batches(&self) -> bool {
+    pub(crate) fn have_batches(&self) -> bool {
         !self.fetched.is_empty()
             || !self.deferred.is_empty()
             || self.all.iter().any(IoThread::has_batches)
     }
 
     /// The loop is about to sleep; `false`: there is something for it.
-    pub(in crate::server) fn begin_sleep(&self) -> bool {
+    pub(crate) fn begin_sleep(&self) -> bool {
         let Some(waker) = &self.waker else {
             return true;
         };
@@ -504,7 +489,7 @@ impl IoThreads {
     }
 
     /// The loop is awake.
-    pub(in crate::server) fn end_sleep(&self) {
+    pub(crate) fn end_sleep(&self) {
         if let Some(waker) = &self.waker {
             waker.end_sleep();
         }
@@ -512,12 +497,12 @@ impl IoThreads {
 
     /// Memory for replies on their way through couriers, beyond their initial room: the initial
     /// room and the blocks count as any memory does. O(couriers).
-    pub(in crate::server) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.all.iter().map(IoThread::memory_bytes).sum()
     }
 
     /// Reads and writes of all I/O threads so far.
-    pub(in crate::server) fn reads_and_writes(&self) -> (u64, u64) {
+    pub(crate) fn reads_and_writes(&self) -> (u64, u64) {
         self.all
             .iter()
             .fold(self.ended, |(reads, writes), io_thread| {
@@ -530,7 +515,7 @@ impl IoThreads {
     }
 
     /// Ends all couriers, with their connections.
-    pub(in crate::server) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.all.drain(..).for_each(IoThread::stop);
     }
 }

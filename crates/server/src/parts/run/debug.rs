@@ -2,7 +2,7 @@
 //!
 //! All are off in a server at work; none is saved.
 
-use crate::server::parts::observe::recorder::Recorder;
+use crate::parts::observe::recorder::Recorder;
 
 /// Switches of DEBUG and tests.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub struct Debugging {
     pub clock_by_hand: bool,
     /// A rule of queries over shards that a simulation breaks on purpose.
     #[cfg(feature = "testing")]
-    pub broken_rule: Option<crate::server::parts::cluster::BrokenRule>,
+    pub broken_rule: Option<crate::parts::cluster::BrokenRule>,
     /// Records effects and changes for a test.
     pub recorder: Option<Recorder>,
 }

@@ -9,7 +9,7 @@ use russet_net::{Destination, SocketSettings};
 use rustls::ClientConfig;
 
 /// A machine's way to another server, from the address that is configured for that.
-pub(in crate::server) fn destination(
+pub fn destination(
     config: &Config,
     host: &[u8],
     port: u16,
@@ -25,7 +25,7 @@ pub(in crate::server) fn destination(
 }
 
 /// How sockets of links to other servers are made.
-pub(in crate::server) fn link_socket(config: &Config) -> SocketSettings {
+pub(crate) fn link_socket(config: &Config) -> SocketSettings {
     SocketSettings {
         mark: config.socket_mark_id,
         multipath: config.repl_mptcp,

@@ -3,24 +3,24 @@
 use std::collections::VecDeque;
 use std::slice;
 
-use crate::server::clients::session::Session;
+use crate::clients::session::Session;
 use russet_keyspace::{DbIndex, KeyHash, Keyspace};
 
 /// Bytes of an early read.
-pub(in crate::server) const EARLY_BYTES_MAX: usize = 512;
+pub const EARLY_BYTES_MAX: usize = 512;
 /// Early reads that wait together: as many keys as a batch has, and for the same reason.
-pub(in crate::server) const EARLY_MAX: usize = 16;
+pub const EARLY_MAX: usize = 16;
 
 /// A client's request.
-pub(in crate::server) struct EarlyRead {
-    pub(in crate::server) slot: u32,
-    pub(in crate::server) generation: u32,
-    pub(in crate::server) bytes: Vec<u8>,
+pub struct EarlyRead {
+    pub slot: u32,
+    pub(crate) generation: u32,
+    pub bytes: Vec<u8>,
 }
 
 /// See the module.
 #[derive(Default)]
-pub(in crate::server) struct Early {
+pub struct Early {
     reads: VecDeque<EarlyRead>,
     keys: Vec<(DbIndex, KeyHash)>,
     /// Buffers of reads that have run.
@@ -28,16 +28,16 @@ pub(in crate::server) struct Early {
 }
 
 impl Early {
-    pub(in crate::server) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.reads.len()
     }
 
-    pub(in crate::server) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.reads.is_empty()
     }
 
     /// Keeps the bytes read of a client, with the hash of its key in the client's database.
-    pub(in crate::server) fn add(&mut self, session: &Session, bytes: &[u8], key: Option<KeyHash>) {
+    pub fn add(&mut self, session: &Session, bytes: &[u8], key: Option<KeyHash>) {
         let mut kept = self.unused.pop().unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(bytes);
@@ -53,7 +53,7 @@ impl Early {
 
     /// Prefetches the memory that the lookups of the keys will read; returns how many keys. A
     /// single key gains nothing: its lookup follows immediately.
-    pub(in crate::server) fn prefetch(&mut self, keyspace: &Keyspace) -> usize {
+    pub fn prefetch(&mut self, keyspace: &Keyspace) -> usize {
         let many = if self.keys.len() > 1 {
             &self.keys[..]
         } else {
@@ -71,12 +71,12 @@ impl Early {
     }
 
     /// The next read to run.
-    pub(in crate::server) fn next(&mut self) -> Option<EarlyRead> {
+    pub fn next(&mut self) -> Option<EarlyRead> {
         self.reads.pop_front()
     }
 
     /// Gives a buffer back for later reads.
-    pub(in crate::server) fn reuse(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn reuse(&mut self, bytes: Vec<u8>) {
         if self.unused.len() < EARLY_MAX {
             self.unused.push(bytes);
         }

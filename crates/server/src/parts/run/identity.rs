@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::server::parts::run::reload::Reload;
+use crate::parts::run::reload::Reload;
 use russet_config::{Config, Sources, load};
 
 /// The identity of this server, and its start.
@@ -15,7 +15,7 @@ pub struct Identity {
     /// The configuration file; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// The sources that SIGHUP reads again.
-    pub(in crate::server) reload: Option<Reload>,
+    pub reload: Option<Reload>,
     pub started: Instant,
     /// Unix seconds.
     pub started_at: i64,

@@ -8,13 +8,13 @@
 //!
 //! The order of a turn: `server::run`.
 
-pub(in crate::server) mod couriers;
+pub(crate) mod couriers;
 pub mod debug;
-pub(in crate::server) mod dial;
-pub(in crate::server) mod early;
+pub(crate) mod dial;
+pub(crate) mod early;
 pub mod identity;
 pub mod pace;
 pub mod reload;
-pub(in crate::server) mod signals;
-pub(in crate::server) mod timing;
+pub(crate) mod signals;
+pub(crate) mod timing;
 pub mod turn;

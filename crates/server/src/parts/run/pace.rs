@@ -18,7 +18,7 @@ use russet_base::clock::{self, Cycles};
 /// A client that has sent a command within this time may send another at any moment.
 const RECENT_NANOS: u64 = 20_000_000;
 /// Nanoseconds of a slice beside clients.
-pub(in crate::server) const SLICE_NANOS: u64 = 25_000;
+pub(crate) const SLICE_NANOS: u64 = 25_000;
 /// A yield that took this long gave the core to no client, but to a program that computes.
 const LONG_YIELD_NANOS: u64 = 1_000_000;
 /// How long no other yield follows, in multiples of the long yield's duration.
@@ -26,7 +26,7 @@ const KEEPS: u64 = 10;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Pace {
+pub struct Pace {
     /// The number of clients' commands so far, and when it last changed, in ticks.
     commands: (u64, u64),
     /// Whether there was a slice beside clients since the last yield.

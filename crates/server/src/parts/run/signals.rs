@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
-use crate::server::process::pidfile::PidFile;
+use crate::process::pidfile::PidFile;
 use russet_base::wake::Wake;
 use russet_base::{sys, threads};
 
 /// Signals that are ignored, as in Redis.
-pub(in crate::server) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
+pub(crate) const IGNORED: &[i32] = &[SIGUSR2, SIGALRM];
 
 /// Requests made by signals, read by the loop when it is woken.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Signals {
         if before > 0 && signal == SIGINT {
             tracing::warn!("You insist... exiting now.");
             // The final snapshot, if it is being saved, remains unfinished.
-            let _ = std::fs::remove_file(crate::server::parts::persist::snapshot::temp_name(
+            let _ = std::fs::remove_file(crate::parts::persist::snapshot::temp_name(
                 std::process::id(),
             ));
             if let Some(pidfile) = pidfile {

@@ -13,22 +13,22 @@
 use russet_base::clock;
 
 /// Calls that are timed together.
-pub(in crate::server) const TOGETHER_MAX: usize = 4;
+pub(crate) const TOGETHER_MAX: usize = 4;
 /// Bytes of a request and its reply above which no call waits for the end of the next call.
 const SMALL: usize = 4096;
 
 /// The time of calls of a single row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct Timed {
+pub struct Timed {
     /// Ticks of all these calls.
-    pub(in crate::server) ticks: u64,
+    pub ticks: u64,
     /// 0: their time is not known yet.
-    pub(in crate::server) calls: u64,
+    pub calls: u64,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Timing {
+pub struct Timing {
     /// When the last timed call ended.
     ended: u64,
     /// Calls after the next call that are timed together with it.
@@ -42,25 +42,25 @@ pub(in crate::server) struct Timing {
 impl Timing {
     /// A call starts now. None waits for its time.
     #[inline]
-    pub(in crate::server) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         debug_assert_eq!(self.waiting, 0, "the invariant of the module");
         self.ended = clock::cycles();
     }
 
     /// When the call that runs has started.
     #[inline]
-    pub(in crate::server) fn start(&self) -> u64 {
+    pub fn start(&self) -> u64 {
         self.ended
     }
 
     /// The call that runs started at this tick: others have run meanwhile.
-    pub(in crate::server) fn set_start(&mut self, ticks: u64) {
+    pub(crate) fn set_start(&mut self, ticks: u64) {
         self.ended = ticks;
     }
 
     /// The next so many calls are of this row, and timed together. None waits for its time.
     #[inline]
-    pub(in crate::server) fn join(&mut self, row: usize, calls: usize) {
+    pub fn join(&mut self, row: usize, calls: usize) {
         self.left = calls - 1;
         self.row = row;
     }
@@ -68,7 +68,7 @@ impl Timing {
     /// A call has ended, with so many bytes of request and reply. It may have to wait for the end
     /// of the next call.
     #[inline(always)]
-    pub(in crate::server) fn end(&mut self, bytes: usize) -> Timed {
+    pub fn end(&mut self, bytes: usize) -> Timed {
         if self.left > 0 {
             self.left -= 1;
             if bytes <= SMALL {
@@ -81,13 +81,13 @@ impl Timing {
 
     /// The next call is timed alone. Whether calls wait for their time.
     #[inline]
-    pub(in crate::server) fn part(&mut self) -> bool {
+    pub fn part(&mut self) -> bool {
         self.left = 0;
         self.waiting > 0
     }
 
     /// The row of the calls that wait, and their time, which ends now.
-    pub(in crate::server) fn settle(&mut self) -> (usize, Timed) {
+    pub fn settle(&mut self) -> (usize, Timed) {
         (self.row, self.read(0))
     }
 

@@ -1,18 +1,18 @@
 //! State that a turn of the loop passes on within it and to the next: clients with more to do,
 //! clients to write to, deadlines.
 
-use crate::server::clients::blocked::{Deadlines, Wake};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::ending::Ending;
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
-use crate::server::figures::stats::Stats;
-use crate::server::parts::console::Console;
-use crate::server::parts::migration::MigrationDriver;
-use crate::server::parts::persist::shutdown::Shutdown;
-use crate::server::parts::run::early::Early;
-use crate::server::parts::run::pace::{Pace, SLICE_NANOS};
-use crate::server::parts::run::timing::Timing;
+use crate::clients::blocked::{Deadlines, Wake};
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::Ending;
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
+use crate::figures::stats::Stats;
+use crate::parts::console::Console;
+use crate::parts::migration::MigrationDriver;
+use crate::parts::persist::shutdown::Shutdown;
+use crate::parts::run::early::Early;
+use crate::parts::run::pace::{Pace, SLICE_NANOS};
+use crate::parts::run::timing::Timing;
 use russet_base::clock;
 use russet_base::clock::{Cycles, Now};
 use russet_keyspace::{ClientId, Keyspace};
@@ -21,45 +21,45 @@ use russet_keyspace::{ClientId, Keyspace};
 #[derive(Default)]
 pub struct Turn {
     /// Requests that run after other reads.
-    pub(in crate::server) early: Early,
+    pub(crate) early: Early,
     /// Clients with more to read or to execute.
-    pub(in crate::server) ready: Vec<ClientId>,
+    pub ready: Vec<ClientId>,
     /// Clients whose replies are sent before the loop sleeps.
-    pub(in crate::server) flush: Vec<ClientId>,
-    pub(in crate::server) to_close: Vec<ClientId>,
-    pub(in crate::server) deadlines: Deadlines,
+    pub flush: Vec<ClientId>,
+    pub to_close: Vec<ClientId>,
+    pub(crate) deadlines: Deadlines,
     /// Clients that wait until a stream's pending entry can be claimed.
-    pub(in crate::server) wakes: Deadlines,
+    pub(crate) wakes: Deadlines,
     /// Clients that wait for memory to be freed, in the order of their marks.
-    pub(in crate::server) awaiting_memory: Vec<(u64, ClientId)>,
+    pub(crate) awaiting_memory: Vec<(u64, ClientId)>,
     /// An eviction ran out of time and must continue.
-    pub(in crate::server) evicting: bool,
+    pub(crate) evicting: bool,
     /// Values are still to be freed in slices, or keys to be counted by prefix.
-    pub(in crate::server) freeing: bool,
+    pub(crate) freeing: bool,
     /// New indexes have still to read the existing keys.
-    pub(in crate::server) indexing: bool,
+    pub(crate) indexing: bool,
     /// Keys of slots that were lost are still to be recorded as deleted and freed.
-    pub(in crate::server) dropping: bool,
+    pub(crate) dropping: bool,
     /// The link to the primary has more to do: the loop does not sleep.
-    pub(in crate::server) receives: bool,
+    pub(crate) receives: bool,
     /// Elements that a command would touch, as its row has counted them.
-    pub(in crate::server) touched: u64,
+    pub(crate) touched: u64,
     /// A command of EXEC or a script has acted outside of the keyspace (`users::budgets`).
-    pub(in crate::server) has_acted: bool,
-    pub(in crate::server) timing: Timing,
-    pub(in crate::server) pace: Pace,
+    pub(crate) has_acted: bool,
+    pub(crate) timing: Timing,
+    pub(crate) pace: Pace,
     /// When others were last served beside a script in this turn, Unix microseconds.
-    pub(in crate::server) served_us: Option<i64>,
+    pub(crate) served_us: Option<i64>,
     /// Monotonic milliseconds.
-    pub(in crate::server) cron_due_ms: u64,
+    pub(crate) cron_due_ms: u64,
     /// Turns of cron so far.
-    pub(in crate::server) cron_turns: u64,
+    pub(crate) cron_turns: u64,
 }
 
 impl Turn {
     /// Queues the client's replies to be sent in this turn.
     #[inline]
-    pub(in crate::server) fn queue_flush(&mut self, session: &mut Session) {
+    pub(crate) fn queue_flush(&mut self, session: &mut Session) {
         if !session.flush_queued {
             session.flush_queued = true;
             self.flush.push(session.client.id);
@@ -74,7 +74,7 @@ impl Turn {
     }
 
     /// As [`Turn::close_soon`], by number. `false`: there is no such client, or its command runs.
-    pub(in crate::server) fn close_by_id(
+    pub(crate) fn close_by_id(
         &mut self,
         clients: &mut Clients,
         id: ClientId,
@@ -89,7 +89,7 @@ impl Turn {
     }
 
     /// A stopped client runs again: the loop continues with its input.
-    pub(in crate::server) fn resume(&mut self, session: &mut Session) {
+    pub fn resume(&mut self, session: &mut Session) {
         if !session.input.is_empty() {
             session.input.runnable = true;
         }
@@ -99,12 +99,7 @@ impl Turn {
         }
     }
 
-    pub(in crate::server) fn note_wake(
-        &mut self,
-        keyspace: &mut Keyspace,
-        id: ClientId,
-        wake: Wake,
-    ) {
+    pub(crate) fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
         match wake {
             Wake::Never => {}
             Wake::At(at_ms) => self.wakes.add(at_ms, id),
@@ -112,12 +107,7 @@ impl Turn {
         }
     }
 
-    pub(in crate::server) fn forget_wake(
-        &mut self,
-        keyspace: &mut Keyspace,
-        id: ClientId,
-        wake: Wake,
-    ) {
+    pub(crate) fn forget_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
         match wake {
             Wake::Never => {}
             Wake::At(at_ms) => self.wakes.remove(at_ms, id),
@@ -126,7 +116,7 @@ impl Turn {
     }
 
     /// Removes a client from everything it waits in. `false`: it was not blocked.
-    pub(in crate::server) fn stop_waiting(
+    pub(crate) fn stop_waiting(
         &mut self,
         clients: &mut Clients,
         keyspace: &mut Keyspace,
@@ -150,7 +140,7 @@ impl Turn {
     }
 
     /// Unblocks the client; the input it has sent meanwhile runs next.
-    pub(in crate::server) fn unblock(
+    pub(crate) fn unblock(
         &mut self,
         clients: &mut Clients,
         keyspace: &mut Keyspace,
@@ -168,7 +158,7 @@ impl Turn {
 
     /// Whether clients are being served, so that other work has to leave them room
     /// (`parts::run::pace`).
-    pub(in crate::server) fn is_beside_clients(
+    pub(crate) fn is_beside_clients(
         &mut self,
         migrations: Option<&MigrationDriver>,
         stats: &Stats,
@@ -182,7 +172,7 @@ impl Turn {
 
     /// The length of a slice of work that moves slots and begins now; `None`: clients do not limit
     /// it.
-    pub(in crate::server) fn slice_nanos(
+    pub(crate) fn slice_nanos(
         &mut self,
         migrations: Option<&MigrationDriver>,
         stats: &Stats,
@@ -196,7 +186,7 @@ impl Turn {
     }
 
     /// Work that cannot wait for the next event.
-    pub(in crate::server) fn has_urgent(&self, shutdown: &Shutdown, console: &Console) -> bool {
+    pub fn has_urgent(&self, shutdown: &Shutdown, console: &Console) -> bool {
         !self.flush.is_empty()
             || !self.to_close.is_empty()
             || shutdown.request.is_some()

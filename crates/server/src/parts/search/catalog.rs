@@ -41,14 +41,14 @@ const ALIAS: &[u8] = b"FT.ALIASUPDATE";
 const TERMS: &[u8] = b"FT.DICTADD";
 
 /// The name of these bytes in RDB files.
-pub(in crate::server) const OTHER_INDEXES: &str = "russet-ft-index";
+pub(crate) const OTHER_INDEXES: &str = "russet-ft-index";
 
 /// A command.
-pub(in crate::server) type Line = Vec<Vec<u8>>;
+pub type Line = Vec<Vec<u8>>;
 
 /// The version of a node's definitions, and the notes that it sends.
 #[derive(Default)]
-pub(crate) struct Catalog {
+pub struct Catalog {
     pub version: u64,
     pub digest: u128,
     /// The changes that were counted when the digest was made; `None`: it was not yet.
@@ -75,7 +75,7 @@ impl Catalog {
 
 /// The definitions of indexes, aliases and dictionaries, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Definitions {
+pub struct Definitions {
     /// The commands of an index: CREATE, and SYNUPDATE for each term of a group.
     pub indexes: BTreeMap<Vec<u8>, Vec<Line>>,
     pub aliases: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -84,7 +84,7 @@ pub(in crate::server) struct Definitions {
 
 /// The kinds of messages between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Kind {
+pub enum Kind {
     /// The node's version and digest.
     Note = 1,
     /// The same, and the node wants the receiver's definitions.
@@ -95,7 +95,7 @@ pub(in crate::server) enum Kind {
 
 /// A message.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::server) struct Message<'a> {
+pub struct Message<'a> {
     pub kind: Kind,
     pub has_slots: bool,
     pub version: u64,

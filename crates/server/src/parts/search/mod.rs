@@ -25,9 +25,9 @@ use russet_search::query::Dialect;
 use russet_search::schema::{Schema, words};
 use russet_search::text::TextSettings;
 
-pub(in crate::server) use catalog::{Catalog, Definitions, Kind, Line, Message, OTHER_INDEXES};
+pub(crate) use catalog::{Catalog, Definitions, Kind, Line, Message, OTHER_INDEXES};
 pub use cursors::{Cursor, Cursors, ReadTicket};
-pub(in crate::server) use refused::REFUSED_INDEXES;
+pub(crate) use refused::REFUSED_INDEXES;
 
 /// The database whose keys are indexed unless a definition names another: a flush of it removes
 /// dictionaries, too.
@@ -136,7 +136,7 @@ pub struct Indexes {
     /// Changes of definitions.
     changes: u64,
     /// The version of a cluster's node.
-    pub(in crate::server) catalog: Catalog,
+    pub(crate) catalog: Catalog,
     /// The drops of slots that the indexes have been swept for.
     drops: u64,
     /// The definitions of flushes that can be undone.

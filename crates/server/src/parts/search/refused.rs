@@ -17,7 +17,7 @@ use super::Indexes;
 use super::catalog::{Line, lines_bytes, read_lines};
 
 /// The name of the bytes in RDB files.
-pub(in crate::server) const REFUSED_INDEXES: &str = "russet-ft-refused";
+pub(crate) const REFUSED_INDEXES: &str = "russet-ft-refused";
 
 /// The command that names an index by its last word.
 const ALIAS: &[u8] = b"FT._ALIASADDIFNX";
@@ -56,18 +56,18 @@ impl Indexes {
     }
 
     /// All kept commands, in their order.
-    pub(in crate::server) fn refused_lines(&self) -> impl Iterator<Item = &Line> {
+    pub(crate) fn refused_lines(&self) -> impl Iterator<Item = &Line> {
         self.refused.0.values().flatten()
     }
 
     /// The bytes of the kept commands in an RDB file; `None`: there are none.
-    pub(crate) fn refused_bytes(&self) -> Option<Vec<u8>> {
+    pub fn refused_bytes(&self) -> Option<Vec<u8>> {
         let has_any = !self.refused.0.is_empty();
         has_any.then(|| lines_bytes(self.refused_lines()))
     }
 
     /// Takes the commands of an RDB file. `false`: the bytes are damaged.
-    pub(crate) fn restore_refused(&mut self, bytes: &[u8]) -> bool {
+    pub fn restore_refused(&mut self, bytes: &[u8]) -> bool {
         let Some(lines) = read_lines(bytes) else {
             return false;
         };

@@ -23,8 +23,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::clients::client::Client;
-use crate::server::clients::held::{Budget, Held};
+use crate::clients::client::Client;
+use crate::clients::held::{Budget, Held};
 use russet_acl::{Budgets, OverBudget, UserId, Users};
 use russet_keyspace::ClientId;
 
@@ -46,7 +46,7 @@ const TAKEN_MAX: u64 = 1 << 50;
 
 /// Units that are used up by commands and come back with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct Bucket {
+pub struct Bucket {
     /// Units a second, at most 2^40; 0: no limit.
     per_s: i64,
     /// Thousandths of units; without a limit the greatest number, as `least` is.
@@ -121,7 +121,7 @@ impl Bucket {
 
 /// The verdict on a connection's next command or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Verdict {
+pub enum Verdict {
     /// The command may run.
     Within,
     /// The command waits for its turn.
@@ -132,24 +132,24 @@ pub(in crate::server) enum Verdict {
 
 /// Counts of a user's delayed and refused commands, for INFO and the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Figures {
+pub struct Figures {
     /// Commands and reads that waited, and the total wait of the commands and reads that have
     /// continued.
-    pub(in crate::server) delayed: u64,
-    pub(in crate::server) delayed_ms: u64,
+    pub(crate) delayed: u64,
+    pub(crate) delayed_ms: u64,
     /// Commands refused for the rate or the bytes (`over=error`).
-    pub(in crate::server) refused: u64,
+    pub refused: u64,
     /// Replies replaced by an error.
-    pub(in crate::server) large_replies: u64,
+    pub(crate) large_replies: u64,
     /// Commands refused for the elements they would touch.
-    pub(in crate::server) much_work: u64,
+    pub(crate) much_work: u64,
     /// Connections refused.
-    pub(in crate::server) clients: u64,
+    pub clients: u64,
 }
 
 impl Figures {
     /// Everything that was refused.
-    pub(in crate::server) fn refusals(&self) -> u64 {
+    pub(crate) fn refusals(&self) -> u64 {
         self.refused + self.large_replies + self.much_work + self.clients
     }
 }
@@ -163,12 +163,12 @@ fn debt_s(over: OverBudget) -> i64 {
 
 /// The account of a user.
 #[derive(Debug)]
-pub(in crate::server) struct Account {
-    pub(in crate::server) budgets: Budgets,
+pub struct Account {
+    pub budgets: Budgets,
     /// How long a reply may be, bytes.
-    pub(in crate::server) reply_most: usize,
+    pub(crate) reply_most: usize,
     /// Replies are charged before they are sent if so many bytes of them wait.
-    pub(in crate::server) settles_from: usize,
+    pub(crate) settles_from: usize,
     rate: Bucket,
     received: Bucket,
     sent: Bucket,
@@ -176,7 +176,7 @@ pub(in crate::server) struct Account {
     /// loop sleeps while a connection is held.
     at_ms: u64,
     /// Connections.
-    pub(in crate::server) clients: u64,
+    pub clients: u64,
     /// Connections that are held, in the order of their tickets.
     held: BTreeMap<u64, ClientId>,
     next_ticket: u64,
@@ -184,7 +184,7 @@ pub(in crate::server) struct Account {
     last: Budget,
     /// Commands that the resumed connection may still run before the next connection's turn.
     share: Option<u64>,
-    pub(in crate::server) figures: Figures,
+    pub figures: Figures,
 }
 
 impl Account {
@@ -275,7 +275,7 @@ impl Account {
     /// Whether a command may run, without a look at the queue: it is charged if so.
     /// Otherwise [`Accounts::ask_to_run`] decides.
     #[inline]
-    pub(in crate::server) fn admits(&mut self, now_ms: u64) -> bool {
+    pub fn admits(&mut self, now_ms: u64) -> bool {
         self.refill(now_ms);
         let is_open = self.rate.is_open() & self.received.is_open() & self.sent.is_open();
         let continues = is_open && self.held.is_empty() && self.share.is_none();
@@ -321,7 +321,7 @@ impl Account {
     }
 
     /// Connections that wait.
-    pub(in crate::server) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.held.len()
     }
 }
@@ -342,7 +342,7 @@ fn settles_from(budgets: &Budgets) -> usize {
 
 /// The accounts of all users with budgets, by user.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Accounts {
+pub struct Accounts {
     all: Vec<Option<Box<Account>>>,
     /// Connections that are held, of all users.
     waiting: usize,
@@ -350,24 +350,24 @@ pub(in crate::server) struct Accounts {
 
 impl Accounts {
     /// Users with budgets.
-    pub(in crate::server) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.all.iter().flatten().count()
     }
 
     #[inline]
-    pub(in crate::server) fn of(&self, user: UserId) -> Option<&Account> {
+    pub fn of(&self, user: UserId) -> Option<&Account> {
         self.all.get(user.index())?.as_deref()
     }
 
     #[inline]
-    pub(in crate::server) fn of_mut(&mut self, user: UserId) -> Option<&mut Account> {
+    pub(crate) fn of_mut(&mut self, user: UserId) -> Option<&mut Account> {
         self.all.get_mut(user.index())?.as_deref_mut()
     }
 
     /// Users have changed: an account for each with budgets and no other. Afterwards no connection
     /// counts, and no connection is held: the caller counts all connections again and resumes the
     /// returned connections.
-    pub(in crate::server) fn renew(&mut self, users: &Users, now_ms: u64) -> Vec<ClientId> {
+    pub fn renew(&mut self, users: &Users, now_ms: u64) -> Vec<ClientId> {
         let mut freed = Vec::new();
         for account in self.all.iter_mut().flatten() {
             freed.extend(std::mem::take(&mut account.held).into_values());
@@ -398,12 +398,7 @@ impl Accounts {
 
     /// Whether the connection's next command may run; if so, the command is charged. `waits`: the
     /// command is held rather than refused.
-    pub(in crate::server) fn ask_to_run(
-        &mut self,
-        client: &Client,
-        waits: bool,
-        now_ms: u64,
-    ) -> Verdict {
+    pub(crate) fn ask_to_run(&mut self, client: &Client, waits: bool, now_ms: u64) -> Verdict {
         match self.of_mut(client.user) {
             Some(account) => account.ask(waits, now_ms),
             None => Verdict::Within,
@@ -411,7 +406,7 @@ impl Accounts {
     }
 
     /// Whether nothing of this user may run now, by `over=delay`.
-    pub(in crate::server) fn is_over(&mut self, user: UserId, now_ms: u64) -> bool {
+    pub fn is_over(&mut self, user: UserId, now_ms: u64) -> bool {
         self.of_mut(user).is_some_and(|account| {
             account.refill(now_ms);
             account.used_up().is_some() && account.budgets.over == OverBudget::Delay
@@ -419,7 +414,7 @@ impl Accounts {
     }
 
     /// Returns the charge for a command that was permitted and has not run.
-    pub(in crate::server) fn give_back(&mut self, user: UserId) {
+    pub(crate) fn give_back(&mut self, user: UserId) {
         if let Some(account) = self.of_mut(user) {
             account.rate.give(PARTS);
             account.share = account.share.map(|left| left.saturating_add(1));
@@ -427,7 +422,7 @@ impl Accounts {
     }
 
     /// Charges commands that ran without [`Accounts::ask_to_run`]: a script's, or the console's.
-    pub(in crate::server) fn charge(&mut self, user: UserId, commands: u64, now_ms: u64) {
+    pub(crate) fn charge(&mut self, user: UserId, commands: u64, now_ms: u64) {
         if let Some(account) = self.of_mut(user) {
             account.refill(now_ms);
             account.rate.take(commands);
@@ -435,12 +430,7 @@ impl Accounts {
     }
 
     /// Charges received bytes. `Some`: nothing more is read for now.
-    pub(in crate::server) fn receive(
-        &mut self,
-        user: UserId,
-        bytes: u64,
-        now_ms: u64,
-    ) -> Option<Budget> {
+    pub(crate) fn receive(&mut self, user: UserId, bytes: u64, now_ms: u64) -> Option<Budget> {
         let account = self.of_mut(user)?;
         account.refill(now_ms);
         account.received.take(bytes);
@@ -449,7 +439,7 @@ impl Accounts {
     }
 
     /// Charges bytes that are about to be sent.
-    pub(in crate::server) fn send(&mut self, user: UserId, bytes: u64, now_ms: u64) {
+    pub fn send(&mut self, user: UserId, bytes: u64, now_ms: u64) {
         if let Some(account) = self.of_mut(user) {
             account.refill(now_ms);
             account.sent.take(bytes);
@@ -459,12 +449,7 @@ impl Accounts {
     // --- held connections ---
 
     /// The connection joins its user's queue.
-    pub(in crate::server) fn hold(
-        &mut self,
-        client: &Client,
-        budget: Budget,
-        now_ms: u64,
-    ) -> Option<Held> {
+    pub fn hold(&mut self, client: &Client, budget: Budget, now_ms: u64) -> Option<Held> {
         let account = self.all.get_mut(client.user.index())?.as_deref_mut()?;
         let ticket = account.next_ticket;
         account.next_ticket += 1;
@@ -479,7 +464,7 @@ impl Accounts {
     }
 
     /// The connection has left the queue of this user.
-    pub(in crate::server) fn resume(&mut self, user: UserId, held: &Held) {
+    pub fn resume(&mut self, user: UserId, held: &Held) {
         let Some(account) = self
             .all
             .get_mut(user.index())
@@ -495,7 +480,7 @@ impl Accounts {
 
     /// How long until the next connection may be resumed; `None`: none is held.
     #[inline]
-    pub(in crate::server) fn next_in_ms(&mut self, now_ms: u64) -> Option<u64> {
+    pub fn next_in_ms(&mut self, now_ms: u64) -> Option<u64> {
         if self.waiting == 0 {
             return None;
         }
@@ -515,7 +500,7 @@ impl Accounts {
 
     /// Users whose connections may be resumed, with how many wait.
     #[inline]
-    pub(in crate::server) fn due(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
+    pub fn due(&mut self, now_ms: u64) -> Vec<(usize, usize)> {
         if self.waiting == 0 {
             return Vec::new();
         }
@@ -540,7 +525,7 @@ impl Accounts {
     /// The turn of the connection that has waited longest: until [`Accounts::end_turn`] the
     /// connection's commands are checked against its share. `None`: the budgets are used up, or no
     /// connection waits.
-    pub(in crate::server) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
+    pub(crate) fn begin_turn(&mut self, at: usize) -> Option<ClientId> {
         let account = self.all.get_mut(at)?.as_deref_mut()?;
         if account.used_up().is_some() {
             return None;
@@ -552,7 +537,7 @@ impl Accounts {
         Some(first)
     }
 
-    pub(in crate::server) fn end_turn(&mut self, at: usize) {
+    pub(crate) fn end_turn(&mut self, at: usize) {
         if let Some(account) = self.all.get_mut(at).and_then(Option::as_deref_mut) {
             account.share = None;
         }
@@ -562,7 +547,7 @@ impl Accounts {
 
     /// Whether the user has no room for another connection. `Some`: the budget of connections,
     /// which is used up.
-    pub(in crate::server) fn lacks_room(&self, user: UserId) -> Option<u64> {
+    pub(crate) fn lacks_room(&self, user: UserId) -> Option<u64> {
         let account = self.of(user)?;
         let most = account.budgets.clients;
         (most > 0 && account.clients >= most).then_some(most)

@@ -12,13 +12,13 @@
 
 use super::Acl;
 
-use crate::pubsub::Kind;
-use crate::server::clients::client::Client;
+use crate::clients::client::Client;
 use russet_acl::{FileUsers, Pattern, Role, RulesError, Terms, User, UserId, Users, keeps};
 use russet_config::Config;
+use russet_pubsub::Kind;
 
 /// A user that has lost channels: its connections that listen to any of them must be closed.
-pub(in crate::server) struct FewerChannels {
+pub struct FewerChannels {
     user: UserId,
     /// The patterns of the remaining channels.
     left: Vec<Pattern>,
@@ -26,7 +26,7 @@ pub(in crate::server) struct FewerChannels {
 
 impl FewerChannels {
     /// Whether this connection listens to a lost channel. O(subscriptions * patterns).
-    pub(in crate::server) fn concerns(&self, client: &Client) -> bool {
+    pub fn concerns(&self, client: &Client) -> bool {
         let is_lost = |kind: Kind| {
             let its = client.subscriptions.as_deref();
             let mut names = its.into_iter().flat_map(|its| its.of(kind).iter());
@@ -39,33 +39,33 @@ impl FewerChannels {
 
 /// The consequences of the change of a user.
 #[must_use]
-pub(in crate::server) struct Changed {
-    pub(in crate::server) fewer_channels: Option<FewerChannels>,
+pub struct Changed {
+    pub(crate) fewer_channels: Option<FewerChannels>,
     /// The user has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
-    pub(in crate::server) restricts_otherwise: bool,
+    pub(crate) restricts_otherwise: bool,
     /// Connections are to be counted again, see [`Accounts::renew`]: the user has other budgets, or
     /// it is the default user, and other connections than before must log in.
     ///
     /// [`Accounts::renew`]: super::budgets::Accounts::renew
-    pub(in crate::server) recounts: bool,
+    pub(crate) recounts: bool,
 }
 
 /// The consequences of the change of a role, for the users that hold it.
 #[must_use]
 #[derive(Default)]
-pub(in crate::server) struct RoleChanged {
-    pub(in crate::server) fewer_channels: Vec<FewerChannels>,
+pub struct RoleChanged {
+    pub(crate) fewer_channels: Vec<FewerChannels>,
     /// As [`Changed::restricts_otherwise`], of any user.
-    pub(in crate::server) restricts_otherwise: bool,
+    pub(crate) restricts_otherwise: bool,
 }
 
 /// The consequences of the replacement of all users.
 #[must_use]
 #[derive(Default)]
-pub(in crate::server) struct Replaced {
+pub struct Replaced {
     /// The deleted users.
-    pub(in crate::server) gone: Vec<UserId>,
-    pub(in crate::server) fewer_channels: Vec<FewerChannels>,
+    pub gone: Vec<UserId>,
+    pub(crate) fewer_channels: Vec<FewerChannels>,
 }
 
 impl Replaced {
@@ -81,7 +81,7 @@ impl Replaced {
 
 impl Acl {
     /// Makes or changes a user, by all of the rules or none.
-    pub(in crate::server) fn change<'a>(
+    pub fn change<'a>(
         &mut self,
         name: &[u8],
         rules: impl Iterator<Item = &'a [u8]>,
@@ -107,7 +107,7 @@ impl Acl {
     }
 
     /// The names that rules refer to: commands, roles, and the default for channels.
-    pub(in crate::server) fn terms(&self, config: &Config) -> Terms<'_> {
+    pub fn terms(&self, config: &Config) -> Terms<'_> {
         Terms {
             commands: &self.commands,
             roles: self.users.roles(),
@@ -116,7 +116,7 @@ impl Acl {
     }
 
     /// Makes or changes a role, by all of the rules or none. O(users).
-    pub(in crate::server) fn change_role<'a>(
+    pub(crate) fn change_role<'a>(
         &mut self,
         name: &[u8],
         rules: impl Iterator<Item = &'a [u8]>,
@@ -143,7 +143,7 @@ impl Acl {
     }
 
     /// Replaces all users and roles; the default user stays, and known users keep their numbers.
-    pub(in crate::server) fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> Replaced {
+    pub fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> Replaced {
         let Acl {
             users: known,
             commands,
@@ -167,7 +167,7 @@ impl Acl {
     }
 
     /// `requirepass` has changed: it becomes the default user's only password.
-    pub(in crate::server) fn requirepass_changed(&mut self, config: &Config) {
+    pub(crate) fn requirepass_changed(&mut self, config: &Config) {
         let password = &config.requirepass;
         self.users.default_mut().set_only_password(password);
     }

@@ -21,12 +21,12 @@ const DEFAULT: &[u8] = b"default";
 
 /// The reason is in the log.
 #[derive(Debug)]
-pub(in crate::server) struct UsersNotLoaded;
+pub struct UsersNotLoaded;
 
 impl Acl {
     /// Loads the users and roles of `user` and `role` lines, which it takes from the configuration,
     /// or of the users file, before any connection. The log has the reason of a failure.
-    pub(in crate::server) fn load(&mut self, config: &mut Config) -> Result<(), UsersNotLoaded> {
+    pub fn load(&mut self, config: &mut Config) -> Result<(), UsersNotLoaded> {
         let lines = std::mem::take(&mut config.users);
         let roles = std::mem::take(&mut config.roles);
         let declares = !lines.is_empty() || !roles.is_empty();
@@ -123,7 +123,7 @@ impl Acl {
     }
 
     /// The users and roles of the users file; an error names all of its mistakes.
-    pub(in crate::server) fn users_of_file(&self, config: &Config) -> Result<FileUsers, LoadError> {
+    pub(crate) fn users_of_file(&self, config: &Config) -> Result<FileUsers, LoadError> {
         let path = &config.aclfile;
         let channels = config.acl_pubsub_default;
         parse_file(
@@ -164,7 +164,7 @@ fn is_default_with_given_password(name: &[u8], config: &Config) -> bool {
 const OF_USERS: [&[u8]; 4] = [b"on", b"off", b"nopass", b"resetpass"];
 
 /// A rule and its error, redacted if the rule may contain a password.
-pub(in crate::server) fn rule_problem(error: &RulesError) -> String {
+pub(crate) fn rule_problem(error: &RulesError) -> String {
     match error {
         RulesError::Rule { rule, why, .. } => match rule.first() {
             Some(b'>' | b'<' | b'#' | b'!') => format!("'(redacted)': {why}"),

@@ -33,37 +33,3 @@ pub fn lock(commands: &Commands) -> User {
     debug_assert!(applied.is_ok(), "each rule names what there is");
     lock
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::commands_of;
-    use crate::server::state::call::{CommandTable, Row};
-    use russet_acl::CommandLine;
-    use russet_command::Flags;
-    use russet_resp::OwnedArgs;
-
-    #[test]
-    fn a_locked_session_runs_commands_that_show_and_none_that_writes() {
-        let specs = crate::commands::all_tables();
-        let of_sentinel = CommandTable::of(&specs, |spec| spec.flags.contains(Flags::SENTINEL));
-        for table in [CommandTable::new(&crate::commands::table()), of_sentinel] {
-            let lock = lock(&commands_of(&table));
-            let is_permitted = |row: &&Row| {
-                let words: OwnedArgs = row.full_name.split('|').map(str::as_bytes).collect();
-                let mut line = CommandLine::of(row, words.args(), 0, 16);
-                line.is_whole = false;
-                lock.check(&line).is_ok()
-            };
-            let permitted: Vec<&Row> = table.rows().iter().filter(is_permitted).collect();
-            assert!(permitted.len() > 40);
-            for row in table.rows() {
-                let (name, facts) = (row.full_name, row.spec.facts);
-                let is_there = permitted.iter().any(|its| its.id == row.id);
-                let changes = facts.contains(Facts::ACTS) || row.spec.flags.contains(Flags::WRITE);
-                assert!(is_there || !facts.contains(Facts::SHOWS), "{name}");
-                assert!(!is_there || !changes, "{name}");
-            }
-        }
-    }
-}

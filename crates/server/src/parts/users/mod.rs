@@ -21,9 +21,9 @@ pub mod load;
 pub mod lock;
 
 use self::budgets::Accounts;
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::clients::held::Budget;
-use crate::server::clients::session::Session;
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::held::Budget;
+use crate::clients::session::Session;
 use russet_acl::{
     AclLog, Attempts, CheckTime, CommandFacts, CommandLine, Commands, Denial, Reason, User, UserId,
     Users,
@@ -37,7 +37,7 @@ use russet_net::tls::Certificate;
 use russet_resp::Args;
 
 /// Why a connection is not logged in.
-pub(in crate::server) enum NotIn {
+pub enum NotIn {
     /// The password is wrong, or there is no such user, or it is disabled.
     Wrong,
     /// The user has no room for another connection (`clients=`).
@@ -50,15 +50,15 @@ pub struct Acl {
     pub users: Users,
     pub log: AclLog,
     /// The permissions of locked sessions of the console.
-    pub(in crate::server) lock: User,
+    pub lock: User,
     attempts: Attempts,
     /// The accounts of users with budgets.
-    pub(in crate::server) accounts: Accounts,
+    pub accounts: Accounts,
 }
 
 impl Acl {
     /// The default user alone, with this password unless it is empty.
-    pub(in crate::server) fn new<H>(table: &CommandTable<H>, requirepass: &[u8]) -> Acl {
+    pub fn new<H>(table: &CommandTable<H>, requirepass: &[u8]) -> Acl {
         let commands = commands_of(table);
         let mut users = Users::new(&commands);
         users.default_mut().set_only_password(requirepass);
@@ -99,7 +99,7 @@ impl Acl {
 
     /// A connection that is to be closed: until then it has the default user's permissions, and
     /// only after a login.
-    pub(in crate::server) fn disown(&mut self, client: &mut Client) {
+    pub(crate) fn disown(&mut self, client: &mut Client) {
         self.greet(client);
         client.flags |= ClientFlags::UNAUTHENTICATED;
     }
@@ -131,7 +131,7 @@ impl Acl {
     }
 
     /// The connection no longer counts in its user's account.
-    pub(in crate::server) fn leave_account(&mut self, client: &mut Client) {
+    pub(crate) fn leave_account(&mut self, client: &mut Client) {
         if !client.flags.contains(ClientFlags::BUDGETED) {
             return;
         }
@@ -143,7 +143,7 @@ impl Acl {
     }
 
     /// The connection becomes a link between servers, which the user's budgets do not concern.
-    pub(in crate::server) fn becomes_link(&mut self, client: &mut Client, kind: ClientFlags) {
+    pub fn becomes_link(&mut self, client: &mut Client, kind: ClientFlags) {
         debug_assert!(ClientFlags::BETWEEN_SERVERS.contains(kind));
         self.leave_account(client);
         client.flags |= kind;
@@ -151,7 +151,7 @@ impl Acl {
 
     /// A connection whose handshake is over counts from now on. `Some`: its user has no room for
     /// it.
-    pub(in crate::server) fn welcomes(&mut self, client: &mut Client) -> Option<CommandError> {
+    pub(crate) fn welcomes(&mut self, client: &mut Client) -> Option<CommandError> {
         if client.flags.contains(ClientFlags::BUDGETED) || self.must_authenticate(client) {
             return None;
         }
@@ -163,7 +163,7 @@ impl Acl {
     }
 
     /// Holds the client: its next command waits for its turn.
-    pub(in crate::server) fn hold(&mut self, client: &mut Client, budget: Budget, now_ms: u64) {
+    pub fn hold(&mut self, client: &mut Client, budget: Budget, now_ms: u64) {
         if client.held.is_none()
             && let Some(held) = self.accounts.hold(client, budget, now_ms)
         {
@@ -173,7 +173,7 @@ impl Acl {
     }
 
     /// The client is no longer held. O(log of the held clients).
-    pub(in crate::server) fn resume(&mut self, client: &mut Client) {
+    pub fn resume(&mut self, client: &mut Client) {
         if let Some(held) = client.held.take() {
             client.flags.remove(ClientFlags::HELD);
             self.accounts.resume(client.user, &held);
@@ -200,7 +200,7 @@ impl Acl {
 
     /// Why a new connection, which would be the default user's, is refused, as the line of the
     /// error.
-    pub(in crate::server) fn refuses_newcomer(&mut self) -> Option<String> {
+    pub(crate) fn refuses_newcomer(&mut self) -> Option<String> {
         if self.password_required() {
             return None;
         }
@@ -210,13 +210,13 @@ impl Acl {
 
     /// Updates the flag for a user that lacks any permission. To be called for all connections
     /// after users have changed.
-    pub(in crate::server) fn note_restrictions(&self, client: &mut Client) {
+    pub(crate) fn note_restrictions(&self, client: &mut Client) {
         let restricted = !self.users.get(client.user).allows_all();
         client.flags.set(ClientFlags::RESTRICTED, restricted);
     }
 
     /// Logs the connection in as this user.
-    pub(in crate::server) fn log_in(
+    pub fn log_in(
         &mut self,
         client: &mut Client,
         (name, password): (&[u8], &[u8]),
@@ -239,7 +239,7 @@ impl Acl {
     /// Logs a client in as the first enabled user that its certificate names. If the certificate
     /// names none, the client remains the default user, which may have to log in, and the reply is
     /// `false`. An error is the refusal, because the user has no room for another connection.
-    pub(in crate::server) fn log_in_by_certificate(
+    pub(crate) fn log_in_by_certificate(
         &mut self,
         client: &mut Client,
         certificate: &Certificate<'_>,
@@ -272,7 +272,7 @@ impl Acl {
     }
 
     /// When an attempt of this client to log in is judged.
-    pub(in crate::server) fn begin_attempt(
+    pub(crate) fn begin_attempt(
         &mut self,
         client: &Client,
         config: &Config,
@@ -297,7 +297,7 @@ impl Acl {
 
     /// Why a user may not run a command, if so.
     #[inline]
-    pub(in crate::server) fn denies(&self, user: UserId, line: &CommandLine<'_>) -> Option<Denial> {
+    pub(crate) fn denies(&self, user: UserId, line: &CommandLine<'_>) -> Option<Denial> {
         let user = self.users.get(user);
         if user.allows_all() {
             return None;
@@ -307,13 +307,13 @@ impl Acl {
 
     /// Whether the user lacks no permission.
     #[inline]
-    pub(in crate::server) fn allows_all(&self, user: UserId) -> bool {
+    pub fn allows_all(&self, user: UserId) -> bool {
         self.users.get(user).allows_all()
     }
 
     /// Whether the client's user may run a command of the client.
     #[inline]
-    pub(in crate::server) fn permits<H>(
+    pub(crate) fn permits<H>(
         &self,
         client: &Client,
         row: &Row<H>,
@@ -348,7 +348,7 @@ impl Acl {
     }
 
     /// The error for a denial; `verbose` names the object that was denied.
-    pub(in crate::server) fn denial(
+    pub(crate) fn denial(
         &self,
         denied: Denial,
         user: UserId,
@@ -383,7 +383,7 @@ impl Acl {
     }
 
     /// The object of a denial, for the log: the command, or an argument of the command.
-    pub(in crate::server) fn denied_object<'a>(
+    pub(crate) fn denied_object<'a>(
         &self,
         denied: Denial,
         (row, args): (usize, Args<'a>),
@@ -398,7 +398,7 @@ impl Acl {
     }
 
     /// Bytes have come from a connection whose user has budgets.
-    pub(in crate::server) fn note_received(&mut self, now: &Now, client: &mut Client, bytes: u64) {
+    pub(crate) fn note_received(&mut self, now: &Now, client: &mut Client, bytes: u64) {
         let now_ms = now.mono_ms;
         let over = self.accounts.receive(client.user, bytes, now_ms);
         if let Some(budget) = over
@@ -410,7 +410,7 @@ impl Acl {
 
     /// Charges the bytes that wait to be sent to a connection, unless they are discarded or charged
     /// already.
-    pub(in crate::server) fn charge_reply(&mut self, now: &Now, session: &mut Session) {
+    pub(crate) fn charge_reply(&mut self, now: &Now, session: &mut Session) {
         let client = &mut session.client;
         if client.flags.intersects(ClientFlags::UNHEARD) {
             return;
@@ -423,7 +423,7 @@ impl Acl {
 
     /// Bytes have left for a connection whose user has budgets: bytes that no command has been
     /// charged for are charged now.
-    pub(in crate::server) fn note_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
+    pub fn note_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
         let charged = &mut client.traffic.charged;
         let more = bytes.saturating_sub(*charged);
         *charged = charged.saturating_sub(bytes);
@@ -432,7 +432,7 @@ impl Acl {
     }
 
     /// Whether a session of the console waits before its next call.
-    pub(in crate::server) fn has_to_wait(&mut self, now: &Now, client: &Client) -> bool {
+    pub(crate) fn has_to_wait(&mut self, now: &Now, client: &Client) -> bool {
         let now_ms = now.mono_ms;
         client.flags.contains(ClientFlags::BUDGETED) && self.accounts.is_over(client.user, now_ms)
     }

@@ -5,16 +5,16 @@
 //! file may end within a command, which is cut off (`aof-load-truncated`); any other damage ends
 //! the server.
 
-use crate::server::persist::loading::load_options;
+use crate::persist::loading::load_options;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::server::clients::batch::{Batch, RequestsEnd};
-use crate::server::clients::client::{Client, ClientFlags};
-use crate::server::execution::applier::Applier;
-use crate::server::parts::persist::loading::{LoadError, LoadFailed, Progress, RdbFile};
-use crate::server::state::Server;
-use crate::server::state::world::{Load, World};
+use crate::clients::batch::{Batch, RequestsEnd};
+use crate::clients::client::{Client, ClientFlags};
+use crate::execution::applier::Applier;
+use crate::parts::persist::loading::{LoadError, LoadFailed, Progress, RdbFile};
+use crate::state::Server;
+use crate::state::world::{Load, World};
 use russet_command::CommandError;
 use russet_config::system_text;
 use russet_keyspace::{ClientId, DbIndex, ExpiryMode, Keyspace};
@@ -41,7 +41,7 @@ struct Current {
 
 /// The end of a file that is no whole command or transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::server) struct CutEnd {
+pub struct CutEnd {
     pub file: String,
     pub offset: u64,
     pub bytes: u64,
@@ -106,7 +106,7 @@ impl AofLoader {
     }
 
     /// Prepares to load a set that is not the server's own: nothing is appended to it afterwards.
-    pub(in crate::server) fn of_foreign(
+    pub(crate) fn of_foreign(
         names: Names,
         manifest: Manifest,
     ) -> Result<(AofLoader, u64), LoadFailed> {
@@ -148,7 +148,7 @@ impl AofLoader {
     }
 
     /// The damaged end of the last file, which was not replayed, if any.
-    pub(in crate::server) fn cut_end(&self) -> Option<&CutEnd> {
+    pub(crate) fn cut_end(&self) -> Option<&CutEnd> {
         self.cut_end.as_ref()
     }
 

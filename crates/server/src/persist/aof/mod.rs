@@ -7,26 +7,26 @@
 pub mod loader;
 pub mod rewrite;
 
-pub(in crate::server) use loader::{AofLoader, CutEnd};
+pub(crate) use loader::{AofLoader, CutEnd};
 
-use crate::server::clients::blocked::Until;
-use crate::server::clients::client::ClientFlags;
-use crate::server::clients::ending::{EndReason, Ending};
-use crate::server::clients::table::Clients;
-use crate::server::parts::migration::exports_slots;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::aof::{Aof, AofState};
-use crate::server::parts::persist::loading::LoadFailed;
-use crate::server::parts::run::turn::Turn;
-use crate::server::persist::loading::AfterLoading;
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::clients::blocked::Until;
+use crate::clients::client::ClientFlags;
+use crate::clients::ending::{EndReason, Ending};
+use crate::clients::table::Clients;
+use crate::parts::migration::exports_slots;
+use crate::parts::persist::Persist;
+use crate::parts::persist::aof::{Aof, AofState};
+use crate::parts::persist::loading::LoadFailed;
+use crate::parts::run::turn::Turn;
+use crate::persist::loading::AfterLoading;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_keyspace::{Audience, Keyspace};
 use russet_persistence::aof::{Manifest, Names, Owner};
 
 impl Server {
     /// The listeners of effects have changed.
-    pub(in crate::server) fn update_effects(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn update_effects(&mut self, keyspace: &mut Keyspace) {
         self.stream
             .count(self.persist.aof.log().is_some() || self.stream.backlog().is_some());
         keyspace.effects.set_wanted(self.audience());
@@ -34,7 +34,7 @@ impl Server {
 
     /// The listeners of effects. On a replica the stream is the primary's: writes of local clients
     /// are for the log alone.
-    pub(in crate::server) fn audience(&self) -> Audience {
+    pub(crate) fn audience(&self) -> Audience {
         let has_log = self.persist.aof.log().is_some();
         let is_streamed = self.stream.backlog().is_some() && !self.replication.is_replica();
         let mut wanted = Audience::empty();
@@ -46,7 +46,7 @@ impl Server {
 
     /// The append only file is loaded: effects are appended to it from now on. The log has the
     /// reason of an error.
-    pub(super) fn open_aof(
+    pub fn open_aof(
         &mut self,
         keyspace: &mut Keyspace,
         names: Names,
@@ -107,7 +107,7 @@ impl Server {
         keyspace.flush_all(false);
         let Some(loader) = loader else { return Ok(()) };
         self.begin_loading(keyspace, bytes);
-        crate::server::persist::load_steps::reload_now(keyspace, self, loader)
+        crate::persist::load_steps::reload_now(keyspace, self, loader)
     }
 }
 
@@ -115,7 +115,7 @@ impl Engine {
     /// Before replies leave: everything they acknowledge is written, and on disk if the policy
     /// promises that.
     #[inline]
-    pub(in crate::server) fn write_aof(&mut self) {
+    pub fn write_aof(&mut self) {
         if self.server.persist.aof.is_changing() || self.server.persist.backups.in_progress() {
             self.look_at_changes();
         }
@@ -157,12 +157,12 @@ impl Engine {
     }
 
     /// Resumes clients in WAITAOF whose writes are on disk.
-    pub(in crate::server) fn serve_synced(&mut self) {
+    pub fn serve_synced(&mut self) {
         let aof = &mut self.server.persist.aof;
         aof.look_at_syncs();
         let synced = aof.synced();
         // A client whose wait has ended otherwise may wait for something else by now.
-        let waits = |clients: &crate::server::Clients, offset, id| {
+        let waits = |clients: &crate::Clients, offset, id| {
             let blocked = clients.get(id).and_then(|s| s.client.blocked.as_ref());
             matches!(blocked.map(|b| &b.until), Some(Until::Synced { offset: o }) if *o == Some(offset))
         };
@@ -235,7 +235,7 @@ impl Persist {
     /// Ends the connections whose replies have been held for too long: whether their writes will be
     /// in the file is unknown.
     #[cold]
-    pub(in crate::server) fn give_up_held(&mut self, clients: &mut Clients, turn: &mut Turn) {
+    pub(crate) fn give_up_held(&mut self, clients: &mut Clients, turn: &mut Turn) {
         let why = self.aof.trouble_text().unwrap_or_default();
         let detail = format!(
             "errors writing to the AOF file: {why}; the outcome of the commands without a reply is unknown"
@@ -265,6 +265,3 @@ impl Persist {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,14 +4,14 @@
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
 
-use crate::server::parts::execution::scripting::Scripting;
-use crate::server::parts::persist::Persist;
-use crate::server::parts::persist::aof::rewrites::{Begun, Ended, Running};
-use crate::server::parts::persist::aof::{Aof, AofState, NO_AOF};
-use crate::server::parts::persist::backups::SessionState;
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::execution::scripting::Scripting;
+use crate::parts::persist::Persist;
+use crate::parts::persist::aof::rewrites::{Begun, Ended, Running};
+use crate::parts::persist::aof::{Aof, AofState, NO_AOF};
+use crate::parts::persist::backups::SessionState;
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_keyspace::Keyspace;
 use russet_persistence::aof::{BaseForm, CompletedChange};
 
@@ -146,7 +146,7 @@ impl Server {
     }
 
     /// Cancels the current rewrite.
-    pub(in crate::server) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn cancel_rewrite(&mut self, keyspace: &mut Keyspace) {
         let Some(running) = self.persist.aof.rewrites.take() else {
             return;
         };
@@ -161,7 +161,7 @@ impl Server {
     }
 
     /// A rewrite under way must begin again, from another keyspace.
-    pub(in crate::server::persist) fn restart_rewrite(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn restart_rewrite(&mut self, keyspace: &mut Keyspace) {
         if self.persist.aof.rewrites.in_progress() {
             self.cancel_rewrite(keyspace);
             self.persist.schedule_rewrite(true);
@@ -169,12 +169,7 @@ impl Server {
     }
 
     /// The snapshot of a rewrite has ended.
-    pub(in crate::server::persist) fn base_ended(
-        &mut self,
-        target: &Target,
-        form: BaseForm,
-        end: &SnapshotEnd,
-    ) {
+    pub(crate) fn base_ended(&mut self, target: &Target, form: BaseForm, end: &SnapshotEnd) {
         let why = match end {
             SnapshotEnd::Done => {
                 self.persist.aof.rewrites.base_made(target.path(), form);
@@ -269,7 +264,7 @@ impl Engine {
     }
 
     /// Begins rewrites that are due; called by cron and after many writes.
-    pub(in crate::server::persist) fn look_at_rewrites(&mut self) {
+    pub(crate) fn look_at_rewrites(&mut self) {
         self.take_effects();
         let Engine {
             keyspace, server, ..
@@ -305,17 +300,17 @@ impl Engine {
 
 /// Whether recorded effects are not in a file yet, or a script is under way while others are
 /// served: its recorded effects belong to the current file, so a base must not contain them.
-pub(in crate::server::persist) fn is_in_unit(scripting: &Scripting, keyspace: &Keyspace) -> bool {
+pub(crate) fn is_in_unit(scripting: &Scripting, keyspace: &Keyspace) -> bool {
     scripting.is_running() || keyspace.effects.mark() > 0
 }
 
 impl Persist {
     /// Schedules a rewrite for the next possible moment, or cancels that.
-    pub(in crate::server) fn schedule_rewrite(&mut self, wanted: bool) {
+    pub(crate) fn schedule_rewrite(&mut self, wanted: bool) {
         self.snapshots.set_queued(Consumer::Rewrite, wanted);
     }
 
-    pub(in crate::server) fn is_rewrite_scheduled(&self) -> bool {
+    pub(crate) fn is_rewrite_scheduled(&self) -> bool {
         self.snapshots.is_queued(Consumer::Rewrite)
     }
 }

@@ -6,16 +6,14 @@
 //! child and begins queued snapshots. Whenever a snapshot begins or a target ends, the gates are
 //! recomputed, because they decide which writers wait.
 
-use crate::server::parts::persist::snapshot::{
+use crate::parts::persist::snapshot::{
     Consumer, Making, SnapshotEnd, Snapshots, Target, Turn, What,
 };
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_keyspace::Keyspace;
 
 pub mod save;
-#[cfg(test)]
-mod tests;
 
 impl Server {
     /// The driver, and the settings of sinks that begin now.
@@ -34,7 +32,7 @@ impl Server {
     }
 
     /// Begins a snapshot ([`Snapshots::begin`]). Returns the process that saves.
-    pub(in crate::server) fn begin_snapshot(
+    pub fn begin_snapshot(
         &mut self,
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
@@ -50,11 +48,7 @@ impl Server {
     }
 
     /// Cancels a consumer's targets: their files are removed.
-    pub(in crate::server) fn give_up_snapshot(
-        &mut self,
-        keyspace: &mut Keyspace,
-        consumer: Consumer,
-    ) {
+    pub(crate) fn give_up_snapshot(&mut self, keyspace: &mut Keyspace, consumer: Consumer) {
         for target in self.persist.snapshots.give_up(keyspace, consumer) {
             self.snapshot_ended(keyspace, &target, SnapshotEnd::Cancelled);
         }
@@ -125,7 +119,7 @@ impl Engine {
     /// Continues a snapshot for its share of the turn, whose other work took `busy_ticks`. `idle`:
     /// no client waits for the loop.
     #[inline]
-    pub(in crate::server) fn continue_snapshot(&mut self, busy_ticks: u64, idle: bool) {
+    pub fn continue_snapshot(&mut self, busy_ticks: u64, idle: bool) {
         if self.server.persist.snapshots.in_progress() || self.keyspace.in_pass() {
             self.snapshot_on_now(busy_ticks, idle);
         }
@@ -170,7 +164,7 @@ impl Engine {
     }
 
     /// Called by cron: the end of a child, and queued snapshots.
-    pub(in crate::server) fn tend_snapshots(&mut self) {
+    pub fn tend_snapshots(&mut self) {
         let Engine {
             keyspace, server, ..
         } = self;
@@ -183,7 +177,7 @@ impl Engine {
     }
 
     /// Whether the loop has snapshot work and should not sleep.
-    pub(in crate::server) fn wants_snapshot_time(&self) -> bool {
+    pub fn wants_snapshot_time(&self) -> bool {
         let (server, keyspace) = (&self.server, &self.keyspace);
         server
             .persist

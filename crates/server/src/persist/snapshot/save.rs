@@ -1,9 +1,9 @@
 //! Saves at work (`parts::persist::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
 
-use crate::server::parts::persist::snapshot::save::Saving;
-use crate::server::parts::persist::snapshot::{Consumer, SnapshotEnd, Target};
-use crate::server::state::Server;
-use crate::server::state::world::Engine;
+use crate::parts::persist::snapshot::save::Saving;
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target};
+use crate::state::Server;
+use crate::state::world::Engine;
 use russet_keyspace::Keyspace;
 
 impl Server {
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// BGSAVE with more targets of the same moment: they begin with the save or not at all.
-    pub(in crate::server) fn save_in_background_with(
+    pub fn save_in_background_with(
         &mut self,
         keyspace: &mut Keyspace,
         more: Vec<Target>,

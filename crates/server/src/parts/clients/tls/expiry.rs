@@ -11,14 +11,14 @@ const EVERY_S: i64 = 60;
 
 /// The warnings already logged.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Warnings {
+pub struct Warnings {
     next_look_s: i64,
     /// For each of the four kinds: the certificate, and the stage.
     logged: [Option<(CertificateFacts, usize)>; 4],
 }
 
 impl Warnings {
-    pub(in crate::server) fn look_at(&mut self, materials: &Materials, now_s: i64) {
+    pub(crate) fn look_at(&mut self, materials: &Materials, now_s: i64) {
         if now_s < self.next_look_s {
             return;
         }

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::server::clients::session::Session;
-use crate::server::clients::table::Clients;
+use crate::clients::session::Session;
+use crate::clients::table::Clients;
 use russet_keyspace::ClientId;
 
 /// Time limit of a handshake.
@@ -19,9 +19,9 @@ const REPORT_EVERY_MS: u64 = 10_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Handshakes {
+pub struct Handshakes {
     /// Clients whose handshake has data to read; a client may be in the queue more than once.
-    pub(in crate::server) ready: VecDeque<ClientId>,
+    pub ready: VecDeque<ClientId>,
     /// Handshakes begun and perhaps not ended, oldest first, with their deadlines.
     begun: VecDeque<(u64, ClientId)>,
     logged: u32,
@@ -30,17 +30,13 @@ pub(in crate::server) struct Handshakes {
 }
 
 impl Handshakes {
-    pub(in crate::server) fn begin(&mut self, id: ClientId, now_ms: u64) {
+    pub fn begin(&mut self, id: ClientId, now_ms: u64) {
         self.begun
             .push_back((now_ms + LIMIT.as_millis() as u64, id));
     }
 
     /// The next client whose handshake exceeded the limit; each client is returned once.
-    pub(in crate::server) fn next_overdue(
-        &mut self,
-        clients: &Clients,
-        now_ms: u64,
-    ) -> Option<ClientId> {
+    pub(crate) fn next_overdue(&mut self, clients: &Clients, now_ms: u64) -> Option<ClientId> {
         while let Some(&(until_ms, id)) = self.begun.front() {
             let continues = clients.get(id).is_some_and(Session::is_handshaking);
             if continues && until_ms > now_ms {
@@ -55,7 +51,7 @@ impl Handshakes {
     }
 
     /// Logs why a handshake failed.
-    pub(in crate::server) fn log_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
+    pub(crate) fn log_failed(&mut self, session: &Session, why: &str, now_ms: u64) {
         let Some(unlogged) = self.may_log(now_ms) else {
             return;
         };

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use rustls::ClientConfig;
 
 use self::expiry::Warnings;
-pub(in crate::server) use self::handshakes::Handshakes;
+pub(crate) use self::handshakes::Handshakes;
 use self::reload::{Reloaded, read_again};
 
 use russet_base::clock::Now;
@@ -27,7 +27,7 @@ use russet_net::tls::{Authentication, CertificateFiles, Files, Materials, Settin
 pub struct Tls {
     /// None while nothing uses TLS.
     materials: Option<Materials>,
-    pub(in crate::server) handshakes: Handshakes,
+    pub handshakes: Handshakes,
     warnings: Warnings,
     /// When the files are checked next, monotonic milliseconds.
     reload_due_ms: u64,
@@ -41,16 +41,12 @@ impl Tls {
     }
 
     /// Installs materials made by [`load`] before the start.
-    pub(in crate::server) fn install(&mut self, materials: Option<Materials>) {
+    pub fn install(&mut self, materials: Option<Materials>) {
         self.materials = materials;
     }
 
     /// Applies the configuration, or leaves everything as it was. Reads files.
-    pub(in crate::server) fn configure(
-        &mut self,
-        config: &Config,
-        mono_ms: u64,
-    ) -> Result<(), Logged> {
+    pub fn configure(&mut self, config: &Config, mono_ms: u64) -> Result<(), Logged> {
         self.materials = load(config)?;
         // A reload in progress is older.
         self.reloading = None;
@@ -76,7 +72,7 @@ impl Tls {
     }
 
     /// Cron: has files read again, and warns of certificates about to expire.
-    pub(in crate::server) fn watch(&mut self, config: &Config, now: &Now) {
+    pub fn watch(&mut self, config: &Config, now: &Now) {
         let Some(materials) = &self.materials else {
             return;
         };

@@ -12,7 +12,7 @@ const IDLE_MS: u64 = 1000;
 
 /// The allocator's cache of this thread, as cron sees it.
 #[derive(Default)]
-pub(in crate::server) struct Cache {
+pub struct Cache {
     /// Commands so far, and when the last of them was seen.
     commands: u64,
     used_ms: u64,

@@ -77,7 +77,7 @@ pub struct Figures {
 /// See the module.
 #[derive(Default)]
 pub struct Defrag {
-    pub(in crate::server) cache: Cache,
+    pub cache: Cache,
     work: Option<Box<Work>>,
     /// The current share of time, percent; 0: not running.
     percent: u32,
@@ -126,7 +126,7 @@ impl Defrag {
     }
 
     /// CONFIG SET of anything.
-    pub(in crate::server) fn settings_changed(&mut self, config: &Config, now_ms: u64) {
+    pub fn settings_changed(&mut self, config: &Config, now_ms: u64) {
         self.changed = true;
         self.look_due_ms = 0;
         (self.rests_until_ms, self.rest_ms) = (0, 0);
@@ -146,7 +146,7 @@ impl Defrag {
     // --- when it runs ---
 
     /// Checks the fragmentation, once a second or when settings have changed.
-    pub(in crate::server) fn look(&mut self, config: &Config, now_ms: u64) {
+    pub fn look(&mut self, config: &Config, now_ms: u64) {
         if now_ms < self.look_due_ms {
             return;
         }
@@ -187,7 +187,7 @@ impl Defrag {
 
     /// As [`Defrag::look`], while data is loaded; `now_ms` is the current time, which the loop does
     /// not keep meanwhile.
-    pub(in crate::server) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
+    pub(crate) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
         self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
         self.look(config, now_ms);
     }
@@ -243,12 +243,7 @@ impl Defrag {
     /// have run so far.
     #[inline]
     #[must_use]
-    pub(in crate::server) fn due(
-        &mut self,
-        commands: u64,
-        config: &Config,
-        cycles: &Cycles,
-    ) -> Option<u64> {
+    pub fn due(&mut self, commands: u64, config: &Config, cycles: &Cycles) -> Option<u64> {
         if self.percent == 0 {
             return None;
         }
@@ -269,7 +264,7 @@ impl Defrag {
 
     /// Ticks that a slice may take while data is loaded and no client is served.
     #[must_use]
-    pub(in crate::server) fn due_while_loading(&mut self, cycles: &Cycles) -> Option<u64> {
+    pub(crate) fn due_while_loading(&mut self, cycles: &Cycles) -> Option<u64> {
         if self.percent == 0 {
             return None;
         }
@@ -278,19 +273,19 @@ impl Defrag {
     }
 
     /// Drops the unspent time, because nothing may be moved now.
-    pub(in crate::server) fn forfeit(&mut self) {
+    pub(crate) fn forfeit(&mut self) {
         self.owed = 0;
     }
 
     /// Begins a slice of so many ticks; the caller makes its steps and ends it.
-    pub(in crate::server) fn begin_slice(&mut self, ticks: u64, config: &Config) -> Option<Slice> {
+    pub(crate) fn begin_slice(&mut self, ticks: u64, config: &Config) -> Option<Slice> {
         let elements_max = config.active_defrag_max_scan_fields as usize;
         let work = self.work.take()?;
         Some(Slice::begin(work, ticks, elements_max))
     }
 
     /// Returns how long the slice took, microseconds.
-    pub(in crate::server) fn end_slice(
+    pub fn end_slice(
         &mut self,
         slice: Slice,
         config: &Config,
@@ -333,7 +328,7 @@ impl Defrag {
     }
 
     /// Milliseconds until a slice is owed if no command comes; `None`: it is not running.
-    pub(in crate::server) fn due_in_ms(&self, config: &Config) -> Option<u64> {
+    pub(crate) fn due_in_ms(&self, config: &Config) -> Option<u64> {
         if self.percent == 0 || self.waits {
             return None;
         }

@@ -4,18 +4,18 @@ use russet_base::memory::alloc;
 use russet_config::Config;
 
 /// The longest slice, microseconds, whatever is configured; the last step may exceed it.
-pub(in crate::server) const SLICE_US_MAX: u64 = 700;
+pub(crate) const SLICE_US_MAX: u64 = 700;
 const SLICE_US_MIN: u64 = 50;
 
 /// Fragmentation of the small slabs.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Fragmentation {
+pub struct Fragmentation {
     pub bytes: usize,
     /// Percent of the allocated bytes.
     pub percent: f64,
 }
 
-pub(in crate::server) fn fragmentation() -> Option<Fragmentation> {
+pub(crate) fn fragmentation() -> Option<Fragmentation> {
     let totals = alloc::totals()?;
     Some(Fragmentation {
         bytes: totals.unused,
@@ -24,12 +24,12 @@ pub(in crate::server) fn fragmentation() -> Option<Fragmentation> {
 }
 
 /// The length of a slice, microseconds.
-pub(in crate::server) fn slice_us(config: &Config) -> u64 {
+pub(crate) fn slice_us(config: &Config) -> u64 {
     u64::from(config.active_defrag_cycle_us).clamp(SLICE_US_MIN, SLICE_US_MAX)
 }
 
 /// The share of the time for a degree of fragmentation, percent.
-pub(in crate::server) fn share(config: &Config, percent: f64) -> u32 {
+pub fn share(config: &Config, percent: f64) -> u32 {
     let (lower, upper) = (
         f64::from(config.active_defrag_threshold_lower),
         f64::from(config.active_defrag_threshold_upper),

@@ -1,17 +1,17 @@
 //! A walk over everything that defragmentation may move: the position of the walk, and the bytes
 //! gained so far.
 
-use crate::pubsub;
 use russet_base::clock;
 use russet_base::memory::mover::Mover;
 use russet_keyspace::Walk;
+use russet_pubsub as pubsub;
 
 /// Slices between two counts of the slabs.
 const REFRESH_SLICES: u32 = 4;
 
 /// The stage of a walk.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) enum WalkStage {
+pub enum WalkStage {
     Keys,
     Scripts(usize),
     Channels(pubsub::Bucket),
@@ -19,9 +19,9 @@ pub(in crate::server) enum WalkStage {
 }
 
 /// A walk over all stages.
-pub(in crate::server) struct Work {
-    pub(in crate::server) walk: Walk,
-    pub(in crate::server) stage: WalkStage,
+pub struct Work {
+    pub walk: Walk,
+    pub(crate) stage: WalkStage,
     /// Unused bytes when the walk began.
     pub(super) unused: usize,
     slices: u32,
@@ -45,8 +45,8 @@ impl Work {
 
 /// A slice of a walk: it holds the walk while others work with all of the server.
 #[must_use]
-pub(in crate::server) struct Slice {
-    pub(in crate::server) work: Box<Work>,
+pub struct Slice {
+    pub work: Box<Work>,
     pub(super) began: u64,
     /// How long the slice may take, ticks of the cycle counter.
     ticks: u64,
@@ -66,7 +66,7 @@ impl Slice {
 
     /// Whether the slice's time is up.
     #[inline]
-    pub(in crate::server) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         clock::cycles().wrapping_sub(self.began) >= self.ticks
     }
 }

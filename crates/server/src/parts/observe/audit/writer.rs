@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use super::line;
-use crate::server::process::log;
+use crate::process::log;
 use russet_base::{clock, sys, threads};
 use russet_config::{SyslogFacility, system_text};
 

@@ -50,7 +50,7 @@ impl Hotkeys {
     }
 
     /// Begins, changes or ends the windows as configured.
-    pub(in crate::server) fn apply_settings(&mut self, config: &Config, mono_ms: u64) {
+    pub(crate) fn apply_settings(&mut self, config: &Config, mono_ms: u64) {
         let wanted = WindowSettings::of(config);
         if wanted != self.windows.as_ref().map(|its| its.wanted) {
             self.windows = wanted.map(|wanted| Box::new(Windows::begin(wanted, mono_ms)));
@@ -58,7 +58,7 @@ impl Hotkeys {
     }
 
     /// The windows, if they are on.
-    pub(in crate::server) fn windows(&mut self, mono_ms: u64) -> Option<&Windows> {
+    pub fn windows(&mut self, mono_ms: u64) -> Option<&Windows> {
         let windows = self.windows.as_deref_mut()?;
         windows.turn_over(mono_ms);
         Some(windows)
@@ -78,12 +78,7 @@ impl Hotkeys {
     /// Starts a session, and discards the results of the last session. `false`: a session is
     /// running.
     #[must_use]
-    pub(in crate::server) fn start(
-        &mut self,
-        wanted: SessionSettings,
-        now: &Now,
-        cycles: &Cycles,
-    ) -> bool {
+    pub fn start(&mut self, wanted: SessionSettings, now: &Now, cycles: &Cycles) -> bool {
         self.end_due(now.mono_ms);
         if self.is_active() {
             return false;
@@ -94,7 +89,7 @@ impl Hotkeys {
 
     /// Stops the session; its results stay. `false`: none is running.
     #[must_use]
-    pub(in crate::server) fn stop(&mut self, mono_ms: u64) -> bool {
+    pub fn stop(&mut self, mono_ms: u64) -> bool {
         self.end_due(mono_ms);
         let session = self.last.as_mut().filter(|its| its.is_active());
         session.map(|its| its.stop(mono_ms)).is_some()
@@ -102,7 +97,7 @@ impl Hotkeys {
 
     /// Discards the results. `false`: a session is running.
     #[must_use]
-    pub(in crate::server) fn reset(&mut self, mono_ms: u64) -> bool {
+    pub fn reset(&mut self, mono_ms: u64) -> bool {
         self.end_due(mono_ms);
         if self.is_active() {
             return false;
@@ -115,7 +110,7 @@ impl Hotkeys {
     }
 
     /// Ends a session whose time is up.
-    pub(in crate::server) fn end_due(&mut self, mono_ms: u64) {
+    pub(crate) fn end_due(&mut self, mono_ms: u64) {
         if let Some(its) = self.last.as_mut().filter(|its| its.is_due(mono_ms)) {
             its.stop(mono_ms);
         }
@@ -125,14 +120,14 @@ impl Hotkeys {
     }
 
     /// Slots that `stays` refuses leave the selection of the active session.
-    pub(in crate::server) fn keep_slots(&mut self, stays: impl Fn(u16) -> bool) {
+    pub(crate) fn keep_slots(&mut self, stays: impl Fn(u16) -> bool) {
         if let Some(its) = self.last.as_mut().filter(|its| its.is_active()) {
             its.keep_slots(stays);
         }
     }
 
     /// Counts a command of a client of `db` that took `ticks` and replied `replied` bytes.
-    pub(in crate::server) fn count<H>(
+    pub fn count<H>(
         &mut self,
         row: &Row<H>,
         args: Args<'_>,

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::sketch::Sketch;
-use crate::server::parts::cluster::slot_stats::slot_of_command;
+use crate::parts::cluster::slot_stats::slot_of_command;
 
 use russet_base::clock::{Cycles, Now};
 use russet_base::usage::{self, CpuOwner, CpuTime};

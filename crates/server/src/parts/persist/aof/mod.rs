@@ -141,7 +141,7 @@ pub struct Aof {
     /// Delay before each write (DEBUG AOF-FLUSH-SLEEP), microseconds.
     pub flush_sleep_us: u64,
     /// The flush of the unit that comes next has set its data aside at this Unix millisecond.
-    pub(in crate::server) flushed_aside_ms: Option<i64>,
+    pub(crate) flushed_aside_ms: Option<i64>,
     /// The offset up to which all consumers of the change stream have read.
     unread: Option<ReplOffset>,
     /// Clients whose replies are held until their writes are safe.
@@ -155,7 +155,7 @@ pub struct Aof {
 /// The consequences of a write of the file.
 #[must_use]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Flushed {
+pub struct Flushed {
     /// Writing failed, now or before: whether writes are refused may have changed.
     pub gates: bool,
     /// Data is lost: only a rewrite makes the set whole.
@@ -184,7 +184,7 @@ fn begin_followed(log: &mut Log, stream: &Stream) {
 
 impl Aof {
     /// Begins a file that has nothing yet, if the stream is a primary's.
-    pub(in crate::server) fn begin_followed(&mut self, stream: &Stream) {
+    pub(crate) fn begin_followed(&mut self, stream: &Stream) {
         if let Some(log) = &mut self.log {
             begin_followed(log, stream);
         }
@@ -196,20 +196,20 @@ impl Aof {
     }
 
     /// From the next file on, calls fail as `disk` plans.
-    #[cfg(test)]
+    #[cfg(feature = "testing")]
     pub fn set_disk(&mut self, disk: Disk) {
         self.disk = disk;
     }
 
     /// From now on the thread writes, as after a slow write.
-    #[cfg(test)]
-    pub(in crate::server) fn write_behind(&mut self) {
+    #[cfg(feature = "testing")]
+    pub fn write_behind(&mut self) {
         if let Some(log) = &mut self.log {
             log.writer.write_behind();
         }
     }
 
-    pub(in crate::server) fn disk(&self) -> &Disk {
+    pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
@@ -222,14 +222,14 @@ impl Aof {
     }
 
     /// The files cannot be read as the stream: no replica is served from them any more.
-    pub(in crate::server) fn forget_chain(&mut self) {
+    pub(crate) fn forget_chain(&mut self) {
         if let Some(log) = &mut self.log {
             log.forget_chain();
         }
     }
 
     /// Records a line about flushes in the log, before the next unit, or bytes of the stream.
-    pub(in crate::server) fn note_aside(&mut self, line: AsideLine) {
+    pub(crate) fn note_aside(&mut self, line: AsideLine) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.writer.add_aside_line(line));
     }
@@ -243,25 +243,25 @@ impl Aof {
     }
 
     /// The last undo of a flush in the stream is before this position: the manifest remembers it.
-    pub(in crate::server) fn note_undone(&mut self, at: Option<ReplOffset>) {
+    pub(crate) fn note_undone(&mut self, at: Option<ReplOffset>) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.manifest.undone = at);
     }
 
     /// Whether the next bytes are the first of a file.
-    pub(in crate::server) fn begins(&self) -> bool {
+    pub(crate) fn begins(&self) -> bool {
         let begins = |log: &Log| log.writer.begins() || log.lacks_note;
         self.log.as_deref().is_some_and(begins) || self.next.as_deref().is_some_and(begins)
     }
 
     /// A note is in the file.
-    pub(in crate::server) fn has_noted(&mut self) {
+    pub(crate) fn has_noted(&mut self) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.lacks_note = false);
     }
 
     /// Whether the log has lines with positions.
-    pub(in crate::server) fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         self.log
             .as_ref()
             .is_some_and(|log| log.writer.rules.checksums)
@@ -269,12 +269,7 @@ impl Aof {
 
     /// Takes complete units of effects.
     #[inline]
-    pub(in crate::server) fn take_effects(
-        &mut self,
-        effects: &Effects,
-        stream: &mut Stream,
-        now: &Now,
-    ) {
+    pub fn take_effects(&mut self, effects: &Effects, stream: &mut Stream, now: &Now) {
         self.note_flushed_aside();
         let begins = self.begins();
         let Some(log) = &mut self.log else {
@@ -305,7 +300,7 @@ impl Aof {
     /// Takes bytes of the stream that are encoded already, from a position with its selected
     /// database to another. `left_out`: bytes between the two that only replicas receive.
     #[inline]
-    pub(in crate::server) fn take_stream(
+    pub(crate) fn take_stream(
         &mut self,
         bytes: &[u8],
         left_out: u64,
@@ -326,20 +321,20 @@ impl Aof {
 
     /// Whether so much waits for a disk that lags that writers have to wait.
     #[inline]
-    pub(in crate::server) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.writer.is_full())
     }
 
     /// Whether there is something to write, or a failed write to retry.
     #[inline]
-    pub(in crate::server) fn must_flush(&self) -> bool {
+    pub(crate) fn must_flush(&self) -> bool {
         let log = self.log.as_ref();
         log.is_some_and(|log| !log.writer.is_idle() || log.writer.trouble().is_some())
     }
 
     /// Writes the turn's effects, and collects the results of earlier writes. `all`: without
     /// deferring anything.
-    pub(in crate::server) fn flush(&mut self, now: &Now, stream: &Stream, all: bool) -> Flushed {
+    pub fn flush(&mut self, now: &Now, stream: &Stream, all: bool) -> Flushed {
         let at = time(now);
         let Some(log) = &mut self.log else {
             return Flushed::default();
@@ -416,7 +411,7 @@ impl Aof {
     }
 
     /// Whether enough was written to check the free space again.
-    pub(in crate::server) fn has_written_much(&mut self) -> bool {
+    pub(crate) fn has_written_much(&mut self) -> bool {
         let bytes = self.log.as_ref().map_or(0, |log| log.current_bytes());
         let is_much = bytes >= self.looked_at_bytes + ROOM_LOOK_BYTES;
         if is_much || bytes < self.looked_at_bytes {
@@ -427,7 +422,7 @@ impl Aof {
 
     /// Whether a client's reply must wait until its writes are safe; if so, registers the client.
     #[inline]
-    pub(in crate::server) fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
+    pub fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
         let Some(log) = &self.log else {
             return false;
         };
@@ -441,14 +436,14 @@ impl Aof {
 
     /// Whether replies have been held for as long as writing may fail: their connections are to be
     /// ended.
-    pub(in crate::server) fn is_overdue(&self, now: &Now) -> bool {
+    pub(crate) fn is_overdue(&self, now: &Now) -> bool {
         let is_over = |since: u64| now.mono_ms.saturating_sub(since) >= HELD_MAX_MS;
         !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
     }
 
     /// Takes the clients whose replies are held: each is checked again ([`Aof::withholds`]). No
     /// clients, in O(1), if no more bytes are safe than at the last call.
-    pub(in crate::server) fn take_held(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_held(&mut self) -> Vec<ClientId> {
         let safe = self.log.as_ref().map(|log| log.writer.safe());
         if safe.is_some() && safe == self.released {
             return Vec::new();
@@ -458,23 +453,23 @@ impl Aof {
     }
 
     /// Takes all clients whose replies are held.
-    pub(in crate::server) fn take_all_held(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_all_held(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.held)
     }
 
     /// A client waits until the file is on disk up to `offset`.
-    pub(in crate::server) fn await_synced(&mut self, offset: ReplOffset, id: ClientId) {
+    pub(crate) fn await_synced(&mut self, offset: ReplOffset, id: ClientId) {
         self.awaiting.push((offset, id));
     }
 
     /// Takes the clients that wait for the disk, with their offsets; clients that must wait longer
     /// register again.
-    pub(in crate::server) fn take_awaiting(&mut self) -> Vec<(ReplOffset, ClientId)> {
+    pub(crate) fn take_awaiting(&mut self) -> Vec<(ReplOffset, ClientId)> {
         std::mem::take(&mut self.awaiting)
     }
 
     /// Collects the result of an fsync on another thread.
-    pub(in crate::server) fn look_at_syncs(&mut self) {
+    pub(crate) fn look_at_syncs(&mut self) {
         if let Some(log) = &mut self.log {
             log.writer.take_synced();
         }
@@ -491,13 +486,13 @@ impl Aof {
 
     /// Whether the set of files is being changed.
     #[inline]
-    pub(in crate::server) fn is_changing(&self) -> bool {
+    pub fn is_changing(&self) -> bool {
         let is_changing = |log: &Option<Box<Log>>| log.as_ref().is_some_and(|l| l.is_changing());
         is_changing(&self.log) || is_changing(&self.next)
     }
 
     /// The change of the set that has ended since the last call.
-    pub(in crate::server) fn take_change(
+    pub(crate) fn take_change(
         &mut self,
     ) -> Option<(Owner, Result<CompletedChange, String>)> {
         let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
@@ -510,17 +505,17 @@ impl Aof {
 
     /// The file was switched on at the start, but there was no space for the base: writes are
     /// refused until a rewrite has made the base.
-    pub(in crate::server) fn await_base(&mut self) {
+    pub(crate) fn await_base(&mut self) {
         self.incomplete = true;
     }
 
     /// Whether effects are lost, so that a rewrite must make the set whole.
-    pub(in crate::server) fn is_incomplete(&self) -> bool {
+    pub(crate) fn is_incomplete(&self) -> bool {
         self.incomplete
     }
 
     /// Whether writes are refused.
-    pub(in crate::server) fn refuses_writes(&self) -> bool {
+    pub(crate) fn refuses_writes(&self) -> bool {
         self.incomplete || self.trouble().is_some()
     }
 
@@ -530,7 +525,7 @@ impl Aof {
     }
 
     /// Why writes are refused, if they are.
-    pub(in crate::server) fn trouble_text(&self) -> Option<String> {
+    pub(crate) fn trouble_text(&self) -> Option<String> {
         if !self.refuses_writes() {
             return None;
         }
@@ -544,7 +539,7 @@ impl Aof {
     }
 
     /// The error for a write while the file cannot be written.
-    pub(in crate::server) fn refusal(&self) -> Option<CommandError> {
+    pub fn refusal(&self) -> Option<CommandError> {
         let why = self.trouble_text()?;
         let path = self.log.as_ref().and_then(|log| log.writer.path());
         let path = path.map_or_else(String::new, |path| format!(" ({})", path.display()));

@@ -43,7 +43,7 @@ const RETRY_MS: u64 = 1000;
 const WHY: &str = "background rewrite";
 
 /// A rewrite that is under way.
-pub(in crate::server) struct Running {
+pub struct Running {
     stage: RewriteStage,
     began_ms: u64,
 }
@@ -78,7 +78,7 @@ impl Running {
 /// The consequences of the beginning of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Begun {
+pub enum Begun {
     /// The base is to be made now, from the current keyspace.
     Base,
     /// The file is being forced to disk: the base is made when that change has ended.
@@ -88,7 +88,7 @@ pub(in crate::server) enum Begun {
 /// The consequences of the end of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Ended {
+pub enum Ended {
     /// The set is whole: writes that were refused for its sake are accepted.
     Whole,
     /// The rewrite failed. `is_needed`: another rewrite must follow as soon as possible.
@@ -106,7 +106,7 @@ pub struct Rewrites {
     /// The effects recorded beside the base are lost: the rewrite begins again.
     restarts: bool,
     /// Since when a rewrite waits for the end of `flush-grace`, monotonic milliseconds.
-    pub(in crate::server) waits_since_ms: Option<u64>,
+    pub(crate) waits_since_ms: Option<u64>,
     /// No other try before this time.
     retry_ms: u64,
     /// Rate limit: no try before this time; the next wait, minutes.
@@ -143,21 +143,21 @@ impl Rewrites {
     }
 
     /// Takes the current rewrite, to end it or to put it back.
-    pub(in crate::server) fn take(&mut self) -> Option<Running> {
+    pub fn take(&mut self) -> Option<Running> {
         self.running.take()
     }
 
-    pub(in crate::server) fn put_back(&mut self, running: Running) {
+    pub fn put_back(&mut self, running: Running) {
         self.running = Some(running);
     }
 
     /// Takes the current rewrite if its base is being made.
-    pub(in crate::server) fn take_saving(&mut self) -> Option<Running> {
+    pub(crate) fn take_saving(&mut self) -> Option<Running> {
         self.running.take_if(|running| running.is_saving())
     }
 
     /// The base of the current rewrite is whole, at this path.
-    pub(in crate::server) fn base_made(&mut self, path: PathBuf, form: BaseForm) {
+    pub(crate) fn base_made(&mut self, path: PathBuf, form: BaseForm) {
         if let Some(running) = &mut self.running
             && running.is_saving()
         {
@@ -171,7 +171,7 @@ impl Rewrites {
     }
 
     /// Whether the current rewrite must begin again; `true` only once.
-    pub(in crate::server) fn take_restart(&mut self) -> bool {
+    pub(crate) fn take_restart(&mut self) -> bool {
         std::mem::take(&mut self.restarts)
     }
 
@@ -212,7 +212,7 @@ impl Rewrites {
 /// Whether a rewrite is due.
 impl Aof {
     /// Whether the file has grown enough for an automatic rewrite.
-    pub(in crate::server) fn is_rewrite_due(&self, config: &Config) -> bool {
+    pub(crate) fn is_rewrite_due(&self, config: &Config) -> bool {
         let Some(log) = &self.log else {
             return false;
         };
@@ -228,7 +228,7 @@ impl Aof {
     /// Whether disk space is short and a rewrite would probably free some: a base takes about as
     /// much space as the data in memory, or as the last base. The growth settings alone may not
     /// start a rewrite before the disk is full. `startup_bytes`: the memory used without data.
-    pub(in crate::server) fn is_room_short(&self, config: &Config, startup_bytes: usize) -> bool {
+    pub(crate) fn is_room_short(&self, config: &Config, startup_bytes: usize) -> bool {
         let Some(log) = &self.log else {
             return false;
         };
@@ -247,7 +247,7 @@ impl Aof {
     }
 
     /// Whether the next rewrite must wait because of repeated failures.
-    pub(in crate::server) fn is_rewrite_limited(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn is_rewrite_limited(&mut self, now_ms: u64) -> bool {
         let log = self.log.as_ref();
         let incrs = log.map_or(0, |log| log.manifest.incrs.len());
         self.rewrites.is_limited(incrs, now_ms)
@@ -257,7 +257,7 @@ impl Aof {
 /// The stages.
 impl Aof {
     /// Begins a rewrite. No other change of the set may be under way.
-    pub(in crate::server) fn begin_rewrite(
+    pub(crate) fn begin_rewrite(
         &mut self,
         config: &Config,
         now: &Now,
@@ -305,7 +305,7 @@ impl Aof {
 
     /// Nearly all effects are on disk: begins the incremental file that remains beside the base,
     /// which is to be made from the current keyspace.
-    pub(in crate::server) fn begin_replacing_incr(
+    pub(crate) fn begin_replacing_incr(
         &mut self,
         now: &Now,
         stream: &Stream,
@@ -336,13 +336,13 @@ impl Aof {
     }
 
     /// The names of the set that the base is for.
-    pub(in crate::server) fn base_names(&self) -> Option<Names> {
+    pub(crate) fn base_names(&self) -> Option<Names> {
         let log = self.next.as_ref().or(self.log.as_ref());
         log.map(|log| log.names.clone())
     }
 
     /// The base is being made.
-    pub(in crate::server) fn note_base_begun(&mut self, config: &Config, now: &Now) {
+    pub(crate) fn note_base_begun(&mut self, config: &Config, now: &Now) {
         let began = self.rewrites.running.take();
         self.rewrites.running = Some(Running {
             stage: RewriteStage::Saving,
@@ -352,7 +352,7 @@ impl Aof {
     }
 
     /// Discards the set that was to replace the current set.
-    pub(in crate::server) fn give_up_next_set(&mut self) {
+    pub(crate) fn give_up_next_set(&mut self) {
         if let Some(mut next) = self.next.take() {
             next.settle();
             next.give_up_unlisted();
@@ -381,7 +381,7 @@ impl Aof {
     }
 
     /// Whether a base is finished and no change of the set is under way.
-    pub(in crate::server) fn may_install_base(&self) -> bool {
+    pub(crate) fn may_install_base(&self) -> bool {
         let running = self.rewrites.running.as_ref();
         !self.is_changing()
             && running.is_some_and(|running| matches!(running.stage, RewriteStage::Made(..)))
@@ -389,10 +389,7 @@ impl Aof {
 
     /// Adds a finished base to the set as soon as no other change is under way. An error: that
     /// rewrite has failed, for this reason.
-    pub(in crate::server) fn install_base(
-        &mut self,
-        config: &Config,
-    ) -> Result<(), (Running, String)> {
+    pub(crate) fn install_base(&mut self, config: &Config) -> Result<(), (Running, String)> {
         let may_install = self.may_install_base();
         let Some(mut running) = self.rewrites.running.take_if(|_| may_install) else {
             return Ok(());
@@ -415,7 +412,7 @@ impl Aof {
     }
 
     /// Discards a rewrite whose snapshot, if any, has been given up.
-    pub(in crate::server) fn discard_rewrite(&mut self, running: &Running, config: &Config) {
+    pub(crate) fn discard_rewrite(&mut self, running: &Running, config: &Config) {
         self.give_up_next_set();
         if let Some(log) = &mut self.log {
             log.settle();
@@ -425,7 +422,7 @@ impl Aof {
     }
 
     /// A rewrite has ended. Its base is in the set, or is removed.
-    pub(in crate::server) fn rewrite_ended(
+    pub(crate) fn rewrite_ended(
         &mut self,
         running: &Running,
         result: Result<(), String>,
@@ -465,7 +462,7 @@ impl Aof {
     }
 
     /// A rewrite has failed, or could not begin.
-    pub(in crate::server) fn rewrite_failed(&mut self, now: &Now) -> Ended {
+    pub(crate) fn rewrite_failed(&mut self, now: &Now) -> Ended {
         self.rewrites.note_failed(now.mono_ms);
         // A file that was switched on or lacks bytes is not whole until a rewrite succeeds.
         let is_needed = self.state == AofState::WaitsForBase || self.incomplete;

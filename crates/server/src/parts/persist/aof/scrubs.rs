@@ -230,7 +230,7 @@ impl Aof {
     }
 
     /// Begins and ends passes: called by cron.
-    pub(in crate::server) fn tend_scrubs(&mut self, config: &Config, now: &Now) {
+    pub(crate) fn tend_scrubs(&mut self, config: &Config, now: &Now) {
         let hours = config.aof_scrub_hours;
         if let Some((running, end)) = self.scrubs.take_ended() {
             self.follow_folder(config);

@@ -22,7 +22,7 @@ pub(super) const OFF: &str = "the append only file is off";
 
 impl Aof {
     /// The names that the settings give.
-    pub(in crate::server) fn names(config: &Config) -> Names {
+    pub fn names(config: &Config) -> Names {
         // An absolute path: the working folder may change later.
         let here = std::env::current_dir().unwrap_or_default();
         Names {
@@ -33,7 +33,7 @@ impl Aof {
 
     /// The names of the set that is being written, even if the server has changed its folder
     /// since; without a file the names that the settings give.
-    pub(in crate::server) fn current_names(&self, config: &Config) -> Names {
+    pub(crate) fn current_names(&self, config: &Config) -> Names {
         match &self.log {
             Some(log) => log.names.clone(),
             None => Aof::names(config),
@@ -53,7 +53,7 @@ impl Aof {
     ///
     /// A graph of vectors is a snapshot whatever the setting: no commands except RESTORE make the
     /// same graph again, and RESTORE's payload may exceed the limit of a bulk string.
-    pub(in crate::server) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
+    pub(crate) fn base_form(config: &Config, keyspace: &Keyspace) -> BaseForm {
         let has_graphs = config.rdb_version == 0 && keyspace.any_of(Type::VectorSet);
         if config.aof_use_rdb_preamble || has_graphs {
             BaseForm::Rdb
@@ -77,7 +77,7 @@ impl Aof {
     }
 
     /// Settings have changed, or a rewrite has begun or ended.
-    pub(in crate::server) fn apply_settings(&mut self, config: &Config) {
+    pub(crate) fn apply_settings(&mut self, config: &Config) {
         let rules = self.rules(config);
         for log in self.log.iter_mut().chain(&mut self.next) {
             log.set_rules(rules);
@@ -86,7 +86,7 @@ impl Aof {
     }
 
     /// Consumers of the change stream have read on.
-    pub(in crate::server) fn follow_cursors(&mut self, config: &Config, stream: &Stream) {
+    pub(crate) fn follow_cursors(&mut self, config: &Config, stream: &Stream) {
         let unread = unread(config, stream);
         if self.unread != unread {
             self.unread = unread;
@@ -95,7 +95,7 @@ impl Aof {
     }
 
     /// Removes files that rewrites have replaced, unless they are to be kept.
-    pub(in crate::server) fn apply_history(&mut self, config: &Config) {
+    pub(crate) fn apply_history(&mut self, config: &Config) {
         if !config.aof_disable_auto_gc
             && let Some(log) = &mut self.log
         {
@@ -118,7 +118,7 @@ impl Aof {
     }
 
     /// The set is loaded, or there is none yet: effects are appended to it from now on.
-    pub(in crate::server) fn open(
+    pub fn open(
         &mut self,
         config: &Config,
         now: &Now,
@@ -137,11 +137,7 @@ impl Aof {
 
     /// CONFIG SET appendonly yes: effects are recorded from now on, in a file that counts once a
     /// rewrite has made its first base.
-    pub(in crate::server) fn switch_on(
-        &mut self,
-        config: &Config,
-        stream: &Stream,
-    ) -> Result<(), String> {
+    pub(crate) fn switch_on(&mut self, config: &Config, stream: &Stream) -> Result<(), String> {
         let names = Aof::names(config);
         let manifest = Aof::manifest_for_base(config, &names).map_err(reason_for_log)?;
         let mut log = self.new_log(config, (names, manifest), stream.offset());
@@ -154,7 +150,7 @@ impl Aof {
 
     /// CONFIG SET appendonly no. Held replies are safe afterwards, and no client waits for the disk
     /// any more: both are the caller's to resume.
-    pub(in crate::server) fn switch_off(&mut self, now: &Now, stream: &Stream) {
+    pub(crate) fn switch_off(&mut self, now: &Now, stream: &Stream) {
         if let Some(mut log) = self.log.take() {
             log.close(time(now), stream.offset());
         }
@@ -164,19 +160,19 @@ impl Aof {
     }
 
     /// Whether a shutdown would lose a file that is being switched on.
-    pub(in crate::server) fn writes_first_base(&self) -> bool {
+    pub(crate) fn writes_first_base(&self) -> bool {
         self.state == AofState::WaitsForBase
     }
 
     /// Begins to force the file to disk while it is still written. `false`: it is on disk already.
-    pub(in crate::server) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
+    pub(crate) fn begin_ahead(&mut self, owner: Owner) -> Result<bool, String> {
         let log = self.log.as_mut().ok_or(OFF)?;
         log.begin_ahead(owner).map_err(|error| error.to_string())
     }
 
     /// Begins another incremental file for the next effects ([`Log::begin_next`]), without a wait
     /// for the disk except with `always`.
-    pub(in crate::server) fn begin_next_incr(
+    pub(crate) fn begin_next_incr(
         &mut self,
         owner: Owner,
         why: &str,
@@ -193,25 +189,25 @@ impl Aof {
     }
 
     /// The set for a backup to link: none of its files is removed until [`Aof::unseal`].
-    pub(in crate::server) fn seal(&mut self) -> Option<SealedSet> {
+    pub fn seal(&mut self) -> Option<SealedSet> {
         Some(self.log.as_mut()?.sealed())
     }
 
-    pub(in crate::server) fn unseal(&mut self) {
+    pub(crate) fn unseal(&mut self) {
         if let Some(log) = &mut self.log {
             log.unlink();
         }
     }
 
     /// The file of the base, if any.
-    pub(in crate::server) fn base_path(&self) -> Option<std::path::PathBuf> {
+    pub(crate) fn base_path(&self) -> Option<std::path::PathBuf> {
         let log = self.log.as_ref()?;
         let base = log.manifest.base.as_ref()?;
         Some(log.names.path(&base.name))
     }
 
     /// The last bytes before the process ends. `false`: they are not safe.
-    pub(in crate::server) fn finish(&mut self, now: &Now, stream: &Stream) -> bool {
+    pub fn finish(&mut self, now: &Now, stream: &Stream) -> bool {
         let Some(log) = &mut self.log else {
             return true;
         };

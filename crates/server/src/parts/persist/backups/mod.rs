@@ -21,7 +21,7 @@ mod sets;
 pub use session::{Session, SessionState};
 pub use sets::Set;
 
-pub(in crate::server) use session::Folder;
+pub(crate) use session::Folder;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ enum BackupStage {
 
 /// How a backup gets its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Way {
+pub enum Way {
     /// By links to the append only file's, once they no longer grow.
     Files,
     /// By a link to the dump file, once the save that has begun ends.
@@ -78,18 +78,18 @@ pub(in crate::server) enum Way {
 impl Backups {
     /// Whether a backup is in progress and must be checked.
     #[inline]
-    pub(in crate::server) fn in_progress(&self) -> bool {
+    pub fn in_progress(&self) -> bool {
         self.pending.is_some() || self.session.is_waiting()
     }
 
     /// Whether the session is being sealed.
-    pub(in crate::server) fn seals_session(&self) -> bool {
+    pub(crate) fn seals_session(&self) -> bool {
         let pending = self.pending.as_ref();
         pending.is_some_and(|pending| pending.name.is_empty())
     }
 
     /// BACKUP SEAL: begins to seal the session; `client` waits for it.
-    pub(in crate::server) fn begin_seal(&mut self, client: ClientId) -> Result<(), CommandError> {
+    pub(crate) fn begin_seal(&mut self, client: ClientId) -> Result<(), CommandError> {
         if self.session.state != SessionState::Incrementing {
             return Err(CommandError::Text(
                 "ERR No backup ready to seal (must be in the incrementing state)",
@@ -105,7 +105,7 @@ impl Backups {
 
     /// The name of a new backup, by default the time. An error: it cannot be made, because of its
     /// name or another backup.
-    pub(in crate::server) fn new_name(
+    pub(crate) fn new_name(
         &self,
         config: &Config,
         now: &Now,
@@ -126,7 +126,7 @@ impl Backups {
     }
 
     /// Begins a backup, which `client` waits for.
-    pub(in crate::server) fn begin(&mut self, name: String, client: ClientId, way: Way) {
+    pub fn begin(&mut self, name: String, client: ClientId, way: Way) {
         self.pending = Some(Pending {
             name,
             client,
@@ -140,7 +140,7 @@ impl Backups {
 
     /// Takes the backup's turn to change the append only file. `false`: no backup waits for its
     /// turn.
-    pub(in crate::server) fn take_turn(&mut self) -> bool {
+    pub(crate) fn take_turn(&mut self) -> bool {
         match &mut self.pending {
             Some(pending) if matches!(pending.stage, BackupStage::Turn) => {
                 pending.stage = BackupStage::Sealing;
@@ -152,11 +152,7 @@ impl Backups {
 
     /// Why the backup cannot continue, if so. `is_on`: the append only file is on; `is_changing`:
     /// its set is being changed.
-    pub(in crate::server) fn interruption(
-        &self,
-        is_on: bool,
-        is_changing: bool,
-    ) -> Option<&'static str> {
+    pub(crate) fn interruption(&self, is_on: bool, is_changing: bool) -> Option<&'static str> {
         match self.pending.as_ref()?.stage {
             BackupStage::Turn | BackupStage::Sealing if !is_on => {
                 Some("the append only file was switched off")
@@ -168,7 +164,7 @@ impl Backups {
     }
 
     /// Begins to link the sealed files of the append only file, whose names are `names`.
-    pub(in crate::server) fn link_files(
+    pub(crate) fn link_files(
         &mut self,
         config: &Config,
         sealed: SealedSet,
@@ -201,13 +197,13 @@ impl Backups {
     }
 
     /// Whether a backup waits for the end of a save.
-    pub(in crate::server) fn awaits_snapshot(&self) -> bool {
+    pub(crate) fn awaits_snapshot(&self) -> bool {
         let pending = self.pending.as_ref();
         pending.is_some_and(|pending| matches!(pending.stage, BackupStage::Snapshot))
     }
 
     /// Begins to link the dump file `snapshot`.
-    pub(in crate::server) fn link_snapshot(
+    pub(crate) fn link_snapshot(
         &mut self,
         config: &Config,
         snapshot: PathBuf,
@@ -237,7 +233,7 @@ impl Backups {
     }
 
     /// How the thread's work has ended, once.
-    pub(in crate::server) fn take_links(&self) -> Option<Result<PathBuf, String>> {
+    pub(crate) fn take_links(&self) -> Option<Result<PathBuf, String>> {
         match &self.pending.as_ref()?.stage {
             BackupStage::Links(links) => links.take(),
             _ => None,
@@ -246,10 +242,7 @@ impl Backups {
 
     /// The backup has its folder, or has failed. Returns the client that waits: it may ask for the
     /// result ([`Backups::made`]) until [`Backups::forget`].
-    pub(in crate::server) fn note_end(
-        &mut self,
-        ended: Result<PathBuf, String>,
-    ) -> Option<ClientId> {
+    pub(crate) fn note_end(&mut self, ended: Result<PathBuf, String>) -> Option<ClientId> {
         let pending = self.pending.as_mut()?;
         match &ended {
             Ok(path) => tracing::info!("Backup {} made", path.display()),
@@ -259,7 +252,7 @@ impl Backups {
         Some(pending.client)
     }
 
-    pub(in crate::server) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.pending = None;
     }
 

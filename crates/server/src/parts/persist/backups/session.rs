@@ -67,15 +67,15 @@ pub struct Session {
     pub started_s: i64,
     pub ended_s: i64,
     /// The append only file was off: it is switched off again at the end.
-    pub(in crate::server) switched_on: bool,
+    pub(crate) switched_on: bool,
     /// Rewrites done, and failed in a row, when this session's rewrite began.
-    pub(in crate::server) rewrites: (u64, u64),
+    pub rewrites: (u64, u64),
 }
 
 impl Session {
     /// Whether the session has to be checked in every turn.
     #[inline]
-    pub(in crate::server) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         matches!(
             self.state,
             SessionState::Pending | SessionState::Snapshotting
@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// Whether the append only file must keep its base.
-    pub(in crate::server) fn keeps_base(&self) -> bool {
+    pub(crate) fn keeps_base(&self) -> bool {
         matches!(
             self.state,
             SessionState::Incrementing | SessionState::Sealing
@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// START. An error: a session is under way or sealed, or the folder has files.
-    pub(in crate::server) fn start(&mut self, config: &Config) -> Result<(), CommandError> {
+    pub fn start(&mut self, config: &Config) -> Result<(), CommandError> {
         if self.state == SessionState::Sealed {
             return Err(CommandError::Text(
                 "ERR A sealed backup exists, CLEANUP it first",
@@ -117,26 +117,26 @@ impl Session {
     }
 
     /// The session's rewrite begins; `rewrites`: rewrites done, and failed in a row.
-    pub(in crate::server) fn note_begun(&mut self, rewrites: (u64, u64), now: &Now) {
+    pub(crate) fn note_begun(&mut self, rewrites: (u64, u64), now: &Now) {
         self.state = SessionState::Snapshotting;
         self.started_s = now.unix_s();
         self.rewrites = rewrites;
     }
 
     /// Whether the session's base is made and not linked yet; `done`: rewrites done.
-    pub(in crate::server) fn awaits_link(&self, done: u64) -> bool {
+    pub(crate) fn awaits_link(&self, done: u64) -> bool {
         self.state == SessionState::Snapshotting && done > self.rewrites.0
     }
 
     /// The session's folder has all files.
-    pub(in crate::server) fn note_sealed(&mut self, now: &Now) {
+    pub(crate) fn note_sealed(&mut self, now: &Now) {
         self.state = SessionState::Sealed;
         self.ended_s = now.unix_s();
         tracing::info!("Backup sealed");
     }
 
     /// The session has failed, or was aborted: removes its files.
-    pub(in crate::server) fn note_failed(&mut self, config: &Config, why: &str) {
+    pub(crate) fn note_failed(&mut self, config: &Config, why: &str) {
         tracing::warn!("Backup failed: {why}");
         self.state = SessionState::Failed;
         why.clone_into(&mut self.error);
@@ -157,7 +157,7 @@ impl Session {
     }
 
     /// Whether a sealed backup has outlived `backup-sealed-ttl`.
-    pub(in crate::server) fn is_outdated(&self, config: &Config, now: &Now) -> bool {
+    pub(crate) fn is_outdated(&self, config: &Config, now: &Now) -> bool {
         let ttl = i64::try_from(config.backup_sealed_ttl).unwrap_or(i64::MAX);
         self.state == SessionState::Sealed && ttl > 0 && now.unix_s() - self.ended_s >= ttl
     }
@@ -174,7 +174,7 @@ impl Session {
 }
 
 /// The folder of the files.
-pub(in crate::server) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn of(config: &Config) -> Folder {

@@ -7,13 +7,13 @@
 //! The slices of a load: `server::persist::load_steps`. A primary's snapshot:
 //! `server::replication::load`. The append only file: `server::persist::aof::loader`.
 
-mod rdb;
+pub mod rdb;
 
 use std::io;
 use std::time::{Duration, Instant};
 
-pub(in crate::server) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
-pub(in crate::server) use rdb::{LoadStep, RdbLoad, RdbStream, SearchData};
+pub(crate) use rdb::{ExpiredKeys, LoadOptions, RdbFile};
+pub(crate) use rdb::{LoadStep, RdbLoad, RdbStream, SearchData};
 
 use russet_base::clock::Now;
 use russet_config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, system_text};
@@ -35,12 +35,12 @@ pub struct Loading {
     held_at: u64,
     last: LoadFigures,
     is_async: bool,
-    pub(in crate::server) flushes: ReplayedFlushes,
+    pub(crate) flushes: ReplayedFlushes,
 }
 
 /// The line of the append only file being replayed about its next unit with a flush.
 #[derive(Default)]
-pub(in crate::server) struct ReplayedFlushes {
+pub struct ReplayedFlushes {
     /// The flushed data was set aside at this Unix millisecond; `None`: it was freed.
     pub set_aside_ms: Option<i64>,
     /// Flushes before that unit.
@@ -53,7 +53,7 @@ impl Loading {
         self.in_progress() && self.is_async
     }
 
-    pub(in crate::server) fn set_async(&mut self, on: bool) {
+    pub(crate) fn set_async(&mut self, on: bool) {
         self.is_async = on;
     }
 
@@ -73,7 +73,7 @@ impl Loading {
         &self.last
     }
 
-    pub(in crate::server) fn begin(&mut self, now: &Now, total_bytes: u64) {
+    pub fn begin(&mut self, now: &Now, total_bytes: u64) {
         self.held_at = 0;
         self.progress = Some(LoadProgress {
             began_s: now.unix_s(),
@@ -84,20 +84,20 @@ impl Loading {
         });
     }
 
-    pub(in crate::server) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.progress = None;
         self.is_async = false;
     }
 
     /// This many of the bytes have been loaded.
-    pub(in crate::server) fn note_bytes(&mut self, loaded_bytes: u64) {
+    pub(crate) fn note_bytes(&mut self, loaded_bytes: u64) {
         if let Some(progress) = &mut self.progress {
             progress.loaded_bytes = loaded_bytes;
         }
     }
 
     /// Records the figures of an RDB file so far.
-    pub(in crate::server) fn note_figures(&mut self, figures: LoadFigures) {
+    pub(crate) fn note_figures(&mut self, figures: LoadFigures) {
         self.last = figures;
         if let Some(progress) = &mut self.progress {
             progress.rdb_used_mem = figures.used_mem;
@@ -105,7 +105,7 @@ impl Loading {
     }
 
     /// An RDB file has been loaded.
-    pub(in crate::server) fn note_loaded(&mut self, figures: LoadFigures) {
+    pub(crate) fn note_loaded(&mut self, figures: LoadFigures) {
         self.last = figures;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
@@ -118,7 +118,7 @@ impl Loading {
     /// Bytes of the next slice. `None`: with `key-load-delay`, which makes a load slow for tests,
     /// the slice is not due yet; the call has slept for a part of the delay. `started`: when the
     /// process began.
-    pub(in crate::server) fn slice_bytes(&self, config: &Config, started: Instant) -> Option<u64> {
+    pub(crate) fn slice_bytes(&self, config: &Config, started: Instant) -> Option<u64> {
         if config.key_load_delay == 0 {
             return Some(match config.loading_process_events_interval_bytes {
                 0 => u64::MAX,
@@ -137,7 +137,7 @@ impl Loading {
     /// Whether the stream that comes beside the snapshot is read now. With `key-load-delay` a load
     /// makes the whole server slow, so that its primary has to keep the stream: it is read once for
     /// each interval of loaded bytes.
-    pub(in crate::server) fn reads_held(&mut self, config: &Config) -> bool {
+    pub(crate) fn reads_held(&mut self, config: &Config) -> bool {
         let Some(progress) = &self.progress else {
             return true;
         };
@@ -150,7 +150,7 @@ impl Loading {
     }
 
     /// A slice has loaded this many keys.
-    pub(in crate::server) fn note_slice(&mut self, config: &Config, started: Instant, keys: u64) {
+    pub(crate) fn note_slice(&mut self, config: &Config, started: Instant, keys: u64) {
         let delay_us = i64::from(config.key_load_delay);
         let pause_us = match delay_us {
             0 => return,
@@ -180,14 +180,14 @@ pub struct LoadFigures {
 }
 
 impl LoadFigures {
-    pub(in crate::server) fn position(&self) -> Option<Position> {
+    pub fn position(&self) -> Option<Position> {
         let (id, offset) = (self.repl_id?, self.repl_offset?);
         Some(Position { id, offset })
     }
 
     /// The database that the stream had selected at [`LoadFigures::position`]. `None`: the file
     /// has none, and the stream begins with SELECT.
-    pub(in crate::server) fn stream_db(&self) -> Option<DbIndex> {
+    pub(crate) fn stream_db(&self) -> Option<DbIndex> {
         self.stream_db
     }
 }
@@ -206,7 +206,7 @@ pub enum LoadError {
 }
 
 /// Why a file was not loaded, for the log.
-pub(in crate::server) fn reason(error: &LoadError) -> String {
+pub fn reason(error: &LoadError) -> String {
     match error {
         LoadError::Io(error) => system_text(error),
         LoadError::Damaged(error) => error.to_string(),
@@ -215,7 +215,7 @@ pub(in crate::server) fn reason(error: &LoadError) -> String {
 }
 
 /// How files are read. `skips_checksums` overrides the setting (DEBUG).
-pub(in crate::server) fn read_options(config: &Config, skips_checksums: bool) -> ReadOptions {
+pub(crate) fn read_options(config: &Config, skips_checksums: bool) -> ReadOptions {
     ReadOptions {
         checksum: config.rdbchecksum && !skips_checksums,
         deep: config.sanitize_dump_payload == SanitizePayload::Yes,

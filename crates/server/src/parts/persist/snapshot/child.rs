@@ -28,7 +28,7 @@ use super::fan_out::FanOut;
 use super::making::{Hands, Making};
 use super::target::{Consumer, Target};
 
-use crate::server::process::apply_oom_score_of_child;
+use crate::process::apply_oom_score_of_child;
 use russet_base::processors::{self, CpuList};
 use russet_base::sys;
 use russet_config::system_text;

@@ -20,7 +20,7 @@ pub enum SnapshotEnd {
 
 impl SnapshotEnd {
     /// Why there is no file.
-    pub(in crate::server) fn why(&self) -> &str {
+    pub fn why(&self) -> &str {
         match self {
             SnapshotEnd::Done => "",
             SnapshotEnd::Failed(why) => why,

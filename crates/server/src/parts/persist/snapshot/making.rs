@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::rdb::{Keyless, Output, RdbSink};
 use super::sink::Sink;
-use crate::server::parts::migration::SlotsSink;
-use crate::server::parts::search::Indexes;
+use crate::parts::migration::SlotsSink;
+use crate::parts::search::Indexes;
 
 use super::target::{SyncContent, SyncForm, Target, What};
 
@@ -36,7 +36,7 @@ use russet_scripting::Libraries;
 
 /// The settings of sinks, and facts of the moment of the snapshot.
 #[derive(Clone, Copy)]
-pub(in crate::server) struct Making<'a> {
+pub struct Making<'a> {
     pub config: &'a Config,
     pub now: &'a Now,
     /// The stream of effects, whose position is stored with the keys.

@@ -94,10 +94,11 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub use end::SnapshotEnd;
-pub(in crate::server) use making::Making;
-pub(in crate::server) use sink::Sink;
+pub(crate) use making::Making;
+pub(crate) use sink::Sink;
 pub use target::Consumer;
-pub(in crate::server) use target::{SyncContent, SyncForm, Target, What, temp_name};
+pub(crate) use target::temp_name;
+pub use target::{SyncContent, SyncForm, Target, What};
 
 use child::Child;
 use fan_out::FanOut;
@@ -123,7 +124,7 @@ const ELEMENTS_PER_MS: u64 = 2_500;
 /// A snapshot has begun.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Begun {
+pub struct Begun {
     /// The process that saves.
     pub pid: u32,
     /// Microseconds that the fork of a child took.
@@ -143,7 +144,7 @@ pub struct Snapshots {
     queued: Vec<Consumer>,
     pub forks: Forks,
     /// Clients whose writes wait for the pass.
-    pub(in crate::server) writers: Writers,
+    pub(crate) writers: Writers,
     /// Spools that may still be read.
     spools: Vec<SpoolUsage>,
     wake: Wake,
@@ -151,7 +152,7 @@ pub struct Snapshots {
 
 /// A turn of the loop, as a pass sees it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct Turn {
+pub struct Turn {
     /// The ticks that the turn's other work took.
     pub busy_ticks: u64,
     /// No client waits for the loop.
@@ -164,13 +165,13 @@ pub(in crate::server) struct Turn {
 
 impl Snapshots {
     /// How writing threads wake the loop.
-    pub(in crate::server) fn set_wake(&mut self, wake: Wake) {
+    pub fn set_wake(&mut self, wake: Wake) {
         self.wake = wake;
     }
 
     /// Whether a snapshot is in progress.
     #[inline]
-    pub(in crate::server) fn in_progress(&self) -> bool {
+    pub fn in_progress(&self) -> bool {
         self.running.is_some()
     }
 
@@ -186,7 +187,7 @@ impl Snapshots {
     }
 
     /// The current child.
-    pub(in crate::server) fn child(&self) -> Option<&Child> {
+    pub fn child(&self) -> Option<&Child> {
         match &self.running.as_ref()?.work {
             Work::Child(child, _) => Some(child),
             Work::Pass { .. } | Work::Ending => None,
@@ -194,14 +195,14 @@ impl Snapshots {
     }
 
     /// Bytes of a pass that wait to be written, or to be read by replicas.
-    pub(in crate::server) fn waiting_bytes(&self) -> usize {
+    pub fn waiting_bytes(&self) -> usize {
         let running = self.running.as_ref();
         let waiting = running.map_or(0, |running| running.outlets.waiting_bytes());
         waiting + self.spool_bytes()
     }
 
     /// Bytes in memory that replicas have yet to read, also of snapshots that have ended.
-    pub(in crate::server) fn spool_bytes(&self) -> usize {
+    pub(crate) fn spool_bytes(&self) -> usize {
         self.spools
             .iter()
             .filter_map(SpoolUsage::memory_bytes)
@@ -219,7 +220,7 @@ impl Snapshots {
     }
 
     /// Queues a snapshot for a consumer, or removes it. Returns whether it was queued before.
-    pub(in crate::server) fn set_queued(&mut self, consumer: Consumer, queued: bool) -> bool {
+    pub(crate) fn set_queued(&mut self, consumer: Consumer, queued: bool) -> bool {
         let was = self.is_queued(consumer);
         self.queued.retain(|&c| c != consumer);
         if queued {
@@ -244,7 +245,7 @@ impl Snapshots {
     ///
     /// O(1) for a pass, unless entries of a cancelled pass are still to be marked: then O(all
     /// keys). The cost of a fork grows with the pages of the process.
-    pub(in crate::server) fn begin(
+    pub fn begin(
         &mut self,
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
@@ -327,7 +328,7 @@ impl Snapshots {
 
     /// Makes a snapshot at once, beside a snapshot in progress, whose keys it completes. An error:
     /// the snapshot could not begin, or ended without a file. O(all data).
-    pub(in crate::server) fn make_now(
+    pub(crate) fn make_now(
         &mut self,
         keyspace: &mut Keyspace,
         target: Target,
@@ -343,7 +344,7 @@ impl Snapshots {
 
     /// Gives the current pass its share of the turn. `started`: when the process began. Returns
     /// whether keys may have been saved, so that clients that wait for containers must be checked.
-    pub(in crate::server) fn slice(
+    pub fn slice(
         &mut self,
         keyspace: &mut Keyspace,
         config: &Config,
@@ -379,12 +380,12 @@ impl Snapshots {
     }
 
     /// Without a snapshot: marks some of the entries left by a cancelled pass.
-    pub(in crate::server) fn mark_left(keyspace: &mut Keyspace, cycles: &Cycles) {
+    pub(crate) fn mark_left(keyspace: &mut Keyspace, cycles: &Cycles) {
         keyspace.continue_marking(cycles.ticks(SLICE_NANOS_MIN));
     }
 
     /// Whether the loop has snapshot work and should not sleep.
-    pub(in crate::server) fn wants_time(&self, keyspace: &Keyspace, config: &Config) -> bool {
+    pub(crate) fn wants_time(&self, keyspace: &Keyspace, config: &Config) -> bool {
         let Some(running) = &self.running else {
             return keyspace.in_pass() && !keyspace.is_saving();
         };
@@ -393,7 +394,7 @@ impl Snapshots {
     }
 
     /// Reads the child's messages. Returns whether it has ended; targets may have ended with it.
-    pub(in crate::server) fn look_at_child(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn look_at_child(&mut self, now_ms: u64) -> bool {
         let wake = self.wake.clone();
         let Some(running) = &mut self.running else {
             return false;
@@ -419,10 +420,7 @@ impl Snapshots {
     }
 
     /// Takes targets that have ended since the last call, with their ends. O(targets).
-    pub(in crate::server) fn take_ended(
-        &mut self,
-        keyspace: &mut Keyspace,
-    ) -> Vec<(Target, SnapshotEnd)> {
+    pub(crate) fn take_ended(&mut self, keyspace: &mut Keyspace) -> Vec<(Target, SnapshotEnd)> {
         let Some(running) = &mut self.running else {
             return Vec::new();
         };
@@ -433,16 +431,12 @@ impl Snapshots {
 
     /// Cancels a consumer's targets: removes their files, and with the last of them ends the pass
     /// or the child.
-    pub(in crate::server) fn give_up(
-        &mut self,
-        keyspace: &mut Keyspace,
-        consumer: Consumer,
-    ) -> Vec<Target> {
+    pub(crate) fn give_up(&mut self, keyspace: &mut Keyspace, consumer: Consumer) -> Vec<Target> {
         self.give_up_where(keyspace, |target| target.consumer() == consumer)
     }
 
     /// Cancels spools whose readers have all gone, as [`Snapshots::give_up`]. O(targets).
-    pub(in crate::server) fn give_up_unread(&mut self, keyspace: &mut Keyspace) -> Vec<Target> {
+    pub(crate) fn give_up_unread(&mut self, keyspace: &mut Keyspace) -> Vec<Target> {
         self.give_up_where(keyspace, Target::is_unread)
     }
 

@@ -6,7 +6,7 @@ use std::io;
 
 use super::making::Making;
 use super::sink::Sink;
-use crate::server::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
+use crate::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
 
 use russet_base::memory::alloc;
 use russet_base::memory::pin::PinnedBytes;

@@ -7,7 +7,7 @@ use super::end::SnapshotEnd;
 use super::fan_out::FanOut;
 use super::target::Target;
 
-use crate::server::process::feed_watchdog;
+use crate::process::feed_watchdog;
 use russet_keyspace::{Keyspace, Slice};
 
 /// How often a wait for the disk is interrupted to feed the watchdog.

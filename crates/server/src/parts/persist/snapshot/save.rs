@@ -48,7 +48,7 @@ pub struct Saving {
 
 impl Saving {
     /// `now_s`: Unix seconds.
-    pub(in crate::server) fn new(now_s: i64) -> Saving {
+    pub fn new(now_s: i64) -> Saving {
         Saving {
             running: None,
             last_save_s: now_s,
@@ -64,7 +64,7 @@ impl Saving {
     }
 
     /// The dump file: in the current working folder, which may change before the save ends.
-    pub(in crate::server) fn target(config: &Config) -> Target {
+    pub fn target(config: &Config) -> Target {
         let here = std::env::current_dir().unwrap_or_default();
         let name = here.join(config.dbfilename.path());
         Target::new(What::Dump { name })
@@ -94,12 +94,12 @@ impl Saving {
     }
 
     /// Whether writes are refused because the last save failed, as configured.
-    pub(in crate::server) fn stops_writes(&self, config: &Config) -> bool {
+    pub(crate) fn stops_writes(&self, config: &Config) -> bool {
         !self.last_status_ok && config.stop_writes_on_bgsave_error && !config.save.0.is_empty()
     }
 
     /// Whether a save point triggers a save; the log names it.
-    pub(in crate::server) fn is_due(&self, config: &Config, now: &Now, dirty: u64) -> bool {
+    pub(crate) fn is_due(&self, config: &Config, now: &Now, dirty: u64) -> bool {
         let since_s = now.unix_s() - self.last_save_s;
         let due = config.save.0.iter().find(|point| {
             dirty >= u64::from(point.changes)
@@ -119,19 +119,19 @@ impl Saving {
     }
 
     /// A save is tried now.
-    pub(in crate::server) fn note_try(&mut self, now: &Now) {
+    pub(crate) fn note_try(&mut self, now: &Now) {
         self.last_try_ms = now.mono_ms;
     }
 
     /// A save has begun, with this many changes since the last save.
-    pub(in crate::server) fn note_begun(&mut self, now: &Now, dirty: u64) {
+    pub(crate) fn note_begun(&mut self, now: &Now, dirty: u64) {
         self.running = Some(Running {
             began_ms: now.mono_ms,
             dirty,
         });
     }
 
-    pub(in crate::server) fn note_saved(&mut self, now: &Now) {
+    pub(crate) fn note_saved(&mut self, now: &Now) {
         self.last_save_s = now.unix_s();
         self.last_status_ok = true;
         self.last_error.clear();
@@ -140,7 +140,7 @@ impl Saving {
     }
 
     /// The snapshot of a save has ended.
-    pub(in crate::server) fn ended(
+    pub(crate) fn ended(
         &mut self,
         keyspace: &mut Keyspace,
         target: &Target,

@@ -9,7 +9,7 @@ use russet_keyspace::Saver;
 use russet_persistence::aof::BaseFile;
 
 /// Receives the keys of a snapshot. Dropped before its end, it leaves no file.
-pub(in crate::server) trait Sink: Saver {
+pub trait Sink: Saver {
     /// All keys are saved: writes the end of the file, and forces it to disk.
     fn finish(&mut self);
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::server::parts::migration::SlotFeed;
+use crate::parts::migration::SlotFeed;
 
 use russet_base::wake::Wake;
 use russet_cluster::migration::Ranges;
@@ -28,7 +28,7 @@ pub enum Consumer {
 
 /// A file that a snapshot is to produce.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Target {
+pub struct Target {
     pub what: What,
     /// The process that writes the file, for the temporary name.
     writer: u32,
@@ -36,7 +36,7 @@ pub(in crate::server) struct Target {
 
 /// See [`Target`].
 #[derive(Clone, Debug)]
-pub(in crate::server) enum What {
+pub enum What {
     /// The file of SAVE and BGSAVE.
     Dump { name: PathBuf },
     /// The base of an append only file, which gets its name with the manifest.
@@ -54,7 +54,7 @@ pub(in crate::server) enum What {
 
 /// The form and content of a snapshot for replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct SyncForm {
+pub struct SyncForm {
     /// See `rdb::sync_version`.
     pub version: u32,
     pub dialect: RdbOrigin,
@@ -65,7 +65,7 @@ pub(in crate::server) struct SyncForm {
 
 /// The parts of a snapshot that a replica wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum SyncContent {
+pub enum SyncContent {
     Everything,
     /// `rdb-filter-only functions`.
     FunctionsOnly,
@@ -74,7 +74,7 @@ pub(in crate::server) enum SyncContent {
 }
 
 impl Target {
-    pub(in crate::server) fn new(what: What) -> Target {
+    pub fn new(what: What) -> Target {
         let writer = std::process::id();
         Target { what, writer }
     }
@@ -86,7 +86,7 @@ impl Target {
         }
     }
 
-    pub(in crate::server) fn consumer(&self) -> Consumer {
+    pub fn consumer(&self) -> Consumer {
         match self.what {
             What::Dump { .. } => Consumer::Save,
             What::Base { .. } => Consumer::Rewrite,
@@ -116,7 +116,7 @@ impl Target {
     }
 
     /// The name of the file until its consumer renames it.
-    pub(in crate::server) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         match &self.what {
             // Such a target has no file.
             What::Slots { .. } => PathBuf::new(),
@@ -159,6 +159,6 @@ impl Target {
 }
 
 /// The temporary name of a dump file while a process writes it.
-pub(in crate::server) fn temp_name(pid: u32) -> String {
+pub(crate) fn temp_name(pid: u32) -> String {
     format!("temp-{pid}.rdb")
 }

@@ -14,7 +14,7 @@ const MANY: u64 = 512;
 
 /// See the module.
 #[derive(Default)]
-pub(in crate::server) struct Writers {
+pub struct Writers {
     /// Clients that wait for a large container to be saved, or for all writers to be released.
     awaiting: Vec<ClientId>,
     guards_large: bool,
@@ -26,29 +26,29 @@ pub(in crate::server) struct Writers {
 impl Writers {
     /// Writers of large containers must be checked: some are not saved yet.
     #[inline]
-    pub(in crate::server) fn guards_large(&self) -> bool {
+    pub(crate) fn guards_large(&self) -> bool {
         self.guards_large
     }
 
     /// Too many bytes saved early wait to be written: all writers wait.
     #[inline]
-    pub(in crate::server) fn holds_all(&self) -> bool {
+    pub(crate) fn holds_all(&self) -> bool {
         self.holds_all
     }
 
     /// A client waits for the containers that its command writes to.
-    pub(in crate::server) fn await_saved(&mut self, client: ClientId) {
+    pub(crate) fn await_saved(&mut self, client: ClientId) {
         self.awaiting.push(client);
     }
 
     /// Takes the clients that wait: each must be checked again.
-    pub(in crate::server) fn take_awaiting(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_awaiting(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.awaiting)
     }
 
     /// Updates which writers wait. To be called when a snapshot has begun or a target has ended;
     /// the gates must be recomputed after that.
-    pub(in crate::server) fn refresh(&mut self, keyspace: &Keyspace) {
+    pub fn refresh(&mut self, keyspace: &Keyspace) {
         let is_saving = keyspace.is_saving();
         self.reported_held &= is_saving;
         self.holds_all &= is_saving;
@@ -57,7 +57,7 @@ impl Writers {
 
     /// Bounds the values saved early. To be called after each slice of a pass. Returns whether that
     /// has changed which writers wait.
-    pub(in crate::server) fn bound_early(&mut self, keyspace: &Keyspace) -> bool {
+    pub(crate) fn bound_early(&mut self, keyspace: &Keyspace) -> bool {
         let bytes = if keyspace.is_saving() {
             keyspace.early_bytes()
         } else {

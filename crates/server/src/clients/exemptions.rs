@@ -1,5 +1,5 @@
-//! The exemptions of each flag of a connection, and how a connection gets the flag. `tests` proves
-//! that no single right does more.
+//! The exemptions of each flag of a connection, and how a connection gets the flag. The tests
+//! of `russet-commands` prove that no single right does more.
 //!
 //! Links and clients without a connection:
 //!
@@ -40,5 +40,3 @@
 //!
 //! A session of the console (`Client::console`) is no flag: it runs under its user, and cannot
 //! become a link.
-
-mod tests;

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::server::parts::persist::snapshot::{SyncContent, SyncForm};
-use crate::server::testbed::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::{Allowed, SnapshotMethod};
 use russet_persistence::rdb::{PeerFormat, RdbOrigin, sync_version};
 use russet_persistence::spool::{Spool, SpoolReader};
+use russet_server::inside::{SyncContent, SyncForm};
 
 const DIALECTS: [(u32, RdbOrigin); 4] = [
     (10, RdbOrigin::Redis),

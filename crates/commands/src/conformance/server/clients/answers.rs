@@ -1,15 +1,15 @@
 //! Questions of any words, users and bytes: a command that nodes do not ask does nothing, a user's
 //! rights are the question's, and no bytes of a member end a node.
 
-use super::*;
-use crate::server::Testbed;
-use crate::server::parts::cluster::ClusterDriver;
+use crate::testbed::{AllCommands as _, Testbed};
 use proptest::prelude::*;
 use russet_cluster::{Cluster, NodesConf, Settings};
+use russet_command::Facts;
 use russet_config::Config;
 use russet_host::Now;
 use russet_keyspace::DbIndex;
 use russet_resp::OwnedArgs;
+use russet_server::inside::{Asked, Asker, ClusterDriver, NOT_ASKED, Stop, Surveys};
 
 /// A node that is alone, with an index and its documents.
 fn node() -> Testbed {

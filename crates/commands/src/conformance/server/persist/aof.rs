@@ -5,6 +5,8 @@
 //! waits as a test plans. Another server loads the set, and must have every acknowledged write, or
 //! refuse to start.
 
+use russet_server::AofState;
+use russet_server::inside::{AofLoader, Load, LoadFailed, Progress};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,11 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use crate::server::parts::persist::aof::AofState;
-use crate::server::parts::persist::loading::{LoadFailed, Progress};
-use crate::server::persist::aof::loader::AofLoader;
-use crate::server::state::world::Load;
-use crate::server::testbed::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::{Allowed, AppendFsync};
 use russet_persistence::aof::{Disk, DiskCall, DiskFault, Manifest, Names};
 

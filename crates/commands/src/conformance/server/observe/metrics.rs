@@ -5,17 +5,13 @@
 //! bound on histograms that a scrape reads.
 //! Elsewhere: `tests/it/metrics.rs` tests connections.
 
-use super::*;
-
-use crate::server::parts::cluster::ClusterDriver;
-use crate::server::parts::http::Port;
-use crate::server::parts::sentinel::SentinelDriver;
-use crate::server::testbed::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_cluster::{Cluster, NodesConf, Settings};
 use russet_config::FileLine;
 use russet_host::{Event, Machine};
 use russet_net::Address;
 use russet_sentinel::{ServerFacts, from_file};
+use russet_server::inside::{ClusterDriver, OPEN_METRICS, Port, SentinelDriver};
 
 fn ask(t: &mut Testbed, request: &str) -> (u16, String) {
     let answer = t.engine.answer_scrape(request.as_bytes());
@@ -85,7 +81,7 @@ fn the_exporters_dashboards_find_what_they_ask_for() {
     t.run("SET a 1 EX 100");
     t.run("nosuch");
     let (_, text) = get(&mut t, "/metrics");
-    let metrics = include_str!("../../../../tests/data/dashboard-metrics.txt");
+    let metrics = include_str!("../../../../../../tests/data/dashboard-metrics.txt");
     for name in metrics.lines().filter(|line| !line.starts_with('#')) {
         let starts = |line: &str| {
             line.strip_prefix(name)
@@ -119,25 +115,6 @@ fn paths_methods_and_formats() {
     let (_, text) = ask(&mut t, open);
     assert!(text.contains(OPEN_METRICS) && text.ends_with("# EOF\n"));
     assert_eq!(t.engine.answer_scrape(b"GET /metrics HT"), None);
-}
-
-#[test]
-fn replication_is_read_from_its_lines() {
-    let mut families = Families::default();
-    let info = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nmaster_link_status:up\r\n\
-                master_last_io_seconds_ago:3\r\nslave_read_only:1\r\n\
-                slave0:ip=10.0.0.2,port=7,state=online,offset=14,lag=1\r\n";
-    families::add_replication(info, &mut families);
-    let text = open_metrics(families, 0);
-    for line in [
-        "redis_master_link_up{master_host=\"10.0.0.1\",master_port=\"6379\"} 1",
-        "redis_master_last_io_seconds_ago{master_host=\"10.0.0.1\",master_port=\"6379\"} 3",
-        "redis_slave_info{master_host=\"10.0.0.1\",master_port=\"6379\",read_only=\"1\"} 1",
-        "redis_connected_slave_offset_bytes{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 14",
-        "redis_connected_slave_lag_seconds{slave_ip=\"10.0.0.2\",slave_port=\"7\",slave_state=\"online\"} 1",
-    ] {
-        assert!(text.contains(line), "{line}\n{text}");
-    }
 }
 
 /// Percentiles of two hundred commands would take the loop milliseconds.

@@ -7,9 +7,9 @@
 //! Cost: over 10,000 lines, a server per command. Elsewhere: `tests/cluster/roles.rs` has links
 //! between nodes.
 
-use crate::server::Testbed;
-use crate::server::clients::client::ClientFlags;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_keyspace::ClientId;
+use russet_server::ClientFlags;
 
 /// Flags that exempt a connection, and the commands that give them to it.
 const GIVEN_BY: [(ClientFlags, &[&str]); 15] = [

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::server::parts::persist::snapshot::{Target, What};
+use russet_server::inside::{Target, What};
 
-use crate::server::testbed::Testbed;
+use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
 use russet_persistence::aof::{BaseForm, Names};
 
