@@ -57,7 +57,7 @@ fn is_test(source: &Source) -> bool {
     let path = source.path.to_string_lossy();
     let folders = ["/tests/", "/conformance/", "/testing/", "/simulation/"];
     folders.iter().any(|folder| path.contains(folder))
-        || ["tests.rs", "testbed.rs", "testing.rs", "layers.rs"]
+        || ["tests.rs", "testbed.rs", "testing.rs"]
             .iter()
             .any(|end| path.ends_with(end))
 }
@@ -78,7 +78,7 @@ fn crate_of(source: &Source) -> Option<String> {
 
 /// The text without comments, literals, visibilities and inline tests; crates as modules.
 fn code_of(source: &Source) -> String {
-    let text = source.text.split("#[cfg(test)]\nmod tests {").next();
+    let text = source.text.split("\nmod tests {").next();
     let mut text = text.unwrap_or("").to_owned();
     if let Some(name) = crate_of(source) {
         text = text.replace("crate::", &format!("crate::{name}::"));
