@@ -115,17 +115,17 @@ impl Node {
     }
 
     /// The lines of CLUSTER NODES.
-    pub fn view(&self) -> Vec<Seen> {
+    pub fn view(&self) -> Vec<NodesLine> {
         self.text("CLUSTER NODES")
             .lines()
-            .map(Seen::parse)
+            .map(NodesLine::parse)
             .collect()
     }
 }
 
 /// A line of CLUSTER NODES.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
+pub struct NodesLine {
     pub id: String,
     pub port: u16,
     pub flags: Vec<String>,
@@ -138,8 +138,8 @@ pub struct Seen {
     pub marks: Vec<String>,
 }
 
-impl Seen {
-    fn parse(line: &str) -> Seen {
+impl NodesLine {
+    fn parse(line: &str) -> NodesLine {
         let words: Vec<&str> = line.split(' ').collect();
         assert!(words.len() >= 8, "CLUSTER NODES: {line:?}");
         let address = words[1].split(',').next().unwrap_or("");
@@ -148,7 +148,7 @@ impl Seen {
         let (marks, slots): (Vec<&&str>, Vec<&&str>) =
             words[8..].iter().partition(|word| word.starts_with('['));
         let own = |words: Vec<&&str>| words.iter().map(|word| (**word).to_owned()).collect();
-        Seen {
+        NodesLine {
             id: words[0].to_owned(),
             port: port.parse().unwrap_or(0),
             flags: words[2].split(',').map(str::to_owned).collect(),

@@ -15,7 +15,7 @@ const LAST_SLOTS: u16 = 50;
 
 /// How the slots go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Moved {
+enum MoveMethod {
     /// In one migration.
     AtOnce(Way),
     /// Key by key, as redis-cli orders it (CLUSTER SETSLOT, MIGRATE).
@@ -83,14 +83,14 @@ fn leave_sub_replica(group: &Group, at: usize, former: usize) -> bool {
 }
 
 /// Moves all slots of the source, the last ones to the target.
-fn move_all(group: &Group, moved: Moved) {
+fn move_all(group: &Group, moved: MoveMethod) {
     match moved {
-        Moved::AtOnce(way) => {
+        MoveMethod::AtOnce(way) => {
             let slots = group.slots_of(SOURCE);
             let reply = group.move_slots(way, slots, SOURCE, TARGET);
             assert!(!reply.contains("ERR"), "{reply}");
         }
-        Moved::KeyByKey => {
+        MoveMethod::KeyByKey => {
             let (first, last) = group.slots_of(SOURCE);
             let most = (first, last - LAST_SLOTS);
             let reply = group.move_slots(Way::Pull, most, SOURCE, OTHER);
@@ -118,7 +118,7 @@ fn move_all(group: &Group, moved: Moved) {
 
 /// The former source and its replica follow the target, with its keys, and one of them can take its
 /// place.
-fn follow(what: &str, kinds: &Kinds, moved: Moved) {
+fn follow(what: &str, kinds: &Kinds, moved: MoveMethod) {
     let Some(group) = group(what, kinds, true) else {
         return;
     };
@@ -152,8 +152,8 @@ const RUSSET: Kind = Kind::Russet;
 const VALKEYS: Kind = Kind::RussetValkey;
 const REDIS: Kind = Kind::Peer(Peer::Redis810);
 const VALKEY: Kind = Kind::Peer(Peer::Valkey9);
-const PULL: Moved = Moved::AtOnce(Way::Pull);
-const PUSH: Moved = Moved::AtOnce(Way::Push);
+const PULL: MoveMethod = MoveMethod::AtOnce(Way::Pull);
+const PUSH: MoveMethod = MoveMethod::AtOnce(Way::Push);
 
 #[test]
 fn russet_follows_after_a_pull() {
@@ -170,7 +170,7 @@ fn russet_follows_after_a_resharding() {
     follow(
         "a last slot that redis-cli moves",
         &[RUSSET; 6],
-        Moved::KeyByKey,
+        MoveMethod::KeyByKey,
     );
 }
 
@@ -179,7 +179,7 @@ fn russet_follows_after_a_resharding() {
 fn redis_follows() {
     for (what, moved) in [
         ("a last slot of Redis", PULL),
-        ("Redis's resharding", Moved::KeyByKey),
+        ("Redis's resharding", MoveMethod::KeyByKey),
     ] {
         follow(what, &[REDIS; 6], moved);
     }
@@ -216,7 +216,7 @@ fn valkey_follows_russet() {
 
 /// cluster-allow-replica-migration no: the source stays an empty primary with its replica, while
 /// the target had slots before.
-fn stay(what: &str, kinds: &Kinds, moved: Moved) {
+fn stay(what: &str, kinds: &Kinds, moved: MoveMethod) {
     let Some(group) = group(what, kinds, false) else {
         return;
     };

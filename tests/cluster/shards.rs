@@ -33,7 +33,7 @@ pub fn fails_over(members: [Member; 4]) -> Vec<Member> {
     let are_well = |members: &[Member]| {
         members.iter().all(|member| {
             let view = member.node.view();
-            let is_linked = |seen: &crate::group::Seen| {
+            let is_linked = |seen: &crate::group::NodesLine| {
                 seen.is_connected && !seen.is("handshake") && !seen.is("fail")
             };
             view.iter().filter(|seen| is_linked(seen)).count() == members.len()

@@ -213,9 +213,10 @@ fn serves_moved(group: &Group, at: usize) -> bool {
 /// The numbers of the living replicas of a node, as itself sees them.
 fn replicas_of(group: &Group, primary: usize) -> Vec<usize> {
     let (view, id) = (group.nodes[primary].view(), group.nodes[primary].id());
-    let its = |seen: &&crate::group::Seen| seen.primary.as_ref() == Some(&id) && !seen.is("fail");
+    let its =
+        |seen: &&crate::group::NodesLine| seen.primary.as_ref() == Some(&id) && !seen.is("fail");
     let replicas = view.iter().filter(its);
-    let at = |seen: &crate::group::Seen| {
+    let at = |seen: &crate::group::NodesLine| {
         let mut nodes = group.nodes.iter();
         nodes.position(|node| node.port() == seen.port && !node.is_killed)
     };

@@ -15,11 +15,11 @@ const KEYS_PER_WRITER: usize = 40;
 /// Threads that set keys to growing numbers, each followed by WAIT 1, until they are finished.
 pub struct Writers {
     is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Vec<Written>>>,
+    threads: Vec<JoinHandle<Vec<WrittenKey>>>,
 }
 
 /// One key, which one thread writes.
-struct Written {
+struct WrittenKey {
     key: String,
     /// The last number that a replica has acknowledged.
     acknowledged: u64,
@@ -57,12 +57,12 @@ impl Writers {
             let inside = names().filter(|key| slots.contains(&slot_of(key)));
             let keys = names().take(KEYS_PER_WRITER / 2);
             let keys = keys.chain(inside.skip(KEYS_PER_WRITER).take(KEYS_PER_WRITER / 2));
-            let keys = keys.map(|key| Written {
+            let keys = keys.map(|key| WrittenKey {
                 key,
                 acknowledged: 0,
                 sent: 0,
             });
-            let keys: Vec<Written> = keys.collect();
+            let keys: Vec<WrittenKey> = keys.collect();
             std::thread::spawn(move || write_until(&is_over, &ports, keys))
         });
         Writers {
@@ -114,7 +114,7 @@ impl Writers {
     }
 }
 
-fn write_until(is_over: &AtomicBool, ports: &[u16], mut keys: Vec<Written>) -> Vec<Written> {
+fn write_until(is_over: &AtomicBool, ports: &[u16], mut keys: Vec<WrittenKey>) -> Vec<WrittenKey> {
     let mut client = Client::new(ports);
     while !is_over.load(Ordering::Relaxed) {
         for one in &mut keys {

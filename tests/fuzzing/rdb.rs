@@ -254,14 +254,14 @@ mod tests {
 
     /// Everything that a loader receives, in order.
     #[derive(Debug, Default, PartialEq)]
-    struct Received {
+    struct LoadedItems {
         aux: Vec<(Vec<u8>, Vec<u8>)>,
         keys: Vec<Item>,
         empty_keys: usize,
         functions: Vec<Vec<u8>>,
     }
 
-    impl Loader for Received {
+    impl Loader for LoadedItems {
         fn limits(&self) -> Limits {
             Limits::default()
         }
@@ -323,10 +323,10 @@ mod tests {
     };
 
     /// The contents received of a file, and its end or fault as text; `None`: it starved.
-    type Outcome = (Received, Option<String>);
+    type Outcome = (LoadedItems, Option<String>);
 
     fn whole(file: &[u8]) -> Outcome {
-        let mut received = Received::default();
+        let mut received = LoadedItems::default();
         let reader = Reader::begin(Input::of_bytes(file), OPTIONS, &mut received);
         let end = reader.and_then(|reader| reader.run(&mut received));
         (received, Some(format!("{end:?}")))
@@ -338,7 +338,7 @@ mod tests {
         total: Option<u64>,
         mut cut: impl FnMut(&'f [u8]) -> usize,
     ) -> (Outcome, Vec<u8>) {
-        let mut received = Received::default();
+        let mut received = LoadedItems::default();
         let mut reader = Reader::of_feed(total, OPTIONS);
         let mut rest = file;
         let mut was_fed = true;

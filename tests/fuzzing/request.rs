@@ -4,7 +4,7 @@ use super::input::Input;
 use russet_resp::{Args, Bounds, ParseStep, Progress, Span, step};
 
 /// The result of one run of the parser: its commands, and the error, if any.
-type Parsed = (Vec<Vec<Vec<u8>>>, Option<String>);
+type ParseResult = (Vec<Vec<Vec<u8>>>, Option<String>);
 
 /// The first four bytes choose the limits and the cuts.
 pub fn request(bytes: &[u8]) {
@@ -24,7 +24,7 @@ pub fn request(bytes: &[u8]) {
     assert_eq!(parse(text, &each, bounds), whole);
 }
 
-fn parse(text: &[u8], cuts: &[usize], bounds: Bounds) -> Parsed {
+fn parse(text: &[u8], cuts: &[usize], bounds: Bounds) -> ParseResult {
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
     ends.push(text.len());
     ends.sort_unstable();

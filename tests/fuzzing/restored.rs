@@ -17,7 +17,7 @@ use super::commands::Play;
 use super::input::Input;
 use super::rdb;
 use super::seeds::{self, Seed};
-use super::words::{self, Known, TEXTS};
+use super::words::{self, KnownCommand, TEXTS};
 use russet_base::hashing::crc64;
 use russet_commands::testbed::{AllCommands as _, Testbed};
 use russet_config::SanitizePayload;
@@ -129,7 +129,7 @@ fn restore_again(play: &mut Play, key: &[u8], payload: &[u8]) {
 }
 
 /// A command with a damaged value among its arguments, unless chance has none.
-fn words_on_damaged(known: &Known, input: &mut Input<'_>) -> Vec<Vec<u8>> {
+fn words_on_damaged(known: &KnownCommand, input: &mut Input<'_>) -> Vec<Vec<u8>> {
     let mut words = known.words(input);
     for _ in 1..TRIES {
         let is_damaged = |word: &Vec<u8>| DAMAGED.contains(&word.as_slice());

@@ -4,7 +4,7 @@
 //! is understood is also done, over a few documents: a query finds no document twice.
 
 use super::input::Input;
-use russet_search::document::{Document, Found, Item as Part};
+use russet_search::document::{Document, Item as Part, PathValues};
 use russet_search::expression::{self, Row, Value};
 use russet_search::file::{self, Definition, Item};
 use russet_search::index::Index;
@@ -20,11 +20,11 @@ use std::borrow::Cow;
 struct Hash(Vec<(&'static str, Vec<u8>)>);
 
 impl Document for Hash {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let mut fields = self.0.iter();
         let found = fields.find(|(name, _)| name.as_bytes() == path);
-        found.map_or(Found::Nothing, |(_, text)| {
-            Found::One(Part::Text(Cow::Borrowed(text)))
+        found.map_or(PathValues::Nothing, |(_, text)| {
+            PathValues::One(Part::Text(Cow::Borrowed(text)))
         })
     }
 }

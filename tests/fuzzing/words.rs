@@ -77,7 +77,7 @@ const PATTERNS: [&str; 5] = ["*", "a", "[a-c]", "?", "*e*"];
 const TIMES: [&str; 6] = ["1000001", "1000100", "1000000500", "1000200000", "0", "-5"];
 
 /// A command: its words and its documentation.
-pub(super) struct Known {
+pub(super) struct KnownCommand {
     name: Vec<&'static str>,
     doc: &'static Doc,
     /// Whether it takes keys of the keyspace (channels are not keys).
@@ -85,7 +85,7 @@ pub(super) struct Known {
 }
 
 /// All commands of the table that only affect the keyspace.
-pub(super) fn known(table: &CommandTable) -> Vec<Known> {
+pub(super) fn known(table: &CommandTable) -> Vec<KnownCommand> {
     let mut all = Vec::new();
     for row in table.rows() {
         let spec = row.spec;
@@ -104,7 +104,7 @@ pub(super) fn known(table: &CommandTable) -> Vec<Known> {
             .chain([spec])
             .map(|spec| spec.name)
             .collect();
-        all.push(Known {
+        all.push(KnownCommand {
             name,
             doc,
             is_keyed: row.has_keys() && doc.group != Group::PubSub,
@@ -113,7 +113,7 @@ pub(super) fn known(table: &CommandTable) -> Vec<Known> {
     all
 }
 
-impl Known {
+impl KnownCommand {
     /// A command that mostly follows the syntax.
     pub fn words(&self, input: &mut Input<'_>) -> Vec<Vec<u8>> {
         let mut words = Words {

@@ -15,7 +15,7 @@ pub type Scope = Option<u16>;
 
 /// Who has acknowledged a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Acked {
+pub enum AckLevel {
     /// Its server alone.
     Alone,
     /// All other servers of its group, too (WAIT).
@@ -38,10 +38,10 @@ pub enum Excuse {
     Moved,
 }
 
-struct Written {
+struct WriteRecord {
     scope: Scope,
     home: usize,
-    acked: Option<Acked>,
+    acked: Option<AckLevel>,
     excuse: Option<Excuse>,
     is_moved: bool,
 }
@@ -49,8 +49,8 @@ struct Written {
 /// How much has happened in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    pub acked: BTreeMap<Acked, usize>,
-    pub lost: BTreeMap<(Acked, Excuse), usize>,
+    pub acked: BTreeMap<AckLevel, usize>,
+    pub lost: BTreeMap<(AckLevel, Excuse), usize>,
     pub promotions: usize,
     /// Slots moved by SETSLOT, and moves at once that have begun.
     pub moves: usize,
@@ -83,7 +83,7 @@ impl Figures {
 /// See the module.
 pub struct Checks {
     rules: Rules,
-    writes: BTreeMap<Write, Written>,
+    writes: BTreeMap<Write, WriteRecord>,
     /// The server that was last to lead.
     leaders: BTreeMap<Scope, usize>,
     /// By position: the sum of the data.
@@ -154,7 +154,7 @@ impl Checks {
     pub fn wrote(&mut self, write: Write, host: usize, scope: Scope) {
         let leader = self.leaders.get(&scope);
         let is_stale = leader.is_some_and(|leader| *leader != host);
-        let written = Written {
+        let written = WriteRecord {
             scope,
             home: host,
             acked: None,
@@ -165,14 +165,14 @@ impl Checks {
     }
 
     /// A client has the acknowledgement of a write.
-    pub fn acknowledged(&mut self, write: Write, acked: Acked) -> Result<(), String> {
+    pub fn acknowledged(&mut self, write: Write, acked: AckLevel) -> Result<(), String> {
         let Some(written) = self.writes.get_mut(&write) else {
             return Ok(());
         };
         written.acked = Some(acked);
         *self.figures.acked.entry(acked).or_default() += 1;
         match written.excuse {
-            Some(excuse @ (Excuse::Failover | Excuse::Stale)) if acked == Acked::All => {
+            Some(excuse @ (Excuse::Failover | Excuse::Stale)) if acked == AckLevel::All => {
                 let (home, leader) = (written.home, self.leaders.get(&written.scope));
                 Err(format!(
                     "write {write} of {home} is acknowledged by all, and lost already: \
@@ -214,9 +214,9 @@ impl Checks {
             }
             its.excuse = Some(match its.acked {
                 _ if was_partial => Excuse::Partial,
-                Some(Acked::All) if its.is_moved => Excuse::Moved,
-                Some(Acked::All) if !self.rules.is_always => Excuse::Power,
-                Some(Acked::All) => {
+                Some(AckLevel::All) if its.is_moved => Excuse::Moved,
+                Some(AckLevel::All) if !self.rules.is_always => Excuse::Power,
+                Some(AckLevel::All) => {
                     let home = its.home;
                     return Err(format!(
                         "write {write}, which all have acknowledged, is not at {host}, which \
@@ -292,7 +292,7 @@ impl Checks {
             if its.home == to || its.excuse.is_some() {
                 continue;
             }
-            if is_held.is_none() && its.acked != Some(Acked::All) {
+            if is_held.is_none() && its.acked != Some(AckLevel::All) {
                 its.excuse = Some(Excuse::Failover);
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Clients: each writes to some server that takes it, and goes on, or waits for the replicas.
 
 use super::broken::Broken;
-use super::checks::{Acked, Scope};
+use super::checks::{AckLevel, Scope};
 use super::data::{Write, slot_of};
 use super::world::{CLUSTER, PRIMARIES, WATCHED, World};
 
@@ -9,7 +9,7 @@ use super::world::{CLUSTER, PRIMARIES, WATCHED, World};
 const WAIT_MS: i64 = 5000;
 
 /// A client that waits for replicas.
-pub struct Waiting {
+pub struct WaitingClient {
     write: Write,
     pub host: usize,
     offset: u64,
@@ -92,11 +92,11 @@ impl World {
         }
         self.checks.wrote(write, host, scope);
         if waits && is_early {
-            let acknowledged = self.checks.acknowledged(write, Acked::All);
+            let acknowledged = self.checks.acknowledged(write, AckLevel::All);
             return self.check(acknowledged);
         }
         if waits {
-            self.waiting.push(Waiting {
+            self.waiting.push(WaitingClient {
                 write,
                 host,
                 offset,
@@ -113,7 +113,7 @@ impl World {
             if waiting.host != host {
                 self.waiting.push(waiting);
             } else if self.server(host).acknowledged(waiting.offset) >= all {
-                let acknowledged = self.checks.acknowledged(waiting.write, Acked::All);
+                let acknowledged = self.checks.acknowledged(waiting.write, AckLevel::All);
                 self.check(acknowledged);
             } else if waiting.until > now {
                 self.waiting.push(waiting);

@@ -43,7 +43,7 @@ pub enum Peer {
 }
 
 /// An accepted link.
-pub struct Accepted {
+pub struct AcceptedLink {
     /// The host at its other end.
     pub from: usize,
     pub peer: Peer,
@@ -62,7 +62,7 @@ pub struct Server {
     pub rules: Rules,
     /// `None`: in no cluster.
     pub member: Option<Member>,
-    pub accepted: BTreeMap<LinkId, Accepted>,
+    pub accepted: BTreeMap<LinkId, AcceptedLink>,
     pub inboxes: BTreeMap<LinkId, Inbox>,
     /// The primary that the configuration file names.
     pub saved_primary: Option<usize>,
@@ -130,7 +130,7 @@ impl Server {
         } else {
             Peer::Fresh(Vec::new())
         };
-        self.accepted.insert(link, Accepted { from, peer });
+        self.accepted.insert(link, AcceptedLink { from, peer });
         link
     }
 

@@ -6,8 +6,8 @@
 //! ends the run (`failure`).
 
 use super::broken::Broken;
-use super::checks::{Acked, Checks, Scope};
-use super::clients::Waiting;
+use super::checks::{AckLevel, Checks, Scope};
+use super::clients::WaitingClient;
 use super::commands::{Order, Words, host_of, ip_of};
 use super::data::written_slots;
 use super::member::Member;
@@ -73,7 +73,7 @@ pub struct World {
     /// talk with one. By server that Sentinels watch: since when it receives from no other.
     pub isolated: Vec<[Option<i64>; 2]>,
     pub are_clocks_skewed: bool,
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<WaitingClient>,
     /// The last number of a write.
     pub numbers: u64,
     runs: u64,
@@ -440,7 +440,7 @@ impl World {
         }
         let unanswered = std::mem::take(&mut self.server_mut(host).unanswered);
         for write in unanswered {
-            let acknowledged = self.checks.acknowledged(write, Acked::Alone);
+            let acknowledged = self.checks.acknowledged(write, AckLevel::Alone);
             self.check(acknowledged);
         }
         self.do_asked(host);
@@ -475,7 +475,7 @@ impl World {
                     self.waiting.retain(|waiting| waiting.host != host);
                     let accepted = &self.server(host).accepted;
                     let is_replica =
-                        |its: &super::server::Accepted| matches!(its.peer, Peer::Replica(_));
+                        |its: &super::server::AcceptedLink| matches!(its.peer, Peer::Replica(_));
                     let replicas = accepted.iter().filter(|(_, its)| is_replica(its));
                     let links: Vec<LinkId> = replicas.map(|(link, _)| *link).collect();
                     links

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use russet::fuzzing::links::{Played, hostile_primary, hostile_replica, mutate, record};
+use russet::fuzzing::links::{TapeOutcome, hostile_primary, hostile_replica, mutate, record};
 
 /// Changes of each seed.
 const CASES: u64 = 150;
@@ -57,7 +57,7 @@ fn peak_kb() -> u64 {
 }
 
 /// Plays changed seeds.
-fn play(target: &str, play: fn(&[u8]) -> Played) {
+fn play(target: &str, play: fn(&[u8]) -> TapeOutcome) {
     if number("RUSSET_LINKS_LOG").is_some() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         let _ = log.try_init();

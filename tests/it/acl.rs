@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::support::once::{Ended, run_once};
+use crate::support::once::{ProcessOutput, run_once};
 use crate::support::{Connection, Daemon, wait_until};
 
 fn folder() -> tempfile::TempDir {
@@ -22,7 +22,7 @@ fn with_users(text: &str) -> Daemon {
 
 /// The output of a start that these configuration lines stop.
 #[track_caller]
-fn refused(lines: &str, users: &[u8]) -> Ended {
+fn refused(lines: &str, users: &[u8]) -> ProcessOutput {
     let folder = folder();
     let config = format!("port 0\nunixsocket socket\n{lines}");
     fs::write(folder.path().join("redis.conf"), config).expect("a file");

@@ -13,7 +13,7 @@ use crate::support::random::Random;
 
 /// A check's output, its exit status, and the file afterwards.
 #[derive(Debug, PartialEq, Eq)]
-struct Checked {
+struct CheckOutcome {
     said: String,
     code: Option<i32>,
     left: Vec<u8>,
@@ -26,7 +26,7 @@ fn theirs(tool: &str) -> Option<PathBuf> {
     tool.exists().then_some(tool)
 }
 
-fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) -> Checked {
+fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) -> CheckOutcome {
     fs::write(file, bytes).expect("written");
     let mut child = Command::new(program)
         .args(words)
@@ -43,7 +43,7 @@ fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) 
         .expect("a pipe")
         .write_all(answer.as_bytes());
     let out = child.wait_with_output().expect("it ends");
-    Checked {
+    CheckOutcome {
         said: String::from_utf8_lossy(&out.stdout).into_owned(),
         code: out.status.code(),
         left: fs::read(file).expect("it is there"),
@@ -78,7 +78,7 @@ fn same(bytes: &[u8], words: &[&str], answer: &str, theirs: &Path) {
         let lines = got.said.split_inclusive('\n');
         got.said = lines.filter(|line| !line.starts_with("0x")).collect();
     }
-    let masked = |checked: Checked| Checked {
+    let masked = |checked: CheckOutcome| CheckOutcome {
         said: checked.said.split_inclusive('\n').map(masked).collect(),
         ..checked
     };

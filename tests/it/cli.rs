@@ -10,9 +10,9 @@ use crate::support::daemon::{self, Daemon};
 use crate::support::peers;
 
 /// Output, errors, status.
-type Said = (String, String, Option<i32>);
+type CliOutput = (String, String, Option<i32>);
 
-fn said(mut command: Command, words: &[&str], input: &[u8]) -> Said {
+fn said(mut command: Command, words: &[&str], input: &[u8]) -> CliOutput {
     let mut child = command
         .args(words)
         .env_remove("REDISCLI_AUTH")
@@ -37,14 +37,14 @@ fn said(mut command: Command, words: &[&str], input: &[u8]) -> Said {
 }
 
 /// `russet cli` with these words, at this port.
-fn ours(port: u16, words: &[&str], input: &[u8]) -> Said {
+fn ours(port: u16, words: &[&str], input: &[u8]) -> CliOutput {
     let mut command = Command::new(daemon::russet());
     command.args(["cli", "-p", &port.to_string()]);
     said(command, words, input)
 }
 
 /// The real client of Redis 8.10, if it is installed.
-fn theirs(port: u16, words: &[&str], input: &[u8]) -> Option<Said> {
+fn theirs(port: u16, words: &[&str], input: &[u8]) -> Option<CliOutput> {
     let program = peers::folder().join("redis810/redis-cli");
     if !program.exists() {
         peers::left_out("russet cli beside redis-cli 8.10");

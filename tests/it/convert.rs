@@ -11,7 +11,7 @@ use crate::rdb::{
     contents, expiring_fields, fill, fill_expiring_fields, fill_templates, with_file,
 };
 use crate::support::daemon::russet;
-use crate::support::once::{Ended, run_once};
+use crate::support::once::{ProcessOutput, run_once};
 use crate::support::random::Random;
 use crate::support::{Connection, Daemon, peers::Peer};
 
@@ -41,13 +41,13 @@ fn folder() -> TempDir {
         .expect("a folder")
 }
 
-fn convert(words: &[&str], from: &Path, to: &Path) -> Ended {
+fn convert(words: &[&str], from: &Path, to: &Path) -> ProcessOutput {
     let places = [from, to].map(|path| path.to_str().expect("UTF-8"));
     let words = [&["convert"][..], words, &places].concat();
     run_once(from.parent().expect("a folder"), &words, b"")
 }
 
-fn check_for(target: &str, file: &Path) -> Ended {
+fn check_for(target: &str, file: &Path) -> ProcessOutput {
     let file = file.to_str().expect("UTF-8");
     run_once(Path::new("."), &["check-rdb", "--for", target, file], b"")
 }

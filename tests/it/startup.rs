@@ -6,12 +6,12 @@ use std::{fs, net::TcpListener, os::unix::fs::symlink};
 use crate::support::{
     Daemon,
     daemon::{free_port_of, russet},
-    once::{Ended, run_once, run_program},
+    once::{ProcessOutput, run_once, run_program},
 };
 
 /// A start with this configuration file; it must be refused.
 #[track_caller]
-fn refused(config: &[u8]) -> Ended {
+fn refused(config: &[u8]) -> ProcessOutput {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("redis.conf"), config).expect("a file");
     let ended = run_once(folder.path(), &["redis.conf"], b"");

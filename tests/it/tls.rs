@@ -16,7 +16,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use crate::support::certificates::{Authority, Issued, Subject};
+use crate::support::certificates::{Authority, IssuedCertificate, Subject};
 use crate::support::daemon::free_side_port;
 use crate::support::{Daemon, peers, wait_until};
 
@@ -56,14 +56,14 @@ impl Tls {
         }
     }
 
-    pub(crate) fn client(&self) -> Issued {
+    pub(crate) fn client(&self) -> IssuedCertificate {
         self.authority.issue(&Subject::named("a client"))
     }
 
     /// A client with this certificate, or none.
     pub(crate) fn config(
         &self,
-        shown: Option<&Issued>,
+        shown: Option<&IssuedCertificate>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
@@ -147,7 +147,7 @@ impl Tls {
             .to_owned()
     }
 
-    fn write(&self, issued: &Issued, name: &str) -> (String, String) {
+    fn write(&self, issued: &IssuedCertificate, name: &str) -> (String, String) {
         let (crt, key) = issued.write(self.files.path(), name);
         let text = |path: PathBuf| path.to_str().expect("UTF-8").to_owned();
         (text(crt), text(key))
@@ -249,7 +249,7 @@ fn clients_show_certificates_where_they_must() {
     let others = Authority::new();
     let (own, strange) = (tls.client(), others.issue(&Subject::named("a stranger")));
     let none = || tls.pings(tls.config(None, BOTH));
-    let with = |shown: &Issued| tls.pings(tls.config(Some(shown), BOTH));
+    let with = |shown: &IssuedCertificate| tls.pings(tls.config(Some(shown), BOTH));
     assert_eq!(none(), Err("peer sent no certificates".into()));
     assert_eq!(with(&own), Ok(()));
     assert!(with(&strange).is_err());
@@ -688,7 +688,7 @@ fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
         .pings(tls.config(Some(&alice), BOTH))
         .expect_err("refused");
     assert!(refused.contains("UnknownIssuer"), "{refused}");
-    let who = |shown: &Issued| {
+    let who = |shown: &IssuedCertificate| {
         let mut stream = tls.connect_with(tls.config(Some(shown), BOTH));
         stream.write_all(b"ACL WHOAMI\r\n").expect("sent");
         let mut reply = [0; 5];

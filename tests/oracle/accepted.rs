@@ -128,7 +128,7 @@ fn has_subcommand(args: &[Vec<u8>], name: &[u8]) -> bool {
 }
 
 /// An intended difference, and why.
-struct Accepted {
+struct AcceptedDifference {
     command: &'static str,
     /// Whether these two answers are the accepted difference.
     is_it: fn(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool,
@@ -136,8 +136,8 @@ struct Accepted {
 }
 
 /// Permanent differences from the real server.
-const ACCEPTED: &[Accepted] = &[
-    Accepted {
+const ACCEPTED: &[AcceptedDifference] = &[
+    AcceptedDifference {
         command: "client",
         is_it: |args, expected, _| {
             has_subcommand(args, b"list")
@@ -146,17 +146,17 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "filters of CLIENT LIST may follow one another, as in Valkey",
     },
-    Accepted {
+    AcceptedDifference {
         command: "lolwut",
         is_it: |_, _, _| true,
         reason: "prints the server's own name and version",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |args, _, got| args.len() <= 2 && !matches!(got, Reply::Error(_)),
         reason: "the whole table: russet's also has Valkey's commands",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |args, expected, got| {
             let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
@@ -166,7 +166,7 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "summaries, notes and history are russet's own words",
     },
-    Accepted {
+    AcceptedDifference {
         command: "acl",
         is_it: |args, expected, got| {
             let asks = args.get(1).map(|arg| arg.to_ascii_lowercase());
@@ -198,7 +198,7 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "commands of a category that one of them does not have; random text",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |args, _, _| {
             let word = |at: usize| args.get(at).map(|arg| arg.to_ascii_lowercase());
@@ -212,7 +212,7 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "Redis tells the keys of options that the command does not use; `misleading` has them",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hello",
         is_it: |_, expected, got| {
             let own = &["version", "id", "modules"];
@@ -221,38 +221,38 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "the version is russet's, and so is the list of modules",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort",
         is_it: |_, expected, got| same_to_the_nul(expected, got),
         reason: "ALPHA compares up to a NUL byte, and leaves equal ones in a table's order",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort_ro",
         is_it: |_, expected, got| same_to_the_nul(expected, got),
         reason: "as SORT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "config",
         is_it: |args, expected, got| {
             args.iter().any(|arg| arg == b"*") && discriminant(expected) == discriminant(got)
         },
         reason: "all directives: russet's own are among them, and each server's port",
     },
-    Accepted {
+    AcceptedDifference {
         command: "config",
         is_it: |args, _, got| {
             args.iter().any(|arg| arg == b"18446744073709551616") && matches!(got, Reply::Error(_))
         },
         reason: "a size beyond 64 bits is refused; Redis takes the highest there is",
     },
-    Accepted {
+    AcceptedDifference {
         command: "function",
         is_it: |args, expected, got| {
             has_subcommand(args, b"list") && sorted(expected) == sorted(got)
         },
         reason: "libraries in the order of their names",
     },
-    Accepted {
+    AcceptedDifference {
         command: "function",
         is_it: |args, expected, got| {
             let dumps = has_subcommand(args, b"dump");
@@ -261,19 +261,19 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "libraries in the order of their names; the bytes that LZF makes of a text may differ",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bitcount",
         is_it: |args, expected, _| {
             args.len() == 3 && *expected == Reply::Error(b"ERR syntax error".to_vec())
         },
         reason: "the end may be left out, as in Valkey",
     },
-    Accepted {
+    AcceptedDifference {
         command: "debug",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "the subcommands are the server's own",
     },
-    Accepted {
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             let template = expected
@@ -283,7 +283,7 @@ const ACCEPTED: &[Accepted] = &[
         },
         reason: "fields of HIMPORT are in no template, whatever memory they share",
     },
-    Accepted {
+    AcceptedDifference {
         command: "scan",
         is_it: |args, expected, got| {
             args[1] != b"0" && expected.items().is_some() && got.items().is_some()
@@ -293,74 +293,74 @@ const ACCEPTED: &[Accepted] = &[
 ];
 
 /// Differences from servers older than Redis 8.10, which is the one to equal.
-const BEFORE_REDIS_8_10: &[Accepted] = &[
-    Accepted {
+const BEFORE_REDIS_8_10: &[AcceptedDifference] = &[
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             expected.text() == Some(&b"embstr"[..]) && got.text() == Some(&b"raw"[..])
         },
         reason: "the length of the key counts since 8.2",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hexpire",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "options stand in any order, with errors of their own, since 8.4",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hpexpire",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "as HEXPIRE",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hexpireat",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "as HEXPIRE",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hpexpireat",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "as HEXPIRE",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hgetex",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "as HEXPIRE",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hsetex",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "as HEXPIRE",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort",
         is_it: sorts_numbers,
         reason: "elements are read as scores since 8.2",
     },
-    Accepted {
+    AcceptedDifference {
         command: "xinfo",
         is_it: |_, expected, got| expected.items().is_some() && got.items().is_some(),
         reason: "streams have more fields since 8.6",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |args, expected, got| {
             has_subcommand(args, b"list") && expected.items().is_some() && got.items().is_some()
         },
         reason: "there are more commands",
     },
-    Accepted {
+    AcceptedDifference {
         command: "config",
         is_it: |args, expected, got| {
             has_subcommand(args, b"get") && expected.items().is_some() && got.items().is_some()
         },
         reason: "there are more directives",
     },
-    Accepted {
+    AcceptedDifference {
         command: "msetex",
         is_it: |_, expected, got| both_refuse(expected, got),
         reason: "Valkey has other words",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort_ro",
         is_it: sorts_numbers,
         reason: "as SORT",
@@ -368,8 +368,8 @@ const BEFORE_REDIS_8_10: &[Accepted] = &[
 ];
 
 /// Differences of documents: Redis Stack 7.4's module from that of Redis 8.10, and russet's.
-const OF_REDIS_STACK: &[Accepted] = &[
-    Accepted {
+const OF_REDIS_STACK: &[AcceptedDifference] = &[
+    AcceptedDifference {
         command: "json.arrpop",
         is_it: |args, _, got| {
             args.get(3)
@@ -378,7 +378,7 @@ const OF_REDIS_STACK: &[Accepted] = &[
         },
         reason: "a FORMAT that is not UTF-8 is a wrong one; 7.4 takes it for no format at all",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.get",
         is_it: |args, expected, got| {
             let bytes = |reply: &Reply| {
@@ -390,14 +390,14 @@ const OF_REDIS_STACK: &[Accepted] = &[
         },
         reason: "several paths answer in the order given; in Redis in that of a hash map",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.get",
         is_it: |args, expected, got| {
             args.len() > 3 && with_sorted_maps(expected) == with_sorted_maps(got)
         },
         reason: "expanded objects have their members in order; in 7.4 in that of a hash map",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.get",
         is_it: |args, expected, got| {
             let is_path = |text: &[u8]| {
@@ -409,21 +409,21 @@ const OF_REDIS_STACK: &[Accepted] = &[
         },
         reason: "a wrong path among several is an error; 7.4 leaves it out",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.arrpop",
         is_it: |args, expected, got| {
             args.len() > 3 && with_sorted_maps(expected) == with_sorted_maps(got)
         },
         reason: "as JSON.GET",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.mset",
         is_it: |_, expected, got| {
             matches!(expected, Reply::Simple(_)) && matches!(got, Reply::Null)
         },
         reason: "a path that cannot be made is nil, as in 8.10",
     },
-    Accepted {
+    AcceptedDifference {
         command: "json.debug",
         is_it: |args, expected, got| match (expected, got) {
             (Reply::Integer(expected), Reply::Integer(got)) => (*expected == 0) == (*got == 0),
@@ -451,13 +451,13 @@ fn with_sorted_maps(reply: &Reply) -> Reply {
 }
 
 /// Differences of Redis 7.0 from later ones, which russet follows.
-const OF_REDIS_7: &[Accepted] = &[
-    Accepted {
+const OF_REDIS_7: &[AcceptedDifference] = &[
+    AcceptedDifference {
         command: "wait",
         is_it: |_, _, got| matches!(got, Reply::Error(text) if text == b"ERR timeout is out of range"),
         reason: "7.0 takes timeouts that end after the end of time",
     },
-    Accepted {
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             let was = expected.text().unwrap_or_default();
@@ -465,169 +465,169 @@ const OF_REDIS_7: &[Accepted] = &[
         },
         reason: "7.0 has no listpack for small lists and sets",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bitcount",
         is_it: key_first,
         reason: "7.0 looks at the key before it looks at the arguments",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bitpos",
         is_it: key_first,
         reason: "as BITCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sscan",
         is_it: strict_cursor,
         reason: "7.0 reads cursors otherwise",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hscan",
         is_it: strict_cursor,
         reason: "as SSCAN",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zscan",
         is_it: strict_cursor,
         reason: "as SSCAN",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |_, expected, got| {
             !matches!(expected, Reply::Error(_)) && !matches!(got, Reply::Error(_))
         },
         reason: "what 7.0 tells of commands is that of 7.0",
     },
-    Accepted {
+    AcceptedDifference {
         command: "scan",
         is_it: strict_cursor,
         reason: "as SSCAN",
     },
-    Accepted {
+    AcceptedDifference {
         command: "config",
         is_it: |args, _, _| args.iter().any(|arg| arg.contains(&0)),
         reason: "7.0 reads a value up to a NUL byte",
     },
-    Accepted {
+    AcceptedDifference {
         command: "lrem",
         is_it: |args, _, got| args[2] == b"-9223372036854775808" && matches!(got, Reply::Error(_)),
         reason: "7.0 takes the lowest count, whose opposite there is not",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrank",
         is_it: |args, expected, got| args.len() == 4 && both_refuse(expected, got),
         reason: "7.0 has no WITHSCORE: a fourth word is one too many",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrevrank",
         is_it: |args, expected, got| args.len() == 4 && both_refuse(expected, got),
         reason: "as ZRANK",
     },
-    Accepted {
+    AcceptedDifference {
         command: "blmpop",
         is_it: far_timeout,
         reason: "7.0 calls a timeout negative that is too far away",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bzmpop",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "blpop",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "brpop",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "blmove",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "brpoplpush",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bzpopmin",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "bzpopmax",
         is_it: far_timeout,
         reason: "as BLMPOP",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zcount",
         is_it: bound_without_number,
         reason: "7.0 takes a bracket without a number for zero",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrangebyscore",
         is_it: bound_without_number,
         reason: "as ZCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrevrangebyscore",
         is_it: bound_without_number,
         reason: "as ZCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zremrangebyscore",
         is_it: bound_without_number,
         reason: "as ZCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrange",
         is_it: bound_without_number,
         reason: "as ZCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "zrangestore",
         is_it: bound_without_number,
         reason: "as ZCOUNT",
     },
-    Accepted {
+    AcceptedDifference {
         command: "geopos",
         is_it: same_positions,
         reason: "7.0 prints positions with 17 digits behind the point",
     },
-    Accepted {
+    AcceptedDifference {
         command: "geosearch",
         is_it: same_positions,
         reason: "as GEOPOS",
     },
-    Accepted {
+    AcceptedDifference {
         command: "georadius",
         is_it: same_positions,
         reason: "as GEOPOS",
     },
-    Accepted {
+    AcceptedDifference {
         command: "georadius_ro",
         is_it: same_positions,
         reason: "as GEOPOS",
     },
-    Accepted {
+    AcceptedDifference {
         command: "georadiusbymember",
         is_it: same_positions,
         reason: "as GEOPOS",
     },
-    Accepted {
+    AcceptedDifference {
         command: "georadiusbymember_ro",
         is_it: same_positions,
         reason: "as GEOPOS",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort",
         is_it: sorts_numbers,
         reason: "7.0 reads hexadecimal, and remembers an earlier number out of range",
     },
-    Accepted {
+    AcceptedDifference {
         command: "sort_ro",
         is_it: sorts_numbers,
         reason: "as SORT",
@@ -635,36 +635,36 @@ const OF_REDIS_7: &[Accepted] = &[
 ];
 
 /// Differences of Valkey that its dialect does not have.
-const OF_VALKEY: &[Accepted] = &[
-    Accepted {
+const OF_VALKEY: &[AcceptedDifference] = &[
+    AcceptedDifference {
         command: "command",
         is_it: |args, expected, got| {
             has_subcommand(args, b"info") && expected.items().is_some() && got.items().is_some()
         },
         reason: "the facts are those of Redis 8.10: a few flags, tips and notes differ",
     },
-    Accepted {
+    AcceptedDifference {
         command: "command",
         is_it: |args, expected, got| {
             has_subcommand(args, b"list") && expected.items().is_some() && got.items().is_some()
         },
         reason: "there are the commands of both",
     },
-    Accepted {
+    AcceptedDifference {
         command: "config",
         is_it: |args, expected, got| {
             has_subcommand(args, b"get") && discriminant(expected) == discriminant(got)
         },
         reason: "there are the directives of both",
     },
-    Accepted {
+    AcceptedDifference {
         command: "acl",
         is_it: |args, expected, got| {
             has_subcommand(args, b"cat") && expected.items().is_some() && got.items().is_some()
         },
         reason: "there is a category of arrays",
     },
-    Accepted {
+    AcceptedDifference {
         command: "restore",
         is_it: |_, expected, _| {
             let refusal = b"ERR DUMP payload version or checksum are wrong".to_vec();
@@ -672,12 +672,12 @@ const OF_VALKEY: &[Accepted] = &[
         },
         reason: "payloads of newer versions of Redis are taken in both dialects",
     },
-    Accepted {
+    AcceptedDifference {
         command: "xinfo",
         is_it: |_, expected, got| discriminant(expected) == discriminant(got),
         reason: "streams have the fields of Redis 8.10",
     },
-    Accepted {
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             let was = expected.text().unwrap_or_default();
@@ -685,14 +685,14 @@ const OF_VALKEY: &[Accepted] = &[
         },
         reason: "Valkey stores a number as text if a script sets it",
     },
-    Accepted {
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             expected.text() == Some(&b"hashtable"[..]) && got.text() == Some(&b"listpack"[..])
         },
         reason: "a hash that had fields with an expiry remains a hash table in Valkey",
     },
-    Accepted {
+    AcceptedDifference {
         command: "client",
         is_it: |args, _, got| {
             let ends = b"Try CLIENT HELP.";
@@ -703,7 +703,7 @@ const OF_VALKEY: &[Accepted] = &[
         },
         reason: "Valkey ignores further words",
     },
-    Accepted {
+    AcceptedDifference {
         command: "acl",
         is_it: |args, _, _| {
             has_subcommand(args, b"dryrun")
@@ -714,14 +714,14 @@ const OF_VALKEY: &[Accepted] = &[
         },
         reason: "Valkey checks keys of an XREAD that has too few IDs",
     },
-    Accepted {
+    AcceptedDifference {
         command: "object",
         is_it: |_, expected, got| {
             expected.text() == Some(&b"skiplist"[..]) && got.text() == Some(&b"listpack"[..])
         },
         reason: "Valkey converts a sorted set for a long member that XX then keeps out",
     },
-    Accepted {
+    AcceptedDifference {
         command: "xautoclaim",
         is_it: |_, expected, _| {
             let refusal = b"ERR Insufficient memory, failed allocating transient memory";
@@ -729,22 +729,22 @@ const OF_VALKEY: &[Accepted] = &[
         },
         reason: "a count costs no memory",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hpexpiretime",
         is_it: far_expiry,
         reason: "no field expires after the year 4199",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hexpiretime",
         is_it: far_expiry,
         reason: "as HPEXPIRETIME",
     },
-    Accepted {
+    AcceptedDifference {
         command: "hpttl",
         is_it: far_expiry,
         reason: "as HPEXPIRETIME",
     },
-    Accepted {
+    AcceptedDifference {
         command: "httl",
         is_it: far_expiry,
         reason: "as HPEXPIRETIME",

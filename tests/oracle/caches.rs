@@ -32,12 +32,12 @@ const HELD_MIN: f64 = 0.98;
 
 /// Keys evicted and writes refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Lost {
+struct CacheLosses {
     evicted: u64,
     refused: usize,
 }
 
-impl Lost {
+impl CacheLosses {
     fn total(self) -> u64 {
         self.evicted + self.refused as u64
     }
@@ -46,9 +46,9 @@ impl Lost {
 /// What one server does under one policy.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
-    log: Lost,
-    script: Lost,
-    readers: [Lost; READERS.len()],
+    log: CacheLosses,
+    script: CacheLosses,
+    readers: [CacheLosses; READERS.len()],
     held: u64,
 }
 
@@ -86,11 +86,11 @@ fn set(c: &mut Connection, keys: impl Iterator<Item = usize>, bytes: usize) -> u
 }
 
 /// What `act` costs; it returns how many writes were refused.
-fn lost(c: &mut Connection, act: impl FnOnce(&mut Connection) -> usize) -> Lost {
+fn lost(c: &mut Connection, act: impl FnOnce(&mut Connection) -> usize) -> CacheLosses {
     let before = figure(c, "stats", "evicted_keys");
     let refused = act(c);
     let evicted = figure(c, "stats", "evicted_keys") - before;
-    Lost { evicted, refused }
+    CacheLosses { evicted, refused }
 }
 
 fn config(c: &mut Connection, name: &str, value: &str) {
@@ -196,7 +196,7 @@ fn a_full_cache_loses_no_more_than_beside_it() {
             .collect();
         let held = format!("{} / {}", ours.held, theirs.held);
         writeln!(table, "| {policy} |{cells} {held} |").expect("a string");
-        if all(ours) != [Lost::default(); 4] {
+        if all(ours) != [CacheLosses::default(); 4] {
             faults.push(format!("{policy}: {ours:?}"));
         }
         if (ours.held as f64) < HELD_MIN * theirs.held as f64 {

@@ -1,12 +1,12 @@
 //! Differences from Redis that scenarios may show, with a reason each.
 
 use crate::{
-    compare::{Difference, What},
+    compare::{Difference, DifferenceKind},
     scenario::Scenario,
 };
 
 /// A known difference, and why it stays.
-struct Accepted {
+struct AcceptedDifference {
     reason: &'static str,
     is_it: fn(&Scenario, &Difference) -> bool,
 }
@@ -19,16 +19,16 @@ pub fn reason(scenario: &Scenario, difference: &Difference) -> Option<&'static s
         .map(|row| row.reason)
 }
 
-const ACCEPTED: &[Accepted] = &[
-    Accepted {
+const ACCEPTED: &[AcceptedDifference] = &[
+    AcceptedDifference {
         reason: "Redis throws away what a killed client has not been sent yet, russet sends it",
         is_it: |scenario, difference| {
-            matches!(difference.what, What::Received(_))
+            matches!(difference.what, DifferenceKind::Received(_))
                 && difference.got.starts_with(&difference.expected)
                 && joined_with(scenario, difference, "CLIENT KILL")
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "FLUSH* and SWAPDB: Redis keeps a touched client's watches until EXEC",
         is_it: |scenario, difference| {
             let flushes = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
@@ -41,27 +41,27 @@ const ACCEPTED: &[Accepted] = &[
                 .any(|step| flushes.iter().any(|line| step.is(line)))
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "what a client sent behind a wait that time ended runs in Redis with the next event",
         is_it: |scenario, difference| {
-            matches!(difference.what, What::Received(_))
+            matches!(difference.what, DifferenceKind::Received(_))
                 && difference.got.starts_with(&difference.expected)
                 && BLOCKING
                     .iter()
                     .any(|line| joined_with(scenario, difference, line))
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "Redis closes a client that kills itself with its next reply, which CLIENT REPLY \
                  OFF never sends",
         is_it: |scenario, difference| {
-            matches!(difference.what, What::Closed(_))
+            matches!(difference.what, DifferenceKind::Closed(_))
                 && difference.got == "true"
                 && scenario.steps.iter().any(|step| step.is("CLIENT REPLY"))
                 && scenario.steps.iter().any(|step| step.is("CLIENT KILL"))
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "several patterns, and the names that are left together, stand in a hash table in Redis",
         is_it: |scenario, difference| {
             let several = ["PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"];
@@ -70,33 +70,33 @@ const ACCEPTED: &[Accepted] = &[
                 bytes.sort_unstable();
                 bytes
             };
-            matches!(difference.what, What::Received(_))
+            matches!(difference.what, DifferenceKind::Received(_))
                 && sorted(&difference.expected) == sorted(&difference.got)
                 && several
                     .iter()
                     .any(|line| scenario.steps.iter().any(|step| step.is(line)))
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "WAIT that CLIENT UNBLOCK ERROR ends is two calls in Redis",
         is_it: |scenario, difference| {
             is_figure(difference, |name| name == "calls of wait")
                 && scenario.steps.iter().any(|step| step.is("CLIENT UNBLOCK"))
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "a pause that another client sets in the turn of UNPAUSE finds others served in Redis",
         is_it: |scenario, difference| {
             let done = |line| scenario.steps.iter().filter(|step| step.is(line)).count();
-            matches!(difference.what, What::Received(_))
+            matches!(difference.what, DifferenceKind::Received(_))
                 && done("CLIENT PAUSE") > 1
                 && done("CLIENT UNPAUSE") > 0
         },
     },
-    Accepted {
+    AcceptedDifference {
         reason: "Redis 8.0.2 ends when CLIENT UNBLOCK names a client that a pause holds",
         is_it: |scenario, difference| {
-            matches!(difference.what, What::End)
+            matches!(difference.what, DifferenceKind::End)
                 && ["CLIENT PAUSE", "CLIENT UNBLOCK"]
                     .iter()
                     .all(|line| scenario.steps.iter().any(|step| step.is(line)))
@@ -117,7 +117,7 @@ const BLOCKING: &[&str] = &[
 ];
 
 fn is_figure(difference: &Difference, wanted: impl Fn(&str) -> bool) -> bool {
-    matches!(&difference.what, What::Figure(name) if wanted(name))
+    matches!(&difference.what, DifferenceKind::Figure(name) if wanted(name))
 }
 
 /// Whether this command is among the joined steps that caused the difference.

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::{accepted, play::Seen, scenario::Scenario, support::resp::printable};
+use crate::{accepted, play::Observation, scenario::Scenario, support::resp::printable};
 
 /// The first difference between two servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The last step both had done before it appeared; `None`: the final contents differ.
     pub step: Option<usize>,
-    pub what: What,
+    pub what: DifferenceKind,
     pub expected: String,
     pub got: String,
 }
 
 /// The kind of difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum DifferenceKind {
     /// The bytes that a connection received.
     Received(usize),
     /// Whether the server has closed the connection.
@@ -45,17 +45,17 @@ impl Difference {
             })
             .unwrap_or_default();
         let what = match &self.what {
-            What::Received(_) => "received".to_string(),
-            What::Closed(_) => "closed".to_string(),
-            What::Figure(name) => name
+            DifferenceKind::Received(_) => "received".to_string(),
+            DifferenceKind::Closed(_) => "closed".to_string(),
+            DifferenceKind::Figure(name) => name
                 .trim_start_matches("client ")
                 .trim_start_matches(char::is_numeric)
                 .to_string(),
-            What::End => "end".to_string(),
-            What::Keys => "keys".to_string(),
+            DifferenceKind::End => "end".to_string(),
+            DifferenceKind::Keys => "keys".to_string(),
         };
         match self.what {
-            What::Figure(_) => what,
+            DifferenceKind::Figure(_) => what,
             _ => format!("{what} after {command}"),
         }
     }
@@ -74,8 +74,8 @@ pub enum Verdict {
 /// Compares two plays up to the first unknown difference; adds the known ones before it to `met`.
 pub fn verdict(
     scenario: &Scenario,
-    expected: &[Seen],
-    got: &[Seen],
+    expected: &[Observation],
+    got: &[Observation],
     met: &mut BTreeSet<&'static str>,
 ) -> Verdict {
     for (expected, got) in expected.iter().zip(got) {
@@ -84,7 +84,7 @@ pub fn verdict(
                 return Verdict::Differs(found);
             };
             met.insert(reason);
-            if !matches!(found.what, What::Figure(_)) {
+            if !matches!(found.what, DifferenceKind::Figure(_)) {
                 return Verdict::Known;
             }
         }
@@ -95,13 +95,13 @@ pub fn verdict(
     let last = expected.iter().zip(got).next_back();
     Verdict::Differs(Difference {
         step: Some(last.map_or(0, |(seen, _)| seen.step + 1)),
-        what: What::End,
+        what: DifferenceKind::End,
         expected: format!("{} steps", expected.len()),
         got: format!("{} steps", got.len()),
     })
 }
 
-fn differences(expected: &Seen, got: &Seen) -> Vec<Difference> {
+fn differences(expected: &Observation, got: &Observation) -> Vec<Difference> {
     let (mut all, step) = (Vec::new(), expected.step);
     let mut differ = |what, expected: String, got: String| {
         if expected != got {
@@ -115,20 +115,24 @@ fn differences(expected: &Seen, got: &Seen) -> Vec<Difference> {
     };
     for client in 0..expected.received.len() {
         differ(
-            What::Received(client),
+            DifferenceKind::Received(client),
             printable(&without_version(&expected.received[client])),
             printable(&without_version(&got.received[client])),
         );
         differ(
-            What::Closed(client),
+            DifferenceKind::Closed(client),
             expected.closed[client].to_string(),
             got.closed[client].to_string(),
         );
     }
     let names: BTreeSet<&String> = expected.figures.keys().chain(got.figures.keys()).collect();
     for name in names {
-        let value = |seen: &Seen| seen.figures.get(name).cloned().unwrap_or_default();
-        differ(What::Figure(name.clone()), value(expected), value(got));
+        let value = |seen: &Observation| seen.figures.get(name).cloned().unwrap_or_default();
+        differ(
+            DifferenceKind::Figure(name.clone()),
+            value(expected),
+            value(got),
+        );
     }
     all
 }

@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compare::{Difference, Verdict, What, verdict};
+use compare::{Difference, DifferenceKind, Verdict, verdict};
 use generate::Generator;
 use play::Side;
 use russet_host::simulation::shorten;
@@ -95,7 +95,7 @@ impl Bench {
         let text = |keys: &[String]| keys.get(at).cloned().unwrap_or_default();
         Some(Difference {
             step: None,
-            what: What::Keys,
+            what: DifferenceKind::Keys,
             expected: text(&expected),
             got: text(&got),
         })
@@ -180,11 +180,11 @@ fn mistakes(bench: &mut Bench, count: u64) -> BTreeMap<String, String> {
 /// A failing scenario as a script.
 fn report(scenario: &Scenario, difference: &Difference) -> String {
     let what = match &difference.what {
-        What::Received(client) => format!("connection {client} received"),
-        What::Closed(client) => format!("connection {client} is closed"),
-        What::Figure(name) => name.clone(),
-        What::End => "the server answers no more".to_string(),
-        What::Keys => "keys afterwards".to_string(),
+        DifferenceKind::Received(client) => format!("connection {client} received"),
+        DifferenceKind::Closed(client) => format!("connection {client} is closed"),
+        DifferenceKind::Figure(name) => name.clone(),
+        DifferenceKind::End => "the server answers no more".to_string(),
+        DifferenceKind::Keys => "keys afterwards".to_string(),
     };
     let step = difference
         .step

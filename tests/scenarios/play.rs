@@ -40,7 +40,7 @@ const BEFORE: &[&str] = &[
 
 /// What is observed after a step, or after joined steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Observation {
     /// The last of the steps.
     pub step: usize,
     /// The bytes each connection received meanwhile.
@@ -114,7 +114,7 @@ impl Side {
 
     /// What is observed after each step. A server that ended is restarted for the next
     /// scenario; the remaining steps are missing.
-    pub fn play(&mut self, scenario: &Scenario) -> Vec<Seen> {
+    pub fn play(&mut self, scenario: &Scenario) -> Vec<Observation> {
         if self.prepare().is_err() {
             self.daemon.restart();
             self.prepare().expect("a fresh server can be emptied");
@@ -124,7 +124,7 @@ impl Side {
         while from < scenario.steps.len() {
             let until = scenario.group_end(from);
             match self.play_steps(&scenario.steps[from..until], scenario.gap_ms) {
-                Ok(seen) => all.push(Seen {
+                Ok(seen) => all.push(Observation {
                     step: until - 1,
                     ..seen
                 }),
@@ -155,7 +155,7 @@ impl Side {
         Ok(())
     }
 
-    fn play_steps(&mut self, steps: &[Step], gap_ms: u64) -> io::Result<Seen> {
+    fn play_steps(&mut self, steps: &[Step], gap_ms: u64) -> io::Result<Observation> {
         let mut at = 0;
         while at < steps.len() {
             let client = steps[at].client;
@@ -190,7 +190,7 @@ impl Side {
         let ids: Vec<i64> = self.clients.iter().map(|client| client.id).collect();
         let mut seen = figures::of_clients(&self.text("CLIENT LIST")?, &ids);
         seen.extend(figures::of_info(&self.text("INFO everything")?));
-        Ok(Seen {
+        Ok(Observation {
             step: 0,
             received,
             closed,

@@ -44,7 +44,7 @@ struct Document {
 
 /// A query that is under way.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct RunningQuery {
     /// The moment at which it was sent.
     pub since: u64,
     pub is_count: bool,
@@ -136,7 +136,7 @@ impl Checks {
     }
 
     /// A reply has come to a query.
-    pub fn replied(&mut self, asked: &Asked, reply: &str) -> Result<(), String> {
+    pub fn replied(&mut self, asked: &RunningQuery, reply: &str) -> Result<(), String> {
         if reply.starts_with('-') {
             let known = ERRORS.iter().find(|error| reply.starts_with(**error));
             let known = known.ok_or_else(|| format!("an error that no one names: {reply}"))?;

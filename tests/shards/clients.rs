@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use russet::testing::node::ServerNode;
 
-use super::checks::{Asked, DOCUMENTS, key, slot_of};
+use super::checks::{DOCUMENTS, RunningQuery, key, slot_of};
 use super::world::{NODES, World};
 
 /// Milliseconds of a query's own time; after two seconds more it has failed.
@@ -25,7 +25,7 @@ pub enum Role {
 /// What a client waits for.
 #[derive(Clone, Debug)]
 pub enum Request {
-    Query(Asked),
+    Query(RunningQuery),
     Put(usize),
     Delete(usize),
     Order(String),
@@ -176,7 +176,7 @@ impl World {
             ),
         };
         let line = format!("{line} TIMEOUT {TIME_MS}");
-        let asked = Asked {
+        let asked = RunningQuery {
             since: self.checks.moment(),
             is_count,
             has_equal_scores: line.contains("WITHSCORES") && self.scores_are_of_all(),

@@ -40,7 +40,7 @@ struct Link {
     pipes: [Pipe; 2],
 }
 
-struct Dialled {
+struct DialledLink {
     from: usize,
     to: usize,
     is_bus: bool,
@@ -50,7 +50,7 @@ struct Dialled {
 /// What the nodes' diallers see.
 #[derive(Default)]
 struct Reach {
-    dialled: Vec<Dialled>,
+    dialled: Vec<DialledLink>,
     is_up: [bool; NODES],
     parted: Vec<[usize; 2]>,
 }
@@ -145,7 +145,7 @@ impl World {
                 return Err(ErrorKind::ConnectionRefused.into());
             }
             let (inner, outer) = UnixStream::pair()?;
-            reach.dialled.push(Dialled {
+            reach.dialled.push(DialledLink {
                 from: number,
                 to,
                 is_bus,
@@ -270,8 +270,8 @@ impl World {
         node.set_time(BASE_US + now_ms as i64 * 1000, now_ms - place.started_ms);
         node.run().map_err(|why| format!("node {number}: {why}"))?;
         place.facts = node.shard_facts();
-        let dialled: Vec<Dialled> = self.reach.borrow_mut().dialled.drain(..).collect();
-        for Dialled {
+        let dialled: Vec<DialledLink> = self.reach.borrow_mut().dialled.drain(..).collect();
+        for DialledLink {
             from,
             to,
             is_bus,

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use russet::testing::node::{Facts, ServerNode};
 
-use crate::net::Covered;
+use crate::net::Coverage;
 
 /// All that was ever seen of the streams, and of data at their positions.
 #[derive(Default)]
-pub struct Seen {
+pub struct StreamRecord {
     /// Pieces of each history's stream.
     streams: HashMap<String, Vec<(u64, Vec<u8>)>>,
     /// The data at each position, and the node that had it first.
@@ -28,7 +28,7 @@ pub struct Cursor {
 }
 
 /// Where a node has what follows a position of a stream.
-pub fn covers(facts: &Facts, id: &str, offset: u64) -> Covered {
+pub fn covers(facts: &Facts, id: &str, offset: u64) -> Coverage {
     let is_past = facts.id == id && offset <= facts.offset
         || facts
             .earlier
@@ -39,9 +39,9 @@ pub fn covers(facts: &Facts, id: &str, offset: u64) -> Covered {
     let is_logged = facts.log.is_some_and(|first| first <= offset);
     let is_held = |(first, end, _): (u64, u64, u64)| (first..=end).contains(&offset);
     match is_past {
-        true if facts.backlog.is_some_and(is_held) => Covered::InBacklog,
-        true if is_logged => Covered::InLog,
-        _ => Covered::No,
+        true if facts.backlog.is_some_and(is_held) => Coverage::InBacklog,
+        true if is_logged => Coverage::InLog,
+        _ => Coverage::No,
     }
 }
 
@@ -51,11 +51,11 @@ fn is_filler(stream: &[u8], at: usize) -> bool {
     stream[at] == b'\n' && (at == 0 || stream[at - 1] != b'\r')
 }
 
-impl Seen {
-    pub fn new(keeps: bool) -> Seen {
-        Seen {
+impl StreamRecord {
+    pub fn new(keeps: bool) -> StreamRecord {
+        StreamRecord {
             keeps,
-            ..Seen::default()
+            ..StreamRecord::default()
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Pipe {
 
 /// Where a node has what follows a position of the stream.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub enum Covered {
+pub enum Coverage {
     #[default]
     No,
     /// In the append only file, from which it may continue.
@@ -42,11 +42,11 @@ pub enum Covered {
 
 /// What a replica has asked for, and whether the other end could have continued.
 #[derive(Default)]
-pub struct Asked {
+pub struct PsyncRequest {
     pub position: Option<(String, u64)>,
     /// What the other end had for it before its turn, and after.
-    pub before: Covered,
-    pub after: Covered,
+    pub before: Coverage,
+    pub after: Coverage,
     pub is_answered: bool,
     /// The answer is a full sync that the replica has not taken yet.
     pub is_full: bool,
@@ -67,7 +67,7 @@ pub struct Link {
     has_asked: bool,
     /// Lines of the primary before its answer to PSYNC.
     received: Vec<u8>,
-    pub asked: Asked,
+    pub asked: PsyncRequest,
 }
 
 impl Link {
@@ -92,7 +92,7 @@ impl Link {
             said: Vec::new(),
             has_asked: false,
             received: Vec::new(),
-            asked: Asked::default(),
+            asked: PsyncRequest::default(),
         }
     }
 
@@ -273,16 +273,16 @@ impl Link {
             }
             self.asked.is_answered = true;
             self.asked.is_full = full;
-            let Asked {
+            let PsyncRequest {
                 position,
                 before,
                 after,
                 ..
             } = &self.asked;
-            if full && *before == Covered::InBacklog && *after == Covered::InBacklog {
+            if full && *before == Coverage::InBacklog && *after == Coverage::InBacklog {
                 return Err(format!("a full sync although {position:?} is covered"));
             }
-            if partial && *before == Covered::No && *after == Covered::No {
+            if partial && *before == Coverage::No && *after == Coverage::No {
                 return Err(format!(
                     "a partial sync although {position:?} is not covered"
                 ));

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use russet::testing::command_table;
 use russet::testing::node::{Facts, ServerNode};
 
-use crate::checks::{Cursor, Seen, covers};
+use crate::checks::{Cursor, StreamRecord, covers};
 use crate::net::{Link, draw};
 use crate::plan::{CHAOS_MS, Event, Plan, REPL_TIMEOUT_S};
 use crate::request;
@@ -23,7 +23,7 @@ const PORT: u16 = 7001;
 const HEAL_MS: u64 = 1000 * (3 * REPL_TIMEOUT_S + 40);
 
 /// What a client waits for.
-enum Expected {
+enum AwaitedReply {
     Anything,
     /// The number of replicas that have a write.
     Waited(u64),
@@ -31,12 +31,12 @@ enum Expected {
 
 struct Client {
     socket: UnixStream,
-    expected: VecDeque<Expected>,
+    expected: VecDeque<AwaitedReply>,
     replies: Vec<u8>,
 }
 
 /// A write of WAIT, and which nodes have had it.
-struct Waited {
+struct WaitedWrite {
     number: u64,
     at: usize,
     /// The history, and the offset before the write; `None`: the write was before the history.
@@ -45,7 +45,7 @@ struct Waited {
     had: Vec<bool>,
 }
 
-struct Dialled {
+struct DialledLink {
     from: usize,
     to: usize,
     inner: UnixStream,
@@ -54,7 +54,7 @@ struct Dialled {
 /// What the diallers see.
 #[derive(Default)]
 struct Reach {
-    dialled: Vec<Dialled>,
+    dialled: Vec<DialledLink>,
     refused: Vec<(usize, usize)>,
     is_up: Vec<bool>,
 }
@@ -84,8 +84,8 @@ pub struct World {
     links: Vec<Link>,
     parted: Vec<(usize, usize, u64)>,
     reach: Rc<RefCell<Reach>>,
-    seen: Seen,
-    waited: Vec<Waited>,
+    seen: StreamRecord,
+    waited: Vec<WaitedWrite>,
     next_link: u64,
     is_healed: bool,
     pub log: Option<Vec<String>>,
@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    fn send(&mut self, words: &[&[u8]], expected: Expected) {
+    fn send(&mut self, words: &[&[u8]], expected: AwaitedReply) {
         // A server that is stuck takes no more.
         if self.expected.len() < 400 && self.socket.write_all(&request(words)).is_ok() {
             self.expected.push_back(expected);
@@ -165,7 +165,7 @@ impl Client {
                 return found;
             };
             let reply: Vec<u8> = self.replies.drain(..len).collect();
-            if let Some(Expected::Waited(number)) = self.expected.pop_front()
+            if let Some(AwaitedReply::Waited(number)) = self.expected.pop_front()
                 && reply[0] == b':'
             {
                 let text = String::from_utf8_lossy(&reply[1..reply.len() - 2]).into_owned();
@@ -239,7 +239,7 @@ impl World {
             links: Vec::new(),
             parted: Vec::new(),
             reach: Rc::new(RefCell::new(reach)),
-            seen: Seen::new(keeps),
+            seen: StreamRecord::new(keeps),
             waited: Vec::new(),
             next_link: 0,
             is_healed: false,
@@ -273,7 +273,7 @@ impl World {
                 return Err(ErrorKind::ConnectionRefused.into());
             }
             let (inner, outer) = UnixStream::pair()?;
-            reach.dialled.push(Dialled {
+            reach.dialled.push(DialledLink {
                 from: number,
                 to,
                 inner,
@@ -377,7 +377,7 @@ impl World {
         self.waited.retain(|waited| waited.at != number);
     }
 
-    fn send(&mut self, number: usize, words: &[&[u8]], expected: Expected) {
+    fn send(&mut self, number: usize, words: &[&[u8]], expected: AwaitedReply) {
         if let Some(client) = &mut self.places[number].client {
             client.send(words, expected);
         }
@@ -385,7 +385,7 @@ impl World {
 
     fn run_text(&mut self, number: usize, text: &str) {
         let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
-        self.send(number, &words, Expected::Anything);
+        self.send(number, &words, AwaitedReply::Anything);
     }
 
     fn happen(&mut self, event: &Event) -> Result<(), String> {
@@ -405,7 +405,7 @@ impl World {
                 if other_db {
                     self.run_text(node, "SELECT 1");
                 }
-                self.send(node, &words, Expected::Anything);
+                self.send(node, &words, AwaitedReply::Anything);
                 if other_db {
                     self.run_text(node, "SELECT 0");
                 }
@@ -430,12 +430,12 @@ impl World {
                 let mut client = Client::new(node_mut);
                 let before = node_mut.facts();
                 let key = format!("w:{number}");
-                client.send(&[b"SET", key.as_bytes(), b"1"], Expected::Anything);
+                client.send(&[b"SET", key.as_bytes(), b"1"], AwaitedReply::Anything);
                 let replicas = replicas.to_string();
                 let wait: [&[u8]; 3] = [b"WAIT", replicas.as_bytes(), b"3000"];
-                client.send(&wait, Expected::Waited(*number));
+                client.send(&wait, AwaitedReply::Waited(*number));
                 self.places[*node].waiters.push(client);
-                self.waited.push(Waited {
+                self.waited.push(WaitedWrite {
                     number: *number,
                     at: *node,
                     id: before.id,
@@ -668,7 +668,7 @@ impl World {
     /// Connections that nodes have dialled reach the other side.
     fn connect(&mut self) -> Result<(), String> {
         let dialled = std::mem::take(&mut self.reach.borrow_mut().dialled);
-        for Dialled { from, to, inner } in dialled {
+        for DialledLink { from, to, inner } in dialled {
             let Some(node) = self.places[to].node.as_mut() else {
                 continue;
             };
@@ -778,7 +778,7 @@ impl World {
         self.places.iter().all(same) && self.links.iter().all(Link::is_calm)
     }
 
-    /// Equal positions have equal data (`Seen`); the last write reaches all.
+    /// Equal positions have equal data (`StreamRecord`); the last write reaches all.
     fn finish(&mut self, top: usize, began_ms: u64) -> Result<Figures, String> {
         let heal_ms = self.now_ms - began_ms;
         let count = self.places.len();

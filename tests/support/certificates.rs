@@ -32,7 +32,7 @@ impl<'a> Subject<'a> {
 }
 
 /// A certificate and its key.
-pub struct Issued {
+pub struct IssuedCertificate {
     /// The certificate in DER.
     pub der: Vec<u8>,
     /// The certificate in PEM.
@@ -41,7 +41,7 @@ pub struct Issued {
     pub key_pem: String,
 }
 
-impl Issued {
+impl IssuedCertificate {
     /// Writes `name.crt` and `name.key`; returns their paths.
     pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let paths = (
@@ -137,8 +137,8 @@ impl Authority {
     }
 
     /// Its own certificate, for a peer that presents it.
-    pub fn itself(&self) -> Issued {
-        Issued {
+    pub fn itself(&self) -> IssuedCertificate {
+        IssuedCertificate {
             der: self.der.clone(),
             pem: self.pem.clone(),
             key_pem: self.issuer.key().serialize_pem(),
@@ -146,7 +146,7 @@ impl Authority {
     }
 
     /// A certificate signed by this authority, with an ECDSA key on P-256.
-    pub fn issue(&self, subject: &Subject<'_>) -> Issued {
+    pub fn issue(&self, subject: &Subject<'_>) -> IssuedCertificate {
         self.issue_by(subject, &rcgen::PKCS_ECDSA_P256_SHA256)
     }
 
@@ -155,12 +155,12 @@ impl Authority {
         &self,
         subject: &Subject<'_>,
         kind: &'static rcgen::SignatureAlgorithm,
-    ) -> Issued {
+    ) -> IssuedCertificate {
         let key = KeyPair::generate_for(kind).expect("random numbers");
         let certificate = params(subject)
             .signed_by(&key, &self.issuer)
             .expect("signed");
-        Issued {
+        IssuedCertificate {
             der: certificate.der().to_vec(),
             pem: certificate.pem(),
             key_pem: key.serialize_pem(),

@@ -11,7 +11,7 @@ use super::{daemon::russet, wait::SOON};
 
 /// How a process ended, and its output.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ProcessOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -19,13 +19,13 @@ pub struct Ended {
 
 /// Runs russet in `folder` until it ends, with `stdin` as its input.
 #[track_caller]
-pub fn run_once(folder: &Path, args: &[&str], stdin: &[u8]) -> Ended {
+pub fn run_once(folder: &Path, args: &[&str], stdin: &[u8]) -> ProcessOutput {
     run_program(&russet(), folder, args, stdin)
 }
 
 /// Like [`run_once`], for another program.
 #[track_caller]
-pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -> Ended {
+pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -> ProcessOutput {
     let mut child = Command::new(program)
         .args(args)
         .current_dir(folder)
@@ -50,7 +50,7 @@ pub fn run_program(program: &Path, folder: &Path, args: &[&str], stdin: &[u8]) -
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     };
-    let mut ended = Ended {
+    let mut ended = ProcessOutput {
         code: status.code(),
         out: String::new(),
         err: String::new(),

@@ -12,7 +12,7 @@
 //! ranges of streams: `Stream::count_between`.
 
 use super::arguments::element;
-use super::arguments::scan::{Of, ScanArgs};
+use super::arguments::scan::{ScanArgs, ScanKind};
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Access, CommandError};
 use russet_server::{Call, CommandResult, Handler};
@@ -126,9 +126,9 @@ fn popped(call: &mut Call<'_>) -> CommandResult {
 /// limited.
 fn scanned(call: &mut Call<'_>) -> CommandResult {
     let of = match call.name {
-        "hscan" => Of::Hash,
-        "zscan" => Of::Zset,
-        _ => Of::Others,
+        "hscan" => ScanKind::Hash,
+        "zscan" => ScanKind::Zset,
+        _ => ScanKind::Others,
     };
     let count = ScanArgs::parse(call.args, 3, of)?.count() as u64;
     let touched = length(call).min(count);

@@ -16,7 +16,7 @@ pub enum Item<'d> {
 
 /// The values that a path finds.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found<'d> {
+pub enum PathValues<'d> {
     Nothing,
     One(Item<'d>),
     /// At least two, in the order of the document.
@@ -26,5 +26,5 @@ pub enum Found<'d> {
 /// A document that is indexed.
 pub trait Document {
     /// The values that a field's path finds.
-    fn find(&self, path: &[u8]) -> Found<'_>;
+    fn find(&self, path: &[u8]) -> PathValues<'_>;
 }

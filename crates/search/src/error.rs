@@ -62,7 +62,7 @@ pub struct SearchError {
 
 /// Whose errors clients are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wording {
+pub enum ErrorStyle {
     /// The code word, a blank, the text.
     Redis8,
     /// The text alone.
@@ -91,11 +91,11 @@ impl SearchError {
     }
 
     /// The line after `-` in the reply; line breaks in it are the reply writer's to strip.
-    pub fn wire(&self, wording: Wording) -> Vec<u8> {
+    pub fn wire(&self, wording: ErrorStyle) -> Vec<u8> {
         match wording {
-            Wording::Stack7 => self.old_text.as_ref().unwrap_or(&self.text).clone(),
-            Wording::Redis8 if self.code.is_empty() => self.text.clone(),
-            Wording::Redis8 => [self.code.as_bytes(), b" ", &self.text].concat(),
+            ErrorStyle::Stack7 => self.old_text.as_ref().unwrap_or(&self.text).clone(),
+            ErrorStyle::Redis8 if self.code.is_empty() => self.text.clone(),
+            ErrorStyle::Redis8 => [self.code.as_bytes(), b" ", &self.text].concat(),
         }
     }
 
@@ -158,7 +158,7 @@ impl SearchError {
 
 impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.wire(Wording::Redis8)))
+        f.write_str(&String::from_utf8_lossy(&self.wire(ErrorStyle::Redis8)))
     }
 }
 

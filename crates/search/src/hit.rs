@@ -8,7 +8,7 @@ pub struct DocumentId(pub u32);
 
 /// A document that a query matched, with the score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scored {
+pub struct ScoredDocument {
     pub document: DocumentId,
     pub score: f64,
 }
@@ -27,8 +27,8 @@ pub struct Hit {
     pub explanation: Option<Explanation>,
 }
 
-impl From<Scored> for Hit {
-    fn from(scored: Scored) -> Hit {
+impl From<ScoredDocument> for Hit {
+    fn from(scored: ScoredDocument) -> Hit {
         Hit {
             document: scored.document,
             score: scored.score,

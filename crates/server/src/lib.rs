@@ -67,7 +67,7 @@ pub mod inside {
     pub use crate::observe::metrics::OPEN_METRICS;
     pub use crate::observe::metrics::fields::rows;
     pub use crate::observe::metrics::health::Readiness;
-    pub use crate::parts::cluster::{Asked, Asker, ClusterDriver, Surveys};
+    pub use crate::parts::cluster::{Asked, Asker, ClusterDriver, ShardQueries};
     pub use crate::parts::http::Port;
     pub use crate::parts::memory::client_memory::HELD_MAX_S;
     pub use crate::parts::observe::audit::rules::Rules;

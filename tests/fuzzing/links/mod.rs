@@ -35,7 +35,7 @@ pub use replica::hostile_replica;
 
 /// The outcome of a tape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Played {
+pub struct TapeOutcome {
     /// The link to the primary was online, or a replica was.
     pub was_online: bool,
     /// Keys at the end.
@@ -153,13 +153,13 @@ pub(super) trait Play: Sized {
     /// Asserts the properties that hold after each step.
     fn check(&mut self);
     /// Ends the links, and asserts the properties that hold then.
-    fn end(self, half_open: bool) -> Played;
+    fn end(self, half_open: bool) -> TapeOutcome;
 }
 
 /// Plays a tape.
-fn play<P: Play>(bytes: &[u8]) -> Played {
+fn play<P: Play>(bytes: &[u8]) -> TapeOutcome {
     let Some((&how, tape)) = bytes.split_first() else {
-        return Played::default();
+        return TapeOutcome::default();
     };
     let _folder = Folder::enter();
     let mut play = P::begin(how);

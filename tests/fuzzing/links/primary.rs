@@ -12,7 +12,9 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::{Act, END_MS, End, LINKS_MAX, LinkStep, Play, Played, Site, play, words, write_step};
+use super::{
+    Act, END_MS, End, LINKS_MAX, LinkStep, Play, Site, TapeOutcome, play, words, write_step,
+};
 use russet_server::node::Facts;
 
 /// Bits of a tape's first byte, after two for `repl-diskless-load`.
@@ -41,7 +43,7 @@ pub(super) fn options(how: u8) -> Vec<String> {
 }
 
 /// The links of the server, in the order in which it dialled.
-type Dialled = Rc<RefCell<Vec<UnixStream>>>;
+type DialledLinks = Rc<RefCell<Vec<UnixStream>>>;
 
 struct DialledLink {
     end: End,
@@ -58,7 +60,7 @@ impl DialledLink {
 
 struct PrimaryPlay {
     site: Site,
-    dialled: Dialled,
+    dialled: DialledLinks,
     links: Vec<DialledLink>,
     /// Position and signature of the server's own data.
     own: (Facts, String),
@@ -78,7 +80,7 @@ struct PrimaryPlay {
 /// - The backlog ends at the offset.
 /// - When the primary is gone or silent, it neither loads any longer nor is a link online, and a
 ///   client is answered.
-pub fn hostile_primary(bytes: &[u8]) -> Played {
+pub fn hostile_primary(bytes: &[u8]) -> TapeOutcome {
     play::<PrimaryPlay>(bytes)
 }
 
@@ -86,7 +88,7 @@ impl Play for PrimaryPlay {
     const HALF_OPEN: u8 = 64;
 
     fn begin(how: u8) -> PrimaryPlay {
-        let dialled = Dialled::default();
+        let dialled = DialledLinks::default();
         let own = Rc::clone(&dialled);
         let dial = move |host: &str, port: u16| {
             if (host, port) != ("127.0.0.1", 7000) {
@@ -181,7 +183,7 @@ impl Play for PrimaryPlay {
         }
     }
 
-    fn end(mut self, half_open: bool) -> Played {
+    fn end(mut self, half_open: bool) -> TapeOutcome {
         self.dialled.borrow_mut().clear();
         if !half_open {
             self.links.clear();
@@ -197,7 +199,7 @@ impl Play for PrimaryPlay {
         if !self.pauses {
             self.site.check_served();
         }
-        Played {
+        TapeOutcome {
             was_online: self.was_online,
             keys: self.site.node.contents().len(),
             syncs: (facts.syncs.0, facts.syncs.1),

@@ -85,7 +85,7 @@ const FORMS: [(&str, SyncSetup); 8] = {
 
 /// A conversation: the words of the primary and those of the replica, as tapes of
 /// [`super::hostile_primary`] and [`super::hostile_replica`].
-pub struct Recorded {
+pub struct TapePair {
     pub name: &'static str,
     pub primary: Vec<u8>,
     pub replica: Vec<u8>,
@@ -97,7 +97,7 @@ struct Wire {
     primary: End,
 }
 
-struct Recording {
+struct LinkRecorder {
     primary: Site,
     replica: Site,
     dialled: Rc<RefCell<Vec<UnixStream>>>,
@@ -107,14 +107,14 @@ struct Recording {
 }
 
 /// Full sync, stream, a cut and a partial sync, in each form.
-pub fn record() -> Vec<Recorded> {
+pub fn record() -> Vec<TapePair> {
     FORMS
         .iter()
         .map(|(name, form)| {
             let _folder = Folder::enter();
-            let mut recording = Recording::begin(*form);
+            let mut recording = LinkRecorder::begin(*form);
             recording.converse();
-            Recorded {
+            TapePair {
                 name,
                 primary: recording.said_by_primary,
                 replica: recording.said_by_replica,
@@ -127,8 +127,8 @@ fn put(tape: &mut Vec<u8>, link: u8, act: Act<'_>) {
     LinkStep { link, act }.write(tape);
 }
 
-impl Recording {
-    fn begin(form: SyncSetup) -> Recording {
+impl LinkRecorder {
+    fn begin(form: SyncSetup) -> LinkRecorder {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let as_replica = form.load
             | bit(form.rdb_channel, primary::RDB_CHANNEL)
@@ -149,7 +149,7 @@ impl Recording {
         // Their files have the same names: neither has any while both run.
         let primary = Site::start(&replica::options(as_primary), refuse);
         let replica = Site::start(&primary::options(as_replica), dial);
-        Recording {
+        LinkRecorder {
             primary,
             replica,
             dialled,

@@ -7,7 +7,9 @@
 //! [`hostile_replica`]. The tape's first byte chooses the form of full synchronization, small
 //! output buffers, an append only file, and whether links stay open at the end.
 
-use super::{Act, END_MS, End, LINKS_MAX, LinkStep, Play, Played, Site, play, words, write_step};
+use super::{
+    Act, END_MS, End, LINKS_MAX, LinkStep, Play, Site, TapeOutcome, play, words, write_step,
+};
 
 /// Bits of a tape's first byte.
 pub(super) const DISKLESS: u8 = 1;
@@ -57,7 +59,7 @@ struct ReplicaPlay {
 /// - The backlog ends at the offset, has the bytes that online replicas still need, and is no
 ///   longer than its size and these bytes.
 /// - When the replicas are gone or silent, it has none, and a client is answered.
-pub fn hostile_replica(bytes: &[u8]) -> Played {
+pub fn hostile_replica(bytes: &[u8]) -> TapeOutcome {
     play::<ReplicaPlay>(bytes)
 }
 
@@ -146,7 +148,7 @@ impl Play for ReplicaPlay {
         self.unsent = unsent;
     }
 
-    fn end(mut self, half_open: bool) -> Played {
+    fn end(mut self, half_open: bool) -> TapeOutcome {
         if !half_open {
             self.links.clear();
         }
@@ -159,7 +161,7 @@ impl Play for ReplicaPlay {
         self.site.check_served();
         let reply = self.site.ask_line("PING");
         assert_eq!(reply, b"+PONG\r\n");
-        Played {
+        TapeOutcome {
             was_online: self.was_online,
             keys,
             syncs: (facts.syncs.0, facts.syncs.1),

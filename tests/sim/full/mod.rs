@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 
 use plan::Plan;
 use russet_host::simulation::{caught, number, shorten};
-use world::{Held, World};
+use world::{KeyCounts, World};
 
 /// Seeds that always run, while time lasts.
 const FIXED: u64 = 60;
 const TIME: Duration = Duration::from_secs(12);
 
 /// Plays a plan to both servers. An error is a fault, a panic is one as well.
-fn run(plan: &Plan) -> Result<(Held, Held), String> {
-    let play = |alone: Option<&Held>| {
+fn run(plan: &Plan) -> Result<(KeyCounts, KeyCounts), String> {
+    let play = |alone: Option<&KeyCounts>| {
         let folder = super::new_folder();
         let result = caught(|| World::start(plan, &folder, alone.copied())?.run());
         let _ = std::env::set_current_dir("/");

@@ -21,7 +21,7 @@ enum Order {
 }
 
 /// What turns have come to.
-pub struct Turned {
+pub struct TurnOutcome {
     pub memory: MemoryFacts,
     /// There was nothing to do in the end.
     pub is_idle: bool,
@@ -29,12 +29,12 @@ pub struct Turned {
 
 pub struct Server {
     orders: Option<SyncSender<Order>>,
-    ends: Receiver<Result<Turned, String>>,
+    ends: Receiver<Result<TurnOutcome, String>>,
     thread: Option<JoinHandle<()>>,
     next_port: u16,
 }
 
-fn turns(node: &mut ServerNode) -> Result<Turned, String> {
+fn turns(node: &mut ServerNode) -> Result<TurnOutcome, String> {
     let before = node.memory();
     for _ in 0..TURNS {
         let had_work = node.turn()?;
@@ -42,14 +42,14 @@ fn turns(node: &mut ServerNode) -> Result<Turned, String> {
         let hit = (memory.evicted, memory.refused) != (before.evicted, before.refused);
         if hit || !had_work {
             let is_idle = !had_work;
-            return Ok(Turned { memory, is_idle });
+            return Ok(TurnOutcome { memory, is_idle });
         }
     }
     let (memory, is_idle) = (node.memory(), false);
-    Ok(Turned { memory, is_idle })
+    Ok(TurnOutcome { memory, is_idle })
 }
 
-fn carry_out(node: &mut ServerNode, order: Order) -> Result<Turned, String> {
+fn carry_out(node: &mut ServerNode, order: Order) -> Result<TurnOutcome, String> {
     let set_time = |node: &mut ServerNode, ms: u64| node.set_time(BASE_US + ms as i64 * 1000, ms);
     match order {
         Order::Accept(socket, port) => node.accept(socket, port).map_err(|e| e.to_string())?,
@@ -63,7 +63,7 @@ fn carry_out(node: &mut ServerNode, order: Order) -> Result<Turned, String> {
         }
     }
     let (memory, is_idle) = (node.memory(), true);
-    Ok(Turned { memory, is_idle })
+    Ok(TurnOutcome { memory, is_idle })
 }
 
 impl Server {
@@ -96,7 +96,7 @@ impl Server {
         Ok(server)
     }
 
-    fn order(&mut self, order: Order) -> Result<Turned, String> {
+    fn order(&mut self, order: Order) -> Result<TurnOutcome, String> {
         if let Some(orders) = &self.orders {
             // It may have ended with an error, which is received below.
             let _ = orders.send(order);
@@ -115,7 +115,7 @@ impl Server {
         Ok(mine)
     }
 
-    pub fn turns(&mut self, ms: u64) -> Result<Turned, String> {
+    pub fn turns(&mut self, ms: u64) -> Result<TurnOutcome, String> {
         self.order(Order::Turns(ms))
     }
 

@@ -61,7 +61,7 @@ const LARGE_SCALE: usize = 20;
 
 /// How many keys a server has held.
 #[derive(Clone, Copy, Debug)]
-pub struct Held {
+pub struct KeyCounts {
     /// The fewest at the end of a turn in which it evicted or refused; `None`: it never did.
     pub when_full: Option<usize>,
     /// After the quiet second.
@@ -132,7 +132,7 @@ impl Client {
 pub struct World<'a> {
     plan: &'a Plan,
     /// What the server with the writes alone has held; `None`: this is that one.
-    alone: Option<Held>,
+    alone: Option<KeyCounts>,
     server: Server,
     writer: Client,
     control: Client,
@@ -143,7 +143,7 @@ pub struct World<'a> {
     value: Vec<u8>,
     memory: MemoryFacts,
     limit: usize,
-    held: Held,
+    held: KeyCounts,
     /// The event under way.
     at: String,
 }
@@ -157,7 +157,7 @@ impl World<'_> {
     pub fn start<'a>(
         plan: &'a Plan,
         folder: &Path,
-        alone: Option<Held>,
+        alone: Option<KeyCounts>,
     ) -> Result<World<'a>, String> {
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         std::env::set_current_dir(folder).map_err(|error| error.to_string())?;
@@ -197,7 +197,7 @@ impl World<'_> {
             value: vec![b'v'; plan.value_bytes],
             memory: MemoryFacts::default(),
             limit: usize::MAX,
-            held: Held {
+            held: KeyCounts {
                 when_full: None,
                 in_the_end: 0,
                 bytes_per_key: 1,
@@ -239,7 +239,7 @@ impl World<'_> {
 
     /// All events, a quiet second, and the end of all clients. An error has the server's own
     /// figures.
-    pub fn run(mut self) -> Result<Held, String> {
+    pub fn run(mut self) -> Result<KeyCounts, String> {
         self.run_events()
             .map_err(|why| format!("{why}\n{}", self.figures()))
     }
@@ -260,7 +260,7 @@ impl World<'_> {
         lines.join(" ")
     }
 
-    fn run_events(&mut self) -> Result<Held, String> {
+    fn run_events(&mut self) -> Result<KeyCounts, String> {
         for (at, (event, ms)) in self.plan.events.iter().enumerate() {
             self.at = format!("event {at}, {event:?}");
             self.happen(event, at)?;

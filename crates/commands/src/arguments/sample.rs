@@ -33,14 +33,14 @@ impl SampleArgs {
 }
 
 /// Selects `wanted` of `left` elements in one pass over them: all subsets are equally likely.
-pub(crate) struct Passing {
+pub(crate) struct Sampler {
     wanted: usize,
     left: usize,
 }
 
-impl Passing {
-    pub fn new(wanted: usize, left: usize) -> Passing {
-        Passing { wanted, left }
+impl Sampler {
+    pub fn new(wanted: usize, left: usize) -> Sampler {
+        Sampler { wanted, left }
     }
 
     /// Whether all elements have passed.
@@ -75,7 +75,7 @@ mod tests {
         let mut rng = SmallRng::seed_from_u64(7);
         let mut taken = [0u32; 10];
         for _ in 0..10_000 {
-            let mut passing = Passing::new(3, taken.len());
+            let mut passing = Sampler::new(3, taken.len());
             let chosen: Vec<_> = (0..taken.len())
                 .filter(|_| passing.take(&mut rng))
                 .collect();

@@ -26,7 +26,7 @@ pub(crate) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
 
 /// The kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Of {
+pub(crate) enum ScanKind {
     Hash,
     Zset,
     Others,
@@ -62,7 +62,7 @@ fn is_type(name: &[u8]) -> bool {
 impl<'a> ScanArgs<'a> {
     /// Parses the options from argument `at` on. NOVALUES is only for hashes, NOSCORES only for
     /// sorted sets.
-    pub fn parse(args: Args<'a>, at: usize, of: Of) -> Result<Self, CommandError> {
+    pub fn parse(args: Args<'a>, at: usize, of: ScanKind) -> Result<Self, CommandError> {
         ScanArgs::parse_with(args, at, of, None)
     }
 
@@ -78,7 +78,7 @@ impl<'a> ScanArgs<'a> {
             slot: None,
             has_slots: false,
         };
-        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut wanted))?;
+        let all = ScanArgs::parse_with(args, at, ScanKind::Others, Some(&mut wanted))?;
         Ok((all, wanted.kind))
     }
 
@@ -94,7 +94,7 @@ impl<'a> ScanArgs<'a> {
             slot: None,
             has_slots: true,
         };
-        let all = ScanArgs::parse_with(args, at, Of::Others, Some(&mut wanted))?;
+        let all = ScanArgs::parse_with(args, at, ScanKind::Others, Some(&mut wanted))?;
         Ok((all, wanted))
     }
 
@@ -111,7 +111,7 @@ impl<'a> ScanArgs<'a> {
     fn parse_with(
         args: Args<'a>,
         mut at: usize,
-        of: Of,
+        of: ScanKind,
         mut wanted: Option<&mut WantedKeys<'a>>,
     ) -> Result<Self, CommandError> {
         let mut all = ScanArgs {
@@ -154,14 +154,14 @@ impl<'a> ScanArgs<'a> {
                 wanted.slot = Some(slot.ok_or(CommandError::Text(INVALID))?);
                 at += 2;
             } else if args.is(at, "NOSCORES") {
-                if of != Of::Zset {
+                if of != ScanKind::Zset {
                     const ONLY_ZSCAN: &str = "ERR NOSCORES option can only be used in ZSCAN";
                     return Err(CommandError::Text(ONLY_ZSCAN));
                 }
                 all.no_values = true;
                 at += 1;
             } else if args.is(at, "NOVALUES") {
-                if of != Of::Hash {
+                if of != ScanKind::Hash {
                     const ONLY_HSCAN: &str = "ERR NOVALUES option can only be used in HSCAN";
                     return Err(CommandError::Text(ONLY_HSCAN));
                 }

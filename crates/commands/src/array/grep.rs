@@ -9,7 +9,7 @@
 
 use super::args::{Range, index, limit, write_index};
 use super::deadline::Deadline;
-use super::predicate::{Given, Predicates};
+use super::predicate::{PredicateArg, Predicates};
 use crate::arguments::element;
 use crate::work;
 use russet_base::clock;
@@ -303,7 +303,7 @@ fn bound(arg: &[u8]) -> Result<Option<u64>, CommandError> {
 
 /// The words after the range.
 struct Words<'a> {
-    given: Vec<Given<'a>>,
+    given: Vec<PredicateArg<'a>>,
     all: bool,
     limit: usize,
     with_values: bool,
@@ -340,10 +340,10 @@ impl<'a> Words<'a> {
                 return Ok(2);
             }
             let given = match () {
-                () if is("EXACT") => Given::Exact(operand),
-                () if is("MATCH") => Given::Contains(operand),
-                () if is("GLOB") => Given::Glob(operand),
-                () if is("RE") => Given::Regex(operand),
+                () if is("EXACT") => PredicateArg::Exact(operand),
+                () if is("MATCH") => PredicateArg::Contains(operand),
+                () if is("GLOB") => PredicateArg::Glob(operand),
+                () if is("RE") => PredicateArg::Regex(operand),
                 () => return Err(CommandError::Syntax),
             };
             if self.given.len() == PREDICATES_MAX {

@@ -149,7 +149,7 @@ impl Regex {
 
 /// The item before an operator of repetition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
+enum PrecedingItem {
     /// Nothing: the beginning of an expression, a group or an alternative.
     Nothing,
     /// An item that can be repeated, by where it begins in the output.
@@ -167,7 +167,7 @@ struct Rewriter<'a> {
     open: Vec<usize>,
     /// The greatest number of a back reference.
     referred: Option<u32>,
-    before: Before,
+    before: PrecedingItem,
 }
 
 fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
@@ -177,7 +177,7 @@ fn rewrite(expression: &[u8]) -> Result<String, Wrong> {
         groups: 0,
         open: Vec::new(),
         referred: None,
-        before: Before::Nothing,
+        before: PrecedingItem::Nothing,
     };
     while let Some(byte) = rewriter.next() {
         rewriter.take(byte)?;
@@ -211,17 +211,17 @@ impl Rewriter<'_> {
     }
 
     fn atom(&mut self, text: &str) {
-        self.before = Before::Atom(self.out.len());
+        self.before = PrecedingItem::Atom(self.out.len());
         self.out.push_str(text);
     }
 
     fn assertion(&mut self, text: &str) {
-        self.before = Before::Assertion;
+        self.before = PrecedingItem::Assertion;
         self.out.push_str(text);
     }
 
     fn byte(&mut self, byte: u8) {
-        self.before = Before::Atom(self.out.len());
+        self.before = PrecedingItem::Atom(self.out.len());
         push_byte(&mut self.out, byte);
     }
 
@@ -232,11 +232,11 @@ impl Rewriter<'_> {
             b'(' => self.group()?,
             b')' if !self.open.is_empty() => {
                 self.out.push(')');
-                self.before = Before::Atom(self.open.pop().unwrap_or(0));
+                self.before = PrecedingItem::Atom(self.open.pop().unwrap_or(0));
             }
             b'|' => {
                 self.out.push('|');
-                self.before = Before::Nothing;
+                self.before = PrecedingItem::Nothing;
             }
             b'.' => self.atom("."),
             b'^' => self.assertion("^"),
@@ -302,7 +302,7 @@ impl Rewriter<'_> {
     }
 
     fn group(&mut self) -> Result<(), Wrong> {
-        self.before = Before::Nothing;
+        self.before = PrecedingItem::Nothing;
         if !self.skip(b"?") {
             self.groups += 1;
             self.open.push(self.out.len());
@@ -341,16 +341,16 @@ impl Rewriter<'_> {
     /// Repeats the item before the operator. The least repetition finds a match wherever the
     /// greatest repetition does.
     fn repeat(&mut self, operator: &str) -> Result<(), Wrong> {
-        if self.before == Before::Nothing {
+        if self.before == PrecedingItem::Nothing {
             self.atom("(?:)");
         }
-        if let Before::Repeated(start) = self.before {
+        if let PrecedingItem::Repeated(start) = self.before {
             self.out.insert_str(start, "(?:");
             self.out.push(')');
         }
-        if let Before::Atom(start) | Before::Repeated(start) = self.before {
+        if let PrecedingItem::Atom(start) | PrecedingItem::Repeated(start) = self.before {
             self.out.push_str(operator);
-            self.before = Before::Repeated(start);
+            self.before = PrecedingItem::Repeated(start);
         }
         match self.rest.first() {
             _ if self.skip(b"?") => Ok(()),
@@ -435,7 +435,7 @@ impl Rewriter<'_> {
             }
             (byte..=last).for_each(|byte| set[usize::from(byte)] = true);
         }
-        self.before = Before::Atom(self.out.len());
+        self.before = PrecedingItem::Atom(self.out.len());
         self.out.push_str(if negated { "[^" } else { "[" });
         for (byte, _) in (0..=255u8).zip(set).filter(|(_, is_in)| *is_in) {
             self.out.push_str(&format!("\\x{byte:02x}"));

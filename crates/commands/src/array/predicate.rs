@@ -12,7 +12,7 @@ const BYTES_PER_STEP: usize = 16;
 
 /// A predicate as given.
 #[derive(Clone, Copy)]
-pub(super) enum Given<'a> {
+pub(super) enum PredicateArg<'a> {
     Exact(&'a [u8]),
     Contains(&'a [u8]),
     Glob(&'a [u8]),
@@ -28,18 +28,22 @@ enum Predicate {
     Regex(Box<Regex>),
 }
 
-impl Given<'_> {
+impl PredicateArg<'_> {
     /// `regexes`: how many of the command's predicates are expressions.
     fn compile(&self, nocase: bool, regexes: usize) -> Result<Predicate, CommandError> {
         Ok(match *self {
-            Given::Exact(text) => Predicate::Exact(text.into(), nocase),
-            Given::Contains(text) if nocase => {
+            PredicateArg::Exact(text) => Predicate::Exact(text.into(), nocase),
+            PredicateArg::Contains(text) if nocase => {
                 let finder = Finder::new(&text.to_ascii_lowercase()).into_owned();
                 Predicate::ContainsNocase(Box::new(finder), Vec::new())
             }
-            Given::Contains(text) => Predicate::Contains(Box::new(Finder::new(text).into_owned())),
-            Given::Glob(pattern) => Predicate::Glob(Glob::new(pattern, nocase)?.into_owned()),
-            Given::Regex(pattern) => {
+            PredicateArg::Contains(text) => {
+                Predicate::Contains(Box::new(Finder::new(text).into_owned()))
+            }
+            PredicateArg::Glob(pattern) => {
+                Predicate::Glob(Glob::new(pattern, nocase)?.into_owned())
+            }
+            PredicateArg::Regex(pattern) => {
                 Predicate::Regex(Box::new(Regex::new(pattern, nocase, regexes)?))
             }
         })
@@ -83,11 +87,11 @@ impl Predicates {
     ///
     /// The error of the first predicate that cannot be compiled.
     pub fn compile(
-        given: &[Given<'_>],
+        given: &[PredicateArg<'_>],
         nocase: bool,
         all: bool,
     ) -> Result<Predicates, CommandError> {
-        let is_regex = |given: &&Given<'_>| matches!(given, Given::Regex(_));
+        let is_regex = |given: &&PredicateArg<'_>| matches!(given, PredicateArg::Regex(_));
         let regexes = given.iter().filter(is_regex).count();
         let list = given.iter().map(|given| given.compile(nocase, regexes));
         Ok(Predicates {

@@ -99,53 +99,53 @@ fn compute(
     db: &mut Db<'_>,
     operation: Operation,
     keys: Args<'_>,
-) -> Result<Computed, CommandError> {
+) -> Result<ResultBuffer, CommandError> {
     let texts = db.strings(keys.iter())?.into_iter();
     let texts: Vec<_> = texts
         .map(|text| text.map_or(Cow::Borrowed(&[][..]), Str::to_cow))
         .collect();
     let sources: Vec<&[u8]> = texts.iter().map(|text| &**text).collect();
     let len = sources.iter().map(|text| text.len()).max().unwrap_or(0);
-    let mut result = Computed::with_room(len);
+    let mut result = ResultBuffer::with_room(len);
     combine(operation, &sources, |piece| result.push(piece));
     Ok(result)
 }
 
 /// A result; a large result in the block that becomes the key's value.
-enum Computed {
+enum ResultBuffer {
     Small(Vec<u8>),
     Large(LargeText),
 }
 
-impl Computed {
-    fn with_room(len: usize) -> Computed {
+impl ResultBuffer {
+    fn with_room(len: usize) -> ResultBuffer {
         match len {
-            LARGE_MIN.. => Computed::Large(LargeText::with_room(len)),
-            _ => Computed::Small(Vec::with_capacity(len)),
+            LARGE_MIN.. => ResultBuffer::Large(LargeText::with_room(len)),
+            _ => ResultBuffer::Small(Vec::with_capacity(len)),
         }
     }
 
     fn push(&mut self, piece: &[u8]) {
         match self {
-            Computed::Small(text) => text.extend_from_slice(piece),
-            Computed::Large(large) => large.push(piece),
+            ResultBuffer::Small(text) => text.extend_from_slice(piece),
+            ResultBuffer::Large(large) => large.push(piece),
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Computed::Small(text) => text.len(),
-            Computed::Large(large) => large.len(),
+            ResultBuffer::Small(text) => text.len(),
+            ResultBuffer::Large(large) => large.len(),
         }
     }
 
     fn value(&self) -> NewValue<'_> {
         match self {
-            Computed::Small(text) => NewValue::Bytes {
+            ResultBuffer::Small(text) => NewValue::Bytes {
                 text,
                 modified: true,
             },
-            Computed::Large(large) => NewValue::Large(large),
+            ResultBuffer::Large(large) => NewValue::Large(large),
         }
     }
 }

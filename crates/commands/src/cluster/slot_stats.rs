@@ -63,7 +63,7 @@ const FIGURES: [Figure; 5] = [
 ];
 
 /// The figures that this server takes.
-fn taken(call: &Call<'_>) -> Vec<&'static Figure> {
+fn enabled_figures(call: &Call<'_>) -> Vec<&'static Figure> {
     let mut wanted = call.server.config.cluster_slot_stats_enabled;
     if !call.db.dialect().counts_slot_memory() {
         wanted.remove(Wanted::MEM);
@@ -98,7 +98,9 @@ fn slot_stats(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     if args.is(0, "ORDERBY") && args.len() >= 2 {
-        let by = taken(call).into_iter().find(|its| args.is(1, its.name));
+        let by = enabled_figures(call)
+            .into_iter()
+            .find(|its| args.is(1, its.name));
         let order = Order::parse(args.from(2));
         let by = by.ok_or(CommandError::Text(
             "ERR Unrecognized sort metric for ORDERBY.",
@@ -164,7 +166,7 @@ impl Order {
 }
 
 fn reply(call: &mut Call<'_>, slots: &[u16]) {
-    let figures = taken(call);
+    let figures = enabled_figures(call);
     call.reply.array(slots.len());
     for &slot in slots {
         let values: Vec<u64> = figures.iter().map(|its| (its.of)(call, slot)).collect();

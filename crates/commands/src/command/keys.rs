@@ -40,7 +40,7 @@ mod tests {
     use russet_command::{Access, Arity, KeySpec};
     use russet_resp::OwnedArgs;
 
-    fn asked(spec: &Spec<()>, line: &str) -> Result<Vec<KeyAt>, &'static str> {
+    fn keys_of_line(spec: &Spec<()>, line: &str) -> Result<Vec<KeyAt>, &'static str> {
         let args: OwnedArgs = line.split(' ').map(str::as_bytes).collect();
         let keys = keys_or_refusal(spec, &KeyPlan::of(spec), args.args())?;
         Ok(keys.collect())
@@ -51,20 +51,20 @@ mod tests {
         const NO_KEYS: &str = "ERR The command has no key arguments";
         const BAD_ARITY: &str = "ERR Invalid number of arguments specified for command";
         const BAD_FORM: &str = "ERR Invalid arguments specified for command";
-        assert_eq!(asked(&Spec::new("ping", ()), "ping"), Err(NO_KEYS));
+        assert_eq!(keys_of_line(&Spec::new("ping", ()), "ping"), Err(NO_KEYS));
         let get = Spec {
             arity: Arity::Exactly(2),
             keys: const { &[KeySpec::one(1, Access::READ)] },
             ..Spec::new("get", ())
         };
-        assert_eq!(asked(&get, "get"), Err(BAD_ARITY));
-        assert_eq!(asked(&get, "get k"), Ok(vec![(1, Access::READ)]));
+        assert_eq!(keys_of_line(&get, "get"), Err(BAD_ARITY));
+        assert_eq!(keys_of_line(&get, "get k"), Ok(vec![(1, Access::READ)]));
         let mut eval = Spec {
             keys: const { &[KeySpec::counted(2, Access::RW)] },
             ..Spec::new("eval", ())
         };
-        assert_eq!(asked(&eval, "eval s 0"), Err(BAD_FORM));
+        assert_eq!(keys_of_line(&eval, "eval s 0"), Err(BAD_FORM));
         eval.flags = Flags::NO_MANDATORY_KEYS;
-        assert_eq!(asked(&eval, "eval s 0"), Ok(vec![]));
+        assert_eq!(keys_of_line(&eval, "eval s 0"), Ok(vec![]));
     }
 }

@@ -11,9 +11,9 @@ use russet_resp::OwnedArgs;
 use russet_server::{CommandTable, Spec};
 
 /// The keys of a command line; `None` if it does not have the command's form.
-type Reported = Option<Vec<KeyAt>>;
+type ReportedKeys = Option<Vec<KeyAt>>;
 
-fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> Reported {
+fn reference(spec: &Spec, full_name: &str, args: &[&[u8]]) -> ReportedKeys {
     let keys: Vec<&KeySpec> = spec
         .keys
         .iter()
@@ -82,7 +82,7 @@ fn bitfield(args: &[&[u8]]) -> Vec<KeyAt> {
 }
 
 /// The key in the old position, or the keys after KEYS, found among the options.
-fn migrate(args: &[&[u8]]) -> Reported {
+fn migrate(args: &[&[u8]]) -> ReportedKeys {
     let access = Access::RW | Access::ACCESS | Access::DELETE;
     let mut at = 6;
     while at < args.len() {
@@ -101,7 +101,7 @@ fn migrate(args: &[&[u8]]) -> Reported {
 }
 
 /// The first half of the arguments after STREAMS; skips options and unknown words.
-fn xread(args: &[&[u8]]) -> Reported {
+fn xread(args: &[&[u8]]) -> ReportedKeys {
     let mut at = 1;
     while at < args.len() {
         let (word, left) = (args[at], args.len() - at - 1);
@@ -153,7 +153,7 @@ fn is(arg: &[u8], word: &str) -> bool {
 }
 
 /// Positions use a wide integer type, so that no input can overflow them.
-fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
+fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> ReportedKeys {
     let len = args.len() as i128;
     let first = match spec.begin {
         BeginSearch::Index(at) => i128::from(at),
@@ -202,7 +202,7 @@ fn by_spec(spec: &KeySpec, args: &[&[u8]]) -> Reported {
 }
 
 /// The count as read by C's `atoi`; an optional destination comes last.
-fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> Reported {
+fn by_loose_count(specs: &[KeySpec], args: &[&[u8]]) -> ReportedKeys {
     let (begin, count_at, first, step) = specs.iter().find_map(|spec| match spec.find {
         KeyExtent::KeyNum {
             count_at,

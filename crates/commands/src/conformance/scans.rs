@@ -15,7 +15,7 @@ const MORE: usize = 3000;
 
 /// A kind of scan: the command before the cursor, and the commands that add and remove the nth
 /// element.
-struct Scanned {
+struct ScanCase {
     scan: &'static str,
     add: fn(usize) -> String,
     remove: fn(usize) -> String,
@@ -23,26 +23,26 @@ struct Scanned {
     words: usize,
 }
 
-const KINDS: [Scanned; 4] = [
-    Scanned {
+const KINDS: [ScanCase; 4] = [
+    ScanCase {
         scan: "SCAN",
         add: |n| format!("SET e{n} x"),
         remove: |n| format!("DEL e{n}"),
         words: 1,
     },
-    Scanned {
+    ScanCase {
         scan: "SSCAN k",
         add: |n| format!("SADD k e{n}"),
         remove: |n| format!("SREM k e{n}"),
         words: 1,
     },
-    Scanned {
+    ScanCase {
         scan: "HSCAN k",
         add: |n| format!("HSET k e{n} x"),
         remove: |n| format!("HDEL k e{n}"),
         words: 2,
     },
-    Scanned {
+    ScanCase {
         scan: "ZSCAN k",
         add: |n| format!("ZADD k {n} e{n}"),
         remove: |n| format!("ZREM k e{n}"),
@@ -51,7 +51,7 @@ const KINDS: [Scanned; 4] = [
 ];
 
 /// The next cursor and the elements of a step.
-fn step(t: &mut Testbed, kind: &Scanned, cursor: &str) -> (String, Vec<usize>) {
+fn step(t: &mut Testbed, kind: &ScanCase, cursor: &str) -> (String, Vec<usize>) {
     let reply = t.run(&format!("{} {cursor} COUNT 20", kind.scan));
     let mut words = reply
         .split("\r\n")

@@ -117,14 +117,14 @@ fn stands_behind_auth(args: Args<'_>, at: usize) -> bool {
 }
 
 /// The options of HELLO.
-struct Greeting<'a> {
+struct HelloOptions<'a> {
     version: Option<i64>,
     login: Option<Login<'a>>,
     name: Option<Option<Box<str>>>,
 }
 
-impl<'a> Greeting<'a> {
-    fn parse(args: Args<'a>) -> Result<Greeting<'a>, CommandError> {
+impl<'a> HelloOptions<'a> {
+    fn parse(args: Args<'a>) -> Result<HelloOptions<'a>, CommandError> {
         let version = match args.get(1) {
             None => None,
             Some(text) => {
@@ -152,7 +152,7 @@ impl<'a> Greeting<'a> {
                 return Err(CommandError::naming(BAD_OPTION, args.at(at), "'"));
             }
         }
-        Ok(Greeting {
+        Ok(HelloOptions {
             version,
             login,
             name,
@@ -188,7 +188,7 @@ impl<'a> Greeting<'a> {
 /// option is valid. HELLO checks the login as AUTH does.
 fn hello(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
-    let greeting = Greeting::parse(args)?;
+    let greeting = HelloOptions::parse(args)?;
     let begins = greeting.login.is_none() || call.begins_to_log_in()?;
     if begins {
         let context = call.context();

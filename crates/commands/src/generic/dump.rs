@@ -41,7 +41,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
         call.reply.bulk_owned(done.payload);
         return Ok(());
     }
-    if let Some(work) = call.taken::<LargeDump>() {
+    if let Some(work) = call.take_work::<LargeDump>() {
         return dump_in_slices(call, work);
     }
     let settings = WriterSettings::of(call);

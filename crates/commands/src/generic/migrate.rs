@@ -204,7 +204,7 @@ impl<'a> MigrateOptions<'a> {
 }
 
 /// Why sending the keys failed.
-enum Failed {
+enum SendError {
     Connect,
     Write,
     Read,
@@ -232,14 +232,14 @@ fn migrate(call: &mut Call<'_>) -> CommandResult {
             call.reply.ok();
             Ok(())
         }
-        Err(Failed::Connect) => Err(CommandError::Text(CANNOT_CONNECT)),
-        Err(Failed::Write) => Err(CommandError::Text(CANNOT_WRITE)),
-        Err(Failed::Read) => Err(CommandError::Text(CANNOT_READ)),
-        Err(Failed::There(error)) => Err(CommandError::owned(format!(
+        Err(SendError::Connect) => Err(CommandError::Text(CANNOT_CONNECT)),
+        Err(SendError::Write) => Err(CommandError::Text(CANNOT_WRITE)),
+        Err(SendError::Read) => Err(CommandError::Text(CANNOT_READ)),
+        Err(SendError::There(error)) => Err(CommandError::owned(format!(
             "ERR Target instance replied with error: {}",
             String::from_utf8_lossy(&error)
         ))),
-        Err(Failed::Unreadable(why)) => {
+        Err(SendError::Unreadable(why)) => {
             Err(CommandError::owned(format!("ERR Nothing was sent: {why}")))
         }
     }
@@ -266,10 +266,10 @@ fn exchange(
     options: &MigrateOptions<'_>,
     keys: &[&[u8]],
     asks: bool,
-) -> Result<(), Failed> {
+) -> Result<(), SendError> {
     let host = call.args.at(1);
     let port = parse_i64(call.args.at(2)).and_then(|port| u16::try_from(port).ok());
-    let port = port.ok_or(Failed::Connect)?;
+    let port = port.ok_or(SendError::Connect)?;
     let mut may_retry = true;
     loop {
         let tls = call.server.connections.tls.of_cluster(&call.server.config);
@@ -277,8 +277,8 @@ fn exchange(
         let link = links.take(host, port, options.timeout, tls.as_ref());
         let mut link = link.map_err(|error| match error.kind() {
             // Redis notices this when it writes.
-            io::ErrorKind::ConnectionRefused => Failed::Write,
-            _ => Failed::Connect,
+            io::ErrorKind::ConnectionRefused => SendError::Write,
+            _ => SendError::Connect,
         })?;
         let asked = if asks && link.peer.is_none() {
             ask(&mut link, options)
@@ -289,9 +289,9 @@ fn exchange(
             Err(failed) => failed,
             Ok(()) => match write_restores(call, options, keys, link.peer.as_ref()) {
                 Ok(requests) => send(&mut link, options, &requests, keys.len()),
-                Err(why) => Sent {
-                    failed: Some(Failed::Unreadable(why)),
-                    ..Sent::default()
+                Err(why) => MigrateOutcome {
+                    failed: Some(SendError::Unreadable(why)),
+                    ..MigrateOutcome::default()
                 },
             },
         };
@@ -317,27 +317,27 @@ fn exchange(
     }
 }
 
-fn is_refusal(failed: &Option<Failed>) -> bool {
-    matches!(failed, Some(Failed::There(_)))
+fn is_refusal(failed: &Option<SendError>) -> bool {
+    matches!(failed, Some(SendError::There(_)))
 }
 
 /// Asks the other server for the version. A server that does not reply with a version may still
 /// read the keys.
-fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), Sent> {
+fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), MigrateOutcome> {
     let mut requests = Vec::new();
     let logins = options.login(&mut requests);
     write_request(&mut requests, [&b"INFO"[..], b"server"].into_iter());
-    let broken = |failed, error: io::Error| Sent {
+    let broken = |failed, error: io::Error| MigrateOutcome {
         failed: Some(failed),
         broken: Some(error.kind()),
-        ..Sent::default()
+        ..MigrateOutcome::default()
     };
     let sent = link.link.send(&requests, options.timeout);
-    sent.map_err(|error| broken(Failed::Write, error))?;
+    sent.map_err(|error| broken(SendError::Write, error))?;
     let mut refused = None;
     for at in 0..=logins {
         let reply = link.link.reply(options.timeout);
-        let reply = reply.map_err(|error| broken(Failed::Read, error))?;
+        let reply = reply.map_err(|error| broken(SendError::Read, error))?;
         match reply {
             ReplyValue::Error(line) if at < logins => refused = Some(line),
             ReplyValue::Bulk(text) => link.peer = Peer::of_info(&text),
@@ -346,9 +346,9 @@ fn ask(link: &mut MigrateLink, options: &MigrateOptions<'_>) -> Result<(), Sent>
     }
     match refused {
         None => Ok(()),
-        Some(line) => Err(Sent {
-            failed: Some(Failed::There(line)),
-            ..Sent::default()
+        Some(line) => Err(MigrateOutcome {
+            failed: Some(SendError::There(line)),
+            ..MigrateOutcome::default()
         }),
     }
 }
@@ -399,10 +399,10 @@ fn write_restores(
 
 /// The outcome of the requests.
 #[derive(Default)]
-struct Sent {
+struct MigrateOutcome {
     /// Indexes of the keys that the other server has.
     acknowledged: Vec<usize>,
-    failed: Option<Failed>,
+    failed: Option<SendError>,
     /// Why the connection is no longer usable.
     broken: Option<io::ErrorKind>,
 }
@@ -413,8 +413,8 @@ fn send(
     options: &MigrateOptions<'_>,
     requests: &[u8],
     keys: usize,
-) -> Sent {
-    let mut done = Sent::default();
+) -> MigrateOutcome {
+    let mut done = MigrateOutcome::default();
     let mut preface = Vec::new();
     let replies = options.preface(link, &mut preface);
     let sent = link
@@ -422,7 +422,7 @@ fn send(
         .send(&preface, options.timeout)
         .and_then(|()| link.link.send(requests, options.timeout));
     if let Err(error) = sent {
-        done.failed = Some(Failed::Write);
+        done.failed = Some(SendError::Write);
         done.broken = Some(error.kind());
         return done;
     }
@@ -432,13 +432,13 @@ fn send(
         let reply = match link.link.reply(options.timeout) {
             Ok(reply) => reply,
             Err(error) => {
-                done.failed.get_or_insert(Failed::Read);
+                done.failed.get_or_insert(SendError::Read);
                 done.broken = Some(error.kind());
                 return done;
             }
         };
         if let ReplyValue::Error(line) = reply {
-            done.failed.get_or_insert(Failed::There(line));
+            done.failed.get_or_insert(SendError::There(line));
             preface_refused |= at < replies;
         } else if at >= replies && !preface_refused {
             done.acknowledged.push(at - replies);

@@ -228,7 +228,7 @@ fn keys(args: Args<'_>, form: GeoGrammar) -> Result<Keys, BadKeys> {
 }
 
 /// The requested shape, and the metres of the unit.
-enum By {
+enum SearchShape {
     Radius {
         radius: f64,
         unit_m: f64,
@@ -243,7 +243,7 @@ enum By {
 
 /// The centre.
 #[derive(Clone, Copy, PartialEq)]
-enum From {
+enum Center {
     /// The position of a member; `None` if the key is missing.
     Member(Option<Position>),
     Position(Position),
@@ -252,8 +252,8 @@ enum From {
 /// A parsed command line.
 #[derive(Default)]
 struct Query<'a> {
-    from: Option<From>,
-    by: Option<By>,
+    from: Option<Center>,
+    by: Option<SearchShape>,
     extras: Extras,
     order: Option<Order>,
     count: Option<usize>,
@@ -279,7 +279,7 @@ impl<'a> Query<'a> {
             GeoGrammar::Search => {}
             GeoGrammar::SearchStore => query.destination = Some(args.at(1)),
             GeoGrammar::Radius { .. } => {
-                query.from = Some(From::Position(args::position(
+                query.from = Some(Center::Position(args::position(
                     args.at(2),
                     args.at(3),
                     dialect,
@@ -289,7 +289,11 @@ impl<'a> Query<'a> {
             GeoGrammar::ByMember { .. } => {
                 // For a missing key not even the radius is checked.
                 if let Some(zset) = zset {
-                    query.from = Some(From::Member(Some(position_of(zset, args.at(2), dialect)?)));
+                    query.from = Some(Center::Member(Some(position_of(
+                        zset,
+                        args.at(2),
+                        dialect,
+                    )?)));
                     query.by = Some(radius(args, 3, dialect)?);
                 }
             }
@@ -298,7 +302,8 @@ impl<'a> Query<'a> {
         while let Some(option) = options.next() {
             let (asked, at) = option?;
             query.option(args, (asked, at), form, zset)?;
-            if let (GeoOption::ByPolygon, Some(By::Polygon(vertices))) = (asked, &query.by) {
+            if let (GeoOption::ByPolygon, Some(SearchShape::Polygon(vertices))) = (asked, &query.by)
+            {
                 options.skip_to(at + 2 + 2 * vertices.len());
             }
         }
@@ -315,9 +320,9 @@ impl<'a> Query<'a> {
         zset: Option<&Zset>,
     ) -> CommandResult {
         let dialect = self.dialect;
-        let polygon = matches!(self.by, Some(By::Polygon(_)));
-        let from_position = matches!(self.from, Some(From::Position(_)));
-        let from_member = matches!(self.from, Some(From::Member(_)));
+        let polygon = matches!(self.by, Some(SearchShape::Polygon(_)));
+        let from_position = matches!(self.from, Some(Center::Position(_)));
+        let from_member = matches!(self.from, Some(Center::Member(_)));
         match asked {
             GeoOption::WithDist => self.extras.distance = true,
             GeoOption::WithHash => self.extras.hash = true,
@@ -338,26 +343,26 @@ impl<'a> Query<'a> {
             GeoOption::ByDistance if form == GeoGrammar::SearchStore => self.by_distance = true,
             GeoOption::FromMember if !from_position && !polygon => {
                 let position = zset.map(|zset| position_of(zset, args.at(at + 1), dialect));
-                self.from = Some(From::Member(position.transpose()?));
+                self.from = Some(Center::Member(position.transpose()?));
             }
             GeoOption::FromLonLat if !from_member && !polygon => {
                 let position = args::position(args.at(at + 1), args.at(at + 2), dialect)?;
-                self.from = Some(From::Position(position));
+                self.from = Some(Center::Position(position));
             }
-            GeoOption::ByRadius if matches!(self.by, None | Some(By::Radius { .. })) => {
+            GeoOption::ByRadius if matches!(self.by, None | Some(SearchShape::Radius { .. })) => {
                 self.by = Some(radius(args, at + 1, dialect)?);
             }
-            GeoOption::ByBox if matches!(self.by, None | Some(By::Box { .. })) => {
+            GeoOption::ByBox if matches!(self.by, None | Some(SearchShape::Box { .. })) => {
                 let (width, height, unit_m) =
                     args::sides(args.at(at + 1), args.at(at + 2), args.at(at + 3), dialect)?;
-                self.by = Some(By::Box {
+                self.by = Some(SearchShape::Box {
                     width,
                     height,
                     unit_m,
                 });
             }
             GeoOption::ByPolygon if self.from.is_none() && (self.by.is_none() || polygon) => {
-                self.by = Some(By::Polygon(vertices(args.from(at + 1), dialect)?));
+                self.by = Some(SearchShape::Polygon(vertices(args.from(at + 1), dialect)?));
             }
             _ => return Err(CommandError::Syntax),
         }
@@ -385,7 +390,7 @@ impl<'a> Query<'a> {
                 // As spelt by the client.
                 Err(CommandError::naming(&text, args.at(0), ""))
             };
-            let polygon = matches!(self.by, Some(By::Polygon(_)));
+            let polygon = matches!(self.by, Some(SearchShape::Polygon(_)));
             if self.from.is_none() && !polygon {
                 return one_of("FROMMEMBER or FROMLONLAT");
             }
@@ -402,13 +407,15 @@ impl<'a> Query<'a> {
     /// The area and the unit in metres; `None` around a member of a missing key.
     fn area(&self) -> Option<(Area, f64)> {
         let center = match self.from {
-            Some(From::Position(position)) => Some(position),
-            Some(From::Member(position)) => position,
+            Some(Center::Position(position)) => Some(position),
+            Some(Center::Member(position)) => position,
             None => None,
         };
         Some(match self.by.as_ref()? {
-            By::Radius { radius, unit_m } => (Area::circle(center?, radius * unit_m), *unit_m),
-            By::Box {
+            SearchShape::Radius { radius, unit_m } => {
+                (Area::circle(center?, radius * unit_m), *unit_m)
+            }
+            SearchShape::Box {
                 width,
                 height,
                 unit_m,
@@ -416,7 +423,7 @@ impl<'a> Query<'a> {
                 let area = Area::rectangle(center?, *width, *height, *unit_m);
                 (area, *unit_m)
             }
-            By::Polygon(vertices) => (Area::polygon(vertices), 1.0),
+            SearchShape::Polygon(vertices) => (Area::polygon(vertices), 1.0),
         })
     }
 
@@ -429,7 +436,7 @@ impl<'a> Query<'a> {
         self.order.unwrap_or(default)
     }
 
-    fn wanted(&self) -> ResultLimit {
+    fn result_limit(&self) -> ResultLimit {
         match self.count {
             None => ResultLimit::All,
             Some(count) if self.any => ResultLimit::Any(count),
@@ -438,9 +445,9 @@ impl<'a> Query<'a> {
     }
 }
 
-fn radius(args: Args<'_>, at: usize, dialect: Dialect) -> Result<By, CommandError> {
+fn radius(args: Args<'_>, at: usize, dialect: Dialect) -> Result<SearchShape, CommandError> {
     let (radius, unit_m) = args::radius(args.at(at), args.at(at + 1), dialect)?;
-    Ok(By::Radius { radius, unit_m })
+    Ok(SearchShape::Radius { radius, unit_m })
 }
 
 fn position_of(zset: &Zset, member: &[u8], dialect: Dialect) -> Result<Position, CommandError> {
@@ -484,7 +491,9 @@ fn run(call: &mut Call<'_>, form: GeoGrammar) -> CommandResult {
     let query = Query::parse(call.args, form, zset.as_deref(), numbers)?;
     let area = query.area();
     let found = match (zset.as_deref(), &area) {
-        (Some(zset), Some((area, _))) => search::search(zset, area, query.order(), query.wanted()),
+        (Some(zset), Some((area, _))) => {
+            search::search(zset, area, query.order(), query.result_limit())
+        }
         _ => Vec::new(),
     };
     let unit_m = area.map_or(1.0, |(_, unit_m)| unit_m);

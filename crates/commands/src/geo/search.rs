@@ -43,7 +43,7 @@ pub(super) enum ResultLimit {
 
 /// A member in an area.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundMember<'a> {
     distance_m: f64,
     score: f64,
     position: Position,
@@ -70,13 +70,13 @@ pub(super) fn search<'a>(
     area: &Area,
     order: Order,
     wanted: ResultLimit,
-) -> Vec<Found<'a>> {
+) -> Vec<FoundMember<'a>> {
     let mut found = find(zset, area, wanted);
-    let by_distance = |a: &Found<'_>, b: &Found<'_>| {
+    let by_distance = |a: &FoundMember<'_>, b: &FoundMember<'_>| {
         let ordering = a.distance_m.partial_cmp(&b.distance_m);
         ordering.unwrap_or(Ordering::Equal)
     };
-    let compare = |a: &Found<'_>, b: &Found<'_>| match order {
+    let compare = |a: &FoundMember<'_>, b: &FoundMember<'_>| match order {
         Order::Farthest => by_distance(b, a),
         _ => by_distance(a, b),
     };
@@ -91,7 +91,7 @@ pub(super) fn search<'a>(
     found
 }
 
-fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> {
+fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<FoundMember<'a>> {
     let most = match wanted {
         ResultLimit::Any(count) => count,
         _ => usize::MAX,
@@ -102,7 +102,7 @@ fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> 
             let position = Position::of_score(score);
             if let Some(distance_m) = area.distance_within(position) {
                 member.prefetch();
-                found.push(Found {
+                found.push(FoundMember {
                     distance_m,
                     score,
                     position,
@@ -121,7 +121,7 @@ fn find<'a>(zset: &'a Zset, area: &Area, wanted: ResultLimit) -> Vec<Found<'a>> 
 /// Replies the results, with distances in units of `unit_m` metres.
 pub(super) fn write(
     reply: &mut Reply,
-    found: &[Found<'_>],
+    found: &[FoundMember<'_>],
     extras: Extras,
     unit_m: f64,
     dialect: Dialect,
@@ -167,13 +167,13 @@ pub(super) fn write_distance(reply: &mut Reply, distance: f64) {
 
 /// The results as a sorted set, by geohash or by distance in units of `unit_m` metres.
 pub(super) fn to_zset(
-    found: &[Found<'_>],
+    found: &[FoundMember<'_>],
     by_distance: bool,
     unit_m: f64,
     limits: &Limits,
 ) -> Zset {
     let mut digits = itoa::Buffer::new();
-    let element = |one: &Found<'_>| {
+    let element = |one: &FoundMember<'_>| {
         let score = if by_distance {
             one.distance_m / unit_m
         } else {
@@ -221,8 +221,8 @@ mod tests {
         all
     }
 
-    fn named(found: &[Found<'_>]) -> Vec<(Vec<u8>, f64)> {
-        let name = |one: &Found<'_>| (one.member.entry().to_vec(), one.distance_m);
+    fn named(found: &[FoundMember<'_>]) -> Vec<(Vec<u8>, f64)> {
+        let name = |one: &FoundMember<'_>| (one.member.entry().to_vec(), one.distance_m);
         found.iter().map(name).collect()
     }
 

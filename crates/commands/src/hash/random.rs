@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 
 use crate::arguments::element;
-use crate::arguments::sample::{Passing, SampleArgs, is_few};
+use crate::arguments::sample::{SampleArgs, Sampler, is_few};
 use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -90,7 +90,7 @@ fn hrandfield(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else {
-        let mut passing = Passing::new(wanted, len);
+        let mut passing = Sampler::new(wanted, len);
         hash.visit(|field| {
             if passing.take(&mut rng) {
                 write_field(call.reply, field, paired);

@@ -1,7 +1,7 @@
 //! HSCAN.
 
 use crate::arguments::element;
-use crate::arguments::scan::{Of, ScanArgs, parse_cursor};
+use crate::arguments::scan::{ScanArgs, ScanKind, parse_cursor};
 use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_server::{Call, CommandResult, Spec};
@@ -31,7 +31,7 @@ fn hscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, Of::Hash)?;
+    let options = ScanArgs::parse(call.args, 3, ScanKind::Hash)?;
     let mut written = 0;
     let mut see = |field: HashField<'_>| {
         if field.expired(now) || !options.admits(field.name) {

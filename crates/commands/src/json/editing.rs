@@ -83,7 +83,7 @@ pub(super) fn edit(
     let key = call.args.at(1);
     let mut copies = 0;
     if call.is_retry()
-        && let Some(done) = call.server.searches.take_done::<Copied>()
+        && let Some(done) = call.server.searches.take_done::<EditTask>()
     {
         copies = done.copies + 1;
         if let Some(change) = take_over(call, *done)? {
@@ -132,7 +132,7 @@ fn leave(
     copies: u32,
     (max, wraps, apply): (u64, bool, Apply),
 ) {
-    let copied = Copied {
+    let copied = EditTask {
         args: call.args.to_shared(),
         is_resp3: call.reply.resp3(),
         max,
@@ -147,7 +147,7 @@ fn leave(
 }
 
 /// A command for which a thread makes a changed copy.
-struct Copied {
+struct EditTask {
     args: OwnedArgs,
     is_resp3: bool,
     max: u64,
@@ -158,16 +158,16 @@ struct Copied {
     /// The document as it was when the thread began.
     before: Document,
     is_dropped: Option<Arc<AtomicBool>>,
-    edited: Option<Edited>,
+    edited: Option<EditedDocument>,
 }
 
-struct Edited {
+struct EditedDocument {
     after: Json,
     outcome: Result<Change, CommandError>,
     reply: Vec<u8>,
 }
 
-impl Task for Copied {
+impl Task for EditTask {
     fn step(&mut self, _nanos: usize) -> Progress {
         let bytes = self.before.memory_bytes();
         let budget = Budget::long(bytes).dropped_by(self.is_dropped.take());
@@ -186,7 +186,7 @@ impl Task for Copied {
         };
         let mut after = Json::from(self.before.clone());
         let outcome = (self.apply)(&mut after, edit, means, &mut reply);
-        self.edited = Some(Edited {
+        self.edited = Some(EditedDocument {
             after,
             outcome,
             reply: reply.take_text(),
@@ -205,7 +205,7 @@ impl Task for Copied {
 
 /// Makes a changed copy the document, if the document has not changed meanwhile, and replies;
 /// `None`: the document has changed.
-fn take_over(call: &mut Call<'_>, copied: Copied) -> Result<Option<Change>, CommandError> {
+fn take_over(call: &mut Call<'_>, copied: EditTask) -> Result<Option<Change>, CommandError> {
     let Some(edited) = copied.edited else {
         return Ok(None);
     };

@@ -11,7 +11,7 @@ use super::assignment::{
 };
 use super::count;
 use super::editing::pay_from;
-use super::parsing::{self, Edit, Taken};
+use super::parsing::{self, Edit, ParsedValue};
 use super::row::{GROWS, OTHER_TYPE, WRITING, WRITTEN_KEY, at, is_root, path_at, plain, utf8};
 use super::set::check_format;
 use russet_command::{Arity, CommandError};
@@ -52,8 +52,8 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
     let outcome = match taken {
-        Taken::Outcome(outcome) => outcome,
-        Taken::Value(value) if is_new => {
+        ParsedValue::Outcome(outcome) => outcome,
+        ParsedValue::Value(value) if is_new => {
             let value = value.map_err(plain)?;
             if !is_root(&mut call.server.json_paths, text) {
                 return Err(NEW_AT_ROOT);
@@ -61,7 +61,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
             place.put(Json::from(value));
             Outcome::Set
         }
-        Taken::Value(value) => {
+        ParsedValue::Value(value) => {
             let value = value.map_err(plain)?;
             match parsing::apply(call, value, None, edit)? {
                 Some(outcome) => outcome,

@@ -191,11 +191,11 @@ struct Setting {
     /// Copies that were made before.
     copies: u32,
     is_dropped: Option<Arc<AtomicBool>>,
-    outcome: Option<Result<Changed, CommandError>>,
+    outcome: Option<Result<ChangedDocuments, CommandError>>,
 }
 
 /// Changed copies, and which triplets were set.
-struct Changed {
+struct ChangedDocuments {
     after: Vec<Option<Json>>,
     are_set: Vec<bool>,
 }
@@ -240,7 +240,7 @@ fn leave(call: &mut Call<'_>, rule: Rule, copies: u32) -> CommandResult {
 }
 
 impl Setting {
-    fn run(&mut self) -> Result<Changed, CommandError> {
+    fn run(&mut self) -> Result<ChangedDocuments, CommandError> {
         let args = self.args.args();
         let all = self.before.iter().filter_map(|(_, before)| before.as_ref());
         let bytes = all.map(Document::memory_bytes).sum();
@@ -273,7 +273,7 @@ impl Setting {
             }
             are_set.push(!matches!(outcome, Ok(Outcome::Nothing) | Err(_)));
         }
-        Ok(Changed { after, are_set })
+        Ok(ChangedDocuments { after, are_set })
     }
 }
 

@@ -55,7 +55,7 @@ struct Target {
 }
 
 /// A document with the value, and the document before.
-struct Edited {
+struct EditedDocument {
     before: Document,
     after: Json,
     outcome: Result<Outcome, CommandError>,
@@ -64,14 +64,14 @@ struct Edited {
 }
 
 /// A text that a thread has parsed.
-enum Parsed {
+enum ParseOutput {
     Value(Result<Document, ParseError>),
     /// It is set in a copy.
-    In(Edited),
+    In(EditedDocument),
 }
 
 /// The value of a command.
-pub(super) enum Taken {
+pub(super) enum ParsedValue {
     Value(Result<Document, ParseError>),
     /// It was set in a copy of the document, which is the document now.
     Outcome(Outcome),
@@ -101,7 +101,7 @@ struct Parse {
     target: Option<Target>,
     copies: u32,
     is_dropped: Option<Arc<AtomicBool>>,
-    outcome: Option<Parsed>,
+    outcome: Option<ParseOutput>,
 }
 
 impl Task for Parse {
@@ -117,14 +117,14 @@ impl Task for Parse {
                 let budget = Budget::long(target.document.memory_bytes());
                 let budget = budget.dropped_by(self.is_dropped.take());
                 let outcome = apply(&mut after, &target.path, value, rule, &budget);
-                Parsed::In(Edited {
+                ParseOutput::In(EditedDocument {
                     before: target.document,
                     after,
                     outcome,
                     copies: self.copies + 1,
                 })
             }
-            (parsed, _) => Parsed::Value(parsed),
+            (parsed, _) => ParseOutput::Value(parsed),
         });
         Progress::Done
     }
@@ -144,19 +144,19 @@ pub(super) fn take(
     call: &mut Call<'_>,
     fpha: Option<Fpha>,
     edit: Edit,
-) -> Result<Option<Taken>, CommandError> {
+) -> Result<Option<ParsedValue>, CommandError> {
     let text = call.args.at(VALUE);
     let copies = match parsed(call) {
-        Some(Parsed::Value(value)) => return Ok(Some(Taken::Value(value))),
-        Some(Parsed::In(edited)) => {
+        Some(ParseOutput::Value(value)) => return Ok(Some(ParsedValue::Value(value))),
+        Some(ParseOutput::In(edited)) => {
             let copies = edited.copies;
             if let Some(outcome) = take_over(call, edited)? {
-                return Ok(Some(Taken::Outcome(outcome)));
+                return Ok(Some(ParsedValue::Outcome(outcome)));
             }
             copies
         }
         None if text.len() >= LONG && call.leaves_loop(text.len().saturating_mul(BYTE_NANOS)) => 0,
-        None => return Ok(Some(Taken::Value(Document::parse_with(text, fpha)))),
+        None => return Ok(Some(ParsedValue::Value(Document::parse_with(text, fpha)))),
     };
     leave(call, fpha, edit, copies)?;
     Ok(None)
@@ -211,7 +211,7 @@ pub(super) fn apply(
 }
 
 /// The outcome of a command that has waited for it.
-fn parsed(call: &mut Call<'_>) -> Option<Parsed> {
+fn parsed(call: &mut Call<'_>) -> Option<ParseOutput> {
     if !call.is_retry() {
         return None;
     }
@@ -220,7 +220,7 @@ fn parsed(call: &mut Call<'_>) -> Option<Parsed> {
 
 /// Makes a copy with the value the document, if the document has not changed meanwhile; `None`: the
 /// document has changed.
-fn take_over(call: &mut Call<'_>, edited: Edited) -> Result<Option<Outcome>, CommandError> {
+fn take_over(call: &mut Call<'_>, edited: EditedDocument) -> Result<Option<Outcome>, CommandError> {
     let place = call.db.place(call.args.at(KEY));
     if !place.holds::<Json>().map_err(|_| OTHER_TYPE)? {
         return Ok(None);

@@ -48,18 +48,18 @@ pub(super) enum Form {
 }
 
 /// A reply.
-enum Printed {
+enum PrintedReply {
     Text(Vec<u8>),
     Texts(Vec<Option<Vec<u8>>>),
     Encoded(Vec<u8>),
 }
 
-impl Printed {
+impl PrintedReply {
     fn write(self, reply: &mut Reply) {
         match self {
-            Printed::Text(text) => reply.bulk_owned(text),
-            Printed::Encoded(bytes) => reply.shared(message(bytes)),
-            Printed::Texts(texts) => {
+            PrintedReply::Text(text) => reply.bulk_owned(text),
+            PrintedReply::Encoded(bytes) => reply.shared(message(bytes)),
+            PrintedReply::Texts(texts) => {
                 reply.array(texts.len());
                 for text in texts {
                     match text {
@@ -80,7 +80,7 @@ struct Print {
     form: Form,
     documents: Vec<Option<Document>>,
     is_dropped: Option<Arc<AtomicBool>>,
-    outcome: Option<Result<Printed, CommandError>>,
+    outcome: Option<Result<PrintedReply, CommandError>>,
 }
 
 impl Print {
@@ -90,22 +90,22 @@ impl Print {
         documents.map(Document::memory_bytes).sum()
     }
 
-    fn run(&self, budget: &Budget) -> Result<Printed, CommandError> {
+    fn run(&self, budget: &Budget) -> Result<PrintedReply, CommandError> {
         let paths = &mut PathCache::new(PATHS, PATHS_BYTES);
         let means = &mut Means { paths, budget };
         let args = self.args.args();
         Ok(match (self.form, &self.documents[..]) {
             (Form::Text, [Some(document)]) => {
-                Printed::Text(text((args, self.is_resp3, self.name), means, document)?)
+                PrintedReply::Text(text((args, self.is_resp3, self.name), means, document)?)
             }
             (Form::Values(write), [Some(document)]) => {
                 let mut reply = Reply::new();
                 reply.set_resp3(self.is_resp3);
                 reply.copy_pieces();
                 write(args, self.name, document, means, &mut reply)?;
-                Printed::Encoded(reply.take_text())
+                PrintedReply::Encoded(reply.take_text())
             }
-            (_, documents) => Printed::Texts(mget_texts(args, means, documents)?),
+            (_, documents) => PrintedReply::Texts(mget_texts(args, means, documents)?),
         })
     }
 }

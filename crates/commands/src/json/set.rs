@@ -10,7 +10,7 @@
 
 use super::assignment::{Condition, NEW_AT_ROOT, Outcome, Rule, set_at};
 use super::count;
-use super::parsing::{self, Edit, Taken};
+use super::parsing::{self, Edit, ParsedValue};
 use super::row::{
     GROWS, NOT_UTF8, OTHER_TYPE, WRITING, WRITTEN_KEY, is_root, path_at, plain, utf8,
 };
@@ -141,8 +141,8 @@ fn set(call: &mut Call<'_>) -> CommandResult {
     let place = call.db.place(key);
     let is_new = !place.holds::<Json>().map_err(|_| OTHER_TYPE)?;
     let value = match taken {
-        Taken::Value(value) => value.map_err(plain)?,
-        Taken::Outcome(outcome) => return finish(call, outcome, until, options.time_words),
+        ParsedValue::Value(value) => value.map_err(plain)?,
+        ParsedValue::Outcome(outcome) => return finish(call, outcome, until, options.time_words),
     };
     let outcome = if is_new && options.condition == Condition::IfThere {
         Outcome::Nothing

@@ -7,7 +7,7 @@
 //! BULK keeps the block's order; OBO ("one by one") pops and pushes each element, so it reverses a
 //! block that goes to the end from which it comes.
 
-use super::pop::{parse_end, taken};
+use super::pop::{parse_end, record_pops};
 use super::push;
 use crate::arguments::{element, timeout};
 use crate::work;
@@ -105,7 +105,7 @@ impl Block {
         if source == destination {
             self.turn(&mut list, count, call.reply, &limits);
             drop(list);
-            taken(call, source, self.from, count, false);
+            record_pops(call, source, self.from, count, false);
         } else {
             let moved = self.take(&mut list, count, call.reply);
             list.shrunk(&limits);
@@ -118,7 +118,7 @@ impl Block {
         call.db
             .changed_by(destination, 0, Class::LIST, push::event(self.to));
         if source != destination {
-            taken(call, source, self.from, count, count == len);
+            record_pops(call, source, self.from, count, count == len);
         }
         Ok(Some(count))
     }

@@ -9,7 +9,7 @@
 //!
 //! Cost: O(1).
 
-use super::pop::{parse_end, taken};
+use super::pop::{parse_end, record_pops};
 use super::push::{self, push_one};
 use crate::arguments::{element, timeout};
 use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
@@ -81,7 +81,7 @@ fn transfer(call: &mut Call<'_>, from: End, to: End) -> Result<bool, CommandErro
     call.db.signal(destination);
     call.db
         .changed_by(destination, 0, Class::LIST, push::event(to));
-    taken(call, source, from, 1, empty);
+    record_pops(call, source, from, 1, empty);
     element::write(call.reply, russet_types::Entry::Str(&moved));
     Ok(true)
 }

@@ -87,7 +87,7 @@ fn pop_one(
     list.shrunk(&limits);
     let empty = list.is_empty();
     drop(list);
-    taken(call, key, end, 1, empty);
+    record_pops(call, key, end, 1, empty);
     Ok(true)
 }
 
@@ -129,13 +129,13 @@ fn pop_many(
         list.shrunk(&limits);
     }
     drop(list);
-    taken(call, key, end, count, empty);
+    record_pops(call, key, end, count, empty);
     Ok(Some(count))
 }
 
 /// Records that elements were popped from an end; deletes the list if it is empty.
 #[inline]
-pub(super) fn taken(call: &mut Call<'_>, key: &[u8], end: End, count: usize, empty: bool) {
+pub(super) fn record_pops(call: &mut Call<'_>, key: &[u8], end: End, count: usize, empty: bool) {
     let event = match end {
         End::Front => "lpop",
         End::Back => "rpop",

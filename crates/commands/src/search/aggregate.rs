@@ -6,7 +6,7 @@ use super::reply::{format_name, reply_row_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
-use super::walk::{self, Asked, Question, Walk, Written, work};
+use super::walk::{self, QuerySource, Question, RowContext, SearchExecution, work};
 use russet_base::clock;
 use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, CommandError, Facts};
@@ -38,7 +38,7 @@ pub(super) const AGGREGATE: Spec = Spec {
 
 /// A walk whose rows FT.CURSOR READ replies in parts.
 pub(super) struct Reading {
-    walk: Walk,
+    walk: SearchExecution,
     format: Format,
     /// Rows of a READ that names no number.
     count: usize,
@@ -56,8 +56,8 @@ impl Task for Reading {
     }
 }
 
-impl AsMut<Walk> for Reading {
-    fn as_mut(&mut self) -> &mut Walk {
+impl AsMut<SearchExecution> for Reading {
+    fn as_mut(&mut self) -> &mut SearchExecution {
         &mut self.walk
     }
 }
@@ -82,7 +82,7 @@ fn aggregate(call: &mut Call<'_>) -> CommandResult {
     if statistics::answer(call, options, false, tree)? {
         return Ok(());
     }
-    let walk = match Walk::taken(call) {
+    let walk = match SearchExecution::take_resumed(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
             let walk = shards::aggregate(call, &request, call.args.at(2), false)?;
@@ -141,7 +141,7 @@ pub(super) fn begin(
     request: &AggregateRequest,
     text: &[u8],
     profiles: bool,
-) -> Result<Walk, CommandError> {
+) -> Result<SearchExecution, CommandError> {
     let name = call.args.at(1);
     let held = readable(call, name)?;
     let schema = held.index.schema();
@@ -153,12 +153,12 @@ pub(super) fn begin(
     }
     let question = Question {
         index: name,
-        asked: Asked::Query(root),
+        asked: QuerySource::Query(root),
         options: &request.options,
         scores: request.adds_scores,
         profiles,
     };
-    Walk::begin(call, question, |schema, distances, root| {
+    SearchExecution::begin(call, question, |schema, distances, root| {
         let pipeline = Pipeline::aggregate(request, schema, distances)?;
         Ok(if is_answer {
             pipeline.of_shard(shards::nearest_of(root).is_some())
@@ -171,7 +171,7 @@ pub(super) fn begin(
 /// Keeps the walk for READs of `count` rows. The number of the cursor.
 pub(super) fn keep(
     call: &mut Call<'_>,
-    walk: Walk,
+    walk: SearchExecution,
     format: Format,
     options: CursorOptions,
     count: usize,
@@ -197,7 +197,7 @@ pub(super) fn keep(
 }
 
 /// Replies the rows of a walk that were written by [`writer`].
-pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
+pub(super) fn reply_rows(walk: &mut SearchExecution, format: Format, reply: &mut Reply) {
     let body = walk.take_body(reply);
     let total = walk.pipeline().first_total() as i64;
     if !reply.resp3() {
@@ -220,7 +220,7 @@ pub(super) fn reply_rows(walk: &mut Walk, format: Format, reply: &mut Reply) {
 }
 
 /// Writes rows.
-pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, RowContext<'_>, &mut Reply) {
     move |row, of, reply| reply_row(row, of.pipeline, format, reply)
 }
 

@@ -150,7 +150,7 @@ fn debug(call: &mut Call<'_>) -> CommandResult {
 
 /// The terms of an index.
 fn dump_terms(call: &mut Call<'_>) -> CommandResult {
-    let listing = Listing::taken(call);
+    let listing = Listing::take_or_new(call);
     let listing = call.in_slices(listing, |listing, call, slice| {
         let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
         let terms = held.index.term_texts(&listing.from());
@@ -174,8 +174,8 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn taken(call: &mut Call<'_>) -> Numbers {
-        call.taken().unwrap_or_else(|| Numbers {
+    fn take_or_new(call: &mut Call<'_>) -> Numbers {
+        call.take_work().unwrap_or_else(|| Numbers {
             pieces: Pieces::new(call.reply),
             len: 0,
             next: 0,
@@ -205,7 +205,7 @@ fn write_numbers(
 
 /// The documents of a term.
 fn dump_documents_of_term(call: &mut Call<'_>) -> CommandResult {
-    let numbers = Numbers::taken(call);
+    let numbers = Numbers::take_or_new(call);
     let numbers = call.in_slices(numbers, |numbers, call, slice| {
         let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
         let Numbers {
@@ -230,7 +230,7 @@ fn dump_documents_of_term(call: &mut Call<'_>) -> CommandResult {
 /// The documents of a field of numbers or places.
 fn dump_documents_of_numbers(call: &mut Call<'_>) -> CommandResult {
     let field = call.args.at(3);
-    let numbers = Numbers::taken(call);
+    let numbers = Numbers::take_or_new(call);
     let numbers = call.in_slices(numbers, |numbers, call, slice| {
         let held = call.server.search.get(call.args.at(2)).ok_or(NO_INDEX)?;
         held.index.schema().field(field).ok_or(NO_FIELD)?;
@@ -272,12 +272,12 @@ struct TagDump {
 }
 
 impl TagDump {
-    fn taken(call: &mut Call<'_>) -> TagDump {
-        if let Some(dump) = call.taken() {
+    fn take_or_new(call: &mut Call<'_>) -> TagDump {
+        if let Some(dump) = call.take_work() {
             return dump;
         }
         TagDump {
-            tags: Listing::taken(call),
+            tags: Listing::take_or_new(call),
             open: None,
             pieces: Pieces::new(call.reply),
             len: 0,
@@ -330,7 +330,7 @@ fn dump_tags(call: &mut Call<'_>) -> CommandResult {
     if held.index.tag_count(field) == 0 {
         return Err(NO_TAGS);
     }
-    let dump = TagDump::taken(call);
+    let dump = TagDump::take_or_new(call);
     let dump = call.in_slices(dump, |dump, call, slice| {
         let held = call.server.search.get(args.at(2)).ok_or(NO_INDEX)?;
         if let Some(next) = dump.tags.next()

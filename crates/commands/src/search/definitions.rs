@@ -207,7 +207,7 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-const fn removing(name: &'static str, handler: russet_server::Handler) -> Spec {
+const fn drop_spec(name: &'static str, handler: russet_server::Handler) -> Spec {
     Spec {
         arity: Arity::AtLeast(2),
         flags: WRITES,
@@ -221,10 +221,10 @@ const fn removing(name: &'static str, handler: russet_server::Handler) -> Spec {
     }
 }
 
-pub(super) const DROPINDEX: Spec = removing("FT.DROPINDEX", drop_index);
-pub(super) const DROPINDEXIFX: Spec = removing("FT._DROPINDEXIFX", drop_index);
-pub(super) const DROP: Spec = removing("FT.DROP", drop_with_documents);
-pub(super) const DROPIFX: Spec = removing("FT._DROPIFX", drop_with_documents);
+pub(super) const DROPINDEX: Spec = drop_spec("FT.DROPINDEX", drop_index);
+pub(super) const DROPINDEXIFX: Spec = drop_spec("FT._DROPINDEXIFX", drop_index);
+pub(super) const DROP: Spec = drop_spec("FT.DROP", drop_with_documents);
+pub(super) const DROPIFX: Spec = drop_spec("FT._DROPIFX", drop_with_documents);
 
 /// The work of the four: the documents that go with the index.
 fn deleted(call: &mut Call<'_>) -> CommandResult {
@@ -282,7 +282,7 @@ fn remove(call: &mut Call<'_>, with_documents: bool) -> CommandResult {
     }
     catch_up(call)?;
     let name = call.args.at(1);
-    if let Some(drop) = call.taken::<LongDrop>() {
+    if let Some(drop) = call.take_work::<LongDrop>() {
         return wait_for_drop(call, drop);
     }
     if call.server.search.is_refused(name) && call.may_read_all_keys() {

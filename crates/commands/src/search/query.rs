@@ -5,8 +5,8 @@
 use super::reply::{format_name, reply_explanation, reply_row_fields};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
-use super::shards::{self, Merged, statistics};
-use super::walk::{Asked, Body, Question, Walk, Written, work};
+use super::shards::{self, MergedRows, statistics};
+use super::walk::{Body, QuerySource, Question, RowContext, SearchExecution, work};
 use russet_base::clock;
 use russet_base::numbers::general;
 use russet_command::{Arity, CommandError, Facts};
@@ -50,7 +50,7 @@ fn search(call: &mut Call<'_>) -> CommandResult {
     if statistics::answer(call, &request.options, false, tree)? {
         return Ok(());
     }
-    let walk = match Walk::taken(call) {
+    let walk = match SearchExecution::take_resumed(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
             let merged = shards::search(call, &request, call.args.at(2), write_merged)?;
@@ -74,7 +74,7 @@ fn search(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// Writes rows.
-pub(super) fn writer(request: &SearchRequest) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+pub(super) fn writer(request: &SearchRequest) -> impl Fn(&OutputRow, RowContext<'_>, &mut Reply) {
     move |row, of, reply| {
         let name = |place| of.pipeline.name(place);
         Row::of(row, of.index).reply(request, name, reply);
@@ -82,8 +82,8 @@ pub(super) fn writer(request: &SearchRequest) -> impl Fn(&OutputRow, Written<'_>
 }
 
 /// Replies the rows of a walk that is over, which were written by [`writer`].
-pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mut Walk) {
-    let shown = Shown {
+pub(super) fn reply_rows(call: &mut Call<'_>, request: &SearchRequest, walk: &mut SearchExecution) {
+    let shown = RowsReply {
         request,
         total: walk.pipeline().total(),
         body: walk.take_body(call.reply),
@@ -104,8 +104,8 @@ pub(super) fn write_merged(
 }
 
 /// Replies the rows of all shards, which were written by [`write_merged`].
-pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: Merged) {
-    let shown = Shown {
+pub(super) fn reply_merged(call: &mut Call<'_>, request: &SearchRequest, merged: MergedRows) {
+    let shown = RowsReply {
         request,
         total: merged.total,
         body: merged.body,
@@ -130,7 +130,7 @@ pub(super) fn begin(
     request: &SearchRequest,
     text: &[u8],
     profiles: bool,
-) -> Result<Walk, CommandError> {
+) -> Result<SearchExecution, CommandError> {
     let name = call.args.at(1);
     let held = readable(call, name)?;
     let schema = held.index.schema();
@@ -139,14 +139,14 @@ pub(super) fn begin(
         .map_err(|error| refusal(&error))?;
     let question = Question {
         index: name,
-        asked: Asked::Query(root),
+        asked: QuerySource::Query(root),
         options: &request.options,
         scores: request.needs_scores(),
         profiles,
     };
     let config = &call.server.config;
     let least = [config.search_min_stem_len, config.search_min_prefix].map(|n| n as usize);
-    Walk::begin(call, question, |schema, distances, root| {
+    SearchExecution::begin(call, question, |schema, distances, root| {
         let mut pipeline = Pipeline::search(request, schema, distances)?;
         let marks = request.highlight.is_some() || request.summary.is_some();
         if let Some(root) = root.filter(|_| marks) {
@@ -282,7 +282,7 @@ fn parts(options: &Options) -> usize {
 }
 
 /// The rows to write, and the request that says how.
-struct Shown<'s> {
+struct RowsReply<'s> {
     request: &'s SearchRequest,
     /// Documents that match.
     total: u64,
@@ -290,7 +290,7 @@ struct Shown<'s> {
     warnings: Vec<&'s str>,
 }
 
-impl Shown<'_> {
+impl RowsReply<'_> {
     fn reply(self, reply: &mut Reply) {
         let (total, rows) = (self.total(), self.body.rows());
         let options = &self.request.options;

@@ -9,7 +9,7 @@ use super::shards::statistics;
 use russet_command::{Category, CommandError, Flags};
 use russet_config::SearchOnLoading;
 use russet_keyspace::DbIndex;
-use russet_search::error::{SearchError, Wording};
+use russet_search::error::{ErrorStyle, SearchError};
 use russet_search::schema::Schema;
 use russet_server::Call;
 use russet_server::search::Held;
@@ -34,7 +34,7 @@ const NO_RIGHTS: CommandError =
 
 /// A refusal as clients read it.
 pub(super) fn refusal(error: &SearchError) -> CommandError {
-    CommandError::Bytes(error.wire(Wording::Redis8))
+    CommandError::Bytes(error.wire(ErrorStyle::Redis8))
 }
 
 /// The arguments from position `from`, as the parsers take them.

@@ -11,7 +11,7 @@ use russet_base::numbers::number::parse_i64;
 use russet_command::{Arity, Category, CommandError, Facts};
 use russet_search::iterate::Clock;
 use russet_search::request::SearchRequest;
-use russet_search::spelling::{Checking, Misspelled, Speller};
+use russet_search::spelling::{MisspelledTerm, SpellCheck, Speller};
 use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::vector_set::Progress;
 
@@ -49,7 +49,7 @@ fn check(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     catch_up(call)?;
-    if let Some(answer) = call.taken::<Answer>() {
+    if let Some(answer) = call.take_work::<Answer>() {
         return reply(call, answer);
     }
     let (name, text) = (call.args.at(1), call.args.at(2));
@@ -62,9 +62,9 @@ fn check(call: &mut Call<'_>) -> CommandResult {
     speller(call)?;
     // All shards are asked, this one among them.
     let asks = !call.is_for_other_node() && call.is_of_many_shards()?;
-    let checking = match call.taken::<Checking>() {
+    let checking = match call.take_work::<SpellCheck>() {
         Some(checking) => Some(checking),
-        None => root.as_ref().filter(|_| !asks).map(Checking::new),
+        None => root.as_ref().filter(|_| !asks).map(SpellCheck::new),
     };
     let found = match checking {
         None => Vec::new(),
@@ -92,7 +92,7 @@ fn check(call: &mut Call<'_>) -> CommandResult {
 
 /// An answer that is written in slices: a word may have thousands of terms near to it.
 struct Answer {
-    found: std::vec::IntoIter<Misspelled>,
+    found: std::vec::IntoIter<MisspelledTerm>,
     /// The terms of the word under way.
     word: Option<std::vec::IntoIter<(usize, Vec<u8>)>>,
     /// All documents of the index.
@@ -129,7 +129,7 @@ fn reply(call: &mut Call<'_>, answer: Answer) -> CommandResult {
 
 /// Goes on with the words until the slice is over.
 fn advance(
-    checking: &mut Checking,
+    checking: &mut SpellCheck,
     call: &mut Call<'_>,
     slice: Slice,
 ) -> Result<Progress, CommandError> {
@@ -207,7 +207,7 @@ impl Answer {
         loop {
             let reply = &mut self.pieces.reply;
             let Some(terms) = &mut self.word else {
-                let Some(Misspelled { word, suggestions }) = self.found.next() else {
+                let Some(MisspelledTerm { word, suggestions }) = self.found.next() else {
                     return Progress::Done;
                 };
                 if !reply.resp3() {

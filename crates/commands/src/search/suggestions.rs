@@ -142,7 +142,7 @@ pub(super) const SUGGET: Spec = Spec {
 
 /// The work of SUGGET: as many texts as are wanted; FUZZY may look at any text.
 fn looked_at(call: &mut Call<'_>) -> CommandResult {
-    let wanted = Wanted::of(call)?;
+    let wanted = SuggestionOptions::of(call)?;
     let key = call.args.at(1);
     let entries = look(call, key, |dictionary: &Suggestions| {
         dictionary.entries() as u64
@@ -157,7 +157,7 @@ fn looked_at(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The parts of a reply to FT.SUGGET, and the texts that it has.
-struct Wanted {
+struct SuggestionOptions {
     max: usize,
     is_fuzzy: bool,
     is_trimmed: bool,
@@ -173,11 +173,11 @@ struct Wanted {
 /// that begin so at worst.
 fn get(call: &mut Call<'_>) -> CommandResult {
     let (key, prefix) = (call.args.at(1), call.args.at(2));
-    let wanted = Wanted::of(call)?;
+    let wanted = SuggestionOptions::of(call)?;
     if prefix.len() >= PREFIX_BYTES_MAX {
         return Err(TOO_LONG);
     }
-    let hunting = match call.taken::<Hunting>() {
+    let hunting = match call.take_work::<SuggestionReply>() {
         Some(hunting) => hunting,
         None => {
             let Some(dictionary) = call.db.read::<Suggestions>(key)? else {
@@ -186,7 +186,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
             };
             let hunt = SuggestionSearch::new(&dictionary, prefix, wanted.is_fuzzy, wanted.max);
             let hunt = hunt.ok_or(TOO_MANY_LETTERS)?;
-            Hunting {
+            SuggestionReply {
                 hunt,
                 pieces: Pieces::new(call.reply),
                 best: None,
@@ -210,7 +210,7 @@ fn get(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// A search for suggestions under way.
-struct Hunting {
+struct SuggestionReply {
     hunt: SuggestionSearch,
     /// The suggestions that were found.
     pieces: Pieces,
@@ -219,10 +219,15 @@ struct Hunting {
     best: Option<f32>,
 }
 
-impl Hunting {
+impl SuggestionReply {
     /// Continues until the slice is over, or all texts are written.
-    fn continue_hunt(&mut self, dictionary: &Trie, wanted: &Wanted, slice: Slice) -> Progress {
-        let Hunting {
+    fn continue_hunt(
+        &mut self,
+        dictionary: &Trie,
+        wanted: &SuggestionOptions,
+        slice: Slice,
+    ) -> Progress {
+        let SuggestionReply {
             hunt,
             pieces,
             len,
@@ -256,7 +261,7 @@ impl Hunting {
     }
 }
 
-fn write(found: &Suggestion<'_>, wanted: &Wanted, reply: &mut Reply) {
+fn write(found: &Suggestion<'_>, wanted: &SuggestionOptions, reply: &mut Reply) {
     reply.bulk(&found.text);
     if wanted.with_scores {
         reply.double(found.score.into());
@@ -269,10 +274,10 @@ fn write(found: &Suggestion<'_>, wanted: &Wanted, reply: &mut Reply) {
     }
 }
 
-impl Wanted {
-    fn of(call: &Call<'_>) -> Result<Wanted, CommandError> {
+impl SuggestionOptions {
+    fn of(call: &Call<'_>) -> Result<SuggestionOptions, CommandError> {
         let args = call.args;
-        let mut wanted = Wanted {
+        let mut wanted = SuggestionOptions {
             max: USUAL_MAX,
             is_fuzzy: false,
             is_trimmed: false,

@@ -54,7 +54,7 @@ fn tag_values(call: &mut Call<'_>) -> CommandResult {
         return Ok(());
     }
     let is_answer = call.is_for_other_node();
-    let listing = Listing::taken(call);
+    let listing = Listing::take_or_new(call);
     let listing = call.in_slices(listing, |listing, call, slice| {
         let held = call.server.search.get(name).ok_or_else(unknown)?;
         if let Some(next) = listing.next()
@@ -134,7 +134,7 @@ fn dump_synonyms(call: &mut Call<'_>) -> CommandResult {
     let unknown = || refusal(&SearchError::no_such_index(name));
     let held = call.server.search.get(name).ok_or_else(unknown)?;
     check_prefixes(call, held.index.schema())?;
-    let listing = Listing::taken(call);
+    let listing = Listing::take_or_new(call);
     let listing = call.in_slices(listing, |listing, call, slice| {
         let held = call.server.search.get(name).ok_or_else(unknown)?;
         let from = listing.from();
@@ -227,7 +227,7 @@ pub(super) const DICTDUMP: Spec = Spec {
 fn dump_terms(call: &mut Call<'_>) -> CommandResult {
     let name = call.args.at(1);
     catch_up(call)?;
-    let listing = Listing::taken(call);
+    let listing = Listing::take_or_new(call);
     let listing = call.in_slices(listing, |listing, call, slice| {
         let dictionaries = &call.server.search.dictionaries;
         let dictionary = dictionaries.get(name).ok_or(NO_DICTIONARY)?;

@@ -47,7 +47,7 @@ pub(super) const FLUSHALL: Spec = Spec {
 
 /// When and where flushed memory is freed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Freeing {
+enum FreeMode {
     /// After the reply.
     Later,
     /// Before the reply, by the helper thread: only this client waits.
@@ -56,21 +56,21 @@ enum Freeing {
     Here,
 }
 
-impl Freeing {
+impl FreeMode {
     /// `later`: the reply does not wait.
-    fn of(call: &mut Call<'_>, later: bool) -> Freeing {
+    fn of(call: &mut Call<'_>, later: bool) -> FreeMode {
         if later {
-            Freeing::Later
+            FreeMode::Later
         } else if call.may_block() && call.db.keyspace().lazyfree.can_notify() {
-            Freeing::Awaited
+            FreeMode::Awaited
         } else {
-            Freeing::Here
+            FreeMode::Here
         }
     }
 }
 
 /// SYNC or ASYNC, the only argument; the default is `lazyfree-lazy-user-flush`.
-fn parse_freeing(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
+fn parse_freeing(call: &mut Call<'_>) -> Result<FreeMode, CommandError> {
     let args = call.args;
     let later = match args.len() {
         1 => call.server.config.lazyfree_lazy_user_flush,
@@ -78,24 +78,24 @@ fn parse_freeing(call: &mut Call<'_>) -> Result<Freeing, CommandError> {
         2 if args.is(1, "ASYNC") => true,
         _ => return Err(CommandError::Syntax),
     };
-    Ok(Freeing::of(call, later))
+    Ok(FreeMode::of(call, later))
 }
 
 /// Empties databases: sets their data aside for `flush-grace`, or frees it; with `now` frees all
 /// data that was set aside before, too. Returns whether the reply waits until the memory is free.
-fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: Freeing, now: bool) -> bool {
+fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: FreeMode, now: bool) -> bool {
     let origin = call.origin;
     let world = call.world();
     let at = (&*world.client, origin);
     let aside = world.server.flush_aside(world.keyspace, at, dbs, now);
-    let off_loop = freeing != Freeing::Here;
+    let off_loop = freeing != FreeMode::Here;
     let keys = aside.unwrap_or_else(|| {
         let dbs = dbs.iter();
         dbs.map(|&db| world.keyspace.flush(db, off_loop)).sum()
     });
     call.db.add_dirty(keys as u64);
     call.server.note_flush();
-    aside.is_none() && freeing == Freeing::Awaited
+    aside.is_none() && freeing == FreeMode::Awaited
 }
 
 fn reply(call: &mut Call<'_>, is_awaited: bool) -> CommandResult {
@@ -132,7 +132,7 @@ fn flushall(call: &mut Call<'_>) -> CommandResult {
     let now = is_asked || is_repeated && asks_for("SYNC");
     let freeing = if is_asked {
         let later = call.server.config.lazyfree_lazy_user_flush;
-        Freeing::of(call, later)
+        FreeMode::of(call, later)
     } else {
         parse_freeing(call)?
     };

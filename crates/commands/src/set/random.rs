@@ -12,7 +12,7 @@
 use std::collections::HashSet;
 
 use crate::arguments::element;
-use crate::arguments::sample::{Passing, is_few};
+use crate::arguments::sample::{Sampler, is_few};
 use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -85,7 +85,7 @@ fn spop_many(call: &mut Call<'_>) -> CommandResult {
         drop(set);
         return spop_all(call, key, len);
     }
-    let mut gone = Gone::new(wanted, key, count);
+    let mut gone = PopEffects::new(wanted, key, count);
     let reply = &mut *call.reply;
     reply.set(count);
     if (len - count).saturating_mul(STAY_PART) > count {
@@ -140,7 +140,7 @@ fn spop_all(call: &mut Call<'_>, key: &[u8], len: usize) -> CommandResult {
 }
 
 /// SREM commands for the members popped, 1024 members each; none if no effects are wanted.
-struct Gone<'k> {
+struct PopEffects<'k> {
     wanted: bool,
     key: &'k [u8],
     batch: usize,
@@ -148,11 +148,11 @@ struct Gone<'k> {
     commands: Vec<OwnedArgs>,
 }
 
-impl<'k> Gone<'k> {
+impl<'k> PopEffects<'k> {
     const BATCH_MAX: usize = 1024;
 
     fn new(wanted: bool, key: &'k [u8], count: usize) -> Self {
-        Gone {
+        PopEffects {
             wanted,
             key,
             batch: count.min(Self::BATCH_MAX),
@@ -244,7 +244,7 @@ fn srandmember(call: &mut Call<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    let mut passing = Passing::new(wanted, len);
+    let mut passing = Sampler::new(wanted, len);
     set.visit(|member| {
         if passing.take(&mut rng) {
             element::write(reply, member);

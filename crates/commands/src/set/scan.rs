@@ -1,7 +1,7 @@
 //! SSCAN.
 
 use crate::arguments::element;
-use crate::arguments::scan::{Of, ScanArgs, parse_cursor};
+use crate::arguments::scan::{ScanArgs, ScanKind, parse_cursor};
 use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
 use russet_server::{Call, CommandResult, Spec};
@@ -30,7 +30,7 @@ fn sscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, Of::Others)?;
+    let options = ScanArgs::parse(call.args, 3, ScanKind::Others)?;
     let mut written = 0;
     let mut see = |member: Entry<'_>| {
         if options.admits(member) {

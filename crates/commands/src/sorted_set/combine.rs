@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::range::write_element;
-use super::source::{Scored, Source};
+use super::source::{ScoredMember, Source};
 use crate::arguments::element;
 use crate::stored::store;
 use crate::work;
@@ -161,7 +161,7 @@ fn open<'d>(db: &'d Db<'_>, inputs: &Inputs<'_>, operation: Operation) -> Vec<(S
     sources
 }
 
-fn union<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scored<'s>> {
+fn union<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<ScoredMember<'s>> {
     let largest = sources.last().map_or(0, |(source, _)| source.len());
     let mut scores: HashMap<Cow<'s, [u8]>, f64, ahash::RandomState> =
         HashMap::with_capacity_and_hasher(largest, ahash::RandomState::new());
@@ -180,7 +180,10 @@ fn union<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scor
         .collect()
 }
 
-fn intersection<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> Vec<Scored<'s>> {
+fn intersection<'s>(
+    sources: &'s [(Source<'_>, f64)],
+    aggregate: Aggregate,
+) -> Vec<ScoredMember<'s>> {
     let Some(((smallest, weight), others)) = sources.split_first() else {
         return Vec::new();
     };
@@ -195,7 +198,7 @@ fn intersection<'s>(sources: &'s [(Source<'_>, f64)], aggregate: Aggregate) -> V
     in_all.collect()
 }
 
-fn difference<'s>(sources: &'s [(Source<'_>, f64)]) -> Vec<Scored<'s>> {
+fn difference<'s>(sources: &'s [(Source<'_>, f64)]) -> Vec<ScoredMember<'s>> {
     let Some(((first, _), others)) = sources.split_first() else {
         return Vec::new();
     };
@@ -212,7 +215,7 @@ fn combine<'s>(
     sources: &'s [(Source<'_>, f64)],
     operation: Operation,
     aggregate: Aggregate,
-) -> Vec<Scored<'s>> {
+) -> Vec<ScoredMember<'s>> {
     let mut result = match operation {
         Operation::Union => union(sources, aggregate),
         Operation::Intersection => intersection(sources, aggregate),

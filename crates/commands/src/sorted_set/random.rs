@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::range::write_element;
 use crate::arguments::element;
-use crate::arguments::sample::{Passing, SampleArgs, is_few};
+use crate::arguments::sample::{SampleArgs, Sampler, is_few};
 use crate::work;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -73,7 +73,7 @@ fn zrandmember(call: &mut Call<'_>) -> CommandResult {
             }
         }
     } else {
-        let mut passing = Passing::new(wanted, len);
+        let mut passing = Sampler::new(wanted, len);
         zset.visit(0, len, false, |score, member| {
             if passing.take(&mut rng) {
                 write_element(reply, score, member, paired);

@@ -25,7 +25,7 @@ use russet_types::{Container, Entry, Zset};
 
 /// The kind of a range's bounds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+enum RangeKind {
     Rank,
     Score,
     Lex,
@@ -53,7 +53,7 @@ impl<'a> RangeRequest<'a> {
     fn parse(
         args: Args<'a>,
         at: usize,
-        mut by: Option<By>,
+        mut by: Option<RangeKind>,
         mut backward: Option<bool>,
         store: bool,
     ) -> Result<RangeRequest<'a>, CommandError> {
@@ -69,21 +69,21 @@ impl<'a> RangeRequest<'a> {
             } else if backward.is_none() && args.is(next, "REV") {
                 backward = Some(true);
             } else if by.is_none() && args.is(next, "BYLEX") {
-                by = Some(By::Lex);
+                by = Some(RangeKind::Lex);
             } else if by.is_none() && args.is(next, "BYSCORE") {
-                by = Some(By::Score);
+                by = Some(RangeKind::Score);
             } else {
                 return Err(CommandError::Syntax);
             }
             next += 1;
         }
-        let (by, backward) = (by.unwrap_or(By::Rank), backward.unwrap_or(false));
-        if limit != -1 && by == By::Rank {
+        let (by, backward) = (by.unwrap_or(RangeKind::Rank), backward.unwrap_or(false));
+        if limit != -1 && by == RangeKind::Rank {
             const NO_LIMIT: &str = "ERR syntax error, LIMIT is only supported in combination \
                                     with either BYSCORE or BYLEX";
             return Err(CommandError::Text(NO_LIMIT));
         }
-        if with_scores && by == By::Lex {
+        if with_scores && by == RangeKind::Lex {
             const NO_SCORES: &str =
                 "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
             return Err(CommandError::Text(NO_SCORES));
@@ -95,9 +95,9 @@ impl<'a> RangeRequest<'a> {
             (first, second)
         };
         let range = match by {
-            By::Rank => Range::Rank(RankRange::parse(first, second)?),
-            By::Score => Range::Score(ScoreRange::parse(min, max)?),
-            By::Lex => Range::Lex(LexRange::parse(min, max)?),
+            RangeKind::Rank => Range::Rank(RankRange::parse(first, second)?),
+            RangeKind::Score => Range::Score(ScoreRange::parse(min, max)?),
+            RangeKind::Lex => Range::Lex(LexRange::parse(min, max)?),
         };
         Ok(RangeRequest {
             range,
@@ -218,11 +218,11 @@ fn count_range(call: &mut Call<'_>) -> CommandResult {
 fn touched_by_range(call: &mut Call<'_>) -> Option<usize> {
     let (by, backward) = match call.name {
         "zrange" | "zrangestore" => (None, None),
-        "zrevrange" => (Some(By::Rank), Some(true)),
-        "zrangebyscore" => (Some(By::Score), Some(false)),
-        "zrevrangebyscore" => (Some(By::Score), Some(true)),
-        "zrangebylex" => (Some(By::Lex), Some(false)),
-        _ => (Some(By::Lex), Some(true)),
+        "zrevrange" => (Some(RangeKind::Rank), Some(true)),
+        "zrangebyscore" => (Some(RangeKind::Score), Some(false)),
+        "zrevrangebyscore" => (Some(RangeKind::Score), Some(true)),
+        "zrangebylex" => (Some(RangeKind::Lex), Some(false)),
+        _ => (Some(RangeKind::Lex), Some(true)),
     };
     let stores = call.name == "zrangestore";
     let key_at = 1 + usize::from(stores);
@@ -258,7 +258,7 @@ pub(super) const ZREVRANGE: Spec = Spec {
 
 /// `ZREVRANGE key start stop [WITHSCORES]`: ZRANGE REV.
 fn zrevrange(call: &mut Call<'_>) -> CommandResult {
-    reply_range(call, Some(By::Rank), Some(true))
+    reply_range(call, Some(RangeKind::Rank), Some(true))
 }
 
 pub(super) const ZRANGEBYSCORE: Spec = Spec {
@@ -270,7 +270,7 @@ pub(super) const ZRANGEBYSCORE: Spec = Spec {
 
 /// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE.
 fn zrangebyscore(call: &mut Call<'_>) -> CommandResult {
-    reply_range(call, Some(By::Score), Some(false))
+    reply_range(call, Some(RangeKind::Score), Some(false))
 }
 
 pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
@@ -282,7 +282,7 @@ pub(super) const ZREVRANGEBYSCORE: Spec = Spec {
 
 /// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`: ZRANGE BYSCORE REV.
 fn zrevrangebyscore(call: &mut Call<'_>) -> CommandResult {
-    reply_range(call, Some(By::Score), Some(true))
+    reply_range(call, Some(RangeKind::Score), Some(true))
 }
 
 pub(super) const ZRANGEBYLEX: Spec = Spec {
@@ -294,7 +294,7 @@ pub(super) const ZRANGEBYLEX: Spec = Spec {
 
 /// `ZRANGEBYLEX key min max [LIMIT offset count]`: ZRANGE BYLEX.
 fn zrangebylex(call: &mut Call<'_>) -> CommandResult {
-    reply_range(call, Some(By::Lex), Some(false))
+    reply_range(call, Some(RangeKind::Lex), Some(false))
 }
 
 pub(super) const ZREVRANGEBYLEX: Spec = Spec {
@@ -306,10 +306,14 @@ pub(super) const ZREVRANGEBYLEX: Spec = Spec {
 
 /// `ZREVRANGEBYLEX key max min [LIMIT offset count]`: ZRANGE BYLEX REV.
 fn zrevrangebylex(call: &mut Call<'_>) -> CommandResult {
-    reply_range(call, Some(By::Lex), Some(true))
+    reply_range(call, Some(RangeKind::Lex), Some(true))
 }
 
-fn reply_range(call: &mut Call<'_>, by: Option<By>, backward: Option<bool>) -> CommandResult {
+fn reply_range(
+    call: &mut Call<'_>,
+    by: Option<RangeKind>,
+    backward: Option<bool>,
+) -> CommandResult {
     let wanted = RangeRequest::parse(call.args, 2, by, backward, false)?;
     let dialect = call.db.dialect();
     let zset = call.db.read::<Zset>(call.args.at(1))?;

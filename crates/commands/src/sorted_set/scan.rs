@@ -1,7 +1,7 @@
 //! ZSCAN.
 
 use crate::arguments::element;
-use crate::arguments::scan::{Of, ScanArgs, parse_cursor};
+use crate::arguments::scan::{ScanArgs, ScanKind, parse_cursor};
 use crate::work;
 use russet_base::numbers::float::{write_double, write_g17};
 use russet_command::{Access, Arity, Category, Flags, KeySpec};
@@ -32,7 +32,7 @@ fn zscan(call: &mut Call<'_>) -> CommandResult {
         reply.finish_scan(place, 0, 0);
         return Ok(());
     };
-    let options = ScanArgs::parse(call.args, 3, Of::Zset)?;
+    let options = ScanArgs::parse(call.args, 3, ScanKind::Zset)?;
     let (mut written, mut text) = (0, Vec::new());
     let write_score = if zset.is_table() {
         write_g17

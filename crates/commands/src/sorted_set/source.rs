@@ -14,7 +14,7 @@ pub(super) enum Source<'a> {
 }
 
 /// A member with the score.
-pub(super) type Scored<'a> = (f64, Cow<'a, [u8]>);
+pub(super) type ScoredMember<'a> = (f64, Cow<'a, [u8]>);
 
 impl<'a> Source<'a> {
     /// Looks up a key as a read; [`Source::open`] then borrows the value.
@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
     }
 
     /// All members, unordered.
-    pub fn iter(&self) -> Box<dyn Iterator<Item = Scored<'_>> + '_> {
+    pub fn iter(&self) -> Box<dyn Iterator<Item = ScoredMember<'_>> + '_> {
         match self {
             Source::Missing => Box::new(std::iter::empty()),
             Source::Zset(zset) => Box::new(zset.iter().map(|(score, m)| (score, text(m)))),

@@ -118,7 +118,7 @@ fn xadd(call: &mut Call<'_>) -> CommandResult {
         None => TrimResult::default(),
     };
     let stated = if states {
-        options.stated(&stream, trimmed.visited_below)
+        options.exact_effect(&stream, trimmed.visited_below)
     } else {
         None
     };

@@ -22,8 +22,8 @@ use russet_types::{Stream, Type};
 use super::group::consumers;
 use super::read_args::{self, ReadArgs, UNREAD};
 use super::reply::{write_entry, write_id, write_next, write_pairs};
-use super::served::Served;
-use super::stated::{self, Claimed};
+use super::served::StreamsReply;
+use super::stated::{self, ClaimedEntry};
 
 /// The first half of the arguments after STREAMS.
 const fn keys(from: i16) -> KeySpec {
@@ -72,7 +72,7 @@ pub(super) const XREADGROUP: Spec = Spec {
 fn xread(call: &mut Call<'_>) -> CommandResult {
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
-    let mut served = Served::new(call.reply, &read);
+    let mut served = StreamsReply::new(call.reply, &read);
     for (key, &after) in read.keys.iter().zip(&ids) {
         if served.is_full(call.reply) {
             break;
@@ -171,7 +171,7 @@ fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
     call.no_effect();
     let read = ReadArgs::parse(call)?;
     let ids = read.resolve(call)?;
-    let mut served = Served::new(call.reply, &read);
+    let mut served = StreamsReply::new(call.reply, &read);
     let mut claim_idle_ms = read.claim_idle_ms;
     for (key, &after) in read.keys.iter().zip(&ids) {
         if served.is_full(call.reply) {
@@ -192,12 +192,12 @@ fn xreadgroup(call: &mut Call<'_>) -> CommandResult {
 
 /// The effects of reading on a group.
 #[derive(Default)]
-struct Done {
+struct ReadEffects {
     made_consumer: bool,
     /// Entries that the consumer has been made the owner of.
     delivered: usize,
     /// These entries, if effects are recorded.
-    claimed: Vec<Claimed>,
+    claimed: Vec<ClaimedEntry>,
     /// The group's last ID and entries read, if they have changed.
     moved: Option<(StreamId, i64)>,
 }
@@ -205,7 +205,7 @@ struct Done {
 /// A read of one stream by a consumer.
 struct Reading<'a> {
     reply: &'a mut Reply,
-    served: &'a mut Served,
+    served: &'a mut StreamsReply,
     key: &'a [u8],
     name: &'a [u8],
     now_ms: i64,
@@ -219,14 +219,14 @@ struct Reading<'a> {
     claims: bool,
     /// Whether effects are recorded.
     stated: bool,
-    done: Done,
+    done: ReadEffects,
 }
 
 fn read_group(
     call: &mut Call<'_>,
     read: &ReadArgs<'_>,
     (key, after, claim_idle_ms): (&[u8], StreamId, Option<i64>),
-    served: &mut Served,
+    served: &mut StreamsReply,
 ) -> CommandResult {
     let Some((group_name, name)) = read.group else {
         return Ok(());
@@ -243,7 +243,7 @@ fn read_group(
         place: None,
         noack: read.noack,
         claims: claim_idle_ms.is_some(),
-        done: Done::default(),
+        done: ReadEffects::default(),
     };
     call.db.count_read(key, true);
     let Some(mut stream) = call.db.write::<Stream>(key)? else {
@@ -275,7 +275,7 @@ fn read_group(
 }
 
 /// Records the effects.
-fn record(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &Done) {
+fn record(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: &ReadEffects) {
     let (key, group, consumer) = names;
     if done.made_consumer {
         consumers::record_made(call, key);
@@ -347,7 +347,7 @@ impl Reading<'_> {
         group.assign(id, consumer, self.now_ms, deliveries);
         self.done.delivered += 1;
         if self.stated {
-            self.done.claimed.push(Claimed {
+            self.done.claimed.push(ClaimedEntry {
                 id: id.text().as_bytes().to_vec(),
                 consumer: Some(self.name.to_vec()),
                 delivered_ms: self.now_ms,

@@ -7,7 +7,7 @@ use super::read_args::ReadArgs;
 use super::reply::write_next;
 
 /// See the module.
-pub(super) struct Served {
+pub(super) struct StreamsReply {
     place: Option<DeferredHeader>,
     streams: usize,
     /// Entries that may be added.
@@ -20,9 +20,9 @@ pub(super) struct Served {
     bytes_max: usize,
 }
 
-impl Served {
-    pub fn new(reply: &Reply, read: &ReadArgs<'_>) -> Served {
-        Served {
+impl StreamsReply {
+    pub fn new(reply: &Reply, read: &ReadArgs<'_>) -> StreamsReply {
+        StreamsReply {
             place: None,
             streams: 0,
             left: read.count_max,

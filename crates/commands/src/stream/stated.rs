@@ -4,7 +4,7 @@ use russet_server::Call;
 use russet_types::stream::StreamId;
 
 /// An entry that was assigned to a consumer, or is no longer pending.
-pub(super) struct Claimed {
+pub(super) struct ClaimedEntry {
     /// The ID as written in the effect.
     pub id: Vec<u8>,
     /// `None`: it had no owner, and is no longer pending.
@@ -17,7 +17,7 @@ pub(super) struct Claimed {
 
 /// `XCLAIM key group consumer 0 id TIME ms RETRYCOUNT n FORCE JUSTID LASTID id`, or `XACK key group
 /// id`.
-pub(super) fn claim(call: &mut Call<'_>, key: &[u8], group: &[u8], claimed: &Claimed) {
+pub(super) fn claim(call: &mut Call<'_>, key: &[u8], group: &[u8], claimed: &ClaimedEntry) {
     let Some(consumer) = &claimed.consumer else {
         return call.rewrite(&[b"XACK", key, group, &claimed.id]);
     };

@@ -198,7 +198,11 @@ impl TrimOptions {
     /// The words that propagate an approximate trim exactly: `=`, and the stream's length now or
     /// the first ID. A trim with DELREF or ACKED has also removed entries of nodes that stay, and
     /// skipped other entries: so the bound is the ID that the trim reached, which Redis leaves out.
-    pub fn stated(&self, stream: &Stream, visited_below: Option<StreamId>) -> Option<Stated> {
+    pub fn exact_effect(
+        &self,
+        stream: &Stream,
+        visited_below: Option<StreamId>,
+    ) -> Option<TrimEffect> {
         let trim = self.trim.filter(|trim| trim.approximate)?;
         let threshold = match trim.bound {
             Bound::Len(_) => stream.len().to_string().into_bytes(),
@@ -211,7 +215,7 @@ impl TrimOptions {
                 id.text().as_bytes().to_vec()
             }
         };
-        Some(Stated {
+        Some(TrimEffect {
             operator_at: self.threshold_at - 1,
             threshold,
         })
@@ -219,12 +223,12 @@ impl TrimOptions {
 }
 
 /// Replacements for arguments in an effect.
-pub(super) struct Stated {
+pub(super) struct TrimEffect {
     operator_at: usize,
     threshold: Vec<u8>,
 }
 
-impl Stated {
+impl TrimEffect {
     /// The replacement for the word at `at`, if any.
     pub fn word(&self, at: usize) -> Option<&[u8]> {
         match at.checked_sub(self.operator_at)? {
@@ -287,7 +291,7 @@ fn xtrim(call: &mut Call<'_>) -> CommandResult {
         visited_below,
     } = stream.trim(trim);
     let stated = if deleted > 0 && wanted {
-        options.stated(&stream, visited_below)
+        options.exact_effect(&stream, visited_below)
     } else {
         None
     };

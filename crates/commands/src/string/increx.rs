@@ -33,7 +33,7 @@ pub(super) const INCREX: Spec = Spec {
 
 /// The increment.
 #[derive(Clone, Copy)]
-enum By {
+enum IncrementValue {
     Int(i64),
     Float(LongDouble),
 }
@@ -41,7 +41,7 @@ enum By {
 /// The words of a call; each may occur once.
 #[derive(Default)]
 struct Options<'a> {
-    by: Option<By>,
+    by: Option<IncrementValue>,
     lower: Option<&'a [u8]>,
     upper: Option<&'a [u8]>,
     saturate: bool,
@@ -61,11 +61,11 @@ impl<'a> Options<'a> {
             let operand = args.get(at + 1);
             let takes_operand = match operand {
                 Some(text) if args.is(at, "BYINT") && o.by.is_none() => {
-                    o.by = Some(By::Int(increment(text)?));
+                    o.by = Some(IncrementValue::Int(increment(text)?));
                     true
                 }
                 Some(text) if args.is(at, "BYFLOAT") && o.by.is_none() => {
-                    o.by = Some(By::Float(increment(text)?));
+                    o.by = Some(IncrementValue::Float(increment(text)?));
                     true
                 }
                 Some(text) if args.is(at, "LBOUND") && o.lower.is_none() => {
@@ -348,8 +348,8 @@ impl<N: Number> Increment<N> {
 fn increx(call: &mut Call<'_>) -> CommandResult {
     let options = Options::parse(call.args)?;
     match options.by {
-        Some(By::Float(by)) => step(call, &options, by),
-        Some(By::Int(by)) => step(call, &options, by),
+        Some(IncrementValue::Float(by)) => step(call, &options, by),
+        Some(IncrementValue::Int(by)) => step(call, &options, by),
         None => step(call, &options, 1),
     }
 }

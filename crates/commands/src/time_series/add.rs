@@ -3,7 +3,7 @@
 //! A refused or ignored sample changes nothing, causes no event, and does not reach the log and
 //! replicas; `*` reaches them as the time that it stood for.
 
-use super::options::{Asked, policy, policy_of};
+use super::options::{SeriesOptions, policy, policy_of};
 use super::row::{
     BLOCKED, GROWS, NOT_A_SERIES, TOO_OLD, WRITING, WRITTEN_KEY, find, timestamp, value,
 };
@@ -56,7 +56,7 @@ fn add(call: &mut Call<'_>) -> CommandResult {
             AddOutcome::Appended | AddOutcome::Upserted(_) => sample.timestamp,
         }
     } else {
-        let series = Asked::parse(args, 4, call.name)?.series(config);
+        let series = SeriesOptions::parse(args, 4, call.name)?.series(config);
         place.put(series);
         has_made = compactions::make(call, key, args.from(4));
         let mut series = call.db.write::<TimeSeries>(key)?.expect("made above");

@@ -1,6 +1,6 @@
 //! CREATE and ALTER.
 
-use super::options::Asked;
+use super::options::SeriesOptions;
 use super::row::{GROWS, MISSING, WRITING, WRITTEN_KEY, WRONG_TYPE};
 use russet_command::{Arity, Category, CommandError};
 use russet_keyspace::Class;
@@ -24,7 +24,7 @@ pub(super) const CREATE: Spec = Spec {
 /// Reply: OK; an error if the key exists. O(labels).
 fn create(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let asked = Asked::parse(call.args, 2, call.name)?;
+    let asked = SeriesOptions::parse(call.args, 2, call.name)?;
     let place = call.db.place(key);
     if place.is_taken() {
         return Err(EXISTS);
@@ -48,7 +48,7 @@ pub(super) const ALTER: Spec = Spec {
 /// Reply: OK. O(labels).
 fn alter(call: &mut Call<'_>) -> CommandResult {
     let key = call.args.at(1);
-    let asked = Asked::parse(call.args, 2, call.name)?;
+    let asked = SeriesOptions::parse(call.args, 2, call.name)?;
     let series = call.db.write::<TimeSeries>(key).map_err(|_| WRONG_TYPE)?;
     asked.alter(&mut *series.ok_or(MISSING)?);
     if let Some(labels) = asked.labels() {

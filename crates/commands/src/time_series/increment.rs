@@ -1,6 +1,6 @@
 //! INCRBY and DECRBY.
 
-use super::options::{Asked, policy_of};
+use super::options::{SeriesOptions, policy_of};
 use super::row::{GROWS, WRITING, WRITTEN_KEY, WRONG_TYPE, find, timestamp};
 use super::{compact, compactions};
 use russet_base::numbers::float::parse_double;
@@ -56,7 +56,7 @@ fn change(call: &mut Call<'_>, sign: f64) -> CommandResult {
     let made = if is_there {
         None
     } else {
-        let asked = Asked::parse(args, 3, call.name)?;
+        let asked = SeriesOptions::parse(args, 3, call.name)?;
         Some(asked.series(&call.server.config))
     };
     let by = parse_double(args.at(2)).ok_or(BAD_CHANGE)?;

@@ -1,18 +1,18 @@
-//! MRANGE and MREVRANGE: the parser of their words; [`Gathered`] has the rows of one keyspace.
+//! MRANGE and MREVRANGE: the parser of their words; [`GatheredRows`] has the rows of one keyspace.
 //!
 //! In a cluster the other shards send the rows of their series: [`gather`]. The node that replies
 //! makes the groups.
 
 use super::count;
-use super::filters::{Shown, parse_filters};
-use super::gathered::{Gathered, begin_group, begin_series, extra_of};
+use super::filters::{ReplyLabels, parse_filters};
+use super::gathered::{GatheredRows, begin_group, begin_series, extra_of};
 use super::query::begin_keys;
 use super::range::too_many;
 use super::range_args::RangeArgs;
 use super::row::{READING, READS, find};
 use super::rows_text::RowsText;
-use super::shards::{Found, gather};
-use super::slices::{Unreadable, Wanted, in_slices};
+use super::shards::{FoundSeries, gather};
+use super::slices::{SeriesSelector, Unreadable, in_slices};
 use crate::work;
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::{Args, Reply};
@@ -62,8 +62,8 @@ pub(super) const MRANGE: Spec = Spec {
 /// Counts the series, and the work of their rows.
 fn count_ranges(call: &mut Call<'_>) -> CommandResult {
     let backwards = call.name == "ts.mrevrange";
-    let asked = Asked::parse(call.args, call.name, backwards)?;
-    let mut search = asked.wanted().search(call)?;
+    let asked = RangeRequest::parse(call.args, call.name, backwards)?;
+    let mut search = asked.series_selector().search(call)?;
     let mut touched = 0u64;
     while let Some(key) = search.next_key() {
         let found = 1 + count::of_series(call, key, &asked.range, 0);
@@ -124,21 +124,21 @@ impl<'a> Group<'a> {
 }
 
 /// The words of the command.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RangeRequest<'a> {
     pub range: RangeArgs,
-    pub shown: Shown<'a>,
+    pub shown: ReplyLabels<'a>,
     pub group: Option<Group<'a>>,
     pub excludes_empty: bool,
     pub backwards: bool,
     filters: Vec<Filter>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RangeRequest<'a> {
     pub(super) fn parse(
         args: Args<'a>,
         name: &str,
         backwards: bool,
-    ) -> Result<Asked<'a>, CommandError> {
+    ) -> Result<RangeRequest<'a>, CommandError> {
         let filter = find(args, 3, "FILTER");
         let head = args.first(filter.unwrap_or(args.len()));
         let range = RangeArgs::parse(head, 1, name)?;
@@ -149,7 +149,7 @@ impl<'a> Asked<'a> {
         if filter + 1 == args.len() {
             return Err(NO_LABELS);
         }
-        let shown = Shown::parse(args, 3, &AFTER_NAMES)?;
+        let shown = ReplyLabels::parse(args, 3, &AFTER_NAMES)?;
         let (words, group) = Group::parse(args.from(filter + 1), name)?;
         let filters = parse_filters(words)?;
         let excludes_empty = find(head, 3, "EXCLUDEEMPTY").is_some();
@@ -159,7 +159,7 @@ impl<'a> Asked<'a> {
         if group.is_some() && range.aggregators().len() > 1 {
             return Err(SEVERAL_IN_GROUPS);
         }
-        Ok(Asked {
+        Ok(RangeRequest {
             range,
             shown,
             group,
@@ -169,8 +169,8 @@ impl<'a> Asked<'a> {
         })
     }
 
-    pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted {
+    pub(super) fn series_selector(&self) -> SeriesSelector<'_> {
+        SeriesSelector {
             filters: Some(&self.filters),
             unreadable: Unreadable::Refused,
         }
@@ -178,11 +178,11 @@ impl<'a> Asked<'a> {
 }
 
 fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
-    let asked = Asked::parse(call.args, call.name, backwards)?;
+    let asked = RangeRequest::parse(call.args, call.name, backwards)?;
     if call.is_in_cluster() {
         return reply_shards(call, &asked);
     }
-    let gathered = in_slices(call, &asked, asked.wanted(), Gathered::new)?;
+    let gathered = in_slices(call, &asked, asked.series_selector(), GatheredRows::new)?;
     if let Some(parts) = gathered {
         parts.reply(call.reply, begin_keys);
     }
@@ -190,10 +190,10 @@ fn reply_ranges(call: &mut Call<'_>, backwards: bool) -> CommandResult {
 }
 
 /// Replies the series of all shards; the other shards send the rows of their series.
-fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
+fn reply_shards(call: &mut Call<'_>, asked: &RangeRequest<'_>) -> CommandResult {
     let (range, backwards) = (&asked.range, asked.backwards);
     let allowance = Allowance::default();
-    let found = gather(call, asked.wanted(), |call, one| {
+    let found = gather(call, asked.series_selector(), |call, one| {
         let extra = extra_of(call, range, &one.key);
         let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
         let push = |time, values: &[f64]| one.push(time, values);
@@ -223,9 +223,14 @@ fn reply_shards(call: &mut Call<'_>, asked: &Asked<'_>) -> CommandResult {
 }
 
 /// Replies the groups of series that were found.
-fn reply_groups(reply: &mut Reply, found: &[Found], asked: &Asked<'_>, group: Group<'_>) {
+fn reply_groups(
+    reply: &mut Reply,
+    found: &[FoundSeries],
+    asked: &RangeRequest<'_>,
+    group: Group<'_>,
+) {
     let range = &asked.range;
-    let mut groups: BTreeMap<&[u8], Vec<&Found>> = BTreeMap::new();
+    let mut groups: BTreeMap<&[u8], Vec<&FoundSeries>> = BTreeMap::new();
     for one in found {
         if let Some(value) = one.labels.get(group.label) {
             groups.entry(value).or_default().push(one);

@@ -54,7 +54,7 @@ fn nrevrange(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The rows of a series; the rows from `at` on are not joined yet.
-struct Joined {
+struct SeriesRows {
     width: usize,
     times: Vec<u64>,
     values: Vec<f64>,
@@ -129,7 +129,7 @@ fn make_rows(
     let allowance = Allowance::default();
     let mut joined = Vec::with_capacity(columns.len());
     for (at, (series, extra)) in columns.iter().enumerate() {
-        let mut column = Joined {
+        let mut column = SeriesRows {
             width: range.width_of(at),
             times: Vec::new(),
             values: Vec::new(),
@@ -159,7 +159,7 @@ fn make_rows(
 
 /// Calls `row` with each time and the values of all columns at it.
 fn join(
-    columns: &mut [Joined],
+    columns: &mut [SeriesRows],
     backwards: bool,
     count: usize,
     mut row: impl FnMut(u64, &[f64]) -> Result<(), TooManyValues>,

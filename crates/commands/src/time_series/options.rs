@@ -32,7 +32,7 @@ const CHUNK_BYTES: std::ops::RangeInclusive<i64> = 48..=1 << 20;
 
 /// The options of a command; `None`: the command does not have the option.
 #[derive(Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct SeriesOptions<'a> {
     retention_ms: Option<u64>,
     chunk_bytes: Option<u32>,
     is_packed: Option<bool>,
@@ -42,18 +42,18 @@ pub(super) struct Asked<'a> {
     labels: Option<Args<'a>>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> SeriesOptions<'a> {
     /// From the words after the first `from` arguments, in Redis's order of checks.
     pub(super) fn parse(
         args: Args<'a>,
         from: usize,
         name: &str,
-    ) -> Result<Asked<'a>, CommandError> {
+    ) -> Result<SeriesOptions<'a>, CommandError> {
         if args.len() == from {
-            return Ok(Asked::default());
+            return Ok(SeriesOptions::default());
         }
         let find = |word| find(args, from, word);
-        Ok(Asked {
+        Ok(SeriesOptions {
             labels: labels(args, find("LABELS"))?,
             retention_ms: match find("RETENTION") {
                 None => None,

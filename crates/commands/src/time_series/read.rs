@@ -40,7 +40,7 @@ pub(super) const READ: Spec = Spec {
 };
 
 /// BLOCK and MAX_COUNT.
-struct Asked {
+struct BlockOptions {
     /// Milliseconds, and the samples that end the wait.
     block: Option<(u64, usize)>,
     /// Samples at most.
@@ -59,7 +59,7 @@ fn read(call: &mut Call<'_>) -> CommandResult {
         return outcome;
     }
     let (args, key) = (call.args, call.args.at(1));
-    let asked = Asked::parse(args, call.name)?;
+    let asked = BlockOptions::parse(args, call.name)?;
     let is_time_up = call.is_time_up();
     let literal = literal(args.at(2))?;
     let series = call.db.read::<TimeSeries>(key)?;
@@ -109,7 +109,7 @@ fn read_all(
     series: &[Column<'_>],
     rows: &mut RowsText,
 ) -> Result<(), CommandError> {
-    let (asked, cursor) = (Asked::parse(args, name)?, literal(args.at(2))?);
+    let (asked, cursor) = (BlockOptions::parse(args, name)?, literal(args.at(2))?);
     if let Some(((series, _), cursor)) = series.first().zip(cursor) {
         push_rows(series, cursor, asked.max, rows);
     }
@@ -129,9 +129,9 @@ fn push_rows(series: &Series, cursor: u64, max: usize, rows: &mut RowsText) {
     });
 }
 
-impl Asked {
+impl BlockOptions {
     /// Words that do not belong there make a wrong number of arguments, as in Redis.
-    fn parse(args: Args<'_>, name: &str) -> Result<Asked, CommandError> {
+    fn parse(args: Args<'_>, name: &str) -> Result<BlockOptions, CommandError> {
         let arity = || CommandError::WrongArity(name.to_owned());
         let (mut block, mut max) = (None, None);
         let mut at = 3;
@@ -161,7 +161,7 @@ impl Asked {
         if block.is_some_and(|(_, min)| min > max) {
             return Err(MIN_ABOVE_MAX);
         }
-        Ok(Asked { block, max })
+        Ok(BlockOptions { block, max })
     }
 }
 

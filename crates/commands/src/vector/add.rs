@@ -17,7 +17,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::row::{KEYS, dimension_mismatch, input_mismatch};
-use super::vectors::{Given, INVALID, image};
+use super::vectors::{INVALID, VectorArg, image};
 use crate::work;
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Flags};
@@ -40,7 +40,7 @@ pub(super) const VADD: Spec = Spec {
 
 /// One element with the usual EF; with a greater EF, the elements that the search visits.
 fn count_visited(call: &mut Call<'_>) -> CommandResult {
-    let at = Given::parse(call.args, 2, true)?.next;
+    let at = VectorArg::parse(call.args, 2, true)?.next;
     if at >= call.args.len() {
         return Ok(());
     }
@@ -82,8 +82,8 @@ fn vadd(call: &mut Call<'_>) -> CommandResult {
         return finish(call, added);
     }
     let given = match &mut product {
-        Some(product) => Given::again(args, 2, product.take_vector()),
-        None => Given::parse(args, 2, true)?,
+        Some(product) => VectorArg::again(args, 2, product.take_vector()),
+        None => VectorArg::parse(args, 2, true)?,
     };
     let options = if args.len() > given.next {
         Options::parse(args, given.next)?
@@ -133,7 +133,7 @@ fn add_planned(
     let Some(mut current) = current.filter(|current| current.is_same(set)) else {
         return Ok(None);
     };
-    let options = Options::parse(args, Given::end(args, 2))?;
+    let options = Options::parse(args, VectorArg::end(args, 2))?;
     let added = (current.write()).add(options.element, options.attributes, &mut placement);
     Ok(Some(added))
 }
@@ -162,7 +162,7 @@ fn finish(call: &mut Call<'_>, added: AddOutcome) -> CommandResult {
 /// The words of a command that has CAS, without it: it changes nothing, and a Redis that reads it
 /// from an append only file ends with a failed assertion.
 fn without_cas(args: Args<'_>) -> Option<Vec<&[u8]>> {
-    let mut at = Given::end(args, 2) + 1;
+    let mut at = VectorArg::end(args, 2) + 1;
     let mut words: Vec<&[u8]> = args.iter().take(at).collect();
     while at < args.len() {
         let has_value = ["ef", "m", "setattr"].iter().any(|name| args.is(at, name));
@@ -233,7 +233,7 @@ impl<'a> Options<'a> {
     /// The parameters of an existing set, if the vector can be added to it.
     fn check(
         &self,
-        given: &Given,
+        given: &VectorArg,
         content: &Content,
     ) -> Result<(Parameters, Option<Projection>), CommandError> {
         let parameters = *content.parameters();
@@ -263,7 +263,7 @@ impl<'a> Options<'a> {
     }
 
     /// The parameters of a new set for the vector.
-    fn new_set(&self, given: &Given) -> Result<(Parameters, Option<Projection>), CommandError> {
+    fn new_set(&self, given: &VectorArg) -> Result<(Parameters, Option<Projection>), CommandError> {
         let input = given.numbers.len();
         let parameters = Parameters {
             dim: given.reduced.unwrap_or(input as u32),

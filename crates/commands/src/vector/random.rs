@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::row::{KEYS, READS};
-use crate::arguments::sample::{Passing, is_few};
+use crate::arguments::sample::{Sampler, is_few};
 use crate::work;
 use russet_base::numbers::number;
 use russet_command::{Arity, CommandError, Facts};
@@ -51,7 +51,7 @@ fn vrandmember(call: &mut Call<'_>) -> CommandResult {
         },
     };
     let mut rng = SmallRng::from_rng(call.db.rng());
-    if let Some(picks) = call.taken::<Picks>() {
+    if let Some(picks) = call.take_work::<Picks>() {
         return pick(call, picks);
     }
     let set = call.db.read::<VectorSet>(args.at(1))?;
@@ -73,7 +73,7 @@ fn vrandmember(call: &mut Call<'_>) -> CommandResult {
         (false, wanted) if is_few(wanted, len) => Way::Distinct,
         (false, wanted) => Way::Pass {
             cursor: 0,
-            passing: Passing::new(wanted, len),
+            passing: Sampler::new(wanted, len),
         },
     };
     let is_repeated = matches!(way, Way::Repeated);
@@ -101,7 +101,7 @@ enum Way {
     /// Random elements, without elements that were picked before.
     Distinct,
     /// In a pass over all.
-    Pass { cursor: u64, passing: Passing },
+    Pass { cursor: u64, passing: Sampler },
 }
 
 /// The elements picked so far, and the number still to pick.

@@ -13,7 +13,7 @@
 //! Cost: O(EF * M) distances, O(elements) with TRUTH; FILTER visits up to FILTER-EF elements.
 
 use super::row::{KEYS, READS, dimension_mismatch, input_mismatch};
-use super::vectors::{Given, image};
+use super::vectors::{VectorArg, image};
 use crate::work;
 use russet_base::{
     clock,
@@ -44,7 +44,7 @@ fn count_visited(call: &mut Call<'_>) -> CommandResult {
     let options_at = if args.is(2, "ele") {
         4
     } else {
-        Given::parse(args, 2, false)?.next
+        VectorArg::parse(args, 2, false)?.next
     };
     let (wanted, _) = parse_options(args, options_at, compiled)?;
     let touched = visited(&wanted, work::length(call) as usize);
@@ -77,7 +77,7 @@ fn vsim(call: &mut Call<'_>) -> CommandResult {
     let args = call.args;
     let mut product = call.server.searches.take_done::<Product>();
     if let Some(Answer::Hits(hits)) = call.server.searches.take_answer() {
-        let (_, shown) = parse_options(args, Given::end(args, 2), |_| Ok(None))?;
+        let (_, shown) = parse_options(args, VectorArg::end(args, 2), |_| Ok(None))?;
         let hits = hits.iter();
         let hits = hits.map(|hit| (&*hit.name, hit.distance, &*hit.attributes));
         shown.write(call.reply, hits);
@@ -168,8 +168,8 @@ fn target(
         return Ok((Target::Vector(vector), 4));
     }
     let given = match product {
-        Some(product) => Given::again(args, 2, product.take_vector()),
-        None => Given::parse(args, 2, false)?,
+        Some(product) => VectorArg::again(args, 2, product.take_vector()),
+        None => VectorArg::parse(args, 2, false)?,
     };
     let (parameters, got) = (content.parameters(), given.numbers.len());
     if got == parameters.dim as usize {
@@ -187,16 +187,16 @@ fn target(
 
 /// The optional fields of the reply, and whether the search may leave the loop.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shown {
+struct ReplyParts {
     scores: bool,
     attributes: bool,
     /// NOTHREAD: the search stays on the loop.
     at_once: bool,
 }
 
-type Compiled = Result<Option<Filter>, CommandError>;
+type FilterResult = Result<Option<Filter>, CommandError>;
 
-fn compiled(expression: &[u8]) -> Compiled {
+fn compiled(expression: &[u8]) -> FilterResult {
     let filter = Filter::compile(expression);
     let filter = filter.map_err(|error| bad_filter(error.near(expression)));
     Ok(Some(filter?))
@@ -206,9 +206,9 @@ fn compiled(expression: &[u8]) -> Compiled {
 fn parse_options(
     args: Args<'_>,
     mut at: usize,
-    compile: impl Fn(&[u8]) -> Compiled,
-) -> Result<(SearchBounds, Shown), CommandError> {
-    let mut shown = Shown::default();
+    compile: impl Fn(&[u8]) -> FilterResult,
+) -> Result<(SearchBounds, ReplyParts), CommandError> {
+    let mut shown = ReplyParts::default();
     let (mut count, mut ef, mut filter_ef) = (COUNT_DEFAULT, EF_DEFAULT, None);
     let (mut epsilon, mut filter, mut exact) = (2.0, None, false);
     let positive = |text, most, error| {
@@ -259,7 +259,7 @@ fn bad_filter(near: &[u8]) -> CommandError {
     CommandError::naming("ERR syntax error in FILTER expression near: ", near, "")
 }
 
-impl Shown {
+impl ReplyParts {
     /// Writes the reply: name, distance and attributes of each element.
     fn write<'a>(
         self,

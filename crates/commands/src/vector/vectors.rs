@@ -12,7 +12,7 @@ use russet_types::vector_set::{DIM_MAX, Product, Progress, Projection};
 pub(super) const INVALID: CommandError = CommandError::Text("ERR invalid vector specification");
 
 /// A vector as it was given.
-pub(super) struct Given {
+pub(super) struct VectorArg {
     pub numbers: Vec<f32>,
     /// The dimension to which the projection reduces the vector.
     pub reduced: Option<u32>,
@@ -20,9 +20,9 @@ pub(super) struct Given {
     pub next: usize,
 }
 
-impl Given {
+impl VectorArg {
     /// Parses a vector from argument `at` on, which is there; `reduces`: REDUCE may precede it.
-    pub fn parse(args: Args<'_>, mut at: usize, reduces: bool) -> Result<Given, CommandError> {
+    pub fn parse(args: Args<'_>, mut at: usize, reduces: bool) -> Result<VectorArg, CommandError> {
         let mut reduced = None;
         if reduces && args.len() > at + 2 && args.is(at, "reduce") {
             let dim = number::parse_i64(args.at(at + 1));
@@ -44,7 +44,7 @@ impl Given {
             Some(dim) if dim > numbers.len() as i64 => return Err(INVALID),
             reduced => reduced.map(|dim| dim as u32),
         };
-        Ok(Given {
+        Ok(VectorArg {
             numbers,
             reduced,
             next,
@@ -52,24 +52,24 @@ impl Given {
     }
 }
 
-impl Given {
-    /// The vector that [`Given::parse`] has parsed from argument `at` on, and whose numbers were
-    /// kept.
-    pub fn again(args: Args<'_>, at: usize, numbers: Vec<f32>) -> Given {
+impl VectorArg {
+    /// The vector that [`VectorArg::parse`] has parsed from argument `at` on, and whose numbers
+    /// were kept.
+    pub fn again(args: Args<'_>, at: usize, numbers: Vec<f32>) -> VectorArg {
         let reduced = args
             .is(at, "reduce")
             .then(|| number::parse_i64(args.at(at + 1)));
-        Given {
+        VectorArg {
             numbers,
             reduced: reduced.flatten().map(|dim| dim as u32),
-            next: Given::end(args, at),
+            next: VectorArg::end(args, at),
         }
     }
 
     /// The argument after a vector (or ELE and an element), which has been parsed before.
     pub fn end(args: Args<'_>, at: usize) -> usize {
         if args.is(at, "reduce") {
-            return Given::end(args, at + 2);
+            return VectorArg::end(args, at + 2);
         }
         match number::parse_i64(args.at(at + 1)) {
             Some(count) if args.is(at, "values") => at + 2 + count as usize,

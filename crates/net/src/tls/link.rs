@@ -589,7 +589,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tls::testing::{self, Authority, Issued, Subject};
+    use crate::tls::testing::{self, Authority, IssuedCertificate, Subject};
     use crate::tls::{Authentication, Materials};
 
     /// A server end, a client end, and the wire between them, which the test controls.
@@ -944,7 +944,7 @@ mod tests {
     fn whom_a_client_is_believed_to_be() {
         let (ours, others) = (Authority::shared(), Authority::new());
         let materials = ours.materials();
-        let refused = |subject: &Subject<'_>, own: Issued| {
+        let refused = |subject: &Subject<'_>, own: IssuedCertificate| {
             let mut settings = testing::settings(Authentication::Mandatory);
             settings.opens_links = true;
             // Built while the certificate is still valid; building would refuse it otherwise.

@@ -604,10 +604,10 @@ impl rustls::client::ResolvesClientCert for SingleCertificate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Authority, Issued, Subject, build, build_at, settings};
+    use super::super::testing::{Authority, IssuedCertificate, Subject, build, build_at, settings};
     use super::*;
 
-    fn why(settings: &mut Settings, authority: &Authority, server: &Issued) -> String {
+    fn why(settings: &mut Settings, authority: &Authority, server: &IssuedCertificate) -> String {
         let built = build(settings, authority, server);
         built
             .err()
@@ -622,7 +622,7 @@ mod tests {
         let mut wanted = settings(Authentication::Mandatory);
         assert_eq!(why(&mut wanted, authority, &good), "");
 
-        let misfit = Issued {
+        let misfit = IssuedCertificate {
             key_pem: authority.issue(&other).key_pem,
             ..authority.issue(&other)
         };
@@ -630,7 +630,7 @@ mod tests {
         assert!(text.starts_with("Failed to load private key: "), "{text}");
         assert!(text.contains("server.key: key values mismatch"), "{text}");
 
-        let empty = Issued {
+        let empty = IssuedCertificate {
             pem: "no certificate".into(),
             ..authority.issue(&other)
         };

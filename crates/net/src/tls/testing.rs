@@ -5,7 +5,7 @@ mod certificates;
 
 use std::path::PathBuf;
 
-pub use self::certificates::{Authority, Issued, Subject};
+pub use self::certificates::{Authority, IssuedCertificate, Subject};
 use super::{Authentication, CertificateFiles, Files, Materials, Settings, TlsError};
 
 /// Default settings.
@@ -33,7 +33,7 @@ pub fn settings(authentication: Authentication) -> Settings {
 pub fn build(
     settings: &mut Settings,
     authority: &Authority,
-    server: &Issued,
+    server: &IssuedCertificate,
 ) -> Result<Materials, TlsError> {
     let now = jiff::Timestamp::now().as_second();
     build_at(settings, authority, server, now)
@@ -43,7 +43,7 @@ pub fn build(
 pub(crate) fn build_at(
     settings: &mut Settings,
     authority: &Authority,
-    server: &Issued,
+    server: &IssuedCertificate,
     now: i64,
 ) -> Result<Materials, TlsError> {
     let folder = tempfile::tempdir().expect("a folder");

@@ -8,10 +8,10 @@
 
 use std::borrow::Cow;
 
-use russet_search::document::{Document, Found, Item};
+use russet_search::document::{Document, Item, PathValues};
 use russet_search::expression::Value;
 use russet_search::index::Index;
-use russet_search::pipeline::{Context, Ending, Loader, Pipeline};
+use russet_search::pipeline::{BatchEnd, Context, Loader, Pipeline};
 use russet_search::query::{Dialect, Params, parse};
 use russet_search::request::{AggregateRequest, Defaults, SearchRequest};
 use russet_search::schema::parse::create;
@@ -54,10 +54,10 @@ impl Random {
 struct Hash<'h>(&'h [(&'static str, Vec<u8>)]);
 
 impl Document for Hash<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let found = self.0.iter().find(|(name, _)| name.as_bytes() == path);
-        found.map_or(Found::Nothing, |(_, value)| {
-            Found::One(Item::Text(Cow::Borrowed(value)))
+        found.map_or(PathValues::Nothing, |(_, value)| {
+            PathValues::One(Item::Text(Cow::Borrowed(value)))
         })
     }
 }
@@ -157,7 +157,7 @@ fn run(
         let batch = pipeline.next_rows(usize::MAX, &mut context);
         let batch = batch.expect("rows");
         rows += batch.rows.len();
-        if batch.ending == Ending::Done {
+        if batch.ending == BatchEnd::Done {
             return rows;
         }
     }

@@ -4,7 +4,7 @@
 //! counted. Cost: O(steps), and an allocation if the stack is higher than usual.
 
 use super::value::Value;
-use super::{Comparison, Evaluated, Expression, ExpressionError, Operator, Row, Step};
+use super::{Comparison, Expression, ExpressionError, Operator, Row, Step, ValueResult};
 
 /// A stack of up to so many values needs no allocation.
 const USUAL_HEIGHT: usize = 8;
@@ -16,7 +16,7 @@ impl Expression {
     ///
     /// If the row lacks a property, a number is needed and a text is no number, or an argument has
     /// the wrong kind.
-    pub fn evaluate(&self, row: &dyn Row) -> Evaluated {
+    pub fn evaluate(&self, row: &dyn Row) -> ValueResult {
         self.run(row, Lack::Error)
     }
 
@@ -28,7 +28,7 @@ impl Expression {
         value.is_ok_and(|value| value.is_true())
     }
 
-    fn run(&self, row: &dyn Row, lack: Lack) -> Evaluated {
+    fn run(&self, row: &dyn Row, lack: Lack) -> ValueResult {
         let machine = |stack| Machine {
             expression: self,
             row,
@@ -62,7 +62,7 @@ struct Machine<'e, 's> {
 }
 
 impl Machine<'_, '_> {
-    fn run(&mut self) -> Evaluated {
+    fn run(&mut self) -> ValueResult {
         let steps = &self.expression.steps;
         let mut at = 0;
         while let Some(step) = steps.get(at) {
@@ -131,7 +131,7 @@ impl Machine<'_, '_> {
         self.row.property(of, &self.expression.properties[of])
     }
 
-    fn property(&self, of: usize) -> Evaluated {
+    fn property(&self, of: usize) -> ValueResult {
         match self.find(of) {
             Some(value) => Ok(value),
             None if self.lack == Lack::Null => Ok(Value::Null),
@@ -143,7 +143,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn compare(&mut self, how: Comparison) -> Evaluated {
+    fn compare(&mut self, how: Comparison) -> ValueResult {
         let (left, right) = self.pop_two();
         let is_of_sameness = matches!(how, Comparison::Equal | Comparison::NotEqual);
         let lacks = left == Value::Null || right == Value::Null;
@@ -164,7 +164,7 @@ impl Machine<'_, '_> {
         }))
     }
 
-    fn compute(&mut self, how: Operator) -> Evaluated {
+    fn compute(&mut self, how: Operator) -> ValueResult {
         let (left, right) = self.pop_two();
         if let (Some(left), Some(right)) = (left.number(), right.number()) {
             return Ok(Value::Number(how.compute(left, right)));

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::value::Value;
-use super::{Evaluated, ExpressionError, Row, time};
+use super::{ExpressionError, Row, ValueResult, time};
 
 /// A function that pipelines have to know: documents then keep the words that they matched.
 pub(super) const MATCHED_TERMS: &str = "matched_terms";
@@ -24,7 +24,7 @@ pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) own_name: &'static str,
     pub(super) takes: RangeInclusive<usize>,
-    pub(super) run: fn(&[Value], &dyn Row) -> Evaluated,
+    pub(super) run: fn(&[Value], &dyn Row) -> ValueResult,
 }
 
 impl Function {
@@ -46,7 +46,7 @@ impl PartialEq for Function {
 const fn function(
     name: &'static str,
     takes: RangeInclusive<usize>,
-    run: fn(&[Value], &dyn Row) -> Evaluated,
+    run: fn(&[Value], &dyn Row) -> ValueResult,
 ) -> Function {
     Function {
         name,
@@ -60,7 +60,7 @@ const fn function(
 const fn of_number(
     name: &'static str,
     own_name: &'static str,
-    run: fn(&[Value], &dyn Row) -> Evaluated,
+    run: fn(&[Value], &dyn Row) -> ValueResult,
 ) -> Function {
     Function {
         name,
@@ -145,7 +145,7 @@ pub(super) fn named(name: &[u8]) -> Option<&'static Function> {
         .find(|function| function.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-fn numeric(args: &[Value], of: fn(f64) -> f64) -> Evaluated {
+fn numeric(args: &[Value], of: fn(f64) -> f64) -> ValueResult {
     Ok(Value::Number(args[0].number().map_or(f64::NAN, of)))
 }
 
@@ -154,7 +154,7 @@ fn root(n: f64) -> f64 {
     if n < 0.0 { -f64::NAN } else { n.sqrt() }
 }
 
-fn cased(args: &[Value], of: fn(&[u8]) -> Vec<u8>) -> Evaluated {
+fn cased(args: &[Value], of: fn(&[u8]) -> Vec<u8>) -> ValueResult {
     Ok(match first_of(&args[0]) {
         Value::Text(text) => Value::Text(of(text)),
         _ => Value::Null,
@@ -211,7 +211,7 @@ fn whole(args: &[Value], function: &str, at: usize) -> Result<i64, ExpressionErr
 
 /// `substr(text, offset, length)`: an offset below 0 counts from the end, a length below 0 leaves
 /// so many bytes out at the end.
-fn substr(args: &[Value]) -> Evaluated {
+fn substr(args: &[Value]) -> ValueResult {
     let Value::Text(text) = first_of(&args[0]) else {
         let text = b"Invalid type for substr. Expected string";
         return Err(ExpressionError(text.to_vec()));
@@ -237,7 +237,7 @@ fn substr(args: &[Value]) -> Evaluated {
 }
 
 /// How often a text is in another; the empty text is before and after each byte.
-fn contains(args: &[Value]) -> Evaluated {
+fn contains(args: &[Value]) -> ValueResult {
     let (text, part) = (text(args, "contains", 0)?, text(args, "contains", 1)?);
     let found = if part.is_empty() {
         text.len() + 1
@@ -249,7 +249,7 @@ fn contains(args: &[Value]) -> Evaluated {
 
 /// `format(pattern, values...)`, where `%s` stands for the next value and `%%` for `%`. The text
 /// has at most 16 MiB, because each of many APPLY may double the text of the APPLY before.
-fn format(args: &[Value]) -> Evaluated {
+fn format(args: &[Value]) -> ValueResult {
     let pattern = text(args, "format", 0)?;
     let error = |text: &str| Err(ExpressionError(text.into()));
     let mut values = args[1..].iter();
@@ -281,7 +281,7 @@ fn format(args: &[Value]) -> Evaluated {
 
 /// `split(text, separators, stripped)`: parts between any of some bytes, without others at their
 /// ends; empty parts are left out.
-fn split(args: &[Value]) -> Evaluated {
+fn split(args: &[Value]) -> ValueResult {
     let whole = text(args, "split", 0)?;
     let set = |at: usize, usual: &'static [u8]| {
         let bytes = match args.get(at) {
@@ -305,7 +305,7 @@ fn split(args: &[Value]) -> Evaluated {
 }
 
 /// `matched_terms(max)`: the words and tags that the row's document matched, at most 100.
-fn matched_terms(args: &[Value], row: &dyn Row) -> Evaluated {
+fn matched_terms(args: &[Value], row: &dyn Row) -> ValueResult {
     let max = args.first().and_then(Value::number).unwrap_or(0.0) as usize;
     let max = if max == 0 { usize::MAX } else { max };
     let terms = row.matched_terms();
@@ -318,7 +318,7 @@ fn matched_terms(args: &[Value], row: &dyn Row) -> Evaluated {
     ))
 }
 
-fn to_number(args: &[Value]) -> Evaluated {
+fn to_number(args: &[Value]) -> ValueResult {
     let value = &args[0];
     if let Some(n) = value.number() {
         return Ok(Value::Number(n));
@@ -330,7 +330,7 @@ fn to_number(args: &[Value]) -> Evaluated {
 }
 
 /// The metres between two places, each `"lon,lat"` or two numbers, to the centimetre.
-fn geodistance(args: &[Value]) -> Evaluated {
+fn geodistance(args: &[Value]) -> ValueResult {
     let mut numbers = Vec::new();
     for value in args {
         match first_of(value) {

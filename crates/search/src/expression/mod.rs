@@ -108,7 +108,7 @@ pub trait Row {
     }
 }
 
-type Evaluated = Result<Value, ExpressionError>;
+type ValueResult = Result<Value, ExpressionError>;
 
 impl Expression {
     /// The names of the properties, each once, in the order of the text.

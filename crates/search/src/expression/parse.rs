@@ -30,7 +30,7 @@ enum Strength {
 }
 
 /// An operator or parenthesis that waits for the end of an operand.
-enum Waiting {
+enum PendingOperator {
     Paren,
     Call(PendingCall),
     Not,
@@ -55,7 +55,7 @@ struct PendingCall {
 struct Parser<'t> {
     lexer: Lexer<'t>,
     next: Token,
-    waiting: Vec<Waiting>,
+    waiting: Vec<PendingOperator>,
     steps: Vec<Step>,
     properties: Vec<Vec<u8>>,
     places: HashMap<Vec<u8>, usize>,
@@ -64,7 +64,7 @@ struct Parser<'t> {
     height: usize,
 }
 
-type Parsed<T> = Result<T, ExpressionError>;
+type ParseResult<T> = Result<T, ExpressionError>;
 
 /// The expression that a text is. O(text).
 ///
@@ -119,14 +119,14 @@ impl Parser<'_> {
     }
 
     /// Reads an operand, and all that opens before it.
-    fn operand(&mut self) -> Parsed<()> {
+    fn operand(&mut self) -> ParseResult<()> {
         loop {
             if self.takes("(") {
-                self.wait(Waiting::Paren)?;
+                self.wait(PendingOperator::Paren)?;
                 continue;
             }
             if self.takes("!") {
-                self.wait(Waiting::Not)?;
+                self.wait(PendingOperator::Not)?;
                 continue;
             }
             if self.takes("-") {
@@ -156,7 +156,7 @@ impl Parser<'_> {
                     if self.takes(")") {
                         return self.finish(call);
                     }
-                    self.wait(Waiting::Call(call))?;
+                    self.wait(PendingOperator::Call(call))?;
                 }
                 Token::Name(name) if name == b"NULL" => {
                     return self.push(Step::Literal(Value::Null));
@@ -171,7 +171,7 @@ impl Parser<'_> {
     }
 
     /// Reads everything between an operand and the next operand. `false`: nothing follows.
-    fn operator(&mut self) -> Parsed<bool> {
+    fn operator(&mut self) -> ParseResult<bool> {
         loop {
             let Token::Mark(mark) = self.next else {
                 let is_end = self.next == Token::End;
@@ -185,12 +185,12 @@ impl Parser<'_> {
             if mark == ")" || mark == "," {
                 self.close(Strength::Either)?;
                 match self.waiting.pop() {
-                    Some(Waiting::Paren) if mark == ")" => _ = self.advance(),
-                    Some(Waiting::Call(mut call)) => {
+                    Some(PendingOperator::Paren) if mark == ")" => _ = self.advance(),
+                    Some(PendingOperator::Call(mut call)) => {
                         self.advance();
                         self.end_argument(&mut call)?;
                         if mark == "," {
-                            self.wait(Waiting::Call(call))?;
+                            self.wait(PendingOperator::Call(call))?;
                             return Ok(true);
                         }
                         self.finish(call)?;
@@ -205,25 +205,49 @@ impl Parser<'_> {
     }
 
     /// An operator between two operands.
-    fn binary(&mut self, mark: &str) -> Parsed<()> {
+    fn binary(&mut self, mark: &str) -> ParseResult<()> {
         let (strength, waiting) = match mark {
-            "||" => (Strength::Either, Waiting::Either(0)),
-            "&&" => (Strength::Both, Waiting::Both(0)),
-            "==" => (Strength::Compare, Waiting::Compare(Comparison::Equal)),
-            "!=" => (Strength::Compare, Waiting::Compare(Comparison::NotEqual)),
-            "<" => (Strength::Compare, Waiting::Compare(Comparison::Less)),
-            "<=" => (Strength::Compare, Waiting::Compare(Comparison::LessEqual)),
-            ">" => (Strength::Compare, Waiting::Compare(Comparison::Greater)),
+            "||" => (Strength::Either, PendingOperator::Either(0)),
+            "&&" => (Strength::Both, PendingOperator::Both(0)),
+            "==" => (
+                Strength::Compare,
+                PendingOperator::Compare(Comparison::Equal),
+            ),
+            "!=" => (
+                Strength::Compare,
+                PendingOperator::Compare(Comparison::NotEqual),
+            ),
+            "<" => (
+                Strength::Compare,
+                PendingOperator::Compare(Comparison::Less),
+            ),
+            "<=" => (
+                Strength::Compare,
+                PendingOperator::Compare(Comparison::LessEqual),
+            ),
+            ">" => (
+                Strength::Compare,
+                PendingOperator::Compare(Comparison::Greater),
+            ),
             ">=" => (
                 Strength::Compare,
-                Waiting::Compare(Comparison::GreaterEqual),
+                PendingOperator::Compare(Comparison::GreaterEqual),
             ),
-            "+" => (Strength::Sum, Waiting::Compute(Operator::Add)),
-            "-" => (Strength::Sum, Waiting::Compute(Operator::Subtract)),
-            "*" => (Strength::Product, Waiting::Compute(Operator::Multiply)),
-            "/" => (Strength::Product, Waiting::Compute(Operator::Divide)),
-            "%" => (Strength::Product, Waiting::Compute(Operator::Remainder)),
-            "^" => (Strength::Power, Waiting::Compute(Operator::Power)),
+            "+" => (Strength::Sum, PendingOperator::Compute(Operator::Add)),
+            "-" => (Strength::Sum, PendingOperator::Compute(Operator::Subtract)),
+            "*" => (
+                Strength::Product,
+                PendingOperator::Compute(Operator::Multiply),
+            ),
+            "/" => (
+                Strength::Product,
+                PendingOperator::Compute(Operator::Divide),
+            ),
+            "%" => (
+                Strength::Product,
+                PendingOperator::Compute(Operator::Remainder),
+            ),
+            "^" => (Strength::Power, PendingOperator::Compute(Operator::Power)),
             _ => return Err(self.syntax_error()),
         };
         // Powers are taken from the right, comparisons cannot be chained.
@@ -231,7 +255,7 @@ impl Parser<'_> {
             Strength::Power => {}
             Strength::Compare => {
                 self.close(Strength::Sum)?;
-                if let Some(Waiting::Compare(_)) = self.waiting.last() {
+                if let Some(PendingOperator::Compare(_)) = self.waiting.last() {
                     return Err(self.syntax_error());
                 }
             }
@@ -239,13 +263,13 @@ impl Parser<'_> {
         }
         let jump = self.steps.len();
         let waiting = match waiting {
-            Waiting::Either(_) => {
+            PendingOperator::Either(_) => {
                 self.push(Step::ElseIfTrue(0))?;
-                Waiting::Either(jump)
+                PendingOperator::Either(jump)
             }
-            Waiting::Both(_) => {
+            PendingOperator::Both(_) => {
                 self.push(Step::ElseIfFalse(0))?;
-                Waiting::Both(jump)
+                PendingOperator::Both(jump)
             }
             other => other,
         };
@@ -254,18 +278,18 @@ impl Parser<'_> {
     }
 
     /// Ends the operators that bind as strong as this or more.
-    fn close(&mut self, weakest: Strength) -> Parsed<()> {
+    fn close(&mut self, weakest: Strength) -> ParseResult<()> {
         while let Some(waiting) = self.waiting.pop_if(|w| w.strength() >= Some(weakest)) {
             let step = match waiting {
-                Waiting::Paren | Waiting::Call(_) => return Ok(()),
-                Waiting::Not => Step::Not,
-                Waiting::Compare(how) => Step::Compare(how),
-                Waiting::Compute(how) => Step::Compute(how),
-                Waiting::Either(jump) => {
+                PendingOperator::Paren | PendingOperator::Call(_) => return Ok(()),
+                PendingOperator::Not => Step::Not,
+                PendingOperator::Compare(how) => Step::Compare(how),
+                PendingOperator::Compute(how) => Step::Compute(how),
+                PendingOperator::Either(jump) => {
                     self.steps[jump] = Step::ElseIfTrue(self.steps.len() + 1);
                     Step::Either
                 }
-                Waiting::Both(jump) => {
+                PendingOperator::Both(jump) => {
                     self.steps[jump] = Step::ElseIfFalse(self.steps.len() + 1);
                     Step::Both
                 }
@@ -276,7 +300,7 @@ impl Parser<'_> {
     }
 
     /// After an argument of a call. `case` evaluates only one of two.
-    fn end_argument(&mut self, call: &mut PendingCall) -> Parsed<()> {
+    fn end_argument(&mut self, call: &mut PendingCall) -> ParseResult<()> {
         call.arguments += 1;
         if call.function.is_none_or(|function| !function.is_case()) {
             return Ok(());
@@ -305,7 +329,7 @@ impl Parser<'_> {
     }
 
     /// The end of a call.
-    fn finish(&mut self, call: PendingCall) -> Parsed<()> {
+    fn finish(&mut self, call: PendingCall) -> ParseResult<()> {
         let Some(function) = call.function else {
             let text = [b"Unknown function name '", call.name.as_slice(), b"'"].concat();
             return Err(ExpressionError(text));
@@ -326,7 +350,7 @@ impl Parser<'_> {
         self.push(Step::Call(function, call.arguments))
     }
 
-    fn wait(&mut self, waiting: Waiting) -> Parsed<()> {
+    fn wait(&mut self, waiting: PendingOperator) -> ParseResult<()> {
         if self.waiting.len() == WAITING_MAX {
             let text = b"The expression is nested too deep";
             return Err(ExpressionError(text.to_vec()));
@@ -347,7 +371,7 @@ impl Parser<'_> {
     }
 
     /// Adds a step; a step over literal numbers alone becomes a number.
-    fn push(&mut self, step: Step) -> Parsed<()> {
+    fn push(&mut self, step: Step) -> ParseResult<()> {
         if let (Step::Compute(how), Some((rest, [left, right]))) =
             (&step, self.steps.split_last_chunk::<2>())
             && let (Step::Literal(Value::Number(left)), Step::Literal(Value::Number(right))) =
@@ -370,18 +394,18 @@ impl Parser<'_> {
     }
 }
 
-impl Waiting {
+impl PendingOperator {
     /// `None`: a parenthesis, which no operator ends.
     fn strength(&self) -> Option<Strength> {
         Some(match self {
-            Waiting::Paren | Waiting::Call(_) => return None,
-            Waiting::Not => Strength::Not,
-            Waiting::Either(_) => Strength::Either,
-            Waiting::Both(_) => Strength::Both,
-            Waiting::Compare(_) => Strength::Compare,
-            Waiting::Compute(Operator::Add | Operator::Subtract) => Strength::Sum,
-            Waiting::Compute(Operator::Power) => Strength::Power,
-            Waiting::Compute(_) => Strength::Product,
+            PendingOperator::Paren | PendingOperator::Call(_) => return None,
+            PendingOperator::Not => Strength::Not,
+            PendingOperator::Either(_) => Strength::Either,
+            PendingOperator::Both(_) => Strength::Both,
+            PendingOperator::Compare(_) => Strength::Compare,
+            PendingOperator::Compute(Operator::Add | Operator::Subtract) => Strength::Sum,
+            PendingOperator::Compute(Operator::Power) => Strength::Power,
+            PendingOperator::Compute(_) => Strength::Product,
         })
     }
 }

@@ -9,9 +9,9 @@ use super::{ExpressionError, Row, Value, parse};
 use crate::record::bytes;
 
 /// The row of `answers.txt`.
-struct Recorded;
+struct RecordedRow;
 
-impl Row for Recorded {
+impl Row for RecordedRow {
     fn property(&self, _: usize, name: &[u8]) -> Option<Value> {
         let fields: [(&[u8], &str); 11] = [
             (b"n", "5"),
@@ -36,7 +36,7 @@ impl Row for Recorded {
 }
 
 fn value_of(text: &[u8]) -> Result<Value, ExpressionError> {
-    parse(text)?.evaluate(&Recorded)
+    parse(text)?.evaluate(&RecordedRow)
 }
 
 fn shown(text: &[u8]) -> Vec<u8> {
@@ -167,7 +167,7 @@ fn filters_of_indexes_take_what_a_document_lacks_as_null() {
         ("case(@lacking == 1, 0, 1)", true),
     ] {
         let expression = parse(text.as_bytes()).expect("an expression");
-        assert_eq!(expression.holds(&Recorded), expected, "{text}");
+        assert_eq!(expression.holds(&RecordedRow), expected, "{text}");
     }
 }
 
@@ -223,10 +223,10 @@ fn no_expression_is_too_long_or_too_deep_for_the_stack() {
                     continue;
                 };
                 let copy = expression.clone();
-                let value = copy.evaluate(&Recorded);
+                let value = copy.evaluate(&RecordedRow);
                 assert!(value.is_ok(), "{times} {begin}{part}{end}{close}");
                 assert_eq!(copy, expression);
-                let _ = (copy.holds(&Recorded), copy.name(), copy.asks_terms());
+                let _ = (copy.holds(&RecordedRow), copy.name(), copy.asks_terms());
             }
             for part in UNFINISHED {
                 assert!(parse(part.repeat(times).as_bytes()).is_err() || times == 1);

@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use std::borrow::Cow;
 
 use super::value::Value;
-use super::{Evaluated, functions};
+use super::{ValueResult, functions};
 
 /// The form of a time if the call names none.
 const USUAL_FORM: &str = "%FT%TZ";
@@ -22,7 +22,7 @@ fn zoned(seconds: f64) -> Option<Zoned> {
 }
 
 /// `timefmt(time, form)`, by `strftime`.
-pub(super) fn timefmt(args: &[Value]) -> Evaluated {
+pub(super) fn timefmt(args: &[Value]) -> ValueResult {
     let Some(seconds) = as_number(&args[0]) else {
         return Ok(Value::Null);
     };
@@ -39,7 +39,7 @@ pub(super) fn timefmt(args: &[Value]) -> Evaluated {
 
 /// `parsetime(text, form)`, by `strptime`. A part that the form does not name is 0, also the day of
 /// the month: that is the last day of the month before.
-pub(super) fn parsetime(args: &[Value]) -> Evaluated {
+pub(super) fn parsetime(args: &[Value]) -> ValueResult {
     let (text, form) = (
         functions::text(args, "parsetime", 0)?,
         functions::text(args, "parsetime", 1)?,
@@ -66,7 +66,7 @@ fn as_number(value: &Value) -> Option<f64> {
 }
 
 /// A part of a time from 1970 on.
-pub(super) fn part(args: &[Value], of: fn(&Zoned) -> i64) -> Evaluated {
+pub(super) fn part(args: &[Value], of: fn(&Zoned) -> i64) -> ValueResult {
     let time = as_number(&args[0])
         .filter(|seconds| *seconds >= 0.0)
         .and_then(zoned);

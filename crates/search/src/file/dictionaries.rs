@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Damaged, Item};
+use super::{DecodeError, Item};
 
 /// Terms by the names of their dictionaries.
 pub type Dictionaries = BTreeMap<Box<[u8]>, BTreeSet<Box<[u8]>>>;
@@ -28,18 +28,18 @@ pub fn write_dictionaries(all: &Dictionaries) -> Vec<Item> {
 /// # Errors
 ///
 /// If a field has not the type that the place demands.
-pub fn read_dictionaries(items: &[Item]) -> Result<Dictionaries, Damaged> {
-    const EARLY: Damaged = Damaged("dictionaries end early");
+pub fn read_dictionaries(items: &[Item]) -> Result<Dictionaries, DecodeError> {
+    const EARLY: DecodeError = DecodeError("dictionaries end early");
     let mut items = items.iter();
     let mut all = Dictionaries::new();
     let text = |item: Option<&Item>| match item {
         Some(Item::Text(text)) => Ok(text.strip_suffix(b"\0").unwrap_or(text).into()),
-        Some(_) => Err(Damaged("a field of a dictionary is no string")),
+        Some(_) => Err(DecodeError("a field of a dictionary is no string")),
         None => Err(EARLY),
     };
     let number = |item: Option<&Item>| match item {
         Some(Item::Number(n)) => Ok(*n),
-        Some(_) => Err(Damaged("a field of a dictionary is no number")),
+        Some(_) => Err(DecodeError("a field of a dictionary is no number")),
         None => Err(EARLY),
     };
     if items.len() == 0 {

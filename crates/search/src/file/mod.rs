@@ -54,15 +54,15 @@ pub struct Definition {
 
 /// Why definitions cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged(pub &'static str);
+pub struct DecodeError(pub &'static str);
 
-impl fmt::Display for Damaged {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl std::error::Error for Damaged {}
+impl std::error::Error for DecodeError {}
 
 /// Bits of an index's flags.
 mod flags {

@@ -7,8 +7,8 @@
 //! Cost: O(bytes); nothing is allocated for a length before the items are there.
 
 use super::{
-    COMPRESSIONS, Damaged, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER, flags, options,
-    types,
+    COMPRESSIONS, DecodeError, Definition, Groups, INDEX_ALL, Item, NO_END, SHORTER, flags,
+    options, types,
 };
 use crate::expression;
 use crate::schema::{
@@ -35,9 +35,11 @@ const RERANK: u64 = 27;
 /// # Errors
 ///
 /// If the version is unknown, or a field has not the type that the place demands.
-pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, Damaged> {
+pub fn read(version: u64, items: &[Item]) -> Result<Vec<Definition>, DecodeError> {
     if !(OLDEST..=NEWEST).contains(&version) {
-        return Err(Damaged("definitions of indexes have an unknown version"));
+        return Err(DecodeError(
+            "definitions of indexes have an unknown version",
+        ));
     }
     let mut reader = Reader { version, items };
     let count = reader.count()?;
@@ -58,63 +60,63 @@ struct Reader<'i> {
 }
 
 impl<'i> Reader<'i> {
-    fn next(&mut self) -> Result<&'i Item, Damaged> {
+    fn next(&mut self) -> Result<&'i Item, DecodeError> {
         let (first, rest) = self
             .items
             .split_first()
-            .ok_or(Damaged("definitions of indexes end early"))?;
+            .ok_or(DecodeError("definitions of indexes end early"))?;
         self.items = rest;
         Ok(first)
     }
 
-    fn number(&mut self) -> Result<u64, Damaged> {
+    fn number(&mut self) -> Result<u64, DecodeError> {
         match self.next()? {
             Item::Number(n) => Ok(*n),
-            _ => Err(Damaged("a field of a definition is no number")),
+            _ => Err(DecodeError("a field of a definition is no number")),
         }
     }
 
     /// A size that words of FT.CREATE may have, too.
-    fn size(&mut self) -> Result<usize, Damaged> {
+    fn size(&mut self) -> Result<usize, DecodeError> {
         let size = i64::try_from(self.number()?).ok();
         let size = size.and_then(|size| usize::try_from(size).ok());
-        size.ok_or(Damaged("a size is too large"))
+        size.ok_or(DecodeError("a size is too large"))
     }
 
     /// The number of things that follow, each has at least an item.
-    fn count(&mut self) -> Result<usize, Damaged> {
+    fn count(&mut self) -> Result<usize, DecodeError> {
         let count = self.size()?;
         if count > self.items.len() {
-            return Err(Damaged("definitions of indexes end early"));
+            return Err(DecodeError("definitions of indexes end early"));
         }
         Ok(count)
     }
 
-    fn flag(&mut self) -> Result<bool, Damaged> {
+    fn flag(&mut self) -> Result<bool, DecodeError> {
         self.number().map(|n| n != 0)
     }
 
-    fn double(&mut self) -> Result<f64, Damaged> {
+    fn double(&mut self) -> Result<f64, DecodeError> {
         match self.next()? {
             Item::Double(n) => Ok(*n),
-            _ => Err(Damaged("a field of a definition is no double")),
+            _ => Err(DecodeError("a field of a definition is no double")),
         }
     }
 
-    fn bytes(&mut self) -> Result<&'i [u8], Damaged> {
+    fn bytes(&mut self) -> Result<&'i [u8], DecodeError> {
         match self.next()? {
             Item::Text(text) => Ok(text),
-            _ => Err(Damaged("a field of a definition is no string")),
+            _ => Err(DecodeError("a field of a definition is no string")),
         }
     }
 
     /// A text, without the NUL at the end.
-    fn text(&mut self) -> Result<Vec<u8>, Damaged> {
+    fn text(&mut self) -> Result<Vec<u8>, DecodeError> {
         let text = self.bytes()?;
         Ok(text.strip_suffix(b"\0").unwrap_or(text).to_vec())
     }
 
-    fn optional(&mut self) -> Result<Option<Vec<u8>>, Damaged> {
+    fn optional(&mut self) -> Result<Option<Vec<u8>>, DecodeError> {
         Ok(if self.flag()? {
             Some(self.text()?)
         } else {
@@ -122,12 +124,12 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn texts(&mut self) -> Result<Vec<Vec<u8>>, Damaged> {
+    fn texts(&mut self) -> Result<Vec<Vec<u8>>, DecodeError> {
         let count = self.count()?;
         (0..count).map(|_| self.text()).collect()
     }
 
-    fn index(&mut self) -> Result<Definition, Damaged> {
+    fn index(&mut self) -> Result<Definition, DecodeError> {
         let name = self.text()?;
         let bits = self.number()?;
         let has = |bit: u64| bits & bit != 0;
@@ -169,7 +171,7 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn field(&mut self) -> Result<Field, Damaged> {
+    fn field(&mut self) -> Result<Field, DecodeError> {
         let name = self.text()?;
         let path = if self.version >= PATHS {
             self.optional()?
@@ -209,7 +211,7 @@ impl<'i> Reader<'i> {
                 _ => ShapeSpace::Spherical,
             }),
             types::VECTOR => FieldKind::Vector(self.vector(path.as_deref())?),
-            _ => return Err(Damaged("a field has several types, or an unknown one")),
+            _ => return Err(DecodeError("a field has several types, or an unknown one")),
         };
         Ok(Field {
             path: path.unwrap_or_else(|| name.clone()),
@@ -223,9 +225,9 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn vector(&mut self, path: Option<&[u8]>) -> Result<Vector, Damaged> {
+    fn vector(&mut self, path: Option<&[u8]>) -> Result<Vector, DecodeError> {
         if self.version < VECTORS {
-            return Err(Damaged("indexes before version 19 have no vectors"));
+            return Err(DecodeError("indexes before version 19 have no vectors"));
         }
         if self.version >= LENGTHS {
             // Bytes of a vector.
@@ -236,14 +238,14 @@ impl<'i> Reader<'i> {
             0 => true,
             1 if !is_tiered => false,
             2 if is_tiered => false,
-            _ => return Err(Damaged("an algorithm of vectors is not known")),
+            _ => return Err(DecodeError("an algorithm of vectors is not known")),
         };
         let (mut is_svs, mut threshold) = (false, 0);
         if !is_flat && is_tiered {
             match self.number()? {
                 1 => {}
                 3 if self.version >= SHORTER => is_svs = true,
-                _ => return Err(Damaged("an algorithm of vectors is not known")),
+                _ => return Err(DecodeError("an algorithm of vectors is not known")),
             }
             // After how many vectors it learns to compress; of HNSW, when it takes vectors.
             threshold = self.size()?;
@@ -255,14 +257,14 @@ impl<'i> Reader<'i> {
             3 => Element::Float16,
             4 => Element::Int8,
             5 => Element::Uint8,
-            _ => return Err(Damaged("a type of vectors is not known")),
+            _ => return Err(DecodeError("a type of vectors is not known")),
         };
         let dimensions = self.size()?;
         let metric = match self.number()? {
             0 => Metric::L2,
             1 => Metric::InnerProduct,
             2 => Metric::Cosine,
-            _ => return Err(Damaged("a distance of vectors is not known")),
+            _ => return Err(DecodeError("a distance of vectors is not known")),
         };
         // In files from before this fact was written, the path shows it.
         let is_manifold = |path: &[u8]| has(path, b"[*]") || has(path, b"..");
@@ -292,7 +294,7 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn hnsw(&mut self, is_longer: bool) -> Result<Hnsw, Damaged> {
+    fn hnsw(&mut self, is_longer: bool) -> Result<Hnsw, DecodeError> {
         let (m, ef_construction, ef_runtime) = (self.size()?, self.size()?, self.size()?);
         let epsilon = if is_longer { 0.01 } else { self.double()? };
         if self.version >= RERANK {
@@ -306,7 +308,7 @@ impl<'i> Reader<'i> {
         })
     }
 
-    fn svs(&mut self, threshold: usize) -> Result<Svs, Damaged> {
+    fn svs(&mut self, threshold: usize) -> Result<Svs, DecodeError> {
         let bits = self.number()?;
         let compression = COMPRESSIONS.iter().find(|(_, its)| *its == bits);
         let (graph_max_degree, construction_window) = (self.size()?, self.size()?);
@@ -323,11 +325,11 @@ impl<'i> Reader<'i> {
     }
 
     /// The rule for keys; the text of the filter if the filter cannot be read.
-    fn rule(&mut self, schema: &mut Schema) -> Result<Option<Vec<u8>>, Damaged> {
+    fn rule(&mut self, schema: &mut Schema) -> Result<Option<Vec<u8>>, DecodeError> {
         schema.key_type = match self.text()?.as_slice() {
             b"HASH" => KeyType::Hash,
             b"JSON" => KeyType::Json,
-            _ => return Err(Damaged("the type of an index's keys is not known")),
+            _ => return Err(DecodeError("the type of an index's keys is not known")),
         };
         schema.prefixes = self.texts()?;
         if schema.prefixes.is_empty() {
@@ -345,7 +347,7 @@ impl<'i> Reader<'i> {
         schema.payload_field = self.optional()?;
         schema.score = self.double()?;
         let language = Language::numbered(self.number()?);
-        schema.language = language.ok_or(Damaged("the language of an index is not known"))?;
+        schema.language = language.ok_or(DecodeError("the language of an index is not known"))?;
         schema.names_language = schema.language != Language::English;
         if self.version >= INDEX_ALL {
             schema.indexes_all = self.flag()?;

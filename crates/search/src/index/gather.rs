@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::Refusal;
 use super::vectors::{self, RowsOf};
-use crate::document::{Document, Found, Item};
+use crate::document::{Document, Item, PathValues};
 use crate::schema::{Field, FieldKind, KeyType, Schema, Tag};
 use crate::text::in_small_letters;
 
@@ -57,11 +57,11 @@ pub(crate) fn gather<'d>(
     Ok(())
 }
 
-type Taken<'d> = Result<(Values<'d>, Option<Cow<'d, [u8]>>), Vec<u8>>;
+type FieldResult<'d> = Result<(Values<'d>, Option<Cow<'d, [u8]>>), Vec<u8>>;
 
-fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
+fn of_hash<'d>(field: &Field, found: PathValues<'d>) -> FieldResult<'d> {
     let text = match found {
-        Found::One(Item::Text(text)) => text,
+        PathValues::One(Item::Text(text)) => text,
         _ => return Ok((Values::Missing, None)),
     };
     let sorted = field.is_sortable.then(|| text.clone());
@@ -75,16 +75,16 @@ fn of_hash<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
     Ok((values, sorted))
 }
 
-fn of_json<'d>(field: &Field, found: Found<'d>) -> Taken<'d> {
+fn of_json<'d>(field: &Field, found: PathValues<'d>) -> FieldResult<'d> {
     let takes_whole = matches!(field.kind, FieldKind::Vector(_) | FieldKind::Shape(_));
-    let is_list = matches!(found, Found::One(Item::List(_)));
+    let is_list = matches!(found, PathValues::One(Item::List(_)));
     let items = match found {
-        Found::Nothing => return Ok((Values::Missing, None)),
-        Found::One(Item::Null) => return Ok((Values::Missing, None)),
+        PathValues::Nothing => return Ok((Values::Missing, None)),
+        PathValues::One(Item::Null) => return Ok((Values::Missing, None)),
         // A vector's path finds a list, or several; a shape is never a list.
-        Found::One(Item::List(items)) if !takes_whole => items,
-        Found::One(item) => vec![item],
-        Found::Several(items) => items,
+        PathValues::One(Item::List(items)) if !takes_whole => items,
+        PathValues::One(item) => vec![item],
+        PathValues::Several(items) => items,
     };
     if let FieldKind::Vector(options) = &field.kind {
         return Ok((Values::Vectors(vectors::of_items(options, &items)?), None));
@@ -209,15 +209,15 @@ mod tests {
         let field = tag("g");
         let text = || Item::Text(Cow::Borrowed(b"x"));
         for (found, is_taken) in [
-            (Found::One(Item::Bool(true)), true),
-            (Found::Several(vec![Item::Bool(true), text()]), false),
+            (PathValues::One(Item::Bool(true)), true),
+            (PathValues::Several(vec![Item::Bool(true), text()]), false),
             (
-                Found::One(Item::List(vec![text(), Item::Bool(false)])),
+                PathValues::One(Item::List(vec![text(), Item::Bool(false)])),
                 false,
             ),
-            (Found::One(Item::List(vec![Item::Bool(false)])), false),
-            (Found::One(Item::List(vec![text(), Item::Null])), true),
-            (Found::Several(vec![text(), Item::Null]), true),
+            (PathValues::One(Item::List(vec![Item::Bool(false)])), false),
+            (PathValues::One(Item::List(vec![text(), Item::Null])), true),
+            (PathValues::Several(vec![text(), Item::Null]), true),
         ] {
             assert_eq!(of_json(&field, found).is_ok(), is_taken);
         }

@@ -48,9 +48,9 @@ mod vectors;
 
 pub use columns::SortValue;
 pub use figures::{Faults, Figures};
-pub use refusals::Refused;
+pub use refusals::RefusedDocument;
 
-pub(crate) use columns::Interned;
+pub(crate) use columns::InternedColumn;
 pub(crate) use documents::{Changes, Documents, Facts, IdTable};
 pub(crate) use numbers::{Bounds, Numbers};
 pub(crate) use order::{head_of, to_successor};
@@ -59,7 +59,7 @@ pub(crate) use postings::{END, PostingCursor};
 pub(crate) use shapes::Shapes;
 pub(crate) use tags::{TagEntry, Tags};
 pub(crate) use terms::{Term, TermWalk, Terms};
-pub(crate) use vectors::{GraphSearch, Near, Nearest, Searched, Vectors};
+pub(crate) use vectors::{GraphSearch, Near, Nearest, SearchOutcome, Vectors};
 
 use refusals::Refusals;
 use std::collections::BTreeMap;
@@ -197,12 +197,12 @@ impl Index {
     }
 
     /// Counts a document that it lacks for a reason of the server's.
-    pub fn note_fault(&mut self, message: &[u8], key: &[u8]) {
+    pub fn count_fault(&mut self, message: &[u8], key: &[u8]) {
         self.faults.count(message, key);
     }
 
     /// The documents that the index refused, the latest last; at most 128.
-    pub fn refused(&self) -> impl ExactSizeIterator<Item = &Refused> {
+    pub fn refused(&self) -> impl ExactSizeIterator<Item = &RefusedDocument> {
         self.refusals.iter()
     }
 
@@ -230,7 +230,7 @@ impl Index {
             let column = field.is_sortable.then(|| match field.kind {
                 FieldKind::Number => Column::Numbers(Vec::new()),
                 FieldKind::Tag(_) => Column::Tags {
-                    values: Interned::default(),
+                    values: InternedColumn::default(),
                     is_unnormalised: field.is_unnormalised,
                 },
                 _ => Column::Texts {
@@ -343,7 +343,7 @@ impl Index {
     }
 
     /// The numbers that stand for equal values of a SORTABLE field; `None`: it has none.
-    pub(crate) fn interned(&self, field: usize) -> Option<&Interned> {
+    pub(crate) fn interned(&self, field: usize) -> Option<&InternedColumn> {
         self.fields.get(field)?.column.as_ref()?.interned()
     }
 

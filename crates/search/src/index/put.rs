@@ -15,7 +15,7 @@ use super::gather::{Values, for_each_tag, gather};
 use super::terms::TermId;
 use super::texts::{Analysis, Context, TextField};
 use super::{Index, Numbers, Outcome, Part, Refusal, Shapes, Tags, shapes};
-use crate::document::{Document, Found, Item};
+use crate::document::{Document, Item, PathValues};
 use crate::hit::DocumentId;
 use crate::schema::{Field, FieldKind, Schema};
 use crate::text::Language;
@@ -36,7 +36,7 @@ pub(super) struct Room {
 /// A document is taken out of so many terms together.
 const TOGETHER: usize = 32;
 
-type Gathered<'d> = Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>;
+type FieldValues<'d> = Vec<(Values<'d>, Option<Cow<'d, [u8]>>)>;
 
 impl Index {
     /// Puts a new document, or one that changed: all of it, or nothing. A refused document is
@@ -67,7 +67,7 @@ impl Index {
         &mut self,
         key: &[u8],
         document: &dyn Document,
-        values: &Gathered<'_>,
+        values: &FieldValues<'_>,
         room: &mut Room,
     ) {
         let known = self.documents.find(key);
@@ -106,7 +106,7 @@ impl Index {
     }
 
     /// A hash of all that decides the entries of texts.
-    fn text_hash(&self, language: Language, values: &Gathered<'_>) -> u64 {
+    fn text_hash(&self, language: Language, values: &FieldValues<'_>) -> u64 {
         let mut hash = self.generation << 8 | language.number();
         for (state, (values, _)) in self.fields.iter().zip(values) {
             if let (Part::Text(bit), Values::Texts(texts)) = (&state.part, values) {
@@ -123,7 +123,7 @@ impl Index {
         &mut self,
         id: u32,
         language: Language,
-        values: &Gathered<'_>,
+        values: &FieldValues<'_>,
         room: &mut Room,
         facts: &mut Facts,
     ) {
@@ -194,7 +194,7 @@ impl Index {
         &mut self,
         (id, key): (u32, &[u8]),
         is_known: bool,
-        values: &Gathered<'_>,
+        values: &FieldValues<'_>,
         room: &mut Room,
     ) {
         let mut old = is_known.then(|| self.documents.traces(id));
@@ -414,7 +414,7 @@ fn compare(old: &[f64], new: &[f64], mut each: impl FnMut(f64, bool)) {
 
 fn text_at<'d>(document: &'d dyn Document, path: &[u8]) -> Option<Cow<'d, [u8]>> {
     match document.find(path) {
-        Found::One(Item::Text(text)) => Some(text),
+        PathValues::One(Item::Text(text)) => Some(text),
         _ => None,
     }
 }
@@ -436,8 +436,8 @@ fn score_of(schema: &Schema, document: &dyn Document) -> f32 {
         .score_field
         .as_ref()
         .and_then(|path| match document.find(path) {
-            Found::One(Item::Text(text)) => russet_base::numbers::float::parse_double(&text),
-            Found::One(Item::Number(number)) => Some(number),
+            PathValues::One(Item::Text(text)) => russet_base::numbers::float::parse_double(&text),
+            PathValues::One(Item::Number(number)) => Some(number),
             _ => None,
         });
     named.unwrap_or(schema.score) as f32

@@ -14,7 +14,7 @@ const REASON_MAX: usize = 256;
 
 /// A document that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedDocument {
     pub key: Box<[u8]>,
     /// The field's place in the schema.
     pub field: usize,
@@ -24,7 +24,7 @@ pub struct Refused {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    all: VecDeque<Refused>,
+    all: VecDeque<RefusedDocument>,
 }
 
 impl Refusals {
@@ -36,7 +36,7 @@ impl Refusals {
         if self.all.len() == KEPT {
             self.all.pop_front();
         }
-        self.all.push_back(Refused {
+        self.all.push_back(RefusedDocument {
             key: key.into(),
             field,
             reason: reason[..reason.len().min(REASON_MAX)].to_vec(),
@@ -50,7 +50,7 @@ impl Refusals {
         }
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Refused> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &RefusedDocument> {
         self.all.iter()
     }
 }

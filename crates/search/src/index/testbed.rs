@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::document::{Document, Found, Item};
+use crate::document::{Document, Item, PathValues};
 use crate::hit::Hit;
 use crate::index::Index;
 use crate::query::{Dialect, Node, Params, parse};
@@ -13,10 +13,10 @@ use crate::search::Search;
 pub(crate) struct Hash<'h>(pub(crate) &'h [(&'h str, &'h str)]);
 
 impl Document for Hash<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let found = self.0.iter().find(|(name, _)| name.as_bytes() == path);
         let text = found.map(|(_, text)| Item::Text(Cow::Borrowed(text.as_bytes())));
-        text.map_or(Found::Nothing, Found::One)
+        text.map_or(PathValues::Nothing, PathValues::One)
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::testbed::{Hash, field, hits, hits_with, root, tag, text};
 use super::{Index, Outcome, Part, Refusal, SortValue};
-use crate::document::{Document, Found, Item};
+use crate::document::{Document, Item, PathValues};
 use crate::query::Params;
 use crate::schema::{Algorithm, Element, Field, FieldKind, KeyType, Metric, Schema, Vector};
 use crate::search::Search;
@@ -238,12 +238,12 @@ proptest! {
 }
 
 /// A JSON document: paths and what they find.
-struct Json(Vec<(&'static str, Found<'static>)>);
+struct Json(Vec<(&'static str, PathValues<'static>)>);
 
 impl Document for Json {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let found = self.0.iter().find(|(name, _)| name.as_bytes() == path);
-        found.map_or(Found::Nothing, |(_, found)| found.clone())
+        found.map_or(PathValues::Nothing, |(_, found)| found.clone())
     }
 }
 
@@ -270,8 +270,8 @@ fn json_index() -> Index {
 
 #[test]
 fn json_values_are_taken_or_refused_by_their_types() {
-    use Found::{One, Several};
     use Item::{Bool, List, Null, Number, Object};
+    use PathValues::{One, Several};
     let list = |items: &[Item<'static>]| One(List(items.to_vec()));
     for (path, found, is_taken) in [
         ("t", One(string("hello")), true),
@@ -317,14 +317,14 @@ fn json_values_are_taken_or_refused_by_their_types() {
 #[test]
 fn lists_of_json_are_several_values() {
     let mut index = json_index();
-    let numbers = Found::One(Item::List(vec![Item::Number(1.0), Item::Number(7.0)]));
-    let texts = Found::One(Item::List(vec![string("one two"), string("three")]));
+    let numbers = PathValues::One(Item::List(vec![Item::Number(1.0), Item::Number(7.0)]));
+    let texts = PathValues::One(Item::List(vec![string("one two"), string("three")]));
     let rows = [5.0, 1.0].map(|n| Item::List(vec![Item::Number(n)]));
     let document = Json(vec![
         ("n", numbers),
         ("t", texts.clone()),
         ("g", texts),
-        ("v", Found::Several(rows.to_vec())),
+        ("v", PathValues::Several(rows.to_vec())),
     ]);
     assert_eq!(index.put(b"k", &document), Outcome::Indexed);
     let search = Search::default();
@@ -566,8 +566,8 @@ fn an_empty_text_is_no_word() {
 struct Numbers(Vec<f64>);
 
 impl Document for Numbers {
-    fn find(&self, _: &[u8]) -> Found<'_> {
-        Found::Several(self.0.iter().map(|n| Item::Number(*n)).collect())
+    fn find(&self, _: &[u8]) -> PathValues<'_> {
+        PathValues::Several(self.0.iter().map(|n| Item::Number(*n)).collect())
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! Fields that the schema lacks, and fields of other types, match nothing, as in RediSearch 2.10.
 
-use super::counted::{Counted, PartProfile};
+use super::counted::{PartProfile, ProfiledCursor};
 use super::near::{metres, squares};
 use super::positions::Nearness;
-use super::prepare::found::{Found, TagField};
+use super::prepare::found::{PartMatches, TagField};
 use super::prepare::tallies::Tallies;
 use super::statistics::Numbers;
 use super::{Cursor, END, Ids, Intersection, Role, Union, WordCursor};
 use crate::index::{Bounds, Index, Part, Term};
 use crate::query::{Fields, Kind, Node, QueryError, Range};
-use crate::score::{Scoring, WORDS};
+use crate::score::{ScoreContext, WORDS};
 use crate::search::Search;
 use crate::text::counted;
 use russet_base::clock;
@@ -24,7 +24,7 @@ pub(super) const LEAF_MAX: usize = 16;
 pub(super) struct Builder<'i, 's> {
     pub(super) index: &'i Index,
     pub(super) search: &'s Search,
-    pub(super) scoring: Scoring,
+    pub(super) scoring: ScoreContext,
     /// The names of distances, in the order of the query.
     pub(super) distance_names: Vec<Vec<u8>>,
     /// Whether a part stands for more terms than it may.
@@ -47,14 +47,14 @@ pub(super) struct Builder<'i, 's> {
     pub(super) numbers: Numbers,
 }
 
-pub(super) type Built<'i> = Result<Cursor<'i>, QueryError>;
+pub(super) type CursorResult<'i> = Result<Cursor<'i>, QueryError>;
 
 impl<'i, 's> Builder<'i, 's> {
     pub(super) fn new(index: &'i Index, search: &'s Search) -> Builder<'i, 's> {
         Builder {
             index,
             search,
-            scoring: Scoring::new(search, index.len(), index.documents().length_total()),
+            scoring: ScoreContext::new(search, index.len(), index.documents().length_total()),
             distance_names: Vec::new(),
             is_cut: false,
             estimates: false,
@@ -82,12 +82,12 @@ impl<'i, 's> Builder<'i, 's> {
     }
 
     /// The terms or documents that were found for a part.
-    pub(super) fn found(&self, node: &Node) -> Found {
-        let found = node.found.get::<Found>();
-        found.cloned().unwrap_or(Found::Nothing)
+    pub(super) fn found(&self, node: &Node) -> PartMatches {
+        let found = node.found.get::<PartMatches>();
+        found.cloned().unwrap_or(PartMatches::Nothing)
     }
 
-    pub(super) fn build(&mut self, node: &Node) -> Built<'i> {
+    pub(super) fn build(&mut self, node: &Node) -> CursorResult<'i> {
         let began = self.began();
         let part = self.part(node)?;
         let part = self.counted(part, |part| PartProfile::of_node(node, part));
@@ -120,10 +120,10 @@ impl<'i, 's> Builder<'i, 's> {
             return part;
         }
         let name = name(&part);
-        Counted::of(part, name, self.limit)
+        ProfiledCursor::of(part, name, self.limit)
     }
 
-    fn part(&mut self, node: &Node) -> Built<'i> {
+    fn part(&mut self, node: &Node) -> CursorResult<'i> {
         match &node.kind {
             Kind::Everything => Ok(Cursor::Ids(self.everything(Role::Everything, node.weight))),
             Kind::Word(text) | Kind::Expanded(text) => Ok(self.word(node, text)),
@@ -193,7 +193,7 @@ impl<'i, 's> Builder<'i, 's> {
 
     /// The cursor of a whole query; INKEYS is another part of the query, or the first condition of
     /// nearest vectors.
-    pub(super) fn build_root(&mut self, root: &Node) -> Built<'i> {
+    pub(super) fn build_root(&mut self, root: &Node) -> CursorResult<'i> {
         if self.search.statistics.is_some() {
             self.numbers = Numbers::of(root);
         }
@@ -234,7 +234,7 @@ impl<'i, 's> Builder<'i, 's> {
         parts: &[Node],
         is_exact: bool,
         first: Option<Cursor<'i>>,
-    ) -> Built<'i> {
+    ) -> CursorResult<'i> {
         if let ([part], None) = (parts, &first) {
             return self.build(part);
         }
@@ -268,7 +268,7 @@ impl<'i, 's> Builder<'i, 's> {
         ))))
     }
 
-    fn tags(&mut self, node: &Node, field: &[u8], values: &[Node]) -> Built<'i> {
+    fn tags(&mut self, node: &Node, field: &[u8], values: &[Node]) -> CursorResult<'i> {
         let (Some(of), Some((_, Part::Tags(tags)))) =
             (TagField::of(self.index, field), self.index.part(field))
         else {
@@ -295,7 +295,7 @@ impl<'i, 's> Builder<'i, 's> {
     }
 
     /// Numbers in a range; $weight has no effect on them.
-    fn range(&self, node: &Node, field: &[u8], range: Range) -> Built<'i> {
+    fn range(&self, node: &Node, field: &[u8], range: Range) -> CursorResult<'i> {
         let Some((_, Part::Numbers(numbers))) = self.index.part(field) else {
             return Ok(Cursor::Empty);
         };
@@ -313,7 +313,7 @@ impl<'i, 's> Builder<'i, 's> {
         if self.estimates {
             return Ok(self.estimated(len));
         }
-        let Found::Documents(_, gathered) = self.found(node) else {
+        let PartMatches::Documents(_, gathered) = self.found(node) else {
             return Ok(Cursor::Empty);
         };
         let ids = Ids::gathered(gathered, Role::Numbers, 1.0, self.from);
@@ -321,7 +321,7 @@ impl<'i, 's> Builder<'i, 's> {
     }
 
     /// Documents that were gathered for a part.
-    fn members(&self, node: &Node, role: Role<'i>, weight: f64) -> Built<'i> {
+    fn members(&self, node: &Node, role: Role<'i>, weight: f64) -> CursorResult<'i> {
         if self.checks && matches!(node.kind, Kind::Near { .. }) {
             return Ok(Cursor::Empty);
         }
@@ -329,7 +329,7 @@ impl<'i, 's> Builder<'i, 's> {
             let documents = self.estimate_of_members(node)?;
             return Ok(self.estimated(documents));
         }
-        let Found::Documents(_, gathered) = self.found(node) else {
+        let PartMatches::Documents(_, gathered) = self.found(node) else {
             return Ok(Cursor::Empty);
         };
         if gathered.len() == 0 {

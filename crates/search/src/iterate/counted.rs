@@ -31,7 +31,7 @@ pub struct PartProfile {
 }
 
 /// See the module.
-pub(crate) struct Counted<'i> {
+pub(crate) struct ProfiledCursor<'i> {
     pub(crate) part: Cursor<'i>,
     facts: PartProfile,
     /// Of the nodes that it was made of, if the query is analysed.
@@ -40,12 +40,12 @@ pub(crate) struct Counted<'i> {
     limit: u32,
 }
 
-impl<'i> Counted<'i> {
+impl<'i> ProfiledCursor<'i> {
     /// A counted part, with the name that FT.PROFILE shows.
     pub(super) fn of(part: Cursor<'i>, facts: PartProfile, limit: u32) -> Cursor<'i> {
         let reads = u64::from(part.id() < limit);
         let facts = PartProfile { reads, ..facts };
-        Cursor::Counted(Box::new(Counted {
+        Cursor::Counted(Box::new(ProfiledCursor {
             part,
             facts,
             tallies: Vec::new(),

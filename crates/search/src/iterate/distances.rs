@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::prepare::Measured;
+use super::prepare::DocumentDistances;
 use super::{Cursor, END};
 
 /// A walk over documents with distances.
 pub(crate) struct Distances<'i> {
-    of: Arc<Measured>,
+    of: Arc<DocumentDistances>,
     id: u32,
     distance: f64,
     /// The condition that the documents passed, on the same document.
@@ -20,7 +20,7 @@ pub(crate) struct Distances<'i> {
 impl<'i> Distances<'i> {
     /// On the first document that is `from` or more.
     pub(crate) fn new(
-        of: Arc<Measured>,
+        of: Arc<DocumentDistances>,
         filter: Option<Cursor<'i>>,
         place: Option<usize>,
         weight: f64,

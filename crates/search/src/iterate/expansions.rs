@@ -8,9 +8,9 @@ use memchr::memmem;
 use std::fmt::{Debug, Formatter};
 use std::sync::OnceLock;
 
-use super::build::{Builder, Built, expansion};
+use super::build::{Builder, CursorResult, expansion};
 use super::counted::PartProfile;
-use super::prepare::found::Found;
+use super::prepare::found::PartMatches;
 use super::statistics::space_of;
 use super::{Cursor, Ids, Role};
 use crate::index::{Pair, TagEntry, Tags, Term, pairs_of};
@@ -167,7 +167,7 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
 
 impl<'i> Builder<'i, '_> {
     /// The terms that a part stands for, as a union.
-    pub(super) fn expansions(&mut self, node: &Node) -> Built<'i> {
+    pub(super) fn expansions(&mut self, node: &Node) -> CursorResult<'i> {
         let Some(fields) = self.index.fields_of(node) else {
             return Ok(Cursor::Empty);
         };
@@ -177,7 +177,7 @@ impl<'i> Builder<'i, '_> {
         if self.estimates {
             return self.estimate_of_terms(node);
         }
-        let Found::Terms { terms, is_cut } = self.found(node) else {
+        let PartMatches::Terms { terms, is_cut } = self.found(node) else {
             return Ok(Cursor::Empty);
         };
         self.is_cut |= is_cut;
@@ -189,7 +189,7 @@ impl<'i> Builder<'i, '_> {
 
     /// About as many documents as the terms of a part have: all, if more than a few terms would
     /// have to be asked.
-    fn estimate_of_terms(&mut self, node: &Node) -> Built<'i> {
+    fn estimate_of_terms(&mut self, node: &Node) -> CursorResult<'i> {
         let test = Test::of(node, self.search.prefix_min, true);
         let Some(test) = test else {
             return Ok(Cursor::Empty);
@@ -296,7 +296,7 @@ impl<'i> Builder<'i, '_> {
         if self.estimates {
             return Ok(Some(self.estimate_of_tags(&test, tags)));
         }
-        let Found::Terms { terms, is_cut } = self.found(value) else {
+        let PartMatches::Terms { terms, is_cut } = self.found(value) else {
             return Ok(None);
         };
         self.is_cut |= is_cut;

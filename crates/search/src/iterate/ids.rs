@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::END;
-use super::prepare::Gathered;
+use super::prepare::DocumentSet;
 
 /// The part of a query that a set stands for, because scores depend on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ enum Source<'i> {
 
 enum Bits<'i> {
     Index(&'i [u64]),
-    Gathered(Arc<Gathered>),
+    Gathered(Arc<DocumentSet>),
 }
 
 impl Deref for Bits<'_> {
@@ -46,7 +46,7 @@ impl Deref for Bits<'_> {
 
 enum List {
     Own(Vec<u32>),
-    Gathered(Arc<Gathered>),
+    Gathered(Arc<DocumentSet>),
 }
 
 impl Deref for List {
@@ -106,7 +106,12 @@ impl<'i> Ids<'i> {
     }
 
     /// Documents that were gathered.
-    pub(crate) fn gathered(of: Arc<Gathered>, role: Role<'i>, weight: f64, from: u32) -> Ids<'i> {
+    pub(crate) fn gathered(
+        of: Arc<DocumentSet>,
+        role: Role<'i>,
+        weight: f64,
+        from: u32,
+    ) -> Ids<'i> {
         let len = of.len() as u64;
         let source = match of.bits() {
             Some(_) => Source::Bits(Bits::Gathered(of)),

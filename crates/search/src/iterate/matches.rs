@@ -13,17 +13,17 @@ use super::blocks::{Blocks, Filler};
 use super::build::Builder;
 use super::counted::{self, PartProfile};
 use super::{Cursor, Role};
-use crate::hit::{DocumentId, Hit, Scored};
+use crate::hit::{DocumentId, Hit, ScoredDocument};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
-use crate::score::{Scorer, Scoring};
+use crate::score::{ScoreContext, Scorer};
 use crate::search::Search;
 
 /// A walk over the documents that a query matches, ascending by number, within a window of these.
 pub struct Matches<'i> {
     index: &'i Index,
     root: Cursor<'i>,
-    scoring: Option<Scoring>,
+    scoring: Option<ScoreContext>,
     explains: bool,
     /// Whether hits have the words that they matched.
     with_terms: bool,
@@ -91,7 +91,7 @@ impl Index {
         let search = builder.search;
         let cursor = builder.build_root(root)?;
         let scoring = search.scores.then_some(builder.scoring);
-        let is_of_sums = scoring.as_ref().is_none_or(Scoring::is_of_sums);
+        let is_of_sums = scoring.as_ref().is_none_or(ScoreContext::is_of_sums);
         // Reads are counted where they happen.
         let is_asked_more = search.explains || search.profiles || search.terms;
         let are_all = builder.distance_names.is_empty() && search.among.is_none();
@@ -149,7 +149,7 @@ impl Matches<'_> {
     }
 
     /// Adds the next documents with their scores, at most `most`; none if there are no more.
-    pub fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    pub fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         let (begin, end) = (out.len(), out.len() + most);
         if let Some(blocks) = &mut self.blocks {
             let filler = Filler {
@@ -172,7 +172,7 @@ impl Matches<'_> {
             return;
         }
         let all = self.by_ref().take(most);
-        out.extend(all.map(|hit| Scored {
+        out.extend(all.map(|hit| ScoredDocument {
             document: hit.document,
             score: hit.score,
         }));
@@ -203,7 +203,8 @@ impl Iterator for Matches<'_> {
                 documents,
                 limit: self.limit,
             };
-            let Scored { document, score } = *blocks.next(&mut self.root, filler).first()?;
+            let ScoredDocument { document, score } =
+                *blocks.next(&mut self.root, filler).first()?;
             blocks.take(1);
             return Some(Hit {
                 document,

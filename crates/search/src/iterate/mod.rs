@@ -55,7 +55,7 @@ pub use prepare::tallies::Figures;
 pub use prepare::{Clock, Preparation};
 pub use windows::{Course, Windows};
 
-pub(crate) use counted::Counted;
+pub(crate) use counted::ProfiledCursor;
 pub(crate) use distances::Distances;
 pub(crate) use expansions::Test;
 pub(crate) use ids::{Ids, Role};
@@ -73,22 +73,22 @@ pub(crate) enum Cursor<'i> {
     Ids(Ids<'i>),
     Intersection(Box<Intersection<'i>>),
     Union(Box<Union<'i>>),
-    Not(Box<Rest<'i>>),
-    Optional(Box<Rest<'i>>),
+    Not(Box<FullScan<'i>>),
+    Optional(Box<FullScan<'i>>),
     Distances(Box<Distances<'i>>),
-    Counted(Box<Counted<'i>>),
+    Counted(Box<ProfiledCursor<'i>>),
 }
 
 /// A walk over all documents with a part of them: for NOT the documents outside of it, for OPTIONAL
 /// all.
-pub(crate) struct Rest<'i> {
+pub(crate) struct FullScan<'i> {
     pub(crate) all: Ids<'i>,
     pub(crate) part: Cursor<'i>,
     /// The part is not asked from this document on.
     pub(crate) limit: u32,
 }
 
-impl Rest<'_> {
+impl FullScan<'_> {
     /// Moves to the first document, from here on, that the part does not match.
     fn skip_part(&mut self) {
         while self.all.id() < self.limit {
@@ -104,7 +104,7 @@ impl Rest<'_> {
 impl<'i> Cursor<'i> {
     /// All documents outside a part.
     pub(crate) fn not(all: Ids<'i>, part: Cursor<'i>, limit: u32) -> Cursor<'i> {
-        let mut rest = Box::new(Rest { all, part, limit });
+        let mut rest = Box::new(FullScan { all, part, limit });
         rest.skip_part();
         Cursor::Not(rest)
     }
@@ -117,7 +117,7 @@ impl<'i> Cursor<'i> {
         limit: u32,
     ) -> Cursor<'i> {
         part.set_weight(weight);
-        let mut rest = Box::new(Rest { all, part, limit });
+        let mut rest = Box::new(FullScan { all, part, limit });
         rest.part.seek(rest.all.id());
         Cursor::Optional(rest)
     }

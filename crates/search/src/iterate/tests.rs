@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::prepare::Gathered;
+use super::prepare::DocumentSet;
 use super::{Cursor, END, Ids, Intersection, Role, Union};
 
 type Set = BTreeSet<u32>;
@@ -69,7 +69,7 @@ impl Shape {
                 if list.len().is_multiple_of(2) {
                     return Cursor::Ids(Ids::listed(list, Role::Plain, 1.0, from));
                 }
-                let mut gathered = Gathered::new(DOCUMENTS, list.len() * (list.len() % 3));
+                let mut gathered = DocumentSet::new(DOCUMENTS, list.len() * (list.len() % 3));
                 list.iter().rev().for_each(|id| gathered.add(*id));
                 gathered.finish();
                 Cursor::Ids(Ids::gathered(gathered.into(), Role::Plain, 1.0, from))

@@ -1,14 +1,14 @@
 //! Cursors of vectors near to a vector, which `prepare::nearest` finds.
 
-use super::build::{Builder, Built};
-use super::prepare::found::Found;
+use super::build::{Builder, CursorResult};
+use super::prepare::found::PartMatches;
 use super::prepare::options::{Options, graph_of};
 use super::{Cursor, Distances};
 use crate::index::Part;
 use crate::query::{Node, QueryError, Reach, VectorQuery};
 
 impl<'i> Builder<'i, '_> {
-    pub(super) fn vector(&mut self, node: &Node, query: &VectorQuery) -> Built<'i> {
+    pub(super) fn vector(&mut self, node: &Node, query: &VectorQuery) -> CursorResult<'i> {
         let Some((field, Part::Vectors(vectors))) = self.index.part(&query.field) else {
             return Ok(Cursor::Empty);
         };
@@ -30,7 +30,7 @@ impl<'i> Builder<'i, '_> {
             let graph = graph_of(self.index, field);
             return self.vector_estimate(query, graph.map(|_| options.ef_runtime));
         }
-        let Found::Distances(measured) = self.found(node) else {
+        let PartMatches::Distances(measured) = self.found(node) else {
             return Ok(Cursor::Empty);
         };
         // The filter is for the scores of found documents; it is not counted, because it was walked
@@ -45,7 +45,7 @@ impl<'i> Builder<'i, '_> {
     }
 
     /// The number of documents that are compared, or that meet the condition; `ef`: the graph's.
-    fn vector_estimate(&mut self, query: &VectorQuery, ef: Option<usize>) -> Built<'i> {
+    fn vector_estimate(&mut self, query: &VectorQuery, ef: Option<usize>) -> CursorResult<'i> {
         if let Some(filter) = &query.filter {
             return self.build(filter);
         }

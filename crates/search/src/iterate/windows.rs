@@ -11,7 +11,7 @@
 
 use super::counted::PartProfile;
 use super::{END, Matches, prepare};
-use crate::hit::{Hit, Scored};
+use crate::hit::{Hit, ScoredDocument};
 use crate::index::Index;
 use crate::query::{Node, QueryError};
 use crate::search::Search;
@@ -150,7 +150,7 @@ impl<'i, 'w> Windows<'i, 'w> {
 
     /// The window has no more documents.
     fn close(&mut self) {
-        self.note_profile();
+        self.add_profile();
         let Some(matches) = self.matches.take() else {
             return;
         };
@@ -165,7 +165,7 @@ impl<'i, 'w> Windows<'i, 'w> {
         }
     }
 
-    fn note_profile(&mut self) {
+    fn add_profile(&mut self) {
         let counted = self.matches.as_ref().filter(|_| self.search.profiles);
         let Some(profile) = counted.map(Matches::profile) else {
             return;
@@ -190,7 +190,7 @@ impl<'i, 'w> Windows<'i, 'w> {
 
     /// Adds the next documents with their scores, at most `most`; none if there are no more in the
     /// window.
-    pub fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    pub fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         let Some(matches) = self.window() else {
             return;
         };
@@ -226,6 +226,6 @@ impl Drop for Windows<'_, '_> {
                 self.course.next = next;
             }
         }
-        self.note_profile();
+        self.add_profile();
     }
 }

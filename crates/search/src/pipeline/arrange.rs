@@ -16,16 +16,16 @@ use std::cmp::Ordering;
 use super::chunks::Chunks;
 use super::heap::PlaceHeap;
 use super::names::Names;
-use super::row::{Row, Seen, order};
+use super::row::{Row, ValueRef, order};
 use crate::expression::Value;
-use crate::hit::Scored;
+use crate::hit::ScoredDocument;
 use crate::index::Index;
 
 /// Rows while they come in, and then in order.
 #[derive(Debug)]
-pub(super) struct Arranged {
+pub(super) struct RowSorter {
     keys: Vec<Key>,
-    by: By,
+    by: SortOrder,
     /// Rows are groups, by so many properties, which have the first places. 0: they are none.
     properties: usize,
     /// The most rows that are kept, skipped rows included.
@@ -53,7 +53,7 @@ pub(super) struct Key {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+enum SortOrder {
     /// The best score first.
     Score,
     /// A bit for each key that descends.
@@ -63,7 +63,7 @@ enum By {
 /// A row as it is sorted.
 #[derive(Debug)]
 struct Entry {
-    by: By,
+    by: SortOrder,
     keys: SmallVec<[Option<Value>; 1]>,
     /// The properties of a group.
     group: SmallVec<[Value; 1]>,
@@ -71,23 +71,23 @@ struct Entry {
     at: u64,
 }
 
-impl Arranged {
+impl RowSorter {
     /// Rows by some keys, at most eight; `kept_max` of them, without the first `skipped`.
-    pub(super) fn by_keys(keys: Vec<Key>, skipped: usize, kept_max: usize) -> Arranged {
+    pub(super) fn by_keys(keys: Vec<Key>, skipped: usize, kept_max: usize) -> RowSorter {
         let directions = keys.iter().enumerate();
         let mask = directions.fold(0, |mask, (at, key)| {
             mask | u8::from(key.is_descending) << at
         });
-        Arranged::new(keys, By::Keys(mask), skipped, kept_max)
+        RowSorter::new(keys, SortOrder::Keys(mask), skipped, kept_max)
     }
 
     /// Rows by their scores.
-    pub(super) fn by_score(skipped: usize, kept_max: usize) -> Arranged {
-        Arranged::new(Vec::new(), By::Score, skipped, kept_max)
+    pub(super) fn by_score(skipped: usize, kept_max: usize) -> RowSorter {
+        RowSorter::new(Vec::new(), SortOrder::Score, skipped, kept_max)
     }
 
-    fn new(keys: Vec<Key>, by: By, skipped: usize, kept_max: usize) -> Arranged {
-        Arranged {
+    fn new(keys: Vec<Key>, by: SortOrder, skipped: usize, kept_max: usize) -> RowSorter {
+        RowSorter {
             keys,
             by,
             properties: 0,
@@ -104,7 +104,7 @@ impl Arranged {
     }
 
     /// Rows are groups, by so many properties, which have the first places.
-    pub(super) fn of_groups(mut self, properties: usize) -> Arranged {
+    pub(super) fn of_groups(mut self, properties: usize) -> RowSorter {
         self.properties = properties;
         self
     }
@@ -138,19 +138,22 @@ impl Arranged {
             let last = &self.entries[last];
             let keys = self.keys.iter();
             let keys = keys.map(|key| names.value(row, key.place, index));
-            let others = last.keys.iter().map(|key| key.as_ref().map(Seen::of));
+            let others = last.keys.iter().map(|key| key.as_ref().map(ValueRef::of));
             let group = self.group_of(row, names, index);
-            let others = (keys.zip(others), group.zip(last.group.iter().map(Seen::of)));
+            let others = (
+                keys.zip(others),
+                group.zip(last.group.iter().map(ValueRef::of)),
+            );
             let order = compare(self.by, others, (row.score, at), last.rank());
             if order != Ordering::Less {
                 return;
             }
         }
         let keys = self.keys.iter();
-        let keys = keys.map(|key| names.value(row, key.place, index).map(Seen::to_value));
+        let keys = keys.map(|key| names.value(row, key.place, index).map(ValueRef::to_value));
         let keys = keys.collect();
         let group = self.group_of(row, names, index);
-        let group = group.map(Seen::to_value).collect();
+        let group = group.map(ValueRef::to_value).collect();
         let entry = Entry {
             by: self.by,
             keys,
@@ -178,17 +181,17 @@ impl Arranged {
         row: &'r Row,
         names: &'r Names,
         index: &'r Index,
-    ) -> impl Iterator<Item = Seen<'r>> + use<'r> {
+    ) -> impl Iterator<Item = ValueRef<'r>> + use<'r> {
         (0..self.properties).map(move |place| {
             let value = names.value(row, place, index);
-            value.unwrap_or(Seen::Other(&Value::Null))
+            value.unwrap_or(ValueRef::Other(&Value::Null))
         })
     }
 
     /// Takes documents in that have nothing but scores, by a row that is used again and again.
     pub(super) fn add_all(
         &mut self,
-        scored: &[Scored],
+        scored: &[ScoredDocument],
         row: &mut Row,
         names: &Names,
         index: &Index,
@@ -198,9 +201,9 @@ impl Arranged {
             return;
         }
         *row = Row::default();
-        for Scored { document, score } in scored {
+        for ScoredDocument { document, score } in scored {
             // Of many documents, most score less than the documents that are kept.
-            if self.by == By::Score
+            if self.by == SortOrder::Score
                 && self.heap.len() == self.kept_max
                 && let Some(last) = self.heap.top()
                 && by_score((*score, u64::from(document.0)), self.entries[last].rank()).is_ge()
@@ -267,15 +270,15 @@ fn by_score(a: (f64, u64), b: (f64, u64)) -> Ordering {
 /// The order of two rows, with pairs of their keys and of their properties as groups, and with
 /// their scores and numbers.
 fn compare<'a>(
-    by: By,
+    by: SortOrder,
     (keys, groups): (
-        impl Iterator<Item = (Option<Seen<'a>>, Option<Seen<'a>>)>,
-        impl Iterator<Item = (Seen<'a>, Seen<'a>)>,
+        impl Iterator<Item = (Option<ValueRef<'a>>, Option<ValueRef<'a>>)>,
+        impl Iterator<Item = (ValueRef<'a>, ValueRef<'a>)>,
     ),
     a: (f64, u64),
     b: (f64, u64),
 ) -> Ordering {
-    let By::Keys(mask) = by else {
+    let SortOrder::Keys(mask) = by else {
         return by_score(a, b);
     };
     let mut is_descending = false;
@@ -307,9 +310,9 @@ fn compare<'a>(
 impl Ord for Entry {
     fn cmp(&self, other: &Entry) -> Ordering {
         let keys = self.keys.iter().zip(&other.keys);
-        let keys = keys.map(|(a, b)| (a.as_ref().map(Seen::of), b.as_ref().map(Seen::of)));
+        let keys = keys.map(|(a, b)| (a.as_ref().map(ValueRef::of), b.as_ref().map(ValueRef::of)));
         let groups = self.group.iter().zip(&other.group);
-        let groups = groups.map(|(a, b)| (Seen::of(a), Seen::of(b)));
+        let groups = groups.map(|(a, b)| (ValueRef::of(a), ValueRef::of(b)));
         compare(self.by, (keys, groups), self.rank(), other.rank())
     }
 }

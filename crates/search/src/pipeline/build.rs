@@ -3,14 +3,14 @@
 //! APPLY and FILTER see properties that are SORTABLE, loaded or made before; GROUPBY, reducers and
 //! SORTBY load other fields of the schema by themselves.
 
-use super::arrange::{Arranged, Key};
-use super::group::Grouped;
+use super::arrange::{Key, RowSorter};
+use super::group::GroupTable;
 use super::names::Names;
 use super::reduce;
-use super::step::{Evaluated, Pipeline, Source, Step};
+use super::step::{BoundExpression, Pipeline, Source, Step};
 use crate::error::{self, SearchError};
 use crate::expression;
-use crate::request::{AggregateRequest, Arrange, Group, Loaded, Stage};
+use crate::request::{AggregateRequest, Arrange, Group, LoadedField, Stage};
 use crate::schema::{KeyType, Schema};
 
 /// Rows after SORTBY without LIMIT and MAX.
@@ -69,7 +69,7 @@ impl Pipeline {
             });
         } else if request.counts_before_first() && !builder.ends_collected() {
             let all = usize::try_from(options.rows_max).unwrap_or(usize::MAX);
-            let collected = Arranged::by_keys(Vec::new(), 0, all);
+            let collected = RowSorter::by_keys(Vec::new(), 0, all);
             builder.push(Step::Arrange(Box::new(collected)));
         }
         let pipeline = Pipeline::new(builder.names, builder.steps, source);
@@ -122,11 +122,11 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn load(&mut self, fields: &[Loaded]) {
+    fn load(&mut self, fields: &[LoadedField]) {
         let schema = self.schema;
         let names = self.names();
         let mut loads = Vec::new();
-        for Loaded { path, name } in fields {
+        for LoadedField { path, name } in fields {
             loads.extend(names.load(path, name, schema));
         }
         if !loads.is_empty() {
@@ -134,7 +134,7 @@ impl Builder<'_> {
         }
     }
 
-    fn expression(&mut self, text: &[u8]) -> Result<Evaluated, SearchError> {
+    fn expression(&mut self, text: &[u8]) -> Result<BoundExpression, SearchError> {
         let expression = expression::parse(text)?;
         let schema = self.schema;
         let mut places = Vec::with_capacity(expression.properties().len());
@@ -142,7 +142,7 @@ impl Builder<'_> {
             let place = self.names().known(name, schema);
             places.push(place.ok_or_else(|| SearchError::not_in_pipeline(name))?);
         }
-        Ok(Evaluated {
+        Ok(BoundExpression {
             units: 1 + (text.len() / EXPRESSION_OF_UNIT) as u64,
             expression,
             places,
@@ -156,7 +156,7 @@ impl Builder<'_> {
             if let Some(limit) = arrange.limit {
                 // No row: all of them are counted all the same.
                 let step = match limit.count {
-                    0 => Step::Arrange(Box::new(Arranged::by_keys(Vec::new(), 0, 0))),
+                    0 => Step::Arrange(Box::new(RowSorter::by_keys(Vec::new(), 0, 0))),
                     left => Step::Limit {
                         skipped: limit.offset,
                         left,
@@ -190,7 +190,7 @@ impl Builder<'_> {
             Step::Group(grouped) => Some(grouped.width()),
             _ => None,
         });
-        let arranged = Arranged::by_keys(keys, size(skipped), size(kept));
+        let arranged = RowSorter::by_keys(keys, size(skipped), size(kept));
         let arranged = arranged.of_groups(group.unwrap_or(0));
         self.push(Step::Arrange(Box::new(arranged)));
         Ok(())
@@ -226,7 +226,7 @@ impl Builder<'_> {
         if !loads.is_empty() {
             self.push(Step::Load(loads));
         }
-        let grouped = Grouped::new(properties, reducers, self.groups_max);
+        let grouped = GroupTable::new(properties, reducers, self.groups_max);
         self.push(Step::Group(Box::new(grouped)));
         self.names.push(after);
         self.schema = None;

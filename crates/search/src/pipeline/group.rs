@@ -14,15 +14,15 @@ use smallvec::SmallVec;
 use super::chunks::{Chunks, IntoIter};
 use super::names::Names;
 use super::reduce::{self, Reducer, State};
-use super::row::{Row, Seen};
+use super::row::{Row, ValueRef};
 use crate::error::{self, SearchError};
 use crate::expression::Value;
-use crate::hit::Scored;
+use crate::hit::ScoredDocument;
 use crate::index::{IdTable, Index};
 
-/// The groups: filled while rows come in, and then returned by [`Grouped::next`].
+/// The groups: filled while rows come in, and then returned by [`GroupTable::next`].
 #[derive(Debug)]
-pub(super) struct Grouped {
+pub(super) struct GroupTable {
     /// Places of the rows that come in.
     properties: Vec<usize>,
     reducers: Vec<Reducer>,
@@ -68,13 +68,13 @@ const NULL: Value = Value::Null;
 
 const UNKNOWN: u32 = u32::MAX;
 
-impl Grouped {
+impl GroupTable {
     pub(super) fn new(
         properties: Vec<usize>,
         reducers: Vec<Reducer>,
         groups_max: usize,
-    ) -> Grouped {
-        Grouped {
+    ) -> GroupTable {
+        GroupTable {
             properties,
             reducers,
             groups: Chunks::default(),
@@ -111,8 +111,8 @@ impl Grouped {
         self.ready.is_some()
     }
 
-    /// Takes a row in, or begins to: see [`Grouped::take_product`]. A row of lists is moved out of
-    /// `row`.
+    /// Takes a row in, or begins to: see [`GroupTable::take_product`]. A row of lists is moved out
+    /// of `row`.
     ///
     /// # Errors
     ///
@@ -128,9 +128,9 @@ impl Grouped {
         }
         let value = |place| {
             let value = names.value(row, place, index);
-            value.unwrap_or(Seen::Other(&NULL))
+            value.unwrap_or(ValueRef::Other(&NULL))
         };
-        let is_list = |value: &Seen<'_>| matches!(value, Seen::Other(Value::List(_)));
+        let is_list = |value: &ValueRef<'_>| matches!(value, ValueRef::Other(Value::List(_)));
         if let [place] = *self.properties {
             let value = value(place);
             if !is_list(&value) {
@@ -138,7 +138,7 @@ impl Grouped {
             }
         }
         let values = self.properties.iter().map(|place| value(*place));
-        let key: SmallVec<[Seen<'_>; 2]> = values.collect();
+        let key: SmallVec<[ValueRef<'_>; 2]> = values.collect();
         if !key.iter().any(is_list) {
             return self.add_to(&key, row, names, index).map(drop);
         }
@@ -149,12 +149,12 @@ impl Grouped {
         Ok(())
     }
 
-    /// Takes the combinations of a row of lists that [`Grouped::add`] has begun with, each for a
+    /// Takes the combinations of a row of lists that [`GroupTable::add`] has begun with, each for a
     /// unit of the budget; `false`: the budget is used up before the last combination.
     ///
     /// # Errors
     ///
-    /// As of [`Grouped::add`].
+    /// As of [`GroupTable::add`].
     pub(super) fn take_product(
         &mut self,
         names: &Names,
@@ -174,7 +174,7 @@ impl Grouped {
             let Product { row, parts } = &mut product;
             let places = self.properties.iter().zip(&*parts);
             let key = places.map(|(place, part)| part_of(row, *place, *part, names, index));
-            let key: SmallVec<[Seen<'_>; 2]> = key.collect();
+            let key: SmallVec<[ValueRef<'_>; 2]> = key.collect();
             self.add_to(&key, row, names, index)?;
             let lengths = self.properties.iter();
             let lengths = lengths.map(|place| parts_of(row, *place, names, index));
@@ -197,7 +197,7 @@ impl Grouped {
     /// Takes documents in that have nothing of their own, by a row that is used again and again.
     pub(super) fn add_all(
         &mut self,
-        scored: &[Scored],
+        scored: &[ScoredDocument],
         row: &mut Row,
         names: &Names,
         index: &Index,
@@ -208,7 +208,7 @@ impl Grouped {
             _ => None,
         };
         let Some(interned) = field.and_then(|field| index.interned(field)) else {
-            for Scored { document, .. } in scored {
+            for ScoredDocument { document, .. } in scored {
                 row.document = Some(*document);
                 self.add(row, names, index)?;
             }
@@ -220,7 +220,7 @@ impl Grouped {
             self.generation = interned.generation();
         }
         self.by_number.resize(interned.end(), UNKNOWN);
-        for Scored { document, .. } in scored {
+        for ScoredDocument { document, .. } in scored {
             row.document = Some(*document);
             let number = interned.number(document.0) as usize;
             let at = self.by_number[number];
@@ -229,7 +229,7 @@ impl Grouped {
                 continue;
             }
             let value = names.value(row, self.properties[0], index);
-            let value = value.unwrap_or(Seen::Other(&NULL));
+            let value = value.unwrap_or(ValueRef::Other(&NULL));
             self.by_number[number] = self.add_to(&[value], row, names, index)?;
         }
         Ok(())
@@ -238,14 +238,14 @@ impl Grouped {
     /// Takes documents in by a row that is used again and again; `load` sets all values of the row.
     pub(super) fn add_loaded(
         &mut self,
-        scored: &[Scored],
+        scored: &[ScoredDocument],
         row: &mut Row,
         names: &Names,
         index: &Index,
         load: impl Fn(&mut Row),
     ) -> Result<(), SearchError> {
         *row = Row::default();
-        for Scored { document, .. } in scored {
+        for ScoredDocument { document, .. } in scored {
             row.document = Some(*document);
             load(row);
             self.add(row, names, index)?;
@@ -256,7 +256,7 @@ impl Grouped {
     /// Takes a row into the group of a key; the group's place.
     fn add_to(
         &mut self,
-        key: &[Seen<'_>],
+        key: &[ValueRef<'_>],
         row: &Row,
         names: &Names,
         index: &Index,
@@ -281,8 +281,8 @@ impl Grouped {
             _ => &NULL,
         };
         let width = self.properties.len();
-        let key = (0..width).map(|place| Seen::of(value(place)));
-        let key: SmallVec<[Seen<'_>; 2]> = key.collect();
+        let key = (0..width).map(|place| ValueRef::of(value(place)));
+        let key: SmallVec<[ValueRef<'_>; 2]> = key.collect();
         let at = self.group_of(&key)?;
         let states = &mut self.groups[at as usize].states;
         for (n, (reducer, state)) in self.reducers.iter().zip(states).enumerate() {
@@ -292,7 +292,7 @@ impl Grouped {
     }
 
     /// The place of the group of some properties, which is made if it is new.
-    fn group_of(&mut self, key: &[Seen<'_>]) -> Result<u32, SearchError> {
+    fn group_of(&mut self, key: &[ValueRef<'_>]) -> Result<u32, SearchError> {
         let hasher = &self.hasher;
         let hash = hash(hasher, key.iter().copied());
         let groups = &mut self.groups;
@@ -352,11 +352,11 @@ fn part_of<'r>(
     part: usize,
     names: &'r Names,
     index: &'r Index,
-) -> Seen<'r> {
+) -> ValueRef<'r> {
     match names.value(row, place, index) {
-        None => Seen::Other(&NULL),
-        Some(Seen::Other(Value::List(items))) => {
-            items.get(part).map_or(Seen::Other(&NULL), Seen::of)
+        None => ValueRef::Other(&NULL),
+        Some(ValueRef::Other(Value::List(items))) => {
+            items.get(part).map_or(ValueRef::Other(&NULL), ValueRef::of)
         }
         Some(value) => value,
     }
@@ -365,7 +365,7 @@ fn part_of<'r>(
 /// The number of parts of a property: 1 if it is no list.
 fn parts_of(row: &Row, place: usize, names: &Names, index: &Index) -> usize {
     match names.value(row, place, index) {
-        Some(Seen::Other(Value::List(items))) => items.len(),
+        Some(ValueRef::Other(Value::List(items))) => items.len(),
         _ => 1,
     }
 }
@@ -390,7 +390,7 @@ fn too_many(max: usize) -> SearchError {
     SearchError::new(error::OVER_LIMIT, text)
 }
 
-fn hash<'a>(hasher: &RandomState, mut key: impl Iterator<Item = Seen<'a>>) -> u64 {
+fn hash<'a>(hasher: &RandomState, mut key: impl Iterator<Item = ValueRef<'a>>) -> u64 {
     let first = key.next().map_or(0, |value| reduce::hash(hasher, value));
     key.fold(first, |all, value| {
         all.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ reduce::hash(hasher, value)

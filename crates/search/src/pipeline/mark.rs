@@ -9,7 +9,7 @@ use crate::schema::{FieldKind, Schema};
 
 /// Fields that are marked or cut, and how.
 #[derive(Debug)]
-pub(super) struct Marking {
+pub(super) struct RowHighlighter {
     marker: Marker,
     /// The text fields of the schema: only their words can match.
     texts: Vec<Vec<u8>>,
@@ -41,7 +41,7 @@ impl Pipeline {
         }
         let texts = schema.fields.iter();
         let texts = texts.filter(|field| matches!(field.kind, FieldKind::Text(_)));
-        self.marking = Some(Marking {
+        self.marking = Some(RowHighlighter {
             marker,
             texts: texts.map(|field| field.name.clone()).collect(),
             summary: request.summary.clone(),
@@ -50,7 +50,7 @@ impl Pipeline {
     }
 }
 
-impl Marking {
+impl RowHighlighter {
     /// Whether the words of a row's texts are so many that they take long to find.
     pub(super) fn takes_long(&self, fields: &[(FieldName, Value)]) -> bool {
         let lengths = fields.iter().map(|(_, value)| match value {

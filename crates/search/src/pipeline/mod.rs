@@ -55,7 +55,7 @@ mod slices;
 mod tests;
 
 pub use hybrid::{both_sides, combine, keep_any_best, keep_best, metric_of};
-pub use output::{Batch, Ending, FieldName, OutputRow};
+pub use output::{Batch, BatchEnd, FieldName, OutputRow};
 pub use row::{Hits, Loader, order_of};
 pub use split::distance_names;
 pub use step::{Context, Pipeline, StepProfile};

@@ -6,7 +6,7 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::row::{Loader, Row, Seen};
+use super::row::{Loader, Row, ValueRef};
 use crate::expression::{Value, number_of};
 use crate::index::{Index, SortValue};
 use crate::request::{Format, Options};
@@ -194,9 +194,9 @@ impl Names {
         row: &'r Row,
         place: usize,
         index: &'r Index,
-    ) -> Option<Seen<'r>> {
+    ) -> Option<ValueRef<'r>> {
         if let Some(Some(value)) = row.values.get(place) {
-            return Some(Seen::of(value));
+            return Some(ValueRef::of(value));
         }
         let (field, is_sorted) = match self.places[place].origin {
             Origin::Row => return None,
@@ -204,9 +204,9 @@ impl Names {
             Origin::Stored(field) => (field, false),
         };
         match index.sort_value(row.document?, field)? {
-            SortValue::Number(n) => Some(Seen::Number(n)),
-            SortValue::Text { sorted, .. } if is_sorted => Some(Seen::Text(sorted)),
-            SortValue::Text { original, .. } => Some(Seen::Text(original)),
+            SortValue::Number(n) => Some(ValueRef::Number(n)),
+            SortValue::Text { sorted, .. } if is_sorted => Some(ValueRef::Text(sorted)),
+            SortValue::Text { original, .. } => Some(ValueRef::Text(original)),
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::hit::{DocumentId, Explanation};
 #[derive(Debug)]
 pub struct Batch {
     pub rows: Vec<OutputRow>,
-    pub ending: Ending,
+    pub ending: BatchEnd,
     /// Why the row after the last has no value: then there are no more rows.
     pub failure: Option<SearchError>,
 }
 
 /// Why a batch has no more rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum BatchEnd {
     /// It has as many as were asked for.
     Full,
     /// The budget is used up.

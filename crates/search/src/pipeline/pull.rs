@@ -8,15 +8,15 @@
 
 use super::names::Names;
 use super::row::Row;
-use super::step::{Context, Evaluated, Source, Step, Tally};
+use super::step::{BoundExpression, Context, Source, Step, Tally};
 use crate::error::SearchError;
 use crate::expression::{self, Value};
-use crate::hit::Scored;
+use crate::hit::ScoredDocument;
 use crate::index::Index;
 use russet_base::clock;
 
 /// The result of a pull.
-pub(super) enum Pulled {
+pub(super) enum PullOutcome {
     Row,
     Paused,
     End,
@@ -30,7 +30,7 @@ const BLOCK: u64 = 256;
 fn for_each_block(
     context: &mut Context<'_>,
     total: &mut u64,
-    mut take: impl FnMut(&[Scored], &Index) -> Result<(), SearchError>,
+    mut take: impl FnMut(&[ScoredDocument], &Index) -> Result<(), SearchError>,
 ) -> Result<(), SearchError> {
     let mut scored = Vec::new();
     while context.budget > 0 {
@@ -67,19 +67,23 @@ impl Pull<'_, '_> {
         &mut self,
         steps: &mut [(usize, Step)],
         row: &mut Row,
-    ) -> Result<Pulled, SearchError> {
+    ) -> Result<PullOutcome, SearchError> {
         if self.tallies.is_empty() {
             return self.pull(steps, row);
         }
         let (began, at) = (clock::cycles(), steps.len());
         let pulled = self.pull(steps, row);
         let tally = &mut self.tallies[at];
-        tally.rows += u64::from(matches!(pulled, Ok(Pulled::Row)));
+        tally.rows += u64::from(matches!(pulled, Ok(PullOutcome::Row)));
         tally.cycles += clock::cycles().wrapping_sub(began);
         pulled
     }
 
-    fn pull(&mut self, steps: &mut [(usize, Step)], row: &mut Row) -> Result<Pulled, SearchError> {
+    fn pull(
+        &mut self,
+        steps: &mut [(usize, Step)],
+        row: &mut Row,
+    ) -> Result<PullOutcome, SearchError> {
         let Some(((names, step), before)) = steps.split_last_mut() else {
             return Ok(self.hit(row));
         };
@@ -87,7 +91,7 @@ impl Pull<'_, '_> {
         match step {
             Step::Load(loads) => {
                 let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
+                if let PullOutcome::Row = pulled {
                     self.context.charge(loads.len() as u64);
                     for load in loads {
                         load.run(row, self.context.index, self.context.loader);
@@ -99,14 +103,14 @@ impl Pull<'_, '_> {
             }
             Step::LoadAll => {
                 let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
+                if let PullOutcome::Row = pulled {
                     self.load_all(row);
                 }
                 Ok(pulled)
             }
             Step::Apply { expression, place } => {
                 let pulled = self.row_for(expression, before, row)?;
-                if let Pulled::Row = pulled {
+                if let PullOutcome::Row = pulled {
                     let value = expression.of(row, &self.names[names], self.context.index)?;
                     self.context.charge(expression.units + text_units(&value));
                     row.set(*place, value);
@@ -115,7 +119,7 @@ impl Pull<'_, '_> {
             }
             Step::Filter(expression) => loop {
                 let pulled = self.row_for(expression, before, row)?;
-                let Pulled::Row = pulled else {
+                let PullOutcome::Row = pulled else {
                     return Ok(pulled);
                 };
                 self.context.charge(expression.units);
@@ -132,7 +136,7 @@ impl Pull<'_, '_> {
             } => {
                 while *skipped > 0 {
                     let pulled = self.from(before, row)?;
-                    let Pulled::Row = pulled else {
+                    let PullOutcome::Row = pulled else {
                         return Ok(pulled);
                     };
                     *skipped -= 1;
@@ -140,16 +144,16 @@ impl Pull<'_, '_> {
                 if *left == 0 && *counts {
                     loop {
                         let pulled = self.from(before, row)?;
-                        let Pulled::Row = pulled else {
+                        let PullOutcome::Row = pulled else {
                             return Ok(pulled);
                         };
                     }
                 }
                 if *left == 0 {
-                    return Ok(Pulled::End);
+                    return Ok(PullOutcome::End);
                 }
                 let pulled = self.from(before, row)?;
-                if let Pulled::Row = pulled {
+                if let PullOutcome::Row = pulled {
                     *left -= 1;
                 }
                 Ok(pulled)
@@ -165,22 +169,22 @@ impl Pull<'_, '_> {
                 }
                 while !arranged.is_full() {
                     match self.from(before, row)? {
-                        Pulled::Row => {
+                        PullOutcome::Row => {
                             arranged.add(row, &self.names[names], self.context.index);
                         }
-                        Pulled::Paused => return Ok(Pulled::Paused),
-                        Pulled::End => arranged.finish(),
+                        PullOutcome::Paused => return Ok(PullOutcome::Paused),
+                        PullOutcome::End => arranged.finish(),
                     }
                 }
                 if !arranged.order(&mut self.context.budget) {
-                    return Ok(Pulled::Paused);
+                    return Ok(PullOutcome::Paused);
                 }
                 Ok(if !self.context.take_unit() {
-                    Pulled::Paused
+                    PullOutcome::Paused
                 } else if arranged.next(row) {
-                    Pulled::Row
+                    PullOutcome::Row
                 } else {
-                    Pulled::End
+                    PullOutcome::End
                 })
             }
             Step::Group(grouped) => {
@@ -211,20 +215,20 @@ impl Pull<'_, '_> {
                     }
                     let Context { index, budget, .. } = &mut *self.context;
                     if !grouped.take_product(&self.names[names], index, budget)? {
-                        return Ok(Pulled::Paused);
+                        return Ok(PullOutcome::Paused);
                     }
                     match self.from(before, row)? {
-                        Pulled::Row => {
+                        PullOutcome::Row => {
                             grouped.add(row, &self.names[names], self.context.index)?;
                         }
-                        Pulled::Paused => return Ok(Pulled::Paused),
-                        Pulled::End => *self.total = grouped.finish(),
+                        PullOutcome::Paused => return Ok(PullOutcome::Paused),
+                        PullOutcome::End => *self.total = grouped.finish(),
                     }
                 }
                 Ok(if self.context.take_unit() {
                     next_of(grouped.next(), row)
                 } else {
-                    Pulled::Paused
+                    PullOutcome::Paused
                 })
             }
         }
@@ -234,21 +238,21 @@ impl Pull<'_, '_> {
     /// that each costly stage has a slice of its own.
     fn row_for(
         &mut self,
-        of: &mut Evaluated,
+        of: &mut BoundExpression,
         before: &mut [(usize, Step)],
         row: &mut Row,
-    ) -> Result<Pulled, SearchError> {
+    ) -> Result<PullOutcome, SearchError> {
         if !std::mem::take(&mut of.is_pending) {
             let pulled = self.from(before, row)?;
-            let Pulled::Row = pulled else {
+            let PullOutcome::Row = pulled else {
                 return Ok(pulled);
             };
         }
         of.is_pending = self.context.budget == 0;
         Ok(if of.is_pending {
-            Pulled::Paused
+            PullOutcome::Paused
         } else {
-            Pulled::Row
+            PullOutcome::Row
         })
     }
 
@@ -257,24 +261,24 @@ impl Pull<'_, '_> {
         self.source.is_plain() && self.tallies.is_empty()
     }
 
-    fn hit(&mut self, row: &mut Row) -> Pulled {
+    fn hit(&mut self, row: &mut Row) -> PullOutcome {
         if self.context.budget == 0 {
-            return Pulled::Paused;
+            return PullOutcome::Paused;
         }
         self.context.budget -= 1;
         if let Some(shards) = &mut self.source.rows {
             let Some(next) = shards.rows.pop_front() else {
-                return Pulled::End;
+                return PullOutcome::End;
             };
             *self.total = shards.total.unwrap_or(*self.total + 1);
             *row = next;
-            return Pulled::Row;
+            return PullOutcome::Row;
         }
         let Some(hit) = self.context.hits.next_hit() else {
             return if self.context.hits.are_over() {
-                Pulled::End
+                PullOutcome::End
             } else {
-                Pulled::Paused
+                PullOutcome::Paused
             };
         };
         *self.total += 1;
@@ -294,7 +298,7 @@ impl Pull<'_, '_> {
                 row.set(*place, Value::Number(*distance));
             }
         }
-        Pulled::Row
+        PullOutcome::Row
     }
 
     fn load_all(&mut self, row: &mut Row) {
@@ -328,17 +332,17 @@ pub(super) fn text_units(value: &Value) -> u64 {
     }
 }
 
-fn next_of(next: Option<Row>, row: &mut Row) -> Pulled {
+fn next_of(next: Option<Row>, row: &mut Row) -> PullOutcome {
     match next {
         Some(next) => {
             *row = next;
-            Pulled::Row
+            PullOutcome::Row
         }
-        None => Pulled::End,
+        None => PullOutcome::End,
     }
 }
 
-impl Evaluated {
+impl BoundExpression {
     fn of(&self, row: &Row, names: &Names, index: &Index) -> Result<Value, SearchError> {
         let properties = Properties {
             of: self,
@@ -352,7 +356,7 @@ impl Evaluated {
 
 /// A row as an expression sees it.
 struct Properties<'r> {
-    of: &'r Evaluated,
+    of: &'r BoundExpression,
     row: &'r Row,
     names: &'r Names,
     index: &'r Index,

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::cmp::Ordering;
 
 use crate::expression::{Value, number_of, number_text};
-use crate::hit::{DocumentId, Explanation, Hit, Scored};
+use crate::hit::{DocumentId, Explanation, Hit, ScoredDocument};
 use crate::iterate::Matches;
 
 /// A source of the documents that match a query.
@@ -27,9 +27,9 @@ pub trait Hits {
 
     /// Adds at most `most` of the next documents with their scores; none if [`Hits::next_hit`] has
     /// none.
-    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         let hits = std::iter::from_fn(|| self.next_hit());
-        out.extend(hits.take(most).map(|hit| Scored {
+        out.extend(hits.take(most).map(|hit| ScoredDocument {
             document: hit.document,
             score: hit.score,
         }));
@@ -45,7 +45,7 @@ impl Hits for Matches<'_> {
         Matches::are_plain(self)
     }
 
-    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         Matches::next_scored(self, most, out);
     }
 }
@@ -104,59 +104,59 @@ impl Row {
 
 /// A value that is read in place.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Seen<'r> {
+pub(super) enum ValueRef<'r> {
     Number(f64),
     Text(&'r [u8]),
     Other(&'r Value),
 }
 
-impl<'r> Seen<'r> {
-    pub(super) fn of(value: &'r Value) -> Seen<'r> {
+impl<'r> ValueRef<'r> {
+    pub(super) fn of(value: &'r Value) -> ValueRef<'r> {
         match value {
-            Value::Number(n) => Seen::Number(*n),
-            Value::Text(text) => Seen::Text(text),
-            other => Seen::Other(other),
+            Value::Number(n) => ValueRef::Number(*n),
+            Value::Text(text) => ValueRef::Text(text),
+            other => ValueRef::Other(other),
         }
     }
 
     pub(super) fn to_value(self) -> Value {
         match self {
-            Seen::Number(n) => Value::Number(n),
-            Seen::Text(text) => Value::Text(text.to_vec()),
-            Seen::Other(value) => value.clone(),
+            ValueRef::Number(n) => Value::Number(n),
+            ValueRef::Text(text) => Value::Text(text.to_vec()),
+            ValueRef::Other(value) => value.clone(),
         }
     }
 
     /// The value as a number, also if it is a text that is a number.
     pub(super) fn number(self) -> Option<f64> {
         match self {
-            Seen::Number(n) => Some(n),
-            Seen::Text(text) => number_of(text),
-            Seen::Other(Value::Several(of)) => Seen::of(&of.first).number(),
-            Seen::Other(_) => None,
+            ValueRef::Number(n) => Some(n),
+            ValueRef::Text(text) => number_of(text),
+            ValueRef::Other(Value::Several(of)) => ValueRef::of(&of.first).number(),
+            ValueRef::Other(_) => None,
         }
     }
 
     /// The first of several values, by which they are sorted and grouped, or the value itself.
-    pub(super) fn first(self) -> Seen<'r> {
+    pub(super) fn first(self) -> ValueRef<'r> {
         match self {
-            Seen::Other(Value::Several(of)) => Seen::of(&of.first),
+            ValueRef::Other(Value::Several(of)) => ValueRef::of(&of.first),
             seen => seen,
         }
     }
 
     pub(super) fn is_null(self) -> bool {
-        matches!(self, Seen::Other(Value::Null))
+        matches!(self, ValueRef::Other(Value::Null))
     }
 
     pub(super) fn equals(self, value: &Value) -> bool {
         match (self, value) {
-            (Seen::Number(a), Value::Number(b)) => a.to_bits() == b.to_bits(),
-            (Seen::Text(a), Value::Text(b)) => a == b,
-            (Seen::Other(Value::Several(a)), Value::Several(b)) => {
-                Seen::of(&a.first).equals(&b.first)
+            (ValueRef::Number(a), Value::Number(b)) => a.to_bits() == b.to_bits(),
+            (ValueRef::Text(a), Value::Text(b)) => a == b,
+            (ValueRef::Other(Value::Several(a)), Value::Several(b)) => {
+                ValueRef::of(&a.first).equals(&b.first)
             }
-            (Seen::Other(a), b) => a == b,
+            (ValueRef::Other(a), b) => a == b,
             _ => false,
         }
     }
@@ -164,20 +164,22 @@ impl<'r> Seen<'r> {
 
 /// The order of two values: null, then numbers and texts; lists have no order.
 pub fn order_of(a: &Value, b: &Value) -> Ordering {
-    order(Seen::of(a), Seen::of(b))
+    order(ValueRef::of(a), ValueRef::of(b))
 }
 
 /// The order of two values: null, then numbers and texts; lists have no order.
-pub(super) fn order(a: Seen<'_>, b: Seen<'_>) -> Ordering {
+pub(super) fn order(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
     let mixed = |n: f64, text: &[u8]| match number_of(text) {
         Some(other) => n.total_cmp(&other),
         None => number_text(n).as_bytes().cmp(text),
     };
     match (a.first(), b.first()) {
-        (Seen::Number(a), Seen::Number(b)) => a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b)),
-        (Seen::Text(a), Seen::Text(b)) => a.cmp(b),
-        (Seen::Number(n), Seen::Text(text)) => mixed(n, text),
-        (Seen::Text(text), Seen::Number(n)) => mixed(n, text).reverse(),
+        (ValueRef::Number(a), ValueRef::Number(b)) => {
+            a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b))
+        }
+        (ValueRef::Text(a), ValueRef::Text(b)) => a.cmp(b),
+        (ValueRef::Number(n), ValueRef::Text(text)) => mixed(n, text),
+        (ValueRef::Text(text), ValueRef::Number(n)) => mixed(n, text).reverse(),
         (a, b) => b.is_null().cmp(&a.is_null()),
     }
 }

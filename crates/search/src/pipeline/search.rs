@@ -2,11 +2,11 @@
 //!
 //! Only rows of the reply are loaded, unless SORTBY needs a field that is not SORTABLE.
 
-use super::arrange::{Arranged, Key};
+use super::arrange::{Key, RowSorter};
 use super::names::{Names, Origin};
 use super::step::{Pipeline, Source, Step};
 use crate::error::{self, SearchError};
-use crate::request::{Returned, SearchRequest};
+use crate::request::{ReturnedField, SearchRequest};
 use crate::schema::{KeyType, Schema};
 
 impl Pipeline {
@@ -37,7 +37,7 @@ impl Pipeline {
             count => size(limit.offset.saturating_add(count)),
         };
         let arranged = match &request.sort {
-            None => Arranged::by_score(skipped, kept),
+            None => RowSorter::by_score(skipped, kept),
             Some(key) => {
                 let mut loads = Vec::new();
                 let place = names.field(&key.name, Some(schema), &mut loads);
@@ -46,7 +46,7 @@ impl Pipeline {
                     steps.push((0, Step::Load(loads)));
                 }
                 let is_descending = key.is_descending;
-                Arranged::by_keys(
+                RowSorter::by_keys(
                     vec![Key {
                         place,
                         is_descending,
@@ -106,11 +106,11 @@ fn marked_fields(request: &SearchRequest) -> impl Iterator<Item = &Vec<u8>> {
 /// Reads the fields of RETURN; if a name is there twice, the first counts.
 fn returned<'r>(
     names: &mut Names,
-    fields: impl Iterator<Item = &'r Returned>,
+    fields: impl Iterator<Item = &'r ReturnedField>,
     schema: &Schema,
 ) -> Step {
     let mut loads = Vec::new();
-    for Returned { path, name } in fields {
+    for ReturnedField { path, name } in fields {
         if names
             .find(name)
             .is_some_and(|place| names.places[place].is_shown)

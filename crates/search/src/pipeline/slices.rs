@@ -4,7 +4,7 @@
 //! the rows come in fewer calls than the budget allows.
 
 use super::tests::{Server, defaults, fields, run, server};
-use super::{Batch, Context, Ending, Pipeline};
+use super::{Batch, BatchEnd, Context, Pipeline};
 use crate::error::OVER_LIMIT;
 use crate::hit::Hit;
 use crate::query::{Kind, Node};
@@ -50,13 +50,13 @@ fn a_product_of_lists_pauses_and_ends_when_the_time_is_up() {
         pipeline.next_rows(1000, &mut context).expect("rows")
     };
     for _ in 0..10 {
-        assert_eq!(next(100, false).ending, Ending::Paused);
+        assert_eq!(next(100, false).ending, BatchEnd::Paused);
     }
     let mut rows = 0;
     let ended = (0..100).any(|_| {
         let batch = next(1000, true);
         rows += batch.rows.len();
-        batch.ending == Ending::Done
+        batch.ending == BatchEnd::Done
     });
     assert!(ended, "the groups that there are end");
     assert!((500..2000).contains(&rows), "{rows} groups of 1,000 units");
@@ -120,7 +120,7 @@ fn every_stage_counts_against_the_budget() {
                 "{stages}: {} at once",
                 batch.rows.len()
             );
-            if batch.ending == Ending::Done {
+            if batch.ending == BatchEnd::Done {
                 break;
             }
         }

@@ -166,7 +166,7 @@ fn row_of(of: ShardRow, of_shard: &[Vec<u8>], names: &mut Names) -> Row {
 #[cfg(test)]
 mod tests {
     use super::super::tests::Server;
-    use super::super::{Context, Ending, FieldName, OutputRow};
+    use super::super::{BatchEnd, Context, FieldName, OutputRow};
     use super::*;
     use crate::hit::Hit;
     use crate::query::Dialect;
@@ -213,7 +213,7 @@ mod tests {
             is_over: false,
         };
         let batch = pipeline.next_rows(1000, &mut context).expect("rows");
-        assert_eq!(batch.ending, Ending::Done);
+        assert_eq!(batch.ending, BatchEnd::Done);
         batch.rows
     }
 

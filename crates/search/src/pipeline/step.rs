@@ -4,12 +4,12 @@
 //! and GROUPBY pull all rows before they give any; if the budget is used up meanwhile, they keep
 //! what they have, and continue with the next call.
 
-use super::arrange::Arranged;
-use super::group::Grouped;
-use super::mark::Marking;
+use super::arrange::RowSorter;
+use super::group::GroupTable;
+use super::mark::RowHighlighter;
 use super::names::{Load, Names};
-use super::output::{Batch, Ending, FieldName, OutputRow};
-use super::pull::{Pull, Pulled, text_units};
+use super::output::{Batch, BatchEnd, FieldName, OutputRow};
+use super::pull::{Pull, PullOutcome, text_units};
 use super::row::{Hits, Loader, Row};
 use crate::error::SearchError;
 use crate::expression::{Expression, Value};
@@ -58,7 +58,7 @@ pub struct Pipeline {
     first_total: Option<u64>,
     is_done: bool,
     /// HIGHLIGHT and SUMMARIZE.
-    pub(super) marking: Option<Marking>,
+    pub(super) marking: Option<RowHighlighter>,
     /// Fields that rows never show: they say how a document is indexed.
     settings: Vec<Vec<u8>>,
     /// WITHCOUNT: the total counts all rows.
@@ -119,18 +119,18 @@ pub(super) enum Step {
     Load(Vec<Load>),
     LoadAll,
     Apply {
-        expression: Evaluated,
+        expression: BoundExpression,
         place: usize,
     },
-    Filter(Evaluated),
-    Arrange(Box<Arranged>),
+    Filter(BoundExpression),
+    Arrange(Box<RowSorter>),
     /// `counts`: rows after the limit are pulled as well, for the total.
     Limit {
         skipped: u64,
         left: u64,
         counts: bool,
     },
-    Group(Box<Grouped>),
+    Group(Box<GroupTable>),
 }
 
 impl Step {
@@ -151,7 +151,7 @@ impl Step {
 
 /// An expression, with the places of the properties.
 #[derive(Debug)]
-pub(super) struct Evaluated {
+pub(super) struct BoundExpression {
     pub(super) expression: Expression,
     pub(super) places: Vec<usize>,
     /// Of the budget, for each row.
@@ -211,13 +211,13 @@ impl Pipeline {
         let mut failure = None;
         let ending = loop {
             if self.is_done {
-                break Ending::Done;
+                break BatchEnd::Done;
             }
             if rows.len() == most {
-                break Ending::Full;
+                break BatchEnd::Full;
             }
             if context.budget == 0 {
-                break Ending::Paused;
+                break BatchEnd::Paused;
             }
             let mut pull = Pull {
                 names: &mut self.names,
@@ -228,9 +228,9 @@ impl Pipeline {
                 context,
             };
             match pull.from(&mut self.steps, &mut self.row) {
-                Ok(Pulled::Row) => {}
-                Ok(Pulled::Paused) => break Ending::Paused,
-                Ok(Pulled::End) => {
+                Ok(PullOutcome::Row) => {}
+                Ok(PullOutcome::Paused) => break BatchEnd::Paused,
+                Ok(PullOutcome::End) => {
                     self.is_done = true;
                     continue;
                 }
@@ -373,7 +373,7 @@ impl Pipeline {
             Some((FieldName::Place(at), value))
         });
         let fields: Vec<_> = placed.chain(others).collect();
-        let takes_long = |marking: &Marking| marking.takes_long(&fields);
+        let takes_long = |marking: &RowHighlighter| marking.takes_long(&fields);
         let takes_long = self.marking.as_ref().is_some_and(takes_long);
         let mut output = OutputRow {
             document: self.row.document,

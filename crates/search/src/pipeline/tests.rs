@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::vec::IntoIter;
 
-use super::{Batch, Context, Ending, Loader, OutputRow, Pipeline};
-use crate::document::{Document, Found, Item};
-use crate::error::{OVER_LIMIT, SearchError, Wording};
+use super::{Batch, BatchEnd, Context, Loader, OutputRow, Pipeline};
+use crate::document::{Document, Item, PathValues};
+use crate::error::{ErrorStyle, OVER_LIMIT, SearchError};
 use crate::expression::Value;
 use crate::highlight::Marker;
 use crate::hit::Hit;
@@ -29,11 +29,11 @@ type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 struct Hash<'h>(&'h Fields);
 
 impl Document for Hash<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let mut fields = self.0.iter();
         match fields.find(|(name, _)| name == path) {
-            Some((_, value)) => Found::One(Item::Text(Cow::Borrowed(value))),
-            None => Found::Nothing,
+            Some((_, value)) => PathValues::One(Item::Text(Cow::Borrowed(value))),
+            None => PathValues::Nothing,
         }
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn run(
         };
         let batch: Batch = pipeline.next_rows(most, &mut context)?;
         rows.extend(batch.rows);
-        if batch.ending == Ending::Done {
+        if batch.ending == BatchEnd::Done {
             return Ok(rows);
         }
     }
@@ -270,7 +270,7 @@ fn reply_to(server: &Server, line: &str, slice: (usize, u64)) -> String {
             .map(|(total, rows)| joined(line, &total, rows))
     };
     reply.unwrap_or_else(|error| {
-        format!("-{}", error.wire(Wording::Stack7).escape_ascii()).replace("\\'", "'")
+        format!("-{}", error.wire(ErrorStyle::Stack7).escape_ascii()).replace("\\'", "'")
     })
 }
 
@@ -461,7 +461,7 @@ fn an_expression_that_fails_after_rows_ends_them() {
     };
     let batch = pipeline.next_rows(99, &mut context).expect("rows");
     assert!(!batch.rows.is_empty());
-    assert_eq!(batch.ending, Ending::Done);
+    assert_eq!(batch.ending, BatchEnd::Done);
     assert!(batch.failure.is_some());
 }
 
@@ -487,7 +487,7 @@ fn groups_of_tags_are_right_while_the_index_changes() {
         };
         let batch = pipeline.next_rows(99, &mut context).expect("rows");
         rows.extend(batch.rows);
-        if batch.ending == Ending::Done {
+        if batch.ending == BatchEnd::Done {
             break;
         }
         if turn == 0 {
@@ -561,7 +561,7 @@ fn pieces_of_a_cursor_have_the_number_of_all_rows() {
             };
             let batch = pipeline.next_rows(1, &mut context).expect("rows");
             assert_eq!(pipeline.first_total(), total, "{stages}");
-            if batch.ending == Ending::Done {
+            if batch.ending == BatchEnd::Done {
                 break;
             }
         }

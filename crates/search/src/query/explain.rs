@@ -27,7 +27,7 @@ pub fn explain_with(
     let mut out = Vec::new();
     match query {
         None => out.extend_from_slice(b"<empty>\n"),
-        Some(node) => Shown { schema, note }.part(node, node, 0, &mut out),
+        Some(node) => ExplainPrinter { schema, note }.part(node, node, 0, &mut out),
     }
     if out.len() > EXPLAINED_MAX {
         out.truncate(EXPLAINED_MAX);
@@ -38,7 +38,7 @@ pub fn explain_with(
 
 /// How parts are shown.
 #[derive(Clone, Copy)]
-struct Shown<'s> {
+struct ExplainPrinter<'s> {
     schema: &'s dyn Schema,
     note: &'s dyn Fn(&Node) -> Option<String>,
 }
@@ -80,7 +80,7 @@ fn names(fields: Fields, schema: &dyn Schema, out: &mut Vec<u8>) {
     out.push(b':');
 }
 
-impl Shown<'_> {
+impl ExplainPrinter<'_> {
     /// A part of the query, which `node` is or is shown as.
     fn part(self, of: &Node, node: &Node, depth: usize, out: &mut Vec<u8>) {
         if out.len() > EXPLAINED_MAX {

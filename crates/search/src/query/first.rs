@@ -5,9 +5,9 @@
 //! everything up to a token that binds less than they do; [`strength`] says how strongly a token
 //! binds.
 
-use super::levels::{self, Begun, Grammar, Place};
+use super::levels::{self, Grammar, PartStart, Place};
 use super::lexer::Kind as Token;
-use super::parser::{Bound, Parsed, Parser, folded, unescaped};
+use super::parser::{ParseResult, Parser, RangeBound, folded, unescaped};
 use super::tree::{Kind, Node};
 
 const OPTIONAL: u8 = 2;
@@ -38,7 +38,7 @@ fn strength(p: &Parser<'_>) -> Option<u8> {
 }
 
 /// A whole query.
-pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+pub(super) fn query(p: &mut Parser<'_>) -> ParseResult<Option<Node>> {
     if p.peek() == Token::End {
         return Ok(None);
     }
@@ -59,20 +59,20 @@ const GRAMMAR: Grammar = Grammar {
     field: FIELD,
 };
 
-fn begin(p: &mut Parser<'_>, _: Place) -> Parsed<Begun> {
-    Ok(Begun::Unit(match p.peek() {
+fn begin(p: &mut Parser<'_>, _: Place) -> ParseResult<PartStart> {
+    Ok(PartStart::Unit(match p.peek() {
         Token::Field => return field(p),
         Token::OpenParen => {
             p.next();
-            return Ok(Begun::Group);
+            return Ok(PartStart::Group);
         }
         Token::Minus => {
             p.next();
-            return Ok(Begun::Not);
+            return Ok(PartStart::Not);
         }
         Token::Tilde => {
             p.next();
-            return Ok(Begun::Optional);
+            return Ok(PartStart::Optional);
         }
         Token::Quote => Some(quoted(p)?),
         Token::Percent => Some(fuzzy(p)?),
@@ -114,7 +114,7 @@ fn joined(mut parts: Vec<Node>, is_exact: bool) -> Node {
 }
 
 /// `"a b"`: words, of which stop words are left out from the third on.
-fn quoted(p: &mut Parser<'_>) -> Parsed<Node> {
+fn quoted(p: &mut Parser<'_>) -> ParseResult<Node> {
     p.expect(Token::Quote)?;
     let mut parts: Vec<Node> = Vec::new();
     loop {
@@ -150,7 +150,7 @@ fn affix(p: &mut Parser<'_>) -> Node {
 }
 
 /// `%word%`, `%%word%%` or `%%%word%%%`.
-fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
+fn fuzzy(p: &mut Parser<'_>) -> ParseResult<Node> {
     let mut distance = 0;
     while distance < 3 && p.takes(Token::Percent) {
         distance += 1;
@@ -166,7 +166,7 @@ fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
 }
 
 /// `@field:`, with the values that it must hold unless these are words.
-fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
+fn field(p: &mut Parser<'_>) -> ParseResult<PartStart> {
     let names = p.field_names()?;
     p.expect(Token::Colon)?;
     if let [name] = names.as_slice() {
@@ -176,14 +176,14 @@ fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
             _ => None,
         };
         if unit.is_some() {
-            return Ok(Begun::Unit(unit));
+            return Ok(PartStart::Unit(unit));
         }
     }
-    Ok(Begun::Field(p.fields(&names)))
+    Ok(PartStart::Field(p.fields(&names)))
 }
 
 /// `{a|b c|d*}`, whose brace need not be closed.
-fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     p.expect(Token::OpenBrace)?;
     let mut values = vec![tag(p)?];
     loop {
@@ -196,7 +196,7 @@ fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     Ok(Node::new(Kind::Tag { field, values }))
 }
 
-fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
+fn tag(p: &mut Parser<'_>) -> ParseResult<Node> {
     match p.peek() {
         Token::Prefix | Token::Suffix | Token::Infix => return Ok(affix(p)),
         Token::Word if p.is_at_stop_word() => {
@@ -232,7 +232,7 @@ fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
 }
 
 /// `[1 5]` or `[lon lat radius unit]`.
-fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     p.expect(Token::OpenBracket)?;
     let (first, second) = (bound(p)?, bound(p)?);
     if p.takes(Token::CloseBracket) {
@@ -248,7 +248,7 @@ fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
 }
 
 /// A number with signs and parentheses.
-fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
+fn bound(p: &mut Parser<'_>) -> ParseResult<RangeBound> {
     let (mut sign, mut is_exclusive) = (1.0, false);
     loop {
         match p.peek() {
@@ -259,7 +259,7 @@ fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
         }
         p.next();
     }
-    Ok(Bound {
+    Ok(RangeBound {
         value: sign * p.next().number,
         is_exclusive,
     })

@@ -5,9 +5,9 @@
 //! `(a b*) c`, and `-a b*` is `-(a b*)`. [`strength`] says how strongly a token binds.
 
 use super::QueryError;
-use super::levels::{self, Begun, Grammar, Place};
+use super::levels::{self, Grammar, PartStart, Place};
 use super::lexer::{self, Kind as Token};
-use super::parser::{Bound, Parsed, Parser, folded, unescaped};
+use super::parser::{ParseResult, Parser, RangeBound, folded, unescaped};
 use super::tree::{Kind, Node, Range, Reach, Relation, VectorQuery};
 use crate::expression::number_of;
 
@@ -37,7 +37,7 @@ fn strength(kind: Token) -> Option<u8> {
 }
 
 /// A whole query.
-pub(super) fn query(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+pub(super) fn query(p: &mut Parser<'_>) -> ParseResult<Option<Node>> {
     if p.peek() == Token::End {
         return Ok(None);
     }
@@ -76,27 +76,27 @@ const GRAMMAR: Grammar = Grammar {
     field: FIELD,
 };
 
-fn begin(p: &mut Parser<'_>, place: Place) -> Parsed<Begun> {
+fn begin(p: &mut Parser<'_>, place: Place) -> ParseResult<PartStart> {
     Ok(match p.peek() {
         Token::Field if place != Place::Words => return field(p),
         Token::OpenParen => {
             p.next();
-            Begun::Group
+            PartStart::Group
         }
         Token::Minus => {
             p.next();
-            Begun::Not
+            PartStart::Not
         }
         Token::Tilde => {
             p.next();
-            Begun::Optional
+            PartStart::Optional
         }
-        Token::IsMissing if place != Place::Words => Begun::Unit(Some(missing(p)?)),
-        _ => Begun::Unit(unit(p)?),
+        Token::IsMissing if place != Place::Words => PartStart::Unit(Some(missing(p)?)),
+        _ => PartStart::Unit(unit(p)?),
     })
 }
 
-fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
+fn unit(p: &mut Parser<'_>) -> ParseResult<Option<Node>> {
     match p.peek() {
         Token::Exact => {
             let token = p.next();
@@ -135,7 +135,7 @@ fn unit(p: &mut Parser<'_>) -> Parsed<Option<Node>> {
 }
 
 /// A quoted text: the words, as they are; a `$` before a word is a part of it.
-fn phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
+fn phrase(p: &mut Parser<'_>, text: &[u8]) -> ParseResult<Node> {
     if text.is_empty() {
         let mut empty = Node::word(Vec::new());
         empty.verbatim = true;
@@ -149,7 +149,7 @@ fn phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
     Ok(node)
 }
 
-fn words_of(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Vec<Node>> {
+fn words_of(p: &mut Parser<'_>, text: &[u8]) -> ParseResult<Vec<Node>> {
     let mut parts = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -166,7 +166,7 @@ fn words_of(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Vec<Node>> {
 
 /// `"a b"*`, as an index that extends the language has it: the last word of a phrase is the
 /// beginning of a word; a single word is a prefix.
-fn begun_phrase(p: &mut Parser<'_>, text: &[u8]) -> Parsed<Node> {
+fn begun_phrase(p: &mut Parser<'_>, text: &[u8]) -> ParseResult<Node> {
     let mut phrase = phrase(p, text)?;
     if let Kind::Intersect { parts, .. } = &mut phrase.kind
         && let Some(last) = parts.last_mut()
@@ -217,7 +217,7 @@ fn without_escapes(pattern: &[u8]) -> Vec<u8> {
 }
 
 /// `%word%`, `%%word%%` or `%%%word%%%`.
-fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
+fn fuzzy(p: &mut Parser<'_>) -> ParseResult<Node> {
     let mut distance = 0;
     while distance < 3 && p.takes(Token::Percent) {
         distance += 1;
@@ -238,7 +238,7 @@ fn fuzzy(p: &mut Parser<'_>) -> Parsed<Node> {
 }
 
 /// `ismissing(@field)`
-fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
+fn missing(p: &mut Parser<'_>) -> ParseResult<Node> {
     p.next();
     p.expect(Token::OpenParen)?;
     let at = p.field_at();
@@ -260,8 +260,8 @@ fn missing(p: &mut Parser<'_>) -> Parsed<Node> {
 }
 
 /// `@field:`, with the values that it must hold unless these are words, or `@field > 5`.
-fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
-    let unit = |node| Ok(Begun::Unit(Some(node)));
+fn field(p: &mut Parser<'_>) -> ParseResult<PartStart> {
+    let unit = |node| Ok(PartStart::Unit(Some(node)));
     let at = p.field_at();
     let names = p.field_names()?;
     let name = names[0].clone();
@@ -290,10 +290,10 @@ fn field(p: &mut Parser<'_>) -> Parsed<Begun> {
             _ => p.check_field(&name, at, Some("TEXT")),
         }
     }
-    Ok(Begun::Field(p.fields(&names)))
+    Ok(PartStart::Field(p.fields(&names)))
 }
 
-fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     let kind = p.peek();
     if !lexer::is_comparison(kind) {
         return Err(p.syntax_error());
@@ -321,7 +321,7 @@ fn comparison(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
 }
 
 /// A number with signs, or a parameter that holds a number, after at most one minus.
-fn number(p: &mut Parser<'_>) -> Parsed<f64> {
+fn number(p: &mut Parser<'_>) -> ParseResult<f64> {
     let (mut sign, mut minuses) = (1.0, 0);
     while p.takes(Token::Minus) {
         sign = -sign;
@@ -337,16 +337,16 @@ fn number(p: &mut Parser<'_>) -> Parsed<f64> {
     }
 }
 
-fn bound(p: &mut Parser<'_>) -> Parsed<Bound> {
+fn bound(p: &mut Parser<'_>) -> ParseResult<RangeBound> {
     let is_exclusive = p.takes(Token::OpenParen);
-    number(p).map(|value| Bound {
+    number(p).map(|value| RangeBound {
         value,
         is_exclusive,
     })
 }
 
 /// `{a b|c*}`: values of tags; a document must have any of them.
-fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     p.expect(Token::OpenBrace)?;
     let mut values = vec![tag(p)?];
     while p.takes(Token::Or) {
@@ -356,7 +356,7 @@ fn tags(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     Ok(Node::new(Kind::Tag { field, values }))
 }
 
-fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
+fn tag(p: &mut Parser<'_>) -> ParseResult<Node> {
     match p.peek() {
         Token::Prefix | Token::Suffix | Token::Infix | Token::Pattern => {
             let mut node = affix(p);
@@ -396,7 +396,7 @@ fn tag(p: &mut Parser<'_>) -> Parsed<Node> {
 }
 
 /// `[1 5]`, `[lon lat radius unit]`, `[WITHIN $shape]`, `[VECTOR_RANGE r $vector]`.
-fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     p.expect(Token::OpenBracket)?;
     if p.peek() == Token::Word {
         return shape_or_vectors(p, field);
@@ -430,7 +430,7 @@ fn brackets(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
     Ok(Node::new(Kind::Near { field, circle }))
 }
 
-fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
+fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> ParseResult<Node> {
     let word = p.next();
     let name = p.text_of(&word).to_ascii_uppercase();
     if p.peek() == Token::Param && p.peek_after(1) == Token::CloseBracket {
@@ -473,7 +473,7 @@ fn shape_or_vectors(p: &mut Parser<'_>, field: Vec<u8>) -> Parsed<Node> {
 }
 
 /// `[KNN k @field $vector options AS name]` after `=>`, and the attributes.
-fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> Parsed<Node> {
+fn nearest(p: &mut Parser<'_>, filter: Option<Node>) -> ParseResult<Node> {
     p.expect(Token::OpenBracket)?;
     let word = p.expect(Token::Word)?;
     let k = match p.peek() {

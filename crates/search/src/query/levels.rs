@@ -7,7 +7,7 @@
 
 use super::QueryError;
 use super::lexer::Kind as Token;
-use super::parser::{Parsed, Parser};
+use super::parser::{ParseResult, Parser};
 use super::tree::{Fields, Kind, Node};
 
 /// Nodes below each other. Stack 7.4 reads 250 nested conditions.
@@ -44,7 +44,7 @@ pub(super) struct Grammar {
     /// The strength of a token that begins a unit; `None`: it begins no unit.
     pub(super) strength: fn(&Parser<'_>, Place) -> Option<u8>,
     /// Reads a unit, or a mark that stands before a unit.
-    pub(super) begin: fn(&mut Parser<'_>, Place) -> Parsed<Begun>,
+    pub(super) begin: fn(&mut Parser<'_>, Place) -> ParseResult<PartStart>,
     pub(super) union: u8,
     pub(super) neighbours: u8,
     pub(super) arrow: u8,
@@ -55,7 +55,7 @@ pub(super) struct Grammar {
 }
 
 /// The part that the next tokens begin.
-pub(super) enum Begun {
+pub(super) enum PartStart {
     Unit(Option<Node>),
     Group,
     Not,
@@ -101,7 +101,7 @@ pub(super) fn expression(
     p: &mut Parser<'_>,
     grammar: &Grammar,
     place: Place,
-) -> Parsed<Option<Node>> {
+) -> ParseResult<Option<Node>> {
     let mut levels = Levels {
         open: Vec::new(),
         limit: 0,
@@ -110,17 +110,17 @@ pub(super) fn expression(
     loop {
         let begun = (grammar.begin)(p, levels.place)?;
         let (open, limit) = match begun {
-            Begun::Unit(node) => {
+            PartStart::Unit(node) => {
                 let part = levels.joined(p, grammar, Part::unit(node))?;
                 match part {
                     Some(part) => return Ok(part.node),
                     None => continue,
                 }
             }
-            Begun::Group => (Open::Group, 0),
-            Begun::Not => (Open::Not, grammar.negation),
-            Begun::Optional => (Open::Optional, grammar.optional),
-            Begun::Field(fields) => (Open::Field(fields), grammar.field),
+            PartStart::Group => (Open::Group, 0),
+            PartStart::Not => (Open::Not, grammar.negation),
+            PartStart::Optional => (Open::Optional, grammar.optional),
+            PartStart::Field(fields) => (Open::Field(fields), grammar.field),
         };
         levels.open(open, limit)?;
     }
@@ -140,7 +140,7 @@ impl Levels {
         p: &mut Parser<'_>,
         grammar: &Grammar,
         mut part: Part,
-    ) -> Parsed<Option<Part>> {
+    ) -> ParseResult<Option<Part>> {
         loop {
             match p.peek() {
                 Token::Arrow if grammar.arrow > self.limit => {
@@ -171,7 +171,7 @@ impl Levels {
         }
     }
 
-    fn open(&mut self, open: Open, limit: u8) -> Parsed<()> {
+    fn open(&mut self, open: Open, limit: u8) -> ParseResult<()> {
         if self.open.len() == OPEN_MAX {
             return Err(too_deep());
         }
@@ -188,7 +188,7 @@ impl Levels {
     }
 
     /// Joins a beginning with the part that follows it.
-    fn closed(&mut self, p: &mut Parser<'_>, open: Open, part: Part) -> Parsed<Part> {
+    fn closed(&mut self, p: &mut Parser<'_>, open: Open, part: Part) -> ParseResult<Part> {
         match open {
             Open::Group => {
                 p.expect(Token::CloseParen)?;
@@ -215,7 +215,7 @@ impl Part {
         }
     }
 
-    fn of(node: Node, height: u32, has_empty: bool) -> Parsed<Part> {
+    fn of(node: Node, height: u32, has_empty: bool) -> ParseResult<Part> {
         if height > HEIGHT_MAX {
             return Err(too_deep());
         }
@@ -227,7 +227,7 @@ impl Part {
     }
 
     /// Puts the part into another node; an empty part stays empty.
-    fn within(self, kind: fn(Box<Node>) -> Kind) -> Parsed<Part> {
+    fn within(self, kind: fn(Box<Node>) -> Kind) -> ParseResult<Part> {
         match self.node {
             Some(node) => {
                 let node = Node::new(kind(Box::new(node)));
@@ -250,7 +250,7 @@ impl Part {
 
     /// Joins two parts: in the left node if it is such a join and no field restricts it, else in a
     /// new node. If a part is empty, the other remains.
-    fn joined(self, join: Join, right: Part) -> Parsed<Part> {
+    fn joined(self, join: Join, right: Part) -> ParseResult<Part> {
         let has_empty = self.has_empty || right.has_empty;
         let (mut left, right_node) = match (self.node, right.node) {
             (Some(left), Some(right)) => (left, right),

@@ -30,11 +30,11 @@ pub(super) struct Parser<'q> {
     late: Option<QueryError>,
 }
 
-pub(super) type Parsed<T> = Result<T, QueryError>;
+pub(super) type ParseResult<T> = Result<T, QueryError>;
 
 /// A number as it stands in a range, or the parameter that has it.
 #[derive(Clone)]
-pub(super) struct Bound {
+pub(super) struct RangeBound {
     pub(super) value: f64,
     pub(super) is_exclusive: bool,
 }
@@ -45,7 +45,7 @@ impl<'q> Parser<'q> {
         dialect: Dialect,
         schema: &'q dyn Schema,
         params: &'q Params,
-    ) -> Parsed<Parser<'q>> {
+    ) -> ParseResult<Parser<'q>> {
         Ok(Parser {
             text,
             tokens: tokens(text, dialect.has_params(), PARTS_MAX).ok_or_else(too_long)?,
@@ -60,7 +60,7 @@ impl<'q> Parser<'q> {
     }
 
     /// Counts words of a quoted text.
-    pub(super) fn add_word(&mut self) -> Parsed<()> {
+    pub(super) fn add_word(&mut self) -> ParseResult<()> {
         self.words += 1;
         if self.words > PARTS_MAX {
             return Err(too_long());
@@ -102,7 +102,7 @@ impl<'q> Parser<'q> {
         is_it
     }
 
-    pub(super) fn expect(&mut self, kind: Token) -> Parsed<Found> {
+    pub(super) fn expect(&mut self, kind: Token) -> ParseResult<Found> {
         if self.peek() == kind {
             Ok(self.next())
         } else {
@@ -130,7 +130,7 @@ impl<'q> Parser<'q> {
     }
 
     /// Ends the query.
-    pub(super) fn end(self) -> Parsed<()> {
+    pub(super) fn end(self) -> ParseResult<()> {
         if self.peek() != Token::End {
             return Err(self.syntax_error());
         }
@@ -225,7 +225,7 @@ impl<'q> Parser<'q> {
     }
 
     /// `@a|b|c`: the names; each name after the first is a word.
-    pub(super) fn field_names(&mut self) -> Parsed<Vec<Vec<u8>>> {
+    pub(super) fn field_names(&mut self) -> ParseResult<Vec<Vec<u8>>> {
         let first = self.expect(Token::Field)?;
         let mut names = vec![unescaped(self.text_of(&first))];
         while self.takes(Token::Or) {
@@ -238,7 +238,7 @@ impl<'q> Parser<'q> {
     }
 
     /// The attributes after `=>`: `{$weight: 2; $slop: 1}`, put on `node` if there is a node.
-    pub(super) fn attributes(&mut self, node: &mut Option<Node>) -> Parsed<()> {
+    pub(super) fn attributes(&mut self, node: &mut Option<Node>) -> ParseResult<()> {
         self.expect(Token::OpenBrace)?;
         let mut given = Vec::new();
         if self.peek() == Token::Param {
@@ -258,7 +258,7 @@ impl<'q> Parser<'q> {
         Ok(())
     }
 
-    fn attribute(&mut self) -> Parsed<(&'q [u8], Vec<u8>)> {
+    fn attribute(&mut self) -> ParseResult<(&'q [u8], Vec<u8>)> {
         let name = self.expect(Token::Param)?;
         let name = self.text_of(&name);
         self.expect(Token::Colon)?;
@@ -274,7 +274,7 @@ impl<'q> Parser<'q> {
     }
 
     /// A range of numbers from two bounds.
-    pub(super) fn range(&self, from: &Bound, to: &Bound) -> Range {
+    pub(super) fn range(&self, from: &RangeBound, to: &RangeBound) -> Range {
         Range {
             min: from.value,
             max: to.value,
@@ -306,7 +306,7 @@ impl<'q> Parser<'q> {
     }
 }
 
-fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> Parsed<()> {
+fn put_attribute(node: &mut Node, name: &[u8], value: &[u8]) -> ParseResult<()> {
     let number = || {
         std::str::from_utf8(value)
             .ok()

@@ -13,7 +13,7 @@ use super::{Dialect, Fields, Params, QueryError, Schema, explain, parse};
 struct Index;
 
 /// The same, as russet extends the language.
-struct Extended;
+struct ExtendedIndex;
 
 const STOP_WORDS: &str = "a is the an and are as at be but by for if in into it no not of on or such \
     that their then there these they this to was will with";
@@ -44,7 +44,7 @@ impl Schema for Index {
     }
 }
 
-impl Schema for Extended {
+impl Schema for ExtendedIndex {
     fn text_fields(&self) -> Vec<&[u8]> {
         Index.text_fields()
     }
@@ -73,8 +73,8 @@ impl Schema for Extended {
 #[test]
 fn a_phrase_may_end_with_the_beginning_of_a_word() {
     let dialect = Dialect::new(2).expect("a dialect");
-    let of = |query: &str| match parse(query.as_bytes(), dialect, &Extended, &params()) {
-        Ok(node) => String::from_utf8(explain(node.as_ref(), &Extended)).expect("text"),
+    let of = |query: &str| match parse(query.as_bytes(), dialect, &ExtendedIndex, &params()) {
+        Ok(node) => String::from_utf8(explain(node.as_ref(), &ExtendedIndex)).expect("text"),
         Err(QueryError(text)) => format!("-{}", String::from_utf8_lossy(&text)),
     };
     assert_eq!(of("\"foo ba\"*"), "EXACT {\n  foo\n  PREFIX{ba*}\n}\n");
@@ -324,11 +324,11 @@ fn no_query_is_too_long_or_too_deep_for_the_stack() {
                     let query = [begin, &part.repeat(times), end, &close.repeat(times)].concat();
                     let fits = times as u32 * depth < super::levels::HEIGHT_MAX - 8
                         && part.matches('(').count() * times <= super::levels::OPEN_MAX;
-                    match parse(query.as_bytes(), dialect, &Extended, &params()) {
+                    match parse(query.as_bytes(), dialect, &ExtendedIndex, &params()) {
                         Ok(root) => {
                             let copy = root.clone();
                             assert_eq!(copy, root);
-                            assert!(!explain(root.as_ref(), &Extended).is_empty());
+                            assert!(!explain(root.as_ref(), &ExtendedIndex).is_empty());
                             assert!(times < 100_000 || depth == 0, "{begin}{part}");
                         }
                         Err(QueryError(text)) => {

@@ -4,7 +4,7 @@
 //! come in the pipeline's order.
 
 use super::options::{Defaults, Limit, Options, owned, unknown};
-use super::search::{Returned, SortKey, named_paths};
+use super::search::{ReturnedField, SortKey, named_paths};
 use crate::arguments::{Arguments, NONE_PROVIDED, NOT_CONVERTED, OUT_OF_BOUNDS, is};
 use crate::error::{self, SearchError};
 use russet_base::numbers::number::parse_i64;
@@ -16,12 +16,12 @@ const SORT_KEYS_MAX: usize = 8;
 pub const STAGES_MAX: usize = 256;
 
 /// A field that LOAD reads, and the property's name.
-pub type Loaded = Returned;
+pub type LoadedField = ReturnedField;
 
 /// A step of the pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
-    Load(Vec<Loaded>),
+    Load(Vec<LoadedField>),
     /// `LOAD *`
     LoadAll,
     Group(Group),
@@ -189,7 +189,7 @@ impl AggregateRequest {
         let paths = named_paths(list).ok_or_else(|| wrong(text))?;
         let paths = paths.into_iter().map(|(path, name)| {
             let path = path.strip_prefix(b"@").unwrap_or(path);
-            Loaded {
+            LoadedField {
                 path: path.to_vec(),
                 name: name.unwrap_or(path).to_vec(),
             }

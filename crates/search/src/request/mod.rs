@@ -22,7 +22,9 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use aggregate::{AggregateRequest, Arrange, Group, Loaded, ReducerCall, STAGES_MAX, Stage};
+pub use aggregate::{
+    AggregateRequest, Arrange, Group, LoadedField, ReducerCall, STAGES_MAX, Stage,
+};
 pub use hybrid::{Combine, HybridReach, HybridRequest};
 pub use options::{CursorOptions, Defaults, Format, Limit, Options};
-pub use search::{Highlight, Marks, Returned, SearchRequest, SortKey, Summary};
+pub use search::{Highlight, Marks, ReturnedField, SearchRequest, SortKey, Summary};

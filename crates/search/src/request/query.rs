@@ -14,7 +14,7 @@ impl Options {
     /// If the text is no query of the dialect, or asks for an order of words in fields that have
     /// none.
     pub fn query(&self, text: &[u8], schema: &Schema) -> Result<Option<Node>, SearchError> {
-        let seen = Seen {
+        let seen = RequestSchema {
             schema,
             keeps_stop_words: self.keeps_stop_words,
             is_strict: self.is_strict,
@@ -119,14 +119,14 @@ fn filtered(root: Node, filters: &[Node], options: &Options) -> Node {
 }
 
 /// A schema as a request has it seen.
-struct Seen<'s> {
+struct RequestSchema<'s> {
     schema: &'s Schema,
     /// Every word counts.
     keeps_stop_words: bool,
     is_strict: bool,
 }
 
-impl query::Schema for Seen<'_> {
+impl query::Schema for RequestSchema<'_> {
     fn text_fields(&self) -> Vec<&[u8]> {
         query::Schema::text_fields(self.schema)
     }

@@ -8,7 +8,7 @@ use crate::query::{Circle, Kind, Node, QueryError, Range, Unit};
 
 /// A field of a reply's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Returned {
+pub struct ReturnedField {
     /// A field's name, or the path in documents.
     pub path: Vec<u8>,
     /// How the reply calls it.
@@ -56,7 +56,7 @@ pub struct SearchRequest {
     /// FILTER and GEOFILTER: all of them must match, too.
     pub filters: Vec<Node>,
     /// RETURN; `None`: the whole document. Empty: as NOCONTENT.
-    pub returned: Option<Vec<Returned>>,
+    pub returned: Option<Vec<ReturnedField>>,
     pub sort: Option<SortKey>,
     pub summary: Option<Summary>,
     pub highlight: Option<Highlight>,
@@ -137,7 +137,7 @@ impl SearchRequest {
 }
 
 /// `n path [AS name]..`, where n counts all the words.
-fn returned(words: &mut Arguments<'_>) -> Result<Vec<Returned>, SearchError> {
+fn returned(words: &mut Arguments<'_>) -> Result<Vec<ReturnedField>, SearchError> {
     let paths = named_paths(words.list("RETURN")?);
     let text = "RETURN path AS name - must be accompanied with NAME";
     let paths = paths.ok_or_else(|| wrong(text))?;
@@ -145,7 +145,7 @@ fn returned(words: &mut Arguments<'_>) -> Result<Vec<Returned>, SearchError> {
     if paths.iter().any(|(_, name)| is_as(name)) {
         return Err(wrong("Alias for RETURN cannot be `AS`"));
     }
-    let paths = paths.into_iter().map(|(path, name)| Returned {
+    let paths = paths.into_iter().map(|(path, name)| ReturnedField {
         path: path.to_vec(),
         name: name.unwrap_or(path).to_vec(),
     });

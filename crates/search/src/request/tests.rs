@@ -6,7 +6,7 @@
 use super::{
     AggregateRequest, Combine, Defaults, HybridReach, HybridRequest, SearchRequest, Stage,
 };
-use crate::error::{SearchError, Wording};
+use crate::error::{ErrorStyle, SearchError};
 use crate::query::{Dialect, explain};
 use crate::record::{bytes, words};
 use crate::schema::Schema;
@@ -63,7 +63,7 @@ fn differing(record: &str, of: impl Fn(&str) -> Result<(), SearchError>) -> Vec<
         let (asked, expected) = line.split_once("  =>  ").expect("a reply");
         let got = match of(asked) {
             Ok(()) => b"OK".to_vec(),
-            Err(error) => [b"-", error.wire(Wording::Stack7).as_slice()].concat(),
+            Err(error) => [b"-", error.wire(ErrorStyle::Stack7).as_slice()].concat(),
         };
         if got != bytes(expected) {
             wrong.push(format!("{line}\n  got {}", got.escape_ascii()));
@@ -126,7 +126,7 @@ fn errors_have_the_codes_of_redis_8() {
     ] {
         let error = search(line).expect_err(line);
         assert_eq!(
-            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            String::from_utf8_lossy(&error.wire(ErrorStyle::Redis8)),
             expected,
             "{line}"
         );
@@ -143,7 +143,7 @@ fn errors_have_the_codes_of_redis_8() {
     ] {
         let error = aggregate(line).expect_err(line);
         assert_eq!(
-            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            String::from_utf8_lossy(&error.wire(ErrorStyle::Redis8)),
             expected,
             "{line}"
         );
@@ -274,7 +274,7 @@ fn hybrid_requests_are_read_and_refused() {
     ] {
         let error = hybrid(line).expect_err(line);
         assert_eq!(
-            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            String::from_utf8_lossy(&error.wire(ErrorStyle::Redis8)),
             expected,
             "{line}"
         );
@@ -291,7 +291,7 @@ fn hybrid_requests_are_read_and_refused() {
             .vector_query(&schema())
             .expect_err(line);
         assert_eq!(
-            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            String::from_utf8_lossy(&error.wire(ErrorStyle::Redis8)),
             expected,
             "{line}"
         );

@@ -81,7 +81,7 @@ const K: f64 = 1.2f32 as f64;
 
 /// The facts of an index and a query that scores ask for.
 #[derive(Debug)]
-pub(crate) struct Scoring {
+pub(crate) struct ScoreContext {
     pub(crate) scorer: Scorer,
     documents: f64,
     length_average: f64,
@@ -137,13 +137,13 @@ struct Leaf<'c> {
     weight: f64,
 }
 
-impl Scoring {
-    pub(crate) fn new(search: &Search, documents: usize, length_total: u64) -> Scoring {
+impl ScoreContext {
+    pub(crate) fn new(search: &Search, documents: usize, length_total: u64) -> ScoreContext {
         let (documents, length_total) = match &search.statistics {
             Some(of_all) => (of_all.documents, of_all.length),
             None => (documents as u64, length_total),
         };
-        Scoring {
+        ScoreContext {
             scorer: search.scorer,
             documents: documents as f64,
             length_average: length_total as f64 / documents.max(1) as f64,
@@ -193,8 +193,8 @@ impl Scoring {
         }
     }
 
-    /// Whether scores are made of sums alone, [`Scoring::sum`] and [`Scoring::whole`]: of documents
-    /// nothing is asked but their facts.
+    /// Whether scores are made of sums alone, [`ScoreContext::sum`] and [`ScoreContext::whole`]: of
+    /// documents nothing is asked but their facts.
     pub(crate) fn is_of_sums(&self) -> bool {
         matches!(
             self.scorer,
@@ -207,7 +207,7 @@ impl Scoring {
         self.scorer == Scorer::DisMax
     }
 
-    /// The score of a document from a sum, if scores [are sums](Scoring::is_of_sums).
+    /// The score of a document from a sum, if scores [are sums](ScoreContext::is_of_sums).
     #[inline]
     pub(crate) fn whole(&self, sum: f64, facts: Facts) -> f64 {
         match self.scorer {

@@ -38,7 +38,7 @@ pub struct Speller<'a> {
 
 /// A word that no document has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misspelled {
+pub struct MisspelledTerm {
     /// As the query has it, in small letters.
     pub word: Vec<u8>,
     /// Terms near to the word, with the number of documents that hold them: most documents first,
@@ -49,9 +49,9 @@ pub struct Misspelled {
 
 impl Speller<'_> {
     /// The words of a query that no document of an index has, in the order of the query. Words of
-    /// tags count, prefixes and patterns do not. All at once; in slices: [`Checking`].
-    pub fn check(&self, index: &Index, query: &Node) -> Vec<Misspelled> {
-        let mut checking = Checking::new(query);
+    /// tags count, prefixes and patterns do not. All at once; in slices: [`SpellCheck`].
+    pub fn check(&self, index: &Index, query: &Node) -> Vec<MisspelledTerm> {
+        let mut checking = SpellCheck::new(query);
         checking.advance(self, index, &mut Clock::endless());
         checking.found
     }
@@ -59,11 +59,11 @@ impl Speller<'_> {
 
 /// Words of a query that are looked at step by step.
 #[derive(Debug)]
-pub struct Checking {
+pub struct SpellCheck {
     /// Words with the fields that they are looked for in, the next word last.
     words: Vec<(Vec<u8>, Fields)>,
     stage: Stage,
-    found: Vec<Misspelled>,
+    found: Vec<MisspelledTerm>,
 }
 
 /// The work on a word, and the progress of that work.
@@ -74,9 +74,9 @@ enum Stage {
     Right(usize, Vec<u8>),
     /// Terms near to the word are looked for, from this term on; terms of most documents come
     /// first.
-    Near(Vec<u8>, Suggested),
+    Near(Vec<u8>, TermSuggestions),
     /// Terms of the dictionaries: of which, from which on.
-    Others(usize, Vec<u8>, Suggested),
+    Others(usize, Vec<u8>, TermSuggestions),
 }
 
 impl Stage {
@@ -88,18 +88,18 @@ impl Stage {
 /// Terms by the number of documents that hold them, and then in the order of their bytes; terms of
 /// dictionaries alone have 0.
 #[derive(Debug, Default)]
-struct Suggested {
+struct TermSuggestions {
     terms: BTreeSet<(Reverse<usize>, Vec<u8>)>,
     of_index: HashSet<Vec<u8>>,
 }
 
-impl Checking {
+impl SpellCheck {
     /// The words of a query.
-    pub fn new(query: &Node) -> Checking {
+    pub fn new(query: &Node) -> SpellCheck {
         let mut words = Vec::new();
         add_words(query, &mut words);
         words.reverse();
-        Checking {
+        SpellCheck {
             words,
             stage: Stage::first(),
             found: Vec::new(),
@@ -115,7 +115,7 @@ impl Checking {
                 Stage::Right(at, from) => match speller.is_right(index, word, (at, from), clock) {
                     None => return false,
                     Some(true) => is_done = true,
-                    Some(false) => self.stage = Stage::Near(Vec::new(), Suggested::default()),
+                    Some(false) => self.stage = Stage::Near(Vec::new(), TermSuggestions::default()),
                 },
                 Stage::Near(from, suggested) => {
                     let take = |term: &Term| {
@@ -148,7 +148,7 @@ impl Checking {
                     }
                     let terms = std::mem::take(&mut suggested.terms).into_iter();
                     let suggestions = terms.map(|(Reverse(documents), term)| (documents, term));
-                    self.found.push(Misspelled {
+                    self.found.push(MisspelledTerm {
                         word: word.clone(),
                         suggestions: suggestions.collect(),
                     });
@@ -167,7 +167,7 @@ impl Checking {
     }
 
     /// The words that are wrong.
-    pub fn into_found(self) -> Vec<Misspelled> {
+    pub fn into_found(self) -> Vec<MisspelledTerm> {
         self.found
     }
 }

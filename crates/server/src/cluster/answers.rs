@@ -22,7 +22,7 @@ use crate::origin::Origin;
 #[cfg(feature = "testing")]
 use crate::parts::cluster::BrokenRule;
 use crate::parts::cluster::{
-    ANSWER_BYTES_MAX, Asked, Asker, Message, OTHER_SLOTS, Pending, Surveys, TOO_LONG, asked,
+    ANSWER_BYTES_MAX, Asked, Asker, Message, OTHER_SLOTS, Pending, ShardQueries, TOO_LONG, asked,
 };
 use crate::parts::execution::searches::Answer;
 use crate::state::call::{Call, Effect};
@@ -66,7 +66,7 @@ impl Engine {
                 Message::Question(from, payload)
                     if driver.surveys.is_at_work_on(from, &payload) => {}
                 Message::Question(from, payload) => {
-                    let pending = Surveys::pending(from, payload, self.server.now.mono_ms);
+                    let pending = ShardQueries::pending(from, payload, self.server.now.mono_ms);
                     self.answer_node(pending);
                 }
                 Message::Answer(from, payload) => self.take_answer(from, &payload),

@@ -1,7 +1,7 @@
 //! Commands in slices: how long a slice may take, how a command waits for its next slice, and which
 //! commands continue in a turn of the loop.
 //!
-//!     handler: in_slices, work until a slice is over -> a later turn: the handler again, `taken`
+//!     handler: in_slices, work until a slice is over -> a later turn: handler again, `take_work`
 //!
 //! Replies that are long are written in slices, too ([`Pieces`]).
 //!
@@ -113,12 +113,12 @@ impl Call<'_> {
     }
 
     /// The work of the command that runs again, if it waited for its turn.
-    pub fn taken<T: Any>(&mut self) -> Option<T> {
+    pub fn take_work<T: Any>(&mut self) -> Option<T> {
         self.server.searches.take_done::<T>().map(|work| *work)
     }
 
     /// Continues work, slice by slice, until it is done. `None`: the client waits; the command will
-    /// run again and take the work back ([`Call::taken`]).
+    /// run again and take the work back ([`Call::take_work`]).
     ///
     /// # Errors
     ///
@@ -149,8 +149,8 @@ impl Call<'_> {
     }
 
     /// Blocks the client until it is the command's turn again. The command then runs again and
-    /// takes the work back ([`Call::taken`]); `until_ms`: the monotonic milliseconds at which the
-    /// command's time is up. A command that answers another node runs again in the same way.
+    /// takes the work back ([`Call::take_work`]); `until_ms`: the monotonic milliseconds at which
+    /// the command's time is up. A command that answers another node runs again in the same way.
     pub fn wait_for_turn(&mut self, task: Box<dyn Any + Send>, until_ms: Option<u64>) {
         if self.is_for_other_node() {
             if let Some(driver) = &mut self.server.cluster {

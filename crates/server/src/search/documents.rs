@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use russet_json::{Budget, Kind, Path, PathCache, Value, View};
 use russet_keyspace::{AnyRef, Db, Ref};
-use russet_search::document::{Document, Found, Item};
+use russet_search::document::{Document, Item, PathValues};
 use russet_search::expression::Value as Text;
 use russet_search::schema::KeyType;
 use russet_search::schema::parse::JsonPath;
@@ -72,7 +72,7 @@ impl<'k> AnyDocument<'k> {
 }
 
 impl Document for AnyDocument<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         match self {
             AnyDocument::Hash(document) => document.find(path),
             AnyDocument::Json(document) => document.find(path),
@@ -89,12 +89,12 @@ pub fn text_of(entry: Entry<'_>) -> Cow<'_, [u8]> {
 }
 
 impl HashDocument<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         match self.hash.get(path) {
             Some(field) if !field.expired(self.now_ms) => {
-                Found::One(Item::Text(text_of(field.value)))
+                PathValues::One(Item::Text(text_of(field.value)))
             }
-            _ => Found::Nothing,
+            _ => PathValues::Nothing,
         }
     }
 
@@ -119,16 +119,16 @@ pub fn text_of_fields(document: &HashDocument<'_>) -> Vec<(Vec<u8>, Text)> {
 }
 
 impl JsonDocument<'_> {
-    fn find(&self, path: &[u8]) -> Found<'_> {
+    fn find(&self, path: &[u8]) -> PathValues<'_> {
         let mut items = Vec::new();
         let is_whole = self.each(path, |value| items.push(item_of(value)));
         if !is_whole {
-            return Found::Nothing;
+            return PathValues::Nothing;
         }
         match items.len() {
-            0 => Found::Nothing,
-            1 => items.pop().map_or(Found::Nothing, Found::One),
-            _ => Found::Several(items),
+            0 => PathValues::Nothing,
+            1 => items.pop().map_or(PathValues::Nothing, PathValues::One),
+            _ => PathValues::Several(items),
         }
     }
 

@@ -30,7 +30,7 @@ use documents::AnyDocument;
 use russet_base::{clock, memory::alloc};
 use russet_json::PathCache;
 use russet_keyspace::{Cause, Class, Db, Keyspace, slot_of};
-use russet_search::document::{Document, Found, Item};
+use russet_search::document::{Document, Item, PathValues};
 use russet_search::expression::{Row, Value};
 use russet_search::hit::DocumentId;
 use russet_search::schema::Schema;
@@ -250,7 +250,7 @@ fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) ->
 fn end_reading(name: &[u8], held: &mut Held) {
     held.scan = None;
     held.is_partial = true;
-    held.index.note_fault(ENDED.as_bytes(), b"N/A");
+    held.index.count_fault(ENDED.as_bytes(), b"N/A");
     let name = String::from_utf8_lossy(name);
     tracing::warn!("{ENDED}: index {name} has the documents that it has read so far");
 }
@@ -275,7 +275,7 @@ fn read_key(db: &Db<'_>, key: &[u8], held: &mut Held, paths: &mut PathCache) {
     match AnyDocument::at(db, key, schema.key_type, paths) {
         Some(document) if passes(schema, key, &document) => {
             if held.is_partial && !held.index.has(key) {
-                held.index.note_fault(LEFT_OUT, key);
+                held.index.count_fault(LEFT_OUT, key);
             } else {
                 held.index.put(key, &document);
             }
@@ -312,9 +312,9 @@ impl Row for Fields<'_, '_> {
         let field = self.schema.field(name);
         let path = field.map_or(name, |(_, field)| &field.path);
         match self.document.find(path) {
-            Found::Nothing => None,
-            Found::One(item) => value_of(item),
-            Found::Several(items) => items.into_iter().next().and_then(value_of),
+            PathValues::Nothing => None,
+            PathValues::One(item) => value_of(item),
+            PathValues::Several(items) => items.into_iter().next().and_then(value_of),
         }
     }
 }

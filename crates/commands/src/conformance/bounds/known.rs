@@ -2,7 +2,7 @@
 //! The list only shrinks: a test also fails if no case of an entry fails any more.
 
 /// See the module.
-pub const KNOWN: &[Known] = &[
+pub const KNOWN: &[UnboundedCase] = &[
     known(
         "small",
         "FT.AGGREGATE",
@@ -61,7 +61,7 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// An entry of the list.
-pub struct Known {
+pub struct UnboundedCase {
     /// `small`, `ends`, `crowd`, `numbers` or `long`.
     pub test: &'static str,
     /// The row; a name with a point at the end means all rows that begin so.
@@ -70,7 +70,7 @@ pub struct Known {
     pub reason: &'static str,
 }
 
-impl Known {
+impl UnboundedCase {
     /// Whether the entry is about a case of the test, by the case's name.
     pub fn is_of(&self, name: &str) -> bool {
         let row = name.split(' ').next().unwrap_or_default();
@@ -88,8 +88,8 @@ const fn known(
     row: &'static str,
     part: &'static str,
     reason: &'static str,
-) -> Known {
-    Known {
+) -> UnboundedCase {
+    UnboundedCase {
         test,
         row,
         part,

@@ -25,7 +25,7 @@ pub struct Line {
 
 /// How an argument in focus is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Repetition {
     /// Once, with the argument's value of this number.
     Value(usize),
     /// As often as fits, with the argument's value of this number (of each part).
@@ -35,7 +35,7 @@ enum How {
 /// The rule for options, values and repetitions.
 enum Plan<'r> {
     Shortest,
-    Focus(&'static Arg, How),
+    Focus(&'static Arg, Repetition),
     /// Once, as this text.
     Literal(&'static Arg, &'r str),
     Mixed(&'r mut SmallRng),
@@ -65,23 +65,23 @@ pub fn lines(row: &'static str, doc: &'static Doc, mixtures: usize, bytes_max: u
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
         for n in 0..values {
             let about = format!("{} value {n}", arg.name);
-            let mut plan = Plan::Focus(arg, How::Value(n));
+            let mut plan = Plan::Focus(arg, Repetition::Value(n));
             lines.push(line(row, args, &about, &mut plan));
             if is_many {
                 let about = format!("{} often, value {n}", arg.name);
-                let mut plan = Plan::Focus(arg, How::Often(n));
+                let mut plan = Plan::Focus(arg, Repetition::Often(n));
                 lines.push(line(row, args, &about, &mut plan));
             }
         }
         if values == 0 && is_many {
             for n in 0..3 {
                 let about = format!("{} often, values {n}", arg.name);
-                let mut plan = Plan::Focus(arg, How::Often(n));
+                let mut plan = Plan::Focus(arg, Repetition::Often(n));
                 lines.push(line(row, args, &about, &mut plan));
             }
         }
         if values == 0 && !is_many && arg.flags.contains(ArgFlags::OPTIONAL) {
-            let mut plan = Plan::Focus(arg, How::Value(0));
+            let mut plan = Plan::Focus(arg, Repetition::Value(0));
             lines.push(line(row, args, &arg.name, &mut plan));
         }
     }
@@ -121,7 +121,7 @@ fn line(
     };
     let bytes = |words: &[Vec<u8>]| words.iter().map(|word| word.len() + 1).sum::<usize>();
     let words = match plan {
-        Plan::Focus(_, How::Often(_)) => {
+        Plan::Focus(_, Repetition::Often(_)) => {
             let (one, two) = (bytes(&write(1, plan)), bytes(&write(2, plan)));
             let each = two.saturating_sub(one).max(1);
             let mut times = 1 + bytes_max.saturating_sub(one) / each;
@@ -198,7 +198,7 @@ impl Writer {
     fn repeated(&mut self, arg: &'static Arg, plan: &mut Plan<'_>, at: usize) {
         let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
         let times = match plan {
-            Plan::Focus(focus, How::Often(_)) if std::ptr::eq(arg, *focus) => self.times,
+            Plan::Focus(focus, Repetition::Often(_)) if std::ptr::eq(arg, *focus) => self.times,
             Plan::Mixed(rng) if is_many => rng.random_range(1..5),
             _ => 1,
         };
@@ -233,8 +233,8 @@ impl Writer {
                         return self.words.push(text.as_bytes().to_vec());
                     }
                     Plan::Shortest | Plan::Literal(..) => 0,
-                    Plan::Focus(focus, How::Value(n)) if std::ptr::eq(arg, *focus) => *n,
-                    Plan::Focus(focus, How::Often(n)) if leads_to(focus, arg) => *n,
+                    Plan::Focus(focus, Repetition::Value(n)) if std::ptr::eq(arg, *focus) => *n,
+                    Plan::Focus(focus, Repetition::Often(n)) if leads_to(focus, arg) => *n,
                     Plan::Focus(..) => 0,
                     Plan::Mixed(rng) => {
                         let count = values::count(self.row, arg).max(1);

@@ -38,7 +38,7 @@ use std::time::Duration;
 use super::super::docs_for;
 use crate::testbed::{AllCommands as _, Testbed};
 use child::Failure;
-use known::{KNOWN, Known};
+use known::{KNOWN, UnboundedCase};
 use lines::{BYTES_MAX, Line, lines};
 use measure::Cost;
 use russet_base::memory::alloc;
@@ -237,7 +237,7 @@ fn report(names: Vec<String>, failures: &[Failure], test: &str) {
     let unknown: Vec<String> = unknown
         .map(|failure| format!("{}: {}", names[failure.case], failure.reason))
         .collect();
-    let fails = |known: &&Known| {
+    let fails = |known: &&UnboundedCase| {
         let mut failed = failures.iter().map(|failure| &names[failure.case]);
         failed.any(|name| known.is_of(name))
     };

@@ -20,7 +20,7 @@ use crate::testbed::{AllCommands as _, Testbed};
 use judge::{Verdict, judge};
 use russet_base::usage::thread_time;
 use russet_command::docs::{ArgKind, Doc, Group};
-use words::{Grown, How, growable, words};
+use words::{GrowthCase, GrowthKind, growable, words};
 use world::{
     GrownState, GrownValue, fill, fill_to_match, fill_two, forms, furnish, make_wait, payload,
     prepare, prepare_fieldset, states, usual_form, waiting_for,
@@ -32,11 +32,11 @@ const FEW: usize = 8;
 /// The quantity that grows in a measurement.
 #[derive(Clone, Copy)]
 enum Dimension {
-    Argument(Grown),
+    Argument(GrowthCase),
     /// A command's argument, for keys that do not exist.
-    Missing(Grown),
+    Missing(GrowthCase),
     /// A command's argument, for elements that as many clients wait for.
-    Awaited(Grown),
+    Awaited(GrowthCase),
     /// Elements (bytes of a string) of each key's value.
     Held(GrownValue),
     /// State of the server, for commands without keys among their arguments.
@@ -153,7 +153,9 @@ impl Subject {
             all.push(Dimension::Argument(grown));
             match grown.arg.kind == ArgKind::Key {
                 true if grown.is_many() => all.push(Dimension::Missing(grown)),
-                false if grown.how == How::Times && waiting_for(self.doc.group).is_some() => {
+                false
+                    if grown.how == GrowthKind::Times && waiting_for(self.doc.group).is_some() =>
+                {
                     all.push(Dimension::Awaited(grown));
                 }
                 _ => {}
@@ -182,7 +184,7 @@ impl Subject {
         let form = usual_form(self.name, self.doc.group);
         prepare(&mut bed, self.name);
         if let ("himport|set", Dimension::Argument(grown)) = (self.name, dimension)
-            && grown.how == How::Times
+            && grown.how == GrowthKind::Times
         {
             prepare_fieldset(&mut bed, n);
         }

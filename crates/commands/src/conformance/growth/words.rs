@@ -1,8 +1,8 @@
 //! A command's words, generated from the documentation, with one argument that grows.
 //!
-//! An argument grows in up to four ways ([`How`]). The generator leaves out optional arguments
-//! unless they lead to the growing argument or the command needs them; of alternatives it usually
-//! takes the first. A count (`numkeys`) follows the arguments that it counts.
+//! An argument grows in up to four ways ([`GrowthKind`]). The generator leaves out optional
+//! arguments unless they lead to the growing argument or the command needs them; of alternatives it
+//! usually takes the first. A count (`numkeys`) follows the arguments that it counts.
 //!
 //! Two calls of a command differ in values, not in keys, because a repeated call must not find its
 //! work done. Values that a command accepts come from `value`, by the argument's type and name: a
@@ -15,7 +15,7 @@ pub const PAYLOAD: &[u8] = b"payload";
 
 /// How an argument grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum GrowthKind {
     /// Repeated, each time with another value.
     Times,
     /// Repeated, each time with the same value.
@@ -28,25 +28,25 @@ pub enum How {
 
 /// The argument that grows.
 #[derive(Clone, Copy, Debug)]
-pub struct Grown {
+pub struct GrowthCase {
     pub arg: &'static Arg,
-    pub how: How,
+    pub how: GrowthKind,
 }
 
-impl Grown {
+impl GrowthCase {
     /// A long pattern, which is slow to match.
     pub fn is_pattern(self) -> bool {
-        self.how == How::Long && is_pattern(self.arg)
+        self.how == GrowthKind::Long && is_pattern(self.arg)
     }
 
     /// A repeated argument.
     pub fn is_many(self) -> bool {
-        matches!(self.how, How::Times | How::Again)
+        matches!(self.how, GrowthKind::Times | GrowthKind::Again)
     }
 
     /// Distinct keys.
     pub fn is_many_keys(self) -> bool {
-        self.how == How::Times && self.arg.kind == ArgKind::Key
+        self.how == GrowthKind::Times && self.arg.kind == ArgKind::Key
     }
 }
 
@@ -57,7 +57,7 @@ fn is_pattern(arg: &Arg) -> bool {
 /// A command line under construction.
 struct Words<'a> {
     name: &'a str,
-    grown: Option<Grown>,
+    grown: Option<GrowthCase>,
     n: usize,
     /// First index of the values, so that calls differ.
     offset: usize,
@@ -65,23 +65,26 @@ struct Words<'a> {
 }
 
 /// All arguments that may grow, each in every way.
-pub fn growable(doc: &'static Doc) -> Vec<Grown> {
-    fn add(args: &'static [Arg], grown: &mut Vec<Grown>) {
+pub fn growable(doc: &'static Doc) -> Vec<GrowthCase> {
+    fn add(args: &'static [Arg], grown: &mut Vec<GrowthCase>) {
         for arg in args {
             let is_text = matches!(arg.kind, ArgKind::String | ArgKind::Pattern | ArgKind::Key);
             let is_many = arg.flags.contains(ArgFlags::MULTIPLE);
             let ways = [
-                (How::Times, is_many),
+                (GrowthKind::Times, is_many),
                 // An option that occurs once is refused only after all are read.
                 (
-                    How::Again,
+                    GrowthKind::Again,
                     is_many || arg.flags.contains(ArgFlags::OPTIONAL),
                 ),
-                (How::Long, is_text),
-                (How::Large, arg.kind == ArgKind::Integer && !is_count(arg)),
+                (GrowthKind::Long, is_text),
+                (
+                    GrowthKind::Large,
+                    arg.kind == ArgKind::Integer && !is_count(arg),
+                ),
             ];
             let ways = ways.into_iter().filter(|(_, may)| *may);
-            grown.extend(ways.map(|(how, _)| Grown { arg, how }));
+            grown.extend(ways.map(|(how, _)| GrowthCase { arg, how }));
             add(&arg.args, grown);
         }
     }
@@ -100,7 +103,7 @@ fn is_count(arg: &Arg) -> bool {
 pub fn words(
     name: &str,
     doc: &'static Doc,
-    grown: Option<Grown>,
+    grown: Option<GrowthCase>,
     n: usize,
     call: usize,
 ) -> Vec<Vec<u8>> {
@@ -116,7 +119,7 @@ pub fn words(
 }
 
 impl Words<'_> {
-    fn is(&self, arg: &Arg, ways: &[How]) -> bool {
+    fn is(&self, arg: &Arg, ways: &[GrowthKind]) -> bool {
         self.grown
             .is_some_and(|grown| std::ptr::eq(grown.arg, arg) && ways.contains(&grown.how))
     }
@@ -145,7 +148,7 @@ impl Words<'_> {
     }
 
     fn is_repeated(&self, arg: &Arg) -> bool {
-        self.is(arg, &[How::Times, How::Again])
+        self.is(arg, &[GrowthKind::Times, GrowthKind::Again])
     }
 
     /// How often an argument occurs among `siblings`. There are as many weights and IDs as keys,
@@ -203,7 +206,7 @@ impl Words<'_> {
     }
 
     fn repeated(&mut self, arg: &'static Arg, siblings: &'static [Arg], at: usize) {
-        let is_same = self.is(arg, &[How::Again]);
+        let is_same = self.is(arg, &[GrowthKind::Again]);
         // A list's token occurs once, an option's each time.
         let is_list =
             arg.flags.contains(ArgFlags::MULTIPLE) && !arg.flags.contains(ArgFlags::MULTIPLE_TOKEN);
@@ -224,8 +227,10 @@ impl Words<'_> {
                 let choice = choice.unwrap_or_else(|| usual_choice(self.name, arg));
                 self.repeated(&arg.args[choice], &arg.args, at);
             }
-            _ if self.is(arg, &[How::Long]) => self.words.push(long(self.name, arg, self.n)),
-            _ if self.is(arg, &[How::Large]) => self.words.push(self.n.to_string().into_bytes()),
+            _ if self.is(arg, &[GrowthKind::Long]) => self.words.push(long(self.name, arg, self.n)),
+            _ if self.is(arg, &[GrowthKind::Large]) => {
+                self.words.push(self.n.to_string().into_bytes())
+            }
             ArgKind::Key => self.words.push(value(self.name, arg, at).into_bytes()),
             _ => {
                 let value = value(self.name, arg, self.offset + at);

@@ -20,7 +20,7 @@ use russet_command::{Access, Arity, Category, CommandError, Flags, KeySpec};
 use russet_keyspace::{Class, slot_of, slot_of_pattern};
 use russet_server::{Call, CommandResult, Origin, Spec};
 use russet_types::{Container, End, Entry, List, Type};
-use sorting::{Item, Sorting};
+use sorting::{Item, SortElements};
 
 pub(super) const SORT: Spec = Spec {
     arity: Arity::AtLeast(2),
@@ -96,7 +96,7 @@ fn sort_generic(call: &mut Call<'_>, readonly: bool) -> CommandResult {
         // A stored result, or a result that a script sees, must not depend on hash table order.
         (o.unsorted, o.alpha, o.by) = (false, true, None);
     }
-    let mut sorting = Sorting::default();
+    let mut sorting = SortElements::default();
     let cut = sorting.load(&mut call.db, key, &o)?;
     let (start, end) = if cut {
         (0, sorting.items.len() as i64 - 1)

@@ -1,7 +1,7 @@
 //! Loads and sorts the elements of a key.
 //!
-//! `Sorting` copies all texts (elements, and weights for ALPHA) into one buffer, so that sorting
-//! moves small records and lookups may expire keys.
+//! `SortElements` copies all texts (elements, and weights for ALPHA) into one buffer, so that
+//! sorting moves small records and lookups may expire keys.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ use russet_types::{Container, Entry, List, Set, Type, Zset};
 
 /// The elements and their texts.
 #[derive(Default)]
-pub(super) struct Sorting {
+pub(super) struct SortElements {
     pub(super) buffer: Vec<u8>,
     pub(super) items: Vec<Item>,
     is_set: bool,
@@ -58,7 +58,7 @@ enum Weight {
     Text(Option<Text>),
 }
 
-impl Sorting {
+impl SortElements {
     fn add(&mut self, entry: Entry<'_>) {
         let text = Text::copy(entry, &mut self.buffer);
         let weight = match entry {
@@ -198,7 +198,7 @@ impl Sorting {
     /// equal texts keep the order in which they were loaded. A set's order differs from server to
     /// server.
     pub(super) fn sort(&mut self, start: i64, end: i64, o: &SortOptions<'_>) {
-        let Sorting {
+        let SortElements {
             buffer,
             items,
             is_set,

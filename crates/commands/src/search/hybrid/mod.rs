@@ -14,7 +14,7 @@ use super::reply::{reply_row_fields, reply_warnings};
 use super::row::{READS, SEARCHING, catch_up, readable, refusal, words};
 use super::settings::defaults;
 use super::shards::{self, statistics};
-use super::walk::{Asked, Question, Walk, Written, work};
+use super::walk::{QuerySource, Question, RowContext, SearchExecution, work};
 use russet_base::clock;
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
@@ -54,7 +54,7 @@ fn hybrid(call: &mut Call<'_>) -> CommandResult {
     if answer_statistics(call, &request)? {
         return Ok(());
     }
-    let walk = match Walk::taken(call) {
+    let walk = match SearchExecution::take_resumed(call) {
         Some(walk) => walk,
         None if call.is_of_many_shards()? => {
             trees(call, &request)?;
@@ -137,18 +137,18 @@ pub(super) fn begin(
     request: &HybridRequest,
     [text, vector]: [Option<Node>; 2],
     profiles: bool,
-) -> Result<Walk, CommandError> {
+) -> Result<SearchExecution, CommandError> {
     let is_answer = call.is_for_other_node();
     let mut sides = Sides::new(request.clone(), text, vector);
     sides.ships = is_answer;
     let question = Question {
         index: call.args.at(1),
-        asked: Asked::Sides(Box::new(sides)),
+        asked: QuerySource::Sides(Box::new(sides)),
         options: &request.aggregate.options,
         scores: true,
         profiles,
     };
-    Walk::begin(call, question, |schema, _, _| {
+    SearchExecution::begin(call, question, |schema, _, _| {
         let pipeline = Pipeline::hybrid(request, schema)?;
         Ok(if is_answer {
             pipeline.hybrid_of_shard()
@@ -180,7 +180,7 @@ fn request_of_cursors(request: &HybridRequest) -> HybridRequest {
 fn keep_both(
     call: &mut Call<'_>,
     request: &HybridRequest,
-    walks: [Walk; 2],
+    walks: [SearchExecution; 2],
     cursor: CursorOptions,
 ) -> CommandResult {
     let usual = call.server.config.search_cursor_read_size;
@@ -201,7 +201,7 @@ fn keep_both(
 pub(super) const ENTRIES: usize = 4;
 
 /// Writes rows.
-pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Reply) {
+pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, RowContext<'_>, &mut Reply) {
     move |row, of, reply| {
         let name = |place| of.pipeline.name(place);
         let fields = (row.fields.as_slice(), row.written.as_deref());
@@ -210,7 +210,7 @@ pub(super) fn writer(format: Format) -> impl Fn(&OutputRow, Written<'_>, &mut Re
 }
 
 /// Replies the entries of the map, as many as [`ENTRIES`], of a walk that is over.
-pub(super) fn reply_entries(walk: &mut Walk, milliseconds: f64, reply: &mut Reply) {
+pub(super) fn reply_entries(walk: &mut SearchExecution, milliseconds: f64, reply: &mut Reply) {
     let body = walk.take_body(reply);
     reply.simple("total_results");
     reply.int(walk.pipeline().total() as i64);

@@ -5,11 +5,11 @@
 //! O(documents that match), and one comparison of the vector, which is not divided.
 
 use super::super::row::refusal;
-use super::super::walk::{BUDGET, Expiring};
+use super::super::walk::{BUDGET, ExpiryCheck};
 use russet_base::clock;
 use russet_command::CommandError;
 use russet_search::error::SearchError;
-use russet_search::hit::{DocumentId, Hit, Scored};
+use russet_search::hit::{DocumentId, Hit, ScoredDocument};
 use russet_search::index::Index;
 use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
 use russet_search::pipeline::{both_sides, combine, keep_any_best, keep_best, metric_of};
@@ -103,14 +103,14 @@ impl Sides {
 
     /// Adds documents of the query's side, except documents whose keys have expired, and keeps the
     /// best.
-    fn add_hits(&mut self, hits: Vec<Hit>, expiring: Option<Expiring<'_>>) {
+    fn add_hits(&mut self, hits: Vec<Hit>, expiring: Option<ExpiryCheck<'_>>) {
         let lives = |hit: &Hit| expiring.is_none_or(|its| its.lives(hit.document));
         self.texts.extend(hits.into_iter().filter(lives));
         self.trim();
     }
 
     /// As `add_hits`, for documents of which the caller has only the scores.
-    fn add_scored(&mut self, mut scored: Vec<Scored>, expiring: Option<Expiring<'_>>) {
+    fn add_scored(&mut self, mut scored: Vec<ScoredDocument>, expiring: Option<ExpiryCheck<'_>>) {
         if let Some(expiring) = expiring {
             scored.retain(|hit| expiring.lives(hit.document));
         }
@@ -131,7 +131,7 @@ impl Sides {
         index: &Index,
         search: &mut Search,
         clock: &Clock<'_>,
-        expiring: Option<Expiring<'_>>,
+        expiring: Option<ExpiryCheck<'_>>,
     ) -> Result<Option<Merger>, CommandError> {
         let wrong = |error| refusal(&SearchError::from(error));
         if self.text.is_some() {
@@ -181,7 +181,7 @@ impl Sides {
         index: &Index,
         search: &mut Search,
         clock: &Clock<'_>,
-        expiring: Option<Expiring<'_>>,
+        expiring: Option<ExpiryCheck<'_>>,
     ) -> Result<bool, QueryError> {
         let Some(mut root) = self.text.take() else {
             return Ok(true);
@@ -232,7 +232,7 @@ impl Sides {
         index: &Index,
         search: &Search,
         clock: &Clock<'_>,
-        expiring: Option<Expiring<'_>>,
+        expiring: Option<ExpiryCheck<'_>>,
     ) -> Result<bool, QueryError> {
         let Some(root) = &mut self.vector else {
             return Ok(true);

@@ -125,19 +125,19 @@ impl Until {
 }
 
 /// A query that is analysed.
-struct Analyzed {
+struct AnalyzedQuery {
     analysis: Analysis,
     /// The birth of the query's index.
     birth: u64,
     until: Option<Until>,
 }
 
-impl Analyzed {
+impl AnalyzedQuery {
     fn begin(
         call: &mut Call<'_>,
         request: &SearchRequest,
         root: Node,
-    ) -> Result<Analyzed, CommandError> {
+    ) -> Result<AnalyzedQuery, CommandError> {
         let name = call.args.at(1);
         let held = call.server.search.get(name);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
@@ -146,7 +146,7 @@ impl Analyzed {
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.among = call.server.documents_that_count(call.db.keyspace(), held);
         let timeout_ms = request.options.timeout_ms.unwrap_or(config.search_timeout);
-        Ok(Analyzed {
+        Ok(AnalyzedQuery {
             analysis: Analysis::new(root, &search),
             birth,
             until: Until::after(call.server, timeout_ms),
@@ -160,9 +160,9 @@ fn analyzed(
     request: &SearchRequest,
     root: Node,
 ) -> Result<Option<Vec<u8>>, CommandError> {
-    let mut its = match call.server.searches.take_done::<Analyzed>() {
+    let mut its = match call.server.searches.take_done::<AnalyzedQuery>() {
         Some(its) => *its,
-        None => Analyzed::begin(call, request, root)?,
+        None => AnalyzedQuery::begin(call, request, root)?,
     };
     let began = clock::cycles();
     let is_whole = loop {

@@ -3,8 +3,8 @@
 //! A side finds documents, keeps the documents of the window in order, and has the keys at hand: so
 //! its loader takes no time. The stages after the merger load fields.
 
-use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::Walk};
-use super::{Shown, Times, in_both};
+use super::super::{hybrid, hybrid::sides::SideProfile, shards, walk::SearchExecution};
+use super::{ProfileFormat, Times, in_both};
 use russet_base::clock;
 use russet_resp::Reply;
 use russet_search::iterate::PartProfile;
@@ -25,8 +25,8 @@ pub(super) fn profile(
         return Ok(());
     }
     let sides = hybrid::trees(call, &request)?;
-    let taken = Walk::taken(call);
-    let began = taken.as_ref().map_or(began, Walk::began);
+    let taken = SearchExecution::take_resumed(call);
+    let began = taken.as_ref().map_or(began, SearchExecution::began);
     let walk = if let Some(walk) = taken {
         walk
     } else if !call.is_for_other_node() && call.is_of_many_shards()? {
@@ -44,7 +44,7 @@ pub(super) fn profile(
     };
     let of_all = walk.milliseconds(call.server);
     let profiles = walk.take_shard_profiles();
-    let shown = Shown::new(call, is_limited);
+    let shown = ProfileFormat::new(call, is_limited);
     let times = Times {
         began,
         parsed,
@@ -75,9 +75,9 @@ pub(super) fn profile(
     Ok(())
 }
 
-impl Shown {
+impl ProfileFormat {
     /// The part of a shard, this server.
-    fn reply_sides(&self, walk: &Walk, times: &Times, reply: &mut Reply) {
+    fn reply_sides(&self, walk: &SearchExecution, times: &Times, reply: &mut Reply) {
         let none = Default::default();
         let (sides, _) = walk.sides().unwrap_or(&none);
         reply.map(2 + usize::from(self.shard.is_some()));
@@ -95,7 +95,13 @@ impl Shown {
     }
 
     /// The work after both sides are merged.
-    fn reply_after(&self, walk: &Walk, request: &HybridRequest, times: &Times, reply: &mut Reply) {
+    fn reply_after(
+        &self,
+        walk: &SearchExecution,
+        request: &HybridRequest,
+        times: &Times,
+        reply: &mut Reply,
+    ) {
         let merging = walk.sides().map_or(0, |(_, merging)| *merging);
         reply.map(2 + self.clocks());
         let warnings: Vec<&str> = walk.warnings().collect();
@@ -138,7 +144,7 @@ fn steps_of_side(side: &SideProfile, is_text: bool) -> Vec<StepProfile> {
 
 /// The stages after both sides; the first stage is the merger. The merger also sorts by the merged
 /// score, so the sorting stage in the profile only drops rows.
-fn steps_after(walk: &Walk, request: &HybridRequest, merging: u64) -> Vec<StepProfile> {
+fn steps_after(walk: &SearchExecution, request: &HybridRequest, merging: u64) -> Vec<StepProfile> {
     let mut steps = walk.pipeline().step_profiles();
     // Without LOAD the second stage takes the keys, which are at hand.
     let loads = |stage: &Stage| matches!(stage, Stage::Load(_) | Stage::LoadAll);

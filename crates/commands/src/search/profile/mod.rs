@@ -16,7 +16,7 @@ pub(super) use explain::{EXPLAIN, EXPLAINCLI};
 
 use super::row::{READS, SEARCHING, catch_up};
 use super::shards::{self, Profiles, statistics};
-use super::walk::{Walk, work};
+use super::walk::{SearchExecution, work};
 use super::{aggregate, query};
 use russet_base::clock::{self, Cycles};
 use russet_command::{Arity, CommandError, Facts};
@@ -47,7 +47,7 @@ struct Times {
 
 impl Times {
     /// The walk that was begun before.
-    fn resume(&mut self, walk: Walk) -> Walk {
+    fn resume(&mut self, walk: SearchExecution) -> SearchExecution {
         (self.began, self.parsed) = (walk.began(), walk.began());
         walk
     }
@@ -113,14 +113,14 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
             let profiles = std::mem::take(&mut merged.profiles);
             let warnings = merged.warnings.clone();
             query::reply_merged(call, &request, merged);
-            let shown = Shown::new(call, is_limited);
+            let shown = ProfileFormat::new(call, is_limited);
             shown.reply_shards(&profiles, call.reply);
             let warnings: Vec<&str> = warnings.iter().map(String::as_str).collect();
             call.reply.map(1 + shown.clocks());
             shown.reply_head(&times, &warnings, call.reply);
             return Ok(());
         }
-        let walk = match Walk::taken(call) {
+        let walk = match SearchExecution::take_resumed(call) {
             Some(walk) => times.resume(walk),
             None => query::begin(call, &request, text, true)?,
         };
@@ -143,7 +143,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         if statistics::answer(call, &request.options, false, tree)? {
             return Ok(());
         }
-        let walk = if let Some(walk) = Walk::taken(call) {
+        let walk = if let Some(walk) = SearchExecution::take_resumed(call) {
             times.resume(walk)
         } else if asks {
             let Some(walk) = shards::aggregate(call, &request, text, true)? else {
@@ -168,7 +168,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         begin_results(call.reply);
         aggregate::reply_rows(&mut walk, request.options.format, call.reply);
         if let Some(profiles) = walk.take_shard_profiles() {
-            let shown = Shown::new(call, is_limited);
+            let shown = ProfileFormat::new(call, is_limited);
             shown.reply_shards(&profiles, call.reply);
             let warnings: Vec<&str> = walk.warnings().collect();
             call.reply.map(2 + shown.clocks());
@@ -178,7 +178,7 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
         }
         (walk, request.adds_scores)
     };
-    let shown = Shown::new(call, is_limited);
+    let shown = ProfileFormat::new(call, is_limited);
     shown.begin(1, call.reply);
     shown.reply_shard(&walk, scores, &times, call.reply);
     call.reply.simple("Coordinator");
@@ -189,11 +189,11 @@ fn profile(call: &mut Call<'_>) -> CommandResult {
 /// Answers another node with the rows of a walk, and the profile in both protocols.
 fn answer(
     call: &mut Call<'_>,
-    mut walk: Walk,
+    mut walk: SearchExecution,
     scores: bool,
     (times, is_limited): (&Times, bool),
 ) -> CommandResult {
-    let shown = Shown::new(call, is_limited);
+    let shown = ProfileFormat::new(call, is_limited);
     let profile = in_both(|reply| shown.reply_shard(&walk, scores, times, reply));
     shards::answer_rows(call, &mut walk, profile);
     Ok(())
@@ -218,7 +218,7 @@ fn of_network(mut steps: Vec<StepProfile>) -> Vec<StepProfile> {
 }
 
 /// How a profile is shown.
-struct Shown {
+struct ProfileFormat {
     is_limited: bool,
     has_clock: bool,
     cycles: Cycles,
@@ -226,10 +226,10 @@ struct Shown {
     shard: Option<String>,
 }
 
-impl Shown {
-    fn new(call: &Call<'_>, is_limited: bool) -> Shown {
+impl ProfileFormat {
+    fn new(call: &Call<'_>, is_limited: bool) -> ProfileFormat {
         let cluster = call.server.cluster.as_ref();
-        Shown {
+        ProfileFormat {
             is_limited,
             has_clock: call.server.config.search__print_profile_clock,
             cycles: call.server.cycles.clone(),
@@ -268,7 +268,7 @@ impl Shown {
     }
 
     /// The part of a shard, this server.
-    fn reply_shard(&self, walk: &Walk, scores: bool, times: &Times, reply: &mut Reply) {
+    fn reply_shard(&self, walk: &SearchExecution, scores: bool, times: &Times, reply: &mut Reply) {
         reply.map(3 + usize::from(self.shard.is_some()) + self.clocks());
         self.reply_name(reply);
         let warnings: Vec<&str> = walk.warnings().collect();
@@ -280,7 +280,7 @@ impl Shown {
         self.reply_steps(&steps(walk, root, scores), reply);
     }
 
-    /// Entries of [`Shown::reply_head`] besides the warnings.
+    /// Entries of [`ProfileFormat::reply_head`] besides the warnings.
     fn clocks(&self) -> usize {
         if self.has_clock { 4 } else { 0 }
     }
@@ -383,7 +383,7 @@ impl Shown {
 
 /// The stages of a query. The first stage's time less the time of the reads is the time of the
 /// scores.
-fn steps(walk: &Walk, root: &PartProfile, scores: bool) -> Vec<StepProfile> {
+fn steps(walk: &SearchExecution, root: &PartProfile, scores: bool) -> Vec<StepProfile> {
     let mut steps = walk.pipeline().step_profiles();
     if let Some(first) = steps.first_mut().filter(|_| scores) {
         let scorer = StepProfile {

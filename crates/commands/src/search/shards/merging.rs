@@ -19,13 +19,13 @@ type Outcome<T> = Result<T, CommandError>;
 type Work<T> = Box<dyn FnOnce(Vec<Answer>) -> T + Send>;
 
 /// See the module.
-struct Merging<T> {
+struct MergeTask<T> {
     /// `None`: it is done.
     work: Option<(Vec<Vec<u8>>, Work<T>)>,
     outcome: Option<Outcome<T>>,
 }
 
-impl<T: Send + 'static> Task for Merging<T> {
+impl<T: Send + 'static> Task for MergeTask<T> {
     fn step(&mut self, _nanos: usize) -> Progress {
         if let Some((answers, work)) = self.work.take() {
             self.outcome = Some(read(&answers).map(work));
@@ -47,14 +47,14 @@ fn read(answers: &[Vec<u8>]) -> Outcome<Vec<Answer>> {
 }
 
 /// Reads answers and works with them. `None`: a worker does, and the client waits: then the command
-/// runs again and takes the result ([`taken`]).
+/// runs again and takes the result ([`take_result`]).
 pub(super) fn off_loop<T: Send + 'static>(
     call: &mut Call<'_>,
     answers: Vec<Vec<u8>>,
     work: impl FnOnce(Vec<Answer>) -> T + Send + 'static,
 ) -> Option<Outcome<T>> {
     let bytes: usize = answers.iter().map(Vec::len).sum();
-    let mut merging = Box::new(Merging {
+    let mut merging = Box::new(MergeTask {
         work: Some((answers, Box::new(work))),
         outcome: None,
     });
@@ -67,6 +67,6 @@ pub(super) fn off_loop<T: Send + 'static>(
 }
 
 /// The result of a worker for the command that runs again.
-pub(super) fn taken<T: Send + 'static>(call: &mut Call<'_>) -> Option<Outcome<T>> {
-    call.taken::<Merging<T>>()?.outcome
+pub(super) fn take_result<T: Send + 'static>(call: &mut Call<'_>) -> Option<Outcome<T>> {
+    call.take_work::<MergeTask<T>>()?.outcome
 }

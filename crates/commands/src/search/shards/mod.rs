@@ -10,9 +10,9 @@
 //! **Which documents count.** Each shard counts the documents of the slots that the question names,
 //! which must be all slots of the shard (`server::cluster::surveys`): a slot is counted once, by
 //! the node that owns the slot when it answers. Documents in slots that a node is receiving, or
-//! that another node has claimed, do not count ([`Walk`]). While SETSLOT moves keys singly, a key
-//! counts at the new node after it has arrived. A key that moves during the count may be left out
-//! or be counted twice; the merger makes one row of rows with equal keys.
+//! that another node has claimed, do not count ([`SearchExecution`]). While SETSLOT moves keys
+//! singly, a key counts at the new node after it has arrived. A key that moves during the count may
+//! be left out or be counted twice; the merger makes one row of rows with equal keys.
 //!
 //! Cost: the query's cost at each shard, and O(rows of all shards) here: a worker reads, merges and
 //! writes the rows if they are many ([`merging`]).
@@ -23,7 +23,7 @@ pub(super) mod statistics;
 
 use super::row::{readable, refusal};
 use super::settings::{default_scorer, scorer_of};
-use super::walk::{Body, Walk};
+use super::walk::{Body, SearchExecution};
 use russet_command::CommandError;
 use russet_resp::OwnedArgs;
 use russet_resp::Reply;
@@ -45,7 +45,7 @@ const GRACE_MS: u64 = 2000;
 const WAIT_MS: u64 = 60_000;
 
 /// Rows of all shards, in order, as they were written.
-pub(super) struct Merged {
+pub(super) struct MergedRows {
     /// Documents that match.
     pub total: u64,
     pub body: Body,
@@ -76,8 +76,8 @@ pub(super) fn search(
     request: &SearchRequest,
     text: &[u8],
     write: WriteRow,
-) -> Result<Option<Merged>, CommandError> {
-    if let Some(merged) = merging::taken(call) {
+) -> Result<Option<MergedRows>, CommandError> {
+    if let Some(merged) = merging::take_result(call) {
         return merged.map(Some);
     }
     let held = readable(call, call.args.at(1))?;
@@ -112,7 +112,7 @@ fn merged(
     request: &SearchRequest,
     mut body: Body,
     write: WriteRow,
-) -> Merged {
+) -> MergedRows {
     let mut total: u64 = answers.iter().map(|answer| answer.total).sum();
     if let Some(k) = k {
         total = total.min(k as u64);
@@ -133,7 +133,7 @@ fn merged(
         let names = &answers[*shard].names;
         body.add(|reply| write(request, names, row, reply));
     }
-    Merged {
+    MergedRows {
         total,
         body,
         warnings,
@@ -148,9 +148,9 @@ pub(super) fn aggregate(
     request: &AggregateRequest,
     text: &[u8],
     counts: bool,
-) -> Result<Option<Walk>, CommandError> {
+) -> Result<Option<SearchExecution>, CommandError> {
     let name = call.args.at(1);
-    if let Some(taken) = merging::taken(call) {
+    if let Some(taken) = merging::take_result(call) {
         return walk_over(call, &request.options, taken?).map(Some);
     }
     let held = readable(call, name)?;
@@ -181,7 +181,7 @@ pub(super) fn aggregate(
         answers
             .into_iter()
             .for_each(|answer| pipeline.take_shard(answer));
-        Taken {
+        MergedPipeline {
             pipeline,
             warnings,
             profiles,
@@ -194,14 +194,18 @@ pub(super) fn aggregate(
 }
 
 /// A pipeline that has the rows of all shards.
-pub(super) struct Taken {
+pub(super) struct MergedPipeline {
     pub pipeline: Pipeline,
     pub warnings: Vec<String>,
     pub profiles: Profiles,
 }
 
-fn walk_over(call: &mut Call<'_>, options: &Options, taken: Taken) -> Result<Walk, CommandError> {
-    Walk::of_shards(call, call.args.at(1), options, taken)
+fn walk_over(
+    call: &mut Call<'_>,
+    options: &Options,
+    taken: MergedPipeline,
+) -> Result<SearchExecution, CommandError> {
+    SearchExecution::of_shards(call, call.args.at(1), options, taken)
 }
 
 /// A walk over the documents of all shards for FT.HYBRID; `counts`: the walk counts the rows of the
@@ -210,9 +214,9 @@ pub(super) fn hybrid(
     call: &mut Call<'_>,
     request: &HybridRequest,
     counts: bool,
-) -> Result<Option<Walk>, CommandError> {
+) -> Result<Option<SearchExecution>, CommandError> {
     let options = &request.aggregate.options;
-    if let Some(taken) = merging::taken(call) {
+    if let Some(taken) = merging::take_result(call) {
         return walk_over(call, options, taken?).map(Some);
     }
     let pipeline = of_both(call, request)?;
@@ -230,7 +234,7 @@ pub(super) fn hybrid(
         let warnings = warnings_of(&answers);
         let profiles = take_profiles(&mut answers);
         pipeline.take_hybrid(&of, metric, answers);
-        Taken {
+        MergedPipeline {
             pipeline,
             warnings,
             profiles,
@@ -253,10 +257,10 @@ fn metric(call: &Call<'_>, request: &HybridRequest) -> Result<Metric, CommandErr
 pub(super) fn both_sides(
     call: &mut Call<'_>,
     request: &HybridRequest,
-) -> Result<Option<[Walk; 2]>, CommandError> {
+) -> Result<Option<[SearchExecution; 2]>, CommandError> {
     let name = call.args.at(1);
     let options = &request.aggregate.options;
-    if let Some(taken) = merging::taken::<[Taken; 2]>(call) {
+    if let Some(taken) = merging::take_result::<[MergedPipeline; 2]>(call) {
         return walks_over(call, options, taken?).map(Some);
     }
     check_cursors(call.server, name, options)?;
@@ -272,7 +276,7 @@ pub(super) fn both_sides(
         let warnings = warnings_of(&answers);
         [(text, 0), (vector, 1)].map(|(mut pipeline, side)| {
             pipeline.take_side(&of, metric, answers.clone(), side);
-            Taken {
+            MergedPipeline {
                 pipeline,
                 warnings: warnings.clone(),
                 profiles: Profiles::new(),
@@ -288,8 +292,8 @@ pub(super) fn both_sides(
 fn walks_over(
     call: &mut Call<'_>,
     options: &Options,
-    taken: [Taken; 2],
-) -> Result<[Walk; 2], CommandError> {
+    taken: [MergedPipeline; 2],
+) -> Result<[SearchExecution; 2], CommandError> {
     let [text, vector] = taken;
     Ok([
         walk_over(call, options, text)?,
@@ -418,7 +422,7 @@ pub(super) fn answer(call: &mut Call<'_>, answer: &Answer) {
 
 /// Answers another node with the rows of a finished walk, and with the profile if the question
 /// asked for it.
-pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut Walk, profile: [Vec<u8>; 2]) {
+pub(super) fn answer_rows(call: &mut Call<'_>, walk: &mut SearchExecution, profile: [Vec<u8>; 2]) {
     let rows = walk.take_rows();
     let held = call.server.search.get(walk.index());
     let its = Answer::of(rows, walk.pipeline(), |row| {

@@ -9,7 +9,7 @@ use russet_resp::OwnedArgs;
 use russet_search::expression::Value;
 use russet_search::pipeline::FieldName;
 use russet_search::pipeline::shards::ShardRow;
-use russet_search::spelling::Misspelled;
+use russet_search::spelling::MisspelledTerm;
 use russet_server::Call;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,9 +54,9 @@ pub(crate) fn tag_values(call: &mut Call<'_>) -> Result<Option<Vec<Vec<u8>>>, Co
 /// The words that no document of any shard has, with the number of all documents.
 pub(crate) fn spelling(
     call: &mut Call<'_>,
-    own: Vec<Misspelled>,
+    own: Vec<MisspelledTerm>,
     documents: usize,
-) -> Result<Option<(Vec<Misspelled>, usize)>, CommandError> {
+) -> Result<Option<(Vec<MisspelledTerm>, usize)>, CommandError> {
     if call.is_for_other_node() {
         let answer = Answer {
             total: documents as u64,
@@ -160,7 +160,7 @@ fn plain(key: Vec<u8>, values: Vec<Value>) -> ShardRow {
     }
 }
 
-fn row_of(of: &Misspelled) -> ShardRow {
+fn row_of(of: &MisspelledTerm) -> ShardRow {
     let pair = |(documents, term): &(usize, Vec<u8>)| {
         let documents = Value::Number(*documents as f64);
         Value::List(vec![documents, Value::Text(term.clone())])
@@ -170,12 +170,12 @@ fn row_of(of: &Misspelled) -> ShardRow {
 }
 
 /// The words that all shards miss, with the documents of all for each suggestion.
-fn merged(answers: &[Answer]) -> (Vec<Misspelled>, usize) {
+fn merged(answers: &[Answer]) -> (Vec<MisspelledTerm>, usize) {
     let documents = answers.iter().map(|answer| answer.total as usize).sum();
     let Some((first, others)) = answers.split_first() else {
         return (Vec::new(), documents);
     };
-    let mut found: Vec<Misspelled> = Vec::new();
+    let mut found: Vec<MisspelledTerm> = Vec::new();
     // A word that stands twice in the query is there twice, in the same places.
     for row in &first.rows {
         let mut all = BTreeMap::new();
@@ -191,7 +191,7 @@ fn merged(answers: &[Answer]) -> (Vec<Misspelled>, usize) {
             let suggestions = all.into_iter().map(|(term, count)| (count, term));
             let mut suggestions: Vec<_> = suggestions.collect();
             suggestions.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-            found.push(Misspelled {
+            found.push(MisspelledTerm {
                 word: row.key.clone(),
                 suggestions,
             });
@@ -217,9 +217,9 @@ fn add(row: &ShardRow, all: &mut BTreeMap<Vec<u8>, usize>) {
 mod tests {
     use super::*;
 
-    fn missed(word: &str, suggestions: &[(usize, &str)]) -> Misspelled {
+    fn missed(word: &str, suggestions: &[(usize, &str)]) -> MisspelledTerm {
         let suggestions = suggestions.iter();
-        Misspelled {
+        MisspelledTerm {
             word: word.as_bytes().to_vec(),
             suggestions: suggestions
                 .map(|(n, term)| (*n, term.as_bytes().to_vec()))
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    fn answer(total: u64, words: &[Misspelled]) -> Answer {
+    fn answer(total: u64, words: &[MisspelledTerm]) -> Answer {
         Answer {
             total,
             rows: words.iter().map(row_of).collect(),

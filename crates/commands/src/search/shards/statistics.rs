@@ -138,7 +138,7 @@ fn with_best(answers: &[Vec<u8>], kept: &[u8]) -> Result<Next, CommandError> {
 }
 
 /// The sign of another node's question, with the sign's bytes.
-fn asked<'a>(call: &Call<'a>) -> Option<(u8, &'a [u8])> {
+fn node_question<'a>(call: &Call<'a>) -> Option<(u8, &'a [u8])> {
     if !call.is_for_other_node() {
         return None;
     }
@@ -152,18 +152,18 @@ fn asked<'a>(call: &Call<'a>) -> Option<(u8, &'a [u8])> {
 
 /// How many words at the end of a command are none of the client's.
 pub(crate) fn extra_words(call: &Call<'_>) -> usize {
-    if asked(call).is_some() { 2 } else { 0 }
+    if node_question(call).is_some() { 2 } else { 0 }
 }
 
 /// The statistics that a question gives, and a warning.
-pub(crate) fn given(
+pub(crate) fn question_statistics(
     call: &Call<'_>,
 ) -> Result<(Option<Arc<Statistics>>, Option<String>), CommandError> {
     #[cfg(feature = "testing")]
     if call.server.debug.broken_rule == Some(BrokenRule::ScoresByItsOwn) {
         return Ok((None, None));
     }
-    match asked(call) {
+    match node_question(call) {
         Some((b'+', bytes)) => {
             let its = Statistics::read(bytes).ok_or(DAMAGED)?;
             Ok((Some(Arc::new(its)), None))
@@ -181,7 +181,7 @@ pub(crate) fn answer(
     is_hybrid: bool,
     tree: impl FnOnce(&Schema) -> Result<Option<Node>, SearchError>,
 ) -> Result<bool, CommandError> {
-    let given = match asked(call) {
+    let given = match node_question(call) {
         None | Some((b'+' | b'-', _)) => return Ok(false),
         Some((b'?', _)) => None,
         Some((b'^', bytes)) => Some(Statistics::read(bytes).ok_or(DAMAGED)?),

@@ -12,16 +12,16 @@ use std::ops::{Deref, DerefMut};
 const LARGE_BYTES: usize = 1 << 20;
 
 /// See the module.
-pub(crate) struct Kept<T: Send + 'static> {
+pub(crate) struct ReplyMemory<T: Send + 'static> {
     /// `None`: the value is being dropped.
     what: Option<T>,
     bytes: usize,
     counted: Option<ForReplies>,
 }
 
-impl<T: Send + 'static> Kept<T> {
-    pub(crate) fn new(what: T) -> Kept<T> {
-        Kept {
+impl<T: Send + 'static> ReplyMemory<T> {
+    pub(crate) fn new(what: T) -> ReplyMemory<T> {
+        ReplyMemory {
             what: Some(what),
             bytes: 0,
             counted: None,
@@ -36,7 +36,7 @@ impl<T: Send + 'static> Kept<T> {
     }
 }
 
-impl<T: Send + 'static> Deref for Kept<T> {
+impl<T: Send + 'static> Deref for ReplyMemory<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -44,13 +44,13 @@ impl<T: Send + 'static> Deref for Kept<T> {
     }
 }
 
-impl<T: Send + 'static> DerefMut for Kept<T> {
+impl<T: Send + 'static> DerefMut for ReplyMemory<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.what.as_mut().expect("it is there until it is dropped")
     }
 }
 
-impl<T: Send + 'static> Drop for Kept<T> {
+impl<T: Send + 'static> Drop for ReplyMemory<T> {
     fn drop(&mut self) {
         if self.bytes < LARGE_BYTES {
             return;
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_kept_counts_until_it_is_dropped() {
         let before = alloc::bytes_for_replies();
-        let mut kept = Kept::new(vec![1u8; 10]);
+        let mut kept = ReplyMemory::new(vec![1u8; 10]);
         kept.set_bytes(5 << 20);
         kept.set_bytes(3 << 20);
         assert_eq!(kept.len(), 10);

@@ -27,8 +27,8 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn taken(call: &mut Call<'_>) -> Listing {
-        call.taken().unwrap_or_else(|| Listing {
+    pub(crate) fn take_or_new(call: &mut Call<'_>) -> Listing {
+        call.take_work().unwrap_or_else(|| Listing {
             from: Vec::new(),
             next: 0,
             sorted: BTreeSet::new(),

@@ -30,13 +30,13 @@ pub(super) mod work;
 mod tests;
 
 pub(super) use body::Body;
-pub(super) use rows::{Writer, Written};
+pub(super) use rows::{RowContext, Writer};
 
 use super::hybrid::sides::{Clock, Merger, SideProfile, Sides};
 use super::row::{READS_STILL, refusal};
 use super::settings::search_of;
-use super::shards::{Profiles, Taken, statistics};
-use kept::Kept;
+use super::shards::{MergedPipeline, Profiles, statistics};
+use kept::ReplyMemory;
 use loading::Reader;
 use rows::Rows;
 use russet_base::clock;
@@ -46,10 +46,10 @@ use russet_config::{SearchOnOom, SearchOnTimeout};
 use russet_keyspace::Db;
 use russet_resp::Reply;
 use russet_search::error::{INDEX_DROPPED, OUT_OF_MEMORY, OVER_LIMIT, SearchError, TIMEOUT};
-use russet_search::hit::{DocumentId, Hit, Scored};
+use russet_search::hit::{DocumentId, Hit, ScoredDocument};
 use russet_search::index::Index;
 use russet_search::iterate::{self, Course, PartProfile, Preparation, Windows};
-use russet_search::pipeline::{Batch, Context, Ending, Hits, OutputRow, Pipeline};
+use russet_search::pipeline::{Batch, BatchEnd, Context, Hits, OutputRow, Pipeline};
 use russet_search::query::Node;
 use russet_search::request::Options;
 use russet_search::schema::Schema;
@@ -73,12 +73,12 @@ fn out_of_memory() -> SearchError {
 }
 
 /// See the module.
-pub(super) struct Walk {
+pub(super) struct SearchExecution {
     index: Box<[u8]>,
     birth: u64,
     source: Source,
     search: Search,
-    pipeline: Kept<Pipeline>,
+    pipeline: ReplyMemory<Pipeline>,
     /// Bytes of the pipeline, of rows and of their text.
     bytes: OwnedBytes,
     preparation: Preparation,
@@ -122,7 +122,7 @@ enum Source {
 
 /// Runs a walk, or a task that has a walk, until it has `most` rows, or all. `None`: the client
 /// waits, and the command runs again and takes the same back.
-pub(super) fn run<T: Task + AsMut<Walk>>(
+pub(super) fn run<T: Task + AsMut<SearchExecution>>(
     mut task: Box<T>,
     call: &mut Call<'_>,
     most: usize,
@@ -166,13 +166,13 @@ pub(super) fn run<T: Task + AsMut<Walk>>(
     }
 }
 
-impl AsMut<Walk> for Walk {
-    fn as_mut(&mut self) -> &mut Walk {
+impl AsMut<SearchExecution> for SearchExecution {
+    fn as_mut(&mut self) -> &mut SearchExecution {
         self
     }
 }
 
-impl Task for Walk {
+impl Task for SearchExecution {
     /// Documents are merged and texts marked: the keyspace is not needed.
     fn step(&mut self, _nanos: usize) -> Progress {
         self.merge();
@@ -189,24 +189,24 @@ impl Task for Walk {
 const AHEAD: usize = 16;
 
 /// The documents of a query, prefetched.
-struct Ahead<'w, 'd, 'i> {
+struct Prefetcher<'w, 'd, 'i> {
     windows: Windows<'i, 'w>,
     /// Documents are prefetched if each of them is read, with these fields.
     reader: Option<(&'w Reader<'d>, &'w Index, Vec<Vec<u8>>)>,
     /// Documents that were prefetched, the next document last.
     ahead: Vec<Hit>,
     /// Leaves out documents whose keys have expired; `None`: no key has expired.
-    expiring: Option<Expiring<'w>>,
+    expiring: Option<ExpiryCheck<'w>>,
 }
 
 /// Looks for documents whose keys have expired, and have not been deleted yet.
 #[derive(Clone, Copy)]
-pub(super) struct Expiring<'e> {
+pub(super) struct ExpiryCheck<'e> {
     db: &'e Db<'e>,
     index: &'e Index,
 }
 
-impl Expiring<'_> {
+impl ExpiryCheck<'_> {
     /// Whether a document counts, because the document's key has not expired.
     pub(super) fn lives(&self, document: DocumentId) -> bool {
         let key = self.index.living_key(document);
@@ -214,7 +214,7 @@ impl Expiring<'_> {
     }
 }
 
-impl Hits for Ahead<'_, '_, '_> {
+impl Hits for Prefetcher<'_, '_, '_> {
     fn next_hit(&mut self) -> Option<Hit> {
         loop {
             let hit = self.any_hit()?;
@@ -232,7 +232,7 @@ impl Hits for Ahead<'_, '_, '_> {
         self.windows.are_plain()
     }
 
-    fn next_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    fn next_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         let before = out.len();
         while out.len() == before {
             self.any_scored(most, out);
@@ -250,7 +250,7 @@ impl Hits for Ahead<'_, '_, '_> {
     }
 }
 
-impl Ahead<'_, '_, '_> {
+impl Prefetcher<'_, '_, '_> {
     fn any_hit(&mut self) -> Option<Hit> {
         let Some((reader, index, fields)) = &self.reader else {
             return self.windows.next();
@@ -264,7 +264,7 @@ impl Ahead<'_, '_, '_> {
         self.ahead.pop()
     }
 
-    fn any_scored(&mut self, most: usize, out: &mut Vec<Scored>) {
+    fn any_scored(&mut self, most: usize, out: &mut Vec<ScoredDocument>) {
         let most = match self.reader {
             Some(_) => most.min(AHEAD),
             None => most,
@@ -280,7 +280,7 @@ impl Ahead<'_, '_, '_> {
 /// The documents that a walk asks for, without the stages.
 pub(super) struct Question<'a> {
     pub index: &'a [u8],
-    pub asked: Asked,
+    pub asked: QuerySource,
     pub options: &'a Options,
     /// Whether rows need scores.
     pub scores: bool,
@@ -289,20 +289,20 @@ pub(super) struct Question<'a> {
 }
 
 /// The documents that the query asks for.
-pub(super) enum Asked {
+pub(super) enum QuerySource {
     /// `None`: nothing matches.
     Query(Option<Node>),
     Sides(Box<Sides>),
 }
 
-impl Walk {
+impl SearchExecution {
     /// A walk from the first document on; `stages` makes the pipeline from the names of distances
     /// and the query with the stems of the words.
     pub(super) fn begin(
         call: &mut Call<'_>,
         question: Question<'_>,
         stages: impl FnOnce(&Schema, &[Vec<u8>], Option<&Node>) -> Result<Pipeline, SearchError>,
-    ) -> Result<Walk, CommandError> {
+    ) -> Result<SearchExecution, CommandError> {
         let now_ms = call.server.now.mono_ms;
         let config = &call.server.config;
         let Question {
@@ -317,7 +317,7 @@ impl Walk {
         let mut search = search_of(config, &held.index, options, scores);
         search.is_2_10 = call.server.debug.searches_as_2_10;
         search.profiles = profiles;
-        let (statistics, warning) = statistics::given(call)?;
+        let (statistics, warning) = statistics::question_statistics(call)?;
         let short = held.is_short().then(|| READS_STILL.to_owned());
         search.statistics = statistics;
         search.among = call.server.documents_that_count(call.db.keyspace(), held);
@@ -329,13 +329,13 @@ impl Walk {
         }
         let mut names = Vec::new();
         let mut source = match asked {
-            Asked::Query(None) => Source::Query(None),
-            Asked::Query(Some(root)) => {
+            QuerySource::Query(None) => Source::Query(None),
+            QuerySource::Query(Some(root)) => {
                 let root = held.index.expand(&root, &search).map_err(wrong)?;
                 names = held.index.check(&root, &search).map_err(wrong)?;
                 Source::Query(Some(root))
             }
-            Asked::Sides(mut sides) => {
+            QuerySource::Sides(mut sides) => {
                 search.is_hybrid = true;
                 sides.expand(&held.index, &search).map_err(wrong)?;
                 Source::Sides(sides)
@@ -356,12 +356,12 @@ impl Walk {
         }
         let timeout_ms = options.timeout_ms.unwrap_or(config.search_timeout);
         let (name, birth) = (call.server.search.name_of(index), held.birth);
-        let walk = Walk {
+        let walk = SearchExecution {
             index: name.unwrap_or(index).into(),
             birth,
             source,
             search,
-            pipeline: Kept::new(pipeline),
+            pipeline: ReplyMemory::new(pipeline),
             bytes: OwnedBytes::default(),
             preparation: Preparation::default(),
             course: Course::default(),
@@ -394,12 +394,12 @@ impl Walk {
         call: &mut Call<'_>,
         index: &[u8],
         options: &Options,
-        Taken {
+        MergedPipeline {
             pipeline,
             warnings,
             profiles,
-        }: Taken,
-    ) -> Result<Walk, CommandError> {
+        }: MergedPipeline,
+    ) -> Result<SearchExecution, CommandError> {
         let now_ms = call.server.now.mono_ms;
         let timeout_ms = options
             .timeout_ms
@@ -409,12 +409,12 @@ impl Walk {
         let held = call.server.search.get_mut(&name);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
         held.note_use(now_ms, options.dialect);
-        Ok(Walk {
+        Ok(SearchExecution {
             birth: held.birth,
             index: name,
             source: Source::List(Vec::new().into_iter()),
             search: Search::default(),
-            pipeline: Kept::new(pipeline),
+            pipeline: ReplyMemory::new(pipeline),
             bytes: OwnedBytes::default(),
             preparation: Preparation::default(),
             course: Course::default(),
@@ -461,7 +461,7 @@ impl Walk {
         }
     }
 
-    /// A slice: see [`Walk::continue_until`].
+    /// A slice: see [`SearchExecution::continue_until`].
     fn slice(
         &mut self,
         call: &mut Call<'_>,
@@ -483,7 +483,7 @@ impl Walk {
         };
         let may_hold_expired = call.db.keyspace().may_hold_expired();
         let db = call.db.keyspace().db(held.database());
-        let expiring = Expiring {
+        let expiring = ExpiryCheck {
             db: &db,
             index: &held.index,
         };
@@ -532,7 +532,7 @@ impl Walk {
         let hits: &mut dyn Hits = match &mut self.source {
             Source::Query(Some(root)) if walks => {
                 let fields = self.pipeline.fields_read();
-                ahead.insert(Ahead {
+                ahead.insert(Prefetcher {
                     windows: Windows::new(&held.index, root, &self.search, &mut self.course),
                     reader: fields.map(|fields| (&reader, &held.index, fields)),
                     ahead: Vec::new(),
@@ -547,7 +547,7 @@ impl Walk {
         let left_ms = until_ms.map(|ms| ms.saturating_sub(now_ms));
         self.rows.until = left_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         // Rows that a worker has marked, or could not.
-        let of = Written::with(&self.pipeline, &held.index);
+        let of = RowContext::with(&self.pipeline, &held.index);
         self.rows.take(Vec::new(), of, write, false);
         let progress = loop {
             let mut context = Context {
@@ -564,28 +564,28 @@ impl Walk {
                 Err(error) if taken > 0 || self.search.is_hybrid && error.code == OVER_LIMIT => {
                     Batch {
                         rows: Vec::new(),
-                        ending: Ending::Done,
+                        ending: BatchEnd::Done,
                         failure: Some(error),
                     }
                 }
                 batch => batch.map_err(|error| refusal(&error))?,
             };
-            let of = Written::with(&self.pipeline, &held.index);
+            let of = RowContext::with(&self.pipeline, &held.index);
             let needs_worker = !self.rows.take(batch.rows, of, write, leaves);
             if let Some(error) = batch.failure {
                 self.failure = Some(String::from_utf8_lossy(&error.text).into_owned());
             }
             match batch.ending {
-                Ending::Full | Ending::Done | Ending::Paused if needs_worker => {
-                    self.is_done = batch.ending == Ending::Done;
+                BatchEnd::Full | BatchEnd::Done | BatchEnd::Paused if needs_worker => {
+                    self.is_done = batch.ending == BatchEnd::Done;
                     break Progress::More;
                 }
-                Ending::Full => break Progress::Done,
-                Ending::Done => {
+                BatchEnd::Full => break Progress::Done,
+                BatchEnd::Done => {
                     self.is_done = true;
                     break Progress::Done;
                 }
-                Ending::Paused => {
+                BatchEnd::Paused => {
                     let passed = slice.passed();
                     let more = (passed - made).min(2 * slice.ticks());
                     let end = *end.get_or_insert(slice.ticks().max(passed + more));
@@ -645,19 +645,22 @@ impl Walk {
         most: usize,
         began: u64,
         write: Writer<'_>,
-    ) -> Result<Option<Walk>, CommandError> {
+    ) -> Result<Option<SearchExecution>, CommandError> {
         let walk = run(Box::new(self), call, most, began, write)?;
         Ok(walk.map(|walk| *walk))
     }
 
     /// The walk that a command blocked on, if it runs again.
-    pub(super) fn taken(call: &mut Call<'_>) -> Option<Walk> {
-        call.server.searches.take_done::<Walk>().map(|walk| *walk)
+    pub(super) fn take_resumed(call: &mut Call<'_>) -> Option<SearchExecution> {
+        call.server
+            .searches
+            .take_done::<SearchExecution>()
+            .map(|walk| *walk)
     }
 
     /// This walk, with counted reads and rows.
     #[must_use]
-    pub(super) fn counted(mut self) -> Walk {
+    pub(super) fn counted(mut self) -> SearchExecution {
         self.search.profiles = true;
         self
     }

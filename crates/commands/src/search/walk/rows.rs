@@ -18,19 +18,19 @@ use std::time::Instant;
 
 /// The surroundings of a row as it is written.
 #[derive(Clone, Copy)]
-pub(crate) struct Written<'w> {
+pub(crate) struct RowContext<'w> {
     pub(crate) pipeline: &'w Pipeline,
     pub(crate) index: &'w Index,
 }
 
-impl<'w> Written<'w> {
-    pub(super) fn with(pipeline: &'w Pipeline, index: &'w Index) -> Written<'w> {
-        Written { pipeline, index }
+impl<'w> RowContext<'w> {
+    pub(super) fn with(pipeline: &'w Pipeline, index: &'w Index) -> RowContext<'w> {
+        RowContext { pipeline, index }
     }
 }
 
 /// Writes a row to the reply.
-pub(crate) type Writer<'w> = &'w dyn Fn(&OutputRow, Written<'_>, &mut Reply);
+pub(crate) type Writer<'w> = &'w dyn Fn(&OutputRow, RowContext<'_>, &mut Reply);
 
 /// See the module.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl Rows {
     pub(super) fn take(
         &mut self,
         rows: Vec<OutputRow>,
-        of: Written<'_>,
+        of: RowContext<'_>,
         write: Writer<'_>,
         leaves: bool,
     ) -> bool {

@@ -95,7 +95,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     // Before any key, because with a wrong number of keys the command has no key. Redis looks at
     // the destination first.
     let sources = Sources::parse(call.args)?;
-    let work = match call.taken::<Merge>() {
+    let work = match call.take_work::<Merge>() {
         Some(work) => work,
         // The server does not refuse a merge that another server has made for the time that it
         // takes.

@@ -1,7 +1,7 @@
 //! QUANTILE, CDF and TRIMMED_MEAN.
 
 use super::super::row::{READ_KEY, READS};
-use super::row::{READING, asked};
+use super::row::{READING, merged_digest};
 use crate::work;
 use russet_base::numbers::float::parse_double;
 use russet_command::{Arity, Category, CommandError};
@@ -59,7 +59,7 @@ pub(super) fn ask_each<N: Copy, A>(
     write: impl Fn(&mut Reply, A),
 ) -> CommandResult {
     let (key, texts) = (call.args.at(1), call.args.from(2));
-    let digest = asked(&mut call.db, key)?;
+    let digest = merged_digest(&mut call.db, key)?;
     let numbers: Result<SmallVec<[N; 16]>, _> = texts.iter().map(parse).collect();
     let numbers = numbers?;
     let summary = digest.summary().expect("its nodes are merged");
@@ -93,7 +93,7 @@ fn trimmed_mean(call: &mut Call<'_>) -> CommandResult {
         "ERR T-Digest: low_cut_percentile should be lower than high_cut_percentile",
     );
     let [_, key, low, high] = call.args.exactly();
-    let digest = asked(&mut call.db, key)?;
+    let digest = merged_digest(&mut call.db, key)?;
     let low = parse_double(low).ok_or(NO_LOW)?;
     let high = parse_double(high).ok_or(NO_HIGH)?;
     if !(0.0..=1.0).contains(&low) || !(0.0..=1.0).contains(&high) {

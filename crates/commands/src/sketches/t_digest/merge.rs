@@ -89,7 +89,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     // the destination first.
     let args = MergeArgs::parse(call.args, call.name)?;
     let mut beginnings = 0;
-    if let Some(done) = call.server.searches.take_done::<Summing>() {
+    if let Some(done) = call.server.searches.take_done::<SumTask>() {
         beginnings = done.beginnings;
         if done.is_current(call) {
             if done.is_too_large {
@@ -114,7 +114,7 @@ fn merge(call: &mut Call<'_>) -> CommandResult {
     }
     let parts = kept.map(|_| key).into_iter().chain(args.sources.iter());
     if beginnings < BEGINNINGS_MAX && call.may_leave_loop() && is_long(call, parts.clone()) {
-        let sum = Summing::begin(call, parts, exactness, beginnings)?;
+        let sum = SumTask::begin(call, parts, exactness, beginnings)?;
         call.block_on_task(Box::new(sum));
         return Ok(());
     }
@@ -154,7 +154,7 @@ fn is_long<'k>(call: &Call<'_>, parts: impl Iterator<Item = &'k [u8]>) -> bool {
 
 /// A sum of copies of digests, on a thread. The sum becomes the destination's value if no digest
 /// has changed when the thread is done; if digests change again and again the loop makes the sum.
-struct Summing {
+struct SumTask {
     /// The digests, each once, with their keys and the stamps of the originals.
     digests: Vec<(Box<[u8]>, u64, Sketch)>,
     /// Digests that are yet to be added, the next digest last.
@@ -164,13 +164,13 @@ struct Summing {
     beginnings: u32,
 }
 
-impl Summing {
+impl SumTask {
     fn begin<'k>(
         call: &Call<'_>,
         keys: impl Iterator<Item = &'k [u8]>,
         exactness: i64,
         beginnings: u32,
-    ) -> Result<Summing, CommandError> {
+    ) -> Result<SumTask, CommandError> {
         let (mut digests, mut parts) = (Vec::new(), Vec::new());
         let mut known: HashMap<&[u8], usize> = HashMap::new();
         for key in keys {
@@ -182,7 +182,7 @@ impl Summing {
             parts.push(place);
         }
         parts.reverse();
-        Ok(Summing {
+        Ok(SumTask {
             digests,
             parts,
             sum: Sketch::new(exactness),
@@ -200,7 +200,7 @@ impl Summing {
     }
 }
 
-impl Task for Summing {
+impl Task for SumTask {
     fn step(&mut self, _nanos: usize) -> Progress {
         let Some(part) = self.parts.pop() else {
             return Progress::Done;

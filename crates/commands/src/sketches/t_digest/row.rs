@@ -30,7 +30,10 @@ pub(super) fn compression(text: &[u8], no_room: &'static str) -> Result<i64, Com
 }
 
 /// A digest whose nodes are merged, here or in the digest's copy.
-pub(super) fn asked<'d>(db: &'d mut Db<'_>, key: &[u8]) -> Result<Ref<'d, TDigest>, CommandError> {
+pub(super) fn merged_digest<'d>(
+    db: &'d mut Db<'_>,
+    key: &[u8],
+) -> Result<Ref<'d, TDigest>, CommandError> {
     let wants_copy = db.read::<TDigest>(key)?.ok_or(MISSING)?.wants_copy();
     if wants_copy {
         db.write::<TDigest>(key)?.ok_or(MISSING)?.keep_copy();

@@ -21,7 +21,7 @@ use russet_types::Stream;
 use russet_types::stream::{COUNTER_MAX, ConsumerId, Group, Nack, StreamId};
 
 use super::super::reply::{write_id, write_next};
-use super::super::stated::{self, Claimed};
+use super::super::stated::{self, ClaimedEntry};
 use super::{super::ids, consumers};
 
 pub(crate) const XCLAIM: Spec = Spec {
@@ -69,9 +69,9 @@ enum ClaimOutcome {
 
 /// The result of claiming.
 #[derive(Default)]
-struct Done {
+struct ClaimResult {
     changes: u64,
-    claimed: Vec<Claimed>,
+    claimed: Vec<ClaimedEntry>,
     /// The group's last ID and entries read, unless another effect carries them.
     moved: Option<(StreamId, i64)>,
 }
@@ -84,7 +84,7 @@ impl Claim {
         (stream, group): (&Stream, &mut Group),
         consumer: ConsumerId,
         (id, word): (StreamId, &[u8]),
-        done: &mut Done,
+        done: &mut ClaimResult,
     ) -> ClaimOutcome {
         let old = group.pending().get(id).copied();
         let mut entry = stream.range(id, id);
@@ -131,11 +131,11 @@ impl Claim {
         owner: Option<ConsumerId>,
         (delivered_ms, deliveries): (i64, u64),
         word: &[u8],
-        done: &mut Done,
+        done: &mut ClaimResult,
     ) {
         done.changes += 1;
         if self.stated {
-            done.claimed.push(Claimed {
+            done.claimed.push(ClaimedEntry {
                 id: word.to_vec(),
                 consumer: owner.map(|owner| group.consumer(owner).name().to_vec()),
                 delivered_ms,
@@ -147,7 +147,7 @@ impl Claim {
 }
 
 /// Records the effects.
-fn record(call: &mut Call<'_>, made: bool, done: &Done) {
+fn record(call: &mut Call<'_>, made: bool, done: &ClaimResult) {
     let (key, group) = (call.args.at(1), call.args.at(2));
     if made {
         consumers::record_made(call, key);
@@ -275,7 +275,7 @@ fn xclaim(call: &mut Call<'_>) -> CommandResult {
     let reply = &mut *call.reply;
     let is_earlier = claim.delivered_ms < now_ms;
     let claimed = stream.with_group(args.at(2), |stream, group| {
-        let mut done = Done::default();
+        let mut done = ClaimResult::default();
         let moves = options.last_id > group.last_id;
         group.last_id = group.last_id.max(options.last_id);
         let (consumer, made) = consumers::find_or_make(group, args.at(3), now_ms);
@@ -405,8 +405,8 @@ impl Claim {
         consumer: ConsumerId,
         start: StreamId,
         count: usize,
-    ) -> Done {
-        let mut done = Done::default();
+    ) -> ClaimResult {
+        let mut done = ClaimResult::default();
         let (mut left, mut attempts) = (count, count * ATTEMPTS);
         let mut deleted = Vec::new();
         let first = group.pending().ceil(start);

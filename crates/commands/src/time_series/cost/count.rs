@@ -9,7 +9,7 @@ use super::super::filters::parse_filters;
 use super::super::range::bounds;
 use super::super::range_args::RangeArgs;
 use super::super::row::find;
-use super::super::slices::{Unreadable, Wanted};
+use super::super::slices::{SeriesSelector, Unreadable};
 use crate::work::{self, Work, look};
 use russet_base::numbers::number::parse_i64;
 use russet_command::CommandError;
@@ -104,7 +104,7 @@ fn matched(call: &mut Call<'_>) -> CommandResult {
 /// The series that satisfy the filters from an argument on.
 fn count_series(call: &mut Call<'_>, from: usize) -> CommandResult {
     let filters = parse_filters(call.args.from(from))?;
-    let wanted = Wanted {
+    let wanted = SeriesSelector {
         filters: Some(&filters),
         unreadable: Unreadable::Named,
     };

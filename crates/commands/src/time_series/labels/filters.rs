@@ -77,28 +77,28 @@ fn values(text: &[u8]) -> Option<Option<Vec<Box<[u8]>>>> {
 
 /// The labels that are replied with a series.
 #[derive(Clone, Copy)]
-pub(crate) enum Shown<'a> {
+pub(crate) enum ReplyLabels<'a> {
     Nothing,
     All,
     /// These, in this order.
     Named(Args<'a>),
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ReplyLabels<'a> {
     /// From the words before FILTER, or GROUPBY; `words` end the names.
     pub(crate) fn parse(
         args: Args<'a>,
         from: usize,
         words: &[&str],
-    ) -> Result<Shown<'a>, CommandError> {
+    ) -> Result<ReplyLabels<'a>, CommandError> {
         let filter = find(args, from, "FILTER").unwrap_or(args.len());
         let head = args.first(filter);
         let all = find(head, from, "WITHLABELS");
         let named = find(head, from, "SELECTED_LABELS");
         match (all, named) {
             (Some(_), Some(_)) => Err(BOTH),
-            (Some(_), None) => Ok(Shown::All),
-            (None, None) => Ok(Shown::Nothing),
+            (Some(_), None) => Ok(ReplyLabels::All),
+            (None, None) => Ok(ReplyLabels::Nothing),
             (None, Some(at)) => {
                 let names = head.from(at + 1);
                 let ends = |at: &usize| words.iter().any(|word| names.is(*at, word));
@@ -106,19 +106,19 @@ impl<'a> Shown<'a> {
                 if end == 0 {
                     return Err(NO_NAMES);
                 }
-                Ok(Shown::Named(names.first(end)))
+                Ok(ReplyLabels::Named(names.first(end)))
             }
         }
     }
 }
 
-impl Shown<'_> {
+impl ReplyLabels<'_> {
     /// Replies labels of a series: a map, in RESP2 an array of pairs.
     pub(crate) fn reply(self, labels: &Labels, reply: &mut Reply) {
         match self {
-            Shown::Nothing => begin_labels(reply, 0),
-            Shown::All => reply_labels(labels, reply),
-            Shown::Named(names) => self.reply_named(names, |name| labels.get(name), reply),
+            ReplyLabels::Nothing => begin_labels(reply, 0),
+            ReplyLabels::All => reply_labels(labels, reply),
+            ReplyLabels::Named(names) => self.reply_named(names, |name| labels.get(name), reply),
         }
     }
 

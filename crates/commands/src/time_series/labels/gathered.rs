@@ -3,13 +3,13 @@
 //! It writes groups after all series, some rows of a group in a step.
 
 use super::super::compact::latest;
-use super::super::filters::{Shown, begin_labels, reply_label};
-use super::super::mrange::{Asked, Group, MREVRANGE};
+use super::super::filters::{ReplyLabels, begin_labels, reply_label};
+use super::super::mrange::{Group, MREVRANGE, RangeRequest};
 use super::super::query::begin_key;
 use super::super::range::too_many;
 use super::super::range_args::RangeArgs;
 use super::super::rows_text::RowsText;
-use super::super::slices::{Gather, Parts, Pending};
+use super::super::slices::{Gather, Parts, PendingSeries};
 use super::super::thread;
 use russet_command::CommandError;
 use russet_resp::{Args, Reply};
@@ -36,16 +36,16 @@ struct Unwritten {
 const STEP_ROWS: usize = 1 << 12;
 
 /// See the module.
-pub(crate) struct Gathered {
+pub(crate) struct GatheredRows {
     groups: BTreeMap<Box<[u8]>, Members>,
     unwritten: Option<Unwritten>,
     rows: RowsText,
     allowance: Allowance,
 }
 
-impl Gathered {
-    pub(crate) fn new(reply: &Reply) -> Gathered {
-        Gathered {
+impl GatheredRows {
+    pub(crate) fn new(reply: &Reply) -> GatheredRows {
+        GatheredRows {
             groups: BTreeMap::new(),
             unwritten: None,
             rows: RowsText::new(reply),
@@ -57,7 +57,7 @@ impl Gathered {
     fn merge(
         &mut self,
         (key, series): (&[u8], &Series),
-        (asked, group): (&Asked<'_>, Group<'_>),
+        (asked, group): (&RangeRequest<'_>, Group<'_>),
         extra: Option<Sample>,
     ) -> Result<(), CommandError> {
         let Some(value) = series.labels().get(group.label) else {
@@ -83,13 +83,13 @@ impl Gathered {
     }
 }
 
-impl Gather for Gathered {
-    type Asked<'a> = Asked<'a>;
+impl Gather for GatheredRows {
+    type Request<'a> = RangeRequest<'a>;
 
     fn take(
         &mut self,
         call: &Call<'_>,
-        asked: &Asked<'_>,
+        asked: &RangeRequest<'_>,
         (key, series): (&[u8], &Series),
         out: &mut Parts,
     ) -> Result<(), CommandError> {
@@ -100,13 +100,13 @@ impl Gather for Gathered {
     fn is_long(
         &self,
         call: &Call<'_>,
-        asked: &Asked<'_>,
+        asked: &RangeRequest<'_>,
         (key, series): (&[u8], &Series),
-    ) -> Option<Pending> {
+    ) -> Option<PendingSeries> {
         if !thread::is_long(call, asked.range.work(series, 0)) {
             return None;
         }
-        Some(Pending {
+        Some(PendingSeries {
             key: key.into(),
             series: asked.range.excerpt(series, 0),
             extra: extra_of(call, &asked.range, key),
@@ -117,15 +117,15 @@ impl Gather for Gathered {
         &mut self,
         args: Args<'_>,
         name: &str,
-        Pending { key, series, extra }: &Pending,
+        PendingSeries { key, series, extra }: &PendingSeries,
         out: &mut Parts,
     ) -> Result<(), CommandError> {
-        let asked = Asked::parse(args, name, name == MREVRANGE.name)?;
+        let asked = RangeRequest::parse(args, name, name == MREVRANGE.name)?;
         self.take_with(&asked, (key, series), *extra, out)
     }
 
     /// Writes the next rows of a group, before the first row the group's label and value.
-    fn write_next(&mut self, asked: &Asked<'_>, out: &mut Parts) -> bool {
+    fn write_next(&mut self, asked: &RangeRequest<'_>, out: &mut Parts) -> bool {
         let reply = &mut out.reply;
         if self.unwritten.is_none() {
             let Some((group, (value, members))) = asked.group.zip(self.groups.pop_first()) else {
@@ -158,10 +158,10 @@ impl Gather for Gathered {
     }
 }
 
-impl Gathered {
+impl GatheredRows {
     fn take_with(
         &mut self,
-        asked: &Asked<'_>,
+        asked: &RangeRequest<'_>,
         (key, series): (&[u8], &Series),
         extra: Option<Sample>,
         out: &mut Parts,
@@ -196,7 +196,11 @@ pub(crate) fn extra_of(call: &Call<'_>, range: &RangeArgs, key: &[u8]) -> Option
 }
 
 /// Begins the reply's part of a series with the key and the labels.
-pub(crate) fn begin_series(reply: &mut Reply, (key, labels): (&[u8], &Labels), asked: &Asked<'_>) {
+pub(crate) fn begin_series(
+    reply: &mut Reply,
+    (key, labels): (&[u8], &Labels),
+    asked: &RangeRequest<'_>,
+) {
     let is_map = reply.resp3();
     begin_key(reply, key, if is_map { 3 } else { 2 });
     asked.shown.reply(labels, reply);
@@ -211,7 +215,7 @@ pub(crate) fn begin_group(
     reply: &mut Reply,
     (group, value): (Group<'_>, &[u8]),
     sources: &[&[u8]],
-    shown: Shown<'_>,
+    shown: ReplyLabels<'_>,
 ) {
     let name = [group.label, b"=", value].concat();
     begin_key(reply, &name, if reply.resp3() { 4 } else { 2 });
@@ -234,7 +238,7 @@ fn reply_group(
     group: Group<'_>,
     value: &[u8],
     sources: &[&[u8]],
-    shown: Shown<'_>,
+    shown: ReplyLabels<'_>,
 ) {
     let is_map = reply.resp3();
     let reducer = group.reducer.name().to_ascii_lowercase();
@@ -247,13 +251,13 @@ fn reply_group(
     // In RESP3 the other parts have separate places.
     let own = if is_map { &own[..1] } else { &own[..] };
     match shown {
-        Shown::Nothing => begin_labels(reply, 0),
-        Shown::All => {
+        ReplyLabels::Nothing => begin_labels(reply, 0),
+        ReplyLabels::All => {
             begin_labels(reply, own.len());
             own.iter()
                 .for_each(|(name, value)| reply_label(name, Some(value), reply));
         }
-        Shown::Named(names) => {
+        ReplyLabels::Named(names) => {
             let find = |name: &[u8]| {
                 own.iter()
                     .find(|label| label.0 == name)

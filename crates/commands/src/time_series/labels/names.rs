@@ -3,7 +3,7 @@
 use super::super::row::{READING, READS};
 use super::filters::parse_filters;
 use super::shards::gather;
-use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
+use super::slices::{Gather, Parts, SeriesSelector, Unreadable, in_slices};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_server::{Call, CommandResult, Spec};
@@ -50,7 +50,7 @@ fn querylabels(call: &mut Call<'_>) -> CommandResult {
     } else {
         Some(parse_filters(rest.from(1))?)
     };
-    let wanted = Wanted {
+    let wanted = SeriesSelector {
         filters: filters.as_deref(),
         unreadable: Unreadable::LeftOut,
     };
@@ -89,7 +89,7 @@ impl Texts {
 }
 
 impl Gather for Texts {
-    type Asked<'a> = Option<&'a [u8]>;
+    type Request<'a> = Option<&'a [u8]>;
 
     fn take(
         &mut self,

@@ -6,9 +6,9 @@ use super::super::compact::open_bucket;
 use super::super::count;
 use super::super::row::{READING, READS, find};
 use super::super::rows_text::reply_sample;
-use super::filters::{Shown, parse_filters};
+use super::filters::{ReplyLabels, parse_filters};
 use super::shards::gather;
-use super::slices::{Gather, Parts, Unreadable, Wanted, in_slices};
+use super::slices::{Gather, Parts, SeriesSelector, Unreadable, in_slices};
 use russet_command::{Arity, CommandError, Facts};
 use russet_resp::Reply;
 use russet_server::{Call, CommandResult, Spec};
@@ -30,7 +30,7 @@ pub(crate) const QUERYINDEX: Spec = Spec {
 /// Reply: set (RESP2: array) of keys, sorted. O(series of the rarest label * filters).
 fn queryindex(call: &mut Call<'_>) -> CommandResult {
     let filters = parse_filters(call.args.from(1))?;
-    let wanted = Wanted {
+    let wanted = SeriesSelector {
         filters: Some(&filters),
         unreadable: Unreadable::Named,
     };
@@ -51,7 +51,7 @@ fn queryindex(call: &mut Call<'_>) -> CommandResult {
 struct Names;
 
 impl Gather for Names {
-    type Asked<'a> = ();
+    type Request<'a> = ();
 
     fn take(
         &mut self,
@@ -85,9 +85,9 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
     let arity = || CommandError::WrongArity(call.name.to_owned());
     let filter = find(args, 1, "FILTER").filter(|at| at + 1 < args.len());
     let filter = filter.ok_or_else(arity)?;
-    let shown = Shown::parse(args, 1, &["FILTER"])?;
+    let shown = ReplyLabels::parse(args, 1, &["FILTER"])?;
     let filters = parse_filters(args.from(filter + 1))?;
-    let wanted = Wanted {
+    let wanted = SeriesSelector {
         filters: Some(&filters),
         unreadable: Unreadable::Refused,
     };
@@ -107,7 +107,7 @@ fn mget(call: &mut Call<'_>) -> CommandResult {
 /// The words of MGET.
 struct Newest<'a> {
     asks_latest: bool,
-    shown: Shown<'a>,
+    shown: ReplyLabels<'a>,
 }
 
 impl Newest<'_> {
@@ -121,7 +121,7 @@ impl Newest<'_> {
 struct Samples;
 
 impl Gather for Samples {
-    type Asked<'a> = Newest<'a>;
+    type Request<'a> = Newest<'a>;
 
     fn take(
         &mut self,
@@ -143,7 +143,11 @@ impl Gather for Samples {
 }
 
 /// As `mget`, of the series of all shards.
-fn mget_of_shards(call: &mut Call<'_>, wanted: Wanted<'_>, asked: &Newest<'_>) -> CommandResult {
+fn mget_of_shards(
+    call: &mut Call<'_>,
+    wanted: SeriesSelector<'_>,
+    asked: &Newest<'_>,
+) -> CommandResult {
     let found = gather(call, wanted, |call, one| {
         let series = call.db.peek::<TimeSeries>(&one.key)?.expect("found");
         if let Some(last) = asked.of(call, &one.key, &series) {

@@ -10,7 +10,7 @@
 //! read the series.
 
 use super::filters::DENIED;
-use super::slices::{Unreadable, Wanted};
+use super::slices::{SeriesSelector, Unreadable};
 use russet_command::CommandError;
 use russet_server::Call;
 use russet_timeseries::Labels;
@@ -20,7 +20,7 @@ const DAMAGED: CommandError =
     CommandError::Text("ERR TSDB: the answer of a shard is damaged, or of another release");
 
 /// A series that was found, with the rows that are asked.
-pub(crate) struct Found {
+pub(crate) struct FoundSeries {
     pub key: Box<[u8]>,
     pub labels: Labels,
     /// Values of a row.
@@ -29,7 +29,7 @@ pub(crate) struct Found {
     values: Vec<f64>,
 }
 
-impl Found {
+impl FoundSeries {
     /// Adds a row.
     pub(crate) fn push(&mut self, time: u64, values: &[f64]) {
         self.width = values.len();
@@ -50,9 +50,9 @@ impl Found {
 /// has asked the other shards, or has answered another node.
 pub(crate) fn gather(
     call: &mut Call<'_>,
-    wanted: Wanted<'_>,
-    mut rows: impl FnMut(&mut Call<'_>, &mut Found) -> Result<(), CommandError>,
-) -> Result<Option<Vec<Found>>, CommandError> {
+    wanted: SeriesSelector<'_>,
+    mut rows: impl FnMut(&mut Call<'_>, &mut FoundSeries) -> Result<(), CommandError>,
+) -> Result<Option<Vec<FoundSeries>>, CommandError> {
     let is_answer = call.is_for_other_node();
     let answers = if is_answer {
         Vec::new()
@@ -62,7 +62,7 @@ pub(crate) fn gather(
             None => return Ok(None),
         }
     };
-    let all = Wanted {
+    let all = SeriesSelector {
         unreadable: Unreadable::Named,
         ..wanted
     };
@@ -74,7 +74,7 @@ pub(crate) fn gather(
             continue;
         };
         let labels = series.labels().clone();
-        let mut one = Found {
+        let mut one = FoundSeries {
             key: key.into(),
             labels,
             width: 1,
@@ -107,7 +107,7 @@ pub(crate) fn gather(
     Ok(Some(found))
 }
 
-fn encode(found: &[Found]) -> Vec<u8> {
+fn encode(found: &[FoundSeries]) -> Vec<u8> {
     fn number(out: &mut Vec<u8>, n: usize) {
         out.extend_from_slice(&(n as u32).to_be_bytes());
     }
@@ -136,7 +136,7 @@ fn encode(found: &[Found]) -> Vec<u8> {
     out
 }
 
-fn decode(answer: &[u8], found: &mut Vec<Found>) -> Option<()> {
+fn decode(answer: &[u8], found: &mut Vec<FoundSeries>) -> Option<()> {
     struct Reader<'a>(&'a [u8]);
     impl<'a> Reader<'a> {
         fn number(&mut self) -> Option<usize> {
@@ -167,7 +167,7 @@ fn decode(answer: &[u8], found: &mut Vec<Found>) -> Option<()> {
         let (rows, width) = (from.number()?, from.number()?);
         let times = from.numbers(rows)?.collect();
         let values = from.numbers(rows.checked_mul(width)?)?;
-        found.push(Found {
+        found.push(FoundSeries {
             key: key.into(),
             labels: Labels::new(labels.into_iter()),
             width,
@@ -182,9 +182,9 @@ fn decode(answer: &[u8], found: &mut Vec<Found>) -> Option<()> {
 mod tests {
     use super::*;
 
-    fn some() -> Vec<Found> {
+    fn some() -> Vec<FoundSeries> {
         let labels: [(&[u8], &[u8]); 2] = [(b"a", b"1"), (b"b", b"")];
-        let mut one = Found {
+        let mut one = FoundSeries {
             key: (*b"one").into(),
             labels: Labels::new(labels.into_iter()),
             width: 1,
@@ -193,7 +193,7 @@ mod tests {
         };
         one.push(5, &[1.5, f64::NAN]);
         one.push(u64::MAX, &[-0.0, f64::INFINITY]);
-        let two = Found {
+        let two = FoundSeries {
             key: Box::default(),
             labels: Labels::default(),
             width: 1,

@@ -29,13 +29,13 @@ pub(crate) enum Unreadable {
 
 /// The series that a command asks for.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct SeriesSelector<'a> {
     /// Without them all series.
     pub filters: Option<&'a [Filter]>,
     pub unreadable: Unreadable,
 }
 
-impl Wanted<'_> {
+impl SeriesSelector<'_> {
     /// A finished search for the series, for work that is not divided. Some keys may have expired.
     pub(crate) fn search(self, call: &Call<'_>) -> Result<Search, CommandError> {
         let index = call.db.labels();
@@ -60,7 +60,7 @@ impl Wanted<'_> {
 }
 
 /// A copy of a series for a thread, as the series was when the command came to it.
-pub(crate) struct Pending {
+pub(crate) struct PendingSeries {
     pub key: Box<[u8]>,
     pub series: Series,
     pub extra: Option<Sample>,
@@ -69,13 +69,13 @@ pub(crate) struct Pending {
 /// A command's work: takes series, and keeps the results so far between slices.
 pub(crate) trait Gather: Send + 'static {
     /// The words of the command.
-    type Asked<'a>;
+    type Request<'a>;
 
     /// Takes a series.
     fn take(
         &mut self,
         call: &Call<'_>,
-        asked: &Self::Asked<'_>,
+        asked: &Self::Request<'_>,
         series: (&[u8], &Series),
         out: &mut Parts,
     ) -> Result<(), CommandError>;
@@ -84,9 +84,9 @@ pub(crate) trait Gather: Send + 'static {
     fn is_long(
         &self,
         _call: &Call<'_>,
-        _asked: &Self::Asked<'_>,
+        _asked: &Self::Request<'_>,
         _series: (&[u8], &Series),
-    ) -> Option<Pending> {
+    ) -> Option<PendingSeries> {
         None
     }
 
@@ -95,14 +95,14 @@ pub(crate) trait Gather: Send + 'static {
         &mut self,
         _args: Args<'_>,
         _name: &str,
-        _pending: &Pending,
+        _pending: &PendingSeries,
         _out: &mut Parts,
     ) -> Result<(), CommandError> {
         Ok(())
     }
 
     /// Writes a part after all series; `false`: there is none.
-    fn write_next(&mut self, _asked: &Self::Asked<'_>, _out: &mut Parts) -> bool {
+    fn write_next(&mut self, _asked: &Self::Request<'_>, _out: &mut Parts) -> bool {
         false
     }
 }
@@ -141,7 +141,7 @@ struct Slices<G> {
     gather: G,
     parts: Parts,
     /// For a thread: the series, the command's words and the command's name.
-    pending: Option<(Pending, OwnedArgs, &'static str)>,
+    pending: Option<(PendingSeries, OwnedArgs, &'static str)>,
     refused: Option<CommandError>,
 }
 
@@ -165,8 +165,8 @@ impl<G: Gather> Task for Slices<G> {
 /// Takes all series that are wanted. `None`: the client waits, and the command runs again.
 pub(crate) fn in_slices<G: Gather>(
     call: &mut Call<'_>,
-    asked: &G::Asked<'_>,
-    wanted: Wanted<'_>,
+    asked: &G::Request<'_>,
+    wanted: SeriesSelector<'_>,
     new: impl FnOnce(&Reply) -> G,
 ) -> Result<Option<Parts>, CommandError> {
     let began = clock::cycles();
@@ -203,7 +203,11 @@ pub(crate) fn in_slices<G: Gather>(
 }
 
 impl<G: Gather> Slices<G> {
-    fn new(call: &Call<'_>, wanted: Wanted<'_>, new: impl FnOnce(&Reply) -> G) -> Slices<G> {
+    fn new(
+        call: &Call<'_>,
+        wanted: SeriesSelector<'_>,
+        new: impl FnOnce(&Reply) -> G,
+    ) -> Slices<G> {
         let mut reply = Reply::new();
         reply.set_resp3(call.reply.resp3());
         reply.copy_pieces();
@@ -226,8 +230,8 @@ impl<G: Gather> Slices<G> {
     fn advance(
         &mut self,
         call: &Call<'_>,
-        asked: &G::Asked<'_>,
-        wanted: Wanted<'_>,
+        asked: &G::Request<'_>,
+        wanted: SeriesSelector<'_>,
         slice: Slice,
     ) -> Result<Progress, CommandError> {
         let filters = wanted.filters.unwrap_or_default();
@@ -252,7 +256,7 @@ impl<G: Gather> Slices<G> {
     fn take_next(
         &mut self,
         call: &Call<'_>,
-        asked: &G::Asked<'_>,
+        asked: &G::Request<'_>,
         filters: &[Filter],
     ) -> Result<bool, CommandError> {
         let Some(key) = self.search.next_key() else {

@@ -5,7 +5,7 @@
 //!     of each value:    the bytes as `columns` has them | documents that have it
 //!
 //! Invariant: a value has a number as long as a document has the value; numbers of values that are
-//! gone are used again, which [`Interned::generation`] counts.
+//! gone are used again, which [`InternedColumn::generation`] counts.
 //!
 //! Cost: O(1); 4 bytes a document, and some 40 and the bytes a value.
 
@@ -20,7 +20,7 @@ struct Value {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Interned {
+pub(crate) struct InternedColumn {
     numbers: Vec<u32>,
     /// The first stands for no value.
     values: Vec<Value>,
@@ -30,7 +30,7 @@ pub(crate) struct Interned {
     bytes: usize,
 }
 
-impl Interned {
+impl InternedColumn {
     /// The number of a document's value; 0: it has none.
     #[inline]
     pub(crate) fn number(&self, id: u32) -> u32 {
@@ -59,7 +59,7 @@ impl Interned {
     pub(super) fn put(&mut self, id: u32, value: Option<&[u8]>) {
         let at = id as usize;
         super::grow(&mut self.numbers, at + 1, || 0);
-        let number = value.map_or(0, |value| self.taken(value));
+        let number = value.map_or(0, |value| self.intern(value));
         let before = std::mem::replace(&mut self.numbers[at], number);
         if before > 0 {
             self.give_back(before);
@@ -67,7 +67,7 @@ impl Interned {
     }
 
     /// The number of a value, for another document.
-    fn taken(&mut self, bytes: &[u8]) -> u32 {
+    fn intern(&mut self, bytes: &[u8]) -> u32 {
         let hash = keys().hash(bytes);
         let values = &self.values;
         let same = |number: &u32| *values[*number as usize].bytes == *bytes;
@@ -140,7 +140,7 @@ mod tests {
         fn values_are_a_map(
             steps in prop::collection::vec((0..40u32, prop::option::weighted(0.8, "[ab]{0,3}")), 0..200),
         ) {
-            let (mut interned, mut model) = (Interned::default(), HashMap::new());
+            let (mut interned, mut model) = (InternedColumn::default(), HashMap::new());
             let mut meanings: HashMap<u32, String> = HashMap::new();
             let mut generation = 0;
             for (id, value) in steps {

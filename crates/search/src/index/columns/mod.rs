@@ -8,7 +8,7 @@
 
 mod interned;
 
-pub(crate) use interned::Interned;
+pub(crate) use interned::InternedColumn;
 
 use super::postings::{read_varint, write_varint};
 use crate::text::normalised;
@@ -35,7 +35,7 @@ pub(crate) enum Column {
         bytes: usize,
     },
     Tags {
-        values: Interned,
+        values: InternedColumn,
         /// UNF.
         is_unnormalised: bool,
     },
@@ -111,7 +111,7 @@ impl Column {
     }
 
     /// The numbers that stand for equal values; `None`: the column has none.
-    pub(crate) fn interned(&self) -> Option<&Interned> {
+    pub(crate) fn interned(&self) -> Option<&InternedColumn> {
         match self {
             Column::Tags { values, .. } => Some(values),
             Column::Numbers(_) | Column::Texts { .. } => None,

@@ -113,7 +113,7 @@ pub(super) struct Map {
 }
 
 /// Two shapes on a map.
-pub(super) enum Mapped {
+pub(super) enum ShapesOnMap {
     Apart,
     On(Shape, Shape),
     /// No map has both.
@@ -164,17 +164,17 @@ impl Map {
 }
 
 /// Two shapes on the same map.
-pub(super) fn map(one: &Shape, other: &Shape) -> Mapped {
+pub(super) fn map(one: &Shape, other: &Shape) -> ShapesOnMap {
     let (a, b) = (Cap::of(one), Cap::of(other));
     if a.is_apart(b) {
-        return Mapped::Apart;
+        return ShapesOnMap::Apart;
     }
     let between = unit([0, 1, 2].map(|axis| a.center[axis] + b.center[axis]));
     for center in between.into_iter().chain([a.center, b.center]) {
         let map = Map::around(center);
         if let (Some(one), Some(other)) = (map.shape(one), map.shape(other)) {
-            return Mapped::On(one, other);
+            return ShapesOnMap::On(one, other);
         }
     }
-    Mapped::None
+    ShapesOnMap::None
 }

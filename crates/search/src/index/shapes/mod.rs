@@ -32,7 +32,7 @@ use rstar::{AABB, Envelope, RTree, RTreeObject};
 
 use crate::query::{QueryError, Relation};
 use crate::schema::ShapeSpace;
-use globe::{Cap, Map, Mapped};
+use globe::{Cap, Map, ShapesOnMap};
 use plane::{Area, Place};
 
 /// Bytes of the text of a shape, at most.
@@ -261,9 +261,9 @@ fn lies(own: &Shape, relation: Relation, to: &Shape, space: ShapeSpace) -> bool 
         return lies_flat(own, relation, to, 0.0);
     }
     match globe::map(own, to) {
-        Mapped::Apart => relation == Relation::Disjoint,
-        Mapped::On(own, to) => lies_flat(&own, relation, &to, globe::BLUR),
-        Mapped::None => lies_flat(own, relation, to, 0.0),
+        ShapesOnMap::Apart => relation == Relation::Disjoint,
+        ShapesOnMap::On(own, to) => lies_flat(&own, relation, &to, globe::BLUR),
+        ShapesOnMap::None => lies_flat(own, relation, to, 0.0),
     }
 }
 

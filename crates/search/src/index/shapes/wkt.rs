@@ -20,14 +20,14 @@ struct Reader<'t> {
     points: usize,
 }
 
-type Parsed<T> = Result<T, Vec<u8>>;
+type ParseResult<T> = Result<T, Vec<u8>>;
 
 /// A shape as the text has it: rings may be open, and are not judged yet.
 ///
 /// # Errors
 ///
 /// If the text is no shape, or longer than [`TEXT_MAX`] or [`POINTS_MAX`] allow.
-pub(super) fn parse(text: &[u8]) -> Parsed<Shape> {
+pub(super) fn parse(text: &[u8]) -> ParseResult<Shape> {
     let name: &[u8] = if text.starts_with(b"POINT") {
         b"POINT"
     } else if text.starts_with(b"POLYGON") {
@@ -108,7 +108,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The name and the words after it. True: the shape is empty.
-    fn opening(&mut self, name: &[u8]) -> Parsed<bool> {
+    fn opening(&mut self, name: &[u8]) -> ParseResult<bool> {
         if !self
             .peek()
             .is_some_and(|token| token.eq_ignore_ascii_case(name))
@@ -139,7 +139,7 @@ impl<'t> Reader<'t> {
         takes
     }
 
-    fn expect(&mut self, mark: &str) -> Parsed<()> {
+    fn expect(&mut self, mark: &str) -> ParseResult<()> {
         if self.takes(mark.as_bytes()) {
             return Ok(());
         }
@@ -151,14 +151,14 @@ impl<'t> Reader<'t> {
         self.peek().is_some_and(|token| token != b")")
     }
 
-    fn point(&mut self) -> Parsed<Shape> {
+    fn point(&mut self) -> ParseResult<Shape> {
         self.expect("(")?;
         let point = self.coordinates()?;
         self.expect(")")?;
         Ok(Shape::Point(point))
     }
 
-    fn polygon(&mut self) -> Parsed<Shape> {
+    fn polygon(&mut self) -> ParseResult<Shape> {
         let mut rings = Vec::new();
         self.expect("(")?;
         while self.has_more() {
@@ -169,7 +169,7 @@ impl<'t> Reader<'t> {
         Ok(Shape::Polygon(rings))
     }
 
-    fn ring(&mut self) -> Parsed<Ring> {
+    fn ring(&mut self) -> ParseResult<Ring> {
         let mut ring = Ring::new();
         self.expect("(")?;
         while self.has_more() {
@@ -184,7 +184,7 @@ impl<'t> Reader<'t> {
         Ok(ring)
     }
 
-    fn coordinates(&mut self) -> Parsed<Point> {
+    fn coordinates(&mut self) -> ParseResult<Point> {
         let mut point = [0.0; 2];
         for coordinate in &mut point {
             let Some(token) = self.peek().filter(|token| !matches!(*token, b"," | b")")) else {

@@ -221,7 +221,7 @@ impl Codes {
     }
 
     /// Records the square of the distance between the row that came last and a row near to it.
-    pub(super) fn note_gap(&mut self, gap: f64) {
+    pub(super) fn record_gap(&mut self, gap: f64) {
         if !gap.is_finite() {
             return;
         }

@@ -29,7 +29,7 @@ mod tests;
 mod walk;
 
 pub(crate) use near::{Near, Nearest};
-pub(crate) use search::{GraphSearch, Searched};
+pub(crate) use search::{GraphSearch, SearchOutcome};
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -180,7 +180,7 @@ impl Vectors {
             if self.rows.is_loose(row) {
                 self.loose.insert(row);
             } else if let Some(gap) = graph.insert(&self.rows, row) {
-                self.rows.note_gap(gap);
+                self.rows.record_gap(gap);
             }
         }
         row
@@ -262,8 +262,8 @@ impl Vectors {
         let mut search = GraphSearch::nearest(ef);
         let searched = search.step(self, target, passes, &mut |_| false);
         let mut near = match searched {
-            Searched::Found(near) => near,
-            Searched::TooFew => {
+            SearchOutcome::Found(near) => near,
+            SearchOutcome::TooFew => {
                 let mut near = search.found;
                 let counts = |near: &Near| passes.is_none_or(|passes| passes(near.document));
                 let known = |its: &Near| near.iter().any(|near| near.document == its.document);
@@ -281,7 +281,7 @@ impl Vectors {
                 near.append(&mut others);
                 near
             }
-            Searched::More => unreachable!("its time is never over"),
+            SearchOutcome::More => unreachable!("its time is never over"),
         };
         near.sort_unstable();
         near.truncate(ef);
@@ -299,7 +299,7 @@ impl Vectors {
         }
         let mut search = GraphSearch::within(self.radius(radius), epsilon);
         match search.step(self, target, None, &mut |_| false) {
-            Searched::Found(mut near) => {
+            SearchOutcome::Found(mut near) => {
                 near.sort_unstable_by_key(|near| near.document);
                 near
             }

@@ -127,11 +127,11 @@ impl Rows {
     }
 
     /// Records the distance of a row that is near to a new row.
-    pub(super) fn note_gap(&mut self, gap: f64) {
+    pub(super) fn record_gap(&mut self, gap: f64) {
         let is_cosine = self.options.metric == Metric::Cosine;
         if let Some(codes) = &mut self.codes {
             // The square of the Euclidean distance, of rows of length 1.
-            codes.note_gap(if is_cosine { gap * 2.0 } else { gap });
+            codes.record_gap(if is_cosine { gap * 2.0 } else { gap });
         }
     }
 

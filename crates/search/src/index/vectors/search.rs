@@ -8,8 +8,8 @@
 //! with the documents that they belong to then.
 //!
 //! If documents have several vectors, a walk may find too few documents: the search begins anew for
-//! twice as many rows. If the graph has no more, the search says so ([`Searched::TooFew`]): vectors
-//! that are near to nothing are not in it, and the caller compares all.
+//! twice as many rows. If the graph has no more, the search says so ([`SearchOutcome::TooFew`]):
+//! vectors that are near to nothing are not in it, and the caller compares all.
 //!
 //! Cost: the walk, and a distance for each row that was found.
 
@@ -71,7 +71,7 @@ enum Stage {
 
 /// The outcome of a step.
 #[derive(Debug)]
-pub(crate) enum Searched {
+pub(crate) enum SearchOutcome {
     /// The step's time is over.
     More,
     /// Each document once, in no order.
@@ -112,15 +112,15 @@ impl GraphSearch {
         target: &[u8],
         passes: Passes<'_>,
         spend: &mut dyn FnMut(usize) -> bool,
-    ) -> Searched {
+    ) -> SearchOutcome {
         let Some(graph) = &vectors.graph else {
-            return Searched::TooFew;
+            return SearchOutcome::TooFew;
         };
         if vectors.rows.is_loose_target(target) {
             // Nothing is near to it.
             return match self.goal {
-                Goal::Nearest(_) => Searched::TooFew,
-                Goal::Within { .. } => Searched::Found(Vec::new()),
+                Goal::Nearest(_) => SearchOutcome::TooFew,
+                Goal::Within { .. } => SearchOutcome::Found(Vec::new()),
             };
         }
         loop {
@@ -134,9 +134,9 @@ impl GraphSearch {
                     Some(is_all) => match self.goal {
                         Goal::Within { .. } => Some(Stage::Loose(0)),
                         Goal::Nearest(ef) if self.found.len() >= ef => {
-                            return Searched::Found(std::mem::take(&mut self.found));
+                            return SearchOutcome::Found(std::mem::take(&mut self.found));
                         }
-                        Goal::Nearest(_) if is_all => return Searched::TooFew,
+                        Goal::Nearest(_) if is_all => return SearchOutcome::TooFew,
                         Goal::Nearest(_) => {
                             self.rows_max = self.rows_max.saturating_mul(2);
                             self.found.clear();
@@ -146,7 +146,7 @@ impl GraphSearch {
                 },
                 Stage::Loose(from) => {
                     let Goal::Within { radius, .. } = self.goal else {
-                        return Searched::Found(std::mem::take(&mut self.found));
+                        return SearchOutcome::Found(std::mem::take(&mut self.found));
                     };
                     let rest = vectors.loose.range(*from..).copied();
                     let units = units(vectors);
@@ -162,7 +162,7 @@ impl GraphSearch {
                         }
                     }
                     match left {
-                        None => return Searched::Found(std::mem::take(&mut self.found)),
+                        None => return SearchOutcome::Found(std::mem::take(&mut self.found)),
                         Some(row) => {
                             *from = row;
                             None
@@ -172,7 +172,7 @@ impl GraphSearch {
             };
             match next {
                 Some(next) => self.stage = next,
-                None => return Searched::More,
+                None => return SearchOutcome::More,
             }
         }
     }

@@ -40,11 +40,11 @@ const NEW_ROWS_MIN: usize = 1 << 11;
 
 /// Rows that a search has seen, as bits.
 #[derive(Debug)]
-struct Seen(Vec<u64>);
+struct VisitedRows(Vec<u64>);
 
-impl Seen {
-    fn new(rows: &Rows) -> Seen {
-        Seen(vec![0; (rows.end() as usize).div_ceil(64)])
+impl VisitedRows {
+    fn new(rows: &Rows) -> VisitedRows {
+        VisitedRows(vec![0; (rows.end() as usize).div_ceil(64)])
     }
 
     /// Marks a row; false: it was marked.
@@ -267,7 +267,7 @@ impl Graph {
 #[derive(Debug)]
 pub(super) struct Heaps {
     ef: usize,
-    seen: Seen,
+    seen: VisitedRows,
     open: BinaryHeap<Reverse<Near>>,
     found: BinaryHeap<Near>,
 }
@@ -275,7 +275,7 @@ pub(super) struct Heaps {
 impl Heaps {
     /// A walk from a row, which passes or not.
     pub(super) fn new(rows: &Rows, start: Near, ef: usize, passes: bool) -> Heaps {
-        let mut seen = Seen::new(rows);
+        let mut seen = VisitedRows::new(rows);
         seen.mark(start.document);
         let mut open = BinaryHeap::with_capacity(ef.min(ROOM) * 4);
         open.push(Reverse(start));
@@ -356,14 +356,14 @@ pub(super) struct Ring {
     epsilon: f64,
     /// It shrinks to the radius as the walk comes nearer.
     reach: f64,
-    seen: Seen,
+    seen: VisitedRows,
     open: BinaryHeap<Reverse<Near>>,
     found: Vec<Near>,
 }
 
 impl Ring {
     pub(super) fn new(rows: &Rows, start: Near, radius: f64, epsilon: f64) -> Ring {
-        let mut seen = Seen::new(rows);
+        let mut seen = VisitedRows::new(rows);
         seen.mark(start.document);
         Ring {
             radius,

@@ -7,8 +7,8 @@
 //!
 //!     window = a bit for each of WINDOW documents: a part has it | a sum for each
 //!
-//! Invariant: scores are equal to [`Scoring::score`] to the last bit, because parts are added in
-//! the order of the query.
+//! Invariant: scores are equal to [`ScoreContext::score`] to the last bit, because parts are added
+//! in the order of the query.
 //!
 //! Cost: O(1) for each document of each part, and O(parts + WINDOW / 64) for a window.
 
@@ -16,9 +16,9 @@
 mod tests;
 
 use super::{Cursor, Union};
-use crate::hit::{DocumentId, Scored};
+use crate::hit::{DocumentId, ScoredDocument};
 use crate::index::Documents;
-use crate::score::Scoring;
+use crate::score::ScoreContext;
 
 /// Documents of a window: their sums fit into the nearest cache.
 const WINDOW: u32 = 4096;
@@ -29,7 +29,7 @@ const STEPS: usize = 128;
 /// Documents that were found and not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    found: Vec<Scored>,
+    found: Vec<ScoredDocument>,
     /// How many of them are taken.
     taken: usize,
     /// Windows for unions.
@@ -92,7 +92,7 @@ impl Window {
 /// How documents are scored. Without a scoring all scores are 0.
 #[derive(Clone, Copy)]
 pub(super) struct Filler<'f> {
-    pub(super) scoring: Option<&'f Scoring>,
+    pub(super) scoring: Option<&'f ScoreContext>,
     pub(super) documents: &'f Documents,
     /// Documents from this number on are not taken.
     pub(super) limit: u32,
@@ -100,7 +100,7 @@ pub(super) struct Filler<'f> {
 
 impl Blocks {
     /// The documents that may be taken next, at least one unless the query is at the end.
-    pub(super) fn next(&mut self, root: &mut Cursor<'_>, filler: Filler<'_>) -> &[Scored] {
+    pub(super) fn next(&mut self, root: &mut Cursor<'_>, filler: Filler<'_>) -> &[ScoredDocument] {
         while self.taken == self.found.len() && root.id() < filler.limit {
             self.found.clear();
             self.taken = 0;
@@ -118,7 +118,7 @@ impl Blocks {
 impl Filler<'_> {
     fn fill(&self, root: &mut Cursor<'_>, blocks: &mut Blocks) {
         let Blocks { found, spare, .. } = blocks;
-        let put = |id: u32, score: f64| Scored {
+        let put = |id: u32, score: f64| ScoredDocument {
             document: DocumentId(id),
             score,
         };

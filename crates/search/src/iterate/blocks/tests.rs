@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use crate::hit::Scored;
+use crate::hit::ScoredDocument;
 use crate::index::Index;
 use crate::index::testbed::{Hash, root, tag, text};
 use crate::iterate::{Course, Matches, Windows};
@@ -89,7 +89,7 @@ fn query() -> impl Strategy<Value = String> {
 }
 
 /// All hits of a query, by the block of so many.
-fn by_block(matches: &mut Matches<'_>, most: usize) -> Vec<Scored> {
+fn by_block(matches: &mut Matches<'_>, most: usize) -> Vec<ScoredDocument> {
     let mut all = Vec::new();
     loop {
         let before = all.len();
@@ -105,8 +105,8 @@ fn matches<'i>(index: &'i Index, root: &Node, search: &Search) -> Matches<'i> {
     index.matches(root, search).expect("a query")
 }
 
-fn bits(all: &[Scored]) -> Vec<(u32, u64)> {
-    let of = |one: &Scored| (one.document.0, one.score.to_bits());
+fn bits(all: &[ScoredDocument]) -> Vec<(u32, u64)> {
+    let of = |one: &ScoredDocument| (one.document.0, one.score.to_bits());
     all.iter().map(of).collect()
 }
 
@@ -137,8 +137,8 @@ proptest! {
         let counted = Search { profiles: true, ..search.clone() };
         let root = index.expand(&root(index, &query), &search).expect("a query");
         let steps = matches(index, &root, &counted);
-        let expected: Vec<Scored> = steps
-            .map(|hit| Scored { document: hit.document, score: hit.score })
+        let expected: Vec<ScoredDocument> = steps
+            .map(|hit| ScoredDocument { document: hit.document, score: hit.score })
             .collect();
         let expected = bits(&expected);
         prop_assert_eq!(&bits(&by_block(&mut matches(index, &root, &search), most)), &expected);
@@ -150,9 +150,9 @@ proptest! {
         while first.len() < 7 && !windows.is_over() {
             first.extend(windows.by_ref().take(7 - first.len()));
         }
-        let first: Vec<Scored> = first
+        let first: Vec<ScoredDocument> = first
             .into_iter()
-            .map(|hit| Scored { document: hit.document, score: hit.score })
+            .map(|hit| ScoredDocument { document: hit.document, score: hit.score })
             .collect();
         drop(windows);
         prop_assert_eq!(bits(&first), &expected[..first.len()]);

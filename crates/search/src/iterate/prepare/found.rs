@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::gathered::Gathered;
-use super::measured::Measured;
+use super::gathered::DocumentSet;
+use super::measured::DocumentDistances;
 use crate::index::shapes::Shape;
 use crate::index::{Bounds, Index, Part, TagEntry, Tags, Term, Terms};
 use crate::query::Relation;
@@ -12,17 +12,17 @@ use russet_encodings::geohash::Position;
 
 /// The terms or documents that were found for a part of a query.
 #[derive(Clone, Debug)]
-pub(crate) enum Found {
+pub(crate) enum PartMatches {
     /// It can match nothing.
     Nothing,
     /// Terms, or tags.
     Terms {
-        terms: Arc<[Known]>,
+        terms: Arc<[FoundTerm]>,
         /// There are more than a part may stand for.
         is_cut: bool,
     },
-    Documents(Arc<Members>, Arc<Gathered>),
-    Distances(Arc<Measured>),
+    Documents(Arc<Members>, Arc<DocumentSet>),
+    Distances(Arc<DocumentDistances>),
 }
 
 /// The tags that the parts of a tag's condition are about: the place of the field, and whether
@@ -49,14 +49,14 @@ impl TagField {
 
 /// A term or a tag that was found: the number, which may be another's by now, and the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Known {
+pub(crate) struct FoundTerm {
     pub(super) text: Box<[u8]>,
     number: u32,
 }
 
-impl Known {
-    pub(super) fn new(text: &[u8], number: u32) -> Known {
-        Known {
+impl FoundTerm {
+    pub(super) fn new(text: &[u8], number: u32) -> FoundTerm {
+        FoundTerm {
             text: text.into(),
             number,
         }

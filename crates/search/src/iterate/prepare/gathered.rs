@@ -14,7 +14,7 @@ const WORDS: usize = 16;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gathered {
+pub(crate) struct DocumentSet {
     /// Ascending once it is finished.
     list: Vec<u32>,
     /// `None`: they are listed.
@@ -24,14 +24,14 @@ pub(crate) struct Gathered {
     words: usize,
 }
 
-impl Gathered {
+impl DocumentSet {
     /// None yet, of documents below `end`, of which about `count` will be added.
-    pub(crate) fn new(end: u32, count: usize) -> Gathered {
+    pub(crate) fn new(end: u32, count: usize) -> DocumentSet {
         let words = (end as usize).div_ceil(64);
-        Gathered {
+        DocumentSet {
             bits: (count > words / WORDS).then(|| vec![0; words]),
             words,
-            ..Gathered::default()
+            ..DocumentSet::default()
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
             end in prop::sample::select(vec![64, 3000, 1 << 20]),
             count in prop::sample::select(vec![0, 1000, 1 << 20]),
         ) {
-            let (mut gathered, mut model) = (Gathered::new(end, count), BTreeSet::new());
+            let (mut gathered, mut model) = (DocumentSet::new(end, count), BTreeSet::new());
             for (id, adds) in steps {
                 if adds {
                     gathered.add(id);

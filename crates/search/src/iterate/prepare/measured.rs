@@ -6,35 +6,35 @@
 //! Cost: O(1) to add a document; 16 bytes each, or 8 bytes and a bit for each document of the
 //! index.
 
-use super::gathered::Gathered;
+use super::gathered::DocumentSet;
 
 /// The list has at most one in so many documents of the index.
 const SPARSE: usize = 64;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Measured {
+pub(crate) struct DocumentDistances {
     /// Ascending by document once it is finished.
     list: Vec<(u32, f64)>,
     /// Which documents have a distance in `dense`; `None`: they are listed.
-    documents: Option<Gathered>,
+    documents: Option<DocumentSet>,
     dense: Vec<f64>,
     end: usize,
 }
 
-impl Measured {
+impl DocumentDistances {
     /// None yet, of documents below `end`.
-    pub(crate) fn new(end: u32) -> Measured {
-        Measured {
+    pub(crate) fn new(end: u32) -> DocumentDistances {
+        DocumentDistances {
             end: end as usize,
-            ..Measured::default()
+            ..DocumentDistances::default()
         }
     }
 
     /// Adds a document, or gives it another distance.
     pub(crate) fn put(&mut self, id: u32, distance: f64) {
         if self.documents.is_none() && self.list.len() > self.end / SPARSE {
-            self.documents = Some(Gathered::new(self.end as u32, self.end));
+            self.documents = Some(DocumentSet::new(self.end as u32, self.end));
             self.dense = vec![0.0; self.end];
             for (id, distance) in std::mem::take(&mut self.list) {
                 self.put(id, distance);
@@ -101,7 +101,7 @@ impl Measured {
     pub(crate) fn len(&self) -> usize {
         self.documents
             .as_ref()
-            .map_or(self.list.len(), Gathered::len)
+            .map_or(self.list.len(), DocumentSet::len)
     }
 
     /// The first document of a finished set that is `from` or more, with its distance.
@@ -150,7 +150,7 @@ mod tests {
             steps in prop::collection::vec((0..3000u32, prop::option::weighted(0.8, 0..9u8)), 0..400),
             end in prop::sample::select(vec![64, 3000, 1 << 20]),
         ) {
-            let (mut measured, mut model) = (Measured::new(end), BTreeMap::new());
+            let (mut measured, mut model) = (DocumentDistances::new(end), BTreeMap::new());
             for (id, distance) in steps {
                 let distance = distance.map(f64::from);
                 measured.update(&[id], |of, is_there| {

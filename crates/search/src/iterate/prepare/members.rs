@@ -9,8 +9,8 @@ use russet_encodings::geohash::Position;
 use russet_encodings::geohash::earth::Origin;
 
 use super::super::near::{metres, squares};
-use super::found::{Found, Members};
-use super::{Begun, Clock, Gathered, Job};
+use super::found::{Members, PartMatches};
+use super::{Clock, DocumentSet, Job, PreparedPart};
 use crate::index::shapes;
 use crate::index::{Bounds, Index, Numbers, Part, Shapes};
 use crate::query::{Kind, Node, QueryError, Relation};
@@ -23,13 +23,13 @@ const NEAR_MAX: usize = 20_000;
 #[derive(Debug)]
 pub(crate) struct MembersJob {
     members: Arc<Members>,
-    gathered: Gathered,
-    from: From,
+    gathered: DocumentSet,
+    from: DocumentSource,
 }
 
 /// The source of documents, and how far it has been read.
 #[derive(Debug)]
-enum From {
+enum DocumentSource {
     /// Bounds of numbers, the last pair of the first of them that was seen.
     Numbers(Vec<Bounds>, Option<(f64, u32)>),
     List(Vec<u32>),
@@ -77,11 +77,11 @@ fn have(members: &Members, index: &Index, id: u32, room: &mut Vec<f64>) -> bool 
 }
 
 /// Looks again at documents that have changed.
-pub(super) fn look_again_at(
+pub(super) fn recheck(
     members: &Members,
     index: &Index,
     changed: &[u32],
-    gathered: &mut Gathered,
+    gathered: &mut DocumentSet,
 ) {
     let mut room = Vec::new();
     for id in changed {
@@ -93,20 +93,20 @@ pub(super) fn look_again_at(
 }
 
 impl MembersJob {
-    pub(super) fn begin(index: &Index, node: &Node) -> Result<Begun, QueryError> {
+    pub(super) fn begin(index: &Index, node: &Node) -> Result<PreparedPart, QueryError> {
         let end = index.documents().end();
         let (members, from, count) = match &node.kind {
             Kind::Range { field, range } => {
                 let Some((field, Part::Numbers(numbers))) = index.part(field) else {
-                    return Ok(Begun::Found(Found::Nothing));
+                    return Ok(PreparedPart::Found(PartMatches::Nothing));
                 };
                 let bounds = Bounds::from(*range);
-                let from = From::Numbers(vec![bounds], None);
+                let from = DocumentSource::Numbers(vec![bounds], None);
                 (Members::Range(field, bounds), from, numbers.count(bounds))
             }
             Kind::Near { field, circle } => {
                 let Some((field, Part::Numbers(_))) = index.part(field) else {
-                    return Ok(Begun::Found(Found::Nothing));
+                    return Ok(PreparedPart::Found(PartMatches::Nothing));
                 };
                 let center = Position {
                     longitude: circle.longitude,
@@ -118,24 +118,28 @@ impl MembersJob {
                     center,
                     radius_m,
                 };
-                (members, From::Numbers(squares(center, radius_m), None), 0)
+                (
+                    members,
+                    DocumentSource::Numbers(squares(center, radius_m), None),
+                    0,
+                )
             }
             Kind::Shape {
                 field,
                 relation,
                 text,
             } => return shapes_job(index, field, *relation, text),
-            _ => return Ok(Begun::Found(Found::Nothing)),
+            _ => return Ok(PreparedPart::Found(PartMatches::Nothing)),
         };
-        Ok(Begun::Job(Job::Members(MembersJob {
+        Ok(PreparedPart::Job(Job::Members(MembersJob {
             members: Arc::new(members),
-            gathered: Gathered::new(end, count),
+            gathered: DocumentSet::new(end, count),
             from,
         })))
     }
 
     /// See [`Job::step`].
-    pub(super) fn step(&mut self, index: &Index, clock: &mut Clock<'_>) -> Option<Found> {
+    pub(super) fn step(&mut self, index: &Index, clock: &mut Clock<'_>) -> Option<PartMatches> {
         let is_done = match &*self.members {
             Members::Range(field, _) => {
                 let numbers = numbers(index, *field)?;
@@ -155,7 +159,7 @@ impl MembersJob {
         is_done.then(|| {
             self.gathered.finish();
             let gathered = std::mem::take(&mut self.gathered);
-            Found::Documents(Arc::clone(&self.members), Arc::new(gathered))
+            PartMatches::Documents(Arc::clone(&self.members), Arc::new(gathered))
         })
     }
 
@@ -165,7 +169,7 @@ impl MembersJob {
         circle: Option<(Origin, f64)>,
         clock: &mut Clock<'_>,
     ) -> bool {
-        let From::Numbers(bounds, after) = &mut self.from else {
+        let DocumentSource::Numbers(bounds, after) = &mut self.from else {
             return true;
         };
         let gathered = &mut self.gathered;
@@ -214,12 +218,12 @@ impl MembersJob {
         let end = index.documents().end();
         loop {
             let id = match &mut self.from {
-                From::List(list) => list.pop(),
-                From::Documents(next) => (*next < end).then(|| {
+                DocumentSource::List(list) => list.pop(),
+                DocumentSource::Documents(next) => (*next < end).then(|| {
                     *next += 1;
                     *next - 1
                 }),
-                From::Numbers(..) => None,
+                DocumentSource::Numbers(..) => None,
             };
             let Some(id) = id else {
                 return true;
@@ -234,9 +238,9 @@ impl MembersJob {
         }
     }
 
-    pub(super) fn look_again_at(&mut self, index: &Index, changed: &[u32]) {
+    pub(super) fn recheck(&mut self, index: &Index, changed: &[u32]) {
         let members = Arc::clone(&self.members);
-        look_again_at(&members, index, changed, &mut self.gathered);
+        recheck(&members, index, changed, &mut self.gathered);
     }
 }
 
@@ -246,8 +250,8 @@ fn shapes_job(
     field: &[u8],
     relation: Relation,
     text: &[u8],
-) -> Result<Begun, QueryError> {
-    let nothing = Ok(Begun::Found(Found::Nothing));
+) -> Result<PreparedPart, QueryError> {
+    let nothing = Ok(PreparedPart::Found(PartMatches::Nothing));
     let Some((field, part)) = index.part(field) else {
         return nothing;
     };
@@ -268,9 +272,9 @@ fn shapes_job(
         relation,
         to,
     };
-    Ok(Begun::Job(Job::Members(MembersJob {
+    Ok(PreparedPart::Job(Job::Members(MembersJob {
         members: Arc::new(members),
-        gathered: Gathered::new(index.documents().end(), 0),
-        from: near.map_or(From::Documents(0), From::List),
+        gathered: DocumentSet::new(index.documents().end(), 0),
+        from: near.map_or(DocumentSource::Documents(0), DocumentSource::List),
     })))
 }

@@ -40,15 +40,15 @@ mod tests;
 use std::sync::Arc;
 
 pub use clock::Clock;
-pub(crate) use gathered::Gathered;
-pub(crate) use measured::Measured;
+pub(crate) use gathered::DocumentSet;
+pub(crate) use measured::DocumentDistances;
 
 use super::windows::{Course, Windows};
 use super::{END, Matches};
 use crate::index::Index;
 use crate::query::{Kind, Node, QueryError};
 use crate::search::Search;
-use found::{Found, TagField};
+use found::{PartMatches, TagField};
 use members::MembersJob;
 use nearest::NearestJob;
 use terms::TermsJob;
@@ -71,7 +71,7 @@ impl Job {
         search: &Search,
         node: &Node,
         tags: Option<TagField>,
-    ) -> Result<Option<Begun>, QueryError> {
+    ) -> Result<Option<PreparedPart>, QueryError> {
         match &node.kind {
             Kind::Affix { .. } | Kind::Pattern(_) | Kind::Fuzzy { .. } => {
                 TermsJob::begin(index, search, node, tags).map(Some)
@@ -92,7 +92,7 @@ impl Job {
         search: &Search,
         node: &Node,
         clock: &mut Clock<'_>,
-    ) -> Result<Option<Found>, QueryError> {
+    ) -> Result<Option<PartMatches>, QueryError> {
         match self {
             Job::Terms(job) => Ok(job.step(index, search, clock)),
             Job::Members(job) => Ok(job.step(index, clock)),
@@ -102,32 +102,32 @@ impl Job {
 }
 
 /// A part that is begun: some are found at once.
-pub(super) enum Begun {
+pub(super) enum PreparedPart {
     Job(Job),
-    Found(Found),
+    Found(PartMatches),
 }
 
 /// Looks again at documents that were found for a part, while they are gathered or after.
-fn look_again_at_own(index: &Index, node: &mut Node, changed: &[u32]) {
+fn recheck_own(index: &Index, node: &mut Node, changed: &[u32]) {
     if let Some(mut job) = node.found.take::<Job>() {
         match &mut job {
-            Job::Members(job) => job.look_again_at(index, changed),
-            Job::Nearest(job) => job.note_changed(index, changed),
+            Job::Members(job) => job.recheck(index, changed),
+            Job::Nearest(job) => job.recheck_changed(index, changed),
             Job::Terms(_) => {}
         }
         node.found.put(job);
     }
-    if let Some(mut found) = node.found.take::<Found>() {
+    if let Some(mut found) = node.found.take::<PartMatches>() {
         match &mut found {
-            Found::Documents(members, gathered) => {
+            PartMatches::Documents(members, gathered) => {
                 let gathered = Arc::make_mut(gathered);
-                members::look_again_at(members, index, changed, gathered);
+                members::recheck(members, index, changed, gathered);
                 gathered.finish();
             }
-            Found::Distances(measured) => {
-                nearest::look_again_at(index, node, changed, Arc::make_mut(measured));
+            PartMatches::Distances(measured) => {
+                nearest::recheck(index, node, changed, Arc::make_mut(measured));
             }
-            Found::Nothing | Found::Terms { .. } => {}
+            PartMatches::Nothing | PartMatches::Terms { .. } => {}
         }
         node.found.put(found);
     }
@@ -141,7 +141,7 @@ fn prepare(
     tags: Option<TagField>,
     clock: &mut Clock<'_>,
 ) -> Result<bool, QueryError> {
-    if node.found.get::<Found>().is_some() {
+    if node.found.get::<PartMatches>().is_some() {
         return Ok(true);
     }
     let tags = match &node.kind {
@@ -158,12 +158,12 @@ fn prepare(
     }
     let begun = match node.found.take::<Job>() {
         None => Job::begin(index, search, node, tags)?,
-        Some(job) => Some(Begun::Job(job)),
+        Some(job) => Some(PreparedPart::Job(job)),
     };
     let found = match begun {
         None => return Ok(true),
-        Some(Begun::Found(found)) => found,
-        Some(Begun::Job(mut job)) => match job.step(index, search, node, clock)? {
+        Some(PreparedPart::Found(found)) => found,
+        Some(PreparedPart::Job(mut job)) => match job.step(index, search, node, clock)? {
             Some(found) => found,
             None => {
                 node.found.put(job);
@@ -177,9 +177,12 @@ fn prepare(
 
 /// Counts the parts whose documents are kept.
 fn kept(node: &Node) -> usize {
-    let own = match (node.found.get::<Job>(), node.found.get::<Found>()) {
+    let own = match (node.found.get::<Job>(), node.found.get::<PartMatches>()) {
         (Some(job), _) => !matches!(job, Job::Terms(_)),
-        (_, Some(found)) => matches!(found, Found::Documents(..) | Found::Distances(_)),
+        (_, Some(found)) => matches!(
+            found,
+            PartMatches::Documents(..) | PartMatches::Distances(_)
+        ),
         _ => false,
     };
     usize::from(own) + node.parts().iter().map(kept).sum::<usize>()
@@ -187,8 +190,8 @@ fn kept(node: &Node) -> usize {
 
 /// About how many cursors a prepared query has.
 pub(super) fn parts(node: &Node) -> usize {
-    let own = match node.found.get::<Found>() {
-        Some(Found::Terms { terms, .. }) => terms.len(),
+    let own = match node.found.get::<PartMatches>() {
+        Some(PartMatches::Terms { terms, .. }) => terms.len(),
         _ => 1,
     };
     own + node.parts().iter().map(parts).sum::<usize>()
@@ -196,18 +199,18 @@ pub(super) fn parts(node: &Node) -> usize {
 
 /// Whether a part stands for more terms than it may.
 fn is_cut(node: &Node) -> bool {
-    let own = match node.found.get::<Found>() {
-        Some(Found::Terms { is_cut, .. }) => *is_cut,
+    let own = match node.found.get::<PartMatches>() {
+        Some(PartMatches::Terms { is_cut, .. }) => *is_cut,
         _ => false,
     };
     own || node.parts().iter().any(is_cut)
 }
 
-fn look_again_at(index: &Index, node: &mut Node, changed: &[u32]) {
+fn recheck(index: &Index, node: &mut Node, changed: &[u32]) {
     for part in node.parts_mut() {
-        look_again_at(index, part, changed);
+        recheck(index, part, changed);
     }
-    look_again_at_own(index, node, changed);
+    recheck_own(index, node, changed);
 }
 
 /// How far a query is prepared.
@@ -295,7 +298,7 @@ impl Preparation {
         match changed {
             Some(changed) if changed.is_empty() => {}
             Some(changed) if changed.len() * kept(root) <= RECHECKS_MAX => {
-                look_again_at(index, root, &changed);
+                recheck(index, root, &changed);
             }
             _ => {
                 root.forget();

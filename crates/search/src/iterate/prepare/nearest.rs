@@ -11,10 +11,10 @@
 use std::sync::Arc;
 
 use super::super::windows::{Course, Windows};
-use super::found::Found;
+use super::found::PartMatches;
 use super::options::Options;
-use super::{Begun, Clock, Gathered, Job, Measured};
-use crate::index::{GraphSearch, Index, Near, Nearest, Part, Searched, Vectors};
+use super::{Clock, DocumentDistances, DocumentSet, Job, PreparedPart};
+use crate::index::{GraphSearch, Index, Near, Nearest, Part, SearchOutcome, Vectors};
 use crate::query::{Kind, Node, QueryError, Reach, VectorQuery};
 use crate::search::Search;
 
@@ -37,8 +37,8 @@ pub(crate) struct NearestJob {
     options: Options,
     stage: Stage,
     /// Documents that meet the condition.
-    passing: Option<Gathered>,
-    measured: Measured,
+    passing: Option<DocumentSet>,
+    measured: DocumentDistances,
     /// Documents that have changed since it began, ascending.
     changed: Vec<u32>,
 }
@@ -69,9 +69,9 @@ impl NearestJob {
         search: &Search,
         node: &Node,
         query: &VectorQuery,
-    ) -> Result<Begun, QueryError> {
+    ) -> Result<PreparedPart, QueryError> {
         let Some((field, Part::Vectors(vectors))) = index.part(&query.field) else {
-            return Ok(Begun::Found(Found::Nothing));
+            return Ok(PreparedPart::Found(PartMatches::Nothing));
         };
         if let Some(name) = &node.distance_field
             && index.schema().field(name).is_some()
@@ -93,12 +93,12 @@ impl NearestJob {
             target: vectors.target(&query.vector),
             reach: query.reach,
             options,
-            passing: matches!(stage, Stage::Condition(_)).then(|| Gathered::new(end, 0)),
+            passing: matches!(stage, Stage::Condition(_)).then(|| DocumentSet::new(end, 0)),
             stage,
-            measured: Measured::new(end),
+            measured: DocumentDistances::new(end),
             changed: Vec::new(),
         };
-        Ok(Begun::Job(Job::Nearest(Box::new(job))))
+        Ok(PreparedPart::Job(Job::Nearest(Box::new(job))))
     }
 
     /// See [`Job::step`].
@@ -108,9 +108,9 @@ impl NearestJob {
         search: &Search,
         node: &Node,
         clock: &mut Clock<'_>,
-    ) -> Result<Option<Found>, QueryError> {
+    ) -> Result<Option<PartMatches>, QueryError> {
         let Some(vectors) = vectors_of(index, self.field) else {
-            return Ok(Some(Found::Nothing));
+            return Ok(Some(PartMatches::Nothing));
         };
         loop {
             let next = match &mut self.stage {
@@ -143,9 +143,9 @@ impl NearestJob {
                     self.measured.finish();
                     let mut measured = std::mem::take(&mut self.measured);
                     if matches!(self.reach, Reach::Within(_)) {
-                        look_again_at(index, node, &self.changed, &mut measured);
+                        recheck(index, node, &self.changed, &mut measured);
                     }
-                    return Ok(Some(Found::Distances(Arc::new(measured))));
+                    return Ok(Some(PartMatches::Distances(Arc::new(measured))));
                 }
             };
             match next {
@@ -265,17 +265,17 @@ impl NearestJob {
             of_graph.step(vectors, &self.target, condition, spend),
             self.reach,
         ) {
-            (Searched::More, _) => None,
-            (Searched::Found(near), Reach::Nearest(k)) => {
+            (SearchOutcome::More, _) => None,
+            (SearchOutcome::Found(near), Reach::Nearest(k)) => {
                 Some(Stage::Choose(near, Nearest::new(k as usize)))
             }
-            (Searched::Found(near), Reach::Within(_)) => Some(Stage::Collect(near)),
-            (Searched::TooFew, reach) => Some(Stage::compare(reach)),
+            (SearchOutcome::Found(near), Reach::Within(_)) => Some(Stage::Collect(near)),
+            (SearchOutcome::TooFew, reach) => Some(Stage::compare(reach)),
         }
     }
 
     /// Records documents that have changed, ascending.
-    pub(super) fn note_changed(&mut self, index: &Index, changed: &[u32]) {
+    pub(super) fn recheck_changed(&mut self, index: &Index, changed: &[u32]) {
         if let Some(vectors) = vectors_of(index, self.field) {
             let (measured, target) = (&mut self.measured, &self.target);
             measured.update(changed, |id, is_there| {
@@ -326,7 +326,12 @@ impl Stage {
 
 /// Looks again at documents that have changed: found documents keep their places if their distance
 /// is not above all others, and documents within a distance are as they are now.
-pub(super) fn look_again_at(index: &Index, node: &Node, changed: &[u32], measured: &mut Measured) {
+pub(super) fn recheck(
+    index: &Index,
+    node: &Node,
+    changed: &[u32],
+    measured: &mut DocumentDistances,
+) {
     let Kind::Vector(query) = &node.kind else {
         return;
     };

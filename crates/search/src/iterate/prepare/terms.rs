@@ -13,8 +13,8 @@ use roaring::RoaringBitmap;
 
 use super::super::expansions::Test;
 use super::super::{END, WordCursor};
-use super::found::{Found, Known, TagField};
-use super::{Begun, Clock, Job};
+use super::found::{FoundTerm, PartMatches, TagField};
+use super::{Clock, Job, PreparedPart};
 use crate::index::{Index, Part, Tags, Term, to_successor};
 use crate::query::{Fields, Node, QueryError};
 use crate::search::Search;
@@ -36,13 +36,16 @@ pub(crate) struct TermsJob {
 #[derive(Debug)]
 enum Way {
     /// In their order, from a text on.
-    InOrder { from: Vec<u8>, found: Vec<Known> },
+    InOrder {
+        from: Vec<u8>,
+        found: Vec<FoundTerm>,
+    },
     /// By number, from `next` on; `among`: only these.
     ByNumber {
         next: u32,
         among: Option<RoaringBitmap>,
         tags: Option<usize>,
-        least: BinaryHeap<Known>,
+        least: BinaryHeap<FoundTerm>,
     },
 }
 
@@ -58,10 +61,10 @@ impl TermsJob {
         search: &Search,
         node: &Node,
         tags: Option<TagField>,
-    ) -> Result<Begun, QueryError> {
+    ) -> Result<PreparedPart, QueryError> {
         let folds = tags.is_none_or(|tags| tags.folds);
         let Some(test) = Test::of(node, search.prefix_min, folds) else {
-            return Ok(Begun::Found(Found::Nothing));
+            return Ok(PreparedPart::Found(PartMatches::Nothing));
         };
         let by_number = |among, tags| Way::ByNumber {
             next: 0,
@@ -71,7 +74,7 @@ impl TermsJob {
         };
         let (way, fields) = if let Some(TagField { place, .. }) = tags {
             let Part::Tags(of) = index.part_at(place) else {
-                return Ok(Begun::Found(Found::Nothing));
+                return Ok(PreparedPart::Found(PartMatches::Nothing));
             };
             let among = of.with_pairs(&test.pairs());
             (by_number(among, Some(place)), 0)
@@ -85,7 +88,7 @@ impl TermsJob {
                 return Err(QueryError(NO_SUFFIXES.to_vec()));
             }
             let Some(fields) = index.fields_of(node) else {
-                return Ok(Begun::Found(Found::Nothing));
+                return Ok(PreparedPart::Found(PartMatches::Nothing));
             };
             let way = if suffixes.is_some() {
                 by_number(Some(index.terms().with_pairs(&test.pairs())), None)
@@ -99,7 +102,7 @@ impl TermsJob {
             };
             (way, fields)
         };
-        Ok(Begun::Job(Job::Terms(TermsJob {
+        Ok(PreparedPart::Job(Job::Terms(TermsJob {
             test,
             way,
             most: search.expansions_max,
@@ -113,7 +116,7 @@ impl TermsJob {
         index: &Index,
         _search: &Search,
         clock: &mut Clock<'_>,
-    ) -> Option<Found> {
+    ) -> Option<PartMatches> {
         let is_cut = match (&self.test, &self.way) {
             (Test::Fuzzy(_), Way::InOrder { .. }) => self.take_near(index, clock)?,
             (_, Way::InOrder { .. }) => self.take_in_order(index, clock)?,
@@ -123,7 +126,7 @@ impl TermsJob {
             Way::InOrder { found, .. } => std::mem::take(found),
             Way::ByNumber { least, .. } => std::mem::take(least).into_sorted_vec(),
         };
-        Some(Found::Terms {
+        Some(PartMatches::Terms {
             terms: terms.into(),
             is_cut,
         })
@@ -155,7 +158,7 @@ impl TermsJob {
                 if is_held(index, term, self.fields)
                     && let Some(number) = walk.number()
                 {
-                    found.push(Known::new(&term.text, number));
+                    found.push(FoundTerm::new(&term.text, number));
                 }
                 clock.spend(term.postings.len() / 256);
             }
@@ -200,7 +203,7 @@ impl TermsJob {
                             if is_held(index, term, self.fields)
                                 && let Some(number) = walk.number()
                             {
-                                found.push(Known::new(&term.text, number));
+                                found.push(FoundTerm::new(&term.text, number));
                             }
                         }
                         walk.advance();
@@ -272,10 +275,10 @@ impl TermsJob {
             };
             // A text more than the limit is kept, to know whether there are more.
             if least.len() <= self.most {
-                least.push(Known::new(text, number));
+                least.push(FoundTerm::new(text, number));
             } else if least.peek().is_some_and(|last| *text < last.text) {
                 least.pop();
-                least.push(Known::new(text, number));
+                least.push(FoundTerm::new(text, number));
             }
         }
     }

@@ -235,15 +235,15 @@ mod tests {
     use crate::schema::parse::{JsonPath, create};
 
     /// Documents without fields.
-    struct Nothing;
+    struct EmptyDocument;
 
-    impl crate::document::Document for Nothing {
-        fn find(&self, _: &[u8]) -> crate::document::Found<'_> {
-            crate::document::Found::Nothing
+    impl crate::document::Document for EmptyDocument {
+        fn find(&self, _: &[u8]) -> crate::document::PathValues<'_> {
+            crate::document::PathValues::Nothing
         }
     }
 
-    impl Loader for Nothing {
+    impl Loader for EmptyDocument {
         fn load(&self, _: &[u8], _: &[u8]) -> Option<Value> {
             None
         }
@@ -271,7 +271,7 @@ mod tests {
         let schema = create(b"i", &schema, &|_| Some(JsonPath::Ordered)).expect("a schema");
         let mut index = Index::new(schema);
         for key in ["a", "b", "c", "d"] {
-            index.put(key.as_bytes(), &Nothing);
+            index.put(key.as_bytes(), &EmptyDocument);
         }
         let words = words(line);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -325,7 +325,7 @@ mod tests {
         let mut context = Context {
             hits: &mut hits.into_iter(),
             index: &index,
-            loader: &Nothing,
+            loader: &EmptyDocument,
             budget: u64::MAX,
             is_over: false,
         };

@@ -12,7 +12,7 @@ use crate::error::{self, SearchError};
 use crate::expression::Value;
 use crate::index::Index;
 use crate::pipeline::names::Names;
-use crate::pipeline::row::{Row, Seen, order};
+use crate::pipeline::row::{Row, ValueRef, order};
 use russet_base::numbers::number::parse_i64;
 
 /// The words of a call.
@@ -28,7 +28,7 @@ pub(crate) struct Collect {
 
 /// Maps with the values that they are sorted by.
 #[derive(Debug)]
-pub(crate) struct Collected {
+pub(crate) struct RowCollector {
     rows: Vec<(Vec<Option<Value>>, Value)>,
     distinct: Option<Distinct>,
     /// Whether each key descends.
@@ -94,8 +94,8 @@ pub(super) fn parse(call: &mut Call<'_, '_>) -> Result<Collect, SearchError> {
 }
 
 impl Collect {
-    pub(super) fn start(&self) -> Collected {
-        Collected {
+    pub(super) fn start(&self) -> RowCollector {
+        RowCollector {
             rows: Vec::new(),
             distinct: self.is_distinct.then(Distinct::default),
             directions: self
@@ -108,7 +108,13 @@ impl Collect {
         }
     }
 
-    pub(super) fn add(&self, collected: &mut Collected, row: &Row, names: &Names, index: &Index) {
+    pub(super) fn add(
+        &self,
+        collected: &mut RowCollector,
+        row: &Row,
+        names: &Names,
+        index: &Index,
+    ) {
         let entry = |place: usize| {
             let value = names.value(row, place, index)?;
             Some((names.places[place].name.clone(), value.to_value()))
@@ -125,18 +131,19 @@ impl Collect {
         };
         let map = Value::Map(map);
         if let Some(distinct) = &mut collected.distinct
-            && !distinct.add(Seen::Other(&map))
+            && !distinct.add(ValueRef::Other(&map))
         {
             return;
         }
-        let key = |(place, _): &(usize, bool)| names.value(row, *place, index).map(Seen::to_value);
+        let key =
+            |(place, _): &(usize, bool)| names.value(row, *place, index).map(ValueRef::to_value);
         collected
             .rows
             .push((self.keys.iter().map(key).collect(), map));
     }
 }
 
-impl Collected {
+impl RowCollector {
     /// The rows that another node merges with the rows of other shards: if rows are sorted, only
     /// the first, as many as the list may have.
     pub(super) fn ship(mut self) -> Value {
@@ -160,7 +167,7 @@ impl Collected {
                 continue;
             };
             if let Some(distinct) = &mut self.distinct
-                && !distinct.add(Seen::of(map))
+                && !distinct.add(ValueRef::of(map))
             {
                 continue;
             }
@@ -188,8 +195,8 @@ impl Collected {
                 (None, None) => Ordering::Equal,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(_), None) => Ordering::Less,
-                (Some(a), Some(b)) if *is_descending => order(Seen::of(b), Seen::of(a)),
-                (Some(a), Some(b)) => order(Seen::of(a), Seen::of(b)),
+                (Some(a), Some(b)) if *is_descending => order(ValueRef::of(b), ValueRef::of(a)),
+                (Some(a), Some(b)) => order(ValueRef::of(a), ValueRef::of(b)),
             });
             orders
                 .find(|order| order.is_ne())

@@ -5,7 +5,7 @@
 //! Source: values of HLL of Redis Stack 7.4.
 
 use crate::expression::Value;
-use crate::pipeline::row::Seen;
+use crate::pipeline::row::ValueRef;
 
 const BITS: u32 = 8;
 const REGISTERS: usize = 1 << BITS;
@@ -20,7 +20,7 @@ impl Estimate {
         Estimate([0; REGISTERS])
     }
 
-    pub(super) fn add(&mut self, value: Seen<'_>) {
+    pub(super) fn add(&mut self, value: ValueRef<'_>) {
         let hash = hash(value, 0x5f61_767a);
         let hash = (hash ^ hash >> 32) as u32;
         let rank = hash.trailing_zeros().min(32 - BITS) as u8 + 1;
@@ -69,19 +69,19 @@ impl Estimate {
 }
 
 /// FNV-1a of a value.
-fn hash(value: Seen<'_>, start: u64) -> u64 {
+fn hash(value: ValueRef<'_>, start: u64) -> u64 {
     let of = |bytes: &[u8]| {
         bytes.iter().fold(start, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
         })
     };
     match value {
-        Seen::Number(n) => of(&n.to_le_bytes()),
-        Seen::Text(text) => of(text),
-        Seen::Other(Value::List(items)) => {
+        ValueRef::Number(n) => of(&n.to_le_bytes()),
+        ValueRef::Text(text) => of(text),
+        ValueRef::Other(Value::List(items)) => {
             let items = items.iter();
-            items.fold(start, |start, item| hash(Seen::of(item), start))
+            items.fold(start, |start, item| hash(ValueRef::of(item), start))
         }
-        Seen::Other(_) => start.wrapping_add(1),
+        ValueRef::Other(_) => start.wrapping_add(1),
     }
 }

@@ -18,10 +18,10 @@ mod parts;
 use ahash::RandomState;
 
 use super::names::Names;
-use super::row::{Row, Seen, order};
+use super::row::{Row, ValueRef, order};
 use crate::expression::Value;
 use crate::index::{IdTable, Index};
-use collect::{Collect, Collected};
+use collect::{Collect, RowCollector};
 use hll::Estimate;
 
 pub(super) use parse::parse;
@@ -76,7 +76,7 @@ pub(super) enum State {
         kept: Vec<Value>,
         random: u64,
     },
-    Collected(Box<Collected>),
+    Collected(Box<RowCollector>),
 }
 
 /// Different values in the order in which they came.
@@ -89,7 +89,7 @@ pub(super) struct Distinct {
 
 impl Distinct {
     /// Adds a value. `false`: it is there already.
-    fn add(&mut self, value: Seen<'_>) -> bool {
+    fn add(&mut self, value: ValueRef<'_>) -> bool {
         let hash = hash(&self.hasher, value);
         let is_it = |at: &u32| value.equals(&self.values[*at as usize]);
         if self.table.find(hash, is_it).is_some() {
@@ -97,23 +97,23 @@ impl Distinct {
         }
         let (values, hasher) = (&mut self.values, &self.hasher);
         values.push(value.to_value());
-        let of = |at: &u32| self::hash(hasher, Seen::of(&values[*at as usize]));
+        let of = |at: &u32| self::hash(hasher, ValueRef::of(&values[*at as usize]));
         self.table.insert(hash, (values.len() - 1) as u32, of);
         true
     }
 }
 
 /// A hash of a value.
-pub(super) fn hash(hasher: &RandomState, value: Seen<'_>) -> u64 {
+pub(super) fn hash(hasher: &RandomState, value: ValueRef<'_>) -> u64 {
     match value {
-        Seen::Number(n) => hasher.hash_one(n.to_bits()),
-        Seen::Text(text) => hasher.hash_one(text),
-        Seen::Other(Value::List(items)) => {
-            let hashes = items.iter().map(|item| hash(hasher, Seen::of(item)));
+        ValueRef::Number(n) => hasher.hash_one(n.to_bits()),
+        ValueRef::Text(text) => hasher.hash_one(text),
+        ValueRef::Other(Value::List(items)) => {
+            let hashes = items.iter().map(|item| hash(hasher, ValueRef::of(item)));
             hashes.fold(items.len() as u64, |all, hash| all.rotate_left(5) ^ hash)
         }
-        Seen::Other(Value::Several(of)) => hash(hasher, Seen::of(&of.first)),
-        Seen::Other(_) => 0,
+        ValueRef::Other(Value::Several(of)) => hash(hasher, ValueRef::of(&of.first)),
+        ValueRef::Other(_) => 0,
     }
 }
 
@@ -151,7 +151,7 @@ impl Reducer {
     /// Takes a row in.
     pub(super) fn add(&self, state: &mut State, row: &Row, names: &Names, index: &Index) {
         let value = |place: usize| names.value(row, place, index);
-        let number = |place: usize| value(place).and_then(Seen::number);
+        let number = |place: usize| value(place).and_then(ValueRef::number);
         match (self, state) {
             (Reducer::Count, State::Count(count)) => *count += 1,
             (Reducer::CountDistinct(place), State::Distinct(distinct)) => {
@@ -170,7 +170,7 @@ impl Reducer {
                 }
             }
             (Reducer::HllSum(place), State::Estimate(estimate)) => {
-                if let Some(Seen::Text(bytes)) = value(*place) {
+                if let Some(ValueRef::Text(bytes)) = value(*place) {
                     estimate.merge(bytes);
                 }
             }
@@ -216,7 +216,7 @@ impl Reducer {
             }
             (Reducer::First(place), State::First(first)) => {
                 if first.is_none() {
-                    *first = Some(value(*place).map_or(Value::Null, Seen::to_value));
+                    *first = Some(value(*place).map_or(Value::Null, ValueRef::to_value));
                 }
             }
             (
@@ -232,11 +232,11 @@ impl Reducer {
                 };
                 let by = value(*by);
                 let is_first = best.as_ref().is_none_or(|(old, _)| {
-                    let old = old.as_ref().map(Seen::of);
+                    let old = old.as_ref().map(ValueRef::of);
                     parts::comes_first(old, by, *is_descending)
                 });
                 if is_first {
-                    *best = Some((by.map(Seen::to_value), candidate.to_value()));
+                    *best = Some((by.map(ValueRef::to_value), candidate.to_value()));
                 }
             }
             (Reducer::Sample(place, size), State::Sample { seen, kept, random }) => {

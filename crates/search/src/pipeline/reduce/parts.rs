@@ -17,7 +17,7 @@
 
 use super::{Distinct, Reducer, State, below, order};
 use crate::expression::Value;
-use crate::pipeline::row::Seen;
+use crate::pipeline::row::ValueRef;
 use std::cmp::Ordering;
 
 fn number_of(value: &Value) -> Option<f64> {
@@ -36,8 +36,8 @@ fn items_of(value: &Value) -> &[Value] {
 
 /// Whether a value of BY comes before the value of the row that was first.
 pub(super) fn comes_first(
-    old: Option<Seen<'_>>,
-    by: Option<Seen<'_>>,
+    old: Option<ValueRef<'_>>,
+    by: Option<ValueRef<'_>>,
     is_descending: bool,
 ) -> bool {
     match (old, by) {
@@ -148,9 +148,9 @@ impl Reducer {
                     return;
                 };
                 let by = by.first();
-                let old = best.as_ref().map(|(old, _)| old.as_ref().map(Seen::of));
+                let old = best.as_ref().map(|(old, _)| old.as_ref().map(ValueRef::of));
                 let is_first = old.is_none_or(|old| {
-                    let by = by.map(Seen::of);
+                    let by = by.map(ValueRef::of);
                     comes_first(old, by, *is_descending)
                 });
                 if is_first {
@@ -170,7 +170,7 @@ impl Reducer {
 
 fn add_all(distinct: &mut Distinct, values: &[Value]) {
     for value in values {
-        distinct.add(Seen::of(value));
+        distinct.add(ValueRef::of(value));
     }
 }
 

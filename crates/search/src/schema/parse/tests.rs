@@ -2,8 +2,8 @@
 //! borders.
 
 use super::{JsonPath, alter, create, is_duplicate};
-use crate::document::{Document, Found, Item};
-use crate::error::{SearchError, Wording};
+use crate::document::{Document, Item, PathValues};
+use crate::error::{ErrorStyle, SearchError};
 use crate::index::{Index, Outcome};
 use crate::record::{bytes, words};
 use crate::schema::{Algorithm, Element, FieldKind, Schema, Vector};
@@ -32,7 +32,7 @@ fn schemas_are_read_as_redis_stack_reads_them() {
         let (asked, expected) = line.split_once("  =>  ").expect("a reply");
         let got = match created(asked) {
             Ok(_) => b"+OK".to_vec(),
-            Err(error) => [b"-", error.wire(Wording::Stack7).as_slice()].concat(),
+            Err(error) => [b"-", error.wire(ErrorStyle::Stack7).as_slice()].concat(),
         };
         if got != bytes(expected) {
             wrong.push(format!("{line}\n  got {}", got.escape_ascii()));
@@ -75,7 +75,7 @@ fn errors_have_the_codes_of_redis_8() {
     ] {
         let error = created(line).expect_err(line);
         assert_eq!(
-            String::from_utf8_lossy(&error.wire(Wording::Redis8)),
+            String::from_utf8_lossy(&error.wire(ErrorStyle::Redis8)),
             expected,
             "{line}"
         );
@@ -183,8 +183,8 @@ fn check_index(schema: Schema, of: &str) {
 struct Blob(Vec<u8>);
 
 impl Document for Blob {
-    fn find(&self, _: &[u8]) -> Found<'_> {
-        Found::One(Item::Text(self.0.as_slice().into()))
+    fn find(&self, _: &[u8]) -> PathValues<'_> {
+        PathValues::One(Item::Text(self.0.as_slice().into()))
     }
 }
 
@@ -205,7 +205,7 @@ fn vectors_that_are_too_long_are_refused_in_the_words_of_redis_8() {
         ),
     ] {
         let error = created(&field).expect_err("too long");
-        let text = error.wire(Wording::Redis8);
+        let text = error.wire(ErrorStyle::Redis8);
         assert_eq!(String::from_utf8_lossy(&text), expected);
     }
 }

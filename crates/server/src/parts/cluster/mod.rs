@@ -14,7 +14,7 @@ pub(crate) use file::StateFile;
 pub(crate) use surveys::{
     ANSWER_BYTES_MAX, Complete, Message, OTHER_SLOTS, Pending, TOO_LONG, asked, question,
 };
-pub use surveys::{Asked, Asker, Surveys};
+pub use surveys::{Asked, Asker, ShardQueries};
 
 use std::collections::VecDeque;
 use std::io;
@@ -42,7 +42,7 @@ pub struct ClusterDriver {
     /// of the turn.
     pub(crate) lost_channels: Vec<(u16, u16)>,
     /// The questions of commands to the other shards.
-    pub surveys: Surveys,
+    pub surveys: ShardQueries,
 }
 
 impl ClusterDriver {
@@ -57,7 +57,7 @@ impl ClusterDriver {
             deferred: VecDeque::new(),
             routes_changed: false,
             lost_channels: Vec::new(),
-            surveys: Surveys::default(),
+            surveys: ShardQueries::default(),
         }
     }
 

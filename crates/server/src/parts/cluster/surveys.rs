@@ -51,9 +51,9 @@ pub(crate) const TOO_LONG: &[u8] =
 
 /// See the module.
 #[derive(Default)]
-pub struct Surveys {
+pub struct ShardQueries {
     next: u64,
-    open: HashMap<u64, Survey, ahash::RandomState>,
+    open: HashMap<u64, ShardQuery, ahash::RandomState>,
     /// Messages that came in this turn.
     inbox: VecDeque<Message>,
     /// The answers for the command that runs again.
@@ -102,7 +102,7 @@ pub struct Asker {
     pub work: u64,
 }
 
-struct Survey {
+struct ShardQuery {
     client: ClientId,
     awaited: Vec<NodeId>,
     answers: Vec<(NodeId, Vec<u8>)>,
@@ -115,7 +115,7 @@ struct Survey {
     kept: Vec<u8>,
 }
 
-impl Surveys {
+impl ShardQueries {
     /// Begins a survey; returns its number. `kept`: data that the asker gets back with the answers.
     /// `None`: there are too many surveys.
     pub fn begin(
@@ -130,7 +130,7 @@ impl Surveys {
             return None;
         }
         self.next += 1;
-        let survey = Survey {
+        let survey = ShardQuery {
             client,
             awaited: nodes,
             answers: Vec::new(),
@@ -172,7 +172,7 @@ impl Surveys {
     pub fn unanswered(&mut self, now_ms: u64) -> Vec<(NodeId, Vec<u8>)> {
         let mut all = Vec::new();
         let open = self.open.values_mut();
-        let is_due = |survey: &&mut Survey| {
+        let is_due = |survey: &&mut ShardQuery| {
             let again_ms = survey.again_ms;
             again_ms.is_some_and(|again_ms| (again_ms..survey.until_ms).contains(&now_ms))
         };
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_survey_is_complete_when_each_node_has_answered_once() {
-        let mut surveys = Surveys::default();
+        let mut surveys = ShardQueries::default();
         let nodes = vec![node(0), node(1)];
         let number = surveys
             .begin(ClientId(5), nodes, (0, 100), b"k".to_vec())

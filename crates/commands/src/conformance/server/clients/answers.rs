@@ -9,7 +9,7 @@ use russet_config::Config;
 use russet_host::Now;
 use russet_keyspace::DbIndex;
 use russet_resp::OwnedArgs;
-use russet_server::inside::{Asked, Asker, ClusterDriver, NOT_ASKED, Stop, Surveys};
+use russet_server::inside::{Asked, Asker, ClusterDriver, NOT_ASKED, ShardQueries, Stop};
 
 /// A node that is alone, with an index and its documents.
 fn node() -> Testbed {
@@ -216,7 +216,7 @@ proptest! {
         // Any bytes as a question, and as definitions.
         let from = t.engine.server.cluster.as_ref().map(|driver| driver.core.my_id());
         let from = from.expect("a node");
-        let pending = Surveys::pending(from, bytes.clone(), 0);
+        let pending = ShardQueries::pending(from, bytes.clone(), 0);
         t.engine.answer_node(pending);
         t.engine.server.take_definitions(&mut t.engine.keyspace, from, &bytes);
         t.engine.keyspace.check_invariants();

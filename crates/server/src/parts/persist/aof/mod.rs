@@ -492,9 +492,7 @@ impl Aof {
     }
 
     /// The change of the set that has ended since the last call.
-    pub(crate) fn take_change(
-        &mut self,
-    ) -> Option<(Owner, Result<CompletedChange, String>)> {
+    pub(crate) fn take_change(&mut self) -> Option<(Owner, Result<CompletedChange, String>)> {
         let take = |log: &mut Option<Box<Log>>| log.as_mut()?.take_change();
         take(&mut self.log).or_else(|| take(&mut self.next))
     }

@@ -20,7 +20,7 @@ use russet_config::{Config, RdbVersionCheck, SanitizePayload, UnknownModules, sy
 use russet_keyspace::DbIndex;
 use russet_persistence::rdb::{RdbError, ReadOptions};
 use russet_replication::{Position, ReplId, ReplOffset};
-use russet_search::file::Damaged;
+use russet_search::file::DecodeError;
 
 /// With `key-load-delay`, the longest pause of the loop at a time.
 const PAUSE_MAX_US: u64 = 1000;
@@ -200,7 +200,7 @@ pub enum LoadError {
     #[error("{0}")]
     Damaged(#[from] RdbError),
     #[error("definitions of indexes cannot be loaded: {0}")]
-    Search(#[from] Damaged),
+    Search(#[from] DecodeError),
     #[error("a library of functions cannot be loaded: {0}")]
     Function(String),
 }

@@ -304,7 +304,7 @@ impl RdbLoad {
             }
         }
         if let Some(bytes) = self.collected.other_indexes.take() {
-            let damaged = file::Damaged("indexes over other databases");
+            let damaged = file::DecodeError("indexes over other databases");
             data.others = Definitions::read(&bytes).ok_or(damaged)?;
         }
         data.refused = self.collected.refused_indexes.take();
