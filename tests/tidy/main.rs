@@ -1,8 +1,7 @@
-//! Tidiness that neither rustfmt nor clippy holds: words with one meaning, comments of 100 columns,
-//! folders that open with their purpose and hold few enough entries to look through, layers, small circles
-//! of
-//! files, no file outside the tree, public names that are used, and the graph of crates as its
-//! picture has it.
+//! Tidiness that neither rustfmt nor clippy holds: words with one meaning, types named by nouns,
+//! comments of 100 columns, folders that open with their purpose and hold few enough entries to look
+//! through, layers, small circles of files, no file outside the tree, public names that are used, and
+//! the graph of crates as the picture of the architecture has it.
 //!
 //! Each rule has a ceiling: the number of places that break it today. A change may lower a ceiling,
 //! never raise it. No place breaks a rule whose ceiling is 0. CONTRIBUTING.md has the words.
@@ -13,6 +12,7 @@ mod circles;
 mod graph;
 mod layers;
 mod names;
+mod nouns;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -172,6 +172,7 @@ fn names_of_functions_say_what_they_do() {
         ("tell_", "log_, notify_, report_, announce_, record_"),
         ("hear_", "receive_"),
         ("state_", "record_"),
+        ("go_on_", "continue_"),
     ];
     /// Words of Redis, and switches.
     const ALLOWED: &[&str] = &["is_on", "switch_on", "switch_aof_on", "state_name"];

@@ -19,16 +19,16 @@ use russet_encodings::suggestions;
 
 /// See the module.
 #[derive(Clone)]
-pub struct BoxedValue<S>(Box<Stamped<S>>);
+pub struct BoxedValue<S>(Box<StampedContent<S>>);
 
-struct Stamped<S> {
+struct StampedContent<S> {
     stamp: Stamp,
     content: S,
 }
 
-impl<S: Clone> Clone for Stamped<S> {
-    fn clone(&self) -> Stamped<S> {
-        Stamped {
+impl<S: Clone> Clone for StampedContent<S> {
+    fn clone(&self) -> StampedContent<S> {
+        StampedContent {
             stamp: Stamp::default(),
             content: self.content.clone(),
         }
@@ -102,7 +102,7 @@ impl Kind for suggestions::Suggestions {
 
 impl<S> From<S> for BoxedValue<S> {
     fn from(content: S) -> BoxedValue<S> {
-        BoxedValue(Box::new(Stamped {
+        BoxedValue(Box::new(StampedContent {
             stamp: Stamp::default(),
             content,
         }))
@@ -128,7 +128,7 @@ impl<S> DerefMut for BoxedValue<S> {
 
 impl<S: Kind> MemoryUsage for BoxedValue<S> {
     fn memory_bytes(&self) -> usize {
-        boxed_bytes::<Stamped<S>>() + self.0.content.memory_bytes()
+        boxed_bytes::<StampedContent<S>>() + self.0.content.memory_bytes()
     }
 }
 
