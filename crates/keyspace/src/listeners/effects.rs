@@ -84,8 +84,8 @@ impl Effects {
         !self.wanted.is_empty()
     }
 
-    /// The listeners.
-    pub fn listeners(&self) -> Audience {
+    /// The listeners that effects are recorded for now.
+    pub fn informed(&self) -> Audience {
         self.wanted
     }
 
@@ -502,7 +502,7 @@ mod tests {
         assert!(!e.has_complete() && !e.has_listeners());
         e.set_recording(usual);
         assert_eq!(
-            e.listeners(),
+            e.informed(),
             Audience::BOTH,
             "listeners that came meanwhile"
         );

@@ -52,7 +52,7 @@ impl Keyspace {
         };
         self.dropped.times += 1;
         let count = keys.len();
-        let informed = informed & self.effects.listeners();
+        let informed = informed & self.effects.informed();
         let mut dropped = DroppedKeys {
             db,
             unsaved: self.are_unsaved(&keys).then_some(0),

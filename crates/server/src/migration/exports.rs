@@ -40,7 +40,7 @@ impl Server {
     /// Effects are recorded while slots leave.
     pub(super) fn update_exports(&mut self, keyspace: &mut Keyspace) {
         let audience = self.audience();
-        if keyspace.effects.listeners() != audience && !self.persist.loading.in_progress() {
+        if keyspace.effects.informed() != audience && !self.persist.loading.in_progress() {
             self.update_effects(keyspace);
         }
     }
