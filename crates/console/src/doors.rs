@@ -26,7 +26,7 @@ pub const AUTOMATIC: &str = "auto";
 
 /// How a request names this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum HostKind {
     /// As this machine: `localhost` or a loopback address.
     Here,
     /// By an address of the network.
@@ -37,24 +37,24 @@ pub enum Named {
 
 impl Doors<'_> {
     /// How `Host` names this server; `None`: it names another server.
-    pub fn named(&self, host: &str) -> Option<Named> {
+    pub fn named(&self, host: &str) -> Option<HostKind> {
         let name = without_port(host)?;
         if name.eq_ignore_ascii_case("localhost") {
-            return Some(Named::Here);
+            return Some(HostKind::Here);
         }
         if let Some(address) = address(name) {
             return Some(if address.to_canonical().is_loopback() {
-                Named::Here
+                HostKind::Here
             } else {
-                Named::Address
+                HostKind::Address
             });
         }
         let is_listed = |listed: &russet_config::Text| listed.eq_ignore_ascii_case(name.as_bytes());
-        self.hosts.iter().any(is_listed).then_some(Named::Listed)
+        self.hosts.iter().any(is_listed).then_some(HostKind::Listed)
     }
 
     /// Refuses requests for other hosts, and calls that do not come from our page.
-    pub fn pass(&self, head: &RequestHead) -> Result<Named, Answer> {
+    pub fn pass(&self, head: &RequestHead) -> Result<HostKind, Answer> {
         let Some(named) = self.named(&head.host) else {
             return Err(Refusal::Name.answer(head));
         };
@@ -64,7 +64,7 @@ impl Doors<'_> {
         Ok(named)
     }
 
-    fn pass_call(&self, head: &RequestHead, named: Named) -> Result<(), Answer> {
+    fn pass_call(&self, head: &RequestHead, named: HostKind) -> Result<(), Answer> {
         let refused = |text| Err(Answer::error(http::FORBIDDEN, text));
         if let Some(origin) = &head.origin
             && !self.is_own(origin, &head.host, named)
@@ -89,12 +89,12 @@ impl Doors<'_> {
     }
 
     /// Whether an origin is that of our page. A proxy for a listed name may add TLS.
-    fn is_own(&self, origin: &str, host: &str, named: Named) -> bool {
+    fn is_own(&self, origin: &str, host: &str, named: HostKind) -> bool {
         let Some((scheme, from)) = origin.split_once("://") else {
             return false;
         };
         let is_scheme = match scheme {
-            "https" => self.is_tls || named == Named::Listed,
+            "https" => self.is_tls || named == HostKind::Listed,
             "http" => !self.is_tls,
             _ => false,
         };
@@ -168,15 +168,15 @@ mod tests {
     fn only_names_that_no_other_site_can_have_are_ours() {
         let hosts: [Text; 1] = [ADMIN.into()];
         for (host, named) in [
-            ("localhost", Some(Named::Here)),
-            ("LocalHost:8001", Some(Named::Here)),
-            ("127.0.0.1:8001", Some(Named::Here)),
-            ("[::1]:8001", Some(Named::Here)),
-            ("[::ffff:127.0.0.1]", Some(Named::Here)),
-            ("192.0.2.7:8001", Some(Named::Address)),
-            ("[2001:db8::1]", Some(Named::Address)),
-            ("admin.example", Some(Named::Listed)),
-            ("ADMIN.example:443", Some(Named::Listed)),
+            ("localhost", Some(HostKind::Here)),
+            ("LocalHost:8001", Some(HostKind::Here)),
+            ("127.0.0.1:8001", Some(HostKind::Here)),
+            ("[::1]:8001", Some(HostKind::Here)),
+            ("[::ffff:127.0.0.1]", Some(HostKind::Here)),
+            ("192.0.2.7:8001", Some(HostKind::Address)),
+            ("[2001:db8::1]", Some(HostKind::Address)),
+            ("admin.example", Some(HostKind::Listed)),
+            ("ADMIN.example:443", Some(HostKind::Listed)),
             ("evil.example", None),
             ("localhost.evil.example", None),
             ("127.0.0.1.evil.example", None),

@@ -11,7 +11,7 @@ use russet_base::finding::Finding;
 
 /// The way to join the values of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joined {
+pub enum Aggregation {
     /// The last: a level.
     Last,
     /// The mean: a rate.
@@ -21,34 +21,34 @@ pub enum Joined {
 }
 
 /// The fields of a row, in their order.
-pub const FIELDS: [(&str, Joined); 27] = [
-    ("time", Joined::Last),
-    ("uptime", Joined::Last),
-    ("ops", Joined::Mean),
-    ("p50_us", Joined::Mean),
-    ("p99_us", Joined::Worst),
-    ("busy_permille", Joined::Mean),
-    ("used_memory", Joined::Last),
-    ("used_memory_peak", Joined::Last),
-    ("rss", Joined::Last),
-    ("keys", Joined::Last),
-    ("expires", Joined::Last),
-    ("clients", Joined::Last),
-    ("blocked", Joined::Last),
-    ("net_in", Joined::Mean),
-    ("net_out", Joined::Mean),
-    ("hits", Joined::Mean),
-    ("misses", Joined::Mean),
-    ("expired", Joined::Mean),
-    ("evicted", Joined::Mean),
-    ("errors", Joined::Mean),
-    ("rejected", Joined::Mean),
-    ("cpu_permille", Joined::Mean),
-    ("aof_unsynced_ms", Joined::Worst),
-    ("log_bytes", Joined::Last),
-    ("replicas", Joined::Last),
-    ("repl_lag_bytes", Joined::Worst),
-    ("disk_free", Joined::Last),
+pub const FIELDS: [(&str, Aggregation); 27] = [
+    ("time", Aggregation::Last),
+    ("uptime", Aggregation::Last),
+    ("ops", Aggregation::Mean),
+    ("p50_us", Aggregation::Mean),
+    ("p99_us", Aggregation::Worst),
+    ("busy_permille", Aggregation::Mean),
+    ("used_memory", Aggregation::Last),
+    ("used_memory_peak", Aggregation::Last),
+    ("rss", Aggregation::Last),
+    ("keys", Aggregation::Last),
+    ("expires", Aggregation::Last),
+    ("clients", Aggregation::Last),
+    ("blocked", Aggregation::Last),
+    ("net_in", Aggregation::Mean),
+    ("net_out", Aggregation::Mean),
+    ("hits", Aggregation::Mean),
+    ("misses", Aggregation::Mean),
+    ("expired", Aggregation::Mean),
+    ("evicted", Aggregation::Mean),
+    ("errors", Aggregation::Mean),
+    ("rejected", Aggregation::Mean),
+    ("cpu_permille", Aggregation::Mean),
+    ("aof_unsynced_ms", Aggregation::Worst),
+    ("log_bytes", Aggregation::Last),
+    ("replicas", Aggregation::Last),
+    ("repl_lag_bytes", Aggregation::Worst),
+    ("disk_free", Aggregation::Last),
 ];
 
 /// A row; NaN: unknown.
@@ -110,9 +110,9 @@ impl Tier {
             self.known[at] += 1;
             *sum = match joined {
                 _ if sum.is_nan() => value,
-                Joined::Last => value,
-                Joined::Mean => *sum + value,
-                Joined::Worst => sum.max(value),
+                Aggregation::Last => value,
+                Aggregation::Mean => *sum + value,
+                Aggregation::Worst => sum.max(value),
             };
         }
         self.gathered += 1;
@@ -121,7 +121,7 @@ impl Tier {
         }
         let mut joined = std::mem::replace(&mut self.sum, [f64::NAN; FIELDS.len()]);
         for (at, (_, how)) in FIELDS.iter().enumerate() {
-            if *how == Joined::Mean && self.known[at] > 0 {
+            if *how == Aggregation::Mean && self.known[at] > 0 {
                 joined[at] /= f64::from(self.known[at]);
             }
         }

@@ -21,21 +21,21 @@ const STEP_BYTES: usize = 32 * 1024;
 
 /// An answer that is being compressed. Memory: the body, the result, and 0.4 MB of tables until the
 /// end.
-pub struct Packing {
+pub struct AnswerCompressor {
     answer: Answer,
     /// Bytes of the body that are compressed.
     at: usize,
     encoder: GzEncoder<Vec<u8>>,
 }
 
-impl Packing {
+impl AnswerCompressor {
     /// Begins with an answer; `Err`: it is too short to gain.
-    pub fn begin(answer: Answer) -> Result<Packing, Answer> {
+    pub fn begin(answer: Answer) -> Result<AnswerCompressor, Answer> {
         if answer.body.len() < BYTES_MIN {
             return Err(answer);
         }
         let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        Ok(Packing {
+        Ok(AnswerCompressor {
             answer,
             at: 0,
             encoder,
@@ -72,7 +72,7 @@ mod tests {
         let body: Vec<u8> = (0..100_000u32)
             .flat_map(|n| n.to_string().into_bytes())
             .collect();
-        let mut packing = Packing::begin(Answer::json(body.clone())).expect("long");
+        let mut packing = AnswerCompressor::begin(Answer::json(body.clone())).expect("long");
         let mut steps = 1;
         let answer = loop {
             match packing.step() {
@@ -88,7 +88,7 @@ mod tests {
             .read_to_end(&mut unpacked)
             .expect("gzip");
         assert_eq!(unpacked, body);
-        let short = Packing::begin(Answer::json(vec![b' '; BYTES_MIN - 1]));
+        let short = AnswerCompressor::begin(Answer::json(vec![b' '; BYTES_MIN - 1]));
         assert!(short.is_err_and(|answer| answer.headers.is_empty()));
     }
 }

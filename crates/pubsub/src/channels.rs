@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::subscribers::Subscribers;
-use super::{Hashed, Kind, Name, gives_back};
+use super::{Kind, Name, NameHashState, gives_back};
 use russet_base::memory::mover::Mover;
 use russet_keyspace::ClientId;
 
@@ -29,7 +29,7 @@ impl Default for Bucket {
 
 /// A name that has been moved to a new block.
 #[derive(Debug)]
-pub struct Renewed {
+pub struct MovedName {
     pub kind: Kind,
     pub name: Name,
     /// The old block: drop it after all new blocks are made.
@@ -42,7 +42,7 @@ pub struct Renewed {
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     table: HashTable<(Name, Subscribers)>,
-    hasher: Hashed,
+    hasher: NameHashState,
 }
 
 impl Channels {
@@ -114,7 +114,7 @@ impl Channels {
         from: usize,
         n: usize,
         mover: &mut Mover,
-        renewed: &mut Vec<Renewed>,
+        renewed: &mut Vec<MovedName>,
     ) -> Option<usize> {
         let end = from.saturating_add(n).min(self.table.num_buckets());
         for bucket in from..end {
@@ -128,7 +128,7 @@ impl Channels {
             if mover.wants(NonNull::from(&**name).cast()) {
                 mover.moved += 1;
                 let old = std::mem::replace(name, Arc::from(&**name));
-                renewed.push(Renewed {
+                renewed.push(MovedName {
                     kind,
                     name: Arc::clone(name),
                     _old: old,

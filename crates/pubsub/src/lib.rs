@@ -21,7 +21,7 @@ mod readers;
 mod subscribers;
 
 pub use broadcast::{Broadcast, News};
-pub use channels::{Bucket, Renewed};
+pub use channels::{Bucket, MovedName};
 pub use prefix_list::PrefixList;
 pub use readers::Readers;
 
@@ -37,7 +37,7 @@ use russet_keyspace::ClientId;
 /// A channel's name or a pattern.
 pub type Name = Arc<[u8]>;
 
-type Hashed = ahash::RandomState;
+type NameHashState = ahash::RandomState;
 
 /// The kinds of subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl Registry {
         from: Bucket,
         n: usize,
         mover: &mut Mover,
-        renewed: &mut Vec<Renewed>,
+        renewed: &mut Vec<MovedName>,
     ) -> Option<Bucket> {
         match from {
             Bucket::Channel(at) => {
@@ -209,14 +209,14 @@ impl Registry {
 /// The subscriptions of a client.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    channels: HashSet<Name, Hashed>,
-    patterns: HashSet<Name, Hashed>,
-    shards: HashSet<Name, Hashed>,
+    channels: HashSet<Name, NameHashState>,
+    patterns: HashSet<Name, NameHashState>,
+    shards: HashSet<Name, NameHashState>,
 }
 
 impl Subscriptions {
     /// The client's names of a kind, unordered.
-    pub fn of(&self, kind: Kind) -> &HashSet<Name, Hashed> {
+    pub fn of(&self, kind: Kind) -> &HashSet<Name, NameHashState> {
         match kind {
             Kind::Channel => &self.channels,
             Kind::Pattern => &self.patterns,
@@ -224,7 +224,7 @@ impl Subscriptions {
         }
     }
 
-    fn of_mut(&mut self, kind: Kind) -> &mut HashSet<Name, Hashed> {
+    fn of_mut(&mut self, kind: Kind) -> &mut HashSet<Name, NameHashState> {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use super::heads::Heads;
 use super::subscribers::Subscribers;
-use super::{Hashed, Name, gives_back};
+use super::{Name, NameHashState, gives_back};
 use russet_base::glob;
 use russet_keyspace::ClientId;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    by_pattern: HashMap<Name, Subscribers, Hashed>,
-    by_head: Heads<HashSet<Name, Hashed>>,
+    by_pattern: HashMap<Name, Subscribers, NameHashState>,
+    by_head: Heads<HashSet<Name, NameHashState>>,
 }
 
 /// The length of a pattern's literal prefix.

@@ -13,7 +13,7 @@ use russet_keyspace::ClientId;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Readers {
-    by_key: HashTable<Kept>,
+    by_key: HashTable<TrackedKey>,
     hasher: ahash::RandomState,
     /// Number of pairs of a key and a client.
     items: usize,
@@ -24,7 +24,7 @@ pub struct Readers {
 /// identified by its length and a seeded 64-bit hash, because comparing the key's bytes would be
 /// another cache miss.
 #[derive(Debug)]
-struct Kept {
+struct TrackedKey {
     hash: u64,
     key: Box<[u8]>,
     readers: Subscribers,
@@ -36,7 +36,7 @@ impl Readers {
     pub fn remember(&mut self, key: &[u8], client: ClientId) {
         let hash = self.hasher.hash_one(key);
         let before = alloc::thread_balance();
-        let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
+        let is_it = |kept: &TrackedKey| kept.hash == hash && kept.key.len() == key.len();
         match self.by_key.entry(hash, is_it, |kept| kept.hash) {
             Entry::Occupied(mut kept) => {
                 let readers = &mut kept.get_mut().readers;
@@ -46,7 +46,7 @@ impl Readers {
                 }
             }
             Entry::Vacant(place) => {
-                place.insert(Kept {
+                place.insert(TrackedKey {
                     hash,
                     key: key.into(),
                     readers: Subscribers::One(client),
@@ -60,7 +60,7 @@ impl Readers {
     /// Stops tracking a key; calls `visit` with each client that tracked it. O(readers).
     pub fn forget(&mut self, key: &[u8], visit: impl FnMut(ClientId)) {
         let hash = self.hasher.hash_one(key);
-        let is_it = |kept: &Kept| kept.hash == hash && kept.key.len() == key.len();
+        let is_it = |kept: &TrackedKey| kept.hash == hash && kept.key.len() == key.len();
         if let Ok(found) = self.by_key.find_entry(hash, is_it) {
             let (kept, _) = found.remove();
             self.let_go(kept, visit);
@@ -84,8 +84,8 @@ impl Readers {
     }
 
     /// Calls `visit` with the readers of a removed key; returns its name.
-    fn let_go(&mut self, kept: Kept, visit: impl FnMut(ClientId)) -> Box<[u8]> {
-        let Kept { key, readers, .. } = kept;
+    fn let_go(&mut self, kept: TrackedKey, visit: impl FnMut(ClientId)) -> Box<[u8]> {
+        let TrackedKey { key, readers, .. } = kept;
         let ids = readers.ids();
         self.items -= ids.len();
         ids.iter().copied().for_each(visit);

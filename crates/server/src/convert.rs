@@ -245,7 +245,7 @@ fn convert_log(
         Ok(Some(bytes))
     })?;
     let status = write_summary(asked, bytes, obstacles);
-    if let Some(kept) = place.kept().filter(|_| bytes.is_some()) {
+    if let Some(kept) = place.replaced_folder().filter(|_| bytes.is_some()) {
         obstacles.write(&format!("What was there is kept as {}\n", kept.display()));
     }
     Ok(status)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::figures::stats::{CommandStats, Stats};
@@ -227,15 +227,15 @@ impl Engine {
         server.diagnostics.latency.now_s = server.now.unix_s();
         // Updates the peak and the memory of other threads.
         russet_base::memory::alloc::used_memory();
-        server.stats.note_peak(
+        server.stats.record_peak(
             russet_base::memory::alloc::peak_memory(),
             server.now.unix_s(),
         );
         let rates = &mut server.diagnostics.rates;
         rates.sample(&server.stats, server.now.mono_ms);
-        server.stats.note_stale(keyspace.volatile());
+        server.stats.record_stale_share(keyspace.volatile());
         server.end_due_hotkeys();
-        server.look_at_session(keyspace);
+        server.check_backup_session(keyspace);
         self.tend_replication();
         let server = &mut self.server;
         server.watch_memory_limit();
@@ -259,7 +259,7 @@ impl Engine {
             .migrate_links
             .close_idle(server.now.mono_ms);
         let (config, now_ms) = (&server.config, server.now.mono_ms);
-        server.memory.defrag.look(config, now_ms);
+        server.memory.defrag.check_fragmentation(config, now_ms);
         let cache = &mut server.memory.defrag.cache;
         cache.watch(server.stats.commands, now_ms);
         self.keep_info();
@@ -320,7 +320,7 @@ impl Server {
         &mut self,
         keyspace: &mut Keyspace,
         id: ClientId,
-        ending: impl Into<Ending>,
+        ending: impl Into<Disconnection>,
     ) -> bool {
         let Some(mut session) = self.clients.take(id) else {
             return false;

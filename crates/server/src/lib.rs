@@ -58,7 +58,7 @@ pub mod convert;
 /// The inside, as tests of real commands see it (`russet-commands`, `conformance/server`).
 #[cfg(feature = "testing")]
 pub mod inside {
-    pub use crate::clients::batch::{Batch, Rest};
+    pub use crate::clients::batch::{Batch, InputRemainder};
     pub use crate::clients::input::request;
     pub use crate::cluster::answers::NOT_ASKED;
     pub use crate::execution::gates::Stop;
@@ -67,7 +67,7 @@ pub mod inside {
     pub use crate::observe::metrics::OPEN_METRICS;
     pub use crate::observe::metrics::fields::rows;
     pub use crate::observe::metrics::health::Readiness;
-    pub use crate::parts::cluster::{Asked, Asker, ClusterDriver, ShardQueries};
+    pub use crate::parts::cluster::{Asker, ClusterDriver, ParsedQuestion, ShardQueries};
     pub use crate::parts::http::Port;
     pub use crate::parts::memory::client_memory::HELD_MAX_S;
     pub use crate::parts::observe::audit::rules::Rules;
@@ -75,7 +75,7 @@ pub mod inside {
     pub use crate::parts::persist::aof::AofState;
     pub use crate::parts::persist::loading::rdb::load_pieces;
     pub use crate::parts::persist::loading::{LoadFailed, Progress};
-    pub use crate::parts::persist::snapshot::{SyncContent, SyncForm, Target, What};
+    pub use crate::parts::persist::snapshot::{SyncContent, SyncForm, Target, TargetKind};
     pub use crate::parts::replication::replicas::Facts;
     pub use crate::parts::run::early::{EARLY_BYTES_MAX, EARLY_MAX};
     pub use crate::parts::run::signals::Signals;
@@ -96,10 +96,10 @@ pub mod node;
 
 pub use clients::blocked::OnTimeout;
 pub use clients::client::{Client, ClientFlags, ClientKind};
-pub use clients::ending::{EndReason, Ending};
+pub use clients::ending::{Disconnection, EndReason};
 pub use clients::fieldsets::{Fieldset, Fieldsets};
 pub use clients::table::Clients;
-pub use cluster::Surveyed;
+pub use cluster::ShardAnswers;
 pub use execution::debugging::DebugMode;
 pub use execution::gates::{TO_STRANGERS, is_stranger};
 pub use execution::script::Program;
@@ -125,14 +125,12 @@ pub use parts::persist::aof::{AofState, NO_AOF};
 pub use parts::persist::backups::{Backups, SessionState};
 pub use parts::persist::shutdown::ShutdownRequest;
 pub use parts::replication::PausePoint;
-pub use parts::replication::changes::{Found, Reader as ChangeReader};
+pub use parts::replication::changes::{MatchedChange, Reader as ChangeReader};
 pub use parts::replication::replicas::Filter;
 #[cfg(feature = "testing")]
 pub use parts::users::commands_of;
 pub use persist::flushes::UndoRequest;
-pub use replication::changes::{
-    Read as ChangesRead, TYPES as CHANGE_TYPES, Wanted as ChangesWanted,
-};
+pub use replication::changes::{ChangeFilter, Read as ChangesRead, TYPES as CHANGE_TYPES};
 pub use replication::failover::FailoverRequest;
 pub use replication::primary::SyncRequest;
 pub use state::Server;

@@ -26,7 +26,7 @@ use russet_keyspace::{
 use russet_types::Limits;
 
 /// The parts that a row changes.
-struct Changed<'a> {
+struct SettingContext<'a> {
     keyspace: &'a mut Keyspace,
     server: &'a mut Server,
     /// The origin of CONFIG SET.
@@ -34,7 +34,7 @@ struct Changed<'a> {
 }
 
 /// A change that cannot be applied.
-pub struct Refused {
+pub struct SettingError {
     /// The directive.
     pub name: &'static str,
     pub why: String,
@@ -46,10 +46,13 @@ pub struct Refused {
 struct Row {
     of: &'static [&'static str],
     /// An error refuses the change.
-    act: fn(&mut Changed<'_>) -> Result<(), String>,
+    act: fn(&mut SettingContext<'_>) -> Result<(), String>,
 }
 
-const fn row(of: &'static [&'static str], act: fn(&mut Changed<'_>) -> Result<(), String>) -> Row {
+const fn row(
+    of: &'static [&'static str],
+    act: fn(&mut SettingContext<'_>) -> Result<(), String>,
+) -> Row {
     Row { of, act }
 }
 
@@ -237,8 +240,8 @@ impl Server {
         keyspace: &mut Keyspace,
         changed: &[&'static str],
         origin: Origin,
-    ) -> Result<(), Refused> {
-        let mut on = Changed {
+    ) -> Result<(), SettingError> {
+        let mut on = SettingContext {
             keyspace,
             server: self,
             origin,
@@ -246,7 +249,7 @@ impl Server {
         for (rows, row) in ROWS.iter().enumerate() {
             let of = changed.iter().find(|name| row.of.contains(name));
             if let Some(name) = of {
-                (row.act)(&mut on).map_err(|why| Refused { name, why, rows })?;
+                (row.act)(&mut on).map_err(|why| SettingError { name, why, rows })?;
             }
         }
         derive(keyspace, self);
@@ -259,10 +262,10 @@ impl Server {
         &mut self,
         keyspace: &mut Keyspace,
         changed: &[&'static str],
-        refused: &Refused,
+        refused: &SettingError,
         origin: Origin,
     ) {
-        let mut on = Changed {
+        let mut on = SettingContext {
             keyspace,
             server: self,
             origin,
@@ -298,7 +301,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
         .memory
         .set_client_memory_limit(&server.config, &mut server.clients);
     if server.memory.limit.maxmemory() == 0 {
-        server.stats.note_memory(true, server.now.mono_ms);
+        server.stats.record_memory(true, server.now.mono_ms);
     }
     let scripts_max = server.config.maxmemory_scripts as usize;
     server.scripting.scripts.set_eval_bytes_max(scripts_max);
@@ -373,7 +376,7 @@ pub(crate) fn log_compression(config: &Config) {
     }
 }
 
-fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {
+fn listen_again(on: &mut SettingContext<'_>, failed: &str) -> Result<(), String> {
     let server = &mut *on.server;
     // In any case, because sockets may have been closed and reopened.
     server.connections.relisten = true;
@@ -381,7 +384,7 @@ fn listen_again(on: &mut Changed<'_>, failed: &str) -> Result<(), String> {
     listen::reopen_tcp(&server.config, listeners).map_err(|_| failed.to_owned())
 }
 
-fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
+fn raise_file_limit(on: &mut SettingContext<'_>) -> Result<(), String> {
     match process::raise_file_limit(on.server.config.maxclients) {
         FileLimit::Enough => Ok(()),
         FileLimit::Clients(possible) => Err(format!(
@@ -394,7 +397,7 @@ fn raise_file_limit(on: &mut Changed<'_>) -> Result<(), String> {
 
 /// A limit below the used memory evicts when the next turn begins, as far as the policy allows: so
 /// that the changes of a transaction stay one unit.
-fn shrink(on: &mut Changed<'_>) {
+fn shrink(on: &mut SettingContext<'_>) {
     let (limit, used) = (on.server.memory.limit.maxmemory(), alloc::used_memory());
     if limit > 0 && limit < used as u64 {
         tracing::warn!(

@@ -11,12 +11,12 @@ mod turns;
 
 use std::sync::Arc;
 
-use crate::clients::batch::{Batch, Rest};
+use crate::clients::batch::{Batch, InputRemainder};
 use crate::clients::client::Client;
 use crate::clients::session::Session;
 use crate::origin::Origin;
 use crate::parts::observe::recorder::KeyEvent;
-use crate::parts::observe::recorder::{Recorder, Stated};
+use crate::parts::observe::recorder::{RecordedRequest, Recorder};
 use crate::parts::run::signals::Signals;
 use crate::state::call::CommandTable;
 use crate::state::world::Engine;
@@ -199,8 +199,8 @@ impl Testbed {
             session.reply.advance(len);
             replied += len;
             match rest {
-                Rest::Nothing => break,
-                Rest::Stopped { start } if start > pos => pos = start,
+                InputRemainder::Nothing => break,
+                InputRemainder::Stopped { start } if start > pos => pos = start,
                 _ => panic!("requests that do not run to their end"),
             }
         }
@@ -259,12 +259,12 @@ impl Testbed {
     }
 
     /// The units of effects recorded since the last call.
-    pub fn take_units(&mut self) -> Vec<Vec<Stated>> {
+    pub fn take_units(&mut self) -> Vec<Vec<RecordedRequest>> {
         std::mem::take(&mut self.recorder().units)
     }
 
     /// The effects recorded since the last call.
-    pub fn take_recorded(&mut self) -> Vec<Stated> {
+    pub fn take_recorded(&mut self) -> Vec<RecordedRequest> {
         self.take_units().into_iter().flatten().collect()
     }
 
@@ -276,7 +276,8 @@ impl Testbed {
     /// The effects recorded since the last call, as words joined by spaces.
     pub fn take_effects(&mut self) -> Vec<String> {
         let word = |w: &[u8]| String::from_utf8_lossy(w).into_owned();
-        let line = |s: &Stated| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
+        let line =
+            |s: &RecordedRequest| s.args.args().iter().map(word).collect::<Vec<_>>().join(" ");
         self.take_recorded().iter().map(line).collect()
     }
 }

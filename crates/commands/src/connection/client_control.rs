@@ -15,7 +15,7 @@ use russet_base::text::Printable;
 use russet_command::{Arity, Category, CommandError, Flags};
 use russet_keyspace::ClientId;
 use russet_server::{Call, CommandResult, Pause, Spec, World};
-use russet_server::{EndReason, Ending};
+use russet_server::{Disconnection, EndReason};
 
 pub(super) const KILL: Spec = Spec {
     arity: Arity::AtLeast(3),
@@ -54,7 +54,7 @@ fn kill(call: &mut Call<'_>) -> CommandResult {
         "by client {id}, {peer}, user {}",
         Printable(user.as_bytes())
     );
-    let by = Ending::new(EndReason::Killed, detail);
+    let by = Disconnection::new(EndReason::Killed, detail);
     let mut killed = 0;
     for id in doomed {
         if let Some(session) = server.clients.get(id) {

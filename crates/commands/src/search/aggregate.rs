@@ -70,7 +70,7 @@ impl AsMut<SearchExecution> for Reading {
 /// of this reply and the cursor's number. O(documents that parts of the query match).
 fn aggregate(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(());
     }
     catch_up(call)?;

@@ -28,7 +28,7 @@ pub(super) const ALIASDELIFX: Spec = row("FT._ALIASDELIFX", remove, 2);
 fn add(call: &mut Call<'_>) -> CommandResult {
     let [_, alias, name] = call.args.exactly();
     catch_up(call)?;
-    if call.server.search.is_refused(name) && call.keeps_aside(name, b"as its index is") {
+    if call.server.search.is_refused(name) && call.try_keep_aside(name, b"as its index is") {
         return Ok(());
     }
     let indexes = &call.server.search;

@@ -11,7 +11,7 @@ use russet_resp::Reply;
 use russet_search::index::Index;
 use russet_search::inspect::{NumberedDocuments, TagDocuments};
 use russet_search::schema::{Algorithm, FieldKind};
-use russet_server::search::Held;
+use russet_server::search::IndexEntry;
 use russet_server::{Call, CommandResult, Pieces, Slice, Spec};
 use russet_types::vector_set::Progress;
 
@@ -348,7 +348,7 @@ fn dump_tags(call: &mut Call<'_>) -> CommandResult {
 }
 
 /// The seconds that a TEMPORARY index has.
-fn seconds_left(held: &Held, now_ms: u64) -> Option<i64> {
+fn seconds_left(held: &IndexEntry, now_ms: u64) -> Option<i64> {
     let seconds = held.index.schema().temporary_s?;
     let idle_s = now_ms.saturating_sub(held.used_ms) as f64 / 1000.0;
     Some((seconds - idle_s).max(0.0) as i64)

@@ -72,7 +72,7 @@ fn make(call: &mut Call<'_>) -> CommandResult {
     }
     let schema = match parse::create(name, &words(call, 2), &check_path) {
         Ok(schema) => schema,
-        Err(error) if call.keeps_aside(name, &error.text) => return Ok(()),
+        Err(error) if call.try_keep_aside(name, &error.text) => return Ok(()),
         Err(error) => return Err(refusal(&error)),
     };
     if schema.database() as usize >= call.db.whole().databases() {
@@ -158,7 +158,7 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
     catch_up(call)?;
     let (args, name) = (call.args, call.args.at(1));
     let unknown = || refusal(&SearchError::unknown_index(name, "Unknown index name"));
-    if call.server.search.is_refused(name) && call.keeps_aside(name, b"as its index is") {
+    if call.server.search.is_refused(name) && call.try_keep_aside(name, b"as its index is") {
         return Ok(());
     }
     let held = call.server.search.get(name).ok_or_else(unknown)?;
@@ -188,7 +188,7 @@ fn alter(call: &mut Call<'_>) -> CommandResult {
             }
             return Ok(());
         }
-        Err(error) if call.keeps_aside(name, &error.text) => return Ok(()),
+        Err(error) if call.try_keep_aside(name, &error.text) => return Ok(()),
         Err(error) => return Err(refusal(&error)),
     };
     check_vectors(call, &added)?;

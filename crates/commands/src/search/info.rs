@@ -11,7 +11,7 @@ use russet_search::error::SearchError;
 use russet_search::expression::Value;
 use russet_search::index::{Faults, Figures};
 use russet_search::schema::{Algorithm, Field, FieldKind, KeyType, Schema, ShapeSpace, Vector};
-use russet_server::search::Held;
+use russet_server::search::IndexEntry;
 use russet_server::{Call, CommandResult, Spec};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -138,7 +138,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(held: &Held, keys: usize) -> Sums {
+    fn of(held: &IndexEntry, keys: usize) -> Sums {
         let share = |seen: u64| (seen as f64 / keys.max(1) as f64).min(1.0);
         Sums {
             figures: held.index.figures(),
@@ -272,7 +272,7 @@ impl<'r> Facts<'r> {
     }
 }
 
-fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &Held) {
+fn reply_definition(facts: &mut Facts<'_>, name: &[u8], held: &IndexEntry) {
     let schema = held.index.schema();
     facts.simple("index_name", name);
     facts.name("index_options");
@@ -433,7 +433,7 @@ fn reply_vector(facts: &mut Facts<'_>, vector: &Vector) {
     }
 }
 
-fn reply_figures(facts: &mut Facts<'_>, held: &Held, sums: &Sums) {
+fn reply_figures(facts: &mut Facts<'_>, held: &IndexEntry, sums: &Sums) {
     let of = &sums.figures;
     let mb = |bytes: usize| bytes as f64 / MIB;
     let per = |a: usize, b: usize| a as f64 / b as f64;
@@ -486,7 +486,7 @@ fn reply_garbage(facts: &mut Facts<'_>) {
     inner.end();
 }
 
-fn reply_faults(facts: &mut Facts<'_>, held: &Held, of: &Figures) {
+fn reply_faults(facts: &mut Facts<'_>, held: &IndexEntry, of: &Figures) {
     let Figures {
         faults,
         field_faults,

@@ -40,7 +40,7 @@ pub(super) const SEARCH: Spec = Spec {
 /// for; RESP3: map of totals and results. O(documents that parts of the query match).
 fn search(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(());
     }
     catch_up(call)?;

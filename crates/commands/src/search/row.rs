@@ -12,7 +12,7 @@ use russet_keyspace::DbIndex;
 use russet_search::error::{ErrorStyle, SearchError};
 use russet_search::schema::Schema;
 use russet_server::Call;
-use russet_server::search::Held;
+use russet_server::search::IndexEntry;
 
 pub(super) const READS: Flags = Flags::READONLY.union(Flags::MODULE);
 pub(super) const WRITES: Flags = Flags::WRITE.union(Flags::MODULE);
@@ -60,7 +60,10 @@ pub(super) fn catch_up(call: &mut Call<'_>) -> Result<(), CommandError> {
 /// # Errors
 ///
 /// If there is no such index, or the user lacks the right.
-pub(super) fn readable<'c>(call: &'c Call<'_>, name: &[u8]) -> Result<&'c Held, CommandError> {
+pub(super) fn readable<'c>(
+    call: &'c Call<'_>,
+    name: &[u8],
+) -> Result<&'c IndexEntry, CommandError> {
     let held = call.server.search.get(name);
     let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(name)))?;
     check_prefixes(call, held.index.schema())?;

@@ -45,7 +45,7 @@ pub(super) const SPELLCHECK: Spec = Spec {
 /// Reply: RESP2: array of arrays `TERM`, word, array of pairs of score and term; RESP3: map with
 /// `results`, a map of words to arrays of maps. O(terms whose beginnings are near) for each word.
 fn check(call: &mut Call<'_>) -> CommandResult {
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(());
     }
     catch_up(call)?;

@@ -91,7 +91,7 @@ pub(super) const SYNUPDATE: Spec = Spec {
 fn update_synonyms(call: &mut Call<'_>) -> CommandResult {
     let (args, name) = (call.args, call.args.at(1));
     catch_up(call)?;
-    if call.server.search.is_refused(name) && call.keeps_aside(name, b"as its index is") {
+    if call.server.search.is_refused(name) && call.try_keep_aside(name, b"as its index is") {
         return Ok(());
     }
     readable(call, name)?;

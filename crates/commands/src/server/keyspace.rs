@@ -94,7 +94,7 @@ fn empty(call: &mut Call<'_>, dbs: &[DbIndex], freeing: FreeMode, now: bool) -> 
         dbs.map(|&db| world.keyspace.flush(db, off_loop)).sum()
     });
     call.db.add_dirty(keys as u64);
-    call.server.note_flush();
+    call.server.record_flush();
     aside.is_none() && freeing == FreeMode::Awaited
 }
 

@@ -94,7 +94,7 @@ fn exec(call: &mut Call<'_>) -> CommandResult {
             world.server.stats.count_error(reported);
             continue;
         }
-        world.server.note_nested(command.row);
+        world.server.record_nested(command.row);
         world.run(origin, command.row, args, &[]);
     }
     Ok(())

@@ -41,7 +41,7 @@ pub(crate) const SHOWN_INPUT: usize = 128;
 pub(crate) const OUTPUT_BUDGET: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
-pub struct Parsed {
+pub struct ParsedCommand {
     /// Where the command starts and ends in the buffer.
     pub start: usize,
     pub end: usize,
@@ -58,12 +58,12 @@ pub struct Batch {
     pub spans: Vec<Span>,
     /// Large arguments of the first command, if it began earlier.
     pub(crate) apart: Option<Box<LargeArgs>>,
-    pub commands: Vec<Parsed>,
+    pub commands: Vec<ParsedCommand>,
     pub hashes: Vec<KeyHash>,
     /// The number of keys whose lines, and whose entries, are prefetched.
     with_lines: usize,
     with_entries: usize,
-    sought: Vec<Sought>,
+    sought: Vec<ElementLookup>,
 }
 
 /// The command before the command that is being parsed.
@@ -85,7 +85,7 @@ impl<H: 'static> Neighbour<'_, H> {
 
 /// An element that a command seeks inside its first key's container.
 #[derive(Clone, Copy)]
-pub struct Sought {
+pub struct ElementLookup {
     key: Span,
     hash: KeyHash,
     name: Span,
@@ -115,7 +115,7 @@ pub enum RequestsEnd {
 }
 
 /// The state of the buffer after [`Engine::run_buffer`]: it decides what the caller keeps.
-pub enum Rest {
+pub enum InputRemainder {
     /// All bytes are executed.
     Nothing,
     /// The command that starts at `start` is incomplete; parsed up to `pos`.
@@ -155,7 +155,7 @@ fn hash_keys(
 /// `writes`: it may change them.
 #[inline(always)]
 fn seek(
-    sought: &mut Vec<Sought>,
+    sought: &mut Vec<ElementLookup>,
     within: ElementArgs,
     writes: bool,
     hash: KeyHash,
@@ -173,7 +173,7 @@ fn seek(
         _ => Order::Unused,
     };
     let key = spans[1];
-    let one = |at: usize| Sought {
+    let one = |at: usize| ElementLookup {
         key,
         hash,
         name: spans[at],
@@ -188,15 +188,15 @@ fn seek(
 }
 
 #[inline(never)]
-fn seek_many(sought: &mut Vec<Sought>, all: impl Iterator<Item = Sought>) {
+fn seek_many(sought: &mut Vec<ElementLookup>, all: impl Iterator<Item = ElementLookup>) {
     sought.extend(all.take(SOUGHT_MAX - sought.len()));
 }
 
 /// An element sought in a large container, with its hash there.
-type Probe<'k, 's> = (InnerTable<'k>, u64, &'s Sought);
+type Probe<'k, 's> = (InnerTable<'k>, u64, &'s ElementLookup);
 
 /// Prefetches elements that commands seek inside large containers.
-fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[Sought], source: Source<'_>) {
+fn prefetch_within(keyspace: &Keyspace, db: DbIndex, sought: &[ElementLookup], source: Source<'_>) {
     let text = |span| source.text(span);
     let mut probes: SmallVec<[Probe<'_, '_>; SOUGHT_MAX]> = SmallVec::new();
     // Neighbours mostly seek in the same container, which is then looked up once.
@@ -371,7 +371,7 @@ impl Batch {
                 seek(&mut self.sought, within, writes, hash, spans);
             }
         }
-        self.commands.push(Parsed {
+        self.commands.push(ParsedCommand {
             start: at.start,
             end: at.end,
             first_span,
@@ -454,7 +454,7 @@ impl Batch {
     /// Hashes the keys of the first request in `buf`, if it is whole, for [`Batch::prefetch_all`].
     /// It is parsed again when it runs.
     #[inline]
-    pub(crate) fn look_at<H: 'static>(
+    pub(crate) fn hash_first_request<H: 'static>(
         &mut self,
         keyspace: &Keyspace,
         table: &CommandTable<H>,
@@ -495,7 +495,7 @@ impl Batch {
 
     /// The arguments of a command of the batch.
     #[inline]
-    pub fn args<'a>(&'a self, command: Parsed, buf: &'a [u8]) -> Args<'a> {
+    pub fn args<'a>(&'a self, command: ParsedCommand, buf: &'a [u8]) -> Args<'a> {
         let spans = &self.spans[command.first_span..][..command.spans];
         Args::of(Source::new(buf, self.apart.as_deref()), spans)
     }
@@ -540,7 +540,7 @@ impl Batch {
         }
     }
 
-    /// The spans of the incomplete command of a [`Rest::Partial`].
+    /// The spans of the incomplete command of a [`InputRemainder::Partial`].
     pub fn spans_from(&self, first: usize) -> &[Span] {
         &self.spans[first..]
     }

@@ -122,7 +122,7 @@ pub enum Wake {
 
 /// Why and until when a client waits.
 #[derive(Debug)]
-pub struct Blocked {
+pub struct BlockingState {
     pub db: DbIndex,
     pub until: Until,
     /// Monotonic milliseconds.
@@ -136,7 +136,7 @@ pub struct Blocked {
     pub ticks: u64,
 }
 
-impl Blocked {
+impl BlockingState {
     /// The keys that the client waits for.
     pub fn keys(&self) -> &[Box<[u8]>] {
         match &self.until {
@@ -163,7 +163,7 @@ impl Blocked {
     /// Memory, approximately, bytes.
     pub fn memory_bytes(&self) -> usize {
         let keys: usize = self.keys().iter().map(|key| key.len()).sum();
-        size_of::<Blocked>() + self.args.memory_bytes() + keys
+        size_of::<BlockingState>() + self.args.memory_bytes() + keys
     }
 }
 

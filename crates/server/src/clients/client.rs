@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 
 use bitflags::bitflags;
 
-use crate::clients::blocked::Blocked;
-use crate::clients::ending::Ending;
+use crate::clients::blocked::BlockingState;
+use crate::clients::ending::Disconnection;
 use crate::clients::fieldsets::Fieldsets;
-use crate::clients::held::Held;
+use crate::clients::held::QueuePlace;
 use crate::origin::Origin;
 use russet_acl::UserId;
 use russet_base::memory::alloc;
@@ -163,7 +163,7 @@ impl ClientKind {
 /// A transaction being queued.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    pub commands: Vec<Queued>,
+    pub commands: Vec<QueuedCommand>,
     /// Bytes of the queued commands' arguments.
     pub bytes: usize,
     /// Bytes that Redis would report (`multi-mem`): the arguments and a pointer to each.
@@ -172,7 +172,7 @@ pub struct Transaction {
 
 /// A queued command.
 #[derive(Debug)]
-pub struct Queued {
+pub struct QueuedCommand {
     /// The number of the command's row in the command table.
     pub row: usize,
     pub args: OwnedArgs,
@@ -194,16 +194,16 @@ pub struct Client {
     pub watched: WatchList,
     /// The client's subscriptions, if any.
     pub subscriptions: Option<Box<Subscriptions>>,
-    pub blocked: Option<Box<Blocked>>,
+    pub blocked: Option<Box<BlockingState>>,
     /// The client's place in its user's queue, while the client has the flag `HELD`.
-    pub held: Option<Box<Held>>,
+    pub held: Option<Box<QueuePlace>>,
     pub fieldsets: Fieldsets,
     pub buffers: ClientBuffers,
     pub traffic: Traffic,
     /// The log offset after this client's last write: up to there the file must be safe.
     pub wrote_to: ReplOffset,
     /// Why the connection ends, once the server has decided to close it.
-    pub ending: Option<Box<Ending>>,
+    pub ending: Option<Box<Disconnection>>,
     /// Set if the client belongs to a page of the console and has no connection of its own.
     pub console: Option<OfConsole>,
 }
@@ -346,7 +346,7 @@ impl Client {
     }
 
     /// Blocks the client; on a retry of the same command it keeps its place in the wait queues.
-    pub fn block(&mut self, mut blocked: Blocked, retry: bool) {
+    pub fn block(&mut self, mut blocked: BlockingState, retry: bool) {
         // The deadline of the first try counts.
         if retry && let Some(old) = &self.blocked {
             blocked.deadline_ms = old.deadline_ms;
@@ -381,7 +381,7 @@ impl Client {
         transaction.args_bytes += args.bytes() + args.len() * size_of::<usize>();
         let args = args.to_owned();
         transaction.bytes += args.memory_bytes();
-        transaction.commands.push(Queued { row, args });
+        transaction.commands.push(QueuedCommand { row, args });
     }
 
     /// The number of the client's subscriptions of a kind.
@@ -417,14 +417,14 @@ impl Client {
     }
 
     /// The server will close the connection for this reason, unless an earlier reason was given.
-    pub fn ends_by(&mut self, ending: impl Into<Ending>) {
+    pub fn ends_by(&mut self, ending: impl Into<Disconnection>) {
         if self.ending.is_none() {
             self.ending = Some(Box::new(ending.into()));
         }
     }
 
     /// The server will close the connection once the replies so far are sent.
-    pub fn close_after_reply(&mut self, ending: impl Into<Ending>) {
+    pub fn close_after_reply(&mut self, ending: impl Into<Disconnection>) {
         self.flags |= ClientFlags::CLOSE_AFTER_REPLY;
         self.ends_by(ending);
     }

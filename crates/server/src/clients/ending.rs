@@ -97,26 +97,26 @@ impl EndReason {
 
 /// Why a connection ends, with figures or names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct Disconnection {
     pub reason: EndReason,
     /// May be empty. Bytes of a client are in it only as printable text.
     pub detail: Box<str>,
 }
 
-impl Ending {
-    pub fn new(reason: EndReason, detail: impl Into<Box<str>>) -> Ending {
+impl Disconnection {
+    pub fn new(reason: EndReason, detail: impl Into<Box<str>>) -> Disconnection {
         let detail = detail.into();
-        Ending { reason, detail }
+        Disconnection { reason, detail }
     }
 }
 
-impl From<EndReason> for Ending {
-    fn from(reason: EndReason) -> Ending {
-        Ending::new(reason, "")
+impl From<EndReason> for Disconnection {
+    fn from(reason: EndReason) -> Disconnection {
+        Disconnection::new(reason, "")
     }
 }
 
-impl std::fmt::Display for Ending {
+impl std::fmt::Display for Disconnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.reason.word())?;
         match &*self.detail {

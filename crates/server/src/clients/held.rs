@@ -22,7 +22,7 @@ impl Budget {
 
 /// The client's place in its user's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct QueuePlace {
     pub ticket: u64,
     pub budget: Budget,
     /// Monotonic milliseconds.

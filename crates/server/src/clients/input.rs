@@ -11,7 +11,7 @@
 
 use std::io;
 
-use crate::clients::batch::{Batch, Rest};
+use crate::clients::batch::{Batch, InputRemainder};
 use russet_base::memory::alloc;
 use russet_base::memory::large::{LARGE_MIN, LargeText};
 use russet_net::Stream;
@@ -76,12 +76,12 @@ impl Input {
 
     /// Takes back the spans and large arguments that were lent; `rest` is how the batch left the
     /// buffer.
-    pub fn take_back(&mut self, batch: &mut Batch, rest: Rest) {
+    pub fn take_back(&mut self, batch: &mut Batch, rest: InputRemainder) {
         let apart = batch.give_back(&mut self.spans);
         match rest {
-            Rest::Nothing | Rest::Closed => self.reset(),
-            Rest::Stopped { start } => self.stop_at(start),
-            Rest::Partial {
+            InputRemainder::Nothing | InputRemainder::Closed => self.reset(),
+            InputRemainder::Stopped { start } => self.stop_at(start),
+            InputRemainder::Partial {
                 start,
                 pos,
                 progress,
@@ -106,7 +106,7 @@ impl Input {
                 }
                 self.forget_executed();
             }
-            Rest::Postponed { next } => {
+            InputRemainder::Postponed { next } => {
                 let spans = std::mem::take(&mut self.spans);
                 let source = Source::new(self.waiting(), apart.as_deref());
                 let first = request(Args::of(source, &spans[..batch.first_len()]));
@@ -134,14 +134,14 @@ impl Input {
     }
 
     /// Keeps the rest of the shared buffer `from`; `rest` is how the batch left it.
-    pub fn keep(&mut self, from: &[u8], batch: &Batch, rest: Rest) {
+    pub fn keep(&mut self, from: &[u8], batch: &Batch, rest: InputRemainder) {
         match rest {
-            Rest::Nothing | Rest::Closed => {}
-            Rest::Stopped { start } => {
+            InputRemainder::Nothing | InputRemainder::Closed => {}
+            InputRemainder::Stopped { start } => {
                 self.buf.extend_from_slice(&from[start..]);
                 self.runnable = true;
             }
-            Rest::Partial {
+            InputRemainder::Partial {
                 start,
                 pos,
                 progress,
@@ -155,7 +155,7 @@ impl Input {
                 let moved = self.set_apart(&from[pos..]);
                 self.buf.extend_from_slice(&from[pos + moved..]);
             }
-            Rest::Postponed { .. } => {
+            InputRemainder::Postponed { .. } => {
                 unreachable!("no argument of the shared buffer stands apart")
             }
         }
@@ -288,7 +288,7 @@ pub fn request(args: Args<'_>) -> Vec<u8> {
 }
 
 /// The result of a read into a large argument.
-struct Filled {
+struct FillResult {
     bytes: usize,
     /// Of them, the bytes that follow the argument.
     behind: usize,
@@ -297,7 +297,7 @@ struct Filled {
 }
 
 /// One read into a large argument; bytes after its end go to the second buffer.
-fn fill(large: &mut LargeText, from: &mut Stream, behind: &mut [u8]) -> io::Result<Filled> {
+fn fill(large: &mut LargeText, from: &mut Stream, behind: &mut [u8]) -> io::Result<FillResult> {
     let (mut beyond, mut more) = (0, false);
     let (_, came) = large.fill(|room, ends| {
         let beyond_max = if ends { behind.len() } else { 0 };
@@ -305,7 +305,7 @@ fn fill(large: &mut LargeText, from: &mut Stream, behind: &mut [u8]) -> io::Resu
         (beyond, more) = (there, rest);
         Ok::<_, io::Error>(here)
     })?;
-    Ok(Filled {
+    Ok(FillResult {
         bytes: came + beyond,
         behind: beyond,
         more,

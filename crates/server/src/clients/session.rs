@@ -6,8 +6,8 @@
 //!   2. `slot` and `generation` are in the session's token; an event of an older generation belongs
 //!      to an earlier session.
 //!
-//! Cost: the input's sizes in `ClientBuffers` are kept current (`note_query_buffer`), so limits and
-//! CLIENT LIST read figures only.
+//! Cost: the input's sizes in `ClientBuffers` are kept current (`update_query_buffer`), so limits
+//! and CLIENT LIST read figures only.
 //! Elsewhere: `run` reads, writes and closes; `table` has all sessions.
 
 use std::io::Write;
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Updates the client's query buffer figures.
-    pub fn note_query_buffer(&mut self) {
+    pub fn update_query_buffer(&mut self) {
         let Session { client, input, .. } = self;
         // The parsed part of an incomplete command no longer counts, except large arguments.
         client.buffers.query_bytes = input.unparsed_bytes();

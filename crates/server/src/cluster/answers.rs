@@ -22,7 +22,8 @@ use crate::origin::Origin;
 #[cfg(feature = "testing")]
 use crate::parts::cluster::BrokenRule;
 use crate::parts::cluster::{
-    ANSWER_BYTES_MAX, Asked, Asker, Message, OTHER_SLOTS, Pending, ShardQueries, TOO_LONG, asked,
+    ANSWER_BYTES_MAX, Asker, Message, OTHER_SLOTS, ParsedQuestion, PendingQuestion, ShardQueries,
+    TOO_LONG, parse_question,
 };
 use crate::parts::execution::searches::Answer;
 use crate::state::call::{Call, Effect};
@@ -48,7 +49,7 @@ enum Outcome {
     Answer(Vec<u8>),
     /// The answer comes later: the command continues, or waits for this node's view of the slots,
     /// or at a gate.
-    Later(Pending),
+    Later(PendingQuestion),
 }
 
 impl Engine {
@@ -71,7 +72,7 @@ impl Engine {
                 }
                 Message::Answer(from, payload) => self.take_answer(from, &payload),
                 Message::Unread(node, 0) => {
-                    self.server.note_definitions(&mut self.keyspace, node);
+                    self.server.send_definitions_note(&mut self.keyspace, node);
                 }
                 Message::Unread(node, number) => self.ask_again(node, number),
             }
@@ -103,7 +104,7 @@ impl Engine {
     }
 
     /// Answers a question, or continues its command.
-    pub fn answer_node(&mut self, pending: Pending) {
+    pub fn answer_node(&mut self, pending: PendingQuestion) {
         let from = pending.from;
         let answer = match self.answer_question(pending) {
             Outcome::Nothing => return,
@@ -160,8 +161,8 @@ impl Engine {
         slots.is_empty() || core.is_some_and(|core| core.slots_of_mine() == slots)
     }
 
-    fn answer_question(&mut self, mut pending: Pending) -> Outcome {
-        let Some(question) = asked(&pending.payload) else {
+    fn answer_question(&mut self, mut pending: PendingQuestion) -> Outcome {
+        let Some(question) = parse_question(&pending.payload) else {
             return Outcome::Nothing;
         };
         let number = question.number.to_be_bytes();
@@ -195,7 +196,11 @@ impl Engine {
     }
 
     /// Runs the command of a question as a user with the asking user's rights.
-    pub fn run_question(&mut self, question: &Asked, has_begun: bool) -> Result<Vec<u8>, Stop> {
+    pub fn run_question(
+        &mut self,
+        question: &ParsedQuestion,
+        has_begun: bool,
+    ) -> Result<Vec<u8>, Stop> {
         let (args, asker) = (question.args.args(), &question.asker);
         let name = args.get(0).ok_or(NOT_ASKED)?;
         let row = self.server.table.find(name).ok_or(NOT_ASKED)?;
@@ -210,7 +215,7 @@ impl Engine {
         let user = self.lend_user(asker)?;
         let mut client = Client::fake(ClientId(u64::MAX - 2));
         (client.db, client.user) = (question.db, user);
-        self.server.acl.note_restrictions(&mut client);
+        self.server.acl.update_restricted_flag(&mut client);
         self.set_answering(true);
         let judged = if has_begun {
             Ok(())

@@ -83,13 +83,13 @@ mod lost;
 mod start;
 mod surveys;
 
-pub use surveys::Surveyed;
+pub use surveys::ShardAnswers;
 
-pub(crate) use start::{Begun, bus_port_of, fault};
+pub(crate) use start::{NodeStart, bus_port_of, fault};
 
 use crate::cluster::lost::flush_slot;
 use crate::parts::execution::gates::Gates;
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::persist::Persist;
 use crate::parts::replication::Replication;
 use crate::parts::run::dial::destination;
@@ -376,7 +376,7 @@ impl Server {
         keyspace.flush_all(true);
         // The log and the replicas count the flush.
         keyspace.count_flush();
-        self.note_aside(keyspace);
+        self.update_aside_limit(keyspace);
         let words: [&[u8]; 1] = [b"FLUSHALL"];
         keyspace
             .effects
@@ -411,7 +411,7 @@ impl Engine {
 }
 
 /// Whether keys and role must stay as they are for now.
-fn holds_data(scripting: &Scripting, persist: &Persist) -> bool {
+fn holds_data(scripting: &ScriptState, persist: &Persist) -> bool {
     scripting.is_running() || persist.loading.in_progress()
 }
 

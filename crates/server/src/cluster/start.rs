@@ -66,7 +66,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<NodesConf, StartError> {
 }
 
 /// The start of a node: the locked file, the saved state, the listeners.
-pub struct Begun {
+pub struct NodeStart {
     file: StateFile,
     saved: NodesConf,
     is_new: bool,
@@ -75,9 +75,9 @@ pub struct Begun {
     seed: u64,
 }
 
-impl Begun {
+impl NodeStart {
     /// Reads and locks the file of the state, and opens the sockets of the bus.
-    pub fn new(config: &Config) -> Result<Begun, StartError> {
+    pub fn new(config: &Config) -> Result<NodeStart, StartError> {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
@@ -89,7 +89,7 @@ impl Begun {
         }
         let listeners = listen::open_bus(config, port);
         let listeners = listeners.map_err(|_| StartError::Listen(port))?;
-        Ok(Begun {
+        Ok(NodeStart {
             file,
             saved,
             is_new: text.is_empty(),
@@ -100,7 +100,7 @@ impl Begun {
 
     /// The same for a simulator: nothing listens, and a new node's id comes of the seed.
     #[cfg(feature = "testing")]
-    pub(crate) fn by_hand(config: &Config, seed: u64) -> Result<Begun, StartError> {
+    pub(crate) fn by_hand(config: &Config, seed: u64) -> Result<NodeStart, StartError> {
         let path = config.cluster_config_file.path();
         let opened = StateFile::open(path);
         let (file, text) = opened.map_err(|error| StartError::File(error.to_string()))?;
@@ -110,7 +110,7 @@ impl Begun {
             parse(path, &text)?
         };
         saved.set_key([seed as u8 | 1; 32]);
-        Ok(Begun {
+        Ok(NodeStart {
             file,
             saved,
             is_new: text.is_empty(),
@@ -122,8 +122,8 @@ impl Begun {
 
 impl Server {
     /// Becomes a node. `false`: its state cannot be saved; the log has the reason.
-    pub(crate) fn begin_cluster(&mut self, keyspace: &mut Keyspace, begun: Begun) -> bool {
-        let Begun {
+    pub(crate) fn begin_cluster(&mut self, keyspace: &mut Keyspace, begun: NodeStart) -> bool {
+        let NodeStart {
             mut file,
             saved,
             is_new,

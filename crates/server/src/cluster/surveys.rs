@@ -48,7 +48,7 @@ fn refusal(error: ShardError) -> CommandError {
 }
 
 /// How far a question to all shards is.
-pub enum Surveyed {
+pub enum ShardAnswers {
     /// The question is to be asked, or asked anew because slots have moved; it must be answered by
     /// this time.
     NotYet { until_ms: u64 },
@@ -123,8 +123,8 @@ impl Call<'_> {
         wait_ms: u64,
     ) -> Result<Option<Vec<Vec<u8>>>, CommandError> {
         match self.answers_of_all(wait_ms)? {
-            Surveyed::Complete { answers, .. } => Ok(Some(answers)),
-            Surveyed::NotYet { until_ms } => {
+            ShardAnswers::Complete { answers, .. } => Ok(Some(answers)),
+            ShardAnswers::NotYet { until_ms } => {
                 self.ask_all(words, until_ms, Vec::new())?;
                 Ok(None)
             }
@@ -137,11 +137,11 @@ impl Call<'_> {
     /// # Errors
     ///
     /// If a shard has not answered in time, or answers with an error.
-    pub fn answers_of_all(&mut self, wait_ms: u64) -> Result<Surveyed, CommandError> {
+    pub fn answers_of_all(&mut self, wait_ms: u64) -> Result<ShardAnswers, CommandError> {
         let now_ms = self.server.now.mono_ms;
         let Some(complete) = self.take_answers()? else {
             let until_ms = now_ms + wait_ms;
-            return Ok(Surveyed::NotYet { until_ms });
+            return Ok(ShardAnswers::NotYet { until_ms });
         };
         let is_other = |answer: &Vec<u8>| answer == OTHER_SLOTS;
         if !complete.answers.iter().any(is_other) {
@@ -150,7 +150,7 @@ impl Call<'_> {
                 until_ms,
                 kept,
             } = complete;
-            return Ok(Surveyed::Complete {
+            return Ok(ShardAnswers::Complete {
                 answers,
                 until_ms,
                 kept,
@@ -160,7 +160,7 @@ impl Call<'_> {
         if until_ms <= now_ms {
             return Err(CommandError::Text(MOVING));
         }
-        Ok(Surveyed::NotYet { until_ms })
+        Ok(ShardAnswers::NotYet { until_ms })
     }
 
     /// Asks all shards, including this shard, and blocks the client until the command runs again.

@@ -11,7 +11,7 @@
 //! Elsewhere: `russet_console` parses HTTP and bodies and has the doors; `sessions`, `commands`,
 //! `streams` and `sample` do the calls.
 
-use crate::console::sessions::{Who, set_console_lock};
+use crate::console::sessions::{LoginOrigin, set_console_lock};
 use crate::parts::console::{Job, STREAMS_MAX, Task};
 use crate::parts::http::Connection;
 use crate::state::world::Engine;
@@ -19,7 +19,7 @@ use russet_base::clock;
 use russet_base::json::Object;
 use russet_config::Config;
 use russet_console::calls::{self, CommandCall, Login, StreamCall};
-use russet_console::doors::{self, Doors, Named};
+use russet_console::doors::{self, Doors, HostKind};
 use russet_console::http::{self, Answer, Method, RequestHead, Status};
 use russet_console::{assets, json};
 use russet_keyspace::ClientId;
@@ -92,7 +92,7 @@ impl Engine {
             (Method::Post, path) => {
                 // A proxy on this machine may name it so for requests from elsewhere.
                 let is_here =
-                    named == Named::Here && connection.peer.is_local() && !head.is_forwarded;
+                    named == HostKind::Here && connection.peer.is_local() && !head.is_forwarded;
                 let found = self.console_session(head);
                 match (path.strip_prefix("/api/"), found) {
                     (Some("login"), before) => {
@@ -178,7 +178,7 @@ impl Engine {
         if !is_safe_for_console(&self.server.config, &connection.peer, is_tls) {
             return Answer::refusal(http::FORBIDDEN).into();
         }
-        let who = Who {
+        let who = LoginOrigin {
             is_here,
             is_tls,
             before,

@@ -11,7 +11,7 @@ use crate::clients::ending::EndReason;
 use crate::clients::session::Session;
 use crate::console::answer::{NO_AUTH, bad};
 use crate::execution::dispatch::Outcome;
-use crate::parts::console::{Job, Running};
+use crate::parts::console::{Job, RunningSession};
 use crate::state::call::CommandTable;
 use crate::state::world::Engine;
 use russet_base::clock;
@@ -61,7 +61,7 @@ impl Job {
 
 impl Engine {
     /// Continues a call; the answer when it is complete.
-    pub(crate) fn go_on_with_call(&mut self, job: &mut Job) -> Option<Answer> {
+    pub(crate) fn continue_call(&mut self, job: &mut Job) -> Option<Answer> {
         (job.waits, job.began) = (false, clock::cycles());
         if u64::from(job.call.db) >= self.keyspace.databases() as u64 {
             return Some(bad("there is no such database"));
@@ -91,7 +91,7 @@ impl Engine {
         if job.stands_in {
             return self.run_aside(session, job);
         }
-        let running = Running::of(&session.client);
+        let running = RunningSession::of(&session.client);
         let console = &mut self.server.connections.console;
         // A script's guest may run a call of another session meanwhile.
         let outer = console.running.replace(running);
@@ -273,7 +273,7 @@ impl Engine {
             let bytes = args.args().bytes() as u64;
             self.server
                 .acl
-                .note_received(&self.server.now, &mut session.client, bytes);
+                .charge_received(&self.server.now, &mut session.client, bytes);
         }
         session.client.traffic.last_active_ms = now_ms;
         let outcome = self.dispatch(session, row, args.args(), &[]);
@@ -298,7 +298,7 @@ impl Engine {
         if session.client.flags.contains(ClientFlags::BUDGETED) {
             self.server
                 .acl
-                .note_sent(&self.server.now, &mut session.client, reply.len());
+                .charge_sent(&self.server.now, &mut session.client, reply.len());
         }
         let before = out.len();
         if waited && reply.is_empty() {

@@ -8,7 +8,7 @@
 
 use crate::console::answer::bad;
 use crate::figures::stats::Stats;
-use crate::parts::console::Counted;
+use crate::parts::console::CounterSample;
 use crate::state::Server;
 use russet_base::clock::Now;
 use russet_base::memory::alloc;
@@ -139,7 +139,7 @@ fn set(row: &mut Row, name: &str, value: f64) {
 }
 
 /// Adds the growth of each counter since the last row, per second.
-fn add_rates(row: &mut Row, before: &Counted, now: &Counted) {
+fn add_rates(row: &mut Row, before: &CounterSample, now: &CounterSample) {
     let passed_ms = now.at_ms.saturating_sub(before.at_ms).max(1) as f64;
     // Counters fall only when they are reset.
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 * 1000.0 / passed_ms;
@@ -160,10 +160,10 @@ fn add_rates(row: &mut Row, before: &Counted, now: &Counted) {
     }
 }
 
-fn counted(stats: &Stats, now: &Now, keyspace: &Keyspace) -> Counted {
+fn counted(stats: &Stats, now: &Now, keyspace: &Keyspace) -> CounterSample {
     let (stats, keys) = (stats, &keyspace.stats);
     let cpu = usage::cpu_time(CpuOwner::Process);
-    Counted {
+    CounterSample {
         at_ms: now.mono_ms,
         commands: stats.commands,
         net_in: stats.net_input_bytes,

@@ -12,7 +12,7 @@
 //! Elsewhere: `parts::console` has the tokens and their times; `users::login` judges passwords.
 
 use crate::clients::client::{Client, ClientFlags, OfConsole};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::console::answer::{NO_AUTH, Next, bad, console_cookie, with_user};
@@ -59,7 +59,7 @@ pub(crate) fn new_session(client: Client) -> Session {
 
 /// The origin of a login.
 #[derive(Clone, Copy, Debug)]
-pub struct Who {
+pub struct LoginOrigin {
     /// From this machine, which the request names as such.
     pub is_here: bool,
     pub is_tls: bool,
@@ -113,7 +113,7 @@ impl Engine {
         &mut self,
         peer: &Address,
         login: Login,
-        who: Who,
+        who: LoginOrigin,
     ) -> Next {
         let server = &mut self.server;
         let asking = new_client(server, peer);
@@ -131,7 +131,12 @@ impl Engine {
     }
 
     /// Judges a login, and opens a session for it.
-    pub(crate) fn console_login(&mut self, peer: &Address, login: &Login, who: Who) -> Answer {
+    pub(crate) fn console_login(
+        &mut self,
+        peer: &Address,
+        login: &Login,
+        who: LoginOrigin,
+    ) -> Answer {
         let mut session = new_session(new_client(&mut self.server, peer));
         let mut world = self.world(&mut session);
         let pair = (&login.user[..], &login.password[..]);
@@ -159,7 +164,7 @@ impl Engine {
         let gone = sessions.open(&token, new, now_ms);
         for gone in before.into_iter().chain(gone) {
             let detail = "a newer session of the console took its place";
-            server.kill_client(keyspace, gone, Ending::new(EndReason::Idle, detail));
+            server.kill_client(keyspace, gone, Disconnection::new(EndReason::Idle, detail));
         }
         let name = console_cookie(&server.config);
         let secure = if who.is_tls { "; Secure" } else { "" };
@@ -255,7 +260,7 @@ impl Server {
         };
         let asked = (id, args.args());
         let text = self.acl.denial(denied, client.user, asked, false);
-        self.note_denied((client, &session.reply), Context::TopLevel, denied, asked);
+        self.log_denied((client, &session.reply), Context::TopLevel, denied, asked);
         Err(refused(&[b"NOPERM ", &text[..]].concat()))
     }
 

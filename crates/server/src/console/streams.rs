@@ -9,7 +9,7 @@ use crate::clients::session::Session;
 use crate::console::answer::{NO_AUTH, bad};
 use crate::console::sessions::{new_client, new_session};
 use crate::execution::dispatch::Outcome;
-use crate::parts::console::{EVENT_BYTES_MAX, Feed, Running, Tap, Task};
+use crate::parts::console::{EVENT_BYTES_MAX, Feed, RunningSession, Tap, Task};
 use crate::parts::http::Connection;
 use crate::state::Connections;
 use crate::state::world::Engine;
@@ -83,7 +83,7 @@ impl Engine {
     ) -> Result<ClientId, Answer> {
         let of = self.with_console_session(id, |engine, session| {
             let selected = engine.server.select_in_console(session, call.db);
-            selected.map(|()| Running::of(&session.client))
+            selected.map(|()| RunningSession::of(&session.client))
         });
         let of = of.ok_or_else(|| Answer::error(http::UNAUTHORIZED, NO_AUTH))??;
         let mut client = new_client(&mut self.server, &of.peer);

@@ -81,7 +81,7 @@ impl SetPlace {
     }
 
     /// The new name of the replaced folder, if there was a folder.
-    pub(super) fn kept(&self) -> Option<&Path> {
+    pub(super) fn replaced_folder(&self) -> Option<&Path> {
         self.kept.as_deref()
     }
 
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use russet_config::Release;
 
-    fn asked(to: &Path, replaces: bool) -> Conversion {
+    fn conversion_to(to: &Path, replaces: bool) -> Conversion {
         Conversion {
             target: Release::Redis72,
             from: "from".into(),
@@ -174,8 +174,8 @@ mod tests {
         let to = folder.path().join("set");
         fs::create_dir(&to).expect("made");
         fs::write(to.join("old"), "1").expect("written");
-        assert!(SetPlace::new(&asked(&to, false)).is_err());
-        let place = SetPlace::new(&asked(&to, true)).expect("a place");
+        assert!(SetPlace::new(&conversion_to(&to, false)).is_err());
+        let place = SetPlace::new(&conversion_to(&to, true)).expect("a place");
         // It vanishes before it is renamed.
         let made = place.make(|temporary| {
             fs::remove_dir(temporary).expect("removed");
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(fs::read(to.join("old")).expect("it is there"), b"1");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         for (n, names) in [(2, 1), (3, 2)] {
-            let place = SetPlace::new(&asked(&to, true)).expect("a place");
+            let place = SetPlace::new(&conversion_to(&to, true)).expect("a place");
             let made = place.make(|temporary| {
                 fs::write(temporary.join("new"), "2").expect("written");
                 Ok(Some(1))
@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(made.expect("made"), Some(1));
             assert!(to.join("new").exists());
             let kept = folder.path().join(format!("set.before-{names}"));
-            assert_eq!(place.kept(), Some(kept.as_path()));
+            assert_eq!(place.replaced_folder(), Some(kept.as_path()));
             assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), n);
         }
     }

@@ -13,10 +13,11 @@
 use std::ops::Range;
 
 use crate::clients::batch::{
-    BUDGET, Batch, COMMANDS_MAX, GROUP, KEYS_MAX, Neighbour, OUTPUT_BUDGET, Rest, SHOWN_INPUT,
+    BUDGET, Batch, COMMANDS_MAX, GROUP, InputRemainder, KEYS_MAX, Neighbour, OUTPUT_BUDGET,
+    SHOWN_INPUT,
 };
 use crate::clients::client::{ClientFlags, TAKEN_BULK_MAX};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::execution::dispatch::{Outcome, after_reply};
 use crate::observe::client_line::client_line;
@@ -50,7 +51,7 @@ pub trait Runs {
         batch: &mut Batch,
         buf: &[u8],
         bytes: Range<usize>,
-    ) -> Option<Rest>;
+    ) -> Option<InputRemainder>;
 
     /// Runs an inline request, of these bytes. `false`: it waits.
     fn run_line(
@@ -73,7 +74,7 @@ impl Runs for OfClient {
         batch: &mut Batch,
         buf: &[u8],
         bytes: Range<usize>,
-    ) -> Option<Rest> {
+    ) -> Option<InputRemainder> {
         // Where the calls that are timed together end; a command alone begins no group.
         let mut group_end = if batch.commands.len() > 1 {
             0
@@ -93,8 +94,8 @@ impl Runs for OfClient {
             let next = || batch.commands.get(i + 1).map_or(bytes.end, |c| c.start);
             if outcome == Outcome::Postponed {
                 return Some(match batch.apart {
-                    Some(_) => Rest::Postponed { next: next() },
-                    None => Rest::Stopped {
+                    Some(_) => InputRemainder::Postponed { next: next() },
+                    None => InputRemainder::Stopped {
                         start: command.start,
                     },
                 });
@@ -129,7 +130,7 @@ impl Engine {
         buf: &[u8],
         pos: usize,
         progress: Progress,
-    ) -> Rest {
+    ) -> InputRemainder {
         let flags = session.client.flags;
         if flags.contains(ClientFlags::PRIMARY) {
             return self.run_stream(session, batch, buf, pos, progress);
@@ -152,8 +153,8 @@ impl Engine {
         buf: &[u8],
         mut pos: usize,
         mut progress: Progress,
-    ) -> Rest {
-        crash::note_client(&session.client);
+    ) -> InputRemainder {
+        crash::record_client(&session.client);
         output_limits::limit(&session.client, &mut session.reply, &self.server.config);
         self.server.stats.batches.client_runs += 1;
         let mut budget = BUDGET;
@@ -180,7 +181,7 @@ impl Engine {
                     let row = self.server.table.find(&args[0]).map(|row| row.id);
                     self.server.turn.timing.begin();
                     if !R::run_line(self, session, row, args, &buf[start..pos]) {
-                        return Rest::Stopped { start };
+                        return InputRemainder::Stopped { start };
                     }
                     budget = budget.saturating_sub(1);
                     start = pos;
@@ -188,7 +189,7 @@ impl Engine {
                         if session.client.flags.contains(ClientFlags::BLOCKED) {
                             return stopped(start, buf);
                         }
-                        return Rest::Closed;
+                        return InputRemainder::Closed;
                     }
                 }
                 ParseEnd::Error(error) => {
@@ -355,10 +356,10 @@ impl Engine {
         batch: &Batch,
         error: ProtocolError,
         input: &[u8],
-    ) -> Rest {
+    ) -> InputRemainder {
         let input = if batch.apart.is_some() { &[] } else { input };
         self.protocol_error(session, error, input);
-        Rest::Closed
+        InputRemainder::Closed
     }
 
     /// Protocol error: replies with it, unless the client has its replies off, and closes the
@@ -388,17 +389,23 @@ impl Engine {
         let detail = format!("{error}: {}", String::from_utf8_lossy(&shown));
         session
             .client
-            .close_after_reply(Ending::new(EndReason::Protocol, detail));
+            .close_after_reply(Disconnection::new(EndReason::Protocol, detail));
     }
 }
 
 /// The bytes of `buf` from `start` on are no whole command; parsed up to `pos`.
-fn unfinished(batch: &Batch, buf: &[u8], start: usize, pos: usize, progress: Progress) -> Rest {
+fn unfinished(
+    batch: &Batch,
+    buf: &[u8],
+    start: usize,
+    pos: usize,
+    progress: Progress,
+) -> InputRemainder {
     if start == buf.len() && !progress.has_begun() {
-        return Rest::Nothing;
+        return InputRemainder::Nothing;
     }
     let first_span = batch.commands.last().map_or(0, |c| c.first_span + c.spans);
-    Rest::Partial {
+    InputRemainder::Partial {
         start,
         pos,
         progress,
@@ -407,20 +414,20 @@ fn unfinished(batch: &Batch, buf: &[u8], start: usize, pos: usize, progress: Pro
 }
 
 /// The client runs no further command; the next command starts at `next`.
-pub(crate) fn ended(session: &Session, next: usize, buf: &[u8]) -> Rest {
+pub(crate) fn ended(session: &Session, next: usize, buf: &[u8]) -> InputRemainder {
     const CLOSED: ClientFlags = ClientFlags::CLOSE_ASAP.union(ClientFlags::CLOSE_AFTER_REPLY);
     if session.client.flags.intersects(CLOSED) {
-        Rest::Closed
+        InputRemainder::Closed
     } else {
         stopped(next, buf)
     }
 }
 
 /// The client's share of the turn is over, and the next command starts at `start`.
-fn stopped(start: usize, buf: &[u8]) -> Rest {
+fn stopped(start: usize, buf: &[u8]) -> InputRemainder {
     if start == buf.len() {
-        Rest::Nothing
+        InputRemainder::Nothing
     } else {
-        Rest::Stopped { start }
+        InputRemainder::Stopped { start }
     }
 }

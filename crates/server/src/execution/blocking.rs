@@ -12,7 +12,7 @@
 //! Cost: O(clients that wait for the key) for each ready key; O(log n) for a deadline.
 //! Elsewhere: the keyspace has the wait queues (`Waiting`) and decides that a key is ready.
 
-use crate::clients::blocked::{Blocked, OnTimeout, Until, Wake};
+use crate::clients::blocked::{BlockingState, OnTimeout, Until, Wake};
 use crate::clients::client::{Client, ClientFlags};
 use crate::clients::session::Session;
 use crate::execution::dispatch::after_reply;
@@ -51,7 +51,7 @@ impl Engine {
         }
         self.server.clients.blocked += 1;
         let id = client.id;
-        self.server.turn.note_wake(&mut self.keyspace, id, wake);
+        self.server.turn.register_wake(&mut self.keyspace, id, wake);
     }
 
     /// Serves clients whose keys became ready, in order of arrival. Their commands may make other
@@ -90,7 +90,7 @@ impl Engine {
 
     /// Runs a blocked client's command again.
     pub(crate) fn retry(&mut self, session: &mut Session) {
-        crate::observe::crash::note_client(&session.client);
+        crate::observe::crash::record_client(&session.client);
         let Some(blocked) = session.client.blocked.as_mut() else {
             return;
         };
@@ -146,7 +146,7 @@ impl Engine {
             let wake = wake.unwrap_or_default();
             self.server
                 .turn
-                .note_wake(&mut self.keyspace, session.client.id, wake);
+                .register_wake(&mut self.keyspace, session.client.id, wake);
             return;
         }
         after_reply(session, mark);
@@ -236,7 +236,8 @@ impl Engine {
         let served = waiting.partition_point(|&(mark, _)| mark <= met);
         for (mark, id) in waiting.drain(..served).collect::<Vec<_>>() {
             // The client may have been unblocked, and may be waiting for something else by now.
-            let still = |b: &Blocked| matches!(b.until, Until::Memory { mark: m } if m == mark);
+            let still =
+                |b: &BlockingState| matches!(b.until, Until::Memory { mark: m } if m == mark);
             if let Some(session) = self.server.clients.get_mut(id)
                 && session.client.blocked.as_deref().is_some_and(still)
             {

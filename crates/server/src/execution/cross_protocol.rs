@@ -4,7 +4,7 @@
 //! a POST and the `Host:` header, which every request has, precede the body; the server closes a
 //! connection that sends either, before it runs any further command.
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::parts::observe::Diagnostics;
 use crate::parts::run::turn::Turn;
@@ -62,5 +62,5 @@ pub(crate) fn refuse_http(
         );
     }
     let detail = "an HTTP request";
-    turn.close_soon(session, Ending::new(EndReason::Protocol, detail));
+    turn.close_soon(session, Disconnection::new(EndReason::Protocol, detail));
 }

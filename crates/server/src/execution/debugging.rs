@@ -25,7 +25,7 @@
 //!
 //! Elsewhere: `russet_scripting::Debugger` has the commands; `execution::script` runs the script.
 
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::persist::shutdown::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::clients::client::ClientFlags;
 use crate::clients::session::Session;
 use crate::execution::dispatch::Outcome;
-use crate::parts::execution::debugging::{Debugging, Stage, Wire};
+use crate::parts::execution::debugging::{DebugSession, Stage, Wire};
 use crate::process::{apply_oom_score_of_child, feed_watchdog};
 use crate::state::Server;
 use crate::state::call::Call;
@@ -87,7 +87,7 @@ impl Engine {
         };
         let mut wire = Wire::new(stream, patience);
         wire.send_reply(&mut session.reply);
-        self.server.scripting.debugging = Some(Box::new(Debugging {
+        self.server.scripting.debugging = Some(Box::new(DebugSession {
             wire,
             is_sync,
             stage: Stage::Offered,
@@ -220,7 +220,7 @@ fn become_child(keyspace: &mut Keyspace, server: &mut Server, kept: i32) {
     let _ = setrlimit(Resource::As, Rlimit { current, maximum });
 }
 
-impl Scripting {
+impl ScriptState {
     /// A script is being debugged by this process.
     pub(crate) fn is_debugging(&self) -> bool {
         let debugging = self.debugging.as_ref();

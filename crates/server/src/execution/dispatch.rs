@@ -7,7 +7,7 @@
 //! takes the long way.
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::execution::cross_protocol::{is_http, refuse_http};
 use crate::execution::gates::slots::runs_here;
@@ -427,7 +427,7 @@ fn queue(server: &mut Server, session: &mut Session, id: usize, args: Args<'_>) 
         let detail = format!("{} bytes queued in MULTI", session.client.multi_bytes());
         server
             .turn
-            .close_soon(session, Ending::new(EndReason::QueryLimit, detail));
+            .close_soon(session, Disconnection::new(EndReason::QueryLimit, detail));
         return;
     }
     session.reply.simple("QUEUED");

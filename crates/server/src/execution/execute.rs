@@ -15,8 +15,8 @@ use crate::observe::{crash, watchdog};
 use crate::origin::Origin;
 use crate::parts::messages::outbox::Post;
 use crate::parts::migration::exports_slots;
-use crate::parts::observe::command_log::{HEADER_MAX, Logged};
-use crate::parts::run::timing::Timed;
+use crate::parts::observe::command_log::{HEADER_MAX, LoggedCommand};
+use crate::parts::run::timing::CallTime;
 use crate::state::Server;
 use crate::state::call::{Call, Effect};
 use crate::state::world::{Engine, World};
@@ -175,9 +175,9 @@ impl World<'_> {
         let row = server.table.row(id);
         let (spec, name) = (row.spec, row.full_name);
         client.traffic.commands += 1;
-        let outer = crash::note_command(id);
+        let outer = crash::enter_command(id);
         if server.gates.is_watched {
-            watchdog::note_key(row, id, args, origin);
+            watchdog::record_key(row, id, args, origin);
         }
         let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
@@ -207,7 +207,7 @@ impl World<'_> {
         let asked = args.bytes_most();
         let replied = reply.pending_len().saturating_sub(replied_before);
         let timed = server.turn.timing.end(asked + replied);
-        crash::note_back(outer);
+        crash::leave_command(outer);
 
         if origin == Origin::Loading {
             return self.end_loaded(id, outer_changed, outer_errors);
@@ -233,7 +233,7 @@ impl World<'_> {
         {
             server
                 .replication
-                .note_local_write(&server.table, keyspace, selected, id, args);
+                .record_local_write(&server.table, keyspace, selected, id, args);
         }
         if effect == Effect::Always || changed && effect == Effect::Verbatim {
             let slot = || server.table.row(id).first_key(args).map(slot_of);
@@ -298,7 +298,7 @@ impl World<'_> {
         } = self;
         keyspace.effects.end_command(outer_changed);
         // Keys are read again after the load; definitions go with a flush as they went before.
-        server.search.note_flushes(&keyspace.journal);
+        server.search.record_flushes(&keyspace.journal);
         keyspace.journal.clear();
         if keyspace.has_news() {
             server.notify_changes(keyspace, Author::Server);
@@ -306,7 +306,7 @@ impl World<'_> {
         let errors = reply.end_errors(outer_errors);
         if errors.any() {
             let name = server.table.row(id).full_name;
-            server.stats.note_load_error(reply.last_error_line(), name);
+            server.stats.log_load_error(reply.last_error_line(), name);
         }
         errors
     }
@@ -351,13 +351,13 @@ impl World<'_> {
             }
         }
         server.count_call(ran.id, errors.any());
-        let Timed { ticks, calls } = ran.timed;
+        let CallTime { ticks, calls } = ran.timed;
         let ticks = ticks + earlier;
         if calls > 0 {
             if !is_nested {
                 server.stats.command_ticks += ticks;
             }
-            server.count_time(ran.id, Timed { ticks, calls });
+            server.count_time(ran.id, CallTime { ticks, calls });
         }
         if server.gates.is_audited && server.diagnostics.audit.concerns(ran.id) {
             let error = errors.any().then(|| reply.last_error());
@@ -375,20 +375,20 @@ impl World<'_> {
         };
         let replied = ran.replied;
         if request_most >= thresholds.request_bytes || replied >= thresholds.reply_bytes {
-            let of = Logged::of(&server.table, client, (ran.id, args));
+            let of = LoggedCommand::of(&server.table, client, (ran.id, args));
             let at = (&server.config, server.now.unix_s());
             let logs = &mut server.diagnostics.command_logs;
-            logs.note_large(&of, !is_nested, replied, at);
+            logs.log_if_large(&of, !is_nested, replied, at);
         }
         // A script is logged as a whole.
         if is_slow && ran.origin != Origin::Script {
-            let of = Logged::of(&server.table, client, (ran.id, args));
+            let of = LoggedCommand::of(&server.table, client, (ran.id, args));
             let (at, micros) = (
                 (&server.config, server.now.unix_s()),
                 server.cycles.micros(ticks),
             );
             let diagnostics = &mut server.diagnostics;
-            diagnostics.note_slow(&of, micros, at, &mut server.stats);
+            diagnostics.record_slow(&of, micros, at, &mut server.stats);
         }
         errors
     }
@@ -407,7 +407,7 @@ struct Ran<'a> {
     id: usize,
     origin: Origin,
     args: Args<'a>,
-    timed: Timed,
+    timed: CallTime,
     /// Bytes of the command's arguments, at most.
     asked: usize,
     /// Bytes of the command's reply.
@@ -444,11 +444,12 @@ impl Server {
         };
         let (row, ticks) = (blocked.row, blocked.ticks);
         self.count_call(row, failed);
-        self.count_time(row, Timed { ticks, calls: 1 });
+        self.count_time(row, CallTime { ticks, calls: 1 });
         if ticks >= self.gates.thresholds.ticks {
-            let of = Logged::of(&self.table, client, (row, blocked.args.args()));
+            let of = LoggedCommand::of(&self.table, client, (row, blocked.args.args()));
             let (at, micros) = ((&self.config, self.now.unix_s()), self.cycles.micros(ticks));
-            self.diagnostics.note_slow(&of, micros, at, &mut self.stats);
+            self.diagnostics
+                .record_slow(&of, micros, at, &mut self.stats);
         }
     }
 
@@ -468,7 +469,7 @@ impl Server {
             let notes = self.config.changes_retain > 0;
             if notes || self.changes.has_said() {
                 self.stream.record_position();
-                self.note_changes_by(by);
+                self.append_user_note(by);
             }
             self.persist
                 .aof

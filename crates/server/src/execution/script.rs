@@ -101,7 +101,7 @@ impl Call<'_> {
         let calls = script.calls.get();
         let ended = match called {
             ScriptOutcome::Returned => {
-                server.scripting.note_replying();
+                server.scripting.record_code_end();
                 let resp3 = reply.resp3();
                 reply.clear(REPLY_KEPT);
                 let mut host = NoCommands {
@@ -385,7 +385,7 @@ impl ScriptHost<'_> {
             }
         }
         if spec.flags.contains(RowFlags::WRITE) && !self.script.wrote.replace(true) {
-            self.server.scripting.note_written();
+            self.server.scripting.record_write();
         }
         Ok(id)
     }
@@ -403,7 +403,7 @@ impl Host for ScriptHost<'_> {
         self.script.calls.update(|calls| calls + 1);
         let admitted = self.admit(args);
         let id = admitted.inspect_err(|_| self.reply.record_error_within())?;
-        self.server.note_nested(id);
+        self.server.record_nested(id);
         self.reply.clear(REPLY_KEPT);
         self.reply.set_limit(most);
         let (mark, flushes) = (self.keyspace.effects.mark(), self.keyspace.flushes());
@@ -415,7 +415,7 @@ impl Host for ScriptHost<'_> {
                 // The log or the replicas keep that data, and number flushes otherwise from now on:
                 // no earlier flush can be undone.
                 self.keyspace.forget_aside();
-                self.server.note_aside(self.keyspace);
+                self.server.update_aside_limit(self.keyspace);
             }
         }
         if self.reply.is_full() {

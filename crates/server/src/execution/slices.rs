@@ -78,7 +78,7 @@ impl Call<'_> {
     /// Has a command wait for a later turn, in which it runs again, if this turn has no time left
     /// for commands that begin. `true`: it waits. A command that takes long to read its own words
     /// asks this first, because many clients may send one in the same turn.
-    pub fn waits_to_begin(&mut self) -> bool {
+    pub fn postpone_if_turn_is_full(&mut self) -> bool {
         if self.is_retry() || self.is_for_other_node() || !self.may_leave_loop() {
             return false;
         }

@@ -3,8 +3,8 @@
 //! A call is counted when it has ended; its time is counted then, or together with its neighbours
 //! (`parts::run::timing`).
 
-use crate::clients::batch::Parsed;
-use crate::parts::run::timing::{TOGETHER_MAX, Timed};
+use crate::clients::batch::ParsedCommand;
+use crate::parts::run::timing::{CallTime, TOGETHER_MAX};
 use crate::state::Server;
 
 impl Server {
@@ -19,8 +19,8 @@ impl Server {
 
     /// Counts the time of finished calls.
     #[inline(always)]
-    pub(super) fn count_time(&mut self, id: usize, timed: Timed) {
-        let Timed { ticks, calls } = timed;
+    pub(super) fn count_time(&mut self, id: usize, timed: CallTime) {
+        let CallTime { ticks, calls } = timed;
         let stats = &mut self.diagnostics.command_stats[id];
         stats.ticks += ticks;
         if self.gates.latency_tracking {
@@ -31,7 +31,7 @@ impl Server {
 
     /// How many of these commands, which run next, are timed together; at least 1.
     #[inline]
-    pub(super) fn begin_timed(&mut self, commands: &[Parsed]) -> usize {
+    pub(super) fn begin_timed(&mut self, commands: &[ParsedCommand]) -> usize {
         self.settle_times();
         let joint = self.timed_jointly(commands);
         self.turn.timing.join(commands[0].row.unwrap_or(0), joint);
@@ -41,7 +41,7 @@ impl Server {
     /// Neighbours that are calls of the same fast command, unless a setting needs the time of each
     /// call.
     #[inline]
-    fn timed_jointly(&self, commands: &[Parsed]) -> usize {
+    fn timed_jointly(&self, commands: &[ParsedCommand]) -> usize {
         let Some(row) = commands[0].row else {
             return 1;
         };

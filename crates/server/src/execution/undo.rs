@@ -21,9 +21,9 @@ use russet_resp::Args;
 use russet_types::TimeSeries;
 
 /// A key's previous state: payload, expiry, bits of its last use. `None`: it did not exist.
-type Before = Option<(Vec<u8>, Option<i64>, u32)>;
+type PreviousState = Option<(Vec<u8>, Option<i64>, u32)>;
 
-type Keys = HashMap<Box<[u8]>, Before, ahash::RandomState>;
+type Keys = HashMap<Box<[u8]>, PreviousState, ahash::RandomState>;
 
 /// See the module.
 #[derive(Default)]

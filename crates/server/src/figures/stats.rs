@@ -98,7 +98,7 @@ pub struct BatchStats {
 
 /// Time over `maxmemory`.
 #[derive(Debug, Default)]
-struct Exceeded {
+struct TimeOverLimit {
     /// Without the current period, milliseconds.
     ms: u64,
     /// When the current period began.
@@ -138,7 +138,7 @@ pub struct Stats {
     pub expired_actively: u64,
     stale_share: f64,
     pub slowest_turn_us: u64,
-    exceeded: Exceeded,
+    exceeded: TimeOverLimit,
     /// Errors by their code.
     pub errors: BTreeMap<Box<[u8]>, u64>,
     /// There are too many codes: new codes are not counted separately.
@@ -155,7 +155,7 @@ pub struct Peak {
 
 impl Stats {
     /// Called by cron with the peak so far.
-    pub fn note_peak(&mut self, bytes: usize, now_s: i64) {
+    pub fn record_peak(&mut self, bytes: usize, now_s: i64) {
         if bytes > self.peak.bytes {
             self.peak = Peak { bytes, at_s: now_s };
         }
@@ -163,7 +163,7 @@ impl Stats {
 
     /// Records whether memory is within `maxmemory`.
     #[inline]
-    pub fn note_memory(&mut self, fits: bool, now_ms: u64) {
+    pub fn record_memory(&mut self, fits: bool, now_ms: u64) {
         if fits && self.exceeded.since_ms.is_none() {
             return;
         }
@@ -183,7 +183,7 @@ impl Stats {
 
     /// Records the share of expired keys among keys with an expiry, called by cron: `volatile` are
     /// left. A running average over about twenty turns of cron, as in Redis.
-    pub fn note_stale(&mut self, volatile: usize) {
+    pub fn record_stale_share(&mut self, volatile: usize) {
         let due = std::mem::take(&mut self.expired_actively) as f64;
         let share = match due + volatile as f64 {
             0.0 => 0.0,
@@ -192,7 +192,7 @@ impl Stats {
         self.stale_share = share * 0.05 + self.stale_share * 0.95;
     }
 
-    /// See [`Stats::note_stale`]; percent.
+    /// See [`Stats::record_stale_share`]; percent.
     pub fn stale_percent(&self) -> f64 {
         self.stale_share * 100.0
     }
@@ -276,12 +276,12 @@ mod tests {
             expired_actively: 1000,
             ..Stats::default()
         };
-        stats.note_stale(0);
+        stats.record_stale_share(0);
         assert_eq!(format!("{:.2}", stats.stale_percent()), "5.00");
-        stats.note_stale(100);
+        stats.record_stale_share(100);
         assert_eq!(format!("{:.2}", stats.stale_percent()), "4.75");
         stats.expired_actively = 10;
-        stats.note_stale(90);
+        stats.record_stale_share(90);
         assert_eq!(format!("{:.2}", stats.stale_percent()), "5.01");
     }
 }

@@ -1,6 +1,6 @@
 //! Closes the clients that exceed `maxmemory-clients` (`parts::memory::client_memory`).
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::state::world::Engine;
 use russet_keyspace::ClientId;
 
@@ -40,7 +40,7 @@ impl Engine {
             let session = server.clients.get(id);
             let bytes = session.map_or(0, |session| session.client.buffers.counted.limited);
             let detail = format!("it held {bytes} bytes, {name}");
-            let ending = Ending::new(EndReason::ClientMemory, detail);
+            let ending = Disconnection::new(EndReason::ClientMemory, detail);
             if server.kill_client(&mut self.keyspace, id, ending) {
                 server.stats.clients.evicted_clients += 1;
             }

@@ -2,7 +2,7 @@
 //! (`parts::memory::defrag` has the schedule).
 
 use crate::clients::table::Clients;
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::memory::defrag::walk::{WalkStage, Work};
 use crate::parts::messages::Messages;
 use crate::state::Server;
@@ -22,7 +22,7 @@ impl Server {
         let defrag = &mut self.memory.defrag;
         if self.config.activedefrag {
             let now_ms = self.identity.started.elapsed().as_millis() as u64;
-            defrag.look_while_loading(&self.config, now_ms);
+            defrag.check_while_loading(&self.config, now_ms);
         }
         if let Some(ticks) = defrag.due_while_loading(&self.cycles) {
             self.defrag_slice(keyspace, ticks);
@@ -97,7 +97,7 @@ fn move_channels(
 
 /// A step; `false`: everything has been offered.
 fn defrag_step(
-    scripting: &mut Scripting,
+    scripting: &mut ScriptState,
     messages: &mut Messages,
     clients: &mut Clients,
     keyspace: &mut Keyspace,

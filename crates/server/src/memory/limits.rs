@@ -7,7 +7,7 @@
 //! `parts::memory::client_memory`.
 
 use crate::clients::client::ClientFlags;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::figures::stats::Stats;
@@ -94,7 +94,7 @@ impl Server {
             if idle_s > HELD_MAX_S && self.memory.clients.holds(&session) {
                 let detail =
                     format!("{idle_s} s without taking its replies, and clients hold much");
-                let ending = Ending::new(EndReason::ClientMemory, detail);
+                let ending = Disconnection::new(EndReason::ClientMemory, detail);
                 self.turn.close_soon(&mut session, ending);
                 self.stats.clients.evicted_clients += 1;
                 self.clients.put_back(session);
@@ -110,13 +110,13 @@ impl Server {
                 );
                 let detail = format!("{idle_s} s without a command, timeout {timeout}");
                 self.turn
-                    .close_soon(&mut session, Ending::new(EndReason::Idle, detail));
+                    .close_soon(&mut session, Disconnection::new(EndReason::Idle, detail));
             } else {
                 self.enforce_output_limit(&mut session);
                 session.client.buffers.reply_peak = session.reply.pending_len();
                 if idle_s >= 2 {
                     session.input.shrink();
-                    session.note_query_buffer();
+                    session.update_query_buffer();
                 }
                 self.memory.clients.count(&mut session);
             }

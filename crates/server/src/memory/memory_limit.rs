@@ -41,10 +41,10 @@ impl Server {
         }
         // While clients are paused the keyspace stands still.
         if !self.lacks_room(keyspace, running) || self.gates.pause().is_some() {
-            self.stats.note_memory(true, self.now.mono_ms);
+            self.stats.record_memory(true, self.now.mono_ms);
             return true;
         }
-        let evicting = Evicting {
+        let evicting = EvictionRun {
             limit: self.eviction_bound(),
             config: &self.config,
             cycles: &self.cycles,
@@ -54,7 +54,7 @@ impl Server {
         let evicted = evicting.run(keyspace);
         self.turn.evicting = evicted == EvictionOutcome::InPart;
         self.stats
-            .note_memory(evicted == EvictionOutcome::Fits, self.now.mono_ms);
+            .record_memory(evicted == EvictionOutcome::Fits, self.now.mono_ms);
         evicted != EvictionOutcome::Everything
     }
 
@@ -80,7 +80,7 @@ impl Server {
 
     /// Each turn: measures the owners that are O(1), so that freed memory does not count any more.
     #[inline]
-    pub fn look_at_not_counted(&mut self, keyspace: &Keyspace) {
+    pub fn measure_not_counted(&mut self, keyspace: &Keyspace) {
         if self.memory.limit.maxmemory() > 0 {
             if !self.connections.io_threads.is_empty() {
                 // I/O threads free what the loop has written: the commands of this turn compare
@@ -137,7 +137,7 @@ impl Server {
 }
 
 /// An eviction, which borrows the parts of the server that it needs.
-struct Evicting<'a> {
+struct EvictionRun<'a> {
     /// Used bytes at which the eviction ends.
     limit: usize,
     config: &'a Config,
@@ -147,7 +147,7 @@ struct Evicting<'a> {
     is_continued: bool,
 }
 
-impl Evicting<'_> {
+impl EvictionRun<'_> {
     /// Evicts within the time limit, if the policy allows; the rest continues between turns.
     /// Commands that come meanwhile evict a few keys each, so that writers cannot outrun eviction.
     fn run(self, keyspace: &mut Keyspace) -> EvictionOutcome {

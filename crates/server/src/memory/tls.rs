@@ -1,11 +1,11 @@
 //! TLS for clients and links: new materials, overdue handshakes. `parts::clients::tls` keeps the
 //! materials and the handshakes.
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::figures::stats::Stats;
-use crate::parts::clients::tls::Logged;
+use crate::parts::clients::tls::TlsSetupError;
 use crate::parts::run::turn::Turn;
 use crate::state::Connections;
 use crate::state::Server;
@@ -25,7 +25,11 @@ impl Server {
 
 impl Connections {
     /// Applies the current configuration, or leaves everything as it was.
-    pub(crate) fn configure_tls(&mut self, config: &Config, now: &Now) -> Result<(), Logged> {
+    pub(crate) fn configure_tls(
+        &mut self,
+        config: &Config,
+        now: &Now,
+    ) -> Result<(), TlsSetupError> {
         let connections = self;
         connections.tls.configure(config, now.mono_ms)?;
         // Links to other servers have the old materials.
@@ -59,7 +63,7 @@ impl Connections {
             if let Some(mut session) = clients.take(id) {
                 self.log_failed_handshake(stats, now, &session, "the handshake took too long");
                 let detail = "the handshake took too long";
-                turn.close_soon(&mut session, Ending::new(EndReason::Refused, detail));
+                turn.close_soon(&mut session, Disconnection::new(EndReason::Refused, detail));
                 clients.put_back(session);
             }
         }

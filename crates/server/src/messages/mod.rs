@@ -11,7 +11,7 @@
 //! replies, longer messages are shared. Only the outbox writes into the reply of the client whose
 //! command runs: the client's messages follow the command's reply. Events come from the journal,
 //! after each command; tracking reads the same journal:
-//! `server::parts::messages::tracking::Tracking` returns the invalidations, and
+//! `server::parts::messages::tracking::TrackingTable` returns the invalidations, and
 //! `server/messages/tracking.rs` delivers them. BCAST clients are notified once a turn, before
 //! replies leave. A receiver's pending messages count as its memory and against its output limit at
 //! once.

@@ -7,7 +7,7 @@
 //! must also be permitted to run each command.
 
 use crate::clients::client::ClientFlags;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::execution::applier::Applier;
 use crate::execution::dispatch::error_for_log;
@@ -80,12 +80,14 @@ impl Engine {
             return;
         };
         match result {
-            Ok(()) => driver.note_applied(link, bytes),
+            Ok(()) => driver.count_applied(link, bytes),
             Err(error) => {
                 let error = String::from_utf8_lossy(&error).into_owned();
                 driver.failures.push((link, error.clone()));
                 session.client.flags |= ClientFlags::CLOSE_ASAP;
-                session.client.ends_by(Ending::new(EndReason::Slots, error));
+                session
+                    .client
+                    .ends_by(Disconnection::new(EndReason::Slots, error));
             }
         }
     }

@@ -261,7 +261,7 @@ impl Call<'_> {
         if given.len() != secret.len() || differences != 0 || !is_link {
             let refused = (self.context(), self.args.at(0), INTERNAL_USER);
             let args = self.args;
-            self.world().note_failed_login(refused, Some(args));
+            self.world().log_failed_login(refused, Some(args));
             return Err(CommandError::Text(WRONG_SECRET));
         }
         let client = &mut *self.client;

@@ -10,9 +10,9 @@
 //! Elsewhere: `russet_cluster::migration` decides when an export begins and ends,
 //! `migration::applied` passes effects on, `links` writes.
 
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::migration::{Export, ExportStage};
-use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, TargetKind};
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_cluster::migration::{MigrationProtocol, Name};
@@ -88,7 +88,7 @@ impl Engine {
         let Some(export) = self.export(job) else {
             return;
         };
-        let what = What::Slots {
+        let what = TargetKind::Slots {
             slots: export.slots.clone(),
             feed: export.feed.clone(),
         };
@@ -153,7 +153,7 @@ impl Engine {
 }
 
 /// Libraries of functions, as Redis's targets take them.
-fn functions(config: &Config, scripting: &Scripting) -> Vec<u8> {
+fn functions(config: &Config, scripting: &ScriptState) -> Vec<u8> {
     let compress = config.rdbcompression.of_strings();
     let mut writer = RdbWriter::new(VERSION_MIGRATE, compress);
     for library in scripting.libraries.iter() {

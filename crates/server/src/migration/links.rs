@@ -14,7 +14,7 @@ use crate::clients::batch::RequestsEnd;
 use crate::clients::client::ClientFlags;
 use crate::clients::ending::EndReason;
 use crate::clients::session::Session;
-use crate::parts::migration::{Dialled, MigrationDriver, MigrationLinkStage};
+use crate::parts::migration::{MigrationDriver, MigrationLinkStage, OutgoingLink};
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_base::clock;
@@ -63,7 +63,7 @@ impl Allowance {
 const BEHIND: usize = 1 << 20;
 
 /// How a step on a link went.
-enum Stepped {
+enum StepOutcome {
     /// More may follow at once.
     More,
     /// Not before the link has an event.
@@ -71,7 +71,7 @@ enum Stepped {
 }
 
 /// Reads a link's bytes, up to its limit of input. `true`: there may be more.
-fn read(link: &mut Dialled, bytes: &mut [u8], held_max: usize) -> bool {
+fn read(link: &mut OutgoingLink, bytes: &mut [u8], held_max: usize) -> bool {
     let MigrationLinkStage::Open(stream) = &mut link.stage else {
         return false;
     };
@@ -265,9 +265,9 @@ impl Engine {
         let held_max = held_max(&self.server.config);
         let driver = self.server.migrations.as_mut();
         let may_have_more = driver.is_some_and(|driver| driver.read(number, held_max));
-        let mut stepped = Stepped::More;
+        let mut stepped = StepOutcome::More;
         let mut left = self.allowance(number);
-        while matches!(stepped, Stepped::More) && !left.is_used_up() {
+        while matches!(stepped, StepOutcome::More) && !left.is_used_up() {
             stepped = self.run_slot_link(number, &mut left);
         }
         let Some(driver) = &mut self.server.migrations else {
@@ -276,7 +276,7 @@ impl Engine {
         let Some(link) = driver.links.get_mut(number) else {
             return;
         };
-        if matches!(stepped, Stepped::More) || may_have_more {
+        if matches!(stepped, StepOutcome::More) || may_have_more {
             driver.links.unread.push(number);
         } else if link.is_over {
             self.server.lose_slot_link(&mut self.keyspace, number, None);
@@ -299,19 +299,19 @@ impl Engine {
     }
 
     /// Handles a link's input, as far as the machine expects it now.
-    fn run_slot_link(&mut self, number: u64, left: &mut Allowance) -> Stepped {
+    fn run_slot_link(&mut self, number: u64, left: &mut Allowance) -> StepOutcome {
         let link = MigrationLink::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         match driver.machine.expects(link) {
-            None | Some(InputKind::Hold) => Stepped::Wait,
+            None | Some(InputKind::Hold) => StepOutcome::Wait,
             Some(InputKind::Replies) => self.take_reply(number),
             Some(InputKind::Commands | InputKind::Snapshot) => self.run_commands_of(number, left),
         }
     }
 
-    fn take_reply(&mut self, number: u64) -> Stepped {
+    fn take_reply(&mut self, number: u64) -> StepOutcome {
         let link = MigrationLink::Dialled(number);
         let Engine {
             keyspace, server, ..
@@ -321,13 +321,13 @@ impl Engine {
             .as_mut()
             .and_then(|d| d.links.get_mut(number))
         else {
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         let Some(end) = memchr::memchr(b'\n', dialled.input.waiting()) else {
             if dialled.input.len() > LINE_MAX {
                 server.lose_slot_link(keyspace, number, None);
             }
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         let line = dialled.input.waiting()[..=end].to_vec();
         dialled.input.use_up(end + 1);
@@ -346,19 +346,19 @@ impl Engine {
                 None
             }
         };
-        Stepped::More
+        StepOutcome::More
     }
 
-    fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> Stepped {
+    fn run_commands_of(&mut self, number: u64, left: &mut Allowance) -> StepOutcome {
         let link = MigrationLink::Dialled(number);
         let Some(driver) = &mut self.server.migrations else {
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         let Some(dialled) = driver.links.get_mut(number) else {
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         let Some(mut session) = dialled.session.take() else {
-            return Stepped::Wait;
+            return StepOutcome::Wait;
         };
         let mut inbox = std::mem::take(&mut dialled.input);
         let mut batch = std::mem::take(&mut driver.links.batch);
@@ -376,14 +376,14 @@ impl Engine {
                 }
                 RequestsEnd::Incomplete(_) => {
                     lacks_bytes = true;
-                    break Stepped::Wait;
+                    break StepOutcome::Wait;
                 }
                 RequestsEnd::Error => {
                     let why = "ERR not a command".to_owned();
                     if let Some(driver) = &mut self.server.migrations {
                         driver.failures.push((link, why));
                     }
-                    break Stepped::Wait;
+                    break StepOutcome::Wait;
                 }
             }
             let from = taken;
@@ -429,7 +429,7 @@ impl Engine {
         (row, args, hashes): (Option<usize>, Args<'_>, &[KeyHash]),
         bytes: usize,
         left: &mut Allowance,
-    ) -> Option<Stepped> {
+    ) -> Option<StepOutcome> {
         if let Some(driver) = &mut self.server.migrations {
             driver.serving = Some(link);
         }
@@ -446,9 +446,9 @@ impl Engine {
         });
         let is_ended = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         if !expects.is_some_and(InputKind::are_commands) || is_ended {
-            return Some(Stepped::Wait);
+            return Some(StepOutcome::Wait);
         }
-        left.is_used_up().then_some(Stepped::More)
+        left.is_used_up().then_some(StepOutcome::More)
     }
 }
 
@@ -461,7 +461,7 @@ impl MigrationDriver {
         match ConnectAttempt::begin(to, wake) {
             Ok(connecting) => {
                 let stage = MigrationLinkStage::Connecting(Box::new(connecting));
-                self.links.add(Dialled::new(number, stage));
+                self.links.add(OutgoingLink::new(number, stage));
                 self.links.unread.push(number);
             }
             Err(error) => self.failures.push((link, system_text(&error))),

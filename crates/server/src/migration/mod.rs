@@ -222,7 +222,7 @@ impl Server {
     }
 
     /// Keys of a database, or all, were deleted.
-    pub fn note_flush(&mut self) {
+    pub fn record_flush(&mut self) {
         if let Some(driver) = &mut self.migrations {
             driver.was_flushed = true;
         }

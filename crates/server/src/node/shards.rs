@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use super::ServerNode;
-use crate::cluster::{Begun, ClusterHost};
+use crate::cluster::{ClusterHost, NodeStart};
 use crate::parts::cluster::BrokenRule;
 use crate::state::call::CommandTable;
 use crate::state::world::Engine;
@@ -46,7 +46,7 @@ impl ServerNode {
         else {
             return Err(format!("refused: {options:?}"));
         };
-        let begun = Begun::by_hand(&run.config, seed).map_err(|error| error.to_string())?;
+        let begun = NodeStart::by_hand(&run.config, seed).map_err(|error| error.to_string())?;
         let none = |_: &str, _| Err(io::ErrorKind::ConnectionRefused.into());
         let mut node = ServerNode::start_with(table, options, unix_us, none, |engine| {
             engine.server.connections.dialler = None;

@@ -52,7 +52,7 @@ impl Server {
     /// gates' interest. Called by cron, and when a line finds no room.
     pub(crate) fn watch_audit(&mut self) {
         let blocks = self.config.audit_on_full == AuditOnFull::Block;
-        let is_stuck = blocks && self.diagnostics.audit.is_stuck();
+        let is_stuck = blocks && self.diagnostics.audit.check_stuck();
         if is_stuck != self.gates.refuses_audited {
             self.gates.refuses_audited = is_stuck;
             self.update_interest();

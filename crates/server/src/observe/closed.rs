@@ -1,6 +1,6 @@
 //! Connections that end: a line in the log at verbose, a record for CLIENT CLOSED, a count.
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::observe::client_line::client_line;
 use crate::parts::observe::closed::ClosedClient;
@@ -20,11 +20,11 @@ fn cut(text: &str) -> Box<str> {
 
 impl Server {
     /// A connection ends. Without a recorded reason, the peer has closed it.
-    pub(crate) fn note_closed(&mut self, session: &mut Session) {
+    pub(crate) fn record_closed(&mut self, session: &mut Session) {
         let client = &mut session.client;
         let ending = match client.ending.take() {
             Some(ending) => *ending,
-            None => Ending::from(EndReason::Peer),
+            None => Disconnection::from(EndReason::Peer),
         };
         tracing::debug!(
             "Client closed ({}): {}",

@@ -3,20 +3,20 @@
 use crate::clients::client::Client;
 use crate::figures::stats::Stats;
 use crate::parts::observe::Diagnostics;
-use crate::parts::observe::command_log::{LogKind, Logged};
+use crate::parts::observe::command_log::{LogKind, LoggedCommand};
 use crate::state::call::{CommandTable, Handler};
 use russet_command::Flags;
 use russet_config::Config;
 use russet_resp::Args;
 
-impl<'a> Logged<'a, Handler> {
+impl<'a> LoggedCommand<'a, Handler> {
     /// The command of the row `id`.
     pub fn of(
         table: &'a CommandTable,
         client: &'a Client,
         (id, args): (usize, Args<'a>),
-    ) -> Logged<'a, Handler> {
-        Logged {
+    ) -> LoggedCommand<'a, Handler> {
+        LoggedCommand {
             client,
             table,
             row: table.row(id),
@@ -29,9 +29,9 @@ impl Diagnostics {
     /// Reports a command that took so many microseconds, over the threshold. `at`: the settings,
     /// and Unix seconds.
     #[cold]
-    pub(crate) fn note_slow(
+    pub(crate) fn record_slow(
         &mut self,
-        ran: &Logged<'_, Handler>,
+        ran: &LoggedCommand<'_, Handler>,
         micros: u64,
         at: (&Config, i64),
         stats: &mut Stats,

@@ -17,7 +17,7 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use kept::Kept;
+use kept::CrashBuffer;
 
 use crate::clients::client::Client;
 use crate::process::log;
@@ -39,7 +39,7 @@ static ADDRESS_LOW: AtomicU64 = AtomicU64::new(0);
 static PORT: AtomicU32 = AtomicU32::new(0);
 
 /// INFO's default sections.
-static INFO: Kept = Kept::new();
+static INFO: CrashBuffer = CrashBuffer::new();
 
 static REPORTING: AtomicBool = AtomicBool::new(false);
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
@@ -70,14 +70,14 @@ pub fn catch_signals(on: bool) {
     }
 }
 
-/// The names of the rows for [`note_command`]. Only the first call counts.
+/// The names of the rows for [`enter_command`]. Only the first call counts.
 pub(crate) fn set_command_names(names: impl Iterator<Item = &'static str>) {
     COMMAND_NAMES.get_or_init(|| names.collect());
 }
 
-/// Records the running command; returns the outer command, for [`note_back`].
+/// Records the running command; returns the outer command, for [`leave_command`].
 #[inline]
-pub(crate) fn note_command(row: usize) -> u32 {
+pub(crate) fn enter_command(row: usize) -> u32 {
     let outer = COMMAND.load(Relaxed);
     COMMAND.store(row as u32 + 1, Relaxed);
     outer
@@ -126,12 +126,12 @@ pub fn name_of(frame: usize) -> String {
 
 /// The command has ended, and the outer one continues.
 #[inline]
-pub(crate) fn note_back(outer: u32) {
+pub(crate) fn leave_command(outer: u32) {
     COMMAND.store(outer, Relaxed);
 }
 
 #[inline]
-pub(crate) fn note_client(client: &Client) {
+pub(crate) fn record_client(client: &Client) {
     CLIENT.store(client.id.0, Relaxed);
     let (bits, port) = match &client.identity.peer {
         Address::Tcp(address) => {
@@ -349,7 +349,7 @@ mod tests {
     use russet_keyspace::ClientId;
 
     fn address_of(peer: Address) -> String {
-        note_client(&Client::new(ClientId(7), peer.clone(), peer, -1, 0));
+        record_client(&Client::new(ClientId(7), peer.clone(), peer, -1, 0));
         let mut line = FixedText::new();
         write_address(&mut line).unwrap();
         String::from_utf8(line.as_bytes().to_vec()).unwrap()

@@ -9,7 +9,7 @@
 //! Cost: O(replicas + consumers + users with budgets + clients), of 900 rows of history, and some
 //! readings of `/proc`; at a node of a cluster O(nodes * replicas).
 
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::memory::Memory;
 use crate::parts::observe::Diagnostics;
 use crate::parts::persist::Persist;
@@ -216,7 +216,7 @@ fn some<T: Display>(names: impl Iterator<Item = T>) -> Option<String> {
 }
 
 /// A script that holds others up.
-pub fn script(scripting: &Scripting, cycles: &Cycles, to: &mut Vec<Finding>) {
+pub fn script(scripting: &ScriptState, cycles: &Cycles, to: &mut Vec<Finding>) {
     let Some(script) = scripting.running.as_ref().filter(|its| its.is_slow) else {
         return;
     };

@@ -46,7 +46,7 @@ pub(crate) fn turn_ends() {
 
 /// Notes the first key of a command that is about to run.
 #[cold]
-pub(crate) fn note_key(row: &Row, id: usize, args: Args<'_>, origin: Origin) {
+pub(crate) fn record_key(row: &Row, id: usize, args: Args<'_>, origin: Origin) {
     let key = row
         .first_key(args)
         .map_or(0, |key| key.len() as u64 + 1)

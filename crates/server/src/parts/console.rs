@@ -18,7 +18,7 @@ use russet_base::glob;
 use russet_console::calls::{CommandCall, Login, Monitor};
 use russet_console::events::Messages;
 use russet_console::history::History;
-use russet_console::pack::Packing;
+use russet_console::pack::AnswerCompressor;
 use russet_keyspace::{ClientId, DbIndex};
 use russet_net::Address;
 use russet_replication::ReplOffset;
@@ -47,7 +47,7 @@ pub struct Console {
     pub packed: u32,
     pub sessions: Sessions,
     /// The session whose command runs now.
-    pub running: Option<Running>,
+    pub running: Option<RunningSession>,
     /// The streams that show commands, with their filters.
     pub taps: Vec<Tap>,
     /// Figures over time, while the console has a port.
@@ -55,7 +55,7 @@ pub struct Console {
     /// When the next row of a second is due, monotonic milliseconds.
     pub sample_due_ms: u64,
     /// Counters at the last row, and the durations of turns.
-    pub counted: Counted,
+    pub counted: CounterSample,
     pub turns: Option<Histogram>,
     /// An offset of the log that was not on disk when it was seen, and when that was.
     pub unsynced: Option<(ReplOffset, u64)>,
@@ -87,7 +87,7 @@ impl Console {
 /// A session whose command runs: it is not in the table of clients meanwhile. Other calls of the
 /// session use this entry if the command is a script that lasts.
 #[derive(Clone)]
-pub struct Running {
+pub struct RunningSession {
     pub client: ClientId,
     pub user: UserId,
     pub flags: ClientFlags,
@@ -97,9 +97,9 @@ pub struct Running {
     pub is_locked: bool,
 }
 
-impl Running {
-    pub fn of(client: &Client) -> Running {
-        Running {
+impl RunningSession {
+    pub fn of(client: &Client) -> RunningSession {
+        RunningSession {
             client: client.id,
             user: client.user,
             flags: client.flags,
@@ -112,7 +112,7 @@ impl Running {
 
 /// Counters whose growth a row shows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counted {
+pub struct CounterSample {
     pub at_ms: u64,
     pub commands: u64,
     pub net_in: u64,
@@ -143,7 +143,7 @@ pub enum Task {
     /// Commands are being run.
     Run(Box<Job>),
     /// The answer is being compressed.
-    Pack(Box<Packing>),
+    Pack(Box<AnswerCompressor>),
     /// Events are sent until either side closes the connection.
     Stream(Box<Feed>),
     /// The connection is closed when the output is sent.
@@ -199,7 +199,7 @@ pub struct Feed {
 }
 
 /// A session.
-struct Opened {
+struct ConsoleSession {
     /// The hash of the token.
     hash: [u8; 32],
     client: ClientId,
@@ -215,7 +215,7 @@ struct Opened {
 /// All sessions. Each operation is O(sessions), which are few.
 #[derive(Default)]
 pub struct Sessions {
-    all: Vec<Opened>,
+    all: Vec<ConsoleSession>,
 }
 
 fn hash(token: &str) -> [u8; 32] {
@@ -237,7 +237,7 @@ impl Sessions {
             oldest.is_ended = true;
             Some(oldest.client)
         });
-        self.all.push(Opened {
+        self.all.push(ConsoleSession {
             hash: hash(token),
             client,
             user,
@@ -299,7 +299,7 @@ impl Sessions {
     }
 }
 
-impl Opened {
+impl ConsoleSession {
     fn is_over(&self, now_ms: u64) -> bool {
         self.is_ended
             || now_ms.saturating_sub(self.used_ms) >= IDLE_MS

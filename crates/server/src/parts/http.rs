@@ -65,22 +65,22 @@ impl Port {
 
 /// Why the console shows nothing to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum AddressRefusal {
     /// `console-allow` does not have the address.
     Foreign,
     /// The peer is another machine, and there is no TLS.
     Open,
 }
 
-impl Refused {
+impl AddressRefusal {
     /// Connections at a time that are refused in words, of all that the console has.
     pub const CONNECTIONS_MAX: usize = 8;
 
     /// The refusal of a peer with this address.
     pub fn of(self, address: &str) -> Refusal<'_> {
         match self {
-            Refused::Foreign => Refusal::Foreign(address),
-            Refused::Open => Refusal::Open(address),
+            AddressRefusal::Foreign => Refusal::Foreign(address),
+            AddressRefusal::Open => Refusal::Open(address),
         }
     }
 }
@@ -137,7 +137,7 @@ pub struct Connection {
     pub task: Task,
     /// Why the server refuses the connection's only request. The answer waits until the request has
     /// been read, because a browser shows no answer that precedes its request.
-    pub refused: Option<Refused>,
+    pub refused: Option<AddressRefusal>,
     /// The method of the request being answered.
     pub method: Method,
     pub keep_alive: bool,

@@ -96,7 +96,7 @@ impl Server {
         client: ClientId,
     ) -> Result<(), CommandError> {
         if self.persist.aof.state() != AofState::On {
-            self.look_at_session(keyspace);
+            self.check_backup_session(keyspace);
         }
         self.persist.backups.begin_seal(client)?;
         if let Err(why) = self.persist.take_turn(&self.stream, &self.now) {
@@ -108,7 +108,7 @@ impl Server {
 
     /// Cron's check of a session: fails it if the append only file was switched off, and cleans up
     /// a sealed backup whose time is over.
-    pub(crate) fn look_at_session(&mut self, keyspace: &mut Keyspace) {
+    pub(crate) fn check_backup_session(&mut self, keyspace: &mut Keyspace) {
         let session = &mut self.persist.backups.session;
         if session.state == SessionState::Incrementing && self.persist.aof.state() == AofState::Off
         {
@@ -138,7 +138,7 @@ impl Server {
                 if is_busy {
                     return;
                 }
-                session.note_begun(rewrites, &self.now);
+                session.record_begin(rewrites, &self.now);
                 session.switched_on = aof.state() == AofState::Off;
                 let is_off = session.switched_on;
                 // The base is needed now.
@@ -176,7 +176,7 @@ impl Server {
     }
 
     fn fail_session(&mut self, keyspace: &mut Keyspace, why: &str) {
-        (self.persist.backups.session).note_failed(&self.config, why);
+        (self.persist.backups.session).record_failure(&self.config, why);
         self.end_session(keyspace);
     }
 
@@ -225,7 +225,7 @@ impl Server {
     }
 
     /// Advances the backup as far as possible without waiting.
-    pub(super) fn go_on_with_backup(&mut self, keyspace: &mut Keyspace) {
+    pub(super) fn continue_backup(&mut self, keyspace: &mut Keyspace) {
         if self.persist.backups.session.is_waiting() {
             self.advance_session(keyspace);
         }
@@ -247,12 +247,12 @@ impl Server {
     fn end_backup(&mut self, keyspace: &mut Keyspace, ended: Result<PathBuf, String>) {
         if self.persist.backups.seals_session() {
             match &ended {
-                Ok(_) => self.persist.backups.session.note_sealed(&self.now),
-                Err(why) => (self.persist.backups.session).note_failed(&self.config, why),
+                Ok(_) => self.persist.backups.session.record_sealed(&self.now),
+                Err(why) => (self.persist.backups.session).record_failure(&self.config, why),
             }
         }
         let seals_session = self.persist.backups.seals_session();
-        let Some(client) = self.persist.backups.note_end(ended) else {
+        let Some(client) = self.persist.backups.record_end(ended) else {
             return;
         };
         // The client may be gone, or be waiting for something else by now.

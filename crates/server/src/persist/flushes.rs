@@ -17,16 +17,16 @@
 //! is before it there; a replay has the data that the flush deleted.
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::table::Clients;
 use crate::execution::execute::Author;
 use crate::origin::Origin;
 use crate::parts::cluster::ClusterDriver;
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::migration::MigrationDriver;
 use crate::parts::persist::Persist;
 use crate::parts::persist::aof::AofState;
-use crate::parts::persist::loading::Loading;
+use crate::parts::persist::loading::LoadState;
 use crate::parts::replication::Replication;
 use crate::parts::replication::replicas::{Replica, ReplicaState};
 use crate::parts::run::turn::Turn;
@@ -99,13 +99,13 @@ impl Server {
         if origin != Origin::Loading {
             self.persist.aof.flushed_aside_ms = at_ms.or(self.persist.aof.flushed_aside_ms);
         }
-        self.note_aside(keyspace);
+        self.update_aside_limit(keyspace);
         keys
     }
 
     /// The data set aside has changed: adapts the limit above which memory has to be freed.
-    pub fn note_aside(&mut self, keyspace: &Keyspace) {
-        if self.memory.limit.note_aside(keyspace.aside_bytes()) {
+    pub fn update_aside_limit(&mut self, keyspace: &Keyspace) {
+        if self.memory.limit.set_bytes_aside(keyspace.aside_bytes()) {
             self.update_interest();
         }
     }
@@ -117,7 +117,7 @@ impl Server {
             now_ms - self.replication.flush_grace_ms(&self.config),
             now_ms,
         );
-        self.note_aside(keyspace);
+        self.update_aside_limit(keyspace);
     }
 
     // --- undo ---
@@ -179,7 +179,7 @@ impl Server {
         let keys = keyspace.bring_back(taken);
         keyspace.dirty += keys as u64;
         self.bring_indexes_back(keyspace, (found.number, asked.db));
-        self.note_aside(keyspace);
+        self.update_aside_limit(keyspace);
         self.replication
             .drop_replicas_without_undo(&mut self.clients, &mut self.turn);
         tracing::info!("FLUSH UNDO: {keys} keys are back");
@@ -216,7 +216,7 @@ impl Server {
         }
         self.replication
             .settle_undo(&self.scripting, &self.stream, &mut self.persist);
-        self.note_aside(keyspace);
+        self.update_aside_limit(keyspace);
         if keyspace.has_aside() {
             self.flush_grace_changed(keyspace);
             self.free_aside_for_room(keyspace);
@@ -235,7 +235,7 @@ impl Server {
                 "Memory is short: {} that a flush has set aside are freed",
                 russet_base::text::human(bytes as u64)
             );
-            self.note_aside(keyspace);
+            self.update_aside_limit(keyspace);
         }
     }
 
@@ -262,7 +262,7 @@ impl Server {
                 "maxmemory is reached: {} that a flush has set aside are freed",
                 russet_base::text::human(freed as u64)
             );
-            self.note_aside(keyspace);
+            self.update_aside_limit(keyspace);
         }
     }
 
@@ -276,7 +276,7 @@ impl Server {
         self.persist.aof.rewrites.waits_since_ms = None;
         if keyspace.has_aside() && self.persist.aof.state() != AofState::Off {
             keyspace.forget_aside();
-            self.note_aside(keyspace);
+            self.update_aside_limit(keyspace);
             tracing::info!(
                 "The append only file is rewritten: what a flush has set aside is freed"
             );
@@ -300,7 +300,7 @@ impl Server {
     /// Whether a rewrite has to wait for the end of the grace, because a base has no data that is
     /// set aside. A rewrite waits once, for `flush-grace` seconds: flushes that follow each other
     /// do not hold it for ever.
-    pub(super) fn holds_rewrite(&mut self, keyspace: &Keyspace) -> bool {
+    pub(super) fn delay_rewrite_for_grace(&mut self, keyspace: &Keyspace) -> bool {
         let aof = &self.persist.aof;
         let is_needed = aof.state() != AofState::On || aof.is_incomplete();
         let (now_ms, grace_ms) = (
@@ -336,7 +336,7 @@ impl Replication {
             .collect();
         for id in ids {
             let detail = "it does not know FLUSH UNDO, and needs a full copy";
-            turn.close_by_id(clients, id, Ending::new(EndReason::Link, detail));
+            turn.close_by_id(clients, id, Disconnection::new(EndReason::Link, detail));
         }
     }
 
@@ -350,7 +350,7 @@ impl Replication {
         );
         upstream.core.diverged = true;
         client.flags |= ClientFlags::CLOSE_ASAP;
-        client.ends_by(Ending::new(
+        client.ends_by(Disconnection::new(
             EndReason::Link,
             "an undone flush needs a full copy",
         ));
@@ -374,20 +374,20 @@ impl Replication {
     }
 
     /// The last undo in the stream is before this position.
-    pub(crate) fn note_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
+    pub(crate) fn record_undone(&mut self, persist: &mut Persist, at: Option<ReplOffset>) {
         self.undone_at = at;
-        persist.aof.note_undone(at);
+        persist.aof.record_undone(at);
     }
 
     /// Notes the position of an undo, once the stream has it.
     pub(crate) fn settle_undo(
         &mut self,
-        scripting: &Scripting,
+        scripting: &ScriptState,
         stream: &Stream,
         persist: &mut Persist,
     ) {
         if !scripting.is_running() && std::mem::take(&mut self.undone_now) {
-            self.note_undone(persist, Some(stream.offset()));
+            self.record_undone(persist, Some(stream.offset()));
         }
     }
 }
@@ -412,16 +412,16 @@ fn migrates_slots(migrations: Option<&MigrationDriver>, cluster: Option<&Cluster
 
 /// Records in the log which flushes are no longer set aside. Only between units, so that the
 /// log has all flushes so far.
-fn record_freed(persist: &mut Persist, scripting: &Scripting, keyspace: &mut Keyspace) {
+fn record_freed(persist: &mut Persist, scripting: &ScriptState, keyspace: &mut Keyspace) {
     if is_in_unit(scripting, keyspace) {
         return;
     }
     if let Some(kept) = keyspace.take_kept_flushes() {
-        persist.aof.note_aside(AsideLine::Kept(kept));
+        persist.aof.record_aside_line(AsideLine::Kept(kept));
     }
 }
 
-impl Loading {
+impl LoadState {
     /// The replay of the log has come to lines about flushes that were set aside.
     pub(crate) fn replay_aside(&mut self, keyspace: &mut Keyspace, lines: AsideLines) {
         if let Some(kept) = lines.kept {

@@ -83,7 +83,7 @@ impl Engine {
         let progress = loader.step(keyspace, server, bytes)?;
         let loaded = loader.done().saturating_sub(done);
         let loading = &mut server.persist.loading;
-        loading.note_slice(&server.config, started, loaded);
+        loading.delay_next_slice(&server.config, started, loaded);
         match progress {
             Progress::More => *place = Some(loader),
             Progress::Done => {
@@ -99,7 +99,7 @@ impl Engine {
 impl Stats {
     /// A command of the file being loaded has failed, although it succeeded when it was written.
     #[cold]
-    pub(crate) fn note_load_error(&mut self, error: &[u8], name: &str) {
+    pub(crate) fn log_load_error(&mut self, error: &[u8], name: &str) {
         self.unexpected_error_replies += 1;
         tracing::warn!(
             "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' \

@@ -9,7 +9,7 @@
 //!
 //! Cost: O(bytes of the file). A primary's snapshot is loaded by `server::replication::load`.
 
-use crate::parts::run::debug::Debugging;
+use crate::parts::run::debug::DebugSwitches;
 use russet_config::Config;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Server {
         file.load
             .load_functions(&mut self.scripting.libraries, &self.config)?;
         self.restore_indexes(keyspace, file.load.take_search()?);
-        self.persist.loading.note_loaded(file.load.figures());
+        self.persist.loading.record_loaded(file.load.figures());
         Ok(())
     }
 
@@ -137,8 +137,8 @@ impl Load for RdbLoader {
     ) -> Result<Progress, LoadFailed> {
         let stepped = self.file.step(keyspace, bytes);
         let loading = &mut server.persist.loading;
-        loading.note_bytes(self.file.offset());
-        loading.note_figures(self.file.load.figures());
+        loading.record_loaded_bytes(self.file.offset());
+        loading.record_rdb_figures(self.file.load.figures());
         match stepped {
             Ok(None) => Ok(Progress::More),
             Ok(Some(_)) => Ok(Progress::Done),
@@ -158,7 +158,10 @@ impl Load for RdbLoader {
         let search = self.file.load.take_search();
         let search = search.map_err(|error| log_fatal(&self.path, &error))?;
         server.restore_indexes(keyspace, search);
-        server.persist.loading.note_loaded(self.file.load.figures());
+        server
+            .persist
+            .loading
+            .record_loaded(self.file.load.figures());
         if let Some(position) = self.file.load.figures().position() {
             server.stream.resume(position);
             server
@@ -239,7 +242,7 @@ fn log_fatal(path: &Path, error: &LoadError) -> LoadFailed {
 }
 
 /// How files are loaded.
-pub(crate) fn load_options(config: &Config, debug: &Debugging) -> LoadOptions {
+pub(crate) fn load_options(config: &Config, debug: &DebugSwitches) -> LoadOptions {
     LoadOptions {
         read: read_options(config, debug.skips_checksums),
         merges: false,

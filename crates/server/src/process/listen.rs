@@ -39,7 +39,7 @@ pub fn open_all(config: &Config) -> Result<Vec<Listener>, OpenError> {
     ] {
         let opened = resolve_all(&wanted(config, transport))
             .and_then(|resolved| bind_each(config, &resolved));
-        listeners.extend(opened.map_err(|Logged| error(port))?);
+        listeners.extend(opened.map_err(|LoggedError| error(port))?);
     }
     if !config.unixsocket.is_empty() {
         let mode = (config.unixsocketperm != 0).then_some(config.unixsocketperm);
@@ -105,14 +105,14 @@ pub enum OpenError {
 
 /// A failure whose reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Logged;
+pub struct LoggedError;
 
 /// Replaces the TCP sockets in `listeners` by the sockets that `config` asks for; all or none.
 ///
 /// Sockets that are still wanted stay open, with the clients in their queues. A socket that
 /// conflicts with a new socket (all addresses against a single address) is closed first, and
 /// reopened if the new socket fails.
-pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+pub fn reopen_tcp(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), LoggedError> {
     let wanted = resolve_all(&all_wanted(config))?;
     let mut new = Vec::new();
     for (want, address) in &wanted {
@@ -144,7 +144,7 @@ fn reopen_over_old(
     config: &Config,
     listeners: &mut Vec<Listener>,
     wanted: &[(WantedSocket, SocketAddr)],
-) -> Result<(), Logged> {
+) -> Result<(), LoggedError> {
     let old: Vec<_> = listeners.iter().filter_map(Listener::place).collect();
     listeners.retain(Listener::is_unix);
     let opened = bind_each(config, wanted);
@@ -153,7 +153,7 @@ fn reopen_over_old(
             listeners.extend(new);
             Ok(())
         }
-        Err(Logged) => {
+        Err(LoggedError) => {
             for (address, transport) in old {
                 match bind_tcp(address, transport, backlog(config), settings(config)) {
                     Ok(listener) => listeners.push(listener),
@@ -162,13 +162,13 @@ fn reopen_over_old(
                     }
                 }
             }
-            Err(Logged)
+            Err(LoggedError)
         }
     }
 }
 
 /// Replaces the sockets for scrapes by the sockets that `config` asks for; all or none.
-pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+pub fn reopen_metrics(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), LoggedError> {
     reopen_tcp(&for_metrics(config), listeners)
 }
 
@@ -182,7 +182,7 @@ fn for_metrics(config: &Config) -> Config {
 }
 
 /// Replaces the sockets of the console by the sockets that `config` asks for; all or none.
-pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), Logged> {
+pub fn reopen_console(config: &Config, listeners: &mut Vec<Listener>) -> Result<(), LoggedError> {
     reopen_tcp(&for_console(config), listeners)
 }
 
@@ -201,7 +201,7 @@ fn for_console(config: &Config) -> Config {
 }
 
 /// Opens the sockets of the cluster's bus, at the addresses of `bind`. Errors are logged.
-pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, Logged> {
+pub fn open_bus(config: &Config, port: u16) -> Result<Vec<Listener>, LoggedError> {
     bind_each(config, &resolve_all(&all_wanted(&for_bus(config, port)))?)
 }
 
@@ -298,7 +298,7 @@ fn unix_faults(config: &Config) -> Vec<String> {
 fn bind_each(
     config: &Config,
     wanted: &[(WantedSocket, SocketAddr)],
-) -> Result<Vec<Listener>, Logged> {
+) -> Result<Vec<Listener>, LoggedError> {
     let mut listeners = Vec::new();
     for (want, address) in wanted {
         match bind_tcp(*address, want.transport, backlog(config), settings(config)) {
@@ -314,7 +314,7 @@ fn bind_each(
 
 /// Resolves the addresses. A name that does not resolve is an error even with `-`, which only
 /// permits an address that this machine does not have now.
-fn resolve_all(wanted: &[WantedSocket]) -> Result<Vec<(WantedSocket, SocketAddr)>, Logged> {
+fn resolve_all(wanted: &[WantedSocket]) -> Result<Vec<(WantedSocket, SocketAddr)>, LoggedError> {
     let mut resolved: Vec<(WantedSocket, SocketAddr)> = Vec::new();
     for want in wanted {
         match want.resolve() {
@@ -408,7 +408,7 @@ impl WantedSocket {
         no_family.contains(&code) || self.optional && code == libc::EADDRNOTAVAIL
     }
 
-    fn warn(&self, why: &str) -> Logged {
+    fn warn(&self, why: &str) -> LoggedError {
         let WantedSocket { name, port, .. } = self;
         let kind = match self.transport {
             Transport::Plain => "TCP",
@@ -417,7 +417,7 @@ impl WantedSocket {
         tracing::warn!(
             "Warning: Could not create server {kind} listening socket {name}:{port}: {why}"
         );
-        Logged
+        LoggedError
     }
 }
 

@@ -511,13 +511,13 @@ mod tests {
 
     impl IntoWriter for Arc<Mutex<Vec<u8>>> {
         fn into_writer(self) -> impl for<'a> MakeWriter<'a> + 'static {
-            move || Shared(Arc::clone(&self))
+            move || SharedWriter(Arc::clone(&self))
         }
     }
 
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    struct SharedWriter(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Shared {
+    impl Write for SharedWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }

@@ -9,7 +9,7 @@
 
 use crate::clients::blocked::Until;
 use crate::clients::client::{Client, ClientFlags};
-use crate::parts::replication::changes::{Reader, Waiting};
+use crate::parts::replication::changes::{Reader, WaitingReader};
 use crate::parts::replication::past::{PIECE_BYTES, Past, SLICE_BYTES};
 use crate::parts::users::Acl;
 use crate::state::Server;
@@ -29,7 +29,7 @@ const SCAN_BYTES_MAX: u64 = 64 << 20;
 const ANSWER_BYTES: usize = 1 << 20;
 
 /// The filters and limits of a reader.
-pub struct Wanted<'a> {
+pub struct ChangeFilter<'a> {
     /// A change is wanted if any of its keys begins with any of these prefixes; empty: any change.
     pub prefixes: Vec<&'a [u8]>,
     pub db: Option<DbIndex>,
@@ -89,7 +89,7 @@ impl Server {
     /// The next units are from this client: appends a note with its name, unless the last note has
     /// it. With the change stream off, the note marks them as unknown.
     #[inline]
-    pub(crate) fn note_changes_by(&mut self, by: Option<&Client>) {
+    pub(crate) fn append_user_note(&mut self, by: Option<&Client>) {
         if self.stream.is_followed() {
             return;
         }
@@ -163,7 +163,7 @@ impl Server {
     pub fn read_changes(
         &mut self,
         reader: &mut Reader,
-        wanted: &Wanted<'_>,
+        wanted: &ChangeFilter<'_>,
         client: &Client,
     ) -> Result<Read, CommandError> {
         self.past().check_changes(reader)?;
@@ -290,7 +290,7 @@ impl Engine {
                     self.retry_by_id(waiting.client);
                 }
                 // In the next turn: there is more for it.
-                true => others.push(Waiting {
+                true => others.push(WaitingReader {
                     limit: None,
                     ..waiting
                 }),
@@ -307,7 +307,7 @@ fn keys_wanted(
     acl: &Acl,
     (row, args): (Option<&Row>, Args<'_>),
     db: Option<DbIndex>,
-    wanted: &Wanted<'_>,
+    wanted: &ChangeFilter<'_>,
     client: &Client,
 ) -> Option<Vec<usize>> {
     let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
@@ -368,7 +368,7 @@ fn take_unit(
     acl: &Acl,
     reader: &mut Reader,
     unit: &Unit<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &ChangeFilter<'_>,
     client: &Client,
 ) {
     for change in unit.changes {

@@ -7,7 +7,7 @@
 //! The link to the primary, and its time limits: `russet_replication::upstream`. States of
 //! replicas: `parts::replication::replicas`. The change stream: `changes`.
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::parts::persist::Persist;
 use crate::parts::replication::Replication;
 use crate::parts::replication::replicas::ReplicaState;
@@ -157,7 +157,7 @@ impl Engine {
                 server.turn.close_by_id(
                     &mut server.clients,
                     id,
-                    Ending::new(EndReason::Link, detail),
+                    Disconnection::new(EndReason::Link, detail),
                 );
             }
         }
@@ -233,7 +233,7 @@ impl Server {
                 self.turn.close_by_id(
                     &mut self.clients,
                     id,
-                    Ending::new(EndReason::OutputLimit, detail),
+                    Disconnection::new(EndReason::OutputLimit, detail),
                 );
             }
         }
@@ -243,7 +243,7 @@ impl Server {
 impl Replication {
     /// A client of this replica has written: keys that expire now are deleted when they do.
     #[cold]
-    pub(crate) fn note_local_write(
+    pub(crate) fn record_local_write(
         &mut self,
         table: &CommandTable,
         keyspace: &mut Keyspace,

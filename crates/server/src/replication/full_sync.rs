@@ -3,7 +3,7 @@
 //! snapshot, and the form of the snapshot.
 
 use crate::parts::persist::Persist;
-use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, What};
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, SyncForm, Target, TargetKind};
 use crate::parts::replication::Replication;
 use crate::parts::replication::sending::{SharedSync, SnapshotFraming};
 use crate::state::{Connections, Server};
@@ -65,7 +65,7 @@ impl Persist {
             disk: self.aof.disk().clone(),
         };
         let spool = Spool::new(plan, connections.wake.clone());
-        let target = Target::new(What::Spool {
+        let target = Target::new(TargetKind::Spool {
             spool: spool.clone(),
             form,
         });

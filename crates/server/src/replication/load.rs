@@ -4,9 +4,9 @@
 //! The machine of the link decides which snapshot is loaded, when the old data is removed, and the
 //! consequences of a fault (`russet_replication::upstream`); here is the load itself.
 
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::replication::Replication;
-use crate::parts::run::debug::Debugging;
+use crate::parts::run::debug::DebugSwitches;
 use crate::persist::loading::load_options;
 use russet_config::Config;
 use russet_replication::Stream;
@@ -214,10 +214,10 @@ impl Server {
         load.beside = beside;
         let figures = load.rdb().figures();
         let loading = &mut self.persist.loading;
-        loading.note_bytes(load.loaded_bytes());
-        loading.note_figures(figures);
+        loading.record_loaded_bytes(load.loaded_bytes());
+        loading.record_rdb_figures(figures);
         let keys = figures.keys_loaded.saturating_sub(before);
-        loading.note_slice(&self.config, started, keys);
+        loading.delay_next_slice(&self.config, started, keys);
         let stepped = stepped.map_err(|error| log_unloadable(&error))?;
         load.is_starved = stepped == LoadStep::Starved;
         Ok(Some(match stepped {
@@ -260,7 +260,7 @@ impl Server {
         self.scripting.libraries = libraries;
         self.restore_indexes(keyspace, search);
         let figures = load.rdb().figures();
-        self.persist.loading.note_loaded(figures);
+        self.persist.loading.record_loaded(figures);
         let selected = selected.unwrap_or_else(|| figures.stream_db());
         self.adopt_stream(keyspace, position, selected);
         self.stream.cursors = load.rdb_mut().take_cursors();
@@ -337,7 +337,7 @@ impl SyncLoad {
     }
 }
 
-fn sync_options(config: &Config, debug: &Debugging) -> LoadOptions {
+fn sync_options(config: &Config, debug: &DebugSwitches) -> LoadOptions {
     LoadOptions {
         expired: ExpiredKeys::Keep,
         ..load_options(config, debug)
@@ -347,7 +347,7 @@ fn sync_options(config: &Config, debug: &Debugging) -> LoadOptions {
 /// Facts that decide how a snapshot is received. O(databases).
 pub(super) fn survey(
     stream: &Stream,
-    scripting: &Scripting,
+    scripting: &ScriptState,
     config: &Config,
     keyspace: &Keyspace,
 ) -> LocalDataset {
@@ -394,7 +394,7 @@ impl Replication {
     pub(crate) fn prepare_stream(
         &mut self,
         config: &Config,
-        debug: &Debugging,
+        debug: &DebugSwitches,
         keyspace: &Keyspace,
         beside: bool,
         keeps_head: bool,
@@ -412,7 +412,7 @@ impl Replication {
     pub(crate) fn prepare_file(
         &mut self,
         config: &Config,
-        debug: &Debugging,
+        debug: &DebugSwitches,
         keyspace: &mut Keyspace,
     ) -> Result<(), String> {
         let upstream = self.upstream.as_mut();

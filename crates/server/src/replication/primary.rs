@@ -10,13 +10,15 @@
 //! `parts::persist::snapshot` and sent by `run::feed`. The second link of a replica: `channel`.
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::table::Clients;
 use crate::parts::migration::MigrationDriver;
 use crate::parts::persist::snapshot::{SyncContent, SyncForm};
-use crate::parts::replication::packing::Packing;
-use crate::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, Waiting};
-use crate::parts::replication::sending::{Sending, SharedSync, SnapshotFraming, SyncNeeds};
+use crate::parts::replication::packing::CompressedLink;
+use crate::parts::replication::replicas::{Facts, Filter, Replica, ReplicaState, SnapshotWait};
+use crate::parts::replication::sending::{
+    SharedSync, SnapshotFraming, SnapshotTransfer, SyncNeeds,
+};
 use crate::parts::replication::{PausePoint, Replication};
 use crate::parts::run::turn::Turn;
 use crate::state::Server;
@@ -137,7 +139,7 @@ impl Server {
         let replica = self.replication.replicas.introduce(client.id, now_ms);
         replica.is_mute = matches!(asked, SyncRequest::Sync);
         replica.received_ms = now_ms;
-        replica.state = ReplicaState::Waits(Waiting {
+        replica.state = ReplicaState::Waits(SnapshotWait {
             since_ms: now_ms,
             by_sync: replica.is_mute,
         });
@@ -338,7 +340,7 @@ impl Server {
             if self.turn.close_by_id(
                 &mut self.clients,
                 other,
-                Ending::new(EndReason::Link, detail),
+                Disconnection::new(EndReason::Link, detail),
             ) {
                 tracing::info!("The other connection of a replica that uses two is closed.");
             }
@@ -413,7 +415,7 @@ impl Engine {
             return;
         }
         let replica = server.replication.replicas.get(first).expect("it waits");
-        let ReplicaState::Waits(Waiting { since_ms, .. }) = replica.state else {
+        let ReplicaState::Waits(SnapshotWait { since_ms, .. }) = replica.state else {
             return;
         };
         let busy = server.persist.snapshots.in_progress()
@@ -472,7 +474,7 @@ impl Engine {
                     server.turn.close_by_id(
                         &mut server.clients,
                         id,
-                        Ending::new(EndReason::Link, detail),
+                        Disconnection::new(EndReason::Link, detail),
                     );
                 }
             }
@@ -497,7 +499,7 @@ impl Replication {
         let replica = self.replicas.get(id);
         let packs = replica.is_some_and(|replica| packs_for(config, &replica.facts));
         if let Some(replica) = self.replicas.get_mut(id) {
-            replica.packing = packs.then(|| Box::new(Packing::new(replica.sent)));
+            replica.packing = packs.then(|| Box::new(CompressedLink::new(replica.sent)));
         }
     }
 
@@ -603,7 +605,7 @@ impl Replication {
             if let Some(replica) = self.replicas.get_mut(id) {
                 let by_sync = matches!(
                     replica.state,
-                    ReplicaState::Waits(Waiting { by_sync: true, .. })
+                    ReplicaState::Waits(SnapshotWait { by_sync: true, .. })
                 );
                 if by_sync && sync.needs.by_channel {
                     let Position {
@@ -620,7 +622,8 @@ impl Replication {
                     session.reply.raw(line.as_bytes());
                 }
                 replica.sent = sync.at.offset;
-                let sending = Sending::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
+                let sending =
+                    SnapshotTransfer::new(sync.spool.clone(), reader, sync.needs.sent_as, now_ms);
                 replica.state = ReplicaState::Sending(Box::new(sending));
                 main = replica.facts.main;
             }
@@ -728,5 +731,5 @@ fn delays_sync(config: &Config, now: &Now, since_ms: u64, waiting: usize) -> boo
 
 fn close_changed(turn: &mut Turn, clients: &mut Clients, id: ClientId) {
     let detail = "repl-compression was changed";
-    turn.close_by_id(clients, id, Ending::new(EndReason::Link, detail));
+    turn.close_by_id(clients, id, Disconnection::new(EndReason::Link, detail));
 }

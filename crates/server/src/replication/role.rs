@@ -12,9 +12,9 @@
 //! Stages of the link: `russet_replication::upstream`, whose actions `upstream` carries out. The
 //! snapshot: `load`.
 
-use crate::clients::blocked::{Blocked, Until};
+use crate::clients::blocked::{BlockingState, Until};
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::parts::cluster::ClusterDriver;
@@ -160,7 +160,7 @@ impl Server {
     ) {
         // Undone flushes were of the history before.
         self.replication.undone_now = false;
-        self.replication.note_undone(&mut self.persist, None);
+        self.replication.record_undone(&mut self.persist, None);
         match at {
             Some(at) => self.stream.follow(at, selected),
             // SYNC gives no position: nothing can be continued later.
@@ -208,7 +208,7 @@ impl Server {
                 let detail = "its wait ended when the role changed";
                 session
                     .client
-                    .close_after_reply(Ending::new(EndReason::Role, detail));
+                    .close_after_reply(Disconnection::new(EndReason::Role, detail));
             }
         }
     }
@@ -217,7 +217,7 @@ impl Server {
 /// Whether a client waits for keys and can be redirected to the primary.
 fn goes_elsewhere(session: &Session) -> bool {
     let client = &session.client;
-    let waits_for_keys = |blocked: &Blocked| matches!(blocked.until, Until::Keys { .. });
+    let waits_for_keys = |blocked: &BlockingState| matches!(blocked.until, Until::Keys { .. });
     client.flags.contains(ClientFlags::REDIRECTS)
         && !client.flags.contains(ClientFlags::READS_HERE)
         && client.blocked.as_deref().is_some_and(waits_for_keys)
@@ -241,7 +241,7 @@ impl Replication {
     }
 
     /// The primary has sent something.
-    pub(crate) fn note_primary_alive(&mut self, now: &Now) {
+    pub(crate) fn record_primary_alive(&mut self, now: &Now) {
         let now_ms = now.mono_ms;
         if let Some(upstream) = &mut self.upstream {
             upstream.core.received_ms = now_ms;

@@ -15,9 +15,9 @@
 
 use std::ops::Range;
 
-use crate::clients::batch::{Batch, Rest};
+use crate::clients::batch::{Batch, InputRemainder};
 use crate::clients::client::ClientFlags;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::input::request;
 use crate::clients::session::Session;
 use crate::execution::applier::{Applier, Failure};
@@ -57,7 +57,7 @@ impl Runs for OfPrimary {
         batch: &mut Batch,
         buf: &[u8],
         bytes: Range<usize>,
-    ) -> Option<Rest> {
+    ) -> Option<InputRemainder> {
         // The bytes before are accounted for.
         let mut taken = bytes.start;
         for i in 0..batch.commands.len() {
@@ -66,8 +66,8 @@ impl Runs for OfPrimary {
             session.client.buffers.query_bytes = buf.len() - command.start;
             if engine.holds_stream(session) {
                 return Some(match batch.apart {
-                    Some(_) => Rest::Postponed { next: command.end },
-                    None => Rest::Stopped { start: taken },
+                    Some(_) => InputRemainder::Postponed { next: command.end },
+                    None => InputRemainder::Stopped { start: taken },
                 });
             }
             let args = batch.args(command, buf);
@@ -120,7 +120,7 @@ impl Engine {
         buf: &[u8],
         pos: usize,
         progress: Progress,
-    ) -> Rest {
+    ) -> InputRemainder {
         self.run_commands::<OfPrimary>(session, batch, buf, pos, progress)
     }
 
@@ -148,7 +148,7 @@ impl Engine {
     ) {
         let mut world = self.world(session);
         if let Err(failure) = Applier::Primary.apply(&mut world, row, args, hashes) {
-            self.server.note_stream_failure(&failure, args);
+            self.server.record_stream_failure(&failure, args);
         }
         if self.keyspace.waiting.has_ready() && !self.server.scripting.is_running() {
             self.serve_ready_keys();
@@ -230,12 +230,12 @@ impl Server {
         );
         let detail = format!("it is a replica, and sent '{name}', which replies");
         self.turn
-            .close_soon(session, Ending::new(EndReason::Link, detail));
+            .close_soon(session, Disconnection::new(EndReason::Link, detail));
     }
 
     /// A command of the primary has failed on this server, although it succeeded on the primary.
     #[cold]
-    fn note_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
+    fn record_stream_failure(&mut self, failure: &Failure, args: Args<'_>) {
         let upstream = self.replication.upstream.as_ref();
         if upstream.is_some_and(|upstream| upstream.core.diverged) {
             // An undo that cannot be repeated ends in a full copy, not in an error.

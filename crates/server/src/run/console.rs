@@ -9,13 +9,13 @@ use super::http::{BUFFER_BYTES_KEPT, CALL_MS, Exchange, READ_BYTES, Read};
 
 use crate::clients::ending::EndReason;
 use crate::console::answer::Next;
-use crate::console::sessions::Who;
+use crate::console::sessions::LoginOrigin;
 use crate::console::streams::HEARTBEAT_MS;
 use crate::parts::console::{Console, Task};
 use crate::parts::http::{Connection, Port};
 use crate::run::Loop;
 use russet_console::http::{self, Answer, Method};
-use russet_console::pack::Packing;
+use russet_console::pack::AnswerCompressor;
 use russet_console::{calls, events};
 
 /// Time limit from the end of a request's head to the end of its body.
@@ -63,7 +63,7 @@ impl Loop {
         self.consoles().pool.slab.put_back(slot, c);
     }
 
-    pub(super) fn go_on_with_page(&mut self, c: &mut Connection, place: (u32, u32)) -> Exchange {
+    pub(super) fn continue_page(&mut self, c: &mut Connection, place: (u32, u32)) -> Exchange {
         loop {
             if c.unsent() > 0 && !matches!(c.task, Task::Stream(_)) {
                 // The answer leaves first.
@@ -90,7 +90,7 @@ impl Loop {
                     if *at_ms > now_ms {
                         return Exchange::Continues;
                     }
-                    let who = Who {
+                    let who = LoginOrigin {
                         is_here: *is_here,
                         is_tls: c.stream.tls().is_some(),
                         before: *before,
@@ -98,7 +98,7 @@ impl Loop {
                     let answer = self.engine.console_login(&c.peer, login, who);
                     self.send(c, &answer);
                 }
-                Task::Run(job) => match self.engine.go_on_with_call(job) {
+                Task::Run(job) => match self.engine.continue_call(job) {
                     Some(answer) => {
                         // A call beside a script of the session changes no data.
                         c.acknowledges = (!job.stands_in).then_some(job.session);
@@ -204,7 +204,7 @@ impl Loop {
         c.due_ms = self.engine.server.now.mono_ms + CALL_MS;
         match next {
             Next::Answer(answer) => self.send(c, &answer),
-            Next::Figures(answer) if head.accepts_gzip => match Packing::begin(answer) {
+            Next::Figures(answer) if head.accepts_gzip => match AnswerCompressor::begin(answer) {
                 Ok(packing) => c.task = Task::Pack(Box::new(packing)),
                 Err(answer) => self.send(c, &answer),
             },

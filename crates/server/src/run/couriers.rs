@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Loop;
-use super::read::go_on_soon;
+use super::read::queue_if_ready;
 
 use crate::clients::batch::COMMANDS_MAX;
 use crate::clients::client::ClientFlags;
@@ -165,7 +165,7 @@ impl Loop {
             return self.close(session);
         }
         server.turn.queue_flush(&mut session);
-        go_on_soon(&mut session, &mut server.turn);
+        queue_if_ready(&mut session, &mut server.turn);
         server.clients.put_back(session);
     }
 
@@ -226,7 +226,7 @@ impl Loop {
         };
         for at in 0.. {
             if at % COMMANDS_MAX == 0 {
-                self.look_ahead(at);
+                self.prefetch_ahead(at);
             }
             let io_threads = &mut self.engine.server.connections.io_threads;
             let Some(mut report) = io_threads.next_report() else {
@@ -272,7 +272,7 @@ impl Loop {
     /// Prefetches the keys of the first command of each of the next reports, from `from` on, if the
     /// keys are too many for the caches: otherwise each lookup in sequence would wait for memory by
     /// itself.
-    fn look_ahead(&mut self, from: usize) {
+    fn prefetch_ahead(&mut self, from: usize) {
         let server = &self.engine.server;
         let Some((block, reports)) = server.connections.io_threads.served() else {
             return;
@@ -293,7 +293,8 @@ impl Loop {
         for report in reports {
             if db_of(report) == Some(db) {
                 let request = &block[report.start as usize..][..report.len as usize];
-                self.batch.look_at(keyspace, &server.table, db, request);
+                self.batch
+                    .hash_first_request(keyspace, &server.table, db, request);
             }
         }
         self.batch.prefetch_all(keyspace, db);
@@ -336,7 +337,7 @@ impl Loop {
             return true;
         }
         let bytes = &block[report.start as usize..][..report.len as usize];
-        let keep = match self.note_read(&mut session, Ok((bytes.len(), false))) {
+        let keep = match self.count_read(&mut session, Ok((bytes.len(), false))) {
             Ok(_) => self.run_read(&mut session, bytes, 0),
             Err(keep) => keep,
         };

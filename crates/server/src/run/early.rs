@@ -43,7 +43,7 @@ impl Loop {
 
     /// Whether the bytes read are a single short command, which is kept and runs later.
     #[inline]
-    pub(super) fn takes_early(&mut self, session: &Session, bytes: &[u8]) -> bool {
+    pub(super) fn try_keep_early(&mut self, session: &Session, bytes: &[u8]) -> bool {
         self.reads_early && bytes.len() <= EARLY_BYTES_MAX && self.keep_early(session, bytes)
     }
 

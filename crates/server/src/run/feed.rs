@@ -6,9 +6,9 @@
 use std::io::{ErrorKind, IoSlice, Write};
 
 use super::Loop;
-use super::write::Sent;
+use super::write::SendOutcome;
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::parts::replication::replicas::{Replica, ReplicaState};
 use crate::parts::replication::sending::{Next, SnapshotFraming};
@@ -105,7 +105,7 @@ impl Server {
 
 impl Loop {
     /// Sends a replica its pending bytes, at most `left` of them, after its replies.
-    pub(super) fn feed(&mut self, session: &mut Session, mut left: usize) -> Sent {
+    pub(super) fn feed(&mut self, session: &mut Session, mut left: usize) -> SendOutcome {
         let replica = self
             .engine
             .server
@@ -117,21 +117,21 @@ impl Loop {
         }
         loop {
             if left == 0 {
-                return Sent::Part;
+                return SendOutcome::Part;
             }
             let wrote = match self.feed_once(session, left) {
                 Ok(Some(wrote)) => wrote,
-                Ok(None) => return Sent::All,
+                Ok(None) => return SendOutcome::All,
                 Err(why) => {
                     tracing::warn!("{why}");
-                    return Sent::Over;
+                    return SendOutcome::Over;
                 }
             };
             match wrote {
                 Wrote::Bytes(n) => left -= n.min(left),
-                Wrote::Later => return Sent::Part,
-                Wrote::Full => return Sent::Stuck,
-                Wrote::Over => return Sent::Over,
+                Wrote::Later => return SendOutcome::Part,
+                Wrote::Full => return SendOutcome::Stuck,
+                Wrote::Over => return SendOutcome::Over,
             }
         }
     }
@@ -326,7 +326,7 @@ impl Loop {
             let detail = "it asked for a snapshot alone, and has it";
             session
                 .client
-                .close_after_reply(Ending::new(EndReason::Link, detail));
+                .close_after_reply(Disconnection::new(EndReason::Link, detail));
             replica.state = ReplicaState::AwaitsAck;
             let main = replica.facts.main;
             if let Some(main) = main {

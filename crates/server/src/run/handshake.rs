@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use super::Loop;
 
 use crate::clients::client::Client;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::session::Session;
 use crate::figures::stats::Stats;
 use crate::memory::limits::refuses_stranger;
@@ -49,7 +49,7 @@ impl Loop {
 
     /// After a read during a handshake. `Err`: the connection is over.
     #[cold]
-    pub(crate) fn note_handshake(
+    pub(crate) fn continue_handshake(
         &mut self,
         session: &mut Session,
         read: &std::io::Result<(usize, bool)>,
@@ -90,7 +90,9 @@ impl Loop {
                     session,
                     &why,
                 );
-                session.client.ends_by(Ending::new(EndReason::Refused, why));
+                session
+                    .client
+                    .ends_by(Disconnection::new(EndReason::Refused, why));
                 Err(())
             }
         }
@@ -127,6 +129,6 @@ fn admit(
 
 /// Refuses a client: sends it the reason, and closes it.
 fn turn_away(stats: &mut Stats, client: &mut Client, detail: &'static str) {
-    client.close_after_reply(Ending::new(EndReason::Refused, detail));
+    client.close_after_reply(Disconnection::new(EndReason::Refused, detail));
     stats.clients.rejected_connections += 1;
 }

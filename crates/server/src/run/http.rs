@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Write};
 
 use crate::observe::metrics::http as scrapes;
 use crate::parts::console::Task;
-use crate::parts::http::{Connection, Pool, Port, Refused};
+use crate::parts::http::{AddressRefusal, Connection, Pool, Port};
 use crate::run::Loop;
 use russet_console::http::{Answer, Method};
 use russet_console::wire::{self as http, Status};
@@ -125,9 +125,9 @@ impl Loop {
             self.end_longest_waiting(port);
         }
         let refused = if !is_allowed {
-            Some(Refused::Foreign)
+            Some(AddressRefusal::Foreign)
         } else {
-            (!is_safe).then_some(Refused::Open)
+            (!is_safe).then_some(AddressRefusal::Open)
         };
         if let Some(refused) = refused
             && (port == Port::Metrics || is_tls || !self.has_room_to_refuse())
@@ -159,7 +159,7 @@ impl Loop {
     fn has_room_to_refuse(&mut self) -> bool {
         let pool = self.pool(Port::Console);
         let refused = pool.slab.iter().filter(|(_, _, c)| c.refused.is_some());
-        refused.count() < Refused::CONNECTIONS_MAX
+        refused.count() < AddressRefusal::CONNECTIONS_MAX
     }
 
     /// Best effort: a peer that does not read it is closed all the same.
@@ -216,7 +216,7 @@ impl Loop {
         let Some(mut c) = self.pool(port).slab.take_at(place.0, place.1) else {
             return;
         };
-        let mut goes = self.go_on_with_page(&mut c, place);
+        let mut goes = self.continue_page(&mut c, place);
         if port == Port::Metrics && goes == Exchange::Continues {
             goes = self.flush_page(&mut c, place);
         }

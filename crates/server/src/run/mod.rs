@@ -261,7 +261,7 @@ impl Loop {
         let server = &mut self.engine.server;
         self.engine.keyspace.set_expiring(server.expiring());
         self.engine.keyspace.set_now_ms(server.now.unix_ms());
-        server.look_at_not_counted(&self.engine.keyspace);
+        server.measure_not_counted(&self.engine.keyspace);
         if alloc::exceeds(server.eviction_bound()) {
             server.memory.spare.give_up();
         }

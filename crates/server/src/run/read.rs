@@ -21,9 +21,9 @@ use mio::event::Event;
 
 use super::Loop;
 
-use crate::clients::batch::{OUTPUT_BUDGET, Rest};
+use crate::clients::batch::{InputRemainder, OUTPUT_BUDGET};
 use crate::clients::client::ClientFlags;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::output::buffers;
 use crate::clients::session::Session;
 use crate::execution::cross_protocol::is_tls_hello;
@@ -40,7 +40,7 @@ pub const READ_BYTES: usize = 64 * 1024;
 const READ_MORE_BYTES: usize = 16 * 1024;
 
 /// The result of a read.
-enum Came {
+enum ReadOutcome {
     /// No bytes to run; whether the connection goes on.
     Nothing { keep: bool },
     /// Bytes in the client's own input.
@@ -103,7 +103,7 @@ impl Loop {
         } = &mut self.engine.server;
         for id in memory.clients.resume(clients) {
             if let Some(session) = clients.get_mut(id) {
-                go_on_soon(session, turn);
+                queue_if_ready(session, turn);
             }
         }
     }
@@ -140,8 +140,8 @@ impl Loop {
     pub fn read(&mut self, mut session: Box<Session>) {
         let mut inbuf = std::mem::take(&mut self.inbuf);
         let mut came = self.receive(&mut session, &mut inbuf);
-        if let Came::Shared { kept: 0, n } = came
-            && self.takes_early(&session, &inbuf[..n])
+        if let ReadOutcome::Shared { kept: 0, n } = came
+            && self.try_keep_early(&session, &inbuf[..n])
         {
             self.engine.server.clients.put_back(session);
             self.inbuf = inbuf;
@@ -149,9 +149,9 @@ impl Loop {
         }
         // The first bytes may be TLS's, which only the shared buffer is searched for.
         if !self.engine.server.turn.early.is_empty() && session.client.traffic.reads > 1 {
-            if let Came::Shared { kept, n } = came {
+            if let ReadOutcome::Shared { kept, n } = came {
                 session.input.give(inbuf[kept..][..n].to_vec());
-                came = Came::Own;
+                came = ReadOutcome::Own;
             }
             match self.after_early(session) {
                 Some(there) => session = there,
@@ -162,21 +162,23 @@ impl Loop {
             }
         }
         let keep = match came {
-            Came::Nothing { keep } => keep,
-            Came::Own => self.keep_read(&mut session),
-            Came::Shared { kept, n } => self.run_read(&mut session, &inbuf[..kept + n], kept),
+            ReadOutcome::Nothing { keep } => keep,
+            ReadOutcome::Own => self.keep_read(&mut session),
+            ReadOutcome::Shared { kept, n } => {
+                self.run_read(&mut session, &inbuf[..kept + n], kept)
+            }
         };
         self.inbuf = inbuf;
         self.settle(session, keep);
     }
 
     /// Reads into the shared buffer or the client's own input.
-    fn receive(&mut self, session: &mut Session, inbuf: &mut [u8]) -> Came {
+    fn receive(&mut self, session: &mut Session, inbuf: &mut [u8]) -> ReadOutcome {
         let begun = session.input.beginning();
         let direct = session.client.runs() && begun.is_some_and(|b| b.len() <= READ_MORE_BYTES);
         let is_handshaking = session.is_handshaking();
         let Some(stream) = session.stream.as_mut() else {
-            return Came::Nothing { keep: false };
+            return ReadOutcome::Nothing { keep: false };
         };
         let mut kept = 0;
         let result = if direct {
@@ -193,8 +195,8 @@ impl Loop {
             session.input.read(stream, &mut inbuf[..READ_MORE_BYTES])
         };
         if is_handshaking {
-            if self.note_handshake(session, &result).is_err() {
-                return Came::Nothing { keep: false };
+            if self.continue_handshake(session, &result).is_err() {
+                return ReadOutcome::Nothing { keep: false };
             }
             // A refused client's bytes that came with the end of the handshake are not read.
             if session
@@ -202,19 +204,19 @@ impl Loop {
                 .flags
                 .contains(ClientFlags::CLOSE_AFTER_REPLY)
             {
-                return Came::Nothing { keep: true };
+                return ReadOutcome::Nothing { keep: true };
             }
         }
-        match self.note_read(session, result) {
-            Ok(n) if direct => Came::Shared { kept, n },
-            Ok(_) => Came::Own,
-            Err(keep) => Came::Nothing { keep },
+        match self.count_read(session, result) {
+            Ok(n) if direct => ReadOutcome::Shared { kept, n },
+            Ok(_) => ReadOutcome::Own,
+            Err(keep) => ReadOutcome::Nothing { keep },
         }
     }
 
     /// Counts a read. `Err`: it brought no bytes; whether the connection goes on.
     #[inline]
-    pub(super) fn note_read(
+    pub(super) fn count_read(
         &mut self,
         session: &mut Session,
         result: io::Result<(usize, bool)>,
@@ -222,7 +224,7 @@ impl Loop {
         let (n, more) = match result {
             Ok((0, _)) => return Err(false),
             Ok(read) => read,
-            Err(error) => return Err(self.note_failed_read(session, error)),
+            Err(error) => return Err(self.handle_failed_read(session, error)),
         };
         session.more_to_read = more || session.peer_closed;
         let came = match session.stream.as_mut() {
@@ -239,18 +241,18 @@ impl Loop {
         if session.client.flags.intersects(COUNTED) {
             if session.client.flags.contains(ClientFlags::PRIMARY) {
                 server.stats.net_repl_input_bytes += came;
-                server.replication.note_primary_alive(&server.now);
+                server.replication.record_primary_alive(&server.now);
             }
             server
                 .acl
-                .note_received(&server.now, &mut session.client, n as u64);
+                .charge_received(&server.now, &mut session.client, n as u64);
         }
         Ok(n)
     }
 
     /// A read has failed, or there was nothing to read. Whether the connection goes on.
     #[cold]
-    fn note_failed_read(&mut self, session: &mut Session, error: io::Error) -> bool {
+    fn handle_failed_read(&mut self, session: &mut Session, error: io::Error) -> bool {
         if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
             // Under TLS the bytes may have held no data: the end may follow them.
             session.more_to_read = error.kind() == ErrorKind::Interrupted || session.peer_closed;
@@ -266,7 +268,7 @@ impl Loop {
         let detail = format!("reading: {}", system_text(&error));
         session
             .client
-            .ends_by(Ending::new(EndReason::Broken, detail));
+            .ends_by(Disconnection::new(EndReason::Broken, detail));
         false
     }
 
@@ -279,7 +281,7 @@ impl Loop {
             let detail = "TLS on a plain port";
             session
                 .client
-                .ends_by(Ending::new(EndReason::Protocol, detail));
+                .ends_by(Disconnection::new(EndReason::Protocol, detail));
             return false;
         }
         self.batch.clear();
@@ -294,7 +296,7 @@ impl Loop {
         let keep = self.keeps(session, &rest);
         session.input.keep(bytes, &self.batch, rest);
         session.expects_large = session.input.has_large();
-        self.note_input(session);
+        self.update_input_figures(session);
         keep
     }
 
@@ -309,13 +311,13 @@ impl Loop {
             let detail = format!("{held} bytes of one request");
             session
                 .client
-                .ends_by(Ending::new(EndReason::QueryLimit, detail));
+                .ends_by(Disconnection::new(EndReason::QueryLimit, detail));
             return false;
         }
         if !session.client.runs() {
             // Kept for later: nothing is parsed until the client runs again.
             session.input.runnable = true;
-            self.note_input(session);
+            self.update_input_figures(session);
             return true;
         }
         self.run_input(session)
@@ -336,7 +338,7 @@ impl Loop {
     fn run_input(&mut self, session: &mut Session) -> bool {
         session.input.runnable = false;
         if session.input.fills_large() {
-            self.note_input(session);
+            self.update_input_figures(session);
             return true;
         }
         self.engine.server.memory.spare.give_to(session);
@@ -349,14 +351,14 @@ impl Loop {
         input.take_back(&mut self.batch, rest);
         session.input = input;
         session.expects_large |= session.input.has_large();
-        self.note_input(session);
+        self.update_input_figures(session);
         keep
     }
 
     /// Updates the client's input figures.
     #[inline]
-    fn note_input(&mut self, session: &mut Session) {
-        session.note_query_buffer();
+    fn update_input_figures(&mut self, session: &mut Session) {
+        session.update_query_buffer();
         if session.client.buffers.query_capacity > 0 {
             let server = &mut self.engine.server;
             let buffers = buffers(&session.client, &session.reply);
@@ -365,9 +367,9 @@ impl Loop {
     }
 
     /// Whether the connection continues after a batch, if only to send its replies.
-    fn keeps(&self, session: &Session, rest: &Rest) -> bool {
+    fn keeps(&self, session: &Session, rest: &InputRemainder) -> bool {
         let flags = session.client.flags;
-        !matches!(rest, Rest::Closed) || !flags.contains(ClientFlags::CLOSE_ASAP)
+        !matches!(rest, InputRemainder::Closed) || !flags.contains(ClientFlags::CLOSE_ASAP)
     }
 
     /// Serves a client from the ready list: first its kept input, then its socket.
@@ -426,7 +428,7 @@ impl Loop {
         if server.memory.clients.holds(&session) {
             server.memory.clients.hold(&mut session);
         } else {
-            go_on_soon(&mut session, &mut server.turn);
+            queue_if_ready(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
         // Immediately: memory of several such clients must not add up over the turn.
@@ -439,7 +441,7 @@ impl Loop {
 }
 
 /// Queues a client that has more to read or to execute.
-pub(super) fn go_on_soon(session: &mut Session, turn: &mut Turn) {
+pub(super) fn queue_if_ready(session: &mut Session, turn: &mut Turn) {
     let more = session.more_to_read || session.input.runnable && session.client.runs();
     let is_held = session.client.flags.contains(ClientFlags::HELD);
     if more && !session.ready_queued && !is_held {

@@ -9,10 +9,10 @@ use crate::console::streams::pass_messages;
 use std::io::{self, ErrorKind, Write};
 
 use super::Loop;
-use super::read::go_on_soon;
+use super::read::queue_if_ready;
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::output::{STATIC_REPLY_BYTES, buffers};
 use crate::clients::session::Session;
 use crate::state::Server;
@@ -33,7 +33,7 @@ pub const REST_PART: usize = 4;
 const POSTED: usize = 32;
 
 /// The result of sending a client's replies in this turn.
-pub(super) enum Sent {
+pub(super) enum SendOutcome {
     All,
     /// The client's share is used up, and the socket would take more.
     Part,
@@ -68,7 +68,7 @@ impl Server {
         self.stats.net_output_bytes += n as u64;
         self.stats.writes += 1;
         if client.flags.contains(ClientFlags::BUDGETED) {
-            self.acl.note_sent(&self.now, client, n);
+            self.acl.charge_sent(&self.now, client, n);
         }
     }
 }
@@ -112,15 +112,15 @@ impl Loop {
         let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
         let wrote_to = session.client.wrote_to;
         let sent = if is_dropped || self.engine.server.persist.aof.withholds(wrote_to, id) {
-            Sent::Stuck
+            SendOutcome::Stuck
         } else {
             self.flush(&mut session, share)
         };
         let server = &mut self.engine.server;
         match sent {
-            Sent::Over => return self.close(session),
-            Sent::Part => server.turn.queue_flush(&mut session),
-            Sent::All | Sent::Stuck => {}
+            SendOutcome::Over => return self.close(session),
+            SendOutcome::Part => server.turn.queue_flush(&mut session),
+            SendOutcome::All | SendOutcome::Stuck => {}
         }
         if !server.connections.io_threads.is_empty() {
             self.place(&mut session);
@@ -128,14 +128,14 @@ impl Loop {
         let server = &mut self.engine.server;
         server.memory.clients.count(&mut session);
         if session.held_queued && !server.memory.clients.holds(&session) {
-            go_on_soon(&mut session, &mut server.turn);
+            queue_if_ready(&mut session, &mut server.turn);
         }
         server.clients.put_back(session);
     }
 
-    fn flush(&mut self, session: &mut Session, share: usize) -> Sent {
+    fn flush(&mut self, session: &mut Session, share: usize) -> SendOutcome {
         let Some(stream) = session.stream.as_mut() else {
-            return Sent::Over;
+            return SendOutcome::Over;
         };
         let waiting = session.reply.pending_len();
         session.client.buffers.reply_peak = session.client.buffers.reply_peak.max(waiting);
@@ -154,7 +154,7 @@ impl Loop {
         let mut left = if waiting > most { share } else { most };
         while !session.reply.is_empty() {
             if left == 0 {
-                return Sent::Part;
+                return SendOutcome::Part;
             }
             let written = match stream.handoff() {
                 Some(handoff) if session.reply.has_pieces() => {
@@ -163,7 +163,7 @@ impl Loop {
                 _ => session.reply.write_to(stream, left),
             };
             match written {
-                Ok(0) => return Sent::Over,
+                Ok(0) => return SendOutcome::Over,
                 Ok(n) => {
                     left = left.saturating_sub(n);
                     self.engine.server.count_sent(&mut session.client, n);
@@ -177,8 +177,8 @@ impl Loop {
                     let detail = format!("writing: {}", system_text(&e));
                     session
                         .client
-                        .ends_by(Ending::new(EndReason::Broken, detail));
-                    return Sent::Over;
+                        .ends_by(Disconnection::new(EndReason::Broken, detail));
+                    return SendOutcome::Over;
                 }
             }
         }
@@ -188,7 +188,7 @@ impl Loop {
             Err(e) if e.kind() == ErrorKind::WouldBlock && !session.ends => {
                 return self.arm_write(session, true);
             }
-            Err(_) => return Sent::Over,
+            Err(_) => return SendOutcome::Over,
         }
         if session
             .client
@@ -201,13 +201,13 @@ impl Loop {
             return if is_on_its_way {
                 self.arm_write(session, true)
             } else {
-                Sent::Over
+                SendOutcome::Over
             };
         }
         if session.client.flags.contains(ClientFlags::REPLICA) {
             match self.feed(session, left) {
-                Sent::All => {}
-                Sent::Stuck => return self.arm_write(session, true),
+                SendOutcome::All => {}
+                SendOutcome::Stuck => return self.arm_write(session, true),
                 ended => return ended,
             }
         }
@@ -217,19 +217,23 @@ impl Loop {
     }
 
     /// Registers for, or deregisters from, writable events of the poll.
-    fn arm_write(&mut self, session: &mut Session, on: bool) -> Sent {
-        let sent = if on { Sent::Stuck } else { Sent::All };
+    fn arm_write(&mut self, session: &mut Session, on: bool) -> SendOutcome {
+        let sent = if on {
+            SendOutcome::Stuck
+        } else {
+            SendOutcome::All
+        };
         if session.write_armed == on {
             return sent;
         }
         let token = Target::client(session.slot, session.generation).into();
         let Some(stream) = session.stream.as_mut() else {
-            return Sent::Over;
+            return SendOutcome::Over;
         };
         session.write_armed = on;
         match stream.want_write(&self.registry, token, on) {
             Ok(()) => sent,
-            Err(_) => Sent::Over,
+            Err(_) => SendOutcome::Over,
         }
     }
 
@@ -274,7 +278,7 @@ impl Loop {
             return self.engine.server.clients.put_back(session);
         }
         session.push_ending();
-        self.engine.server.note_closed(&mut session);
+        self.engine.server.record_closed(&mut session);
         self.engine.forget(&mut session);
         if self
             .engine

@@ -72,7 +72,7 @@ impl Call<'_> {
     /// Keeps aside a command about an index that another server has accepted and this server does
     /// not accept; the command has no other effect. `false`: a client sent the command, which is
     /// refused.
-    pub fn keeps_aside(&mut self, name: &[u8], why: &[u8]) -> bool {
+    pub fn try_keep_aside(&mut self, name: &[u8], why: &[u8]) -> bool {
         if !self.was_taken_before() {
             return false;
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::execution::execute::Author;
 use crate::parts::persist::loading::SearchData;
-pub use crate::parts::search::{Cursor, DATABASE, Held, ReadTicket, Scan};
+pub use crate::parts::search::{Cursor, DATABASE, IndexEntry, ReadTicket, Scan};
 
 use crate::state::Server;
 use crate::state::world::Engine;
@@ -57,7 +57,11 @@ pub type DroppedIndex = (Box<[u8]>, Vec<Box<[u8]>>);
 impl Server {
     /// A bit for each document of an index whose slot counts here; `None`: all count. While no
     /// slot moves O(1), else O(documents).
-    pub fn documents_that_count(&self, keyspace: &Keyspace, held: &Held) -> Option<Arc<[u64]>> {
+    pub fn documents_that_count(
+        &self,
+        keyspace: &Keyspace,
+        held: &IndexEntry,
+    ) -> Option<Arc<[u64]>> {
         let core = self.cluster.as_ref().map(|driver| &driver.core)?;
         #[cfg(feature = "testing")]
         if self.debug.broken_rule == Some(crate::parts::cluster::BrokenRule::CountsAll) {
@@ -103,8 +107,9 @@ impl Server {
             let bytes = held.index.figures().bytes();
             keyspace.lazyfree.drop_later(Box::new(held), bytes, 1);
         }
-        self.search.note_drops(keyspace.slot_drops());
-        let is_behind = |(_, held): (&[u8], &Held)| held.scan.is_some() || held.sweep.is_some();
+        self.search.sweep_after_drops(keyspace.slot_drops());
+        let is_behind =
+            |(_, held): (&[u8], &IndexEntry)| held.scan.is_some() || held.sweep.is_some();
         self.turn.indexing =
             !self.persist.loading.in_progress() && self.search.iter().any(is_behind);
         if !self.turn.indexing {
@@ -191,7 +196,7 @@ impl Server {
             if self.search.begin_drop(&name) {
                 continue;
             }
-            let Some(index) = self.search.get(&name).map(Held::database) else {
+            let Some(index) = self.search.get(&name).map(IndexEntry::database) else {
                 continue;
             };
             let mut db = keyspace.db(index);
@@ -226,7 +231,12 @@ impl Engine {
 }
 
 /// Reads the next few keys. Returns the next position; `None` at the end.
-fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) -> Option<Scan> {
+fn read_some(
+    db: &Db<'_>,
+    scan: Scan,
+    held: &mut IndexEntry,
+    paths: &mut PathCache,
+) -> Option<Scan> {
     let (mut keys, mut seen) = (Vec::new(), scan.seen);
     let schema = held.index.schema();
     // Keys of hidden slots, too: when these are shown, no key changes.
@@ -247,7 +257,7 @@ fn read_some(db: &Db<'_>, scan: Scan, held: &mut Held, paths: &mut PathCache) ->
 }
 
 /// Ends the scan of existing keys at the memory limit: the index keeps the documents read so far.
-fn end_reading(name: &[u8], held: &mut Held) {
+fn end_reading(name: &[u8], held: &mut IndexEntry) {
     held.scan = None;
     held.is_partial = true;
     held.index.count_fault(ENDED.as_bytes(), b"N/A");
@@ -257,7 +267,7 @@ fn end_reading(name: &[u8], held: &mut Held) {
 
 /// Removes, among the next few documents, the documents whose keys are gone. Returns the next
 /// position; `None` at the end.
-fn sweep_some(db: &Db<'_>, from: u32, held: &mut Held) -> Option<u32> {
+fn sweep_some(db: &Db<'_>, from: u32, held: &mut IndexEntry) -> Option<u32> {
     let end = held.index.documents_end();
     let next = from.saturating_add(SWEPT).min(end);
     let keys = (from..next).filter_map(|id| held.index.living_key(DocumentId(id)));
@@ -270,7 +280,7 @@ fn sweep_some(db: &Db<'_>, from: u32, held: &mut Held) -> Option<u32> {
 }
 
 /// Reads the document of a key that an index covers.
-fn read_key(db: &Db<'_>, key: &[u8], held: &mut Held, paths: &mut PathCache) {
+fn read_key(db: &Db<'_>, key: &[u8], held: &mut IndexEntry, paths: &mut PathCache) {
     let schema = held.index.schema();
     match AnyDocument::at(db, key, schema.key_type, paths) {
         Some(document) if passes(schema, key, &document) => {
@@ -366,7 +376,7 @@ impl Indexes {
         if self.has_changed() {
             self.read_changed(json_paths, cycles, keyspace);
         }
-        self.note_drops(keyspace.slot_drops());
+        self.sweep_after_drops(keyspace.slot_drops());
     }
 
     /// Removes an index by its name or an alias, and its documents of `db` if asked. Returns the

@@ -12,7 +12,7 @@
 //! others: they spread.
 
 use super::documents::check_path;
-use super::{DATABASE, Held};
+use super::{DATABASE, IndexEntry};
 use crate::execution::execute::Author;
 use crate::parts::cluster::ClusterDriver;
 use crate::parts::persist::Persist;
@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// Sends a note to a node that has not read a note before.
-    pub(crate) fn note_definitions(&mut self, keyspace: &mut Keyspace, to: NodeId) {
+    pub(crate) fn send_definitions_note(&mut self, keyspace: &mut Keyspace, to: NodeId) {
         if spreads(self.cluster.as_deref(), &self.persist).is_some() {
             self.send_definitions(keyspace, to, Kind::Note);
         }
@@ -180,7 +180,7 @@ impl Server {
         let line = |words: &[&[u8]]| -> Line { words.iter().map(|word| word.to_vec()).collect() };
         let differs = |name: &Vec<u8>| before.indexes.get(name) != wanted.indexes.get(name);
         for name in before.indexes.keys().filter(|name| differs(name)) {
-            let index = self.search.get(name).map_or(DATABASE, Held::database);
+            let index = self.search.get(name).map_or(DATABASE, IndexEntry::database);
             let mut db = keyspace.db(index);
             self.search.drop_index(&mut db, name, false);
             effects.push(line(&[b"FT._DROPINDEXIFX", name, b"_FORCEKEEPDOCS"]));

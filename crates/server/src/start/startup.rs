@@ -19,7 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cluster::Begun;
+use crate::cluster::NodeStart;
 use crate::parts::clients::tls::load as load_tls;
 use crate::parts::observe::audit::rules::Rules;
 use crate::parts::run::reload::Reload;
@@ -85,7 +85,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
     let channels = config.acl_pubsub_default;
     let mut roles = Roles::default();
     for line in &config.roles {
-        match look_at_role(&commands, line, channels) {
+        match parse_role_line(&commands, line, channels) {
             Ok((name, role)) => roles.put(name, role),
             Err(problem) => return fail(&problem),
         }
@@ -96,7 +96,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         channels,
     };
     for line in &config.users {
-        if let Err(problem) = look_at_user(terms, line) {
+        if let Err(problem) = check_user_line(terms, line) {
             return fail(&problem);
         }
     }
@@ -135,7 +135,7 @@ fn run_configured(run: Run, program: &OsStr, specs: &[&'static [Spec]]) -> u8 {
         tracing::warn!("There is no console: failed listening on console-port {port}.");
     }
     let node = if config.cluster_enabled && !config.is_sentinel {
-        match Begun::new(&config) {
+        match NodeStart::new(&config) {
             Ok(begun) => Some(begun),
             Err(error) => {
                 tracing::warn!("{error}");
@@ -332,7 +332,7 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
     }
     let mut roles = Roles::default();
     for line in std::mem::take(&mut check.roles) {
-        let looked_at = look_at_role(&commands, &line, channels).and_then(|(name, _)| {
+        let looked_at = parse_role_line(&commands, &line, channels).and_then(|(name, _)| {
             let mut role = Role::new(channels);
             let applied = role.apply_all(rules(&line), &commands, channels);
             applied.map_err(|error| declaration_problem("role", &line, &error))?;
@@ -349,7 +349,7 @@ pub fn check(mut check: Check, specs: &[&'static [Spec]]) -> (String, i32) {
         channels,
     };
     for line in std::mem::take(&mut check.users) {
-        let looked_at = look_at_user(terms, &line).and_then(|()| {
+        let looked_at = check_user_line(terms, &line).and_then(|()| {
             let mut user = User::new(channels);
             let applied = user.apply_all(rules(&line), terms);
             applied.map_err(|error| declaration_problem("user", &line, &error))
@@ -397,14 +397,14 @@ fn rules(line: &FileLine) -> impl Iterator<Item = &[u8]> {
 
 /// Whether the rules of a `user` line are well-formed: command names are resolved when all commands
 /// are known.
-fn look_at_user(terms: Terms<'_>, line: &FileLine) -> Result<(), Problem> {
+fn check_user_line(terms: Terms<'_>, line: &FileLine) -> Result<(), Problem> {
     let looked_at = User::parse_known_rules(rules(line), terms);
     looked_at.map_err(|error| declaration_problem("user", line, &error))
 }
 
-/// As [`look_at_user`], of a `role` line: the role's name, and the role as far as its commands are
-/// known.
-fn look_at_role<'a>(
+/// As [`check_user_line`], of a `role` line: the role's name, and the role as far as its commands
+/// are known.
+fn parse_role_line<'a>(
     commands: &Commands,
     line: &'a FileLine,
     channels: PubsubDefault,
@@ -610,7 +610,7 @@ struct Surroundings {
     pidfile: Option<PidFile>,
     supervisor: Supervisor,
     /// Of a node of a cluster.
-    node: Option<Begun>,
+    node: Option<NodeStart>,
     locks: DataLocks,
     /// For SIGHUP.
     reload: Reload,

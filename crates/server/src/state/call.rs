@@ -12,11 +12,11 @@
 //! Elsewhere: `execution::execute` makes a `Call` and calls the handler, `execution::blocking` runs
 //! blocked commands again, `keyspace::listeners::effects` encodes effects.
 
-use crate::clients::blocked::{Blocked, OnTimeout, Until, Wake};
+use crate::clients::blocked::{BlockingState, OnTimeout, Until, Wake};
 use crate::clients::client::{Client, TAKEN_BULK_MAX};
 use crate::origin::Origin;
 use crate::parts::execution::searches::{Task, Work};
-use crate::parts::replication::changes::{Reader as ChangeReader, Waiting};
+use crate::parts::replication::changes::{Reader as ChangeReader, WaitingReader};
 use crate::state::Server;
 use crate::state::script::RunningScript;
 use crate::state::world::World;
@@ -283,7 +283,7 @@ impl Call<'_> {
     /// it and the loop has no time for it in this turn.
     pub fn leaves_loop(&mut self, nanos: usize) -> bool {
         let turn = self.server.stats.turns;
-        self.may_leave_loop() && !self.server.searches.has_time(turn, nanos)
+        self.may_leave_loop() && !self.server.searches.reserve_time(turn, nanos)
     }
 
     /// Whether the client, or the other node, can wait for work off the loop.
@@ -328,13 +328,13 @@ impl Call<'_> {
         replicas: usize,
         timeout_ms: u64,
     ) {
-        let waiting = Waiting {
+        let waiting = WaitingReader {
             client: self.client.id,
             limit,
             replicas,
             history: reader.history,
         };
-        self.server.changes.go_on_later(waiting, reader);
+        self.server.changes.continue_later(waiting, reader);
         self.block_until(Until::Changes, timeout_ms, OnTimeout::Handler);
     }
 
@@ -360,7 +360,7 @@ impl Call<'_> {
         timeout_ms: u64,
         on_timeout: OnTimeout,
     ) {
-        let blocked = Blocked {
+        let blocked = BlockingState {
             db: self.db.index(),
             until,
             deadline_ms: (timeout_ms > 0).then(|| self.server.now.mono_ms + timeout_ms),

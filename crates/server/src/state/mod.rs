@@ -18,7 +18,7 @@ use crate::parts::cluster::ClusterDriver;
 use crate::parts::console::Console;
 use crate::parts::execution::gates::Gates;
 use crate::parts::execution::migrate::MigrateLinks;
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::execution::searches::Searches;
 use crate::parts::execution::turn_queue::TurnQueue;
 use crate::parts::http::Pool;
@@ -31,7 +31,7 @@ use crate::parts::persist::shutdown::Shutdown;
 use crate::parts::replication::Replication;
 use crate::parts::replication::changes::Changes;
 use crate::parts::run::couriers::IoThreads;
-use crate::parts::run::debug::Debugging;
+use crate::parts::run::debug::DebugSwitches;
 use crate::parts::run::identity::Identity;
 use crate::parts::run::turn::Turn;
 use crate::parts::search::Indexes;
@@ -63,7 +63,7 @@ pub struct Server {
     pub acl: Acl,
     pub gates: Gates,
     pub turn: Turn,
-    pub scripting: Scripting,
+    pub scripting: ScriptState,
     /// The order of SORT ALPHA (`locale-collate`).
     pub collation: Collation,
     /// Searches of vector sets, off the loop.
@@ -87,7 +87,7 @@ pub struct Server {
     pub(crate) migrations: Option<Box<MigrationDriver>>,
     /// The driver of a process that is a Sentinel.
     pub sentinel: Option<Box<SentinelDriver>>,
-    pub debug: Debugging,
+    pub debug: DebugSwitches,
 }
 
 /// Connections to the server.

@@ -112,7 +112,7 @@ impl Engine {
 
     /// A command of a connection whose user has budgets begins.
     #[inline]
-    pub(crate) fn begin_charged(&mut self, session: &mut Session, id: usize) -> Charged {
+    pub(crate) fn begin_charged(&mut self, session: &mut Session, id: usize) -> BudgetedCommand {
         let user = session.client.user;
         let account = self.server.acl.accounts.of(user);
         let (most, settles_from) = account.map_or((usize::MAX, usize::MAX), |account| {
@@ -129,7 +129,7 @@ impl Engine {
         let bounded = session.reply.begin_bounded(limit);
         let charged = &mut session.client.traffic.charged;
         *charged = bounded.before().min(*charged);
-        Charged {
+        BudgetedCommand {
             bounded,
             most,
             settles_from,
@@ -140,10 +140,15 @@ impl Engine {
 
     /// The command has run: its reply is measured and charged.
     #[inline]
-    pub(crate) fn end_charged(&mut self, session: &mut Session, id: usize, charged: &Charged) {
+    pub(crate) fn end_charged(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        charged: &BudgetedCommand,
+    ) {
         let extent = session.reply.end_bounded(&charged.bounded, charged.most);
         if extent != Extent::Within {
-            self.note_long(session, id, charged, extent);
+            self.refuse_long_reply(session, id, charged, extent);
         }
         let pending = session.reply.pending_len();
         if pending.saturating_sub(session.client.traffic.charged) >= charged.settles_from {
@@ -154,7 +159,13 @@ impl Engine {
     /// Replaces a reply that is over the budget by an error, if the command has changed nothing.
     #[cold]
     #[inline(never)]
-    fn note_long(&mut self, session: &mut Session, id: usize, charged: &Charged, extent: Extent) {
+    fn refuse_long_reply(
+        &mut self,
+        session: &mut Session,
+        id: usize,
+        charged: &BudgetedCommand,
+        extent: Extent,
+    ) {
         let has_changed = self.server.turn.has_acted || self.keyspace.dirty != charged.changes;
         let row = self.server.table.row(id);
         let flags = row.spec.flags;
@@ -184,7 +195,7 @@ impl Engine {
 impl Server {
     /// A command runs for EXEC or a script: records whether it acts outside of the keyspace.
     #[inline]
-    pub fn note_nested(&mut self, id: usize) {
+    pub fn record_nested(&mut self, id: usize) {
         self.turn.has_acted |= self.table.row(id).spec.flags.intersects(ACTS);
     }
 }
@@ -199,7 +210,7 @@ pub enum Way {
 }
 
 /// A command that runs under budgets.
-pub struct Charged {
+pub struct BudgetedCommand {
     bounded: BoundedReply,
     /// The longest reply that it may have, bytes.
     most: usize,

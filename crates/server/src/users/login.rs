@@ -15,7 +15,7 @@ use crate::clients::ending::EndReason;
 use crate::observe::client_line::client_line;
 use crate::origin::Origin;
 use crate::parts::users::NotIn;
-use crate::parts::users::changes::{Changed, Replaced, RoleChanged};
+use crate::parts::users::changes::{RoleChanged, UserChange, UserReplacement};
 use crate::state::Server;
 use crate::state::call::Call;
 use crate::state::world::World;
@@ -33,7 +33,7 @@ const TOO_MANY_ATTEMPTS: CommandError = CommandError::Text(
 
 impl Server {
     /// Logs a denial; `client` and `reply` are of the connection that asked.
-    pub(crate) fn note_denied(
+    pub(crate) fn log_denied(
         &mut self,
         (client, reply): (&Client, &Reply),
         context: Context,
@@ -92,9 +92,9 @@ impl Server {
 
     /// Updates the flags of all connections.
     fn users_changed(&mut self, running: &mut Client) {
-        self.acl.note_restrictions(running);
+        self.acl.update_restricted_flag(running);
         for session in self.clients.iter_mut() {
-            self.acl.note_restrictions(&mut session.client);
+            self.acl.update_restricted_flag(&mut session.client);
         }
         self.budgets_changed(running);
     }
@@ -141,12 +141,12 @@ impl World<'_> {
             Err(NotIn::Full(refusal)) => return Err(refusal),
             Err(NotIn::Wrong) => {}
         }
-        self.note_failed_login((context, command, name), running);
+        self.log_failed_login((context, command, name), running);
         Err(WRONG_PASSWORD)
     }
 
     /// ACL LOG: an attempt to log in as `user` has failed.
-    pub(crate) fn note_failed_login(
+    pub(crate) fn log_failed_login(
         &mut self,
         (context, command, user): (Context, &[u8], &[u8]),
         running: Option<Args<'_>>,
@@ -169,7 +169,7 @@ impl World<'_> {
     ) -> Result<(), CommandError> {
         let server = &mut *self.server;
         let changed = server.acl.change(name, rules, &server.config);
-        let Changed {
+        let UserChange {
             fewer_channels,
             restricts_otherwise,
             recounts,
@@ -219,7 +219,7 @@ impl World<'_> {
     /// file.
     pub fn reload_users(&mut self) -> Result<(), LoadError> {
         let users = self.server.acl.users_of_file(&self.server.config)?;
-        let Replaced {
+        let UserReplacement {
             mut gone,
             fewer_channels,
         } = self.server.acl.replace(users);

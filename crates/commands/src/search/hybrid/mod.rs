@@ -46,7 +46,7 @@ pub(super) const HYBRID: Spec = Spec {
 /// those around the vector).
 fn hybrid(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(());
     }
     catch_up(call)?;

@@ -67,7 +67,7 @@ fn explain_lines(call: &mut Call<'_>) -> CommandResult {
 
 /// `None`: the client waits, and the command runs again.
 fn explained(call: &mut Call<'_>) -> Result<Option<Vec<u8>>, CommandError> {
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(None);
     }
     let analyzes = call.args.is(OPTIONS_AT, "ANALYZE");

@@ -62,7 +62,7 @@ impl Times {
 /// query match).
 fn profile(call: &mut Call<'_>) -> CommandResult {
     let began = clock::cycles();
-    if call.waits_to_begin() {
+    if call.postpone_if_turn_is_full() {
         return Ok(());
     }
     catch_up(call)?;

@@ -33,7 +33,7 @@ use russet_search::pipeline::{Pipeline, distance_names, metric_of};
 use russet_search::query::{Kind, Node, Reach};
 use russet_search::request::{AggregateRequest, HybridRequest, Limit, Options, SearchRequest};
 use russet_search::schema::Metric;
-use russet_server::{Call, Server, Surveyed};
+use russet_server::{Call, Server, ShardAnswers};
 use statistics::Next;
 
 pub(super) use merging::DAMAGED;
@@ -374,17 +374,17 @@ fn ask(
         timeout_ms => timeout_ms.saturating_add(GRACE_MS),
     };
     let (answers, until_ms, kept) = match call.answers_of_all(wait_ms)? {
-        Surveyed::Complete {
+        ShardAnswers::Complete {
             answers,
             until_ms,
             kept,
         } => (answers, until_ms, kept),
-        Surveyed::NotYet { until_ms } if first => {
+        ShardAnswers::NotYet { until_ms } if first => {
             let gather = statistics::marked(question, statistics::GATHER);
             call.ask_all(gather.args(), until_ms, Vec::new())?;
             return Ok(None);
         }
-        Surveyed::NotYet { until_ms } => {
+        ShardAnswers::NotYet { until_ms } => {
             call.ask_all(question.args(), until_ms, Vec::new())?;
             return Ok(None);
         }

@@ -384,7 +384,7 @@ impl SearchExecution {
             shard_profiles: None,
         };
         if let Some(held) = call.server.search.get_mut(&walk.index) {
-            held.note_use(now_ms, options.dialect);
+            held.record_use(now_ms, options.dialect);
         }
         Ok(walk)
     }
@@ -408,7 +408,7 @@ impl SearchExecution {
         let name: Box<[u8]> = name.into();
         let held = call.server.search.get_mut(&name);
         let held = held.ok_or_else(|| refusal(&SearchError::no_such_index(index)))?;
-        held.note_use(now_ms, options.dialect);
+        held.record_use(now_ms, options.dialect);
         Ok(SearchExecution {
             birth: held.birth,
             index: name,

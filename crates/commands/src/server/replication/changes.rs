@@ -10,8 +10,8 @@ use russet_replication::change_stream::{CursorError, Note};
 use russet_replication::{Position, ReplId, ReplOffset, first_request};
 use russet_resp::{Args, Reply};
 use russet_server::{
-    CHANGE_TYPES, Call, ChangeReader, ChangesRead, ChangesWanted, CommandResult, Found, Origin,
-    Spec,
+    CHANGE_TYPES, Call, ChangeFilter, ChangeReader, ChangesRead, CommandResult, MatchedChange,
+    Origin, Spec,
 };
 
 /// Changes in a reply: the default and the maximum.
@@ -151,7 +151,7 @@ fn write_answer(reply: &mut Reply, history: ReplId, reader: &ChangeReader) {
     }
 }
 
-fn write_change(reply: &mut Reply, found: &Found, bytes: &[u8]) {
+fn write_change(reply: &mut Reply, found: &MatchedChange, bytes: &[u8]) {
     reply.array(6);
     let number = |reply: &mut Reply, n: Option<u64>| match n {
         Some(n) => reply.int(i64::try_from(n).unwrap_or(i64::MAX)),
@@ -242,7 +242,7 @@ impl Start<'_> {
 /// A parsed `CHANGES READ`.
 struct ChangesRequest<'a> {
     from: Start<'a>,
-    wanted: ChangesWanted<'a>,
+    wanted: ChangeFilter<'a>,
     /// 0: no timeout. `None`: the command does not block.
     block_ms: Option<u64>,
 }
@@ -258,7 +258,7 @@ impl<'a> ChangesRequest<'a> {
         };
         let mut asked = ChangesRequest {
             from,
-            wanted: ChangesWanted {
+            wanted: ChangeFilter {
                 prefixes: Vec::new(),
                 db: None,
                 types: None,

@@ -209,7 +209,7 @@ pub fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), 
         let asking = (client, &*world.reply);
         world
             .server
-            .note_denied(asking, Context::TopLevel, Denial::Command, line);
+            .log_denied(asking, Context::TopLevel, Denial::Command, line);
         return Err(INTERNAL_ONLY.into());
     }
     let is_restricted = client.flags.contains(ClientFlags::RESTRICTED);
@@ -245,7 +245,7 @@ pub fn permitted(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), 
         None => (client, &*world.reply),
     };
     let line = (asked.row, args);
-    world.server.note_denied(asking, context, denied, line);
+    world.server.log_denied(asking, context, denied, line);
     if asked.origin == Origin::Exec {
         return Err(no_longer_permitted(denied).into());
     }

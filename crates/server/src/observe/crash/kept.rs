@@ -13,7 +13,7 @@ const WORD_BYTES: usize = 8;
 /// Words that are read at once, into the stack.
 const CHUNK_WORDS: usize = 128;
 
-pub struct Kept {
+pub struct CrashBuffer {
     places: [KeptText; 2],
     /// The index of the complete place, plus 1; 0: nothing is kept yet.
     shown: AtomicUsize,
@@ -36,9 +36,9 @@ impl KeptText {
     }
 }
 
-impl Kept {
-    pub const fn new() -> Kept {
-        Kept {
+impl CrashBuffer {
+    pub const fn new() -> CrashBuffer {
+        CrashBuffer {
             places: [KeptText::new(), KeptText::new()],
             shown: AtomicUsize::new(0),
         }
@@ -101,7 +101,7 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn text(kept: &Kept) -> String {
+    fn text(kept: &CrashBuffer) -> String {
         let mut all = Vec::new();
         kept.read(|piece| all.extend_from_slice(piece));
         String::from_utf8(all).expect("UTF-8")
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_last_text_is_read_whole() {
-        let kept = Kept::new();
+        let kept = CrashBuffer::new();
         assert_eq!((kept.unix_us(), text(&kept)), (None, String::new()));
         let long = "0123456789\n".repeat(300);
         for (at, written) in ["a:1\r\n", &long, "", "b:22\r\n"].into_iter().enumerate() {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_text_that_does_not_fit_ends_with_a_whole_line() {
-        let kept = Kept::new();
+        let kept = CrashBuffer::new();
         kept.renew(&"0123456789\n".repeat(TEXT_BYTES), 0);
         let read = text(&kept);
         assert_eq!(read.len(), TEXT_BYTES / 11 * 11);

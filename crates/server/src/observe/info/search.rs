@@ -2,7 +2,7 @@
 //! here are left out, or 0 if 0 is true.
 
 use super::{InfoWriter, Source};
-use crate::parts::search::Held;
+use crate::parts::search::IndexEntry;
 use russet_config::SearchOnTimeout;
 use russet_search::index::Figures;
 use russet_search::schema::{Algorithm, FieldKind};
@@ -12,7 +12,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// O(fields of all indexes).
 pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
     let indexes = &from.server.search;
-    let held: Vec<&Held> = indexes.iter().map(|(_, held)| held).collect();
+    let held: Vec<&IndexEntry> = indexes.iter().map(|(_, held)| held).collect();
     let figures: Vec<Figures> = held.iter().map(|held| held.index.figures()).collect();
     let modules = from.server.config.dialect.modules();
     if let Some(module) = modules.iter().find(|module| module.name == "search") {
@@ -103,10 +103,10 @@ pub fn search(from: &Source<'_>, to: &mut InfoWriter) {
 }
 
 /// Of each type of fields, how many there are, and how many have some options.
-fn field_kinds(held: &[&Held], to: &mut InfoWriter) {
+fn field_kinds(held: &[&IndexEntry], to: &mut InfoWriter) {
     let all = || held.iter().flat_map(|held| &held.index.schema().fields);
-    type Is = fn(&FieldKind) -> bool;
-    let kinds: [(&str, &str, Is); 6] = [
+    type KindTest = fn(&FieldKind) -> bool;
+    let kinds: [(&str, &str, KindTest); 6] = [
         ("text", "Text", |kind| matches!(kind, FieldKind::Text(_))),
         ("numeric", "Numeric", |kind| {
             matches!(kind, FieldKind::Number)

@@ -124,7 +124,7 @@ impl Engine {
         let mut percentiles = std::mem::take(&mut server.diagnostics.metrics.percentiles);
         let percents = &server.config.latency_tracking_info_percentiles.0;
         let now_ms = server.now.mono_ms;
-        percentiles.look(percents, &server.diagnostics.command_stats, now_ms);
+        percentiles.refresh(percents, &server.diagnostics.command_stats, now_ms);
         let source = Source::new(keyspace, server, None);
         let mut families = Families::default();
         families::add_instance(&source, &mut families);

@@ -8,7 +8,7 @@
 //! itself.
 
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::output::{STATIC_REPLY_BYTES, listed_bytes};
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
@@ -90,7 +90,7 @@ pub(crate) fn is_exceeded(
 
 /// Why a client that is over its limit is closed, with the figures.
 #[cold]
-pub fn ending(session: &Session, must_authenticate: bool, config: &Config) -> Ending {
+pub fn ending(session: &Session, must_authenticate: bool, config: &Config) -> Disconnection {
     let limit = of_class(config, &session.client);
     let waiting = session.reply.pending_len() as u64;
     let detail = if must_authenticate && waiting > UNAUTHENTICATED_OUTPUT_MAX {
@@ -101,5 +101,5 @@ pub fn ending(session: &Session, must_authenticate: bool, config: &Config) -> En
             limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
         )
     };
-    Ending::new(EndReason::OutputLimit, detail)
+    Disconnection::new(EndReason::OutputLimit, detail)
 }

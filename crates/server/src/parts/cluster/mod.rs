@@ -12,9 +12,10 @@ mod surveys;
 
 pub(crate) use file::StateFile;
 pub(crate) use surveys::{
-    ANSWER_BYTES_MAX, Complete, Message, OTHER_SLOTS, Pending, TOO_LONG, asked, question,
+    ANSWER_BYTES_MAX, Complete, Message, OTHER_SLOTS, PendingQuestion, TOO_LONG, parse_question,
+    question,
 };
-pub use surveys::{Asked, Asker, ShardQueries};
+pub use surveys::{Asker, ParsedQuestion, ShardQueries};
 
 use std::collections::VecDeque;
 use std::io;

@@ -63,7 +63,7 @@ pub struct ShardQueries {
     /// The rest of that command's work.
     left: Option<Box<dyn Any + Send>>,
     /// Questions that are being answered, or wait for this node's view of the slots.
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingQuestion>,
 }
 
 /// The answers of all nodes that were asked, by their ids.
@@ -76,7 +76,7 @@ pub struct Complete {
 }
 
 /// A question that is being answered.
-pub struct Pending {
+pub struct PendingQuestion {
     pub from: NodeId,
     pub payload: Vec<u8>,
     /// The rest of the command's work; `None`: the command has not begun.
@@ -191,7 +191,8 @@ impl ShardQueries {
 
     /// Whether this node is at work on a question of another.
     pub fn is_at_work_on(&self, from: NodeId, question: &[u8]) -> bool {
-        let is_it = |its: &Pending| its.from == from && its.payload.get(..8) == question.get(..8);
+        let is_it =
+            |its: &PendingQuestion| its.from == from && its.payload.get(..8) == question.get(..8);
         self.pending.iter().any(is_it)
     }
 
@@ -264,7 +265,7 @@ impl ShardQueries {
     }
 
     /// Keeps a question to be answered, or to be continued. `false`: there are too many.
-    pub fn put(&mut self, pending: Pending) -> bool {
+    pub fn put(&mut self, pending: PendingQuestion) -> bool {
         let has_room = self.pending.len() < PENDING_MAX;
         if has_room {
             self.pending.push_back(pending);
@@ -273,8 +274,8 @@ impl ShardQueries {
     }
 
     /// A question that has come now.
-    pub fn pending(from: NodeId, payload: Vec<u8>, now_ms: u64) -> Pending {
-        Pending {
+    pub fn pending(from: NodeId, payload: Vec<u8>, now_ms: u64) -> PendingQuestion {
+        PendingQuestion {
             from,
             payload,
             task: None,
@@ -282,7 +283,7 @@ impl ShardQueries {
         }
     }
 
-    pub fn next_pending(&mut self) -> Option<Pending> {
+    pub fn next_pending(&mut self) -> Option<PendingQuestion> {
         self.pending.pop_front()
     }
 
@@ -330,7 +331,7 @@ pub(crate) fn question(
 }
 
 /// A question as it was asked.
-pub struct Asked {
+pub struct ParsedQuestion {
     pub number: u64,
     pub db: DbIndex,
     pub asker: Asker,
@@ -340,7 +341,7 @@ pub struct Asked {
 }
 
 /// Parses a question's bytes. `None`: they are damaged.
-pub(crate) fn asked(payload: &[u8]) -> Option<Asked> {
+pub(crate) fn parse_question(payload: &[u8]) -> Option<ParsedQuestion> {
     fn number(from: &mut &[u8]) -> Option<u32> {
         let (number, rest) = from.split_first_chunk()?;
         *from = rest;
@@ -371,7 +372,7 @@ pub(crate) fn asked(payload: &[u8]) -> Option<Asked> {
         let (first, last) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         (first, last)
     });
-    rest.is_empty().then(|| Asked {
+    rest.is_empty().then(|| ParsedQuestion {
         number: u64::from_be_bytes(*first),
         db,
         asker,
@@ -397,15 +398,15 @@ mod tests {
             work: 1 << 40,
         };
         let bytes = question(7, DbIndex(3), &asker, words.args(), &slots);
-        let its = asked(&bytes).expect("whole");
+        let its = parse_question(&bytes).expect("whole");
         assert_eq!((its.number, its.db), (7, DbIndex(3)));
         assert_eq!(its.asker, asker);
         assert_eq!(its.args.args().to_vec(), words.args().to_vec());
         assert_eq!(its.slots, slots);
         for len in 0..bytes.len() - 8 {
-            assert!(asked(&bytes[..len]).is_none());
+            assert!(parse_question(&bytes[..len]).is_none());
         }
-        assert!(asked(&bytes[..bytes.len() - 1]).is_none());
+        assert!(parse_question(&bytes[..bytes.len() - 1]).is_none());
     }
 
     #[test]

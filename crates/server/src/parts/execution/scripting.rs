@@ -5,14 +5,14 @@
 //! A script's commands pass gates of their own (`admit`), in Redis's order, and run as
 //! [`Origin::Script`] by a separate client; their effects join the unit of the command that runs
 //! the script. One script runs at a time, and its state is kept until it has ended
-//! ([`Scripting::is_running`] keeps other commands from changing it).
+//! ([`ScriptState::is_running`] keeps other commands from changing it).
 //!
 //! An atomic script is undone if it fails. So, until it has ended, the server notifies none of its
 //! changes and holds its messages, also while it serves other clients; the record has this fact.
 //! After `busy-reply-threshold` the loop serves others meanwhile (`execution::busy`).
 
 use crate::clients::client::Client;
-use crate::parts::execution::debugging::{Children, Debugging};
+use crate::parts::execution::debugging::{Children, DebugSession};
 use russet_base::clock::Cycles;
 use russet_command::CommandError;
 use russet_config::Dialect;
@@ -28,15 +28,15 @@ pub(crate) const REPLY_KEPT: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Default)]
-pub struct Scripting {
+pub struct ScriptState {
     pub scripts: Scripts,
     pub libraries: Libraries,
     /// The running script.
-    pub running: Option<Running>,
+    pub running: Option<ScriptRun>,
     /// The client that a script's commands run as; kept between scripts.
     pub(crate) spare: Option<Box<Spare>>,
     /// The debugger session that the running EVAL belongs to, and the sessions of forked children.
-    pub debugging: Option<Box<Debugging>>,
+    pub debugging: Option<Box<DebugSession>>,
     pub children: Children,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call any command.
     pub denies_nothing: bool,
@@ -57,7 +57,7 @@ pub enum Sample {
 /// The running script, as other clients see it: that it runs, and whether it can be ended. The
 /// script's own commands see `state::script::RunningScript`.
 #[derive(Debug)]
-pub struct Running {
+pub struct ScriptRun {
     pub of: Use,
     /// When the script began, in ticks of the cycle counter.
     pub began: u64,
@@ -73,7 +73,7 @@ pub struct Running {
     pub reported: Option<Box<(Vec<u8>, OwnedArgs)>>,
 }
 
-impl Running {
+impl ScriptRun {
     pub fn cannot_end(&self) -> bool {
         self.cannot_end
     }
@@ -93,10 +93,10 @@ impl Spare {
     }
 }
 
-impl Scripting {
+impl ScriptState {
     /// A script begins at `began`, in ticks of the cycle counter.
     pub fn begin(&mut self, of: Use, is_atomic: bool, began: u64) {
-        self.running = Some(Running {
+        self.running = Some(ScriptRun {
             of,
             began,
             is_slow: false,
@@ -113,14 +113,14 @@ impl Scripting {
     }
 
     /// The script has written.
-    pub fn note_written(&mut self) {
+    pub fn record_write(&mut self) {
         if let Some(script) = &mut self.running {
             script.cannot_end = !script.is_atomic;
         }
     }
 
     /// The script's code has ended: only the reply is left to be made.
-    pub fn note_replying(&mut self) {
+    pub fn record_code_end(&mut self) {
         if let Some(script) = &mut self.running {
             script.cannot_end = false;
         }

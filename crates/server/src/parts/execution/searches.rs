@@ -86,7 +86,7 @@ pub struct Hit {
 }
 
 /// A search that has ended.
-pub struct Ended {
+pub struct EndedSearch {
     pub client: ClientId,
     pub answer: Answer,
     /// Ticks of the cycle counter that the work took.
@@ -94,7 +94,7 @@ pub struct Ended {
     number: u64,
 }
 
-impl Ended {
+impl EndedSearch {
     /// Whether the work ended for the holder of this ticket.
     pub fn is_for(&self, ticket: &Ticket) -> bool {
         self.number == ticket.number()
@@ -102,7 +102,7 @@ impl Ended {
 }
 
 struct Job {
-    ended: Ended,
+    ended: EndedSearch,
     subject: Subject,
     is_dropped: Arc<AtomicBool>,
     /// The turn of the loop that the job began in.
@@ -117,7 +117,7 @@ enum Subject {
 /// See the module.
 #[derive(Default)]
 pub struct Searches {
-    shared: Arc<Shared>,
+    shared: Arc<SharedQueue>,
     /// `None`: the loop cannot be woken, so that every search runs at once.
     wake: Option<Wake>,
     threads: usize,
@@ -130,13 +130,13 @@ pub struct Searches {
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedQueue {
     queue: Mutex<Queue>,
     /// Jobs in the queue that the loop may continue; the loop reads this without the lock.
     waiting: AtomicUsize,
     /// There is a job, or there are too many workers.
     has_news: Condvar,
-    ended: Mutex<Vec<Ended>>,
+    ended: Mutex<Vec<EndedSearch>>,
 }
 
 #[derive(Default)]
@@ -203,7 +203,7 @@ impl Searches {
     }
 
     /// Whether the loop has time for a search in this turn; if so, the search counts.
-    pub fn has_time(&mut self, turn: u64, nanos: usize) -> bool {
+    pub fn reserve_time(&mut self, turn: u64, nanos: usize) -> bool {
         if self.turn != turn {
             (self.turn, self.spent_nanos) = (turn, 0);
         }
@@ -256,7 +256,7 @@ impl Searches {
             task.watch(ticket.is_dropped());
         }
         let job = Job {
-            ended: Ended {
+            ended: EndedSearch {
                 client,
                 answer: Answer::Gone,
                 ticks: 0,
@@ -334,7 +334,7 @@ impl Searches {
     }
 
     /// The searches that have ended since the last call.
-    pub fn take_ended(&mut self) -> Vec<Ended> {
+    pub fn take_ended(&mut self) -> Vec<EndedSearch> {
         std::mem::take(&mut *lock(&self.shared.ended))
     }
 
@@ -367,7 +367,7 @@ impl Searches {
     }
 }
 
-impl Shared {
+impl SharedQueue {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
     }
@@ -482,7 +482,7 @@ impl Job {
         true
     }
 
-    fn end(self) -> Ended {
+    fn end(self) -> EndedSearch {
         let Job {
             mut ended, subject, ..
         } = self;

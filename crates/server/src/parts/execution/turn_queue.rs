@@ -29,7 +29,7 @@ pub const TURN_NANOS: u64 = 2_000_000;
 pub const FIRST_NANOS: u64 = 4_000_000;
 
 /// A command that waits for its turn.
-pub struct Waiting {
+pub struct WaitingCommand {
     pub client: ClientId,
     /// The command's work so far.
     pub task: Box<dyn Any + Send>,
@@ -39,7 +39,7 @@ pub struct Waiting {
     until_ms: Option<u64>,
 }
 
-impl Waiting {
+impl WaitingCommand {
     /// Whether the command belongs to the holder of this ticket.
     pub fn is_for(&self, ticket: &Ticket) -> bool {
         self.number == ticket.number()
@@ -49,7 +49,7 @@ impl Waiting {
 /// See the module.
 #[derive(Default)]
 pub struct TurnQueue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingCommand>,
     /// The turn of the loop, and the ticks of it that slices have taken.
     turn: u64,
     spent: u64,
@@ -77,7 +77,7 @@ impl TurnQueue {
         task: Box<dyn Any + Send>,
         until_ms: Option<u64>,
     ) {
-        self.waiting.push_back(Waiting {
+        self.waiting.push_back(WaitingCommand {
             client,
             task,
             number: ticket.number(),
@@ -93,9 +93,10 @@ impl TurnQueue {
     /// Begins a turn: frees the work of clients that are gone, and puts commands whose time is up
     /// first. Returns how many commands wait.
     pub fn begin_turn(&mut self, now_ms: u64) -> usize {
-        let is_dropped = |its: &Waiting| its.is_dropped.load(Ordering::Relaxed);
+        let is_dropped = |its: &WaitingCommand| its.is_dropped.load(Ordering::Relaxed);
         self.waiting.retain(|its| !is_dropped(its));
-        let is_late = |its: &Waiting| its.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        let is_late =
+            |its: &WaitingCommand| its.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
         if self.waiting.iter().any(is_late) {
             let all = std::mem::take(&mut self.waiting);
             let (late, others): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_late);
@@ -106,7 +107,7 @@ impl TurnQueue {
     }
 
     /// The next command.
-    pub fn take_next(&mut self) -> Option<Waiting> {
+    pub fn take_next(&mut self) -> Option<WaitingCommand> {
         self.waiting.pop_front()
     }
 }

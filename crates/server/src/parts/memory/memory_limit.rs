@@ -60,7 +60,7 @@ impl MemoryLimit {
     /// Records how many bytes flushes have set aside. These bytes do not count, and are freed as
     /// soon as used memory plus these bytes exceeds the limit. `true`: the figure has changed.
     #[must_use]
-    pub(crate) fn note_aside(&mut self, bytes: usize) -> bool {
+    pub(crate) fn set_bytes_aside(&mut self, bytes: usize) -> bool {
         std::mem::replace(&mut self.set_aside, bytes) != bytes
     }
 

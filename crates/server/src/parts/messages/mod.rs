@@ -13,7 +13,7 @@ pub mod tracking;
 use outbox::Outbox;
 use russet_keyspace::ClientId;
 use russet_pubsub::Registry;
-use tracking::Tracking;
+use tracking::TrackingTable;
 
 /// Messages between clients, and their receivers.
 #[derive(Default)]
@@ -22,6 +22,6 @@ pub struct Messages {
     /// Subscriptions.
     pub pubsub: Registry,
     /// Clients that track keys.
-    pub tracking: Tracking,
+    pub tracking: TrackingTable,
     pub monitors: Vec<ClientId>,
 }

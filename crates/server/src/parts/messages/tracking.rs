@@ -1,8 +1,8 @@
 //! CLIENT TRACKING: clients that cache the keys they read get invalidation messages.
 //!
-//!     a reader runs     its keys are remembered with the client      [`Tracking::remember`]
-//!     a key changes     the journal's line finds those clients       [`Tracking::changed`]
-//!     BCAST             keys are gathered by prefix, and sent once   [`Tracking::take_broadcast`]
+//!     a reader runs     its keys are remembered with the client  [`TrackingTable::remember`]
+//!     a key changes     the journal's line finds those clients   [`TrackingTable::changed`]
+//!     BCAST             keys are gathered by prefix, sent once   [`TrackingTable::take_broadcast`]
 //!                       before the loop sleeps
 //!
 //! A client in RESP3 gets a push `invalidate`; for a RESP2 client another connection, subscribed to
@@ -94,7 +94,7 @@ type Trackers = HashMap<ClientId, Tracker, ahash::RandomState>;
 
 /// Which clients are notified of which keys.
 #[derive(Debug, Default)]
-pub struct Tracking {
+pub struct TrackingTable {
     trackers: Trackers,
     readers: Readers,
     broadcast: Broadcast,
@@ -104,7 +104,7 @@ pub struct Tracking {
     overruns: usize,
 }
 
-impl Tracking {
+impl TrackingTable {
     /// Whether any client tracks keys.
     pub fn is_on(&self) -> bool {
         !self.trackers.is_empty()
@@ -201,7 +201,7 @@ impl Tracking {
     // --- keys ---
 
     /// Remembers the keys of a read command for its client. O(keys). `true`: there are too many
-    /// keys now ([`Tracking::limit`]).
+    /// keys now ([`TrackingTable::limit`]).
     #[must_use]
     pub(crate) fn remember<H>(
         &mut self,

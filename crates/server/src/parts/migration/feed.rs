@@ -15,17 +15,17 @@ use russet_persistence::aof::CommandWriter;
 const WAITING_MAX: usize = 1 << 20;
 
 #[derive(Debug, Default)]
-struct Fed {
+struct FeedBuffer {
     bytes: Vec<u8>,
     end: Option<SnapshotEnd>,
 }
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub struct SlotFeed(Arc<Mutex<Fed>>);
+pub struct SlotFeed(Arc<Mutex<FeedBuffer>>);
 
 impl SlotFeed {
-    fn fed(&self) -> MutexGuard<'_, Fed> {
+    fn fed(&self) -> MutexGuard<'_, FeedBuffer> {
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())

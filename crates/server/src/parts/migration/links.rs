@@ -26,7 +26,7 @@ pub enum MigrationLinkStage {
 }
 
 /// See the module.
-pub struct Dialled {
+pub struct OutgoingLink {
     pub number: u64,
     pub stage: MigrationLinkStage,
     out: Vec<u8>,
@@ -46,11 +46,11 @@ pub struct Dialled {
     pub is_running: bool,
 }
 
-impl Dialled {
-    pub fn new(number: u64, stage: MigrationLinkStage) -> Dialled {
+impl OutgoingLink {
+    pub fn new(number: u64, stage: MigrationLinkStage) -> OutgoingLink {
         let mut client = Client::fake(ClientId(u64::MAX - 1));
         client.flags |= ClientFlags::SENDS_SLOTS;
-        Dialled {
+        OutgoingLink {
             number,
             stage,
             out: Vec::new(),
@@ -98,7 +98,7 @@ impl Dialled {
 /// All of them; few.
 #[derive(Default)]
 pub struct Links {
-    pub slab: Slab<Box<Dialled>>,
+    pub slab: Slab<Box<OutgoingLink>>,
     places: HashMap<u64, (u32, u32)>,
     /// Links with bytes to read or to run that no event reports.
     pub unread: Vec<u64>,
@@ -109,7 +109,7 @@ pub struct Links {
 }
 
 impl Links {
-    pub fn add(&mut self, link: Dialled) {
+    pub fn add(&mut self, link: OutgoingLink) {
         let number = link.number;
         let (slot, generation) = self.slab.reserve();
         self.slab.put_back(slot, Box::new(link));
@@ -128,12 +128,12 @@ impl Links {
         found.map(|(number, _)| *number)
     }
 
-    pub fn get(&self, number: u64) -> Option<&Dialled> {
+    pub fn get(&self, number: u64) -> Option<&OutgoingLink> {
         let (slot, _) = self.place(number)?;
         self.slab.at(slot).map(Box::as_ref)
     }
 
-    pub fn get_mut(&mut self, number: u64) -> Option<&mut Dialled> {
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut OutgoingLink> {
         let (slot, _) = self.place(number)?;
         self.slab.at_mut(slot).map(Box::as_mut)
     }

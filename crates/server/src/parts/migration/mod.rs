@@ -11,7 +11,7 @@ mod links;
 
 pub(crate) use exports::{Export, ExportStage, Exports};
 pub(crate) use feed::{SlotFeed, SlotsSink};
-pub(crate) use links::{Dialled, Links, MigrationLinkStage};
+pub(crate) use links::{Links, MigrationLinkStage, OutgoingLink};
 
 use russet_keyspace::{DropProgress, Keyspace};
 use std::collections::HashMap;
@@ -118,7 +118,7 @@ impl MigrationDriver {
     }
 
     /// Notes that a command of so many bytes has been applied.
-    pub(crate) fn note_applied(&mut self, link: MigrationLink, bytes: usize) {
+    pub(crate) fn count_applied(&mut self, link: MigrationLink, bytes: usize) {
         match self.applied.iter_mut().find(|(of, _)| *of == link) {
             Some((_, sum)) => *sum += bytes,
             None => self.applied.push((link, bytes)),
@@ -147,7 +147,9 @@ impl MigrationDriver {
         export.map_or(0, |export| {
             let held = export.held.as_ref().map_or(0, Vec::len);
             held + match export.stream {
-                MigrationLink::Dialled(number) => self.links.get(number).map_or(0, Dialled::unsent),
+                MigrationLink::Dialled(number) => {
+                    self.links.get(number).map_or(0, OutgoingLink::unsent)
+                }
                 MigrationLink::Client(id) => {
                     self.to_clients.get(&id).map_or(0, |to| to.bytes.len())
                 }

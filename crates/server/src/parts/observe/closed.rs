@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 
 /// Connections remembered.
 const REMEMBERED: usize = 128;
@@ -25,18 +25,18 @@ pub struct ClosedClient {
     pub idle_s: u64,
     pub commands: u64,
     pub last_command: Option<&'static str>,
-    pub ending: Ending,
+    pub ending: Disconnection,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Closed {
+pub struct ClosedClientLog {
     /// Oldest first.
     recent: VecDeque<ClosedClient>,
     counts: [u64; EndReason::ALL.len()],
 }
 
-impl Closed {
+impl ClosedClientLog {
     /// A connection has ended. O(1).
     pub fn note(&mut self, client: ClosedClient) {
         self.counts[client.ending.reason as usize] += 1;

@@ -127,7 +127,7 @@ impl CommandLogs {
     pub fn note<H>(
         &mut self,
         kind: LogKind,
-        ran: &Logged<'_, H>,
+        ran: &LoggedCommand<'_, H>,
         value: u64,
         (config, now_s): (&Config, i64),
     ) {
@@ -152,9 +152,9 @@ impl CommandLogs {
 
     /// Logs a command if its request or its reply is large. A command without a request of its own
     /// is judged by its reply alone.
-    pub(crate) fn note_large<H>(
+    pub(crate) fn log_if_large<H>(
         &mut self,
-        ran: &Logged<'_, H>,
+        ran: &LoggedCommand<'_, H>,
         with_request: bool,
         reply_bytes: usize,
         at: (&Config, i64),
@@ -178,7 +178,7 @@ impl CommandLogs {
 }
 
 /// A command that has run, as the logs see it.
-pub struct Logged<'a, H: 'static> {
+pub struct LoggedCommand<'a, H: 'static> {
     pub client: &'a Client,
     pub table: &'a CommandTable<H>,
     pub row: &'a Row<H>,
@@ -201,7 +201,7 @@ fn limits(config: &Config, kind: LogKind) -> (i64, u64) {
 }
 
 /// The arguments as the log keeps them: long texts and long lists are cut.
-fn shortened<H>(ran: &Logged<'_, H>, config: &Config) -> Vec<Vec<u8>> {
+fn shortened<H>(ran: &LoggedCommand<'_, H>, config: &Config) -> Vec<Vec<u8>> {
     let (args, secrets) = (ran.args, ran.table.secrets(ran.row, ran.args));
     let bytes_max = config.slowlog_entry_max_string_len;
     let whole = match config.slowlog_entry_max_argc {

@@ -21,7 +21,7 @@ use crate::figures::stats::{CommandStats, Rate, Stats};
 use crate::parts::cluster::slot_stats::SlotStats;
 use crate::parts::observe::hotkeys::Windows;
 use audit::Audit;
-use closed::Closed;
+use closed::ClosedClientLog;
 use command_log::CommandLogs;
 use hotkeys::Hotkeys;
 use metrics::Metrics;
@@ -43,7 +43,7 @@ pub struct Diagnostics {
     pub hotkeys: Hotkeys,
     pub audit: Audit,
     /// Connections that ended.
-    pub closed: Closed,
+    pub closed: ClosedClientLog,
     /// Figures of slots.
     pub slot_stats: SlotStats,
     /// When the log last reported an HTTP request, monotonic milliseconds.

@@ -21,7 +21,7 @@ const STEP_MS: u64 = 30_000;
 
 /// The last read of a command's histogram.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct CommandPercentiles {
     /// Calls at that time, and the ticks of the cycle counter that they took.
     pub calls: u64,
     pub ticks: u64,
@@ -38,7 +38,7 @@ pub struct Found {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Percentiles {
-    pub found: Vec<Found>,
+    pub found: Vec<CommandPercentiles>,
     /// The configured percentiles.
     pub(crate) percents: Vec<f64>,
     /// The next row to read.
@@ -47,19 +47,19 @@ pub struct Percentiles {
 
 impl Percentiles {
     /// Reads some histograms of the commands' `stats` again.
-    pub fn look(&mut self, percents: &[f64], stats: &[CommandStats], now_ms: u64) {
+    pub fn refresh(&mut self, percents: &[f64], stats: &[CommandStats], now_ms: u64) {
         if *percents != self.percents {
             self.percents = percents.to_vec();
             self.found.clear();
         }
         let rows = stats.len();
-        self.found.resize(rows, Found::default());
+        self.found.resize(rows, CommandPercentiles::default());
         let mut looks = 0;
         for step in 0..rows {
             let row = (self.next + step) % rows;
             let (stats, found) = (&stats[row], &mut self.found[row]);
             let Some(histogram) = &stats.latency else {
-                *found = Found::default();
+                *found = CommandPercentiles::default();
                 continue;
             };
             if !found.is_due(histogram.total(), now_ms) {
@@ -76,7 +76,7 @@ impl Percentiles {
     }
 }
 
-impl Found {
+impl CommandPercentiles {
     /// Whether there are new calls, or the calls shown are too old.
     fn is_due(&self, total: u64, now_ms: u64) -> bool {
         let is_old = now_ms.saturating_sub(self.read_ms) >= STEP_MS;
@@ -121,7 +121,7 @@ mod tests {
         (0..10).for_each(|_| stats[0].record_latency(900_000_000, 1, &mut 0));
         let mut percentiles = Percentiles::default();
         let mut look = |stats: &[CommandStats], now_ms| {
-            percentiles.look(&[99.0], stats, now_ms);
+            percentiles.refresh(&[99.0], stats, now_ms);
             percentiles.found[0].clone()
         };
         assert!(look(&stats, 0).micros[0] > 800_000.0);

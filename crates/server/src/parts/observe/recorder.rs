@@ -5,7 +5,7 @@ use russet_resp::OwnedArgs;
 
 /// A propagated request, and its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stated {
+pub struct RecordedRequest {
     pub db: DbIndex,
     pub args: OwnedArgs,
 }
@@ -23,14 +23,14 @@ pub struct KeyEvent {
 #[derive(Debug, Default)]
 pub struct Recorder {
     /// Units of requests, oldest first.
-    pub units: Vec<Vec<Stated>>,
+    pub units: Vec<Vec<RecordedRequest>>,
     pub events: Vec<KeyEvent>,
 }
 
 impl Recorder {
     pub fn take_effects(&mut self, effects: &Effects) {
         for unit in effects.units() {
-            let stated = unit.requests().map(|request| Stated {
+            let stated = unit.requests().map(|request| RecordedRequest {
                 db: request.db,
                 args: parse(request.bytes),
             });

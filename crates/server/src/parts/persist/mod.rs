@@ -17,21 +17,21 @@ pub mod snapshot;
 use crate::process::DataLocks;
 use aof::Aof;
 use backups::Backups;
-use loading::Loading;
+use loading::LoadState;
 use russet_base::clock::Now;
 use russet_keyspace::DbIndex;
 use russet_replication::Stream;
 use russet_replication::upstream::Unit;
 use snapshot::Snapshots;
-use snapshot::save::Saving;
+use snapshot::save::SaveState;
 
 /// The parts that keep data on disk, and load it.
 pub struct Persist {
-    pub loading: Loading,
+    pub loading: LoadState,
     /// The snapshot in progress, whatever its purpose.
     pub snapshots: Snapshots,
     /// Snapshots to the dump file.
-    pub saving: Saving,
+    pub saving: SaveState,
     pub aof: Aof,
     pub backups: Backups,
     pub locks: DataLocks,
@@ -41,9 +41,9 @@ impl Persist {
     /// `now_s`: Unix seconds.
     pub fn new(now_s: i64) -> Persist {
         Persist {
-            loading: Loading::default(),
+            loading: LoadState::default(),
             snapshots: Snapshots::default(),
-            saving: Saving::new(now_s),
+            saving: SaveState::new(now_s),
             aof: Aof::default(),
             backups: Backups::default(),
             locks: DataLocks::default(),

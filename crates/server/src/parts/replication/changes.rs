@@ -30,7 +30,7 @@ pub enum Source {
 }
 
 /// A change that a reader has found for its client.
-pub struct Found {
+pub struct MatchedChange {
     /// The position of the stream after the change's unit.
     pub end: ReplOffset,
     pub unix_ms: Option<u64>,
@@ -52,7 +52,7 @@ pub struct Reader {
     pub from: ReplOffset,
     /// Up to here the client has everything that it asked for.
     pub next: ReplOffset,
-    pub found: Vec<Found>,
+    pub found: Vec<MatchedChange>,
     pub bytes: Vec<u8>,
     /// Bytes of the stream that the command has read after `from`.
     pub scanned: u64,
@@ -109,7 +109,7 @@ impl Reader {
         let begin = self.bytes.len();
         self.bytes.extend_from_slice(request);
         let moved = |key: Range<usize>| key.start + begin..key.end + begin;
-        self.found.push(Found {
+        self.found.push(MatchedChange {
             end: unit.end,
             unix_ms: unit.context.unix_ms,
             db,
@@ -129,7 +129,7 @@ impl Reader {
 
 /// The content of the last note.
 #[derive(Default)]
-struct Said {
+struct LastNote {
     context: Context,
     /// The position after the note.
     at: ReplOffset,
@@ -138,12 +138,12 @@ struct Said {
 /// See the module.
 #[derive(Default)]
 pub struct Changes {
-    said: Option<Said>,
+    said: Option<LastNote>,
     /// See [`Changes::repeat_note`].
     is_stale: bool,
     readers: HashMap<ClientId, Reader>,
     /// Clients whose commands wait or have more to read.
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingReader>,
     /// How many waiting clients get only changes that replicas have acknowledged.
     waiting_for_replicas: usize,
     /// The lowest position that any waiting client has still to read; clients with more to read do
@@ -157,7 +157,7 @@ pub struct Changes {
 
 /// A client whose command waits or has more to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingReader {
     pub client: ClientId,
     /// The client has read up to here; `None`: there is more to read.
     pub limit: Option<ReplOffset>,
@@ -245,7 +245,7 @@ impl Changes {
     }
 
     /// Keeps the reader of a client's command, which continues later.
-    pub(crate) fn go_on_later(&mut self, waiting: Waiting, mut reader: Reader) {
+    pub(crate) fn continue_later(&mut self, waiting: WaitingReader, mut reader: Reader) {
         reader.units.shrink();
         reader.is_waiting = true;
         self.readers.insert(waiting.client, reader);
@@ -305,14 +305,14 @@ impl Changes {
     }
 
     /// Takes the clients that wait, to serve them; clients that have to wait longer register again.
-    pub(crate) fn take_waiting(&mut self) -> Vec<Waiting> {
+    pub(crate) fn take_waiting(&mut self) -> Vec<WaitingReader> {
         self.waiting_for_replicas = 0;
         std::mem::take(&mut self.waiting)
     }
 
     /// These wait as before, and are the first to be served next; the others have been served with
     /// this limit and history.
-    pub(crate) fn wait_again(&mut self, mut first: Vec<Waiting>, now: (ReplOffset, ReplId)) {
+    pub(crate) fn wait_again(&mut self, mut first: Vec<WaitingReader>, now: (ReplOffset, ReplId)) {
         let for_replicas = first.iter().filter(|waiting| waiting.replicas > 0);
         self.waiting_for_replicas += for_replicas.count();
         first.append(&mut self.waiting);

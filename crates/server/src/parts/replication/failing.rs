@@ -34,9 +34,9 @@ pub struct FailingReplica {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Failing(VecDeque<FailingReplica>);
+pub struct FailingReplicas(VecDeque<FailingReplica>);
 
-impl Failing {
+impl FailingReplicas {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn the_pauses_grow_until_the_replica_acknowledges() {
-        let mut failing = Failing::default();
-        let pauses = |failing: &mut Failing, n| {
+        let mut failing = FailingReplicas::default();
+        let pauses = |failing: &mut FailingReplicas, n| {
             let mut pause = |at: u64| {
                 failing.note(("h".to_owned(), 1), at);
                 failing.at("h", 1).expect("it is known").retry_ms - at

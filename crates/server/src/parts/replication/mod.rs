@@ -23,7 +23,7 @@ use russet_keyspace::ClientId;
 use russet_replication::Stream;
 use rustix::process::{Signal, getpid, kill_process};
 
-use failing::Failing;
+use failing::FailingReplicas;
 use failover::Failover;
 use local_expiries::LocalExpiries;
 use packing::Packs;
@@ -40,7 +40,7 @@ use upstream::Upstream;
 pub struct Replication {
     pub replicas: Replicas,
     /// Replicas that do not load the snapshots that they are sent.
-    pub failing: Failing,
+    pub failing: FailingReplicas,
     /// The primary that this server follows; `None`: it is a primary itself.
     pub upstream: Option<Box<Upstream>>,
     /// Since when a primary has no replica, monotonic milliseconds.

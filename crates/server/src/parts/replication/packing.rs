@@ -26,7 +26,7 @@ const KEPT_BLOCKS: usize = 8;
 
 /// A link whose stream is compressed.
 #[derive(Debug)]
-pub struct Packing {
+pub struct CompressedLink {
     /// The position from which on the backlog has the bytes that were sent on this link.
     begin: ReplOffset,
     has_begun: bool,
@@ -39,10 +39,10 @@ pub struct Packing {
     pub compressed_bytes: u64,
 }
 
-impl Packing {
+impl CompressedLink {
     /// A link whose stream begins at a position.
-    pub fn new(begin: ReplOffset) -> Packing {
-        Packing {
+    pub fn new(begin: ReplOffset) -> CompressedLink {
+        CompressedLink {
             begin,
             has_begun: false,
             unsent: Bytes::new(),
@@ -91,7 +91,7 @@ impl Packing {
 /// The sources of a block: its place in a history, its length, and how many bytes before it are
 /// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Made {
+struct BlockKey {
     at: Position,
     len: usize,
     known: usize,
@@ -103,7 +103,7 @@ pub struct Packs {
     packer: Option<Box<Packer>>,
     /// The bytes of a block, with the known bytes before it.
     bytes: Vec<u8>,
-    kept: VecDeque<(Made, Bytes)>,
+    kept: VecDeque<(BlockKey, Bytes)>,
 }
 
 impl Packs {
@@ -112,7 +112,7 @@ impl Packs {
     pub fn block(
         &mut self,
         backlog: &Backlog,
-        packing: &Packing,
+        packing: &CompressedLink,
         place: Position,
         end: ReplOffset,
         is_shared: bool,
@@ -121,7 +121,7 @@ impl Packs {
         let ahead = (end - at).min(BLOCK_BYTES as u64) as usize;
         let from = packing.begin.max(backlog.first());
         let known = at.saturating_sub(from).min(KNOWN_BYTES as u64) as usize;
-        let made = Made {
+        let made = BlockKey {
             at: place,
             len: ahead,
             known,
@@ -179,7 +179,7 @@ mod tests {
     fn send(
         packs: &mut Packs,
         backlog: &Backlog,
-        link: &mut (Packing, ReplOffset, Unpacker),
+        link: &mut (CompressedLink, ReplOffset, Unpacker),
         step: usize,
         is_shared: bool,
     ) -> Vec<u8> {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn links_share_blocks_and_each_gets_the_stream_from_its_begin_on() {
-        let link = |at| (Packing::new(at), at, Unpacker::new(Kind::Stream));
+        let link = |at| (CompressedLink::new(at), at, Unpacker::new(Kind::Stream));
         let (mut backlog, mut packs) = (Backlog::new(1 << 20, 50), Packs::default());
         let mut first = link(50);
         backlog.push(&text(0, 100_000));
@@ -258,7 +258,7 @@ mod tests {
     fn what_was_sent_counts_when_a_block_is_through() {
         let (mut backlog, mut packs) = (Backlog::new(1 << 20, 0), Packs::default());
         backlog.push(&text(0, 5000));
-        let mut packing = Packing::new(0);
+        let mut packing = CompressedLink::new(0);
         let (block, len) = packs.block(&backlog, &packing, place(0), 3000, false);
         assert_eq!(len, 3000);
         packing.put(block, len);

@@ -23,8 +23,8 @@ use crate::clients::client::Client;
 use crate::clients::table::Clients;
 use std::collections::VecDeque;
 
-use super::packing::Packing;
-use super::sending::Sending;
+use super::packing::CompressedLink;
+use super::sending::SnapshotTransfer;
 
 use russet_keyspace::ClientId;
 use russet_persistence::aof::LogFeed;
@@ -100,13 +100,13 @@ pub enum ReplicaState {
     #[default]
     Introduced,
     /// The replica waits for a snapshot to begin.
-    Waits(Waiting),
+    Waits(SnapshotWait),
     /// The main link of two, before the snapshot has begun.
     AwaitsSnapshot,
     /// The main link of two: it gets the stream while the second link brings the snapshot.
     Streams,
     /// The replica's snapshot is being made or sent.
-    Sending(Box<Sending>),
+    Sending(Box<SnapshotTransfer>),
     /// The replica has a whole snapshot of unannounced length. The primary sends nothing until the
     /// replica acknowledges.
     AwaitsAck,
@@ -115,7 +115,7 @@ pub enum ReplicaState {
 
 /// A replica that waits for a snapshot to begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
+pub struct SnapshotWait {
     pub since_ms: u64,
     /// The replica asked by SYNC: no +FULLRESYNC, no ACKs.
     pub by_sync: bool,
@@ -130,7 +130,7 @@ pub struct Replica {
     /// The position up to which the stream has been given to the replica's socket.
     pub sent: ReplOffset,
     /// State of the compression, if the replica's stream is compressed.
-    pub(crate) packing: Option<Box<Packing>>,
+    pub(crate) packing: Option<Box<CompressedLink>>,
     /// The reader of the log that serves the replica; `None`: the backlog serves it.
     pub log: Option<Box<LogFeed>>,
     /// The earliest time of the next try to serve the replica from the log, monotonic milliseconds.

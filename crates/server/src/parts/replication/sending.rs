@@ -48,7 +48,7 @@ pub struct SharedSync {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Sending {
+pub struct SnapshotTransfer {
     spool: Spool,
     reader: SpoolReader,
     form: SnapshotFraming,
@@ -69,7 +69,7 @@ enum SendStage {
 
 /// The next step for the socket.
 pub enum Next {
-    /// These bytes are to be written; [`Sending::advance`] takes how many were.
+    /// These bytes are to be written; [`SnapshotTransfer::advance`] takes how many were.
     Bytes(Bytes),
     /// Nothing can be sent now; the spool wakes the loop.
     Wait,
@@ -78,14 +78,19 @@ pub enum Next {
     Failed(String),
 }
 
-impl Sending {
-    pub fn new(spool: Spool, reader: SpoolReader, form: SnapshotFraming, now_ms: u64) -> Sending {
+impl SnapshotTransfer {
+    pub fn new(
+        spool: Spool,
+        reader: SpoolReader,
+        form: SnapshotFraming,
+        now_ms: u64,
+    ) -> SnapshotTransfer {
         let mark = random::hex(MARK_BYTES).into_bytes();
         let frame = match form {
             SnapshotFraming::Length => Bytes::new(),
             SnapshotFraming::Mark => [b"$EOF:", &mark[..], b"\r\n"].concat().into(),
         };
-        Sending {
+        SnapshotTransfer {
             spool,
             reader,
             form,

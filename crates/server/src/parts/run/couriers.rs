@@ -49,7 +49,7 @@ pub struct IoThreads {
     deferred: VecDeque<ReadBatch>,
     /// The batches that are being served. A busy script's guest serves the rest of the loop's, and
     /// its own after that.
-    serving: Vec<Serving>,
+    serving: Vec<ServedBatch>,
     /// At the last tick: the clock, the microseconds of turns, and of each I/O thread's work.
     last: (u64, u64, Vec<u64>),
     /// The shares of the time before the last tick in which the loop and each courier were busy.
@@ -60,7 +60,7 @@ pub struct IoThreads {
 
 /// A batch that is being served.
 #[derive(Debug)]
-struct Serving {
+struct ServedBatch {
     /// The index of the parcel's courier; `None`: the block is no courier's.
     at: Option<usize>,
     batch: ReadBatch,
@@ -183,7 +183,7 @@ impl IoThreads {
     /// Takes a session's socket back at once, into the poll of this registry. This takes a round of
     /// the session's courier; reports of other connections that come meanwhile are served later.
     pub(crate) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
-        if session.client.io_thread == 0 || !self.has_back(session) {
+        if session.client.io_thread == 0 || !self.wait_for_socket(session) {
             return;
         }
         let token = Target::client(session.slot, session.generation).into();
@@ -195,7 +195,7 @@ impl IoThreads {
     }
 
     /// Waits until a session's socket is back. `false`: it is not within a second.
-    fn has_back(&mut self, session: &mut Session) -> bool {
+    fn wait_for_socket(&mut self, session: &mut Session) -> bool {
         self.recall(session);
         self.post();
         let id = id_of(session);
@@ -203,7 +203,7 @@ impl IoThreads {
             let bytes = &block[report.start as usize..][..report.len as usize];
             session.input.give(bytes.to_vec());
         };
-        for Serving { batch, next, .. } in &mut self.serving {
+        for ServedBatch { batch, next, .. } in &mut self.serving {
             let left = batch.reports[*next..].iter_mut();
             for report in left.filter(|report| report.id == id) {
                 give(session, &batch.block, report.take());
@@ -254,7 +254,7 @@ impl IoThreads {
     }
 
     fn serve(&mut self, at: Option<usize>, batch: Option<ReadBatch>) -> bool {
-        let serving = batch.map(|batch| Serving { at, batch, next: 0 });
+        let serving = batch.map(|batch| ServedBatch { at, batch, next: 0 });
         let is_there = serving.is_some();
         self.serving.extend(serving);
         is_there
@@ -298,7 +298,7 @@ impl IoThreads {
     /// For a guest: the reports that are left of the loop's batch, of connections for which
     /// `is_free`.
     pub(crate) fn take_reports(&mut self, is_free: impl Fn(ConnectionId) -> bool) -> Vec<Report> {
-        let Some(Serving { batch, next, .. }) = self.serving.last_mut() else {
+        let Some(ServedBatch { batch, next, .. }) = self.serving.last_mut() else {
             return Vec::new();
         };
         let left = batch.reports[*next..].iter_mut();
@@ -322,7 +322,7 @@ impl IoThreads {
     /// bytes of its block that a connection has not taken.
     #[inline]
     pub fn end(&mut self, clients: &mut Clients) {
-        let Some(Serving { at, batch, .. }) = self.serving.pop() else {
+        let Some(ServedBatch { at, batch, .. }) = self.serving.pop() else {
             return;
         };
         if !batch.block.is_unique() {

@@ -6,7 +6,7 @@ use crate::parts::observe::recorder::Recorder;
 
 /// Switches of DEBUG and tests.
 #[derive(Default)]
-pub struct Debugging {
+pub struct DebugSwitches {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: files and payloads may have any checksum.
     pub skips_checksums: bool,
     /// DEBUG SEARCH-2.10: queries are scored and refused as by RediSearch 2.10.

@@ -36,14 +36,14 @@ impl Signals {
         let signals = Arc::clone(self);
         let watch = move || {
             for signal in incoming.forever() {
-                signals.came(signal, &wake, pidfile.as_ref());
+                signals.on_signal(signal, &wake, pidfile.as_ref());
             }
         };
         threads::start("signals", watch)?;
         Ok(())
     }
 
-    fn came(&self, signal: i32, wake: &Wake, pidfile: Option<&PidFile>) {
+    fn on_signal(&self, signal: i32, wake: &Wake, pidfile: Option<&PidFile>) {
         if signal == SIGHUP {
             self.reload.store(true, Ordering::Release);
             wake.wake();

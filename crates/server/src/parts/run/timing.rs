@@ -19,7 +19,7 @@ const SMALL: usize = 4096;
 
 /// The time of calls of a single row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timed {
+pub struct CallTime {
     /// Ticks of all these calls.
     pub ticks: u64,
     /// 0: their time is not known yet.
@@ -68,12 +68,12 @@ impl Timing {
     /// A call has ended, with so many bytes of request and reply. It may have to wait for the end
     /// of the next call.
     #[inline(always)]
-    pub fn end(&mut self, bytes: usize) -> Timed {
+    pub fn end(&mut self, bytes: usize) -> CallTime {
         if self.left > 0 {
             self.left -= 1;
             if bytes <= SMALL {
                 self.waiting += 1;
-                return Timed { ticks: 0, calls: 0 };
+                return CallTime { ticks: 0, calls: 0 };
             }
         }
         self.read(1)
@@ -87,15 +87,15 @@ impl Timing {
     }
 
     /// The row of the calls that wait, and their time, which ends now.
-    pub fn settle(&mut self) -> (usize, Timed) {
+    pub fn settle(&mut self) -> (usize, CallTime) {
         (self.row, self.read(0))
     }
 
     /// The time until now of the calls that wait, and of so many more.
     #[inline(always)]
-    fn read(&mut self, more: u64) -> Timed {
+    fn read(&mut self, more: u64) -> CallTime {
         let now = clock::cycles();
-        Timed {
+        CallTime {
             ticks: now.wrapping_sub(std::mem::replace(&mut self.ended, now)),
             calls: std::mem::take(&mut self.waiting) + more,
         }

@@ -3,7 +3,7 @@
 
 use crate::clients::blocked::{Deadlines, Wake};
 use crate::clients::client::{Client, ClientFlags};
-use crate::clients::ending::Ending;
+use crate::clients::ending::Disconnection;
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 use crate::figures::stats::Stats;
@@ -67,7 +67,7 @@ impl Turn {
     }
 
     /// Closes a client in this turn, whatever is pending.
-    pub fn close_soon(&mut self, session: &mut Session, ending: impl Into<Ending>) {
+    pub fn close_soon(&mut self, session: &mut Session, ending: impl Into<Disconnection>) {
         session.client.flags |= ClientFlags::CLOSE_ASAP;
         session.client.ends_by(ending);
         self.to_close.push(session.client.id);
@@ -78,7 +78,7 @@ impl Turn {
         &mut self,
         clients: &mut Clients,
         id: ClientId,
-        ending: impl Into<Ending>,
+        ending: impl Into<Disconnection>,
     ) -> bool {
         let Some(mut session) = clients.take(id) else {
             return false;
@@ -99,7 +99,7 @@ impl Turn {
         }
     }
 
-    pub(crate) fn note_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
+    pub(crate) fn register_wake(&mut self, keyspace: &mut Keyspace, id: ClientId, wake: Wake) {
         match wake {
             Wake::Never => {}
             Wake::At(at_ms) => self.wakes.add(at_ms, id),

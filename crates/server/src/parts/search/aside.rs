@@ -9,7 +9,7 @@ use russet_search::file::{Definition, Dictionaries};
 use russet_search::text::TextSettings;
 
 /// The definitions of a database that was flushed.
-struct Flushed {
+struct FlushedDefinitions {
     number: u64,
     db: DbIndex,
     definitions: Vec<Definition>,
@@ -18,7 +18,7 @@ struct Flushed {
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Aside(Vec<Flushed>);
+pub(super) struct UndoDefinitions(Vec<FlushedDefinitions>);
 
 impl Indexes {
     /// The data of databases is about to be set aside, by the flush of this number; `oldest`: the
@@ -33,7 +33,7 @@ impl Indexes {
                 Dictionaries::default()
             };
             if !definitions.is_empty() || !dictionaries.is_empty() {
-                self.aside.0.push(Flushed {
+                self.aside.0.push(FlushedDefinitions {
                     number,
                     db,
                     definitions,
@@ -51,10 +51,10 @@ impl Indexes {
         texts: TextSettings,
         now_ms: u64,
     ) {
-        let is_it = |flushed: &mut Flushed| {
+        let is_it = |flushed: &mut FlushedDefinitions| {
             flushed.number == number && only.is_none_or(|db| flushed.db == db)
         };
-        let back: Vec<Flushed> = self.aside.0.extract_if(.., is_it).collect();
+        let back: Vec<FlushedDefinitions> = self.aside.0.extract_if(.., is_it).collect();
         for flushed in back {
             self.make_again(flushed.definitions, texts, now_ms);
             for (name, terms) in flushed.dictionaries {

@@ -29,7 +29,7 @@
 //! Invariant: the digest is of the definitions as they were when `seen` changes were counted. Cost:
 //! O(definitions) after each change; a message a second without changes.
 
-use super::{DATABASE, Held, Indexes, synonyms_of};
+use super::{DATABASE, IndexEntry, Indexes, synonyms_of};
 use russet_base::hashing::xxh3;
 use russet_search::schema::words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +195,7 @@ impl Definitions {
     }
 
     /// Some indexes, and their aliases.
-    fn of_some(indexes: &Indexes, is_wanted: impl Fn(&Held) -> bool) -> Definitions {
+    fn of_some(indexes: &Indexes, is_wanted: impl Fn(&IndexEntry) -> bool) -> Definitions {
         let mut all = Definitions::default();
         for (name, held) in indexes.iter().filter(|(_, held)| is_wanted(held)) {
             let mut schema = held.index.schema().clone();

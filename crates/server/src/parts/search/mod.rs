@@ -47,7 +47,7 @@ pub struct Scan {
 
 /// An index with its scan of existing keys and its figures: use, cost, and why it may lack
 /// documents.
-pub struct Held {
+pub struct IndexEntry {
     pub index: Index,
     /// The scan of the keys that the index has not read yet; `None`: it has read all.
     pub scan: Option<Scan>,
@@ -79,7 +79,7 @@ pub struct Held {
 /// A key to be read again, with its database.
 pub type ChangedKey = (DbIndex, Box<[u8]>);
 
-impl Held {
+impl IndexEntry {
     /// The database of the index's keys.
     pub fn database(&self) -> DbIndex {
         DbIndex(self.index.schema().database())
@@ -107,7 +107,7 @@ impl Held {
     }
 
     /// Records that a command queries the index, at a monotonic time, in a query dialect.
-    pub fn note_use(&mut self, now_ms: u64, dialect: Dialect) {
+    pub fn record_use(&mut self, now_ms: u64, dialect: Dialect) {
         self.uses += 1;
         self.used_ms = now_ms;
         self.dialects |= 1 << (dialect.number() - 1);
@@ -122,7 +122,7 @@ impl Held {
 /// See the module.
 #[derive(Default)]
 pub struct Indexes {
-    held: BTreeMap<Box<[u8]>, Held>,
+    held: BTreeMap<Box<[u8]>, IndexEntry>,
     aliases: BTreeMap<Box<[u8]>, Box<[u8]>>,
     pub dictionaries: Dictionaries,
     /// Keys to be read again, in the order of their changes.
@@ -132,7 +132,7 @@ pub struct Indexes {
     births: u64,
     pub cursors: Cursors,
     /// Removed indexes whose memory is still to be freed.
-    removed: Vec<Held>,
+    removed: Vec<IndexEntry>,
     /// Changes of definitions.
     changes: u64,
     /// The version of a cluster's node.
@@ -140,9 +140,9 @@ pub struct Indexes {
     /// The drops of slots that the indexes have been swept for.
     drops: u64,
     /// The definitions of flushes that can be undone.
-    aside: aside::Aside,
+    aside: aside::UndoDefinitions,
     /// Commands that this release does not take.
-    refused: refused::Refused,
+    refused: refused::RefusedCommands,
     /// There are indexes that are being dropped with their documents.
     pub are_dropped: bool,
 }
@@ -159,7 +159,7 @@ impl Indexes {
     }
 
     /// Slots have been dropped, so many times: documents of their keys are looked for.
-    pub fn note_drops(&mut self, drops: u64) {
+    pub fn sweep_after_drops(&mut self, drops: u64) {
         if self.drops != drops {
             self.drops = drops;
             let held = self.held.values_mut();
@@ -179,12 +179,12 @@ impl Indexes {
     }
 
     /// The indexes, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Held)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &IndexEntry)> {
         self.held.iter().map(|(name, held)| (&**name, held))
     }
 
     /// The indexes, to change them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&[u8], &mut Held)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&[u8], &mut IndexEntry)> {
         self.held.iter_mut().map(|(name, held)| (&**name, held))
     }
 
@@ -209,20 +209,20 @@ impl Indexes {
     }
 
     /// The index of a name or an alias.
-    pub fn get(&self, name: &[u8]) -> Option<&Held> {
+    pub fn get(&self, name: &[u8]) -> Option<&IndexEntry> {
         let held = self.held.get(self.resolve(name));
         held.filter(|held| held.dropping.is_none())
     }
 
     /// The same, to change it.
-    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Held> {
+    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut IndexEntry> {
         let name: Box<[u8]> = self.resolve(name).into();
         let held = self.held.get_mut(&name);
         held.filter(|held| held.dropping.is_none())
     }
 
     /// An index that is being dropped with its documents. O(indexes).
-    pub fn dropped(&mut self) -> Option<(&[u8], &mut Held)> {
+    pub fn dropped(&mut self) -> Option<(&[u8], &mut IndexEntry)> {
         let mut all = self.held.iter_mut();
         let found = all.find(|(_, held)| held.dropping.is_some());
         found.map(|(name, held)| (&**name, held))
@@ -235,7 +235,7 @@ impl Indexes {
 
     /// The TEMPORARY indexes that no command has used for their time. O(indexes).
     pub fn outlived(&self, now_ms: u64) -> Vec<Box<[u8]>> {
-        let is_over = |held: &Held| {
+        let is_over = |held: &IndexEntry| {
             let idle_ms = now_ms.saturating_sub(held.used_ms);
             let seconds = held.index.schema().temporary_s;
             let is_idle = seconds.is_some_and(|seconds| idle_ms as f64 >= seconds * 1000.0);
@@ -252,7 +252,7 @@ impl Indexes {
         self.births += 1;
         let mut index = Index::new(schema);
         index.set_text_settings(texts);
-        let held = Held {
+        let held = IndexEntry {
             index,
             scan,
             is_recovering: false,
@@ -276,8 +276,12 @@ impl Indexes {
         self.definitions_of(now_ms, |held| held.database() == DATABASE)
     }
 
-    fn definitions_of(&self, now_ms: u64, is_wanted: impl Fn(&Held) -> bool) -> Vec<Definition> {
-        let definition = |(name, held): (&[u8], &Held)| {
+    fn definitions_of(
+        &self,
+        now_ms: u64,
+        is_wanted: impl Fn(&IndexEntry) -> bool,
+    ) -> Vec<Definition> {
+        let definition = |(name, held): (&[u8], &IndexEntry)| {
             let schema = held.index.schema();
             let left_ms = schema.temporary_s.map(|seconds| {
                 let idle_ms = now_ms.saturating_sub(held.used_ms);
@@ -337,7 +341,7 @@ impl Indexes {
     }
 
     /// Takes an index out, with its aliases, by its name or an alias.
-    pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Held)> {
+    pub fn remove(&mut self, name: &[u8]) -> Option<(Box<[u8]>, IndexEntry)> {
         let name: Box<[u8]> = self.resolve(name).into();
         let (name, held) = self.held.remove_entry(&name)?;
         self.changes += 1;
@@ -347,12 +351,12 @@ impl Indexes {
     }
 
     /// Takes an index that was removed, whose memory is freed later, off the loop.
-    pub fn let_go(&mut self, held: Held) {
+    pub fn let_go(&mut self, held: IndexEntry) {
         self.removed.push(held);
     }
 
     /// The removed indexes whose memory is still to be freed.
-    pub fn take_removed(&mut self) -> Vec<Held> {
+    pub fn take_removed(&mut self) -> Vec<IndexEntry> {
         std::mem::take(&mut self.removed)
     }
 
@@ -407,16 +411,16 @@ impl Indexes {
                 ChangeKind::Event => {}
                 ChangeKind::Flushed => self.flushed(change.db),
                 ChangeKind::Swapped => {
-                    let is_of = |held: &Held| held.database() == change.db;
+                    let is_of = |held: &IndexEntry| held.database() == change.db;
                     self.all_changed |= self.held.values().any(is_of);
                 }
-                _ => self.note_key(change.db, change.key),
+                _ => self.queue_changed_key(change.db, change.key),
             }
         }
     }
 
     /// Notes the flushes of a journal alone: while data is loaded, keys are read later.
-    pub fn note_flushes(&mut self, journal: &Journal) {
+    pub fn record_flushes(&mut self, journal: &Journal) {
         if self.listens() {
             let flushes = journal.changes();
             let flushes = flushes.filter(|change| change.kind == ChangeKind::Flushed);
@@ -424,7 +428,7 @@ impl Indexes {
         }
     }
 
-    fn note_key(&mut self, db: DbIndex, key: &[u8]) {
+    fn queue_changed_key(&mut self, db: DbIndex, key: &[u8]) {
         let is_last = |(its, last): &ChangedKey| *its == db && **last == *key;
         let is_covered = self.held.values().any(|held| held.covers(db, key));
         if is_covered && !self.changed.last().is_some_and(is_last) {

@@ -24,7 +24,7 @@ const ALIAS: &[u8] = b"FT._ALIASADDIFNX";
 
 /// Commands by the index that they are about.
 #[derive(Default)]
-pub(super) struct Refused(BTreeMap<Vec<u8>, Vec<Line>>);
+pub(super) struct RefusedCommands(BTreeMap<Vec<u8>, Vec<Line>>);
 
 impl Indexes {
     /// Keeps a command about an index aside.

@@ -24,7 +24,7 @@
 use std::collections::BTreeMap;
 
 use crate::clients::client::Client;
-use crate::clients::held::{Budget, Held};
+use crate::clients::held::{Budget, QueuePlace};
 use russet_acl::{Budgets, OverBudget, UserId, Users};
 use russet_keyspace::ClientId;
 
@@ -449,14 +449,14 @@ impl Accounts {
     // --- held connections ---
 
     /// The connection joins its user's queue.
-    pub fn hold(&mut self, client: &Client, budget: Budget, now_ms: u64) -> Option<Held> {
+    pub fn hold(&mut self, client: &Client, budget: Budget, now_ms: u64) -> Option<QueuePlace> {
         let account = self.all.get_mut(client.user.index())?.as_deref_mut()?;
         let ticket = account.next_ticket;
         account.next_ticket += 1;
         account.held.insert(ticket, client.id);
         account.figures.delayed += 1;
         self.waiting += 1;
-        Some(Held {
+        Some(QueuePlace {
             ticket,
             budget,
             since_ms: now_ms,
@@ -464,7 +464,7 @@ impl Accounts {
     }
 
     /// The connection has left the queue of this user.
-    pub fn resume(&mut self, user: UserId, held: &Held) {
+    pub fn resume(&mut self, user: UserId, held: &QueuePlace) {
         let Some(account) = self
             .all
             .get_mut(user.index())

@@ -39,9 +39,10 @@ impl FewerChannels {
 
 /// The consequences of the change of a user.
 #[must_use]
-pub struct Changed {
+pub struct UserChange {
     pub(crate) fewer_channels: Option<FewerChannels>,
-    /// The user has got all permissions, or no longer has them: see [`Acl::note_restrictions`].
+    /// The user has got all permissions, or no longer has them: see
+    /// [`Acl::update_restricted_flag`].
     pub(crate) restricts_otherwise: bool,
     /// Connections are to be counted again, see [`Accounts::renew`]: the user has other budgets, or
     /// it is the default user, and other connections than before must log in.
@@ -55,20 +56,20 @@ pub struct Changed {
 #[derive(Default)]
 pub struct RoleChanged {
     pub(crate) fewer_channels: Vec<FewerChannels>,
-    /// As [`Changed::restricts_otherwise`], of any user.
+    /// As [`UserChange::restricts_otherwise`], of any user.
     pub(crate) restricts_otherwise: bool,
 }
 
 /// The consequences of the replacement of all users.
 #[must_use]
 #[derive(Default)]
-pub struct Replaced {
+pub struct UserReplacement {
     /// The deleted users.
     pub gone: Vec<UserId>,
     pub(crate) fewer_channels: Vec<FewerChannels>,
 }
 
-impl Replaced {
+impl UserReplacement {
     fn put(&mut self, known: &mut Users, name: &[u8], user: User) {
         if let Some(id) = known.find(name)
             && let Some(left) = user.channels_left(known.get(id))
@@ -86,7 +87,7 @@ impl Acl {
         name: &[u8],
         rules: impl Iterator<Item = &'a [u8]>,
         config: &Config,
-    ) -> Result<Changed, RulesError> {
+    ) -> Result<UserChange, RulesError> {
         let channels = config.acl_pubsub_default;
         let known = self.users.find(name);
         let before = known.map(|id| self.users.get(id));
@@ -99,7 +100,7 @@ impl Acl {
         let has_other_budgets = budgets_before != *user.budgets();
         let required = self.password_required();
         let id = self.users.put(name, user);
-        Ok(Changed {
+        Ok(UserChange {
             recounts: has_other_budgets || required != self.password_required(),
             fewer_channels: left.map(|left| FewerChannels { user: id, left }),
             restricts_otherwise,
@@ -143,13 +144,13 @@ impl Acl {
     }
 
     /// Replaces all users and roles; the default user stays, and known users keep their numbers.
-    pub fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> Replaced {
+    pub fn replace(&mut self, FileUsers { users, roles }: FileUsers) -> UserReplacement {
         let Acl {
             users: known,
             commands,
             ..
         } = self;
-        let mut replaced = Replaced::default();
+        let mut replaced = UserReplacement::default();
         known.replace_roles(roles);
         let names = known.iter().map(|(name, _)| name.to_vec());
         let gone: Vec<Vec<u8>> = names

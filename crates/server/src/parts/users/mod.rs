@@ -6,8 +6,8 @@
 //!
 //! The data of a user: `acl`. Changes of users: [`changes`]; their files: [`load`]. All methods act
 //! on one connection, the argument. A change returns its consequences for other connections, and
-//! the caller carries them out (`users/login.rs`): it updates flags ([`Acl::note_restrictions`])
-//! and closes the connections of deleted users.
+//! the caller carries them out (`users/login.rs`): it updates flags
+//! ([`Acl::update_restricted_flag`]) and closes the connections of deleted users.
 //!
 //! Invariant: no connection refers to a deleted user. A deleted user's connection becomes the
 //! default user's, without that user's permissions until it logs in ([`Acl::disown`]), and the
@@ -94,7 +94,7 @@ impl Acl {
         client.flags.set(ClientFlags::UNAUTHENTICATED, unknown);
         client.flags.remove(ClientFlags::PROVEN);
         client.user = UserId::DEFAULT;
-        self.note_restrictions(client);
+        self.update_restricted_flag(client);
     }
 
     /// A connection that is to be closed: until then it has the default user's permissions, and
@@ -110,7 +110,7 @@ impl Acl {
         client.flags.set(ClientFlags::PROVEN, proven);
         self.leave_account(client);
         client.user = id;
-        self.note_restrictions(client);
+        self.update_restricted_flag(client);
         self.enter_account(client);
     }
 
@@ -210,7 +210,7 @@ impl Acl {
 
     /// Updates the flag for a user that lacks any permission. To be called for all connections
     /// after users have changed.
-    pub(crate) fn note_restrictions(&self, client: &mut Client) {
+    pub(crate) fn update_restricted_flag(&self, client: &mut Client) {
         let restricted = !self.users.get(client.user).allows_all();
         client.flags.set(ClientFlags::RESTRICTED, restricted);
     }
@@ -398,7 +398,7 @@ impl Acl {
     }
 
     /// Bytes have come from a connection whose user has budgets.
-    pub(crate) fn note_received(&mut self, now: &Now, client: &mut Client, bytes: u64) {
+    pub(crate) fn charge_received(&mut self, now: &Now, client: &mut Client, bytes: u64) {
         let now_ms = now.mono_ms;
         let over = self.accounts.receive(client.user, bytes, now_ms);
         if let Some(budget) = over
@@ -423,7 +423,7 @@ impl Acl {
 
     /// Bytes have left for a connection whose user has budgets: bytes that no command has been
     /// charged for are charged now.
-    pub fn note_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
+    pub fn charge_sent(&mut self, now: &Now, client: &mut Client, bytes: usize) {
         let charged = &mut client.traffic.charged;
         let more = bytes.saturating_sub(*charged);
         *charged = charged.saturating_sub(bytes);

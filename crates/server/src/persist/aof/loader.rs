@@ -451,7 +451,10 @@ impl Load for AofLoader {
             Some(file) => file.offset(),
             None => c.reader.offset(),
         });
-        server.persist.loading.note_bytes(self.done_bytes + at);
+        server
+            .persist
+            .loading
+            .record_loaded_bytes(self.done_bytes + at);
         result
     }
 
@@ -482,7 +485,7 @@ impl Load for AofLoader {
         if !self.is_foreign {
             server
                 .replication
-                .note_undone(&mut server.persist, self.manifest.undone);
+                .record_undone(&mut server.persist, self.manifest.undone);
         }
         server.replayed_flushes(keyspace);
         // A primary that continues its stream does not select it again.
@@ -589,7 +592,10 @@ fn read_preamble(
     let usual = keyspace.set_expiring(ExpiryMode::Replay);
     let end = file.step(keyspace, bytes);
     keyspace.set_expiring(usual);
-    server.persist.loading.note_figures(file.load.figures());
+    server
+        .persist
+        .loading
+        .record_rdb_figures(file.load.figures());
     let Some(end) = end.map_err(|error| log_preamble(name, &error))? else {
         current.preamble = Some(file);
         return Ok(());
@@ -600,7 +606,7 @@ fn read_preamble(
     let search = file.load.take_search();
     let search = search.map_err(|error| log_preamble(name, &error))?;
     server.restore_indexes(keyspace, search);
-    server.persist.loading.note_loaded(file.load.figures());
+    server.persist.loading.record_loaded(file.load.figures());
     server.stream.cursors = file.load.take_cursors();
     current.place = file.load.figures().position();
     if end < current.reader.size() {

@@ -11,7 +11,7 @@ pub(crate) use loader::{AofLoader, CutEnd};
 
 use crate::clients::blocked::Until;
 use crate::clients::client::ClientFlags;
-use crate::clients::ending::{EndReason, Ending};
+use crate::clients::ending::{Disconnection, EndReason};
 use crate::clients::table::Clients;
 use crate::parts::migration::exports_slots;
 use crate::parts::persist::Persist;
@@ -73,12 +73,12 @@ impl Server {
         if flushed.gates {
             self.update_interest();
         }
-        self.look_at_log_room();
+        self.update_log_full();
     }
 
     /// Holds clients that write while many bytes wait for the disk.
     #[inline]
-    pub(super) fn look_at_log_room(&mut self) {
+    pub(super) fn update_log_full(&mut self) {
         let is_full = self.persist.aof.is_full();
         if is_full != self.gates.log_is_full {
             self.set_log_full(is_full);
@@ -117,7 +117,7 @@ impl Engine {
     #[inline]
     pub fn write_aof(&mut self) {
         if self.server.persist.aof.is_changing() || self.server.persist.backups.in_progress() {
-            self.look_at_changes();
+            self.continue_after_change();
         }
         if self.server.persist.aof.must_flush() {
             self.write_aof_now();
@@ -126,7 +126,7 @@ impl Engine {
 
     /// Continues the work that waited for a change of the set of files.
     #[cold]
-    fn look_at_changes(&mut self) {
+    fn continue_after_change(&mut self) {
         match self.server.persist.aof.take_change() {
             Some((Owner::Rewrite, ended)) => self.rewrite_changed(ended),
             Some((Owner::Backup, ended)) => {
@@ -141,7 +141,7 @@ impl Engine {
             keyspace, server, ..
         } = self;
         server.persist.aof.begin_followed(&server.stream);
-        server.go_on_with_backup(keyspace);
+        server.continue_backup(keyspace);
         server.install_base();
         server.release_held();
         self.serve_synced();
@@ -151,15 +151,15 @@ impl Engine {
         self.server.flush_aof(false);
         self.server.release_held();
         self.serve_synced();
-        if self.server.persist.aof.has_written_much() {
-            self.look_at_rewrites();
+        if self.server.persist.aof.take_room_check() {
+            self.begin_due_rewrites();
         }
     }
 
     /// Resumes clients in WAITAOF whose writes are on disk.
     pub fn serve_synced(&mut self) {
         let aof = &mut self.server.persist.aof;
-        aof.look_at_syncs();
+        aof.collect_fsync();
         let synced = aof.synced();
         // A client whose wait has ended otherwise may wait for something else by now.
         let waits = |clients: &crate::Clients, offset, id| {
@@ -255,7 +255,10 @@ impl Persist {
                     continue;
                 }
                 session.reply.drop_unsent();
-                turn.close_soon(&mut session, Ending::new(EndReason::Disk, detail.as_str()));
+                turn.close_soon(
+                    &mut session,
+                    Disconnection::new(EndReason::Disk, detail.as_str()),
+                );
                 ended += 1;
             }
             clients.put_back(session);

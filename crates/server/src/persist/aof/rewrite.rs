@@ -4,12 +4,12 @@
 //! Invariant: a rewrite that must be made again is queued with the driver of snapshots
 //! (`Consumer::Rewrite`); cron and a much longer file begin rewrites that are queued or due.
 
-use crate::parts::execution::scripting::Scripting;
+use crate::parts::execution::scripting::ScriptState;
 use crate::parts::persist::Persist;
-use crate::parts::persist::aof::rewrites::{Begun, Ended, Running};
+use crate::parts::persist::aof::rewrites::{RewriteJob, RewriteOutcome, RewriteStart};
 use crate::parts::persist::aof::{Aof, AofState, NO_AOF};
 use crate::parts::persist::backups::SessionState;
-use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, What};
+use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target, TargetKind};
 use crate::state::Server;
 use crate::state::world::Engine;
 use russet_keyspace::Keyspace;
@@ -37,7 +37,7 @@ impl Server {
             (false, AofState::On | AofState::WaitsForBase) => {
                 self.cancel_rewrite(keyspace);
                 self.persist.aof.switch_off(&self.now, &self.stream);
-                self.look_at_log_room();
+                self.update_log_full();
                 self.release_held();
                 self.persist.schedule_rewrite(false);
                 self.refuse_waits_for_aof(keyspace, &NO_AOF);
@@ -64,7 +64,8 @@ impl Server {
             }
             return Err("ERR Background append only file rewriting already in progress");
         }
-        let is_held = self.persist.snapshots.in_progress() || self.holds_rewrite(keyspace);
+        let is_held =
+            self.persist.snapshots.in_progress() || self.delay_rewrite_for_grace(keyspace);
         if is_held || in_transaction || is_in_unit(&self.scripting, keyspace) {
             self.persist.schedule_rewrite(true);
             return Ok("Background append only file rewriting scheduled");
@@ -114,8 +115,8 @@ impl Server {
         }
         let aof = &mut self.persist.aof;
         match aof.begin_rewrite(&self.config, &self.now, &self.stream)? {
-            Begun::Base => self.begin_base(keyspace),
-            Begun::Ahead => Ok(()),
+            RewriteStart::Base => self.begin_base(keyspace),
+            RewriteStart::Ahead => Ok(()),
         }
     }
 
@@ -132,7 +133,7 @@ impl Server {
         let Some(names) = self.persist.aof.base_names() else {
             return Err("there is no append only file".to_owned());
         };
-        let target = Target::new(What::Base {
+        let target = Target::new(TargetKind::Base {
             names,
             form: Aof::base_form(&self.config, keyspace),
             unix_s: self.now.unix_s(),
@@ -140,7 +141,7 @@ impl Server {
         self.free_aside_for_base(keyspace);
         let begun = self.begin_snapshot(keyspace, vec![target]);
         let pid = begun.inspect_err(|_| self.persist.aof.give_up_next_set())?;
-        self.persist.aof.note_base_begun(&self.config, &self.now);
+        self.persist.aof.record_base_begin(&self.config, &self.now);
         tracing::info!("Background append only file rewriting started by pid {pid}");
         Ok(())
     }
@@ -208,7 +209,7 @@ impl Server {
         }
     }
 
-    fn end_rewrite(&mut self, running: &Running, result: Result<(), String>) {
+    fn end_rewrite(&mut self, running: &RewriteJob, result: Result<(), String>) {
         let (config, now, stream) = (&self.config, &self.now, &self.stream);
         let aof = &mut self.persist.aof;
         let ended = aof.rewrite_ended(running, result, config, now, stream);
@@ -222,10 +223,10 @@ impl Server {
         self.follow_rewrite(ended);
     }
 
-    fn follow_rewrite(&mut self, ended: Ended) {
+    fn follow_rewrite(&mut self, ended: RewriteOutcome) {
         match ended {
-            Ended::Whole => self.update_interest(),
-            Ended::Failed { is_needed } => self.persist.schedule_rewrite(is_needed),
+            RewriteOutcome::Whole => self.update_interest(),
+            RewriteOutcome::Failed { is_needed } => self.persist.schedule_rewrite(is_needed),
         }
     }
 }
@@ -243,7 +244,8 @@ impl Engine {
         match ended {
             // It begins anew, with a base that does not split the unit.
             Ok(CompletedChange::Ahead)
-                if is_in_unit(&server.scripting, keyspace) || server.holds_rewrite(keyspace) =>
+                if is_in_unit(&server.scripting, keyspace)
+                    || server.delay_rewrite_for_grace(keyspace) =>
             {
                 server.persist.schedule_rewrite(true);
             }
@@ -264,7 +266,7 @@ impl Engine {
     }
 
     /// Begins rewrites that are due; called by cron and after many writes.
-    pub(crate) fn look_at_rewrites(&mut self) {
+    pub(crate) fn begin_due_rewrites(&mut self) {
         self.take_effects();
         let Engine {
             keyspace, server, ..
@@ -286,8 +288,8 @@ impl Engine {
         let aof = &mut server.persist.aof;
         let is_short = aof.is_room_short(config, startup_bytes);
         let is_due = scheduled || aof.is_rewrite_due(config) || is_short;
-        if is_due && !aof.is_rewrite_limited(server.now.mono_ms) {
-            if !is_short && server.holds_rewrite(keyspace) {
+        if is_due && !aof.apply_rewrite_limit(server.now.mono_ms) {
+            if !is_short && server.delay_rewrite_for_grace(keyspace) {
                 return;
             }
             if !scheduled {
@@ -300,7 +302,7 @@ impl Engine {
 
 /// Whether recorded effects are not in a file yet, or a script is under way while others are
 /// served: its recorded effects belong to the current file, so a base must not contain them.
-pub(crate) fn is_in_unit(scripting: &Scripting, keyspace: &Keyspace) -> bool {
+pub(crate) fn is_in_unit(scripting: &ScriptState, keyspace: &Keyspace) -> bool {
     scripting.is_running() || keyspace.effects.mark() > 0
 }
 

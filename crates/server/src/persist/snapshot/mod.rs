@@ -7,7 +7,7 @@
 //! recomputed, because they decide which writers wait.
 
 use crate::parts::persist::snapshot::{
-    Consumer, Making, SnapshotEnd, Snapshots, Target, Turn, What,
+    Consumer, SnapshotContext, SnapshotEnd, Snapshots, Target, TargetKind, Turn,
 };
 use crate::state::Server;
 use crate::state::world::Engine;
@@ -17,8 +17,8 @@ pub mod save;
 
 impl Server {
     /// The driver, and the settings of sinks that begin now.
-    fn snapshots(&mut self) -> (&mut Snapshots, Making<'_>) {
-        let making = Making {
+    fn snapshots(&mut self) -> (&mut Snapshots, SnapshotContext<'_>) {
+        let making = SnapshotContext {
             search: &self.search,
             config: &self.config,
             now: &self.now,
@@ -59,20 +59,20 @@ impl Server {
     /// A target has ended: notifies its consumer, and others that waited for it.
     fn snapshot_ended(&mut self, keyspace: &mut Keyspace, target: &Target, end: SnapshotEnd) {
         match &target.what {
-            What::Dump { name } => {
+            TargetKind::Dump { name } => {
                 let saving = &mut self.persist.saving;
                 saving.last_forked = self.persist.snapshots.last_forked;
                 saving.ended(keyspace, target, &end, &self.now);
                 self.backup_saved(keyspace, name, &end);
             }
-            What::Base { form, .. } => self.base_ended(target, *form, &end),
-            What::Spool { spool, .. } => self.replication.sync_snapshot_ended(spool, &end),
-            What::Slots { feed, .. } => feed.set_end(&end),
+            TargetKind::Base { form, .. } => self.base_ended(target, *form, &end),
+            TargetKind::Spool { spool, .. } => self.replication.sync_snapshot_ended(spool, &end),
+            TargetKind::Slots { feed, .. } => feed.set_end(&end),
         }
     }
 
     /// Collects targets that have ended, and spools without a reader, and notifies their consumers.
-    fn look_for_ends(&mut self, keyspace: &mut Keyspace) {
+    fn collect_ended_snapshots(&mut self, keyspace: &mut Keyspace) {
         let snapshots = &mut self.persist.snapshots;
         let unread = snapshots.give_up_unread(keyspace).into_iter();
         let mut ended: Vec<_> = unread
@@ -157,7 +157,7 @@ impl Engine {
             // Clients that waited for a container check again.
             server.release_awaiting();
         }
-        server.look_for_ends(keyspace);
+        server.collect_ended_snapshots(keyspace);
         if keyspace.is_saving() || server.persist.snapshots.writers.holds_all() {
             server.bound_early(keyspace);
         }
@@ -169,10 +169,10 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let snapshots = &mut server.persist.snapshots;
-        if snapshots.look_at_child(server.now.mono_ms) || snapshots.serves_replicas() {
-            server.look_for_ends(keyspace);
+        if snapshots.read_child_messages(server.now.mono_ms) || snapshots.serves_replicas() {
+            server.collect_ended_snapshots(keyspace);
         }
-        self.look_at_rewrites();
+        self.begin_due_rewrites();
         self.begin_due_save();
     }
 

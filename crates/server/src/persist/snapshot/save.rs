@@ -1,6 +1,6 @@
 //! Saves at work (`parts::persist::snapshot::save`): SAVE, BGSAVE, save points, FLUSHALL.
 
-use crate::parts::persist::snapshot::save::Saving;
+use crate::parts::persist::snapshot::save::SaveState;
 use crate::parts::persist::snapshot::{Consumer, SnapshotEnd, Target};
 use crate::state::Server;
 use crate::state::world::Engine;
@@ -8,11 +8,11 @@ use russet_keyspace::Keyspace;
 
 impl Server {
     /// SAVE, synchronously. Returns whether it succeeded;
-    /// `Saving::last_error` and the log have the error. O(all data), after
+    /// `SaveState::last_error` and the log have the error. O(all data), after
     /// completing the current pass.
     pub fn save_now(&mut self, keyspace: &mut Keyspace) -> bool {
-        self.persist.saving.note_try(&self.now);
-        let target = Saving::target(&self.config);
+        self.persist.saving.record_try(&self.now);
+        let target = SaveState::target(&self.config);
         let path = target.path().to_owned();
         let (snapshots, making) = self.snapshots();
         let failed = match snapshots.make_now(keyspace, target, &making) {
@@ -32,7 +32,7 @@ impl Server {
         } else {
             tracing::info!("DB saved on disk");
             keyspace.dirty = 0;
-            self.persist.saving.note_saved(&self.now);
+            self.persist.saving.record_saved(&self.now);
         }
         self.refresh_interest(keyspace);
         self.release_awaiting();
@@ -52,8 +52,8 @@ impl Server {
         more: Vec<Target>,
     ) -> Result<(), String> {
         let dirty = keyspace.dirty;
-        self.persist.saving.note_try(&self.now);
-        let mut targets = vec![Saving::target(&self.config)];
+        self.persist.saving.record_try(&self.now);
+        let mut targets = vec![SaveState::target(&self.config)];
         targets.extend(more);
         match self.begin_snapshot(keyspace, targets) {
             Ok(pid) => {
@@ -61,7 +61,7 @@ impl Server {
                 if dirty > 0 {
                     tracing::debug!("{dirty} changes since the last save");
                 }
-                self.persist.saving.note_begun(&self.now, dirty);
+                self.persist.saving.record_begin(&self.now, dirty);
                 Ok(())
             }
             Err(why) => {

@@ -9,7 +9,7 @@ use russet_config::Config;
 use russet_host::Now;
 use russet_keyspace::DbIndex;
 use russet_resp::OwnedArgs;
-use russet_server::inside::{Asked, Asker, ClusterDriver, NOT_ASKED, ShardQueries, Stop};
+use russet_server::inside::{Asker, ClusterDriver, NOT_ASKED, ParsedQuestion, ShardQueries, Stop};
 
 /// A node that is alone, with an index and its documents.
 fn node() -> Testbed {
@@ -37,7 +37,7 @@ fn node() -> Testbed {
 
 fn ask(t: &mut Testbed, rights: &[&str], line: &[&[u8]]) -> Result<Vec<u8>, String> {
     let args: OwnedArgs = line.iter().copied().collect();
-    let question = Asked {
+    let question = ParsedQuestion {
         number: 1,
         db: DbIndex(0),
         asker: Asker {

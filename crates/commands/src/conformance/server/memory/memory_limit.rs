@@ -62,7 +62,7 @@ fn what_waits_for_the_disk_does_not_count_towards_the_limit() {
     let Engine {
         server, keyspace, ..
     } = &mut t.engine;
-    server.look_at_not_counted(keyspace);
+    server.measure_not_counted(keyspace);
     assert!(t.run("SET a 1").starts_with("-OOM"));
 }
 

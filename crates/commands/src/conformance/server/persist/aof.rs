@@ -664,14 +664,14 @@ fn writers_wait_while_the_buffer_is_full_and_their_replies_until_they_are_writte
 /// Whether writes are stuck, and how many are to fail; a write that is stuck for 20 seconds
 /// continues, overdue.
 #[derive(Default)]
-struct Stuck {
+struct DiskFaults {
     on: AtomicBool,
     overdue: AtomicBool,
     failing: AtomicUsize,
 }
 
-fn stuck_disk() -> (Disk, Arc<Stuck>) {
-    let stuck = Arc::new(Stuck::default());
+fn stuck_disk() -> (Disk, Arc<DiskFaults>) {
+    let stuck = Arc::new(DiskFaults::default());
     let (plan, wait) = (Arc::clone(&stuck), Arc::clone(&stuck));
     let disk = Disk::failing(move |step| {
         let is_left = |n: usize| n.checked_sub(1);
@@ -697,7 +697,7 @@ fn stuck_disk() -> (Disk, Arc<Stuck>) {
 
 /// A rewrite whose base is being made while a write is on its way to a disk that is stuck, and
 /// another write waits for it.
-fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<Stuck>) {
+fn rewriting_while_stuck(folder: &TempDir) -> (Testbed, Arc<DiskFaults>) {
     let (disk, stuck) = stuck_disk();
     let mut t = bed(folder.path(), AppendFsync::EverySec, disk);
     write_turns(&mut t);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use russet_server::inside::{Target, What};
+use russet_server::inside::{Target, TargetKind};
 
 use crate::testbed::{AllCommands as _, Testbed};
 use russet_config::Allowed;
@@ -69,12 +69,12 @@ fn targets(folder: &Path) -> Vec<Target> {
         basename: "a".to_owned(),
     };
     let name = folder.join("dump.rdb");
-    let base = What::Base {
+    let base = TargetKind::Base {
         names,
         form: BaseForm::Commands,
         unix_s: 0,
     };
-    vec![Target::new(What::Dump { name }), Target::new(base)]
+    vec![Target::new(TargetKind::Dump { name }), Target::new(base)]
 }
 
 /// Makes both targets in one pass, while everything changes.

@@ -4,7 +4,7 @@
 use crate::testbed::{AllCommands as _, Testbed};
 use russet_resp::Progress;
 use russet_server::ClientFlags;
-use russet_server::inside::{Batch, Engine, Rest};
+use russet_server::inside::{Batch, Engine, InputRemainder};
 
 /// Newlines before a command that a pause held were left out of the offset, so the replica
 /// would have continued at a wrong byte.
@@ -28,10 +28,13 @@ fn newlines_before_a_held_command_count_when_it_is_applied() {
         (rest, t.engine.server.stream.offset() - before)
     };
     assert_eq!(t.run("CLIENT PAUSE 1000"), "+OK\r\n");
-    assert!(matches!(run(&mut t), (Rest::Stopped { start: 0 }, 0)));
+    assert!(matches!(
+        run(&mut t),
+        (InputRemainder::Stopped { start: 0 }, 0)
+    ));
     t.advance_ms(2000);
     let (rest, applied) = run(&mut t);
-    assert!(matches!(rest, Rest::Nothing));
+    assert!(matches!(rest, InputRemainder::Nothing));
     assert_eq!(applied, stream.len() as u64);
     assert_eq!(t.run("GET k"), "$1\r\nv\r\n");
 }

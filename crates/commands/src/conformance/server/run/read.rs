@@ -134,7 +134,7 @@ fn a_large_argument_counts_in_the_query_buffer() {
     assert!((1_000_000..1_010_000).contains(&claimed), "{claimed}");
     // Unused capacity is freed when a client stops sending.
     session.input.shrink();
-    session.note_query_buffer();
+    session.update_query_buffer();
     assert!((90_000..95_000).contains(&session.client.buffers.query_capacity));
     for piece in [100_000, 300_000, 500_000, 10_000] {
         for part in vec![b'x'; piece].chunks(100_000) {

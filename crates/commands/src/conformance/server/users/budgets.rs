@@ -203,15 +203,21 @@ fn replies_are_charged_once_when_their_commands_have_run() {
     session.client.traffic.charged = 400;
     let server = &mut t.engine.server;
     server.now.mono_ms += 60_000;
-    server.acl.note_sent(&server.now, &mut session.client, 300);
-    server.acl.note_sent(&server.now, &mut session.client, 100);
+    server
+        .acl
+        .charge_sent(&server.now, &mut session.client, 300);
+    server
+        .acl
+        .charge_sent(&server.now, &mut session.client, 100);
     assert!(
         !server
             .acl
             .accounts
             .is_over(session.client.user, server.now.mono_ms)
     );
-    server.acl.note_sent(&server.now, &mut session.client, 2000);
+    server
+        .acl
+        .charge_sent(&server.now, &mut session.client, 2000);
     server.clients.put_back(session);
     assert!(!sent(&mut t), "what no command has been charged for");
 }

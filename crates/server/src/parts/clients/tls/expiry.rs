@@ -18,7 +18,7 @@ pub struct Warnings {
 }
 
 impl Warnings {
-    pub(crate) fn look_at(&mut self, materials: &Materials, now_s: i64) {
+    pub(crate) fn warn_when_due(&mut self, materials: &Materials, now_s: i64) {
         if now_s < self.next_look_s {
             return;
         }

@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 
 use self::expiry::Warnings;
 pub(crate) use self::handshakes::Handshakes;
-use self::reload::{Reloaded, read_again};
+use self::reload::{ReloadResult, read_again};
 
 use russet_base::clock::Now;
 use russet_config::{Config, TlsAuthClients};
@@ -31,7 +31,7 @@ pub struct Tls {
     warnings: Warnings,
     /// When the files are checked next, monotonic milliseconds.
     reload_due_ms: u64,
-    reloading: Option<Receiver<Reloaded>>,
+    reloading: Option<Receiver<ReloadResult>>,
 }
 
 impl Tls {
@@ -46,7 +46,7 @@ impl Tls {
     }
 
     /// Applies the configuration, or leaves everything as it was. Reads files.
-    pub fn configure(&mut self, config: &Config, mono_ms: u64) -> Result<(), Logged> {
+    pub fn configure(&mut self, config: &Config, mono_ms: u64) -> Result<(), TlsSetupError> {
         self.materials = load(config)?;
         // A reload in progress is older.
         self.reloading = None;
@@ -76,7 +76,7 @@ impl Tls {
         let Some(materials) = &self.materials else {
             return;
         };
-        self.warnings.look_at(materials, now.unix_s());
+        self.warnings.warn_when_due(materials, now.unix_s());
         match self.reloading.as_ref().map(Receiver::try_recv) {
             Some(Ok(reloaded)) => {
                 self.reloading = None;
@@ -95,15 +95,15 @@ impl Tls {
         }
     }
 
-    fn take_reloaded(&mut self, reloaded: Reloaded, config: &Config) {
+    fn take_reloaded(&mut self, reloaded: ReloadResult, config: &Config) {
         match reloaded {
-            Reloaded::Unchanged => tracing::debug!("TLS materials unchanged, not reloaded"),
-            Reloaded::Failed(error) => {
+            ReloadResult::Unchanged => tracing::debug!("TLS materials unchanged, not reloaded"),
+            ReloadResult::Failed(error) => {
                 tracing::warn!("TLS materials are not reloaded, the old ones stay in use: {error}");
             }
             // A CONFIG SET has overtaken the reload.
-            Reloaded::Changed(built) if built.0 != settings(config) => {}
-            Reloaded::Changed(built) => {
+            ReloadResult::Changed(built) if built.0 != settings(config) => {}
+            ReloadResult::Changed(built) => {
                 self.materials = Some(built.1);
                 tracing::info!("TLS materials reloaded successfully");
             }
@@ -113,7 +113,7 @@ impl Tls {
 
 /// TLS cannot be set up; the reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Logged;
+pub struct TlsSetupError;
 
 /// The directives that materials are made from.
 pub const SETTINGS: [&str; 27] = [
@@ -190,10 +190,10 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Reads the files and builds the materials; `None` if nothing uses TLS.
-pub fn load(config: &Config) -> Result<Option<Materials>, Logged> {
+pub fn load(config: &Config) -> Result<Option<Materials>, TlsSetupError> {
     build(config).map_err(|error| {
         tracing::warn!("{error}");
-        Logged
+        TlsSetupError
     })
 }
 

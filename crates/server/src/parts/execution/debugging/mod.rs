@@ -14,7 +14,7 @@ pub use children::Children;
 pub use wire::Wire;
 
 /// The session that the running EVAL is, or may become.
-pub struct Debugging {
+pub struct DebugSession {
     pub wire: Wire,
     pub is_sync: bool,
     pub stage: Stage,

@@ -146,7 +146,7 @@ impl Defrag {
     // --- when it runs ---
 
     /// Checks the fragmentation, once a second or when settings have changed.
-    pub fn look(&mut self, config: &Config, now_ms: u64) {
+    pub fn check_fragmentation(&mut self, config: &Config, now_ms: u64) {
         if now_ms < self.look_due_ms {
             return;
         }
@@ -185,11 +185,11 @@ impl Defrag {
         self.changed = false;
     }
 
-    /// As [`Defrag::look`], while data is loaded; `now_ms` is the current time, which the loop does
-    /// not keep meanwhile.
-    pub(crate) fn look_while_loading(&mut self, config: &Config, now_ms: u64) {
+    /// As [`Defrag::check_fragmentation`], while data is loaded; `now_ms` is the current time,
+    /// which the loop does not keep meanwhile.
+    pub(crate) fn check_while_loading(&mut self, config: &Config, now_ms: u64) {
         self.look_due_ms = self.look_due_ms.min(now_ms + LOADING_LOOK_MS);
-        self.look(config, now_ms);
+        self.check_fragmentation(config, now_ms);
     }
 
     fn begin(&mut self, found: Fragmentation, config: &Config, now_ms: u64) {

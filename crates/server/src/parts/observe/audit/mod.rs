@@ -32,12 +32,12 @@ const END_MOST: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Audit {
-    on: Option<Box<Running>>,
+    on: Option<Box<ActiveAudit>>,
     figures: Arc<Figures>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct ActiveAudit {
     rules: Rules,
     writer: Writer,
     log: Vec<u8>,
@@ -65,7 +65,7 @@ impl Audit {
             SYSLOG => Target::Syslog(config.syslog_facility),
             path => Target::file(path)?,
         };
-        self.on = Some(Box::new(Running {
+        self.on = Some(Box::new(ActiveAudit {
             rules,
             writer: Writer::start(target, &self.figures)?,
             log: log.to_vec(),
@@ -99,8 +99,8 @@ impl Audit {
     }
 
     /// Whether lines are dropped, or would be soon: the log does not take them.
-    pub fn is_stuck(&self) -> bool {
-        self.on.as_ref().is_some_and(|on| on.writer.is_stuck())
+    pub fn check_stuck(&self) -> bool {
+        self.on.as_ref().is_some_and(|on| on.writer.check_stuck())
     }
 
     /// Lines written, and lines dropped, since the start.

@@ -96,7 +96,7 @@ pub struct Figures {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct WriterState {
     figures: Arc<Figures>,
     /// Bytes of the lines in the queue.
     queued_bytes: AtomicUsize,
@@ -106,7 +106,7 @@ struct Shared {
     ends: AtomicBool,
 }
 
-impl Shared {
+impl WriterState {
     fn took(&self, line: &[u8]) {
         self.queued_lines.fetch_sub(1, Ordering::Relaxed);
         self.queued_bytes.fetch_sub(line.len(), Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Writer {
     queue: Option<Sender<Vec<u8>>>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterState>,
     thread: JoinHandle<()>,
     /// The queue had no room for a line, and has not become half empty since.
     is_full: Cell<bool>,
@@ -127,9 +127,9 @@ pub struct Writer {
 impl Writer {
     pub fn start(target: Target, figures: &Arc<Figures>) -> io::Result<Writer> {
         let (queue, lines) = channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterState {
             figures: Arc::clone(figures),
-            ..Shared::default()
+            ..WriterState::default()
         });
         let its = Arc::clone(&shared);
         let thread = threads::start("audit", move || run(target, &lines, &its))?;
@@ -159,7 +159,7 @@ impl Writer {
         false
     }
 
-    pub fn is_stuck(&self) -> bool {
+    pub fn check_stuck(&self) -> bool {
         let lines = self.shared.queued_lines.load(Ordering::Relaxed);
         let bytes = self.shared.queued_bytes.load(Ordering::Relaxed);
         if lines <= QUEUE_LINES / 2 && bytes <= QUEUE_BYTES / 2 {
@@ -191,7 +191,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
+fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &WriterState) {
     let figures = &*shared.figures;
     let mut reported_dropped = figures.dropped.load(Ordering::Relaxed);
     while let Ok(first) = lines.recv() {
@@ -221,7 +221,7 @@ fn run(mut target: Target, lines: &Receiver<Vec<u8>>, shared: &Shared) {
 }
 
 /// Writes the whole batch, in as many tries as it takes; `false`: the writer ends first.
-fn write_until_done(target: &mut Target, mut batch: &[u8], shared: &Shared) -> bool {
+fn write_until_done(target: &mut Target, mut batch: &[u8], shared: &WriterState) -> bool {
     loop {
         match write(target, batch) {
             Ok(()) => {
@@ -335,7 +335,7 @@ mod tests {
             (QUEUE_LINES..=QUEUE_LINES + BATCH_BYTES / 2 + 1).contains(&sent),
             "{sent}"
         );
-        assert!(writer.is_stuck());
+        assert!(writer.check_stuck());
         let dropped = || figures.dropped.load(Ordering::Relaxed);
         assert_eq!((dropped(), figures.written.load(Ordering::Relaxed)), (1, 0));
         writer.end(Duration::from_secs(30));

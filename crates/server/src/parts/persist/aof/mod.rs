@@ -35,8 +35,8 @@
 //! memory, and may or may not reach the file. If there is no space at start, the file is opened
 //! once there is (`Log::open_or_wait`). A failed fsync is final for its file: with `always` the
 //! buffer still has the unsynced bytes, which go to the next incremental file; otherwise only a
-//! rewrite from the keyspace makes the set whole ([`Flushed::rewrites`]), and the server refuses
-//! writes until then.
+//! rewrite from the keyspace makes the set whole ([`FlushOutcome::rewrites`]), and the server
+//! refuses writes until then.
 //!
 //! No new set is begun in a folder that has a set's files with data but no manifest (`stray.rs`).
 //!
@@ -155,7 +155,7 @@ pub struct Aof {
 /// The consequences of a write of the file.
 #[must_use]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flushed {
+pub struct FlushOutcome {
     /// Writing failed, now or before: whether writes are refused may have changed.
     pub gates: bool,
     /// Data is lost: only a rewrite makes the set whole.
@@ -229,21 +229,21 @@ impl Aof {
     }
 
     /// Records a line about flushes in the log, before the next unit, or bytes of the stream.
-    pub(crate) fn note_aside(&mut self, line: AsideLine) {
+    pub(crate) fn record_aside_line(&mut self, line: AsideLine) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.writer.add_aside_line(line));
     }
 
     /// The unit that comes next may have a flush.
     #[inline]
-    fn note_flushed_aside(&mut self) {
+    fn record_flushed_aside(&mut self) {
         if let Some(at_ms) = self.flushed_aside_ms.take() {
-            self.note_aside(AsideLine::SetAside(at_ms));
+            self.record_aside_line(AsideLine::SetAside(at_ms));
         }
     }
 
     /// The last undo of a flush in the stream is before this position: the manifest remembers it.
-    pub(crate) fn note_undone(&mut self, at: Option<ReplOffset>) {
+    pub(crate) fn record_undone(&mut self, at: Option<ReplOffset>) {
         let logs = self.log.iter_mut().chain(&mut self.next);
         logs.for_each(|log| log.manifest.undone = at);
     }
@@ -270,7 +270,7 @@ impl Aof {
     /// Takes complete units of effects.
     #[inline]
     pub fn take_effects(&mut self, effects: &Effects, stream: &mut Stream, now: &Now) {
-        self.note_flushed_aside();
+        self.record_flushed_aside();
         let begins = self.begins();
         let Some(log) = &mut self.log else {
             effects
@@ -307,7 +307,7 @@ impl Aof {
         ((before, selected), after): ((Position, Option<DbIndex>), ReplOffset),
         now: &Now,
     ) {
-        self.note_flushed_aside();
+        self.record_flushed_aside();
         let Some(log) = &mut self.log else { return };
         let time = time(now);
         for log in [Some(&mut *log), self.next.as_mut()].into_iter().flatten() {
@@ -334,15 +334,15 @@ impl Aof {
 
     /// Writes the turn's effects, and collects the results of earlier writes. `all`: without
     /// deferring anything.
-    pub fn flush(&mut self, now: &Now, stream: &Stream, all: bool) -> Flushed {
+    pub fn flush(&mut self, now: &Now, stream: &Stream, all: bool) -> FlushOutcome {
         let at = time(now);
         let Some(log) = &mut self.log else {
-            return Flushed::default();
+            return FlushOutcome::default();
         };
         begin_followed(log, stream);
         let had_trouble = log.writer.trouble().is_some();
         if had_trouble && !all && at.mono_ms < self.retry_ms {
-            return Flushed::default();
+            return FlushOutcome::default();
         }
         log.writer.delay = Duration::from_micros(self.flush_sleep_us);
         log.flush(at, all);
@@ -362,7 +362,7 @@ impl Aof {
         } else {
             self.failing_since_ms = None;
         }
-        Flushed {
+        FlushOutcome {
             gates: has_trouble || had_trouble || loses_data,
             rewrites: loses_data,
         }
@@ -411,7 +411,7 @@ impl Aof {
     }
 
     /// Whether enough was written to check the free space again.
-    pub(crate) fn has_written_much(&mut self) -> bool {
+    pub(crate) fn take_room_check(&mut self) -> bool {
         let bytes = self.log.as_ref().map_or(0, |log| log.current_bytes());
         let is_much = bytes >= self.looked_at_bytes + ROOM_LOOK_BYTES;
         if is_much || bytes < self.looked_at_bytes {
@@ -469,7 +469,7 @@ impl Aof {
     }
 
     /// Collects the result of an fsync on another thread.
-    pub(crate) fn look_at_syncs(&mut self) {
+    pub(crate) fn collect_fsync(&mut self) {
         if let Some(log) = &mut self.log {
             log.writer.take_synced();
         }

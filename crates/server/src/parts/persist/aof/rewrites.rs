@@ -43,7 +43,7 @@ const RETRY_MS: u64 = 1000;
 const WHY: &str = "background rewrite";
 
 /// A rewrite that is under way.
-pub struct Running {
+pub struct RewriteJob {
     stage: RewriteStage,
     began_ms: u64,
 }
@@ -60,7 +60,7 @@ enum RewriteStage {
     Installing(PathBuf),
 }
 
-impl Running {
+impl RewriteJob {
     /// Whether the driver of snapshots makes the rewrite's base.
     pub fn is_saving(&self) -> bool {
         matches!(self.stage, RewriteStage::Saving)
@@ -78,7 +78,7 @@ impl Running {
 /// The consequences of the beginning of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum RewriteStart {
     /// The base is to be made now, from the current keyspace.
     Base,
     /// The file is being forced to disk: the base is made when that change has ended.
@@ -88,7 +88,7 @@ pub enum Begun {
 /// The consequences of the end of a rewrite.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum RewriteOutcome {
     /// The set is whole: writes that were refused for its sake are accepted.
     Whole,
     /// The rewrite failed. `is_needed`: another rewrite must follow as soon as possible.
@@ -102,7 +102,7 @@ pub struct Rewrites {
     pub last_time_s: i64,
     pub done: u64,
     pub failed_in_a_row: u64,
-    running: Option<Running>,
+    running: Option<RewriteJob>,
     /// The effects recorded beside the base are lost: the rewrite begins again.
     restarts: bool,
     /// Since when a rewrite waits for the end of `flush-grace`, monotonic milliseconds.
@@ -143,16 +143,16 @@ impl Rewrites {
     }
 
     /// Takes the current rewrite, to end it or to put it back.
-    pub fn take(&mut self) -> Option<Running> {
+    pub fn take(&mut self) -> Option<RewriteJob> {
         self.running.take()
     }
 
-    pub fn put_back(&mut self, running: Running) {
+    pub fn put_back(&mut self, running: RewriteJob) {
         self.running = Some(running);
     }
 
     /// Takes the current rewrite if its base is being made.
-    pub(crate) fn take_saving(&mut self) -> Option<Running> {
+    pub(crate) fn take_saving(&mut self) -> Option<RewriteJob> {
         self.running.take_if(|running| running.is_saving())
     }
 
@@ -175,7 +175,7 @@ impl Rewrites {
         std::mem::take(&mut self.restarts)
     }
 
-    fn note_failed(&mut self, now_ms: u64) {
+    fn record_failure(&mut self, now_ms: u64) {
         self.last_ok = false;
         self.failed_in_a_row += 1;
         self.retry_ms = now_ms + RETRY_MS;
@@ -183,7 +183,7 @@ impl Rewrites {
 
     /// Whether the next rewrite must wait because of repeated failures. `incrs`: incremental files
     /// that no rewrite has replaced.
-    fn is_limited(&mut self, incrs: usize, now_ms: u64) -> bool {
+    fn apply_retry_limit(&mut self, incrs: usize, now_ms: u64) -> bool {
         if now_ms < self.retry_ms {
             return true;
         }
@@ -247,10 +247,10 @@ impl Aof {
     }
 
     /// Whether the next rewrite must wait because of repeated failures.
-    pub(crate) fn is_rewrite_limited(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn apply_rewrite_limit(&mut self, now_ms: u64) -> bool {
         let log = self.log.as_ref();
         let incrs = log.map_or(0, |log| log.manifest.incrs.len());
-        self.rewrites.is_limited(incrs, now_ms)
+        self.rewrites.apply_retry_limit(incrs, now_ms)
     }
 }
 
@@ -262,12 +262,12 @@ impl Aof {
         config: &Config,
         now: &Now,
         stream: &Stream,
-    ) -> Result<Begun, String> {
+    ) -> Result<RewriteStart, String> {
         let names = Aof::names(config);
         let is_on = self.state == AofState::On;
         let Some(log) = &mut self.log else {
             self.begin_next_set(names, config, stream)?;
-            return Ok(Begun::Base);
+            return Ok(RewriteStart::Base);
         };
         if !is_on {
             // The base will have these effects: they must not be applied twice.
@@ -276,7 +276,7 @@ impl Aof {
             begun.map_err(|error| error.to_string())?;
             log.replace_all();
             super::begin_followed(log, stream);
-            return Ok(Begun::Base);
+            return Ok(RewriteStart::Base);
         }
         if !log.follow(&names) {
             tracing::warn!(
@@ -285,22 +285,22 @@ impl Aof {
                 names.dir.display()
             );
             self.begin_next_set(names, config, stream)?;
-            return Ok(Begun::Base);
+            return Ok(RewriteStart::Base);
         }
         // With `snapshot-method fork` the child exists when BGREWRITEAOF answers, as in Redis: then
         // writes, not the fork, wait until the rest is forced to disk.
         if config.snapshot_method != SnapshotMethod::Fork {
             let is_ahead = log.begin_ahead(Owner::Rewrite);
             if is_ahead.map_err(|error| error.to_string())? {
-                self.rewrites.running = Some(Running {
+                self.rewrites.running = Some(RewriteJob {
                     stage: RewriteStage::Ahead,
                     began_ms: now.mono_ms,
                 });
-                return Ok(Begun::Ahead);
+                return Ok(RewriteStart::Ahead);
             }
         }
         self.begin_replacing_incr(now, stream)?;
-        Ok(Begun::Base)
+        Ok(RewriteStart::Base)
     }
 
     /// Nearly all effects are on disk: begins the incremental file that remains beside the base,
@@ -342,9 +342,9 @@ impl Aof {
     }
 
     /// The base is being made.
-    pub(crate) fn note_base_begun(&mut self, config: &Config, now: &Now) {
+    pub(crate) fn record_base_begin(&mut self, config: &Config, now: &Now) {
         let began = self.rewrites.running.take();
-        self.rewrites.running = Some(Running {
+        self.rewrites.running = Some(RewriteJob {
             stage: RewriteStage::Saving,
             began_ms: began.map_or(now.mono_ms, |running| running.began_ms),
         });
@@ -389,7 +389,7 @@ impl Aof {
 
     /// Adds a finished base to the set as soon as no other change is under way. An error: that
     /// rewrite has failed, for this reason.
-    pub(crate) fn install_base(&mut self, config: &Config) -> Result<(), (Running, String)> {
+    pub(crate) fn install_base(&mut self, config: &Config) -> Result<(), (RewriteJob, String)> {
         let may_install = self.may_install_base();
         let Some(mut running) = self.rewrites.running.take_if(|_| may_install) else {
             return Ok(());
@@ -412,7 +412,7 @@ impl Aof {
     }
 
     /// Discards a rewrite whose snapshot, if any, has been given up.
-    pub(crate) fn discard_rewrite(&mut self, running: &Running, config: &Config) {
+    pub(crate) fn discard_rewrite(&mut self, running: &RewriteJob, config: &Config) {
         self.give_up_next_set();
         if let Some(log) = &mut self.log {
             log.settle();
@@ -424,12 +424,12 @@ impl Aof {
     /// A rewrite has ended. Its base is in the set, or is removed.
     pub(crate) fn rewrite_ended(
         &mut self,
-        running: &Running,
+        running: &RewriteJob,
         result: Result<(), String>,
         config: &Config,
         now: &Now,
         stream: &Stream,
-    ) -> Ended {
+    ) -> RewriteOutcome {
         let seconds = now.mono_ms.saturating_sub(running.began_ms) / 1000;
         self.rewrites.last_time_s = seconds as i64;
         let ended = match result {
@@ -443,7 +443,7 @@ impl Aof {
                     self.state = AofState::On;
                 }
                 self.incomplete = false;
-                Ended::Whole
+                RewriteOutcome::Whole
             }
             Err(why) => {
                 tracing::warn!("Background AOF rewrite terminated with error: {why}");
@@ -462,11 +462,11 @@ impl Aof {
     }
 
     /// A rewrite has failed, or could not begin.
-    pub(crate) fn rewrite_failed(&mut self, now: &Now) -> Ended {
-        self.rewrites.note_failed(now.mono_ms);
+    pub(crate) fn rewrite_failed(&mut self, now: &Now) -> RewriteOutcome {
+        self.rewrites.record_failure(now.mono_ms);
         // A file that was switched on or lacks bytes is not whole until a rewrite succeeds.
         let is_needed = self.state == AofState::WaitsForBase || self.incomplete;
-        Ended::Failed { is_needed }
+        RewriteOutcome::Failed { is_needed }
     }
 }
 
@@ -477,20 +477,23 @@ mod tests {
     #[test]
     fn tries_become_rare_when_many_files_wait_for_a_rewrite() {
         let mut rewrites = Rewrites::default();
-        assert!(!rewrites.is_limited(INCRS_LIMIT, 0));
-        rewrites.note_failed(0);
-        assert!(rewrites.is_limited(0, RETRY_MS - 1));
-        assert!(!rewrites.is_limited(INCRS_LIMIT - 1, RETRY_MS));
+        assert!(!rewrites.apply_retry_limit(INCRS_LIMIT, 0));
+        rewrites.record_failure(0);
+        assert!(rewrites.apply_retry_limit(0, RETRY_MS - 1));
+        assert!(!rewrites.apply_retry_limit(INCRS_LIMIT - 1, RETRY_MS));
         // Each wait begins with the look that finds it necessary, and is twice as long.
         let mut now_ms = RETRY_MS;
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms));
+            assert!(rewrites.apply_retry_limit(INCRS_LIMIT, now_ms));
             now_ms += minutes * MINUTE_MS;
-            assert!(rewrites.is_limited(INCRS_LIMIT, now_ms - 1));
-            assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms), "{minutes}");
+            assert!(rewrites.apply_retry_limit(INCRS_LIMIT, now_ms - 1));
+            assert!(
+                !rewrites.apply_retry_limit(INCRS_LIMIT, now_ms),
+                "{minutes}"
+            );
         }
         rewrites.last_ok = true;
-        assert!(!rewrites.is_limited(INCRS_LIMIT, now_ms));
+        assert!(!rewrites.apply_retry_limit(INCRS_LIMIT, now_ms));
     }
 
     #[test]
@@ -500,9 +503,15 @@ mod tests {
             mono_ms: 0,
         };
         let mut aof = Aof::default();
-        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: false });
+        assert_eq!(
+            aof.rewrite_failed(&now),
+            RewriteOutcome::Failed { is_needed: false }
+        );
         aof.state = AofState::WaitsForBase;
-        assert_eq!(aof.rewrite_failed(&now), Ended::Failed { is_needed: true });
+        assert_eq!(
+            aof.rewrite_failed(&now),
+            RewriteOutcome::Failed { is_needed: true }
+        );
         assert_eq!(aof.rewrites.failed_in_a_row, 2);
     }
 }

@@ -22,7 +22,7 @@ const AGAIN_MS: u64 = 1000;
 const CHANGES_REPORTED: u32 = 6;
 
 /// A pass under way.
-struct Running {
+struct ScrubJob {
     errand: Errand<ScrubEnd>,
     stop: Arc<AtomicBool>,
     began_ms: u64,
@@ -35,7 +35,7 @@ struct Running {
 
 /// See the module.
 pub struct Scrubs {
-    running: Option<Running>,
+    running: Option<ScrubJob>,
     /// When the hours began.
     since_ms: Option<u64>,
     not_before_ms: u64,
@@ -108,7 +108,7 @@ impl Scrubs {
         let manifest = plan.manifest.clone();
         match Errand::start("aof-scrub", None, move || scrub(&plan, &theirs)) {
             Ok(errand) => {
-                let running = Running {
+                let running = ScrubJob {
                     errand,
                     stop,
                     began_ms: now.mono_ms,
@@ -126,13 +126,13 @@ impl Scrubs {
     }
 
     /// Takes a pass that has ended.
-    fn take_ended(&mut self) -> Option<(Running, ScrubEnd)> {
+    fn take_ended(&mut self) -> Option<(ScrubJob, ScrubEnd)> {
         let end = self.running.as_ref()?.errand.take()?;
         Some((self.running.take()?, end))
     }
 
     /// A pass has ended; `log`: as it is now, by its present name.
-    fn judge(&mut self, running: Running, end: ScrubEnd, log: Option<&Log>, now: &Now) {
+    fn judge(&mut self, running: ScrubJob, end: ScrubEnd, log: Option<&Log>, now: &Now) {
         let is_there = log.is_some_and(|log| log.names == running.names);
         let is_same = |log: &&Log| !log.is_changing() && log.manifest.lists_same(&running.manifest);
         let same = log.filter(is_same).filter(|_| is_there);
@@ -157,7 +157,7 @@ impl Scrubs {
     }
 
     /// The set was changed during a pass.
-    fn begin_again(&mut self, running: &Running, now: &Now) {
+    fn begin_again(&mut self, running: &ScrubJob, now: &Now) {
         self.asked |= running.was_asked;
         self.changes = self.changes.saturating_add(1);
         self.not_before_ms = now.mono_ms + delay_ms(self.changes);
@@ -170,7 +170,7 @@ impl Scrubs {
     }
 
     /// Records a pass that has read everything.
-    fn end(&mut self, running: Running, bytes: u64, damage: Vec<Damage>, now: &Now) {
+    fn end(&mut self, running: ScrubJob, bytes: u64, damage: Vec<Damage>, now: &Now) {
         self.done += 1;
         self.changes = 0;
         self.last_s = now.unix_s();

@@ -40,12 +40,12 @@ use russet_persistence::errand::Errand;
 #[derive(Debug, Default)]
 pub struct Backups {
     /// The backup in progress.
-    pending: Option<Pending>,
+    pending: Option<PendingBackup>,
     pub session: Session,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingBackup {
     /// Empty: the session is being sealed.
     name: String,
     client: ClientId,
@@ -127,7 +127,7 @@ impl Backups {
 
     /// Begins a backup, which `client` waits for.
     pub fn begin(&mut self, name: String, client: ClientId, way: Way) {
-        self.pending = Some(Pending {
+        self.pending = Some(PendingBackup {
             name,
             client,
             stage: match way {
@@ -242,7 +242,7 @@ impl Backups {
 
     /// The backup has its folder, or has failed. Returns the client that waits: it may ask for the
     /// result ([`Backups::made`]) until [`Backups::forget`].
-    pub(crate) fn note_end(&mut self, ended: Result<PathBuf, String>) -> Option<ClientId> {
+    pub(crate) fn record_end(&mut self, ended: Result<PathBuf, String>) -> Option<ClientId> {
         let pending = self.pending.as_mut()?;
         match &ended {
             Ok(path) => tracing::info!("Backup {} made", path.display()),
@@ -309,7 +309,7 @@ mod tests {
         assert!(backups.take_turn() && !backups.take_turn());
         assert!(backups.interruption(true, true).is_none());
         assert!(backups.interruption(true, false).is_some());
-        assert_eq!(backups.note_end(Err("x".to_owned())), Some(ClientId(1)));
+        assert_eq!(backups.record_end(Err("x".to_owned())), Some(ClientId(1)));
         assert!(backups.made().is_err());
         backups.forget();
         backups.begin("b".to_owned(), ClientId(1), Way::Snapshot);

@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// The session's rewrite begins; `rewrites`: rewrites done, and failed in a row.
-    pub(crate) fn note_begun(&mut self, rewrites: (u64, u64), now: &Now) {
+    pub(crate) fn record_begin(&mut self, rewrites: (u64, u64), now: &Now) {
         self.state = SessionState::Snapshotting;
         self.started_s = now.unix_s();
         self.rewrites = rewrites;
@@ -129,14 +129,14 @@ impl Session {
     }
 
     /// The session's folder has all files.
-    pub(crate) fn note_sealed(&mut self, now: &Now) {
+    pub(crate) fn record_sealed(&mut self, now: &Now) {
         self.state = SessionState::Sealed;
         self.ended_s = now.unix_s();
         tracing::info!("Backup sealed");
     }
 
     /// The session has failed, or was aborted: removes its files.
-    pub(crate) fn note_failed(&mut self, config: &Config, why: &str) {
+    pub(crate) fn record_failure(&mut self, config: &Config, why: &str) {
         tracing::warn!("Backup failed: {why}");
         self.state = SessionState::Failed;
         why.clone_into(&mut self.error);

@@ -1,8 +1,8 @@
-//! Loading persisted data: the progress of the current load ([`Loading`]), and RDB files (`rdb`).
+//! Loading persisted data: the progress of the current load ([`LoadState`]), and RDB files (`rdb`).
 //!
 //! At most one load is in progress: at the start, for DEBUG RELOAD and LOADAOF, or of a primary's
 //! snapshot. During a load clients get -LOADING, unless the old data is shown meanwhile
-//! ([`Loading::is_async`]).
+//! ([`LoadState::is_async`]).
 //!
 //! The slices of a load: `server::persist::load_steps`. A primary's snapshot:
 //! `server::replication::load`. The append only file: `server::persist::aof::loader`.
@@ -27,7 +27,7 @@ const PAUSE_MAX_US: u64 = 1000;
 
 /// The current load, and the result of the last load.
 #[derive(Default)]
-pub struct Loading {
+pub struct LoadState {
     progress: Option<LoadProgress>,
     /// With `key-load-delay`, when loading continues, microseconds since the start.
     due_us: u64,
@@ -47,7 +47,7 @@ pub struct ReplayedFlushes {
     pub before: u64,
 }
 
-impl Loading {
+impl LoadState {
     /// Whether the old data is shown while a snapshot is loaded beside it.
     pub fn is_async(&self) -> bool {
         self.in_progress() && self.is_async
@@ -90,14 +90,14 @@ impl Loading {
     }
 
     /// This many of the bytes have been loaded.
-    pub(crate) fn note_bytes(&mut self, loaded_bytes: u64) {
+    pub(crate) fn record_loaded_bytes(&mut self, loaded_bytes: u64) {
         if let Some(progress) = &mut self.progress {
             progress.loaded_bytes = loaded_bytes;
         }
     }
 
     /// Records the figures of an RDB file so far.
-    pub(crate) fn note_figures(&mut self, figures: LoadFigures) {
+    pub(crate) fn record_rdb_figures(&mut self, figures: LoadFigures) {
         self.last = figures;
         if let Some(progress) = &mut self.progress {
             progress.rdb_used_mem = figures.used_mem;
@@ -105,7 +105,7 @@ impl Loading {
     }
 
     /// An RDB file has been loaded.
-    pub(crate) fn note_loaded(&mut self, figures: LoadFigures) {
+    pub(crate) fn record_loaded(&mut self, figures: LoadFigures) {
         self.last = figures;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
@@ -150,7 +150,7 @@ impl Loading {
     }
 
     /// A slice has loaded this many keys.
-    pub(crate) fn note_slice(&mut self, config: &Config, started: Instant, keys: u64) {
+    pub(crate) fn delay_next_slice(&mut self, config: &Config, started: Instant, keys: u64) {
         let delay_us = i64::from(config.key_load_delay);
         let pause_us = match delay_us {
             0 => return,

@@ -64,7 +64,7 @@ pub enum LoadStep {
 
 /// The data that a load has collected besides keys.
 #[derive(Debug, Default)]
-struct Collected {
+struct NonKeyData {
     figures: LoadFigures,
     /// Function libraries, which are loaded after the keys.
     functions: Vec<Vec<u8>>,
@@ -85,7 +85,7 @@ struct Collected {
     refused_indexes: Option<Vec<u8>>,
 }
 
-impl Collected {
+impl NonKeyData {
     /// Logs the data of modules that was left out.
     fn log_modules(&self) {
         for (module, (keys, settings)) in &self.modules {
@@ -101,7 +101,7 @@ impl Collected {
 struct Filler<'a> {
     keyspace: &'a mut Keyspace,
     options: &'a LoadOptions,
-    to: &'a mut Collected,
+    to: &'a mut NonKeyData,
 }
 
 impl Loader for Filler<'_> {
@@ -227,7 +227,7 @@ impl Loader for Filler<'_> {
 pub struct RdbLoad {
     reader: Reader<'static>,
     options: LoadOptions,
-    collected: Collected,
+    collected: NonKeyData,
 }
 
 impl RdbLoad {
@@ -337,7 +337,7 @@ impl RdbFile {
         path: &Path,
     ) -> Result<RdbFile, LoadError> {
         let (input, progress) = rdb::open(path)?;
-        let mut collected = Collected::default();
+        let mut collected = NonKeyData::default();
         let mut filler = Filler {
             keyspace,
             options: &options,
@@ -383,7 +383,7 @@ impl RdbStream {
             load: RdbLoad {
                 reader: Reader::of_feed(total, options.read),
                 options,
-                collected: Collected::default(),
+                collected: NonKeyData::default(),
             },
         }
     }

@@ -25,7 +25,7 @@ use rustix::process::{
 
 use super::end::SnapshotEnd;
 use super::fan_out::FanOut;
-use super::making::{Hands, Making};
+use super::making::{Hands, SnapshotContext};
 use super::target::{Consumer, Target};
 
 use crate::process::apply_oom_score_of_child;
@@ -140,7 +140,7 @@ impl Forks {
         &mut self,
         keyspace: &Keyspace,
         targets: &[Target],
-        making: &Making<'_>,
+        making: &SnapshotContext<'_>,
     ) -> Result<Child, String> {
         let (pipe, theirs) = std::io::pipe().map_err(|error| system_text(&error))?;
         rustix::io::ioctl_fionbio(&pipe, true).map_err(|error| system_text(&error.into()))?;
@@ -173,7 +173,7 @@ fn be_child(
     pipe: PipeWriter,
     keyspace: &Keyspace,
     targets: &[Target],
-    making: &Making<'_>,
+    making: &SnapshotContext<'_>,
 ) -> ! {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     // If the parent died before this call, no signal is sent.
@@ -209,7 +209,7 @@ fn be_child(
 fn save_in_child(
     keyspace: &Keyspace,
     targets: &[Target],
-    making: &Making<'_>,
+    making: &SnapshotContext<'_>,
     report: &mut Report,
 ) -> Result<(), String> {
     let pid = std::process::id();
@@ -230,7 +230,7 @@ impl Child {
     }
 
     /// Reads the child's messages; returns how the child ended, once it has ended.
-    pub fn look(&mut self, now_ms: u64) -> Option<SnapshotEnd> {
+    pub fn read_messages(&mut self, now_ms: u64) -> Option<SnapshotEnd> {
         // The end first: the pipe then holds everything sent before it.
         let ended = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
             Ok(None) => None,

@@ -5,7 +5,7 @@
 //! no reader left.
 
 use super::end::SnapshotEnd;
-use super::making::{Hands, Making};
+use super::making::{Hands, SnapshotContext};
 use super::sink::Sink;
 use super::target::Target;
 
@@ -51,7 +51,7 @@ impl FanOut {
     pub fn of_sinks(
         keyspace: &Keyspace,
         targets: Vec<Target>,
-        making: &Making<'_>,
+        making: &SnapshotContext<'_>,
         hands: &Hands,
     ) -> Result<FanOut, String> {
         let mut all = FanOut::default();

@@ -17,7 +17,7 @@ use super::sink::Sink;
 use crate::parts::migration::SlotsSink;
 use crate::parts::search::Indexes;
 
-use super::target::{SyncContent, SyncForm, Target, What};
+use super::target::{SyncContent, SyncForm, Target, TargetKind};
 
 use russet_base::clock::Now;
 use russet_base::processors::CpuList;
@@ -36,7 +36,7 @@ use russet_scripting::Libraries;
 
 /// The settings of sinks, and facts of the moment of the snapshot.
 #[derive(Clone, Copy)]
-pub struct Making<'a> {
+pub struct SnapshotContext<'a> {
     pub config: &'a Config,
     pub now: &'a Now,
     /// The stream of effects, whose position is stored with the keys.
@@ -70,7 +70,7 @@ impl Hands {
     }
 }
 
-impl Making<'_> {
+impl SnapshotContext<'_> {
     /// Makes the sink of a target. On error no file is left.
     pub(super) fn sink(
         &self,
@@ -80,7 +80,7 @@ impl Making<'_> {
     ) -> Result<Box<dyn Sink>, String> {
         let (config, path) = (self.config, target.path());
         match &target.what {
-            What::Dump { name } => {
+            TargetKind::Dump { name } => {
                 let plan = Plan {
                     temporary: path.clone(),
                     name: name.clone(),
@@ -94,7 +94,7 @@ impl Making<'_> {
                 facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
-            What::Base {
+            TargetKind::Base {
                 form: BaseForm::Rdb,
                 ..
             } => {
@@ -117,13 +117,13 @@ impl Making<'_> {
                 facts.extend(self.cursors());
                 Ok(Box::new(self.rdb(keyspace, file, &facts)))
             }
-            What::Slots { feed, .. } => Ok(Box::new(SlotsSink::new(feed.clone()))),
-            What::Spool { spool, form } => {
+            TargetKind::Slots { feed, .. } => Ok(Box::new(SlotsSink::new(feed.clone()))),
+            TargetKind::Spool { spool, form } => {
                 let output = self.spool(spool, path, hands);
                 let output = output.map_err(|error| system_text(&error))?;
                 Ok(self.sync(keyspace, output, form))
             }
-            What::Base {
+            TargetKind::Base {
                 form: BaseForm::Commands,
                 unix_s,
                 ..

@@ -38,11 +38,11 @@
 //!
 //! One driver makes all snapshots (`Snapshots`, `server/parts/persist/snapshot`). A consumer asks
 //! it for targets (`Server::begin_snapshot`, `server/persist/snapshot`): a save for the RDB file
-//! (`Saving`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full syncs
-//! for the data of replicas (`replication/full_sync.rs`). For each target (`target.rs`) the driver
-//! makes a sink (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One pass
-//! feeds all sinks that begin at the same moment (`fan_out.rs`); each has its own position in a
-//! large value, and a failing sink does not affect the others. When a target's file is whole, or
+//! (`SaveState`), a rewrite for a base of the append only file (`persist/aof/rewrite.rs`), full
+//! syncs for the data of replicas (`replication/full_sync.rs`). For each target (`target.rs`) the
+//! driver makes a sink (`making.rs`, `sink.rs`): an RDB file, a file of commands, or a spool. One
+//! pass feeds all sinks that begin at the same moment (`fan_out.rs`); each has its own position in
+//! a large value, and a failing sink does not affect the others. When a target's file is whole, or
 //! cannot be made, `Server::snapshot_ended` notifies its consumer, and the backup that waits for a
 //! save. A consumer that finds the driver busy is queued; cron begins snapshots that are queued or
 //! due.
@@ -94,16 +94,16 @@ use std::time::Instant;
 
 pub use child::{ChildProgress, Forks};
 pub use end::SnapshotEnd;
-pub(crate) use making::Making;
+pub(crate) use making::SnapshotContext;
 pub(crate) use sink::Sink;
 pub use target::Consumer;
 pub(crate) use target::temp_name;
-pub use target::{SyncContent, SyncForm, Target, What};
+pub use target::{SyncContent, SyncForm, Target, TargetKind};
 
 use child::Child;
 use fan_out::FanOut;
 use making::Hands;
-use running::{Running, Work};
+use running::{SnapshotJob, Work};
 use writers::Writers;
 
 use russet_base::clock::Cycles;
@@ -124,7 +124,7 @@ const ELEMENTS_PER_MS: u64 = 2_500;
 /// A snapshot has begun.
 #[must_use]
 #[derive(Clone, Copy, Debug)]
-pub struct Begun {
+pub struct SnapshotStart {
     /// The process that saves.
     pub pid: u32,
     /// Microseconds that the fork of a child took.
@@ -134,7 +134,7 @@ pub struct Begun {
 /// See the module.
 #[derive(Default)]
 pub struct Snapshots {
-    running: Option<Running>,
+    running: Option<SnapshotJob>,
     /// How the next snapshot is made, in place of `snapshot-method`.
     pub method_once: Option<SnapshotMethod>,
     /// Whether a child made the last snapshot.
@@ -249,8 +249,8 @@ impl Snapshots {
         &mut self,
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
-        making: &Making<'_>,
-    ) -> Result<Begun, String> {
+        making: &SnapshotContext<'_>,
+    ) -> Result<SnapshotStart, String> {
         assert!(self.running.is_none(), "one snapshot at a time");
         self.spools.retain(|spool| spool.memory_bytes().is_some());
         self.spools
@@ -275,17 +275,17 @@ impl Snapshots {
         let Some(child) = child else {
             let running = self.begin_pass(keyspace, targets, making, self.wake.clone())?;
             self.running = Some(running);
-            return Ok(Begun {
+            return Ok(SnapshotStart {
                 pid: std::process::id(),
                 fork_us: None,
             });
         };
         let pid = child.pid().unsigned_abs();
-        self.running = Some(Running {
+        self.running = Some(SnapshotJob {
             outlets: FanOut::of_child(targets, pid),
             work: Work::Child(child, Vec::new()),
         });
-        Ok(Begun {
+        Ok(SnapshotStart {
             pid,
             fork_us: Some(self.forks.last_us),
         })
@@ -296,15 +296,15 @@ impl Snapshots {
         &mut self,
         keyspace: &mut Keyspace,
         targets: Vec<Target>,
-        making: &Making<'_>,
+        making: &SnapshotContext<'_>,
         wake: Wake,
-    ) -> Result<Running, String> {
+    ) -> Result<SnapshotJob, String> {
         let has_keys = targets.iter().any(Target::has_keys);
         let slots = slots_of(&targets);
         let mut outlets = FanOut::of_sinks(keyspace, targets, making, &Hands::Thread(wake))?;
         if !has_keys {
             outlets.finish();
-            return Ok(Running {
+            return Ok(SnapshotJob {
                 work: Work::Ending,
                 outlets,
             });
@@ -320,7 +320,7 @@ impl Snapshots {
             Some(slots) => keyspace.begin_pass_of(slots),
             None => keyspace.begin_pass(),
         }
-        Ok(Running {
+        Ok(SnapshotJob {
             work: Work::Pass { next_step_us: 0 },
             outlets,
         })
@@ -332,7 +332,7 @@ impl Snapshots {
         &mut self,
         keyspace: &mut Keyspace,
         target: Target,
-        making: &Making<'_>,
+        making: &SnapshotContext<'_>,
     ) -> Result<SnapshotEnd, String> {
         let this = std::thread::current();
         let wake = Wake::new(move || this.unpark());
@@ -394,7 +394,7 @@ impl Snapshots {
     }
 
     /// Reads the child's messages. Returns whether it has ended; targets may have ended with it.
-    pub(crate) fn look_at_child(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn read_child_messages(&mut self, now_ms: u64) -> bool {
         let wake = self.wake.clone();
         let Some(running) = &mut self.running else {
             return false;
@@ -402,7 +402,7 @@ impl Snapshots {
         let Work::Child(child, given_up) = &mut running.work else {
             return false;
         };
-        let Some(end) = child.look(now_ms) else {
+        let Some(end) = child.read_messages(now_ms) else {
             return false;
         };
         given_up.iter().for_each(Target::forget);
@@ -463,7 +463,7 @@ impl Snapshots {
 
     /// If no target is left, ends the pass or the child.
     fn end_without_targets(&mut self, keyspace: &mut Keyspace) {
-        let is_over = |running: &mut Running| running.outlets.is_empty();
+        let is_over = |running: &mut SnapshotJob| running.outlets.is_empty();
         if let Some(over) = self.running.take_if(is_over)
             && matches!(over.work, Work::Pass { .. })
         {
@@ -477,7 +477,7 @@ fn slots_of(targets: &[Target]) -> Option<SlotSet> {
     let mut all = SlotSet::default();
     for target in targets {
         match &target.what {
-            What::Slots { slots, .. } => all.add(&SlotSet::of_ranges(slots.pairs())),
+            TargetKind::Slots { slots, .. } => all.add(&SlotSet::of_ranges(slots.pairs())),
             _ => return None,
         }
     }

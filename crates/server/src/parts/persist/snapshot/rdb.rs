@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::making::Making;
+use super::making::SnapshotContext;
 use super::sink::Sink;
 use crate::parts::search::{Definitions, OTHER_INDEXES, REFUSED_INDEXES};
 
@@ -138,7 +138,7 @@ impl RdbSink {
     /// and the function libraries if they are wanted.
     pub fn new(
         keyspace: &Keyspace,
-        making: &Making<'_>,
+        making: &SnapshotContext<'_>,
         output: Output,
         version: u32,
         facts: &[(&str, Vec<u8>)],

@@ -14,7 +14,7 @@ use russet_keyspace::{Keyspace, Slice};
 const WAIT: Duration = Duration::from_millis(100);
 
 /// A snapshot in progress.
-pub(super) struct Running {
+pub(super) struct SnapshotJob {
     pub work: Work,
     pub outlets: FanOut,
 }
@@ -31,7 +31,7 @@ pub(super) enum Work {
     Ending,
 }
 
-impl Running {
+impl SnapshotJob {
     /// Saves for `ticks`, at least a key or a part of a key. Returns the outcome, and how many keys
     /// were saved, unless they were the last keys.
     pub fn slice(&mut self, keyspace: &mut Keyspace, ticks: u64) -> (Slice, u64) {

@@ -8,10 +8,10 @@
 //!   3. A save that is cancelled changes no result: neither the last status nor the last time.
 //!
 //! After a failure save points wait five seconds, and writes are refused if configured
-//! ([`Saving::stops_writes`]). Cost: O(save points) per check. The snapshot itself: `snapshot`.
+//! ([`SaveState::stops_writes`]). Cost: O(save points) per check. The snapshot itself: `snapshot`.
 
 use super::end::SnapshotEnd;
-use super::target::{Target, What};
+use super::target::{Target, TargetKind};
 
 use russet_base::clock::Now;
 use russet_config::Config;
@@ -21,15 +21,15 @@ use russet_keyspace::Keyspace;
 const RETRY_MS: u64 = 5_000;
 
 /// A save in progress.
-struct Running {
+struct SaveJob {
     began_ms: u64,
     /// Changes counted when the save began.
     dirty: u64,
 }
 
 /// See the module.
-pub struct Saving {
-    running: Option<Running>,
+pub struct SaveState {
+    running: Option<SaveJob>,
     /// Unix seconds.
     pub last_save_s: i64,
     pub last_status_ok: bool,
@@ -46,10 +46,10 @@ pub struct Saving {
     pub on_disk: bool,
 }
 
-impl Saving {
+impl SaveState {
     /// `now_s`: Unix seconds.
-    pub fn new(now_s: i64) -> Saving {
-        Saving {
+    pub fn new(now_s: i64) -> SaveState {
+        SaveState {
             running: None,
             last_save_s: now_s,
             last_status_ok: true,
@@ -67,7 +67,7 @@ impl Saving {
     pub fn target(config: &Config) -> Target {
         let here = std::env::current_dir().unwrap_or_default();
         let name = here.join(config.dbfilename.path());
-        Target::new(What::Dump { name })
+        Target::new(TargetKind::Dump { name })
     }
 
     /// Whether a save is in progress.
@@ -119,19 +119,19 @@ impl Saving {
     }
 
     /// A save is tried now.
-    pub(crate) fn note_try(&mut self, now: &Now) {
+    pub(crate) fn record_try(&mut self, now: &Now) {
         self.last_try_ms = now.mono_ms;
     }
 
     /// A save has begun, with this many changes since the last save.
-    pub(crate) fn note_begun(&mut self, now: &Now, dirty: u64) {
-        self.running = Some(Running {
+    pub(crate) fn record_begin(&mut self, now: &Now, dirty: u64) {
+        self.running = Some(SaveJob {
             began_ms: now.mono_ms,
             dirty,
         });
     }
 
-    pub(crate) fn note_saved(&mut self, now: &Now) {
+    pub(crate) fn record_saved(&mut self, now: &Now) {
         self.last_save_s = now.unix_s();
         self.last_status_ok = true;
         self.last_error.clear();
@@ -157,7 +157,7 @@ impl Saving {
                 tracing::info!("DB saved on disk");
                 tracing::info!("Background saving terminated with success");
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.dirty);
-                self.note_saved(now);
+                self.record_saved(now);
             }
             SnapshotEnd::Failed(_) | SnapshotEnd::Killed(_) | SnapshotEnd::Unwanted => {
                 let signal = match end {
@@ -195,17 +195,17 @@ mod tests {
 
     #[test]
     fn a_save_point_is_due_after_its_time_and_waits_after_a_failure() {
-        let (config, mut saving) = (Config::default(), Saving::new(1000));
+        let (config, mut saving) = (Config::default(), SaveState::new(1000));
         // By default after an hour with a single change.
         assert!(!saving.is_due(&config, &at(4600), 1));
         assert!(saving.is_due(&config, &at(4601), 1));
         assert!(!saving.is_due(&config, &at(4601), 0));
-        saving.note_try(&at(4601));
+        saving.record_try(&at(4601));
         saving.last_status_ok = false;
         assert!(!saving.is_due(&config, &at(4605), 1));
         assert!(saving.is_due(&config, &at(4606), 1));
         assert!(saving.stops_writes(&config));
-        saving.note_saved(&at(4606));
+        saving.record_saved(&at(4606));
         assert!(!saving.is_due(&config, &at(4606), 1) && !saving.stops_writes(&config));
     }
 }

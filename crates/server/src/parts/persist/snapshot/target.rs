@@ -29,14 +29,14 @@ pub enum Consumer {
 /// A file that a snapshot is to produce.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub what: What,
+    pub what: TargetKind,
     /// The process that writes the file, for the temporary name.
     writer: u32,
 }
 
 /// See [`Target`].
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum TargetKind {
     /// The file of SAVE and BGSAVE.
     Dump { name: PathBuf },
     /// The base of an append only file, which gets its name with the manifest.
@@ -74,7 +74,7 @@ pub enum SyncContent {
 }
 
 impl Target {
-    pub fn new(what: What) -> Target {
+    pub fn new(what: TargetKind) -> Target {
         let writer = std::process::id();
         Target { what, writer }
     }
@@ -88,43 +88,43 @@ impl Target {
 
     pub fn consumer(&self) -> Consumer {
         match self.what {
-            What::Dump { .. } => Consumer::Save,
-            What::Base { .. } => Consumer::Rewrite,
-            What::Spool { .. } => Consumer::FullSync,
-            What::Slots { .. } => Consumer::Migration,
+            TargetKind::Dump { .. } => Consumer::Save,
+            TargetKind::Base { .. } => Consumer::Rewrite,
+            TargetKind::Spool { .. } => Consumer::FullSync,
+            TargetKind::Slots { .. } => Consumer::Migration,
         }
     }
 
     /// Whether the target has keys: targets without keys need no pass.
     pub(super) fn has_keys(&self) -> bool {
         match &self.what {
-            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => true,
-            What::Spool { form, .. } => form.content == SyncContent::Everything,
+            TargetKind::Dump { .. } | TargetKind::Base { .. } | TargetKind::Slots { .. } => true,
+            TargetKind::Spool { form, .. } => form.content == SyncContent::Everything,
         }
     }
 
     pub(super) fn spool_usage(&self) -> Option<SpoolUsage> {
         match &self.what {
-            What::Dump { .. } | What::Base { .. } | What::Slots { .. } => None,
-            What::Spool { spool, .. } => Some(spool.usage()),
+            TargetKind::Dump { .. } | TargetKind::Base { .. } | TargetKind::Slots { .. } => None,
+            TargetKind::Spool { spool, .. } => Some(spool.usage()),
         }
     }
 
     /// Whether the target is a spool whose readers have all gone.
     pub(super) fn is_unread(&self) -> bool {
-        matches!(&self.what, What::Spool { spool, .. } if spool.is_unread())
+        matches!(&self.what, TargetKind::Spool { spool, .. } if spool.is_unread())
     }
 
     /// The name of the file until its consumer renames it.
     pub fn path(&self) -> PathBuf {
         match &self.what {
             // Such a target has no file.
-            What::Slots { .. } => PathBuf::new(),
-            What::Dump { name } => name.with_file_name(temp_name(self.writer)),
-            What::Base { names, .. } => {
+            TargetKind::Slots { .. } => PathBuf::new(),
+            TargetKind::Dump { name } => name.with_file_name(temp_name(self.writer)),
+            TargetKind::Base { names, .. } => {
                 names.path(&format!("temp-rewriteaof-bg-{}.aof", self.writer))
             }
-            What::Spool { spool, .. } => {
+            TargetKind::Spool { spool, .. } => {
                 let name = format!("temp-repl-{}.rdb", self.writer);
                 spool.dir().join(name)
             }
@@ -133,7 +133,7 @@ impl Target {
 
     /// Removes a file left by a writer that is gone. A spool has a file only if a child made it.
     pub(super) fn forget(&self) {
-        if let What::Slots { .. } = &self.what {
+        if let TargetKind::Slots { .. } = &self.what {
             return;
         }
         // Best effort: it may never have been made, and the next file replaces it.
@@ -144,9 +144,11 @@ impl Target {
     /// file is complete.
     pub(super) fn take_from_child(&self, wake: Wake) -> io::Result<Option<BackgroundFile>> {
         let name = match &self.what {
-            What::Dump { name } => name,
-            What::Base { .. } | What::Slots { .. } => return Ok(None),
-            What::Spool { spool, .. } => return spool.adopt_file(&self.path()).map(|()| None),
+            TargetKind::Dump { name } => name,
+            TargetKind::Base { .. } | TargetKind::Slots { .. } => return Ok(None),
+            TargetKind::Spool { spool, .. } => {
+                return spool.adopt_file(&self.path()).map(|()| None);
+            }
         };
         let plan = Plan {
             temporary: self.path(),
