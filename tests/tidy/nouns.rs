@@ -1,7 +1,7 @@
 //! Types are named by nouns, and comments repeat a noun instead of a pronoun.
 //!
-//! A type that is named by a participle alone (`Held`, `Pending`) or by a preposition (`Beside`) has
-//! to be looked up: its noun is in the head of the author only.
+//! A type that is named by a participle alone (`Held`, `Pending`) or by a preposition (`Beside`)
+//! has to be looked up: its noun is in the head of the author only.
 
 use super::{CRATES, has_word, hold, sources};
 

@@ -2,8 +2,8 @@
 //!
 //! The modules are listed in the order of their layers: each uses only modules above it in the list
 //! (`tests/tidy` checks that). From the top: the process and its surroundings; figures; clients;
-//! the server's parts, each a type that owns its state and knows no other part; `state`, which has all
-//! parts together, and a handler's view of it; then the work with the parts: clients' messages,
+//! the server's parts, each a type that owns its state and knows no other part; `state`, which has
+//! all parts together, and a handler's view of it; then the work with the parts: clients' messages,
 //! data on disk, commands, upkeep, reports. `Engine` holds keyspace and server side by side, so
 //! that a handler can borrow both; `Loop` drives it. Nothing here compares a command's name
 //! (`russet-commands` checks that): its row states the facts (`command::Facts`); `main` passes the

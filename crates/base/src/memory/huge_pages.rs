@@ -26,9 +26,9 @@
 //! touch all pages of a block. A larger block asks when it has been filled ([`advise_filled`]), and
 //! the kernel's collector makes its pages huge; and before it is read from end to end
 //! ([`advise_reading`]), because pages that were never written are then mapped by 2 MiB: a small
-//! page for each 4 KiB takes some microseconds in a virtual machine. All bytes of blocks count as used memory anyway, so
-//! that what is resident stays below it; jemalloc gives their pages back at once when they are
-//! freed.
+//! page for each 4 KiB takes some microseconds in a virtual machine. All bytes of blocks count as
+//! used memory anyway, so that what is resident stays below it; jemalloc gives their pages back at
+//! once when they are freed.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_uint, c_void};

@@ -1,8 +1,9 @@
 //! DUMP: a value serialized for RESTORE, on this server or another.
 //!
 //! A long document is serialized by a thread, as it is at the command (`commands::json::printing`).
-//! Other large values are serialized in slices, all of one state: if a command has changed the value
-//! between two slices, the payload begins anew, and after some such beginnings it is made at once.
+//! Other large values are serialized in slices, all of one state: if a command has changed the
+//! value between two slices, the payload begins anew, and after some such beginnings it is made at
+//! once.
 
 use crate::work;
 use russet_command::{Access, Arity, Category, Flags, KeySpec};

@@ -209,8 +209,8 @@ struct LargeCopy {
 }
 
 impl LargeCopy {
-    /// The copy under way, or a new one, of the value at a key. `None`: the value is small, or values
-    /// of its type are copied at once.
+    /// The copy under way, or a new one, of the value at a key. `None`: the value is small, or
+    /// values of its type are copied at once.
     fn of(call: &mut Call<'_>, key: &[u8]) -> Option<LargeCopy> {
         if let Some(copy) = call.take_work::<LargeCopy>() {
             return Some(copy);

@@ -213,7 +213,8 @@ pub(super) fn save_part(
     )
 }
 
-/// See [`SavedContainer::block_piece`]: what the piece has, and whether it is the last of its block.
+/// See [`SavedContainer::block_piece`]: what the piece has, and whether it is the last of its
+/// block.
 pub(super) fn with_block_piece<R>(
     value: AnyRef<'_>,
     at: u64,

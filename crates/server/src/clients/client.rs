@@ -241,7 +241,7 @@ pub struct ClientBuffers {
     pub query_list: usize,
     /// Memory of the client's prefixes (CLIENT TRACKING BCAST).
     pub tracking_bytes: usize,
-    /// Reply bytes at the client's courier that the socket is not known to have taken.
+    /// Reply bytes at the client's I/O thread that the socket is not known to have taken.
     pub in_flight: usize,
     /// Memory that this client alone has at its I/O thread, and on the way there and back.
     pub at_io_thread: usize,

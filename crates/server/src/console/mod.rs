@@ -13,10 +13,10 @@
 //!
 //! `console` knows its protocol, but no server: requests and answers of HTTP, the doors, bodies of
 //! calls, RESP3 as JSON, events, the rings of figures. HTTP that it shares with `metrics-port` is
-//! in `russet_console::wire`, and the connections of both in `run/http.rs`. `build.rs` embeds the files of
-//! `console/`, plain and gzipped, and puts the hash of all of them into their URLs, so that a
-//! browser keeps them for ever; the result depends neither on time nor on place. Scripts are served
-//! as they are written.
+//! in `russet_console::wire`, and the connections of both in `run/http.rs`. `build.rs` embeds the
+//! files of `console/`, plain and gzipped, and puts the hash of all of them into their URLs, so
+//! that a browser keeps them for ever; the result depends neither on time nor on place. Scripts are
+//! served as they are written.
 //!
 //! `server::console` runs the calls. A session is a client in the table of clients that has no
 //! connection (`Client::console`): CLIENT LIST shows it, CLIENT KILL and changes of users end it,

@@ -4,8 +4,8 @@
 //! takes at least one step, and with 2,048-bit RSA keys at most one step. Other clients wait no
 //! longer than that for handshakes, however many arrive at once.
 //!
-//! With couriers (`couriers.rs`) the couriers do the work, each with a share of its own rounds. The
-//! end or failure of a handshake is handled here in both cases.
+//! With I/O threads (`io_threads.rs`) the I/O threads do the work, each with a share of its own
+//! rounds. The end or failure of a handshake is handled here in both cases.
 
 use std::io::ErrorKind;
 

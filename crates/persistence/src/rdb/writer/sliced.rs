@@ -4,8 +4,8 @@
 //!
 //! A block is packed if it is sparse, which is only known when all of it was read; its code has its
 //! length before it. So the blocks are read twice. Both readings are of one content: a value with a
-//! stamp is read in slices, and its reader begins anew when the stamp is another ([`stamp_of_large`]).
-//! Each step takes about as long as 256 KB are read and written.
+//! stamp is read in slices, and its reader begins anew when the stamp is another
+//! ([`stamp_of_large`]). Each step takes about as long as 256 KB are read and written.
 
 use super::{Blocks, RdbWriter, sparse};
 use crate::rdb::payload::seal_after;

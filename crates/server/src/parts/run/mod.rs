@@ -1,6 +1,6 @@
 //! State of the loop between its turns.
 //!
-//! [`turn`]: clients with more to do, and deadlines. [`couriers`]: I/O threads. [`pace`]:
+//! [`turn`]: clients with more to do, and deadlines. [`io_threads`]: I/O threads. [`pace`]:
 //! how long work that no client waits for may take beside clients. [`reload`]: where the
 //! configuration came from, for SIGHUP. [`identity`]: the process, [`debug`]: switches of DEBUG.
 //! [`dial`]: links to other servers. [`early`]: requests that wait for other reads. [`timing`]: how
@@ -8,11 +8,11 @@
 //!
 //! The order of a turn: `server::run`.
 
-pub(crate) mod couriers;
 pub mod debug;
 pub(crate) mod dial;
 pub(crate) mod early;
 pub mod identity;
+pub(crate) mod io_threads;
 pub mod pace;
 pub mod reload;
 pub(crate) mod signals;

@@ -22,7 +22,7 @@ fn with_threads(threads: u32, many: usize) -> (Peer, Vec<TcpStream>) {
     let config = &mut peer.all.engine.server.config;
     config.io_threads = threads;
     config.io_threads_always_active = true;
-    peer.all.start_couriers();
+    peer.all.start_io_threads();
     let materials = Authority::shared().materials();
     peer.all
         .engine
@@ -147,7 +147,7 @@ fn half(threads: u32) {
     server.now.mono_ms += 61_000;
     server.watch_tls();
     peer.all.close_clients();
-    peer.all.post_couriers();
+    peer.all.post_io_threads();
     let server = &peer.all.engine.server;
     assert_eq!(
         (server.clients.len(), server.stats.clients.failed_handshakes),

@@ -109,10 +109,10 @@ impl Loop {
         }
     }
 
-    /// A client's turn is over, and there are couriers: collects the replies, and moves the
-    /// client's socket if it should be with a courier, or with the loop. A replica's socket stays
-    /// with the loop, because the loop sends blocks shared with the backlog, while a courier would
-    /// need copies.
+    /// A client's turn is over, and there are I/O threads: collects the replies, and moves the
+    /// client's socket if it should be with an I/O thread, or with the loop. A replica's socket
+    /// stays with the loop, because the loop sends blocks shared with the backlog, while an I/O
+    /// thread would need copies.
     #[inline]
     pub(super) fn place(&mut self, session: &mut Session) {
         let io_threads = &mut self.engine.server.connections.io_threads;
@@ -126,7 +126,7 @@ impl Loop {
         }
     }
 
-    /// Gives a client's socket to a courier, if the socket may move.
+    /// Gives a client's socket to an I/O thread, if the socket may move.
     #[cold]
     fn hand_over(&mut self, session: &mut Session) {
         const STAYS: ClientFlags = ClientFlags::REPLICA
@@ -179,8 +179,8 @@ impl Loop {
         }
     }
 
-    /// Serves the requests that couriers have read, a share for each courier. Returns whether there
-    /// was anything.
+    /// Serves the requests that I/O threads have read, a share for each I/O thread. Returns whether
+    /// there was anything.
     ///
     /// The guest of a busy script begins with the rest of what the loop was serving: the command
     /// that ends the script may be there.
@@ -246,8 +246,8 @@ impl Loop {
         server.connections.io_threads.end(&mut server.clients);
     }
 
-    /// A guest: serves the rest of the parcel that the loop was serving when the script began,
-    /// except for clients in the middle of a command. The loop ends the parcel.
+    /// A guest: serves the rest of the batch that the loop was serving when the script began,
+    /// except for clients in the middle of a command. The loop ends the batch.
     fn serve_rest(&mut self) {
         let Server {
             connections,

@@ -1,10 +1,10 @@
 //! The I/O threads of this server (`net::io_thread`): threads that read and write for clients.
 //!
 //! Invariants
-//!   1. A session whose stream is carried is a connection of the courier that the stream names,
-//!      under the session's slot and generation, until [`Couriers::close`] or its return.
-//!   2. A connection's reports are served in their order: first the reports of parcels that are
-//!      being served, then late reports, then the reports of further parcels.
+//!   1. A session whose stream is carried is a connection of the I/O thread that the stream names,
+//!      under the session's slot and generation, until [`IoThreads::close`] or its return.
+//!   2. A connection's reports are served in their order: first the reports of batches that are
+//!      being served, then late reports, then the reports of further batches.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +23,7 @@ use crate::clients::client::ClientFlags;
 use crate::clients::session::Session;
 use crate::clients::table::Clients;
 
-/// Connections that a courier must have more than another courier before some are moved.
+/// Connections that an I/O thread must have more than another I/O thread before some are moved.
 const UNEVEN_MIN: usize = 4;
 /// A socket that is wanted at once has come within this time.
 const FETCH_WITHIN: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub struct IoThreads {
     is_full: bool,
     /// Reads and writes of I/O threads that have ended.
     ended: (u64, u64),
-    /// Whether the last courier is to end, when it has no connection.
+    /// Whether the last I/O thread is to end, when it has no connection.
     retires: bool,
     scaling: Scaling,
     /// Batches that came while a socket was fetched, each with its I/O thread's index.
@@ -52,16 +52,16 @@ pub struct IoThreads {
     serving: Vec<ServedBatch>,
     /// At the last tick: the clock, the microseconds of turns, and of each I/O thread's work.
     last: (u64, u64, Vec<u64>),
-    /// The shares of the time before the last tick in which the loop and each courier were busy.
+    /// The shares of the time before the last tick in which the loop and each I/O thread were busy.
     shares: (f64, Vec<f64>),
-    /// The number of the courier that hands connections to others now.
+    /// The number of the I/O thread that hands connections to others now.
     overloaded: Option<u32>,
 }
 
 /// A batch that is being served.
 #[derive(Debug)]
 struct ServedBatch {
-    /// The index of the parcel's courier; `None`: the block is no courier's.
+    /// The index of the batch's I/O thread; `None`: the block is no I/O thread's.
     at: Option<usize>,
     batch: ReadBatch,
     /// The next report.
@@ -91,7 +91,7 @@ impl IoThreads {
         self.all.iter()
     }
 
-    /// Starts a further courier, which wakes the poll of `registry`.
+    /// Starts a further I/O thread, which wakes the poll of `registry`.
     pub fn start(&mut self, registry: &mio::Registry, rest_us: u32) -> io::Result<()> {
         let waker = match &self.waker {
             Some(waker) => Arc::clone(waker),
@@ -111,8 +111,8 @@ impl IoThreads {
         self.all.get_mut(number as usize - 1)
     }
 
-    /// Gives a session's socket, which is in no poll, to the courier with the fewest connections,
-    /// among couriers that are not overloaded.
+    /// Gives a session's socket, which is in no poll, to the I/O thread with the fewest
+    /// connections, among I/O threads that are not overloaded.
     pub fn adopt(&mut self, session: &mut Session) {
         let staying = self.all.len() - usize::from(self.retires);
         let overloaded = self.overloaded;
@@ -130,7 +130,7 @@ impl IoThreads {
         }
     }
 
-    /// Collects the replies written to a session, and the orders for its courier.
+    /// Collects the replies written to a session, and the orders for its I/O thread.
     #[inline]
     pub fn collect(&mut self, session: &mut Session) {
         let id = id_of(session);
@@ -181,7 +181,7 @@ impl IoThreads {
     }
 
     /// Takes a session's socket back at once, into the poll of this registry. This takes a round of
-    /// the session's courier; reports of other connections that come meanwhile are served later.
+    /// the session's I/O thread; reports of other connections that come meanwhile are served later.
     pub(crate) fn fetch(&mut self, session: &mut Session, registry: &mio::Registry) {
         if session.client.io_thread == 0 || !self.wait_for_socket(session) {
             return;
@@ -233,7 +233,7 @@ impl IoThreads {
         false
     }
 
-    /// Begins to serve the next parcel of a courier, first the parcels that came with a fetched
+    /// Begins to serve the next batch of an I/O thread, first the batches that came with a fetched
     /// socket. `false`: there is none.
     #[inline]
     pub fn begin(&mut self, at: usize) -> bool {
@@ -276,7 +276,7 @@ impl IoThreads {
         Some(report)
     }
 
-    /// A report of the parcel that is being served, not served itself: it comes before all later
+    /// A report of the batch that is being served, not served itself: it comes before all later
     /// reports of its connection.
     #[cold]
     pub(crate) fn defer(&mut self, report: Report) {
@@ -318,7 +318,7 @@ impl IoThreads {
         Some(recalled.remove(free))
     }
 
-    /// The parcel that is being served is at its end: returns it to its courier, and copies the
+    /// The batch that is being served is at its end: returns it to its I/O thread, and copies the
     /// bytes of its block that a connection has not taken.
     #[inline]
     pub fn end(&mut self, clients: &mut Clients) {
@@ -357,7 +357,7 @@ impl IoThreads {
     }
 
     /// A tick of cron, `now_us` on the clock, after turns of so many microseconds: measures how
-    /// busy the loop and the couriers were since the last tick.
+    /// busy the loop and the I/O threads were since the last tick.
     pub fn measure(&mut self, now_us: u64, turns_us: u64) {
         let busy = |io_thread: &IoThread| io_thread.figures().busy_us.load(Relaxed);
         let works: Vec<u64> = self.all.iter().map(busy).collect();
@@ -400,12 +400,12 @@ impl IoThreads {
         }
     }
 
-    /// Whether a courier is about to end.
+    /// Whether an I/O thread is about to end.
     pub(crate) fn retires(&self) -> bool {
         self.retires
     }
 
-    /// Evens out the couriers' work, by how busy they were; if none was busy, their connections.
+    /// Evens out the I/O threads' work, by how busy they were; if none was busy, their connections.
     pub(crate) fn even_out(&mut self, clients: &mut Clients, is_active: impl Fn(&Session) -> bool) {
         self.overloaded = None;
         match spread(&self.shares.1) {
@@ -419,8 +419,8 @@ impl IoThreads {
                     session.client.io_thread == number && is_active(session)
                 };
                 let mut active: Vec<_> = clients.iter_mut().filter(its).collect();
-                // A connection that keeps a courier busy by itself stays, because it would keep
-                // another courier as busy.
+                // A connection that keeps an I/O thread busy by itself stays, because it would keep
+                // another I/O thread as busy.
                 let moved = (active.len() as f64 * part) as usize;
                 if moved > 0 {
                     self.overloaded = Some(number);
@@ -432,8 +432,8 @@ impl IoThreads {
         }
     }
 
-    /// Asks the courier with the most connections to give some away: up to half of the difference
-    /// to the courier with the fewest.
+    /// Asks the I/O thread with the most connections to give some away: up to half of the
+    /// difference to the I/O thread with the fewest.
     fn even_out_connections(&mut self, clients: &mut Clients) {
         let count = |io_thread: &&IoThread| io_thread.connections();
         let (Some(most), Some(fewest)) = (
@@ -495,8 +495,8 @@ impl IoThreads {
         }
     }
 
-    /// Memory for replies on their way through couriers, beyond their initial room: the initial
-    /// room and the blocks count as any memory does. O(couriers).
+    /// Memory for replies on their way through I/O threads, beyond their initial room: the initial
+    /// room and the blocks count as any memory does. O(I/O threads).
     pub fn memory_bytes(&self) -> usize {
         self.all.iter().map(IoThread::memory_bytes).sum()
     }
@@ -514,7 +514,7 @@ impl IoThreads {
             })
     }
 
-    /// Ends all couriers, with their connections.
+    /// Ends all I/O threads, with their connections.
     pub fn stop(&mut self) {
         self.all.drain(..).for_each(IoThread::stop);
     }
