@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{Peer, connect, request, word};
 use crate::testbed::{AllCommands as _, Testbed};
 use russet_base::memory::large::LARGE_MIN;
-use russet_base::usage::{Who, cpu_time};
+use russet_base::usage::{CpuOwner, cpu_time};
 
 /// The replies when each command arrives alone and in one piece.
 fn answers(commands: &[Vec<Vec<u8>>]) -> Vec<u8> {
@@ -224,7 +224,7 @@ fn reads_behind(arguments: usize, reads: usize) -> std::time::Duration {
     let used = client(&mut peer).memory_bytes(&russet_resp::Reply::new());
     assert!(used > list);
     let used = || {
-        let time = cpu_time(Who::Thread);
+        let time = cpu_time(CpuOwner::Thread);
         time.user + time.system
     };
     let began = used();
