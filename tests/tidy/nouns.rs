@@ -7,17 +7,18 @@ use super::{CRATES, has_word, hold, sources};
 
 /// Words that end in -ed or -ing and are nouns of the field.
 const NOUNS: &[&str] = &[
-    "Binding", "Embed", "Encoding", "Greeting", "Heading", "Listing", "Mapping", "Ping", "Scaling",
-    "Setting", "Spelling", "String", "Testbed", "Timing", "Warning",
+    "Binding", "Bound", "Embed", "Encoding", "Finding", "Greeting", "Hamming", "Heading",
+    "Listing", "Mapping", "Ping", "Scaling", "Setting", "Spelling", "String", "Testbed", "Timing",
+    "Warning",
 ];
 
 /// Participles with other endings, prepositions and adverbs.
 const OTHERS: &[&str] = &[
-    "After", "Ahead", "Apart", "Around", "Aside", "Became", "Before", "Begun", "Beside", "Bound",
-    "Built", "By", "Came", "Chosen", "Done", "Fed", "Found", "Given", "Gone", "Grown", "Held",
-    "How", "Is", "Kept", "Known", "Late", "Left", "Lost", "Made", "Met", "Of", "Rest", "Said",
-    "Seen", "Sent", "Shown", "Sought", "Spent", "Stuck", "Taken", "Then", "Thrown", "Told", "Torn",
-    "Under", "What", "When", "Where", "Who", "Why", "Within", "Without", "Written",
+    "After", "Ahead", "Apart", "Around", "Aside", "Became", "Before", "Begun", "Beside", "Built",
+    "By", "Came", "Chosen", "Done", "Fed", "Found", "Given", "Gone", "Grown", "Held", "How", "Is",
+    "Kept", "Known", "Late", "Left", "Lost", "Made", "Met", "Of", "Rest", "Said", "Seen", "Sent",
+    "Shown", "Sought", "Spent", "Stuck", "Taken", "Then", "Thrown", "Told", "Torn", "Under",
+    "What", "When", "Where", "Who", "Why", "Within", "Without", "Written",
 ];
 
 /// The name of the type that a line declares.
@@ -55,7 +56,7 @@ fn types_are_named_by_nouns() {
             }
         }
     }
-    hold("types are named by nouns", 40, &places);
+    hold("types are named by nouns", 5, &places);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn dump(call: &mut Call<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What the configuration says about payloads.
+/// The settings of payloads in the configuration.
 #[derive(Clone, Copy)]
 struct WriterSettings {
     version: u32,

@@ -402,7 +402,7 @@ impl RdbWriter {
         self.out.extend_from_slice(data);
     }
 
-    /// What stands before a code of a string.
+    /// Writes the header of a compressed string.
     fn compressed_head(&mut self, raw_len: usize, code_len: usize) {
         self.out.push(0xc3);
         self.length(code_len as u64);
