@@ -8,8 +8,8 @@ use super::{CRATES, has_word, hold, sources};
 /// Words that end in -ed or -ing and are nouns of the field.
 const NOUNS: &[&str] = &[
     "Binding", "Bound", "Embed", "Encoding", "Finding", "Greeting", "Hamming", "Heading",
-    "Listing", "Mapping", "Ping", "Scaling", "Setting", "Spelling", "String", "Testbed", "Timing",
-    "Warning",
+    "Listing", "Mapping", "Meaning", "Ping", "Scaling", "Setting", "Spelling", "String", "Testbed",
+    "Timing", "Warning",
 ];
 
 /// Participles with other endings, prepositions and adverbs.
