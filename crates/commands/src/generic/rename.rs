@@ -118,7 +118,13 @@ fn copy(call: &mut Call<'_>) -> CommandResult {
     if (db, call.db.index()) != (DbIndex(0), DbIndex(0)) && !call.is_retry() {
         call.server.stats.cluster_incompatible_ops += 1;
     }
-    let Some(kind) = call.db.kind(from) else {
+    // A command that runs again has counted its lookup.
+    let kind = if call.is_retry() {
+        call.db.kind_to_write(from)
+    } else {
+        call.db.kind(from)
+    };
+    let Some(kind) = kind else {
         call.reply.int(0);
         return Ok(());
     };
