@@ -1,7 +1,7 @@
 //! Arguments that commands of several groups share.
 //!
 //! Parsing and replies only: nothing here opens a key, except `several_keys`, which pops through
-//! the callers' closures. An error that only one command has stands beside that command.
+//! the callers' closures. An error of a single command is a constant of its file.
 //!
 //!     db_index      a database, and the commands that a cluster refuses
 //!     element       indexes, counts and elements of containers

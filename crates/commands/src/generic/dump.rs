@@ -17,8 +17,8 @@ use russet_types::vector_set::Progress;
 
 /// The time that a byte of a document takes, about: printing, compression, checksum.
 const BYTE_NANOS: usize = 8;
-/// Payloads that are begun until one is made at once.
-const BEGINNINGS_MAX: u32 = 3;
+/// Payloads, or copies, that a command begins until it makes one at once.
+pub(super) const BEGINNINGS_MAX: u32 = 3;
 
 pub(super) const DUMP: Spec = Spec {
     arity: Arity::Exactly(2),

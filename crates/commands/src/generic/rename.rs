@@ -10,7 +10,7 @@
 //!
 //! Decided elsewhere: databases that a cluster allows: `arguments::db_index`.
 
-use super::dump::payload_of;
+use super::dump::{BEGINNINGS_MAX, payload_of};
 use crate::arguments::db_index;
 use crate::work;
 use russet_command::{Access, Arity, Category, CommandError, DatabaseUse, Flags, KeySpec};
@@ -197,9 +197,6 @@ fn writer_of_effects(value: &ValueView<'_>) -> RdbWriter {
     writer.fit(VERSION_FIELD_TTLS, false, value);
     writer
 }
-
-/// Copies that are begun until one is made at once.
-const BEGINNINGS_MAX: u32 = 3;
 
 /// The copy of a large value, which is made in slices: first its blocks, then its payload for the
 /// log and replicas. If a command has changed the value between two slices, the copy begins anew.

@@ -37,7 +37,7 @@ pub(super) const AGGREGATE: Spec = Spec {
 };
 
 /// A walk whose rows FT.CURSOR READ replies in parts.
-pub(super) struct Reading {
+pub(super) struct CursorQuery {
     walk: SearchExecution,
     format: Format,
     /// Rows of a READ that names no number.
@@ -46,7 +46,7 @@ pub(super) struct Reading {
     ticket: Option<ReadTicket>,
 }
 
-impl Task for Reading {
+impl Task for CursorQuery {
     fn step(&mut self, nanos: usize) -> Progress {
         self.walk.step(nanos)
     }
@@ -56,7 +56,7 @@ impl Task for Reading {
     }
 }
 
-impl AsMut<SearchExecution> for Reading {
+impl AsMut<SearchExecution> for CursorQuery {
     fn as_mut(&mut self) -> &mut SearchExecution {
         &mut self.walk
     }
@@ -185,7 +185,7 @@ pub(super) fn keep(
         user: call.server.acl.users.name(call.client.user).into(),
         max_idle_ms: options.max_idle_ms.unwrap_or(longest).min(longest),
         used_ms: now_ms,
-        walk: Some(Box::new(Reading {
+        walk: Some(Box::new(CursorQuery {
             walk,
             format,
             count,
@@ -288,12 +288,12 @@ fn cursor(call: &mut Call<'_>) -> CommandResult {
 /// that limits still count it, but no other READ finds it.
 fn read(call: &mut Call<'_>, id: u64, count: Option<usize>, began: u64) -> CommandResult {
     let now_ms = call.server.now.mono_ms;
-    let reading = match call.server.searches.take_done::<Reading>() {
+    let reading = match call.server.searches.take_done::<CursorQuery>() {
         Some(reading) => reading,
         None => {
             let taken = call.server.search.cursors.begin_read(id, now_ms);
             let (walk, ticket) = taken.ok_or(NOT_FOUND)?;
-            let mut reading = walk.downcast::<Reading>().map_err(|_| NOT_FOUND)?;
+            let mut reading = walk.downcast::<CursorQuery>().map_err(|_| NOT_FOUND)?;
             reading.ticket = Some(ticket);
             reading.walk.renew(call.server);
             reading

@@ -127,7 +127,7 @@ fn reply(call: &mut Call<'_>, answer: Answer) -> CommandResult {
     Ok(())
 }
 
-/// Goes on with the words until the slice is over.
+/// Continues with the words until the slice is over.
 fn advance(
     checking: &mut SpellCheck,
     call: &mut Call<'_>,

@@ -203,7 +203,7 @@ struct ReadEffects {
 }
 
 /// A read of one stream by a consumer.
-struct Reading<'a> {
+struct ConsumerRead<'a> {
     reply: &'a mut Reply,
     served: &'a mut StreamsReply,
     key: &'a [u8],
@@ -231,7 +231,7 @@ fn read_group(
     let Some((group_name, name)) = read.group else {
         return Ok(());
     };
-    let mut reading = Reading {
+    let mut reading = ConsumerRead {
         now_ms: call.db.now_ms(),
         stated: call.db.effects_wanted(),
         reply: call.reply,
@@ -297,7 +297,7 @@ fn record(call: &mut Call<'_>, names: (&[u8], &[u8], &[u8]), noack: bool, done: 
     call.db.changed_within(key, u64::from(is_change));
 }
 
-impl Reading<'_> {
+impl ConsumerRead<'_> {
     /// Begins the stream's part of the reply, unless it has begun; false if that is too long.
     fn begin(&mut self) -> bool {
         if self.place.is_none() && self.served.begin(self.reply, self.key) {
