@@ -102,8 +102,8 @@ pub fn reserve_whole(text: &mut Vec<u8>, more: usize) {
     huge_pages::advise_writing(text.spare_capacity_mut());
 }
 
-/// A block that [`zeros`] may have made is going to be read from end to end: what was never written
-/// is mapped by huge pages.
+/// A block that [`zeros`] may have made is going to be read from end to end: the kernel maps pages
+/// that no write has touched as huge pages.
 pub fn reads_whole(block: &[u8]) {
     #[cfg(not(feature = "system-allocator"))]
     huge_pages::advise_reading(block);

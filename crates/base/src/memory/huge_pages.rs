@@ -169,7 +169,7 @@ unsafe extern "C" fn map(
 }
 
 /// Asks for huge pages within a block of zeros that was just allocated, if the block is large, but
-/// not too large. The kernel has not provided the block's pages yet..
+/// not too large. The kernel has not provided the block's pages yet.
 pub(super) fn advise_large(at: *mut u8, bytes: usize) {
     if !(LARGE_MIN..=AT_ONCE_MAX).contains(&bytes) || !LARGE_ASK.load(Ordering::Relaxed) {
         return;
@@ -184,35 +184,26 @@ pub(super) fn advise_large(at: *mut u8, bytes: usize) {
 /// Asks the kernel to make the pages of a block huge in the course of time, if the block is so
 /// large that the pages were small at first. Most of them have been written by now.
 pub fn advise_filled(block: &mut [u8]) {
-    if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
-        return;
-    }
-    let (begin, whole) = whole_pages(block.as_mut_ptr().cast(), block.len());
-    // SAFETY: within the block; the advice changes no content.
-    unsafe {
-        let _ = madvise(begin, whole, Advice::LinuxHugepage);
-    }
+    advise_whole(block.as_mut_ptr().cast(), block.len());
 }
 
-/// Asks for huge pages in a block that is going to be read from end to end, if it is so large that
-/// its pages were small at first. Pages that were written keep their size.
+/// Asks for huge pages in a block that is going to be read from end to end, if the block is so
+/// large that the pages were small at first. Pages that were written keep their size.
 pub(super) fn advise_reading(block: &[u8]) {
-    if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
-        return;
-    }
-    let (begin, whole) = whole_pages(block.as_ptr().cast_mut().cast(), block.len());
-    // SAFETY: within the block; the advice changes no content.
-    unsafe {
-        let _ = madvise(begin, whole, Advice::LinuxHugepage);
-    }
+    advise_whole(block.as_ptr().cast_mut().cast(), block.len());
 }
 
 /// Asks for huge pages in a block that is going to be written from end to end, if it is large.
 pub(super) fn advise_writing(block: &mut [MaybeUninit<u8>]) {
-    if block.len() <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
+    advise_whole(block.as_mut_ptr().cast(), block.len());
+}
+
+/// Asks for huge pages in all of a block, which the caller has borrowed.
+fn advise_whole(at: *mut c_void, bytes: usize) {
+    if bytes <= AT_ONCE_MAX || !LARGE_ASK.load(Ordering::Relaxed) {
         return;
     }
-    let (begin, whole) = whole_pages(block.as_mut_ptr().cast(), block.len());
+    let (begin, whole) = whole_pages(at, bytes);
     // SAFETY: within the block; the advice changes no content.
     unsafe {
         let _ = madvise(begin, whole, Advice::LinuxHugepage);
