@@ -216,6 +216,7 @@ pub use expiry::pool::{Eviction, EvictionOrder};
 pub use ids::{ClientId, DbIndex};
 pub use listeners::effects::{Audience, EffectRecording, Effects, RemovalWords, Unit};
 pub use listeners::journal::{Change, ChangeKind, Journal, subkeys};
+pub use listeners::unconfirmed::UnconfirmedKeys;
 pub use listeners::waiting::{ReadyKey, WaitingClients};
 pub use listeners::watch::{WatchList, Watchers};
 pub use passes::defrag::Walk;
@@ -316,6 +317,8 @@ pub struct Keyspace {
     pub journal: Journal,
     /// Effects of writes, for the log and the replicas.
     pub effects: Effects,
+    /// Keys whose last change too few replicas have.
+    pub unconfirmed: UnconfirmedKeys,
     /// DEL or UNLINK, for keys that expire or are evicted.
     pub removal_words: RemovalWords,
     /// The snapshot under way.
@@ -376,6 +379,7 @@ impl Keyspace {
             late_until_ms: None,
             journal: Journal::default(),
             effects: Effects::default(),
+            unconfirmed: UnconfirmedKeys::default(),
             removal_words: RemovalWords::default(),
             pass: None,
             large_min: passes::pass::LARGE_MIN,

@@ -96,6 +96,17 @@ impl Db<'_> {
         self.keyspace.record_modified_within(self.at, key);
     }
 
+    /// Counts the change of a library of functions, which belongs to no key.
+    pub fn functions_changed(&mut self) {
+        self.add_dirty(1);
+        self.keyspace.unconfirmed.touch_functions();
+    }
+
+    /// A command runs a function: its reply waits until enough replicas have the function.
+    pub fn asks_functions(&self) {
+        self.keyspace.unconfirmed.ask_functions();
+    }
+
     /// An event without a change of its own (`keymiss`, `new`, a second event of a command).
     #[inline]
     pub fn event(&mut self, key: &[u8], class: Class, event: &'static str) {

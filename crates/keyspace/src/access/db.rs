@@ -173,11 +173,19 @@ impl<'a> Db<'a> {
         &mut self.keyspace.dbs[self.at]
     }
 
-    /// The key's hash: that of the batch, if it has one for the key, else computed now.
+    /// The key's hash: that of the batch, if it has one for the key, else computed now. Every
+    /// lookup of a command passes here.
     #[inline(always)]
     pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
         #[cfg(any(test, feature = "testing"))]
         self.keyspace.opened.note(key, false);
+        let hash = self.known_hash(key);
+        self.keyspace.unconfirmed.ask(self.at, hash.hash());
+        hash
+    }
+
+    #[inline(always)]
+    fn known_hash(&self, key: &[u8]) -> KeyHash {
         let at = self.at_hash.get();
         for i in [at, at + 1] {
             if let Some(known) = self.hashed.get(i)

@@ -41,6 +41,7 @@ impl Keyspace {
     fn has_listener(&self, kind: ChangeKind, class: Class) -> bool {
         let of_changes = self.waiting.is_guarded()
             | !self.watchers.is_empty()
+            | self.unconfirmed.is_on()
             | self.prefix_rule.is_some()
             | (self.clock_use == ClockUse::Lrm);
         (of_changes & (kind != ChangeKind::Event)) | self.journal.wants(kind, class)
@@ -57,6 +58,10 @@ impl Keyspace {
     ) {
         if kind != ChangeKind::Event {
             self.waiting.touch(db, key);
+            // An expired key is absent at every server from then on, so no reader waits for that.
+            if self.unconfirmed.is_on() && kind != ChangeKind::Expired {
+                self.unconfirmed.touch(db, self.hasher.hash(key).hash());
+            }
             match kind {
                 ChangeKind::Written => {
                     self.count_use(db, key, KeyUse::Write);
@@ -83,8 +88,12 @@ impl Keyspace {
         }
     }
 
-    /// Records a change that is reported to no listener, under an LRM policy.
+    /// Records a change that no watcher is notified of: for readers that wait for replicas, and
+    /// under an LRM policy.
     pub(crate) fn record_modified_within(&mut self, db: DbIndex, key: &[u8]) {
+        if self.unconfirmed.is_on() {
+            self.unconfirmed.touch(db, self.hasher.hash(key).hash());
+        }
         if self.clock_use == ClockUse::Lrm {
             self.record_modified(db, key);
         }
@@ -99,9 +108,15 @@ impl Keyspace {
         }
     }
 
+    /// Whether enough replicas have the last change of a key, or nothing waits for replicas.
+    pub fn is_confirmed(&self, db: DbIndex, key: &[u8]) -> bool {
+        self.unconfirmed.is_safe(db, self.hasher.hash(key).hash())
+    }
+
     /// Records that all keys of a database are about to be removed.
     pub(crate) fn record_flush(&mut self, db: DbIndex) {
         self.waiting.touch_all(db);
+        self.touch_database(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         self.watchers.replace_all(
             db,
@@ -115,6 +130,7 @@ impl Keyspace {
     /// keys) if there is a listener to all changes, else O(keys that are watched or waited for).
     pub(crate) fn record_drop(&mut self, db: DbIndex, slots: &SlotSet) {
         self.waiting.touch_all(db);
+        self.touch_database(db);
         let (database, now) = (&self.dbs[db], self.due_ms);
         let before = |key: &[u8]| {
             if slots.has(self.hasher.hash(key).slot()) {
@@ -142,6 +158,7 @@ impl Keyspace {
     /// Records that all keys of a database are about to be replaced by those in `new`.
     pub(crate) fn record_take_over(&mut self, db: DbIndex, new: &Database) {
         self.waiting.touch_all(db);
+        self.touch_database(db);
         let (old, now) = (&self.dbs[db], self.due_ms);
         self.watchers.replace_all(
             db,
@@ -155,6 +172,8 @@ impl Keyspace {
     pub(crate) fn record_swap(&mut self, a: DbIndex, b: DbIndex) {
         self.waiting.touch_all(a);
         self.waiting.touch_all(b);
+        self.touch_database(a);
+        self.touch_database(b);
         let (dbs, now) = (&self.dbs, self.due_ms);
         for (from, to) in [(a, b), (b, a)] {
             let (old, new) = (&dbs[from], &dbs[to]);
@@ -166,6 +185,13 @@ impl Keyspace {
         }
         self.record_whole(a, ChangeKind::Swapped);
         self.record_whole(b, ChangeKind::Swapped);
+    }
+
+    /// All keys of a database change: each of them waits for the replicas.
+    fn touch_database(&mut self, db: DbIndex) {
+        if self.unconfirmed.is_on() {
+            self.unconfirmed.touch_all(db);
+        }
     }
 
     fn record_whole(&mut self, db: DbIndex, kind: ChangeKind) {
