@@ -894,6 +894,35 @@ impl Reply {
         }
     }
 
+    /// Keeps the first `len` pending bytes and drops those behind, also within a reply. O(pieces).
+    pub fn keep_pending(&mut self, len: usize) {
+        let mut left = len;
+        let (mut from, mut skip) = (self.sent, self.piece_sent);
+        for i in 0..self.pieces.len() {
+            let at = self.pieces[i].0;
+            let piece = self.pieces[i].1.len() - skip;
+            let own = at - from;
+            if left < own + piece {
+                // A piece is whole or gone: a part of one is copied.
+                let part = left.saturating_sub(own);
+                let kept = self.pieces[i].1[skip..skip + part].to_vec();
+                self.truncate(Mark {
+                    at: from + left.min(own),
+                    pieces: i,
+                });
+                if i == 0 {
+                    self.piece_sent = 0;
+                }
+                self.out.extend_from_slice(&kept);
+                return;
+            }
+            left -= own + piece;
+            (from, skip) = (at, 0);
+        }
+        let at = (from + left).min(self.out.len());
+        self.out.truncate(at);
+    }
+
     /// Number of pending bytes.
     #[inline]
     pub fn pending_len(&self) -> usize {
@@ -1131,6 +1160,35 @@ mod tests {
                 })
             });
             assert_eq!(both[0], both[1], "{len}");
+        }
+    }
+
+    #[test]
+    fn the_front_of_a_reply_is_kept_byte_for_byte() {
+        let piece = |byte| bytes::Bytes::from(vec![byte; 2 * SHARED_MIN]);
+        let whole = |sent: usize| {
+            let mut reply = Reply::new();
+            reply.ok();
+            reply.shared(piece(b'a'));
+            reply.int(7);
+            reply.shared(piece(b'b'));
+            reply.shared(piece(b'c'));
+            reply.ok();
+            reply.advance(sent);
+            reply
+        };
+        let bytes = whole(0).pending();
+        for sent in (0..bytes.len()).step_by(SHARED_MIN / 3) {
+            for kept in (0..=bytes.len() - sent).step_by(SHARED_MIN / 5) {
+                let mut reply = whole(sent);
+                reply.keep_pending(kept);
+                assert_eq!(reply.pending_len(), kept, "{sent}");
+                reply.int(1);
+                let shown = [&bytes[sent..][..kept], b":1\r\n"].concat();
+                assert_eq!(reply.pending(), shown, "{sent} {kept}");
+                reply.advance(kept + 4);
+                assert!(reply.is_empty(), "{sent} {kept}");
+            }
         }
     }
 
