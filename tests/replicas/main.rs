@@ -16,6 +16,7 @@
 //! | `faults` | crashes of either end, a replica that does not read |
 //! | `log` | partial syncs from the append only file |
 //! | `unreadable` | replicas that are too old for a key |
+//! | `synchronous` | `min-sync-replicas` |
 //!
 //! `RUSSET_REPLICAS=full`: longer, and with every way to load a snapshot; `off`: none of it.
 //! `RUSSET_REPLICAS_PAIRS`: only these pairs of primary and replica
@@ -31,6 +32,7 @@ mod node;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
+mod synchronous;
 mod unreadable;
 mod writes;
 
@@ -160,4 +162,41 @@ fn no_crash_makes_a_full_sync_necessary() {
             log::crash(kind, &["--appendonly", "yes"], cycles, seed);
         }
     });
+}
+
+#[test]
+fn whoever_shows_a_write_waits_for_the_replica() {
+    if Extent::wanted().is_none() {
+        return;
+    }
+    for kind in [Kind::Russet, Kind::Redis80, Kind::Valkey91] {
+        if kind.program_for("a sync replica").is_some() {
+            synchronous::whoever_shows_a_write_waits(kind);
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_is_answered_in_parts() {
+    synchronous::a_pipeline_is_answered_in_parts();
+}
+
+#[test]
+fn writes_that_are_late_are_in_doubt() {
+    synchronous::what_is_late_is_in_doubt();
+}
+
+#[test]
+fn writes_wait_for_replicas_before_they_run() {
+    synchronous::writes_wait_for_replicas_before_they_run();
+}
+
+#[test]
+fn a_deposed_primary_says_so() {
+    synchronous::a_deposed_primary_says_so();
+}
+
+#[test]
+fn events_and_blocked_readers_wait() {
+    synchronous::events_and_blocked_readers_wait();
 }

@@ -60,5 +60,8 @@ bitflags! {
         /// Asks the other nodes of a cluster, and answers their questions, which may name no other
         /// command.
         const ASKS_NODES = 1 << 21;
+        /// Shows data without looking up the keys that hold it, although it is no `READONLY`
+        /// command: the reply waits until all of the data is safe (`min-sync-replicas`).
+        const READS_ALL = 1 << 22;
     }
 }

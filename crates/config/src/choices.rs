@@ -90,6 +90,12 @@ choices! {
     /// `appendfsync`: when the append only file is synced to disk.
     AppendFsync { "everysec" EverySec, "always" Always, "no" No }
 
+    /// `sync-on`: what a replica must have done with a write before it counts.
+    SyncMedium { "memory" Memory, "disk" Disk }
+
+    /// `sync-reads`: whether reads wait for what they show.
+    SyncReads { "safe" Safe, "any" Any }
+
     /// `repl-diskless-load`; the last choice is Redis's `flushdb` and Valkey's `flush-before-load`.
     DisklessLoad { "disabled" Disabled, "on-empty-db" OnEmptyDb, "swapdb" SwapDb,
         "flushdb" FlushDb, "flush-before-load" FlushBeforeLoad }

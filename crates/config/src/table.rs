@@ -390,6 +390,16 @@ directives! {
         "min-replicas-to-write" | "min-slaves-to-write", number(0, INT_MAX), [], Works;
     min_replicas_max_lag: u32 = 10 =>
         "min-replicas-max-lag" | "min-slaves-max-lag", number(0, INT_MAX), [], Works;
+    min_sync_replicas: u32 = 0 =>
+        "min-sync-replicas", number(0, INT_MAX), [], Works;
+    sync_on: SyncMedium = SyncMedium::Memory =>
+        "sync-on", choice, [], Works;
+    sync_timeout: u32 = 5000 =>
+        "sync-timeout", number(0, INT_MAX), [], Works;
+    sync_window: u64 = 64 * MB =>
+        "sync-window", memory(0, LONG_MAX), [], Works;
+    sync_reads: SyncReads = SyncReads::Safe =>
+        "sync-reads", choice, [], Works;
     replica_announce_ip: Text = Text::default() =>
         "replica-announce-ip" | "slave-announce-ip", text_or_unset, [], Works;
     replica_announce_port: u16 = 0 =>
@@ -1026,7 +1036,7 @@ mod tests {
     }
 
     /// Redis 8.0's core table has this many names in `CONFIG GET *` (aliases included) and this
-    /// many hidden names; this table adds forty-five of its own, the names of metrics, Valkey's six
+    /// many hidden names; this table adds fifty of its own, the names of metrics, Valkey's six
     /// of the command logs, and its other names and eight hidden names; then the names of Redis 8.2
     /// to 8.10 and Valkey 9.2, eight of Redis's module of filters, ten of that of time series,
     /// nineteen of that of indexes.
@@ -1038,7 +1048,7 @@ mod tests {
             .filter(|d| !hidden(d))
             .flat_map(Directive::names)
             .count();
-        assert_eq!(shown, 203 + 45 + 44 + 41 + 8 + 10 + 19);
+        assert_eq!(shown, 203 + 50 + 44 + 41 + 8 + 10 + 19);
         assert_eq!(DIRECTIVES.iter().filter(hidden).count(), 8 + 8 + 1);
     }
 }

@@ -232,7 +232,7 @@ impl Handshake {
         }
         let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
         // A primary ignores unknown words: its reply shows whether it knows them.
-        words.extend([&b"capa"[..], b"flush-undo"]);
+        words.extend([&b"capa"[..], b"flush-undo", b"capa", b"ack-turn"]);
         if its.rdb_channel {
             words.extend([&b"capa"[..], b"rdb-channel-repl"]);
         }
@@ -415,8 +415,8 @@ mod tests {
                     offset: 17
                 })))
             );
-            let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *7 $8 REPLCONF $4 capa \
-                          $3 eof $4 capa $6 psync2 $4 capa $10 flush-undo *3 $5 PSYNC $1 ? $2 -1 ";
+            let wanted = "*1 $4 PING *3 $8 REPLCONF $14 listening-port $1 7 *9 $8 REPLCONF $4 capa \
+                          $3 eof $4 capa $6 psync2 $4 capa $10 flush-undo $4 capa $8 ack-turn *3 $5 PSYNC $1 ? $2 -1 ";
             assert_eq!(sent, wanted);
             assert_eq!(rest, b"\n$5\r\nREDIS");
         }

@@ -97,6 +97,7 @@ impl Engine {
             diagnostics,
             clients: Clients::default(),
             connections: Default::default(),
+            replies: Default::default(),
             gates: Default::default(),
             turn: Default::default(),
             stream: Default::default(),
@@ -137,6 +138,7 @@ impl Engine {
         server.let_go(keyspace, &mut session.client);
         server.acl.leave_account(&mut session.client);
         server.memory.clients.uncount(session);
+        server.replies.forget(session.client.id);
         if session.slot != u32::MAX {
             server.clients.remove(session);
         }
@@ -237,6 +239,7 @@ impl Engine {
         server.end_due_hotkeys();
         server.check_backup_session(keyspace);
         self.tend_replication();
+        self.end_overdue_replies();
         let server = &mut self.server;
         server.watch_memory_limit();
         server.tend_aside(&mut self.keyspace);
@@ -347,9 +350,13 @@ impl Server {
         let mut state = GateState::empty();
         let pause = self.gates.pause();
         let gates = &self.gates;
-        let holds = pause.is_some() || !gates.held_slots.is_empty() || gates.log_is_full;
+        let holds = pause.is_some()
+            || !gates.held_slots.is_empty()
+            || gates.log_is_full
+            || gates.awaits_replicas;
         state.set(GateState::PAUSED, holds);
         state.set(GateState::PAUSED_ALL, pause.is_some_and(|pause| pause.all));
+        state.set(GateState::LOST_REPLICAS, gates.lost_replicas);
         state |= role_state(&self.replication, &self.config, &self.now);
         let snapshots = &self.persist.snapshots;
         let unsaved = snapshots.writers.guards_large() || snapshots.writers.holds_all();
@@ -403,7 +410,7 @@ impl Server {
         }
     }
 
-    fn pause_changed(&mut self) {
+    pub(crate) fn pause_changed(&mut self) {
         self.update_interest();
         if self.gates.pause().is_none() {
             let postponed: Vec<ClientId> = self

@@ -203,6 +203,10 @@ const ROWS: &[Row] = &[
         );
         Ok(())
     }),
+    row(&["min-sync-replicas", "sync-reads"], |on| {
+        on.server.update_sync_writes(on.keyspace);
+        Ok(())
+    }),
     row(&["changes-retain"], |on| {
         on.server.tend_changes(on.keyspace);
         Ok(())
@@ -294,6 +298,7 @@ fn derive(keyspace: &mut Keyspace, server: &mut Server) {
     server.memory.limit.update(&server.config);
     server.config.watchdog_period = watchdog::period_ms(&server.config);
     server.gates.is_watched = server.config.watchdog_period > 0;
+    server.update_hooks();
     watchdog::watch(server.config.watchdog_period);
     server.collation.follow(&server.config.locale_collate);
     server.update_interest();

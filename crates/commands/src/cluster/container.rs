@@ -27,7 +27,8 @@ pub(super) const CLUSTER: Spec = Spec {
         super::migration::CANCELSLOTMIGRATIONS,
         varying("bumpepoch", Arity::Exactly(2), CHANGES),
         varying("count-failure-reports", Arity::Exactly(3), ADMIN_READS),
-        own("countkeysinslot", Arity::Exactly(3), READS, countkeysinslot).with(Facts::SHOWS),
+        own("countkeysinslot", Arity::Exactly(3), READS, countkeysinslot)
+            .with(Facts::SHOWS.union(Facts::READS_ALL)),
         row("delslots", Arity::AtLeast(3), CHANGES),
         row("delslotsrange", Arity::AtLeast(4), CHANGES),
         row("explain", Arity::AtLeast(2), READS_ANY_TIME).with(Facts::SHOWS),
@@ -46,7 +47,7 @@ pub(super) const CLUSTER: Spec = Spec {
         row("forget", Arity::Exactly(3), CHANGES),
         Spec {
             tips: VARIES,
-            facts: Facts::SHOWS,
+            facts: Facts::SHOWS.union(Facts::READS_ALL),
             ..own("getkeysinslot", Arity::Exactly(4), READS, getkeysinslot)
         },
         super::migration::GETSLOTMIGRATIONS,

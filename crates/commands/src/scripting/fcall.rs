@@ -38,6 +38,7 @@ fn fcall_ro(call: &mut Call<'_>) -> CommandResult {
 fn run(call: &mut Call<'_>, read_only: bool) -> CommandResult {
     feed_monitors(call);
     check_idle(call)?;
+    call.db.asks_functions();
     let setup = Setup::of(&call.server.config);
     let libraries = &mut call.server.scripting.libraries;
     let name = call.args.at(1);

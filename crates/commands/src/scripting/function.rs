@@ -36,7 +36,7 @@ pub(super) const FUNCTION: Spec = Spec {
             Arity::Exactly(2),
             Flags::empty(),
         )
-        .with(Facts::SHOWS),
+        .with(Facts::SHOWS.union(Facts::READS_ALL)),
         Spec {
             tips: ALL_SHARDS,
             facts: Facts::FRAMES_SLOTS,
@@ -52,7 +52,7 @@ pub(super) const FUNCTION: Spec = Spec {
         },
         Spec {
             tips: &["nondeterministic_output_order"],
-            facts: Facts::SHOWS,
+            facts: Facts::SHOWS.union(Facts::READS_ALL),
             ..sub(
                 "list",
                 function_list::list,
@@ -122,7 +122,7 @@ fn load(call: &mut Call<'_>) -> CommandResult {
     let name = libraries
         .load(call.args.at(last), replace, in_time, setup)
         .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
-    call.db.add_dirty(1);
+    call.db.functions_changed();
     call.always_effect();
     call.reply.bulk(&name);
     Ok(())
@@ -134,7 +134,7 @@ fn delete(call: &mut Call<'_>) -> CommandResult {
     if !call.server.scripting.libraries.remove(call.args.at(2)) {
         return Err(CommandError::Text("ERR Library not found"));
     }
-    call.db.add_dirty(1);
+    call.db.functions_changed();
     call.always_effect();
     call.reply.ok();
     Ok(())
@@ -151,7 +151,7 @@ fn flush(call: &mut Call<'_>) -> CommandResult {
     // The engine counts as an object, too.
     let (bytes, objects) = (old.vm_bytes() + old.bytes(), old.functions() + 1);
     free(call, old, bytes, objects, later);
-    call.db.add_dirty(1);
+    call.db.functions_changed();
     call.always_effect();
     call.reply.ok();
     Ok(())

@@ -59,7 +59,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> CommandResult {
     let codes: Vec<&[u8]> = codes.iter().map(Vec::as_slice).collect();
     restore_all(call, &codes, policy)
         .map_err(|message| CommandError::Bytes([b"ERR ", message.as_slice()].concat()))?;
-    call.db.add_dirty(1);
+    call.db.functions_changed();
     call.always_effect();
     call.reply.ok();
     Ok(())

@@ -202,6 +202,9 @@ pub struct Client {
     pub traffic: Traffic,
     /// The log offset after this client's last write: up to there the file must be safe.
     pub wrote_to: ReplOffset,
+    /// With `min-sync-replicas`: the position that this client's latest reply needs, because it
+    /// acknowledges or shows writes up to there.
+    pub needs: ReplOffset,
     /// Why the connection ends, once the server has decided to close it.
     pub ending: Option<Box<Disconnection>>,
     /// Set if the client belongs to a page of the console and has no connection of its own.
@@ -333,6 +336,7 @@ impl Client {
                 charged: 0,
             },
             wrote_to: 0,
+            needs: 0,
             ending: None,
             console: None,
         }

@@ -34,11 +34,13 @@ pub enum EndReason {
     Slots,
     /// The append only file cannot be written, and the client's writes wait for it too long.
     Disk,
+    /// Too few replicas have acknowledged what the client wrote or read (`min-sync-replicas`).
+    Sync,
     Shutdown,
 }
 
 impl EndReason {
-    pub const ALL: [EndReason; 16] = [
+    pub const ALL: [EndReason; 17] = [
         EndReason::Peer,
         EndReason::Broken,
         EndReason::Quit,
@@ -54,6 +56,7 @@ impl EndReason {
         EndReason::Link,
         EndReason::Slots,
         EndReason::Disk,
+        EndReason::Sync,
         EndReason::Shutdown,
     ];
 
@@ -74,6 +77,7 @@ impl EndReason {
             EndReason::Link => "link",
             EndReason::Slots => "slots",
             EndReason::Disk => "disk",
+            EndReason::Sync => "sync",
             EndReason::Shutdown => "shutdown",
         }
     }

@@ -17,3 +17,4 @@ pub mod input;
 pub mod output;
 pub mod session;
 pub mod table;
+pub mod waiting_replies;

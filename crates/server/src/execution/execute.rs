@@ -140,12 +140,29 @@ impl World<'_> {
         }
         let errors = self.run_inlined(origin, id, args, hashes);
         self.keyspace.effects.end_unit();
-        if self.keyspace.effects.has_complete() {
-            self.server.repeat(self.keyspace, Some(&*self.client));
-            self.client.wrote_to = self.server.stream.offset();
+        if self.keyspace.effects.has_complete() | self.keyspace.unconfirmed.has_met() {
+            self.finish_unit(flags);
         }
         UnitOutcome {
             failed: !errors.is_empty(),
+        }
+    }
+
+    /// The unit is over: its effects become part of the stream, and the reply needs what the unit
+    /// wrote and met.
+    #[inline(never)]
+    fn finish_unit(&mut self, flags: Flags) {
+        let met = self.keyspace.unconfirmed.take_met();
+        self.client.needs = self.client.needs.max(met);
+        if !self.keyspace.effects.has_complete() {
+            return;
+        }
+        self.server.repeat(self.keyspace, Some(&*self.client));
+        let end = self.server.stream.offset();
+        self.client.wrote_to = end;
+        // A message that is not sent on is no write.
+        if self.server.replication.sync_writes.is_on() && !flags.contains(Flags::PUBSUB) {
+            self.client.needs = end;
         }
     }
 
@@ -176,8 +193,13 @@ impl World<'_> {
         let (spec, name) = (row.spec, row.full_name);
         client.traffic.commands += 1;
         let outer = crash::enter_command(id);
-        if server.gates.is_watched {
-            watchdog::record_key(row, id, args, origin);
+        if server.gates.has_hooks {
+            if server.gates.is_watched {
+                watchdog::record_key(row, id, args, origin);
+            }
+            if row.reads_all {
+                keyspace.unconfirmed.meet_all();
+            }
         }
         let replied_before = reply.pending_len();
         let outer_errors = reply.begin_errors();
@@ -483,6 +505,11 @@ impl Server {
             }
         }
         keyspace.effects.clear_complete();
+        if self.replication.sync_writes.is_on() {
+            let end = self.stream.offset();
+            self.replication.sync_writes.wrote(end, self.now.mono_ms);
+            keyspace.unconfirmed.commit(end);
+        }
     }
 
     /// Notifies clients of the last command's changes: the journal's, and touched watches.

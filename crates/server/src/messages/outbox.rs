@@ -31,10 +31,15 @@ impl Engine {
             keyspace, server, ..
         } = self;
         let mut kept = Vec::new();
+        let has_events = std::mem::take(&mut server.messages.outbox.has_events);
+        let written = server.replication.sync_writes.written();
+        let needs = if has_events { written } else { 0 };
         for (to, post) in std::mem::take(&mut server.messages.outbox.posts) {
             if let Some(session) = running.as_deref_mut().filter(|s| s.client.id == to) {
+                session.client.needs = session.client.needs.max(needs);
                 receive(session, post, keyspace);
             } else if let Some(mut session) = server.clients.take(to) {
+                session.client.needs = session.client.needs.max(needs);
                 receive(&mut session, post, keyspace);
                 server.enforce_output_limit(&mut session);
                 // The next command of this batch may ask for the memory that does not count towards
@@ -45,6 +50,7 @@ impl Engine {
                 kept.push((to, post));
             }
         }
+        server.messages.outbox.has_events |= has_events && !kept.is_empty();
         kept.append(&mut server.messages.outbox.posts);
         server.messages.outbox.posts = kept;
     }

@@ -98,7 +98,9 @@ impl Server {
     /// Sends a message to all subscribers of a channel; returns how many. O(receivers + patterns
     /// with a matching prefix).
     pub fn publish(&mut self, kind: Kind, channel: &[u8], text: &[u8]) -> usize {
-        let held = self.scripting.holds_news();
+        // An event that must wait gets its position after the unit.
+        let has_position = !self.messages.outbox.has_events;
+        let held = self.scripting.holds_news() || !has_position;
         let Server {
             clients,
             messages,
@@ -170,6 +172,7 @@ impl Server {
 
     /// Publishes an event on its channels; `channel` is a buffer for their names.
     fn publish_event(&mut self, change: Change<'_>, wanted: KeyspaceEvents, channel: &mut Vec<u8>) {
+        self.messages.outbox.has_events = self.replication.sync_writes.is_on();
         let DbIndex(db) = change.db;
         let mut digits = itoa::Buffer::new();
         let db = digits.format(db).as_bytes();

@@ -173,7 +173,7 @@ impl Server {
             || !self.replication.replicas.is_empty()
             || self.stream.backlog().is_none()
             || ttl_ms == 0;
-        if is_needed || self.config.changes_retain > 0 {
+        if is_needed || self.config.changes_retain > 0 || self.replication.sync_writes.is_on() {
             return;
         }
         let now_ms = self.now.mono_ms;

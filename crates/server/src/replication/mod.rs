@@ -95,5 +95,6 @@ pub mod load;
 pub mod primary;
 pub mod role;
 pub mod stream;
+pub mod sync_writes;
 pub mod upstream;
 pub mod wait;

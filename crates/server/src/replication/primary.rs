@@ -250,6 +250,8 @@ impl Server {
             self.replication.replicas.unpin(second);
         }
         self.acl.becomes_link(client, ClientFlags::REPLICA);
+        self.replication
+            .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
         self.replication.alone_since_ms = None;
         self.replication.syncs.partial_ok += 1;
         tracing::info!(
@@ -302,6 +304,8 @@ impl Server {
             replica.received_ms = now_ms;
             tracing::info!("Synchronization with replica {name} succeeded");
         }
+        self.replication
+            .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
         let replica = self.replication.replicas.get(id);
         if replica.is_some_and(|replica| is_packed_otherwise(&self.config, replica)) {
             close_changed(&mut self.turn, &mut self.clients, id);

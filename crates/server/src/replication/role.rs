@@ -39,6 +39,7 @@ const UNBLOCKED: CommandError = CommandError::Text(
 impl Server {
     /// The primary of the configuration file, once the data is loaded.
     pub(crate) fn follow_configured(&mut self, keyspace: &mut Keyspace) {
+        self.update_sync_writes(keyspace);
         if let Some((host, port)) = self.config.replicaof.0.clone() {
             self.stream.resume_following();
             self.follow(keyspace, &host, port);
@@ -59,6 +60,7 @@ impl Server {
             // Pending effects go first: from then on the stream is the primary's.
             keyspace.record_dropped(Audience::LOG);
             self.repeat_effects(keyspace);
+            self.depose_sync_writes();
             self.end_blocked(keyspace, host, port);
         }
         let host = String::from_utf8_lossy(host).into_owned();
@@ -109,6 +111,8 @@ impl Server {
         self.replication.local_expiries.clear();
         self.update_effects(keyspace);
         keyspace.set_expiring(self.expiring());
+        self.update_sync_writes(keyspace);
+        self.replication.acks = Default::default();
         // The log has the reason of an error.
         let _ = process::apply_oom_score(&self.config);
         self.update_interest();

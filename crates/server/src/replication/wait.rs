@@ -25,6 +25,7 @@ impl Engine {
         if !replication.replicas.is_empty() || replication.failover.is_some() {
             self.before_stream_now();
         }
+        self.continue_sync_writes();
         self.continue_shutdown();
         let unread = self.server.unread_in_memory();
         let replicas = &self.server.replication.replicas;
@@ -51,18 +52,22 @@ impl Engine {
         self.server.limit_replicas();
     }
 
-    /// Answers clients whose writes have been acknowledged. O(clients).
+    /// Answers clients whose writes have been acknowledged. O(clients that wait for that).
     fn serve_acked(&mut self) {
+        let mut waiting = std::mem::take(&mut self.server.replication.awaiting_acks);
+        waiting.sort_unstable();
+        waiting.dedup();
         let mut served: Vec<ClientId> = Vec::new();
-        for session in self.server.clients.iter() {
-            let blocked = session.client.blocked.as_deref();
+        waiting.retain(|id| {
+            let session = self.server.clients.get(*id);
+            let blocked = session.and_then(|session| session.client.blocked.as_deref());
             let Some(Until::Acked {
                 offset,
                 replicas,
                 local,
             }) = blocked.map(|b| &b.until)
             else {
-                continue;
+                return false;
             };
             let table = &self.server.replication.replicas;
             let is_met = match local {
@@ -73,10 +78,11 @@ impl Engine {
                 }
             };
             if is_met {
-                served.push(session.client.id);
+                served.push(*id);
             }
-        }
-        served.sort_unstable();
+            !is_met
+        });
+        self.server.replication.awaiting_acks = waiting;
         for id in served {
             self.end_wait(id);
         }

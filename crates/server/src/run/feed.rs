@@ -92,6 +92,7 @@ impl Server {
         let replicas = self.replication.replicas.iter().filter(has_more);
         let queued: Vec<ClientId> = replicas.map(|replica| replica.id).collect();
         self.replication.gathers_since = if gathers { since.or(began) } else { None };
+        let before = self.turn.flush.len();
         for id in queued {
             if let Some(mut session) = self.clients.take(id) {
                 if !session.write_armed {
@@ -99,6 +100,11 @@ impl Server {
                 }
                 self.clients.put_back(session);
             }
+        }
+        if self.replication.sync_writes.is_on() {
+            // The clients wait for the replicas: the stream leaves first.
+            let replicas = self.turn.flush.len() - before;
+            self.turn.flush.rotate_right(replicas);
         }
     }
 }

@@ -281,13 +281,9 @@ impl Loop {
         if c.unsent() > 0
             && let Some(id) = c.acknowledges
         {
-            let session = server.clients.get(id);
-            let wrote_to = session.map(|session| session.client.wrote_to);
             // While a command of the session runs, its last write is not known.
-            let is_taken = session.is_none() && server.clients.is_connected(id);
-            if is_taken
-                || wrote_to.is_some_and(|wrote_to| server.persist.aof.withholds(wrote_to, id))
-            {
+            let is_taken = server.clients.get(id).is_none() && server.clients.is_connected(id);
+            if is_taken || server.holds_answer(id) {
                 return Exchange::Continues;
             }
             c.acknowledges = None;

@@ -423,7 +423,8 @@ impl Loop {
     ///
     /// 1. Clients whose keys became ready are served: their replies belong to this turn.
     /// 2. Writes that must be persisted before they are acknowledged go to the append only file.
-    /// 3. All replies of the turn leave.
+    /// 3. All replies of the turn leave, but for those that wait for the file or for replicas; if
+    ///    replies wait for replicas, the stream leaves before them.
     /// 4. Clients to be closed are closed.
     /// 5. A snapshot in progress gets its share; `idle`: no event began this turn. Then new indexes
     ///    read the existing keys, and active defragmentation gets its share of time.
@@ -431,6 +432,7 @@ impl Loop {
         self.engine.serve_ready_keys();
         self.engine.before_stream();
         self.engine.write_aof();
+        self.engine.server.acknowledge_turn();
         self.engine.serve_changes();
         self.engine.send_migrations();
         let began = (!idle).then_some(self.began);

@@ -83,7 +83,10 @@ impl Loop {
         // Threads bring the pipelines of several clients at once: a rest gathers little more.
         let may_rest =
             server.connections.io_threads.is_empty() || !self.sleeper.gather.finds_pipelines(since);
-        if rest > 0 && may_rest && self.sleeper.gather.decide_rest() {
+        // A primary's clients wait for each acknowledgement.
+        let is_awaited =
+            server.replication.sync_writes.has_unsafe() || server.replication.acks.is_each_turn;
+        if rest > 0 && may_rest && !is_awaited && self.sleeper.gather.decide_rest() {
             self.poll_for(Duration::ZERO)?;
             if self.has_news() {
                 return Ok(());

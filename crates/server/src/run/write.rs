@@ -35,6 +35,8 @@ const POSTED: usize = 32;
 /// The result of sending a client's replies in this turn.
 pub(super) enum SendOutcome {
     All,
+    /// The rest waits until the writes that it acknowledges or shows are safe.
+    Withheld,
     /// The client's share is used up, and the socket would take more.
     Part,
     /// The socket is full; the poll reports when it is writable.
@@ -60,6 +62,17 @@ fn give_to(handoff: &mut Handoff, reply: &mut Reply, max: usize) -> io::Result<u
 }
 
 impl Server {
+    /// How many of a client's pending bytes may leave now.
+    #[inline]
+    fn sendable(&mut self, session: &Session, pending: usize) -> usize {
+        let client = &session.client;
+        let needs = self.needs_of(client);
+        let limit = self.reply_limit();
+        let now_ms = self.now.mono_ms;
+        self.replies
+            .sendable(client.id, pending, needs, (limit, now_ms))
+    }
+
     /// A client's socket, or its I/O thread, has taken so many bytes.
     #[inline]
     fn count_sent(&mut self, client: &mut Client, n: usize) {
@@ -109,18 +122,24 @@ impl Loop {
             pass_messages(&mut self.engine.server.connections, &mut session);
             return self.engine.server.clients.put_back(session);
         }
-        let is_dropped = session.client.flags.contains(ClientFlags::CLOSE_ASAP);
-        let wrote_to = session.client.wrote_to;
-        let sent = if is_dropped || self.engine.server.persist.aof.withholds(wrote_to, id) {
+        let sent = if session.client.flags.contains(ClientFlags::CLOSE_ASAP) {
             SendOutcome::Stuck
         } else {
-            self.flush(&mut session, share)
+            let pending = session.reply.pending_len();
+            let sendable = self.engine.server.sendable(&session, pending);
+            let sent = self.flush(&mut session, share, sendable);
+            let left = session.reply.pending_len();
+            self.engine
+                .server
+                .replies
+                .sent(id, pending.saturating_sub(left));
+            sent
         };
         let server = &mut self.engine.server;
         match sent {
             SendOutcome::Over => return self.close(session),
             SendOutcome::Part => server.turn.queue_flush(&mut session),
-            SendOutcome::All | SendOutcome::Stuck => {}
+            SendOutcome::All | SendOutcome::Stuck | SendOutcome::Withheld => {}
         }
         if !server.connections.io_threads.is_empty() {
             self.place(&mut session);
@@ -133,7 +152,8 @@ impl Loop {
         server.clients.put_back(session);
     }
 
-    fn flush(&mut self, session: &mut Session, share: usize) -> SendOutcome {
+    /// Sends a client's replies, at most its share of them and `sendable` bytes.
+    fn flush(&mut self, session: &mut Session, share: usize, sendable: usize) -> SendOutcome {
         let Some(stream) = session.stream.as_mut() else {
             return SendOutcome::Over;
         };
@@ -152,9 +172,17 @@ impl Loop {
         // A small rest is not worth a turn of its own.
         let most = share + share / REST_PART;
         let mut left = if waiting > most { share } else { most };
+        let is_withheld = sendable < waiting.min(left);
+        if is_withheld {
+            left = sendable;
+        }
         while !session.reply.is_empty() {
             if left == 0 {
-                return SendOutcome::Part;
+                return if is_withheld {
+                    self.send_buffered(session)
+                } else {
+                    SendOutcome::Part
+                };
             }
             let written = match stream.handoff() {
                 Some(handoff) if session.reply.has_pieces() => {
@@ -214,6 +242,20 @@ impl Loop {
         session.client.buffers.soft_limit_since_ms = None;
         self.engine.server.memory.spare.take_from(session);
         self.arm_write(session, false)
+    }
+
+    /// The part of a reply that may leave has been written; under TLS the socket may still have to
+    /// take it.
+    #[cold]
+    fn send_buffered(&mut self, session: &mut Session) -> SendOutcome {
+        let flushed = session.stream.as_mut().map(|stream| stream.flush());
+        match flushed {
+            Some(Ok(())) => SendOutcome::Withheld,
+            Some(Err(e)) if e.kind() == ErrorKind::WouldBlock && !session.ends => {
+                self.arm_write(session, true)
+            }
+            Some(Err(_)) | None => SendOutcome::Over,
+        }
     }
 
     /// Registers for, or deregisters from, writable events of the poll.

@@ -264,6 +264,8 @@ impl Call<'_> {
             local,
         };
         self.server.replication.asks_acks = true;
+        let waiting = &mut self.server.replication.awaiting_acks;
+        waiting.push(self.client.id);
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 
@@ -276,6 +278,8 @@ impl Call<'_> {
             local: None,
         };
         self.server.replication.asks_acks = true;
+        let waiting = &mut self.server.replication.awaiting_acks;
+        waiting.push(self.client.id);
         self.block_until(until, timeout_ms, OnTimeout::Handler);
     }
 

@@ -12,6 +12,7 @@ pub mod script;
 pub mod world;
 
 use crate::clients::table::Clients;
+use crate::clients::waiting_replies::WaitingReplies;
 use crate::figures::stats::Stats;
 use crate::parts::clients::tls::Tls;
 use crate::parts::cluster::ClusterDriver;
@@ -58,6 +59,8 @@ pub struct Server {
     pub diagnostics: Diagnostics,
     pub clients: Clients,
     pub connections: Connections,
+    /// Replies that wait until their writes are safe.
+    pub replies: WaitingReplies,
     pub messages: Messages,
     /// Users, and the log of denials.
     pub acl: Acl,

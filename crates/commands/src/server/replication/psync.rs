@@ -110,7 +110,10 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
         }
         if name == b"getack" {
             if call.client.flags.contains(ClientFlags::PRIMARY) {
-                call.server.past().write_ack(call.reply);
+                let acks = call.server.replication.set_ack_habit(args.at(at + 1));
+                if acks {
+                    call.server.past().write_ack(call.reply);
+                }
             }
             return Ok(());
         }
@@ -135,6 +138,7 @@ fn replconf(call: &mut Call<'_>) -> CommandResult {
                 b"rdb-channel-repl" => facts.rdb_channel = true,
                 b"observer" => facts.observer = true,
                 b"flush-undo" => facts.flush_undo = true,
+                b"ack-turn" => facts.acks_each_turn = true,
                 b"lz4" => facts.lz4 = true,
                 b"dual-channel" => facts.dual_channel = true,
                 // A node of a cluster; Redis's dialect has no other word for its id.

@@ -16,6 +16,7 @@ use crate::clients::client::{Client, ClientFlags};
 use crate::execution::execute::Author;
 use crate::origin::Origin;
 use crate::parts::execution::gates::{PAUSED, UNSAFE};
+use crate::parts::replication::sync_writes::UNCONFIRMED_READ;
 use crate::state::Server;
 use crate::state::call::Row;
 use crate::state::world::World;
@@ -82,6 +83,7 @@ fn ask_all(from: Origins, world: &mut World<'_>, asked: &GatedCommand<'_>) -> Re
         memory: CLIENT;
         disk: CLIENT | SCRIPT;
         replicas: CLIENT | SCRIPT;
+        synced: CLIENT | SCRIPT;
         read_only: CLIENT | SCRIPT;
         script::memory: SCRIPT;
         pubsub_context: CLIENT;
@@ -400,6 +402,39 @@ fn replicas(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop>
     Err(CommandError::Text(FEW).into())
 }
 
+/// Too few replicas acknowledge (`min-sync-replicas`): writes are refused, and reads of data whose
+/// last change is not acknowledged.
+#[inline]
+fn synced(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+    if world.server.gates.lost_replicas {
+        refuse_unacknowledged(world, asked)
+    } else {
+        Ok(())
+    }
+}
+
+#[cold]
+fn refuse_unacknowledged(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
+    let is_late = world.script.is_some_and(|script| script.wrote.get());
+    if !is_late && writes(world, asked) {
+        return Err(CommandError::owned(world.server.sync_refusal()).into());
+    }
+    let row = world.server.table.row(asked.row);
+    let is_read = row.reads_all || asked.spec.flags.contains(Flags::READONLY);
+    let (keyspace, db) = (&*world.keyspace, world.client.db);
+    if !is_read || keyspace.unconfirmed.is_empty() {
+        return Ok(());
+    }
+    let (shows_all, keys) = (row.reads_all, row.keys(asked.args));
+    // A command whose keys cannot be determined is refused by its handler.
+    let shows = |(at, _)| !keyspace.is_confirmed(db, asked.args.at(at));
+    if shows_all || keys.is_ok_and(|mut keys| keys.any(shows)) {
+        world.server.replication.sync_writes.counts.refused += 1;
+        return Err(CommandError::Text(UNCONFIRMED_READ).into());
+    }
+    Ok(())
+}
+
 /// A replica takes writes only from its primary, unless it is writable. A client that follows
 /// redirections is sent to the primary.
 #[inline]
@@ -551,7 +586,7 @@ fn pause(world: &mut World<'_>, asked: &GatedCommand<'_>) -> Result<(), Stop> {
     }
     let pause = (server.gates.pause()).filter(|p| p.until_ms > server.now.mono_ms);
     let exempt = ClientFlags::REPLICA | ClientFlags::MONITOR | ClientFlags::FAKE;
-    let is_off = pause.is_none() && !server.gates.log_is_full;
+    let is_off = pause.is_none() && !server.gates.log_is_full && !server.gates.awaits_replicas;
     if is_off || client.flags.intersects(exempt) {
         return Ok(());
     }

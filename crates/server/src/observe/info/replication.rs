@@ -23,6 +23,7 @@ pub fn replication(from: &Source<'_>, to: &mut InfoWriter) {
     }
     write_replicas(server, to);
     write_failing(server, to);
+    write_sync_writes(from, to);
     if let Some(lost) = &replication.lost {
         to.fields(&[
             ("demotion_lost_commands", &lost.commands),
@@ -135,6 +136,31 @@ fn write_upstream(server: &Server, upstream: &Upstream, to: &mut InfoWriter) {
         ("slave_priority", &config.replica_priority),
         ("slave_read_only", &u8::from(config.replica_read_only)),
         ("replica_announced", &u8::from(config.replica_announced)),
+    ]);
+}
+
+/// Writes the figures of synchronous replication; no line while the mode is off.
+fn write_sync_writes(from: &Source<'_>, to: &mut InfoWriter) {
+    let server = from.server;
+    let sync = &server.replication.sync_writes;
+    if !sync.is_on() {
+        return;
+    }
+    to.fields(&[
+        ("sync_state", &sync.state().word()),
+        ("sync_min_replicas", &sync.needed()),
+        (
+            "sync_good_replicas",
+            &server.replication.replicas.sync_replicas(),
+        ),
+        ("sync_safe_offset", &sync.safe()),
+        ("sync_unsafe_bytes", &sync.unsafe_bytes()),
+        ("sync_unsafe_ms", &sync.unsafe_ms(server.now.mono_ms)),
+        ("sync_unsafe_keys", &from.keyspace.unconfirmed.len()),
+        ("sync_held_clients", &server.replies.len()),
+        ("sync_held_bytes", &server.replies.bytes()),
+        ("sync_timeouts", &sync.counts.timeouts),
+        ("sync_refused_commands", &sync.counts.refused),
     ]);
 }
 

@@ -17,6 +17,9 @@ pub struct Gates {
     pub interest: Interest,
     /// Every command is observed: by a monitor or a HOTKEYS session.
     pub is_observed: bool,
+    /// Something is done before every command: the watchdog notes keys, or reads without keys are
+    /// noted.
+    pub(crate) has_hooks: bool,
     /// The watchdog notes the key of every command.
     pub(crate) is_watched: bool,
     /// The audit is on.
@@ -34,6 +37,11 @@ pub struct Gates {
     pub(crate) shuts_down: bool,
     /// The append only file's buffer is full, because the disk lags: writes wait.
     pub log_is_full: bool,
+    /// Too few replicas are there, or too many bytes are not safe (`min-sync-replicas`): writes
+    /// wait.
+    pub(crate) awaits_replicas: bool,
+    /// Too few replicas have acknowledged for too long: writes are refused.
+    pub(crate) lost_replicas: bool,
     /// Writes to these slots wait until another node has taken them over.
     pub(crate) held_slots: HeldSlots,
     /// Until when a failover that a replica has requested on the cluster's bus holds writes,
@@ -46,6 +54,7 @@ impl Default for Gates {
         Gates {
             interest: Interest::default(),
             is_observed: false,
+            has_hooks: false,
             is_watched: false,
             is_audited: false,
             refuses_audited: false,
@@ -55,6 +64,8 @@ impl Default for Gates {
             fails_over: false,
             shuts_down: false,
             log_is_full: false,
+            awaits_replicas: false,
+            lost_replicas: false,
             held_slots: HeldSlots::default(),
             hands_over_until_ms: None,
         }
@@ -194,6 +205,8 @@ bitflags::bitflags! {
         const SAMPLED = 1 << 11;
         /// Commands that the audit should record are refused: its log is stuck.
         const UNAUDITED = 1 << 12;
+        /// Replicas have not acknowledged in time: writes, and some reads, are refused.
+        const LOST_REPLICAS = 1 << 13;
     }
 }
 
@@ -234,6 +247,9 @@ impl Interest {
         }
         if state.contains(GateState::FAILED) {
             flags |= UNSAFE | Flags::RUNS_QUEUE | RUNS_SCRIPT;
+        }
+        if state.contains(GateState::LOST_REPLICAS) {
+            flags |= Flags::WRITE | Flags::READONLY | Flags::RUNS_QUEUE | RUNS_SCRIPT;
         }
         if state.contains(GateState::GUARDED) {
             flags |= Flags::TAKES_OVER;

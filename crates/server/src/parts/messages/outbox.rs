@@ -28,6 +28,9 @@ pub enum Post {
 #[derive(Debug, Default)]
 pub struct Outbox {
     pub(crate) posts: Vec<(ClientId, Post)>,
+    /// Keyspace events are among the posts, and wait for replicas as readers of the keys do
+    /// (`min-sync-replicas`).
+    pub(crate) has_events: bool,
 }
 
 impl Outbox {
@@ -38,6 +41,7 @@ impl Outbox {
     /// Puts messages taken earlier before messages posted since.
     pub(crate) fn put_before(&mut self, mut earlier: Outbox) {
         earlier.posts.append(&mut self.posts);
+        earlier.has_events |= self.has_events;
         *self = earlier;
     }
 

@@ -14,6 +14,7 @@ pub mod past;
 pub mod replicas;
 pub mod sending;
 mod slow;
+pub mod sync_writes;
 pub mod upstream;
 
 use crate::parts::replication::replicas::{Facts, Replica, ReplicaState};
@@ -29,6 +30,7 @@ use local_expiries::LocalExpiries;
 use packing::Packs;
 use replicas::Replicas;
 use sending::SharedSync;
+use sync_writes::SyncWrites;
 
 use russet_replication::ReplOffset;
 use russet_replication::upstream::Phase;
@@ -71,6 +73,12 @@ pub struct Replication {
     pub(crate) undone_now: bool,
     /// The writes that the last demotion has lost.
     pub lost: Option<LostWrites>,
+    /// Synchronous replication, at a primary.
+    pub sync_writes: SyncWrites,
+    /// How this replica acknowledges.
+    pub(crate) acks: AckHabit,
+    /// Clients in WAIT or WAITAOF, and some whose wait has ended.
+    pub(crate) awaiting_acks: Vec<ClientId>,
     /// FAILOVER in progress.
     pub failover: Option<Failover>,
     /// DEBUG REPL-PAUSE: the point at which the process stops itself.
@@ -80,6 +88,15 @@ pub struct Replication {
     pub ahead: ReplicasAhead,
     /// Full synchronizations begun, partial synchronizations granted and refused.
     pub syncs: SyncCounts,
+}
+
+/// How a replica acknowledges its primary's stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AckHabit {
+    /// At the end of each turn that has moved the position, instead of each second.
+    pub(crate) is_each_turn: bool,
+    /// The positions that were sent last: applied, and on disk.
+    pub(crate) sent: (ReplOffset, ReplOffset),
 }
 
 /// Replicas that asked to continue from a position that this server has not reached.
@@ -121,6 +138,19 @@ pub enum PausePoint {
 }
 
 impl Replication {
+    /// The primary asks for an acknowledgement, once (`*`), at the end of each turn (`turn`) or
+    /// each second (`second`). Returns whether it is sent now, rather than at the end of the turn.
+    pub fn set_ack_habit(&mut self, word: &[u8]) -> bool {
+        match word {
+            b"turn" => self.acks.is_each_turn = true,
+            b"second" => self.acks.is_each_turn = false,
+            _ => {}
+        }
+        // At the end of the turn even if the position has not moved.
+        self.acks.sent = (0, 0);
+        !self.acks.is_each_turn
+    }
+
     /// Whether DEBUG REPL-PAUSE has named this point.
     pub(crate) fn pauses_at(&self, point: PausePoint) -> bool {
         self.pause_at == Some(point)

@@ -45,9 +45,23 @@ impl Past<'_> {
         is_past.then(|| log.feed(from.offset)).flatten()
     }
 
+    /// The positions that a replica acknowledges to a primary whose clients wait for them: applied
+    /// and given to the kernel by the log; on disk.
+    pub(crate) fn acknowledgeable(&self) -> (ReplOffset, ReplOffset) {
+        let offset = self.stream.offset();
+        let written = self.persist.aof.log().map(|log| log.writer.written());
+        let applied = written.map_or(offset, |written| written.min(offset));
+        (applied, self.persist.aof.synced())
+    }
+
     /// Appends `REPLCONF ACK <position> [FACK <position on disk>]`.
     pub fn write_ack(&self, reply: &mut russet_resp::Reply) {
-        let offset = self.stream.offset().to_string();
+        let offset = if self.replication.acks.is_each_turn {
+            self.acknowledgeable().0
+        } else {
+            self.stream.offset()
+        };
+        let offset = offset.to_string();
         let synced = self
             .persist
             .aof
@@ -83,7 +97,13 @@ impl Past<'_> {
 
     /// The position up to which changes are given.
     pub(crate) fn changes_limit(&self, replicas: usize) -> ReplOffset {
+        let sync = &self.replication.sync_writes;
         let safe = self.recoverable();
+        let safe = if sync.is_on() {
+            safe.min(sync.safe())
+        } else {
+            safe
+        };
         match replicas {
             0 => safe,
             n => safe.min(self.replication.replicas.acked_by(n)),

@@ -54,6 +54,8 @@ pub struct Facts {
     pub observer: bool,
     /// `capa flush-undo`: it sets flushed data aside, and knows FLUSH UNDO.
     pub flush_undo: bool,
+    /// `capa ack-turn` (russet): it can acknowledge each turn.
+    pub acks_each_turn: bool,
     /// `capa lz4` (Valkey 9.2): it can receive snapshot and stream compressed.
     pub lz4: bool,
     /// `rdb-only 1`: it wants a snapshot and no stream.

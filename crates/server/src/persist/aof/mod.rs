@@ -12,12 +12,10 @@ pub(crate) use loader::{AofLoader, CutEnd};
 use crate::clients::blocked::Until;
 use crate::clients::client::ClientFlags;
 use crate::clients::ending::{Disconnection, EndReason};
-use crate::clients::table::Clients;
+use crate::clients::waiting_replies::OverdueReply;
 use crate::parts::migration::exports_slots;
-use crate::parts::persist::Persist;
 use crate::parts::persist::aof::{Aof, AofState};
 use crate::parts::persist::loading::LoadFailed;
-use crate::parts::run::turn::Turn;
 use crate::persist::loading::AfterLoading;
 use crate::state::Server;
 use crate::state::world::Engine;
@@ -87,14 +85,10 @@ impl Server {
 
     /// Sends the held replies of clients whose writes are safe by now.
     fn release_held(&mut self) {
-        if self.persist.aof.is_overdue(&self.now) {
-            return self.persist.give_up_held(&mut self.clients, &mut self.turn);
+        if self.persist.aof.is_overdue(&self.now) && !self.replies.is_empty() {
+            self.give_up_replies();
         }
-        for id in self.persist.aof.take_held() {
-            if let Some(session) = self.clients.take(id) {
-                self.put_back(session);
-            }
-        }
+        self.release_replies();
     }
 
     /// DEBUG LOADAOF: empties the keyspace and loads it from the append only file.
@@ -231,37 +225,34 @@ impl Engine {
     }
 }
 
-impl Persist {
-    /// Ends the connections whose replies have been held for too long: whether their writes will be
-    /// in the file is unknown.
+impl Server {
+    /// Ends the connections whose replies have waited for the file for too long: whether their
+    /// writes will be in the file is unknown.
     #[cold]
-    pub(crate) fn give_up_held(&mut self, clients: &mut Clients, turn: &mut Turn) {
-        let why = self.aof.trouble_text().unwrap_or_default();
+    fn give_up_replies(&mut self) {
+        let why = self.persist.aof.trouble_text().unwrap_or_default();
         let detail = format!(
             "errors writing to the AOF file: {why}; the outcome of the commands without a reply is unknown"
         );
         let mut ended = 0;
-        for id in self.aof.take_all_held() {
-            let Some(mut session) = clients.take(id) else {
+        for OverdueReply { client: id, free } in self.replies.take_all() {
+            let Some(mut session) = self.clients.take(id) else {
                 continue;
             };
             let client = &session.client;
+            let needs = self.needs_of(client);
             let is_other = client.flags.intersects(ClientFlags::BETWEEN_SERVERS);
-            let is_ended = client.flags.contains(ClientFlags::CLOSE_ASAP);
-            let wrote_to = client.wrote_to;
-            if !is_ended && self.aof.withholds(wrote_to, id) {
-                if is_other || session.stream.is_none() {
-                    clients.put_back(session);
-                    continue;
-                }
-                session.reply.drop_unsent();
-                turn.close_soon(
+            if is_other || session.stream.is_none() || needs <= self.reply_limit() {
+                self.replies.await_position(id, needs);
+            } else if !client.flags.contains(ClientFlags::CLOSE_ASAP) {
+                session.reply.keep_pending(free);
+                self.turn.close_soon(
                     &mut session,
                     Disconnection::new(EndReason::Disk, detail.as_str()),
                 );
                 ended += 1;
             }
-            clients.put_back(session);
+            self.clients.put_back(session);
         }
         if ended > 0 {
             tracing::warn!("{ended} connections are closed ({detail})");

@@ -12,9 +12,9 @@
 //! has the `Stream` encode complete units of effects into the `Writer`'s buffer; before replies
 //! leave, `Engine::write_aof` writes the turn's bytes with one write, followed by a checksum line
 //! (`annotation.rs`), and with `always` forces them to disk: one fsync for all clients of the turn.
-//! `Client::wrote_to` is the stream's offset after a client's last write: `Aof::withholds` holds
-//! its reply while that offset is not safe under the policy, WAITAOF waits for it. Every file
-//! system call goes through `Disk`, where tests make it fail.
+//! `Client::wrote_to` is the stream's offset after a client's last write: the reply waits while
+//! that offset is not safe under the policy (`clients::waiting_replies`), and so does WAITAOF.
+//! Every file system call goes through `Disk`, where tests make it fail.
 //!
 //! The loop writes itself as long as writes are quick. After a write that took longer than 2 ms and
 //! 1 us for 100 bytes, for ten seconds or more, and during an fsync of `everysec`, a thread writes
@@ -29,14 +29,13 @@
 //! on its way (`LogWriter::settle`) and gives the cut up.
 //!
 //! Errors: a failed write is cut off and retried until it succeeds. Meanwhile the server refuses
-//! writes with the cause ([`Aof::refusal`]) and holds replies ([`Aof::withholds`]). After 5 s
-//! ([`Aof::is_overdue`]) it closes the connections whose replies are held
-//! (`Persist::give_up_held`), because neither an error nor a reply would be true: the writes are in
-//! memory, and may or may not reach the file. If there is no space at start, the file is opened
-//! once there is (`Log::open_or_wait`). A failed fsync is final for its file: with `always` the
-//! buffer still has the unsynced bytes, which go to the next incremental file; otherwise only a
-//! rewrite from the keyspace makes the set whole ([`FlushOutcome::rewrites`]), and the server
-//! refuses writes until then.
+//! writes with the cause ([`Aof::refusal`]), and replies wait. After 5 s ([`Aof::is_overdue`]) it
+//! closes the connections whose replies wait (`Server::give_up_replies`), because neither an error
+//! nor a reply would be true: the writes are in memory, and may or may not reach the file. If there
+//! is no space at start, the file is opened once there is (`Log::open_or_wait`). A failed fsync is
+//! final for its file: with `always` the buffer still has the unsynced bytes, which go to the next
+//! incremental file; otherwise only a rewrite from the keyspace makes the set whole
+//! ([`FlushOutcome::rewrites`]), and the server refuses writes until then.
 //!
 //! No new set is begun in a folder that has a set's files with data but no manifest (`stray.rs`).
 //!
@@ -144,10 +143,6 @@ pub struct Aof {
     pub(crate) flushed_aside_ms: Option<i64>,
     /// The offset up to which all consumers of the change stream have read.
     unread: Option<ReplOffset>,
-    /// Clients whose replies are held until their writes are safe.
-    held: Vec<ClientId>,
-    /// The offset up to which held replies were released.
-    released: Option<ReplOffset>,
     /// Clients in WAITAOF, with the offset that must be on disk for them.
     awaiting: Vec<(ReplOffset, ClientId)>,
 }
@@ -420,41 +415,11 @@ impl Aof {
         is_much
     }
 
-    /// Whether a client's reply must wait until its writes are safe; if so, registers the client.
-    #[inline]
-    pub fn withholds(&mut self, wrote_to: ReplOffset, id: ClientId) -> bool {
-        let Some(log) = &self.log else {
-            return false;
-        };
-        // A full synchronization may have replaced the history in which the client wrote.
-        let withheld = wrote_to > log.writer.safe() && wrote_to <= log.writer.appended();
-        if withheld {
-            self.held.push(id);
-        }
-        withheld
-    }
-
-    /// Whether replies have been held for as long as writing may fail: their connections are to be
-    /// ended.
+    /// Whether writing has failed for as long as replies may wait for it: their connections are to
+    /// be ended.
     pub(crate) fn is_overdue(&self, now: &Now) -> bool {
         let is_over = |since: u64| now.mono_ms.saturating_sub(since) >= HELD_MAX_MS;
-        !self.held.is_empty() && self.failing_since_ms.is_some_and(is_over)
-    }
-
-    /// Takes the clients whose replies are held: each is checked again ([`Aof::withholds`]). No
-    /// clients, in O(1), if no more bytes are safe than at the last call.
-    pub(crate) fn take_held(&mut self) -> Vec<ClientId> {
-        let safe = self.log.as_ref().map(|log| log.writer.safe());
-        if safe.is_some() && safe == self.released {
-            return Vec::new();
-        }
-        self.released = safe;
-        self.take_all_held()
-    }
-
-    /// Takes all clients whose replies are held.
-    pub(crate) fn take_all_held(&mut self) -> Vec<ClientId> {
-        std::mem::take(&mut self.held)
+        self.failing_since_ms.is_some_and(is_over)
     }
 
     /// A client waits until the file is on disk up to `offset`.

@@ -1,0 +1,315 @@
+//! Synchronous replication at work (`min-sync-replicas`): when it begins and ends, the turn's
+//! acknowledgements, the replies that they release, and those that have waited too long.
+//!
+//! A turn of the primary: acknowledgements that the turn has read move the safe position
+//! ([`Engine::continue_sync_writes`], before the stream of the turn leaves); replies that the
+//! position releases leave with the turn's own; the stream leaves before any reply
+//! (`Server::queue_replicas`), so that the replicas' time runs beside the loop's. A replica sends
+//! its position at the end of each turn that applied something (`Server::acknowledge_turn`), once
+//! its log has handed the bytes to the kernel. Redis and Valkey acknowledge only when they are
+//! asked: while such a replica counts, the primary appends a GETACK to each turn with writes.
+//!
+//! State, decisions and messages: `parts::replication::sync_writes`. The replies:
+//! `clients::waiting_replies`. The keys: `UnconfirmedKeys`.
+
+use crate::clients::client::{Client, ClientFlags};
+use crate::clients::ending::{Disconnection, EndReason};
+use crate::clients::waiting_replies::OverdueReply;
+use crate::parts::persist::Persist;
+use crate::parts::replication::sync_writes::{
+    DEPOSED, SyncFacts, SyncState, UNCONFIRMED_READ, in_doubt, too_few,
+};
+use crate::state::Server;
+use crate::state::world::Engine;
+use russet_config::SyncReads;
+use russet_keyspace::{ClientId, Keyspace};
+use russet_replication::{ReplOffset, Stream};
+
+/// Asks a replica of Redis or Valkey for an acknowledgement; a replica of russet acknowledges each
+/// turn from then on.
+const GETACK_TURN: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$4\r\nturn\r\n";
+/// As before: each second, and when asked.
+const GETACK_SECOND: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$6\r\nsecond\r\n";
+
+impl Server {
+    /// The position up to which replies may acknowledge and show writes.
+    #[inline]
+    pub fn reply_limit(&self) -> ReplOffset {
+        let log = self.persist.aof.log();
+        let logged = log.map_or(ReplOffset::MAX, |log| log.writer.safe());
+        let sync = &self.replication.sync_writes;
+        if sync.is_on() {
+            logged.min(sync.safe())
+        } else {
+            logged
+        }
+    }
+
+    /// The position that a client's latest reply needs; 0: none.
+    #[inline]
+    pub(crate) fn needs_of(&self, client: &Client) -> ReplOffset {
+        let needs = if self.replication.sync_writes.is_on() {
+            client.needs
+        } else {
+            client.wrote_to
+        };
+        // A full synchronization may have replaced the history in which the client wrote.
+        if needs > self.stream.offset() {
+            0
+        } else {
+            needs
+        }
+    }
+
+    /// The role or a setting has changed: the mode begins, goes on with other numbers, or ends.
+    pub fn update_sync_writes(&mut self, keyspace: &mut Keyspace) {
+        let needed = self.config.min_sync_replicas as usize;
+        let is_wanted = needed > 0 && !self.replication.is_replica();
+        let (end, now_ms) = (self.stream.offset(), self.now.mono_ms);
+        let sync = &mut self.replication.sync_writes;
+        match (is_wanted, sync.is_on()) {
+            (true, false) => {
+                sync.begin(needed, end, now_ms);
+                tracing::info!(
+                    "Writes are acknowledged once {needed} replicas have them \
+                     (min-sync-replicas)"
+                );
+                self.replication
+                    .asks_each_turn(&mut self.persist, &mut self.stream, &self.now);
+            }
+            (true, true) => sync.set_needed(needed),
+            (false, true) => {
+                sync.end();
+                tracing::info!("Writes are acknowledged without waiting for replicas");
+                if !self.replication.is_replica() {
+                    self.persist
+                        .append_for_replicas(&mut self.stream, &self.now, GETACK_SECOND);
+                }
+                self.release_replies();
+            }
+            (false, false) => return,
+        }
+        let holds_reads = is_wanted && self.config.sync_reads == SyncReads::Safe;
+        if !holds_reads {
+            keyspace.unconfirmed.end();
+        } else if !keyspace.unconfirmed.is_on() {
+            let safe = self.replication.sync_writes.safe();
+            keyspace.unconfirmed.begin(end);
+            keyspace.unconfirmed.set_safe(safe);
+        }
+        self.update_hooks();
+        self.sync_state_changed();
+    }
+
+    /// Commands are looked at before they run, for the watchdog or for reads without keys.
+    pub(crate) fn update_hooks(&mut self) {
+        let reads =
+            self.replication.sync_writes.is_on() && self.config.sync_reads == SyncReads::Safe;
+        self.gates.has_hooks = self.gates.is_watched || reads;
+    }
+
+    fn sync_state_changed(&mut self) {
+        let sync = &self.replication.sync_writes;
+        let (delays, is_lost) = (sync.delays_writes(), sync.state() == SyncState::Lost);
+        let changed = self.gates.awaits_replicas != delays;
+        self.gates.awaits_replicas = delays;
+        self.gates.lost_replicas = is_lost;
+        if changed && !delays || is_lost {
+            // Commands that waited run, or are refused.
+            self.pause_changed();
+        } else {
+            self.update_interest();
+        }
+    }
+
+    /// The replies that are safe by now leave in this turn.
+    pub(crate) fn release_replies(&mut self) {
+        let limit = self.reply_limit();
+        while let Some(id) = self.replies.release(limit) {
+            if let Some(session) = self.clients.take(id) {
+                self.put_back(session);
+            }
+        }
+    }
+
+    /// Ends connections whose replies were not safe in time. Connections that only receive
+    /// messages keep waiting.
+    fn end_overdue(&mut self, overdue: Vec<OverdueReply>, is_deposed: bool) {
+        for OverdueReply { client: id, free } in overdue {
+            let Some(mut session) = self.clients.take(id) else {
+                continue;
+            };
+            let exempt = ClientFlags::PUBSUB.union(ClientFlags::BETWEEN_SERVERS);
+            let is_exempt = session.client.flags.intersects(exempt) || session.stream.is_none();
+            if is_exempt && !is_deposed {
+                self.clients.put_back(session);
+                continue;
+            }
+            let has_written = session.client.wrote_to > self.replication.sync_writes.safe();
+            let error = match (is_deposed, has_written) {
+                (true, _) => DEPOSED.to_owned(),
+                (false, true) => in_doubt(self.replication.sync_writes.needed(), &self.config),
+                (false, false) => UNCONFIRMED_READ.to_owned(),
+            };
+            session.reply.keep_pending(free);
+            if session.stream.is_some() && !session.client.flags.contains(ClientFlags::PUBSUB) {
+                session.reply.error_line(error.as_bytes());
+            }
+            // Nothing of the rest waits.
+            session.client.needs = 0;
+            session.client.wrote_to = 0;
+            self.replication.sync_writes.counts.timeouts += 1;
+            let detail = Disconnection::new(EndReason::Sync, error);
+            session.client.close_after_reply(detail);
+            self.turn.queue_flush(&mut session);
+            self.clients.put_back(session);
+        }
+    }
+
+    /// This server ceases to be the primary: whoever waits learns that the outcome is unknown.
+    pub(crate) fn depose_sync_writes(&mut self) {
+        if self.replication.sync_writes.is_on() {
+            let waiting = self.replies.take_all();
+            self.end_overdue(waiting, true);
+        }
+    }
+
+    /// The error of a command that too few replicas would acknowledge.
+    pub(crate) fn sync_refusal(&mut self) -> String {
+        let sync = &mut self.replication.sync_writes;
+        sync.counts.refused += 1;
+        let replicas = &self.replication.replicas;
+        too_few(replicas.sync_replicas_at(sync.written()), sync.needed())
+    }
+
+    /// At the end of a replica's turn: sends the primary our position, if it wants that each turn
+    /// and the position has moved.
+    #[inline]
+    pub(crate) fn acknowledge_turn(&mut self) {
+        if self.replication.acks.is_each_turn {
+            self.acknowledge_turn_now();
+        }
+    }
+
+    fn acknowledge_turn_now(&mut self) {
+        let upstream = self.replication.upstream.as_ref();
+        let Some(id) = upstream.and_then(|upstream| upstream.client) else {
+            return;
+        };
+        let position = self.past().acknowledgeable();
+        if position != self.replication.acks.sent {
+            self.replication.acks.sent = position;
+            self.send_ack(id);
+        }
+    }
+}
+
+impl crate::parts::replication::Replication {
+    /// Has the replicas acknowledge each turn; those of Redis and Valkey acknowledge now.
+    pub(crate) fn asks_each_turn(
+        &mut self,
+        persist: &mut Persist,
+        stream: &mut Stream,
+        now: &russet_base::clock::Now,
+    ) {
+        if self.sync_writes.is_on() && stream.backlog().is_some() {
+            persist.append_for_replicas(stream, now, GETACK_TURN);
+            self.sends_at_once = true;
+        }
+    }
+}
+
+impl Engine {
+    /// Before the stream of the turn leaves: takes the acknowledgements that the turn has read.
+    #[inline]
+    pub(crate) fn continue_sync_writes(&mut self) {
+        if self.server.replication.sync_writes.is_on() {
+            self.continue_sync_writes_now();
+        }
+    }
+
+    fn continue_sync_writes_now(&mut self) {
+        let Engine {
+            keyspace, server, ..
+        } = self;
+        let config = &server.config;
+        let replication = &mut server.replication;
+        let needed = replication.sync_writes.needed();
+        let facts = SyncFacts {
+            replicas: replication.replicas.sync_replicas(),
+            safe: replication.replicas.synced_by(needed, config.sync_on),
+            now_ms: server.now.mono_ms,
+            timeout_ms: u64::from(config.sync_timeout),
+            window: config.sync_window,
+        };
+        let before = replication.sync_writes.safe();
+        let changed = replication.sync_writes.judge(facts);
+        let safe = replication.sync_writes.safe();
+        if replication.sync_writes.has_unsafe() {
+            replication.sends_at_once = true;
+            let written = replication.sync_writes.written();
+            if replication.replicas.must_be_asked() && replication.sync_writes.asked_at < written {
+                replication.sync_writes.asked_at = written;
+                replication.request_acks(&mut server.persist, &mut server.stream, &server.now);
+            }
+        }
+        if safe > before {
+            keyspace.unconfirmed.set_safe(safe);
+            server.release_replies();
+        }
+        if changed {
+            server.log_sync_state();
+            server.sync_state_changed();
+        }
+    }
+
+    /// Called by cron: ends the connections whose replies have waited for `sync-timeout`.
+    pub(crate) fn end_overdue_replies(&mut self) {
+        let server = &mut self.server;
+        let timeout_ms = u64::from(server.config.sync_timeout);
+        if !server.replication.sync_writes.is_on() || timeout_ms == 0 || server.replies.is_empty() {
+            return;
+        }
+        if let Some(before_ms) = server.now.mono_ms.checked_sub(timeout_ms) {
+            let overdue = server.replies.take_overdue(before_ms);
+            server.end_overdue(overdue, false);
+        }
+    }
+}
+
+impl Server {
+    fn log_sync_state(&self) {
+        let sync = &self.replication.sync_writes;
+        let replicas = &self.replication.replicas;
+        let (needed, there) = (sync.needed(), replicas.sync_replicas());
+        let current = replicas.sync_replicas_at(sync.written());
+        match sync.state() {
+            SyncState::Off => {}
+            SyncState::Forming => tracing::warn!(
+                "Writes wait: {there} of {needed} sync replicas are connected and acknowledge"
+            ),
+            SyncState::Normal => {
+                tracing::info!("Writes are served: {there} sync replicas acknowledge");
+            }
+            SyncState::Lost => tracing::warn!(
+                "Writes are refused: {current} of {needed} sync replicas have acknowledged the last \
+                 write, {} bytes of the stream are not safe",
+                sync.unsafe_bytes()
+            ),
+        }
+    }
+
+    /// A client of the console, whose answers have no bytes in a reply: whether the answer waits.
+    /// If so, the client is queued for the moment when it need not.
+    pub(crate) fn holds_answer(&mut self, id: ClientId) -> bool {
+        let Some(session) = self.clients.get(id) else {
+            return false;
+        };
+        let needs = self.needs_of(&session.client);
+        let holds = needs > self.reply_limit();
+        if holds {
+            self.replies.await_position(id, needs);
+        }
+        holds
+    }
+}

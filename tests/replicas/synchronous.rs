@@ -1,0 +1,373 @@
+//! `min-sync-replicas`: a reply leaves once enough replicas have what it acknowledges or shows.
+//!
+//! The network between primary and replica is halted, so that nothing is acknowledged: each writer
+//! waits, each reader of what was written waits, and everyone else is answered. Then it goes on, or
+//! the time is up.
+
+use std::time::Duration;
+
+use super::link::Link;
+use super::node::{Kind, Node};
+use crate::support::{Connection, Daemon, wait_until};
+
+/// How long a reply that must not come is waited for.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A primary, a replica of any make, and the network between them.
+struct Pair {
+    primary: Daemon,
+    link: Link,
+    replica: Node,
+}
+
+impl Pair {
+    fn start(kind: Kind, args: &[&str]) -> Pair {
+        let mode = [
+            "--min-sync-replicas",
+            "1",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        let primary = Daemon::start(&[&mode[..], args].concat());
+        let link = Link::to(primary.port());
+        let port = link.port().to_string();
+        let replica = Node::start(
+            kind,
+            &["--replicaof", "127.0.0.1", &port].map(str::to_owned),
+        );
+        let pair = Pair {
+            primary,
+            link,
+            replica,
+        };
+        pair.wait_for_state("ok");
+        pair
+    }
+
+    fn state(&self) -> String {
+        self.primary.info("sync_state").unwrap_or_default()
+    }
+
+    fn wait_for_state(&self, state: &str) {
+        wait_until(&format!("sync_state {state}"), || self.state() == state);
+    }
+
+    /// A connection that has sent the commands of `lines`, separated by `;`.
+    fn sends(&self, lines: &str) -> Connection {
+        let mut connection = self.primary.connect();
+        let lines: Vec<&str> = lines.split(';').map(str::trim).collect();
+        connection.send(format!("{}\r\n", lines.join("\r\n")).as_bytes());
+        connection
+    }
+}
+
+fn replies(connection: &mut Connection, lines: &str) -> String {
+    let replies = lines.split(';').map(|_| {
+        let reply = connection.reply();
+        String::from_utf8_lossy(&reply).into_owned()
+    });
+    replies.collect()
+}
+
+/// What is there before; a write; a read that shows the write, and its reply.
+const SHOWN: &[(&str, &str, &str, &str)] = &[
+    ("PING", "SET s1 v", "GET s1", "$1\r\nv\r\n"),
+    ("SET s2 v", "DEL s2", "GET s2", "$-1\r\n"),
+    ("SET s3 v", "DEL s3", "EXISTS s3", ":0\r\n"),
+    ("SET s4 v", "RENAME s4 s4b", "TYPE s4", "+none\r\n"),
+    ("SET s5 v", "RENAME s5 s5b", "STRLEN s5b", ":1\r\n"),
+    ("SET s6 v", "EXPIRE s6 100", "PERSIST s6", ":1\r\n"),
+    ("HSET h1 f a", "HSET h1 f b", "HGET h1 f", "$1\r\nb\r\n"),
+    ("PING", "RPUSH l1 a", "LLEN l1", ":1\r\n"),
+    ("RPUSH l2 a", "LPOP l2", "LRANGE l2 0 -1", "*0\r\n"),
+    ("PING", "SADD t1 a", "SISMEMBER t1 a", ":1\r\n"),
+    ("PING", "ZADD z1 1 a", "ZSCORE z1 a", "$1\r\n1\r\n"),
+    ("SET m1 v", "MULTI;INCR m2;EXEC", "GET m2", "$1\r\n1\r\n"),
+    (
+        "PING",
+        "SET e1 v",
+        "MULTI;GET e1;EXEC",
+        "+OK\r\n+QUEUED\r\n*1\r\n$1\r\nv\r\n",
+    ),
+    (
+        "PING",
+        "SET e2 v",
+        "EVAL \"return redis.call('get','e2')\" 0",
+        "$1\r\nv\r\n",
+    ),
+    (
+        "PING",
+        "EVAL \"redis.call('set','e3','v')\" 0",
+        "GET e3",
+        "$1\r\nv\r\n",
+    ),
+    (
+        "RPUSH o1 1",
+        "SET w_1 v",
+        "SORT o1 BY nosort GET w_*",
+        "*1\r\n$1\r\nv\r\n",
+    ),
+    (
+        "SET g1 5",
+        "SET g1 abc",
+        "INCRBYFLOAT g1 1",
+        "-ERR value is not a valid float\r\n",
+    ),
+    (
+        "RPUSH y1 a",
+        "SET y2 v",
+        "LPUSH y2 a",
+        "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+    ),
+    (
+        "XADD x1 1-1 f v;XGROUP CREATE x1 g 0",
+        "XREADGROUP GROUP g c STREAMS x1 >",
+        "XPENDING x1 g - + 1 nobody",
+        "*0\r\n",
+    ),
+    ("SETBIT b1 7 0", "SETBIT b1 7 1", "BITCOUNT b1", ":1\r\n"),
+    ("PING", "PFADD p1 a", "PFCOUNT p1", ":1\r\n"),
+    ("PING", "JSON.SET j1 $ 1", "JSON.GET j1", "$1\r\n1\r\n"),
+    (
+        "PING",
+        "GEOADD q1 1 1 a",
+        "GEOSEARCH q1 FROMLONLAT 1 1 BYRADIUS 1 km",
+        "*1\r\n$1\r\na\r\n",
+    ),
+    (
+        "PING",
+        "SELECT 3;SET d3 v",
+        "SELECT 3;GET d3",
+        "+OK\r\n$1\r\nv\r\n",
+    ),
+    (
+        "SELECT 5;SET d5 v",
+        "SELECT 5;FLUSHDB",
+        "SELECT 5;GET d5",
+        "+OK\r\n$-1\r\n",
+    ),
+    (
+        "SELECT 6;SET d6 v",
+        "SWAPDB 6 7",
+        "SELECT 7;GET d6",
+        "+OK\r\n$1\r\nv\r\n",
+    ),
+    (
+        "PING",
+        "FUNCTION LOAD \"#!lua name=l1\\nredis.register_function{function_name='f1',\
+      callback=function() return 1 end, flags={'no-writes'}}\"",
+        "FCALL_RO f1 0",
+        ":1\r\n",
+    ),
+    ("PING", "SET k1 v", "SELECT 9;DBSIZE", "+OK\r\n:0\r\n"),
+    ("PING", "SET k2 v", "SELECT 9;KEYS *", "+OK\r\n*0\r\n"),
+    ("PING", "SET k3 v", "SELECT 9;RANDOMKEY", "+OK\r\n$-1\r\n"),
+    (
+        "PING",
+        "SET k4 v",
+        "SELECT 9;SCAN 0",
+        "+OK\r\n*2\r\n$1\r\n0\r\n*0\r\n",
+    ),
+    (
+        "PING",
+        "SET k5 v",
+        "FUNCTION LIST LIBRARYNAME none",
+        "*0\r\n",
+    ),
+    (
+        "PING",
+        "SET k6 v",
+        "EVAL \"return #redis.call('keys','none*')\" 0",
+        ":0\r\n",
+    ),
+    (
+        "TS.CREATE u1 LABELS a b",
+        "TS.ADD u1 1 1",
+        "TS.MGET FILTER a=c",
+        "*0\r\n",
+    ),
+    (
+        "HSET v1 f old;FT.CREATE i1 PREFIX 1 v SCHEMA f TAG",
+        "HSET v1 f new",
+        "FT.TAGVALS i1 g",
+        "-SEARCH_FIELD_NOT_FOUND No such field\r\n",
+    ),
+];
+
+/// A write waits for the replica, and so does everything that shows it; nothing else does.
+pub fn whoever_shows_a_write_waits(kind: Kind) {
+    let pair = Pair::start(kind, &[]);
+    let is_known = |lines: &str| kind == Kind::Russet || !lines.contains('.');
+    let cases = SHOWN.iter().filter(|(_, write, ..)| is_known(write));
+    let cases: Vec<_> = cases.collect();
+    for (before, ..) in &cases {
+        let mut connection = pair.sends(before);
+        replies(&mut connection, before);
+    }
+    wait_until("all to be acknowledged", || {
+        pair.primary.info("sync_unsafe_bytes").as_deref() == Some("0")
+    });
+    pair.link.halt();
+    let mut writers: Vec<Connection> = cases.iter().map(|case| pair.sends(case.1)).collect();
+    wait_until("all writes to wait", || {
+        pair.primary.info("sync_held_clients").as_deref() == Some(&cases.len().to_string())
+    });
+    let mut readers: Vec<Connection> = cases.iter().map(|case| pair.sends(case.2)).collect();
+    assert_eq!(pair.primary.connect().ask("GET untouched"), "$-1\r\n");
+    assert_eq!(pair.primary.connect().ask("HGET untouched f"), "$-1\r\n");
+    let held = (2 * cases.len()).to_string();
+    wait_until("all reads to wait", || {
+        pair.primary.info("sync_held_clients").as_deref() == Some(&held)
+    });
+    for (reader, case) in readers.iter_mut().zip(&cases).take(3) {
+        assert!(reader.is_silent_for(QUIET), "{}", case.2);
+    }
+    pair.link.advance();
+    for (writer, (_, write, ..)) in writers.iter_mut().zip(&cases) {
+        let shown = replies(writer, write);
+        assert!(!shown.starts_with("-INDOUBT"), "{write}: {shown}");
+    }
+    for (reader, (_, _, read, shown)) in readers.iter_mut().zip(&cases) {
+        assert_eq!(&replies(reader, read), shown, "{read}");
+    }
+    assert_eq!(pair.primary.info("sync_unsafe_bytes").as_deref(), Some("0"));
+    assert!(pair.replica.is_linked());
+}
+
+/// Replies keep their order, and what was safe leaves before what is not.
+pub fn a_pipeline_is_answered_in_parts() {
+    let pair = Pair::start(Kind::Russet, &[]);
+    let mut c = pair.primary.connect();
+    assert_eq!(c.ask("SET a 1"), "+OK\r\n");
+    pair.link.halt();
+    c.send(b"GET a\r\nSET a 2\r\nGET a\r\n");
+    assert!(c.is_silent_for(QUIET));
+    c.send(b"PING\r\nGET b\r\n");
+    assert!(c.is_silent_for(QUIET), "no reply overtakes another");
+    pair.link.advance();
+    assert_eq!(
+        replies(&mut c, "GET;SET;GET;PING;GET"),
+        "$1\r\n1\r\n+OK\r\n$1\r\n2\r\n+PONG\r\n$-1\r\n"
+    );
+    // A client that never stops: each turn's replies follow the acknowledgement of that turn.
+    for round in 0..200 {
+        for at in 0..20 {
+            c.send(format!("SET k{at} {round}\r\n").as_bytes());
+        }
+        if round >= 2 {
+            for _ in 0..20 {
+                assert_eq!(c.reply(), b"+OK\r\n");
+            }
+        }
+    }
+}
+
+/// After `sync-timeout` the outcome of a write is in doubt, later writes and reads of that data are
+/// refused at once, other data is served; all of it is well again once the replica is back.
+pub fn what_is_late_is_in_doubt() {
+    let pair = Pair::start(Kind::Russet, &["--sync-timeout", "600"]);
+    pair.link.halt();
+    let mut writer = pair.sends("PING;SET a 1;PING");
+    wait_until("the write to wait", || {
+        pair.primary.info("sync_held_clients").as_deref() == Some("1")
+    });
+    let mut reader = pair.sends("GET a");
+    let (in_doubt, not_yet) = (
+        "-INDOUBT Not acknowledged by 1 sync replica within 600 ms: this command and those after \
+         it on this connection may survive or not.\r\n",
+        "-NOSYNCREPLICAS The last write to this data is not acknowledged yet.\r\n",
+    );
+    assert_eq!(replies(&mut writer, "PING"), in_doubt);
+    assert_eq!(writer.rest(), b"");
+    assert_eq!(replies(&mut reader, "GET a"), not_yet);
+    assert_eq!(reader.rest(), b"");
+    pair.wait_for_state("lost");
+    let mut c = pair.primary.connect();
+    let refused = "-NOSYNCREPLICAS Not enough sync replicas: 0 of 1 acknowledge. Nothing was \
+                   executed.\r\n";
+    for (line, reply) in [
+        ("SET b 1", refused),
+        ("GET a", not_yet),
+        ("DBSIZE", not_yet),
+        ("GET b", "$-1\r\n"),
+        ("PING", "+PONG\r\n"),
+        ("MULTI", "+OK\r\n"),
+        ("SET b 1", refused),
+        (
+            "EXEC",
+            "-EXECABORT Transaction discarded because of previous errors.\r\n",
+        ),
+    ] {
+        assert_eq!(c.ask(line), reply, "{line}");
+    }
+    assert_eq!(pair.primary.info("sync_timeouts").as_deref(), Some("2"));
+    pair.link.advance();
+    pair.wait_for_state("ok");
+    assert_eq!(c.ask("GET a"), "$1\r\n1\r\n");
+    assert_eq!(c.ask("SET b 1"), "+OK\r\n");
+}
+
+/// Without enough replicas a write waits before it runs: it is refused, or runs once they are back.
+pub fn writes_wait_for_replicas_before_they_run() {
+    let mut pair = Pair::start(Kind::Russet, &["--sync-timeout", "60000"]);
+    pair.replica.server.kill();
+    pair.wait_for_state("forming");
+    let mut writer = pair.sends("SET a 1");
+    assert!(writer.is_silent_for(QUIET));
+    let mut c = pair.primary.connect();
+    assert_eq!(c.ask("GET a"), "$-1\r\n", "it has not run");
+    pair.replica.server.restart();
+    assert_eq!(replies(&mut writer, "SET a 1"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG SET min-sync-replicas 2"), "+OK\r\n");
+    assert_eq!(c.ask("CONFIG SET sync-timeout 300"), "+OK\r\n");
+    let refused = "-NOSYNCREPLICAS Not enough sync replicas: 1 of 2 acknowledge. Nothing was \
+                   executed.\r\n";
+    assert_eq!(c.ask("SET a 2"), refused);
+    assert_eq!(c.ask("CONFIG SET min-sync-replicas 0"), "+OK\r\n");
+    assert_eq!(c.ask("SET a 3"), "+OK\r\n");
+    assert_eq!(pair.primary.info("sync_state"), None);
+}
+
+/// A primary that becomes a replica tells whoever waits that the outcome is unknown.
+pub fn a_deposed_primary_says_so() {
+    let pair = Pair::start(Kind::Russet, &[]);
+    pair.link.halt();
+    let mut writer = pair.sends("SET a 1");
+    wait_until("the write to wait", || {
+        pair.primary.info("sync_held_clients").as_deref() == Some("1")
+    });
+    let port = pair.replica.port();
+    let mut c = pair.primary.connect();
+    assert_eq!(c.ask(&format!("REPLICAOF 127.0.0.1 {port}")), "+OK\r\n");
+    let deposed = "-INDOUBT Another server leads now: this command and those after it on this \
+                   connection may survive or not.\r\n";
+    assert_eq!(replies(&mut writer, "SET a 1"), deposed);
+}
+
+/// A keyspace event is about a write that is safe; a blocked reader is served with it.
+pub fn events_and_blocked_readers_wait() {
+    let pair = Pair::start(Kind::Russet, &["--notify-keyspace-events", "KEA"]);
+    let mut blocked = pair.sends("BLPOP list 0");
+    let mut subscriber = pair.sends("SUBSCRIBE __keyspace@0__:list");
+    replies(&mut subscriber, "SUBSCRIBE");
+    let mut listener = pair.sends("SUBSCRIBE plain");
+    replies(&mut listener, "SUBSCRIBE");
+    wait_until("the wait to begin", || {
+        pair.primary.info("blocked_clients").as_deref() == Some("1")
+    });
+    pair.link.halt();
+    let mut writer = pair.sends("RPUSH list v");
+    assert!(blocked.is_silent_for(QUIET));
+    assert!(subscriber.is_silent_for(Duration::from_millis(1)));
+    // A message is no write: nobody waits for it.
+    assert_eq!(pair.primary.connect().ask("PUBLISH plain hello"), ":1\r\n");
+    replies(&mut listener, "message");
+    pair.link.advance();
+    assert_eq!(replies(&mut writer, "RPUSH"), ":1\r\n");
+    assert_eq!(
+        replies(&mut blocked, "BLPOP"),
+        "*2\r\n$4\r\nlist\r\n$1\r\nv\r\n"
+    );
+    let event = replies(&mut subscriber, "message");
+    assert!(event.contains("rpush"), "{event}");
+}
