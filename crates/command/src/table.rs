@@ -38,8 +38,8 @@ pub struct Row<H: 'static> {
     pub within: Option<ElementArgs>,
     /// Calls take so little time that neighbours are timed together.
     pub is_timed_jointly: bool,
-    /// The command shows data without looking up the keys that hold it: it reads, and has no keys
-    /// in its plan, or says so ([`Facts::READS_ALL`]).
+    /// The command may show data without looking up the keys that hold it: it reads or writes, and
+    /// has no keys in its plan, or says so ([`Facts::READS_ALL`]).
     pub reads_all: bool,
 }
 
@@ -175,7 +175,8 @@ impl<H> CommandTable<H> {
             Some(p) => for_ever(format!("{}|{}", self.rows[p].spec.name, spec.name)),
         };
         let plan = KeyPlan::of(spec);
-        let is_keyless_read = spec.flags.contains(Flags::READONLY) && !plan.has_keys();
+        let on_data = Flags::READONLY | Flags::WRITE;
+        let is_keyless = spec.flags.intersects(on_data) && !plan.has_keys();
         self.rows.push(Row {
             id,
             spec,
@@ -186,7 +187,7 @@ impl<H> CommandTable<H> {
             within: spec.within,
             is_timed_jointly: !spec.flags.contains(Flags::BLOCKING)
                 && (spec.flags.contains(Flags::FAST) || spec.facts.contains(Facts::TIMED_AS_FAST)),
-            reads_all: is_keyless_read || spec.facts.contains(Facts::READS_ALL),
+            reads_all: is_keyless || spec.facts.contains(Facts::READS_ALL),
         });
         for sub in spec.subcommands.iter().filter(|&sub| wanted(sub)) {
             let sub = self.add(sub, Some(id), wanted);

@@ -167,6 +167,20 @@ impl Testbed {
         self.take_reply(self.client)
     }
 
+    /// From now on no change of any key is confirmed by a replica (`min-sync-replicas`).
+    pub fn confirm_nothing(&mut self) {
+        self.engine.keyspace.unconfirmed.begin(u64::MAX / 2);
+        self.engine.server.gates.has_hooks = true;
+    }
+
+    /// Whether a reply since the last call must wait for replicas.
+    pub fn take_waits(&mut self) -> bool {
+        let mut session = self.take_session();
+        let needs = std::mem::take(&mut session.client.needs);
+        self.engine.server.clients.put_back(session);
+        needs > 0
+    }
+
     /// How many elements a command would touch, as its row counts them before it runs.
     pub fn work_of(&mut self, line: &str) -> u64 {
         let owned: OwnedArgs = line.split(' ').map(str::as_bytes).collect();

@@ -6,6 +6,7 @@
 //!
 //!     facts        rows and documentation, against Redis and Valkey as recorded
 //!     key_plans, opened_keys   the keys that a row plans, and the keys that the handler opens
+//!     confirmed_reads      replies that depend on data wait for replicas
 //!     growth, work             time by the size of the input, and the elements counted before
 //!     rights                   the keys that the engines' commands read, write and delete, by ACL
 //!     bounds               time, work and memory of small commands of the engines
@@ -16,6 +17,8 @@
 
 #[cfg(test)]
 pub(super) mod bounds;
+#[cfg(test)]
+mod confirmed_reads;
 #[cfg(test)]
 pub(super) mod facts;
 #[cfg(test)]

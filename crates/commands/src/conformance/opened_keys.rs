@@ -22,7 +22,7 @@ const LINES: usize = 300;
 const LINES_OF_OPTIONS: usize = 3000;
 
 /// Lines between two fillings of the database.
-const LINES_OF_A_FILLING: usize = 25;
+pub(super) const LINES_OF_A_FILLING: usize = 25;
 
 /// Rows that the test does not run, with the reason.
 const EXEMPT: &[(&str, &str)] = &[
@@ -54,7 +54,7 @@ const CACHES: &str = "pfcount";
 const READ_BY_PATTERN: &[&str] = &["sort", "sort_ro"];
 
 /// Generates command lines from the syntax.
-struct Lines {
+pub(super) struct Lines {
     rng: SmallRng,
     /// Option words of the row, lower and upper case: some keys and operands get these names.
     words: Vec<String>,
@@ -62,7 +62,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn of(args: &[Arg], seed: u64) -> Lines {
+    pub(super) fn of(args: &[Arg], seed: u64) -> Lines {
         fn collect(args: &[Arg], words: &mut Vec<String>) {
             for arg in args {
                 if let Some(token) = arg.token.filter(|token| !token.is_empty()) {
@@ -182,7 +182,7 @@ impl Lines {
     }
 
     /// A line of the command: the name, then random words by the syntax.
-    fn line(&mut self, name: &str, args: &'static [Arg]) -> Vec<String> {
+    pub(super) fn line(&mut self, name: &str, args: &'static [Arg]) -> Vec<String> {
         let chunks = self.chunks(args);
         let (mut options, mut line) = (Vec::new(), Vec::new());
         // Options are shuffled, also required ones (XREADGROUP's GROUP), except the last; other
@@ -228,7 +228,7 @@ fn any_of<T: Copy>(rng: &mut SmallRng, all: &[T]) -> T {
 }
 
 /// Fills every key, mostly with the type that the command is for.
-fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
+pub(super) fn fill(t: &mut Testbed, lines: &mut Lines, group: Group) {
     t.run("FLUSHALL");
     for key in lines.keys.clone() {
         let kind = match group {
