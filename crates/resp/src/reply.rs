@@ -894,7 +894,7 @@ impl Reply {
         }
     }
 
-    /// Keeps the first `len` pending bytes and drops those behind, also within a reply. O(pieces).
+    /// Keeps the first `len` pending bytes and drops the rest, also within a reply. O(pieces).
     pub fn keep_pending(&mut self, len: usize) {
         let mut left = len;
         let (mut from, mut skip) = (self.sent, self.piece_sent);

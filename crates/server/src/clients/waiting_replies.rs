@@ -13,7 +13,7 @@
 //!
 //! Invariants
 //!   1. Positions of a client's segments do not decrease.
-//!   2. A client with a segment is in the queue, at the segment's position or behind a later one.
+//!   2. A client with a segment is in the queue, at the segment's position or at a later one.
 //!
 //! Cost: nothing for a client whose replies are safe while no client waits; a lookup in a map and
 //! 24 bytes for each client and turn that wait.
@@ -163,7 +163,7 @@ impl WaitingReplies {
     }
 
     fn queue_up(&mut self, id: ClientId, needs: ReplOffset) {
-        // Behind a later position the client is looked at a little later than it could be.
+        // Positions in the queue do not decrease, so the client may be released a little late.
         let last = self.queue.back().map_or(0, |(last, _)| *last);
         self.queue.push_back((needs.max(last), id));
     }
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(waiting.sendable(ID, 25, 60, (50, 3)), 10);
         waiting.sent(ID, 10);
         assert_eq!(waiting.sendable(ID, 15, 60, (50, 4)), 0);
-        // Safe bytes behind bytes that wait keep their place.
+        // Safe bytes after bytes that wait keep their place.
         assert_eq!(waiting.sendable(ID, 20, 60, (50, 5)), 0);
         assert_eq!(waiting.bytes_of(ID), 20);
         assert_eq!(released(&mut waiting, 60), [ID]);
