@@ -9,6 +9,7 @@
     benches/peers.py persist [NAME=PROGRAM ...]   SAVE, the append only file, loading of both
     benches/peers.py lag    [NAME=PROGRAM ...]    a disk that lags: readers, writers, memory (benches/lag.py)
     benches/peers.py replicate [NAME=PROGRAM ...] what replicas cost (benches/replicate.py)
+    benches/peers.py durable [NAME=PROGRAM ...]   what acknowledged replication costs (benches/durable.py)
     benches/peers.py vectors [NAME=PROGRAM ...]   vector sets: recall, CPU, bytes (benches/vectors.py)
     benches/peers.py documents [NAME=PROGRAM ...] JSON: CPU, bytes, a large one (benches/documents.py)
     benches/peers.py sketches [NAME=PROGRAM ...]  filters and other sketches: CPU, bytes, errors (benches/sketches.py)
@@ -904,6 +905,11 @@ def replicate(servers):
     rows.replicate(servers)
 
 
+def durable(servers):
+    import durable as rows
+    rows.durable(servers)
+
+
 def sentinel(servers):
     import sentinel as rows
     rows.sentinel(servers)
@@ -966,7 +972,7 @@ def features(servers):
 
 def main():
     kinds = {"bench": bench, "memory": memory, "big": big, "single": single, "large": large, "persist": persist,
-             "replicate": replicate, "sentinel": sentinel, "cluster": cluster, "vectors": vectors, "documents": documents,
+             "replicate": replicate, "durable": durable, "sentinel": sentinel, "cluster": cluster, "vectors": vectors, "documents": documents,
              "sketches": sketches, "timeseries": timeseries, "search": search, "small": small, "threads": threads, "budgets": budgets, "features": features, "lag": lag}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
@@ -977,7 +983,7 @@ def main():
         sys.exit("two CPUs are needed: one for the server, one for the load")
     # Others have no vector sets; the newest ones stand for all beside a disk that lags.
     names = {"vectors": ("russet", "redis810"), "documents": ("russet", "stack7"), "sketches": ("russet", "stack7"),
-             "timeseries": ("russet", "stack7"), "search": ("russet", "stack7"), "small": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9"), "threads": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
+             "timeseries": ("russet", "stack7"), "search": ("russet", "stack7"), "small": ("russet", "stack7"), "lag": ("russet", "redis810", "valkey9"), "durable": ("russet", "redis810", "valkey9"), "threads": ("russet", "redis810", "valkey9")}.get(sys.argv[1], ())
     measure(sys.argv[2:], kinds[sys.argv[1]], lambda: default_servers(*names))
 
 
