@@ -1,5 +1,5 @@
-//! Users: where they are loaded from and saved, files that are wrong or huge, and attempts by
-//! strangers.
+//! Users: where the server loads them from and saves them to, wrong and huge files, and login
+//! attempts of strangers.
 
 use std::fmt::Write;
 use std::fs;
@@ -20,7 +20,7 @@ fn with_users(text: &str) -> Daemon {
     Daemon::start_with_environment(&["--aclfile", "users.acl"], &[], folder)
 }
 
-/// The output of a start that these configuration lines stop.
+/// The output of a start that these configuration lines make fail.
 #[track_caller]
 fn refused(lines: &str, users: &[u8]) -> ProcessOutput {
     let folder = folder();
@@ -106,7 +106,8 @@ fn roles_of_a_file_come_back_from_it() {
     assert_eq!(c.ask("ACL SAVE"), "+OK\r\n");
     assert_eq!(c.ask("ACL LOAD"), "+OK\r\n");
     assert_eq!((c.ask("ACL LIST"), c.ask("ACL DIGEST")), (before, digest));
-    // A file without a role takes it from its users, and closes those that lose a channel by it.
+    // A file without a role takes the role from its users. The server closes the clients that lose
+    // a channel by it.
     c.ask("ACL SETROLE customer &news:*");
     let mut reader = server.connect();
     assert_eq!(reader.ask("AUTH alice x"), "+OK\r\n");
@@ -153,7 +154,7 @@ fn starts_that_cannot_have_their_users_are_refused() {
     let reported = "Error loading ACLs, opening file 'nosuch.acl': No such file or directory";
     assert!(missing.out.contains(reported), "{missing:?}");
     let syntax = refused("user a on >secret nosuch\n", b"");
-    // The rules have a password: the line is not shown.
+    // The rules contain a password, so the error does not show the line.
     let reported =
         "at line 3\n>>> 'user ...'\nError in user declaration '(redacted)': Syntax error\n";
     assert!(syntax.err.contains(reported), "{syntax:?}");
@@ -288,7 +289,7 @@ fn patterns_made_to_blow_up_matching_hold_nobody() {
     );
 }
 
-/// Uses up an address's immediate attempts: ten seconds of the rate.
+/// Uses up the attempts that an address has at once: the rate of ten seconds.
 fn use_up(server: &Daemon, per_second: usize) {
     let mut c = server.connect();
     c.send(&b"AUTH nobody guess\r\n".repeat(10 * per_second));
@@ -325,13 +326,15 @@ fn a_flood_of_passwords_is_slowed_down_and_logged_once_and_others_are_not_harmed
     assert!(log.contains("$5\r\ncount\r\n:1100\r\n"), "{log}");
 }
 
-/// Regression: right passwords were answered at once, so hanging up after a guess cost nothing.
+/// Regression: the server answered a right password at once, so a guesser could hang up after each
+/// guess and lost nothing.
 #[test]
 fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
     let server = Daemon::start(&["--auth-failures-per-second", "1"]);
     server.connect().ask("ACL SETUSER me on >secret +@all ~*");
     use_up(&server, 1);
-    // Enough that the next one waits for seconds, whatever the rate has restored meanwhile.
+    // Enough guesses that the next attempt waits for seconds, whatever the rate has restored by
+    // then.
     let crowd = || -> Vec<Connection> {
         let guess = |_| {
             let mut c = server.connect();
@@ -348,7 +351,7 @@ fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
         let (_crowd, mut c) = (crowd(), server.connect());
         c.send(line.as_bytes());
         assert!(c.is_silent_for(quiet), "{line}");
-        // It is decided in the end, and takes effect.
+        // The server decides after the delay, and the login takes effect.
         let reply = String::from_utf8_lossy(&c.reply()).into_owned();
         assert!(
             reply.starts_with("+OK") || reply.starts_with("%7"),
@@ -358,7 +361,7 @@ fn above_the_rate_right_passwords_wait_as_wrong_ones_do() {
         let named = c.ask("CLIENT GETNAME").contains("mine");
         assert_eq!(named, line.starts_with("HELLO"));
     }
-    // Nothing shortens it.
+    // No command of another client shortens the delay.
     let (_crowd, mut c) = (crowd(), server.connect());
     let id = c.ask("CLIENT ID");
     c.send(b"AUTH me secret\r\n");
@@ -373,7 +376,7 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
     let server = Daemon::start(&["--auth-failures-per-second", "1"]);
     server.connect().ask("ACL SETUSER me on >secret +@all ~*");
     use_up(&server, 1);
-    // 30 guesses, each of which hangs up without waiting for its answer.
+    // 30 guesses; each connection closes without waiting for the answer.
     for n in 0..30 {
         let mut c = server.connect();
         c.send(b"AUTH me secret\r\n");
@@ -381,7 +384,7 @@ fn attempts_that_hang_up_or_come_in_transactions_count() {
             assert!(c.is_silent_for(Duration::from_millis(5)), "{n}");
         }
     }
-    // Attempts of closed connections stop waiting, but their places are not free again.
+    // The server drops attempts of closed connections, but does not free their places.
     wait_until("they are gone", || {
         server.info("blocked_clients").as_deref() == Some("0")
     });

@@ -1,4 +1,4 @@
-//! The append only file: what was acknowledged survives a crash, and real servers read our files.
+//! The append only file: acknowledged writes survive a crash, and real servers read russet's files.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -57,8 +57,8 @@ fn digest(server: &Daemon) -> String {
     server.connect().ask("DEBUG DIGEST")
 }
 
-/// The loop hands the bytes of a huge string to the thread that writes a base of commands, which
-/// sums them, too.
+/// The loop hands the bytes of a huge string to the thread that writes a base of commands. That
+/// thread includes the bytes in the checksum.
 #[test]
 fn a_base_of_commands_with_huge_strings_is_whole() {
     for (checksum, method) in [("yes", "loop"), ("no", "loop"), ("yes", "fork")] {
@@ -112,7 +112,7 @@ fn what_was_done_is_there_after_a_kill() {
     }
 }
 
-/// Switched on in the configuration, as packages have it, beside a snapshot alone.
+/// The configuration turns the log on, as packages do it, where only a snapshot exists.
 #[test]
 fn a_snapshot_is_the_beginning_of_the_first_append_only_file() {
     let mut server = Daemon::start(&["--save", ""]);
@@ -139,13 +139,13 @@ fn a_snapshot_is_the_beginning_of_the_first_append_only_file() {
     assert_eq!(client.ask("GET old"), "$1\r\n2\r\n");
     assert_eq!(client.ask("SET new 3"), "+OK\r\n");
     server.kill();
-    // The set stands alone from now on.
+    // From now on the append only files need no snapshot.
     fs::remove_file(&snapshot).expect("a snapshot");
     server.restart();
     let mut client = server.connect();
     assert_eq!(client.ask("MGET old new"), "*2\r\n$1\r\n2\r\n$1\r\n3\r\n");
 
-    // A damaged snapshot stops the start, and leaves no set behind.
+    // A damaged snapshot makes the start fail, and the start leaves no append only files.
     server.kill();
     fs::remove_dir_all(server.folder().join("appendonlydir")).expect("the set");
     fs::write(&snapshot, &saved[..saved.len() / 2]).expect("half a snapshot");
@@ -207,7 +207,7 @@ fn damage_in_the_middle_stops_the_start_and_is_named() {
         .windows(12)
         .position(|w| w == b"some-value-2")
         .expect("it");
-    // In a value, and in a length, so that the following bytes are swallowed.
+    // Damage in a value, and in a length, so that the length takes in the bytes after the value.
     for (at, byte) in [(at, b'S'), (at - 3, b'9')] {
         let mut bytes = bytes.clone();
         bytes[at] = byte;
@@ -228,7 +228,7 @@ fn damage_in_the_middle_stops_the_start_and_is_named() {
             "{last}"
         );
         assert!(ended.out.contains("offset"), "{}", ended.out);
-        // What the message says keeps the files, and restores what precedes the damage.
+        // The command in the message keeps the files and restores the data before the damage.
         let (_, command) = last
             .split_once("keep these files: russet ")
             .expect("a command");
@@ -329,7 +329,7 @@ fn waits_for_the_append_only_file_end_when_it_is_switched_off() {
         assert_eq!(c.reply(), refused);
         assert_eq!(c.reply(), b"+PONG\r\n");
     }
-    // It keeps waiting for replicas, which do not exist here.
+    // The client still waits for replicas, and the server has none.
     assert_eq!(server.info("blocked_clients").as_deref(), Some("1"));
 }
 
@@ -374,7 +374,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         if cycle % 3 == 1 {
             server.connect().ask("BGREWRITEAOF");
         }
-        // A different moment each time, from at once to a few hundred writes later.
+        // A different moment in each cycle: from at once to a few hundred writes later.
         std::thread::sleep(Duration::from_millis(cycle * 37 % 90));
         server.kill();
         let acknowledged = writers.into_iter().map(|w| w.join().expect("a count"));
@@ -430,7 +430,8 @@ fn files_of_real_servers_are_loaded_and_gone_on_with() {
                 ours.connect().ask("LRANGE l 0 -1"),
                 "*2\r\n$1\r\ny\r\n$1\r\nz\r\n"
             );
-            // They continue with what we added, and we with what they added.
+            // The real server continues with russet's writes, and russet with those of the real
+            // server.
             ours.connect().ask("SET c 3");
             ours.terminate();
             let mut again = Daemon::start_in(&program, &args, copy_set(&ours));
@@ -469,7 +470,7 @@ fn damage(server: &Daemon, ending: &str) -> String {
         .into_owned()
 }
 
-/// Reads the files again, and waits for the end; returns the number of damaged files.
+/// Reads the files again and waits for the end; returns the number of damaged files.
 fn counted(server: &Daemon, field: &str) -> u64 {
     let text = server.info(field).expect("a field");
     text.parse().expect("a number")
@@ -484,7 +485,8 @@ fn scrub(server: &Daemon) -> String {
     server.info("aof_damaged_files").expect("a field")
 }
 
-/// One that is under way may end before ours begins.
+/// A rewrite, from its request to its end. A rewrite that already runs may end before this rewrite
+/// begins.
 fn rewrite(server: &Daemon) {
     let done = counted(server, "aof_rewrites");
     server.connect().ask("BGREWRITEAOF");
@@ -544,7 +546,7 @@ fn damage_is_found_while_the_server_runs() {
         assert_eq!(scrub(&server), "1");
         let first = server.info("aof_first_damage").expect("it is reported");
         assert!(first.starts_with("appendonly.aof.manifest"), "{first}");
-        // A rewrite writes it anew, with the rest.
+        // A rewrite writes a new manifest and new files.
         rewrite(&server);
         wait_until("the damage to be forgotten", || {
             server.info("aof_damaged_files").as_deref() == Some("0")
@@ -593,8 +595,8 @@ fn files_that_are_written_and_rewritten_are_not_reported() {
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }
 
-/// The folder gets another name while its files are read: the rest is found there, and none is
-/// missed.
+/// The folder gets another name while the server reads its files: the server finds the other files
+/// there and misses none.
 #[test]
 fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     let server = Daemon::start(&[
@@ -610,7 +612,7 @@ fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     fs::create_dir(&one).expect("made");
     let set_dir = format!("CONFIG SET dir {}", one.display());
     assert_eq!(c.ask(&set_dir), "+OK\r\n");
-    // Two seconds of reading, of a set that the rewrite makes there.
+    // The rewrite makes files there that take two seconds to read.
     assert_eq!(c.ask("DEBUG POPULATE 70 key 1000000"), "+OK\r\n");
     rewrite(&server);
     c.ask("SET more data");
@@ -618,19 +620,19 @@ fn a_folder_that_is_renamed_during_a_pass_is_not_reported() {
     wait_until("the pass to begin", || {
         server.info("aof_scrub_in_progress").as_deref() == Some("1")
     });
-    // The working folder of the server, so that the settings lead to the new name.
+    // The folder is the server's working folder, so the settings lead to its new name.
     fs::rename(&one, &two).expect("renamed");
     wait_until("the files to be read", || {
         server.info("aof_scrubs").as_deref() == Some("1")
     });
     assert_eq!(server.info("aof_damaged_files").as_deref(), Some("0"));
-    // Once more, by the name that it has now.
+    // Read the files again, under the new name of the folder.
     assert_eq!(scrub(&server), "0");
     assert!(!server.log().contains("is damaged"), "{}", server.log());
 }
 
-/// A folder with files and without their manifest: nothing is written over, and the way back is
-/// logged.
+/// A folder with files but without their manifest: the server overwrites no file, and logs how to
+/// get the data back.
 #[test]
 fn files_without_their_manifest_are_not_written_over() {
     let mut server = Daemon::start(ON);
@@ -663,7 +665,8 @@ fn files_without_their_manifest_are_not_written_over() {
     assert!(said.contains("russet check-aof "), "{said}");
     assert_eq!(contents(), before);
 
-    // Without the log the data is counted, and neither CONFIG SET nor a rewrite touches it.
+    // With `appendonly no` the log names the amount of data, and neither CONFIG SET nor a rewrite
+    // touches the files.
     let other = TempDir::new().expect("a folder");
     let copy = other.path().join("appendonlydir");
     fs::create_dir(&copy).expect("made");

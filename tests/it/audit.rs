@@ -1,4 +1,4 @@
-//! The audit's log beside real connections: its lines, its rules, and a log that is stuck.
+//! The audit log with real connections: its lines, its rules, and a log that cannot be written.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn lines(server: &Daemon) -> Vec<Value> {
         .collect()
 }
 
-/// The commands recorded, once there are `len`.
+/// Waits until the log has `len` commands, and returns them.
 fn wait_for(server: &Daemon, len: usize) -> Vec<Value> {
     wait_until("lines", || lines(server).len() >= len);
     lines(server)
@@ -78,7 +78,7 @@ fn lines_name_client_command_and_result() {
             .as_str()
             .is_some_and(|a| a.starts_with("127.0.0.1:"))
     );
-    // What runs is told by INFO; the rules change while it runs.
+    // INFO reports the audit of a running server, and the rules change while it runs.
     assert_eq!(server.info("audit_lines_written").as_deref(), Some("7"));
     let mut admin = server.connect();
     admin.call(&["CONFIG", "SET", "audit-categories", "-@all get"]);
@@ -196,7 +196,7 @@ fn a_log_that_takes_nothing_drops_lines_or_blocks_commands() {
     let refused = c.call(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
     assert!(refused.starts_with(b"-ERR The audit log takes no lines"));
     assert_eq!(c.ask("SET k v"), "+OK\r\n");
-    // What mends it or ends it is never refused.
+    // The server never refuses the commands that repair or end the audit.
     assert_eq!(c.ask("CONFIG SET audit-categories @all"), "+OK\r\n");
     assert!(c.ask("PING").starts_with("-ERR The audit log"));
     assert!(c.ask("AUTH default x").starts_with("+OK"));
@@ -206,13 +206,13 @@ fn a_log_that_takes_nothing_drops_lines_or_blocks_commands() {
     );
     assert_eq!(c.ask("CONFIG SET audit-categories get"), "+OK\r\n");
     server.wait_for_log("Writing the audit log: No space left on device");
-    // The log is moved to where there is room.
+    // CONFIG SET moves the log to a disk with room.
     assert_eq!(c.ask("CONFIG SET audit-log audit.log"), "+OK\r\n");
     assert_eq!(c.ask("GET k"), "$1\r\nv\r\n");
     wait_for(&server, 1);
 }
 
-/// Regression: the keys of a command without its arguments were looked for.
+/// Regression: the server looked for the keys of a command that lacked its arguments.
 #[test]
 fn refused_commands_are_recorded_whatever_they_lack() {
     let server = Daemon::start(&[
@@ -285,7 +285,7 @@ fn what_scripts_and_transactions_may_not_do_is_recorded() {
     );
 }
 
-/// Regression: what was queued at the end of the service was lost, and SHUTDOWN was never recorded.
+/// Regression: the server lost queued lines at its end, and never recorded SHUTDOWN.
 #[test]
 fn a_shutdown_writes_what_is_queued_and_itself() {
     let mut server = Daemon::start(&["--audit-log", "audit.log", "--audit-categories", "@all"]);

@@ -1,5 +1,5 @@
-//! An operator's work with files: back up while the server runs, start on the copy, restore a
-//! moment, move to another server and back.
+//! Backups and restores as operators make them: back up a running server, start a server on the
+//! copy, restore a moment, move to another server and back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::{Connection, Daemon, Reply, peers::Peer, wait_until};
 
 const AOF: &[&str] = &["--appendonly", "yes"];
 
-/// BACKUP CREATE: the folder.
+/// Runs BACKUP CREATE and returns the backup's folder.
 fn create(server: &Daemon, line: &str) -> PathBuf {
     match server.connect().value(line) {
         Reply::Bulk(path) => PathBuf::from(String::from_utf8(path).expect("UTF-8")),
@@ -51,7 +51,7 @@ fn a_set_is_sealed_while_the_server_writes_on() {
         "+Background append only file rewriting started\r\n"
     );
     c.ask("SET b 1");
-    // In the middle of a rewrite, or after it.
+    // The rewrite may still run, or have ended.
     let second = create(&server, "BACKUP CREATE");
     c.ask("SET a 3");
     wait_until("the rewrite to end", || {
@@ -60,7 +60,8 @@ fn a_set_is_sealed_while_the_server_writes_on() {
     c.ask("SET a 4");
     assert!(first.ends_with("backupdir/first"), "{}", first.display());
     for (set, a, b) in [(&first, "1", "$-1\r\n"), (&second, "2", "$1\r\n1\r\n")] {
-        // On the set itself: the new server's writes change neither it nor its source.
+        // A server that starts on the backup itself: its writes change neither the backup nor the
+        // source.
         for _ in 0..2 {
             let args = ["--appendonly", "yes", "--dir", set.to_str().expect("UTF-8")];
             let on_it = Daemon::start(&args);
@@ -122,7 +123,7 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     });
     let busy = "-ERR A backup is being made already\r\n";
     assert_eq!(c.ask("BACKUP CREATE z"), busy);
-    // It is still being made, and cannot be dropped.
+    // BACKUP DROP refuses a backup that is not complete yet.
     let making = "-ERR The backup is still being made\r\n";
     assert_eq!(c.ask("BACKUP DROP y"), making);
     assert_eq!(c.ask("BACKUP DROP y.part"), making);
@@ -135,7 +136,7 @@ fn without_an_append_only_file_a_snapshot_is_saved_for_it() {
     assert!(c.ask("BACKUP LIST").starts_with("*1\r\n"));
 }
 
-/// The link is to the file that was saved, even if the file name is configured anew.
+/// The link leads to the saved file, even after `dbfilename` has changed.
 #[test]
 fn a_backup_has_the_snapshot_that_was_made_for_it() {
     let server = Daemon::start(&["--enable-protected-configs", "yes"]);
@@ -160,7 +161,7 @@ fn a_backup_has_the_snapshot_that_was_made_for_it() {
     assert_eq!(again.connect().ask("DBSIZE"), ":300\r\n");
 }
 
-/// A failed backup leaves no folder; one left by a crash can be dropped.
+/// A failed backup leaves no folder, and BACKUP DROP removes a backup that a crash left unfinished.
 #[test]
 fn a_backup_that_failed_leaves_nothing() {
     let server = Daemon::start(AOF);
@@ -186,7 +187,7 @@ fn incr_of(server: &Daemon) -> PathBuf {
     folder.join("appendonly.aof.1.incr.aof")
 }
 
-/// `russet restore` of a server's set; its output, and the folder.
+/// Runs `russet restore` on a server's files; returns its output and the new folder.
 fn restore(server: &Daemon, until: &[&str]) -> (String, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("restored");
@@ -217,7 +218,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
     c.ask("SET a 2");
     c.ask("SET b 2");
     c.ask("EXEC");
-    // The next file: the moment is before it.
+    // BACKUP CREATE begins the next file, so the moment is before that file.
     create(&server, "BACKUP CREATE");
     c.ask("SET a 3");
     server.kill();
@@ -225,7 +226,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
         .folder()
         .join("appendonlydir/appendonly.aof.1.incr.aof");
     let bytes = fs::read(&incr).expect("the file");
-    // Inside the transaction: it is left out as a whole.
+    // A moment inside the transaction: the restore leaves out the whole transaction.
     let inside = bytes.windows(4).rposition(|w| w == b"EXEC").expect("it");
     let place = format!("appendonly.aof.1.incr.aof:{inside}");
     let offset = format!("offset:{offset}");
@@ -263,7 +264,7 @@ fn a_set_is_restored_as_it_was_at_a_moment() {
         let (said, _) = restore(&server, until);
         assert!(said.contains(why), "{until:?}: {said}");
     }
-    // Damage is reported with the moment before it, which can then be restored.
+    // The error names the damage and the moment before it, and this moment can be restored.
     let mut bytes = bytes;
     bytes[inside] ^= 1;
     fs::write(&incr, &bytes).expect("written");
@@ -295,7 +296,7 @@ fn one_moves_here_and_back_with_files() {
         c.ask("RPUSH l x y");
         c.ask("SAVE");
         theirs.kill();
-        // Here: on the file itself.
+        // russet works on the copied file itself.
         let args = ["--rdb-version", "10"];
         let mut ours = Daemon::start_in(&russet(), &args, copied(theirs.folder()));
         let mut c = ours.connect();
@@ -340,7 +341,8 @@ fn a_backup_is_restored_into_the_place_of_the_set() {
     assert_eq!(server.connect().ask("GET a"), "$1\r\n1\r\n");
     server.kill();
 
-    // The target may be the set's folder itself; what holds no set is refused.
+    // The target may be the folder `appendonlydir` itself; a source without append only files is
+    // refused.
     let folder = server.folder();
     fs::remove_dir_all(&set).expect("the set");
     assert_eq!(restore_to(folder, &made, "appendonlydir"), Some(0));
@@ -406,7 +408,7 @@ fn a_backup_in_steps_is_restored_by_preloading_it() {
             assert_eq!(c.ask("MGET a b c"), "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n");
             c.ask("SET d 4");
             if appendonly == "yes" {
-                // Its own log is there now, and is not replaced.
+                // The restored server already has a log, and the restore does not replace it.
                 restored.kill();
                 restored.restart();
                 assert_eq!(
@@ -418,7 +420,8 @@ fn a_backup_in_steps_is_restored_by_preloading_it() {
     }
 }
 
-/// What Redis 8.10.2 does: the file is on for the backup alone, and CONFIG SET changes nothing.
+/// As Redis 8.10.2: BACKUP turns the append only file on for its own time, and CONFIG SET cannot
+/// change that.
 #[test]
 fn a_backup_in_steps_does_not_depend_on_the_setting_that_it_found() {
     let server = Daemon::start(&["--rdb-key-save-delay", "200000"]);
@@ -467,7 +470,7 @@ fn an_aborted_backup_leaves_no_file() {
         assert!(is_empty());
         assert_eq!(server.info("aof_enabled").as_deref(), Some("0"));
     }
-    // A sealed one goes by itself.
+    // A sealed backup disappears by itself.
     assert_eq!(c.ask("BACKUP START"), "+OK\r\n");
     wait_until("the base", || {
         status(&mut server.connect(), "state") == "incrementing"

@@ -1,4 +1,5 @@
-//! Clients that block on a key: which are served, with what, when, and what is left after they go.
+//! Clients that block on a key: which client is served, with which element, when, and the server's
+//! state after a client has gone.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ fn waiting(server: &Daemon, line: &str) -> Connection {
     client
 }
 
-/// As [`waiting`], with the client's number.
+/// Like [`waiting`], and returns the client's number, too.
 #[track_caller]
 fn waiting_with_id(server: &Daemon, line: &str) -> (Connection, String) {
     let before = blocked(server);
@@ -37,7 +38,7 @@ fn gets(client: &mut Connection, expected: &str) {
     assert_eq!(String::from_utf8_lossy(&client.reply()), expected);
 }
 
-/// The reply of BLPOP and its like.
+/// The reply of BLPOP and BRPOP.
 fn pair(key: &str, element: &str) -> String {
     let (k, e) = (key.len(), element.len());
     format!("*2\r\n${k}\r\n{key}\r\n${e}\r\n{element}\r\n")
@@ -100,7 +101,7 @@ fn clients_are_served_once_an_effect_is_whole() {
     assert_eq!(pusher.ask("LPUSH k a b c"), ":3\r\n");
     gets(&mut client, &pair("k", "c"));
     assert_eq!(pusher.ask("DEL k"), ":1\r\n");
-    // A transaction's intermediate state is invisible.
+    // Clients never see the middle of a transaction.
     let mut client = waiting(&server, "BLPOP k 0");
     for line in ["MULTI", "RPUSH k a", "DEL k", "EXEC"] {
         pusher.ask(line);
@@ -109,7 +110,7 @@ fn clients_are_served_once_an_effect_is_whole() {
         pusher.ask(line);
     }
     gets(&mut client, &pair("k", "b"));
-    // One client takes one element; the rest is for the next.
+    // A client takes a single element; the next client gets the other elements.
     let mut one = waiting(&server, "BLPOP k 0");
     let mut two = waiting(&server, "BLPOP k 0");
     for line in ["MULTI", "RPUSH k a", "RPUSH k b", "RPUSH k c", "EXEC"] {
@@ -238,7 +239,7 @@ fn a_value_of_another_type_wakes_nobody() {
     other.ask("SET text x");
     assert_eq!(other.ask("BLPOP text 0"), WRONG);
     assert_eq!(other.ask("BZPOPMIN empty text 0"), WRONG);
-    // A client that is already blocked is not notified.
+    // The server does not notify a client that is already blocked.
     let mut lists = waiting(&server, "BLPOP k 0");
     let mut scores = waiting(&server, "BZPOPMIN k 0");
     for line in ["SET k x", "SADD k x", "HSET k f v"] {
@@ -252,7 +253,7 @@ fn a_value_of_another_type_wakes_nobody() {
     assert!(lists.is_silent_for(Duration::from_millis(30)));
     other.ask("RPUSH k e");
     gets(&mut lists, &pair("k", "e"));
-    // A destination of another type refuses the element, which stays where it was.
+    // A destination of another type refuses the element, so the element stays in its list.
     let mut mover = waiting(&server, "BLMOVE from text LEFT LEFT 0");
     other.ask("RPUSH from e");
     gets(&mut mover, WRONG);
@@ -287,7 +288,7 @@ fn a_client_that_is_killed_takes_nothing_along() {
     let mut other = server.connect();
     let (mut killed, id) = waiting_with_id(&server, "BLPOP k 0");
     let mut next = waiting(&server, "BLPOP k 0");
-    // Killed and served in the same turn.
+    // The server kills the client and serves it in the same turn.
     other.send(format!("CLIENT KILL ID {id}\r\nRPUSH k a\r\n").as_bytes());
     gets(&mut other, ":1\r\n");
     gets(&mut other, ":1\r\n");
@@ -310,7 +311,7 @@ fn a_chain_of_moves_carries_an_element_through() {
     }
     gets(&mut last, &pair("d", "y"));
     assert_eq!(pusher.ask("EXISTS a b c d"), ":1\r\n");
-    // A cycle of moves ends where it began.
+    // A cycle of moves ends at its first list.
     let mut there = waiting(&server, "BLMOVE e f LEFT RIGHT 0");
     let mut back = waiting(&server, "BLMOVE f e LEFT RIGHT 0");
     pusher.ask("RPUSH e z");
@@ -341,14 +342,14 @@ fn a_block_is_awaited_whole() {
     let mut pusher = server.connect();
     let mut three = waiting(&server, "BLMOVEM k to LEFT RIGHT 0 EXACTLY 3 BULK");
     let mut two = waiting(&server, "BLMOVEM k to LEFT LEFT 0 EXACTLY 2 OBO");
-    // The first is passed over until there are enough elements for it.
+    // The server passes over the first client until the list has enough elements for it.
     pusher.ask("RPUSH k a b");
     gets(&mut two, "*2\r\n$1\r\nb\r\n$1\r\na\r\n");
     for line in ["RPUSH k c", "MULTI", "RPUSH k d e", "LPOP k", "EXEC"] {
         pusher.ask(line);
     }
     assert!(three.is_silent_for(Duration::from_millis(30)));
-    // Elements moved to the list, and those inserted into it, count.
+    // Elements that a command moves or inserts into the list count, too.
     assert_eq!(pusher.ask("LINSERT k BEFORE e f"), ":3\r\n");
     gets(&mut three, "*3\r\n$1\r\nd\r\n$1\r\nf\r\n$1\r\ne\r\n");
     assert_eq!(pusher.ask("EXISTS k"), ":0\r\n");
@@ -410,7 +411,7 @@ fn a_writer_that_is_woken_in_a_pause_continues_after_it() {
         other.ask(line);
     }
     assert_eq!(reader.ask("LLEN k"), ":1\r\n");
-    // Neither served nor timed out.
+    // The client is neither served nor timed out.
     assert!(client.is_silent_for(Duration::from_millis(400)));
     assert_eq!(reader.ask("CLIENT UNPAUSE"), "+OK\r\n");
     gets(&mut client, &pair("k", "a"));

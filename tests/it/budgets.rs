@@ -1,4 +1,4 @@
-//! Budgets per user, as clients and operators meet them.
+//! Budgets per user: the delays and refusals that clients get, the reports for operators.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -37,7 +37,7 @@ fn budgets_come_back_from_a_file_of_users_and_from_the_configuration() {
     assert_eq!(admin.ask("ACL SAVE"), "+OK\r\n");
     let saved = fs::read_to_string(server.folder().join("users.acl")).expect("a file");
     assert!(saved.contains(RULES), "{saved}");
-    // They hold from the start on, and after a load.
+    // The budgets are in force from the start on, and after ACL LOAD.
     let mut user = log_in(&server);
     assert!(user.ask("CLIENT INFO").contains(" held=no held-ms=0\n"));
     fs::write(
@@ -120,7 +120,7 @@ fn transactions_scripts_and_blocked_commands_are_charged_and_nothing_is_cut() {
     }
     assert!(user.reply().starts_with(b"*60\r\n:1\r\n"));
     assert!(began.elapsed() >= Duration::from_millis(150), "62 commands");
-    // 40 calls are paid for before the next command.
+    // The next command waits until the 40 calls are paid for.
     let ran = user.call(&[
         "EVAL",
         "for i = 1, 40 do redis.call('INCR', 'n') end return 1",
@@ -186,7 +186,7 @@ fn connections_are_counted_at_the_door_for_the_default_user_and_at_the_login_for
     refused
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a socket");
-    // A reset may follow the line.
+    // The server may send a reset after the error line.
     let _ = refused.write_all(b"PING\r\n");
     let _ = refused.read_to_string(&mut reported);
     assert!(

@@ -1,5 +1,5 @@
-//! The change stream (CHANGES): over restarts, rewrites, replicas and failovers, and the example
-//! that mirrors a prefix by it (`docs/examples/mirror.py`).
+//! The change stream (CHANGES) over restarts, rewrites, replicas and failovers, and the example
+//! that mirrors a prefix with it (`docs/examples/mirror.py`).
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -40,12 +40,12 @@ fn a_consumer_gets_each_change_once_over_restarts_and_rewrites() {
                 server.info("aof_rewrite_in_progress").as_deref() == Some("0")
             });
         }
-        // The files that a rewrite has replaced are there after a start, too.
+        // The server keeps the files that a rewrite has replaced, also over a start.
         if round % 3 != 2 {
             server.restart();
         }
         client = server.connect();
-        // Only a part is acknowledged.
+        // The consumer acknowledges only a part.
         for _ in 0..3 {
             let (found, position) = offsets(&client.ask("CHANGES READ CONSUMER c COUNT 15"));
             assert_eq!(found.len(), 15);
@@ -60,7 +60,7 @@ fn a_consumer_gets_each_change_once_over_restarts_and_rewrites() {
     seen.extend(found);
     assert_eq!(seen.len(), wanted);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
-    // The files that nobody needs any more go.
+    // The server deletes files that no consumer needs any more.
     client.ask(&format!("CHANGES CONSUMER ACK c {position}"));
     client.ask("BGREWRITEAOF");
     wait_until("old files to go", || {
@@ -74,8 +74,8 @@ fn a_consumer_gets_each_change_once_over_restarts_and_rewrites() {
     );
 }
 
-/// The way to a position in a file of an earlier process goes through what is before it: each READ
-/// that ends on the way goes on where the one before it was.
+/// A position in a file of an earlier process is reached through all changes before it. A READ that
+/// ends on the way returns a position, and the next READ continues there.
 #[test]
 fn a_reader_that_waits_for_less_than_its_way_arrives() {
     let [append, yes, retain, bytes] = ON;
@@ -103,7 +103,7 @@ fn a_reader_that_waits_for_less_than_its_way_arrives() {
 
 #[test]
 fn a_consumer_that_is_too_far_behind_gets_an_error() {
-    // Without the append only file memory is what is held back.
+    // With `appendonly no` the server retains the changes in memory.
     let server = Daemon::start(&["--changes-retain", "3mb", "--repl-backlog-size", "16kb"]);
     let mut client = server.connect();
     client.ask("CHANGES CONSUMER CREATE c");
@@ -160,7 +160,7 @@ fn consumers_and_positions_survive_a_failover() {
     second.ask("SET c 1");
     let (found, next) = offsets(&second.ask(&format!("CHANGES READ {position}")));
     assert_eq!(found.len(), 1);
-    // What the old primary has written since is not in the past of the new one.
+    // The old primary's later writes are not in the history of the new primary.
     client.ask("SET lost 1");
     let (_, lost) = offsets(&client.ask(&format!("CHANGES READ {position}")));
     let reported = second.ask(&format!("CHANGES READ {lost}"));
@@ -214,7 +214,7 @@ fn a_reader_that_waits_gets_a_unit_longer_than_the_backlog() {
     client.ask("EXEC");
     let (found, _) = offsets(&String::from_utf8_lossy(&reader.reply()));
     assert_eq!(found.len(), 20);
-    // Off: those that wait are told.
+    // The stream is turned off: waiting readers get an error.
     reader.send(b"CHANGES READ $ BLOCK 0\r\n");
     wait_until("it waits", || {
         server.info("changes_readers_waiting").as_deref() == Some("1")
@@ -223,7 +223,7 @@ fn a_reader_that_waits_gets_a_unit_longer_than_the_backlog() {
     assert!(reader.reply().starts_with(b"-ERR The change stream is off"));
 }
 
-/// What nobody has noted is nobody's.
+/// A change from a time without notes has no user.
 #[test]
 fn users_and_times_end_with_the_notes() {
     let mut server = Daemon::start(&ON);
@@ -256,7 +256,7 @@ fn users_and_times_end_with_the_notes() {
     check(&mut server.connect());
 }
 
-/// Regression: a reader that had everything got the error of one that had diverged.
+/// Regression: a reader that had read everything got the error for a diverged reader.
 #[test]
 fn a_reader_that_has_everything_goes_on_after_a_rewrite_and_restarts() {
     let mut server = Daemon::start(&ON);
@@ -301,11 +301,11 @@ fn a_base_names_its_history_while_the_next_file_is_empty() {
     assert!(read.ends_with("\r\n*0\r\n"), "{read}");
 }
 
-/// The example as a process.
+/// The example program as a process.
 struct Mirror {
     child: Child,
     args: Vec<String>,
-    /// What it has said.
+    /// Its output.
     log: PathBuf,
 }
 
@@ -333,7 +333,7 @@ impl Mirror {
     }
 
     fn kill(&mut self) {
-        // Ours: nobody has waited for it.
+        // The test's own child: no other code has waited for it, so its number is not reused.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -386,7 +386,7 @@ fn number_of(server: &Daemon, field: &str) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Writes of which each counts: nothing may be applied twice, or not at all.
+/// Writes that show if a mirror applies a change twice or never.
 fn write_some(client: &mut Connection, random: &mut Random, number: &mut u64) {
     for _ in 0..20 {
         *number += 1;
@@ -408,12 +408,12 @@ fn write_some(client: &mut Connection, random: &mut Random, number: &mut u64) {
         };
         client.ask(&line);
     }
-    // A failover takes back nothing that a replica has.
+    // A failover loses no write that a replica has.
     assert_eq!(client.ask("WAIT 1 10000"), ":1\r\n");
 }
 
-/// The mirror and both sides are killed again and again, and a replica takes over: both sides are
-/// equal in the end.
+/// The test kills the mirror and both servers again and again, and a replica takes over: in the end
+/// both sides have the same data.
 #[test]
 fn the_example_mirrors_a_prefix_whatever_is_killed() {
     if !has_python() {
@@ -443,8 +443,8 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
                 wait_for_link(&other);
             }
             _ => {
-                // All that was written has been acknowledged. The other server has the changes
-                // since its last full copy only.
+                // The mirror has acknowledged all writes. The other server has only the changes
+                // since its last full copy.
                 wait_until("the mirror to follow", || {
                     let line = source.info("changes_consumer_1").unwrap_or_default();
                     let offset = line
@@ -456,7 +456,8 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
                 });
                 source.kill();
                 other.connect().ask("REPLICAOF NO ONE");
-                // As a primary, even for a moment, it would give the mirror a history of its own.
+                // The old primary starts as a replica, because even a short time as a primary would
+                // give the mirror another history.
                 let port = other.port().to_string();
                 let as_replica = [&ON[..], &["--replicaof", "127.0.0.1", &port]].concat();
                 source.set_args(
@@ -479,14 +480,14 @@ fn the_example_mirrors_a_prefix_whatever_is_killed() {
         found == wanted
     };
     wait_within(Duration::from_secs(30), "both sides to be equal", is_equal);
-    // Each change was applied: it has never had to copy everything anew.
+    // The mirror applied each change: it never had to copy all data again.
     let said = fs::read_to_string(&mirror.log).expect("a log");
     let logs = source.log() + &other.log();
     assert!(!said.contains("begins anew"), "{said}\n{logs}");
 }
 
-/// Regression: the place of a command that had ended with an error was gone on from by one with
-/// other filters.
+/// Regression: a command with other filters continued at the place where a command with an error
+/// had ended.
 #[test]
 fn a_command_that_was_unblocked_with_an_error_has_read_nothing() {
     let server = Daemon::start(&ON);

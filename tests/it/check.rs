@@ -1,5 +1,5 @@
-//! `check-aof` and `check-rdb` compared with the real ones: the same text, the same exit status,
-//! the same bytes after a repair.
+//! `check-aof` and `check-rdb` beside the real tools: the same text, the same exit status, and the
+//! same bytes after a repair.
 
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ struct CheckOutcome {
     left: Vec<u8>,
 }
 
-/// The real tools beside the server; `None`, with a message, without them.
+/// The real tools beside the server, or `None` with a message if they are not installed.
 fn theirs(tool: &str) -> Option<PathBuf> {
     let server = Peer::Redis8.program_for("the checks of files")?;
     let tool = server.with_file_name(tool);
@@ -36,7 +36,7 @@ fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) 
         .stderr(Stdio::null())
         .spawn()
         .expect("it runs");
-    // A tool that asks nothing does not read its input.
+    // A tool that asks no question does not read its input.
     let _ = child
         .stdin
         .take()
@@ -50,8 +50,8 @@ fn run(program: &Path, words: &[&str], file: &Path, bytes: &[u8], answer: &str) 
     }
 }
 
-/// A line without the undefined parts of Redis's output: for an open unit the last thing it read,
-/// after the end of a line uninitialized memory.
+/// A line without the undefined parts of Redis's output. For an open unit Redis prints the last
+/// line that it read, and after the end of that line uninitialized memory.
 fn masked(line: &str) -> &str {
     let end = "Reached EOF before reading EXEC for MULTI";
     match line.find(end).or(line.find(", got: 00")) {
@@ -61,7 +61,7 @@ fn masked(line: &str) -> &str {
     }
 }
 
-/// Both checks of the same bytes. Where Redis reports no reason for a fault, ours does.
+/// Checks the same bytes with both tools. Where Redis reports no reason for a fault, russet does.
 fn same(bytes: &[u8], words: &[&str], answer: &str, theirs: &Path) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.aof");
@@ -162,8 +162,8 @@ fn sets_with_a_manifest_are_judged_as_by_redis() {
                 .output()
                 .expect("it runs");
             let said = String::from_utf8_lossy(&out.stdout).into_owned();
-            // Of damage, ours names a command that keeps the files. Redis continues counting from
-            // one file to the next.
+            // For damage russet names a command that keeps the files. Redis continues its count
+            // from file to file.
             let lines = said
                 .lines()
                 .filter(|line| !line.starts_with("--fix would cut") && !line.contains(" restore "))
@@ -189,8 +189,8 @@ fn sets_with_a_manifest_are_judged_as_by_redis() {
     }
 }
 
-/// Report lines that both have, without the offset of a fault, which Redis reports later, and
-/// without the type, which Redis reports as 0 until it has read one.
+/// The report lines that both tools print, without two facts: the offset of a fault, which Redis
+/// reports later, and the type, which Redis reports as 0 until it has read a type.
 fn facts(text: &str) -> Vec<&str> {
     let kept = |line: &&str| {
         if line.contains("Reading type 0 (string)") {

@@ -1,7 +1,7 @@
-//! `russet cli` beside Redis's own redis-cli: the same words to both, against one daemon.
+//! `russet cli` beside Redis's own redis-cli: both get the same words and talk to the same daemon.
 //!
-//! Standard output, standard error and the exit status are compared. The rows are options times
-//! commands; where the two differ on purpose, a test of its own says how.
+//! The tests compare standard output, standard error and the exit status. The rows combine
+//! options with commands. Each difference on purpose has a test that names it.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::support::daemon::{self, Daemon};
 use crate::support::peers;
 
-/// Output, errors, status.
+/// Standard output, standard error, exit status.
 type CliOutput = (String, String, Option<i32>);
 
 fn said(mut command: Command, words: &[&str], input: &[u8]) -> CliOutput {

@@ -1,4 +1,4 @@
-//! The `redis` crate against the daemon: an application's first commands.
+//! The `redis` crate with the daemon: the first commands of an application.
 
 use redis::{Commands, ExistenceCheck, RedisResult, SetExpiry, SetOptions, Value};
 

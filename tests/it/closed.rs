@@ -1,5 +1,5 @@
-//! Every connection that ends has a reason: in CLIENT CLOSED, INFO, the log, and for RESP3 clients
-//! on the wire.
+//! The server gives a reason for the end of each connection: in CLIENT CLOSED, INFO, the log, and
+//! to RESP3 clients on the wire.
 
 use crate::support::{Connection, Daemon, Reply, wait_until};
 
@@ -131,8 +131,8 @@ fn a_resp3_client_receives_the_reason_of_its_end() {
     let wanted = ">3\r\n$7\r\nclosing\r\n$6\r\nkilled\r\n";
     assert!(reported.starts_with(wanted), "{reported}");
 
-    // Nothing is added to what a RESP2 client reads, to what a library would take for a message of
-    // a channel, or to an end that the client asked for.
+    // The server sends no reason to a RESP2 client, to a client whose library would take it for a
+    // message of a channel, or to a client that asked for the end itself.
     let mut has_listener = named(&server, "hears");
     has_listener.ask("HELLO 3");
     has_listener.ask("SUBSCRIBE news");
@@ -155,7 +155,7 @@ fn a_resp3_client_receives_the_reason_of_its_end() {
     );
 }
 
-/// Regression: names and libraries of any length were remembered.
+/// Regression: the server remembered names and libraries of any length.
 #[test]
 fn what_is_remembered_of_a_client_is_bounded() {
     let server = Daemon::start(&[]);

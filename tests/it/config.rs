@@ -30,7 +30,7 @@ fn a_rewrite_keeps_comments_and_order() {
     assert_eq!(value, "*2\r\n$15\r\nslowlog-max-len\r\n$1\r\n9\r\n");
 }
 
-/// A file that a shell makes of a pipe, or `/dev/null`, was renamed over: every program lost it.
+/// Regression: CONFIG REWRITE replaced a pipe or `/dev/null` by a file, so every program lost it.
 #[test]
 fn a_rewrite_replaces_no_pipe_and_no_device() {
     use std::os::unix::fs::FileTypeExt;
@@ -49,7 +49,7 @@ fn a_rewrite_replaces_no_pipe_and_no_device() {
     assert!(said.contains("is not a regular file"), "{said}");
     let kept = std::fs::metadata(&pipe).expect("it is there");
     assert!(kept.file_type().is_fifo());
-    // A Sentinel could keep no vote in it, and does not start.
+    // A Sentinel could store no vote in a pipe or device, so it does not start.
     let out = std::process::Command::new(crate::support::daemon::russet())
         .args(["--sentinel", "/dev/null", "--port", "0"])
         .output()
@@ -109,7 +109,7 @@ fn a_password_is_asked_of_clients_that_come_after_it() {
     assert_eq!(after.ask("PING"), "+PONG\r\n");
 }
 
-/// russet accepts every directive that Valkey 9.1 accepts and writes in its file, with each value.
+/// russet accepts every directive that Valkey 9.1 accepts and writes to its file, with each value.
 #[test]
 fn every_directive_of_valkey_loads_with_its_value() {
     let Some(program) = Peer::Valkey9.program_for("Valkey's directives") else {
@@ -124,7 +124,7 @@ fn every_directive_of_valkey_loads_with_its_value() {
         other => panic!("{other:?}"),
     };
     let mut file = String::new();
-    // Those that CONFIG GET shows only by name.
+    // Directives that CONFIG GET shows only if a client names them.
     for hidden in [
         "enable-debug-assert no",
         "lua-enable-insecure-api no",
@@ -141,7 +141,7 @@ fn every_directive_of_valkey_loads_with_its_value() {
         } else {
             format!("\"{value}\"")
         };
-        // Its folder and primary are its own.
+        // The folder and the primary belong to the running server.
         if !matches!(name.as_str(), "dir" | "replicaof" | "slaveof") {
             file += &format!("{name} {value}\n");
         }

@@ -1,4 +1,4 @@
-//! Connections when the process has no descriptor left, and when it ends.
+//! Connections of a process without free descriptors, and at the end of a process.
 
 use std::fs;
 use std::net::TcpStream;
@@ -40,7 +40,7 @@ fn a_connection_that_cannot_be_accepted_waits_and_costs_nothing() {
     limit_files(&server, open as u64 + 1);
     let mut waiting = Vec::new();
     let began = (Instant::now(), cpu(&server));
-    // Each new connection is an event of the listener.
+    // Each new connection causes an event of the listener.
     while began.0.elapsed() < Duration::from_millis(1500) {
         waiting.push(TcpStream::connect(("127.0.0.1", server.port())).expect("the queue has room"));
         assert_eq!(served.ask("PING"), "+PONG\r\n");
@@ -50,7 +50,7 @@ fn a_connection_that_cannot_be_accepted_waits_and_costs_nothing() {
     assert!(used < Duration::from_millis(500), "{used:?}");
     let reported = server.log().matches("Accepting client connection").count();
     assert_eq!(reported, 1);
-    // Now there is room: waiting connections are accepted.
+    // Descriptors are free again: the server accepts the waiting connections.
     limit_files(&server, 1000);
     wait_until("they are accepted", || {
         let list = served.ask("CLIENT LIST");

@@ -1,5 +1,4 @@
-//! `console-port`: its doors, sessions, commands and streams, as a browser and as its attacker meet
-//! them.
+//! `console-port` for a browser and for an attacker: access, sessions, commands and streams.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -74,12 +73,12 @@ fn read_answer(stream: &mut TcpStream) -> Answer {
 /// The answer to these bytes.
 fn ask(port: u16, request: &str) -> Answer {
     let mut stream = connect(port).expect("it listens");
-    // It may be refused before it is whole.
+    // The server may refuse the request before it has all of it.
     let _ = stream.write_all(request.as_bytes());
     read_answer(&mut stream)
 }
 
-/// The headers of a call by our page.
+/// The headers of a request from the console's own page.
 const OWN: &str = "X-Russet: 1\r\nContent-Type: application/json\r\n";
 
 fn post(port: u16, path: &str, headers: &str, body: &str) -> Answer {
@@ -93,7 +92,7 @@ fn post(port: u16, path: &str, headers: &str, body: &str) -> Answer {
     )
 }
 
-/// A page with its session.
+/// A page with a session.
 struct Page {
     port: u16,
     cookie: String,
@@ -213,7 +212,7 @@ fn several_requests_use_one_connection_in_any_pieces() {
     }
     let statuses: Vec<u16> = (0..3).map(|_| read_answer(&mut stream).status).collect();
     assert_eq!(statuses, [200, 401, 200]);
-    // All of them at once.
+    // All requests at once.
     stream.write_all(all.as_bytes()).expect("room");
     let statuses: Vec<u16> = (0..3).map(|_| read_answer(&mut stream).status).collect();
     assert_eq!(statuses, [200, 401, 200]);
@@ -240,7 +239,7 @@ fn pages_of_other_sites_cannot_call() {
     };
     let own = format!("localhost:{port}");
     for (status, host, headers) in [
-        // The name of another site that resolves to this machine.
+        // Another site's name that resolves to this machine.
         (
             421,
             "evil.example",
@@ -253,7 +252,7 @@ fn pages_of_other_sites_cannot_call() {
         (403, &own, format!("{OWN}Origin: https://{own}\r\n")),
         (403, &own, format!("{OWN}Sec-Fetch-Site: cross-site\r\n")),
         (403, &own, format!("{OWN}Sec-Fetch-Site: same-site\r\n")),
-        // What a form or an image can send.
+        // Requests that a form or an image can send.
         (403, &own, "Content-Type: application/json\r\n".to_owned()),
         (403, &own, "Content-Type: text/plain\r\n".to_owned()),
         (
@@ -330,7 +329,7 @@ fn other_machines_need_tls_or_a_word_and_then_a_password() {
         text.contains(&address.to_string()) && text.contains("--console-insecure yes"),
         "{text}"
     );
-    // Half a request of one that is refused keeps no other out.
+    // Half a request of a refused client keeps no other client out.
     let halves: Vec<TcpStream> = (0..70)
         .map(|_| TcpStream::connect((address, port)).expect("it listens"))
         .collect();
@@ -370,7 +369,7 @@ fn a_port_in_use_is_a_line_in_the_log() {
     let again = format!("CONFIG SET console-port {port}");
     assert!(connection.ask(&again).starts_with("-ERR CONFIG SET failed"));
     drop(taken);
-    // The port may serve another test's connection for a moment.
+    // Another test's connection may use the port for a moment.
     wait_until("the port to be free", || {
         connection.ask(&again) == "+OK\r\n"
     });
@@ -388,7 +387,7 @@ fn half_a_request_ends_and_holds_no_other_up() {
     for stream in &mut slow {
         stream.write_all(b"GET / HTTP/1.1\r\nHo").expect("room");
     }
-    // One more takes the place of the one that has waited longest.
+    // A further connection takes the place of the connection that has waited longest.
     let answer = ask(
         port,
         &format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"),
@@ -396,7 +395,7 @@ fn half_a_request_ends_and_holds_no_other_up() {
     assert_eq!(answer.status, 200);
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
     let began = Instant::now();
-    // A byte now and then does not prolong it.
+    // A byte now and then does not prolong the wait.
     while began.elapsed() < Duration::from_secs(11) {
         for stream in &mut slow {
             let _ = stream.write_all(b"x");
@@ -444,7 +443,7 @@ fn a_login_is_that_of_auth() {
         lines.contains("user=ops") && lines.contains("lib-name=russet-console"),
         "{lines}"
     );
-    // The cookie is of no use elsewhere, and alone.
+    // The cookie does not work in another browser, nor without the page's own header.
     let stranger = post(port, "/api/me", OWN, "{}");
     assert_eq!(
         (stranger.status, &stranger.json()["nopass"]),
@@ -477,7 +476,8 @@ fn cookies_are_kept_from_scripts_and_other_sites() {
 #[test]
 fn many_wrong_passwords_are_slowed_down() {
     let (_server, port) = start(&["--requirepass", "secret", "--auth-failures-per-second", "5"]);
-    // About fifty are judged at once, and take the tokens of ten seconds; more if they come slowly.
+    // The server checks about fifty attempts at once, which use up the tokens of ten seconds; more
+    // if they come slowly.
     let waits = |password: &str, is_right: bool| {
         let began = Instant::now();
         let status = Page::log_in(port, "default", password).err();
@@ -698,7 +698,7 @@ fn commands_that_need_a_connection_of_their_own_are_refused_and_none_waits() {
     ]);
     assert_eq!(page.run(&waits), json!([null, 0, null]));
     assert!(began.elapsed() < Duration::from_secs(5));
-    // They wait for nothing that comes later.
+    // Blocking commands of a page do not wait for later elements.
     assert_eq!(server.info("blocked_clients").as_deref(), Some("0"));
     let mut other = server.connect();
     assert_eq!(other.ask("RPUSH q x"), ":1\r\n");
@@ -772,7 +772,7 @@ fn looking_is_no_use_of_the_data() {
     assert_eq!(server.info("keyspace_misses").as_deref(), Some("0"));
     assert_eq!(other.ask("PREFIXSTATS"), lines);
     assert!(!other.ask("HOTKEYS GET").contains("a:1"));
-    // They are seen all the same.
+    // INFO commandstats counts the commands of a page.
     assert!(
         other
             .ask("INFO commandstats")
@@ -972,7 +972,7 @@ fn a_stream_that_is_not_read_loses_events_and_no_memory() {
     assert!(after < before + (8 << 20), "{before} {after}");
     let mut stop = connect(port).expect("it listens");
     let _ = stop.write_all(b"x");
-    // Once it reads again it learns what it has missed.
+    // A stream that reads again learns which events it has missed.
     let has_come = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let _end = SetOnDrop(&has_come);
@@ -1033,7 +1033,7 @@ fn answers_take_turns_at_being_compressed_while_others_are_served() {
             body.len()
         )
     };
-    // Each needs a turn of its own.
+    // The server needs a turn for each stream.
     let mut streams: Vec<TcpStream> = (0..40)
         .map(|_| connect(port).expect("it listens"))
         .collect();

@@ -1,5 +1,5 @@
-//! `convert` and `check-rdb --for`: what they write is loaded by the servers it is for, and what
-//! these cannot read is named.
+//! `convert` and `check-rdb --for`: the target servers load the new files, and the report names the
+//! data that they cannot read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,12 +17,11 @@ use crate::support::{Connection, Daemon, peers::Peer};
 
 const FUNCTIONS: &str = "FUNCTION LOAD";
 
-/// Codes of a file: metadata of the next key (Redis 8.10), slots that are being imported (Valkey
-/// 9).
+/// Opcodes of a file: metadata of the next key (Redis 8.10), an import of slots (Valkey 9).
 const KEY_META: u8 = 243;
 const SLOT_IMPORT: u8 = 243;
 
-/// Servers at hand, by the names of those whose files they read.
+/// The installed servers, and for each the format that it reads.
 const READERS: [(&str, Peer); 8] = [
     ("redis-7.0", Peer::Redis7),
     ("redis-7.2", Peer::Redis8),
@@ -52,9 +51,9 @@ fn check_for(target: &str, file: &Path) -> ProcessOutput {
     run_once(Path::new("."), &["check-rdb", "--for", target, file], b"")
 }
 
-/// Streams with groups, and a library of functions: known to every server.
+/// Streams with groups, and a function library: every server reads them.
 fn fill_more(c: &mut Connection) {
-    // DEBUG DIGEST signs the digits of a score, of which servers write some in other ways.
+    // DEBUG DIGEST covers the digits of a score, and some servers write a score with other digits.
     c.ask("ZREM zset:small far");
     for i in 1..300 {
         let reply = c.ask(&format!("XADD stream {i}-1 field value:{i} other {i}"));
@@ -70,7 +69,7 @@ fn fill_more(c: &mut Connection) {
     assert_eq!(c.call(&words), b"$3\r\nlib\r\n");
 }
 
-/// What [`fill_more`] has made, as every server tells it.
+/// The keys of [`fill_more`], as every server shows them.
 fn more(c: &mut Connection) -> Vec<String> {
     ["XRANGE stream - +", "XPENDING stream group", "FCALL f 0"]
         .iter()
@@ -82,7 +81,7 @@ fn digest(server: &Daemon) -> String {
     server.connect().ask("DEBUG DIGEST")
 }
 
-/// Values that some servers cannot read, each under a key of its name.
+/// Values that some servers cannot read, each under its own key.
 fn fill_newer(c: &mut Connection) {
     for line in [
         "HSET ttl f v g w",
@@ -98,7 +97,7 @@ fn fill_newer(c: &mut Connection) {
     }
 }
 
-/// Which of those keys a server cannot read.
+/// The keys that a server cannot read.
 fn lost(target: &str) -> &'static [&'static str] {
     match target {
         "redis-8.10" => &["paths"],
@@ -145,7 +144,7 @@ fn a_file_is_loaded_by_the_server_that_it_is_converted_for() {
             assert!(contents(&mut there) == held, "{target} {}", peer.name());
             assert_eq!(more(&mut there), held_more, "{target} {}", peer.name());
             assert_eq!(digest(&theirs), signed, "{target} {}", peer.name());
-            // What it makes of the data comes back as it was.
+            // The target's own file converts back to the same data.
             assert_eq!(there.ask("SAVE"), "+OK\r\n");
             let back = place.path().join("back.rdb");
             let ended = convert(
@@ -161,7 +160,7 @@ fn a_file_is_loaded_by_the_server_that_it_is_converted_for() {
     }
 }
 
-/// Each vendor has a form of its own for fields that expire.
+/// Redis and Valkey store expiring fields in different forms.
 #[test]
 fn fields_that_expire_get_the_other_vendor_s_form() {
     for (from, to, target) in [
@@ -289,7 +288,7 @@ fn nothing_is_replaced_unless_it_is_asked_for() {
     assert_eq!(check_for("redis-7.0", &missing).code, Some(2));
 }
 
-/// A file is converted whole or not at all, whatever is wrong with it.
+/// `convert` writes the whole file or no file, whatever the fault is.
 #[test]
 fn damaged_files_are_refused() {
     let ours = Daemon::start(&[]);
@@ -314,7 +313,7 @@ fn damaged_files_are_refused() {
                 damaged[at] ^= 1 << random.below(8);
             }
             _ => {
-                // Lengths that promise much.
+                // Lengths far larger than the file.
                 let at = random.below(whole.len() - 9);
                 damaged[at..at + 9].copy_from_slice(&[0x81, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]);
             }
@@ -339,7 +338,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// A server on a set of append only files.
+/// A server that starts on existing append only files.
 fn with_set(program: &Path, set: &Path) -> Daemon {
     let place = folder();
     let dir = place.path().join("appendonlydir");
@@ -406,7 +405,7 @@ fn append_only_files_become_sets_of_other_servers() {
         assert_eq!(more(&mut there), held_more, "{target} {}", peer.name());
         assert_eq!(digest(&theirs), signed, "{target} {}", peer.name());
         assert_eq!(there.ask("SET written on"), "+OK\r\n");
-        // The folder of a set is kept when another takes its place.
+        // `convert` keeps the old folder of append only files when new files take its place.
         let again = convert(&["--to", target], &set, &to);
         assert_eq!(again.code, Some(2), "{target}: {}", again.out);
         let again = convert(&["--to", target, "--force"], &set, &to);
@@ -414,7 +413,7 @@ fn append_only_files_become_sets_of_other_servers() {
         assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 2);
     }
     assert_eq!(files(&set), before, "it is only read");
-    // Neither the set nor a folder around it makes room for the result.
+    // The result replaces neither the source folder nor a folder around it.
     let manifest = set.join("appendonly.aof.manifest");
     let slashed = PathBuf::from(format!("{}/", set.display()));
     for from in [&set, &manifest, &ours.folder().to_owned()] {
@@ -437,7 +436,7 @@ fn the_place_of_a_set_is_checked_before_the_work() {
     fs::write(&from, bytes).expect("written");
     let to_7 =
         |words: &[&str], to: &Path| convert(&[&["--to", "redis-7.2"], words].concat(), &from, to);
-    // A slash after the name, and more than one folder that is kept.
+    // Names that end in a slash, and several old folders.
     let slashed = at.join("set/");
     for n in 0..3 {
         let ended = to_7(&["--force"], &slashed);
@@ -469,13 +468,13 @@ fn the_place_of_a_set_is_checked_before_the_work() {
     assert!(!at.join("new").exists());
 }
 
-/// A string of a file.
+/// A string in the form that a file has.
 fn text(bytes: &[u8]) -> Vec<u8> {
     let len = u8::try_from(bytes.len()).expect("short");
     [&[len], bytes].concat()
 }
 
-/// What no form of a file can hold is named, whether it is in an RDB file or in the base of a log.
+/// The report names data that no file format can hold, both from an RDB file and from a log's base.
 #[test]
 fn what_is_left_out_of_any_source_is_named() {
     const ID: [u8; 9] = [0x81, 0xc1, 0xe9, 0x4a, 0, 0, 0, 0, 0];

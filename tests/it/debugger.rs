@@ -1,5 +1,5 @@
-//! Sessions of the script debugger, over a socket: others meanwhile, permissions, ends and bounds.
-//! What each command says: `russet_scripting::debugger`.
+//! Script debugger sessions over a socket: other clients at the same time, permissions, ends and
+//! limits. The output of each command is tested in `russet_scripting::debugger`.
 
 use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};

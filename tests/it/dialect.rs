@@ -1,6 +1,7 @@
-//! `dialect valkey`: what differs between Redis and Valkey, and what implies it.
+//! `dialect valkey`: the differences between Redis and Valkey, and the program name that implies
+//! it.
 //!
-//! The expected answers are those of Valkey 9.1.2; the oracle compares all groups of commands.
+//! The expected replies are those of Valkey 9.1.2. The oracle compares all command groups.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +14,7 @@ use crate::support::{Connection, Daemon, wait_until};
 
 const VALKEY: &[&str] = &["--dialect", "valkey"];
 
-/// Lines of commands and replies.
+/// Sends commands and compares their replies.
 fn talk(c: &mut Connection, lines: &[(&str, &str)]) {
     for (line, reply) in lines {
         assert_eq!(c.ask(line), format!("{reply}\r\n"), "{line}");
@@ -25,7 +26,7 @@ fn eval(c: &mut Connection, script: &str) -> String {
     printable(&c.call(&["EVAL", script, "0"]))
 }
 
-/// The last word of a message.
+/// The last word of a pub/sub message.
 fn message(c: &mut Connection) -> String {
     let text = printable(&c.reply());
     text.trim_end()
@@ -183,7 +184,7 @@ fn fields_that_expire_have_valkeys_grammar_and_events() {
     );
 }
 
-/// DUMP's version was Redis's own, which Valkey refuses.
+/// Regression: DUMP wrote Redis's own version, and Valkey refuses it.
 #[test]
 fn files_and_payloads_can_be_read_by_valkey() {
     let server = Daemon::start(&["--dialect", "valkey", "--enable-debug-command", "yes"]);
@@ -240,7 +241,7 @@ fn the_log_speaks_of_primaries() {
     );
 }
 
-/// In both dialects: `rdb-version-check relaxed` had no effect.
+/// Regression: `rdb-version-check relaxed` had no effect in either dialect.
 #[test]
 fn a_file_of_a_later_version_loads_if_it_may() {
     for (magic, others) in [("REDIS0099", "REDIS0000"), ("VALKEY099", "VALKEY079")] {
@@ -262,7 +263,8 @@ fn a_file_of_a_later_version_loads_if_it_may() {
     }
 }
 
-/// Valkey sent nothing: it took the replica for one that cannot read such fields.
+/// Regression: Valkey sent nothing, because it took the replica for a server that cannot read such
+/// fields.
 #[test]
 fn fields_that_expire_go_from_valkey_and_back() {
     let Some(program) = Peer::Valkey9.program_for("replication with Valkey") else {
@@ -281,7 +283,7 @@ fn fields_that_expire_go_from_valkey_and_back() {
         wait_until("the fields are the same", || c.ask(ask) == copied.ask(ask));
     };
     same(&mut c, &mut copied);
-    // Conditions that Redis does not take together.
+    // Redis refuses these conditions together.
     assert_eq!(
         c.ask("HEXPIRE h 500 XX LT FIELDS 2 a b"),
         "*2\r\n:1\r\n:0\r\n"

@@ -1,4 +1,4 @@
-//! Count-min sketches, top-k lists and t-digests in a process: files, payloads, the log and
+//! Count-min sketches, top-k lists and t-digests of a daemon: files, payloads, the log and
 //! replication, to and from Redis Stack.
 
 use crate::stack::{follow, moved, stack, survives_in_the_log};
@@ -8,7 +8,7 @@ const KEYS: [&str; 8] = [
     "counts", "shape", "list", "void", "digest", "same", "sum", "none",
 ];
 
-/// Numbers in an order that repeats itself.
+/// A fixed sequence of numbers.
 fn numbers(n: u64, below: u64) -> impl Iterator<Item = u64> {
     let mut state = 7_u64;
     (0..n).map(move |_| {
@@ -24,7 +24,7 @@ fn run(c: &mut Connection, line: &str) {
     assert!(!reply.starts_with('-'), "{line}: {reply}");
 }
 
-/// The same keys on every server: a decay of 1 leaves nothing to draw, and nothing is read.
+/// Makes the same keys on every server: a decay of 1 needs no random number, and no command reads.
 fn fill(c: &mut Connection) {
     c.ask("CONFIG SET rdbcompression no");
     for line in [
@@ -55,7 +55,7 @@ fn change(c: &mut Connection, n: u64) {
             c,
             &format!("TDIGEST.ADD digest {} {}", at as f64 / 7.0, at * at),
         );
-        // Many equal ones, whose nodes have different weights.
+        // Many equal values, whose nodes have different weights.
         run(c, &format!("TDIGEST.ADD same {} {}", at % 10, at % 3));
     }
 }
@@ -89,7 +89,7 @@ fn without_addresses(payload: &mut [u8]) {
         ),
         _ => panic!("a long string"),
     };
-    // The id, three numbers of one byte, a double, then a string before that of the places.
+    // The id, three one-byte numbers, a double, then a string before the string of the places.
     let cells = 1 + 9 + 3 * 2 + 9 + 1;
     let (bytes, header) = length(cells);
     let places = cells + header + bytes + 1;
@@ -126,7 +126,8 @@ fn files_and_payloads_go_both_ways() {
     }
 }
 
-/// Nothing is drawn and nothing is read, so that both servers make the same of the stream.
+/// The test draws no random number and reads no digest, so both servers make the same value of the
+/// stream.
 #[test]
 fn replication_goes_both_ways() {
     let Some(redis) = stack(None) else {
@@ -150,7 +151,7 @@ fn replication_goes_both_ways() {
     }
 }
 
-/// A list whose cells are drawn for: replicas, logs and files arrive at the same one.
+/// A list whose cells use random numbers: replicas, logs and files get the same list.
 #[test]
 fn a_drawn_list_is_the_same_on_replicas_and_after_a_restart() {
     let mut ours = Daemon::start(&["--appendonly", "yes"]);
@@ -182,7 +183,7 @@ fn a_drawn_list_is_the_same_on_replicas_and_after_a_restart() {
     assert_eq!(c.call(&["DUMP", "list"]), expected);
 }
 
-/// A replica that is read makes the same of later values as one that is not.
+/// Reading a digest at a replica does not change what later values make of it.
 #[test]
 fn a_digest_that_is_read_stays_equal_to_its_primary_s() {
     let ours = Daemon::start(&[]);

@@ -1,5 +1,5 @@
-//! Flushed data comes back: FLUSH UNDO at work, after crashes, on replicas, and where its memory is
-//! needed.
+//! FLUSH UNDO brings flushed data back: in normal use, after crashes, on replicas, and when the
+//! server needs the memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn start(args: &[&str]) -> Daemon {
     Daemon::start(&[&GRACE[..], args].concat())
 }
 
-/// Writes keys by commands that log and replicas hear of.
+/// Writes keys with commands that the log and replicas receive.
 fn fill(c: &mut Connection, prefix: &str, keys: usize) {
     let script = format!(
         "for i=1,{keys} do redis.call('SET','{prefix}:'..i,string.rep('x',100)..i) end return {keys}"
@@ -113,7 +113,7 @@ fn it_does_not_mix_with_what_came_since_unless_that_is_replaced() {
     assert_eq!(c.ask("DBSIZE"), ":1\r\n");
     assert_eq!(c.ask("FLUSH UNDO REPLACE"), ":100\r\n");
     assert_eq!(c.ask("EXISTS new"), ":0\r\n");
-    // And back again.
+    // A second undo brings the new data back.
     assert_eq!(c.ask("FLUSH UNDO REPLACE"), ":1\r\n");
     assert_eq!(c.ask("KEYS *"), "*1\r\n$3\r\nnew\r\n");
     assert_eq!(pending(&mut c), 1);
@@ -138,7 +138,7 @@ fn one_database_of_several_comes_back() {
     assert!(c.ask("FLUSH UNDO DB 99").starts_with("-ERR DB index"));
     assert!(c.ask("FLUSH UNDO OF 0 1").starts_with("-ERR syntax"));
     c.ask("DEL newer");
-    // What was set aside follows its database.
+    // Data that a flush set aside moves with its database.
     c.ask("SWAPDB 0 5");
     assert_eq!(c.ask("FLUSH UNDO"), ":1\r\n");
     c.ask("SELECT 5");
@@ -159,7 +159,8 @@ fn transactions_and_scripts_flush_and_undo() {
     let script = "redis.call('FLUSHALL') return redis.call('FLUSH', 'UNDO')";
     assert_eq!(c.call(&["EVAL", script, "0"]), b":100\r\n");
     assert_eq!(digest(&server), before);
-    // A flush that log and replicas do not repeat leaves nothing that could be named there.
+    // A flush that the log and replicas do not receive sets nothing aside, because an undo there
+    // could not name it.
     let script = "redis.set_repl(redis.REPL_NONE) redis.call('FLUSHALL')";
     c.call(&["EVAL", script, "0"]);
     assert_eq!(pending(&mut c), 0);
@@ -305,7 +306,7 @@ fn a_restart_within_the_grace_finds_it_in_the_log() {
         assert_eq!(pending(&mut c), 2);
         assert_eq!(c.ask("FLUSH UNDO REPLACE"), ":1000\r\n");
         assert_eq!(digest(&server), before);
-        // The undo is in the log, too.
+        // The log has the undo, too.
         server.kill();
         server.restart();
         assert_eq!(digest(&server), before);
@@ -342,8 +343,8 @@ fn the_log_undoes_what_was_undone_whatever_the_grace_is_now() {
     assert_eq!(digest(&server), before);
 }
 
-/// The log undoes in the middle of a long transaction, later than the flush, and the grace is over
-/// at the start.
+/// The log has the undo in the middle of a long transaction, later than the flush, and the grace
+/// period is over at the start.
 #[test]
 fn a_long_unit_undoes_after_a_restart_too() {
     let mut server = start(&["--appendonly", "yes", "--appendfsync", "always"]);
@@ -356,7 +357,7 @@ fn a_long_unit_undoes_after_a_restart_too() {
     c.call(&["EVAL", script, "0"]);
     let before = digest(&server);
     assert_eq!(c.ask("DBSIZE"), ":50\r\n");
-    // Two flushes in one unit, of which the first one is undone.
+    // Two flushes in a transaction, and an undo of the first flush.
     for line in [
         "MULTI",
         "FLUSHDB",
@@ -376,7 +377,7 @@ fn a_long_unit_undoes_after_a_restart_too() {
     assert_eq!(digest(&server), before);
 }
 
-/// What a server has freed, its replay does not set aside, nor keep.
+/// A replay of the log sets nothing aside, and keeps nothing, that the server has freed.
 #[test]
 fn what_was_freed_stays_so_after_a_restart() {
     let quick = ["--repl-diskless-sync-delay", "0", "--appendonly", "yes"];
@@ -389,7 +390,7 @@ fn what_was_freed_stays_so_after_a_restart() {
     assert_eq!(c.ask("FLUSHALL NOW"), "+OK\r\n");
     wait_for_offset(&replica, &primary);
     assert_eq!(pending(&mut replica.connect()), 0, "NOW frees there, too");
-    // A flush that frees is not taken for one that sets aside.
+    // A flush that frees its data does not count as a flush that sets it aside.
     fill(&mut c, "c", 100);
     c.ask("FLUSHALL SYNC");
     c.ask("CONFIG SET flush-grace 0");
@@ -439,7 +440,7 @@ fn a_rewrite_waits_for_what_is_set_aside() {
     server.kill();
     server.restart();
     assert_eq!(size(&server), ":100\r\n");
-    // Flushes that follow each other hold a rewrite for one grace only.
+    // Several flushes in a row delay a rewrite by a single grace period.
     let mut c = server.connect();
     c.ask("CONFIG SET flush-grace 1");
     c.ask("FLUSHALL");
@@ -451,7 +452,7 @@ fn a_rewrite_waits_for_what_is_set_aside() {
     });
 }
 
-/// A snapshot under way has taken over what was flushed in its middle.
+/// A running snapshot holds the data that a flush removed in the middle of the snapshot.
 #[test]
 fn it_comes_back_from_under_a_snapshot() {
     let server = start(&["--rdb-key-save-delay", "1000"]);
@@ -501,7 +502,7 @@ fn a_replica_without_the_data_asks_for_a_copy_of_everything() {
     let mut c = primary.connect();
     fill(&mut c, "a", 1000);
     let before = digest(&primary);
-    // One comes after the flush, one sets nothing aside.
+    // A replica that connects after the flush, and a replica that sets nothing aside.
     let other = Daemon::start(&["--appendonly", "yes"]);
     follow(&other, &primary);
     c.ask("FLUSHALL");
@@ -557,7 +558,7 @@ fn real_replicas_are_given_a_copy_instead() {
         wait_for_offset(&theirs, &primary);
         assert_eq!(digest(&theirs), digest(&primary));
         assert_eq!(number(&primary, "sync_full"), 2);
-        // A primary that comes back still knows what it may not be sent.
+        // A restarted primary remembers which undo it must not send to the replica.
         theirs.signal(Signal::STOP);
         c.ask("FLUSHALL");
         assert_eq!(c.ask("FLUSH UNDO"), ":1001\r\n");
@@ -567,7 +568,7 @@ fn real_replicas_are_given_a_copy_instead() {
         wait_for_offset(&theirs, &primary);
         assert_eq!(digest(&theirs), digest(&primary));
         assert_eq!(number(&primary, "sync_full"), 1);
-        // Even if the undo is in a file that is kept for replicas alone.
+        // The same with an undo in a file that the primary keeps for replicas only.
         theirs.signal(Signal::STOP);
         let mut c = primary.connect();
         c.ask("FLUSHALL");
@@ -596,7 +597,7 @@ fn a_user_that_may_not_flush_may_not_undo() {
     assert!(c.ask("FLUSH PENDING").starts_with("-NOPERM"));
 }
 
-/// Many clients write while data comes and goes.
+/// Many clients write while flushes and undos run.
 #[test]
 fn under_load_nothing_is_lost() {
     let server = start(&["--appendonly", "yes"]);

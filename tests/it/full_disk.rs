@@ -1,4 +1,4 @@
-//! A file system that is really full: what is refused, what is reported, and how service recovers.
+//! A full file system: the writes that the server refuses, its reports, and how service recovers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use crate::support::{Daemon, wait_until};
 
 const MIB: usize = 1 << 20;
 
-/// A file system of eight megabytes in memory.
+/// A file system of eight mebibytes in memory.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// `None`, with a message, where this test may not mount.
+    /// `None`, with a message, if this test may not mount.
     fn mounted() -> Option<SmallDisk> {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
@@ -37,7 +37,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Open files there do not prevent it.
+        // A lazy unmount works although the server has open files there.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }
@@ -55,7 +55,7 @@ fn log_bytes(disk: &SmallDisk) -> u64 {
     data.map(|data| data.len()).sum()
 }
 
-/// A log of overwrites exceeds the remaining space; its data does not.
+/// A log of overwrites needs more space than the disk has, but its data fits.
 #[test]
 fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     let Some(disk) = SmallDisk::mounted() else {
@@ -63,7 +63,7 @@ fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     };
     let server = start(&disk);
     let mut c = server.connect();
-    // Space is short: disables the automatic rewrite.
+    // The disk is small, so the automatic rewrite is off.
     assert_eq!(c.ask("CONFIG SET auto-aof-rewrite-percentage 0"), "+OK\r\n");
     let value = vec![b'v'; MIB];
     for _ in 0..5 {
@@ -79,7 +79,7 @@ fn a_rewrite_is_tried_whatever_the_length_of_the_log() {
     wait_until("the old files to go", || log_bytes(&disk) < 2 * MIB as u64);
 }
 
-/// Without a request for a rewrite: the disk would be full long before the log reaches
+/// The test requests no rewrite: the disk would be full long before the log reaches
 /// `auto-aof-rewrite-min-size`.
 #[test]
 fn a_log_of_overwrites_never_fills_the_disk() {
@@ -100,7 +100,7 @@ fn a_log_of_overwrites_never_fills_the_disk() {
     assert_eq!(there[4..12], 639_u64.to_le_bytes());
 }
 
-/// A rewrite too large for the disk fails, leaves no files, and has no other effect.
+/// A rewrite too large for the disk fails, leaves no file, and has no other effect.
 #[test]
 fn a_rewrite_that_the_disk_cannot_hold_fails_and_is_forgotten() {
     let Some(disk) = SmallDisk::mounted() else {
@@ -143,7 +143,7 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     fs::write(&ballast, vec![0; 7 * MIB]).expect("room");
     let value = vec![b'v'; MIB / 4];
     let mut pushed: i64 = 1;
-    // A write that does not reach the disk is not acknowledged.
+    // The server does not acknowledge a write that did not reach the disk.
     loop {
         c.send(&command(&[&b"RPUSH"[..], b"list", &value]));
         if c.is_silent_for(Duration::from_secs(1)) {
@@ -165,7 +165,7 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     wait_until("writes to be taken again", || {
         other.ask("SET other x") == "+OK\r\n"
     });
-    // And the write that had to wait is safe now.
+    // The write that had to wait is on the disk now.
     assert_eq!(c.reply(), format!(":{}\r\n", pushed + 1).into_bytes());
     assert_eq!(server.info("aof_last_write_status").as_deref(), Some("ok"));
     server.kill();
@@ -181,7 +181,7 @@ fn writes_are_refused_while_the_disk_is_full_and_no_longer() {
     assert_eq!(c.ask("GET other"), "$1\r\nx\r\n");
 }
 
-/// A primary and a replica of which one has the small disk.
+/// A primary and a replica; the primary or the replica has the small disk.
 fn start_pair(on_primary: bool, disk: &SmallDisk, args: &[&str]) -> (Daemon, Daemon) {
     let dir = disk.0.path().to_str().expect("UTF-8");
     let usual = [
@@ -219,8 +219,8 @@ fn is_up(replica: &Daemon) -> bool {
     replica.info("master_link_status").as_deref() == Some("up")
 }
 
-/// A snapshot that does not fit on a replica's disk costs it no data, and its primary no more than
-/// an attempt now and then.
+/// A snapshot that does not fit on a replica's disk costs the replica no data, and the primary no
+/// more than an attempt now and then.
 #[test]
 fn a_replica_whose_disk_is_full_keeps_its_data_and_tries_again() {
     for diskless in ["yes", "no"] {
@@ -238,7 +238,7 @@ fn a_replica_whose_disk_is_full_keeps_its_data_and_tries_again() {
                    REPLICA synchronization: No space left on device";
         replica.wait_for_log(why);
         std::thread::sleep(Duration::from_secs(5));
-        // After 0, 1, 3, 7 seconds.
+        // Attempts after 0, 1, 3 and 7 seconds.
         let attempts = replica.log().matches(why).count();
         assert!((2..=4).contains(&attempts), "{attempts}");
         assert_eq!(c.ask("GET own"), "$1\r\n1\r\n");
@@ -253,7 +253,7 @@ fn a_replica_whose_disk_is_full_keeps_its_data_and_tries_again() {
     }
 }
 
-/// A primary whose disk takes no more of a snapshot waits with it, and serves others meanwhile.
+/// A primary whose disk is full pauses the snapshot and serves other clients at the same time.
 #[test]
 fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
     use rustix::process::Signal;
@@ -268,7 +268,7 @@ fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
             "1mb",
         ];
         let (primary, replica) = start_pair(true, &disk, &settings);
-        // More than sockets take, or what fits without the ballast.
+        // Diskless: more than the sockets hold. On disk: as much as fits without the ballast.
         fill(&primary, if diskless == "yes" { 24 } else { 6 });
         let ballast = disk.file("ballast");
         fs::write(&ballast, vec![0; 7 * MIB]).expect("room");
@@ -278,7 +278,8 @@ fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
                 .and_then(|n| n.parse::<u64>().ok())
         };
         let before = used().expect("a number");
-        // A diskless snapshot leaves as the replica reads; one of known length must be whole first.
+        // The primary sends a diskless snapshot while the replica reads; it sends a snapshot of
+        // known length only when the file is complete.
         follow(&replica, &primary);
         if diskless == "yes" {
             wait_until("the snapshot", || {
@@ -309,7 +310,7 @@ fn a_primary_whose_disk_is_full_serves_others_and_goes_on() {
     }
 }
 
-/// A server whose own log is elsewhere.
+/// A server on the small disk, with its server log elsewhere.
 fn start_on(disk: &SmallDisk) -> Daemon {
     let dir = disk.0.path().to_str().expect("UTF-8");
     Daemon::start(&[
@@ -322,8 +323,8 @@ fn start_on(disk: &SmallDisk) -> Daemon {
     ])
 }
 
-/// Clients whose writes met the full disk are not left waiting: their connections end, with a
-/// reason.
+/// Clients whose writes met the full disk do not wait for ever: the server closes their connections
+/// with a reason.
 #[test]
 fn clients_that_wait_for_a_full_disk_are_closed_after_some_seconds() {
     let Some(disk) = SmallDisk::mounted() else {
@@ -335,11 +336,11 @@ fn clients_that_wait_for_a_full_disk_are_closed_after_some_seconds() {
     assert!(c.ask("HELLO 3").contains("proto"));
     assert_eq!(c.ask("SET k 1"), "+OK\r\n");
     let ballast = disk.file("ballast");
-    // As much as there is room for.
+    // Fills the disk.
     let _ = fs::write(&ballast, vec![0; 8 * MIB]);
     let long = vec![b'v'; 16_000];
     c.send(&[b"GET k\r\n".to_vec(), command(&[&b"SET"[..], b"k", &long])].concat());
-    // Neither reply leaves; the push tells why.
+    // The client gets neither reply; a push gives the reason.
     let reported = c.reply();
     let reported = String::from_utf8_lossy(&reported);
     assert!(
@@ -383,7 +384,7 @@ fn a_first_start_from_a_snapshot_reads_on_a_full_disk_and_writes_when_there_is_s
         dir,
     ];
     server.set_args(&args.map(str::to_owned));
-    // Twice: the first try is not in the way of the second.
+    // Twice, because a first attempt must not hinder a second attempt.
     for _ in 0..2 {
         server.restart_loading();
         let mut c = server.connect();
@@ -405,7 +406,7 @@ fn a_first_start_from_a_snapshot_reads_on_a_full_disk_and_writes_when_there_is_s
     assert_eq!(c.ask("EXISTS other"), ":1\r\n");
 }
 
-/// A full disk does not keep a server from its start: what it has is read.
+/// A server with a full disk starts and reads its data.
 #[test]
 fn a_server_starts_on_a_full_disk_and_writes_when_there_is_space() {
     for is_ended_in_order in [true, false] {
@@ -422,12 +423,13 @@ fn a_server_starts_on_a_full_disk_and_writes_when_there_is_space() {
         }
         let ballast = disk.file("ballast");
         let _ = fs::write(&ballast, vec![0; 8 * MIB]);
-        // PING tells of a disk that takes no writes.
+        // PING reports a disk that takes no writes.
         server.restart_loading();
         let mut c = server.connect();
         wait_until("the data", || c.ask("LLEN list") == ":1\r\n");
         if is_ended_in_order {
-            // The file's end is in the manifest, which has to be replaced first.
+            // The manifest names the end of the file, so the server has to replace the manifest
+            // first.
             let refused = c.ask("RPUSH list 1");
             assert!(refused.starts_with("-MISCONF"), "{refused}");
             assert!(refused.contains("No space left on device"), "{refused}");
@@ -440,7 +442,7 @@ fn a_server_starts_on_a_full_disk_and_writes_when_there_is_space() {
         let mut c = server.connect();
         assert_eq!(c.ask("EXISTS other list"), ":2\r\n");
     }
-    // Nor one without files.
+    // A full disk without files does not prevent a start either.
     let Some(disk) = SmallDisk::mounted() else {
         return;
     };

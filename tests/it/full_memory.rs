@@ -1,8 +1,8 @@
-//! A cache at its limit: memory that goes away by itself never costs a key, and refuses no write.
+//! A cache at its memory limit: memory that the server frees soon costs no key and refuses no
+//! write.
 //!
-//! The figures beside Redis 8.10.2, with 30,000 keys of 2 KB: none of these cases evicts there
-//! either, but for transactions, half-sent commands, and unread replies without
-//! `maxmemory-clients`.
+//! For comparison, Redis 8.10.2 with 30,000 keys of 2 KB evicts no key in most of these cases. It
+//! does evict for transactions, half-sent commands, and unread replies without `maxmemory-clients`.
 
 use crate::support::policies::POLICIES;
 use crate::support::resp::{Connection, command};
@@ -10,7 +10,7 @@ use crate::support::{Daemon, wait_until};
 
 const KEY_BYTES: usize = 2000;
 const KEYS: usize = 4000;
-/// Commands of a pipeline: twice as much as there is room for below.
+/// Commands of a pipeline: twice as many as the free memory below has room for.
 const PIPELINE: usize = 500;
 const ROOM: u64 = 512 << 10;
 
@@ -19,7 +19,7 @@ fn figure(server: &Daemon, field: &str) -> u64 {
     text.parse().expect("a number")
 }
 
-/// Sets keys in pipelines; returns how many writes were refused.
+/// Sets keys in pipelines; returns the number of refused writes.
 fn set_keys(c: &mut Connection, keys: impl Iterator<Item = usize>, fill: char) -> usize {
     let value: String = std::iter::repeat_n(fill, KEY_BYTES).collect();
     let keys: Vec<String> = keys.map(|key| format!("key:{key}")).collect();
@@ -37,7 +37,7 @@ fn set_keys(c: &mut Connection, keys: impl Iterator<Item = usize>, fill: char) -
     refused
 }
 
-/// A full cache: its keys, and a limit that leaves so much room.
+/// A full cache: its keys, and a limit that leaves `room` bytes.
 fn full(args: &[&str], room: u64) -> (Daemon, Connection) {
     let server = Daemon::start(args);
     let mut c = server.connect();
@@ -99,7 +99,7 @@ fn what_a_script_leaves_costs_no_key_and_is_collected() {
     }
 }
 
-/// Connections that each request much and read nothing.
+/// Connections that each request much and read no reply.
 fn readers(server: &Daemon, n: usize) -> Vec<Connection> {
     let keys: Vec<String> = (0..50).map(|key| format!("key:{key}")).collect();
     let mget: Vec<&str> = ["MGET"]
@@ -109,7 +109,7 @@ fn readers(server: &Daemon, n: usize) -> Vec<Connection> {
     let requests = command(&mget).repeat(50);
     let mut all: Vec<Connection> = (0..n).map(|_| server.connect()).collect();
     for c in &mut all {
-        // It may be closed on the way.
+        // The server may close the connection while it sends.
         let _ = c.write(&requests);
     }
     all
@@ -135,7 +135,7 @@ fn clients_that_do_not_read_are_closed_before_keys_are_evicted() {
     }
 }
 
-/// In Redis they evict every key.
+/// In Redis unread replies evict every key.
 #[test]
 fn clients_that_do_not_read_are_read_no_more_and_go_on_when_they_do() {
     let (server, mut c) = full(&["--maxmemory-policy", "allkeys-lru"], ROOM);
@@ -151,14 +151,15 @@ fn clients_that_do_not_read_are_read_no_more_and_go_on_when_they_do() {
     }
     assert_eq!(figure(&server, "evicted_clients"), 0);
     assert_whole(&server, "readers");
-    // So many that what each may have adds up to the bound: the largest go.
+    // So many clients that their allowed buffers add up to the bound: the server closes the
+    // largest.
     let all = readers(&server, 300);
     assert_eq!(set_keys(&mut c, 0..PIPELINE, 'z'), 0);
     assert_whole(&server, "many readers");
     drop(all);
 }
 
-/// The value is the keyspace's memory, however many replies wait with it.
+/// The value belongs to the keyspace, however many replies refer to it.
 #[test]
 fn a_large_value_that_waits_for_clients_closes_none_and_costs_no_key() {
     let (server, mut c) = full(&["--maxmemory-policy", "allkeys-lru"], 50 << 20);
@@ -183,7 +184,7 @@ fn a_large_value_that_waits_for_clients_closes_none_and_costs_no_key() {
     }
 }
 
-/// In Redis they evict nearly every key.
+/// In Redis this evicts nearly every key.
 #[test]
 fn transactions_and_half_sent_commands_cost_no_key() {
     let (server, mut c) = full(&["--maxmemory-policy", "allkeys-lru"], ROOM);
@@ -203,7 +204,7 @@ fn transactions_and_half_sent_commands_cost_no_key() {
     assert_eq!(set_keys(&mut c, 0..PIPELINE, 'z'), 0);
     assert_whole(&server, "buffers");
     assert!(figure(&server, "mem_not_counted_for_evict") > 15 << 20);
-    // The queues wait in EXEC, too.
+    // The queued commands wait in EXEC, too.
     for client in all.iter_mut().skip(1).step_by(2) {
         client.send(&command(&["EXEC"]));
         assert!(client.reply().starts_with(b"*1000\r\n+OK\r\n"));
@@ -211,7 +212,7 @@ fn transactions_and_half_sent_commands_cost_no_key() {
     assert_whole(&server, "EXEC");
 }
 
-/// They are in no client's own memory, and exist once for all who are sent them.
+/// A message belongs to no client's own memory, and exists once for all its receivers.
 #[test]
 fn messages_and_overwritten_values_that_wait_cost_no_key() {
     let (server, mut c) = full(&["--maxmemory-policy", "allkeys-lru"], 3 * ROOM);

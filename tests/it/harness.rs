@@ -1,10 +1,10 @@
-//! The tests' own tools, checked with a real Redis: a failure here is not russet's.
+//! The test tools, checked with a real Redis: a failure here is not a failure of russet.
 
 use std::time::Duration;
 
 use crate::support::{Connection, Daemon, peers::Peer, wait_until};
 
-/// A real Redis, or `None` where none is installed.
+/// A real Redis, or `None` if it is not installed.
 fn redis() -> Option<Daemon> {
     let program = Peer::Redis8.program_for("the harness's own tests")?;
     Some(Daemon::start_program(&program, &["--maxclients", "50"]))

@@ -1,5 +1,5 @@
-//! Clients that break the protocol, or strain the server: a clear error or correct service, and no
-//! harm to others.
+//! Clients that break the protocol or strain the server get a clear error or correct service, and
+//! harm no other client.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -104,7 +104,8 @@ fn a_big_value_goes_in_and_out_whole() {
     c.reply_limit(Duration::from_secs(60));
     let value: Vec<u8> = (0..64u32 << 20).map(|i| (i % 251) as u8).collect();
     assert_eq!(c.call(&[&b"SET"[..], b"big", &value]), b"+OK\r\n");
-    // Overwritten and deleted while it is being sent: the reply is the value at the time of GET.
+    // A client overwrites and deletes the value while the server sends it: the reply is the value
+    // at the time of GET.
     c.send(b"GET big\r\nSETRANGE big 0 changed\r\nDEL big\r\n");
     let reply = c.reply();
     let header = format!("${}\r\n", value.len());
@@ -124,7 +125,7 @@ fn a_client_that_never_reads_is_closed_at_its_limit_and_harms_nobody() {
         .expect("a timeout");
     let request = b"GET v\r\n".repeat(1000);
     for _ in 0..10 {
-        // The server may close the connection in the middle: that is expected.
+        // The server may close the connection before it has all bytes: the test expects that.
         if deaf.write_all(&request).is_err() {
             break;
         }
@@ -230,7 +231,7 @@ fn strangers_may_send_little_before_they_authenticate() {
         stranger.ask("AUTH wrong"),
         "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
     );
-    // The password and a long value in one piece: the second is parsed after the first ran.
+    // The password and a long value in a single write: the server parses SET after it has run AUTH.
     let mut both = b"AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n".to_vec();
     both.resize(both.len() + 20_000, b'v');
     both.extend_from_slice(b"\r\n");

@@ -1,5 +1,5 @@
-//! Servers whose clients' sockets are those of threads (io-threads): what clients see is what they
-//! see without.
+//! Servers whose clients' sockets belong to threads (`io-threads`): clients see the same replies as
+//! without threads.
 
 mod beside_scripts;
 mod handshakes;
@@ -30,7 +30,7 @@ fn field(server: &Daemon, name: &str) -> u64 {
     text.parse().expect("a number")
 }
 
-/// The clients that a thread has, as INFO threads says.
+/// The number of a thread's clients in INFO threads.
 fn clients_of(server: &Daemon, thread: u32) -> u64 {
     let line = server.info(&format!("io_thread_{thread}")).expect("a line");
     let clients = line.split(',').next().expect("clients");
@@ -84,7 +84,7 @@ fn long_requests_and_replies_come_whole_and_in_order() {
         assert!(client.reply() == wanted, "{n}");
         assert_eq!(client.reply(), format!(":{n}\r\n").as_bytes());
     }
-    // A pipeline of more than the loop takes ahead, beside another client.
+    // A pipeline longer than the loop reads ahead, beside another client.
     let mut other = server.connect();
     let many = command(&[&b"ECHO"[..], b"0123456789"]).repeat(20_000);
     client.send(&many);
@@ -209,7 +209,8 @@ fn a_pause_holds_what_threads_have_read_already() {
     assert_eq!(admin.ask("GET n"), "$4\r\n1000\r\n");
 }
 
-/// A figure of INFO memory, asked by this client: a further one would be memory, too.
+/// A figure of INFO memory. This client asks for it, because a further client would use memory,
+/// too.
 fn memory_of(client: &mut Connection, name: &str) -> u64 {
     let text = client.ask("INFO memory");
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -217,7 +218,8 @@ fn memory_of(client: &mut Connection, name: &str) -> u64 {
     value.parse().expect("a number")
 }
 
-/// What one thread allocates and another frees is no drift: used memory stays within the limit.
+/// Memory that one thread allocates and another thread frees does not distort used memory, so it
+/// stays within the limit.
 #[test]
 fn the_memory_limit_holds_as_it_does_without_threads() {
     let server = Daemon::start(&ALWAYS);
@@ -230,7 +232,7 @@ fn the_memory_limit_holds_as_it_does_without_threads() {
             assert_eq!(client.ask(&format!("SETEX {key} 10000 x")), "+OK\r\n");
         }
     };
-    // Tables, and what the threads keep, have their sizes.
+    // The first writes bring the tables and the threads' buffers to their size.
     fill(&mut client, 0);
     client.ask("FLUSHALL");
     let limit = counted(&mut client) + 100 * 1024;
@@ -245,7 +247,7 @@ fn the_memory_limit_holds_as_it_does_without_threads() {
     assert!(field(&server, "evicted_keys") > 1000);
 }
 
-/// The fields of a client's line in CLIENT LIST that name its input: bytes, and room for more.
+/// The fields of CLIENT LIST about a client's query buffer: its bytes and its free room.
 fn query_buffer_of(admin: &mut Connection, name: &str) -> (u64, u64) {
     let list = admin.ask("CLIENT LIST");
     let its = format!(" name={name} ");
@@ -287,7 +289,8 @@ fn others_are_served_beside_a_script_that_does_not_end() {
     other.ask("PING");
     busy.send(&command(&[&b"EVAL"[..], b"while true do end", b"0"]));
     wait_until("it is busy", || other.ask("PING").starts_with("-BUSY"));
-    // Regression: what it sends meanwhile was lost, and so was its socket if its thread ended.
+    // Regression: the server lost the commands that a client sent while its script ran, and the
+    // socket, too, if the thread ended.
     busy.send(&command(&[&b"ECHO"[..], b"later"]));
     other.ask("PING");
     std::thread::sleep(Duration::from_millis(50));
@@ -297,8 +300,8 @@ fn others_are_served_beside_a_script_that_does_not_end() {
     assert_eq!(other.ask("PING"), "+PONG\r\n");
 }
 
-/// Threads come with many busy clients; few have the loop for themselves, `CONFIG SET io-threads 1`
-/// recalls all.
+/// Many busy clients start threads. With few clients the loop works alone, and `CONFIG SET
+/// io-threads 1` takes all clients back.
 #[test]
 fn threads_come_with_load_and_go_with_it() {
     let server = Daemon::start(&["--io-threads", "2"]);
@@ -343,7 +346,7 @@ fn threads_come_with_load_and_go_with_it() {
     assert_eq!(admin.ask("GET n"), reply);
 }
 
-/// The thread of each client, by its name.
+/// The thread of each client with this name.
 fn threads_of(admin: &mut Connection, name: &str) -> Vec<String> {
     let list = admin.ask("CLIENT LIST");
     let named = format!(" name={name} ");
@@ -357,7 +360,8 @@ fn threads_of(admin: &mut Connection, name: &str) -> Vec<String> {
     its.filter_map(word).collect()
 }
 
-/// Clients are placed by their number; if those of one thread do all the work, some of them move.
+/// The server places clients by their number. If the clients of a thread do all the work, it moves
+/// some of them to other threads.
 #[test]
 fn busy_connections_move_to_a_thread_with_less_to_do() {
     let server = Daemon::start(&ALWAYS);
@@ -396,7 +400,7 @@ fn busy_connections_move_to_a_thread_with_less_to_do() {
     });
 }
 
-/// How often the threads of clients have run.
+/// The number of times that the clients' threads have run.
 fn times_run(server: &Daemon) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
     let runs = |path: std::path::PathBuf| -> u64 {
@@ -425,7 +429,7 @@ fn idle_threads_sleep() {
     );
 }
 
-/// A client of the chaos below: any error is the end of its connection, no reply may be wrong.
+/// A client of the chaos test below: an error ends its connection, and no reply may be wrong.
 fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
     let mut c = Connection::open(port)?;
     for _ in 0..rng.random_range(1..20) {
@@ -444,7 +448,7 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
                 assert!(c.read()?.0 == wanted);
             }
             2 => {
-                // A command in two pieces, of which the second may never come.
+                // A command in two pieces; the client may never send the second piece.
                 let text = command(&[&b"SET"[..], b"piece", b"value"]);
                 let at = rng.random_range(1..text.len());
                 c.write(&text[..at])?;
@@ -471,7 +475,7 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
                 while !c.read()?.0.starts_with(b"*3\r\n$11\r\nunsub") {}
             }
             6 => {
-                // Replies that nobody reads.
+                // Replies that the client does not read.
                 c.write(&command(&[&b"ECHO"[..], &[b'x'; 3000]]).repeat(200))?;
                 return Ok(());
             }
@@ -480,7 +484,7 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
                 assert_eq!(c.read()?.0, b"$1\r\nb\r\n");
             }
             8 => {
-                // The user may be gone, and takes the connection along.
+                // Another client may have deleted the user, which closes this connection.
                 c.write(b"ACL SETUSER passing on >word ~* +@all\r\n")?;
                 c.read()?;
                 c.write(b"AUTH passing word\r\nECHO a\r\n")?;
@@ -509,8 +513,9 @@ fn act(rng: &mut SmallRng, port: u16) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Clients of all kinds beside one that kills, pauses and changes the number of threads: afterwards
-/// no client, no descriptor and no byte is left, and no reply was another's.
+/// Clients of all kinds, while another client kills clients, pauses, and changes the number of
+/// threads. Afterwards no client, descriptor or byte is left, and no client got another client's
+/// reply.
 #[test]
 fn chaos_leaves_nothing_behind() {
     const CLIENTS: u64 = 8;
@@ -527,7 +532,7 @@ fn chaos_leaves_nothing_behind() {
     };
     let mut admin = server.connect();
     admin.ask("CLIENT NO-EVICT ON");
-    // Both threads have started, and have their descriptors.
+    // Both threads have started, so they have opened their descriptors.
     wait_until("threads", || server.info("io_thread_2").is_some());
     let before = (fds(), field(&server, "used_memory"));
     let port = server.port();
@@ -538,7 +543,8 @@ fn chaos_leaves_nothing_behind() {
                 scope.spawn(move || {
                     let mut rng = SmallRng::seed_from_u64(seed);
                     for _ in 0..60 {
-                        // Killed, or closed for its replies.
+                        // The server may have killed the client, or closed it because of unread
+                        // replies.
                         let _ = act(&mut rng, port);
                     }
                 })
@@ -590,7 +596,7 @@ fn chaos_leaves_nothing_behind() {
     });
 }
 
-/// Regression: DEBUG REPL-PAUSE stopped the threads with the replies that they were to send.
+/// Regression: DEBUG REPL-PAUSE stopped the threads before they sent their replies.
 #[test]
 fn a_process_that_stops_itself_has_sent_its_replies() {
     let (primary, replica) = (Daemon::start(&ALWAYS), Daemon::start(&ALWAYS));

@@ -1,4 +1,4 @@
-//! JSON documents in a process: files, payloads, the log and replication, to and from Redis Stack.
+//! JSON documents of a daemon: files, payloads, the log and replication, to and from Redis Stack.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn texts(c: &mut Connection) -> Vec<String> {
     keys.map(|key| c.ask(&format!("JSON.GET {key}"))).collect()
 }
 
-/// A Redis Stack, if it is installed.
+/// A Redis Stack, or `None` if it is not installed.
 fn stack(args: &[&str], folder: Option<TempDir>) -> Option<Daemon> {
     let program = Peer::Stack7.program_for("JSON beside Redis Stack")?;
     Some(match folder {
@@ -51,7 +51,7 @@ fn stack(args: &[&str], folder: Option<TempDir>) -> Option<Daemon> {
     })
 }
 
-/// The folder of a server that has ended, with its file alone.
+/// The folder of a server that has ended, with only its RDB file.
 fn moved(from: &Daemon) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let file = "dump.rdb";
@@ -79,7 +79,7 @@ fn files_go_both_ways() {
         assert_eq!(texts(&mut other), texts(&mut c));
         assert_eq!(other.ask("PEXPIRETIME order"), ":33177117420000\r\n");
     }
-    // A payload is the same bytes: encver 3.
+    // russet and Redis Stack write the same payload: encver 3.
     let (mut ours, mut redis) = (ours.connect(), redis.connect());
     for (key, _) in DOCUMENTS {
         let payload = |c: &mut Connection| {
@@ -204,7 +204,7 @@ fn the_log_has_documents_in_both_forms() {
     }
 }
 
-/// A Redis without the module says so, and stays as it is.
+/// A Redis without the JSON module refuses a document, and its data stays as it is.
 #[test]
 fn a_redis_without_the_module_refuses_them_by_name() {
     let Some(program) = Peer::Redis8.program_for("JSON beside a Redis without it") else {
@@ -270,7 +270,7 @@ fn the_change_stream_names_the_paths_that_change() {
     ] {
         assert!(read.contains(words), "{words:?} in {read}");
     }
-    // Nothing has changed by it.
+    // The failed command has changed nothing.
     assert!(!read.contains("$..n") && !read.contains("other"), "{read}");
 }
 
@@ -285,7 +285,7 @@ fn what_every_type_has_documents_have() {
     assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
     assert_eq!(c.ask("DEBUG DIGEST"), before);
 
-    // A copy is a value of its own.
+    // A copy does not change with its source.
     for key in ["k", "long"] {
         assert_eq!(c.ask(&format!("COPY {key} copy REPLACE")), ":1\r\n");
         let kept = c.ask(&format!("JSON.GET {key}"));
@@ -301,7 +301,7 @@ fn what_every_type_has_documents_have() {
     assert!((20..200).contains(&small), "{small}");
     assert!((long.len() / 4..long.len()).contains(&large), "{large}");
 
-    // WATCH ends a transaction by a change, and by nothing else.
+    // Only a change of the watched document makes EXEC fail.
     for (line, reply) in [
         ("JSON.SET k $.a 2", "*-1\r\n"),
         ("JSON.SET k $.a 2 NX", "*1\r\n+PONG\r\n"),
@@ -315,7 +315,7 @@ fn what_every_type_has_documents_have() {
         assert_eq!(c.ask("EXEC"), reply, "{line}");
     }
 
-    // A script that fails has changed nothing.
+    // A script that fails changes no document.
     c.ask(r#"JSON.SET k $ {"a":1,"b":[1,2]}"#);
     let script = "redis.call('JSON.SET', KEYS[1], '$.a', '7') \
                   redis.call('JSON.CLEAR', KEYS[2]) error('no')";
@@ -326,7 +326,7 @@ fn what_every_type_has_documents_have() {
     assert_eq!(c.ask("JSON.GET k $.a"), "$3\r\n[1]\r\n");
     assert_eq!(c.ask("JSON.ARRLEN long"), ":300001\r\n");
 
-    // A flush is undone.
+    // FLUSH UNDO brings the documents back.
     let before = c.ask("DEBUG DIGEST");
     c.ask("FLUSHALL");
     assert_eq!(c.ask("JSON.GET k"), "$-1\r\n");

@@ -1,9 +1,9 @@
-//! The published vulnerabilities of Redis and Valkey since 2024, each tried here: the hostile input
-//! is refused, and the server survives.
+//! The published vulnerabilities of Redis and Valkey since 2024. Each test sends the hostile input
+//! of a vulnerability: the server refuses it and survives.
 //!
-//! Not tried, because the feature does not exist: CVE-2026-25588 and CVE-2026-25589 (module
-//! payloads, refused in `payloads_of_modules`), CVE-2026-21863 (the cluster bus,
-//! `there_is_no_cluster_bus`), CVE-2026-23631 (a full sync during a script,
+//! Some have no attack here, because russet does not have the feature: CVE-2026-25588 and
+//! CVE-2026-25589 (module payloads, refused in `payloads_of_modules`), CVE-2026-21863 (the cluster
+//! bus, `there_is_no_cluster_bus`), CVE-2026-23631 (a full sync during a script,
 //! `there_is_no_replication`). CVE-2026-56684 (CLIENT KILL under TLS) is in `tls`.
 
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use crate::rdb::{bulk, crc64};
 use crate::support::once::run_once;
 use crate::support::{Connection, Daemon, wait_until};
 
-/// Checks that the process is the one that was started, and serves.
+/// Checks that the server's process still runs and answers.
 fn lives(server: &Daemon) {
     assert_eq!(server.connect().ask("PING"), "+PONG\r\n");
     let pid = server.info("process_id");
@@ -39,8 +39,8 @@ fn restore(c: &mut Connection, key: &str, payload: &[u8]) -> Vec<u8> {
     c.call(&[b"RESTORE", key.as_bytes(), b"0", payload])
 }
 
-/// CVE-2024-31227, CVE-2024-51741: a malformed selector ended the server. All words of up to five
-/// of the characters used in rules, as a rule, in a selector, and in DRYRUN.
+/// CVE-2024-31227, CVE-2024-51741: a malformed selector ended the server. The test tries all words
+/// of up to five characters that rules use: as a rule, in a selector, and in DRYRUN.
 #[test]
 fn malformed_acl_selectors() {
     let server = Daemon::start(&["--acllog-max-len", "0"]);
@@ -80,7 +80,7 @@ fn malformed_acl_selectors() {
     lives(&server);
 }
 
-/// CVE-2024-31228: a pattern of many stars ended the server or held it for ever.
+/// CVE-2024-31228: a pattern of many stars ended the server or blocked it for ever.
 #[test]
 fn unbounded_pattern_matching() {
     let server = Daemon::start(&[]);
@@ -166,7 +166,7 @@ fn the_bit_library_keeps_to_its_buffer() {
     lives(&server);
 }
 
-/// CVE-2024-46981: finalizers run when a state is closed used freed memory.
+/// CVE-2024-46981: finalizers that ran at the end of a Lua state used freed memory.
 #[test]
 fn collectors_run_nothing_of_a_scripts() {
     let server = Daemon::start(&[]);
@@ -186,7 +186,7 @@ fn collectors_run_nothing_of_a_scripts() {
     lives(&server);
 }
 
-/// CVE-2025-21605: unauthenticated clients that do not read made the server buffer all their
+/// CVE-2025-21605: unauthenticated clients that read no replies made the server buffer all their
 /// errors.
 #[test]
 fn strangers_that_do_not_read_are_not_kept_in_memory() {
@@ -229,7 +229,7 @@ fn check_aof_takes_long_names() {
     }
 }
 
-/// CVE-2025-32023: runs of registers beyond the last one.
+/// CVE-2025-32023: runs of registers beyond the last register.
 #[test]
 fn hyperloglogs_with_too_many_registers() {
     let server = Daemon::start(&[]);
@@ -274,7 +274,7 @@ fn connections_that_break_at_once() {
     });
 }
 
-/// CVE-2025-49112: the space for a reply's length was miscalculated.
+/// CVE-2025-49112: the server reserved too little space for a reply's length.
 #[test]
 fn replies_whose_length_comes_later() {
     let server = Daemon::start(&[]);
@@ -299,7 +299,7 @@ fn replies_whose_length_comes_later() {
     lives(&server);
 }
 
-/// CVE-2025-49844: the name of a chunk was freed while it was parsed.
+/// CVE-2025-49844: the name of a chunk was freed while Lua parsed the chunk.
 #[test]
 fn sources_outlive_their_parsing() {
     let server = Daemon::start(&[]);
@@ -342,7 +342,7 @@ fn unpack_counts_its_results() {
     lives(&server);
 }
 
-/// CVE-2025-46818: one user's script changed the string methods of the next one's.
+/// CVE-2025-46818: a user's script changed the string methods of another user's script.
 #[test]
 fn metatables_of_basic_types_are_read_only() {
     let server = Daemon::start(&[]);
@@ -439,7 +439,7 @@ fn replies_of_scripts_are_one_line() {
     assert_eq!(c.ask("ECHO next"), "$4\r\nnext\r\n");
 }
 
-/// CVE-2026-21863: a packet on the cluster's bus was read beyond its end.
+/// CVE-2026-21863: the server read a packet of the cluster bus beyond its end.
 #[test]
 fn there_is_no_cluster_bus() {
     let server = Daemon::start(&[]);
@@ -447,7 +447,7 @@ fn there_is_no_cluster_bus() {
     if let Some(bus) = server.port().checked_add(10_000)
         && let Ok(mut socket) = TcpStream::connect(("127.0.0.1", bus))
     {
-        // The port of another process.
+        // Another process may own the port.
         let limit = Some(Duration::from_millis(200));
         socket.set_read_timeout(limit).expect("a socket");
         let _ = socket.write_all(&[b"RCmb", &[0xff; 2252][..]].concat());
@@ -476,7 +476,7 @@ fn clients_are_evicted_while_they_are_served() {
         wait_until("they wait", || {
             server.info("blocked_clients").as_deref() == Some("20")
         });
-        // The limit and the awaited elements come in one turn.
+        // The memory limit and the awaited elements arrive in the same turn.
         let mut sent = b"MULTI\r\nCONFIG SET maxmemory-clients 1mb\r\nLPUSH list".to_vec();
         (0..20).for_each(|_| sent.extend(b" v"));
         sent.extend(b"\r\nEXEC\r\n");
@@ -517,7 +517,8 @@ fn there_is_no_replication() {
     lives(&server);
 }
 
-/// CVE-2026-25243: a length in a longer form than necessary was skipped as if in the shorter one.
+/// CVE-2026-25243: the server skipped a length in a needlessly long form as if it had the short
+/// form.
 #[test]
 fn zipmaps_with_overlong_lengths() {
     let server = Daemon::start(&[]);
@@ -538,7 +539,7 @@ fn zipmaps_with_overlong_lengths() {
     lives(&server);
 }
 
-/// CVE-2026-25588, CVE-2026-25589: values of modules that parse them carelessly.
+/// CVE-2026-25588, CVE-2026-25589: values of modules whose parsers trust the input.
 #[test]
 fn payloads_of_modules() {
     let server = Daemon::start(&[]);
@@ -585,7 +586,7 @@ fn requests_behind_empty_ones() {
     lives(&server);
 }
 
-/// CVE-2026-63639: one pending entry of two consumers of a group was freed twice.
+/// CVE-2026-63639: a pending entry of two consumers of a group was freed twice.
 #[test]
 fn streams_whose_consumers_share_an_entry() {
     let server = Daemon::start(&[]);

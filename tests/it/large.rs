@@ -1,5 +1,5 @@
-//! Large arguments: read apart from their command, kept without a copy, and freed when they are not
-//! used.
+//! Large arguments: the server reads them apart from their command, stores them without a copy, and
+//! frees the arguments that no command stores.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Daemon, wait_until};
 
 const MIB: usize = 1 << 20;
 
-/// Bytes in which no two neighbouring pages are equal.
+/// Bytes in which two neighbouring pages always differ.
 fn text(len: usize, seed: usize) -> Vec<u8> {
     (0..len)
         .map(|i| ((i * 31 + i / 4096 * 7 + seed) % 251) as u8)
@@ -19,7 +19,7 @@ fn bulk(text: &[u8]) -> Vec<u8> {
     [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat()
 }
 
-/// Used memory without that for bytes on their way.
+/// Used memory without the buffers for bytes on their way.
 fn used(server: &Daemon) -> usize {
     let number = |field| -> usize {
         let text = server.info(field).expect("INFO has it");
@@ -28,7 +28,8 @@ fn used(server: &Daemon) -> usize {
     number("used_memory") - number("mem_not_counted_for_evict")
 }
 
-/// Sends the beginning of `SET key` with a value of `announced` bytes, of which `come` are sent.
+/// Sends the beginning of `SET key`: `announced` is the value's length, `come` the bytes sent so
+/// far.
 fn begin(server: &Daemon, key: &str, announced: usize, come: usize) -> Connection {
     let mut c = server.connect();
     c.ask("CLIENT SETNAME sender");
@@ -116,7 +117,7 @@ fn one_command_may_have_several() {
     for (key, value) in [("a", &a), ("b", &b), ("d", &d)] {
         assert!(c.call(&["GET", key]) == bulk(value), "{key}");
     }
-    // The command that brought the first value frees it; MONITOR and SLOWLOG still show it.
+    // The server has freed the first value with its command; MONITOR and SLOWLOG still show it.
     let mut monitor = server.connect();
     assert_eq!(monitor.ask("MONITOR"), "+OK\r\n");
     c.ask("CONFIG SET slowlog-log-slower-than 0");
@@ -146,13 +147,13 @@ fn every_command_that_keeps_a_string_keeps_a_large_one() {
     ] {
         assert_eq!(c.call(&words), reply);
         assert!(c.call(&["GET", "k"]) == bulk(v), "{:?}", words[0]);
-        // It is a string like any other: it grows, and changes in place.
+        // The value is a string like any other: it grows, and changes in place.
         assert_eq!(c.call(&[&b"APPEND"[..], b"k", &other]), b":300000\r\n");
         assert_eq!(c.ask("SETRANGE k 5 hello"), ":300000\r\n");
         assert_eq!(c.ask("GETRANGE k 5 9"), "$5\r\nhello\r\n");
         assert_eq!(c.ask("DEL k"), ":1\r\n");
     }
-    // Commands that do not keep it.
+    // Commands that do not store the argument.
     c.ask("SET k 1");
     assert_eq!(c.call(&[&b"SETNX"[..], b"k", v]), b":0\r\n");
     assert_eq!(c.call(&[&b"SET"[..], b"k", v, b"NX"]), b"$-1\r\n");
@@ -163,7 +164,7 @@ fn every_command_that_keeps_a_string_keeps_a_large_one() {
     assert!(c.call(&["LINDEX", "list", "1"]) == bulk(v));
     assert_eq!(c.call(&[&b"HSET"[..], b"hash", v, &other]), b":1\r\n");
     assert!(c.call(&[&b"HGET"[..], b"hash", v]) == bulk(&other));
-    // As the key, and as a command's name.
+    // The argument as a key, and as the name of a command.
     assert_eq!(c.call(&[&b"SET"[..], v, b"x"]), b"+OK\r\n");
     assert_eq!(c.call(&[&b"GET"[..], v]), b"$1\r\nx\r\n");
     assert_eq!(c.call(&[&b"DEL"[..], v]), b":1\r\n");
@@ -205,16 +206,16 @@ fn what_stands_behind_one_is_parsed_as_ever() {
     let server = Daemon::start(&[]);
     let value = text(100_000, 1);
     let head = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n";
-    // The two bytes after a bulk string are not checked, as in Redis.
+    // Like Redis, russet does not check the two bytes after a bulk string.
     let mut c = server.connect();
     c.send(&[&head[..], &value, b"xyPING\r\n"].concat());
     assert_eq!(c.reply(), b"+OK\r\n");
     assert_eq!(c.reply(), b"+PONG\r\n");
     assert!(c.call(&["GET", "k"]) == bulk(&value));
-    // One byte more than announced: it is the start of the next command.
+    // A byte more than announced belongs to the next command.
     c.send(&[&head[..], &value, b"x\r\nPING\r\n"].concat());
     assert_eq!(c.reply(), b"+OK\r\n");
-    // The rest is an empty line.
+    // The other bytes are an empty line.
     assert_eq!(c.reply(), b"+PONG\r\n");
     assert_eq!(c.ask("PING"), "+PONG\r\n");
 }

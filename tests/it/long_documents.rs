@@ -1,4 +1,5 @@
-//! Long documents: the loop serves others while their texts are parsed, printed, set and saved.
+//! Long documents: the loop serves other clients while it parses, prints, sets and saves their
+//! texts.
 
 use crate::support::resp::command;
 use crate::support::{Daemon, wait_until};
@@ -74,7 +75,7 @@ fn a_long_document_is_printed_off_the_loop_as_it_was_at_the_command() {
         assert_eq!(c.reply(), bulk(&format!("[{changed}]")));
         assert_eq!(c.reply(), b"$3\r\n[0]\r\n");
         assert_eq!(c.reply(), b"$3\r\nend\r\n");
-        // Whatever others do meanwhile, a reply is of one moment.
+        // A reply shows a single moment, whatever other clients change at the same time.
         c.send(&command(&["JSON.GET", "k"]));
         other.ask("JSON.NUMINCRBY k $[0] -1");
         other.ask("DEL k");
@@ -150,7 +151,7 @@ fn a_long_value_is_set_off_the_loop_in_the_document_as_it_is_then() {
         assert_eq!(c.reply(), b"$-1\r\n");
         assert_eq!(c.reply(), b"$-1\r\n");
         assert!(c.reply().starts_with(b"-Error occurred on position"));
-        // A change that comes meanwhile is kept.
+        // A change by another client during the save is not lost.
         for _ in 0..20 {
             c.send(&command(&["JSON.SET", "k", "$.value", &text]));
             other.ask("JSON.NUMINCRBY k $.n 1");
@@ -201,18 +202,18 @@ fn long_texts_and_payloads_of_other_commands_are_made_off_the_loop() {
         assert_eq!(c.reply(), b"$3\r\nend\r\n");
         assert_eq!(c.ask("JSON.GET b $[0]"), "$3\r\n[7]\r\n");
         assert_eq!(c.ask("JSON.ARRLEN a $.v"), "*1\r\n:300001\r\n");
-        // The last member takes the place of a removed one.
+        // The last member moves to the place of a removed member.
         let merged = format!("{{\"p\":{text},\"n\":0}}");
         assert!(c.call(&["JSON.GET", "m"]) == bulk(&merged));
         assert!(c.call(&["JSON.GET", "new"]) == bulk(&patch));
-        // A change that comes meanwhile is kept.
+        // A change by another client during the merge is not lost.
         for _ in 0..10 {
             c.send(&command(&["JSON.MERGE", "m", "$", &patch]));
             other.ask("JSON.NUMINCRBY m $.n 1");
             assert_eq!(c.reply(), b"+OK\r\n");
         }
         assert_eq!(c.ask("JSON.GET m $.n"), "$4\r\n[10]\r\n");
-        // A payload is of the document as it was.
+        // The payload shows the document as it was at DUMP.
         c.send(&command(&["DUMP", "b"]));
         other.ask("JSON.NUMINCRBY b $[0] 1");
         let dumped = c.reply();

@@ -1,4 +1,4 @@
-//! Memory as INFO reports it: when it is allocated, and when it is freed.
+//! Memory as INFO reports it: when the server allocates it, and when the server frees it.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
             c.ask(&format!("SADD set {}", members.join(" ")));
         }
         assert!(used(&server) > before + (20 << 20));
-        // The rest of the pipeline waits for it.
+        // The server runs the rest of the pipeline after the flush.
         c.send(format!("{flush}\r\nINFO memory\r\nDBSIZE\r\n").as_bytes());
         assert_eq!(c.reply(), b"+OK\r\n");
         let info = String::from_utf8(c.reply()).expect("text");
@@ -46,8 +46,8 @@ fn a_flush_that_is_not_async_has_freed_its_memory_when_it_answers() {
     assert!(used(&server) < before + (1 << 20));
 }
 
-/// Regression: buffers filled by the loop and freed by a helper thread stayed in the figure: two
-/// log rewrites without a write between them doubled it, and `maxmemory` evicted every key.
+/// Regression: the figure kept buffers that the loop filled and a helper thread freed. Two log
+/// rewrites without a write between them doubled it, and `maxmemory` evicted every key.
 #[test]
 fn background_work_leaves_used_memory_as_it_was() {
     const KEYS: u64 = 100_000;
@@ -64,7 +64,7 @@ fn background_work_leaves_used_memory_as_it_was() {
     let empty = Memory::of(&mut c).expect("INFO has it").used;
     assert_eq!(c.ask(&format!("DEBUG POPULATE {KEYS} key 100")), "+OK\r\n");
     let full = used(&server);
-    // Bytes that wait for the disk count while they wait.
+    // Bytes that wait for the disk count until they are written.
     limit_to(&mut c, full + (full - empty) / 2 + (24 << 20));
     let ended = |what: &str| {
         wait_until("the background work to end", || {
@@ -83,7 +83,7 @@ fn background_work_leaves_used_memory_as_it_was() {
         if round % 3 == 0 {
             assert_eq!(c.ask("DEBUG RELOAD"), "+OK\r\n");
         }
-        // A write checks the memory.
+        // The server checks its memory before a write.
         assert_eq!(c.ask("SET key:0 x"), "+OK\r\n");
         assert_eq!(number(&c.ask("DBSIZE")), KEYS, "round {round}");
         assert_agrees(&mut c);
@@ -111,7 +111,7 @@ fn a_limit_far_below_what_is_used_is_reached_between_other_work() {
     assert_eq!(c.ask("DEBUG POPULATE 200000 key 100"), "+OK\r\n");
     let limit = used(&server) / 2;
     assert_eq!(c.ask(&format!("CONFIG SET maxmemory {limit}")), "+OK\r\n");
-    // The command that set it did only a small part of the work.
+    // CONFIG SET itself did only a small part of the eviction.
     let at_once = c.ask("DBSIZE");
     let keys = |reply: &str| reply[1..].trim().parse::<u64>().expect("a number");
     assert!(keys(&at_once) > 150_000, "{at_once}");
@@ -143,7 +143,7 @@ fn words(line: &str) -> Vec<Vec<u8>> {
     line.split(' ').map(|word| word.into()).collect()
 }
 
-/// A hundred thousand keys, of which four fifths are deleted again: thinly filled slabs.
+/// A hundred thousand keys, four fifths of which are deleted again: slabs with few values.
 fn leave_one_in_five(c: &mut Connection) {
     assert_eq!(c.ask("DEBUG POPULATE 100000 key 400"), "+OK\r\n");
     for chunk in 0..100 {
@@ -189,7 +189,7 @@ fn no_more_hashes_are_evicted_than_must_go() {
         assert_eq!(c.ask("SET another value"), "+OK\r\n");
         let gone = HASHES + 1 - settled(&server, limit);
         assert!(gone.abs_diff(too_many) <= 4, "{lazy}: {gone} of {too_many}");
-        // More keys may have been evicted meanwhile, among them the string.
+        // By then the server may have evicted more keys, among them the string.
         wait_until("they are freed", || {
             let text = server.info("lazyfreed_objects").expect("INFO has it");
             let freed = text.parse::<u64>().expect("a number");
@@ -221,7 +221,7 @@ fn what_must_go_is_enough_among_values_of_all_sizes() {
         c.ask("CONFIG SET maxmemory-policy allkeys-random");
         limit_to(&mut c, limit);
         assert_eq!(c.ask("SET another value"), "+OK\r\n");
-        // 2 MiB are 205 of the strings, or the hash, or the list and some strings.
+        // 2 MiB hold 205 of the strings, or the hash, or the list and some strings.
         let left = settled(&server, limit);
         assert!(left >= 503 - 215, "{lazy}: {left}");
     }
@@ -282,7 +282,7 @@ fn new_keys_stay_after_a_flush() {
     assert_eq!(server.info("evicted_keys").as_deref(), Some("0"));
 }
 
-/// Which values the helper thread frees, by the options for that, as Redis counts them.
+/// The values that the helper thread frees under each option, as Redis counts them.
 #[test]
 fn the_helper_thread_frees_what_the_options_say() {
     let mut answers = Vec::new();
@@ -349,7 +349,7 @@ fn the_helper_thread_frees_what_the_options_say() {
     };
     assert_eq!(of("no", "DEL big"), "0");
     assert_eq!(of("no", "UNLINK big"), "1", "{russet:?}");
-    // And what was deleted before it.
+    // The evicted string, and the value that was deleted before it.
     assert_eq!(of("yes", "evicted"), "2", "{russet:?}");
     for redis in &answers[1..] {
         assert_eq!(russet, redis);
@@ -399,8 +399,8 @@ fn figure(server: &Daemon, name: &str) -> f64 {
     text.parse().expect("a number")
 }
 
-/// Active defragmentation by its directives alone: it begins, returns pages and ends; the values
-/// are unchanged, and clients are served meanwhile.
+/// Active defragmentation with nothing but its directives: it begins, returns pages and ends. The
+/// values stay the same, and the server answers clients all the time.
 #[test]
 fn thinly_filled_pages_go_back_while_clients_are_served() {
     let server = Daemon::start(&[
@@ -437,15 +437,15 @@ fn thinly_filled_pages_go_back_while_clients_are_served() {
     assert_eq!(figure(&server, "active_defrag_hits"), 0.0);
 }
 
-/// Regression: after random frees eight times the used memory stayed resident as long as
-/// `activedefrag` was off, which it is by default.
+/// Regression: after random frees the resident size stayed at eight times the used memory while
+/// `activedefrag` was off, which is the default.
 #[test]
 fn an_idle_server_gives_back_what_was_freed() {
     let server = Daemon::start(&[]);
     let mut c = server.connect();
     leave_one_in_five(&mut c);
     let before = c.ask("DEBUG DIGEST");
-    // One request per second leaves it idle in between.
+    // A request per second leaves the server idle between requests.
     let minute = Duration::from_secs(60);
     wait_within(minute, "what was freed to be given back", || {
         std::thread::sleep(Duration::from_secs(1));
@@ -465,7 +465,7 @@ fn field(server: &Daemon, name: &str) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
 }
 
-/// The data, summed key by key: together with INFO's lines for everything else it must equal the
+/// The bytes of the data, key by key. With INFO's lines for everything else they must add up to the
 /// allocator's figure.
 fn bytes_of_all_keys(c: &mut Connection) -> u64 {
     let keys = c.ask("KEYS *");
@@ -480,14 +480,14 @@ fn bytes_of_all_keys(c: &mut Connection) -> u64 {
         for _ in keys {
             let reply = String::from_utf8(c.reply()).expect("a number");
             let reported: u64 = reply[1..].trim().parse().expect("a number");
-            // Its place in the table has a line of its own.
+            // The key's place in the table has its own line in INFO.
             bytes += reported - 10;
         }
     }
     bytes
 }
 
-/// A server whose memory use cannot be explained is restarted instead of repaired.
+/// Operators restart, rather than repair, a server with unexplained memory.
 #[test]
 fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     let server = Daemon::start(&[
@@ -571,7 +571,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
             3 => client
                 .send(format!("*2\r\n$3\r\nSET\r\n$30000\r\n{}", "y".repeat(20_000)).as_bytes()),
             _ => {
-                // More than the socket buffers.
+                // More bytes than the socket buffers hold.
                 client.ask("SETRANGE large 300000 x");
                 client.send("GETRANGE large 0 250000\r\n".repeat(30).as_bytes());
             }
@@ -582,7 +582,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
     for n in 0..1000 {
         c.ask(&format!("GET str:{n}"));
     }
-    // All input has been read, and all replies that can be sent have left.
+    // The server has read all input, and sent all replies that clients take.
     wait_until("memory to stand still", || {
         let before = used(&server);
         std::thread::sleep(std::time::Duration::from_millis(200));
@@ -632,7 +632,7 @@ fn the_lines_of_memory_add_up_to_what_the_allocator_has_under_load() {
         all.abs_diff(used) < used / 50,
         "{all} listed, {used} used; data {data}, {reported:?}"
     );
-    // MEMORY STATS has the same lines.
+    // MEMORY STATS shows the same lines.
     let stats = c.ask("MEMORY STATS");
     for name in [
         "pubsub",
@@ -674,7 +674,7 @@ fn the_backlog_of_replicas_is_no_data() {
     assert!(data < 2 << 20, "{data} of one key of 50 kB");
 }
 
-/// A memory control group with a limit, and its file names; otherwise the reason why there is none.
+/// A memory control group with a limit and its file names, or the reason why the test has none.
 struct Group {
     folder: std::path::PathBuf,
     limit: &'static str,
@@ -710,7 +710,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The kernel releases it once its processes are gone.
+        // The kernel removes the group after its processes have ended.
         for _ in 0..50 {
             if std::fs::remove_dir(&self.folder).is_ok() {
                 return;
@@ -759,7 +759,7 @@ fn in_a_container_memory_ends_with_refusals_or_evictions_not_with_the_process() 
     assert_eq!(fill(&mut c, 2000), 0);
     assert!(field(&server, "evicted_keys") > 500);
     assert!(used(&server) <= 73 * mib);
-    // A change is followed.
+    // The server follows a change of the limit.
     group.set(group.limit, &(192 * mib).to_string());
     wait_until("the new limit", || field(&server, "maxmemory") == 144 * mib);
     drop(c);
@@ -800,7 +800,7 @@ fn figures_by_prefix_survive_a_reload_exactly() {
     assert_eq!(keys(&before), keys(&after));
     assert_eq!(c.ask("CONFIG SET prefix-stats no"), "+OK\r\n");
     assert!(c.ask("PREFIXSTATS").starts_with("-ERR"));
-    // Recounting gives the same to the byte.
+    // A new count gives the same figure, to the byte.
     assert_eq!(c.ask("CONFIG SET prefix-stats yes"), "+OK\r\n");
     wait_until("the walk", || {
         server.info("prefix_stats_walking").as_deref() == Some("0")

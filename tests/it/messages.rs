@@ -1,4 +1,4 @@
-//! Messages between clients, under strain.
+//! Messages between clients under strain: pub/sub, events, client-side caching.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_subscriber_that_never_reads_is_cut_off_and_harms_nobody() {
     let publish = command(&[&b"PUBLISH"[..], b"news", &text]);
     let message = command(&[&b"message"[..], b"news", &text]);
     let mut receivers = 2;
-    // The sockets buffer more than the limit.
+    // The sockets hold more bytes than the limit.
     for _ in 0..2000 {
         publisher.send(&publish);
         let count = publisher.reply();
@@ -124,12 +124,12 @@ fn ten_thousand_prefixes_of_a_client_take_little() {
         assert_eq!(c.call(&words), b"+OK\r\n");
     }
     assert_eq!(figure(&server, "tracking_total_prefixes"), PREFIXES as u64);
-    // Its query buffer counts, too, until it is freed.
+    // The query buffer counts, too, until the server frees it.
     wait_until("the prefixes to be all that it holds", || {
         memory() < 400_000
     });
     assert!(memory() - before > PREFIXES * 8, "{before}");
-    // Memory not counted for the client is not held elsewhere in the server either.
+    // The server holds the memory nowhere else.
     assert!(figure(&server, "mem_tracking") < 100_000);
 
     let mut writer = server.connect();
@@ -164,7 +164,7 @@ fn invalidated(c: &mut Connection) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// As Redis 8.10.2 does with these commands; Valkey 9.1.2 names all keys.
+/// russet invalidates as Redis 8.10.2 does for these commands; Valkey 9.1.2 names all keys.
 #[test]
 fn broadcasts_name_only_keys_that_the_user_may_read() {
     for dialect in ["redis", "valkey"] {
@@ -185,14 +185,15 @@ fn broadcasts_name_only_keys_that_the_user_may_read() {
                 assert_eq!(invalidated(&mut caching), "a:1");
                 assert_eq!(invalidated(&mut caching), "r:1");
             }
-            // The rules at the time of the change count, not those when tracking began.
+            // The user's rules at the time of the change decide, not the rules at the start of
+            // tracking.
             assert_eq!(c.ask("ACL SETUSER caching resetkeys ~x:*"), "+OK\r\n");
             c.ask(write);
             assert_eq!(invalidated(&mut caching), "x:1");
-            // That every key has changed is no secret.
+            // A flush changes every key, so its message gives no secret away.
             c.ask("FLUSHALL");
             assert_eq!(caching.reply(), b">2\r\n$10\r\ninvalidate\r\n_\r\n");
-            // One without keys hears of none.
+            // A user without keys gets no invalidation.
             assert_eq!(c.ask("ACL SETUSER caching resetkeys"), "+OK\r\n");
             c.ask(write);
             assert_eq!(caching.ask("PING"), "+PONG\r\n");
@@ -200,7 +201,7 @@ fn broadcasts_name_only_keys_that_the_user_may_read() {
     }
 }
 
-/// The user of the client that tracks counts, not that of the one which receives.
+/// The rules are those of the tracking client's user, not of the user that receives the messages.
 #[test]
 fn redirected_broadcasts_are_of_keys_that_the_tracking_user_may_read() {
     let server = Daemon::start(&[]);

@@ -1,4 +1,4 @@
-//! `metrics-port`: which peers are answered, with what, and within which bounds.
+//! `metrics-port`: the peers that get an answer, the answers, and their limits.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ fn ask(port: u16, pieces: &[&[u8]]) -> String {
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut answer = Vec::new();
-    // A refusal may leave unread bytes, and the connection then ends with a reset.
+    // A refusal may leave unread bytes, so the connection may end with a reset.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -53,7 +53,7 @@ fn metrics_and_health_are_served_beside_commands() {
     let halves = [&b"GET /healthz HT"[..], b"TP/1.1\r\n\r", b"\n"];
     assert!(ask(port, &halves).ends_with("ok\n"));
     assert!(ask(port, &[b"*1\r\n$4\r\nPING\r\n"]).starts_with("HTTP/1.1 400 "));
-    // They are not clients.
+    // Scrapes are not clients.
     assert_eq!(server.info("connected_clients").as_deref(), Some("1"));
 }
 
@@ -135,7 +135,7 @@ fn the_port_moves_closes_and_opens_by_config_set() {
     assert!(get(other, "/healthz").starts_with("HTTP/1.1 403 "));
 }
 
-/// Regression: while a script ran for long, probes and scrapes waited for its end.
+/// Regression: probes and scrapes waited for the end of a long script.
 #[test]
 fn a_busy_script_holds_up_no_probe() {
     let (server, port) = start(&["--busy-reply-threshold", "10"]);
@@ -155,12 +155,13 @@ fn a_busy_script_holds_up_no_probe() {
     assert!(get(port, "/healthz").ends_with("ok\n"));
 }
 
-/// Silent connections, and one that does not read, block no others.
+/// Connections that send nothing or read nothing block no other connection.
 #[test]
 fn the_slow_and_the_silent_are_bounded() {
     let (server, port) = start(&[]);
     let mut silent: Vec<TcpStream> = (0..40).map(|_| connect(port).expect("room")).collect();
-    // The one that has waited for longest is closed for each that finds no place.
+    // For each new connection without a place the server closes the connection that has waited
+    // longest.
     for closed in &mut silent[..8] {
         let mut answer = String::new();
         closed.read_to_string(&mut answer).expect("it ends");

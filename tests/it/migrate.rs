@@ -1,4 +1,5 @@
-//! MIGRATE: keys go to russet and to real servers, and always exist in at least one place.
+//! MIGRATE moves keys to russet and to real servers, and each key always exists in at least one
+//! place.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -54,7 +55,7 @@ fn keys_go_to_every_server() {
         let ttl: i64 = ttl[1..].trim().parse().expect("a number");
         assert!((99_000_000..=100_000_000).contains(&ttl), "{ttl}");
 
-        // An existing key is not replaced by default.
+        // Without REPLACE the target keeps its own key.
         c.ask("SET text other");
         let one = format!("MIGRATE 127.0.0.1 {port} text 3 5000");
         assert_eq!(
@@ -98,7 +99,7 @@ fn passwords_are_given() {
     assert_eq!(c.ask("EXISTS k"), ":0\r\n");
 }
 
-/// Whatever happens on the way, unacknowledged keys stay.
+/// The source keeps unacknowledged keys, whatever happens on the way.
 #[test]
 fn a_key_without_an_answer_stays() {
     let server = Daemon::start(&[]);
@@ -112,10 +113,10 @@ fn a_key_without_an_answer_stays() {
         "-IOERR error or timeout reading to target instance\r\n"
     );
     assert_eq!(c.ask("EXISTS k"), ":1\r\n");
-    // A target that reads and closes: retried, once.
+    // A target that reads a request and closes: the server tries again once.
     let gone = thread::spawn(move || {
         let mut seen = 0;
-        // The first is of the previous try.
+        // The first connection belongs to the previous MIGRATE.
         for _ in 0..3 {
             let (mut stream, _) = silent.accept().expect("a connection");
             let mut bytes = [0; 1024];
@@ -156,8 +157,8 @@ fn expiry_there(c: &mut Connection) -> String {
     c.ask("HPEXPIRETIME ttl FIELDS 1 f")
 }
 
-/// A value without a form that all servers read goes in the one that the other server reads; if
-/// there is none, nothing goes.
+/// A value has no form that all servers read: the source sends the form that the target reads, or
+/// nothing if there is none.
 #[test]
 fn newer_values_go_in_the_form_that_the_target_reads() {
     const AT: &str = "*1\r\n:33177117420000\r\n";
@@ -208,7 +209,8 @@ fn newer_values_go_in_the_form_that_the_target_reads() {
             } else {
                 refused(&moved, "vectors", "a vector set")
             }
-            // The values that were not sent are still here, and none of them is there.
+            // The source still has the values that it did not send, and the target has none of
+            // them.
             let kept = 2 * u8::from(!reads_ttls) + u8::from(!reads_vectors);
             assert_eq!(
                 c.ask("DBSIZE"),
@@ -221,7 +223,7 @@ fn newer_values_go_in_the_form_that_the_target_reads() {
     }
 }
 
-/// A server that does not tell its version gets the lowest form, as if it had not been asked.
+/// A target that does not report its version gets the lowest form, as if russet had not asked.
 #[test]
 fn a_target_that_refuses_info_is_tried_all_the_same() {
     let target = Daemon::start(&[]);

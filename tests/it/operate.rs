@@ -1,6 +1,5 @@
-//! The steps of `docs/operate.md` for operators that no other test covers. Backups, moments and
-//! moving with files are in `backup`, keys by MIGRATE in `migrate`, packages in `packaging/test`,
-//! the doctor in `operator`.
+//! The steps of `docs/operate.md` that no other test covers. Backups, restores and moves with files
+//! are in `backup`, MIGRATE in `migrate`, packages in `packaging/test`, the doctor in `operator`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -111,7 +110,7 @@ fn another_servers_configuration_is_looked_at() {
     );
 }
 
-/// "Memory": each command of the section answers.
+/// "Memory": the server answers each command of the section.
 #[test]
 fn memory_is_looked_at() {
     let server = Daemon::start(&[]);
@@ -128,8 +127,8 @@ fn memory_is_looked_at() {
     }
 }
 
-/// The rules for Prometheus are those of the page: `promtool` checks that they parse
-/// (`.ci/run docs`).
+/// The Prometheus rules in the repository are the rules on the page. `promtool` checks that they
+/// parse (`.ci/run docs`).
 #[test]
 fn the_rules_for_prometheus_are_those_of_the_page() {
     let rules = include_str!("../../packaging/prometheus/russet.rules.yml");
@@ -158,7 +157,7 @@ fn metrics() -> String {
     let mut c = server.connect();
     c.ask("SET k v");
     c.ask("LPUSH k v");
-    // Connections that have ended have a series.
+    // Closed connections have their own series.
     assert_eq!(server.connect().ask("QUIT"), "+OK\r\n");
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream
@@ -173,8 +172,8 @@ fn is_served(served: &str, name: &str) -> bool {
     served.contains(&format!("\n{name} ")) || served.contains(&format!("\n{name}{{"))
 }
 
-/// The dashboard for Grafana: every series that its queries name is served, and every series of
-/// russet's own is named.
+/// The Grafana dashboard: the server serves every series in its queries, and the dashboard has
+/// every series of russet's own.
 #[test]
 fn the_dashboard_asks_for_what_is_served() {
     let dashboard = include_str!("../../packaging/grafana/russet.json");
@@ -187,7 +186,7 @@ fn the_dashboard_asks_for_what_is_served() {
             .extend(words.filter(|word| word.starts_with("redis_") || word.starts_with("russet_")));
     }
     assert!(names.len() > 20, "{names:?}");
-    // Those that need a replica, a Sentinel, a scrub or a spike are in the sources alone.
+    // Series that need a replica, a Sentinel, a scrub or a spike are only in the sources.
     const SOURCES: [&str; 3] = [
         include_str!("../../crates/server/src/observe/metrics/fields.rs"),
         include_str!("../../crates/server/src/observe/metrics/families.rs"),
@@ -220,7 +219,7 @@ fn the_dashboard_asks_for_what_is_served() {
     }
 }
 
-/// "What to alert on": every series that the table asks for is served.
+/// "What to alert on": the server serves every series that the table names.
 #[test]
 fn what_to_alert_on_is_served() {
     let served = metrics();

@@ -47,7 +47,7 @@ fn ping_asks_the_given_address_or_that_of_the_file() {
 
 #[test]
 fn ping_finds_where_a_process_listens() {
-    // A container's health check: the port is configured, beside other ports.
+    // The health check of a container: the server also has ports other than the client port.
     let other = free_side_port().to_string();
     let mut server = Daemon::start(&["--metrics-port", &other, "--unixsocket", "s.sock"]);
     let pid = server.pid().to_string();
@@ -106,7 +106,7 @@ fn doctor_checks_that_uncounted_memory_fits_beside_maxmemory() {
         .expect("a field of INFO");
     let auto: u64 = auto.parse().expect("a number");
     for (setting, mend) in [
-        // Clients may hold a quarter of it.
+        // Clients may take another quarter of this limit.
         (format!("maxmemory {}", auto / 100 * 85), "maxmemory auto"),
         (format!("maxmemory {auto}"), "maxmemory auto"),
         (
@@ -147,7 +147,7 @@ fn doctor_of_a_cluster_shows_what_its_nodes_find() {
     }
 }
 
-/// Regression: with a configuration of TLS alone both said that nothing answers.
+/// Regression: with a TLS port alone both tools reported that no server answers.
 #[test]
 fn a_server_under_tls_alone_is_asked_by_its_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -186,7 +186,8 @@ fn a_server_under_tls_alone_is_asked_by_its_configuration() {
     );
 }
 
-/// Regression: what holds the port instead was not told, and a script made a healthy server sick.
+/// Regression: the doctor did not name the program on the port, and reported a server with a busy
+/// script as broken.
 #[test]
 fn the_holder_of_a_port_and_a_busy_server_are_named() {
     let web = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -219,7 +220,8 @@ fn the_holder_of_a_port_and_a_busy_server_are_named() {
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
 }
 
-/// What only a fork minds is no fault of a machine: snapshots are made without one.
+/// The doctor ignores settings that matter only to a fork, because russet makes snapshots without a
+/// fork.
 #[test]
 fn doctor_finds_no_problem_in_settings_for_a_fork() {
     let server = Daemon::start(&["--maxmemory", "auto"]);
@@ -251,14 +253,14 @@ fn doctor_tells_how_to_log_in_and_that_a_file_is_missing() {
     assert_eq!(tool(&["doctor", "/nowhere/russet.conf"]).1, Some(2));
 }
 
-/// One list: the doctor, INFO, `/readyz` and a start's end have the reason of a save that failed.
+/// The doctor, INFO, `/readyz` and the log at the start give the same reason for a failed save.
 #[test]
 fn a_save_that_failed_is_told_of_with_its_reason_everywhere() {
     let metrics = free_side_port().to_string();
     let save = ["--save", "3600 1", "--metrics-port", &metrics];
     let mut server = Daemon::start(&save);
     let port = server.port().to_string();
-    // The file cannot take the place of a folder.
+    // The save cannot replace a folder by its file.
     std::fs::create_dir_all(server.folder().join("dump.rdb/x")).expect("a folder");
     let mut c = server.connect();
     c.ask("SET a b");

@@ -1,6 +1,6 @@
-//! `russet doctor --sentinel` beside real Sentinels and data nodes.
+//! `russet doctor --sentinel` with real Sentinels and data nodes.
 //!
-//! All of them are on 127.0.0.1, which the doctor says each time.
+//! All of them are on 127.0.0.1, and the doctor warns about that each time.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use crate::support::wait::wait_within;
 use crate::support::{Daemon, Reply, wait_until};
 use std::time::Duration;
 
-/// Sentinels hear of each other every two seconds, of replicas every ten.
+/// Sentinels announce themselves every two seconds and learn of replicas every ten.
 const DISCOVERY: Duration = Duration::from_secs(40);
 
 struct Group {
@@ -27,7 +27,7 @@ fn ask(of: &Daemon, command: &str) -> String {
 }
 
 impl Group {
-    /// A primary with two replicas, and three Sentinels that know all of it.
+    /// A primary with two replicas, and three Sentinels that know all nodes.
     fn start(server: &Path, sentinel: &Path) -> Group {
         let folder = || {
             let folder = tempfile::Builder::new().prefix("russet-test-").tempdir();
@@ -133,7 +133,7 @@ fn doctor_names_what_prevents_a_failover() {
     let (text, _) = group.doctor(&[]);
     assert_names(&text, "WARN parallel-syncs: the Sentinels differ");
 
-    // Its user may not do what a failover needs.
+    // The Sentinels' user lacks the rights for a failover.
     group.nodes[1]
         .connect()
         .ask("ACL SETUSER default -config|rewrite");
@@ -144,7 +144,8 @@ fn doctor_names_what_prevents_a_failover() {
     );
     group.nodes[1].connect().ask("ACL SETUSER default +@all");
 
-    // A replica that is stopped: at once it only does not answer here, then it is down.
+    // A stopped replica: at first it only does not answer the doctor, later the Sentinels report it
+    // down.
     let stopped = group.nodes[2].port();
     group.nodes[2].terminate();
     let (text, code) = group.doctor(&[]);
@@ -161,7 +162,7 @@ fn doctor_names_what_prevents_a_failover() {
     assert!(!names(&text, "FAIL"), "{text}");
     group.nodes.pop();
 
-    // One of three is gone, and the others still count it.
+    // A Sentinel of three ends, and the other two still count it.
     let gone = group.sentinels.pop().expect("three").port();
     let (text, _) = group.doctor(&[]);
     assert_names(&text, &format!("WARN sentinel: 127.0.0.1:{gone}"));

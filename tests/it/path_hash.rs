@@ -1,4 +1,4 @@
-//! Path hashes in a process: files of both dialects, the log, replicas.
+//! Path hashes of a daemon: files of both dialects, the log, replicas.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ fn files_of_both_dialects_hold_them() {
         let mut c = server.connect();
         assert_eq!(c.ask("DEBUG DIGEST"), before);
         assert_eq!(c.ask("PEXPIRETIME k"), ":33177117420000\r\n");
-        // Between other work, in parts.
+        // The loop saves the hash in parts, between other work.
         c.ask("CONFIG SET snapshot-method loop");
         assert!(c.ask("BGSAVE").starts_with('+'));
         assert_eq!(c.ask("PHDELPREFIX k p/3"), ":11\r\n");
@@ -54,7 +54,7 @@ fn files_of_both_dialects_hold_them() {
     }
 }
 
-/// A number of Redis's own could be another type's in its next release.
+/// Redis may give the next type number to another type in its next release.
 #[test]
 fn redis_refuses_them_by_name() {
     let ours = Daemon::start(&[]);
@@ -70,7 +70,7 @@ fn redis_refuses_them_by_name() {
     let Some(program) = Peer::Redis810.program_for("path hashes") else {
         return;
     };
-    // Why a payload is refused is said at this level.
+    // At this level the server logs why it refuses a payload.
     let theirs = Daemon::start_program(&program, &["--loglevel", "verbose"]);
     let reply = theirs
         .connect()

@@ -1,4 +1,4 @@
-//! The daemon's own process: background, pid file, sockets, signals, log.
+//! The daemon's process: background, pid file, sockets, signals, log.
 
 use std::{
     fs,
@@ -59,7 +59,7 @@ fn sigterm_ends_it_cleanly() {
     assert!(!pidfile.exists() && !socket.exists());
 }
 
-/// Without a configuration file there is nothing to read again.
+/// Without a configuration file the server has nothing to reload.
 #[test]
 fn sighup_without_a_file_changes_nothing() {
     let server = Daemon::start(&[]);
@@ -86,7 +86,7 @@ fn shutdown_closes_without_a_reply() {
     let mut c = server.connect();
     assert_eq!(c.ask("SHUTDOWN SAVE NOSAVE"), "-ERR syntax error\r\n");
     assert_eq!(c.ask("SHUTDOWN ABORT"), "-ERR No shutdown in progress.\r\n");
-    // The rest of the pipeline is not run.
+    // The server does not run the rest of the pipeline.
     c.send(b"SHUTDOWN NOSAVE\r\nPING\r\n");
     assert_eq!(c.rest(), b"");
     assert!(server.wait_end().success());
@@ -158,7 +158,7 @@ fn a_daemon_leaves_the_terminal_and_writes_its_pid() {
     assert!(text(&log).contains("bye bye"));
 }
 
-/// A test's orphan may wait for a slow reaper.
+/// An orphan of the test stays a zombie while the reaper is slow.
 fn is_zombie(pid: Pid) -> bool {
     text(Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero()))).contains(") Z ")
 }
@@ -288,7 +288,7 @@ fn crash_by(signal: Signal, args: &[&str]) -> (String, Option<i32>) {
     (server.log(), status.signal())
 }
 
-/// INFO of the server that crashed, complete and recent.
+/// The report has the crashed server's INFO, complete and recent.
 #[track_caller]
 fn assert_reports_info(report: &str) {
     let (_, info) = report
@@ -313,7 +313,7 @@ fn assert_reports_info(report: &str) {
     assert!(age_ms < 60_000, "{age_ms}");
 }
 
-/// Every register with sixteen digits, and the place of the instruction.
+/// The report has every register with sixteen digits, and the address of the instruction.
 #[track_caller]
 fn assert_reports_registers(report: &str) {
     let (_, registers) = report.split_once("------ REGISTERS ------").expect("they");
@@ -406,7 +406,7 @@ fn the_watchdog_logs_where_the_loop_stands() {
     let server = Daemon::start(&["--watchdog-period", "5", "--enable-debug-command", "yes"]);
     let mut client = server.connect();
     let period = client.value("CONFIG GET watchdog-period");
-    // Two cycles of cron at least, as in Redis.
+    // At least two cycles of cron, as in Redis.
     assert_eq!(period.items().expect("a pair")[1].text(), Some(&b"200"[..]));
     client.send(b"DEBUG SLEEP 1\r\n");
     server.wait_for_log("--- WATCHDOG TIMER EXPIRED ---");
@@ -416,7 +416,7 @@ fn the_watchdog_logs_where_the_loop_stands() {
     assert!(log.contains("Watchdog:  0: "), "a stack: {log}");
     assert_eq!(client.reply(), b"+OK\r\n");
 
-    // A busy script: itself, or the command that it runs.
+    // A busy script: the crash happens in the script, or in a command that it runs.
     client.send(b"EVAL 'while true do redis.call(\"GET\", KEYS[1]) end' 1 twelve-bytes\r\n");
     let reports = || server.log().matches("WATCHDOG TIMER EXPIRED").count();
     wait_until("a report of the script", || reports() == 2);
@@ -441,7 +441,7 @@ fn list(client: &mut Connection, command: &str) -> String {
     texts.collect::<Vec<_>>().join(" ")
 }
 
-/// Where the C library's tools can make a locale.
+/// Runs only if the C library's tools can make a locale.
 #[test]
 fn sort_alpha_has_the_order_of_a_language() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -550,7 +550,7 @@ fn the_oom_score_follows_the_configuration() {
     wait_until("the child's score", || {
         number(child) == (base + 13).min(1000)
     });
-    // What another process sets while the server does not is left alone, and restored.
+    // The server does not touch a value that another process has set, and restores it.
     c.ask("CONFIG SET oom-score-adj no");
     assert_eq!(number(pid), base);
     let outside = (base + 3).min(1000);

@@ -1,4 +1,4 @@
-//! Files and payloads exchanged with the real servers, both ways, and damaged files.
+//! Files and payloads exchanged with real servers in both directions, and damaged files.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ fn folder() -> TempDir {
         .expect("a folder")
 }
 
-/// A server in a new folder that holds this file.
+/// A server that starts in a new folder with this file.
 pub(crate) fn with_file(program: &Path, file: &Path, args: &[&str]) -> Daemon {
     let folder = folder();
     std::fs::copy(file, folder.path().join("dump.rdb")).expect("a copy");
@@ -34,7 +34,7 @@ fn compressed() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Valkey 9.2 writes them with `rdbcompression lz4` and `zstd`.
+/// Valkey 9.2 writes these files with `rdbcompression lz4` and `zstd`.
 #[test]
 fn files_that_are_compressed_as_a_whole_are_loaded() {
     let files = compressed();
@@ -67,7 +67,7 @@ fn files_that_are_compressed_as_a_whole_are_loaded() {
         let saved = std::fs::read(server.folder().join("dump.rdb")).expect("a file");
         assert!(saved.starts_with(b"REDIS"));
     }
-    // As the base of an append only file.
+    // The file as the base of an append only file.
     let folder = folder();
     let dir = folder.path().join("appendonlydir");
     std::fs::create_dir(&dir).expect("a folder");
@@ -240,7 +240,7 @@ fn encodings(c: &mut Connection) -> Vec<String> {
     .collect()
 }
 
-/// The same for every server that allows DEBUG.
+/// The setting that allows DEBUG, the same for every server.
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 
 #[test]
@@ -376,7 +376,7 @@ fn payloads_of_other_servers_are_restored_and_ours_there() {
     }
 }
 
-/// `rdb-version` gives payloads the form that the other server reads.
+/// With `rdb-version` a payload has the form that the other server reads.
 #[test]
 fn our_payloads_have_the_configured_version() {
     let ours = Daemon::start(&DEBUG);
@@ -406,7 +406,7 @@ fn our_payloads_have_the_configured_version() {
             let stated =
                 u16::from_le_bytes([payload[payload.len() - 10], payload[payload.len() - 9]]);
             if name.starts_with("hash:ttl") && !expires {
-                // The version does not hold it: the lowest that does.
+                // This version cannot hold the value, so DUMP writes the lowest version that can.
                 assert_eq!(stated, 12, "{name}");
                 continue;
             }
@@ -430,7 +430,7 @@ fn our_payloads_have_the_configured_version() {
         let refused = here.ask(&format!("CONFIG SET rdb-version {version}"));
         assert!(refused.starts_with("-ERR"), "{version}: {refused}");
     }
-    // A file of Valkey's.
+    // A file version of Valkey.
     assert_eq!(here.ask("CONFIG SET rdb-version 80"), "+OK\r\n");
     assert_eq!(here.ask("SAVE"), "+OK\r\n");
     let file = ours.folder().join("dump.rdb");
@@ -591,7 +591,7 @@ fn fill_streams(c: &mut Connection) {
     }
 }
 
-/// Commands for an accepted value: for each type some that walk and change it.
+/// Commands for an accepted value: for each type some commands that walk the value and change it.
 const USES: [&str; 30] = [
     "DEBUG DIGEST-VALUE m",
     "MEMORY USAGE m SAMPLES 0",
@@ -625,8 +625,8 @@ const USES: [&str; 30] = [
     "COPY m n REPLACE",
 ];
 
-/// Payloads with a valid checksum and arbitrary content: the server refuses them or has a value
-/// that every command can use. `RUSSET_PAYLOADS`: how many for each value of
+/// Payloads with a valid checksum and random content: the server refuses a payload, or has a value
+/// that every command can use. `RUSSET_PAYLOADS` is the number of payloads for each value of
 /// `sanitize-dump-payload`.
 #[test]
 fn mutated_payloads_harm_nobody() {
@@ -668,7 +668,7 @@ fn restore_mutated(count: usize, seed: u64, sanitize: &str) {
             match random.below(4) {
                 0 => bytes[at] = random.below(256) as u8,
                 1 => bytes[at] ^= 1 << random.below(8),
-                // The type, and the lengths that follow it.
+                // Changes the type, or the lengths after it.
                 2 => bytes[random.below(body.min(8))] = random.below(256) as u8,
                 _ => bytes[at] = [0, 0xff, 0x7f, 0x80][random.below(4)],
             }
@@ -691,7 +691,7 @@ fn restore_mutated(count: usize, seed: u64, sanitize: &str) {
     assert!(taken > count / 20 && taken < count, "{taken} of {count}");
 }
 
-/// While a file is loaded INFO reports the progress, from the first second on.
+/// While a file loads, INFO reports the progress from the first second on.
 #[test]
 fn loading_reports_its_progress() {
     let mut server = Daemon::start(&[]);

@@ -1,12 +1,12 @@
-//! A password is given in every command that takes one, and in every way to give it: nothing that
-//! others can see shows it.
+//! Each command that takes a password gets a password in each form: nothing that other clients can
+//! see shows the password.
 
 use std::fs;
 
 use crate::support::resp::{command, printable};
 use crate::support::{Connection, Daemon, wait_until};
 
-/// The password, and what is looked for: a part of it is as bad.
+/// The password. The test looks for its parts, too, because a part helps an attacker.
 const PASSWORD: &str = "zqxzqxzqxzqxzqx";
 const PART: &str = "zqxzq";
 
@@ -33,7 +33,7 @@ const COMMANDS: [&str; 19] = [
     "MIGRATE 127.0.0.1 1 k AUTH zqxzqxzqxzqxzqx",
 ];
 
-/// What stands before a command that is named by another one.
+/// Words before a command that is an argument of another command.
 const NAMED_BY: [&str; 5] = [
     "ACL DRYRUN default",
     "COMMAND GETKEYS",
@@ -42,7 +42,7 @@ const NAMED_BY: [&str; 5] = [
     "COMMAND GETKEYS ACL DRYRUN default ACL DRYRUN default ACL DRYRUN default ACL DRYRUN default ACL DRYRUN default",
 ];
 
-/// Requests that are no RESP, or have the wrong lengths.
+/// Requests that break RESP, or have wrong lengths.
 const BROKEN: [&str; 10] = [
     "AUTH \"zqxzqxzqxzqxzqx\r\n",
     "AUTH ann \"zqxzqxzqxzqxzqx\r\n",
@@ -56,7 +56,7 @@ const BROKEN: [&str; 10] = [
     "*2\r\n$4\r\nAHTU\r\n$3\r\nzqx\r\n*x\"zqxzqxzqx\r\n",
 ];
 
-/// Everything that a server shows of what clients have sent.
+/// Everything that a server shows of its clients' commands.
 fn all_shown(
     server: &Daemon,
     admin: &mut Connection,
@@ -146,7 +146,7 @@ fn a_password_is_shown_by_nothing() {
             c.call(&words);
             c.ask("EXEC");
         }
-        // The script makes the password, so that its own text does not have it.
+        // The script builds the password, so the text of the script does not contain it.
         let words = words.iter().map(|word| match word.strip_suffix(PASSWORD) {
             Some(sign) => format!("'{sign}' .. ('zqx'):rep(5)"),
             None => format!("'{word}'"),
@@ -178,7 +178,7 @@ fn a_broken_request_is_shown_without_what_may_be_a_password() {
                 .contains(&format!("broken{at}\r\n"))
         });
     }
-    // What cannot be a password is shown.
+    // The server shows words that cannot be a password.
     let mut c = server.connect();
     c.ask("CLIENT SETNAME harmless");
     c.send(&command(&["GET", "k"]));

@@ -1,4 +1,4 @@
-//! redis-cli and redis-benchmark against the daemon, where they are installed.
+//! redis-cli and redis-benchmark with the daemon, if they are installed.
 
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
@@ -143,7 +143,7 @@ fn redis_benchmark_runs_its_string_tests() {
     assert!(!out.to_lowercase().contains("err"), "{out}");
 }
 
-/// Everything that redis-benchmark runs by default: each of its commands exists.
+/// All default tests of redis-benchmark: russet has each of their commands.
 #[test]
 fn redis_benchmark_runs_all_it_has() {
     if !has("redis-benchmark") {
@@ -158,7 +158,8 @@ fn redis_benchmark_runs_all_it_has() {
         text(&out),
         String::from_utf8_lossy(&out.stderr).into_owned(),
     );
-    // A test's line is overwritten while it runs; its last version has the result.
+    // redis-benchmark overwrites a test's line while the test runs; the last version has the
+    // result.
     let done = |name: &str| {
         out.split(['\r', '\n'])
             .any(|line| line.starts_with(name) && line.contains("requests per second"))
@@ -187,7 +188,7 @@ fn redis_benchmark_runs_all_it_has() {
     assert!(!out.contains("Error") && !err.contains("ERR"), "{out}{err}");
 }
 
-/// redis-cli's hints while typing come from COMMAND DOCS.
+/// redis-cli takes its hints from COMMAND DOCS.
 #[test]
 fn redis_cli_gives_hints_on_a_terminal() {
     if !has("redis-cli") {
@@ -242,7 +243,7 @@ fn redis_cli_gives_hints_on_a_terminal() {
     reader.join().expect("it reads to the end");
 }
 
-/// A script, `redis-cli --ldb` with these commands, and the text without colours.
+/// Runs a script in `redis-cli --ldb` with these commands; returns the text without colours.
 fn ldb(server: &Daemon, mode: &str, commands: &str) -> String {
     let file = server.folder().join("script.lua");
     let script = "local a = {1, {2}}\nredis.call('SET', KEYS[1], ARGV[1])\n\

@@ -1,5 +1,5 @@
-//! A configuration that is read again (SIGHUP), secrets that it does not hold itself, and a
-//! shutdown that waits for clients.
+//! A configuration that the server reads again at SIGHUP, secrets in other files, and a shutdown
+//! that waits for clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use crate::support::daemon::free_port_of;
 use crate::support::once::run_once;
 use crate::support::{Daemon, wait_until};
 
-/// A server that has read `text` from the file, whose path comes with it.
+/// A server that has read `text` from a file, and the path of the file.
 fn with_file(text: &str) -> (Daemon, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("redis.conf");
@@ -23,7 +23,7 @@ fn with_file(text: &str) -> (Daemon, std::path::PathBuf) {
     (server, file)
 }
 
-/// Writes the file anew, sends SIGHUP, and waits for the last line about it.
+/// Writes the file, sends SIGHUP, and waits for the last log line of the reload.
 fn reload(server: &Daemon, file: &Path, text: &str) -> String {
     let before = server.log().len();
     fs::write(file, text).expect("written");
@@ -56,14 +56,14 @@ fn sighup_sets_what_the_file_has_changed() {
     assert_eq!(value("timeout"), "77");
     assert_eq!(value("databases"), "16");
     assert_eq!(value("hz"), "33", "the file did not change it");
-    // One mistake, and nothing is changed; it is named with its line.
+    // A mistake changes no setting, and the log names its line.
     let log = reload(&server, &file, "maxmemory 300mb\n\nhz x\n");
     assert!(
         log.contains("nothing is changed") && log.contains("redis.conf:3: "),
         "{log}"
     );
     assert_eq!(value("maxmemory"), "209715200");
-    // So it is when a value is refused only where it is used.
+    // The same if the server refuses a value only when it uses it.
     let log = reload(
         &server,
         &file,
@@ -79,7 +79,7 @@ fn sighup_sets_what_the_file_has_changed() {
     assert_eq!(value("maxmemory"), "314572800");
 }
 
-/// Regression: SIGHUP waited for a writer of the pipe, and the server served no client any more.
+/// Regression: at SIGHUP the server waited for a writer of the pipe, and no longer served clients.
 #[test]
 fn sighup_waits_for_no_pipe() {
     let (server, file) = with_file("maxmemory 100mb\n");
@@ -136,20 +136,21 @@ fn passwords_come_from_files_and_are_shown_nowhere() {
     );
     let line = fs::read(format!("/proc/{}/cmdline", server.pid())).expect("its arguments");
     assert!(!String::from_utf8_lossy(&line).contains("s3cret"));
-    // Another password in the file counts from the next SIGHUP on.
+    // The server uses a new password in the file from the next SIGHUP on.
     fs::write(&secret, "n3w").expect("written");
     let log = reload(&server, &config, &written);
     assert!(log.contains("requirepass set."), "{log}");
     assert!(c.ask("AUTH s3cret").starts_with("-WRONGPASS"));
     assert_eq!(c.ask("AUTH n3w"), "+OK\r\n");
     assert!(!server.log().contains("s3cret") && !server.log().contains("n3w"));
-    // What was set by hand is shown and written as ever.
+    // CONFIG GET shows, and CONFIG REWRITE writes, a password that an operator has set.
     c.ask("CONFIG SET requirepass own");
     assert!(c.ask("CONFIG GET requirepass").contains("own"));
 }
 
-/// Regressions: CONFIG REWRITE left the line of a file beside the password that replaced it, which
-/// no start took; and it kept the hash of the file's password, which then won over the file.
+/// Two regressions. CONFIG REWRITE left the line of a file beside the password that replaced it,
+/// and no start took both. And it kept the hash of the file's password, and the hash then won over
+/// the file.
 #[test]
 fn a_rewritten_file_starts_with_the_password_in_force() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -169,7 +170,7 @@ fn a_rewritten_file_starts_with_the_password_in_force() {
     let mut c = server.connect();
     assert!(c.ask("AUTH first").starts_with("-WRONGPASS"));
     assert_eq!(c.ask("AUTH second"), "+OK\r\n");
-    // The other rules of the default user stay.
+    // The default user keeps its other rules.
     assert_eq!(c.ask("ACL SETUSER default -flushall"), "+OK\r\n");
     assert_eq!(c.ask("CONFIG REWRITE"), "+OK\r\n");
     server.terminate();
@@ -252,7 +253,7 @@ fn the_environment_is_read_where_that_is_asked_for() {
             .contains("input:1: the environment has no RUSSET_TEST_PASSWORD"),
         "{ended:?}"
     );
-    // Without --env the text means itself.
+    // Without `--env` the server takes `${A}` literally.
     let ended = run_once(
         other.path(),
         &["--check-config", "-"],
@@ -261,8 +262,8 @@ fn the_environment_is_read_where_that_is_asked_for() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
-/// `/readyz` is 503 from SIGTERM on, clients end what they do, and the server waits for them, up to
-/// the limit.
+/// From SIGTERM on `/readyz` answers 503, and clients finish their work. The server waits for them,
+/// up to the limit.
 #[test]
 fn a_shutdown_waits_for_clients() {
     let port = free_port_of(23_800, 150).to_string();
@@ -291,7 +292,7 @@ fn a_shutdown_waits_for_clients() {
     server.wait_for_log("Waiting up to 30 s for 1 clients before shutting down.");
     drop(c);
     assert!(server.wait_end().success());
-    // SHUTDOWN NOW does not wait; nor does a limit that is over.
+    // SHUTDOWN NOW does not wait, and neither does a server whose limit is over.
     let mut server = Daemon::start(&["--shutdown-drain-seconds", "30"]);
     let _idle = server.connect();
     server.connect().send(b"SHUTDOWN NOSAVE NOW\r\n");

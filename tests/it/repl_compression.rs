@@ -1,5 +1,5 @@
-//! `repl-compression`: links whose snapshots and stream are compressed, between two russets, with
-//! other makers of the format, and with servers that do not know it.
+//! `repl-compression`: links with compressed snapshots and a compressed stream, between two
+//! russets, with other libraries of the format, and with servers that do not know it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ fn number(server: &Daemon, field: &str) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// The line of the first replica.
+/// The line of the first replica in INFO.
 fn line(primary: &Daemon) -> String {
     primary.info("slave0").unwrap_or_default()
 }
@@ -41,14 +41,14 @@ fn wait_for_compression(primary: &Daemon) {
     wait_until("the link to be compressed", || is_compressed(primary));
 }
 
-/// Both hold the same, at the same offset.
+/// Checks that both servers have the same data at the same offset.
 fn compare(primary: &Daemon, replica: &Daemon) {
     wait_for_offset(replica, primary);
     let digests = [primary, replica].map(|server| server.connect().ask("DEBUG DIGEST"));
     assert_eq!(digests[0], digests[1], "{}", replica.log());
 }
 
-/// Bytes that do not shrink.
+/// Bytes that do not compress.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut next = || {
@@ -60,7 +60,7 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Text that does, with some variety.
+/// Varied text that compresses.
 fn text(len: usize) -> Vec<u8> {
     let words = (0u64..).map(|n| format!("value {} of {}; ", n % 1009, n * n % 97));
     words.flat_map(String::into_bytes).take(len).collect()
@@ -70,7 +70,7 @@ fn call(server: &Daemon, words: &[&[u8]]) -> Vec<u8> {
     server.connect().call(words)
 }
 
-/// Data for a snapshot, which does not count in the stream.
+/// Data for a snapshot, which is not part of the stream.
 fn fill(primary: &Daemon) {
     for i in 0..300 {
         let value = text(2000 + i);
@@ -133,7 +133,7 @@ fn a_pair_syncs_streams_and_continues_in_each_form() {
         wait_for_link(&replica);
         wait_for_compression(&primary);
         compare(&primary, &replica);
-        // Of 3.9 MB, a tenth of which does not shrink.
+        // The snapshot is 3.9 MB without compression, and a tenth of it does not compress.
         let snapshot = number(&primary, "total_net_repl_output_bytes") - sent;
         assert!(
             (300_000..1_500_000).contains(&snapshot),
@@ -191,7 +191,7 @@ fn a_link_is_compressed_if_both_ends_want_it() {
         );
         assert_eq!(sent < offset / 2, wanted, "{sent} of {offset}");
         assert_eq!(sent >= offset, !wanted, "{sent} of {offset}");
-        // Beside the handshake and what came meanwhile.
+        // The difference is the handshake, and commands that came in between.
         let got = number(&replica, "total_net_repl_input_bytes");
         assert!(got.abs_diff(sent) < 2000, "{got} of {sent}");
     }
@@ -239,7 +239,7 @@ fn each_link_of_a_chain_is_compressed_by_itself() {
         follow(replica, &middle);
         wait_for_link(replica);
     }
-    // Two compressed replicas of one primary share what was made.
+    // The primary compresses once for two replicas.
     let second = start(&ON);
     follow(&second, &primary);
     wait_for_link(&second);
@@ -266,7 +266,7 @@ fn each_link_of_a_chain_is_compressed_by_itself() {
     assert!(is_compressed(&primary));
 }
 
-/// What is further back than the backlog comes from the files of the log.
+/// A replica that is behind the backlog gets the changes from the files of the log.
 #[test]
 fn a_replica_that_was_away_for_long_continues_compressed_from_the_log() {
     const SMALL: [&str; 4] = ["--appendonly", "yes", "--repl-backlog-size", "16384"];
@@ -293,7 +293,7 @@ fn a_replica_that_was_away_for_long_continues_compressed_from_the_log() {
     assert_eq!(number(&primary, "sync_full"), 1, "{}", primary.log());
 }
 
-/// The other end of a link, which is not russet.
+/// The other end of a link, played by the test.
 struct Peer92 {
     reader: BufReader<TcpStream>,
 }
@@ -311,13 +311,13 @@ impl Peer92 {
         self.reader.get_mut().write_all(bytes).expect("room");
     }
 
-    /// A line without its end.
+    /// Reads a line and returns it without its end.
     fn line(&mut self) -> String {
         loop {
             let mut line = String::new();
             let n = self.reader.read_line(&mut line).expect("a line");
             assert!(n > 0, "the link has ended");
-            // Newlines keep a link alive.
+            // Servers send newlines to keep a link alive.
             if line != "\n" {
                 return line.trim_end().to_owned();
             }
@@ -330,7 +330,7 @@ impl Peer92 {
         bytes
     }
 
-    /// The words of a request.
+    /// Reads the words of a request.
     fn request(&mut self) -> Vec<String> {
         let count: usize = self.line()[1..].parse().expect("a count");
         let mut words = Vec::new();
@@ -341,8 +341,8 @@ impl Peer92 {
         words
     }
 
-    /// As a primary: answers up to PSYNC, and returns its words and whether `capa lz4` was among
-    /// those before.
+    /// Answers a replica as its primary up to PSYNC; returns the words of PSYNC and whether the
+    /// replica sent `capa lz4` before.
     fn answer(&mut self) -> (Vec<String>, bool) {
         let mut takes = false;
         loop {
@@ -385,8 +385,8 @@ fn set(key: &str, value: &[u8]) -> Vec<u8> {
     [begin.as_bytes(), value, b"\r\n"].concat()
 }
 
-/// A primary whose frames another library makes, as Valkey 9.2 makes them; a damaged one ends the
-/// link, and the next one continues before it.
+/// A primary whose frames come from another library, as Valkey 9.2 makes them. A damaged frame ends
+/// the link, and the next link continues before that frame.
 #[test]
 fn what_another_primary_compresses_is_taken_and_damage_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -418,7 +418,7 @@ fn what_another_primary_compresses_is_taken_and_damage_is_found() {
             stream.write_all(piece).expect("memory");
             stream.flush().expect("memory");
             let bytes = std::mem::take(stream.get_mut());
-            // In two parts, so that a block is cut.
+            // In two parts, so that the cut is inside a block.
             let (first, second) = bytes.split_at(bytes.len() / 2);
             primary.say(first);
             primary.say(second);
@@ -453,11 +453,12 @@ fn what_another_primary_compresses_is_taken_and_damage_is_found() {
             Some("1")
         );
         assert_eq!(c.ask("EXISTS bad"), ":0\r\n");
-        // It continues, and this time nothing is compressed.
+        // The link continues, this time without compression.
         primary.say(b"+CONTINUE\r\n\n");
         primary.say(&set("plain", b"4"));
         wait_until("the plain stream", || c.ask("GET plain") == "$1\r\n4\r\n");
-        // A snapshot whose frame is damaged is no snapshot: the data stays until there is one.
+        // The replica does not load a snapshot with a damaged frame: it keeps its data until it
+        // gets a whole snapshot.
         drop(primary);
         let mut primary = Peer92::new(listener.accept().expect("another link").0);
         primary.answer();
@@ -472,7 +473,7 @@ fn what_another_primary_compresses_is_taken_and_damage_is_found() {
     }
 }
 
-/// A replica that reads our frames by another library.
+/// A replica that reads russet's frames with another library.
 #[test]
 fn what_we_compress_another_replica_reads() {
     let primary = start(&ON);
@@ -519,7 +520,7 @@ fn what_we_compress_another_replica_reads() {
     );
 }
 
-/// Servers that do not know it are sent plain bytes, and send them.
+/// Servers without compression get plain bytes, and send plain bytes.
 #[test]
 fn redis_and_valkey_are_copied_and_copy_as_ever() {
     for peer in [Peer::Redis810, Peer::Valkey9] {

@@ -1,5 +1,5 @@
-//! Primaries and replicas as processes: what a replica refuses, what a demotion keeps, what can be
-//! seen of the links.
+//! Primaries and replicas as processes: the commands that a replica refuses, the data after a
+//! demotion, and the figures of the links.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -55,8 +55,8 @@ pub fn wait_for_offset(replica: &Daemon, primary: &Daemon) {
     });
 }
 
-/// Regression: a stated trim with a LIMIT, and in transactions also XADD with IDMP and numbers of
-/// the other dialect, were refused by replicas as if clients had sent them.
+/// Regression: replicas refused a trim with LIMIT, XADD with IDMP in a transaction, and numbers of
+/// the other dialect, as if a client had sent them.
 #[test]
 fn what_a_primary_has_taken_its_replica_takes() {
     let (primary, replica) = pair(
@@ -104,9 +104,9 @@ fn what_a_primary_has_taken_its_replica_takes() {
     }
 }
 
-/// Regression: strings longer than the replica's own `proto-max-bulk-len`, and than that of the
-/// next start, were refused, and requests and transactions beyond its `client-query-buffer-limit`
-/// ended the link.
+/// Regression: a replica refused strings longer than its own `proto-max-bulk-len`, or than that of
+/// its next start, and requests and transactions beyond its `client-query-buffer-limit` ended the
+/// link.
 #[test]
 fn what_was_taken_by_a_higher_limit_is_kept() {
     const LOW: [&str; 4] = [
@@ -147,8 +147,8 @@ fn what_was_taken_by_a_higher_limit_is_kept() {
     assert_eq!(c.ask("DEBUG DIGEST"), digest);
 }
 
-/// Regression: rights of the replica's default user were asked of the commands of its primary's
-/// transactions, which were then left out.
+/// Regression: the replica checked the commands of its primary's transactions against its own
+/// default user, and left out the commands that this user may not run.
 #[test]
 fn rights_of_the_replicas_users_do_not_concern_its_primary() {
     let (primary, replica) = pair(&[], &[]);
@@ -167,7 +167,7 @@ fn rights_of_the_replicas_users_do_not_concern_its_primary() {
         "#!lua name=l\nredis.register_function('f', function(k) redis.call('SET', k[1], 1) end)";
     c.call(&["FUNCTION", "LOAD", function]);
     c.ask("FCALL f 1 called");
-    // Its user may not read all keys, and BY does not name them.
+    // The default user may not read all keys, and BY does not name its keys.
     for line in [
         "RPUSH list 2 1",
         "SORT list BY w_* STORE sorted",
@@ -208,9 +208,9 @@ fn a_primary_that_comes_back_empty_does_not_empty_its_replica() {
             .expect("it runs");
         let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(text.contains("FAIL refused sync: "), "{text}");
-        // It is not asked for again at once.
+        // The replica does not request the refused snapshot again at once.
         assert!(number(&primary, "sync_full") <= 2);
-        // The operator's word.
+        // REPLICAOF is the operator's request to try again.
         follow(&replica, &primary);
         wait_for_link(&replica);
         assert_eq!(keys(&replica), ":0\r\n", "{load}");
@@ -233,7 +233,7 @@ fn a_snapshot_with_fewer_keys_is_taken_if_they_are_enough_or_the_primary_is_anot
     assert_eq!(keys(&replica), ":0\r\n");
     set_keys(&other, 50);
     other.connect().ask("DEBUG CHANGE-REPL-ID");
-    // The keys of DEBUG POPULATE are not in the stream: the replica needs a snapshot for them.
+    // The keys of DEBUG POPULATE are not in the stream, so the replica needs a snapshot for them.
     replica.connect().ask("REPLICAOF NO ONE");
     follow(&replica, &other);
     wait_for_link(&replica);
@@ -300,7 +300,7 @@ fn what_a_demotion_loses_is_kept_in_a_file() {
         "*2 $6 SELECT $1 0 *2 $6 SELECT $1 3 *3 $3 SET $4 lost $1 1 *2 $4 INCR $4 lost "
     );
     primary.wait_for_log("lacks 2 commands");
-    // It can be applied to the new primary.
+    // The file of lost writes can be sent to the new primary.
     let mut raw = TcpStream::connect(("127.0.0.1", replica.port())).expect("it listens");
     let file = std::fs::read(primary.folder().join(&name)).expect("it is there");
     raw.write_all(&file).expect("room");
@@ -367,7 +367,7 @@ fn tail_prints_the_stream_and_asks_for_no_snapshot() {
     assert!(seen[1].ends_with("] \"SET\" \"a\" \"1\""), "{seen:?}");
     assert!(seen[2].starts_with("[2 "), "{seen:?}");
     assert!(seen[3].ends_with("] \"SET\" \"b\" \"x y\""), "{seen:?}");
-    // It acknowledges, and does not count as a copy.
+    // `russet tail` acknowledges, and does not count as a copy.
     wait_until("its acknowledgement", || {
         let line = primary.info("slave1").unwrap_or_default();
         line.contains(&format!(
@@ -416,8 +416,8 @@ fn what_a_replica_has_still_to_be_sent_is_shown() {
     assert!(number(&primary, "total_net_repl_output_bytes") > 20 << 20);
 }
 
-/// What is written meanwhile waits for a replica that stops in its snapshot, up to the limit of its
-/// output buffer: then it is dropped.
+/// The primary holds new writes for a replica that stops in its snapshot, up to the limit of the
+/// replica's output buffer. Beyond the limit it drops the replica.
 #[test]
 fn a_replica_that_stops_in_its_snapshot_costs_no_more_than_configured() {
     use rustix::process::Signal;
@@ -464,8 +464,8 @@ fn a_replica_that_stops_in_its_snapshot_costs_no_more_than_configured() {
     }
 }
 
-/// A load that is made slow makes the whole replica slow: its stream waits at the primary, where
-/// the limit on output holds. Regression: the replica read it as fast as it came.
+/// A slow load slows down the whole replica: its stream waits at the primary, where the output
+/// limit applies. Regression: the replica read the stream as fast as it came.
 #[test]
 fn a_replica_that_loads_slowly_is_dropped_at_its_limit() {
     for threads in ["1", "3"] {
@@ -517,14 +517,15 @@ fn a_replica_that_loads_slowly_is_dropped_at_its_limit() {
 }
 
 /// Regression: the primary took links that CLIENT KILL had ended for copies that could not be
-/// loaded, and kept the replica waiting.
+/// loaded, and made the replica wait.
 #[test]
 fn links_that_an_operator_ends_are_no_failed_copies() {
     let debug = ["--enable-debug-command", "yes"];
     let primary = Daemon::start(&[&debug[..], &["--repl-diskless-sync-delay", "0"]].concat());
     let replica = Daemon::start(&["--repl-diskless-load", "swapdb", "--key-load-delay", "1000"]);
     let mut c = primary.connect();
-    // More than the sockets hold: a copy that is all in them is not cut off any more.
+    // More bytes than the sockets hold, because CLIENT KILL cannot cut a copy that the sockets
+    // hold.
     assert_eq!(c.ask("DEBUG POPULATE 100000 key 300"), "+OK\r\n");
     follow(&replica, &primary);
     for kills in 1..=4 {
@@ -594,7 +595,7 @@ fn a_command_that_fails_on_a_writable_replica_does_not_end_it() {
     assert_eq!(c.ask("LLEN k"), ":1\r\n");
 }
 
-/// Its offset is that of a history that is no more.
+/// The client's offset belongs to a history that the server has left.
 #[test]
 fn a_client_that_wrote_before_a_full_synchronization_is_answered() {
     let other = Daemon::start(&["--repl-diskless-sync-delay", "0"]);
@@ -677,7 +678,7 @@ fn flushall_ends_the_transfer_of_what_it_deletes() {
     assert_eq!(keys(&replica), ":0\r\n");
 }
 
-/// The loop does not free it itself, and answers meanwhile.
+/// A helper thread frees the old data, and the loop answers in the meantime.
 #[test]
 fn a_large_old_dataset_is_freed_before_the_new_one_is_loaded() {
     let primary = Daemon::start(&["--repl-diskless-sync-delay", "0"]);

@@ -1,5 +1,5 @@
-//! Links to a primary under TLS (`tls-replication yes`): between two russets, and with Redis in
-//! either role.
+//! Replication links under TLS (`tls-replication yes`): between two russets, and with Redis as
+//! primary or replica.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -37,7 +37,7 @@ impl Files {
         path.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Settings of a server with the certificate of this name, trusting this authority.
+    /// The settings of a server with this certificate that trusts this authority.
     fn settings(&self, name: &str) -> Vec<String> {
         let pairs = [
             ("--tls-cert-file", format!("{name}.crt")),
@@ -103,13 +103,13 @@ impl Server {
         wait_until("the link to be up", || self.is_up());
     }
 
-    /// Lines of the log that contain this.
+    /// The number of log lines that contain this text.
     fn count(&self, text: &str) -> usize {
         self.daemon.log().matches(text).count()
     }
 }
 
-/// Both hold the same.
+/// Checks that both servers have the same data.
 fn compare(primary: &Server, replica: &Server) {
     wait_until("the replica to have everything", || {
         replica.number("slave_repl_offset") == primary.number("master_repl_offset")
@@ -118,7 +118,7 @@ fn compare(primary: &Server, replica: &Server) {
     assert_eq!(primary.ask("DEBUG DIGEST"), replica.ask("DEBUG DIGEST"));
 }
 
-/// A full sync, the stream, a cut and a partial sync.
+/// Runs a full sync, the stream, a cut of the link and a partial sync.
 fn play(primary: &Server, replica: &Server, has_two_links: bool) {
     primary.ask("DEBUG POPULATE 3000");
     let big = "b".repeat(5 << 20);
@@ -151,7 +151,7 @@ fn play(primary: &Server, replica: &Server, has_two_links: bool) {
     assert_eq!(primary.number("sync_full"), 1);
 }
 
-/// Redis's server with TLS.
+/// A redis-server with TLS.
 fn redis() -> Option<PathBuf> {
     let program = peers::folder().join("redis8-tls/redis-server");
     if !program.exists() {
@@ -219,7 +219,7 @@ fn redis_is_copied_and_copies() {
     }
 }
 
-/// Attempts that fail come once a second, as without TLS.
+/// Checks that failing attempts come once a second, as without TLS.
 fn check_calm(replica: &Server) {
     let before = replica.count("MASTER <-> REPLICA sync started");
     sleep(Duration::from_millis(3200));
@@ -241,13 +241,13 @@ fn a_primary_of_another_authority_is_refused() {
     replica.follow(&primary);
     let why = "Error condition on socket for SYNC: invalid peer certificate: ";
     replica.daemon.wait_for_log(why);
-    // The primary says what its replica has answered.
+    // The primary logs the alert that its replica has sent.
     primary
         .daemon
         .wait_for_log("Error accepting a client connection: received fatal alert: ");
     check_calm(&replica);
     assert!(!replica.is_up());
-    // With the right authority the same link comes up.
+    // With the right authority the same replica connects.
     let ca = files.path("ca.crt");
     let reply = replica.ask(&format!("CONFIG SET tls-ca-cert-file {ca}"));
     assert_eq!(reply, "+OK\r\n", "{}", replica.daemon.log());
@@ -273,7 +273,7 @@ fn a_replica_without_a_trusted_certificate_is_refused_unless_none_is_wanted() {
     primary
         .daemon
         .wait_for_log("Error accepting a client connection: ");
-    // With TLS 1.3 a client hears of it after its own handshake.
+    // With TLS 1.3 a client gets the refusal after its own handshake.
     wait_until("the reason in the replica's log", || {
         replica.count("received fatal alert: ") > 0
     });
@@ -286,7 +286,7 @@ fn a_replica_without_a_trusted_certificate_is_refused_unless_none_is_wanted() {
     );
     primary.ask("CLIENT KILL TYPE replica");
     wait_until("a refusal again", || !replica.is_up());
-    // One that shows the right certificate is let in again.
+    // The primary admits a replica with the right certificate again.
     for (option, file) in [("cert", "server.crt"), ("key", "server.key")] {
         settings.retain(|word| !word.ends_with(&format!("strange.{}", &file[7..])));
         settings.retain(|word| word != &format!("--tls-client-{option}-file"));
@@ -300,7 +300,7 @@ fn a_replica_without_a_trusted_certificate_is_refused_unless_none_is_wanted() {
 fn ends_of_which_one_has_no_tls_refuse_each_other() {
     let files = Files::new();
     let primary = Server::start(&files, &[]);
-    // In plain text to the port of TLS.
+    // A plain link to a TLS port.
     let plain = Server::start(&files, &["--tls-replication", "no"]);
     plain.ask("SET own 1");
     plain.follow(&primary);
@@ -312,7 +312,7 @@ fn ends_of_which_one_has_no_tls_refuse_each_other() {
             || plain.count("I/O error reading from MASTER: ") > 0
     });
     check_calm(&plain);
-    // Under TLS to the plain port.
+    // A TLS link to a plain port.
     let replica = Server::start(&files, &["--repl-timeout", "2"]);
     replica.ask("SET own 1");
     replica.follow_port(primary.daemon.port());

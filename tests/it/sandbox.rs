@@ -1,5 +1,5 @@
-//! Known escapes from the sandbox of Redis's scripts, and scripts that exhaust resources: each gets
-//! an error, and the daemon survives.
+//! Known escapes from the sandbox of Redis's scripts, and scripts that exhaust resources: each
+//! script gets an error, and the daemon survives.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn small() -> Daemon {
     ])
 }
 
-/// Runs each, and checks after each that the daemon is the same and serves.
+/// Runs each script, and checks after each that the same daemon still answers.
 fn lives_through(scripts: &[(&str, &str)]) {
     let server = small();
     let pid = server.info("process_id");
@@ -75,7 +75,7 @@ fn nothing_of_the_host_is_in_reach() {
         );
         assert_eq!(reported, "$-1\r\n", "{name}");
     }
-    // CVE-2022-0543: of `os` only the clock exists.
+    // CVE-2022-0543: the only function of `os` is the clock.
     assert_eq!(
         eval(
             &mut c,
@@ -88,7 +88,7 @@ fn nothing_of_the_host_is_in_reach() {
 
 #[test]
 fn what_scripts_share_cannot_be_changed() {
-    // CVE-2022-24735, CVE-2025-46818: one script changes what another one runs.
+    // CVE-2022-24735, CVE-2025-46818: a script changes the functions that another script uses.
     lives_through(&[
         ("string.rep = 1", "readonly"),
         ("redis.call = 1", "readonly"),
@@ -377,7 +377,7 @@ fn a_script_that_wants_all_memory_gets_an_error() {
     for bomb in bombs {
         let mut c = server.connect();
         c.send(&crate::support::resp::command(&["EVAL", bomb, "0"]));
-        // Scripts that catch their errors, or are only slow, are killed by hand.
+        // SCRIPT KILL ends scripts that catch their errors or are slow.
         let began = Instant::now();
         let mut other = server.connect();
         wait_until("the bomb to be over", || {
@@ -467,7 +467,7 @@ fn nobody_swallows_the_end_of_a_script() {
 
 #[test]
 fn the_collector_meets_no_freed_text() {
-    // CVE-2024-46981, CVE-2025-49844: garbage collection during the parsing of a chunk, in error
+    // CVE-2024-46981, CVE-2025-49844: garbage collection while Lua parses a chunk, in error
     // handlers, and in callbacks.
     lives_through(&[
         (
@@ -512,7 +512,7 @@ fn the_collector_meets_no_freed_text() {
     ]);
 }
 
-/// Regression: nested coroutines, each with a part of the thread's stack, overflowed it.
+/// Regression: nested coroutines overflowed the thread's stack, because each uses a part of it.
 #[test]
 fn no_way_down_fills_the_stack() {
     const DEEP: &str = "C stack overflow";

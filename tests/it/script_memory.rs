@@ -1,5 +1,5 @@
-//! Memory used for a script outside Lua: replies, arguments, texts. It counts against the script's
-//! limit, and the script can be stopped meanwhile.
+//! Memory of a script outside Lua: replies, arguments, texts. It counts towards the script's limit,
+//! and SCRIPT KILL works while the script fills it.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ fn eval(c: &mut Connection, script: &str) -> String {
     reported(c)
 }
 
-/// The highest resident size so far.
+/// The highest resident size since the start.
 fn resident(server: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
     let status = status.expect("the server runs");
@@ -79,7 +79,7 @@ fn what_is_made_for_a_script_counts_as_its_memory() {
         assert!(rose <= LIMIT_MB + 32, "{bomb}: {rose} MB");
         assert_eq!(eval(&mut c, "return 'a'"), "$1\r\na\r\n");
     }
-    // A log line is cut, which is no error.
+    // The server cuts a long log line, which is no error.
     assert_eq!(
         eval(&mut c, &format!("{SIXTY} redis.log(3, unpack(t))")),
         "$-1\r\n"
@@ -104,7 +104,7 @@ fn a_reply_that_is_long_in_the_making_can_be_stopped() {
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(reported(&mut running).contains("Script killed by user"));
     assert_eq!(other.ask("PING"), "+PONG\r\n");
-    // Its writes stay, as with any failing script; nothing is half done.
+    // A killed script keeps its writes, as any failing script; no command is half done.
     let (mut running, mut other) = replying(&server, "redis.call('SET', 'a', 1)");
     assert_eq!(other.ask("SCRIPT KILL"), "+OK\r\n");
     assert!(reported(&mut running).contains("Script killed by user"));

@@ -1,4 +1,4 @@
-//! Scripts that run for long while other clients want service, and what is left of them.
+//! Scripts that run for long while other clients want service, and the server after them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::support::{Connection, Daemon, wait_until};
 
 const THRESHOLD: &[&str] = &["--busy-reply-threshold", "30"];
 
-/// A client whose script runs, and another that got the BUSY error.
+/// A client with a running script, and a client that got the BUSY error.
 fn busy(server: &Daemon, words: &[&str]) -> (Connection, Connection) {
     let mut running = server.connect();
     running.send(&command(words));
@@ -54,7 +54,8 @@ fn a_long_script_lets_others_know_and_can_be_killed() {
     server.wait_for_log("Slow script detected");
 }
 
-/// Requests that come in one turn with the script's are answered beside it, not after it.
+/// The server answers requests that arrive with the script's request while the script runs, not
+/// after it.
 #[test]
 fn requests_read_together_with_a_long_script_are_served_beside_it() {
     let server = Daemon::start(THRESHOLD);
@@ -63,7 +64,7 @@ fn requests_read_together_with_a_long_script_are_served_beside_it() {
     for c in [&mut running, &mut other, &mut third] {
         assert_eq!(c.ask("PING"), "+PONG\r\n");
     }
-    // They send while the loop is held.
+    // The clients send while DEBUG SLEEP holds the loop.
     sleeping.send(&command(&["DEBUG", "SLEEP", "0.3"]));
     running.send(&command(&["EVAL", "while true do end", "0"]));
     other.send(&command(&["GET", "a"]));
@@ -75,7 +76,7 @@ fn requests_read_together_with_a_long_script_are_served_beside_it() {
     assert_eq!(third.ask("GET a"), "$-1\r\n");
 }
 
-/// What others do beside a script does not shorten its time, nor its time theirs.
+/// Commands that run during a script do not change the script's time, nor the script theirs.
 #[test]
 fn the_time_of_a_script_and_of_those_beside_it_is_their_own() {
     const LEAST: Duration = Duration::from_millis(300);
@@ -150,7 +151,7 @@ fn a_script_that_wrote_is_not_killed_and_an_atomic_one_is_undone() {
     other.send(b"SHUTDOWN NOSAVE\r\n");
     server.wait_end();
     drop(running);
-    // The script's unit was never complete: the file does not have it.
+    // The script's transaction never ended, so the file does not have it.
     server.restart();
     assert_eq!(server.connect().ask("GET a"), "$6\r\nbefore\r\n");
 }
@@ -164,12 +165,12 @@ fn others_are_served_while_a_pattern_is_matched() {
     assert!(reported(&mut running).contains("killed"));
 }
 
-/// Regression: native code calls no hook: no client was served while it ran.
+/// Regression: native code calls no hook, so the server answered no client while it ran.
 #[test]
 fn others_are_served_while_native_code_runs() {
     let server = Daemon::start(THRESHOLD);
     for script in [
-        // Texts with long common prefixes: millions of comparisons to their ends.
+        // Texts with long common prefixes: each comparison takes millions of steps.
         "local s = {} for i = 1, 8 do s[i] = string.rep('x', 4000000) .. i end \
          local t = {} for i = 1, 100000 do t[i] = s[i % 8 + 1] end table.sort(t)",
         // A set of megabytes, and then another one, repeatedly.
@@ -191,8 +192,8 @@ fn others_are_served_while_native_code_runs() {
     }
 }
 
-/// Regression: while a library that FUNCTION RESTORE loads looped, no client was served, nor
-/// FUNCTION KILL: the server was lost.
+/// Regression: while FUNCTION RESTORE loaded a library with an endless loop, the server answered no
+/// client, not even FUNCTION KILL, and was lost.
 #[test]
 fn a_library_that_loops_while_it_is_restored_is_killed_and_nothing_changes() {
     let server = Daemon::start(&[THRESHOLD, &["--rdbcompression", "no"]].concat());
@@ -232,7 +233,7 @@ fn what_a_busy_script_does_stays_one_unit() {
     let mut running = server.connect();
     running.send(&command(&["EVAL", script, "0"]));
     let mut other = server.connect();
-    // Other clients never see a part of the script's changes.
+    // Other clients never see a part of a script's changes.
     for _ in 0..50 {
         other.ask("HELLO 2");
     }
@@ -255,7 +256,7 @@ fn what_a_busy_script_does_stays_one_unit() {
     assert_eq!(server.connect().ask("GET a"), "$1\r\n2\r\n");
 }
 
-/// Regression: TIME stood still for ever, so that a script that waits for a time never ended.
+/// Regression: TIME stood still for ever, so a script that waited for a time never ended.
 #[test]
 fn a_busy_script_sees_time_pass_and_keys_that_stay() {
     let server = Daemon::start(THRESHOLD);
@@ -275,7 +276,7 @@ fn a_busy_script_sees_time_pass_and_keys_that_stay() {
     let replies = replies.items().expect("three");
     assert_eq!(replies.len(), 3);
     assert_ne!(replies[0], replies[2]);
-    // Without a busy script it stands still.
+    // Without a busy script TIME stands still.
     c.ask("MULTI");
     c.ask("TIME");
     c.ask("EVAL return(1) 0");

@@ -1,4 +1,4 @@
-//! Indexes in a process: writes are seen at once, files, the log, replication, Redis Stack.
+//! Search indexes of a daemon: queries after a write, files, the log, replication, Redis Stack.
 
 use crate::stack::{follow, moved, stack, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
@@ -8,7 +8,7 @@ fn run(c: &mut Connection, line: &str) {
     assert!(!reply.starts_with('-'), "{line}: {reply}");
 }
 
-/// An index over hashes, one over JSON documents, and documents of both.
+/// An index over hashes, an index over JSON documents, and documents of both types.
 fn fill(c: &mut Connection) {
     for line in [
         "FT.CREATE books ON HASH PREFIX 1 book: STOPWORDS 1 nope SCHEMA title TEXT WEIGHT 2 \
@@ -192,7 +192,7 @@ fn replicas_of_both_kinds_have_the_indexes() {
     }
 }
 
-/// A user must be allowed to read all keys of an index.
+/// A user needs the right to read all keys of an index.
 #[test]
 fn users_ask_the_indexes_whose_keys_they_may_read() {
     let server = Daemon::start(&[]);
@@ -217,7 +217,7 @@ fn users_ask_the_indexes_whose_keys_they_may_read() {
     assert!(c.ask("MODULE LIST").contains("search"));
 }
 
-/// FT.EXPLAIN with ANALYZE: the same lines with figures, of which times depend on the clock.
+/// FT.EXPLAIN with ANALYZE adds figures to the same lines; its times depend on the clock.
 #[test]
 fn explanations_show_what_parts_of_a_query_found() {
     let server = Daemon::start(&[]);
@@ -227,7 +227,7 @@ fn explanations_show_what_parts_of_a_query_found() {
         let word = ["red", "blue"][at % 2];
         run(&mut c, &format!("HSET d{at} t {word} n {at} g a"));
     }
-    // Of each line what is before the time.
+    // The part of each line before the time.
     let mut lines = |line: &str| -> Vec<String> {
         let reply = c.ask(line);
         let lines = reply.lines().filter(|line| !line.starts_with(['$', '*']));
@@ -259,7 +259,7 @@ fn explanations_show_what_parts_of_a_query_found() {
         ("FT.EXPLAIN i red ANALYZE FOO", "-"),
         ("FT.EXPLAIN i red FOO ANALYZE", "-"),
         ("FT.EXPLAIN none red ANALYZE", "-"),
-        // Without the word nothing is counted.
+        // Without ANALYZE the reply has no counts.
         ("FT.EXPLAIN i red VERBATIM", "red"),
     ] {
         let shown = lines(line);
@@ -327,8 +327,8 @@ fn profiles_show_the_parts_of_a_query_and_their_reads() {
     }
 }
 
-/// As RediSearch 8.10 has it: each side as a part of the shard, the stages after both as those of
-/// the coordinator.
+/// As in RediSearch 8.10: each side is a part of the shard, and the stages after both sides belong
+/// to the coordinator.
 #[test]
 fn profiles_of_hybrid_show_both_sides_and_the_merger() {
     let server = Daemon::start(&[]);
@@ -448,7 +448,7 @@ fn settings_of_indexes_bound_what_queries_reply() {
     let read = c.ask("FT.AGGREGATE i * WITHCURSOR");
     assert!(read.starts_with("*2\r\n*5\r\n"), "{read}");
 
-    // Words that are shorter have no sound.
+    // Shorter words have no sound.
     assert_eq!(total(c.ask("FT.SEARCH i wurd NOCONTENT LIMIT 0 0")), ":30");
     run(&mut c, "CONFIG SET search-min-phonetic-term-len 5");
     run(&mut c, "FT.CREATE j SCHEMA t TEXT PHONETIC dm:en");
@@ -459,7 +459,7 @@ fn settings_of_indexes_bound_what_queries_reply() {
     assert_eq!(total(c.ask("FT.SEARCH j word NOCONTENT LIMIT 0 0")), ":30");
     assert_eq!(total(c.ask("FT.SEARCH j wurd NOCONTENT LIMIT 0 0")), ":0");
 
-    // Words of two texts of a field are as far from each other as the setting says.
+    // The setting gives the distance between the words of two texts of a field.
     run(
         &mut c,
         "FT.CREATE k ON JSON PREFIX 1 k: SCHEMA $.t AS t TEXT",
@@ -489,7 +489,7 @@ fn settings_of_indexes_bound_what_queries_reply() {
     );
 }
 
-/// A phrase whose last word is the beginning of one: Redis has no such query.
+/// A phrase that ends in a prefix: Redis has no such query.
 #[test]
 fn a_phrase_may_end_with_the_beginning_of_a_word() {
     let server = Daemon::start(&[]);
@@ -513,7 +513,7 @@ fn a_phrase_may_end_with_the_beginning_of_a_word() {
     assert!(ask("\"hello wor\" *").starts_with("-SEARCH_SYNTAX"));
 }
 
-/// Clients look for a name of Redis's in it: redisvl took none of the index that it had made.
+/// Regression: redisvl looks for Redis's name in the reply, and used no index that it had made.
 #[test]
 fn the_compression_of_svs_vamana_has_a_name_that_clients_know() {
     let server = Daemon::start(&[]);
@@ -579,8 +579,8 @@ fn refused_documents_are_listed_until_they_are_right() {
     );
 }
 
-/// As Redis Stack 7.4 replies: several values are shown as an array, and computed, sorted and
-/// grouped by the first one.
+/// As in Redis Stack 7.4: several values are shown as an array, and the first value is computed,
+/// sorted and grouped.
 #[test]
 fn several_values_of_json_count_as_their_first_one() {
     let server = Daemon::start(&[]);
@@ -624,7 +624,7 @@ fn several_values_of_json_count_as_their_first_one() {
             row(&["n", "[1,2]", "m", "2"])
         )
     );
-    // A null of a SORTABLE field is shown, and before all others.
+    // The reply shows a null of a SORTABLE field, and sorts it before all other values.
     assert_eq!(
         ask("LOAD 1 @s SORTBY 1 @s"),
         format!(
@@ -635,7 +635,7 @@ fn several_values_of_json_count_as_their_first_one() {
     );
 }
 
-/// While memory is short queries reply nothing, with a warning, or an error, or run all the same.
+/// While memory is short a query replies nothing and a warning, or an error, or runs as usual.
 #[test]
 fn queries_reply_as_the_setting_says_while_memory_is_short() {
     let server = Daemon::start(&[]);
@@ -715,8 +715,8 @@ fn the_older_commands_are_answered() {
     assert!(!c.ask("INFO").contains("search_number_of_indexes"));
 }
 
-/// FT.ADD names the fields of score, language and payload in the definition, and they count for the
-/// documents that are written from then on: at replicas, in the log, and as in Redis Stack 7.4.
+/// FT.ADD sets the fields for score, language and payload in the index definition. They apply to
+/// documents written from then on: at replicas, in the log, and as in Redis Stack 7.4.
 #[test]
 fn scores_languages_and_payloads_of_ft_add_count() {
     const SEEN: [&str; 4] = [
@@ -768,7 +768,7 @@ fn scores_languages_and_payloads_of_ft_add_count() {
     assert_eq!(seen(&mut theirs), expected);
 }
 
-/// The replies of Redis Stack 7.4, but for the words of errors.
+/// Replies as in Redis Stack 7.4, except for the texts of errors.
 #[test]
 fn misspelled_words_are_found_with_terms_near_to_them() {
     let server = Daemon::start(&[]);
@@ -815,8 +815,8 @@ fn misspelled_words_are_found_with_terms_near_to_them() {
     }
 }
 
-/// Documents that are grouped are found ahead, 16 at a time: as packed hashes, tables and records,
-/// with fields that they lack or that have expired, with JSON.
+/// The server looks up grouped documents ahead, 16 at a time: packed hashes, tables and records,
+/// with missing or expired fields, and JSON.
 #[test]
 fn groups_of_loaded_fields_are_those_of_all_documents() {
     let server = Daemon::start(&[]);
@@ -829,7 +829,7 @@ fn groups_of_loaded_fields_are_those_of_all_documents() {
     let long = "w".repeat(100);
     for n in 0..200 {
         let group = ["Red", "blue", "7", "07"][n % 4];
-        // Long values make tables of hashes.
+        // Long values turn hashes into tables.
         let more = if n % 3 == 0 { &long } else { "" };
         run(
             &mut c,
@@ -843,7 +843,8 @@ fn groups_of_loaded_fields_are_those_of_all_documents() {
             ),
         );
     }
-    // Of the documents 0, 4, 8 ... of the group Red these lose the field, or are no more.
+    // The documents 0, 4, 8 ... of the group Red: some of these lose the field, and some are
+    // deleted.
     run(&mut c, "HDEL h:4 g");
     run(&mut c, "HPEXPIRE h:8 1 FIELDS 1 g");
     run(&mut c, "DEL h:12 j:12");
@@ -895,7 +896,7 @@ fn groups_of_loaded_fields_are_those_of_all_documents() {
         ];
         assert_eq!(texts, wanted, "{groups}");
     }
-    // A property that no field of the schema has, and two at once.
+    // A property outside the schema, and two properties at once.
     let groups = c.ask(
         "FT.AGGREGATE h * LOAD 2 @p @g GROUPBY 2 @p @g REDUCE COUNT 0 AS c SORTBY 4 @p ASC @g ASC MAX 50",
     );

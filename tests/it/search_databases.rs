@@ -1,4 +1,4 @@
-//! Indexes over other databases than Redis's, and indexes that come back with flushed data.
+//! Indexes over databases other than 0, as Redis has none, and indexes that FLUSH UNDO brings back.
 
 use crate::stack::{follow, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
@@ -8,7 +8,7 @@ fn run(c: &mut Connection, line: &str) {
     assert!(!reply.starts_with('-'), "{line}: {reply}");
 }
 
-/// The number of documents with a word.
+/// The number of documents that contain a word.
 fn count(c: &mut Connection, index: &str, word: &str) -> String {
     wait_until("the index to read all", || {
         let info = c.ask(&format!("FT.INFO {index}"));
@@ -20,7 +20,7 @@ fn count(c: &mut Connection, index: &str, word: &str) -> String {
 const ONE: &str = "*1\r\n:1\r\n";
 const NONE: &str = "*1\r\n:0\r\n";
 
-/// An index over database 3, another over 0, and a document of each.
+/// An index over database 3, an index over database 0, and a document in each.
 fn fill(c: &mut Connection) {
     for line in [
         "FT.CREATE third ON HASH DB 3 PREFIX 1 h: SCHEMA t TEXT",
@@ -56,7 +56,7 @@ fn an_index_is_over_the_database_that_it_names() {
     assert_eq!(answers(&mut c), [ONE, ONE, NONE, ONE, NONE]);
     assert!(c.ask("FT.INFO third").contains("+database\r\n:3\r\n"));
     assert!(!c.ask("FT.INFO zeroth").contains("+database\r\n"));
-    // Its documents are shown, whichever database is selected.
+    // A query shows the index's documents, whichever database the client has selected.
     let shown = "*3\r\n:1\r\n$3\r\nh:1\r\n*2\r\n$1\r\nt\r\n$5\r\nhello\r\n";
     assert_eq!(c.ask("FT.SEARCH third hello"), shown);
     run(&mut c, "SELECT 7");
@@ -65,7 +65,7 @@ fn an_index_is_over_the_database_that_it_names() {
         c.ask("FT.CREATE no SCHEMA t TEXT")
             .starts_with("-Cannot create index on db != 0")
     );
-    // A field of that name names no database.
+    // A field with the name of the option names no database.
     assert!(
         c.ask("FT.CREATE no SCHEMA db TEXT")
             .starts_with("-Cannot create index on db != 0")
@@ -79,7 +79,7 @@ fn an_index_is_over_the_database_that_it_names() {
     assert_eq!(count(&mut c, "third", "zero"), NONE);
     run(&mut c, "SWAPDB 5 3");
     assert_eq!(count(&mut c, "third", "zero"), ONE);
-    // A flush takes the indexes of its database.
+    // A flush deletes the indexes of its database.
     run(&mut c, "FLUSHDB");
     assert_eq!(c.ask("FT._LIST"), "*1\r\n+third\r\n");
     run(&mut c, "FT.DROPINDEX third DD");
@@ -145,7 +145,7 @@ fn an_undone_flush_brings_indexes_and_dictionaries_back() {
     let mut r = follow(&replica, &server);
     run(&mut c, "FLUSHALL");
     assert_eq!(c.ask("FT._LIST"), "*0\r\n");
-    // One of the same name has been made since.
+    // A new index has taken the old name.
     run(&mut c, "FT.CREATE zeroth PREFIX 1 h: SCHEMA t TAG");
     run(&mut c, "FLUSH UNDO");
     let seen = |c: &mut Connection| {

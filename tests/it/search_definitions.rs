@@ -1,5 +1,6 @@
-//! Definitions of indexes across starts, crashes, flushes and swaps: what a log or a file says of
-//! them is judged as a client's words are, and an index that goes with its documents goes whole.
+//! Index definitions across starts, crashes, flushes and swaps: the server checks definitions in a
+//! log or a file like those of a client, and an index that is dropped with its documents leaves
+//! none.
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +18,7 @@ fn run(c: &mut Connection, line: &str) {
     assert!(!reply.starts_with('-'), "{line}: {reply}");
 }
 
-/// The last file of commands of a log.
+/// The last command file of a log.
 fn last_file(folder: &Path) -> PathBuf {
     let dir = folder.join("appendonlydir");
     let manifest = fs::read_to_string(dir.join("appendonly.aof.manifest")).expect("a manifest");
@@ -48,7 +49,7 @@ fn definitions_that_no_client_may_send_are_kept_aside() {
     let mut server = Daemon::start(&LOG);
     run(&mut server.connect(), "SET k v");
     server.kill();
-    // No bound refuses this: it ended the server once.
+    // Regression: no limit refused this definition, and it ended the server.
     let terms = format!("1{}", "+1".repeat(30_000));
     let mut deep = words("FT._CREATEIFNX deep FILTER");
     deep.extend([&terms, "SCHEMA", "t", "TEXT"]);
@@ -70,7 +71,7 @@ fn definitions_that_no_client_may_send_are_kept_aside() {
         ],
     );
     server.restart();
-    // The log, a log that is made anew, and an RDB file.
+    // The log, a rewritten log, and an RDB file.
     for step in ["BGREWRITEAOF", "SAVE", ""] {
         let mut c = server.connect();
         let list = c.ask("FT._LIST");
@@ -153,7 +154,7 @@ fn a_flush_takes_definitions_with_it_in_the_log_too() {
 
 const DOCUMENTS: usize = 30_000;
 
-/// An index over many documents, and a key that is none of them.
+/// An index over many documents, and a key outside the index.
 fn fill(server: &Daemon) -> Connection {
     let mut c = server.connect();
     run(&mut c, "FT.CREATE i PREFIX 1 d: SCHEMA n NUMERIC");
@@ -172,7 +173,7 @@ fn found(c: &mut Connection) -> String {
     c.ask("FT.SEARCH i * LIMIT 0 0")
 }
 
-/// Waits until a document is deleted.
+/// Waits until the drop has deleted a document.
 fn wait_for_the_midst(c: &mut Connection) {
     wait_until("a document to be deleted", || size(c) < DOCUMENTS + 1);
 }
@@ -228,7 +229,7 @@ fn a_replica_that_takes_over_meanwhile_has_the_index_and_what_is_left() {
     c.send(b"FT.DROPINDEX i DD\r\n");
     wait_for_the_midst(&mut r);
     run(&mut r, "REPLICAOF NO ONE");
-    // Nothing comes from the primary any more.
+    // The primary sends nothing any more.
     if r.ask("FT._LIST") != NO_INDEX {
         let left = size(&mut r) - 1;
         assert_eq!(found(&mut r), format!("*1\r\n:{left}\r\n"));
@@ -237,7 +238,8 @@ fn a_replica_that_takes_over_meanwhile_has_the_index_and_what_is_left() {
     assert_eq!(size(&mut r), 1);
     assert_eq!(c.reply(), b"+OK\r\n");
     assert_eq!(size(&mut c), 1);
-    // The primary of before becomes a replica in the midst of a drop: it has what its primary has.
+    // The old primary becomes a replica in the middle of a drop, and gets the data of the new
+    // primary.
     let mut c = fill(&server);
     let mut r = fill(&replica);
     c.send(b"FT.DROPINDEX i DD\r\n");
@@ -250,7 +252,7 @@ fn a_replica_that_takes_over_meanwhile_has_the_index_and_what_is_left() {
     assert_eq!(size(&mut other), DOCUMENTS + 1);
 }
 
-/// What a query replies after a start, while the index still reads.
+/// The replies of queries after a start, while the server still fills the index.
 #[test]
 fn queries_say_that_their_index_still_reads() {
     let mut server = Daemon::start(&[]);
@@ -261,7 +263,7 @@ fn queries_say_that_their_index_still_reads() {
         server.restart();
         let mut c = server.connect();
         c.ask("HELLO 3");
-        // A query either says so, or has all rows.
+        // A query has all rows, or says that some are missing.
         let mut told = 0;
         wait_until("the index to read all", || {
             let reply = c.ask("FT.SEARCH i * LIMIT 0 0");

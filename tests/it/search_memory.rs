@@ -1,5 +1,5 @@
-//! Indexes in a process at its limit of memory: definitions whose vectors take too much of it, and
-//! indexes that are made over more than fits.
+//! Indexes of a server at its memory limit: definitions whose vectors take too much of the limit,
+//! and indexes over more documents than the limit has room for.
 
 use crate::support::{Connection, Daemon, wait_until};
 
@@ -15,7 +15,7 @@ fn used_memory(c: &mut Connection) -> usize {
     bytes.and_then(|n| n.parse().ok()).expect("used_memory")
 }
 
-/// Documents of words of their own: an index of them is larger than they are.
+/// Documents without common words, so their index is larger than the documents.
 fn fill(c: &mut Connection) {
     for document in 0..4000 {
         let words: Vec<String> = (0..20).map(|at| format!("w{document}x{at}")).collect();
@@ -24,7 +24,8 @@ fn fill(c: &mut Connection) {
     }
 }
 
-/// An index that would exceed maxmemory ends its reading there, says so, and replies what it has.
+/// When an index would exceed maxmemory the server stops filling it and reports that. Queries reply
+/// with the documents in the index.
 #[test]
 fn an_index_that_is_made_ends_at_the_limit_of_memory() {
     let server = Daemon::start(&[]);
@@ -51,7 +52,7 @@ fn an_index_that_is_made_ends_at_the_limit_of_memory() {
     let warning = "Index contains partial data due to an indexing failure caused by insufficient \
                    memory";
     assert!(warned.contains(warning), "{warned}");
-    // What comes later is left out, until the index is made again.
+    // The index leaves later documents out until an operator makes it again.
     run(&mut c, "HSET d:new g fresh");
     let found = |c: &mut Connection| {
         let reply = c.ask("FT.SEARCH i @g:{fresh} NOCONTENT");
@@ -65,7 +66,7 @@ fn an_index_that_is_made_ends_at_the_limit_of_memory() {
     assert!(!whole.contains(warning), "{whole}");
 }
 
-/// No definition alone, nor its first document, takes more than a tenth of the limit.
+/// Neither a definition nor its first document may take more than a tenth of the limit.
 #[test]
 fn vectors_of_a_definition_are_bounded_by_the_limit_of_memory() {
     let server = Daemon::start(&[]);
@@ -93,7 +94,7 @@ fn vectors_of_a_definition_are_bounded_by_the_limit_of_memory() {
             assert!(reply.starts_with("-SEARCH_"), "{line}: {reply}");
         }
     }
-    // The greatest M that is taken costs its links, a row at a time.
+    // The greatest M that the server accepts: each row costs the memory of its links.
     let greatest = definition(("HNSW 8", "DIM 2", "M 32767"));
     run(&mut c, &format!("FT.CREATE i SCHEMA {greatest}"));
     let before = used_memory(&mut c);

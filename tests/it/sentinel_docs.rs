@@ -1,9 +1,10 @@
-//! The section Sentinel of `docs/operate.md`, line by line. Loopback addresses stand for its hosts,
-//! processes for their units; of addresses, ports and paths all else is as the page has it.
+//! The section Sentinel of `docs/operate.md`, line by line. Loopback addresses stand for the page's
+//! hosts, and processes for its units; apart from addresses, ports and paths the test runs the
+//! page's text.
 //!
-//! A block `console` has commands with their prompts (`all#`, `host1#`), and after each the output
-//! that it has sooner or later; one without output must succeed. A block `conf` is added to the
-//! file that its first line names.
+//! A block `console` has commands after prompts (`all#`, `host1#`). Each command must print the
+//! lines below it sooner or later; a command without output must succeed. The test appends a block
+//! `conf` to the file that the block's first line names.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -25,7 +26,7 @@ const SERVER_CONF: &str = include_str!("../../packaging/russet.conf");
 const SENTINEL_CONF: &str = include_str!("../../packaging/sentinel.conf");
 const SENTINEL_UNIT: &str = include_str!("../../packaging/debian/russet-sentinel.service");
 
-/// For each command: a failover takes its time, and the machine may be busy.
+/// The deadline of a command, because a failover takes its time and the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(90);
 
 fn page() -> String {
@@ -33,7 +34,7 @@ fn page() -> String {
     fs::read_to_string(path).expect("the page")
 }
 
-/// The section Sentinel, or one of its parts.
+/// The section Sentinel, or a part of it.
 fn part(title: Option<&str>) -> String {
     let page = page();
     let section = page.split("\n## Sentinel\n").nth(1).expect("the section");
@@ -108,7 +109,7 @@ fn steps(part: &str) -> Vec<Step> {
     steps
 }
 
-/// Three hosts: addresses of the loopback interface, a folder for each, the same two ports.
+/// Three hosts: each has a loopback address and a folder; all use the same two ports.
 struct Hosts {
     folder: TempDir,
     server_port: u16,
@@ -139,7 +140,7 @@ impl Hosts {
         self.folder.path().join(format!("host{n}{path}"))
     }
 
-    /// The page's words as they are here.
+    /// Replaces the page's addresses and paths by those of the test.
     fn here(&self, n: usize, text: &str) -> String {
         let root = self.path(n, "").display().to_string();
         let own = format!("bind 127.0.0.{n}");
@@ -152,14 +153,14 @@ impl Hosts {
             .replace("6379", &self.server_port.to_string())
     }
 
-    /// What was printed here, in the page's words.
+    /// Replaces the test's addresses and paths in an output by those of the page.
     fn there(&self, text: &str) -> String {
         text.replace("127.0.0.", "10.0.0.")
             .replace(&self.sentinel_port.to_string(), "26379")
             .replace(&self.server_port.to_string(), "6379")
     }
 
-    /// What the package and the distribution bring.
+    /// The files that the package and the distribution install.
     fn furnish(&self, n: usize) {
         for folder in [
             "etc/russet",
@@ -172,7 +173,7 @@ impl Hosts {
         ] {
             fs::create_dir_all(self.path(n, &format!("/{folder}"))).expect("a folder");
         }
-        // Other hosts see where a connection comes from, as over a real network.
+        // As over a real network, other hosts see which host a connection comes from.
         let source = format!("bind-source-addr 127.0.0.{n}\n");
         for (name, text) in [("russet", SERVER_CONF), ("sentinel", SENTINEL_CONF)] {
             let text = self.here(n, text) + &source;
@@ -215,7 +216,7 @@ esac
 ",
             redis = self.here(n, &redis),
         );
-        // As at a terminal, and to this host.
+        // redis-cli as at a terminal, connected to this host.
         let cli = format!(
             "#!/bin/sh
 case \" $* \" in *' -p '*) ;; *) set -- -p {} \"$@\" ;; esac
@@ -319,7 +320,7 @@ exec redis-cli --no-raw -h 127.0.0.{n} \"$@\"
 }
 
 impl Drop for Hosts {
-    /// Ends the processes of the units, and no others.
+    /// Ends only the processes of the units.
     fn drop(&mut self) {
         for n in 1..=3 {
             for unit in ["russet", "russet-sentinel", "redis-sentinel"] {
@@ -336,7 +337,7 @@ impl Drop for Hosts {
 fn free_port() -> u16 {
     let is_free =
         |port: u16| (1..=3).all(|n| TcpListener::bind((Ipv4Addr::new(127, 0, 0, n), port)).is_ok());
-    // Not the range of tests/sentinel, whose processes may run beside these.
+    // Outside the range of tests/sentinel, whose processes may run at the same time.
     std::iter::repeat_with(|| free_port_of(30_500, 400))
         .find(|&port| is_free(port) && !port.to_string().contains("6379"))
         .expect("it repeats")
@@ -383,7 +384,7 @@ fn three_hosts_speak_tls() {
     hosts.follow("TLS");
 }
 
-/// A Sentinel of Redis changes to russet's and back, in a group of both.
+/// A Redis Sentinel of the group moves to russet and back, so the group has both kinds.
 #[test]
 fn a_sentinel_of_redis_is_replaced_and_comes_back() {
     if !has_tools() || Peer::Redis8.program_for("moving Sentinels").is_none() {
@@ -395,7 +396,7 @@ fn a_sentinel_of_redis_is_replaced_and_comes_back() {
         "bind * -::*\nport 26379\nprotected-mode no\nsentinel monitor mymaster 10.0.0.1 6379 2\n";
     for n in 1..=3 {
         let text = hosts.here(n, watch) + &format!("bind-source-addr 127.0.0.{n}\n");
-        // Both kinds begin with the same file.
+        // Both programs begin with the same file.
         fs::write(hosts.path(n, "/etc/russet/sentinel.conf"), &text).expect("written");
         let text = hosts.here(n, "daemonize no\ndir /var/lib/russet\n") + &text;
         fs::write(hosts.path(n, "/etc/redis/sentinel.conf"), text).expect("written");
@@ -417,7 +418,7 @@ fn a_sentinel_of_redis_is_replaced_and_comes_back() {
     hosts.follow("From Redis's or Valkey's Sentinel, and back");
     assert_eq!(name(&hosts, "/etc/russet/sentinel.conf"), before, "moved");
     assert_eq!(name(&hosts, "/etc/redis/sentinel.conf"), before, "and back");
-    // No fourth one has appeared.
+    // The group has not got a fourth Sentinel.
     (1..=3).for_each(|n| hosts.run(n, ask, std::slice::from_ref(&all)));
 }
 
@@ -430,7 +431,7 @@ fn get(port: u16, path: &str) -> String {
     served
 }
 
-/// Every series that the section names is served, and `/readyz` says what is missing.
+/// The server serves every series of the section, and `/readyz` names what is missing.
 #[test]
 fn what_to_watch_of_a_sentinel_is_served() {
     if !has_tools() {

@@ -1,4 +1,4 @@
-//! Sketches in a process: files, payloads, the log and replication, to and from Redis Stack.
+//! Sketches of a daemon: files, payloads, the log and replication, to and from Redis Stack.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::stack::{follow, moved, stack, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
-/// Lines that fill a server; each pair of servers must have the same payloads of the keys.
+/// Lines that fill a server. Both servers of a pair must have the same payloads of the keys.
 const LINES: [&str; 12] = [
     "BF.RESERVE bloom 0.01 20",
     "BF.MADD bloom a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7 8 9 10 11 12 13",
@@ -31,7 +31,7 @@ fn fill(c: &mut Connection) {
         let reply = c.ask(line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");
     }
-    // Larger than a piece of a file.
+    // A filter larger than a piece of a file.
     assert_eq!(c.ask("BF.RESERVE large 0.0001 1000000"), "+OK\r\n");
     let items: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
     let line = format!("BF.MADD large {}", items.join(" "));
@@ -111,7 +111,7 @@ fn replication_goes_both_ways() {
     }
 }
 
-/// Servers that have other settings make the same filters.
+/// Servers with other settings make the same filters.
 #[test]
 fn settings_of_the_primary_count_on_a_redis_stack() {
     let Some(redis) = stack(None) else {
@@ -139,7 +139,7 @@ fn settings_of_the_primary_count_on_a_redis_stack() {
     });
 }
 
-/// A key in header and chunks, as SCANDUMP gives them.
+/// A key in header and chunks, as SCANDUMP returns them.
 fn chunks(c: &mut Connection, command: &str, key: &str) -> Vec<(String, Vec<u8>)> {
     let (mut at, mut chunks) = ("0".to_owned(), Vec::new());
     loop {
@@ -183,7 +183,7 @@ fn chunks_go_both_ways_and_to_replicas() {
             assert_eq!(wanted[..wanted.len() - 12], got[..got.len() - 12], "{key}");
         }
     }
-    // The last to load were ours, from Redis: the chunks are at our replica.
+    // In the last round russet loaded the chunks of Redis, so russet's replica must have them.
     let c = &mut followed;
     wait_until("the replica to follow", || {
         c.ask("CF.EXISTS cuckoo z") == ":1\r\n" && c.ask("BF.EXISTS large 1999") == ":1\r\n"
@@ -199,7 +199,7 @@ fn the_log_has_filters_in_both_forms() {
     survives_in_the_log(fill, change, payloads);
 }
 
-/// A replica and a log do not ask their own clock when a generation begins.
+/// A replica and a log take the start of a generation from the primary, not from their own clock.
 #[test]
 fn a_filter_that_forgets_is_the_same_on_replicas_and_after_a_crash() {
     let change = |c: &mut Connection| {
@@ -235,7 +235,7 @@ fn a_filter_that_forgets_is_the_same_on_replicas_and_after_a_crash() {
     }
 }
 
-/// A filter that would not forget there is not made.
+/// Redis refuses such a filter, because it would never forget there.
 #[test]
 fn redis_refuses_filters_that_forget() {
     let Some(redis) = stack(None) else {

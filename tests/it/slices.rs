@@ -1,5 +1,5 @@
-//! Commands that take long by themselves: others are served meanwhile, and scripts that run them
-//! can be killed.
+//! Single commands that take long: the server answers other clients at the same time, and SCRIPT
+//! KILL ends a script that runs such a command.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -7,21 +7,21 @@ use rand::{RngExt, SeedableRng};
 use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
 
-/// An expression that takes long with a text of these bytes, which it does not fit.
+/// A regular expression that takes long with a text of these bytes and does not match it.
 const EXPRESSION: &str = "((a|b)*a(a|b){120}){10}c";
 const BUSY: &str =
     "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n";
 
-/// Bytes a and b in no order, and a c too early for a match.
+/// Bytes a and b in random order, and a c too early for a match.
 fn text(len: usize) -> Vec<u8> {
     let mut rng = SmallRng::seed_from_u64(1);
     let mut text: Vec<u8> = (0..len).map(|_| rng.random_range(b'a'..=b'b')).collect();
-    // Without it the text would be done at once: a match ends with one.
+    // Each match ends with a c, so without it the test would be over at once.
     text[100] = b'c';
     text
 }
 
-/// An array `a` whose value 5 takes long; others are short.
+/// An array `a` whose value 5 takes long; the other values are short.
 fn fill_array(c: &mut Connection) {
     c.send(&command(&["ARMSET", "a", "1", "one", "9", "nine"]));
     assert_eq!(c.reply(), b":2\r\n");
@@ -55,7 +55,8 @@ fn others_are_served_while_an_expression_is_matched() {
             server.info("blocked_clients").as_deref() == Some("1")
         });
         assert_eq!(c.ask("PING"), "+PONG\r\n");
-        // What was copied is tested to its end; what is gone is not found.
+        // The search tests the values that it has copied to the end, and does not find a deleted
+        // value.
         assert_eq!(c.ask("ARDEL a 9"), ":1\r\n");
         searcher.send(&command(&["PING"]));
         let mut one_less = server.connect();
@@ -75,8 +76,8 @@ fn others_are_served_while_an_expression_is_matched() {
     }
 }
 
-/// The values of many batches, in both directions and up to a limit, are those that a search in one
-/// piece finds.
+/// A search over many batches finds the same values as a search in a single piece, in both
+/// directions and up to a limit.
 #[test]
 fn a_search_off_the_loop_finds_what_one_in_a_script_finds() {
     let server = Daemon::start(&[]);
@@ -206,7 +207,7 @@ fn a_product_of_reduce_off_the_loop_is_that_of_a_transaction() {
     assert_eq!(c.reply(), expected);
 }
 
-/// What takes many slices replies what it does in a script, which is one piece.
+/// A command in many slices gives the same reply as in a script, where it runs in a single piece.
 #[test]
 fn many_series_in_slices_are_those_of_one_piece() {
     let server = Daemon::start(&[]);

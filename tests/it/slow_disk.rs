@@ -1,5 +1,5 @@
-//! A disk that lags: only who writes waits for it, nothing that was acknowledged is lost, and what
-//! waits has a bound.
+//! A slow disk: only writers wait for it, no acknowledged write is lost, and the amount of waiting
+//! data has a bound.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ fn start() -> Daemon {
     Daemon::start(&["--appendonly", "yes", "--appendfsync", "everysec"])
 }
 
-/// Each write to the log takes so much longer from the second one on, which the server notices.
+/// Makes each write to the log `micros` longer, from the second write on, and the server notices.
 fn slow_down(server: &Daemon, micros: u32) {
     let mut c = server.connect();
     assert_eq!(c.ask(&format!("DEBUG AOF-FLUSH-SLEEP {micros}")), "+OK\r\n");
     assert_eq!(c.ask("SET slow 1"), "+OK\r\n");
 }
 
-/// Times of PING, sorted, while `others` are at work.
+/// The times of PING, sorted, while `others` runs.
 fn ping_while(server: &Daemon, others: impl FnOnce() + Send) -> Vec<Duration> {
     let stop = AtomicBool::new(false);
     let mut times = Vec::new();
@@ -62,7 +62,7 @@ fn readers_do_not_wait_for_a_slow_disk_and_what_was_acknowledged_survives() {
             }
         }
     });
-    // Each write takes longer than this.
+    // Each write to the disk takes longer than 80 ms.
     let slow = times.iter().filter(|time| time.as_millis() >= 80).count();
     assert!(slow * 50 < times.len(), "{slow} of {} waited", times.len());
     assert!(acknowledged >= 100, "{acknowledged}");
@@ -113,7 +113,8 @@ fn what_waits_for_a_slow_disk_has_a_bound_and_all_of_it_is_written() {
     wait_until("everything to be written", || waiting() == 0);
 }
 
-/// The start of either waited for the write under way, and for another one.
+/// Regression: the start of a rewrite or a backup waited for the running write, and for another
+/// write.
 #[test]
 fn a_rewrite_and_a_backup_begin_beside_a_slow_disk_and_hold_no_reader() {
     let mut server = start();
@@ -124,7 +125,7 @@ fn a_rewrite_and_a_backup_begin_beside_a_slow_disk_and_hold_no_reader() {
             let (mut c, mut other) = (server.connect(), server.connect());
             for _ in 0..writes {
                 c.send(&command(&[&b"INCR"[..], b"n"]));
-                // One turn for each.
+                // A turn for each write.
                 assert_eq!(other.ask("PING"), "+PONG\r\n");
             }
             assert!(!other.ask(order).starts_with('-'), "{order}");
@@ -134,7 +135,7 @@ fn a_rewrite_and_a_backup_begin_beside_a_slow_disk_and_hold_no_reader() {
             });
         }
     });
-    // Each write takes longer than this.
+    // Each write takes longer than 800 ms.
     let longest = times.last().expect("many");
     assert!(longest.as_millis() < 800, "{longest:?}");
     let mut c = server.connect();

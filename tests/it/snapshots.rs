@@ -1,4 +1,4 @@
-//! Snapshots as files: their content while commands run, and their failures.
+//! Snapshots as files: their content while commands run, and failed snapshots.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -44,7 +44,7 @@ fn digest(c: &mut Connection) -> String {
     c.ask("DEBUG DIGEST")
 }
 
-/// The DEBUG DIGEST of a real server that loads the file.
+/// The DEBUG DIGEST of a real server that has loaded the file.
 fn digest_by(peer: Peer, file: &Path) -> Option<String> {
     let program = peer.program_for("that it loads our snapshots")?;
     let folder = tempfile::tempdir().expect("a folder");
@@ -87,7 +87,7 @@ fn real_servers_load_what_was_there_when_the_snapshot_began() {
     wait_until("the snapshot to be written", || !in_progress(&server));
     assert_eq!(server.info("rdb_last_bgsave_status").as_deref(), Some("ok"));
     let file = server.folder().join("dump.rdb");
-    // Valkey 9.1 has its own form for expiring fields, and refuses Redis's.
+    // Valkey 9.1 stores expiring fields in its own form, and refuses Redis's form.
     if let Some(found) = digest_by(Peer::Redis8, &file) {
         assert_eq!(found, before);
     }
@@ -128,7 +128,7 @@ fn a_snapshot_may_be_given_up() {
     assert_eq!(c.ask("BGSAVE CANCEL"), "+Background saving cancelled\r\n");
     assert!(!in_progress(&server));
     assert!(!server.folder().join("dump.rdb").exists());
-    // Nothing left of it obstructs the next one.
+    // The cancelled snapshot does not hinder the next snapshot.
     assert_eq!(c.ask("CONFIG SET rdb-key-save-delay 0"), "+OK\r\n");
     assert_eq!(c.ask("SAVE"), "+OK\r\n");
     assert_eq!(c.ask("BGSAVE"), "+Background saving started\r\n");
@@ -169,7 +169,7 @@ fn a_server_that_must_stop_saves_first() {
 
 #[test]
 fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
-    // Root may write anywhere: a folder with the file's name stops it, too.
+    // Root may write anywhere, so a folder with the file's name makes the save fail.
     let server = Daemon::start(&["--save", "3600 1"]);
     let mut c = server.connect();
     c.ask("SET k v");
@@ -193,7 +193,7 @@ fn what_cannot_be_kept_is_not_acknowledged_until_it_can() {
     assert_eq!(c.ask("SET k w"), "+OK\r\n");
 }
 
-/// A child makes the same file as the loop.
+/// A child process writes the same file as the loop.
 #[test]
 fn a_child_saves_and_rewrites_as_the_loop_does() {
     for preamble in ["yes", "no"] {
@@ -237,7 +237,7 @@ fn a_child_saves_and_rewrites_as_the_loop_does() {
     }
 }
 
-/// A killed child is an error and leaves no file; one that is not wanted is no error.
+/// A killed child counts as an error and leaves no file; a cancelled child counts as no error.
 #[test]
 fn a_child_may_die() {
     let args = [
@@ -283,7 +283,7 @@ fn a_child_may_die() {
     assert!(c.ask("SET a 2").starts_with("-MISCONF"));
 }
 
-/// Compressing a huge string takes as long as saving it: no turn of the loop may take that long.
+/// Compressing a huge string takes as long as saving it, and no turn of the loop may take that long.
 #[test]
 fn a_huge_string_holds_up_nobody_while_it_is_saved() {
     let server = Daemon::start(&["--snapshot-method", "auto"]);
@@ -324,7 +324,7 @@ fn a_huge_string_holds_up_nobody_while_it_is_saved() {
     assert_eq!(digest(&mut c), before);
 }
 
-/// Values saved early are held in memory up to a bound: then writers wait.
+/// The snapshot keeps early copies of values in memory up to a bound. Beyond it writers wait.
 #[test]
 fn writers_wait_when_too_much_waits_to_be_saved() {
     const KEYS: usize = 60;
@@ -346,7 +346,7 @@ fn writers_wait_when_too_much_waits_to_be_saved() {
     // Readers do not wait.
     let mut reader = server.connect();
     assert_eq!(reader.ask("GET none"), "$-1\r\n");
-    // The writes of one turn pass.
+    // The server runs the writes of the current turn.
     let early = server.info("snapshot_early_bytes").expect("while it saves");
     assert!(
         early.parse::<usize>().expect("a number") < 48 << 20,

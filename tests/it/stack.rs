@@ -1,4 +1,4 @@
-//! A Redis Stack beside russet: its processes, files that go from one to the other, replicas.
+//! A Redis Stack beside russet: its process, files in both directions, replicas.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::peers::Peer;
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
-/// A Redis Stack, perhaps in a folder with its file; `None`: it is not installed.
+/// A Redis Stack, with `folder` and the file in it if given; `None` if it is not installed.
 pub fn stack(folder: Option<TempDir>) -> Option<Daemon> {
     let program = Peer::Stack7.program_for("russet beside a Redis Stack")?;
     Some(match folder {
@@ -32,7 +32,8 @@ pub fn moved(from: &Daemon, to_stack: bool) -> (Daemon, Connection) {
     (to, c)
 }
 
-/// Makes one the other's replica, and waits for the full sync; its payloads are not compressed.
+/// Makes a server the replica of another and waits for the full sync; the payloads are not
+/// compressed.
 pub fn follow(replica: &Daemon, primary: &Daemon) -> Connection {
     let mut c = replica.connect();
     c.ask("CONFIG SET rdbcompression no");
@@ -43,8 +44,8 @@ pub fn follow(replica: &Daemon, primary: &Daemon) -> Connection {
     c
 }
 
-/// A server with a log of either form: `fill` writes keys, which a rewrite takes, `change` changes
-/// them; after a crash what `seen` returns is as before.
+/// A server with a log of either form: `fill` writes keys, a rewrite stores them, `change` changes
+/// them. After a crash `seen` must return the same as before.
 pub fn survives_in_the_log<T: PartialEq>(
     fill: impl Fn(&mut Connection),
     change: impl Fn(&mut Connection),

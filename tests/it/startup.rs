@@ -1,4 +1,4 @@
-//! How a server starts, and how it refuses to.
+//! How a server starts, and how it refuses a start.
 
 use std::path::Path;
 use std::{fs, net::TcpListener, os::unix::fs::symlink};
@@ -9,7 +9,7 @@ use crate::support::{
     once::{ProcessOutput, run_once, run_program},
 };
 
-/// A start with this configuration file; it must be refused.
+/// A start with this configuration file, which the server must refuse.
 #[track_caller]
 fn refused(config: &[u8]) -> ProcessOutput {
     let folder = tempfile::tempdir().expect("a folder");
@@ -29,7 +29,7 @@ fn a_bad_line_is_reported_with_its_number_and_reason() {
          >>> 'maxmemory lots'\nargument must be a memory value\n\
          a size is a number of bytes, or has kb, mb or gb after it\n"
     );
-    // A password is in no message.
+    // No message shows a password.
     let ended = refused(b"requirepass secret twice\n");
     assert!(ended.err.contains(">>> 'requirepass ...'"), "{ended:?}");
     assert!(!ended.err.contains("secret"), "{ended:?}");
@@ -88,10 +88,10 @@ fn of_a_directive_given_twice_the_last_counts() {
     assert_eq!(clients, "*2\r\n$10\r\nmaxclients\r\n$2\r\n78\r\n");
 }
 
-/// Regression: the second name was refused.
+/// Regression: the server refused the second name.
 #[test]
 fn a_name_may_have_the_hash_of_another() {
-    // Equal in length, first and last eight bytes.
+    // Two names with the same length and the same first and last eight bytes.
     let (get, set) = ("aaaaaaaa1bbbbbbbb", "aaaaaaaa2bbbbbbbb");
     let server = Daemon::start(&[
         "--rename-command",
@@ -182,7 +182,7 @@ fn settings_come_from_standard_input() {
     let ended = run_once(folder.path(), &["-"], b"port 0\nhz fast\n");
     assert_eq!(ended.code, Some(1));
     assert!(ended.err.contains(">>> 'hz fast'"), "{ended:?}");
-    // Read and understood: the server stops only because it listens nowhere.
+    // The server has read the file: it stops only because it listens nowhere.
     let ended = run_once(folder.path(), &["-"], b"port 0\nhz 20\n");
     assert_eq!(ended.code, Some(1));
     let reported = "Configured to not listen anywhere, exiting.";
@@ -255,7 +255,8 @@ fn renamed_commands_answer_to_their_new_names_alone() {
     );
 }
 
-/// Two servers that write the same files lose each other's data: the second does not start.
+/// Two servers that write the same files lose each other's data, so the second server does not
+/// start.
 #[test]
 fn files_that_another_server_writes_are_refused() {
     let mut first = Daemon::start(&["--appendonly", "yes", "--save", "900 1"]);
@@ -271,7 +272,7 @@ fn files_that_another_server_writes_are_refused() {
         assert!(ended.out.contains(named), "{ended:?}");
     }
 
-    // With other names, without files of its own, or if the operator says so, it starts.
+    // The second server starts with other file names, without files, or if the operator allows it.
     let second = Daemon::start(&["--save", "", "--enable-protected-configs", "yes"]);
     let mut c = second.connect();
     let dir = format!("CONFIG SET dir {}", folder.display());
@@ -288,7 +289,7 @@ fn files_that_another_server_writes_are_refused() {
     assert_eq!(c.ask("CONFIG SET dbfilename other.rdb"), "+OK\r\n");
     assert_eq!(c.ask("CONFIG SET dir-lock no"), "+OK\r\n");
 
-    // The lock ends with its server, however that ends.
+    // The lock ends with the server's process, however the process ends.
     first.kill();
     assert!(folder.join(".appendonlydir.appendonly.aof.lock").exists());
     first.restart();
@@ -296,7 +297,7 @@ fn files_that_another_server_writes_are_refused() {
     assert!(!folder.join(".appendonlydir.appendonly.aof.lock").exists());
 }
 
-/// Regression: the new name of its own folder was refused, as written by another server.
+/// Regression: the server refused its own renamed folder as a folder of another server.
 #[test]
 fn a_server_follows_its_renamed_folder() {
     let mut server = Daemon::start(&["--save", "900 1", "--enable-protected-configs", "yes"]);
@@ -310,7 +311,7 @@ fn a_server_follows_its_renamed_folder() {
     assert_eq!(c.ask(&to(&after)), "+OK\r\n");
     assert_eq!(c.ask("SAVE"), "+OK\r\n");
     assert!(after.join("dump.rdb").exists());
-    // It is still locked, for others.
+    // The lock still keeps other servers out.
     let port = free_port_of(22_000, 1_000).to_string();
     let ended = run_once(&after, &["--port", &port, "--save", "900 1"], b"");
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -322,7 +323,7 @@ fn a_server_follows_its_renamed_folder() {
     assert!(!after.join(".dump.rdb.lock").exists());
 }
 
-/// Regression: what loads and does nothing was logged at the start, and `--check-config` said OK.
+/// Regression: the start logged directives without effect, and `--check-config` reported OK.
 #[test]
 fn a_check_names_what_has_no_effect() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -340,7 +341,7 @@ fn a_check_names_what_has_no_effect() {
              configuration OK\n"
         )
     );
-    // What would change who owns the data has its effect, or stops the start.
+    // A directive that decides who owns the data has its effect, or makes the start fail.
     let ended = run_once(
         folder.path(),
         &["--check-config", "-"],
@@ -352,7 +353,7 @@ fn a_check_names_what_has_no_effect() {
     );
 }
 
-/// Regression: `--check-config` said OK of files that the start could not open.
+/// Regression: `--check-config` accepted paths that the start could not open.
 #[test]
 fn a_check_opens_what_the_start_opens() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -384,7 +385,7 @@ fn a_check_opens_what_the_start_opens() {
         assert_eq!(ended.code, Some(1), "{config}{ended:?}");
         assert!(ended.err.contains(wanted), "{config}{ended:?}");
     }
-    // An included file's mistake has that file's name and line.
+    // An error in an included file names that file and its line.
     fs::write(folder.path().join("part.conf"), "hz 10\nfoo bar\n").expect("a file");
     let ended = run_once(
         folder.path(),
@@ -392,14 +393,14 @@ fn a_check_opens_what_the_start_opens() {
         b"\n\ninclude part.conf\n",
     );
     assert!(ended.err.starts_with("part.conf:2: "), "{ended:?}");
-    // Nothing is left behind.
+    // A check leaves no file.
     let log = folder.path().join("new.log");
     let line = format!("logfile {}\n", log.display());
     let ended = run_once(folder.path(), &["--check-config", "-"], line.as_bytes());
     assert!(ended.code == Some(0) && !log.exists(), "{ended:?}");
 }
 
-/// Regression: `--check-config` said OK of each of these, and the start refused it.
+/// Regression: `--check-config` accepted each of these files, and the start refused it.
 #[test]
 fn a_check_refuses_what_the_start_refuses() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -464,7 +465,7 @@ fn a_check_refuses_what_the_start_refuses() {
         assert_eq!(check.code, Some(1), "{lines}{check:?}");
         assert!(check.err.contains(wanted), "{lines}{check:?}");
     }
-    // An address that may be missing, and the port of a server that runs, are no problem.
+    // A check accepts an optional address that is missing, and the port of a running server.
     let taken = TcpListener::bind(("127.0.0.1", port)).expect("a port");
     let fine = format!("bind 127.0.0.1 -192.0.2.1\nport {port}\n");
     let check = run_once(folder.path(), &["--check-config", "-"], fine.as_bytes());
@@ -472,8 +473,8 @@ fn a_check_refuses_what_the_start_refuses() {
     drop(taken);
 }
 
-/// Regression: the file of `masterauth` was not looked at once that of `requirepass` could not be
-/// read, and a line of 3 MB or with a terminal's commands was printed as it was.
+/// Regression: after an error in the file of `requirepass` the check did not read the file of
+/// `masterauth`, and printed a line of 3 MB, or with terminal commands, unchanged.
 #[test]
 fn a_check_names_every_secret_and_shows_lines_cut_and_readable() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -492,7 +493,7 @@ fn a_check_names_every_secret_and_shows_lines_cut_and_readable() {
     }
 }
 
-/// A start that fails says why where it was started, also if the log is a file.
+/// A failing start prints the reason to its terminal, also with a log file.
 #[test]
 fn the_reason_of_a_failed_start_is_on_standard_error() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -506,7 +507,7 @@ fn the_reason_of_a_failed_start_is_on_standard_error() {
     assert!(log.contains("Address already in use"), "{log}");
 }
 
-/// Who gets in without a password is said once at each start.
+/// At each start the log says once which clients get in without a password.
 #[test]
 fn a_start_without_a_password_logs_which_clients_get_in() {
     let line = "No password is set";

@@ -1,6 +1,6 @@
-//! What those cost who have not logged in, or only say what they are: n and 4n links, messages,
-//! names and half requests at each port. Memory, descriptors, the log and files stay within bounds
-//! that do not grow with the number, and PING of another client is answered.
+//! The cost of clients that have not logged in, or only claim an identity: n and 4n links,
+//! messages, names and half requests at each port. Memory, descriptors, the log and files stay
+//! within bounds that do not grow with the number, and the server answers PING of another client.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::support::strangers::{Bounds, Cost, Pinger};
 use crate::support::wait::SetOnDrop;
 use crate::support::{Daemon, wait_until};
 
-/// A turn of a debug build, on a machine that does other things.
+/// A turn of a debug build on a busy machine.
 const LATE: Duration = Duration::from_secs(2);
 const MIB: u64 = 1 << 20;
 
@@ -31,25 +31,25 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// Links on which these bytes were sent, as far as they were taken.
+/// Links on which the test has sent these bytes, as far as the server took them.
 fn links(port: u16, n: usize, bytes: impl Fn(usize) -> Vec<u8>) -> Vec<TcpStream> {
     let link = |i| {
         let mut stream = connect(port);
-        // It may be refused before that.
+        // The server may refuse the link before it has all bytes.
         let _ = stream.write_all(&bytes(i));
         stream
     };
     (0..n).map(link).collect()
 }
 
-/// Bounds for n and for 4n of these; afterwards all is as before.
+/// Checks the bounds with n and with 4n of these; afterwards the server is as before.
 fn multiply(
     server: &Daemon,
     what: &str,
     (n, bounds): (usize, Bounds),
     act: impl Fn(usize) -> Vec<TcpStream>,
 ) {
-    // Logins that are judged with delay come later.
+    // Connected first, because delayed logins would take longer.
     let clients = [(); 2].map(|()| {
         let mut c = server.connect();
         assert_eq!(c.ask("AUTH secret"), "+OK\r\n");
@@ -100,7 +100,7 @@ fn links_before_auth_are_bounded_together() {
         (50, bounds),
         halves(server.port()),
     );
-    // Each of them says that it is a replica, and asks for everything.
+    // Each link says that it is a replica and asks for a full copy.
     let replicas = |port| {
         move |n| {
             links(port, n, |i| {
@@ -128,7 +128,7 @@ fn links_before_auth_are_bounded_together() {
     c.ask("AUTH secret");
     let info = c.ask("INFO replication");
     assert!(info.contains("connected_slaves:0\r\n"), "{info}");
-    // Messages on one link.
+    // Many messages on a single link.
     let words = |port| {
         move |n| {
             links(port, 1, |_| {
@@ -164,7 +164,8 @@ fn half_requests_keep_nobody_from_the_console() {
         }
         held
     });
-    // Nor do those that send nothing, have been answered, or take no answer.
+    // Idle links stay within bounds, too: some send nothing, some have their answer, some read no
+    // answer.
     multiply(&server, "idle links", (70, bounds), |n| {
         let held = links(port, n, |i| match i % 3 {
             0 => Vec::new(),
@@ -196,7 +197,7 @@ fn half_requests_keep_nobody_from_the_metrics() {
     });
 }
 
-/// Regression: the replica read them until there were no more, which was never.
+/// Regression: the replica read newlines until none were left, and the primary sent them for ever.
 #[test]
 fn a_primary_that_sends_newlines_for_ever_holds_nobody_up() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -228,7 +229,7 @@ fn a_primary_that_sends_newlines_for_ever_holds_nobody_up() {
     assert!(primary.join().expect("it ends") > 0);
 }
 
-/// One attempt of a replica that cannot load what it is sent: it reads the begin and goes.
+/// A replica's attempt that cannot load the snapshot: it reads the beginning and closes.
 fn take_and_leave(server: &Daemon, listening: u16) {
     let mut stream = connect(server.port());
     let port = listening.to_string();
@@ -259,7 +260,8 @@ fn take_and_leave(server: &Daemon, listening: u16) {
     }
 }
 
-/// Regression: it was sent a whole copy every few seconds for ever, and all was said to be well.
+/// Regression: the primary sent such a replica a whole copy every few seconds for ever, and
+/// reported no problem.
 #[test]
 fn a_replica_that_loads_nothing_is_named_and_waits() {
     let args = [
@@ -281,7 +283,7 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
             server.info("connected_slaves").as_deref() == Some("0")
         });
     }
-    // The second is not kept waiting; the third and the fourth are.
+    // The second attempt does not wait; the third and the fourth do.
     let least = Duration::from_millis(2900);
     assert!(began.elapsed() >= least, "{:?}", began.elapsed());
     let line = server.info("sync_failing0").unwrap_or_default();
@@ -310,7 +312,7 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
         "{text}"
     );
     assert_eq!(status(metrics, "/readyz"), "HTTP/1.1 503");
-    // Another replica has no pause, and this one neither when it has loaded one.
+    // The pause does not apply to another replica, nor to this replica after it has loaded a copy.
     take_and_leave(&server, 7001);
     let replica = Daemon::start(&[
         "--replica-announce-port",
@@ -329,7 +331,7 @@ fn a_replica_that_loads_nothing_is_named_and_waits() {
     assert!(!doctor().contains("FAIL replicas"));
 }
 
-/// Answers a replica's requests, each with a line, until it asks for everything; then sends
+/// Answers each request of a replica with a line until the replica asks for a full copy; then sends
 /// `snapshot`.
 fn send_snapshot(stream: TcpStream, snapshot: &[u8]) {
     let mut requests = BufReader::new(&stream);
@@ -347,7 +349,7 @@ fn send_snapshot(stream: TcpStream, snapshot: &[u8]) {
             }
             _ => continue,
         };
-        // The replica may be gone.
+        // The replica may have closed the link.
         let _ = (&stream).write_all(&answer);
     }
 }
@@ -359,7 +361,7 @@ fn a_snapshot_that_cannot_be_loaded_is_logged_with_key_and_type() {
     std::thread::spawn(move || {
         // A bitmap of Redis 8.12.
         let snapshot = b"REDIS0012\xfe\x00\x21\x04odd\n\x01x\xff\0\0\0\0\0\0\0\0";
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         while let Ok((stream, _)) = listener.accept() {
             send_snapshot(stream, snapshot);
         }
@@ -397,7 +399,7 @@ fn retained_files_of_the_log_cost_no_descriptors() {
     assert!(now <= before + 2, "{now} descriptors, {before} before");
 }
 
-/// A MEET of an unknown node, with gossip about as many others that there are not.
+/// A MEET of an unknown node, with gossip about `invented` nodes that do not exist.
 fn meet(stranger: usize, invented: usize) -> Vec<u8> {
     const HEADER_BYTES: usize = 2256;
     const ENTRY_BYTES: usize = 104;
@@ -405,7 +407,7 @@ fn meet(stranger: usize, invented: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + invented * ENTRY_BYTES);
     bytes.extend(b"RCmb");
     bytes.extend(((HEADER_BYTES + invented * ENTRY_BYTES) as u32).to_be_bytes());
-    // Version, port, kind, entries.
+    // Version, port, type, number of entries.
     for word in [1, 1, 2, invented as u16] {
         bytes.extend(word.to_be_bytes());
     }
@@ -431,8 +433,8 @@ fn meet(stranger: usize, invented: usize) -> Vec<u8> {
     bytes
 }
 
-/// 26 messages about 16,000 invented nodes stopped a node for a minute; silent links took all
-/// descriptors.
+/// Regression: 26 messages about 16,000 invented nodes stopped a node for a minute, and silent
+/// links took all descriptors.
 #[test]
 fn strangers_on_the_bus_are_bounded_together() {
     let bus = free_port_of(29_000, 900);
@@ -473,7 +475,8 @@ fn strangers_on_the_bus_are_bounded_together() {
     assert!(nodes.lines().count() < 600, "{nodes}");
 }
 
-/// Regression: an id, which CLUSTER NODES shows, was enough to make a node hold a message of a GiB.
+/// Regression: anybody who knew an id, which CLUSTER NODES shows, could make a node hold a message
+/// of a GiB.
 #[test]
 fn a_link_that_claims_a_known_id_holds_no_long_message() {
     let ports = [free_port_of(29_000, 450), free_port_of(29_450, 450)];
@@ -490,7 +493,7 @@ fn a_link_that_claims_a_known_id_holds_no_long_message() {
     wait_until("both to know each other", || {
         c.ask("CLUSTER NODES").contains(&id) && of_other.ask("CLUSTER NODES").lines().count() == 4
     });
-    // What the node itself publishes arrives; the first ones may come before its links are open.
+    // The node's own messages arrive; the first may come before its links are open.
     let mut subscriber = server.connect();
     subscriber.ask("SUBSCRIBE news");
     let long = "x".repeat(3 << 20);

@@ -1,5 +1,5 @@
-//! The replication stream as INFO and the files show it: its offset counts the bytes for replicas,
-//! and survives restarts together with its history.
+//! The replication stream in INFO and in the files: its offset counts the bytes for replicas, and
+//! survives restarts together with its history.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn replication(server: &Daemon) -> Replication {
     }
 }
 
-/// The length of commands as requests.
+/// The length of these commands as requests.
 fn bytes(commands: &[&str]) -> u64 {
     let request = |line: &&str| {
         let words: Vec<&str> = line.split(' ').collect();
@@ -108,7 +108,7 @@ fn a_snapshot_has_the_position_of_its_moment() {
     assert_eq!(now.offset, saved.offset);
 }
 
-/// Without a listener nothing is counted, so later changes begin another history.
+/// With the log off nothing counts the changes, so the later changes begin another history.
 #[test]
 fn a_history_ends_where_the_log_was_off() {
     let server = Daemon::start(&["--appendonly", "yes"]);
@@ -121,7 +121,7 @@ fn a_history_ends_where_the_log_was_off() {
     assert_ne!(replication(&server).id, first.id);
 }
 
-/// What a damaged or hostile log claims of the stream stops neither loading nor counting.
+/// False claims about the stream in a damaged or hostile log stop neither loading nor counting.
 #[test]
 fn marks_with_absurd_figures_are_survived() {
     let mut server = Daemon::start(&["--appendonly", "yes", "--appendfsync", "always"]);

@@ -1,11 +1,11 @@
-//! Dictionaries of suggestions in a process, beside Redis Stack: replies, files, payloads, the log,
+//! Suggestion dictionaries of a daemon, beside Redis Stack: replies, files, payloads, the log,
 //! replication.
 
 use crate::stack::{follow, moved, stack, survives_in_the_log};
 use crate::support::{Connection, Daemon, wait_until};
 
-/// Lines whose replies are compared. Of equal scores there are none in an answer: their order is
-/// that of a heap in Redis. TRIM is left out, after which Redis Stack 7.4 crashes.
+/// Lines whose replies the test compares. No answer has equal scores, because Redis orders them
+/// like its heap. TRIM is absent, because Redis Stack 7.4 crashes after it.
 const LINES: [&str; 45] = [
     "FT.SUGADD s hello 1",
     "FT.SUGADD s hello-world 2",
@@ -54,8 +54,8 @@ const LINES: [&str; 45] = [
     "TYPE s",
 ];
 
-/// Without dictionaries that were emptied, and scores of 0: Redis Stack 7.4 keeps the key and loses
-/// the text, Redis 8 does the opposite.
+/// Keys without emptied dictionaries and scores of 0: there Redis Stack 7.4 keeps the key and loses
+/// the text, and Redis 8 does the opposite.
 const SEEN: [&str; 4] = [
     "FT.SUGGET s he WITHSCORES WITHPAYLOADS MAX 20",
     "FT.SUGGET s hel FUZZY WITHSCORES WITHPAYLOADS MAX 20",
@@ -120,7 +120,7 @@ fn replies_are_those_of_redis_stack() {
             c.ask("FLUSHALL");
         }
         for line in LINES {
-            // Redis 8.8 and later name the kind of an error first.
+            // Redis 8.8 and later begin an error with its type.
             let reply = ours.ask(line).replace("-SEARCH_PARSE_ARGS ", "-");
             assert_eq!(reply, theirs.ask(line), "{line}");
         }
@@ -156,7 +156,7 @@ fn files_and_payloads_go_both_ways() {
     }
 }
 
-/// What Redis Stack 7.4 keeps of a dictionary without texts is loaded, and holds texts again.
+/// Redis Stack 7.4 keeps an empty dictionary; russet loads it and can add texts to it.
 #[test]
 fn an_emptied_dictionary_of_redis_stack_is_loaded() {
     let Some(stacked) = stack(None) else { return };
@@ -197,7 +197,7 @@ fn dictionaries_outlive_a_crash_in_the_log() {
     survives_in_the_log(fill, change, seen);
 }
 
-/// A copy is of its own, and each way out of the keyspace frees all.
+/// A copy is independent, and every way of deleting a key frees the whole dictionary.
 #[test]
 fn dictionaries_are_keys_like_others() {
     let server = Daemon::start(&["--enable-debug-command", "yes"]);

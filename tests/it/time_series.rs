@@ -1,7 +1,7 @@
-//! Time series in a process: files, payloads, the log and replication, to and from Redis Stack.
+//! Time series of a daemon: files, payloads, the log and replication, to and from Redis Stack.
 //!
-//! Keys have late samples, splits, retention, every kind of chunk and rules; what both servers make
-//! of the same lines is equal to the last bit.
+//! The keys have late samples, splits, retention, every type of chunk, and rules. From the same
+//! lines both servers make equal series, to the last bit.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::daemon::russet;
 use crate::support::{Connection, Daemon, wait_until};
 use tempfile::TempDir;
 
-/// Without deviations, whose last digits differ now and then.
+/// Without standard deviations, whose last digits sometimes differ.
 const AGGREGATORS: [&str; 9] = [
     "min", "max", "sum", "avg", "count", "first", "last", "range", "twa",
 ];
@@ -25,7 +25,7 @@ fn keys() -> Vec<String> {
         .collect()
 }
 
-/// Numbers in an order that repeats itself.
+/// A fixed sequence of numbers.
 fn numbers(n: u64, below: u64) -> impl Iterator<Item = u64> {
     let mut state = 7_u64;
     (0..n).map(move |_| {
@@ -41,7 +41,7 @@ fn run(c: &mut Connection, line: &str) {
     assert!(!reply.starts_with('-'), "{line}: {reply}");
 }
 
-/// The same keys on every server.
+/// Makes the same keys on every server.
 fn fill(c: &mut Connection) {
     c.ask("CONFIG SET rdbcompression no");
     for line in [
@@ -98,7 +98,7 @@ fn change(c: &mut Connection, from: u64, n: u64) {
 /// The payloads of all keys, without version and checksum, which differ with the release.
 fn payloads(c: &mut Connection) -> Vec<Vec<u8>> {
     let payload = |key: &String| {
-        // Redis leaves what was in memory in the room of uncompressed chunks, splits some chunks
+        // Redis leaves old memory in the free room of uncompressed chunks, splits some chunks
         // elsewhere after late samples, and has an older newest sample in some destinations.
         if !["walk", "short", "none"].contains(&key.as_str()) {
             return c.ask(&format!("TS.RANGE {key} - +")).into_bytes();
@@ -110,10 +110,10 @@ fn payloads(c: &mut Connection) -> Vec<Vec<u8>> {
     keys().iter().map(payload).collect()
 }
 
-/// The facts of all keys from their policy on, with labels, rules and sources.
+/// The facts of all keys from the duplicate policy on, with labels, rules and sources.
 fn facts(c: &mut Connection) -> Vec<String> {
     let info = |key: &String| {
-        // A series without a policy shows that of the server, in 7.4 nothing.
+        // A series without a policy shows the server's policy; Redis Stack 7.4 shows nothing.
         let all = c.ask(&format!("TS.INFO {key}"));
         let all = all.replace("duplicatePolicy\r\n$-1", "duplicatePolicy\r\n+block");
         let at = all.find("duplicatePolicy").expect("a fact");
@@ -128,7 +128,7 @@ fn assert_same<T: PartialEq + std::fmt::Debug>(got: &[T], expected: &[T], what: 
     }
 }
 
-/// A new folder with the file of a server.
+/// A new folder with a server's file.
 fn moved(from: &Daemon) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let file = "dump.rdb";
@@ -184,7 +184,7 @@ fn files_and_payloads_go_both_ways() {
         ] {
             assert_eq!(other.ask(line), from.connect().ask(line), "{line}");
         }
-        // The states of open buckets go on.
+        // Open buckets continue with their states.
         change(&mut other, 450, 30);
         let mut own = from.connect();
         if to_redis {
@@ -248,7 +248,7 @@ fn the_log_has_series_in_both_forms() {
     }
 }
 
-/// Keys that a user may not read are not shown by their labels either.
+/// A query by labels does not show keys that the user may not read.
 #[test]
 fn labels_show_no_more_than_a_user_may_read() {
     let server = Daemon::start(&[]);

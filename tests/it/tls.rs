@@ -1,4 +1,4 @@
-//! Connections under TLS, and failing handshakes.
+//! Connections under TLS, and failed handshakes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -60,7 +60,7 @@ impl Tls {
         self.authority.issue(&Subject::named("a client"))
     }
 
-    /// A client with this certificate, or none.
+    /// A client's configuration with this certificate, or without a certificate.
     pub(crate) fn config(
         &self,
         shown: Option<&IssuedCertificate>,
@@ -102,7 +102,7 @@ impl Tls {
         self.connect_with(self.config(Some(&self.client()), BOTH))
     }
 
-    /// Whether a client is answered; if not, the server's log line about it.
+    /// Whether the server answers such a client; if not, the server's log line about it.
     fn pings(&self, config: ClientConfig) -> Result<(), String> {
         let reported = self.reported();
         let mut stream = self.connect_with(config);
@@ -190,7 +190,7 @@ fn both_protocols_carry_any_bytes() {
             &b"PING\r\n".repeat(20_000),
             &b"+PONG\r\n".repeat(20_000),
         );
-        // One record per byte.
+        // A TLS record for each byte.
         for byte in b"*1\r\n$4\r\nPING\r\n" {
             stream.write_all(&[*byte]).expect("sent");
         }
@@ -217,7 +217,7 @@ fn records_may_come_in_any_pieces() {
         while stream.conn.wants_write() {
             stream.conn.write_tls(&mut wire).expect("a vector");
         }
-        // The first and the last bytes of each record separately, too.
+        // Cuts between the first and the last bytes of each record, too.
         for part in wire.chunks(5000.max(piece)) {
             let (head, tail) = part.split_at(part.len().min(20));
             for bytes in head.chunks(piece).chain([tail]) {
@@ -229,7 +229,7 @@ fn records_may_come_in_any_pieces() {
     }
 }
 
-/// A server that stopped writing because its client does not read continues when it does.
+/// A server that stopped writing, because its client read nothing, continues when the client reads.
 #[test]
 fn replies_that_are_not_read_wait() {
     let tls = Tls::start(&[]);
@@ -268,7 +268,7 @@ fn clients_show_certificates_where_they_must() {
     assert!(none().is_err());
 }
 
-/// Clients that can verify one kind of signature only.
+/// Clients that can verify only one kind of signature.
 #[test]
 fn a_second_certificate_serves_clients_that_cannot_verify_the_first() {
     use rustls::SignatureScheme as Scheme;
@@ -428,7 +428,7 @@ fn settings_come_into_effect_together_or_not_at_all() {
     assert!(with(&[&version::TLS13]).is_err());
 }
 
-/// Switching a port from plain to TLS and back, by a client of that port.
+/// A client switches its own port from plain to TLS and back.
 #[test]
 fn the_port_moves_between_plain_and_tls() {
     let tls = Tls::start(&[]);
@@ -494,7 +494,7 @@ fn files_that_change_are_read_again() {
     let tls = Tls::start(&["--tls-auto-reload-interval", "1"]);
     let serial = || tls.server.info("tls_server_cert_serial").expect("told");
     let before = serial();
-    // Half of the change: the key does not match.
+    // Half of the change: the certificate is new, and the key does not match it.
     let next = tls.authority.issue(&Subject::named("localhost"));
     std::fs::write(tls.files.path().join("server.key"), &next.key_pem).expect("a file");
     tls.server
@@ -568,7 +568,7 @@ fn a_start_with_bad_files_logs_the_reason() {
     }
 }
 
-/// Others are answered during a thousand handshakes.
+/// The server answers other clients during a thousand handshakes.
 #[test]
 fn a_thousand_handshakes_hold_nobody_up() {
     let tls = Tls::start(&[]);
@@ -589,7 +589,7 @@ fn a_thousand_handshakes_hold_nobody_up() {
         assert_eq!(other.ask("PING"), "+PONG\r\n");
         longest = longest.max(asked.elapsed());
     }
-    // In total it takes seconds; one share is a few milliseconds at most.
+    // All handshakes take seconds; a share between two commands takes a few milliseconds at most.
     assert!(longest < Duration::from_millis(250), "{longest:?}");
     drop(begun);
 }
@@ -619,7 +619,7 @@ fn keys_migrate_under_tls() {
         "+OK\r\n"
     );
     assert_eq!(other.connect().ask("GET k"), "$1\r\nv\r\n");
-    // A port without TLS.
+    // A target port without TLS.
     here.ask("SET k v");
     let refused = here.ask(&format!("MIGRATE 127.0.0.1 {} k 0 2000", other.port()));
     assert!(refused.starts_with("-IOERR"), "{refused}");
@@ -667,7 +667,8 @@ fn a_certificate_names_its_user() {
     assert_eq!(&who(&alice), b"-NOAU");
 }
 
-/// Regression: a self-signed client certificate among the authorities let its owner in as any user.
+/// Regression: a self-signed client certificate in the file of authorities let its owner in as any
+/// user.
 #[test]
 fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
     let tls = Tls::start(&["--tls-auth-clients-user", "CN"]);
@@ -695,7 +696,7 @@ fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
         stream.read_exact(&mut reply).expect("answered");
         reply
     };
-    // The owner himself is let in, and those whom the authority certifies.
+    // The server admits the owner himself, and clients with a certificate of the authority.
     assert_eq!(&who(&bob.itself()), b"$3\r\nb");
     assert_eq!(
         &who(&tls.authority.issue(&Subject::named("alice"))),
@@ -703,7 +704,7 @@ fn a_certificate_among_the_authorities_that_is_none_signs_nobody_in() {
     );
 }
 
-/// CVE-2026-56684 of Valkey: use after free of a TLS connection after CLIENT KILL.
+/// CVE-2026-56684 of Valkey: CLIENT KILL led to a use after free of a TLS connection.
 #[test]
 fn clients_under_tls_are_killed_in_the_middle_of_anything() {
     let tls = Tls::start(&[]);
@@ -715,7 +716,7 @@ fn clients_under_tls_are_killed_in_the_middle_of_anything() {
             let mut many: Vec<Stream> = (0..5).map(|_| tls.connect()).collect();
             for (n, stream) in many[..4].iter_mut().enumerate() {
                 ask(stream, b"SETRANGE k 99999 x\r\n", b":100000\r\n");
-                // Pending replies, a blocked command, a part of a command.
+                // Pending replies, a blocked command, an incomplete command.
                 let part = match n % 3 {
                     0 => "GET k\r\n".repeat(20),
                     1 => "BLPOP q 0\r\n".to_owned(),
@@ -725,7 +726,7 @@ fn clients_under_tls_are_killed_in_the_middle_of_anything() {
             }
             let line = format!("{kill}\r\nPING\r\nGET k\r\n");
             many[4].write_all(line.as_bytes()).expect("sent");
-            // It gets an error, or is closed.
+            // The client gets an error, or the server closes it.
             let _ = many[4].read(&mut [0; 8]);
             tls.server.connect().ask(kill);
         }
@@ -751,7 +752,7 @@ fn redis_tools_and_the_crate_connect() {
             root_cert: Some(std::fs::read(&ca).expect("a file")),
         },
     );
-    // The crate uses the process's default provider.
+    // The `redis` crate uses the process's default provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut connection = client
         .expect("a client")
@@ -813,7 +814,7 @@ fn the_console_has_the_certificate_and_marks_its_cookie() {
     );
     page.write_all(request.as_bytes()).expect("sent");
     let mut answer = Vec::new();
-    // It may end without a farewell.
+    // The connection may end without a closing alert.
     let _ = page.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -821,7 +822,7 @@ fn the_console_has_the_certificate_and_marks_its_cookie() {
         answer.contains("; HttpOnly; SameSite=Strict; Secure\r\n"),
         "{answer}"
     );
-    // Without TLS nothing is said.
+    // A plain client of the TLS port gets no answer.
     let mut plain = TcpStream::connect(("127.0.0.1", console)).expect("listens");
     plain.write_all(request.as_bytes()).expect("sent");
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Vector sets in a process: searches off the loop, the log, replicas, and clients that go away.
+//! Vector sets of a daemon: searches off the loop, the log, replicas, and clients that leave.
 
 use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
@@ -26,7 +26,7 @@ fn add(key: &str, name: &str, seed: usize) -> Vec<u8> {
     command(&words)
 }
 
-/// Searches that take longer than the loop has in a turn.
+/// A search longer than the loop's time in a turn.
 fn search(key: &str, words: &[&[u8]]) -> Vec<u8> {
     let blob = blob(7);
     let own: [&[u8]; 6] = [b"VSIM", key.as_bytes(), b"FP32", &blob, b"EF", b"3000"];
@@ -93,7 +93,7 @@ fn a_set_may_change_and_go_while_it_is_searched() {
             let words = [truth, filter, &[]][at % 3];
             searcher.send(&search("k", words).repeat(5));
         }
-        // One of them leaves.
+        // A searching client leaves.
         drop(searchers.pop());
         for at in 0..50 {
             c.ask(&format!("VREM k e{at}"));
@@ -155,7 +155,7 @@ fn the_log_and_replicas_have_updates_too() {
     }
 }
 
-/// Regression: without a preamble the set was one RESTORE, which this start refuses.
+/// Regression: a log without preamble wrote the set as a single RESTORE, which this start refuses.
 #[test]
 fn a_log_without_preamble_holds_a_set_longer_than_a_bulk_may_be() {
     const BULK_MAX: &str = "1mb";

@@ -1,4 +1,4 @@
-//! What one page, or a stranger, may cost all others, and what it gets in between.
+//! The most that a page or a stranger can cost all other clients, and the answers that it gets.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ fn strangers_send_short_bodies_only() {
     let refused = post(port, "/api/command", &headers, &long);
     assert_eq!(refused.status, 400);
     assert!(refused.json()["error"].to_string().contains("65536 values"));
-    // A login that is none is an attempt all the same.
+    // A login without a name counts as an attempt, too.
     let mut last = 0;
     for _ in 0..200 {
         last = post(port, "/api/login", OWN, "{}").status;
@@ -95,7 +95,7 @@ fn a_request_that_is_too_long_is_answered_in_words() {
         page.cookie
     );
     stream.write_all(head.as_bytes()).expect("room");
-    // All of it is taken: no reset comes before the answer.
+    // The server reads all bytes, so no reset comes before the answer.
     stream.write_all(&vec![b'x'; length]).expect("it is read");
     assert_eq!(read_answer(&mut stream).status, 413);
 }
@@ -122,7 +122,7 @@ fn a_session_can_end_its_own_script() {
         stats["r"][0].to_string().contains("while true do end"),
         "{stats}"
     );
-    // The lock holds for it, too, and stays.
+    // The lock applies to a busy script, too, and stays on.
     assert_eq!(page.call("lock", &json!({"locked": true})).status, 200);
     let refused = call(json!([["SCRIPT", "KILL"]])).json();
     assert!(refused["r"][0].to_string().contains("NOPERM "), "{refused}");
@@ -187,7 +187,7 @@ fn conditions_hold_for_all_commands_that_follow() {
     let cmds = json!([["SET", "k", "2"], ["SET", "k", "3"]]);
     let body = json!({"if": [[["GET", "k"], "1"]], "cmds": cmds});
     assert_eq!(page.call("command", &body).status, 400);
-    // One that waits is checked again when it runs.
+    // A waiting transaction checks its condition again when it runs.
     other.ask("CLIENT PAUSE 600 WRITE");
     let body = json!({"if": [[["GET", "k"], "1"]], "cmds": cmds, "atomic": true}).to_string();
     let mut stream = connect(port).expect("it listens");

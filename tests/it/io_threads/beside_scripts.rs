@@ -1,5 +1,5 @@
-//! Clients beside a script that runs for long, as threads bring their requests: some with the
-//! script's own, some later.
+//! Clients while a long script runs: threads deliver some requests together with the script, and
+//! some later.
 
 use super::ALWAYS;
 use crate::support::Daemon;
@@ -10,8 +10,8 @@ fn busy_server() -> Daemon {
     Daemon::start(&[&ALWAYS[..], &one_thread].concat())
 }
 
-/// Regression: one thread may read both at once, and the script then ran before the other was
-/// looked at.
+/// Regression: if a thread read the script and SCRIPT KILL at once, the script ran before the
+/// server looked at SCRIPT KILL.
 #[test]
 fn a_script_is_ended_by_what_came_at_the_same_time() {
     let server = busy_server();
@@ -25,7 +25,7 @@ fn a_script_is_ended_by_what_came_at_the_same_time() {
         other.send(b"SCRIPT KILL\r\n");
         let mut reply = other.reply();
         while reply.starts_with(b"-NOTBUSY") {
-            // It has overtaken the script.
+            // SCRIPT KILL overtook the script.
             reply = other.ask("SCRIPT KILL").into_bytes();
         }
         assert_eq!(reply, b"+OK\r\n");
@@ -33,7 +33,8 @@ fn a_script_is_ended_by_what_came_at_the_same_time() {
     }
 }
 
-/// A client's requests run in their order, whichever came before, beside and after its script.
+/// The server runs a client's requests in their order, whether they came before, during or after
+/// its script.
 #[test]
 fn what_a_client_sends_beside_its_script_runs_in_its_order() {
     let server = busy_server();
@@ -44,7 +45,7 @@ fn what_a_client_sends_beside_its_script_runs_in_its_order() {
         while !other.ask("PING").starts_with("-BUSY") {}
         for i in 0..20 {
             busy.send(&echo(i));
-            // The guest has had a turn.
+            // The PING gives the loop a turn with the client's request.
             other.ask("PING");
         }
         other.send(b"SCRIPT KILL\r\n");

@@ -1,5 +1,5 @@
-//! TLS handshakes that threads do: whom the server admits, what it logs and counts, what is left of
-//! them is as without threads.
+//! TLS handshakes on threads: the server admits the same clients, logs and counts the same
+//! failures, and leaves as little behind as without threads.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -15,7 +15,7 @@ use crate::support::certificates::Subject;
 use crate::support::wait_until;
 use crate::tls::{BOTH, Tls, ask};
 
-/// The first bytes of a client.
+/// The first bytes of a client's handshake.
 fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     let name = "localhost".try_into().expect("a name");
     let mut client = ClientConnection::new(Arc::clone(config), name).expect("a client");
@@ -31,7 +31,7 @@ fn plain(tls: &Tls) -> TcpStream {
     socket
 }
 
-/// Reads until the connection is over, whatever comes.
+/// Reads until the connection ends, and ignores the bytes.
 fn await_end(socket: &mut TcpStream) {
     let _ = socket.read_to_end(&mut Vec::new());
 }
@@ -62,7 +62,7 @@ fn two_hundred_clients_shake_hands_with_threads() {
     assert_eq!(field(&tls.server, "tls_handshakes"), 200);
     assert_eq!(field(&tls.server, "tls_handshakes_failed"), 0);
     let (one, two) = (clients_of(&tls.server, 1), clients_of(&tls.server, 2));
-    // A thread that is busy with handshakes gets fewer.
+    // A thread that is busy with handshakes gets fewer clients.
     assert!(one + two >= 200 && one.min(two) >= 40, "{one} {two}");
     assert_eq!(tls.server.connect().ask("GET n"), "$3\r\n200\r\n");
     drop(clients);
@@ -109,7 +109,7 @@ fn a_certificate_names_its_user_before_the_first_command() {
         ask(&mut who(None), b"ACL WHOAMI\r\n", b"$7\r\ndefault\r\n");
     }
     assert_eq!(field(&tls.server, "acl_access_denied_tls_cert"), 20);
-    // One that its user has no room for gets the reason, and none of its commands runs.
+    // A client beyond its user's limit gets the reason, and the server runs none of its commands.
     let mut first = who(Some("carol"));
     ask(&mut first, b"ACL WHOAMI\r\n", b"$5\r\ncarol\r\n");
     let mut second = who(Some("carol"));
@@ -121,7 +121,7 @@ fn a_certificate_names_its_user_before_the_first_command() {
     assert_eq!(admin.ask("EXISTS ran"), ":0\r\n");
 }
 
-/// Each kind of failure has the log line and the figures that it has without threads.
+/// Each kind of failure has the same log line and the same counters as without threads.
 #[test]
 fn failures_are_logged_and_counted_as_without_threads() {
     let play = |args: &[&str]| {
@@ -133,7 +133,8 @@ fn failures_are_logged_and_counted_as_without_threads() {
         let mut fails = |sent: &[u8]| {
             let mut socket = plain(&tls);
             socket.write_all(sent).expect("sent");
-            // Data that is no TLS, or its end, is answered with the end of the connection.
+            // The server answers data other than TLS, or the end of the data, by closing the
+            // connection.
             let _ = socket.shutdown(Shutdown::Write);
             await_end(&mut socket);
             failed += 1;
@@ -169,7 +170,7 @@ fn half_a_handshake_holds_nobody_up_and_is_killed_like_any_client() {
     let mut halves: Vec<_> = (0..100)
         .map(|i| {
             let mut socket = plain(&tls);
-            // From nothing to all but the client's last word.
+            // From no byte to all but the client's last message.
             let n = hello.len() * (i % 5) / 4;
             socket.write_all(&hello[..n]).expect("sent");
             socket
@@ -186,7 +187,7 @@ fn half_a_handshake_holds_nobody_up_and_is_killed_like_any_client() {
     let list = admin.ask("CLIENT LIST");
     let of_threads = list.lines().filter(|line| !line.contains(" io-thread=0 "));
     assert!(of_threads.count() >= 100, "{list}");
-    // One by its id, the rest by their kind.
+    // The test kills a client by its id, and the other clients by their type.
     let id = list
         .lines()
         .find(|line| line.contains(&format!("addr={}", halves[7].local_addr().expect("bound"))))
@@ -207,8 +208,8 @@ fn half_a_handshake_holds_nobody_up_and_is_killed_like_any_client() {
     ask(&mut client, b"PING\r\n", b"+PONG\r\n");
 }
 
-/// Handshakes that are cut anywhere, and whole ones, beside one that kills and changes the number
-/// of threads: sockets move in the middle of their handshakes, and nothing is left of them.
+/// Handshakes cut at any place, and whole handshakes, while another client kills clients and
+/// changes the number of threads: sockets move in the middle of a handshake, and none is left over.
 #[test]
 fn handshakes_move_with_their_sockets_and_leave_nothing() {
     let tls = Tls::start(&ALWAYS);

@@ -1,5 +1,5 @@
-//! Faults that users of other servers found in their I/O threads, each played here: by number, as
-//! docs/testing.md lists them.
+//! Faults that users of other servers found in I/O threads, each tried here. The numbers are those
+//! of docs/testing.md.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,8 @@ use crate::support::resp::command;
 use crate::support::{Connection, Daemon, wait_until};
 use crate::tls::{BOTH, Tls, ask};
 
-/// More keys than the processor's caches hold: lookups of a parcel are prefetched together.
+/// More keys than the processor's caches hold, because the server prefetches the lookups of a
+/// parcel.
 const MANY_KEYS: usize = 70_000;
 
 /// Fills database 0 with `key:N`.
@@ -20,7 +21,7 @@ fn fill(client: &mut Connection) {
     assert_eq!(reply, "+OK\r\n");
 }
 
-/// Clients that have sent so much of this that no thread has read all of it.
+/// Clients that have sent so many copies of `request` that no thread has read all of them.
 fn busy_clients(server: &Daemon, count: usize, request: &[u8]) -> Vec<TcpStream> {
     let one = |_| {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
@@ -31,7 +32,7 @@ fn busy_clients(server: &Daemon, count: usize, request: &[u8]) -> Vec<TcpStream>
     (0..count).map(one).collect()
 }
 
-/// 1, 2: CLIENT KILL TYPE while threads read from those clients and write to them.
+/// 1, 2: CLIENT KILL TYPE while threads read from the killed clients and write to them.
 #[test]
 fn killing_all_of_a_type_while_threads_serve_them_leaves_the_killer() {
     let server = Daemon::start(&ALWAYS);
@@ -53,7 +54,7 @@ fn killing_all_of_a_type_while_threads_serve_them_leaves_the_killer() {
     }
 }
 
-/// 4: a TLS client that leaves while much of what it sent waits in the link.
+/// 4: a TLS client that leaves while the link still holds much of its input.
 #[test]
 fn tls_clients_that_leave_with_data_under_way_are_closed_once() {
     let tls = Tls::start(&ALWAYS);
@@ -72,7 +73,7 @@ fn tls_clients_that_leave_with_data_under_way_are_closed_once() {
     ask(&mut client, b"PING\r\n", b"+PONG");
 }
 
-/// 7: commands with too few words, of which the prefetch finds no key.
+/// 7: commands with too few words, so the prefetch finds no key in them.
 #[test]
 fn commands_with_too_few_words_are_refused_among_many_keys() {
     let server = Daemon::start(&ALWAYS);
@@ -101,7 +102,7 @@ fn commands_with_too_few_words_are_refused_among_many_keys() {
     }
 }
 
-/// 9: what a replica's connection leaves in a thread once it is the loop's.
+/// 9: a replica's connection that moves to the loop leaves nothing in its thread.
 #[test]
 fn threads_sleep_after_replicas_have_come_and_gone() {
     let server = Daemon::start(&ALWAYS);
@@ -119,7 +120,8 @@ fn threads_sleep_after_replicas_have_come_and_gone() {
         line.contains(" io-thread=0 ")
     });
     let at_rest = |server: &Daemon| {
-        // Its own clients' threads sleep when the question is answered; a spin counts on.
+        // The thread of the asking client sleeps after its answer. A spinning thread goes on
+        // counting.
         let before = times_run(server);
         std::thread::sleep(std::time::Duration::from_millis(500));
         times_run(server) - before < 20
@@ -132,7 +134,7 @@ fn threads_sleep_after_replicas_have_come_and_gone() {
     wait_until("the threads rest", || at_rest(&server));
 }
 
-/// 10: cron visits clients whose sockets are at threads: those that idle are closed.
+/// 10: cron visits clients on threads, and closes idle clients.
 #[test]
 fn idle_clients_at_threads_are_closed_in_time() {
     let server = Daemon::start(&[&ALWAYS[..], &["--timeout", "1"]].concat());
@@ -145,7 +147,7 @@ fn idle_clients_at_threads_are_closed_in_time() {
     }
 }
 
-/// 11: the table goes away while lookups of a parcel are prefetched.
+/// 11: a flush frees the table while the server prefetches the lookups of a parcel.
 #[test]
 fn data_may_be_emptied_beside_reads_of_many_keys() {
     let server = Daemon::start(&ALWAYS);
@@ -170,7 +172,7 @@ fn data_may_be_emptied_beside_reads_of_many_keys() {
     }
 }
 
-/// 12: a reply that a blocked client gets while its socket still takes the reply before.
+/// 12: a blocked client gets its reply while its socket still sends the reply before.
 #[test]
 fn what_serves_a_blocked_client_comes_after_its_long_reply() {
     let server = Daemon::start(&ALWAYS);
@@ -188,13 +190,13 @@ fn what_serves_a_blocked_client_comes_after_its_long_reply() {
     }
 }
 
-/// 13, 14: more messages than a thread's ring has room for, from many clients at once.
+/// 13, 14: more messages from many clients at once than a thread's ring has room for.
 #[test]
 fn every_reply_comes_when_rings_are_full() {
     let server = Daemon::start(&ALWAYS);
     let mut busy = server.connect();
     let mut clients: Vec<_> = (0..400).map(|_| server.connect()).collect();
-    // The loop stands still while each thread reads far more than a ring of parcels.
+    // The loop stands still while each thread reads far more parcels than its ring holds.
     busy.send(&command(&["DEBUG", "SLEEP", "0.3"]));
     let value = vec![b'v'; 20_000];
     for client in &mut clients {
@@ -211,7 +213,7 @@ fn every_reply_comes_when_rings_are_full() {
     assert_eq!(busy.ask("GET n"), "$4\r\n8000\r\n");
 }
 
-/// 17: what a client sent after the command that blocks it runs once, and afterwards.
+/// 17: a command that a client sends after a blocking command runs once, and after it.
 #[test]
 fn a_pipeline_after_a_blocking_command_runs_once() {
     let server = Daemon::start(&ALWAYS);
@@ -236,7 +238,7 @@ fn a_pipeline_after_a_blocking_command_runs_once() {
     }
 }
 
-/// The id of the one that waits in BLPOP.
+/// The id of the client that waits in BLPOP.
 fn client_that_blocks(admin: &mut Connection) -> String {
     let list = admin.ask("CLIENT LIST");
     let line = list.lines().find(|line| line.contains(" cmd=blpop "));
@@ -272,7 +274,7 @@ fn clients_of_the_unix_socket_are_served_by_threads() {
     assert_eq!(server.connect().ask("GET n"), "$4\r\n2000\r\n");
 }
 
-/// 23: threads of subscribers to whom nothing is published do not spin.
+/// 23: threads of subscribers without messages do not spin.
 #[test]
 fn threads_of_silent_subscribers_sleep() {
     let server = Daemon::start(&ALWAYS);
@@ -288,7 +290,7 @@ fn threads_of_silent_subscribers_sleep() {
     });
 }
 
-/// 27: the counts of clients of each thread follow closes.
+/// 27: the client count of each thread falls when clients close.
 #[test]
 fn counts_of_clients_follow_their_closes() {
     let server = Daemon::start(&ALWAYS);
