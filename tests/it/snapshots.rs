@@ -283,7 +283,8 @@ fn a_child_may_die() {
     assert!(c.ask("SET a 2").starts_with("-MISCONF"));
 }
 
-/// Compressing a huge string takes as long as saving it, and no turn of the loop may take that long.
+/// Compressing a huge string takes as long as saving it, and no turn of the loop may take that
+/// long.
 #[test]
 fn a_huge_string_holds_up_nobody_while_it_is_saved() {
     let server = Daemon::start(&["--snapshot-method", "auto"]);

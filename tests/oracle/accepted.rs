@@ -1,4 +1,4 @@
-//! Permanent differences from the real servers, with a reason each.
+//! Permanent differences from the real servers, each with its reason.
 
 use std::mem::discriminant;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Reply, peers::Peer},
 };
 
-/// Why two different answers to a command are accepted, if they are.
+/// The reason for accepting two different answers to a command, if there is a reason.
 pub fn accepted(
     peer: Peer,
     args: &[Vec<u8>],
@@ -127,15 +127,15 @@ fn has_subcommand(args: &[Vec<u8>], name: &[u8]) -> bool {
         .is_some_and(|arg| arg.eq_ignore_ascii_case(name))
 }
 
-/// An intended difference, and why.
+/// An intended difference, and its reason.
 struct AcceptedDifference {
     command: &'static str,
-    /// Whether these two answers are the accepted difference.
+    /// Whether two answers differ in this way.
     is_it: fn(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool,
     reason: &'static str,
 }
 
-/// Permanent differences from the real server.
+/// Permanent differences from every real server.
 const ACCEPTED: &[AcceptedDifference] = &[
     AcceptedDifference {
         command: "client",
@@ -292,7 +292,7 @@ const ACCEPTED: &[AcceptedDifference] = &[
     },
 ];
 
-/// Differences from servers older than Redis 8.10, which is the one to equal.
+/// Differences from servers older than Redis 8.10, which russet follows.
 const BEFORE_REDIS_8_10: &[AcceptedDifference] = &[
     AcceptedDifference {
         command: "object",
@@ -367,7 +367,7 @@ const BEFORE_REDIS_8_10: &[AcceptedDifference] = &[
     },
 ];
 
-/// Differences of documents: Redis Stack 7.4's module from that of Redis 8.10, and russet's.
+/// Differences in JSON: the module of Redis Stack 7.4 against the module of Redis 8.10, and russet.
 const OF_REDIS_STACK: &[AcceptedDifference] = &[
     AcceptedDifference {
         command: "json.arrpop",
@@ -436,7 +436,7 @@ const OF_REDIS_STACK: &[AcceptedDifference] = &[
     },
 ];
 
-/// The reply with the pairs of maps sorted, also of those within others.
+/// The reply with the pairs of its maps sorted, at every depth.
 fn with_sorted_maps(reply: &Reply) -> Reply {
     match reply {
         Reply::Array(items) => Reply::Array(items.iter().map(with_sorted_maps).collect()),
@@ -450,7 +450,7 @@ fn with_sorted_maps(reply: &Reply) -> Reply {
     }
 }
 
-/// Differences of Redis 7.0 from later ones, which russet follows.
+/// Differences between Redis 7.0 and later versions, which russet follows.
 const OF_REDIS_7: &[AcceptedDifference] = &[
     AcceptedDifference {
         command: "wait",
@@ -634,7 +634,7 @@ const OF_REDIS_7: &[AcceptedDifference] = &[
     },
 ];
 
-/// Differences of Valkey that its dialect does not have.
+/// Differences from Valkey that russet's Valkey dialect keeps.
 const OF_VALKEY: &[AcceptedDifference] = &[
     AcceptedDifference {
         command: "command",
@@ -751,7 +751,7 @@ const OF_VALKEY: &[AcceptedDifference] = &[
     },
 ];
 
-/// Times to live or of expiry beyond those that are stored.
+/// Times to live, or times of expiry, beyond the range that the servers store.
 fn far_expiry(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     const FAR_S: i64 = 60_000_000_000;
     let (Some(expected), Some(got)) = (expected.items(), got.items()) else {
@@ -766,7 +766,7 @@ fn far_expiry(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
         })
 }
 
-/// Compares numbers up to the 17th decimal.
+/// Whether two positions are equal up to the 17th decimal.
 fn same_positions(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     match (expected, got) {
         (Reply::Array(expected), Reply::Array(got)) => {
@@ -817,7 +817,7 @@ fn strict_cursor(_: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     *expected == refusal || *got == refusal
 }
 
-/// Replies of which the errors end before they name NaN.
+/// The replies, with each error cut before it names NaN.
 fn without_nan(reply: &Reply) -> Reply {
     match reply {
         Reply::Error(text) => {
@@ -830,7 +830,7 @@ fn without_nan(reply: &Reply) -> Reply {
     }
 }
 
-/// Facts of a series in which no policy is the one that blocks.
+/// The facts of a series, with a missing policy shown as the policy that blocks.
 fn with_policy(facts: &Reply) -> Reply {
     let is_policy = |name: &Reply| name.text() == Some(b"duplicatePolicy");
     let block = || Reply::Simple(b"block".to_vec());
@@ -856,7 +856,7 @@ fn with_policy(facts: &Reply) -> Reply {
     facts
 }
 
-/// With texts up to their first NUL.
+/// The reply with each text cut at its first NUL.
 fn cut_at_nul(reply: &Reply) -> Reply {
     match reply {
         Reply::Bulk(text) => {
@@ -868,7 +868,7 @@ fn cut_at_nul(reply: &Reply) -> Reply {
     }
 }
 
-/// With 0 in place of -0.
+/// The reply with 0 in place of -0.
 fn without_sign_of_zero(reply: &Reply) -> Reply {
     let all = |items: &[Reply]| items.iter().map(without_sign_of_zero).collect();
     match reply {
@@ -879,7 +879,8 @@ fn without_sign_of_zero(reply: &Reply) -> Reply {
     }
 }
 
-/// Normalises numbers: 7.0 prints doubles with 17 digits, 8.0 with as many as needed.
+/// The reply with normalised numbers: Redis 7.0 prints doubles with 17 digits, 8.0 with as many as
+/// needed.
 pub fn without_spelling(reply: &Reply) -> Reply {
     let plain = |text: &[u8]| -> Vec<u8> {
         let number = std::str::from_utf8(text)
@@ -945,7 +946,8 @@ fn without(names: &[&str], reply: &Reply) -> Reply {
     }
 }
 
-/// The same elements; only the order of those equal up to a NUL byte may differ.
+/// Whether both replies have the same elements. Elements that are equal up to a NUL byte may change
+/// places.
 fn same_to_the_nul(expected: &Reply, got: &Reply) -> bool {
     let cut = |reply: &Reply| -> Option<Vec<Vec<u8>>> {
         let texts = reply.items()?.iter().map(Reply::text);

@@ -1,8 +1,8 @@
-//! Full caches beside Redis 8.10, under each policy: keys that are lost, and writes that are
-//! refused, because of memory that goes away by itself.
+//! Full caches beside Redis 8.10, under each policy: the keys that a server loses, and the writes
+//! that it refuses, because of memory that it frees again soon.
 //!
 //!     log       30,000 keys of 2 KB are overwritten in pipelines of 500, with an append only file
-//!               and 3 MB of room; then as many new keys are written, and those held are counted
+//!               and 3 MB of room; then as many new keys are written, and the rest is counted
 //!     script    one EVAL builds 10 MB of strings and keeps none; then 1,000 keys are overwritten
 //!     readers   500 keys of 10 KB, 20 and 200 clients that request ten of them again and again and
 //!               read nothing, with a limit on clients; then the keys are overwritten
@@ -25,9 +25,10 @@ const SCRIPT: &str =
     "local t = {} for i = 1, 10000 do t[i] = string.rep('x', 1000) .. i end return #t";
 const AFTER_SCRIPT: usize = 1000;
 const READERS: [usize; 2] = [20, 200];
-/// Requests of each reader: more than the kernel's buffers take replies.
+/// Requests of each reader, whose replies are more than the kernel's buffers take.
 const REQUESTS: usize = 60;
-/// New keys in so many cannot be held: the share of Redis's that russet holds at least.
+/// A cache cannot hold all new keys: russet must hold at least this share of the keys that Redis
+/// holds.
 const HELD_MIN: f64 = 0.98;
 
 /// Keys evicted and writes refused.
@@ -43,7 +44,7 @@ impl CacheLosses {
     }
 }
 
-/// What one server does under one policy.
+/// The losses of a server under a policy.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
     log: CacheLosses,
@@ -63,7 +64,7 @@ fn figure(c: &mut Connection, section: &str, name: &str) -> u64 {
     value.parse().expect("a number")
 }
 
-/// Sets keys in pipelines; returns how many were refused.
+/// Sets keys in pipelines; returns the number of refused writes.
 fn set(c: &mut Connection, keys: impl Iterator<Item = usize>, bytes: usize) -> usize {
     let value = "x".repeat(bytes);
     let keys: Vec<String> = keys.map(|key| format!("key:{key}")).collect();
@@ -85,7 +86,7 @@ fn set(c: &mut Connection, keys: impl Iterator<Item = usize>, bytes: usize) -> u
     refused
 }
 
-/// What `act` costs; it returns how many writes were refused.
+/// The losses during `act`, which returns the number of refused writes.
 fn lost(c: &mut Connection, act: impl FnOnce(&mut Connection) -> usize) -> CacheLosses {
     let before = figure(c, "stats", "evicted_keys");
     let refused = act(c);
@@ -98,7 +99,7 @@ fn config(c: &mut Connection, name: &str, value: &str) {
     assert_eq!(reply, b"+OK\r\n", "{name} {value}");
 }
 
-/// A cache with a log, filled anew for each policy.
+/// Fills a cache with a log again for each policy, and plays the writes.
 fn play_writes(program: &Path, keys: usize, figures: &mut [Figures]) {
     let args = ["--appendonly", "yes", "--appendfsync", "everysec"];
     let server = Daemon::start_program(program, &args);
@@ -126,14 +127,14 @@ fn play_writes(program: &Path, keys: usize, figures: &mut [Figures]) {
     }
 }
 
-/// Clients that request much and read nothing.
+/// Clients that request much and read no reply.
 fn readers(server: &Daemon, count: usize) -> Vec<Connection> {
     let keys: Vec<String> = (0..10).map(|key| format!("key:{key}")).collect();
     let words = ["MGET"].into_iter().chain(keys.iter().map(String::as_str));
     let requests = command(&words.collect::<Vec<_>>()).repeat(REQUESTS);
     let mut all: Vec<Connection> = (0..count).map(|_| server.connect()).collect();
     for c in &mut all {
-        // It may be closed meanwhile.
+        // The server may close the connection while it sends.
         let _ = c.write(&requests);
     }
     all

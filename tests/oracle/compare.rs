@@ -1,7 +1,7 @@
 //! Whether two replies are the same answer.
 //!
-//! Replies are compared byte by byte, except where the protocol leaves freedom: the order of a set,
-//! a random member, the passing of time. Intended differences of russet are in `accepted`.
+//! The comparison is byte by byte, except where the protocol leaves freedom: the order of a set, a
+//! random member, the passing of time. `accepted` has russet's intended differences.
 
 use std::mem::discriminant;
 
@@ -12,10 +12,10 @@ use crate::{
     support::{Reply, peers::Peer, resp::printable},
 };
 
-/// How much of a command's reply may vary.
+/// The freedom that a command's reply has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Freedom {
-    /// Nothing.
+    /// No freedom.
     None,
     /// The order of elements.
     Order,
@@ -23,13 +23,13 @@ enum Freedom {
     PairOrder,
     /// The order within the second element: the *SCAN family.
     ScanOrder,
-    /// Integers by this much: clocks.
+    /// Integers may differ by this number: clocks.
     Near(i64),
-    /// The number of levels, and on which of them an element is linked.
+    /// The number of levels, and the levels of an element.
     Levels,
-    /// Everything but types and lengths.
+    /// Everything except types and lengths.
     Form,
-    /// Everything but the type.
+    /// Everything except the type.
     Kind,
 }
 
@@ -53,14 +53,14 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
         ("pttl" | "pexpiretime" | "hpttl" | "hpexpiretime", _) => Freedom::Near(1500),
         // Equal distances have no order.
         ("vsim", _) => Freedom::Order,
-        // The levels of an element are drawn at random.
+        // The server draws the levels of an element at random.
         ("vlinks", _) => Freedom::Levels,
         ("vrandmember" | "vinfo", _) => Freedom::Form,
-        // Elements in hash table order; `state` compares what is ordered.
+        // The elements come in hash table order; `state` compares ordered values.
         ("dump", _) => Freedom::Form,
         ("object", "idletime") => Freedom::Near(3),
         ("client", "id" | "list" | "info") | ("time" | "lastsave", _) => Freedom::Form,
-        // ROLE's offset depends on what replicas were sent.
+        // ROLE's offset depends on the bytes that replicas were sent.
         ("latency", "histogram") | ("role", _) => Freedom::Kind,
         ("memory", "doctor" | "malloc-stats") | ("latency", "doctor") => Freedom::Form,
         // Times, and milliseconds since then.
@@ -76,7 +76,7 @@ fn freedom(args: &[Vec<u8>]) -> Freedom {
 /// The first difference between two servers' answers to a stream.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// The step; `None`: the final state.
+    /// The step, or `None` for the final state.
     pub step: Option<usize>,
     pub what: String,
     pub expected: String,
@@ -84,7 +84,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Equal for the same mistake seen twice: digits do not matter.
+    /// The same text for the same mistake: digits do not matter.
     pub fn signature(&self) -> String {
         let form = |text: &str| -> String {
             let text: String = text
@@ -103,7 +103,7 @@ impl Difference {
     }
 }
 
-/// The first step with different answers.
+/// The first step whose answers differ.
 pub fn first_difference(
     peer: Peer,
     steps: &[Step],
@@ -148,7 +148,7 @@ pub fn first_difference(
     None
 }
 
-/// Compares the answers inside an EXEC, each by the rule of its command.
+/// Compares the answers inside an EXEC, each by its command's rule.
 fn same_exec(
     peer: Peer,
     steps: &[Step],
@@ -216,8 +216,8 @@ pub fn sorted(reply: &Reply) -> (u8, Vec<Reply>) {
     (kind, items)
 }
 
-/// The elements, with their scores, of lists for each level, sorted and each once; of any other
-/// reply itself.
+/// For a list of levels: all elements with their scores, sorted, without duplicates. Any other
+/// reply stays as it is.
 fn linked(reply: &Reply) -> Vec<Reply> {
     let Reply::Array(levels) = reply else {
         return vec![reply.clone()];

@@ -1,9 +1,10 @@
-//! Conversations of several clients, played to both servers: after each line every client's bytes
-//! are compared. For what random streams cannot cover: messages, which arrive unsolicited.
+//! Conversations of several clients, played to both servers: after each line the test compares the
+//! bytes of every client. They cover messages, which arrive unsolicited and which random streams
+//! cannot cover.
 //!
-//! A line is the number of a client and its command. After every line each client sends a PING;
-//! everything before its answer is what the client received. A client that turned off replies
-//! sends none until it turns them on again.
+//! A line is the number of a client and its command. After every line each client sends a PING; the
+//! bytes before its answer are the bytes that the client has received. A client with replies turned
+//! off sends no PING until it turns them on again.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::support::{
     resp::{command, printable},
 };
 
-/// A server, its clients, and which of them have replies turned off.
+/// A server, its clients, and the clients that have turned replies off.
 struct Talk {
     daemon: Daemon,
     control: Connection,
@@ -25,7 +26,7 @@ struct Talk {
     gone: BTreeSet<usize>,
 }
 
-/// Silence after which nothing more is expected.
+/// After this silence the test expects no more bytes.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// The id of the first client of a conversation, on both servers.
@@ -33,7 +34,8 @@ const FIRST_ID: i64 = 100;
 
 impl Talk {
     fn new(daemon: Daemon) -> Talk {
-        // The connections of the start-up check took a varying number of ids.
+        // The connections of the start-up check took a varying number of ids, so the test uses up
+        // the rest.
         let control = loop {
             let mut connection = daemon.connect();
             if connection.value("CLIENT ID") >= Reply::Integer(FIRST_ID - 1) {
@@ -56,7 +58,7 @@ impl Talk {
             self.clients.push(self.daemon.connect());
         }
         self.clients[client].send(&command(words));
-        // The line has been read and its messages sent before anybody's PING.
+        // The server has read the line and sent its messages before it reads the first PING.
         self.control.ask("PING");
         match words.join(" ").to_lowercase().as_str() {
             "client reply off" | "client reply skip" => _ = self.silent.insert(client),
@@ -69,12 +71,12 @@ impl Talk {
             self.silent.insert(client);
             return vec![printable(&self.clients[client].rest())];
         }
-        // The speaking client first: its command is then done.
+        // The speaking client comes first, because then its command is done.
         let mut received = vec![String::new(); self.clients.len()];
         let others = (0..self.clients.len()).filter(|&other| other != client);
         for at in std::iter::once(client).chain(others) {
             if self.queueing.contains(&at) {
-                // A PING would be queued as well.
+                // A transaction would queue the PING, too.
                 if at == client {
                     received[at] = printable(&self.clients[at].reply());
                 }
@@ -85,10 +87,11 @@ impl Talk {
         received
     }
 
-    /// What a client has received; of a greeting only its end, since it contains an id.
+    /// The bytes that a client has received. A greeting is cut to its end, because it contains an
+    /// id.
     fn received(&mut self, client: usize, greeted: bool) -> String {
         let connection = &mut self.clients[client];
-        // A closed connection is noticed when it is read.
+        // The read below notices a closed connection.
         let _ = connection.write(b"PING sync\r\n");
         let mut bytes = Vec::new();
         loop {

@@ -8,7 +8,7 @@ use crate::{
 
 type Event = (Vec<u8>, Vec<u8>);
 
-/// The first difference between two servers' events during a stream.
+/// The first difference between the events of two servers during a stream.
 pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> Option<Difference> {
     let (mut expected, mut got) = match (reference.events(), subject.events()) {
         (Ok(expected), Ok(got)) => (timeless(expected), timeless(got)),
@@ -46,8 +46,8 @@ pub fn difference(stream: &Stream, reference: &mut Side, subject: &mut Side) -> 
     different("event", shown(&expected), shown(&got))
 }
 
-/// Commands that process elements in the order of a hash table of Redis: SORT the members of
-/// sets, SWAPDB the keys that clients wait for.
+/// Commands that process elements in the order of a Redis hash table: SORT (the members of sets),
+/// SWAPDB (the keys with waiting clients).
 fn leaves_order_open(name: &[u8]) -> bool {
     [&b"sort"[..], b"sort_ro", b"swapdb"]
         .iter()
@@ -55,7 +55,7 @@ fn leaves_order_open(name: &[u8]) -> bool {
 }
 
 /// A call for which only one of the servers looks up its key: BITCOUNT without an end, as in
-/// Valkey; JSON with a path that is not UTF-8.
+/// Valkey, or JSON with a path that is not UTF-8.
 fn is_refused_by_one(args: &[Vec<u8>]) -> bool {
     let is_json = args[0].to_ascii_lowercase().starts_with(b"json.");
     args.len() == 3 && args[0].eq_ignore_ascii_case(b"bitcount")
@@ -67,7 +67,7 @@ fn speaks_of((channel, text): &Event, name: &[u8]) -> bool {
     [channel, text].iter().any(|words| words.ends_with(name))
 }
 
-/// Without expiry events, whose moment depends on the server.
+/// The events without expirations, because their moment depends on the server.
 fn timeless(events: Vec<Event>) -> Vec<Event> {
     let of_clock = |event: &Event| speaks_of(event, b"expired");
     events

@@ -1,6 +1,6 @@
-//! Lua expressions, one per line of `tests/data/lua.txt`: what scripts compute, results of the
-//! libraries, error texts, and replies built from values. Both servers evaluate each, and the
-//! replies are compared as bytes.
+//! Lua expressions, a line each in `tests/data/lua.txt`: computations, results of the libraries,
+//! error texts, and replies built from values. Both servers evaluate each expression, and the test
+//! compares the replies byte by byte.
 
 use crate::support::{Daemon, peers::Peer, resp::printable};
 
@@ -15,7 +15,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("coroutine.yield(1)", "LuaJIT's own words"),
 ];
 
-/// The expressions with different answers, with both answers.
+/// The expressions with different answers, and both answers.
 fn differences(resp3: bool) -> Option<Vec<String>> {
     let program = Peer::Redis810.program_for("Lua expressions beside Redis")?;
     let debug = ["--enable-debug-command", "yes"];

@@ -1,6 +1,6 @@
-//! Commands of all groups to a primary, alone, in transactions and in scripts: what it holds
-//! afterwards, its followers hold as well, and none has refused anything. The primary is russet or
-//! Redis 8.10, the followers are russet in both dialects and Redis.
+//! Commands of all groups to a primary, alone, in transactions and in scripts. Afterwards every
+//! replica must have the primary's data and must not have refused a command. The primary is russet
+//! or Redis 8.10; the replicas are russet in both dialects and Redis.
 //!
 //! `RUSSET_FOLLOWERS_ROUNDS` (default 150) rounds from `RUSSET_ORACLE_SEED` (default 1).
 
@@ -15,10 +15,9 @@ use crate::support::wait::wait_within;
 use crate::support::{Connection, Daemon, peers::Peer};
 
 const ROUND: usize = 150;
-/// Limit of one answer, and of followers to have everything, on a busy machine.
+/// The deadline for an answer, and for the replicas to have all data, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Runs each command that ARGV holds, with the number of its words in front of it; errors are
-/// ignored.
+/// Runs each command in ARGV, where the number of its words precedes it, and ignores errors.
 const SCRIPT: &str = "local at = 1 \
     while ARGV[at] do \
       local last = at + tonumber(ARGV[at]) \
@@ -31,8 +30,8 @@ const USUAL: &[&str] = &["--stream-node-max-entries", "3"];
 const NO_DELAY: &[&str] = &["--repl-diskless-sync-delay", "0"];
 const VALKEY: &[&str] = &["--dialect", "valkey"];
 
-/// A Redis that follows Redis: what these two do not agree on cannot be asked of others, as a key
-/// that a failed BITFIELD leaves on the primary alone.
+/// A Redis that replicates from Redis. The other replicas need not hold data on which these two
+/// differ, such as a key that a failed BITFIELD leaves on the primary alone.
 const JUDGE: &str = "judge";
 
 type Words = Vec<Vec<u8>>;
@@ -118,7 +117,7 @@ fn show((line, reply): &(Words, Vec<u8>)) -> String {
     format!("{} -> {reply}", words.join(" "))
 }
 
-/// A script that asks that its writes reach neither replicas nor the append only file.
+/// A script that keeps its writes from replicas and from the append only file.
 pub(crate) fn keeps_from_followers(line: &[Vec<u8>]) -> bool {
     let is_set_repl = |word: &Vec<u8>| word.windows(8).any(|part| part == b"set_repl");
     line.iter().any(is_set_repl)
@@ -156,8 +155,8 @@ fn together(commands: Vec<Words>, random: &mut Random) -> Vec<Words> {
     }
 }
 
-/// Waits until all followers hold what the primary does. `fails` receives what does not come.
-/// `false`: the judge does not hold it, and all is begun anew.
+/// Waits until all replicas have the primary's data. `fails` receives the differences that remain.
+/// `false`: the judge differs from the primary, so the caller begins again.
 fn compare(
     primary: &Daemon,
     control: &mut Connection,

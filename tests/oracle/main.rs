@@ -119,13 +119,14 @@ struct Bench {
 impl Bench {
     fn new(peer: Peer, what: &str) -> Option<Bench> {
         let program = peer.program_for(what)?;
-        // Of the compressed form there are several; a peer that ends is started as before.
+        // Compression has several valid results, so this peer compresses nothing. A peer that ends
+        // starts again with the same arguments.
         let args: &[&str] = match peer {
             Peer::Stack7 => &["--rdbcompression", "no"],
             _ => &[],
         };
         let reference = Side::new(Daemon::start_program(&program, args));
-        // An integer that does not fit wraps around in 7.4.
+        // In 7.4 an integer that is too large wraps around.
         let own: &[&str] = match peer {
             Peer::Stack7 => &["--json-integers-wrap", "yes"],
             _ => &[],
@@ -140,7 +141,8 @@ impl Bench {
         })
     }
 
-    /// The rows of a group that both servers have; adds what the subject lacks to `missing`.
+    /// The rows of a group that both servers have. Adds commands that the subject lacks to
+    /// `missing`.
     fn source(&mut self, group: &Group, missing: &mut BTreeSet<&'static str>) -> Source {
         let mut both = |rows: Vec<Row>| -> Vec<Row> {
             let mut known: BTreeMap<&str, bool> = BTreeMap::new();
@@ -163,7 +165,7 @@ impl Bench {
             second_client: group.second_client,
             pauses: group.pauses,
             one_sided: self.one_sided_subcommands(),
-            // Redis's filters send none.
+            // Redis's filters send no events.
             events: matches!(self.peer, Peer::Redis810 | Peer::Valkey9)
                 || group.name == rows::JSON.name,
             too_new: match self.peer {
@@ -229,7 +231,7 @@ impl Plan {
         };
         Plan {
             streams: number("RUSSET_ORACLE_STREAMS").unwrap_or(120) / share(peer),
-            // Texts, paths and fill levels are more than the words of other commands.
+            // Texts, paths and fill levels have more forms than the words of other commands.
             seconds_min: if [rows::JSON.name, rows::FILTERS.name, rows::SKETCHES.name]
                 .contains(&name)
             {
@@ -497,13 +499,13 @@ fn vector_set_commands_answer_as_redis() {
     check(&rows::VECTOR_SET, Peer::Redis810);
 }
 
-/// Compared with the one peer that has the module.
+/// Compared with Redis Stack alone, because no other peer has the module.
 #[test]
 fn documents_answer_as_redis_stacks() {
     check(&rows::JSON, Peer::Stack7);
 }
 
-/// Compared with the one peer that has the module.
+/// Compared with Redis Stack alone, because no other peer has the module.
 #[test]
 fn filters_answer_as_redis_stacks() {
     check(&rows::FILTERS, Peer::Stack7);
@@ -514,7 +516,8 @@ fn sketches_answer_as_redis_stacks() {
     check(&rows::SKETCHES, Peer::Stack7);
 }
 
-/// Compared with the only peer that has the module; `search::differences` names the differences.
+/// Compared with Redis Stack alone, because no other peer has the module; `search::differences` has
+/// the differences.
 #[test]
 fn indexes_answer_as_redis_stacks() {
     let Some(bench) = Bench::new(Peer::Stack7, "indexes beside Redis Stack") else {

@@ -1,6 +1,7 @@
-//! Command lines with misleading words: options repeated, moved and missing, keys and operands
-//! named like options. Compared with Redis: the keys of COMMAND GETKEYSANDFLAGS, ACL DRYRUN for
-//! users of some keys, and whether a client that watches one of the words has its EXEC aborted.
+//! Command lines with misleading words: repeated, moved and missing options, and keys and operands
+//! with the names of options. The test compares with Redis: the keys of COMMAND GETKEYSANDFLAGS,
+//! ACL DRYRUN for users of some keys, and whether EXEC fails for a client that watches a word of
+//! the line.
 
 use std::collections::BTreeMap;
 
@@ -31,9 +32,9 @@ const GROUPS: &[&Group] = &[
     &rows::STREAM,
 ];
 
-/// Commands for which Redis 8.0 reports keys that it does not touch, or omits one that it touches.
-/// Which ones russet touches is checked next to its handlers
-/// (`commands::conformance::opened_keys`).
+/// Commands for which Redis 8.0 reports keys that it does not touch, or omits a key that it
+/// touches. `commands::conformance::opened_keys` checks the keys that russet touches, next to its
+/// handlers.
 const REDIS_TELLS_OTHERS: &[(&str, &str)] = &[
     (
         "georadius",
@@ -55,7 +56,7 @@ const REDIS_TELLS_OTHERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Users of some keys: which they may read, write, and use at all.
+/// Users with rights on some keys: to read them, to write them, to use them at all.
 const USERS: &[(&str, &str)] = &[("reader", "%R~*"), ("writer", "%W~*"), ("some", "~[g-s]*")];
 
 /// A line of a row with up to four words replaced, repeated, moved or added.
@@ -70,7 +71,7 @@ fn mislead(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
         }
     };
     for _ in 0..random.below(5) {
-        // After the name, including the end.
+        // A place after the name; the end is a place, too.
         let at = 1 + random.below(line.len());
         match random.below(4) {
             0 if at < line.len() => line[at] = word(random, &line),
@@ -89,7 +90,7 @@ fn mislead(row: &Row, random: &mut Random) -> Vec<Vec<u8>> {
     line
 }
 
-/// Both servers, each with a client that writes and one that watches.
+/// Both servers, each with a client that writes and a client that watches.
 struct Both {
     writers: [Side; 2],
     watchers: [Side; 2],
@@ -129,7 +130,7 @@ impl Both {
         }
     }
 
-    /// A watch of one of the words must abort on both servers or on neither.
+    /// A client watches a word of the line: EXEC must fail on both servers or on neither.
     fn watch(&mut self, row: &Row, fill: &[Vec<Vec<u8>>], line: &[Vec<u8>], watched: &[u8]) {
         Both::ask(&mut self.writers, &["FLUSHALL"]);
         Both::ask(&mut self.writers, &["SELECT", "0"]);

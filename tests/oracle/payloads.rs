@@ -1,7 +1,7 @@
-//! Payloads for RESTORE as Redis 8.0 dumps them, and others that it refuses: generated once,
-//! with correct checksums unless noted.
+//! Payloads for RESTORE as Redis 8.0 dumps them, and faulty payloads that it refuses. They were
+//! generated once, and their checksums are correct unless a comment says otherwise.
 
-/// One value each; the last dozen are faulty.
+/// A value each; the last dozen payloads are faulty.
 pub const PAYLOADS: &[&[u8]] = &[
     // A text.
     b"\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC",
@@ -23,15 +23,15 @@ pub const PAYLOADS: &[&[u8]] = &[
     b"\x15\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x1d\x1d\x00\x00\x00\x0a\x00\x01\x01\x00\x01\x01\x01\x81a\x02\x00\x01\x02\x01\x00\x01\x00\x01\x81b\x02\x04\x01\xff\x01\x01\x01\x01\x01\x00\x00\x01\x00\x0c\x00\xd7\xe5\xba\xef\x12\x8b\x94\x84",
     // A sorted set as a table.
     b"\x05\x02\x01b\x00\x00\x00\x00\x00\x00\xf0\x7f\x01a\x00\x00\x00\x00\x00\x00\xf0?\x0c\x00D`o\xdb\xbf\x00\xf6'",
-    // A version that is too new, for Redis 8.10 as well.
+    // A version that is too new, also for Redis 8.10.
     b"\x00\x05hello\x63\x00\xf2\x3a\xcb\x9b\xdf\xfb\x67\x55",
-    // A checksum of zero: no check.
+    // A checksum of zero, which turns the check off.
     b"\x00\x05hello\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00",
     // A wrong checksum.
     b"\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeB",
     // Too short.
     b"\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC",
-    // An unknown type.
+    // A type that no server knows.
     b"\x1f\x01a\x0c\x00\xe8\x84\xdfO\x84\x9c&\xd8",
     // Empty.
     b"\x0c\x00\x96\xedh\x80\xf5U<\x93",

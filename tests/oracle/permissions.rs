@@ -1,5 +1,5 @@
-//! What each category and each command rule allows, command by command, compared with Redis 8.0:
-//! the categories' lists, and DRYRUN of every command of Redis, including those that russet lacks.
+//! The commands that each category and each command rule allow, compared with Redis 8.0: the lists
+//! of the categories, and DRYRUN of every command of Redis, including commands that russet lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Side {
 }
 
 impl Side {
-    /// Owns the server.
+    /// A connection that owns its server.
     pub fn new(daemon: Daemon) -> Side {
         let connection = daemon.connect();
         Side {
@@ -25,7 +25,7 @@ impl Side {
         }
     }
 
-    /// Another connection to a server that is owned elsewhere.
+    /// A further connection to a server with another owner.
     pub fn beside(daemon: &Daemon) -> Side {
         Side {
             _daemon: None,
@@ -81,13 +81,13 @@ fn categories_and_rules_allow_what_redis_lets_them() {
     let mut reference = Side::new(Daemon::start_program(&program, &[]));
     let mut subject = Side::new(Daemon::start(&[]));
     let mut calls = reference.calls();
-    // Vector sets are a module there: DRYRUN ignores their arity, and prints their names in
+    // Vector sets are a module in Redis 8.0: DRYRUN ignores their arity, and prints their names in
     // capitals.
     calls.retain(|name, _| !name.starts_with('v'));
     assert!(calls.len() > 350, "{} commands of Redis", calls.len());
     let categories = reference.names(&["ACL", "CAT"]);
     let mut own = subject.names(&["ACL", "CAT"]);
-    // Redis has them with modules, which are no part of this peer.
+    // The categories of Redis's modules, which this peer does not have.
     for category in [
         "json",
         "bloom",
@@ -106,7 +106,7 @@ fn categories_and_rules_allow_what_redis_lets_them() {
         let of = |side: &mut Side| side.names(&["ACL", "CAT", category]);
         let expected = of(&mut reference);
         let mut got = of(&mut subject);
-        // Ignore commands that Redis lacks: Valkey's and russet's own.
+        // Leaves out commands that Redis lacks: Valkey's and russet's own.
         got.retain(|name| calls.contains_key(name));
         let differing: Vec<_> = expected.symmetric_difference(&got).collect();
         if !differing.is_empty() {
@@ -119,7 +119,7 @@ fn categories_and_rules_allow_what_redis_lets_them() {
             compare(&mut reference, &mut subject, &rules, &calls, &mut mistakes);
         }
     }
-    // A command's own rule: its effect on the command and its family.
+    // A command's own rule: its effect on the command and on its subcommands.
     for name in calls.keys() {
         let family = name.split('|').next().expect("a name");
         let of_family = |other: &&String| other.split('|').next() == Some(family);

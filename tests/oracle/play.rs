@@ -1,9 +1,9 @@
-//! Plays a stream of commands to one server and keeps every reply.
+//! Plays a stream of commands to a server and keeps every reply.
 //!
-//! A stream is played over two connections. In a burst, commands of one connection are
-//! sent together and answered together, as with pipelining; otherwise one by one.
-//! Further connections send one blocking command each: the stream continues once the server
-//! has blocked them; those not served by the end are unblocked.
+//! A stream uses two connections. In a burst the commands of a connection are sent together, as
+//! with pipelining, and their replies are read together; otherwise one after another. Each further
+//! connection sends a blocking command, and the stream continues when the server has blocked it. At
+//! the end the test unblocks the connections that still wait.
 
 use std::{
     io,
@@ -15,21 +15,22 @@ use crate::{
     support::{Connection, Daemon, Reply, resp},
 };
 
-/// One command of a stream.
+/// A command of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub args: Vec<Vec<u8>>,
-    /// The connection that sends it; from [`FIRST_WAITER`] on, it waits for its reply.
+    /// The connection that sends the command; from [`FIRST_WAITER`] on, a connection waits for its
+    /// reply.
     pub client: usize,
-    /// Pause before it, so that short times to live have run out.
+    /// The pause before the command, so that short times to live run out.
     pub pause_ms: u64,
 }
 
-/// Connections below this number play, the others wait.
+/// The connections below this number play the stream, the others wait.
 pub const FIRST_WAITER: usize = 2;
 pub const WAITERS: usize = 3;
 
-/// A sequence of commands, and how they are sent.
+/// A sequence of commands, and how the test sends them.
 #[derive(Clone, Debug)]
 pub struct Stream {
     pub seed: u64,
@@ -38,16 +39,16 @@ pub struct Stream {
     pub burst: bool,
     /// `CONFIG SET` before the stream: thresholds between encodings.
     pub config: Vec<(&'static str, &'static str)>,
-    /// Whether keyspace events are recorded, too.
+    /// Whether the test records keyspace events, too.
     pub events: bool,
-    /// Whether it is about indexes, which read keys meanwhile: see `search`.
+    /// Whether the stream is about indexes, which read keys at the same time: see `search`.
     pub is_search: bool,
 }
 
-/// A reply's bytes and parsed form, or why there is none.
+/// A reply as bytes and in parsed form, or the reason why there is none.
 pub type Answer = Result<(Vec<u8>, Reply), io::ErrorKind>;
 
-/// A server and the connections that streams are played over.
+/// A server and the connections that play streams to it.
 pub struct Side {
     daemon: Daemon,
     clients: Vec<Connection>,
@@ -72,8 +73,8 @@ impl Side {
         }
     }
 
-    /// Empties the server and opens fresh connections. False if the server had ended and was
-    /// restarted.
+    /// Empties the server and opens new connections. Returns false if the server had ended and was
+    /// started again.
     pub fn reset(&mut self, stream: &Stream) -> bool {
         let alive = self.try_reset(stream).is_ok();
         if !alive {
@@ -130,7 +131,7 @@ impl Side {
         Ok(())
     }
 
-    /// One answer for each step.
+    /// An answer for each step.
     pub fn play(&mut self, stream: &Stream) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(stream.steps.len());
         let mut waiting = Vec::new();
@@ -176,7 +177,7 @@ impl Side {
         answers
     }
 
-    /// The keyspace events since the stream began: channel and text.
+    /// The channels and texts of the keyspace events since the stream began.
     pub fn events(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut events = Vec::new();
         let Some(listener) = &mut self.listener else {
@@ -196,8 +197,8 @@ impl Side {
         }
     }
 
-    /// Sends a command that may block, and returns when it has blocked or been answered: the
-    /// connection's id.
+    /// Sends a command that may block, and returns when the command has blocked or been answered.
+    /// The result is the connection's id.
     fn send_and_block(&mut self, step: &Step) -> i64 {
         let before = self.blocked_clients();
         let client = &mut self.clients[step.client];
@@ -226,7 +227,7 @@ impl Side {
         line.trim().parse().ok()
     }
 
-    /// Sends one command on a third connection, which stays RESP2.
+    /// Sends a command on a third connection, which stays RESP2.
     pub fn ask(&mut self, args: &[&[u8]]) -> Answer {
         self.control
             .write(&resp::command(args))
@@ -254,7 +255,7 @@ impl Side {
     }
 }
 
-/// Deletes all users but the default one.
+/// Deletes all users except the default user.
 fn delete_users(control: &mut Connection) -> io::Result<()> {
     control.write(b"ACL USERS\r\n")?;
     let (_, users) = control.read()?;

@@ -3,8 +3,8 @@
 use crate::{DEFAULTS, play::Stream};
 use russet_host::simulation::shorten;
 
-/// The smallest stream found that `fails`, by leaving out ever smaller runs of steps, and RESP3,
-/// bursts and small thresholds where they do not matter. Stops after `plays_max` attempts.
+/// The smallest stream found that `fails`. The search leaves out ever smaller runs of steps, and
+/// RESP3, bursts and small thresholds if they do not matter. It stops after `plays_max` attempts.
 pub fn shrink(stream: &Stream, plays_max: usize, mut fails: impl FnMut(&Stream) -> bool) -> Stream {
     let mut smallest = stream.clone();
     let mut plays = 0;

@@ -1,6 +1,6 @@
 //! A mixed load for a while: commands of every group from several clients, every background job,
-//! changing settings. At the end the data that Redis 8.0 loads from the files, the data left by
-//! a kill, and the data in the server itself must be equal.
+//! and changing settings. At the end three datasets must be equal: the data that Redis 8.0 loads
+//! from the files, the data after a kill, and the data in the server itself.
 //!
 //! `RUSSET_SOAK_SECONDS` (default 20; `just soak` runs 900).
 
@@ -79,7 +79,8 @@ const BURST: usize = 16;
 /// A database large enough to make background jobs last; players do not select it.
 const BULK_DB: &str = "9";
 const BULK_KEYS: usize = 20_000;
-/// Longest array left to DEBUG DIGEST, which in Redis visits every position, used or not.
+/// The longest array that DEBUG DIGEST reads, because Redis visits every position there, used or
+/// not.
 const DIGEST_SPAN_MAX: i64 = 1 << 20;
 
 #[test]
@@ -108,7 +109,7 @@ fn what_a_mixed_load_leaves_is_what_redis_loads() {
         let ended = SetOnDrop(&stop);
         disturb(&mut control, Duration::from_secs(seconds));
         drop(ended);
-        // No client writes what a player still waits for.
+        // No client writes the keys that a player still waits for.
         wait_within(JOB_MAX, "the players to end", || {
             unblock_all(&mut control);
             players.iter().all(|player| player.is_finished())
@@ -178,7 +179,7 @@ fn play(mut connection: Connection, mut random: Random, stop: &AtomicBool) -> u6
         while requests.len() < BURST {
             let rows = random.pick(&groups);
             let args = random.pick(rows).generate(&mut random);
-            // Such a script's writes are not in the append only file.
+            // The append only file does not have the writes of such a script.
             if !keeps_from_followers(&args) {
                 requests.push(resp::command(&args));
             }
@@ -299,8 +300,8 @@ fn settle(control: &mut Connection) {
     clear_negative_zeros(control);
 }
 
-/// Gives members with a score of -0 one of 0: a large sorted set keeps the sign, a small one has
-/// none, in Redis as well, and one that shrank comes back from the log as a small one.
+/// Gives members with a score of -0 a score of 0. A large sorted set keeps the sign, in Redis as
+/// well, and a small sorted set has none. A set that shrank is small when the log brings it back.
 fn clear_negative_zeros(control: &mut Connection) {
     for db in 0..16 {
         control.ask(&format!("SELECT {db}"));
@@ -322,7 +323,7 @@ fn clear_negative_zeros(control: &mut Connection) {
     control.ask("SELECT 0");
 }
 
-/// Takes the times of expiry from all keys and fields.
+/// Removes the expiry from all keys and fields.
 pub(crate) fn persist_all(control: &mut Connection) {
     for db in 0..16 {
         control.ask(&format!("SELECT {db}"));
@@ -355,7 +356,7 @@ fn persist_fields(control: &mut Connection, key: &[u8]) {
     control.call(&line);
 }
 
-/// Keys with other values, some of them: how each server shows them.
+/// Some of the keys with different values, and how each server shows them.
 pub(crate) fn different_keys(server: &mut Connection, other: &mut Connection) -> Vec<String> {
     const SHOWN_MAX: usize = 8;
     let mut shown = Vec::new();
@@ -389,7 +390,7 @@ pub(crate) fn different_keys(server: &mut Connection, other: &mut Connection) ->
     shown
 }
 
-/// Database and key of every array that is too long for Redis's DEBUG DIGEST.
+/// The database and the key of every array that is too long for Redis's DEBUG DIGEST.
 pub(crate) fn far_arrays(server: &mut Connection) -> Vec<(usize, Vec<u8>)> {
     let mut far = Vec::new();
     for db in 0..16 {

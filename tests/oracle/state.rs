@@ -1,4 +1,4 @@
-//! The contents after a stream: every key's type, encoding, time to live and value.
+//! The contents of both servers after a stream: every key's type, encoding, time to live and value.
 
 use crate::{
     compare::{Difference, command_line, first_difference, show},
@@ -82,7 +82,7 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         }
         _ => {}
     }
-    // Skip DUMP where its bytes depend on a hash table's order or on the time.
+    // No DUMP if its bytes depend on a hash table's order or on the time.
     let undetermined = matches!(
         (kind.as_slice(), encoding.as_slice()),
         (
@@ -100,7 +100,7 @@ fn questions(reference: &mut Side, key: &[u8], dumps: bool) -> Vec<Vec<Vec<u8>>>
         .collect()
 }
 
-/// Compares DUMP of a module's value, but for the version of the file format and the checksum.
+/// Compares DUMP of a module's value, without the version of the file format and the checksum.
 fn different_payloads(
     peer: Peer,
     reference: &mut Side,
@@ -114,7 +114,8 @@ fn different_payloads(
         b"CMSk-TYPE",
         b"TSDB-TYPE",
     ];
-    // Digests that were read have counted other compressions; those of this family are not read.
+    // A read changes the count of compressions of a digest; streams do not read the digests of this
+    // family.
     const DIGEST: &[u8] = b"TDIS-TYPE";
     let is_of_module = |side: &mut Side| {
         let kind = side.ask(&[b"TYPE", key]).ok();
@@ -125,7 +126,7 @@ fn different_payloads(
     if peer != Peer::Stack7 || !is_of_module(reference) || !is_of_module(subject) {
         return None;
     }
-    // The room of an uncompressed chunk has what was in memory before.
+    // In Redis the free room of an uncompressed chunk has old memory.
     if let Ok((_, facts)) = subject.ask(&[b"TS.INFO", key])
         && (facts.items())
             .is_some_and(|all| all.iter().any(|it| it.text() == Some(b"uncompressed")))

@@ -1,13 +1,13 @@
-//! Small moments beside Redis 8.10 and Valkey 9.1: fields that expire when a command touches them,
-//! which commands modify a key (LRM), what counts as a command of a client, which expired keys a
-//! scan deletes, and by which word a removal is propagated.
+//! Details beside Redis 8.10 and Valkey 9.1: fields that expire when a command touches them, the
+//! commands that modify a key (LRM), the commands that count for a client, the expired keys that a
+//! scan deletes, and the command that propagates a removal.
 
 use crate::support::peers::Peer;
 use crate::support::resp::{Connection, Reply, command, printable};
 use crate::support::wait::wait_until;
 use crate::support::{Daemon, daemon::russet};
 
-/// A peer and russet in its dialect, if the peer is there.
+/// A peer and russet in the peer's dialect, if the peer is installed.
 fn pair(peer: Peer, what: &str, more: &[&str]) -> Option<[Daemon; 2]> {
     let program = peer.program_for(what)?;
     let common = [&["--save", "", "--enable-debug-command", "yes"], more].concat();
@@ -18,14 +18,14 @@ fn pair(peer: Peer, what: &str, more: &[&str]) -> Option<[Daemon; 2]> {
     ])
 }
 
-/// The same on both servers: `play` replies with what a reader would see.
+/// Checks that both servers give the same: `play` returns the replies of a reader.
 #[track_caller]
 fn compare(pair: &[Daemon; 2], what: &str, play: impl Fn(&Daemon) -> String) {
     let [peer, ours] = pair.each_ref().map(play);
     assert_eq!(ours, peer, "{what}");
 }
 
-/// All commands that name fields or walk over them, for a hash `h` with a field `f` that is due.
+/// All commands that name fields or walk over fields, for a hash `h` with an expired field `f`.
 const FIELD_COMMANDS: &[&str] = &[
     "HGET h f",
     "HMGET h f",
@@ -95,7 +95,7 @@ fn a_field_that_is_due_goes_as_in_the_server_of_the_dialect() {
     }
 }
 
-/// What a subscriber receives up to a message that names this key.
+/// The messages of a subscriber up to a message that names this key.
 fn until(listener: &mut Connection, key: &str) -> String {
     let mut heard = String::new();
     loop {
@@ -107,7 +107,7 @@ fn until(listener: &mut Connection, key: &str) -> String {
     }
 }
 
-/// Keys to begin with, and commands; each one's first key is looked at.
+/// Commands that make keys, and commands to try on them: the test looks at the first key.
 const MODIFYING: &[(&[&str], &[&str])] = &[
     (
         &[
@@ -211,7 +211,7 @@ fn under_lrm_the_same_commands_modify_a_key() {
     }
 }
 
-/// Restores a key as one that was not used for more than an hour.
+/// Restores a key with an idle time of more than an hour.
 fn make_idle(c: &mut Connection, key: &str) {
     c.send(&command(&["DUMP", key]));
     let (_, Reply::Bulk(payload)) = c.read().expect("a payload") else {
@@ -229,7 +229,7 @@ fn make_idle(c: &mut Connection, key: &str) {
     assert_eq!(c.call(&words), b"+OK\r\n");
 }
 
-/// `tot-cmds` of the client that asks.
+/// `tot-cmds` of the asking client.
 fn commands(c: &mut Connection) -> i64 {
     let line = c.ask("CLIENT INFO");
     let field = line

@@ -1,12 +1,13 @@
-//! Whether two replies to a command of indexes are the same answer.
+//! Whether two replies to a search command are the same answer.
 //!
-//! Rows without an order of their own are compared as a set: equal scores are in the order of
-//! documents' numbers, which a change renews in Redis alone, and groups in that of a hash table.
-//! Of rows that LIMIT cuts off such an order the number counts, and what they are ordered by.
+//! Rows without an order are compared as a set. Documents with equal scores come in the order of
+//! their numbers, and only Redis gives a document a new number when it changes; groups come in hash
+//! table order. If LIMIT cuts off rows in such an order, the number of rows and their sort values
+//! must agree.
 
 use crate::support::Reply;
 
-/// Whether the rule of this module is that of a command.
+/// Whether this module compares the command's replies.
 pub fn is_of_indexes(args: &[Vec<u8>]) -> bool {
     args[0].to_ascii_lowercase().starts_with(b"ft.")
 }
@@ -29,7 +30,7 @@ pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
             b"ft.search" => {
                 let mut rows = [expected, got].map(|reply| searched(args, reply));
                 if has_nan {
-                    // What is no number is sorted anywhere.
+                    // A score that is no number has no place in the order.
                     rows.iter_mut()
                         .flatten()
                         .for_each(|rows| rows.order.clear());
@@ -39,7 +40,8 @@ pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
             }
             b"ft.aggregate" => same_rows(args, aggregated(args, expected), aggregated(args, got)),
             b"ft.info" => facts(expected) == facts(got),
-            // Backslashes of tags are kept or not, by the blanks beside them.
+            // The blanks beside a tag decide whether its backslashes stay, so the comparison
+            // ignores backslashes.
             b"ft.explain" | b"ft.explaincli" => without_escapes(expected) == without_escapes(got),
             b"ft.syndump" => unordered(expected) == unordered(got),
             b"ft._list" | b"ft.tagvals" | b"ft.dictdump" => unordered(expected) == unordered(got),
@@ -48,7 +50,7 @@ pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     }
 }
 
-/// Whether two replies to FT.SEARCH have the same rows, scores and order aside.
+/// Whether two replies to FT.SEARCH have the same rows, apart from scores and order.
 pub fn same_but_scores(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     let rows = [expected, got].map(|reply| {
         let mut rows = searched(args, &without_nan(reply))?;
@@ -68,7 +70,8 @@ pub fn same_but_scores(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool 
     rows[0].is_some() && rows[0] == rows[1]
 }
 
-/// Whether two replies to FT.AGGREGATE have the same rows, what reducers have of no number aside.
+/// Whether two replies to FT.AGGREGATE have the same rows, apart from a reducer's results over
+/// texts that are no numbers.
 pub fn same_but_no_numbers(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     fn without(reply: &Reply, none: &[&[u8]]) -> Reply {
         match reply {
@@ -88,7 +91,7 @@ pub fn same_but_no_numbers(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> b
     args[0].eq_ignore_ascii_case(b"ft.aggregate") && same_rows(args, expected, got)
 }
 
-/// Whether a value of a reply is what reducers have of no number.
+/// Whether a value is a reducer's result over texts that are no numbers.
 pub fn has_no_number(reply: &Reply) -> bool {
     match reply {
         Reply::Bulk(text) => [&b"nan"[..], b"-nan", b"inf", b"-inf"].contains(&text.as_slice()),
@@ -98,7 +101,7 @@ pub fn has_no_number(reply: &Reply) -> bool {
     }
 }
 
-/// Whether two replies have the same rows, values that are null aside.
+/// Whether two replies have the same rows, apart from null values.
 pub fn same_but_nulls(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     let is_search = args[0].eq_ignore_ascii_case(b"ft.search");
     let [expected, got] = [expected, got].map(|reply| {
@@ -136,7 +139,7 @@ fn without_nulls(row: &Reply) -> Reply {
     }
 }
 
-/// Texts of 2.10 and of 8.10 for the same mistake, as their beginnings.
+/// The beginnings of texts that 2.10 and 8.10 have for the same mistake.
 const WORDED_OTHERWISE: &[(&str, &str)] = &[
     ("Unknown Index name", "Index not found"),
     ("Unknown index name", "Index not found"),
@@ -164,23 +167,23 @@ fn same_error(expected: &[u8], got: &[u8]) -> bool {
         })
 }
 
-/// A reply taken apart.
+/// A reply in parts.
 #[derive(Debug, PartialEq)]
 struct Rows {
-    /// All but the rows.
+    /// Everything except the rows.
     head: Vec<Reply>,
     rows: Vec<Reply>,
-    /// Of each row: what rows are ordered by.
+    /// The value by which each row is sorted.
     order: Vec<Reply>,
 }
 
-/// Whether a score is no number.
+/// Whether a score of the reply is no number.
 pub fn has_nan(reply: &Reply) -> bool {
     *reply != without_nan(reply)
 }
 
-/// A document without words, which a query finds by what it lacks, has the score 0; in 2.10 it is
-/// divided by 0.
+/// A document without words, which a query finds by what it lacks, has the score 0. In 2.10 the
+/// score is a division by 0.
 fn without_nan(reply: &Reply) -> Reply {
     let all = |items: &[Reply]| items.iter().map(without_nan).collect();
     match reply {
@@ -205,7 +208,7 @@ fn without_escapes(reply: &Reply) -> Vec<u8> {
     text
 }
 
-/// Scores with 12 digits: sums of many parts differ in the last ones.
+/// Scores with 12 digits, because sums of many parts differ in the last digits.
 fn rounded(reply: &Reply) -> Reply {
     let digits = |text: &[u8]| -> Option<Vec<u8>> {
         let number: f64 = std::str::from_utf8(text)
@@ -274,7 +277,7 @@ fn searched(args: &[Vec<u8>], reply: &Reply) -> Option<Rows> {
     if rest.len() % of_row != 0 {
         return None;
     }
-    // Fields of a document come in the order of a hash table.
+    // The fields of a document come in hash table order.
     let pairs = |part: &Reply| match part {
         Reply::Array(items) if !is_bare => {
             let mut pairs: Vec<Reply> = items
@@ -333,7 +336,8 @@ fn aggregated(args: &[Vec<u8>], reply: &Reply) -> Option<Rows> {
             Reply::Integer(id),
         ] = items.as_slice()
     {
-        // Of rows that LIMIT cuts off, 2.10 is not at the end yet.
+        // With LIMIT, the cursor of 2.10 has not ended, because it counts the rows that LIMIT cuts
+        // off.
         if args.iter().all(|arg| arg != b"LIMIT") {
             head.push(Reply::Boolean(*id == 0));
         }
@@ -360,7 +364,7 @@ fn aggregated(args: &[Vec<u8>], reply: &Reply) -> Option<Rows> {
     })
 }
 
-/// The lists of a row's values have no order, nor have its fields.
+/// The lists of a row's values have no order, and neither have its fields.
 fn sorted_lists(row: &Reply) -> Reply {
     let value = |value: &Reply| match value {
         Reply::Array(items) => {
@@ -403,14 +407,14 @@ fn same_rows(args: &[Vec<u8>], expected: Option<Rows>, got: Option<Rows>) -> boo
         return false;
     };
     let is_search = args[0].eq_ignore_ascii_case(b"FT.SEARCH");
-    // An expression that fails for a row ends the reply, and rows come in an order of their own.
+    // An expression that fails for a row ends the reply, and each engine has its own order of rows.
     let computes = args.iter().any(|arg| arg == b"APPLY" || arg == b"FILTER");
     if computes && !is_search && expected.rows.len() != got.rows.len() {
         return true;
     }
-    // How many are passed over until the first row depends on that order, too.
+    // The number of rows that a FILTER skips before the first row depends on that order, too.
     let is_passed_over = !is_search && args.iter().any(|arg| arg == b"FILTER");
-    // In dialect 4, and over RESP3, a total is what 2.10 had counted when it began to reply.
+    // In dialect 4, and over RESP3, the total of 2.10 is its count when it began to reply.
     let is_fourth = is_fourth(args);
     let is_counted = is_fourth && expected.head.last() == got.head.last();
     if expected.head != got.head && !is_counted && !is_passed_over
@@ -423,7 +427,8 @@ fn same_rows(args: &[Vec<u8>], expected: Option<Rows>, got: Option<Rows>) -> boo
         .filter(|pair| pair[0] == b"SORTBY")
         .map(|pair| pair[1].as_slice())
         .collect();
-    // Numbers of its own, unless a renamed one has that of another: no ties.
+    // Each document has a different `uid`, so rows have no ties, unless a renamed document has the
+    // number of another document.
     let is_renamed = |row: &Reply| key_of(row).is_some_and(|key| key.starts_with(b"away:"));
     if is_search && sorts == [b"uid"] && !expected.rows.iter().any(is_renamed) {
         return expected.rows == got.rows;
@@ -462,8 +467,7 @@ fn same_order(expected: &[Reply], got: &[Reply]) -> bool {
     expected == got
 }
 
-/// The facts of FT.INFO that are alike: definitions and counts. Sizes and times are each engine's
-/// own.
+/// The facts of FT.INFO that both engines share: definitions and counts. Sizes and times differ.
 fn facts(reply: &Reply) -> Vec<(Vec<u8>, Reply)> {
     const ALIKE: &[&str] = &[
         "index_name",
@@ -492,7 +496,7 @@ fn facts(reply: &Reply) -> Vec<(Vec<u8>, Reply)> {
         .collect()
 }
 
-/// Without what a definition and its fields have since 8.0.
+/// The facts without those that 8.0 added to a definition and its fields.
 fn without_newer_facts(reply: Reply) -> Reply {
     const NEWER: [&[u8]; 2] = [b"indexes_all", b"ef_runtime"];
     let is_newer = |name: &Reply| name.text().is_some_and(|name| NEWER.contains(&name));

@@ -1,4 +1,5 @@
-//! Differences between RediSearch 2.10, which Redis Stack 7.4 has, and russet, with a reason each.
+//! Differences between RediSearch 2.10, which Redis Stack 7.4 has, and russet, each with its
+//! reason.
 
 use super::compare;
 use crate::support::Reply;
@@ -8,7 +9,7 @@ struct Difference {
     reason: &'static str,
 }
 
-/// Why two different answers to a command of indexes are accepted, if they are.
+/// The reason for accepting two different answers to a search command, if there is a reason.
 pub fn accepted(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> Option<&'static str> {
     DIFFERENCES
         .iter()
@@ -28,7 +29,7 @@ fn has(text: &[u8], part: &str) -> bool {
         .any(|window| window == part.as_bytes())
 }
 
-/// Whether an expression cannot be computed for a row.
+/// Whether the error means that an expression cannot be computed for a row.
 fn is_of_a_row(text: &[u8]) -> bool {
     [
         "has no value, consider using EXISTS",
@@ -45,7 +46,7 @@ fn is_of_a_row(text: &[u8]) -> bool {
     .any(|part| has(text, part))
 }
 
-/// Whether a query is refused for one of its parts.
+/// Whether the error refuses a part of the query.
 fn is_of_a_query(text: &[u8]) -> bool {
     [
         "'ismissing' requires field",
@@ -61,7 +62,7 @@ fn is_of_a_query(text: &[u8]) -> bool {
     .any(|part| has(text, part))
 }
 
-/// Whether words must be near each other.
+/// Whether the query's words must be near each other.
 fn is_near(args: &[Vec<u8>]) -> bool {
     let query = args.get(2).map_or(&b""[..], Vec::as_slice);
     args.iter().any(|arg| arg == b"INORDER" || arg == b"SLOP")
@@ -69,7 +70,7 @@ fn is_near(args: &[Vec<u8>]) -> bool {
         || has(query, "$inorder")
 }
 
-/// Whether a query has ranges of numbers, or places.
+/// Whether a query has numeric ranges or geographic places.
 fn has_numbers(args: &[Vec<u8>]) -> bool {
     let query = args.get(2).map_or(&b""[..], Vec::as_slice);
     let marks = [":[", "=", "<", ">"];
@@ -78,7 +79,7 @@ fn has_numbers(args: &[Vec<u8>]) -> bool {
         || marks.into_iter().any(|mark| has(query, mark))
 }
 
-/// Whether a query has several parts, and its scores their forms or the distances between them.
+/// Whether a query has several parts, and its scores depend on word forms or on distances.
 fn has_uncertain_scores(args: &[Vec<u8>], expected: &Reply) -> bool {
     let word = |name: &str| {
         let is_it = |arg: &Vec<u8>| arg.eq_ignore_ascii_case(name.as_bytes());
@@ -87,12 +88,13 @@ fn has_uncertain_scores(args: &[Vec<u8>], expected: &Reply) -> bool {
     let scorer = word("SCORER").and_then(|at| args.get(at + 1));
     let has_distances = scorer.is_none_or(|name| name.starts_with(b"TFIDF") || name == b"BM25");
     let has_forms = word("VERBATIM").is_none();
-    // In some fields or keys, or near each other, parts are explained without those that are empty.
+    // With a limit on fields, keys or distances, the explanation leaves out empty parts.
     let options = ["INFIELDS", "INKEYS", "SLOP", "INORDER"];
     let has_fewer_parts =
         args[2].contains(&b'@') || options.into_iter().any(|name| word(name).is_some());
-    // Of documents without words BM25STD has no number; of words with a part the first counts, in
-    // an order of its own; a tag that is asked for twice counts twice.
+    // For a document without words BM25STD is no number. Of several words with the same part the
+    // first counts, and each engine has its own order. A tag that the query names twice counts
+    // twice.
     args[0].eq_ignore_ascii_case(b"ft.search")
         && word("WITHSCORES").is_some()
         && (compare::has_nan(expected)

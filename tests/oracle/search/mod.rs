@@ -8,9 +8,10 @@
 //! | `stream` | streams of all of them |
 //! | `compare`, `differences` | whether two answers are the same |
 //!
-//! Redis Stack has RediSearch 2.10, and russet answers as 8.10. `DEBUG SEARCH-2.10` makes it count
-//! and refuse as 2.10 does; what is left stands in `differences`, with a reason each. Before
-//! questions that follow changes the reference collects its garbage, which its scores count.
+//! Redis Stack has RediSearch 2.10, and russet answers as 8.10. `DEBUG SEARCH-2.10` makes russet
+//! count and refuse as 2.10 does; `differences` has the other differences, each with its reason.
+//! Redis Stack collects garbage before the questions that follow changes, because its scores count
+//! garbage.
 
 pub mod compare;
 mod differences;
@@ -25,8 +26,8 @@ use crate::support::{Connection, Reply, resp, wait_until};
 pub use compare::is_of_indexes;
 pub use stream::stream;
 
-/// Before each stream: russet counts and refuses as RediSearch 2.10, whose garbage is collected
-/// however little it is. Each refuses the other's line.
+/// Before each stream: russet counts and refuses as RediSearch 2.10, and Redis Stack collects any
+/// amount of garbage. Each server refuses the other server's line.
 pub const PRELUDE: [&[&[u8]]; 4] = [
     &[b"FT.CONFIG", b"SET", b"TIMEOUT", b"0"],
     &[b"DEBUG", b"SEARCH-2.10", b"1"],
@@ -38,7 +39,7 @@ pub fn same(args: &[Vec<u8>], expected: &Reply, got: &Reply) -> bool {
     compare::same(args, expected, got) || differences::accepted(args, expected, got).is_some()
 }
 
-/// Whether the step asks, and the one before it may have changed what indexes have.
+/// Whether the step is a question and the step before it may have changed an index.
 pub fn asks_after_changes(steps: &[Step], at: usize) -> bool {
     at > 0 && !changes(&steps[at]) && changes(&steps[at - 1])
 }
@@ -49,9 +50,9 @@ fn changes(step: &Step) -> bool {
     !is_of_indexes(&step.args) || MAKERS.contains(&name.as_slice())
 }
 
-/// Waits until all indexes have read what is there, and collects garbage where there is any.
+/// Waits until all indexes have read the keys, and collects garbage if the server has any.
 pub fn settle(control: &mut Connection) {
-    // A server that has ended is noticed by the next question.
+    // The next question notices a server that has ended.
     let mut ask = |line: &[&[u8]]| -> Reply {
         let sent = control.write(&resp::command(line));
         let answer = sent.and_then(|()| control.read());

@@ -1,12 +1,12 @@
 //! The options of FT.SEARCH, and the stages of FT.AGGREGATE.
 //!
-//! Expressions are in brackets throughout, as operators bind otherwise since Redis 8.
+//! Expressions are always in brackets, because Redis 8 changed the precedence of operators.
 
 use super::query;
 use super::schema::{self, Field, Kind, Schema, UNIQUE};
 use crate::random::Random;
 
-/// Scorers whose formulas are alike in both.
+/// Scorers with the same formula in both engines.
 const SCORERS: &[&str] = &[
     "TFIDF",
     "TFIDF.DOCNORM",
@@ -35,7 +35,7 @@ impl Line<'_> {
     }
 }
 
-/// A command of a query, its options apart.
+/// A command with a query, and the options of the command.
 fn asked<'r>(
     name: &str,
     index: &str,
@@ -73,9 +73,9 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
     line.maybe(5, "NOSTOPWORDS");
     if line.random.chance(50) {
         line.add("WITHSCORES");
-        // A range of numbers is one part or several, as each engine keeps them.
+        // Each engine stores a numeric range as a single part or as several parts of the score.
         let has_parts = !schema.of_kind(Kind::Vector).is_empty();
-        // 2.10 has weights of its own for what is missing, and for what is not.
+        // 2.10 has its own weights for `ismissing` and its opposite.
         let has = |part: &[u8]| query.text.windows(part.len()).any(|text| text == part);
         if !has_parts
             && !has(b"ismissing")
@@ -89,9 +89,9 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
             line.maybe(40, "EXPLAINSCORE");
         }
     }
-    // In 2.10 a vector counts as one more occurrence of the most frequent word.
+    // 2.10 counts a vector as a further occurrence of the most frequent word.
     let has_vectors = !schema.of_kind(Kind::Vector).is_empty();
-    // Several tags have positions in 2.10 that are none.
+    // 2.10 gives positions to several tags, although tags have none.
     let has_tags = query.text.windows(2).any(|pair| pair == b":{");
     let scorers: Vec<&str> = SCORERS
         .iter()
@@ -111,7 +111,7 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
     if schema.has_payloads {
         line.maybe(30, "WITHPAYLOADS");
     }
-    // Such filters are one part of the score or several, as ranges.
+    // These filters are a single part or several parts of the score, like ranges.
     if !has_scores && line.random.chance(8) {
         let field = schema.name_of(Kind::Number, line.random).unwrap_or(UNIQUE);
         let low = schema::number(line.random);
@@ -144,7 +144,7 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
         line.add(&format!("RETURN {} {}", fields.len(), fields.join(" ")));
     }
     let mut is_sorted = false;
-    // In dialect 4 2.10 sorts by itself, otherwise, and ends now and then.
+    // In dialect 4 2.10 sorts in another way, and crashes now and then.
     if dialect < 4 && line.random.chance(45) {
         let field = match (&query.distance, line.random.below(3)) {
             (Some(distance), 0 | 1) => distance.clone(),
@@ -153,13 +153,14 @@ pub fn search(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>>
             }
             _ => UNIQUE.to_owned(),
         };
-        // Scores that are too low for the first rows become 0 in 2.10, though these are sorted by
-        // something else.
+        // 2.10 sets scores that are too low for the first rows to 0, although another field sorts
+        // the rows.
         is_sorted = field == UNIQUE && !has_scores;
         line.add(&format!("SORTBY {field}"));
         let order = *line.random.pick(&["ASC", "DESC"]);
         line.maybe(60, order);
-        // A field that is loaded is made a number when it is compared, not if it is alone.
+        // The engine makes a loaded field a number when it compares two rows, and not in a single
+        // row.
         if field == UNIQUE {
             line.maybe(60, "WITHSORTKEYS");
         }
@@ -189,7 +190,7 @@ pub fn explain(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>
 
 pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u8>> {
     let (mut line, mut dialect, query) = asked("FT.AGGREGATE", index, schema, random);
-    // Later ones give stages all values of a JSON path, as text and as the first of them.
+    // Later dialects give a stage all values of a JSON path, both as text and as the first value.
     dialect = dialect.min(if schema.is_json { 2 } else { 3 });
     line.maybe(6, "VERBATIM");
     let mut properties: Vec<(String, Kind)> = schema
@@ -203,7 +204,8 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
         for _ in 0..line.random.few() {
             let field = line.random.pick(&schema.fields);
             names.push(format!("@{}", field.name));
-            // Bytes of vectors end texts of C, or never do.
+            // The bytes of a vector may contain a NUL, which ends a C string, or have none at the
+            // end.
             if field.kind == Kind::Vector {
                 continue;
             }
@@ -226,7 +228,7 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
         properties.push((distance.clone(), Kind::Number));
     }
     let mut is_grouped = false;
-    // An expression that fails ends the reply: rows before it are to be in one order.
+    // An expression that fails ends the reply, so the rows before it need a fixed order.
     let mut ordered_by = Some(UNIQUE);
     for stage in 0..line.random.below(4) {
         let kind = line.random.below(10);
@@ -278,7 +280,7 @@ pub fn aggregate(index: &str, schema: &Schema, random: &mut Random) -> Vec<Vec<u
             7 if !properties.is_empty() => {
                 let (name, _) = line.random.pick(&properties).clone();
                 let order = *line.random.pick(&["ASC", "DESC"]);
-                // Not ten of them: equal rows have no order.
+                // MAX 100 instead of the default 10, because equal rows have no order.
                 line.add(&format!("SORTBY 2 @{name} {order} MAX 100"));
             }
             8 if !is_grouped => {
@@ -322,7 +324,7 @@ fn reducer_words(schema: &Schema, random: &mut Random) -> String {
     }
 }
 
-/// An expression over properties that are loaded.
+/// An expression over loaded properties.
 fn expression(properties: &[(String, Kind)], depth: usize, random: &mut Random) -> String {
     let property = |random: &mut Random| {
         if properties.is_empty() {
@@ -344,7 +346,7 @@ fn expression(properties: &[(String, Kind)], depth: usize, random: &mut Random) 
         0..=5 => {
             let operator = *random.pick(&["+", "-", "*", "/", "%", "^"]);
             let right = match operator {
-                // By a part of one, which is 0 as a whole number, 2.10 ends.
+                // A divisor between 0 and 1 ends 2.10, because it is 0 as a whole number.
                 "%" => random.pick(&["3", "1.5", "0"]).to_string(),
                 _ => of(random),
             };

@@ -1,13 +1,13 @@
-//! Queries, from the grammar.
+//! Random queries, from the grammar of the query language.
 
 use super::schema::{self, Kind, Schema};
 use crate::random::Random;
 
-/// A query, and the parameters that it uses, as names and values.
+/// A query, and the names and values of its parameters.
 pub struct Query {
     pub text: Vec<u8>,
     pub params: Vec<(String, Vec<u8>)>,
-    /// The name of the distance of a KNN.
+    /// The name of a KNN's distance field.
     pub distance: Option<String>,
 }
 
@@ -122,7 +122,8 @@ impl Writer<'_> {
         }
     }
 
-    /// A part of an intersection: 2.10 loses some beside unions without brackets.
+    /// A part of an intersection, in brackets if it is a union: beside unions without brackets 2.10
+    /// loses some parts.
     fn part_of(&mut self, depth: usize) -> String {
         let part = self.expression(depth - 1);
         if part.contains(" | ") {
@@ -136,7 +137,7 @@ impl Writer<'_> {
         match random.below(20) {
             0..=4 => self.word(),
             5 => format!("{} {}", self.word(), self.word()),
-            // Of three parts or more without brackets 2.10 loses some.
+            // Two alternatives, because without brackets 2.10 loses some of three or more.
             6 => format!("({}|{})", self.word(), self.word()),
             7 => self.phrase(),
             8 | 9 => self.part(),
@@ -215,7 +216,7 @@ impl Writer<'_> {
             bytes[at] = b'e';
         }
         let word = String::from_utf8(bytes).expect("ASCII");
-        // In 2.10 larger distances find words that are further away.
+        // A distance of 1, because for larger distances 2.10 finds words that are further away.
         format!("%{word}%")
     }
 
@@ -300,7 +301,7 @@ impl Writer<'_> {
         format!("@{field}:[{place} {reach}]")
     }
 
-    /// Of later dialects: missing fields, vectors within a radius.
+    /// Parts from later dialects: missing fields, vectors within a radius.
     fn special(&mut self) -> String {
         if self.dialect == 1 {
             return self.word();

@@ -1,7 +1,7 @@
-//! Schemas, and documents for them.
+//! Random schemas, and documents for them.
 //!
-//! Words come from a small pool, so that queries find something. Capitals are ASCII: since Redis 8
-//! others are lower-cased, too.
+//! Words come from a small pool, so that queries find documents. Capitals are ASCII, because Redis
+//! 8 also lower-cases other letters.
 
 use crate::random::Random;
 
@@ -14,34 +14,36 @@ pub enum Kind {
     Vector,
 }
 
-/// A field as queries and pipelines use it.
+/// A field for queries and pipelines.
 #[derive(Clone, Debug)]
 pub struct Field {
     pub name: &'static str,
     pub kind: Kind,
     pub is_sortable: bool,
     separator: char,
-    /// Of a JSON document: vectors of which the nearest counts.
+    /// In a JSON document: the field has several vectors, and the nearest vector counts.
     has_several: bool,
 }
 
-/// An index, and what its documents are.
+/// An index, and the nature of its documents.
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub is_json: bool,
     pub fields: Vec<Field>,
     pub has_payloads: bool,
-    /// No document is refused or read twice: 2.10 counts their lengths all the same.
+    /// The index refuses no document and reads none twice: 2.10 counts the lengths of such
+    /// documents, too.
     pub is_sound: bool,
-    /// Words stand somewhere: without, those of several forms are near none in 2.10.
+    /// The index stores positions of words: without them 2.10 finds no word with several forms near
+    /// another.
     pub has_offsets: bool,
-    /// FILTER: 2.10 does not remove what is renamed.
+    /// The index has a FILTER: then 2.10 does not remove renamed documents.
     has_filter: bool,
     language_field: bool,
     score_field: bool,
 }
 
-/// A number of its own for each document, so that rows can be sorted without ties.
+/// A different number in each document, so that rows can be sorted without ties.
 pub const UNIQUE: &str = "uid";
 
 pub const WORDS: &[&str] = &[
@@ -108,7 +110,7 @@ const LANGUAGES: &[&str] = &[
     "english", "french", "german", "spanish", "russian", "italian",
 ];
 
-/// One of some words.
+/// A random word of `words`.
 pub fn one(random: &mut Random, words: &[&'static str]) -> &'static str {
     words[random.below(words.len())]
 }
@@ -140,7 +142,7 @@ pub fn vector(random: &mut Random) -> Vec<u8> {
 }
 
 fn vector_number(random: &mut Random) -> f32 {
-    // Many: equal distances have no order.
+    // Many values, because equal distances have no order.
     (random.below(4000) as f32 - 2000.0) / 64.0
 }
 
@@ -162,7 +164,7 @@ impl Schema {
     }
 }
 
-/// A schema, and the FT.CREATE that makes it.
+/// A random schema, and the FT.CREATE that makes it.
 pub fn create(name: &str, random: &mut Random) -> (Schema, Vec<Vec<u8>>) {
     let is_json = random.chance(30);
     let mut line = format!(
@@ -183,7 +185,7 @@ pub fn create(name: &str, random: &mut Random) -> (Schema, Vec<Vec<u8>>) {
         score_field: random.chance(15),
     };
     if random.chance(8) {
-        // A document without the field is in indexes of 2.10 that are made before it.
+        // `exists`, because a new index of 2.10 takes existing documents without the field.
         let filters = [
             " FILTER exists(@uid)&&(@uid>3)",
             " FILTER exists(@uid)&&(@uid!=5)",
@@ -286,8 +288,8 @@ fn field(
     match kind {
         Kind::Text => {
             line.push_str(" TEXT");
-            // Not NOSTEM, which 2.10 knows of documents alone, nor WITHSUFFIXTRIE, with which it
-            // loses documents that change.
+            // Neither NOSTEM, which 2.10 applies only to documents, nor WITHSUFFIXTRIE, with which
+            // it loses changed documents.
             maybe(20, " WEIGHT 3", &mut line);
         }
         Kind::Tag => {
@@ -307,7 +309,7 @@ fn field(
         Kind::Place => line.push_str(" GEO"),
         Kind::Vector => {
             let metric = random.pick(&["L2", "IP", "COSINE"]);
-            // Of few vectors a graph of both finds all.
+            // With few vectors the graph of either engine finds all of them.
             let algorithm = random.pick(&["FLAT", "FLAT", "HNSW"]);
             line.push_str(&format!(
                 " VECTOR {algorithm} 6 TYPE FLOAT32 DIM 2 DISTANCE_METRIC {metric}"
@@ -355,7 +357,7 @@ pub fn text(random: &mut Random) -> String {
     words.join(" ")
 }
 
-/// The value of a field; `None`: the document lacks it.
+/// The value of a field, or `None` if the document lacks the field.
 fn value(field: &Field, uid: usize, is_sound: bool, random: &mut Random) -> Option<Vec<u8>> {
     let is_bad = !is_sound && random.chance(3);
     if field.name == UNIQUE {
@@ -454,7 +456,7 @@ fn json_value(field: &Field, uid: usize, is_sound: bool, random: &mut Random) ->
             }
             format!("[{}]", all.join(","))
         }
-        // A path of one value finds no list of vectors.
+        // A path for a single value finds no list of vectors.
         Kind::Vector if !is_sound && random.chance(20) => format!("[{}]", vector_text(random)),
         Kind::Vector => vector_text(random),
     })
@@ -470,7 +472,7 @@ pub fn change(schema: &Schema, random: &mut Random) -> Vec<Vec<u8>> {
     let line = match random.below(10) {
         0 => format!("DEL {key}"),
         1..=3 if schema.has_filter => format!("DEL {key}"),
-        // In 2.10 a key that another is renamed to stays in the index twice.
+        // In 2.10 a key stays in the index twice if another key is renamed to it.
         1 => format!("RENAMENX {key} {}", schema.key(random)),
         2 => format!("RENAMENX {key} away:{}", random.below(3)),
         3 => format!("RENAMENX away:{} {key}", random.below(3)),
@@ -481,7 +483,7 @@ pub fn change(schema: &Schema, random: &mut Random) -> Vec<Vec<u8>> {
         6 => format!("HINCRBYFLOAT {key} n 1"),
         7 => format!("SET {key} text"),
         _ => {
-            // Numbers of their own.
+            // Documents from 0 to 15, each with its number as `uid`.
             let at = random.below(16);
             return document(schema, at, random);
         }

@@ -1,4 +1,4 @@
-//! Streams: an index, documents, questions, changes, questions again.
+//! Streams of an index: documents, questions, changes, and questions again.
 
 use super::pipeline;
 use super::schema::{self, Schema};
@@ -8,10 +8,10 @@ use crate::{
     play::{Step, Stream},
 };
 
-/// Names of the index, and of a second one over the same documents.
+/// The names of the index, and of a second index over the same documents.
 const INDEXES: [&str; 2] = ["i", "j"];
 
-/// The stream of a seed.
+/// The stream that belongs to a seed.
 pub fn stream(seed: u64) -> Stream {
     let mut random = Random::new(seed);
     let random = &mut random;

@@ -1,11 +1,12 @@
-//! Arguments of the commands of filters and sketches that both servers should take alike.
+//! Arguments for filters and sketches that both servers should treat alike.
 //!
-//! Left out is what 7.4 does otherwise, or wrongly: options of INSERT that are known by their first
-//! letter, errors above a quarter, sizes that it wraps around, chunks of cuckoo filters from the
-//! middle of a part; sketches of gigabytes, whose payloads would be compared; and of top-k lists
-//! the items that 7.4 cuts, and wrong increments, after which its reply never ends.
+//! The streams avoid what 7.4 does in another way, or wrongly: options of INSERT that it recognises
+//! by their first letter, error rates above a quarter, sizes that it wraps around, and chunks of
+//! cuckoo filters from the middle of a part. They also avoid sketches of gigabytes, because the
+//! test compares payloads, top-k items that 7.4 cuts, and wrong increments, after which its reply
+//! never ends.
 
-/// Changes what the two are known to treat differently.
+/// Changes arguments that the two servers are known to treat in different ways.
 pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
     let number = |arg: &[u8]| {
         let text = std::str::from_utf8(arg).ok()?;
@@ -75,7 +76,8 @@ pub fn tame(name: &[u8], args: &mut [Vec<u8>]) {
                 is_small && *arg == (n as u32).to_string().into_bytes()
             });
             if !is_plain {
-                // Its array then ends at the error, and the client waits for the rest.
+                // After a wrong increment the array of 7.4 ends at the error, and the client waits
+                // for more elements.
                 *arg = b"2".to_vec();
             }
         }

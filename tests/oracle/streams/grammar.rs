@@ -1,4 +1,4 @@
-//! The language of command generators: one line per command.
+//! The language of command generators: a line for each command.
 //!
 //!     zadd KZ [nx|xx] {ch incr (gt|lt)} (SCORE M)+
 //!
@@ -13,8 +13,8 @@
 //! | `(...)+` | one to four times |
 //! | `#(...)` | a count, then one to four of them; the count is sometimes wrong |
 //!
-//! Spaces separate the pieces; brackets need none. Most generated calls are valid; `mutate`
-//! adds the mistakes that are possible with any command.
+//! Spaces separate the pieces; brackets need none. Most generated calls are valid; `mutate` adds
+//! mistakes that are possible with any command.
 
 use super::{filters, json, pools::RUNS, words};
 use crate::random::Random;
@@ -32,7 +32,7 @@ enum Piece {
     Counted(Box<Piece>),
 }
 
-/// The generator of one command.
+/// The generator of a command's calls.
 #[derive(Debug, Clone)]
 pub struct Row {
     line: &'static str,
@@ -63,21 +63,22 @@ impl Row {
         words.filter(is_word).collect()
     }
 
-    /// One call of the command according to its line, without added mistakes.
+    /// A call of the command according to its line, without added mistakes.
     pub fn generate_plain(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = Vec::new();
         emit(&self.piece, random, &mut args);
         args
     }
 
-    /// As [`Row::generate_plain`], without what real servers differ in or do not survive.
+    /// As [`Row::generate_plain`], without arguments on which real servers differ or at which they
+    /// crash.
     pub fn generate_tame(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = self.generate_plain(random);
         tame(&mut args);
         args
     }
 
-    /// One call of the command, with mistakes.
+    /// A call of the command, with mistakes.
     pub fn generate(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut args = self.generate_plain(random);
         mutate(&mut args, random);
@@ -208,7 +209,7 @@ fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
             .iter_mut()
             .filter(|arg| arg.iter().all(u8::is_ascii_lowercase))
         {
-            // Keys and members are lowercase too; a changed key is just another key.
+            // Keys and members are in lower case, too; a changed key is just another key.
             if upper && (arg.len() > 2) {
                 arg.make_ascii_uppercase();
             } else if let Some(first) = arg.first_mut() {
@@ -228,8 +229,8 @@ fn mutate(args: &mut Vec<Vec<u8>>, random: &mut Random) {
     }
 }
 
-/// Removes what has several right answers (a random member, the order of a set), and what only
-/// costs time: a blocking command that waits, a bit hundreds of megabytes away.
+/// Removes arguments with several right answers (a random member, the order of a set), and
+/// arguments that only cost time (a blocking command that waits, a bit hundreds of megabytes away).
 fn tame(args: &mut Vec<Vec<u8>>) {
     let name = args[0].to_ascii_lowercase();
     let last = args.len() - 1;

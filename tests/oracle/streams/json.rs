@@ -1,12 +1,12 @@
 //! Documents, and paths into them, for the commands of JSON.
 //!
-//! Names, depths and indexes come from small pools, so that paths often find something, sometimes
-//! several values, and sometimes one within another.
+//! Names, depths and indexes come from small pools, so that a path often finds a value, sometimes
+//! several values, and sometimes a value inside another.
 //!
-//! Left out is what ends Redis Stack 7.4 (indexes beyond 64 bits, SET at matches within others) or
-//! has another meaning since 8.10: see the lists of differences in docs/compatibility.md. So
-//! filters compare single nodes, and without `!=`, which 7.4 takes for true of scalars; texts have
-//! nothing behind their value; no path begins with a bracket.
+//! The streams avoid arguments that end Redis Stack 7.4 (indexes beyond 64 bits, SET at matches
+//! inside other matches), and arguments that mean something else since 8.10: docs/compatibility.md
+//! lists the differences. So filters compare single nodes and never use `!=`, which 7.4 takes for
+//! true of scalars, no text continues after its value, and no path begins with a bracket.
 
 use crate::random::Random;
 
@@ -54,7 +54,7 @@ const STRINGS: &[&str] = &[
     "\"10\"",
     "\"A long text of more than sixteen bytes\"",
 ];
-/// What is no JSON, or only nearly.
+/// Texts that are no JSON, or nearly JSON.
 const NO_JSON: &[&str] = &[
     "",
     " ",
@@ -83,7 +83,7 @@ const NO_JSON: &[&str] = &[
     "]",
     "{1:2}",
 ];
-/// What is no path, or only nearly.
+/// Texts that are no paths, or nearly paths.
 const NO_PATHS: &[&str] = &[
     "$[",
     "$.",
@@ -175,7 +175,7 @@ fn write_value(random: &mut Random, depth: usize, text: &mut String) {
 
 fn write_array(random: &mut Random, depth: usize, text: &mut String) {
     text.push('[');
-    // Runs of one kind are stored in a form of their own.
+    // Both servers store runs of a single type in their own form.
     let is_run = random.chance(30);
     for at in 0..random.below(if is_run { 12 } else { 5 }) {
         if at > 0 {
@@ -202,14 +202,14 @@ fn write_object(random: &mut Random, depth: usize, text: &mut String) {
     text.push('}');
 }
 
-/// How many values a path may find.
+/// The number of values that a path may find.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// One: names and indexes alone.
+    /// A single value: the path has names and indexes alone.
     One,
-    /// Several, none within another, and none that moves when one before it goes.
+    /// Several values. None is inside another, and none moves when an earlier value is deleted.
     Apart,
-    /// Any.
+    /// Any values.
     Any,
 }
 
@@ -227,7 +227,7 @@ pub fn path(random: &mut Random, reach: Reach) -> Vec<u8> {
     let text = match (is_legacy, steps) {
         (false, _) => format!("${text}"),
         (true, 0) => ".".to_owned(),
-        // `a.b` is as good as `.a.b`.
+        // `a.b` means the same as `.a.b`.
         (true, _) if text.starts_with('.') && !text.starts_with("..") && random.chance(50) => {
             text[1..].to_owned()
         }
@@ -317,8 +317,8 @@ fn filter(random: &mut Random, depth: usize) -> String {
     format!("{left}{operator}{right}")
 }
 
-/// Arguments that the module of 7.4 ignores and that of 8.10 refuses, what it takes behind a value,
-/// and the order that it has none for.
+/// Removes arguments that the module of 7.4 ignores and the module of 8.10 refuses, text after a
+/// value that 7.4 accepts, and cases in which 7.4 has no order.
 pub fn tame(name: &[u8], args: &mut Vec<Vec<u8>>) {
     let most = match name {
         b"json.clear" | b"json.toggle" => 3,
@@ -328,7 +328,8 @@ pub fn tame(name: &[u8], args: &mut Vec<Vec<u8>>) {
     };
     args.truncate(most);
     if name == b"json.mset" {
-        // A path that was there before the key's earlier triplet ends 7.4, or sends no event.
+        // A path that existed before an earlier triplet with the same key ends 7.4, or sends no
+        // event.
         for at in (1..args.len()).step_by(3) {
             let is_repeated = (1..at).step_by(3).any(|before| args[before] == args[at]);
             if let Some(path) = args.get_mut(at + 1).filter(|_| is_repeated) {
@@ -339,8 +340,8 @@ pub fn tame(name: &[u8], args: &mut Vec<Vec<u8>>) {
     for arg in args.iter_mut().skip(2).filter(|arg| arg.starts_with(b"(")) {
         *arg = b"x".to_vec();
     }
-    // An error shows a text in the place of a path by the low bytes of its characters, and ends 7.4
-    // if one of them is zero.
+    // If a text takes the place of a path, the error of 7.4 shows the low byte of each character,
+    // and a zero byte ends the server.
     let is_path = args.len() > 3 || name != b"json.strappend";
     if let Some(path) = args.get_mut(2).filter(|_| is_path)
         && path.starts_with(b"\"")

@@ -1,7 +1,7 @@
-//! Makes streams: from one line per command to calls of it, and from calls to a stream.
+//! Makes streams: calls from a line for each command, and a stream from the calls.
 //!
-//! Everything random is drawn from the stream's seed, so that a seed is a stream. Which servers
-//! play it, and what their answers may differ in, is decided elsewhere: `play`, `compare`.
+//! The stream's seed decides everything random, so a seed always gives the same stream. `play` and
+//! `compare` decide which servers play the stream and in what their answers may differ.
 
 mod filters;
 pub mod grammar;

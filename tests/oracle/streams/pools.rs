@@ -1,15 +1,15 @@
-//! The words themselves: small pools, each with the values that servers tend to get
-//! wrong. `words.rs` picks from them.
+//! The words themselves: small pools, each with values that servers tend to get wrong. `words.rs`
+//! picks from them.
 
 use crate::payloads::PAYLOADS;
 
-/// Words to pick one from.
+/// Words of which the generator picks a word.
 type Words = &'static [&'static [u8]];
 
 /// Vocabularies in which every word is equally likely.
 pub const EVEN: &[(&str, Words)] = &[
     ("T", &[b"a", b"b", b"10", b"", b"\x00\xff"]),
-    // Of the words of `T`, in this order; of no word; and a wrong one.
+    // The digests of the words of `T`, in this order, a digest of no word, and a wrong digest.
     (
         "DIGEST",
         &[
@@ -27,7 +27,7 @@ pub const EVEN: &[(&str, Words)] = &[
         "FORMAT",
         &[b"STRING", b"JSON", b"STRINGS", b"EXPAND", b"EXPAND1"],
     ),
-    // A count of random picks: large ones would only produce long replies.
+    // A count of random picks, small because large counts only produce long replies.
     (
         "PICKS",
         &[
@@ -469,7 +469,7 @@ const INTEGERS: Words = &[
     b"0", b"1", b"2", b"3", b"5", b"10", b"-1", b"-2", b"-3", b"-5", b"7", b"100",
 ];
 
-/// Integers where negative ones are rarely useful.
+/// Integers for arguments that are rarely negative.
 const COUNTS: Words = &[b"0", b"1", b"2", b"3", b"5", b"10"];
 
 const BORDER_INTEGERS: Words = &[
@@ -592,7 +592,7 @@ const SCORE_BOUNDS: Words = &[
     b"(nan", b"nan", b"(", b"abc", b"", b"10", b"(10", b"((1", b"100",
 ];
 
-/// Seconds: so far away that no run reaches them, or already past.
+/// Seconds that no run reaches, or that are already past.
 const SECONDS: Words = &[b"100", b"1000", b"100000", b"5000"];
 const BORDER_SECONDS: Words = &[
     b"0",
@@ -726,7 +726,7 @@ const LIBRARIES: Words = &[
     b"#!lua name=five\nx = 1",
 ];
 
-/// Names of scripts: those above, and unknown ones.
+/// The names of the scripts above, and unknown names.
 const SHAS: Words = &[
     b"E0E1F9FABFC9D4800C877A703B823AC0578FF8DB",
     b"7a56db50d864be7914e88587bc6f9bdb4fe09ec0",

@@ -1,7 +1,7 @@
-//! One line per command, by group: see `grammar.rs` for the language.
+//! A line for each command, by group: see `grammar.rs` for the language.
 //!
-//! Where a command's answer is random, its line is written so that both servers end in
-//! the same state: `SPOP` takes everything, `SRANDMEMBER` changes nothing.
+//! If a command's answer is random, its line makes both servers end in the same state: `SPOP` takes
+//! all members, `SRANDMEMBER` changes none.
 
 use super::grammar::Row;
 
@@ -9,7 +9,7 @@ use super::grammar::Row;
 pub struct Group {
     pub name: &'static str,
     rows: &'static [&'static str],
-    /// One call in five is from these commands, which provide data for the group.
+    /// Commands that provide data for the group: a call in five is from them.
     beside: &'static [&'static str],
     /// Percentage of calls on the second connection.
     pub second_client: usize,
@@ -127,7 +127,7 @@ pub const GENERIC: Group = Group {
     waiting: &[],
 };
 
-/// Keys that expire while the stream plays; `play.rs` adds the short times and pauses.
+/// Keys that expire while the stream plays; `play.rs` adds the short times and the pauses.
 pub const EXPIRE: Group = Group {
     name: "expire",
     rows: &[
@@ -218,7 +218,7 @@ pub const LIST: Group = Group {
     waiting: &[],
 };
 
-/// Connections that wait for keys and are served by the commands of another one.
+/// Connections that wait for keys, and another connection whose commands serve them.
 pub const BLOCKING: Group = Group {
     name: "blocking",
     rows: &[
@@ -392,8 +392,8 @@ pub const ZSET: Group = Group {
         "zinter #(KZ) {(weights (FLOAT)+) (aggregate (sum|min|max|count|avg)) withscores}",
         "zintercard #(KZ) [limit COUNT]",
         "zinterstore KZ #(KZ) {(weights (FLOAT)+) (aggregate (sum|min|max|count))}",
-        // Ranges by member of a key whose scores are all equal: otherwise Redis's answer depends
-        // on the random levels of its skiplist.
+        // Ranges by member of a key whose scores are all equal, because otherwise Redis's answer
+        // depends on the random levels of its skiplist.
         "zadd zl (0 M)+",
         "zlexcount KZ - +",
         "zlexcount zl LEX LEX",
@@ -1085,8 +1085,9 @@ pub const FIELDSET: Group = Group {
     waiting: &[],
 };
 
-/// Documents. Beside Redis Stack alone, as no other peer has the module. DEL, SET and what moves
-/// elements have paths whose matches are apart: 7.4 loses track of those within others.
+/// Documents, beside Redis Stack alone, because no other peer has the module. DEL, SET and commands
+/// that move elements use paths with separate matches, because 7.4 loses track of matches inside
+/// others.
 pub const JSON: Group = Group {
     name: "json",
     rows: &[
@@ -1146,7 +1147,7 @@ pub const JSON: Group = Group {
     waiting: &[],
 };
 
-/// Bloom and cuckoo filters. Beside Redis Stack alone, as no other peer has the module.
+/// Bloom and cuckoo filters, beside Redis Stack alone, because no other peer has the module.
 pub const FILTERS: Group = Group {
     name: "filters",
     rows: &[
@@ -1204,11 +1205,12 @@ pub const FILTERS: Group = Group {
 
 /// Count-min sketches, top-k lists and t-digests, beside Redis Stack alone.
 ///
-/// A decay of 1 wears always, one near 0 never: Redis draws, and does not say how. Other decays are
-/// those of lists (`KV`) in which no two members of the pool share a cell. A digest has two values
-/// or more, and a compression at which reads merge none of them: in Redis 7 a read changes what
-/// later additions make of it. Digests that merge (`KW`) are only written, and compared at the end
-/// by their payloads. Wrong increments of lists make replies there that never end.
+/// A decay of 1 always wears a cell, a decay near 0 never: Redis draws a random number, and does
+/// not say how. The other decays belong to lists (`KV`) in which no two members of the pool share a
+/// cell. A digest has two values or more, and a compression at which a read merges none of them,
+/// because in Redis 7 a read changes what later additions make of the digest. Digests that merge
+/// (`KW`) are only written, and compared by their payloads at the end. The streams avoid wrong
+/// increments of lists, because their replies from Redis never end.
 pub const SKETCHES: Group = Group {
     name: "sketches",
     rows: &[
@@ -1288,7 +1290,7 @@ pub const SKETCHES: Group = Group {
     waiting: &[],
 };
 
-/// Time series. Beside Redis Stack alone, as no other peer has the module.
+/// Time series, beside Redis Stack alone, because no other peer has the module.
 pub const TIME_SERIES: Group = Group {
     name: "time series",
     rows: &[
@@ -1363,7 +1365,7 @@ pub const GROUPS: &[&Group] = &[
     &ACL,
 ];
 
-/// Options of Redis 8.10 alone: a command, and its word.
+/// Options of Redis 8.10 alone: a command, and its option.
 pub const NEW: &[(&str, &str)] = &[
     ("set", "ifne"),
     ("set", "ifdeq"),
@@ -1374,7 +1376,7 @@ pub const NEW: &[(&str, &str)] = &[
     ("zinterstore", "count"),
 ];
 
-/// Others that Redis 7.0 lacks.
+/// Further options that Redis 7.0 lacks.
 pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("set", "ifeq"),
     ("hscan", "novalues"),
@@ -1383,11 +1385,11 @@ pub const NEWER_THAN_REDIS_7: &[(&str, &str)] = &[
     ("client", "maxage"),
 ];
 
-/// Others that Redis 8.0 lacks.
+/// Further options that Redis 8.0 lacks.
 pub const NEWER_THAN_REDIS_8: &[(&str, &str)] =
     &[("set", "ifeq"), ("command", "set"), ("command", "docs")];
 
-/// Others that Valkey 9.1 lacks.
+/// Further options that Valkey 9.1 lacks.
 pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
     ("xadd", "idmp"),
     ("xadd", "idmpauto"),
@@ -1406,7 +1408,7 @@ pub const NEWER_THAN_VALKEY_9: &[(&str, &str)] = &[
     ("command", "docs"),
 ];
 
-/// Commands without a line, and why; an entry for a container includes its subcommands.
+/// Commands without a line, and the reason; the entry of a container includes its subcommands.
 pub const NOT_GENERATED: &[(&str, &str)] = &[
     ("ft.add", "indexes are compared by tests/it, not by streams"),
     (

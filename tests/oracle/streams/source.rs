@@ -1,4 +1,4 @@
-//! Generates streams from the rows of a group.
+//! Makes streams from the rows of a group.
 
 use std::collections::BTreeSet;
 
@@ -16,16 +16,16 @@ pub struct Source {
     pub waiting: Vec<Row>,
     pub second_client: usize,
     pub pauses: bool,
-    /// Subcommands (`client|no-touch`) that only one of the servers has.
+    /// Subcommands (`client|no-touch`) that only one server has.
     pub one_sided: BTreeSet<String>,
-    /// Some streams record keyspace events.
+    /// Whether some streams record keyspace events.
     pub events: bool,
-    /// Options that the reference lacks: a command, and a word.
+    /// Options that the reference lacks: a command, and its option.
     pub too_new: &'static [&'static [(&'static str, &'static str)]],
 }
 
 impl Source {
-    /// The stream of a seed.
+    /// The stream that belongs to a seed.
     pub fn stream(&self, seed: u64) -> Stream {
         let mut random = Random::new(seed);
         let length = 10 + random.below(50);
@@ -50,7 +50,8 @@ impl Source {
                 pauses_left -= 1;
                 steps.extend(short_life(&mut random));
             }
-            // What lacks arguments is queued by modules of 7.4, and refused by rows.
+            // Inside MULTI the modules of 7.4 queue a command that lacks arguments, and russet
+            // refuses it.
             let is_module = ["json.", "bf.", "cf.", "cms.", "topk.", "tdigest.", "ts."]
                 .iter()
                 .any(|its| row.name().starts_with(its));
@@ -109,12 +110,12 @@ impl Source {
     fn is_one_sided(&self, args: &[Vec<u8>]) -> bool {
         let lower = |arg: &Vec<u8>| String::from_utf8_lossy(arg).to_lowercase();
         let name = lower(&args[0]);
-        // Each server's clock makes the entry's ID.
+        // Each server's clock makes the id of the entry.
         if name == "xadd" && args.iter().any(|arg| arg == b"*") {
             return true;
         }
-        // In 7.4 a refused one leaves an empty series, and one without its timestamp ends the
-        // server.
+        // In 7.4 a refused increment leaves an empty series, and an increment without its timestamp
+        // ends the server.
         if ["ts.incrby", "ts.decrby"].contains(&&*name) {
             let is_sound = args.len() == 5
                 && lower(&args[2]).parse::<f64>().is_ok()

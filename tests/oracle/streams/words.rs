@@ -61,7 +61,7 @@ fn from_pool(vocabulary: &str, random: &mut Random) -> Vec<u8> {
     }
     // KS, KL, KH ...: the keys of a family.
     match vocabulary.strip_prefix('K') {
-        // Keys that no row of another family touches.
+        // Keys that rows of other families do not touch.
         Some(family @ ("V" | "W")) => own_key(random, &family.to_lowercase()),
         Some(family) if family.len() == 1 => typed_key(random, &family.to_lowercase()),
         _ => panic!("no vocabulary is called {vocabulary}"),
@@ -77,7 +77,7 @@ fn many(random: &mut Random, args: &mut Vec<Vec<u8>>, each: impl Fn(Vec<u8>) -> 
     }
 }
 
-/// A key of that family: `s1` to `s3`; occasionally a key of another.
+/// A key of the family, `s1` to `s3`, or now and then a key of another family.
 fn typed_key(random: &mut Random, family: &str) -> Vec<u8> {
     if random.chance(7) {
         any_key(random)
