@@ -1,4 +1,5 @@
-//! Sharded publications while slots move, and what subscribers hear when a slot is gone.
+//! Publications on shard channels while slots move, and the messages of subscribers whose slot has
+//! gone.
 
 use crate::group::{Kind, Node, start_node};
 use crate::support::resp::{Connection, printable};
@@ -25,7 +26,7 @@ fn subscribed(node: &Node, channel: &str) -> Connection {
     connection
 }
 
-/// The next message of a subscriber, as its words.
+/// The words of a subscriber's next message.
 #[track_caller]
 fn next(connection: &mut Connection) -> String {
     printable(&connection.reply())
@@ -70,7 +71,7 @@ fn the_source_serves_channels_until_the_slot_is_gone() {
     assert_eq!(other.ask("SPUBLISH {foo}c m"), "+QUEUED\r\n");
     assert_eq!(other.ask("EXEC"), "*1\r\n:1\r\n");
     assert!(next(&mut subscriber).contains("smessage"));
-    // Its keys go where they went before.
+    // A command on keys of the slot is redirected as before.
     assert!(ask(&source, "GET {foo}k").starts_with("-ASK 12182 "));
     assert!(ask(&target, "SPUBLISH {foo}c m").starts_with("-MOVED 12182 "));
     ok(&target, &format!("CLUSTER SETSLOT {SLOT} NODE {target_id}"));

@@ -1,4 +1,4 @@
-//! A client that knows slots: it asks any node, and follows MOVED and ASK.
+//! A client that knows slots: it may ask any node, and follows MOVED and ASK.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use crate::support::resp::{Connection, Reply, command};
 
-/// Time limit of one command, all redirections and an election included.
+/// Time limit of a command, with all redirections and an election.
 const LIMIT: Duration = Duration::from_secs(60);
-/// The same of a write that need not succeed: the next key may be of a shard that works.
+/// Time limit of a write that need not succeed, because the next key may belong to a working shard.
 const WRITE_LIMIT: Duration = Duration::from_millis(200);
 
 /// See the module.
 pub struct Client {
     ports: Vec<u16>,
-    /// By port.
+    /// The connection to each port.
     connections: HashMap<u16, Connection>,
-    /// The node of a slot, as told by MOVED.
+    /// The node of each slot, from MOVED.
     slots: HashMap<u16, u16>,
-    /// The next node to ask when none is known.
+    /// The next node to ask about a slot without a known node.
     next: usize,
 }
 
-/// The port that the error's address ends in.
+/// The port at the end of the error's address.
 fn port_in(error: &str) -> Option<u16> {
     error.rsplit(':').next()?.trim().parse().ok()
 }
@@ -37,8 +37,8 @@ impl Client {
         }
     }
 
-    /// Runs a command of one key, wherever it is; an error that asks for another try is followed by
-    /// one until the limit.
+    /// Runs a command on a single key, on whichever node it is. After an error that asks for
+    /// another try the client tries again, until the time limit.
     #[track_caller]
     pub fn run(&mut self, slot: u16, args: &[&str]) -> Reply {
         match self.run_within(LIMIT, slot, args) {
@@ -47,8 +47,9 @@ impl Client {
         }
     }
 
-    /// Runs a write of one key, then WAIT on the same connection: whether a replica has
-    /// acknowledged it in a short time. Otherwise it may have been written or not.
+    /// Runs a write on a single key, then WAIT on the same connection. Returns whether a replica
+    /// has acknowledged the write in a short time; without an acknowledgement it may be written or
+    /// not.
     #[track_caller]
     pub fn write_and_wait(&mut self, slot: u16, args: &[&str]) -> bool {
         let Ok((port, reply)) = self.run_within(WRITE_LIMIT, slot, args) else {
@@ -59,7 +60,7 @@ impl Client {
         matches!(acknowledged, Some(Reply::Integer(1..)))
     }
 
-    /// [`Client::run`], with the port of the node that has replied. An error: what came last.
+    /// [`Client::run`], with the port of the node that replied. An error is the last reply.
     fn run_within(
         &mut self,
         limit: Duration,
@@ -97,7 +98,7 @@ impl Client {
         Err(last)
     }
 
-    /// `None`: the node does not answer.
+    /// `None` if the node does not answer.
     fn ask(&mut self, port: u16, is_asking: bool, args: &[&str]) -> Option<Reply> {
         if let Entry::Vacant(place) = self.connections.entry(port) {
             place.insert(Connection::open(port).ok()?);

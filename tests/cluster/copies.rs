@@ -1,5 +1,5 @@
-//! Full copies from a primary to its replicas: what others see of the replica meanwhile, and what a
-//! copy tells of the cluster.
+//! Full copies from a primary to its replicas: how other nodes see the replica during a copy, and
+//! the facts about the cluster in a copy.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use crate::group::{Group, Kind, NODE_TIMEOUT};
 use crate::support::peers::Peer;
 use crate::support::resp::Connection;
 
-/// Each key of a load takes this long, so that a load takes longer than two node timeouts.
+/// The time of each key of a load, so that a load takes longer than two node timeouts.
 const KEY_DELAY_US: &str = "40000";
 const KEYS: usize = 600;
 
-/// Restarts a killed node without the file that an earlier copy has left: it needs a full one.
+/// Restarts a killed node without the file of an earlier copy, so that it needs a full copy.
 fn restart_empty(group: &mut Group, at: usize) {
     let file = group.nodes[at].daemon.folder().join("dump.rdb");
     if file.exists() {
@@ -20,14 +20,14 @@ fn restart_empty(group: &mut Group, at: usize) {
     group.restart_loading(at);
 }
 
-/// When a node's last answer came, as another one has it in CLUSTER NODES.
+/// The time of a node's last answer, as another node shows it in CLUSTER NODES.
 fn answered(group: &Group, observer: usize, id: &str) -> Option<u64> {
     let text = group.nodes[observer].text("CLUSTER NODES");
     let line = text.lines().find(|line| line.starts_with(id))?;
     line.split(' ').nth(5)?.parse().ok()
 }
 
-/// Whether a node is among those that CLUSTER SLOTS names.
+/// Whether CLUSTER SLOTS names a node.
 fn is_shown(group: &Group, observer: usize, id: &str) -> bool {
     let mut connection = Connection::open(group.nodes[observer].port()).expect("a node");
     connection.send(b"CLUSTER SLOTS\r\n");
@@ -35,8 +35,8 @@ fn is_shown(group: &Group, observer: usize, id: &str) -> bool {
     bytes.windows(id.len()).any(|part| part == id.as_bytes())
 }
 
-/// A replica that loads for longer than the node timeout answers all others, keeps its links, and
-/// is hidden from clients until it has its data.
+/// A replica that loads for longer than the node timeout answers all other nodes and keeps its
+/// links. Clients do not see it until it has its data.
 #[test]
 fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
     let arguments = ["--key-load-delay", KEY_DELAY_US];
@@ -104,19 +104,19 @@ fn a_replica_that_loads_answers_the_bus_and_is_hidden() {
     group.assert_written("k", KEYS);
 }
 
-/// A primary of one kind with a replica of the other, and another primary.
+/// A primary of one program with a replica of the other, and another primary.
 struct Shards {
     group: Group,
     primary: usize,
     replica: usize,
-    /// A slot of the primary, one of the other primary's, and the other's id.
+    /// A slot of the primary, a slot of the other primary, and the other primary's id.
     slot: u16,
     foreign: u16,
     other: String,
 }
 
 impl Shards {
-    /// `None`: the peer is not here.
+    /// `None` if the peer is not installed.
     fn create(what: &str, primary: Kind, replica: Kind) -> Option<Shards> {
         let kinds = [primary, primary, primary, replica, replica, replica];
         let group = Group::create(what, &kinds, 1)?;
@@ -171,7 +171,7 @@ impl Shards {
     }
 }
 
-/// A replica that comes after SETSLOT learns from its primary's copy which slots are open, in both
+/// A replica that connects after SETSLOT gets the open slots with its primary's copy, in both
 /// directions between russet and Valkey.
 fn copies_marks(primary: Kind, replica: Kind) {
     let what = format!("marks from {primary:?} to {replica:?}");
@@ -199,8 +199,7 @@ fn marks_of_open_slots_go_to_valkey() {
     copies_marks(Kind::RussetValkey, Kind::Peer(Peer::Valkey9));
 }
 
-/// A replica in sync learns of open slots from the stream, also where the primary cannot wait for
-/// it.
+/// A replica in sync gets the open slots from the stream, also if the primary cannot wait for it.
 #[test]
 fn marks_of_open_slots_go_to_replicas_from_transactions_too() {
     let what = "marks without a wait";

@@ -10,14 +10,14 @@ use crate::support::daemon::{free_port_of, russet};
 use crate::support::peers::{self, Peer};
 use crate::support::resp::{Connection, Reply};
 
-/// Short, and still long on a busy machine.
+/// Short, and still long enough on a busy machine.
 pub const NODE_TIMEOUT: &str = "2000";
-/// Time limit of an agreement of all nodes, elections included.
+/// Time limit until all nodes agree, with elections.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// Time limit of one of redis-cli's orders.
+/// Time limit of a redis-cli command.
 const ORDER_LIMIT: Duration = Duration::from_secs(120);
 
-/// Which program a node is.
+/// The program of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Russet,
@@ -32,7 +32,7 @@ pub struct Node {
     pub is_killed: bool,
 }
 
-/// Who is ordered to move slots: their target, as in Redis, or their source, as in Valkey.
+/// The node that is ordered to move slots: the target, as in Redis, or the source, as in Valkey.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Pull,
@@ -45,7 +45,7 @@ pub struct Group {
     cli: PathBuf,
 }
 
-/// redis-cli, which gives the orders. If it is missing, `what` is left out.
+/// redis-cli, which gives the orders. If it is missing, the test `what` does not run.
 pub fn redis_cli(what: &str) -> Option<PathBuf> {
     let installed = peers::folder().join("redis8/src/redis-cli");
     if installed.exists() {
@@ -60,7 +60,7 @@ pub fn redis_cli(what: &str) -> Option<PathBuf> {
     found
 }
 
-/// Starts one node, which knows no other.
+/// Starts a node that knows no other node.
 #[track_caller]
 pub fn start_node(kind: Kind, more: &[&str]) -> Node {
     let (program, its) = match kind {
@@ -129,11 +129,11 @@ pub struct NodesLine {
     pub id: String,
     pub port: u16,
     pub flags: Vec<String>,
-    /// The id of its primary.
+    /// The id of the node's primary.
     pub primary: Option<String>,
     pub epoch: u64,
     pub is_connected: bool,
-    /// Ranges, without the marks of slots that move.
+    /// Ranges, without marks of moving slots.
     pub slots: Vec<String>,
     pub marks: Vec<String>,
 }
@@ -166,8 +166,8 @@ impl NodesLine {
 }
 
 impl Group {
-    /// Starts nodes that know nothing of each other; `None` if a program is missing that `what`
-    /// needs.
+    /// Starts nodes that know nothing of each other; `None` if a program that `what` needs is
+    /// missing.
     #[track_caller]
     fn start(what: &str, kinds: &[Kind], more: &[&str]) -> Option<Group> {
         let cli = redis_cli(what)?;
@@ -180,13 +180,13 @@ impl Group {
         Some(Group { nodes, cli })
     }
 
-    /// Starts nodes and makes a cluster of them, each primary with so many replicas.
+    /// Starts nodes and joins them to a cluster in which each primary has this many replicas.
     #[track_caller]
     pub fn create(what: &str, kinds: &[Kind], replicas: usize) -> Option<Group> {
         Group::create_with(what, kinds, replicas, &[])
     }
 
-    /// The same with more arguments, which nodes have after a restart, too.
+    /// The same with more arguments, which a node also has after a restart.
     #[track_caller]
     pub fn create_with(
         what: &str,
@@ -217,7 +217,7 @@ impl Group {
         Client::new(&self.ports())
     }
 
-    /// `redis-cli --cluster`, which must succeed; returns what it says.
+    /// Runs `redis-cli --cluster`, which must succeed; returns its output.
     #[track_caller]
     pub fn order(&self, args: &[&str]) -> String {
         let (text, is_done) = self.try_order(args);
@@ -241,7 +241,7 @@ impl Group {
         let (mut out, mut err) = (child.stdout.take().expect("a pipe"), child.stderr.take());
         let reader = std::thread::spawn(move || {
             let mut text = String::new();
-            // What is not UTF-8 ends the text early; the assertion shows it.
+            // Output that is not UTF-8 ends the text early, and the assertion shows that.
             let _ = std::io::Read::read_to_string(&mut out, &mut text);
             text
         });
@@ -268,7 +268,7 @@ impl Group {
         (text, status.is_some_and(|status| status.success()))
     }
 
-    /// `redis-cli --cluster check` finds nothing amiss.
+    /// Asserts that `redis-cli --cluster check` finds no fault.
     #[track_caller]
     pub fn check(&self) {
         let any = self.living().next().expect("a living node").address();
@@ -284,7 +284,7 @@ impl Group {
         );
     }
 
-    /// Waits until all living nodes are well, know the same slots, and have their replicas in sync.
+    /// Waits until all living nodes are well, agree on the slots, and have their replicas in sync.
     #[track_caller]
     pub fn wait_until_well(&self) {
         self.wait("all nodes to be well and agree", |group| {
@@ -304,7 +304,7 @@ impl Group {
         });
     }
 
-    /// Who has which slots, and which nodes are replicas of whom, as a node sees it.
+    /// The slots of each node, and the primary of each replica, as `node` sees them.
     fn slots_seen_by(&self, node: &Node) -> Vec<(String, Option<String>, Vec<String>)> {
         let seen = node.view().into_iter();
         let alive = seen.filter(|seen| !seen.is("fail") && !seen.is("handshake"));
@@ -329,7 +329,7 @@ impl Group {
         }
     }
 
-    /// What each node sees.
+    /// The view of each node.
     pub fn report(&self) -> String {
         let lines = self.living().map(|node| {
             let (kind, port, state) = (node.kind, node.port(), node.state("cluster_state"));
@@ -347,8 +347,7 @@ impl Group {
             .expect("a living node")
     }
 
-    /// The number of a living primary of this kind that has slots and a replica of the other kind
-    /// of the list, if `kind` says which.
+    /// The number of a living primary with slots whose program fits `kind`.
     #[track_caller]
     pub fn primary(&self, kind: impl Fn(Kind) -> bool) -> usize {
         let found = self.nodes.iter().position(|node| {
@@ -394,7 +393,7 @@ impl Group {
         (first, ends.next().unwrap_or(first))
     }
 
-    /// Orders these slots to move as one migration. Returns the text of the reply.
+    /// Orders these slots to move as a single migration. Returns the text of the reply.
     pub fn move_slots(
         &self,
         way: Way,
@@ -413,7 +412,7 @@ impl Group {
         self.nodes[node].text(&order)
     }
 
-    /// kill -9 of a node.
+    /// Kills a node with SIGKILL.
     pub fn kill(&mut self, at: usize) {
         self.nodes[at].daemon.kill();
         self.nodes[at].is_killed = true;
@@ -446,7 +445,7 @@ impl Group {
         self.wait_until_well();
     }
 
-    /// Writes keys `name:n`; with `wait`, each is acknowledged by a replica.
+    /// Writes keys `name:n`; with `wait`, a replica must acknowledge each key.
     #[track_caller]
     pub fn write(&self, name: &str, count: usize) {
         let mut client = self.client();
@@ -457,7 +456,7 @@ impl Group {
         }
     }
 
-    /// All keys `name:n` are there with their values.
+    /// Asserts that all keys `name:n` exist with their values.
     #[track_caller]
     pub fn assert_written(&self, name: &str, count: usize) {
         let mut client = self.client();
@@ -468,7 +467,7 @@ impl Group {
         }
     }
 
-    /// Waits until every replica has what its primary has sent.
+    /// Waits until every replica has all bytes that its primary has sent.
     #[track_caller]
     pub fn wait_until_synced(&self) {
         self.wait("replicas to have everything", |group| {

@@ -1,4 +1,4 @@
-//! HOTKEYS of a node: the slots of a session, beside Redis 8.10.
+//! HOTKEYS on a node: the slots of a session, beside Redis 8.10.
 
 use crate::group::{Kind, Node, start_node};
 use crate::support::peers::Peer;
@@ -18,7 +18,7 @@ fn serving(kind: Kind) -> Node {
     node
 }
 
-/// The fields of HOTKEYS GET: names, and values as they are but for times, which are left out.
+/// The fields of HOTKEYS GET: names with their values, but without times.
 fn shown(c: &mut Connection) -> Vec<(String, String)> {
     let reply = c.value("HOTKEYS GET");
     let maps = reply.items().expect("an array");

@@ -1,4 +1,4 @@
-//! The bus over IPv6, with announced addresses.
+//! The cluster bus over IPv6, with announced addresses.
 
 use crate::group::{Kind, start_node};
 use crate::shards::{Member, fails_over};

@@ -1,5 +1,5 @@
-//! What a source keeps of slots that have moved: no client sees it, and it serves again when the
-//! target is lost.
+//! A source keeps the data of slots that have moved: no client sees the data, and the source serves
+//! it again if the target is lost.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind, Way};
@@ -7,7 +7,7 @@ use crate::support::resp::Connection;
 
 const KEYS: usize = 3000;
 const RANGE: (u16, u16) = (0, 1500);
-/// Long enough that nothing is deleted before the test has seen it.
+/// Timeouts so long that the source deletes nothing before the test has seen it.
 const LONG: [&str; 4] = ["--appendonly", "yes", "--cluster-node-timeout", "20000"];
 
 fn ask(group: &Group, node: usize, line: &str) -> String {
@@ -19,7 +19,7 @@ fn has(group: &Group, node: usize, line: &str) -> bool {
     group.nodes[node].daemon.log().contains(line)
 }
 
-/// A slot of the range with keys, and their number.
+/// A slot of the range that has keys, and the number of its keys.
 fn slot_with_keys(group: &Group, node: usize) -> (u16, String) {
     let mut slots = (RANGE.0..=RANGE.1).map(|slot| (slot, count(group, node, slot)));
     slots
@@ -40,7 +40,7 @@ fn field(group: &Group, node: usize, section: &str, name: &str) -> u64 {
         .expect("a number")
 }
 
-/// A source and a target without replicas, and a third primary.
+/// A source and a target, both without replicas, and a third primary.
 fn pair(what: &str, more: &[&str]) -> Option<(Group, usize, usize)> {
     let group = Group::create_with(what, &[Kind::Russet; 3], 0, more)?;
     let (source, target) = (group.primary_at(0), group.primary_at(1));
@@ -55,8 +55,8 @@ fn begin(group: &Group, source: usize, target: usize) {
     });
 }
 
-/// Slots have moved, and the source keeps them. The target has no replica that could acknowledge
-/// them.
+/// The slots have moved, and the source keeps their data, because the target has no replica that
+/// could acknowledge them.
 fn moved(what: &str, more: &[&str]) -> Option<(Group, usize, usize, (u16, String))> {
     let (group, source, target) = pair(what, more)?;
     group.write("k", KEYS);
@@ -122,13 +122,13 @@ fn a_copy_of_moved_slots_goes_before_a_key_is_evicted() {
     }
     begin(&group, source, target);
     ask(&group, source, "CONFIG SET maxmemory-policy allkeys-random");
-    // Memory that does not count goes away meanwhile, so the limit follows.
+    // The limit follows the used memory, because the server frees memory that does not count.
     group.wait("the copy to go", |group| {
         let used = field(group, source, "memory", "used_memory");
         let besides = field(group, source, "memory", "mem_not_counted_for_evict");
         let limit = used - besides - 200_000;
         ask(group, source, &format!("CONFIG SET maxmemory {limit}"));
-        // Memory is made free when the next turn begins.
+        // The server frees the memory at the beginning of its next turn.
         ask(group, source, "PING");
         deletes(group, source)
     });

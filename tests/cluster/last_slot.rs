@@ -1,6 +1,6 @@
-//! A primary whose last slot goes to another shard follows that shard, and so do its replicas
-//! (cluster-allow-replica-migration yes): in all ways in which slots move, russet and real nodes
-//! alike.
+//! A primary that loses its last slot to another shard becomes a replica of that shard, and so do
+//! its replicas (`cluster-allow-replica-migration yes`): with every way of moving slots, and with
+//! russet and real nodes alike.
 
 use crate::group::{Group, Kind, Way};
 use crate::support::peers::Peer;
@@ -10,13 +10,13 @@ const KEYS: usize = 600;
 const SOURCE: usize = 0;
 const TARGET: usize = 1;
 const OTHER: usize = 2;
-/// So many slots redis-cli moves.
+/// The number of slots that redis-cli moves.
 const LAST_SLOTS: u16 = 50;
 
-/// How the slots go.
+/// The way in which the slots move.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MoveMethod {
-    /// In one migration.
+    /// In a single migration.
     AtOnce(Way),
     /// Key by key, as redis-cli orders it (CLUSTER SETSLOT, MIGRATE).
     KeyByKey,
@@ -33,7 +33,7 @@ fn keys(group: &Group, at: usize) -> Option<i64> {
     }
 }
 
-/// A cluster in which each primary has its replica three places later.
+/// A cluster in which each primary's replica is three places later in the list.
 fn group(what: &str, kinds: &Kinds, follows: bool) -> Option<Group> {
     let allowed = if follows { "yes" } else { "no" };
     let arguments = [
@@ -54,7 +54,7 @@ fn group(what: &str, kinds: &Kinds, follows: bool) -> Option<Group> {
     Some(group)
 }
 
-/// Whether all nodes see that `at` is a replica of `primary`, and its link is up.
+/// Whether all nodes see `at` as a replica of `primary`, and its link is up.
 fn follows_node(group: &Group, at: usize, primary: usize) -> bool {
     let (id, primary) = (group.nodes[at].id(), group.nodes[primary].id());
     let is_seen = group.living().all(|node| {
@@ -66,9 +66,9 @@ fn follows_node(group: &Group, at: usize, primary: usize) -> bool {
     is_seen && text.contains("master_link_status:up")
 }
 
-/// A replica of Redis that learns of its primary's demotion before it learns of the new primary's
-/// claim stays a replica of a replica; an operator orders it to follow the new one. Always false:
-/// the order has its effect later.
+/// Orders a replica of a replica to follow the new primary. A Redis replica that learns of its
+/// primary's demotion before the new primary's claim stays a replica of a replica. Always returns
+/// false, because the order takes effect later.
 fn leave_sub_replica(group: &Group, at: usize, former: usize) -> bool {
     let is_stuck = matches!(group.nodes[at].kind, Kind::Peer(Peer::Redis810))
         && group.nodes[at]
@@ -82,7 +82,7 @@ fn leave_sub_replica(group: &Group, at: usize, former: usize) -> bool {
     false
 }
 
-/// Moves all slots of the source, the last ones to the target.
+/// Moves all slots of the source; the last slots go to the target.
 fn move_all(group: &Group, moved: MoveMethod) {
     match moved {
         MoveMethod::AtOnce(way) => {
@@ -116,8 +116,8 @@ fn move_all(group: &Group, moved: MoveMethod) {
     });
 }
 
-/// The former source and its replica follow the target, with its keys, and one of them can take its
-/// place.
+/// The former source and its replica become replicas of the target and get its keys. Then the
+/// former source takes the target's place.
 fn follow(what: &str, kinds: &Kinds, moved: MoveMethod) {
     let Some(group) = group(what, kinds, true) else {
         return;
@@ -137,8 +137,8 @@ fn follow(what: &str, kinds: &Kinds, moved: MoveMethod) {
                 .iter()
                 .all(|&at| keys(group, at) == wanted)
     });
-    // Two primaries with slots can elect no replica when one of them is gone, so the former source
-    // takes over by order.
+    // The former source takes over on an order, because two primaries with slots cannot elect a
+    // replica when a primary of them is gone.
     assert_eq!(group.nodes[SOURCE].text("CLUSTER FAILOVER"), "OK");
     group.wait("the former source to serve all of the shard", |group| {
         let mut all = [TARGET, SOURCE + 3, TARGET + 3].into_iter();
@@ -174,7 +174,7 @@ fn russet_follows_after_a_resharding() {
     );
 }
 
-/// What Redis does, by which the others are measured.
+/// The behaviour of Redis alone, as a reference for the mixed clusters.
 #[test]
 fn redis_follows() {
     for (what, moved) in [
@@ -214,7 +214,7 @@ fn valkey_follows_russet() {
     follow("Valkey's last slot, pushed", &kinds, PUSH);
 }
 
-/// cluster-allow-replica-migration no: the source stays an empty primary with its replica, while
+/// With `cluster-allow-replica-migration no` the source stays an empty primary with its replica, if
 /// the target had slots before.
 fn stay(what: &str, kinds: &Kinds, moved: MoveMethod) {
     let Some(group) = group(what, kinds, false) else {

@@ -1,4 +1,4 @@
-//! The life of a cluster of russets: nodes join, fail, come back, are added and deleted.
+//! The life of a cluster of russets: nodes join, fail, come back, and are added and deleted.
 
 use std::time::{Duration, Instant};
 
@@ -130,7 +130,7 @@ fn nodes_are_added_and_deleted() {
     group.assert_written("k", 300);
 }
 
-/// A replica that an operator asks takes over without losing a write, while a client writes.
+/// A replica takes over on an operator's order without losing a write of a busy client.
 #[test]
 fn a_failover_by_hand_loses_nothing() {
     let Some(group) = Group::create("a failover by hand", &SIX, 1) else {
@@ -158,7 +158,7 @@ fn a_failover_by_hand_loses_nothing() {
     group.assert_written("k", 3000);
 }
 
-/// A primary in the middle of a long script answers the bus: it is not taken for failing, and its
+/// A primary in the middle of a long script answers the bus: no node marks it as failing, and its
 /// links stay.
 #[test]
 fn a_busy_script_does_not_cost_the_node_its_role() {
@@ -178,7 +178,7 @@ fn a_busy_script_does_not_cost_the_node_its_role() {
         .ask("CONFIG SET busy-reply-threshold 100");
     let mut script = Connection::open(port).expect("a node");
     script.send(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n");
-    // Two node timeouts: the others would have found it failing.
+    // Two node timeouts, after which the other nodes would mark it as failing.
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
         for node in group.living().filter(|node| node.port() != port) {
@@ -196,7 +196,7 @@ fn a_busy_script_does_not_cost_the_node_its_role() {
     group.check();
 }
 
-/// The file of the state is its node's alone, and a second node refuses it.
+/// The state file belongs to a single node, and a second node refuses it.
 #[test]
 fn a_second_node_does_not_take_the_file_of_the_first() {
     let node = start_node(Kind::Russet, &[]);
@@ -221,7 +221,8 @@ fn a_second_node_does_not_take_the_file_of_the_first() {
     assert_eq!(node.id(), id);
 }
 
-/// SHUTDOWN FAILOVER, Valkey's: the replica is primary before others have missed the old one.
+/// SHUTDOWN FAILOVER of Valkey: the replica becomes primary before other nodes miss the old
+/// primary.
 #[test]
 fn a_primary_that_shuts_down_hands_over_first() {
     let kinds = [Kind::RussetValkey; 6];
@@ -257,7 +258,7 @@ fn a_primary_that_shuts_down_hands_over_first() {
     group.assert_written("k", 200);
 }
 
-/// PUBLISH reaches subscribers of all nodes, SPUBLISH those of the slot's shard.
+/// PUBLISH reaches the subscribers of all nodes, SPUBLISH the subscribers of the slot's shard.
 #[test]
 fn messages_cross_the_bus() {
     let Some(group) = Group::create("messages", &SIX, 1) else {
@@ -298,7 +299,8 @@ fn messages_cross_the_bus() {
     assert!(text.contains("smessage") && text.contains("hi"), "{text}");
 }
 
-/// Otherwise a client could not leave a channel whose slot has moved, or several at once.
+/// SUNSUBSCRIBE needs no slot: otherwise a client could not leave a channel whose slot has moved,
+/// or several channels at once.
 #[test]
 fn a_shard_channel_is_left_wherever_its_slot_is() {
     let node = start_node(Kind::Russet, &[]);

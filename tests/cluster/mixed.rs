@@ -1,17 +1,18 @@
-//! russet in one cluster with real nodes: created, written, failed over, grown, resharded and
-//! shrunk, while clients write. What a replica has acknowledged (WAIT 1) is there afterwards.
+//! russet in a cluster with real nodes: the test creates it, fails over, grows, reshards and
+//! shrinks it while clients write. Every write that a replica has acknowledged (WAIT 1) is there
+//! afterwards.
 
 use crate::group::{Group, Kind, start_node};
 use crate::support::peers::Peer;
 use crate::writers::Writers;
 
-/// How often a cluster goes through all changes: `RUSSET_CYCLES`, else once.
+/// The number of times that a cluster goes through all changes: `RUSSET_CYCLES`, or once.
 fn cycles() -> usize {
     let wanted = std::env::var("RUSSET_CYCLES").unwrap_or_default();
     wanted.parse().unwrap_or(1)
 }
 
-/// Nodes of russet and of another program, each primary with a replica of the other one.
+/// Nodes of russet and of another program: each primary has a replica of the other program.
 fn run(peer: Peer, russet: Kind) {
     let its = Kind::Peer(peer);
     let what = format!("a cluster with {}", peer.name());
@@ -32,7 +33,7 @@ fn run(peer: Peer, russet: Kind) {
     }
 }
 
-/// A primary is killed, its replica takes over, and it comes back as a replica.
+/// Kills a primary: its replica takes over, and the killed node comes back as a replica.
 fn lose_a_primary(group: &mut Group, kind: Kind) {
     let lost = group.primary(|its| its == kind);
     let id = group.nodes[lost].id();
@@ -47,8 +48,8 @@ fn lose_a_primary(group: &mut Group, kind: Kind) {
     group.check();
 }
 
-/// A new primary of each kind gets slots, passes some on to the other, and gives them back before
-/// it leaves.
+/// A new primary of each program gets slots, passes some of them to the other new primary, and
+/// gives its slots back before it leaves.
 fn grow_and_shrink(group: &mut Group, kinds: [Kind; 2]) {
     let any = group.nodes[0].address();
     let before = group.nodes.len();
@@ -59,7 +60,7 @@ fn grow_and_shrink(group: &mut Group, kinds: [Kind; 2]) {
         group.wait_until_well();
     }
     let (first, second) = (group.nodes[before].id(), group.nodes[before + 1].id());
-    // Writers wait for replicas: each new primary has one.
+    // Each new primary has a replica, because the writers wait for replicas.
     for primary in [first.as_str(), &second] {
         group.nodes.push(start_node(kinds[0], &[]));
         let new = group.nodes[group.nodes.len() - 1].address();

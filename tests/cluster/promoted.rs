@@ -1,5 +1,5 @@
-//! Slots that have moved are still there when the target dies: its replica has them, and keeps
-//! them, whatever it remembers of imports that went before.
+//! Slots that have moved survive the death of the target: its replica has them and keeps them,
+//! although it may remember earlier imports.
 
 use rustix::process::Signal;
 
@@ -30,7 +30,7 @@ fn has_moved(group: &Group, to: usize) -> bool {
     })
 }
 
-/// Three primaries with a replica each. The first one is the source, the second one the target.
+/// Three primaries with a replica each. The first primary is the source, the second the target.
 fn group(what: &str, kind: Kind, source: Kind) -> Option<(Group, usize, usize)> {
     let kinds = [source, kind, kind, kind, kind, kind];
     let group = Group::create_with(what, &kinds, 1, &["--appendonly", "yes"])?;
@@ -100,14 +100,14 @@ fn a_forgotten_push_of_valkey_takes_no_slot_along() {
     );
 }
 
-/// The claim left before the replica had the end of the import: the target dies as soon as the
-/// source has seen it.
+/// The target sends its claim before the replica has the end of the import, and dies as soon as the
+/// source has seen the claim.
 fn claimed(what: &str, kind: Kind, way: Way) {
     let Some((mut group, source, target)) = group(what, kind, kind) else {
         return;
     };
     let replica = group.replica_of(target);
-    // It stands still while the slots are about to be claimed.
+    // The replica stands still while the target is about to claim the slots.
     group.nodes[replica].daemon.signal(Signal::STOP);
     begin(&group, way, source, target);
     group.wait("the target to have all keys", |group| {

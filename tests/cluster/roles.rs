@@ -1,12 +1,12 @@
-//! What a connection may do that takes part in a migration of slots: a link of a node is no way
-//! past a user's rights.
+//! The rights of a connection that takes part in a migration of slots: a node's link is no way
+//! around a user's rights.
 
 use crate::group::{Group, Kind};
 use crate::support::resp::{Connection, Reply};
 
 const NAME: &str = "0123456789012345678901234567890123456789";
 
-/// What changes who may do what, or the server itself.
+/// Commands that change rights, or the server itself.
 const POWERS: [&str; 6] = [
     "ACL SETUSER thief on nopass +@all ~*",
     "CONFIG SET maxmemory 1",
@@ -20,14 +20,14 @@ fn group(what: &str) -> Option<Group> {
     Group::create(what, &[Kind::Russet, Kind::Russet, Kind::Russet], 0)
 }
 
-/// A command to the second node.
+/// Sends a command to the second node.
 #[track_caller]
 fn ask(group: &Group, line: &str) -> String {
     let mut connection = Connection::open(group.nodes[1].port()).expect("a connection");
     connection.ask(line)
 }
 
-/// ESTABLISH of a slot that the first node serves, at the second one.
+/// ESTABLISH at the second node, for a slot of the first node.
 fn establish(group: &Group) -> String {
     let id = group.nodes[0].id();
     format!("CLUSTER SYNCSLOTS ESTABLISH SOURCE {id} NAME {NAME} SLOTSRANGE 0 0")
@@ -77,7 +77,7 @@ fn the_source_of_slots_sends_writes_to_them_and_nothing_else() {
             !migrations.contains("waiting-for-ack") && !migrations.contains("receiving")
         });
     }
-    // In a transaction neither.
+    // The server refuses the commands in a transaction, too.
     let mut source = Connection::open(group.nodes[1].port()).expect("a connection");
     assert_eq!(source.ask(&establish(&group)), "+OK\r\n");
     source.send(b"MULTI\r\nACL SETUSER thief on nopass +@all ~*\r\nEXEC\r\n");
@@ -131,7 +131,7 @@ fn no_transaction_script_or_queue_makes_a_link() {
         String::from_utf8_lossy(&reply)
     );
     for power in POWERS.into_iter().take(2) {
-        // Still a client as any other: it is answered.
+        // The connection is still an ordinary client, so it gets an answer.
         let reply = client.ask(power);
         assert_eq!(reply, "+OK\r\n", "{power}");
     }

@@ -1,12 +1,12 @@
-//! Time series of a cluster: commands that find series by their labels reply those of all shards,
-//! from any node; rules stay in their slot.
+//! Time series of a cluster: commands that find series by labels reply for all shards, from any
+//! node; rules stay within a slot.
 
 use crate::group::{Kind, Node, start_node};
 use crate::support::resp::{Connection, printable};
 use crate::support::wait::wait_until;
 use std::time::{Duration, Instant};
 
-/// Keys of three slots, one for each node below.
+/// Keys of three slots, a slot for each node below.
 const KEYS: [&str; 3] = ["b", "c", "a"];
 
 fn connect(node: &Node) -> Connection {
@@ -19,7 +19,7 @@ fn ok(node: &Node, order: &str) {
     assert!(!reply.starts_with('-'), "{order}: {reply}");
 }
 
-/// Three primaries.
+/// Starts three primaries.
 fn three() -> [Node; 3] {
     let nodes = [(); 3].map(|()| start_node(Kind::Russet, &["--cluster-node-timeout", "2000"]));
     for (at, range) in ["0 5460", "5461 10922", "10923 16383"].iter().enumerate() {
@@ -51,7 +51,7 @@ fn three() -> [Node; 3] {
     nodes
 }
 
-/// The node that has a key, by its position.
+/// The position of the node that has a key.
 fn owner(key: &str) -> usize {
     KEYS.iter().position(|known| *known == key).expect("known")
 }
@@ -93,7 +93,7 @@ fn any_node_replies_the_series_of_all_shards() {
          *3\r\n$7\r\nodd=yes\r\n*0\r\n*1\r\n*2\r\n:0\r\n+105\r\n"
     );
     assert!(first("TS.MRANGE 7 8 EXCLUDEEMPTY FILTER all=1").starts_with("*0"));
-    // All nodes reply the same, in both protocols.
+    // All nodes give the same reply, in both protocols.
     for line in [
         "TS.MGET WITHLABELS FILTER all=1",
         "TS.MRANGE 1 3 WITHLABELS FILTER all=1",
@@ -122,7 +122,7 @@ fn any_node_replies_the_series_of_all_shards() {
     assert!(c.ask("EXEC").contains("multi sharded command"));
 }
 
-/// A user's rules count for keys of all shards.
+/// A user's rules apply to keys of all shards.
 #[test]
 fn users_see_what_they_may_read_of_all_shards() {
     let nodes = three();
@@ -138,7 +138,7 @@ fn users_see_what_they_may_read_of_all_shards() {
     );
 }
 
-/// Nothing partial is replied.
+/// A command never replies with a part of the shards.
 #[test]
 fn a_shard_that_does_not_answer_is_an_error() {
     let mut nodes = three();

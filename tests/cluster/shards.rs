@@ -1,10 +1,10 @@
-//! A small cluster that is put together by hand, as redis-cli cannot reach its addresses.
+//! A small cluster without redis-cli, which cannot reach the addresses of these nodes.
 
 use crate::group::Node;
 use crate::support::resp::Connection;
 use crate::support::wait::wait_until;
 
-/// A node, and what CLUSTER MEET is told of it.
+/// A node, and its address for CLUSTER MEET.
 pub struct Member {
     pub node: Node,
     pub meet: String,
@@ -16,8 +16,8 @@ fn ok(node: &Node, order: &str) {
     assert_eq!(connection.ask(order), "+OK\r\n", "{order}");
 }
 
-/// Three primaries and a replica of the last one, which is killed: the replica takes over with its
-/// data. Returns the living.
+/// Starts three primaries and a replica of the last primary, and kills that primary: the replica
+/// takes over with its data. Returns the living nodes.
 #[track_caller]
 pub fn fails_over(members: [Member; 4]) -> Vec<Member> {
     for (at, range) in ["0 5460", "5461 10922", "10923 16383"].iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Slots move at once, in Redis's way (the target pulls) and Valkey's (the source pushes), while
-//! clients write: between russets, and from and to real servers. Canceled, and with a node killed
-//! in the middle, each key is on exactly one node.
+//! Slots move in a migration while clients write, in Redis's way (the target pulls) and in Valkey's
+//! (the source pushes): between russets, and between russet and real servers. Each key is on
+//! exactly one node, also after a cancelled migration and after a node was killed in the middle.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind, Way, start_node};
@@ -9,7 +9,7 @@ use crate::support::resp::{Connection, Reply};
 
 const SOURCE: usize = 0;
 const TARGET: usize = 1;
-/// The slots that move; of those of the first node.
+/// The slots that move, all of them slots of the first node.
 const FIRST: u16 = 0;
 const LAST: u16 = 2000;
 
@@ -18,7 +18,7 @@ fn begin(group: &Group, way: Way) {
     assert!(!reply.contains("ERR"), "{reply}");
 }
 
-/// Whether this node serves the slots, as all nodes see it.
+/// Whether this node serves the slots in the view of all nodes.
 fn has_moved(group: &Group, to: usize) -> bool {
     let id = group.nodes[to].id();
     group.living().all(|node| {
@@ -35,7 +35,7 @@ fn has_moved(group: &Group, to: usize) -> bool {
     })
 }
 
-/// Keys that a node has of the slots that moved.
+/// The number of a node's keys in the moved slots.
 fn keys_of_moved(group: &Group, node: usize) -> usize {
     let mut connection = Connection::open(group.nodes[node].port()).expect("a connection");
     let count = |slot: u16| match connection.value(&format!("CLUSTER COUNTKEYSINSLOT {slot}")) {
@@ -65,7 +65,7 @@ fn moves(what: &str, kinds: [Kind; 3], way: Way) {
     });
 }
 
-/// A source is no client that could wait until a long text is parsed.
+/// The source of a migration cannot wait, as a client can, until a long text is parsed.
 #[test]
 fn documents_move_short_and_long() {
     let long = format!("[{}0]", "1234567,".repeat(200_000));
@@ -105,7 +105,7 @@ fn russet_pushes_to_russet() {
     moves("a push", [Kind::RussetValkey; 3], Way::Push);
 }
 
-/// Between the dialects: a source that speaks Valkey's way, a target of Redis's dialect.
+/// Between the dialects: a source with Valkey's way, a target in Redis's dialect.
 #[test]
 fn valkey_pushes_to_russet_in_the_dialect_of_redis() {
     let peer = Kind::Peer(Peer::Valkey9);
@@ -150,8 +150,8 @@ fn russet_pushes_to_valkey() {
     moves("a push to Valkey", [russet, peer, russet], Way::Push);
 }
 
-/// The server ended: the migration began its snapshot while a rewrite of the log, ordered before,
-/// waited for the disk to begin its own.
+/// Regression: the server ended. The migration began its snapshot while an earlier rewrite of the
+/// log waited for the disk to begin its own snapshot.
 #[test]
 fn a_migration_waits_for_the_snapshot_of_a_rewrite_that_has_begun() {
     for (kind, way) in [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)] {
@@ -162,7 +162,7 @@ fn a_migration_waits_for_the_snapshot_of_a_rewrite_that_has_begun() {
         group.write("old", 300);
         let mut source = Connection::open(group.nodes[SOURCE].port()).expect("the source");
         assert_eq!(source.ask("DEBUG AOF-FLUSH-SLEEP 300000"), "+OK\r\n");
-        // What the disk takes its time for.
+        // A write that the slow disk takes its time for.
         let keys = (0..300).map(|n| format!("old:{n}"));
         let mut mine = keys.filter(|key| (FIRST..=LAST).contains(&slot_of(key)));
         let key = mine.next().expect("a key of the source");
@@ -180,7 +180,7 @@ fn a_migration_waits_for_the_snapshot_of_a_rewrite_that_has_begun() {
     }
 }
 
-/// A migration whose snapshot takes a while.
+/// A migration with a snapshot that takes a while.
 fn slow(what: &str, kind: Kind, way: Way, replicas: usize) -> Option<Group> {
     let kinds = vec![kind; 3 * (1 + replicas)];
     let group = Group::create_with(what, &kinds, replicas, &["--appendonly", "yes"])?;
@@ -276,9 +276,9 @@ fn replicas_and_the_log_receive_keys_that_have_moved() {
     group.assert_written("old", 20_000);
 }
 
-/// A replica that gets its full copy while slots come learns of the import from the copy. Valkey's
-/// replica ended ("hashtableSize(ht) == 0"): the copy had the keys, and the import was announced
-/// after it.
+/// A replica that gets its full copy during an import learns of the import from the copy.
+/// Regression: Valkey's replica ended ("hashtableSize(ht) == 0"), because the copy had the keys and
+/// the import was announced after the copy.
 fn an_import_goes_with_a_copy(target: Kind, replica: Kind) {
     let russet = Kind::RussetValkey;
     let what = format!("an import that goes from {target:?} to {replica:?}");
@@ -333,7 +333,7 @@ fn russet_learns_of_an_import_by_a_copy_of_valkeys() {
 
 const BOTH_WAYS: [(Kind, Way); 2] = [(Kind::Russet, Way::Pull), (Kind::RussetValkey, Way::Push)];
 
-/// Each key is at exactly one primary, in the end.
+/// Asserts that in the end each key is at exactly one primary.
 #[track_caller]
 fn settles(group: &Group, keys: i64) {
     group.wait("each key to be at one primary", |group| {
@@ -363,7 +363,8 @@ fn a_source_that_is_killed_has_its_keys_again() {
         group.kill(SOURCE);
         group.restart(SOURCE);
         group.wait_until_well();
-        // Redis's target asks again and again; a source of Valkey's way has forgotten it all.
+        // With Redis's way the target asks again and again. With Valkey's way the source has
+        // forgotten the migration.
         let end = match way {
             Way::Pull => TARGET,
             Way::Push => SOURCE,
@@ -419,7 +420,7 @@ fn a_replica_of_the_target_follows() {
     }
 }
 
-/// The answers are those of Redis 8.10 and Valkey 9.1.
+/// The same answers as Redis 8.10 and Valkey 9.1 give.
 #[test]
 fn orders_about_slots_meet_a_migration() {
     for (kind, way) in BOTH_WAYS {
@@ -479,7 +480,7 @@ fn orders_about_slots_meet_a_migration() {
             says(SOURCE, "CLUSTER SETSLOT 3000 STABLE", "OK");
         }
         continues();
-        // The target forgets who has the slots.
+        // The target forgets the node that has the slots.
         says(TARGET, &format!("CLUSTER FORGET {source}"), "OK");
         group.wait("the import to end", |_| match way {
             Way::Pull => group.nodes[TARGET].state("cluster_slot_migration_active_tasks") == "0",

@@ -1,17 +1,17 @@
-//! Whole shards in a storm: slots move between primaries with replicas while any part is killed or
-//! hands over at any moment of it, logs are rewritten, replicas are lent to primaries that have
-//! none, and clients write.
+//! Whole shards in a storm: slots move between primaries with replicas, and at any moment of a move
+//! the test kills a part or orders it to hand over. Meanwhile logs are rewritten, primaries without
+//! replicas borrow replicas, and clients write.
 //!
-//! The rule: a write that a replica has acknowledged (WAIT 1) is on the node that serves its slot,
-//! at the end of each round. Real nodes take part in some storms, as sources, targets, replicas and
-//! bystanders. They claim slots before their replicas have the keys, and may publish a claim before
-//! it is in their file. So the keys of the slots that move are not asked for after a round in which
-//! the target's primary is a real node and is killed or replaced. These losses are counted. All
-//! other keys are asked for in each round, and in the rounds in which the source is a real node, or
-//! a replica of the target, all keys.
+//! The rule: at the end of each round a write that a replica has acknowledged (WAIT 1) is on the
+//! node that serves its slot. Real nodes take part in some storms, as sources, targets, replicas
+//! and bystanders. They claim slots before their replicas have the keys, and may publish a claim
+//! before it is in their file. So the test counts, and does not forbid, lost keys of the moving
+//! slots after a round in which the target's primary is a real node and is killed or replaced. It
+//! checks all other keys in each round. If the source or a replica of the target is a real node, it
+//! checks all keys.
 //!
-//! An operator's FORCE and TAKEOVER promote a replica that may lack what another one has
-//! acknowledged. So FORCE is for shards of one replica.
+//! An operator's FORCE and TAKEOVER promote a replica that may lack a write that another replica
+//! has acknowledged. So only shards with a single replica get FORCE.
 //!
 //! `RUSSET_MOVES`: rounds of each storm, else a few. `RUSSET_STORM_SEED` draws the same rounds
 //! again; the moments depend on the machine, too.
@@ -28,23 +28,23 @@ use crate::support::random::Random;
 use crate::support::resp::{Connection, Reply};
 use crate::writers::Writers;
 
-/// The slots that go to and fro.
+/// The slots that move to and fro.
 const FIRST: u16 = 0;
 const LAST: u16 = 2000;
-/// Within this time after the order something happens, milliseconds. A move takes a part of it.
+/// An event comes within this time after the order, in milliseconds. A move takes a part of it.
 const HAPPENS_WITHIN: usize = 400;
-/// Or when an end of the move has logged so many lines since; it is not waited for longer than
-/// `LINE_LIMIT`.
+/// Or an event comes when an end of the move has logged this many lines; the test does not wait for
+/// a line longer than `LINE_LIMIT`.
 const LINES: usize = 12;
 const LINE_LIMIT: Duration = Duration::from_secs(1);
-/// The keys that are written once and asked for after each round.
+/// The number of keys that the test writes once and reads after each round.
 const OLD: usize = 1000;
-/// What each key of a snapshot may take, microseconds: a move is quick, or takes most of
+/// The time for each key of a snapshot, in microseconds: a move is quick, or takes most of
 /// `HAPPENS_WITHIN`.
 const KEY_DELAYS: [usize; 3] = [0, 500, 2000];
 
-/// How long a source holds writes for a claim, milliseconds: not as long as a failover takes. Each
-/// program and each way has a directive of its own for it.
+/// The time that a source holds writes for a claim, in milliseconds: shorter than a failover. Each
+/// program, and each way of moving, has its own directive.
 const HOLD_MS: &str = "1000";
 const HOLDS: [&str; 2] = [
     "cluster-slot-migration-write-pause-timeout",
@@ -70,10 +70,10 @@ enum Part {
     Other,
 }
 
-/// How a part that was killed comes back.
+/// The way in which a killed part comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// At once: the link of its replica goes on.
+    /// At once: the link to its replica continues.
     Back,
     /// After its replica has taken its place, or its primary has another replica.
     Replaced,
@@ -85,8 +85,8 @@ enum Order {
     Force,
 }
 
-/// When something happens in a move. Most of a move's messages leave a line in the log of an end,
-/// so a line is a moment near one.
+/// The moment of an event in a move. Most messages of a move leave a line in the log of an end, so
+/// a line marks a moment near a message.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
     After(Duration),
@@ -106,16 +106,16 @@ impl Moment {
     }
 }
 
-/// What happens in a round, as it is drawn.
+/// The events of a round, drawn at random.
 #[derive(Debug)]
 struct Round {
     kill: Option<(Part, Fate, Moment)>,
-    /// A replica of this shard takes over by order.
+    /// A replica of this shard takes over on an order.
     handover: Option<(Part, Order, Moment)>,
     is_kill_first: bool,
     /// Microseconds.
     key_delay: usize,
-    /// For each node: whether its log is rewritten, or a snapshot is written, at the beginning.
+    /// For each node: whether it rewrites its log, or writes a snapshot, at the beginning.
     rewrites: Vec<Option<&'static str>>,
 }
 
@@ -168,7 +168,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// The primary that serves the first of the slots that move, and the two others in any order.
+    /// The primary that serves the first moving slot, and the two other primaries in any order.
     fn draw(group: &Group, random: &mut Random) -> Ends {
         let (mut source, mut others) = (None, Vec::new());
         for at in (0..3).map(|nth| group.primary_at(nth)) {
@@ -202,7 +202,7 @@ impl Ends {
     }
 }
 
-/// Whether a primary serves the first of the slots that move.
+/// Whether a primary serves the first moving slot.
 fn serves_moved(group: &Group, at: usize) -> bool {
     let view = group.nodes[at].view();
     let mine = view.iter().find(|seen| seen.is("myself")).expect("itself");
@@ -210,7 +210,7 @@ fn serves_moved(group: &Group, at: usize) -> bool {
     mine.slots.iter().any(first)
 }
 
-/// The numbers of the living replicas of a node, as itself sees them.
+/// The numbers of a node's living replicas, in the node's own view.
 fn replicas_of(group: &Group, primary: usize) -> Vec<usize> {
     let (view, id) = (group.nodes[primary].view(), group.nodes[primary].id());
     let its =
@@ -223,7 +223,7 @@ fn replicas_of(group: &Group, primary: usize) -> Vec<usize> {
     replicas.filter_map(at).collect()
 }
 
-/// When a move has begun, and how long the logs of its ends were.
+/// The begin of a move, and the length of its ends' logs at that time.
 struct MoveClock {
     ends: Ends,
     began: Instant,
@@ -242,7 +242,7 @@ impl MoveClock {
         }
     }
 
-    /// The moments are what this test varies: but for a line of a log no condition is waited for.
+    /// Moments vary on purpose, so the test waits for no condition except a log line.
     fn wait(&self, group: &Group, moment: Moment) {
         let (part, lines) = match moment {
             Moment::After(within) => {
@@ -277,8 +277,8 @@ fn lines_since(log: &Path, from: u64) -> usize {
     bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// Whether no primary has a migration that goes on. A replica may remember one that its primary has
-/// forgotten.
+/// Whether no primary has a running migration. A replica may remember a migration that its primary
+/// has forgotten.
 fn is_over(group: &Group) -> bool {
     let primaries = group
         .living()
@@ -298,13 +298,13 @@ fn is_over(group: &Group) -> bool {
             let mut texts = fields.into_iter().filter_map(Reply::text);
             texts.any(|text| ended.contains(&text))
         };
-        // Redis knows no such subcommand.
+        // Redis does not have this subcommand.
         let pushes = pushes.items().unwrap_or_default();
         (active.is_empty() || active == "0") && pushes.iter().all(has_ended)
     })
 }
 
-/// Puts replicas where the form wants them; redis-cli deals them at random.
+/// Places replicas as the form says, because redis-cli places them at random.
 #[track_caller]
 fn arrange(group: &Group, shards: &[&[Kind]; 3]) {
     let mut next = 3;
@@ -323,7 +323,7 @@ fn arrange(group: &Group, shards: &[&[Kind]; 3]) {
     group.wait_until_well();
 }
 
-/// A replica of a shard takes over by order, unless it is the victim of the round.
+/// A replica of a shard takes over on an order, unless the round kills it.
 fn hand_over(group: &Group, ends: Ends, (part, order): (Part, Order)) -> bool {
     let replicas = replicas_of(group, ends.primary(part));
     let Some(&replica) = replicas.first() else {
@@ -337,8 +337,7 @@ fn hand_over(group: &Group, ends: Ends, (part, order): (Part, Order)) -> bool {
     group.nodes[replica].text(order) == "OK"
 }
 
-/// One move, in which something happens. Returns whether a loss of the slots that move is excused
-/// (see the module).
+/// A move with an event. Returns whether a loss in the moving slots is excused (see the module).
 fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
     let victim = (round.kill).map(|(part, fate, _)| (ends.node(group, part), part, fate));
     let is_real = matches!(group.nodes[ends.target].kind, Kind::Peer(_));
@@ -356,7 +355,7 @@ fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
         }
     }
     let clock = MoveClock::start(group, ends);
-    // Its refusal is no fault: the last attempt at the same slots may still end.
+    // A refusal is no fault, because the last migration of the same slots may still be ending.
     group.move_slots(form.way, (FIRST, LAST), ends.source, ends.target);
     let by_order = |group: &Group, is_excused: &mut bool| {
         if let Some((part, order, moment)) = round.handover {
@@ -378,7 +377,7 @@ fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
         if round.is_kill_first {
             by_order(group, &mut is_excused);
         }
-        // A replica that takes over by order may have left no other that could.
+        // After a takeover on an order the shard may have no other replica that could take over.
         if fate == Fate::Replaced && round.handover.is_none() {
             wait_for_another(group, ends, part, &id);
         }
@@ -393,7 +392,7 @@ fn stir(group: &mut Group, form: &Form, ends: Ends, round: &Round) -> bool {
     is_excused
 }
 
-/// Waits until another node does what the killed one did.
+/// Waits until another node has the role of the killed node.
 fn wait_for_another(group: &Group, ends: Ends, part: Part, killed: &str) {
     if !matches!(part, Part::SourceReplica | Part::TargetReplica) {
         group.wait_for_failover(killed);
@@ -410,7 +409,7 @@ fn wait_for_another(group: &Group, ends: Ends, part: Part, killed: &str) {
 }
 
 fn storm(form: &Form) {
-    // The first replicas of all, after the primaries.
+    // The primaries, then the replicas of all shards.
     let mut kinds: Vec<Kind> = form.shards.iter().map(|shard| shard[0]).collect();
     kinds.extend(form.shards.iter().flat_map(|shard| &shard[1..]));
     let lends = if kinds.len() > 6 { "yes" } else { "no" };
@@ -481,7 +480,7 @@ fn storm(form: &Form) {
     );
 }
 
-/// The old keys that are not there.
+/// The old keys that are missing.
 fn old_lost(group: &Group) -> Vec<(u16, String)> {
     let mut client = group.client();
     let mut is_there = |n: usize| {

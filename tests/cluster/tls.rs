@@ -1,4 +1,4 @@
-//! The bus under TLS (`tls-cluster yes`): between russets, and with Redis.
+//! The cluster bus under TLS (`tls-cluster yes`): between russets, and with Redis.
 
 use std::path::{Path, PathBuf};
 

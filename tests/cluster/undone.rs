@@ -1,12 +1,12 @@
-//! A flush is undone after slots have moved away: only keys of slots that the node still serves
-//! come back, there, at its replica, and after a restart.
+//! FLUSH UNDO after slots have moved away: only keys of slots that the node still serves come back,
+//! at the node, at its replica, and after a restart.
 
 use crate::client::slot_of;
 use crate::group::{Group, Kind};
 use crate::support::resp::{Connection, Reply};
 
 const KEYS: usize = 6000;
-/// Slots that move; of those of the first primary.
+/// The number of moving slots, from the slots of the first primary.
 const MOVED: u16 = 1500;
 const ARGUMENTS: [&str; 4] = ["--flush-grace", "600", "--appendonly", "yes"];
 
@@ -27,7 +27,7 @@ fn keys(group: &Group, at: usize) -> Vec<String> {
     names.into_iter().map(text).collect()
 }
 
-/// Moves the first slots of a node as one migration, and waits until all know of it.
+/// Moves the first slots of a node in a single migration, and waits until all nodes know of it.
 #[track_caller]
 fn move_slots(group: &Group, source: usize, target: usize) -> (u16, u16) {
     let first = group.slots_of(source).0;
@@ -45,7 +45,7 @@ fn move_slots(group: &Group, source: usize, target: usize) -> (u16, u16) {
     moved
 }
 
-/// The keys of slots that have moved, and the others.
+/// The keys of moved slots, and the other keys.
 #[track_caller]
 fn part(keys: Vec<String>, moved: (u16, u16)) -> (Vec<String>, Vec<String>) {
     let has_moved = |key: &String| (moved.0..=moved.1).contains(&slot_of(key));
@@ -54,7 +54,7 @@ fn part(keys: Vec<String>, moved: (u16, u16)) -> (Vec<String>, Vec<String>) {
     (lost, kept)
 }
 
-/// Clients write keys of the moved slots, wherever they are.
+/// Clients write keys of the moved slots, on whichever node they are.
 #[track_caller]
 fn write_anew(group: &Group, names: &[String]) {
     let mut client = group.client();
@@ -73,7 +73,7 @@ fn assert_newer(group: &Group, names: &[String]) {
     }
 }
 
-/// Whether a node has these keys and no others.
+/// Whether a node has exactly these keys.
 fn has(group: &Group, at: usize, wanted: &[String]) -> bool {
     let (mut there, mut wanted) = (keys(group, at), wanted.to_vec());
     there.sort_unstable();
@@ -104,7 +104,7 @@ fn keys_of_slots_that_have_moved_do_not_come_back() {
         has(group, replica, &kept)
     });
     assert_newer(&group, &lost);
-    // The log has it, too.
+    // The log has the undo, too.
     for at in [source, replica] {
         if at == source {
             let synced = ask(&group, at, "WAITAOF 1 0 10000");
@@ -155,8 +155,8 @@ fn a_new_primary_brings_back_what_it_still_serves() {
     group.check();
 }
 
-/// Slots that go one by one (CLUSTER SETSLOT): a key that comes back in an open one could hide a
-/// newer one at the other node.
+/// Slots that move one by one (CLUSTER SETSLOT): a key that came back in an open slot could hide a
+/// newer key on the other node.
 #[test]
 fn nothing_comes_back_while_a_slot_is_open() {
     let what = "an undo while a slot is open";
@@ -178,7 +178,7 @@ fn nothing_comes_back_while_a_slot_is_open() {
     );
     assert_eq!(ask(&group, target, &imports), "+OK\r\n");
     assert_eq!(ask(&group, source, &migrates), "+OK\r\n");
-    // A client is sent to the new node, since the key is not at the old one.
+    // The old node redirects the client to the new node, because it does not have the key.
     write_anew(&group, &lost[..1]);
     for at in [source, target] {
         let refused = ask(&group, at, "FLUSH UNDO");
@@ -203,7 +203,7 @@ fn nothing_comes_back_while_a_slot_is_open() {
     );
     assert!(has(&group, source, &kept));
     assert_newer(&group, &lost[..1]);
-    // What clients have written since is not mixed with it.
+    // The undo does not mix old keys with keys that clients have written since.
     let refused = ask(&group, target, "FLUSH UNDO");
     assert!(
         refused.starts_with("-ERR the database is not empty"),

@@ -1,13 +1,13 @@
-//! A replica that has never had its primary's data does not take its place.
+//! A replica that never had its primary's data is not elected in the primary's place.
 
 use crate::group::{Group, Kind, start_node};
 use crate::support::resp::Connection;
 
-/// The primary has no password: it refuses this one, so that no copy begins.
+/// The primary has no password and refuses this password, so no copy begins.
 const NO_COPY: [&str; 2] = ["--masterauth", "wrong"];
 
-/// The replica was elected with none of the keys, and the old primary came back and was emptied by
-/// it.
+/// Regression: the nodes elected a replica without any keys, and the old primary came back, became
+/// its replica and lost all keys.
 #[test]
 fn a_replica_without_its_primarys_data_is_not_elected_and_empties_nobody() {
     let what = "a replica that was never in sync";

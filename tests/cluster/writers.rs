@@ -1,4 +1,5 @@
-//! Clients that write while a cluster changes, and remember what a replica has acknowledged.
+//! Clients that write while a cluster changes, and remember the writes that a replica has
+//! acknowledged.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use crate::support::resp::Reply;
 const WRITERS: usize = 3;
 const KEYS_PER_WRITER: usize = 40;
 
-/// Threads that set keys to growing numbers, each followed by WAIT 1, until they are finished.
+/// Threads that set keys to growing numbers, with WAIT 1 after each write, until the test ends
+/// them.
 pub struct Writers {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Vec<WrittenKey>>>,
 }
 
-/// One key, which one thread writes.
+/// A key and the single thread that writes it.
 struct WrittenKey {
     key: String,
     /// The last number that a replica has acknowledged.
@@ -27,19 +29,19 @@ struct WrittenKey {
     sent: u64,
 }
 
-/// What has become of the keys, in the end.
+/// The keys at the end.
 pub struct Outcome {
-    /// Writes that a replica has acknowledged, of all keys.
+    /// The number of writes that a replica has acknowledged, over all keys.
     pub acknowledged: u64,
-    /// The keys that lack what was acknowledged.
+    /// The keys that lack an acknowledged write.
     pub lost: Vec<Loss>,
 }
 
-/// A key that lacks a write that was acknowledged.
+/// A key that lacks an acknowledged write.
 #[derive(Debug)]
 pub struct Loss {
     pub slot: u16,
-    /// The key, what it has, and what was acknowledged and sent.
+    /// The key, its value, the acknowledged number and the sent number.
     pub text: String,
 }
 
@@ -48,7 +50,7 @@ impl Writers {
         Writers::start_in(ports, name, 0..=u16::MAX)
     }
 
-    /// Half of the keys are in these slots, and the others anywhere.
+    /// Starts writers. Half of the keys are in these slots, the others in any slot.
     pub fn start_in(ports: &[u16], name: &str, slots: RangeInclusive<u16>) -> Writers {
         let is_over = Arc::new(AtomicBool::new(false));
         let threads = (0..WRITERS).map(|writer| {
@@ -71,7 +73,7 @@ impl Writers {
         }
     }
 
-    /// Ends the writing. Each key has the number that was acknowledged last, or one sent later.
+    /// Ends the writers. Each key must have its last acknowledged number, or a number sent later.
     #[track_caller]
     pub fn finish(self, group: &Group) {
         let outcome = self.outcome(group);
@@ -80,8 +82,8 @@ impl Writers {
         assert!(outcome.acknowledged > 0, "no write was acknowledged");
     }
 
-    /// Ends the writing, and returns which keys have neither the number that was acknowledged last
-    /// nor one sent later.
+    /// Ends the writers, and returns the keys that have neither their last acknowledged number nor
+    /// a number sent later.
     #[track_caller]
     pub fn outcome(self, group: &Group) -> Outcome {
         self.is_over.store(true, Ordering::Relaxed);

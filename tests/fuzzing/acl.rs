@@ -1,5 +1,5 @@
-//! ACL rules: any words are refused or applied, a refusal changes nothing, and a user's description
-//! recreates the user.
+//! ACL rules: any words are refused or applied, a refused rule changes nothing, and a user's
+//! description makes the same user again.
 
 use std::sync::OnceLock;
 
@@ -81,8 +81,8 @@ fn table() -> &'static (CommandTable, Commands) {
     })
 }
 
-/// Byte one: the default channel permission. The rest are decisions: likely rules, or bytes of the
-/// input.
+/// The first byte chooses the default channel permission. The other bytes choose rules: likely
+/// rules, or bytes of the input.
 pub fn acl(bytes: &[u8]) {
     let (table, commands) = table();
     let mut input = Input::new(bytes);
@@ -136,7 +136,7 @@ fn roles(commands: &Commands, channels: PubsubDefault) -> Roles {
     for (name, rules) in ROLES {
         let mut role = Role::new(channels);
         let rules = rules.iter().map(|rule| rule.as_bytes());
-        // A pattern after all channels is refused: the role is then empty.
+        // The role refuses a pattern after all channels, and is then empty.
         let _ = role.apply_all(rules, commands, channels);
         roles.put(name.as_bytes(), role);
     }

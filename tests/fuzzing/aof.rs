@@ -1,4 +1,4 @@
-//! Append only files: any bytes are judged valid or not, and after a repair the rest is valid.
+//! Append only files: the check judges any bytes, and after a repair the file is valid.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,7 +23,7 @@ fn run(options: &[&str], file: &File) -> (u8, String) {
 
 /// Any bytes as a file: a repair makes it valid.
 pub fn aof(bytes: &[u8]) {
-    // The first bytes decide the kind of file: manifests and snapshots have other targets.
+    // The first bytes decide the type of file: manifests and snapshots have their own targets.
     let is_snapshot = bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY");
     if is_snapshot || check::is_manifest(bytes).expect("bytes are there") {
         return;

@@ -1,9 +1,10 @@
-//! The change stream: any bytes are refused or taken apart, and the same however they are cut.
+//! The change stream: the reader refuses any bytes, or takes them apart in the same way however
+//! they are cut.
 
 use super::input::Input;
 use russet_replication::change_stream::{Context, Note, Units, is_note};
 
-/// Byte one: the length of the pieces; then the stream.
+/// The first byte is the length of the pieces; the stream follows.
 pub fn changes(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let piece = usize::from(input.byte()) + 1;
@@ -16,8 +17,8 @@ pub fn changes(bytes: &[u8]) {
     }
 }
 
-/// The end of each unit with the number of its changes; `None` at the end: the rest is no
-/// stream.
+/// The end of each unit with the number of its changes. A `None` at the end means that the
+/// remaining bytes are no stream.
 fn units(stream: &[u8], piece: usize) -> Vec<Option<(u64, usize)>> {
     let mut units = Units::new(0, Context::default());
     let mut found = Vec::new();

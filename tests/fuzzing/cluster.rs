@@ -1,5 +1,5 @@
-//! The cluster bus and nodes.conf: any bytes are refused or read; after a read, writing and reading
-//! again gives the same.
+//! The cluster bus and nodes.conf: any bytes are refused or read. After a read, a write and a
+//! second read give the same.
 
 use super::input::Input;
 use russet_cluster::fuzzing::{
@@ -21,8 +21,8 @@ const FILES: [&[u8]; 3] = [
     include_bytes!("../data/cluster/valkey-9.1-nodes.conf"),
 ];
 
-/// Byte one: the receiver's knowledge of the sender, and whether the rest is a link's bytes or
-/// decisions that change messages.
+/// The first byte chooses the receiver's knowledge of the sender, and whether the other bytes are a
+/// link's bytes or choices that change messages.
 pub fn cluster_bus(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();
@@ -47,7 +47,7 @@ pub fn cluster_bus(bytes: &[u8]) {
     framed.iter().for_each(|message| check(message));
 }
 
-/// The messages of a link, until one that closes it.
+/// The messages of a link, up to a message that closes the link.
 fn framed<'b>(pieces: impl Iterator<Item = &'b [u8]>, peer: Peer) -> Vec<Vec<u8>> {
     let (mut framer, mut whole, mut seen) = (Framer::default(), Vec::new(), 0);
     for mut piece in pieces {
@@ -100,7 +100,8 @@ fn changed_messages(input: &mut Input<'_>) -> Vec<u8> {
             None => made(Kind::ALL.get(choice - REAL.len()).copied()),
         };
         for _ in 0..input.below(4) {
-            // Mostly near the beginning, where numbers are; the rest of a header is slots.
+            // Mostly near the beginning, because the numbers are there and the rest of a header is
+            // slots.
             let near = input.byte();
             let at = match near & 3 {
                 0 => usize::from(near >> 2),
@@ -119,7 +120,7 @@ fn changed_messages(input: &mut Input<'_>) -> Vec<u8> {
     stream
 }
 
-/// A message of a kind, or a light one.
+/// A message of this type, or a light message.
 fn made(kind: Option<Kind>) -> Vec<u8> {
     let slots: SlotMap = (5..9).collect();
     let node = NodeId::of_random([3; 3]);
@@ -160,7 +161,7 @@ fn made(kind: Option<Kind>) -> Vec<u8> {
     message.encode(Vendor::Redis).to_vec()
 }
 
-/// Byte one: whether the rest is a file or decisions that change one.
+/// The first byte chooses whether the other bytes are a file or choices that change a file.
 pub fn nodes_conf(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let text = match input.byte() & 1 {

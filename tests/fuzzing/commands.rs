@@ -1,8 +1,8 @@
-//! Any commands, in any order, by several clients: every reply is complete, every invariant
-//! holds, and a second engine that repeats the effects ends with the same contents.
+//! Random commands, in any order, from several clients: every reply is complete, every invariant
+//! holds, and a second engine that repeats the effects has the same contents at the end.
 //!
-//! New commands of the table are covered automatically, see `words`. Excluded are those that
-//! administer the process, the connection or other hosts.
+//! `words` covers new commands of the table automatically. It leaves out commands that administer
+//! the process, the connection or other hosts.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use russet_types::Limits;
 
 const CLIENTS: usize = 3;
 const STEPS_MAX: usize = 400;
-/// Milliseconds that may pass in a step.
+/// The milliseconds that may pass in a step.
 const PAUSES_MS: [i64; 8] = [0, 0, 0, 0, 1, 60, 1_500, 200_000];
 
-/// Byte one: whether containers change their encoding early, and whether blocks are moved as
-/// eagerly as possible; the rest: steps.
+/// The first byte chooses whether containers change their encoding early, and whether the
+/// defragmenter moves blocks as eagerly as possible. The other bytes are steps.
 pub fn commands(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let how = input.byte();
@@ -91,7 +91,7 @@ impl Play {
         });
     }
 
-    /// Sets the limits of encodings for both; returns their former limits.
+    /// Sets the limits of encodings in both engines; returns the former limits.
     pub fn set_limits(&mut self, limits: Limits) -> Limits {
         self.second.engine.keyspace.limits = limits;
         std::mem::replace(&mut self.first.engine.keyspace.limits, limits)
@@ -153,7 +153,7 @@ impl Play {
                 .run_args_as(self.repeater, &[b"SELECT", db.to_string().as_bytes()]);
             assert_eq!(select, b"+OK\r\n");
             let args: Vec<&[u8]> = stated.args.args().iter().collect();
-            // An exact trim with a LIMIT is accepted only when repeating effects.
+            // An exact trim with a LIMIT is accepted only as an effect.
             let trims = ["XADD", "XTRIM"]
                 .iter()
                 .any(|name| args[0].eq_ignore_ascii_case(name.as_bytes()));
@@ -167,7 +167,7 @@ impl Play {
         }
     }
 
-    /// Expires keys that neither has deleted yet, then compares both.
+    /// Expires keys that an engine has not deleted yet, then compares both engines.
     pub fn compare(&mut self) {
         let clients = self.clients;
         clients

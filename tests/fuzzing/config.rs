@@ -1,10 +1,10 @@
-//! Configuration files: any text loads or is refused, and loaded settings survive a rewrite.
+//! Configuration files: any text is loaded or refused, and a rewrite keeps the loaded settings.
 
 use super::input::Input;
 use russet_config::{Config, DIRECTIVES, Problem, Sources, load};
 
-/// Byte one: whether the rest is the text of a file or decisions that generate lines, and
-/// whether the rewrite writes every directive.
+/// The first byte chooses whether the other bytes are the text of a file or choices that generate
+/// lines, and whether the rewrite writes every directive.
 pub fn config(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();
@@ -13,7 +13,7 @@ pub fn config(bytes: &[u8]) {
     } else {
         lines(&mut input)
     };
-    // No includes: other files are not under test.
+    // The text must not include other files, because they are not under test.
     if text
         .windows(7)
         .any(|word| word.eq_ignore_ascii_case(b"include"))

@@ -1,5 +1,5 @@
-//! The console: requests are understood alike however they arrive, calls are refused or have known
-//! fields, and every reply is JSON.
+//! The console: it understands a request in the same way however the bytes arrive, refuses a call
+//! or finds known fields in it, and every reply is JSON.
 
 use super::input::Input;
 use russet_console::calls::{CommandCall, Login, StreamCall};
@@ -7,7 +7,7 @@ use russet_console::doors::Doors;
 use russet_console::http::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX};
 use russet_console::json;
 
-/// The first byte chooses how the rest is read: as a request, a call's body, a reply.
+/// The first byte chooses what the other bytes are: a request, a call's body, or a reply.
 pub fn console(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     match input.byte() % 3 {
@@ -43,7 +43,7 @@ fn body(bytes: &[u8]) {
     if let Ok(call) = StreamCall::parse(bytes) {
         assert!(call.subscriptions.iter().all(|command| command.len() > 1));
     }
-    // It either has both fields or is refused.
+    // A login has both fields, or is refused.
     let _ = Login::parse(bytes);
 }
 
@@ -57,7 +57,7 @@ fn reply(bytes: &[u8]) {
         .iter()
         .filter(|&&byte| matches!(byte, b'[' | b'{'))
         .count();
-    // The reader of JSON has a limit of its own.
+    // The JSON reader has its own limit.
     if depth < 100 {
         let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&out);
         assert!(parsed.is_ok(), "{}", String::from_utf8_lossy(&out));

@@ -1,7 +1,7 @@
-//! Sketches that estimate: fields of payloads of count-min sketches, top-k lists and t-digests.
+//! Sketches that estimate: the fields in payloads of count-min sketches, top-k lists and t-digests.
 //!
-//! Any fields are refused or become a sketch that keeps its invariants whatever is added, and whose
-//! own fields make the same sketch again.
+//! Any fields are refused or become a sketch. The sketch keeps its invariants whatever is added,
+//! and its own fields make the same sketch again.
 
 use super::input::Input;
 use russet_base::memory::content::Content;
@@ -9,7 +9,7 @@ use russet_sketches::t_digest::Parts;
 use russet_sketches::top_k::{Loader, Shape};
 use russet_sketches::{CountMin, TDigest, TopK};
 
-/// The bytes of a block with some changes, perhaps of another length.
+/// The bytes of a block with some changes, perhaps with another length.
 fn changed(good: &[u8], input: &mut Input<'_>) -> Vec<u8> {
     let mut bytes = good.to_vec();
     if input.below(8) == 0 {
@@ -180,7 +180,7 @@ pub(super) fn t_digest(input: &mut Input<'_>) {
         return;
     };
     digest.check_invariants();
-    // A digest of another size would take long to fill.
+    // A digest of another size, because a larger digest would take long to fill.
     for item in items(input) {
         let _ = digest.add(f64::from(item[0]));
         digest.keep_copy();

@@ -1,9 +1,9 @@
-//! FILTER: expressions are refused or run on any attributes, and the same each time.
+//! FILTER: an expression is refused, or runs on any attributes with the same result each time.
 
 use super::input::Input;
 use russet_types::vector_set::filter::Filter;
 
-/// Byte one: the expression's length; then expression and attributes.
+/// The first byte is the expression's length; expression and attributes follow.
 pub fn filter(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let len = usize::from(input.byte());

@@ -1,9 +1,9 @@
-//! Globs: the matcher agrees with the shape of a pattern, and terminates.
+//! Glob patterns: the matcher terminates, and agrees with the shape of a pattern.
 
 use super::input::Input;
 use russet_base::glob::{is_literal, matches};
 
-/// Byte one: the pattern's length, and case sensitivity; then pattern and text.
+/// The first byte is the pattern's length and case sensitivity; pattern and text follow.
 pub fn glob(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();

@@ -1,4 +1,4 @@
-//! HyperLogLogs of arbitrary bytes: refused, or both encodings agree.
+//! HyperLogLogs from arbitrary bytes: the bytes are refused, or both encodings agree.
 
 use super::input::Input;
 use russet_encodings::hyperloglog::{
@@ -13,7 +13,7 @@ pub fn hyperloglog(bytes: &[u8]) {
     let mut hll = match form(input.rest()) {
         Some(_) => bytes[2..].to_vec(),
         None => {
-            // Use the bytes as runs after a header, so that most inputs get that far.
+            // The bytes are runs after a header, because most inputs get further that way.
             let mut hll = empty();
             hll.truncate(16);
             hll.extend(bytes.iter().skip(2));
@@ -39,7 +39,7 @@ pub fn hyperloglog(bytes: &[u8]) {
     let mut dense = if sound { to_dense(&hll).ok() } else { None };
     for element in 0..elements {
         let element = [element, bytes.len() as u8];
-        // Runs are read only up to the element's register: damage after it goes unnoticed.
+        // `add` reads runs only up to the element's register, so damage after it has no effect.
         let added = add(&mut hll, &element, bytes_max);
         if let Some(dense) = &mut dense {
             assert_eq!(added, add(dense, &element, bytes_max));

@@ -1,6 +1,6 @@
-//! Decisions read from a fuzzer's bytes.
+//! Choices that a target reads from a fuzzer's bytes.
 
-/// The remaining bytes; reads as zeros when exhausted.
+/// The remaining bytes; after the last byte it reads zeros.
 pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

@@ -1,7 +1,7 @@
 //! JSON documents: texts, CBOR, paths, edits.
 //!
-//! Any bytes are refused or become a document, whose text and CBOR give it again, whatever was
-//! edited in it before.
+//! Any bytes are refused or become a document. Its text and its CBOR give the document again, after
+//! any edits.
 
 use russet_json::{Budget, Document, Format, Path};
 
@@ -26,14 +26,15 @@ pub fn json(bytes: &[u8]) {
     check(&document);
 }
 
-/// Copies the document into each value that is found, and then deletes them, the deepest first.
+/// Copies the document into each value that the path finds, then deletes these values, the deepest
+/// first.
 fn edit(document: &mut Document, path: &Path) {
     let copy = document.clone();
     for at in path
         .locations(document.root(), &Budget::brief())
         .unwrap_or_default()
     {
-        // An earlier one may have been around it.
+        // An earlier deletion may have removed the value around it.
         let at = &at[..];
         let one = std::slice::from_ref(&copy);
         let _ = document.insert_elements(at, 0, one)

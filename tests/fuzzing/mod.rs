@@ -1,8 +1,8 @@
 //! Fuzz targets, as plain functions of bytes.
 //!
-//! `fuzz/` passes them to libFuzzer; the tests here run each on seeded random bytes, so that
-//! a stable toolchain runs them too. A target panics if its property does not hold, and
-//! returns otherwise. The server uses nothing of this.
+//! `fuzz/` passes the targets to libFuzzer. The tests here run each target on seeded random bytes,
+//! so that a stable toolchain runs it, too. A target panics if its property does not hold, and
+//! returns otherwise. The server uses nothing of this module.
 
 mod acl;
 mod aof;
@@ -63,10 +63,10 @@ mod tests {
     use rand::rngs::SmallRng;
     use rand::{RngExt, SeedableRng};
 
-    /// Runs a target on `cases` inputs of up to `bytes_max` bytes, drawn from `alphabet`
-    /// three times out of four. A failure names the seed of its case.
+    /// Runs a target on `cases` inputs of up to `bytes_max` bytes. Three bytes out of four come
+    /// from `alphabet`. A failure names the seed of its case.
     fn run(target: fn(&[u8]), cases: u64, bytes_max: usize, alphabet: &[u8]) {
-        // Memory checkers are slow: they request a percentage.
+        // Memory checkers are slow, so they ask for a percentage of the cases.
         let percent = std::env::var("RUSSET_FUZZ_CASES").ok();
         let percent: u64 = percent.and_then(|text| text.parse().ok()).unwrap_or(100);
         for seed in 0..cases * percent / 100 {
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn whatever_was_restored_takes_every_command() {
-        // All seeds alike, and the places near their beginnings.
+        // All seeds, and the places near the beginning of each.
         let bytes: Vec<u8> = (0..48).collect();
         run(restored, 1_000, 48, &bytes);
     }

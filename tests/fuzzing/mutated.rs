@@ -1,12 +1,12 @@
-//! Mutated payloads of the kinds that Redis 8.6 to 8.10 have added, with a right checksum: RESTORE
-//! refuses them, or takes them, and then the value can be read, dumped and restored again as an
-//! equal one.
+//! Mutated payloads with a right checksum, of the types that Redis 8.6 to 8.10 added. RESTORE
+//! refuses a payload, or takes it; then the value can be read, dumped, and restored as an equal
+//! value.
 //!
 //!     26, 27    streams with idempotent IDs, with entries without an owner
 //!     28        arrays
 //!     29, 31    hashes with their names (30 and 32: those in a file)
 //!
-//! `RUSSET_MUTATED_PAYLOADS`: how many of each kind; few by default.
+//! `RUSSET_MUTATED_PAYLOADS` is the number of payloads for each type; the default is small.
 
 use std::env;
 
@@ -24,7 +24,7 @@ fn count() -> usize {
     asked.and_then(|text| text.parse().ok()).unwrap_or(DEFAULT)
 }
 
-/// Bytes changed in a few places: other values, removed, doubled.
+/// The bytes with a few changes: other values, removed bytes, doubled bytes.
 fn mutated(bytes: &[u8], rng: &mut SmallRng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..rng.random_range(1..4) {
@@ -47,7 +47,7 @@ fn mutated(bytes: &[u8], rng: &mut SmallRng) -> Vec<u8> {
     bytes
 }
 
-/// The payloads of the test data whose line begins so, without version and checksum.
+/// The payloads in the test data whose line begins with `name`, without version and checksum.
 fn recorded(name: &str) -> Vec<Vec<u8>> {
     let text = include_str!("../data/redis-8.10-payloads.txt");
     let lines = text.lines().filter(|line| line.starts_with(name));
@@ -80,10 +80,10 @@ fn made(lines: &[&str], kind: u8) -> Vec<u8> {
     payload[..payload.len() - 10].to_vec()
 }
 
-/// Kinds whose payload follows from the value: streams and arrays.
+/// Types whose payload follows from the value: streams and arrays.
 const IN_ORDER: [u8; 6] = [15, 19, 21, 26, 27, 28];
 
-/// Commands that read a whole value of any of the types.
+/// Commands that read a whole value of some type.
 const READS: [&[&[u8]]; 9] = [
     &[b"XRANGE", b"k", b"-", b"+"],
     &[b"XINFO", b"STREAM", b"k", b"FULL", b"COUNT", b"0"],
@@ -103,7 +103,7 @@ const READS: [&[&[u8]]; 9] = [
     &[b"MEMORY", b"USAGE", b"k"],
 ];
 
-/// Plays mutations of these payloads; returns how many were taken.
+/// Plays mutations of these payloads; returns the number that RESTORE took.
 fn play(payloads: &[Vec<u8>], changes: &[&str], seed: u64) -> usize {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut bed = Testbed::unheard();
@@ -129,7 +129,8 @@ fn play(payloads: &[Vec<u8>], changes: &[&str], seed: u64) -> usize {
             restored, b"+OK\r\n",
             "{payload:02x?}, dumped as {again:02x?}"
         );
-        // Tables of hashes have no order, and a digest reads all that an array lacks.
+        // The tables of hashes have no order, and for an array the digest would read every missing
+        // position.
         if IN_ORDER.contains(&again[0]) {
             assert_eq!(dumped(&mut bed, b"same"), again, "{payload:02x?}");
         } else {
@@ -173,7 +174,7 @@ const STREAM_CHANGES: [&str; 6] = [
     "XTRIM k MAXLEN 1",
 ];
 
-/// The recorded payloads of a kind, without version and checksum.
+/// The recorded payloads of a type, without version and checksum.
 fn unsealed(name: &str) -> impl Iterator<Item = Vec<u8>> {
     let all = recorded(name).into_iter();
     all.map(|payload| payload[..payload.len() - 10].to_vec())

@@ -1,10 +1,11 @@
-//! Listpacks and intsets of arbitrary bytes: refused, or sound under every operation.
+//! Listpacks and intsets from arbitrary bytes: the bytes are refused, or every operation works on
+//! them.
 
 use super::input::Input;
 use russet_encodings::intset::Intset;
 use russet_encodings::listpack::{Entry, Listpack};
 
-/// Accepted input reads the same from both ends and stays sound when it changes.
+/// An accepted listpack reads the same from both ends, and stays valid when it changes.
 pub fn listpack(bytes: &[u8]) {
     let Ok(mut pack) =
         Listpack::from_bytes(bytes).or_else(|_| Listpack::from_bytes(&framed(bytes)))
@@ -70,7 +71,7 @@ fn framed(entries: &[u8]) -> Vec<u8> {
     [&total.to_le_bytes()[..], &unknown, entries, &[0xff]].concat()
 }
 
-/// Accepted input is sorted, and stays so as numbers are added and removed.
+/// An accepted intset is sorted, and stays sorted when numbers are added and removed.
 pub fn intset(bytes: &[u8]) {
     let Ok(mut set) = Intset::from_bytes(bytes) else {
         return;

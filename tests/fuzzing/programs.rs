@@ -1,8 +1,8 @@
-//! Small hostile Lua programs: every function of every library, with extreme numbers, shared,
-//! cyclic or deep tables, doubling texts, coroutines.
+//! Small hostile Lua programs: every function of every library, with extreme numbers, with shared,
+//! cyclic or deep tables, with doubling texts and coroutines.
 //!
-//! A program is a list of statements over a few values; each catches its own errors, so that the
-//! statements after an error run as well, and any statement can be left out.
+//! A program is a list of statements over a few values. Each statement catches its own errors, so
+//! the statements after an error run as well, and any statement can be left out.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use russet_commands::testbed::{AllCommands as _, Testbed};
 const VALUES: usize = 6;
 const STATEMENTS_MAX: usize = 7;
 
-/// Precedes the statements.
+/// The text before the statements.
 pub const PROLOGUE: &str = "local v, _ = {1, 'a', {}, 0/0, string.rep, {1, 2, 3}}";
 
 const NUMBERS: [&str; 34] = [
@@ -54,7 +54,7 @@ const NUMBERS: [&str; 34] = [
     "65536",
 ];
 
-/// Texts: short ones, formats, patterns, input of the libraries, names of keys.
+/// Texts: short texts, formats, patterns, input of the libraries, names of keys.
 const TEXTS: [&str; 36] = [
     "''",
     "'a'",
@@ -360,7 +360,7 @@ impl ProgramWriter<'_> {
             0..=9 => self.call(),
             10 | 11 => self.command(),
             12 => format!("{place} = {}", self.value()),
-            // A table that contains itself, or the same one many times.
+            // A table that contains itself, or contains the same table many times.
             13 => format!(
                 "if type({place}) == 'table' then pcall(rawset, {place}, {}, {place}) end",
                 self.number()
@@ -444,7 +444,7 @@ impl ProgramWriter<'_> {
         }
     }
 
-    /// A statement nested in another one.
+    /// A statement inside another statement.
     fn inner(&mut self) -> String {
         if self.chance(80) {
             self.call()
@@ -479,7 +479,8 @@ fn bed() -> Testbed {
 
 /// Runs a program: the reply is complete, and the Lua state still works.
 pub fn programs(bytes: &[u8]) {
-    // Tests share the thread that watches for slow scripts: theirs must end by themselves.
+    // Tests share the thread that watches for slow scripts, so their programs must end by
+    // themselves.
     let length = if cfg!(test) {
         Length::Short
     } else {

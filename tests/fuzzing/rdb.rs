@@ -1,10 +1,11 @@
-//! RDB files and payloads of any bytes: refused, or their contents are sound.
+//! RDB files and payloads from any bytes: the bytes are refused, or their contents are valid.
 //!
 //!     rdb    bytes -> Reader -> keyspace     as a file, and after each header; no checksum
 //!     dump   bytes + valid checksum -> RESTORE -> COMMANDS, each followed by check_invariants
 //!
-//! Errors are not judged: only a panic or a broken invariant fails. `dump` has one testbed per
-//! thread, because making one takes longer than most payloads, and empties it after each case.
+//! The targets do not judge errors: only a panic or a broken invariant fails. `dump` has a testbed
+//! for each thread and empties it after each case, because making a testbed takes longer than most
+//! payloads.
 
 use std::cell::RefCell;
 
@@ -16,7 +17,7 @@ use russet_types::Limits;
 
 const DATABASES: usize = 16;
 
-/// A keyspace that takes all keys of a file, whatever else it announces.
+/// A keyspace that takes all keys of a file, whatever other facts the file announces.
 struct Taker(Keyspace);
 
 impl Loader for Taker {
@@ -43,12 +44,12 @@ impl Loader for Taker {
     }
 }
 
-/// The contents of a valid file; contents read before an error must be sound, too.
+/// The contents of a valid file. Contents before an error must be valid, too.
 pub(super) fn load(file: &[u8]) -> Result<Keyspace, RdbError> {
     load_into(DATABASES, file)
 }
 
-/// As [`load`], with so many databases, all of which are made and checked.
+/// As [`load`], with this number of databases; all of them are made and checked.
 fn load_into(databases: usize, file: &[u8]) -> Result<Keyspace, RdbError> {
     let mut taker = Taker(Keyspace::new(databases));
     let options = ReadOptions {
@@ -155,11 +156,11 @@ const COMMANDS: &[&str] = &[
 ];
 
 thread_local! {
-    /// Kept: creating one takes longer than most payloads.
+    /// Kept from case to case, because making a testbed takes longer than most payloads.
     static BED: RefCell<Testbed> = RefCell::new(Testbed::unheard());
 }
 
-/// Any bytes as a value with a correct checksum: the restored value stays sound in use.
+/// The bytes as a value with a correct checksum: the restored value stays valid in use.
 pub fn dump(bytes: &[u8]) {
     BED.with_borrow_mut(|bed| dump_to(bed, bytes));
 }
@@ -203,7 +204,7 @@ mod tests {
         file
     }
 
-    /// A small file of each type and encoding that we write.
+    /// A small file of each type and encoding that russet writes.
     fn written() -> Vec<Vec<u8>> {
         let mut files = Vec::new();
         for lines in seeds::LINES {
@@ -225,7 +226,7 @@ mod tests {
         files
     }
 
-    /// Forms that only older or other servers write.
+    /// Forms that only older servers or other servers write.
     fn foreign() -> Vec<Vec<u8>> {
         let files = seeds::foreign().into_iter().map(|(kind, value)| {
             let mut file = file(kind, &value);
@@ -289,8 +290,8 @@ mod tests {
                 let mut writer = RdbWriter::new(VERSION_NEWEST, false);
                 let mut its = keyspace.db(DbIndex(0));
                 writer.key(&its.view(key).expect("it is there"), Use::Nothing);
-                // How often each byte is there: the order of a table's elements differs from table
-                // to table.
+                // Counts each byte, because the order of a table's elements differs from table to
+                // table.
                 let mut counts = [0u32; 256];
                 for byte in writer.take(Vec::new()) {
                     counts[usize::from(byte)] += 1;
@@ -322,7 +323,8 @@ mod tests {
         takes_later: false,
     };
 
-    /// The contents received of a file, and its end or fault as text; `None`: it starved.
+    /// The contents of a file, and its end or fault as text; `None` if the reader waits for more
+    /// bytes.
     type Outcome = (LoadedItems, Option<String>);
 
     fn whole(file: &[u8]) -> Outcome {
@@ -332,7 +334,7 @@ mod tests {
         (received, Some(format!("{end:?}")))
     }
 
-    /// The file fed in pieces, and the bytes that remain after its end.
+    /// Feeds the file in pieces. Returns the contents, and the bytes after the end of the file.
     fn in_pieces<'f>(
         file: &'f [u8],
         total: Option<u64>,

@@ -1,8 +1,8 @@
-//! Checks that reply bytes are complete values: their frames, not their meaning.
+//! Checks that the bytes of replies are complete values: the frames, not the meaning.
 
 use russet_resp::{ReplyBounds, ReplyParser};
 
-/// The number of values in `bytes`, including pushes. Panics if the last one is incomplete.
+/// The number of values in `bytes`, including pushes. Panics if the last value is incomplete.
 pub(super) fn count(mut bytes: &[u8]) -> usize {
     let mut parser = ReplyParser::new(ReplyBounds {
         bulk_max: usize::MAX / 2,

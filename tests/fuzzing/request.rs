@@ -1,9 +1,9 @@
-//! The request parser: split bytes give the same commands as the whole.
+//! The request parser: bytes in pieces give the same commands as the bytes in a single piece.
 
 use super::input::Input;
 use russet_resp::{Args, Bounds, ParseStep, Progress, Span, step};
 
-/// The result of one run of the parser: its commands, and the error, if any.
+/// The commands of a run of the parser, and its error, if any.
 type ParseResult = (Vec<Vec<Vec<u8>>>, Option<String>);
 
 /// The first four bytes choose the limits and the cuts.

@@ -1,12 +1,12 @@
-//! Damaged payloads with a right checksum: RESTORE refuses them, or every command that takes
+//! Damaged payloads with a right checksum. RESTORE refuses a payload, or every command that takes
 //! keys runs on the value, and the contents survive payloads and files.
 //!
-//! A sound value is split into listpacks and the bytes between them. Listpacks are damaged
-//! entry by entry (records that come twice or in another order, edge numbers, digits as text),
+//! The target splits a valid value into listpacks and the bytes between them. It damages listpacks
+//! entry by entry (repeated records, records in another order, edge numbers, digits as text), and
 //! the bytes between them byte by byte.
 //!
-//! After each command the invariants hold; a second engine repeats the effects and ends with
-//! the same contents.
+//! After each command the invariants hold. A second engine repeats the effects and has the same
+//! contents at the end.
 
 use std::sync::OnceLock;
 
@@ -32,9 +32,9 @@ const DAMAGED: [&[u8]; 2] = [b"a", b"b"];
 /// The key that holds the value undamaged.
 const SOUND: &[u8] = b"c";
 const DAMAGES_MAX: usize = 4;
-/// Bytes that choose the arguments of all commands of one run.
+/// Bytes that choose the arguments of all commands of a run.
 const CHOICES: usize = 32 << 10;
-/// Choices of arguments that are tried until a damaged value is among them.
+/// The number of attempts to draw arguments that include a damaged value.
 const TRIES: usize = 32;
 const NUMBERS: [i64; 9] = [
     0,
@@ -49,8 +49,9 @@ const NUMBERS: [i64; 9] = [
 ];
 const STRANGE: [&[u8]; 8] = [b"5", b"-1", b"nan", b"-inf", b"-0", b"1e400", b"05", b""];
 
-/// First byte: `sanitize-dump-payload` (bit 0), and whether containers change their encoding
-/// early after the RESTORE (bit 1). Then the value, its damages, and the choice of arguments.
+/// The first byte chooses `sanitize-dump-payload` (bit 0), and whether containers change their
+/// encoding early after the RESTORE (bit 1). The value follows, then its damages and the choice of
+/// arguments.
 pub fn restored(bytes: &[u8]) {
     static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
     let seeds = SEEDS.get_or_init(seeds::all);
@@ -96,8 +97,8 @@ fn restore(play: &mut Play, key: &[u8], payload: &[u8]) -> bool {
     is_taken
 }
 
-/// Runs every command that takes keys once on a damaged value, starting at any of them. A value
-/// that a command deletes is restored before the next one.
+/// Runs every command that takes keys once on a damaged value, beginning with any of them. If a
+/// command deletes a value, the value is restored before the next command.
 fn run_all(play: &mut Play, payload: &[u8], choices: &[u8]) {
     let mut rng = SmallRng::seed_from_u64(crc64::update(0, choices));
     let mut all = choices.to_vec();
@@ -120,15 +121,15 @@ fn run_all(play: &mut Play, payload: &[u8], choices: &[u8]) {
     }
 }
 
-/// Restores by the limits of the first RESTORE: by others the value may get an encoding whose
-/// checks refuse it, such as for a field that comes twice.
+/// Restores with the limits of the first RESTORE. With other limits the value may get an encoding
+/// whose checks refuse it, for example for a repeated field.
 fn restore_again(play: &mut Play, key: &[u8], payload: &[u8]) {
     let limits = play.set_limits(Limits::default());
     assert!(restore(play, key, payload), "it was taken before");
     play.set_limits(limits);
 }
 
-/// A command with a damaged value among its arguments, unless chance has none.
+/// A command with a damaged value among its arguments, unless chance gives none.
 fn words_on_damaged(known: &KnownCommand, input: &mut Input<'_>) -> Vec<Vec<u8>> {
     let mut words = known.words(input);
     for _ in 1..TRIES {
@@ -153,8 +154,8 @@ fn keys_of(bed: &mut Testbed, at: DbIndex) -> Vec<Vec<u8>> {
     keys
 }
 
-/// A small sorted set forgets the sign of a score that is zero, as in Redis. A large one may be
-/// small when it is loaded, so it forgets the sign before both are compared.
+/// A small sorted set forgets the sign of a zero score, as in Redis. A large set may become small
+/// when it is loaded, so it forgets the sign before the comparison.
 fn forget_signs_of_zero(bed: &mut Testbed, key: &[u8]) {
     const FORGET: &str = "for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, 0, 'BYSCORE')) do \
         redis.call('ZINCRBY', KEYS[1], 1, member) \
@@ -165,7 +166,7 @@ fn forget_signs_of_zero(bed: &mut Testbed, key: &[u8]) {
     }
 }
 
-/// A strict RESTORE accepts the payload of DUMP, and makes the same value of it.
+/// A strict RESTORE accepts the payload of DUMP, and makes the same value from it.
 fn survives_payloads(mut bed: Testbed) {
     const COPY: &[u8] = b"a copy";
     bed.reconnect();
@@ -222,7 +223,7 @@ fn survives_files(mut bed: Testbed) {
     assert_same(&mut bed, &mut repeated, "the log");
 }
 
-/// Asserts that both hold the same; shows the differences.
+/// Asserts that both engines have the same contents; shows the differences.
 fn assert_same(one: &mut Testbed, other: &mut Testbed, what: &str) {
     let mut beds = [one, other];
     let digests = beds.each_mut().map(|bed| bed.run("DEBUG DIGEST"));
@@ -367,7 +368,7 @@ fn damage_items(items: &mut Vec<Item>, input: &mut Input<'_>) {
     let record = |at: usize| at * width..items.len().min((at + 1) * width);
     let (from, to) = (record(input.below(records)), record(input.below(records)));
     match input.below(7) {
-        // A copy elsewhere, perhaps with the digits as text, with another second entry.
+        // A copy elsewhere, perhaps with the digits as text, or with another second entry.
         0..=2 => {
             let mut copy = items[from].to_vec();
             if let Some(Item::Int(value)) = copy.first()
@@ -423,7 +424,7 @@ mod tests {
         assert!(packs > 10, "{packs}");
     }
 
-    /// Regression: a member that came twice in a payload crashed the server in later commands.
+    /// Regression: a repeated member in a payload crashed the server in later commands.
     #[test]
     fn a_member_that_came_twice_is_there_once() {
         let pack = |words: &[&str]| {

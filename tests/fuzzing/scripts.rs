@@ -1,5 +1,5 @@
-//! Arbitrary texts as input of the libraries of scripts. Each call returns a complete reply, and
-//! its Lua state still works.
+//! Arbitrary texts as input of the script libraries. Each call returns a complete reply, and its
+//! Lua state still works.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 //! Indexes: queries, expressions, words of commands, and definitions in files.
 //!
-//! Words come from the vocabularies below, so that bytes often make what is nearly right. Whatever
-//! is understood is also done, over a few documents: a query finds no document twice.
+//! Words come from the vocabularies below, so that bytes often give a nearly right text. The
+//! targets run every text that parses, over a few documents: a query finds no document twice.
 
 use super::input::Input;
 use russet_search::document::{Document, Item as Part, PathValues};
@@ -90,7 +90,7 @@ fn params() -> Params {
     [(b"v".to_vec(), vector), (b"p".to_vec(), b"hello".to_vec())].into()
 }
 
-/// Asks an index, and makes sure that documents come once.
+/// Runs a query, and asserts that it finds each document once.
 fn ask(index: &Index, root: &query::Node) {
     let search = Search {
         explains: true,
@@ -108,7 +108,7 @@ fn ask(index: &Index, root: &query::Node) {
     assert!(found.len() <= index.len());
 }
 
-/// A text of a vocabulary: a byte below 128 is one of its pieces, another itself.
+/// A text from a vocabulary: a byte below 128 stands for a piece, any other byte for itself.
 fn text(input: &mut Input<'_>, pieces: &[&str], len: usize) -> Vec<u8> {
     let mut text = Vec::new();
     for _ in 0..len {
@@ -450,7 +450,7 @@ pub fn search_words(bytes: &[u8]) {
     }
 }
 
-/// Runs a pipeline: rows are no more than documents.
+/// Runs a pipeline, and asserts that it has no more rows than documents.
 fn run(index: &Index, root: &query::Node, mut pipeline: Pipeline) {
     ask(index, root);
     let search = Search::default();
@@ -469,7 +469,7 @@ fn run(index: &Index, root: &query::Node, mut pipeline: Pipeline) {
         is_over: false,
     };
     if let Ok(batch) = pipeline.next_rows(1_000, &mut context) {
-        // A text that is split goes to a group for each part.
+        // A split text belongs to a group for each of its parts.
         assert!(batch.rows.len() <= 100 * index.len());
     }
 }
@@ -485,14 +485,14 @@ fn definition(schema: &Schema) -> Definition {
     }
 }
 
-/// A definition is that of its file.
+/// Asserts that a definition equals the definition read from its file.
 fn check_file(schema: &Schema) {
     let (version, items) = file::write(&[definition(schema)]);
     let again = file::read(version, &items).expect("its own fields");
     assert_eq!(file::write(&again), (version, items));
 }
 
-/// Fields of module data: those of a definition or of dictionaries, changed.
+/// Fields of module data with changes: fields of a definition, or of dictionaries.
 pub fn search_settings(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let is_dictionary = input.byte().is_multiple_of(4);

@@ -1,11 +1,11 @@
-//! Values of every type and encoding, for targets that corrupt them.
+//! Values of every type and encoding, for targets that damage them.
 //!
 //!     LINES, MORE   commands that make the key `k`; its DUMP payload is the seed
 //!     foreign       bytes of encodings that only older or other servers write
 //!
-//! A seed is the value without its footer: the targets add version and checksum themselves. Each is
-//! made in a testbed of its own, without compression, so that a changed byte changes a structure. A
-//! new type or encoding joins `LINES`.
+//! A seed is the value without its footer; the targets add version and checksum. Each seed comes
+//! from its own testbed, without compression, so that a changed byte changes a structure. Add new
+//! types and encodings to `LINES`.
 
 use russet_commands::testbed::{AllCommands as _, Testbed};
 
@@ -71,10 +71,10 @@ const MORE: &[&str] = &[
 
 /// The type of Valkey's hashes with expiring fields; the other numbers are Redis's.
 pub(super) const VALKEY_HASH: u8 = 22;
-/// The type of its path hashes.
+/// The type of Valkey's path hashes.
 pub(super) const VALKEY_PATHS: u8 = 23;
 
-/// Values in forms that only older or other servers write, with their types.
+/// Values in forms that only older servers or other servers write, with their types.
 pub(super) fn foreign() -> Vec<(u8, Vec<u8>)> {
     let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf2\xff";
     let field = |name: u8| [1, name, 1, b'v'];

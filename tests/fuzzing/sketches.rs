@@ -1,8 +1,8 @@
 //! Sketches: headers, chunks and items of filters, and the fields of other sketches (`estimates`).
 //!
-//! Any bytes are refused or become a filter that keeps its invariants and finds what is added to
-//! it, and whose header and chunks make the same filter again. The frames of payloads are the
-//! target `dump`'s.
+//! Any bytes are refused or become a filter. The filter keeps its invariants and finds the items
+//! that were added, and its header and chunks make the same filter again. The target `dump` has the
+//! frames of payloads.
 
 use super::estimates;
 use super::input::Input;
@@ -10,11 +10,12 @@ use russet_base::memory::content::Content;
 use russet_sketches::bloom::Rotation;
 use russet_sketches::{Bloom, Cuckoo};
 
-/// Headers that announce more memory are left out: they are refused only by a machine without it.
+/// The target leaves out headers that announce more memory, because only a machine without the
+/// memory refuses them.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// A byte that chooses the sketch; of a filter a header or the changes of one, then chunks and
-/// items; of others what changes fields, then items.
+/// The first byte chooses the sketch. For a filter a header, or changes of a header, follows, then
+/// chunks and items. For another sketch changes of the fields follow, then items.
 pub fn sketches(bytes: &[u8]) {
     let Some((choice, rest)) = bytes.split_first() else {
         return;
@@ -42,7 +43,7 @@ pub fn sketches(bytes: &[u8]) {
     }
 }
 
-/// A small filter, or one that forgets, with three generations.
+/// A small filter; or a filter that forgets, with three generations.
 fn small_bloom(forgets: bool) -> Bloom {
     if !forgets {
         return Bloom::new(10, 0.01, Some(2)).expect("a small filter");
@@ -63,7 +64,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(number)
 }
 
-/// The changes that follow: a position and a chunk, or an item.
+/// The following changes: a position and a chunk, or an item.
 fn steps(bytes: &[u8]) -> impl Iterator<Item = (i64, &[u8])> {
     bytes.chunks(6).map(|step| {
         let (at, text) = step.split_first().expect("not empty");

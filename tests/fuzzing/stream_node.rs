@@ -1,4 +1,4 @@
-//! Stream nodes of arbitrary bytes: refused, or sound under every operation.
+//! Stream nodes from arbitrary bytes: the bytes are refused, or every operation works on them.
 
 use super::input::Input;
 use russet_encodings::listpack::{Entry, Listpack};
@@ -7,8 +7,8 @@ use russet_encodings::stream_node::{Cursor, EntryHead, StreamNode};
 
 const NODE: StreamId = StreamId::new(1 << 40, 7);
 
-/// The bytes as a node, or as the numbers of one; accepted input reads the same from both
-/// ends, and stays sound when it changes.
+/// The bytes as a node, or as the numbers of a node. An accepted node reads the same from both
+/// ends, and stays valid when it changes.
 pub fn stream_node(bytes: &[u8]) {
     let node = match StreamNode::import(NODE, bytes) {
         Ok(Some(node)) => Some(node),

@@ -1,8 +1,8 @@
 //! Time series: fields and bytes of chunks, then samples, deletions and reads.
 //!
-//! Any fields are refused or become a series that keeps its invariants whatever is added, that
-//! reads the same in both directions, and whose own parts make the same series again. The frames of
-//! payloads are the target `dump`'s.
+//! Any fields are refused or become a series. The series keeps its invariants whatever is added,
+//! reads the same in both directions, and its own parts make the same series again. The target
+//! `dump` has the frames of payloads.
 
 use super::input::Input;
 use russet_base::memory::content::Content;
@@ -10,11 +10,11 @@ use russet_timeseries::series::{ChunkBytes, Loader, Summary};
 use russet_timeseries::{Labels, Options, PackedShape, Policy, Sample, Series};
 use std::ops::ControlFlow;
 
-/// Timestamps are near each other.
+/// Bound of the gap between two timestamps, small so that timestamps are near each other.
 const TIMES: u64 = 1 << 12;
 
-/// A byte that chooses the chunks, samples, the changes of the parts that they make, then what is
-/// done with the series.
+/// The first byte chooses the chunks. Then come samples, the changes of the parts that the samples
+/// make, and the operations on the series.
 pub fn time_series(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = input.byte();
@@ -87,7 +87,7 @@ fn parts(series: &Series) -> Vec<(ChunkBytes, Vec<u8>)> {
     parts.collect()
 }
 
-/// The series of its parts with some changes.
+/// A series from the parts of another series, with some changes.
 fn changed(
     good: &Series,
     options: Options,

@@ -1,11 +1,11 @@
-//! Commands as words, generated from the table and from the arguments in COMMAND DOCS.
+//! Commands as words, generated from the command table and from the arguments in COMMAND DOCS.
 //!
 //!     input bytes -> which options, how many repetitions, which choice, which value of a list
 //!
-//! Values come from short lists, so that keys collide and numbers meet the limits of encodings. A
-//! count (`numkeys`) is followed by as many values. One command in ten then loses, gains or changes
-//! a word. Left out: administration, commands about the connection but for `CONNECTION`, and
-//! MIGRATE. No randomness: the same input gives the same commands.
+//! Values come from short lists, so that keys collide and numbers meet the limits of encodings.
+//! After a count (`numkeys`) come as many values. A command in ten then loses, gains or changes a
+//! word. Left out: administration, commands about the connection except `CONNECTION`, and MIGRATE.
+//! The same input always gives the same commands.
 
 use super::input::Input;
 use russet_command::Flags;
@@ -80,11 +80,11 @@ const TIMES: [&str; 6] = ["1000001", "1000100", "1000000500", "1000200000", "0",
 pub(super) struct KnownCommand {
     name: Vec<&'static str>,
     doc: &'static Doc,
-    /// Whether it takes keys of the keyspace (channels are not keys).
+    /// Whether the command takes keys of the keyspace (channels are not keys).
     pub is_keyed: bool,
 }
 
-/// All commands of the table that only affect the keyspace.
+/// All commands of the table that affect only the keyspace.
 pub(super) fn known(table: &CommandTable) -> Vec<KnownCommand> {
     let mut all = Vec::new();
     for row in table.rows() {
@@ -123,7 +123,7 @@ impl KnownCommand {
         self.name.iter().for_each(|name| words.push(name));
         words.all(&self.doc.args, input);
         let mut words = words.words;
-        // One in ten is corrupted.
+        // A command in ten gets a mistake.
         let damage = input.byte();
         if damage > 230 && words.len() > 1 {
             let at = 1 + input.below(words.len() - 1);
@@ -139,7 +139,7 @@ impl KnownCommand {
 
 struct Words {
     words: Vec<Vec<u8>>,
-    /// The number of values promised by `numkeys` or the like.
+    /// The number of values that `numkeys` or a similar argument promises.
     counted: Option<usize>,
 }
 

@@ -1,5 +1,5 @@
-//! Queries over a cluster: any node replies for all shards as a single node with all documents
-//! would; definitions are at all nodes.
+//! Queries over a cluster: any node replies for all shards, like a single node with all documents.
+//! All nodes have the index definitions.
 
 mod scores;
 
@@ -54,7 +54,7 @@ fn all_linked(nodes: &[Node]) {
     });
 }
 
-/// Three primaries.
+/// Starts three primaries.
 fn three() -> Vec<Node> {
     let nodes: Vec<Node> = (0..3).map(|_| start()).collect();
     for (at, range) in RANGES.iter().enumerate() {
@@ -109,7 +109,7 @@ fn connections(nodes: &[Node]) -> Vec<Connection> {
     nodes.iter().map(connect).collect()
 }
 
-/// Writes a document to the node that takes it.
+/// Writes a document to the node of its slot.
 fn put(to: &mut [Connection], words: &[Vec<u8>]) {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let taken = to
@@ -123,7 +123,7 @@ fn fill(nodes: &[Node]) {
     (0..DOCUMENTS).for_each(|n| put(&mut to, &document(n)));
 }
 
-/// One node with the same documents.
+/// A single node with the same documents.
 fn single() -> (Daemon, Connection) {
     let daemon = Daemon::start(&[]);
     let mut c = Connection::open(daemon.port()).expect("a server");
@@ -198,7 +198,7 @@ fn any_node_replies_what_a_single_one_would() {
     for line in lines {
         for hello in ["HELLO 2", "HELLO 3"] {
             alone.ask(hello);
-            // Without the times that HYBRID shows.
+            // The reply without the times of FT.HYBRID.
             let untimed = |reply: String| -> String {
                 reply
                     .split("execution_time")
@@ -237,8 +237,8 @@ fn a_cursor_is_at_the_node_that_made_it() {
     assert!(ask(&mut connect(&nodes[1]), &format!("FT.CURSOR READ i {id}")).starts_with('-'));
 }
 
-/// A profile has the results of the command, the parts of three shards, and those of the node that
-/// was asked.
+/// A profile has the results of the command, the parts of three shards, and the part of the queried
+/// node.
 #[test]
 fn a_profile_shows_each_shard() {
     let nodes = three();
@@ -360,7 +360,7 @@ fn definitions_are_at_all_nodes() {
     }
 }
 
-/// What all nodes have.
+/// Asserts that all nodes have these indexes.
 fn same_definitions(nodes: &[Node], indexes: &str) {
     wait_until("all to have the same definitions", || {
         nodes
@@ -385,10 +385,10 @@ fn nodes_that_come_later_get_the_definitions() {
         c.ask("FT.INFO l").starts_with('*') && c.ask("FT.DICTDUMP d").starts_with("*1")
     });
     all_linked(&nodes);
-    // It has no slots, and answers for all.
+    // A node without slots answers for all nodes.
     let found = connect(&nodes[3]).ask("FT.SEARCH i * LIMIT 0 0");
     assert_eq!(found, format!("*1\r\n:{DOCUMENTS}\r\n"));
-    // A flush is one of all.
+    // FLUSHALL on any node deletes the definitions of all nodes.
     ok(&nodes[1], "FLUSHALL");
     same_definitions(&nodes, "*0\r\n");
     ok(&nodes[2], CREATE);
@@ -421,7 +421,7 @@ fn a_node_that_was_away_takes_the_definitions_over() {
     });
 }
 
-/// Nothing partial is replied.
+/// A query never replies with a part of the shards.
 #[test]
 fn a_shard_that_does_not_answer_is_an_error() {
     let nodes = three();
@@ -442,7 +442,7 @@ fn a_shard_that_does_not_answer_is_an_error() {
     assert_eq!(c.ask("PING"), "+PONG\r\n");
 }
 
-/// The user's rights are those at the node that is asked.
+/// The rights of the user are those of the queried node.
 #[test]
 fn users_need_to_read_the_prefixes() {
     let nodes = three();
@@ -464,7 +464,7 @@ fn users_need_to_read_the_prefixes() {
     );
 }
 
-/// While slots move at once, each query has every document, once.
+/// While slots move in a migration, each query finds every document exactly once.
 #[test]
 fn slots_that_move_count_once() {
     let nodes = three();
@@ -479,7 +479,7 @@ fn slots_that_move_count_once() {
     };
     let mut wanted: Vec<String> = (0..DOCUMENTS).map(|n| format!("d:{n}")).collect();
     wanted.sort();
-    // There and back again.
+    // The slots move away and back again.
     for (target, first) in [(1, 0), (2, 0), (0, 0), (2, 6000), (1, 6000)] {
         let order = format!("CLUSTER MIGRATION IMPORT {first} {}", first + 3000);
         wait_until("the move to begin", || {

@@ -1,4 +1,5 @@
-//! `search-global-idf`: scores over all shards are those of a single node, to the digits.
+//! `search-global-idf`: scores over all shards equal the scores of a single node, to the last
+//! digit.
 
 use super::{RANGES, ask, connect, connections, ok, put, three};
 use crate::client::slot_of;
@@ -62,7 +63,7 @@ fn set_all(nodes: &[Node], value: &str) {
     }
 }
 
-/// The rows of a reply of FT.SEARCH with two parts each, by their keys, after its total.
+/// The rows of an FT.SEARCH reply, two parts each, sorted by key, after the total.
 fn rows(c: &mut Connection, line: &str) -> Vec<String> {
     let words = super::words(line);
     c.send(&crate::support::resp::command(&words));
@@ -111,7 +112,7 @@ const SCORERS: [&str; 9] = [
     "HAMMING",
 ];
 
-/// `~` stands for a space, and so two for one that is optional.
+/// A query line. `~` stands for a space, so `~~` stands for an optional term.
 fn line(query: &str, scorer: &str, more: &str) -> String {
     format!(
         "FT.SEARCH i {query} LIMIT 0 1000 NOCONTENT WITHSCORES {more} DIALECT 2 SCORER {scorer}"
@@ -147,7 +148,7 @@ fn scores_are_those_of_a_single_node() {
         "FT.HYBRID i SEARCH red|blue~world VSIM @v $b KNN 2 K 30 COMBINE LINEAR 6 ALPHA 0.5 BETA 0.5 WINDOW 200 \
          LOAD 1 @n SORTBY 2 @n ASC LIMIT 0 200 PARAMS 2 b $vector",
     ] {
-        // Without the time that HYBRID shows.
+        // The reply without the time of FT.HYBRID.
         let untimed = |reply: String| reply.split("execution_time").next().map(str::to_owned);
         let wanted = untimed(ask(&mut alone, line));
         for node in &nodes {
@@ -177,8 +178,8 @@ fn scores_are_those_of_a_single_node() {
     assert_eq!(rows(&mut c, &plain), of_shards);
 }
 
-/// A prefix that stands for more terms than a message has room for: scores are each shard's own,
-/// and the reply says so.
+/// A prefix with more terms than a message has room for: each shard computes its own scores, and
+/// the reply says so.
 #[test]
 fn too_many_terms_are_warned_of() {
     let nodes = three();
@@ -214,7 +215,7 @@ fn too_many_terms_are_warned_of() {
     );
 }
 
-/// While slots move at once, each document has its score.
+/// While slots move in a migration, each document has its score.
 #[test]
 fn scores_do_not_change_as_slots_move() {
     let (nodes, _daemon, mut alone) = both();

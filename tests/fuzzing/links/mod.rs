@@ -1,16 +1,17 @@
-//! Hostile ends of replication links: a whole server in process (`server::node`), whose sockets and
-//! clock belong to a tape.
+//! Hostile ends of replication links: a whole server in the process (`server::node`) that takes its
+//! sockets and its clock from a tape.
 //!
 //!     tape = how: u8 | step ...
 //!     step = op: u8 | length: u16be | bytes      to be written to a link
 //!          | op: u8 | argument: u8               anything else
 //!     op   = link (4 bits, counted from the newest) | kind (4 bits)
 //!
-//! [`primary`] plays the primary of a server that is a replica, [`replica`] the replicas of one
-//! that is a primary. Seeds are conversations of two servers ([`record`]); without libFuzzer
-//! [`mutate`] makes them hostile.
+//! [`primary`] plays the primary of a server that is a replica; [`replica`] plays the replicas of a
+//! primary. The seeds are conversations of two servers ([`record`]). Without libFuzzer [`mutate`]
+//! makes them hostile.
 //!
-//! A server's files are in the process's working folder, so one tape is played at a time.
+//! A server writes its files to the process's working folder, so a process plays a single tape at a
+//! time.
 
 mod mutation;
 mod primary;
@@ -40,17 +41,17 @@ pub struct TapeOutcome {
     pub was_online: bool,
     /// Keys at the end.
     pub keys: usize,
-    /// Syncs that a server as primary began: full ones, partial ones.
+    /// Syncs that the server as primary began: full, partial.
     pub syncs: (u64, u64),
 }
 
 /// Microseconds of Unix time at the beginning.
 const BASE_US: i64 = 1_700_000_000_000_000;
-/// Steps of a tape that are played.
+/// The number of steps that a tape plays at most.
 const STEPS_MAX: usize = 300;
-/// Links of a tape that are kept open.
+/// The number of links that a tape holds open at most.
 const LINKS_MAX: usize = 16;
-/// Bytes that are written one by one, each followed by turns of the server.
+/// Bytes that a step writes one by one, with turns of the server after each.
 const SINGLE_BYTES: usize = 48;
 /// Longer than every time limit of a link.
 const END_MS: u64 = 70_000;
@@ -59,7 +60,7 @@ const END_MS: u64 = 70_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act<'a> {
     Say(&'a [u8]),
-    /// The first bytes come one by one, the rest at once.
+    /// Writes the first bytes one by one, then the rest at once.
     Drip(&'a [u8]),
     Close,
     /// Tens of milliseconds.
@@ -107,7 +108,7 @@ impl<'a> LinkStep<'a> {
     fn write(&self, out: &mut Vec<u8>) {
         let (kind, argument) = match self.act {
             Act::Say(bytes) | Act::Drip(bytes) => {
-                // Longer ones are several steps.
+                // A longer write takes several steps.
                 for part in bytes.chunks(0xffff) {
                     let kind = if matches!(self.act, Act::Say(_)) {
                         0
@@ -144,15 +145,15 @@ pub(super) fn steps(bytes: &[u8]) -> Vec<LinkStep<'_>> {
 
 /// A server and the hostile ends that a tape plays.
 pub(super) trait Play: Sized {
-    /// The bit of a tape's first byte: at the end links are silent, not closed.
+    /// The bit of a tape's first byte that makes links silent at the end, instead of closed.
     const HALF_OPEN: u8;
 
-    /// Starts the server, with options of the tape's first byte.
+    /// Starts the server with the options of the tape's first byte.
     fn begin(how: u8) -> Self;
     fn step(&mut self, step: LinkStep<'_>);
     /// Asserts the properties that hold after each step.
     fn check(&mut self);
-    /// Ends the links, and asserts the properties that hold then.
+    /// Ends the links, and asserts the properties that hold afterwards.
     fn end(self, half_open: bool) -> TapeOutcome;
 }
 
@@ -172,8 +173,8 @@ fn play<P: Play>(bytes: &[u8]) -> TapeOutcome {
 
 static ONE: Mutex<()> = Mutex::new(());
 
-/// A write to a closed socket is an error, as in the daemon: libFuzzer's program leaves the signal
-/// as it is, and would end.
+/// Makes a write to a closed socket an error, as in the daemon. libFuzzer's program would end,
+/// because it leaves the signal as it is.
 fn ignore_broken_pipes() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -182,7 +183,7 @@ fn ignore_broken_pipes() {
     });
 }
 
-/// An empty working folder for the servers of one tape.
+/// An empty working folder for the servers of a tape.
 struct Folder {
     before: PathBuf,
     path: PathBuf,
@@ -221,7 +222,7 @@ fn threads() -> usize {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // The memory of a thread that has not ended yet would count as leaked.
+        // Waits for ending threads, because the checker would report their memory as a leak.
         let end = Instant::now() + Duration::from_millis(200);
         while threads() > self.threads && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(200));
@@ -231,7 +232,7 @@ impl Drop for Folder {
     }
 }
 
-/// One end of a connection; the server has the other.
+/// An end of a connection; the server has the other end.
 struct End {
     socket: UnixStream,
     is_deaf: bool,
@@ -253,7 +254,7 @@ impl End {
         End::new(mine)
     }
 
-    /// Writes as much as the socket takes. The server may have closed it.
+    /// Writes as many bytes as the socket takes. The server may have closed the socket.
     fn write(&mut self, bytes: &[u8]) {
         let _ = self.socket.write(bytes);
     }
@@ -311,7 +312,7 @@ impl Site {
         self.run();
     }
 
-    /// Sends a command; returns the bytes that the client has received by then.
+    /// Sends a command; returns the bytes that the client has received so far.
     fn ask(&mut self, words: &[&[u8]]) -> Vec<u8> {
         let mut request = Vec::new();
         russet_resp::write_request(&mut request, words.iter().copied());
@@ -325,7 +326,7 @@ impl Site {
         self.ask(&words)
     }
 
-    /// A new client is answered.
+    /// Asserts that the server answers a new client.
     fn check_served(&mut self) {
         if self.node.has_stopped() {
             return;

@@ -1,4 +1,4 @@
-//! Changes of tapes, from a seed.
+//! Random changes of tapes, which depend on a seed.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -53,7 +53,7 @@ const WORDS: [&str; 44] = [
     "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n",
 ];
 
-/// A tape with some changes, which depend on the seed alone.
+/// A tape with some changes, which depend only on the seed.
 pub fn mutate(tape: &[u8], seed: u64) -> Vec<u8> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let Some((&how, rest)) = tape.split_first() else {

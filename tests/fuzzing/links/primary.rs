@@ -1,11 +1,11 @@
-//! A hostile primary: its words are a tape's, the server under test is its replica.
+//! A hostile primary: the tape gives its bytes, and the server under test is its replica.
 //!
-//! The server dials 127.0.0.1:7000 and gets one end of a pair of sockets; the tape writes to the
-//! other ends, of which the newest few are kept. After each step [`PrimaryPlay::check`] compares
-//! the server's position and data; the properties are listed at [`hostile_primary`]. The tape's
-//! first byte chooses the forms of full synchronization, an append only file, own data, and whether
-//! links stay open at the end. Cost: `END_MS` of simulated time twice over at the end, so that
-//! every time limit has passed.
+//! The server dials 127.0.0.1:7000 and gets an end of a pair of sockets; the tape writes to the
+//! other ends, and keeps the newest few of them. After each step [`PrimaryPlay::check`] compares
+//! the server's position and data; [`hostile_primary`] lists the properties. The tape's first byte
+//! chooses the forms of full synchronization, an append only file, own data, and whether links stay
+//! open at the end. Cost: at the end `END_MS` of simulated time, twice, so that every time limit
+//! has passed.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -21,10 +21,10 @@ use russet_server::node::Facts;
 pub(super) const RDB_CHANNEL: u8 = 4;
 pub(super) const DUAL_CHANNEL: u8 = 8;
 const LOG: u8 = 16;
-/// The server has data of its own when it becomes a replica.
+/// The server has its own data when it becomes a replica.
 pub(super) const HAS_DATA: u8 = 32;
 
-/// The primary's bytes may be compressed.
+/// The primary may compress its bytes.
 pub(super) const LZ4: u8 = 128;
 
 /// The options of a replica.
@@ -51,7 +51,7 @@ struct DialledLink {
 }
 
 impl DialledLink {
-    /// Whether it has said a word, in upper or lower case, in one step or several.
+    /// Whether the server has sent a word, in upper or lower case, in a single step or in several.
     fn has_said(&self, word: &[u8]) -> bool {
         let mut windows = self.said.windows(word.len());
         windows.any(|window| window.eq_ignore_ascii_case(word))
@@ -72,14 +72,14 @@ struct PrimaryPlay {
     pauses: bool,
 }
 
-/// Plays a primary whose words are a tape's, for a server with options of its first byte.
+/// Plays a primary with the bytes of a tape, for a server with the options of its first byte.
 ///
-/// - The server does not fail an assertion, and rests after each step.
-/// - While its position is that of its own data, this data is there. Without the beginning of a
-///   snapshot, and without +CONTINUE, it keeps both.
+/// - The server does not fail an assertion, and is idle after each step.
+/// - While its position is that of its own data, it has this data. Until a snapshot begins or a
+///   +CONTINUE comes, it keeps both.
 /// - The backlog ends at the offset.
-/// - When the primary is gone or silent, it neither loads any longer nor is a link online, and a
-///   client is answered.
+/// - When the primary is gone or silent, the server no longer loads and has no link online, and it
+///   answers a client.
 pub fn hostile_primary(bytes: &[u8]) -> TapeOutcome {
     play::<PrimaryPlay>(bytes)
 }
@@ -195,7 +195,7 @@ impl Play for PrimaryPlay {
         let facts = self.site.node.facts();
         let is_over = !facts.is_loading && facts.link != "connected" && facts.link != "sync";
         assert!(self.site.node.has_stopped() || is_over, "{facts:?}");
-        // A primary may have a replica pause its clients.
+        // A primary may make a replica pause its clients.
         if !self.pauses {
             self.site.check_served();
         }

@@ -1,11 +1,12 @@
-//! Conversations of two servers, as tapes: the seeds of both targets.
+//! Conversations of two servers, recorded as tapes: the seeds of both targets.
 //!
 //!     primary (Site) <-- wire: two pairs of sockets, joined here --> replica (Site)
 //!
-//! Both servers run in this process with their own clocks, which are moved alike. Bytes are carried
-//! between them until both are silent; each piece becomes a step of two tapes, one as the primary's
-//! words and one as the replica's. In a tape for [`super::hostile_replica`] a placeholder stands
-//! for the id of the primary's history, which is another in each run.
+//! Both servers run in this process. Each has its own clock, and the recorder moves both clocks
+//! alike. The recorder carries bytes between the servers until both are silent. Each piece becomes
+//! a step of two tapes: the primary's bytes in the first, the replica's in the second. In a tape
+//! for [`super::hostile_replica`] a placeholder stands for the id of the primary's history, because
+//! the id differs in each run.
 
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 
 use super::{Act, End, Folder, LinkStep, Site, primary, replica};
 
-/// A form of full synchronization, as both ends are configured.
+/// A form of full synchronization, with the configuration of both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncSetup {
     /// `repl-diskless-load`: 0 to 3.
@@ -83,15 +84,15 @@ const FORMS: [(&str, SyncSetup); 8] = {
     ]
 };
 
-/// A conversation: the words of the primary and those of the replica, as tapes of
-/// [`super::hostile_primary`] and [`super::hostile_replica`].
+/// A conversation as two tapes: the bytes of the primary for [`super::hostile_primary`], and the
+/// bytes of the replica for [`super::hostile_replica`].
 pub struct TapePair {
     pub name: &'static str,
     pub primary: Vec<u8>,
     pub replica: Vec<u8>,
 }
 
-/// One connection between the two, and the ends of it that are held here.
+/// A connection between the two servers, and the ends that the recorder holds.
 struct Wire {
     replica: End,
     primary: End,
@@ -146,7 +147,7 @@ impl LinkRecorder {
             Ok(outer)
         };
         let refuse = |_: &str, _| Err(std::io::ErrorKind::ConnectionRefused.into());
-        // Their files have the same names: neither has any while both run.
+        // Both servers use the same file names, so neither has a file while both run.
         let primary = Site::start(&replica::options(as_primary), refuse);
         let replica = Site::start(&primary::options(as_replica), dial);
         LinkRecorder {
@@ -218,7 +219,7 @@ impl LinkRecorder {
         }
     }
 
-    /// Passes on the words of both until they are silent.
+    /// Carries the bytes of both servers until both are silent.
     fn carry(&mut self) {
         loop {
             for inner in self.dialled.borrow_mut().drain(..) {
@@ -257,7 +258,7 @@ impl LinkRecorder {
     }
 }
 
-/// The id of the primary's history is another at each run.
+/// Replaces the id of the primary's history, because it differs in each run.
 fn with_placeholder(mut bytes: Vec<u8>, id: &[u8]) -> Vec<u8> {
     while let Some(at) = bytes.windows(id.len()).position(|window| window == id) {
         bytes[at..at + id.len()].copy_from_slice(replica::ID);

@@ -2,10 +2,10 @@
 //!
 //! The default user has only the rights of a replica, so that a tape cannot stop the server; the
 //! client logs in as another user. [`ID`] in a tape stands for the id of the server's history,
-//! which changes from run to run. After each step [`ReplicaPlay::check`] compares the backlog with
-//! the offset and with what online replicas still need; the properties are listed at
-//! [`hostile_replica`]. The tape's first byte chooses the form of full synchronization, small
-//! output buffers, an append only file, and whether links stay open at the end.
+//! which differs from run to run. After each step [`ReplicaPlay::check`] compares the backlog with
+//! the offset and with the bytes that online replicas still need; [`hostile_replica`] lists the
+//! properties. The tape's first byte chooses the form of full synchronization, small output
+//! buffers, an append only file, and whether links stay open at the end.
 
 use super::{
     Act, END_MS, End, LINKS_MAX, LinkStep, Play, Site, TapeOutcome, play, words, write_step,
@@ -16,15 +16,15 @@ pub(super) const DISKLESS: u8 = 1;
 pub(super) const RDB_CHANNEL: u8 = 2;
 pub(super) const DUAL_CHANNEL: u8 = 4;
 const LOG: u8 = 8;
-/// Outputs of replicas are limited to little.
+/// The output buffers of replicas have a small limit.
 const SMALL_OUTPUTS: u8 = 16;
-/// The stream is compressed for replicas that take it.
+/// The server compresses the stream for replicas that accept it.
 pub(super) const LZ4: u8 = 64;
 
-/// In a tape: the id of the server's history.
+/// Stands for the id of the server's history in a tape.
 pub(super) const ID: &[u8; 40] = b"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
 
-/// The rights of a replica: a client with all rights could simply stop the server.
+/// The rights of a replica, because a client with all rights could stop the server.
 const RIGHTS: &str = "-@all +psync +sync +replconf +ping +auth +hello +select +get +set +info +role \
                       +wait +multi +exec +quit +reset +publish +subscribe";
 
@@ -53,12 +53,12 @@ struct ReplicaPlay {
     unsent: Option<u64>,
 }
 
-/// Plays the replicas of a server with options of a tape's first byte, while a client writes.
+/// Plays the replicas of a server with the options of a tape's first byte, while a client writes.
 ///
-/// - The server does not fail an assertion, and rests after each step.
+/// - The server does not fail an assertion, and is idle after each step.
 /// - The backlog ends at the offset, has the bytes that online replicas still need, and is no
 ///   longer than its size and these bytes.
-/// - When the replicas are gone or silent, it has none, and a client is answered.
+/// - When the replicas are gone or silent, the server has no replica, and it answers a client.
 pub fn hostile_replica(bytes: &[u8]) -> TapeOutcome {
     play::<ReplicaPlay>(bytes)
 }
